@@ -1,0 +1,3 @@
+"""The Python client for Cloudflare Workers AI."""
+
+__version__ = "0.1.0"

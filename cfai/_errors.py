@@ -1,0 +1,524 @@
+"""Everything that cfai raises, and the one place where an answer of the service becomes an error.
+
+```
+CfaiError
+├── ConfigurationError                 what `Ai` or a call was given cannot work; nothing was sent   (also ValueError)
+├── LimitError                         the inputs are over a limit of the model; nothing was sent    (also ValueError)
+│   ├── SequenceLengthError            more output tokens are asked for than the model gives
+│   └── ContextLengthError             more input tokens than the model reads
+├── APIConnectionError                 no answer came
+│   └── APITimeoutError                no answer came in time
+├── InferenceUpstreamError             the service answered with an error
+│   ├── BadRequestError                400, 405, 413, 422 and other 4xx: the request itself is wrong
+│   ├── AuthenticationError            401: the token is missing, wrong or expired
+│   ├── PermissionDeniedError          403: the token, the account or the plan does not allow it
+│   ├── NotFoundError                  404: no such model, or no such account
+│   ├── RequestTimeoutError            408: the service gave up; the call may have been billed       (also APITimeoutError)
+│   ├── RateLimitError                 429: too many requests in a minute
+│   │   ├── QuotaExceededError         the daily allocation, or the prepaid balance, is used up
+│   │   └── CapacityError              the model is busy
+│   └── AiInternalError                the fault is on the service's side
+│       ├── InternalServerError        5xx
+│       └── InvalidResponseError       a 2xx answer that cannot be read
+└── StreamError                        an error after a stream began; `.partial` has what had arrived
+    └── StreamTruncatedError           the stream ended before the answer did
+        └── StreamTimeoutError         the stream fell silent                                        (also APITimeoutError)
+```
+
+`InferenceUpstreamError` and `AiInternalError` are the binding's own names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from html import unescape
+from typing import Any, cast
+
+from cfai import models
+from cfai._json import compact, loads
+
+
+class CfaiError(Exception):
+    """The base of everything that cfai raises."""
+
+    retryable: bool = False
+    """Whether the same call may succeed later, and is safe to send again: it was not run, so it was not billed."""
+
+    model: str | None = None
+    """The model that was called."""
+
+
+class ConfigurationError(CfaiError, ValueError):
+    """What `Ai` or a call was given cannot work. Nothing was sent."""
+
+
+class LimitError(CfaiError, ValueError):
+    """The inputs are over a published limit of the model. Nothing was sent."""
+
+    def __init__(
+        self, message: str, *, model: str = "", field: str = "", value: int = 0, limit: int = 0, source: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.model = model
+        self.field = field
+        """The input that is too large, such as `max_tokens` or `messages`."""
+        self.value = value
+        """How large it is at least, in tokens."""
+        self.limit = limit
+        """How large it may be, in tokens."""
+        self.source = source
+        """Who published the limit, and when."""
+
+
+class SequenceLengthError(LimitError):
+    """More output tokens are asked for than the model gives. Nothing was sent."""
+
+
+class ContextLengthError(LimitError):
+    """The input, or input and output together, is certain not to fit the model's context. Nothing was sent."""
+
+
+class APIConnectionError(CfaiError):
+    """No answer came: the connection could not be made, or broke first. The reason is in `__cause__`."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, model: str | None = None, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.model = model
+        self.retryable = retryable
+
+
+class APITimeoutError(APIConnectionError):
+    """No answer came in time. If the request had been sent, it may have been run and billed: then `retryable` is false."""
+
+
+class InferenceUpstreamError(CfaiError):
+    """The service answered with an error."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int = 0,
+        code: int | str | None = None,
+        name: str = "",
+        request_id: str | None = None,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        model: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+        """The HTTP status."""
+        self.code = code
+        """The service's own code, such as 3040, or `None` if the answer had none."""
+        self.name = name
+        """The service's name for the error if it gave one, else this project's name for the code."""
+        self.request_id = request_id
+        """`cf-ai-req-id`, else `cf-ray`, else the id at the end of the message: quote it to Cloudflare's support."""
+        self.retryable = retryable
+        self.retry_after = retry_after
+        """Seconds that the service asked to wait, or `None`."""
+        self.body = body
+        """The answer's body: parsed if it was JSON, else its text (both without credentials, cut at 1 MiB)."""
+        self.headers = dict(headers or {})
+        """The answer's headers, names in lower case, cookies left out."""
+        self.model = model
+
+
+class BadRequestError(InferenceUpstreamError):
+    """The service refused the request as it was: 400, 405, 413, 422 and any other 4xx without a class of its own."""
+
+
+class AuthenticationError(InferenceUpstreamError):
+    """The token is missing, wrong or expired: 401, or code 10000."""
+
+
+class PermissionDeniedError(InferenceUpstreamError):
+    """The token, the account or its plan does not allow this call: 403."""
+
+
+class NotFoundError(InferenceUpstreamError):
+    """There is no such model or account: 404, or codes 5007 and 3042."""
+
+
+class RequestTimeoutError(InferenceUpstreamError, APITimeoutError):
+    """The service gave up on the call: 408 or code 3046, near 240 s. It may have been billed, so it is not retried."""
+
+
+class RateLimitError(InferenceUpstreamError):
+    """Too many requests in a minute: 429."""
+
+
+class QuotaExceededError(RateLimitError):
+    """The daily free allocation (codes 3036 and 4006) or the gateway's balance (402) is used up. Never retried."""
+
+
+class CapacityError(RateLimitError):
+    """The model is busy: code 3040."""
+
+
+class AiInternalError(InferenceUpstreamError):
+    """The fault is on the service's side."""
+
+
+class InternalServerError(AiInternalError):
+    """The service failed: 5xx."""
+
+
+class InvalidResponseError(AiInternalError):
+    """The service said 2xx, and sent something that cannot be read."""
+
+
+class StreamError(CfaiError):
+    """The service reported an error after the stream had begun, or sent an event that is no JSON."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: int | str | None = None,
+        partial: str = "",
+        request_id: str | None = None,
+        model: str | None = None,
+        body: Any = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        """What the service said."""
+        self.code = code
+        """The service's own code, if the event had one."""
+        self.partial = partial
+        """The text that had arrived before the error."""
+        self.request_id = request_id
+        self.model = model
+        self.body = body
+        """The event that reported the error: parsed if it was JSON, else its text; or `None`."""
+
+
+class StreamTruncatedError(StreamError):
+    """The stream ended with neither `[DONE]` nor a finish reason: the answer in `.partial` is not whole."""
+
+
+class StreamTimeoutError(StreamTruncatedError, APITimeoutError):
+    """The stream fell silent for longer than the timeout, or the deadline passed. The answer in `.partial` is not whole."""
+
+    retryable = False
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What one error body says, whichever of its shapes it came in."""
+
+    message: str
+    code: int | str | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a code: its class, whether it may be sent again, and what the reader can do about it."""
+
+    kind: type[InferenceUpstreamError]
+    name: str
+    hint: str
+    retryable: bool = False
+
+
+_DAILY = (
+    "the free allocation of 10,000 neurons a day is used up: it resets at 00:00 UTC, or move to the Workers Paid plan"
+)
+_SHORTER = "stream the answer, or lower max_tokens"
+
+# Codes as of 2026-09: developers.cloudflare.com/workers-ai/platform/errors, and those seen on the wire since.
+_CODES: dict[int, _Known] = {
+    1001: _Known(
+        BadRequestError, "InvalidInput", "send either prompt or messages, in the shape that the model's page shows"
+    ),
+    1031: _Known(
+        PermissionDeniedError,
+        "TokenExpired",
+        "the token or session has expired or lacks a permission: make a new token",
+    ),
+    2001: _Known(BadRequestError, "GatewayNotFound", "create the gateway in the dashboard first, or check its id"),
+    2009: _Known(
+        AuthenticationError, "GatewayUnauthorized", "the gateway asks for a token with the AI Gateway Run permission"
+    ),
+    2016: _Known(BadRequestError, "PromptBlocked", "a guardrail of the gateway blocked the prompt"),
+    2017: _Known(BadRequestError, "ResponseBlocked", "a guardrail of the gateway blocked the answer"),
+    3003: _Known(BadRequestError, "IncompleteRequest", "headers or body are missing"),
+    3006: _Known(BadRequestError, "RequestTooLarge", "send less: smaller images or audio, fewer messages"),
+    3007: _Known(RequestTimeoutError, "RequestTimeout", _SHORTER),
+    3008: _Known(RequestTimeoutError, "RequestAborted", _SHORTER),
+    3021: _Known(
+        RateLimitError, "TooManyRequests", "slow down: the limit counts requests a minute, by task", retryable=True
+    ),
+    3023: _Known(PermissionDeniedError, "AccountBlocked", "ask Cloudflare's support about this account"),
+    3030: _Known(BadRequestError, "UpstreamRejected", "the model refused these inputs"),
+    3036: _Known(QuotaExceededError, "DailyAllocationUsed", _DAILY),
+    3039: _Known(
+        BadRequestError, "FineTuneIncomplete", "the fine-tune lacks adapter_config.json or adapter_model.safetensors"
+    ),
+    3040: _Known(
+        CapacityError, "OutOfCapacity", "the model is busy: try again in a moment, or use another model", retryable=True
+    ),
+    3041: _Known(PermissionDeniedError, "PrivateModel", "this account may not use this model"),
+    3042: _Known(NotFoundError, "InvalidModel", "check the model's name"),
+    3046: _Known(RequestTimeoutError, "RequestTimeout", _SHORTER),
+    4006: _Known(QuotaExceededError, "DailyAllocationUsed", _DAILY),
+    5004: _Known(BadRequestError, "InvalidData", "the base64 input is not what the model takes"),
+    5005: _Known(BadRequestError, "NoLora", "this model takes no lora"),
+    5006: _Known(BadRequestError, "InvalidInput", "compare the inputs with the model's schema"),
+    5007: _Known(NotFoundError, "NoSuchModel", "check the model's name"),
+    5012: _Known(BadRequestError, "UpstreamValidation", "compare the inputs with the model's schema"),
+    5016: _Known(
+        PermissionDeniedError, "AgreementRequired", "accept the model's licence once: run it with the prompt 'agree'"
+    ),
+    5018: _Known(PermissionDeniedError, "PrivateModel", "this account may not use this model"),
+    5019: _Known(BadRequestError, "OldSdk", "update this package"),
+    5021: _Known(BadRequestError, "ContextWindowExceeded", "shorten the input or lower max_tokens"),
+    5035: _Known(
+        PermissionDeniedError, "PaidPlanRequired", "this model needs the Workers Paid plan or prepaid gateway credits"
+    ),
+    7000: _Known(BadRequestError, "NoRoute", "check account_id, base_url and the model's name"),
+    7003: _Known(BadRequestError, "NoRoute", "check account_id, base_url and the model's name"),
+    8001: _Known(BadRequestError, "InvalidInput", "the model refused these inputs"),
+    8005: _Known(InternalServerError, "InternalServerError", "try again", retryable=True),
+    8006: _Known(BadRequestError, "ToolNeedsTokens", "a forced tool call needs more max_tokens"),
+    10000: _Known(
+        AuthenticationError,
+        "AuthenticationError",
+        "check the token: it needs the permissions Workers AI Read and Edit for this account",
+    ),
+}
+
+_STATUSES: dict[int, _Known] = {
+    401: _CODES[10000],
+    402: _Known(QuotaExceededError, "BalanceEmpty", "add money to the gateway, or bring your own key"),
+    403: _Known(PermissionDeniedError, "Forbidden", "check the token's permissions and the account's plan"),
+    404: _Known(NotFoundError, "NotFound", "check account_id and the model's name"),
+    408: _Known(RequestTimeoutError, "RequestTimeout", _SHORTER),
+    413: _CODES[3006],
+    429: _CODES[3021],
+}
+_REDIRECT = _Known(
+    InferenceUpstreamError, "Redirect", "redirects are never followed, since the token would go along: check base_url"
+)
+_CLIENT = _Known(BadRequestError, "BadRequest", "")
+_SERVER = _Known(InternalServerError, "InternalServerError", "try again", retryable=True)
+_FAILED = _Known(AiInternalError, "Failed", "")
+
+_UUID = re.compile(r"\(?\b([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\b\)?\s*$")
+_CODE_IN_TEXT = re.compile(r"\b([0-9]{3,5}):")
+_SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
+_TAG = re.compile(r"<[^<>]*>")
+_TITLE = re.compile(r"<title[^<>]*>([^<]{1,300})", re.IGNORECASE)
+_LONGEST = 500
+"""How many characters of a body go into a message; the whole of it is in `.body`."""
+
+
+def error_from(
+    status: int, headers: Mapping[str, str], content: bytes, *, model: str | None = None, now: float = 0.0
+) -> InferenceUpstreamError:
+    """The error that an answer stands for. `headers` has its names in lower case; `now` is the time of day, in seconds.
+
+    >>> body = b'{"errors":[{"code":5007,"message":"No such model: @cf/meta/lama-3.3-70b-instruct"}],"success":false}'
+    >>> error = error_from(400, {}, body, model="@cf/meta/lama-3.3-70b-instruct-fp8-fast")
+    >>> type(error).__name__, error.code, "@cf/meta/llama-3.3-70b-instruct-fp8-fast" in str(error)
+    ('NotFoundError', 5007, True)
+    """
+    body = parsed(content)
+    problem = problem_in(body)
+    known = _known(status, problem)
+    retry_after = seconds_to_wait(headers, now)
+    request_id = headers.get("cf-ai-req-id") or headers.get("cf-ray") or _id_in(problem.message)
+    said = _UUID.sub("", problem.message).strip() or _reason(status)
+    details = [f"status {status}"]
+    if request_id:
+        details.append(f"request id {request_id}")
+    if model:
+        details.append(f"model {model}")
+    name = problem.name or known.name
+    head = f"{problem.code} {name}" if problem.code is not None else name
+    hint = _hint(known, model)
+    message = f"{head}: {_cut(said)} ({', '.join(details)})" + (f". What to do: {hint}." if hint else "")
+    return known.kind(
+        message,
+        status_code=status,
+        code=problem.code,
+        name=name,
+        request_id=request_id,
+        retryable=known.retryable,
+        retry_after=retry_after,
+        body=body,
+        headers={key: value for key, value in headers.items() if key != "set-cookie"},
+        model=model,
+    )
+
+
+def parsed(content: bytes) -> Any:
+    """A body as JSON if it is JSON, else as text."""
+    try:
+        return loads(content)
+    except ValueError:
+        return content.decode("utf-8", "replace")
+
+
+def problem_in(body: Any) -> Problem:
+    """What an error body says: the first problem that has a message, in any of the shapes the service uses.
+
+    >>> problem_in({"errors": [{"code": 3040, "message": "AiError: Capacity temporarily exceeded"}]})
+    Problem(message='Capacity temporarily exceeded', code=3040, name='')
+    >>> problem_in({"internalCode": 1001, "name": "InvalidInput", "description": "prompt and messages are exclusive"})
+    Problem(message='prompt and messages are exclusive', code=1001, name='InvalidInput')
+    >>> problem_in("<html><title>502 Bad Gateway</title></html>")
+    Problem(message='502 Bad Gateway', code=None, name='')
+    """
+    if isinstance(body, str):
+        return _problem_in_text(body)
+    found = [_problem(item) for item in _problems(body)]
+    said = next((problem for problem in found if problem.message), found[0] if found else Problem(""))
+    if said.message or said.code is not None:
+        return said
+    return Problem("" if body in (None, {}, []) else _cut(compact_or_repr(body)))
+
+
+def is_error(body: Any) -> bool:
+    """Whether a 2xx body is an error all the same: `success` is false, or an error is named and no result came."""
+    if not isinstance(body, dict):
+        return False
+    body = cast("dict[str, Any]", body)
+    if body.get("success") is False:
+        return True
+    return bool(body.get("errors") or body.get("error")) and not body.get("result") and "choices" not in body
+
+
+def seconds_to_wait(headers: Mapping[str, str], now: float) -> float | None:
+    """What `Retry-After` asks for, in seconds, whether it came as seconds, milliseconds or a date.
+
+    >>> seconds_to_wait({"retry-after": "2"}, now=0), seconds_to_wait({"retry-after": "soon"}, now=0)
+    (2.0, None)
+    """
+    milliseconds = headers.get("retry-after-ms", "").strip()
+    if _SECONDS.fullmatch(milliseconds):
+        return float(milliseconds) / 1000
+    value = headers.get("retry-after", "").strip()
+    if _SECONDS.fullmatch(value):
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+    except (ValueError, TypeError, IndexError, OverflowError, OSError):
+        return None
+
+
+def compact_or_repr(value: Any) -> str:
+    """`value` as JSON, or as Python shows it where JSON has no form for it."""
+    try:
+        return compact(value)
+    except (TypeError, ValueError, RecursionError):
+        return repr(type(value))
+
+
+def _problems(body: Any) -> Iterable[Any]:
+    if isinstance(body, list):
+        yield from cast("list[Any]", body)
+    if not isinstance(body, dict):
+        return
+    body = cast("dict[str, Any]", body)
+    for key in ("errors", "error"):
+        value = body.get(key)
+        if isinstance(value, list):
+            yield from cast("list[Any]", value)
+        elif value:
+            yield value
+    inner = body.get("result")
+    if isinstance(inner, dict) and cast("dict[str, Any]", inner).get("error"):
+        yield cast("dict[str, Any]", inner)["error"]
+    if any(key in body for key in ("message", "description", "internalCode", "code", "detail")):
+        yield body
+
+
+def _problem(item: Any, depth: int = 0) -> Problem:
+    if isinstance(item, str):
+        return _problem_in_text(item)
+    if not isinstance(item, dict) or depth > 3:
+        return Problem("" if item is None else _cut(compact_or_repr(item)))
+    item = cast("dict[str, Any]", item)
+    text = next((item[key] for key in ("description", "message", "error", "detail") if item.get(key)), "")
+    inner = _problem_in_text(text) if isinstance(text, str) else _problem(text, depth + 1)
+    code = next((item[key] for key in ("internalCode", "code") if item.get(key) is not None), inner.code)
+    name = item.get("name") or item.get("type") or ""
+    return Problem(inner.message, _code(code), name if isinstance(name, str) else "")
+
+
+def _problem_in_text(text: str) -> Problem:
+    head = text.lstrip()[:2000]
+    if head[:1] == "<":
+        title = _TITLE.search(head)
+        return Problem(_spaced(unescape(title[1] if title else _TAG.sub(" ", head))))
+    message = text.strip()
+    while message.startswith("AiError: "):
+        message = message.removeprefix("AiError: ").lstrip()
+    # The binding writes "3040: text", sometimes behind a class name: only a code that is known counts.
+    code = next((int(digits) for digits in _CODE_IN_TEXT.findall(message[:200]) if int(digits) in _CODES), None)
+    return Problem(message, code)
+
+
+def _code(value: Any) -> int | str | None:
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int):
+        return value
+    text = str(value)[:100]
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text or None
+
+
+def _known(status: int, problem: Problem) -> _Known:
+    if "daily free allocation" in problem.message:
+        return _CODES[4006]
+    known = _CODES.get(problem.code) if isinstance(problem.code, int) else None
+    if known is not None:
+        return known
+    if status in _STATUSES:
+        return _STATUSES[status]
+    if 300 <= status < 400:
+        return _REDIRECT
+    if 400 <= status < 500:
+        return _CLIENT
+    return _SERVER if status >= 500 else _FAILED
+
+
+def _hint(known: _Known, model: str | None) -> str:
+    if known.kind is NotFoundError and model:
+        entry = models.get(model)
+        if entry is not None and entry.retired_on is not None:
+            instead = entry.replaced_by or entry.successor
+            return f"{model} was retired on {entry.retired_on}" + (f": use {instead}" if instead else "")
+        near = models.nearest(model) if entry is None else []
+        if near:
+            return f"{known.hint}: did you mean {' or '.join(near)}?".removesuffix("?")
+    return known.hint
+
+
+def _id_in(message: str) -> str | None:
+    found = _UUID.search(message[-100:])
+    return found[1] if found else None
+
+
+def _reason(status: int) -> str:
+    return "the answer has no body" if status < 500 else "the service failed without saying why"
+
+
+def _cut(text: str) -> str:
+    text = _spaced(text[: 4 * _LONGEST])
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text.split())
