@@ -13,7 +13,7 @@ CfaiError
 │   ├── AuthenticationError            401: the token is missing, wrong or expired
 │   ├── PermissionDeniedError          403: the token, the account or the plan does not allow it
 │   ├── NotFoundError                  404: no such model, or no such account
-│   ├── RequestTimeoutError            408: the service gave up; the call may have been billed       (also APITimeoutError)
+│   ├── RequestTimeoutError            408: the service gave up; it may have been billed        (also APITimeoutError)
 │   ├── RateLimitError                 429: too many requests in a minute
 │   │   ├── QuotaExceededError         the daily allocation, or the prepaid balance, is used up
 │   │   └── CapacityError              the model is busy
@@ -22,7 +22,7 @@ CfaiError
 │       └── InvalidResponseError       a 2xx answer that cannot be read
 └── StreamError                        an error after a stream began; `.partial` has what had arrived
     └── StreamTruncatedError           the stream ended before the answer did
-        └── StreamTimeoutError         the stream fell silent                                        (also APITimeoutError)
+        └── StreamTimeoutError         the stream fell silent                           (also APITimeoutError)
 ```
 
 `InferenceUpstreamError` and `AiInternalError` are the binding's own names.
@@ -93,7 +93,7 @@ class APIConnectionError(CfaiError):
 
 
 class APITimeoutError(APIConnectionError):
-    """No answer came in time. If the request had been sent, it may have been run and billed: then `retryable` is false."""
+    """No answer came in time. A request that had been sent may have been run and billed: then `retryable` is false."""
 
 
 class InferenceUpstreamError(CfaiError):
@@ -207,7 +207,7 @@ class StreamTruncatedError(StreamError):
 
 
 class StreamTimeoutError(StreamTruncatedError, APITimeoutError):
-    """The stream fell silent for longer than the timeout, or the deadline passed. The answer in `.partial` is not whole."""
+    """The stream was silent for longer than the timeout, or the deadline passed. `.partial` is not the whole answer."""
 
     retryable = False
 
@@ -238,36 +238,26 @@ _SHORTER = "stream the answer, or lower max_tokens"
 
 # Codes as of 2026-09: developers.cloudflare.com/workers-ai/platform/errors, and those seen on the wire since.
 _CODES: dict[int, _Known] = {
-    1001: _Known(
-        BadRequestError, "InvalidInput", "send either prompt or messages, in the shape that the model's page shows"
-    ),
+    1001: _Known(BadRequestError, "InvalidInput", "send either prompt or messages, as the model's page shows"),
     1031: _Known(
         PermissionDeniedError,
         "TokenExpired",
-        "the token or session has expired or lacks a permission: make a new token",
+        "the token has expired or lacks a permission: make a new one",
     ),
     2001: _Known(BadRequestError, "GatewayNotFound", "create the gateway in the dashboard first, or check its id"),
-    2009: _Known(
-        AuthenticationError, "GatewayUnauthorized", "the gateway asks for a token with the AI Gateway Run permission"
-    ),
+    2009: _Known(AuthenticationError, "GatewayUnauthorized", "the gateway wants a token with AI Gateway Run"),
     2016: _Known(BadRequestError, "PromptBlocked", "a guardrail of the gateway blocked the prompt"),
     2017: _Known(BadRequestError, "ResponseBlocked", "a guardrail of the gateway blocked the answer"),
     3003: _Known(BadRequestError, "IncompleteRequest", "headers or body are missing"),
     3006: _Known(BadRequestError, "RequestTooLarge", "send less: smaller images or audio, fewer messages"),
     3007: _Known(RequestTimeoutError, "RequestTimeout", _SHORTER),
     3008: _Known(RequestTimeoutError, "RequestAborted", _SHORTER),
-    3021: _Known(
-        RateLimitError, "TooManyRequests", "slow down: the limit counts requests a minute, by task", retryable=True
-    ),
+    3021: _Known(RateLimitError, "TooManyRequests", "slow down: requests are counted by the minute", retryable=True),
     3023: _Known(PermissionDeniedError, "AccountBlocked", "ask Cloudflare's support about this account"),
     3030: _Known(BadRequestError, "UpstreamRejected", "the model refused these inputs"),
     3036: _Known(QuotaExceededError, "DailyAllocationUsed", _DAILY),
-    3039: _Known(
-        BadRequestError, "FineTuneIncomplete", "the fine-tune lacks adapter_config.json or adapter_model.safetensors"
-    ),
-    3040: _Known(
-        CapacityError, "OutOfCapacity", "the model is busy: try again in a moment, or use another model", retryable=True
-    ),
+    3039: _Known(BadRequestError, "FineTuneIncomplete", "upload adapter_config.json and adapter_model.safetensors"),
+    3040: _Known(CapacityError, "OutOfCapacity", "the model is busy: try again, or use another", retryable=True),
     3041: _Known(PermissionDeniedError, "PrivateModel", "this account may not use this model"),
     3042: _Known(NotFoundError, "InvalidModel", "check the model's name"),
     3046: _Known(RequestTimeoutError, "RequestTimeout", _SHORTER),
@@ -277,15 +267,11 @@ _CODES: dict[int, _Known] = {
     5006: _Known(BadRequestError, "InvalidInput", "compare the inputs with the model's schema"),
     5007: _Known(NotFoundError, "NoSuchModel", "check the model's name"),
     5012: _Known(BadRequestError, "UpstreamValidation", "compare the inputs with the model's schema"),
-    5016: _Known(
-        PermissionDeniedError, "AgreementRequired", "accept the model's licence once: run it with the prompt 'agree'"
-    ),
+    5016: _Known(PermissionDeniedError, "AgreementRequired", "accept the licence once, with the prompt 'agree'"),
     5018: _Known(PermissionDeniedError, "PrivateModel", "this account may not use this model"),
     5019: _Known(BadRequestError, "OldSdk", "update this package"),
     5021: _Known(BadRequestError, "ContextWindowExceeded", "shorten the input or lower max_tokens"),
-    5035: _Known(
-        PermissionDeniedError, "PaidPlanRequired", "this model needs the Workers Paid plan or prepaid gateway credits"
-    ),
+    5035: _Known(PermissionDeniedError, "PaidPlanRequired", "move to Workers Paid, or prepay gateway credits"),
     7000: _Known(BadRequestError, "NoRoute", "check account_id, base_url and the model's name"),
     7003: _Known(BadRequestError, "NoRoute", "check account_id, base_url and the model's name"),
     8001: _Known(BadRequestError, "InvalidInput", "the model refused these inputs"),
@@ -308,7 +294,7 @@ _STATUSES: dict[int, _Known] = {
     429: _CODES[3021],
 }
 _REDIRECT = _Known(
-    InferenceUpstreamError, "Redirect", "redirects are never followed, since the token would go along: check base_url"
+    InferenceUpstreamError, "Redirect", "redirects are not followed, the token would go along: check base_url"
 )
 _CLIENT = _Known(BadRequestError, "BadRequest", "")
 _SERVER = _Known(InternalServerError, "InternalServerError", "try again", retryable=True)
@@ -417,12 +403,12 @@ def seconds_to_wait(headers: Mapping[str, str], now: float) -> float | None:
         return None
 
 
-def compact_or_repr(value: Any) -> str:
+def compact_or_repr(value: object) -> str:
     """`value` as JSON, or as Python shows it where JSON has no form for it."""
     try:
         return compact(value)
     except (TypeError, ValueError, RecursionError):
-        return repr(type(value))
+        return type(value).__name__
 
 
 def _problems(body: Any) -> Iterable[Any]:
@@ -448,7 +434,7 @@ def _problem(item: Any, depth: int = 0) -> Problem:
     if isinstance(item, str):
         return _problem_in_text(item)
     if not isinstance(item, dict) or depth > 3:
-        return Problem("" if item is None else _cut(compact_or_repr(item)))
+        return Problem("" if item is None else _cut(compact_or_repr(cast("object", item))))
     item = cast("dict[str, Any]", item)
     text = next((item[key] for key in ("description", "message", "error", "detail") if item.get(key)), "")
     inner = _problem_in_text(text) if isinstance(text, str) else _problem(text, depth + 1)

@@ -39,7 +39,7 @@ class Limit:
     """When: an ISO date, or `from/to` for a listing that was read over a span of time."""
 
     certain_to_refuse: bool = True
-    """Whether more than `value` is sure to be refused. True for published figures: corrections have only lowered them."""
+    """Whether more than `value` is sure to be refused. True for published figures: corrections only lowered them."""
 
     certain_to_fit: bool = False
     """Whether `value` is sure to be accepted. True only for figures that were measured, or announced as enforced."""
@@ -135,14 +135,23 @@ def catalogue() -> Mapping[str, Model]:
 
 def nearest(name: str, count: int = 3) -> list[str]:
     """Up to `count` live models whose names look most like `name`, best first."""
-    live = {model.name.lower(): model.name for model in catalogue().values() if model.retired_on is None}
-    by_last_part = {key.rsplit("/", 1)[-1]: full for key, full in live.items()}
     wanted = name.lower()
-    found = [live[key] for key in difflib.get_close_matches(wanted, live, n=count, cutoff=0.5)]
-    # A name given without its author matches poorly as a whole, and well by its last part.
-    short = difflib.get_close_matches(wanted.rsplit("/", 1)[-1], by_last_part, n=count, cutoff=0.6)
-    found += [by_last_part[key] for key in short]
-    return list(dict.fromkeys(found))[:count]
+    likeness = {
+        model.name: _likeness(wanted, model.name.lower()) for model in catalogue().values() if not model.retired_on
+    }
+    near = sorted((full for full in likeness if likeness[full] > 0.6), key=lambda full: -likeness[full])
+    return near[:count]
+
+
+def _likeness(wanted: str, name: str) -> float:
+    """How alike two names are, 0 to 1. A name without its author, or without its last words, is still like the whole."""
+    if "/" not in wanted:
+        name = name.rsplit("/", 1)[-1]
+    matcher = difflib.SequenceMatcher(b=wanted, autojunk=False)
+    matcher.set_seq1(name)
+    whole = matcher.ratio()
+    matcher.set_seq1(name[: len(wanted)])
+    return (whole + 3 * matcher.ratio()) / 4
 
 
 def _limit(row: Mapping[str, Any], key: str) -> Limit | None:
