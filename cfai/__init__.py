@@ -1,3 +1,76 @@
-"""The Python client for Cloudflare Workers AI."""
+"""The Python client for Cloudflare Workers AI: `env.AI`, with typed streams and limits checked before sending."""
 
-__version__ = "0.1.0"
+from cfai import models, types
+from cfai._ai import Ai
+from cfai._errors import (
+    AiInternalError,
+    APIConnectionError,
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    CapacityError,
+    CfaiError,
+    ConfigurationError,
+    ContextLengthError,
+    InferenceUpstreamError,
+    InputError,
+    InternalServerError,
+    InvalidResponseError,
+    LimitError,
+    NotFoundError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    RateLimitError,
+    RequestTimeoutError,
+    SequenceLengthError,
+    StreamError,
+    StreamTimeoutError,
+    StreamTruncatedError,
+)
+from cfai._http import Timeout
+from cfai._request import GatewayOptions, GatewayRetries
+from cfai._retry import Retry
+from cfai._stream import AsyncStream, Stream
+from cfai._version import __version__
+from cfai._warnings import CutAnswerWarning, LimitWarning, RetiredModelWarning
+from cfai.types import Token
+
+__all__ = [
+    "APIConnectionError",
+    "APITimeoutError",
+    "Ai",
+    "AiInternalError",
+    "AsyncStream",
+    "AuthenticationError",
+    "BadRequestError",
+    "CapacityError",
+    "CfaiError",
+    "ConfigurationError",
+    "ContextLengthError",
+    "CutAnswerWarning",
+    "GatewayOptions",
+    "GatewayRetries",
+    "InferenceUpstreamError",
+    "InputError",
+    "InternalServerError",
+    "InvalidResponseError",
+    "LimitError",
+    "LimitWarning",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "QuotaExceededError",
+    "RateLimitError",
+    "RequestTimeoutError",
+    "RetiredModelWarning",
+    "Retry",
+    "SequenceLengthError",
+    "Stream",
+    "StreamError",
+    "StreamTimeoutError",
+    "StreamTruncatedError",
+    "Timeout",
+    "Token",
+    "__version__",
+    "models",
+    "types",
+]

@@ -3,6 +3,7 @@
 ```
 CfaiError
 ├── ConfigurationError                 what `Ai` or a call was given cannot work; nothing was sent   (also ValueError)
+├── InputError                         the inputs hold something that cannot be sent; nothing was    (also TypeError)
 ├── LimitError                         the inputs are over a limit of the model; nothing was sent    (also ValueError)
 │   ├── SequenceLengthError            more output tokens are asked for than the model gives
 │   └── ContextLengthError             more input tokens than the model reads
@@ -53,6 +54,10 @@ class CfaiError(Exception):
 
 class ConfigurationError(CfaiError, ValueError):
     """What `Ai` or a call was given cannot work. Nothing was sent."""
+
+
+class InputError(CfaiError, TypeError):
+    """The inputs hold something that JSON cannot; the message names the field. Nothing was sent."""
 
 
 class LimitError(CfaiError, ValueError):
@@ -346,6 +351,36 @@ def error_from(
         headers={key: value for key, value in headers.items() if key != "set-cookie"},
         model=model,
     )
+
+
+def transport_error(exception: Exception, model: str, host: str) -> APIConnectionError | None:
+    """The error for what an HTTP client raised, or `None` if it is none of its own.
+
+    It goes by the names of the classes, since a client may come from httpx or from its fork, whose trees are unrelated.
+    """
+    names = {kind.__name__ for kind in type(exception).__mro__}
+    if "RequestError" not in names:
+        return None
+    said = " ".join(str(exception).split()) or type(exception).__name__
+    if "PoolTimeout" in names:
+        return APITimeoutError(f"no connection to {host} came free in time: {said}", model=model)
+    if "ReadTimeout" in names:
+        hint = "the call may have been billed, so it was not sent again; raise timeout=, or stream the answer"
+        return APITimeoutError(f"{host} did not answer in time ({said}): {hint}", model=model, retryable=False)
+    if "TimeoutException" in names:
+        return APITimeoutError(f"could not send to {host} in time: {said}", model=model)
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        hint = "pass verify= with your own certificates if a proxy puts its own in between"
+        return APIConnectionError(f"{host} is not trusted: {said}. {hint}", model=model, retryable=False)
+    certain = names & {"LocalProtocolError", "UnsupportedProtocol", "DecodingError"}
+    return APIConnectionError(f"no answer from {host}: {said}", model=model, retryable=not certain)
+
+
+def redacted(content: bytes, secrets: Iterable[str]) -> bytes:
+    """`content` without the credentials that a server or proxy echoed."""
+    for secret in secrets:
+        content = content.replace(secret.encode(), b"[removed]")
+    return content
 
 
 def parsed(content: bytes) -> Any:

@@ -144,7 +144,7 @@ def nearest(name: str, count: int = 3) -> list[str]:
 
 
 def _likeness(wanted: str, name: str) -> float:
-    """How alike two names are, 0 to 1. A name without its author, or without its last words, is still like the whole."""
+    """How alike two names are, 0 to 1. A name without its author, or its last words, is still like the whole."""
     if "/" not in wanted:
         name = name.rsplit("/", 1)[-1]
     matcher = difflib.SequenceMatcher(b=wanted, autojunk=False)

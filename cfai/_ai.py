@@ -1,0 +1,368 @@
+"""`Ai`: the binding's `env.AI`, over REST."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import time
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from inspect import iscoroutinefunction
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import httpx
+
+from cfai._account import Account, GatewayTransport, account_from, checked_transport
+from cfai._call import AskAgain, Call, LimitMode
+from cfai._clients import Clients
+from cfai._errors import ConfigurationError, InferenceUpstreamError
+from cfai._http import Plan, Timeout, aread, asend, read, send
+from cfai._request import GatewayOptions, Options, checked_headers
+from cfai._retry import Retry
+from cfai._source import Source
+from cfai._stream import AsyncStream, Stream
+from cfai._warnings import call_site
+from cfai.types import Meta, Token
+
+
+class _NotGiven:
+    """Stands for an option that was left out, where `None` means something."""
+
+    def __repr__(self) -> str:
+        return "NOT_GIVEN"
+
+
+NOT_GIVEN: Any = _NotGiven()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an `Ai` was made with, checked. It is all that a pickle holds."""
+
+    account: Account
+    timeout: Timeout
+    deadline: float | None
+    retry: Retry
+    limits: LimitMode
+    proxy: str | None = field(repr=False)
+    verify: ssl.SSLContext | str | bool
+    trust_env: bool
+
+    def changed(self, timeout: Any, deadline: Any, retry: Any, limits: Any) -> Settings:
+        """The same with what was given instead, checked."""
+        changes: dict[str, Any] = {}
+        if timeout is not NOT_GIVEN:
+            changes["timeout"] = Timeout.of(timeout)
+        if deadline is not NOT_GIVEN:
+            changes["deadline"] = _seconds(deadline)
+        if retry is not NOT_GIVEN:
+            changes["retry"] = Retry.of(retry)
+        if limits is not NOT_GIVEN:
+            changes["limits"] = _mode(limits)
+        return replace(self, **changes) if changes else self
+
+    def clients(self, http_client: Any = None, async_http_client: Any = None) -> Clients:
+        """The clients that these settings ask for, not opened yet."""
+        return Clients(
+            proxy=self.proxy,
+            verify=self.verify,
+            trust_env=self.trust_env,
+            sync=_checked_client(http_client, "http_client", is_async=False),
+            async_=_checked_client(async_http_client, "async_http_client", is_async=True),
+        )
+
+    def call(self, model: str, inputs: Any, options: Options, raw: bool) -> Call:
+        """A call under these settings, its limits checked."""
+        plan = Plan(self.retry, self.timeout, time.monotonic(), self.deadline, raw)
+        return Call.of(self.account, model, inputs, options, plan=plan, limits=self.limits, site=call_site())
+
+
+class Last(NamedTuple):
+    """What is known of the last call: one slot, replaced whole."""
+
+    request_id: str | None = None
+    gateway_log_id: str | None = None
+    status_code: int | None = None
+    internal_code: int | str | None = None
+
+
+class Ai:
+    """Workers AI, as `env.AI` has it in a Worker, for synchronous and asynchronous code.
+
+    ```python
+    ai = Ai()  # credentials from CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN
+    print(ai.run("@cf/zai-org/glm-4.7-flash", {"prompt": "Where is New York?"}))
+    ```
+
+    Nothing is opened until the first call. It can be shared by threads, and used from one event loop after another;
+    `with`, `async with`, `close` and `aclose` close its connections. It pickles with its token in it, so that workers
+    of a process pool can use it, and without its connections: treat such a pickle as the secret that it is.
+    """
+
+    def __init__(
+        self,
+        account_id: str | None = None,
+        api_token: str | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: float | httpx.Timeout | Timeout | None = NOT_GIVEN,
+        deadline: float | None = None,
+        retry: Retry | int | None = NOT_GIVEN,
+        limits: LimitMode = "enforce",
+        proxy: str | None = None,
+        verify: ssl.SSLContext | str | bool = True,
+        default_headers: Mapping[str, str] | None = None,
+        http_client: Any = None,
+        async_http_client: Any = None,
+        gateway_transport: GatewayTransport = "gateway",
+        trust_env: bool = True,
+        allow_http: bool = False,
+    ) -> None:
+        """Checks and keeps what it is given; raises `ConfigurationError` for what cannot work.
+
+        - `account_id`, `api_token`: without them `CLOUDFLARE_ACCOUNT_ID`, `CF_ACCOUNT_ID` and `CLOUDFLARE_API_TOKEN`,
+          `CF_API_TOKEN`, `CF_AI_API_TOKEN`, `CLOUDFLARE_AUTH_TOKEN`, `CLOUDFLARE_API_KEY` are asked, in this order.
+        - `base_url`: without it `CLOUDFLARE_API_BASE_URL`, `CLOUDFLARE_BASE_URL`, `CF_API_BASE_URL`, else Cloudflare's.
+        - `timeout`: seconds for each operation, as in httpx. By default 5 s to connect, 300 s to the first byte of an
+          answer, since the service may queue a call, and 60 s between its bytes.
+        - `deadline`: seconds for a whole call, retries and reading included. A synchronous read can overshoot it once.
+        - `retry`: a `Retry`, a number of retries, or `None`. By default two.
+        - `limits`: `enforce` raises `LimitError` before sending what is certain to be refused; `warn` warns; `off`.
+        - `proxy`, `verify`, `trust_env`: as in httpx. A client that is passed in has its own.
+        - `default_headers`: sent with every call. `extra_headers` of a call win over them.
+        - `http_client`, `async_http_client`: ready clients of httpx or httpx2. They stay the caller's to close.
+        - `gateway_transport`: where a call of a `@cf/` model with `gateway` goes: to the gateway's host (`gateway`),
+          or to the API's host (`rest`), the newer way whose answers are not documented yet.
+        - `allow_http`: send the token over plain http to a host that is not this machine.
+        """
+        account = account_from(
+            os.environ if trust_env else {},
+            account_id,
+            api_token,
+            base_url,
+            default_headers=checked_headers(default_headers, "default_headers"),
+            gateway_transport=gateway_transport,
+            allow_http=allow_http,
+        )
+        settings = Settings(account, Timeout(), _seconds(deadline), Retry(), _mode(limits), proxy, verify, trust_env)
+        self._settings = settings.changed(timeout, NOT_GIVEN, retry, NOT_GIVEN)
+        self._clients = self._settings.clients(http_client, async_http_client)
+        self._owns_clients = True
+        self._last = Last()
+
+    @property
+    def account_id(self) -> str:
+        """The account that calls are made for."""
+        return self._settings.account.id
+
+    @property
+    def base_url(self) -> str:
+        """Where calls go."""
+        return self._settings.account.base_url
+
+    def run(
+        self,
+        model: str,
+        inputs: Any,
+        *,
+        gateway: str | GatewayOptions | None = None,
+        return_raw_response: bool = False,
+        queue_request: bool = False,
+        tags: Iterable[str] = (),
+        extra_headers: Mapping[str, str] | None = None,
+        session_affinity: str | None = None,
+        reject_if_busy: bool = False,
+        timeout: float | httpx.Timeout | Timeout | None = NOT_GIVEN,
+        deadline: float | None = NOT_GIVEN,
+        retry: Retry | int | None = NOT_GIVEN,
+        limits: LimitMode = NOT_GIVEN,
+    ) -> Any:
+        """Runs a model: a text answer, another output, or with `"stream": True` in the inputs a `Stream` of tokens.
+
+        - `gateway`: the AI Gateway to go through, by id or with its options.
+        - `return_raw_response`: the `httpx.Response` instead, whatever its status; read, unless it is a stream.
+        - `queue_request`: hand the call in as a batch job; `inputs` are `{"requests": [...]}`.
+        - `tags`: at most five labels of letters, digits and `: - . / @`, up to 50 characters each.
+        - `session_affinity`: any text; calls that share it reach the same instance, and its prompt cache.
+        - `reject_if_busy`: raise `CapacityError` at once instead of waiting for the model to have room.
+        - `extra_headers`, `timeout`, `deadline`, `retry`, `limits`: for this call, in place of the client's.
+
+        `"max_tokens": "max"` asks for as many tokens as the model gives. Raises `LimitError`, `ConfigurationError` and
+        `InputError` before anything is sent; `InferenceUpstreamError` for what the service refuses;
+        `APIConnectionError` if no answer came.
+        """
+        options = Options(gateway, queue_request, tags, extra_headers, session_affinity, reject_if_busy)
+        settings = self._settings.changed(timeout, deadline, retry, limits)
+        return self._run(settings.call(model, inputs, options, return_raw_response))
+
+    async def arun(
+        self,
+        model: str,
+        inputs: Any,
+        *,
+        gateway: str | GatewayOptions | None = None,
+        return_raw_response: bool = False,
+        queue_request: bool = False,
+        tags: Iterable[str] = (),
+        extra_headers: Mapping[str, str] | None = None,
+        session_affinity: str | None = None,
+        reject_if_busy: bool = False,
+        timeout: float | httpx.Timeout | Timeout | None = NOT_GIVEN,  # noqa: ASYNC109  # the twin of run, and per operation, which asyncio.timeout is not
+        deadline: float | None = NOT_GIVEN,
+        retry: Retry | int | None = NOT_GIVEN,
+        limits: LimitMode = NOT_GIVEN,
+    ) -> Any:
+        """`run`, awaited; a stream is an `AsyncStream`. When it returns, the request is sent and its status checked."""
+        options = Options(gateway, queue_request, tags, extra_headers, session_affinity, reject_if_busy)
+        settings = self._settings.changed(timeout, deadline, retry, limits)
+        return await self._arun(settings.call(model, inputs, options, return_raw_response))
+
+    def _run(self, call: Call) -> Any:
+        with self._remembering():
+            response = send(self._clients, call.request, call.plan)
+            meta = self._remember(call.meta(response))
+            if call.plan.raw and call.wants_stream:
+                return response
+            if not call.plan.raw and call.is_streamed(response):
+                return Stream[Token](call.source(response, meta), call.decoder(meta))
+            content = read(response, call.request, call.plan)
+            if call.plan.raw:
+                return response
+            output = call.output(response, content, meta)
+        if isinstance(output, AskAgain):
+            return self._run(call.unstreamed())
+        return Stream[Token](output, call.decoder(meta)) if isinstance(output, Source) else output
+
+    async def _arun(self, call: Call) -> Any:
+        with self._remembering():
+            response = await asend(self._clients, call.request, call.plan)
+            meta = self._remember(call.meta(response))
+            if call.plan.raw and call.wants_stream:
+                return response
+            if not call.plan.raw and call.is_streamed(response):
+                return await AsyncStream.started(call.source(response, meta), call.decoder(meta))
+            content = await aread(response, call.request, call.plan)
+            if call.plan.raw:
+                return response
+            output = call.output(response, content, meta)
+        if isinstance(output, AskAgain):
+            return await self._arun(call.unstreamed())
+        return await AsyncStream.started(output, call.decoder(meta)) if isinstance(output, Source) else output
+
+    def with_options(
+        self,
+        *,
+        timeout: float | httpx.Timeout | Timeout | None = NOT_GIVEN,
+        deadline: float | None = NOT_GIVEN,
+        retry: Retry | int | None = NOT_GIVEN,
+        limits: LimitMode = NOT_GIVEN,
+        default_headers: Mapping[str, str] | None = NOT_GIVEN,
+        gateway_transport: GatewayTransport = NOT_GIVEN,
+    ) -> Ai:
+        """A copy with other options, on the same connections. Closing the copy closes nothing."""
+        copy = object.__new__(type(self))
+        account = self._settings.account
+        if default_headers is not NOT_GIVEN:
+            account = replace(account, default_headers=checked_headers(default_headers, "default_headers"))
+        if gateway_transport is not NOT_GIVEN:
+            account = replace(account, gateway_transport=checked_transport(gateway_transport))
+        copy._settings = replace(self._settings, account=account).changed(timeout, deadline, retry, limits)
+        copy._clients = self._clients
+        copy._owns_clients = False
+        copy._last = Last()
+        return copy
+
+    @property
+    def last_request_id(self) -> str | None:
+        """The last call's request id. The last writer wins: a result's own `.meta` is always right."""
+        return self._last.request_id
+
+    @property
+    def ai_gateway_log_id(self) -> str | None:
+        """The last call's log id, or `None` if no gateway logged it. A result's own `.meta` is always right."""
+        return self._last.gateway_log_id
+
+    @property
+    def last_request_http_status_code(self) -> int | None:
+        """The last call's HTTP status. A result's own `.meta` is always right."""
+        return self._last.status_code
+
+    @property
+    def last_request_internal_status_code(self) -> int | str | None:
+        """The last call's error code, or `None` if it had none."""
+        return self._last.internal_code
+
+    def close(self) -> None:
+        """Closes the synchronous connections. Those of a client that was passed in stay the caller's to close."""
+        if self._owns_clients:
+            self._clients.close()
+
+    async def aclose(self) -> None:
+        """Closes the connections of both colours. Those of a client that was passed in stay the caller's to close."""
+        if self._owns_clients:
+            await self._clients.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"Ai(account_id={self.account_id!r}, base_url={self.base_url!r})"
+
+    def __getstate__(self) -> Settings:
+        return self._settings
+
+    def __setstate__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._clients = settings.clients()
+        self._owns_clients = True
+        self._last = Last()
+
+    def _remember(self, meta: Meta) -> Meta:
+        self._last = Last(meta.request_id, meta.gateway_log_id, meta.status_code)
+        return meta
+
+    @contextmanager
+    def _remembering(self) -> Generator[None]:
+        try:
+            yield
+        except InferenceUpstreamError as error:
+            self._last = Last(error.request_id, error.headers.get("cf-aig-log-id"), error.status_code, error.code)
+            raise
+
+
+def _seconds(deadline: Any) -> float | None:
+    if deadline is None:
+        return None
+    if isinstance(deadline, bool) or not isinstance(deadline, int | float) or not deadline > 0:
+        raise ConfigurationError(f"deadline is a number of seconds above 0, or None, not {deadline!r}")
+    return float(deadline)
+
+
+def _mode(limits: Any) -> LimitMode:
+    if limits not in ("enforce", "warn", "off"):
+        raise ConfigurationError(f"limits is 'enforce', 'warn' or 'off', not {limits!r}")
+    return limits
+
+
+def _checked_client(client: Any, name: str, *, is_async: bool) -> Any:
+    if client is None:
+        return None
+    if not hasattr(client, "build_request") or iscoroutinefunction(client.send) != is_async:
+        wanted = "an httpx.AsyncClient" if is_async else "an httpx.Client"
+        raise ConfigurationError(f"{name} is {wanted} (or httpx2's), not {type(client).__name__}")
+    return client

@@ -1,0 +1,136 @@
+"""One call: from inputs and options to what is sent, and from the answer to what is given back. Nothing waits here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import httpx
+
+from cfai import _limits, models
+from cfai._account import Account
+from cfai._dialects import TokenDecoder
+from cfai._errors import InvalidResponseError
+from cfai._http import Plan, lowered
+from cfai._request import Options, Request, build, plain
+from cfai._response import (
+    AnyOutput,
+    as_events,
+    cut_by_default,
+    holds_events,
+    is_empty,
+    kind_of,
+    meta_from,
+    output_from,
+)
+from cfai._source import Source
+from cfai._warnings import CutAnswerWarning, LimitWarning, RetiredModelWarning, Site
+from cfai.types import Meta, TextOutput, Usage
+
+LimitMode = Literal["enforce", "warn", "off"]
+
+
+class AskAgain:
+    """What an answer comes to when the model would not stream: the same call without streaming."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call, ready to be sent."""
+
+    request: Request
+    plan: Plan
+    account: Account
+    inputs: Mapping[str, Any]
+    options: Options
+    site: Site
+    wants_stream: bool
+
+    @classmethod
+    def of(
+        cls, account: Account, model: str, inputs: Any, options: Options, *, plan: Plan, limits: LimitMode, site: Site
+    ) -> Call:
+        """The call, with its limits checked. Raises what forbids it; warns of what does not."""
+        given = plain(inputs)
+        _warn_of_retirement(model, site)
+        given = _limits.resolve_max_tokens(model, given)
+        if limits != "off":
+            _check_limits(model, given, limits, site)
+        request = build(account, model, given, options)
+        return cls(request, plan, account, given, options, site, request.stream)
+
+    def unstreamed(self) -> Call:
+        """The same call without streaming, its answer still wanted as a stream. It is paid for by one retry."""
+        inputs = {**self.inputs, "stream": False}
+        retry = replace(self.plan.retry, attempts=self.plan.retry.attempts - 1)
+        request = build(self.account, self.request.model, inputs, self.options)
+        return replace(self, request=request, plan=replace(self.plan, retry=retry), inputs=inputs)
+
+    def meta(self, response: httpx.Response) -> Meta:
+        """What the headers of the answer say."""
+        elapsed = time.monotonic() - self.plan.started
+        return meta_from(lowered(response.headers, self.request), response.status_code, self.request.model, elapsed)
+
+    def is_streamed(self, response: httpx.Response) -> bool:
+        """Whether the body is to be iterated rather than read."""
+        kind = kind_of(response.headers.get("content-type", ""))
+        return kind == "events" or (kind == "text" and self.wants_stream)
+
+    def source(self, response: httpx.Response, meta: Meta, body: bytes | None = None) -> Source:
+        """Where a stream reads from."""
+        return Source(response, self.request, self.plan, meta, self._stream_ended, body)
+
+    def decoder(self, meta: Meta) -> TokenDecoder:
+        return TokenDecoder(self.request.model, meta.request_id)
+
+    def output(self, response: httpx.Response, content: bytes, meta: Meta) -> AnyOutput | Source | AskAgain:
+        """What a body that was read whole comes to. Raises the error that it reports."""
+        content_type = response.headers.get("content-type", "")
+        kind = kind_of(content_type)
+        if kind == "text" and holds_events(content):
+            return self.source(response, meta, as_events(content, content_type))
+        headers = lowered(response.headers, self.request)
+        if not self.wants_stream or kind == "binary":
+            output = output_from(content, content_type, meta, headers)
+            if isinstance(output, TextOutput):
+                self._warn_if_cut(output.usage, output.finish_reason)
+            return output
+        if is_empty(content, content_type):
+            if self.request.stream and self.plan.retry.attempts > 1:
+                return AskAgain()
+            raise InvalidResponseError(
+                f"{meta.model} does not stream, and answered with an empty result: call it without stream",
+                status_code=meta.status_code,
+                request_id=meta.request_id,
+                headers=headers,
+                model=meta.model,
+            )
+        # Read for the error that it may report: as one event of a stream it would be an error of the stream.
+        output_from(content, content_type, replace(meta), headers)
+        return self.source(response, meta, as_events(content, content_type))
+
+    def _stream_ended(self, decoder: TokenDecoder) -> None:
+        self._warn_if_cut(decoder.usage, decoder.finish_reason)
+
+    def _warn_if_cut(self, usage: Usage | None, finish_reason: str | None) -> None:
+        message = cut_by_default(self.request.model, self.inputs, usage, finish_reason)
+        if message is not None:
+            self.site.warn(message, CutAnswerWarning)
+
+
+def _warn_of_retirement(model: str, site: Site) -> None:
+    entry = models.get(model)
+    if entry is not None and entry.retired_on is not None:
+        instead = entry.replaced_by or entry.successor
+        site.warn(f"{model} was retired on {entry.retired_on}: use {instead}", RetiredModelWarning)
+
+
+def _check_limits(model: str, inputs: Mapping[str, Any], mode: LimitMode, site: Site) -> None:
+    finding = _limits.check(model, inputs)
+    if finding is None:
+        return
+    if mode == "enforce" and finding.certain:
+        raise finding.error
+    site.warn(str(finding.error), LimitWarning)

@@ -1,0 +1,120 @@
+"""Opens and closes the HTTP clients, one for each colour, at first use."""
+
+from __future__ import annotations
+
+import functools
+import os
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import anyio.lowlevel
+import httpx
+
+from cfai._errors import ConfigurationError
+
+# httpcore looks at every connection whenever a call starts or ends, so few are kept alive; but many may be open, since
+# the 101st stream of a default client waits in vain.
+_POOL = httpx.Limits(max_connections=1000, max_keepalive_connections=20, keepalive_expiry=30.0)
+
+
+class Clients:
+    """The HTTP clients of an `Ai` and its copies: made when first needed, kept, closed once."""
+
+    def __init__(
+        self, *, proxy: str | None, verify: ssl.SSLContext | str | bool, trust_env: bool, sync: Any, async_: Any
+    ) -> None:
+        self._make: Callable[[Any], Any] = functools.partial(_client, proxy=proxy, verify=verify, trust_env=trust_env)
+        self._given_sync = sync
+        self._given_async = async_
+        self._sync: Any = None
+        self._async: Any = None
+        self._loop: Any = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def sync_client(self) -> Any:
+        if self._given_sync is not None:
+            return self._given_sync
+        with self._lock:
+            self._check_open()
+            if self._sync is None:
+                self._sync = self._make(httpx.Client)
+            return self._sync
+
+    def async_client(self) -> Any:
+        """The client of the running event loop: connections cannot move from one loop to another."""
+        if self._given_async is not None:
+            return self._given_async
+        loop = _running_loop()
+        with self._lock:
+            self._check_open()
+            if self._async is not None and self._loop != loop:
+                if not _is_gone(self._loop):
+                    raise ConfigurationError(
+                        "this Ai is in use on another event loop that still runs: make one Ai a loop, or use run()"
+                    )
+                # Its connections died with their loop, and nothing can be awaited on that one any more.
+                self._async = None
+            if self._async is None:
+                self._async = self._make(httpx.AsyncClient)
+                self._loop = loop
+            return self._async
+
+    def close(self) -> None:
+        with self._lock:
+            client, self._sync = self._sync, None
+            self._closed = True
+        if client is not None:
+            client.close()
+
+    async def aclose(self) -> None:
+        self.close()
+        with self._lock:
+            client, self._async = self._async, None
+        if client is not None and self._loop == _running_loop():
+            await client.aclose()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ConfigurationError("this Ai is closed: make a new one")
+
+
+def _client(kind: Any, *, proxy: str | None, verify: ssl.SSLContext | str | bool, trust_env: bool) -> Any:
+    return kind(verify=_tls(verify, trust_env), proxy=proxy, trust_env=trust_env, limits=_POOL, follow_redirects=False)
+
+
+def _tls(verify: ssl.SSLContext | str | bool, trust_env: bool) -> ssl.SSLContext:
+    if isinstance(verify, ssl.SSLContext):
+        return verify
+    files = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) if trust_env else (None, None)
+    return _tls_context(verify, trust_env, files)
+
+
+@functools.lru_cache(maxsize=4)
+def _tls_context(verify: str | bool, trust_env: bool, files: tuple[str | None, str | None]) -> ssl.SSLContext:
+    """A context costs tens of milliseconds: one serves all clients, for as long as the environment stays the same."""
+    if isinstance(verify, str):
+        folder = os.path.isdir(verify)
+        return ssl.create_default_context(cafile=None if folder else verify, capath=verify if folder else None)
+    return httpx.create_ssl_context(verify=verify, trust_env=trust_env)
+
+
+def _running_loop() -> Any:
+    token = anyio.lowlevel.current_token()
+    return getattr(token, "native_token", token)
+
+
+def _is_gone(loop: Any) -> bool:
+    """Whether an event loop has ended: asyncio's, or trio's by its token."""
+    if hasattr(loop, "is_running"):
+        return loop.is_closed() or not loop.is_running()
+    try:
+        loop.run_sync_soon(_nothing)
+    except RuntimeError:
+        return True
+    return False
+
+
+def _nothing() -> None: ...

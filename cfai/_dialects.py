@@ -1,0 +1,485 @@
+"""Events to typed tokens, in every shape the service sends.
+
+Workers AI has three dialects, and mixes them inside one stream: its own (`{"response": "Hel"}`), chunks of chat
+completions, and the events of the Responses API. `TokenDecoder` takes any of them, a whole answer included: an answer
+that came as JSON is a stream of one event. It knows nothing of who feeds it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from pydantic_core import from_json
+
+from cfai._errors import StreamError, StreamTruncatedError, parsed, problem_in
+from cfai._json import compact, literals, loads, whole, words
+from cfai._pieces import Tally, ToolCalls
+from cfai._sse import fields
+from cfai.types import Token, ToolCall, ToolCallDelta, Usage
+
+ENVELOPE = frozenset({"result", "success", "errors", "messages", "result_info"})
+"""The keys of the wrapper around a result. An object with any other key is a result itself."""
+
+_DONE = b"[DONE]"
+_REASONING_DELTAS = ("response.reasoning_text.delta", "response.reasoning_summary_text.delta")
+_FINISH = {"model_length": "length"}
+
+
+class TokenDecoder:
+    """Decodes one stream, and remembers what it came to. Made anew for each stream."""
+
+    __slots__ = (
+        "_at_end",
+        "_broken",
+        "_calls",
+        "_created",
+        "_failure",
+        "_halves",
+        "_plain",
+        "_reasonings",
+        "_tally",
+        "_texts",
+        "chat",
+        "done",
+        "finish_reasons",
+        "model",
+        "native",
+        "payload",
+        "request_id",
+    )
+
+    def __init__(self, model: str = "", request_id: str | None = None) -> None:
+        self.model = model
+        self.request_id = request_id
+        self.done = False
+        """Whether `[DONE]`, or the last event of the Responses API, was seen."""
+        self.native = False
+        """Whether the service's own dialect was seen in more than a trailer."""
+        self.chat: dict[str, Any] | None = None
+        """The first chunk of a chat completion, for what all its chunks repeat."""
+        self.payload: dict[str, Any] | None = None
+        """The whole answer, where the stream held one: JSON, or the last event of the Responses API."""
+        self.finish_reasons: dict[int, str] = {}
+        self._texts: dict[int, list[str]] = {0: []}
+        self._reasonings: dict[int, list[str]] = {}
+        self._calls: dict[int, ToolCalls] = {}
+        self._tally = Tally()
+        self._halves: dict[tuple[str, int], str] = {}
+        self._failure: StreamError | None = None
+        self._broken = False
+        self._at_end = False
+        self._plain = True
+        # False once anything asks for the long way: half a character waits, a failure waits, the end was seen.
+
+    def feed(self, block: bytes) -> Token | list[Token] | None:
+        """What one block of the stream says: a token, several (`n > 1`), or nothing."""
+        if block[:6] == b"data: " and b"\n" not in block:
+            data = block[6:]
+        else:
+            return self._feed_fields(block)
+        if not self._plain:
+            return self._feed_data(data)
+        try:
+            event: Any = from_json(data)
+        except ValueError:
+            return self._feed_odd(data)
+        # The two events that nearly every stream consists of go straight through; measured, this halves their cost.
+        if event.__class__ is dict:
+            event.pop("p", None)
+            text = event.get("response")
+            if text.__class__ is str:
+                if len(event) == 1 or (len(event) == 2 and event.get("tool_calls") == []):
+                    self.native = True
+                    self._texts[0].append(text)
+                    return Token(text, event)
+            elif self.chat is not None and "response" not in event:
+                token = self._plain_chunk(event)
+                if token is not None:
+                    return token
+        return self.feed_object(event, data)
+
+    def _plain_chunk(self, event: dict[str, Any]) -> Token | None:
+        """The token of a chunk that has nothing but text, and usage; `None` sends the chunk the long way."""
+        choices: Any = event.get("choices")
+        if choices.__class__ is not list or len(choices) != 1 or "error" in event or "errors" in event:
+            return None
+        try:
+            choice = choices[0]
+            delta = choice["delta"]
+            text = delta["content"]
+            if text.__class__ is not str or len(delta) != 1 or choice["index"] != 0 or choice["finish_reason"]:
+                return None
+        except (KeyError, TypeError):
+            return None
+        usage = event.get("usage")
+        if usage:
+            self._tally.add(usage)
+        if text:
+            self._texts[0].append(text)
+        return Token(text, event)
+
+    def finish(self, rest: bytes) -> list[Token]:
+        """The tokens in what no blank line ended, and half a character that never got its other half."""
+        tokens: list[Token] = []
+        self._at_end = True
+        if rest.strip(b"\n"):
+            token = self.feed(rest)
+            tokens += token if isinstance(token, list) else [token] if token else []
+        for kind, choice in list(self._halves):
+            del self._halves[kind, choice]
+            tokens.append(self._token({}, choice, **{kind: "\ufffd"}))
+        return tokens
+
+    def check(self) -> None:
+        """Raises if the stream is not whole: a failure was reported, or it ended before the answer did."""
+        if self._failure is not None:
+            raise self._failure
+        if not self.done and 0 not in self.finish_reasons:
+            raise self.fail(StreamTruncatedError("the stream ended with neither [DONE] nor a finish reason"))
+
+    def fail(self, error: StreamError) -> StreamError:
+        """`error`, with what had arrived; usage is unknown from here on."""
+        error.partial = self.text
+        error.model = self.model or None
+        error.request_id = self.request_id
+        self._failure = error
+        self._broken = True
+        self._plain = False
+        return error
+
+    @property
+    def failure(self) -> StreamError | None:
+        """What broke the stream, if anything did."""
+        return self._failure
+
+    @property
+    def text(self) -> str:
+        """The text so far; of the first answer, where several were asked for."""
+        return self.text_of(0)
+
+    def text_of(self, choice: int) -> str:
+        return _joined(self._texts.get(choice))
+
+    def reasoning_of(self, choice: int) -> str:
+        return _joined(self._reasonings.get(choice))
+
+    def tool_calls_of(self, choice: int) -> list[ToolCall]:
+        return self._calls[choice].whole() if choice in self._calls else []
+
+    @property
+    def finish_reason(self) -> str | None:
+        """The last reason that was given. A native stream gives none."""
+        return self.finish_reasons.get(0)
+
+    @property
+    def usage(self) -> Usage | None:
+        """The whole call's tokens as far as reported, or `None`: also once the stream broke."""
+        return None if self._broken else Usage.of(self._tally.total())
+
+    def ends_with(self, rest: bytes) -> bool:
+        """Whether `rest`, which no blank line has ended yet, is the end mark all the same."""
+        last = rest.rstrip(b"\n").rsplit(b"\n", 1)[-1]
+        return last.removeprefix(b"data:").strip() == _DONE
+
+    @property
+    def choices(self) -> list[int]:
+        """Which answers the stream had."""
+        return sorted({*self._texts, *self._reasonings, *self._calls, *self.finish_reasons})
+
+    # From block to JSON.
+
+    def _feed_fields(self, block: bytes) -> Token | list[Token] | None:
+        found = fields(block)
+        token = None
+        if found.data is not None:
+            data = b"\n".join(found.data)
+            if found.event == b"error" and not self.done:
+                raise self._reported(parsed(data))
+            token = self._feed_data(data)
+        if found.other and _DONE in (line.strip() for line in found.other):
+            self._end()
+        return token
+
+    def _feed_data(self, data: bytes) -> Token | list[Token] | None:
+        if self.done:
+            return None
+        if self._failure is not None:
+            raise self._failure
+        try:
+            event = from_json(data)
+        except ValueError:
+            return self._feed_odd(data)
+        return self.feed_object(event, data)
+
+    def _feed_odd(self, data: bytes) -> Token | list[Token] | None:
+        """What the fast decoder refuses: the end mark, nothing, half a surrogate pair, bad UTF-8, or no JSON."""
+        stripped = data.strip()
+        if stripped == _DONE:
+            self._end()
+            return None
+        if not stripped:
+            return None
+        try:
+            event = loads(data)
+        except ValueError:
+            if self._at_end:
+                return None  # cut in the middle of an event: a truncation, and `check` says so
+            text = data[:200].decode("utf-8", "replace")
+            raise self.fail(StreamError(f"an event of the stream is no JSON: {text!r}", body=text)) from None
+        return self.feed_object(event, data)
+
+    def _end(self) -> None:
+        self.done = True
+        self._plain = False
+
+    # From JSON to tokens.
+
+    def feed_object(self, event: Any, data: bytes) -> Token | list[Token] | None:
+        """The same of an event that is decoded already; `data` is its JSON, for what decoding lost."""
+        if not isinstance(event, dict):
+            if self._at_end:
+                return None
+            raise self.fail(StreamError(f"an event of the stream is no object: {compact(event)[:200]}", body=event))
+        event = cast("dict[str, Any]", event)
+        event.pop("p", None)
+        kind = event.get("type")
+        if event.get("error") or event.get("errors") or kind == "error" or event.get("success") is False:
+            raise self._reported(event)
+        if isinstance(kind, str) and kind.startswith("response."):
+            return self._responses(kind, event)
+        return self.read(event, data)
+
+    def read(self, event: dict[str, Any], data: bytes) -> Token | list[Token] | None:
+        """The same of an event, or of a whole answer, that is known to report no error."""
+        path: tuple[Any, ...] = ()
+        if "result" in event and event.keys() <= ENVELOPE:
+            path = ("result",)
+            inner = event["result"]
+            event = cast("dict[str, Any]", inner) if isinstance(inner, dict) else {"response": inner}
+        if event.get("object") == "response" and isinstance(event.get("output"), list):
+            return self._whole_response(event)
+        return self._native_or_chat(event, data, path)
+
+    def _native_or_chat(self, event: dict[str, Any], data: bytes, path: tuple[Any, ...]) -> Token | list[Token] | None:
+        self._tally.add(event.get("usage") or event.get("metrics"))
+        choices = event.get("choices")
+        response = event.get("response")
+        dual = response is not None and response != ""
+        if "response" in event and (dual or (not choices and self.chat is None)):
+            self.native = True
+        if not isinstance(choices, list):
+            choices = []
+        elif self.chat is None:
+            self.chat = event
+        tokens = [
+            self._choice(event, cast("dict[str, Any]", item), data, (*path, "choices", position), skip_text=dual)
+            for position, item in enumerate(cast("list[Any]", choices))
+            if isinstance(item, dict)
+        ]
+        if not choices or "response" in event or "tool_calls" in event or "finish_reason" in event:
+            self._merge_native(tokens, event, data, (*path, "response"))
+        return tokens[0] if len(tokens) == 1 else tokens or None
+
+    def _merge_native(self, tokens: list[Token], event: dict[str, Any], data: bytes, path: tuple[Any, ...]) -> None:
+        """What stands at the top level of an event: all of it, or beside the choices of a dual one."""
+        beside = tokens[0] if tokens else None
+        token = self._token(
+            event,
+            0,
+            text=self._words(event.get("response", _loose_text(event)), data, path),
+            reasoning=_reasoning(event) if not (beside and beside.reasoning) else "",
+            tool_calls=event.get("tool_calls") if not (beside and beside.tool_calls) else None,
+            finish_reason=event.get("finish_reason") if not (beside and beside.finish_reason) else None,
+        )
+        if beside is None:
+            tokens.append(token)
+            return
+        beside.text += token.text
+        beside.reasoning += token.reasoning
+        beside.tool_calls += token.tool_calls
+        beside.finish_reason = beside.finish_reason or token.finish_reason
+
+    def _choice(
+        self, event: dict[str, Any], choice: dict[str, Any], data: bytes, path: tuple[Any, ...], *, skip_text: bool
+    ) -> Token:
+        key = "delta" if isinstance(choice.get("delta"), dict) else "message"
+        said = choice.get(key)
+        part = cast("dict[str, Any]", said) if isinstance(said, dict) else {}
+        index = choice.get("index")
+        number = index if isinstance(index, int) else 0
+        text = ""
+        if not (skip_text and number == 0):
+            content = part.get("content")
+            text = self._words(_joined_parts(content), data, (*path, key, "content"))
+            if not part:
+                text = self._words(choice.get("text"), data, (*path, "text"))
+        return self._token(
+            event,
+            number,
+            text=text,
+            reasoning=_reasoning(part),
+            tool_calls=part.get("tool_calls"),
+            finish_reason=choice.get("finish_reason"),
+        )
+
+    def _token(
+        self,
+        event: dict[str, Any],
+        choice: int,
+        *,
+        text: str = "",
+        reasoning: str = "",
+        tool_calls: Any = None,
+        finish_reason: Any = None,
+    ) -> Token:
+        if text or self._halves:
+            text = self._characters("text", choice, text)
+            if text:
+                self._texts.setdefault(choice, []).append(text)
+        if reasoning or self._halves:
+            reasoning = self._characters("reasoning", choice, reasoning)
+            if reasoning:
+                self._reasonings.setdefault(choice, []).append(reasoning)
+        deltas: tuple[ToolCallDelta, ...] = ()
+        if isinstance(tool_calls, list) and tool_calls:
+            deltas = self._calls.setdefault(choice, ToolCalls()).add(cast("list[Any]", tool_calls))
+        reason = _FINISH.get(finish_reason, finish_reason) if isinstance(finish_reason, str) and finish_reason else None
+        if reason is not None:
+            self.finish_reasons[choice] = reason
+            if reason == "error":
+                said = problem_in(event).message if event.keys() & {"message", "detail"} else ""
+                self.fail(StreamError(f"the model stopped with an error: {said or 'no reason given'}", body=event))
+        return Token(text, event, reasoning, deltas, reason, choice)
+
+    def _words(self, value: Any, data: bytes, path: tuple[Any, ...]) -> str:
+        """The text that stands at `path` of the event, with the digits of a number as they were written."""
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            value = literals(data)
+            for step in path:
+                # `{"result": 5}` has its text where an object would have its fields.
+                value = value[step] if not isinstance(value, str) else value
+        return words(value)
+
+    def _characters(self, kind: str, choice: int, text: str) -> str:
+        """`text` in whole characters. An emoji can be cut between two events, half a surrogate pair in each."""
+        text = self._halves.pop((kind, choice), "") + text
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            self._halves[kind, choice] = text[-1]
+            self._plain = False
+            text = text[:-1]
+        elif not self._halves and not self.done and self._failure is None:
+            self._plain = True
+        return text if text.isascii() else whole(text)
+
+    # The Responses API.
+
+    def _responses(self, kind: str, event: dict[str, Any]) -> Token | None:
+        delta = event.get("delta")
+        if kind == "response.output_text.delta" and isinstance(delta, str):
+            return self._token(event, 0, text=delta)
+        if kind in ("response.reasoning_text.delta", "response.reasoning_summary_text.delta") and isinstance(
+            delta, str
+        ):
+            return self._token(event, 0, reasoning=delta)
+        if kind == "response.function_call_arguments.delta":
+            return self._token(event, 0, tool_calls=[{"index": _slot(event), "arguments": delta}])
+        if kind == "response.output_item.added":
+            item = event.get("item")
+            if isinstance(item, dict) and cast("dict[str, Any]", item).get("type") == "function_call":
+                return self._token(event, 0, tool_calls=[{**cast("dict[str, Any]", item), "index": _slot(event)}])
+        payload = event.get("response")
+        if kind == "response.failed":
+            raise self._reported(payload if isinstance(payload, dict) else event)
+        if kind in ("response.completed", "response.incomplete"):
+            token = self._whole_response(cast("dict[str, Any]", payload) if isinstance(payload, dict) else {}, event)
+            self._end()
+            return token
+        return None
+
+    def _whole_response(self, payload: dict[str, Any], event: dict[str, Any] | None = None) -> Token:
+        """The answer as a whole, of which only what was not streamed before becomes a token."""
+        self.payload = payload
+        self._tally.add(payload.get("usage"))
+        text, reasoning, calls = _read_output(payload)
+        reason = _response_finish(payload, bool(calls))
+        return self._token(
+            event or payload,
+            0,
+            text="" if self._texts[0] else text,
+            reasoning="" if self._reasonings else reasoning,
+            tool_calls=None if self._calls else calls,
+            finish_reason=reason,
+        )
+
+    def _reported(self, event: Any) -> StreamError:
+        problem = problem_in(event)
+        code = f"{problem.code}: " if problem.code is not None else ""
+        said = problem.message or "no reason given"
+        return self.fail(
+            StreamError(f"the service reported an error inside the stream: {code}{said}", code=problem.code, body=event)
+        )
+
+
+def _joined(parts: list[str] | None) -> str:
+    if not parts:
+        return ""
+    if len(parts) > 1:
+        parts[:] = ["".join(parts)]
+    return parts[0]
+
+
+def _joined_parts(content: Any) -> Any:
+    """Content that came as a list of parts, as the text of its text parts."""
+    if not isinstance(content, list):
+        return content
+    parts = [cast("dict[str, Any]", part) for part in cast("list[Any]", content) if isinstance(part, dict)]
+    return "".join(words(part.get("text")) for part in parts)
+
+
+def _loose_text(event: dict[str, Any]) -> Any:
+    """UNCERTAIN: the chunks of moondream are documented nowhere; its whole answers name their text like this."""
+    return next((event[key] for key in ("answer", "caption") if isinstance(event.get(key), str)), None)
+
+
+def _reasoning(part: dict[str, Any]) -> str:
+    """`reasoning_content`, else `reasoning`: the field was renamed between models, and both are about."""
+    for key in ("reasoning_content", "reasoning"):
+        value = part.get(key)
+        if isinstance(value, str) and value:
+            return value
+        if isinstance(value, dict) and isinstance(cast("dict[str, Any]", value).get("text"), str):
+            return cast("dict[str, str]", value)["text"]
+    return ""
+
+
+def _slot(event: dict[str, Any]) -> int:
+    index = event.get("output_index")
+    return index if isinstance(index, int) else 0
+
+
+def _read_output(payload: dict[str, Any]) -> tuple[str, str, list[Any]]:
+    """Text, reasoning and tool calls of a Responses answer."""
+    texts: list[str] = []
+    reasonings: list[str] = []
+    calls: list[Any] = []
+    output = payload.get("output")
+    for position, item in enumerate(cast("list[Any]", output) if isinstance(output, list) else []):
+        if not isinstance(item, dict):
+            continue
+        item = cast("dict[str, Any]", item)
+        if item.get("type") == "function_call":
+            calls.append({**item, "index": position})
+        elif item.get("type") == "reasoning":
+            reasonings.append(words(_joined_parts(item.get("content") or item.get("summary"))))
+        else:
+            texts.append(words(_joined_parts(item.get("content"))))
+    text = "".join(texts)
+    return text or words(payload.get("output_text")), "".join(reasonings), calls
+
+
+def _response_finish(payload: dict[str, Any], has_calls: bool) -> str:
+    if payload.get("status") != "incomplete":
+        return "tool_calls" if has_calls else "stop"
+    details = payload.get("incomplete_details")
+    reason = cast("dict[str, Any]", details).get("reason") if isinstance(details, dict) else None
+    return "length" if reason in (None, "max_output_tokens") else str(reason)

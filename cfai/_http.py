@@ -1,0 +1,266 @@
+"""Sends, pauses and sends again. All that waits before a body is read as a stream waits here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import anyio
+import httpx
+
+from cfai._clients import Clients
+from cfai._errors import (
+    APITimeoutError,
+    CfaiError,
+    ConfigurationError,
+    InferenceUpstreamError,
+    error_from,
+    redacted,
+    transport_error,
+)
+from cfai._request import CREDENTIALS, Request
+from cfai._retry import Retry
+
+LARGEST_ERROR = 1024 * 1024
+"""How many bytes of an error's body are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """Seconds that each wait of a call may take; `None` is no bound."""
+
+    connect: float | None = 5.0
+    first_byte: float | None = 300.0
+    """To the answer's first byte: the service may queue a call until it has room."""
+    between: float | None = 60.0
+    """Between the bytes of an answer."""
+    write: float | None = 60.0
+    pool: float | None = None
+    """For a free connection; bounded by the deadline in any case."""
+
+    @classmethod
+    def of(cls, value: Any) -> Timeout:
+        """Seconds for each operation as in httpx, an `httpx.Timeout` of either library, a `Timeout`, or `None`."""
+        if isinstance(value, Timeout):
+            return value
+        if value is None:
+            return cls(None, None, None, None, None)
+        if all(hasattr(value, name) for name in ("connect", "read", "write", "pool")):
+            return cls(value.connect, value.read, value.read, value.write, value.pool)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise ConfigurationError(f"timeout is a number of seconds, an httpx.Timeout or None, not {value!r}")
+        return cls(*[float(value)] * 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long one call may take, and how often it may be sent."""
+
+    retry: Retry
+    timeout: Timeout
+    started: float
+    """When the call began, in seconds of `time.monotonic`."""
+    deadline: float | None = None
+    """Seconds that the whole call may take, retries and reading included."""
+    raw: bool = False
+    """Whether the caller takes any status for an answer."""
+
+    def left(self) -> float | None:
+        """Seconds left of the deadline. Raises `APITimeoutError` if there are none."""
+        if self.deadline is None:
+            return None
+        left = self.started + self.deadline - time.monotonic()
+        if left <= 0:
+            raise self.too_late()
+        return left
+
+    def too_late(self) -> APITimeoutError:
+        return APITimeoutError(f"the deadline of {self.deadline:g} s passed", retryable=False)
+
+    def timeouts(self) -> tuple[float | None, float | None, float | None, float | None]:
+        """Connect, read, write and pool, as httpx takes them."""
+        left = self.left()
+        timeout = self.timeout
+        waits = (timeout.connect, timeout.first_byte, timeout.write, timeout.pool)
+        return waits if left is None else tuple(left if wait is None else min(wait, left) for wait in waits)  # type: ignore[return-value]
+
+    def between(self) -> float | None:
+        """The bound between the bytes of an answer."""
+        wait = self.timeout.between
+        if self.deadline is None:
+            return wait
+        left = max(0.001, self.started + self.deadline - time.monotonic())
+        return left if wait is None else min(wait, left)
+
+    def pause(self, attempt: int, error: CfaiError, request: Request) -> float | None:
+        """Seconds to wait before the next attempt, or `None` to raise `error`."""
+        wait = self.retry.pause(attempt, error, reject_if_busy=request.reject_if_busy)
+        if wait is None or self.deadline is None:
+            return wait
+        return wait if self.started + self.deadline - time.monotonic() > wait else None
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Bounds what is awaited inside by the deadline."""
+        left = self.left()
+        return nullcontext() if left is None else anyio.fail_after(left)
+
+
+def send(clients: Clients, request: Request, plan: Plan) -> httpx.Response:
+    """The answer to `request`, its body unread: 2xx, or any if the plan is raw. Raises what else there is."""
+    attempt = 1
+    while True:
+        try:
+            return _send_once(clients.sync_client(), request, plan)
+        except CfaiError as error:
+            pause = plan.pause(attempt, error, request)
+            if pause is None:
+                raise
+        time.sleep(pause)
+        attempt += 1
+
+
+async def asend(clients: Clients, request: Request, plan: Plan) -> httpx.Response:
+    """The answer to `request`, its body unread: 2xx, or any if the plan is raw. Raises what else there is."""
+    attempt = 1
+    while True:
+        try:
+            return await _asend_once(clients.async_client(), request, plan)
+        except CfaiError as error:
+            pause = plan.pause(attempt, error, request)
+            if pause is None:
+                raise
+        await anyio.sleep(pause)
+        attempt += 1
+
+
+def _send_once(client: Any, request: Request, plan: Plan) -> httpx.Response:
+    sent = _built(client, request, plan)
+    try:
+        response = client.send(sent, stream=True, auth=None, follow_redirects=False)
+    except Exception as exception:
+        raise_mapped(exception, request, plan)
+    finally:
+        _forget_credentials(sent)
+    sent.extensions["timeout"]["read"] = plan.between()
+    if response.is_success or plan.raw:
+        return response
+    raise _error(response, request, _some(response))
+
+
+async def _asend_once(client: Any, request: Request, plan: Plan) -> httpx.Response:
+    sent = _built(client, request, plan)
+    try:
+        with plan.scope():
+            response = await client.send(sent, stream=True, auth=None, follow_redirects=False)
+    except Exception as exception:
+        raise_mapped(exception, request, plan)
+    finally:
+        _forget_credentials(sent)
+    sent.extensions["timeout"]["read"] = plan.between()
+    if response.is_success or plan.raw:
+        return response
+    raise _error(response, request, await _asome(response))
+
+
+def read(response: httpx.Response, request: Request, plan: Plan) -> bytes:
+    """The whole body of an answer."""
+    try:
+        if plan.deadline is not None:
+            return b"".join(_timely(response.iter_bytes(), plan))
+        return response.read()
+    except Exception as exception:
+        raise_mapped(exception, request, plan)
+    finally:
+        response.close()
+
+
+async def aread(response: httpx.Response, request: Request, plan: Plan) -> bytes:
+    """The whole body of an answer."""
+    try:
+        with plan.scope():
+            return await response.aread()
+    except Exception as exception:
+        raise_mapped(exception, request, plan)
+    finally:
+        await response.aclose()
+
+
+def _timely(chunks: Iterable[bytes], plan: Plan) -> Iterable[bytes]:
+    """`chunks`, up to the deadline: checked between them, so that a wait may overshoot by one read."""
+    for chunk in chunks:
+        plan.left()
+        yield chunk
+
+
+def _some(response: httpx.Response) -> bytes:
+    """As much of an error's body as arrives, up to the bound. Its status is known, so what breaks here is ignored."""
+    content = bytearray()
+    try:
+        for chunk in response.iter_bytes():
+            content += chunk
+            if len(content) >= LARGEST_ERROR:
+                break
+    except Exception as exception:
+        if transport_error(exception, "", "") is None:
+            raise
+    finally:
+        response.close()
+    return bytes(content[:LARGEST_ERROR])
+
+
+async def _asome(response: httpx.Response) -> bytes:
+    """As much of an error's body as arrives, up to the bound. Its status is known, so what breaks here is ignored."""
+    content = bytearray()
+    try:
+        async for chunk in response.aiter_bytes():
+            content += chunk
+            if len(content) >= LARGEST_ERROR:
+                break
+    except Exception as exception:
+        if transport_error(exception, "", "") is None:
+            raise
+    finally:
+        await response.aclose()
+    return bytes(content[:LARGEST_ERROR])
+
+
+def _built(client: Any, request: Request, plan: Plan) -> Any:
+    return client.build_request(
+        "POST", request.url, headers=dict(request.headers), content=request.content, timeout=plan.timeouts()
+    )
+
+
+def _error(response: httpx.Response, request: Request, content: bytes) -> InferenceUpstreamError:
+    return error_from(
+        response.status_code,
+        lowered(response.headers, request),
+        redacted(content, request.secrets()),
+        model=request.model,
+        now=time.time(),
+    )
+
+
+def lowered(headers: httpx.Headers, request: Request) -> dict[str, str]:
+    """An answer's headers, names in lower case, without credentials that it echoes."""
+    secrets = request.secrets()
+    plain = {name.lower(): value for name, value in headers.items()}
+    return {name: redacted(value.encode(), secrets).decode() for name, value in plain.items()}
+
+
+def _forget_credentials(sent: Any) -> None:
+    # From here on the request lives in responses, exceptions and their pickles.
+    for name in CREDENTIALS:
+        sent.headers.pop(name, None)
+
+
+def raise_mapped(exception: Exception, request: Request, plan: Plan) -> NoReturn:
+    """Raises what `exception` stands for, with it as the cause; one that is not the network's goes on as it is."""
+    if isinstance(exception, TimeoutError) and plan.deadline is not None:
+        raise plan.too_late() from exception
+    error = transport_error(exception, request.model, request.host)
+    if error is None:
+        raise exception
+    raise error from exception

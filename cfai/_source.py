@@ -1,0 +1,172 @@
+"""Where a stream reads from: the body in chunks, in time, up to its end and not beyond; and what breaks it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import anyio
+import httpx
+
+from cfai._dialects import TokenDecoder
+from cfai._errors import (
+    APITimeoutError,
+    CfaiError,
+    ConfigurationError,
+    StreamError,
+    StreamTimeoutError,
+    StreamTruncatedError,
+    transport_error,
+)
+from cfai._http import Plan
+from cfai._request import Request
+from cfai.types import Meta
+
+DRAIN = 1.0
+"""Seconds that a server gets to end its body after `[DONE]`, so that the connection can be used again."""
+
+_LEFT_IN_BUFFERS = 10_000
+"""More chunks than can have been received before a response was closed."""
+
+
+class Feeder(Protocol):
+    """Takes the blocks of a body, gives what the reader wants of them: tokens, events, or events for a browser."""
+
+    @property
+    def done(self) -> bool: ...
+    def feed(self, block: bytes, /) -> Any: ...
+    def finish(self, rest: bytes, /) -> list[Any]: ...
+    def ends_with(self, rest: bytes, /) -> bool: ...
+    def check(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Source:
+    """Where a stream comes from, shared by whatever reads it."""
+
+    response: httpx.Response
+    request: Request
+    plan: Plan
+    meta: Meta
+    ended: Callable[[TokenDecoder], None]
+    """Called once, when the stream has come to its proper end."""
+    body: bytes | None = None
+    """The body as events, where it has been read already: an answer that came whole."""
+    reader: str = ""
+    feeder: Feeder | None = None
+    complete: bool = False
+
+    def take(self, reader: str, feeder: Feeder) -> None:
+        """A body can be read once, in one way."""
+        if self.reader:
+            raise ConfigurationError(f"this stream is read as {self.reader} already: it cannot be read as {reader} too")
+        self.reader = reader
+        self.feeder = feeder
+
+    def chunks(self) -> Iterator[bytes]:
+        if self.body is not None:
+            return iter([self.body])
+        chunks = self.response.iter_bytes() if self._encoded() else self.response.iter_raw()
+        return chunks if self.plan.deadline is None else _timely(chunks, self.plan)
+
+    def achunks(self) -> AsyncIterator[bytes]:
+        if self.body is not None:
+            return _whole(self.body)
+        chunks = self.response.aiter_bytes() if self._encoded() else self.response.aiter_raw()
+        return chunks if self.plan.deadline is None else _atimely(chunks, self.plan)
+
+    def broken(self, exception: Exception, decoder: TokenDecoder) -> Exception | None:
+        """What to raise when reading failed; `None` if the answer was whole by then."""
+        if isinstance(exception, StreamError):
+            return exception if decoder.failure is exception else decoder.fail(exception)
+        if isinstance(exception, APITimeoutError):
+            error: APITimeoutError | CfaiError | None = exception
+        else:
+            error = transport_error(exception, self.request.model, self.request.host)
+        if error is None:
+            return exception
+        if 0 in decoder.finish_reasons:
+            return None
+        if isinstance(error, APITimeoutError):
+            return decoder.fail(StreamTimeoutError(f"the stream fell silent: {error}"))
+        return decoder.fail(StreamTruncatedError(f"the connection broke in the middle of the stream: {error}"))
+
+    def finish(self, decoder: TokenDecoder) -> None:
+        """The proper end: times and neurons are known only now."""
+        self.complete = True
+        self.meta.elapsed = time.monotonic() - self.plan.started
+        usage = decoder.usage
+        if self.meta.neurons is None and usage is not None:
+            self.meta.neurons = usage.neurons
+        self.ended(decoder)
+
+    def _encoded(self) -> bool:
+        return self.response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity")
+
+
+def drain(chunks: Iterator[bytes], response: httpx.Response) -> None:
+    """Reads on to the end of the body, which is what gives the connection back to the pool; for a moment at most."""
+    end = time.monotonic() + DRAIN
+    timer = threading.Timer(DRAIN, _shut, [response])
+    timer.daemon = True
+    timer.start()
+    # The answer is whole: whatever happens to the connection now concerns nobody.
+    with suppress(Exception):
+        for _ in chunks:
+            if time.monotonic() > end:
+                break
+    timer.cancel()
+
+
+async def adrain(chunks: AsyncIterator[bytes]) -> None:
+    """Reads on to the end of the body, which is what gives the connection back to the pool; for a moment at most."""
+    # The answer is whole: whatever happens to the connection now concerns nobody.
+    with suppress(Exception), anyio.move_on_after(DRAIN):
+        async for _ in chunks:
+            pass
+
+
+async def unwind(chunks: AsyncIterator[bytes] | None) -> None:
+    """Ends the generators inside httpx, by reading on from a closed response: left to the collector, trio complains."""
+    if chunks is not None:
+        with suppress(Exception):
+            for _ in range(_LEFT_IN_BUFFERS):
+                await anext(chunks)
+
+
+def _shut(response: httpx.Response) -> None:
+    """Wakes a read that waits for a body's end. Closing the response from here would race with its reader."""
+    network = response.extensions.get("network_stream")
+    connection = network.get_extra_info("socket") if network is not None else None
+    if connection is not None:
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+
+def _timely(chunks: Iterator[bytes], plan: Plan) -> Iterator[bytes]:
+    """`chunks` up to the deadline, which is looked at between them: a wait may overshoot it by one read."""
+    for chunk in chunks:
+        plan.left()
+        yield chunk
+
+
+async def _atimely(chunks: AsyncIterator[bytes], plan: Plan) -> AsyncGenerator[bytes]:
+    """`chunks` up to the deadline."""
+    while True:
+        try:
+            with plan.scope():
+                chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise plan.too_late() from None
+        yield chunk
+
+
+async def _whole(body: bytes) -> AsyncGenerator[bytes]:
+    yield body

@@ -1,0 +1,44 @@
+"""Warnings, told at the caller's line rather than at ours."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class CutAnswerWarning(UserWarning):
+    """An answer stopped at the service's default of `max_tokens`, not where the model would have."""
+
+
+class LimitWarning(UserWarning):
+    """The inputs are over a limit, or likely to be, and were sent all the same."""
+
+
+class RetiredModelWarning(FutureWarning):
+    """The model was retired. Shown by default wherever it is raised, which a `DeprecationWarning` is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The line of the caller, for a warning that comes later."""
+
+    file: str
+    line: int
+    module: str
+    registry: dict[Any, Any] = field(repr=False)
+
+    def warn(self, message: str, category: type[Warning]) -> None:
+        """Warns once for this line and message, as Python does by default."""
+        warnings.warn_explicit(message, category, self.file, self.line, self.module, self.registry)
+
+
+def call_site() -> Site:
+    """The nearest frame outside this package."""
+    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # what warnings itself uses
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == "cfai":
+        frame = frame.f_back
+    names = frame.f_globals
+    registry = names.setdefault("__warningregistry__", {})
+    return Site(frame.f_code.co_filename, frame.f_lineno, str(names.get("__name__")), registry)
