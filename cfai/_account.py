@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from cfai._errors import ConfigurationError
@@ -26,25 +26,30 @@ TOKEN_NAMES = (
 ACCOUNT_NAMES = ("CLOUDFLARE_ACCOUNT_ID", "CF_ACCOUNT_ID")
 BASE_URL_NAMES = ("CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL", "CF_API_BASE_URL")
 
-_HEX_32 = re.compile(r"[0-9a-fA-F]{32}")
-_VISIBLE = re.compile(r"[\x21-\x7e]+")
+# Patterns stay texts: `re` compiles them at first use, so that importing does not.
+_HEX_32 = r"[0-9a-fA-F]{32}"
+_VISIBLE = r"[\x21-\x7e]+"
 
 
-@dataclass(frozen=True, slots=True)
 class Secret:
-    """A credential that does not show itself."""
+    """A text that does not show itself."""
 
-    value: str = field(repr=False)
+    __slots__ = ("value",)
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return "Secret()"
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """Where calls go, and with which token."""
 
     id: str
     token: Secret
     base_url: str = BASE_URL
-    default_headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    default_headers: Mapping[str, str] = MappingProxyType({})
     gateway_transport: GatewayTransport = "gateway"
 
     @property
@@ -81,7 +86,7 @@ def account_from(
             f"no API token: pass api_token, or set {TOKEN_NAMES[0]} (make one with Workers AI Read and Edit){hint}"
         )
     _check_id(id, url)
-    if not _VISIBLE.fullmatch(token):
+    if not re.fullmatch(_VISIBLE, token):
         raise ConfigurationError("the API token has a blank, a line break or a character that no token has")
     return Account(id, Secret(token), url, default_headers or {}, checked_transport(gateway_transport))
 
@@ -104,7 +109,7 @@ def checked_url(url: str, allow_http: bool) -> str:
         port_is_valid = parts.port is None or parts.port > 0
     except ValueError:
         host, port_is_valid, parts = "", False, urlsplit("")
-    if parts.scheme not in ("http", "https") or not host or not port_is_valid or not _VISIBLE.fullmatch(url):
+    if parts.scheme not in ("http", "https") or not host or not port_is_valid or not re.fullmatch(_VISIBLE, url):
         raise ConfigurationError(f"base_url is a URL such as {BASE_URL!r}")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigurationError("base_url has no user, password, query or fragment")
@@ -144,10 +149,10 @@ def _token_names(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 def _check_id(id: str, url: str) -> None:
     # The value itself is not shown: what is wrong with it may be that it is the token.
-    if is_cloudflare(url) and not _HEX_32.fullmatch(id):
+    if is_cloudflare(url) and not re.fullmatch(_HEX_32, id):
         hint = "; this one looks like an API token" if len(id) >= 40 else ""
         raise ConfigurationError(f"an account id is 32 hexadecimal digits{hint}")
-    if not _VISIBLE.fullmatch(id) or "/" in id or id in (".", ".."):
+    if not re.fullmatch(_VISIBLE, id) or "/" in id or id in (".", ".."):
         raise ConfigurationError("the account id has a character that no account id has")
 
 

@@ -7,14 +7,13 @@ import ssl
 import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from inspect import iscoroutinefunction
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import httpx
 
-from cfai._account import Account, GatewayTransport, account_from, checked_transport
+from cfai._account import Account, GatewayTransport, Secret, account_from, checked_transport
 from cfai._call import AskAgain, Call, LimitMode
 from cfai._clients import Clients
 from cfai._errors import ConfigurationError, InferenceUpstreamError
@@ -37,8 +36,7 @@ class _NotGiven:
 NOT_GIVEN: Any = _NotGiven()
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What an `Ai` was made with, checked. It is all that a pickle holds."""
 
     account: Account
@@ -46,7 +44,7 @@ class Settings:
     deadline: float | None
     retry: Retry
     limits: LimitMode
-    proxy: str | None = field(repr=False)
+    proxy: Secret | None
     verify: ssl.SSLContext | str | bool
     trust_env: bool
 
@@ -61,12 +59,12 @@ class Settings:
             changes["retry"] = Retry.of(retry)
         if limits is not NOT_GIVEN:
             changes["limits"] = _mode(limits)
-        return replace(self, **changes) if changes else self
+        return self._replace(**changes) if changes else self
 
     def clients(self, http_client: Any = None, async_http_client: Any = None) -> Clients:
         """The clients that these settings ask for, not opened yet."""
         return Clients(
-            proxy=self.proxy,
+            proxy=self.proxy and self.proxy.value,
             verify=self.verify,
             trust_env=self.trust_env,
             sync=_checked_client(http_client, "http_client", is_async=False),
@@ -146,7 +144,9 @@ class Ai:
             gateway_transport=gateway_transport,
             allow_http=allow_http,
         )
-        settings = Settings(account, Timeout(), _seconds(deadline), Retry(), _mode(limits), proxy, verify, trust_env)
+        settings = Settings(
+            account, Timeout(), _seconds(deadline), Retry(), _mode(limits), proxy and Secret(proxy), verify, trust_env
+        )
         self._settings = settings.changed(timeout, NOT_GIVEN, retry, NOT_GIVEN)
         self._clients = self._settings.clients(http_client, async_http_client)
         self._owns_clients = True
@@ -265,10 +265,10 @@ class Ai:
         copy = object.__new__(type(self))
         account = self._settings.account
         if default_headers is not NOT_GIVEN:
-            account = replace(account, default_headers=checked_headers(default_headers, "default_headers"))
+            account = account._replace(default_headers=checked_headers(default_headers, "default_headers"))
         if gateway_transport is not NOT_GIVEN:
-            account = replace(account, gateway_transport=checked_transport(gateway_transport))
-        copy._settings = replace(self._settings, account=account).changed(timeout, deadline, retry, limits)
+            account = account._replace(gateway_transport=checked_transport(gateway_transport))
+        copy._settings = self._settings._replace(account=account).changed(timeout, deadline, retry, limits)
         copy._clients = self._clients
         copy._owns_clients = False
         copy._last = Last()

@@ -85,7 +85,7 @@ def _native_event(token: Token) -> bytes:
     if token.finish_reason:
         event["finish_reason"] = token.finish_reason
     if usage := token.usage:
-        event["usage"] = usage.model_dump(exclude_none=True)
+        event["usage"] = dict(usage.raw)
     return b"data: " + compact({**event, "p": _padding()}).encode("utf-8", "replace") + b"\n\n"
 
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import httpx
 
-from cfai import _limits, models
+from cfai import _limits, models, types
 from cfai._account import Account
 from cfai._dialects import TokenDecoder
 from cfai._errors import InvalidResponseError
 from cfai._http import Plan, lowered
 from cfai._request import Options, Request, build, plain
 from cfai._response import (
-    AnyOutput,
     as_events,
     cut_by_default,
     holds_events,
@@ -27,7 +26,10 @@ from cfai._response import (
 )
 from cfai._source import Source
 from cfai._warnings import CutAnswerWarning, LimitWarning, RetiredModelWarning, Site
-from cfai.types import Meta, TextOutput, Usage
+from cfai.types import Meta, Usage
+
+if TYPE_CHECKING:
+    from cfai._response import AnyOutput
 
 LimitMode = Literal["enforce", "warn", "off"]
 
@@ -36,8 +38,7 @@ class AskAgain:
     """What an answer comes to when the model would not stream: the same call without streaming."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One call, ready to be sent."""
 
     request: Request
@@ -66,7 +67,7 @@ class Call:
         inputs = {**self.inputs, "stream": False}
         retry = replace(self.plan.retry, attempts=self.plan.retry.attempts - 1)
         request = build(self.account, self.request.model, inputs, self.options)
-        return replace(self, request=request, plan=replace(self.plan, retry=retry), inputs=inputs)
+        return self._replace(request=request, plan=self.plan._replace(retry=retry), inputs=inputs)
 
     def meta(self, response: httpx.Response) -> Meta:
         """What the headers of the answer say."""
@@ -94,7 +95,7 @@ class Call:
         headers = lowered(response.headers, self.request)
         if not self.wants_stream or kind == "binary":
             output = output_from(content, content_type, meta, headers)
-            if isinstance(output, TextOutput):
+            if isinstance(output, types.TextOutput):
                 self._warn_if_cut(output.usage, output.finish_reason)
             return output
         if is_empty(content, content_type):

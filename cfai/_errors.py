@@ -33,10 +33,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from html import unescape
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from cfai import models
 from cfai._json import compact, loads
@@ -217,8 +216,7 @@ class StreamTimeoutError(StreamTruncatedError, APITimeoutError):
     retryable = False
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """What one error body says, whichever of its shapes it came in."""
 
     message: str
@@ -226,8 +224,7 @@ class Problem:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(NamedTuple):
     """What is known of a code: its class, whether it may be sent again, and what the reader can do about it."""
 
     kind: type[InferenceUpstreamError]
@@ -305,11 +302,12 @@ _CLIENT = _Known(BadRequestError, "BadRequest", "")
 _SERVER = _Known(InternalServerError, "InternalServerError", "try again", retryable=True)
 _FAILED = _Known(AiInternalError, "Failed", "")
 
-_UUID = re.compile(r"\(?\b([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\b\)?\s*$")
-_CODE_IN_TEXT = re.compile(r"\b([0-9]{3,5}):")
-_SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
-_TAG = re.compile(r"<[^<>]*>")
-_TITLE = re.compile(r"<title[^<>]*>([^<]{1,300})", re.IGNORECASE)
+# Patterns stay texts: `re` compiles them at first use, so that importing does not.
+_UUID = r"\(?\b([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\b\)?\s*$"
+_CODE_IN_TEXT = r"\b([0-9]{3,5}):"
+_SECONDS = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
+_TAG = r"<[^<>]*>"
+_TITLE = r"(?i)<title[^<>]*>([^<]{1,300})"
 _LONGEST = 500
 """How many characters of a body go into a message; the whole of it is in `.body`."""
 
@@ -329,7 +327,7 @@ def error_from(
     known = _known(status, problem)
     retry_after = seconds_to_wait(headers, now)
     request_id = headers.get("cf-ai-req-id") or headers.get("cf-ray") or _id_in(problem.message)
-    said = _UUID.sub("", problem.message).strip() or _reason(status)
+    said = re.sub(_UUID, "", problem.message).strip() or _reason(status)
     details = [f"status {status}"]
     if request_id:
         details.append(f"request id {request_id}")
@@ -427,10 +425,10 @@ def seconds_to_wait(headers: Mapping[str, str], now: float) -> float | None:
     (2.0, None)
     """
     milliseconds = headers.get("retry-after-ms", "").strip()
-    if _SECONDS.fullmatch(milliseconds):
+    if re.fullmatch(_SECONDS, milliseconds):
         return float(milliseconds) / 1000
     value = headers.get("retry-after", "").strip()
-    if _SECONDS.fullmatch(value):
+    if re.fullmatch(_SECONDS, value):
         return float(value)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - now)
@@ -481,13 +479,13 @@ def _problem(item: Any, depth: int = 0) -> Problem:
 def _problem_in_text(text: str) -> Problem:
     head = text.lstrip()[:2000]
     if head[:1] == "<":
-        title = _TITLE.search(head)
-        return Problem(_spaced(unescape(title[1] if title else _TAG.sub(" ", head))))
+        title = re.search(_TITLE, head)
+        return Problem(_spaced(unescape(title[1] if title else re.sub(_TAG, " ", head))))
     message = text.strip()
     while message.startswith("AiError: "):
         message = message.removeprefix("AiError: ").lstrip()
     # The binding writes "3040: text", sometimes behind a class name: only a code that is known counts.
-    code = next((int(digits) for digits in _CODE_IN_TEXT.findall(message[:200]) if int(digits) in _CODES), None)
+    code = next((int(digits) for digits in re.findall(_CODE_IN_TEXT, message[:200]) if int(digits) in _CODES), None)
     return Problem(message, code)
 
 
@@ -528,7 +526,7 @@ def _hint(known: _Known, model: str | None) -> str:
 
 
 def _id_in(message: str) -> str | None:
-    found = _UUID.search(message[-100:])
+    found = re.search(_UUID, message[-100:])
     return found[1] if found else None
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any, Literal, TypedDict, cast
+from typing import Any, Literal, NamedTuple, TypedDict, cast
 from urllib.parse import quote, urlencode
 
 from cfai._account import Account
@@ -17,10 +17,11 @@ from cfai._version import __version__
 CREDENTIALS = ("authorization", "cf-aig-authorization")
 """Headers that carry a secret. They are taken off a request as soon as it is sent."""
 
-_TOKEN_CHARACTERS = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE_CHARACTERS = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_TAG = re.compile(r"[A-Za-z0-9:\-./@]{1,50}")
+# Patterns stay texts: `re` compiles them at first use, so that importing does not.
+_TOKEN_CHARACTERS = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_VALUE_CHARACTERS = r"[\t\x20-\x7e\xa0-\xff]*"
+_CONTROL = r"[\x00-\x1f\x7f]"
+_TAG = r"[A-Za-z0-9:\-./@]{1,50}"
 _OURS = frozenset({"authorization", "content-type", "content-length", "host", "transfer-encoding"})
 
 
@@ -68,8 +69,7 @@ _GATEWAY_HEADERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What a call may ask for beside its inputs."""
 
     gateway: str | GatewayOptions | None = None
@@ -80,7 +80,7 @@ class Options:
     reject_if_busy: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Request:
     """A request as it will be sent, every time it is."""
 
@@ -156,7 +156,7 @@ def model_path(model: str) -> str:
     """
     if not isinstance(model, str) or not model:  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without types
         raise ConfigurationError(f"a model name is a text such as '@cf/zai-org/glm-4.7-flash', not {model!r}")
-    if _CONTROL.search(model):
+    if re.search(_CONTROL, model):
         raise ConfigurationError(f"{model!r} is no model name: it has a control character")
     segments = model.split("/")
     if any(segment in ("", ".", "..") for segment in segments):
@@ -168,7 +168,7 @@ def checked_headers(headers: Mapping[str, str] | None, origin: str) -> dict[str,
     """Headers with names in lower case, or `ConfigurationError` for what would break or endanger the request."""
     checked: dict[str, str] = {}
     for name, value in (headers or {}).items():
-        if not isinstance(name, str) or not _TOKEN_CHARACTERS.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(name, str) or not re.fullmatch(_TOKEN_CHARACTERS, name):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"{origin}: {name!r} is no header name")
         if name.lower() in _OURS:
             raise ConfigurationError(f"{origin} may not set {name!r}: cfai sets it itself")
@@ -224,7 +224,7 @@ def _tags(tags: Iterable[str]) -> list[str]:
     if len(distinct) > 5:
         raise ConfigurationError(f"at most 5 tags a call, not {len(distinct)}")
     for tag in distinct:
-        if not isinstance(tag, str) or not _TAG.fullmatch(tag):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(tag, str) or not re.fullmatch(_TAG, tag):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"{tag!r} is no tag: 1 to 50 letters, digits and : - . / @")
     return distinct
 
@@ -269,7 +269,7 @@ def _gateway_headers(gateway: Mapping[str, Any]) -> dict[str, str]:
 def _header_value(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise ConfigurationError(f"{name}: a header's value is a text, not {type(value).__name__}")
-    if not _VALUE_CHARACTERS.fullmatch(value) or value != value.strip():
+    if not re.fullmatch(_VALUE_CHARACTERS, value) or value != value.strip():
         raise ConfigurationError(f"{name}: a header's value has no line breaks, control characters or blanks around it")
     return value
 

@@ -4,30 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import ValidationError
+from pydantic_core import ValidationError
 
-from cfai import models
+from cfai import models, types
 from cfai._dialects import ENVELOPE, TokenDecoder
 from cfai._errors import InvalidResponseError, error_from, is_error
 from cfai._json import loads
-from cfai.types import (
-    Binary,
-    ChatCompletion,
-    ListOutput,
-    Meta,
-    NativeText,
-    Output,
-    ResponsesOutput,
-    TextOutput,
-    Usage,
-    ValueOutput,
-)
-from cfai.types._outputs import Answer
+from cfai.types import Meta, Usage
 
-AnyOutput = Output | ListOutput | ValueOutput | Binary
-"""Everything that a call without streaming can give."""
+if TYPE_CHECKING:
+    from cfai.types import Binary, ListOutput, Output, TextOutput, ValueOutput
+
+    AnyOutput = Output | ListOutput | ValueOutput | Binary
+    # Everything that a call without streaming can give. At run time the outputs are loaded with the first answer.
 
 _EVENTS = (b"data:", b"event:", b"id:", b"retry:", b":", b"[DONE]")
 
@@ -75,13 +66,13 @@ def output_from(content: bytes, content_type: str, meta: Meta, headers: Mapping[
     """The output that a whole body stands for. Raises what the body reports, or `InvalidResponseError`."""
     kind = kind_of(content_type)
     if kind in ("binary", "events"):
-        return Binary.of(content, content_type, meta)
+        return types.Binary.of(content, content_type, meta)
     try:
         body = loads(content)
     except ValueError:
         if kind == "json":
             raise _unreadable(content, meta, headers) from None
-        return Binary.of(content, content_type, meta)
+        return types.Binary.of(content, content_type, meta)
     if is_error(body):
         raise error_from(meta.status_code, headers, content, model=meta.model)
     return _output(body, content, meta)
@@ -107,15 +98,15 @@ def is_empty(content: bytes, content_type: str) -> bool:
 
 def stream_output(decoder: TokenDecoder, meta: Meta) -> TextOutput:
     """The output that the same call without streaming would have given, from what its stream came to."""
-    usage = decoder.usage.model_dump(exclude_none=True) if decoder.usage else None
+    usage = dict(decoder.usage.raw) if decoder.usage else None
     if decoder.payload is not None:
-        return text_output(ResponsesOutput, decoder.payload, decoder, meta)
+        return text_output(types.ResponsesOutput, decoder.payload, decoder, meta)
     if decoder.chat is not None and not decoder.native:
-        kind: type[TextOutput] = ChatCompletion
+        kind: type[TextOutput] = types.ChatCompletion
         body: dict[str, Any] = {key: value for key, value in decoder.chat.items() if key not in ("choices", "usage")}
         body |= {"object": "chat.completion", "choices": [_choice(decoder, choice) for choice in decoder.choices]}
     else:
-        kind = NativeText
+        kind = types.NativeText
         body: dict[str, Any] = {"response": decoder.text}
         if calls := _function_calls(decoder, 0):
             body["tool_calls"] = calls
@@ -146,11 +137,11 @@ def _output(body: Any, content: bytes, meta: Meta) -> AnyOutput:
         fields = cast("dict[str, Any]", result) if isinstance(result, dict) else {"response": result}
         return text_output(kind, fields, decoder, meta)
     if isinstance(result, dict):
-        output: AnyOutput = Output.model_validate(result)
+        output: AnyOutput = types.Output.model_validate(result)
     elif isinstance(result, list):
-        output = ListOutput(cast("list[Any]", result))
+        output = types.ListOutput(cast("list[Any]", result))
     else:
-        output = ValueOutput(result)
+        output = types.ValueOutput(result)
     output._meta = meta  # pyright: ignore[reportPrivateUsage]
     return output
 
@@ -158,22 +149,22 @@ def _output(body: Any, content: bytes, meta: Meta) -> AnyOutput:
 def _text_kind(result: Any, model: str) -> type[TextOutput] | None:
     """Which of the three shapes of a text answer `result` has, if any."""
     if isinstance(result, str):
-        return NativeText
+        return types.NativeText
     if not isinstance(result, dict):
         return None
     result = cast("dict[str, Any]", result)
     if isinstance(result.get("choices"), list):
-        return ChatCompletion
+        return types.ChatCompletion
     if isinstance(result.get("output"), list) and result.get("object") == "response":
-        return ResponsesOutput
+        return types.ResponsesOutput
     # Rerankers and some embeddings have a list under the same name.
     if "response" in result and not isinstance(result["response"], list):
-        return NativeText
+        return types.NativeText
     # Llama 4 Scout leaves `response` out when it calls a tool.
     if isinstance(result.get("tool_calls"), list):
-        return NativeText
+        return types.NativeText
     entry = models.get(model)
-    return NativeText if not result and entry is not None and entry.task == "Text Generation" else None
+    return types.NativeText if not result and entry is not None and entry.task == "Text Generation" else None
 
 
 def text_output(kind: type[TextOutput], fields: dict[str, Any], decoder: TokenDecoder, meta: Meta) -> TextOutput:
@@ -183,10 +174,15 @@ def text_output(kind: type[TextOutput], fields: dict[str, Any], decoder: TokenDe
     except ValidationError:
         # A shape that nobody has seen yet: better in full and unchecked than refused.
         output = kind.model_construct(**fields)
-    output._meta = meta  # pyright: ignore[reportPrivateUsage]
-    output._answer = Answer(  # pyright: ignore[reportPrivateUsage]
-        decoder.text, decoder.reasoning_of(0), decoder.tool_calls_of(0), decoder.finish_reason, decoder.usage
-    )
+    # Private attributes, so that no field of the service's can collide with them.
+    output.__pydantic_private__ = {
+        "_meta": meta,
+        "_text": decoder.text,
+        "_reasoning": decoder.reasoning_of(0),
+        "_tool_calls": decoder.tool_calls_of(0),
+        "_finish_reason": decoder.finish_reason,
+        "_usage": decoder.usage,
+    }
     if output.usage is not None and meta.neurons is None:
         meta.neurons = output.usage.neurons
     return output

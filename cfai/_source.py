@@ -45,7 +45,7 @@ class Feeder(Protocol):
     def check(self) -> None: ...
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Source:
     """Where a stream comes from, shared by whatever reads it."""
 

@@ -77,7 +77,7 @@ class Blocks:
         return start.removeprefix(_BOM)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Fields:
     """What the lines of one block say, as bytes."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import aclosing, closing, suppress
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 from httpx_sse import ServerSentEvent
 
@@ -19,7 +19,10 @@ from cfai._errors import CfaiError, ConfigurationError, StreamTruncatedError
 from cfai._response import stream_output
 from cfai._source import Feeder, Source, adrain, drain, unwind
 from cfai._sse import Blocks, EventDecoder
-from cfai.types import Meta, TextOutput, ToolCall, Usage
+from cfai.types import Meta, ToolCall, Usage
+
+if TYPE_CHECKING:
+    from cfai.types import TextOutput
 
 T = TypeVar("T")
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class CutAnswerWarning(UserWarning):
@@ -20,14 +19,13 @@ class RetiredModelWarning(FutureWarning):
     """The model was retired. Shown by default wherever it is raised, which a `DeprecationWarning` is not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(NamedTuple):
     """The line of the caller, for a warning that comes later."""
 
     file: str
     line: int
     module: str
-    registry: dict[Any, Any] = field(repr=False)
+    registry: dict[Any, Any]
 
     def warn(self, message: str, category: type[Warning]) -> None:
         """Warns once for this line and message, as Python does by default."""

@@ -1,0 +1,87 @@
+"""`cfai run`: a prompt in, an answer out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Annotated, Any, cast
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from cfai import Ai, CfaiError, Stream, StreamError, Token
+from cfai.types import TextOutput
+
+app = typer.Typer(help="Workers AI on the command line.", no_args_is_help=True, pretty_exceptions_enable=False)
+
+LIFELIKE = 60.0
+"""Tokens a second that the emulator gives, so that a stream looks like one."""
+
+
+@app.callback()
+def _commands() -> None:  # pyright: ignore[reportUnusedFunction]  # one command alone would lose its name
+    """Workers AI on the command line."""
+
+
+@app.command()
+def run(
+    model: Annotated[str, typer.Argument(help="The model, such as @cf/zai-org/glm-4.7-flash.")],
+    prompt: Annotated[str, typer.Argument(help="What to ask. A single - reads it from standard input.")],
+    local: Annotated[
+        bool, typer.Option("--local", help="Ask the emulator on this machine; no account needed.")
+    ] = False,
+    no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer when it is whole.")] = False,
+) -> None:
+    """Run a text model and print its answer as it comes."""
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    inputs: dict[str, Any] = {"prompt": sys.stdin.read() if prompt == "-" else prompt, "stream": not no_stream}
+    try:
+        with _client(local) as ai:
+            _show(ai.run(model, inputs), errors)
+    except StreamError as error:
+        # What had arrived is on the screen already.
+        sys.stdout.write("\n")
+        _fail(errors, error)
+    except (CfaiError, ImportError) as error:
+        # An extra that is missing says in one line how to install it.
+        _fail(errors, error)
+
+
+def _show(answer: Any, errors: Console) -> None:
+    if isinstance(answer, Stream):
+        for token in cast("Stream[Token]", answer):
+            _think(errors, token.reasoning)
+            sys.stdout.write(token.text)
+            sys.stdout.flush()
+        answer = cast("Stream[Token]", answer).result()
+        sys.stdout.write("\n")
+    else:
+        _think(errors, answer.reasoning if isinstance(answer, TextOutput) else "")
+        print(answer)
+    for call in answer.tool_calls if isinstance(answer, TextOutput) else []:
+        print(f"{call.name}({call.arguments})")
+
+
+def _think(errors: Console, reasoning: str) -> None:
+    """Reasoning goes to a terminal only: what is piped on is the answer."""
+    if reasoning and errors.is_terminal:
+        errors.print(escape(reasoning), style="dim", end="")
+
+
+def _fail(errors: Console, error: Exception) -> None:
+    errors.print(escape(str(error)), style="red")
+    raise typer.Exit(1)
+
+
+@contextmanager
+def _client(local: bool) -> Generator[Ai]:
+    if not local:
+        with Ai() as ai:
+            yield ai
+        return
+    from cfai.emulator import Emulator
+
+    with Emulator(tokens_per_second=LIFELIKE) as emulator, emulator.ai() as ai:
+        yield ai

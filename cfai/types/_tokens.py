@@ -1,0 +1,145 @@
+"""The small things that results and streams are made of. No pydantic here: importing cfai is to cost little."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from cfai._json import loads
+
+
+@dataclass(slots=True)
+class Meta:
+    """What the answer's headers say about the call."""
+
+    model: str = ""
+    """The model that was called."""
+
+    request_id: str | None = None
+    """`cf-ai-req-id`, else `cf-ray`: what Cloudflare's support asks for."""
+
+    status_code: int = 0
+    """The HTTP status."""
+
+    neurons: float | None = None
+    """What the call was charged, in neurons ($0.011 per 1,000), from `cf-ai-neurons` or the usage; `None` if unsaid."""
+
+    gateway_log_id: str | None = None
+    """`cf-aig-log-id`, when a gateway logged the call."""
+
+    elapsed: float = 0.0
+    """Seconds from sending to the answer's headers; once a stream has ended, to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call, under the names of chat completions whatever the service called them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    neurons: float | None = None
+    """What the usage itself says was charged, in neurons ($0.011 per 1,000)."""
+
+    raw: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    """The report as the service sent it; the sum of the reports where it sent increments."""
+
+    @classmethod
+    def of(cls, report: Any) -> Usage | None:
+        """The usage of a wire object, or `None` if it is none. `input_tokens` and `output_tokens` are known as well.
+
+        >>> Usage.of({"input_tokens": 3, "output_tokens": 4})
+        Usage(prompt_tokens=3, completion_tokens=4, total_tokens=7, neurons=None)
+        """
+        if not isinstance(report, dict) or not report:
+            return None
+        report = cast("dict[str, Any]", report)
+        prompt = _count(report, "prompt_tokens", "input_tokens")
+        completion = _count(report, "completion_tokens", "output_tokens")
+        neurons = report.get("neurons")
+        charged = float(neurons) if isinstance(neurons, int | float) else None
+        return cls(prompt, completion, _count(report, "total_tokens") or prompt + completion, charged, report)
+
+    @property
+    def cached_tokens(self) -> int:
+        """How many of the prompt's tokens came from the prompt cache."""
+        return self._detail("prompt_tokens_details", "input_tokens_details", name="cached_tokens")
+
+    @property
+    def reasoning_tokens(self) -> int:
+        """How many of the completion's tokens were reasoning."""
+        return self._detail("completion_tokens_details", "output_tokens_details", name="reasoning_tokens")
+
+    def _detail(self, *places: str, name: str) -> int:
+        details: Any = next((self.raw[place] for place in places if self.raw.get(place)), None)
+        return _count(cast("dict[str, Any]", details), name) if isinstance(details, dict) else 0
+
+
+def _count(report: dict[str, Any], *names: str) -> int:
+    """The first whole number under one of `names`, or 0. A count that came as a float or as text is read too."""
+    for name in names:
+        value = report.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            continue
+        try:
+            return int(value)
+        except (ValueError, OverflowError):
+            continue
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool that the model wants called."""
+
+    name: str
+    arguments: str
+    """The arguments as the model sent them: JSON text, if it did as it was told."""
+
+    id: str | None = None
+    """To be sent back with the result, unchanged. Some models repeat ids, so do not use it as a key."""
+
+    @property
+    def parsed(self) -> Any:
+        """The arguments as an object. Raises `ValueError` if they are no JSON; no text at all is no arguments."""
+        if not self.arguments.strip():
+            return {}
+        try:
+            return loads(self.arguments.encode("utf-8", "replace"))
+        except ValueError:
+            raise ValueError(f"the arguments of {self.name!r} are no JSON: {self.arguments[:200]!r}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of a tool call in a stream. Pieces with one `index` make one call."""
+
+    index: int
+    name: str | None = None
+    arguments: str = ""
+    id: str | None = None
+
+
+@dataclass(slots=True)
+class Token:
+    """One piece of a streamed answer; `str(token)` is its text."""
+
+    text: str
+    raw: dict[str, Any] = field(repr=False)
+    """The event as it came, without its padding."""
+
+    reasoning: str = ""
+    tool_calls: tuple[ToolCallDelta, ...] = ()
+    finish_reason: str | None = None
+    choice: int = 0
+    """Which of the `n` answers that were asked for this belongs to."""
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def usage(self) -> Usage | None:
+        """What this event reports. `Stream.usage` is the whole call's."""
+        inner: Any = self.raw.get("response")
+        return Usage.of(self.raw.get("usage") or (cast("Any", inner).get("usage") if isinstance(inner, dict) else None))
