@@ -64,7 +64,7 @@ class Settings(NamedTuple):
     def clients(self, http_client: Any = None, async_http_client: Any = None) -> Clients:
         """The clients that these settings ask for, not opened yet."""
         return Clients(
-            proxy=self.proxy and self.proxy.value,
+            proxy=self.proxy.value if self.proxy else None,
             verify=self.verify,
             trust_env=self.trust_env,
             sync=_checked_client(http_client, "http_client", is_async=False),
@@ -144,9 +144,8 @@ class Ai:
             gateway_transport=gateway_transport,
             allow_http=allow_http,
         )
-        settings = Settings(
-            account, Timeout(), _seconds(deadline), Retry(), _mode(limits), proxy and Secret(proxy), verify, trust_env
-        )
+        secret = Secret(proxy) if proxy else None  # a proxy's URL can hold a password
+        settings = Settings(account, Timeout(), _seconds(deadline), Retry(), _mode(limits), secret, verify, trust_env)
         self._settings = settings.changed(timeout, NOT_GIVEN, retry, NOT_GIVEN)
         self._clients = self._settings.clients(http_client, async_http_client)
         self._owns_clients = True

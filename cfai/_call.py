@@ -14,7 +14,7 @@ from cfai._account import Account
 from cfai._dialects import TokenDecoder
 from cfai._errors import InvalidResponseError
 from cfai._http import Plan, lowered
-from cfai._request import Options, Request, build, plain
+from cfai._request import Options, Request, build, model_path, plain
 from cfai._response import (
     as_events,
     cut_by_default,
@@ -54,6 +54,7 @@ class Call(NamedTuple):
         cls, account: Account, model: str, inputs: Any, options: Options, *, plan: Plan, limits: LimitMode, site: Site
     ) -> Call:
         """The call, with its limits checked. Raises what forbids it; warns of what does not."""
+        model_path(model)
         given = plain(inputs)
         _warn_of_retirement(model, site)
         given = _limits.resolve_max_tokens(model, given)
@@ -72,7 +73,7 @@ class Call(NamedTuple):
     def meta(self, response: httpx.Response) -> Meta:
         """What the headers of the answer say."""
         elapsed = time.monotonic() - self.plan.started
-        return meta_from(lowered(response.headers, self.request), response.status_code, self.request.model, elapsed)
+        return meta_from(response.headers, response.status_code, self.request.model, elapsed)
 
     def is_streamed(self, response: httpx.Response) -> bool:
         """Whether the body is to be iterated rather than read."""

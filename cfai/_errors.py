@@ -308,6 +308,9 @@ _CODE_IN_TEXT = r"\b([0-9]{3,5}):"
 _SECONDS = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
 _TAG = r"<[^<>]*>"
 _TITLE = r"(?i)<title[^<>]*>([^<]{1,300})"
+_SHORTEST_SECRET = 8
+"""A shorter one is no real token, and would be found in the middle of words."""
+
 _LONGEST = 500
 """How many characters of a body go into a message; the whole of it is in `.body`."""
 
@@ -377,7 +380,8 @@ def transport_error(exception: Exception, model: str, host: str) -> APIConnectio
 def redacted(content: bytes, secrets: Iterable[str]) -> bytes:
     """`content` without the credentials that a server or proxy echoed."""
     for secret in secrets:
-        content = content.replace(secret.encode(), b"[removed]")
+        if len(secret) >= _SHORTEST_SECRET:
+            content = content.replace(secret.encode(), b"[removed]")
     return content
 
 

@@ -24,7 +24,7 @@ _EVENTS = (b"data:", b"event:", b"id:", b"retry:", b":", b"[DONE]")
 
 
 def meta_from(headers: Mapping[str, str], status: int, model: str, elapsed: float) -> Meta:
-    """What the headers say. Names are in lower case."""
+    """What the headers say; their names are looked up in lower case."""
     return Meta(
         model=model,
         request_id=headers.get("cf-ai-req-id") or headers.get("cf-ray"),
