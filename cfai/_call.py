@@ -95,7 +95,7 @@ class Call(NamedTuple):
             return self.source(response, meta, as_events(content, content_type))
         headers = lowered(response.headers, self.request)
         if not self.wants_stream or kind == "binary":
-            output = output_from(content, content_type, meta, headers)
+            output = output_from(content, content_type, meta, headers, self.request.secrets())
             if isinstance(output, types.TextOutput):
                 self._warn_if_cut(output.usage, output.finish_reason)
             return output
@@ -110,7 +110,7 @@ class Call(NamedTuple):
                 model=meta.model,
             )
         # Read for the error that it may report: as one event of a stream it would be an error of the stream.
-        output_from(content, content_type, replace(meta), headers)
+        output_from(content, content_type, replace(meta), headers, self.request.secrets())
         return self.source(response, meta, as_events(content, content_type))
 
     def _stream_ended(self, decoder: TokenDecoder) -> None:

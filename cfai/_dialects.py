@@ -243,7 +243,7 @@ class TokenDecoder:
         event = cast("dict[str, Any]", event)
         event.pop("p", None)
         kind = event.get("type")
-        if event.get("error") or event.get("errors") or kind == "error" or event.get("success") is False:
+        if _reports_error(event):
             raise self._reported(event)
         if isinstance(kind, str) and kind.startswith("response."):
             return self._responses(kind, event)
@@ -434,6 +434,13 @@ def _joined_parts(content: Any) -> Any:
         return content
     parts = [cast("dict[str, Any]", part) for part in cast("list[Any]", content) if isinstance(part, dict)]
     return "".join(words(part.get("text")) for part in parts)
+
+
+def _reports_error(event: dict[str, Any]) -> bool:
+    """UNCERTAIN: no page shows an error inside a stream, so every shape that errors have elsewhere counts."""
+    if event.get("error") or event.get("errors") or event.get("success") is False or "internalCode" in event:
+        return True
+    return event.get("type") == "error" or event.get("object") == "error"
 
 
 def _loose_text(event: dict[str, Any]) -> Any:

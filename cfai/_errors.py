@@ -194,6 +194,7 @@ class StreamError(CfaiError):
         body: Any = None,
     ) -> None:
         super().__init__(message)
+        self.retryable = False
         self.message = message
         """What the service said."""
         self.code = code
@@ -212,8 +213,6 @@ class StreamTruncatedError(StreamError):
 
 class StreamTimeoutError(StreamTruncatedError, APITimeoutError):
     """The stream was silent for longer than the timeout, or the deadline passed. `.partial` is not the whole answer."""
-
-    retryable = False
 
 
 class Problem(NamedTuple):

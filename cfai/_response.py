@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,7 +10,7 @@ from pydantic_core import ValidationError
 
 from cfai import models, types
 from cfai._dialects import ENVELOPE, TokenDecoder
-from cfai._errors import InvalidResponseError, error_from, is_error
+from cfai._errors import InvalidResponseError, error_from, is_error, redacted
 from cfai._json import loads
 from cfai.types import Meta, Usage
 
@@ -62,7 +62,9 @@ def as_events(content: bytes, content_type: str) -> bytes:
     return b"".join(b"data: " + line + b"\n" for line in lines if line.strip()) + b"\ndata: [DONE]\n\n"
 
 
-def output_from(content: bytes, content_type: str, meta: Meta, headers: Mapping[str, str]) -> AnyOutput:
+def output_from(
+    content: bytes, content_type: str, meta: Meta, headers: Mapping[str, str], secrets: Iterable[str] = ()
+) -> AnyOutput:
     """The output that a whole body stands for. Raises what the body reports, or `InvalidResponseError`."""
     kind = kind_of(content_type)
     if kind in ("binary", "events"):
@@ -71,10 +73,10 @@ def output_from(content: bytes, content_type: str, meta: Meta, headers: Mapping[
         body = loads(content)
     except ValueError:
         if kind == "json":
-            raise _unreadable(content, meta, headers) from None
+            raise _unreadable(redacted(content, secrets), meta, headers) from None
         return types.Binary.of(content, content_type, meta)
     if is_error(body):
-        raise error_from(meta.status_code, headers, content, model=meta.model)
+        raise error_from(meta.status_code, headers, redacted(content, secrets), model=meta.model)
     return _output(body, content, meta)
 
 
