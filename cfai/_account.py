@@ -52,6 +52,10 @@ class Account(NamedTuple):
     default_headers: Mapping[str, str] = MappingProxyType({})
     gateway_transport: GatewayTransport = "gateway"
 
+    def __repr__(self) -> str:
+        # Headers can be credentials too.
+        return f"Account(id={self.id!r}, base_url={self.base_url!r})"
+
     @property
     def gateway_url(self) -> str:
         """The gateway's host. A server that is not Cloudflare's has it beside its API."""

@@ -101,7 +101,9 @@ class TokenDecoder:
     def _plain_chunk(self, event: dict[str, Any]) -> Token | None:
         """The token of a chunk that has nothing but text, and usage; `None` sends the chunk the long way."""
         choices: Any = event.get("choices")
-        if choices.__class__ is not list or len(choices) != 1 or "error" in event or "errors" in event:
+        if choices.__class__ is not list or len(choices) != 1:
+            return None
+        if "finish_reason" in event or "tool_calls" in event or "error" in event or "errors" in event:
             return None
         try:
             choice = choices[0]
@@ -132,8 +134,7 @@ class TokenDecoder:
 
     def check(self) -> None:
         """Raises if the stream is not whole: a failure was reported, or it ended before the answer did."""
-        if self._failure is not None:
-            raise self._failure
+        self._raise_failure()
         if not self.done and 0 not in self.finish_reasons:
             raise self.fail(StreamTruncatedError("the stream ended with neither [DONE] nor a finish reason"))
 
@@ -146,6 +147,11 @@ class TokenDecoder:
         self._broken = True
         self._plain = False
         return error
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            self._failure.partial = self.text
+            raise self._failure
 
     @property
     def failure(self) -> StreamError | None:
@@ -203,8 +209,7 @@ class TokenDecoder:
     def _feed_data(self, data: bytes) -> Token | list[Token] | None:
         if self.done:
             return None
-        if self._failure is not None:
-            raise self._failure
+        self._raise_failure()
         try:
             event = from_json(data)
         except ValueError:
@@ -246,7 +251,7 @@ class TokenDecoder:
         if _reports_error(event):
             raise self._reported(event)
         if isinstance(kind, str) and kind.startswith("response."):
-            return self._responses(kind, event)
+            return self._responses(kind, event, data)
         return self.read(event, data)
 
     def read(self, event: dict[str, Any], data: bytes) -> Token | list[Token] | None:
@@ -287,7 +292,7 @@ class TokenDecoder:
             event,
             0,
             text=self._words(event.get("response", _loose_text(event)), data, path),
-            reasoning=_reasoning(event) if not (beside and beside.reasoning) else "",
+            reasoning=self._reasoning(event, data, path[:-1]) if not (beside and beside.reasoning) else "",
             tool_calls=event.get("tool_calls") if not (beside and beside.tool_calls) else None,
             finish_reason=event.get("finish_reason") if not (beside and beside.finish_reason) else None,
         )
@@ -317,7 +322,7 @@ class TokenDecoder:
             event,
             number,
             text=text,
-            reasoning=_reasoning(part),
+            reasoning=self._reasoning(part, data, (*path, key)),
             tool_calls=part.get("tool_calls"),
             finish_reason=choice.get("finish_reason"),
         )
@@ -360,6 +365,16 @@ class TokenDecoder:
                 value = value[step] if not isinstance(value, str) else value
         return words(value)
 
+    def _reasoning(self, part: dict[str, Any], data: bytes, path: tuple[Any, ...]) -> str:
+        """`reasoning_content`, else `reasoning`: the field was renamed between models, and both are about."""
+        for key in ("reasoning_content", "reasoning"):
+            value = part.get(key)
+            if isinstance(value, dict):
+                value = cast("dict[str, Any]", value).get("text")
+            if text := self._words(value, data, (*path, key)):
+                return text
+        return ""
+
     def _characters(self, kind: str, choice: int, text: str) -> str:
         """`text` in whole characters. An emoji can be cut between two events, half a surrogate pair in each."""
         text = self._halves.pop((kind, choice), "") + text
@@ -373,14 +388,12 @@ class TokenDecoder:
 
     # The Responses API.
 
-    def _responses(self, kind: str, event: dict[str, Any]) -> Token | None:
+    def _responses(self, kind: str, event: dict[str, Any], data: bytes) -> Token | None:
         delta = event.get("delta")
-        if kind == "response.output_text.delta" and isinstance(delta, str):
-            return self._token(event, 0, text=delta)
-        if kind in ("response.reasoning_text.delta", "response.reasoning_summary_text.delta") and isinstance(
-            delta, str
-        ):
-            return self._token(event, 0, reasoning=delta)
+        if kind == "response.output_text.delta":
+            return self._token(event, 0, text=self._words(delta, data, ("delta",)))
+        if kind in _REASONING_DELTAS:
+            return self._token(event, 0, reasoning=self._words(delta, data, ("delta",)))
         if kind == "response.function_call_arguments.delta":
             return self._token(event, 0, tool_calls=[{"index": _slot(event), "arguments": delta}])
         if kind == "response.output_item.added":
@@ -407,7 +420,7 @@ class TokenDecoder:
             0,
             text="" if self._texts[0] else text,
             reasoning="" if self._reasonings else reasoning,
-            tool_calls=None if self._calls else calls,
+            tool_calls=[call for call in calls if 0 not in self._calls or self._calls[0].lacks(call["index"])],
             finish_reason=reason,
         )
 
@@ -446,17 +459,6 @@ def _reports_error(event: dict[str, Any]) -> bool:
 def _loose_text(event: dict[str, Any]) -> Any:
     """UNCERTAIN: the chunks of moondream are documented nowhere; its whole answers name their text like this."""
     return next((event[key] for key in ("answer", "caption") if isinstance(event.get(key), str)), None)
-
-
-def _reasoning(part: dict[str, Any]) -> str:
-    """`reasoning_content`, else `reasoning`: the field was renamed between models, and both are about."""
-    for key in ("reasoning_content", "reasoning"):
-        value = part.get(key)
-        if isinstance(value, str) and value:
-            return value
-        if isinstance(value, dict) and isinstance(cast("dict[str, Any]", value).get("text"), str):
-            return cast("dict[str, str]", value)["text"]
-    return ""
 
 
 def _slot(event: dict[str, Any]) -> int:

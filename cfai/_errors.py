@@ -33,6 +33,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from html import unescape
 from typing import Any, NamedTuple, cast
@@ -408,7 +409,7 @@ def problem_in(body: Any) -> Problem:
     said = next((problem for problem in found if problem.message), found[0] if found else Problem(""))
     if said.message or said.code is not None:
         return said
-    return Problem("" if body in (None, {}, []) else _cut(compact_or_repr(body)))
+    return Problem("" if body in (None, {}, []) else _cut(compact(body)))
 
 
 def is_error(body: Any) -> bool:
@@ -434,17 +435,11 @@ def seconds_to_wait(headers: Mapping[str, str], now: float) -> float | None:
     if re.fullmatch(_SECONDS, value):
         return float(value)
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+        when = parsedate_to_datetime(value)
+        # One of the three forms of an HTTP date names no zone, and means UTC.
+        return max(0.0, (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - now)
     except (ValueError, TypeError, IndexError, OverflowError, OSError):
         return None
-
-
-def compact_or_repr(value: object) -> str:
-    """`value` as JSON, or as Python shows it where JSON has no form for it."""
-    try:
-        return compact(value)
-    except (TypeError, ValueError, RecursionError):
-        return type(value).__name__
 
 
 def _problems(body: Any) -> Iterable[Any]:
@@ -470,7 +465,7 @@ def _problem(item: Any, depth: int = 0) -> Problem:
     if isinstance(item, str):
         return _problem_in_text(item)
     if not isinstance(item, dict) or depth > 3:
-        return Problem("" if item is None else _cut(compact_or_repr(cast("object", item))))
+        return Problem("" if item is None else _cut(compact(item)))
     item = cast("dict[str, Any]", item)
     text = next((item[key] for key in ("description", "message", "error", "detail") if item.get(key)), "")
     inner = _problem_in_text(text) if isinstance(text, str) else _problem(text, depth + 1)

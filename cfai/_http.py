@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
@@ -26,6 +26,12 @@ from cfai._retry import Retry
 
 LARGEST_ERROR = 1024 * 1024
 """How many bytes of an error's body are read."""
+
+PATIENCE = 10.0
+"""Seconds that an error's body may take."""
+
+_LEFT_IN_BUFFERS = 10_000
+"""More chunks than can have been received before a response was closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,12 @@ class Plan(NamedTuple):
         left = max(0.001, self.started + self.deadline - time.monotonic())
         return left if wait is None else min(wait, left)
 
+    def patience(self) -> float:
+        """The bound on reading an error's body: its status is known already."""
+        if self.deadline is None:
+            return PATIENCE
+        return min(PATIENCE, max(0.001, self.started + self.deadline - time.monotonic()))
+
     def pause(self, attempt: int, error: CfaiError, request: Request) -> float | None:
         """Seconds to wait before the next attempt, or `None` to raise `error`."""
         wait = self.retry.pause(attempt, error, reject_if_busy=request.reject_if_busy)
@@ -143,10 +155,11 @@ def _send_once(client: Any, request: Request, plan: Plan) -> httpx.Response:
         raise_mapped(exception, request, plan)
     finally:
         _forget_credentials(sent)
-    sent.extensions["timeout"]["read"] = plan.between()
     if response.is_success or plan.raw:
+        sent.extensions["timeout"]["read"] = plan.between()
         return response
-    raise _error(response, request, _some(response))
+    sent.extensions["timeout"]["read"] = plan.patience()
+    raise _error(response, request, _some(response, plan))
 
 
 async def _asend_once(client: Any, request: Request, plan: Plan) -> httpx.Response:
@@ -158,10 +171,11 @@ async def _asend_once(client: Any, request: Request, plan: Plan) -> httpx.Respon
         raise_mapped(exception, request, plan)
     finally:
         _forget_credentials(sent)
-    sent.extensions["timeout"]["read"] = plan.between()
     if response.is_success or plan.raw:
+        sent.extensions["timeout"]["read"] = plan.between()
         return response
-    raise _error(response, request, await _asome(response))
+    sent.extensions["timeout"]["read"] = plan.patience()
+    raise _error(response, request, await _asome(response, plan))
 
 
 def read(response: httpx.Response, request: Request, plan: Plan) -> bytes:
@@ -171,7 +185,7 @@ def read(response: httpx.Response, request: Request, plan: Plan) -> bytes:
             return b"".join(_timely(response.iter_bytes(), plan))
         return response.read()
     except Exception as exception:
-        raise_mapped(exception, request, plan)
+        raise_mapped(exception, request, plan, answered=True)
     finally:
         response.close()
 
@@ -182,7 +196,7 @@ async def aread(response: httpx.Response, request: Request, plan: Plan) -> bytes
         with plan.scope():
             return await response.aread()
     except Exception as exception:
-        raise_mapped(exception, request, plan)
+        raise_mapped(exception, request, plan, answered=True)
     finally:
         await response.aclose()
 
@@ -194,13 +208,14 @@ def _timely(chunks: Iterable[bytes], plan: Plan) -> Iterable[bytes]:
         yield chunk
 
 
-def _some(response: httpx.Response) -> bytes:
-    """As much of an error's body as arrives, up to the bound. Its status is known, so what breaks here is ignored."""
+def _some(response: httpx.Response, plan: Plan) -> bytes:
+    """As much of an error's body as arrives in a moment. Its status is known, so what breaks here is ignored."""
     content = bytearray()
+    end = time.monotonic() + plan.patience()
     try:
         for chunk in response.iter_bytes():
             content += chunk
-            if len(content) >= LARGEST_ERROR:
+            if len(content) >= LARGEST_ERROR or time.monotonic() > end:
                 break
     except Exception as exception:
         if transport_error(exception, "", "") is None:
@@ -210,20 +225,31 @@ def _some(response: httpx.Response) -> bytes:
     return bytes(content[:LARGEST_ERROR])
 
 
-async def _asome(response: httpx.Response) -> bytes:
-    """As much of an error's body as arrives, up to the bound. Its status is known, so what breaks here is ignored."""
+async def _asome(response: httpx.Response, plan: Plan) -> bytes:
+    """As much of an error's body as arrives in a moment. Its status is known, so what breaks here is ignored."""
     content = bytearray()
+    chunks = response.aiter_bytes()
     try:
-        async for chunk in response.aiter_bytes():
-            content += chunk
-            if len(content) >= LARGEST_ERROR:
-                break
+        with anyio.move_on_after(plan.patience()):
+            async for chunk in chunks:
+                content += chunk
+                if len(content) >= LARGEST_ERROR:
+                    break
     except Exception as exception:
         if transport_error(exception, "", "") is None:
             raise
     finally:
         await response.aclose()
+        await unwind(chunks)
     return bytes(content[:LARGEST_ERROR])
+
+
+async def unwind(chunks: AsyncIterator[bytes] | None) -> None:
+    """Ends the generators inside httpx, by reading on from a closed response: left to the collector, trio complains."""
+    if chunks is not None:
+        with suppress(Exception):
+            for _ in range(_LEFT_IN_BUFFERS):
+                await anext(chunks)
 
 
 def _built(client: Any, request: Request, plan: Plan) -> Any:
@@ -255,11 +281,13 @@ def _forget_credentials(sent: Any) -> None:
         sent.headers.pop(name, None)
 
 
-def raise_mapped(exception: Exception, request: Request, plan: Plan) -> NoReturn:
+def raise_mapped(exception: Exception, request: Request, plan: Plan, *, answered: bool = False) -> NoReturn:
     """Raises what `exception` stands for, with it as the cause; one that is not the network's goes on as it is."""
     if isinstance(exception, TimeoutError) and plan.deadline is not None:
         raise plan.too_late() from exception
     error = transport_error(exception, request.model, request.host)
     if error is None:
         raise exception
+    # Once there was a 200, the model has run.
+    error.retryable = error.retryable and not answered
     raise error from exception

@@ -22,8 +22,9 @@ def loads(data: bytes) -> Any:
     """
     try:
         return from_json(data)
-    except ValueError:
-        pass
+    except ValueError as error:
+        if "recursion" in str(error):
+            raise  # the tolerant decoder goes deeper, but nobody could use what it makes
     try:
         return json.loads(data.decode("utf-8", "replace"))
     except RecursionError:
@@ -40,8 +41,11 @@ def literals(data: bytes) -> Any:
 
 
 def compact(value: Any) -> str:
-    """JSON without spaces, for values that take the place of text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """JSON without spaces, for values that take the place of text; the type's name for what JSON has no form for."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError):
+        return type(value).__name__
 
 
 def words(value: Any) -> str:

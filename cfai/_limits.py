@@ -236,9 +236,9 @@ def _messages(items: Sequence[Any]) -> Iterator[list[str]]:
             # With tool calls, some templates leave the text out.
             yield _said(content)
         elif role == "tool":
-            yield from ([text] for text in _told(content))
+            yield [_told(content)]
         elif item.get("type") == "function_call_output":
-            yield from ([text] for text in _told(_texts(item.get("output"))))
+            yield [_told(_texts(item.get("output")))]
 
 
 def _texts(content: Any) -> list[str]:
@@ -255,15 +255,16 @@ def _said(texts: list[str]) -> list[str]:
     return texts if said == whole else [said] if len(texts) == 1 else []
 
 
-def _told(texts: list[str]) -> Iterator[str]:
-    """The pieces of a tool's result that stay as they are when a template makes JSON of it, or makes its JSON anew."""
+def _told(texts: list[str]) -> str:
+    """What of a tool's result stays as it is when a template makes JSON of it, or makes its JSON anew."""
+    kept: list[str] = []
     for text in texts:
         try:
             value = json.loads(text, parse_int=float)  # int() refuses very long ones
         except (ValueError, RecursionError):
             value = text
-        for string in _strings(value):
-            yield from _KEPT_BY_JSON.findall(string)
+        kept += [piece for string in _strings(value) for piece in _KEPT_BY_JSON.findall(string)]
+    return tokens.CUT.join(kept)
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -5,12 +5,11 @@ Written by `python .ci/overloads.py` from the catalogue. Do not edit it by hand.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Literal, Protocol, TypedDict, Unpack, overload
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
 
     import httpx
     from pydantic import BaseModel
@@ -158,9 +157,7 @@ if TYPE_CHECKING:
     ]
     """Text models of which no source tells the inputs or the shape of the answer."""
 
-    UnaskedStreamModel = Literal[
-        "@cf/moondream/moondream3.1-9B-A2B",
-    ]
+    UnaskedStreamModel = Literal["@cf/moondream/moondream3.1-9B-A2B"]
     """Streams unless it is told not to."""
 
     OtherModel = Literal[
@@ -211,388 +208,461 @@ if TYPE_CHECKING:
     TextModel = NativeModel | NativeChatModel | ChatModel | GptOssModel
     """Text models whose inputs are known."""
 
-    class Run(Protocol):
-        """`Ai.run`."""
+    # A stream, since `stream` is `True`.
+    @overload
+    def run(
+        self: Any, model: NativeModel | NativeChatModel, inputs: NativeInputsStream, **options: Unpack[PlainOptions]
+    ) -> Stream[Token]: ...
 
-        @overload
-        def __call__(
-            self, model: NativeModel | NativeChatModel, inputs: NativeInputsStream, **options: Unpack[PlainOptions]
-        ) -> Stream[Token]:
-            """A stream, since `stream` is `True`."""
+    @overload
+    def run(
+        self: Any, model: ChatModel, inputs: ChatInputsStream, **options: Unpack[PlainOptions]
+    ) -> Stream[Token]: ...
 
-        @overload
-        def __call__(
-            self, model: ChatModel, inputs: ChatInputsStream, **options: Unpack[PlainOptions]
-        ) -> Stream[Token]:
-            """A stream, since `stream` is `True`."""
+    @overload
+    def run(
+        self: Any,
+        model: GptOssModel,
+        inputs: NativeInputsStream | ChatInputsStream | ResponsesInputStream,
+        **options: Unpack[PlainOptions],
+    ) -> Stream[Token]: ...
 
-        @overload
-        def __call__(
-            self,
-            model: GptOssModel,
-            inputs: NativeInputsStream | ChatInputsStream | ResponsesInputStream,
-            **options: Unpack[PlainOptions],
-        ) -> Stream[Token]:
-            """A stream, since `stream` is `True`."""
+    # The answer.
+    @overload
+    def run(
+        self: Any, model: NativeModel, inputs: NativeInputsPlain, **options: Unpack[PlainOptions]
+    ) -> NativeText: ...
 
-        @overload
-        def __call__(
-            self, model: NativeModel, inputs: NativeInputsPlain, **options: Unpack[PlainOptions]
-        ) -> NativeText:
-            """The answer."""
+    @overload
+    def run(
+        self: Any, model: NativeChatModel, inputs: NativeInputsPlain, **options: Unpack[PlainOptions]
+    ) -> ChatCompletion: ...
 
-        @overload
-        def __call__(
-            self, model: NativeChatModel, inputs: NativeInputsPlain, **options: Unpack[PlainOptions]
-        ) -> ChatCompletion:
-            """The answer."""
+    @overload
+    def run(
+        self: Any, model: ChatModel, inputs: ChatInputsPlain, **options: Unpack[PlainOptions]
+    ) -> ChatCompletion: ...
 
-        @overload
-        def __call__(
-            self, model: ChatModel, inputs: ChatInputsPlain, **options: Unpack[PlainOptions]
-        ) -> ChatCompletion:
-            """The answer."""
+    @overload
+    def run(
+        self: Any, model: GptOssModel, inputs: NativePromptPlain, **options: Unpack[PlainOptions]
+    ) -> NativeText: ...
 
-        @overload
-        def __call__(
-            self, model: GptOssModel, inputs: NativePromptPlain, **options: Unpack[PlainOptions]
-        ) -> NativeText:
-            """The answer."""
+    @overload
+    def run(
+        self: Any, model: GptOssModel, inputs: NativeMessagesPlain | ChatMessagesPlain, **options: Unpack[PlainOptions]
+    ) -> ChatCompletion: ...
 
-        @overload
-        def __call__(
-            self, model: GptOssModel, inputs: NativeMessagesPlain | ChatMessagesPlain, **options: Unpack[PlainOptions]
-        ) -> ChatCompletion:
-            """The answer."""
+    @overload
+    def run(
+        self: Any, model: GptOssModel, inputs: ResponsesInputPlain, **options: Unpack[PlainOptions]
+    ) -> ResponsesOutput: ...
 
-        @overload
-        def __call__(
-            self, model: GptOssModel, inputs: ResponsesInputPlain, **options: Unpack[PlainOptions]
-        ) -> ResponsesOutput:
-            """The answer."""
+    # A stream or the answer, as `stream` says at run time.
+    @overload
+    def run(
+        self: Any, model: NativeModel, inputs: NativeInputs, **options: Unpack[PlainOptions]
+    ) -> NativeText | Stream[Token]: ...
 
-        @overload
-        def __call__(
-            self, model: NativeModel, inputs: NativeInputs, **options: Unpack[PlainOptions]
-        ) -> NativeText | Stream[Token]:
-            """A stream or the answer, as `stream` says at run time."""
+    @overload
+    def run(
+        self: Any, model: NativeChatModel, inputs: NativeInputs, **options: Unpack[PlainOptions]
+    ) -> ChatCompletion | Stream[Token]: ...
 
-        @overload
-        def __call__(
-            self, model: NativeChatModel, inputs: NativeInputs, **options: Unpack[PlainOptions]
-        ) -> ChatCompletion | Stream[Token]:
-            """A stream or the answer, as `stream` says at run time."""
+    @overload
+    def run(
+        self: Any, model: ChatModel, inputs: ChatInputs, **options: Unpack[PlainOptions]
+    ) -> ChatCompletion | Stream[Token]: ...
 
-        @overload
-        def __call__(
-            self, model: ChatModel, inputs: ChatInputs, **options: Unpack[PlainOptions]
-        ) -> ChatCompletion | Stream[Token]:
-            """A stream or the answer, as `stream` says at run time."""
+    @overload
+    def run(
+        self: Any, model: GptOssModel, inputs: NativePrompt, **options: Unpack[PlainOptions]
+    ) -> NativeText | Stream[Token]: ...
 
-        @overload
-        def __call__(
-            self, model: GptOssModel, inputs: NativePrompt, **options: Unpack[PlainOptions]
-        ) -> NativeText | Stream[Token]:
-            """A stream or the answer, as `stream` says at run time."""
+    @overload
+    def run(
+        self: Any, model: GptOssModel, inputs: NativeMessages | ChatMessages, **options: Unpack[PlainOptions]
+    ) -> ChatCompletion | Stream[Token]: ...
 
-        @overload
-        def __call__(
-            self, model: GptOssModel, inputs: NativeMessages | ChatMessages, **options: Unpack[PlainOptions]
-        ) -> ChatCompletion | Stream[Token]:
-            """A stream or the answer, as `stream` says at run time."""
+    @overload
+    def run(
+        self: Any, model: GptOssModel, inputs: ResponsesInput, **options: Unpack[PlainOptions]
+    ) -> ResponsesOutput | Stream[Token]: ...
 
-        @overload
-        def __call__(
-            self, model: GptOssModel, inputs: ResponsesInput, **options: Unpack[PlainOptions]
-        ) -> ResponsesOutput | Stream[Token]:
-            """A stream or the answer, as `stream` says at run time."""
+    # The response as it came.
+    @overload
+    def run(
+        self: Any,
+        model: str,
+        inputs: Mapping[str, Any] | BaseModel,
+        *,
+        return_raw_response: Literal[True],
+        queue_request: bool = False,
+        **options: Unpack[Options],
+    ) -> httpx.Response: ...
 
-        @overload
-        def __call__(
-            self,
-            model: str,
-            inputs: Mapping[str, Any] | BaseModel,
-            *,
-            return_raw_response: Literal[True],
-            queue_request: bool = False,
-            **options: Unpack[Options],
-        ) -> httpx.Response:
-            """The response as it came."""
+    # What the service says of a batch job.
+    @overload
+    def run(
+        self: Any,
+        model: str,
+        inputs: Mapping[str, Any] | BaseModel,
+        *,
+        queue_request: Literal[True],
+        return_raw_response: Literal[False] = False,
+        **options: Unpack[Options],
+    ) -> Output: ...
 
-        @overload
-        def __call__(
-            self,
-            model: str,
-            inputs: Mapping[str, Any] | BaseModel,
-            *,
-            queue_request: Literal[True],
-            return_raw_response: Literal[False] = False,
-            **options: Unpack[Options],
-        ) -> Output:
-            """What the service says of a batch job."""
+    # What the service says of a batch job, asked again.
+    @overload
+    def run(self: Any, model: str, inputs: BatchPoll, **options: Unpack[PlainOptions]) -> Output: ...
 
-        @overload
-        def __call__(self, model: str, inputs: BatchPoll, **options: Unpack[PlainOptions]) -> Output:
-            """What the service says of a batch job, asked again."""
+    # A stream or the answer: inputs declared as `dict[str, Any]` do not say.
+    @overload
+    def run(
+        self: Any, model: NativeModel, inputs: Untyped, **options: Unpack[PlainOptions]
+    ) -> NativeText | Stream[Token]: ...
 
-        @overload
-        def __call__(
-            self, model: NativeModel, inputs: Untyped, **options: Unpack[PlainOptions]
-        ) -> NativeText | Stream[Token]:
-            """A stream or the answer: inputs declared as `dict[str, Any]` do not say."""
+    @overload
+    def run(
+        self: Any, model: NativeChatModel | ChatModel, inputs: Untyped, **options: Unpack[PlainOptions]
+    ) -> ChatCompletion | Stream[Token]: ...
 
-        @overload
-        def __call__(
-            self, model: NativeChatModel | ChatModel, inputs: Untyped, **options: Unpack[PlainOptions]
-        ) -> ChatCompletion | Stream[Token]:
-            """A stream or the answer: inputs declared as `dict[str, Any]` do not say."""
+    @overload
+    def run(
+        self: Any, model: GptOssModel, inputs: Untyped, **options: Unpack[PlainOptions]
+    ) -> TextOutput | Stream[Token]: ...
 
-        @overload
-        def __call__(
-            self, model: GptOssModel, inputs: Untyped, **options: Unpack[PlainOptions]
-        ) -> TextOutput | Stream[Token]:
-            """A stream or the answer: inputs declared as `dict[str, Any]` do not say."""
+    # A field is misspelt, missing, of another type, or none of this model's.
+    @overload
+    @deprecated("these inputs do not fit this model (if they do, declare them as dict[str, Any])")
+    def run(
+        self: Any, model: NativeModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
+    ) -> NativeText | Stream[Token]: ...
 
-        @overload
-        @deprecated("these inputs do not fit this model (if they do, declare them as dict[str, Any])")
-        def __call__(
-            self, model: TextModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
-        ) -> TextOutput | Stream[Token]:
-            """A field is misspelt, missing, of another type, or none of this model's."""
+    @overload
+    @deprecated("these inputs do not fit this model (if they do, declare them as dict[str, Any])")
+    def run(
+        self: Any, model: NativeChatModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
+    ) -> ChatCompletion | Stream[Token]: ...
 
-        @overload
-        def __call__(
-            self,
-            model: str,
-            inputs: NativeInputsStream | ChatInputsStream | ResponsesInputStream,
-            **options: Unpack[PlainOptions],
-        ) -> Stream[Token]:
-            """A stream, since `stream` is `True`."""
+    @overload
+    @deprecated("these inputs do not fit this model (if they do, declare them as dict[str, Any])")
+    def run(
+        self: Any, model: ChatModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
+    ) -> ChatCompletion | Stream[Token]: ...
 
-        @overload
-        def __call__(
-            self, model: UntoldModel, inputs: NativeInputsPlain | ChatInputsPlain, **options: Unpack[PlainOptions]
-        ) -> TextOutput:
-            """The answer."""
+    @overload
+    @deprecated("these inputs do not fit this model (if they do, declare them as dict[str, Any])")
+    def run(
+        self: Any, model: GptOssModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
+    ) -> TextOutput | Stream[Token]: ...
 
-        @overload
-        def __call__(
-            self, model: UntoldModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
-        ) -> TextOutput | Stream[Token]:
-            """A stream or the answer."""
+    # A stream, since `stream` is `True`.
+    @overload
+    def run(
+        self: Any,
+        model: str,
+        inputs: NativeInputsStream | ChatInputsStream | ResponsesInputStream,
+        **options: Unpack[PlainOptions],
+    ) -> Stream[Token]: ...
 
-        @overload
-        def __call__(
-            self, model: UnaskedStreamModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
-        ) -> Output | Stream[Token]:
-            """A stream, unless `stream` is `False`."""
+    # A stream or the answer of one of several models.
+    @overload
+    def run(
+        self: Any, model: TextModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
+    ) -> TextOutput | Stream[Token]: ...
 
-        @overload
-        def __call__(
-            self, model: OtherModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
-        ) -> Output | ListOutput | Binary:
-            """The answer: an object, a list or bytes."""
+    # The answer.
+    @overload
+    def run(
+        self: Any, model: UntoldModel, inputs: NativeInputsPlain | ChatInputsPlain, **options: Unpack[PlainOptions]
+    ) -> TextOutput: ...
 
-        @overload
-        def __call__(
-            self, model: str, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
-        ) -> Output | ListOutput | ValueOutput | Binary | Stream[Token]:
-            """What a model gives that the type checker does not know by name."""
+    # A stream or the answer.
+    @overload
+    def run(
+        self: Any, model: UntoldModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
+    ) -> TextOutput | Stream[Token]: ...
 
-    class ARun(Protocol):
-        """`Ai.arun`."""
+    # A stream, unless `stream` is `False`.
+    @overload
+    def run(
+        self: Any, model: UnaskedStreamModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
+    ) -> Output | Stream[Token]: ...
 
-        @overload
-        async def __call__(
-            self, model: NativeModel | NativeChatModel, inputs: NativeInputsStream, **options: Unpack[PlainOptions]
-        ) -> AsyncStream[Token]:
-            """A stream, since `stream` is `True`."""
+    # The answer: an object, a list or bytes.
+    @overload
+    def run(
+        self: Any, model: OtherModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
+    ) -> Output | ListOutput | Binary: ...
 
-        @overload
-        async def __call__(
-            self, model: ChatModel, inputs: ChatInputsStream, **options: Unpack[PlainOptions]
-        ) -> AsyncStream[Token]:
-            """A stream, since `stream` is `True`."""
+    # What a model gives that the type checker does not know by name.
+    @overload
+    def run(
+        self: Any,
+        model: str,
+        inputs: Mapping[str, Any] | BaseModel,
+        *,
+        queue_request: bool = False,
+        return_raw_response: Literal[False] = False,
+        **options: Unpack[Options],
+    ) -> Output | ListOutput | ValueOutput | Binary | Stream[Token]: ...
 
-        @overload
-        async def __call__(
-            self,
-            model: GptOssModel,
-            inputs: NativeInputsStream | ChatInputsStream | ResponsesInputStream,
-            **options: Unpack[PlainOptions],
-        ) -> AsyncStream[Token]:
-            """A stream, since `stream` is `True`."""
+    # That, or the response as it came.
+    @overload
+    def run(
+        self: Any,
+        model: str,
+        inputs: Mapping[str, Any] | BaseModel,
+        *,
+        return_raw_response: bool,
+        queue_request: bool = False,
+        **options: Unpack[Options],
+    ) -> httpx.Response | Output | ListOutput | ValueOutput | Binary | Stream[Token]: ...
 
-        @overload
-        async def __call__(
-            self, model: NativeModel, inputs: NativeInputsPlain, **options: Unpack[PlainOptions]
-        ) -> NativeText:
-            """The answer."""
+    def run(self: Any, *arguments: Any, **options: Any) -> Any:
+        """Runs a model: a text answer, another output, or with `"stream": True` in the inputs a `Stream` of tokens.
 
-        @overload
-        async def __call__(
-            self, model: NativeChatModel, inputs: NativeInputsPlain, **options: Unpack[PlainOptions]
-        ) -> ChatCompletion:
-            """The answer."""
+        - `gateway`: the AI Gateway to go through, by id or with its options.
+        - `return_raw_response`: the `httpx.Response` instead, whatever its status; read, unless it is a stream.
+        - `queue_request`: hand the call in as a batch job; `inputs` are `{"requests": [...]}`.
+        - `tags`: at most five labels of letters, digits and `: - . / @`, up to 50 characters each.
+        - `session_affinity`: any text; calls that share it reach the same instance, and its prompt cache.
+        - `reject_if_busy`: raise `CapacityError` at once instead of waiting for the model to have room.
+        - `extra_headers`, `timeout`, `deadline`, `retry`, `limits`: for this call, in place of the client's.
 
-        @overload
-        async def __call__(
-            self, model: ChatModel, inputs: ChatInputsPlain, **options: Unpack[PlainOptions]
-        ) -> ChatCompletion:
-            """The answer."""
+        `"max_tokens": "max"` asks for as many tokens as the model gives. Raises `LimitError`, `ConfigurationError` and
+        `InputError` before anything is sent; `InferenceUpstreamError` for what the service refuses;
+        `APIConnectionError` if no answer came.
+        """
 
-        @overload
-        async def __call__(
-            self, model: GptOssModel, inputs: NativePromptPlain, **options: Unpack[PlainOptions]
-        ) -> NativeText:
-            """The answer."""
+    # A stream, since `stream` is `True`.
+    @overload
+    async def arun(
+        self: Any, model: NativeModel | NativeChatModel, inputs: NativeInputsStream, **options: Unpack[PlainOptions]
+    ) -> AsyncStream[Token]: ...
 
-        @overload
-        async def __call__(
-            self, model: GptOssModel, inputs: NativeMessagesPlain | ChatMessagesPlain, **options: Unpack[PlainOptions]
-        ) -> ChatCompletion:
-            """The answer."""
+    @overload
+    async def arun(
+        self: Any, model: ChatModel, inputs: ChatInputsStream, **options: Unpack[PlainOptions]
+    ) -> AsyncStream[Token]: ...
 
-        @overload
-        async def __call__(
-            self, model: GptOssModel, inputs: ResponsesInputPlain, **options: Unpack[PlainOptions]
-        ) -> ResponsesOutput:
-            """The answer."""
+    @overload
+    async def arun(
+        self: Any,
+        model: GptOssModel,
+        inputs: NativeInputsStream | ChatInputsStream | ResponsesInputStream,
+        **options: Unpack[PlainOptions],
+    ) -> AsyncStream[Token]: ...
 
-        @overload
-        async def __call__(
-            self, model: NativeModel, inputs: NativeInputs, **options: Unpack[PlainOptions]
-        ) -> NativeText | AsyncStream[Token]:
-            """A stream or the answer, as `stream` says at run time."""
+    # The answer.
+    @overload
+    async def arun(
+        self: Any, model: NativeModel, inputs: NativeInputsPlain, **options: Unpack[PlainOptions]
+    ) -> NativeText: ...
 
-        @overload
-        async def __call__(
-            self, model: NativeChatModel, inputs: NativeInputs, **options: Unpack[PlainOptions]
-        ) -> ChatCompletion | AsyncStream[Token]:
-            """A stream or the answer, as `stream` says at run time."""
+    @overload
+    async def arun(
+        self: Any, model: NativeChatModel, inputs: NativeInputsPlain, **options: Unpack[PlainOptions]
+    ) -> ChatCompletion: ...
 
-        @overload
-        async def __call__(
-            self, model: ChatModel, inputs: ChatInputs, **options: Unpack[PlainOptions]
-        ) -> ChatCompletion | AsyncStream[Token]:
-            """A stream or the answer, as `stream` says at run time."""
+    @overload
+    async def arun(
+        self: Any, model: ChatModel, inputs: ChatInputsPlain, **options: Unpack[PlainOptions]
+    ) -> ChatCompletion: ...
 
-        @overload
-        async def __call__(
-            self, model: GptOssModel, inputs: NativePrompt, **options: Unpack[PlainOptions]
-        ) -> NativeText | AsyncStream[Token]:
-            """A stream or the answer, as `stream` says at run time."""
+    @overload
+    async def arun(
+        self: Any, model: GptOssModel, inputs: NativePromptPlain, **options: Unpack[PlainOptions]
+    ) -> NativeText: ...
 
-        @overload
-        async def __call__(
-            self, model: GptOssModel, inputs: NativeMessages | ChatMessages, **options: Unpack[PlainOptions]
-        ) -> ChatCompletion | AsyncStream[Token]:
-            """A stream or the answer, as `stream` says at run time."""
+    @overload
+    async def arun(
+        self: Any, model: GptOssModel, inputs: NativeMessagesPlain | ChatMessagesPlain, **options: Unpack[PlainOptions]
+    ) -> ChatCompletion: ...
 
-        @overload
-        async def __call__(
-            self, model: GptOssModel, inputs: ResponsesInput, **options: Unpack[PlainOptions]
-        ) -> ResponsesOutput | AsyncStream[Token]:
-            """A stream or the answer, as `stream` says at run time."""
+    @overload
+    async def arun(
+        self: Any, model: GptOssModel, inputs: ResponsesInputPlain, **options: Unpack[PlainOptions]
+    ) -> ResponsesOutput: ...
 
-        @overload
-        async def __call__(
-            self,
-            model: str,
-            inputs: Mapping[str, Any] | BaseModel,
-            *,
-            return_raw_response: Literal[True],
-            queue_request: bool = False,
-            **options: Unpack[Options],
-        ) -> httpx.Response:
-            """The response as it came."""
+    # A stream or the answer, as `stream` says at run time.
+    @overload
+    async def arun(
+        self: Any, model: NativeModel, inputs: NativeInputs, **options: Unpack[PlainOptions]
+    ) -> NativeText | AsyncStream[Token]: ...
 
-        @overload
-        async def __call__(
-            self,
-            model: str,
-            inputs: Mapping[str, Any] | BaseModel,
-            *,
-            queue_request: Literal[True],
-            return_raw_response: Literal[False] = False,
-            **options: Unpack[Options],
-        ) -> Output:
-            """What the service says of a batch job."""
+    @overload
+    async def arun(
+        self: Any, model: NativeChatModel, inputs: NativeInputs, **options: Unpack[PlainOptions]
+    ) -> ChatCompletion | AsyncStream[Token]: ...
 
-        @overload
-        async def __call__(self, model: str, inputs: BatchPoll, **options: Unpack[PlainOptions]) -> Output:
-            """What the service says of a batch job, asked again."""
+    @overload
+    async def arun(
+        self: Any, model: ChatModel, inputs: ChatInputs, **options: Unpack[PlainOptions]
+    ) -> ChatCompletion | AsyncStream[Token]: ...
 
-        @overload
-        async def __call__(
-            self, model: NativeModel, inputs: Untyped, **options: Unpack[PlainOptions]
-        ) -> NativeText | AsyncStream[Token]:
-            """A stream or the answer: inputs declared as `dict[str, Any]` do not say."""
+    @overload
+    async def arun(
+        self: Any, model: GptOssModel, inputs: NativePrompt, **options: Unpack[PlainOptions]
+    ) -> NativeText | AsyncStream[Token]: ...
 
-        @overload
-        async def __call__(
-            self, model: NativeChatModel | ChatModel, inputs: Untyped, **options: Unpack[PlainOptions]
-        ) -> ChatCompletion | AsyncStream[Token]:
-            """A stream or the answer: inputs declared as `dict[str, Any]` do not say."""
+    @overload
+    async def arun(
+        self: Any, model: GptOssModel, inputs: NativeMessages | ChatMessages, **options: Unpack[PlainOptions]
+    ) -> ChatCompletion | AsyncStream[Token]: ...
 
-        @overload
-        async def __call__(
-            self, model: GptOssModel, inputs: Untyped, **options: Unpack[PlainOptions]
-        ) -> TextOutput | AsyncStream[Token]:
-            """A stream or the answer: inputs declared as `dict[str, Any]` do not say."""
+    @overload
+    async def arun(
+        self: Any, model: GptOssModel, inputs: ResponsesInput, **options: Unpack[PlainOptions]
+    ) -> ResponsesOutput | AsyncStream[Token]: ...
 
-        @overload
-        @deprecated("these inputs do not fit this model (if they do, declare them as dict[str, Any])")
-        async def __call__(
-            self, model: TextModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
-        ) -> TextOutput | AsyncStream[Token]:
-            """A field is misspelt, missing, of another type, or none of this model's."""
+    # The response as it came.
+    @overload
+    async def arun(
+        self: Any,
+        model: str,
+        inputs: Mapping[str, Any] | BaseModel,
+        *,
+        return_raw_response: Literal[True],
+        queue_request: bool = False,
+        **options: Unpack[Options],
+    ) -> httpx.Response: ...
 
-        @overload
-        async def __call__(
-            self,
-            model: str,
-            inputs: NativeInputsStream | ChatInputsStream | ResponsesInputStream,
-            **options: Unpack[PlainOptions],
-        ) -> AsyncStream[Token]:
-            """A stream, since `stream` is `True`."""
+    # What the service says of a batch job.
+    @overload
+    async def arun(
+        self: Any,
+        model: str,
+        inputs: Mapping[str, Any] | BaseModel,
+        *,
+        queue_request: Literal[True],
+        return_raw_response: Literal[False] = False,
+        **options: Unpack[Options],
+    ) -> Output: ...
 
-        @overload
-        async def __call__(
-            self, model: UntoldModel, inputs: NativeInputsPlain | ChatInputsPlain, **options: Unpack[PlainOptions]
-        ) -> TextOutput:
-            """The answer."""
+    # What the service says of a batch job, asked again.
+    @overload
+    async def arun(self: Any, model: str, inputs: BatchPoll, **options: Unpack[PlainOptions]) -> Output: ...
 
-        @overload
-        async def __call__(
-            self, model: UntoldModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
-        ) -> TextOutput | AsyncStream[Token]:
-            """A stream or the answer."""
+    # A stream or the answer: inputs declared as `dict[str, Any]` do not say.
+    @overload
+    async def arun(
+        self: Any, model: NativeModel, inputs: Untyped, **options: Unpack[PlainOptions]
+    ) -> NativeText | AsyncStream[Token]: ...
 
-        @overload
-        async def __call__(
-            self, model: UnaskedStreamModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
-        ) -> Output | AsyncStream[Token]:
-            """A stream, unless `stream` is `False`."""
+    @overload
+    async def arun(
+        self: Any, model: NativeChatModel | ChatModel, inputs: Untyped, **options: Unpack[PlainOptions]
+    ) -> ChatCompletion | AsyncStream[Token]: ...
 
-        @overload
-        async def __call__(
-            self, model: OtherModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
-        ) -> Output | ListOutput | Binary:
-            """The answer: an object, a list or bytes."""
+    @overload
+    async def arun(
+        self: Any, model: GptOssModel, inputs: Untyped, **options: Unpack[PlainOptions]
+    ) -> TextOutput | AsyncStream[Token]: ...
 
-        @overload
-        async def __call__(
-            self, model: str, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
-        ) -> Output | ListOutput | ValueOutput | Binary | AsyncStream[Token]:
-            """What a model gives that the type checker does not know by name."""
+    # A field is misspelt, missing, of another type, or none of this model's.
+    @overload
+    @deprecated("these inputs do not fit this model (if they do, declare them as dict[str, Any])")
+    async def arun(
+        self: Any, model: NativeModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
+    ) -> NativeText | AsyncStream[Token]: ...
 
+    @overload
+    @deprecated("these inputs do not fit this model (if they do, declare them as dict[str, Any])")
+    async def arun(
+        self: Any, model: NativeChatModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
+    ) -> ChatCompletion | AsyncStream[Token]: ...
 
-def typed_run(method: Callable[..., Any]) -> Run:
-    """Gives `Ai.run` its overloads. At run time the method stays as it is."""
-    return method
+    @overload
+    @deprecated("these inputs do not fit this model (if they do, declare them as dict[str, Any])")
+    async def arun(
+        self: Any, model: ChatModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
+    ) -> ChatCompletion | AsyncStream[Token]: ...
 
+    @overload
+    @deprecated("these inputs do not fit this model (if they do, declare them as dict[str, Any])")
+    async def arun(
+        self: Any, model: GptOssModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
+    ) -> TextOutput | AsyncStream[Token]: ...
 
-def typed_arun(method: Callable[..., Any]) -> ARun:
-    """Gives `Ai.arun` its overloads. At run time the method stays as it is."""
-    return method
+    # A stream, since `stream` is `True`.
+    @overload
+    async def arun(
+        self: Any,
+        model: str,
+        inputs: NativeInputsStream | ChatInputsStream | ResponsesInputStream,
+        **options: Unpack[PlainOptions],
+    ) -> AsyncStream[Token]: ...
+
+    # A stream or the answer of one of several models.
+    @overload
+    async def arun(
+        self: Any, model: TextModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
+    ) -> TextOutput | AsyncStream[Token]: ...
+
+    # The answer.
+    @overload
+    async def arun(
+        self: Any, model: UntoldModel, inputs: NativeInputsPlain | ChatInputsPlain, **options: Unpack[PlainOptions]
+    ) -> TextOutput: ...
+
+    # A stream or the answer.
+    @overload
+    async def arun(
+        self: Any, model: UntoldModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
+    ) -> TextOutput | AsyncStream[Token]: ...
+
+    # A stream, unless `stream` is `False`.
+    @overload
+    async def arun(
+        self: Any, model: UnaskedStreamModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
+    ) -> Output | AsyncStream[Token]: ...
+
+    # The answer: an object, a list or bytes.
+    @overload
+    async def arun(
+        self: Any, model: OtherModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
+    ) -> Output | ListOutput | Binary: ...
+
+    # What a model gives that the type checker does not know by name.
+    @overload
+    async def arun(
+        self: Any,
+        model: str,
+        inputs: Mapping[str, Any] | BaseModel,
+        *,
+        queue_request: bool = False,
+        return_raw_response: Literal[False] = False,
+        **options: Unpack[Options],
+    ) -> Output | ListOutput | ValueOutput | Binary | AsyncStream[Token]: ...
+
+    # That, or the response as it came.
+    @overload
+    async def arun(
+        self: Any,
+        model: str,
+        inputs: Mapping[str, Any] | BaseModel,
+        *,
+        return_raw_response: bool,
+        queue_request: bool = False,
+        **options: Unpack[Options],
+    ) -> httpx.Response | Output | ListOutput | ValueOutput | Binary | AsyncStream[Token]: ...
+
+    async def arun(self: Any, *arguments: Any, **options: Any) -> Any:
+        """`run`, awaited; a stream is an `AsyncStream`. When it returns, the request is sent and its status checked."""
+
+    Signatures = TypeVar("Signatures")
+
+    def _signed(signatures: Signatures) -> Callable[[Callable[..., Any]], Signatures]: ...
+
+    typed_run = _signed(run)
+    typed_arun = _signed(arun)
+else:
+
+    def typed_run(method):
+        """Gives `Ai.run` its overloads, for type checkers alone: the method stays as it is."""
+        return method
+
+    typed_arun = typed_run

@@ -38,6 +38,10 @@ class ToolCalls:
             deltas.append(ToolCallDelta(index, name, arguments, id))
         return tuple(deltas)
 
+    def lacks(self, index: int) -> bool:
+        """Whether a call's arguments, or the call itself, have not come yet."""
+        return index not in self._slots or not self._slots[index].arguments
+
     def whole(self) -> list[ToolCall]:
         return [ToolCall(slot.name, whole("".join(slot.arguments)), slot.id) for _, slot in sorted(self._slots.items())]
 

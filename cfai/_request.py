@@ -110,21 +110,21 @@ def build(account: Account, model: str, inputs: Mapping[str, Any], options: Opti
     if options.reject_if_busy:
         body = {**body, "options": {**_mapping(body.get("options")), "rejectIfBusy": True}}
     run = f"{account.base_url}/accounts/{quote(account.id, safe='')}/ai/run"
+    id = gateway.get("id", "")
     if model.startswith(("@cf/", "@hf/")) or "/" not in model:
         url = f"{run}/{path}"
         if gateway and account.gateway_transport == "gateway":
             # The older host, whose form is certain for these models; it wants the token a second time.
-            id = model_path(str(gateway.get("id", "")))
-            url = f"{account.gateway_url}/{quote(account.id, safe='')}/{id}/workers-ai/{path}"
-            headers["cf-aig-authorization"] = f"Bearer {gateway.get('token') or account.token.value}"
+            url = f"{account.gateway_url}/{quote(account.id, safe='')}/{quote(id, safe='')}/workers-ai/{path}"
+            headers.setdefault("cf-aig-authorization", f"Bearer {gateway.get('token') or account.token.value}")
         elif gateway:
             url, body = run, {"model": model, "input": body}
-            headers["cf-aig-gateway-id"] = str(gateway.get("id", ""))
+            headers["cf-aig-gateway-id"] = id
     else:
         # Other authors' models have no path of their own; without a gateway they take the account's default one.
         url, body = run, {"model": model, "input": body}
         if gateway:
-            headers["cf-aig-gateway-id"] = str(gateway.get("id", ""))
+            headers["cf-aig-gateway-id"] = id
     query = _query(options)
     return Request(
         model=model,
@@ -139,7 +139,7 @@ def build(account: Account, model: str, inputs: Mapping[str, Any], options: Opti
 def plain(inputs: Any) -> dict[str, Any]:
     """The inputs as a dict of our own, so that the caller's is never touched. Pydantic models are taken too."""
     if hasattr(inputs, "model_dump"):
-        return cast("dict[str, Any]", inputs.model_dump(mode="json", exclude_unset=True, by_alias=True))
+        return _dumped(inputs)
     if not isinstance(inputs, Mapping):
         raise InputError(f"inputs is a dict such as {{'prompt': '...'}}, not {type(inputs).__name__}")
     return dict(cast("Mapping[str, Any]", inputs))
@@ -176,7 +176,7 @@ def checked_headers(headers: Mapping[str, str] | None, origin: str) -> dict[str,
     return checked
 
 
-def encode(value: Any) -> bytes:
+def encode(value: Any, place: str = "inputs") -> bytes:
     """JSON in UTF-8. Raises `InputError` with the place of what JSON cannot hold."""
     try:
         return json.dumps(
@@ -184,8 +184,8 @@ def encode(value: Any) -> bytes:
         ).encode()
     except (TypeError, ValueError, RecursionError):
         pass
-    _find_unsendable(value, "inputs", 0)
-    raise InputError("inputs: cannot be sent as JSON (a value holds itself, or is nested too deeply)")
+    _find_unsendable(value, place, 0)
+    raise InputError(f"{place}: cannot be sent as JSON (a value holds itself, or is nested too deeply)")
 
 
 def _headers(account: Account, options: Options, gateway: Mapping[str, Any], stream: bool) -> dict[str, str]:
@@ -239,15 +239,24 @@ def _gateway(gateway: str | GatewayOptions | None) -> dict[str, Any]:
         raise ConfigurationError(f"gateway is an id or a dict with 'id', not {gateway!r}")
     options: dict[str, Any] = {_snake(str(key)): value for key, value in gateway.items()}
     retries = options.pop("retries", None)
-    if isinstance(retries, Mapping):
+    if retries is not None:
+        if not isinstance(retries, Mapping):
+            raise ConfigurationError(f"gateway retries is a dict with 'max_attempts' and the like, not {retries!r}")
         options.update({_snake(key): value for key, value in cast("Mapping[str, Any]", retries).items()})
     unknown = sorted(options.keys() - _GATEWAY_HEADERS.keys() - {"id", "token"})
     if unknown:
         raise ConfigurationError(
             f"gateway has no option {unknown[0]!r}: known are {', '.join(GatewayOptions.__annotations__)}"
         )
-    if not isinstance(options.get("id"), str) or not options["id"] or "/" in options["id"]:
+    if (
+        not isinstance(options.get("id"), str)
+        or not options["id"]
+        or "/" in options["id"]
+        or options["id"] in (".", "..")
+    ):
         raise ConfigurationError("gateway needs the 'id' of the gateway, such as 'default'")
+    for key in ("id", "token"):
+        _header_value(f"gateway {key}", options.get(key, ""))
     return options
 
 
@@ -261,7 +270,8 @@ def _gateway_headers(gateway: Mapping[str, Any]) -> dict[str, str]:
             value = str(value).lower()
         elif isinstance(value, Mapping):
             # A header is ASCII, and an empty object is sent too, as the binding does.
-            value = json.dumps(dict(cast("Mapping[str, Any]", value)), separators=(",", ":"))
+            encode(cast("Any", value), f"gateway {key}")
+            value = json.dumps(dict(cast("Mapping[str, Any]", value)), separators=(",", ":"), default=_converted)
         headers[header] = _header_value(f"gateway {key}", str(value))
     return headers
 
@@ -285,12 +295,19 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 def _converted(value: Any) -> Any:
     """What stands in JSON for a pydantic model, another mapping, or a numpy value."""
     if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json", exclude_unset=True, by_alias=True)
+        return _dumped(value)
     if isinstance(value, Mapping):
         return dict(cast("Mapping[str, Any]", value))
     if hasattr(value, "dtype") and hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError
+
+
+def _dumped(model: Any) -> dict[str, Any]:
+    """A pydantic model's fields. `None` counts only where it was given: a default `None` means that nothing was."""
+    fields = cast("dict[str, Any]", model.model_dump(mode="json", by_alias=True))
+    given = model.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return {key: value for key, value in fields.items() if value is not None or key in given}
 
 
 def _find_unsendable(value: Any, place: str, depth: int) -> None:
@@ -301,6 +318,8 @@ def _find_unsendable(value: Any, place: str, depth: int) -> None:
         for key, item in cast("Mapping[Any, Any]", value).items():
             if not isinstance(key, str):
                 raise InputError(f"{place}: the key {key!r} is no text")
+            if not _encodable(key):
+                raise InputError(f"{place}: the key {key!r} has half of a surrogate pair, which cannot be sent")
             _find_unsendable(item, f"{place}[{key!r}]", depth + 1)
     elif isinstance(value, list | tuple):
         for index, item in enumerate(cast("list[Any]", value)):

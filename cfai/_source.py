@@ -30,9 +30,6 @@ from cfai.types import Meta
 DRAIN = 1.0
 """Seconds that a server gets to end its body after `[DONE]`, so that the connection can be used again."""
 
-_LEFT_IN_BUFFERS = 10_000
-"""More chunks than can have been received before a response was closed."""
-
 
 class Feeder(Protocol):
     """Takes the blocks of a body, gives what the reader wants of them: tokens, events, or events for a browser."""
@@ -129,14 +126,6 @@ async def adrain(chunks: AsyncIterator[bytes]) -> None:
     with suppress(Exception), anyio.move_on_after(DRAIN):
         async for _ in chunks:
             pass
-
-
-async def unwind(chunks: AsyncIterator[bytes] | None) -> None:
-    """Ends the generators inside httpx, by reading on from a closed response: left to the collector, trio complains."""
-    if chunks is not None:
-        with suppress(Exception):
-            for _ in range(_LEFT_IN_BUFFERS):
-                await anext(chunks)
 
 
 def _shut(response: httpx.Response) -> None:

@@ -57,6 +57,8 @@ class Blocks:
         if rest:
             parts.append(rest)
         self._size = len(rest)
+        if len(chunk) > self._largest and max(map(len, [*blocks, rest])) > self._largest:
+            raise self._too_large()
         return blocks
 
     def rest(self) -> bytes:
@@ -65,8 +67,11 @@ class Blocks:
 
     def _wait(self) -> list[bytes]:
         if self._size > self._largest:
-            raise StreamError(f"one event is larger than {self._largest:,} bytes")
+            raise self._too_large()
         return []
+
+    def _too_large(self) -> StreamError:
+        return StreamError(f"one event of the stream is larger than {self._largest:,} bytes")
 
     def _without_bom(self, chunk: bytes) -> bytes:
         start = (self._start or b"") + chunk

@@ -16,8 +16,9 @@ from httpx_sse import ServerSentEvent
 from cfai._browser import DONE_EVENT, Dialect, error_event, feeder_for
 from cfai._dialects import TokenDecoder
 from cfai._errors import CfaiError, ConfigurationError, StreamTruncatedError
+from cfai._http import unwind
 from cfai._response import stream_output
-from cfai._source import Feeder, Source, adrain, drain, unwind
+from cfai._source import Feeder, Source, adrain, drain
 from cfai._sse import Blocks, EventDecoder
 from cfai.types import Meta, ToolCall, Usage
 

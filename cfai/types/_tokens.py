@@ -58,7 +58,8 @@ class Usage:
         prompt = _count(report, "prompt_tokens", "input_tokens")
         completion = _count(report, "completion_tokens", "output_tokens")
         neurons = report.get("neurons")
-        charged = float(neurons) if isinstance(neurons, int | float) else None
+        # No number of neurons has a thousand digits, and a float takes only three hundred.
+        charged = float(neurons) if isinstance(neurons, int | float) and abs(neurons) < 1e18 else None
         return cls(prompt, completion, _count(report, "total_tokens") or prompt + completion, charged, report)
 
     @property
