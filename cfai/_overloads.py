@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         Token,
         ValueOutput,
     )
-    from cfai.types._inputs import Untyped
+    from cfai.types._inputs import OnlyAny, Untyped
 
     class Options(TypedDict, total=False):
         """The options of a call; `Ai.run` says what they do."""
@@ -207,6 +207,12 @@ if TYPE_CHECKING:
 
     TextModel = NativeModel | NativeChatModel | ChatModel | GptOssModel
     """Text models whose inputs are known."""
+
+    # Anything, since the inputs are `Any`.
+    @overload
+    def run(
+        self: Any, model: str, inputs: OnlyAny, **options: Unpack[PlainOptions]
+    ) -> Output | ListOutput | ValueOutput | Binary | Stream[Token]: ...
 
     # A stream, since `stream` is `True`.
     @overload
@@ -436,6 +442,12 @@ if TYPE_CHECKING:
         `InputError` before anything is sent; `InferenceUpstreamError` for what the service refuses;
         `APIConnectionError` if no answer came.
         """
+
+    # Anything, since the inputs are `Any`.
+    @overload
+    async def arun(
+        self: Any, model: str, inputs: OnlyAny, **options: Unpack[PlainOptions]
+    ) -> Output | ListOutput | ValueOutput | Binary | AsyncStream[Token]: ...
 
     # A stream, since `stream` is `True`.
     @overload

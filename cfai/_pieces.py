@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, cast
 
 from cfai._json import loads, whole, words
@@ -52,26 +53,31 @@ class ToolCalls:
         if name is None or slot is None or not slot.name:
             return target
         # A second whole call under the first one's index, or with no index at all.
-        another = slot.complete() and (not given or (id is not None and id != slot.id))
+        another = (not given or (id is not None and id != slot.id)) and slot.complete()
         return max(self._slots) + 1 if another or (not given and position > 0) else target
 
 
 class _Slot:
-    __slots__ = ("arguments", "id", "name")
+    __slots__ = ("_open", "arguments", "id", "name")
 
     def __init__(self) -> None:
         self.name = ""
         self.arguments: list[str] = []
         self.id: str | None = None
+        self._open = 0
 
     def put(self, name: str | None, arguments: str, id: str | None) -> None:
         if name and name != self.name:
             self.name += name
         if arguments:
             self.arguments.append(arguments)
+            self._open += arguments.count("{") - arguments.count("}")
         self.id = self.id or id
 
     def complete(self) -> bool:
+        """Whether the arguments are whole. Asked of every piece, so most are told by their braces alone."""
+        if self._open != 0 or not self.arguments or not self.arguments[-1].rstrip().endswith("}"):
+            return False
         try:
             loads("".join(self.arguments).encode("utf-8", "replace"))
         except ValueError:
@@ -82,42 +88,49 @@ class _Slot:
 class Tally:
     """Usage from its reports, of which there are three habits: totals so far, increments, and one trailer for all."""
 
-    __slots__ = ("_counts_prompt", "_total")
+    __slots__ = ("_last", "_prompt_seen", "_sum")
 
     def __init__(self) -> None:
-        self._total: dict[str, Any] = {}
-        self._counts_prompt = False
+        self._last: dict[str, Any] = {}
+        self._sum: dict[str, Any] = {}
+        self._prompt_seen = False
 
     def add(self, report: Any) -> None:
-        """A report that counts the prompt is a total so far; one that does not adds to an earlier one that did."""
+        """One report. Those that count nothing say nothing."""
         if report.__class__ is not dict:
             return
-        prompt = report.get("prompt_tokens") or report.get("input_tokens")
-        if prompt:
-            self._counts_prompt = True
-            self._total = report
-        elif any(report.get(key) for key in _COUNTS):
-            self._total = _added(self._total, report) if self._counts_prompt else report
+        if _prompt(report):
+            self._prompt_seen = True
+        elif not any(report.get(key) for key in _COUNTS):
+            return
+        self._last = report
+        _add(self._sum, report)
 
     def total(self) -> dict[str, Any]:
-        return self._total
+        """The last report is the total if it counts the prompt; if only an earlier one did, they are increments."""
+        return self._sum if self._prompt_seen and not _prompt(self._last) else self._last
 
 
 _COUNTS = ("completion_tokens", "output_tokens", "total_tokens", "neurons")
 
 
-def _added(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
-    total = dict(left)
-    for key, value in right.items():
-        before = total.get(key)
-        if isinstance(value, dict):
-            inner = cast("dict[str, Any]", before) if isinstance(before, dict) else {}
-            total[key] = _added(inner, cast("dict[str, Any]", value))
-        elif isinstance(value, int | float) and isinstance(before, int | float):
-            total[key] = before + value
-        else:
+def _prompt(report: dict[str, Any]) -> Any:
+    return report.get("prompt_tokens") or report.get("input_tokens")
+
+
+def _add(total: dict[str, Any], report: dict[str, Any]) -> None:
+    for key, value in report.items():
+        if value.__class__ is int or value.__class__ is float:
+            before = total.get(key)
+            with suppress(OverflowError):  # an integer of three hundred digits beside a float
+                total[key] = value + before if isinstance(before, int | float) else value
+        elif value.__class__ is dict:
+            inner = total.get(key)
+            if not isinstance(inner, dict):
+                inner = total[key] = dict[str, Any]()
+            _add(cast("dict[str, Any]", inner), value)
+        elif value is not None:
             total[key] = value
-    return total
 
 
 def _string(value: Any) -> str | None:

@@ -60,10 +60,16 @@ class Source:
 
     def take(self, reader: str, feeder: Feeder) -> None:
         """A body can be read once, in one way."""
-        if self.reader:
-            raise ConfigurationError(f"this stream is read as {self.reader} already: it cannot be read as {reader} too")
+        if self.reader == reader:
+            raise ConfigurationError(f"this stream is read as {reader} already, and a body can be read once")
+        self.check_reader(reader)
         self.reader = reader
         self.feeder = feeder
+
+    def check_reader(self, reader: str) -> None:
+        """Raises unless the body is unread, or read in this way."""
+        if self.reader not in ("", reader):
+            raise ConfigurationError(f"this stream is read as {self.reader} already: it cannot be read as {reader} too")
 
     def chunks(self) -> Iterator[bytes]:
         if self.body is not None:

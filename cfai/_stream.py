@@ -73,7 +73,12 @@ class _Reading(Generic[T]):
         if self._source.reader == "events":
             raise ConfigurationError("this stream was read as raw events: there is no result to put together")
         if not self._source.complete:
-            raise self._decoder.fail(StreamTruncatedError("the stream was left before its end"))
+            raise StreamTruncatedError(
+                "the stream has not been read to its end",
+                partial=self.text,
+                request_id=self.meta.request_id,
+                model=self.meta.model,
+            )
         return stream_output(self._decoder, self._source.meta)
 
 
@@ -97,10 +102,11 @@ class Stream(_Reading[T]):
         next(self._items)
 
     def __iter__(self) -> Iterator[T]:
+        self._source.check_reader("tokens")
         return self._items
 
     def __next__(self) -> T:
-        return next(self._items)
+        return next(iter(self))
 
     def __enter__(self) -> Self:
         return self
@@ -165,10 +171,11 @@ class AsyncStream(_Reading[T]):
         return stream
 
     def __aiter__(self) -> AsyncIterator[T]:
+        self._source.check_reader("tokens")
         return self._items
 
     async def __anext__(self) -> T:
-        return await anext(self._items)
+        return await anext(aiter(self))
 
     async def __aenter__(self) -> Self:
         return self
