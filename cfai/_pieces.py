@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any, cast
 
 from cfai._json import loads, whole, words
@@ -122,8 +121,10 @@ def _add(total: dict[str, Any], report: dict[str, Any]) -> None:
     for key, value in report.items():
         if value.__class__ is int or value.__class__ is float:
             before = total.get(key)
-            with suppress(OverflowError):  # an integer of three hundred digits beside a float
+            try:
                 total[key] = value + before if isinstance(before, int | float) else value
+            except OverflowError:  # an integer of three hundred digits beside a float
+                total[key] = value
         elif value.__class__ is dict:
             inner = total.get(key)
             if not isinstance(inner, dict):
