@@ -74,3 +74,7 @@ __all__ = [
     "models",
     "types",
 ]
+
+# Tracebacks and pickles show the names by which these are imported.
+for _public in [globals()[_name] for _name in __all__ if _name.endswith(("Error", "Warning"))]:
+    _public.__module__ = "cfai"

@@ -18,12 +18,13 @@ from cfai._call import AskAgain, Call, LimitMode
 from cfai._clients import Clients
 from cfai._errors import ConfigurationError, InferenceUpstreamError
 from cfai._http import Plan, Timeout, aread, asend, read, send
+from cfai._overloads import typed_arun, typed_run
 from cfai._request import GatewayOptions, Options, checked_headers
 from cfai._retry import Retry
 from cfai._source import Source
-from cfai._stream import AsyncStream, Stream
+from cfai._stream import astart, start
 from cfai._warnings import call_site
-from cfai.types import Meta, Token
+from cfai.types import Meta
 
 
 class _NotGiven:
@@ -161,6 +162,7 @@ class Ai:
         """Where calls go."""
         return self._settings.account.base_url
 
+    @typed_run
     def run(
         self,
         model: str,
@@ -196,6 +198,7 @@ class Ai:
         settings = self._settings.changed(timeout, deadline, retry, limits)
         return self._run(settings.call(model, inputs, options, return_raw_response))
 
+    @typed_arun
     async def arun(
         self,
         model: str,
@@ -225,14 +228,14 @@ class Ai:
             if call.plan.raw and call.wants_stream:
                 return response
             if not call.plan.raw and call.is_streamed(response):
-                return Stream[Token](call.source(response, meta), call.decoder(meta))
+                return start(call.source(response, meta), call.decoder(meta))
             content = read(response, call.request, call.plan)
             if call.plan.raw:
                 return response
             output = call.output(response, content, meta)
         if isinstance(output, AskAgain):
             return self._run(call.unstreamed())
-        return Stream[Token](output, call.decoder(meta)) if isinstance(output, Source) else output
+        return start(output, call.decoder(meta)) if isinstance(output, Source) else output
 
     async def _arun(self, call: Call) -> Any:
         with self._remembering():
@@ -241,14 +244,14 @@ class Ai:
             if call.plan.raw and call.wants_stream:
                 return response
             if not call.plan.raw and call.is_streamed(response):
-                return await AsyncStream.started(call.source(response, meta), call.decoder(meta))
+                return await astart(call.source(response, meta), call.decoder(meta))
             content = await aread(response, call.request, call.plan)
             if call.plan.raw:
                 return response
             output = call.output(response, content, meta)
         if isinstance(output, AskAgain):
             return await self._arun(call.unstreamed())
-        return await AsyncStream.started(output, call.decoder(meta)) if isinstance(output, Source) else output
+        return await astart(output, call.decoder(meta)) if isinstance(output, Source) else output
 
     def with_options(
         self,

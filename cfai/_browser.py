@@ -6,13 +6,11 @@ import secrets
 from typing import Any, Literal
 
 from cfai._dialects import TokenDecoder
-from cfai._errors import CfaiError, ConfigurationError, InferenceUpstreamError, StreamError
+from cfai._errors import ConfigurationError
 from cfai._json import compact
 from cfai.types import Token
 
 Dialect = Literal["native", "original"]
-
-DONE_EVENT = b"data: [DONE]\n\n"
 
 # Workers AI pads its own streams with these, so that the length of an encrypted event does not give its token away:
 # https://blog.cloudflare.com/ai-side-channel-attack-mitigated/
@@ -87,13 +85,6 @@ def _native_event(token: Token) -> bytes:
     if usage := token.usage:
         event["usage"] = dict(usage.raw)
     return b"data: " + compact({**event, "p": _padding()}).encode("utf-8", "replace") + b"\n\n"
-
-
-def error_event(error: CfaiError) -> bytes:
-    """An event named `error`, with the code and the message."""
-    code = error.code if isinstance(error, StreamError | InferenceUpstreamError) else None
-    body = compact({"code": code, "message": str(error)})
-    return b"event: error\ndata: " + body.encode("utf-8", "replace") + b"\n\n"
 
 
 def padded(block: bytes) -> bytes:

@@ -85,7 +85,7 @@ class Call(NamedTuple):
         return Source(response, self.request, self.plan, meta, self._stream_ended, body)
 
     def decoder(self, meta: Meta) -> TokenDecoder:
-        return TokenDecoder(self.request.model, meta.request_id)
+        return TokenDecoder(self.request.model, meta.request_id, self.request.secrets())
 
     def output(self, response: httpx.Response, content: bytes, meta: Meta) -> AnyOutput | Source | AskAgain:
         """What a body that was read whole comes to. Raises the error that it reports."""

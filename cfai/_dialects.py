@@ -7,11 +7,12 @@ that came as JSON is a stream of one event. It knows nothing of who feeds it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 from pydantic_core import from_json
 
-from cfai._errors import StreamError, StreamTruncatedError, parsed, problem_in
+from cfai._errors import StreamError, StreamTruncatedError, hide, parsed, problem_in
 from cfai._json import compact, literals, loads, whole, words
 from cfai._pieces import Tally, ToolCalls
 from cfai._sse import fields
@@ -21,6 +22,7 @@ ENVELOPE = frozenset({"result", "success", "errors", "messages", "result_info"})
 """The keys of the wrapper around a result. An object with any other key is a result itself."""
 
 _DONE = b"[DONE]"
+_UNREADABLE = object()
 _REASONING_DELTAS = ("response.reasoning_text.delta", "response.reasoning_summary_text.delta")
 _FINISH = {"model_length": "length"}
 
@@ -46,11 +48,13 @@ class TokenDecoder:
         "native",
         "payload",
         "request_id",
+        "secrets",
     )
 
-    def __init__(self, model: str = "", request_id: str | None = None) -> None:
+    def __init__(self, model: str = "", request_id: str | None = None, secrets: Iterable[str] = ()) -> None:
         self.model = model
         self.request_id = request_id
+        self.secrets = secrets
         self.done = False
         """Whether `[DONE]`, or the last event of the Responses API, was seen."""
         self.native = False
@@ -140,6 +144,7 @@ class TokenDecoder:
 
     def fail(self, error: StreamError) -> StreamError:
         """`error`, with what had arrived; usage is unknown from here on."""
+        hide(error, self.secrets)
         error.partial = self.text
         error.model = self.model or None
         error.request_id = self.request_id
@@ -224,13 +229,12 @@ class TokenDecoder:
             return None
         if not stripped:
             return None
-        try:
-            event = loads(data)
-        except ValueError:
+        event = _loaded(data)
+        if event is _UNREADABLE:
             if self._at_end:
                 return None  # cut in the middle of an event: a truncation, and `check` says so
             text = data[:200].decode("utf-8", "replace")
-            raise self.fail(StreamError(f"an event of the stream is no JSON: {text!r}", body=text)) from None
+            raise self.fail(StreamError(f"an event of the stream is no JSON: {text!r}", body=text))
         return self.feed_object(event, data)
 
     def _end(self) -> None:
@@ -431,6 +435,14 @@ class TokenDecoder:
         return self.fail(
             StreamError(f"the service reported an error inside the stream: {code}{said}", code=problem.code, body=event)
         )
+
+
+def _loaded(data: bytes) -> Any:
+    # Raised from inside `except`, an error would carry the decoder's, and with it the whole text.
+    try:
+        return loads(data)
+    except ValueError:
+        return _UNREADABLE
 
 
 def _joined(parts: list[str] | None) -> str:

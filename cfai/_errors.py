@@ -41,6 +41,9 @@ from typing import Any, NamedTuple, cast
 from cfai import models
 from cfai._json import compact, loads
 
+DONE_EVENT = b"data: [DONE]\n\n"
+"""What ends a stream for a browser: without it, an `EventSource` would connect again, and pay again."""
+
 
 class CfaiError(Exception):
     """The base of everything that cfai raises."""
@@ -50,6 +53,14 @@ class CfaiError(Exception):
 
     model: str | None = None
     """The model that was called."""
+
+    code: int | str | None = None
+    """The service's own code, such as 3040, or `None` if it gave none."""
+
+    def sse(self) -> bytes:
+        """The error for a browser's `EventSource`: an event named `error`, with code and message, then `[DONE]`."""
+        body = compact({"code": self.code, "message": str(self)})
+        return b"event: error\ndata: " + body.encode("utf-8", "replace") + b"\n\n" + DONE_EVENT
 
 
 class ConfigurationError(CfaiError, ValueError):
@@ -383,6 +394,17 @@ def redacted(content: bytes, secrets: Iterable[str]) -> bytes:
         if len(secret) >= _SHORTEST_SECRET:
             content = content.replace(secret.encode(), b"[removed]")
     return content
+
+
+def hide(error: StreamError, secrets: Iterable[str]) -> None:
+    """Takes credentials that a server echoed out of `error`."""
+    said = redacted(error.message.encode("utf-8", "replace"), secrets).decode()
+    if said != error.message:
+        error.message = said
+        error.args = (said,)
+    shown = compact(error.body).encode("utf-8", "replace")
+    if redacted(shown, secrets) != shown:
+        error.body = parsed(redacted(shown, secrets))
 
 
 def parsed(content: bytes) -> Any:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Any, Literal, TypedDict, TypeVar, Unpack, overload
+    from typing import Any, Literal, NotRequired, Required, TypeVar, Unpack, overload
 
     import httpx
     from pydantic import BaseModel
-    from typing_extensions import deprecated
+    from typing_extensions import TypedDict, deprecated
 
     from cfai._call import LimitMode
     from cfai._http import Timeout
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     )
     from cfai.types._inputs import OnlyAny, Untyped
 
-    class Options(TypedDict, total=False):
+    class RunOptions(TypedDict, total=False):
         """The options of a call; `Ai.run` says what they do."""
 
         gateway: str | GatewayOptions | None
@@ -62,11 +62,21 @@ if TYPE_CHECKING:
         retry: Retry | int | None
         limits: LimitMode
 
-    class PlainOptions(Options, total=False):
+    class PlainOptions(RunOptions, total=False):
         """The options of a call whose result is the model's."""
 
         return_raw_response: Literal[False]
         queue_request: Literal[False]
+
+    class LooseStream(TypedDict, extra_items=Any):
+        """Any object that asks for a stream."""
+
+        stream: Required[Literal[True]]
+
+    class LoosePlain(TypedDict, extra_items=Any):
+        """Any object that asks for none."""
+
+        stream: NotRequired[Literal[False] | None]
 
     NativeModel = Literal[
         "@cf/deepseek-ai/deepseek-math-7b-instruct",
@@ -304,7 +314,7 @@ if TYPE_CHECKING:
         *,
         return_raw_response: Literal[True],
         queue_request: bool = False,
-        **options: Unpack[Options],
+        **options: Unpack[RunOptions],
     ) -> httpx.Response: ...
 
     # What the service says of a batch job.
@@ -316,7 +326,7 @@ if TYPE_CHECKING:
         *,
         queue_request: Literal[True],
         return_raw_response: Literal[False] = False,
-        **options: Unpack[Options],
+        **options: Unpack[RunOptions],
     ) -> Output: ...
 
     # What the service says of a batch job, asked again.
@@ -339,27 +349,61 @@ if TYPE_CHECKING:
         self: Any, model: GptOssModel, inputs: Untyped, **options: Unpack[PlainOptions]
     ) -> TextOutput | Stream[Token]: ...
 
-    # A field is misspelt, missing, of another type, or none of this model's.
+    # A field is misspelt, missing, of another type, or none of this model's. A stream all the same.
     @overload
-    @deprecated("these inputs do not fit this model (if they do, declare them as dict[str, Any])")
+    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
+    def run(
+        self: Any, model: NativeModel | NativeChatModel, inputs: LooseStream, **options: Unpack[PlainOptions]
+    ) -> Stream[Token]: ...
+
+    @overload
+    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
+    def run(self: Any, model: ChatModel, inputs: LooseStream, **options: Unpack[PlainOptions]) -> Stream[Token]: ...
+
+    @overload
+    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
+    def run(self: Any, model: GptOssModel, inputs: LooseStream, **options: Unpack[PlainOptions]) -> Stream[Token]: ...
+
+    # A field is misspelt, missing, of another type, or none of this model's. The answer.
+    @overload
+    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
+    def run(self: Any, model: NativeModel, inputs: LoosePlain, **options: Unpack[PlainOptions]) -> NativeText: ...
+
+    @overload
+    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
+    def run(
+        self: Any, model: NativeChatModel, inputs: LoosePlain, **options: Unpack[PlainOptions]
+    ) -> ChatCompletion: ...
+
+    @overload
+    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
+    def run(self: Any, model: ChatModel, inputs: LoosePlain, **options: Unpack[PlainOptions]) -> ChatCompletion: ...
+
+    @overload
+    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
+    def run(self: Any, model: GptOssModel, inputs: LoosePlain, **options: Unpack[PlainOptions]) -> TextOutput: ...
+
+    # A field is misspelt, missing, of another type, or none of this model's. Either.
+    @overload
+    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
     def run(
         self: Any, model: NativeModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
     ) -> NativeText | Stream[Token]: ...
 
     @overload
-    @deprecated("these inputs do not fit this model (if they do, declare them as dict[str, Any])")
+    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
     def run(
         self: Any, model: NativeChatModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
     ) -> ChatCompletion | Stream[Token]: ...
 
     @overload
-    @deprecated("these inputs do not fit this model (if they do, declare them as dict[str, Any])")
+    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
     def run(
         self: Any, model: ChatModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
     ) -> ChatCompletion | Stream[Token]: ...
 
     @overload
-    @deprecated("these inputs do not fit this model (if they do, declare them as dict[str, Any])")
+    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
     def run(
         self: Any, model: GptOssModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
     ) -> TextOutput | Stream[Token]: ...
@@ -369,7 +413,7 @@ if TYPE_CHECKING:
     def run(
         self: Any,
         model: str,
-        inputs: NativeInputsStream | ChatInputsStream | ResponsesInputStream,
+        inputs: NativeInputsStream | ChatInputsStream | ResponsesInputStream | LooseStream,
         **options: Unpack[PlainOptions],
     ) -> Stream[Token]: ...
 
@@ -412,7 +456,7 @@ if TYPE_CHECKING:
         *,
         queue_request: bool = False,
         return_raw_response: Literal[False] = False,
-        **options: Unpack[Options],
+        **options: Unpack[RunOptions],
     ) -> Output | ListOutput | ValueOutput | Binary | Stream[Token]: ...
 
     # That, or the response as it came.
@@ -424,7 +468,7 @@ if TYPE_CHECKING:
         *,
         return_raw_response: bool,
         queue_request: bool = False,
-        **options: Unpack[Options],
+        **options: Unpack[RunOptions],
     ) -> httpx.Response | Output | ListOutput | ValueOutput | Binary | Stream[Token]: ...
 
     def run(self: Any, *arguments: Any, **options: Any) -> Any:
@@ -539,7 +583,7 @@ if TYPE_CHECKING:
         *,
         return_raw_response: Literal[True],
         queue_request: bool = False,
-        **options: Unpack[Options],
+        **options: Unpack[RunOptions],
     ) -> httpx.Response: ...
 
     # What the service says of a batch job.
@@ -551,7 +595,7 @@ if TYPE_CHECKING:
         *,
         queue_request: Literal[True],
         return_raw_response: Literal[False] = False,
-        **options: Unpack[Options],
+        **options: Unpack[RunOptions],
     ) -> Output: ...
 
     # What the service says of a batch job, asked again.
@@ -574,27 +618,71 @@ if TYPE_CHECKING:
         self: Any, model: GptOssModel, inputs: Untyped, **options: Unpack[PlainOptions]
     ) -> TextOutput | AsyncStream[Token]: ...
 
-    # A field is misspelt, missing, of another type, or none of this model's.
+    # A field is misspelt, missing, of another type, or none of this model's. A stream all the same.
     @overload
-    @deprecated("these inputs do not fit this model (if they do, declare them as dict[str, Any])")
+    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
+    async def arun(
+        self: Any, model: NativeModel | NativeChatModel, inputs: LooseStream, **options: Unpack[PlainOptions]
+    ) -> AsyncStream[Token]: ...
+
+    @overload
+    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
+    async def arun(
+        self: Any, model: ChatModel, inputs: LooseStream, **options: Unpack[PlainOptions]
+    ) -> AsyncStream[Token]: ...
+
+    @overload
+    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
+    async def arun(
+        self: Any, model: GptOssModel, inputs: LooseStream, **options: Unpack[PlainOptions]
+    ) -> AsyncStream[Token]: ...
+
+    # A field is misspelt, missing, of another type, or none of this model's. The answer.
+    @overload
+    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
+    async def arun(
+        self: Any, model: NativeModel, inputs: LoosePlain, **options: Unpack[PlainOptions]
+    ) -> NativeText: ...
+
+    @overload
+    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
+    async def arun(
+        self: Any, model: NativeChatModel, inputs: LoosePlain, **options: Unpack[PlainOptions]
+    ) -> ChatCompletion: ...
+
+    @overload
+    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
+    async def arun(
+        self: Any, model: ChatModel, inputs: LoosePlain, **options: Unpack[PlainOptions]
+    ) -> ChatCompletion: ...
+
+    @overload
+    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
+    async def arun(
+        self: Any, model: GptOssModel, inputs: LoosePlain, **options: Unpack[PlainOptions]
+    ) -> TextOutput: ...
+
+    # A field is misspelt, missing, of another type, or none of this model's. Either.
+    @overload
+    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
     async def arun(
         self: Any, model: NativeModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
     ) -> NativeText | AsyncStream[Token]: ...
 
     @overload
-    @deprecated("these inputs do not fit this model (if they do, declare them as dict[str, Any])")
+    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
     async def arun(
         self: Any, model: NativeChatModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
     ) -> ChatCompletion | AsyncStream[Token]: ...
 
     @overload
-    @deprecated("these inputs do not fit this model (if they do, declare them as dict[str, Any])")
+    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
     async def arun(
         self: Any, model: ChatModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
     ) -> ChatCompletion | AsyncStream[Token]: ...
 
     @overload
-    @deprecated("these inputs do not fit this model (if they do, declare them as dict[str, Any])")
+    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
     async def arun(
         self: Any, model: GptOssModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
     ) -> TextOutput | AsyncStream[Token]: ...
@@ -604,7 +692,7 @@ if TYPE_CHECKING:
     async def arun(
         self: Any,
         model: str,
-        inputs: NativeInputsStream | ChatInputsStream | ResponsesInputStream,
+        inputs: NativeInputsStream | ChatInputsStream | ResponsesInputStream | LooseStream,
         **options: Unpack[PlainOptions],
     ) -> AsyncStream[Token]: ...
 
@@ -647,7 +735,7 @@ if TYPE_CHECKING:
         *,
         queue_request: bool = False,
         return_raw_response: Literal[False] = False,
-        **options: Unpack[Options],
+        **options: Unpack[RunOptions],
     ) -> Output | ListOutput | ValueOutput | Binary | AsyncStream[Token]: ...
 
     # That, or the response as it came.
@@ -659,7 +747,7 @@ if TYPE_CHECKING:
         *,
         return_raw_response: bool,
         queue_request: bool = False,
-        **options: Unpack[Options],
+        **options: Unpack[RunOptions],
     ) -> httpx.Response | Output | ListOutput | ValueOutput | Binary | AsyncStream[Token]: ...
 
     async def arun(self: Any, *arguments: Any, **options: Any) -> Any:

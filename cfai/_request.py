@@ -152,7 +152,7 @@ def model_path(model: str) -> str:
     '@cf/meta/llama-3.3-70b-instruct-fp8-fast'
     >>> model_path("@cf/../../tokens")
     Traceback (most recent call last):
-    cfai._errors.ConfigurationError: '@cf/../../tokens' is no model name: no part of it may be empty, '.' or '..'
+    cfai.ConfigurationError: '@cf/../../tokens' is no model name: no part of it may be empty, '.' or '..'
     """
     if not isinstance(model, str) or not model:  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without types
         raise ConfigurationError(f"a model name is a text such as '@cf/zai-org/glm-4.7-flash', not {model!r}")

@@ -96,8 +96,14 @@ class Source:
         if 0 in decoder.finish_reasons:
             return None
         if isinstance(error, APITimeoutError):
-            return decoder.fail(StreamTimeoutError(f"the stream fell silent: {error}"))
+            return decoder.fail(StreamTimeoutError(self._silence(error)))
         return decoder.fail(StreamTruncatedError(f"the connection broke in the middle of the stream: {error}"))
+
+    def _silence(self, error: APITimeoutError) -> str:
+        seconds = self.plan.timeout.between
+        if self.plan.deadline is not None or seconds is None:
+            return f"{error}, in the middle of the stream"
+        return f"the stream was silent for {seconds:g} s: raise timeout= if the model needs longer"
 
     def finish(self, decoder: TokenDecoder) -> None:
         """The proper end: times and neurons are known only now."""

@@ -22,7 +22,7 @@ LARGEST_EVENT = 32 * 1024 * 1024
 class Blocks:
     """Cuts bytes into blocks, with every line end turned into LF. Linear in the bytes, however they are cut."""
 
-    __slots__ = ("_after_cr", "_largest", "_parts", "_size", "_start")
+    __slots__ = ("_after_cr", "_largest", "_over", "_parts", "_size", "_start")
 
     def __init__(self, largest: int = LARGEST_EVENT) -> None:
         self._parts: list[bytes] = []
@@ -30,9 +30,12 @@ class Blocks:
         self._after_cr = False
         self._start: bytes | None = b""
         self._largest = largest
+        self._over = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The blocks that `chunk` completes. Raises `StreamError` once an event is larger than the bound."""
+        if self._over:
+            raise self._too_large()
         if self._start is not None:
             chunk = self._without_bom(chunk)
         if self._after_cr and chunk:
@@ -57,18 +60,28 @@ class Blocks:
         if rest:
             parts.append(rest)
         self._size = len(rest)
-        if len(chunk) > self._largest and max(map(len, [*blocks, rest])) > self._largest:
-            raise self._too_large()
-        return blocks
+        return blocks if len(chunk) <= self._largest else self._within(blocks)
 
     def rest(self) -> bytes:
         """What the last blank line left over."""
+        if self._over or self._size > self._largest:
+            raise self._too_large()
         return (self._start or b"") + b"".join(self._parts)
 
     def _wait(self) -> list[bytes]:
         if self._size > self._largest:
             raise self._too_large()
         return []
+
+    def _within(self, blocks: list[bytes]) -> list[bytes]:
+        """The blocks before the first one that is too large, which is told of when they have been given."""
+        for position, block in enumerate(blocks):
+            if len(block) > self._largest:
+                self._over = True
+                if position == 0:
+                    raise self._too_large()
+                return blocks[:position]
+        return blocks
 
     def _too_large(self) -> StreamError:
         return StreamError(f"one event of the stream is larger than {self._largest:,} bytes")

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 from httpx_sse import ServerSentEvent
 
-from cfai._browser import DONE_EVENT, Dialect, error_event, feeder_for
+from cfai._browser import Dialect, feeder_for
 from cfai._dialects import TokenDecoder
-from cfai._errors import CfaiError, ConfigurationError, StreamTruncatedError
+from cfai._errors import DONE_EVENT, CfaiError, ConfigurationError, StreamTruncatedError
 from cfai._http import unwind
 from cfai._response import stream_output
 from cfai._source import Feeder, Source, adrain, drain
 from cfai._sse import Blocks, EventDecoder
-from cfai.types import Meta, ToolCall, Usage
+from cfai.types import Meta, Token, ToolCall, Usage
 
 if TYPE_CHECKING:
     from cfai.types import TextOutput
@@ -98,8 +98,6 @@ class Stream(_Reading[T]):
     def __init__(self, source: Source, decoder: TokenDecoder) -> None:
         super().__init__(source, decoder)
         self._items: Generator[Any] = _read(source, decoder)
-        # A generator that was never started would not close the connection when it is dropped.
-        next(self._items)
 
     def __iter__(self) -> Iterator[T]:
         self._source.check_reader("tokens")
@@ -163,13 +161,6 @@ class AsyncStream(_Reading[T]):
         super().__init__(source, decoder)
         self._items: AsyncGenerator[Any] = _aread(source, decoder)
 
-    @classmethod
-    async def started(cls, source: Source, decoder: TokenDecoder) -> AsyncStream[Any]:
-        """A generator that was never started would not close the connection when it is dropped."""
-        stream: AsyncStream[Any] = cls(source, decoder)
-        await anext(stream._items)
-        return stream
-
     def __aiter__(self) -> AsyncIterator[T]:
         self._source.check_reader("tokens")
         return self._items
@@ -217,6 +208,20 @@ class AsyncStream(_Reading[T]):
         """
         self._source.take("sse", feeder_for(dialect, self._decoder))
         return _asse(self._items)
+
+
+def start(source: Source, decoder: TokenDecoder) -> Stream[Token]:
+    """A stream whose generator is started: one that never was would not close the connection when it is dropped."""
+    stream: Stream[Token] = Stream(source, decoder)
+    next(stream._items)  # pyright: ignore[reportPrivateUsage]
+    return stream
+
+
+async def astart(source: Source, decoder: TokenDecoder) -> AsyncStream[Token]:
+    """A stream whose generator is started: one that never was would not close the connection when it is dropped."""
+    stream: AsyncStream[Token] = AsyncStream(source, decoder)
+    await anext(stream._items)  # pyright: ignore[reportPrivateUsage]
+    return stream
 
 
 def _read(source: Source, decoder: TokenDecoder) -> Generator[Any]:
@@ -303,8 +308,9 @@ def _sse(items: Generator[Any]) -> Generator[bytes]:
         try:
             yield from items
         except CfaiError as error:
-            yield error_event(error)
-        yield DONE_EVENT
+            yield error.sse()
+        else:
+            yield DONE_EVENT
 
 
 async def _asse(items: AsyncGenerator[Any]) -> AsyncGenerator[bytes]:
@@ -313,5 +319,6 @@ async def _asse(items: AsyncGenerator[Any]) -> AsyncGenerator[bytes]:
             async for item in items:
                 yield item
         except CfaiError as error:
-            yield error_event(error)
-        yield DONE_EVENT
+            yield error.sse()
+        else:
+            yield DONE_EVENT

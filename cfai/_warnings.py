@@ -19,6 +19,9 @@ class RetiredModelWarning(FutureWarning):
     """The model was retired. Shown by default wherever it is raised, which a `DeprecationWarning` is not."""
 
 
+_NOT_THE_CALLER = frozenset({"cfai", "anyio", "asyncio", "trio"})
+
+
 class Site(NamedTuple):
     """The line of the caller, for a warning that comes later."""
 
@@ -33,9 +36,9 @@ class Site(NamedTuple):
 
 
 def call_site() -> Site:
-    """The nearest frame outside this package."""
+    """The nearest frame outside this package; for a task, the one that runs its loop."""
     frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # what warnings itself uses
-    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == "cfai":
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _NOT_THE_CALLER:
         frame = frame.f_back
     names = frame.f_globals
     registry = names.setdefault("__warningregistry__", {})

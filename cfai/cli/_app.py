@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Annotated, Any, cast
@@ -38,7 +39,7 @@ def run(
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     inputs: dict[str, Any] = {"prompt": sys.stdin.read() if prompt == "-" else prompt, "stream": not no_stream}
     try:
-        with _client(local) as ai:
+        with _client(local) as ai, _warnings_told(errors):
             _show(ai.run(model, inputs), errors)
     except StreamError as error:
         # What had arrived is on the screen already.
@@ -50,24 +51,50 @@ def run(
 
 
 def _show(answer: Any, errors: Console) -> None:
+    reasoning = _Reasoning(errors)
     if isinstance(answer, Stream):
-        for token in cast("Stream[Token]", answer):
-            _think(errors, token.reasoning)
+        stream = cast("Stream[Token]", answer)
+        for token in stream:
+            reasoning.show(token.reasoning, more=not token.text)
             sys.stdout.write(token.text)
             sys.stdout.flush()
-        answer = cast("Stream[Token]", answer).result()
+        answer = stream.result()
         sys.stdout.write("\n")
     else:
-        _think(errors, answer.reasoning if isinstance(answer, TextOutput) else "")
+        reasoning.show(answer.reasoning if isinstance(answer, TextOutput) else "", more=False)
         print(answer)
     for call in answer.tool_calls if isinstance(answer, TextOutput) else []:
         print(f"{call.name}({call.arguments})")
 
 
-def _think(errors: Console, reasoning: str) -> None:
+class _Reasoning:
     """Reasoning goes to a terminal only: what is piped on is the answer."""
-    if reasoning and errors.is_terminal:
-        errors.print(escape(reasoning), style="dim", end="")
+
+    def __init__(self, errors: Console) -> None:
+        self._errors = errors
+        self._in_a_line = False
+
+    def show(self, text: str, *, more: bool) -> None:
+        if not self._errors.is_terminal:
+            return
+        if text:
+            self._errors.print(escape(text), style="dim", end="")
+            self._in_a_line = True
+        if self._in_a_line and not more:
+            self._errors.print()
+            self._in_a_line = False
+
+
+@contextmanager
+def _warnings_told(errors: Console) -> Generator[None]:
+    """Warnings in a line each, after the answer: the place in the code that they name means nothing here."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            yield
+        finally:
+            for message in dict.fromkeys(str(warning.message) for warning in told):
+                errors.print(escape(message), style="yellow")
 
 
 def _fail(errors: Console, error: Exception) -> None:

@@ -178,8 +178,8 @@ def __getattr__(name: str) -> object:
     """The outputs, and the inputs, at first use: the first model of pydantic costs tens of milliseconds, which no
     import should, and nothing but a type checker needs the inputs."""
     if name in __all__:
-        for module in ("_outputs", "_inputs"):
-            found = getattr(import_module(f"cfai.types.{module}"), name, None)
-            if found is not None:
-                return found
+        from cfai.types import _outputs
+
+        module = _outputs if hasattr(_outputs, name) else import_module("cfai.types._inputs")
+        return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

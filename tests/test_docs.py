@@ -1,0 +1,208 @@
+"""Every Python block of README.md and docs/ runs against the emulator, and prints what the page says it prints.
+
+The blocks of a page run one after the other, in one namespace. A `text` block right behind one is its output, where an
+ellipsis stands for anything. A block that starts with the name of a test file is run by pytest, beside the others of
+its page. Comments before a block say what is special about it: `<!-- not run: why -->`, `<!-- warns: LimitWarning -->`.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import gc
+import inspect
+import re
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cfai._errors
+from cfai import Ai
+from cfai.emulator import Emulator
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NOT_RUN = {"client.md": 1}
+"""How many blocks of a page cannot run."""
+
+LONG = 60.0
+"""Seconds after which a test gives up."""
+
+_BLOCK = re.compile(
+    r"(?:^<!-- (?P<kind>not run|warns): (?P<word>.+?) -->\n+)?"
+    r"^```python\n(?P<code>.*?)^```\n"
+    r"(?:\n```text\n(?P<output>.*?)^```\n)?",
+    re.DOTALL | re.MULTILINE,
+)
+_FILE = re.compile(r"# (conftest\.py|test_\w+\.py)\n")
+_LINK = re.compile(r"\]\((?!https?:)([^)\s]*)\)")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A Python block of a page."""
+
+    page: Path
+    line: int
+    code: str
+    output: str | None
+    not_run: str | None
+    warns: str | None
+
+    @property
+    def file(self) -> str | None:
+        """The name of the test file that it is, if it is one."""
+        found = _FILE.match(self.code)
+        return found[1] if found else None
+
+    def compiled(self) -> Any:
+        """Its code, which fails at the page's own lines, and may await as in a notebook."""
+        code = "\n" * self.line + self.code
+        return compile(code, str(self.page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text("utf-8")
+    return [
+        Block(
+            page,
+            text.count("\n", 0, found.start("code")),
+            found["code"],
+            found["output"],
+            found["word"] if found["kind"] == "not run" else None,
+            found["word"] if found["kind"] == "warns" else None,
+        )
+        for found in _BLOCK.finditer(text)
+    ]
+
+
+def looks_like(printed: str, expected: str) -> bool:
+    """Whether a page's output is the real one."""
+    return bool(
+        re.fullmatch(".*".join(map(re.escape, expected.rstrip("\n").split("…"))), printed.rstrip("\n"), re.DOTALL)
+    )
+
+
+@pytest.fixture
+def local(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Emulator]:
+    monkeypatch.chdir(tmp_path)
+    with Emulator() as local:
+        monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", local.base_url)
+        monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", local.account_id)
+        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", local.api_token)
+        yield local
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Ai]:
+    """Every client that a page makes: a page need not close what ends with the program."""
+    clients: list[Ai] = []
+    init = Ai.__init__
+
+    def kept(self: Ai, *arguments: Any, **options: Any) -> None:
+        init(self, *arguments, **options)
+        clients.append(self)
+
+    monkeypatch.setattr(Ai, "__init__", kept)
+    return clients
+
+
+def run(block: Block, namespace: dict[str, Any], runner: asyncio.Runner, capsys: pytest.CaptureFixture[str]) -> None:
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        warnings.simplefilter("ignore", ResourceWarning)
+        result = eval(block.compiled(), namespace)
+        if inspect.iscoroutine(result):
+            runner.run(result)
+    assert {warning.category.__name__ for warning in warned} == ({block.warns} if block.warns else set())
+    printed = capsys.readouterr().out
+    if block.output is not None:
+        assert looks_like(printed, block.output), f"{block.page.name}:{block.line} printed\n{printed}"
+
+
+@pytest.mark.usefixtures("local")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_code_of_a_page_runs_and_prints_what_the_page_says(
+    page: Path, made: list[Ai], capsys: pytest.CaptureFixture[str]
+) -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    with asyncio.Runner() as runner:
+        try:
+            for block in blocks(page):
+                if block.not_run is None and block.file is None:
+                    run(block, namespace, runner, capsys)
+        finally:
+            for ai in made:
+                runner.run(ai.aclose())
+    # The connections of an event loop that has ended can only be collected: now, not in the middle of another test.
+    namespace.clear()
+    made.clear()
+    gc.collect()
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(block.file for block in blocks(page))], ids=lambda page: page.name
+)
+def test_the_tests_of_a_page_pass(page: Path, tmp_path: Path) -> None:
+    files = {block.file: block.code for block in blocks(page) if block.file}
+    for name, code in files.items():
+        (tmp_path / name).write_text(code, "utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-W",
+        "error",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir=.",
+        "-c",
+        "/dev/null",
+    ]
+    tested = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=LONG, check=False)
+    assert tested.returncode == 0, tested.stdout
+
+
+def test_no_block_is_left_out_silently() -> None:
+    counted = {page.name: sum(block.not_run is not None for block in blocks(page)) for page in PAGES}
+    assert {name: count for name, count in counted.items() if count} == NOT_RUN
+    for page in PAGES:
+        fences = re.findall(r"^ *[`~]{3,} *(?:python|py|pycon)", page.read_text("utf-8"), re.MULTILINE)
+        assert len(blocks(page)) == len(fences), page.name
+
+
+def test_the_errors_page_shows_the_whole_tree() -> None:
+    assert cfai._errors.__doc__ is not None
+    tree = cfai._errors.__doc__.split("```")[1]
+    assert f"```text{tree}```" in (ROOT / "docs" / "errors.md").read_text("utf-8")
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in PAGES:
+        for link in _LINK.findall(page.read_text("utf-8")):
+            name, _, heading = link.partition("#")
+            target = (page.parent / name) if name else page
+            assert target.exists(), f"{page.name}: {link}"
+            if heading:
+                assert heading in headings(target), f"{page.name}: {link}"
+
+
+def headings(page: Path) -> list[str]:
+    """The anchors of a page."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    linked = {
+        (ROOT / link.partition("#")[0]).resolve() for link in _LINK.findall((ROOT / "README.md").read_text("utf-8"))
+    }
+    assert {page for page in PAGES[1:] if page.name != "releasing.md"} <= linked

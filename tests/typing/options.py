@@ -1,0 +1,71 @@
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=true
+"""What the options do to the type of the result, and that they are checked. Never run."""
+
+from typing import assert_type
+
+import httpx
+
+from cfai import Ai, Retry, Stream, Timeout, Token
+from cfai.types import Binary, ListOutput, NativeText, Output, ValueOutput
+
+ai = Ai()
+
+assert_type(
+    ai.run(
+        "@cf/meta/llama-3.2-1b-instruct",
+        {"prompt": "Hi"},
+        gateway={"id": "mine", "cache_ttl": 60},
+        tags=["a", "b"],
+        extra_headers={"x-a": "b"},
+        session_affinity="a",
+        reject_if_busy=True,
+        timeout=Timeout(),
+        deadline=30,
+        retry=Retry(attempts=2),
+        limits="warn",
+    ),
+    NativeText,
+)
+assert_type(
+    ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi", "stream": True}, gateway="mine", retry=None, timeout=30),
+    Stream[Token],
+)
+assert_type(ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, return_raw_response=True), httpx.Response)
+assert_type(
+    ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi", "stream": True}, return_raw_response=True, tags=["a"]),
+    httpx.Response,
+)
+assert_type(ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, return_raw_response=False), NativeText)
+assert_type(ai.run("@cf/baai/bge-m3", {"requests": [{"text": "Hi"}]}, queue_request=True), Output)
+assert_type(
+    ai.run("@cf/meta/llama-3.3-70b-instruct-fp8-fast", {"requests": [{"prompt": "Hi"}]}, queue_request=True), Output
+)
+assert_type(ai.run("@cf/meta/llama-3.3-70b-instruct-fp8-fast", {"request_id": "1"}), Output)
+assert_type(ai.run("@cf/meta/llama-3.3-70b-instruct-fp8-fast", {"request_id": "1"}, queue_request=True), Output)
+
+
+def what_is_known_at_run_time_only(flag: bool) -> None:
+    assert_type(
+        ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, return_raw_response=flag),
+        httpx.Response | Output | ListOutput | ValueOutput | Binary | Stream[Token],
+    )
+    assert_type(
+        ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, queue_request=flag),
+        Output | ListOutput | ValueOutput | Binary | Stream[Token],
+    )
+
+
+async def arun_has_the_same_options() -> None:
+    assert_type(
+        await ai.arun("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, return_raw_response=True), httpx.Response
+    )
+    assert_type(await ai.arun("@cf/baai/bge-m3", {"request_id": "1"}, queue_request=True), Output)
+    await ai.arun("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, limit="off")  # pyright: ignore[reportCallIssue]
+
+
+ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, tag="a")  # pyright: ignore[reportCallIssue]
+ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, timeout="1")  # pyright: ignore[reportCallIssue, reportArgumentType]
+ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, limits="no")  # pyright: ignore[reportCallIssue, reportArgumentType]
+ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, gateway={"name": "a"})  # pyright: ignore[reportCallIssue, reportArgumentType]
+ai.run("@cf/meta/llama-3.2-1b-instruct", [{"prompt": "Hi"}])  # pyright: ignore[reportCallIssue, reportArgumentType]
+ai.run("@cf/meta/llama-3.2-1b-instruct")  # pyright: ignore[reportCallIssue]
