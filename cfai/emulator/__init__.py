@@ -1,0 +1,22 @@
+"""A Workers AI on this machine: a real HTTP server that answers as the service does, with faults on demand.
+
+```python
+from cfai.emulator import Emulator, Fault
+
+with Emulator() as local:
+    ai = local.ai()
+    local.script(Fault(status=503), "ok")
+    print(ai.run("@cf/zai-org/glm-4.7-flash", {"prompt": "where is new york?"}))
+```
+
+On the command line: `python -m cfai.emulator --port 8787`. Needs `pip install "cfai-sdk[emulator]"`.
+"""
+
+from cfai.emulator._faults import Fault
+from cfai.emulator._server import Emulator
+from cfai.emulator._state import Received
+
+for _public in (Emulator, Fault, Received):
+    _public.__module__ = __name__
+
+__all__ = ["Emulator", "Fault", "Received"]

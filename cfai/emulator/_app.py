@@ -1,0 +1,268 @@
+"""The service itself: a request in, an answer out, in the order in which the real one looks at things."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from email.utils import formatdate
+from functools import partial
+from typing import Any, NoReturn, cast
+
+from starlette.datastructures import QueryParams
+from starlette.types import Receive, Scope, Send
+
+from cfai import models
+from cfai.emulator import _streams, _tasks, _text
+from cfai.emulator._answers import answer
+from cfai.emulator._batches import LARGEST, Batches
+from cfai.emulator._faults import HEADER, Fault
+from cfai.emulator._generate import generate, neurons
+from cfai.emulator._refusals import Misuse, Refusal, bad_input, envelope, refusal
+from cfai.emulator._routes import Route, check_credentials, host_name, is_loopback, route
+from cfai.emulator._schemas import as_object, schema
+from cfai.emulator._state import Ledger, Received, Settings
+from cfai.emulator._validate import check
+from cfai.emulator._wire import Line, deliver, due
+
+Transports = dict[tuple[str, int], asyncio.Transport]
+
+_LARGEST_BODY = 100 * 1024 * 1024
+_CREDENTIALS = {"authorization", "cf-aig-authorization", "x-auth-key", "x-auth-email", "cookie"}
+_HTML = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>Error {0}</h1><p>cloudflare</p></body></html>"
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """An answer, ready to be sent."""
+
+    status: int
+    content_type: str
+    body: bytes = b""
+    tokens: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    stream: Iterable[tuple[int, bytes]] | None = None
+    error: bytes = b""
+    """What to send inside the stream if it is to fail there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request, read and routed."""
+
+    id: str
+    route: Route
+    model: str
+    inputs: Any
+    query: Mapping[str, str]
+    size: int
+    raw: bool
+    """Whether the body is no JSON: audio, an image, a form."""
+
+
+class App:
+    """The ASGI application."""
+
+    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self.transports: Transports = {}
+        """The open connections, by the client's address."""
+        self._batches = Batches()
+        self.stopping = False
+        """Set when the server is about to cut off everyone itself."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        transport = self.transports.get(tuple(scope["client"]))
+        if transport is None:
+            # The client left before its request was looked at.
+            return
+        line = Line(receive, send, transport)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        body = await line.body(_LARGEST_BODY)
+        if line.gone:
+            return
+        line.watch()
+        request_id, fault = str(uuid.uuid4()), Fault()
+        try:
+            request = self._read(scope, headers, body, request_id)
+            fault = self._fault(headers.get(HEADER))
+            reply = self._fail(fault) or self._run(request, fault)
+        except Refusal as no:
+            reply = _json(no.status, no.body(request_id), _again(fault))
+        except Misuse as mistake:
+            reply = _Reply(mistake.status, "text/plain", f"{mistake}\n".encode())
+        try:
+            await self._send(line, reply, fault, request_id)
+        finally:
+            line.unwatch()
+
+    def _read(self, scope: Scope, headers: Mapping[str, str], body: bytes | None, request_id: str) -> _Request:
+        """Check who asks, and for what."""
+        if not self._settings.allow_remote and not is_loopback(host_name(headers.get("host", ""))):
+            # A web page may have had its own name resolved to this machine.
+            raise Misuse(403, "Host not allowed: the emulator answers to loopback names only")
+        raw_path = cast(bytes, scope["raw_path"]).decode("latin-1")
+        found = route(raw_path, headers, lenient=self._settings.lenient_paths)
+        check_credentials(found, raw_path, headers, self._settings)
+        if scope["method"] != "POST":
+            raise Refusal(7001, f"Method {scope['method']} not available for that URI.")
+        if body is None:
+            raise Refusal(3006)
+        kind = headers.get("content-type", "").partition(";")[0].strip()
+        raw = kind == "multipart/form-data" or kind.partition("/")[0] in ("audio", "image", "video")
+        inputs = body if raw or kind == "application/octet-stream" else _parsed(body)
+        query = dict(QueryParams(scope["query_string"]))
+        model = found.model
+        if model is None:
+            model, inputs = _unwrapped(inputs, found.gateway)
+        told = {name: value for name, value in headers.items() if name not in _CREDENTIALS}
+        self._ledger.receive(Received(model, inputs, told, raw_path, query, found.gateway))
+        return _Request(request_id, found, model, inputs, query, len(body), isinstance(inputs, bytes))
+
+    def _fault(self, header: str | None) -> Fault:
+        try:
+            return self._ledger.script.next(header)
+        except ValueError as mistake:
+            raise Misuse(400, str(mistake)) from mistake
+
+    def _fail(self, fault: Fault) -> _Reply | None:
+        """The reply that a fault asks for instead of an answer."""
+        if fault.html:
+            page = _HTML.format(fault.html).encode()
+            return _Reply(fault.html, "text/html; charset=UTF-8", page, headers=_again(fault))
+        if fault.status or (fault.code and fault.error_after is None):
+            raise refusal(fault.status, fault.code, fault.message)
+        return _json(200, envelope({})) if fault.empty else None
+
+    def _run(self, request: _Request, fault: Fault) -> _Reply:
+        model = models.get(request.model)
+        if model is None or (model.retired_on and self._settings.retired == "refuse"):
+            raise Refusal(5007, f"No such model: No such model {request.model} or task")
+        if not request.raw and (queued := self._queued(model, request)) is not None:
+            return _json(200, envelope(queued), _headers(request.route))
+        inputs = _from_raw(model, request) if request.raw else check(model, request.inputs)
+        streams = inputs.get("stream") and schema(model.name).streams and _tasks.chats(model) and not fault.whole
+        if streams:
+            generation = generate(model, inputs)
+            error = _streams.error_event(generation, refusal(None, fault.code or 3040, fault.message), request.id)
+            headers, events = _headers(request.route), _streams.events(generation)
+            return _Reply(200, "text/event-stream", headers=headers, stream=events, error=error)
+        if fault.error_after is not None:
+            raise refusal(None, fault.code or 3040, fault.message)
+        result, prompt, tokens = _whole(model, inputs)
+        if isinstance(result, _tasks.Media):
+            return _Reply(200, result.content_type, result.content, headers=_headers(request.route))
+        cost = neurons(model, prompt, tokens)
+        return replace(_json(200, envelope(result), _headers(request.route, cost)), tokens=tokens)
+
+    def _queued(self, model: models.Model, request: _Request) -> Any:
+        """The result of a batch call, or `None` if it is not one."""
+        inputs = as_object(request.inputs)
+        if "request_id" in inputs:
+            return self._batches.poll(str(inputs["request_id"]), partial(_item, model))
+        if request.query.get("queueRequest") != "true" or "requests" not in inputs:
+            return None
+        if request.size > LARGEST:
+            raise Refusal(3006)
+        return self._batches.submit(model, inputs)
+
+    async def _send(self, line: Line, reply: _Reply, fault: Fault, request_id: str) -> None:
+        rate = self._settings.tokens_per_second
+        await line.pause(fault.delay)
+        if fault.hang_up:
+            await line.cut()
+            return
+        headers = {"date": formatdate(usegmt=True), "content-type": reply.content_type, **reply.headers}
+        headers |= {"cf-ai-req-id": request_id, "cf-ray": f"{uuid.uuid4().hex[:16]}-LHR"}
+        parts = reply.stream
+        if parts is None:
+            # The real service sends nothing of a whole answer before all of it is there.
+            await line.pause(fault.slow_first + due(reply.tokens, rate, 0.0))
+            parts, length = _in_parts(reply.body, fault)
+            fault, rate = replace(fault, error_after=None, hold=False, slow_first=0.0), None
+            headers["content-length"] = str(length)
+        if not line.gone:
+            await line.start(reply.status, headers)
+        left = line.gone or await deliver(line, fault, parts, rate=rate, error=reply.error)
+        if left and not self.stopping:
+            self._ledger.leave()
+
+
+def _headers(found: Route, cost: float | None = None) -> dict[str, str]:
+    """What an answer carries besides the headers that every reply has. A stream's cost is not known in time."""
+    headers: dict[str, str] = {}
+    if cost:
+        headers["cf-ai-neurons"] = f"{cost:.6f}".rstrip("0").rstrip(".")
+    if found.gateway:
+        headers |= {"cf-aig-log-id": uuid.uuid4().hex, "cf-aig-cache-status": "MISS", "cf-aig-step": "0"}
+    return headers
+
+
+def _again(fault: Fault) -> dict[str, str]:
+    return {} if fault.retry_after is None else {"retry-after": str(fault.retry_after)}
+
+
+def _parsed(body: bytes) -> Any:
+    if not body:
+        raise Refusal(3003)
+    try:
+        return json.loads(body, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise Refusal(5006, f"Bad input: SyntaxError: {error}") from error
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _unwrapped(body: Any, gateway: str | None) -> tuple[str, Any]:
+    """Model and inputs, where the body names both."""
+    named = as_object(body)
+    if not isinstance(named.get("model"), str) or "input" not in named:
+        raise bad_input("required properties at '/' are 'model,input'")
+    if named["model"].startswith("@") and not gateway:
+        raise Refusal(3003, "Incomplete request: cf-aig-gateway-id is missing")
+    return named["model"], named["input"]
+
+
+def _from_raw(model: models.Model, request: _Request) -> Mapping[str, Any]:
+    """The inputs of a call whose body is audio, an image or a form; the rest of them is in the query."""
+    taken = schema(model.name).parameters
+    if not {"multipart", "audio", "image"} & taken.keys():
+        raise bad_input("Type mismatch of '/', 'string' not in 'object'")
+    return dict(request.query)
+
+
+def _whole(model: models.Model, inputs: Mapping[str, Any]) -> tuple[Any, int, int]:
+    """The whole result, tokens in and tokens out."""
+    if not _tasks.chats(model):
+        return _tasks.run(model, inputs), _text.count(dict(inputs)), 0
+    generation = generate(model, inputs)
+    return answer(generation), generation.prompt_tokens, generation.tokens
+
+
+def _item(model: models.Model, inputs: Any) -> tuple[Any, int, int]:
+    """One result of a batch."""
+    result, prompt, tokens = _whole(model, check(model, inputs))
+    if isinstance(result, _tasks.Media):
+        result = {"data": base64.b64encode(result.content).decode()}
+    return result, prompt, tokens
+
+
+def _in_parts(body: bytes, fault: Fault) -> tuple[list[tuple[int, bytes]], int]:
+    """A whole body as one part, or in two if it is to break off between them, and the length to announce."""
+    ending, after = fault.ending or (None, 0)
+    if ending in (None, "error"):
+        return [(0, body)], len(body)
+    half = body[: len(body) // 2] if after else b""
+    return [(after, half), (0, body[len(half) :])], len(half) if ending == "truncate" else len(body)
+
+
+def _json(status: int, value: Any, headers: Mapping[str, str] | None = None) -> _Reply:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _Reply(status, "application/json", text.encode("utf-8", "replace"), headers=headers or {})

@@ -1,0 +1,74 @@
+"""The server's side of the thread: uvicorn's HTTP protocol on a loop that stops at once when told to."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from cfai.emulator._app import App, Transports
+from cfai.emulator._state import Ledger, Settings
+
+# Longer than any client keeps an idle connection, so that none is closed just as it is used again.
+_IDLE_SECONDS = 600
+
+
+class _Protocol(H11Protocol):
+    """Makes its transport known: an ASGI application cannot close a connection, and some faults are just that."""
+
+    def __init__(self, transports: Transports, config: uvicorn.Config, state: ServerState) -> None:
+        super().__init__(config=config, server_state=state, app_state={})
+        # Not by the configuration: that would silence the access log of every other server of this process.
+        self.access_log = False
+        self._transports = transports
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] -- as in uvicorn
+        super().connection_made(transport)
+        if self.client:
+            self._transports[self.client] = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.client:
+            self._transports.pop(self.client, None)
+        super().connection_lost(exc)
+
+
+def serve(settings: Settings, ledger: Ledger, listener: socket.socket, started: Future[Callable[[], object]]) -> None:
+    """Serve on `listener` until told to stop, by the function that `started` is resolved with."""
+    try:
+        asyncio.run(_serve(App(settings, ledger), listener, started))
+    except BaseException as error:
+        if started.done():
+            raise
+        started.set_exception(error)
+
+
+async def _serve(app: App, listener: socket.socket, started: Future[Callable[[], object]]) -> None:
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        proxy_headers=False,
+        timeout_keep_alive=_IDLE_SECONDS,
+    )
+    config.load()
+    state = ServerState()
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    server = await loop.create_server(partial(_Protocol, app.transports, config, state), sock=listener)
+    started.set_result(partial(loop.call_soon_threadsafe, stop.set))
+    await stop.wait()
+    server.close()
+    app.stopping = True
+    # A connection that was just being accepted turns up a moment later.
+    await asyncio.sleep(0)
+    for transport in list(app.transports.values()):
+        transport.abort()
+    # Every request now sees that its client is gone.
+    await asyncio.gather(*state.tasks)

@@ -1,0 +1,144 @@
+"""One answer on its way out: pace, faults, and a client that may leave at any time."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Iterable, Mapping
+
+from starlette.types import Receive, Send
+
+from cfai.emulator._faults import Fault
+
+PATIENCE = 600.0
+"""Seconds that a silent or held connection stays open at most."""
+
+
+class Line:
+    """The connection of one request."""
+
+    def __init__(self, receive: Receive, send: Send, transport: asyncio.Transport) -> None:
+        self._receive = receive
+        self._send = send
+        self._transport = transport
+        self._gone = asyncio.Event()
+        self._watch: asyncio.Task[None] | None = None
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client has left."""
+        return self._gone.is_set()
+
+    async def body(self, limit: int) -> bytes | None:
+        """The request's body, or `None` if it is longer than `limit` bytes or did not arrive."""
+        parts: list[bytes] = []
+        size, more = 0, True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self._gone.set()
+                return None
+            more = message.get("more_body", False)
+            size += len(message.get("body", b""))
+            # Read on, or the client would never get to see the answer.
+            if size <= limit:
+                parts.append(message.get("body", b""))
+        return b"".join(parts) if size <= limit else None
+
+    def watch(self) -> None:
+        """From here on, notice a client that leaves."""
+        self._watch = asyncio.create_task(self._until_gone())
+
+    def unwatch(self) -> None:
+        """The answer is complete."""
+        if self._watch:
+            self._watch.cancel()
+
+    async def _until_gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone.set()
+
+    async def start(self, status: int, headers: Mapping[str, str]) -> None:
+        """Send the status line and the headers."""
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        await self._send({"type": "http.response.start", "status": status, "headers": raw})
+
+    async def write(self, data: bytes, split: int | None = None) -> None:
+        """Send a part of the body, in pieces of `split` bytes if told so."""
+        step = split or max(1, len(data))
+        for at in range(0, len(data), step):
+            await self._send({"type": "http.response.body", "body": data[at : at + step], "more_body": True})
+            # Other requests get their turn, and a client's leaving is noticed.
+            await asyncio.sleep(0)
+
+    async def end(self) -> None:
+        """End the body as it should be."""
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, but not for a client that has left."""
+        if seconds > 0:
+            try:
+                await asyncio.wait_for(self._gone.wait(), seconds)
+            except TimeoutError:
+                return
+
+    async def cut(self, *, reset: bool = False) -> None:
+        """Close the connection as it stands."""
+        if reset:
+            linger = struct.pack("ii", 1, 0)
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self._transport.abort()
+        else:
+            self._transport.close()
+        # An application that returns before its connection is gone is taken for a broken one.
+        await self.pause(PATIENCE)
+
+
+def due(tokens: int, rate: float | None, elapsed: float) -> float:
+    """Seconds to wait before `tokens` tokens in all have been sent at `rate` tokens a second."""
+    return max(0.0, tokens / rate - elapsed) if rate else 0.0
+
+
+async def deliver(
+    line: Line,
+    fault: Fault,
+    parts: Iterable[tuple[int, bytes]],
+    *,
+    rate: float | None = None,
+    error: bytes = b"",
+) -> bool:
+    """Send a body part by part; each says how many tokens it holds. True if the client left before the end."""
+    await line.pause(fault.slow_first)
+    clock = asyncio.get_running_loop().time
+    began, sent = clock(), 0
+    ending, after = fault.ending or (None, 0)
+    for tokens, data in parts:
+        if ending and sent >= after:
+            return await _end_early(line, fault, error)
+        sent += tokens
+        if tokens:
+            await line.pause(due(sent, rate, clock() - began))
+        if line.gone:
+            return True
+        await line.write(data, fault.split)
+    if fault.hold:
+        await line.pause(PATIENCE)
+    await line.end()
+    return False
+
+
+async def _end_early(line: Line, fault: Fault, error: bytes) -> bool:
+    ending = fault.ending and fault.ending[0]
+    if ending in ("drop", "reset"):
+        await line.cut(reset=ending == "reset")
+        return False
+    if ending == "silence":
+        await line.pause(PATIENCE)
+        return line.gone
+    if ending == "error":
+        await line.write(error, fault.split)
+    await line.end()
+    return False

@@ -1,0 +1,171 @@
+"""What is refused before a model runs, in the service's words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from .conftest import Service
+
+LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+QWEN = "@cf/qwen/qwen3-30b-a3b-fp8"
+GLM = "@cf/zai-org/glm-4.7-flash"
+OSS = "@cf/openai/gpt-oss-20b"
+CLEF = "@cf/cloudflare/clef"
+FLUX = "@cf/black-forest-labs/flux-1-schnell"
+BGE = "@cf/baai/bge-base-en-v1.5"
+M3 = "@cf/baai/bge-m3"
+NEITHER = "oneOf at '/' not met, 0 matches: required properties at '/' are 'prompt', "
+
+
+def hi(**more: Any) -> dict[str, Any]:
+    return {"prompt": "hi", **more}
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "problem"),
+    [
+        (LLAMA, hi(temperature=6.0), "'/temperature' must be <= 5"),
+        (LLAMA, hi(temperature=-1), "'/temperature' must be >= 0"),
+        (GLM, hi(temperature=3), "'/temperature' must be <= 2"),
+        (LLAMA, hi(max_tokens="10"), "Type mismatch of '/max_tokens', 'string' not in 'integer'"),
+        (LLAMA, hi(max_tokens=1.5), "Type mismatch of '/max_tokens', 'number' not in 'integer'"),
+        (LLAMA, hi(max_tokens=None), "Type mismatch of '/max_tokens', 'null' not in 'integer'"),
+        (LLAMA, hi(max_tokens=True), "Type mismatch of '/max_tokens', 'boolean' not in 'integer'"),
+        (LLAMA, hi(max_tokens=0), "'/max_tokens' must be >= 1"),
+        (LLAMA, hi(stream="yes"), "Type mismatch of '/stream', 'string' not in 'boolean'"),
+        (LLAMA, {}, NEITHER + "required properties at '/' are 'messages'"),
+        (OSS, {}, NEITHER + "required properties at '/' are 'messages', required properties at '/' are 'input'"),
+        (LLAMA, [], "Type mismatch of '/', 'array' not in 'object'"),
+        (LLAMA, {"prompt": ""}, "Length of '/prompt' must be >= 1"),
+        (LLAMA, {"prompt": 5}, "Type mismatch of '/prompt', 'integer' not in 'string'"),
+        (LLAMA, {"messages": "hi"}, "Type mismatch of '/messages', 'string' not in 'array'"),
+        (
+            LLAMA,
+            {"messages": [{"role": "user", "content": "x"}, {"role": "user"}]},
+            NEITHER + "required properties at '/messages/1' are 'role,content'",
+        ),
+        (
+            LLAMA,
+            {"messages": [{"role": "user", "content": 5}]},
+            NEITHER + "Type mismatch of '/messages/0/content', 'integer' not in 'string'",
+        ),
+        (LLAMA, {"messages": ["hi"]}, NEITHER + "Type mismatch of '/messages/0', 'string' not in 'object'"),
+        (CLEF, {"state": "x"}, "required properties at '/' are 'model,state,questions'"),
+        ("@cf/black-forest-labs/flux-2-dev", hi(), "required properties at '/' are 'multipart'"),
+        (FLUX, {"prompt": "x" * 2049}, "Length of '/prompt' must be <= 2048"),
+        (FLUX, hi(steps=9), "'/steps' must be <= 8"),
+        (BGE, {"text": ["x"] * 101}, "Length of '/text' must be <= 100"),
+        (BGE, {"text": "x", "pooling": "max"}, "'/pooling' must be one of 'mean,cls'"),
+        ("@cf/openai/whisper", {"audio": "UklGRg=="}, "Type mismatch of '/audio', 'string' not in 'array'"),
+    ],
+)
+def test_bad_inputs_are_named_by_code_5006(service: Service, model: str, inputs: Any, problem: str) -> None:
+    assert service.error(model, inputs) == (400, 5006, f"AiError: Bad input: Error: {problem}")
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs"),
+    [
+        (LLAMA, hi(max_tokens=20, temperature=5, top_k=50, unknown={"new": 1}, options={"rejectIfBusy": True})),
+        (LLAMA, {"messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]}),
+        (LLAMA, {"messages": [{"role": "assistant", "content": None}, {"role": "user", "content": "hi"}]}),
+        (GLM, {"messages": [{"role": "assistant", "tool_calls": [{"id": "1"}]}, {"role": "user", "content": "hi"}]}),
+        (GLM, hi(max_tokens=None, temperature=None, stop=["a"], tool_choice="auto")),
+        (BGE, {"text": ["x"] * 100}),
+        (OSS, {"input": [{"role": "user", "content": "hi"}]}),
+        ("@cf/swiss-ai/apertus-v1.5-8b", hi()),
+    ],
+)
+def test_inputs_that_the_service_takes_are_taken(service: Service, model: str, inputs: Any) -> None:
+    assert service.run(model, inputs).status_code == 200
+
+
+def test_prompt_and_messages_exclude_each_other(service: Service) -> None:
+    both = hi(messages=[{"role": "user", "content": "hi"}])
+    assert service.error(LLAMA, both) == (400, 1001, "AiError: prompt and messages are mutually exclusive")
+
+
+def test_tool_choice_any_is_invalid(service: Service) -> None:
+    assert service.error(GLM, hi(tool_choice="any")) == (400, 8001, "AiError: Invalid input")
+
+
+@pytest.mark.parametrize("body", ["{", '{"prompt": NaN}', "[" * 100_000])
+def test_what_is_no_json_is_bad_input(service: Service, body: str) -> None:
+    response = service.http.post(service.url(LLAMA), content=body)
+    assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 5006)
+
+
+def test_no_body_is_an_incomplete_request(service: Service) -> None:
+    response = service.http.post(service.url(LLAMA))
+    assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 3003)
+
+
+def test_a_body_can_be_too_large(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cfai.emulator._app._LARGEST_BODY", 100)
+    assert service.run(LLAMA, hi()).status_code == 200
+    assert service.error(LLAMA, hi(lora="x" * 100))[:2] == (413, 3006)
+
+
+def test_json_needs_no_content_type(service: Service) -> None:
+    content = b'{"prompt": "hi"}'
+    assert service.http.post(service.url(LLAMA), content=content).json() == service.run(LLAMA, hi()).json()
+
+
+def test_input_and_output_together_must_fit_the_window(service: Service) -> None:
+    # {"prompt":"..."} of 92,000 characters, and 24,000 tokens in all.
+    inputs = {"prompt": "x" * (92_000 - 13), "max_tokens": 1000}
+    assert service.run(LLAMA, inputs).status_code == 200
+    assert service.error(LLAMA, inputs | {"max_tokens": 1001}) == (
+        413,
+        5021,
+        "AiError: Ai: The estimated number of input and maximum output tokens (24001) exceeded this model context "
+        "window limit (24000).",
+    )
+
+
+def test_the_default_of_max_tokens_counts_against_the_window(service: Service) -> None:
+    # 23,744 and the 256 that nobody asked for.
+    assert service.run(LLAMA, {"prompt": "x" * (94_976 - 13)}).status_code == 200
+    assert service.error(LLAMA, {"prompt": "x" * (94_977 - 13)})[1] == 5021
+
+
+def test_media_count_as_text_against_the_window(service: Service) -> None:
+    image = {"prompt": "what is this?", "image": "A" * 600_000}
+    assert service.error("@cf/meta/llama-3.2-11b-vision-instruct", image)[:2] == (413, 5021)
+
+
+def test_separate_limits_are_not_added_up(service: Service) -> None:
+    model = "@cf/meta/llama-2-7b-chat-int8"
+    long = {"prompt": "x" * (2048 * 4 - 13)}
+    assert service.run(model, long | {"max_tokens": 1800}).status_code == 200
+    assert service.error(model, {"prompt": "x" * (2048 * 4 - 12)})[:2] == (413, 5021)
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_more_output_than_the_sequence_length_is_refused(service: Service, name: str) -> None:
+    message = "AiError: AiError: max_completion_tokens is too large: 16385. "
+    message += "This model supports at most 16384 completion tokens."
+    assert service.error("@cf/google/gemma-4-26b-a4b-it", hi(**{name: 16385})) == (400, 3030, message)
+
+
+@pytest.mark.parametrize(
+    ("model", "texts", "problem"),
+    [
+        (M3, ["x" * 4 * 8193], "Sequence too long: 8193 > 8192"),
+        (M3, ["x" * 4 * 7501] * 8, "Max context reached 60008 tokens but model supports only 60000"),
+        (BGE, ["fine", "x" * 4 * 513], "Sequence too long: 513 > 512"),
+    ],
+)
+def test_embeddings_have_limits_for_each_text_and_for_all(
+    service: Service, model: str, texts: list[str], problem: str
+) -> None:
+    assert service.error(model, {"text": texts}) == (400, 3030, f"AiError: AiError: {problem}")
+
+
+def test_truncated_inputs_are_never_too_long(service: Service) -> None:
+    inputs = {"contexts": [{"text": "x" * 4 * 9000}]}
+    assert service.error(M3, inputs)[1] == 3030
+    assert service.run(M3, inputs | {"truncate_inputs": True}).status_code == 200
