@@ -62,8 +62,10 @@ class Original(_Browser):
     """The events as they came, each with padding put in."""
 
     def feed(self, block: bytes) -> bytes | None:
+        if self._decoder.done:
+            return None
         self._decoder.feed(block)
-        return padded(block) + b"\n\n" if block and not self._decoder.done else None
+        return None if not block or self._decoder.ends_with(block) else padded(block) + b"\n\n"
 
     def finish(self, rest: bytes) -> list[bytes]:
         tokens = self._decoder.finish(rest)
@@ -98,7 +100,8 @@ def padded(block: bytes) -> bytes:
         line = lines[position].rstrip()
         if line.startswith(b"data:") and line.endswith(b"}"):
             head = line[:-1]
-            comma = b"" if head.rstrip().endswith(b"{") else b","
+            before = b"".join(part[5:] for part in (*lines[:position], head) if part.startswith(b"data:"))
+            comma = b"" if before.rstrip().endswith(b"{") else b","
             lines[position] = head + comma + b'"p":"' + _padding().encode() + b'"}'
             break
     return b"\n".join(lines)

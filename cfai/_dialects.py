@@ -13,7 +13,7 @@ from typing import Any, cast
 from pydantic_core import from_json
 
 from cfai._errors import StreamError, StreamTruncatedError, hide, parsed, problem_in
-from cfai._json import compact, literals, loads, whole, words
+from cfai._json import carried, compact, literals, loads, words
 from cfai._pieces import Tally, ToolCalls
 from cfai._sse import fields
 from cfai.types import Token, ToolCall, ToolCallDelta, Usage
@@ -23,6 +23,9 @@ ENVELOPE = frozenset({"result", "success", "errors", "messages", "result_info"})
 
 _DONE = b"[DONE]"
 _UNREADABLE = object()
+_CHUNK = frozenset({"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"})
+"""What stands in a chunk of a chat completion as a rule. Any other key sends it the long way."""
+
 _REASONING_DELTAS = ("response.reasoning_text.delta", "response.reasoning_summary_text.delta")
 _FINISH = {"model_length": "length"}
 
@@ -93,8 +96,9 @@ class TokenDecoder:
             text = event.get("response")
             if text.__class__ is str:
                 if len(event) == 1 or (len(event) == 2 and event.get("tool_calls") == []):
-                    self.native = True
-                    self._texts[0].append(text)
+                    if text:
+                        self._texts[0].append(text)
+                    self.native = self.native or text != "" or self.chat is None
                     return Token(text, event)
             elif self.chat is not None and "response" not in event:
                 token = self._plain_chunk(event)
@@ -107,7 +111,7 @@ class TokenDecoder:
         choices: Any = event.get("choices")
         if choices.__class__ is not list or len(choices) != 1:
             return None
-        if "finish_reason" in event or "tool_calls" in event or "error" in event or "errors" in event:
+        if not event.keys() <= _CHUNK or event.get("object") == "error":
             return None
         try:
             choice = choices[0]
@@ -381,14 +385,13 @@ class TokenDecoder:
 
     def _characters(self, kind: str, choice: int, text: str) -> str:
         """`text` in whole characters. An emoji can be cut between two events, half a surrogate pair in each."""
-        text = self._halves.pop((kind, choice), "") + text
-        if text and "\ud800" <= text[-1] <= "\udbff":
-            self._halves[kind, choice] = text[-1]
+        text, half = carried(self._halves.pop((kind, choice), "") + text)
+        if half:
+            self._halves[kind, choice] = half
             self._plain = False
-            text = text[:-1]
         elif not self._halves and not self.done and self._failure is None:
             self._plain = True
-        return text if text.isascii() else whole(text)
+        return text
 
     # The Responses API.
 

@@ -501,9 +501,7 @@ def _problem_in_text(text: str) -> Problem:
     if head[:1] == "<":
         title = re.search(_TITLE, head)
         return Problem(_spaced(unescape(title[1] if title else re.sub(_TAG, " ", head))))
-    message = text.strip()
-    while message.startswith("AiError: "):
-        message = message.removeprefix("AiError: ").lstrip()
+    message = re.sub(r"\A(?:AiError: \s*)+", "", text.strip())
     # The binding writes "3040: text", sometimes behind a class name: only a code that is known counts.
     code = next((int(digits) for digits in re.findall(_CODE_IN_TEXT, message[:200]) if int(digits) in _CODES), None)
     return Problem(message, code)

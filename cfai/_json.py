@@ -59,6 +59,17 @@ def words(value: Any) -> str:
     return "" if value is None else compact(value)
 
 
+def carried(text: str) -> tuple[str, str]:
+    """`text` in whole characters, and the half of one that it ends with, to be put before what comes next.
+
+    >>> carried("a\\ud83d")
+    ('a', '\\ud83d')
+    """
+    half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+    text = text.removesuffix(half) if half else text
+    return (text if text.isascii() else whole(text)), half
+
+
 def whole(text: str) -> str:
     """`text` without halves of surrogate pairs: two that meet are joined, a lone one becomes U+FFFD.
 

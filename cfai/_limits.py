@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard, cast
+from typing import Any, NamedTuple, TypeGuard, cast
 
 from cfai import models, tokens
 from cfai._errors import ConfigurationError, ContextLengthError, LimitError, SequenceLengthError
@@ -53,8 +53,7 @@ class Finding:
     """Whether the service is sure to refuse. If not, the model's tokenizer or the limit itself is only presumed."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Prompt:
+class _Prompt(NamedTuple):
     """What a model is to read, and the input that it came in."""
 
     field: str
@@ -62,8 +61,7 @@ class _Prompt:
     """The texts that count, message by message."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Reserve:
+class _Reserve(NamedTuple):
     """The output that the service keeps room for in a shared window."""
 
     tokens: int

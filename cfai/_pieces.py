@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from cfai._json import loads, whole, words
+from cfai._json import carried, loads, whole, words
 from cfai.types import ToolCall, ToolCallDelta
 
 
@@ -33,7 +33,7 @@ class ToolCalls:
                 continue  # the all-null piece that only marks the end of a call
             index = self._index(item.get("index"), name, id, position)
             slot = self._slots.setdefault(index, _Slot())
-            slot.put(name, arguments, id)
+            arguments = slot.put(name, arguments, id)
             self._last = index
             deltas.append(ToolCallDelta(index, name, arguments, id))
         return tuple(deltas)
@@ -43,7 +43,10 @@ class ToolCalls:
         return index not in self._slots or not self._slots[index].arguments
 
     def whole(self) -> list[ToolCall]:
-        return [ToolCall(slot.name, whole("".join(slot.arguments)), slot.id) for _, slot in sorted(self._slots.items())]
+        return [
+            ToolCall(slot.name, whole("".join(slot.arguments) + slot.half), slot.id)
+            for _, slot in sorted(self._slots.items())
+        ]
 
     def _index(self, index: Any, name: str | None, id: str | None, position: int) -> int:
         given = isinstance(index, int) and not isinstance(index, bool)
@@ -57,21 +60,25 @@ class ToolCalls:
 
 
 class _Slot:
-    __slots__ = ("_open", "arguments", "id", "name")
+    __slots__ = ("_open", "arguments", "half", "id", "name")
 
     def __init__(self) -> None:
         self.name = ""
         self.arguments: list[str] = []
         self.id: str | None = None
+        self.half = ""
         self._open = 0
 
-    def put(self, name: str | None, arguments: str, id: str | None) -> None:
+    def put(self, name: str | None, arguments: str, id: str | None) -> str:
+        """Takes one piece, and gives its arguments in whole characters."""
         if name and name != self.name:
             self.name += name
+        self.id = self.id or id
+        arguments, self.half = carried(self.half + arguments)
         if arguments:
             self.arguments.append(arguments)
             self._open += arguments.count("{") - arguments.count("}")
-        self.id = self.id or id
+        return arguments
 
     def complete(self) -> bool:
         """Whether the arguments are whole. Asked of every piece, so most are told by their braces alone."""

@@ -1,0 +1,342 @@
+"""How many tokens a text is at least and at most, whatever it says.
+
+Both bounds follow from facts about a family's whole vocabulary, so they hold for every text and need no tokenizer.
+
+*At most*: every family falls back to single bytes, so a text has no more tokens than bytes.
+
+*At least*: sort the bytes into ten classes. For each family some ordered pairs of classes are held side by side by no
+token, or only by a few that are known by name: wherever such a pair stands in a text, a token ends and another begins.
+A run of one class takes as many tokens as the longest run in any token asks for, and so does a run of other scripts, by
+its bytes. These places are called borders here, and a text has at least one token more than borders.
+
+The constants are in `bounds.json`, by family: `apart` (the pairs), `crossed` (pairs with the tokens that do hold them),
+`runs` (longest run of a class in a token), `groups` (most bytes in a run of other scripts in a token that has a
+character of that group), and what the tokenizer does to the text: `nfc` (composes it), `prefix` (puts a blank before
+it), `digits3` (cuts digits in threes), `tags` (has HTML tags as tokens), `kind` (`wordpiece` and `unigram`, which drop
+or merge what they do not know, so that only words are counted).
+
+In English prose that finds 9 of 10 borders for large vocabularies, and 8 of 10 for a small one, which cuts many words.
+So Llama 2's has three facts more: `marks` (pairs of a mark and a mark or a newline that no token holds), `indents` (no
+token has two blanks before something else) and `words` (a bitmap with a bit set for each word that stands in a token,
+by the word's CRC-32; compressed, in base 85). A word without its bit is cut in two at least.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+import zlib
+from base64 import b85decode
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from math import ceil
+from typing import Any, Literal
+
+CUT = "\udcff"
+"""Stands for anything, or for nothing: no border is counted beside it. It is encoded as the byte 0xFF, never UTF-8."""
+
+_MARKS = r"!-/:-@\[-`{-~"
+_BY_BYTE = "".join(
+    "." if byte == 255
+    else "x" if byte > 127
+    else "l" if 97 <= byte <= 122
+    else "U" if 65 <= byte <= 90
+    else "d" if 48 <= byte <= 57
+    else {9: "t", 10: "n", 13: "n", 32: "s", 39: "q"}.get(byte) or ("c" if byte < 32 or byte == 127 else "p")
+    for byte in range(256)
+)  # fmt: skip
+"""The class of each byte: lower-case letter, upper-case letter, digit, space, tab, newline, quote ('), other mark of
+ASCII, control character, x for every byte from 0x80, and none for `CUT`."""
+
+# The order counts: a character belongs to the first group that has it.
+_GROUPS = re.compile(
+    "(?P<han>[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+)"
+    "|(?P<hira>[\u3041-\u309f]+)"
+    "|(?P<kata>[\u30a0-\u30ff\u31f0-\u31ff\uff66-\uff9f]+)"
+    "|(?P<hang>[\uac00-\ud7a3\u1100-\u11ff\u3130-\u318f]+)"
+    "|(?P<cyr>[\u0400-\u052f]+)"
+    "|(?P<grk>[\u0370-\u03ff\u1f00-\u1fff]+)"
+    "|(?P<heb>[\u0590-\u05ff]+)"
+    "|(?P<ara>[\u0600-\u06ff\u0750-\u077f\u08a0-\u08ff\ufb50-\ufdff\ufe70-\ufeff]+)"
+    "|(?P<dev>[\u0900-\u097f]+)"
+    "|(?P<tha>[\u0e00-\u0e7f]+)"
+    "|(?P<cjkp>[\u3000-\u3040\u30fb\uff00-\uff65]+)"
+    "|(?P<latx>[\u0080-\u024f\u1e00-\u1eff]+)"
+    "|(?P<emo>[\U0001f000-\U0001faff\u200d\ufe0f]+)"
+    "|(?P<oth>[^\x00-\x7f])"
+)
+_FOREIGN = re.compile(f"[^\x00-\x7f{CUT}]{{2,}}")
+_SURROGATES = re.compile("[\ud800-\udfff]+")
+_DIGITS = re.compile(r"(?<![0-9])(?<![^\x00-\x7f])[0-9]{2,}+(?![^\x00-\x7f])")
+
+_INDENT = re.compile(b"(?<!s)s{2,16}(?=[lUqpx])")
+"""A run of blanks, in classes, that is cut before its last blank or after it, and nowhere for its length."""
+
+_WORD = re.compile(rb"(?<=[^A-Za-z\xff])(?:[A-Z]{2,7}|[A-Z][a-z]{2,14}|[a-z]{3,14})(?=[^A-Za-z\xff])")
+"""A word between other characters: at an end of the text, or at a cut, it may go on."""
+
+# What a server may read as one token, or as a blank, whatever is inside. Each alternative is bounded: linear time.
+_SPECIAL = (
+    r"<\|[^|<>\s]{1,64}\|?>|<[^|<>\s]{1,64}\|>|<?\uff5c[^\uff5c<>\s]{1,64}\uff5c>?"
+    r"|</?s>|</?(?:unk|pad|bos|eos|mask|sop|eop|image|img|video|audio|think|tools|observation|PRE|SUF|MID|EOT|2mass)>"
+    r"|</?[A-Za-z]{1,24}_[A-Za-z0-9_]{1,40}>|\[/?[A-Za-z_]{2,24}\]|\[@BOS@\]|\[toxicity=0\]|\u2581+"
+)
+_SPECIAL_OR_TAG = _SPECIAL + "|</?[A-Za-z][A-Za-z0-9_]{0,23}>"
+_WORDPIECE_SPECIAL = re.compile(r"\[(?:CLS|SEP|MASK|UNK|PAD)\]")
+_WORDPIECE_MARK = re.compile(f"[{_MARKS}]")
+_WORDPIECE_WORD = re.compile(rf"[A-Za-z0-9][^ \t\r\n{_MARKS}]*")
+_UNIGRAM_WORD = re.compile(r"[A-Za-z0-9][^ \t\r\n]*")
+_TALLEST = 32
+"""How many combining marks may stand on each other before the text is no longer composed: sorting them is quadratic."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Crossed:
+    """A pair of classes that only a few tokens hold."""
+
+    pair: bytes
+    cores: tuple[str, ...]
+    """The two characters beside the border in those tokens."""
+    tokens: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Vocabulary:
+    """The constants of one family, in the form in which they are counted fast."""
+
+    kind: Literal["bytes", "wordpiece", "unigram"]
+    apart: tuple[tuple[bytes, bytes], ...]
+    """Tables from bytes to bits. Two neighbours are kept apart if the left one's first table and the right one's second
+    have a bit in common."""
+    crossed: tuple[_Crossed, ...]
+    runs: tuple[tuple[bytes, re.Pattern[bytes]], ...]
+    """By class: the shortest run that takes two tokens, and a pattern that matches once a border."""
+    marks: tuple[tuple[bytes, bytes], ...]
+    """The same as `apart`, for single bytes instead of classes."""
+    indents: bool
+    words: bytes
+    """Has a bit set for each word that stands in a token, and for a few others by chance; or is empty."""
+    groups: dict[str, int]
+    special: re.Pattern[str]
+    prefix: bool
+    nfc: bool
+    digits3: bool
+
+
+def lower(text: str, family: str) -> int:
+    """At least so many tokens are in `text` when it stands alone. Takes time linear in the text.
+
+    >>> lower("Where is New York?", "llama3")
+    5
+    """
+    vocabulary = _vocabulary(family)
+    if vocabulary.kind != "bytes":
+        return _words(text, vocabulary.kind)
+    return 1 + _borders(text, vocabulary) if text else 0
+
+
+def borders(text: str, family: str) -> int:
+    """At least so many tokens end inside `text`, whatever template text or special token stands around it.
+
+    This is what may be added up: texts of one prompt with something between them come to `1 + sum(borders)` tokens or
+    more. A sum of `lower` would be too high, since tokens may reach from one text into the next.
+    """
+    vocabulary = _vocabulary(family)
+    if vocabulary.kind != "bytes":
+        return max(0, _words(text, vocabulary.kind) - 1)
+    return _borders(text, vocabulary)
+
+
+def bounded(texts: Sequence[str], family: str) -> int:
+    """The same for texts that follow each other, with nothing between them or with something unknown.
+
+    With nothing between them they may make a special token together, and the characters that meet may be composed.
+    """
+    joined = [CUT.join(texts), "".join(texts)] if len(texts) > 1 else texts
+    return max(0, min((borders(text, family) for text in joined), default=0) - 2 * max(0, len(texts) - 1))
+
+
+def upper(text: str, family: str) -> int:
+    """At most so many tokens are in `text`, with no chat template around it. Takes time linear in the text.
+
+    >>> upper("Where is New York?", "llama3"), upper("12345", "llama3")
+    (18, 2)
+    """
+    if not text:
+        return 0
+    vocabulary = _vocabulary(family)
+    if vocabulary.kind == "wordpiece":
+        text = "".join(text.lower().split())
+        return len(text) if text.isascii() else _decomposed_length(text, "NFD")
+    if vocabulary.kind == "unigram":
+        return 1 + (len(text) if text.isascii() else _decomposed_length(text, "NFKD"))
+    size = _size(text)
+    if vocabulary.nfc and not text.isascii():
+        # Composing makes UTF-8 three times as long at most (Unicode Standard Annex 15, section 9).
+        size = 3 * size if _stacks(text) else max(size, _size(unicodedata.normalize("NFC", text)))
+    if vocabulary.digits3:
+        size -= sum(len(digits) - ceil(len(digits) / 3) for digits in _DIGITS.findall(text))
+    return size + vocabulary.prefix
+
+
+def _borders(text: str, vocabulary: _Vocabulary) -> int:
+    text = _cut(text, vocabulary.special)
+    if not vocabulary.nfc or text.isascii():
+        return _count(text, vocabulary)
+    under_stacks = 0
+    if stacks := _stacks(text):
+        # The character under a stack may be composed with one of its marks.
+        text, under_stacks = stacks.subn(CUT, text)
+    composed = unicodedata.normalize("NFC", text)
+    found = _count(text, vocabulary)
+    if composed != text:
+        found = min(found, _count(composed, vocabulary))
+    return max(0, found - under_stacks)
+
+
+def _cut(text: str, special: re.Pattern[str]) -> str:
+    """`text` with cuts for special tokens, which may take the blanks beside them along, and for lone surrogates."""
+    if not text.isascii():
+        # What a server makes of half a surrogate pair is not known: U+FFFD, a question mark, nothing.
+        text = _SURROGATES.sub(CUT, text)
+    if "<" in text or "[" in text or "\uff5c" in text or "\u2581" in text:
+        first, *rest = special.split(text)
+        if rest:
+            *middle, last = rest
+            return CUT.join([first.rstrip(), *(part.strip() for part in middle), last.lstrip()])
+    return text
+
+
+def _count(text: str, vocabulary: _Vocabulary) -> int:
+    data = text.encode("utf-8", "surrogateescape")
+    found = sum(_meetings(data, left, right) for left, right in vocabulary.apart)
+    classes = data.translate(_CLASSES)
+    for crossed in vocabulary.crossed:
+        if places := classes.count(crossed.pair):
+            # Tokens that reach over an end of the text, or over a cut, are not seen whole: one at each side.
+            seen = 2 + 2 * data.count(255) + sum(map(text.count, crossed.tokens))
+            found += max(0, places - min(seen, sum(map(text.count, crossed.cores))))
+    long = {one[:1]: len(border.findall(classes)) for one, border in vocabulary.runs if one in classes}
+    found += sum(long.values())
+    # A border between two marks may be one of those that cut a long run of marks.
+    found += max(0, sum(_meetings(data, left, right) for left, right in vocabulary.marks) - long.get(b"p", 0))
+    if vocabulary.indents:
+        found += len(_INDENT.findall(classes))
+    if vocabulary.words:
+        found += sum(count for word, count in Counter(_WORD.findall(data)).items() if _is_cut(word, vocabulary.words))
+    return found if len(data) == len(text) else found + _foreign(text, vocabulary.groups)
+
+
+def _meetings(data: bytes, left: bytes, right: bytes) -> int:
+    """How many bytes have a bit of `left` in common with the next byte's of `right`: as one number, for speed."""
+    lefts = int.from_bytes(data.translate(left)[:-1], "little")
+    rights = int.from_bytes(data.translate(right)[1:], "little")
+    return len(data) - (lefts & rights).to_bytes(len(data), "little").count(0)
+
+
+def _foreign(text: str, groups: Mapping[str, int]) -> int:
+    """Borders inside the runs of other scripts: a token holds at most `groups` bytes of a run, for each group in it."""
+    found = 0
+    for run in _FOREIGN.findall(text):
+        tokens = sum(len(piece[0].encode()) / groups[piece.lastgroup or "oth"] for piece in _GROUPS.finditer(run))
+        found += max(0, ceil(tokens - 1e-6) - 1)  # less a little: floats round
+    return found
+
+
+def _is_cut(word: bytes, words: bytes) -> bool:
+    place = zlib.crc32(word) % (8 * len(words))
+    return not words[place >> 3] >> (place & 7) & 1
+
+
+def _words(text: str, kind: str) -> int:
+    if kind == "unigram":
+        return len(_UNIGRAM_WORD.findall(text))
+    text = _WORDPIECE_SPECIAL.sub(" ", text)
+    return len(_WORDPIECE_MARK.findall(text)) + len(_WORDPIECE_WORD.findall(text))
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def _decomposed_length(text: str, form: Literal["NFD", "NFKD"]) -> int:
+    """Characters after decomposition, one by one: for a whole text `normalize` would sort long stacks of marks."""
+    return sum(max(1, len(unicodedata.normalize(form, char))) * count for char, count in Counter(text).items())
+
+
+def _stacks(text: str) -> re.Pattern[str] | None:
+    """Finds stacks of combining marks that would take `normalize` quadratic time, if `text` has any."""
+    marks = {char: kind for char in set(text) if (kind := unicodedata.combining(char))}
+    if len(set(marks.values())) < 2:
+        return None
+    pattern = re.compile(f"[{''.join(sorted(marks))}]{{{_TALLEST},}}")
+    return pattern if pattern.search(text) else None
+
+
+@cache
+def _vocabulary(family: str) -> _Vocabulary:
+    known = _read()
+    if family not in known:
+        raise ValueError(f"unknown tokenizer family {family!r}: one of {', '.join(known)}")
+    row = known[family]
+    runs: dict[str, int] = row.get("runs", {})
+    return _Vocabulary(
+        kind=row.get("kind", "bytes"),
+        apart=_tables(row.get("apart", {}), _BY_BYTE, {one for one, longest in runs.items() if longest == 1}),
+        marks=_tables(row.get("marks", {}), [chr(byte) for byte in range(256)]),
+        indents=row.get("indents", False),
+        words=zlib.decompress(b85decode(row["words"])) if "words" in row else b"",
+        crossed=tuple(
+            _Crossed(pair.encode(), tuple({core for token in tokens for core in _cores(token, pair)}), tuple(tokens))
+            for pair, tokens in row.get("crossed", {}).items()
+        ),
+        runs=tuple(
+            (one.encode() * (longest + 1), re.compile(f"{one}{{{longest}}}(?={one})".encode()))
+            for one, longest in runs.items()
+            if longest > 1
+        ),
+        groups=row.get("groups", {}),
+        special=re.compile(_SPECIAL_OR_TAG if row.get("tags") else _SPECIAL),
+        prefix=row.get("prefix", False),
+        nfc=row.get("nfc", False),
+        digits3=row.get("digits3", False),
+    )
+
+
+@cache
+def _read() -> dict[str, dict[str, Any]]:
+    return json.loads(files("cfai.tokens").joinpath("bounds.json").read_bytes())
+
+
+def _tables(
+    apart: Mapping[str, str], kinds: Sequence[str], alone: Set[str] = frozenset()
+) -> tuple[tuple[bytes, bytes], ...]:
+    """Tables for `_Vocabulary.apart`, where `kinds` says for each byte by what key `apart` has it.
+
+    There is a bit for all left kinds that are kept apart from the same right kinds. Those in `alone` are kept apart
+    from themselves: no token holds two of them in a row.
+    """
+    lefts: dict[str, str] = {}
+    for left, right in apart.items():
+        right += left if left in alone else ""
+        lefts[right] = lefts.get(right, "") + left
+    rows = list(lefts.items())
+    return tuple(
+        (
+            bytes(sum(1 << bit for bit, (_, left) in enumerate(eight) if kind in left) for kind in kinds),
+            bytes(sum(1 << bit for bit, (right, _) in enumerate(eight) if kind in right) for kind in kinds),
+        )
+        for eight in (rows[start : start + 8] for start in range(0, len(rows), 8))
+    )
+
+
+def _cores(token: str, pair: str) -> list[str]:
+    kinds = "".join(_BY_BYTE[ord(char)] if char.isascii() else "x" for char in token)
+    return [token[place : place + 2] for place in range(len(token) - 1) if kinds[place : place + 2] == pair]
+
+
+_CLASSES = _BY_BYTE.encode()
