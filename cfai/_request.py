@@ -139,7 +139,7 @@ def build(account: Account, model: str, inputs: Mapping[str, Any], options: Opti
 def plain(inputs: Any) -> dict[str, Any]:
     """The inputs as a dict of our own, so that the caller's is never touched. Pydantic models are taken too."""
     if hasattr(inputs, "model_dump"):
-        return _dumped(inputs)
+        inputs = _or_refused(inputs, "inputs")
     if not isinstance(inputs, Mapping):
         raise InputError(f"inputs is a dict such as {{'prompt': '...'}}, not {type(inputs).__name__}")
     return dict(cast("Mapping[str, Any]", inputs))
@@ -305,9 +305,21 @@ def _converted(value: Any) -> Any:
 
 def _dumped(model: Any) -> dict[str, Any]:
     """A pydantic model's fields. `None` counts only where it was given: a default `None` means that nothing was."""
-    fields = cast("dict[str, Any]", model.model_dump(mode="json", by_alias=True))
-    given = model.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    return {key: value for key, value in fields.items() if value is not None or key in given}
+    try:
+        without_none = model.model_dump(mode="json", by_alias=True, exclude_none=True)
+        given = model.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    except ValueError as error:
+        raise TypeError(str(error)) from None
+    return _merged(without_none, given)
+
+
+def _merged(fields: Any, given: Any) -> Any:
+    if isinstance(fields, dict) and isinstance(given, dict):
+        left, right = cast("dict[str, Any]", fields), cast("dict[str, Any]", given)
+        return {**right, **{key: _merged(value, right.get(key)) for key, value in left.items()}}
+    if isinstance(fields, list) and isinstance(given, list):
+        return [_merged(*pair) for pair in zip(cast("list[Any]", fields), cast("list[Any]", given), strict=True)]
+    return cast("Any", fields)
 
 
 def _find_unsendable(value: Any, place: str, depth: int) -> None:
@@ -338,8 +350,8 @@ def _find_unsendable(value: Any, place: str, depth: int) -> None:
 def _or_refused(value: Any, place: str) -> Any:
     try:
         return _converted(value)
-    except TypeError:
-        raise InputError(f"{place}: {type(value).__name__} cannot be sent as JSON") from None
+    except TypeError as error:
+        raise InputError(f"{place}: {type(value).__name__} cannot be sent as JSON {error}".rstrip()) from None
 
 
 def _encodable(text: str) -> bool:
