@@ -8,6 +8,7 @@ from typing import Any, Literal
 from cfai._dialects import TokenDecoder
 from cfai._errors import ConfigurationError
 from cfai._json import compact
+from cfai._sse import fields
 from cfai.types import Token
 
 Dialect = Literal["native", "original"]
@@ -65,12 +66,18 @@ class Original(_Browser):
         if self._decoder.done:
             return None
         self._decoder.feed(block)
-        return None if not block or self._decoder.ends_with(block) else padded(block) + b"\n\n"
+        return None if not block or (self._decoder.done and _is_end_mark(block)) else padded(block) + b"\n\n"
 
     def finish(self, rest: bytes) -> list[bytes]:
         tokens = self._decoder.finish(rest)
         rest = rest.strip(b"\n")
         return [padded(rest) + b"\n\n"] if tokens and rest and not self._decoder.done else []
+
+
+def _is_end_mark(block: bytes) -> bool:
+    """Whether the block that ended a stream says nothing else: ours goes out in its place."""
+    data = fields(block).data
+    return data is None or b"\n".join(data).strip() == b"[DONE]"
 
 
 def _native_event(token: Token) -> bytes:
