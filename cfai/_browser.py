@@ -71,7 +71,7 @@ class Original(_Browser):
     def finish(self, rest: bytes) -> list[bytes]:
         tokens = self._decoder.finish(rest)
         rest = rest.strip(b"\n")
-        return [padded(rest) + b"\n\n"] if tokens and rest and not self._decoder.done else []
+        return [padded(rest) + b"\n\n"] if tokens and rest and not _is_end_mark(rest) else []
 
 
 def _is_end_mark(block: bytes) -> bool:
