@@ -1,0 +1,412 @@
+"""What the tests share: `Ai` in both colours, a service that answers as it is told, and a server of raw bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+import respx
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+import cfai._http
+from cfai import Ai, AsyncStream
+
+ACCOUNT = "0123456789abcdef0123456789abcdef"
+TOKEN = "token-that-must-not-show-0123456789"
+LONG = 10.0
+"""Seconds after which a test gives up waiting for what should have happened at once."""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's own credentials and proxies are none of the tests' business."""
+    for name in list(os.environ):
+        if name.startswith(("CLOUDFLARE_", "CF_")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+class Caller:
+    """An `Ai` in one colour, called the same way in both."""
+
+    account = ACCOUNT
+    token = TOKEN
+
+    def __init__(self, ai: Ai, portal: BlockingPortal | None) -> None:
+        self.ai = ai
+        self.portal = portal
+
+    def run(self, model: str, inputs: Any, **options: Any) -> Any:
+        if self.portal is None:
+            return self.ai.run(model, inputs, **options)
+        result = self.portal.call(partial(self.ai.arun, model, inputs, **options))
+        return Awaited(result, self.portal) if isinstance(result, AsyncStream) else result
+
+    def stream(self, model: str, prompt: str = "Hello", **options: Any) -> Any:
+        return self.run(model, {"prompt": prompt, "stream": True}, **options)
+
+    def with_options(self, **options: Any) -> Caller:
+        return Caller(self.ai.with_options(**options), self.portal)
+
+    def read(self, response: Any) -> bytes:
+        return response.read() if self.portal is None else self.portal.call(response.aread)
+
+    def leave(self, response: Any) -> None:
+        response.close() if self.portal is None else self.portal.call(response.aclose)
+
+    def close(self) -> None:
+        self.ai.close()
+        if self.portal is not None:
+            self.portal.call(self.ai.aclose)
+
+
+class Awaited:
+    """An `AsyncStream` with the methods of a `Stream`."""
+
+    def __init__(self, stream: AsyncStream[Any], portal: BlockingPortal) -> None:
+        self._stream = stream
+        self._portal = portal
+        self._steps = Steps(stream, portal)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        return Steps(aiter(self._stream), self._portal)
+
+    def __next__(self) -> Any:
+        return next(self._steps)
+
+    def __enter__(self) -> Awaited:
+        self._portal.call(self._stream.__aenter__)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._portal.call(self._stream.__aexit__, *error)
+
+    def close(self) -> None:
+        self._portal.call(self._stream.aclose)
+
+    def result(self) -> Any:
+        return self._portal.call(self._stream.aresult)
+
+    def events(self) -> Steps:
+        return Steps(self._stream.aevents(), self._portal)
+
+    def sse(self, *dialect: Any) -> Steps:
+        return Steps(self._stream.asse(*dialect), self._portal)
+
+
+class Steps:
+    """An asynchronous iterator, stepped through from outside its loop."""
+
+    def __init__(self, items: Any, portal: BlockingPortal) -> None:
+        self._items = items
+        self._portal = portal
+
+    def __iter__(self) -> Steps:
+        return self
+
+    def __next__(self) -> Any:
+        found = self._portal.call(self._step)
+        if not found:
+            raise StopIteration
+        return found[0]
+
+    async def _step(self) -> list[Any]:
+        try:
+            return [await anext(self._items)]
+        except StopAsyncIteration:
+            return []
+
+    def close(self) -> None:
+        self._portal.call(self._items.aclose)
+
+
+@pytest.fixture(params=["run", "arun"])
+def colour(request: pytest.FixtureRequest) -> Iterator[BlockingPortal | None]:
+    """A running event loop for `arun`, nothing for `run`. `arun on trio` is there for tests that ask for it."""
+    if request.param == "run":
+        yield None
+        return
+    with start_blocking_portal("trio" if request.param == "arun on trio" else "asyncio") as portal:
+        yield portal
+
+
+@pytest.fixture
+def callers(colour: BlockingPortal | None) -> Iterator[Callable[..., Caller]]:
+    """Makes an `Ai` with the options that it is given, and closes it after the test."""
+    made: list[Caller] = []
+
+    def make(account_id: str | None = ACCOUNT, api_token: str | None = TOKEN, **options: Any) -> Caller:
+        made.append(Caller(Ai(account_id, api_token, **options), colour))
+        return made[-1]
+
+    yield make
+    for caller in made:
+        caller.close()
+
+
+@pytest.fixture
+def caller(callers: Callable[..., Caller]) -> Caller:
+    """An `Ai` with nothing but credentials."""
+    return callers()
+
+
+class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body in the pieces given, each after a pause of so many seconds, and then what breaks it."""
+
+    def __init__(self, pieces: list[bytes], breaks: Exception | None, pause: float) -> None:
+        self.pieces = pieces
+        self.breaks = breaks
+        self.pause = pause
+        self.given = 0
+        self.closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self.pieces:
+            if self.closed:
+                return
+            self.given += 1
+            yield piece
+            time.sleep(self.pause)
+        if self.breaks:
+            raise self.breaks
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        pause, self.pause = self.pause, 0
+        for piece in self:
+            yield piece
+            await anyio.sleep(pause)
+
+    def close(self) -> None:
+        self.closed = True
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class Service:
+    """Workers AI as far as a test needs it: answers as told, and keeps what it was sent."""
+
+    def __init__(self, router: respx.MockRouter) -> None:
+        self.router = router
+        self.requests: list[httpx.Request] = []
+        self.timeouts: list[dict[str, Any]] = []
+        self.bodies: list[Body] = []
+
+    def answers(self, *answers: Any) -> None:
+        """Gives one answer, or raises one exception, a call; the last again and again."""
+        left = list(answers)
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            self.requests.append(request)
+            self.timeouts.append(dict(request.extensions["timeout"]))
+            following = left.pop(0) if len(left) > 1 else left[0]
+            if isinstance(following, Exception):
+                raise following
+            return following()
+
+        self.router.route().mock(side_effect=answer)
+
+    @property
+    def request(self) -> httpx.Request:
+        return self.requests[-1]
+
+    @property
+    def url(self) -> str:
+        return str(self.request.url)
+
+    @property
+    def sent(self) -> Any:
+        """The JSON of the last request."""
+        return json.loads(self.request.content)
+
+    def raw(self, content: bytes, content_type: str | None, status: int = 200, **headers: str) -> Any:
+        """Any answer. Headers are given in snake case."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if content_type is not None:
+            named["content-type"] = content_type
+        return lambda: httpx.Response(status, headers=named, content=content)
+
+    def json(self, body: Any, status: int = 200, **headers: str) -> Any:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.raw(content, "application/json", status, **headers)
+
+    def result(self, result: Any, **headers: str) -> Any:
+        return self.json({"result": result, "success": True, "errors": [], "messages": []}, **headers)
+
+    def error(self, status: int, code: int | None = None, message: str = "it failed", **headers: str) -> Any:
+        problem = {"message": f"AiError: {message}"} | ({} if code is None else {"code": code})
+        body = {"errors": [problem], "success": False, "result": {}, "messages": []}
+        return self.json(body, status, **headers)
+
+    def events(
+        self, *pieces: bytes, breaks: Exception | None = None, pause: float = 0, status: int = 200, **headers: str
+    ) -> Any:
+        """A stream, in the pieces given."""
+        named = {"content_type": "text/event-stream"} | headers
+        named = {name.replace("_", "-"): value for name, value in named.items()}
+
+        def answer() -> httpx.Response:
+            self.bodies.append(Body(list(pieces), breaks, pause))
+            return httpx.Response(status, headers=named, stream=self.bodies[-1])
+
+        return answer
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    with respx.mock(assert_all_called=False) as router:
+        service = Service(router)
+        service.answers(service.result({"response": "Hello"}))
+        yield service
+
+
+@pytest.fixture
+def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses between attempts, in seconds. None is slept, but the clock moves on by them."""
+    slept: list[float] = []
+
+    async def asleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    def monotonic() -> float:
+        return time.monotonic() + sum(slept)
+
+    clock = SimpleNamespace(**vars(time) | {"sleep": slept.append, "monotonic": monotonic})
+    monkeypatch.setattr(cfai._http, "time", clock)
+    monkeypatch.setattr(cfai._http, "anyio", SimpleNamespace(**vars(anyio) | {"sleep": asleep}))
+    return slept
+
+
+class Peer:
+    """The server's end of one connection."""
+
+    def __init__(self, connection: socket.socket, server: Server) -> None:
+        self.connection = connection
+        self.server = server
+
+    def request(self) -> bytes:
+        """One whole request; nothing if the client closed the connection instead."""
+        received = b""
+        while b"\r\n\r\n" not in received:
+            piece = self.connection.recv(65536)
+            if not piece:
+                return b""
+            received += piece
+        head, _, body = received.partition(b"\r\n\r\n")
+        lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+        while len(body) < int(lengths[0].partition(b":")[2]):
+            body += self.connection.recv(65536)
+        self.server.requests.append(head + b"\r\n\r\n" + body)
+        return self.server.requests[-1]
+
+    def send(self, data: bytes) -> None:
+        self.connection.sendall(data)
+
+    def answer(
+        self, content: bytes, content_type: str = "application/json", status: str = "200 OK", head: str = ""
+    ) -> None:
+        """A whole answer. More headers go into `head`, each with its line end."""
+        declared = f"content-type: {content_type}\r\ncontent-length: {len(content)}\r\n{head}\r\n"
+        self.send(f"HTTP/1.1 {status}\r\n{declared}".encode() + content)
+
+    def start(self, content_type: str = "text/event-stream") -> None:
+        """The head of a chunked answer."""
+        self.send(f"HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ntransfer-encoding: chunked\r\n\r\n".encode())
+
+    def chunk(self, data: bytes) -> None:
+        """A chunk; an empty one ends the body."""
+        self.send(b"%x\r\n%s\r\n" % (len(data), data))
+
+    def left(self) -> bool:
+        """Waits until the client closes the connection. Whether it did."""
+        try:
+            while self.connection.recv(65536):
+                pass
+        except TimeoutError:
+            return False
+        except OSError:
+            pass
+        return True
+
+    def reset(self) -> None:
+        """Breaks the connection rather than closing it."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+
+class Server:
+    """Plays a script on each connection: what no mock can show."""
+
+    def __init__(self, script: Callable[[Peer], None]) -> None:
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self._script = script
+        self._open: list[socket.socket] = []
+        self._failed: list[BaseException] = []
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port = self._listener.getsockname()[1]
+        self.origin = f"http://127.0.0.1:{self.port}"
+        self.url = f"{self.origin}/client/v4"
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                connection.settimeout(LONG)
+                self.connections += 1
+                self._open.append(connection)
+                self._threads.append(threading.Thread(target=self._play, args=[connection]))
+                self._threads[-1].start()
+
+    def _play(self, connection: socket.socket) -> None:
+        with connection:
+            try:
+                self._script(Peer(connection, self))
+            except OSError:
+                pass  # the client left, which is its right
+            except BaseException as error:
+                self._failed.append(error)
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._threads[0].join(LONG)
+        for connection in self._open:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads[1:]:
+            thread.join(LONG)
+        assert not any(thread.is_alive() for thread in self._threads)
+        if self._failed:
+            raise self._failed[0]
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Callable[[Peer], None]], Server]]:
+    """Starts a server that plays the script it is given."""
+    servers: list[Server] = []
+
+    def start(script: Callable[[Peer], None]) -> Server:
+        servers.append(Server(script))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()

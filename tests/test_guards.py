@@ -1,0 +1,322 @@
+"""What the package promises about itself."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import importlib.metadata
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+import pytest
+
+import cfai
+import cfai._clients
+from cfai import Ai, AsyncStream, Stream, _http, _source, _stream
+
+PACKAGE = Path(cfai.__file__).parent
+
+ORDER = [
+    {"_version", "_json", "models", "_warnings"},
+    {"types", "_errors", "tokens"},
+    {"_account", "_sse", "_pieces", "_dialects", "_browser", "_request", "_response", "_limits", "_retry"},
+    {"_clients", "_http", "_source", "_stream"},
+    {"_call"},
+    {"_overloads"},
+    {"_ai"},
+    {"__init__"},
+]
+"""The modules of the core: none imports one of a later row."""
+
+SHELLS = {"_clients", "_http", "_source", "_stream", "_ai", "__init__", "_overloads"}
+"""The modules that wait, and what stands above them."""
+
+ROOMS = {"emulator", "cli", "testing", "integrations"}
+"""Around the core, and unknown to it."""
+
+
+def modules() -> list[str]:
+    """The modules and packages of the core."""
+    found = {path.stem for path in PACKAGE.glob("*.py")} | {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    return sorted(found - ROOMS - {"__main__"})
+
+
+def trees(module: str) -> list[ast.Module]:
+    """The syntax trees of a module, or of all modules of a package."""
+    files = sorted((PACKAGE / module).glob("**/*.py")) or [PACKAGE / f"{module}.py"]
+    return [ast.parse(file.read_text("utf-8")) for file in files]
+
+
+def imports(module: str) -> set[str]:
+    """The modules of the core that `module` imports when it runs, wherever it does."""
+
+    def found(nodes: list[ast.AST]) -> Iterator[str]:
+        for node in nodes:
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+                yield from found(list(node.orelse))
+                continue
+            if isinstance(node, ast.ImportFrom) and node.module == "cfai":
+                yield from (f"cfai.{alias.name}" for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                yield node.module
+            elif isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            yield from found(list(ast.iter_child_nodes(node)))
+
+    names = {name.split(".")[1] for tree in trees(module) for name in found([tree]) if name.startswith("cfai.")}
+    return (names & {*modules(), *ROOMS}) - {module}
+
+
+# Imports
+
+
+def test_every_module_has_its_place() -> None:
+    placed = set().union(*ORDER)
+    assert {"_ai", "_http", "_errors", "types", "tokens"} <= set(modules())
+    assert {name for name in modules() if name.startswith("_")} <= placed
+
+
+@pytest.mark.parametrize("module", sorted(set().union(*ORDER)))
+def test_imports_point_one_way(module: str) -> None:
+    row = next(number for number, row in enumerate(ORDER) if module in row)
+    later = set().union(*ORDER[row + 1 :]) | ROOMS
+    assert imports(module) & later == set()
+
+
+def test_imports_make_no_circle() -> None:
+    graph = {module: imports(module) for module in modules()}
+    assert list(graphlib.TopologicalSorter(graph).static_order())
+
+
+@pytest.mark.parametrize("module", sorted(set().union(*ORDER) - SHELLS))
+def test_what_decides_does_not_wait(module: str) -> None:
+    waiting = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    for tree in trees(module):
+        for node in ast.walk(tree):
+            assert not isinstance(node, waiting), f"{module}, line {getattr(node, 'lineno', '?')}"
+            assert ast.unparse(node) != "time.sleep" if isinstance(node, ast.Attribute) else True
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_importing_the_package_imports_nothing_that_it_can_do_without() -> None:
+    # httpx brings its own command line along where it can.
+    needed = "import sys, httpx, httpx_sse, pydantic, anyio; before = set(sys.modules); import cfai; "
+    loaded = set(run(needed + "print(*(set(sys.modules) - before))").split())
+    assert "cfai._ai" in loaded
+    heavy = {"starlette", "uvicorn", "typer", "rich", "numpy", "trio", "openai", "fastapi", "respx", "pytest", "httpx2"}
+    assert loaded & (heavy | {f"cfai.{room}" for room in ROOMS}) == set()
+
+
+def test_importing_the_package_reads_no_catalogue_and_opens_nothing() -> None:
+    code = """
+import builtins, io, pathlib, socket, ssl, threading
+import httpx, httpx_sse, pydantic, anyio
+read = []
+def spy(kind):
+    original = getattr(pathlib.Path, kind)
+    def method(self, *arguments, **options):
+        read.append(str(self))
+        return original(self, *arguments, **options)
+    setattr(pathlib.Path, kind, method)
+for kind in ("read_bytes", "read_text", "open"):
+    spy(kind)
+ssl.create_default_context = socket.create_connection = None
+before = threading.active_count()
+import cfai
+cfai.Ai("0" * 32, "token")
+assert threading.active_count() == before
+print(*read)
+"""
+    assert "models.json" not in run(code)
+
+
+def test_only_four_libraries_are_needed() -> None:
+    needed = importlib.metadata.requires("cfai-sdk") or []
+    assert sorted(line.partition(">")[0] for line in needed if "extra ==" not in line) == [
+        "anyio",
+        "httpx",
+        "httpx-sse",
+        "pydantic",
+    ]
+
+
+# The public names
+
+
+def test_all_is_exact() -> None:
+    public = [
+        name
+        for name, value in vars(cfai).items()
+        if not name.startswith("_") and (not isinstance(value, ModuleType) or name in ("models", "types"))
+    ]
+    assert set(cfai.__all__) == {*public, "__version__"}
+    assert len(cfai.__all__) == len(set(cfai.__all__))
+
+
+def test_all_of_the_types_are_there() -> None:
+    for name in cfai.types.__all__:
+        assert getattr(cfai.types, name) is not None
+    with pytest.raises(AttributeError, match="Nothing"):
+        _ = cfai.types.Nothing
+
+
+PUBLIC = sorted(name for name in cfai.__all__ if name not in ("__version__", "models", "types"))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_name_says_what_it_is(name: str) -> None:
+    assert (inspect.getdoc(getattr(cfai, name)) or "").strip()
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLIC if name.endswith(("Error", "Warning"))])
+def test_an_error_shows_the_name_by_which_it_is_imported(name: str) -> None:
+    assert getattr(cfai, name).__module__ == "cfai"
+
+
+@pytest.mark.parametrize("kind", [Ai, Stream, AsyncStream])
+def test_so_does_every_method(kind: type) -> None:
+    for name, member in inspect.getmembers(kind):
+        if not name.startswith("_"):
+            assert inspect.getdoc(member), name
+
+
+def test_the_package_is_typed() -> None:
+    assert (PACKAGE / "py.typed").exists()
+
+
+def test_the_version_is_in_one_place() -> None:
+    assert cfai.__version__ == importlib.metadata.version("cfai-sdk")
+
+
+# Two colours
+
+
+def parameters(function: Any) -> list[tuple[str, Any, Any]]:
+    signature = inspect.signature(function)
+    return [(each.name, each.kind, each.default) for each in signature.parameters.values()]
+
+
+def test_run_and_arun_have_one_signature() -> None:
+    assert parameters(Ai.run) == parameters(Ai.arun)
+    run, arun = (inspect.signature(function).parameters for function in (Ai.run, Ai.arun))
+    assert [each.annotation for each in run.values()] == [each.annotation for each in arun.values()]
+    assert inspect.iscoroutinefunction(Ai.arun)
+    assert not inspect.iscoroutinefunction(Ai.run)
+
+
+def test_options_of_a_call_can_only_be_given_by_name() -> None:
+    model, inputs, *options = list(inspect.signature(Ai.run).parameters.values())[1:]
+    assert (model.name, inputs.name) == ("model", "inputs")
+    assert {option.kind for option in options} == {inspect.Parameter.KEYWORD_ONLY}
+
+
+def test_the_options_are_those_that_were_promised() -> None:
+    client = list(inspect.signature(Ai).parameters)
+    assert client[:11] == [
+        "account_id",
+        "api_token",
+        "base_url",
+        "timeout",
+        "deadline",
+        "retry",
+        "limits",
+        "proxy",
+        "verify",
+        "default_headers",
+        "http_client",
+    ]
+    call = set(inspect.signature(Ai.run).parameters)
+    assert call >= {"gateway", "return_raw_response", "queue_request", "tags", "extra_headers"}
+    assert call >= {"session_affinity", "reject_if_busy", "timeout", "deadline", "retry", "limits"}
+
+
+def test_an_option_that_was_left_out_says_so_in_the_signature() -> None:
+    assert "deadline: 'float | None' = NOT_GIVEN" in str(inspect.signature(Ai.run))
+
+
+TWINS = {
+    "close": "aclose",
+    "events": "aevents",
+    "sse": "asse",
+    "result": "aresult",
+    "__iter__": "__aiter__",
+    "__next__": "__anext__",
+    "__enter__": "__aenter__",
+    "__exit__": "__aexit__",
+}
+
+
+def own(kind: type) -> dict[str, Any]:
+    """The members that a class has for its user, inherited ones included."""
+    wanted = {*TWINS, *TWINS.values()}
+    return {name: each for name, each in inspect.getmembers(kind) if not name.startswith("_") or name in wanted}
+
+
+def test_both_streams_have_the_same_members() -> None:
+    sync, asynchronous = own(Stream), own(AsyncStream)
+    assert {TWINS.get(name, name) for name in sync} | {"result"} == set(asynchronous)
+
+
+@pytest.mark.parametrize(("sync", "asynchronous"), TWINS.items())
+def test_twins_of_a_stream_have_one_signature(sync: str, asynchronous: str) -> None:
+    assert parameters(getattr(Stream, sync)) == parameters(getattr(AsyncStream, asynchronous))
+
+
+@pytest.mark.parametrize(("sync", "asynchronous"), [("close", "aclose"), ("__exit__", "__aexit__")])
+def test_twins_of_ai_have_one_signature(sync: str, asynchronous: str) -> None:
+    assert parameters(getattr(Ai, sync)) == parameters(getattr(Ai, asynchronous))
+    assert inspect.iscoroutinefunction(getattr(Ai, asynchronous))
+
+
+@pytest.mark.parametrize("module", [_http, _source, _stream])
+def test_twins_of_a_module_have_one_signature(module: ModuleType) -> None:
+    functions = {name: each for name, each in vars(module).items() if inspect.isfunction(each)}
+    asynchronous = {
+        name: each
+        for name, each in functions.items()
+        if each.__module__ == module.__name__
+        and (inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each))
+        and name.lstrip("_").startswith("a")
+    }
+    twins = {name: name.replace("a", "", 1) for name in asynchronous}
+    assert twins
+    for name, twin in twins.items():
+        wanted = [each[0] for each in parameters(asynchronous[name])]
+        assert [each[0] for each in parameters(functions[twin])][: len(wanted)] == wanted
+
+
+# The library underneath
+
+
+def test_the_tests_run_with_the_library_that_was_asked_for(request: pytest.FixtureRequest) -> None:
+    plugins = [name for name, _ in request.config.pluginmanager.list_name_plugin()]
+    wanted = "httpx2" if any(name.endswith("httpx2_alias") for name in plugins) else "httpx"
+    assert httpx.__name__ == wanted
+    assert cfai._clients.httpx.Client.__module__.partition(".")[0] == wanted
+
+
+def test_so_does_the_client_itself(caller: Any, service: Any) -> None:
+    response = caller.run("@cf/zai-org/glm-4.7-flash", {"prompt": "x"}, return_raw_response=True)
+    assert type(response).__module__.partition(".")[0] == httpx.__name__
+
+
+def test_with_the_alias_it_is_httpx2() -> None:
+    plugin = Path(__file__).parent / "plugins"
+    code = f"""
+import sys
+sys.path.insert(0, {str(plugin)!r})
+import httpx2_alias, cfai._clients
+print(cfai._clients.httpx.Client.__module__.partition(".")[0], *httpx2_alias.pytest_report_header().split()[:2])
+"""
+    assert run(code).split() == ["httpx2", "httpx:", "httpx2"]

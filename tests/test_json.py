@@ -1,0 +1,172 @@
+"""JSON as the service sends it."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cfai._json import carried, compact, literals, loads, whole, words
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b'{"response": "caf\xc3\xa9"}', {"response": "café"}),
+        (b' [1, 2.5, true, null, "a"] \r\n', [1, 2.5, True, None, "a"]),
+        (b"12345678901234567890", 12345678901234567890),
+        (b'"\\ud83d\\ude00"', "😀"),
+        (b'"\\ud83d"', "\ud83d"),
+        (b'"\\ude00 \\ud83d"', "\ude00 \ud83d"),
+        (b'"a\xffb\xe2\x82"', "a\ufffdb\ufffd"),
+        ('"\u2028\x85"'.encode(), "\u2028\x85"),
+    ],
+)
+def test_loads_takes_what_the_service_sends(data: bytes, expected: Any) -> None:
+    assert loads(data) == expected
+
+
+def test_loads_takes_numbers_that_are_none() -> None:
+    value = loads(b"[NaN, Infinity, -Infinity]")
+    assert math.isnan(value[0])
+    assert value[1:] == [math.inf, -math.inf]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(
+            b"",
+            b" ",
+            b"[DONE]",
+            b"{",
+            b'{"a":}',
+            b"a",
+            b"'a'",
+            b'"a',
+            b"01",
+            b"{} {}",
+            b'"\n"',
+            b"\xff",
+            b"\xef\xbb\xbf{}",
+        ),
+        *(b"[" * 100_000, b'{"a":' * 100_000, b"9" * 100_000),
+    ],
+)
+def test_loads_raises_value_error_for_what_is_none(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        loads(data)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=30) | st.text(alphabet='[]{}",:\\u0d8eE+-.19ntfalsr ', max_size=30).map(str.encode))
+def test_loads_raises_nothing_else_for_any_bytes(data: bytes) -> None:
+    try:
+        value = loads(data)
+    except ValueError:
+        return
+    assert isinstance(value, dict | list | str | int | float | None)
+
+
+_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(_values, st.booleans())
+def test_loads_gives_back_what_was_written(value: Any, ascii: bool) -> None:
+    assert loads(json.dumps(value, ensure_ascii=ascii).encode("utf-8", "surrogatepass" if ascii else "replace")) == (
+        value if ascii else json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    )
+
+
+@pytest.mark.parametrize(
+    "digits", ["0", "-0", "0.10", "1e3", "1E+05", "12345678901234567890", "NaN", "-Infinity", "Infinity"]
+)
+def test_literals_keeps_the_digits(digits: str) -> None:
+    assert literals(f' {{"a": [{digits}], "b": "{digits}"}}\n'.encode()) == {"a": [digits], "b": digits}
+
+
+def test_literals_reads_bad_utf_8_as_loads_does() -> None:
+    assert literals(b'{"a": 0.10, "p": "\xff"}') == {"a": "0.10", "p": "\ufffd"}
+
+
+def test_compact_writes_no_spaces_and_no_escapes() -> None:
+    assert compact({"a": [1, "é\u2028"], "b": None}) == '{"a":[1,"é\u2028"],"b":null}'
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, ""),
+        ("", ""),
+        ("a", "a"),
+        ("0.10", "0.10"),
+        (True, "true"),
+        (False, "false"),
+        ({}, "{}"),
+        ([1, None], "[1,null]"),
+        (0, "0"),
+    ],
+)
+def test_words_gives_the_text_that_a_value_stands_for(value: Any, expected: str) -> None:
+    assert words(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("aé😀", "aé😀"),
+        ("\ud83d\ude00", "😀"),
+        ("a\ud83d", "a\ufffd"),
+        ("\ude00a", "\ufffda"),
+        ("\ude00\ud83d", "\ufffd\ufffd"),
+        ("\ud83d\ud83d\ude00", "\ufffd😀"),
+        ("\ud83da\ude00", "\ufffda\ufffd"),
+        ("\ufeffa\ufffe", "\ufeffa\ufffe"),
+    ],
+)
+def test_whole_joins_halves_and_replaces_lone_ones(text: str, expected: str) -> None:
+    assert whole(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ("", "")),
+        ("a", ("a", "")),
+        ("\ud83d", ("", "\ud83d")),
+        ("é\udbff", ("é", "\udbff")),
+        (chr(0xD800), ("", chr(0xD800))),
+        ("\ud83d\ude00", ("😀", "")),
+        ("\ude00", ("\ufffd", "")),
+        (chr(0xDC00), ("\ufffd", "")),
+        ("\ud83d\ud83d", ("\ufffd", "\ud83d")),
+        ("\ud7ff", ("\ud7ff", "")),
+    ],
+)
+def test_carried_keeps_the_first_half_of_a_pair_for_later(text: str, expected: tuple[str, str]) -> None:
+    assert carried(text) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.text(st.sampled_from("ab\ud83d\ud800\udbff\udc00\ude00\udfff😀\ufeff\0")),
+    st.text(st.characters(exclude_categories=["Cs"])),
+)
+def test_whole_leaves_no_halves_and_no_other_trace(text: str, harmless: str) -> None:
+    found = whole(text)
+    found.encode()
+    assert whole(found) == found
+    assert whole(harmless) == harmless
+    assert [character for character in found if character in "ab\0"] == [
+        character for character in text if character in "ab\0"
+    ]

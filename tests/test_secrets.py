@@ -1,0 +1,303 @@
+"""The token goes to the service and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from cfai import APIConnectionError, CfaiError, ConfigurationError, InferenceUpstreamError, StreamError, Timeout
+
+MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+HELLO = {"prompt": "Hello"}
+GATEWAY_TOKEN = "gateway-token-that-must-not-show-9876543210"
+GATEWAY = {"id": "g", "token": GATEWAY_TOKEN}
+EVERY_COLOUR = pytest.mark.parametrize("colour", ["run", "arun", "arun on trio"], indirect=True)
+
+
+def parts(value: Any, seen: set[int], depth: int = 0) -> Iterator[Any]:
+    """`value` and what hangs on it: attributes, items, causes. Not the frames of tracebacks: they are code at work."""
+    if id(value) in seen or depth > 8 or isinstance(value, type):
+        return
+    seen.add(id(value))
+    yield value
+    inner: list[Any] = []
+    if isinstance(value, dict):
+        inner += [*value, *value.values()]
+    elif isinstance(value, list | tuple | set | frozenset):
+        inner += value
+    elif isinstance(value, httpx.Headers):
+        inner += value.raw
+    elif not isinstance(value, str | bytes | int | float):
+        inner += vars(value).values() if hasattr(value, "__dict__") else []
+        inner += [getattr(value, name, None) for name in getattr(type(value), "__slots__", ())]
+        if isinstance(value, BaseException):
+            inner += [value.args, value.__cause__, value.__context__]
+    for item in inner:
+        yield from parts(item, seen, depth + 1)
+
+
+def shows(value: Any, secret: str) -> list[str]:
+    """Where `secret` can be seen in `value` or in what hangs on it."""
+    found: list[str] = []
+    for part in parts(value, set()):
+        if isinstance(part, bytes):
+            text = part.decode("latin-1")
+        elif isinstance(part, str):
+            text = part
+        else:
+            text = repr(part) + str(part)
+        if secret in text:
+            found.append(f"{type(part).__name__}: {text[:200]}")
+    return found
+
+
+def shown(value: Any) -> list[str]:
+    secrets = ("token-that-must-not-show-0123456789", GATEWAY_TOKEN)
+    found = [place for secret in secrets for place in shows(value, secret)]
+    pickled = pickle.dumps(value)
+    return found + [f"pickle of {value!r}" for secret in secrets if secret.encode() in pickled]
+
+
+def test_the_search_itself_finds_what_is_there(caller: Any) -> None:
+    request = httpx.Request("POST", "https://a.example", headers={"authorization": f"Bearer {caller.token}"})
+    error = CfaiError("x")
+    error.__cause__ = httpx.ConnectError("x", request=request)
+    assert shows(error, caller.token)
+    assert shows({"a": [(caller.token,)]}, caller.token)
+    assert shows(caller.ai._settings, caller.token)
+
+
+def test_an_ai_does_not_show_its_token(callers: Any) -> None:
+    caller = callers(proxy="http://user:password@localhost:9")
+    ai = caller.ai
+    for value in (ai, ai._settings, ai._settings.account, ai._settings.account.token, ai._clients):
+        assert caller.token not in repr(value) + str(value) + f"{value}"
+        assert "password" not in repr(value)
+
+
+def test_an_ai_says_which_one_it_is(caller: Any) -> None:
+    assert caller.account in repr(caller.ai)
+
+
+# Results
+
+
+@EVERY_COLOUR
+@pytest.mark.parametrize("gateway", [None, GATEWAY])
+@pytest.mark.parametrize("content_type", ["application/json", "image/png"])
+def test_a_result_does_not_hold_it(caller: Any, service: Any, gateway: Any, content_type: str) -> None:
+    service.answers(service.raw(b'{"result":{"response":"Hello"}}', content_type))
+    assert shown(caller.run(MODEL, HELLO, gateway=gateway)) == []
+
+
+@EVERY_COLOUR
+def test_a_raw_response_does_not_hold_it(caller: Any, service: Any) -> None:
+    response = caller.run(MODEL, HELLO, gateway=GATEWAY, return_raw_response=True)
+    assert shown(response) == []
+
+
+@EVERY_COLOUR
+def test_a_raw_stream_does_not_hold_it(caller: Any, service: Any) -> None:
+    service.answers(service.events(b"data: [DONE]\n\n"))
+    response = caller.stream(MODEL, gateway=GATEWAY, return_raw_response=True)
+    assert "authorization" not in response.request.headers
+    assert "cf-aig-authorization" not in response.request.headers
+    caller.leave(response)
+
+
+def test_a_stream_does_not_show_it(caller: Any, service: Any) -> None:
+    service.answers(service.events(b'data: {"response":"Hello"}\n\n', b"data: [DONE]\n\n"))
+    stream = caller.stream(MODEL, gateway=GATEWAY)
+    real = getattr(stream, "_stream", stream)
+    assert caller.token not in repr(real) + repr(vars(real))
+    assert shown(stream.result()) == []
+    assert "authorization" not in real._source.response.request.headers
+
+
+# Errors
+
+
+def echoing(service: Any, token: str, status: int = 401) -> Any:
+    """An error that repeats its request's credentials, in the body and in a header, as careless proxies do."""
+    body = {"errors": [{"code": 10000, "message": f"bad token {token}, or {GATEWAY_TOKEN}"}], "success": False}
+    return service.json(body, status, x_echo=f"Bearer {token}", x_gateway=GATEWAY_TOKEN)
+
+
+@EVERY_COLOUR
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 500])
+def test_an_error_does_not_hold_it_even_if_the_server_echoes_it(caller: Any, service: Any, status: int) -> None:
+    service.answers(echoing(service, caller.token, status))
+    with pytest.raises(InferenceUpstreamError) as caught:
+        caller.run(MODEL, HELLO, gateway=GATEWAY, retry=None)
+    assert "bad token [removed], or [removed]" in str(caught.value)
+    assert shown(caught.value) == []
+
+
+def test_nor_does_what_is_known_of_the_last_call(caller: Any, service: Any) -> None:
+    service.answers(service.error(400, 5006, cf_ai_req_id=f"id {caller.token}"))
+    with pytest.raises(InferenceUpstreamError):
+        caller.run(MODEL, HELLO)
+    assert caller.token not in str(caller.ai.last_request_id)
+
+
+@EVERY_COLOUR
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"errors":[{"code":10000,"message":"bad token %s"}]}',
+        '{"error":"bad token %s"}',
+        '{"error":"bad token","headers":{"authorization":"Bearer %s"}}',
+        "bad token %s",
+    ],
+)
+def test_an_error_inside_a_stream_does_not_hold_it_even_if_the_server_echoes_it(
+    caller: Any, service: Any, data: str
+) -> None:
+    service.answers(service.events(b"data: " + (data % caller.token).encode() + b"\n\n"))
+    with pytest.raises(StreamError) as caught:
+        list(caller.stream(MODEL))
+    assert shown(caught.value) == []
+
+
+@EVERY_COLOUR
+@pytest.mark.parametrize(
+    ("prompt", "cause"),
+    [("refuse", httpx.ConnectError), ("leave", httpx.RemoteProtocolError), ("wait", httpx.ReadTimeout)],
+)
+def test_what_broke_does_not_hold_it(callers: Any, serve: Any, prompt: str, cause: type[Exception]) -> None:
+    def script(peer: Any) -> None:
+        if b"wait" in peer.request():
+            assert peer.left()
+
+    server = serve(script)
+    if prompt == "refuse":
+        server.close()
+    caller = callers(base_url=server.url)
+    with pytest.raises(APIConnectionError) as caught:
+        caller.run(MODEL, {"prompt": prompt}, retry=None, timeout=Timeout(first_byte=0.1), gateway=GATEWAY)
+    assert isinstance(caught.value.__cause__, cause)
+    assert caught.value.__cause__.request.headers["content-type"] == "application/json"
+    assert shown(caught.value) == []
+    assert caller.token not in "".join(traceback.format_exception(caught.value))
+
+
+@EVERY_COLOUR
+def test_nor_does_a_stream_that_broke(callers: Any, serve: Any) -> None:
+    def script(peer: Any) -> None:
+        peer.request()
+        peer.start()
+        peer.chunk(b'data: {"response":"Hel"}\n\n')
+
+    with pytest.raises(StreamError) as caught:
+        list(callers(base_url=serve(script).url).stream(MODEL, gateway=GATEWAY))
+    assert isinstance(caught.value.__cause__, httpx.RemoteProtocolError)
+    assert shown(caught.value) == []
+
+
+@pytest.mark.parametrize(
+    "inputs", [{"prompt": b"bytes"}, {"prompt": "x", "max_tokens": 10**9}, {"prompt": float("nan")}, 5]
+)
+def test_nor_what_was_refused_here(caller: Any, service: Any, inputs: Any) -> None:
+    with pytest.raises(CfaiError) as caught:
+        caller.run(MODEL, inputs)
+    assert shown(caught.value) == []
+
+
+def test_nor_an_option_that_was_refused(caller: Any, service: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        caller.run(MODEL, HELLO, extra_headers={"authorization": f"Bearer {caller.token}"})
+    assert shown(caught.value) == []
+
+
+def test_a_header_value_that_was_refused_is_not_shown(caller: Any, service: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        caller.run(MODEL, HELLO, extra_headers={"x-secret": f"{caller.token}\n"})
+    assert shown(caught.value) == []
+
+
+def test_a_gateway_s_token_that_was_refused_is_not_shown(caller: Any, service: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        caller.run(MODEL, HELLO, gateway={"id": "g", "token": GATEWAY_TOKEN + "\n"})
+    assert shown(caught.value) == []
+
+
+# Logs and other hosts
+
+
+@EVERY_COLOUR
+def test_logs_do_not_show_it(callers: Any, serve: Any, caplog: pytest.LogCaptureFixture) -> None:
+    def script(peer: Any) -> None:
+        while sent := peer.request():
+            if b'"stream":true' in sent:
+                peer.start()
+                peer.chunk(b'data: {"response":"x"}\n\ndata: [DONE]\n\n')
+                peer.chunk(b"")
+            elif b"bad" in sent:
+                peer.answer(b'{"errors":[{"code":5006,"message":"bad"}]}', status="400 Bad Request")
+            else:
+                peer.answer(b'{"response":"x"}')
+
+    caplog.set_level(logging.DEBUG)
+    caller = callers(base_url=serve(script).url)
+    caller.run(MODEL, HELLO, gateway=GATEWAY)
+    caller.stream(MODEL).result()
+    with pytest.raises(InferenceUpstreamError):
+        caller.run(MODEL, {"prompt": "bad"})
+    assert any("HTTP Request" in record.getMessage() for record in caplog.records)
+    for record in caplog.records:
+        assert shows(record.__dict__, caller.token) == []
+        assert shows(record.__dict__, GATEWAY_TOKEN) == []
+
+
+@EVERY_COLOUR
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
+def test_it_does_not_follow_a_redirect_to_another_host(callers: Any, serve: Any, status: str) -> None:
+    other = serve(lambda peer: peer.request())
+
+    def script(peer: Any) -> None:
+        while peer.request():
+            peer.answer(b"", status=status, head=f"location: {other.origin}/client/v4\r\n")
+
+    caller = callers(base_url=serve(script).url)
+    for options in ({}, {"gateway": GATEWAY}):
+        with pytest.raises(InferenceUpstreamError, match="redirects are not followed"):
+            caller.run(MODEL, HELLO, **options)
+    assert other.connections == 0
+
+
+def test_nor_to_another_path_of_the_same(callers: Any, serve: Any) -> None:
+    head = "location: /elsewhere\r\n"
+    server = serve(lambda peer: peer.request() and peer.answer(b"", status="307 Temporary", head=head))
+    with pytest.raises(InferenceUpstreamError):
+        callers(base_url=server.url).run(MODEL, HELLO)
+    assert len(server.requests) == 1
+
+
+def test_it_does_not_go_over_plain_http(callers: Any) -> None:
+    with pytest.raises(ConfigurationError, match="in the clear"):
+        callers(base_url="http://ai.example/client/v4")
+
+
+def test_unless_the_caller_says_so(callers: Any, service: Any) -> None:
+    callers(base_url="http://ai.example/client/v4", allow_http=True).run(MODEL, HELLO)
+    assert service.url.startswith("http://ai.example/")
+
+
+def test_a_gateway_of_another_server_is_beside_its_api(callers: Any, service: Any) -> None:
+    callers(base_url="https://ai.example/client/v4").run(MODEL, HELLO, gateway="g")
+    assert service.request.url.host == "ai.example"
+
+
+def test_every_attempt_has_its_credentials(caller: Any, service: Any, sleeps: list[float]) -> None:
+    service.answers(service.error(503), httpx.ConnectError("x"), service.result({"response": "x"}))
+    caller.run(MODEL, HELLO, gateway=GATEWAY)
+    assert [request.headers["authorization"] for request in service.requests] == [f"Bearer {caller.token}"] * 3
+    assert {request.headers["cf-aig-authorization"] for request in service.requests} == {f"Bearer {GATEWAY_TOKEN}"}
+    assert json.loads(service.request.content) == HELLO
