@@ -348,7 +348,7 @@ def error_from(
     if model:
         details.append(f"model {model}")
     name = problem.name or known.name
-    head = f"{problem.code} {name}" if problem.code is not None else name
+    head = _cut(f"{problem.code} {name}" if problem.code is not None else name)
     hint = _hint(known, model)
     message = f"{head}: {_cut(said)} ({', '.join(details)})" + (f". What to do: {hint}." if hint else "")
     return known.kind(

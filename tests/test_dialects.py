@@ -158,6 +158,7 @@ EXPECTED: dict[str, Says] = {
     ),
     "native-tool-calls-no-id": Says(tool_calls=[ToolCall("f", "{}")]),
     "native-reasoning": Says(["Yes"], "Let me see."),
+    "native-reasoning-numbers": Says(["Yes", "!", "0"], "0.101e3-00.205"),
     # Chunks of chat completions.
     "chat": Says(["A", "B"], "Okay", finish="stop", usage=(13, 4, 17)),
     "chat-reasoning": Says(["!"], "abcde", finish="stop"),
@@ -178,6 +179,8 @@ EXPECTED: dict[str, Says] = {
     ),
     "chat-finish": Says(["a", "b", "c", "d", "e"], finish="length"),
     "chat-finish-at-top": Says(["a", "b"], finish="length"),
+    "chat-tool-calls-at-top": Says(tool_calls=[ToolCall("f", "{}", "a")], finish="tool_calls"),
+    "chat-two-answers-without-end": Says(["a", "b"], finish="stop"),
     "chat-two-answers": Says(["a", "b", "c"], finish="stop", usage=(4, 6, 10)),
     "completion": Says(["Hel", "0.10", "lo"], finish="length", usage=(3, 3, 6)),
     # Both in one stream.
@@ -185,6 +188,7 @@ EXPECTED: dict[str, Says] = {
     "dual": Says(["Hello ", "wor", "ld", "!"], finish="stop", usage=(7, 4, 11)),
     "dual-numbers": Says(["0", "0.10", "7"]),
     "dual-tool-calls": Says(tool_calls=[ToolCall("f", "{}", "a")], finish="tool_calls"),
+    "dual-two-answers": Says(["a", "b"], finish="stop"),
     "dual-reasoning": Says(["Yes"], "Hm", finish="stop"),
     "trailer": Says(["I", "'m"], finish="stop", usage=(23, 15, 38)),
     "usage-increments": Says(["a", "b", "c"], usage=(11, 3, 14)),
@@ -230,6 +234,7 @@ EXPECTED: dict[str, Says] = {
     "error-string": Says(["Hel", "lo"], fails=Fails("Request timeout", "Hello", 3046)),
     "error-object": Says(["Hel", "lo"], fails=Fails("invalid_prompt: bad prompt", "Hello", "invalid_prompt")),
     "error-flat": Says(["Hel", "lo"], fails=Fails("The server had an error", "Hello", "server_error")),
+    "error-object-kind": Says(["Hel", "lo"], fails=Fails("503: The model is overloaded", "Hello", 503)),
     "error-typed": Says(["Hel", "lo"], fails=Fails("Overloaded", "Hello")),
     "error-event": Says(["Hel", "lo"], fails=Fails("3040: Capacity temporarily exceeded", "Hello", 3040)),
     "error-event-text": Says(["Hel", "lo"], fails=Fails("upstream went away", "Hello")),
@@ -251,6 +256,7 @@ EXPECTED: dict[str, Says] = {
     # Whole answers as one event.
     "whole-native": Says(["Hello"], usage=(10, 2, 12)),
     "whole-native-enveloped": Says(["Hello"], usage=(10, 2, 12)),
+    "whole-enveloped-full": Says(["Hello"]),
     "whole-enveloped-number": Says(["0.10"]),
     "whole-enveloped-text": Says(["Hello"]),
     "whole-enveloped-bare-number": Says(["1e3"]),
@@ -271,6 +277,11 @@ EXPECTED: dict[str, Says] = {
     "responses": Says(["Hel", "lo"], "Hm", finish="stop", usage=(8, 3, 11)),
     "responses-tool-calls": Says(
         tool_calls=[ToolCall("get_weather", WEATHER, "call_1"), ToolCall("get_time", "{}", "call_2")],
+        finish="tool_calls",
+        usage=(8, 3, 11),
+    ),
+    "responses-tool-calls-interleaved": Says(
+        tool_calls=[ToolCall("f", '{"a":1}', "call_1"), ToolCall("g", "{}", "call_2")],
         finish="tool_calls",
         usage=(8, 3, 11),
     ),
@@ -437,6 +448,29 @@ def test_every_answer_of_several_has_its_own_tokens() -> None:
     assert decoder.finish_reasons == {0: "stop", 1: "tool_calls"}
 
 
+@pytest.mark.parametrize(
+    ("name", "texts"), [("dual-two-answers", {0: "ab", 1: "xy"}), ("chat-two-answers-without-end", {0: "ab", 1: "x"})]
+)
+def test_the_second_answer_is_told_apart_everywhere(name: str, texts: dict[int, str]) -> None:
+    came = played(name)
+    assert {number: came.decoder.text_of(number) for number in came.decoder.choices} == texts
+    assert {number: "".join(token.text for token in came.tokens if token.choice == number) for number in texts} == texts
+
+
+def test_each_delta_of_the_responses_api_is_a_token_of_its_own() -> None:
+    tokens = [
+        (token.text, token.reasoning, token.tool_calls, token.finish_reason) for token in played("responses").tokens
+    ]
+    assert tokens == [("", "Hm", (), None), ("Hel", "", (), None), ("lo", "", (), None), ("", "", (), "stop")]
+    calls = [token.tool_calls for token in played("responses-tool-calls").tokens]
+    assert calls[:3] == [
+        (ToolCallDelta(0, "get_weather", "", "call_1"),),
+        (ToolCallDelta(0, None, '{"city":'),),
+        (ToolCallDelta(0, None, '"Paris"}'),),
+    ]
+    assert calls[-1] == ()
+
+
 def test_an_answer_that_never_came_is_empty() -> None:
     decoder = TokenDecoder()
     assert (decoder.text, decoder.text_of(3), decoder.reasoning_of(0), decoder.tool_calls_of(0)) == ("", "", "", [])
@@ -499,6 +533,11 @@ def test_metrics_are_usage_too() -> None:
 def test_the_dialects_that_were_seen_are_known(name: str, native: bool, chat: bool, payload: bool) -> None:
     decoder = played(name).decoder
     assert (decoder.native, decoder.chat is not None, decoder.payload is not None) == (native, chat, payload)
+
+
+@pytest.mark.parametrize("before", [{"usage": {"prompt_tokens": 1}}, {"id": "x"}, {}])
+def test_an_event_without_a_text_makes_no_stream_native(before: dict[str, Any]) -> None:
+    assert not play([event(before), wire("chat")]).decoder.native
 
 
 def test_the_first_chunk_and_the_last_payload_are_kept() -> None:
@@ -851,6 +890,29 @@ _EXTRAS: list[dict[str, Any]] = [
     *({"object": value} for value in ("error", "chat.completion.chunk", "response")),
     *({"reasoning_content": "b"}, {"internalCode": 1}, {"result": None}, {"metrics": {"input_tokens": 1}}, {"p": "ab"}),
     *({"choices": []}, {"choices": None}, {"message": "x"}),
+    *(
+        {"choices": [{"index": 0, "delta": {"content": "a", **more}, "finish_reason": None}]}
+        for more in (
+            {"reasoning": "b"},
+            {"role": "assistant"},
+            {"tool_calls": [{"name": "f"}]},
+            {"content": None},
+            {"content": 5},
+        )
+    ),
+    *(
+        {"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": None, **more}]}
+        for more in (
+            {"index": 1},
+            {"index": None},
+            {"finish_reason": "stop"},
+            {"finish_reason": 0},
+            {"delta": None},
+            {"delta": {}},
+            {"text": "b"},
+        )
+    ),
+    {"choices": 2 * [{"index": 0, "delta": {"content": "a"}, "finish_reason": None}]},
 ]
 _PLAIN: list[dict[str, Any]] = [
     {"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": None}]},

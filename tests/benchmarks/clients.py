@@ -22,6 +22,9 @@ from .server import CHAT_MODEL, NATIVE_MODEL, words
 PROMPT = "Where is New York?"
 MODELS = {"native": NATIVE_MODEL, "chat": CHAT_MODEL}
 
+_TLS = httpx.create_ssl_context()
+"""Made once, since it costs more than the rest of a client."""
+
 _now = time.monotonic_ns
 
 
@@ -74,7 +77,7 @@ class Floor(Client):
 
     def __init__(self, *where: Any) -> None:
         super().__init__(*where)
-        self.http = httpx.Client()
+        self.http = httpx.Client(verify=_TLS)
 
     def stream(self, arrived: list[int] | None = None) -> list[str]:
         kept: list[bytes] = []
@@ -98,7 +101,7 @@ class Floor(Client):
 class AsyncFloor(AsyncClient):
     def __init__(self, *where: Any, http: Any = None) -> None:
         super().__init__(*where)
-        self.http = http or httpx.AsyncClient()
+        self.http = http or httpx.AsyncClient(verify=_TLS)
 
     async def stream(self, arrived: list[int] | None = None) -> list[str]:
         kept: list[bytes] = []
@@ -210,7 +213,8 @@ class OpenAi(Client):
         super().__init__(*where)
         import openai
 
-        self.openai = openai.OpenAI(api_key="token", base_url=f"{self.base_url}/v1", max_retries=0)
+        http = openai.DefaultHttpxClient(verify=_TLS)
+        self.openai = openai.OpenAI(api_key="token", base_url=f"{self.base_url}/v1", max_retries=0, http_client=http)
 
     def stream(self, arrived: list[int] | None = None) -> list[str]:
         texts: list[str] = []
@@ -238,7 +242,10 @@ class AsyncOpenAi(AsyncClient):
         super().__init__(*where)
         import openai
 
-        self.openai = openai.AsyncOpenAI(api_key="token", base_url=f"{self.base_url}/v1", max_retries=0)
+        http = openai.DefaultAsyncHttpxClient(verify=_TLS)
+        self.openai = openai.AsyncOpenAI(
+            api_key="token", base_url=f"{self.base_url}/v1", max_retries=0, http_client=http
+        )
 
     async def stream(self, arrived: list[int] | None = None) -> list[str]:
         texts: list[str] = []

@@ -61,8 +61,8 @@ def in_turns(runs: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, 
     values: dict[str, list[float]] = {name: [] for name in runs}
     names = list(runs)
     for number in range(rounds + 1):
+        gc.collect()
         for name in names[number % len(names) :] + names[: number % len(names)]:
-            gc.collect()
             value = runs[name]()
             if number:
                 values[name].append(value)
