@@ -7,7 +7,7 @@ and two kinds more: a condition turned round, a statement left out. Its runner i
 has a decorator, properties for example, and whatever runs at import, such as the table of error codes.
 
 A mutant in a function is put in place of that function in a fork of a process that has collected the tests already;
-then those tests run that enter the function, the module's own first, until one fails. A mutant of a module's variable
+then those tests run that come by the place, the module's own first, until one fails. A mutant of a module's variable
 is put in place the same way. Where that goes unnoticed, and for all else that acts at import, the module's own tests
 run in a fork that has not imported cfai yet. A mutant that hangs counts as noticed.
 """
@@ -16,6 +16,7 @@ import __future__
 
 import argparse
 import ast
+import gc
 import importlib
 import importlib.util
 import inspect
@@ -27,7 +28,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -80,6 +81,8 @@ class Mutant(NamedTuple):
     line: int
     place: str
     """The function it is in, by its qualified name; nothing if it acts at import."""
+    statement: int
+    """The line on which the innermost statement around it starts."""
     assigns: bool
     """Whether it is in an assignment at the top level of the module."""
     was: str
@@ -124,6 +127,9 @@ def _left_out(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
         yield node.with_changes(body=[cst.Pass()])
 
 
+_STATEMENTS = cst.SimpleStatementLine | cst.BaseCompoundStatement
+
+
 class _Finder(cst.CSTVisitor):
     """Finds the mutations of one statement at the top level of a module."""
 
@@ -131,7 +137,8 @@ class _Finder(cst.CSTVisitor):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[tuple[cst.CSTNode, cst.CSTNode, cst.FunctionDef | None, int]] = []
+        self.found: list[tuple[cst.CSTNode, cst.CSTNode, cst.FunctionDef | None, int, int]] = []
+        self._statements = [0]
         self._function: cst.FunctionDef | None = None
         self._signature = False
 
@@ -151,13 +158,18 @@ class _Finder(cst.CSTVisitor):
             self._signature = True  # defaults are made where the function is
         within = None if self._signature else self._function
         position = self.get_metadata(PositionProvider, node, None)
+        if isinstance(node, _STATEMENTS):
+            self._statements.append(position.start.line if position else 0)
         changes = [new for kind, operator in mutation_operators if isinstance(node, kind) for new in operator(node)]
         changes += [*_turned_round(node), *_left_out(node)]
         line = position.start.line if position else 0
-        self.found += [(node, new, within, line) for new in changes if not _same_codec(node, new)]
+        around = self._statements[-1]
+        self.found += [(node, new, within, line, around) for new in changes if not _same_codec(node, new)]
         return True
 
     def on_leave(self, original_node: cst.CSTNode) -> None:
+        if isinstance(original_node, _STATEMENTS):
+            self._statements.pop()
         if original_node is self._function:
             self._function = None
         elif self._function is not None and original_node is self._function.params:
@@ -182,7 +194,7 @@ def mutants_of(module: str) -> list[Mutant]:
         finder = _Finder()
         finder.metadata = {PositionProvider: positions}
         statement.visit(finder)
-        for node, new, function, line in finder.found:
+        for node, new, function, line, around in finder.found:
             place = ""
             whole: cst.CSTNode = statement
             if function is not None:
@@ -199,7 +211,7 @@ def mutants_of(module: str) -> list[Mutant]:
                 was, now = _difference(before, source)
             assigns = isinstance(statement, cst.SimpleStatementLine)
             line = line or positions[statement].start.line
-            found[source] = Mutant(module, line, place, assigns, was, now, source, start)
+            found[source] = Mutant(module, line, place, around, assigns, was, now, source, start)
     return list(found.values())
 
 
@@ -305,8 +317,13 @@ class _Mutated(SourceFileLoader):
 class _Until:
     """Ends the process at the first failure."""
 
+    def __init__(self, tell: int | None = None) -> None:
+        self._tell = tell
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
+            if self._tell is not None:
+                os.write(self._tell, report.nodeid.encode())
             os._exit(1)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -347,6 +364,9 @@ class Pool:
         self._processes = processes
         self._running: dict[int, Mutant] = {}
         self.outcomes: dict[Mutant, str] = {}
+        self.noticed_by: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        self._told, self.tell = os.pipe()
+        os.set_blocking(self._told, False)
 
     def run(self, mutant: Mutant, work: Callable[[], int], seconds: float) -> None:
         """`work` gives 0 if nothing was noticed. Past `seconds` of its processor's time the process is ended."""
@@ -383,6 +403,9 @@ class Pool:
             self.outcomes[mutant] = "hung"
         else:
             self.outcomes[mutant] = "noticed" if os.WEXITSTATUS(status) else "survived"
+        # Of two that end at once the answers may be taken for one: it only makes for an order that is not the best.
+        with suppress(BlockingIOError):
+            self.noticed_by[mutant.module, mutant.place][os.read(self._told, 65536).decode("utf-8", "replace")] += 1
         if self.outcomes[mutant] == "survived" and mutant.line:
             print(f"survived: {mutant}", flush=True)
 
@@ -408,7 +431,7 @@ def run_at_import(mutants: Sequence[Mutant], pool: Pool) -> None:
 def _unchanged(module: str) -> Mutant:
     """A mutant that is none."""
     tree = cst.parse_module(Path(f"cfai/{module}.py").read_text())
-    return Mutant(module, 0, "", False, "", "", tree.code_for_node(tree.body[0]), 0)
+    return Mutant(module, 0, "", 0, False, "", "", tree.code_for_node(tree.body[0]), 0)
 
 
 class InFunctions:
@@ -436,22 +459,22 @@ class InFunctions:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         if session.testsfailed:
             raise pytest.UsageError("the tests cannot be collected")
-        entered: dict[tuple[str, str], list[pytest.Item]] = defaultdict(list)
+        ran: dict[tuple[str, int], list[pytest.Item]] = defaultdict(list)
         with _watching({(mutant.module, mutant.place) for mutant in self._mutants if mutant.place}) as seen:
             for item, following in zip(session.items, [*session.items[1:], None], strict=True):
                 seen.clear()
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-                for place in seen:
-                    entered[place].append(item)
+                for statement in seen:
+                    ran[statement].append(item)
         if self._failed:
             raise pytest.UsageError(f"tests fail before anything was broken: {', '.join(self._failed)}")
         seconds = self._seconds.copy()
         print(f"{len(session.items)} tests pass in {sum(seconds.values()):.0f} s", flush=True)
-        self._until = _Until()
+        self._until = _Until(self._pool.tell)
+        gc.freeze()  # spares each fork a copy of what a collection would touch
         for mutant in self._mutants:
-            items = self._chosen(
-                mutant, entered[mutant.module, mutant.place] if mutant.place else session.items, seconds
-            )
+            found = ran[mutant.module, mutant.statement] if mutant.place else session.items
+            items = self._chosen(mutant, found, seconds)
 
             def work(mutant: Mutant = mutant, items: list[pytest.Item] = items) -> int:
                 put_in_place(mutant)
@@ -465,7 +488,9 @@ class InFunctions:
 
     def _chosen(self, mutant: Mutant, items: list[pytest.Item], seconds: Counter[str]) -> list[pytest.Item]:
         own, others = list[pytest.Item](), list[pytest.Item]()
-        for item in sorted(items, key=lambda item: seconds[item.nodeid]):
+        # What noticed others in the same place comes first.
+        known = self._pool.noticed_by[mutant.module, mutant.place]
+        for item in sorted(items, key=lambda item: (-known[item.nodeid], seconds[item.nodeid])):
             (own if item.nodeid.partition("::")[0] in MODULES[mutant.module] else others).append(item)
         left = LONGEST
         for item in others:
@@ -504,20 +529,14 @@ def _run(items: list[pytest.Item]) -> None:
 
 
 @contextmanager
-def _watching(places: set[tuple[str, str]]) -> Iterator[set[tuple[str, str]]]:
-    """Has these functions tell when they are entered."""
-    seen: set[tuple[str, str]] = set()
+def _watching(places: set[tuple[str, str]]) -> Iterator[set[tuple[str, int]]]:
+    """Has these functions tell which of their statements run: the modules, and the lines on which those start."""
+    seen: set[tuple[str, int]] = set()
     codes: dict[FunctionType, CodeType] = {}
     for module in {module for module, _ in places}:
-        tree = ast.parse(Path(f"cfai/{module}.py").read_text())
-        for statement in tree.body:
-            owner = f"{statement.name}." if isinstance(statement, ast.ClassDef) else ""
-            for function in statement.body if isinstance(statement, ast.ClassDef) else [statement]:
-                if isinstance(function, ast.FunctionDef):
-                    tell = f"_entered({(module, owner + function.name)!r})"
-                    function.body.insert(0, ast.parse(tell).body[0])
-        importlib.import_module(f"cfai.{module}")._entered = seen.add
-        code = compile(tree, f"cfai/{module}.py", "exec", dont_inherit=True)
+        tree = _Telling(module).visit(ast.parse(Path(f"cfai/{module}.py").read_text()))
+        code = compile(ast.fix_missing_locations(tree), f"cfai/{module}.py", "exec", dont_inherit=True)
+        vars(importlib.import_module(f"cfai.{module}"))["_tell"] = seen.add
         for place in [place for owner, place in places if owner == module]:
             function = function_of(module, place)
             codes[function] = function.__code__
@@ -527,6 +546,32 @@ def _watching(places: set[tuple[str, str]]) -> Iterator[set[tuple[str, str]]]:
     finally:
         for function, code in codes.items():
             function.__code__ = code
+
+
+class _Telling(ast.NodeTransformer):
+    """Puts a call before every statement of a function."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def visit_Module(self, node: ast.Module) -> ast.AST:
+        for statement in node.body:
+            for function in statement.body if isinstance(statement, ast.ClassDef) else [statement]:
+                if isinstance(function, ast.FunctionDef):
+                    self.generic_visit(function)
+        return node
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        for field in ("body", "orelse", "finalbody"):
+            statements = getattr(node, field, None)
+            if isinstance(statements, list):
+                setattr(node, field, [new for old in statements for new in (self._told(old), self.generic_visit(old))])
+        for handler in getattr(node, "handlers", []):
+            self.generic_visit(handler)
+        return node
+
+    def _told(self, statement: ast.stmt) -> ast.stmt:
+        return ast.parse(f"_tell({(self._module, statement.lineno)!r})").body[0]
 
 
 def report(outcomes: dict[Mutant, str]) -> float:

@@ -331,7 +331,8 @@ class TokenDecoder:
             number,
             text=text,
             reasoning=self._reasoning(part, data, (*path, key)),
-            tool_calls=part.get("tool_calls"),
+            # One call under a name of its own is the older form, which finishes with `function_call`.
+            tool_calls=part.get("tool_calls") or [part.get("function_call")],
             finish_reason=choice.get("finish_reason"),
         )
 

@@ -179,6 +179,7 @@ EXPECTED: dict[str, Says] = {
     ),
     "chat-finish": Says(["a", "b", "c", "d", "e"], finish="length"),
     "chat-finish-at-top": Says(["a", "b"], finish="length"),
+    "chat-function-call": Says(tool_calls=[ToolCall("get_weather", '{"city":"Paris"}')], finish="function_call"),
     "chat-tool-calls-at-top": Says(tool_calls=[ToolCall("f", "{}", "a")], finish="tool_calls"),
     "chat-two-answers-without-end": Says(["a", "b"], finish="stop"),
     "chat-two-answers": Says(["a", "b", "c"], finish="stop", usage=(4, 6, 10)),
@@ -549,6 +550,46 @@ def test_the_first_chunk_and_the_last_payload_are_kept() -> None:
     assert (payload["status"], len(payload["output"])) == ("completed", 2)
 
 
+@pytest.mark.parametrize(
+    ("details", "reason"),
+    [
+        ({}, "length"),
+        (None, "length"),
+        ("x", "length"),
+        ({"reason": None}, "length"),
+        ({"reason": "max_output_tokens"}, "length"),
+        ({"reason": "content_filter"}, "content_filter"),
+        ({"reason": 5}, "5"),
+    ],
+)
+def test_an_incomplete_answer_says_why(details: Any, reason: str) -> None:
+    payload: dict[str, Any] = {
+        "object": "response",
+        "status": "incomplete",
+        "incomplete_details": details,
+        "output": [],
+    }
+    for body in (event(payload), event({"type": "response.incomplete", "response": payload})):
+        came = play([body])
+        assert (came.decoder.finish_reason, came.error) == (reason, None)
+
+
+@pytest.mark.parametrize("output", ["null", "[]", "[null, {}]", '[{"content": null}]', '"x"', '[{"content": "x"}]'])
+def test_an_answer_that_completed_is_whole_whatever_it_says(output: str) -> None:
+    came = play([b'data: {"type":"response.completed","response":{"output":' + output.encode() + b"}}\n\n"])
+    assert (came.decoder.text, came.decoder.tool_calls_of(0), came.error) == (
+        "x" * ('"content": "x"' in output),
+        [],
+        None,
+    )
+
+
+@pytest.mark.parametrize("payload", ["null", '"x"', "[]", "{}"])
+def test_an_answer_that_completed_without_saying_anything_is_empty(payload: str) -> None:
+    came = play([b'data: {"type":"response.completed","response":' + payload.encode() + b"}\n\n"])
+    assert (came.decoder.text, came.decoder.tool_calls_of(0), came.error) == ("", [], None)
+
+
 # The end.
 
 
@@ -878,6 +919,18 @@ def test_any_json_raises_nothing_but_stream_errors(events: list[Any]) -> None:
     assert play([commented(b"".join(map(event, events))), b"data: [DONE]\n\n"]).told() == came.told()
 
 
+def _choice(**more: Any) -> dict[str, Any]:
+    """The choice of the plainest chunk, with something else in it."""
+    return {"index": 0, "delta": {"content": "a"}, "finish_reason": None, **more}
+
+
+_DELTAS: list[dict[str, Any]] = [
+    *({"reasoning": "b"}, {"role": "assistant"}, {"tool_calls": [{"name": "f"}]}, {"content": None}, {"content": 5}),
+]
+_CHOICES: list[dict[str, Any]] = [
+    *({"index": 1}, {"index": None}, {"finish_reason": "stop"}, {"finish_reason": 0}),
+    *({"delta": None}, {"delta": {}}, {"text": "b"}),
+]
 _EXTRAS: list[dict[str, Any]] = [
     *({"response": value} for value in ("", "a", None, 0)),
     *({"finish_reason": value} for value in ("", None, "stop", "error")),
@@ -890,33 +943,13 @@ _EXTRAS: list[dict[str, Any]] = [
     *({"object": value} for value in ("error", "chat.completion.chunk", "response")),
     *({"reasoning_content": "b"}, {"internalCode": 1}, {"result": None}, {"metrics": {"input_tokens": 1}}, {"p": "ab"}),
     *({"choices": []}, {"choices": None}, {"message": "x"}),
-    *(
-        {"choices": [{"index": 0, "delta": {"content": "a", **more}, "finish_reason": None}]}
-        for more in (
-            {"reasoning": "b"},
-            {"role": "assistant"},
-            {"tool_calls": [{"name": "f"}]},
-            {"content": None},
-            {"content": 5},
-        )
-    ),
-    *(
-        {"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": None, **more}]}
-        for more in (
-            {"index": 1},
-            {"index": None},
-            {"finish_reason": "stop"},
-            {"finish_reason": 0},
-            {"delta": None},
-            {"delta": {}},
-            {"text": "b"},
-        )
-    ),
-    {"choices": 2 * [{"index": 0, "delta": {"content": "a"}, "finish_reason": None}]},
+    *({"choices": [_choice(delta={"content": "a", **more})]} for more in _DELTAS),
+    *({"choices": [_choice(**more)]} for more in _CHOICES),
+    {"choices": [_choice(), _choice()]},
 ]
 _PLAIN: list[dict[str, Any]] = [
-    {"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": None}]},
-    {"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": ""}]},
+    {"choices": [_choice()]},
+    {"choices": [_choice(delta={"content": ""}, finish_reason="")]},
     {"response": "a"},
     {"response": "a", "tool_calls": []},
     {"response": ""},

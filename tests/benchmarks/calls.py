@@ -27,7 +27,9 @@ def small(report: Report, server: str, rounds: int, times: int = 100) -> None:
         report.table(title, "µs a call", values, *targets, baseline="floor, native")
 
 
-def limits(report: Report, server: str, rounds: int, times: int = 100) -> None:
+def limits(
+    report: Report, server: str, rounds: int, times: int = 100, kilobytes: tuple[int, ...] = (64, 256, 1024)
+) -> None:
     """The check of a prompt of 4 KB beside the call that follows, and of longer ones by the KB."""
     with opened(server, "whole", 1, is_async=False) as clients:
         runs = {"the call": _calls("cfai, native", clients["cfai, native"][1], times)}
@@ -35,8 +37,8 @@ def limits(report: Report, server: str, rounds: int, times: int = 100) -> None:
         values = in_turns(runs, rounds)
     targets = [Target("to the call", f"check, {name}", 0.05, "the call") for name in _MODELS]
     report.table("CPU, limits of a prompt of 4 KB", "µs", values, *targets[:-1], baseline="the call")
-    long = {f"{size} KB": _checks(_SMALL_WINDOW, size, 4, per=size) for size in (64, 256, 1024)}
-    linear = Target("linear", "1024 KB", 1.3, "64 KB")
+    long = {f"{size} KB": _checks(_SMALL_WINDOW, size, 4, per=size) for size in kilobytes}
+    linear = Target("linear", f"{kilobytes[-1]} KB", 1.3, f"{kilobytes[0]} KB")
     report.table(f"CPU, limits of long prompts, {_SMALL_WINDOW}", "µs a KB", in_turns(long, rounds), linear)
 
 

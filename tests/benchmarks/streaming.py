@@ -34,9 +34,11 @@ def opened(server: str, how: str, count: int, *, is_async: bool) -> Generator[di
             for name, kind in (ASYNC if is_async else SYNC).items()
             for dialect in (("chat",) if name == "openai" else ("native", "chat"))
         }
-        yield {name: (plain(client.stream), plain(client.call)) for name, client in clients.items()}
-        for client in clients.values():
-            plain(client.close)()
+        try:
+            yield {name: (plain(client.stream), plain(client.call)) for name, client in clients.items()}
+        finally:
+            for client in clients.values():
+                plain(client.close)()
 
 
 def against(limits: dict[str, float]) -> list[Target]:

@@ -107,7 +107,7 @@ def test_each_table_has_a_figure_for_every_target(server: str, capsys: pytest.Ca
     streaming.paced(report, server, 1, count=3)
     streaming.first_token(report, server, 1, times=1)
     calls.small(report, server, 1, times=1)
-    calls.limits(report, server, 1, times=1)
+    calls.limits(report, server, 1, times=1, kilobytes=(1, 2))
     growth.one_event(report, server, 1, megabytes=1)
     growth.many_tokens(report, server, 1, count=1000)
     printed = capsys.readouterr().out
