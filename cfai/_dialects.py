@@ -295,7 +295,7 @@ class TokenDecoder:
 
     def _merge_native(self, tokens: list[Token], event: dict[str, Any], data: bytes, path: tuple[Any, ...]) -> None:
         """What stands at the top level of an event: all of it, or beside the choices of a dual one."""
-        beside = tokens[0] if tokens else None
+        beside = next((token for token in tokens if token.choice == 0), None)
         token = self._token(
             event,
             0,
@@ -378,9 +378,11 @@ class TokenDecoder:
         """`reasoning_content`, else `reasoning`: the field was renamed between models, and both are about."""
         for key in ("reasoning_content", "reasoning"):
             value = part.get(key)
+            place = (*path, key)
             if isinstance(value, dict):
                 value = cast("dict[str, Any]", value).get("text")
-            if text := self._words(value, data, (*path, key)):
+                place = (*place, "text")
+            if text := self._words(value, data, place):
                 return text
         return ""
 
@@ -422,7 +424,7 @@ class TokenDecoder:
         self.payload = payload
         self._tally.add(payload.get("usage"))
         text, reasoning, calls = _read_output(payload)
-        reason = _response_finish(payload, bool(calls))
+        reason = _response_finish(payload, bool(calls or self._calls))
         return self._token(
             event or payload,
             0,
