@@ -44,7 +44,7 @@ MODULES = {
     "_sse": ["tests/test_sse.py"],
     "_dialects": ["tests/test_dialects.py", "tests/test_pieces.py"],
     "_pieces": ["tests/test_pieces.py", "tests/test_dialects.py"],
-    "_errors": ["tests/test_errors.py"],
+    "_errors": ["tests/test_errors.py", "tests/test_more_errors.py"],
     "_retry": ["tests/test_retry.py"],
     "_limits": ["tests/test_limits.py", "tests/test_limits_on_the_wire.py"],
 }
@@ -58,7 +58,7 @@ EXAMPLES = 50
 
 _CLOCKS = {"process_time", "perf_counter", "thread_time"}
 
-LONGEST = 15.0
+LONGEST = 3.0
 """Seconds of tests that one mutant may take after the tests of its own module: the slowest are left out."""
 
 ARGUMENTS = ["-p", "no:terminal", "-p", "no:logging", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
@@ -419,7 +419,7 @@ def run_at_import(mutants: Sequence[Mutant], pool: Pool) -> None:
 
         def work(mutant: Mutant = mutant) -> int:
             sys.meta_path.insert(0, _Mutated(mutant))  # type: ignore[arg-type]
-            return int(pytest.main([*ARGUMENTS, "-x", *MODULES[mutant.module][:1]], plugins=[_Until()]))
+            return int(pytest.main([*ARGUMENTS, "-x", *MODULES[mutant.module]], plugins=[_Until()]))
 
         pool.run(mutant, work, LONGEST)
     pool.finish()
@@ -492,7 +492,7 @@ class InFunctions:
         known = self._pool.noticed_by[mutant.module, mutant.place]
         for item in sorted(items, key=lambda item: (-known[item.nodeid], seconds[item.nodeid])):
             (own if item.nodeid.partition("::")[0] in MODULES[mutant.module] else others).append(item)
-        left = LONGEST
+        left = LONGEST if mutant.place else 0
         for item in others:
             left -= seconds[item.nodeid]
             if left > 0:

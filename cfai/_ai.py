@@ -17,7 +17,7 @@ from cfai._account import Account, GatewayTransport, Secret, account_from, check
 from cfai._call import AskAgain, Call, LimitMode
 from cfai._clients import Clients
 from cfai._errors import ConfigurationError, InferenceUpstreamError
-from cfai._http import Plan, Timeout, aread, asend, read, send
+from cfai._http import Plan, Timeout, aread, asend, headers_of, read, send
 from cfai._overloads import typed_arun, typed_run
 from cfai._request import GatewayOptions, Options, checked_headers
 from cfai._retry import Retry
@@ -224,15 +224,16 @@ class Ai:
     def _run(self, call: Call) -> Any:
         with self._remembering():
             response = send(self._clients, call.request, call.plan)
-            meta = self._remember(call.meta(response))
+            headers = headers_of(response)
+            meta = self._remember(call.meta(response.status_code, headers))
             if call.plan.raw and call.wants_stream:
                 return response
-            if not call.plan.raw and call.is_streamed(response):
+            if not call.plan.raw and call.is_streamed(headers):
                 return start(call.source(response, meta), call.decoder(meta))
             content = read(response, call.request, call.plan)
             if call.plan.raw:
                 return response
-            output = call.output(response, content, meta)
+            output = call.output(response, headers, content, meta)
         if isinstance(output, AskAgain):
             return self._run(call.unstreamed())
         return start(output, call.decoder(meta)) if isinstance(output, Source) else output
@@ -240,15 +241,16 @@ class Ai:
     async def _arun(self, call: Call) -> Any:
         with self._remembering():
             response = await asend(self._clients, call.request, call.plan)
-            meta = self._remember(call.meta(response))
+            headers = headers_of(response)
+            meta = self._remember(call.meta(response.status_code, headers))
             if call.plan.raw and call.wants_stream:
                 return response
-            if not call.plan.raw and call.is_streamed(response):
+            if not call.plan.raw and call.is_streamed(headers):
                 return await astart(call.source(response, meta), call.decoder(meta))
             content = await aread(response, call.request, call.plan)
             if call.plan.raw:
                 return response
-            output = call.output(response, content, meta)
+            output = call.output(response, headers, content, meta)
         if isinstance(output, AskAgain):
             return await self._arun(call.unstreamed())
         return await astart(output, call.decoder(meta)) if isinstance(output, Source) else output

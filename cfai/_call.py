@@ -12,8 +12,8 @@ import httpx
 from cfai import _limits, models, types
 from cfai._account import Account
 from cfai._dialects import TokenDecoder
-from cfai._errors import InvalidResponseError
-from cfai._http import Plan, lowered
+from cfai._errors import InvalidResponseError, redacted_headers
+from cfai._http import Plan
 from cfai._request import Options, Request, build, model_path, plain
 from cfai._response import (
     as_events,
@@ -70,14 +70,14 @@ class Call(NamedTuple):
         request = build(self.account, self.request.model, inputs, self.options)
         return self._replace(request=request, plan=self.plan._replace(retry=retry), inputs=inputs)
 
-    def meta(self, response: httpx.Response) -> Meta:
+    def meta(self, status: int, headers: Mapping[str, str]) -> Meta:
         """What the headers of the answer say."""
         elapsed = time.monotonic() - self.plan.started
-        return meta_from(response.headers, response.status_code, self.request.model, elapsed)
+        return meta_from(headers, status, self.request.model, elapsed)
 
-    def is_streamed(self, response: httpx.Response) -> bool:
+    def is_streamed(self, headers: Mapping[str, str]) -> bool:
         """Whether the body is to be iterated rather than read."""
-        kind = kind_of(response.headers.get("content-type", ""))
+        kind = kind_of(headers.get("content-type", ""))
         return kind == "events" or (kind == "text" and self.wants_stream)
 
     def source(self, response: httpx.Response, meta: Meta, body: bytes | None = None) -> Source:
@@ -87,13 +87,14 @@ class Call(NamedTuple):
     def decoder(self, meta: Meta) -> TokenDecoder:
         return TokenDecoder(self.request.model, meta.request_id, self.request.secrets())
 
-    def output(self, response: httpx.Response, content: bytes, meta: Meta) -> AnyOutput | Source | AskAgain:
+    def output(
+        self, response: httpx.Response, headers: Mapping[str, str], content: bytes, meta: Meta
+    ) -> AnyOutput | Source | AskAgain:
         """What a body that was read whole comes to. Raises the error that it reports."""
-        content_type = response.headers.get("content-type", "")
+        content_type = headers.get("content-type", "")
         kind = kind_of(content_type)
         if kind == "text" and holds_events(content):
             return self.source(response, meta, as_events(content, content_type))
-        headers = lowered(response.headers, self.request)
         if not self.wants_stream or kind == "binary":
             output = output_from(content, content_type, meta, headers, self.request.secrets())
             if isinstance(output, types.TextOutput):
@@ -106,7 +107,7 @@ class Call(NamedTuple):
                 f"{meta.model} does not stream, and answered with an empty result: call it without stream",
                 status_code=meta.status_code,
                 request_id=meta.request_id,
-                headers=headers,
+                headers=redacted_headers(headers, self.request.secrets()),
                 model=meta.model,
             )
         # Read for the error that it may report: as one event of a stream it would be an error of the stream.

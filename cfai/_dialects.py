@@ -80,7 +80,7 @@ class TokenDecoder:
 
     def feed(self, block: bytes) -> Token | list[Token] | None:
         """What one block of the stream says: a token, several (`n > 1`), or nothing."""
-        if block[:6] == b"data: " and b"\n" not in block:
+        if block[:6] == b"data: " and 10 not in block:
             data = block[6:]
         else:
             return self._feed_fields(block)
@@ -90,43 +90,67 @@ class TokenDecoder:
             event: Any = from_json(data)
         except ValueError:
             return self._feed_odd(data)
-        # The two events that nearly every stream consists of go straight through; measured, this halves their cost.
+        # The events that streams mostly consist of go straight through; measured, this saves up to three quarters.
         if event.__class__ is dict:
             event.pop("p", None)
             text = event.get("response")
             if text.__class__ is str:
-                if len(event) == 1 or (len(event) == 2 and event.get("tool_calls") == []):
+                if len(event) == 1 or self._is_plain(event, text):
                     if text:
                         self._texts[0].append(text)
                     self.native = self.native or text != "" or self.chat is None
                     return Token(text, event)
-            elif self.chat is not None and "response" not in event:
+            elif self.chat is not None:
                 token = self._plain_chunk(event)
                 if token is not None:
                     return token
         return self.feed_object(event, data)
 
+    def _is_plain(self, event: dict[str, Any], text: str) -> bool:
+        """Whether a native event has nothing beside its text but usage, and an empty list of tool calls."""
+        usage = event.get("usage")
+        if len(event) != 1 + (usage.__class__ is dict) + (event.get("tool_calls") == []):
+            return False
+        if usage:
+            if not text:
+                return False  # perhaps only a trailer
+            self._tally.add(usage)
+        return True
+
     def _plain_chunk(self, event: dict[str, Any]) -> Token | None:
-        """The token of a chunk that has nothing but text, and usage; `None` sends the chunk the long way."""
+        """The token of a chunk that has nothing but text, reasoning and usage; `None` sends the chunk the long way."""
         choices: Any = event.get("choices")
         if choices.__class__ is not list or len(choices) != 1:
             return None
-        if not event.keys() <= _CHUNK or event.get("object") == "error":
+        if not _CHUNK.issuperset(event) or event.get("object") == "error":
             return None
-        try:
-            choice = choices[0]
-            delta = choice["delta"]
-            text = delta["content"]
-            if text.__class__ is not str or len(delta) != 1 or choice["index"] != 0 or choice["finish_reason"]:
+        choice = choices[0]
+        delta: Any = choice.get("delta") if choice.__class__ is dict else None
+        if delta.__class__ is not dict or choice.get("index") or choice.get("finish_reason"):
+            return None
+        text = delta.get("content")
+        thought = ""
+        if text is None or len(delta) != 1:
+            # Reasoning; or the habit of some engines to send every field every time, most of them null.
+            if not delta or delta.get("tool_calls") or delta.get("function_call"):
                 return None
-        except (KeyError, TypeError):
+            thought = delta.get("reasoning_content")
+            if thought is None or thought == "":
+                thought = delta.get("reasoning")
+            if thought is None:
+                thought = ""
+            if text is None:
+                text = ""
+        if text.__class__ is not str or thought.__class__ is not str:
             return None
         usage = event.get("usage")
         if usage:
             self._tally.add(usage)
         if text:
             self._texts[0].append(text)
-        return Token(text, event)
+        if thought:
+            self._reasonings.setdefault(0, []).append(thought)
+        return Token(text, event, thought)
 
     def finish(self, rest: bytes) -> list[Token]:
         """The tokens in what no blank line ended, and half a character that never got its other half."""
@@ -299,7 +323,7 @@ class TokenDecoder:
         token = self._token(
             event,
             0,
-            text=self._words(event.get("response", _loose_text(event)), data, path),
+            text=self._words(event["response"] if "response" in event else _loose_text(event), data, path),
             reasoning=self._reasoning(event, data, path[:-1]) if not (beside and beside.reasoning) else "",
             tool_calls=event.get("tool_calls") if not (beside and beside.tool_calls) else None,
             finish_reason=event.get("finish_reason") if not (beside and beside.finish_reason) else None,
@@ -367,6 +391,8 @@ class TokenDecoder:
 
     def _words(self, value: Any, data: bytes, path: tuple[Any, ...]) -> str:
         """The text that stands at `path` of the event, with the digits of a number as they were written."""
+        if value.__class__ is str or value is None:
+            return value or ""
         if isinstance(value, int | float) and not isinstance(value, bool):
             value = literals(data)
             for step in path:
@@ -376,6 +402,8 @@ class TokenDecoder:
 
     def _reasoning(self, part: dict[str, Any], data: bytes, path: tuple[Any, ...]) -> str:
         """`reasoning_content`, else `reasoning`: the field was renamed between models, and both are about."""
+        if "reasoning_content" not in part and "reasoning" not in part:
+            return ""
         for key in ("reasoning_content", "reasoning"):
             value = part.get(key)
             place = (*path, key)

@@ -32,7 +32,7 @@ CfaiError
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from html import unescape
@@ -327,16 +327,25 @@ _LONGEST = 500
 
 
 def error_from(
-    status: int, headers: Mapping[str, str], content: bytes, *, model: str | None = None, now: float = 0.0
+    status: int,
+    headers: Mapping[str, str],
+    content: bytes,
+    *,
+    model: str | None = None,
+    now: float = 0.0,
+    secrets: Sequence[str] = (),
 ) -> InferenceUpstreamError:
     """The error that an answer stands for. `headers` has its names in lower case; `now` is the time of day, in seconds.
+
+    Credentials among `secrets` that the answer echoes are taken out of it.
 
     >>> body = b'{"errors":[{"code":5007,"message":"No such model: @cf/meta/lama-3.3-70b-instruct"}],"success":false}'
     >>> error = error_from(400, {}, body, model="@cf/meta/lama-3.3-70b-instruct-fp8-fast")
     >>> type(error).__name__, error.code, "@cf/meta/llama-3.3-70b-instruct-fp8-fast" in str(error)
     ('NotFoundError', 5007, True)
     """
-    body = parsed(content)
+    body = parsed(redacted(content, secrets))
+    headers = redacted_headers(headers, secrets)
     problem = problem_in(body)
     known = _known(status, problem)
     retry_after = seconds_to_wait(headers, now)
@@ -394,6 +403,11 @@ def redacted(content: bytes, secrets: Iterable[str]) -> bytes:
         if len(secret) >= _SHORTEST_SECRET:
             content = content.replace(secret.encode(), b"[removed]")
     return content
+
+
+def redacted_headers(headers: Mapping[str, str], secrets: Sequence[str]) -> dict[str, str]:
+    """`headers` without the credentials that a server or proxy echoed."""
+    return {name: redacted(value.encode(), secrets).decode() for name, value in headers.items()}
 
 
 def hide(error: StreamError, secrets: Iterable[str]) -> None:

@@ -107,7 +107,7 @@ class Tally:
             return
         if _prompt(report):
             self._prompt_seen = True
-        elif not any(report.get(key) for key in _COUNTS):
+        elif not (_written(report) or report.get("total_tokens") or report.get("neurons")):
             return
         self._last = report
         _add(self._sum, report)
@@ -117,20 +117,20 @@ class Tally:
         return self._sum if self._prompt_seen and not _prompt(self._last) else self._last
 
 
-_COUNTS = ("completion_tokens", "output_tokens", "total_tokens", "neurons")
-
-
 def _prompt(report: dict[str, Any]) -> Any:
     return report.get("prompt_tokens") or report.get("input_tokens")
+
+
+def _written(report: dict[str, Any]) -> Any:
+    return report.get("completion_tokens") or report.get("output_tokens")
 
 
 def _add(total: dict[str, Any], report: dict[str, Any]) -> None:
     for key, value in report.items():
         if value.__class__ is int or value.__class__ is float:
-            before = total.get(key)
             try:
-                total[key] = value + before if isinstance(before, int | float) else value
-            except OverflowError:  # an integer of three hundred digits beside a float
+                total[key] = value + total.get(key, 0)
+            except (OverflowError, TypeError):  # an integer of three hundred digits beside a float, or no number before
                 total[key] = value
         elif value.__class__ is dict:
             inner = total.get(key)

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import isfinite
 from typing import Any, Literal, NamedTuple, TypedDict, cast
 from urllib.parse import quote, urlencode
@@ -156,6 +157,11 @@ def model_path(model: str) -> str:
     """
     if not isinstance(model, str) or not model:  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without types
         raise ConfigurationError(f"a model name is a text such as '@cf/zai-org/glm-4.7-flash', not {model!r}")
+    return _path(model)
+
+
+@lru_cache(maxsize=256)
+def _path(model: str) -> str:
     if re.search(_CONTROL, model):
         raise ConfigurationError(f"{model!r} is no model name: it has a control character")
     segments = model.split("/")
@@ -207,6 +213,8 @@ def _headers(account: Account, options: Options, gateway: Mapping[str, Any], str
 
 
 def _query(options: Options) -> str:
+    if not options.queue_request and not options.tags:
+        return ""
     query: dict[str, str] = {}
     if options.queue_request:
         query["queueRequest"] = "true"
@@ -262,6 +270,8 @@ def _gateway(gateway: str | GatewayOptions | None) -> dict[str, Any]:
 
 def _gateway_headers(gateway: Mapping[str, Any]) -> dict[str, str]:
     headers: dict[str, str] = {}
+    if not gateway:
+        return headers
     for key, header in _GATEWAY_HEADERS.items():
         value = gateway.get(key)
         if value is None:

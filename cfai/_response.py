@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,7 +10,7 @@ from pydantic_core import ValidationError
 
 from cfai import models, types
 from cfai._dialects import ENVELOPE, TokenDecoder
-from cfai._errors import InvalidResponseError, error_from, is_error, redacted
+from cfai._errors import InvalidResponseError, error_from, is_error, redacted, redacted_headers
 from cfai._json import loads
 from cfai.types import Meta, Usage
 
@@ -63,7 +63,7 @@ def as_events(content: bytes, content_type: str) -> bytes:
 
 
 def output_from(
-    content: bytes, content_type: str, meta: Meta, headers: Mapping[str, str], secrets: Iterable[str] = ()
+    content: bytes, content_type: str, meta: Meta, headers: Mapping[str, str], secrets: Sequence[str] = ()
 ) -> AnyOutput:
     """The output that a whole body stands for. Raises what the body reports, or `InvalidResponseError`."""
     kind = kind_of(content_type)
@@ -73,10 +73,10 @@ def output_from(
         body = loads(content)
     except ValueError:
         if kind == "json":
-            raise _unreadable(redacted(content, secrets), meta, headers) from None
+            raise _unreadable(redacted(content, secrets), meta, redacted_headers(headers, secrets)) from None
         return types.Binary.of(content, content_type, meta)
     if is_error(body):
-        raise error_from(meta.status_code, headers, redacted(content, secrets), model=meta.model)
+        raise error_from(meta.status_code, headers, content, model=meta.model, secrets=secrets)
     return _output(body, content, meta)
 
 

@@ -22,7 +22,7 @@ LARGEST_EVENT = 32 * 1024 * 1024
 class Blocks:
     """Cuts bytes into blocks, with every line end turned into LF. Linear in the bytes, however they are cut."""
 
-    __slots__ = ("_after_cr", "_largest", "_over", "_parts", "_size", "_start")
+    __slots__ = ("_after_cr", "_largest", "_over", "_parts", "_size", "_start", "between")
 
     def __init__(self, largest: int = LARGEST_EVENT) -> None:
         self._parts: list[bytes] = []
@@ -31,9 +31,16 @@ class Blocks:
         self._start: bytes | None = b""
         self._largest = largest
         self._over = False
+        self.between = False
+        """Whether the blocks given out are all there was so far, so that the next byte begins one."""
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The blocks that `chunk` completes. Raises `StreamError` once an event is larger than the bound."""
+        if self.between:
+            # Nearly every chunk is one block of one line. Bytes look for a number five times as fast as for bytes.
+            block = chunk[:-2]
+            if 10 not in block and chunk[-2:] == b"\n\n" and 13 not in block and len(block) <= self._largest:
+                return [block]
         if self._over:
             raise self._too_large()
         if self._start is not None:
@@ -42,7 +49,7 @@ class Blocks:
             # The CR has already ended its line; an LF right behind it belongs to it.
             chunk = chunk.removeprefix(b"\n")
             self._after_cr = False
-        if b"\r" in chunk:
+        if 13 in chunk:
             self._after_cr = chunk.endswith(b"\r")
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if not chunk:
@@ -51,7 +58,7 @@ class Blocks:
         if parts:
             parts.append(chunk)
             self._size += len(chunk)
-            if b"\n\n" not in chunk and not (chunk[:1] == b"\n" and parts[-2][-1:] == b"\n"):
+            if 10 not in chunk or (b"\n\n" not in chunk and not (chunk[:1] == b"\n" and parts[-2][-1:] == b"\n")):
                 return self._wait()
             chunk = b"".join(parts)
             parts.clear()
@@ -60,6 +67,7 @@ class Blocks:
         if rest:
             parts.append(rest)
         self._size = len(rest)
+        self.between = not rest and not self._after_cr
         return blocks if len(chunk) <= self._largest else self._within(blocks)
 
     def rest(self) -> bytes:
@@ -78,6 +86,7 @@ class Blocks:
         for position, block in enumerate(blocks):
             if len(block) > self._largest:
                 self._over = True
+                self.between = False
                 if position == 0:
                     raise self._too_large()
                 return blocks[:position]

@@ -243,7 +243,7 @@ def _read(source: Source, decoder: TokenDecoder) -> Generator[Any]:
                         yield from item
                     else:
                         yield item
-            if feeder.done or (chunk.endswith(_DONE_ENDS) and feeder.ends_with(blocks.rest())):
+            if feeder.done or (not blocks.between and chunk.endswith(_DONE_ENDS) and feeder.ends_with(blocks.rest())):
                 break
         for item in feeder.finish(blocks.rest()):
             yield item
@@ -283,7 +283,7 @@ async def _aread(source: Source, decoder: TokenDecoder) -> AsyncGenerator[Any]:
                             yield each
                     else:
                         yield item
-            if feeder.done or (chunk.endswith(_DONE_ENDS) and feeder.ends_with(blocks.rest())):
+            if feeder.done or (not blocks.between and chunk.endswith(_DONE_ENDS) and feeder.ends_with(blocks.rest())):
                 break
         for item in feeder.finish(blocks.rest()):
             yield item

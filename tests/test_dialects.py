@@ -236,7 +236,7 @@ EXPECTED: dict[str, Says] = {
     "error-object": Says(["Hel", "lo"], fails=Fails("invalid_prompt: bad prompt", "Hello", "invalid_prompt")),
     "error-flat": Says(["Hel", "lo"], fails=Fails("The server had an error", "Hello", "server_error")),
     "error-object-kind": Says(["Hel", "lo"], fails=Fails("503: The model is overloaded", "Hello", 503)),
-    "error-typed": Says(["Hel", "lo"], fails=Fails("Overloaded", "Hello")),
+    "error-typed": Says(["Hel", "lo"], fails=Fails("inside the stream: Overloaded", "Hello")),
     "error-event": Says(["Hel", "lo"], fails=Fails("3040: Capacity temporarily exceeded", "Hello", 3040)),
     "error-event-text": Says(["Hel", "lo"], fails=Fails("upstream went away", "Hello")),
     "error-first": Says(fails=Fails("3040: busy", "", 3040)),
@@ -247,7 +247,7 @@ EXPECTED: dict[str, Says] = {
     ),
     "error-gateway": Says(["Hel", "lo"], fails=Fails("7000: No route", "Hello", 7000)),
     "error-beside-text": Says(["Hel"], fails=Fails("out of memory", "Hel")),
-    "error-finish": Says(["Hel", "lo"], finish="error", fails=Fails("stopped with an error", "Hello")),
+    "error-finish": Says(["Hel", "lo"], finish="error", fails=Fails("stopped with an error: no reason given", "Hello")),
     "error-finish-native": Says(["Hel", "lo"], finish="error", fails=Fails("stopped with an error", "Hello")),
     "error-finish-dual": Says(["Hel", "lo"], finish="error", fails=Fails("stopped with an error", "Hello")),
     "error-responses": Says(["Hello"], fails=Fails("The model failed", "Hello", "server_error")),
@@ -273,6 +273,7 @@ EXPECTED: dict[str, Says] = {
     "whole-completion-number": Says(["0.10"], finish="stop"),
     "whole-responses": Says(["Hello"], "Hm", [ToolCall("f", '{"a":1}', "call_1")], "tool_calls", (8, 6, 14)),
     "whole-responses-enveloped": Says(["Hello"], "Hm", [ToolCall("f", '{"a":1}', "call_1")], "tool_calls", (8, 6, 14)),
+    "whole-responses-summary": Says(["Hello"], "Hm", finish="stop"),
     "whole-responses-output-text": Says(["Hello"], finish="stop"),
     # The events of the Responses API.
     "responses": Says(["Hel", "lo"], "Hm", finish="stop", usage=(8, 3, 11)),
@@ -289,6 +290,7 @@ EXPECTED: dict[str, Says] = {
     "responses-tool-calls-without-deltas": Says(
         tool_calls=[ToolCall("get_weather", WEATHER, "call_1")], finish="tool_calls", usage=(8, 3, 11)
     ),
+    "responses-summary": Says(["Hello"], "Hm", finish="stop"),
     "responses-incomplete": Says(["Hel"], finish="length", usage=(8, 1, 9)),
     "responses-filtered": Says(finish="content_filter"),
     "responses-only-completed": Says(["Hello"], "Hm", [ToolCall("f", '{"a":1}', "call_1")], "tool_calls", (8, 6, 14)),
@@ -370,6 +372,26 @@ def test_the_texts_of_a_sample_s_tokens_are_its_text(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
+def test_the_finish_reasons_of_a_sample_s_tokens_are_its_own(name: str) -> None:
+    came = played(name)
+    given = {token.choice: token.finish_reason for token in came.tokens if token.finish_reason is not None}
+    assert given == came.decoder.finish_reasons
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_pieces_of_a_sample_s_tool_calls_are_its_tool_calls(name: str) -> None:
+    came = played(name)
+    for number in came.decoder.choices:
+        pieces = [piece for token in came.tokens if token.choice == number for piece in token.tool_calls]
+        indexes = sorted({piece.index for piece in pieces})
+        calls = [[piece for piece in pieces if piece.index == index] for index in indexes]
+        whole = [
+            ("".join(piece.arguments for piece in call), {piece.name for piece in call} - {None}) for call in calls
+        ]
+        assert whole == [(call.arguments, {call.name}) for call in came.decoder.tool_calls_of(number)]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
 def test_no_token_of_a_sample_has_padding(name: str) -> None:
     assert not [token for token in played(name).tokens if "p" in token.raw]
 
@@ -400,6 +422,11 @@ def test_a_token_has_the_event_as_it_came_less_its_padding() -> None:
         "choices": [{"index": 0, "delta": {"content": "B"}, "logprobs": None, "finish_reason": None}],
         "usage": {"prompt_tokens": 13, "total_tokens": 16, "completion_tokens": 3},
     }
+
+
+@pytest.mark.parametrize("block", wire("dual").split(b"\n\n")[:5] + wire("trailer").split(b"\n\n")[:5])
+def test_one_event_is_one_token_itself(block: bytes) -> None:
+    assert isinstance(TokenDecoder().feed(block), Token)
 
 
 @pytest.mark.parametrize("name", ["native", "chat", "dual", "trailer", "usage-increments", "responses"])
@@ -507,8 +534,9 @@ def test_usage_is_unknown_once_the_stream_broke(name: str) -> None:
     assert play([body]).decoder.usage is None
 
 
-def test_metrics_are_usage_too() -> None:
-    came = play([event({"answer": "a cat", "metrics": {"input_tokens": 700, "output_tokens": 3}}), b"data: [DONE]\n\n"])
+@pytest.mark.parametrize("key", ["answer", "caption"])
+def test_an_answer_of_a_vision_model_has_its_text_and_its_usage(key: str) -> None:
+    came = play([event({key: "a cat", "metrics": {"input_tokens": 700, "output_tokens": 3}}), b"data: [DONE]\n\n"])
     assert came.decoder.text == "a cat"
     assert came.decoder.usage is not None
     assert (came.decoder.usage.prompt_tokens, came.decoder.usage.completion_tokens) == (700, 3)
@@ -534,6 +562,11 @@ def test_metrics_are_usage_too() -> None:
 def test_the_dialects_that_were_seen_are_known(name: str, native: bool, chat: bool, payload: bool) -> None:
     decoder = played(name).decoder
     assert (decoder.native, decoder.chat is not None, decoder.payload is not None) == (native, chat, payload)
+
+
+def test_an_output_of_another_kind_makes_no_answer_of_the_responses_api() -> None:
+    decoder = play([event({"response": "a", "output": ["x"]}), b"data: [DONE]\n\n"]).decoder
+    assert (decoder.text, decoder.payload) == ("a", None)
 
 
 @pytest.mark.parametrize("before", [{"usage": {"prompt_tokens": 1}}, {"id": "x"}, {}])
@@ -722,14 +755,20 @@ def test_an_error_stays_what_it_was() -> None:
     assert decoder.text == ""
 
 
-def test_a_reason_that_comes_with_an_error_finish_is_told() -> None:
-    came = play([event({"response": "", "finish_reason": "error", "message": "out of memory"})])
+@pytest.mark.parametrize("key", ["message", "detail"])
+def test_a_reason_that_comes_with_an_error_finish_is_told(key: str) -> None:
+    came = play([event({"response": "", "finish_reason": "error", key: "out of memory"})])
     assert came.error is not None
     assert "out of memory" in str(came.error)
 
 
 def test_an_event_named_error_without_data_is_no_event() -> None:
     assert play([b"event: error\n\n", wire("native")]).error is None
+
+
+def test_a_failure_without_a_payload_tells_its_own_reason() -> None:
+    came = play([event({"type": "response.failed", "response": None, "message": "out of memory"})])
+    assert "out of memory" in str(came.error)
 
 
 def test_an_error_event_without_a_reason_says_so() -> None:

@@ -230,6 +230,7 @@ SPEECH = "Her long speech was over and nobody had heard a word. " * 300
         {"messages": [{"role": "user", "content": [{"type": "image_url"}, {"type": "text", "text": LONG}]}]},
         {"messages": user(LONG), "image": [1, 2, 3]},
         {"messages": [*user("Hi"), {"role": "assistant", "content": LONG}, *user("And?")]},
+        {"messages": [None, *user(""), *user(LONG)]},
         {"messages": [*user(dense(1100)), {"role": "assistant", "content": "Yes."}, *user(dense(1100))]},
         {"messages": [*user("Hi"), {"role": "tool", "content": SPEECH}]},
         {"messages": [*user("Hi"), {"role": "tool", "content": [{"type": "text", "text": SPEECH}]}]},

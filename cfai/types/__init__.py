@@ -181,5 +181,7 @@ def __getattr__(name: str) -> object:
         from cfai.types import _outputs
 
         module = _outputs if hasattr(_outputs, name) else import_module("cfai.types._inputs")
-        return getattr(module, name)
+        # Kept, so that it is looked up once.
+        found = globals()[name] = getattr(module, name)
+        return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

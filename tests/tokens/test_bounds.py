@@ -92,6 +92,8 @@ families = st.sampled_from(FAMILIES)
         ("llama2", "a  b", 3),  # no token has two blanks and a letter
         ("llama2", "a b", 2),
         ("llama2", "};{", 2),  # no token has these marks side by side
+        ("llama2", "Z" * 8, 2),
+        ("llama2", "\x7f\x7f", 2),
         ("llama2", "\x01\x7f\x01", 3),  # no token has two control characters
         ("deepseek_v3", "\n\tx" * 6, 10),  # tokens that have newline and tab have more: two may reach over the ends
         ("deepseek_v3", "\n\t\n" * 6, 1),  # one of those tokens
@@ -120,6 +122,7 @@ def test_a_text_has_at_least_the_tokens_that_its_borders_show(family: str, text:
         ("qwen2", "e\u0301", 3),  # as it stands, though it is composed to two bytes
         ("qwen2", "\u0958", 6),  # composed to two characters
         ("llama3", "\u0958", 3),
+        ("qwen2", "\u0301\u0323" * 20, 240),  # a stack that is not composed: three times its bytes
         ("bert", "a b\n", 2),
         ("bert", "é", 2),
         ("xlmr", "ab", 3),
@@ -194,6 +197,7 @@ def test_adding_up_keeps_nearly_all_borders_of_each_text(family: str) -> None:
 def test_adding_up_loses_two_for_each_join() -> None:
     assert tokens.bounded([], "llama3") == 0
     assert tokens.bounded(["a b c d"], "llama3") == 3
+    assert tokens.bounded(["a b c d"], "bert") == 3
     assert tokens.bounded(["a b c d", "e f g h"], "llama3") == 3 + 3 - 2
     assert tokens.bounded(["a b c d"] * 3, "llama3") == 3 + 3 + 3 - 4
 
