@@ -1,13 +1,24 @@
-"""What users match on and read in errors, code by code."""
+"""What users match on and read in errors: code by code, and shape by shape."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
+from typing import Any
 
+import httpx
 import pytest
 
-from cfai._errors import error_from
+from cfai import CapacityError, InferenceUpstreamError, StreamError, models
+from cfai._errors import DONE_EVENT, error_from, hide, is_error, transport_error
+
+RETIRED = "@cf/meta/llama-2-7b-chat-int8"
+
+
+def error_of(body: Any, status: int = 400, model: str | None = None) -> InferenceUpstreamError:
+    return error_from(status, {}, body if isinstance(body, bytes) else json.dumps(body).encode(), model=model)
+
 
 NAMES = {
     1001: "InvalidInput",
@@ -70,26 +81,118 @@ ADVICE = r"What to do: [a-z].*[a-z0-9')]\.$"
 
 @pytest.mark.parametrize(("code", "name"), NAMES.items())
 def test_a_code_has_the_name_that_people_match_on(code: int, name: str) -> None:
-    error = error_from(400, {}, json.dumps({"errors": [{"code": code, "message": "no"}]}).encode())
+    error = error_of({"errors": [{"code": code, "message": "no"}]})
     assert error.name == name
 
 
 @pytest.mark.parametrize("code", NAMES)
 def test_the_advice_for_a_code_is_part_of_a_sentence(code: int) -> None:
-    error = error_from(400, {}, json.dumps({"errors": [{"code": code, "message": "no"}]}).encode())
+    error = error_of({"errors": [{"code": code, "message": "no"}]})
     assert re.search(ADVICE, str(error))
 
 
 @pytest.mark.parametrize(("status", "name"), STATUSES.items())
 def test_a_status_has_the_name_that_people_match_on(status: int, name: str) -> None:
-    assert error_from(status, {}, b"no").name == name
+    assert error_of(b"no", status).name == name
 
 
 @pytest.mark.parametrize("status", [301, 401, 402, 403, 404, 408, 413, 429, 500])
 def test_the_advice_for_a_status_is_part_of_a_sentence(status: int) -> None:
-    assert re.search(ADVICE, str(error_from(status, {}, b"no")))
+    assert re.search(ADVICE, str(error_of(b"no", status)))
 
 
 @pytest.mark.parametrize("status", [200, 400, 418])
 def test_a_status_that_says_nothing_comes_without_advice(status: int) -> None:
-    assert str(error_from(status, {}, b"no")).endswith(f"no (status {status})")
+    assert str(error_of(b"no", status)).endswith(f"no (status {status})")
+
+
+@pytest.mark.parametrize("key", ["description", "message", "error", "detail"])
+def test_the_text_of_a_problem_is_told_without_what_is_around_it(key: str) -> None:
+    assert str(error_of({"errors": [{key: "it failed"}]})) == "BadRequest: it failed (status 400)"
+
+
+@pytest.mark.parametrize("key", ["message", "description", "detail"])
+def test_a_problem_with_nothing_around_it_is_read(key: str) -> None:
+    assert str(error_of({key: "it failed"})) == "BadRequest: it failed (status 400)"
+
+
+@pytest.mark.parametrize("key", ["internalCode", "code"])
+def test_a_code_with_nothing_around_it_is_read(key: str) -> None:
+    assert type(error_of({key: 3040}, 429)) is CapacityError
+
+
+@pytest.mark.parametrize("key", ["name", "type"])
+def test_a_problem_s_own_name_comes_before_that_of_its_status(key: str) -> None:
+    error = error_of({"errors": [{"message": "it failed", key: "invalid_request_error"}]})
+    assert error.name == "invalid_request_error"
+
+
+def test_of_a_page_with_a_title_the_title_is_told() -> None:
+    page = b"<html><title>502 Bad Gateway</title><body>Ask your administrator</body></html>"
+    assert str(error_of(page, 502)).startswith("InternalServerError: 502 Bad Gateway (status 502)")
+
+
+def test_of_a_page_without_a_title_the_text_is_told() -> None:
+    assert str(error_of(b"<h1>Bad &amp; worse</h1><p>now</p>")) == "BadRequest: Bad & worse now (status 400)"
+
+
+def test_a_long_text_ends_with_dots() -> None:
+    assert str(error_of({"message": "y" * 501})) == f"BadRequest: {'y' * 500}… (status 400)"
+    assert str(error_of({"message": "y" * 500})) == f"BadRequest: {'y' * 500} (status 400)"
+
+
+def test_an_id_in_capitals_is_an_id() -> None:
+    id = "3A1F9E1C-0B7D-4F0E-9A54-8F2F6C1F4B11"
+    error = error_of({"message": f"it failed ({id})"})
+    assert (error.request_id, str(error)) == (id, f"BadRequest: it failed (status 400, request id {id})")
+
+
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [(299, "Failed"), (300, "Redirect"), (399, "Redirect"), (400, "BadRequest"), (499, "BadRequest")],
+)
+def test_the_hundreds_of_a_status_have_their_edges(status: int, name: str) -> None:
+    assert error_of(b"no", status).name == name
+
+
+def test_only_a_model_that_is_not_found_is_called_retired() -> None:
+    assert "retired" in str(error_of(b"no", 404, RETIRED))
+    assert "retired" not in str(error_of(b"no", 403, RETIRED))
+
+
+def test_without_a_model_there_is_none_to_name() -> None:
+    assert str(error_of(b"no", 404)).endswith("What to do: check account_id and the model's name.")
+
+
+def test_a_retired_model_that_nothing_replaces_is_called_retired_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = models.get(RETIRED)
+    assert entry is not None
+    alone = dataclasses.replace(entry, replaced_by=None, successor=None)
+    monkeypatch.setattr(models, "get", lambda name: alone)
+    assert str(error_of(b"no", 404, RETIRED)).endswith(f"{RETIRED} was retired on {entry.retired_on}.")
+
+
+def test_a_chat_completion_with_an_error_beside_its_choices_is_an_answer() -> None:
+    assert is_error({"error": "slow", "choices": []}) is False
+    assert is_error({"error": "slow"}) is True
+
+
+def test_half_a_character_in_an_error_does_not_keep_a_credential_from_being_hidden() -> None:
+    error = StreamError("\ud800 the-secret-token", body={"said": "\ud800 the-secret-token"})
+    hide(error, ["the-secret-token"])
+    assert "the-secret-token" not in f"{error} {error.message} {error.body}"
+
+
+def test_the_end_mark_for_a_browser_is_one_event() -> None:
+    assert DONE_EVENT == b"data: [DONE]\n\n"
+    assert StreamError("it failed").sse().endswith(b"\n\ndata: [DONE]\n\n")
+
+
+def test_a_certificate_that_is_not_trusted_comes_with_advice() -> None:
+    error = transport_error(httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] no"), "m", "host.example")
+    assert re.fullmatch(r"host\.example is not trusted: \[SSL: \w+\] no\. pass verify= .*[a-z]", str(error))
+
+
+def test_a_read_timeout_comes_with_advice() -> None:
+    error = transport_error(httpx.ReadTimeout("slow"), "m", "host.example")
+    assert re.fullmatch(r"host\.example did not answer in time \(slow\): the call may .*[a-z]", str(error))

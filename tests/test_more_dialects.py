@@ -1,0 +1,85 @@
+"""Events beside the common ones, one behaviour each, as far as the samples do not show it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from cfai import StreamError, Token
+from cfai._dialects import TokenDecoder
+
+
+def event(value: Any) -> bytes:
+    return b"data: " + json.dumps(value).encode()
+
+
+def tokens(decoder: TokenDecoder, *blocks: bytes) -> list[Token]:
+    found: list[Token] = []
+    for block in blocks:
+        said = decoder.feed(block)
+        found += said if isinstance(said, list) else [said] if said else []
+    return found
+
+
+def chunk(text: str, index: int = 0) -> bytes:
+    return event({"choices": [{"index": index, "delta": {"content": text}, "finish_reason": None}]})
+
+
+def test_chunks_of_two_answers_in_turn_stay_apart() -> None:
+    decoder = TokenDecoder()
+    found = tokens(decoder, chunk("a"), chunk("b", 1), chunk("c"), chunk("d", 1))
+    assert [(token.text, token.choice) for token in found] == [("a", 0), ("b", 1), ("c", 0), ("d", 1)]
+    assert (decoder.text_of(0), decoder.text_of(1)) == ("ac", "bd")
+
+
+def test_an_event_that_is_no_json_is_shown_with_its_bad_bytes_replaced() -> None:
+    with pytest.raises(StreamError, match="no JSON: '\ufffdoops'"):
+        TokenDecoder().feed(b"data: \xffoops")
+
+
+def test_tool_calls_of_a_choice_outlast_those_beside_the_choices() -> None:
+    call = {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}
+    both = {"choices": [{"index": 0, "delta": {"tool_calls": [call]}}], "response": "", "tool_calls": [call]}
+    (token,) = tokens(TokenDecoder(), event(both))
+    assert [(delta.name, delta.arguments) for delta in token.tool_calls] == [("f", "{}")]
+
+
+def test_a_model_that_stopped_with_an_error_and_no_reason_is_told_so() -> None:
+    decoder = TokenDecoder()
+    stop = {"choices": [{"index": 0, "delta": {}, "finish_reason": "error"}]}
+    tokens(decoder, event(stop))
+    with pytest.raises(StreamError) as caught:
+        decoder.check()
+    assert str(caught.value) == "the model stopped with an error: no reason given"
+    assert caught.value.body == stop
+
+
+def test_arguments_without_a_place_belong_to_the_first_call() -> None:
+    decoder = TokenDecoder()
+    added = {"type": "response.output_item.added", "item": {"type": "function_call", "name": "f", "call_id": "a"}}
+    delta = {"type": "response.function_call_arguments.delta", "delta": "{}"}
+    found = tokens(decoder, event(added), event(delta))
+    assert [call.index for token in found for call in token.tool_calls] == [0, 0]
+    assert [(call.name, call.arguments) for call in decoder.tool_calls_of(0)] == [("f", "{}")]
+
+
+def test_the_token_of_a_whole_response_has_the_event_that_brought_it() -> None:
+    output = [{"type": "message", "content": [{"type": "output_text", "text": "Hello"}]}]
+    completed = {"type": "response.completed", "response": {"status": "completed", "output": output}}
+    (token,) = tokens(TokenDecoder(), event(completed))
+    assert (token.text, token.raw) == ("Hello", completed)
+
+
+def test_what_is_no_object_in_a_response_hides_nothing_behind_it() -> None:
+    output = [None, {"type": "message", "content": [{"type": "output_text", "text": "Hello"}]}]
+    completed = {"type": "response.completed", "response": {"status": "completed", "output": output}}
+    decoder = TokenDecoder()
+    tokens(decoder, event(completed))
+    assert decoder.text == "Hello"
+
+
+def test_a_stream_that_ended_early_says_just_that() -> None:
+    with pytest.raises(StreamError, match=r"^the stream ended with neither \[DONE\] nor a finish reason$"):
+        TokenDecoder().check()
