@@ -142,7 +142,7 @@ def test_anything_else_is_refused(value: Any) -> None:
     ],
 )
 def test_waits_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match="^Retry needs attempts"):
+    with pytest.raises(ConfigurationError, match=r"^Retry needs attempts"):
         Retry(**options)
 
 
