@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -43,6 +44,11 @@ def in_two(body: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def byte_by_byte(body: bytes) -> list[bytes]:
     return [body[at : at + 1] for at in range(len(body))]
+
+
+def event_by_event(body: bytes) -> list[bytes]:
+    """`body` as most servers send it: a piece for each block, with the empty line behind it."""
+    return re.findall(rb"(?s).*?(?:\n\n|\r\r|\r\n\r\n|\Z)", body)
 
 
 def cut(body: bytes, at: Iterable[int]) -> list[bytes]:
@@ -192,6 +198,12 @@ def test_a_rule_holds_wherever_the_body_is_cut(body: bytes, expected: list[Event
 
 
 @cases
+def test_a_rule_holds_when_every_event_is_a_piece_of_its_own(body: bytes, expected: list[Event]) -> None:
+    assert b"".join(event_by_event(body)) == body
+    assert decode(event_by_event(body)) == expected
+
+
+@cases
 def test_a_rule_holds_with_empty_pieces_between_the_bytes(body: bytes, expected: list[Event]) -> None:
     assert decode(piece for byte in byte_by_byte(body) for piece in (b"", byte, b"")) == expected
 
@@ -211,6 +223,7 @@ def test_a_wire_sample_has_the_same_events_in_every_cut(path: Path) -> None:
     for pieces in in_two(body):
         assert decode(pieces) == expected, pieces
     assert decode(byte_by_byte(body)) == expected
+    assert decode(event_by_event(body)) == expected
 
 
 def test_an_event_is_given_as_soon_as_its_empty_line_has_come() -> None:
@@ -336,6 +349,14 @@ def test_an_event_just_under_the_bound_is_none_too_large(size: int) -> None:
     blocks = Blocks(largest=100)
     pieces = [body[at : at + size] for at in range(0, len(body), size)]
     assert [len(block) for piece in pieces for block in blocks.feed(piece)] == [96, 96, 96]
+
+
+def test_the_bound_holds_when_every_event_is_a_piece_of_its_own() -> None:
+    blocks = Blocks(largest=100)
+    assert blocks.feed(b"data: a\n\n") == [b"data: a"]
+    assert blocks.feed(b"data: " + b"x" * 94 + b"\n\n") == [b"data: " + b"x" * 94]
+    with pytest.raises(StreamError, match="100 bytes"):
+        blocks.feed(b"data: " + b"x" * 95 + b"\n\n")
 
 
 @pytest.mark.parametrize("size", [1, 64, 10_000])
