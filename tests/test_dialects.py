@@ -191,6 +191,7 @@ EXPECTED: dict[str, Says] = {
     "dual-tool-calls": Says(tool_calls=[ToolCall("f", "{}", "a")], finish="tool_calls"),
     "dual-two-answers": Says(["a", "b"], finish="stop"),
     "dual-reasoning": Says(["Yes"], "Hm", finish="stop"),
+    "dual-reasoning-at-top": Says(["Yes"], "Hm", finish="stop"),
     "trailer": Says(["I", "'m"], finish="stop", usage=(23, 15, 38)),
     "usage-increments": Says(["a", "b", "c"], usage=(11, 3, 14)),
     # Characters.
@@ -574,6 +575,11 @@ def test_a_type_that_is_no_event_of_the_responses_api_says_nothing(kind: Any) ->
 def test_an_output_of_another_kind_makes_no_answer_of_the_responses_api() -> None:
     decoder = play([event({"response": "a", "output": ["x"]}), b"data: [DONE]\n\n"]).decoder
     assert (decoder.text, decoder.payload) == ("a", None)
+
+
+@pytest.mark.parametrize("behind", [{"response": "a"}, {"response": "a", "finish_reason": "stop"}, {"response": 0}])
+def test_a_text_behind_chunks_makes_a_stream_native(behind: dict[str, Any]) -> None:
+    assert play([wire("last-line-without-empty-line"), b"\n", event(behind)]).decoder.native
 
 
 @pytest.mark.parametrize("before", [{"usage": {"prompt_tokens": 1}}, {"id": "x"}, {}])

@@ -203,6 +203,12 @@ def test_a_rule_holds_when_every_event_is_a_piece_of_its_own(body: bytes, expect
     assert decode(event_by_event(body)) == expected
 
 
+@pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\n"])
+def test_an_event_of_two_lines_may_be_a_piece_of_its_own(end: bytes) -> None:
+    pieces = [b"data: a\n\n", b"data: b" + end + b"data: c\n\n", b"data: d\n\n"]
+    assert [event.data for event in decode(pieces)] == ["a", "b\nc", "d"]
+
+
 @cases
 def test_a_rule_holds_with_empty_pieces_between_the_bytes(body: bytes, expected: list[Event]) -> None:
     assert decode(piece for byte in byte_by_byte(body) for piece in (b"", byte, b"")) == expected
@@ -312,9 +318,9 @@ def test_what_came_before_an_event_over_the_bound_is_still_given(size: int, end:
 def test_nothing_can_be_had_of_a_stream_that_was_given_up(end: bytes) -> None:
     blocks = Blocks(largest=100)
     assert blocks.feed(b"data: a\n\ndata: " + b"x" * 150 + end) == [b"data: a"]
-    for _ in range(2):
+    for piece in (b"\n\n", b"data: c\n\n", b"data: d\n", b""):
         with pytest.raises(StreamError, match="100 bytes"):
-            blocks.feed(b"\n\ndata: c\n\n")
+            blocks.feed(piece)
     with pytest.raises(StreamError, match="100 bytes"):
         blocks.rest()
 
