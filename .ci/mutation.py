@@ -42,11 +42,11 @@ from mutmut.mutation.mutators import mutation_operators
 
 MODULES = {
     "_sse": ["tests/test_sse.py"],
-    "_dialects": ["tests/test_dialects.py", "tests/test_pieces.py"],
+    "_dialects": ["tests/test_dialects.py", "tests/test_more_dialects.py", "tests/test_pieces.py"],
     "_pieces": ["tests/test_pieces.py", "tests/test_dialects.py"],
     "_errors": ["tests/test_errors.py", "tests/test_more_errors.py"],
     "_retry": ["tests/test_retry.py"],
-    "_limits": ["tests/test_limits.py", "tests/test_limits_on_the_wire.py"],
+    "_limits": ["tests/test_limits.py", "tests/test_more_limits.py", "tests/test_limits_on_the_wire.py"],
 }
 """The modules, and the tests that are theirs."""
 
