@@ -73,16 +73,17 @@ def _has_aiohttp() -> bool:
 async def _measure(name: str, server: str, size: int, tokens: int) -> tuple[float, float]:
     """CPU microseconds a token once all streams are open, and kilobytes a stream in their middle."""
     pool: Any = httpx.Limits(max_connections=size, max_keepalive_connections=20)
+    waits: Any = httpx.Timeout(60, pool=None)  # a read that is bounded costs more than one that is not
     where = (server, f"crowd-{size}", "native", tokens)
     client: AsyncClient
     if name == "floor":
-        client = AsyncFloor(*where, http=httpx.AsyncClient(limits=pool, timeout=None))
+        client = AsyncFloor(*where, http=httpx.AsyncClient(limits=pool, timeout=waits))
     elif name == "cfai":
         client = AsyncCfai(*where)
     else:
         import httpx_aiohttp
 
-        client = AsyncCfai(*where, http=httpx_aiohttp.HttpxAiohttpClient(limits=pool, timeout=None))
+        client = AsyncCfai(*where, http=httpx_aiohttp.HttpxAiohttpClient(limits=pool, timeout=waits))
     warm = type(client)(server, "hot", "native", 3)
     await warm.stream()
     await warm.close()
