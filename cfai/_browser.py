@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any, Literal
 
-from cfai._dialects import TokenDecoder
+from cfai._dialects import TokenDecoder, lone_lines
 from cfai._errors import ConfigurationError
 from cfai._json import compact
 from cfai._sse import fields
@@ -37,8 +37,8 @@ class _Browser:
     def done(self) -> bool:
         return self._decoder.done
 
-    def ends_with(self, rest: bytes) -> bool:
-        return self._decoder.ends_with(rest)
+    def ends_with(self, line: bytes) -> bool:
+        return self._decoder.ends_with(line)
 
     def check(self) -> None:
         self._decoder.check()
@@ -62,16 +62,32 @@ class Native(_Browser):
 class Original(_Browser):
     """The events as they came, each with padding put in."""
 
-    def feed(self, block: bytes) -> bytes | None:
+    def feed(self, block: bytes) -> bytes | list[bytes] | None:
+        if 10 in block:
+            sent = [self._event(part) for part in _apart(block)]
+            return [event for event in sent if event is not None]
+        return self._event(block)
+
+    def finish(self, rest: bytes) -> list[bytes]:
+        *parts, last = _apart(rest.strip(b"\n"), at_end=True)
+        sent = [self._event(part) for part in parts]
+        tokens = self._decoder.finish(last)
+        if tokens and last and not _is_end_mark(last):
+            sent.append(padded(last) + b"\n\n")
+        return [event for event in sent if event is not None]
+
+    def _event(self, block: bytes) -> bytes | None:
         if self._decoder.done:
             return None
         self._decoder.feed(block)
         return None if not block or (self._decoder.done and _is_end_mark(block)) else padded(block) + b"\n\n"
 
-    def finish(self, rest: bytes) -> list[bytes]:
-        tokens = self._decoder.finish(rest)
-        rest = rest.strip(b"\n")
-        return [padded(rest) + b"\n\n"] if tokens and rest and not _is_end_mark(rest) else []
+
+def _apart(block: bytes, at_end: bool = False) -> list[bytes]:
+    """The block, as one for each of its events if the blank lines between them are missing."""
+    data = fields(block).data or []
+    lines = lone_lines(b"\n".join(data), at_end) if len(data) > 1 else []
+    return [b"data: " + line for line in lines] or [block]
 
 
 def _is_end_mark(block: bytes) -> bool:

@@ -7,14 +7,25 @@ that came as JSON is a stream of one event. It knows nothing of who feeds it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from pydantic_core import from_json
 
 from cfai._errors import StreamError, StreamTruncatedError, hide, parsed, problem_in
-from cfai._json import carried, compact, literals, loads, words
+from cfai._json import carried, compact, loads
 from cfai._pieces import Tally, ToolCalls
+from cfai._shapes import (
+    call_of,
+    calls_of,
+    finish_of,
+    loose_text,
+    output_of,
+    reasoning_of,
+    reports_error,
+    text_of,
+    words_of,
+)
 from cfai._sse import fields
 from cfai.types import Token, ToolCall, ToolCallDelta, Usage
 
@@ -26,7 +37,13 @@ _UNREADABLE = object()
 _CHUNK = frozenset({"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"})
 """What stands in a chunk of a chat completion as a rule. Any other key sends it the long way."""
 
-_REASONING_DELTAS = ("response.reasoning_text.delta", "response.reasoning_summary_text.delta")
+_SPOKEN = {
+    "output_text": ("text", "text"),
+    "refusal": ("text", "refusal"),
+    "reasoning_text": ("reasoning", "text"),
+    "reasoning_summary_text": ("reasoning", "text"),
+}
+"""What the parts of a Responses stream say, and the field in which the event at their end repeats it."""
 _FINISH = {"model_length": "length"}
 
 
@@ -40,6 +57,7 @@ class TokenDecoder:
         "_created",
         "_failure",
         "_halves",
+        "_open",
         "_plain",
         "_reasonings",
         "_tally",
@@ -72,6 +90,7 @@ class TokenDecoder:
         self._calls: dict[int, ToolCalls] = {}
         self._tally = Tally()
         self._halves: dict[tuple[str, int], str] = {}
+        self._open: set[str] = set()
         self._failure: StreamError | None = None
         self._broken = False
         self._at_end = False
@@ -132,7 +151,7 @@ class TokenDecoder:
         thought = ""
         if text is None or len(delta) != 1:
             # Reasoning; or the habit of some engines to send every field every time, most of them null.
-            if not delta or delta.get("tool_calls") or delta.get("function_call"):
+            if not delta or delta.get("tool_calls") or delta.get("function_call") or delta.get("refusal"):
                 return None
             thought = delta.get("reasoning_content")
             if thought is None or thought == "":
@@ -215,10 +234,9 @@ class TokenDecoder:
         """The whole call's tokens as far as reported, or `None`: also once the stream broke."""
         return None if self._broken else Usage.of(self._tally.total())
 
-    def ends_with(self, rest: bytes) -> bool:
-        """Whether `rest`, which no blank line has ended yet, is the end mark all the same."""
-        last = rest.rstrip(b"\n").rsplit(b"\n", 1)[-1]
-        return last.removeprefix(b"data:").strip() == _DONE
+    def ends_with(self, line: bytes) -> bool:
+        """Whether `line`, which no blank line has ended yet, is the end mark all the same."""
+        return line.removeprefix(b"data:").strip() == _DONE
 
     @property
     def choices(self) -> list[int]:
@@ -259,11 +277,20 @@ class TokenDecoder:
             return None
         event = _loaded(data)
         if event is _UNREADABLE:
+            if lines := lone_lines(stripped, self._at_end):
+                return self._feed_lines(lines)
             if self._at_end:
                 return None  # cut in the middle of an event: a truncation, and `check` says so
             text = data[:200].decode("utf-8", "replace")
             raise self.fail(StreamError(f"an event of the stream is no JSON: {text!r}", body=text))
         return self.feed_object(event, data)
+
+    def _feed_lines(self, lines: list[bytes]) -> list[Token]:
+        tokens: list[Token] = []
+        for line in lines:
+            token = self._feed_data(line)
+            tokens += token if isinstance(token, list) else [token] if token else []
+        return tokens
 
     def _end(self) -> None:
         self.done = True
@@ -280,7 +307,7 @@ class TokenDecoder:
         event = cast("dict[str, Any]", event)
         event.pop("p", None)
         kind = event.get("type")
-        if _reports_error(event):
+        if reports_error(event):
             raise self._reported(event)
         if isinstance(kind, str) and kind.startswith("response."):
             return self._responses(kind, event, data)
@@ -294,7 +321,7 @@ class TokenDecoder:
             inner = event["result"]
             event = cast("dict[str, Any]", inner) if isinstance(inner, dict) else {"response": inner}
         if event.get("object") == "response" and isinstance(event.get("output"), list):
-            return self._whole_response(event)
+            return self._whole_response(event, event, data, path)
         return self._native_or_chat(event, data, path)
 
     def _native_or_chat(self, event: dict[str, Any], data: bytes, path: tuple[Any, ...]) -> Token | list[Token] | None:
@@ -323,9 +350,11 @@ class TokenDecoder:
         token = self._token(
             event,
             0,
-            text=self._words(event["response"] if "response" in event else _loose_text(event), data, path),
-            reasoning=self._reasoning(event, data, path[:-1]) if not (beside and beside.reasoning) else "",
-            tool_calls=event.get("tool_calls") if not (beside and beside.tool_calls) else None,
+            text=words_of(event["response"] if "response" in event else loose_text(event), data, path),
+            reasoning=reasoning_of(event, data, path[:-1]) if not (beside and beside.reasoning) else "",
+            tool_calls=calls_of(event.get("tool_calls"), data, (*path[:-1], "tool_calls"))
+            if not (beside and beside.tool_calls)
+            else [],
             finish_reason=event.get("finish_reason") if not (beside and beside.finish_reason) else None,
         )
         if beside is None:
@@ -346,19 +375,19 @@ class TokenDecoder:
         number = index if isinstance(index, int) else 0
         text = ""
         if not (skip_text and number == 0):
-            content = part.get("content")
-            text = self._words(_joined_parts(content), data, (*path, key, "content"))
-            if not part:
-                text = self._words(choice.get("text"), data, (*path, "text"))
-        return self._token(
-            event,
-            number,
-            text=text,
-            reasoning=self._reasoning(part, data, (*path, key)),
+            text = text_of(part, data, (*path, key)) if part else words_of(choice.get("text"), data, (*path, "text"))
+        reasoning = reasoning_of(part, data, (*path, key))
+        calls = calls_of(part.get("tool_calls"), data, (*path, key, "tool_calls"))
+        if not calls and "function_call" in part:
             # One call under a name of its own is the older form, which finishes with `function_call`.
-            tool_calls=part.get("tool_calls") or [part.get("function_call")],
-            finish_reason=choice.get("finish_reason"),
-        )
+            calls = [call_of(part["function_call"], data, (*path, key, "function_call"))]
+        finish_reason = choice.get("finish_reason")
+        if key == "message" and (finish_reason or number in self.finish_reasons):
+            # The whole answer again, after its pieces.
+            text = text.removeprefix(self.text_of(number))
+            reasoning = reasoning.removeprefix(self.reasoning_of(number))
+            calls = [] if number in self._calls else calls
+        return self._token(event, number, text=text, reasoning=reasoning, tool_calls=calls, finish_reason=finish_reason)
 
     def _token(
         self,
@@ -367,7 +396,7 @@ class TokenDecoder:
         *,
         text: str = "",
         reasoning: str = "",
-        tool_calls: Any = None,
+        tool_calls: Sequence[Any] = (),
         finish_reason: Any = None,
     ) -> Token:
         if text or self._halves:
@@ -379,8 +408,8 @@ class TokenDecoder:
             if reasoning:
                 self._reasonings.setdefault(choice, []).append(reasoning)
         deltas: tuple[ToolCallDelta, ...] = ()
-        if isinstance(tool_calls, list) and tool_calls:
-            deltas = self._calls.setdefault(choice, ToolCalls()).add(cast("list[Any]", tool_calls))
+        if tool_calls:
+            deltas = self._calls.setdefault(choice, ToolCalls()).add(tool_calls)
         reason = _FINISH.get(finish_reason, finish_reason) if isinstance(finish_reason, str) and finish_reason else None
         if reason is not None:
             self.finish_reasons[choice] = reason
@@ -388,31 +417,6 @@ class TokenDecoder:
                 said = problem_in(event).message if event.keys() & {"message", "detail"} else ""
                 self.fail(StreamError(f"the model stopped with an error: {said or 'no reason given'}", body=event))
         return Token(text, event, reasoning, deltas, reason, choice)
-
-    def _words(self, value: Any, data: bytes, path: tuple[Any, ...]) -> str:
-        """The text that stands at `path` of the event, with the digits of a number as they were written."""
-        if value.__class__ is str or value is None:
-            return value or ""
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            value = literals(data)
-            for step in path:
-                # `{"result": 5}` has its text where an object would have its fields.
-                value = value[step] if not isinstance(value, str) else value
-        return words(value)
-
-    def _reasoning(self, part: dict[str, Any], data: bytes, path: tuple[Any, ...]) -> str:
-        """`reasoning_content`, else `reasoning`: the field was renamed between models, and both are about."""
-        if "reasoning_content" not in part and "reasoning" not in part:
-            return ""
-        for key in ("reasoning_content", "reasoning"):
-            value = part.get(key)
-            place = (*path, key)
-            if isinstance(value, dict):
-                value = cast("dict[str, Any]", value).get("text")
-                place = (*place, "text")
-            if text := self._words(value, data, place):
-                return text
-        return ""
 
     def _characters(self, kind: str, choice: int, text: str) -> str:
         """`text` in whole characters. An emoji can be cut between two events, half a surrogate pair in each."""
@@ -427,38 +431,57 @@ class TokenDecoder:
     # The Responses API.
 
     def _responses(self, kind: str, event: dict[str, Any], data: bytes) -> Token | None:
-        delta = event.get("delta")
-        if kind == "response.output_text.delta":
-            return self._token(event, 0, text=self._words(delta, data, ("delta",)))
-        if kind in _REASONING_DELTAS:
-            return self._token(event, 0, reasoning=self._words(delta, data, ("delta",)))
-        if kind == "response.function_call_arguments.delta":
-            return self._token(event, 0, tool_calls=[{"index": _slot(event), "arguments": delta}])
-        if kind == "response.output_item.added":
-            item = event.get("item")
+        part, _, step = kind.removeprefix("response.").rpartition(".")
+        if part in _SPOKEN and step in ("delta", "done"):
+            return self._spoken(part, step, event, data)
+        if part == "function_call_arguments" and (step == "delta" or self._lacks(_slot(event))):
+            key = "delta" if step == "delta" else "arguments"
+            arguments = words_of(event.get(key), data, (key,))
+            return self._token(event, 0, tool_calls=[{"index": _slot(event), "arguments": arguments}])
+        if part == "output_item" and (step == "added" or self._lacks(_slot(event))):
+            item: Any = event.get("item")
             if isinstance(item, dict) and cast("dict[str, Any]", item).get("type") == "function_call":
-                return self._token(event, 0, tool_calls=[{**cast("dict[str, Any]", item), "index": _slot(event)}])
+                call = call_of({**cast("dict[str, Any]", item), "index": _slot(event)}, data, ("item",))
+                return self._token(event, 0, tool_calls=[call])
         payload = event.get("response")
         if kind == "response.failed":
             raise self._reported(payload if isinstance(payload, dict) else event)
         if kind in ("response.completed", "response.incomplete"):
-            token = self._whole_response(cast("dict[str, Any]", payload) if isinstance(payload, dict) else {}, event)
+            answer = cast("dict[str, Any]", payload) if isinstance(payload, dict) else {}
+            token = self._whole_response(answer, event, data, ("response",))
             self._end()
             return token
         return None
 
-    def _whole_response(self, payload: dict[str, Any], event: dict[str, Any] | None = None) -> Token:
+    def _spoken(self, part: str, step: str, event: dict[str, Any], data: bytes) -> Token | None:
+        """Text, a refusal or reasoning: a piece of it, or all of a part, which counts if no pieces of it came."""
+        kind, key = _SPOKEN[part]
+        if step == "delta":
+            key = "delta"
+            self._open.add(part)
+        elif part in self._open:
+            self._open.remove(part)
+            return None
+        said = words_of(event.get(key), data, (key,))
+        return self._token(event, 0, text=said) if kind == "text" else self._token(event, 0, reasoning=said)
+
+    def _lacks(self, index: int) -> bool:
+        return 0 not in self._calls or self._calls[0].lacks(index)
+
+    def _whole_response(
+        self, answer: dict[str, Any], event: dict[str, Any], data: bytes, path: tuple[Any, ...]
+    ) -> Token:
         """The answer as a whole, of which only what was not streamed before becomes a token."""
-        self.payload = payload
-        self._tally.add(payload.get("usage"))
-        text, reasoning, calls = _read_output(payload)
-        reason = _response_finish(payload, bool(calls or self._calls))
+        self.payload = answer
+        self._tally.add(answer.get("usage"))
+        text, reasoning, calls = output_of(answer, data, path)
+        reason = finish_of(answer, bool(calls or self._calls))
         return self._token(
-            event or payload,
+            event,
             0,
             text="" if self._texts[0] else text,
             reasoning="" if self._reasonings else reasoning,
-            tool_calls=[call for call in calls if 0 not in self._calls or self._calls[0].lacks(call["index"])],
+            tool_calls=[call for call in calls if self._lacks(call["index"])],
             finish_reason=reason,
         )
 
@@ -471,12 +494,29 @@ class TokenDecoder:
         )
 
 
+def lone_lines(data: bytes, at_end: bool = False) -> list[bytes]:
+    """The lines of an event's data if each is an event of its own, or the end mark, with no blank line between them.
+
+    At the end of a body the last line may be cut off, and is left out.
+    """
+    lines = data.strip().split(b"\n")
+    if at_end and not _is_event(lines[-1]):
+        del lines[-1]
+    elif len(lines) == 1:
+        return []
+    return lines if all(_is_event(line) for line in lines) else []
+
+
 def _loaded(data: bytes) -> Any:
     # Raised from inside `except`, an error would carry the decoder's, and with it the whole text.
     try:
         return loads(data)
     except ValueError:
         return _UNREADABLE
+
+
+def _is_event(line: bytes) -> bool:
+    return line.strip() == _DONE or isinstance(_loaded(line), dict)
 
 
 def _joined(parts: list[str] | None) -> str:
@@ -487,54 +527,6 @@ def _joined(parts: list[str] | None) -> str:
     return parts[0]
 
 
-def _joined_parts(content: Any) -> Any:
-    """Content that came as a list of parts, as the text of its text parts."""
-    if not isinstance(content, list):
-        return content
-    parts = [cast("dict[str, Any]", part) for part in cast("list[Any]", content) if isinstance(part, dict)]
-    return "".join(words(part.get("text")) for part in parts)
-
-
-def _reports_error(event: dict[str, Any]) -> bool:
-    """UNCERTAIN: no page shows an error inside a stream, so every shape that errors have elsewhere counts."""
-    if event.get("error") or event.get("errors") or event.get("success") is False or "internalCode" in event:
-        return True
-    return event.get("type") == "error" or event.get("object") == "error"
-
-
-def _loose_text(event: dict[str, Any]) -> Any:
-    """UNCERTAIN: the chunks of moondream are documented nowhere; its whole answers name their text like this."""
-    return next((event[key] for key in ("answer", "caption") if isinstance(event.get(key), str)), None)
-
-
 def _slot(event: dict[str, Any]) -> int:
     index = event.get("output_index")
     return index if isinstance(index, int) else 0
-
-
-def _read_output(payload: dict[str, Any]) -> tuple[str, str, list[Any]]:
-    """Text, reasoning and tool calls of a Responses answer."""
-    texts: list[str] = []
-    reasonings: list[str] = []
-    calls: list[Any] = []
-    output = payload.get("output")
-    for position, item in enumerate(cast("list[Any]", output) if isinstance(output, list) else []):
-        if not isinstance(item, dict):
-            continue
-        item = cast("dict[str, Any]", item)
-        if item.get("type") == "function_call":
-            calls.append({**item, "index": position})
-        elif item.get("type") == "reasoning":
-            reasonings.append(words(_joined_parts(item.get("content") or item.get("summary"))))
-        else:
-            texts.append(words(_joined_parts(item.get("content"))))
-    text = "".join(texts)
-    return text or words(payload.get("output_text")), "".join(reasonings), calls
-
-
-def _response_finish(payload: dict[str, Any], has_calls: bool) -> str:
-    if payload.get("status") != "incomplete":
-        return "tool_calls" if has_calls else "stop"
-    details = payload.get("incomplete_details")
-    reason = cast("dict[str, Any]", details).get("reason") if isinstance(details, dict) else None
-    return "length" if reason in (None, "max_output_tokens") else str(reason)

@@ -7,11 +7,19 @@ the service does send, bad UTF-8 and half of a surrogate pair, so those few are 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 from pydantic_core import from_json
 
-_as_written = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
+
+class _Digits(str):
+    """A number as it stood on the wire."""
+
+    __slots__ = ()
+
+
+_as_written = json.JSONDecoder(parse_int=_Digits, parse_float=_Digits, parse_constant=_Digits)
 
 
 def loads(data: bytes) -> Any:
@@ -31,13 +39,27 @@ def loads(data: bytes) -> Any:
         raise ValueError("JSON nested too deeply") from None
 
 
-def literals(data: bytes) -> Any:
-    """The same, with every number as the digits that stood on the wire.
+def as_written(data: bytes, path: Iterable[str | int]) -> str:
+    """The text of what stands at `path` of a JSON text, with every number in it as the digits that stood on the wire.
 
-    >>> literals(b'{"response": 0.10}')
-    {'response': '0.10'}
+    >>> as_written(b'{"response": 0.10}', ["response"]), as_written(b'{"a": [{"b": 1e3}]}', ["a", 0])
+    ('0.10', '{"b":1e3}')
     """
-    return _as_written.decode(data.decode("utf-8", "replace"))
+    value: Any = _as_written.decode(data.decode("utf-8", "replace"))
+    for step in path:
+        # `{"result": 5}` has its text where an object would have its fields.
+        if isinstance(value, dict) or (isinstance(value, list) and isinstance(step, int)):
+            value = cast("Any", value)[step]
+    return value if isinstance(value, str) else _written(value)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, dict):
+        items = cast("dict[str, Any]", value).items()
+        return "{" + ",".join(f"{compact(key)}:{_written(item)}" for key, item in items) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(_written(item) for item in cast("list[Any]", value)) + "]"
+    return value if isinstance(value, _Digits) else compact(value)
 
 
 def compact(value: Any) -> str:
@@ -49,7 +71,7 @@ def compact(value: Any) -> str:
 
 
 def words(value: Any) -> str:
-    """The text that a JSON value stands for when it came in the place of text; numbers through `literals` first.
+    """The text that a JSON value stands for when it came in the place of text; for numbers there is `as_written`.
 
     >>> words(None), words("a"), words(True), words({"a": 1})
     ('', 'a', 'true', '{"a":1}')

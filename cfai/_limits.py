@@ -147,7 +147,8 @@ def _input(entry: Model, inputs: Mapping[str, Any]) -> Iterator[Finding]:
         if least + held <= limit.value:
             continue
         sure = family.certain and limit.certain_to_refuse
-        counted = f"{field} is at least {least:,} tokens{'' if family.certain else ' if its tokenizer is as presumed'}"
+        presumed = "" if family.certain else " if its tokenizer is as presumed"
+        counted = f"{field} is at least {least:,} token{'' if least == 1 else 's'}{presumed}"
         if least > limit.value or not held:
             message = (
                 f"{counted}, but {entry.name} reads {limit.value:,} tokens at most ({_source(limit)}). "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from cfai._json import carried, loads, whole, words
@@ -11,13 +12,15 @@ from cfai.types import ToolCall, ToolCallDelta
 class ToolCalls:
     """Tool calls from their pieces. The index tells them apart: ids repeat, go missing, or come last."""
 
-    __slots__ = ("_last", "_slots")
+    __slots__ = ("_last", "_moved", "_slots")
 
     def __init__(self) -> None:
         self._slots: dict[int, _Slot] = {}
         self._last = 0
+        self._moved: dict[int, int] = {}
+        """Where the pieces of a second call under one index belong."""
 
-    def add(self, items: list[Any]) -> tuple[ToolCallDelta, ...]:
+    def add(self, items: Sequence[Any]) -> tuple[ToolCallDelta, ...]:
         deltas: list[ToolCallDelta] = []
         for position, item in enumerate(items):
             if not isinstance(item, dict):
@@ -50,13 +53,23 @@ class ToolCalls:
 
     def _index(self, index: Any, name: str | None, id: str | None, position: int) -> int:
         given = isinstance(index, int) and not isinstance(index, bool)
-        target = index if given else self._last
+        target = self._moved.get(index, index) if given else self._last
         slot = self._slots.get(target)
         if name is None or slot is None or not slot.name:
             return target
-        # A second whole call under the first one's index, or with no index at all.
-        another = (not given or (id is not None and id != slot.id)) and slot.complete()
-        return max(self._slots) + 1 if another or (not given and position > 0) else target
+        # A second call under the first one's index, or with no index at all. Its name says so, if the first is whole or
+        # has another id; some engines repeat the name in every piece, others make up an id for each.
+        other_id = id is not None and id != slot.id
+        if given:
+            another = other_id and (slot.complete() or (name != slot.name and not slot.arguments))
+        else:
+            another = position > 0 or slot.complete() or (other_id and (name != slot.name or not slot.arguments))
+        if not another:
+            return target
+        target = max(self._slots) + 1
+        if given:
+            self._moved[index] = target
+        return target
 
 
 class _Slot:

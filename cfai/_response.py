@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic_core import ValidationError
 
@@ -15,10 +15,14 @@ from cfai._json import loads
 from cfai.types import Meta, Usage
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from cfai.types import Binary, ListOutput, Output, TextOutput, ValueOutput
 
     AnyOutput = Output | ListOutput | ValueOutput | Binary
     # Everything that a call without streaming can give. At run time the outputs are loaded with the first answer.
+
+M = TypeVar("M", bound="BaseModel")
 
 _EVENTS = (b"data:", b"event:", b"id:", b"retry:", b":", b"[DONE]")
 
@@ -139,7 +143,7 @@ def _output(body: Any, content: bytes, meta: Meta) -> AnyOutput:
         fields = cast("dict[str, Any]", result) if isinstance(result, dict) else {"response": result}
         return text_output(kind, fields, decoder, meta)
     if isinstance(result, dict):
-        output: AnyOutput = types.Output.model_validate(result)
+        output: AnyOutput = _made(types.Output, cast("dict[str, Any]", result))
     elif isinstance(result, list):
         output = types.ListOutput(cast("list[Any]", result))
     else:
@@ -171,11 +175,7 @@ def _text_kind(result: Any, model: str) -> type[TextOutput] | None:
 
 def text_output(kind: type[TextOutput], fields: dict[str, Any], decoder: TokenDecoder, meta: Meta) -> TextOutput:
     """A text answer with its own fields and with what they come down to."""
-    try:
-        output = kind.model_validate(fields)
-    except ValidationError:
-        # A shape that nobody has seen yet: better in full and unchecked than refused.
-        output = kind.model_construct(**fields)
+    output = _made(kind, fields)
     # Private attributes, so that no field of the service's can collide with them.
     output.__pydantic_private__ = {
         "_meta": meta,
@@ -188,6 +188,14 @@ def text_output(kind: type[TextOutput], fields: dict[str, Any], decoder: TokenDe
     if output.usage is not None and meta.neurons is None:
         meta.neurons = output.usage.neurons
     return output
+
+
+def _made(kind: type[M], fields: dict[str, Any]) -> M:
+    try:
+        return kind.model_validate(fields)
+    except ValidationError:
+        # A shape that nobody has seen yet: better in full and unchecked than refused.
+        return kind.model_construct(**fields)
 
 
 def _choice(decoder: TokenDecoder, choice: int) -> dict[str, Any]:

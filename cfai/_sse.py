@@ -14,6 +14,8 @@ from httpx_sse import ServerSentEvent
 from cfai._errors import StreamError
 
 _BOM = b"\xef\xbb\xbf"
+_MARK = 64
+# More bytes than an end mark has, so that a long event is not joined anew for every chunk of it.
 
 LARGEST_EVENT = 32 * 1024 * 1024
 """How many bytes one event may have before the stream is given up."""
@@ -75,6 +77,15 @@ class Blocks:
         if self._over or self._size > self._largest:
             raise self._too_large()
         return (self._start or b"") + b"".join(self._parts)
+
+    def last_line(self) -> bytes:
+        """The line that is still open, or the last of what the last blank line left over; its end, if it is long."""
+        last = b""
+        for part in reversed(self._parts):
+            last = part + last
+            if len(last) > _MARK or b"\n" in last.rstrip(b"\n"):
+                break
+        return last.rstrip(b"\n").rpartition(b"\n")[2]
 
     def _wait(self) -> list[bytes]:
         if self._size > self._largest:
@@ -166,7 +177,7 @@ class EventDecoder:
         """Nothing: `rest` has no blank line behind it."""
         return []
 
-    def ends_with(self, rest: bytes) -> bool:
+    def ends_with(self, line: bytes) -> bool:
         """Never: the standard knows no end mark."""
         return False
 

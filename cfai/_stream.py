@@ -243,7 +243,9 @@ def _read(source: Source, decoder: TokenDecoder) -> Generator[Any]:
                         yield from item
                     else:
                         yield item
-            if feeder.done or (not blocks.between and chunk.endswith(_DONE_ENDS) and feeder.ends_with(blocks.rest())):
+            if feeder.done or (
+                not blocks.between and chunk.endswith(_DONE_ENDS) and feeder.ends_with(blocks.last_line())
+            ):
                 break
         for item in feeder.finish(blocks.rest()):
             yield item
@@ -283,7 +285,9 @@ async def _aread(source: Source, decoder: TokenDecoder) -> AsyncGenerator[Any]:
                             yield each
                     else:
                         yield item
-            if feeder.done or (not blocks.between and chunk.endswith(_DONE_ENDS) and feeder.ends_with(blocks.rest())):
+            if feeder.done or (
+                not blocks.between and chunk.endswith(_DONE_ENDS) and feeder.ends_with(blocks.last_line())
+            ):
                 break
         for item in feeder.finish(blocks.rest()):
             yield item

@@ -156,6 +156,12 @@ EXPECTED: dict[str, Says] = {
     "native-tool-calls-no-index-apart": Says(
         tool_calls=[ToolCall("f", '{"a":1}', "same"), ToolCall("g", '{"b":2}', "same")]
     ),
+    "native-tool-calls-no-arguments": Says(tool_calls=[ToolCall("f", "", "a"), ToolCall("g", "", "b")]),
+    "native-tool-calls-digits": Says(
+        tool_calls=[ToolCall("f", '{"a":0.10,"b":[1e3,"0.10",null]}'), ToolCall("g", '{"n":1.50}', "x")]
+    ),
+    "native-digits-inside": Says(['{"price":0.10,"all":[1e3,"0.10",{"n":-0}]}']),
+    "native-reasoning-flag": HELLO,
     "native-tool-calls-no-id": Says(tool_calls=[ToolCall("f", "{}")]),
     "native-reasoning": Says(["Yes"], "Let me see."),
     "native-reasoning-numbers": Says(["Yes", "!", "0"], "0.101e3-00.205"),
@@ -177,6 +183,14 @@ EXPECTED: dict[str, Says] = {
         finish="tool_calls",
         usage=(20, 12, 32),
     ),
+    "chat-tool-calls-one-index": Says(
+        tool_calls=[ToolCall("f", '{"x":1}', "a"), ToolCall("g", '{"y":2}', "b")], finish="tool_calls"
+    ),
+    "chat-function-call-digits": Says(tool_calls=[ToolCall("f", '{"a":0.10}')], finish="function_call"),
+    "chat-parts-numbers": Says(["$0.10"]),
+    "chat-refusal": Says(["I can", "not."], finish="stop"),
+    "chat-message-again": Says(["Hel", "lo", "!"], "Hm", [ToolCall("f", "{}", "a")], "stop"),
+    "chat-messages": Says(["ha", "ha"]),
     "chat-finish": Says(["a", "b", "c", "d", "e"], finish="length"),
     "chat-finish-at-top": Says(["a", "b"], finish="length"),
     "chat-function-call": Says(tool_calls=[ToolCall("get_weather", '{"city":"Paris"}')], finish="function_call"),
@@ -215,6 +229,8 @@ EXPECTED: dict[str, Says] = {
     "done-bare-ended": HELLO,
     "done-without-end": HELLO,
     "done-behind-a-line": HELLO,
+    "done-in-the-last-event": HELLO,
+    "without-empty-lines": Says(["Hel", "lo"], usage=(10, 2, 12)),
     "last-line-without-end": Says(["Hel", "lo"], finish="stop"),
     "last-line-without-empty-line": Says(["Hel", "lo"], finish="stop"),
     "after-done": HELLO,
@@ -228,6 +244,7 @@ EXPECTED: dict[str, Says] = {
     "truncated-in-field": Says(["Hel"], fails=truncated("Hel")),
     "truncated-in-done": Says(["Hel"], fails=truncated("Hel")),
     "truncated-behind-last-line": Says(["Hel", "lo"], fails=truncated("Hello")),
+    "truncated-without-empty-lines": Says(["Hel", "lo"], fails=truncated("Hello")),
     "truncated-in-trailer": Says(["Hello"], finish="stop", usage=(13, 2, 15)),
     # Errors.
     "error-list": Says(["Hel", "lo"], fails=Fails("3040: Capacity temporarily exceeded", "Hello", 3040)),
@@ -254,6 +271,7 @@ EXPECTED: dict[str, Says] = {
     "error-responses": Says(["Hello"], fails=Fails("The model failed", "Hello", "server_error")),
     "not-json": Says(["Hel", "lo"], fails=Fails("is no JSON", "Hello")),
     "not-json-html": Says(["Hel", "lo"], fails=Fails("is no JSON", "Hello")),
+    "not-json-in-a-line": Says(["Hel"], fails=Fails("is no JSON", "Hel")),
     "not-an-object": Says(["Hel", "lo"], fails=Fails("is no object", "Hello")),
     # Whole answers as one event.
     "whole-native": Says(["Hello"], usage=(10, 2, 12)),
@@ -274,6 +292,8 @@ EXPECTED: dict[str, Says] = {
     "whole-completion-number": Says(["0.10"], finish="stop"),
     "whole-responses": Says(["Hello"], "Hm", [ToolCall("f", '{"a":1}', "call_1")], "tool_calls", (8, 6, 14)),
     "whole-responses-enveloped": Says(["Hello"], "Hm", [ToolCall("f", '{"a":1}', "call_1")], "tool_calls", (8, 6, 14)),
+    "whole-responses-digits": Says(["1e3No."], "0.10", [ToolCall("f", '{"a":0.10}', "c")], "tool_calls"),
+    "whole-enveloped-list": Says(['["a",0.10]']),
     "whole-responses-summary": Says(["Hello"], "Hm", finish="stop"),
     "whole-responses-output-text": Says(["Hello"], finish="stop"),
     # The events of the Responses API.
@@ -295,6 +315,13 @@ EXPECTED: dict[str, Says] = {
     "responses-incomplete": Says(["Hel"], finish="length", usage=(8, 1, 9)),
     "responses-filtered": Says(finish="content_filter"),
     "responses-only-completed": Says(["Hello"], "Hm", [ToolCall("f", '{"a":1}', "call_1")], "tool_calls", (8, 6, 14)),
+    "responses-only-done": Says(
+        ["Hel", "lo 0.10"],
+        "Hm",
+        [ToolCall("f", '{"a":1}', "call_1"), ToolCall("g", '{"b":0.10}', "call_2")],
+        "tool_calls",
+    ),
+    "responses-refusal": Says(["I can", "not."], finish="stop"),
     "responses-numbers": Says(["$", "0.10"], finish="stop"),
     "responses-truncated": Says(["Hel"], fails=truncated("Hel")),
     "responses-after-completed": Says(["Hel"], finish="stop"),
@@ -652,21 +679,43 @@ def test_an_end_mark_is_an_end_however_it_is_written(block: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "rest", [b"[DONE]", b"data: [DONE]", b"data:[DONE]", b"data: [DONE]\n", b"event: x\ndata: [DONE]\n"]
+    "rest",
+    [
+        *(b"[DONE]", b"data: [DONE]", b"data:[DONE]", b"data: [DONE]\n", b"event: x\ndata: [DONE]\n", b"[DONE]\r\n"),
+        b'data: {"response":""}\ndata: [DONE]',
+    ],
 )
-def test_an_end_mark_without_its_empty_line_is_an_end(rest: bytes) -> None:
-    decoder = TokenDecoder()
-    assert decoder.ends_with(rest)
-    assert decoder.finish(rest) == []
+@pytest.mark.parametrize("cut", [1, 3, 100])
+def test_an_end_mark_without_its_empty_line_is_an_end(rest: bytes, cut: int) -> None:
+    decoder, blocks = TokenDecoder(), Blocks()
+    for start in range(0, len(rest), cut):
+        assert blocks.feed(rest[start : start + cut]) == []
+    assert decoder.ends_with(blocks.last_line())
+    assert [token for token in decoder.finish(blocks.rest()) if token.text] == []
     assert decoder.done
     decoder.check()
 
 
 @pytest.mark.parametrize(
-    "rest", [b"", b"data: [DON", b'data: {"response":"[DONE]', b"id: [DONE]", b"data: [DONE]\ndata: x"]
+    "rest",
+    [
+        *(
+            b"",
+            b"data: [DON",
+            b'data: {"response":"[DONE]',
+            b"id: [DONE]",
+            b"data: [DONE]\ndata: x",
+            b"x" * 100 + b"[DONE]",
+        ),
+        b'data: {"response":"' + b" " * 60 + b"data: [DONE]",
+    ],
 )
-def test_other_rests_are_no_end(rest: bytes) -> None:
-    assert not TokenDecoder().ends_with(rest)
+@pytest.mark.parametrize("cut", [1, 3, 100])
+def test_other_rests_are_no_end(rest: bytes, cut: int) -> None:
+    blocks = Blocks()
+    for start in range(0, len(rest), cut):
+        blocks.feed(rest[start : start + cut])
+    assert not TokenDecoder().ends_with(blocks.last_line())
 
 
 @pytest.mark.parametrize("text", ["[DONE]", "data: [DONE]", " [DONE] "])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cfai._json import carried, compact, literals, loads, whole, words
+from cfai._json import as_written, carried, compact, loads, whole, words
 
 
 @pytest.mark.parametrize(
@@ -90,12 +90,21 @@ def test_loads_gives_back_what_was_written(value: Any, ascii: bool) -> None:
 @pytest.mark.parametrize(
     "digits", ["0", "-0", "0.10", "1e3", "1E+05", "12345678901234567890", "NaN", "-Infinity", "Infinity"]
 )
-def test_literals_keeps_the_digits(digits: str) -> None:
-    assert literals(f' {{"a": [{digits}], "b": "{digits}"}}\n'.encode()) == {"a": [digits], "b": digits}
+def test_digits_are_kept_as_written(digits: str) -> None:
+    data = f' {{"a": [{digits}, true], "b": "{digits}", "c": null}}\n'.encode()
+    assert as_written(data, ["a", 0]) == digits
+    assert as_written(data, ["a"]) == f"[{digits},true]"
+    assert as_written(data, ["b"]) == digits
+    assert as_written(data, []) == f'{{"a":[{digits},true],"b":"{digits}","c":null}}'
 
 
-def test_literals_reads_bad_utf_8_as_loads_does() -> None:
-    assert literals(b'{"a": 0.10, "p": "\xff"}') == {"a": "0.10", "p": "\ufffd"}
+def test_a_path_ends_where_there_are_no_fields() -> None:
+    assert as_written(b'{"result": 0.10}', ["result", "response"]) == "0.10"
+    assert as_written(b'{"result": [0.10]}', ["result", "response"]) == "[0.10]"
+
+
+def test_as_written_reads_bad_utf_8_as_loads_does() -> None:
+    assert as_written(b'{"a": [0.10, "\xff", "\xc3\xa9"]}', ["a"]) == '[0.10,"\ufffd","\u00e9"]'
 
 
 def test_compact_writes_no_spaces_and_no_escapes() -> None:

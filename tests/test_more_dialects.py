@@ -83,3 +83,51 @@ def test_what_is_no_object_in_a_response_hides_nothing_behind_it() -> None:
 def test_a_stream_that_ended_early_says_just_that() -> None:
     with pytest.raises(StreamError, match=r"^the stream ended with neither \[DONE\] nor a finish reason$"):
         TokenDecoder().check()
+
+
+def test_a_usage_event_with_an_empty_text_behind_chunks_does_not_make_them_native() -> None:
+    decoder = TokenDecoder()
+    usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    tokens(decoder, chunk("a"), event({"response": "", "usage": usage}))
+    assert (decoder.native, decoder.usage and decoder.usage.total_tokens) == (False, 3)
+
+
+def test_a_text_behind_chunks_makes_them_native() -> None:
+    decoder = TokenDecoder()
+    tokens(decoder, chunk("a"), event({"response": "b"}))
+    assert (decoder.native, decoder.text) == (True, "ab")
+
+
+@pytest.mark.parametrize("kind", ["response.reasoning_text", "response.reasoning_summary_text"])
+@pytest.mark.parametrize(("said", "expected"), [("Hm", "Hm"), (5, "5"), (None, "")])
+def test_reasoning_of_the_responses_api_comes_in_pieces(kind: str, said: Any, expected: str) -> None:
+    decoder = TokenDecoder()
+    (token,) = tokens(decoder, event({"type": f"{kind}.delta", "delta": said}))
+    assert (token.reasoning, token.text, decoder.reasoning_of(0)) == (expected, "", expected)
+
+
+def test_other_events_of_the_responses_api_say_nothing() -> None:
+    kinds = ["response.created", "response.output_text.annotation.added", "response.new.delta", "response."]
+    assert tokens(TokenDecoder(), *(event({"type": kind, "delta": "x"}) for kind in kinds)) == []
+
+
+@pytest.mark.parametrize("rest", [b"", b"\n", b"\n\n\n"])
+def test_empty_lines_at_the_end_are_nothing(rest: bytes) -> None:
+    assert TokenDecoder().finish(rest) == []
+
+
+def test_lines_at_the_end_count_without_their_ends() -> None:
+    decoder = TokenDecoder()
+    assert [token.text for token in decoder.finish(b'data: {"response":"a"}\n\n')] == ["a"]
+
+
+def test_lines_that_are_events_of_their_own_come_in_order() -> None:
+    decoder = TokenDecoder()
+    block = b'data: {"response":"a"}\ndata: {"choices":[{"delta":{"content":"b"}},{"index":1,"delta":{"content":"c"}}]}'
+    assert [token.text for token in tokens(decoder, block)] == ["a", "b", "c"]
+
+
+def test_an_error_among_such_lines_is_raised_with_what_came_before_it() -> None:
+    with pytest.raises(StreamError, match="busy") as caught:
+        TokenDecoder().feed(b'data: {"response":"a"}\ndata: {"errors":[{"code":3040,"message":"busy"}]}')
+    assert caught.value.partial == "a"

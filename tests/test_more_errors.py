@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
-from cfai import CapacityError, InferenceUpstreamError, StreamError, models
-from cfai._errors import DONE_EVENT, error_from, hide, is_error, transport_error
+from cfai import APIConnectionError, CapacityError, InferenceUpstreamError, StreamError, models
+from cfai._errors import DONE_EVENT, error_from, hide, is_error, problem_in, seconds_to_wait, transport_error
 
 RETIRED = "@cf/meta/llama-2-7b-chat-int8"
 
@@ -196,3 +197,45 @@ def test_a_certificate_that_is_not_trusted_comes_with_advice() -> None:
 def test_a_read_timeout_comes_with_advice() -> None:
     error = transport_error(httpx.ReadTimeout("slow"), "m", "host.example")
     assert re.fullmatch(r"host\.example did not answer in time \(slow\): the call may .*[a-z]", str(error))
+
+
+def test_what_a_browser_is_told_has_code_and_message() -> None:
+    event, _, _ = StreamError("it failed", code=3040).sse().partition(b"\n\n")
+    assert event == b'event: error\ndata: {"code":3040,"message":"it failed"}'
+
+
+def test_a_connection_error_knows_its_model() -> None:
+    assert APIConnectionError("x", model="@cf/a/b").model == "@cf/a/b"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("Sun, 22 Nov 2026 13:00:30 GMT", 30.0),
+        ("Sun, 22 Nov 2026 15:00:30 +0200", 30.0),
+        ("Sunday, 22-Nov-26 13:00:30 GMT", 30.0),
+        ("Sun Nov 22 13:00:30 2026", 30.0),
+        ("Sun, 22 Nov 2026 12:00:00 GMT", 0.0),
+    ],
+)
+def test_a_date_to_wait_for_is_read_in_its_own_zone(value: str, expected: float) -> None:
+    now = datetime(2026, 11, 22, 13, 0, 0, tzinfo=UTC).timestamp()
+    assert seconds_to_wait({"retry-after": value}, now) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"errors": [7]}, "7"),
+        ({"errors": [["a"]]}, '["a"]'),
+        ({"errors": [{"message": {"message": {"message": {"message": "deep"}}}}]}, "deep"),
+        (
+            {"errors": [{"message": {"message": {"message": {"message": {"message": "deeper"}}}}}]},
+            '{"message":"deeper"}',
+        ),
+        ({"errors": [{"message": "m", "name": 5}]}, "m"),
+    ],
+)
+def test_items_of_other_shapes_are_read_as_far_as_they_go(body: Any, said: str) -> None:
+    problem = problem_in(body)
+    assert (problem.message, problem.name) == (said, "")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cfai import types
+from cfai._response import output_from
 from cfai.types import (
     Binary,
     ChatCompletion,
@@ -408,3 +409,11 @@ def test_every_public_type_can_be_had_by_name() -> None:
 def test_other_names_are_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="NoSuchType"):
         getattr(types, "NoSuchType")  # noqa: B009 -- a type checker would refuse the attribute
+
+
+@pytest.mark.parametrize("body", [b'{"a\\ud83d": 1, "b": 2}', b'{"result": {"a\\ud83d": 1, "b": 2}, "success": true}'])
+def test_half_a_character_in_a_name_does_not_lose_the_answer(body: bytes) -> None:
+    output = output_from(body, "application/json", META, {})
+    assert isinstance(output, Output)
+    assert output["b"] == 2
+    assert output["a\ud83d"] == 1

@@ -125,6 +125,42 @@ CALLS: dict[str, tuple[list[list[Any]], list[ToolCall]]] = {
         [[{"name": "f"}], [{"name": "g", "arguments": None, "index": 1}]],
         [ToolCall("f", ""), ToolCall("g", "")],
     ),
+    "two calls without index and without arguments": (
+        [[function("f", id="a")], [function("f", id="b")], [function("g", id="c")]],
+        [ToolCall("f", "", "a"), ToolCall("f", "", "b"), ToolCall("g", "", "c")],
+    ),
+    "a second call without index while the first is not whole": (
+        [[function("f", "{", id="a")], [function("g", "{}", id="b")]],
+        [ToolCall("f", "{", "a"), ToolCall("g", "{}", "b")],
+    ),
+    "a new id for every piece of a call without index": (
+        [[function("f", "{", id="a")], [function("f", "}", id="b")]],
+        [ToolCall("f", "{}", "a")],
+    ),
+    "two calls under one index and without arguments": (
+        [[function("f", index=0, id="a")], [function("g", index=0, id="b")]],
+        [ToolCall("f", "", "a"), ToolCall("g", "", "b")],
+    ),
+    "a new id for every piece": (
+        [
+            [function("f", index=0, id="a")],
+            [function("f", "{", index=0, id="b")],
+            [function("f", "}", index=0, id="c")],
+        ],
+        [ToolCall("f", "{}", "a")],
+    ),
+    "another name and a new id while the first call is not whole": (
+        [[function("f", "{", index=0, id="a")], [function("g", "}", index=0, id="b")]],
+        [ToolCall("fg", "{}", "a")],
+    ),
+    "three calls under one index, in pieces": (
+        [
+            [piece]
+            for name in "fgh"
+            for piece in (function(name, index=0, id=name), function(None, "{", index=0), function(None, "}", index=0))
+        ],
+        [ToolCall(name, "{}", name) for name in "fgh"],
+    ),
     "half a character in each of two pieces": (
         [[function("f", '"\ud83d', index=0)], [function(None, '\ude00"', index=0)]],
         [ToolCall("f", '"😀"')],
@@ -313,3 +349,16 @@ def test_the_three_habits_come_to_the_same(prompt: int, pieces: list[int], zeros
         usage = Usage.of(tallied(*reports))
         assert usage is not None
         assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (prompt, total, prompt + total)
+
+
+def test_what_is_no_call_does_not_end_the_calls() -> None:
+    assert together([None, FINAL, function("f", "{}")]) == [ToolCall("f", "{}")]
+
+
+@pytest.mark.parametrize(
+    "report", [{"completion_tokens": 3}, {"output_tokens": 3}, {"total_tokens": 3}, {"neurons": 0.5}]
+)
+def test_a_report_that_counts_anything_is_kept(report: dict[str, Any]) -> None:
+    tally = Tally()
+    tally.add(report)
+    assert tally.total() == report

@@ -414,6 +414,32 @@ def test_many_small_events_in_one_piece_are_linear_work() -> None:
     assert work([body]) < 12 * len(body)
 
 
+def test_a_long_event_is_not_joined_anew_for_each_piece_that_looks_like_the_end() -> None:
+    blocks = Blocks()
+    blocks.feed(b"data: " + b"x" * 1_000_000)
+    for _ in range(100):
+        blocks.feed(b"[DONE]")
+    assert len(blocks.last_line()) < 100
+
+
+@pytest.mark.parametrize(
+    "body", [b"data: a\ndata: b", b"data: a\ndata: b\n", b"data: a\r\ndata: b\r\n", b"x\n\ndata: b"]
+)
+@pytest.mark.parametrize("size", [1, 2, 5, 100])
+def test_the_last_line_is_known_without_its_end(body: bytes, size: int) -> None:
+    blocks = Blocks()
+    for at in range(0, len(body), size):
+        blocks.feed(body[at : at + size])
+    assert blocks.last_line() == b"data: b"
+
+
+def test_between_blocks_there_is_no_last_line() -> None:
+    blocks = Blocks()
+    assert blocks.last_line() == b""
+    blocks.feed(b"data: a\n\n")
+    assert blocks.last_line() == b""
+
+
 # Against other decoders.
 
 _GRAMMAR = [
