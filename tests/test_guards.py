@@ -25,7 +25,7 @@ PACKAGE = Path(cfai.__file__).parent
 ORDER = [
     {"_version", "_json", "models", "_warnings"},
     {"types", "_errors", "tokens"},
-    {"_account", "_sse", "_pieces", "_dialects", "_browser", "_request", "_response", "_limits", "_retry"},
+    {"_account", "_sse", "_shapes", "_pieces", "_dialects", "_browser", "_request", "_response", "_limits", "_retry"},
     {"_clients", "_http", "_source", "_stream"},
     {"_call"},
     {"_overloads"},
