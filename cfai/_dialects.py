@@ -15,6 +15,7 @@ from pydantic_core import from_json
 from cfai._errors import StreamError, StreamTruncatedError, hide, parsed, problem_in
 from cfai._json import carried, compact, loads
 from cfai._pieces import Tally, ToolCalls
+from cfai._repeats import Repeat, repeat_of
 from cfai._shapes import (
     call_of,
     calls_of,
@@ -44,6 +45,8 @@ _SPOKEN = {
     "reasoning_summary_text": ("reasoning", "text"),
 }
 """What the parts of a Responses stream say, and the field in which the event at their end repeats it."""
+_MOST_UNLIKE = 20
+"""How many plain chunks that are unlike the ones before are compared with those to come."""
 _FINISH = {"model_length": "length"}
 
 
@@ -60,8 +63,10 @@ class TokenDecoder:
         "_open",
         "_plain",
         "_reasonings",
+        "_repeat",
         "_tally",
         "_texts",
+        "_unlike",
         "chat",
         "done",
         "finish_reasons",
@@ -94,6 +99,8 @@ class TokenDecoder:
         self._failure: StreamError | None = None
         self._broken = False
         self._at_end = False
+        self._repeat: Repeat | None = None
+        self._unlike = 0
         self._plain = True
         # False once anything asks for the long way: half a character waits, a failure waits, the end was seen.
 
@@ -105,6 +112,11 @@ class TokenDecoder:
             return self._feed_fields(block)
         if not self._plain:
             return self._feed_data(data)
+        repeat = self._repeat
+        if repeat is not None and block.startswith(repeat.head):
+            text = repeat.text_in(block)
+            if text:
+                return self._repeated(text, data, repeat)
         try:
             event: Any = from_json(data)
         except ValueError:
@@ -122,8 +134,32 @@ class TokenDecoder:
             elif self.chat is not None:
                 token = self._plain_chunk(event)
                 if token is not None:
+                    if self._unlike < _MOST_UNLIKE:
+                        self._learn(block, token)
                     return token
         return self.feed_object(event, data)
+
+    def _repeated(self, text: str, data: bytes, repeat: Repeat) -> Token:
+        if repeat.is_reasoning:
+            self._reasonings.setdefault(0, []).append(text)
+            return Token("", data, text)
+        self._texts[0].append(text)
+        return Token(text, data)
+
+    def _learn(self, block: bytes, token: Token) -> None:
+        """Takes a plain chunk for one that others will repeat. What counts usage is to be read each time."""
+        if token.raw.get("usage"):
+            return
+        if not token.reasoning:
+            repeat = repeat_of(block, "content", token.text)
+        elif not token.text:
+            key = "reasoning_content" if b'"reasoning_content"' in block else "reasoning"
+            repeat = repeat_of(block, key, token.reasoning)
+        else:
+            return
+        if repeat is not None and repeat != self._repeat:
+            self._repeat = repeat
+            self._unlike += 1
 
     def _is_plain(self, event: dict[str, Any], text: str) -> bool:
         """Whether a native event has nothing beside its text but usage, and an empty list of tool calls."""
