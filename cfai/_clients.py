@@ -31,6 +31,7 @@ class Clients:
         self._sync: Any = None
         self._async: Any = None
         self._loop: Any = None
+        self._encodings = "identity"
         self._lock = threading.Lock()
         self._closed = False
 
@@ -40,7 +41,7 @@ class Clients:
         with self._lock:
             self._check_open()
             if self._sync is None:
-                self._sync = self._make(httpx.Client)
+                self._sync = self._made(httpx.Client)
             return self._sync
 
     def async_client(self) -> Any:
@@ -58,9 +59,13 @@ class Clients:
                 # Its connections died with their loop, and nothing can be awaited on that one any more.
                 self._async = None
             if self._async is None:
-                self._async = self._make(httpx.AsyncClient)
+                self._async = self._made(httpx.AsyncClient)
                 self._loop = loop
             return self._async
+
+    def encodings(self, client: Any) -> str | None:
+        """The `accept-encoding` of a client of our own; `None` for one that was passed in."""
+        return None if client is self._given_sync or client is self._given_async else self._encodings
 
     def close(self) -> None:
         with self._lock:
@@ -75,6 +80,11 @@ class Clients:
             client, self._async = self._async, None
         if client is not None and self._loop == _running_loop():
             await client.aclose()
+
+    def _made(self, kind: Any) -> Any:
+        client = self._make(kind)
+        self._encodings = client.headers["accept-encoding"]
+        return client
 
     def _check_open(self) -> None:
         if self._closed:

@@ -131,9 +131,11 @@ class TokenDecoder:
                         self._texts[0].append(text)
                     self.native = self.native or text != "" or self.chat is None
                     return Token(text, event)
-            elif self.chat is not None:
+            else:
                 token = self._plain_chunk(event)
                 if token is not None:
+                    if self.chat is None:
+                        self.chat = event
                     if self._unlike < _MOST_UNLIKE:
                         self._learn(block, token)
                     return token

@@ -87,7 +87,8 @@ def check(model: str, inputs: Mapping[str, Any]) -> Finding | None:
         return None
     first: Finding | None = None
     for call in _calls(inputs):
-        for finding in (*_output(entry, call), *_input(entry, call)):
+        asked = _asked(call)
+        for finding in (*_output(entry, asked), *_input(entry, call, asked)):
             if finding.certain:
                 return finding
             first = first or finding
@@ -113,27 +114,28 @@ def resolve_max_tokens(model: str, inputs: Mapping[str, Any]) -> Mapping[str, An
 
 def _calls(inputs: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield inputs
-    yield from (item for item in _items(inputs.get("requests")) if _is_object(item))
+    if "requests" in inputs:
+        yield from (item for item in _items(inputs["requests"]) if _is_object(item))
 
 
-def _output(entry: Model, inputs: Mapping[str, Any]) -> Iterator[Finding]:
+def _output(entry: Model, asked: Mapping[str, int]) -> Iterator[Finding]:
     """Findings on the output asked for, by itself."""
     limit = entry.sequence_length or _shared(entry)
     if limit is None:
         return
     kind, does = (SequenceLengthError, "writes") if entry.sequence_length else (ContextLengthError, "reads and writes")
-    for field, asked in _asked(inputs).items():
-        if asked > limit.value:
+    for field, value in asked.items():
+        if value > limit.value:
             message = (
-                f"{field} is {asked:,}, but {entry.name} {does} {limit.value:,} tokens at most ({_source(limit)}). "
+                f"{field} is {value:,}, but {entry.name} {does} {limit.value:,} tokens at most ({_source(limit)}). "
                 f"Lower {field}, {_ANYWAY}."
             )
-            yield Finding(_error(kind, message, entry, field, asked, limit), limit.certain_to_refuse)
+            yield Finding(_error(kind, message, entry, field, value, limit), limit.certain_to_refuse)
 
 
-def _input(entry: Model, inputs: Mapping[str, Any]) -> Iterator[Finding]:
+def _input(entry: Model, inputs: Mapping[str, Any], asked: Mapping[str, int]) -> Iterator[Finding]:
     """Findings on what the model is to read, by itself and together with the output asked for."""
-    reserve = _reserve(entry, inputs)
+    reserve = _reserve(entry, inputs, asked)
     limits = [(limit, reserve.tokens if limit is _shared(entry) else 0) for limit in _input_limits(entry)]
     # A text has no more tokens than bytes, so most prompts need no look at what they say.
     if not limits or _bytes(inputs) <= min(limit.value - held for limit, held in limits):
@@ -185,17 +187,15 @@ def _input_limits(entry: Model) -> list[Limit]:
 
 def _asked(inputs: Mapping[str, Any]) -> dict[str, int]:
     """How many tokens of output are asked for, by the name under which they are."""
-    given = {field: inputs.get(field) for field in _SPELLINGS}
     return {
         field: value
-        for field, value in given.items()
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        for field in _SPELLINGS
+        if isinstance(value := inputs.get(field), int) and not isinstance(value, bool) and value >= 0
     }
 
 
-def _reserve(entry: Model, inputs: Mapping[str, Any]) -> _Reserve:
+def _reserve(entry: Model, inputs: Mapping[str, Any], asked: Mapping[str, int]) -> _Reserve:
     """The output that the service keeps room for: what is asked for, else the model's default, else a token."""
-    asked = _asked(inputs)
     if asked:
         # Which one of several is read is not known.
         field = min(asked, key=asked.__getitem__)
@@ -281,12 +281,21 @@ def _strings(value: Any) -> Iterator[str]:
 
 def _bytes(inputs: Mapping[str, Any]) -> int:
     """How many bytes all prompts have together, or more: characters of other scripts count as four."""
-    contents = [inputs.get("prompt"), inputs.get("instructions")]
-    for given in (inputs.get("messages"), inputs.get("input")):
-        items = [item for item in _items(given) if _is_object(item)]
-        contents += [given if isinstance(given, str) else None]
-        contents += [item.get(key) for item in items for key in ("content", "output")]
-    return sum(len(text) if text.isascii() else 4 * len(text) for content in contents for text in _texts(content))
+    total = 0
+    for field in ("prompt", "instructions", "messages", "input"):
+        given = inputs.get(field)
+        if isinstance(given, str):
+            total += _size(given)
+        elif given is not None:
+            items = [item for item in _items(given) if _is_object(item)]
+            # Instructions may be a list of parts, which have no content of their own.
+            contents = [given, *(item.get(key) for item in items for key in ("content", "output"))]
+            total += sum(_size(text) for content in contents for text in _texts(content))
+    return total
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else 4 * len(text)
 
 
 def _least(prompt: _Prompt, family: tokens.Family) -> int:
@@ -329,4 +338,4 @@ def _items(value: Any) -> Sequence[Any]:
 
 
 def _is_object(value: Any) -> TypeGuard[Mapping[str, Any]]:
-    return isinstance(value, Mapping)
+    return isinstance(value, (dict, Mapping))  # the first is found at once

@@ -13,6 +13,7 @@ from cfai._dialects import ENVELOPE, TokenDecoder
 from cfai._errors import InvalidResponseError, error_from, is_error, redacted, redacted_headers
 from cfai._json import loads
 from cfai.types import Meta, Usage
+from cfai.types._tokens import Said
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -176,17 +177,11 @@ def _text_kind(result: Any, model: str) -> type[TextOutput] | None:
 def text_output(kind: type[TextOutput], fields: dict[str, Any], decoder: TokenDecoder, meta: Meta) -> TextOutput:
     """A text answer with its own fields and with what they come down to."""
     output = _made(kind, fields)
-    # Private attributes, so that no field of the service's can collide with them.
-    output.__pydantic_private__ = {
-        "_meta": meta,
-        "_text": decoder.text,
-        "_reasoning": decoder.reasoning_of(0),
-        "_tool_calls": decoder.tool_calls_of(0),
-        "_finish_reason": decoder.finish_reason,
-        "_usage": decoder.usage,
-    }
-    if output.usage is not None and meta.neurons is None:
-        meta.neurons = output.usage.neurons
+    usage = decoder.usage
+    said = Said(decoder.text, decoder.reasoning_of(0), decoder.tool_calls_of(0), decoder.finish_reason, usage)
+    output.__pydantic_private__ = {"_meta": meta, "_said": said}
+    if usage is not None and meta.neurons is None:
+        meta.neurons = usage.neurons
     return output
 
 

@@ -552,3 +552,41 @@ def test_a_client_for_one_colour_leaves_the_other_to_us(service: Any, opened: li
         opened.clear()
         assert asyncio.run(main()) == "HelloHello"
     assert opened == ["AsyncClient"]
+
+
+# What is sent
+
+
+@pytest.mark.parametrize("inputs", [HELLO, {**HELLO, "stream": True}])
+def test_a_client_of_our_own_sends_what_one_that_is_passed_in_sends(callers: Any, serve: Any, inputs: Any) -> None:
+    def answering_with_a_cookie(peer: Any) -> None:
+        while peer.request():
+            peer.answer(OK, head="set-cookie: crumb=1; Path=/\r\n")
+
+    server = serve(answering_with_a_cookie)
+    default: Any = {"accept": "no", "authorization": "no"}
+    with httpx.Client(headers=default) as client:
+        async_client = httpx.AsyncClient(headers=default)
+        for options in ({}, {"http_client": client, "async_http_client": async_client}):
+            caller = callers(base_url=server.url, **options)
+            caller.run(MODEL, inputs, return_raw_response=True)
+            caller.run(MODEL, inputs, return_raw_response=True)
+        if caller.portal is not None:
+            caller.portal.call(async_client.aclose)
+    requests = [request.partition(b"\r\n\r\n") for request in server.requests]
+    heads = [dict(line.decode().lower().split(": ", 1) for line in head.split(b"\r\n")[1:]) for head, _, _ in requests]
+    assert heads[0] == heads[1]
+    # The cookies of a client that was passed in are its owner's; ours keeps none.
+    assert heads[0] == {name: value for name, value in heads[2].items() if name != "connection"}
+    assert heads[3]["cookie"] == "crumb=1"
+    assert len({body for _, _, body in requests}) == 1
+    assert int(heads[0]["content-length"]) == len(requests[0][2])
+    encodings = httpx.Client().headers["accept-encoding"]
+    assert heads[0]["accept-encoding"] == ("identity" if "stream" in inputs else encodings)
+
+
+@pytest.mark.parametrize("inputs", [HELLO, {**HELLO, "stream": True}])
+def test_the_request_of_an_answer_has_its_body_and_no_credentials(callers: Any, service: Any, inputs: Any) -> None:
+    response = callers().run(MODEL, inputs, return_raw_response=True)
+    assert b"Hello" in response.request.content
+    assert "authorization" not in response.request.headers

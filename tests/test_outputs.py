@@ -27,6 +27,7 @@ from cfai.types import (
     Usage,
     ValueOutput,
 )
+from cfai.types._tokens import Said
 
 META = Meta("@cf/some/model", "request-1", 200, 0.5, "log-1", 1.25)
 USAGE = Usage.of({"prompt_tokens": 3, "completion_tokens": 4, "neurons": 0.5})
@@ -35,14 +36,8 @@ USAGE = Usage.of({"prompt_tokens": 3, "completion_tokens": 4, "neurons": 0.5})
 def text_output(kind: type[TextOutput], fields: dict[str, Any]) -> TextOutput:
     """An output as the package makes it: the service's fields, and what they come down to."""
     output = kind.model_validate(fields)
-    output.__pydantic_private__ = {
-        "_meta": META,
-        "_text": "Hello",
-        "_reasoning": "Hm",
-        "_tool_calls": [ToolCall("f", "{}", "a")],
-        "_finish_reason": "stop",
-        "_usage": USAGE,
-    }
+    said = Said("Hello", "Hm", [ToolCall("f", "{}", "a")], "stop", USAGE)
+    output.__pydantic_private__ = {"_meta": META, "_said": said}
     return output
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, RootModel
 
-from cfai.types._tokens import Meta, ToolCall, Usage
+from cfai.types._tokens import Meta, Said, ToolCall, Usage
 
 
 class Fields(BaseModel):
@@ -50,36 +50,33 @@ class Output(Fields):
 class TextOutput(Output):
     """A text answer; `str(answer)` is its text. The service's own fields are there too, as `answer["field"]`."""
 
-    _text: str = PrivateAttr(default="")
-    _reasoning: str = PrivateAttr(default="")
-    _tool_calls: list[ToolCall] = PrivateAttr(default_factory=list[ToolCall])
-    _finish_reason: str | None = PrivateAttr(default=None)
-    _usage: Usage | None = PrivateAttr(default=None)
+    # One attribute and private: each costs time with every answer, and a field of the service's may have any name.
+    _said: Said = PrivateAttr(default_factory=Said)
 
     @property
     def text(self) -> str:
         """The answer, empty if there is none: a tool call, or a reasoning model that ran out of `max_tokens`."""
-        return self._text
+        return self._said.text
 
     @property
     def reasoning(self) -> str:
         """What a reasoning model thought first."""
-        return self._reasoning
+        return self._said.reasoning
 
     @property
     def tool_calls(self) -> list[ToolCall]:
         """The tools that the model wants called."""
-        return self._tool_calls
+        return self._said.tool_calls
 
     @property
     def finish_reason(self) -> str | None:
         """`stop`, `length`, `tool_calls`, ... or `None`: native answers seldom say."""
-        return self._finish_reason
+        return self._said.finish_reason
 
     @property
     def usage(self) -> Usage | None:
         """Tokens of the call, if the service said."""
-        return self._usage
+        return self._said.usage
 
     def __str__(self) -> str:
         return self.text

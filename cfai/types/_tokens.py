@@ -112,6 +112,17 @@ class ToolCall:
             raise ValueError(f"the arguments of {self.name!r} are no JSON: {self.arguments[:200]!r}") from None
 
 
+@dataclass(slots=True)
+class Said:
+    """What a text answer comes down to, whichever shape it came in."""
+
+    text: str = ""
+    reasoning: str = ""
+    tool_calls: list[ToolCall] = field(default_factory=list[ToolCall])
+    finish_reason: str | None = None
+    usage: Usage | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
     """A piece of a tool call in a stream. Pieces with one `index` make one call."""
