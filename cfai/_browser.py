@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any, Literal
 
-from cfai._dialects import TokenDecoder, lone_lines
+from cfai._dialects import END_MARK, TokenDecoder, before_end, is_object, lone_lines
 from cfai._errors import ConfigurationError
 from cfai._json import compact
 from cfai._sse import fields
@@ -63,24 +63,31 @@ class Original(_Browser):
     """The events as they came, each with padding put in."""
 
     def feed(self, block: bytes) -> bytes | list[bytes] | None:
-        if 10 in block:
-            sent = [self._event(part) for part in _apart(block)]
-            return [event for event in sent if event is not None]
-        return self._event(block)
-
-    def finish(self, rest: bytes) -> list[bytes]:
-        *parts, last = _apart(rest.strip(b"\n"), at_end=True)
-        sent = [self._event(part) for part in parts]
-        tokens = self._decoder.finish(last)
-        if tokens and last and not _is_end_mark(last):
-            sent.append(padded(last) + b"\n\n")
-        return [event for event in sent if event is not None]
-
-    def _event(self, block: bytes) -> bytes | None:
         if self._decoder.done:
             return None
+        if 10 not in block and b"[DONE]" not in block:
+            return self._event(block)
+        block, ended = before_end(block)
+        sent = [event for part in _apart(block) if (event := self._event(part))]
+        if ended:
+            self._decoder.feed(END_MARK)  # ours goes out in its place
+        return sent
+
+    def finish(self, rest: bytes) -> list[bytes]:
+        if self._decoder.done:
+            return []
+        rest, ended = before_end(rest.strip(b"\n"))
+        *parts, last = _apart(rest, at_end=not ended)
+        sent = [event for part in parts if (event := self._event(part))]
+        self._decoder.finish(last + b"\n" + END_MARK if ended else last)
+        # What is cut off is no event.
+        return [*sent, padded(last) + b"\n\n"] if is_object(b"\n".join(fields(last).data or [])) else sent
+
+    def _event(self, block: bytes) -> bytes | None:
+        if self._decoder.done or not block:
+            return None
         self._decoder.feed(block)
-        return None if not block or (self._decoder.done and _is_end_mark(block)) else padded(block) + b"\n\n"
+        return padded(block) + b"\n\n"
 
 
 def _apart(block: bytes, at_end: bool = False) -> list[bytes]:
@@ -88,12 +95,6 @@ def _apart(block: bytes, at_end: bool = False) -> list[bytes]:
     data = fields(block).data or []
     lines = lone_lines(b"\n".join(data), at_end) if len(data) > 1 else []
     return [b"data: " + line for line in lines] or [block]
-
-
-def _is_end_mark(block: bytes) -> bool:
-    """Whether the block that ended a stream says nothing else: ours goes out in its place."""
-    data = fields(block).data
-    return data is None or b"\n".join(data).strip() == b"[DONE]"
 
 
 def _native_event(token: Token) -> bytes:

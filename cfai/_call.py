@@ -80,9 +80,9 @@ class Call(NamedTuple):
         kind = kind_of(headers.get("content-type", ""))
         return kind == "events" or (kind == "text" and self.wants_stream)
 
-    def source(self, response: httpx.Response, meta: Meta, body: bytes | None = None) -> Source:
+    def source(self, response: httpx.Response, meta: Meta, body: bytes | None = None, output: Any = None) -> Source:
         """Where a stream reads from."""
-        return Source(response, self.request, self.plan, meta, self._stream_ended, body)
+        return Source(response, self.request, self.plan, meta, self._stream_ended, body, output)
 
     def decoder(self, meta: Meta) -> TokenDecoder:
         return TokenDecoder(self.request.model, meta.request_id, self.request.secrets())
@@ -93,7 +93,7 @@ class Call(NamedTuple):
         """What a body that was read whole comes to. Raises the error that it reports."""
         content_type = headers.get("content-type", "")
         kind = kind_of(content_type)
-        if kind == "text" and holds_events(content):
+        if (kind == "text" or self.wants_stream) and kind != "json" and holds_events(content):
             return self.source(response, meta, as_events(content, content_type))
         if not self.wants_stream or kind == "binary":
             output = output_from(content, content_type, meta, headers, self.request.secrets())
@@ -110,9 +110,8 @@ class Call(NamedTuple):
                 headers=redacted_headers(headers, self.request.secrets()),
                 model=meta.model,
             )
-        # Read for the error that it may report: as one event of a stream it would be an error of the stream.
-        output_from(content, content_type, replace(meta), headers, self.request.secrets())
-        return self.source(response, meta, as_events(content, content_type))
+        output = output_from(content, content_type, meta, headers, self.request.secrets())
+        return self.source(response, meta, as_events(content, content_type), output)
 
     def _stream_ended(self, decoder: TokenDecoder) -> None:
         self._warn_if_cut(decoder.usage, decoder.finish_reason)

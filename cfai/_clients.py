@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
 import ssl
@@ -109,6 +110,15 @@ def _tls_context(verify: str | bool, trust_env: bool, files: tuple[str | None, s
         folder = os.path.isdir(verify)
         return ssl.create_default_context(cafile=None if folder else verify, capath=verify if folder else None)
     return httpx.create_ssl_context(verify=verify, trust_env=trust_env)
+
+
+def is_asyncio() -> bool:
+    """Whether the running event loop is one of asyncio's, which closes forgotten generators by itself."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _running_loop() -> Any:

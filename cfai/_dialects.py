@@ -34,6 +34,8 @@ ENVELOPE = frozenset({"result", "success", "errors", "messages", "result_info"})
 """The keys of the wrapper around a result. An object with any other key is a result itself."""
 
 _DONE = b"[DONE]"
+END_MARK = b"data: " + _DONE
+"""The block that ends a stream."""
 _UNREADABLE = object()
 _CHUNK = frozenset({"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"})
 """What stands in a chunk of a chat completion as a rule. Any other key sends it the long way."""
@@ -45,6 +47,8 @@ _SPOKEN = {
     "reasoning_summary_text": ("reasoning", "text"),
 }
 """What the parts of a Responses stream say, and the field in which the event at their end repeats it."""
+_MOST_LOOSE = 10_000
+"""How many lines that are no fields of events are kept, in case that they are an answer."""
 _MOST_UNLIKE = 20
 """How many plain chunks that are unlike the ones before are compared with those to come."""
 _FINISH = {"model_length": "length"}
@@ -60,6 +64,8 @@ class TokenDecoder:
         "_created",
         "_failure",
         "_halves",
+        "_is_stream",
+        "_loose",
         "_open",
         "_plain",
         "_reasonings",
@@ -95,7 +101,9 @@ class TokenDecoder:
         self._calls: dict[int, ToolCalls] = {}
         self._tally = Tally()
         self._halves: dict[tuple[str, int], str] = {}
-        self._open: set[str] = set()
+        self._open: set[tuple[Any, ...]] = set()
+        self._loose: list[bytes] = []
+        self._is_stream = False
         self._failure: StreamError | None = None
         self._broken = False
         self._at_end = False
@@ -107,6 +115,7 @@ class TokenDecoder:
     def feed(self, block: bytes) -> Token | list[Token] | None:
         """What one block of the stream says: a token, several (`n > 1`), or nothing."""
         if block[:6] == b"data: " and 10 not in block:
+            self._is_stream = True
             data = block[6:]
         else:
             return self._feed_fields(block)
@@ -150,7 +159,7 @@ class TokenDecoder:
 
     def _learn(self, block: bytes, token: Token) -> None:
         """Takes a plain chunk for one that others will repeat. What counts usage is to be read each time."""
-        if token.raw.get("usage"):
+        if token.raw.get("usage") or not (token.text or token.reasoning):
             return
         if not token.reasoning:
             repeat = repeat_of(block, "content", token.text)
@@ -212,9 +221,13 @@ class TokenDecoder:
     def finish(self, rest: bytes) -> list[Token]:
         """The tokens in what no blank line ended, and half a character that never got its other half."""
         tokens: list[Token] = []
-        self._at_end = True
+        # Behind the end mark nothing is cut off.
+        self._at_end = not before_end(rest)[1]
         if rest.strip(b"\n"):
             token = self.feed(rest)
+            tokens += token if isinstance(token, list) else [token] if token else []
+        if self._loose and not self._is_stream and not self.done:
+            token = self._feed_loose(b"\n".join(self._loose))
             tokens += token if isinstance(token, list) else [token] if token else []
         for kind, choice in list(self._halves):
             del self._halves[kind, choice]
@@ -224,7 +237,7 @@ class TokenDecoder:
     def check(self) -> None:
         """Raises if the stream is not whole: a failure was reported, or it ended before the answer did."""
         self._raise_failure()
-        if not self.done and 0 not in self.finish_reasons:
+        if not self.is_whole:
             raise self.fail(StreamTruncatedError("the stream ended with neither [DONE] nor a finish reason"))
 
     def fail(self, error: StreamError) -> StreamError:
@@ -242,6 +255,11 @@ class TokenDecoder:
         if self._failure is not None:
             self._failure.partial = self.text
             raise self._failure
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the end was seen, or a finish reason for every answer."""
+        return self.done or all(choice in self.finish_reasons for choice in self.choices)
 
     @property
     def failure(self) -> StreamError | None:
@@ -284,6 +302,7 @@ class TokenDecoder:
     # From block to JSON.
 
     def _feed_fields(self, block: bytes) -> Token | list[Token] | None:
+        block, ended = before_end(block)
         found = fields(block)
         token = None
         if found.data is not None:
@@ -291,11 +310,15 @@ class TokenDecoder:
             if found.event == b"error" and not self.done:
                 raise self._reported(parsed(data))
             token = self._feed_data(data)
-        if found.other and _DONE in (line.strip() for line in found.other):
+        elif found.other and not self._is_stream and len(self._loose) < _MOST_LOOSE:
+            self._loose += found.other
+        if ended and not self.done:
+            self._raise_failure()
             self._end()
         return token
 
     def _feed_data(self, data: bytes) -> Token | list[Token] | None:
+        self._is_stream = True
         if self.done:
             return None
         self._raise_failure()
@@ -326,9 +349,25 @@ class TokenDecoder:
     def _feed_lines(self, lines: list[bytes]) -> list[Token]:
         tokens: list[Token] = []
         for line in lines:
-            token = self._feed_data(line)
+            try:
+                token = self._feed_data(line)
+            except StreamError:
+                if not tokens:
+                    raise
+                # What came before it is given first; `check` raises it.
+                self._end()
+                return tokens
             tokens += token if isinstance(token, list) else [token] if token else []
         return tokens
+
+    def _feed_loose(self, data: bytes) -> Token | list[Token] | None:
+        """A body that has no events: an answer, or an error, that came as JSON under the wrong content type."""
+        event = _loaded(data)
+        if not isinstance(event, dict):
+            return None
+        token = self.feed_object(event, data)
+        self._end()
+        return token
 
     def _end(self) -> None:
         self.done = True
@@ -359,6 +398,8 @@ class TokenDecoder:
             inner = event["result"]
             event = cast("dict[str, Any]", inner) if isinstance(inner, dict) else {"response": inner}
         if event.get("object") == "response" and isinstance(event.get("output"), list):
+            if event.get("status") == "failed":
+                raise self._reported(event)
             return self._whole_response(event, event, data, path)
         return self._native_or_chat(event, data, path)
 
@@ -454,6 +495,7 @@ class TokenDecoder:
             if reason == "error":
                 said = problem_in(event).message if event.keys() & {"message", "detail"} else ""
                 self.fail(StreamError(f"the model stopped with an error: {said or 'no reason given'}", body=event))
+                self._broken = self._is_stream  # an answer that came whole has its usage
         return Token(text, event, reasoning, deltas, reason, choice)
 
     def _characters(self, kind: str, choice: int, text: str) -> str:
@@ -494,11 +536,12 @@ class TokenDecoder:
     def _spoken(self, part: str, step: str, event: dict[str, Any], data: bytes) -> Token | None:
         """Text, a refusal or reasoning: a piece of it, or all of a part, which counts if no pieces of it came."""
         kind, key = _SPOKEN[part]
+        indexes = [event.get(name) for name in ("output_index", "content_index", "summary_index")]
+        place = (part, *(index if isinstance(index, int) else None for index in indexes))
         if step == "delta":
             key = "delta"
-            self._open.add(part)
-        elif part in self._open:
-            self._open.remove(part)
+            self._open.add(place)
+        elif place in self._open or (part, None, None, None) in self._open:
             return None
         said = words_of(event.get(key), data, (key,))
         return self._token(event, 0, text=said) if kind == "text" else self._token(event, 0, reasoning=said)
@@ -519,7 +562,7 @@ class TokenDecoder:
             0,
             text="" if self._texts[0] else text,
             reasoning="" if self._reasonings else reasoning,
-            tool_calls=[call for call in calls if self._lacks(call["index"])],
+            tool_calls=self._calls[0].missing(calls) if 0 in self._calls else calls,
             finish_reason=reason,
         )
 
@@ -533,16 +576,31 @@ class TokenDecoder:
 
 
 def lone_lines(data: bytes, at_end: bool = False) -> list[bytes]:
-    """The lines of an event's data if each is an event of its own, or the end mark, with no blank line between them.
+    """The lines of an event's data if each is an event of its own, with no blank line between them.
 
     At the end of a body the last line may be cut off, and is left out.
     """
     lines = data.strip().split(b"\n")
-    if at_end and not _is_event(lines[-1]):
+    if at_end and not is_object(lines[-1]):
         del lines[-1]
     elif len(lines) == 1:
         return []
-    return lines if all(_is_event(line) for line in lines) else []
+    return lines if all(map(is_object, lines)) else []
+
+
+def is_object(data: bytes) -> bool:
+    """Whether `data` is a JSON object, as all events are but the end mark."""
+    return isinstance(_loaded(data), dict)
+
+
+def before_end(block: bytes) -> tuple[bytes, bool]:
+    """What stands in a block before the end mark, a line of its own with `data:` or bare, and whether there is one."""
+    if _DONE in block:
+        lines = block.split(b"\n")
+        for position, line in enumerate(lines):
+            if line.removeprefix(b"data:").strip() == _DONE:
+                return b"\n".join(lines[:position]), True
+    return block, False
 
 
 def _loaded(data: bytes) -> Any:
@@ -551,10 +609,6 @@ def _loaded(data: bytes) -> Any:
         return loads(data)
     except ValueError:
         return _UNREADABLE
-
-
-def _is_event(line: bytes) -> bool:
-    return line.strip() == _DONE or isinstance(_loaded(line), dict)
 
 
 def _joined(parts: list[str] | None) -> str:

@@ -455,6 +455,10 @@ def is_error(body: Any) -> bool:
     body = cast("dict[str, Any]", body)
     if body.get("success") is False:
         return True
+    for answer in (body, body.get("result")):
+        # The Responses API reports a failure in an answer of its own shape.
+        if isinstance(answer, dict) and cast("dict[str, Any]", answer).get("object") == "response":
+            return cast("dict[str, Any]", answer).get("status") == "failed"
     return bool(body.get("errors") or body.get("error")) and not body.get("result") and "choices" not in body
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, NoReturn
 import anyio
 import httpx
 
-from cfai._clients import Clients
+from cfai._clients import Clients, is_asyncio
 from cfai._errors import (
     APITimeoutError,
     CfaiError,
@@ -245,11 +245,17 @@ async def _asome(response: httpx.Response, plan: Plan) -> bytes:
 
 
 async def unwind(chunks: AsyncIterator[bytes] | None) -> None:
-    """Ends the generators inside httpx, by reading on from a closed response: left to the collector, trio complains."""
-    if chunks is not None:
-        with suppress(Exception):
-            for _ in range(_LEFT_IN_BUFFERS):
-                await anext(chunks)
+    """Ends the generators inside httpx, which trio complains of when they are left to the collector.
+
+    Closing the outermost one would not close the others, so they are read on from; whatever they would wait for is
+    cancelled, and this takes no time.
+    """
+    if chunks is None or is_asyncio():
+        return
+    with suppress(Exception), anyio.CancelScope() as scope:
+        scope.cancel()
+        for _ in range(_LEFT_IN_BUFFERS):
+            await anext(chunks)
 
 
 @lru_cache(maxsize=256)

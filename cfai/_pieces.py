@@ -12,17 +12,19 @@ from cfai.types import ToolCall, ToolCallDelta
 class ToolCalls:
     """Tool calls from their pieces. The index tells them apart: ids repeat, go missing, or come last."""
 
-    __slots__ = ("_last", "_moved", "_slots")
+    __slots__ = ("_last", "_moved", "_next", "_slots")
 
     def __init__(self) -> None:
         self._slots: dict[int, _Slot] = {}
+        self._next = 0
         self._last = 0
         self._moved: dict[int, int] = {}
         """Where the pieces of a second call under one index belong."""
 
     def add(self, items: Sequence[Any]) -> tuple[ToolCallDelta, ...]:
         deltas: list[ToolCallDelta] = []
-        for position, item in enumerate(items):
+        named: set[int] = set()
+        for item in items:
             if not isinstance(item, dict):
                 continue
             item = cast("dict[str, Any]", item)
@@ -34,8 +36,11 @@ class ToolCalls:
             id = _string(item.get("call_id")) or _string(item.get("id"))
             if not (name or arguments or id):
                 continue  # the all-null piece that only marks the end of a call
-            index = self._index(item.get("index"), name, id, position)
+            index = self._index(item.get("index"), name, id, named)
+            if name:
+                named.add(index)
             slot = self._slots.setdefault(index, _Slot())
+            self._next = max(self._next, index + 1)
             arguments = slot.put(name, arguments, id)
             self._last = index
             deltas.append(ToolCallDelta(index, name, arguments, id))
@@ -45,13 +50,29 @@ class ToolCalls:
         """Whether a call's arguments, or the call itself, have not come yet."""
         return index not in self._slots or not self._slots[index].arguments
 
+    def missing(self, calls: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those of the whole calls at the end of a stream that have not come in pieces, under their places here."""
+        found: list[dict[str, Any]] = []
+        places = {slot.id: index for index, slot in self._slots.items() if slot.id is not None}
+        free = self._next
+        for call in calls:
+            id = _string(call.get("call_id")) or _string(call.get("id"))
+            index: int = call["index"]
+            if id in places:
+                index = places[id]
+            elif id is not None and index in self._slots and self._slots[index].id:
+                index, free = free, free + 1  # another call stands there
+            if self.lacks(index):
+                found.append({**call, "index": index})
+        return found
+
     def whole(self) -> list[ToolCall]:
         return [
             ToolCall(slot.name, whole("".join(slot.arguments) + slot.half), slot.id)
             for _, slot in sorted(self._slots.items())
         ]
 
-    def _index(self, index: Any, name: str | None, id: str | None, position: int) -> int:
+    def _index(self, index: Any, name: str | None, id: str | None, named: set[int]) -> int:
         given = isinstance(index, int) and not isinstance(index, bool)
         target = self._moved.get(index, index) if given else self._last
         slot = self._slots.get(target)
@@ -60,20 +81,21 @@ class ToolCalls:
         # A second call under the first one's index, or with no index at all. Its name says so, if the first is whole or
         # has another id; some engines repeat the name in every piece, others make up an id for each.
         other_id = id is not None and id != slot.id
-        if given:
+        if target in named:
+            another = True  # two names in one event
+        elif given:
             another = other_id and (slot.complete() or (name != slot.name and not slot.arguments))
         else:
-            another = position > 0 or slot.complete() or (other_id and (name != slot.name or not slot.arguments))
+            another = slot.complete() or (other_id and (name != slot.name or not slot.arguments))
         if not another:
             return target
-        target = max(self._slots) + 1
         if given:
-            self._moved[index] = target
-        return target
+            self._moved[index] = self._next
+        return self._next
 
 
 class _Slot:
-    __slots__ = ("_open", "arguments", "half", "id", "name")
+    __slots__ = ("_open", "_tried", "arguments", "half", "id", "name")
 
     def __init__(self) -> None:
         self.name = ""
@@ -81,6 +103,7 @@ class _Slot:
         self.id: str | None = None
         self.half = ""
         self._open = 0
+        self._tried = 0
 
     def put(self, name: str | None, arguments: str, id: str | None) -> str:
         """Takes one piece, and gives its arguments in whole characters."""
@@ -97,9 +120,13 @@ class _Slot:
         """Whether the arguments are whole. Asked of every piece, so most are told by their braces alone."""
         if self._open != 0 or not self.arguments or not self.arguments[-1].rstrip().endswith("}"):
             return False
+        # Pieces that are no JSON are tried again when they have doubled, so that all tries together stay linear.
+        if self._tried and len(self.arguments) < 2 * self._tried:
+            return False
         try:
             loads("".join(self.arguments).encode("utf-8", "replace"))
         except ValueError:
+            self._tried = len(self.arguments)
             return False
         return True
 
@@ -120,7 +147,11 @@ class Tally:
             return
         if _prompt(report):
             self._prompt_seen = True
-        elif not (_written(report) or report.get("total_tokens") or report.get("neurons")):
+        elif not (_written(report) or report.get("total_tokens")):
+            if report.get("neurons"):
+                # The price alone says nothing of the habit.
+                self._last = {**self._last, **report}
+                _add(self._sum, report)
             return
         self._last = report
         _add(self._sum, report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -61,8 +62,11 @@ def holds_events(content: bytes) -> bool:
 
 def as_events(content: bytes, content_type: str) -> bytes:
     """A body that came whole as the stream it stands for: one event and the end mark, or the events it holds."""
-    if kind_of(content_type) == "text" and holds_events(content):
+    if kind_of(content_type) != "json" and holds_events(content):
         return content
+    content = content.removeprefix(b"\xef\xbb\xbf").strip()
+    if not content.startswith(b"{"):
+        content = b'{"result":' + content + b"}"
     lines = content.replace(b"\r", b"\n").split(b"\n")
     return b"".join(b"data: " + line + b"\n" for line in lines if line.strip()) + b"\ndata: [DONE]\n\n"
 
@@ -72,16 +76,23 @@ def output_from(
 ) -> AnyOutput:
     """The output that a whole body stands for. Raises what the body reports, or `InvalidResponseError`."""
     kind = kind_of(content_type)
+    if content_type.lstrip().lower().startswith("text/html"):
+        # No model writes one: it is a proxy's, or that of a network one has to log in to.
+        raise _unreadable("an HTML page", redacted(content, secrets), meta, redacted_headers(headers, secrets))
     if kind in ("binary", "events"):
         return types.Binary.of(content, content_type, meta)
+    content = content.removeprefix(b"\xef\xbb\xbf")
     try:
         body = loads(content)
     except ValueError:
         if kind == "json":
-            raise _unreadable(redacted(content, secrets), meta, redacted_headers(headers, secrets)) from None
+            what = "no JSON, though it says so"
+            raise _unreadable(what, redacted(content, secrets), meta, redacted_headers(headers, secrets)) from None
         return types.Binary.of(content, content_type, meta)
     if is_error(body):
-        raise error_from(meta.status_code, headers, content, model=meta.model, secrets=secrets)
+        error = error_from(meta.status_code, headers, content, model=meta.model, now=time.time(), secrets=secrets)
+        error.retryable = False  # under a 200 the model may have run
+        raise error
     return _output(body, content, meta)
 
 
@@ -210,10 +221,10 @@ def _function_calls(decoder: TokenDecoder, choice: int) -> list[dict[str, Any]]:
     ]
 
 
-def _unreadable(content: bytes, meta: Meta, headers: Mapping[str, str]) -> InvalidResponseError:
+def _unreadable(what: str, content: bytes, meta: Meta, headers: Mapping[str, str]) -> InvalidResponseError:
     start = content[:200].decode("utf-8", "replace")
     return InvalidResponseError(
-        f"the answer says it is JSON and is not: {start!r} (request id {meta.request_id}, model {meta.model})",
+        f"the answer is {what}: {start!r} (request id {meta.request_id}, model {meta.model})",
         status_code=meta.status_code,
         request_id=meta.request_id,
         body=content.decode("utf-8", "replace"),

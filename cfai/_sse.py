@@ -79,13 +79,16 @@ class Blocks:
         return (self._start or b"") + b"".join(self._parts)
 
     def last_line(self) -> bytes:
-        """The line that is still open, or the last of what the last blank line left over; its end, if it is long."""
+        """The line that is still open, or the last of what the last blank line left over; nothing, if it is long."""
         last = b""
         for part in reversed(self._parts):
-            last = part + last
-            if len(last) > _MARK or b"\n" in last.rstrip(b"\n"):
-                break
-        return last.rstrip(b"\n").rpartition(b"\n")[2]
+            last = part[-_MARK:] + last
+            line = last.rstrip(b"\n")
+            if b"\n" in line:
+                return line.rpartition(b"\n")[2]
+            if len(last) >= _MARK:
+                return b""
+        return last.rstrip(b"\n")
 
     def _wait(self) -> list[bytes]:
         if self._size > self._largest:

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_DONE_ENDS = (b"[DONE]", b"[DONE]\n", b"[DONE]\r\n", b"[DONE]\r")
-
 
 class _Reading(Generic[T]):
     """What both colours of a stream know of their answer, during and after iteration."""
@@ -79,6 +77,8 @@ class _Reading(Generic[T]):
                 request_id=self.meta.request_id,
                 model=self.meta.model,
             )
+        if self._source.output is not None:
+            return self._source.output
         return stream_output(self._decoder, self._source.meta)
 
 
@@ -243,9 +243,7 @@ def _read(source: Source, decoder: TokenDecoder) -> Generator[Any]:
                         yield from item
                     else:
                         yield item
-            if feeder.done or (
-                not blocks.between and chunk.endswith(_DONE_ENDS) and feeder.ends_with(blocks.last_line())
-            ):
+            if feeder.done or (not blocks.between and feeder.ends_with(blocks.last_line())):
                 break
         for item in feeder.finish(blocks.rest()):
             yield item
@@ -285,14 +283,12 @@ async def _aread(source: Source, decoder: TokenDecoder) -> AsyncGenerator[Any]:
                             yield each
                     else:
                         yield item
-            if feeder.done or (
-                not blocks.between and chunk.endswith(_DONE_ENDS) and feeder.ends_with(blocks.last_line())
-            ):
+            if feeder.done or (not blocks.between and feeder.ends_with(blocks.last_line())):
                 break
         for item in feeder.finish(blocks.rest()):
             yield item
         if feeder.done and source.body is None:
-            await adrain(chunks)
+            await adrain(chunks, source.response)
         feeder.check()
         source.finish(decoder)
     except Exception as exception:

@@ -128,6 +128,9 @@ def test_lines_that_are_events_of_their_own_come_in_order() -> None:
 
 
 def test_an_error_among_such_lines_is_raised_with_what_came_before_it() -> None:
+    decoder = TokenDecoder()
+    block = b'data: {"response":"a"}\ndata: {"errors":[{"code":3040,"message":"busy"}]}'
+    assert [token.text for token in tokens(decoder, block)] == ["a"]
     with pytest.raises(StreamError, match="busy") as caught:
-        TokenDecoder().feed(b'data: {"response":"a"}\ndata: {"errors":[{"code":3040,"message":"busy"}]}')
+        decoder.check()
     assert caught.value.partial == "a"
