@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from cfai._errors import ConfigurationError
@@ -42,6 +42,9 @@ class Secret:
     def __repr__(self) -> str:
         return "Secret()"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Secret, (self.value,)
+
 
 class Account(NamedTuple):
     """Where calls go, and with which token."""
@@ -51,10 +54,16 @@ class Account(NamedTuple):
     base_url: str = BASE_URL
     default_headers: Mapping[str, str] = MappingProxyType({})
     gateway_transport: GatewayTransport = "gateway"
+    allow_http: bool = False
 
     def __repr__(self) -> str:
         # Headers can be credentials too.
         return f"Account(id={self.id!r}, base_url={self.base_url!r})"
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether calls go to this machine in the clear, past any proxy that the environment names."""
+        return self.base_url.startswith("http:") and not self.allow_http
 
     @property
     def gateway_url(self) -> str:
@@ -64,41 +73,83 @@ class Account(NamedTuple):
         return self.base_url.removesuffix("/client/v4") + "/v1"
 
 
+class Environment:
+    """The variables that cfai knows, stripped; no others, and none of them shown."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        known = (*TOKEN_NAMES, *ACCOUNT_NAMES, *BASE_URL_NAMES, "CLOUDFLARE_EMAIL")
+        self._values = {name: Secret(value.strip()) for name in known if (value := variables.get(name))}
+
+    def first(self, names: Iterable[str]) -> Secret | None:
+        """The first that is set and not blank. Blanks around a value come from files and shells, and are taken off."""
+        found = (self._values.get(name) for name in names)
+        return next((value for value in found if value and value.value), None)
+
+
+def secret_text(value: Any) -> Secret | None:
+    """An argument without the blanks around it, or `None` if it is empty. From here on it does not show."""
+    if value is None or isinstance(value, Secret):
+        return value
+    if not isinstance(value, str):
+        raise ConfigurationError(f"account_id, api_token and base_url are texts, not {type(value).__name__}")
+    return Secret(value.strip()) if value.strip() else None
+
+
 def account_from(
-    environment: Mapping[str, str],
-    account_id: str | None = None,
-    api_token: str | None = None,
-    base_url: str | None = None,
+    environment: Environment,
+    account_id: Secret | None = None,
+    api_token: Secret | None = None,
+    base_url: Secret | None = None,
     *,
     default_headers: Mapping[str, str] | None = None,
     gateway_transport: GatewayTransport = "gateway",
     allow_http: bool = False,
 ) -> Account:
     """The account of a client. Arguments win over the environment; what is missing or wrong is named in the error."""
-    url = checked_url(_first(environment, base_url, BASE_URL_NAMES) or BASE_URL, allow_http)
-    id = _first(environment, account_id, ACCOUNT_NAMES)
-    token = _first(environment, api_token, _token_names(environment))
+    given_url = base_url or environment.first(BASE_URL_NAMES)
+    url = checked_url(given_url.value if given_url else BASE_URL, allow_http)
+    id = account_id or environment.first(ACCOUNT_NAMES)
+    # Beside an e-mail address the last name is the account's global key, which is no token.
+    names = TOKEN_NAMES[:-1] if environment.first(["CLOUDFLARE_EMAIL"]) else TOKEN_NAMES
+    token = api_token or environment.first(names)
     if id is None:
         raise ConfigurationError(
             f"no account id: pass account_id, or set {ACCOUNT_NAMES[0]} (it is in the dashboard's URL)"
         )
     if token is None:
         hint = ""
-        if _stripped(environment.get("CLOUDFLARE_API_KEY")):
+        if environment.first(["CLOUDFLARE_API_KEY"]):
             hint = "; CLOUDFLARE_API_KEY beside CLOUDFLARE_EMAIL is the global key, which Workers AI does not take"
         raise ConfigurationError(
             f"no API token: pass api_token, or set {TOKEN_NAMES[0]} (make one with Workers AI Read and Edit){hint}"
         )
     _check_id(id, url)
-    if not re.fullmatch(_VISIBLE, token):
+    if not re.fullmatch(_VISIBLE, token.value):
         raise ConfigurationError("the API token has a blank, a line break or a character that no token has")
-    return Account(id, Secret(token), url, default_headers or {}, checked_transport(gateway_transport))
+    transport = checked_transport(gateway_transport)
+    return Account(id.value, token, url, default_headers or {}, transport, allow_http)
 
 
 def checked_transport(transport: GatewayTransport) -> GatewayTransport:
     if transport not in ("gateway", "rest"):
         raise ConfigurationError(f"gateway_transport is 'gateway' or 'rest', not {transport!r}")
     return transport
+
+
+def check_proxy(proxy: Secret | None) -> None:
+    """Raises `ConfigurationError` for what is no URL of a proxy, without showing it: it can hold a password."""
+    if proxy is not None and not _is_proxy(proxy.value):
+        raise ConfigurationError("proxy is a URL such as 'http://proxy.example:3128', with http, https or socks5")
+
+
+def _is_proxy(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return parts.scheme in ("http", "https", "socks5", "socks5h") and bool(parts.hostname)
 
 
 def checked_url(url: str, allow_http: bool) -> str:
@@ -134,29 +185,12 @@ def is_cloudflare(url: str) -> bool:
     return host == "cloudflare.com" or host.endswith(".cloudflare.com")
 
 
-def _first(environment: Mapping[str, str], given: str | None, names: tuple[str, ...]) -> str | None:
-    """The first that is set and not blank. Blanks around a value come from files and shells, and are taken off."""
-    values = [given, *(environment.get(name) for name in names)]
-    return next((value for value in map(_stripped, values) if value), None)
-
-
-def _stripped(value: str | None) -> str:
-    if value is not None and not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigurationError(f"account_id, api_token and base_url are texts, not {type(value).__name__}")
-    return (value or "").strip()
-
-
-def _token_names(environment: Mapping[str, str]) -> tuple[str, ...]:
-    # Beside an e-mail address the last name is the account's global key, which is no token.
-    return TOKEN_NAMES[:-1] if _stripped(environment.get("CLOUDFLARE_EMAIL")) else TOKEN_NAMES
-
-
-def _check_id(id: str, url: str) -> None:
+def _check_id(id: Secret, url: str) -> None:
     # The value itself is not shown: what is wrong with it may be that it is the token.
-    if is_cloudflare(url) and not re.fullmatch(_HEX_32, id):
-        hint = "; this one looks like an API token" if len(id) >= 40 else ""
+    if is_cloudflare(url) and not re.fullmatch(_HEX_32, id.value):
+        hint = "; this one looks like an API token" if len(id.value) >= 40 else ""
         raise ConfigurationError(f"an account id is 32 hexadecimal digits{hint}")
-    if not re.fullmatch(_VISIBLE, id) or "/" in id or id in (".", ".."):
+    if not re.fullmatch(_VISIBLE, id.value) or "/" in id.value or id.value in (".", ".."):
         raise ConfigurationError("the account id has a character that no account id has")
 
 

@@ -13,7 +13,16 @@ from typing import Any, NamedTuple, Self
 
 import httpx
 
-from cfai._account import Account, GatewayTransport, Secret, account_from, checked_transport
+from cfai._account import (
+    Account,
+    Environment,
+    GatewayTransport,
+    Secret,
+    account_from,
+    check_proxy,
+    checked_transport,
+    secret_text,
+)
 from cfai._call import AskAgain, Call, LimitMode
 from cfai._clients import Clients
 from cfai._errors import ConfigurationError, InferenceUpstreamError
@@ -67,15 +76,17 @@ class Settings(NamedTuple):
         return Clients(
             proxy=self.proxy.value if self.proxy else None,
             verify=self.verify,
-            trust_env=self.trust_env,
+            # A token in the clear goes to this machine and nowhere else, a proxy of the environment's included.
+            trust_env=self.trust_env and not (self.account.is_direct and self.proxy is None),
             sync=_checked_client(http_client, "http_client", is_async=False),
             async_=_checked_client(async_http_client, "async_http_client", is_async=True),
         )
 
-    def call(self, model: str, inputs: Any, options: Options, raw: bool) -> Call:
+    def call(self, model: str, inputs: Any, options: Options, raw: bool, clients: Clients) -> Call:
         """A call under these settings, its limits checked."""
         plan = Plan(self.retry, self.timeout, time.monotonic(), self.deadline, raw)
-        return Call.of(self.account, model, inputs, options, plan=plan, limits=self.limits, site=call_site())
+        site = call_site(clients.told)
+        return Call.of(self.account, model, inputs, options, plan=plan, limits=self.limits, site=site, clients=clients)
 
 
 class Last(NamedTuple):
@@ -136,17 +147,19 @@ class Ai:
           or to the API's host (`rest`), the newer way whose answers are not documented yet.
         - `allow_http`: send the token over plain http to a host that is not this machine.
         """
+        # What is wrong with a call shows in the frames of its traceback; what is secret does not, from here on.
+        given = [secret_text(value) for value in (account_id, api_token, base_url)]
+        way = Secret(proxy) if proxy is not None else None
+        account_id = api_token = base_url = proxy = None
+        check_proxy(way)
         account = account_from(
-            os.environ if trust_env else {},
-            account_id,
-            api_token,
-            base_url,
+            Environment(os.environ if trust_env else {}),
+            *given,
             default_headers=checked_headers(default_headers, "default_headers"),
             gateway_transport=gateway_transport,
             allow_http=allow_http,
         )
-        secret = Secret(proxy) if proxy else None  # a proxy's URL can hold a password
-        settings = Settings(account, Timeout(), _seconds(deadline), Retry(), _mode(limits), secret, verify, trust_env)
+        settings = Settings(account, Timeout(), _seconds(deadline), Retry(), _mode(limits), way, verify, trust_env)
         self._settings = settings.changed(timeout, NOT_GIVEN, retry, NOT_GIVEN)
         self._clients = self._settings.clients(http_client, async_http_client)
         self._owns_clients = True
@@ -196,7 +209,7 @@ class Ai:
         """
         options = Options(gateway, queue_request, tags, extra_headers, session_affinity, reject_if_busy)
         settings = self._settings.changed(timeout, deadline, retry, limits)
-        return self._run(settings.call(model, inputs, options, return_raw_response))
+        return self._run(settings.call(model, inputs, options, return_raw_response, self._clients))
 
     @typed_arun
     async def arun(
@@ -219,15 +232,15 @@ class Ai:
         """`run`, awaited; a stream is an `AsyncStream`. When it returns, the request is sent and its status checked."""
         options = Options(gateway, queue_request, tags, extra_headers, session_affinity, reject_if_busy)
         settings = self._settings.changed(timeout, deadline, retry, limits)
-        return await self._arun(settings.call(model, inputs, options, return_raw_response))
+        return await self._arun(settings.call(model, inputs, options, return_raw_response, self._clients))
 
     def _run(self, call: Call) -> Any:
         with self._remembering():
-            response = send(self._clients, call.request, call.plan)
+            response = send(call.clients, call.request, call.plan)
             headers = headers_of(response)
             meta = self._remember(call.meta(response.status_code, headers))
             if call.plan.raw and call.wants_stream:
-                return response
+                return call.clients.kept_by(response)
             if not call.plan.raw and call.is_streamed(headers):
                 return start(call.source(response, meta), call.decoder(meta))
             content = read(response, call.request, call.plan)
@@ -240,11 +253,11 @@ class Ai:
 
     async def _arun(self, call: Call) -> Any:
         with self._remembering():
-            response = await asend(self._clients, call.request, call.plan)
+            response = await asend(call.clients, call.request, call.plan)
             headers = headers_of(response)
             meta = self._remember(call.meta(response.status_code, headers))
             if call.plan.raw and call.wants_stream:
-                return response
+                return call.clients.kept_by(response)
             if not call.plan.raw and call.is_streamed(headers):
                 return await astart(call.source(response, meta), call.decoder(meta))
             content = await aread(response, call.request, call.plan)
@@ -325,9 +338,13 @@ class Ai:
         await self.aclose()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_settings"):
+            return "Ai()"  # in the traceback of its own constructor
         return f"Ai(account_id={self.account_id!r}, base_url={self.base_url!r})"
 
     def __getstate__(self) -> Settings:
+        if isinstance(self._settings.verify, ssl.SSLContext):
+            raise ConfigurationError("an Ai with an SSLContext cannot be pickled: pass the path of its certificates")
         return self._settings
 
     def __setstate__(self, settings: Settings) -> None:
@@ -352,7 +369,7 @@ class Ai:
 def _seconds(deadline: Any) -> float | None:
     if deadline is None:
         return None
-    if isinstance(deadline, bool) or not isinstance(deadline, int | float) or not deadline > 0:
+    if isinstance(deadline, bool) or not isinstance(deadline, int | float) or not 0 < deadline < float("inf"):
         raise ConfigurationError(f"deadline is a number of seconds above 0, or None, not {deadline!r}")
     return float(deadline)
 

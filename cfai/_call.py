@@ -11,6 +11,7 @@ import httpx
 
 from cfai import _limits, models, types
 from cfai._account import Account
+from cfai._clients import Clients
 from cfai._dialects import TokenDecoder
 from cfai._errors import InvalidResponseError, redacted_headers
 from cfai._http import Plan
@@ -47,11 +48,21 @@ class Call(NamedTuple):
     inputs: Mapping[str, Any]
     options: Options
     site: Site
+    clients: Clients
     wants_stream: bool
 
     @classmethod
     def of(
-        cls, account: Account, model: str, inputs: Any, options: Options, *, plan: Plan, limits: LimitMode, site: Site
+        cls,
+        account: Account,
+        model: str,
+        inputs: Any,
+        options: Options,
+        *,
+        plan: Plan,
+        limits: LimitMode,
+        site: Site,
+        clients: Clients,
     ) -> Call:
         """The call, with its limits checked. Raises what forbids it; warns of what does not."""
         model_path(model)
@@ -61,7 +72,7 @@ class Call(NamedTuple):
         if limits != "off":
             _check_limits(model, given, limits, site)
         request = build(account, model, given, options)
-        return cls(request, plan, account, given, options, site, request.stream)
+        return cls(request, plan, account, given, options, site, clients, request.stream)
 
     def unstreamed(self) -> Call:
         """The same call without streaming, its answer still wanted as a stream. It is paid for by one retry."""
@@ -82,7 +93,7 @@ class Call(NamedTuple):
 
     def source(self, response: httpx.Response, meta: Meta, body: bytes | None = None, output: Any = None) -> Source:
         """Where a stream reads from."""
-        return Source(response, self.request, self.plan, meta, self._stream_ended, body, output)
+        return Source(response, self.request, self.plan, meta, self._stream_ended, self.clients, body, output)
 
     def decoder(self, meta: Meta) -> TokenDecoder:
         return TokenDecoder(self.request.model, meta.request_id, self.request.secrets())
@@ -119,14 +130,15 @@ class Call(NamedTuple):
     def _warn_if_cut(self, usage: Usage | None, finish_reason: str | None) -> None:
         message = cut_by_default(self.request.model, self.inputs, usage, finish_reason)
         if message is not None:
-            self.site.warn(message, CutAnswerWarning)
+            self.site.warn(message, CutAnswerWarning, self.request.model)
 
 
 def _warn_of_retirement(model: str, site: Site) -> None:
     entry = models.get(model)
     if entry is not None and entry.retired_on is not None:
         instead = entry.replaced_by or entry.successor
-        site.warn(f"{model} was retired on {entry.retired_on}: use {instead}", RetiredModelWarning)
+        message = f"{model} was retired on {entry.retired_on}: use {instead}"
+        site.warn(message, RetiredModelWarning, model, everywhere=True)
 
 
 def _check_limits(model: str, inputs: Mapping[str, Any], mode: LimitMode, site: Site) -> None:
@@ -135,4 +147,4 @@ def _check_limits(model: str, inputs: Mapping[str, Any], mode: LimitMode, site: 
         return
     if mode == "enforce" and finding.certain:
         raise finding.error
-    site.warn(str(finding.error), LimitWarning)
+    site.warn(str(finding.error), LimitWarning, model)

@@ -7,7 +7,8 @@ import functools
 import os
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from typing import Any
 
 import anyio.lowlevel
@@ -18,6 +19,10 @@ from cfai._errors import ConfigurationError
 # httpcore looks at every connection whenever a call starts or ends, so few are kept alive; but many may be open, since
 # the 101st stream of a default client waits in vain.
 _POOL = httpx.Limits(max_connections=1000, max_keepalive_connections=20, keepalive_expiry=30.0)
+
+
+_held: dict[int, AsyncGenerator[None]] = {}
+"""Keepers on trio, which closes no generator that was forgotten before the end of its loop, but complains of it."""
 
 
 class Clients:
@@ -32,9 +37,18 @@ class Clients:
         self._sync: Any = None
         self._async: Any = None
         self._loop: Any = None
+        self._keeper: AsyncGenerator[None] | None = None
         self._encodings = "identity"
         self._lock = threading.Lock()
         self._closed = False
+        self.told: set[tuple[Any, ...]] = set()
+        """What was warned of already."""
+
+    def __del__(self) -> None:
+        # The asynchronous connections are closed by their keeper, on their own loop.
+        with suppress(Exception):
+            if self._sync is not None:
+                self._sync.close()
 
     def sync_client(self) -> Any:
         if self._given_sync is not None:
@@ -57,10 +71,11 @@ class Clients:
                     raise ConfigurationError(
                         "this Ai is in use on another event loop that still runs: make one Ai a loop, or use run()"
                     )
-                # Its connections died with their loop, and nothing can be awaited on that one any more.
+                # Its connections were closed at the end of their loop.
                 self._async = None
             if self._async is None:
                 self._async = self._made(httpx.AsyncClient)
+                self._keeper = _keeper(self._async)
                 self._loop = loop
             return self._async
 
@@ -78,9 +93,14 @@ class Clients:
     async def aclose(self) -> None:
         self.close()
         with self._lock:
-            client, self._async = self._async, None
-        if client is not None and self._loop == _running_loop():
-            await client.aclose()
+            keeper, self._keeper, self._async = self._keeper, None, None
+        if keeper is not None and self._loop == _running_loop():
+            await keeper.aclose()
+
+    def kept_by(self, response: httpx.Response) -> httpx.Response:
+        """`response`, with the clients kept for as long as it is: with them its connection would go."""
+        response.extensions["cfai"] = self
+        return response
 
     def _made(self, kind: Any) -> Any:
         client = self._make(kind)
@@ -110,6 +130,28 @@ def _tls_context(verify: str | bool, trust_env: bool, files: tuple[str | None, s
         folder = os.path.isdir(verify)
         return ssl.create_default_context(cafile=None if folder else verify, capath=verify if folder else None)
     return httpx.create_ssl_context(verify=verify, trust_env=trust_env)
+
+
+def _keeper(client: Any) -> AsyncGenerator[None]:
+    """Closes the client at the end of the running event loop, or when nobody has a use for it any more.
+
+    Loops close the generators that were started on them, and this is one. It has its first step here, since nothing is
+    awaited in it.
+    """
+
+    async def keep() -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            _held.pop(id(client), None)
+            await client.aclose()
+
+    keeper = keep()
+    if not is_asyncio():
+        _held[id(client)] = keeper
+    with suppress(StopIteration):
+        anext(keeper).__await__().__next__()
+    return keeper
 
 
 def is_asyncio() -> bool:

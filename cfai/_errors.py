@@ -36,6 +36,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from html import unescape
+from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 from cfai import models
@@ -56,6 +57,21 @@ class CfaiError(Exception):
 
     code: int | str | None = None
     """The service's own code, such as 3040, or `None` if it gave none."""
+
+    status_code: int | None = None
+    """The HTTP status, where an answer came."""
+
+    request_id: str | None = None
+    """What Cloudflare's support asks for, where an answer came."""
+
+    retry_after: float | None = None
+    """Seconds that the service asks to wait."""
+
+    body: Any = None
+    """What the service answered with: parsed if it was JSON, else its text."""
+
+    headers: Mapping[str, str] = MappingProxyType({})
+    """The headers of the answer, names in lower case, credentials removed."""
 
     def sse(self) -> bytes:
         """The error for a browser's `EventSource`: an event named `error`, with code and message, then `[DONE]`."""

@@ -56,7 +56,7 @@ class Timeout:
             return cls(None, None, None, None, None)
         if all(hasattr(value, name) for name in ("connect", "read", "write", "pool")):
             return cls(value.connect, value.read, value.read, value.write, value.pool)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
             raise ConfigurationError(f"timeout is a number of seconds, an httpx.Timeout or None, not {value!r}")
         return cls(*[float(value)] * 5)
 
@@ -81,6 +81,10 @@ class Plan(NamedTuple):
         if left <= 0:
             raise self.too_late()
         return left
+
+    def is_over(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.deadline is not None and time.monotonic() >= self.started + self.deadline
 
     def too_late(self) -> APITimeoutError:
         return APITimeoutError(f"the deadline of {self.deadline:g} s passed", retryable=False)
@@ -318,6 +322,8 @@ def raise_mapped(exception: Exception, request: Request, plan: Plan, *, answered
     error = transport_error(exception, request.model, request.host)
     if error is None:
         raise exception
+    if isinstance(error, APITimeoutError) and plan.is_over():
+        raise plan.too_late() from exception
     # Once there was a 200, the model has run.
     error.retryable = error.retryable and not answered
     raise error from exception

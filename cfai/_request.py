@@ -20,10 +20,13 @@ CREDENTIALS = ("authorization", "cf-aig-authorization")
 
 # Patterns stay texts: `re` compiles them at first use, so that importing does not.
 _TOKEN_CHARACTERS = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_VALUE_CHARACTERS = r"[\t\x20-\x7e\xa0-\xff]*"
+_VALUE_CHARACTERS = r"[\t\x20-\x7e]*"  # httpx encodes headers in ASCII
 _CONTROL = r"[\x00-\x1f\x7f]"
 _TAG = r"[A-Za-z0-9:\-./@]{1,50}"
 _OURS = frozenset({"authorization", "content-type", "content-length", "host", "transfer-encoding"})
+
+
+_LONGEST_NAME = 500
 
 
 class GatewayRetries(TypedDict, total=False):
@@ -80,6 +83,10 @@ class Options(NamedTuple):
     session_affinity: str | None = None
     reject_if_busy: bool = False
 
+    def __repr__(self) -> str:
+        # A gateway has a token, and headers can be credentials.
+        return f"Options(tags={self.tags!r})"
+
 
 @dataclass(slots=True, eq=False)
 class Request:
@@ -107,31 +114,34 @@ def build(account: Account, model: str, inputs: Mapping[str, Any], options: Opti
     body = inputs
     stream = bool(body.get("stream"))
     gateway = _gateway(options.gateway)
-    headers = _headers(account, options, gateway, stream)
+    query = _query(options)
     if options.reject_if_busy:
         body = {**body, "options": {**_mapping(body.get("options")), "rejectIfBusy": True}}
     run = f"{account.base_url}/accounts/{quote(account.id, safe='')}/ai/run"
     id = gateway.get("id", "")
     if model.startswith(("@cf/", "@hf/")) or "/" not in model:
-        url = f"{run}/{path}"
+        url, is_wrapped = f"{run}/{path}", bool(gateway)
         if gateway and account.gateway_transport == "gateway":
-            # The older host, whose form is certain for these models; it wants the token a second time.
+            # The older host, whose form is certain for these models.
             url = f"{account.gateway_url}/{quote(account.id, safe='')}/{quote(id, safe='')}/workers-ai/{path}"
-            headers.setdefault("cf-aig-authorization", f"Bearer {gateway.get('token') or account.token.value}")
-        elif gateway:
-            url, body = run, {"model": model, "input": body}
-            headers["cf-aig-gateway-id"] = id
+            is_wrapped = False
     else:
         # Other authors' models have no path of their own; without a gateway they take the account's default one.
-        url, body = run, {"model": model, "input": body}
-        if gateway:
-            headers["cf-aig-gateway-id"] = id
-    query = _query(options)
+        url, is_wrapped = run, True
+    content = encode({"model": model, "input": body} if is_wrapped else body)
+    # Last, so that no traceback of a mistake in the inputs has the token in it.
+    headers = _headers(account, options, gateway, stream)
+    if gateway and is_wrapped:
+        url = run
+        headers["cf-aig-gateway-id"] = id
+    elif gateway:
+        # This host wants the token a second time.
+        headers.setdefault("cf-aig-authorization", f"Bearer {gateway.get('token') or account.token.value}")
     return Request(
         model=model,
         url=f"{url}?{query}" if query else url,
         headers=headers,
-        content=encode(body),
+        content=content,
         stream=stream,
         reject_if_busy=options.reject_if_busy,
     )
@@ -143,7 +153,29 @@ def plain(inputs: Any) -> dict[str, Any]:
         inputs = _or_refused(inputs, "inputs")
     if not isinstance(inputs, Mapping):
         raise InputError(f"inputs is a dict such as {{'prompt': '...'}}, not {type(inputs).__name__}")
-    return dict(cast("Mapping[str, Any]", inputs))
+    given = cast("Mapping[str, Any]", inputs)
+    try:
+        return {key: _plainly(value) for key, value in given.items()}
+    except RecursionError:
+        return dict(given)  # `encode` refuses it
+
+
+def _plainly(value: Any) -> Any:
+    """A value as it will be sent, so that limits see what the service does; itself, if nothing in it is changed."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, dict):
+        fields = cast("dict[Any, Any]", value)
+        plain = {key: _plainly(item) for key, item in fields.items()}
+        return fields if all(plain[key] is item for key, item in fields.items()) else plain
+    if isinstance(value, list | tuple):
+        items = cast("list[Any]", value)
+        made = [_plainly(item) for item in items]
+        return items if all(new is old for new, old in zip(made, items, strict=True)) else made
+    try:
+        return _converted(value)
+    except TypeError:
+        return value  # `encode` says where it stands
 
 
 def model_path(model: str) -> str:
@@ -164,6 +196,8 @@ def model_path(model: str) -> str:
 def _path(model: str) -> str:
     if re.search(_CONTROL, model):
         raise ConfigurationError(f"{model!r} is no model name: it has a control character")
+    if len(model) > _LONGEST_NAME:
+        raise ConfigurationError(f"{model[:50]!r}… is no model name: it has more than {_LONGEST_NAME} characters")
     segments = model.split("/")
     if any(segment in ("", ".", "..") for segment in segments):
         raise ConfigurationError(f"{model!r} is no model name: no part of it may be empty, '.' or '..'")
@@ -290,7 +324,9 @@ def _header_value(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise ConfigurationError(f"{name}: a header's value is a text, not {type(value).__name__}")
     if not re.fullmatch(_VALUE_CHARACTERS, value) or value != value.strip():
-        raise ConfigurationError(f"{name}: a header's value has no line breaks, control characters or blanks around it")
+        raise ConfigurationError(
+            f"{name}: a header's value is ASCII, without line breaks, control characters or blanks around it"
+        )
     return value
 
 

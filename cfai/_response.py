@@ -134,11 +134,13 @@ def stream_output(decoder: TokenDecoder, meta: Meta) -> TextOutput:
 def cut_by_default(model: str, inputs: Mapping[str, Any], usage: Usage | None, finish_reason: str | None) -> str | None:
     """What to tell a caller whose answer stopped at the service's default of `max_tokens`, or `None`."""
     entry = models.get(model)
-    default = entry.default_max_tokens if entry else None
+    # The default is that of the native schema, not of the Responses API.
+    default = entry.default_max_tokens if entry and "input" not in inputs else None
     asked = any(inputs.get(key) is not None for key in ("max_tokens", "max_completion_tokens", "max_output_tokens"))
     if default is None or asked or usage is None or finish_reason not in (None, "length"):
         return None
-    if usage.completion_tokens < default:
+    several = inputs.get("n") not in (None, 1)
+    if usage.completion_tokens < default or (usage.completion_tokens > default and not several):
         return None
     return (
         f"{model} stopped at the service's default of {default} tokens: pass max_tokens, as a number, "

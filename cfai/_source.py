@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast
 import anyio
 import httpx
 
+from cfai._clients import Clients
 from cfai._dialects import TokenDecoder
 from cfai._errors import (
     APITimeoutError,
@@ -51,6 +52,8 @@ class Source:
     meta: Meta
     ended: Callable[[TokenDecoder], None]
     """Called once, when the stream has come to its proper end."""
+    clients: Clients
+    """Kept for as long as the stream is: with them its connection would go."""
     body: bytes | None = None
     """The body as events, where it has been read already: an answer that came whole."""
     output: Any = None

@@ -29,17 +29,22 @@ class Site(NamedTuple):
     line: int
     module: str
     registry: dict[Any, Any]
+    told: set[tuple[Any, ...]]
+    """What an `Ai` and its copies have warned of already, whichever filter is set."""
 
-    def warn(self, message: str, category: type[Warning]) -> None:
-        """Warns once for this line and message, as Python does by default."""
-        warnings.warn_explicit(message, category, self.file, self.line, self.module, self.registry)
+    def warn(self, message: str, category: type[Warning], about: str, *, everywhere: bool = False) -> None:
+        """Warns once of a model, at this line or `everywhere`."""
+        key = (category, about) if everywhere else (category, about, self.file, self.line)
+        if key not in self.told:
+            self.told.add(key)
+            warnings.warn_explicit(message, category, self.file, self.line, self.module, self.registry)
 
 
-def call_site() -> Site:
+def call_site(told: set[tuple[Any, ...]]) -> Site:
     """The nearest frame outside this package; for a task, the one that runs its loop."""
     frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # what warnings itself uses
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _NOT_THE_CALLER:
         frame = frame.f_back
     names = frame.f_globals
     registry = names.setdefault("__warningregistry__", {})
-    return Site(frame.f_code.co_filename, frame.f_lineno, str(names.get("__name__")), registry)
+    return Site(frame.f_code.co_filename, frame.f_lineno, str(names.get("__name__")), registry, told)

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from cfai import Ai, ConfigurationError
-from cfai._account import account_from
+from cfai import Ai, ConfigurationError, _account
 
 ID = "0123456789abcdef0123456789abcdef"
 OTHER_ID = "f" * 32
@@ -22,6 +21,11 @@ TOKEN_NAMES = [
 ]
 ACCOUNT_NAMES = ["CLOUDFLARE_ACCOUNT_ID", "CF_ACCOUNT_ID"]
 BASE_URL_NAMES = ["CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL", "CF_API_BASE_URL"]
+
+
+def account_from(environment: dict[str, str], *given: Any, **options: Any) -> _account.Account:
+    """The account of an `Ai` with these arguments."""
+    return _account.account_from(_account.Environment(environment), *map(_account.secret_text, given), **options)
 
 
 def refusal(*arguments: Any, **options: Any) -> str:

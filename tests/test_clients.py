@@ -26,11 +26,6 @@ HELLO: Any = {"prompt": "Hello"}
 OK = b'{"result":{"response":"Hello"},"success":true,"errors":[],"messages":[]}'
 EVERY_COLOUR = pytest.mark.parametrize("colour", ["run", "arun", "arun on trio"], indirect=True)
 
-# A loop that ended took its connections with it: nobody could close them any more, and Python says so.
-dead_connections = pytest.mark.filterwarnings(
-    "ignore:unclosed:ResourceWarning", "ignore:.*unclosed:pytest.PytestUnraisableExceptionWarning"
-)
-
 
 def answering(peer: Any) -> None:
     """Answers every request on a connection that is kept open."""
@@ -247,7 +242,6 @@ def test_async_with_closes_both_colours(serve: Any, backend: str) -> None:
 # Event loops
 
 
-@dead_connections
 def test_one_loop_after_another(serve: Any) -> None:
     server = serve(answering)
     ai = Ai("local", "token", base_url=server.url)
@@ -262,7 +256,6 @@ def test_one_loop_after_another(serve: Any) -> None:
     gc.collect()
 
 
-@dead_connections
 def test_streams_in_one_loop_after_another(serve: Any) -> None:
     def script(peer: Any) -> None:
         while peer.request():
@@ -336,8 +329,19 @@ def test_many_calls_at_once_on_one_loop(serve: Any) -> None:
 def test_a_proxy_of_the_environment_is_used(callers: Any, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     proxy = serve(answering)
     monkeypatch.setenv("HTTP_PROXY", proxy.origin)
-    assert callers(account_id="a", base_url="http://127.0.0.1:9/client/v4").run(MODEL, HELLO).text == "Hello"
+    caller = callers(account_id="a", base_url="http://127.0.0.1:9/client/v4", allow_http=True)
+    assert caller.run(MODEL, HELLO).text == "Hello"
     assert proxy.requests[0].startswith(f"POST http://127.0.0.1:9/client/v4/accounts/a/ai/run/{MODEL} ".encode())
+
+
+def test_a_token_in_the_clear_goes_past_it_to_this_machine(
+    callers: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy, server = serve(answering), serve(answering)
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, proxy.origin)
+    callers(base_url=server.url).run(MODEL, HELLO)
+    assert (proxy.connections, server.connections) == (0, 1)
 
 
 def test_unless_the_environment_is_to_be_left_alone(callers: Any, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,9 +83,10 @@ def test_a_prompt_and_an_answer_that_do_not_fit_together_are_not_sent(caller: An
 
 
 @pytest.mark.parametrize("entry", SMALL_MODELS, ids=lambda entry: entry.name)
-def test_a_prompt_that_is_too_long_is_not_sent(caller: Any, service: Any, entry: Model) -> None:
+def test_a_prompt_that_is_too_long_is_not_sent(callers: Any, service: Any, entry: Model) -> None:
     prompt = PROSE * (window(entry) // 20)
     for inputs in ({"prompt": prompt}, {"messages": [{"role": "user", "content": prompt}], "stream": True}):
+        caller = callers()
         if certain(entry):
             with pytest.raises(ContextLengthError) as caught:
                 caller.run(entry.name, inputs)

@@ -314,7 +314,7 @@ def test_what_is_no_header_name_is_refused(name: Any) -> None:
         checked_headers({name: "x"}, "extra_headers")
 
 
-BAD_VALUES = ["a\nb", "a\r\nx: y", "a\0", "a\x7f", " a", "a ", "日本", 5, None, b"a"]
+BAD_VALUES = ["a\nb", "a\r\nx: y", "a\0", "a\x7f", " a", "a ", "日本", "käse", 5, None, b"a"]
 
 
 @pytest.mark.parametrize("value", BAD_VALUES)
@@ -323,7 +323,7 @@ def test_what_is_no_header_value_is_refused(value: Any) -> None:
         checked_headers({"x-a": value}, "extra_headers")
 
 
-@pytest.mark.parametrize("value", ["", "a", "a b", "a\tb", "käse"])
+@pytest.mark.parametrize("value", ["", "a", "a b", "a\tb", "~"])
 def test_other_values_are_taken(value: str) -> None:
     assert checked_headers({"X-A": value}, "extra_headers") == {"x-a": value}
 

@@ -91,9 +91,25 @@ def test_it_comes_once_for_a_line(service: Any, told: list[Any], ai: Ai) -> None
     assert len(told) == 1
 
 
-def test_it_comes_again_for_another_line(service: Any, told: list[Any], ai: Ai) -> None:
+def test_it_does_not_come_again_at_another_line(service: Any, told: list[Any], ai: Ai) -> None:
     ai.run(RETIRED, HELLO)
     ai.run(RETIRED, HELLO)
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("action", ["always", "default"])
+def test_whatever_is_shown_each_thing_is_told_once(service: Any, told: list[Any], ai: Ai, action: Any) -> None:
+    warnings.simplefilter(action)
+    service.answers(service.result({"response": "a", "usage": {"prompt_tokens": 1, "completion_tokens": 256}}))
+    for _ in range(3):
+        ai.run(RETIRED, HELLO)
+    assert sorted(warning.category.__name__ for warning in told) == ["CutAnswerWarning", "RetiredModelWarning"]
+
+
+def test_another_client_tells_it_again(service: Any, told: list[Any], ai: Ai) -> None:
+    warnings.simplefilter("always")
+    for other in (ai, Ai(ai.account_id, "token")):
+        other.run(RETIRED, HELLO)
     assert len(told) == 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 
 def main() -> None:
@@ -13,4 +14,8 @@ def main() -> None:
         if error.name not in ("typer", "rich", "click"):
             raise
         sys.exit('The command line needs an extra: pip install "cfai-sdk[cli]"')
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal, or a file, whose encoding lacks a character shows a question mark instead.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     app()

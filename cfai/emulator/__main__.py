@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 time.sleep(3600)
     except KeyboardInterrupt:
         return 0
-    except (ImportError, OSError, ValueError) as error:
+    except (ImportError, OSError, OverflowError, ValueError) as error:
         print(f"{error}", file=sys.stderr)
         return 1
 

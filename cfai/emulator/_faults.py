@@ -79,6 +79,14 @@ class Fault:
     empty: bool = False
     """Answer with status 200 and an empty result."""
 
+    def __post_init__(self) -> None:
+        for name, lowest, highest in (("status", 200, 599), ("html", 200, 599), ("split", 1, None)):
+            value = getattr(self, name)
+            if value is not None and not (lowest <= value and (highest is None or value <= highest)):
+                raise ValueError(f"{HEADER}: {name} is {lowest} to {highest or 'any number'}, not {value}")
+        if not str(self.retry_after or "").isprintable():
+            raise ValueError(f"{HEADER}: retry_after is one line")
+
     def __repr__(self) -> str:
         told = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) != f.default]
         return f"Fault({', '.join(told)})"

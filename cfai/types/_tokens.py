@@ -182,6 +182,9 @@ class Token:
             f"finish_reason={self.finish_reason!r}, choice={self.choice!r})"
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Token, (self.text, self._event, self.reasoning, self.tool_calls, self.finish_reason, self.choice)
+
     def _values(self) -> tuple[Any, ...]:
         return (self.text, self.raw, self.reasoning, self.tool_calls, self.finish_reason, self.choice)
 

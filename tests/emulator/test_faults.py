@@ -275,7 +275,7 @@ def test_a_header_tells_a_sequence_and_starts_over(service: Service) -> None:
 def test_sequences_are_not_remembered_without_bound() -> None:
     script = Script()
     for number in range(2000):
-        script.next(f"status={number};ok")
+        script.next(f"code={number};ok")
     assert len(vars(script)["_taken"]) < 1100
 
 
