@@ -44,6 +44,7 @@ MODULES = {
     "_sse": ["tests/test_sse.py"],
     "_dialects": ["tests/test_dialects.py", "tests/test_more_dialects.py", "tests/test_pieces.py"],
     "_shapes": ["tests/test_dialects.py", "tests/test_more_dialects.py"],
+    "_repeats": ["tests/test_repeats.py"],
     "_pieces": ["tests/test_pieces.py", "tests/test_dialects.py"],
     "_errors": ["tests/test_errors.py", "tests/test_more_errors.py"],
     "_retry": ["tests/test_retry.py"],

@@ -9,6 +9,7 @@ import ssl
 import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
+from http.cookiejar import CookieJar
 from typing import Any
 
 import anyio.lowlevel
@@ -19,6 +20,13 @@ from cfai._errors import ConfigurationError
 # httpcore looks at every connection whenever a call starts or ends, so few are kept alive; but many may be open, since
 # the 101st stream of a default client waits in vain.
 _POOL = httpx.Limits(max_connections=1000, max_keepalive_connections=20, keepalive_expiry=30.0)
+
+
+class _NoCookies(CookieJar):
+    """Keeps none: a service with tokens needs none, and looking for them in an answer takes as long as reading it."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        pass
 
 
 _held: dict[int, AsyncGenerator[None]] = {}
@@ -113,7 +121,10 @@ class Clients:
 
 
 def _client(kind: Any, *, proxy: str | None, verify: ssl.SSLContext | str | bool, trust_env: bool) -> Any:
-    return kind(verify=_tls(verify, trust_env), proxy=proxy, trust_env=trust_env, limits=_POOL, follow_redirects=False)
+    tls = _tls(verify, trust_env)
+    return kind(
+        verify=tls, proxy=proxy, trust_env=trust_env, limits=_POOL, follow_redirects=False, cookies=_NoCookies()
+    )
 
 
 def _tls(verify: ssl.SSLContext | str | bool, trust_env: bool) -> ssl.SSLContext:

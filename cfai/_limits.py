@@ -105,7 +105,9 @@ def resolve_max_tokens(model: str, inputs: Mapping[str, Any]) -> Mapping[str, An
     {'prompt': 'Hi', 'max_tokens': 1800}
     """
     changed: dict[str, Any] = {key: _largest(model, inputs) for key in _SPELLINGS if inputs.get(key) == "max"}
-    requests = _items(inputs.get("requests"))
+    if "requests" not in inputs:
+        return {**inputs, **changed} if changed else inputs
+    requests = _items(inputs["requests"])
     resolved = [resolve_max_tokens(model, item) if _is_object(item) else item for item in requests]
     if any(new is not old for new, old in zip(resolved, requests, strict=True)):
         changed["requests"] = resolved
