@@ -7,6 +7,7 @@ import functools
 import os
 import ssl
 import threading
+import weakref
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from http.cookiejar import CookieJar
@@ -52,12 +53,6 @@ class Clients:
         self.told: set[tuple[Any, ...]] = set()
         """What was warned of already."""
 
-    def __del__(self) -> None:
-        # The asynchronous connections are closed by their keeper, on their own loop.
-        with suppress(Exception):
-            if self._sync is not None:
-                self._sync.close()
-
     def sync_client(self) -> Any:
         if self._given_sync is not None:
             return self._given_sync
@@ -65,6 +60,7 @@ class Clients:
             self._check_open()
             if self._sync is None:
                 self._sync = self._made(httpx.Client)
+                weakref.finalize(self, self._sync.close).atexit = False
             return self._sync
 
     def async_client(self) -> Any:
