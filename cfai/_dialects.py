@@ -425,7 +425,8 @@ class TokenDecoder:
 
     def _merge_native(self, tokens: list[Token], event: dict[str, Any], data: bytes, path: tuple[Any, ...]) -> None:
         """What stands at the top level of an event: all of it, or beside the choices of a dual one."""
-        beside = next((token for token in tokens if token.choice == 0), None)
+        # The last, so that what is put to it comes last in the text as well.
+        beside = next((token for token in reversed(tokens) if token.choice == 0), None)
         token = self._token(
             event,
             0,

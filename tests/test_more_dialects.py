@@ -134,3 +134,9 @@ def test_an_error_among_such_lines_is_raised_with_what_came_before_it() -> None:
     with pytest.raises(StreamError, match="busy") as caught:
         decoder.check()
     assert caught.value.partial == "a"
+
+
+def test_tokens_say_the_text_in_its_order_also_where_one_answer_stands_twice() -> None:
+    decoder = TokenDecoder()
+    found = tokens(decoder, event({"choices": [{"text": "a"}, {"text": "b"}], "answer": "c", "tool_calls": None}))
+    assert "".join(token.text for token in found) == decoder.text == "abc"
