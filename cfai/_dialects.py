@@ -313,8 +313,9 @@ class TokenDecoder:
         elif found.other and not self._is_stream and len(self._loose) < _MOST_LOOSE:
             self._loose += found.other
         if ended and not self.done:
-            self._raise_failure()
-            self._end()
+            if token is None:
+                self._raise_failure()
+            self._end()  # what this block says is given first, and `check` raises
         return token
 
     def _feed_data(self, data: bytes) -> Token | list[Token] | None:

@@ -140,3 +140,11 @@ def test_tokens_say_the_text_in_its_order_also_where_one_answer_stands_twice() -
     decoder = TokenDecoder()
     found = tokens(decoder, event({"choices": [{"text": "a"}, {"text": "b"}], "answer": "c", "tool_calls": None}))
     assert "".join(token.text for token in found) == decoder.text == "abc"
+
+
+def test_the_last_piece_of_a_failed_answer_is_given_also_in_one_block_with_the_end_mark() -> None:
+    decoder = TokenDecoder()
+    found = tokens(decoder, b'data: {"response":"a","finish_reason":"error"}\ndata: [DONE]')
+    assert [token.text for token in found] == ["a"]
+    with pytest.raises(StreamError, match="stopped with an error"):
+        decoder.check()
