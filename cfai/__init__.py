@@ -2,6 +2,7 @@
 
 from cfai import models, types
 from cfai._ai import Ai
+from cfai._counting import TokenCount, count_tokens
 from cfai._errors import (
     AiInternalError,
     APIConnectionError,
@@ -70,7 +71,9 @@ __all__ = [
     "StreamTruncatedError",
     "Timeout",
     "Token",
+    "TokenCount",
     "__version__",
+    "count_tokens",
     "models",
     "types",
 ]

@@ -95,6 +95,12 @@ def check(model: str, inputs: Mapping[str, Any]) -> Finding | None:
     return first
 
 
+def bounds(inputs: Mapping[str, Any], family: str) -> tuple[int, int]:
+    """How many tokens the prompt of `inputs` takes at least, with nothing around it, and at most, with a template."""
+    least = min((_least(prompt, family) for prompt in _prompts(inputs)), default=0)
+    return least, _taken(inputs, family)[0]
+
+
 def resolve_max_tokens(model: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
     """`inputs` with a number of tokens for `"max"`: the model's sequence length, or what its window leaves if less.
 
@@ -144,7 +150,7 @@ def _input(entry: Model, inputs: Mapping[str, Any], asked: Mapping[str, int]) ->
         return
     family = tokens.family_of(entry.name)
     # Which prompt of several is read is not known: the shortest counts.
-    least, field = min(((_least(prompt, family), prompt.field) for prompt in _prompts(inputs)), default=(0, ""))
+    least, field = min(((_least(prompt, family.name), prompt.field) for prompt in _prompts(inputs)), default=(0, ""))
     if not least:
         return
     for limit, held in limits:
@@ -300,9 +306,9 @@ def _size(text: str) -> int:
     return len(text) if text.isascii() else 4 * len(text)
 
 
-def _least(prompt: _Prompt, family: tokens.Family) -> int:
+def _least(prompt: _Prompt, family: str) -> int:
     """How many tokens a prompt has at least, whatever the template puts between its messages."""
-    inside = sum(tokens.bounded(message, family.name) for message in prompt.messages)
+    inside = sum(tokens.bounded(message, family) for message in prompt.messages)
     return inside + any(text for message in prompt.messages for text in message)
 
 
@@ -312,16 +318,15 @@ def _largest(model: str, inputs: Mapping[str, Any]) -> int:
     figures = [entry.sequence_length.value] if entry and entry.sequence_length else []
     shared = _shared(entry) if entry else None
     if shared is not None:
-        most, likely = _taken(model, inputs)
+        most, likely = _taken(inputs, tokens.family_of(model).name)
         figures.append(max(shared.value - most, min(shared.value // 2, shared.value - likely)))
     if not figures:
         raise ConfigurationError(f"no source says how much {model} writes at most: give max_tokens as a number")
     return max(1, min(figures))
 
 
-def _taken(model: str, inputs: Mapping[str, Any]) -> tuple[int, int]:
+def _taken(inputs: Mapping[str, Any], family: str) -> tuple[int, int]:
     """How many tokens the prompt takes at most, and how many it likely does, rather too many."""
-    family = tokens.family_of(model).name
     texts: list[str] = []
     images = 1 if inputs.get("image") is not None else 0
     for text in _strings([inputs.get(field) for field in _READ]):

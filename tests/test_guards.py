@@ -39,7 +39,7 @@ ORDER = [
         "_retry",
     },
     {"_clients", "_http", "_source", "_stream"},
-    {"_call"},
+    {"_call", "_counting"},
     {"_overloads"},
     {"_ai"},
     {"__init__"},

@@ -1,4 +1,4 @@
-"""How many tokens a text is: so far the bounds that are certain, for each tokenizer family.
+"""How many tokens a text is, for each tokenizer family: bounds that are certain, and an estimate between them.
 
 The modules are imported, and the constants read, when the first text is counted: most calls never need them.
 """
@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cfai.tokens._bounds import CUT, borders, bounded, lower, upper
+    from cfai.tokens._estimate import cost, estimate
     from cfai.tokens._families import Family, family_of
 
-__all__ = ["CUT", "Family", "borders", "bounded", "family_of", "lower", "upper"]
+__all__ = ["CUT", "Family", "borders", "bounded", "cost", "estimate", "family_of", "lower", "upper"]
+
+_MODULES = {"Family": "_families", "family_of": "_families", "cost": "_estimate", "estimate": "_estimate"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'cfai.tokens' has no attribute {name!r}")
-    module = "_families" if name in ("Family", "family_of") else "_bounds"
-    value = getattr(import_module(f"cfai.tokens.{module}"), name)
+    value = getattr(import_module(f"cfai.tokens.{_MODULES.get(name, '_bounds')}"), name)
     globals()[name] = value
     return value

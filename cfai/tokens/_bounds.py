@@ -183,6 +183,11 @@ def upper(text: str, family: str) -> int:
     return size + vocabulary.prefix
 
 
+def is_composed(family: str) -> bool:
+    """Whether the family's tokenizer composes characters first."""
+    return _vocabulary(family).nfc
+
+
 def _borders(text: str, vocabulary: _Vocabulary) -> int:
     text = _cut(text, vocabulary.special)
     if not vocabulary.nfc or text.isascii():

@@ -1,0 +1,66 @@
+"""How many tokens a text is, to a few per cent, for each tokenizer family, without its tokenizer.
+
+`rates.json` says what each feature of a piece takes in each family. The rates were fitted to the real counts of 534
+texts in 21 families, starting from what nine of the tokenizers make of other texts; none is below nothing. What a piece
+takes is kept, so that the common words of a text are looked at once.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections import Counter
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from cfai.tokens._bounds import is_composed, lower, upper
+from cfai.tokens._pieces import PIECE, features
+
+_MOST_KEPT = 50_000
+"""How many pieces a family's costs are kept of."""
+
+
+def estimate(text: str, family: str) -> int:
+    """About so many tokens are in `text`, and never fewer or more than the certain bounds.
+
+    >>> estimate("Where is New York?", "llama3")
+    5
+    """
+    if not text:
+        return 0
+    return min(upper(text, family), max(lower(text, family), round(cost(text, family))))
+
+
+def cost(text: str, family: str) -> float:
+    """The estimate before it is rounded and bounded: what may be added up over the parts of a prompt.
+
+    Raises `ValueError` for a family that is not known.
+    """
+    rates, known = _family(family)
+    if is_composed(family) and not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    if len(known) > _MOST_KEPT:
+        known.clear()
+    total = 0.0
+    for piece, count in Counter(PIECE.findall(text)).items():
+        found = known.get(piece)
+        if found is None:
+            found = known[piece] = sum(rates.get(name, 0.0) * size for name, size in features(piece).items())
+        total += found * count
+    return total
+
+
+@cache
+def _family(family: str) -> tuple[dict[str, float], dict[str, float]]:
+    """The rates of a family, and what pieces were found to take."""
+    data = _read()
+    rates = data["rates"].get(family)
+    if rates is None:
+        raise ValueError(f"unknown tokenizer family {family!r}: one of {', '.join(data['rates'])}")
+    return dict(zip(data["features"], rates, strict=True)), {}
+
+
+@cache
+def _read() -> dict[str, Any]:
+    return json.loads(files("cfai.tokens").joinpath("rates.json").read_bytes())
