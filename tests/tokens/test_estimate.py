@@ -70,7 +70,7 @@ def test_small_languages_in_latin_letters_are_8_per_cent_off_at_most(samples: li
     assert mean(mean(errors(samples, family, LATIN)) for family in CHAT) < 0.08
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ["llama2", "qwen2", "xlmr"])
 def test_an_estimate_is_within_the_certain_bounds(family: str, samples: list[Sample]) -> None:
     for sample in samples:
         assert (
@@ -165,8 +165,8 @@ def work(text: str) -> int:
 def test_the_work_is_linear(unit: str) -> None:
     import cfai.tokens._estimate  # noqa: F401
 
-    short, long = (unit * (size // len(unit)) for size in (2_000, 20_000))
-    assert work(long) <= 12 * work(short) + 2000
+    short, long = (unit * (size // len(unit)) for size in (500, 5_000))
+    assert work(long) <= 12 * work(short) + 500
 
 
 def test_pieces_that_came_before_are_not_looked_at_again() -> None:
