@@ -35,11 +35,12 @@ _BLANK = (
     "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
-_END_OF_THOUGHT = re.compile(r"</think>|\[/THINK\]|<channel\|>")
-_THOUGHT = re.compile(r"<think>|\[THINK\]|<\|channel")
+# Patterns stay texts: `re` compiles them at first use, so that importing does not.
+_END_OF_THOUGHT = r"</think>|\[/THINK\]|<channel\|>"
+_THOUGHT = r"<think>|\[THINK\]|<\|channel"
 # ASCII that stays as it is when JSON is made of it, up to escapes that only add tokens. Before another script the last
 # character is left out: a mark may be composed with it.
-_KEPT_BY_JSON = re.compile(r"[ -&(-~]+(?![^\x00-\x7f])")
+_KEPT_BY_JSON = r"[ -&(-~]+(?![^\x00-\x7f])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +259,7 @@ def _texts(content: Any) -> list[str]:
 def _said(texts: list[str]) -> list[str]:
     """What an assistant said, without what it thought: templates drop thoughts from the turns before."""
     whole = "".join(texts)
-    said = _THOUGHT.split(_END_OF_THOUGHT.split(whole)[-1])[0]
+    said = re.split(_THOUGHT, re.split(_END_OF_THOUGHT, whole)[-1])[0]
     return texts if said == whole else [said] if len(texts) == 1 else []
 
 
@@ -270,7 +271,7 @@ def _told(texts: list[str]) -> str:
             value = json.loads(text, parse_int=float)  # int() refuses very long ones
         except (ValueError, RecursionError):
             value = text
-        kept += [piece for string in _strings(value) for piece in _KEPT_BY_JSON.findall(string)]
+        kept += [piece for string in _strings(value) for piece in re.findall(_KEPT_BY_JSON, string)]
     return tokens.CUT.join(kept)
 
 
