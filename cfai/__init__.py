@@ -1,8 +1,9 @@
 """The Python client for Cloudflare Workers AI: `env.AI`, with typed streams and limits checked before sending."""
 
+from typing import TYPE_CHECKING
+
 from cfai import models, types
 from cfai._ai import Ai
-from cfai._counting import TokenCount, count_tokens
 from cfai._errors import (
     AiInternalError,
     APIConnectionError,
@@ -29,12 +30,16 @@ from cfai._errors import (
     StreamTruncatedError,
 )
 from cfai._http import Timeout
+from cfai._later import later
 from cfai._request import GatewayOptions, GatewayRetries
 from cfai._retry import Retry
 from cfai._stream import AsyncStream, Stream
 from cfai._version import __version__
 from cfai._warnings import CutAnswerWarning, LimitWarning, RetiredModelWarning
 from cfai.types import Token
+
+if TYPE_CHECKING:
+    from cfai.tokens import TokenCount, count_tokens
 
 __all__ = [
     "APIConnectionError",
@@ -77,6 +82,8 @@ __all__ = [
     "models",
     "types",
 ]
+
+__getattr__, __dir__ = later(__name__, {"tokens": ("TokenCount", "count_tokens")})
 
 # Tracebacks and pickles show the names by which these are imported.
 for _public in [globals()[_name] for _name in __all__ if _name.endswith(("Error", "Warning"))]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any, Literal
 
+from cfai._answer import as_list
 from cfai._dialects import END_MARK, TokenDecoder, before_end, is_object, lone_lines
 from cfai._errors import ConfigurationError
 from cfai._json import compact
@@ -54,9 +55,8 @@ class Native(_Browser):
         return self._events(self._decoder.finish(rest))
 
     def _events(self, fed: Token | list[Token] | None) -> list[bytes]:
-        tokens = fed if isinstance(fed, list) else [fed] if fed else []
         # A page that shows one answer has no use for the second of several.
-        return [_native_event(token) for token in tokens if token.choice == 0]
+        return [_native_event(token) for token in as_list(fed) if token.choice == 0]
 
 
 class Original(_Browser):

@@ -7,8 +7,8 @@ the service does send, bad UTF-8 and half of a surrogate pair, so those few are 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeGuard, cast
 
 from pydantic_core import from_json
 
@@ -99,3 +99,11 @@ def whole(text: str) -> str:
     ('😀', '�')
     """
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def items_of(value: Any) -> Sequence[Any]:
+    return cast("Sequence[Any]", value) if isinstance(value, (list, tuple)) else ()
+
+
+def is_object(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, (dict, Mapping))  # the first is found at once

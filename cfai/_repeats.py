@@ -7,13 +7,12 @@ nothing but their text, and in the padding at their end, only the text is decode
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _PADDING = re.compile(rb',"p":"[A-Za-z0-9]*"\}\Z')
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(NamedTuple):
     """The bytes of a block around its text. Whatever has the same around it says the same, but for the text."""
 
     head: bytes

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from pydantic_core import ValidationError
 
 from cfai import models, types
-from cfai._dialects import ENVELOPE, TokenDecoder
+from cfai._answer import ENVELOPE
+from cfai._dialects import TokenDecoder
 from cfai._errors import InvalidResponseError, error_from, is_error, redacted, redacted_headers
 from cfai._json import loads
 from cfai.types import Meta, Usage

@@ -5,22 +5,41 @@ The modules are imported, and the constants read, when the first text is counted
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cfai._later import later
 
 if TYPE_CHECKING:
     from cfai.tokens._bounds import CUT, borders, bounded, lower, upper
+    from cfai.tokens._count import TokenCount, count_tokens
     from cfai.tokens._estimate import cost, estimate
     from cfai.tokens._families import Family, family_of
+    from cfai.tokens._prompt import at_least, at_most, most_bytes
 
-__all__ = ["CUT", "Family", "borders", "bounded", "cost", "estimate", "family_of", "lower", "upper"]
+__all__ = [
+    "CUT",
+    "Family",
+    "TokenCount",
+    "at_least",
+    "at_most",
+    "borders",
+    "bounded",
+    "cost",
+    "count_tokens",
+    "estimate",
+    "family_of",
+    "lower",
+    "most_bytes",
+    "upper",
+]
 
-_MODULES = {"Family": "_families", "family_of": "_families", "cost": "_estimate", "estimate": "_estimate"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'cfai.tokens' has no attribute {name!r}")
-    value = getattr(import_module(f"cfai.tokens.{_MODULES.get(name, '_bounds')}"), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = later(
+    __name__,
+    {
+        "_bounds": ("CUT", "borders", "bounded", "lower", "upper"),
+        "_count": ("TokenCount", "count_tokens"),
+        "_estimate": ("cost", "estimate"),
+        "_families": ("Family", "family_of"),
+        "_prompt": ("at_least", "at_most", "most_bytes"),
+    },
+)

@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 from cfai.tokens._bounds import is_composed, lower, upper
-from cfai.tokens._pieces import PIECE, features
+from cfai.tokens._features import PIECE, features
 
 _MOST_KEPT = 50_000
 """How many pieces a family's costs are kept of."""

@@ -6,12 +6,11 @@ and presumed where only the model's lineage speaks for it: then its bounds are g
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(NamedTuple):
     """A tokenizer family, and how sure it is that a model belongs to it."""
 
     name: str

@@ -1,8 +1,8 @@
 """What goes in and what comes out, typed."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from cfai._later import later
 from cfai.types._tokens import Meta, Token, ToolCall, ToolCallDelta, Usage
 
 if TYPE_CHECKING:
@@ -174,14 +174,19 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """The outputs, and the inputs, at first use: the first model of pydantic costs tens of milliseconds, which no
-    import should, and nothing but a type checker needs the inputs."""
-    if name in __all__:
-        from cfai.types import _outputs
+# At first use: the first model of pydantic costs tens of milliseconds, and nothing but a type checker needs the inputs.
+_OUTPUTS = {
+    "Binary",
+    "ChatCompletion",
+    "Choice",
+    "ListOutput",
+    "Message",
+    "NativeText",
+    "Output",
+    "ResponsesOutput",
+    "TextOutput",
+    "ValueOutput",
+}
+_INPUTS = {*__all__} - _OUTPUTS - {"Meta", "Token", "ToolCall", "ToolCallDelta", "Usage"}
 
-        module = _outputs if hasattr(_outputs, name) else import_module("cfai.types._inputs")
-        # Kept, so that it is looked up once.
-        found = globals()[name] = getattr(module, name)
-        return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = later(__name__, {"_outputs": _OUTPUTS, "_inputs": _INPUTS})

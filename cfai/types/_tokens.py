@@ -174,8 +174,6 @@ class Token:
     def __eq__(self, other: object) -> bool:
         return self._values() == other._values() if isinstance(other, Token) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # its parts can be changed
-
     def __repr__(self) -> str:
         return (
             f"Token(text={self.text!r}, reasoning={self.reasoning!r}, tool_calls={self.tool_calls!r}, "

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cfai import ConfigurationError, count_tokens, tokens
-from cfai.tokens import _pieces
-from cfai.tokens._pieces import PIECE, features
+from cfai.tokens import _features
+from cfai.tokens._features import PIECE, features
 
 if TYPE_CHECKING:
     from conftest import Sample
@@ -134,8 +134,8 @@ def test_pieces_have_features(piece: str, expected: dict[str, int]) -> None:
 @pytest.mark.parametrize("level", [7, 3])
 def test_the_sets_have_common_words_and_seldom_others(level: int) -> None:
     common = ["the", " the", " world", " function", "return", " information", " because", " people"]
-    assert all(_pieces._is_known(word, level) for word in common)
-    wrong = sum(_pieces._is_known(f"qxz{number}vjk", level) for number in range(5000))
+    assert all(_features._is_known(word, level) for word in common)
+    wrong = sum(_features._is_known(f"qxz{number}vjk", level) for number in range(5000))
     assert wrong < 60  # one in 256 by construction
 
 

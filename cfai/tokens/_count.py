@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from cfai import _limits, tokens
 from cfai._errors import ConfigurationError
-from cfai._json import compact
+from cfai._json import compact, is_object, items_of
+from cfai.tokens._bounds import lower, upper
+from cfai.tokens._estimate import cost, estimate
+from cfai.tokens._families import Family, family_of
+from cfai.tokens._prompt import at_least, at_most, texts_of
 
 _TOOL_CALL = 10
 """What stands around the name and the arguments of a call."""
@@ -102,20 +105,21 @@ def count_tokens(
     """
     if (model is None) == (family is None):
         raise ConfigurationError("count_tokens needs either model= or family=")
-    found = tokens.family_of(model) if model is not None else tokens.Family(family or "", certain=True)
+    found = family_of(model) if model is not None else Family(family or "", certain=True)
     try:
-        tokens.cost("", found.name)
+        cost("", found.name)
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
     if isinstance(text_or_messages, str):
         text = text_or_messages
-        bounds = tokens.lower(text, found.name), tokens.upper(text, found.name)
-        return TokenCount(bounds[0], tokens.estimate(text, found.name), bounds[1], found.name, found.certain)
+        least, most = lower(text, found.name), upper(text, found.name)
+        return TokenCount(least, estimate(text, found.name), most, found.name, found.certain)
     inputs: dict[str, Any] = {"messages": text_or_messages, "tools": tools}
-    lower, upper = _limits.bounds(inputs, found.name)
+    least, _ = at_least(inputs, found.name)
+    most, _ = at_most(inputs, found.name)
     about, images = _estimate(text_or_messages, tools, found.name)
-    bounded = min(upper, max(lower, round(about)))
-    return TokenCount(lower, bounded, upper, found.name, found.certain, images=images)
+    bounded = min(most, max(least, round(about)))
+    return TokenCount(least, bounded, most, found.name, found.certain, images=images)
 
 
 def _estimate(
@@ -130,32 +134,22 @@ def _estimate(
             total += template.system
         elif position > 0:
             total += template.message
-        for text in _texts(message.get("content")):
-            total += tokens.cost(text, family)
+        for text in texts_of(message.get("content")):
+            total += cost(text, family)
         images += _images(message.get("content"))
-        for call in _objects(message.get("tool_calls")):
+        for call in filter(is_object, items_of(message.get("tool_calls"))):
             function = call.get("function") or call
             arguments = function.get("arguments", "")
             arguments = arguments if isinstance(arguments, str) else compact(arguments)
-            total += _TOOL_CALL + tokens.cost(f"{function.get('name', '')} {arguments}", family)
+            total += _TOOL_CALL + cost(f"{function.get('name', '')} {arguments}", family)
         total += _TOOL_RESULT * (role == "tool")
     if tools:
         total += template.tools
-        total += sum(1 + tokens.cost(json.dumps(tool, ensure_ascii=False), family) for tool in tools)
+        total += sum(1 + cost(json.dumps(tool, ensure_ascii=False), family) for tool in tools)
     return total + _IMAGE * images, images
 
 
-def _texts(content: Any) -> Iterable[str]:
-    if isinstance(content, str):
-        return [content]
-    parts = _objects(content)
-    return [part["text"] for part in parts if isinstance(part.get("text"), str)]
-
-
 def _images(content: Any) -> int:
-    return sum(part.get("type") in ("image_url", "input_image", "image") for part in _objects(content))
-
-
-def _objects(value: Any) -> list[Mapping[str, Any]]:
-    items = cast("list[Any]", value) if isinstance(value, list | tuple) else []
-    return [cast("Mapping[str, Any]", item) for item in items if isinstance(item, Mapping)]
+    return sum(
+        part.get("type") in ("image_url", "input_image", "image") for part in items_of(content) if is_object(part)
+    )

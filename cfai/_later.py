@@ -1,0 +1,22 @@
+"""Names whose modules are imported when they are first asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from typing import Any
+
+
+def later(package: str, names: Mapping[str, Iterable[str]]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The `__getattr__` and the `__dir__` of a package that has `names`, by the module they are in."""
+    modules = {name: f"{package}.{module}" for module, found in names.items() for name in found}
+
+    def get(name: str) -> Any:
+        if name not in modules:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(import_module(modules[name]), name)
+        setattr(sys.modules[package], name, value)  # looked up once
+        return value
+
+    return get, lambda: sorted({*vars(sys.modules[package]), *modules})
