@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import os
 import ssl
+import sys
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from http.cookiejar import CookieJar
+from importlib import import_module
 from typing import Any
 
-import anyio.lowlevel
 import httpx
 
 from cfai._errors import ConfigurationError
@@ -163,6 +163,10 @@ def _keeper(client: Any) -> AsyncGenerator[None]:
 
 def is_asyncio() -> bool:
     """Whether the running event loop is one of asyncio's, which closes forgotten generators by itself."""
+    # Importing asyncio takes 8 ms, which whoever calls no `arun` need not pay. Where it is not imported, no loop runs.
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return False
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -171,7 +175,7 @@ def is_asyncio() -> bool:
 
 
 def _running_loop() -> Any:
-    token = anyio.lowlevel.current_token()
+    token = import_module("anyio.lowlevel").current_token()  # not sooner: it imports asyncio
     return getattr(token, "native_token", token)
 
 
