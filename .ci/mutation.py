@@ -40,19 +40,30 @@ import pytest
 from libcst.metadata import MetadataWrapper, PositionProvider
 from mutmut.mutation.mutators import mutation_operators
 
+_DECODING = [
+    "tests/test_dialects.py",
+    "tests/test_dialects_ends.py",
+    "tests/test_dialects_samples.py",
+    "tests/test_dialects_at_random.py",
+]
+
 MODULES = {
     "_sse": ["tests/test_sse.py"],
-    "_dialects": ["tests/test_dialects.py", "tests/test_more_dialects.py", "tests/test_pieces.py"],
-    "_shapes": ["tests/test_dialects.py", "tests/test_more_dialects.py"],
+    "_answer": [*_DECODING, "tests/test_pieces.py"],
+    "_dialects": [*_DECODING, "tests/test_pieces.py"],
+    "_shapes": _DECODING,
     "_repeats": ["tests/test_repeats.py"],
-    "_pieces": ["tests/test_pieces.py", "tests/test_dialects.py"],
-    "_errors": ["tests/test_errors.py", "tests/test_more_errors.py"],
+    "_pieces": ["tests/test_pieces.py", "tests/test_dialects.py", "tests/test_dialects_samples.py"],
+    "_errors": ["tests/test_errors.py", "tests/test_errors_in_words.py"],
     "_retry": ["tests/test_retry.py"],
-    "_limits": ["tests/test_limits.py", "tests/test_more_limits.py", "tests/test_limits_on_the_wire.py"],
+    "_limits": ["tests/test_limits.py", "tests/test_limits_on_the_wire.py"],
 }
 """The modules, and the tests that are theirs."""
 
-OTHERS = [f"tests/test_{name}.py" for name in ("streams", "failures", "outputs", "request", "browser")]
+OTHERS = [
+    f"tests/test_{name}.py"
+    for name in ("streams", "streams_ends", "streams_events", "failures", "outputs", "request", "browser")
+]
 """Tests that enter these modules as well, through `Ai`."""
 
 EXAMPLES = 50
@@ -205,7 +216,7 @@ def mutants_of(module: str) -> list[Mutant]:
                 # The rest of a class is not needed, and takes long to copy.
                 whole = statement.with_changes(body=cst.IndentedBlock([function])) if owner else statement
             before = tree.code_for_node(whole)
-            source = tree.code_for_node(new if node is whole else _exchanged(whole, node, new))
+            source = tree.code_for_node(new if node is whole else whole.deep_replace(node, new))
             if source == before or source in found or not _compiles(source):
                 continue
             was, now = _shown(tree, node), _shown(tree, new)
@@ -215,12 +226,6 @@ def mutants_of(module: str) -> list[Mutant]:
             line = line or positions[statement].start.line
             found[source] = Mutant(module, line, place, around, assigns, was, now, source, start)
     return list(found.values())
-
-
-def _exchanged(whole: cst.CSTNode, node: cst.CSTNode, new: cst.CSTNode) -> cst.CSTNode:
-    changed = whole.deep_replace(node, new)  # type: ignore[arg-type]
-    assert isinstance(changed, cst.CSTNode)
-    return changed
 
 
 def _compiles(source: str) -> bool:
@@ -420,7 +425,7 @@ def run_at_import(mutants: Sequence[Mutant], pool: Pool) -> None:
     for mutant in [*map(_unchanged, dict.fromkeys(mutant.module for mutant in mutants)), *mutants]:
 
         def work(mutant: Mutant = mutant) -> int:
-            sys.meta_path.insert(0, _Mutated(mutant))  # type: ignore[arg-type]
+            sys.meta_path.insert(0, _Mutated(mutant))
             return int(pytest.main([*ARGUMENTS, "-x", *MODULES[mutant.module]], plugins=[_Until()]))
 
         pool.run(mutant, work, LONGEST)

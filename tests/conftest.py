@@ -152,6 +152,9 @@ def colour(request: pytest.FixtureRequest) -> Iterator[BlockingPortal | None]:
         yield portal
 
 
+EVERY_COLOUR = pytest.mark.parametrize("colour", ["run", "arun", "arun on trio"], indirect=True)
+
+
 @pytest.fixture
 def callers(colour: BlockingPortal | None) -> Iterator[Callable[..., Caller]]:
     """Makes an `Ai` with the options that it is given, and closes it after the test."""
@@ -339,6 +342,13 @@ class Peer:
         """A chunk; an empty one ends the body."""
         self.send(b"%x\r\n%s\r\n" % (len(data), data))
 
+    def drip(self, data: bytes) -> None:
+        """The same chunk so often that no single wait is long, for three seconds in all."""
+        for _ in range(60):
+            self.chunk(data)
+            time.sleep(0.05)
+        self.server.dripped = True
+
     def left(self) -> bool:
         """Waits until the client closes the connection. Whether it did."""
         try:
@@ -348,6 +358,7 @@ class Peer:
             return False
         except OSError:
             pass
+        self.server.was_left.set()
         return True
 
     def reset(self) -> None:
@@ -362,6 +373,10 @@ class Server:
     def __init__(self, script: Callable[[Peer], None]) -> None:
         self.requests: list[bytes] = []
         self.connections = 0
+        self.dripped = False
+        """Whether a drip came to its end."""
+        self.was_left = threading.Event()
+        """Set once a client has closed its connection to a script that waits for it."""
         self._script = script
         self._open: list[socket.socket] = []
         self._failed: list[BaseException] = []

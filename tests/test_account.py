@@ -328,3 +328,20 @@ def test_options_of_a_copy_are_checked_as_well(option: str) -> None:
 def test_options_of_a_call_are_checked_as_well(option: str) -> None:
     with pytest.raises(ConfigurationError, match=option):
         Ai(ID, TOKEN).run("@cf/zai-org/glm-4.7-flash", {"prompt": "x"}, **{option: "x"})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"timeout": float("inf")},
+        {"timeout": float("nan")},
+        {"deadline": float("inf")},
+        {"proxy": "user:password@host:1"},
+        {"proxy": "ftp://host"},
+        {"proxy": "nothing"},
+    ],
+)
+def test_options_that_cannot_work_are_refused_at_once(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Ai(ID, TOKEN, **options)
+    assert "password" not in str(caught.value)

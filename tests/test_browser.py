@@ -333,7 +333,7 @@ def test_a_dialect_is_chosen_by_name() -> None:
     assert isinstance(feeder_for("native", TokenDecoder()), Native)
     assert isinstance(feeder_for("original", TokenDecoder()), Original)
     with pytest.raises(ConfigurationError, match="'chat'"):
-        feeder_for("chat", TokenDecoder())  # pyright: ignore[reportArgumentType] -- what a caller without types may pass
+        feeder_for("chat", TokenDecoder())  # what a caller without types may pass
 
 
 @pytest.mark.parametrize("dialect", ["native", "original"])

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import ssl
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ import trio
 import cfai._clients
 from cfai import Ai, APIConnectionError, APITimeoutError, ConfigurationError, StreamTruncatedError
 
+from .conftest import EVERY_COLOUR, LONG
+
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 HELLO: Any = {"prompt": "Hello"}
+STREAM: Any = {"prompt": "Hello", "stream": True}
 OK = b'{"result":{"response":"Hello"},"success":true,"errors":[],"messages":[]}'
-EVERY_COLOUR = pytest.mark.parametrize("colour", ["run", "arun", "arun on trio"], indirect=True)
 
 
 def answering(peer: Any) -> None:
@@ -39,7 +42,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     made: list[Any] = []
 
     def counting(kind: Any) -> Any:
-        class Counted(kind):  # type: ignore[misc]
+        class Counted(kind):
             def __init__(self, *arguments: Any, **options: Any) -> None:
                 made.append(kind.__name__)
                 super().__init__(*arguments, **options)
@@ -239,6 +242,66 @@ def test_async_with_closes_both_colours(serve: Any, backend: str) -> None:
     assert server.connections == 2
 
 
+# Forgetting
+
+
+def playing(collected: threading.Event) -> Callable[[Any], None]:
+    """A script whose stream goes on once the garbage has been collected."""
+
+    def script(peer: Any) -> None:
+        peer.request()
+        peer.start()
+        peer.chunk(b'data: {"response":"Hel"}\n\n')
+        assert collected.wait(LONG)
+        peer.chunk(b'data: {"response":"lo"}\n\ndata: [DONE]\n\n')
+        peer.chunk(b"")
+        peer.left()
+
+    return script
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_stream_outlives_a_client_that_nobody_keeps(serve: Any, raw: bool) -> None:
+    collected = threading.Event()
+    url = serve(playing(collected)).url
+    stream: Any = Ai("local", "token", base_url=url).run(MODEL, STREAM, return_raw_response=raw)
+    gc.collect()
+    collected.set()
+    assert "lo" in (stream.read().decode() if raw else stream.result().text)
+
+
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_so_does_an_asynchronous_one(serve: Any, raw: bool, backend: str) -> None:
+    collected = threading.Event()
+    url = serve(playing(collected)).url
+
+    async def main() -> str:
+        call = Ai("local", "token", base_url=url).arun(MODEL, STREAM, return_raw_response=raw)
+        stream: Any = await call
+        del call
+        gc.collect()
+        collected.set()
+        return (await stream.aread()).decode() if raw else (await stream.aresult()).text
+
+    assert "lo" in anyio.run(main, backend=backend)
+
+
+@pytest.mark.filterwarnings("error::ResourceWarning")
+def test_a_client_that_is_forgotten_closes_its_connections(serve: Any) -> None:
+    server = serve(answering)
+    Ai("local", "token", base_url=server.url).run(MODEL, {"prompt": "x"})
+    gc.collect()
+
+    async def main() -> None:
+        await Ai("local", "token", base_url=server.url).arun(MODEL, {"prompt": "x"})
+        gc.collect()
+        await asyncio.sleep(0.1)  # the loop closes what was forgotten in its own time
+
+    asyncio.run(main())
+    gc.collect()
+
+
 # Event loops
 
 
@@ -321,6 +384,25 @@ def test_many_calls_at_once_on_one_loop(serve: Any) -> None:
             return [answer.text for answer in answers]
 
     assert asyncio.run(main()) == ["Hello"] * 50
+
+
+@pytest.mark.filterwarnings("error::ResourceWarning")
+@pytest.mark.parametrize("closes", [True, False])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_loops_one_after_another_leave_nothing_open(serve: Any, closes: bool, backend: str) -> None:
+    server = serve(answering)
+    ai = Ai("local", "token", base_url=server.url)
+
+    async def main() -> str:
+        return (await ai.arun(MODEL, {"prompt": "x"})).text
+
+    async def last() -> str:
+        async with ai:
+            return await main()
+
+    for call in (main, main, last if closes else main):
+        assert anyio.run(call, backend=backend) == "Hello"
+    assert server.connections == 3
 
 
 # Proxies and environment

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import json
+import pickle
 import re
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -23,6 +25,7 @@ from cfai import (
     BadRequestError,
     CapacityError,
     CfaiError,
+    ConfigurationError,
     InferenceUpstreamError,
     InternalServerError,
     NotFoundError,
@@ -81,6 +84,14 @@ def test_the_drawing_tells_the_truth(name: str, parent: str) -> None:
 
 def test_a_stream_that_fell_silent_is_not_safe_to_send_again() -> None:
     assert StreamTimeoutError("silence").retryable is False
+
+
+@pytest.mark.parametrize("error", [CfaiError("x"), APIConnectionError("x"), ConfigurationError("x")])
+def test_every_error_can_be_asked_the_same_things(error: CfaiError) -> None:
+    asked = (error.status_code, error.code, error.request_id, error.retry_after, error.body, error.model)
+    assert asked == (None,) * 6
+    assert error.headers == {}
+    assert pickle.loads(pickle.dumps(error)).headers == {}
 
 
 # Shapes
@@ -444,6 +455,21 @@ def test_an_error_says_how_long_to_wait() -> None:
     assert error_of(429, envelope(3040, "x")).retry_after is None
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("Sun, 22 Nov 2026 13:00:30 GMT", 30.0),
+        ("Sun, 22 Nov 2026 15:00:30 +0200", 30.0),
+        ("Sunday, 22-Nov-26 13:00:30 GMT", 30.0),
+        ("Sun Nov 22 13:00:30 2026", 30.0),
+        ("Sun, 22 Nov 2026 12:00:00 GMT", 0.0),
+    ],
+)
+def test_a_date_to_wait_for_is_read_in_its_own_zone(value: str, expected: float) -> None:
+    now = datetime(2026, 11, 22, 13, 0, 0, tzinfo=UTC).timestamp()
+    assert seconds_to_wait({"retry-after": value}, now) == expected
+
+
 # 2xx
 
 
@@ -478,6 +504,11 @@ def test_an_answer_that_reports_an_error_is_one(body: Any, expected: bool) -> No
 def test_an_error_with_a_good_status_is_on_the_side_of_the_service() -> None:
     error = error_of(200, {"success": False, "errors": []})
     assert type(error) is AiInternalError
+
+
+def test_a_chat_completion_with_an_error_beside_its_choices_is_an_answer() -> None:
+    assert is_error({"error": "slow", "choices": []}) is False
+    assert is_error({"error": "slow"}) is True
 
 
 # What broke before an answer
@@ -527,6 +558,10 @@ def test_a_certificate_that_is_not_trusted_says_what_to_do_and_is_not_tried_agai
     assert error is not None
     assert "verify=" in str(error)
     assert not error.retryable
+
+
+def test_a_connection_error_knows_its_model() -> None:
+    assert APIConnectionError("x", model="@cf/a/b").model == "@cf/a/b"
 
 
 # Whatever comes

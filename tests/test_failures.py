@@ -25,10 +25,11 @@ from cfai import (
     Timeout,
 )
 
+from .conftest import EVERY_COLOUR
+
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 HELLO = {"prompt": "Hello"}
 OK = b'{"result":{"response":"Hello"},"success":true,"errors":[],"messages":[]}'
-EVERY_COLOUR = pytest.mark.parametrize("colour", ["run", "arun", "arun on trio"], indirect=True)
 
 
 # Errors of the service
@@ -417,7 +418,7 @@ def test_a_first_byte_that_does_not_come_is_waited_for_once(callers: Any, serve:
 def test_a_slow_first_byte_may_take_longer_than_the_bytes_after_it(callers: Any, serve: Any) -> None:
     def script(peer: Any) -> None:
         peer.request()
-        time.sleep(0.3)
+        time.sleep(0.3)  # three times what the bytes after it may take
         peer.answer(OK)
 
     caller = callers(base_url=serve(script).url, timeout=Timeout(between=0.1))
@@ -518,25 +519,17 @@ def test_a_deadline_passes_while_waiting_for_an_answer(callers: Any, serve: Any)
     assert len(server.requests) == 1
 
 
-def drip(peer: Any, content: bytes) -> None:
-    """Sends the same piece so often that no single wait is long, for three seconds in all."""
-    for _ in range(60):
-        peer.chunk(content)
-        time.sleep(0.05)
-    peer.server.finished = True
-
-
 @EVERY_COLOUR
 def test_a_deadline_passes_while_an_answer_drips_in(callers: Any, serve: Any) -> None:
     def script(peer: Any) -> None:
         peer.request()
         peer.start("application/json")
-        drip(peer, b" ")
+        peer.drip(b" ")
 
     server = serve(script)
     with pytest.raises(APITimeoutError, match="deadline"):
         callers(base_url=server.url).run(MODEL, HELLO, deadline=0.3)
-    assert not hasattr(server, "finished")
+    assert not server.dripped
 
 
 @EVERY_COLOUR
@@ -544,12 +537,12 @@ def test_a_deadline_passes_while_an_error_drips_in(callers: Any, serve: Any) -> 
     def script(peer: Any) -> None:
         peer.request()
         peer.send(b"HTTP/1.1 400 Bad Request\r\ntransfer-encoding: chunked\r\n\r\n")
-        drip(peer, b"x")
+        peer.drip(b"x")
 
     server = serve(script)
     with pytest.raises((InferenceUpstreamError, APITimeoutError)):
         callers(base_url=server.url).run(MODEL, HELLO, deadline=0.3)
-    assert not hasattr(server, "finished")
+    assert not server.dripped
 
 
 @EVERY_COLOUR
@@ -585,6 +578,12 @@ def test_deadlines_are_chosen_for_a_client_a_copy_or_a_call(callers: Any, servic
     caller.run(MODEL, HELLO, deadline=None)
     reads = [timeouts["read"] for timeouts in service.timeouts]
     assert [round(read, -1) for read in reads] == [30, 20, 10, 300]
+
+
+def test_a_silent_server_is_left_at_the_deadline_which_is_named(callers: Any, serve: Any) -> None:
+    server = serve(lambda peer: (peer.request(), peer.left()))
+    with pytest.raises(APITimeoutError, match=r"the deadline of 0\.3 s passed"):
+        callers(base_url=server.url).run(MODEL, {"prompt": "x"}, deadline=0.3)
 
 
 # Names that people know from elsewhere

@@ -17,6 +17,7 @@ FP16 = "@cf/meta/llama-2-7b-chat-fp16"  # 3072 in, 2500 out
 LLAMA_3_3 = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"  # 24000 together, 24000 out, 256 by default
 SCOUT = "@cf/meta/llama-4-scout-17b-16e-instruct"  # 131000 together, no figure for the output
 QWEN = "@cf/qwen/qwq-32b"  # 24000 together
+LLAMA_3_1 = "@cf/meta/llama-3.1-8b-instruct-fp8"  # 32000 together, 32000 out, 256 by default
 GPT_OSS = "@cf/openai/gpt-oss-20b"  # 128000 together, 16384 out
 MISTRAL = "@hf/mistral/mistral-7b-instruct-v0.2"  # 3072 in, 4096 together
 NEMOTRON = "@cf/nvidia/nemotron-3-120b-a12b"  # a presumed tokenizer
@@ -32,7 +33,7 @@ def dense(length: int) -> str:
     return ("a1" * (length // 2 + 1))[:length]
 
 
-def user(text: str) -> list[dict[str, Any]]:
+def user(text: Any) -> list[dict[str, Any]]:
     return [{"role": "user", "content": text}]
 
 
@@ -213,6 +214,11 @@ def test_each_request_of_a_batch_is_checked_like_inputs_of_its_own() -> None:
     assert found(INT8, {"requests": [{"prompt": "Hi", "max_tokens": 1801}]}).error.field == "max_tokens"
 
 
+@pytest.mark.parametrize("letter", ["X", "x"])
+def test_letters_count_from_the_first_to_the_last(letter: str) -> None:
+    assert found(INT8, {"prompt": f"{letter} " * 8000}).error.field == "prompt"
+
+
 # What counts
 
 LONG = dense(2049)
@@ -266,8 +272,8 @@ def test_text_that_a_model_reads_counts(inputs: dict[str, Any]) -> None:
         {"messages": [None, 5, LONG, []]},
         {"messages": [{"content": LONG}]},
         {"messages": [{"role": "function", "content": LONG}]},
-        {"messages": user(None)},  # type: ignore[arg-type]
-        {"messages": user(5)},  # type: ignore[arg-type]
+        {"messages": user(None)},
+        {"messages": user(5)},
         {"messages": [{"role": "user", "content": {"text": LONG}}]},
         {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:," + LONG}}]}]},
         {"messages": [{"role": "user", "content": [{"type": "file", "text": LONG}]}]},
@@ -350,6 +356,13 @@ def test_any_inputs_are_taken_and_left_as_they_are(inputs: dict[str, Any]) -> No
         finding = check(model, resolve_max_tokens(model, inputs))
         assert finding is None or isinstance(finding.error, LimitError)
     assert repr(inputs) == before
+
+
+@pytest.mark.parametrize("blank", [" ", "\n", "\ufeff", "\u3000", "\x1f"])
+@pytest.mark.parametrize("what", ["prompt", "messages"])
+def test_what_a_template_may_trim_counts_nothing(what: str, blank: str) -> None:
+    text = blank * 20_000
+    assert check(INT8, {what: text if what == "prompt" else user(text)}) is None
 
 
 # Messages
@@ -478,3 +491,12 @@ def test_inputs_without_max_are_given_back_as_they_are() -> None:
 def test_max_without_a_figure_is_a_configuration_error(model: str) -> None:
     with pytest.raises(ConfigurationError, match=model):
         resolve_max_tokens(model, {"prompt": "Hi", "max_tokens": "max"})
+
+
+def test_what_max_stands_for_is_a_whole_number() -> None:
+    entry = models.get(LLAMA_3_1)
+    assert entry is not None
+    assert entry.context_length is not None
+    for length in (entry.context_length.value + 1, entry.context_length.value + 2):
+        (asked,) = {resolve_max_tokens(LLAMA_3_1, {"prompt": "a" * length, "max_tokens": "max"})["max_tokens"]}
+        assert type(asked) is int

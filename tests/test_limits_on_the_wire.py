@@ -7,8 +7,9 @@ from itertools import product
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
-from cfai import ContextLengthError, LimitError, LimitWarning, SequenceLengthError, models, tokens
+from cfai import ContextLengthError, InputError, LimitError, LimitWarning, SequenceLengthError, models, tokens
 from cfai.models import Model
 
 # Retired models warn at every line; what they say is told elsewhere.
@@ -18,6 +19,7 @@ TEXT_MODELS = [entry for entry in models.catalogue().values() if entry.task == "
 SMALL_MODELS = [entry for entry in TEXT_MODELS if entry.context_length and entry.context_length.value < 33_000]
 LLAMA_2 = "@cf/meta/llama-2-7b-chat-int8"
 LLAMA_2_FP16 = "@cf/meta/llama-2-7b-chat-fp16"
+CHAT = "@cf/zai-org/glm-4.7-flash"
 PROSE = (
     "The town lay between the river and the hills, and nobody who had been born there could say how old it was. "
     "Every morning the bells were rung by hand, and every evening the market was swept by the same three women. "
@@ -212,3 +214,41 @@ def test_and_put_back_for_a_call(callers: Any, service: Any) -> None:
     with pytest.raises(LimitError):
         callers(limits="off").run(LLAMA_2, {"prompt": "x", "max_tokens": 1801}, limits="enforce")
     assert not service.requests
+
+
+class Number:
+    dtype = "int64"
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def tolist(self) -> int:
+        return self.value
+
+
+class Message(BaseModel):
+    role: str
+    content: str
+
+
+def test_limits_see_what_will_be_sent(caller: Any, service: Any) -> None:
+    with pytest.raises(SequenceLengthError):
+        caller.run(LLAMA_2, {"prompt": "x", "max_tokens": Number(1801)})
+    with pytest.raises(ContextLengthError):
+        caller.run(LLAMA_2, {"messages": [Message(role="user", content="word " * 3000)]})
+    assert not service.requests
+
+
+def test_inputs_are_never_changed(caller: Any, service: Any) -> None:
+    inputs = {"messages": [Message(role="user", content="x")], "seed": Number(5), "plain": [{"a": (1, 2)}]}
+    before = dict(inputs)
+    caller.run(CHAT, inputs)
+    assert inputs == before
+    assert service.sent == {"messages": [{"role": "user", "content": "x"}], "seed": 5, "plain": [{"a": [1, 2]}]}
+
+
+def test_what_holds_itself_is_refused(caller: Any) -> None:
+    holding: dict[str, Any] = {}
+    holding["itself"] = holding
+    with pytest.raises(InputError):
+        caller.run(CHAT, {"prompt": "x", "more": holding})

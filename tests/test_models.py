@@ -200,9 +200,9 @@ def test_the_catalogue_is_whole_and_in_order() -> None:
 
 def test_the_catalogue_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
-        models.catalogue()["@cf/a/b"] = ALL[0]  # type: ignore[index]
+        models.catalogue()["@cf/a/b"] = ALL[0]
     with pytest.raises(dataclasses.FrozenInstanceError):
-        ALL[0].task = "other"  # type: ignore[misc]
+        ALL[0].task = "other"
 
 
 def test_an_unknown_name_is_none_and_case_counts() -> None:

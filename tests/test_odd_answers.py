@@ -14,9 +14,10 @@ import pytest
 from cfai import Ai, CapacityError, InvalidResponseError, StreamError, StreamTruncatedError
 from cfai.types import ChatCompletion, NativeText, Output, ValueOutput
 
+from .conftest import EVERY_COLOUR
+
 MODEL = "@cf/zai-org/glm-4.7-flash"
 ACCOUNT = "0123456789abcdef0123456789abcdef"
-EVERY_COLOUR = pytest.mark.parametrize("colour", ["run", "arun", "arun on trio"], indirect=True)
 HI = b'data: {"response":"Hi"}\n\n'
 
 
@@ -58,7 +59,7 @@ async def read(body: AsyncIterator[bytes], how: str) -> list[str]:
     async with stream, aclosing(items):
         async for item in items:
             found.append(str(item))
-            if body.__name__ == "silent":  # type: ignore[attr-defined]
+            if body.__name__ == "silent":
                 break
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import ssl
 import threading
 from typing import Any
 
@@ -162,6 +163,15 @@ def test_small_things_pickle(value: Any) -> None:
     assert again(value) == value
 
 
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_every_protocol_pickles(protocol: int) -> None:
+    assert pickle.loads(pickle.dumps(Ai(ACCOUNT, "the-token"), protocol)).account_id == ACCOUNT
+    token = Token("a", b'{"response":"a","p":"x"}')
+    again = pickle.loads(pickle.dumps(token, protocol))
+    assert again == token
+    assert again.raw == {"response": "a"}
+
+
 # Clients
 
 
@@ -269,3 +279,8 @@ def test_its_methods_pickle_for_a_pool_of_workers(service: Any) -> None:
         run = again(ai.run)
     assert run(MODEL, HELLO).text == "Hello"
     run.__self__.close()
+
+
+def test_a_context_of_tls_is_not_pickled_and_says_so() -> None:
+    with pytest.raises(cfai.ConfigurationError, match="the path of its certificates"):
+        pickle.dumps(Ai(ACCOUNT, "the-token", verify=ssl.create_default_context()))

@@ -89,6 +89,11 @@ def test_an_account_is_quoted_as_well() -> None:
     assert request.url == f"http://localhost/client/v4/accounts/a%3Fb%23c/ai/run/{MODEL}"
 
 
+def test_a_model_s_name_has_an_end() -> None:
+    with pytest.raises(ConfigurationError, match="no model name"):
+        built("@cf/" + "x" * 70_000)
+
+
 # Inputs
 
 

@@ -22,11 +22,12 @@ from cfai import (
 )
 from cfai.types import Binary, ChatCompletion, ListOutput, NativeText, Output, ResponsesOutput, TextOutput, ValueOutput
 
+from .conftest import EVERY_COLOUR
+
 API = "https://api.cloudflare.com/client/v4"
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 CHAT_MODEL = "@cf/zai-org/glm-4.7-flash"
 HELLO = {"prompt": "Hello"}
-EVERY_COLOUR = pytest.mark.parametrize("colour", ["run", "arun", "arun on trio"], indirect=True)
 
 
 # What is sent

@@ -6,19 +6,24 @@ import json
 import logging
 import pickle
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import FrameType, TracebackType
 from typing import Any
 
 import httpx
 import pytest
 
-from cfai import APIConnectionError, CfaiError, ConfigurationError, InferenceUpstreamError, StreamError, Timeout
+from cfai import Ai, APIConnectionError, CfaiError, ConfigurationError, InferenceUpstreamError, StreamError, Timeout
+from cfai._errors import hide
+from cfai._request import Options
+
+from .conftest import ACCOUNT, EVERY_COLOUR, TOKEN
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+LLAMA_2 = "@cf/meta/llama-2-7b-chat-int8"
 HELLO = {"prompt": "Hello"}
 GATEWAY_TOKEN = "gateway-token-that-must-not-show-9876543210"
 GATEWAY = {"id": "g", "token": GATEWAY_TOKEN}
-EVERY_COLOUR = pytest.mark.parametrize("colour", ["run", "arun", "arun on trio"], indirect=True)
 
 
 def parts(value: Any, seen: set[int], depth: int = 0) -> Iterator[Any]:
@@ -84,6 +89,11 @@ def test_an_ai_does_not_show_its_token(callers: Any) -> None:
 
 def test_an_ai_says_which_one_it_is(caller: Any) -> None:
     assert caller.account in repr(caller.ai)
+
+
+def test_options_do_not_show_what_may_be_secret() -> None:
+    options = Options(gateway={"id": "g", "token": TOKEN}, extra_headers={"x-key": TOKEN}, tags=["a"])
+    assert repr(options) == "Options(tags=['a'])"
 
 
 # Results
@@ -226,6 +236,72 @@ def test_a_gateway_s_token_that_was_refused_is_not_shown(caller: Any, service: A
     with pytest.raises(ConfigurationError) as caught:
         caller.run(MODEL, HELLO, gateway={"id": "g", "token": GATEWAY_TOKEN + "\n"})
     assert shown(caught.value) == []
+
+
+def test_half_a_character_in_an_error_does_not_keep_a_credential_from_being_hidden() -> None:
+    error = StreamError("\ud800 the-secret-token", body={"said": "\ud800 the-secret-token"})
+    hide(error, ["the-secret-token"])
+    assert "the-secret-token" not in f"{error} {error.message} {error.body}"
+
+
+# Frames of a traceback, as tools that print their variables show them
+
+
+def frames(trace: TracebackType | None) -> list[FrameType]:
+    found: list[FrameType] = []
+    while trace is not None:
+        found.append(trace.tb_frame)
+        trace = trace.tb_next
+    return found
+
+
+MISTAKES: dict[str, Callable[[Ai], Any]] = {
+    "not a number": lambda ai: ai.run(MODEL, {"prompt": float("nan")}),
+    "an object": lambda ai: ai.run(MODEL, {"prompt": object()}),
+    "half a character": lambda ai: ai.run(MODEL, {"prompt": "\ud800"}),
+    "a tag": lambda ai: ai.run(MODEL, {"prompt": "x"}, tags=["a b"]),
+    "a header": lambda ai: ai.run(MODEL, {"prompt": "x"}, extra_headers={"x-a": "é"}),
+    "an affinity": lambda ai: ai.run(MODEL, {"prompt": "x"}, session_affinity="é"),
+    "a gateway": lambda ai: ai.run(MODEL, {"prompt": "x"}, gateway={"id": "a/b"}),
+    "a limit": lambda ai: ai.run(LLAMA_2, {"prompt": "x", "max_tokens": 9999}),
+    "a mode": lambda _: Ai(ACCOUNT, TOKEN, limits="no"),
+    "a URL": lambda _: Ai(ACCOUNT, TOKEN, base_url="http://evil.example"),
+    "the token as the account": lambda _: Ai(TOKEN + "x" * 20, TOKEN),
+    "a short account": lambda _: Ai("short", TOKEN),
+    "a token with a blank": lambda _: Ai(ACCOUNT, TOKEN + " " + TOKEN),
+    "a proxy": lambda _: Ai(ACCOUNT, TOKEN, proxy=f"user:{TOKEN}@host:1"),
+    "a deadline": lambda _: Ai(ACCOUNT, TOKEN, deadline=float("inf")),
+}
+
+
+@pytest.mark.filterwarnings("ignore::cfai.RetiredModelWarning")
+@pytest.mark.parametrize("name", MISTAKES)
+def test_no_frame_of_ours_shows_the_token(name: str) -> None:
+    ai = Ai(ACCOUNT, TOKEN)
+    with pytest.raises(CfaiError) as caught:
+        MISTAKES[name](ai)
+    error = caught.value
+    ours = [
+        frame
+        for frame in frames(error.__traceback__)
+        if "cfai/" in frame.f_code.co_filename and "/tests/" not in frame.f_code.co_filename
+    ]
+    assert ours
+    for frame in ours:
+        assert TOKEN not in repr(frame.f_locals), frame.f_code.co_name
+    told = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    assert told
+    assert TOKEN not in str(error)
+
+
+def test_the_environment_s_token_does_not_show_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
+    for name in ("CLOUDFLARE_ACCOUNT_ID", "CF_ACCOUNT_ID"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigurationError, match="no account id") as caught:
+        Ai()
+    for frame in frames(caught.value.__traceback__)[1:]:
+        assert TOKEN not in repr(frame.f_locals)
 
 
 # Logs and other hosts

@@ -1,4 +1,7 @@
-"""The clients that are compared, each as the same few calls: read a stream, ask for a whole answer, close."""
+"""The clients that are compared, each as the same few calls: read a stream, ask for a whole answer, close.
+
+Each has its loop written out: a function that they shared would be called for every token, and be part of the figures.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from cfai import Ai
 from .server import CHAT_MODEL, NATIVE_MODEL, words
 
 PROMPT = "Where is New York?"
+MESSAGES: Any = [{"role": "user", "content": PROMPT}]
 MODELS = {"native": NATIVE_MODEL, "chat": CHAT_MODEL}
 
 _TLS = httpx.create_ssl_context()
@@ -218,9 +222,7 @@ class OpenAi(Client):
 
     def stream(self, arrived: list[int] | None = None) -> list[str]:
         texts: list[str] = []
-        with self.openai.chat.completions.create(
-            model=self.model, messages=[{"role": "user", "content": PROMPT}], stream=True
-        ) as stream:
+        with self.openai.chat.completions.create(model=self.model, messages=MESSAGES, stream=True) as stream:
             for chunk in stream:
                 text = chunk.choices[0].delta.content if chunk.choices else None
                 if text:
@@ -230,7 +232,7 @@ class OpenAi(Client):
         return texts
 
     def call(self) -> str:
-        answer = self.openai.chat.completions.create(model=self.model, messages=[{"role": "user", "content": PROMPT}])
+        answer = self.openai.chat.completions.create(model=self.model, messages=MESSAGES)
         return answer.choices[0].message.content or ""
 
     def close(self) -> None:
@@ -250,7 +252,7 @@ class AsyncOpenAi(AsyncClient):
     async def stream(self, arrived: list[int] | None = None) -> list[str]:
         texts: list[str] = []
         async with await self.openai.chat.completions.create(
-            model=self.model, messages=[{"role": "user", "content": PROMPT}], stream=True
+            model=self.model, messages=MESSAGES, stream=True
         ) as stream:
             async for chunk in stream:
                 text = chunk.choices[0].delta.content if chunk.choices else None
@@ -261,9 +263,7 @@ class AsyncOpenAi(AsyncClient):
         return texts
 
     async def call(self) -> str:
-        answer = await self.openai.chat.completions.create(
-            model=self.model, messages=[{"role": "user", "content": PROMPT}]
-        )
+        answer = await self.openai.chat.completions.create(model=self.model, messages=MESSAGES)
         return answer.choices[0].message.content or ""
 
     async def close(self) -> None:

@@ -107,8 +107,7 @@ async def _measure(name: str, server: str, size: int, tokens: int) -> tuple[floa
 
 
 async def _until(done: Callable[[], bool]) -> None:
-    # An event that every token had to look at would be part of the figure.
-    while not done():  # noqa: ASYNC110
+    while not done():  # noqa: ASYNC110 -- an event that each token set would be part of the figure
         await asyncio.sleep(0.05)
 
 

@@ -110,7 +110,7 @@ class Line:
 async def test_every_token_is_waited_for_and_nothing_else_is(anyio_backend: str) -> None:
     line = Line()
     parts = [(0, b"role"), (1, b"a"), (1, b"b"), (0, b"usage")]
-    left = await _wire.deliver(line, Fault(), parts, rate=0.01)  # pyright: ignore[reportArgumentType] -- a stand-in
+    left = await _wire.deliver(line, Fault(), parts, rate=0.01)
     assert line.written == [b"role", b"a", b"b", b"usage", b"end"]
     assert line.pauses == pytest.approx([100, 200], abs=1)
     assert left is False

@@ -26,9 +26,9 @@ def ask(text: str, **more: Any) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": text}], **more}
 
 
-def counts(usage: Any) -> tuple[int, int, int]:
+def counts(usage: Any) -> tuple[int, ...]:
     names = ("prompt_tokens", "completion_tokens", "total_tokens")
-    return tuple(int(usage[name]) for name in names)  # pyright: ignore[reportReturnType] -- three of them
+    return tuple(int(usage[name]) for name in names)
 
 
 def content(payloads: list[Any], field: str = "content") -> str:

@@ -1,4 +1,4 @@
-"""Texts with their real token counts, where they are at hand."""
+"""The families, and texts with their real token counts, where they are at hand."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ import gzip
 import json
 import os
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
+
+ROWS = json.loads(files("cfai.tokens").joinpath("bounds.json").read_bytes())
+FAMILIES = list(ROWS)
+COUNTED = [family for family in FAMILIES if family != "default"]
+"""The families that are a tokenizer, of which there are real counts."""
 
 _BESIDE = Path(__file__).parents[3] / "shared" / "calibration"
 

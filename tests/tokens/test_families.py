@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import json
-from importlib.resources import files
-
 import pytest
 
 from cfai import models, tokens
 from cfai.tokens import Family
 
-BOUNDED = json.loads(files("cfai.tokens").joinpath("bounds.json").read_bytes())
+from .conftest import FAMILIES
 
 
 @pytest.mark.parametrize(
@@ -88,7 +85,7 @@ def test_names_are_matched_in_any_case() -> None:
 
 def test_every_model_of_the_catalogue_has_a_family_with_bounds() -> None:
     for name in models.catalogue():
-        assert tokens.family_of(name).name in BOUNDED
+        assert tokens.family_of(name).name in FAMILIES
 
 
 def test_no_text_model_falls_to_the_default_unnoticed() -> None:

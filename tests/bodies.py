@@ -1,0 +1,46 @@
+"""Bodies of streams, and what sends one over a real connection, for the tests of streams."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+DONE = b"data: [DONE]\n\n"
+USAGE = b'{"response":"","usage":{"prompt_tokens":10,"completion_tokens":2,"total_tokens":12,"neurons":0.5}}'
+
+
+def event(data: str | bytes) -> bytes:
+    return b"data: " + (data.encode() if isinstance(data, str) else data) + b"\n\n"
+
+
+def native(*texts: str) -> list[bytes]:
+    return [event(json.dumps({"response": text, "p": "abdefgh"})) for text in texts]
+
+
+def chat(**delta: Any) -> bytes:
+    reason = delta.pop("finish_reason", None)
+    choice = {"index": 0, "delta": delta, "finish_reason": reason}
+    return event(json.dumps({"id": "1", "object": "chat.completion.chunk", "choices": [choice]}))
+
+
+HELLO = [*native("Hel", "lo"), event(USAGE), DONE]
+REASONED = [
+    chat(role="assistant", content=""),
+    chat(reasoning_content="Gr"),
+    chat(reasoning_content="eet."),
+    chat(content="Hel"),
+    chat(content="lo"),
+    chat(tool_calls=[{"index": 0, "id": "call_1", "function": {"name": "wave", "arguments": '{"a":'}}]),
+    chat(tool_calls=[{"index": 0, "id": None, "function": {"arguments": "1}"}}]),
+    chat(finish_reason="tool_calls"),
+    event('{"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":2,"total_tokens":12}}'),
+    DONE,
+]
+
+
+def one_token(peer: Any) -> None:
+    """The first token of a stream, and then silence until the client leaves."""
+    peer.request()
+    peer.start()
+    peer.chunk(HELLO[0])
+    assert peer.left()

@@ -1,0 +1,83 @@
+"""Bodies decoded to their very end, for the tests of the dialects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cfai import CfaiError, Token
+from cfai._dialects import TokenDecoder
+from cfai._sse import Blocks
+
+WIRE = Path(__file__).parent / "wire"
+
+
+@dataclass
+class Played:
+    """What came of a stream."""
+
+    decoder: TokenDecoder
+    tokens: list[Token] = field(default_factory=list[Token])
+    error: CfaiError | None = None
+
+    def told(self) -> tuple[Any, ...]:
+        """All that a reader sees, for comparison."""
+        decoder, error = self.decoder, self.error
+        broke = error and (type(error), str(error), getattr(error, "partial", None), getattr(error, "code", None))
+        # NaN is not equal to itself.
+        tokens = [
+            (t.text, t.reasoning, t.tool_calls, t.finish_reason, t.choice, t.usage, repr(t.raw)) for t in self.tokens
+        ]
+        answers = [
+            (number, decoder.text_of(number), decoder.reasoning_of(number), decoder.tool_calls_of(number))
+            for number in decoder.choices
+        ]
+        return tokens, answers, decoder.finish_reasons, decoder.usage, decoder.done, decoder.native, broke
+
+
+def as_list(fed: Token | list[Token] | None) -> list[Token]:
+    return fed if isinstance(fed, list) else [fed] if fed is not None else []
+
+
+def play(pieces: Iterable[bytes]) -> Played:
+    """Decodes a body to its very end, also behind the end mark, or to where it breaks."""
+    played = Played(TokenDecoder("@cf/some/model", "request-1"))
+    blocks = Blocks()
+    try:
+        for piece in pieces:
+            for block in blocks.feed(piece):
+                played.tokens += as_list(played.decoder.feed(block))
+        played.tokens += played.decoder.finish(blocks.rest())
+        played.decoder.check()
+    except CfaiError as error:
+        played.error = error
+    return played
+
+
+def wire(name: str) -> bytes:
+    return (WIRE / f"{name}.sse").read_bytes()
+
+
+def played(name: str) -> Played:
+    return play([wire(name)])
+
+
+def line(payload: Any) -> bytes:
+    return b"data: " + json.dumps(payload).encode()
+
+
+def event(payload: Any) -> bytes:
+    return line(payload) + b"\n\n"
+
+
+def commented(body: bytes) -> bytes:
+    """`body` with a comment in each block that is one line of data: a block that is no longer the plainest of all."""
+    return body.replace(b"data: ", b": comment\ndata: ")
+
+
+def feed(decoder: TokenDecoder, *blocks: bytes) -> list[Token]:
+    """The tokens of these blocks, one after another."""
+    return [token for block in blocks for token in as_list(decoder.feed(block))]
