@@ -57,6 +57,7 @@ MODULES = {
     "_errors": ["tests/test_errors.py", "tests/test_errors_in_words.py"],
     "_retry": ["tests/test_retry.py"],
     "_limits": ["tests/test_limits.py", "tests/test_limits_on_the_wire.py"],
+    "tokens._prompt": ["tests/test_limits.py", "tests/test_limits_on_the_wire.py"],
 }
 """The modules, and the tests that are theirs."""
 
@@ -89,6 +90,10 @@ HEAVY = (
 """What the tests import besides cfai, imported once for all mutants."""
 
 
+def _file(module: str) -> Path:
+    return Path("cfai", *module.split(".")).with_suffix(".py")
+
+
 class Mutant(NamedTuple):
     module: str
     line: int
@@ -106,7 +111,7 @@ class Mutant(NamedTuple):
     """The index of that statement."""
 
     def __str__(self) -> str:
-        return f"cfai/{self.module}.py:{self.line}: {_short(self.was)}  ->  {_short(self.now)}"
+        return f"{_file(self.module)}:{self.line}: {_short(self.was)}  ->  {_short(self.now)}"
 
 
 def _short(code: str) -> str:
@@ -199,7 +204,7 @@ def _same_codec(node: cst.CSTNode, new: cst.CSTNode) -> bool:
 
 def mutants_of(module: str) -> list[Mutant]:
     """Every mutant of a module that compiles and is none of the others."""
-    wrapper = MetadataWrapper(cst.parse_module(Path(f"cfai/{module}.py").read_text()))
+    wrapper = MetadataWrapper(cst.parse_module(_file(module).read_text()))
     tree = wrapper.module
     positions = wrapper.resolve(PositionProvider)
     found: dict[str, Mutant] = {}
@@ -254,7 +259,7 @@ def put_in_place(mutant: Mutant) -> None:
     if not mutant.place:
         _assign(mutant)
         return
-    path = f"cfai/{mutant.module}.py"
+    path = str(_file(mutant.module))
     code = compile(mutant.source, path, "exec", flags=__future__.annotations.compiler_flag, dont_inherit=True)
     function_of(mutant.module, mutant.place).__code__ = _code_named(code, mutant.place)
 
@@ -264,7 +269,7 @@ def _assign(mutant: Mutant) -> None:
     namespace = vars(importlib.import_module(f"cfai.{mutant.module}"))
     before = dict(namespace)
     changed: set[str] = set()
-    tree = cst.parse_module(Path(f"cfai/{mutant.module}.py").read_text())
+    tree = cst.parse_module(_file(mutant.module).read_text())
     for index, statement in enumerate(tree.body):
         if index < mutant.start or not isinstance(statement, cst.SimpleStatementLine):
             continue
@@ -303,7 +308,7 @@ class _Mutated(SourceFileLoader):
     """Loads a module with one statement exchanged."""
 
     def __init__(self, mutant: Mutant) -> None:
-        super().__init__(f"cfai.{mutant.module}", str(Path(f"cfai/{mutant.module}.py").resolve()))
+        super().__init__(f"cfai.{mutant.module}", str(_file(mutant.module).resolve()))
         self._mutant = mutant
 
     def get_code(self, fullname: str) -> CodeType:
@@ -437,7 +442,7 @@ def run_at_import(mutants: Sequence[Mutant], pool: Pool) -> None:
 
 def _unchanged(module: str) -> Mutant:
     """A mutant that is none."""
-    tree = cst.parse_module(Path(f"cfai/{module}.py").read_text())
+    tree = cst.parse_module(_file(module).read_text())
     return Mutant(module, 0, "", 0, False, "", "", tree.code_for_node(tree.body[0]), 0)
 
 
@@ -541,8 +546,8 @@ def _watching(places: set[tuple[str, str]]) -> Iterator[set[tuple[str, int]]]:
     seen: set[tuple[str, int]] = set()
     codes: dict[FunctionType, CodeType] = {}
     for module in {module for module, _ in places}:
-        tree = _Telling(module).visit(ast.parse(Path(f"cfai/{module}.py").read_text()))
-        code = compile(ast.fix_missing_locations(tree), f"cfai/{module}.py", "exec", dont_inherit=True)
+        tree = _Telling(module).visit(ast.parse(_file(module).read_text()))
+        code = compile(ast.fix_missing_locations(tree), str(_file(module)), "exec", dont_inherit=True)
         vars(importlib.import_module(f"cfai.{module}"))["_tell"] = seen.add
         for place in [place for owner, place in places if owner == module]:
             function = function_of(module, place)
