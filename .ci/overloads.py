@@ -157,10 +157,10 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from typing_extensions import TypedDict, deprecated
 
-    from cfai._call import LimitMode
     from cfai._http import Timeout
     from cfai._request import GatewayOptions
     from cfai._retry import Retry
+    from cfai._rules import LimitMode
     from cfai._stream import AsyncStream, Stream
     from cfai.types import (
 {names}

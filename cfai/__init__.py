@@ -23,12 +23,15 @@ from cfai._errors import (
     PermissionDeniedError,
     QuotaExceededError,
     RateLimitError,
+    RefusedContextLengthError,
+    RefusedSequenceLengthError,
     RequestTimeoutError,
     SequenceLengthError,
     StreamError,
     StreamTimeoutError,
     StreamTruncatedError,
 )
+from cfai._fit import Fit
 from cfai._http import Timeout
 from cfai._later import later
 from cfai._request import GatewayOptions, GatewayRetries
@@ -39,7 +42,9 @@ from cfai._warnings import CutAnswerWarning, LimitWarning, RetiredModelWarning
 from cfai.types import Token
 
 if TYPE_CHECKING:
-    from cfai.tokens import TokenCount, count_tokens
+    from cfai import tokenizers
+    from cfai._trim import FitMessages, fit_messages, truncate
+    from cfai.tokens import TokenCount, TokenCounter, count_tokens
 
 __all__ = [
     "APIConnectionError",
@@ -54,6 +59,8 @@ __all__ = [
     "ConfigurationError",
     "ContextLengthError",
     "CutAnswerWarning",
+    "Fit",
+    "FitMessages",
     "GatewayOptions",
     "GatewayRetries",
     "InferenceUpstreamError",
@@ -66,6 +73,8 @@ __all__ = [
     "PermissionDeniedError",
     "QuotaExceededError",
     "RateLimitError",
+    "RefusedContextLengthError",
+    "RefusedSequenceLengthError",
     "RequestTimeoutError",
     "RetiredModelWarning",
     "Retry",
@@ -77,13 +86,24 @@ __all__ = [
     "Timeout",
     "Token",
     "TokenCount",
+    "TokenCounter",
     "__version__",
     "count_tokens",
+    "fit_messages",
     "models",
+    "tokenizers",
+    "truncate",
     "types",
 ]
 
-__getattr__, __dir__ = later(__name__, {"tokens": ("TokenCount", "count_tokens")})
+__getattr__, __dir__ = later(
+    __name__,
+    {
+        "_trim": ("FitMessages", "fit_messages", "truncate"),
+        "tokenizers": ("tokenizers",),
+        "tokens": ("TokenCount", "TokenCounter", "count_tokens"),
+    },
+)
 
 # Tracebacks and pickles show the names by which these are imported.
 for _public in [globals()[_name] for _name in __all__ if _name.endswith(("Error", "Warning"))]:

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from inspect import iscoroutinefunction
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import httpx
 
@@ -23,17 +23,24 @@ from cfai._account import (
     checked_transport,
     secret_text,
 )
-from cfai._call import AskAgain, Call, LimitMode
+from cfai._call import AskAgain, Call
 from cfai._clients import Clients
 from cfai._errors import ConfigurationError, InferenceUpstreamError
+from cfai._fit import Fit
 from cfai._http import Plan, Timeout, aread, asend, headers_of, read, send
+from cfai._limits import check, resolve_max_tokens
 from cfai._overloads import typed_arun, typed_run
-from cfai._request import GatewayOptions, Options, checked_headers
+from cfai._request import GatewayOptions, Options, checked_headers, plain
 from cfai._retry import Retry
+from cfai._rules import LimitMode, Rules, checked_counter, overrides_from
 from cfai._source import Source
 from cfai._stream import astart, start
 from cfai._warnings import call_site
+from cfai.models import Limit
 from cfai.types import Meta
+
+if TYPE_CHECKING:
+    from cfai.tokens import TokenCounter
 
 
 class _NotGiven:
@@ -57,6 +64,8 @@ class Settings(NamedTuple):
     proxy: Secret | None
     verify: ssl.SSLContext | str | bool
     trust_env: bool
+    overrides: Mapping[str, Mapping[str, Limit]] = {}
+    counter: Any = None
 
     def changed(self, timeout: Any, deadline: Any, retry: Any, limits: Any) -> Settings:
         """The same with what was given instead, checked."""
@@ -86,7 +95,12 @@ class Settings(NamedTuple):
         """A call under these settings, its limits checked."""
         plan = Plan(self.retry, self.timeout, time.monotonic(), self.deadline, raw)
         site = call_site(clients.told)
-        return Call.of(self.account, model, inputs, options, plan=plan, limits=self.limits, site=site, clients=clients)
+        rules = self.rules(clients)
+        return Call.of(self.account, model, inputs, options, plan=plan, rules=rules, site=site, clients=clients)
+
+    def rules(self, clients: Clients) -> Rules:
+        """What calls are held to."""
+        return Rules(self.limits, self.overrides, clients.learnt, self.counter)
 
 
 class Last(NamedTuple):
@@ -126,6 +140,8 @@ class Ai:
         default_headers: Mapping[str, str] | None = None,
         http_client: Any = None,
         async_http_client: Any = None,
+        limit_overrides: Mapping[str, int | Mapping[str, int]] | None = None,
+        token_counter: TokenCounter | Mapping[str, TokenCounter] | None = None,
         gateway_transport: GatewayTransport = "gateway",
         trust_env: bool = True,
         allow_http: bool = False,
@@ -139,7 +155,11 @@ class Ai:
           answer, since the service may queue a call, and 60 s between its bytes.
         - `deadline`: seconds for a whole call, retries and reading included. A synchronous read can overshoot it once.
         - `retry`: a `Retry`, a number of retries, or `None`. By default two.
-        - `limits`: `enforce` raises `LimitError` before sending what is certain to be refused; `warn` warns; `off`.
+        - `limits`: `enforce` raises `LimitError` before sending what is certain to be refused, and warns of what is
+          likely to be; `strict` raises what is very likely as well; `warn` only warns; `off`.
+        - `limit_overrides`: what you know better than the catalogue, in tokens: by model its context length, or a
+          mapping such as `{"context_length": 32_000, "sequence_length": 8_000}`.
+        - `token_counter`: counts tokens exactly instead of estimating them, for every model or by model.
         - `proxy`, `verify`, `trust_env`: as in httpx. A client that is passed in has its own.
         - `default_headers`: sent with every call. `extra_headers` of a call win over them.
         - `http_client`, `async_http_client`: ready clients of httpx or httpx2. They stay the caller's to close.
@@ -160,6 +180,7 @@ class Ai:
             allow_http=allow_http,
         )
         settings = Settings(account, Timeout(), _seconds(deadline), Retry(), _mode(limits), way, verify, trust_env)
+        settings = settings._replace(overrides=overrides_from(limit_overrides), counter=checked_counter(token_counter))
         self._settings = settings.changed(timeout, NOT_GIVEN, retry, NOT_GIVEN)
         self._clients = self._settings.clients(http_client, async_http_client)
         self._owns_clients = True
@@ -203,9 +224,9 @@ class Ai:
         - `reject_if_busy`: raise `CapacityError` at once instead of waiting for the model to have room.
         - `extra_headers`, `timeout`, `deadline`, `retry`, `limits`: for this call, in place of the client's.
 
-        `"max_tokens": "max"` asks for as many tokens as the model gives. Raises `LimitError`, `ConfigurationError` and
-        `InputError` before anything is sent; `InferenceUpstreamError` for what the service refuses;
-        `APIConnectionError` if no answer came.
+        `"max_tokens": "fit"` asks for as many tokens as the model gives beside this prompt. Raises `LimitError`,
+        `ConfigurationError` and `InputError` before anything is sent; `InferenceUpstreamError` for what the service
+        refuses; `APIConnectionError` if no answer came.
         """
         options = Options(gateway, queue_request, tags, extra_headers, session_affinity, reject_if_busy)
         settings = self._settings.changed(timeout, deadline, retry, limits)
@@ -234,8 +255,22 @@ class Ai:
         settings = self._settings.changed(timeout, deadline, retry, limits)
         return await self._arun(settings.call(model, inputs, options, return_raw_response, self._clients))
 
+    def check(self, model: str, inputs: Any) -> Fit:
+        """Whether inputs fit a model's limits, how sure that is, and how much output fits beside them. Sends nothing.
+
+        ```python
+        fit = ai.check("@cf/zai-org/glm-4.7-flash", {"prompt": "Where is New York?"})
+        print(fit.verdict, int(fit.tokens), fit.limit.value, fit.max_tokens)
+        ```
+
+        The inputs are those of `run`, which raises or warns by this same verdict. Raises `InputError` for what JSON
+        cannot hold.
+        """
+        rules = self._settings.rules(self._clients)
+        return check(model, resolve_max_tokens(model, plain(inputs), rules), rules)
+
     def _run(self, call: Call) -> Any:
-        with self._remembering():
+        with self._remembering(call):
             response = send(call.clients, call.request, call.plan)
             headers = headers_of(response)
             meta = self._remember(call.meta(response.status_code, headers))
@@ -252,7 +287,7 @@ class Ai:
         return start(output, call.decoder(meta)) if isinstance(output, Source) else output
 
     async def _arun(self, call: Call) -> Any:
-        with self._remembering():
+        with self._remembering(call):
             response = await asend(call.clients, call.request, call.plan)
             headers = headers_of(response)
             meta = self._remember(call.meta(response.status_code, headers))
@@ -358,10 +393,11 @@ class Ai:
         return meta
 
     @contextmanager
-    def _remembering(self) -> Generator[None]:
+    def _remembering(self, call: Call) -> Generator[None]:
         try:
             yield
         except InferenceUpstreamError as error:
+            call.learn(error)
             self._last = Last(error.request_id, error.headers.get("cf-aig-log-id"), error.status_code, error.code)
             raise
 
@@ -375,8 +411,8 @@ def _seconds(deadline: Any) -> float | None:
 
 
 def _mode(limits: Any) -> LimitMode:
-    if limits not in ("enforce", "warn", "off"):
-        raise ConfigurationError(f"limits is 'enforce', 'warn' or 'off', not {limits!r}")
+    if limits not in ("enforce", "strict", "warn", "off"):
+        raise ConfigurationError(f"limits is 'enforce', 'strict', 'warn' or 'off', not {limits!r}")
     return limits
 
 

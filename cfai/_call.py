@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 
@@ -13,7 +13,13 @@ from cfai import _limits, models, types
 from cfai._account import Account
 from cfai._clients import Clients
 from cfai._dialects import TokenDecoder
-from cfai._errors import InvalidResponseError, redacted_headers
+from cfai._errors import (
+    InferenceUpstreamError,
+    InvalidResponseError,
+    RefusedContextLengthError,
+    RefusedSequenceLengthError,
+    redacted_headers,
+)
 from cfai._http import Plan
 from cfai._request import Options, Request, build, model_path, plain
 from cfai._response import (
@@ -25,14 +31,13 @@ from cfai._response import (
     meta_from,
     output_from,
 )
+from cfai._rules import Rules
 from cfai._source import Source
 from cfai._warnings import CutAnswerWarning, LimitWarning, RetiredModelWarning, Site
 from cfai.types import Meta, Usage
 
 if TYPE_CHECKING:
     from cfai._response import AnyOutput
-
-LimitMode = Literal["enforce", "warn", "off"]
 
 
 class AskAgain:
@@ -60,7 +65,7 @@ class Call(NamedTuple):
         options: Options,
         *,
         plan: Plan,
-        limits: LimitMode,
+        rules: Rules,
         site: Site,
         clients: Clients,
     ) -> Call:
@@ -68,9 +73,9 @@ class Call(NamedTuple):
         model_path(model)
         given = plain(inputs)
         _warn_of_retirement(model, site)
-        given = _limits.resolve_max_tokens(model, given)
-        if limits != "off":
-            _check_limits(model, given, limits, site)
+        given = _limits.resolve_max_tokens(model, given, rules)
+        if rules.mode != "off":
+            _check_limits(model, given, rules, site)
         request = build(account, model, given, options)
         return cls(request, plan, account, given, options, site, clients, request.stream)
 
@@ -80,6 +85,12 @@ class Call(NamedTuple):
         retry = replace(self.plan.retry, attempts=self.plan.retry.attempts - 1)
         request = build(self.account, self.request.model, inputs, self.options)
         return self._replace(request=request, plan=self.plan._replace(retry=retry), inputs=inputs)
+
+    def learn(self, error: InferenceUpstreamError) -> None:
+        """Keeps the limit that a refusal names, and completes the refusal by what the call asked for."""
+        if isinstance(error, RefusedSequenceLengthError | RefusedContextLengthError):
+            learnt = self.clients.learnt.setdefault(self.request.model, {})
+            _limits.learn(error, self.inputs, learnt, time.strftime("%Y-%m-%d"))
 
     def meta(self, status: int, headers: Mapping[str, str]) -> Meta:
         """What the headers of the answer say."""
@@ -141,10 +152,10 @@ def _warn_of_retirement(model: str, site: Site) -> None:
         site.warn(message, RetiredModelWarning, model, everywhere=True)
 
 
-def _check_limits(model: str, inputs: Mapping[str, Any], mode: LimitMode, site: Site) -> None:
-    finding = _limits.check(model, inputs)
-    if finding is None:
+def _check_limits(model: str, inputs: Mapping[str, Any], rules: Rules, site: Site) -> None:
+    fit = _limits.misfit(model, inputs, rules)
+    if fit is None or fit.error is None:
         return
-    if mode == "enforce" and finding.certain:
-        raise finding.error
-    site.warn(str(finding.error), LimitWarning, model)
+    if fit.raises(rules.mode):
+        raise fit.error
+    site.warn(str(fit.error), LimitWarning, model)

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 from cfai._errors import ConfigurationError
+from cfai.models import Limit
 
 # httpcore looks at every connection whenever a call starts or ends, so few are kept alive; but many may be open, since
 # the 101st stream of a default client waits in vain.
@@ -52,6 +53,8 @@ class Clients:
         self._closed = False
         self.told: set[tuple[Any, ...]] = set()
         """What was warned of already."""
+        self.learnt: dict[str, dict[str, Limit]] = {}
+        """Limits that the service named when it refused a call, by model and field."""
 
     def sync_client(self) -> Any:
         if self._given_sync is not None:

@@ -4,13 +4,15 @@
 CfaiError
 ├── ConfigurationError                 what `Ai` or a call was given cannot work; nothing was sent   (also ValueError)
 ├── InputError                         the inputs hold something that cannot be sent; nothing was    (also TypeError)
-├── LimitError                         the inputs are over a limit of the model; nothing was sent    (also ValueError)
+├── LimitError                         the inputs are over a limit of the model                     (also ValueError)
 │   ├── SequenceLengthError            more output tokens are asked for than the model gives
 │   └── ContextLengthError             more input tokens than the model reads
 ├── APIConnectionError                 no answer came
 │   └── APITimeoutError                no answer came in time
 ├── InferenceUpstreamError             the service answered with an error
 │   ├── BadRequestError                400, 405, 413, 422 and other 4xx: the request itself is wrong
+│   │   ├── RefusedSequenceLengthError the output asked for is more than the model gives   (also SequenceLengthError)
+│   │   └── RefusedContextLengthError  the input does not fit the model's context          (also ContextLengthError)
 │   ├── AuthenticationError            401: the token is missing, wrong or expired
 │   ├── PermissionDeniedError          403: the token, the account or the plan does not allow it
 │   ├── NotFoundError                  404: no such model, or no such account
@@ -37,10 +39,11 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from html import unescape
 from types import MappingProxyType
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from cfai import models
 from cfai._json import compact, loads
+from cfai._refusal import Refusal, refusal_in
 
 DONE_EVENT = b"data: [DONE]\n\n"
 """What ends a stream for a browser: without it, an `EventSource` would connect again, and pay again."""
@@ -88,29 +91,60 @@ class InputError(CfaiError, TypeError):
 
 
 class LimitError(CfaiError, ValueError):
-    """The inputs are over a published limit of the model. Nothing was sent."""
+    """The inputs are over a limit of the model: cfai found it before anything was sent, or the service refused them."""
 
     def __init__(
-        self, message: str, *, model: str = "", field: str = "", value: int = 0, limit: int = 0, source: str = ""
+        self,
+        message: str,
+        *,
+        model: str = "",
+        field: str = "",
+        value: int = 0,
+        limit: int = 0,
+        limit_source: str = "",
+        source: Literal["local", "gateway", "model"] = "local",
+        input_tokens: int | None = None,
+        output_tokens: int | None = None,
+        total_tokens: int | None = None,
+        certain: bool = True,
+        max_tokens: int | None = None,
+        limit_kind: Literal["context", "sequence", "input", "batch"] = "context",
+        **answer: Any,
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, **answer)  # what the service answered with, where it was asked
         self.model = model
         self.field = field
         """The input that is too large, such as `max_tokens` or `messages`."""
         self.value = value
-        """How large it is at least, in tokens."""
+        """How large it is, in tokens: at least, or about where the error is not `certain`."""
         self.limit = limit
         """How large it may be, in tokens."""
-        self.source = source
+        self.limit_source = limit_source
         """Who published the limit, and when."""
+        self.source: Literal["local", "gateway", "model"] = source
+        """Who found it: `local`, before anything was sent; the `gateway`, by its own estimate; or the `model`."""
+        self.input_tokens = input_tokens
+        """The prompt's tokens, as far as they were told apart."""
+        self.output_tokens = output_tokens
+        """The tokens of output that were asked for, or held free."""
+        self.certain = certain
+        """Whether the service is sure to refuse, or did."""
+        self.max_tokens = max_tokens
+        """The largest `max_tokens` that fits, where there is one."""
+        self.limit_kind: Literal["context", "sequence", "input", "batch"] = limit_kind
+        """What is limited: the context, the output, one text of an embedding call, or all of them together."""
+        self.total_tokens = total_tokens
+        """Input and output together, where both are known."""
+        if total_tokens is None and input_tokens is not None and output_tokens is not None:
+            self.total_tokens = input_tokens + output_tokens
 
 
 class SequenceLengthError(LimitError):
-    """More output tokens are asked for than the model gives. Nothing was sent."""
+    """More output tokens are asked for than the model gives."""
 
 
 class ContextLengthError(LimitError):
-    """The input, or input and output together, is certain not to fit the model's context. Nothing was sent."""
+    """The input, or input and output together, does not fit the model's context."""
 
 
 class APIConnectionError(CfaiError):
@@ -166,6 +200,14 @@ class InferenceUpstreamError(CfaiError):
 
 class BadRequestError(InferenceUpstreamError):
     """The service refused the request as it was: 400, 405, 413, 422 and any other 4xx without a class of its own."""
+
+
+class RefusedSequenceLengthError(SequenceLengthError, BadRequestError):
+    """The service refused the output asked for: a `SequenceLengthError` with its status, code and body."""
+
+
+class RefusedContextLengthError(ContextLengthError, BadRequestError):
+    """The service refused the input for its length: a `ContextLengthError` with its status, code and body."""
 
 
 class AuthenticationError(InferenceUpstreamError):
@@ -263,6 +305,12 @@ class _Known(NamedTuple):
 _DAILY = (
     "the free allocation of 10,000 neurons a day is used up: it resets at 00:00 UTC, or move to the Workers Paid plan"
 )
+_SHORTEN = {
+    "context": "shorten the input or lower max_tokens: together they may be {} tokens",
+    "sequence": "lower max_tokens to {} or less",
+    "input": "split the text: one may have {} tokens",
+    "batch": "send fewer texts in one call: together they may have {} tokens",
+}
 _SHORTER = "stream the answer, or lower max_tokens"
 
 # Codes as of 2026-09: developers.cloudflare.com/workers-ai/platform/errors, and those seen on the wire since.
@@ -375,18 +423,41 @@ def error_from(
     name = problem.name or known.name
     head = _cut(f"{problem.code} {name}" if problem.code is not None else name)
     hint = _hint(known, model)
+    refusal = refusal_in(problem.message) if known.kind is BadRequestError and status < 500 else None
+    if refusal is not None:
+        hint = _SHORTEN[refusal.kind].format(f"{refusal.limit:,}")
     message = f"{head}: {_cut(said)} ({', '.join(details)})" + (f". What to do: {hint}." if hint else "")
-    return known.kind(
+    answer: dict[str, Any] = {
+        "status_code": status,
+        "code": problem.code,
+        "name": name,
+        "request_id": request_id,
+        "retryable": known.retryable,
+        "retry_after": retry_after,
+        "body": body,
+        "headers": {key: value for key, value in headers.items() if key != "set-cookie"},
+        "model": model,
+    }
+    return known.kind(message, **answer) if refusal is None else _refused(message, refusal, answer)
+
+
+def _refused(message: str, refusal: Refusal, answer: Mapping[str, Any]) -> InferenceUpstreamError:
+    kind = RefusedSequenceLengthError if refusal.kind == "sequence" else RefusedContextLengthError
+    counts = (refusal.total_tokens, refusal.input_tokens, refusal.output_tokens)
+    measured = refusal.kind == "context" and refusal.input_tokens is not None and not refusal.at_least
+    return kind(
         message,
-        status_code=status,
-        code=problem.code,
-        name=name,
-        request_id=request_id,
-        retryable=known.retryable,
-        retry_after=retry_after,
-        body=body,
-        headers={key: value for key, value in headers.items() if key != "set-cookie"},
-        model=model,
+        field="max_tokens" if refusal.kind == "sequence" else "",
+        value=next((count for count in counts if count is not None), 0),
+        limit=refusal.limit,
+        limit_source=f"the {refusal.source}'s refusal",
+        source=refusal.source,
+        input_tokens=refusal.input_tokens,
+        output_tokens=refusal.output_tokens,
+        total_tokens=refusal.total_tokens,
+        max_tokens=max(0, refusal.limit - (refusal.input_tokens or 0)) or None if measured else None,
+        limit_kind=refusal.kind,
+        **answer,
     )
 
 

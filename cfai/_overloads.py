@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from typing_extensions import TypedDict, deprecated
 
-    from cfai._call import LimitMode
     from cfai._http import Timeout
     from cfai._request import GatewayOptions
     from cfai._retry import Retry
+    from cfai._rules import LimitMode
     from cfai._stream import AsyncStream, Stream
     from cfai.types import (
         BatchPoll,
@@ -482,9 +482,9 @@ if TYPE_CHECKING:
         - `reject_if_busy`: raise `CapacityError` at once instead of waiting for the model to have room.
         - `extra_headers`, `timeout`, `deadline`, `retry`, `limits`: for this call, in place of the client's.
 
-        `"max_tokens": "max"` asks for as many tokens as the model gives. Raises `LimitError`, `ConfigurationError` and
-        `InputError` before anything is sent; `InferenceUpstreamError` for what the service refuses;
-        `APIConnectionError` if no answer came.
+        `"max_tokens": "fit"` asks for as many tokens as the model gives beside this prompt. Raises `LimitError`,
+        `ConfigurationError` and `InputError` before anything is sent; `InferenceUpstreamError` for what the service
+        refuses; `APIConnectionError` if no answer came.
         """
 
     # Anything, since the inputs are `Any`.

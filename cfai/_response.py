@@ -136,7 +136,8 @@ def cut_by_default(model: str, inputs: Mapping[str, Any], usage: Usage | None, f
     """What to tell a caller whose answer stopped at the service's default of `max_tokens`, or `None`."""
     entry = models.get(model)
     # The default is that of the native schema, not of the Responses API.
-    default = entry.default_max_tokens if entry and "input" not in inputs else None
+    limit = entry.default_max_tokens if entry and "input" not in inputs else None
+    default = limit.value if limit else None
     asked = any(inputs.get(key) is not None for key in ("max_tokens", "max_completion_tokens", "max_output_tokens"))
     if default is None or asked or usage is None or finish_reason not in (None, "length"):
         return None

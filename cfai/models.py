@@ -96,7 +96,7 @@ class Model:
     batch_length: Limit | None = None
     """Tokens of all texts of one call together, for embeddings."""
 
-    default_max_tokens: int | None = None
+    default_max_tokens: Limit | None = None
     """What the service takes for `max_tokens` when none is sent. `None`: whatever the window leaves, or not known."""
 
     answers: Literal["native", "chat", "by input"] | None = None
@@ -169,7 +169,7 @@ def _model(row: Mapping[str, Any]) -> Model:
         window=row.get("window"),
         input_length=_limit(row, "input_length"),
         batch_length=_limit(row, "batch_length"),
-        default_max_tokens=row.get("default_max_tokens"),
+        default_max_tokens=_limit(row, "default_max_tokens"),
         answers=row.get("answers"),
         capabilities=frozenset(row.get("capabilities", ())),
         price=tuple(Price(**price) for price in row.get("price", ())),

@@ -305,7 +305,7 @@ def test_refusals_are_value_errors_too() -> None:
         ("retry", True),
         ("retry", "3"),
         ("retry", 1.5),
-        ("limits", "strict"),
+        ("limits", "loose"),
         ("limits", None),
         ("gateway_transport", "x"),
         ("default_headers", {"bad name": "x"}),

@@ -23,7 +23,7 @@ from cfai import Ai, AsyncStream, Stream, _http, _source, _stream
 PACKAGE = Path(cfai.__file__).parent
 
 ORDER = [
-    {"_version", "_json", "_later", "models", "_warnings"},
+    {"_version", "_json", "_later", "_refusal", "models", "_warnings"},
     {"types", "_errors", "tokens"},
     {
         "_account",
@@ -37,6 +37,10 @@ ORDER = [
         "_request",
         "_response",
         "_limits",
+        "_trim",
+        "_graphemes",
+        "_fit",
+        "_rules",
         "_retry",
     },
     {"_clients", "_http", "_source", "_stream"},
@@ -50,7 +54,7 @@ ORDER = [
 SHELLS = {"_clients", "_http", "_source", "_stream", "_ai", "__init__", "_overloads"}
 """The modules that wait, and what stands above them."""
 
-ROOMS = {"emulator", "cli", "testing", "integrations"}
+ROOMS = {"emulator", "cli", "testing", "integrations", "tokenizers"}
 """Around the core, and unknown to it."""
 
 
@@ -128,6 +132,7 @@ def test_importing_the_package_imports_nothing_that_it_can_do_without() -> None:
     loaded = set(run(needed + "print(*(set(sys.modules) - before))").split())
     assert "cfai._ai" in loaded
     heavy = {"starlette", "uvicorn", "typer", "rich", "numpy", "trio", "openai", "fastapi", "respx", "pytest", "httpx2"}
+    heavy |= {"tokenizers", "huggingface_hub"}
     rooms = {f"cfai.{room}" for room in ROOMS} | {"cfai.tokens._bounds", "cfai.tokens._estimate", "cfai.tokens._count"}
     assert loaded & (heavy | rooms | {"asyncio"}) == set()
 
@@ -168,9 +173,16 @@ def test_only_four_libraries_are_needed() -> None:
 # The public names
 
 
+PUBLIC_MODULES = {"models", "tokenizers", "types"}
+
+
 def test_all_is_exact() -> None:
     found = {name: getattr(cfai, name) for name in dir(cfai) if not name.startswith("_")}
-    modules = {name for name, value in found.items() if isinstance(value, ModuleType)} - {"models", "types"}
+    modules = {name for name, value in found.items() if isinstance(value, ModuleType)} - {
+        "models",
+        "tokenizers",
+        "types",
+    }
     assert set(cfai.__all__) == {*found, "__version__"} - modules - {"TYPE_CHECKING", "later"}
     assert len(cfai.__all__) == len(set(cfai.__all__))
 
@@ -182,7 +194,7 @@ def test_all_of_the_types_are_there() -> None:
         _ = cfai.types.Nothing
 
 
-PUBLIC = sorted(name for name in cfai.__all__ if name not in ("__version__", "models", "types"))
+PUBLIC = sorted(set(cfai.__all__) - {"__version__", *PUBLIC_MODULES})
 
 
 @pytest.mark.parametrize("name", PUBLIC)

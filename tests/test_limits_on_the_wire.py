@@ -64,8 +64,8 @@ def test_more_output_than_a_model_gives_is_not_asked_for(caller: Any, service: A
         assert isinstance(error, SequenceLengthError if entry.sequence_length else ContextLengthError)
         assert (error.model, error.field, error.value) == (entry.name, field, asked)
         assert error.limit < error.value
-        assert error.source
-        for part in (entry.name, field, f"{error.value:,}", f"{error.limit:,}", error.source):
+        assert error.limit_source
+        for part in (entry.name, field, f"{error.value:,}", f"{error.limit:,}", error.limit_source):
             assert part in str(error)
     assert not service.requests
 

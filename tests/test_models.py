@@ -182,9 +182,9 @@ def test_the_recommended_models_are_live_and_priced(name: str) -> None:
 
 
 def test_default_outputs_are_per_model() -> None:
-    assert entry("@cf/meta/llama-3.3-70b-instruct-fp8-fast").default_max_tokens == 256
+    assert entry("@cf/meta/llama-3.3-70b-instruct-fp8-fast").default_max_tokens.value == 256
     assert entry("@cf/zai-org/glm-4.7-flash").default_max_tokens is None
-    assert {model.name for model in ALL if model.default_max_tokens == 2000} == {
+    assert {model.name for model in ALL if model.default_max_tokens and model.default_max_tokens.value == 2000} == {
         "@cf/aisingapore/gemma-sea-lion-v4-27b-it",
         "@cf/ibm-granite/granite-4.0-h-micro",
         "@cf/qwen/qwen3-30b-a3b-fp8",

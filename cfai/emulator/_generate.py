@@ -114,7 +114,8 @@ def reserve(model: Model, inputs: Mapping[str, Any]) -> int | None:
     for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
         if isinstance(inputs.get(name), int):
             return inputs[name]
-    return None if "input" in inputs else model.default_max_tokens
+    default = None if "input" in inputs else model.default_max_tokens
+    return default.value if default else None
 
 
 def _form(model: Model, inputs: Mapping[str, Any]) -> Form:

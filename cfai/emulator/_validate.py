@@ -5,6 +5,7 @@ The messages are the service's own where they are known. The schemas are data; o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -80,7 +81,7 @@ def _message_problems(messages: Any) -> Iterator[str]:
 
 
 def _check_window(model: Model, given: Mapping[str, Any]) -> None:
-    """The limits of a text model, by the catalogue and by a rough count."""
+    """The limits of a text model: the gateway holds its estimate against them, and then the model its count."""
     context, sequence = model.context_length, model.sequence_length
     wanted = reserve(model, given)
     if wanted is not None and wanted < 1:
@@ -95,14 +96,31 @@ def _check_window(model: Model, given: Mapping[str, Any]) -> None:
     if context is None or model.answers is None:
         return
     names = ("prompt", "messages", "input", "instructions", "tools", "image")
-    prompt = _text.count({name: given[name] for name in names if name in given})
-    need = prompt if model.window == "separate" else prompt + (wanted or 0)
-    if need > context.value:
+    asked = {name: given[name] for name in names if name in given}
+    limit, held = context.value, 0 if model.window == "separate" else wanted or 0
+    estimate = _estimate(asked) + held
+    if estimate > limit:
         raise Refusal(
             5021,
-            f"Ai: The estimated number of input and maximum output tokens ({need}) "
-            f"exceeded this model context window limit ({context.value}).",
+            f"Ai: The estimated number of input and maximum output tokens ({estimate}) "
+            f"exceeded this model context window limit ({limit}).",
         )
+    if _text.count(asked) + held > limit:
+        # vLLM stops counting at the first token too many.
+        least = limit - held + 1
+        raise Refusal(
+            3030,
+            f"AiError: This model's maximum context length is {limit} tokens. However, you requested {held} output "
+            f"tokens and your prompt contains at least {least} input tokens, for a total of at least {limit + 1} "
+            "tokens. Please reduce the length of the input prompt or the number of requested output tokens. "
+            f"(parameter=input_tokens, value={least})",
+        )
+
+
+def _estimate(asked: Mapping[str, Any]) -> int:
+    """What the gateway takes a prompt for: four characters of its JSON a token, and base64 is text like any other."""
+    text = json.dumps(asked, ensure_ascii=False, separators=(",", ":"))
+    return -(-len(text) // 4)
 
 
 def _check_texts(model: Model, given: Mapping[str, Any]) -> None:

@@ -51,6 +51,11 @@ def cost(text: str, family: str) -> float:
     return total
 
 
+def known_families() -> list[str]:
+    """The families that there are rates for."""
+    return list(_read()["rates"])
+
+
 @cache
 def _family(family: str) -> tuple[dict[str, float], dict[str, float]]:
     """The rates of a family, and what pieces were found to take."""

@@ -9,21 +9,25 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from math import ceil
 from typing import Any, NamedTuple
 
-from cfai._json import is_object, items_of
-from cfai.tokens._bounds import CUT, bounded, upper
+from cfai._json import compact, is_object, items_of
+from cfai.tokens._bounds import CUT
+from cfai.tokens._images import is_image, is_media, tokens_of_image
+from cfai.tokens._measure import Measure
+from cfai.tokens._templates import AROUND, HIGHEST, template_of
 
 _READ = ("prompt", "messages", "input", "instructions", "tools", "functions", "response_format", "guided_json", "text")
 """The inputs that a model reads as text."""
+_MEDIUM = 3000
+"""The most tokens that an image is taken for."""
+_MARGIN = 32
+"""What a template may add beyond what it likely does."""
+_TOOL_CALL = 10
+"""What stands around the name and the arguments of a call."""
+_TOOL_RESULT = 5
 _TEXT_PARTS = (None, "text", "input_text", "output_text")
-
-_TEMPLATE = 430
-"""The most tokens that a chat template is known to add of its own: a date, a default system prompt."""
-_AROUND = 8
-"""The most tokens that stand around a text, such as quotes and the marks of a turn."""
-_IMAGE = 3000
-"""The most tokens that an image takes, where that is known."""
 
 # Templates trim messages, some by Python's idea of white space and some by JavaScript's.
 _BLANK = (
@@ -46,12 +50,78 @@ class _Prompt(NamedTuple):
     """The texts that count, message by message."""
 
 
-def at_least(inputs: Mapping[str, Any], family: str) -> tuple[int, str]:
+class Estimate(NamedTuple):
+    """About how much a prompt is."""
+
+    tokens: float
+    """With what the template likely adds, without images."""
+    image_tokens: int
+    images: int
+    is_ascii: bool
+    """Whether all its texts are: of others the estimate is less sure."""
+
+
+def at_least(inputs: Mapping[str, Any], measure: Measure) -> tuple[int, str]:
     """How many tokens the prompt of `inputs` has at least, whatever the template puts around it, and its input's name.
 
     Which one of several prompts is read is not known: the shortest counts.
     """
-    return min(((_least(prompt, family), prompt.field) for prompt in _prompts(inputs)), default=(0, ""))
+    return min(((_least(prompt, measure), prompt.field) for prompt in _prompts(inputs)), default=(0, ""))
+
+
+def about(inputs: Mapping[str, Any], measure: Measure) -> Estimate:
+    """About how many tokens the prompt of `inputs` takes, with the template that its family likely has."""
+    template = template_of(measure.family.name)
+    texts: list[str] = []
+    images = [inputs["image"]] if inputs.get("image") is not None else []
+    around = 0.0 if inputs.get("raw") is True else template.start
+    for place, item in enumerate(_all_messages(inputs)):
+        if not is_object(item):
+            continue
+        if item.get("role") in ("system", "developer"):
+            around += template.system
+        elif place > 0:
+            around += template.message
+        around += _TOOL_RESULT * (item.get("role") == "tool" or item.get("type") == "function_call_output")
+        for content in (item.get("content"), item.get("output")):
+            texts += texts_of(content)
+            images += [part for part in items_of(content) if is_image(part)]
+        for call in _calls_in(item):
+            around += _TOOL_CALL
+            texts += call
+    tools = [tool for key in ("tools", "functions") for tool in items_of(inputs.get(key))]
+    if tools:
+        around += template.tools + len(tools)
+        texts += map(compact, tools)
+    return Estimate(
+        around + sum(measure.about(text) for text in texts),
+        sum(tokens_of_image(image, measure.family.name) for image in images),
+        len(images),
+        all(text.isascii() for text in texts),
+    )
+
+
+def _all_messages(inputs: Mapping[str, Any]) -> list[Any]:
+    """What a model is to read, all of it, as messages."""
+    if "messages" in inputs:
+        return [*items_of(inputs["messages"])]
+    given = inputs.get("input", inputs.get("prompt"))
+    items = [{"role": "user", "content": given}] if isinstance(given, str) else items_of(given)
+    instructions = inputs.get("instructions")
+    return [*([{"role": "system", "content": instructions}] if instructions else []), *items]
+
+
+def _calls_in(item: Mapping[str, Any]) -> Iterator[list[str]]:
+    """The name and the arguments of each call of a tool in a message."""
+    calls = [*items_of(item.get("tool_calls")), item.get("function_call")]
+    if item.get("type") == "function_call":
+        calls.append(item)
+    for call in calls:
+        if is_object(call):
+            function = call.get("function")
+            function = function if is_object(function) else call
+            arguments = function.get("arguments", "")
+            yield [str(function.get("name", "")), arguments if isinstance(arguments, str) else compact(arguments)]
 
 
 def _prompts(inputs: Mapping[str, Any]) -> Iterator[_Prompt]:
@@ -109,11 +179,11 @@ def _told(texts: list[str]) -> str:
             value = json.loads(text, parse_int=float)  # int() refuses very long ones
         except (ValueError, RecursionError):
             value = text
-        kept += [piece for string in strings_in(value) for piece in re.findall(_KEPT_BY_JSON, string)]
+        kept += [piece for string in _strings(value) for piece in re.findall(_KEPT_BY_JSON, string)]
     return CUT.join(kept)
 
 
-def strings_in(value: Any) -> Iterator[str]:
+def _strings(value: Any) -> Iterator[str]:
     """Every string in a JSON value, keys included, in no particular order."""
     left = [value]
     while left:
@@ -126,41 +196,68 @@ def strings_in(value: Any) -> Iterator[str]:
             left += items_of(value)
 
 
-def most_bytes(inputs: Mapping[str, Any]) -> int:
-    """How many bytes all prompts have together, or more: characters of other scripts count as four."""
-    total = 0
-    for field in ("prompt", "instructions", "messages", "input"):
-        given = inputs.get(field)
-        if isinstance(given, str):
-            total += _size(given)
-        elif given is not None:
-            items = [item for item in items_of(given) if is_object(item)]
-            # Instructions may be a list of parts, which have no content of their own.
-            contents = [given, *(item.get(key) for item in items for key in ("content", "output"))]
-            total += sum(_size(text) for content in contents for text in texts_of(content))
-    return total
-
-
-def _size(text: str) -> int:
-    return len(text) if text.isascii() else 4 * len(text)
-
-
-def _least(prompt: _Prompt, family: str) -> int:
-    """How many tokens a prompt has at least, whatever the template puts between its messages."""
-    inside = sum(bounded(message, family) for message in prompt.messages)
+def _least(prompt: _Prompt, measure: Measure) -> int:
+    inside = sum(measure.borders(tuple(message)) for message in prompt.messages)
     return inside + any(text for message in prompt.messages for text in message)
 
 
-def at_most(inputs: Mapping[str, Any], family: str) -> tuple[int, int]:
-    """How many tokens the prompt takes at most, and how many it likely does, rather too many."""
+def at_most(inputs: Mapping[str, Any], measure: Measure) -> int:
+    """How many tokens the prompt of `inputs` takes at most, whatever the template does; images are a guess."""
+    texts, media, _ = _read(inputs)
+    return HIGHEST + AROUND * len(texts) + _MEDIUM * media + sum(map(measure.most, texts))
+
+
+def most_bytes(inputs: Mapping[str, Any]) -> int:
+    """The same or more, found without a look at the texts: for most calls it is below every limit."""
+    texts, media, characters = _read(inputs)
+    # The gateway may take what was sent along for text.
+    around = HIGHEST + AROUND * len(texts) + _MEDIUM * media + characters // 4
+    return around + sum(len(text) if text.isascii() else 4 * len(text) for text in texts)
+
+
+def likely_most(inputs: Mapping[str, Any], measure: Measure) -> int:
+    """How many tokens the prompt of `inputs` takes at most, or 99 times in 100: with a margin beside its estimate."""
+    found = about(inputs, measure)
+    media, _ = media_in(inputs)
+    likely = ceil(found.tokens / measure.sure(found.is_ascii)) + _MEDIUM * media + _MARGIN
+    return min(at_most(inputs, measure), max(at_least(inputs, measure)[0], likely))
+
+
+def media_in(inputs: Mapping[str, Any]) -> tuple[int, int]:
+    """How many images, sounds, videos and files there are, and how many characters of them were sent along."""
+    _, media, characters = _read(inputs)
+    return media, characters
+
+
+def texts_to_embed(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The texts of an embedding or reranking call, each with the name of its input."""
+    found: list[tuple[str, str]] = []
+    for field in ("text", "query", "queries", "documents", "contexts"):
+        given = inputs.get(field)
+        for item in [given] if isinstance(given, str) else items_of(given):
+            text = item.get("text") if is_object(item) else item
+            if isinstance(text, str):
+                found.append((field, text))
+    return found
+
+
+def _read(inputs: Mapping[str, Any]) -> tuple[list[str], int, int]:
+    """Every string that a template may put before the model; how many media there are, and how long they are."""
     texts: list[str] = []
-    images = 1 if inputs.get("image") is not None else 0
-    for text in strings_in([inputs.get(field) for field in _READ]):
-        if text.startswith(("data:", "https://")) and " " not in text:
-            images += 1
+    media, characters = 0, 0
+    left = [inputs.get(field) for field in _READ]
+    found = [inputs["image"]] if inputs.get("image") is not None else []
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            texts.append(value)
+        elif is_media(value):
+            found.append(value)
+        elif is_object(value):
+            left += [*value, *value.values()]
         else:
-            texts.append(text)
-    around = _TEMPLATE + _AROUND * len(texts) + _IMAGE * images
-    # Two bytes a token is dense for ASCII, one and a half for other scripts.
-    likely = sum(len(text) // 2 if text.isascii() else len(text.encode("utf-8", "replace")) * 2 // 3 for text in texts)
-    return around + sum(upper(text, family) for text in texts), around + likely
+            left += items_of(value)
+    for value in found:
+        media += 1
+        characters += sum(len(text) for text in _strings(value) if not text.startswith(("https://", "http://")))
+    return texts, media, characters

@@ -83,3 +83,26 @@ def test_a_gateway_is_on_the_same_server(ai: Ai, local: Emulator) -> None:
 def test_options_of_the_client_win(local: Emulator) -> None:
     with local.ai(api_token="wrong") as ai, pytest.raises(cfai.AuthenticationError):
         ai.run(NATIVE, {"prompt": "hi"})
+
+
+# An image that is too long for the gateway is worth a warning before it is sent.
+@pytest.mark.filterwarnings("ignore::cfai.LimitWarning")
+def test_what_the_client_lets_pass_the_gateway_may_refuse(ai: Ai, local: Emulator) -> None:
+    url = "data:image/jpeg;base64," + "A" * 400_000
+    image = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}
+    with pytest.raises(cfai.ContextLengthError) as caught:
+        ai.run("@cf/meta/llama-3.2-11b-vision-instruct", {"messages": [image], "max_tokens": 30_000})
+    error = caught.value
+    assert (error.status_code, error.code, error.source, error.limit) == (413, 5021, "gateway", 128_000)
+    assert error.total_tokens == 130_028
+    assert len(local.requests) == 1
+
+
+@pytest.mark.filterwarnings("ignore::cfai.LimitWarning")
+def test_and_so_may_the_model(ai: Ai, local: Emulator) -> None:
+    model = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+    with pytest.raises(cfai.ContextLengthError) as caught:
+        ai.run(model, {"prompt": " a" * 20_000, "max_tokens": 5000}, limits="warn")
+    error = caught.value
+    assert (error.status_code, error.code, error.source, error.limit) == (400, 3030, "model", 24_000)
+    assert len(local.requests) == 1

@@ -34,6 +34,36 @@ def test_pieces_look_like_tokens(text: str, pieces: list[str]) -> None:
     assert _text.pieces(text) == pieces
 
 
+@given(st.text())
+def test_a_text_has_as_many_tokens_as_pieces(text: str) -> None:
+    assert _text.count(text) == len(_text.pieces(text))
+
+
+@pytest.mark.parametrize(
+    ("value", "tokens"),
+    [
+        ("unbelievable", 2),
+        (12345, 2),
+        (None, 1),
+        ([], 0),
+        ({}, 2),
+        ({"prompt": "Hello there, you."}, 2 + 1 + 5),
+        ({"messages": [{"role": "user", "content": "hi"}]}, 2 + 1 + 2 + 4),
+        ({"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 10_000}}, 2 + 1 + 3 + 3 + 576),
+        ({"image": [137, 80, 78, 71] * 1000}, 2 + 1 + 576),
+    ],
+)
+def test_names_braces_and_media_count(value: Any, tokens: int) -> None:
+    assert _text.count(value) == tokens
+
+
+def test_what_is_nested_deeply_is_counted() -> None:
+    value: Any = "x"
+    for _ in range(100_000):
+        value = [value]
+    assert _text.count(value) == 1
+
+
 @given(st.text(), st.text())
 def test_texts_are_marked_and_repeatable(question: str, key: str) -> None:
     text = _text.write(question, key=key)

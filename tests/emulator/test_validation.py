@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +19,7 @@ CLEF = "@cf/cloudflare/clef"
 FLUX = "@cf/black-forest-labs/flux-1-schnell"
 BGE = "@cf/baai/bge-base-en-v1.5"
 M3 = "@cf/baai/bge-m3"
+VISION = "@cf/meta/llama-3.2-11b-vision-instruct"
 NEITHER = "oneOf at '/' not met, 0 matches: required properties at '/' are 'prompt', "
 
 
@@ -132,9 +135,69 @@ def test_the_default_of_max_tokens_counts_against_the_window(service: Service) -
     assert service.error(LLAMA, {"prompt": "x" * (94_977 - 13)})[1] == 5021
 
 
-def test_media_count_as_text_against_the_window(service: Service) -> None:
+def test_media_are_text_to_the_gateway(service: Service) -> None:
     image = {"prompt": "what is this?", "image": "A" * 600_000}
-    assert service.error("@cf/meta/llama-3.2-11b-vision-instruct", image)[:2] == (413, 5021)
+    assert service.error(VISION, image)[:2] == (413, 5021)
+
+
+def seen(kilobytes: int) -> dict[str, Any]:
+    """A question about an image of that size."""
+    url = "data:image/jpeg;base64," + base64.b64encode(bytes(kilobytes * 1000)).decode()
+    text = {"type": "text", "text": "what is this?"}
+    content = [text, {"type": "image_url", "image_url": {"url": url}}]
+    return {"messages": [{"role": "user", "content": content}]}
+
+
+@pytest.mark.parametrize(
+    ("model", "window", "kilobytes"),
+    [(VISION, 128_000, 300), ("@cf/google/gemma-4-26b-a4b-it", 131_072, 380)],
+)
+def test_an_image_that_the_model_would_take_is_refused_for_its_base64(
+    service: Service, model: str, window: int, kilobytes: int
+) -> None:
+    inputs = seen(kilobytes)
+    estimate = -(-len(json.dumps(inputs, separators=(",", ":"))) // 4)
+    assert kilobytes * 1000 // 3 < estimate < window
+    answer = service.result(model, inputs | {"max_tokens": window - estimate})
+    assert answer["usage"]["prompt_tokens"] < 1000
+    assert service.error(model, inputs | {"max_tokens": window - estimate + 1}) == (
+        413,
+        5021,
+        f"AiError: Ai: The estimated number of input and maximum output tokens ({window + 1}) exceeded this model "
+        f"context window limit ({window}).",
+    )
+
+
+def test_what_the_gateway_lets_pass_the_model_may_refuse(service: Service) -> None:
+    # A token for every two characters, and seven for what is around them.
+    words = {"prompt": " a" * 20_000, "max_tokens": 24_000 - 20_003}
+    assert service.result(LLAMA, words)["usage"]["prompt_tokens"] == 20_003
+    assert service.error(LLAMA, words | {"max_tokens": 24_000 - 20_002}) == (
+        400,
+        3030,
+        "AiError: AiError: This model's maximum context length is 24000 tokens. However, you requested 3998 output "
+        "tokens and your prompt contains at least 20003 input tokens, for a total of at least 24001 tokens. Please "
+        "reduce the length of the input prompt or the number of requested output tokens. "
+        "(parameter=input_tokens, value=20003)",
+    )
+
+
+def test_the_default_of_max_tokens_counts_for_the_model_too(service: Service) -> None:
+    assert service.run(LLAMA, {"prompt": " a" * (23_744 - 3)}).status_code == 200
+    assert service.error(LLAMA, {"prompt": " a" * (23_744 - 2)})[1] == 3030
+
+
+def test_the_model_does_not_say_how_far_a_prompt_is_over(service: Service) -> None:
+    for length in (30_000, 40_000):
+        message = service.error(LLAMA, {"prompt": " a" * length, "max_tokens": 1000})[2]
+        assert "at least 23001 input tokens, for a total of at least 24001 tokens" in message
+
+
+@pytest.mark.parametrize("unit", ["word ", "東京", "x=1;", " " * 9, "🙂", "A" * 100])
+def test_every_prompt_meets_the_gateway_or_the_model(service: Service, unit: str) -> None:
+    long = unit * (100_000 // len(unit))
+    assert service.error(LLAMA, {"prompt": long})[1] in (5021, 3030)
+    assert service.run(LLAMA, {"prompt": long[:20_000]}).status_code == 200
 
 
 def test_separate_limits_are_not_added_up(service: Service) -> None:
@@ -142,6 +205,11 @@ def test_separate_limits_are_not_added_up(service: Service) -> None:
     long = {"prompt": "x" * (2048 * 4 - 13)}
     assert service.run(model, long | {"max_tokens": 1800}).status_code == 200
     assert service.error(model, {"prompt": "x" * (2048 * 4 - 12)})[:2] == (413, 5021)
+    words = {"prompt": " a" * (2048 - 3), "max_tokens": 1800}
+    assert service.run(model, words).status_code == 200
+    status, code, message = service.error(model, words | {"prompt": " a" * (2048 - 2)})
+    assert (status, code) == (400, 3030)
+    assert "requested 0 output tokens and your prompt contains at least 2049 input tokens" in message
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
@@ -154,9 +222,9 @@ def test_more_output_than_the_sequence_length_is_refused(service: Service, name:
 @pytest.mark.parametrize(
     ("model", "texts", "problem"),
     [
-        (M3, ["x" * 4 * 8193], "Sequence too long: 8193 > 8192"),
-        (M3, ["x" * 4 * 7501] * 8, "Max context reached 60008 tokens but model supports only 60000"),
-        (BGE, ["fine", "x" * 4 * 513], "Sequence too long: 513 > 512"),
+        (M3, ["x" * 8 * 8193], "Sequence too long: 8193 > 8192"),
+        (M3, ["x" * 8 * 7501] * 8, "Max context reached 60008 tokens but model supports only 60000"),
+        (BGE, ["fine", "x" * 8 * 513], "Sequence too long: 513 > 512"),
     ],
 )
 def test_embeddings_have_limits_for_each_text_and_for_all(
@@ -166,6 +234,6 @@ def test_embeddings_have_limits_for_each_text_and_for_all(
 
 
 def test_truncated_inputs_are_never_too_long(service: Service) -> None:
-    inputs = {"contexts": [{"text": "x" * 4 * 9000}]}
+    inputs = {"contexts": [{"text": "x" * 8 * 9000}]}
     assert service.error(M3, inputs)[1] == 3030
     assert service.run(M3, inputs | {"truncate_inputs": True}).status_code == 200

@@ -326,5 +326,5 @@ def test_importing_loads_nothing() -> None:
 
 def test_the_names_of_the_package_are_exact() -> None:
     assert all(hasattr(tokens, name) for name in tokens.__all__)
-    with pytest.raises(AttributeError, match="'count'"):
-        _ = tokens.count
+    with pytest.raises(AttributeError, match="'counts'"):
+        _ = tokens.counts

@@ -233,7 +233,7 @@ def test_an_image_is_a_guess_and_its_base64_nothing() -> None:
         {"type": "text", "text": HELLO},
         {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 100_000}},
     ]
-    count = count_tokens(messages(parts), family="gemma3")
+    count = count_tokens(messages(parts), family="glm4")
     assert count.images == 1
     assert 1000 < count.estimate < 1100
     assert count.upper < 5000

@@ -1,0 +1,77 @@
+"""What a client holds its calls to: the mode, and what is known of its models beyond the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+
+from cfai import models, tokens
+from cfai._errors import ConfigurationError
+from cfai.models import Limit, Model
+
+if TYPE_CHECKING:
+    from cfai.tokens import Measure, TokenCounter
+
+LimitMode = Literal["enforce", "strict", "warn", "off"]
+
+FIELDS = ("context_length", "sequence_length", "total_length", "input_length", "batch_length", "default_max_tokens")
+"""The figures of a model, as `limit_overrides` and a refusal name them."""
+
+
+class Rules(NamedTuple):
+    """What a client holds its calls to."""
+
+    mode: LimitMode = "enforce"
+    overrides: Mapping[str, Mapping[str, Limit]] = {}
+    """By model and field: what the user gave, in place of the catalogue's."""
+    learnt: Mapping[str, Mapping[str, Limit]] = {}
+    """The same, as the service said in a refusal. It knows best."""
+    counter: TokenCounter | Mapping[str, TokenCounter] | None = None
+
+    def model(self, name: str) -> Model | None:
+        """What is known of a model, with what was given and learnt."""
+        entry = models.get(name)
+        for figures in (self.overrides.get(name), self.learnt.get(name)):
+            if figures:
+                entry = entry or Model(name, "")
+                if entry.window == "separate" and figures is self.learnt.get(name) and "context_length" in figures:
+                    # The service speaks of input and output together.
+                    figures = {**figures, "total_length": figures["context_length"]}
+                    del figures["context_length"]
+                window = entry.window or ("shared" if "context_length" in figures else None)
+                entry = replace(entry, **cast("Any", figures), window=window)
+        return entry
+
+    def measure(self, name: str) -> Measure:
+        """How the tokens of a model's texts are counted."""
+        counter = self.counter.get(name) if isinstance(self.counter, Mapping) else self.counter
+        return tokens.measure_of(name, counter)
+
+
+NO_RULES = Rules()
+"""The catalogue's figures, enforced."""
+
+
+def overrides_from(given: Any) -> dict[str, dict[str, Limit]]:
+    """What a user gave for `limit_overrides`, checked. Raises `ConfigurationError`."""
+    found: dict[str, dict[str, Limit]] = {}
+    for model, given_figures in cast("Mapping[str, Any]", given or {}).items():
+        single = not isinstance(given_figures, Mapping)
+        figures = {"context_length": given_figures} if single else cast("Mapping[str, Any]", given_figures)
+        for field, value in figures.items():
+            if field not in FIELDS:
+                raise ConfigurationError(f"limit_overrides has {field!r} for {model}: one of {', '.join(FIELDS)}")
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ConfigurationError(f"limit_overrides has {value!r} as {field} of {model}: a number of tokens")
+            found.setdefault(model, {})[field] = Limit(value, "limit_overrides", "given by you", True, True)
+    return found
+
+
+def checked_counter(counter: Any) -> Any:
+    """What a user gave for `token_counter`, checked. Raises `ConfigurationError`."""
+    several = cast("Mapping[str, Any]", counter).values() if isinstance(counter, Mapping) else [counter]
+    for one in several:
+        if one is not None and not callable(getattr(one, "count_text", None)):
+            raise ConfigurationError("token_counter has a method count_text(text), or is a mapping of such by model")
+    return cast("Any", counter)

@@ -1,0 +1,110 @@
+"""How many tokens an image takes, where its model's way with images is known.
+
+The figures come from the models' papers, and were not checked with the service.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from collections.abc import Callable
+from math import ceil
+from typing import Any
+
+from cfai._json import is_object
+
+UNKNOWN = 1000
+"""What an image is taken for, where its size or the model's way with images is not known."""
+
+_KINDS = ("image_url", "input_image", "image")
+_MEDIA = (*_KINDS, "input_audio", "audio", "video_url", "input_video", "video", "file", "input_file")
+_FIXED = {"llama2": 576, "llama3": 1, "gemma2": 256, "gemma3": 256}
+"""By family: LLaVA, Llama 3.2 (which looks at images beside the text), Gemma 3."""
+_BY_SIZE: dict[str, Callable[[int, int], int]] = {
+    "llama4": lambda width, height: 150 * min(17, 1 + ceil(width / 336) * ceil(height / 336)),
+    "tekken": lambda width, height: min(3000, ceil(width / 28) * ceil(height / 28)),
+    "qwen2": lambda width, height: ceil(width * height / 784),
+    "qwen3_5": lambda width, height: ceil(width * height / 1024),
+    "kimi_k2": lambda width, height: ceil(width * height / 784),
+}
+_HEAD = 65536
+"""How much of a file is looked at for its size, in characters of base64."""
+
+
+def is_image(part: Any) -> bool:
+    """Whether a part of a message is an image."""
+    return is_object(part) and part.get("type") in _KINDS
+
+
+def is_media(part: Any) -> bool:
+    """Whether a part of a message is an image, a sound, a video or a file: its text is none to the model."""
+    return is_object(part) and part.get("type") in _MEDIA
+
+
+def tokens_of_image(image: Any, family: str) -> int:
+    """About how many tokens an image takes: a part of a message, a data URL, base64, or the bytes as numbers."""
+    if family in _FIXED:
+        return _FIXED[family]
+    size = _size(_bytes(image)) if family in _BY_SIZE else None
+    return _BY_SIZE[family](*size) if size else UNKNOWN
+
+
+def _bytes(image: Any) -> bytes:
+    """The first bytes of an image, if it was sent along."""
+    while is_object(image):
+        image = next((image[key] for key in ("image_url", "url", "image", "source", "data") if key in image), None)
+    if isinstance(image, str):
+        kind, comma, data = image.partition(",")
+        data = data if comma and kind.startswith("data:") else image
+        head = data[:_HEAD]
+        try:
+            return base64.b64decode(head[: len(head) // 4 * 4])
+        except binascii.Error:
+            return b""
+    if isinstance(image, list | tuple):
+        try:
+            return bytes(image[:_HEAD])  # pyright: ignore[reportUnknownArgumentType]  # whatever the inputs held
+        except (TypeError, ValueError):
+            return b""
+    return b""
+
+
+def _size(data: bytes) -> tuple[int, int] | None:
+    """Width and height in pixels, from the head of a PNG, GIF, WebP or JPEG file."""
+    try:
+        if data[:8] == b"\x89PNG\r\n\x1a\n":
+            return struct.unpack(">II", data[16:24])
+        if data[:3] == b"GIF":
+            return struct.unpack("<HH", data[6:10])
+        if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+            return _size_of_webp(data)
+        if data[:2] == b"\xff\xd8":
+            return _size_of_jpeg(data)
+    except (struct.error, IndexError):
+        pass
+    return None
+
+
+def _size_of_webp(data: bytes) -> tuple[int, int] | None:
+    kind = data[12:16]
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+    if kind == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if kind == b"VP8 ":
+        width, height = struct.unpack("<HH", data[26:30])
+        return width & 0x3FFF, height & 0x3FFF
+    return None
+
+
+def _size_of_jpeg(data: bytes) -> tuple[int, int] | None:
+    place = 2
+    while place + 9 <= len(data):
+        marker = data[place + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame
+            height, width = struct.unpack(">HH", data[place + 5 : place + 9])
+            return width, height
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return None

@@ -1,0 +1,284 @@
+"""What of the inputs is counted, in each of their forms, and how often."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from cfai import TokenCount, count_tokens, tokens
+from cfai.tokens import Family, Measure, _measure, about, at_least, at_most, count, media_in, most_bytes
+
+LLAMA = Measure(Family("llama3", certain=True))
+TEXT = "The quick brown fox jumps over the lazy dog."
+WORDS = round(tokens.cost(TEXT, "llama3"))
+TOOL = {"type": "function", "function": {"name": "weather", "description": TEXT, "parameters": {"type": "object"}}}
+
+
+def user(content: Any) -> dict[str, Any]:
+    return {"role": "user", "content": content}
+
+
+@pytest.fixture(autouse=True)
+def memory(monkeypatch: pytest.MonkeyPatch) -> _measure._Memory:
+    """An empty one."""
+    fresh = _measure._Memory(_measure._MOST_KEPT)
+    monkeypatch.setattr(_measure, "_kept", fresh)
+    return fresh
+
+
+# Forms
+
+FORMS: dict[str, tuple[dict[str, Any], float]] = {
+    "prompt": ({"prompt": TEXT}, 10),
+    "raw prompt": ({"prompt": TEXT, "raw": True}, 0),
+    "messages": ({"messages": [user(TEXT)]}, 10),
+    "parts": ({"messages": [user([{"type": "text", "text": TEXT}])]}, 10),
+    "parts of the Responses API": ({"input": [user([{"type": "input_text", "text": TEXT}])]}, 10),
+    "input": ({"input": TEXT}, 10),
+    "system": ({"messages": [{"role": "system", "content": TEXT}]}, 15),
+    "system and user": ({"messages": [{"role": "system", "content": ""}, user(TEXT)]}, 20),
+    "instructions": ({"instructions": TEXT, "input": ""}, 20),
+    "answer": ({"messages": [user(""), {"role": "assistant", "content": TEXT}]}, 15),
+    "result of a tool": ({"messages": [user(""), {"role": "tool", "content": TEXT}]}, 20),
+    "output of a call": ({"input": [user(""), {"type": "function_call_output", "output": TEXT}]}, 20),
+    "call": (
+        {"messages": [user(""), {"role": "assistant", "tool_calls": [{"function": {"name": "", "arguments": TEXT}}]}]},
+        25,
+    ),
+    "call of the older form": (
+        {"messages": [user(""), {"role": "assistant", "function_call": {"name": "", "arguments": TEXT}}]},
+        25,
+    ),
+    "call of the Responses API": ({"input": [user(""), {"type": "function_call", "name": "", "arguments": TEXT}]}, 25),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_text_counts_in_every_form(form: str) -> None:
+    inputs, around = FORMS[form]
+    found = about(inputs, LLAMA)
+    assert found.tokens == pytest.approx(tokens.cost(TEXT, "llama3") + around, abs=0.5)
+    assert (found.images, found.is_ascii) == (0, True)
+    assert at_most(inputs, LLAMA) >= len(TEXT) + around
+    assert most_bytes(inputs) >= at_most(inputs, LLAMA)
+    whole = count(inputs, LLAMA)
+    assert whole.lower <= WORDS <= whole.estimate <= whole.upper
+
+
+@pytest.mark.parametrize("key", ["tools", "functions"])
+def test_tools_count_as_their_json(key: str) -> None:
+    bare = about({"prompt": TEXT}, LLAMA).tokens
+    one, two = (about({"prompt": TEXT, key: [TOOL] * times}, LLAMA).tokens for times in (1, 2))
+    assert one - bare > 56 + tokens.cost(TEXT, "llama3")
+    assert two - one == pytest.approx(one - bare - 56)
+
+
+def test_arguments_that_are_objects_count_as_json() -> None:
+    call = {"function": {"name": "weather", "arguments": {"city": "Paris"}}}
+    given = {"messages": [{"role": "assistant", "tool_calls": [call]}]}
+    text = {**call, "function": {"name": "weather", "arguments": '{"city":"Paris"}'}}
+    assert about(given, LLAMA) == about({"messages": [{"role": "assistant", "tool_calls": [text]}]}, LLAMA)
+
+
+def test_other_scripts_are_told() -> None:
+    assert not about({"prompt": "naïve"}, LLAMA).is_ascii
+
+
+@pytest.mark.parametrize("odd", [None, 5, "text", [None], [5], {"a": 1}, [{"role": 5}], [{"content": 7}], [[]]])
+@pytest.mark.parametrize("field", ["messages", "input", "prompt", "instructions", "tools", "image", "tool_calls"])
+def test_odd_inputs_break_nothing(field: str, odd: Any) -> None:
+    inputs = {field: odd}
+    assert at_least(inputs, LLAMA)[0] <= at_most(inputs, LLAMA)
+    assert about(inputs, LLAMA).tokens >= 0
+    assert most_bytes(inputs) >= 0
+
+
+# Images
+
+
+def png(width: int, height: int) -> bytes:
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", width, height) + bytes(90)
+
+
+def gif(width: int, height: int) -> bytes:
+    return b"GIF89a" + struct.pack("<HH", width, height) + bytes(90)
+
+
+def jpeg(width: int, height: int) -> bytes:
+    head = b"\xff\xd8\xff\xe0" + struct.pack(">H", 16) + bytes(14)
+    return head + b"\xff\xc0" + struct.pack(">HBHH", 17, 8, height, width) + bytes(90)
+
+
+def webp(width: int, height: int) -> bytes:
+    return b"RIFF\0\0\0\0WEBPVP8 " + bytes(10) + struct.pack("<HH", width, height) + bytes(90)
+
+
+def webp_lossless(width: int, height: int) -> bytes:
+    bits = (width - 1) | (height - 1) << 14
+    return b"RIFF\0\0\0\0WEBPVP8L" + bytes(4) + b"\x2f" + struct.pack("<I", bits) + bytes(90)
+
+
+def webp_extended(width: int, height: int) -> bytes:
+    sizes = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    return b"RIFF\0\0\0\0WEBPVP8X" + bytes(8) + sizes + bytes(90)
+
+
+def linked(data: bytes) -> str:
+    return "data:image/x;base64," + base64.b64encode(data).decode()
+
+
+@pytest.mark.parametrize("make", [png, gif, jpeg, webp, webp_lossless, webp_extended])
+@pytest.mark.parametrize(
+    ("family", "expected"),
+    [("qwen2", 980), ("qwen3_5", 750), ("tekken", 36 * 28), ("llama4", 150 * (1 + 3 * 3)), ("kimi_k2", 980)],
+)
+def test_an_image_counts_by_its_size(make: Any, family: str, expected: int) -> None:
+    image = {"type": "image_url", "image_url": {"url": linked(make(1000, 768))}}
+    found = about({"messages": [user([image])]}, Measure(Family(family, certain=True)))
+    assert found.images == 1
+    assert found.image_tokens == expected
+
+
+@pytest.mark.parametrize(("family", "expected"), [("llama2", 576), ("llama3", 1), ("gemma3", 256), ("glm4", 1000)])
+def test_some_models_take_all_images_for_the_same(family: str, expected: int) -> None:
+    image = {"type": "image_url", "image_url": {"url": linked(png(1000, 768))}}
+    assert about({"messages": [user([image])]}, Measure(Family(family, certain=True))).image_tokens == expected
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        {"type": "image_url", "image_url": "data:image/png;base64," + base64.b64encode(png(1000, 768)).decode()},
+        {"type": "input_image", "image_url": linked(png(1000, 768))},
+        {"type": "image", "image": base64.b64encode(png(1000, 768)).decode()},
+        {"type": "image", "source": {"data": base64.b64encode(png(1000, 768)).decode()}},
+    ],
+)
+def test_an_image_is_found_where_it_may_be(image: Any) -> None:
+    found = about({"messages": [user([image])]}, Measure(Family("qwen2", certain=True)))
+    assert (found.images, found.image_tokens) == (1, 980)
+
+
+def test_an_image_beside_the_prompt_is_one_as_well() -> None:
+    for image in (list(png(1000, 768)), linked(png(1000, 768))):
+        found = about({"prompt": TEXT, "image": image}, Measure(Family("qwen2", certain=True)))
+        assert (found.images, found.image_tokens) == (1, 980)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://example.com/a.png", "data:image/png;base64,####", "data:,", "", linked(b"BM"), linked(png(9, 9)[:20])],
+)
+def test_an_image_of_unknown_size_is_a_guess(url: str) -> None:
+    image = {"type": "image_url", "image_url": {"url": url}}
+    assert about({"messages": [user([image])]}, Measure(Family("qwen2", certain=True))).image_tokens == 1000
+
+
+@pytest.mark.parametrize("kind", ["image_url", "input_audio", "video_url", "file", "input_file", "input_image"])
+def test_media_are_no_text(kind: str) -> None:
+    part = {"type": kind, kind: {"data": "A" * 100_000}}
+    inputs = {"messages": [user([part])]}
+    media, characters = media_in(inputs)
+    assert media == 1
+    assert 100_000 <= characters < 100_050
+    assert at_most(inputs, LLAMA) < 4000
+    # The gateway may take it for text, so it is looked at.
+    assert most_bytes(inputs) > 25_000
+
+
+# Sums
+
+
+def test_counts_add_up() -> None:
+    one, other = count_tokens("one two three", family="llama3"), count_tokens("four five", family="llama3")
+    both = one + other
+    assert both == TokenCount(one.lower + other.lower - 1, 5, one.upper + other.upper, "llama3", True)
+    assert both.lower <= count_tokens("one two three four five", family="llama3").estimate
+
+
+def test_counts_of_different_families_are_of_none() -> None:
+    both = count_tokens("one", family="llama3") + count_tokens("two", family="qwen2")
+    assert (both.family, both.certain) == ("default", False)
+
+
+# How often
+
+
+class Letters:
+    """Counts letters, and how often it is asked. Not hashable, and false."""
+
+    def __eq__(self, other: object) -> bool:
+        return self is other  # and so it has no hash
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __bool__(self) -> bool:
+        return False
+
+    def count_text(self, text: str, /) -> int:
+        self.asked.append(text)
+        return len(text)
+
+
+def test_a_long_chat_pays_for_its_new_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def spied(text: str, family: str) -> float:
+        asked.append(text)
+        return tokens.cost(text, family)
+
+    monkeypatch.setattr(_measure, "cost", spied)
+    messages = [user(f"message {number} {TEXT}") for number in range(100)]
+    before = count({"messages": messages}, LLAMA)
+    assert len(asked) == 100
+    again = count({"messages": [*messages, user("new")]}, LLAMA)
+    assert asked[100:] == ["new"]
+    assert again.estimate > before.estimate
+
+
+def test_a_counter_is_asked_once_for_a_text() -> None:
+    letters = Letters()
+    for _ in range(3):
+        assert count_tokens(TEXT, model="@cf/some/model", counter=letters).estimate == len(TEXT)
+        assert count_tokens([user(TEXT)], model="@cf/some/model", counter=letters).lower == len(TEXT) - 1
+    assert letters.asked.count(TEXT) == 1
+    assert len(letters.asked) == len(set(letters.asked))
+
+
+def test_two_counters_are_not_mixed_up() -> None:
+    class Twice(Letters):
+        def count_text(self, text: str, /) -> int:
+            return 2 * len(text)
+
+    assert count_tokens("abc", family="llama3", counter=Letters()).estimate == 3
+    assert count_tokens("abc", family="llama3", counter=Twice()).estimate == 6
+
+
+def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = _measure._Memory(10_000)
+    monkeypatch.setattr(_measure, "_kept", memory)
+    for number in range(500):
+        assert LLAMA.most(f"text {number} " + "x" * (number % 90)) > 0
+        assert memory._size <= 10_000
+    assert LLAMA.most("y" * 50_000) == 50_000
+    assert memory._size == sum(_measure._length(key[2]) for key in memory._found)
+    assert memory._size <= 10_000
+
+
+def test_threads_that_count_the_same_keep_it_once(memory: _measure._Memory) -> None:
+    def work() -> None:
+        for number in range(300):
+            LLAMA.most(f"text {number}")
+
+    threads = [Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(memory._found) == 300
+    assert memory._size == sum(_measure._length(key[2]) for key in memory._found)

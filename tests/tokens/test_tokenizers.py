@@ -1,0 +1,489 @@
+"""Counting with a model's own tokenizer. The tokenizers here are small ones, trained on the spot."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import pytest
+from huggingface_hub import errors
+from tokenizers import Tokenizer as Encoder
+from tokenizers import models, pre_tokenizers, processors, trainers
+
+import cfai.tokens._measure
+from cfai import Ai, ConfigurationError, count_tokens, tokenizers, tokens
+from cfai.tokenizers import TokenizerMismatchWarning, TokenizerNotAvailable, load, unload
+from cfai.tokens._families import _KNOWN
+
+from .conftest import Sample
+
+MODEL = "@cf/somebody/something-new"
+LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+PRESUMED = "@cf/nvidia/nemotron-3-120b-a12b"
+TEXT = "The quick brown fox jumps over the lazy dog, and the dog does not mind. Größe 漢字 👩‍👦"
+SENTENCES = [TEXT, "Where is New York? It is where the quick river meets the sea.", "the dog and the fox " * 5]
+
+
+def trained(*, size: int = 320) -> Encoder:
+    """A byte-level BPE that knows a few words, and puts `<s>` before a text unless it is told not to."""
+    encoder = Encoder(models.BPE())
+    encoder.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, special_tokens=["<s>", "<pad>"], initial_alphabet=alphabet, show_progress=False
+    )
+    encoder.train_from_iterator(SENTENCES, trainer)
+    encoder.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+    return encoder
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return trained()
+
+
+@pytest.fixture
+def file(encoder: Encoder, tmp_path: Path) -> Path:
+    path = tmp_path / "tokenizer.json"
+    encoder.save(str(path))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _nothing_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokenizers, "_newest", {})
+    monkeypatch.setattr(cfai.tokens._measure, "_loaded", {})
+
+
+@pytest.fixture(autouse=True)
+def hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
+    """The Hugging Face hub: what was asked of it, and what it answers."""
+    hub = Hub()
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", hub)
+    return hub
+
+
+class Hub:
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str | None, bool]] = []
+        self.answer: Path | BaseException = AssertionError("nothing may be downloaded here")
+
+    def __call__(self, repo_id: str, filename: str, *, revision: str | None, local_files_only: bool) -> str:
+        assert filename == "tokenizer.json"
+        self.asked.append((repo_id, revision, local_files_only))
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return str(self.answer)
+
+
+def counted(encoder: Encoder, text: str) -> int:
+    return len(encoder.encode(text, add_special_tokens=False).ids)
+
+
+# Counting
+
+
+def test_a_text_has_as_many_tokens_as_its_tokenizer_makes_of_it(file: Path, encoder: Encoder) -> None:
+    tokenizer = load(MODEL, path=file)
+    assert tokenizer.count_text(TEXT) == counted(encoder, TEXT) < len(TEXT.encode())
+    assert tokenizer.count_text("") == 0
+
+
+def test_texts_are_counted_together_as_they_are_one_by_one(file: Path) -> None:
+    tokenizer = load(MODEL, path=file)
+    texts = [TEXT[:end] for end in range(len(TEXT))] * 5  # more than one batch
+    assert len(texts) > tokenizers._BATCH
+    assert tokenizer.count_texts(texts) == [tokenizer.count_text(text) for text in texts]
+    assert tokenizer.count_texts([]) == []
+
+
+def test_special_tokens_are_not_added(file: Path, encoder: Encoder) -> None:
+    assert len(encoder.encode(TEXT).ids) == counted(encoder, TEXT) + 1
+    assert load(MODEL, path=file).count_text(TEXT) == counted(encoder, TEXT)
+
+
+def test_truncation_and_padding_in_the_file_are_switched_off(encoder: Encoder, tmp_path: Path) -> None:
+    settled = Encoder.from_str(encoder.to_str())
+    settled.enable_truncation(4)
+    settled.enable_padding(length=100, pad_id=1, pad_token="<pad>")
+    settled.save(str(tmp_path / "tokenizer.json"))
+    assert counted(settled, TEXT) == 100
+    tokenizer = load(MODEL, path=tmp_path)
+    assert tokenizer.count_texts([TEXT, "dog"]) == [counted(encoder, TEXT), counted(encoder, "dog")]
+
+
+@pytest.mark.parametrize(
+    ("text", "same_as"),
+    [
+        ("a \ud83d b", "a \ufffd b"),
+        ("\ude00", "\ufffd"),
+        ("b\ud83d", "b\ufffd"),
+        ("\ude00\ud83d", "\ufffd\ufffd"),
+        ("a\ud83d\ude00b", "a\U0001f600b"),
+        ("\ufeff\ud83d", "\ufeff\ufffd"),
+    ],
+)
+def test_half_a_surrogate_pair_counts_as_the_replacement_character(text: str, same_as: str, file: Path) -> None:
+    tokenizer = load(MODEL, path=file)
+    assert tokenizers._well_formed(text) == same_as
+    assert tokenizer.count_texts([text, same_as]) == [tokenizer.count_text(same_as)] * 2
+
+
+def test_eight_threads_count_the_same(file: Path) -> None:
+    texts = [TEXT[start:] * 20 for start in range(len(TEXT))]
+    wanted = load(MODEL, path=file).count_texts(texts)
+    barrier = threading.Barrier(8)
+
+    def count(_: int) -> list[int]:
+        barrier.wait()
+        tokenizer = load(MODEL, path=file)
+        return [tokenizer.count_text(text) for text in texts]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(count, range(8))) == [wanted] * 8
+
+
+# What is kept
+
+
+def test_a_file_is_read_once(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = load(MODEL, path=file)
+    assert load("@cf/somebody/else", path=str(tmp_path)) is tokenizer
+    monkeypatch.chdir(tmp_path)
+    assert load(MODEL, path="tokenizer.json") is tokenizer
+
+
+def test_threads_that_want_one_file_at_once_read_it_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[Any] = []
+    second = threading.Event()
+    read = tokenizers._read
+
+    def slowly(*place: Any) -> tokenizers.Tokenizer:
+        reads.append(place)
+        second.set() if len(reads) > 1 else second.wait(0.2)
+        return read(*place)
+
+    monkeypatch.setattr(tokenizers, "_read", slowly)
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(lambda _: load(MODEL, path=file), range(8)))
+    assert len(found) == len(reads) == 1
+
+
+def test_a_file_that_has_changed_is_read_again(file: Path, encoder: Encoder) -> None:
+    before = load(MODEL, path=file)
+    trained(size=270).save(str(file))
+    os.utime(file, ns=(1, 1))
+    after = load(MODEL, path=file)
+    assert after.count_text(TEXT) > before.count_text(TEXT) == counted(encoder, TEXT)
+
+
+def test_four_are_kept_the_ones_used_last(file: Path, tmp_path: Path) -> None:
+    def loaded(name: int) -> tokenizers.Tokenizer:
+        path = tmp_path / f"{name}.json"
+        if not path.exists():
+            path.write_bytes(file.read_bytes())
+        return load(MODEL, path=path)
+
+    first, second, *_ = [loaded(name) for name in range(4)]
+    assert loaded(0) is first
+    loaded(4)
+    assert len(tokenizers._newest) == 4
+    assert loaded(0) is first
+    assert loaded(1) is not second
+
+
+def test_a_tokenizer_says_where_it_is_from(file: Path, hub: Hub) -> None:
+    tokenizer = load(MODEL, path=file)
+    assert tokenizer.source == str(file.resolve())
+    assert repr(tokenizer) == f"Tokenizer({tokenizer.source!r})"
+    hub.answer = file
+    assert load(MODEL, repo="somebody/new").source == "somebody/new"
+    assert repr(load(MODEL, repo="somebody/new", revision="v1")) == "Tokenizer('somebody/new@v1')"
+
+
+# Registered for a model
+
+
+def test_a_loaded_tokenizer_counts_for_its_model(file: Path, encoder: Encoder) -> None:
+    wanted = counted(encoder, TEXT)
+    assert count_tokens(TEXT, model=MODEL).method == "estimator"
+    load(MODEL, path=file)
+    count = count_tokens(TEXT, model=MODEL)
+    assert (count.lower, count.estimate, count.upper) == (wanted,) * 3
+    assert (count.exact, count.certain, count.method) == (True, True, "tokenizer")
+    assert count_tokens(TEXT, model="@cf/somebody/else").method == "estimator"
+
+
+def test_messages_are_counted_with_it_and_their_template_is_estimated(file: Path, encoder: Encoder) -> None:
+    load(MODEL, path=file)
+    count = count_tokens([{"role": "user", "content": TEXT}], model=MODEL)
+    assert (count.exact, count.method) == (False, "tokenizer")
+    assert count.estimate > counted(encoder, TEXT)
+
+
+def test_a_call_is_checked_with_it(file: Path) -> None:
+    def method() -> str:
+        found = Ai("0" * 32, "token").check(PRESUMED, {"prompt": TEXT}).tokens
+        return found.method if found else ""
+
+    assert method() == "estimator"
+    load(PRESUMED, path=file)
+    assert method() == "tokenizer"
+
+
+def test_an_unloaded_tokenizer_counts_no_more(file: Path, encoder: Encoder) -> None:
+    tokenizer = load(MODEL, path=file)
+    unload(MODEL)
+    assert count_tokens(TEXT, model=MODEL).method == "estimator"
+    assert tokenizers._newest == {}
+    assert tokenizer.count_text(TEXT) == counted(encoder, TEXT)
+    unload(MODEL)
+
+
+def test_a_tokenizer_stays_while_another_model_uses_it(file: Path) -> None:
+    tokenizer = load(MODEL, path=file)
+    assert load("@cf/somebody/else", path=file) is tokenizer
+    unload(MODEL)
+    assert load("@cf/somebody/else", path=file) is tokenizer
+
+
+# Where the file is from
+
+
+def test_a_file_needs_no_hub(file: Path, hub: Hub) -> None:
+    load(MODEL, path=file)
+    load(MODEL, path=file.parent)
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize("options", [{"repo": "a/b"}, {"revision": "main"}])
+def test_a_path_and_a_repository_do_not_go_together(options: Any, file: Path) -> None:
+    with pytest.raises(ConfigurationError, match="either"):
+        load(MODEL, path=file, **options)
+
+
+def test_a_repository_is_asked_once(file: Path, hub: Hub) -> None:
+    hub.answer = file
+    tokenizer = load(MODEL, repo="somebody/new")
+    assert load("@cf/somebody/else", repo="somebody/new") is tokenizer
+    assert load(MODEL, repo="somebody/new", revision="v1") is not tokenizer
+    assert hub.asked == [("somebody/new", None, False), ("somebody/new", "v1", False)]
+
+
+def test_without_a_place_the_family_of_the_model_has_one(file: Path, hub: Hub) -> None:
+    hub.answer = file
+    with pytest.warns(TokenizerMismatchWarning):
+        load(LLAMA)
+    assert hub.asked == [("NousResearch/Meta-Llama-3.1-8B-Instruct", None, False)]
+
+
+def test_every_family_that_is_known_for_certain_has_a_place_but_one() -> None:
+    assert set(tokenizers._REPOS) == set(_KNOWN) - {"kimi_k2"}
+    assert set(tokenizers._TOLD) == set(_KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        (PRESUMED, "not known for certain"),
+        (MODEL, "not known for certain"),
+        ("@cf/moonshotai/kimi-k2.6", "publishes no tokenizer.json"),
+    ],
+)
+def test_a_model_whose_tokenizer_is_not_known_needs_a_place(model: str, why: str, hub: Hub) -> None:
+    with pytest.raises(TokenizerNotAvailable, match=rf"{why}: pass path= or repo="):
+        load(model)
+    assert hub.asked == []
+
+
+# What goes wrong
+
+
+def failed(**options: Any) -> str:
+    """The message of the error that `load` raises; the model is counted by its family still."""
+    with pytest.raises(TokenizerNotAvailable) as caught:
+        load(MODEL, **options)
+    assert isinstance(caught.value, ConfigurationError)
+    assert count_tokens(TEXT, model=MODEL).method == "estimator"
+    return str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    assert failed(path=tmp_path / "gone.json").startswith(f"there is no file {tmp_path.resolve() / 'gone.json'}: path=")
+    assert str(tmp_path.resolve() / "tokenizer.json") in failed(path=tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"model": {"type": "Cubist"}}'])
+def test_a_broken_file_is_named(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    path.write_text(content)
+    assert failed(path=path).startswith(f"{path.resolve()} is no tokenizer.json that can be read: ")
+
+
+@pytest.mark.parametrize("missing", ["tokenizers", "huggingface_hub"])
+def test_without_the_extra_its_name_is_told(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    assert failed(repo="a/b") == 'exact token counts need an extra: pip install "cfai-sdk[tokenizers]"'
+
+
+def test_a_file_does_not_need_the_library_of_the_hub(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    assert load(MODEL, path=file).count_text("dog") > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (errors.GatedRepoError, "accept its licence at https://huggingface.co/a/b and set HF_TOKEN, or pass path="),
+        (errors.RepositoryNotFoundError, "no repository 'a/b'"),
+        (errors.HFValidationError, "no repository 'a/b'"),
+        (errors.RevisionNotFoundError, "a/b has no revision 'v1'"),
+        (errors.EntryNotFoundError, "a/b@v1 has no tokenizer.json: pass path= or another repo="),
+        (errors.LocalEntryNotFoundError, "not downloaded yet, and the Hugging Face hub could not be asked"),
+        (ConnectionError, "could not be downloaded from the Hugging Face hub: call load where there is a network"),
+        (TimeoutError, "or pass path= to load a local file"),
+    ],
+)
+def test_when_nothing_can_be_downloaded_it_says_what_to_do(kind: type[Exception], said: str, hub: Hub) -> None:
+    hub.answer = kind.__new__(kind)  # some want a response
+    message = failed(repo="a/b", revision="v1")
+    assert said in message
+    assert message.endswith(f"({kind.__name__})")
+
+
+def test_what_failed_is_tried_again(file: Path, hub: Hub) -> None:
+    hub.answer = ConnectionError()
+    failed(repo="a/b")
+    hub.answer = file
+    assert load(MODEL, repo="a/b").source == "a/b"
+
+
+# Another model's tokenizer
+
+
+def test_another_models_tokenizer_is_warned_of_with_both_counts(file: Path, encoder: Encoder) -> None:
+    found, wanted = counted(encoder, tokenizers._TELLING[0]), tokenizers._TOLD["llama3"][0]
+    with pytest.warns(TokenizerMismatchWarning, match=rf" not .* {found} tokens where {LLAMA} has {wanted},") as told:
+        load(LLAMA, path=file)
+    assert told[0].filename == __file__
+    assert count_tokens(TEXT, model=LLAMA).exact
+
+
+def test_as_an_error_it_leaves_the_model_as_it_was(file: Path) -> None:
+    with pytest.raises(TokenizerMismatchWarning):
+        load(LLAMA, path=file)
+    assert count_tokens(TEXT, model=LLAMA).method == "estimator"
+
+
+def test_the_last_text_counts_as_well() -> None:
+    def told(*counts: int) -> bool:
+        return tokenizers._mismatch(Fixed(list(counts)), LLAMA) is not None
+
+    assert tokenizers._TOLD["llama3"] == (34, 20, 58)
+    assert not told(34, 20, 58)
+    assert not told(35, 19, 59)
+    assert told(34, 20, 60)
+    assert told(34, 18, 58)
+
+
+class Fixed(tokenizers.Tokenizer):
+    """Counts whatever it is told to."""
+
+    def __init__(self, counts: list[int]) -> None:
+        super().__init__(tokenizers._Hub("a/b", None), Encoder(models.BPE()))
+        self.counts = counts
+
+    def count_texts(self, texts: Any) -> list[int]:
+        return self.counts
+
+
+@pytest.mark.parametrize("model", [PRESUMED, MODEL])
+def test_where_the_family_is_only_presumed_nothing_is_told(model: str, file: Path) -> None:
+    load(model, path=file)
+
+
+def test_the_telling_counts_are_those_of_the_real_tokenizers(samples: list[Sample]) -> None:
+    counts = {sample.text: sample.counts for sample in samples}
+    for family, told in tokenizers._TOLD.items():
+        assert tuple(counts[text][family] for text in tokenizers._TELLING) == told
+
+
+def test_the_telling_counts_lie_within_the_bounds() -> None:
+    for family, told in tokenizers._TOLD.items():
+        for text, count in zip(tokenizers._TELLING, told, strict=True):
+            assert tokens.lower(text, family) <= count <= tokens.upper(text, family)
+
+
+def test_the_telling_counts_tell_the_families_apart() -> None:
+    told = tokenizers._TOLD
+    alike = {
+        frozenset((one, other))
+        for one in told
+        for other in told
+        if one != other and all(abs(a - b) <= tokenizers._SLACK for a, b in zip(told[one], told[other], strict=True))
+    }
+    assert alike == {frozenset(("gpt2", "codegen"))}
+
+
+# Other processes
+
+
+def test_a_pickled_tokenizer_is_the_same_in_this_process(file: Path) -> None:
+    tokenizer = load(MODEL, path=file)
+    assert pickle.loads(pickle.dumps(tokenizer)) is tokenizer
+
+
+def test_a_pickled_tokenizer_reads_its_file_again(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = load(MODEL, path=file)
+    pickled = pickle.dumps(tokenizer)
+    assert len(pickled) < 500
+    monkeypatch.setattr(tokenizers, "_newest", {})
+    unload(MODEL)
+    again = pickle.loads(pickled)
+    assert again is not tokenizer
+    assert (again.source, again.count_text(TEXT)) == (tokenizer.source, tokenizer.count_text(TEXT))
+    assert count_tokens(TEXT, model=MODEL).method == "estimator"
+    file.unlink()
+    with pytest.raises(TokenizerNotAvailable, match="there is no file"):
+        pickle.loads(pickled)
+
+
+def test_unpickling_downloads_nothing(file: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.answer = file
+    pickled = pickle.dumps(load(MODEL, repo="a/b"))
+    monkeypatch.setattr(tokenizers, "_newest", {})
+    assert pickle.loads(pickled).source == "a/b"
+    assert hub.asked == [("a/b", None, False), ("a/b", None, True)]
+
+
+def test_nothing_is_imported_before_a_tokenizer_is_loaded() -> None:
+    code = f"""
+import sys
+import cfai
+print("cfai.tokenizers" in sys.modules)
+cfai.count_tokens("Where is New York?", model={LLAMA!r})
+print("cfai.tokenizers" in sys.modules)
+from cfai import tokenizers
+print(*({{"tokenizers", "huggingface_hub"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_all_is_exact() -> None:
+    own = {
+        name
+        for name, value in vars(tokenizers).items()
+        if not name.startswith("_") and getattr(value, "__module__", "") == "cfai.tokenizers"
+    }
+    assert set(tokenizers.__all__) == own
+    for name in own:
+        assert getattr(tokenizers, name).__doc__
