@@ -30,18 +30,27 @@ _EDGES = 3
 
 _CONTRACTION = "'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])"
 _BLANKS = rf"|[{_BLANK}]*[\r\n]+|[{_BLANK}]+(?![^{_BLANK}])|[{_BLANK}]+"
+
+
+def _cases(behind: str) -> str:
+    # What is upper case beyond ASCII is not looked up, so a word with such a letter is not cut.
+    beyond = _LETTERS.removeprefix("A-Za-z")
+    return (
+        rf"[^\r\n{_LETTERS}0-9]?(?:(?>[A-Z]*[a-z]+|[A-Z]+)(?![{beyond}])|[{_LETTERS}]+){behind}"
+        rf"|[0-9]{{1,%d}}| ?[^{_BLANK}{_LETTERS}0-9]+[\r\n/]*{_BLANKS}"
+    )
+
+
 _PATTERNS = {
     # cl100k and its like: a word with any one character before it.
     "words": (
         rf"{_CONTRACTION}|[^\r\n{_LETTERS}0-9]?[{_LETTERS}]+|[0-9]{{1,%d}}"
         rf"| ?[^{_BLANK}{_LETTERS}0-9]+[\r\n]*{_BLANKS}"
     ),
-    # o200k and its like: cut at camel case too, with a contraction behind. What is upper case beyond ASCII is not
-    # looked up, so a word with such a letter is not cut.
-    "cases": (
-        rf"[^\r\n{_LETTERS}0-9]?(?:(?>[A-Z]*[a-z]+|[A-Z]+)(?![{_LETTERS.removeprefix('A-Za-z')}])|[{_LETTERS}]+)"
-        rf"(?:{_CONTRACTION})?|[0-9]{{1,%d}}| ?[^{_BLANK}{_LETTERS}0-9]+[\r\n/]*{_BLANKS}"
-    ),
+    # o200k and its like: cut at camel case too, with a contraction behind.
+    "cases": _cases(f"(?:{_CONTRACTION})?"),
+    # Tekken: the same, and a contraction is a word of its own.
+    "cases alone": _cases(""),
     # DeepSeek V3: a mark goes with letters of ASCII only; digits are cut out first, so blanks before them stay as one.
     "marked": (
         rf"[{_ASCII_MARKS}][A-Za-z]+|[^\r\n{_LETTERS}{_MARKS}0-9]?[{_LETTERS}]+|[0-9]{{1,%d}}| ?[{_MARKS}]+[\r\n]*"

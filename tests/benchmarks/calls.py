@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 from cfai import _limits
+from cfai._rules import NO_RULES
 
 from .measure import Report, Target, cpu_us, in_turns
 from .server import CHAT_MODEL, NATIVE_MODEL
@@ -55,11 +57,13 @@ def _calls(name: str, call: Callable[[], str], times: int) -> Callable[[], float
 
 
 def _checks(model: str, kilobytes: int, times: int, per: int = 1) -> Callable[[], float]:
-    # Limits are not raised here but found: a prompt that is too long is checked whole.
+    # Limits are not raised here but found: a prompt that is too long is checked whole. What was counted of a text is
+    # remembered, so each prompt is another one.
     prompt = (_PROSE * (kilobytes * 1024 // len(_PROSE) + 1))[: kilobytes * 1024]
+    numbers = itertools.count()
 
     def work() -> None:
         for _ in range(times):
-            _limits.check(model, {"prompt": prompt, "stream": True})
+            _limits.misfit(model, {"prompt": f"{next(numbers)} {prompt}", "stream": True}, NO_RULES)
 
     return lambda: cpu_us(work, times * per)
