@@ -319,6 +319,12 @@ def test_texts_too_long_together_are_not_sent(caller: Any, service: Any) -> None
     assert not service.requests
 
 
+@pytest.mark.parametrize("inputs", [{}, {"text": []}, {"text": 5}, {"text": [5, None]}, {"contexts": [{"text": 5}]}])
+def test_what_is_no_text_to_embed_is_left_to_the_service(caller: Any, service: Any, inputs: Any) -> None:
+    caller.run(BGE_M3, inputs)
+    assert service.sent == inputs
+
+
 def test_texts_that_the_service_is_to_cut_are_sent(caller: Any, service: Any) -> None:
     inputs = {"text": ["word " * 9000] * 10, "truncate_inputs": True}
     caller.run(BGE_M3, inputs)

@@ -235,6 +235,23 @@ def test_an_output_limit_is_learnt(caller: Any, service: Any) -> None:
     assert len(service.requests) == 1
 
 
+@pytest.mark.parametrize("limit", [1, 63])
+def test_a_number_too_small_for_a_limit_is_not_learnt(caller: Any, service: Any, limit: int) -> None:
+    # A refusal may quote the prompt.
+    refuse(service, 400, 8001, OLDER_VLLM.replace("8192", str(limit)))
+    for _ in range(2):
+        with pytest.raises(RefusedContextLengthError):
+            caller.run(LLAMA_3_3, {"prompt": dense(100)})
+
+
+def test_a_text_model_that_speaks_of_its_input_means_its_context(caller: Any, service: Any) -> None:
+    refuse(service, 400, 3030, ONE_TEXT)
+    with pytest.raises(RefusedContextLengthError) as caught:
+        caller.run(LLAMA_3_3, {"prompt": dense(9000)})
+    assert caught.value.limit_kind == "context"
+    assert caller.ai.check(LLAMA_3_3, {"prompt": "Hi"}).limit.value == 8192
+
+
 def test_texts_limits_are_learnt(caller: Any, service: Any) -> None:
     refuse(service, 400, 3030, ONE_TEXT)
     inputs = {"text": ["word " * 9002]}

@@ -6,7 +6,6 @@ The figures come from the models' papers, and were not checked with the service.
 from __future__ import annotations
 
 import base64
-import binascii
 import struct
 from collections.abc import Callable
 from math import ceil
@@ -60,7 +59,7 @@ def _bytes(image: Any) -> bytes:
         head = data[:_HEAD]
         try:
             return base64.b64decode(head[: len(head) // 4 * 4])
-        except binascii.Error:
+        except ValueError:
             return b""
     if isinstance(image, list | tuple):
         try:

@@ -178,6 +178,24 @@ def test_an_image_of_unknown_size_is_a_guess(url: str) -> None:
     assert about({"messages": [user([image])]}, Measure(Family("qwen2", certain=True))).image_tokens == 1000
 
 
+@pytest.mark.parametrize(
+    "image",
+    [
+        ["a", "b"],
+        [-1, 300],
+        [],
+        5,
+        "données en français",
+        list(b"RIFF\0\0\0\0WEBPVP9 " + bytes(40)),
+        list(b"\xff\xd8\xff\xe0\0\x10" + bytes(14)),
+        list(b"\xff\xd8"),
+    ],
+)
+def test_what_is_no_image_is_a_guess_as_well(image: Any) -> None:
+    found = about({"prompt": TEXT, "image": image}, Measure(Family("qwen2", certain=True)))
+    assert (found.images, found.image_tokens) == (1, 1000)
+
+
 @pytest.mark.parametrize("kind", ["image_url", "input_audio", "video_url", "file", "input_file", "input_image"])
 def test_media_are_no_text(kind: str) -> None:
     part = {"type": kind, kind: {"data": "A" * 100_000}}
@@ -248,6 +266,19 @@ def test_a_counter_is_asked_once_for_a_text() -> None:
         assert count_tokens([user(TEXT)], model="@cf/some/model", counter=letters).lower == len(TEXT) - 1
     assert letters.asked.count(TEXT) == 1
     assert len(letters.asked) == len(set(letters.asked))
+
+
+def test_what_a_counter_counted_is_forgotten_with_it(memory: _measure._Memory) -> None:
+    letters = Letters()
+    tokens.use(letters, "@cf/some/model")
+    tokens.use(letters, "@cf/other/model")
+    assert count_tokens(TEXT, model="@cf/some/model").exact
+    assert tokens.forget("@cf/some/model") is None  # another model is counted by it
+    assert not count_tokens(TEXT, model="@cf/some/model").exact
+    assert len(memory._found) == 4
+    assert tokens.forget("@cf/other/model") is letters
+    assert len(memory._found) == 3
+    assert tokens.forget("@cf/other/model") is None
 
 
 def test_two_counters_are_not_mixed_up() -> None:
