@@ -100,7 +100,7 @@ class Settings(NamedTuple):
 
     def rules(self, clients: Clients) -> Rules:
         """What calls are held to."""
-        return Rules(self.limits, self.overrides, clients.learnt, self.counter)
+        return Rules(self.limits, self.overrides, clients.learnt, self.counter, clients.seen)
 
 
 class Last(NamedTuple):

@@ -31,7 +31,7 @@ from cfai._response import (
     meta_from,
     output_from,
 )
-from cfai._rules import Rules
+from cfai._rules import Rules, Seen
 from cfai._source import Source
 from cfai._warnings import CutAnswerWarning, LimitWarning, RetiredModelWarning, Site
 from cfai.types import Meta, Usage
@@ -55,6 +55,8 @@ class Call(NamedTuple):
     site: Site
     clients: Clients
     wants_stream: bool
+    estimate: float = 0
+    """About how many tokens the prompt is; 0 if it is too short to have been looked at."""
 
     @classmethod
     def of(
@@ -74,10 +76,9 @@ class Call(NamedTuple):
         given = plain(inputs)
         _warn_of_retirement(model, site)
         given = _limits.resolve_max_tokens(model, given, rules)
-        if rules.mode != "off":
-            _check_limits(model, given, rules, site)
+        estimate = _check_limits(model, given, rules, site) if rules.mode != "off" else 0
         request = build(account, model, given, options)
-        return cls(request, plan, account, given, options, site, clients, request.stream)
+        return cls(request, plan, account, given, options, site, clients, request.stream, estimate)
 
     def unstreamed(self) -> Call:
         """The same call without streaming, its answer still wanted as a stream. It is paid for by one retry."""
@@ -120,7 +121,7 @@ class Call(NamedTuple):
         if not self.wants_stream or kind == "binary":
             output = output_from(content, content_type, meta, headers, self.request.secrets())
             if isinstance(output, types.TextOutput):
-                self._warn_if_cut(output.usage, output.finish_reason)
+                self._ended(output.usage, output.finish_reason)
             return output
         if is_empty(content, content_type):
             if self.request.stream and self.plan.retry.attempts > 1:
@@ -136,9 +137,13 @@ class Call(NamedTuple):
         return self.source(response, meta, as_events(content, content_type), output)
 
     def _stream_ended(self, decoder: TokenDecoder) -> None:
-        self._warn_if_cut(decoder.usage, decoder.finish_reason)
+        self._ended(decoder.usage, decoder.finish_reason)
 
-    def _warn_if_cut(self, usage: Usage | None, finish_reason: str | None) -> None:
+    def _ended(self, usage: Usage | None, finish_reason: str | None) -> None:
+        """Warns of an answer that the service's default cut, and learns from its usage how far the estimate was off."""
+        if usage is not None and usage.prompt_tokens > 0 and self.estimate > 0:
+            seen = self.clients.seen.get(self.request.model, Seen())
+            self.clients.seen[self.request.model] = seen.after(usage.prompt_tokens, self.estimate)
         message = cut_by_default(self.request.model, self.inputs, usage, finish_reason)
         if message is not None:
             self.site.warn(message, CutAnswerWarning, self.request.model)
@@ -152,10 +157,14 @@ def _warn_of_retirement(model: str, site: Site) -> None:
         site.warn(message, RetiredModelWarning, model, everywhere=True)
 
 
-def _check_limits(model: str, inputs: Mapping[str, Any], rules: Rules, site: Site) -> None:
-    fit = _limits.misfit(model, inputs, rules)
-    if fit is None or fit.error is None:
-        return
-    if fit.raises(rules.mode):
+def _check_limits(model: str, inputs: Mapping[str, Any], rules: Rules, site: Site) -> float:
+    """Raises or warns of what does not fit. The prompt's estimate, if it was looked at, before any correction."""
+    fit = _limits.check_long(model, inputs, rules)
+    if fit is None:
+        return 0
+    if fit.raises(rules.mode) and fit.error is not None:
         raise fit.error
-    site.warn(str(fit.error), LimitWarning, model)
+    if fit.error is not None:
+        site.warn(str(fit.error), LimitWarning, model)
+    # What images take is a guess.
+    return fit.tokens.estimate / rules.correction(model) if fit.tokens and not fit.tokens.images else 0

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 from cfai._errors import ConfigurationError
+from cfai._rules import Seen
 from cfai.models import Limit
 
 # httpcore looks at every connection whenever a call starts or ends, so few are kept alive; but many may be open, since
@@ -53,6 +54,8 @@ class Clients:
         self._closed = False
         self.told: set[tuple[Any, ...]] = set()
         """What was warned of already."""
+        self.seen: dict[str, Seen] = {}
+        """How far the estimates of prompts were off, by model."""
         self.learnt: dict[str, dict[str, Limit]] = {}
         """Limits that the service named when it refused a call, by model and field."""
 

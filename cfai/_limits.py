@@ -39,13 +39,12 @@ def check(model: str, inputs: Mapping[str, Any], rules: Rules = NO_RULES) -> Fit
     return max((fit_of(entry, call, rules.measure(model)) for call in _calls(inputs)), key=badness)
 
 
-def misfit(model: str, inputs: Mapping[str, Any], rules: Rules) -> Fit | None:
-    """`check` if that finds something too long; most calls are short beyond doubt, and are not looked at closely."""
+def check_long(model: str, inputs: Mapping[str, Any], rules: Rules) -> Fit | None:
+    """`check`, but `None` for what is short beyond doubt, as most calls are: they are not looked at closely."""
     entry = rules.model(model)
     if entry is None or all(is_short(entry, call) for call in _calls(inputs)):
         return None
-    fit = check(model, inputs, rules)
-    return fit if fit.error is not None else None
+    return check(model, inputs, rules)
 
 
 def resolve_max_tokens(model: str, inputs: Mapping[str, Any], rules: Rules = NO_RULES) -> Mapping[str, Any]:

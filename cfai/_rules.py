@@ -18,6 +18,31 @@ LimitMode = Literal["enforce", "strict", "warn", "off"]
 FIELDS = ("context_length", "sequence_length", "total_length", "input_length", "batch_length", "default_max_tokens")
 """The figures of a model, as `limit_overrides` and a refusal name them."""
 
+_ENOUGH = 5
+"""How many answers it takes before their usage corrects the estimate."""
+_LEAST_BY, _MOST_BY = 0.7, 1.5
+
+
+class Seen(NamedTuple):
+    """How far the estimates of a model's prompts were off, by what its answers said of their usage."""
+
+    answers: int = 0
+    ratio: float = 0.0
+    """The mean of real by estimated tokens."""
+
+    def after(self, real: int, estimate: float) -> Seen:
+        """The same with one answer more."""
+        return Seen(self.answers + 1, self.ratio + (real / estimate - self.ratio) / (self.answers + 1))
+
+    @property
+    def correction(self) -> float:
+        """What later estimates are multiplied by: little is believed of few answers, and of odd ones.
+
+        >>> Seen(4, 1.1).correction, Seen(5, 1.1).correction, Seen(5, 9.0).correction
+        (1.0, 1.1, 1.5)
+        """
+        return 1.0 if self.answers < _ENOUGH else min(_MOST_BY, max(_LEAST_BY, self.ratio))
+
 
 class Rules(NamedTuple):
     """What a client holds its calls to."""
@@ -28,6 +53,8 @@ class Rules(NamedTuple):
     learnt: Mapping[str, Mapping[str, Limit]] = {}
     """The same, as the service said in a refusal. It knows best."""
     counter: TokenCounter | Mapping[str, TokenCounter] | None = None
+    seen: Mapping[str, Seen] = {}
+    """By model, how far estimates were off."""
 
     def model(self, name: str) -> Model | None:
         """What is known of a model, with what was given and learnt."""
@@ -46,7 +73,11 @@ class Rules(NamedTuple):
     def measure(self, name: str) -> Measure:
         """How the tokens of a model's texts are counted."""
         counter = self.counter.get(name) if isinstance(self.counter, Mapping) else self.counter
-        return tokens.measure_of(name, counter)
+        return tokens.measure_of(name, counter, self.correction(name))
+
+    def correction(self, name: str) -> float:
+        """What estimates of a model's prompts are multiplied by."""
+        return self.seen[name].correction if name in self.seen else 1.0
 
 
 NO_RULES = Rules()

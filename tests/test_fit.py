@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import struct
 import warnings
 from collections.abc import Mapping
@@ -368,3 +369,58 @@ def test_copies_and_pickles_keep_their_overrides(callers: Any, service: Any) -> 
 def test_an_override_that_says_nothing_is_refused(given: Any) -> None:
     with pytest.raises(ConfigurationError, match="limit_overrides"):
         Ai("0" * 32, "token", limit_overrides=given)
+
+
+# What answers say of their prompts
+
+
+def used(service: Any, tokens: int, stream: bool) -> Any:
+    usage = {"prompt_tokens": tokens, "completion_tokens": 1, "total_tokens": tokens + 1}
+    if not stream:
+        return service.result({"response": "Hi", "usage": usage})
+    return service.events(b'data: {"response":"Hi","usage":%s}\n\ndata: [DONE]\n\n' % json.dumps(usage).encode())
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("real", "factor"), [(1.2, 1.2), (0.9, 0.9), (4.0, 1.5), (0.1, 0.7)])
+def test_after_five_answers_the_estimate_is_corrected_by_their_usage(
+    caller: Any, service: Any, stream: bool, real: float, factor: float
+) -> None:
+    inputs = {"prompt": han(0.6), "stream": stream}
+    before = caller.ai.check(LLAMA_3_3, inputs).tokens
+    service.answers(used(service, round(before.estimate * real), stream))
+    for _ in range(5):
+        assert caller.ai.check(LLAMA_3_3, inputs).tokens == before
+        answer = caller.run(LLAMA_3_3, inputs)
+        if stream:
+            list(answer)
+    after = caller.ai.check(LLAMA_3_3, inputs).tokens
+    assert after.estimate == pytest.approx(before.estimate * factor, rel=0.01)
+    assert (after.lower, after.upper) == (before.lower, before.upper)
+    assert caller.with_options(timeout=5).ai.check(LLAMA_3_3, inputs).tokens == after
+    # It stays there, whatever was estimated meanwhile.
+    for _ in range(5):
+        answer = caller.run(LLAMA_3_3, inputs)
+        if stream:
+            list(answer)
+    assert caller.ai.check(LLAMA_3_3, inputs).tokens == after
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": 0}, {"prompt_tokens": "many"}])
+def test_usage_that_says_nothing_corrects_nothing(caller: Any, service: Any, usage: Any) -> None:
+    inputs = {"prompt": han(0.6)}
+    before = caller.ai.check(LLAMA_3_3, inputs).tokens
+    service.answers(service.result({"response": "Hi", "usage": usage}))
+    for _ in range(6):
+        caller.run(LLAMA_3_3, inputs)
+    assert caller.ai.check(LLAMA_3_3, inputs).tokens == before
+
+
+def test_a_correction_is_of_one_model(caller: Any, service: Any) -> None:
+    inputs = {"prompt": han(0.6)}
+    other = "@cf/meta/llama-3.2-3b-instruct"
+    before = caller.ai.check(other, inputs).tokens
+    service.answers(used(service, 100_000, stream=False))
+    for _ in range(6):
+        caller.run(LLAMA_3_3, inputs)
+    assert caller.ai.check(other, inputs).tokens == before

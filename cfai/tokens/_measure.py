@@ -36,6 +36,8 @@ class Measure(NamedTuple):
 
     family: Family
     counter: TokenCounter | None = None
+    correction: float = 1.0
+    """What estimates are multiplied by: the bounds are not."""
 
     @property
     def is_exact(self) -> bool:
@@ -95,9 +97,9 @@ def forget(model: str) -> TokenCounter | None:
     return counter
 
 
-def measure_of(model: str, counter: TokenCounter | None = None) -> Measure:
+def measure_of(model: str, counter: TokenCounter | None = None, correction: float = 1.0) -> Measure:
     """How texts are counted for `model`: by `counter`, by a tokenizer that was loaded for it, or by its family."""
-    return Measure(family_of(model), _loaded.get(model) if counter is None else counter)
+    return Measure(family_of(model), _loaded.get(model) if counter is None else counter, correction)
 
 
 class _Same:

@@ -94,7 +94,7 @@ def about(inputs: Mapping[str, Any], measure: Measure) -> Estimate:
         around += template.tools + len(tools)
         texts += map(compact, tools)
     return Estimate(
-        around + sum(measure.about(text) for text in texts),
+        measure.correction * (around + sum(measure.about(text) for text in texts)),
         sum(tokens_of_image(image, measure.family.name) for image in images),
         len(images),
         all(text.isascii() for text in texts),

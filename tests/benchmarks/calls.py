@@ -64,6 +64,6 @@ def _checks(model: str, kilobytes: int, times: int, per: int = 1) -> Callable[[]
 
     def work() -> None:
         for _ in range(times):
-            _limits.misfit(model, {"prompt": f"{next(numbers)} {prompt}", "stream": True}, NO_RULES)
+            _limits.check_long(model, {"prompt": f"{next(numbers)} {prompt}", "stream": True}, NO_RULES)
 
     return lambda: cpu_us(work, times * per)
