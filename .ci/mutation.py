@@ -56,8 +56,11 @@ MODULES = {
     "_pieces": ["tests/test_pieces.py", "tests/test_dialects.py", "tests/test_dialects_samples.py"],
     "_errors": ["tests/test_errors.py", "tests/test_errors_in_words.py"],
     "_retry": ["tests/test_retry.py"],
-    "_limits": ["tests/test_limits.py", "tests/test_limits_on_the_wire.py"],
-    "tokens._prompt": ["tests/test_limits.py", "tests/test_limits_on_the_wire.py"],
+    "_limits": ["tests/test_limits.py", "tests/test_refused.py", "tests/test_limits_on_the_wire.py"],
+    "_fit": ["tests/test_fit.py", "tests/test_limits.py"],
+    "_refusal": ["tests/test_refusal.py", "tests/test_refused.py"],
+    "_trim": ["tests/test_trim.py"],
+    "tokens._prompt": ["tests/tokens/test_count.py", "tests/test_limits.py", "tests/test_limits_on_the_wire.py"],
 }
 """The modules, and the tests that are theirs."""
 

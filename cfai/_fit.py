@@ -119,9 +119,10 @@ def fit_of(entry: Model, inputs: Mapping[str, Any], measure: Measure) -> Fit:
         verdict: Verdict = "likely fits" if entry.sequence_length else "unknown"
         return Fit(entry.name, verdict, reserve=reserve.tokens, max_tokens=_value(entry.sequence_length))
     worst = max(found, key=badness)
-    counted = next((fit for fit in found if fit.tokens is not None), worst)
+    counts = worst.tokens or next((fit.tokens for fit in found if fit.tokens is not None), None)
     largest = [fit.max_tokens for fit in found if fit.max_tokens is not None]
-    return replace(worst, tokens=counted.tokens, reserve=reserve.tokens, max_tokens=min(largest, default=None))
+    held = reserve.tokens if limits else 0
+    return replace(worst, tokens=counts, reserve=held, max_tokens=min(largest, default=None))
 
 
 def _output(entry: Model, wanted: Mapping[str, int]) -> Iterator[Fit]:
@@ -240,14 +241,8 @@ def _says(
 ) -> tuple[str, str]:
     """What a misfit is told with, and the input to blame."""
     field, counts = prompt.field, prompt.counts
-    if verdict == "too long":
-        size = prompt.least
-        sure = measure.is_certain
-        many = f"at least {size:,} token{'' if size == 1 else 's'}{'' if sure else ' if its tokenizer is as presumed'}"
-        many += f" (about {counts.estimate:,}, at most {counts.upper:,})"
-    else:
-        size = counts.estimate
-        many = f"{verdict.partition(' too')[0]} {size:,} tokens (at least {prompt.least:,}, at most {counts.upper:,})"
+    size = prompt.least if verdict == "too long" else counts.estimate
+    many = _many(verdict, size, counts, measure.is_certain)
     if size + held <= limit.value:
         message = (
             f"{field} is {many}, but {prompt.inline:,} characters of images were sent along, and the gateway seems to "
@@ -304,23 +299,33 @@ def _text(entry: Model, field: str, count: TokenCount, limit: Limit, what: str, 
         verdict = "likely too long" if count.estimate > limit.value else "likely fits"
     error = None
     if verdict not in ("fits", "likely fits"):
-        sized = count.lower if verdict == "too long" else count.estimate
-        says = "at least" if verdict == "too long" else verdict.partition(" too")[0]
+        size = count.lower if verdict == "too long" else count.estimate
+        advice = f"Split {field}" if what == "one text" else "Send fewer texts in one call"
         message = (
-            f"{field} is {says} {sized:,} tokens (about {count.estimate:,}, at most {count.upper:,}), but {entry.name} "
-            f"reads {limit.value:,} at most of {what} ({_source(limit)}). Split {field}, {_ANYWAY}."
+            f"{field} is {_many(verdict, size, count, count.certain)}, but {entry.name} reads {limit.value:,} at most "
+            f"of {what} ({_source(limit)}). {advice}, {_ANYWAY}."
         )
         error = ContextLengthError(
             message,
             model=entry.name,
             field=field,
-            value=sized,
+            value=size,
             limit=limit.value,
             limit_source=_source(limit),
-            input_tokens=sized,
+            input_tokens=size,
             certain=certain,
+            limit_kind="input" if what == "one text" else "batch",
         )
     return Fit(entry.name, verdict, certain, count, 0, limit, None, error)
+
+
+def _many(verdict: Verdict, size: int, count: TokenCount, is_certain: bool) -> str:
+    """How many tokens something is, in words."""
+    if verdict == "too long":
+        presumed = "" if is_certain else " if its tokenizer is as presumed"
+        noun = "token" if size == 1 else "tokens"
+        return f"at least {size:,} {noun}{presumed} (about {count.estimate:,}, at most {count.upper:,})"
+    return f"{verdict.removesuffix(' too long')} {size:,} tokens (at least {count.lower:,}, at most {count.upper:,})"
 
 
 def _source(limit: Limit) -> str:

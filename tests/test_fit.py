@@ -424,3 +424,107 @@ def test_a_correction_is_of_one_model(caller: Any, service: Any) -> None:
     for _ in range(6):
         caller.run(LLAMA_3_3, inputs)
     assert caller.ai.check(other, inputs).tokens == before
+
+
+EMBEDDING = "@cf/qwen/qwen3-embedding-0.6b"  # 8192 a text
+
+
+@pytest.mark.parametrize(
+    ("model", "texts", "verdict", "certain"),
+    [
+        (BGE, ["word " * 512], "likely fits", False),
+        (BGE, ["a", "word " * 100], "fits", False),
+        (BGE, ["a", "word " * 513], "too long", True),
+        (BGE_M3, ["word " * 8193], "too long", False),
+        (BGE_M3, ["word " * 1000] * 12, "likely fits", False),
+        (BGE_M3, ["word " * 7000] * 9, "too long", True),
+        (EMBEDDING, ["слово " * 2000], "likely fits", False),
+        (EMBEDDING, [HAN * 1000], "likely too long", False),
+        (EMBEDDING, ["a", HAN * 1300], "very likely too long", False),
+        (EMBEDDING, [dense(8192)], "fits", False),
+        (EMBEDDING, [dense(8193)], "too long", True),
+    ],
+)
+def test_texts_to_embed_have_verdicts_too(
+    caller: Any, model: str, texts: list[str], verdict: str, certain: bool
+) -> None:
+    fit = caller.ai.check(model, {"text": texts})
+    assert (fit.model, fit.verdict, fit.certain) == (model, verdict, certain)
+    assert (fit.reserve, fit.max_tokens, bool(fit.error)) == (0, None, "too" in verdict)
+    assert fit.limit.value in (512, 8192, 60_000)
+
+
+def test_what_is_wrong_with_a_text_is_said(caller: Any) -> None:
+    source = "Workers AI model listing, max_input_tokens, 2025-02/2026-10"
+    error = caller.ai.check(BGE, {"text": ["short", "word " * 513]}).error
+    assert str(error) == (
+        f"text is at least 513 tokens (about 513, at most 2,052), but {BGE} reads 512 at most of one text ({source}). "
+        "Split text, or pass limits='warn' or limits='off' to send it all the same."
+    )
+    assert (error.model, error.field, error.value, error.limit) == (BGE, "text", 513, 512)
+    assert (error.limit_source, error.input_tokens, error.certain, error.limit_kind) == (source, 513, True, "input")
+
+
+def test_what_is_wrong_with_all_texts_is_said(caller: Any) -> None:
+    fit = caller.ai.check(BGE_M3, {"contexts": [{"text": "word " * 7000}] * 9})
+    assert (fit.tokens.lower, fit.limit.value) == (63_000, 60_000)
+    assert fit.tokens.lower <= fit.tokens.estimate <= fit.tokens.upper
+    assert (fit.error.field, fit.error.value, fit.error.limit_kind) == ("contexts", 63_000, "batch")
+    assert "Send fewer texts in one call" in str(fit.error)
+    assert f"but {BGE_M3} reads 60,000 at most of all texts together" in str(fit.error)
+
+
+def test_what_is_likely_wrong_with_a_text_is_said(caller: Any) -> None:
+    fit = caller.ai.check(EMBEDDING, {"text": HAN * 1300})
+    count = fit.tokens
+    expected = f"text is very likely {count.estimate:,} tokens (at least {count.lower:,}, at most {count.upper:,})"
+    assert str(fit.error).startswith(expected)
+    assert (fit.error.value, fit.error.certain) == (count.estimate, False)
+
+
+# The output that is held free
+
+
+def test_the_responses_api_has_no_default_of_its_own(caller: Any) -> None:
+    assert caller.ai.check(LLAMA_3_3, {"prompt": "Hi"}).reserve == 256
+    assert caller.ai.check(LLAMA_3_3, {"input": "Hi"}).reserve == 1
+
+
+def test_without_a_default_an_answer_takes_a_token(caller: Any) -> None:
+    fit = caller.ai.check("@cf/zai-org/glm-4.7-flash", {"prompt": dense(131_072)})
+    assert (fit.reserve, fit.verdict) == (1, "too long")
+    assert "and the answer takes one at least. Shorten prompt" in str(fit.error)
+
+
+def test_one_token_is_no_tokens(caller: Any) -> None:
+    error = Ai("0" * 32, "t", limit_overrides={NO_FIGURES: 1}).check(NO_FIGURES, {"prompt": "a"}).error
+    assert str(error).startswith("prompt is at least 1 token (about ")
+
+
+def test_the_verdict_changes_at_the_limit_itself() -> None:
+    prompt = HAN * 400
+    counts = counting.count({"prompt": prompt}, counting.measure_of(NO_FIGURES))
+    for least, limit, verdict in (
+        ("lower", counts.lower, "very likely too long"),
+        ("lower", counts.lower - 1, "too long"),
+        ("estimate", counts.estimate, "likely fits"),
+        ("estimate", counts.estimate - 2, "likely too long"),
+        ("upper", counts.upper, "fits"),
+        ("upper", counts.upper - 1, "likely fits"),
+    ):
+        ai = Ai("0" * 32, "t", limit_overrides={NO_FIGURES: limit + 7})
+        assert ai.check(NO_FIGURES, {"prompt": prompt, "max_tokens": 7}).verdict == verdict, (least, limit)
+
+
+def test_the_gateway_s_check_is_a_quarter_of_the_characters() -> None:
+    image = picture(640, 480, size=40_000)
+    inputs = seen(image)
+    about = counting.about(inputs, counting.measure_of(NO_FIGURES))
+    inline = counting.media_in(inputs)[1]
+    edge = about.tokens + inline / 4 + 100
+    for limit, verdict in ((int(edge) + 2, "likely fits"), (int(edge) - 2, "likely too long")):
+        ai = Ai("0" * 32, "t", limit_overrides={NO_FIGURES: limit})
+        fit = ai.check(NO_FIGURES, inputs)
+        assert fit.verdict == verdict
+        assert not fit.certain
+    assert f"count them as {inline // 4:,} tokens" in str(fit.error)
