@@ -68,7 +68,7 @@ def count_tokens(
     """How many tokens a text, or a list of messages, is for a model, or for a tokenizer family such as `llama3`.
 
     Nothing is sent or downloaded. Of English prose, code and JSON the estimate is 2 % off on average, of other
-    languages 3 to 8 % (held-out texts of 500 bytes and more, thirteen families). Images count by their size where the
+    languages 3 to 10 % (held-out texts of 500 bytes and more, thirteen families). Images count by their size where the
     model's way with them is known, else as 1,000 tokens each, and their base64 as nothing. `counter` counts the texts
     instead. Raises `ConfigurationError` unless one of `model` and `family` is given, and known.
 

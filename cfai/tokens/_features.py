@@ -73,6 +73,11 @@ _STUTTER = re.compile(r"(.)\1{7,}", re.DOTALL)
 _LONGEST = 16
 """Characters of the longest sequence in the sets."""
 
+_COMMON_BOXES = frozenset(
+    "\u2500\u2502\u250c\u2510\u2514\u2518\u251c\u2524\u252c\u2534\u253c\u2550\u2551\u2554\u2557\u255a\u255d\u2560"
+    "\u2563\u2566\u2569\u256c\u2580\u2584\u2588\u2591\u2592\u2593\u25a0\u25a1\u25b2\u25b3\u25bc\u25bd\u25c6\u25c7\u25cb\u25ce\u25cf"
+)
+"""Lines and blocks that are drawn with: vocabularies have them, and few of the others."""
 _GENERAL_MARKS = frozenset("\u2018\u2019\u201c\u201d\u2013\u2014\u2026\u00a0\u00ab\u00bb")
 
 
@@ -113,6 +118,10 @@ def _word(piece: str, found: Counter[str]) -> None:
     if len(word) > 1 and word[1:].isupper():
         found["upper"] += 1
         found["upper more"] += len(word) - 2
+    if not word.isascii():
+        found["letter of Latin 1"] += sum("\x7f" < char < "\u0100" for char in word)
+        found["letter of Vietnamese"] += sum(char in "\u01a0\u01a1\u01af\u01b0" or char > "\u1e9f" for char in word)
+        found["letter beyond Latin 1"] += sum(char >= "\u0100" for char in word)
 
 
 def _identifier(piece: str, found: Counter[str]) -> None:
@@ -181,6 +190,7 @@ def _marks(piece: str, found: Counter[str]) -> None:
         elif part:
             found["marks more"] += 1
             found["mark"] += len(part)
+            found["mark after 8"] += max(0, len(part) - 8)
 
 
 def _foreign(piece: str, script: str, found: Counter[str]) -> None:
@@ -231,6 +241,8 @@ def _character(char: str, found: Counter[str]) -> None:
         found["general mark"] = 1
     elif 0x3000 <= place <= 0x303F or 0xFF00 <= place <= 0xFF65:
         found["cjk mark"] = 1
+    elif 0x2500 <= place < 0x2600 and char not in _COMMON_BOXES:
+        found["box rare"] = 1
     else:
         bounds = {0x300: "latin sign", 0x370: "combining", 0x800: "two bytes", 0x2000: "three bytes", 0x2500: "symbol"}
         more = {0x2600: "box", 0x2C00: "dingbat", 0x10000: "three bytes", 0x110000: "four bytes"}

@@ -40,6 +40,11 @@ class Report:
         for target in targets:
             self._judge(title, values, target)
 
+    def check(self, name: str, figure: float, limit: float, *, at_least: bool = False) -> None:
+        """Judges one figure that is no median over rounds."""
+        met = figure >= limit if at_least else figure <= limit
+        self._note(met, f"{name}: {figure:.3g}, target {'≥' if at_least else '≤'} {limit:g}")
+
     def _judge(self, title: str, values: Values, target: Target) -> None:
         ratios = _ratios(values[target.of], values[target.to]) if target.to else values[target.of]
         figure = median(ratios)
@@ -47,8 +52,11 @@ class Report:
         versus = f" x {target.to}" if target.to else ""
         met = figure <= target.limit
         line = f"{target.of} {figure:.3g}{versus} (quartiles {low:.3g} to {high:.3g}), target ≤ {target.limit:g}"
-        print(f"  {'met   ' if met else 'MISSED'} {target.name}: {line}")
-        (self.met if met else self.missed).append(f"{title}: {target.name}: {line}")
+        self._note(met, f"{target.name}: {line}", f"{title}: ")
+
+    def _note(self, met: bool, line: str, where: str = "") -> None:
+        print(f"  {'met   ' if met else 'MISSED'} {line}")
+        (self.met if met else self.missed).append(where + line)
 
     def summary(self) -> None:
         print(f"\n{len(self.met)} targets met, {len(self.missed)} missed")

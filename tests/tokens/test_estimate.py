@@ -54,11 +54,11 @@ def errors(samples: list[Sample], family: str, kinds: list[str] | None = None) -
 
 
 # The rates were fitted to these same texts, so this says that the shipped rates are those, not how good they are on
-# others. Held out in five folds by document, the same fit is 2.8 to 4.4 % off on average, kimi_k2 5.2.
+# others: that is what `python -m tests.benchmarks estimate` measures.
 @pytest.mark.parametrize("family", CHAT)
 def test_the_rates_are_those_that_were_fitted(family: str, samples: list[Sample]) -> None:
     found = errors(samples, family)
-    assert mean(found) < 0.04
+    assert mean(found) < 0.035
     assert quantiles(found, n=20)[-1] < 0.14
     assert mean(errors(samples, family, PLAIN)) < 0.035
     assert mean(errors(samples, family, LATIN)) < 0.10
@@ -106,10 +106,12 @@ def test_every_feature_is_a_number_of_something(text: str) -> None:
     [
         (" world", {"word s": 1, "parts 7": 1, "parts 3": 1}),
         ("_bar", {"word p": 1, "parts 7": 1, "parts 3": 1}),
+        (" \u00e9t\u00e9", {"word s": 1, "parts 7": 1, "parts 3": 1, "letter of Latin 1": 2}),
         ("12", {"digits 2": 1}),
         ("12345", {"digits more": 1, "threes": 2, "digit": 5}),
         (" {}", {"blank at marks": 1, "marks 2": 1}),
         (");\n\n", {"newlines at marks": 1, "newline more at marks": 1, "marks 2": 1}),
+        ("([{<>}])!?", {"marks more": 1, "mark": 10, "mark after 8": 2}),
         ("=" * 20, {"run": 1, "run mark": 20, "run by 16": 1}),
         ("\t\n", {"newlines": 1, "tab at newline": 1}),
         ("        ", {"blanks": 1, "blanks many": 8}),
@@ -120,6 +122,7 @@ def test_every_feature_is_a_number_of_something(text: str) -> None:
         ("\u2014", {"general mark": 1}),
         ("\u3002", {"cjk mark": 1}),
         ("\u2550", {"box": 1}),
+        ("\u2520", {"box rare": 1}),
         ("\ud83d", {"three bytes": 1}),
         ("\u0561\u0562", {"arm": 1, "arm letter": 2}),
     ],
