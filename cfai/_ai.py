@@ -30,7 +30,7 @@ from cfai._fit import Fit
 from cfai._http import Plan, Timeout, aread, asend, headers_of, read, send
 from cfai._limits import check, resolve_max_tokens
 from cfai._overloads import typed_arun, typed_run
-from cfai._request import GatewayOptions, Options, checked_headers, plain
+from cfai._request import GatewayOptions, Options, checked_headers, model_path, plain
 from cfai._retry import Retry
 from cfai._rules import LimitMode, Rules, checked_counter, overrides_from
 from cfai._source import Source
@@ -263,9 +263,10 @@ class Ai:
         print(fit.verdict, int(fit.tokens), fit.limit.value, fit.max_tokens)
         ```
 
-        The inputs are those of `run`, which raises or warns by this same verdict. Raises `InputError` for what JSON
-        cannot hold.
+        The inputs are those of `run`, which raises or warns by this same verdict. Raises `InputError` if they are no
+        dict, and `ConfigurationError` for a name that is no model's.
         """
+        model_path(model)
         rules = self._settings.rules(self._clients)
         return check(model, resolve_max_tokens(model, plain(inputs), rules), rules)
 

@@ -38,6 +38,7 @@ from cfai.types import Meta, Usage
 
 if TYPE_CHECKING:
     from cfai._response import AnyOutput
+    from cfai.tokens import TokenCount
 
 
 class AskAgain:
@@ -55,8 +56,8 @@ class Call(NamedTuple):
     site: Site
     clients: Clients
     wants_stream: bool
-    estimate: float = 0
-    """About how many tokens the prompt is; 0 if it is too short to have been looked at."""
+    counts: TokenCount | None = None
+    """The prompt's tokens; `None` if it is too short to have been looked at, or not only text."""
 
     @classmethod
     def of(
@@ -76,9 +77,9 @@ class Call(NamedTuple):
         given = plain(inputs)
         _warn_of_retirement(model, site)
         given = _limits.resolve_max_tokens(model, given, rules)
-        estimate = _check_limits(model, given, rules, site) if rules.mode != "off" else 0
+        counts = _check_limits(model, given, rules, site) if rules.mode != "off" else None
         request = build(account, model, given, options)
-        return cls(request, plan, account, given, options, site, clients, request.stream, estimate)
+        return cls(request, plan, account, given, options, site, clients, request.stream, counts)
 
     def unstreamed(self) -> Call:
         """The same call without streaming, its answer still wanted as a stream. It is paid for by one retry."""
@@ -141,9 +142,12 @@ class Call(NamedTuple):
 
     def _ended(self, usage: Usage | None, finish_reason: str | None) -> None:
         """Warns of an answer that the service's default cut, and learns from its usage how far the estimate was off."""
-        if usage is not None and usage.prompt_tokens > 0 and self.estimate > 0:
+        counts, real = self.counts, usage.prompt_tokens if usage is not None else 0
+        # What is beyond the certain bounds says nothing of this prompt.
+        if counts is not None and counts.lower <= real <= counts.upper:
             seen = self.clients.seen.get(self.request.model, Seen())
-            self.clients.seen[self.request.model] = seen.after(usage.prompt_tokens, self.estimate)
+            estimate = _limits.estimate(self.request.model, self.inputs)
+            self.clients.seen[self.request.model] = seen.after(real, estimate)
         message = cut_by_default(self.request.model, self.inputs, usage, finish_reason)
         if message is not None:
             self.site.warn(message, CutAnswerWarning, self.request.model)
@@ -157,14 +161,15 @@ def _warn_of_retirement(model: str, site: Site) -> None:
         site.warn(message, RetiredModelWarning, model, everywhere=True)
 
 
-def _check_limits(model: str, inputs: Mapping[str, Any], rules: Rules, site: Site) -> float:
-    """Raises or warns of what does not fit. The prompt's estimate, if it was looked at, before any correction."""
+def _check_limits(model: str, inputs: Mapping[str, Any], rules: Rules, site: Site) -> TokenCount | None:
+    """Raises or warns of what does not fit. The prompt's counts, if it was looked at and its estimate can be judged."""
     fit = _limits.check_long(model, inputs, rules)
     if fit is None:
-        return 0
+        return None
     if fit.raises(rules.mode) and fit.error is not None:
         raise fit.error
     if fit.error is not None:
         site.warn(str(fit.error), LimitWarning, model)
-    # What images take is a guess.
-    return fit.tokens.estimate / rules.correction(model) if fit.tokens and not fit.tokens.images else 0
+    counts = fit.tokens
+    # What images take is a guess, and what a tokenizer counted needs no correction.
+    return counts if counts and counts.lower > 0 and not counts.images and counts.method == "estimator" else None

@@ -102,7 +102,8 @@ def is_short(entry: Model, inputs: Mapping[str, Any]) -> bool:
         return False
     if entry.input_length or entry.batch_length:
         sizes = [4 * len(text) + 1 for _, text in tokens.texts_to_embed(inputs)]
-        return max(sizes, default=0) <= _least_of(entry.input_length) and sum(sizes) <= _least_of(entry.batch_length)
+        if max(sizes, default=0) > _least_of(entry.input_length) or sum(sizes) > _least_of(entry.batch_length):
+            return False
     reserve = reserve_of(entry, inputs, wanted)
     limits = _input_limits(entry, reserve)
     return not limits or tokens.most_bytes(inputs) <= min(limit.value - held for limit, held in limits)
@@ -221,7 +222,7 @@ def _verdict(prompt: _Prompt, limit: Limit, held: int, measure: Measure) -> tupl
     if prompt.counts.upper <= left and not prompt.media:
         return "fits", limit.certain_to_fit
     # What an image takes is a guess, on which nothing is refused.
-    if prompt.likely * prompt.sure > left:
+    if round(prompt.likely * prompt.sure) > left:
         return "very likely too long", False
     # The gateway's own check seems to take base64 for text, four characters a token.
     if prompt.counts.estimate > left or (prompt.inline and prompt.likely + prompt.inline / 4 > left):
@@ -243,7 +244,7 @@ def _says(
     field, counts = prompt.field, prompt.counts
     size = prompt.least if verdict == "too long" else counts.estimate
     many = _many(verdict, size, counts, measure.is_certain)
-    if size + held <= limit.value:
+    if size + held <= limit.value and prompt.inline:
         message = (
             f"{field} is {many}, but {prompt.inline:,} characters of images were sent along, and the gateway seems to "
             f"count them as {prompt.inline // 4:,} tokens: with them it may be over the {limit.value:,} that "
@@ -257,8 +258,7 @@ def _says(
         )
         return message, field
     left = limit.value - size
-    most = min(left, room) if room else left
-    advice = f"Set {reserve.field or 'max_tokens'} to {most:,} or less" if most else f"Shorten {field}"
+    advice = f"Set {reserve.field or 'max_tokens'} to {room:,} or less" if room else f"Shorten {field}"
     message = (
         f"{field} is {many}, which leaves {left:,} or less of the {limit.value:,} that {entry.name} reads and writes "
         f"({_source(limit)}), and {reserve.says}. "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cfai import models
+from cfai import models, tokens
 from cfai._errors import ConfigurationError, LimitError
 from cfai._fit import SPELLINGS, Fit, asked, badness, fit_of, is_short, reserve_of
 from cfai._json import is_object, items_of
@@ -47,6 +47,11 @@ def check_long(model: str, inputs: Mapping[str, Any], rules: Rules) -> Fit | Non
     return check(model, inputs, rules)
 
 
+def estimate(model: str, inputs: Mapping[str, Any]) -> float:
+    """About how many tokens the prompt is, with no correction and within no bounds."""
+    return tokens.about(inputs, tokens.measure_of(model)).tokens
+
+
 def resolve_max_tokens(model: str, inputs: Mapping[str, Any], rules: Rules = NO_RULES) -> Mapping[str, Any]:
     """`inputs` with a number of tokens for `"max"` and `"fit"`: what the model writes, or what its window leaves.
 
@@ -71,9 +76,9 @@ def resolve_max_tokens(model: str, inputs: Mapping[str, Any], rules: Rules = NO_
 def learn(error: LimitError, inputs: Mapping[str, Any], learnt: dict[str, Limit], today: str) -> None:
     """Puts the limit that a refusal names to what was `learnt` of its model, and completes the refusal by the call."""
     entry = models.get(error.model or "")
-    if error.limit_kind == "input" and entry is not None and entry.window:
+    if error.limit_kind in ("input", "batch") and entry is not None and entry.window:
         error.limit_kind = "context"  # engines of text models say it in the same words
-    if error.limit >= _LEAST:
+    if error.limit >= _LEAST and _may_be_over(error, entry, inputs):
         learnt[_LEARNT_AS[error.limit_kind]] = Limit(error.limit, error.limit_source, today)
     wanted = asked(inputs)
     if error.limit_kind == "sequence":
@@ -88,6 +93,16 @@ def learn(error: LimitError, inputs: Mapping[str, Any], learnt: dict[str, Limit]
         error.output_tokens = reserve.tokens
         error.input_tokens = max(0, error.total_tokens - reserve.tokens)
         error.max_tokens = max(0, error.limit - error.input_tokens) or None
+
+
+def _may_be_over(error: LimitError, entry: Model | None, inputs: Mapping[str, Any]) -> bool:
+    """Whether a call can have passed the limit that its refusal names. If not, the refusal only quoted the prompt."""
+    wanted = asked(inputs)
+    if error.limit_kind == "sequence":
+        return max(wanted.values(), default=0) > error.limit
+    if error.limit_kind == "context":
+        return tokens.most_bytes(inputs) + reserve_of(entry or Model("", ""), inputs, wanted).tokens > error.limit
+    return sum(4 * len(text) + 1 for _, text in tokens.texts_to_embed(inputs)) > error.limit
 
 
 def _calls(inputs: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -147,6 +147,9 @@ def build(account: Account, model: str, inputs: Mapping[str, Any], options: Opti
     )
 
 
+_ENDLESS = "cannot be sent as JSON (a value holds itself, or is nested too deeply)"
+
+
 def plain(inputs: Any) -> dict[str, Any]:
     """The inputs as a dict of our own, so that the caller's is never touched. Pydantic models are taken too."""
     if hasattr(inputs, "model_dump"):
@@ -157,7 +160,7 @@ def plain(inputs: Any) -> dict[str, Any]:
     try:
         return {key: _plainly(value) for key, value in given.items()}
     except RecursionError:
-        return dict(given)  # `encode` refuses it
+        raise InputError(f"inputs: {_ENDLESS}") from None
 
 
 def _plainly(value: Any) -> Any:
@@ -225,7 +228,7 @@ def encode(value: Any, place: str = "inputs") -> bytes:
     except (TypeError, ValueError, RecursionError):
         pass
     _find_unsendable(value, place, 0)
-    raise InputError(f"{place}: cannot be sent as JSON (a value holds itself, or is nested too deeply)")
+    raise InputError(f"{place}: {_ENDLESS}")
 
 
 def _headers(account: Account, options: Options, gateway: Mapping[str, Any], stream: bool) -> dict[str, str]:

@@ -87,6 +87,8 @@ NO_RULES = Rules()
 def overrides_from(given: Any) -> dict[str, dict[str, Limit]]:
     """What a user gave for `limit_overrides`, checked. Raises `ConfigurationError`."""
     found: dict[str, dict[str, Limit]] = {}
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigurationError(f"limit_overrides is a mapping by model, not {type(given).__name__}")
     for model, given_figures in cast("Mapping[str, Any]", given or {}).items():
         single = not isinstance(given_figures, Mapping)
         figures = {"context_length": given_figures} if single else cast("Mapping[str, Any]", given_figures)

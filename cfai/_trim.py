@@ -157,7 +157,7 @@ def truncate(
 
 
 def _check(messages: Sequence[Any], limit: int | None, max_tokens: int | None, keep_last: int) -> None:
-    if isinstance(messages, str | Mapping):
+    if not isinstance(messages, list | tuple):
         raise ConfigurationError("messages is no list: give the messages as a list of dicts")
     for place, message in enumerate(messages):
         if not is_object(message):

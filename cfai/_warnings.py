@@ -36,8 +36,8 @@ class Site(NamedTuple):
         """Warns once of a model, at this line or `everywhere`."""
         key = (category, about) if everywhere else (category, about, self.file, self.line)
         if key not in self.told:
-            self.told.add(key)
             warnings.warn_explicit(message, category, self.file, self.line, self.module, self.registry)
+            self.told.add(key)  # where it is an error, the next call is stopped as well
 
 
 def call_site(told: set[tuple[Any, ...]]) -> Site:

@@ -402,7 +402,7 @@ def test_where_only_the_output_does_not_fit_the_message_says_how_much_may(field:
 
 def test_where_the_default_does_not_fit_the_message_says_so() -> None:
     message = str(found(LLAMA_3_3, {"prompt": dense(23_900)}).error)
-    assert "without max_tokens 256 are asked for. Set max_tokens to 100 or less, or pass" in message
+    assert "without max_tokens 256 are asked for. Shorten prompt, or pass" in message
 
 
 def test_where_nothing_is_left_the_message_says_to_shorten() -> None:

@@ -261,3 +261,16 @@ def test_texts_limits_are_learnt(caller: Any, service: Any) -> None:
         caller.run(BGE_M3, inputs)
     assert (caught.value.source, caught.value.limit) == ("local", 8192)
     assert len(service.requests) == 1
+
+
+def test_what_a_refusal_only_quotes_is_not_learnt(caller: Any, service: Any) -> None:
+    quoted = OLDER_VLLM.replace("8192", "512").replace("9224", "600")
+    refuse(service, 400, 5006, f"AiError: Bad input: '/messages' is no text: {quoted}")
+    with pytest.raises(ContextLengthError):
+        caller.run(LLAMA_3_3, {"prompt": "Hi", "max_tokens": 10}, limits="warn")
+    assert caller.ai.check(LLAMA_3_3, {"prompt": "Hi"}).limit.value in (512, 24_000)
+    refuse(service, 400, 3030, OUTPUT.replace("256000", "200"))
+    with pytest.raises(SequenceLengthError):
+        caller.run(KIMI, {"prompt": "Hi", "max_tokens": 100})
+    caller.run(KIMI, {"prompt": "Hi", "max_tokens": 300}, return_raw_response=True)
+    assert len(service.requests) == 3

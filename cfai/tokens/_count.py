@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cfai._errors import ConfigurationError
+from cfai._json import is_object
 from cfai.tokens._estimate import known_families
 from cfai.tokens._families import Family
 from cfai.tokens._measure import Measure, TokenCounter, measure_of
@@ -80,6 +81,9 @@ def count_tokens(
     measure = measure_for("count_tokens", model, family, counter)
     if isinstance(text_or_messages, str):
         return count_text(text_or_messages, measure)
+    if not isinstance(text_or_messages, list | tuple) or not all(map(is_object, text_or_messages)):
+        kind = type(text_or_messages).__name__
+        raise ConfigurationError(f"count_tokens counts a text, or a list of messages that are dicts, not this {kind}")
     return count({"messages": text_or_messages, "tools": tools}, measure)
 
 

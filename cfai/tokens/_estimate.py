@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections import Counter
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -19,6 +20,10 @@ from cfai.tokens._features import PIECE, features
 
 _MOST_KEPT = 50_000
 """How many pieces a family's costs are kept of."""
+_MOST_LOOKED_AT = 20_000
+"""How many characters beyond ASCII that were not seen before are looked at in one text, about."""
+_LONGEST = 1_000
+"""How many characters of one piece beyond ASCII are looked at."""
 
 
 def estimate(text: str, family: str) -> int:
@@ -42,13 +47,29 @@ def cost(text: str, family: str) -> float:
         text = unicodedata.normalize("NFC", text)
     if len(known) > _MOST_KEPT:
         known.clear()
-    total = 0.0
-    for piece, count in Counter(PIECE.findall(text)).items():
-        found = known.get(piece)
-        if found is None:
-            found = known[piece] = sum(rates.get(name, 0.0) * size for name, size in features(piece).items())
-        total += found * count
-    return total
+    pieces = Counter(PIECE.findall(text))
+    total = sum(known.get(piece, 0.0) * count for piece, count in pieces.items())
+    new = [piece for piece in pieces if piece not in known]
+    # Pieces beyond ASCII take 20 µs a character to look at, so of very many only a part is, from all over the text.
+    beyond = [piece for piece in new if not piece.isascii()]
+    step = 1 + sum(min(len(piece), _LONGEST) for piece in beyond) // _MOST_LOOKED_AT
+    left = {piece for place, piece in enumerate(beyond) if place % step}
+    seen = length = 0.0
+    for piece in new:
+        if piece not in left:
+            found = known[piece] = _cost(piece, rates)
+            total += found * pieces[piece]
+            if left and not piece.isascii():
+                seen += found * pieces[piece]
+                length += len(piece) * pieces[piece]
+    return total + sum(len(piece) * pieces[piece] for piece in left) * seen / max(1.0, length)
+
+
+def _cost(piece: str, rates: Mapping[str, float]) -> float:
+    """What one piece takes; of a very long one beyond ASCII its beginning stands for all of it."""
+    if len(piece) > _LONGEST and not piece.isascii():
+        return _cost(piece[:_LONGEST], rates) * len(piece) / _LONGEST
+    return sum(rates.get(name, 0.0) * size for name, size in features(piece).items())
 
 
 def known_families() -> list[str]:

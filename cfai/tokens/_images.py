@@ -27,6 +27,8 @@ _BY_SIZE: dict[str, Callable[[int, int], int]] = {
     "qwen3_5": lambda width, height: ceil(width * height / 1024),
     "kimi_k2": lambda width, height: ceil(width * height / 784),
 }
+_DEEPEST = 5
+"""How many objects an image may be inside of."""
 _HEAD = 65536
 """How much of a file is looked at for its size, in characters of base64."""
 
@@ -51,7 +53,9 @@ def tokens_of_image(image: Any, family: str) -> int:
 
 def _bytes(image: Any) -> bytes:
     """The first bytes of an image, if it was sent along."""
-    while is_object(image):
+    for _ in range(_DEEPEST):
+        if not is_object(image):
+            break
         image = next((image[key] for key in ("image_url", "url", "image", "source", "data") if key in image), None)
     if isinstance(image, str):
         kind, comma, data = image.partition(",")

@@ -99,7 +99,8 @@ def forget(model: str) -> TokenCounter | None:
 
 def measure_of(model: str, counter: TokenCounter | None = None, correction: float = 1.0) -> Measure:
     """How texts are counted for `model`: by `counter`, by a tokenizer that was loaded for it, or by its family."""
-    return Measure(family_of(model), _loaded.get(model) if counter is None else counter, correction)
+    counter = _loaded.get(model) if counter is None else counter
+    return Measure(family_of(model), counter, correction if counter is None else 1.0)
 
 
 class _Same:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
 from typing import Any, NamedTuple
 
+from cfai._errors import InputError
 from cfai._json import compact, is_object, items_of
 from cfai.tokens._bounds import CUT
 from cfai.tokens._images import is_image, is_media, tokens_of_image
@@ -24,6 +25,8 @@ _MEDIUM = 3000
 """The most tokens that an image is taken for."""
 _MARGIN = 32
 """What a template may add beyond what it likely does."""
+_MOST_VALUES = 2_000_000
+"""How many values of the inputs are looked at."""
 _TOOL_CALL = 10
 """What stands around the name and the arguments of a call."""
 _TOOL_RESULT = 5
@@ -186,14 +189,28 @@ def _told(texts: list[str]) -> str:
 def _strings(value: Any) -> Iterator[str]:
     """Every string in a JSON value, keys included, in no particular order."""
     left = [value]
-    while left:
-        value = left.pop()
+    for value in _taken(left):
         if isinstance(value, str):
             yield value
         elif is_object(value):
             left += [*value, *value.values()]
-        else:
+        elif not _is_numbers(value):
             left += items_of(value)
+
+
+def _taken(left: list[Any]) -> Iterator[Any]:
+    """What is left to look at, to which more may be added; not for ever, though: inputs may hold themselves."""
+    for _ in range(_MOST_VALUES):
+        if not left:
+            return
+        yield left.pop()
+    raise InputError(f"the inputs hold more than {_MOST_VALUES:,} values, or themselves")
+
+
+def _is_numbers(value: Any) -> bool:
+    """Whether a value is the bytes of an image, or samples of a sound, as numbers."""
+    items = items_of(value)
+    return bool(items) and isinstance(items[0], (int, float))
 
 
 def _least(prompt: _Prompt, measure: Measure) -> int:
@@ -247,15 +264,14 @@ def _read(inputs: Mapping[str, Any]) -> tuple[list[str], int, int]:
     media, characters = 0, 0
     left = [inputs.get(field) for field in _READ]
     found = [inputs["image"]] if inputs.get("image") is not None else []
-    while left:
-        value = left.pop()
+    for value in _taken(left):
         if isinstance(value, str):
             texts.append(value)
         elif is_media(value):
             found.append(value)
         elif is_object(value):
             left += [*value, *value.values()]
-        else:
+        elif not _is_numbers(value):
             left += items_of(value)
     for value in found:
         media += 1
