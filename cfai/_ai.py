@@ -23,6 +23,7 @@ from cfai._account import (
     checked_transport,
     secret_text,
 )
+from cfai._body import plain
 from cfai._call import AskAgain, Call
 from cfai._clients import Clients
 from cfai._errors import ConfigurationError, InferenceUpstreamError
@@ -30,7 +31,7 @@ from cfai._fit import Fit
 from cfai._http import Plan, Timeout, aread, asend, headers_of, read, send
 from cfai._limits import check, resolve_max_tokens
 from cfai._overloads import typed_arun, typed_run
-from cfai._request import GatewayOptions, Options, checked_headers, model_path, plain
+from cfai._request import GatewayOptions, Options, checked_headers, model_path
 from cfai._retry import Retry
 from cfai._rules import LimitMode, Rules, checked_counter, overrides_from
 from cfai._source import Source

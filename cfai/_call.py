@@ -11,6 +11,7 @@ import httpx
 
 from cfai import _limits, models, types
 from cfai._account import Account
+from cfai._body import plain
 from cfai._clients import Clients
 from cfai._dialects import TokenDecoder
 from cfai._errors import (
@@ -21,7 +22,7 @@ from cfai._errors import (
     redacted_headers,
 )
 from cfai._http import Plan
-from cfai._request import Options, Request, build, model_path, plain
+from cfai._request import Options, Request, build, model_path
 from cfai._response import (
     as_events,
     cut_by_default,

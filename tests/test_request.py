@@ -13,7 +13,8 @@ from pydantic import BaseModel, Field
 
 from cfai import ConfigurationError, InputError
 from cfai._account import Account, Secret
-from cfai._request import Options, Request, build, checked_headers, encode, model_path, plain
+from cfai._body import encode, plain
+from cfai._request import Options, Request, build, checked_headers, model_path
 
 API = "https://api.cloudflare.com/client/v4"
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
