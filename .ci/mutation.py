@@ -59,7 +59,9 @@ MODULES = {
     "_limits": ["tests/test_limits.py", "tests/test_refused.py", "tests/test_limits_on_the_wire.py"],
     "_fit": ["tests/test_fit.py", "tests/test_limits.py"],
     "_refusal": ["tests/test_refusal.py", "tests/test_refused.py"],
-    "_trim": ["tests/test_trim.py"],
+    "_misfit": ["tests/test_fit.py", "tests/test_limits.py"],
+    "_window": ["tests/test_fit.py", "tests/test_limits.py"],
+    "_trim": ["tests/test_fit_messages.py", "tests/test_truncate.py"],
     "tokens._prompt": ["tests/tokens/test_count.py", "tests/test_limits.py", "tests/test_limits_on_the_wire.py"],
 }
 """The modules, and the tests that are theirs."""

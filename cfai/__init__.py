@@ -43,8 +43,9 @@ from cfai.types import Token
 
 if TYPE_CHECKING:
     from cfai import tokenizers
+    from cfai._counting import count_tokens
     from cfai._trim import FitMessages, fit_messages, truncate
-    from cfai.tokens import TokenCount, TokenCounter, count_tokens
+    from cfai.tokens import TokenCount, TokenCounter
 
 __all__ = [
     "APIConnectionError",
@@ -99,9 +100,10 @@ __all__ = [
 __getattr__, __dir__ = later(
     __name__,
     {
+        "_counting": ("count_tokens",),
         "_trim": ("FitMessages", "fit_messages", "truncate"),
         "tokenizers": ("tokenizers",),
-        "tokens": ("TokenCount", "TokenCounter", "count_tokens"),
+        "tokens": ("TokenCount", "TokenCounter"),
     },
 )
 

@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
+from functools import partial
 from inspect import iscoroutinefunction
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -23,20 +24,20 @@ from cfai._account import (
     checked_transport,
     secret_text,
 )
-from cfai._body import plain
+from cfai._body import check_sendable, plain
 from cfai._call import AskAgain, Call
 from cfai._clients import Clients
 from cfai._errors import ConfigurationError, InferenceUpstreamError
 from cfai._fit import Fit
 from cfai._http import Plan, Timeout, aread, asend, headers_of, read, send
-from cfai._limits import check, resolve_max_tokens
+from cfai._limits import check, resolve_max_tokens, takes_long
 from cfai._overloads import typed_arun, typed_run
 from cfai._request import GatewayOptions, Options, checked_headers, model_path
 from cfai._retry import Retry
 from cfai._rules import LimitMode, Rules, checked_counter, overrides_from
 from cfai._source import Source
 from cfai._stream import astart, start
-from cfai._warnings import call_site
+from cfai._warnings import Site, call_site
 from cfai.models import Limit
 from cfai.types import Meta
 
@@ -92,10 +93,11 @@ class Settings(NamedTuple):
             async_=_checked_client(async_http_client, "async_http_client", is_async=True),
         )
 
-    def call(self, model: str, inputs: Any, options: Options, raw: bool, clients: Clients) -> Call:
+    def call(
+        self, model: str, inputs: Mapping[str, Any], options: Options, raw: bool, clients: Clients, site: Site
+    ) -> Call:
         """A call under these settings, its limits checked."""
         plan = Plan(self.retry, self.timeout, time.monotonic(), self.deadline, raw)
-        site = call_site(clients.told)
         rules = self.rules(clients)
         return Call.of(self.account, model, inputs, options, plan=plan, rules=rules, site=site, clients=clients)
 
@@ -231,7 +233,10 @@ class Ai:
         """
         options = Options(gateway, queue_request, tags, extra_headers, session_affinity, reject_if_busy)
         settings = self._settings.changed(timeout, deadline, retry, limits)
-        return self._run(settings.call(model, inputs, options, return_raw_response, self._clients))
+        clients = self._clients
+        return self._run(
+            settings.call(model, plain(inputs), options, return_raw_response, clients, call_site(clients.told))
+        )
 
     @typed_arun
     async def arun(
@@ -254,7 +259,13 @@ class Ai:
         """`run`, awaited; a stream is an `AsyncStream`. When it returns, the request is sent and its status checked."""
         options = Options(gateway, queue_request, tags, extra_headers, session_affinity, reject_if_busy)
         settings = self._settings.changed(timeout, deadline, retry, limits)
-        return await self._arun(settings.call(model, inputs, options, return_raw_response, self._clients))
+        clients, given = self._clients, plain(inputs)
+        prepare = partial(settings.call, model, given, options, return_raw_response, clients, call_site(clients.told))
+        if not takes_long(given):
+            return await self._arun(prepare())
+        from anyio import to_thread
+
+        return await self._arun(await to_thread.run_sync(prepare))
 
     def check(self, model: str, inputs: Any) -> Fit:
         """Whether inputs fit a model's limits, how sure that is, and how much output fits beside them. Sends nothing.
@@ -265,11 +276,12 @@ class Ai:
         ```
 
         The inputs are those of `run`, which raises or warns by this same verdict. Raises `InputError` if they are no
-        dict, and `ConfigurationError` for a name that is no model's.
+        dict or hold what cannot be sent, and `ConfigurationError` for a name that is no model's.
         """
         model_path(model)
-        rules = self._settings.rules(self._clients)
-        return check(model, resolve_max_tokens(model, plain(inputs), rules), rules)
+        rules, given = self._settings.rules(self._clients), plain(inputs)
+        check_sendable(given)
+        return check(model, resolve_max_tokens(model, given, rules), rules)
 
     def _run(self, call: Call) -> Any:
         with self._remembering(call):

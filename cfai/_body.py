@@ -10,6 +10,8 @@ from typing import Any, cast
 from cfai._errors import InputError
 
 _ENDLESS = "cannot be sent as JSON (a value holds itself, or is nested too deeply)"
+_LARGEST = 10**308
+"""Beyond any number of floating point, and long before Python refuses to write it."""
 
 
 def plain(inputs: Any) -> dict[str, Any]:
@@ -41,6 +43,26 @@ def _plainly(value: Any) -> Any:
         return converted(value)
     except TypeError:
         return value  # `encode` says where it stands
+
+
+def plain_messages(messages: Any, place: str = "messages") -> list[Any]:
+    """Messages as they will be sent. Raises `InputError` with the place of what cannot be, or is no message."""
+    if not isinstance(messages, list | tuple):
+        raise InputError(f"{place} is a list of dicts, not {type(messages).__name__}")
+    try:
+        plain: list[Any] = [_plainly(message) for message in cast("list[Any]", messages)]
+    except RecursionError:
+        raise InputError(f"{place}: {_ENDLESS}") from None
+    for index, message in enumerate(plain):
+        if not isinstance(message, Mapping):
+            raise InputError(f"{place}[{index}] is a dict, or a pydantic model, not {type(message).__name__}")
+    check_sendable(plain, place)
+    return plain
+
+
+def check_sendable(value: Any, place: str = "inputs") -> None:
+    """Raises `InputError` with the place of what JSON cannot hold."""
+    _find_unsendable(value, place, 0)
 
 
 def encode(value: Any, place: str = "inputs") -> bytes:
@@ -102,6 +124,8 @@ def _find_unsendable(value: Any, place: str, depth: int) -> None:
     elif isinstance(value, str):
         if not _encodable(value):
             raise InputError(f"{place}: the text has half of a surrogate pair, which cannot be sent")
+    elif isinstance(value, int) and abs(value) > _LARGEST:
+        raise InputError(f"{place}: a number of that many digits cannot be sent as JSON")
     elif isinstance(value, bytes | bytearray | memoryview):
         raise InputError(f"{place}: bytes cannot be sent as JSON: encode them as the model asks, often as base64 text")
     elif value is not None and not isinstance(value, int):

@@ -11,7 +11,6 @@ import httpx
 
 from cfai import _limits, models, types
 from cfai._account import Account
-from cfai._body import plain
 from cfai._clients import Clients
 from cfai._dialects import TokenDecoder
 from cfai._errors import (
@@ -65,7 +64,7 @@ class Call(NamedTuple):
         cls,
         account: Account,
         model: str,
-        inputs: Any,
+        inputs: Mapping[str, Any],
         options: Options,
         *,
         plan: Plan,
@@ -73,11 +72,10 @@ class Call(NamedTuple):
         site: Site,
         clients: Clients,
     ) -> Call:
-        """The call, with its limits checked. Raises what forbids it; warns of what does not."""
+        """The call of `plain` inputs, with its limits checked. Raises what forbids it; warns of what does not."""
         model_path(model)
-        given = plain(inputs)
         _warn_of_retirement(model, site)
-        given = _limits.resolve_max_tokens(model, given, rules)
+        given = _limits.resolve_max_tokens(model, inputs, rules)
         counts = _check_limits(model, given, rules, site) if rules.mode != "off" else None
         request = build(account, model, given, options)
         return cls(request, plan, account, given, options, site, clients, request.stream, counts)

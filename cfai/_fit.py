@@ -1,4 +1,4 @@
-"""Whether one call fits one model, and what to say if it does not.
+"""Whether one call fits one model.
 
 A legal prompt is never refused: certain is only what the bounds of `cfai.tokens` prove for a vocabulary that was read,
 against a figure that the service is sure to enforce. Everything else is likely, and good for a warning.
@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import inf
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from cfai import tokens
-from cfai._errors import ContextLengthError, LimitError, SequenceLengthError
+from cfai._errors import LimitError
+from cfai._misfit import output_error, prompt_error, texts_error
 from cfai._rules import LimitMode
+from cfai._window import Reserve, asked, input_limits, reserve_of, shared_limit
 from cfai.models import Limit, Model
 
 if TYPE_CHECKING:
-    from cfai.tokens import Measure, TokenCount
+    from cfai.tokens import Measure, TokenCount, Weight
 
 Verdict = Literal["unknown", "fits", "likely fits", "likely too long", "very likely too long", "too long"]
-SPELLINGS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 _WORST_LAST: tuple[Verdict, ...] = (
     "unknown",
@@ -30,7 +31,6 @@ _WORST_LAST: tuple[Verdict, ...] = (
     "very likely too long",
     "too long",
 )
-_ANYWAY = "or pass limits='warn' or limits='off' to send it all the same"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +72,6 @@ class Fit:
         )
 
 
-class Reserve(NamedTuple):
-    """The output that the service keeps room for in a shared window."""
-
-    tokens: int
-    says: str
-    """Why it is that many."""
-    field: str | None = None
-    """The input that asked for it."""
-
-
-def asked(inputs: Mapping[str, Any]) -> dict[str, int]:
-    """How many tokens of output are asked for, by the name under which they are."""
-    return {
-        field: value
-        for field in SPELLINGS
-        if isinstance(value := inputs.get(field), int) and not isinstance(value, bool) and value >= 0
-    }
-
-
 def badness(fit: Fit) -> tuple[int, bool]:
     return _WORST_LAST.index(fit.verdict), fit.certain
 
@@ -105,7 +86,7 @@ def is_short(entry: Model, inputs: Mapping[str, Any]) -> bool:
         if max(sizes, default=0) > _least_of(entry.input_length) or sum(sizes) > _least_of(entry.batch_length):
             return False
     reserve = reserve_of(entry, inputs, wanted)
-    limits = _input_limits(entry, reserve)
+    limits = input_limits(entry, reserve.tokens)
     return not limits or tokens.most_bytes(inputs) <= min(limit.value - held for limit, held in limits)
 
 
@@ -114,7 +95,7 @@ def fit_of(entry: Model, inputs: Mapping[str, Any], measure: Measure) -> Fit:
     wanted = asked(inputs)
     reserve = reserve_of(entry, inputs, wanted)
     found = [*_output(entry, wanted), *_texts(entry, inputs, measure)]
-    if limits := _input_limits(entry, reserve):
+    if limits := input_limits(entry, reserve.tokens):
         found += _prompt(entry, inputs, measure, reserve, limits)
     if not found:
         verdict: Verdict = "likely fits" if entry.sequence_length else "unknown"
@@ -128,143 +109,47 @@ def fit_of(entry: Model, inputs: Mapping[str, Any], measure: Measure) -> Fit:
 
 def _output(entry: Model, wanted: Mapping[str, int]) -> Iterator[Fit]:
     """What is wrong with the output asked for, by itself."""
-    limit = entry.sequence_length or _shared(entry)
+    limit = entry.sequence_length or shared_limit(entry)
     if limit is None:
         return
-    kind, does = (SequenceLengthError, "writes") if entry.sequence_length else (ContextLengthError, "reads and writes")
     for field, value in wanted.items():
         if value > limit.value:
-            message = (
-                f"{field} is {value:,}, but {entry.name} {does} {limit.value:,} tokens at most ({_source(limit)}). "
-                f"Lower {field}, {_ANYWAY}."
-            )
-            error = kind(
-                message,
-                model=entry.name,
-                field=field,
-                value=value,
-                limit=limit.value,
-                limit_source=_source(limit),
-                output_tokens=value,
-                certain=limit.certain_to_refuse,
-                max_tokens=limit.value,
-            )
+            error = output_error(entry, field, value, limit)
             yield Fit(entry.name, "too long", limit.certain_to_refuse, limit=limit, max_tokens=limit.value, error=error)
-
-
-class _Prompt(NamedTuple):
-    """What was counted of a prompt."""
-
-    least: int
-    field: str
-    counts: TokenCount
-    likely: float
-    """The estimate of its texts, without images."""
-    sure: float
-    """How far below the estimate the real count may be, as a factor."""
-    media: int
-    inline: int
-    """Characters of images and the like that were sent along."""
-
-    most_likely: int
-    """No more than this, but for one prompt in a hundred."""
-
-
-def _counted(inputs: Mapping[str, Any], measure: Measure) -> _Prompt:
-    least, field = tokens.at_least(inputs, measure)
-    found = tokens.about(inputs, measure)
-    counts = tokens.count(inputs, measure)
-    return _Prompt(
-        least,
-        field or "the input",
-        counts,
-        min(found.tokens, counts.upper),
-        measure.sure(found.is_ascii),
-        *tokens.media_in(inputs),
-        tokens.likely_most(inputs, measure),
-    )
 
 
 def _prompt(
     entry: Model, inputs: Mapping[str, Any], measure: Measure, reserve: Reserve, limits: Iterable[tuple[Limit, int]]
 ) -> Iterator[Fit]:
     """What is to be said of the prompt, by itself and together with the output asked for: one for each limit."""
-    prompt = _counted(inputs, measure)
+    prompt = tokens.weigh(inputs, measure)
+    count = tokens.count_of(prompt, measure)
     for limit, held in limits:
-        verdict, certain = _verdict(prompt, limit, held, measure)
-        room = max(0, limit.value - prompt.most_likely) if held else None
+        room = max(0, limit.value - prompt.likely_most) if held else None
         if entry.sequence_length is not None:
             room = min(entry.sequence_length.value, limit.value if room is None else room)
+        finding = verdict, certain = _verdict(prompt, limit, held, measure)
         error = None
         if verdict not in ("fits", "likely fits"):
-            message, field = _says(entry, prompt, reserve, limit, held, verdict, measure, room)
-            size = prompt.least if verdict == "too long" else prompt.counts.estimate
-            error = ContextLengthError(
-                message,
-                model=entry.name,
-                field=field,
-                value=size if size > limit.value else size + held,
-                limit=limit.value,
-                limit_source=_source(limit),
-                input_tokens=size,
-                output_tokens=held,
-                certain=certain,
-                max_tokens=room or None,
-            )
-        yield Fit(entry.name, verdict, certain, prompt.counts, reserve.tokens, limit, room, error)
+            error = prompt_error(entry, prompt, count, finding, limit, reserve, held, room)
+        yield Fit(entry.name, verdict, certain, count, reserve.tokens, limit, room, error)
 
 
-def _verdict(prompt: _Prompt, limit: Limit, held: int, measure: Measure) -> tuple[Verdict, bool]:
+def _verdict(prompt: Weight, limit: Limit, held: int, measure: Measure) -> tuple[Verdict, bool]:
     """The verdict on a prompt beside `held` tokens of output, and whether it is certain."""
     left = limit.value - held
     if prompt.least > left and prompt.least > 0:
         return "too long", limit.certain_to_refuse and measure.is_certain
-    if prompt.counts.upper <= left and not prompt.media:
+    if prompt.most <= left and not prompt.media:
         return "fits", limit.certain_to_fit
     # What an image takes is a guess, on which nothing is refused.
-    if round(prompt.likely * prompt.sure) > left:
+    likely = min(prompt.likely, prompt.most)
+    if round(likely * prompt.sure) > left:
         return "very likely too long", False
     # The gateway's own check seems to take base64 for text, four characters a token.
-    if prompt.counts.estimate > left or (prompt.inline and prompt.likely + prompt.inline / 4 > left):
+    if prompt.estimate > left or (prompt.inline and likely + prompt.inline / 4 > left):
         return "likely too long", False
     return "likely fits", False
-
-
-def _says(
-    entry: Model,
-    prompt: _Prompt,
-    reserve: Reserve,
-    limit: Limit,
-    held: int,
-    verdict: Verdict,
-    measure: Measure,
-    room: int | None,
-) -> tuple[str, str]:
-    """What a misfit is told with, and the input to blame."""
-    field, counts = prompt.field, prompt.counts
-    size = prompt.least if verdict == "too long" else counts.estimate
-    many = _many(verdict, size, counts, measure.is_certain)
-    if size + held <= limit.value and prompt.inline:
-        message = (
-            f"{field} is {many}, but {prompt.inline:,} characters of images were sent along, and the gateway seems to "
-            f"count them as {prompt.inline // 4:,} tokens: with them it may be over the {limit.value:,} that "
-            f"{entry.name} reads and writes ({_source(limit)}). Shrink the images or link them, {_ANYWAY}."
-        )
-        return message, field
-    if size > limit.value or not held:
-        message = (
-            f"{field} is {many}, but {entry.name} reads {limit.value:,} tokens at most ({_source(limit)}). "
-            f"Shorten {field}, {_ANYWAY}."
-        )
-        return message, field
-    left = limit.value - size
-    advice = f"Set {reserve.field or 'max_tokens'} to {room:,} or less" if room else f"Shorten {field}"
-    message = (
-        f"{field} is {many}, which leaves {left:,} or less of the {limit.value:,} that {entry.name} reads and writes "
-        f"({_source(limit)}), and {reserve.says}. "
-        f"{advice}, {_ANYWAY}."
-    )
-    return message, reserve.field or field
 
 
 def _texts(entry: Model, inputs: Mapping[str, Any], measure: Measure) -> Iterator[Fit]:
@@ -276,17 +161,19 @@ def _texts(entry: Model, inputs: Mapping[str, Any], measure: Measure) -> Iterato
     if not counts:
         return
     if each:
-        yield max((_text(entry, field, count, each, "one text", measure) for field, count in counts), key=badness)
+        yield max((_text(entry, field, count, each, "input", measure) for field, count in counts), key=badness)
     if together:
         total = counts[0][1]
         for _, count in counts[1:]:
             total = total + count
         # Texts are read one by one, so nothing joins them.
         total = replace(total, lower=sum(count.lower for _, count in counts))
-        yield _text(entry, counts[0][0], total, together, "all texts together", measure)
+        yield _text(entry, counts[0][0], total, together, "batch", measure)
 
 
-def _text(entry: Model, field: str, count: TokenCount, limit: Limit, what: str, measure: Measure) -> Fit:
+def _text(
+    entry: Model, field: str, count: TokenCount, limit: Limit, kind: Literal["input", "batch"], measure: Measure
+) -> Fit:
     certain = False
     if count.lower > limit.value:
         verdict: Verdict = "too long"
@@ -299,37 +186,8 @@ def _text(entry: Model, field: str, count: TokenCount, limit: Limit, what: str, 
         verdict = "likely too long" if count.estimate > limit.value else "likely fits"
     error = None
     if verdict not in ("fits", "likely fits"):
-        size = count.lower if verdict == "too long" else count.estimate
-        advice = f"Split {field}" if what == "one text" else "Send fewer texts in one call"
-        message = (
-            f"{field} is {_many(verdict, size, count, count.certain)}, but {entry.name} reads {limit.value:,} at most "
-            f"of {what} ({_source(limit)}). {advice}, {_ANYWAY}."
-        )
-        error = ContextLengthError(
-            message,
-            model=entry.name,
-            field=field,
-            value=size,
-            limit=limit.value,
-            limit_source=_source(limit),
-            input_tokens=size,
-            certain=certain,
-            limit_kind="input" if what == "one text" else "batch",
-        )
+        error = texts_error(entry, field, count, (verdict, certain), limit, kind)
     return Fit(entry.name, verdict, certain, count, 0, limit, None, error)
-
-
-def _many(verdict: Verdict, size: int, count: TokenCount, is_certain: bool) -> str:
-    """How many tokens something is, in words."""
-    if verdict == "too long":
-        presumed = "" if is_certain else " if its tokenizer is as presumed"
-        noun = "token" if size == 1 else "tokens"
-        return f"at least {size:,} {noun}{presumed} (about {count.estimate:,}, at most {count.upper:,})"
-    return f"{verdict.removesuffix(' too long')} {size:,} tokens (at least {count.lower:,}, at most {count.upper:,})"
-
-
-def _source(limit: Limit) -> str:
-    return f"{limit.source}, {limit.date}"
 
 
 def _least_of(limit: Limit | None) -> float:
@@ -338,31 +196,3 @@ def _least_of(limit: Limit | None) -> float:
 
 def _value(limit: Limit | None) -> int | None:
     return None if limit is None else limit.value
-
-
-def _shared(entry: Model) -> Limit | None:
-    """The limit of input and output together."""
-    return entry.context_length if entry.window == "shared" else entry.total_length
-
-
-def _input_limits(entry: Model, reserve: Reserve) -> list[tuple[Limit, int]]:
-    """The limits of what is read, each with the tokens of output that count against it."""
-    shared = _shared(entry)
-    return [
-        (limit, reserve.tokens if limit is shared else 0)
-        for limit in (entry.context_length, entry.total_length)
-        if limit is not None and entry.window
-    ]
-
-
-def reserve_of(entry: Model, inputs: Mapping[str, Any], wanted: Mapping[str, int]) -> Reserve:
-    """The output that the service keeps room for: what is asked for, else the model's default, else a token."""
-    if wanted:
-        # Which one of several is read is not known.
-        field = min(wanted, key=wanted.__getitem__)
-        return Reserve(wanted[field], f"{field} asks for {wanted[field]:,}", field)
-    # The default is that of the native schema, not of the Responses API.
-    default = None if "input" in inputs else _value(entry.default_max_tokens)
-    if default is None:
-        return Reserve(1, "the answer takes one at least")
-    return Reserve(default, f"without max_tokens {default:,} are asked for")

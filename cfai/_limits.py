@@ -7,9 +7,10 @@ from typing import Any
 
 from cfai import models, tokens
 from cfai._errors import ConfigurationError, LimitError
-from cfai._fit import SPELLINGS, Fit, asked, badness, fit_of, is_short, reserve_of
+from cfai._fit import Fit, badness, fit_of, is_short
 from cfai._json import is_object, items_of
 from cfai._rules import NO_RULES, Rules
+from cfai._window import SPELLINGS, asked, reserve_of
 from cfai.models import Limit, Model
 
 _LEARNT_AS = {
@@ -20,6 +21,9 @@ _LEARNT_AS = {
 }
 _LEAST = 64
 """A smaller number in a refusal is no model's limit, but perhaps a part of the prompt that it quotes."""
+
+_LONG = 100_000
+"""Characters that are counted beside an event loop, not on it."""
 
 
 def check(model: str, inputs: Mapping[str, Any], rules: Rules = NO_RULES) -> Fit:
@@ -47,9 +51,14 @@ def check_long(model: str, inputs: Mapping[str, Any], rules: Rules) -> Fit | Non
     return check(model, inputs, rules)
 
 
+def takes_long(inputs: Mapping[str, Any]) -> bool:
+    """Whether counting may take so long that other tasks of an event loop should not wait for it: some 10 ms."""
+    return tokens.size_of(inputs) > _LONG
+
+
 def estimate(model: str, inputs: Mapping[str, Any]) -> float:
     """About how many tokens the prompt is, with no correction and within no bounds."""
-    return tokens.about(inputs, tokens.measure_of(model)).tokens
+    return tokens.weigh(inputs, tokens.measure_of(model)).likely
 
 
 def resolve_max_tokens(model: str, inputs: Mapping[str, Any], rules: Rules = NO_RULES) -> Mapping[str, Any]:

@@ -66,7 +66,7 @@ class Rules(NamedTuple):
                     # The service speaks of input and output together.
                     figures = {**figures, "total_length": figures["context_length"]}
                     del figures["context_length"]
-                window = entry.window or ("shared" if "context_length" in figures else None)
+                window = entry.window or _window_of(figures)
                 entry = replace(entry, **cast("Any", figures), window=window)
         return entry
 
@@ -78,6 +78,13 @@ class Rules(NamedTuple):
     def correction(self, name: str) -> float:
         """What estimates of a model's prompts are multiplied by."""
         return self.seen[name].correction if name in self.seen else 1.0
+
+
+def _window_of(figures: Mapping[str, Limit]) -> Literal["shared", "separate"] | None:
+    """How the figures given for a model that nothing is known of are meant."""
+    if "context_length" in figures:
+        return "shared"
+    return "separate" if "total_length" in figures else None
 
 
 NO_RULES = Rules()
@@ -103,8 +110,8 @@ def overrides_from(given: Any) -> dict[str, dict[str, Limit]]:
 
 def checked_counter(counter: Any) -> Any:
     """What a user gave for `token_counter`, checked. Raises `ConfigurationError`."""
-    several = cast("Mapping[str, Any]", counter).values() if isinstance(counter, Mapping) else [counter]
-    for one in several:
-        if one is not None and not callable(getattr(one, "count_text", None)):
-            raise ConfigurationError("token_counter has a method count_text(text), or is a mapping of such by model")
-    return cast("Any", counter)
+    if isinstance(counter, Mapping):
+        for model, one in cast("Mapping[str, Any]", counter).items():
+            tokens.checked_counter(one, f"token_counter[{model!r}]")
+        return cast("Any", counter)
+    return None if counter is None else tokens.checked_counter(counter, "token_counter")

@@ -6,22 +6,25 @@ was asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cfai import models
 from cfai import tokens as counts
-from cfai._errors import ConfigurationError, ContextLengthError
+from cfai._body import plain_messages
+from cfai._errors import ConfigurationError, ContextLengthError, InputError
 from cfai._graphemes import is_border, is_word_border
 from cfai._json import is_object, items_of
+from cfai._misfit import source_of
+from cfai._window import input_limits
 
 if TYPE_CHECKING:
     from cfai.tokens import Measure, TokenCount, TokenCounter
 
 _REACH = (8, 256)
 """How far back the end of a word is looked for at least and at most, in characters."""
-_TEXT_PARTS = (None, "text", "input_text", "output_text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +55,13 @@ class _Room(NamedTuple):
 
 
 def fit_messages(
-    messages: Sequence[Mapping[str, Any]],
+    messages: Sequence[Any],
     *,
     model: str | None = None,
     family: str | None = None,
     limit: int | None = None,
     max_tokens: int | None = None,
-    tools: Sequence[Mapping[str, Any]] = (),
+    tools: Iterable[Any] = (),
     keep_system: bool = True,
     keep_last: int = 1,
     truncate_last: bool = False,
@@ -69,13 +72,14 @@ def fit_messages(
     A turn is a user message with all that follows it up to the next one. It is kept or dropped as a whole, and so are
     turns that a tool call and its result are in. System messages at the beginning stay unless `keep_system` is false,
     the last `keep_last` turns always. If they alone are too long, `truncate_last` has the last user message cut at its
-    end. Messages are dicts, of chat completions or of the Responses API; none is changed.
+    end. Messages are dicts or pydantic models, of chat completions or of the Responses API; none is changed, and what
+    comes back are dicts.
 
     The limit is the catalogue's, or `limit` tokens of prompt and answer together. For the answer `max_tokens` are held
     free, else what the model writes by default. `counter` counts the texts instead of the estimator. Nothing is sent.
 
-    Raises `ContextLengthError` if what must stay does not fit, and `ConfigurationError` if no limit is known, or unless
-    one of `model` and `family` is given.
+    Raises `ContextLengthError` if what must stay does not fit, `ConfigurationError` if no limit is known, or unless one
+    of `model` and `family` is given, and `InputError` for what is no message.
 
     >>> talk = [{"role": role, "content": "a1" * 99} for role in ("system", "user", "assistant", "user")]
     >>> fit = fit_messages(talk, family="llama3", limit=500)
@@ -83,16 +87,20 @@ def fit_messages(
     (['system', 'user'], 2)
     """
     measure = counts.measure_for("fit_messages", model, family, counter)
-    _check(messages, limit, max_tokens, keep_last)
+    _check("keep_last", keep_last, 1, "turns")
+    for name, given, least in (("limit", limit, 1), ("max_tokens", max_tokens, 0)):
+        if given is not None:
+            _check(name, given, least)
+    plain, tools = plain_messages(messages), plain_messages([*tools], "tools")
     room = _room(model, limit, max_tokens)
-    head, turns = _turns(messages, keep_system)
+    head, turns = _turns(plain, keep_system)
     most = max(0, len(turns) - keep_last)
 
     def left(dropped: int) -> list[Any]:
-        return [*messages[:head], *messages[turns[dropped] :]] if dropped else [*messages]
+        return [*plain[:head], *plain[turns[dropped] :]] if dropped else [*plain]
 
     def fits(kept: Sequence[Any]) -> bool:
-        return counts.likely_most({"messages": kept, "tools": tools}, measure) <= room.tokens
+        return counts.weigh({"messages": kept, "tools": tools}, measure).likely_most <= room.tokens
 
     # What was counted of a text is kept, so that looking again at what is left counts nothing anew.
     dropped = 0
@@ -104,10 +112,10 @@ def fit_messages(
         if shorter is None:
             raise _misfit({"messages": kept, "tools": tools}, measure, room, model, truncate_last)
         kept = shorter
-    inputs = {"messages": kept, "tools": tools}
-    count = counts.count(inputs, measure)
-    certain = count.upper <= room.tokens and counts.media_in(inputs)[0] == 0
-    return FitMessages(kept, [*messages[head : turns[dropped]]] if dropped else [], count, certain)
+    weight = counts.weigh({"messages": kept, "tools": tools}, measure)
+    certain = weight.most <= room.tokens and weight.media == 0
+    out = [*plain[head : turns[dropped]]] if dropped else []
+    return FitMessages(kept, out, counts.count_of(weight, measure), certain)
 
 
 def truncate(
@@ -135,6 +143,9 @@ def truncate(
     'The quick brown lazy dog.'
     """
     measure = counts.measure_for("truncate", model, family, counter)
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without types
+        raise InputError(f"truncate cuts a text, not {type(text).__name__}")
+    _check("tokens", tokens, -inf)
     if side not in ("end", "start", "middle"):
         raise ConfigurationError(f"side is {side!r}: give 'end', 'start' or 'middle'")
     if at not in ("word", "grapheme"):
@@ -153,19 +164,14 @@ def truncate(
     return head + _ending(text, len(head), lambda part: _is_within(head + part, tokens, measure), at)
 
 
+def _check(name: str, value: Any, least: float, what: str = "tokens") -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ConfigurationError(f"{name} is {value!r}: give a number of {what}")
+    if value < least:
+        raise ConfigurationError(f"{name} is {value}: give {least} or more")
+
+
 # Conversations
-
-
-def _check(messages: Sequence[Any], limit: int | None, max_tokens: int | None, keep_last: int) -> None:
-    if not isinstance(messages, list | tuple):
-        raise ConfigurationError("messages is no list: give the messages as a list of dicts")
-    for place, message in enumerate(messages):
-        if not is_object(message):
-            kind = type(message).__name__
-            raise ConfigurationError(f"messages[{place}] is no dict but {kind}: give a model's fields, by model_dump()")
-    for name, value, least in (("limit", limit, 1), ("max_tokens", max_tokens, 0), ("keep_last", keep_last, 1)):
-        if value is not None and value < least:
-            raise ConfigurationError(f"{name} is {value}: give {least} or more")
 
 
 def _room(model: str | None, limit: int | None, max_tokens: int | None) -> _Room:
@@ -177,13 +183,8 @@ def _room(model: str | None, limit: int | None, max_tokens: int | None) -> _Room
         held = entry.default_max_tokens.value if entry and entry.default_max_tokens and entry.window == "shared" else 1
     if limit is not None:
         return _Room(limit - held, limit, held, "given as limit=")
-    found: list[_Room] = []
-    if entry is not None and entry.window:
-        shared = entry.context_length if entry.window == "shared" else entry.total_length
-        for each in (entry.context_length, entry.total_length):
-            if each is not None:
-                free = held if each is shared else 0
-                found.append(_Room(each.value - free, each.value, free, f"{each.source}, {each.date}"))
+    limits = input_limits(entry, held) if entry is not None else []
+    found = [_Room(each.value - free, each.value, free, source_of(each)) for each, free in limits]
     if not found:
         raise ConfigurationError(f"no limit is known for {model or 'a family'}: give one, in tokens, as limit=")
     return min(found)
@@ -235,14 +236,15 @@ def _shortened(messages: Sequence[Any], fits: Callable[[Sequence[Any]], bool]) -
     last = next((place for place in reversed(range(len(messages))) if messages[place].get("role") == "user"), None)
     if last is None:
         return None
-    text = "".join(str(_text(part)) for part in _parts(messages[last]) if _text(part) is not None)
+    text = "".join(filter(None, map(counts.text_of, _parts(messages[last]))))
 
     def cut(size: int) -> list[Any]:
         return [*messages[:last], _cut(messages[last], size), *messages[last + 1 :]]
 
     if not fits(cut(0)):
         return None
-    return cut(_longest(len(text), lambda size: _border(text, size, -1, "word"), lambda size: fits(cut(size))))
+    known: dict[int, int] = {}
+    return cut(_longest(len(text), lambda size: _border(text, size, -1, "word", known), lambda size: fits(cut(size))))
 
 
 def _cut(message: Mapping[str, Any], size: int) -> dict[str, Any]:
@@ -252,7 +254,7 @@ def _cut(message: Mapping[str, Any], size: int) -> dict[str, Any]:
         return {**message, "content": content[:size]}
     kept: list[Any] = []
     for part in _parts(message):
-        text = _text(part)
+        text = counts.text_of(part)
         if text is None:
             kept.append(part)
         elif size > 0:
@@ -266,18 +268,14 @@ def _parts(message: Mapping[str, Any]) -> Sequence[Any]:
     return [content] if isinstance(content, str) else items_of(content)
 
 
-def _text(part: Any) -> str | None:
-    text = part.get("text") if is_object(part) and part.get("type") in _TEXT_PARTS else part
-    return text if isinstance(text, str) else None
-
-
 def _misfit(
     inputs: Mapping[str, Any], measure: Measure, room: _Room, model: str | None, emptied: bool
 ) -> ContextLengthError:
-    count = counts.count(inputs, measure)
+    weight = counts.weigh(inputs, measure)
+    count = counts.count_of(weight, measure)
     certain = count.lower > room.tokens
     size = count.lower if certain else count.estimate
-    most = room.limit - counts.likely_most(inputs, measure) if room.held else 0
+    most = room.limit - weight.likely_most if room.held else 0
     if most > 0:
         advice = f"Set max_tokens to {most:,} or less"
     else:
@@ -312,7 +310,7 @@ def _is_within(text: str, tokens: int, measure: Measure) -> bool:
     """Whether a text is `tokens` tokens at most: surely, or by its estimate with a margin."""
     # Nothing is remembered here: most of what is tried is never seen again.
     if measure.counter is not None:
-        return int(measure.counter.count_text(text)) <= tokens
+        return counts.counted(measure.counter, text) <= tokens
     family = measure.family.name
     if counts.upper(text, family) <= tokens:
         return True
@@ -323,15 +321,17 @@ def _is_within(text: str, tokens: int, measure: Measure) -> bool:
 
 def _beginning(text: str, fits: Callable[[str], bool], at: str) -> str:
     """The longest beginning of `text` that fits."""
-    return text[: _longest(len(text), lambda size: _border(text, size, -1, at), lambda size: fits(text[:size]))]
+    known: dict[int, int] = {}
+    return text[: _longest(len(text), lambda size: _border(text, size, -1, at, known), lambda size: fits(text[:size]))]
 
 
 def _ending(text: str, start: int, fits: Callable[[str], bool], at: str) -> str:
     """The longest ending of `text` that fits and does not reach back to `start`."""
     whole = len(text)
+    known: dict[int, int] = {}
     kept = _longest(
         whole - start,
-        lambda size: whole - _border(text, whole - size, 1, at, blank=start > 0),
+        lambda size: whole - _border(text, whole - size, 1, at, known, blank=start > 0),
         lambda size: fits(text[whole - size :]),
     )
     return text[whole - kept :]
@@ -353,11 +353,11 @@ def _longest(size: int, cut: Callable[[int], int], fits: Callable[[int], bool]) 
     return best
 
 
-def _border(text: str, place: int, step: int, at: str, blank: bool = False) -> int:
+def _border(text: str, place: int, step: int, at: str, known: dict[int, int], blank: bool = False) -> int:
     """The nearest place to cut at, from `place` on in steps of 1 or -1.
 
     A word's end is good enough if no more than a fifth is lost for it, or a few characters. The blank beside it goes,
-    unless it is to stay.
+    unless it is to stay. What was looked up is `known`: a thousand accents on one letter are passed once.
     """
     if at == "word":
         kept = place if step < 0 else len(text) - place
@@ -366,6 +366,8 @@ def _border(text: str, place: int, step: int, at: str, blank: bool = False) -> i
         for near in range(place, place + step * min(kept, 1 + min(most, max(least, kept // 5))), step):
             if is_word_border(text[near + outside], text[near - 1 - outside]) and is_border(text, near):
                 return near
-    while not is_border(text, place):
-        place += step
-    return place
+    near = place
+    while near not in known and not is_border(text, near):
+        near += step
+    known[place] = known.get(near, near)
+    return known[place]

@@ -1,4 +1,4 @@
-"""Bodies of streams, and what sends one over a real connection, for the tests of streams."""
+"""Bodies of answers and streams, and what sends one over a real connection."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 DONE = b"data: [DONE]\n\n"
+OK = b'{"result":{"response":"Hello"},"success":true,"errors":[],"messages":[]}'
 USAGE = b'{"response":"","usage":{"prompt_tokens":10,"completion_tokens":2,"total_tokens":12,"neurons":0.5}}'
 
 
@@ -44,3 +45,9 @@ def one_token(peer: Any) -> None:
     peer.start()
     peer.chunk(HELLO[0])
     assert peer.left()
+
+
+def answering(peer: Any) -> None:
+    """Answers every request on a connection that is kept open."""
+    while peer.request():
+        peer.answer(OK)

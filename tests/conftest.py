@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpx
@@ -23,6 +23,9 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 import cfai._http
 from cfai import Ai, AsyncStream
+
+if TYPE_CHECKING:
+    from cfai.emulator import Emulator
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 TOKEN = "token-that-must-not-show-0123456789"
@@ -283,6 +286,18 @@ def service() -> Iterator[Service]:
         service = Service(router)
         service.answers(service.result({"response": "Hello"}))
         yield service
+
+
+@pytest.fixture
+def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """An emulator that an `Ai` without arguments calls."""
+    from cfai.emulator import Emulator
+
+    with Emulator() as local:
+        monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", local.base_url)
+        monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", local.account_id)
+        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", local.api_token)
+        yield local
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -21,15 +21,6 @@ LONG = 20.0
 """Seconds after which a test gives up."""
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    with Emulator() as local:
-        monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", local.base_url)
-        monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", local.account_id)
-        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", local.api_token)
-        yield local
 
 
 @pytest.fixture

@@ -329,6 +329,7 @@ def test_a_sample_says_the_same_with_comments_in_it(name: str) -> None:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_the_texts_of_a_sample_s_tokens_are_its_text(name: str) -> None:
     came = played(name)
+    assert {token.choice for token in came.tokens} <= {*came.decoder.choices}
     for number in came.decoder.choices:
         mine = [token for token in came.tokens if token.choice == number]
         assert "".join(token.text for token in mine) == came.decoder.text_of(number)

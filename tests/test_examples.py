@@ -55,15 +55,6 @@ console.log(JSON.stringify({ shown: answer.textContent, open: sources[0].open, u
 
 
 @pytest.fixture
-def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    with Emulator() as local:
-        monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", local.base_url)
-        monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", local.account_id)
-        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", local.api_token)
-        yield local
-
-
-@pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[str, str]]:
     """Runs an example as a program; what it wrote to its two outputs."""
 

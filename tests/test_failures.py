@@ -25,11 +25,11 @@ from cfai import (
     Timeout,
 )
 
+from .bodies import OK
 from .conftest import EVERY_COLOUR
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 HELLO = {"prompt": "Hello"}
-OK = b'{"result":{"response":"Hello"},"success":true,"errors":[],"messages":[]}'
 
 
 # Errors of the service

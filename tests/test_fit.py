@@ -20,8 +20,11 @@ from cfai import (
     LimitError,
     LimitWarning,
     SequenceLengthError,
+    count_tokens,
 )
 from cfai import tokens as counting
+
+from .texts import ByWords, dense
 
 LLAMA_3_3 = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"  # 24000 together, 256 by default
 INT8 = "@cf/meta/llama-2-7b-chat-int8"  # 2048 in, 1800 out, announced
@@ -33,11 +36,6 @@ NO_FIGURES = "@cf/meta/llama-3.1-8b-instruct-fast"
 WINDOW = 24_000
 
 HAN = "我们今天去公园散步然后回家吃饭。"
-
-
-def dense(length: int) -> str:
-    """A text of exactly so many bytes that is exactly so many tokens in every family: no token has letter and digit."""
-    return ("a1" * (length // 2 + 1))[:length]
 
 
 def han(share: float) -> str:
@@ -98,17 +96,6 @@ def test_a_presumed_tokenizer_raises_only_where_that_is_asked_for(
         assert service.sent == inputs
 
 
-class Words:
-    """Counts words, and how often it is asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    def count_text(self, text: str, /) -> int:
-        self.asked.append(text)
-        return len(text.split())
-
-
 @pytest.mark.parametrize("given", ["for all", "by model"])
 @pytest.mark.parametrize(
     ("words", "raised", "told"),
@@ -117,11 +104,11 @@ class Words:
 def test_an_exact_count_raises_but_for_what_the_template_may_add(
     callers: Any, service: Any, words: int, raised: bool, told: bool, given: str
 ) -> None:
-    counter: Any = Words() if given == "for all" else {LLAMA_3_3: Words(), "@cf/other": Words()}
+    counter: Any = ByWords() if given == "for all" else {LLAMA_3_3: ByWords(), "@cf/other": ByWords()}
     caller = callers(token_counter=counter)
     inputs = {"prompt": "extraordinary " * words}
     fit = caller.ai.check(LLAMA_3_3, inputs)
-    assert (fit.tokens.method, fit.tokens.lower) == ("tokenizer", words - 1)
+    assert (fit.tokens.method, fit.tokens.lower) == ("custom", words - 1)
     if raised:
         with pytest.raises(ContextLengthError):
             caller.run(LLAMA_3_3, inputs)
@@ -232,7 +219,7 @@ def test_the_largest_output_of_check_is_what_fit_asks_for(caller: Any, service: 
 
 def test_what_fits_but_for_its_output_is_told_so(caller: Any, service: Any) -> None:
     prompt = "It was a bright cold day in April, and the clocks were striking thirteen. " * 800
-    count = counting.count_tokens(prompt, model=LLAMA_3_3)
+    count = count_tokens(prompt, model=LLAMA_3_3)
     with pytest.warns(LimitWarning, match="max_tokens asks for 11,100. Set max_tokens to ") as told:
         caller.run(LLAMA_3_3, {"prompt": prompt, "max_tokens": 11_100})
     assert service.sent["max_tokens"] == 11_100
@@ -528,9 +515,9 @@ def test_the_verdict_changes_at_the_limit_itself() -> None:
 def test_the_gateway_s_check_is_a_quarter_of_the_characters() -> None:
     image = picture(640, 480, size=40_000)
     inputs = seen(image)
-    about = counting.about(inputs, counting.measure_of(NO_FIGURES))
-    inline = counting.media_in(inputs)[1]
-    edge = about.tokens + inline / 4 + 100
+    weight = counting.weigh(inputs, counting.measure_of(NO_FIGURES))
+    inline = weight.inline
+    edge = weight.likely + inline / 4 + 100
     for limit, verdict in ((int(edge) + 2, "likely fits"), (int(edge) - 2, "likely too long")):
         ai = Ai("0" * 32, "t", limit_overrides={NO_FIGURES: limit})
         fit = ai.check(NO_FIGURES, inputs)
@@ -554,8 +541,8 @@ def test_inputs_that_hold_themselves_are_refused(caller: Any, service: Any) -> N
             with pytest.raises(InputError):
                 caller.run(LLAMA_3_3, {field: value})
     for value in ([{"role": "user", "content": circle}], [{"role": "user", "content": pair}]):
-        with pytest.raises(InputError, match="or themselves"):
-            counting.count_tokens(value, family="llama3")
+        with pytest.raises(InputError, match="holds itself"):
+            count_tokens(value, family="llama3")
     assert not service.requests
 
 
@@ -584,7 +571,7 @@ def test_usage_that_cannot_be_true_is_not_believed(caller: Any, service: Any, re
 
 
 def test_an_exact_count_is_not_corrected(callers: Any, service: Any) -> None:
-    caller = callers(token_counter=Words(), limits="strict")
+    caller = callers(token_counter=ByWords(), limits="strict")
     inputs = {"prompt": "extraordinary " * 23_000, "max_tokens": 100}
     service.answers(used(service, 23_600, stream=False))
     for _ in range(6):
@@ -602,13 +589,18 @@ def test_a_warning_that_is_an_error_stops_every_call(caller: Any, service: Any) 
 
 
 def test_what_is_advised_is_what_fits(caller: Any) -> None:
-    for words in range(21_000, 24_000, 250):
-        fit = caller.ai.check(LLAMA_3_3, {"prompt": "hello " * words, "max_tokens": 5000})
+    advised: list[bool] = []
+    for words in range(19_000, 24_000, 250):
+        inputs = {"prompt": "hello " * words, "max_tokens": 5000}
+        fit = caller.ai.check(LLAMA_3_3, inputs)
         assert fit.error is not None
         said = str(fit.error)
         assert ("Set max_tokens to" in said) == bool(fit.max_tokens)
+        advised.append(bool(fit.max_tokens))
         if fit.max_tokens:
             assert f"Set max_tokens to {fit.max_tokens:,} or less" in said
+            assert "too long" not in caller.ai.check(LLAMA_3_3, inputs | {"max_tokens": fit.max_tokens}).verdict
+    assert {*advised} == {True, False}
 
 
 def test_long_texts_of_other_scripts_take_no_seconds() -> None:

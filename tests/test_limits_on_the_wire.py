@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+import threading
 from itertools import product
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from cfai import ContextLengthError, InputError, LimitError, LimitWarning, SequenceLengthError, models, tokens
+from cfai import (
+    ContextLengthError,
+    InputError,
+    LimitError,
+    LimitWarning,
+    SequenceLengthError,
+    _limits,
+    models,
+    tokens,
+)
 from cfai.models import Model
 
 # Retired models warn at every line; what they say is told elsewhere.
@@ -252,3 +262,46 @@ def test_what_holds_itself_is_refused(caller: Any) -> None:
     holding["itself"] = holding
     with pytest.raises(InputError):
         caller.run(CHAT, {"prompt": "x", "more": holding})
+
+
+# Odd inputs
+
+
+def test_a_long_prompt_is_counted_beside_the_event_loop(
+    caller: Any, service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting: list[int] = []
+
+    def spied(*given: Any) -> Any:
+        counting.append(threading.get_ident())
+        return check_long(*given)
+
+    check_long = _limits.check_long
+    monkeypatch.setattr(_limits, "check_long", spied)
+    loop = threading.get_ident() if caller.portal is None else caller.portal.call(threading.get_ident)
+    for content in ("x", "x" * 100_001):
+        caller.run("@cf/some/model", {"messages": [{"role": "user", "content": content}]})
+    assert counting[0] == loop
+    assert (counting[1] == loop) is (caller.portal is None)
+
+
+def test_a_number_of_thousands_of_digits_is_too_large_for_any_model(caller: Any, service: Any) -> None:
+    with pytest.raises(SequenceLengthError, match="max_tokens is 1,000,000,000,000,000,000, but"):
+        caller.run("@cf/meta/llama-3.3-70b-instruct-fp8-fast", {"prompt": "Hello", "max_tokens": 10**5000})
+    with pytest.raises(InputError, match=r"inputs\['max_tokens'\]: a number of that many digits cannot be sent"):
+        caller.run("@cf/some/model", {"prompt": "Hello", "max_tokens": 10**5000})
+    assert not service.requests
+
+
+def test_check_says_what_cannot_be_sent(callers: Any) -> None:
+    with pytest.raises(InputError, match=r"inputs\['messages'\]\[0\]\['content'\]: bytes cannot be sent as JSON"):
+        callers().ai.check(CHAT, {"messages": [{"role": "user", "content": b"Hello"}]})
+
+
+def test_a_total_alone_is_a_limit_of_a_model_that_nothing_is_known_of(callers: Any, service: Any) -> None:
+    caller = callers(limit_overrides={"@cf/some/model": {"total_length": 100}})
+    with pytest.raises(ContextLengthError, match=r"max_tokens is 101, but .* reads and writes 100 tokens at most"):
+        caller.run("@cf/some/model", {"prompt": "Hello", "max_tokens": 101})
+    with pytest.warns(LimitWarning, match="prompt is"):
+        caller.run("@cf/some/model", {"prompt": PROSE * 5, "max_tokens": 10})
+    assert len(service.requests) == 1

@@ -71,6 +71,8 @@ def test_a_limit_is_the_figure_that_is_enforced(name: str, field: str, value: in
 def test_the_limits_of_the_announcement_are_two_separate_ones(name: str) -> None:
     model = entry(name)
     assert model.window == "separate"
+    assert model.context_length
+    assert model.sequence_length
     for limit in limits_of(model):
         assert limit.date.startswith("2023-11")
         assert limit.certain_to_refuse

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from cfai import types
 from cfai._response import output_from
 from cfai.types import (
     Binary,
@@ -391,19 +390,6 @@ def test_bytes_are_saved_where_they_are_told_to(as_type: Any, tmp_path: Path) ->
 def test_a_notebook_shows_images_and_nothing_else() -> None:
     assert Binary(b"x", "image/png")._repr_mimebundle_(include=None) == {"image/png": b"x"}
     assert Binary(b"x", "audio/mpeg")._repr_mimebundle_() == {}
-
-
-# The module.
-
-
-def test_every_public_type_can_be_had_by_name() -> None:
-    for name in types.__all__:
-        assert getattr(types, name) is not None
-
-
-def test_other_names_are_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="NoSuchType"):
-        _ = types.NoSuchType
 
 
 @pytest.mark.parametrize("body", [b'{"a\\ud83d": 1, "b": 2}', b'{"result": {"a\\ud83d": 1, "b": 2}, "success": true}'])

@@ -201,15 +201,8 @@ def test_every_input_type_can_be_imported_from_types() -> None:
     }
     assert public - set(_inputs.__all__) == {"OnlyAny"}
     assert set(_inputs.__all__) <= set(types.__all__)
-    for name in types.__all__:
-        assert getattr(types, name) is not None
     for name in _inputs.__all__:
         assert getattr(types, name) is getattr(_inputs, name)
-
-
-def test_a_name_that_types_does_not_have_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match=r"'cfai.types' has no attribute 'Untyped'"):
-        _ = types.Untyped
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,13 @@ def decoded(monkeypatch: pytest.MonkeyPatch, blocks: list[bytes]) -> int:
     return count
 
 
+def told_one_by_one(blocks: list[bytes]) -> tuple[Any, ...]:
+    """The same where no block is read by its likeness to another."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_dialects, "_MOST_UNLIKE", 0)
+        return told(blocks)
+
+
 def chunks(*texts: str) -> list[bytes]:
     return [b"data: " + PADDED % text.encode() for text in texts]
 
@@ -111,11 +118,9 @@ ODD = [
 
 @pytest.mark.parametrize("text", ODD)
 @pytest.mark.parametrize("form", [CHUNK + b"}", PADDED])
-def test_odd_texts_are_read_as_if_they_came_first(text: bytes, form: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_odd_texts_are_read_as_if_they_came_first(text: bytes, form: bytes) -> None:
     blocks = [b"data: " + form % piece for piece in (b"a", b"b", b"c", text, b"d")]
-    found = told(blocks)
-    monkeypatch.setattr(_dialects, "_MOST_UNLIKE", 0)
-    assert found == told(blocks)
+    assert told(blocks) == told_one_by_one(blocks)
 
 
 ENDS = [
@@ -143,11 +148,9 @@ ENDS = [
 
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("form", [b"}", b',"p":"x1"}'])
-def test_odd_ends_are_read_as_if_they_came_first(end: bytes, form: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_odd_ends_are_read_as_if_they_came_first(end: bytes, form: bytes) -> None:
     blocks = [b"data: " + CHUNK % b"a" + tail for tail in (form, form, form, end, form)]
-    found = told(blocks)
-    monkeypatch.setattr(_dialects, "_MOST_UNLIKE", 0)
-    assert found == told(blocks)
+    assert told(blocks) == told_one_by_one(blocks)
 
 
 _DELTAS = [
@@ -177,10 +180,7 @@ _TEXTS = [b"a", b"b", b"", "é".encode(), b"\\n", b"content", b'"', b"reasoning"
 )
 def test_any_mixture_is_read_as_if_each_came_first(pieces: list[tuple[bytes, bytes, bytes]]) -> None:
     blocks = [b'data: {"choices":[{"delta":{%b}}]%b' % (delta % text, end) for delta, text, end in pieces]
-    found = told(blocks)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_dialects, "_MOST_UNLIKE", 0)
-        assert found == told(blocks)
+    assert told(blocks) == told_one_by_one(blocks)
 
 
 @pytest.mark.parametrize(

@@ -64,36 +64,22 @@ def test_a_last_event_without_its_blank_line_is_delivered(caller: Any, service: 
 
 
 @EVERY_COLOUR
-def test_after_done_the_connection_is_used_again(callers: Any, serve: Any) -> None:
+@pytest.mark.parametrize("pause", [0, 0.1], ids=["at once", "a moment later"])
+def test_after_done_the_connection_is_used_again_when_the_body_ends(callers: Any, serve: Any, pause: float) -> None:
     def script(peer: Any) -> None:
         while peer.request():
             peer.start()
             for piece in HELLO:
                 peer.chunk(piece)
+            time.sleep(pause)
             peer.chunk(b"")
 
     server = serve(script)
     caller = callers(base_url=server.url)
-    for _ in range(5):
+    for _ in range(3):
         assert [str(token) for token in caller.stream(MODEL)] == ["Hel", "lo", ""]
-    assert len(server.requests) == 5
-    assert server.connections == 1
-
-
-@EVERY_COLOUR
-def test_also_if_the_body_ends_a_moment_later(callers: Any, serve: Any) -> None:
-    def script(peer: Any) -> None:
-        while peer.request():
-            peer.start()
-            for piece in HELLO:
-                peer.chunk(piece)
-            time.sleep(0.1)
-            peer.chunk(b"")
-
-    server = serve(script)
-    caller = callers(base_url=server.url)
-    for _ in range(2):
         assert caller.stream(MODEL).result().text == "Hello"
+    assert len(server.requests) == 6
     assert server.connections == 1
 
 

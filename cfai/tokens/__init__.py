@@ -11,11 +11,11 @@ from cfai._later import later
 
 if TYPE_CHECKING:
     from cfai.tokens._bounds import CUT, borders, bounded, lower, upper
-    from cfai.tokens._count import TokenCount, count, count_text, count_tokens, measure_for
+    from cfai.tokens._count import TokenCount, count, count_of, count_text, measure_for
     from cfai.tokens._estimate import cost, estimate, known_families
     from cfai.tokens._families import Family, family_of
-    from cfai.tokens._measure import Measure, TokenCounter, forget, measure_of, use
-    from cfai.tokens._prompt import about, at_least, at_most, likely_most, media_in, most_bytes, texts_to_embed
+    from cfai.tokens._measure import Measure, TokenCounter, checked_counter, counted, forget, measure_of, use
+    from cfai.tokens._prompt import Weight, most_bytes, size_of, text_of, texts_to_embed, weigh
 
 __all__ = [
     "CUT",
@@ -23,38 +23,39 @@ __all__ = [
     "Measure",
     "TokenCount",
     "TokenCounter",
-    "about",
-    "at_least",
-    "at_most",
+    "Weight",
     "borders",
     "bounded",
+    "checked_counter",
     "cost",
     "count",
+    "count_of",
     "count_text",
-    "count_tokens",
+    "counted",
     "estimate",
     "family_of",
     "forget",
     "known_families",
-    "likely_most",
     "lower",
     "measure_for",
     "measure_of",
-    "media_in",
     "most_bytes",
+    "size_of",
+    "text_of",
     "texts_to_embed",
     "upper",
     "use",
+    "weigh",
 ]
 
 __getattr__, __dir__ = later(
     __name__,
     {
         "_bounds": ("CUT", "borders", "bounded", "lower", "upper"),
-        "_count": ("TokenCount", "count", "count_text", "count_tokens", "measure_for"),
+        "_count": ("TokenCount", "count", "count_of", "count_text", "measure_for"),
         "_estimate": ("cost", "estimate", "known_families"),
         "_families": ("Family", "family_of"),
-        "_measure": ("Measure", "TokenCounter", "forget", "measure_of", "use"),
-        "_prompt": ("about", "at_least", "at_most", "likely_most", "media_in", "most_bytes", "texts_to_embed"),
+        "_measure": ("Measure", "TokenCounter", "checked_counter", "counted", "forget", "measure_of", "use"),
+        "_prompt": ("Weight", "most_bytes", "size_of", "text_of", "texts_to_embed", "weigh"),
     },
 )

@@ -1,17 +1,16 @@
-"""`count_tokens`: how many tokens a text or a conversation is, before anything is sent."""
+"""What a count is, and how texts and prompts come to one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from cfai._errors import ConfigurationError
-from cfai._json import is_object
 from cfai.tokens._estimate import known_families
 from cfai.tokens._families import Family
-from cfai.tokens._measure import Measure, TokenCounter, measure_of
-from cfai.tokens._prompt import about, at_least, at_most
+from cfai.tokens._measure import Measure, TokenCounter, checked_counter, measure_of
+from cfai.tokens._prompt import Weight, weigh
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +38,11 @@ class TokenCount:
     images: int = 0
     """How many images are in it: what they take is a guess, and their base64 counts nothing."""
 
-    method: str = "estimator"
-    """`estimator`, or `tokenizer` where the texts were counted by one and only the template is estimated."""
+    method: Literal["estimator", "tokenizers", "custom"] = "estimator"
+    """What counted the texts: the estimator, a tokenizer that was loaded, or a counter of yours."""
+
+    template: tuple[int, int, int] = (0, 0, 0)
+    """What of `lower`, `estimate` and `upper` stands for the chat template around the texts."""
 
     def __int__(self) -> int:
         return self.estimate
@@ -55,40 +57,13 @@ class TokenCount:
             self.certain and other.certain and self.family == other.family,
             images=self.images + other.images,
             method=self.method if self.method == other.method else "estimator",
+            template=(0, self.template[1] + other.template[1], self.template[2] + other.template[2]),
         )
-
-
-def count_tokens(
-    text_or_messages: str | Sequence[Mapping[str, Any]],
-    *,
-    model: str | None = None,
-    family: str | None = None,
-    tools: Sequence[Mapping[str, Any]] = (),
-    counter: TokenCounter | None = None,
-) -> TokenCount:
-    """How many tokens a text, or a list of messages, is for a model, or for a tokenizer family such as `llama3`.
-
-    Nothing is sent or downloaded. Of English prose, code and JSON the estimate is 2 % off on average, of other
-    languages 3 to 10 % (held-out texts of 500 bytes and more, thirteen families). Images count by their size where the
-    model's way with them is known, else as 1,000 tokens each, and their base64 as nothing. `counter` counts the texts
-    instead. Raises `ConfigurationError` unless one of `model` and `family` is given, and known.
-
-    >>> count_tokens("Where is New York?", model="@cf/meta/llama-3.3-70b-instruct-fp8-fast").estimate
-    5
-    >>> int(count_tokens([{"role": "user", "content": "Where is New York?"}], family="llama3"))
-    15
-    """
-    measure = measure_for("count_tokens", model, family, counter)
-    if isinstance(text_or_messages, str):
-        return count_text(text_or_messages, measure)
-    if not isinstance(text_or_messages, list | tuple) or not all(map(is_object, text_or_messages)):
-        kind = type(text_or_messages).__name__
-        raise ConfigurationError(f"count_tokens counts a text, or a list of messages that are dicts, not this {kind}")
-    return count({"messages": text_or_messages, "tools": tools}, measure)
 
 
 def measure_for(caller: str, model: str | None, family: str | None, counter: TokenCounter | None) -> Measure:
     """How texts are counted for `model`, or else for `family`. Raises `ConfigurationError`, for the `caller`."""
+    checked_counter(counter, "counter")
     if model is not None and family is None:
         return measure_of(model, counter)
     if family is None or model is not None:
@@ -108,13 +83,24 @@ def count_text(text: str, measure: Measure) -> TokenCount:
 
 def count(inputs: Mapping[str, Any], measure: Measure) -> TokenCount:
     """How many tokens the prompt of `inputs` is, with its chat template."""
-    least, _ = at_least(inputs, measure)
-    found = about(inputs, measure)
-    most = max(least, at_most(inputs, measure))
-    estimate = min(most, max(least, round(found.tokens + found.image_tokens)))
-    certain = measure.is_certain
-    return TokenCount(least, estimate, most, measure.family.name, certain, images=found.images, method=_method(measure))
+    return count_of(weigh(inputs, measure), measure)
 
 
-def _method(measure: Measure) -> str:
-    return "tokenizer" if measure.is_exact else "estimator"
+def count_of(weight: Weight, measure: Measure) -> TokenCount:
+    """The same, of a prompt that was weighed."""
+    return TokenCount(
+        weight.least,
+        weight.estimate,
+        weight.most,
+        measure.family.name,
+        measure.is_certain,
+        images=weight.images,
+        method=_method(measure),
+        template=(0, round(weight.template), weight.template_most),
+    )
+
+
+def _method(measure: Measure) -> Literal["estimator", "tokenizers", "custom"]:
+    if not measure.is_exact:
+        return "estimator"
+    return "tokenizers" if type(measure.counter).__module__ == "cfai.tokenizers" else "custom"

@@ -20,10 +20,12 @@ from cfai.tokens._features import PIECE, features
 
 _MOST_KEPT = 50_000
 """How many pieces a family's costs are kept of."""
-_MOST_LOOKED_AT = 20_000
-"""How many characters beyond ASCII that were not seen before are looked at in one text, about."""
-_LONGEST = 1_000
-"""How many characters of one piece beyond ASCII are looked at."""
+_MOST_OF_ASCII, _MOST_BEYOND = 200_000, 20_000
+"""How many characters that were not seen before are looked at in one text, about, and how many beyond ASCII: these
+take up to 20 µs each.
+"""
+_LONGEST_OF_ASCII, _LONGEST = 20_000, 1_000
+"""How many characters of one piece are looked at, and of one beyond ASCII."""
 
 
 def estimate(text: str, family: str) -> int:
@@ -50,26 +52,33 @@ def cost(text: str, family: str) -> float:
     pieces = Counter(PIECE.findall(text))
     total = sum(known.get(piece, 0.0) * count for piece, count in pieces.items())
     new = [piece for piece in pieces if piece not in known]
-    # Pieces beyond ASCII take 20 µs a character to look at, so of very many only a part is, from all over the text.
+    plain = [piece for piece in new if piece.isascii()]
     beyond = [piece for piece in new if not piece.isascii()]
-    step = 1 + sum(min(len(piece), _LONGEST) for piece in beyond) // _MOST_LOOKED_AT
-    left = {piece for place, piece in enumerate(beyond) if place % step}
-    seen = length = 0.0
-    for piece in new:
-        if piece not in left:
-            found = known[piece] = _cost(piece, rates)
-            total += found * pieces[piece]
-            if left and not piece.isascii():
-                seen += found * pieces[piece]
-                length += len(piece) * pieces[piece]
-    return total + sum(len(piece) * pieces[piece] for piece in left) * seen / max(1.0, length)
+    for some, most in ((plain, _MOST_OF_ASCII), (beyond, _MOST_BEYOND)):
+        # Of very many new pieces only some are looked at, from all over the text. They stand for the others.
+        step = 1 + sum(min(len(piece), _longest(piece)) for piece in some) // most
+        seen = length = 0.0
+        for piece in some[::step]:
+            found = _cost(piece, rates)
+            if len(piece) <= _LONGEST:
+                known[piece] = found
+            seen += found * pieces[piece]
+            length += len(piece) * pieces[piece]
+        whole = sum(len(piece) * pieces[piece] for piece in some) if step > 1 else length
+        total += seen * whole / max(1.0, length)
+    return total
 
 
 def _cost(piece: str, rates: Mapping[str, float]) -> float:
-    """What one piece takes; of a very long one beyond ASCII its beginning stands for all of it."""
-    if len(piece) > _LONGEST and not piece.isascii():
-        return _cost(piece[:_LONGEST], rates) * len(piece) / _LONGEST
+    """What one piece takes; of a very long one its beginning stands for all of it."""
+    longest = _longest(piece)
+    if len(piece) > longest:
+        return _cost(piece[:longest], rates) * len(piece) / longest
     return sum(rates.get(name, 0.0) * size for name, size in features(piece).items())
+
+
+def _longest(piece: str) -> int:
+    return _LONGEST_OF_ASCII if piece.isascii() else _LONGEST
 
 
 def known_families() -> list[str]:

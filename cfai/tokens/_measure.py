@@ -1,20 +1,23 @@
-"""How single texts are measured: by a family's bounds and estimate, or by a counter that knows the tokenizer.
+"""How texts are measured: by a family's bounds and estimate, or by a counter that knows the tokenizer.
 
 What a text was found to take is kept, so that a conversation pays for its new message only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, NamedTuple, Protocol, SupportsInt
 
+from cfai._errors import ConfigurationError
 from cfai.tokens._bounds import bounded, lower, upper
 from cfai.tokens._estimate import cost
 from cfai.tokens._families import Family, family_of
 
 _MOST_KEPT = 8_000_000
 """How many characters the texts have together whose counts are kept."""
+_ENTRY = 300
+"""How many characters an entry costs beside its text, about."""
 
 _SURE = 0.87
 _SURE_OF_OTHERS = 0.71
@@ -24,7 +27,11 @@ _AT_THE_ENDS = 2
 
 
 class TokenCounter(Protocol):
-    """Counts tokens exactly, for one model: `cfai.tokenizers.load` makes one, and so may you."""
+    """Counts tokens exactly, for one model: `cfai.tokenizers.load` makes one, and so may you.
+
+    One that knows the model's chat template as well has a method `count_messages(messages, *, tools, response_format)`,
+    all three as they are sent or `None`. What it gives takes the place of the estimate.
+    """
 
     def count_text(self, text: str, /) -> SupportsInt:
         """How many tokens `text` is, with nothing put before or behind it."""
@@ -75,8 +82,38 @@ class Measure(NamedTuple):
         """At most so many tokens are in a text."""
         return self._exact(text) if self.is_exact else _kept(upper, text, self.family.name)
 
+    def conversation(self, inputs: Mapping[str, Any]) -> int | None:
+        """How many tokens the messages of `inputs` are with their template, if the counter knows it."""
+        count = getattr(self.counter, "count_messages", None)
+        if count is None or not inputs.get("messages"):
+            return None
+        tools, schema = inputs.get("tools") or None, inputs.get("response_format")
+        return _number(count(inputs["messages"], tools=tools, response_format=schema), "count_messages")
+
     def _exact(self, text: str) -> int:
         return _kept(_counted, text, _Same(self.counter)) if text else 0
+
+
+def checked_counter(counter: Any, name: str) -> Any:
+    """What a user gave as a counter, under this name. Raises `ConfigurationError`."""
+    if counter is not None and not callable(getattr(counter, "count_text", None)):
+        raise ConfigurationError(f"{name} has a method count_text(text), which {type(counter).__name__} has not")
+    return counter
+
+
+def counted(counter: TokenCounter, text: str) -> int:
+    """What `counter` makes of a text. Raises `ConfigurationError` if that is no number of tokens."""
+    return _number(counter.count_text(text), "count_text")
+
+
+def _number(count: Any, method: str) -> int:
+    try:
+        number = int(count)
+    except (TypeError, ValueError, OverflowError):
+        number = -1
+    if number < 0:
+        raise ConfigurationError(f"{method} of the token counter gave {count!r}: it gives a number of tokens")
+    return number
 
 
 _loaded: dict[str, TokenCounter] = {}
@@ -117,7 +154,7 @@ class _Same:
 
 
 def _counted(text: str, same: _Same) -> int:
-    return int(same.counter.count_text(text))
+    return counted(same.counter, text)
 
 
 class _Memory:
@@ -125,37 +162,45 @@ class _Memory:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._found: dict[tuple[Any, Any, str | tuple[str, ...]], Any] = {}
+        self._found: dict[str | tuple[str, ...], dict[tuple[Any, Any], Any]] = {}
         self._size = 0
         self._lock = Lock()
 
     def __call__(self, function: Callable[[Any, Any], Any], text: str | tuple[str, ...], about: Any) -> Any:
-        key = (function, about, text)
-        found = self._found.get(key)
+        kept = self._found.get(text)
+        found = None if kept is None else kept.get((function, about))
         if found is None:
             found = function(text, about)
-            with self._lock:
-                if key not in self._found:
-                    self._found[key] = found
-                    self._size += _length(text)
-                while self._size > self._most:
-                    self._remove(next(iter(self._found)))
+            if _length(text) <= self._most // 2:  # one text does not drive out all others
+                with self._lock:
+                    self._keep(text, (function, about), found)
         return found
 
     def drop(self, about: Any) -> None:
         """Forgets what was found with `about`."""
         with self._lock:
-            for key in [key for key in self._found if key[1] == about]:
-                self._remove(key)
+            for text, kept in [*self._found.items()]:
+                for key in [key for key in kept if key[1] == about]:
+                    del kept[key]
+                if not kept:
+                    self._remove(text)
 
-    def _remove(self, key: tuple[Any, Any, str | tuple[str, ...]]) -> None:
-        del self._found[key]
-        self._size -= _length(key[2])
+    def _keep(self, text: str | tuple[str, ...], key: tuple[Any, Any], found: Any) -> None:
+        kept = self._found.get(text)
+        if kept is None:
+            kept = self._found[text] = {}
+            self._size += _length(text)
+        kept[key] = found
+        while self._size > self._most:
+            self._remove(next(iter(self._found)))
+
+    def _remove(self, text: str | tuple[str, ...]) -> None:
+        del self._found[text]
+        self._size -= _length(text)
 
 
 def _length(text: str | tuple[str, ...]) -> int:
-    # An entry costs about as much as a hundred characters.
-    return 100 + (len(text) if isinstance(text, str) else sum(map(len, text)))
+    return _ENTRY + (len(text) if isinstance(text, str) else sum(map(len, text)))
 
 
 _kept = _Memory(_MOST_KEPT)

@@ -53,27 +53,56 @@ class _Prompt(NamedTuple):
     """The texts that count, message by message."""
 
 
-class Estimate(NamedTuple):
-    """About how much a prompt is."""
+class Weight(NamedTuple):
+    """How many tokens a prompt is, by every measure."""
 
-    tokens: float
-    """With what the template likely adds, without images."""
+    least: int
+    """It has at least so many, whatever the template puts around it."""
+    field: str
+    """The input that it came in."""
+    likely: float
+    """About so many, with what the template likely adds, without images."""
+    template: float
+    """About so many of them are the template's."""
+    sure: float
+    """How far below the estimate the real count may be, as a factor."""
     image_tokens: int
     images: int
-    is_ascii: bool
-    """Whether all its texts are: of others the estimate is less sure."""
+    media: int
+    """How many images, sounds, videos and files there are."""
+    inline: int
+    """How many characters of them were sent along."""
+    most: int
+    """It has at most so many, whatever the template does; images are a guess."""
+    template_most: int
+    """At most so many of them are the template's."""
+
+    @property
+    def estimate(self) -> int:
+        """About so many, with images, and within the bounds."""
+        return min(self.most, max(self.least, round(self.likely + self.image_tokens)))
+
+    @property
+    def likely_most(self) -> int:
+        """At most so many, or 99 times in 100: with a margin beside the estimate."""
+        likely = ceil(self.likely / self.sure) + _MEDIUM * self.media + _MARGIN
+        return min(self.most, max(self.least, likely))
 
 
-def at_least(inputs: Mapping[str, Any], measure: Measure) -> tuple[int, str]:
-    """How many tokens the prompt of `inputs` has at least, whatever the template puts around it, and its input's name.
+def weigh(inputs: Mapping[str, Any], measure: Measure) -> Weight:
+    """How many tokens the prompt of `inputs` is."""
+    # Which one of several prompts is read is not known: the shortest counts.
+    least, field = min(((_least(prompt, measure), prompt.field) for prompt in _prompts(inputs)), default=(0, ""))
+    texts, media, inline = _read(inputs)
+    around = HIGHEST + AROUND * len(texts)
+    most = max(least, around + _MEDIUM * media + sum(map(measure.most, texts)))
+    return Weight(least, field, *_about(inputs, measure), media, inline, most, around)
 
-    Which one of several prompts is read is not known: the shortest counts.
+
+def _about(inputs: Mapping[str, Any], measure: Measure) -> tuple[float, float, float, int, int]:
+    """About how many tokens the prompt takes with the template that its family likely has, and how many of them are
+    the template's; how sure that is; what images take, and how many there are.
     """
-    return min(((_least(prompt, measure), prompt.field) for prompt in _prompts(inputs)), default=(0, ""))
-
-
-def about(inputs: Mapping[str, Any], measure: Measure) -> Estimate:
-    """About how many tokens the prompt of `inputs` takes, with the template that its family likely has."""
     template = template_of(measure.family.name)
     texts: list[str] = []
     images = [inputs["image"]] if inputs.get("image") is not None else []
@@ -96,12 +125,11 @@ def about(inputs: Mapping[str, Any], measure: Measure) -> Estimate:
     if tools:
         around += template.tools + len(tools)
         texts += map(compact, tools)
-    return Estimate(
-        measure.correction * (around + sum(measure.about(text) for text in texts)),
-        sum(tokens_of_image(image, measure.family.name) for image in images),
-        len(images),
-        all(text.isascii() for text in texts),
-    )
+    likely = measure.conversation(inputs)
+    if likely is None:
+        likely = measure.correction * (around + sum(measure.about(text) for text in texts))
+    sure = measure.sure(all(text.isascii() for text in texts))
+    return likely, around, sure, sum(tokens_of_image(image, measure.family.name) for image in images), len(images)
 
 
 def _all_messages(inputs: Mapping[str, Any]) -> list[Any]:
@@ -163,8 +191,13 @@ def _messages(items: Sequence[Any]) -> Iterator[list[str]]:
 def texts_of(content: Any) -> list[str]:
     """The texts of a message's content, which is text or a list of parts. Images count nothing, and base64 neither."""
     parts = [content] if isinstance(content, str) else items_of(content)
-    found = [part.get("text") if is_object(part) and part.get("type") in _TEXT_PARTS else part for part in parts]
-    return [text.strip(_BLANK) for text in found if isinstance(text, str)]
+    return [text.strip(_BLANK) for text in map(text_of, parts) if text is not None]
+
+
+def text_of(part: Any) -> str | None:
+    """The text of a part of a message's content, which is text itself or has a type; `None` if it is no text."""
+    text = part.get("text") if is_object(part) and part.get("type") in _TEXT_PARTS else part
+    return text if isinstance(text, str) else None
 
 
 def _said(texts: list[str]) -> list[str]:
@@ -218,32 +251,19 @@ def _least(prompt: _Prompt, measure: Measure) -> int:
     return inside + any(text for message in prompt.messages for text in message)
 
 
-def at_most(inputs: Mapping[str, Any], measure: Measure) -> int:
-    """How many tokens the prompt of `inputs` takes at most, whatever the template does; images are a guess."""
-    texts, media, _ = _read(inputs)
-    return HIGHEST + AROUND * len(texts) + _MEDIUM * media + sum(map(measure.most, texts))
-
-
 def most_bytes(inputs: Mapping[str, Any]) -> int:
-    """The same or more, found without a look at the texts: for most calls it is below every limit."""
+    """As many tokens as the prompt of `inputs` is at most, or more, found without a look at the texts: for most calls
+    it is below every limit.
+    """
     texts, media, characters = _read(inputs)
     # The gateway may take what was sent along for text.
     around = HIGHEST + AROUND * len(texts) + _MEDIUM * media + characters // 4
     return around + sum(len(text) if text.isascii() else 4 * len(text) for text in texts)
 
 
-def likely_most(inputs: Mapping[str, Any], measure: Measure) -> int:
-    """How many tokens the prompt of `inputs` takes at most, or 99 times in 100: with a margin beside its estimate."""
-    found = about(inputs, measure)
-    media, _ = media_in(inputs)
-    likely = ceil(found.tokens / measure.sure(found.is_ascii)) + _MEDIUM * media + _MARGIN
-    return min(at_most(inputs, measure), max(at_least(inputs, measure)[0], likely))
-
-
-def media_in(inputs: Mapping[str, Any]) -> tuple[int, int]:
-    """How many images, sounds, videos and files there are, and how many characters of them were sent along."""
-    _, media, characters = _read(inputs)
-    return media, characters
+def size_of(inputs: Any) -> int:
+    """How many characters all texts in `inputs` have together."""
+    return sum(map(len, _strings(inputs)))
 
 
 def texts_to_embed(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:

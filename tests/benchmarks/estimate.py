@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from cfai import tokens
+from cfai._fit import Fit
 from cfai._limits import check
 from cfai._rules import Rules
 from cfai.models import Limit
@@ -75,6 +76,16 @@ _MEANS = {
 _LOWER = {"English prose": 0.88, "code": 0.70}
 _UPPER = 4.2
 _SHIPPED = 0.1
+_OVER = (
+    ("English prose", ("prose_en",), 95.0, True),
+    ("Spanish", ("es",), 95.0, False),
+    ("Chinese", ("zh", "zh_mixed"), 95.0, False),
+    ("code", ("code_",), 95.0, False),
+)
+"""The kinds that are judged by their prompts over the limit, at least how many per cent, and whether they are to be
+refused or told of only."""
+_TOLD = 2.0
+"""At most so many per cent of prompts that fit may be told to be too long."""
 _LENGTH = 4000
 """About how many tokens the prompts have that are held against a limit: a text is repeated until it is as long as
 people's prompts are."""
@@ -90,7 +101,7 @@ def run(report: Report, samples: Sequence[Sample] | None = None, *, markdown: bo
     _judge_families(report, texts, errors)
     _judge_kinds(report, texts, errors)
     _judge_bounds(report, texts)
-    _print_verdicts(texts)
+    _judge_verdicts(report, texts)
 
 
 def write_rates(path: Path = RATES, samples: Sequence[Sample] | None = None) -> None:
@@ -166,25 +177,54 @@ def _judge_bounds(report: Report, texts: Texts) -> None:
         report.check(f"{name}, upper to real", found[name][1], _UPPER)
 
 
-def _print_verdicts(texts: Texts) -> None:
+def _judge_verdicts(report: Report, texts: Texts) -> None:
     """What the limit check says of prompts that are a little too long, and of such as just fit."""
-    long = [sample for sample in texts.samples if sample.is_long]
-    for title, times in (("1.2 times the limit", 1.2), ("10 % under the limit", 0.9)):
-        print(f"\nVerdicts on prompts of some {_LENGTH} tokens that are {title}, per cent (shipped rates)")
-        for name, kinds in KINDS.items():
-            some = [sample for sample in long if _is_of(sample.kind, kinds)]
-            verdicts = Counter(_verdict(sample, family, times) for sample in some for family in MODELS)
-            shares = (f"{verdict} {100 * count / verdicts.total():.1f}" for verdict, count in verdicts.most_common())
-            print(f"    {name:<46}  {', '.join(shares)}")
+    over, under = _verdicts(texts, 1.2), _verdicts(texts, 0.9)
+    for name, kinds, least, refused in _OVER:
+        told = _share([over[kind] for kind in over if _is_of(kind, kinds)], refused)
+        report.check(f"{name}, 1.2 times the limit, {'refused' if refused else 'told'}", told, least, at_least=True)
+    report.check("all, 10 % under the limit, refused", _share([*under.values()], refused=True), 0.0)
+    report.check("all, 10 % under the limit, told", _share([*under.values()], refused=False), _TOLD)
 
 
-def _verdict(sample: Sample, family: str, times: float) -> str:
-    """The verdict on a prompt that is so many times as long as its model reads."""
+def _verdicts(texts: Texts, times: float) -> dict[str, Counter[tuple[str, bool]]]:
+    """By kind, the verdicts on prompts that are so many times as long as their models read, and whether `run` raises
+    them; printed by what the kinds are called.
+    """
+    found: dict[str, Counter[tuple[str, bool]]] = {}
+    for sample in (sample for sample in texts.samples if sample.is_long):
+        fits = (_fit(sample, family, times) for family in MODELS)
+        found.setdefault(sample.kind, Counter()).update((fit.verdict, fit.raises("enforce")) for fit in fits)
+    print(f"\nVerdicts on prompts of some {_LENGTH} tokens that are {times} times the limit, per cent (shipped rates)")
+    for name, kinds in KINDS.items():
+        together: Counter[str] = Counter()
+        for kind in (kind for kind in found if _is_of(kind, kinds)):
+            for (verdict, _), count in found[kind].items():
+                together[verdict] += count
+        shares = (f"{verdict} {100 * count / together.total():.1f}" for verdict, count in together.most_common())
+        print(f"    {name:<46}  {', '.join(shares)}")
+    return found
+
+
+def _share(verdicts: Sequence[Counter[tuple[str, bool]]], refused: bool) -> float:
+    """How many of the prompts are refused, or else told to be too long at least, in per cent."""
+    of_all = sum(each.total() for each in verdicts)
+    told = sum(
+        count
+        for each in verdicts
+        for (verdict, raises), count in each.items()
+        if (raises if refused else verdict.endswith("too long"))
+    )
+    return 100 * told / of_all
+
+
+def _fit(sample: Sample, family: str, times: float) -> Fit:
+    """What is found of a prompt that is so many times as long as its model reads."""
     copies = max(1, _LENGTH // sample.counts[family])
     limit = round((sample.counts[family] * copies + template_of(family).start) / times)
     figures = {"context_length": Limit(limit + 1, "", "", True, True), "sequence_length": Limit(10**7, "", "")}
     inputs = {"prompt": "\n\n".join([sample.text] * copies), "max_tokens": 1}
-    return check(MODELS[family], inputs, Rules(overrides={MODELS[family]: figures})).verdict
+    return check(MODELS[family], inputs, Rules(overrides={MODELS[family]: figures}))
 
 
 def _print_markdown(texts: Texts, errors: Mapping[str, Array]) -> None:

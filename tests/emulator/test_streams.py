@@ -60,6 +60,7 @@ def test_every_event_is_one_data_line_and_done_comes_last(service: Service) -> N
     body = service.run(NATIVE, ask("hi", stream=True)).text
     blocks = body.split("\n\n")
     assert blocks[-2:] == ["data: [DONE]", ""]
+    assert len(blocks) > 3
     assert all(block.startswith("data: {") and "\n" not in block for block in blocks[:-2])
 
 
@@ -186,6 +187,7 @@ def test_glm_5_3_flash_has_an_empty_finish_reason_in_between(service: Service) -
 def test_kimi_reports_its_total_twice_at_the_end(service: Service) -> None:
     *chunks, empty, trailer = service.payloads(KIMI, ask("hi"))
     whole = counts(service.result(KIMI, ask("hi"))["usage"])
+    assert chunks
     assert not any("usage" in chunk for chunk in chunks)
     assert (empty["choices"], counts(empty["usage"])) == ([], whole)
     assert (trailer["response"], counts(trailer["usage"])) == ("", whole)

@@ -117,16 +117,21 @@ def test_json_needs_no_content_type(service: Service) -> None:
     assert service.http.post(service.url(LLAMA), content=content).json() == service.run(LLAMA, hi()).json()
 
 
+def over_the_window(tokens: int, window: int) -> tuple[int, int, str]:
+    """How the gateway refuses so many tokens."""
+    return (
+        413,
+        5021,
+        f"AiError: Ai: The estimated number of input and maximum output tokens ({tokens}) exceeded this model context "
+        f"window limit ({window}).",
+    )
+
+
 def test_input_and_output_together_must_fit_the_window(service: Service) -> None:
     # {"prompt":"..."} of 92,000 characters, and 24,000 tokens in all.
     inputs = {"prompt": "x" * (92_000 - 13), "max_tokens": 1000}
     assert service.run(LLAMA, inputs).status_code == 200
-    assert service.error(LLAMA, inputs | {"max_tokens": 1001}) == (
-        413,
-        5021,
-        "AiError: Ai: The estimated number of input and maximum output tokens (24001) exceeded this model context "
-        "window limit (24000).",
-    )
+    assert service.error(LLAMA, inputs | {"max_tokens": 1001}) == over_the_window(24_001, 24_000)
 
 
 def test_the_default_of_max_tokens_counts_against_the_window(service: Service) -> None:
@@ -160,12 +165,7 @@ def test_an_image_that_the_model_would_take_is_refused_for_its_base64(
     assert kilobytes * 1000 // 3 < estimate < window
     answer = service.result(model, inputs | {"max_tokens": window - estimate})
     assert answer["usage"]["prompt_tokens"] < 1000
-    assert service.error(model, inputs | {"max_tokens": window - estimate + 1}) == (
-        413,
-        5021,
-        f"AiError: Ai: The estimated number of input and maximum output tokens ({window + 1}) exceeded this model "
-        f"context window limit ({window}).",
-    )
+    assert service.error(model, inputs | {"max_tokens": window - estimate + 1}) == over_the_window(window + 1, window)
 
 
 def test_what_the_gateway_lets_pass_the_model_may_refuse(service: Service) -> None:

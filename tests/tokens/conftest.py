@@ -37,4 +37,5 @@ def samples() -> list[Sample]:
         pytest.skip("the calibration texts are not part of the repository")
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
+    assert rows
     return [Sample(row["id"], row["cls"], row["text"], row["counts"]) for row in rows]

@@ -56,7 +56,6 @@ def test_english_prose_of_2400_llama_2_tokens_is_refused(samples: list[Sample]) 
                 missing -= filling.counts["llama2"]
         if copies:
             finding = _limits.check("@cf/meta/llama-2-7b-chat-int8", {"prompt": "\n\n".join(texts)})
-            assert finding is not None, first.name
             assert finding.certain
             tried += 1
     assert tried > 15

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import math
 import struct
+from random import Random
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from pydantic import BaseModel
 
-from cfai import TokenCount, count_tokens, tokens
-from cfai.tokens import Family, Measure, _measure, about, at_least, at_most, count, media_in, most_bytes
+from cfai import ConfigurationError, InputError, TokenCount, count_tokens, tokens
+from cfai.tokens import Family, Measure, _estimate, _measure, count, most_bytes, weigh
+from cfai.tokens._features import features
 
 LLAMA = Measure(Family("llama3", certain=True))
 TEXT = "The quick brown fox jumps over the lazy dog."
@@ -60,19 +64,18 @@ FORMS: dict[str, tuple[dict[str, Any], float]] = {
 @pytest.mark.parametrize("form", FORMS)
 def test_a_text_counts_in_every_form(form: str) -> None:
     inputs, around = FORMS[form]
-    found = about(inputs, LLAMA)
-    assert found.tokens == pytest.approx(tokens.cost(TEXT, "llama3") + around, abs=0.5)
-    assert (found.images, found.is_ascii) == (0, True)
-    assert at_most(inputs, LLAMA) >= len(TEXT) + around
-    assert most_bytes(inputs) >= at_most(inputs, LLAMA)
+    found = weigh(inputs, LLAMA)
+    assert found.likely == pytest.approx(tokens.cost(TEXT, "llama3") + around, abs=0.5)
+    assert (found.images, found.sure) == (0, LLAMA.sure(True))
+    assert most_bytes(inputs) >= found.most >= len(TEXT) + around
     whole = count(inputs, LLAMA)
     assert whole.lower <= WORDS <= whole.estimate <= whole.upper
 
 
 @pytest.mark.parametrize("key", ["tools", "functions"])
 def test_tools_count_as_their_json(key: str) -> None:
-    bare = about({"prompt": TEXT}, LLAMA).tokens
-    one, two = (about({"prompt": TEXT, key: [TOOL] * times}, LLAMA).tokens for times in (1, 2))
+    bare = weigh({"prompt": TEXT}, LLAMA).likely
+    one, two = (weigh({"prompt": TEXT, key: [TOOL] * times}, LLAMA).likely for times in (1, 2))
     assert one - bare > 56 + tokens.cost(TEXT, "llama3")
     assert two - one == pytest.approx(one - bare - 56)
 
@@ -81,19 +84,21 @@ def test_arguments_that_are_objects_count_as_json() -> None:
     call = {"function": {"name": "weather", "arguments": {"city": "Paris"}}}
     given = {"messages": [{"role": "assistant", "tool_calls": [call]}]}
     text = {**call, "function": {"name": "weather", "arguments": '{"city":"Paris"}'}}
-    assert about(given, LLAMA) == about({"messages": [{"role": "assistant", "tool_calls": [text]}]}, LLAMA)
+    as_text = {"messages": [{"role": "assistant", "tool_calls": [text]}]}
+    assert weigh(given, LLAMA).likely == weigh(as_text, LLAMA).likely
 
 
 def test_other_scripts_are_told() -> None:
-    assert not about({"prompt": "naïve"}, LLAMA).is_ascii
+    assert weigh({"prompt": "naïve"}, LLAMA).sure < weigh({"prompt": "naive"}, LLAMA).sure
 
 
 @pytest.mark.parametrize("odd", [None, 5, "text", [None], [5], {"a": 1}, [{"role": 5}], [{"content": 7}], [[]]])
 @pytest.mark.parametrize("field", ["messages", "input", "prompt", "instructions", "tools", "image", "tool_calls"])
 def test_odd_inputs_break_nothing(field: str, odd: Any) -> None:
     inputs = {field: odd}
-    assert at_least(inputs, LLAMA)[0] <= at_most(inputs, LLAMA)
-    assert about(inputs, LLAMA).tokens >= 0
+    found = weigh(inputs, LLAMA)
+    assert found.least <= found.most
+    assert found.likely >= 0
     assert most_bytes(inputs) >= 0
 
 
@@ -138,7 +143,7 @@ def linked(data: bytes) -> str:
 )
 def test_an_image_counts_by_its_size(make: Any, family: str, expected: int) -> None:
     image = {"type": "image_url", "image_url": {"url": linked(make(1000, 768))}}
-    found = about({"messages": [user([image])]}, Measure(Family(family, certain=True)))
+    found = weigh({"messages": [user([image])]}, Measure(Family(family, certain=True)))
     assert found.images == 1
     assert found.image_tokens == expected
 
@@ -146,7 +151,7 @@ def test_an_image_counts_by_its_size(make: Any, family: str, expected: int) -> N
 @pytest.mark.parametrize(("family", "expected"), [("llama2", 576), ("llama3", 1), ("gemma3", 256), ("glm4", 1000)])
 def test_some_models_take_all_images_for_the_same(family: str, expected: int) -> None:
     image = {"type": "image_url", "image_url": {"url": linked(png(1000, 768))}}
-    assert about({"messages": [user([image])]}, Measure(Family(family, certain=True))).image_tokens == expected
+    assert weigh({"messages": [user([image])]}, Measure(Family(family, certain=True))).image_tokens == expected
 
 
 @pytest.mark.parametrize(
@@ -159,13 +164,13 @@ def test_some_models_take_all_images_for_the_same(family: str, expected: int) ->
     ],
 )
 def test_an_image_is_found_where_it_may_be(image: Any) -> None:
-    found = about({"messages": [user([image])]}, Measure(Family("qwen2", certain=True)))
+    found = weigh({"messages": [user([image])]}, Measure(Family("qwen2", certain=True)))
     assert (found.images, found.image_tokens) == (1, 980)
 
 
 def test_an_image_beside_the_prompt_is_one_as_well() -> None:
     for image in (list(png(1000, 768)), linked(png(1000, 768))):
-        found = about({"prompt": TEXT, "image": image}, Measure(Family("qwen2", certain=True)))
+        found = weigh({"prompt": TEXT, "image": image}, Measure(Family("qwen2", certain=True)))
         assert (found.images, found.image_tokens) == (1, 980)
 
 
@@ -175,7 +180,7 @@ def test_an_image_beside_the_prompt_is_one_as_well() -> None:
 )
 def test_an_image_of_unknown_size_is_a_guess(url: str) -> None:
     image = {"type": "image_url", "image_url": {"url": url}}
-    assert about({"messages": [user([image])]}, Measure(Family("qwen2", certain=True))).image_tokens == 1000
+    assert weigh({"messages": [user([image])]}, Measure(Family("qwen2", certain=True))).image_tokens == 1000
 
 
 @pytest.mark.parametrize(
@@ -192,7 +197,7 @@ def test_an_image_of_unknown_size_is_a_guess(url: str) -> None:
     ],
 )
 def test_what_is_no_image_is_a_guess_as_well(image: Any) -> None:
-    found = about({"prompt": TEXT, "image": image}, Measure(Family("qwen2", certain=True)))
+    found = weigh({"prompt": TEXT, "image": image}, Measure(Family("qwen2", certain=True)))
     assert (found.images, found.image_tokens) == (1, 1000)
 
 
@@ -200,10 +205,11 @@ def test_what_is_no_image_is_a_guess_as_well(image: Any) -> None:
 def test_media_are_no_text(kind: str) -> None:
     part = {"type": kind, kind: {"data": "A" * 100_000}}
     inputs = {"messages": [user([part])]}
-    media, characters = media_in(inputs)
+    found = weigh(inputs, LLAMA)
+    media, characters = found.media, found.inline
     assert media == 1
     assert 100_000 <= characters < 100_050
-    assert at_most(inputs, LLAMA) < 4000
+    assert weigh(inputs, LLAMA).most < 4000
     # The gateway may take it for text, so it is looked at.
     assert most_bytes(inputs) > 25_000
 
@@ -268,6 +274,11 @@ def test_a_counter_is_asked_once_for_a_text() -> None:
     assert len(letters.asked) == len(set(letters.asked))
 
 
+def kept_of(counter: tokens.TokenCounter, memory: _measure._Memory) -> list[Any]:
+    """The texts of which it is kept what `counter` counted."""
+    return [text for text, kept in memory._found.items() if any(key[1] == _measure._Same(counter) for key in kept)]
+
+
 def test_what_a_counter_counted_is_forgotten_with_it(memory: _measure._Memory) -> None:
     letters = Letters()
     tokens.use(letters, "@cf/some/model")
@@ -275,9 +286,10 @@ def test_what_a_counter_counted_is_forgotten_with_it(memory: _measure._Memory) -
     assert count_tokens(TEXT, model="@cf/some/model").exact
     assert tokens.forget("@cf/some/model") is None  # another model is counted by it
     assert not count_tokens(TEXT, model="@cf/some/model").exact
-    assert len(memory._found) == 4
+    assert kept_of(letters, memory) == [TEXT]
     assert tokens.forget("@cf/other/model") is letters
-    assert len(memory._found) == 3
+    assert kept_of(letters, memory) == []
+    assert memory._size == sum(map(_measure._length, memory._found))
     assert tokens.forget("@cf/other/model") is None
 
 
@@ -296,8 +308,11 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(500):
         assert LLAMA.most(f"text {number} " + "x" * (number % 90)) > 0
         assert memory._size <= 10_000
+    before = [*memory._found]
     assert LLAMA.most("y" * 50_000) == 50_000
-    assert memory._size == sum(_measure._length(key[2]) for key in memory._found)
+    assert [*memory._found] == before  # one text does not drive out all others
+    assert len(before) > 5
+    assert memory._size == sum(map(_measure._length, memory._found))
     assert memory._size <= 10_000
 
 
@@ -312,4 +327,142 @@ def test_threads_that_count_the_same_keep_it_once(memory: _measure._Memory) -> N
     for thread in threads:
         thread.join()
     assert len(memory._found) == 300
-    assert memory._size == sum(_measure._length(key[2]) for key in memory._found)
+    assert memory._size == sum(map(_measure._length, memory._found))
+
+
+# Messages and tools of every kind
+
+
+class Message(BaseModel):
+    role: str
+    content: str | None = None
+
+
+def test_messages_may_be_pydantic_models() -> None:
+    plain = count_tokens([{"role": "user", "content": TEXT}], family="llama3")
+    assert count_tokens([Message(role="user", content=TEXT)], family="llama3") == plain
+    assert plain.lower > 8
+
+
+def test_tools_may_come_one_by_one() -> None:
+    listed = count_tokens([user(TEXT)], family="llama3", tools=[TOOL])
+    assert count_tokens([user(TEXT)], family="llama3", tools=(tool for tool in [TOOL])) == listed
+    assert listed.estimate > count_tokens([user(TEXT)], family="llama3").estimate + 56
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (5, "count_tokens counts a text, or a list of messages that are dicts, not this int"),
+        (None, "count_tokens counts a text, or a list of messages that are dicts, not this NoneType"),
+        ({"role": "user"}, "not this dict"),
+        (["text"], r"messages\[0\] is a dict, or a pydantic model, not str"),
+        ([user("a"), user(b"b")], r"messages\[1\]\['content'\]: bytes cannot be sent"),
+    ],
+)
+def test_what_is_no_message_is_refused(given: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        count_tokens(given, family="llama3")
+
+
+def test_a_json_schema_is_in_the_upper_bound_and_in_no_lower_one() -> None:
+    schema = {"type": "json_schema", "json_schema": {"type": "object", "description": TEXT}}
+    bare, held = count({"prompt": TEXT}, LLAMA), count({"prompt": TEXT, "response_format": schema}, LLAMA)
+    assert held.upper >= bare.upper + len(TEXT)
+    assert held.lower == bare.lower
+
+
+def test_the_count_says_what_of_it_is_the_template() -> None:
+    found = count_tokens([user(TEXT)], family="llama3")
+    assert found.template == (0, 10, found.upper - len(TEXT) - len("user") - len("role") - len("content"))
+    assert found.estimate - found.template[1] == WORDS
+    assert count_tokens(TEXT, family="llama3").template == (0, 0, 0)
+    assert (found + found).template == (0, 20, 2 * found.template[2])
+
+
+# Counters of the user's
+
+
+class Odd:
+    def __init__(self, count: Any) -> None:
+        self.count = count
+
+    def count_text(self, text: str, /) -> Any:
+        return self.count
+
+
+@pytest.mark.parametrize("given", [None, math.nan, math.inf, -1, "many"])
+def test_a_counter_that_gives_no_number_is_told(given: Any) -> None:
+    with pytest.raises(ConfigurationError, match="count_text of the token counter gave"):
+        count_tokens(TEXT, family="llama3", counter=Odd(given))
+
+
+def test_what_cannot_count_is_no_counter() -> None:
+    with pytest.raises(ConfigurationError, match=r"counter has a method count_text\(text\), which int has not"):
+        count_tokens(TEXT, family="llama3", counter=cast("Any", 5))
+
+
+class Templated(Letters):
+    """Knows the template too: it puts 100 letters around each message."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[Any] = []
+
+    def count_messages(self, messages: Any, *, tools: Any, response_format: Any) -> int:
+        self.given.append((tools, response_format))
+        return sum(len(message["content"]) + 100 for message in messages)
+
+
+def test_a_counter_that_knows_the_template_counts_messages_whole() -> None:
+    counter = Templated()
+    found = count_tokens([user(TEXT), user(TEXT)], model="@cf/some/model", tools=[TOOL], counter=counter)
+    assert found.estimate == 2 * (len(TEXT) + 100)
+    assert (found.lower, found.exact, found.method) == (2 * (len(TEXT) - 2) + 1, False, "custom")
+    assert counter.given == [([TOOL], None)]
+    measure = Measure(Family("llama3", certain=True), counter)
+    weigh({"messages": [user("a")], "response_format": {"type": "json_object"}}, measure)
+    assert counter.given[1:] == [(None, {"type": "json_object"})]
+    assert count_tokens(TEXT, model="@cf/some/model", counter=counter).method == "custom"
+
+
+def test_a_counter_that_is_wrong_about_messages_is_told() -> None:
+    class Wrong(Letters):
+        def count_messages(self, messages: Any, *, tools: Any, response_format: Any) -> Any:
+            return None
+
+    with pytest.raises(ConfigurationError, match="count_messages of the token counter gave None"):
+        count_tokens([user(TEXT)], model="@cf/some/model", counter=Wrong())
+
+
+# Long texts
+
+
+def test_of_very_many_new_words_only_some_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def spied(piece: str) -> Any:
+        looked.append(piece)
+        return features(piece)
+
+    monkeypatch.setattr(_estimate, "features", spied)
+    rng = Random(5)
+    words = ["".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=9)) for _ in range(100_000)]
+    text = " ".join(words)
+    found = tokens.cost(text, "codegen")
+    assert len(looked) < 25_000
+    some = sum(tokens.cost(" " + word, "codegen") for word in rng.sample(words, 2_000))
+    assert found == pytest.approx(50 * some, rel=0.03)
+
+
+def test_of_a_very_long_word_the_beginning_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def spied(piece: str) -> Any:
+        looked.append(piece)
+        return features(piece)
+
+    monkeypatch.setattr(_estimate, "features", spied)
+    found = tokens.cost("aBc" * 200_000, "codegen")
+    assert max(map(len, looked)) == 20_000
+    assert found == pytest.approx(tokens.cost("aBc" * 5_000, "codegen") * 40, rel=0.01)

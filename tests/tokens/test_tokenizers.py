@@ -217,14 +217,35 @@ def test_a_loaded_tokenizer_counts_for_its_model(file: Path, encoder: Encoder) -
     load(MODEL, path=file)
     count = count_tokens(TEXT, model=MODEL)
     assert (count.lower, count.estimate, count.upper) == (wanted,) * 3
-    assert (count.exact, count.certain, count.method) == (True, True, "tokenizer")
+    assert (count.exact, count.certain, count.method) == (True, True, "tokenizers")
     assert count_tokens(TEXT, model="@cf/somebody/else").method == "estimator"
+
+
+def test_a_count_can_ask_for_the_tokenizer_or_for_none(file: Path, hub: Hub) -> None:
+    hub.answer = file
+    assert count_tokens(TEXT, model=LLAMA, exact=False).method == "estimator"
+    assert hub.asked == []
+    with pytest.warns(TokenizerMismatchWarning):  # the file is a small one of the test's
+        assert count_tokens(TEXT, model=LLAMA, exact=True).exact
+    assert count_tokens(TEXT, model=LLAMA, exact=True).exact
+    assert len(hub.asked) == 1  # it is loaded from then on
+    assert count_tokens(TEXT, model=LLAMA).exact
+    assert not count_tokens(TEXT, model=LLAMA, exact=False).exact
+
+
+def test_an_exact_count_needs_a_model_whose_tokenizer_is_known(file: Path) -> None:
+    with pytest.raises(TokenizerNotAvailable, match="is not known for certain"):
+        count_tokens(TEXT, model=PRESUMED, exact=True)
+    with pytest.raises(ConfigurationError, match="needs model= for exact=True"):
+        count_tokens(TEXT, family="llama3", exact=True)
+    with pytest.raises(ConfigurationError, match="takes counter= or exact=, not both"):
+        count_tokens(TEXT, model=MODEL, counter=load(MODEL, path=file), exact=True)
 
 
 def test_messages_are_counted_with_it_and_their_template_is_estimated(file: Path, encoder: Encoder) -> None:
     load(MODEL, path=file)
     count = count_tokens([{"role": "user", "content": TEXT}], model=MODEL)
-    assert (count.exact, count.method) == (False, "tokenizer")
+    assert (count.exact, count.method) == (False, "tokenizers")
     assert count.estimate > counted(encoder, TEXT)
 
 
@@ -235,7 +256,7 @@ def test_a_call_is_checked_with_it(file: Path) -> None:
 
     assert method() == "estimator"
     load(PRESUMED, path=file)
-    assert method() == "tokenizer"
+    assert method() == "tokenizers"
 
 
 def test_an_unloaded_tokenizer_counts_no_more(file: Path, encoder: Encoder) -> None:
