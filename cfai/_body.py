@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Any, cast
 
 from cfai._errors import InputError
+from cfai._json import is_object
 
 _ENDLESS = "cannot be sent as JSON (a value holds itself, or is nested too deeply)"
 _LARGEST = 10**308
@@ -47,10 +48,10 @@ def _plainly(value: Any) -> Any:
 
 def plain_messages(messages: Any, place: str = "messages") -> list[Any]:
     """Messages as they will be sent. Raises `InputError` with the place of what cannot be, or is no message."""
-    if not isinstance(messages, list | tuple):
+    if isinstance(messages, str | bytes) or is_object(messages) or not isinstance(messages, Iterable):
         raise InputError(f"{place} is a list of dicts, not {type(messages).__name__}")
     try:
-        plain: list[Any] = [_plainly(message) for message in cast("list[Any]", messages)]
+        plain: list[Any] = [_plainly(message) for message in cast("Iterable[Any]", messages)]
     except RecursionError:
         raise InputError(f"{place}: {_ENDLESS}") from None
     for index, message in enumerate(plain):
@@ -128,7 +129,7 @@ def _find_unsendable(value: Any, place: str, depth: int) -> None:
         raise InputError(f"{place}: a number of that many digits cannot be sent as JSON")
     elif isinstance(value, bytes | bytearray | memoryview):
         raise InputError(f"{place}: bytes cannot be sent as JSON: encode them as the model asks, often as base64 text")
-    elif value is not None and not isinstance(value, int):
+    elif value is not None and not isinstance(value, int | float):
         _find_unsendable(_or_refused(value, place), place, depth + 1)
 
 

@@ -18,7 +18,7 @@ def count_tokens(
     *,
     model: str | None = None,
     family: str | None = None,
-    tools: Iterable[Any] = (),
+    tools: Iterable[Any] | None = None,
     counter: TokenCounter | None = None,
     exact: bool | None = None,
 ) -> TokenCount:
@@ -53,7 +53,7 @@ def count_tokens(
         kind = type(text_or_messages).__name__
         raise InputError(f"count_tokens counts a text, or a list of messages that are dicts, not this {kind}")
     messages = plain_messages(text_or_messages)
-    return tokens.count({"messages": messages, "tools": plain_messages([*tools], "tools")}, measure)
+    return tokens.count({"messages": messages, "tools": plain_messages(tools or (), "tools")}, measure)
 
 
 def _loaded(model: str | None) -> TokenCounter:

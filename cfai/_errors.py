@@ -423,7 +423,9 @@ def error_from(
     name = problem.name or known.name
     head = _cut(f"{problem.code} {name}" if problem.code is not None else name)
     hint = _hint(known, model)
-    refusal = refusal_in(problem.message) if known.kind is BadRequestError and status < 500 else None
+    is_refusal = known.kind is BadRequestError and (status < 500 or problem.code == _TOO_LONG)
+    # Text that is no JSON may be JSON that was cut off.
+    refusal = refusal_in(problem.message, is_whole=not isinstance(body, str)) if is_refusal else None
     if refusal is not None:
         hint = _SHORTEN[refusal.kind].format(f"{refusal.limit:,}")
     message = f"{head}: {_cut(said)} ({', '.join(details)})" + (f". What to do: {hint}." if hint else "")
@@ -441,10 +443,15 @@ def error_from(
     return known.kind(message, **answer) if refusal is None else _refused(message, refusal, answer)
 
 
+_TOO_LONG = 5021
+"""The gateway's own refusal of a length, whatever the status."""
+
+
 def _refused(message: str, refusal: Refusal, answer: Mapping[str, Any]) -> InferenceUpstreamError:
     kind = RefusedSequenceLengthError if refusal.kind == "sequence" else RefusedContextLengthError
     counts = (refusal.total_tokens, refusal.input_tokens, refusal.output_tokens)
     measured = refusal.kind == "context" and refusal.input_tokens is not None and not refusal.at_least
+    knows = refusal.kind == "sequence" or (measured and (refusal.input_tokens or 0) < refusal.limit)
     return kind(
         message,
         field="max_tokens" if refusal.kind == "sequence" else "",
@@ -455,7 +462,7 @@ def _refused(message: str, refusal: Refusal, answer: Mapping[str, Any]) -> Infer
         input_tokens=refusal.input_tokens,
         output_tokens=refusal.output_tokens,
         total_tokens=refusal.total_tokens,
-        max_tokens=max(0, refusal.limit - (refusal.input_tokens or 0)) or None if measured else None,
+        max_tokens=refusal.limit - (refusal.input_tokens or 0 if measured else 0) if knows else None,
         limit_kind=refusal.kind,
         **answer,
     )

@@ -125,14 +125,27 @@ def _prompt(
     prompt = tokens.weigh(inputs, measure)
     count = tokens.count_of(prompt, measure)
     for limit, held in limits:
-        room = max(0, limit.value - prompt.likely_most) if held else None
-        if entry.sequence_length is not None:
-            room = min(entry.sequence_length.value, limit.value if room is None else room)
+        room = _room(entry, prompt, limit)
         finding = verdict, certain = _verdict(prompt, limit, held, measure)
         error = None
         if verdict not in ("fits", "likely fits"):
             error = prompt_error(entry, prompt, count, finding, limit, reserve, held, room)
         yield Fit(entry.name, verdict, certain, count, reserve.tokens, limit, room, error)
+
+
+def _room(entry: Model, prompt: Weight, limit: Limit) -> int | None:
+    """The most output beside a prompt, as far as a limit has a say in it."""
+    room = None
+    if entry.window == "shared" or limit is shared_limit(entry):
+        room = max(0, limit.value - prompt.likely_most)
+        if prompt.by_gateway < limit.value:
+            # The gateway estimates by itself: what is chosen here is not to be refused there.
+            room = min(room, limit.value - prompt.by_gateway)
+    elif prompt.least > limit.value:
+        room = 0
+    if entry.sequence_length is not None:
+        room = min(entry.sequence_length.value, limit.value if room is None else room)
+    return room
 
 
 def _verdict(prompt: Weight, limit: Limit, held: int, measure: Measure) -> tuple[Verdict, bool]:

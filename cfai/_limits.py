@@ -97,11 +97,13 @@ def learn(error: LimitError, inputs: Mapping[str, Any], learnt: dict[str, Limit]
     error.field = next((field for field in given if inputs.get(field) is not None), "")
     if error.limit_kind != "context":
         return
-    if error.output_tokens is None and error.total_tokens is not None:
-        reserve = reserve_of(entry or Model("", ""), inputs, wanted)
-        error.output_tokens = reserve.tokens
-        error.input_tokens = max(0, error.total_tokens - reserve.tokens)
-        error.max_tokens = max(0, error.limit - error.input_tokens) or None
+    if error.output_tokens is None:
+        error.output_tokens = reserve_of(entry or Model("", ""), inputs, wanted).tokens
+        if error.total_tokens is not None and error.input_tokens is None:
+            error.input_tokens = max(0, error.total_tokens - error.output_tokens)
+            error.max_tokens = max(0, error.limit - error.input_tokens) or None
+        elif error.total_tokens is None and error.input_tokens is not None:
+            error.total_tokens = error.input_tokens + error.output_tokens
 
 
 def _may_be_over(error: LimitError, entry: Model | None, inputs: Mapping[str, Any]) -> bool:

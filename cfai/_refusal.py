@@ -97,21 +97,22 @@ _COUNTS = (
     rf"{_OUTPUT} (?:tokens )?(?:in|for) the completion",
     rf"{_MAX_TOKENS}{_SOME}too large{_SOME}{_OUTPUT}",
 )
+_LAST_NUMBER = r"[0-9][0-9,._'\u2019\u00a0\u2009\u202f]*$"
 _PASSED = r"exceed|too (?:long|large|many)|longer than"
 
 
-def refusal_in(message: str, output_tokens: int | None = None) -> Refusal | None:
-    """The refusal of a length that `message` tells, or `None`. `output_tokens` is what the call had asked for.
+def refusal_in(message: str, *, is_whole: bool = True) -> Refusal | None:
+    """The refusal of a length that `message` tells, or `None`. The last number of one that may be cut is not believed.
 
     >>> estimate = "The estimated number of input and maximum output tokens (263008) exceeded this model context window"
-    >>> refusal_in(f"AiError: Ai: {estimate} limit (262144).", 16000)[1:6]
-    ('gateway', 262144, 247008, 16000, 263008)
+    >>> refusal_in(f"AiError: Ai: {estimate} limit (262144).")[1:6]
+    ('gateway', 262144, None, None, 263008)
     >>> refusal_in("Sequence too long: 9003 > 8192")[:4]
     ('input', 'model', 8192, 9003)
     >>> refusal_in("Request is too large") is None
     True
     """
-    text = _plain(message)
+    text = _plain(message if is_whole else re.sub(_LAST_NUMBER, "", message))
     for kind, shape in _SHAPES:
         found = re.search(shape, text)
         if found is None:
@@ -119,7 +120,7 @@ def refusal_in(message: str, output_tokens: int | None = None) -> Refusal | None
         counts = [count for pattern in _COUNTS if (count := re.search(pattern, text))] if shape is _CONTEXT else []
         if shape is not _CONTEXT or counts or re.search(_PASSED, text):
             source = "gateway" if shape is _GATEWAY else "model"
-            return _refusal(kind, source, _numbers([found, *counts]), output_tokens)
+            return _refusal(kind, source, _numbers([found, *counts]))
     return None
 
 
@@ -145,19 +146,13 @@ def _numbers(matches: Iterable[re.Match[str]]) -> dict[str, int]:
     return numbers
 
 
-def _refusal(
-    kind: Kind, source: Literal["gateway", "model"], numbers: dict[str, int], asked: int | None
-) -> Refusal | None:
+def _refusal(kind: Kind, source: Literal["gateway", "model"], numbers: dict[str, int]) -> Refusal | None:
     limit, given, output, total = (numbers.get(name) for name in ("limit", "input", "output", "total"))
     if kind == "context" and total is None and given is not None and output is not None:
         total = given + output
     stated = {"context": total, "sequence": output}.get(kind, given)
     if limit is None or (stated is not None and stated < limit):
         return None
-    if kind == "context":
-        output = asked if output is None else output
-        if output is not None and given is None and total is not None and total >= output:
-            given = total - output
-        if output is not None and given is not None and total is None:
-            total = given + output
+    if kind == "context" and given is None and output is not None and total is not None and total >= output:
+        given = total - output
     return Refusal(kind, source, limit, given, output, total, "least" in numbers)

@@ -59,15 +59,18 @@ class Rules(NamedTuple):
     def model(self, name: str) -> Model | None:
         """What is known of a model, with what was given and learnt."""
         entry = models.get(name)
-        for figures in (self.overrides.get(name), self.learnt.get(name)):
-            if figures:
-                entry = entry or Model(name, "")
-                if entry.window == "separate" and figures is self.learnt.get(name) and "context_length" in figures:
-                    # The service speaks of input and output together.
-                    figures = {**figures, "total_length": figures["context_length"]}
-                    del figures["context_length"]
-                window = entry.window or _window_of(figures)
-                entry = replace(entry, **cast("Any", figures), window=window)
+        given, learnt = self.overrides.get(name, {}), self.learnt.get(name, {})
+        if given or learnt:
+            entry = entry or Model(name, "")
+            if entry.window == "separate" and "context_length" in learnt:
+                # The service speaks of input and output together.
+                learnt = {("total_length" if key == "context_length" else key): learnt[key] for key in learnt}
+            # The service knows best, but may be asked for less.
+            figures = {
+                key: min(filter(None, (given.get(key), learnt.get(key))), key=lambda limit: limit.value)
+                for key in {**given, **learnt}
+            }
+            entry = replace(entry, **cast("Any", figures), window=entry.window or _window_of(figures))
         return entry
 
     def measure(self, name: str) -> Measure:
@@ -97,8 +100,11 @@ def overrides_from(given: Any) -> dict[str, dict[str, Limit]]:
     if given is not None and not isinstance(given, Mapping):
         raise ConfigurationError(f"limit_overrides is a mapping by model, not {type(given).__name__}")
     for model, given_figures in cast("Mapping[str, Any]", given or {}).items():
-        single = not isinstance(given_figures, Mapping)
-        figures = {"context_length": given_figures} if single else cast("Mapping[str, Any]", given_figures)
+        if not isinstance(model, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without types
+            raise ConfigurationError(f"limit_overrides is a mapping by model, and {model!r} is no model's name")
+        figures = cast("Mapping[str, Any]", given_figures)
+        if not isinstance(given_figures, Mapping):
+            figures = {_length_of(model): given_figures}
         for field, value in figures.items():
             if field not in FIELDS:
                 raise ConfigurationError(f"limit_overrides has {field!r} for {model}: one of {', '.join(FIELDS)}")
@@ -106,6 +112,12 @@ def overrides_from(given: Any) -> dict[str, dict[str, Limit]]:
                 raise ConfigurationError(f"limit_overrides has {value!r} as {field} of {model}: a number of tokens")
             found.setdefault(model, {})[field] = Limit(value, "limit_overrides", "given by you", True, True)
     return found
+
+
+def _length_of(model: str) -> str:
+    """What a number alone is of a model."""
+    entry = models.get(model)
+    return "input_length" if entry is not None and entry.window is None and entry.input_length else "context_length"
 
 
 def checked_counter(counter: Any) -> Any:

@@ -61,7 +61,7 @@ def fit_messages(
     family: str | None = None,
     limit: int | None = None,
     max_tokens: int | None = None,
-    tools: Iterable[Any] = (),
+    tools: Iterable[Any] | None = None,
     keep_system: bool = True,
     keep_last: int = 1,
     truncate_last: bool = False,
@@ -91,7 +91,7 @@ def fit_messages(
     for name, given, least in (("limit", limit, 1), ("max_tokens", max_tokens, 0)):
         if given is not None:
             _check(name, given, least)
-    plain, tools = plain_messages(messages), plain_messages([*tools], "tools")
+    plain, tools = plain_messages(messages), plain_messages(tools or (), "tools")
     room = _room(model, limit, max_tokens)
     head, turns = _turns(plain, keep_system)
     most = max(0, len(turns) - keep_last)
@@ -100,7 +100,9 @@ def fit_messages(
         return [*plain[:head], *plain[turns[dropped] :]] if dropped else [*plain]
 
     def fits(kept: Sequence[Any]) -> bool:
-        return counts.weigh({"messages": kept, "tools": tools}, measure).likely_most <= room.tokens
+        weight = counts.weigh({"messages": kept, "tools": tools}, measure)
+        # The gateway estimates by itself, but it knows nothing of a limit of one's own.
+        return max(weight.likely_most, weight.by_gateway if limit is None else 0) <= room.tokens
 
     # What was counted of a text is kept, so that looking again at what is left counts nothing anew.
     dropped = 0
@@ -275,7 +277,7 @@ def _misfit(
     count = counts.count_of(weight, measure)
     certain = count.lower > room.tokens
     size = count.lower if certain else count.estimate
-    most = room.limit - weight.likely_most if room.held else 0
+    most = room.limit - max(weight.likely_most, weight.by_gateway) if room.held else 0
     if most > 0:
         advice = f"Set max_tokens to {most:,} or less"
     else:

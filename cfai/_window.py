@@ -34,14 +34,13 @@ def asked(inputs: Mapping[str, Any]) -> dict[str, int]:
 
 def shared_limit(entry: Model) -> Limit | None:
     """The limit of input and output together."""
-    return entry.context_length if entry.window == "shared" else entry.total_length
+    return entry.total_length or (entry.context_length if entry.window == "shared" else None)
 
 
 def input_limits(entry: Model, reserve: int) -> list[tuple[Limit, int]]:
-    """The limits of what is read, each with the tokens of output that count against it."""
-    shared = shared_limit(entry)
+    """The limits of what is read, each with the tokens of output that count against it: a total is always shared."""
     return [
-        (limit, reserve if limit is shared else 0)
+        (limit, reserve if entry.window == "shared" or limit is entry.total_length else 0)
         for limit in (entry.context_length, entry.total_length)
         if limit is not None and entry.window
     ]

@@ -178,6 +178,8 @@ def load(
     count_tokens("Where is New York?", model="@cf/meta/llama-3.3-70b-instruct-fp8-fast").exact  # True
     ```
     """
+    if not isinstance(model, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without types
+        raise ConfigurationError(f"a model name is a text such as '@cf/zai-org/glm-4.7-flash', not {model!r}")
     if path is not None and (repo is not None or revision is not None):
         raise ConfigurationError("path= names a file, repo= and revision= one on the Hugging Face hub: give either")
     place = _Hub(repo or _repo_of(model), revision) if path is None else _file_at(path)

@@ -138,8 +138,10 @@ def test_a_warning_is_told_once_for_each_line_that_calls(callers: Any, service: 
         for _ in range(2):
             caller.ai.run(LLAMA_3_3, {"prompt": prompt})
         assert len(told) == 2
-        assert told[1].filename == __file__
-    assert len(service.requests) == 5
+        caller.ai.run(LLAMA_3_3, {"prompt": prompt})
+        assert [warning.filename for warning in told[1:]] == [__file__, __file__]
+        assert told[1].lineno != told[2].lineno
+    assert len(service.requests) == 6
 
 
 def test_the_warning_says_everything(caller: Any, service: Any) -> None:

@@ -30,7 +30,7 @@ class TokenCount:
     """The tokenizer family that was counted for, `default` if the model's is not known."""
 
     certain: bool
-    """Whether the model is known to use this family's vocabulary, not only presumed to."""
+    """Whether the model is known to use this family's vocabulary, not only presumed to; or a tokenizer counted."""
 
     exact: bool = False
     """Whether the three are equal, counted by the tokenizer itself."""
@@ -64,6 +64,8 @@ class TokenCount:
 def measure_for(caller: str, model: str | None, family: str | None, counter: TokenCounter | None) -> Measure:
     """How texts are counted for `model`, or else for `family`. Raises `ConfigurationError`, for the `caller`."""
     checked_counter(counter, "counter")
+    if model is not None and not isinstance(model, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(f"a model name is a text such as '@cf/zai-org/glm-4.7-flash', not {model!r}")
     if model is not None and family is None:
         return measure_of(model, counter)
     if family is None or model is not None:

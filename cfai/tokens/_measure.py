@@ -96,6 +96,8 @@ class Measure(NamedTuple):
 
 def checked_counter(counter: Any, name: str) -> Any:
     """What a user gave as a counter, under this name. Raises `ConfigurationError`."""
+    if isinstance(counter, type):
+        raise ConfigurationError(f"{name} is a class: give an object of it, {counter.__name__}()")
     if counter is not None and not callable(getattr(counter, "count_text", None)):
         raise ConfigurationError(f"{name} has a method count_text(text), which {type(counter).__name__} has not")
     return counter

@@ -76,6 +76,8 @@ class Weight(NamedTuple):
     """It has at most so many, whatever the template does; images are a guess."""
     template_most: int
     """At most so many of them are the template's."""
+    by_gateway: int
+    """What the gateway seems to take it for before a model sees it, images apart: four characters of JSON a token."""
 
     @property
     def estimate(self) -> int:
@@ -96,10 +98,14 @@ def weigh(inputs: Mapping[str, Any], measure: Measure) -> Weight:
     texts, media, inline = _read(inputs)
     around = HIGHEST + AROUND * len(texts)
     most = max(least, around + _MEDIUM * media + sum(map(measure.most, texts)))
-    return Weight(least, field, *_about(inputs, measure), media, inline, most, around)
+    counted = measure.conversation(inputs)
+    most = max(most, counted or 0)
+    asked = compact({key: inputs[key] for key in _READ if key in inputs})
+    by_gateway = max(0, ceil((len(asked) - inline) / 4))
+    return Weight(least, field, *_about(inputs, measure, counted), media, inline, most, around, by_gateway)
 
 
-def _about(inputs: Mapping[str, Any], measure: Measure) -> tuple[float, float, float, int, int]:
+def _about(inputs: Mapping[str, Any], measure: Measure, counted: int | None) -> tuple[float, float, float, int, int]:
     """About how many tokens the prompt takes with the template that its family likely has, and how many of them are
     the template's; how sure that is; what images take, and how many there are.
     """
@@ -125,11 +131,9 @@ def _about(inputs: Mapping[str, Any], measure: Measure) -> tuple[float, float, f
     if tools:
         around += template.tools + len(tools)
         texts += map(compact, tools)
-    likely = measure.conversation(inputs)
-    if likely is None:
-        likely = measure.correction * (around + sum(measure.about(text) for text in texts))
+    about = measure.correction * (around + sum(map(measure.about, texts))) if counted is None else counted
     sure = measure.sure(all(text.isascii() for text in texts))
-    return likely, around, sure, sum(tokens_of_image(image, measure.family.name) for image in images), len(images)
+    return about, around, sure, sum(tokens_of_image(image, measure.family.name) for image in images), len(images)
 
 
 def _all_messages(inputs: Mapping[str, Any]) -> list[Any]:
@@ -295,5 +299,7 @@ def _read(inputs: Mapping[str, Any]) -> tuple[list[str], int, int]:
             left += items_of(value)
     for value in found:
         media += 1
+        if _is_numbers(value):
+            characters += len(compact(value))
         characters += sum(len(text) for text in _strings(value) if not text.startswith(("https://", "http://")))
     return texts, media, characters

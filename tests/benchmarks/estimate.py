@@ -6,17 +6,19 @@ is missed makes the command fail.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from cfai import tokens
+from cfai import count_tokens, tokens
 from cfai._fit import Fit
 from cfai._limits import check
 from cfai._rules import Rules
 from cfai.models import Limit
+from cfai.tokens import _estimate
 from cfai.tokens._templates import template_of
 
 from .fitting import LONG, Array, Sample, Texts, all_rates, as_json, calibration, default_rates, rates_of
@@ -102,6 +104,7 @@ def run(report: Report, samples: Sequence[Sample] | None = None, *, markdown: bo
     _judge_kinds(report, texts, errors)
     _judge_bounds(report, texts)
     _judge_verdicts(report, texts)
+    _print_speed(texts)
 
 
 def write_rates(path: Path = RATES, samples: Sequence[Sample] | None = None) -> None:
@@ -204,6 +207,25 @@ def _verdicts(texts: Texts, times: float) -> dict[str, Counter[tuple[str, bool]]
         shares = (f"{verdict} {100 * count / together.total():.1f}" for verdict, count in together.most_common())
         print(f"    {name:<46}  {', '.join(shares)}")
     return found
+
+
+def _print_speed(texts: Texts) -> None:
+    """What counting English takes: 1 MB with nothing known of its words, and 2 KB, both with the constants read."""
+    prose = "\n\n".join(sample.text for sample in texts.samples if _is_of(sample.kind, KINDS["English prose"]))
+    tokens.cost("x", "llama3")
+    print("\nSeconds of the processor that counting English takes with nothing known of its words")
+    for name, size, most in (("1 MB", 1_000_000, 0.25), ("2 KB", 2000, 0.003)):
+        text = (prose * (size // len(prose) + 1))[:size]
+        print(f"    {name:<10}{min(_seconds(text) for _ in range(3)):>10.4f}   target {most}")
+
+
+def _seconds(text: str) -> float:
+    _, known = _estimate._family("llama3")
+    known.clear()
+    # What was counted of a text is remembered, so each is another one.
+    began = time.process_time()
+    count_tokens(f"{began} {text}", family="llama3")
+    return time.process_time() - began
 
 
 def _share(verdicts: Sequence[Counter[tuple[str, bool]]], refused: bool) -> float:

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from pydantic import BaseModel
 
-from cfai import ConfigurationError, InputError, TokenCount, count_tokens, tokens
+from cfai import Ai, ConfigurationError, InputError, TokenCount, count_tokens, fit_messages, tokens, truncate
 from cfai.tokens import Family, Measure, _estimate, _measure, count, most_bytes, weigh
 from cfai.tokens._features import features
 
@@ -424,6 +424,33 @@ def test_a_counter_that_knows_the_template_counts_messages_whole() -> None:
     weigh({"messages": [user("a")], "response_format": {"type": "json_object"}}, measure)
     assert counter.given[1:] == [(None, {"type": "json_object"})]
     assert count_tokens(TEXT, model="@cf/some/model", counter=counter).method == "custom"
+
+
+def test_what_a_counter_makes_of_messages_is_no_less_for_the_upper_bound() -> None:
+    class Long(Letters):
+        def count_messages(self, messages: Any, *, tools: Any, response_format: Any) -> int:
+            return 50_000
+
+    found = count_tokens([user("hi")], model="@cf/some/model", counter=Long())
+    assert (found.estimate, found.upper) == (50_000, 50_000)
+
+
+@pytest.mark.parametrize("count", [count_tokens, fit_messages, truncate])
+def test_a_model_is_named_by_a_text(count: Any) -> None:
+    given: Any = ([user("a")],) if count is not truncate else ("a", 5)
+    with pytest.raises(ConfigurationError, match=r"a model name is a text such as .*, not 5"):
+        count(*given, model=5)
+
+
+def test_a_counter_is_an_object_and_no_class() -> None:
+    with pytest.raises(ConfigurationError, match=r"token_counter is a class: give an object of it, Letters\(\)"):
+        Ai("0" * 32, "token", token_counter=cast("Any", Letters))
+
+
+def test_no_tools_are_none() -> None:
+    assert count_tokens([user("a")], family="llama3", tools=None) == count_tokens([user("a")], family="llama3")
+    with pytest.raises(InputError, match="tools is a list of dicts, not str"):
+        count_tokens([user("a")], family="llama3", tools="weather")
 
 
 def test_a_counter_that_is_wrong_about_messages_is_told() -> None:
