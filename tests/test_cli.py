@@ -83,7 +83,7 @@ def test_an_answer_is_streamed_unless_told_otherwise(
 
 
 def test_local_asks_the_emulator_and_needs_no_account(cfai: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cfai.cli._app.LIFELIKE", None)
+    monkeypatch.setattr("cfai.cli._run.LIFELIKE", None)
     code, out, err = cfai("run", "--local", MODEL, "where is new york?")
     assert (code, err) == (0, "")
     assert out.startswith("[emulated by cfai, not by a model] “where is new york?”")
@@ -166,7 +166,7 @@ def test_a_warning_is_one_line_that_names_no_file(local: Emulator) -> None:
 
 @pytest.mark.parametrize("module", ["typer", "rich"])
 def test_a_missing_extra_gives_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
-    for name in [name for name in sys.modules if name == "cfai.cli._app" or name.partition(".")[0] == module]:
+    for name in [name for name in sys.modules if name.startswith("cfai.cli._") or name.partition(".")[0] == module]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [Missing(module), *sys.meta_path])
     with pytest.raises(SystemExit) as ended:
@@ -175,7 +175,8 @@ def test_a_missing_extra_gives_the_line_that_installs_it(monkeypatch: pytest.Mon
 
 
 def test_what_else_is_missing_is_no_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "cfai.cli._app", raising=False)
+    for name in [name for name in sys.modules if name.startswith("cfai.cli._")]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "cfai.types", None)
     with pytest.raises(ModuleNotFoundError, match=r"cfai\.types"):
         main()

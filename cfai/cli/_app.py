@@ -1,24 +1,12 @@
-"""`cfai run`: a prompt in, an answer out."""
+"""The commands of `cfai`, each in a module of its own."""
 
 from __future__ import annotations
 
-import sys
-import warnings
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Annotated, Any, cast
-
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from cfai import Ai, CfaiError, Stream, StreamError, Token
-from cfai.types import TextOutput
+from cfai.cli._run import run
 
 app = typer.Typer(help="Workers AI on the command line.", no_args_is_help=True, pretty_exceptions_enable=False)
-
-LIFELIKE = 60.0
-"""Tokens a second that the emulator gives, so that a stream looks like one."""
 
 
 @app.callback()
@@ -26,89 +14,4 @@ def _commands() -> None:  # pyright: ignore[reportUnusedFunction]  # one command
     """Workers AI on the command line."""
 
 
-@app.command()
-def run(
-    model: Annotated[str, typer.Argument(help="The model, such as @cf/zai-org/glm-4.7-flash.")],
-    prompt: Annotated[str, typer.Argument(help="What to ask. A single - reads it from standard input.")],
-    local: Annotated[
-        bool, typer.Option("--local", help="Ask the emulator on this machine; no account needed.")
-    ] = False,
-    no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer when it is whole.")] = False,
-) -> None:
-    """Run a text model and print its answer as it comes."""
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
-    inputs: dict[str, Any] = {"prompt": sys.stdin.read() if prompt == "-" else prompt, "stream": not no_stream}
-    try:
-        with _client(local) as ai, _warnings_told(errors):
-            _show(ai.run(model, inputs), errors)
-    except StreamError as error:
-        # What had arrived is on the screen already.
-        sys.stdout.write("\n")
-        _fail(errors, error)
-    except (CfaiError, ImportError) as error:
-        # An extra that is missing says in one line how to install it.
-        _fail(errors, error)
-
-
-def _show(answer: Any, errors: Console) -> None:
-    reasoning = _Reasoning(errors)
-    if isinstance(answer, Stream):
-        stream = cast("Stream[Token]", answer)
-        for token in stream:
-            reasoning.show(token.reasoning, more=not token.text)
-            sys.stdout.write(token.text)
-            sys.stdout.flush()
-        answer = stream.result()
-        sys.stdout.write("\n")
-    else:
-        reasoning.show(answer.reasoning if isinstance(answer, TextOutput) else "", more=False)
-        print(answer)
-    for call in answer.tool_calls if isinstance(answer, TextOutput) else []:
-        print(f"{call.name}({call.arguments})")
-
-
-class _Reasoning:
-    """Reasoning goes to a terminal only: what is piped on is the answer."""
-
-    def __init__(self, errors: Console) -> None:
-        self._errors = errors
-        self._in_a_line = False
-
-    def show(self, text: str, *, more: bool) -> None:
-        if not self._errors.is_terminal:
-            return
-        if text:
-            self._errors.print(escape(text), style="dim", end="")
-            self._in_a_line = True
-        if self._in_a_line and not more:
-            self._errors.print()
-            self._in_a_line = False
-
-
-@contextmanager
-def _warnings_told(errors: Console) -> Generator[None]:
-    """Warnings in a line each, after the answer: the place in the code that they name means nothing here."""
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        try:
-            yield
-        finally:
-            for message in dict.fromkeys(str(warning.message) for warning in told):
-                errors.print(escape(message), style="yellow")
-
-
-def _fail(errors: Console, error: Exception) -> None:
-    errors.print(escape(str(error)), style="red")
-    raise typer.Exit(1)
-
-
-@contextmanager
-def _client(local: bool) -> Generator[Ai]:
-    if not local:
-        with Ai() as ai:
-            yield ai
-        return
-    from cfai.emulator import Emulator
-
-    with Emulator(tokens_per_second=LIFELIKE) as emulator, emulator.ai() as ai:
-        yield ai
+app.command()(run)
