@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cfai import _errors, _refusal
 from cfai._refusal import Refusal, refusal_in
-from cfai.emulator import _refusals
+from cfai.wire import _refusals
 
 UUID = "3a1f9e1c-0b7d-4f0e-9a54-8f2f6c1f4b11"
 

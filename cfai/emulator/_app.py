@@ -6,7 +6,8 @@ import asyncio
 import base64
 import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from functools import partial
@@ -15,18 +16,17 @@ from typing import Any, NoReturn, cast
 from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope, Send
 
-from cfai import models
-from cfai.emulator import _streams, _tasks, _text
-from cfai.emulator._answers import answer
+from cfai import models, wire
+from cfai.emulator import _tasks, _text
 from cfai.emulator._batches import LARGEST, Batches
 from cfai.emulator._faults import HEADER, Fault
-from cfai.emulator._generate import generate, neurons
-from cfai.emulator._refusals import Misuse, Refusal, bad_input, envelope, refusal
+from cfai.emulator._generate import begin, generate, reserve
 from cfai.emulator._routes import Route, check_credentials, host_name, is_loopback, route
 from cfai.emulator._schemas import as_object, schema
 from cfai.emulator._state import Ledger, Received, Settings
 from cfai.emulator._validate import check
-from cfai.emulator._wire import Line, deliver, due
+from cfai.emulator._wire import Line, Parts, deliver, due
+from cfai.wire import Generation, Misuse, Refusal, answer, bad_input, complete, envelope, neurons, refusal
 
 Transports = dict[tuple[str, int], asyncio.Transport]
 
@@ -44,7 +44,7 @@ class _Reply:
     body: bytes = b""
     tokens: int = 0
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    stream: Iterable[tuple[int, bytes]] | None = None
+    stream: Parts | None = None
     error: bytes = b""
     """What to send inside the stream if it is to fail there."""
 
@@ -68,6 +68,7 @@ class App:
 
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
         self._settings = settings
+        self.engine = settings.engine
         self._ledger = ledger
         self.transports: Transports = {}
         """The open connections, by the client's address."""
@@ -91,11 +92,15 @@ class App:
         try:
             request = self._read(scope, headers, body, request_id)
             fault = self._fault(headers.get(HEADER))
-            reply = self._fail(fault) or self._run(request, fault)
+            reply = self._fail(fault) or await line.unless_gone(self._run(request, fault))
         except Refusal as no:
             reply = _json(no.status, no.body(request_id), _again(fault))
         except Misuse as mistake:
             reply = _Reply(mistake.status, "text/plain", f"{mistake}\n".encode())
+        if reply is None:
+            line.unwatch()
+            self._left()
+            return
         try:
             await self._send(line, reply, fault, request_id)
         finally:
@@ -139,32 +144,67 @@ class App:
             raise refusal(fault.status, fault.code, fault.message)
         return _json(200, envelope({})) if fault.empty else None
 
-    def _run(self, request: _Request, fault: Fault) -> _Reply:
+    async def _run(self, request: _Request, fault: Fault) -> _Reply:
         model = models.get(request.model)
         if model is None or (model.retired_on and self._settings.retired == "refuse"):
             raise Refusal(5007, f"No such model: No such model {request.model} or task")
-        if not request.raw and (queued := self._queued(model, request)) is not None:
+        if not request.raw and (queued := await self._queued(model, request)) is not None:
             return _json(200, envelope(queued), _headers(request.route))
         inputs = _from_raw(model, request) if request.raw else check(model, request.inputs)
         streams = inputs.get("stream") and schema(model.name).streams and _tasks.chats(model) and not fault.whole
         if streams:
-            generation = generate(model, inputs)
-            error = _streams.error_event(generation, refusal(None, fault.code or 3040, fault.message), request.id)
-            headers, events = _headers(request.route), _streams.events(generation)
-            return _Reply(200, "text/event-stream", headers=headers, stream=events, error=error)
+            generation, stream = await self._stream(model, inputs, request.id)
+            error = wire.error_event(generation, refusal(None, fault.code or 3040, fault.message), request.id)
+            return _Reply(200, "text/event-stream", headers=_headers(request.route), stream=stream, error=error)
         if fault.error_after is not None:
             raise refusal(None, fault.code or 3040, fault.message)
-        result, prompt, tokens = _whole(model, inputs)
+        result, prompt, tokens = await self._whole(model, inputs)
         if isinstance(result, _tasks.Media):
             return _Reply(200, result.content_type, result.content, headers=_headers(request.route))
         cost = neurons(model, prompt, tokens)
         return replace(_json(200, envelope(result), _headers(request.route, cost)), tokens=tokens)
 
-    def _queued(self, model: models.Model, request: _Request) -> Any:
+    async def _stream(
+        self, model: models.Model, inputs: Mapping[str, Any], request_id: str
+    ) -> tuple[Generation, Iterable[wire.Event] | AsyncGenerator[wire.Event, None]]:
+        """A streamed answer: what it comes to, and its events."""
+        engine = self.engine
+        if engine is None:
+            generation = generate(model, inputs)
+            return generation, wire.events(generation)
+        generation, _ = begin(model, inputs)
+        parts = await engine.answer(model.name, inputs, reserve(model, inputs))
+        return generation, wire.live_events(generation, parts, request_id)
+
+    async def _whole(self, model: models.Model, inputs: Mapping[str, Any]) -> tuple[Any, int, int]:
+        """The whole result, tokens in and tokens out."""
+        engine = self.engine
+        if not _tasks.chats(model):
+            texts = _tasks.texts_to_embed(model, inputs) if engine else []
+            vectors = await engine.embed(model.name, texts) if engine and texts else None
+            return _tasks.run(model, inputs, vectors), _text.count(dict(inputs)), 0
+        if engine is None:
+            generation = generate(model, inputs)
+        else:
+            generation, json_mode = begin(model, inputs)
+            async with aclosing(await engine.answer(model.name, inputs, reserve(model, inputs))) as parts:
+                async for part in parts:
+                    generation.add(part)
+            complete(generation, json_mode)
+        return answer(generation), generation.prompt_tokens or 0, generation.tokens
+
+    async def _item(self, model: models.Model, inputs: Any) -> tuple[Any, int, int]:
+        """One result of a batch."""
+        result, prompt, tokens = await self._whole(model, check(model, inputs))
+        if isinstance(result, _tasks.Media):
+            result = {"data": base64.b64encode(result.content).decode()}
+        return result, prompt, tokens
+
+    async def _queued(self, model: models.Model, request: _Request) -> Any:
         """The result of a batch call, or `None` if it is not one."""
         inputs = as_object(request.inputs)
         if "request_id" in inputs:
-            return self._batches.poll(str(inputs["request_id"]), partial(_item, model))
+            return await self._batches.poll(str(inputs["request_id"]), partial(self._item, model))
         if request.query.get("queueRequest") != "true" or "requests" not in inputs:
             return None
         if request.size > LARGEST:
@@ -189,7 +229,11 @@ class App:
         if not line.gone:
             await line.start(reply.status, headers)
         left = line.gone or await deliver(line, fault, parts, rate=rate, error=reply.error)
-        if left and not self.stopping:
+        if left:
+            self._left()
+
+    def _left(self) -> None:
+        if not self.stopping:
             self._ledger.leave()
 
 
@@ -236,22 +280,6 @@ def _from_raw(model: models.Model, request: _Request) -> Mapping[str, Any]:
     if not {"multipart", "audio", "image"} & taken.keys():
         raise bad_input("Type mismatch of '/', 'string' not in 'object'")
     return dict(request.query)
-
-
-def _whole(model: models.Model, inputs: Mapping[str, Any]) -> tuple[Any, int, int]:
-    """The whole result, tokens in and tokens out."""
-    if not _tasks.chats(model):
-        return _tasks.run(model, inputs), _text.count(dict(inputs)), 0
-    generation = generate(model, inputs)
-    return answer(generation), generation.prompt_tokens, generation.tokens
-
-
-def _item(model: models.Model, inputs: Any) -> tuple[Any, int, int]:
-    """One result of a batch."""
-    result, prompt, tokens = _whole(model, check(model, inputs))
-    if isinstance(result, _tasks.Media):
-        result = {"data": base64.b64encode(result.content).decode()}
-    return result, prompt, tokens
 
 
 def _in_parts(body: bytes, fault: Fault) -> tuple[list[tuple[int, bytes]], int]:

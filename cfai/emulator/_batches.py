@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from cfai.emulator._refusals import Refusal, bad_input
 from cfai.emulator._schemas import as_list, as_object
 from cfai.models import Model
+from cfai.wire._refusals import Refusal, bad_input
 
 LARGEST = 10 * 1024 * 1024
 """Bytes that a batch has at most."""
 
 _KEPT = 20
 
-Run = Callable[[Any], tuple[Any, int, int]]
+Run = Callable[[Any], Awaitable[tuple[Any, int, int]]]
 """Inputs to result, and tokens in and out."""
 
 
@@ -34,7 +34,7 @@ class Batches:
             self._waiting.popitem(last=False)
         return {"status": "queued", "request_id": request_id, "model": model.name}
 
-    def poll(self, request_id: str, run: Run) -> dict[str, Any]:
+    async def poll(self, request_id: str, run: Run) -> dict[str, Any]:
         """How a batch is getting on."""
         if request_id not in self._waiting:
             raise bad_input("no such request_id")
@@ -43,14 +43,14 @@ class Batches:
         if polls == 0:
             return {"status": "queued", "request_id": request_id}
         tokens = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
-        responses = [_item(index, request, run, tokens) for index, request in enumerate(requests)]
+        responses = [await _item(index, request, run, tokens) for index, request in enumerate(requests)]
         return {"responses": responses[::-1], "usage": tokens}
 
 
-def _item(index: int, request: Any, run: Run, tokens: dict[str, int]) -> dict[str, Any]:
+async def _item(index: int, request: Any, run: Run, tokens: dict[str, int]) -> dict[str, Any]:
     row: dict[str, Any] = {"id": index, "external_reference": as_object(request).get("external_reference")}
     try:
-        result, prompt, completion = run(request)
+        result, prompt, completion = await run(request)
     except Refusal as refusal:
         return row | {"success": False, "result": {}, "errors": [refusal.error(str(uuid.uuid4()))]}
     tokens["prompt_tokens"] += prompt

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from cfai.emulator._refusals import GatewayRefusal, Refusal
 from cfai.emulator._state import Settings
+from cfai.wire._refusals import GatewayRefusal, Refusal
 
 
 @dataclass(frozen=True, slots=True)

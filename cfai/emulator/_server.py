@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from cfai.emulator._engine import Engine
 from cfai.emulator._faults import Fault
 from cfai.emulator._state import Ledger, Received, Settings
 
@@ -37,6 +38,8 @@ class Emulator:
     - `retired`: whether retired models still answer (`"serve"`) or get 400 / 5007 (`"refuse"`).
     - `allow_remote`: needed to listen on anything but loopback; then any `Host` header is answered.
     - `keep_requests`: how many requests to keep for `requests`, with all that was sent.
+    - `engine`: what runs models in earnest for text and embeddings, such as those of `cfai.engines`. Everything else
+      stays emulated. It is closed with the emulator.
 
     Raises `ValueError` for a host that needs `allow_remote`. Starting raises `OSError` if the port is taken and
     `ImportError` if the extra is not installed.
@@ -54,6 +57,7 @@ class Emulator:
         retired: Literal["serve", "refuse"] = "serve",
         allow_remote: bool = False,
         keep_requests: int = 1000,
+        engine: Engine | None = None,
     ) -> None:
         if not allow_remote and host not in ("localhost", "127.0.0.1", "::1"):
             raise ValueError(f"{host!r} is not loopback: pass allow_remote=True to be reachable from other machines")
@@ -66,6 +70,7 @@ class Emulator:
             lenient_paths=lenient_paths,
             retired=retired,
             allow_remote=allow_remote,
+            engine=engine,
         )
         self._ledger = Ledger(keep_requests)
         self._thread: threading.Thread | None = None

@@ -72,3 +72,5 @@ async def _serve(app: App, listener: socket.socket, started: Future[Callable[[],
         transport.abort()
     # Every request now sees that its client is gone.
     await asyncio.gather(*state.tasks)
+    if app.engine is not None:
+        await app.engine.aclose()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from cfai.emulator._engine import Engine
 from cfai.emulator._faults import Script
 
 
@@ -21,6 +22,8 @@ class Settings:
     lenient_paths: bool
     retired: Literal["serve", "refuse"]
     allow_remote: bool
+    engine: Engine | None = None
+    """What answers in the place of emulated text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 import struct
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import mul
 from typing import Any
 
 from cfai.emulator import _text
-from cfai.emulator._refusals import bad_input
 from cfai.emulator._schemas import as_list, as_object, schema
 from cfai.emulator._validate import texts_in
 from cfai.models import Model
+from cfai.wire._refusals import bad_input
 
 # From the models' own cards; the listing gives the other ones.
 _DIMENSIONS = {
@@ -34,8 +36,10 @@ class Media:
     content_type: str
 
 
-def run(model: Model, inputs: Mapping[str, Any]) -> Any:
-    """What stands under `result`, or `Media`."""
+def run(model: Model, inputs: Mapping[str, Any], vectors: list[list[float]] | None = None) -> Any:
+    """What stands under `result`, or `Media`. `vectors` are those of `texts_to_embed`, if a model made them."""
+    if vectors is not None:
+        return _ranked(inputs, vectors) if "query" in inputs else _embedded(model, inputs, vectors)
     if model.name.startswith("@cf/cloudflare/clef"):
         return _clef(inputs)
     if model.name == "@cf/meta/llama-guard-3-8b":
@@ -49,25 +53,47 @@ def chats(model: Model) -> bool:
     return model.task == "Text Generation" and not special
 
 
+def texts_to_embed(model: Model, inputs: Mapping[str, Any]) -> list[str]:
+    """The texts that a real model can embed for a call, a query first; none where the task is another one."""
+    if model.task == "Text Embeddings" or model.name.endswith("reranker-base"):
+        query = inputs.get("query")
+        return [*([query] if isinstance(query, str) else []), *texts_in(inputs)]
+    return []
+
+
 def _embeddings(model: Model, inputs: Mapping[str, Any]) -> Any:
     if "query" in inputs and "score" in schema(model.name).output:
-        return {"response": _ranked(inputs)}
+        return _ranked(inputs)
     size = int(model.properties.get("output_dimensions") or _DIMENSIONS.get(model.name, 768))
-    vectors = [_text.vector(text, size) for text in texts_in(inputs)]
+    return _embedded(model, inputs, [_text.vector(text, size) for text in texts_in(inputs)])
+
+
+def _embedded(model: Model, inputs: Mapping[str, Any], vectors: list[list[float]]) -> dict[str, Any]:
+    size = len(vectors[0]) if vectors else 0
     key = "response" if "contexts" in inputs else "data"
     result: dict[str, Any] = {"shape": [len(vectors), size], key: vectors}
     return result | {"pooling": inputs.get("pooling", "mean")} if "pooling" in schema(model.name).output else result
 
 
-def _ranked(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
-    scores = [_text.score(str(inputs["query"]), text) for text in texts_in(inputs)]
+def _ranked(inputs: Mapping[str, Any], vectors: list[list[float]] | None = None) -> dict[str, Any]:
+    """The contexts by how near they are to the query: by their vectors, if a model made some."""
+    if vectors is None:
+        scores = [_text.score(str(inputs["query"]), text) for text in texts_in(inputs)]
+    else:
+        scores = [_nearness(vectors[0], vector) for vector in vectors[1:]]
     rows: list[dict[str, Any]] = [{"id": index, "score": score} for index, score in enumerate(scores)]
-    return sorted(rows, key=lambda row: -row["score"])
+    return {"response": sorted(rows, key=lambda row: -row["score"])[: inputs.get("top_k")]}
+
+
+def _nearness(one: list[float], other: list[float]) -> float:
+    """The cosine of the angle between two vectors, from 0 to 1."""
+    lengths = math.hypot(*one) * math.hypot(*other)
+    return round(max(0.0, sum(map(mul, one, other)) / lengths), 6) if lengths else 0.0
 
 
 def _classify(model: Model, inputs: Mapping[str, Any]) -> Any:
     if model.name.endswith("reranker-base"):
-        return {"response": _ranked(inputs)[: inputs.get("top_k")]}
+        return _ranked(inputs)
     score = _text.score(str(inputs["text"]))
     return [{"label": "NEGATIVE", "score": score}, {"label": "POSITIVE", "score": round(1 - score, 6)}]
 

@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
+from cfai.wire._generation import pieces
+
 MARK = "[emulated by cfai, not by a model]"
 """How every emulated text begins."""
 
@@ -21,18 +23,9 @@ _VOCABULARY = (
     "Ωmega мир 東京 مرحبا 🙂 3 7 10 64 2026 0.5 $0.005 100% x=1 is and or to in of"
 )
 
-# Word-like pieces with their leading blank, digits up to three together, blanks, and single marks: every character is
-# in exactly one piece, and a run of digits is a piece of its own, as in the tokenizers of today.
-_PIECE = re.compile(r" ?[^\W\d_]{1,8}|\d{1,3}|\s+|[\W_]")
-
 _MEDIA = {"image", "image_url", "input_audio", "audio", "file", "video_url"}
 _MEDIUM = 576
 """Tokens of an image, as LLaVA has them, and of any other medium."""
-
-
-def pieces(text: str) -> list[str]:
-    """The emulated tokens of `text`; joined, they are the text again."""
-    return _PIECE.findall(text)
 
 
 def count(value: Any) -> int:
@@ -52,7 +45,7 @@ def count(value: Any) -> int:
         elif isinstance(item, list):
             left += cast(list[Any], item)
         else:
-            total += sum(1 for _ in _PIECE.finditer(str(item)))
+            total += len(pieces(str(item)))
     return total
 
 

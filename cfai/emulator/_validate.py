@@ -11,9 +11,9 @@ from typing import Any
 
 from cfai.emulator import _text
 from cfai.emulator._generate import reserve
-from cfai.emulator._refusals import Refusal, bad_input
 from cfai.emulator._schemas import Parameter, Schema, as_list, as_object, schema
 from cfai.models import Model
+from cfai.wire._refusals import Refusal, bad_input
 
 
 def check(model: Model, inputs: Any) -> Mapping[str, Any]:

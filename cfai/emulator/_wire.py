@@ -5,11 +5,18 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Mapping
+from contextlib import aclosing
+from typing import TypeVar
 
 from starlette.types import Receive, Send
 
 from cfai.emulator._faults import Fault
+
+T = TypeVar("T")
+
+Parts = Iterable[tuple[int, bytes]] | AsyncGenerator[tuple[int, bytes], None]
+"""A body in parts, each with how many tokens it holds; what an engine gives is waited for."""
 
 PATIENCE = 600.0
 """Seconds that a silent or held connection stays open at most."""
@@ -60,6 +67,17 @@ class Line:
             pass
         self._gone.set()
 
+    async def unless_gone(self, work: Awaitable[T]) -> T | None:
+        """What `work` comes to, or `None` if the client leaves before: then it is cancelled."""
+        task, gone = asyncio.ensure_future(work), asyncio.ensure_future(self._gone.wait())
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        gone.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+            return None
+        return task.result()
+
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         """Send the status line and the headers."""
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
@@ -105,7 +123,7 @@ def due(tokens: int, rate: float | None, elapsed: float) -> float:
 async def deliver(
     line: Line,
     fault: Fault,
-    parts: Iterable[tuple[int, bytes]],
+    parts: Parts,
     *,
     rate: float | None = None,
     error: bytes = b"",
@@ -115,19 +133,33 @@ async def deliver(
     clock = asyncio.get_running_loop().time
     began, sent = clock(), 0
     ending, after = fault.ending or (None, 0)
-    for tokens, data in parts:
-        if ending and sent >= after:
-            return await _end_early(line, fault, error)
-        sent += tokens
-        if tokens:
-            await line.pause(due(sent, rate, clock() - began))
-        if line.gone:
-            return True
-        await line.write(data, fault.split)
+    async with aclosing(_each(line, parts)) as each:
+        async for tokens, data in each:
+            if ending and sent >= after:
+                return await _end_early(line, fault, error)
+            sent += tokens
+            if tokens:
+                await line.pause(due(sent, rate, clock() - began))
+            if line.gone:
+                return True
+            await line.write(data, fault.split)
+    if line.gone:
+        return True
     if fault.hold:
         await line.pause(PATIENCE)
     await line.end()
     return False
+
+
+async def _each(line: Line, parts: Parts) -> AsyncGenerator[tuple[int, bytes], None]:
+    """Each of `parts`, until the client has left: what is waited for ends then."""
+    if isinstance(parts, Iterable):
+        for part in parts:
+            yield part
+        return
+    async with aclosing(parts):
+        while (part := await line.unless_gone(anext(parts, None))) is not None:
+            yield part
 
 
 async def _end_early(line: Line, fault: Fault, error: bytes) -> bool:

@@ -13,7 +13,7 @@ import cfai.emulator
 from cfai import models
 from cfai.emulator import _instances, _text, _wire
 from cfai.emulator._faults import Fault
-from cfai.emulator._generate import neurons
+from cfai.wire import neurons
 
 
 @given(st.text())

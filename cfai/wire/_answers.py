@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from cfai.emulator._generate import SCOUT, Call, Choice, Generation, reasoning_field
+from cfai.wire._generation import SCOUT, Call, Choice, Generation, reasoning_field
 
 
 def answer(generation: Generation) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def answer(generation: Generation) -> dict[str, Any]:
         case "native" | "dual":
             return _native(generation)
         case "responses":
-            return response_object(generation, new_id("resp_"))
+            return response_object(generation, new_id("resp_"), _items(generation.choices[0]))
         case _:
             return _completion(generation)
 
@@ -31,7 +31,7 @@ def openai_call(call: Call) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.text}}
 
 
-def response_object(generation: Generation, response_id: str) -> dict[str, Any]:
+def response_object(generation: Generation, response_id: str, items: list[dict[str, Any]]) -> dict[str, Any]:
     """The object of the Responses API, complete."""
     choice = generation.choices[0]
     cut = choice.finish == "length"
@@ -42,49 +42,55 @@ def response_object(generation: Generation, response_id: str) -> dict[str, Any]:
         "model": generation.model.name,
         "status": "incomplete" if cut else "completed",
         "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
-        "output": _items(choice),
+        "output": items,
         "usage": {
-            "input_tokens": generation.prompt_tokens,
+            "input_tokens": generation.prompt_tokens or 0,
             "output_tokens": generation.tokens,
-            "total_tokens": generation.prompt_tokens + generation.tokens,
+            "total_tokens": (generation.prompt_tokens or 0) + generation.tokens,
         },
     }
 
 
 def _items(choice: Choice) -> list[dict[str, Any]]:
-    """The items of a Responses API answer: reasoning, then a call or a message."""
+    """The items of a Responses API answer: reasoning, a message, calls."""
     items: list[dict[str, Any]] = []
     if choice.reasoning:
-        thought = [{"type": "reasoning_text", "text": "".join(choice.reasoning)}]
-        items.append({"type": "reasoning", "id": new_id("rs_"), "summary": [], "content": thought})
-    if call := choice.call:
-        items.append(
-            {
-                "type": "function_call",
-                "id": new_id("fc_"),
-                "call_id": call.id,
-                "name": call.name,
-                "arguments": call.text,
-                "status": "completed",
-            }
-        )
-    elif choice.text:
-        content: list[dict[str, Any]] = [{"type": "output_text", "text": "".join(choice.text), "annotations": []}]
-        items.append({"type": "message", "id": new_id("msg_"), "role": "assistant", "content": content})
-    return items
+        items.append(finished(new_item("reasoning"), "".join(choice.reasoning)))
+    if choice.text:
+        items.append(finished(new_item("message"), "".join(choice.text)))
+    return items + [finished(new_item("function_call", call), call.text) for call in choice.calls]
+
+
+def new_item(kind: Literal["reasoning", "message", "function_call"], call: Call | None = None) -> dict[str, Any]:
+    """An item of a Responses API answer, without what it comes to."""
+    if kind == "reasoning":
+        return {"type": kind, "id": new_id("rs_"), "summary": []}
+    if kind == "message":
+        return {"type": kind, "id": new_id("msg_"), "role": "assistant"}
+    named = {"call_id": call.id, "name": call.name} if call else {}
+    return {"type": kind, "id": new_id("fc_"), **named}
+
+
+def finished(item: dict[str, Any], text: str) -> dict[str, Any]:
+    """An item with its text, or its arguments."""
+    if item["type"] == "function_call":
+        return {**item, "arguments": text, "status": "completed"}
+    if item["type"] == "reasoning":
+        return item | {"content": [{"type": "reasoning_text", "text": text}]}
+    return item | {"content": [{"type": "output_text", "text": text, "annotations": []}]}
 
 
 def _native(generation: Generation) -> dict[str, Any]:
     choice = generation.choices[0]
     usage = generation.usage()
-    if choice.call is None:
+    if not choice.calls:
         whole = choice.parsed is not None and choice.finish == "stop"
         return {"response": choice.parsed if whole else "".join(choice.text), "usage": usage}
     if generation.model.name == SCOUT:
         # No `response` key at all, and OpenAI's form of a call: its schema says otherwise.
-        return {"tool_calls": [openai_call(choice.call)], "usage": usage}
-    call = {"name": choice.call.name, "arguments": choice.call.arguments}
-    return {"response": None, "tool_calls": [call], "usage": usage}
+        return {"tool_calls": [openai_call(call) for call in choice.calls], "usage": usage}
+    calls = [{"name": call.name, "arguments": call.arguments} for call in choice.calls]
+    return {"response": "".join(choice.text) or None, "tool_calls": calls, "usage": usage}
 
 
 def _completion(generation: Generation) -> dict[str, Any]:
@@ -111,6 +117,6 @@ def _message(generation: Generation, choice: Choice) -> Mapping[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": "".join(choice.text) or None}
     if choice.reasoning:
         message[reasoning_field(generation.model)] = "".join(choice.reasoning)
-    if choice.call:
-        message["tool_calls"] = [openai_call(choice.call)]
+    if choice.calls:
+        message["tool_calls"] = [openai_call(call) for call in choice.calls]
     return message

@@ -1,0 +1,25 @@
+"""What the service writes: an answer as JSON or as events, in the shape of each family of models, and its refusals."""
+
+from cfai.wire._answers import answer
+from cfai.wire._generation import Call, Choice, Generation, complete, neurons
+from cfai.wire._refusals import GatewayRefusal, Misuse, Refusal, bad_input, envelope, refusal
+from cfai.wire._streams import Event, error_event, events, live_events
+
+__all__ = [
+    "Call",
+    "Choice",
+    "Event",
+    "GatewayRefusal",
+    "Generation",
+    "Misuse",
+    "Refusal",
+    "answer",
+    "bad_input",
+    "complete",
+    "envelope",
+    "error_event",
+    "events",
+    "live_events",
+    "neurons",
+    "refusal",
+]
