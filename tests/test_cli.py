@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
+import respx
 
 from cfai.cli import main
 from cfai.emulator import Emulator, Fault
@@ -217,3 +219,33 @@ def test_without_arguments_it_says_what_it_can(cfai: Run) -> None:
     _, out, _ = cfai()
     assert "run" in out
     assert "Workers AI" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--gguf", "a.gguf", "--upstream", "http://127.0.0.1:9"], "give either"),
+        (["--gguf", "nowhere.gguf"], "nowhere.gguf cannot be read as a model"),
+        (["--upstream", "localhost:9"], "is no URL of a server"),
+        (["--upstream", "http://127.0.0.1:9", "--model-map", "llama"], "--model-map is such as"),
+        (["--model-map", "a=b"], "give --upstream as well"),
+        (["--upstream", "http://127.0.0.1:9/v1"], "cannot be reached"),
+    ],
+)
+def test_an_engine_that_cannot_be_says_so(cfai: Run, options: list[str], said: str) -> None:
+    code, _, errors = cfai("run", "--local", *options, "@cf/zai-org/glm-4.7-flash", "Hello")
+    assert code == 1
+    assert said in " ".join(errors.split())
+
+
+def test_an_upstream_answers_in_the_place_of_emulated_text(cfai: Run) -> None:
+    chunk = {"choices": [{"index": 0, "delta": {"content": "In New York."}, "finish_reason": "stop"}]}
+    with respx.mock as router:
+        router.route(host="127.0.0.1").pass_through()
+        asked = router.post("http://engine.test/v1/chat/completions").respond(
+            content=f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode()
+        )
+        engine = ["--upstream", "http://engine.test/v1", "--model-map", "*=llama3.2"]
+        _, output, _ = cfai("run", "--local", *engine, "@cf/zai-org/glm-4.7-flash", "Where is it?")
+    assert output == "In New York.\n"
+    assert json.loads(asked.calls[0].request.content)["model"] == "llama3.2"

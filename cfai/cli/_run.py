@@ -6,14 +6,18 @@ import sys
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from cfai import Ai, CfaiError, Stream, StreamError, Token
+from cfai.cli._engine import engine_from
 from cfai.types import TextOutput
+
+if TYPE_CHECKING:
+    from cfai.emulator import Engine
 
 LIFELIKE = 60.0
 """Tokens a second that the emulator gives, so that a stream looks like one."""
@@ -25,13 +29,20 @@ def run(
     local: Annotated[
         bool, typer.Option("--local", help="Ask the emulator on this machine; no account needed.")
     ] = False,
+    gguf: Annotated[str | None, typer.Option("--gguf", help="With --local: a model's file, for real answers.")] = None,
+    upstream: Annotated[
+        str | None, typer.Option("--upstream", help="With --local: a server with OpenAI's API, for real answers.")
+    ] = None,
+    model_map: Annotated[
+        list[str] | None, typer.Option("--model-map", help="Which model of the server stands for which: @cf/…=name.")
+    ] = None,
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer when it is whole.")] = False,
 ) -> None:
     """Run a text model and print its answer as it comes."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     inputs: dict[str, Any] = {"prompt": sys.stdin.read() if prompt == "-" else prompt, "stream": not no_stream}
     try:
-        with _client(local) as ai, _warnings_told(errors):
+        with _client(local, engine_from(gguf, upstream, model_map)) as ai, _warnings_told(errors):
             _show(ai.run(model, inputs), errors)
     except StreamError as error:
         # What had arrived is on the screen already.
@@ -95,12 +106,13 @@ def _fail(errors: Console, error: Exception) -> None:
 
 
 @contextmanager
-def _client(local: bool) -> Generator[Ai]:
-    if not local:
+def _client(local: bool, engine: Engine | None) -> Generator[Ai]:
+    if not local and engine is None:
         with Ai() as ai:
             yield ai
         return
     from cfai.emulator import Emulator
 
-    with Emulator(tokens_per_second=LIFELIKE) as emulator, emulator.ai() as ai:
+    rate = LIFELIKE if engine is None else None
+    with Emulator(tokens_per_second=rate, engine=engine) as emulator, emulator.ai() as ai:
         yield ai

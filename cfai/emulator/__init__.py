@@ -12,11 +12,12 @@ with Emulator() as local:
 On the command line: `python -m cfai.emulator --port 8787`. Needs `pip install "cfai-sdk[emulator]"`.
 """
 
+from cfai.emulator._engine import Engine
 from cfai.emulator._faults import Fault
 from cfai.emulator._server import Emulator
 from cfai.emulator._state import Received
 
-for _public in (Emulator, Fault, Received):
+for _public in (Emulator, Engine, Fault, Received):
     _public.__module__ = __name__
 
-__all__ = ["Emulator", "Fault", "Received"]
+__all__ = ["Emulator", "Engine", "Fault", "Received"]

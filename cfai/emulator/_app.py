@@ -187,9 +187,10 @@ class App:
             generation = generate(model, inputs)
         else:
             generation, json_mode = begin(model, inputs)
-            async with aclosing(await engine.answer(model.name, inputs, reserve(model, inputs))) as parts:
-                async for part in parts:
-                    generation.add(part)
+            parts = await engine.answer(model.name, inputs, reserve(model, inputs))
+            async with aclosing(wire.taken(generation, parts)) as tokens:
+                async for _ in tokens:
+                    pass
             complete(generation, json_mode)
         return answer(generation), generation.prompt_tokens or 0, generation.tokens
 

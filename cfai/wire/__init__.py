@@ -3,7 +3,7 @@
 from cfai.wire._answers import answer
 from cfai.wire._generation import Call, Choice, Generation, complete, neurons
 from cfai.wire._refusals import GatewayRefusal, Misuse, Refusal, bad_input, envelope, refusal
-from cfai.wire._streams import Event, error_event, events, live_events
+from cfai.wire._streams import Event, error_event, events, live_events, taken
 
 __all__ = [
     "Call",
@@ -22,4 +22,5 @@ __all__ = [
     "live_events",
     "neurons",
     "refusal",
+    "taken",
 ]

@@ -144,7 +144,7 @@ def complete(generation: Generation, json_mode: bool) -> Generation:
     for choice in generation.choices if json_mode else ():
         if choice.finish == "stop" and not choice.calls:
             try:
-                choice.parsed = json.loads("".join(choice.text))
+                choice.parsed = json.loads("".join(choice.text).rpartition("</think>")[2])
             except ValueError as error:
                 raise Refusal(5024) from error
     return generation

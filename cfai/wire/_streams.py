@@ -53,12 +53,10 @@ async def live_events(
     """The same of an answer that an engine is giving. If it breaks off, the last event is an error."""
     writer = _writer(generation)
     try:
-        async with aclosing(parts):
-            async for part in parts:
-                generation.add(part)
-                if isinstance(part, Token):
-                    for event in _written(writer.feed(part)):
-                        yield event
+        async with aclosing(taken(generation, parts)) as tokens:
+            async for token in tokens:
+                for event in _written(writer.feed(token)):
+                    yield event
     except Refusal as no:
         yield 0, error_event(generation, no, request_id)
         return
@@ -66,6 +64,26 @@ async def live_events(
     for event in _written(writer.end()):
         yield event
     yield 0, _DONE
+
+
+async def taken(generation: Generation, parts: AsyncGenerator[Token | Usage, None]) -> AsyncGenerator[Token, None]:
+    """What an engine gives, token by token as `generation` takes it in. Where its form has no place for reasoning,
+    that stands in the text, between the marks that the models of this form use.
+    """
+    aloud, thinking = generation.form in ("native", "dual", "completion"), False
+    async with aclosing(parts):
+        async for part in parts:
+            if isinstance(part, Usage):
+                generation.add(part)
+                continue
+            if aloud and part.reasoning:
+                text = part.reasoning if thinking else f"<think>{part.reasoning}"
+                part, thinking = Token(text, {}, "", part.tool_calls, part.finish_reason, part.choice), True
+            elif thinking:
+                text = f"</think>\n\n{part.text}"
+                part, thinking = Token(text, {}, "", part.tool_calls, part.finish_reason, part.choice), False
+            generation.add(part)
+            yield part
 
 
 def error_event(generation: Generation, refusal: Refusal, request_id: str) -> bytes:
@@ -146,8 +164,8 @@ class _Dual(_Native):
             yield from super().end()
             return
         finish = [{"index": 0, "delta": {"content": ""}, "finish_reason": choice.finish}]
-        # An engine says only now how long the prompt was.
-        usage = {} if self._told else {"usage": self._usage(0)}
+        # An engine says only now how long the prompt was, so this is the whole call's.
+        usage = {} if self._told else {"usage": self._generation.usage(details=True)}
         yield 0, {"response": "", "choices": finish, **usage, "p": _padding()}
 
     def _usage(self, tokens: int) -> Payload:

@@ -1,0 +1,180 @@
+"""Inputs of Workers AI as a request of OpenAI's API, which the engines of this world speak."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cfai._json import compact, is_object, items_of
+
+_SAME = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "seed",
+    "stop",
+    "n",
+    "frequency_penalty",
+    "presence_penalty",
+    "logit_bias",
+    "tool_choice",
+    "parallel_tool_calls",
+    "reasoning_effort",
+    "chat_template_kwargs",
+)
+"""Inputs that mean the same there."""
+
+_ROLES = {"developer": "system", "function": "tool"}
+"""Roles that not every engine knows, and what stands for them."""
+
+
+def request(model: str, inputs: Mapping[str, Any], most: int | None) -> tuple[str, dict[str, Any]]:
+    """The path and the body of the request, which asks for a stream. `most` is how many tokens the answer may have."""
+    body: dict[str, Any] = {"model": model, "stream": True, "stream_options": {"include_usage": True}}
+    body |= {name: inputs[name] for name in _SAME if inputs.get(name) is not None}
+    if most is not None:
+        body["max_tokens"] = most
+    if (penalty := inputs.get("repetition_penalty")) is not None:
+        # vLLM's name, and llama.cpp's.
+        body |= {"repetition_penalty": penalty, "repeat_penalty": penalty}
+    if inputs.get("raw") is True and isinstance(inputs.get("prompt"), str):
+        return "completions", body | {"prompt": inputs["prompt"]}
+    body["messages"] = messages(inputs)
+    tools = [_tool(tool) for key in ("tools", "functions") for tool in items_of(inputs.get(key))]
+    if tools:
+        body["tools"] = tools
+    if (wanted := response_format(inputs)) is not None:
+        body["response_format"] = wanted
+    return "chat/completions", body
+
+
+def constrained(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """`body` with a schema that only a call of a tool fits, if one has to be called; else `None`.
+
+    Not every engine forces a tool by itself: of llama.cpp the model's template decides. A schema it always keeps to.
+    """
+    tools = [tool["function"] for tool in items_of(body.get("tools")) if is_object(tool) and "function" in tool]
+    choice = body.get("tool_choice")
+    if is_object(choice):
+        function = choice.get("function")
+        name = (function if is_object(function) else choice).get("name")
+        tools = [tool for tool in tools if tool.get("name") == name]
+    elif choice != "required":
+        return None
+    if not tools or "messages" not in body:
+        return None
+    calls = [
+        {
+            "type": "object",
+            "properties": {
+                "name": {"const": tool["name"]},
+                "arguments": tool.get("parameters") or {"type": "object"},
+            },
+            "required": ["name", "arguments"],
+        }
+        for tool in tools
+    ]
+    told = {"role": "system", "content": f"Answer with a call of one of these tools, as JSON: {compact(tools)}"}
+    rest = {key: body[key] for key in body if key not in ("tools", "tool_choice", "parallel_tool_calls")}
+    schema = calls[0] if len(calls) == 1 else {"anyOf": calls}
+    return rest | {"messages": [told, *body["messages"]], "response_format": _by_schema(schema)}
+
+
+def messages(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The messages that the model is to read."""
+    if "messages" in inputs:
+        found = [_message(item) for item in items_of(inputs["messages"])]
+    else:
+        given = inputs.get("input", inputs.get("prompt", ""))
+        instructions = inputs.get("instructions")
+        found = [{"role": "system", "content": instructions}] if instructions else []
+        if isinstance(given, str):
+            found.append({"role": "user", "content": given})
+        else:
+            found += [_item(item) for item in items_of(given) if is_object(item)]
+    if inputs.get("image") is not None and found:
+        found[-1] = _with_image(found[-1], inputs["image"])
+    return found
+
+
+def _message(item: Any) -> dict[str, Any]:
+    message = dict(item) if is_object(item) else {"role": "user", "content": item}
+    message["role"] = _ROLES.get(message.get("role", ""), message.get("role", "user"))
+    if isinstance(message.get("content"), list | tuple):
+        message["content"] = [_part(part) for part in items_of(message["content"])]
+    elif message.get("content") is None:
+        message["content"] = ""
+    if calls := items_of(message.get("tool_calls")):
+        message["tool_calls"] = [_call(call) for call in calls if is_object(call)]
+    return message
+
+
+def _item(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item of the Responses API as a message."""
+    if item.get("type") == "function_call":
+        call = _call({"id": item.get("call_id"), "name": item.get("name"), "arguments": item.get("arguments")})
+        return {"role": "assistant", "content": "", "tool_calls": [call]}
+    if item.get("type") == "function_call_output":
+        return {"role": "tool", "tool_call_id": item.get("call_id"), "content": _text(item.get("output"))}
+    return _message({"role": item.get("role", "user"), "content": item.get("content")})
+
+
+def _call(call: Mapping[str, Any]) -> dict[str, Any]:
+    """A call of a tool, from OpenAI's form or from the flat one."""
+    function = call.get("function")
+    function = function if is_object(function) else call
+    arguments = {"name": function.get("name"), "arguments": _text(function.get("arguments") or {})}
+    return {"id": call.get("id") or "call_0", "type": "function", "function": arguments}
+
+
+def _tool(tool: Any) -> Any:
+    """A tool, from OpenAI's form, from the flat one or from that of the Responses API."""
+    if not is_object(tool) or is_object(tool.get("function")):
+        return tool
+    return {"type": "function", "function": {key: tool[key] for key in tool if key not in ("type", "code")}}
+
+
+def _part(part: Any) -> Any:
+    """A part of a message, with the names of chat completions."""
+    if not is_object(part):
+        return {"type": "text", "text": str(part)}
+    if part.get("type") in ("input_text", "output_text"):
+        return {"type": "text", "text": part.get("text", "")}
+    if part.get("type") == "input_image":
+        url = part.get("image_url")
+        return {"type": "image_url", "image_url": url if is_object(url) else {"url": url}}
+    return dict(part)
+
+
+def _with_image(message: dict[str, Any], image: Any) -> dict[str, Any]:
+    """A message with the image that stood beside the prompt: bytes as numbers, base64, or a URL."""
+    if not isinstance(image, str):
+        image = base64.b64encode(bytes(items_of(image))).decode()
+    url = image if image.startswith(("data:", "http")) else f"data:image/png;base64,{image}"
+    content = message["content"]
+    parts: Sequence[Any] = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    return message | {"content": [*parts, {"type": "image_url", "image_url": {"url": url}}]}
+
+
+def response_format(inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The form that the answer is to have, in OpenAI's envelope."""
+    if inputs.get("guided_json"):
+        return _by_schema(inputs["guided_json"])
+    text = inputs.get("text")
+    wanted = inputs.get("response_format") or (text.get("format") if is_object(text) else None)
+    if not is_object(wanted):
+        return None
+    if wanted.get("type") == "json_schema":
+        rules = wanted.get("json_schema") or wanted.get("schema")
+        # The bare schema, as native models want it, or the envelope.
+        return _by_schema(rules["schema"] if is_object(rules) and "schema" in rules else rules)
+    return {"type": "json_object"} if wanted.get("type") == "json_object" else None
+
+
+def _by_schema(schema: Any) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else compact(value)

