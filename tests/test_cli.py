@@ -185,7 +185,7 @@ def test_what_else_is_missing_is_no_extra(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_local_without_its_extra_gives_the_line_that_installs_it(cfai: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "cfai.emulator._serving", raising=False)
+    monkeypatch.delitem(sys.modules, "cfai.serving._loop", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     code, out, err = cfai("run", "--local", MODEL, "hello")
     assert (code, out) == (1, "")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import time
 from collections.abc import Sequence
 
 from cfai.emulator import Emulator
+from cfai.serving import serve
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,8 +25,6 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until interrupted; the exit code."""
     options = parser().parse_args(arguments)
-    # What a container's or a service's manager sends means the same as Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         local = Emulator(
             options.host,
@@ -38,13 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             allow_remote=options.allow_remote,
             keep_requests=0,
         )
-        with local:
-            print(f"export CLOUDFLARE_API_BASE_URL={local.base_url}")
-            print(f"export CLOUDFLARE_ACCOUNT_ID={local.account_id}")
-            print(f"export CLOUDFLARE_API_TOKEN={local.api_token}", flush=True)
-            print("Serving emulated answers until Ctrl-C.", file=sys.stderr, flush=True)
-            while True:
-                time.sleep(3600)
+        serve(local, "Serving emulated answers until Ctrl-C.")
     except KeyboardInterrupt:
         return 0
     except (ImportError, OSError, OverflowError, ValueError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import uuid
@@ -26,9 +25,8 @@ from cfai.emulator._schemas import as_object, schema
 from cfai.emulator._state import Ledger, Received, Settings
 from cfai.emulator._validate import check
 from cfai.emulator._wire import Line, Parts, deliver, due
+from cfai.serving._loop import Transports
 from cfai.wire import Generation, Misuse, Refusal, answer, bad_input, complete, envelope, neurons, refusal
-
-Transports = dict[tuple[str, int], asyncio.Transport]
 
 _LARGEST_BODY = 100 * 1024 * 1024
 _CREDENTIALS = {"authorization", "cf-aig-authorization", "x-auth-key", "x-auth-email", "cookie"}
@@ -105,6 +103,11 @@ class App:
             await self._send(line, reply, fault, request_id)
         finally:
             line.unwatch()
+
+    async def aclose(self) -> None:
+        """Frees what the engine holds."""
+        if self.engine is not None:
+            await self.engine.aclose()
 
     def _read(self, scope: Scope, headers: Mapping[str, str], body: bytes | None, request_id: str) -> _Request:
         """Check who asks, and for what."""

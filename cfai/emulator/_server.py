@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import socket
-import sys
-import threading
-from collections.abc import Callable
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
 from cfai.emulator._engine import Engine
 from cfai.emulator._faults import Fault
 from cfai.emulator._state import Ledger, Received, Settings
+from cfai.serving import ACCOUNT, TOKEN, LocalServer
 
 if TYPE_CHECKING:
-    from cfai import Ai
-
-INSTALL = 'the emulator needs two more packages: pip install "cfai-sdk[emulator]"'
+    from cfai.serving._loop import Application
 
 
-class Emulator:
+class Emulator(LocalServer):
     """A Workers AI on this machine, for development and tests. No model runs in it.
 
     ```python
@@ -50,8 +44,8 @@ class Emulator:
         host: str = "127.0.0.1",
         port: int = 0,
         *,
-        api_token: str = "cfai-emulator-token",
-        account_id: str = "cfa10000000000000000000000000000",
+        api_token: str = TOKEN,
+        account_id: str = ACCOUNT,
         tokens_per_second: float | None = None,
         lenient_paths: bool = False,
         retired: Literal["serve", "refuse"] = "serve",
@@ -59,10 +53,7 @@ class Emulator:
         keep_requests: int = 1000,
         engine: Engine | None = None,
     ) -> None:
-        if not allow_remote and host not in ("localhost", "127.0.0.1", "::1"):
-            raise ValueError(f"{host!r} is not loopback: pass allow_remote=True to be reachable from other machines")
-        self._host = host
-        self._asked_port = port
+        super().__init__(host, port, api_token=api_token, account_id=account_id, allow_remote=allow_remote)
         self._settings = Settings(
             account_id=account_id,
             api_token=api_token,
@@ -73,39 +64,6 @@ class Emulator:
             engine=engine,
         )
         self._ledger = Ledger(keep_requests)
-        self._thread: threading.Thread | None = None
-        self._stop: Callable[[], object] = lambda: None
-        self._port = 0
-
-    def __repr__(self) -> str:
-        return f"Emulator({self.base_url!r})" if self._thread else "Emulator()"
-
-    @property
-    def port(self) -> int:
-        """The port it listens on. Raises `RuntimeError` while it does not."""
-        if self._thread is None:
-            raise RuntimeError("the emulator is not running: use it with `with`, or call start()")
-        return self._port
-
-    @property
-    def base_url(self) -> str:
-        """What to give a client as base URL; it ends in `/client/v4`."""
-        return f"{self._origin}/client/v4"
-
-    @property
-    def gateway_url(self) -> str:
-        """What stands for `https://gateway.ai.cloudflare.com/v1`."""
-        return f"{self._origin}/v1"
-
-    @property
-    def account_id(self) -> str:
-        """The account id that callers must use."""
-        return self._settings.account_id
-
-    @property
-    def api_token(self) -> str:
-        """The token that callers must use."""
-        return self._settings.api_token
 
     @property
     def requests(self) -> list[Received]:
@@ -134,84 +92,7 @@ class Emulator:
         """Forget the faults that no request has met."""
         self._ledger.script.clear()
 
-    def ai(self, **options: Any) -> Ai:
-        """A client for this emulator. `options` are those of `Ai`, and win over what is set here.
+    def _application(self) -> Application:
+        from cfai.emulator._app import App
 
-        The environment's proxies are not used: they could not reach this machine's loopback.
-        """
-        from cfai import Ai
-
-        own: dict[str, Any] = {"account_id": self.account_id, "api_token": self.api_token}
-        own |= {"base_url": self.base_url, "trust_env": False}
-        return Ai(**(own | options))
-
-    def start(self) -> Self:
-        """Start serving. `with` and `async with` do this."""
-        if self._thread is not None:
-            raise RuntimeError("the emulator is already running")
-        try:
-            from cfai.emulator._serving import serve
-        except ImportError as error:
-            raise ImportError(INSTALL) from error
-        started: Future[Callable[[], object]] = Future()
-        listener = listen(self._host, self._asked_port)
-        self._port = listener.getsockname()[1]
-        arguments = (self._settings, self._ledger, listener, started)
-        # A daemon: a program that forgets to stop it still ends.
-        thread = threading.Thread(target=serve, args=arguments, name="cfai-emulator", daemon=True)
-        thread.start()
-        try:
-            self._stop = started.result()
-        except BaseException:
-            thread.join()
-            listener.close()
-            raise
-        self._thread = thread
-        return self
-
-    def stop(self) -> None:
-        """Stop serving, answers under way included. Does nothing if it is not running."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            self._stop()
-            thread.join()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    async def __aenter__(self) -> Self:
-        from anyio.to_thread import run_sync
-
-        return await run_sync(self.start)
-
-    async def __aexit__(self, *_: object) -> None:
-        from anyio import CancelScope
-        from anyio.to_thread import run_sync
-
-        with CancelScope(shield=True):
-            await run_sync(self.stop)
-
-    @property
-    def _origin(self) -> str:
-        name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)
-        return f"http://{f'[{name}]' if ':' in name else name}:{self.port}"
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that takes connections. Raises `OSError` if the port is taken."""
-    # With its protocol named, asyncio switches Nagle's algorithm off: without that an answer takes 40 ms more.
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if sys.platform != "win32":
-            # There it would let two servers share a port.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(1024)
-    except OSError:
-        listener.close()
-        raise
-    return listener
+        return App(self._settings, self._ledger)

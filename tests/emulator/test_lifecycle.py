@@ -16,7 +16,8 @@ from unittest.mock import MagicMock
 import httpx
 import pytest
 
-from cfai.emulator import Emulator, __main__, _server, _serving
+from cfai.emulator import Emulator, __main__
+from cfai.serving import _loop, _server
 
 if TYPE_CHECKING:
     from .conftest import Service
@@ -120,7 +121,7 @@ def test_a_taken_port_is_an_error_where_it_is_started() -> None:
 
 
 def test_a_server_that_cannot_run_is_an_error_where_it_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_serving.uvicorn, "Config", MagicMock(side_effect=LookupError("no config")))
+    monkeypatch.setattr(_loop.uvicorn, "Config", MagicMock(side_effect=LookupError("no config")))
     before = threads()
     with pytest.raises(LookupError, match="no config"):
         Emulator().start()
@@ -231,7 +232,7 @@ def test_importing_it_does_not_need_the_extra() -> None:
 def test_without_the_extra_one_line_says_what_to_install(
     package: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in [name for name in sys.modules if name.startswith(("cfai.emulator._", f"{package}."))]:
+    for name in [name for name in sys.modules if name.startswith(("cfai.emulator._", "cfai.serving._", f"{package}."))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
     assert __main__.main([]) == 1

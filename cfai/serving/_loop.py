@@ -7,16 +7,33 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
+from typing import Protocol
 
 import uvicorn
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from cfai.emulator._app import App, Transports
-from cfai.emulator._state import Ledger, Settings
-
 # Longer than any client keeps an idle connection, so that none is closed just as it is used again.
 _IDLE_SECONDS = 600
+
+Transports = dict[tuple[str, int], asyncio.Transport]
+
+
+class Application(Protocol):
+    """What is served: an ASGI application that knows the connections, and is told when the server ends."""
+
+    transports: Transports
+    """The open connections, by the client's address."""
+
+    stopping: bool
+    """Set when the server is about to cut off everyone itself."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    async def aclose(self) -> None:
+        """Close what it has opened. By now every request has ended."""
+        ...
 
 
 class _Protocol(H11Protocol):
@@ -27,6 +44,9 @@ class _Protocol(H11Protocol):
         # Not by the configuration: that would silence the access log of every other server of this process.
         self.access_log = False
         self._transports = transports
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """No word of uvicorn's on what to install for WebSockets: the application answers."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] -- as in uvicorn
         super().connection_made(transport)
@@ -39,17 +59,17 @@ class _Protocol(H11Protocol):
         super().connection_lost(exc)
 
 
-def serve(settings: Settings, ledger: Ledger, listener: socket.socket, started: Future[Callable[[], object]]) -> None:
-    """Serve on `listener` until told to stop, by the function that `started` is resolved with."""
+def serve(app: Application, listener: socket.socket, started: Future[Callable[[], object]]) -> None:
+    """Serve `app` on `listener` until told to stop, by the function that `started` is resolved with."""
     try:
-        asyncio.run(_serve(App(settings, ledger), listener, started))
+        asyncio.run(_serve(app, listener, started))
     except BaseException as error:
         if started.done():
             raise
         started.set_exception(error)
 
 
-async def _serve(app: App, listener: socket.socket, started: Future[Callable[[], object]]) -> None:
+async def _serve(app: Application, listener: socket.socket, started: Future[Callable[[], object]]) -> None:
     config = uvicorn.Config(
         app,
         lifespan="off",
@@ -72,5 +92,4 @@ async def _serve(app: App, listener: socket.socket, started: Future[Callable[[],
         transport.abort()
     # Every request now sees that its client is gone.
     await asyncio.gather(*state.tasks)
-    if app.engine is not None:
-        await app.engine.aclose()
+    await app.aclose()
