@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from cfai.cli._dev import dev
 from cfai.cli._run import run
 
 app = typer.Typer(help="Workers AI on the command line.", no_args_is_help=True, pretty_exceptions_enable=False)
 
 
-@app.callback()
-def _commands() -> None:  # pyright: ignore[reportUnusedFunction]  # one command alone would lose its name
-    """Workers AI on the command line."""
-
-
 app.command()(run)
+app.command()(dev)

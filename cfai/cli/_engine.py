@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from cfai import ConfigurationError
 
 if TYPE_CHECKING:
     from cfai.emulator import Engine
+
+
+Gguf = Annotated[str | None, typer.Option("--gguf", help="A model's file, for real answers on this machine.")]
+UpstreamUrl = Annotated[
+    str | None, typer.Option("--upstream", help="A server with OpenAI's API, for real answers: Ollama, vLLM.")
+]
+ModelMap = Annotated[
+    list[str] | None,
+    typer.Option("--model-map", help="Which model of the server stands for which: @cf/…=name, *=name."),
+]
 
 
 def engine_from(gguf: str | None, upstream: str | None, model_map: Iterable[str] | None) -> Engine | None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from cfai import Ai, CfaiError, Stream, StreamError, Token
-from cfai.cli._engine import engine_from
+from cfai.cli._engine import Gguf, ModelMap, UpstreamUrl, engine_from
 from cfai.types import TextOutput
 
 if TYPE_CHECKING:
@@ -29,13 +29,9 @@ def run(
     local: Annotated[
         bool, typer.Option("--local", help="Ask the emulator on this machine; no account needed.")
     ] = False,
-    gguf: Annotated[str | None, typer.Option("--gguf", help="With --local: a model's file, for real answers.")] = None,
-    upstream: Annotated[
-        str | None, typer.Option("--upstream", help="With --local: a server with OpenAI's API, for real answers.")
-    ] = None,
-    model_map: Annotated[
-        list[str] | None, typer.Option("--model-map", help="Which model of the server stands for which: @cf/…=name.")
-    ] = None,
+    gguf: Gguf = None,
+    upstream: UpstreamUrl = None,
+    model_map: ModelMap = None,
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer when it is whole.")] = False,
 ) -> None:
     """Run a text model and print its answer as it comes."""

@@ -1,0 +1,114 @@
+"""`cfai dev`: a Workers AI on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from cfai import CfaiError
+from cfai.cli._engine import Gguf, ModelMap, UpstreamUrl, engine_from
+from cfai.cli._run import LIFELIKE
+
+if TYPE_CHECKING:
+    from cfai.emulator import Emulator
+    from cfai.serving import LocalServer
+
+_OF_THE_EMULATOR = ("tokens_per_second", "lenient_paths", "retired")
+
+
+class Retired(StrEnum):
+    """What retired models do."""
+
+    SERVE = "serve"
+    REFUSE = "refuse"
+
+
+def dev(
+    context: typer.Context,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="Stand in front of the real service, with your credentials, and keep what it answers here."),
+    ] = None,
+    replay: Annotated[Path | None, typer.Option(help="Play back what was recorded here, and nothing else.")] = None,
+    timing: Annotated[bool, typer.Option("--timing", help="With --replay: keep the pauses of the recording.")] = False,
+    gguf: Gguf = None,
+    upstream: UpstreamUrl = None,
+    model_map: ModelMap = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 is any free one.")] = 0,
+    tokens_per_second: Annotated[float, typer.Option(help="Pace of the emulator; 0 is none.")] = LIFELIKE,
+    lenient_paths: Annotated[bool, typer.Option("--lenient-paths", help="Accept %2F in paths.")] = False,
+    retired: Annotated[Retired, typer.Option(help="What retired models do.")] = Retired.SERVE,
+    allow_remote: Annotated[
+        bool, typer.Option("--allow-remote", help="Listen on other than loopback addresses.")
+    ] = False,
+) -> None:
+    """Serve a Workers AI on this machine, and print the environment that points a client at it."""
+    _check_options(context, record, replay, timing)
+    from cfai.emulator import Emulator
+    from cfai.recording import Player, Recorder
+    from cfai.serving import serve
+
+    try:
+        engine = engine_from(gguf, upstream, model_map)
+        if record:
+            inner = Emulator(engine=engine).start() if engine else None
+            service = {} if inner is None else _as_service(inner)
+            recorder = Recorder(record, host, port, allow_remote=allow_remote, **service)
+            local: LocalServer = recorder
+            note = f"Recording {recorder.upstream_url} into {record} until Ctrl-C."
+        elif replay:
+            local = Player(replay, host, port, timing=timing, allow_remote=allow_remote)
+            note = f"Playing back {replay} until Ctrl-C."
+        else:
+            is_lifelike = engine is None or _is_given(context, "tokens_per_second")
+            local = Emulator(
+                host,
+                port,
+                tokens_per_second=tokens_per_second or None if is_lifelike else None,
+                lenient_paths=lenient_paths,
+                retired=retired.value,
+                allow_remote=allow_remote,
+                keep_requests=0,
+                engine=engine,
+            )
+            note = f"Serving {'emulated answers' if engine is None else f'answers of {engine!r}'} until Ctrl-C."
+        serve(local, note)
+    except KeyboardInterrupt:
+        return
+    except (CfaiError, ImportError, OSError, OverflowError, ValueError) as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(escape(str(error)), style="red")
+        raise typer.Exit(1) from error
+
+
+def _check_options(context: typer.Context, record: Path | None, replay: Path | None, timing: bool) -> None:
+    """Raises `typer.BadParameter` for options that mean nothing together."""
+    if record and replay:
+        raise typer.BadParameter("--record and --replay exclude each other")
+    if timing and not replay:
+        raise typer.BadParameter("--timing needs --replay")
+    if replay and (context.params.get("gguf") or context.params.get("upstream")):
+        raise typer.BadParameter("--gguf and --upstream answer anew: they mean nothing with --replay")
+    given = [name for name in _OF_THE_EMULATOR if _is_given(context, name)]
+    if given and (record or replay):
+        option = given[0].replace("_", "-")
+        raise typer.BadParameter(f"--{option} is the emulator's: it means nothing with --record or --replay")
+
+
+def _as_service(inner: Emulator) -> dict[str, str]:
+    """An emulator as what a recorder stands in front of."""
+    return {
+        "upstream_url": inner.base_url,
+        "upstream_account_id": inner.account_id,
+        "upstream_token": inner.api_token,
+    }
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
