@@ -334,7 +334,7 @@ class Peer:
             received += piece
         head, _, body = received.partition(b"\r\n\r\n")
         lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-        while len(body) < int(lengths[0].partition(b":")[2]):
+        while lengths and len(body) < int(lengths[0].partition(b":")[2]):
             body += self.connection.recv(65536)
         self.server.requests.append(head + b"\r\n\r\n" + body)
         return self.server.requests[-1]

@@ -1,0 +1,210 @@
+"""Checks that need no network: what is installed, and what the environment says."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import socket
+import ssl
+from importlib import metadata
+from importlib.util import find_spec
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from cfai import ConfigurationError, __version__
+from cfai._account import BASE_URL, Secret
+from cfai.doctor._finding import Finding, ok, problem, warning
+from cfai.doctor._patient import Patient
+
+EXTRAS = {
+    "cli": ("typer", "rich"),
+    "emulator": ("starlette", "uvicorn"),
+    "tokenizers": ("tokenizers", "huggingface_hub"),
+    "aiohttp": ("httpx_aiohttp",),
+}
+"""The extras, and the modules that show that they are there."""
+
+_LIBRARIES = ("httpx", "httpx2", "httpx-sse", "pydantic", "anyio")
+_DASHBOARD = "https://dash.cloudflare.com/profile/api-tokens"
+_COPY_ID = "copy the account id, 32 hexadecimal digits, from the dashboard's URL into {}"
+NEW_TOKEN = (
+    f"make a token from the template 'Workers AI' (Workers AI Read and Edit) at {_DASHBOARD} and put it into {{}}"
+)
+
+
+def versions(patient: Patient) -> Finding:
+    """cfai, Python and the libraries it stands on."""
+    there = {name: version for name in _LIBRARIES if (version := _version(name))}
+    named = ", ".join(f"{name} {version}" for name, version in there.items())
+    says = f"cfai {__version__}, Python {platform.python_version()}, {named}"
+    if _version("cfai"):
+        # It installs a package of the same name over this one, or under it.
+        return problem(f"{says}; somebody else's distribution 'cfai' is installed too", "pip uninstall cfai")
+    old = [f"{name} {there[name]} (needs {lowest})" for name, lowest in _needed() if _older(there.get(name), lowest)]
+    if old:
+        return problem(f"{says}; too old: {', '.join(old)}", "pip install -U cfai-sdk")
+    return ok(says)
+
+
+def extras(patient: Patient) -> Finding:
+    """Which of the extras can be used."""
+    there = {name: all(find_spec(module) for module in modules) for name, modules in EXTRAS.items()}
+    installed = ", ".join(name for name, found in there.items() if found) or "none"
+    missing = ", ".join(name for name, found in there.items() if not found)
+    return ok(f"installed: {installed}" + (f"; not installed: {missing}" if missing else ""))
+
+
+def token(patient: Patient) -> Finding:
+    """Where the token comes from, and whether it looks like one."""
+    if not patient.tokens:
+        says = "no API token is set"
+        if patient.named(["CLOUDFLARE_API_KEY"]):
+            says += "; CLOUDFLARE_API_KEY beside CLOUDFLARE_EMAIL is the global key, which Workers AI does not take"
+        return problem(says, NEW_TOKEN.format(patient.token_name))
+    name, secret = patient.tokens[0]
+    says = f"from {name}, {len(secret.value)} characters"
+    wrong = _wrong_with(secret)
+    if wrong is None and patient.is_cloudflare:
+        if re.fullmatch("[0-9a-fA-F]{32}", secret.value):
+            wrong = "it looks like an account id"
+        elif re.fullmatch("[0-9a-f]{37}", secret.value):
+            wrong = "it looks like the account's global key"
+    if wrong:
+        return problem(f"{says}: {wrong}", NEW_TOKEN.format(name))
+    return _unless_contradicted(says, patient.tokens)
+
+
+def account_id(patient: Patient) -> Finding:
+    """Where the account id comes from, and whether it looks like one."""
+    if not patient.accounts:
+        return problem("no account id is set", _COPY_ID.format(patient.account_name))
+    name, secret = patient.accounts[0]
+    says = f"from {name}, {len(secret.value)} characters"
+    wrong = _wrong_with(secret)
+    if wrong is None and "/" in secret.value:
+        wrong = "it looks like a URL, or a part of one"
+    elif wrong is None and patient.is_cloudflare and not re.fullmatch("[0-9a-fA-F]{32}", secret.value):
+        wrong = "an account id is 32 hexadecimal digits"
+        if "@" in secret.value:
+            wrong += ", and this looks like an e-mail address"
+        elif len(secret.value) >= 37:
+            wrong += ", and this looks like an API token"
+    if wrong:
+        return problem(f"{says}: {wrong}", _COPY_ID.format(name))
+    return _unless_contradicted(says, patient.accounts)
+
+
+def address(patient: Patient) -> Finding:
+    """Where calls go."""
+    name = patient.addresses[0][0] if patient.addresses else ""
+    try:
+        url = patient.base_url
+    except ConfigurationError as error:
+        return problem(f"{name} cannot be used: {error}", f"unset {name}, or set it to {BASE_URL}")
+    says = f"{url}, from {name}" if name else f"{url}, the default"
+    if not urlsplit(url).path.endswith("/client/v4"):
+        return warning(says, f"let {name} end in /client/v4, as {BASE_URL} does: cfai adds the account and the model")
+    return _unless_contradicted(says, patient.addresses)
+
+
+def proxy(patient: Patient) -> Finding:
+    """The proxy that the environment names for this address, and whether it can be reached."""
+    if patient.is_direct:
+        return ok("none is used for an address on this machine")
+    found = getproxies()
+    scheme = "https" if found.get("https") else "all"
+    url = found.get(scheme, "")
+    if not url:
+        return ok("none is set")
+    name = next((name for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper()) if os.environ.get(name)), "the system")
+    if proxy_bypass(patient.host):
+        return ok(f"{name} names one, and NO_PROXY exempts {patient.host} from it")
+    example = f"set {name} to a URL such as http://proxy.example:3128, or unset it"
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        host, port = parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme, 1080)
+    except ValueError:
+        return problem(f"{name} is no URL of a proxy", example)
+    if not host or parts.scheme not in ("http", "https", "socks5", "socks5h"):
+        return problem(f"{name} is no URL of a proxy", example)
+    if parts.scheme.startswith("socks") and find_spec("socksio") is None:
+        return problem(f"{name} is a SOCKS proxy, which needs a package", 'pip install "httpx[socks]"')
+    says = f"{host}:{port}, from {name}" + (", with a login" if parts.username else "")
+    try:
+        socket.create_connection((host, port), timeout=patient.timeout).close()
+    except OSError as error:
+        remedy = f"start the proxy, correct {name}, or unset it if this network needs none"
+        return problem(f"{says}, cannot be reached ({error.strerror or error})", remedy)
+    return ok(f"{says}, can be reached")
+
+
+def certificates(patient: Patient) -> Finding:
+    """Whom TLS connections trust."""
+    if patient.is_direct:
+        return ok("none is needed for an address on this machine")
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    if not file and not folder:
+        others = [name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)]
+        return ok("the usual authorities are trusted" + (f"; {others[0]} is not read" if others else ""))
+    name = "SSL_CERT_FILE" if file else "SSL_CERT_DIR"
+    kind = "file" if file else "folder"
+    remedy = f"let {name} name a {kind} of PEM certificates that can be read, or unset it"
+    if not (os.path.isfile(file) if file else os.path.isdir(folder or "")):
+        return problem(f"{name} names no {kind} that is there", remedy)
+    try:
+        context = ssl.create_default_context(cafile=file) if file else None
+    except OSError as error:  # a file without certificates is an ssl.SSLError, which is one too
+        return problem(f"{name} cannot be used ({error.strerror or error})", remedy)
+    if context is None:
+        return ok(f"those of {name} are trusted, and no others")
+    return ok(f"the {len(context.get_ca_certs())} of {name} are trusted, and no others")
+
+
+def _wrong_with(secret: Secret) -> str | None:
+    value = secret.value
+    if value.lower().startswith("bearer "):
+        return "it starts with 'Bearer', which cfai adds itself"
+    if value[0] in "\"'`" or value[-1] in "\"'`":
+        return "it has quote marks around it"
+    if not re.fullmatch(r"[\x21-\x7e]+", value):
+        return "it has a blank, a line break or a character that none has"
+    return None
+
+
+def _unless_contradicted(says: str, named: list[tuple[str, Secret]]) -> Finding:
+    """What was found, or a warning if another variable of the same meaning holds something else."""
+    others = [name for name, secret in named[1:] if secret.value != named[0][1].value]
+    if others:
+        return warning(f"{says}; {', '.join(others)} holds another, and is not used", "unset the one that is not meant")
+    return ok(says)
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _needed() -> list[tuple[str, str]]:
+    """The libraries that cfai needs, each with its lowest version."""
+    try:
+        lines = metadata.requires("cfai-sdk") or []
+    except metadata.PackageNotFoundError:
+        return []
+    found = (re.fullmatch(r"([\w-]+)>=([\d.]+)", line) for line in lines)
+    return [(match[1], match[2]) for match in found if match]
+
+
+def _older(version: str | None, lowest: str) -> bool:
+    return version is None or _numbers(version) < _numbers(lowest)
+
+
+def _numbers(version: str) -> list[int]:
+    """The numbers of a version as far as they are plain.
+
+    >>> _numbers("0.28.1"), _numbers("2.0rc1")
+    ([0, 28, 1], [2, 0])
+    """
+    return [int(part) for part in re.findall(r"(?:^|\.)(\d+)", version)]

@@ -1,0 +1,224 @@
+"""What the checks look at: the environment, and the answers of the service, each fetched once."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+from urllib.parse import quote, unquote, urlsplit
+from urllib.request import getproxies
+
+import httpx
+
+from cfai import Ai, ConfigurationError, Timeout
+from cfai._account import (
+    ACCOUNT_NAMES,
+    BASE_URL,
+    BASE_URL_NAMES,
+    TOKEN_NAMES,
+    Account,
+    Environment,
+    Secret,
+    account_from,
+    checked_url,
+    is_cloudflare,
+)
+from cfai._errors import error_from, parsed, problem_in
+
+EMBEDDING = "@cf/baai/bge-small-en-v1.5"
+"""The model of the cheapest call there is: a hundredth of a neuron."""
+
+_LARGEST = 8 * 1024 * 1024
+"""Bytes of an answer that are read."""
+
+_SHORTEST_SECRET = 4
+"""Characters: a shorter one is in too many words."""
+
+NO_ANSWER = (httpx.HTTPError, httpx.InvalidURL, OSError, ImportError, ValueError)
+"""What is raised where no answer comes, a proxy's odd URL and a missing file of certificates included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of whoever answered. `tls` has the protocol and who issued the certificate."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    at: float
+    """When it came, in seconds of the clock of this machine."""
+
+    tls: str = ""
+    whole: bool = True
+    """Whether all of the body came in time."""
+
+    @property
+    def is_html(self) -> bool:
+        kind = self.headers.get("content-type", "").lower()
+        return kind.startswith("text/html") or self.content.lstrip()[:9].lower() in (b"<!doctype", b"<html")
+
+    @property
+    def body(self) -> Any:
+        """The body as JSON if it is JSON, else its text."""
+        return parsed(self.content)
+
+    @property
+    def code(self) -> int | str | None:
+        """The service's own code of an error."""
+        return problem_in(self.body).code
+
+    @property
+    def result(self) -> Any:
+        """What stands under `result`, if anything does."""
+        body = self.body
+        return cast("dict[str, Any]", body).get("result") if isinstance(body, dict) else None
+
+
+class Patient:
+    """One installation of cfai, looked at once. What is secret stays in `Secret`s, and out of every text."""
+
+    def __init__(self, timeout: float, now: Callable[[], float]) -> None:
+        self.timeout = timeout
+        self.now = now
+        self.environment = Environment(os.environ)
+        self._answers: dict[tuple[str, bool], Answer | Exception] = {}
+
+    def named(self, names: Iterable[str]) -> list[tuple[str, Secret]]:
+        """Those of `names` that are set and not blank, in order, with their values."""
+        found = ((name, self.environment.first([name])) for name in names)
+        return [(name, value) for name, value in found if value is not None]
+
+    @cached_property
+    def tokens(self) -> list[tuple[str, Secret]]:
+        """The variables that hold a token; the first one counts."""
+        names = TOKEN_NAMES[:-1] if self.environment.first(["CLOUDFLARE_EMAIL"]) else TOKEN_NAMES
+        return self.named(names)
+
+    @cached_property
+    def accounts(self) -> list[tuple[str, Secret]]:
+        """The variables that hold an account id; the first one counts."""
+        return self.named(ACCOUNT_NAMES)
+
+    @cached_property
+    def addresses(self) -> list[tuple[str, Secret]]:
+        """The variables that hold a base URL; the first one counts."""
+        return self.named(BASE_URL_NAMES)
+
+    @property
+    def token_name(self) -> str:
+        """The variable that the token comes from, or should."""
+        return self.tokens[0][0] if self.tokens else TOKEN_NAMES[0]
+
+    @property
+    def account_name(self) -> str:
+        """The variable that the account id comes from, or should."""
+        return self.accounts[0][0] if self.accounts else ACCOUNT_NAMES[0]
+
+    @cached_property
+    def base_url(self) -> str:
+        """Where calls go. Raises `ConfigurationError` for what is no such address."""
+        return checked_url(self.addresses[0][1].value if self.addresses else BASE_URL, allow_http=False)
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.base_url).hostname or ""
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether calls go to this machine in the clear, past any proxy."""
+        return self.base_url.startswith("http:")
+
+    @property
+    def is_cloudflare(self) -> bool:
+        return is_cloudflare(self.base_url)
+
+    @cached_property
+    def account(self) -> Account | None:
+        """The account that `Ai()` would use, or `None` if it would refuse."""
+        try:
+            return account_from(self.environment)
+        except ConfigurationError:
+            return None
+
+    def ai(self) -> Ai:
+        """A client as the environment asks for it, which does not try again and gives up soon."""
+        wait = self.timeout
+        return Ai(timeout=Timeout(wait, wait, wait, wait, wait), deadline=3 * wait, retry=None)
+
+    def get(self, path: str, *, with_token: bool = True) -> Answer:
+        """The answer to a GET of `path` under the base URL. Raises what httpx raises, again for the same path."""
+        if (path, with_token) not in self._answers:
+            try:
+                self._answers[path, with_token] = self._fetched(path, with_token)
+            except NO_ANSWER as error:
+                self._answers[path, with_token] = error
+        answer = self._answers[path, with_token]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def first(self) -> Answer:
+        """The answer that shows whether there is a way to the service: with the token, if there is one to show."""
+        if self.account is None:
+            return self.get("", with_token=False)
+        return self.get(self.under("/ai/models/search?page=1&per_page=50"))
+
+    def under(self, path: str) -> str:
+        """A path of the account."""
+        account = self.account
+        return f"/accounts/{quote(account.id, safe='')}{path}" if account else path
+
+    def error(self, answer: Answer) -> str:
+        """What an answer that is no success says, in a line."""
+        return str(error_from(answer.status, answer.headers, answer.content, now=self.now(), secrets=self.secrets))
+
+    @cached_property
+    def secrets(self) -> list[str]:
+        """What must not show."""
+        names = (*TOKEN_NAMES, *ACCOUNT_NAMES, "CLOUDFLARE_EMAIL", "CLOUDFLARE_API_USER_SERVICE_KEY")
+        values = [os.environ.get(name, "") for name in names]
+        for proxy in getproxies().values():
+            login = proxy.rpartition("@")[0].rpartition("//")[2]
+            values += [login, login.partition(":")[2]]
+        values += [value.strip(" \t\r\n\"'") for value in values]
+        values += [form(value) for form in (quote, unquote) for value in values]
+        return sorted({value for value in values if len(value) >= _SHORTEST_SECRET}, key=len, reverse=True)
+
+    def without_secrets(self, text: str) -> str:
+        """`text` without any of them, should a server or a library have put one there."""
+        for secret in self.secrets:
+            text = text.replace(secret, "[removed]")
+        return text
+
+    def _fetched(self, path: str, with_token: bool) -> Answer:
+        account = self.account
+        headers = {"accept-encoding": "identity"}
+        if with_token and account:
+            headers["authorization"] = f"Bearer {account.token.value}"
+        options: dict[str, Any] = {"timeout": self.timeout, "follow_redirects": False, "trust_env": not self.is_direct}
+        content, end = bytearray(), time.monotonic() + 2 * self.timeout
+        whole = True
+        with httpx.Client(**options) as client, client.stream("GET", self.base_url + path, headers=headers) as response:
+            at, tls = self.now(), _tls(response)
+            for chunk in response.iter_bytes():
+                content += chunk
+                if len(content) > _LARGEST or time.monotonic() > end:
+                    whole = False
+                    break
+        lower = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status_code, lower, bytes(content), at, tls, whole)
+
+
+def _tls(response: httpx.Response) -> str:
+    """The protocol and the issuer of the certificate: a company's proxy that looks inside names itself there."""
+    stream = response.extensions.get("network_stream")
+    tls: Any = stream.get_extra_info("ssl_object") if stream is not None else None
+    if tls is None:
+        return ""
+    certificate = cast("dict[str, Any]", tls.getpeercert() or {})
+    names = {key: value for part in certificate.get("issuer", ()) for key, value in part}
+    issuer = names.get("organizationName") or names.get("commonName") or "nobody who is named"
+    return f"{tls.version()}, certificate by {issuer}"

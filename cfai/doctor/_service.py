@@ -1,0 +1,214 @@
+"""Checks that ask the service: the way there, the clock, and what the token may."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from cfai import APIConnectionError, CfaiError, InternalServerError, RateLimitError, models
+from cfai.doctor._finding import Finding, ok, problem, warning
+from cfai.doctor._machine import NEW_TOKEN
+from cfai.doctor._patient import EMBEDDING, NO_ANSWER, Answer, Patient
+
+_DRIFT = 60.0
+"""Seconds by which a clock may be off."""
+
+_MOST_PAGES = 20
+_NO_ROUTE = (7000, 7001)
+_CERTIFICATE = {
+    9: "is not valid yet: is the clock of this machine right?",
+    10: "has expired",
+    62: "is for another host",
+    64: "is for another host",
+}
+"""What OpenSSL finds wrong with a certificate, by its number."""
+
+
+def connection(patient: Patient) -> Finding:
+    """Whether the service answers, and whether it is the service that does."""
+    try:
+        answer = patient.first()
+    except NO_ANSWER as error:
+        return _no_answer(error, patient)
+    how = f"{patient.host} answers" + (f" ({answer.tls})" if answer.tls else "")
+    if answer.status in range(300, 400):
+        there = urlsplit(answer.headers.get("location", "")).hostname or "another address"
+        return problem(
+            f"{how} with a redirect to {there}", "log in to this network, or correct the base URL: cfai follows none"
+        )
+    if answer.is_html:
+        where = "Cloudflare" if "cf-ray" in answer.headers and answer.status >= 520 else "a proxy or a login page"
+        remedy = "see cloudflarestatus.com" if where == "Cloudflare" else "log in to this network, or ask who runs it"
+        return problem(f"{how} with an HTML page, status {answer.status}: that is {where}, not the API", remedy)
+    if not answer.whole:
+        return problem(f"{how}, and does not come to an end", "check the base URL and what stands between")
+    if answer.status >= 500:
+        return warning(f"{how} with status {answer.status}", "try again later, and see cloudflarestatus.com")
+    return ok(how)
+
+
+def clock(patient: Patient) -> Finding:
+    """Whether the clock agrees with the service's. `Retry-After` and the daily allocation go by it."""
+    answer = patient.first()
+    try:
+        there = parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
+    except ValueError:
+        return warning("the answer has no date to compare with")
+    off = answer.at - there
+    if abs(off) <= _DRIFT:
+        return ok(f"agrees with the server's to {_DRIFT:.0f} s")
+    here = datetime.fromtimestamp(answer.at, UTC)
+    return warning(
+        f"{abs(off):.0f} s {'fast' if off > 0 else 'slow'}: it says {here:%Y-%m-%d %H:%M} UTC",
+        "set it, best from the network (NTP): waits and the daily reset are reckoned by it",
+    )
+
+
+def may_read(patient: Patient) -> Finding:
+    """Whether the token may list models: the permission Workers AI Read."""
+    answer = patient.first()
+    if answer.status == 200:
+        return ok("GET …/ai/models/search was allowed")
+    if answer.code in _NO_ROUTE or answer.status == 405:
+        return ok(f"{patient.host} has no list of models to ask for")
+    return _refused(patient, answer.status, answer.code, "GET …/ai/models/search", "Read") or warning(
+        f"GET …/ai/models/search failed: {patient.error(answer)}"
+    )
+
+
+def listed(patient: Patient) -> Finding:
+    """The models that the account can reach, held against the catalogue."""
+    if patient.first().status != 200:
+        return warning("no list of models came")
+    names: set[str] = set()
+    for page in range(1, _MOST_PAGES + 1):
+        try:
+            new = set(_names(patient.get(patient.under(f"/ai/models/search?page={page}&per_page=50")))) - names
+        except NO_ANSWER as error:
+            return warning(f"{len(names)} were listed before the list broke off ({type(error).__name__})")
+        if not new:
+            break
+        names |= new
+    if not names:
+        return warning("the list of models is empty", "check that the account has Workers AI")
+    live = {model.name for model in models.catalogue().values() if not model.retired_on}
+    says = f"{len(names)} are listed, {len(names & live)} of the {len(live)} that cfai knows"
+    return ok(f"{says}; new to it: {', '.join(sorted(names - live)[:5])}" if names - live else says)
+
+
+def may_run(patient: Patient) -> Finding:
+    """Whether the token may run a model: the permission Workers AI Edit. Costs a hundredth of a neuron."""
+    try:
+        with patient.ai() as ai:
+            ai.run(EMBEDDING, {"text": "hello"})
+    except RateLimitError as error:
+        return warning(f"POST …/ai/run was allowed, and not run: {error}")
+    except CfaiError as error:
+        refused = _refused(patient, error.status_code or 0, error.code, "POST …/ai/run", "Edit")
+        if refused:
+            return refused
+        passing = isinstance(error, InternalServerError | APIConnectionError)
+        return (warning if passing else problem)(f"POST …/ai/run/{EMBEDDING} failed: {error}")
+    return ok(f"POST …/ai/run/{EMBEDDING} gave an answer")
+
+
+def _refused(patient: Patient, status: int, code: int | str | None, call: str, permission: str) -> Finding | None:
+    """What it means that a call was refused, if it was for its credentials."""
+    how = f"{call} was refused ({status}{'' if code is None else f', code {code}'})"
+    if code == 7003 or (status == 404 and code is None):
+        return problem(
+            f"{how}: no such account", f"copy the account id from the dashboard's URL into {patient.account_name}"
+        )
+    if status not in (401, 403) or code not in (None, 1031, 9106, 9109, 10000, 10001):
+        return None
+    state = _state_of_token(patient)
+    if state == "active":
+        return problem(
+            f"{how}, though the token itself is active",
+            f"give it Workers AI {permission} (a token needs Read and Edit) for the account in {patient.account_name}",
+        )
+    if state == "unknown":
+        remedy = f"check that {patient.token_name} holds the whole token, that it may use Workers AI Read and Edit"
+        return problem(how, f"{remedy}, and that the account in {patient.account_name} is its own")
+    return problem(f"{how}: the token is {state}", NEW_TOKEN.format(patient.token_name))
+
+
+def _state_of_token(patient: Patient) -> str:
+    """`active`, `disabled`, `expired`, `not valid`, or `unknown`, by the calls that tell: a user's, an account's."""
+    known = True
+    for path in ("/user/tokens/verify", patient.under("/tokens/verify")):
+        try:
+            answer = patient.get(path)
+        except NO_ANSWER:
+            return "unknown"
+        result = answer.result
+        state = cast("dict[str, Any]", result).get("status") if isinstance(result, dict) else None
+        if answer.status == 200 and isinstance(state, str):
+            return state
+        known = known and answer.code not in _NO_ROUTE and not answer.is_html and answer.status < 500
+    return "not valid" if known else "unknown"
+
+
+def _names(answer: Answer) -> Iterator[str]:
+    result = answer.result if answer.status == 200 else None
+    for item in cast("list[Any]", result) if isinstance(result, list) else []:
+        name = cast("Mapping[str, Any]", item).get("name") if isinstance(item, dict) else None
+        if isinstance(name, str):
+            yield name
+
+
+def _no_answer(error: Exception, patient: Patient) -> Finding:
+    """Why no answer came."""
+    chain, kinds = list(_causes(error)), {kind.__name__ for kind in type(error).__mro__}
+    host, wait = patient.host, f"{patient.timeout:g} s"
+    for cause in chain:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return _distrusted(cause, host)
+        if isinstance(cause, ssl.SSLError):
+            return problem(
+                f"{host}: TLS failed ({cause.reason or cause})",
+                "check the port of the base URL and the proxy: do they speak TLS",
+            )
+        if isinstance(cause, socket.gaierror):
+            remedy = "check the network and its DNS; behind a company's proxy, set HTTPS_PROXY"
+            return problem(f"the name {host} cannot be resolved", remedy)
+        if isinstance(cause, ConnectionRefusedError):
+            here = "start it (python -m cfai.emulator), or unset the base URL"
+            remedy = here if patient.is_direct else "check the network, its firewall, and HTTPS_PROXY"
+            return problem(f"nothing listens at {urlsplit(patient.base_url).netloc}", remedy)
+    if "ProxyError" in kinds:
+        return problem(
+            f"the proxy refused ({error})", "check the login in HTTPS_PROXY, and whether it lets this host through"
+        )
+    if "ConnectTimeout" in kinds:
+        remedy = "check the network and its firewall; behind a company's proxy, set HTTPS_PROXY"
+        return problem(f"{host} could not be connected to in {wait}", remedy)
+    if "TimeoutException" in kinds:
+        remedy = "try again with --timeout 60, and check what stands between: a proxy, a firewall"
+        return problem(f"{host} was connected to and did not answer in {wait}", remedy)
+    said = " ".join(str(error).split()) or type(error).__name__
+    return problem(f"no answer came from {host} ({said})", "check the network, the base URL and the proxy")
+
+
+def _distrusted(error: ssl.SSLCertVerificationError, host: str) -> Finding:
+    known = _CERTIFICATE.get(error.verify_code)
+    if known:
+        return problem(
+            f"the certificate of {host} {known}", "set the clock if it is wrong; otherwise something stands in between"
+        )
+    return problem(
+        f"the certificate of {host} is not trusted ({error.verify_message})",
+        "if a company's proxy puts its own in between, set SSL_CERT_FILE to its authority's certificate, as PEM",
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
