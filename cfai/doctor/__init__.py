@@ -1,4 +1,4 @@
-"""What is wrong between this machine and the service.
+"""What is wrong between this machine and the service, and what the service really does.
 
 ```python
 from cfai.doctor import examine
@@ -8,7 +8,22 @@ for finding in examine():
 ```
 """
 
+from cfai.doctor._conformance import FACTS, Fact, conform, cost
+from cfai.doctor._exchanges import Exchange, Keeper
 from cfai.doctor._finding import Finding
 from cfai.doctor._health import CHECKS, Check, examine
+from cfai.doctor._recordings import Recordings
 
-__all__ = ["CHECKS", "Check", "Finding", "examine"]
+__all__ = [
+    "CHECKS",
+    "FACTS",
+    "Check",
+    "Exchange",
+    "Fact",
+    "Finding",
+    "Keeper",
+    "Recordings",
+    "conform",
+    "cost",
+    "examine",
+]

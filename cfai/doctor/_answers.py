@@ -1,0 +1,148 @@
+"""Facts on answers: headers, media, lists, batches."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any, cast
+
+import httpx
+
+from cfai.doctor._bench import Bench, body_of, dig, how, judged, kind_of, listed, refusal
+from cfai.doctor._finding import Finding, ok, problem, warning
+from cfai.doctor._patient import EMBEDDING
+from cfai.doctor._requests import HELLO
+
+SDXL = "@cf/bytedance/stable-diffusion-xl-lightning"
+MELOTTS = "@cf/myshell-ai/melotts"
+
+_POLLS = 15
+_PAUSE = 2.0
+"""Seconds between two polls."""
+
+_MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
+
+
+def headers(bench: Bench) -> Finding:
+    """The headers that belong to Cloudflare, and whether the request's id and cost are among them."""
+    response = bench.run(EMBEDDING, HELLO)
+    if refused := refusal(response):
+        return refused
+    names = sorted(name for name in response.headers if name.startswith("cf-"))
+    if not {"cf-ai-req-id", "cf-ray"} & set(names):
+        return problem(f"no request id comes: {listed(names)}", "report it to the project")
+    return ok(listed(names))
+
+
+def image(bench: Bench) -> Finding:
+    """What SDXL sends: the media type it declares, and the one that its bytes begin with."""
+    inputs = {"prompt": "a grey square", "width": 256, "height": 256, "num_steps": 1}
+    response = bench.run(SDXL, inputs)
+    if refused := refusal(response):
+        return refused
+    held = next((kind for magic, kind in _MAGIC.items() if response.content.startswith(magic)), "unknown")
+    return judged(f"declared as {kind_of(response)}, and the bytes are {held}", bench.read(response, SDXL, inputs))
+
+
+def speech(bench: Bench) -> Finding:
+    """What melotts sends: audio in JSON, or raw."""
+    inputs = {"prompt": "Hi"}
+    response = bench.run(MELOTTS, inputs)
+    if refused := refusal(response):
+        return refused
+    output = bench.read(response, MELOTTS, inputs)
+    held = dig(body_of(response), "result", "audio")
+    if isinstance(held, str):
+        return judged(
+            f"JSON, with the audio in base64 (it begins with {base64.b64decode(held[:16])[:4].hex()})", output
+        )
+    return judged(f"raw, declared as {kind_of(response)}", output)
+
+
+def batch(bench: Bench) -> Finding:
+    """The statuses while a batch waits, the form of its polls, and the order and depth of its results."""
+    texts = [HELLO | {"external_reference": "first"}, {"text": "bye", "external_reference": "second"}]
+    submitted = bench.run(EMBEDDING, {"requests": texts}, queue_request=True)
+    id = dig(body_of(submitted), "result", "request_id")
+    if not isinstance(id, str):
+        return refusal(submitted) or warning(f"not found out: handed in ({how(submitted)}), and there is no request_id")
+    waiting: list[str] = []
+    for _ in range(_POLLS):
+        polled = bench.run(EMBEDDING, {"request_id": id}, queue_request=True)
+        if refused := refusal(polled):
+            return refused
+        if isinstance(rows := dig(body_of(polled), "result", "responses"), list):
+            plain = bench.run(EMBEDDING, {"request_id": id})
+            return ok(
+                f"handed in with {how(submitted)}; {_waited(waiting)}; done with {_rows(polled, rows)}; {_again(plain)}"
+            )
+        waiting.append(f"{how(polled)} {dig(body_of(polled), 'result', 'status')}")
+        bench.sleep(_PAUSE)
+    return ok(f"handed in with {how(submitted)}; {_waited(waiting)}; not done after {_POLLS} polls")
+
+
+def _waited(waiting: list[str]) -> str:
+    return f"while it waits {listed(dict.fromkeys(waiting))}" if waiting else "no poll found it waiting"
+
+
+def _rows(polled: httpx.Response, rows: Any) -> str:
+    ids = [dig(row, "id") for row in cast("list[Any]", rows)]
+    nested = isinstance(dig(rows, 0, "result", "result"), dict)
+    reference = "with" if dig(rows, 0, "external_reference") else "without"
+    depth = "nested twice" if nested else "nested once"
+    return f"{how(polled)}, results in the order {ids}, {depth}, {reference} their references"
+
+
+def _again(plain: httpx.Response) -> str:
+    return f"a poll without queueRequest gives {how(plain)}"
+
+
+def batch_item(bench: Bench) -> Finding:
+    """How one bad request of a batch shows."""
+    submitted = bench.run(EMBEDDING, {"requests": [HELLO, {"text": 5}]}, queue_request=True)
+    id = dig(body_of(submitted), "result", "request_id")
+    if not isinstance(id, str):
+        return ok(f"the whole batch is refused at once with {how(submitted)}")
+    for _ in range(_POLLS):
+        polled = bench.run(EMBEDDING, {"request_id": id}, queue_request=True)
+        if not polled.is_success:
+            return ok(f"the whole batch is refused later with {how(polled)}")
+        rows = dig(body_of(polled), "result", "responses")
+        if isinstance(rows, list):
+            bad = next((row for row in cast("list[Any]", rows) if dig(row, "success") is False), None)
+            if bad is None:
+                return ok("no row of the batch says that it failed")
+            shape = {key: type(value).__name__ for key, value in cast("Mapping[str, Any]", bad).items()}
+            return ok(f"its row has {listed(f'{key} ({kind})' for key, kind in shape.items())}")
+        bench.sleep(_PAUSE)
+    return warning(f"not found out: not done after {_POLLS} polls")
+
+
+def listing(bench: Bench) -> Finding:
+    """The pages of the list of models."""
+    first, past = (bench.ask("GET", f"/models/search?page={page}&per_page=5") for page in (1, 1000))
+    if refused := refusal(first):
+        return refused
+    keys, info = (_keys(dig(body_of(first), *path)) for path in (("result", 0), ("result_info",)))
+    says = f"a page of 5 has {_count(first)} rows of {listed(keys)}; result_info has {listed(info)}"
+    return ok(f"{says}; past the end {how(past)} with {_count(past)} rows")
+
+
+def _count(response: httpx.Response) -> int | str:
+    rows = dig(body_of(response), "result")
+    return len(cast("list[Any]", rows)) if isinstance(rows, list) else "no"
+
+
+def schema(bench: Bench) -> Finding:
+    """Whether a schema says what its answer is."""
+    response = bench.ask("GET", f"/models/schema?model={SDXL}")
+    if refused := refusal(response):
+        return refused
+    result = dig(body_of(response), "result")
+    output = dig(result, "output")
+    says = f"has {listed(_keys(result))}; the output says contentType {dig(output, 'contentType')}"
+    return ok(f"{says}, format {dig(output, 'format')}")
+
+
+def _keys(value: Any) -> list[str]:
+    return sorted(cast("Mapping[str, Any]", value)) if isinstance(value, dict) else []

@@ -1,0 +1,161 @@
+"""What the facts are found out with: calls by cfai's own client, plain ones, and what cfai makes of an answer."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+from urllib.parse import quote
+
+import httpx
+
+from cfai import Ai, CfaiError, Stream
+from cfai._account import Account
+from cfai._errors import parsed, problem_in
+from cfai.doctor._exchanges import Exchange, kept_in
+from cfai.doctor._finding import Finding, ok, problem, warning
+
+_PASSED_ON = ("content-type", "cf-ai-req-id", "cf-ai-neurons", "cf-ray", "cf-aig-log-id", "retry-after")
+
+
+class Bench:
+    """Asks the service. Every exchange is kept in `exchanges`, answers are read whole."""
+
+    def __init__(
+        self, account: Account, http: httpx.Client, *, gateway: str | None = None, sleep: Callable[[float], None]
+    ) -> None:
+        self.account = account
+        self.gateway = gateway or ""
+        self.sleep = sleep
+        self.exchanges: list[Exchange] = []
+        self._http = http
+        self._hook = kept_in(self.exchanges)
+        http.event_hooks["response"].append(self._hook)
+        self._ai = self._client(http)
+
+    def close(self) -> None:
+        """Keeps no more exchanges of the client."""
+        self._http.event_hooks["response"].remove(self._hook)
+
+    def run(self, model: str, inputs: Any, *, transport: str | None = None, **options: Any) -> httpx.Response:
+        """What the service answers to a call of cfai's own, whatever its status. `transport` is that to a gateway."""
+        ai = self._ai if transport is None else self._ai.with_options(gateway_transport=cast("Any", transport))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            response: Any = ai.run(model, inputs, return_raw_response=True, **options)
+        response.read()
+        response.close()
+        return response
+
+    def ask(
+        self, method: str, path: str, *, json: Any = None, content: bytes | None = None, headers: Any = None
+    ) -> httpx.Response:
+        """A plain request to a path under `/ai`, as it is given."""
+        return self._http.request(
+            method,
+            f"{self.account.base_url}/accounts/{quote(self.account.id, safe='')}/ai{path}",
+            json=json,
+            content=content,
+            headers={"authorization": f"Bearer {self.account.token.value}", **(headers or {})},
+        )
+
+    def read(self, response: httpx.Response, model: str, inputs: Any) -> Any:
+        """What cfai makes of an answer that was given already, a stream read to its end; or the error it raises."""
+        headers = {name: value for name, value in response.headers.items() if name.lower() in _PASSED_ON}
+        status, content = response.status_code, response.content
+
+        def again(_: httpx.Request) -> httpx.Response:
+            return httpx.Response(status, headers=headers, content=content)
+
+        with httpx.Client(transport=httpx.MockTransport(again)) as http, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                output: Any = self._client(http).run(model, inputs)
+                if isinstance(output, Stream):
+                    stream = cast("Stream[Any]", output)
+                    for _ in stream:
+                        pass
+                    return stream.result()
+            except CfaiError as error:
+                return error
+        return output
+
+    def _client(self, http: httpx.Client) -> Ai:
+        account = self.account
+        return Ai(
+            account.id,
+            account.token.value,
+            base_url=account.base_url,
+            http_client=http,
+            retry=None,
+            limits="off",
+            timeout=60.0,
+        )
+
+
+def body_of(response: httpx.Response) -> Any:
+    """A body as JSON if it is JSON, else its text."""
+    return parsed(response.content)
+
+
+def dig(value: Any, *path: str | int) -> Any:
+    """What stands under `path`, or `None` if there is no such place."""
+    for step in path:
+        if isinstance(value, dict) and isinstance(step, str):
+            value = cast("dict[str, Any]", value).get(step)
+        elif isinstance(value, list) and isinstance(step, int) and step < len(cast("list[Any]", value)):
+            value = cast("list[Any]", value)[step]
+        else:
+            return None
+    return value
+
+
+def kind_of(response: httpx.Response) -> str:
+    """The content type without its parameters."""
+    return response.headers.get("content-type", "none").partition(";")[0].strip()
+
+
+def how(response: httpx.Response) -> str:
+    """Status, and code if it is an error with one."""
+    code = problem_in(body_of(response)).code if response.status_code >= 400 else None
+    return str(response.status_code) if code is None else f"{response.status_code} / {code}"
+
+
+def refusal(response: httpx.Response) -> Finding | None:
+    """Why there is nothing to find out from a call that had to succeed; `None` if it did."""
+    if response.is_success:
+        return None
+    said = problem_in(body_of(response)).message or kind_of(response)
+    return warning(f"not found out: refused with {how(response)}, {' '.join(said.split())[:200]}")
+
+
+def judged(says: str, output: Any) -> Finding:
+    """A form that was found, by what cfai made of it: its error is a problem."""
+    if isinstance(output, CfaiError):
+        return problem(f"{says}; cfai cannot read that ({type(output).__name__}: {output})", "report it to the project")
+    return ok(says)
+
+
+def lines(response: httpx.Response) -> list[str]:
+    """The lines of a stream. Only these three ends end one; a line separator in a token does not."""
+    return re.split("\r\n|\n|\r", response.content.decode("utf-8", "replace"))
+
+
+def events(response: httpx.Response) -> list[Mapping[str, Any]]:
+    """The JSON objects of a stream's `data:` lines."""
+    data = [parsed(line[5:].strip().encode()) for line in lines(response) if line.startswith("data:")]
+    return [cast("Mapping[str, Any]", each) for each in data if isinstance(each, dict)]
+
+
+def ends(response: httpx.Response) -> str:
+    """What the last line of a stream is."""
+    last = next((line for line in reversed(lines(response)) if line.strip()), "")
+    if last.startswith("data:"):
+        return "data: [DONE]" if last[5:].strip() == "[DONE]" else "an event, without [DONE]"
+    return "a bare [DONE]" if last.strip() == "[DONE]" else "neither an event nor [DONE]"
+
+
+def listed(words: Any) -> str:
+    """Words in a row, or that there is none."""
+    return ", ".join(words) or "none"

@@ -1,0 +1,116 @@
+"""The table of facts that no page of Cloudflare's settles, and the walk through it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+
+from cfai import CfaiError
+from cfai._account import Environment, account_from
+from cfai.doctor import _answers, _gateways, _refusals, _requests, _streamed
+from cfai.doctor._bench import Bench
+from cfai.doctor._exchanges import Keeper, Redaction
+from cfai.doctor._finding import Finding, warning
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing to find out. To add one, write a function that asks, and put it into `FACTS`."""
+
+    name: str
+    ask: Callable[[Bench], Finding]
+    neurons: float = 0.1
+    """What it costs at most, rounded up."""
+
+    needs_gateway: bool = False
+
+
+FACTS: tuple[Fact, ...] = (
+    Fact("headers", _answers.headers),
+    Fact("tags", _requests.tags),
+    Fact("%40", _requests.at_sign),
+    Fact("wrong token", _refusals.wrong_token),
+    Fact("no such model", _refusals.no_model),
+    Fact("request id", _refusals.request_id),
+    Fact("too long", _refusals.too_long, 5),
+    Fact("retired model", _requests.retired, 1),
+    Fact("reject if busy", _requests.reject_if_busy),
+    Fact("JSON schema", _requests.json_schema, 6),
+    Fact("raw image", _requests.raw_image, 1),
+    Fact("SDXL's image", _answers.image, 20),
+    Fact("melotts' speech", _answers.speech, 2),
+    Fact("batch", _answers.batch),
+    Fact("batch item", _answers.batch_item),
+    Fact("stream's frame", _streamed.frame, 1),
+    Fact("stream, native", _streamed.native, 4),
+    Fact("stream, chat", _streamed.chat, 2),
+    Fact("JSON streamed", _streamed.json_mode, 4),
+    Fact("responses", _streamed.responses, 3),
+    Fact("responses, v1", _streamed.responses_v1, 3),
+    Fact("moondream", _streamed.moondream, 40),
+    Fact("error inside", _streamed.error_inside, 40),
+    Fact("models' list", _answers.listing, 0),
+    Fact("schema", _answers.schema, 0),
+    Fact("gateway's host", _gateways.gateway_host, needs_gateway=True),
+    Fact("gateway, REST", _gateways.gateway_rest, needs_gateway=True),
+    Fact("gateway's header", _gateways.gateway_header, needs_gateway=True),
+    Fact("retry-after", _refusals.retry_after, 0),
+)
+
+
+def facts(gateway: str | None = None) -> list[Fact]:
+    """Those that can be found out, with the gateway named or without one."""
+    return [fact for fact in FACTS if gateway or not fact.needs_gateway]
+
+
+def cost(gateway: str | None = None) -> float:
+    """Neurons that `conform` takes at most."""
+    return sum(fact.neurons for fact in facts(gateway))
+
+
+def conform(
+    *,
+    gateway: str | None = None,
+    keeper: Keeper | None = None,
+    http_client: httpx.Client | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[Finding]:
+    """Asks the service which form it really uses, for each of `FACTS`; the findings come at once.
+
+    Verdicts: `ok` is a form that cfai takes, `problem` one that it does not, `warning` what could not be found out.
+
+    It takes `cost()` neurons of the account in the environment, at most. `gateway` is the id of an AI Gateway to ask
+    about too. `keeper` is given every exchange, without token, account id and request ids; `Recordings` is one. Raises
+    `ConfigurationError` for credentials that cannot work.
+    """
+    account = account_from(Environment(os.environ))
+    redaction = Redaction(account.id, account.token.value)
+    options: dict[str, Any] = {"timeout": 60.0, "trust_env": not account.is_direct, "follow_redirects": False}
+    http = http_client or httpx.Client(headers={"accept-encoding": "identity"}, **options)
+    bench = Bench(account, http, gateway=gateway, sleep=sleep)
+    try:
+        for fact in facts(gateway):
+            before = len(bench.exchanges)
+            found = _asked(fact, bench)
+            if keeper is not None:
+                for exchange in bench.exchanges[before:]:
+                    keeper.keep(redaction(exchange))
+            yield replace(found, says=redaction.text(found.says), check=fact.name)
+    finally:
+        bench.close()
+        if http_client is None:
+            http.close()
+
+
+def _asked(fact: Fact, bench: Bench) -> Finding:
+    try:
+        return fact.ask(bench)
+    except (CfaiError, httpx.HTTPError) as error:
+        return warning(f"not found out: {error or type(error).__name__}")
+    except ValueError as error:
+        return warning(f"not found out: the answer has an odd form ({error})")

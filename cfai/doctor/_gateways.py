@@ -1,0 +1,40 @@
+"""Facts on AI Gateway, for whoever names one."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import httpx
+
+from cfai.doctor._bench import Bench, body_of, how, judged, kind_of, listed, refusal
+from cfai.doctor._finding import Finding, ok
+from cfai.doctor._patient import EMBEDDING
+from cfai.doctor._requests import HELLO
+
+
+def gateway_host(bench: Bench) -> Finding:
+    """What the gateway's own host puts around an answer."""
+    return _around(bench, bench.run(EMBEDDING, HELLO, gateway=bench.gateway))
+
+
+def gateway_rest(bench: Bench) -> Finding:
+    """What the API's host puts around an answer that came through a gateway."""
+    return _around(bench, bench.run(EMBEDDING, HELLO, gateway=bench.gateway, transport="rest"))
+
+
+def gateway_header(bench: Bench) -> Finding:
+    """Whether a path with a model in it heeds the gateway's header."""
+    response = bench.run(EMBEDDING, {"text": "a gateway"}, extra_headers={"cf-aig-gateway-id": bench.gateway})
+    if refused := refusal(response):
+        return refused
+    heeded = any(name.startswith("cf-aig-") for name in response.headers)
+    return ok(f"{how(response)}, and the header is {'heeded' if heeded else 'not heeded'}")
+
+
+def _around(bench: Bench, response: httpx.Response) -> Finding:
+    if refused := refusal(response):
+        return refused
+    body = body_of(response)
+    keys = listed(cast("dict[str, Any]", body)) if isinstance(body, dict) else "no object"
+    names = listed(sorted(name for name in response.headers if name.startswith("cf-a")))
+    return judged(f"{kind_of(response)} of {keys}; headers {names}", bench.read(response, EMBEDDING, HELLO))

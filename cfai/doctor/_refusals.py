@@ -1,0 +1,74 @@
+"""Facts on errors: status, code, words, and the headers that come with them."""
+
+from __future__ import annotations
+
+import re
+
+from cfai import AuthenticationError, LimitError, NotFoundError, PermissionDeniedError
+from cfai._errors import problem_in
+from cfai.doctor._bench import Bench, body_of, how
+from cfai.doctor._finding import Finding, ok, problem, warning
+from cfai.doctor._patient import EMBEDDING
+from cfai.doctor._requests import SMALL
+
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_REPORT = "report it to the project"
+
+
+def wrong_token(bench: Bench) -> Finding:
+    """The status of a token that there is not."""
+    # Inputs of its own: in a recording, where no token is, they tell this call from the others.
+    inputs = {"text": "a wrong token"}
+    response = bench.ask("POST", f"/run/{EMBEDDING}", json=inputs, headers={"authorization": f"Bearer {'0' * 40}"})
+    error = bench.read(response, EMBEDDING, inputs)
+    if isinstance(error, AuthenticationError | PermissionDeniedError):
+        return ok(f"{how(response)}, in cfai {type(error).__name__}")
+    return problem(f"{how(response)}, in cfai {type(error).__name__}", _REPORT)
+
+
+def no_model(bench: Bench) -> Finding:
+    """What a model that there is not gives."""
+    model = "@cf/cfai/no-such-model"
+    response = bench.run(model, {"prompt": "Hi"})
+    error = bench.read(response, model, {"prompt": "Hi"})
+    if isinstance(error, NotFoundError):
+        return ok(f"{how(response)}, in cfai NotFoundError")
+    return problem(f"{how(response)}, in cfai {type(error).__name__}", _REPORT)
+
+
+def request_id(bench: Bench) -> Finding:
+    """Whether the id at the end of an error's message is that of the header."""
+    response = bench.run(EMBEDDING, {"text": 5})
+    said = re.findall(_UUID, problem_in(body_of(response)).message)
+    header = response.headers.get("cf-ai-req-id")
+    if response.is_success:
+        return warning("not found out: a number was taken for a text")
+    if not said:
+        return ok(f"{how(response)}: none in the message; {'one' if header else 'none'} in cf-ai-req-id")
+    if not header:
+        return ok(f"{how(response)}: one in the message, and none in cf-ai-req-id")
+    return ok(f"{how(response)}: that in the message is {'that' if said[-1] == header else 'not that'} in cf-ai-req-id")
+
+
+def too_long(bench: Bench) -> Finding:
+    """The words in which too many tokens are refused, and whether cfai reads the limit in them."""
+    inputs = {"prompt": "Hi", "max_tokens": 10_000_000}
+    response = bench.run(SMALL, inputs)
+    if response.is_success:
+        return ok("ten million output tokens are not refused")
+    error = bench.read(response, SMALL, inputs)
+    if isinstance(error, LimitError):
+        return ok(f"{how(response)}, in which cfai reads a limit of {error.limit:,} tokens")
+    said = " ".join(problem_in(body_of(response)).message.split())[:200]
+    return warning(f"{how(response)}, in which cfai reads no limit: {said}", _REPORT)
+
+
+def retry_after(bench: Bench) -> Finding:
+    """Whether a refusal for being too busy, or too many, says how long to wait: seen only if one came."""
+    refused = [exchange for exchange in bench.exchanges if exchange.status in (429, 503)]
+    if not refused:
+        return warning("not found out: none of these calls was refused with 429 or 503")
+    waits = dict.fromkeys(
+        f"{exchange.status} with {exchange.headers.get('retry-after') or 'none'}" for exchange in refused
+    )
+    return ok(", ".join(waits))

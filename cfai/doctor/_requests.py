@@ -1,0 +1,110 @@
+"""Facts on requests: which of several plausible forms the service takes."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from typing import Any
+
+from cfai.doctor._bench import Bench, body_of, dig, how, refusal
+from cfai.doctor._finding import Finding, ok, problem, warning
+from cfai.doctor._patient import EMBEDDING
+
+GLM = "@cf/zai-org/glm-4.7-flash"
+SMALL = "@cf/meta/llama-3.2-1b-instruct"
+RETIRED = "@cf/meta/llama-3.1-8b-instruct"
+RESNET = "@cf/microsoft/resnet-50"
+
+HELLO = {"text": "hello"}
+
+
+def tags(bench: Bench) -> Finding:
+    """cfai sends several as `tags=a,b`. A query with too many tags, or with no tag at all, shows what parts them."""
+
+    def taken(query: str) -> bool:
+        return bench.ask("POST", f"/run/{EMBEDDING}?{query}", json=HELLO).is_success
+
+    first = bench.run(EMBEDDING, HELLO, tags=["a", "b"])
+    repeated, bad, six = (taken(query) for query in ("tags=a&tags=b", "tags=%20", "tags=a,b,c,d,e,f"))
+    if bad:
+        found = "no tag is looked at, not even one that is none"
+        return ok(f"{found}: a comma and a repeated key both pass") if first.is_success else warning(found)
+    if not first.is_success and repeated:
+        return problem("the key is repeated (tags=a&tags=b); a comma is refused", "report it to the project")
+    if not first.is_success:
+        return warning(f"neither form is taken: {how(first)}")
+    says = "a comma passes, and so do six tags" if six else "a comma parts them (tags=a,b)"
+    return ok(f"{says}; a repeated key {'passes too' if repeated else 'is refused'}")
+
+
+def at_sign(bench: Bench) -> Finding:
+    """cfai sends the `@` of a name as it is."""
+    encoded = bench.ask("POST", f"/run/{EMBEDDING.replace('@', '%40')}", json=HELLO)
+    return ok(f"%40 in place of @ gives {how(encoded)}")
+
+
+def raw_image(bench: Bench) -> Finding:
+    """cfai sends images as JSON."""
+    pixels = png(32)
+    raw = bench.ask("POST", f"/run/{RESNET}", content=pixels, headers={"content-type": "image/png"})
+    array = bench.run(RESNET, {"image": list(pixels)})
+    says = f"an image as the whole body gives {how(raw)}, as a list of numbers {how(array)}"
+    return refusal(array) or ok(says)
+
+
+def json_schema(bench: Bench) -> Finding:
+    """The shape in which a chat model takes a schema: bare, or in the envelope of OpenAI."""
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    forms = {"bare": schema, "in an envelope": {"name": "answer", "schema": schema}}
+    found: list[str] = []
+    for name, form in forms.items():
+        inputs = {
+            "messages": [{"role": "user", "content": "Give n = 7 as JSON."}],
+            "response_format": {"type": "json_schema", "json_schema": form},
+            "chat_template_kwargs": {"enable_thinking": False},
+            "max_completion_tokens": 64,
+        }
+        response = bench.run(GLM, inputs)
+        found.append(f"{name} {how(response)}{_obeyed(response) if response.is_success else ''}")
+    return ok("; ".join(found))
+
+
+def _obeyed(response: Any) -> str:
+    content = dig(body_of(response), "result", "choices", 0, "message", "content")
+    if isinstance(content, dict):
+        return " with an object as content"
+    try:
+        held = isinstance(dig(json.loads(str(content)), "n"), int)
+    except ValueError:
+        held = False
+    return " and is obeyed" if held else " and is not obeyed"
+
+
+def reject_if_busy(bench: Bench) -> Finding:
+    """Whether `options` in the body is taken, and what a busy model answers."""
+    response = bench.run(SMALL, {"prompt": "Hi", "max_tokens": 1}, reject_if_busy=True)
+    if response.is_success:
+        return ok("the option is taken; the model had room")
+    if response.status_code == 429:
+        return ok(f"the option is taken, and a busy model answers {how(response)}")
+    return problem(f"the option is refused with {how(response)}", "report it to the project")
+
+
+def retired(bench: Bench) -> Finding:
+    """What a model that is retired answers."""
+    response = bench.run(RETIRED, {"prompt": "Hi", "max_tokens": 1})
+    if response.is_success:
+        return ok(f"{RETIRED} still answers")
+    return ok(f"{RETIRED} is refused with {how(response)}")
+
+
+def png(size: int) -> bytes:
+    """A grey square of so many pixels a side."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", size, size, 8, 0, 0, 0, 0)
+    rows = zlib.compress((b"\0" + b"\x80" * size) * size)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")

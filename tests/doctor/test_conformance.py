@@ -1,0 +1,532 @@
+"""The facts, found out from the emulator, from recordings of it, and from recordings that were changed."""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cfai import ConfigurationError, models
+from cfai.doctor import FACTS, Finding, Recordings, conform, cost
+from cfai.doctor._exchanges import Exchange, Redaction
+from cfai.emulator import Emulator
+
+from .conftest import ACCOUNT, TOKEN
+from .replay import Recording, Replay, data
+
+JSON = {"content-type": "application/json"}
+EVENTS = {"content-type": "text/event-stream"}
+UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
+def found(**options: Any) -> dict[str, Finding]:
+    """What is found out, by the name of the fact, without the pauses between polls."""
+    return {finding.check: finding for finding in conform(**{"sleep": lambda _: None, **options})}
+
+
+class Kept:
+    """Keeps exchanges as they come."""
+
+    def __init__(self) -> None:
+        self.exchanges: list[Exchange] = []
+
+    def keep(self, exchange: Exchange) -> None:
+        self.exchanges.append(exchange)
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
+
+
+@pytest.fixture(scope="module")
+def taken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Finding]]:
+    """A folder of recordings of the emulator, and what was found out meanwhile."""
+    folder = tmp_path_factory.mktemp("recordings")
+    with Emulator(account_id=ACCOUNT, api_token=TOKEN) as local, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLOUDFLARE_API_BASE_URL", local.base_url)
+        patch.setenv("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
+        patch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
+        return folder, found(gateway="default", keeper=Recordings(folder))
+
+
+@pytest.fixture
+def recordings(taken: tuple[Path, dict[str, Finding]]) -> list[Recording]:
+    return [json.loads(file.read_bytes()) for file in sorted(taken[0].iterdir())]
+
+
+def replayed(recordings: list[Recording]) -> dict[str, Finding]:
+    with httpx.Client(transport=Replay(recordings)) as http:
+        return found(gateway="default", http_client=http)
+
+
+# From the emulator
+
+
+def test_every_fact_is_found_out_from_the_emulator(taken: tuple[Path, dict[str, Finding]]) -> None:
+    findings = taken[1]
+    assert list(findings) == [fact.name for fact in FACTS]
+    unseen = {"responses, v1", "error inside", "models' list", "schema", "retry-after"}
+    assert {name for name, finding in findings.items() if finding.verdict != "ok"} <= unseen
+    assert all(finding.says and "\n" not in finding.says for finding in findings.values())
+
+
+@pytest.mark.parametrize(
+    ("fact", "says"),
+    [
+        ("headers", "cf-ai-neurons, cf-ai-req-id, cf-ray"),
+        ("wrong token", "401 / 10000, in cfai AuthenticationError"),
+        ("no such model", "400 / 5007, in cfai NotFoundError"),
+        ("request id", "400 / 5006: that in the message is that in cf-ai-req-id"),
+        ("too long", "400 / 3030, in which cfai reads a limit of 60,000 tokens"),
+        ("SDXL's image", "declared as image/png, and the bytes are image/png"),
+        ("JSON streamed", "refused with 400 / 5023, application/json"),
+        (
+            "stream, native",
+            "text/event-stream: response and choices, both in one event; usage in increments; ends with data: [DONE]",
+        ),
+        (
+            "stream, chat",
+            "text/event-stream: choices and reasoning_content; usage that grows; ends with data: [DONE]",
+        ),
+        (
+            "batch",
+            "handed in with 200; while it waits 200 queued; done with 200, results in the order [1, 0], nested once, "
+            "with their references; a poll without queueRequest gives 200",
+        ),
+    ],
+)
+def test_a_fact_says_which_form_it_saw(taken: tuple[Path, dict[str, Finding]], fact: str, says: str) -> None:
+    assert taken[1][fact].says == says
+
+
+@pytest.mark.usefixtures("local")
+def test_a_gateway_is_asked_about_only_where_one_is_named() -> None:
+    assert list(found()) == [fact.name for fact in FACTS if not fact.needs_gateway]
+
+
+def test_the_cost_is_announced_as_more_than_it_is(local: Emulator) -> None:
+    kept = Kept()
+    found(keeper=kept)
+    charged = sum(float(exchange.headers.get("cf-ai-neurons", 0)) for exchange in kept.exchanges)
+    assert 0 < charged < cost() < 300
+    assert cost("a gateway") > cost()
+
+
+def test_every_model_is_in_the_catalogue(local: Emulator) -> None:
+    found()
+    asked = {request.model for request in local.requests}
+    assert {name for name in asked if models.get(name) is None} == {"@cf/cfai/no-such-model"}
+
+
+def test_credentials_that_cannot_work_are_named_before_anything_is_asked() -> None:
+    with pytest.raises(ConfigurationError, match="CLOUDFLARE_ACCOUNT_ID"):
+        found()
+
+
+def test_a_client_that_was_passed_in_keeps_no_hooks(account: None) -> None:
+    with httpx.Client(transport=Replay([])) as http:
+        found(http_client=http)
+        assert http.event_hooks["response"] == []
+        assert not http.is_closed
+
+
+@pytest.mark.usefixtures("account")
+def test_a_connection_that_fails_leaves_each_fact_open() -> None:
+    findings = replayed([])
+    assert {finding.verdict for finding in findings.values()} == {"warning"}
+    assert list(findings) == [fact.name for fact in FACTS]
+
+
+# Recordings
+
+
+@pytest.mark.usefixtures("account")
+def test_a_recording_gives_the_same_findings(
+    taken: tuple[Path, dict[str, Finding]], recordings: list[Recording]
+) -> None:
+    assert replayed(recordings) == taken[1]
+
+
+def test_no_secret_and_no_id_is_on_the_disk(taken: tuple[Path, dict[str, Finding]]) -> None:
+    written = b"".join(file.name.encode() + file.read_bytes() for file in taken[0].iterdir())
+    assert TOKEN.encode() not in written
+    assert ACCOUNT.encode() not in written
+    assert b"uthorization" not in written
+    ids = set(re.findall(UUID, written.decode()))
+    assert ids
+    assert {id for id in ids if not id.startswith("00000000-0000-0000-0000-")} == set()
+
+
+def test_a_recording_has_what_was_asked_and_answered(recordings: list[Recording]) -> None:
+    first = recordings[0]
+    assert first["format"] == 1
+    assert first["request"] == {
+        "method": "POST",
+        "path": "/client/v4/accounts/{account_id}/ai/run/@cf/baai/bge-small-en-v1.5",
+        "query": "",
+        "content_type": "application/json",
+        "body": {"json": {"text": "hello"}},
+    }
+    assert first["response"]["status"] == 200
+    content = b"".join(data(first))
+    assert len(content) == int(first["response"]["headers"]["content-length"])
+    assert json.loads(content)["result"]["shape"] == [1, 384]
+
+
+def test_a_stream_is_recorded_in_its_chunks(recordings: list[Recording]) -> None:
+    [stream] = [one for one in recordings if one["request"]["path"].endswith("llama-3.3-70b-instruct-fp8-fast")][:1]
+    assert stream["response"]["headers"]["content-type"] == "text/event-stream"
+    assert len(stream["response"]["chunks"]) > 1
+    assert b"".join(data(stream)).endswith(b"data: [DONE]\n\n")
+
+
+def test_recordings_are_numbered_on_from_those_that_are_there(tmp_path: Path) -> None:
+    exchange = Exchange("GET", "/client/v4/accounts/{account_id}/ai/models/search", "", None, b"", 200, {}, [b"\xff"])
+    folder = tmp_path / "new" / "folder"
+    names = [Recordings(folder).keep(exchange).name for _ in range(2)]
+    assert names == ["0001-models-search.json", "0002-models-search.json"]
+    assert json.loads((folder / names[0]).read_bytes())["response"]["chunks"] == [{"base64": "/w=="}]
+
+
+def redacted(*chunks: bytes, headers: dict[str, str] | None = None, sent: bytes = b"") -> Exchange:
+    path = f"/client/v4/accounts/{ACCOUNT}/ai/run/@cf/a/b"
+    exchange = Exchange("POST", path, f"a={TOKEN}", None, sent, 200, headers or {}, list(chunks))
+    return Redaction(ACCOUNT, TOKEN)(exchange)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_what_is_cut_between_chunks_is_taken_out_too(size: int) -> None:
+    id = "01234567-89ab-4def-8123-456789abcdef"
+    body = f'{{"token": "{TOKEN}", "account": "{ACCOUNT}", "id": "{id}"}}'.encode()
+    chunks = [body[at : at + size] for at in range(0, len(body), size)]
+    clean = redacted(*chunks, headers={"cf-ai-req-id": id}, sent=body)
+    assert [len(chunk) for chunk in clean.chunks] == [len(chunk) for chunk in chunks]
+    for text in (b"".join(clean.chunks).decode(), clean.sent.decode()):
+        assert re.sub("x+", "x", text) == '{"token": "x", "account": "x", "id": "00000000-0000-0000-0000-000000000001"}'
+    assert clean.headers == {"cf-ai-req-id": "00000000-0000-0000-0000-000000000001"}
+    assert clean.path == "/client/v4/accounts/{account_id}/ai/run/@cf/a/b"
+    assert TOKEN not in clean.query
+
+
+def test_an_id_of_any_shape_is_taken_out_where_a_header_names_it() -> None:
+    clean = redacted(b"failed (req-Xy12Zw)", headers={"cf-ai-req-id": "req-Xy12Zw", "cf-ray": "8f00aa11bb22cc33-LHR"})
+    assert clean.chunks == [b"failed (000-000001)"]
+    assert clean.headers == {"cf-ai-req-id": "000-000001", "cf-ray": "0000000000000000-002"}
+
+
+def test_an_id_keeps_its_number() -> None:
+    ids = [f"{number:08x}-1111-4111-8111-111111111111;".encode() for number in (7, 8)]
+    redaction = Redaction(ACCOUNT, TOKEN)
+
+    def clean(*chunks: bytes) -> list[bytes]:
+        return redaction(Exchange("GET", "/", "", None, b"", 200, {}, list(chunks))).chunks
+
+    first = clean(ids[0], ids[1])
+    assert first == [b"00000000-0000-0000-0000-000000000001;", b"00000000-0000-0000-0000-000000000002;"]
+    assert clean(ids[1], ids[0]) == first[::-1]
+    assert clean(*first) == first, "what is clean stays as it is"
+
+
+def test_only_headers_that_say_something_are_kept() -> None:
+    headers = {"set-cookie": "__cf_bm=secret", "nel": "{}", "server": "cloudflare", "retry-after": "2", **JSON}
+    assert redacted(headers=headers).headers == {"retry-after": "2", **JSON}
+
+
+def test_a_compressed_body_is_written_as_it_reads() -> None:
+    body = gzip.compress(TOKEN.encode())
+    clean = redacted(body[:5], body[5:], headers={"content-encoding": "gzip", "content-length": "9"})
+    assert (clean.chunks, clean.headers) == ([b"x" * len(TOKEN)], {})
+    assert redacted(b"?", headers={"content-encoding": "br"}).chunks == [b"[a body in the encoding br]"]
+
+
+# Other forms, as the real service may have them
+
+
+Change = Callable[[Recording], None]
+
+
+def answer(status: int, body: Any, headers: dict[str, str] = JSON) -> Change:
+    def change(recording: Recording) -> None:
+        text = body if isinstance(body, str) else json.dumps(body)
+        kept = {name: value for name, value in recording["response"]["headers"].items() if name.startswith("cf-ai-req")}
+        recording["response"] = {"status": status, "headers": {**kept, **headers}, "chunks": [text]}
+
+    return change
+
+
+def no(status: int, code: int, message: str = "AiError: no") -> Change:
+    return answer(status, {"errors": [{"code": code, "message": message}], "success": False, "result": {}})
+
+
+def yes(result: Any) -> Change:
+    return answer(200, {"result": result, "success": True, "errors": [], "messages": []})
+
+
+def stream(*data: str, head: str = "", end: str = "\n\n") -> Change:
+    return answer(200, head + "".join(f"data: {each}{end}" for each in data), EVENTS)
+
+
+def headed(**headers: str | None) -> Change:
+    def change(recording: Recording) -> None:
+        for name, value in headers.items():
+            recording["response"]["headers"].pop(name.replace("_", "-"), None)
+            if value is not None:
+                recording["response"]["headers"][name.replace("_", "-")] = value
+
+    return change
+
+
+def status(code: int) -> Change:
+    def change(recording: Recording) -> None:
+        recording["response"]["status"] = code
+
+    return change
+
+
+def without_done(recording: Recording) -> None:
+    chunks = recording["response"]["chunks"]
+    recording["response"]["chunks"] = [chunk.replace("data: [DONE]\n\n", "") for chunk in chunks]
+
+
+def asked(text: str) -> Callable[[Recording], bool]:
+    """Recordings whose request has `text` in it."""
+    return lambda recording: re.search(text, json.dumps(recording["request"])) is not None
+
+
+def queued(recording: Recording) -> bool:
+    return b'"status":"queued"' in b"".join(data(recording)) and asked("request_id")(recording)
+
+
+RESPONSES = [
+    '{"type": "response.output_text.delta", "delta": "Hi", "sequence_number": 1}',
+    '{"type": "response.completed", "response": {"status": "completed", "output": []}, "sequence_number": 2}',
+]
+CHAT = '{"choices": [{"index": 0, "delta": {"content": "%s"}, "finish_reason": null}], "usage": %s}'
+
+
+@pytest.mark.usefixtures("account")
+@pytest.mark.parametrize(
+    ("fact", "which", "change", "verdict", "says"),
+    [
+        ("headers", asked("hello"), headed(cf_ai_req_id=None, cf_ray=None), "problem", "no request id comes"),
+        ("headers", asked("hello"), no(429, 4006), "warning", "refused with 429 / 4006"),
+        ("tags", asked("tags=%20"), no(400, 5006), "ok", "a comma passes, and so do six tags; a repeated key passes"),
+        ("tags", asked("tags=(%20|a,b,c)"), no(400, 5006), "ok", "a comma parts them (tags=a,b); a repeated key"),
+        ("tags", asked("tags=(%20|a,b|a&)"), no(400, 5006), "warning", "neither form is taken: 400 / 5006"),
+        ("tags", asked("tags=(%20|a,b)"), no(400, 5006), "problem", "the key is repeated (tags=a&tags=b)"),
+        ("%40", asked("%40cf"), no(400, 7000), "ok", "%40 in place of @ gives 400 / 7000"),
+        ("wrong token", asked("a wrong token"), no(403, 10000), "ok", "403 / 10000, in cfai AuthenticationError"),
+        ("wrong token", asked("a wrong token"), no(400, 6003), "problem", "400 / 6003, in cfai BadRequestError"),
+        ("no such model", asked("no-such-model"), no(404, 3042), "ok", "404 / 3042"),
+        ("no such model", asked("no-such-model"), no(400, 9999), "problem", "in cfai BadRequestError"),
+        ("request id", asked('"text": 5}}'), no(400, 5006), "ok", "none in the message; one in cf-ai-req-id"),
+        (
+            "request id",
+            asked('"text": 5}}'),
+            no(400, 5006, "no (12345678-0000-4000-8000-000000000000)"),
+            "ok",
+            "that in the message is not that in cf-ai-req-id",
+        ),
+        ("request id", asked('"text": 5}}'), headed(cf_ai_req_id=None), "ok", "none in cf-ai-req-id"),
+        ("request id", asked('"text": 5}}'), yes({}), "warning", "a number was taken"),
+        ("too long", asked("10000000"), no(400, 5021, "some new words"), "warning", "reads no limit: some new words"),
+        ("too long", asked("10000000"), yes({"response": "Hi"}), "ok", "are not refused"),
+        ("retired model", asked("llama-3.1-8b-instruct"), no(400, 5007), "ok", "is refused with 400 / 5007"),
+        ("reject if busy", asked("rejectIfBusy"), no(429, 3040), "ok", "a busy model answers 429 / 3040"),
+        ("reject if busy", asked("rejectIfBusy"), no(400, 5006), "problem", "refused with 400 / 5006"),
+        ("JSON schema", asked("json_schema"), no(400, 8001), "ok", "bare 400 / 8001; in an envelope 400 / 8001"),
+        ("JSON schema", asked('"name": "answer"'), no(400, 8001), "ok", "in an envelope 400 / 8001"),
+        (
+            "JSON schema",
+            asked('"json_schema": {"type"'),
+            yes({"choices": [{"message": {"content": {"n": 7}}}]}),
+            "ok",
+            "bare 200 with an object as content",
+        ),
+        (
+            "JSON schema",
+            asked('"json_schema": {"type"'),
+            yes({"choices": [{"message": {"content": "Seven."}}]}),
+            "ok",
+            "bare 200 and is not obeyed",
+        ),
+        ("raw image", asked("image/png"), no(400, 5006), "ok", "as the whole body gives 400 / 5006, as a list of"),
+        ("SDXL's image", asked("lightning"), headed(content_type="image/jpeg"), "ok", "declared as image/jpeg, and"),
+        ("SDXL's image", asked("lightning"), no(403, 5018), "warning", "refused with 403 / 5018, no"),
+        ("melotts' speech", asked("melotts"), answer(200, "ID3", {"content-type": "audio/mpeg"}), "ok", "raw, decl"),
+        ("melotts' speech", asked("melotts"), yes({"audio": "x"}), "warning", "the answer has an odd form"),
+        ("melotts' speech", asked("melotts"), no(500, 8005), "warning", "refused with 500 / 8005"),
+        ("batch", queued, status(202), "ok", "while it waits 202 queued; done with 200"),
+        ("batch", asked('"first"'), no(413, 3006), "warning", "refused with 413 / 3006"),
+        ("batch", asked('"first"'), yes({}), "warning", "there is no request_id"),
+        ("batch", queued, no(500, 8005), "warning", "refused with 500 / 8005"),
+        ("batch item", asked('{"text": 5}]'), no(400, 5006), "ok", "the whole batch is refused at once"),
+        ("batch item", queued, no(400, 5006), "ok", "the whole batch is refused later with 400 / 5006"),
+        ("batch item", asked("request_id"), yes({"responses": [{"success": True}]}), "ok", "no row of the batch"),
+        (
+            "stream's frame",
+            asked("Count to three"),
+            stream('{"response": "One"}', "[DONE]", head=": ping\r\nevent: message\r\n", end="\r\n\r\n"),
+            "ok",
+            "with CRLF, comments, event names; ends with data: [DONE]",
+        ),
+        (
+            "stream's frame",
+            asked("Count to three"),
+            answer(200, 'data: {"response": "One"}\n\n[DONE]\n', {"content-type": "text/plain"}),
+            "ok",
+            "text/plain, with none; ends with a bare [DONE]",
+        ),
+        (
+            "stream's frame",
+            asked("Count to three"),
+            without_done,
+            "problem",
+            "ends with an event, without [DONE]; cfai cannot read that (StreamTruncatedError",
+        ),
+        ("stream's frame", asked("Count to three"), no(429, 4006), "warning", "refused with 429 / 4006"),
+        (
+            "stream, chat",
+            asked("Say hi.*max_completion"),
+            stream(
+                CHAT % ("H", '{"prompt_tokens": 5, "completion_tokens": 1}'),
+                CHAT % ("i", '{"prompt_tokens": 0, "completion_tokens": 1}'),
+                '{"response": "", "usage": {"prompt_tokens": 5, "completion_tokens": 2}}',
+                "[DONE]",
+            ),
+            "ok",
+            "usage in increments and a total at the end",
+        ),
+        (
+            "stream, chat",
+            asked("Say hi.*max_completion"),
+            stream(CHAT % ("Hi", "null"), "[DONE]"),
+            "ok",
+            "choices; no usage",
+        ),
+        (
+            "stream, native",
+            asked("Say hi.*max_tokens"),
+            stream('{"response": "Hi"}', '{"response": "", "usage": {"prompt_tokens": 5}}', "[DONE]"),
+            "ok",
+            "text/event-stream: response; usage once",
+        ),
+        ("stream, native", asked("Say hi.*max_tokens"), no(429, 3040), "warning", "refused with 429 / 3040"),
+        (
+            "JSON streamed",
+            asked("json_object"),
+            stream('{"response": "{}"}', "[DONE]"),
+            "ok",
+            "not refused: 200, text/event-stream",
+        ),
+        ("responses", asked("gpt-oss.*responses|run.*gpt-oss"), without_done, "ok", "ends with an event, without"),
+        ("responses", asked("run.*gpt-oss"), yes({"output": []}), "ok", "no events, application/json"),
+        ("responses, v1", asked("/v1/responses"), stream(*RESPONSES, "[DONE]"), "ok", "ends with data: [DONE]"),
+        ("responses, v1", asked("/v1/responses"), stream(*RESPONSES), "ok", "last event is response.completed; ends"),
+        (
+            "moondream",
+            asked("moondream"),
+            stream('{"answer": "A grey square", "metrics": {"output_tokens": 3}}', "[DONE]"),
+            "ok",
+            "events of answer, metrics.output_tokens; ends with data: [DONE]",
+        ),
+        ("moondream", asked("moondream"), no(403, 5018), "warning", "refused with 403 / 5018"),
+        (
+            "error inside",
+            asked("dGhpcyBpcyBubyBpbWFnZQ"),
+            stream('{"answer": "A grey square"}', "[DONE]", '{"error": "no"}'),
+            "problem",
+            "an event of error, after which it ends with an event, without [DONE]; cfai takes it for an answer",
+        ),
+        ("moondream", asked("moondream"), stream('{"piece": "A"}', "[DONE]"), "problem", "cfai finds no text in them"),
+        (
+            "error inside",
+            asked("dGhpcyBpcyBubyBpbWFnZQ"),
+            stream('{"errors": [{"code": 8005, "message": "no"}]}', "[DONE]"),
+            "ok",
+            "an event of errors.code, errors.message, after which it ends with data: [DONE]; in cfai StreamError",
+        ),
+        (
+            "error inside",
+            asked("dGhpcyBpcyBubyBpbWFnZQ"),
+            no(500, 8005),
+            "ok",
+            "no image is refused before the stream: 500 / 8005, application/json",
+        ),
+        ("models' list", asked("page=1&"), yes([{"id": 1, "name": "a"}]), "ok", "a page of 5 has 1 rows of id, name;"),
+        (
+            "models' list",
+            asked("page=1"),
+            answer(200, {"result": [], "result_info": {"count": 0}}),
+            "ok",
+            "result_info has count; past the end 200 with 0 rows",
+        ),
+        (
+            "schema",
+            asked("models/schema"),
+            yes({"input": {}, "output": {"contentType": "image/png", "format": "binary"}}),
+            "ok",
+            "has input, output; the output says contentType image/png, format binary",
+        ),
+        ("gateway's host", asked("default/workers-ai"), answer(200, {"shape": [], "data": []}), "ok", "of shape, data"),
+        ("gateway's host", asked("default/workers-ai"), no(401, 2009), "warning", "refused with 401 / 2009"),
+        ("gateway, REST", asked('/ai/run", '), yes({"state": "Completed", "result": {}}), "ok", "json of result"),
+        ("gateway's header", asked("a gateway"), headed(cf_aig_log_id=None), "ok", "the header is heeded"),
+        ("gateway's header", asked("a gateway"), yes({}), "ok", "the header is not heeded"),
+        ("gateway's header", asked("a gateway"), no(400, 2001), "warning", "refused with 400 / 2001"),
+        ("retry-after", asked("rejectIfBusy"), no(429, 3040), "ok", "429 with none"),
+        ("retry-after", asked("rejectIfBusy"), answer(429, {}, {"retry-after": "7", **JSON}), "ok", "429 with 7"),
+    ],
+)
+def test_another_form_is_told(
+    recordings: list[Recording],
+    fact: str,
+    which: Callable[[Recording], bool],
+    change: Change,
+    verdict: str,
+    says: str,
+) -> None:
+    changed = copy.deepcopy(recordings)
+    matching = [recording for recording in changed if which(recording)]
+    assert matching
+    for recording in matching:
+        change(recording)
+    finding = replayed(changed)[fact]
+    assert (finding.verdict, says in finding.says) == (verdict, True), str(finding)
+
+
+@pytest.mark.usefixtures("account")
+def test_a_batch_that_is_never_done_is_given_up(recordings: list[Recording]) -> None:
+    waiting = [recording for recording in recordings if queued(recording)]
+    pauses: list[float] = []
+    with httpx.Client(transport=Replay(waiting * 20 + recordings)) as http:
+        findings = {finding.check: finding for finding in conform(http_client=http, sleep=pauses.append)}
+    assert findings["batch"].says.endswith("while it waits 200 queued; not done after 15 polls")
+    assert findings["batch item"].says.endswith("not done after 15 polls")
+    assert pauses == [2.0] * 30
+
+
+@pytest.mark.usefixtures("account")
+def test_a_service_that_echoes_the_account_is_not_repeated(recordings: list[Recording]) -> None:
+    for recording in recordings:
+        if asked("lightning")(recording):
+            no(400, 5006, f"who is {ACCOUNT}, {TOKEN}?")(recording)
+    says = replayed(recordings)["SDXL's image"].says
+    assert "who is xxx" in says
+    assert ACCOUNT not in says
+    assert TOKEN not in says
+
+
+def test_findings_come_at_once(local: Emulator) -> None:
+    findings = conform(sleep=lambda _: None)
+    assert next(findings).check == FACTS[0].name
+    assert len(local.requests) == 1
