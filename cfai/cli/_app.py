@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cfai.cli._dev import dev
+from cfai.cli._doctor import doctor
 from cfai.cli._run import run
 
 app = typer.Typer(help="Workers AI on the command line.", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -12,3 +13,4 @@ app = typer.Typer(help="Workers AI on the command line.", no_args_is_help=True, 
 
 app.command()(run)
 app.command()(dev)
+app.command()(doctor)

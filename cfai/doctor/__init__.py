@@ -6,6 +6,8 @@ from cfai.doctor import examine
 for finding in examine():
     print(finding)
 ```
+
+On the command line: `cfai doctor`, and `cfai doctor --conformance` for the facts that no page settles.
 """
 
 from cfai.doctor._conformance import FACTS, Fact, conform, cost

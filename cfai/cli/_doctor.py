@@ -1,0 +1,105 @@
+"""`cfai doctor`: what is wrong, how to mend it, and what the service really does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from cfai.doctor import Finding, Recordings, conform, cost, examine
+
+_COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print findings as JSON, for machines.")] = False,
+    timeout: Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds to wait, each time.")] = 5.0,
+    conformance: Annotated[
+        bool, typer.Option("--conformance", help="Then ask the service which forms it really uses. Costs neurons.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before neurons are spent.")] = False,
+    record: Annotated[
+        Path | None, typer.Option("--record", help="With --conformance: a folder for redacted recordings.")
+    ] = None,
+    gateway: Annotated[
+        str | None, typer.Option("--gateway", help="With --conformance: the id of an AI Gateway to ask about too.")
+    ] = None,
+) -> None:
+    """Say what is wrong between this machine and Workers AI, and how to mend it. Shows no credentials.
+
+    Exit code 1 if there is a problem. One call is made that costs a hundredth of a neuron.
+    """
+    if not conformance and (record or gateway):
+        raise typer.BadParameter("--record and --gateway go with --conformance")
+    told = _Told(as_json)
+    health = told.all(examine(timeout=timeout))
+    facts: list[Finding] | None = None
+    if conformance and not _has_problem(health):
+        try:
+            keeper = Recordings(record) if record else None
+            _ask(cost(gateway), yes)
+            facts = told.all(conform(gateway=gateway, keeper=keeper))
+        except OSError as error:
+            raise typer.BadParameter(f"--record: {error}") from error
+    elif conformance:
+        told.say("The service was asked nothing more: mend the problems first.")
+    told.end(health, facts)
+    if _has_problem([*health, *(facts or [])]):
+        raise typer.Exit(1)
+
+
+class _Told:
+    """What is printed: a line for each finding as it comes, or one JSON object at the end."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._out = Console(highlight=False, soft_wrap=True)
+
+    def all(self, findings: Iterable[Finding]) -> list[Finding]:
+        kept: list[Finding] = []
+        for finding in findings:
+            kept.append(finding)
+            if not self._as_json:
+                line = Text(str(finding))
+                line.stylize(_COLOURS[finding.verdict], 0, len(finding.verdict))
+                self._out.print(line)
+        return kept
+
+    def say(self, text: str) -> None:
+        if not self._as_json:
+            self._out.print(Text(text))
+
+    def end(self, health: list[Finding], facts: list[Finding] | None) -> None:
+        if not self._as_json:
+            return
+        report: dict[str, Any] = {
+            "ok": not _has_problem([*health, *(facts or [])]),
+            "findings": [asdict(finding) for finding in health],
+        }
+        if facts is not None:
+            report["conformance"] = [asdict(finding) for finding in facts]
+        print(json.dumps(report, indent=2, ensure_ascii=False))
+
+
+def _ask(neurons: float, yes: bool) -> None:
+    """Asks on standard error, so that what is piped on is the report."""
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    free = "10,000 a day are free"
+    errors.print(f"The calls to come cost up to {neurons:.0f} neurons ({free}; more cost $0.011 per 1,000).")
+    if yes:
+        return
+    errors.print(Text("Make them? [y/N] "), end="")
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        errors.print("None was made.")
+        raise typer.Exit(1)
+
+
+def _has_problem(findings: Iterable[Finding]) -> bool:
+    return any(finding.verdict == "problem" for finding in findings)
