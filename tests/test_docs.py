@@ -2,7 +2,8 @@
 
 The blocks of a page run one after the other, in one namespace. A `text` block right behind one is its output, where an
 ellipsis stands for anything. A block that starts with the name of a test file is run by pytest, beside the others of
-its page. Comments before a block say what is special about it: `<!-- not run: why -->`, `<!-- warns: LimitWarning -->`.
+its page; text behind it is what pytest prints of it alone. Comments before a block say what is special about it:
+`<!-- not run: why -->`, `<!-- warns: LimitWarning -->`.
 """
 
 from __future__ import annotations
@@ -169,6 +170,10 @@ def test_the_tests_of_a_page_pass(page: Path, tmp_path: Path) -> None:
     ]
     tested = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=LONG, check=False)
     assert tested.returncode == 0, tested.stdout
+    for block in blocks(page):
+        if block.file and block.output:
+            tested = subprocess.run([*command, block.file], cwd=tmp_path, capture_output=True, text=True, timeout=LONG)
+            assert looks_like(tested.stdout, block.output), f"{page.name}:{block.line} printed\n{tested.stdout}"
 
 
 def test_no_block_is_left_out_silently() -> None:

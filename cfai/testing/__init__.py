@@ -1,0 +1,11 @@
+"""What tests of code that uses Workers AI need: an emulator that says what it was sent.
+
+With pytest it comes as the fixture `workers_ai`, and a client at it as `ai`. Needs
+`pip install "cfai-sdk[emulator]"`.
+"""
+
+from cfai.testing._workers_ai import WorkersAI
+
+WorkersAI.__module__ = __name__
+
+__all__ = ["WorkersAI"]

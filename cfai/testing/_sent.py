@@ -1,0 +1,64 @@
+"""What was sent beside what should have been: where they differ, and both in a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from cfai.emulator import Received
+
+_LONGEST = 200
+"""Characters of a text, or bytes, that are shown whole."""
+
+_MOST = 20
+"""Items of a list, and requests, that are shown."""
+
+
+def differences(sent: Any, wanted: Any, name: str) -> Iterator[str]:
+    """Where `sent` is not as `wanted`, by name. What is not wanted of an object may be in it.
+
+    >>> list(differences({"messages": [{"role": "user"}], "n": 1}, {"messages": [{"role": "system"}]}, "inputs"))
+    ["inputs['messages'][0]['role'] is 'user', not 'system'"]
+    """
+    if isinstance(wanted, Mapping) and isinstance(sent, Mapping):
+        fields, objects = cast(Mapping[Any, Any], sent), cast(Mapping[Any, Any], wanted)
+        for key, value in objects.items():
+            if key in fields:
+                yield from differences(fields[key], value, f"{name}[{key!r}]")
+            else:
+                yield f"{name}[{key!r}] was not sent"
+    elif isinstance(wanted, list | tuple) and isinstance(sent, list):
+        items, values = cast(list[Any], sent), cast(Sequence[Any], wanted)
+        if len(items) != len(values):
+            yield f"{name} has {len(items)} items, not {len(values)}"
+            return
+        for place, value in enumerate(values):
+            yield from differences(items[place], value, f"{name}[{place}]")
+    elif wanted != sent:
+        yield f"{name} is {shown(sent)}, not {shown(wanted)}"
+
+
+def shown(value: Any) -> str:
+    """A value as Python writes it, without the middle of what is long: a prompt, an image, a thousand numbers."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key!r}: {shown(each)}" for key, each in cast(Mapping[Any, Any], value).items()) + "}"
+    if isinstance(value, list | tuple):
+        items = cast(Sequence[Any], value)
+        more = [f"… {len(items)} items"] if len(items) > _MOST else []
+        return f"[{', '.join([*map(shown, items[:_MOST]), *more])}]"
+    if isinstance(value, str | bytes) and len(value) > _LONGEST:
+        unit = "characters" if isinstance(value, str) else "bytes"
+        return f"{value[: _LONGEST // 2]!r} … {len(value)} {unit} … {value[-_LONGEST // 4 :]!r}"
+    return repr(value)
+
+
+def listing(requests: Sequence[Received], unlike: Sequence[Sequence[str]]) -> str:
+    """The requests, oldest first, each with what keeps it from being the one that was looked for."""
+    if not requests:
+        return "nothing was received (a request with another token, account or path is turned away, and not listed)"
+    earlier = max(0, len(requests) - _MOST)
+    lines = ["received, oldest first:", *([f"… {earlier} more"] if earlier else [])]
+    for number, (request, why) in enumerate(zip(requests, unlike, strict=True), 1):
+        if number > earlier:
+            lines += [f"{number}. {request.model} {shown(request.inputs)}", *(f"   {line}" for line in why)]
+    return "\n".join(lines)

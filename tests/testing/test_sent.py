@@ -1,0 +1,202 @@
+"""What was sent beside what should have been."""
+
+from __future__ import annotations
+
+import doctest
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+from unittest.mock import ANY
+
+import pytest
+
+from cfai import AuthenticationError, LimitError
+from cfai.emulator import Emulator, Received
+from cfai.testing import WorkersAI, _mark, _sent
+from cfai.testing._sent import differences, listing, shown
+
+MODEL = "@cf/zai-org/glm-4.7-flash"
+OTHER = "@cf/meta/llama-3.2-1b-instruct"
+AUDIO = "@cf/openai/whisper"
+
+
+@pytest.fixture(scope="module")
+def asked() -> Iterator[WorkersAI]:
+    """A server that three requests were sent to."""
+    with WorkersAI() as workers_ai, workers_ai.ai(retry=None) as ai:
+        messages = [{"role": "system", "content": "Be short."}, {"role": "user", "content": "Hello"}]
+        ai.run(MODEL, {"messages": messages, "temperature": 0.1 + 0.2}, tags=["a", "b"])
+        ai.run(OTHER, {"prompt": "Hello", "max_tokens": 10}, gateway="mine", extra_headers={"x-order": "7"})
+        ai.run(AUDIO, {"audio": list(range(100))})
+        yield workers_ai
+
+
+@pytest.mark.parametrize("module", [_mark, _sent])
+def test_what_the_docstrings_show_is_so(module: ModuleType) -> None:
+    failed, attempted = doctest.testmod(module)
+    assert attempted > 0
+    assert failed == 0
+
+
+def test_it_is_an_emulator_under_its_public_name() -> None:
+    assert issubclass(WorkersAI, Emulator)
+    assert WorkersAI.__module__ == "cfai.testing"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "which"),
+    [
+        ({}, [0, 1, 2]),
+        ({"model": MODEL}, [0]),
+        ({"inputs": {}}, [0, 1, 2]),
+        ({"inputs": {"prompt": "Hello"}}, [1]),
+        ({"model": OTHER, "inputs": {"max_tokens": 10}}, [1]),
+        ({"inputs": {"temperature": pytest.approx(0.3)}}, [0]),
+        ({"inputs": {"messages": [ANY, {"content": "Hello"}]}}, [0]),
+        ({"inputs": {"messages": ANY}}, [0]),
+        ({"inputs": {"audio": list(range(100))}}, [2]),
+        ({"headers": {"X-Order": "7"}}, [1]),
+        ({"gateway": "mine"}, [1]),
+        ({"query": {"tags": "a,b"}}, [0]),
+    ],
+)
+def test_what_fits_is_given_back(asked: WorkersAI, wanted: dict[str, Any], which: list[int]) -> None:
+    fitting = [asked.requests[place] for place in which]
+    assert asked.assert_sent(**wanted) == fitting
+    assert asked.assert_sent(**wanted, times=len(which)) == fitting
+    for times in (0, len(which) + 1):
+        with pytest.raises(AssertionError, match=f"not {times}"):
+            asked.assert_sent(**wanted, times=times)
+    with pytest.raises(AssertionError, match="not 0"):
+        asked.assert_not_sent(**wanted)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"model": "@cf/zai-org/glm"},
+        {"model": MODEL, "inputs": {"max_tokens": 10}},
+        {"inputs": {"prompt": "Hell"}},
+        {"inputs": {"messages": [{"content": "Hello"}]}},
+        {"inputs": {"messages": "Hello"}},
+        {"inputs": "Hello"},
+        {"headers": {"x-order": "8"}},
+        {"headers": {"authorization": ANY}},
+        {"gateway": "other"},
+        {"query": {"tags": "a"}},
+    ],
+)
+def test_what_does_not_fit_fails(asked: WorkersAI, wanted: dict[str, Any]) -> None:
+    with pytest.raises(AssertionError, match=r"^no request was sent with "):
+        asked.assert_sent(**wanted)
+    assert asked.assert_sent(**wanted, times=0) == []
+    asked.assert_not_sent(**wanted)
+
+
+def test_a_failure_shows_each_request_and_why_it_is_not_the_one(asked: WorkersAI) -> None:
+    with pytest.raises(AssertionError) as caught:
+        asked.assert_sent(OTHER, {"messages": [{"role": "user"}], "max_tokens": 20})
+    assert str(caught.value).splitlines() == [
+        f"no request was sent with model='{OTHER}', inputs={{'messages': [{{'role': 'user'}}], 'max_tokens': 20}}",
+        "received, oldest first:",
+        f"1. {MODEL} {{'messages': [{{'role': 'system', 'content': 'Be short.'}}, "
+        "{'role': 'user', 'content': 'Hello'}], 'temperature': 0.30000000000000004}",
+        f"   model is '{MODEL}', not '{OTHER}'",
+        "   inputs['messages'] has 2 items, not 1",
+        "   inputs['max_tokens'] was not sent",
+        f"2. {OTHER} {{'prompt': 'Hello', 'max_tokens': 10}}",
+        "   inputs['messages'] was not sent",
+        "   inputs['max_tokens'] is 10, not 20",
+        f"3. {AUDIO} {{'audio': [{', '.join(map(str, range(20)))}, … 100 items]}}",
+        f"   model is '{AUDIO}', not '{OTHER}'",
+        "   inputs['messages'] was not sent",
+        "   inputs['max_tokens'] was not sent",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "heading"),
+    [
+        ({"times": 1}, "3 requests were sent, not 1"),
+        ({"model": MODEL, "times": 2}, f"1 request was sent with model='{MODEL}', not 2"),
+        ({"gateway": "other", "times": 1}, "no request was sent with gateway='other', not 1"),
+        ({"headers": {"X-Order": "8"}}, "no request was sent with headers={'x-order': '8'}"),
+    ],
+)
+def test_a_failure_begins_with_what_was_counted(asked: WorkersAI, wanted: dict[str, Any], heading: str) -> None:
+    with pytest.raises(AssertionError) as caught:
+        asked.assert_sent(**wanted)
+    assert str(caught.value).startswith(f"{heading}\nreceived, oldest first:\n1. ")
+
+
+def test_nothing_sent_says_what_would_not_be_listed() -> None:
+    with WorkersAI() as workers_ai:
+        workers_ai.assert_not_sent()
+        with workers_ai.ai() as ai, pytest.raises(LimitError):
+            ai.run(MODEL, {"prompt": "Hello", "max_tokens": 10**9})
+        with workers_ai.ai(api_token="another") as ai, pytest.raises(AuthenticationError):
+            ai.run(MODEL, {"prompt": "Hello"})
+        workers_ai.assert_not_sent()
+        with pytest.raises(AssertionError) as caught:
+            workers_ai.assert_sent()
+    assert str(caught.value).splitlines() == [
+        "no request was sent",
+        "nothing was received (a request with another token, account or path is turned away, and not listed)",
+    ]
+
+
+def test_credentials_are_not_shown(asked: WorkersAI) -> None:
+    with pytest.raises(AssertionError) as caught:
+        asked.assert_sent(headers={"x-order": "8", "authorization": "Bearer"})
+    assert asked.api_token not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sent", "wanted", "found"),
+    [
+        (1, 1, []),
+        ("a", "b", ["inputs is 'a', not 'b'"]),
+        (None, 0, ["inputs is None, not 0"]),
+        ({"a": 1, "b": 2}, {"a": 1}, []),
+        ({"a": None}, {"a": None}, []),
+        ({}, {"a": None}, ["inputs['a'] was not sent"]),
+        ({"a": {"b": [{"c": 1}]}}, {"a": {"b": [{"c": 2}]}}, ["inputs['a']['b'][0]['c'] is 1, not 2"]),
+        ({"a": 1, "b": 1}, {"a": 2, "b": 2}, ["inputs['a'] is 1, not 2", "inputs['b'] is 1, not 2"]),
+        ([1, 2], (1, 2), []),
+        ([1, 2], [1, 3], ["inputs[1] is 2, not 3"]),
+        ([1, 2], [1], ["inputs has 2 items, not 1"]),
+        ([], [1], ["inputs has 0 items, not 1"]),
+        ([1], {"a": 1}, ["inputs is [1], not {'a': 1}"]),
+        ({"a": 1}, [1], ["inputs is {'a': 1}, not [1]"]),
+        (b"abc", b"abc", []),
+        (b"abc", b"abd", ["inputs is b'abc', not b'abd'"]),
+        ("abc", ["a", "b", "c"], ["inputs is 'abc', not ['a', 'b', 'c']"]),
+    ],
+)
+def test_differences_are_named(sent: Any, wanted: Any, found: list[str]) -> None:
+    assert list(differences(sent, wanted, "inputs")) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"a": [1, None, True], "b": {"c": "d"}}, "{'a': [1, None, True], 'b': {'c': 'd'}}"),
+        ((1, 2), "[1, 2]"),
+        ([], "[]"),
+        ("a" * 200, repr("a" * 200)),
+        ("a" * 150 + "b" * 51, f"'{'a' * 100}' … 201 characters … '{'b' * 50}'"),
+        (b"a" * 999, f"b'{'a' * 100}' … 999 bytes … b'{'a' * 50}'"),
+        ({"a": ["b" * 300]}, f"{{'a': ['{'b' * 100}' … 300 characters … '{'b' * 50}']}}"),
+        (list(range(20)), str(list(range(20)))),
+        (list(range(21)), f"{str(list(range(20)))[:-1]}, … 21 items]"),
+    ],
+)
+def test_what_is_long_is_shown_in_short(value: Any, text: str) -> None:
+    assert shown(value) == text
+
+
+@pytest.mark.parametrize(("count", "left_out"), [(20, []), (21, ["… 1 more"]), (120, ["… 100 more"])])
+def test_of_many_requests_the_last_are_listed(count: int, left_out: list[str]) -> None:
+    requests = [Received("m", {"n": number}, {}, "/", {}) for number in range(1, count + 1)]
+    listed = [f"{number}. m {{'n': {number}}}" for number in range(count - 19, count + 1)]
+    assert listing(requests, [[]] * count).splitlines() == ["received, oldest first:", *left_out, *listed]
