@@ -13,9 +13,9 @@ On the command line: `python -m cfai.emulator --port 8787`. Needs `pip install "
 """
 
 from cfai.emulator._engine import Engine
-from cfai.emulator._faults import Fault
 from cfai.emulator._server import Emulator
 from cfai.emulator._state import Received
+from cfai.scenarios import Fault
 
 for _public in (Emulator, Engine, Fault, Received):
     _public.__module__ = __name__

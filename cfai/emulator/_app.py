@@ -18,13 +18,13 @@ from starlette.types import Receive, Scope, Send
 from cfai import models, wire
 from cfai.emulator import _tasks, _text
 from cfai.emulator._batches import LARGEST, Batches
-from cfai.emulator._faults import HEADER, Fault
 from cfai.emulator._generate import begin, generate, reserve
 from cfai.emulator._routes import Route, check_credentials, host_name, is_loopback, route
 from cfai.emulator._schemas import as_object, schema
 from cfai.emulator._state import Ledger, Received, Settings
 from cfai.emulator._validate import check
 from cfai.emulator._wire import Line, Parts, deliver, due
+from cfai.scenarios import HEADER, Fault
 from cfai.serving._loop import Transports
 from cfai.wire import Generation, Misuse, Refusal, answer, bad_input, complete, envelope, neurons, refusal
 

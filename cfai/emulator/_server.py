@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from cfai.emulator._engine import Engine
-from cfai.emulator._faults import Fault
 from cfai.emulator._state import Ledger, Received, Settings
+from cfai.scenarios import Fault
 from cfai.serving import ACCOUNT, TOKEN, LocalServer
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cfai.emulator._engine import Engine
-from cfai.emulator._faults import Script
+from cfai.scenarios import Script
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

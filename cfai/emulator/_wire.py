@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from starlette.types import Receive, Send
 
-from cfai.emulator._faults import Fault
+from cfai.scenarios import Fault
 
 T = TypeVar("T")
 

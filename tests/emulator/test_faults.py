@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from cfai.emulator import Fault
-from cfai.emulator._faults import Script
+from cfai.scenarios import Script
 
 if TYPE_CHECKING:
     from .conftest import Service

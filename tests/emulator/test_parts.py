@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import cfai.emulator
 from cfai import models
 from cfai.emulator import _instances, _text, _wire
-from cfai.emulator._faults import Fault
+from cfai.scenarios import Fault
 from cfai.wire import neurons
 
 
