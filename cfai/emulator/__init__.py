@@ -5,7 +5,7 @@ from cfai.emulator import Emulator, Fault
 
 with Emulator() as local:
     ai = local.ai()
-    local.script(Fault(status=503), "ok")
+    local.script(503, "rate-limited", "ok")
     print(ai.run("@cf/zai-org/glm-4.7-flash", {"prompt": "where is new york?"}))
 ```
 

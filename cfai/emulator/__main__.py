@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from cfai.emulator import Emulator
+from cfai.scenarios import SCENARIOS
 from cfai.serving import serve
 
 
@@ -19,12 +20,21 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--lenient-paths", action="store_true", help="accept %%2F in paths")
     parser.add_argument("--retired", choices=("serve", "refuse"), default="serve", help="what retired models do")
     parser.add_argument("--allow-remote", action="store_true", help="listen on other than loopback addresses")
+    parser.add_argument("--scenarios", action="store_true", help="list what can go wrong, by name, and end")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until interrupted; the exit code."""
     options = parser().parse_args(arguments)
+    if options.scenarios:
+        group = ""
+        for name, scenario in SCENARIOS.items():
+            if scenario.group != group:
+                group = scenario.group
+                print(group)
+            print(f"  {name:26} {scenario.summary}")
+        return 0
     try:
         local = Emulator(
             options.host,

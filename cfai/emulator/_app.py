@@ -24,7 +24,7 @@ from cfai.emulator._schemas import as_object, schema
 from cfai.emulator._state import Ledger, Received, Settings
 from cfai.emulator._validate import check
 from cfai.emulator._wire import Line, Parts, deliver, due
-from cfai.scenarios import HEADER, Fault
+from cfai.scenarios import HEADER, Fault, Unfit
 from cfai.serving._loop import Transports
 from cfai.wire import Generation, Misuse, Refusal, answer, bad_input, complete, envelope, neurons, refusal
 
@@ -59,6 +59,7 @@ class _Request:
     size: int
     raw: bool
     """Whether the body is no JSON: audio, an image, a form."""
+    fault: Fault
 
 
 class App:
@@ -89,12 +90,13 @@ class App:
         request_id, fault = str(uuid.uuid4()), Fault()
         try:
             request = self._read(scope, headers, body, request_id)
-            fault = self._fault(headers.get(HEADER))
+            fault = request.fault
             reply = self._fail(fault) or await line.unless_gone(self._run(request, fault))
         except Refusal as no:
             reply = _json(no.status, no.body(request_id), _again(fault))
-        except Misuse as mistake:
-            reply = _Reply(mistake.status, "text/plain", f"{mistake}\n".encode())
+        except (Misuse, Unfit) as mistake:
+            status = mistake.status if isinstance(mistake, Misuse) else 400
+            reply, fault = _Reply(status, "text/plain", f"{mistake}\n".encode()), Fault()
         if reply is None:
             line.unwatch()
             self._left()
@@ -129,20 +131,20 @@ class App:
         if model is None:
             model, inputs = _unwrapped(inputs, found.gateway)
         told = {name: value for name, value in headers.items() if name not in _CREDENTIALS}
-        self._ledger.receive(Received(model, inputs, told, raw_path, query, found.gateway))
-        return _Request(request_id, found, model, inputs, query, len(body), isinstance(inputs, bytes))
-
-    def _fault(self, header: str | None) -> Fault:
         try:
-            return self._ledger.script.next(header)
+            fault = self._ledger.script.next(headers.get(HEADER), streams=bool(as_object(inputs).get("stream")))
         except ValueError as mistake:
             raise Misuse(400, str(mistake)) from mistake
+        self._ledger.receive(Received(model, inputs, told, raw_path, query, found.gateway, str(fault)))
+        return _Request(request_id, found, model, inputs, query, len(body), isinstance(inputs, bytes), fault)
 
     def _fail(self, fault: Fault) -> _Reply | None:
         """The reply that a fault asks for instead of an answer."""
         if fault.html:
             page = _HTML.format(fault.html).encode()
             return _Reply(fault.html, "text/html; charset=UTF-8", page, headers=_again(fault))
+        if fault.body is not None:
+            return _Reply(fault.status or 200, "application/json", fault.body, headers=_again(fault))
         if fault.status or (fault.code and fault.error_after is None):
             raise refusal(fault.status, fault.code, fault.message)
         return _json(200, envelope({})) if fault.empty else None
@@ -154,10 +156,15 @@ class App:
         if not request.raw and (queued := await self._queued(model, request)) is not None:
             return _json(200, envelope(queued), _headers(request.route))
         inputs = _from_raw(model, request) if request.raw else check(model, request.inputs)
-        streams = inputs.get("stream") and schema(model.name).streams and _tasks.chats(model) and not fault.whole
-        if streams:
+        streams = bool(inputs.get("stream") and schema(model.name).streams and _tasks.chats(model))
+        fault.check(streams)
+        if streams and not fault.whole:
             generation, stream = await self._stream(model, inputs, request.id)
             error = wire.error_event(generation, refusal(None, fault.code or 3040, fault.message), request.id)
+            if isinstance(stream, Iterable):
+                stream = fault.rewritten(stream, generation.usage())
+            elif fault.defect:
+                raise Misuse(400, f"{fault.defect} is a defect of emulated streams: this answer is an engine's")
             return _Reply(200, "text/event-stream", headers=_headers(request.route), stream=stream, error=error)
         if fault.error_after is not None:
             raise refusal(None, fault.code or 3040, fault.message)
@@ -218,11 +225,12 @@ class App:
     async def _send(self, line: Line, reply: _Reply, fault: Fault, request_id: str) -> None:
         rate = self._settings.tokens_per_second
         await line.pause(fault.delay)
-        if fault.hang_up:
-            await line.cut()
+        if fault.hang_up or fault.reset or fault.raw is not None:
+            await line.cut(fault.raw or b"", reset=fault.reset)
             return
-        headers = {"date": formatdate(usegmt=True), "content-type": reply.content_type, **reply.headers}
-        headers |= {"cf-ai-req-id": request_id, "cf-ray": f"{uuid.uuid4().hex[:16]}-LHR"}
+        content_type = reply.content_type if fault.content_type is None else fault.content_type
+        headers = {"date": formatdate(usegmt=True), **({"content-type": content_type} if content_type else {})}
+        headers |= {**reply.headers, "cf-ai-req-id": request_id, "cf-ray": f"{uuid.uuid4().hex[:16]}-LHR"}
         parts = reply.stream
         if parts is None:
             # The real service sends nothing of a whole answer before all of it is there.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Literal
 
 from cfai.emulator._engine import Engine
 from cfai.emulator._state import Ledger, Received, Settings
-from cfai.scenarios import Fault
+from cfai.scenarios import Fault, Faults
 from cfai.serving import ACCOUNT, TOKEN, LocalServer
+from cfai.serving._server import listen
 
 if TYPE_CHECKING:
     from cfai.serving._loop import Application
@@ -64,6 +66,21 @@ class Emulator(LocalServer):
             engine=engine,
         )
         self._ledger = Ledger(keep_requests)
+        self._stalled: socket.socket | None = None
+
+    @property
+    def stalled_tls_url(self) -> str:
+        """A base URL where connections are taken, and no TLS handshake is ever answered."""
+        if self._stalled is None:
+            self._stalled = listen(self._host, 0)
+        return f"https://{self._name}:{self._stalled.getsockname()[1]}/client/v4"
+
+    def stop(self) -> None:
+        """Stop serving, answers under way included. Does nothing if it is not running."""
+        super().stop()
+        stalled, self._stalled = self._stalled, None
+        if stalled is not None:
+            stalled.close()
 
     @property
     def requests(self) -> list[Received]:
@@ -84,12 +101,24 @@ class Emulator(LocalServer):
         """Whether `disconnects` reaches `count` within `timeout` seconds."""
         return self._ledger.wait_for_left(count, timeout)
 
-    def script(self, *faults: Fault | Literal["ok"]) -> None:
-        """Let the requests to come go wrong, one `Fault` each; `"ok"` is one that goes well."""
+    def script(self, *faults: Faults) -> None:
+        """Let the requests to come go wrong, one fault each; `"ok"` is one that goes well.
+
+        A fault is the name of a scenario, an HTTP status, a `Fault`, or a list of them. A text may change what a
+        scenario has, as the header does: `"rate-limited,retry-after=2"`. Raises `ValueError` for an unknown name.
+        """
         self._ledger.script.add(*faults)
 
+    def random_faults(self, rate: float = 0.2, *, seed: int = 0, scenarios: Faults | None = None) -> None:
+        """Let this share of the requests go wrong by chance, once the script is used up, until `reset`.
+
+        The same seed draws the same for the same order of requests; `requests` says what each one met. Chance chooses
+        among `scenarios`, by default all that let nobody wait; those of streams happen to streams alone.
+        """
+        self._ledger.script.draw(rate, seed, scenarios)
+
     def reset(self) -> None:
-        """Forget the faults that no request has met."""
+        """Forget the faults that no request has met, those of chance too."""
         self._ledger.script.clear()
 
     def _application(self) -> Application:

@@ -48,6 +48,9 @@ class Received:
     gateway: str | None = None
     """The id of the AI Gateway it came through."""
 
+    fault: str = "ok"
+    """What went wrong: the name of the scenario, or the `Fault` as text."""
+
 
 class Ledger:
     """What happened, and what is still to happen."""

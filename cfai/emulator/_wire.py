@@ -103,8 +103,9 @@ class Line:
             except TimeoutError:
                 return
 
-    async def cut(self, *, reset: bool = False) -> None:
-        """Close the connection as it stands."""
+    async def cut(self, last: bytes = b"", *, reset: bool = False) -> None:
+        """Close the connection as it stands, after these `last` bytes."""
+        self._transport.write(last)
         if reset:
             linger = struct.pack("ii", 1, 0)
             self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -140,9 +141,12 @@ async def deliver(
             sent += tokens
             if tokens:
                 await line.pause(due(sent, rate, clock() - began))
-            if line.gone:
-                return True
-            await line.write(data, fault.split)
+            step = (fault.split or 1) if fault.trickle else max(1, len(data))
+            for at in range(0, len(data), step):
+                if line.gone:
+                    return True
+                await line.write(data[at : at + step], fault.split)
+                await line.pause(fault.trickle)
     if line.gone:
         return True
     if fault.hold:

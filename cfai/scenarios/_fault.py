@@ -1,30 +1,33 @@
-"""Faults on demand: what can go wrong between a client and the service, spelled for Python and for a header."""
+"""One fault, spelled in fields: what can go wrong between a client and the service."""
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from dataclasses import dataclass, fields
-from typing import Literal, Self
-from urllib.parse import unquote
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, Self
+
+from cfai.scenarios._defects import DEFECTS, NEEDS
+from cfai.scenarios._events import Event, position
 
 HEADER = "cfai-emulate"
 
 Ending = Literal["drop", "reset", "silence", "truncate", "error"]
+
+_NO_BODY = (204, 304)
+
+
+class Unfit(ValueError):
+    """A fault was asked for that cannot happen to this request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One way for a request to go wrong. Times are seconds, `..._after` counts tokens already sent.
 
-    In the request header `cfai-emulate` the same names are written with dashes, parted by commas, values
-    percent-encoded where they hold a comma or semicolon; flags need no value. Semicolons part a sequence, of which each
-    request with that header value takes the next (`ok` is no fault), starting over at its end:
+    The scenarios are faults that have a name. In the request header `cfai-emulate` fields are written with dashes:
 
-        cfai-emulate: status=429,code=3040,retry-after=2
-        cfai-emulate: status=503; status=503; ok
-
-    >>> Fault.parse("status=503,retry-after=2")
+    >>> from cfai.scenarios import parse
+    >>> parse("status=503,retry-after=2")
     Fault(status=503, retry_after='2')
     """
 
@@ -43,14 +46,29 @@ class Fault:
     html: int | None = None
     """Answer with this status and the HTML page of a proxy."""
 
+    body: bytes | None = None
+    """Answer with this body, as JSON unless `content_type` says otherwise; with status 200 unless `status` does."""
+
+    content_type: str | None = None
+    """Say that the answer, whatever it is, has this content type; empty for none."""
+
     hang_up: bool = False
     """Close the connection before a single byte of an answer."""
+
+    reset: bool = False
+    """Like `hang_up`, with a TCP reset."""
+
+    raw: bytes | None = None
+    """Send these bytes instead of an HTTP answer, and close the connection."""
 
     delay: float = 0.0
     """Wait before the status line."""
 
     slow_first: float = 0.0
     """Wait between the headers and the first token."""
+
+    trickle: float = 0.0
+    """Wait so long after every byte of the body, or after every piece where `split` is set."""
 
     drop_after: int | None = None
     """Close the connection inside the body."""
@@ -79,17 +97,48 @@ class Fault:
     empty: bool = False
     """Answer with status 200 and an empty result."""
 
+    defect: str | None = None
+    """Rewrite the events of the stream: the name of a scenario among those of streams."""
+
+    name: str = field(default="", init=False, compare=False)
+    """The scenario that it is, if it was asked for by name."""
+
+    drawn: bool = field(default=False, init=False, compare=False)
+    """Whether chance chose it."""
+
     def __post_init__(self) -> None:
         for name, lowest, highest in (("status", 200, 599), ("html", 200, 599), ("split", 1, None)):
             value = getattr(self, name)
             if value is not None and not (lowest <= value and (highest is None or value <= highest)):
                 raise ValueError(f"{HEADER}: {name} is {lowest} to {highest or 'any number'}, not {value}")
-        if not str(self.retry_after or "").isprintable():
-            raise ValueError(f"{HEADER}: retry_after is one line")
+        for status in (self.status, self.html):
+            if status in _NO_BODY:
+                raise ValueError(f"{HEADER}: an answer with status {status} has no body: give all of it as raw")
+        for name in ("retry_after", "content_type"):
+            value = str(getattr(self, name) or "")
+            if not (value.isprintable() and value.isascii()):
+                raise ValueError(f"{HEADER}: {name} is one line of ASCII")
+        if self.defect is not None and self.defect not in DEFECTS:
+            raise ValueError(f"{HEADER}: no defect of streams is called {self.defect!r}")
 
     def __repr__(self) -> str:
-        told = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) != f.default]
+        told = [f"{name}={value!r}" for name, value in self.given().items()]
         return f"Fault({', '.join(told)})"
+
+    def __str__(self) -> str:
+        return self.name or (repr(self) if self.given() else "ok")
+
+    def given(self) -> dict[str, Any]:
+        """The fields that differ from no fault."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
+        return {name: value for name, value in values.items() if value != _DEFAULTS[name]}
+
+    def marked(self, name: str, *, drawn: bool = False) -> Self:
+        """A copy that is known by this name."""
+        copy = replace(self)
+        object.__setattr__(copy, "name", name)
+        object.__setattr__(copy, "drawn", drawn)
+        return copy
 
     @property
     def ending(self) -> tuple[Ending, int] | None:
@@ -103,59 +152,31 @@ class Fault:
         }
         return next(((kind, after) for kind, after in endings.items() if after is not None), None)
 
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """The fault that one element of the header asks for. Raises `ValueError` for anything unknown."""
-        values: dict[str, bool | int | float | str] = {}
-        for part in filter(None, (part.strip() for part in text.split(","))):
-            name, given, value = part.partition("=")
-            name = name.strip().lower().replace("-", "_")
-            convert = _CONVERT.get(name)
-            if convert is None or (convert is bool) == bool(given):
-                raise ValueError(f"{HEADER}: {part!r} is not understood")
-            values[name] = True if convert is bool else convert(unquote(value.strip()))
-        return cls(**values)  # pyright: ignore[reportArgumentType] -- each value was converted by its own field
+    @property
+    def only_streams(self) -> bool:
+        """Whether it can happen to streams alone."""
+        return self.defect is not None or self.hold or self.whole
 
+    def check(self, streams: bool) -> None:
+        """Raise `Unfit` if it happens to streams alone, and this answer is none."""
+        if self.only_streams and not streams and not self.drawn:
+            raise Unfit(f'{HEADER}: {self} happens to streams alone, and this call does not ask a model to "stream"')
 
-_CONVERT: dict[str, type[bool] | type[int] | type[float] | type[str]] = {
-    f.name: next(kind for kind in (bool, int, float, str) if str(f.type).startswith(kind.__name__))
-    for f in fields(Fault)
-}
-
-
-class Script:
-    """Which fault is next. Shared by the caller's thread and the server's."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._pending: deque[Fault] = deque()
-        self._taken: dict[str, int] = {}
+    def rewritten(self, events: Iterable[Event], usage: Mapping[str, Any]) -> Iterable[Event]:
+        """The events of a stream with its defect. Raises `Unfit` if they have nothing that it could happen to."""
+        if self.defect is None:
+            return events
+        defect, before = DEFECTS[self.defect], list(events)
+        if not defect.needs or position(before, NEEDS[defect.needs]) is not None:
+            return defect.rewrite(before, usage)
+        if self.drawn:
+            return before
+        raise Unfit(f"{HEADER}: {self} needs a stream with {defect.needs}, and this one has none")
 
     @property
-    def pending(self) -> list[Fault]:
-        """What the requests to come will meet."""
-        with self._lock:
-            return list(self._pending)
+    def waits(self) -> bool:
+        """Whether the client has to wait, or to leave."""
+        return bool(self.delay or self.slow_first or self.trickle or self.hold) or self.silence_after is not None
 
-    def add(self, *faults: Fault | Literal["ok"]) -> None:
-        """Add to the end, one for each request to come; `"ok"` is a request that goes well."""
-        with self._lock:
-            self._pending.extend(Fault() if fault == "ok" else fault for fault in faults)
 
-    def clear(self) -> None:
-        """Forget what was not used."""
-        with self._lock:
-            self._pending.clear()
-
-    def next(self, header: str | None) -> Fault:
-        """The fault for one request: what its header asks for, else the next one added."""
-        with self._lock:
-            if header is None:
-                return self._pending.popleft() if self._pending else Fault()
-            sequence = [part.strip() for part in header.split(";")]
-            turn = self._taken.get(header, 0)
-            if len(self._taken) > 1000:
-                self._taken.clear()
-            self._taken[header] = turn + 1
-        element = sequence[turn % len(sequence)]
-        return Fault() if element == "ok" else Fault.parse(element)
+_DEFAULTS = {f.name: f.default for f in fields(Fault)}

@@ -142,8 +142,12 @@ class LocalServer(ABC):
 
     @property
     def _origin(self) -> str:
+        return f"http://{self._name}:{self.port}"
+
+    @property
+    def _name(self) -> str:
         name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)
-        return f"http://{f'[{name}]' if ':' in name else name}:{self.port}"
+        return f"[{name}]" if ":" in name else name
 
 
 def listen(host: str, port: int) -> socket.socket:

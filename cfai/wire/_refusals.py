@@ -6,6 +6,7 @@ from typing import Any
 
 CODES: dict[int, tuple[int, str]] = {
     1001: (400, "prompt and messages are mutually exclusive"),
+    1031: (403, "Session or token has expired, or lacks a permission"),
     3003: (400, "Incomplete request"),
     3006: (413, "Request is too large"),
     3007: (408, "Request timeout"),
@@ -38,6 +39,7 @@ CODES: dict[int, tuple[int, str]] = {
     ),
     5023: (400, "JSON Mode is not supported with stream mode"),
     5024: (400, "JSON Mode couldn't be met"),
+    5025: (400, "This model doesn't support JSON Schema"),
     5035: (403, "This model requires the Workers Paid plan"),
     7000: (400, "No route for that URI"),
     7001: (405, "Method not available for that URI."),

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from cfai.emulator import Fault
-from cfai.scenarios import Script
+from cfai.scenarios import Script, parse
 
 if TYPE_CHECKING:
     from .conftest import Service
@@ -177,6 +177,37 @@ def test_an_error_in_a_whole_answer_is_its_status(service: Service) -> None:
     assert (response.status_code, response.json()["errors"][0]["code"]) == (408, 3046)
 
 
+@pytest.mark.parametrize("inputs", [HELLO, STREAM])
+def test_a_content_type_is_that_of_any_answer(service: Service, inputs: dict[str, Any]) -> None:
+    plain = service.run(LLAMA, inputs)
+    named = service.run(LLAMA, inputs, "content-type=text/plain")
+    nameless = service.run(LLAMA, inputs, "content-type=")
+    assert named.headers["content-type"] == "text/plain"
+    assert "content-type" not in nameless.headers
+    assert plain.text[:30] == named.text[:30] == nameless.text[:30]
+
+
+def test_a_body_is_sent_as_it_is(service: Service) -> None:
+    service.local.script(Fault(body=b"\xff\0", content_type="image/png"), Fault(status=418, body=b"[]", retry_after=5))
+    image, error = service.run(LLAMA, HELLO), service.run(LLAMA, STREAM)
+    assert (image.status_code, image.headers["content-type"], image.content) == (200, "image/png", b"\xff\0")
+    assert (error.status_code, error.headers["content-type"], error.content) == (418, "application/json", b"[]")
+    assert error.headers["retry-after"] == "5"
+
+
+def test_raw_bytes_are_all_that_is_sent(service: Service) -> None:
+    with pytest.raises(httpx.RemoteProtocolError, match="illegal status line"):
+        service.run(LLAMA, HELLO, "raw=hello%0D%0A%0D%0A")
+    response = service.run(LLAMA, HELLO, "raw=HTTP/1.1 299 Fine%0D%0Acontent-length: 2%0D%0A%0D%0Ahi")
+    assert (response.status_code, response.reason_phrase, response.text) == (299, "Fine", "hi")
+    assert list(response.headers) == ["content-length"]
+
+
+def test_a_reset_leaves_no_byte(service: Service) -> None:
+    with pytest.raises(httpx.ReadError):
+        service.run(LLAMA, HELLO, "reset")
+
+
 def test_hanging_up_leaves_no_byte(service: Service) -> None:
     with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
         service.run(LLAMA, HELLO, "hang-up")
@@ -200,6 +231,15 @@ def test_generating_stops_when_the_client_leaves(service: Service) -> None:
     inputs = {"prompt": "write 90000 words", "max_tokens": 30_000, "stream": True}
     with service.http.stream("POST", service.url(LLAMA), json=inputs) as response:
         next(response.iter_raw())
+    assert service.local.wait_for_disconnects(before + 1)
+
+
+@pytest.mark.parametrize("inputs", [HELLO, STREAM])
+def test_a_client_that_leaves_a_trickling_body_is_noticed(service: Service, inputs: dict[str, Any]) -> None:
+    before = service.local.disconnects
+    headers = {"cfai-emulate": "trickle=0.01"}
+    with service.http.stream("POST", service.url(LLAMA), json=inputs, headers=headers) as response:
+        assert len(next(response.iter_raw())) == 1
     assert service.local.wait_for_disconnects(before + 1)
 
 
@@ -321,7 +361,7 @@ def test_a_fault_that_is_not_understood_is_said_so(service: Service, header: str
     ],
 )
 def test_the_header_says_what_the_constructor_does(text: str, fault: Fault) -> None:
-    assert Fault.parse(text) == fault
+    assert parse(text) == fault
 
 
 def test_a_fault_shows_only_what_was_set() -> None:

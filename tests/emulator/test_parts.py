@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import cfai.emulator
 from cfai import models
 from cfai.emulator import _instances, _text, _wire
-from cfai.scenarios import Fault
+from cfai.scenarios import Fault, _script
 from cfai.wire import neurons
 
 
@@ -160,7 +160,7 @@ def test_neurons_are_those_of_the_price_list(model: str, expected: float) -> Non
     assert neurons(entry, 1000, 100) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("module", [cfai.emulator, _instances])
+@pytest.mark.parametrize("module", [cfai.emulator, _instances, _script])
 def test_the_examples_in_docstrings_hold(module: Any) -> None:
     failed, attempted = doctest.testmod(module)
     assert attempted > 0

@@ -44,7 +44,7 @@ def test_the_client_is_one_at_the_server(ai: Ai, workers_ai: WorkersAI) -> None:
     workers_ai.assert_sent(MODEL, HELLO, times=1)
 
 
-@pytest.mark.workers_ai(faults=[3040, 503])
+@pytest.mark.workers_ai(faults=["out-of-capacity", 503])
 def test_the_client_tries_again_without_waiting(ai: Ai, workers_ai: WorkersAI, sleeps: list[float]) -> None:
     ai.run(MODEL, HELLO)
     workers_ai.assert_sent(times=3)
@@ -132,7 +132,7 @@ class TestAsynchronous:
         async with Ai() as ai:
             await asked(ai, workers_ai, anyio_backend_name)
 
-    @pytest.mark.workers_ai(faults=[3040, 503])
+    @pytest.mark.workers_ai(faults=["out-of-capacity", 503])
     async def test_it_tries_again(self, ai: Ai, workers_ai: WorkersAI) -> None:
         await ai.arun(MODEL, HELLO)
         workers_ai.assert_sent(times=3)
@@ -157,13 +157,12 @@ def test_a_test_may_run_loops_of_its_own(ai: Ai, workers_ai: WorkersAI) -> None:
 # The mark
 
 
-@pytest.mark.workers_ai(faults=[503, 3040, "status=429, code=3036", "hang-up", Fault(empty=True), "ok"])
+@pytest.mark.workers_ai(faults=[503, "out-of-capacity", "status=429, code=3036", Fault(empty=True), "ok"])
 def test_faults_are_told_in_any_form(workers_ai: WorkersAI) -> None:
     assert workers_ai.faults == [
         Fault(status=503),
         Fault(code=3040),
         Fault(status=429, code=3036),
-        Fault(hang_up=True),
         Fault(empty=True),
         Fault(),
     ]
@@ -244,10 +243,13 @@ class TestOfUnittest(unittest.TestCase):
         (pytest.mark.workers_ai(faults=503), "faults is a list, not 503"),
         (pytest.mark.workers_ai(faults="ok"), "faults is a list, not 'ok'"),
         (pytest.mark.workers_ai(faults=[99]), "cfai-emulate: status is 200 to 599, not 99"),
-        (pytest.mark.workers_ai(faults=["sometimes"]), "cfai-emulate: 'sometimes' is not understood"),
+        (
+            pytest.mark.workers_ai(faults=["sometimes"]),
+            "cfai-emulate: there is no scenario 'sometimes'. All are listed by: python -m cfai.emulator --scenarios",
+        ),
         (
             pytest.mark.workers_ai(faults=[True]),
-            'a fault is a Fault, a status, a code, a text such as "retry-after=2", or "ok", not True',
+            "a fault is a Fault, a status, the name of a scenario or several of them, not True",
         ),
         (
             pytest.mark.workers_ai(host="0.0.0.0"),

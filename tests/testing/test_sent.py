@@ -12,7 +12,7 @@ import pytest
 
 from cfai import AuthenticationError, LimitError
 from cfai.emulator import Emulator, Received
-from cfai.testing import WorkersAI, _mark, _sent
+from cfai.testing import WorkersAI, _sent
 from cfai.testing._sent import differences, listing, shown
 
 MODEL = "@cf/zai-org/glm-4.7-flash"
@@ -31,7 +31,7 @@ def asked() -> Iterator[WorkersAI]:
         yield workers_ai
 
 
-@pytest.mark.parametrize("module", [_mark, _sent])
+@pytest.mark.parametrize("module", [_sent])
 def test_what_the_docstrings_show_is_so(module: ModuleType) -> None:
     failed, attempted = doctest.testmod(module)
     assert attempted > 0

@@ -1,0 +1,131 @@
+"""The events of a stream, as bytes: where the parts of an answer stand in them, and how to change those."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+Event = tuple[int, bytes]
+"""How many tokens an event carries, and its bytes."""
+
+Payload = dict[str, Any]
+Usage = Mapping[str, Any]
+Rewrite = Callable[[list[Event], Usage], list[Event]]
+"""From the events of a stream, and what the call comes to in tokens, to other events."""
+
+DONE = b"data: [DONE]\n\n"
+_DATA = b"data: "
+
+
+def payload_of(data: bytes) -> Payload | None:
+    """The JSON object in an event, if it holds one."""
+    text = data.partition(_DATA)[2]
+    return json.loads(text) if text.startswith(b"{") else None
+
+
+def event_of(payload: Payload, like: bytes = b"", *, indent: int | None = None) -> bytes:
+    """The event that holds `payload`, under the same name as the event `like`."""
+    text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), indent=indent)
+    # Half a surrogate pair has no bytes in UTF-8, and so has to be escaped.
+    lines = re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text).encode().split(b"\n")
+    return like.partition(_DATA)[0] + b"".join(_DATA + line + b"\n" for line in lines) + b"\n"
+
+
+def objects(payload: Payload, name: str) -> list[Payload]:
+    """The objects in a list of `payload`."""
+    items = payload.get(name)
+    return [item for item in cast("list[Any]", items) if isinstance(item, dict)] if isinstance(items, list) else []
+
+
+def deltas(payload: Payload) -> list[Payload]:
+    """What the chunks of a chat completion say."""
+    return [choice["delta"] for choice in objects(payload, "choices") if "delta" in choice]
+
+
+def texts(payload: Payload) -> list[tuple[Payload, str]]:
+    """Where the text of an event stands, as holder and key: in two places, if it speaks two dialects."""
+    places = [(delta, "content") for delta in deltas(payload)]
+    places += [(choice, "text") for choice in objects(payload, "choices")]
+    if has_shape(payload):
+        # In the Responses API that name is one of an object.
+        places.append((payload, "response"))
+    elif payload["type"] == "response.output_text.delta":
+        places.append((payload, "delta"))
+    return [(holder, key) for holder, key in places if holder.get(key) not in (None, "")]
+
+
+def calls(payload: Payload) -> list[Payload]:
+    """The tool calls in an event, or the pieces of them."""
+    return [call for holder in [payload, *deltas(payload)] for call in objects(holder, "tool_calls")]
+
+
+def function(call: Payload) -> Payload:
+    """Name and arguments of a tool call."""
+    return call.get("function") or {}
+
+
+def reasoning(payload: Payload) -> list[str]:
+    """Under what names an event has reasoning."""
+    return [name for delta in deltas(payload) for name in ("reasoning_content", "reasoning") if name in delta]
+
+
+def has_shape(payload: Payload) -> bool:
+    """Whether it is an event of the native dialect or of chat completions: the Responses API has neither's fields."""
+    return "type" not in payload
+
+
+def position(events: list[Event], wanted: Callable[[Payload], Any]) -> int | None:
+    """Where the first event stands that has what is wanted."""
+    payloads = [payload_of(data) for _, data in events]
+    return next((at for at, payload in enumerate(payloads) if payload is not None and wanted(payload)), None)
+
+
+def each_event(change: Callable[[bytes], bytes]) -> Rewrite:
+    """Changes the bytes of every event."""
+
+    def rewrite(events: list[Event], usage: Usage) -> list[Event]:
+        return [(tokens, change(data)) for tokens, data in events]
+
+    return rewrite
+
+
+def each_payload(change: Callable[[Payload], object]) -> Rewrite:
+    """Changes the payload of every event, in place."""
+    return each_event(lambda data: changed(data, change))
+
+
+def changed(data: bytes, change: Callable[[Payload], object]) -> bytes:
+    """The event, its payload changed."""
+    payload = payload_of(data)
+    if payload is None:
+        return data
+    before = event_of(payload, data)
+    change(payload)
+    after = event_of(payload, data)
+    return data if after == before else after
+
+
+def values(*values: Any) -> Rewrite:
+    """Sends more events behind the first one with text, each with one of `values` in its place."""
+    return behind_first_text(lambda data: [with_text(data, value) for value in values])
+
+
+def behind_first_text(make: Callable[[bytes], list[bytes]]) -> Rewrite:
+    """Sends more events behind the first one with text, made from that."""
+
+    def rewrite(events: list[Event], usage: Usage) -> list[Event]:
+        at = position(events, texts) or 0
+        return [*events[: at + 1], *((0, data) for data in make(events[at][1])), *events[at + 1 :]]
+
+    return rewrite
+
+
+def with_text(data: bytes, value: Any) -> bytes:
+    """The event, with another value in the place of its text, and without usage, which it has reported already."""
+    payload = payload_of(data) or {}
+    payload.pop("usage", None)
+    for holder, key in texts(payload):
+        holder[key] = value
+    return event_of(payload, data)
