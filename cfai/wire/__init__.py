@@ -1,11 +1,12 @@
 """What the service writes: an answer as JSON or as events, in the shape of each family of models, and its refusals."""
 
 from cfai.wire._answers import answer
-from cfai.wire._generation import Call, Choice, Generation, complete, neurons
-from cfai.wire._refusals import GatewayRefusal, Misuse, Refusal, bad_input, envelope, refusal
+from cfai.wire._generation import Call, Choice, Generation, complete, neurons, pieces
+from cfai.wire._refusals import EDGE, GatewayRefusal, Misuse, Refusal, bad_input, envelope, refusal
 from cfai.wire._streams import Event, error_event, events, live_events, taken
 
 __all__ = [
+    "EDGE",
     "Call",
     "Choice",
     "Event",
@@ -21,6 +22,7 @@ __all__ = [
     "events",
     "live_events",
     "neurons",
+    "pieces",
     "refusal",
     "taken",
 ]
