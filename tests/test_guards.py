@@ -59,7 +59,19 @@ ORDER = [
 SHELLS = {"_clients", "_http", "_source", "_stream", "_ai", "__init__", "_overloads"}
 """The modules that wait, and what stands above them."""
 
-ROOMS = {"emulator", "engines", "scenarios", "metering", "wire", "serving", "recording", "doctor", "cli", "testing"}
+ROOMS = {
+    "emulator",
+    "engines",
+    "scenarios",
+    "metering",
+    "surfaces",
+    "wire",
+    "serving",
+    "recording",
+    "doctor",
+    "cli",
+    "testing",
+}
 """Around the core, and unknown to it."""
 
 

@@ -20,6 +20,11 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--lenient-paths", action="store_true", help="accept %%2F in paths")
     parser.add_argument("--retired", choices=("serve", "refuse"), default="serve", help="what retired models do")
     parser.add_argument("--allow-remote", action="store_true", help="listen on other than loopback addresses")
+    parser.add_argument("--rate-limits", action="store_true", help="allow the published requests per minute only")
+    parser.add_argument("--daily-neurons", type=float, help="neurons a day, from 00:00 UTC (the free plan: 10000)")
+    parser.add_argument("--concurrency", type=int, help="calls that a model answers at a time; others wait in line")
+    parser.add_argument("--prompt-caching", action="store_true", help="count cached tokens in usage")
+    parser.add_argument("--no-workers-paid", action="store_true", help="refuse models that require Workers Paid")
     parser.add_argument("--scenarios", action="store_true", help="list what can go wrong, by name, and end")
     return parser
 
@@ -44,6 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             retired=options.retired,
             allow_remote=options.allow_remote,
             keep_requests=0,
+            rate_limits=options.rate_limits,
+            daily_neurons=options.daily_neurons,
+            concurrency=options.concurrency,
+            prompt_caching=options.prompt_caching,
+            workers_paid=not options.no_workers_paid,
         )
         serve(local, "Serving emulated answers until Ctrl-C.")
     except KeyboardInterrupt:

@@ -5,28 +5,29 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import aclosing
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from functools import partial
 from typing import Any, NoReturn, cast
 
-from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope, Send
 
-from cfai import models, wire
+from cfai import models, surfaces, wire
 from cfai.emulator import _tasks, _text
 from cfai.emulator._batches import LARGEST, Batches
 from cfai.emulator._generate import begin, generate, reserve
-from cfai.emulator._routes import Route, check_credentials, host_name, is_loopback, route
+from cfai.emulator._routes import Route, check_credentials, check_host, route
 from cfai.emulator._schemas import as_object, schema
 from cfai.emulator._state import Ledger, Received, Settings
 from cfai.emulator._validate import check
-from cfai.emulator._wire import Line, Parts, deliver, due
+from cfai.emulator._wire import Line, deliver, due
+from cfai.metering import Meter
 from cfai.scenarios import HEADER, Fault, Unfit
 from cfai.serving._loop import Transports
-from cfai.wire import Generation, Misuse, Refusal, answer, bad_input, complete, envelope, neurons, refusal
+from cfai.surfaces import REST, Asked, Call, Listing, Parts, Surface
+from cfai.wire import Generation, Misuse, Refusal, answer, bad_input, complete, neurons, refusal
 
 _LARGEST_BODY = 100 * 1024 * 1024
 _CREDENTIALS = {"authorization", "cf-aig-authorization", "x-auth-key", "x-auth-email", "cookie"}
@@ -53,13 +54,15 @@ class _Request:
 
     id: str
     route: Route
-    model: str
-    inputs: Any
-    query: Mapping[str, str]
+    asked: Asked
+    call: Call
     size: int
-    raw: bool
-    """Whether the body is no JSON: audio, an image, a form."""
     fault: Fault
+
+    @property
+    def raw(self) -> bool:
+        """Whether the body is no JSON: audio, an image, a form."""
+        return isinstance(self.call.inputs, bytes)
 
 
 class App:
@@ -72,6 +75,7 @@ class App:
         self.transports: Transports = {}
         """The open connections, by the client's address."""
         self._batches = Batches()
+        self.meter = Meter(settings.allowance)
         self.stopping = False
         """Set when the server is about to cut off everyone itself."""
 
@@ -87,58 +91,68 @@ class App:
         if line.gone:
             return
         line.watch()
-        request_id, fault = str(uuid.uuid4()), Fault()
+        path, query = (cast(bytes, scope[name]).decode("latin-1") for name in ("raw_path", "query_string"))
+        asked = surfaces.arrived(scope["method"], path, query, headers)
+        with ExitStack() as held:
+            held.callback(line.unwatch)
+            await self._answer(line, asked, body, held)
+
+    async def _answer(self, line: Line, asked: Asked, body: bytes | None, held: ExitStack) -> None:
+        """Answer what was asked. What goes into `held` is let go when that is over."""
+        request_id, fault, surface = str(uuid.uuid4()), Fault(), REST
         try:
-            request = self._read(scope, headers, body, request_id)
+            found = self._admitted(asked)
+            surface = found.surface
+            request = self._read(found, asked, body, request_id)
             fault = request.fault
-            reply = self._fail(fault) or await line.unless_gone(self._run(request, fault))
+            reply = self._fail(fault, surface) or await line.unless_gone(self._run(request, fault, line, held))
         except Refusal as no:
-            reply = _json(no.status, no.body(request_id), _again(fault))
+            reply = _json(no.status, surface.error(no, request_id), _again(fault))
         except (Misuse, Unfit) as mistake:
             status = mistake.status if isinstance(mistake, Misuse) else 400
             reply, fault = _Reply(status, "text/plain", f"{mistake}\n".encode()), Fault()
         if reply is None:
-            line.unwatch()
             self._left()
-            return
-        try:
+        else:
             await self._send(line, reply, fault, request_id)
-        finally:
-            line.unwatch()
 
     async def aclose(self) -> None:
         """Frees what the engine holds."""
         if self.engine is not None:
             await self.engine.aclose()
 
-    def _read(self, scope: Scope, headers: Mapping[str, str], body: bytes | None, request_id: str) -> _Request:
-        """Check who asks, and for what."""
-        if not self._settings.allow_remote and not is_loopback(host_name(headers.get("host", ""))):
-            # A web page may have had its own name resolved to this machine.
-            raise Misuse(403, "Host not allowed: the emulator answers to loopback names only")
-        raw_path = cast(bytes, scope["raw_path"]).decode("latin-1")
-        found = route(raw_path, headers, lenient=self._settings.lenient_paths)
-        check_credentials(found, raw_path, headers, self._settings)
-        if scope["method"] != "POST":
-            raise Refusal(7001, f"Method {scope['method']} not available for that URI.")
+    def _admitted(self, asked: Asked) -> Route:
+        """Check who asks."""
+        check_host(asked, self._settings)
+        found = route(asked, lenient=self._settings.lenient_paths)
+        check_credentials(found, asked, self._settings)
+        if asked.method != found.surface.method:
+            raise Refusal(7001, f"Method {asked.method} not available for that URI.")
+        return found
+
+    def _read(self, found: Route, asked: Asked, body: bytes | None, request_id: str) -> _Request:
+        """Check what is asked for."""
+        if isinstance(found.surface, Listing):
+            return _Request(request_id, found, asked, Call("", None, asked.query), 0, self._fault(asked, streams=False))
         if body is None:
             raise Refusal(3006)
-        kind = headers.get("content-type", "").partition(";")[0].strip()
+        kind = asked.headers.get("content-type", "").partition(";")[0].strip()
         raw = kind == "multipart/form-data" or kind.partition("/")[0] in ("audio", "image", "video")
         inputs = body if raw or kind == "application/octet-stream" else _parsed(body)
-        query = dict(QueryParams(scope["query_string"]))
-        model = found.model
-        if model is None:
-            model, inputs = _unwrapped(inputs, found.gateway)
-        told = {name: value for name, value in headers.items() if name not in _CREDENTIALS}
+        call = found.surface.read(asked, found.model, found.gateway, inputs)
+        told = {name: value for name, value in asked.headers.items() if name not in _CREDENTIALS}
+        fault = self._fault(asked, streams=bool(as_object(call.inputs).get("stream")))
+        received = Received(call.model, call.inputs, told, asked.path, call.query, call.gateway, str(fault))
+        self._ledger.receive(received)
+        return _Request(request_id, found, asked, call, len(body), fault)
+
+    def _fault(self, asked: Asked, *, streams: bool) -> Fault:
         try:
-            fault = self._ledger.script.next(headers.get(HEADER), streams=bool(as_object(inputs).get("stream")))
+            return self._ledger.script.next(asked.headers.get(HEADER), streams=streams)
         except ValueError as mistake:
             raise Misuse(400, str(mistake)) from mistake
-        self._ledger.receive(Received(model, inputs, told, raw_path, query, found.gateway, str(fault)))
-        return _Request(request_id, found, model, inputs, query, len(body), isinstance(inputs, bytes), fault)
 
-    def _fail(self, fault: Fault) -> _Reply | None:
+    def _fail(self, fault: Fault, surface: Surface) -> _Reply | None:
         """The reply that a fault asks for instead of an answer."""
         if fault.html:
             page = _HTML.format(fault.html).encode()
@@ -147,46 +161,58 @@ class App:
             return _Reply(fault.status or 200, "application/json", fault.body, headers=_again(fault))
         if fault.status or (fault.code and fault.error_after is None):
             raise refusal(fault.status, fault.code, fault.message)
-        return _json(200, envelope({})) if fault.empty else None
+        return _json(200, surface.empty()) if fault.empty else None
 
-    async def _run(self, request: _Request, fault: Fault) -> _Reply:
-        model = models.get(request.model)
+    async def _run(self, request: _Request, fault: Fault, line: Line, held: ExitStack) -> _Reply:
+        call, surface = request.call, request.route.surface
+        if isinstance(surface, Listing):
+            return _json(200, surface.page(call.query, self.meter.now()))
+        model = models.get(call.model)
         if model is None or (model.retired_on and self._settings.retired == "refuse"):
-            raise Refusal(5007, f"No such model: No such model {request.model} or task")
+            raise Refusal(5007, f"No such model: No such model {call.model} or task")
+        model = surface.takes(model)
+        self.meter.admit(model)
         if not request.raw and (queued := await self._queued(model, request)) is not None:
-            return _json(200, envelope(queued), _headers(request.route))
-        inputs = _from_raw(model, request) if request.raw else check(model, request.inputs)
+            return _json(200, surface.whole(queued, call, 0), _headers(call))
+        inputs = _from_raw(model, call) if request.raw else check(model, call.inputs)
+        held.callback(await self.meter.place(model, reject_if_busy=call.reject_if_busy))
+        cached = self.meter.cached(model, inputs, request.asked.headers.get("x-session-affinity"))
         streams = bool(inputs.get("stream") and schema(model.name).streams and _tasks.chats(model))
         fault.check(streams)
         if streams and not fault.whole:
-            generation, stream = await self._stream(model, inputs, request.id)
+            generation, parts = await self._stream(model, inputs, request.id, cached)
+            held.callback(lambda: self.meter.charge(generation.cost(line.tokens)))
             error = wire.error_event(generation, refusal(None, fault.code or 3040, fault.message), request.id)
+            stream = surface.events(parts, call)
             if isinstance(stream, Iterable):
                 stream = fault.rewritten(stream, generation.usage())
             elif fault.defect:
                 raise Misuse(400, f"{fault.defect} is a defect of emulated streams: this answer is an engine's")
-            return _Reply(200, "text/event-stream", headers=_headers(request.route), stream=stream, error=error)
+            return _Reply(200, "text/event-stream", headers=_headers(call), stream=stream, error=error)
         if fault.error_after is not None:
             raise refusal(None, fault.code or 3040, fault.message)
-        result, prompt, tokens = await self._whole(model, inputs)
+        result, prompt, tokens = await self._whole(model, inputs, cached)
+        cost = neurons(model, prompt, tokens, cached)
+        self.meter.charge(cost)
         if isinstance(result, _tasks.Media):
-            return _Reply(200, result.content_type, result.content, headers=_headers(request.route))
-        cost = neurons(model, prompt, tokens)
-        return replace(_json(200, envelope(result), _headers(request.route, cost)), tokens=tokens)
+            return _Reply(200, result.content_type, result.content, headers=_headers(call))
+        return replace(_json(200, surface.whole(result, call, prompt), _headers(call, cost)), tokens=tokens)
 
     async def _stream(
-        self, model: models.Model, inputs: Mapping[str, Any], request_id: str
-    ) -> tuple[Generation, Iterable[wire.Event] | AsyncGenerator[wire.Event, None]]:
+        self, model: models.Model, inputs: Mapping[str, Any], request_id: str, cached: int
+    ) -> tuple[Generation, Parts]:
         """A streamed answer: what it comes to, and its events."""
         engine = self.engine
         if engine is None:
             generation = generate(model, inputs)
+            generation.cached_tokens = cached
             return generation, wire.events(generation)
         generation, _ = begin(model, inputs)
+        generation.cached_tokens = cached
         parts = await engine.answer(model.name, inputs, reserve(model, inputs))
         return generation, wire.live_events(generation, parts, request_id)
 
-    async def _whole(self, model: models.Model, inputs: Mapping[str, Any]) -> tuple[Any, int, int]:
+    async def _whole(self, model: models.Model, inputs: Mapping[str, Any], cached: int = 0) -> tuple[Any, int, int]:
         """The whole result, tokens in and tokens out."""
         engine = self.engine
         if not _tasks.chats(model):
@@ -202,6 +228,7 @@ class App:
                 async for _ in tokens:
                     pass
             complete(generation, json_mode)
+        generation.cached_tokens = cached
         return answer(generation), generation.prompt_tokens or 0, generation.tokens
 
     async def _item(self, model: models.Model, inputs: Any) -> tuple[Any, int, int]:
@@ -213,10 +240,10 @@ class App:
 
     async def _queued(self, model: models.Model, request: _Request) -> Any:
         """The result of a batch call, or `None` if it is not one."""
-        inputs = as_object(request.inputs)
+        inputs = as_object(request.call.inputs)
         if "request_id" in inputs:
             return await self._batches.poll(str(inputs["request_id"]), partial(self._item, model))
-        if request.query.get("queueRequest") != "true" or "requests" not in inputs:
+        if request.call.query.get("queueRequest") != "true" or "requests" not in inputs:
             return None
         if request.size > LARGEST:
             raise Refusal(3006)
@@ -249,12 +276,12 @@ class App:
             self._ledger.leave()
 
 
-def _headers(found: Route, cost: float | None = None) -> dict[str, str]:
+def _headers(call: Call, cost: float | None = None) -> dict[str, str]:
     """What an answer carries besides the headers that every reply has. A stream's cost is not known in time."""
     headers: dict[str, str] = {}
     if cost:
         headers["cf-ai-neurons"] = f"{cost:.6f}".rstrip("0").rstrip(".")
-    if found.gateway:
+    if call.gateway:
         headers |= {"cf-aig-log-id": uuid.uuid4().hex, "cf-aig-cache-status": "MISS", "cf-aig-step": "0"}
     return headers
 
@@ -276,22 +303,12 @@ def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _unwrapped(body: Any, gateway: str | None) -> tuple[str, Any]:
-    """Model and inputs, where the body names both."""
-    named = as_object(body)
-    if not isinstance(named.get("model"), str) or "input" not in named:
-        raise bad_input("required properties at '/' are 'model,input'")
-    if named["model"].startswith("@") and not gateway:
-        raise Refusal(3003, "Incomplete request: cf-aig-gateway-id is missing")
-    return named["model"], named["input"]
-
-
-def _from_raw(model: models.Model, request: _Request) -> Mapping[str, Any]:
+def _from_raw(model: models.Model, call: Call) -> Mapping[str, Any]:
     """The inputs of a call whose body is audio, an image or a form; the rest of them is in the query."""
     taken = schema(model.name).parameters
     if not {"multipart", "audio", "image"} & taken.keys():
         raise bad_input("Type mismatch of '/', 'string' not in 'object'")
-    return dict(request.query)
+    return dict(call.query)
 
 
 def _in_parts(body: bytes, fault: Fault) -> tuple[list[tuple[int, bytes]], int]:

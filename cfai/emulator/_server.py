@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import socket
+import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from cfai.emulator._engine import Engine
 from cfai.emulator._state import Ledger, Received, Settings
+from cfai.metering import Allowance
 from cfai.scenarios import Fault, Faults
 from cfai.serving import ACCOUNT, TOKEN, LocalServer
 from cfai.serving._server import listen
@@ -37,8 +40,21 @@ class Emulator(LocalServer):
     - `engine`: what runs models in earnest for text and embeddings, such as those of `cfai.engines`. Everything else
       stays emulated. It is closed with the emulator.
 
-    Raises `ValueError` for a host that needs `allow_remote`. Starting raises `OSError` if the port is taken and
-    `ImportError` if the extra is not installed.
+    Nothing is limited unless you say so:
+
+    - `rate_limits`: `True` for the published requests per minute of each task, or a mapping of tasks or models to other
+      numbers for them; more get 429 / 3021.
+    - `daily_neurons`: what may be used up in a day that begins at 00:00 UTC; then calls get 429 / 4006. The service
+      gives 10,000 for free.
+    - `concurrency`: how many calls a model answers at a time. The others wait in line, or get 429 / 3040 at once with
+      `rejectIfBusy`.
+    - `prompt_caching`: whether models that have a price for cached tokens count them in `usage`, where calls with one
+      `x-session-affinity` begin alike.
+    - `workers_paid`: whether the account may call models that require Workers Paid; else they get 403 / 5035.
+    - `clock`: seconds since 1970, for these limits and for what is listed.
+
+    Raises `ValueError` for a host that needs `allow_remote` and for limits that are none. Starting raises `OSError` if
+    the port is taken and `ImportError` if the extra is not installed.
     """
 
     def __init__(
@@ -54,6 +70,12 @@ class Emulator(LocalServer):
         allow_remote: bool = False,
         keep_requests: int = 1000,
         engine: Engine | None = None,
+        rate_limits: bool | Mapping[str, int] = False,
+        daily_neurons: float | None = None,
+        concurrency: int | None = None,
+        prompt_caching: bool = False,
+        workers_paid: bool = True,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(host, port, api_token=api_token, account_id=account_id, allow_remote=allow_remote)
         self._settings = Settings(
@@ -64,6 +86,14 @@ class Emulator(LocalServer):
             retired=retired,
             allow_remote=allow_remote,
             engine=engine,
+            allowance=Allowance(
+                rate_limits=rate_limits,
+                daily_neurons=daily_neurons,
+                concurrency=concurrency,
+                prompt_caching=prompt_caching,
+                workers_paid=workers_paid,
+                clock=clock,
+            ),
         )
         self._ledger = Ledger(keep_requests)
         self._stalled: socket.socket | None = None
@@ -81,6 +111,16 @@ class Emulator(LocalServer):
         stalled, self._stalled = self._stalled, None
         if stalled is not None:
             stalled.close()
+
+    @property
+    def openai_url(self) -> str:
+        """What to give a client of OpenAI's API as base URL, with `api_token` as its key."""
+        return f"{self.base_url}/accounts/{self.account_id}/ai/v1"
+
+    @property
+    def binding_url(self) -> str:
+        """What to give miniflare as the `remoteProxyConnectionString` of `env.AI`."""
+        return f"{self._origin}/?token={self.api_token}"
 
     @property
     def requests(self) -> list[Received]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cfai.emulator._engine import Engine
+from cfai.metering import Allowance
 from cfai.scenarios import Script
 
 
@@ -24,6 +25,9 @@ class Settings:
     allow_remote: bool
     engine: Engine | None = None
     """What answers in the place of emulated text."""
+
+    allowance: Allowance = field(default_factory=Allowance)
+    """What the account may use."""
 
 
 @dataclass(frozen=True, slots=True)

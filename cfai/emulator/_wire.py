@@ -31,6 +31,8 @@ class Line:
         self._transport = transport
         self._gone = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
+        self.tokens = 0
+        """How many tokens of the answer were sent."""
 
     @property
     def gone(self) -> bool:
@@ -139,6 +141,7 @@ async def deliver(
             if ending and sent >= after:
                 return await _end_early(line, fault, error)
             sent += tokens
+            line.tokens = sent
             if tokens:
                 await line.pause(due(sent, rate, clock() - began))
             step = (fault.split or 1) if fault.trickle else max(1, len(data))

@@ -271,6 +271,8 @@ def test_the_commands_options_reach_the_emulator(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(__main__, "Emulator", stand_in)
     monkeypatch.setattr(signal, "signal", MagicMock())
     options = ["--host", "::1", "--port", "8787", "--lenient-paths", "--retired", "refuse", "--allow-remote"]
+    options += ["--rate-limits", "--daily-neurons", "10000", "--concurrency", "4", "--prompt-caching"]
+    options += ["--no-workers-paid"]
     assert (__main__.main(options), __main__.main([])) == (0, 0)
     told = {
         "tokens_per_second": 60.0,
@@ -278,6 +280,11 @@ def test_the_commands_options_reach_the_emulator(monkeypatch: pytest.MonkeyPatch
         "retired": "refuse",
         "allow_remote": True,
         "keep_requests": 0,
+        "rate_limits": True,
+        "daily_neurons": 10000,
+        "concurrency": 4,
+        "prompt_caching": True,
+        "workers_paid": False,
     }
     plain = {
         "tokens_per_second": 60.0,
@@ -285,5 +292,10 @@ def test_the_commands_options_reach_the_emulator(monkeypatch: pytest.MonkeyPatch
         "retired": "serve",
         "allow_remote": False,
         "keep_requests": 0,
+        "rate_limits": False,
+        "daily_neurons": None,
+        "concurrency": None,
+        "prompt_caching": False,
+        "workers_paid": True,
     }
     assert asked == [(("::1", 8787), told), (("127.0.0.1", 0), plain)]
