@@ -188,6 +188,15 @@ def test_from_other_machines_the_binding_needs_the_token(form: str) -> None:
         assert refused.status_code == 401
 
 
+def test_the_websocket_that_miniflare_asks_for_is_refused_without_a_word(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-key": "x", "sec-websocket-version": "13"}
+    response = service.http.get(service.local.binding_url + "&MF-Binding=AI", headers=headers)
+    assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 7000)
+    assert caplog.records == []
+
+
 def test_the_address_for_miniflare_holds_the_token() -> None:
     with Emulator(api_token="secret") as local:
         assert local.binding_url == f"http://127.0.0.1:{local.port}/?token=secret"
