@@ -125,6 +125,7 @@ def test_its_options_reach_the_emulator(cli: Run, monkeypatch: pytest.MonkeyPatc
         "retired": "refuse",
         "allow_remote": True,
         "keep_requests": 0,
+        "engine": None,
     }
     assert without_pace["tokens_per_second"] is None
     assert plain == {
@@ -133,7 +134,28 @@ def test_its_options_reach_the_emulator(cli: Run, monkeypatch: pytest.MonkeyPatc
         "retired": "serve",
         "allow_remote": False,
         "keep_requests": 0,
+        "engine": None,
     }
+
+
+def test_an_engine_answers_in_earnest_and_can_be_recorded(
+    cli: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream = ["--upstream", "http://127.0.0.1:9/v1", "--model-map", "*=llama3.2"]
+    emulator = MagicMock(side_effect=KeyboardInterrupt)
+    with monkeypatch.context() as patched:
+        patched.setattr(cfai.emulator, "Emulator", emulator)
+        assert cli(*upstream)[0] == 0
+        assert cli(*upstream, "--tokens-per-second", "5")[0] == 0
+    plain, paced = (call.kwargs for call in emulator.call_args_list)
+    assert repr(plain["engine"]) == "Upstream('http://127.0.0.1:9/v1')"
+    assert (plain["tokens_per_second"], paced["tokens_per_second"]) == (None, 5.0)
+    recorder = MagicMock(side_effect=KeyboardInterrupt)
+    monkeypatch.setattr(cfai.recording, "Recorder", recorder)
+    assert cli("--record", folder, *upstream)[0] == 0
+    told = recorder.call_args.kwargs
+    assert told["upstream_url"].startswith("http://127.0.0.1:")
+    assert told["upstream_token"] == "cfai-emulator-token"
 
 
 def test_its_options_reach_the_recorder_and_the_player(
@@ -156,6 +178,7 @@ def test_its_options_reach_the_recorder_and_the_player(
         (["--record", "a", "--timing"], "--timing needs --replay"),
         (["--replay", "a", "--lenient-paths"], "--lenient-paths is the emulator's"),
         (["--record", "a", "--tokens-per-second", "60"], "--tokens-per-second is the emulator's"),
+        (["--replay", "a", "--upstream", "http://127.0.0.1:9"], "they mean nothing with --replay"),
         (["--retired", "maybe"], "--retired"),
     ],
 )
