@@ -54,7 +54,8 @@ MODULES = {
     "_shapes": _DECODING,
     "_repeats": ["tests/test_repeats.py"],
     "_pieces": ["tests/test_pieces.py", "tests/test_dialects.py", "tests/test_dialects_samples.py"],
-    "_errors": ["tests/test_errors.py", "tests/test_errors_in_words.py"],
+    "_errors": ["tests/test_errors.py"],
+    "_problems": ["tests/test_problems.py", "tests/test_problems_in_words.py"],
     "_retry": ["tests/test_retry.py"],
     "_limits": [
         "tests/test_limits.py",

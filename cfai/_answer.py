@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-from cfai._errors import StreamError, StreamTruncatedError, hide, problem_in
+from cfai._errors import StreamError, StreamTruncatedError
 from cfai._json import carried, compact
 from cfai._pieces import Tally, ToolCalls
+from cfai._problems import hide, problem_in
 from cfai._shapes import (
     call_of,
     calls_of,

@@ -18,9 +18,9 @@ from cfai._errors import (
     InvalidResponseError,
     RefusedContextLengthError,
     RefusedSequenceLengthError,
-    redacted_headers,
 )
 from cfai._http import Plan
+from cfai._problems import redacted_headers
 from cfai._request import Options, Request, build, model_path
 from cfai._response import (
     as_events,

@@ -12,8 +12,9 @@ from typing import Any
 from pydantic_core import from_json
 
 from cfai._answer import Answer, as_list
-from cfai._errors import StreamError, parsed
+from cfai._errors import StreamError
 from cfai._json import loads
+from cfai._problems import parsed
 from cfai._repeats import Repeat, repeat_of
 from cfai._sse import fields
 from cfai.types import Token

@@ -13,14 +13,8 @@ import anyio
 import httpx
 
 from cfai._clients import Clients, is_asyncio
-from cfai._errors import (
-    APITimeoutError,
-    CfaiError,
-    ConfigurationError,
-    InferenceUpstreamError,
-    error_from,
-    transport_error,
-)
+from cfai._errors import APITimeoutError, CfaiError, ConfigurationError, InferenceUpstreamError
+from cfai._problems import error_from, transport_error
 from cfai._request import CREDENTIALS, Request
 from cfai._retry import Retry
 

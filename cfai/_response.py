@@ -12,8 +12,9 @@ from pydantic_core import ValidationError
 from cfai import models, types
 from cfai._answer import ENVELOPE
 from cfai._dialects import TokenDecoder
-from cfai._errors import InvalidResponseError, error_from, is_error, redacted, redacted_headers
+from cfai._errors import InvalidResponseError
 from cfai._json import loads
+from cfai._problems import error_from, is_error, redacted, redacted_headers
 from cfai.types import Meta, Usage
 from cfai.types._tokens import Said
 

@@ -21,9 +21,9 @@ from cfai._errors import (
     StreamError,
     StreamTimeoutError,
     StreamTruncatedError,
-    transport_error,
 )
 from cfai._http import Plan
+from cfai._problems import transport_error
 from cfai._request import Request
 from cfai.types import Meta
 

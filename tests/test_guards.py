@@ -28,6 +28,7 @@ ORDER = [
     {"tokenizers"},
     {
         "_account",
+        "_problems",
         "_sse",
         "_shapes",
         "_repeats",

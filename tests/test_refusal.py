@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfai import _errors, _refusal
+from cfai import _problems, _refusal
 from cfai._refusal import Refusal, refusal_in
 from cfai.wire import _refusals
 
@@ -289,9 +289,9 @@ def test_a_number_that_is_cut_at_its_thousands_is_not_believed() -> None:
 # Everything else
 
 ORDINARY = [
-    *(known.hint for known in _errors._CODES.values()),
-    *(known.hint for known in _errors._STATUSES.values()),
-    *_errors._SHORTEN.values(),
+    *(known.hint for known in _problems._CODES.values()),
+    *(known.hint for known in _problems._STATUSES.values()),
+    *_problems._SHORTEN.values(),
     *(message for _, message in _refusals.CODES.values()),
     "",
     "Sequence too long",

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from cfai import Ai, APIConnectionError, CfaiError, ConfigurationError, InferenceUpstreamError, StreamError, Timeout
-from cfai._errors import hide
+from cfai._problems import hide
 from cfai._request import Options
 
 from .conftest import ACCOUNT, EVERY_COLOUR, TOKEN

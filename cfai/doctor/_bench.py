@@ -12,7 +12,7 @@ import httpx
 
 from cfai import Ai, CfaiError, Stream
 from cfai._account import Account
-from cfai._errors import parsed, problem_in
+from cfai._problems import parsed, problem_in
 from cfai.doctor._exchanges import Exchange, kept_in
 from cfai.doctor._finding import Finding, ok, problem, warning
 

@@ -26,7 +26,7 @@ from cfai._account import (
     checked_url,
     is_cloudflare,
 )
-from cfai._errors import error_from, parsed, problem_in
+from cfai._problems import error_from, parsed, problem_in
 
 EMBEDDING = "@cf/baai/bge-small-en-v1.5"
 """The model of the cheapest call there is: a hundredth of a neuron."""

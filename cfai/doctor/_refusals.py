@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cfai import AuthenticationError, LimitError, NotFoundError, PermissionDeniedError
-from cfai._errors import problem_in
+from cfai._problems import problem_in
 from cfai.doctor._bench import Bench, body_of, how
 from cfai.doctor._finding import Finding, ok, problem, warning
 from cfai.doctor._patient import EMBEDDING

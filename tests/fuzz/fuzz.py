@@ -25,7 +25,7 @@ from typing import Any
 from cfai import StreamError
 from cfai._browser import feeder_for
 from cfai._dialects import TokenDecoder
-from cfai._errors import error_from
+from cfai._problems import error_from
 from cfai._sse import Blocks, EventDecoder
 from cfai.types import Token
 

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from cfai import CapacityError, InferenceUpstreamError, StreamError, models
-from cfai._errors import DONE_EVENT, error_from, problem_in, transport_error
+from cfai import CapacityError, InferenceUpstreamError, models
+from cfai._problems import error_from, problem_in, transport_error
 
 RETIRED = "@cf/meta/llama-2-7b-chat-int8"
 
@@ -172,11 +172,6 @@ def test_a_retired_model_that_nothing_replaces_is_called_retired_all_the_same(mo
     assert str(error_of(b"no", 404, RETIRED)).endswith(f"{RETIRED} was retired on {entry.retired_on}.")
 
 
-def test_the_end_mark_for_a_browser_is_one_event() -> None:
-    assert DONE_EVENT == b"data: [DONE]\n\n"
-    assert StreamError("it failed").sse().endswith(b"\n\ndata: [DONE]\n\n")
-
-
 def test_a_certificate_that_is_not_trusted_comes_with_advice() -> None:
     error = transport_error(httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] no"), "m", "host.example")
     assert re.fullmatch(r"host\.example is not trusted: \[SSL: \w+\] no\. pass verify= .*[a-z]", str(error))
@@ -185,11 +180,6 @@ def test_a_certificate_that_is_not_trusted_comes_with_advice() -> None:
 def test_a_read_timeout_comes_with_advice() -> None:
     error = transport_error(httpx.ReadTimeout("slow"), "m", "host.example")
     assert re.fullmatch(r"host\.example did not answer in time \(slow\): the call may .*[a-z]", str(error))
-
-
-def test_what_a_browser_is_told_has_code_and_message() -> None:
-    event, _, _ = StreamError("it failed", code=3040).sse().partition(b"\n\n")
-    assert event == b'event: error\ndata: {"code":3040,"message":"it failed"}'
 
 
 @pytest.mark.parametrize(
