@@ -13,7 +13,7 @@ from typing import Any, cast
 from cfai._errors import StreamError, StreamTruncatedError
 from cfai._json import carried, compact
 from cfai._pieces import Tally, ToolCalls
-from cfai._problems import hide, problem_in
+from cfai._problems import Problem, hide, problem_in, stream_error
 from cfai._shapes import (
     call_of,
     calls_of,
@@ -272,7 +272,7 @@ class Answer:
             self.finish_reasons[choice] = reason
             if reason == "error":
                 said = problem_in(event).message if event.keys() & {"message", "detail"} else ""
-                self.fail(StreamError(f"the model stopped with an error: {said or 'no reason given'}", body=event))
+                self.fail(stream_error("the model stopped with an error", Problem(said), event))
                 self._broken = self._is_stream  # an answer that came whole has its usage
         return Token(text, event, reasoning, deltas, reason, choice)
 
@@ -345,12 +345,8 @@ class Answer:
         )
 
     def _reported(self, event: Any) -> StreamError:
-        problem = problem_in(event)
-        code = f"{problem.code}: " if problem.code is not None else ""
-        said = problem.message or "no reason given"
-        return self.fail(
-            StreamError(f"the service reported an error inside the stream: {code}{said}", code=problem.code, body=event)
-        )
+        opening = "the service reported an error inside the stream"
+        return self.fail(stream_error(opening, problem_in(event), event))
 
     def _end(self) -> None:
         self.done = True

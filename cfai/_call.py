@@ -14,10 +14,9 @@ from cfai._account import Account
 from cfai._clients import Clients
 from cfai._dialects import TokenDecoder
 from cfai._errors import (
-    InferenceUpstreamError,
+    CfaiError,
     InvalidResponseError,
-    RefusedContextLengthError,
-    RefusedSequenceLengthError,
+    LimitError,
 )
 from cfai._http import Plan
 from cfai._problems import redacted_headers
@@ -87,9 +86,9 @@ class Call(NamedTuple):
         request = build(self.account, self.request.model, inputs, self.options)
         return self._replace(request=request, plan=self.plan._replace(retry=retry), inputs=inputs)
 
-    def learn(self, error: InferenceUpstreamError) -> None:
-        """Keeps the limit that a refusal names, and completes the refusal by what the call asked for."""
-        if isinstance(error, RefusedSequenceLengthError | RefusedContextLengthError):
+    def learn(self, error: CfaiError) -> None:
+        """Keeps the limit that a refusal of the service names, and completes the refusal by what the call asked for."""
+        if isinstance(error, LimitError):
             learnt = self.clients.learnt.setdefault(self.request.model, {})
             _limits.learn(error, self.inputs, learnt, time.strftime("%Y-%m-%d"))
 
@@ -105,7 +104,8 @@ class Call(NamedTuple):
 
     def source(self, response: httpx.Response, meta: Meta, body: bytes | None = None, output: Any = None) -> Source:
         """Where a stream reads from."""
-        return Source(response, self.request, self.plan, meta, self._stream_ended, self.clients, body, output)
+        ended = self._stream_ended
+        return Source(response, self.request, self.plan, meta, ended, self.learn, self.clients, body, output)
 
     def decoder(self, meta: Meta) -> TokenDecoder:
         return TokenDecoder(self.request.model, meta.request_id, self.request.secrets())

@@ -24,6 +24,8 @@ CfaiError
 │       ├── InternalServerError        5xx
 │       └── InvalidResponseError       a 2xx answer that cannot be read
 └── StreamError                        an error after a stream began; `.partial` has what had arrived
+    ├── StreamSequenceLengthError      the output asked for is more than the model gives   (also SequenceLengthError)
+    ├── StreamContextLengthError       the input does not fit the model's context          (also ContextLengthError)
     └── StreamTruncatedError           the stream ended before the answer did
         └── StreamTimeoutError         the stream fell silent                           (also APITimeoutError)
 ```
@@ -269,6 +271,14 @@ class StreamError(CfaiError):
         self.model = model
         self.body = body
         """The event that reported the error: parsed if it was JSON, else its text; or `None`."""
+
+
+class StreamSequenceLengthError(SequenceLengthError, StreamError):
+    """An event of the stream refused the output asked for: a `SequenceLengthError` with its code and body."""
+
+
+class StreamContextLengthError(ContextLengthError, StreamError):
+    """An event of the stream refused the input for its length: a `ContextLengthError` with its code and body."""
 
 
 class StreamTruncatedError(StreamError):

@@ -26,7 +26,9 @@ from cfai._errors import (
     RefusedContextLengthError,
     RefusedSequenceLengthError,
     RequestTimeoutError,
+    StreamContextLengthError,
     StreamError,
+    StreamSequenceLengthError,
 )
 from cfai._json import compact, loads
 from cfai._refusal import Refusal, refusal_in
@@ -95,8 +97,13 @@ _CODES: dict[int, _Known] = {
     5018: _Known(PermissionDeniedError, "PrivateModel", "this account may not use this model"),
     5019: _Known(BadRequestError, "OldSdk", "update this package"),
     5021: _Known(BadRequestError, "ContextWindowExceeded", "shorten the input or lower max_tokens"),
+    # The next three are from memory, and unsure: UNCERTAIN.
+    5023: _Known(BadRequestError, "JsonModeStreams", "ask for JSON without stream"),
+    5024: _Known(BadRequestError, "JsonModeFailed", "ask again, or for a simpler schema"),
+    5025: _Known(BadRequestError, "NoJsonMode", "this model takes no JSON schema: use one that does"),
     5035: _Known(PermissionDeniedError, "PaidPlanRequired", "move to Workers Paid, or prepay gateway credits"),
     7000: _Known(BadRequestError, "NoRoute", "check account_id, base_url and the model's name"),
+    7001: _Known(BadRequestError, "NoSuchMethod", "check base_url: this address takes another method"),
     7003: _Known(BadRequestError, "NoRoute", "check account_id, base_url and the model's name"),
     8001: _Known(BadRequestError, "InvalidInput", "the model refused these inputs"),
     8005: _Known(InternalServerError, "InternalServerError", "try again", retryable=True),
@@ -161,7 +168,7 @@ def error_from(
     known = _known(status, problem)
     retry_after = seconds_to_wait(headers, now)
     request_id = headers.get("cf-ai-req-id") or headers.get("cf-ray") or _id_in(problem.message)
-    said = re.sub(_UUID, "", problem.message).strip() or _reason(status)
+    said = _once(problem.code, re.sub(_UUID, "", problem.message).strip()) or _reason(status)
     details = [f"status {status}"]
     if request_id:
         details.append(f"request id {request_id}")
@@ -174,7 +181,7 @@ def error_from(
     # Text that is no JSON may be JSON that was cut off.
     refusal = refusal_in(problem.message, is_whole=not isinstance(body, str)) if is_refusal else None
     if refusal is not None:
-        hint = _SHORTEN[refusal.kind].format(f"{refusal.limit:,}")
+        hint = _shorten(refusal)
     message = f"{head}: {_cut(said)} ({', '.join(details)})" + (f". What to do: {hint}." if hint else "")
     answer: dict[str, Any] = {
         "status_code": status,
@@ -187,32 +194,52 @@ def error_from(
         "headers": {key: value for key, value in headers.items() if key != "set-cookie"},
         "model": model,
     }
-    return known.kind(message, **answer) if refusal is None else _refused(message, refusal, answer)
+    if refusal is None:
+        return known.kind(message, **answer)
+    kind = RefusedSequenceLengthError if refusal.kind == "sequence" else RefusedContextLengthError
+    return kind(message, **_lengths(refusal), **answer)
 
 
 _TOO_LONG = 5021
 """The gateway's own refusal of a length, whatever the status."""
 
 
-def _refused(message: str, refusal: Refusal, answer: Mapping[str, Any]) -> InferenceUpstreamError:
-    kind = RefusedSequenceLengthError if refusal.kind == "sequence" else RefusedContextLengthError
+def stream_error(opening: str, problem: Problem, event: Any) -> StreamError:
+    """The error that an event of a stream reports; its message begins with `opening`.
+
+    >>> error = stream_error("it failed", Problem("max_tokens 900 > 512", 3030), {})
+    >>> type(error).__name__, error.limit
+    ('StreamSequenceLengthError', 512)
+    """
+    said = _once(problem.code, problem.message) or "no reason given"
+    message = f"{opening}: {said}" if problem.code is None else f"{opening}: {problem.code}: {said}"
+    known = _CODES.get(problem.code) if isinstance(problem.code, int) else None
+    is_refusal = known is None or known.kind is BadRequestError
+    refusal = refusal_in(problem.message) if is_refusal else None
+    if refusal is None:
+        return StreamError(message, code=problem.code, body=event)
+    kind = StreamSequenceLengthError if refusal.kind == "sequence" else StreamContextLengthError
+    message = f"{message}. What to do: {_shorten(refusal)}."
+    return kind(message, **_lengths(refusal), code=problem.code, body=event)
+
+
+def _lengths(refusal: Refusal) -> dict[str, Any]:
+    """What a refusal tells, as the fields of a `LimitError`."""
     counts = (refusal.total_tokens, refusal.input_tokens, refusal.output_tokens)
     measured = refusal.kind == "context" and refusal.input_tokens is not None and not refusal.at_least
     knows = refusal.kind == "sequence" or (measured and (refusal.input_tokens or 0) < refusal.limit)
-    return kind(
-        message,
-        field="max_tokens" if refusal.kind == "sequence" else "",
-        value=next((count for count in counts if count is not None), 0),
-        limit=refusal.limit,
-        limit_source=f"the {refusal.source}'s refusal",
-        source=refusal.source,
-        input_tokens=refusal.input_tokens,
-        output_tokens=refusal.output_tokens,
-        total_tokens=refusal.total_tokens,
-        max_tokens=refusal.limit - (refusal.input_tokens or 0 if measured else 0) if knows else None,
-        limit_kind=refusal.kind,
-        **answer,
-    )
+    return {
+        "field": "max_tokens" if refusal.kind == "sequence" else "",
+        "value": next((count for count in counts if count is not None), 0),
+        "limit": refusal.limit,
+        "limit_source": f"the {refusal.source}'s refusal",
+        "source": refusal.source,
+        "input_tokens": refusal.input_tokens,
+        "output_tokens": refusal.output_tokens,
+        "total_tokens": refusal.total_tokens,
+        "max_tokens": refusal.limit - (refusal.input_tokens or 0 if measured else 0) if knows else None,
+        "limit_kind": refusal.kind,
+    }
 
 
 def transport_error(exception: Exception, model: str, host: str) -> APIConnectionError | None:
@@ -400,6 +427,15 @@ def _hint(known: _Known, model: str | None) -> str:
         if near:
             return f"{known.hint}: did you mean {' or '.join(near)}?".removesuffix("?")
     return known.hint
+
+
+def _shorten(refusal: Refusal) -> str:
+    return _SHORTEN[refusal.kind].format(f"{refusal.limit:,}")
+
+
+def _once(code: int | str | None, message: str) -> str:
+    """`message` without the code at its beginning, which the error's own message has already."""
+    return message if code is None else message.removeprefix(f"{code}:").lstrip()
 
 
 def _id_in(message: str) -> str | None:

@@ -52,6 +52,8 @@ class Source:
     meta: Meta
     ended: Callable[[TokenDecoder], None]
     """Called once, when the stream has come to its proper end."""
+    failed: Callable[[StreamError], None]
+    """Called with what the stream itself reported, or broke by."""
     clients: Clients
     """Kept for as long as the stream is: with them its connection would go."""
     body: bytes | None = None
@@ -93,7 +95,9 @@ class Source:
     def broken(self, exception: Exception, decoder: TokenDecoder) -> Exception | None:
         """What to raise when reading failed; `None` if the answer was whole by then."""
         if isinstance(exception, StreamError):
-            return exception if decoder.failure is exception else decoder.fail(exception)
+            error = exception if decoder.failure is exception else decoder.fail(exception)
+            self.failed(error)
+            return error
         if isinstance(exception, APITimeoutError):
             error: APITimeoutError | CfaiError | None = exception
         else:

@@ -161,6 +161,12 @@ def test_a_prefix_in_the_middle_stays() -> None:
     assert "about AiError: this" in str(error_of(400, envelope(5006, "AiError: about AiError: this")))
 
 
+def test_a_code_stands_in_a_message_once() -> None:
+    said = "3040: Capacity temporarily exceeded, please try again"
+    for body in (envelope(3040, f"AiError: {said}"), {"error": said}, {"errors": [{"message": said}]}):
+        assert str(error_of(429, body)).startswith("3040 OutOfCapacity: Capacity temporarily exceeded")
+
+
 # Codes
 
 
@@ -193,8 +199,12 @@ CODES: list[tuple[int, int, type[InferenceUpstreamError], bool]] = [
     (5016, 403, PermissionDeniedError, False),
     (5018, 403, PermissionDeniedError, False),
     (5019, 405, BadRequestError, False),
+    (5023, 400, BadRequestError, False),
+    (5024, 400, BadRequestError, False),
+    (5025, 400, BadRequestError, False),
     (5035, 403, PermissionDeniedError, False),
     (7000, 400, BadRequestError, False),
+    (7001, 405, BadRequestError, False),
     (7003, 400, BadRequestError, False),
     (8001, 400, BadRequestError, False),
     (8005, 500, InternalServerError, True),

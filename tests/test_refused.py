@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from typing import Any
 
@@ -15,6 +16,9 @@ from cfai import (
     RefusedContextLengthError,
     RefusedSequenceLengthError,
     SequenceLengthError,
+    StreamContextLengthError,
+    StreamError,
+    StreamSequenceLengthError,
 )
 
 from .texts import dense
@@ -168,6 +172,78 @@ def test_other_refusals_are_none_of_these(caller: Any, service: Any, status: int
     with pytest.raises(Exception, match=str(code)) as caught:
         caller.run(LLAMA_3_3, {"prompt": "Hi"}, retry=None)
     assert not isinstance(caught.value, LimitError)
+
+
+# Inside a stream
+
+
+def event(problem: Any) -> bytes:
+    return b"data: " + json.dumps(problem).encode() + b"\n\n"
+
+
+IN_A_STREAM = [
+    {"errors": [{"code": 5021, "message": GATEWAY}], "success": False, "result": {}, "messages": []},
+    {"error": {"message": GATEWAY, "type": "BadRequestError", "code": 400}},
+    {"error": f"5021: {GATEWAY}"},
+    {"type": "error", "code": "context_length_exceeded", "message": GATEWAY},
+    {"type": "response.failed", "response": {"object": "response", "status": "failed", "error": {"message": GATEWAY}}},
+    {"choices": [{"index": 0, "delta": {}, "finish_reason": "error"}], "message": GATEWAY},
+]
+
+
+@pytest.mark.parametrize("problem", IN_A_STREAM)
+def test_a_refusal_inside_a_stream_is_the_same_error(caller: Any, service: Any, problem: Any) -> None:
+    service.answers(service.events(event({"response": "Hel"}), event(problem), b"data: [DONE]\n\n"))
+    prompt = dense(300_000)
+    with pytest.raises(ContextLengthError) as caught:
+        list(caller.run(KIMI, {"prompt": prompt, "max_tokens": 3008, "stream": True}, limits="off"))
+    error = caught.value
+    assert isinstance(error, StreamContextLengthError)
+    assert isinstance(error, StreamError)
+    assert (error.source, error.model, error.field, error.partial) == ("gateway", KIMI, "prompt", "Hel")
+    assert (error.input_tokens, error.output_tokens, error.total_tokens) == (260_000, 3008, 263_008)
+    assert error.limit == 262_144
+    assert (error.max_tokens, error.limit_kind, error.certain, error.retryable) == (2144, "context", True, False)
+    assert error.body in (problem, problem.get("response"))
+    assert "together they may be 262,144 tokens" in str(error)
+    assert vars(pickle.loads(pickle.dumps(error))) == vars(error)
+    assert len(service.requests) == 1
+    learnt = caller.ai.check(KIMI, {"prompt": "Hi"}).limit
+    assert (learnt.value, learnt.source) == (262_144, "the gateway's refusal")
+
+
+def test_an_output_refused_inside_a_stream_is_a_sequence_length_error(caller: Any, service: Any) -> None:
+    service.answers(service.events(event({"error": {"code": 3030, "message": OUTPUT.replace("256000", "9000")}})))
+    inputs = {"prompt": "Hi", "max_completion_tokens": 10_000, "stream": True}
+    with pytest.raises(StreamSequenceLengthError) as caught:
+        list(caller.run(LLAMA_3_3, inputs))
+    error = caught.value
+    assert isinstance(error, SequenceLengthError)
+    assert (error.field, error.limit, error.code, error.partial) == ("max_completion_tokens", 9000, 3030, "")
+    assert str(error).endswith("What to do: lower max_tokens to 9,000 or less.")
+    with pytest.raises(SequenceLengthError) as again:
+        caller.run(LLAMA_3_3, inputs)
+    assert again.value.source == "local"
+    assert len(service.requests) == 1
+
+
+def test_a_browser_is_told_of_a_refusal_and_the_limit_is_learnt(caller: Any, service: Any) -> None:
+    service.answers(service.events(event(IN_A_STREAM[0])))
+    stream = caller.run(KIMI, {"prompt": dense(300_000), "stream": True}, limits="off")
+    told = b"".join(stream.sse())
+    assert told.startswith(b'event: error\ndata: {"code":5021,')
+    assert told.endswith(b"data: [DONE]\n\n")
+    assert caller.ai.check(KIMI, {"prompt": "Hi"}).limit.source == "the gateway's refusal"
+
+
+@pytest.mark.parametrize("code", [3040, 3036])
+def test_an_error_of_another_code_inside_a_stream_is_no_refusal(caller: Any, service: Any, code: int) -> None:
+    service.answers(service.events(event({"errors": [{"code": code, "message": f"{code}: {GATEWAY}"}]})))
+    with pytest.raises(StreamError) as caught:
+        list(caller.run(KIMI, {"prompt": dense(300_000), "stream": True}, limits="off"))
+    assert type(caught.value) is StreamError
+    assert str(caught.value).count(str(code)) == 1
+    assert caller.ai.check(KIMI, {"prompt": "Hi"}).limit.source != "the gateway's refusal"
 
 
 def test_a_refusal_pickles_with_all_that_is_on_it(caller: Any, service: Any) -> None:
