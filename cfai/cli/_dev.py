@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from cfai.emulator import Emulator
     from cfai.serving import LocalServer
 
-_OF_THE_EMULATOR = ("tokens_per_second", "lenient_paths", "retired")
+_OF_THE_EMULATOR = (
+    "tokens_per_second",
+    "lenient_paths",
+    "retired",
+    "rate_limits",
+    "daily_neurons",
+    "concurrency",
+    "prompt_caching",
+    "no_workers_paid",
+    "random_faults",
+    "seed",
+)
 
 
 class Retired(StrEnum):
@@ -47,6 +58,21 @@ def dev(
     allow_remote: Annotated[
         bool, typer.Option("--allow-remote", help="Listen on other than loopback addresses.")
     ] = False,
+    rate_limits: Annotated[
+        bool, typer.Option("--rate-limits", help="Allow the published requests per minute only.")
+    ] = False,
+    daily_neurons: Annotated[
+        float | None, typer.Option(help="Neurons a day, from 00:00 UTC (the free plan: 10000).")
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(help="Calls that a model answers at a time; others wait in line.")
+    ] = None,
+    prompt_caching: Annotated[bool, typer.Option("--prompt-caching", help="Count cached tokens in usage.")] = False,
+    no_workers_paid: Annotated[
+        bool, typer.Option("--no-workers-paid", help="Refuse models that require Workers Paid.")
+    ] = False,
+    random_faults: Annotated[float, typer.Option(help="Share of the requests that go wrong, from 0 to 1.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of --random-faults: the same draws the same.")] = 0,
 ) -> None:
     """Serve a Workers AI on this machine, and print the environment that points a client at it."""
     _check_options(context, record, replay, timing)
@@ -67,7 +93,7 @@ def dev(
             note = f"Playing back {replay} until Ctrl-C."
         else:
             is_lifelike = engine is None or _is_given(context, "tokens_per_second")
-            local = Emulator(
+            emulator = Emulator(
                 host,
                 port,
                 tokens_per_second=tokens_per_second or None if is_lifelike else None,
@@ -76,7 +102,14 @@ def dev(
                 allow_remote=allow_remote,
                 keep_requests=0,
                 engine=engine,
+                rate_limits=rate_limits,
+                daily_neurons=daily_neurons,
+                concurrency=concurrency,
+                prompt_caching=prompt_caching,
+                workers_paid=not no_workers_paid,
             )
+            emulator.random_faults(random_faults, seed=seed)
+            local = emulator
             note = f"Serving {'emulated answers' if engine is None else f'answers of {engine!r}'} until Ctrl-C."
         serve(local, note)
     except KeyboardInterrupt:

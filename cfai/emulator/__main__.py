@@ -25,6 +25,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--concurrency", type=int, help="calls that a model answers at a time; others wait in line")
     parser.add_argument("--prompt-caching", action="store_true", help="count cached tokens in usage")
     parser.add_argument("--no-workers-paid", action="store_true", help="refuse models that require Workers Paid")
+    parser.add_argument("--random-faults", type=float, default=0.0, help="share of the requests that go wrong, 0 to 1")
+    parser.add_argument("--seed", type=int, default=0, help="seed of --random-faults (default: %(default)s)")
     parser.add_argument("--scenarios", action="store_true", help="list what can go wrong, by name, and end")
     return parser
 
@@ -55,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             prompt_caching=options.prompt_caching,
             workers_paid=not options.no_workers_paid,
         )
+        local.random_faults(options.random_faults, seed=options.seed)
         serve(local, "Serving emulated answers until Ctrl-C.")
     except KeyboardInterrupt:
         return 0

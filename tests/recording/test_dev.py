@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import subprocess
@@ -10,14 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from unittest.mock import MagicMock
+from unittest.mock import MagicMock, call
 
 import httpx
 import pytest
 
 import cfai.emulator
 import cfai.recording
-from cfai.cli import main
+from cfai.cli import _dev, main
 from cfai.emulator import Emulator
 
 from .conftest import ACCOUNT, LONG, MODEL, TOKEN, everything, kept
@@ -114,6 +115,8 @@ def test_its_options_reach_the_emulator(cli: Run, monkeypatch: pytest.MonkeyPatc
     stand_in = MagicMock(side_effect=KeyboardInterrupt)
     monkeypatch.setattr(cfai.emulator, "Emulator", stand_in)
     more = ["--tokens-per-second", "5", "--lenient-paths", "--retired", "refuse", "--allow-remote"]
+    more += ["--rate-limits", "--daily-neurons", "10000", "--concurrency", "4", "--prompt-caching"]
+    more += ["--no-workers-paid"]
     assert cli("--host", "::1", "--port", "8787", *more)[0] == 0
     assert cli("--tokens-per-second", "0")[0] == 0
     assert cli()[0] == 0
@@ -126,6 +129,11 @@ def test_its_options_reach_the_emulator(cli: Run, monkeypatch: pytest.MonkeyPatc
         "allow_remote": True,
         "keep_requests": 0,
         "engine": None,
+        "rate_limits": True,
+        "daily_neurons": 10000.0,
+        "concurrency": 4,
+        "prompt_caching": True,
+        "workers_paid": False,
     }
     assert without_pace["tokens_per_second"] is None
     assert plain == {
@@ -135,7 +143,33 @@ def test_its_options_reach_the_emulator(cli: Run, monkeypatch: pytest.MonkeyPatc
         "allow_remote": False,
         "keep_requests": 0,
         "engine": None,
+        "rate_limits": False,
+        "daily_neurons": None,
+        "concurrency": None,
+        "prompt_caching": False,
+        "workers_paid": True,
     }
+
+
+@pytest.mark.parametrize("command", ["cfai dev", "python -m cfai.emulator"])
+def test_chance_and_its_seed_reach_the_emulator(cli: Run, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    from cfai.emulator import __main__ as own
+
+    stand_in = MagicMock()
+    monkeypatch.setattr(cfai.emulator, "Emulator", stand_in)
+    monkeypatch.setattr(own, "Emulator", stand_in)
+    for options in ([], ["--random-faults", "0.3", "--seed", "7"]):
+        assert (cli(*options)[0] if command == "cfai dev" else own.main(options)) == 0
+    assert stand_in.return_value.random_faults.call_args_list == [call(0.0, seed=0), call(0.3, seed=7)]
+
+
+def test_both_commands_have_the_same_options() -> None:
+    from cfai.emulator import __main__ as own
+
+    theirs = {option for action in own.parser()._actions for option in action.option_strings}
+    ours = {f"--{name.replace('_', '-')}" for name in inspect.signature(_dev.dev).parameters}
+    assert theirs - ours == {"-h", "--help", "--scenarios"}
+    assert ours - theirs == {"--context", "--record", "--replay", "--timing", "--gguf", "--upstream", "--model-map"}
 
 
 def test_an_engine_answers_in_earnest_and_can_be_recorded(
@@ -177,6 +211,8 @@ def test_its_options_reach_the_recorder_and_the_player(
         (["--timing"], "--timing needs --replay"),
         (["--record", "a", "--timing"], "--timing needs --replay"),
         (["--replay", "a", "--lenient-paths"], "--lenient-paths is the emulator's"),
+        (["--replay", "a", "--random-faults", "0.1"], "--random-faults is the emulator's"),
+        (["--record", "a", "--daily-neurons", "10"], "--daily-neurons is the emulator's"),
         (["--record", "a", "--tokens-per-second", "60"], "--tokens-per-second is the emulator's"),
         (["--replay", "a", "--upstream", "http://127.0.0.1:9"], "they mean nothing with --replay"),
         (["--retired", "maybe"], "--retired"),
@@ -197,6 +233,8 @@ def test_options_that_mean_nothing_together_are_refused(
     ("options", "told"),
     [
         (["--host", "0.0.0.0"], "'0.0.0.0' is not loopback"),
+        (["--random-faults", "2"], "rate is the share of requests that go wrong, from 0 to 1, not 2.0"),
+        (["--concurrency", "0"], "concurrency is"),
         (["--replay", "nothing"], "nothing is recorded in nothing"),
         (["--record", "a"], "no account id: pass account_id, or set CLOUDFLARE_ACCOUNT_ID"),
     ],
