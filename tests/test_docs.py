@@ -16,7 +16,6 @@ import re
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,13 +90,10 @@ def looks_like(printed: str, expected: str) -> bool:
 
 
 @pytest.fixture
-def local(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Emulator]:
+def local(local: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Emulator:
+    """The emulator, in a folder of the page's own."""
     monkeypatch.chdir(tmp_path)
-    with Emulator() as local:
-        monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", local.base_url)
-        monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", local.account_id)
-        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", local.api_token)
-        yield local
+    return local
 
 
 @pytest.fixture

@@ -184,10 +184,12 @@ class App:
             held.callback(lambda: self.meter.charge(generation.cost(line.tokens)))
             error = wire.error_event(generation, refusal(None, fault.code or 3040, fault.message), request.id)
             stream = surface.events(parts, call)
+            if fault.defect and not isinstance(stream, Iterable):
+                # A defect is made in a whole stream: an engine's is waited for.
+                async with aclosing(stream):
+                    stream = [event async for event in stream]
             if isinstance(stream, Iterable):
                 stream = fault.rewritten(stream, generation.usage())
-            elif fault.defect:
-                raise Misuse(400, f"{fault.defect} is a defect of emulated streams: this answer is an engine's")
             return _Reply(200, "text/event-stream", headers=_headers(call), stream=stream, error=error)
         if fault.error_after is not None:
             raise refusal(None, fault.code or 3040, fault.message)

@@ -305,6 +305,18 @@ def test_a_stream_that_breaks_off_is_no_answer(ai: Ai, engine: Engine) -> None:
     assert caught.value.partial == "New"
 
 
+def test_a_defect_happens_to_an_engine_s_stream(engine: Engine) -> None:
+    with Emulator(engine=Upstream(URL)) as local, local.ai(retry=None) as ai:
+        inputs = {"prompt": "Where is it?", "stream": True}
+        local.script("decimal-token", "tool-call-flat", "error-event-done")
+        assert [token.text for token in ai.run(GLM, inputs) if token.text] == ["New", "0.10", " York", "."]
+        with pytest.raises(InferenceUpstreamError, match="tool-call-flat needs a stream with a tool call"):
+            ai.run(GLM, inputs)
+        with pytest.raises(StreamError, match="3040") as caught:
+            list(ai.run(GLM, inputs))
+    assert caught.value.partial == "New York."
+
+
 def test_an_event_that_is_no_json_is_no_answer(ai: Ai, engine: Engine) -> None:
     engine.answer = httpx.Response(200, headers={"content-type": "text/event-stream"}, content=b"data: {no\n\n")
     with pytest.raises(InferenceUpstreamError, match=r"engine\.test"):
