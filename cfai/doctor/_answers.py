@@ -1,4 +1,4 @@
-"""Facts on answers: headers, media, lists, batches."""
+"""Facts on answers: headers, media, batches, what was cached."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any, cast
 
 import httpx
 
-from cfai.doctor._bench import Bench, body_of, dig, how, judged, kind_of, listed, refusal
+from cfai.doctor._bench import Bench, body_of, dig, how, judged, kind_of, listed, refusal, unrelated
 from cfai.doctor._finding import Finding, ok, problem, warning
 from cfai.doctor._patient import EMBEDDING
-from cfai.doctor._requests import HELLO
+from cfai.doctor._requests import HELLO, SMALL
 
 SDXL = "@cf/bytedance/stable-diffusion-xl-lightning"
 MELOTTS = "@cf/myshell-ai/melotts"
+QWEN = "@cf/qwen/qwen3.8-27b"
+"""Has a price for cached tokens, and needs no paid plan."""
 
 _POLLS = 15
 _PAUSE = 2.0
@@ -118,31 +120,26 @@ def batch_item(bench: Bench) -> Finding:
     return warning(f"not found out: not done after {_POLLS} polls")
 
 
-def listing(bench: Bench) -> Finding:
-    """The pages of the list of models."""
-    first, past = (bench.ask("GET", f"/models/search?page={page}&per_page=5") for page in (1, 1000))
-    if refused := refusal(first):
-        return refused
-    keys, info = (_keys(dig(body_of(first), *path)) for path in (("result", 0), ("result_info",)))
-    says = f"a page of 5 has {_count(first)} rows of {listed(keys)}; result_info has {listed(info)}"
-    return ok(f"{says}; past the end {how(past)} with {_count(past)} rows")
+def queued_alone(bench: Bench) -> Finding:
+    """What becomes of inputs that are handed in for later without `requests` around them."""
+    response = bench.run(EMBEDDING, HELLO, queue_request=True)
+    if not response.is_success:
+        return unrelated(response) or ok(f"refused with {how(response)}")
+    waits = isinstance(dig(body_of(response), "result", "request_id"), str)
+    return ok(f"{how(response)}: {'queued like a batch' if waits else 'answered at once'}")
 
 
-def _count(response: httpx.Response) -> int | str:
-    rows = dig(body_of(response), "result")
-    return len(cast("list[Any]", rows)) if isinstance(rows, list) else "no"
-
-
-def schema(bench: Bench) -> Finding:
-    """Whether a schema says what its answer is."""
-    response = bench.ask("GET", f"/models/schema?model={SDXL}")
-    if refused := refusal(response):
-        return refused
-    result = dig(body_of(response), "result")
-    output = dig(result, "output")
-    says = f"has {listed(_keys(result))}; the output says contentType {dig(output, 'contentType')}"
-    return ok(f"{says}, format {dig(output, 'format')}")
-
-
-def _keys(value: Any) -> list[str]:
-    return sorted(cast("Mapping[str, Any]", value)) if isinstance(value, dict) else []
+def prompt_cache(bench: Bench) -> Finding:
+    """How much of a prompt is cached when it comes again: with a model that has a price for that, and with another."""
+    messages = [{"role": "user", "content": "one two three " * 200}]
+    found: list[str] = []
+    for model in (QWEN, SMALL):
+        inputs = {"messages": messages, "max_tokens": 1}
+        first, second = (bench.run(model, inputs, session_affinity="cfai-doctor") for _ in range(2))
+        if refused := refusal(first) or refusal(second):
+            return refused
+        usage = dig(body_of(second), "result", "usage")
+        cached = dig(usage, "prompt_tokens_details", "cached_tokens")
+        told = "not told how many" if cached is None else str(cached)
+        found.append(f"{told} of {dig(usage, 'prompt_tokens')} tokens with {model}")
+    return ok(f"sent again in the same session: {', '.join(found)}")

@@ -130,6 +130,20 @@ def refusal(response: httpx.Response) -> Finding | None:
     return warning(f"not found out: refused with {how(response)}, {' '.join(said.split())[:200]}")
 
 
+def unrelated(response: httpx.Response) -> Finding | None:
+    """A refusal for the account, its plan or its use, which says nothing of what was asked; `None` for any other."""
+    return refusal(response) if response.status_code in (401, 402, 403, 404, 429) else None
+
+
+def coded(response: httpx.Response, code: int) -> Finding:
+    """A refusal that cfai expects under a code of which it is not sure."""
+    says = f"refused with {how(response)}, {kind_of(response)}"
+    if problem_in(body_of(response)).code == code:
+        return ok(says)
+    failed = refusal(response) if response.status_code >= 500 else unrelated(response)
+    return failed or warning(f"{says}; cfai expects {code}", "report it to the project")
+
+
 def judged(says: str, output: Any) -> Finding:
     """A form that was found, by what cfai made of it: its error is a problem."""
     if isinstance(output, CfaiError):

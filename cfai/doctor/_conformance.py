@@ -12,7 +12,7 @@ import httpx
 
 from cfai import CfaiError
 from cfai._account import Environment, account_from
-from cfai.doctor import _answers, _gateways, _refusals, _requests, _streamed
+from cfai.doctor import _answers, _codes, _gateways, _lists, _refusals, _requests, _streamed
 from cfai.doctor._bench import Bench
 from cfai.doctor._exchanges import Keeper, Redaction
 from cfai.doctor._finding import Finding, warning
@@ -38,26 +38,45 @@ FACTS: tuple[Fact, ...] = (
     Fact("no such model", _refusals.no_model),
     Fact("request id", _refusals.request_id),
     Fact("too long", _refusals.too_long, 5),
+    Fact("text too long", _refusals.text_too_long, 11),
     Fact("retired model", _requests.retired, 1),
     Fact("reject if busy", _requests.reject_if_busy),
     Fact("JSON schema", _requests.json_schema, 6),
+    Fact("JSON schema, v1", _requests.json_schema_v1, 6),
+    Fact("two prompts", _requests.two_prompts, 1),
+    Fact("two limits", _requests.two_limits, 2),
+    Fact("penalty", _requests.penalty, 1),
     Fact("raw image", _requests.raw_image, 1),
     Fact("SDXL's image", _answers.image, 20),
     Fact("melotts' speech", _answers.speech, 2),
     Fact("batch", _answers.batch),
     Fact("batch item", _answers.batch_item),
+    Fact("queued alone", _answers.queued_alone),
+    Fact("prompt cache", _answers.prompt_cache, 60),
     Fact("stream's frame", _streamed.frame, 1),
     Fact("stream, native", _streamed.native, 4),
     Fact("stream, chat", _streamed.chat, 2),
-    Fact("JSON streamed", _streamed.json_mode, 4),
+    Fact("stream, v1", _streamed.chat_v1, 2),
     Fact("responses", _streamed.responses, 3),
     Fact("responses, v1", _streamed.responses_v1, 3),
     Fact("moondream", _streamed.moondream, 40),
     Fact("error inside", _streamed.error_inside, 40),
-    Fact("models' list", _answers.listing, 0),
-    Fact("schema", _answers.schema, 0),
+    Fact("JSON streamed", _codes.json_streamed, 4),
+    Fact("JSON cut", _codes.json_cut, 5),
+    Fact("JSON wrapped", _codes.json_wrapped, 6),
+    Fact("no JSON mode", _codes.json_unknown, 1),
+    Fact("tool choice", _codes.tool_choice, 3),
+    Fact("bad picture", _codes.picture, 4),
+    Fact("licence", _codes.licence, 1),
+    Fact("models' list", _lists.models, 0),
+    Fact("schema", _lists.schema, 0),
+    Fact("tasks", _lists.tasks, 0),
+    Fact("authors", _lists.authors, 0),
+    Fact("OpenRouter list", _lists.openrouter, 0),
+    Fact("OpenAI list", _lists.openai, 0),
     Fact("gateway's host", _gateways.gateway_host, needs_gateway=True),
     Fact("gateway, REST", _gateways.gateway_rest, needs_gateway=True),
+    Fact("gateway, audio", _gateways.gateway_binary, 3, needs_gateway=True),
     Fact("gateway's header", _gateways.gateway_header, needs_gateway=True),
     Fact("retry-after", _refusals.retry_after, 0),
 )

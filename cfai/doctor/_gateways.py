@@ -11,6 +11,8 @@ from cfai.doctor._finding import Finding, ok
 from cfai.doctor._patient import EMBEDDING
 from cfai.doctor._requests import HELLO
 
+AURA = "@cf/deepgram/aura-1"
+
 
 def gateway_host(bench: Bench) -> Finding:
     """What the gateway's own host puts around an answer."""
@@ -29,6 +31,16 @@ def gateway_header(bench: Bench) -> Finding:
         return refused
     heeded = any(name.startswith("cf-aig-") for name in response.headers)
     return ok(f"{how(response)}, and the header is {'heeded' if heeded else 'not heeded'}")
+
+
+def gateway_binary(bench: Bench) -> Finding:
+    """Whether audio comes through the gateway's own host as it is."""
+    inputs = {"text": "Hi"}
+    response = bench.run(AURA, inputs, gateway=bench.gateway)
+    if refused := refusal(response):
+        return refused
+    says = f"declared as {kind_of(response)}, and it begins with {response.content[:4].hex()}"
+    return judged(says, bench.read(response, AURA, inputs))
 
 
 def _around(bench: Bench, response: httpx.Response) -> Finding:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from cfai import AuthenticationError, LimitError, NotFoundError, PermissionDeniedError
-from cfai._problems import problem_in
+from cfai._problems import parsed, problem_in
 from cfai.doctor._bench import Bench, body_of, how
+from cfai.doctor._exchanges import Exchange
 from cfai.doctor._finding import Finding, ok, problem, warning
 from cfai.doctor._patient import EMBEDDING
 from cfai.doctor._requests import SMALL
+
+BGE_M3 = "@cf/baai/bge-m3"
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _REPORT = "report it to the project"
@@ -53,10 +57,19 @@ def request_id(bench: Bench) -> Finding:
 def too_long(bench: Bench) -> Finding:
     """The words in which too many tokens are refused, and whether cfai reads the limit in them."""
     inputs = {"prompt": "Hi", "max_tokens": 10_000_000}
-    response = bench.run(SMALL, inputs)
+    return _limit(bench, SMALL, inputs, "ten million output tokens")
+
+
+def text_too_long(bench: Bench) -> Finding:
+    """The same for a text to embed, with the model whose limit of 8,192 tokens is only presumed."""
+    return _limit(bench, BGE_M3, {"text": "one " * 8_600}, "a text of 8,600 words")
+
+
+def _limit(bench: Bench, model: str, inputs: dict[str, Any], long: str) -> Finding:
+    response = bench.run(model, inputs)
     if response.is_success:
-        return ok("ten million output tokens are not refused")
-    error = bench.read(response, SMALL, inputs)
+        return ok(f"no refusal for {long}")
+    error = bench.read(response, model, inputs)
     if isinstance(error, LimitError):
         return ok(f"{how(response)}, in which cfai reads a limit of {error.limit:,} tokens")
     said = " ".join(problem_in(body_of(response)).message.split())[:200]
@@ -64,11 +77,14 @@ def too_long(bench: Bench) -> Finding:
 
 
 def retry_after(bench: Bench) -> Finding:
-    """Whether a refusal for being too busy, or too many, says how long to wait: seen only if one came."""
+    """The code of a refusal for being too busy, or too many, and how long it says to wait: seen only if one came."""
     refused = [exchange for exchange in bench.exchanges if exchange.status in (429, 503)]
     if not refused:
         return warning("not found out: none of these calls was refused with 429 or 503")
-    waits = dict.fromkeys(
-        f"{exchange.status} with {exchange.headers.get('retry-after') or 'none'}" for exchange in refused
-    )
-    return ok(", ".join(waits))
+    return ok(", ".join(dict.fromkeys(map(_wait, refused))))
+
+
+def _wait(exchange: Exchange) -> str:
+    code = problem_in(parsed(b"".join(exchange.chunks))).code
+    held = exchange.headers.get("retry-after") or "none"
+    return f"{exchange.status}{'' if code is None else f' / {code}'} with {held}"

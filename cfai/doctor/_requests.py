@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from collections.abc import Callable
 from typing import Any
 
-from cfai.doctor._bench import Bench, body_of, dig, how, refusal
+import httpx
+
+from cfai.doctor._bench import Bench, body_of, dig, how, refusal, unrelated
 from cfai.doctor._finding import Finding, ok, problem, warning
 from cfai.doctor._patient import EMBEDDING
 
@@ -55,23 +58,36 @@ def raw_image(bench: Bench) -> Finding:
 
 def json_schema(bench: Bench) -> Finding:
     """The shape in which a chat model takes a schema: bare, or in the envelope of OpenAI."""
+    return _schema_forms(lambda inputs: bench.run(GLM, inputs), "result")
+
+
+def json_schema_v1(bench: Bench) -> Finding:
+    """The shape in which the same model takes a schema at OpenAI's address."""
+    return _schema_forms(lambda inputs: bench.ask("POST", "/v1/chat/completions", json={"model": GLM, **inputs}))
+
+
+def _schema_forms(ask: Callable[[dict[str, Any]], httpx.Response], *place: str) -> Finding:
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
-    forms = {"bare": schema, "in an envelope": {"name": "answer", "schema": schema}}
     found: list[str] = []
-    for name, form in forms.items():
+    for name, form in (("bare", schema), ("in an envelope", in_envelope(schema))):
         inputs = {
             "messages": [{"role": "user", "content": "Give n = 7 as JSON."}],
             "response_format": {"type": "json_schema", "json_schema": form},
             "chat_template_kwargs": {"enable_thinking": False},
             "max_completion_tokens": 64,
         }
-        response = bench.run(GLM, inputs)
-        found.append(f"{name} {how(response)}{_obeyed(response) if response.is_success else ''}")
+        response = ask(inputs)
+        content = dig(body_of(response), *place, "choices", 0, "message", "content")
+        found.append(f"{name} {how(response)}{_obeyed(content) if response.is_success else ''}")
     return ok("; ".join(found))
 
 
-def _obeyed(response: Any) -> str:
-    content = dig(body_of(response), "result", "choices", 0, "message", "content")
+def in_envelope(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema as OpenAI takes it."""
+    return {"name": "answer", "schema": schema}
+
+
+def _obeyed(content: Any) -> str:
     if isinstance(content, dict):
         return " with an object as content"
     try:
@@ -89,6 +105,41 @@ def reject_if_busy(bench: Bench) -> Finding:
     if response.status_code == 429:
         return ok(f"the option is taken, and a busy model answers {how(response)}")
     return problem(f"the option is refused with {how(response)}", "report it to the project")
+
+
+def penalty(bench: Bench) -> Finding:
+    """Whether a model whose schema says that a penalty is 0 to 2 takes one below 0."""
+    response = bench.run(SMALL, {"prompt": "Hi", "max_tokens": 1, "frequency_penalty": -1})
+    return unrelated(response) or ok(f"a frequency_penalty of -1 gives {how(response)} with {SMALL}")
+
+
+def two_prompts(bench: Bench) -> Finding:
+    """Which is read where both a prompt and messages are given: messages of 60 words tell by their tokens."""
+    messages = [{"role": "user", "content": "one two three " * 20}]
+    response = bench.run(SMALL, {"prompt": "Hi", "messages": messages, "max_tokens": 1})
+    if not response.is_success:
+        return unrelated(response) or ok(f"a prompt beside messages is refused with {how(response)}")
+    tokens = dig(body_of(response), "result", "usage", "prompt_tokens")
+    if not isinstance(tokens, int):
+        return warning("not found out: both are taken, and no usage comes")
+    return ok(f"both are taken: {tokens} tokens of prompt, of which messages have 60 at least")
+
+
+def two_limits(bench: Bench) -> Finding:
+    """Which is read where both `max_tokens` and `max_completion_tokens` are given."""
+    found: list[Any] = []
+    for limits in ((1, 16), (16, 1)):
+        inputs = {
+            "messages": [{"role": "user", "content": "Count to a hundred."}],
+            **dict(zip(("max_tokens", "max_completion_tokens"), limits, strict=True)),
+        }
+        response = bench.run(GLM, inputs)
+        if not response.is_success:
+            return unrelated(response) or ok(f"both together are refused with {how(response)}")
+        found.append(dig(body_of(response), "result", "usage", "completion_tokens"))
+    read = {(1, 16): "max_tokens", (16, 1): "max_completion_tokens", (1, 1): "the smaller", (16, 16): "the larger"}
+    says = f"max_tokens 1 and max_completion_tokens 16 give {found[0]} tokens, the other way round {found[1]}"
+    return ok(f"{says}: {read.get((found[0], found[1]), 'it does not show which')} is read")
 
 
 def retired(bench: Bench) -> Finding:

@@ -139,23 +139,29 @@ def error_inside(bench: Bench) -> Finding:
     return warning("not found out: none could be provoked")
 
 
-def json_mode(bench: Bench) -> Finding:
-    """What JSON mode with a stream gives."""
-    inputs = {
-        "prompt": "Give an object as JSON.",
-        "response_format": {"type": "json_object"},
-        "max_tokens": 8,
-        "stream": True,
-    }
-    response = bench.run(LLAMA, inputs)
-    if response.is_success:
-        return judged(f"not refused: {how(response)}, {kind_of(response)}", bench.read(response, LLAMA, inputs))
-    return ok(f"refused with {how(response)}, {kind_of(response)}")
+def chat_v1(bench: Bench) -> Finding:
+    """Whether chunks at OpenAI's address tell their usage unasked, and whether a native event is among them."""
+    inputs = {"messages": [{"role": "user", "content": "Say hi."}], "max_completion_tokens": 16, "stream": True}
+    asking = inputs | {"stream_options": {"include_usage": True}}
+    unasked, asked = (
+        bench.ask("POST", "/v1/chat/completions", json={"model": GLM, **each}) for each in (inputs, asking)
+    )
+    if refused := refusal(unasked) or refusal(asked):
+        return refused
+    found = events(asked)
+    says = f"{kind_of(asked)}: {_usage(events(unasked))} unasked, {_usage(found)} if asked for"
+    native = "a native event" if any("response" in event for event in found) else "no native event"
+    return judged(f"{says}; {native} among them; ends with {ends(asked)}", bench.read(asked, GLM, asking))
 
 
 def _seen(picture: bytes) -> dict[str, Any]:
-    url = "data:image/png;base64," + base64.b64encode(picture).decode()
-    return {"task": "caption", "image": url, "caption_length": "short", "max_tokens": 8, "stream": True}
+    image = picture_url(picture)
+    return {"task": "caption", "image": image, "caption_length": "short", "max_tokens": 8, "stream": True}
+
+
+def picture_url(picture: bytes) -> str:
+    """A picture, or what is said to be one, as models take it."""
+    return "data:image/png;base64," + base64.b64encode(picture).decode()
 
 
 def _places(value: Any) -> list[str]:

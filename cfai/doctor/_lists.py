@@ -1,0 +1,84 @@
+"""Facts on lists: the pages of the models, schemas, and what the entries of other lists are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import httpx
+
+from cfai.doctor._answers import SDXL
+from cfai.doctor._bench import Bench, body_of, dig, how, listed, refusal
+from cfai.doctor._finding import Finding, ok
+
+
+def models(bench: Bench) -> Finding:
+    """The pages of the list of models."""
+    first, second, past = (bench.ask("GET", f"/models/search?page={page}&per_page=5") for page in (1, 2, 1000))
+    if refused := refusal(first):
+        return refused
+    row, info = (dig(body_of(first), *path) for path in (("result", 0), ("result_info",)))
+    other = "the same ones" if dig(body_of(second), "result", 0) == row else "others"
+    says = f"a page of 5 has {_count(first)} rows of {listed(_keys(row))}; result_info has {listed(_keys(info))}"
+    return ok(f"{says}; the next page has {other}; past the end {how(past)} with {_count(past)} rows")
+
+
+def schema(bench: Bench) -> Finding:
+    """Whether a schema says what its answer is."""
+    response = bench.ask("GET", f"/models/schema?model={SDXL}")
+    if refused := refusal(response):
+        return refused
+    result = dig(body_of(response), "result")
+    output = dig(result, "output")
+    says = f"has {listed(_keys(result))}; the output says contentType {dig(output, 'contentType')}"
+    return ok(f"{says}, format {dig(output, 'format')}")
+
+
+def tasks(bench: Bench) -> Finding:
+    """What an entry of the list of tasks is."""
+    return _entry(bench, "/tasks/search", "result")
+
+
+def authors(bench: Bench) -> Finding:
+    """What an entry of the list of authors is."""
+    return _entry(bench, "/authors/search", "result")
+
+
+def openrouter(bench: Bench) -> Finding:
+    """What an entry is of the list of models in the form of OpenRouter."""
+    return _entry(bench, "/models/search?format=openrouter&per_page=5", "data")
+
+
+def openai(bench: Bench) -> Finding:
+    """Whether there is a list of models in the form of OpenAI, and what its entries are."""
+    return _entry(bench, "/v1/models", "data")
+
+
+def _entry(bench: Bench, path: str, place: str) -> Finding:
+    response = bench.ask("GET", path)
+    if response.status_code in (400, 404, 405):
+        return ok(f"there is no such list: {how(response)}")
+    if refused := refusal(response):
+        return refused
+    body = body_of(response)
+    rows = dig(body, place)
+    if not isinstance(rows, list):
+        return ok(f"no list as {place}, but {_shape(body)}")
+    return ok(f"{len(cast('list[Any]', rows))} rows under {place}; the first is {_shape(dig(rows, 0))}")
+
+
+def _shape(value: Any) -> str:
+    """The keys of an object with the kinds of their values, or the kind of what is none."""
+    if not isinstance(value, dict):
+        return type(value).__name__
+    held = cast("Mapping[str, Any]", value)
+    return listed(f"{key} ({type(each).__name__})" for key, each in sorted(held.items()))
+
+
+def _count(response: httpx.Response) -> int | str:
+    rows = dig(body_of(response), "result")
+    return len(cast("list[Any]", rows)) if isinstance(rows, list) else "no"
+
+
+def _keys(value: Any) -> list[str]:
+    return sorted(cast("Mapping[str, Any]", value)) if isinstance(value, dict) else []
