@@ -97,7 +97,7 @@ _CODES: dict[int, _Known] = {
     5018: _Known(PermissionDeniedError, "PrivateModel", "this account may not use this model"),
     5019: _Known(BadRequestError, "OldSdk", "update this package"),
     5021: _Known(BadRequestError, "ContextWindowExceeded", "shorten the input or lower max_tokens"),
-    # The next three are from memory, and unsure: UNCERTAIN.
+    # UNCERTAIN: the next three are from memory.
     5023: _Known(BadRequestError, "JsonModeStreams", "ask for JSON without stream"),
     5024: _Known(BadRequestError, "JsonModeFailed", "ask again, or for a simpler schema"),
     5025: _Known(BadRequestError, "NoJsonMode", "this model takes no JSON schema: use one that does"),

@@ -49,7 +49,7 @@ def input_limits(entry: Model, reserve: int) -> list[tuple[Limit, int]]:
 def reserve_of(entry: Model, inputs: Mapping[str, Any], wanted: Mapping[str, int]) -> Reserve:
     """The output that the service keeps room for: what is asked for, else the model's default, else a token."""
     if wanted:
-        # Which one of several is read is not known.
+        # UNCERTAIN: which one of several is read.
         field = min(wanted, key=wanted.__getitem__)
         return Reserve(wanted[field], f"{field} asks for {wanted[field]:,}", field)
     # The default is that of the native schema, not of the Responses API.

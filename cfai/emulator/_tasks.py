@@ -106,7 +106,7 @@ def _translate(model: Model, inputs: Mapping[str, Any]) -> Any:
 def _describe(model: Model, inputs: Mapping[str, Any]) -> Any:
     if not model.name.startswith("@cf/moondream/"):
         return {"description": _text.MARK}
-    # Its events are not documented, so it answers with JSON even where the service would stream.
+    # UNCERTAIN: what its events are. So it answers with JSON even where the service would stream.
     found: dict[str, Any] = {
         "caption": {"caption": _text.MARK},
         "point": {"points": [{"x": 0.5, "y": 0.5}]},

@@ -86,7 +86,7 @@ class _Unified(Surface):
             raise bad_input("required properties at '/' are 'model,input'")
         if named["model"].startswith("@") and not gateway:
             raise Refusal(3003, "Incomplete request: cf-aig-gateway-id is missing")
-        # Where `options` stands on this route is not documented.
+        # UNCERTAIN: where `options` stands on this route.
         inputs = named["input"]
         return Call(named["model"], inputs, asked.query, gateway, rejects(named) or rejects(inputs))
 

@@ -93,7 +93,7 @@ class Weight(NamedTuple):
 
 def weigh(inputs: Mapping[str, Any], measure: Measure) -> Weight:
     """How many tokens the prompt of `inputs` is."""
-    # Which one of several prompts is read is not known: the shortest counts.
+    # UNCERTAIN: which one of several prompts is read. The shortest counts.
     least, field = min(((_least(prompt, measure), prompt.field) for prompt in _prompts(inputs)), default=(0, ""))
     texts, media, inline = _read(inputs)
     around = HIGHEST + AROUND * len(texts)

@@ -49,7 +49,7 @@ CODES: dict[int, tuple[int, str]] = {
     8006: (400, "Forced tool call did not fit max_tokens"),
     10000: (401, "Authentication error"),
 }
-"""Status and text by code."""
+"""Status and text by code. UNCERTAIN: 5023 to 5025, and the statuses of 8001, 8005 and 8006."""
 
 EDGE = {7000, 7001, 7003, 10000}
 """Codes that the API's edge answers with, before any model is asked."""

@@ -1,0 +1,59 @@
+"""What the code says it is uncertain of has a fact that finds it out, or a reason in the docs why none does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cfai.doctor import FACTS
+
+ROOT = Path(__file__).parents[2]
+
+ASKED: dict[tuple[str, str], tuple[str, ...]] = {
+    ("_problems.py", "the next three are from memory"): ("JSON streamed", "JSON cut", "JSON wrapped", "no JSON mode"),
+    ("_request.py", "how several are written"): ("tags",),
+    ("_shapes.py", "the chunks of moondream"): ("moondream",),
+    ("_shapes.py", "an error inside a stream"): ("error inside",),
+    ("_window.py", "which one of several is read"): ("two limits",),
+    ("emulator/_tasks.py", "what its events are"): ("moondream",),
+    ("metering/_meter.py", "which models cache"): ("prompt cache",),
+    ("metering/_prefixes.py", "only that short prompts are not"): ("prompt cache",),
+    ("surfaces/_catalogue.py", "`tasks/search`"): ("tasks",),
+    ("surfaces/_catalogue.py", "`authors/search`"): ("authors",),
+    ("surfaces/_catalogue.py", "`data`, `id`, `name` and `pricing`"): ("OpenRouter list",),
+    ("surfaces/_openai.py", "may tell it only if asked to"): ("stream, v1",),
+    ("tokens/_prompt.py", "which one of several prompts is read"): ("two prompts",),
+    ("wire/_refusals.py", "5023 to 5025"): ("JSON streamed", "JSON cut", "no JSON mode"),
+    ("wire/_refusals.py", "the statuses of 8001, 8005 and 8006"): ("tool choice", "bad picture"),
+}
+"""The facts that settle a line marked UNCERTAIN, by the file and some words of the line."""
+
+NOT_ASKED: dict[tuple[str, str], str] = {
+    ("surfaces/_surface.py", "where `options` stands"): "where `options` stands in a call of `/ai/run`",
+}
+"""For the lines that no fact settles: words of the reason, on the page of the doctor."""
+
+
+def marked() -> list[tuple[str, str]]:
+    """Every line of the package that is marked, with its file."""
+    files = sorted((ROOT / "cfai").rglob("*.py"))
+    return [
+        (file.relative_to(ROOT / "cfai").as_posix(), line.strip())
+        for file in files
+        for line in file.read_text("utf-8").splitlines()
+        if "UNCERTAIN" in line
+    ]
+
+
+def test_each_line_that_is_marked_has_a_fact_or_a_reason() -> None:
+    known = [*ASKED, *NOT_ASKED]
+    lines = marked()
+    unplaced = [line for line in lines if not any(line[0] == file and words in line[1] for file, words in known)]
+    assert unplaced == [], "give the line a fact in cfai/doctor, or a reason in docs/doctor.md, and name it here"
+    gone = [entry for entry in known if not any(entry[0] == file and entry[1] in line for file, line in lines)]
+    assert gone == [], "the line was changed, or is no longer marked"
+
+
+def test_the_facts_are_in_the_table_and_the_reasons_on_the_page() -> None:
+    assert {name for names in ASKED.values() for name in names} <= {fact.name for fact in FACTS}
+    page = (ROOT / "docs" / "doctor.md").read_text("utf-8").partition("Some facts are not asked for")[2]
+    assert [reason for reason in NOT_ASKED.values() if reason not in " ".join(page.split())] == []
