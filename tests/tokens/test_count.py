@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import math
 import struct
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from random import Random
-from threading import Thread
+from threading import Barrier, BrokenBarrierError
 from typing import Any, cast
 
 import pytest
@@ -316,18 +319,47 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert memory._size <= 10_000
 
 
-def test_threads_that_count_the_same_keep_it_once(memory: _measure._Memory) -> None:
-    def work() -> None:
-        for number in range(300):
-            LLAMA.most(f"text {number}")
+class Meeting(dict[Any, Any]):
+    """A dictionary in whose changes two threads meet, unless something keeps them apart."""
 
-    threads = [Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(memory._found) == 300
-    assert memory._size == sum(map(_measure._length, memory._found))
+    def __init__(self, *items: Any) -> None:
+        super().__init__(*items)
+        self._barrier = Barrier(2)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._meet()
+        super().__setitem__(key, value)
+
+    def __delitem__(self, key: Any) -> None:
+        self._meet()
+        super().__delitem__(key)
+
+    def _meet(self) -> None:
+        with suppress(BrokenBarrierError):
+            self._barrier.wait(0.2)
+
+
+def both(*works: Callable[[], object]) -> None:
+    """Does two things at once; raises what either raised."""
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(work) for work in works]:
+            done.result()
+
+
+def test_threads_that_count_the_same_keep_it_once(memory: _measure._Memory) -> None:
+    memory._found = Meeting()
+    both(lambda: LLAMA.most(TEXT), lambda: LLAMA.most(TEXT))
+    assert list(memory._found) == [TEXT]
+    assert memory._size == _measure._length(TEXT)
+
+
+def test_what_one_thread_forgets_another_need_not(memory: _measure._Memory) -> None:
+    letters = Letters()
+    assert Measure(LLAMA.family, letters).most(TEXT) == len(TEXT)
+    memory._found = Meeting(memory._found)
+    both(*[lambda: memory.drop(_measure._Same(letters))] * 2)
+    assert memory._found == {}
+    assert memory._size == 0
 
 
 # Messages and tools of every kind
