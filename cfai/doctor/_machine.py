@@ -20,6 +20,7 @@ from cfai.doctor._patient import Patient
 EXTRAS = {
     "cli": ("typer", "rich"),
     "emulator": ("starlette", "uvicorn"),
+    "llama": ("xllamacpp",),
     "tokenizers": ("tokenizers", "huggingface_hub"),
     "aiohttp": ("httpx_aiohttp",),
 }

@@ -110,7 +110,11 @@ def test_without_metadata_no_version_is_too_old(monkeypatch: pytest.MonkeyPatch)
 def test_an_extra_that_is_missing_is_named_and_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cfai.doctor._machine.find_spec", lambda name: None if name == "tokenizers" else True)
     found = findings()["extras"]
-    assert (found.verdict, found.says) == ("ok", "installed: cli, emulator, aiohttp; not installed: tokenizers")
+    assert (found.verdict, found.says) == ("ok", "installed: cli, emulator, llama, aiohttp; not installed: tokenizers")
+
+
+def test_every_extra_is_looked_for() -> None:
+    assert {*_machine.EXTRAS, "dev"} == set(metadata.metadata("cfai-sdk").get_all("Provides-Extra", []))
 
 
 # Credentials
