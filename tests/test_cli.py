@@ -84,6 +84,12 @@ def test_an_answer_is_streamed_unless_told_otherwise(
     assert local.requests[0].inputs.get("stream", False) is streams
 
 
+def test_an_answer_has_as_many_tokens_as_it_may(cfai: Run, local: Emulator) -> None:
+    cfai("run", MODEL, "hello", "--max-tokens", "7")
+    cfai("run", MODEL, "hello")
+    assert [request.inputs.get("max_tokens") for request in local.requests] == [7, None]
+
+
 def test_local_asks_the_emulator_and_needs_no_account(cfai: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cfai.cli._run.LIFELIKE", None)
     code, out, err = cfai("run", "--local", MODEL, "where is new york?")

@@ -32,11 +32,14 @@ def run(
     gguf: Gguf = None,
     upstream: UpstreamUrl = None,
     model_map: ModelMap = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="How many tokens the answer may have.")] = None,
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer when it is whole.")] = False,
 ) -> None:
     """Run a text model and print its answer as it comes."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     inputs: dict[str, Any] = {"prompt": sys.stdin.read() if prompt == "-" else prompt, "stream": not no_stream}
+    if max_tokens is not None:
+        inputs["max_tokens"] = max_tokens
     try:
         with _client(local, engine_from(gguf, upstream, model_map)) as ai, _warnings_told(errors):
             _show(ai.run(model, inputs), errors)
