@@ -101,6 +101,7 @@ def test_without_an_account_the_error_names_what_to_set(cfai: Run) -> None:
     code, out, err = cfai("run", MODEL, "hello")
     assert (code, out) == (1, "")
     assert "CLOUDFLARE_ACCOUNT_ID" in err
+    assert err.endswith("; with --local no account is needed\n")
 
 
 @pytest.mark.parametrize("options", [[], ["--no-stream"]], ids=["streamed", "whole"])

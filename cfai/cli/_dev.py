@@ -52,7 +52,7 @@ def dev(
     model_map: ModelMap = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 is any free one.")] = 0,
-    tokens_per_second: Annotated[float, typer.Option(help="Pace of the emulator; 0 is none.")] = LIFELIKE,
+    tokens_per_second: Annotated[float, typer.Option(min=0, help="Pace of the emulator; 0 is none.")] = LIFELIKE,
     lenient_paths: Annotated[bool, typer.Option("--lenient-paths", help="Accept %2F in paths.")] = False,
     retired: Annotated[Retired, typer.Option(help="What retired models do.")] = Retired.SERVE,
     allow_remote: Annotated[

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from cfai import Ai, CfaiError, Stream, StreamError, Token
+from cfai import Ai, CfaiError, ConfigurationError, Stream, StreamError, Token
 from cfai.cli._engine import Gguf, ModelMap, UpstreamUrl, engine_from
 from cfai.types import TextOutput
 
@@ -107,7 +107,11 @@ def _fail(errors: Console, error: Exception) -> None:
 @contextmanager
 def _client(local: bool, engine: Engine | None) -> Generator[Ai]:
     if not local and engine is None:
-        with Ai() as ai:
+        try:
+            ai = Ai()
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{error}; with --local no account is needed") from error
+        with ai:
             yield ai
         return
     from cfai.emulator import Emulator

@@ -79,7 +79,10 @@ class Recorder(LocalServer):
         upstream = urlsplit(self.upstream_url)
         if self._asked_port and upstream.port == self._asked_port and upstream.hostname in _OWN:
             raise ValueError(f"the recorder would record itself: {self.upstream_url} is its own address")
-        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise FileExistsError(f"{self._folder} is a file: recordings are kept in a folder") from error
         return super().start()
 
     def _application(self) -> Application:

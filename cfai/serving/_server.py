@@ -36,7 +36,8 @@ class LocalServer(ABC):
 
     def __init__(self, host: str, port: int, *, api_token: str, account_id: str, allow_remote: bool) -> None:
         if not allow_remote and host not in ("localhost", "127.0.0.1", "::1"):
-            raise ValueError(f"{host!r} is not loopback: pass allow_remote=True to be reachable from other machines")
+            option = "allow_remote=True, or --allow-remote,"
+            raise ValueError(f"{host!r} is not loopback: pass {option} to be reachable from other machines")
         self._host = host
         self._asked_port = port
         self._access = Access(account_id, api_token, allow_remote)

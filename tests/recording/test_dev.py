@@ -216,6 +216,7 @@ def test_its_options_reach_the_recorder_and_the_player(
         (["--record", "a", "--tokens-per-second", "60"], "--tokens-per-second is the emulator's"),
         (["--replay", "a", "--upstream", "http://127.0.0.1:9"], "they mean nothing with --replay"),
         (["--retired", "maybe"], "--retired"),
+        (["--tokens-per-second", "-1"], "--tokens-per-second"),
     ],
 )
 def test_options_that_mean_nothing_together_are_refused(
@@ -232,7 +233,7 @@ def test_options_that_mean_nothing_together_are_refused(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--host", "0.0.0.0"], "'0.0.0.0' is not loopback"),
+        (["--host", "0.0.0.0"], "'0.0.0.0' is not loopback: pass allow_remote=True, or --allow-remote, to be"),
         (["--random-faults", "2"], "rate is the share of requests that go wrong, from 0 to 1, not 2.0"),
         (["--concurrency", "0"], "concurrency is"),
         (["--replay", "nothing"], "nothing is recorded in nothing"),
@@ -246,6 +247,12 @@ def test_what_is_wrong_is_told_in_a_line(
     code, out, err = cli(*options)
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert err.startswith(told)
+
+
+def test_a_file_in_the_place_of_the_folder_is_told(cli: Run, account: Emulator, tmp_path: Path) -> None:
+    file = tmp_path / "model.gguf"
+    file.touch()
+    assert cli("--record", file) == (1, "", f"{file} is a file: recordings are kept in a folder\n")
 
 
 @pytest.mark.parametrize(("option", "called"), [("--record", "the recorder"), ("--replay", "the player")])
