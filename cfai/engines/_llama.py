@@ -100,4 +100,5 @@ class Llama:
         try:
             return library.Server(asked)
         except Exception as error:  # the library raises nothing narrower
-            raise Refusal(None, f"llama.cpp cannot load {self._file.name}: {error}", status=502) from error
+            why = f"llama.cpp cannot load {self._file.name}: {str(error).rstrip('.')}"
+            raise Refusal(None, f"{why}. Is the file whole, and does it fit into memory?", status=502) from error

@@ -80,7 +80,7 @@ def test_it_is_loaded_when_it_is_needed_once_for_each_use(
 
 def test_a_file_that_cannot_be_loaded_is_told_with_the_call(library: Library, file: Path) -> None:
     library.fails = True
-    said = r"llama\.cpp cannot load model\.gguf: failed to load model"
+    said = r"llama\.cpp cannot load model\.gguf: failed to load model\. Is the file whole, and does it fit"
     with (
         Emulator(engine=Llama(file)) as local,
         local.ai(retry=None) as ai,
