@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -18,6 +19,8 @@ from cfai.cli import main
 from cfai.emulator import Emulator, Fault
 
 MODEL = "@cf/zai-org/glm-4.7-flash"
+SDXL = "@cf/bytedance/stable-diffusion-xl-lightning"
+FLUX = "@cf/black-forest-labs/flux-1-schnell"
 NATIVE = "@cf/meta/llama-3.1-8b-instruct-fp8"
 LONG = 20.0
 """Seconds after which a test gives up."""
@@ -82,6 +85,27 @@ def test_an_answer_is_streamed_unless_told_otherwise(
 ) -> None:
     cfai("run", MODEL, "hello", *options)
     assert local.requests[0].inputs.get("stream", False) is streams
+
+
+@pytest.mark.parametrize("options", [[], ["--no-stream"]], ids=["streamed", "whole"])
+def test_what_is_no_text_is_not_lost(local: Emulator, options: list[str]) -> None:
+    """An image comes as bytes, and one that stands in JSON as that."""
+    with local.ai() as ai:
+        expected = ai.run(SDXL, {"prompt": "a cat"})
+    with program("run", SDXL, "a cat", *options) as called:
+        out, errors = called.communicate(timeout=LONG)
+    assert (called.returncode, out, errors) == (0, expected.content, b"")
+    with program("run", FLUX, "a cat", *options) as called:
+        out, errors = called.communicate(timeout=LONG)
+    assert (called.returncode, errors) == (0, b"")
+    assert base64.b64decode(json.loads(out)["image"], validate=True).startswith(b"\xff\xd8")
+
+
+def test_an_image_is_not_written_to_a_terminal(cfai: Run, local: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cfai.cli._run.sys.stdout.isatty", lambda: True)
+    code, out, err = cfai("run", SDXL, "a cat")
+    assert (code, out) == (0, "")
+    assert re.fullmatch(r"image/png of [0-9,]+ bytes: put it into a file with > file\n", err)
 
 
 def test_an_answer_has_as_many_tokens_as_it_may(cfai: Run, local: Emulator) -> None:

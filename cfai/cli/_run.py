@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from cfai import Ai, CfaiError, ConfigurationError, Stream, StreamError, Token
 from cfai.cli._engine import Gguf, ModelMap, UpstreamUrl, engine_from
-from cfai.types import TextOutput
+from cfai.types import Binary, TextOutput
 
 if TYPE_CHECKING:
     from cfai.emulator import Engine
@@ -35,7 +35,7 @@ def run(
     max_tokens: Annotated[int | None, typer.Option(min=1, help="How many tokens the answer may have.")] = None,
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer when it is whole.")] = False,
 ) -> None:
-    """Run a text model and print its answer as it comes."""
+    """Run a model and print its answer as it comes; what is no text goes into a file with > file."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     inputs: dict[str, Any] = {"prompt": sys.stdin.read() if prompt == "-" else prompt, "stream": not no_stream}
     if max_tokens is not None:
@@ -61,12 +61,31 @@ def _show(answer: Any, errors: Console) -> None:
             sys.stdout.write(token.text)
             sys.stdout.flush()
         answer = stream.result()
-        sys.stdout.write("\n")
-    else:
-        reasoning.show(answer.reasoning if isinstance(answer, TextOutput) else "", more=False)
+        if isinstance(answer, TextOutput):
+            sys.stdout.write("\n")
+            _show_calls(answer)
+            return
+    if isinstance(answer, Binary):
+        _write(answer, errors)
+    elif isinstance(answer, TextOutput):
+        reasoning.show(answer.reasoning, more=False)
         print(answer)
-    for call in answer.tool_calls if isinstance(answer, TextOutput) else []:
+        _show_calls(answer)
+    else:
+        print(answer.model_dump_json())
+
+
+def _show_calls(answer: TextOutput) -> None:
+    for call in answer.tool_calls:
         print(f"{call.name}({call.arguments})")
+
+
+def _write(answer: Binary, errors: Console) -> None:
+    """Bytes, but not to a terminal."""
+    if sys.stdout.isatty():
+        errors.print(f"{answer.media_type} of {len(answer):,} bytes: put it into a file with > file", style="yellow")
+    else:
+        sys.stdout.buffer.write(answer.content)
 
 
 class _Reasoning:
