@@ -171,9 +171,9 @@ class App:
         if model is None or (model.retired_on and self._settings.retired == "refuse"):
             raise Refusal(5007, f"No such model: No such model {call.model} or task")
         model = surface.takes(model)
-        self.meter.admit(model)
-        if not request.raw and (queued := await self._queued(model, request)) is not None:
+        if (queued := await self._queued(model, request)) is not None:
             return _json(200, surface.whole(queued, call, 0), _headers(call))
+        self.meter.admit(model)
         inputs = _from_raw(model, call) if request.raw else check(model, call.inputs)
         held.callback(await self.meter.place(model, reject_if_busy=call.reject_if_busy))
         cached = self.meter.cached(model, inputs, request.asked.headers.get("x-session-affinity"))
@@ -234,8 +234,9 @@ class App:
         return answer(generation), generation.prompt_tokens or 0, generation.tokens
 
     async def _item(self, model: models.Model, inputs: Any) -> tuple[Any, int, int]:
-        """One result of a batch."""
+        """One result of a batch, which costs what it would cost by itself."""
         result, prompt, tokens = await self._whole(model, check(model, inputs))
+        self.meter.charge(neurons(model, prompt, tokens))
         if isinstance(result, _tasks.Media):
             result = {"data": base64.b64encode(result.content).decode()}
         return result, prompt, tokens
@@ -244,9 +245,11 @@ class App:
         """The result of a batch call, or `None` if it is not one."""
         inputs = as_object(request.call.inputs)
         if "request_id" in inputs:
-            return await self._batches.poll(str(inputs["request_id"]), partial(self._item, model))
+            # No call of the model: what was handed in is given out, whatever else was used up meanwhile.
+            return await self._batches.poll(model, str(inputs["request_id"]), partial(self._item, model))
         if request.call.query.get("queueRequest") != "true" or "requests" not in inputs:
             return None
+        self.meter.admit(model)
         if request.size > LARGEST:
             raise Refusal(3006)
         return self._batches.submit(model, inputs)

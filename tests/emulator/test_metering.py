@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -133,6 +135,69 @@ def test_media_are_charged_too(serving: Make) -> None:
     service = serving(daily_neurons=0.001, clock=Clock())
     assert service.run("@cf/leonardo/phoenix-1.0", HELLO).status_code == 200
     assert refused(service.run("@cf/leonardo/phoenix-1.0", HELLO)) == (429, 4006)
+
+
+def batch(service: Service, model: str, requests: list[Any]) -> dict[str, str]:
+    """Hands in a batch and finds it queued: what to ask for it with."""
+    queued = service.run(model, {"requests": requests}, params={"queueRequest": "true"}).json()["result"]
+    poll = {"request_id": queued["request_id"]}
+    assert service.result(model, poll)["status"] == "queued"
+    return poll
+
+
+def test_a_batch_is_charged_when_it_is_done(serving: Make) -> None:
+    alone = [serving().run(GLM, {"prompt": text}).headers["cf-ai-neurons"] for text in ("one", "two")]
+    service = serving(daily_neurons=sum(map(float, alone)) * 0.999, clock=Clock())
+    poll = batch(service, GLM, [{"prompt": "one"}, {"prompt": "two"}, {}])
+    assert service.run(BGE, {"text": "x"}).status_code == 200, "what waits has cost nothing yet"
+    assert len(service.result(GLM, poll)["responses"]) == 3
+    assert refused(service.run(GLM, HELLO)) == (429, 4006)
+
+
+def test_a_batch_is_charged_once_however_often_it_is_asked_for(serving: Make) -> None:
+    alone = float(serving().run(GLM, HELLO).headers["cf-ai-neurons"])
+    service = serving(daily_neurons=alone * 1.5, clock=Clock())
+    poll = batch(service, GLM, [HELLO])
+    done = [service.result(GLM, poll) for _ in range(3)]
+    assert done[0] == done[1] == done[2]
+    assert service.run(GLM, HELLO).status_code == 200
+
+
+class Slow:
+    """An engine whose vectors take a moment; says how often it was asked."""
+
+    asked = 0
+
+    async def answer(self, model: str, inputs: Any, most: int | None) -> Any:
+        raise NotImplementedError
+
+    async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
+        self.asked += 1
+        await asyncio.sleep(0.1)
+        return [[1.0] for _ in texts]
+
+    async def aclose(self) -> None:
+        pass
+
+
+def test_a_batch_that_two_ask_for_at_once_runs_once(serving: Make) -> None:
+    engine = Slow()
+    service = serving(engine=engine)
+    poll = batch(service, BGE, [{"text": "x"}])
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda _: service.result(BGE, poll), range(2))
+    assert one == other
+    assert engine.asked == 1
+
+
+def test_a_batch_is_handed_in_as_a_call_and_asked_for_as_none(serving: Make) -> None:
+    service = serving(daily_neurons=0.001, rate_limits={"Text Generation": 1}, clock=Clock())
+    poll = batch(service, GLM, [HELLO])
+    assert [len(service.result(GLM, poll)["responses"]) for _ in range(2)] == [1, 1]
+    again = service.run(GLM, {"requests": [HELLO]}, params={"queueRequest": "true"})
+    assert refused(again) == (429, 3021)
+    used_up = service.run(BGE, {"requests": [{"text": "x"}]}, params={"queueRequest": "true"})
+    assert refused(used_up) == (429, 4006)
 
 
 # Capacity

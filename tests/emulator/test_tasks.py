@@ -249,6 +249,12 @@ def test_an_unknown_batch_is_bad_input(service: Service) -> None:
     assert service.error(LLAMA, {"request_id": "none"})[:2] == (400, 5006)
 
 
+def test_the_batch_of_another_model_is_unknown(service: Service) -> None:
+    poll = {"request_id": submit(service, LLAMA, [{"prompt": "one"}])["request_id"]}
+    assert service.error("@cf/baai/bge-m3", poll)[:2] == (400, 5006)
+    assert service.result(LLAMA, poll)["status"] == "queued"
+
+
 def test_only_the_last_batches_are_kept(service: Service) -> None:
     first, *_, last = [submit(service, LLAMA, [])["request_id"] for _ in range(25)]
     assert service.error(LLAMA, {"request_id": first})[1] == 5006
