@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -81,37 +82,38 @@ def dev(
     from cfai.serving import serve
 
     try:
-        engine = engine_from(gguf, upstream, model_map)
-        if record:
-            inner = Emulator(engine=engine).start() if engine else None
-            service = {} if inner is None else _as_service(inner)
-            recorder = Recorder(record, host, port, allow_remote=allow_remote, **service)
-            local: LocalServer = recorder
-            note = f"Recording {recorder.upstream_url} into {record} until Ctrl-C."
-        elif replay:
-            local = Player(replay, host, port, timing=timing, allow_remote=allow_remote)
-            note = f"Playing back {replay} until Ctrl-C."
-        else:
-            is_lifelike = engine is None or _is_given(context, "tokens_per_second")
-            emulator = Emulator(
-                host,
-                port,
-                tokens_per_second=tokens_per_second or None if is_lifelike else None,
-                lenient_paths=lenient_paths,
-                retired=retired.value,
-                allow_remote=allow_remote,
-                keep_requests=0,
-                engine=engine,
-                rate_limits=rate_limits,
-                daily_neurons=daily_neurons,
-                concurrency=concurrency,
-                prompt_caching=prompt_caching,
-                workers_paid=not no_workers_paid,
-            )
-            emulator.random_faults(random_faults, seed=seed)
-            local = emulator
-            note = f"Serving {'emulated answers' if engine is None else f'answers of {engine!r}'} until Ctrl-C."
-        serve(local, note)
+        with ExitStack() as held:
+            engine = engine_from(gguf, upstream, model_map)
+            if record:
+                inner = held.enter_context(Emulator(engine=engine, keep_requests=0)) if engine else None
+                service = {} if inner is None else _as_service(inner)
+                recorder = Recorder(record, host, port, allow_remote=allow_remote, **service)
+                local: LocalServer = recorder
+                note = f"Recording {recorder.upstream_url} into {record} until Ctrl-C."
+            elif replay:
+                local = Player(replay, host, port, timing=timing, allow_remote=allow_remote)
+                note = f"Playing back {replay} until Ctrl-C."
+            else:
+                is_lifelike = engine is None or _is_given(context, "tokens_per_second")
+                emulator = Emulator(
+                    host,
+                    port,
+                    tokens_per_second=tokens_per_second or None if is_lifelike else None,
+                    lenient_paths=lenient_paths,
+                    retired=retired.value,
+                    allow_remote=allow_remote,
+                    keep_requests=0,
+                    engine=engine,
+                    rate_limits=rate_limits,
+                    daily_neurons=daily_neurons,
+                    concurrency=concurrency,
+                    prompt_caching=prompt_caching,
+                    workers_paid=not no_workers_paid,
+                )
+                emulator.random_faults(random_faults, seed=seed)
+                local = emulator
+                note = f"Serving {'emulated answers' if engine is None else f'answers of {engine!r}'} until Ctrl-C."
+            serve(local, note)
     except KeyboardInterrupt:
         return
     except (CfaiError, ImportError, OSError, OverflowError, ValueError) as error:

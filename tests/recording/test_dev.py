@@ -172,24 +172,30 @@ def test_both_commands_have_the_same_options() -> None:
     assert ours - theirs == {"--context", "--record", "--replay", "--timing", "--gguf", "--upstream", "--model-map"}
 
 
-def test_an_engine_answers_in_earnest_and_can_be_recorded(
-    cli: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_engine_answers_in_earnest(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     upstream = ["--upstream", "http://127.0.0.1:9/v1", "--model-map", "*=llama3.2"]
     emulator = MagicMock(side_effect=KeyboardInterrupt)
-    with monkeypatch.context() as patched:
-        patched.setattr(cfai.emulator, "Emulator", emulator)
-        assert cli(*upstream)[0] == 0
-        assert cli(*upstream, "--tokens-per-second", "5")[0] == 0
+    monkeypatch.setattr(cfai.emulator, "Emulator", emulator)
+    assert cli(*upstream)[0] == 0
+    assert cli(*upstream, "--tokens-per-second", "5")[0] == 0
     plain, paced = (call.kwargs for call in emulator.call_args_list)
     assert repr(plain["engine"]) == "Upstream('http://127.0.0.1:9/v1')"
     assert (plain["tokens_per_second"], paced["tokens_per_second"]) == (None, 5.0)
-    recorder = MagicMock(side_effect=KeyboardInterrupt)
-    monkeypatch.setattr(cfai.recording, "Recorder", recorder)
-    assert cli("--record", folder, *upstream)[0] == 0
-    told = recorder.call_args.kwargs
-    assert told["upstream_url"].startswith("http://127.0.0.1:")
+
+
+def test_the_emulator_behind_a_recorder_ends_with_it(cli: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, str] = {}
+
+    def interrupted(*_: Any, **options: Any) -> None:
+        told.update(options)
+        assert httpx.get(options["upstream_url"], trust_env=False).status_code == 400, "it serves by now"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cfai.recording, "Recorder", interrupted)
+    assert cli("--record", folder, "--upstream", "http://127.0.0.1:9/v1")[0] == 0
     assert told["upstream_token"] == "cfai-emulator-token"
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(told["upstream_url"], trust_env=False)
 
 
 def test_its_options_reach_the_recorder_and_the_player(
