@@ -11,10 +11,11 @@ On the command line: `cfai doctor`, and `cfai doctor --conformance` for the fact
 """
 
 from cfai.doctor._conformance import FACTS, Fact, conform, cost
-from cfai.doctor._exchanges import Exchange, Keeper
+from cfai.doctor._exchanges import Keeper
 from cfai.doctor._finding import Finding
 from cfai.doctor._health import CHECKS, Check, examine
 from cfai.doctor._recordings import Recordings
+from cfai.recording._exchange import Exchange
 
 __all__ = [
     "CHECKS",

@@ -13,8 +13,9 @@ import httpx
 from cfai import Ai, CfaiError, Stream
 from cfai._account import Account
 from cfai._problems import parsed, problem_in
-from cfai.doctor._exchanges import Exchange, kept_in
+from cfai.doctor._exchanges import kept_in
 from cfai.doctor._finding import Finding, ok, problem, warning
+from cfai.recording._passed import Passed
 
 _PASSED_ON = ("content-type", "cf-ai-req-id", "cf-ai-neurons", "cf-ray", "cf-aig-log-id", "retry-after")
 
@@ -28,7 +29,7 @@ class Bench:
         self.account = account
         self.gateway = gateway or ""
         self.sleep = sleep
-        self.exchanges: list[Exchange] = []
+        self.exchanges: list[Passed] = []
         self._http = http
         self._hook = kept_in(self.exchanges)
         http.event_hooks["response"].append(self._hook)

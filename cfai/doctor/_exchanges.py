@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from itertools import accumulate, pairwise
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 from urllib.parse import quote
 
 import httpx
 
-ACCOUNT = "{account_id}"
-"""What stands in a path in place of the account id."""
-
-_KEPT = r"content-(?:type|length|encoding)|retry-after|location|allow|cf-ray|cf-aig?-.*"
-"""Headers of an answer that are kept: others say nothing, or hold cookies and ids."""
-
-_IDS = r"(?:.*-)?(?:id|ray)"
-_ID = rb"(?<![0-9a-fA-F])(?:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32})(?![0-9a-fA-F])"
-_SHORTEST = 4
-"""Characters: a shorter secret is in too many words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """A request and its answer, the answer's body in the pieces in which it came."""
-
-    method: str
-    path: str
-    query: str
-    content_type: str | None
-    """That of the request."""
-
-    sent: bytes
-    """The body of the request."""
-
-    status: int
-    headers: dict[str, str]
-    """Those of the answer, names in lower case."""
-
-    chunks: list[bytes] = field(default_factory=list[bytes])
+from cfai._account import Account
+from cfai.recording._exchange import ACCOUNT_PATH, Exchange
+from cfai.recording._passed import Passed, kept
+from cfai.recording._redact import Redactor
+from cfai.serving import ACCOUNT
 
 
 class Keeper(Protocol):
@@ -52,22 +25,31 @@ class Keeper(Protocol):
         ...
 
 
-def kept_in(exchanges: list[Exchange]) -> Callable[[httpx.Response], None]:
+def kept_in(exchanges: list[Passed]) -> Callable[[httpx.Response], None]:
     """A hook for an httpx client that adds each exchange to a list, its chunks as they are read."""
 
     def hook(response: httpx.Response) -> None:
-        request = response.request
+        request, chunks = response.request, list[bytes]()
         path, _, query = request.url.raw_path.decode("ascii").partition("?")
-        kind = request.headers.get("content-type")
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        exchange = Exchange(request.method, path, query, kind, request.content, response.status_code, headers)
-        exchanges.append(exchange)
-        response.stream = _Kept(response.stream, exchange.chunks)
+        exchanges.append(
+            Passed(
+                number=len(exchanges) + 1,
+                method=request.method,
+                path=path,
+                query=query,
+                content_type=request.headers.get("content-type"),
+                sent=request.content,
+                status=response.status_code,
+                headers={name.lower(): value for name, value in response.headers.items()},
+                chunks=chunks,
+            )
+        )
+        response.stream = _Copied(response.stream, chunks)
 
     return hook
 
 
-class _Kept(httpx.SyncByteStream):
+class _Copied(httpx.SyncByteStream):
     """A body that is copied while it is read."""
 
     def __init__(self, stream: Any, chunks: list[bytes]) -> None:
@@ -84,63 +66,33 @@ class _Kept(httpx.SyncByteStream):
 
 
 class Redaction:
-    """Takes secrets and ids out of exchanges, the same way in each, so that a batch is still asked for by its own id.
+    """Takes the secrets of an account and the ids of requests out of exchanges, the same way in each."""
 
-    An `x` stands for each character of a secret, a number for an id. What replaces something is as long as it was, so
-    that lengths that were announced, and the cuts between chunks, stay true.
-    """
+    def __init__(self, account: Account) -> None:
+        self._account = f"/{quote(account.id, safe='')}/"
+        self._redactor = Redactor({account.id: ACCOUNT, account.token.value: "x"})
 
-    def __init__(self, account_id: str, *secrets: str) -> None:
-        self._account = quote(account_id, safe="")
-        forms = {account_id, self._account, *secrets}
-        self._secrets = sorted((form.encode() for form in forms if len(form) >= _SHORTEST), key=len, reverse=True)
-        self._ids: dict[bytes, bytes] = {}
-
-    def __call__(self, exchange: Exchange) -> Exchange:
+    def __call__(self, passed: Passed) -> Exchange:
         """The exchange as it may be written down."""
-        for name, value in exchange.headers.items():
-            if re.fullmatch(_IDS, name) and len(value) >= _SHORTEST:
-                self._stand_in(value.encode())
-        headers = {name: self.text(value) for name, value in exchange.headers.items() if re.fullmatch(_KEPT, name)}
-        pieces = exchange.chunks
-        if (encoding := headers.pop("content-encoding", "identity")) != "identity":
-            # What is compressed cannot be searched for secrets.
-            headers.pop("content-length", None)
-            pieces = [_decompressed(b"".join(pieces), encoding)]
-        body = self._clean(b"".join(pieces))
-        return replace(
-            exchange,
-            path=self.text(f"{exchange.path}/".replace(f"/{self._account}/", f"/{ACCOUNT}/")[:-1]),
-            query=self.text(exchange.query),
-            sent=self._clean(exchange.sent),
-            headers=headers,
-            chunks=[body[start:end] for start, end in pairwise(accumulate(map(len, pieces), initial=0))],
-        )
+        path = f"{passed.path}/".replace(self._account, f"/{ACCOUNT_PATH}/", 1)[:-1]
+        return kept(_decompressed(replace(passed, path=path)), self._redactor)
 
     def text(self, text: str) -> str:
-        """A text as it may be shown or written down."""
-        return self._clean(text.encode("utf-8", "replace")).decode("utf-8", "replace")
-
-    def _clean(self, content: bytes) -> bytes:
-        for secret in self._secrets:
-            content = content.replace(secret, b"x" * len(secret))
-        content = re.sub(_ID, lambda found: self._stand_in(found[0]), content)
-        for id, stand_in in self._ids.items():
-            content = content.replace(id, stand_in)
-        return content
-
-    def _stand_in(self, id: bytes) -> bytes:
-        """Zeros in the shape of an id, which end in its number among the ids."""
-        if id in self._ids.values():
-            return id
-        if id not in self._ids:
-            digits = iter(f"{len(self._ids) + 1:0{len(id)}d}"[id.count(b"-") :])
-            self._ids[id] = "".join("-" if byte == ord("-") else next(digits) for byte in id).encode()
-        return self._ids[id]
+        """A text as it may be shown: without secrets, and with the ids of exchanges that were redacted before."""
+        return self._redactor.asked(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
-def _decompressed(body: bytes, encoding: str) -> bytes:
+def _decompressed(passed: Passed) -> Passed:
+    """The same with a body that can be searched for secrets."""
+    encoding = passed.headers.get("content-encoding", "identity")
+    if encoding == "identity":
+        return passed
+    headers = {name: value for name, value in passed.headers.items() if name != "content-length"}
+    return replace(passed, headers=headers, chunks=_as_it_reads(passed.chunks, encoding))
+
+
+def _as_it_reads(chunks: Sequence[bytes], encoding: str) -> list[bytes]:
     try:
-        return zlib.decompress(body, zlib.MAX_WBITS | 32)
+        return [zlib.decompress(b"".join(chunks), zlib.MAX_WBITS | 32)]
     except zlib.error:
-        return f"[a body in the encoding {encoding}]".encode()
+        return [f"[a body in the encoding {encoding}]".encode()]

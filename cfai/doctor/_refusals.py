@@ -8,10 +8,10 @@ from typing import Any
 from cfai import AuthenticationError, LimitError, NotFoundError, PermissionDeniedError
 from cfai._problems import parsed, problem_in
 from cfai.doctor._bench import Bench, body_of, how
-from cfai.doctor._exchanges import Exchange
 from cfai.doctor._finding import Finding, ok, problem, warning
 from cfai.doctor._patient import EMBEDDING
 from cfai.doctor._requests import SMALL
+from cfai.recording._passed import Passed
 
 BGE_M3 = "@cf/baai/bge-m3"
 
@@ -84,7 +84,7 @@ def retry_after(bench: Bench) -> Finding:
     return ok(", ".join(dict.fromkeys(map(_wait, refused))))
 
 
-def _wait(exchange: Exchange) -> str:
+def _wait(exchange: Passed) -> str:
     code = problem_in(parsed(b"".join(exchange.chunks))).code
     held = exchange.headers.get("retry-after") or "none"
     return f"{exchange.status}{'' if code is None else f' / {code}'} with {held}"

@@ -21,6 +21,8 @@ FORMAT = 1
 ACCOUNT_PATH = "{account_id}"
 """What stands in a path for the account."""
 
+Cut = Literal["by the client", "by the service", "by the recorder"]
+
 _DEEPEST = 100
 _MODEL_PATH = re.compile(r"/ai/run/(.+)|/workers-ai/(?:run/)?(.+)")
 _NUMBERS = re.compile(r"\[\n\s+(-?[\d.eE+-]+(?:,\n\s+-?[\d.eE+-]+)*)\n\s+\]")
@@ -73,7 +75,7 @@ class Response(_Part):
 
     status: int = Field(ge=200, le=999)
     headers: dict[str, str]
-    cut: Literal["by the client", "by the service", "by the recorder"] | None = None
+    cut: Cut | None = None
     """Who broke off before the end."""
 
     times: Times = Times()

@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 
@@ -17,8 +17,9 @@ from cfai._clients import Clients
 from cfai.emulator._wire import PATIENCE, Line
 from cfai.recording import _exchange
 from cfai.recording._door import Asked, Door, Unanswered
-from cfai.recording._exchange import ACCOUNT_PATH, FORMAT, Exchange, Response, Times
-from cfai.recording._redact import Answer, Redactor
+from cfai.recording._exchange import ACCOUNT_PATH, Cut, Times
+from cfai.recording._passed import Passed, kept
+from cfai.recording._redact import Redactor
 from cfai.serving import ACCOUNT, Access
 
 _LOG = logging.getLogger("cfai.recording")
@@ -31,8 +32,6 @@ _HOP_BY_HOP = {
 # The real credentials and the service's cookies stay on their side of the recorder, the caller's on theirs.
 _OURS = {"host", "content-length", "expect", "accept-encoding", "authorization", "cookie", "x-auth-email", "x-auth-key"}
 _UNDONE = ("gzip", "x-gzip", "deflate")
-
-Cut = Literal["by the client", "by the service", "by the recorder"]
 
 
 @dataclass(slots=True)
@@ -161,25 +160,21 @@ class Recording(Door):
         if heard.kept:
             return
         heard.kept = True
-        redact = self._redactor
-        kind = asked.headers.get("content-type")
-        path, query, content_type = (
-            redact.asked(text.encode("latin-1")).decode("latin-1") for text in (asked.path, asked.query, kind or "")
-        )
-        request = _exchange.request(asked.method, path, query, content_type or None, redact.asked(asked.body))
-        sent = b"\n".join([asked.path.encode("latin-1"), asked.query.encode("latin-1"), asked.body])
-        names_ids = asked.method == "POST" or heard.status >= 400
-        answer = Answer(heard.exchange, sent, names_ids, heard.headers, heard.chunks)
-        headers, chunks = redact.answered(answer)
-        response = Response(
+        passed = Passed(
+            number=heard.exchange,
+            method=asked.method,
+            path=asked.path,
+            query=asked.query,
+            content_type=asked.headers.get("content-type"),
+            sent=asked.body,
             status=heard.status,
-            headers=headers,
+            headers=heard.headers,
+            chunks=heard.chunks,
             cut=cut,
             times=Times(head=heard.head, chunks=heard.times),
-            chunks=_exchange.chunks(chunks),
         )
         try:
-            _exchange.save(Exchange(format=FORMAT, request=request, response=response), self._folder, heard.exchange)
+            _exchange.save(kept(passed, self._redactor), self._folder, heard.exchange)
         except OSError as error:
             # The caller's answer is not to suffer from it.
             _LOG.error("an exchange was not recorded: %s", error)

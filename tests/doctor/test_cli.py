@@ -97,7 +97,7 @@ def test_what_is_found_out_is_in_the_json_and_recorded(doctor: Run, local: Emula
     assert (code, report["ok"]) == (0, True)
     assert [finding["check"] for finding in report["conformance"]] == [fact.name for fact in FACTS]
     files = sorted(folder.iterdir())
-    assert files[0].name == "0001-run-cf-baai-bge-small-en-v1.5.json"
+    assert files[0].name == "0001-cf-baai-bge-small-en-v1.5.json"
     assert not [file for file in files if local.account_id in file.read_text("utf-8")]
 
 

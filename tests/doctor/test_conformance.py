@@ -14,10 +14,13 @@ import httpx
 import pytest
 
 from cfai import ConfigurationError, count_tokens, models
+from cfai._account import Account, Secret
 from cfai._limits import estimate
-from cfai.doctor import FACTS, Finding, Recordings, conform, cost
-from cfai.doctor._exchanges import Exchange, Redaction
+from cfai.doctor import FACTS, Exchange, Finding, Recordings, conform, cost
+from cfai.doctor._exchanges import Redaction
 from cfai.emulator import Emulator
+from cfai.recording import Player
+from cfai.recording._passed import Passed
 from cfai.tokens import texts_to_embed
 
 from .conftest import ACCOUNT, TOKEN
@@ -140,7 +143,7 @@ def test_a_gateway_is_asked_about_only_where_one_is_named() -> None:
 def test_the_cost_is_announced_as_more_than_it_is(local: Emulator) -> None:
     kept = Kept()
     found(keeper=kept)
-    charged = sum(float(exchange.headers.get("cf-ai-neurons", 0)) for exchange in kept.exchanges)
+    charged = sum(float(exchange.response.headers.get("cf-ai-neurons", 0)) for exchange in kept.exchanges)
     assert 0 < charged < cost() <= 300
     assert cost() < cost("a gateway") <= 300
 
@@ -157,9 +160,9 @@ def test_no_fact_costs_more_than_it_says() -> None:
 
 def price(exchange: Exchange) -> float:
     """Neurons of a call by the catalogue's prices per token or character, for the longest answer that it may get."""
-    asked = json.loads(exchange.sent) if exchange.content_type == "application/json" else {}
-    name = exchange.path.partition("/run/")[2] or exchange.path.partition("/workers-ai/")[2] or asked.get("model")
-    model = models.get(name or "")
+    asked: Any = (exchange.request.body or {}).get("json", {})
+    name = exchange.request.model or ""
+    model = models.get(name)
     rates = {rate.unit: rate.neurons or 0.0 for rate in model.price} if model else {}
     wanted = max((asked.get(field, 0) for field in MOST), default=0)
     # A model stops by itself, and the doctor asks for nothing long.
@@ -217,12 +220,24 @@ def test_a_recording_gives_the_same_findings(
     assert replayed(recordings) == taken[1]
 
 
-def test_no_secret_and_no_id_is_on_the_disk(taken: tuple[Path, dict[str, Finding]]) -> None:
+def test_the_player_plays_it(taken: tuple[Path, dict[str, Finding]], monkeypatch: pytest.MonkeyPatch) -> None:
+    with Player(taken[0], account_id=ACCOUNT, api_token=TOKEN) as local:
+        monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", local.base_url)
+        monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
+        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
+        assert found(gateway="default") == taken[1]
+
+
+def test_no_secret_and_no_id_is_on_the_disk(
+    taken: tuple[Path, dict[str, Finding]], recordings: list[Recording]
+) -> None:
     written = b"".join(file.name.encode() + file.read_bytes() for file in taken[0].iterdir())
     assert TOKEN.encode() not in written
     assert ACCOUNT.encode() not in written
     assert b"uthorization" not in written
-    ids = set(re.findall(UUID, written.decode()))
+    # The lists of models, tasks and authors have ids of their own, which are everybody's.
+    named = [json.dumps(one) for one in recordings if one["request"]["method"] == "POST"]
+    ids = set(re.findall(UUID, "".join(named)))
     assert ids
     assert {id for id in ids if not id.startswith("00000000-0000-0000-0000-")} == set()
 
@@ -233,7 +248,6 @@ def test_a_recording_has_what_was_asked_and_answered(recordings: list[Recording]
     assert first["request"] == {
         "method": "POST",
         "path": "/client/v4/accounts/{account_id}/ai/run/@cf/baai/bge-small-en-v1.5",
-        "query": "",
         "content_type": "application/json",
         "body": {"json": {"text": "hello"}},
     }
@@ -250,63 +264,49 @@ def test_a_stream_is_recorded_in_its_chunks(recordings: list[Recording]) -> None
     assert b"".join(data(stream)).endswith(b"data: [DONE]\n\n")
 
 
+def passed(*chunks: bytes, headers: dict[str, str] | None = None, sent: bytes = b"") -> Passed:
+    return Passed(
+        number=1,
+        method="POST",
+        path=f"/client/v4/accounts/{ACCOUNT}/ai/run/@cf/a/b",
+        query=f"a={TOKEN}",
+        content_type=None,
+        sent=sent,
+        status=200,
+        headers=headers or {},
+        chunks=chunks,
+    )
+
+
+def redacted(one: Passed) -> Exchange:
+    return Redaction(Account(ACCOUNT, Secret(TOKEN)))(one)
+
+
 def test_recordings_are_numbered_on_from_those_that_are_there(tmp_path: Path) -> None:
-    exchange = Exchange("GET", "/client/v4/accounts/{account_id}/ai/models/search", "", None, b"", 200, {}, [b"\xff"])
+    exchange = redacted(passed(b"\xff"))
     folder = tmp_path / "new" / "folder"
     names = [Recordings(folder).keep(exchange).name for _ in range(2)]
-    assert names == ["0001-models-search.json", "0002-models-search.json"]
+    assert names == ["0001-cf-a-b.json", "0002-cf-a-b.json"]
     assert json.loads((folder / names[0]).read_bytes())["response"]["chunks"] == [{"base64": "/w=="}]
 
 
-def redacted(*chunks: bytes, headers: dict[str, str] | None = None, sent: bytes = b"") -> Exchange:
-    path = f"/client/v4/accounts/{ACCOUNT}/ai/run/@cf/a/b"
-    exchange = Exchange("POST", path, f"a={TOKEN}", None, sent, 200, headers or {}, list(chunks))
-    return Redaction(ACCOUNT, TOKEN)(exchange)
-
-
-@pytest.mark.parametrize("size", [1, 7, 1000])
-def test_what_is_cut_between_chunks_is_taken_out_too(size: int) -> None:
-    id = "01234567-89ab-4def-8123-456789abcdef"
-    body = f'{{"token": "{TOKEN}", "account": "{ACCOUNT}", "id": "{id}"}}'.encode()
-    chunks = [body[at : at + size] for at in range(0, len(body), size)]
-    clean = redacted(*chunks, headers={"cf-ai-req-id": id}, sent=body)
-    assert [len(chunk) for chunk in clean.chunks] == [len(chunk) for chunk in chunks]
-    for text in (b"".join(clean.chunks).decode(), clean.sent.decode()):
-        assert re.sub("x+", "x", text) == '{"token": "x", "account": "x", "id": "00000000-0000-0000-0000-000000000001"}'
-    assert clean.headers == {"cf-ai-req-id": "00000000-0000-0000-0000-000000000001"}
-    assert clean.path == "/client/v4/accounts/{account_id}/ai/run/@cf/a/b"
-    assert TOKEN not in clean.query
-
-
-def test_an_id_of_any_shape_is_taken_out_where_a_header_names_it() -> None:
-    clean = redacted(b"failed (req-Xy12Zw)", headers={"cf-ai-req-id": "req-Xy12Zw", "cf-ray": "8f00aa11bb22cc33-LHR"})
-    assert clean.chunks == [b"failed (000-000001)"]
-    assert clean.headers == {"cf-ai-req-id": "000-000001", "cf-ray": "0000000000000000-002"}
-
-
-def test_an_id_keeps_its_number() -> None:
-    ids = [f"{number:08x}-1111-4111-8111-111111111111;".encode() for number in (7, 8)]
-    redaction = Redaction(ACCOUNT, TOKEN)
-
-    def clean(*chunks: bytes) -> list[bytes]:
-        return redaction(Exchange("GET", "/", "", None, b"", 200, {}, list(chunks))).chunks
-
-    first = clean(ids[0], ids[1])
-    assert first == [b"00000000-0000-0000-0000-000000000001;", b"00000000-0000-0000-0000-000000000002;"]
-    assert clean(ids[1], ids[0]) == first[::-1]
-    assert clean(*first) == first, "what is clean stays as it is"
-
-
-def test_only_headers_that_say_something_are_kept() -> None:
-    headers = {"set-cookie": "__cf_bm=secret", "nel": "{}", "server": "cloudflare", "retry-after": "2", **JSON}
-    assert redacted(headers=headers).headers == {"retry-after": "2", **JSON}
+def test_what_is_secret_is_taken_out_of_both_sides() -> None:
+    body = f'{{"token":"{TOKEN}","account":"{ACCOUNT}"}}'.encode()
+    clean = redacted(passed(body[:20], body[20:], sent=body))
+    assert [len(chunk) for chunk in clean.response.data] == [20, len(body) - 20]
+    assert clean.request.path == "/client/v4/accounts/{account_id}/ai/run/@cf/a/b"
+    for text in (b"".join(clean.response.data).decode(), clean.request.query, json.dumps(clean.request.body)):
+        assert "x" * len(TOKEN) in text
+        assert TOKEN not in text
+        assert ACCOUNT not in text
 
 
 def test_a_compressed_body_is_written_as_it_reads() -> None:
     body = gzip.compress(TOKEN.encode())
-    clean = redacted(body[:5], body[5:], headers={"content-encoding": "gzip", "content-length": "9"})
-    assert (clean.chunks, clean.headers) == ([b"x" * len(TOKEN)], {})
-    assert redacted(b"?", headers={"content-encoding": "br"}).chunks == [b"[a body in the encoding br]"]
+    clean = redacted(passed(body[:5], body[5:], headers={"content-encoding": "gzip", "content-length": "9"}))
+    assert (clean.response.data, clean.response.headers) == ([b"x" * len(TOKEN)], {})
+    unknown = redacted(passed(b"?", headers={"content-encoding": "br"}))
+    assert unknown.response.data == [b"[a body in the encoding br]"]
 
 
 # Other forms, as the real service may have them
@@ -673,14 +673,15 @@ def test_a_batch_that_is_never_done_is_given_up(recordings: list[Recording]) -> 
 
 
 @pytest.mark.usefixtures("account")
-def test_a_service_that_echoes_the_account_is_not_repeated(recordings: list[Recording]) -> None:
+def test_what_a_service_echoes_is_not_repeated(recordings: list[Recording]) -> None:
+    id = "12345678-0000-4000-8000-000000000000"
     for recording in recordings:
         if asked("lightning")(recording):
-            no(400, 5006, f"who is {ACCOUNT}, {TOKEN}?")(recording)
+            no(400, 5006, f"who is {ACCOUNT}, {TOKEN}? ({id})")(recording)
     says = replayed(recordings)["SDXL's image"].says
-    assert "who is xxx" in says
-    assert ACCOUNT not in says
-    assert TOKEN not in says
+    assert "who is " in says
+    for secret in (ACCOUNT, TOKEN, id):
+        assert secret not in says
 
 
 def test_findings_come_at_once(local: Emulator) -> None:

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from cfai.emulator import Emulator, Fault
 from cfai.recording import Recorder, _redact
+from cfai.recording._passed import Passed
+from cfai.recording._passed import kept as keep
 from cfai.recording._redact import Answer, Redactor
 
 from .conftest import ACCOUNT, MODEL, TOKEN, Http, chunks, everything, kept
@@ -260,3 +262,23 @@ def test_secrets_are_found_as_urls_and_json_write_them() -> None:
 def test_the_examples_in_docstrings_hold() -> None:
     failed, attempted = doctest.testmod(_redact)
     assert (failed, attempted > 0) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "remains"), [("POST", 200, False), ("GET", 404, False), ("GET", 200, True)]
+)
+def test_an_id_under_any_name_is_taken_out_but_of_lists_of_what_exists(method: str, status: int, remains: bool) -> None:
+    passed = Passed(
+        number=1,
+        method=method,
+        path="/client/v4/accounts/{account_id}/ai/models/search",
+        query="",
+        content_type=None,
+        sent=b"",
+        status=status,
+        headers={"content-type": "application/json"},
+        chunks=[json.dumps({"job": BATCH}).encode()],
+    )
+    told = b"".join(keep(passed, Redactor({})).response.data).decode()
+    assert (BATCH in told) == remains
+    assert len(told) == len(json.dumps({"job": BATCH}))
