@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -17,11 +18,20 @@ from cfai.doctor import Finding, examine
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 TOKEN = "token-that-must-not-show-0123456789"
 
+NOWHERE = "http://127.0.0.1:9/client/v4"
+"""Where nothing listens."""
+
 TLS = Path(__file__).parent / "tls"
 """Certificates of `localhost` with their keys, signed by themselves: one is good for a century, one has expired."""
 
 Answers = dict[str, tuple[str, str, Any]]
 """By a part of the request's first line: status, content type, and a body, as JSON unless it is a text."""
+
+
+At = Callable[..., None]
+Answering = Callable[..., Any]
+Serve = Callable[[Callable[[Any], None]], Any]
+"""What the fixtures of these names are."""
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +50,17 @@ def problems(found: dict[str, Finding]) -> list[str]:
     return [name for name, finding in found.items() if finding.verdict == "problem"]
 
 
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+
+
+def said(finding: Finding) -> str:
+    return f"{finding.says} | {finding.remedy}"
+
+
 def enveloped(result: Any) -> dict[str, Any]:
     return {"result": result, "success": True, "errors": [], "messages": []}
 
@@ -49,7 +70,7 @@ def refused(code: int, message: str = "no") -> dict[str, Any]:
 
 
 @pytest.fixture
-def at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def at(monkeypatch: pytest.MonkeyPatch) -> At:
     """Sets the environment's base URL, account id and token."""
 
     def set_to(url: str, account: str = ACCOUNT, token: str = TOKEN) -> None:
@@ -61,7 +82,7 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.fixture
-def answering(serve: Callable[..., Any], at: Callable[..., None]) -> Callable[..., Any]:
+def answering(serve: Serve, at: At) -> Answering:
     """Starts a server that answers as it is told, with headers if any are given, and points the environment at it."""
 
     def start(answers: Answers, head: str = "") -> Any:
