@@ -22,14 +22,13 @@ from cfai.emulator._routes import Route, check_credentials, check_host, route
 from cfai.emulator._schemas import as_object, schema
 from cfai.emulator._state import Ledger, Received, Settings
 from cfai.emulator._validate import check
-from cfai.emulator._wire import Line, deliver, due
+from cfai.emulator._wire import Line, arrived, deliver, due
 from cfai.metering import Meter
 from cfai.scenarios import HEADER, Fault, Unfit
 from cfai.serving._loop import Transports
 from cfai.surfaces import REST, Asked, Call, Listing, Parts, Surface
 from cfai.wire import Generation, Misuse, Refusal, answer, bad_input, complete, neurons, refusal
 
-_LARGEST_BODY = 100 * 1024 * 1024
 _CREDENTIALS = {"authorization", "cf-aig-authorization", "x-auth-key", "x-auth-email", "cookie"}
 _HTML = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>Error {0}</h1><p>cloudflare</p></body></html>"
 
@@ -81,16 +80,11 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        transport = self.transports.get(tuple(scope["client"]))
-        if transport is None:
-            # The client left before its request was looked at.
+        came = await arrived(self.transports, scope, receive, send)
+        if came is None:
             return
-        line = Line(receive, send, transport)
+        line, body = came
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        body = await line.body(_LARGEST_BODY)
-        if line.gone:
-            return
-        line.watch()
         path, query = (cast(bytes, scope[name]).decode("latin-1") for name in ("raw_path", "query_string"))
         asked = surfaces.arrived(scope["method"], path, query, headers)
         with ExitStack() as held:

@@ -9,14 +9,18 @@ from collections.abc import AsyncGenerator, Awaitable, Iterable, Mapping
 from contextlib import aclosing
 from typing import TypeVar
 
-from starlette.types import Receive, Send
+from starlette.types import Receive, Scope, Send
 
 from cfai.scenarios import Fault
+from cfai.serving._loop import Transports
 
 T = TypeVar("T")
 
 Parts = Iterable[tuple[int, bytes]] | AsyncGenerator[tuple[int, bytes], None]
 """A body in parts, each with how many tokens it holds; what an engine gives is waited for."""
+
+LARGEST_BODY = 100 * 1024 * 1024
+"""Bytes of a request's body that are taken."""
 
 PATIENCE = 600.0
 """Seconds that a silent or held connection stays open at most."""
@@ -116,6 +120,25 @@ class Line:
             self._transport.close()
         # An application that returns before its connection is gone is taken for a broken one.
         await self.pause(PATIENCE)
+
+
+async def arrived(
+    transports: Transports, scope: Scope, receive: Receive, send: Send
+) -> tuple[Line, bytes | None] | None:
+    """The line of a request, watched from here on, and its body if it came whole and is not too large.
+
+    Nothing if the client has left already.
+    """
+    transport = transports.get(tuple(scope["client"]))
+    if transport is None:
+        # It left before its request was looked at.
+        return None
+    line = Line(receive, send, transport)
+    body = await line.body(LARGEST_BODY)
+    if line.gone:
+        return None
+    line.watch()
+    return line, body
 
 
 def due(tokens: int, rate: float | None, elapsed: float) -> float:

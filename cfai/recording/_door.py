@@ -13,13 +13,11 @@ from urllib.parse import unquote
 from starlette.types import Receive, Scope, Send
 
 from cfai.emulator._routes import host_name, is_loopback
-from cfai.emulator._wire import Line
+from cfai.emulator._wire import Line, arrived
 from cfai.recording._exchange import ACCOUNT_PATH
 from cfai.serving import Access
 from cfai.serving._loop import Transports
 from cfai.wire._refusals import Misuse, Refusal
-
-_LARGEST_BODY = 100 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +53,10 @@ class Door(ABC):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        transport = self.transports.get(tuple(scope["client"]))
-        if transport is None:
-            # The client left before its request was looked at.
+        came = await arrived(self.transports, scope, receive, send)
+        if came is None:
             return
-        line = Line(receive, send, transport)
-        body = await line.body(_LARGEST_BODY)
-        if line.gone:
-            return
-        line.watch()
+        line, body = came
         try:
             await self.answer(line, self._asked(scope, body))
         except Refusal as no:

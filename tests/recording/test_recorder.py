@@ -58,6 +58,19 @@ def ask(callers: Make) -> Make:
 # What is passed on
 
 
+def held_after(*events: bytes) -> Callable[[Any], None]:
+    """A service that sends these and then waits for its client to leave."""
+
+    def script(peer: Any) -> None:
+        peer.request()
+        peer.start()
+        for event in events:
+            peer.chunk(event)
+        assert peer.left()
+
+    return script
+
+
 @EVERY_COLOUR
 def test_an_answer_is_passed_on_and_kept(recorder: Recorder, upstream: Emulator, ask: Make, folder: Path) -> None:
     answer = ask(recorder).run(MODEL, {"prompt": "Hello"})
@@ -105,13 +118,7 @@ def test_a_stream_is_passed_on_while_it_comes(serve: Make, record: Make, ask: Ma
 def test_a_client_that_leaves_closes_the_call_and_what_came_is_kept(
     serve: Make, record: Make, ask: Make, folder: Path
 ) -> None:
-    def script(peer: Any) -> None:
-        peer.request()
-        peer.start()
-        peer.chunk(EVENT)
-        assert peer.left()
-
-    server = serve(script)
+    server = serve(held_after(EVENT))
     recorder = record(server.url)
     with ask(recorder).stream(NATIVE) as stream:
         assert next(stream).text == "Hel"
@@ -139,14 +146,7 @@ def test_a_client_that_leaves_before_there_is_an_answer_closes_the_call_too(
 def test_a_client_that_leaves_after_the_end_of_its_answer_has_cut_nothing(
     serve: Make, record: Make, ask: Make, folder: Path
 ) -> None:
-    def script(peer: Any) -> None:
-        peer.request()
-        peer.start()
-        peer.chunk(EVENT)
-        peer.chunk(REST)
-        assert peer.left()
-
-    server = serve(script)
+    server = serve(held_after(EVENT, REST))
     recorder = record(server.url)
     with ask(recorder).stream(NATIVE) as stream:
         assert [token.text for token in stream] == ["Hel", "lo"]
@@ -370,7 +370,7 @@ def test_websockets_are_refused_in_so_many_words(
 
 
 def test_a_body_that_is_too_long_is_refused(recorder: Recorder, http: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cfai.recording._door._LARGEST_BODY", 10)
+    monkeypatch.setattr("cfai.emulator._wire.LARGEST_BODY", 10)
     assert http(recorder).post().json()["errors"][0]["code"] == 3006
 
 
