@@ -76,9 +76,10 @@ class Upstream:
         return vectors
 
     async def aclose(self) -> None:
-        """Closes the connections."""
-        if self._http is not None:
-            await self._http.aclose()
+        """Closes the connections. The next call, perhaps on another loop, opens new ones."""
+        http, self._http = self._http, None
+        if http is not None:
+            await http.aclose()
 
     async def _model(self, name: str) -> str:
         """What the server calls the model that stands for `name`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,11 +22,18 @@ GLM = "@cf/zai-org/glm-4.7-flash"
 CHUNK = '{"choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": "stop"}]}'
 
 
+class Server:
+    """A server of llama.cpp, which ends when nobody holds it any more."""
+
+    listening_address = ""
+
+
 class Library:
     """What is used of `xllamacpp`."""
 
     def __init__(self) -> None:
         self.started: list[Any] = []
+        self.servers: list[weakref.ref[Server]] = []
         self.fails = False
         self.llama_pooling_type = SimpleNamespace(LLAMA_POOLING_TYPE_MEAN="mean")
 
@@ -36,7 +44,10 @@ class Library:
         if self.fails:
             raise RuntimeError("failed to load model")
         self.started.append(asked)
-        return SimpleNamespace(listening_address=f"http://llama.test:{len(self.started)}")
+        server = Server()
+        server.listening_address = f"http://llama.test:{len(self.started)}"
+        self.servers.append(weakref.ref(server))
+        return server
 
 
 @pytest.fixture
@@ -76,6 +87,18 @@ def test_it_is_loaded_when_it_is_needed_once_for_each_use(
     assert (text.model.path, text.n_ctx, text.port, text.cpuparams.n_threads) == (str(file), 2048, 0, 2)
     assert (text.embedding, embeds.embedding, embeds.pooling_type) == (False, True, "mean")
     assert router.calls[-1].request.url.port == 2
+
+
+def test_it_is_unloaded_with_the_emulator_and_loaded_again_with_the_next_call(
+    library: Library, file: Path, router: respx.MockRouter
+) -> None:
+    local = Emulator(engine=Llama(file))
+    for times in (1, 2):
+        with local, local.ai() as ai:
+            assert ai.run(GLM, {"prompt": "Hi"}).text == "Hello"
+            assert len(library.started) == times
+            assert [server() is not None for server in library.servers] == [False] * (times - 1) + [True]
+        assert [server() for server in library.servers] == [None] * times
 
 
 def test_a_file_that_cannot_be_loaded_is_told_with_the_call(library: Library, file: Path) -> None:

@@ -163,6 +163,12 @@ def test_json_mode_asks_for_the_schema_and_gives_the_value(ai: Ai, engine: Engin
     assert engine.sent["response_format"]["json_schema"]["schema"] == schema
 
 
+def test_json_mode_reads_on_behind_what_was_thought(ai: Ai, engine: Engine) -> None:
+    engine.answer = engine.says('{"city": ', '"New York"}', reasoning="Which {city}?")
+    answer = ai.run(LLAMA_3_3, {"prompt": "A city", "response_format": {"type": "json_object"}})
+    assert answer["response"] == {"city": "New York"}
+
+
 def test_json_mode_that_gets_no_json_says_so(ai: Ai, engine: Engine) -> None:
     with pytest.raises(InferenceUpstreamError) as caught:
         ai.run(LLAMA_3_3, {"prompt": "A city", "response_format": {"type": "json_object"}})
@@ -249,6 +255,18 @@ def test_one_name_is_the_model_for_all(engine: Engine) -> None:
     with Emulator(engine=Upstream(URL, models="only")) as local, local.ai(retry=None) as ai:
         ai.run(GLM, {"prompt": "Hello"})
     assert engine.sent["model"] == "only"
+
+
+def test_it_can_be_started_again(engine: Engine) -> None:
+    local = Emulator(engine=Upstream(URL))
+    for _ in range(2):
+        with local, local.ai(retry=None) as ai:
+            assert ai.run(GLM, {"prompt": "Hello"}).text == "New York."
+
+
+def test_a_proxy_of_the_environment_is_not_used(ai: Ai, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "ftp://which.no.client.takes")
+    assert ai.run(GLM, {"prompt": "Hello"}).text == "New York."
 
 
 def test_what_is_no_text_or_embedding_stays_emulated(ai: Ai, engine: Engine) -> None:
