@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import platform
+import time
 from importlib import metadata
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 import cfai
 from cfai.doctor import CHECKS, _machine
+from cfai.doctor._patient import Patient
 from cfai.emulator import Emulator
 
 from .conftest import ACCOUNT, NOWHERE, TLS, TOKEN, At, Serve, findings, no_network, problems, said
@@ -139,6 +141,11 @@ def test_the_remedy_names_the_variable_that_has_to_be_mended(monkeypatch: pytest
     monkeypatch.setenv(name, '"')
     found = findings(timeout=0.2)["token" if "TOKEN" in name else "account id"]
     assert found.remedy.endswith(name)
+
+
+def test_a_token_is_taken_out_with_and_without_the_quote_marks_around_it(at: At) -> None:
+    at(NOWHERE, token=f"'{TOKEN}'")
+    assert Patient(5.0, time.time).without_secrets(f"'{TOKEN}', {TOKEN}") == "[removed], [removed]"
 
 
 # The address

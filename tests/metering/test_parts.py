@@ -13,7 +13,7 @@ from cfai.metering import Allowance, Meter, _places
 from cfai.metering._places import Places
 from cfai.metering._prefixes import BLOCK, Prefixes
 from cfai.metering._rates import Rates
-from cfai.wire import Refusal
+from cfai.wire import Refusal, neurons
 
 GLM = "@cf/zai-org/glm-4.7-flash"
 BGE = "@cf/baai/bge-m3"
@@ -185,6 +185,11 @@ def test_only_the_last_sessions_are_kept() -> None:
         prefixes.seen(GLM, f"{number}", {"prompt": words(100)})
     assert prefixes.seen(GLM, "101", {"prompt": words(100)}) > 0
     assert prefixes.seen(GLM, "0", {"prompt": words(100)}) == 0
+
+
+def test_no_more_is_cheap_than_the_prompt_has() -> None:
+    # An engine counts a prompt in tokens of its own.
+    assert neurons(entry(GLM), 10, 5, cached_tokens=64) == neurons(entry(GLM), 10, 5, cached_tokens=10) > 0
 
 
 # The minute
