@@ -125,7 +125,7 @@ class _Native:
 
     def feed(self, token: Token) -> Payloads:
         if token.text:
-            yield 1, {"response": _response(token.text), "tool_calls": [], "p": _padding()}
+            yield 1, self._said(token.text)
         for part in token.tool_calls:
             if part.name:
                 call = self._generation.choices[0].calls[part.index]
@@ -142,6 +142,9 @@ class _Native:
             yield 0, {"finish_reason": "tool_calls", "p": _padding()}
         yield 0, {"response": "", "usage": self._generation.usage(), "p": _padding()}
 
+    def _said(self, text: str) -> Payload:
+        return {"response": _response(text), "tool_calls": [], "p": _padding()}
+
 
 class _Dual(_Native):
     """Both dialects in one event, and usage in increments: the prompt with the first, and no total at the end."""
@@ -149,14 +152,6 @@ class _Dual(_Native):
     def __init__(self, generation: Generation) -> None:
         super().__init__(generation)
         self._told = False
-
-    def feed(self, token: Token) -> Payloads:
-        if not token.text:
-            yield from super().feed(token)
-            return
-        delta = [{"index": 0, "delta": {"content": token.text}, "finish_reason": None}]
-        event = {"response": _response(token.text), "choices": delta, "usage": self._usage(1), "p": _padding()}
-        yield 1, event
 
     def end(self) -> Payloads:
         choice = self._generation.choices[0]
@@ -167,6 +162,10 @@ class _Dual(_Native):
         # An engine says only now how long the prompt was, so this is the whole call's.
         usage = {} if self._told else {"usage": self._generation.usage(details=True)}
         yield 0, {"response": "", "choices": finish, **usage, "p": _padding()}
+
+    def _said(self, text: str) -> Payload:
+        delta = [{"index": 0, "delta": {"content": text}, "finish_reason": None}]
+        return {"response": _response(text), "choices": delta, "usage": self._usage(1), "p": _padding()}
 
     def _usage(self, tokens: int) -> Payload:
         known = self._generation.prompt_tokens

@@ -133,6 +133,17 @@ def test_reasoning_stands_where_its_family_has_it(ai: Ai, engine: Engine, stream
     assert said(ai, LLAMA_3_3, {"prompt": "Where?"}, stream=stream).text == "<think>Hm.</think>\n\nNew York"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("model", [GLM, LLAMA_3_3])
+def test_a_call_of_a_tool_right_behind_what_was_thought_is_not_lost(
+    ai: Ai, engine: Engine, model: str, stream: bool
+) -> None:
+    call = {"index": 0, "id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    engine.answer = engine.chunks([{"reasoning_content": "Hm."}, {"tool_calls": [call]}], "tool_calls")
+    answer = said(ai, model, {"prompt": "Weather?", "tools": [WEATHER]}, stream=stream)
+    assert [(call.name, call.parsed) for call in answer.tool_calls] == [("weather", {})]
+
+
 @pytest.mark.filterwarnings("ignore::cfai.RetiredModelWarning")
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("model", CHAT)
