@@ -84,6 +84,12 @@ def test_a_server_that_does_not_come_to_an_end_is_given_up(serve: Serve, at: At)
     assert not server.dripped
 
 
+def test_an_answer_without_an_end_is_not_read_to_it(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cfai.doctor._patient._LARGEST", 1000)
+    answering({"models/search": ("200 OK", JSON, " " * 2000)})
+    assert findings()["connection"].says == "127.0.0.1 answers, and does not come to an end"
+
+
 def test_a_host_that_takes_no_connection_is_given_up(monkeypatch: pytest.MonkeyPatch, at: At) -> None:
     at("https://api.cloudflare.com/client/v4")
 

@@ -143,6 +143,15 @@ def test_a_header_takes_names_and_statuses(service: Service) -> None:
     assert service.local.requests[-2].fault == "ok"
 
 
+def test_of_the_sequences_in_headers_only_so_many_are_remembered() -> None:
+    script = Script()
+    assert [str(script.next("503;ok")) for _ in range(2)] == ["503", "ok"]
+    assert str(script.next("503;ok")) == "503"
+    for number in range(1001):
+        script.next(f"delay=0.{number}")
+    assert str(script.next("503;ok")) == "503", "it begins anew"
+
+
 # By chance
 
 
@@ -224,6 +233,14 @@ def test_what_chance_cannot_do_to_a_stream_leaves_it_whole(local: Emulator, serv
     local.random_faults(1, scenarios="tool-call-flat")
     assert service.run(NATIVE, HELLO | {"stream": True}).text.endswith("data: [DONE]\n\n")
     assert local.requests[-1].fault == "tool-call-flat"
+
+
+def test_what_chance_cannot_do_to_a_model_that_does_not_stream_leaves_it_whole(
+    local: Emulator, service: Service
+) -> None:
+    local.random_faults(1, scenarios="held-open")
+    assert service.run("@cf/baai/bge-m3", {"text": "x", "stream": True}).status_code == 200
+    assert local.requests[-1].fault == "held-open"
 
 
 # On the wire

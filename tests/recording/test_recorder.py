@@ -457,6 +457,14 @@ def test_it_does_not_record_itself(folder: Path) -> None:
         recorder.start()
 
 
+def test_another_machine_may_have_the_same_port(folder: Path) -> None:
+    with Emulator() as local:
+        port = local.port
+    options = {"upstream_account_id": ACCOUNT, "upstream_token": TOKEN}
+    with Recorder(folder, port=port, upstream_url=f"https://api.example:{port}/client/v4", **options) as recorder:
+        assert recorder.port == port
+
+
 # Files
 
 
