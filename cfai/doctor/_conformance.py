@@ -104,8 +104,9 @@ def conform(
     Verdicts: `ok` is a form that cfai takes, `problem` one that it does not, `warning` what could not be found out.
 
     It takes `cost()` neurons of the account in the environment, at most. `gateway` is the id of an AI Gateway to ask
-    about too. `keeper` is given every exchange, without token, account id and request ids; `Recordings` is one. Raises
-    `ConfigurationError` for credentials that cannot work.
+    about too. `keeper` is given every exchange, without token, account id and request ids; `Recordings` is one. Another
+    `http_client` than its own stays open. `sleep` waits so many seconds between two polls of a batch. Raises
+    `ConfigurationError` for credentials that cannot work, and what `keeper` raises.
     """
     account = account_from(Environment(os.environ))
     redaction = Redaction(account)

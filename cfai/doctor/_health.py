@@ -45,8 +45,8 @@ def examine(*, timeout: float = 5.0, now: Callable[[], float] = time.time) -> It
         print(finding)
     ```
 
-    No credential is in any of them, nor the account id. `timeout` is in seconds, for each wait. One call is made that
-    costs a hundredth of a neuron.
+    No credential is in any of them, nor the account id. `timeout` is in seconds, for each wait; `now` is the clock that
+    is looked at, in seconds since 1970. One call is made that costs a hundredth of a neuron.
     """
     patient = Patient(timeout, now)
     bad: set[str] = set()

@@ -153,7 +153,8 @@ class Emulator(LocalServer):
         """Let this share of the requests go wrong by chance, once the script is used up, until `reset`.
 
         The same seed draws the same for the same order of requests; `requests` says what each one met. Chance chooses
-        among `scenarios`, by default all that let nobody wait; those of streams happen to streams alone.
+        among `scenarios`, by default all that let nobody wait; those of streams happen to streams alone. Raises
+        `ValueError` for a share that is not from 0 to 1 and for an unknown name.
         """
         self._ledger.script.draw(rate, seed, scenarios)
 

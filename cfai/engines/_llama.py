@@ -55,11 +55,11 @@ class Llama:
     async def answer(
         self, model: str, inputs: Mapping[str, Any], most: int | None
     ) -> AsyncGenerator[Token | Usage, None]:
-        """The answer in tokens, and what it took at the end."""
+        """The answer in tokens, and what it took at the end. Raises `Refusal` for a model that cannot be loaded."""
         return await (await self._upstream(embeds=False)).answer(model, inputs, most)
 
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
-        """A vector for each text: the mean of its tokens' vectors."""
+        """A vector for each text: the mean of its tokens' vectors. Raises `Refusal` as `answer` does."""
         return await (await self._upstream(embeds=True)).embed(model, texts)
 
     async def aclose(self) -> None:

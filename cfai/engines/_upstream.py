@@ -28,7 +28,8 @@ class Upstream:
     `url` ends where `/chat/completions` begins, mostly in `/v1`. `models` says which of the server's models stands for
     which of Workers AI's, `*` for all others: `{"@cf/baai/bge-m3": "nomic-embed-text", "*": "llama3.2"}`; a text is the
     one model for all. Without it the server's first model answers. `api_key` is sent if the server wants one.
-    `force_tools` has a tool that must be called written by a JSON schema, for servers that do not see to it themselves.
+    `timeout` is in seconds, for each wait: ten minutes, but five seconds to connect. `force_tools` has
+    a tool that must be called written by a JSON schema, for servers that do not see to it themselves.
 
     Raises `ConfigurationError` for what is no URL.
     """
