@@ -29,6 +29,8 @@ EXTRAS = {
 _LIBRARIES = ("httpx", "httpx2", "httpx-sse", "pydantic", "anyio")
 _DASHBOARD = "https://dash.cloudflare.com/profile/api-tokens"
 _COPY_ID = "copy the account id, 32 hexadecimal digits, from the dashboard's URL into {}"
+_SHORTEST_TOKEN = 20
+"""Characters. Those that the service gives out have 40 and more."""
 NEW_TOKEN = (
     f"make a token from the template 'Workers AI' (Workers AI Read and Edit) at {_DASHBOARD} and put it into {{}}"
 )
@@ -62,15 +64,17 @@ def token(patient: Patient) -> Finding:
         says = "no API token is set"
         if patient.named(["CLOUDFLARE_API_KEY"]):
             says += "; CLOUDFLARE_API_KEY beside CLOUDFLARE_EMAIL is the global key, which Workers AI does not take"
-        return problem(says, NEW_TOKEN.format(patient.token_name))
+        return problem(says, f"{NEW_TOKEN.format(patient.token_name)}, or work without an account: cfai dev")
     name, secret = patient.tokens[0]
-    says = f"from {name}, {len(secret.value)} characters"
+    says = f"from {name}, {_length(secret)}"
     wrong = _wrong_with(secret)
     if wrong is None and patient.is_cloudflare:
         if re.fullmatch("[0-9a-fA-F]{32}", secret.value):
             wrong = "it looks like an account id"
         elif re.fullmatch("[0-9a-f]{37}", secret.value):
             wrong = "it looks like the account's global key"
+        elif len(secret.value) < _SHORTEST_TOKEN:
+            wrong = "it is too short to be one"
     if wrong:
         return problem(f"{says}: {wrong}", NEW_TOKEN.format(name))
     return _unless_contradicted(says, patient.tokens)
@@ -81,7 +85,7 @@ def account_id(patient: Patient) -> Finding:
     if not patient.accounts:
         return problem("no account id is set", _COPY_ID.format(patient.account_name))
     name, secret = patient.accounts[0]
-    says = f"from {name}, {len(secret.value)} characters"
+    says = f"from {name}, {_length(secret)}"
     wrong = _wrong_with(secret)
     if wrong is None and "/" in secret.value:
         wrong = "it looks like a URL, or a part of one"
@@ -160,6 +164,10 @@ def certificates(patient: Patient) -> Finding:
     if context is None:
         return ok(f"those of {name} are trusted, and no others")
     return ok(f"the {len(context.get_ca_certs())} of {name} are trusted, and no others")
+
+
+def _length(secret: Secret) -> str:
+    return f"{len(secret.value)} character{'' if len(secret.value) == 1 else 's'}"
 
 
 def _wrong_with(secret: Secret) -> str | None:

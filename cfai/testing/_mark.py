@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 
 from cfai.testing._workers_ai import WorkersAI
 
 if TYPE_CHECKING:
     import pytest
+
+_OPTIONS = tuple(inspect.signature(WorkersAI).parameters)
 
 
 def server_for(marks: Iterable[pytest.Mark]) -> WorkersAI:
@@ -25,6 +29,10 @@ def server_for(marks: Iterable[pytest.Mark]) -> WorkersAI:
         faults = options.pop("faults", [])
         if not isinstance(faults, list | tuple):
             raise ValueError(f"faults is a list, not {faults!r}")
+        for name in options.keys() - _OPTIONS:
+            near = get_close_matches(name, [*_OPTIONS, "faults"], n=1)
+            meant = f"did you mean {near[0]}?" if near else f"it has faults and {', '.join(_OPTIONS)}"
+            raise ValueError(f"there is no option {name}: {meant}")
         workers_ai = WorkersAI(**options)
         workers_ai.script(cast("list[Any]", faults))
     except (TypeError, ValueError) as error:

@@ -53,6 +53,7 @@ def test_a_problem_gives_exit_code_1_and_says_what_to_do(doctor: Run, monkeypatc
     code, out, _ = doctor("--timeout", "1")
     assert code == 1
     assert "problem  token            no API token is set. What to do: make a token" in out
+    assert "or work without an account: cfai dev" in out
 
 
 def test_json_is_one_object(doctor: Run, local: Emulator) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import os
 import unittest
 from collections.abc import AsyncIterator, Iterator
@@ -236,9 +237,11 @@ class TestOfUnittest(unittest.TestCase):
     ("mark", "message"),
     [
         (pytest.mark.workers_ai(503, "ok"), "what goes wrong is named: faults=[503, 'ok']"),
+        (pytest.mark.workers_ai(fautls=[503]), "there is no option fautls: did you mean faults?"),
+        (pytest.mark.workers_ai(fault=[503]), "there is no option fault: did you mean faults?"),
         (
-            pytest.mark.workers_ai(fautls=[503]),
-            "Emulator.__init__() got an unexpected keyword argument 'fautls'",
+            pytest.mark.workers_ai(colour=1),
+            f"there is no option colour: it has faults and {', '.join(inspect.signature(WorkersAI).parameters)}",
         ),
         (pytest.mark.workers_ai(faults=503), "faults is a list, not 503"),
         (pytest.mark.workers_ai(faults="ok"), "faults is a list, not 'ok'"),
@@ -253,7 +256,7 @@ class TestOfUnittest(unittest.TestCase):
         ),
         (
             pytest.mark.workers_ai(host="0.0.0.0"),
-            "'0.0.0.0' is not loopback: pass allow_remote=True to be reachable from other machines",
+            "'0.0.0.0' is not loopback: pass allow_remote=True, or --allow-remote, to be reachable from other machines",
         ),
     ],
 )
