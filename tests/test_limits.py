@@ -12,6 +12,8 @@ from cfai import count_tokens, models, tokens
 from cfai._errors import ConfigurationError, ContextLengthError, LimitError, SequenceLengthError
 from cfai._fit import Fit
 from cfai._limits import check, resolve_max_tokens
+from cfai._rules import Rules
+from cfai.models import Limit
 
 from .texts import dense
 
@@ -499,6 +501,14 @@ def test_max_is_resolved_in_each_request_of_a_batch() -> None:
         "requests": [{"prompt": "Hi", "max_tokens": 1800}, {"prompt": "Ho"}, None]
     }
     assert inputs["requests"][0] == {"prompt": "Hi", "max_tokens": "max"}
+
+
+def test_in_a_batch_what_was_given_counts_too() -> None:
+    rules = Rules(overrides={LLAMA_3_3: {"sequence_length": Limit(700, "limit_overrides", "given by you")}})
+    resolved = resolve_max_tokens(LLAMA_3_3, {"requests": [{"prompt": "Hi", "max_tokens": "max"}]}, rules)
+    assert resolved["requests"][0]["max_tokens"] == 700
+    both = {"prompt": "Hi", "max_tokens": "max", "requests": [{"prompt": dense(900)}]}
+    assert resolve_max_tokens(LLAMA_3_3, both, rules)["max_tokens"] == 700
 
 
 def test_inputs_without_max_are_given_back_as_they_are() -> None:

@@ -308,6 +308,40 @@ def test_an_output_limit_is_learnt(caller: Any, service: Any) -> None:
     assert len(service.requests) == 1
 
 
+def test_of_two_output_limits_the_larger_is_the_one_refused(caller: Any, service: Any) -> None:
+    refuse(service, 400, 3030, OUTPUT)
+    with pytest.raises(SequenceLengthError) as caught:
+        caller.run(GLM, {"prompt": "Hi", "max_tokens": 5, "max_completion_tokens": 262_144}, limits="off")
+    assert caught.value.field == "max_completion_tokens"
+
+
+def test_a_refusal_that_tells_the_input_alone_is_completed_by_the_output_held_free(caller: Any, service: Any) -> None:
+    refuse(service, 400, 8001, "The input token count (9000) exceeds the maximum of 8192.")
+    for wanted, held in (({}, 256), ({"max_tokens": 500}, 500)):
+        with pytest.raises(RefusedContextLengthError) as caught:
+            caller.run(LLAMA_3_3, {"prompt": "Hi"} | wanted)
+        error = caught.value
+        assert (error.input_tokens, error.output_tokens, error.total_tokens) == (9000, held, 9000 + held)
+
+
+@pytest.mark.parametrize("limit", [64, 500])
+def test_limits_of_batches_are_learnt(caller: Any, service: Any, limit: int) -> None:
+    refuse(service, 400, 3030, ALL_TEXTS.replace("60000", str(limit)))
+    inputs = {"text": [dense(limit), dense(limit)]}
+    with pytest.raises(RefusedContextLengthError):
+        caller.run(BGE_M3, inputs)
+    fit = caller.ai.check(BGE_M3, inputs)
+    assert (fit.verdict, fit.limit.value, fit.limit.source) == ("very likely too long", limit, "the model's refusal")
+    assert fit.error.limit_kind == "batch"
+
+
+def test_a_text_model_that_speaks_of_a_batch_means_its_context(caller: Any, service: Any) -> None:
+    refuse(service, 400, 3030, ALL_TEXTS)
+    with pytest.raises(RefusedContextLengthError) as caught:
+        caller.run(LLAMA_3_3, {"prompt": "Hi"})
+    assert caught.value.limit_kind == "context"
+
+
 @pytest.mark.parametrize("limit", [1, 63])
 def test_a_number_too_small_for_a_limit_is_not_learnt(caller: Any, service: Any, limit: int) -> None:
     # A refusal may quote the prompt.

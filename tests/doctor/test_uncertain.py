@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cfai
 from cfai.doctor import FACTS
 
+PACKAGE = Path(cfai.__file__).parent
 ROOT = Path(__file__).parents[2]
 
 ASKED: dict[tuple[str, str], tuple[str, ...]] = {
@@ -35,9 +37,9 @@ NOT_ASKED: dict[tuple[str, str], str] = {
 
 def marked() -> list[tuple[str, str]]:
     """Every line of the package that is marked, with its file."""
-    files = sorted((ROOT / "cfai").rglob("*.py"))
+    files = sorted(PACKAGE.rglob("*.py"))
     return [
-        (file.relative_to(ROOT / "cfai").as_posix(), line.strip())
+        (file.relative_to(PACKAGE).as_posix(), line.strip())
         for file in files
         for line in file.read_text("utf-8").splitlines()
         if "UNCERTAIN" in line
