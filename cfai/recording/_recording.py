@@ -31,7 +31,7 @@ _HOP_BY_HOP = {
 }
 # The real credentials and the service's cookies stay on their side of the recorder, the caller's on theirs.
 _OURS = {"host", "content-length", "expect", "accept-encoding", "authorization", "cookie", "x-auth-email", "x-auth-key"}
-_UNDONE = ("gzip", "x-gzip", "deflate")
+_UNDONE = ("gzip", "deflate")
 
 
 @dataclass(slots=True)
