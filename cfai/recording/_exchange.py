@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cfai.recording._redact import without_bearers
+from cfai.recording._redact import without_tokens
 
 FORMAT = 1
 ACCOUNT_PATH = "{account_id}"
@@ -106,8 +106,8 @@ def request(method: str, path: str, query: str, content_type: str | None, body: 
         # It is drawn anew for each request.
         body = body.replace(boundary.encode("latin-1"), b"boundary")
         content_type = f"{kind.strip()} boundary=boundary"
-    body = without_bearers(body)
-    query, path = (without_bearers(text.encode("latin-1")).decode("latin-1") for text in (query, path))
+    body = without_tokens(body)
+    query, path = (without_tokens(text.encode("latin-1")).decode("latin-1") for text in (query, path))
     return Request(method=method, path=path, query=query, content_type=content_type, body=_body(body))
 
 

@@ -41,6 +41,9 @@ class Passed:
 
 def kept(passed: Passed, redactor: Redactor) -> Exchange:
     """The exchange as it may be written down."""
+    for text in (passed.query.encode("latin-1"), passed.sent):
+        redactor.hide_tokens(text)
+    redactor.follow(passed.sent, passed.number)
     path, query, content_type = (
         redactor.asked(text.encode("latin-1")).decode("latin-1")
         for text in (passed.path, passed.query, passed.content_type or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections import Counter
@@ -22,7 +23,16 @@ _NAMED = (
     rb"(?<![0-9A-Za-z])(?:chatcmpl-|cmpl-|resp_)([0-9A-Za-z]{12,64})(?![0-9A-Za-z])",
     rb"(?i)ray id:?[^0-9a-f]{0,3}(?:<[^>]*>\s*)?([0-9a-f]{16})(?![0-9a-f])",
 )
-_BEARER = rb"(?i)(?<=bearer )[0-9A-Za-z._~+/=-]{8,}"
+_FOLLOWED = rb'"request_id"\s*:\s*"(' + _UUID + rb')"'
+
+_TOKEN = (
+    # Behind the word, as members of a JSON object, as parameters of a query.
+    rb"(?i)bearer ([0-9A-Za-z._~+/=-]{8,})",
+    rb'(?i)"(?:[\w-]*[_-])?(?:api[_-]?key|authorization|token|secret)"\s*:\s*"([^"\\\s]{16,})"',
+    rb"(?i)(?:^|[&?])(?:[\w-]*[_-])?(?:key|apikey|token|secret)=([^&#\s]{16,})",
+)
+
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 _ID_HEADER = r"(?:.*-)?(?:id|ray|uuid)"
 _CREDENTIAL = r"(?<!^www-)auth|token$|secret|api-?key"
@@ -61,17 +71,29 @@ class Redactor:
         self._ids: dict[bytes, bytes] = {}
         self._given: set[bytes] = set()
         self._counts: Counter[int] = Counter()
+        self._escaped: dict[bytes, bytes] = {}
         for secret, filler in secrets.items():
-            self._secrets |= _forms(secret, filler)
+            self._hide(secret, filler)
 
     def hide_credentials(self, headers: Mapping[str, str]) -> None:
         """From here on, replace what a request's `headers` hold as credentials."""
         for credential in _credentials(headers):
-            self._secrets |= _forms(credential, "x")
+            self._hide(credential, "x")
+
+    def hide_tokens(self, data: bytes) -> None:
+        """From here on, replace the tokens that a request's query or body holds for other providers."""
+        for token in _tokens(data):
+            self._hide(token.decode("utf-8", "replace"), "x")
+
+    def follow(self, data: bytes, exchange: int) -> None:
+        """Take the id by which a request's body asks for an earlier one as such, whoever was told it."""
+        for id in re.findall(_FOLLOWED, data):
+            if id not in self._given:
+                self._stand_in(id, exchange)
 
     def asked(self, data: bytes) -> bytes:
         """A request's path, query, content type or body. Ids of earlier answers become what they became there."""
-        return self._known(_replaced(data, self._secrets))
+        return self._known(self._hidden(data, self._secrets))
 
     def answered(self, answer: Answer) -> tuple[dict[str, str], list[bytes]]:
         """The headers that matter, and the body in the chunks in which it came."""
@@ -85,16 +107,31 @@ class Redactor:
                 id = re.sub(r"(?<=[0-9a-f]{16})-[A-Z]{3}$", "", value).encode("latin-1")
                 own[id.lower()] = self._stand_in(id, answer.exchange)
         headers = {
-            name: self._known(_replaced(value.encode("latin-1"), secrets | own)).decode("latin-1")
+            name: self._known(self._hidden(value.encode("latin-1"), secrets | own)).decode("latin-1")
             for name, value in answer.headers.items()
             if re.fullmatch(_KEPT, name) and not re.search(_CREDENTIAL, name)
         }
         long = {id: stand_in for id, stand_in in own.items() if len(id) >= _SHORTEST}
-        body = _replaced(b"".join(answer.chunks), secrets | long)
+        body = self._hidden(b"".join(answer.chunks), secrets | long)
         if re.search(_TEXT, answer.headers.get("content-type", "text/")):
             body = self._known(self._without_new_ids(body, answer))
         cuts = accumulate(map(len, answer.chunks), initial=0)
         return headers, [body[start:end] for start, end in pairwise(cuts)]
+
+    def _hide(self, secret: str, filler: str) -> None:
+        self._secrets |= _forms(secret, filler)
+        if len(secret) >= _SHORTEST:
+            self._escaped[_escaped(secret)] = filler.encode()
+
+    def _hidden(self, data: bytes, values: Mapping[bytes, bytes]) -> bytes:
+        data = _replaced(data, values)
+        if b"%" not in data and b"\\" not in data:
+            return data
+        for pattern in sorted(self._escaped, key=len, reverse=True):
+            if found := re.findall(pattern, data):
+                filler = self._escaped[pattern]
+                data = _replaced(data, {each.lower(): (filler * len(each))[: len(each)] for each in found})
+        return data
 
     def _known(self, data: bytes) -> bytes:
         for pattern in (_UUID, _WORD):
@@ -125,13 +162,26 @@ class Redactor:
         return stand_in
 
 
-def without_bearers(data: bytes) -> bytes:
+def without_tokens(data: bytes) -> bytes:
     """A request's text without the tokens that it may hold for other providers.
 
-    >>> without_bearers(b'{"headers": {"Authorization": "Bearer sk-12345678"}}')
+    >>> without_tokens(b'{"headers": {"Authorization": "Bearer sk-12345678"}}')
     b'{"headers": {"Authorization": "Bearer xxxxxxxxxxx"}}'
     """
-    return re.sub(_BEARER, lambda found: b"x" * len(found[0]), data)
+    for pattern in _TOKEN:
+        data = re.sub(pattern, _without_group, data)
+    return data
+
+
+def _without_group(found: re.Match[bytes]) -> bytes:
+    start, end = (at - found.start() for at in found.span(1))
+    return found[0][:start] + b"x" * (end - start) + found[0][end:]
+
+
+def _tokens(data: bytes) -> Iterator[bytes]:
+    for pattern in _TOKEN:
+        # Without a digit it is a word: "bearer authentication".
+        yield from (token for token in re.findall(pattern, data) if re.search(rb"\d", token))
 
 
 def _credentials(headers: Mapping[str, str]) -> Iterator[str]:
@@ -144,9 +194,21 @@ def _credentials(headers: Mapping[str, str]) -> Iterator[str]:
 
 
 def _forms(secret: str, filler: str) -> dict[bytes, bytes]:
-    """A secret as it is, as in a URL and as in JSON, with what to put there."""
-    forms = (form.encode("utf-8", "replace") for form in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1]))
-    return {form.lower(): (filler.encode() * len(form))[: len(form)] for form in forms if len(form) >= _SHORTEST}
+    """A secret as it is, as in a URL, as in JSON and in base64, with what to put there."""
+    value = secret.encode("utf-8", "replace")
+    forms = [value, quote(secret, safe="").encode(), json.dumps(secret)[1:-1].encode()]
+    for before in range(3):
+        # Base64 depends on where in three bytes a text begins. Characters that hold neighbours' bits are left off.
+        coded = base64.b64encode(bytes(before) + value)[-(-4 * before // 3) : 4 * (before + len(value)) // 3]
+        forms += [coded, coded.translate(_URL_SAFE)]
+    return {form.lower(): (filler.encode() * len(form))[: len(form)] for form in forms if len(value) >= _SHORTEST}
+
+
+def _escaped(secret: str) -> bytes:
+    """A pattern of a secret with any of its characters written as URLs or JSON may write it."""
+    characters = secret.encode("utf-8", "replace")
+    forms = (rb"(?:\\*%s|%%%02x|\\+u00%02x)" % (re.escape(bytes([each])), each, each) for each in characters)
+    return b"(?i)" + b"".join(forms)
 
 
 def _replaced(data: bytes, values: Mapping[bytes, bytes]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import doctest
 import json
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cfai.emulator import Emulator, Fault
-from cfai.recording import Recorder, _redact
+from cfai.recording import Recorder, _exchange, _redact
 from cfai.recording._passed import Passed
 from cfai.recording._passed import kept as keep
 from cfai.recording._redact import Answer, Redactor
@@ -257,6 +258,109 @@ def test_secrets_are_found_as_urls_and_json_write_them() -> None:
     redactor = Redactor({secret: "x"})
     for form in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1]):
         assert redactor.asked(f"<{form}>".encode()) == f"<{'x' * len(form)}>".encode()
+
+
+@pytest.mark.parametrize("before", [0, 1, 2])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_secrets_are_found_in_base64_wherever_they_begin(before: int, encode: Callable[[bytes], bytes]) -> None:
+    secret = "token~that?must>not-show-0123456789"
+    text = encode(b"m" * before + secret.encode() + b": more")
+    told = Redactor({secret: "x"}).asked(b'{"basic": "%s"}' % text)
+    assert len(told) == len(text) + 13
+    assert secret.encode()[2:-2] not in base64.b64decode(told[11:-2], altchars=b"-_")
+    assert secret.encode()[2:-2] not in base64.b64decode(told[11:-2])
+    assert b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" in told
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "".join(f"%{ord(character):02X}" for character in TOKEN),
+        "".join(f"\\u{ord(character):04x}" for character in TOKEN),
+        TOKEN.replace("-", "%2D"),
+        TOKEN.replace("t", "\\u0074", 1).upper(),
+        TOKEN.replace("t", "\\\\u0074"),
+    ],
+    ids=["a URL", "JSON", "a part of it", "one character", "JSON in JSON"],
+)
+def test_secrets_are_found_whatever_of_them_is_escaped(written: str) -> None:
+    passed = Passed(
+        number=1,
+        method="POST",
+        path="/client/v4/accounts/{account_id}/ai/run/@cf/a/b",
+        query=f"note={written}" if "%" in written else "",
+        content_type="application/json",
+        sent=f'{{"prompt": "{written}"}}'.encode(),
+        status=200,
+        headers={"content-type": "application/json", "location": f"/x?{written}"},
+        chunks=[f'{{"said": "{written}"}}'.encode()],
+    )
+    exchange = keep(passed, Redactor({TOKEN: "x"}))
+    hidden = "x" * len(written)
+    assert exchange.request.query in ("", f"note={hidden}")
+    assert exchange.request.body == {"json": {"prompt": hidden}}
+    assert exchange.response.headers["location"] == f"/x?{hidden}"
+    assert exchange.response.chunks == [f'{{"said": "{hidden}"}}']
+
+
+@pytest.mark.parametrize(
+    ("query", "sent"),
+    [
+        ("", '[{"provider": "anthropic", "headers": {"x-api-key": "OTHER"}}]'),
+        ("", '[{"provider": "openai", "headers": {"Authorization": "Bearer OTHER"}}]'),
+        ("", '{"auth": {"access_token":"OTHER"}}'),
+        ("alt=sse&key=OTHER", "{}"),
+        ("api_key=OTHER&b=c", "{}"),
+    ],
+)
+def test_a_token_for_another_provider_is_kept_neither_where_it_is_sent_nor_where_it_is_echoed(
+    query: str, sent: str
+) -> None:
+    other = "sk-of-another-provider-42"
+    query, sent = query.replace("OTHER", other), sent.replace("OTHER", other)
+    passed = Passed(
+        number=1,
+        method="POST",
+        path="/v1/{account_id}/gateway",
+        query=query,
+        content_type="application/json",
+        sent=sent.encode(),
+        status=401,
+        headers={"content-type": "application/json"},
+        chunks=[f'{{"error": "Incorrect API key provided: {other}"}}'.encode()],
+    )
+    exchange = keep(passed, Redactor({}))
+    assert other not in exchange.model_dump_json()
+    # A player looks for the same, whichever token its caller has.
+    mine = query.replace(other, "sk-of-another-provider-77"), sent.replace(other, "sk-of-another-provider-77")
+    assert exchange.request == _exchange.request("POST", passed.path, mine[0], passed.content_type, mine[1].encode())
+
+
+def test_a_word_behind_bearer_is_no_token() -> None:
+    redactor = Redactor({})
+    redactor.hide_tokens(b'{"prompt": "Explain bearer authentication, token=authentication-scheme"}')
+    assert redactor.asked(b"authentication-scheme") == b"authentication-scheme"
+
+
+def test_a_batch_that_another_recorder_handed_in_is_followed_without_its_id() -> None:
+    passed = Passed(
+        number=7,
+        method="POST",
+        path="/client/v4/accounts/{account_id}/ai/run/@cf/baai/bge-m3",
+        query="queueRequest=true",
+        content_type="application/json",
+        sent=f'{{"request_id": "{BATCH}"}}'.encode(),
+        status=200,
+        headers={"content-type": "application/json"},
+        chunks=[f'{{"result": {{"status": "queued", "request_id": "{BATCH}"}}}}'.encode()],
+    )
+    redactor = Redactor({})
+    exchange = keep(passed, redactor)
+    stand_in = "00000000-0000-0000-0000-000000007001"
+    assert exchange.request.body == {"json": {"request_id": stand_in}}
+    assert json.loads(exchange.response.data[0])["result"]["request_id"] == stand_in
+    redactor.follow(f'{{"request_id": "{stand_in}"}}'.encode(), 8)
+    assert redactor.asked(stand_in.encode()) == stand_in.encode()
 
 
 def test_the_examples_in_docstrings_hold() -> None:
