@@ -23,6 +23,11 @@ class Parameter:
     rules: dict[str, Any]
     """What else its schema says: `minimum`, `enum`, `required`, ..."""
 
+    @property
+    def holds_texts(self) -> bool:
+        """Whether a list of it has nothing but strings."""
+        return "array<string>" in str(self.rules["type"])
+
 
 @dataclass(frozen=True, slots=True)
 class Schema:

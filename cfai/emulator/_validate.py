@@ -6,6 +6,7 @@ The messages are the service's own where they are known. The schemas are data; o
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -64,6 +65,16 @@ def _problems(name: str, value: Any, parameter: Parameter) -> Iterator[str]:
         most = rules.get("maxLength" if kind == "string" else "maxItems", len(value))
         if not least <= len(value) <= most:
             yield f"Length of '/{name}' must be {f'>= {least}' if len(value) < least else f'<= {most}'}"
+    if kind == "array" and parameter.holds_texts:
+        for index, item in enumerate(value):
+            if not isinstance(item, str):
+                yield f"Type mismatch of '/{name}/{index}', '{_type_of(item)}' not in 'string'"
+            elif len(item) < rules.get("minLength", 0):
+                yield f"Length of '/{name}/{index}' must be >= {rules['minLength']}"
+    if kind == "object" and not rules.get("minProperties", 0) <= len(value) <= rules.get("maxProperties", len(value)):
+        yield f"'/{name}' must have {rules['minProperties']} to {rules['maxProperties']} properties"
+    if kind == "string" and not re.search(rules.get("pattern", ""), value):
+        yield f"'/{name}' must match pattern '{rules['pattern']}'"
     if "enum" in rules and value is not None and value not in rules["enum"]:
         yield f"'/{name}' must be one of '{','.join(map(str, rules['enum']))}'"
 

@@ -281,7 +281,6 @@ def test_every_model_of_the_catalogue_answers(service: Service) -> None:
         "image": PIXEL,
         "state": "x",
         "questions": {"q": {"type": "noul", "instructions": "?"}},
-        "model": "x",
         "target_lang": "fr",
         "target_language": "hin_Deva",
     }
@@ -297,7 +296,7 @@ def test_every_model_of_the_catalogue_answers(service: Service) -> None:
     form: dict[str, Any] = {"multipart": {"body": {}, "contentType": "multipart/form-data"}}
     skipped = {"@cf/deepgram/flux"}
     for name in models.catalogue().keys() - skipped:
-        inputs = form if "flux-2" in name else special.get(name, minimal)
+        inputs = form if "flux-2" in name else special.get(name, minimal | {"model": name.rpartition("/")[2]})
         response = service.run(name, inputs)
         assert response.status_code == 200, (name, response.text)
 

@@ -27,6 +27,11 @@ def hi(**more: Any) -> dict[str, Any]:
     return {"prompt": "hi", **more}
 
 
+def clef(questions: int = 1) -> dict[str, Any]:
+    asked = {f"q{number}": {"type": "noul", "instructions": "Is it?"} for number in range(questions)}
+    return {"model": "clef", "state": "It is.", "questions": asked}
+
+
 @pytest.mark.parametrize(
     ("model", "inputs", "problem"),
     [
@@ -62,6 +67,11 @@ def hi(**more: Any) -> dict[str, Any]:
         (FLUX, hi(steps=9), "'/steps' must be <= 8"),
         (BGE, {"text": ["x"] * 101}, "Length of '/text' must be <= 100"),
         (BGE, {"text": "x", "pooling": "max"}, "'/pooling' must be one of 'mean,cls'"),
+        (BGE, {"text": ["x", ""]}, "Length of '/text/1' must be >= 1"),
+        (BGE, {"text": ["x", 1]}, "Type mismatch of '/text/1', 'integer' not in 'string'"),
+        (CLEF, clef() | {"questions": {}}, "'/questions' must have 1 to 64 properties"),
+        (CLEF, clef(65), "'/questions' must have 1 to 64 properties"),
+        (CLEF, clef() | {"model": "other"}, r"'/model' must match pattern '^\s*(clef|clef-flash)\s*$'"),
         ("@cf/openai/whisper", {"audio": "UklGRg=="}, "Type mismatch of '/audio', 'string' not in 'array'"),
     ],
 )
@@ -78,6 +88,8 @@ def test_bad_inputs_are_named_by_code_5006(service: Service, model: str, inputs:
         (GLM, {"messages": [{"role": "assistant", "tool_calls": [{"id": "1"}]}, {"role": "user", "content": "hi"}]}),
         (GLM, hi(max_tokens=None, temperature=None, stop=["a"], tool_choice="auto")),
         (BGE, {"text": ["x"] * 100}),
+        (CLEF, clef(64)),
+        (GLM, hi(stop=["", "a"])),
         (OSS, {"input": [{"role": "user", "content": "hi"}]}),
         ("@cf/swiss-ai/apertus-v1.5-8b", hi()),
     ],
