@@ -110,6 +110,8 @@ class LocalServer(ABC):
         try:
             self._stop = started.result()
         except BaseException:
+            # An interrupt in between: it runs, or is about to.
+            started.add_done_callback(_undo)
             thread.join()
             listener.close()
             raise
@@ -149,6 +151,11 @@ class LocalServer(ABC):
     def _name(self) -> str:
         name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)
         return f"[{name}]" if ":" in name else name
+
+
+def _undo(started: Future[Callable[[], object]]) -> None:
+    if started.exception() is None:
+        started.result()()
 
 
 def listen(host: str, port: int) -> socket.socket:

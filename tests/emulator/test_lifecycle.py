@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 from unittest.mock import MagicMock
 
@@ -126,6 +127,25 @@ def test_a_server_that_cannot_run_is_an_error_where_it_is_started(monkeypatch: p
     with pytest.raises(LookupError, match="no config"):
         Emulator().start()
     assert threads() == before
+
+
+@pytest.mark.parametrize("started", [False, True], ids=["before it runs", "when it runs"])
+def test_an_interrupt_while_it_starts_leaves_nothing(monkeypatch: pytest.MonkeyPatch, started: bool) -> None:
+    class Interrupted(Future[Any]):
+        is_over = False
+
+        def result(self, timeout: float | None = None) -> Any:
+            if not self.is_over:
+                self.is_over = True
+                if started:
+                    self.exception()
+                raise KeyboardInterrupt
+            return super().result(timeout)
+
+    monkeypatch.setattr(_server, "Future", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Emulator().start()
+    assert threads() == []
 
 
 def test_a_client_that_leaves_while_it_uploads_does_no_harm(capfd: pytest.CaptureFixture[str]) -> None:
