@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NoReturn, cast
 from urllib.parse import unquote
@@ -25,6 +25,8 @@ Cut = Literal["by the client", "by the service", "by the recorder"]
 
 _DEEPEST = 100
 _MODEL_PATH = re.compile(r"/ai/run/(.+)|/workers-ai/(?:run/)?(.+)")
+_HEADER_NAME = r"[0-9A-Za-z!#$%&'*+.^_`|~-]+"
+_HEADER_VALUE = r"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?"
 _NUMBERS = re.compile(r"\[\n\s+(-?[\d.eE+-]+(?:,\n\s+-?[\d.eE+-]+)*)\n\s+\]")
 
 
@@ -73,7 +75,7 @@ class Times(_Part):
 class Response(_Part):
     """What was answered."""
 
-    status: int = Field(ge=200, le=999)
+    status: int = Field(ge=200, le=599)
     headers: dict[str, str]
     cut: Cut | None = None
     """Who broke off before the end."""
@@ -137,6 +139,7 @@ def load(path: Path) -> Exchange:
     try:
         exchange = Exchange.model_validate(json.loads(path.read_bytes(), parse_float=_number))
         exchange.response.data  # noqa: B018 -- what cannot be decoded is found now
+        _check_headers(exchange.response.headers)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
@@ -155,6 +158,14 @@ def number(path: Path) -> int:
     """The number of a recording by its name; 0 for any other file."""
     found = re.match(r"(\d+)-", path.name)
     return int(found[1]) if found else 0
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    """Raises `ValueError` for a header that no answer can have."""
+    for name, value in headers.items():
+        wanted = r"\d+" if name.lower() == "content-length" else _HEADER_VALUE
+        if not re.fullmatch(_HEADER_NAME, name) or not re.fullmatch(wanted, value):
+            raise ValueError(f"response.headers.{name}: {value!r} cannot be sent")
 
 
 def _body(body: bytes) -> dict[str, Any] | None:

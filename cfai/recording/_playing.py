@@ -56,7 +56,7 @@ class Playing(Door):
 
 
 def _headers(found: Response) -> dict[str, str]:
-    headers = {"date": formatdate(usegmt=True), **found.headers}
+    headers = {"date": formatdate(usegmt=True), **{name.lower(): value for name, value in found.headers.items()}}
     if "content-length" in headers and found.chunks and not found.cut:
         # The chunks may have been changed by hand.
         headers["content-length"] = str(sum(map(len, found.data)))

@@ -152,6 +152,8 @@ def test_a_chunk_that_was_changed_by_hand_is_played_as_it_is_now(
     [path] = folder.iterdir()
     recording = json.loads(path.read_bytes())
     recording["response"]["chunks"] = ['{"result":{"response":"Grüße"}}']
+    headers = recording["response"]["headers"]
+    headers |= {"Content-Length": headers.pop("content-length"), "x-note": "été", "x-empty": ""}
     path.write_text(json.dumps(recording), "utf-8")
     assert http(play()).post().json() == {"result": {"response": "Grüße"}}
 
@@ -425,6 +427,11 @@ def test_it_may_be_reached_from_elsewhere_if_it_is_told_so(folder: Path, http: M
         ({"response__chunks": [1]}, "response.chunks.0"),
         ({"response__chunks": [{"base64": "?"}]}, "Only base64 data is allowed"),
         ({"response__extra": 1}, "response.extra: Extra inputs are not permitted"),
+        ({"response__status": 600}, "response.status: Input should be less than or equal to 599"),
+        ({"response__headers": {"x-a": "b\r\nc: d"}}, r"response.headers.x-a: 'b\r\nc: d' cannot be sent"),
+        ({"response__headers": {"x-a": "\u20ac"}}, "response.headers.x-a"),
+        ({"response__headers": {"x a": ""}}, "response.headers.x a"),
+        ({"response__headers": {"Content-Length": "ten"}}, "response.headers.Content-Length: 'ten' cannot be sent"),
         ({"request__method": None}, "request.method: Input should be a valid string"),
     ],
 )
