@@ -313,7 +313,9 @@ def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     clock = SimpleNamespace(**vars(time) | {"sleep": slept.append, "monotonic": monotonic})
     monkeypatch.setattr(cfai._http, "time", clock)
-    monkeypatch.setattr(cfai._http, "anyio", SimpleNamespace(**vars(anyio) | {"sleep": asleep}))
+    # anyio loads its names when they are first asked for.
+    names = {name: getattr(anyio, name) for name in dir(anyio)}
+    monkeypatch.setattr(cfai._http, "anyio", SimpleNamespace(**names | {"sleep": asleep}))
     return slept
 
 
