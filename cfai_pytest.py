@@ -25,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         f'{NAME}(faults=[503, "ok"], **options): what the requests of this test meet, one after the other, '
-        "and the options of the `cfai.emulator.Emulator` that it talks to.",
+        "and the options of the `cfai.local.emulator.Emulator` that it talks to.",
     )
 
 

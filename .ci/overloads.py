@@ -1,4 +1,4 @@
-"""Writes `cfai/_overloads.py` from the catalogue: `python .ci/overloads.py`; with `--check` it fails if it is stale."""
+"""Write `cfai/_client_overloads.py` from the catalogue; `--check` fails if it is stale."""
 
 import argparse
 import ast
@@ -157,11 +157,11 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from typing_extensions import TypedDict, deprecated
 
-    from cfai._http import Timeout
-    from cfai._request import GatewayOptions
-    from cfai._retry import Retry
-    from cfai._rules import LimitMode
-    from cfai._stream import AsyncStream, Stream
+    from cfai._transport.send import Timeout
+    from cfai._request.build import GatewayOptions
+    from cfai._transport.retry import Retry
+    from cfai._limits.policy import LimitMode
+    from cfai._streaming.stream import AsyncStream, Stream
     from cfai.types import (
 {names}
     )
@@ -269,7 +269,7 @@ def grouped(models: Sequence[Mapping[str, Any]], schemas: Mapping[str, Any]) -> 
 
 
 def source(models: Sequence[Mapping[str, Any]], schemas: Mapping[str, Any], docstrings: Mapping[str, str]) -> str:
-    """The text of `cfai/_overloads.py`."""
+    """The text of `cfai/_client_overloads.py`."""
     names = "\n".join(f"        {name}," for name in TYPES)
     return "\n".join(
         [
@@ -348,11 +348,11 @@ def docstrings(code: str) -> dict[str, str]:
 
 
 def fresh(package: Path) -> str:
-    """`_overloads.py` as it ought to be in a package."""
+    """`_client_overloads.py` as it ought to be in a package."""
     return source(
-        json.loads((package / "models.json").read_bytes()),
-        json.loads((package / "emulator" / "schemas.json").read_bytes()),
-        docstrings((package / "_ai.py").read_text(encoding="utf-8")),
+        json.loads((package / "models" / "models.json").read_bytes()),
+        json.loads((package / "models" / "schemas.json").read_bytes()),
+        docstrings((package / "_client.py").read_text(encoding="utf-8")),
     )
 
 
@@ -362,7 +362,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--package", type=Path, default=Path(__file__).resolve().parents[1] / "cfai")
     options = parser.parse_args(arguments)
     package: Path = options.package
-    target = package / "_overloads.py"
+    target = package / "_client_overloads.py"
     if not options.check:
         target.write_text(fresh(package), encoding="utf-8")
         return 0

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from cfai import models, types
-from cfai._ai import Ai
+from cfai._client import Ai
 from cfai._errors import (
     AiInternalError,
     APIConnectionError,
@@ -33,21 +33,20 @@ from cfai._errors import (
     StreamTimeoutError,
     StreamTruncatedError,
 )
-from cfai._fit import Fit
-from cfai._http import Timeout
-from cfai._later import later
-from cfai._request import GatewayOptions, GatewayRetries
-from cfai._retry import Retry
-from cfai._stream import AsyncStream, Stream
+from cfai._lazy import later
+from cfai._limits.verdict import Fit
+from cfai._request.build import GatewayOptions, GatewayRetries
+from cfai._streaming.stream import AsyncStream, Stream
+from cfai._transport.retry import Retry
+from cfai._transport.send import Timeout
 from cfai._version import __version__
 from cfai._warnings import CutAnswerWarning, LimitWarning, RetiredModelWarning
 from cfai.types import Token
 
 if TYPE_CHECKING:
     from cfai import tokenizers
-    from cfai._counting import count_tokens
-    from cfai._trim import FitMessages, fit_messages, truncate
-    from cfai.tokens import TokenCount, TokenCounter
+    from cfai._limits.fit_messages import FitMessages, fit_messages, truncate
+    from cfai.tokens import TokenCount, TokenCounter, count_tokens
 
 __all__ = [
     "APIConnectionError",
@@ -104,10 +103,9 @@ __all__ = [
 __getattr__, __dir__ = later(
     __name__,
     {
-        "_counting": ("count_tokens",),
-        "_trim": ("FitMessages", "fit_messages", "truncate"),
+        "_limits.fit_messages": ("FitMessages", "fit_messages", "truncate"),
         "tokenizers": ("tokenizers",),
-        "tokens": ("TokenCount", "TokenCounter"),
+        "tokens": ("TokenCount", "TokenCounter", "count_tokens"),
     },
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 from typing import Any, TypeGuard, cast
 
 from pydantic_core import from_json
@@ -107,3 +108,103 @@ def items_of(value: Any) -> Sequence[Any]:
 
 def is_object(value: Any) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(value, (dict, Mapping))  # the first is found at once
+
+
+# Python values to what JSON can hold.
+
+_LARGEST_NUMBER = 10**308
+"""Beyond any number of floating point, and long before Python refuses to write it."""
+
+_DEEPEST = 100
+
+
+def to_builtins(value: Any) -> Any:
+    """Return a value as it will be sent: pydantic models, other mappings and numpy values as plain ones.
+
+    What nothing is changed in comes back as itself; what cannot be converted stays, and `find_unsendable` names it.
+    Raises `RecursionError` for a value that holds itself.
+    """
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, dict):
+        fields = cast("dict[Any, Any]", value)
+        converted = {key: to_builtins(item) for key, item in fields.items()}
+        return fields if all(converted[key] is item for key, item in fields.items()) else converted
+    if isinstance(value, list | tuple):
+        items = cast("list[Any]", value)
+        made = [to_builtins(item) for item in items]
+        return items if all(new is old for new, old in zip(made, items, strict=True)) else made
+    try:
+        return json_default(value)
+    except TypeError:
+        return value
+
+
+def json_default(value: Any) -> Any:
+    """Return what stands in JSON for a pydantic model, another mapping, or a numpy value. Raises `TypeError`."""
+    if hasattr(value, "model_dump"):
+        return _dump_model(value)
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[str, Any]", value))
+    if hasattr(value, "dtype") and hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError
+
+
+def find_unsendable(value: Any, place: str, depth: int = 0) -> str | None:
+    """Return what is wrong with the first value that JSON cannot hold, with its place; `None` if JSON can hold all."""
+    if depth > _DEEPEST or value is None:
+        return None
+    if isinstance(value, Mapping):
+        for key, item in cast("Mapping[Any, Any]", value).items():
+            if not isinstance(key, str):
+                return f"{place}: keys must be strings, got {key!r}"
+            if not _is_encodable(key):
+                return f"{place}: the key {key!r} has half of a surrogate pair, which cannot be sent"
+            if found := find_unsendable(item, f"{place}[{key!r}]", depth + 1):
+                return found
+        return None
+    if isinstance(value, list | tuple):
+        places = enumerate(cast("list[Any]", value))
+        found = (find_unsendable(item, f"{place}[{index}]", depth + 1) for index, item in places)
+        return next(filter(None, found), None)
+    if isinstance(value, str):
+        return None if _is_encodable(value) else f"{place}: the text has half of a surrogate pair, which cannot be sent"
+    if isinstance(value, float):
+        return None if isfinite(value) else f"{place}: {value} cannot be sent as JSON"
+    if isinstance(value, int):
+        too_large = abs(value) > _LARGEST_NUMBER
+        return f"{place}: a number of that many digits cannot be sent as JSON" if too_large else None
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"{place}: bytes cannot be sent as JSON: encode them as the model asks, often as base64 text"
+    try:
+        return find_unsendable(json_default(value), place, depth + 1)
+    except TypeError as error:
+        return f"{place}: {type(value).__name__} cannot be sent as JSON {error}".rstrip()
+
+
+def _dump_model(model: Any) -> dict[str, Any]:
+    """A pydantic model's fields. `None` counts only where it was given: a default `None` means that nothing was."""
+    try:
+        without_none = model.model_dump(mode="json", by_alias=True, exclude_none=True)
+        given = model.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    except ValueError as error:
+        raise TypeError(str(error)) from None
+    return _merge(without_none, given)
+
+
+def _merge(fields: Any, given: Any) -> Any:
+    if isinstance(fields, dict) and isinstance(given, dict):
+        left, right = cast("dict[str, Any]", fields), cast("dict[str, Any]", given)
+        return {**right, **{key: _merge(value, right.get(key)) for key, value in left.items()}}
+    if isinstance(fields, list) and isinstance(given, list):
+        return [_merge(*pair) for pair in zip(cast("list[Any]", fields), cast("list[Any]", given), strict=True)]
+    return cast("Any", fields)
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -21,11 +21,11 @@ import pytest
 import respx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-import cfai._http
+import cfai._transport.send
 from cfai import Ai, AsyncStream
 
 if TYPE_CHECKING:
-    from cfai.emulator import Emulator
+    from cfai.local.emulator import Emulator
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 TOKEN = "token-that-must-not-show-0123456789"
@@ -291,7 +291,7 @@ def service() -> Iterator[Service]:
 @pytest.fixture
 def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     """An emulator that an `Ai` without arguments calls."""
-    from cfai.emulator import Emulator
+    from cfai.local.emulator import Emulator
 
     with Emulator() as local:
         monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", local.base_url)
@@ -312,10 +312,10 @@ def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         return time.monotonic() + sum(slept)
 
     clock = SimpleNamespace(**vars(time) | {"sleep": slept.append, "monotonic": monotonic})
-    monkeypatch.setattr(cfai._http, "time", clock)
+    monkeypatch.setattr(cfai._transport.send, "time", clock)
     # anyio loads its names when they are first asked for.
     names = {name: getattr(anyio, name) for name in dir(anyio)}
-    monkeypatch.setattr(cfai._http, "anyio", SimpleNamespace(**names | {"sleep": asleep}))
+    monkeypatch.setattr(cfai._transport.send, "anyio", SimpleNamespace(**names | {"sleep": asleep}))
     return slept
 
 

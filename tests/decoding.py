@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cfai import CfaiError, Token
-from cfai._dialects import TokenDecoder
-from cfai._sse import Blocks
+from cfai._response.decoder import TokenDecoder
+from cfai._response.sse import Blocks
 
 WIRE = Path(__file__).parent / "wire"
 

@@ -8,10 +8,9 @@ import time
 import pytest
 
 from cfai import Token
-from cfai._dialects import TokenDecoder
-
-from .conftest import LONG
-from .fuzz import fuzz
+from cfai._response.decoder import TokenDecoder
+from tests.conftest import LONG
+from tests.fuzz import fuzz
 
 
 def test_a_few_hundred_inputs_find_nothing() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 import cfai
 from cfai import Ai, CfaiError, GatewayOptions, InferenceUpstreamError, LimitError, Retry, StreamError, Timeout, Token
-from cfai._account import Secret
+from cfai._credentials import Secret
 from cfai.types import Meta, ToolCall, ToolCallDelta, Usage
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"

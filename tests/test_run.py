@@ -14,8 +14,7 @@ from cfai import (
     NotFoundError,
     QuotaExceededError,
 )
-
-from .conftest import EVERY_COLOUR
+from tests.conftest import EVERY_COLOUR
 
 API = "https://api.cloudflare.com/client/v4"
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"

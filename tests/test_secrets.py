@@ -14,10 +14,9 @@ import httpx
 import pytest
 
 from cfai import Ai, APIConnectionError, CfaiError, ConfigurationError, InferenceUpstreamError, StreamError, Timeout
-from cfai._problems import hide
-from cfai._request import Options
-
-from .conftest import ACCOUNT, EVERY_COLOUR, TOKEN
+from cfai._request.build import Options
+from cfai._response.errors import hide
+from tests.conftest import ACCOUNT, EVERY_COLOUR, TOKEN
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 LLAMA_2 = "@cf/meta/llama-2-7b-chat-int8"

@@ -16,8 +16,8 @@ from cfai.cli._engine import Gguf, ModelMap, UpstreamUrl, engine_from
 from cfai.cli._run import LIFELIKE
 
 if TYPE_CHECKING:
-    from cfai.emulator import Emulator
-    from cfai.serving import LocalServer
+    from cfai.local.emulator import Emulator
+    from cfai.local.server import LocalServer
 
 _OF_THE_EMULATOR = (
     "tokens_per_second",
@@ -77,9 +77,9 @@ def dev(
 ) -> None:
     """Serve a Workers AI on this machine, and print the environment that points a client at it."""
     _check_options(context, record, replay, timing)
-    from cfai.emulator import Emulator
-    from cfai.recording import Player, Recorder
-    from cfai.serving import serve
+    from cfai.local.emulator import Emulator
+    from cfai.local.recording import Player, Recorder
+    from cfai.local.server import serve
 
     try:
         with ExitStack() as held:

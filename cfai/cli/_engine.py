@@ -10,7 +10,7 @@ import typer
 from cfai import ConfigurationError
 
 if TYPE_CHECKING:
-    from cfai.emulator import Engine
+    from cfai.local.emulator import Engine
 
 
 Gguf = Annotated[str | None, typer.Option("--gguf", help="A model's file, for real answers on this machine.")]
@@ -32,7 +32,7 @@ def engine_from(gguf: str | None, upstream: str | None, model_map: Iterable[str]
         raise ConfigurationError("--model-map names models of a server: give --upstream as well")
     if gguf is None and upstream is None:
         return None
-    from cfai.engines import Llama, Upstream
+    from cfai.local.engines import Llama, Upstream
 
     return Llama(gguf) if gguf is not None else Upstream(upstream or "", models=models)
 

@@ -17,7 +17,7 @@ from cfai.cli._engine import Gguf, ModelMap, UpstreamUrl, engine_from
 from cfai.types import Binary, TextOutput
 
 if TYPE_CHECKING:
-    from cfai.emulator import Engine
+    from cfai.local.emulator import Engine
 
 LIFELIKE = 60.0
 """Tokens a second that the emulator gives, so that a stream looks like one."""
@@ -133,7 +133,7 @@ def _client(local: bool, engine: Engine | None) -> Generator[Ai]:
         with ai:
             yield ai
         return
-    from cfai.emulator import Emulator
+    from cfai.local.emulator import Emulator
 
     rate = LIFELIKE if engine is None else None
     with Emulator(tokens_per_second=rate, engine=engine) as emulator, emulator.ai() as ai:

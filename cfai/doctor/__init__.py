@@ -15,7 +15,7 @@ from cfai.doctor._exchanges import Keeper
 from cfai.doctor._finding import Finding
 from cfai.doctor._health import CHECKS, Check, examine
 from cfai.doctor._recordings import Recordings
-from cfai.recording._exchange import Exchange
+from cfai.local.recording._exchange import Exchange
 
 __all__ = [
     "CHECKS",

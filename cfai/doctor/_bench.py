@@ -11,11 +11,11 @@ from urllib.parse import quote
 import httpx
 
 from cfai import Ai, CfaiError, Stream
-from cfai._account import Account
-from cfai._problems import parsed, problem_in
+from cfai._credentials import Account
+from cfai._response.errors import parsed, problem_in
 from cfai.doctor._exchanges import kept_in
 from cfai.doctor._finding import Finding, ok, problem, warning
-from cfai.recording._passed import Passed
+from cfai.local.recording._passed import Passed
 
 _PASSED_ON = ("content-type", "cf-ai-req-id", "cf-ai-neurons", "cf-ray", "cf-aig-log-id", "retry-after")
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from cfai import CfaiError
-from cfai._account import Environment, account_from
+from cfai._credentials import Environment, account_from
 from cfai.doctor import _answers, _codes, _gateways, _lists, _refusals, _requests, _streamed
 from cfai.doctor._bench import Bench
 from cfai.doctor._exchanges import Keeper, Redaction

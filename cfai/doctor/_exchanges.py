@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 import httpx
 
-from cfai._account import Account
-from cfai.recording._exchange import ACCOUNT_PATH, Exchange
-from cfai.recording._passed import Passed, kept
-from cfai.recording._redact import Redactor
-from cfai.serving import ACCOUNT
+from cfai._credentials import Account
+from cfai.local.recording._exchange import ACCOUNT_PATH, Exchange
+from cfai.local.recording._passed import Passed, kept
+from cfai.local.recording._redact import Redactor
+from cfai.local.server import ACCOUNT
 
 
 class Keeper(Protocol):

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from cfai import ConfigurationError, __version__
-from cfai._account import BASE_URL, Secret
+from cfai._credentials import BASE_URL, Secret
 from cfai.doctor._finding import Finding, ok, problem, warning
 from cfai.doctor._patient import Patient
 

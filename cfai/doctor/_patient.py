@@ -14,7 +14,7 @@ from urllib.request import getproxies
 import httpx
 
 from cfai import Ai, ConfigurationError, Timeout
-from cfai._account import (
+from cfai._credentials import (
     ACCOUNT_NAMES,
     BASE_URL,
     BASE_URL_NAMES,
@@ -26,7 +26,7 @@ from cfai._account import (
     checked_url,
     is_cloudflare,
 )
-from cfai._problems import error_from, parsed, problem_in
+from cfai._response.errors import error_from, parsed, problem_in
 
 EMBEDDING = "@cf/baai/bge-small-en-v1.5"
 """The model of the cheapest call there is: a hundredth of a neuron."""

@@ -1,11 +1,11 @@
-"""Recordings on disk, in the files that `cfai.recording` plays back."""
+"""Recordings on disk, in the files that `cfai.local.recording` plays back."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from cfai.recording import _exchange
-from cfai.recording._exchange import Exchange
+from cfai.local.recording import _exchange
+from cfai.local.recording._exchange import Exchange
 
 
 class Recordings:

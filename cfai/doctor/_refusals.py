@@ -6,12 +6,12 @@ import re
 from typing import Any
 
 from cfai import AuthenticationError, LimitError, NotFoundError, PermissionDeniedError
-from cfai._problems import parsed, problem_in
+from cfai._response.errors import parsed, problem_in
 from cfai.doctor._bench import Bench, body_of, how
 from cfai.doctor._finding import Finding, ok, problem, warning
 from cfai.doctor._patient import EMBEDDING
 from cfai.doctor._requests import SMALL
-from cfai.recording._passed import Passed
+from cfai.local.recording._passed import Passed
 
 BGE_M3 = "@cf/baai/bge-m3"
 

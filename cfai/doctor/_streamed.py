@@ -10,7 +10,7 @@ from typing import Any, cast
 import httpx
 
 from cfai import CfaiError, InferenceUpstreamError, StreamError
-from cfai._shapes import reports_error
+from cfai._response.extract import reports_error
 from cfai.doctor._bench import Bench, body_of, dig, ends, events, how, judged, kind_of, lines, listed, refusal
 from cfai.doctor._finding import Finding, ok, problem, warning
 from cfai.doctor._requests import GLM, SMALL, png

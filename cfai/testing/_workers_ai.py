@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cfai.emulator import Emulator, Received
+from cfai.local.emulator import Emulator, Received
 from cfai.testing._sent import differences, listing, shown
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cfai._later import later
+from cfai._lazy import later
 
 if TYPE_CHECKING:
     from cfai.tokens._bounds import CUT, borders, bounded, lower, upper
     from cfai.tokens._count import TokenCount, count, count_of, count_text, measure_for
+    from cfai.tokens._count_tokens import count_tokens, messages_to_builtins
     from cfai.tokens._estimate import cost, estimate, known_families
     from cfai.tokens._families import Family, family_of
     from cfai.tokens._measure import Measure, TokenCounter, checked_counter, counted, forget, measure_of, use
@@ -31,6 +32,7 @@ __all__ = [
     "count",
     "count_of",
     "count_text",
+    "count_tokens",
     "counted",
     "estimate",
     "family_of",
@@ -39,6 +41,7 @@ __all__ = [
     "lower",
     "measure_for",
     "measure_of",
+    "messages_to_builtins",
     "most_bytes",
     "size_of",
     "text_of",
@@ -53,6 +56,7 @@ __getattr__, __dir__ = later(
     {
         "_bounds": ("CUT", "borders", "bounded", "lower", "upper"),
         "_count": ("TokenCount", "count", "count_of", "count_text", "measure_for"),
+        "_count_tokens": ("count_tokens", "messages_to_builtins"),
         "_estimate": ("cost", "estimate", "known_families"),
         "_families": ("Family", "family_of"),
         "_measure": ("Measure", "TokenCounter", "checked_counter", "counted", "forget", "measure_of", "use"),

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from cfai._later import later
+from cfai._lazy import later
 from cfai.types._tokens import Meta, Token, ToolCall, ToolCallDelta, Usage
 
 if TYPE_CHECKING:

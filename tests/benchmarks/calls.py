@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
-from cfai import _limits
-from cfai._rules import NO_RULES
+from cfai._limits import check as _limits
+from cfai._limits.policy import NO_RULES
 
 from .measure import Report, Target, cpu_us, in_turns
 from .server import CHAT_MODEL, NATIVE_MODEL

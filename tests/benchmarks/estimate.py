@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from cfai import count_tokens, tokens
-from cfai._fit import Fit
-from cfai._limits import check
-from cfai._rules import Rules
+from cfai._limits.check import check
+from cfai._limits.policy import Rules
+from cfai._limits.verdict import Fit
 from cfai.models import Limit
 from cfai.tokens import _estimate
 from cfai.tokens._templates import template_of

@@ -7,8 +7,8 @@ import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 
-from cfai._dialects import TokenDecoder
-from cfai._sse import Blocks
+from cfai._response.decoder import TokenDecoder
+from cfai._response.sse import Blocks
 
 from .measure import Report, Target, cpu_us, in_turns
 from .server import cut, event, large, words

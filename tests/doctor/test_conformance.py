@@ -14,17 +14,16 @@ import httpx
 import pytest
 
 from cfai import ConfigurationError, count_tokens, models
-from cfai._account import Account, Secret
-from cfai._limits import estimate
+from cfai._credentials import Account, Secret
+from cfai._limits.check import estimate
 from cfai.doctor import FACTS, Exchange, Finding, Recordings, conform, cost
 from cfai.doctor._exchanges import Redaction
-from cfai.emulator import Emulator
-from cfai.recording import Player
-from cfai.recording._passed import Passed
+from cfai.local.emulator import Emulator
+from cfai.local.recording import Player
+from cfai.local.recording._passed import Passed
 from cfai.tokens import texts_to_embed
-
-from .conftest import ACCOUNT, TOKEN
-from .replay import Recording, Replay, data
+from tests.doctor.conftest import ACCOUNT, TOKEN
+from tests.doctor.replay import Recording, Replay, data
 
 JSON = {"content-type": "application/json"}
 EVENTS = {"content-type": "text/event-stream"}

@@ -14,9 +14,8 @@ import pytest
 import cfai
 from cfai.doctor import CHECKS, _machine
 from cfai.doctor._patient import Patient
-from cfai.emulator import Emulator
-
-from .conftest import ACCOUNT, NOWHERE, TLS, TOKEN, At, Serve, findings, no_network, problems, said
+from cfai.local.emulator import Emulator
+from tests.doctor.conftest import ACCOUNT, NOWHERE, TLS, TOKEN, At, Serve, findings, no_network, problems, said
 
 # A healthy installation
 

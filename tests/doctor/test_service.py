@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from cfai.emulator import Emulator, Fault
-
-from .conftest import (
+from cfai.local.emulator import Emulator, Fault
+from tests.doctor.conftest import (
     ACCOUNT,
     NOWHERE,
     TLS,
@@ -58,7 +57,7 @@ def test_nobody_listens(at: At) -> None:
     at(NOWHERE)
     found = findings()["connection"]
     assert found.says == "nothing listens at 127.0.0.1:9"
-    assert "python -m cfai.emulator" in found.remedy
+    assert "python -m cfai.local.emulator" in found.remedy
 
 
 def test_a_server_that_hangs_is_given_up(serve: Serve, at: At) -> None:

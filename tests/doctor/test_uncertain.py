@@ -10,27 +10,27 @@ from cfai.doctor import FACTS
 PACKAGE = Path(cfai.__file__).parent
 ROOT = Path(__file__).parents[2]
 
-ASKED: dict[tuple[str, str], tuple[str, ...]] = {
-    ("_problems.py", "the next three are from memory"): ("JSON streamed", "JSON cut", "JSON wrapped", "no JSON mode"),
-    ("_request.py", "how several are written"): ("tags",),
-    ("_shapes.py", "the chunks of moondream"): ("moondream",),
-    ("_shapes.py", "an error inside a stream"): ("error inside",),
-    ("_window.py", "which one of several is read"): ("two limits",),
-    ("emulator/_tasks.py", "what its events are"): ("moondream",),
-    ("metering/_meter.py", "which models cache"): ("prompt cache",),
-    ("metering/_prefixes.py", "only that short prompts are not"): ("prompt cache",),
-    ("surfaces/_catalogue.py", "`tasks/search`"): ("tasks",),
-    ("surfaces/_catalogue.py", "`authors/search`"): ("authors",),
-    ("surfaces/_catalogue.py", "`data`, `id`, `name` and `pricing`"): ("OpenRouter list",),
-    ("surfaces/_openai.py", "may tell it only if asked to"): ("stream, v1",),
-    ("tokens/_prompt.py", "which one of several prompts is read"): ("two prompts",),
-    ("wire/_refusals.py", "5023 to 5025"): ("JSON streamed", "JSON cut", "no JSON mode"),
-    ("wire/_refusals.py", "the statuses of 8001, 8005 and 8006"): ("tool choice", "bad picture"),
+ASKED: dict[str, tuple[str, ...]] = {
+    "the next three are from memory": ("JSON streamed", "JSON cut", "JSON wrapped", "no JSON mode"),
+    "how several are written": ("tags",),
+    "the chunks of moondream": ("moondream",),
+    "an error inside a stream": ("error inside",),
+    "which one of several is read": ("two limits",),
+    "what its events are": ("moondream",),
+    "which models cache": ("prompt cache",),
+    "only that short prompts are not": ("prompt cache",),
+    "`tasks/search`": ("tasks",),
+    "`authors/search`": ("authors",),
+    "`data`, `id`, `name` and `pricing`": ("OpenRouter list",),
+    "may tell it only if asked to": ("stream, v1",),
+    "which one of several prompts is read": ("two prompts",),
+    "5023 to 5025": ("JSON streamed", "JSON cut", "no JSON mode"),
+    "the statuses of 8001, 8005 and 8006": ("tool choice", "bad picture"),
 }
-"""The facts that settle a line marked UNCERTAIN, by the file and some words of the line."""
+"""The facts that settle a line marked UNCERTAIN, by some words of the line."""
 
-NOT_ASKED: dict[tuple[str, str], str] = {
-    ("surfaces/_surface.py", "where `options` stands"): "where `options` stands in a call of `/ai/run`",
+NOT_ASKED: dict[str, str] = {
+    "where `options` stands": "where `options` stands in a call of `/ai/run`",
 }
 """For the lines that no fact settles: words of the reason, on the page of the doctor."""
 
@@ -49,9 +49,9 @@ def marked() -> list[tuple[str, str]]:
 def test_each_line_that_is_marked_has_a_fact_or_a_reason() -> None:
     known = [*ASKED, *NOT_ASKED]
     lines = marked()
-    unplaced = [line for line in lines if not any(line[0] == file and words in line[1] for file, words in known)]
+    unplaced = [line for line in lines if not any(words in line[1] for words in known)]
     assert unplaced == [], "give the line a fact in cfai/doctor, or a reason in docs/doctor.md, and name it here"
-    gone = [entry for entry in known if not any(entry[0] == file and entry[1] in line for file, line in lines)]
+    gone = [words for words in known if not any(words in line for _, line in lines)]
     assert gone == [], "the line was changed, or is no longer marked"
 
 

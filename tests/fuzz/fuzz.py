@@ -23,10 +23,10 @@ from types import FrameType
 from typing import Any
 
 from cfai import StreamError
-from cfai._browser import feeder_for
-from cfai._dialects import TokenDecoder
-from cfai._problems import error_from
-from cfai._sse import Blocks, EventDecoder
+from cfai._response.decoder import TokenDecoder
+from cfai._response.errors import error_from
+from cfai._response.sse import Blocks, EventDecoder
+from cfai._streaming.event_stream import feeder_for
 from cfai.types import Token
 
 SAMPLES = [path.read_bytes() for path in sorted(Path(__file__).parent.parent.glob("wire/*.sse"))]

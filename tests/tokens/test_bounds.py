@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from cfai import tokens
 from cfai.tokens import _bounds
-
-from .conftest import FAMILIES, ROWS
+from tests.tokens.conftest import FAMILIES, ROWS
 
 SPECIAL = [
     "<s>",

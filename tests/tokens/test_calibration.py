@@ -6,9 +6,9 @@ from statistics import median
 
 import pytest
 
-from cfai import SequenceLengthError, _limits, models, tokens
-
-from .conftest import COUNTED, Sample
+from cfai import SequenceLengthError, models, tokens
+from cfai._limits import check as _limits
+from tests.tokens.conftest import COUNTED, Sample
 
 CHAT = ["llama2", "mistral_v1", "tekken", "llama3", "gemma3", "qwen2", "o200k", "deepseek_v3", "glm4"]
 SHORT_WINDOWS = [

@@ -388,7 +388,7 @@ def test_tools_may_come_one_by_one() -> None:
         (5, "count_tokens counts a text, or a list of messages that are dicts, not this int"),
         (None, "count_tokens counts a text, or a list of messages that are dicts, not this NoneType"),
         ({"role": "user"}, "not this dict"),
-        (["text"], r"messages\[0\] is a dict, or a pydantic model, not str"),
+        (["text"], r"messages\[0\] must be a dict or a pydantic model, got str"),
         ([user("a"), user(b"b")], r"messages\[1\]\['content'\]: bytes cannot be sent"),
     ],
 )
@@ -481,7 +481,7 @@ def test_a_counter_is_an_object_and_no_class() -> None:
 
 def test_no_tools_are_none() -> None:
     assert count_tokens([user("a")], family="llama3", tools=None) == count_tokens([user("a")], family="llama3")
-    with pytest.raises(InputError, match="tools is a list of dicts, not str"):
+    with pytest.raises(InputError, match="`tools` must be a list of dicts, got str"):
         count_tokens([user("a")], family="llama3", tools="weather")
 
 

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from cfai import ConfigurationError, count_tokens, tokens
 from cfai.tokens import _estimate, _features
 from cfai.tokens._features import PIECE, features
-
-from .conftest import FAMILIES, Sample
+from tests.tokens.conftest import FAMILIES, Sample
 
 CHAT = [
     "llama2",

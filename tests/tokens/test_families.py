@@ -4,8 +4,7 @@ import pytest
 
 from cfai import models, tokens
 from cfai.tokens import Family
-
-from .conftest import FAMILIES
+from tests.tokens.conftest import FAMILIES
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,7 @@ from tokenizers import Regex
 from tokenizers.pre_tokenizers import PreTokenizer, Sequence, Split
 
 from cfai.tokens._pretokens import cuts
-
-from .conftest import ROWS, Sample
+from tests.tokens.conftest import ROWS, Sample
 
 CONTRACTION = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 LETTER, OTHERS = r"\p{Lm}\p{Lo}\p{M}", r"\s*[\r\n]+|\s+(?!\S)|\s+"

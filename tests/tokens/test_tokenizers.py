@@ -21,8 +21,7 @@ import cfai.tokens._measure
 from cfai import Ai, ConfigurationError, count_tokens, tokenizers, tokens
 from cfai.tokenizers import TokenizerMismatchWarning, TokenizerNotAvailable, load, unload
 from cfai.tokens._families import _KNOWN
-
-from .conftest import Sample
+from tests.tokens.conftest import Sample
 
 MODEL = "@cf/somebody/something-new"
 LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"

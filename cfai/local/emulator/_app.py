@@ -1,0 +1,326 @@
+"""The service itself: a request in, an answer out, in the order in which the real one looks at things."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, aclosing
+from dataclasses import dataclass, field, replace
+from email.utils import formatdate
+from functools import partial
+from typing import Any, NoReturn, cast
+
+from starlette.types import Receive, Scope, Send
+
+from cfai import models
+from cfai.local import routes as surfaces
+from cfai.local import wire
+from cfai.local.emulator import _tasks, _text
+from cfai.local.emulator._batches import LARGEST, Batches
+from cfai.local.emulator._generate import begin, generate, reserve
+from cfai.local.emulator._routes import Route, check_credentials, check_host, route
+from cfai.local.emulator._schemas import as_object, schema
+from cfai.local.emulator._state import Ledger, Received, Settings
+from cfai.local.emulator._validate import check
+from cfai.local.emulator._wire import Line, arrived, deliver, due
+from cfai.local.faults import HEADER, Fault, Unfit
+from cfai.local.quotas import Meter
+from cfai.local.routes import REST, Asked, Call, Listing, Parts, Surface
+from cfai.local.server._loop import Transports
+from cfai.local.wire import Generation, Misuse, Refusal, answer, bad_input, complete, neurons, refusal
+
+_CREDENTIALS = {"authorization", "cf-aig-authorization", "x-auth-key", "x-auth-email", "cookie"}
+_HTML = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>Error {0}</h1><p>cloudflare</p></body></html>"
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """An answer, ready to be sent."""
+
+    status: int
+    content_type: str
+    body: bytes = b""
+    tokens: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    stream: Parts | None = None
+    error: bytes = b""
+    """What to send inside the stream if it is to fail there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request, read and routed."""
+
+    id: str
+    route: Route
+    asked: Asked
+    call: Call
+    size: int
+    fault: Fault
+
+    @property
+    def raw(self) -> bool:
+        """Whether the body is no JSON: audio, an image, a form."""
+        return isinstance(self.call.inputs, bytes)
+
+
+class App:
+    """The ASGI application."""
+
+    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        self._settings = settings
+        self.engine = settings.engine
+        self._ledger = ledger
+        self.transports: Transports = {}
+        """The open connections, by the client's address."""
+        self._batches = Batches()
+        self.meter = Meter(settings.allowance)
+        self.stopping = False
+        """Set when the server is about to cut off everyone itself."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        came = await arrived(self.transports, scope, receive, send)
+        if came is None:
+            return
+        line, body = came
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        path, query = (cast(bytes, scope[name]).decode("latin-1") for name in ("raw_path", "query_string"))
+        asked = surfaces.arrived(scope["method"], path, query, headers)
+        with ExitStack() as held:
+            held.callback(line.unwatch)
+            await self._answer(line, asked, body, held)
+
+    async def _answer(self, line: Line, asked: Asked, body: bytes | None, held: ExitStack) -> None:
+        """Answer what was asked. What goes into `held` is let go when that is over."""
+        request_id, fault, surface = str(uuid.uuid4()), Fault(), REST
+        try:
+            found = self._admitted(asked)
+            surface = found.surface
+            request = self._read(found, asked, body, request_id)
+            fault = request.fault
+            reply = self._fail(fault, surface) or await line.unless_gone(self._run(request, fault, line, held))
+        except Refusal as no:
+            reply = _json(no.status, surface.error(no, request_id), _again(fault))
+        except (Misuse, Unfit) as mistake:
+            status = mistake.status if isinstance(mistake, Misuse) else 400
+            reply, fault = _Reply(status, "text/plain", f"{mistake}\n".encode()), Fault()
+        if reply is None:
+            self._left()
+        else:
+            await self._send(line, reply, fault, request_id)
+
+    async def aclose(self) -> None:
+        """Frees what the engine holds."""
+        if self.engine is not None:
+            await self.engine.aclose()
+
+    def _admitted(self, asked: Asked) -> Route:
+        """Check who asks."""
+        check_host(asked, self._settings)
+        found = route(asked, lenient=self._settings.lenient_paths)
+        check_credentials(found, asked, self._settings)
+        if asked.method != found.surface.method:
+            raise Refusal(7001, f"Method {asked.method} not available for that URI.")
+        return found
+
+    def _read(self, found: Route, asked: Asked, body: bytes | None, request_id: str) -> _Request:
+        """Check what is asked for."""
+        if isinstance(found.surface, Listing):
+            return _Request(request_id, found, asked, Call("", None, asked.query), 0, self._fault(asked, streams=False))
+        if body is None:
+            raise Refusal(3006)
+        kind = asked.headers.get("content-type", "").partition(";")[0].strip()
+        raw = kind == "multipart/form-data" or kind.partition("/")[0] in ("audio", "image", "video")
+        inputs = body if raw or kind == "application/octet-stream" else _parsed(body)
+        call = found.surface.read(asked, found.model, found.gateway, inputs)
+        told = {name: value for name, value in asked.headers.items() if name not in _CREDENTIALS}
+        fault = self._fault(asked, streams=bool(as_object(call.inputs).get("stream")))
+        received = Received(call.model, call.inputs, told, asked.path, call.query, call.gateway, str(fault))
+        self._ledger.receive(received)
+        return _Request(request_id, found, asked, call, len(body), fault)
+
+    def _fault(self, asked: Asked, *, streams: bool) -> Fault:
+        try:
+            return self._ledger.script.next(asked.headers.get(HEADER), streams=streams)
+        except ValueError as mistake:
+            raise Misuse(400, str(mistake)) from mistake
+
+    def _fail(self, fault: Fault, surface: Surface) -> _Reply | None:
+        """The reply that a fault asks for instead of an answer."""
+        if fault.html:
+            page = _HTML.format(fault.html).encode()
+            return _Reply(fault.html, "text/html; charset=UTF-8", page, headers=_again(fault))
+        if fault.body is not None:
+            return _Reply(fault.status or 200, "application/json", fault.body, headers=_again(fault))
+        if fault.status or (fault.code and fault.error_after is None):
+            raise refusal(fault.status, fault.code, fault.message)
+        return _json(200, surface.empty()) if fault.empty else None
+
+    async def _run(self, request: _Request, fault: Fault, line: Line, held: ExitStack) -> _Reply:
+        call, surface = request.call, request.route.surface
+        if isinstance(surface, Listing):
+            return _json(200, surface.page(call.query, self.meter.now()))
+        model = models.get(call.model)
+        if model is None or (model.retired_on and self._settings.retired == "refuse"):
+            raise Refusal(5007, f"No such model: No such model {call.model} or task")
+        model = surface.takes(model)
+        if (queued := await self._queued(model, request)) is not None:
+            return _json(200, surface.whole(queued, call, 0), _headers(call))
+        self.meter.admit(model)
+        inputs = _from_raw(model, call) if request.raw else check(model, call.inputs)
+        held.callback(await self.meter.place(model, reject_if_busy=call.reject_if_busy))
+        cached = self.meter.cached(model, inputs, request.asked.headers.get("x-session-affinity"))
+        streams = bool(inputs.get("stream") and schema(model.name).streams and _tasks.chats(model))
+        fault.check(streams)
+        if streams and not fault.whole:
+            generation, parts = await self._stream(model, inputs, request.id, cached)
+            held.callback(lambda: self.meter.charge(generation.cost(line.tokens)))
+            error = wire.error_event(generation, refusal(None, fault.code or 3040, fault.message), request.id)
+            stream = surface.events(parts, call)
+            if fault.defect and not isinstance(stream, Iterable):
+                # A defect is made in a whole stream: an engine's is waited for.
+                async with aclosing(stream):
+                    stream = [event async for event in stream]
+            if isinstance(stream, Iterable):
+                stream = fault.rewritten(stream, generation.usage())
+            return _Reply(200, "text/event-stream", headers=_headers(call), stream=stream, error=error)
+        if fault.error_after is not None:
+            raise refusal(None, fault.code or 3040, fault.message)
+        result, prompt, tokens = await self._whole(model, inputs, cached)
+        cost = neurons(model, prompt, tokens, cached)
+        self.meter.charge(cost)
+        if isinstance(result, _tasks.Media):
+            return _Reply(200, result.content_type, result.content, headers=_headers(call))
+        return replace(_json(200, surface.whole(result, call, prompt), _headers(call, cost)), tokens=tokens)
+
+    async def _stream(
+        self, model: models.Model, inputs: Mapping[str, Any], request_id: str, cached: int
+    ) -> tuple[Generation, Parts]:
+        """A streamed answer: what it comes to, and its events."""
+        engine = self.engine
+        if engine is None:
+            generation = generate(model, inputs)
+            generation.cached_tokens = cached
+            return generation, wire.events(generation)
+        generation, _ = begin(model, inputs)
+        generation.cached_tokens = cached
+        parts = await engine.answer(model.name, inputs, reserve(model, inputs))
+        return generation, wire.live_events(generation, parts, request_id)
+
+    async def _whole(self, model: models.Model, inputs: Mapping[str, Any], cached: int = 0) -> tuple[Any, int, int]:
+        """The whole result, tokens in and tokens out."""
+        engine = self.engine
+        if not _tasks.chats(model):
+            texts = _tasks.texts_to_embed(model, inputs) if engine else []
+            vectors = await engine.embed(model.name, texts) if engine and texts else None
+            return _tasks.run(model, inputs, vectors), _text.count(dict(inputs)), 0
+        if engine is None:
+            generation = generate(model, inputs)
+        else:
+            generation, json_mode = begin(model, inputs)
+            parts = await engine.answer(model.name, inputs, reserve(model, inputs))
+            async with aclosing(wire.taken(generation, parts)) as tokens:
+                async for _ in tokens:
+                    pass
+            complete(generation, json_mode)
+        generation.cached_tokens = cached
+        return answer(generation), generation.prompt_tokens or 0, generation.tokens
+
+    async def _item(self, model: models.Model, inputs: Any) -> tuple[Any, int, int]:
+        """One result of a batch, which costs what it would cost by itself."""
+        result, prompt, tokens = await self._whole(model, check(model, inputs))
+        self.meter.charge(neurons(model, prompt, tokens))
+        if isinstance(result, _tasks.Media):
+            result = {"data": base64.b64encode(result.content).decode()}
+        return result, prompt, tokens
+
+    async def _queued(self, model: models.Model, request: _Request) -> Any:
+        """The result of a batch call, or `None` if it is not one."""
+        inputs = as_object(request.call.inputs)
+        if "request_id" in inputs:
+            # No call of the model: what was handed in is given out, whatever else was used up meanwhile.
+            return await self._batches.poll(model, str(inputs["request_id"]), partial(self._item, model))
+        if request.call.query.get("queueRequest") != "true" or "requests" not in inputs:
+            return None
+        self.meter.admit(model)
+        if request.size > LARGEST:
+            raise Refusal(3006)
+        return self._batches.submit(model, inputs)
+
+    async def _send(self, line: Line, reply: _Reply, fault: Fault, request_id: str) -> None:
+        rate = self._settings.tokens_per_second
+        await line.pause(fault.delay)
+        if fault.hang_up or fault.reset or fault.raw is not None:
+            await line.cut(fault.raw or b"", reset=fault.reset)
+            return
+        content_type = reply.content_type if fault.content_type is None else fault.content_type
+        headers = {"date": formatdate(usegmt=True), **({"content-type": content_type} if content_type else {})}
+        headers |= {**reply.headers, "cf-ai-req-id": request_id, "cf-ray": f"{uuid.uuid4().hex[:16]}-LHR"}
+        parts = reply.stream
+        if parts is None:
+            # The real service sends nothing of a whole answer before all of it is there.
+            await line.pause(fault.slow_first + due(reply.tokens, rate, 0.0))
+            parts, length = _in_parts(reply.body, fault)
+            fault, rate = replace(fault, error_after=None, hold=False, slow_first=0.0), None
+            headers["content-length"] = str(length)
+        if not line.gone:
+            await line.start(reply.status, headers)
+        left = line.gone or await deliver(line, fault, parts, rate=rate, error=reply.error)
+        if left:
+            self._left()
+
+    def _left(self) -> None:
+        if not self.stopping:
+            self._ledger.leave()
+
+
+def _headers(call: Call, cost: float | None = None) -> dict[str, str]:
+    """What an answer carries besides the headers that every reply has. A stream's cost is not known in time."""
+    headers: dict[str, str] = {}
+    if cost:
+        headers["cf-ai-neurons"] = f"{cost:.6f}".rstrip("0").rstrip(".")
+    if call.gateway:
+        headers |= {"cf-aig-log-id": uuid.uuid4().hex, "cf-aig-cache-status": "MISS", "cf-aig-step": "0"}
+    return headers
+
+
+def _again(fault: Fault) -> dict[str, str]:
+    return {} if fault.retry_after is None else {"retry-after": str(fault.retry_after)}
+
+
+def _parsed(body: bytes) -> Any:
+    if not body:
+        raise Refusal(3003)
+    try:
+        return json.loads(body, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise Refusal(5006, f"Bad input: SyntaxError: {error}") from error
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _from_raw(model: models.Model, call: Call) -> Mapping[str, Any]:
+    """The inputs of a call whose body is audio, an image or a form; the rest of them is in the query."""
+    taken = schema(model.name).parameters
+    if not {"multipart", "audio", "image"} & taken.keys():
+        raise bad_input("Type mismatch of '/', 'string' not in 'object'")
+    return dict(call.query)
+
+
+def _in_parts(body: bytes, fault: Fault) -> tuple[list[tuple[int, bytes]], int]:
+    """A whole body as one part, or in two if it is to break off between them, and the length to announce."""
+    ending, after = fault.ending or (None, 0)
+    if ending in (None, "error"):
+        return [(0, body)], len(body)
+    half = body[: len(body) // 2] if after else b""
+    return [(after, half), (0, body[len(half) :])], len(half) if ending == "truncate" else len(body)
+
+
+def _json(status: int, value: Any, headers: Mapping[str, str] | None = None) -> _Reply:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _Reply(status, "application/json", text.encode("utf-8", "replace"), headers=headers or {})

@@ -1,0 +1,135 @@
+"""What a text model would answer: decided here once, and then written in the shape that its family uses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from cfai.local.emulator import _text
+from cfai.local.emulator._instances import instance
+from cfai.local.emulator._schemas import as_list, as_object, schema
+from cfai.local.wire._generation import DUAL, KIMI, Call, Choice, Form, Generation, is_new_kimi, pieces
+from cfai.local.wire._refusals import Refusal
+from cfai.models import Model
+
+# Native answers, and yet chat chunks once they stream.
+_CHAT_STREAMS = ("@cf/qwen/qwq-32b", "@cf/deepseek-ai/deepseek-r1-distill-qwen-32b")
+_MOST_CHOICES = 128
+
+
+def begin(model: Model, inputs: Mapping[str, Any]) -> tuple[Generation, bool]:
+    """An answer with nothing in it yet, for an engine to fill, and whether it is to be JSON."""
+    form = _form(model, inputs)
+    json_mode, _ = _json_mode(inputs, form)
+    return Generation(model, form, None, []), json_mode
+
+
+def generate(model: Model, inputs: Mapping[str, Any]) -> Generation:
+    """The emulated answer to `inputs`."""
+    form = _form(model, inputs)
+    asked_for = inputs.get("n")
+    number = min(asked_for, _MOST_CHOICES) if form == "chat" and isinstance(asked_for, int) else 1
+    choices = [_choice(model, inputs, form, index) for index in range(number)]
+    asked = {key: inputs[key] for key in ("prompt", "messages", "input", "instructions", "tools") if key in inputs}
+    return Generation(model, form, _text.count(asked), choices)
+
+
+def reserve(model: Model, inputs: Mapping[str, Any]) -> int | None:
+    """How many tokens may be generated: what was asked for, else the model's default."""
+    for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
+        if isinstance(inputs.get(name), int):
+            return inputs[name]
+    default = None if "input" in inputs else model.default_max_tokens
+    return default.value if default else None
+
+
+def _form(model: Model, inputs: Mapping[str, Any]) -> Form:
+    if model.answers == "by input":
+        return "responses" if "input" in inputs else "chat" if "messages" in inputs else "native"
+    if model.answers == "native":
+        if inputs.get("stream") and model.name in _CHAT_STREAMS:
+            return "chat"
+        return "dual" if model.name == DUAL else "native"
+    return "completion" if "prompt" in inputs and "text completion" in schema(model.name).output else "chat"
+
+
+def _choice(model: Model, inputs: Mapping[str, Any], form: Form, index: int) -> Choice:
+    question = _text.question_in(inputs)
+    limit = reserve(model, inputs)
+    reasoning = pieces(_text.think(question)) if _reasons(model, inputs, form) else []
+    reasoning = reasoning[:limit]
+    json_mode, rules = _json_mode(inputs, form)
+    tool = None if json_mode else _tool(inputs, question)
+    if tool:
+        return Choice([], reasoning, "tool_calls", [_call(model, tool, question)])
+    parsed = None
+    if json_mode:
+        parsed = instance(rules) if rules else {"emulated": True, "question": _text.quote(question)}
+        text = json.dumps(parsed, ensure_ascii=False)
+    else:
+        asked = {key: inputs.get(key) for key in ("prompt", "messages", "input", "seed")}
+        text = _text.write(question, key=json.dumps([model.name, asked, index]))
+    tokens = pieces(text)
+    room = len(tokens) if limit is None else limit - len(reasoning)
+    return Choice(tokens[:room], reasoning, "length" if room < len(tokens) else "stop", parsed=parsed)
+
+
+def _reasons(model: Model, inputs: Mapping[str, Any], form: Form) -> bool:
+    if form not in ("chat", "responses") or ("reasoning" not in model.capabilities and "qwq" not in model.name):
+        return False
+    switches = as_object(inputs.get("chat_template_kwargs"))
+    off = switches.get("thinking" if is_new_kimi(model.name) else "enable_thinking") is False
+    return not off and inputs.get("reasoning_effort", "medium") is not None
+
+
+def _json_mode(inputs: Mapping[str, Any], form: Form) -> tuple[bool, Mapping[str, Any]]:
+    """Whether JSON was asked for, and by what schema."""
+    if inputs.get("guided_json"):
+        return True, as_object(inputs["guided_json"])
+    wanted = as_object(inputs.get("response_format") or as_object(inputs.get("text")).get("format"))
+    if wanted.get("type") not in ("json_object", "json_schema"):
+        return False, {}
+    rules = as_object(wanted.get("json_schema") or wanted.get("schema"))
+    wrapped = "schema" in rules
+    if form in ("native", "dual"):
+        if inputs.get("stream"):
+            raise Refusal(5023)
+        if wrapped:
+            # Native models want the bare schema.
+            raise Refusal(5024)
+    return True, as_object(rules["schema"]) if wrapped else rules
+
+
+def _tool(inputs: Mapping[str, Any], question: str) -> Mapping[str, Any] | None:
+    """The tool to call: the one that is forced, or that the question names."""
+    listed = [as_object(tool) for tool in as_list(inputs.get("tools"))]
+    tools = [as_object(tool.get("function")) or tool for tool in listed]
+    tools = [tool for tool in tools if tool.get("name")]
+    choice = inputs.get("tool_choice") or "auto"
+    if choice == "none" or not tools:
+        return None
+    if isinstance(choice, Mapping):
+        forced = as_object(choice)
+        name = (as_object(forced.get("function")) or forced).get("name")
+        return next((tool for tool in tools if tool["name"] == name), None)
+    named = next((tool for tool in tools if str(tool["name"]) in question), None)
+    if choice == "required":
+        return named or tools[0]
+    return None if _follows_a_call(inputs) else named
+
+
+def _follows_a_call(inputs: Mapping[str, Any]) -> bool:
+    """Whether the last message is the result of a tool: then it is time for words."""
+    entries = as_list(inputs.get("messages") or inputs.get("input"))
+    last = as_object(entries[-1] if entries else None)
+    return last.get("role") == "tool" or last.get("type") == "function_call_output"
+
+
+def _call(model: Model, tool: Mapping[str, Any], question: str) -> Call:
+    name = str(tool["name"])
+    # Kimi's ids name the tool, and so come again in every turn.
+    serial = f"{int(_text.score(question, name) * 1e6):032x}"
+    call_id = f"functions.{name}:0" if model.name.startswith(KIMI) else f"chatcmpl-tool-{serial}"
+    arguments = instance(tool.get("parameters") or {"type": "object"})
+    return Call(call_id, name, json.dumps(arguments, ensure_ascii=False))

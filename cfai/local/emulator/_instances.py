@@ -1,0 +1,94 @@
+"""The smallest value that a JSON schema accepts: for JSON mode, and for the arguments of tool calls."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from cfai.local.emulator._schemas import as_list, as_object
+
+_FORMATS = {
+    "date": "2026-01-01",
+    "date-time": "2026-01-01T00:00:00Z",
+    "time": "00:00:00Z",
+    "email": "emulated@example.com",
+    "uri": "https://example.com/",
+    "url": "https://example.com/",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+}
+# Past a few levels only what must be there: a schema that refers to itself has to end somewhere.
+_SHALLOW = 3
+_DEEPEST = 32
+
+
+def instance(schema: Any, root: Any = None, depth: int = 0) -> Any:
+    """A value that `schema` accepts; patterns and exotic keywords are not looked at.
+
+    >>> instance({"type": "object", "properties": {"n": {"type": "integer", "minimum": 3}}})
+    {'n': 3}
+    """
+    rules = as_object(schema)
+    if not rules or depth > _DEEPEST:
+        return None
+    root = rules if root is None else root
+    for key in ("const", "default"):
+        if key in rules:
+            return rules[key]
+    if rules.get("enum"):
+        return rules["enum"][0]
+    if "$ref" in rules:
+        return instance(_followed(str(rules["$ref"]), root), root, depth + 1)
+    for key in ("anyOf", "oneOf"):
+        if rules.get(key):
+            return instance(rules[key][0], root, depth + 1)
+    if rules.get("allOf"):
+        parts = [instance(part, root, depth + 1) for part in rules["allOf"]]
+        return {key: value for part in parts for key, value in as_object(part).items()} or parts[0]
+    return _typed(_kind(rules), rules, root, depth)
+
+
+def _kind(rules: Mapping[str, Any]) -> str:
+    kind = next(iter(as_list(rules.get("type"))), rules.get("type"))
+    return str(kind or ("object" if "properties" in rules else "array" if "items" in rules else "string"))
+
+
+def _typed(kind: str, rules: Mapping[str, Any], root: Any, depth: int) -> Any:
+    match kind:
+        case "object":
+            return _object(rules, root, depth)
+        case "array":
+            few = min(1, rules.get("maxItems", 1)) if depth <= _SHALLOW else 0
+            return [instance(rules.get("items"), root, depth + 1) for _ in range(rules.get("minItems", few))]
+        case "integer" | "number":
+            return _number(kind, rules)
+        case "boolean":
+            return True
+        case "null":
+            return None
+        case _:
+            text = _FORMATS.get(str(rules.get("format")), "emulated")
+            return text.ljust(rules.get("minLength", 0), ".")[: rules.get("maxLength")]
+
+
+def _object(rules: Mapping[str, Any], root: Any, depth: int) -> dict[str, Any]:
+    properties = as_object(rules.get("properties"))
+    required: list[str] = as_list(rules.get("required"))
+    names = required if depth > _SHALLOW else [*properties, *(name for name in required if name not in properties)]
+    return {name: instance(properties.get(name, {"type": "string"}), root, depth + 1) for name in names}
+
+
+def _number(kind: str, rules: Mapping[str, Any]) -> float:
+    step = rules.get("multipleOf") or (1 if kind == "integer" else 0.5)
+    if "exclusiveMinimum" in rules:
+        return (math.floor(rules["exclusiveMinimum"] / step) + 1) * step
+    if "minimum" in rules:
+        return math.ceil(rules["minimum"] / step) * step
+    largest = rules.get("maximum", rules.get("exclusiveMaximum", 2 * step) - step)
+    return min(step, math.floor(largest / step) * step)
+
+
+def _followed(reference: str, root: Any) -> Any:
+    for part in reference.removeprefix("#/").split("/"):
+        root = as_object(root).get(part)
+    return root

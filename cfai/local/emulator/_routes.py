@@ -1,0 +1,101 @@
+"""Which request is which: paths matched as they came, before anything decodes them."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from cfai.local.emulator._state import Settings
+from cfai.local.routes import BINDING_HOST, BINDING_MODEL, LISTINGS, OPENAI, REST, UNIFIED, WORKER, Asked, Surface
+from cfai.local.wire import GatewayRefusal, Misuse, Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a request goes."""
+
+    account: str | None
+    """`None` for the binding of a Worker, which has no other account than its own."""
+
+    model: str | None
+    """`None` where the body or a header names it."""
+
+    gateway: str | None = None
+    on_gateway_host: bool = False
+    surface: Surface = REST
+
+
+def route(asked: Asked, *, lenient: bool) -> Route:
+    """The route of a request. Raises `Refusal` where there is none."""
+    path = asked.path
+    if lenient:
+        path = unquote(path)
+    elif "%2f" in path.lower():
+        # An encoded slash is part of a name, and no name has one: what many generated clients get to see.
+        raise Refusal(7000)
+    gateway = asked.headers.get("cf-aig-gateway-id")
+    match [unquote(part) for part in path.split("/")[1:]]:
+        case ["client", "v4", "accounts", account, "ai", "run"]:
+            return Route(account, None, gateway, surface=UNIFIED)
+        case ["client", "v4", "accounts", account, "ai", "run", *model] if all(model):
+            return Route(account, "/".join(model), gateway)
+        case ["client", "v4", "accounts", account, "ai", "v1", *rest] if surface := OPENAI.get("/".join(rest)):
+            return Route(account, None, gateway, surface=surface)
+        case ["client", "v4", "accounts", account, "ai", *rest] if surface := LISTINGS.get("/".join(rest)):
+            return Route(account, None, surface=surface)
+        case ["v1", account, named, "workers-ai", "v1", *rest] | ["v1", account, named, "compat", *rest] if (
+            surface := OPENAI.get("/".join(rest))
+        ):
+            return Route(account, None, named, on_gateway_host=True, surface=surface)
+        case ["v1", account, named, "workers-ai", "run", *model] | ["v1", account, named, "workers-ai", *model] if all(
+            model or [""]
+        ):
+            return Route(account, "/".join(model), named, on_gateway_host=True)
+        case ["run"] | ["ai-gateway", "run"] if BINDING_MODEL in asked.headers:
+            # No web page of another origin can send that header, so none can use the binding.
+            return Route(None, None, surface=WORKER)
+        case ["ai-api", *rest] if surface := LISTINGS.get("/".join(rest)):
+            return Route(None, None, surface=surface)
+        case _:
+            raise Refusal(7000)
+
+
+def check_host(asked: Asked, settings: Settings) -> None:
+    """Raise `Misuse` if a web page may have had its own name resolved to this machine."""
+    host = host_name(asked.headers.get("host", ""))
+    if not (settings.allow_remote or is_loopback(host) or host == BINDING_HOST):
+        raise Misuse(403, "Host not allowed: the emulator answers to loopback names only")
+
+
+def check_credentials(found: Route, asked: Asked, settings: Settings) -> None:
+    """Raise `Refusal` unless the request may use this account, and this gateway."""
+    bearer, headers = f"Bearer {settings.api_token}", asked.headers
+    if found.account is None and not settings.allow_remote and "authorization" not in headers:
+        # The binding has no credentials of its own: on this machine it needs none.
+        return
+    # Only the `default` gateway has its authentication on here, as it has when the service makes it.
+    locked = found.on_gateway_host and found.gateway == "default"
+    if locked and headers.get("cf-aig-authorization") != bearer:
+        raise GatewayRefusal(2009, "Unauthorized", status=401)
+    if headers.get("authorization") != bearer:
+        raise Refusal(10000)
+    if found.account not in (None, settings.account_id):
+        raise Refusal(7003, f"Could not route to {asked.path}, perhaps your object identifier is invalid?")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host`, a name or an address without a port, is this machine."""
+    name = host.strip("[]").lower()
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def host_name(header: str) -> str:
+    """A `Host` header without its port."""
+    name, colon, port = header.rpartition(":")
+    return name if colon and port.isdecimal() else header

@@ -1,0 +1,168 @@
+"""The emulator as the caller sees it: a server in a thread of its own, there while it is needed."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Literal
+
+from cfai.local.emulator._engine import Engine
+from cfai.local.emulator._state import Ledger, Received, Settings
+from cfai.local.faults import Fault, Faults
+from cfai.local.quotas import Allowance
+from cfai.local.server import ACCOUNT, TOKEN, LocalServer
+from cfai.local.server._server import listen
+
+if TYPE_CHECKING:
+    from cfai.local.server._loop import Application
+
+
+class Emulator(LocalServer):
+    """A Workers AI on this machine, for development and tests. No model runs in it.
+
+    ```python
+    with Emulator() as local:
+        ai = local.ai()
+        print(ai.run("@cf/zai-org/glm-4.7-flash", {"prompt": "where is new york?"}))
+    ```
+
+    It also works with `async with`, under asyncio and trio. Its answers are the same for the same question, say that
+    they are emulated, and have as many words as a question asks for (`write 500 words`). A tool is called if it is
+    forced or if the question names it.
+
+    - `api_token`, `account_id`: what callers must send; any will do.
+    - `tokens_per_second`: how fast it answers; `None` is as fast as it can.
+    - `lenient_paths`: accept `%2F` in paths, for clients with that bug.
+    - `retired`: whether retired models still answer (`"serve"`) or get 400 / 5007 (`"refuse"`).
+    - `allow_remote`: needed to listen on anything but loopback; then any `Host` header is answered.
+    - `keep_requests`: how many requests to keep for `requests`, with all that was sent.
+    - `engine`: what runs models in earnest for text and embeddings, such as those of `cfai.local.engines`. Everything else
+      stays emulated. It is closed with the emulator.
+
+    Nothing is limited unless you say so:
+
+    - `rate_limits`: `True` for the published requests per minute of each task, or a mapping of tasks or models to other
+      numbers for them; more get 429 / 3021.
+    - `daily_neurons`: what may be used up in a day that begins at 00:00 UTC; then calls get 429 / 4006. The service
+      gives 10,000 for free.
+    - `concurrency`: how many calls a model answers at a time. The others wait in line, or get 429 / 3040 at once with
+      `rejectIfBusy`.
+    - `prompt_caching`: whether models that have a price for cached tokens count them in `usage`, where calls with one
+      `x-session-affinity` begin alike.
+    - `workers_paid`: whether the account may call models that require Workers Paid; else they get 403 / 5035.
+    - `clock`: seconds since 1970, for these limits and for what is listed.
+
+    Raises `ValueError` for a host that needs `allow_remote` and for limits that are none. Starting raises `OSError` if
+    the port is taken and `ImportError` if the extra is not installed.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        api_token: str = TOKEN,
+        account_id: str = ACCOUNT,
+        tokens_per_second: float | None = None,
+        lenient_paths: bool = False,
+        retired: Literal["serve", "refuse"] = "serve",
+        allow_remote: bool = False,
+        keep_requests: int = 1000,
+        engine: Engine | None = None,
+        rate_limits: bool | Mapping[str, int] = False,
+        daily_neurons: float | None = None,
+        concurrency: int | None = None,
+        prompt_caching: bool = False,
+        workers_paid: bool = True,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(host, port, api_token=api_token, account_id=account_id, allow_remote=allow_remote)
+        self._settings = Settings(
+            account_id=account_id,
+            api_token=api_token,
+            tokens_per_second=tokens_per_second,
+            lenient_paths=lenient_paths,
+            retired=retired,
+            allow_remote=allow_remote,
+            engine=engine,
+            allowance=Allowance(
+                rate_limits=rate_limits,
+                daily_neurons=daily_neurons,
+                concurrency=concurrency,
+                prompt_caching=prompt_caching,
+                workers_paid=workers_paid,
+                clock=clock,
+            ),
+        )
+        self._ledger = Ledger(keep_requests)
+        self._stalled: socket.socket | None = None
+
+    @property
+    def stalled_tls_url(self) -> str:
+        """A base URL where connections are taken, and no TLS handshake is ever answered."""
+        if self._stalled is None:
+            self._stalled = listen(self._host, 0)
+        return f"https://{self._name}:{self._stalled.getsockname()[1]}/client/v4"
+
+    def stop(self) -> None:
+        """Stop serving, answers under way included. Does nothing if it is not running."""
+        super().stop()
+        stalled, self._stalled = self._stalled, None
+        if stalled is not None:
+            stalled.close()
+
+    @property
+    def openai_url(self) -> str:
+        """What to give a client of OpenAI's API as base URL, with `api_token` as its key."""
+        return f"{self.base_url}/accounts/{self.account_id}/ai/v1"
+
+    @property
+    def binding_url(self) -> str:
+        """What to give miniflare as the `remoteProxyConnectionString` of `env.AI`."""
+        return f"{self._origin}/?token={self.api_token}"
+
+    @property
+    def requests(self) -> list[Received]:
+        """The last requests that asked for a model with the right token, oldest first, up to `keep_requests`."""
+        return self._ledger.received
+
+    @property
+    def faults(self) -> list[Fault]:
+        """What was scripted and not yet met."""
+        return self._ledger.script.pending
+
+    @property
+    def disconnects(self) -> int:
+        """How many clients left before the end of their answer, which stopped being generated then."""
+        return self._ledger.left
+
+    def wait_for_disconnects(self, count: int = 1, timeout: float = 5.0) -> bool:
+        """Whether `disconnects` reaches `count` within `timeout` seconds."""
+        return self._ledger.wait_for_left(count, timeout)
+
+    def script(self, *faults: Faults) -> None:
+        """Let the requests to come go wrong, one fault each; `"ok"` is one that goes well.
+
+        A fault is the name of a scenario, an HTTP status, a `Fault`, or a list of them. A text may change what a
+        scenario has, as the header does: `"rate-limited,retry-after=2"`. Raises `ValueError` for an unknown name.
+        """
+        self._ledger.script.add(*faults)
+
+    def random_faults(self, rate: float = 0.2, *, seed: int = 0, scenarios: Faults | None = None) -> None:
+        """Let this share of the requests go wrong by chance, once the script is used up, until `reset`.
+
+        The same seed draws the same for the same order of requests; `requests` says what each one met. Chance chooses
+        among `scenarios`, by default all that let nobody wait; those of streams happen to streams alone. Raises
+        `ValueError` for a share that is not from 0 to 1 and for an unknown name.
+        """
+        self._ledger.script.draw(rate, seed, scenarios)
+
+    def reset(self) -> None:
+        """Forget the faults that no request has met, those of chance too."""
+        self._ledger.script.clear()
+
+    def _application(self) -> Application:
+        from cfai.local.emulator._app import App
+
+        return App(self._settings, self._ledger)

@@ -1,0 +1,94 @@
+"""What the caller's thread and the server's share: settings, what was received, what is to go wrong."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from cfai.local.emulator._engine import Engine
+from cfai.local.faults import Script
+from cfai.local.quotas import Allowance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How an emulator behaves."""
+
+    account_id: str
+    api_token: str = field(repr=False)
+    tokens_per_second: float | None
+    lenient_paths: bool
+    retired: Literal["serve", "refuse"]
+    allow_remote: bool
+    engine: Engine | None = None
+    """What answers in the place of emulated text."""
+
+    allowance: Allowance = field(default_factory=Allowance)
+    """What the account may use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request that reached a model's door."""
+
+    model: str
+    """The model as the request names it."""
+
+    inputs: Any
+    """The JSON that was sent, or the bytes of any other body."""
+
+    headers: Mapping[str, str]
+    """All headers but the credentials, names in lower case."""
+
+    path: str
+    """The path as it came, still encoded."""
+
+    query: Mapping[str, str]
+    """The query's parameters."""
+
+    gateway: str | None = None
+    """The id of the AI Gateway it came through."""
+
+    fault: str = "ok"
+    """What went wrong: the name of the scenario, or the `Fault` as text."""
+
+
+class Ledger:
+    """What happened, and what is still to happen."""
+
+    def __init__(self, kept: int) -> None:
+        self.script = Script()
+        self._changed = threading.Condition()
+        self._received: deque[Received] = deque(maxlen=kept)
+        self._left = 0
+
+    @property
+    def received(self) -> list[Received]:
+        """The last requests, oldest first."""
+        with self._changed:
+            return list(self._received)
+
+    @property
+    def left(self) -> int:
+        """How many clients left before their answer's end."""
+        with self._changed:
+            return self._left
+
+    def receive(self, request: Received) -> None:
+        """Remember a request."""
+        with self._changed:
+            self._received.append(request)
+
+    def leave(self) -> None:
+        """Count a client that left."""
+        with self._changed:
+            self._left += 1
+            self._changed.notify_all()
+
+    def wait_for_left(self, count: int, timeout: float) -> bool:
+        """Whether `count` clients have left, waiting up to `timeout` seconds for it."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._left >= count, timeout)

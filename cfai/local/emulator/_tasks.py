@@ -1,0 +1,208 @@
+"""Models that do not chat: the smallest valid result of each task."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+import struct
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from operator import mul
+from typing import Any
+
+from cfai.local.emulator import _text
+from cfai.local.emulator._schemas import as_list, as_object, schema
+from cfai.local.emulator._validate import texts_in
+from cfai.local.wire._refusals import bad_input
+from cfai.models import Model
+
+# From the models' own cards; the listing gives the other ones.
+_DIMENSIONS = {
+    "@cf/baai/bge-m3": 1024,
+    "@cf/google/embeddinggemma-300m": 768,
+    "@cf/pfnet/plamo-embedding-1b": 2048,
+    "@cf/qwen/qwen3-embedding-0.6b": 1024,
+}
+_WORDS = ["emulated", "by", "cfai"]
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A result that is no JSON."""
+
+    content: bytes
+    content_type: str
+
+
+def run(model: Model, inputs: Mapping[str, Any], vectors: list[list[float]] | None = None) -> Any:
+    """What stands under `result`, or `Media`. `vectors` are those of `texts_to_embed`, if a model made them."""
+    if vectors is not None:
+        return _ranked(inputs, vectors) if "query" in inputs else _embedded(model, inputs, vectors)
+    if model.name.startswith("@cf/cloudflare/clef"):
+        return _clef(inputs)
+    if model.name == "@cf/meta/llama-guard-3-8b":
+        return _guard(inputs)
+    return _TASKS[model.task](model, inputs)
+
+
+def chats(model: Model) -> bool:
+    """Whether `model` writes text, and is none of this module's business."""
+    special = model.name.startswith("@cf/cloudflare/clef") or model.name == "@cf/meta/llama-guard-3-8b"
+    return model.task == "Text Generation" and not special
+
+
+def texts_to_embed(model: Model, inputs: Mapping[str, Any]) -> list[str]:
+    """The texts that a real model can embed for a call, a query first; none where the task is another one."""
+    if model.task == "Text Embeddings" or model.name.endswith("reranker-base"):
+        query = inputs.get("query")
+        return [*([query] if isinstance(query, str) else []), *texts_in(inputs)]
+    return []
+
+
+def _embeddings(model: Model, inputs: Mapping[str, Any]) -> Any:
+    if "query" in inputs and "score" in schema(model.name).output:
+        return _ranked(inputs)
+    size = int(model.properties.get("output_dimensions") or _DIMENSIONS.get(model.name, 768))
+    return _embedded(model, inputs, [_text.vector(text, size) for text in texts_in(inputs)])
+
+
+def _embedded(model: Model, inputs: Mapping[str, Any], vectors: list[list[float]]) -> dict[str, Any]:
+    size = len(vectors[0]) if vectors else 0
+    key = "response" if "contexts" in inputs else "data"
+    result: dict[str, Any] = {"shape": [len(vectors), size], key: vectors}
+    return result | {"pooling": inputs.get("pooling", "mean")} if "pooling" in schema(model.name).output else result
+
+
+def _ranked(inputs: Mapping[str, Any], vectors: list[list[float]] | None = None) -> dict[str, Any]:
+    """The contexts by how near they are to the query: by their vectors, if a model made some."""
+    if vectors is None:
+        scores = [_text.score(str(inputs["query"]), text) for text in texts_in(inputs)]
+    else:
+        scores = [_nearness(vectors[0], vector) for vector in vectors[1:]]
+    rows: list[dict[str, Any]] = [{"id": index, "score": score} for index, score in enumerate(scores)]
+    return {"response": sorted(rows, key=lambda row: -row["score"])[: inputs.get("top_k")]}
+
+
+def _nearness(one: list[float], other: list[float]) -> float:
+    """The cosine of the angle between two vectors, from 0 to 1."""
+    lengths = math.hypot(*one) * math.hypot(*other)
+    return round(max(0.0, sum(map(mul, one, other)) / lengths), 6) if lengths else 0.0
+
+
+def _classify(model: Model, inputs: Mapping[str, Any]) -> Any:
+    if model.name.endswith("reranker-base"):
+        return _ranked(inputs)
+    score = _text.score(str(inputs["text"]))
+    return [{"label": "NEGATIVE", "score": score}, {"label": "POSITIVE", "score": round(1 - score, 6)}]
+
+
+def _translate(model: Model, inputs: Mapping[str, Any]) -> Any:
+    texts = [f"{_text.MARK} {text}" for text in texts_in(inputs)]
+    return {"translations": texts} if "translations" in schema(model.name).output else {"translated_text": texts[0]}
+
+
+def _describe(model: Model, inputs: Mapping[str, Any]) -> Any:
+    if not model.name.startswith("@cf/moondream/"):
+        return {"description": _text.MARK}
+    # UNCERTAIN: what its events are. So it answers with JSON even where the service would stream.
+    found: dict[str, Any] = {
+        "caption": {"caption": _text.MARK},
+        "point": {"points": [{"x": 0.5, "y": 0.5}]},
+        "detect": {"objects": [{"x_min": 0.1, "y_min": 0.1, "x_max": 0.9, "y_max": 0.9}]},
+    }.get(str(inputs.get("task")), {"answer": _text.MARK})
+    return {"finish_reason": "stop", "metrics": {"input_tokens": 1, "output_tokens": 8}, **found}
+
+
+def _transcribe(model: Model, inputs: Mapping[str, Any]) -> Any:
+    words = [{"word": word, "start": float(at), "end": at + 1.0} for at, word in enumerate(_WORDS)]
+    text = " ".join(_WORDS)
+    if model.name == "@cf/deepgram/flux":
+        raise bad_input("this model is reached by WebSocket only")
+    if model.name == "@cf/deepgram/nova-3":
+        heard = [word | {"confidence": 1.0} for word in words]
+        alternative = {"transcript": text, "confidence": 1.0, "words": heard}
+        return {"results": {"channels": [{"alternatives": [alternative]}]}}
+    result = {"text": text, "word_count": len(words), "vtt": f"WEBVTT\n\n00.000 --> 03.000\n{text}"}
+    if model.name == "@cf/openai/whisper-large-v3-turbo":
+        info = {"language": inputs.get("language", "en"), "language_probability": 1.0, "duration": 3.0}
+        return result | {"transcription_info": info, "segments": [{"start": 0.0, "end": 3.0, "text": text}]}
+    return result | {"words": words}
+
+
+def _speak(model: Model, inputs: Mapping[str, Any]) -> Any:
+    if "base64" in schema(model.name).output:
+        return {"audio": base64.b64encode(MP3).decode()}
+    return Media(MP3, "audio/mpeg")
+
+
+def _paint(model: Model, inputs: Mapping[str, Any]) -> Any:
+    binary = re.search(r"contentType (image/\w+)", schema(model.name).output)
+    if binary is None:
+        return {"image": base64.b64encode(JPEG).decode()}
+    return Media(PNG if binary[1] == "image/png" else JPEG, binary[1])
+
+
+def _clef(inputs: Mapping[str, Any]) -> Any:
+    answers: dict[str, Any] = {}
+    for name, question in inputs["questions"].items():
+        given = as_object(question).get("criteria")
+        criteria = list(as_object(given)) or as_list(given) or ["emulated"]
+        shares = {str(option): round(1 / len(criteria), 6) for option in criteria}
+        answers[name] = {
+            "choice": {"type": "choice", "choice": str(criteria[0]), "probabilities": shares, "confidence": 0.5},
+            "score": {"type": "score", "score": 0, "legend": {}, "probabilities": {"0": 1.0}, "confidence": 0.5},
+        }.get(str(as_object(question).get("type")), {"type": "noul", "noul": 0.5})
+    usage = {"input_tokens": _text.count(inputs["state"]), "output_tokens": 0}
+    return {"model": inputs["model"], "answers": answers, "usage": usage}
+
+
+def _guard(inputs: Mapping[str, Any]) -> Any:
+    prompt = _text.count(inputs["messages"])
+    usage = {"prompt_tokens": prompt, "completion_tokens": 2, "total_tokens": prompt + 2}
+    return {"response": {"safe": True, "categories": []} if inputs.get("response_format") else "safe", "usage": usage}
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+_HEADER = _chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+_NOTE = _chunk(b"tEXt", b"Comment\0" + _text.MARK.encode())
+PNG = b"\x89PNG\r\n\x1a\n" + _HEADER + _NOTE + _chunk(b"IDAT", zlib.compress(b"\0\x80")) + _chunk(b"IEND", b"")
+"""One grey pixel, with a comment that says where it is from."""
+
+_TABLE = bytes.fromhex("01") + bytes(15)
+JPEG = b"".join(
+    [
+        bytes.fromhex("ffd8 fffe") + struct.pack(">H", 2 + len(_text.MARK)) + _text.MARK.encode(),
+        bytes.fromhex("ffdb 0043 00") + b"\x01" * 64,
+        bytes.fromhex("ffc0 000b 08 0001 0001 01 01 11 00"),
+        # One code in each Huffman table: no difference, and end of block.
+        bytes.fromhex("ffc4 0014 00") + _TABLE + b"\0",
+        bytes.fromhex("ffc4 0014 10") + _TABLE + b"\0",
+        bytes.fromhex("ffda 0008 01 01 00 00 3f 00 3f ffd9"),
+    ]
+)
+"""One grey pixel, with the same comment."""
+
+# A silent frame: MPEG 1, layer III, 128 kbit/s, 44.1 kHz.
+MP3 = (bytes.fromhex("fffb9000") + bytes(413)) * 4
+"""A tenth of a second of silence."""
+
+_TASKS: dict[str, Callable[[Model, Mapping[str, Any]], Any]] = {
+    "Text Embeddings": _embeddings,
+    "Text Classification": _classify,
+    "Translation": _translate,
+    "Summarization": lambda model, inputs: {"summary": _text.MARK},
+    "Image-to-Text": _describe,
+    "Image Classification": lambda model, inputs: [{"label": "EMULATED", "score": 1.0}],
+    "Object Detection": lambda model, inputs: [
+        {"label": "emulated", "score": 1.0, "box": {"xmin": 0, "ymin": 0, "xmax": 1, "ymax": 1}}
+    ],
+    "Automatic Speech Recognition": _transcribe,
+    "Text-to-Speech": _speak,
+    "Text-to-Image": _paint,
+    "Voice Activity Detection": lambda model, inputs: {"is_complete": True, "probability": 0.9},
+}

@@ -1,0 +1,21 @@
+"""Real answers on this machine: models that run here, under Workers AI's names and in its wire format.
+
+```python
+from cfai.local.emulator import Emulator
+from cfai.local.engines import Upstream
+
+with Emulator(engine=Upstream("http://127.0.0.1:11434/v1")) as local, local.ai() as ai:
+    print(ai.run("@cf/zai-org/glm-4.7-flash", {"prompt": "Where is New York?"}))
+```
+
+`Upstream` asks any server that speaks OpenAI's API: Ollama, llama.cpp, vLLM. `Llama` runs a GGUF file in this process
+and needs `pip install "cfai-sdk[llama]"`.
+"""
+
+from cfai.local.engines._llama import Llama
+from cfai.local.engines._upstream import Upstream
+
+for _public in (Llama, Upstream):
+    _public.__module__ = __name__
+
+__all__ = ["Llama", "Upstream"]

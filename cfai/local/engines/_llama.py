@@ -1,0 +1,104 @@
+"""llama.cpp in this process, as an engine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio import to_thread
+
+from cfai._errors import ConfigurationError
+from cfai.local.engines._upstream import Upstream
+from cfai.local.wire import Refusal
+from cfai.types import Token, Usage
+
+_INSTALL = 'models that run in this process need an extra: pip install "cfai-sdk[llama]"'
+_MAGIC = b"GGUF"
+
+
+class Llama:
+    """A model in a GGUF file, run in this process by llama.cpp. It answers for every text model and every embedding.
+
+    It is loaded when the first call needs it, once for text and once for embeddings. `context` is how many tokens
+    prompt and answer may have together, `threads` how many cores it may use, all by default.
+
+    Raises `ConfigurationError` for what is no GGUF file, and `ImportError` if the extra is missing.
+    """
+
+    def __init__(self, path: str | PathLike[str], *, context: int = 8192, threads: int | None = None) -> None:
+        file = Path(path).expanduser()
+        try:
+            with file.open("rb") as start:
+                magic = start.read(len(_MAGIC))
+        except OSError as error:
+            raise ConfigurationError(f"{file} cannot be read as a model: {error.strerror}") from error
+        if magic != _MAGIC:
+            raise ConfigurationError(f"{file} is no GGUF file: it begins with {magic!r}")
+        try:
+            import xllamacpp  # pyright: ignore[reportMissingImports]  # an extra, which checks do without
+        except ImportError as error:
+            raise ImportError(_INSTALL) from error
+        self._library: Any = xllamacpp
+        self._file = file
+        self._context = context
+        self._threads = threads
+        self._servers: dict[bool, Any] = {}
+        self._upstreams: dict[bool, Upstream] = {}
+        self._lock: anyio.Lock | None = None
+
+    def __repr__(self) -> str:
+        return f"Llama({str(self._file)!r})"
+
+    async def answer(
+        self, model: str, inputs: Mapping[str, Any], most: int | None
+    ) -> AsyncGenerator[Token | Usage, None]:
+        """The answer in tokens, and what it took at the end. Raises `Refusal` for a model that cannot be loaded."""
+        return await (await self._upstream(embeds=False)).answer(model, inputs, most)
+
+    async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
+        """A vector for each text: the mean of its tokens' vectors. Raises `Refusal` as `answer` does."""
+        return await (await self._upstream(embeds=True)).embed(model, texts)
+
+    async def aclose(self) -> None:
+        """Unloads the model."""
+        for upstream in self._upstreams.values():
+            await upstream.aclose()
+        self._upstreams.clear()
+        await to_thread.run_sync(self._servers.clear)
+
+    async def _upstream(self, *, embeds: bool) -> Upstream:
+        self._lock = self._lock or anyio.Lock()
+        async with self._lock:
+            if embeds not in self._upstreams:
+                # Loading takes seconds, or a minute for a large file.
+                server = await to_thread.run_sync(self._started, embeds)
+                self._servers[embeds] = server
+                self._upstreams[embeds] = Upstream(
+                    f"{server.listening_address}/v1", models=self._file.name, force_tools=True
+                )
+            return self._upstreams[embeds]
+
+    def _started(self, embeds: bool) -> Any:
+        """A server of llama.cpp on a free port of this machine: it either writes or embeds."""
+        library = self._library
+        asked = library.CommonParams()
+        asked.model.path = str(self._file)
+        asked.n_ctx = self._context
+        asked.n_parallel = 1
+        asked.port = 0
+        asked.use_jinja = True
+        asked.warmup = False
+        asked.verbosity = -1
+        if self._threads is not None:
+            asked.cpuparams.n_threads = self._threads
+        if embeds:
+            asked.embedding = True
+            asked.pooling_type = library.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+        try:
+            return library.Server(asked)
+        except Exception as error:  # the library raises nothing narrower
+            why = f"llama.cpp cannot load {self._file.name}: {str(error).rstrip('.')}"
+            raise Refusal(None, f"{why}. Is the file whole, and does it fit into memory?", status=502) from error

@@ -1,0 +1,184 @@
+"""A server that speaks OpenAI's API, as an engine."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import httpx
+
+from cfai._errors import ConfigurationError, StreamError
+from cfai._json import compact, is_object, items_of
+from cfai._response.decoder import TokenDecoder
+from cfai._response.sse import Blocks
+from cfai.local.engines._translate import constrained, request
+from cfai.local.wire import Refusal
+from cfai.types import Token, ToolCallDelta, Usage
+
+_SILENCE = httpx.Timeout(600.0, connect=5.0)
+"""A large model may take minutes to read a long prompt."""
+
+
+class Upstream:
+    """Any server with OpenAI's API: Ollama, llama.cpp's server, vLLM, LM Studio.
+
+    `url` ends where `/chat/completions` begins, mostly in `/v1`. `models` says which of the server's models stands for
+    which of Workers AI's, `*` for all others: `{"@cf/baai/bge-m3": "nomic-embed-text", "*": "llama3.2"}`; a text is the
+    one model for all. Without it the server's first model answers. `api_key` is sent if the server wants one.
+    `timeout` is in seconds, for each wait: ten minutes, but five seconds to connect. `force_tools` has
+    a tool that must be called written by a JSON schema, for servers that do not see to it themselves.
+
+    Raises `ConfigurationError` for what is no URL.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        models: str | Mapping[str, str] | None = None,
+        api_key: str | None = None,
+        timeout: float | httpx.Timeout = _SILENCE,
+        force_tools: bool = False,
+    ) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise ConfigurationError(f"{url!r} is no URL of a server, such as 'http://127.0.0.1:11434/v1'")
+        self._url = url.rstrip("/")
+        self._models = {"*": models} if isinstance(models, str) else dict(models or {})
+        self._headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        self._timeout = timeout
+        self._force_tools = force_tools
+        self._http: httpx.AsyncClient | None = None
+
+    def __repr__(self) -> str:
+        return f"Upstream({self._url!r})"
+
+    async def answer(
+        self, model: str, inputs: Mapping[str, Any], most: int | None
+    ) -> AsyncGenerator[Token | Usage, None]:
+        """The answer in tokens, and what it took at the end. Raises `Refusal` for what the server refuses."""
+        path, body = request(await self._model(model), inputs, most)
+        forced = constrained(body) if self._force_tools else None
+        parts = self._parts(await self._sent("POST", path, forced or body), TokenDecoder(model))
+        return parts if forced is None else _as_call(parts)
+
+    async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
+        """A vector for each text. Raises `Refusal` for what the server refuses."""
+        body = {"model": await self._model(model), "input": list(texts), "encoding_format": "float"}
+        answer = await self._read("POST", "embeddings", body)
+        rows = sorted(
+            (row for row in items_of(answer.get("data")) if is_object(row)), key=lambda row: row.get("index", 0)
+        )
+        vectors = [list(map(float, items_of(row.get("embedding")))) for row in rows]
+        if len(vectors) != len(texts):
+            raise Refusal(None, f"{self._url} gave {len(vectors)} vectors for {len(texts)} texts", status=502)
+        return vectors
+
+    async def aclose(self) -> None:
+        """Closes the connections. The next call, perhaps on another loop, opens new ones."""
+        http, self._http = self._http, None
+        if http is not None:
+            await http.aclose()
+
+    async def _model(self, name: str) -> str:
+        """What the server calls the model that stands for `name`."""
+        if name not in self._models and "*" not in self._models:
+            listed = await self._read("GET", "models")
+            first = next((item.get("id") for item in items_of(listed.get("data")) if is_object(item)), None)
+            if not isinstance(first, str):
+                raise Refusal(None, f"{self._url} has no model: load one, or say which with a model map", status=502)
+            self._models["*"] = first
+        return self._models.get(name) or self._models["*"]
+
+    async def _parts(self, response: httpx.Response, decoder: TokenDecoder) -> AsyncGenerator[Token | Usage, None]:
+        blocks = Blocks()
+        try:
+            async for chunk in response.aiter_bytes():
+                for block in blocks.feed(chunk):
+                    for token in _tokens(decoder.feed(block)):
+                        yield token
+            for token in _tokens(decoder.feed(blocks.rest())):
+                yield token
+        except StreamError as error:
+            raise Refusal(None, f"{self._url}: {error}", status=502) from error
+        except httpx.HTTPError as error:
+            raise Refusal(None, f"{self._url} broke off: {_said(error)}", status=502) from error
+        finally:
+            await response.aclose()
+        if not decoder.done and decoder.finish_reason is None:
+            raise Refusal(None, f"{self._url} ended before its answer did", status=502)
+        if decoder.usage is not None:
+            yield decoder.usage
+
+    async def _read(self, method: str, path: str, body: Any = None) -> Mapping[str, Any]:
+        response = await self._sent(method, path, body)
+        try:
+            answer = json.loads(await response.aread())
+        except (ValueError, httpx.HTTPError) as error:
+            raise Refusal(None, f"{self._url}/{path} answered with no JSON: {_said(error)}", status=502) from error
+        finally:
+            await response.aclose()
+        return answer if is_object(answer) else {}
+
+    async def _sent(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        """The server's answer, not read yet. Raises `Refusal` if it is none, or an error."""
+        if self._http is None:
+            # Made here, on the loop that it is used on. The environment's proxies could not reach this machine.
+            self._http = httpx.AsyncClient(headers=self._headers, timeout=self._timeout, trust_env=False)
+        url = f"{self._url}/{path}"
+        try:
+            response = await self._http.send(self._http.build_request(method, url, json=body), stream=True)
+            if response.is_success:
+                return response
+            async with aclosing(response):
+                said = (await response.aread()).decode("utf-8", "replace")
+        except httpx.HTTPError as error:
+            message = f"{self._url} cannot be reached: {_said(error)}. Is the server running?"
+            raise Refusal(None, message, status=502) from error
+        raise Refusal(3030, f"{url} refused: {_message_in(said)}", status=response.status_code)
+
+
+async def _as_call(parts: AsyncGenerator[Token | Usage, None]) -> AsyncGenerator[Token | Usage, None]:
+    """An answer that is the JSON of a call, as that call; as it is, if it was cut."""
+    written: list[str] = []
+    usage: list[Usage] = []
+    finish = None
+    async with aclosing(parts):
+        async for part in parts:
+            if isinstance(part, Usage):
+                usage.append(part)
+            else:
+                written.append(part.text)
+                finish = part.finish_reason or finish
+    text = "".join(written)
+    try:
+        call = json.loads(text)
+    except ValueError:
+        yield Token(text, {}, finish_reason=finish or "length")
+    else:
+        head = ToolCallDelta(0, str(call["name"]), compact(call["arguments"]), f"call_{uuid.uuid4().hex}")
+        yield Token("", {}, tool_calls=(head,), finish_reason="tool_calls")
+    for each in usage:
+        yield each
+
+
+def _tokens(found: Token | list[Token] | None) -> list[Token]:
+    return found if isinstance(found, list) else [found] if found is not None else []
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _message_in(body: str) -> str:
+    """What an error's body says, without the braces around it."""
+    try:
+        error = json.loads(body)
+    except ValueError:
+        return body[:500]
+    for key in ("error", "message", "detail"):
+        if is_object(error) and error.get(key):
+            error = error[key]
+    return compact(error) if not isinstance(error, str) else error

@@ -1,0 +1,21 @@
+"""What can go wrong between a client and Workers AI: faults, and scenarios, which are faults that have a name.
+
+`SCENARIOS` is the table of them, which `python -m cfai.local.emulator --scenarios` prints. The emulator makes them happen:
+`local.script("rate-limited", 503, "ok")`.
+"""
+
+from cfai.local.faults._fault import HEADER, Fault, Unfit
+from cfai.local.faults._script import Faults, Script, faults, parse
+from cfai.local.faults._table import SCENARIOS, Scenario
+
+__all__ = [
+    "HEADER",
+    "SCENARIOS",
+    "Fault",
+    "Faults",
+    "Scenario",
+    "Script",
+    "Unfit",
+    "faults",
+    "parse",
+]

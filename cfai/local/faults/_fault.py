@@ -1,0 +1,182 @@
+"""One fault, spelled in fields: what can go wrong between a client and the service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, Self
+
+from cfai.local.faults._defects import DEFECTS, NEEDS
+from cfai.local.faults._events import Event, position
+
+HEADER = "cfai-emulate"
+
+Ending = Literal["drop", "reset", "silence", "truncate", "error"]
+
+_NO_BODY = (204, 304)
+
+
+class Unfit(ValueError):
+    """A fault was asked for that cannot happen to this request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One way for a request to go wrong. Times are seconds, `..._after` counts tokens already sent.
+
+    The scenarios are faults that have a name. In the request header `cfai-emulate` fields are written with dashes:
+
+    >>> from cfai.local.faults import parse
+    >>> parse("status=503,retry-after=2")
+    Fault(status=503, retry_after='2')
+    """
+
+    status: int | None = None
+    """Answer with this HTTP status, in the envelope that the service uses for it."""
+
+    code: int | None = None
+    """Answer with this error code; alone, with the status that belongs to it. With `error_after`: the event's code."""
+
+    message: str | None = None
+    """The error's text, instead of the usual one."""
+
+    retry_after: str | float | None = None
+    """The value of a `Retry-After` header: seconds, or an HTTP date."""
+
+    html: int | None = None
+    """Answer with this status and the HTML page of a proxy."""
+
+    body: bytes | None = None
+    """Answer with this body, as JSON unless `content_type` says otherwise; with status 200 unless `status` does."""
+
+    content_type: str | None = None
+    """Say that the answer, whatever it is, has this content type; empty for none."""
+
+    hang_up: bool = False
+    """Close the connection before a single byte of an answer."""
+
+    reset: bool = False
+    """Like `hang_up`, with a TCP reset."""
+
+    raw: bytes | None = None
+    """Send these bytes instead of an HTTP answer, and close the connection."""
+
+    delay: float = 0.0
+    """Wait before the status line."""
+
+    slow_first: float = 0.0
+    """Wait between the headers and the first token."""
+
+    trickle: float = 0.0
+    """Wait so long after every byte of the body, or after every piece where `split` is set."""
+
+    drop_after: int | None = None
+    """Close the connection inside the body."""
+
+    reset_after: int | None = None
+    """Like `drop_after`, with a TCP reset."""
+
+    silence_after: int | None = None
+    """Send nothing more and keep the connection open, until the client leaves."""
+
+    truncate_after: int | None = None
+    """End the body properly, without `[DONE]`."""
+
+    error_after: int | None = None
+    """Send an error event inside the stream, then end the body."""
+
+    split: int | None = None
+    """Write the body in pieces of this many bytes."""
+
+    hold: bool = False
+    """Keep the body open after `[DONE]`, until the client leaves."""
+
+    whole: bool = False
+    """Answer `stream: true` with the whole answer as JSON."""
+
+    empty: bool = False
+    """Answer with status 200 and an empty result."""
+
+    defect: str | None = None
+    """Rewrite the events of the stream: the name of a scenario among those of streams."""
+
+    name: str = field(default="", init=False, compare=False)
+    """The scenario that it is, if it was asked for by name."""
+
+    drawn: bool = field(default=False, init=False, compare=False)
+    """Whether chance chose it."""
+
+    def __post_init__(self) -> None:
+        for name, lowest, highest in (("status", 200, 599), ("html", 200, 599), ("split", 1, None)):
+            value = getattr(self, name)
+            if value is not None and not (lowest <= value and (highest is None or value <= highest)):
+                raise ValueError(f"{HEADER}: {name} is {lowest} to {highest or 'any number'}, not {value}")
+        for status in (self.status, self.html):
+            if status in _NO_BODY:
+                raise ValueError(f"{HEADER}: an answer with status {status} has no body: give all of it as raw")
+        for name in ("retry_after", "content_type"):
+            value = str(getattr(self, name) or "")
+            if not (value.isprintable() and value.isascii()):
+                raise ValueError(f"{HEADER}: {name} is one line of ASCII")
+        if self.defect is not None and self.defect not in DEFECTS:
+            raise ValueError(f"{HEADER}: no defect of streams is called {self.defect!r}")
+
+    def __repr__(self) -> str:
+        told = [f"{name}={value!r}" for name, value in self.given().items()]
+        return f"Fault({', '.join(told)})"
+
+    def __str__(self) -> str:
+        return self.name or (repr(self) if self.given() else "ok")
+
+    def given(self) -> dict[str, Any]:
+        """The fields that differ from no fault."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
+        return {name: value for name, value in values.items() if value != _DEFAULTS[name]}
+
+    def marked(self, name: str, *, drawn: bool = False) -> Self:
+        """A copy that is known by this name."""
+        copy = replace(self)
+        object.__setattr__(copy, "name", name)
+        object.__setattr__(copy, "drawn", drawn)
+        return copy
+
+    @property
+    def ending(self) -> tuple[Ending, int] | None:
+        """How the body ends before its time, and after how many tokens."""
+        endings: dict[Ending, int | None] = {
+            "drop": self.drop_after,
+            "reset": self.reset_after,
+            "silence": self.silence_after,
+            "truncate": self.truncate_after,
+            "error": self.error_after,
+        }
+        return next(((kind, after) for kind, after in endings.items() if after is not None), None)
+
+    @property
+    def only_streams(self) -> bool:
+        """Whether it can happen to streams alone."""
+        return self.defect is not None or self.hold or self.whole
+
+    def check(self, streams: bool) -> None:
+        """Raise `Unfit` if it happens to streams alone, and this answer is none."""
+        if self.only_streams and not streams and not self.drawn:
+            raise Unfit(f'{HEADER}: {self} happens to streams alone, and this call does not ask a model to "stream"')
+
+    def rewritten(self, events: Iterable[Event], usage: Mapping[str, Any]) -> Iterable[Event]:
+        """The events of a stream with its defect. Raises `Unfit` if they have nothing that it could happen to."""
+        if self.defect is None:
+            return events
+        defect, before = DEFECTS[self.defect], list(events)
+        if not defect.needs or position(before, NEEDS[defect.needs]) is not None:
+            return defect.rewrite(before, usage)
+        if self.drawn:
+            return before
+        raise Unfit(f"{HEADER}: {self} needs a stream with {defect.needs}, and this one has none")
+
+    @property
+    def waits(self) -> bool:
+        """Whether the client has to wait, or to leave."""
+        return bool(self.delay or self.slow_first or self.trickle or self.hold) or self.silence_after is not None
+
+
+_DEFAULTS = {f.name: f.default for f in fields(Fault)}

@@ -1,0 +1,177 @@
+"""Which fault is next: what a test scripted, what a header asks for, or what chance draws."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from difflib import get_close_matches
+from typing import Any
+from urllib.parse import unquote, unquote_to_bytes
+
+from cfai.local.faults._fault import HEADER, Fault
+from cfai.local.faults._table import SCENARIOS
+
+Faults = Fault | int | str | Sequence["Faults"]
+"""A fault, a status, a scenario's name, or several of them."""
+
+_KINDS: dict[str, Any] = {"bool": bool, "bytes": unquote_to_bytes, "int": int, "float": float, "str": unquote}
+_FIELDS = {f.name.replace("_", "-"): _KINDS[str(f.type).partition(" ")[0]] for f in fields(Fault) if f.init}
+
+
+def parse(text: str) -> Fault:
+    """The fault that `text` asks for: scenarios, a status, and fields with dashes in their names, parted by commas.
+
+    Values are percent-encoded where they hold a comma or semicolon; flags need no value; `ok` is no fault. Raises
+    `ValueError` for anything unknown, naming what is nearest.
+
+    >>> parse("rate-limited, retry-after=2")
+    Fault(code=3021, retry_after='2')
+    """
+    values: dict[str, Any] = {}
+    names: list[str] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, given, value = (each.strip() for each in part.partition("="))
+        name = name.lower().replace("_", "-")
+        if given or _FIELDS.get(name) is bool:
+            values |= {name.replace("-", "_"): _value(part, name, value if given else None)}
+            continue
+        names.append(name)
+        if name.isdecimal():
+            values |= {} if name == "200" else {"status": _status(int(name))}
+        elif name != "ok":
+            values |= _named(name).given()
+    return Fault(**values).marked("" if names in ([], ["ok"]) else ",".join(text.replace(" ", "").split(",")))
+
+
+def faults(*asked: Faults) -> list[Fault]:
+    """One fault for each request. A text may be a sequence itself, parted by semicolons.
+
+    >>> [str(fault) for fault in faults([503, "rate-limited; ok"])]
+    ['503', 'rate-limited', 'ok']
+    """
+    found: list[Fault] = []
+    for item in asked:
+        if isinstance(item, Fault):
+            found.append(item)
+        elif isinstance(item, str):
+            found += map(parse, item.split(";"))
+        elif isinstance(item, int) and not isinstance(item, bool):
+            found.append(parse(str(item)))
+        elif isinstance(item, Iterable):
+            found += faults(*item)
+        else:
+            raise TypeError(f"a fault is a Fault, a status, the name of a scenario or several of them, not {item!r}")
+    return found
+
+
+def _status(number: int) -> int:
+    coded = next((name for name, scenario in SCENARIOS.items() if scenario.fault == Fault(code=number)), None)
+    if coded is not None:
+        raise ValueError(f"{HEADER}: {number} is no status but a code: ask for {coded}")
+    return number
+
+
+def _named(name: str) -> Fault:
+    scenario = SCENARIOS.get(name)
+    if scenario is None:
+        if name in _FIELDS:
+            raise ValueError(f"{HEADER}: {name} needs a value, as in {name}=…")
+        near = get_close_matches(name, [*SCENARIOS, *_FIELDS], n=2)
+        meant = f": did you mean {' or '.join(near)}?" if near else "."
+        listed = "All are listed by: python -m cfai.local.emulator --scenarios"
+        raise ValueError(f"{HEADER}: there is no scenario {name!r}{meant} {listed}")
+    if scenario.fault is None:
+        raise ValueError(f"{HEADER}: {name} happens before a request is read. {scenario.summary}")
+    return scenario.fault
+
+
+def _value(part: str, name: str, value: str | None) -> Any:
+    kind = _FIELDS.get(name)
+    if kind is None:
+        near = get_close_matches(name, _FIELDS, n=1)
+        raise ValueError(f"{HEADER}: there is no field {name!r}" + (f": did you mean {near[0]}?" if near else ""))
+    if kind is bool and value is not None:
+        raise ValueError(f"{HEADER}: {name} takes no value")
+    try:
+        return kind(value) if value is not None else True
+    except ValueError:
+        raise ValueError(f"{HEADER}: {part!r} has a value of the wrong kind") from None
+
+
+class _Chance:
+    """Draws the faults of requests, the same ones for the same seed and the same order of requests."""
+
+    def __init__(self, rate: float, seed: int, scenarios: Faults | None) -> None:
+        if not 0 <= rate <= 1:
+            raise ValueError(f"rate is the share of requests that go wrong, from 0 to 1, not {rate}")
+        if scenarios is None:
+            # One that waits would be a test that waits: they have to be asked for.
+            every = [(name, scenario.fault) for name, scenario in SCENARIOS.items()]
+            pool = [fault.marked(name) for name, fault in every if fault is not None and not fault.waits]
+        else:
+            pool = faults(scenarios)
+        if not pool:
+            raise ValueError("scenarios has nothing to draw from")
+        self._rate = rate
+        self._pool = pool
+        self._random = random.Random(seed)
+
+    def draw(self, streams: bool) -> Fault:
+        # Two numbers for each request, so that what one draws does not depend on the ones before.
+        hit, which = self._random.random() < self._rate, self._random.random()
+        pool = [fault for fault in self._pool if streams or not fault.only_streams]
+        if not hit or not pool:
+            return Fault()
+        fault = pool[int(which * len(pool))]
+        return fault.marked(fault.name, drawn=True)
+
+
+class Script:
+    """Which fault is next. Shared by the caller's thread and the server's."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pending: deque[Fault] = deque()
+        self._chance: _Chance | None = None
+        self._taken: dict[str, int] = {}
+
+    @property
+    def pending(self) -> list[Fault]:
+        """What the requests to come will meet."""
+        with self._lock:
+            return list(self._pending)
+
+    def add(self, *asked: Faults) -> None:
+        """Add to the end, one for each request to come."""
+        found = faults(*asked)
+        with self._lock:
+            self._pending.extend(found)
+
+    def draw(self, rate: float, seed: int, scenarios: Faults | None) -> None:
+        """Let chance choose for every request for which nothing else does."""
+        chance = _Chance(rate, seed, scenarios)
+        with self._lock:
+            self._chance = chance
+
+    def clear(self) -> None:
+        """Forget what was not used, and leave nothing to chance."""
+        with self._lock:
+            self._pending.clear()
+            self._chance = None
+
+    def next(self, header: str | None, *, streams: bool = False) -> Fault:
+        """The fault for one request: what its header asks for, else the next one added, else what chance draws."""
+        with self._lock:
+            if header is None:
+                if self._pending:
+                    return self._pending.popleft()
+                return self._chance.draw(streams) if self._chance else Fault()
+            sequence = [part.strip() for part in header.split(";")]
+            turn = self._taken.get(header, 0)
+            if len(self._taken) > 1000:
+                self._taken.clear()
+            self._taken[header] = turn + 1
+        return parse(sequence[turn % len(sequence)])

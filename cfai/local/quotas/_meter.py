@@ -1,0 +1,105 @@
+"""One account's use of the service, held against what it may use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cfai.local.quotas._places import Places
+from cfai.local.quotas._prefixes import Prefixes
+from cfai.local.quotas._rates import Rates, known
+from cfai.local.wire import Refusal
+from cfai.models import Model
+
+_DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """What an account may use; as it stands, all that it asks for."""
+
+    rate_limits: bool | Mapping[str, int] = False
+    """Requests per minute: the published ones, or those with other numbers for some tasks or models."""
+
+    daily_neurons: float | None = None
+    """Neurons a day, which begins at 00:00 UTC."""
+
+    concurrency: int | None = None
+    """How many calls a model answers at a time; the others wait in line."""
+
+    prompt_caching: bool = False
+    """Whether models that cache prompts say so in `usage`."""
+
+    workers_paid: bool = True
+    """Whether models that require Workers Paid may be called."""
+
+    clock: Callable[[], float] = time.time
+    """Seconds since 1970."""
+
+    def __post_init__(self) -> None:
+        if self.daily_neurons is not None and not self.daily_neurons >= 0:
+            raise ValueError(f"daily_neurons is 0 or more, not {self.daily_neurons}")
+        if self.concurrency is not None and self.concurrency < 1:
+            raise ValueError(f"concurrency is 1 or more, not {self.concurrency}")
+        for name, number in self.rate_limits.items() if isinstance(self.rate_limits, Mapping) else ():
+            if not known(name):
+                raise ValueError(f"rate_limits: {name!r} is neither a task nor a model")
+            if number < 0:
+                raise ValueError(f"rate_limits: {name!r} is 0 or more, not {number}")
+
+
+class Meter:
+    """Counts. All of it happens on the event loop of one server."""
+
+    def __init__(self, allowance: Allowance) -> None:
+        self._allowance = allowance
+        self._rates = Rates(allowance.rate_limits if isinstance(allowance.rate_limits, Mapping) else {})
+        self._places = Places(allowance.concurrency) if allowance.concurrency else None
+        self._prefixes = Prefixes()
+        self._day = 0
+        self._used = 0.0
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self._allowance.clock()
+
+    def admit(self, model: Model) -> None:
+        """Count a call in. Raises `Refusal` if it is one too many, or not in the account's plan."""
+        if "require_workers_paid" in model.capabilities and not self._allowance.workers_paid:
+            raise Refusal(5035)
+        if self._allowance.rate_limits is not False and not self._rates.admit(model, self.now()):
+            raise Refusal(3021)
+        if self._allowance.daily_neurons is not None and self._used_today() >= self._allowance.daily_neurons:
+            # The documentation says 3036; this is what is seen.
+            raise Refusal(4006)
+
+    def charge(self, neurons: float) -> None:
+        """Count what a call took."""
+        self._used = self._used_today() + neurons
+
+    async def place(self, model: Model, *, reject_if_busy: bool) -> Callable[[], None]:
+        """Wait in line until the model is free, and how to give the place back. Raises `Refusal` if there is none."""
+        places = self._places
+        if places is None:
+            return lambda: None
+        await places.take(model.name, wait=not reject_if_busy)
+        return lambda: places.give_back(model.name)
+
+    def cached(self, model: Model, inputs: Mapping[str, Any], session: str | None) -> int:
+        """How many tokens at the beginning of a prompt the model's instance has seen before, in the same session.
+
+        UNCERTAIN: which models cache; they are taken to be those that have a price for it. Without a session calls go
+        to any instance, which is taken to be another one each time.
+        """
+        caches = any(price.unit == "per M cached input tokens" for price in model.price)
+        if not (self._allowance.prompt_caching and caches and session):
+            return 0
+        return self._prefixes.seen(model.name, session, inputs)
+
+    def _used_today(self) -> float:
+        today = int(self.now() // _DAY)
+        if today != self._day:
+            self._day, self._used = today, 0.0
+        return self._used

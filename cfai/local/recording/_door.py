@@ -1,0 +1,113 @@
+"""Who may ask, and for what: the same for the recorder and the player."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+from urllib.parse import unquote
+
+from starlette.types import Receive, Scope, Send
+
+from cfai.local.emulator._routes import host_name, is_loopback
+from cfai.local.emulator._wire import Line, arrived
+from cfai.local.recording._exchange import ACCOUNT_PATH
+from cfai.local.server import Access
+from cfai.local.server._loop import Transports
+from cfai.local.wire._refusals import Misuse, Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that may be answered."""
+
+    method: str
+    path: str
+    """As it came, with `{account_id}` for the account."""
+
+    query: str
+    headers: Mapping[str, str]
+    """Names in lower case."""
+
+    body: bytes
+
+
+class Unanswered(Exception):
+    """A request that gets no answer of the service's, recorded or not; the reason is told in its envelope."""
+
+    def __init__(self, status: int, message: str) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+class Door(ABC):
+    """An ASGI application that lets in who has the local token, and asks for the local account."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self.transports: Transports = {}
+        self.stopping = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        came = await arrived(self.transports, scope, receive, send)
+        if came is None:
+            return
+        line, body = came
+        try:
+            await self.answer(line, self._asked(scope, body))
+        except Refusal as no:
+            await _tell(line, no.status, "application/json", json.dumps(no.body(str(uuid.uuid4()))))
+        except Unanswered as no:
+            envelope = {"result": None, "success": False, "errors": [{"message": str(no)}], "messages": []}
+            await _tell(line, no.status, "application/json", json.dumps(envelope, ensure_ascii=False))
+        except Misuse as mistake:
+            await _tell(line, mistake.status, "text/plain", f"{mistake}\n")
+        finally:
+            line.unwatch()
+
+    @abstractmethod
+    async def answer(self, line: Line, asked: Asked) -> None:
+        """Answer a request. Raises `Unanswered` before anything was sent."""
+
+    def _asked(self, scope: Scope, body: bytes | None) -> Asked:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if not self._access.allow_remote and not is_loopback(host_name(headers.get("host", ""))):
+            # A web page may have had its own name resolved to this machine.
+            raise Misuse(403, "Host not allowed: this server answers to loopback names only")
+        if headers.get("upgrade", "").lower() == "websocket":
+            raise Unanswered(501, "WebSockets are neither recorded nor played back: ask the service itself")
+        raw_path = cast(bytes, scope["raw_path"]).decode("latin-1")
+        account, path = _routed(raw_path)
+        if headers.get("authorization") != f"Bearer {self._access.api_token}":
+            raise Refusal(10000)
+        if account != self._access.account_id:
+            raise Refusal(7003, f"Could not route to {raw_path}, perhaps your object identifier is invalid?")
+        if body is None:
+            raise Refusal(3006)
+        return Asked(scope["method"], path, cast(bytes, scope["query_string"]).decode("latin-1"), headers, body)
+
+
+def _routed(raw_path: str) -> tuple[str, str]:
+    """The account that a path names, and the path without it. Raises `Refusal` for what is not Workers AI's."""
+    parts = raw_path.split("/")
+    if any(unquote(part) in (".", "..") for part in parts):
+        raise Refusal(7000)
+    match parts:
+        case ["", "client", "v4", "accounts", account, "ai", _, *_]:
+            parts[4] = ACCOUNT_PATH
+        case ["", "v1", account, _, *_]:
+            parts[2] = ACCOUNT_PATH
+        case _:
+            raise Refusal(7000)
+    return unquote(account), "/".join(parts)
+
+
+async def _tell(line: Line, status: int, content_type: str, text: str) -> None:
+    body = text.encode("utf-8", "replace")
+    await line.start(status, {"content-type": content_type, "content-length": str(len(body))})
+    await line.write(body)
+    await line.end()

@@ -1,0 +1,119 @@
+"""Which recording answers a request, and if none does, which one nearly would."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import parse_qsl, unquote
+
+from cfai.local.recording._exchange import Exchange, Request, Response
+
+_LONGEST = 60
+_MISSING: Any = object()
+_PLACES = ("method", "model", "path")
+
+
+class NoRecording(LookupError):
+    """No recording answers a request. Says which is the nearest, and what differs."""
+
+
+class Recordings:
+    """Exchanges in their order, from which each request takes its next one, and the last again and again."""
+
+    def __init__(self, exchanges: Sequence[tuple[Path, Exchange]]) -> None:
+        self._all = exchanges
+        self._left: dict[str, list[Response]] = {}
+        for _, exchange in exchanges:
+            self._left.setdefault(_key(exchange.request), []).append(exchange.response)
+
+    def next(self, asked: Request) -> Response:
+        """The answer to a request. Raises `NoRecording`."""
+        left = self._left.get(_key(asked))
+        if left is None:
+            raise NoRecording(self._nearest(asked))
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    def _nearest(self, asked: Request) -> str:
+        compared = [(list(differences(exchange.request, asked)), path) for path, exchange in self._all]
+        # Of two that are as near, the one that was asked for in the same place.
+        found, path = min(compared, key=lambda each: (len(each[0]), any(at in _PLACES for at, _, _ in each[0])))
+        told = [f"{at} is {_shown(there, here)} there and {_shown(here, there)} here" for at, there, here in found[:3]]
+        more = f", and {len(found) - 3} more differ" if len(found) > 3 else ""
+        return f"no recording answers this request; the nearest is {path.name}: {', '.join(told)}{more}"
+
+
+def differences(recorded: Request, asked: Request) -> Iterator[tuple[str, Any, Any]]:
+    """What differs between two requests: where, what is recorded, and what is asked."""
+    if recorded.method != asked.method:
+        yield "method", recorded.method, asked.method
+    if recorded.model != asked.model:
+        yield "model", recorded.model or _MISSING, asked.model or _MISSING
+    elif _segments(recorded) != _segments(asked):
+        yield "path", recorded.path, asked.path
+    if _query(recorded) != _query(asked):
+        yield "query", recorded.query, asked.query
+    old, new = recorded.body or {}, asked.body or {}
+    if "json" in old and "json" in new:
+        # Where the body names the model, that is told already.
+        told = "model" if recorded.path == asked.path and recorded.model != asked.model else None
+        yield from (each for each in _in_values("", old["json"], new["json"]) if each[0] != told)
+    elif old != new:
+        yield "body", _plain(old), _plain(new)
+
+
+def _key(asked: Request) -> str:
+    return json.dumps([asked.method, _segments(asked), _query(asked), asked.body], sort_keys=True)
+
+
+def _segments(asked: Request) -> list[str]:
+    # An encoded slash stays one: the service tells them apart.
+    return [unquote(segment) for segment in asked.path.split("/")]
+
+
+def _query(asked: Request) -> list[tuple[str, str]]:
+    return sorted(parse_qsl(asked.query, keep_blank_values=True))
+
+
+def _in_values(at: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        there, here = cast("dict[str, Any]", old), cast("dict[str, Any]", new)
+        for name in dict.fromkeys([*there, *here]):
+            where = f"{at}.{name}" if at else name
+            yield from _in_values(where, there.get(name, _MISSING), here.get(name, _MISSING))
+        return
+    before, after = _parts(old), _parts(new)
+    if before is not None and after is not None:
+        for place in range(max(len(before), len(after))):
+            one, other = (each[place] if place < len(each) else _MISSING for each in (before, after))
+            yield from _in_values(f"{at}[{place}]", one, other)
+    elif json.dumps([old], default=str) != json.dumps([new], default=str):
+        # Compared as JSON: to Python, `true` is 1.
+        yield at or "body", old, new
+
+
+def _parts(value: Any) -> list[Any] | None:
+    """The items of a list, but for one of many numbers, which is audio or an image, and compared as one."""
+    if not isinstance(value, list):
+        return None
+    items = cast("list[Any]", value)
+    return None if len(items) > 8 and all(isinstance(item, int | float) for item in items) else items
+
+
+def _plain(body: dict[str, Any]) -> Any:
+    if "sha256" in body:
+        return f"{body['bytes']} bytes"
+    return body.get("json", body.get("text", _MISSING))
+
+
+def _shown(value: Any, other: Any) -> str:
+    """A value, shortened to where it differs from the other."""
+    if value is _MISSING:
+        return "missing"
+    text, beside = (json.dumps(each, ensure_ascii=False, default=lambda _: "") for each in (value, other))
+    pairs = enumerate(zip(text, beside, strict=False))
+    same = next((place for place, (one, other) in pairs if one != other), min(len(text), len(beside)))
+    start = max(0, same - _LONGEST // 2) if len(text) > _LONGEST else 0
+    end = start + _LONGEST
+    return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")

@@ -1,0 +1,63 @@
+"""The player's answers: a recording's status, headers and chunks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from email.utils import formatdate
+from pathlib import Path
+
+from cfai.local.emulator._wire import Line
+from cfai.local.recording import _exchange
+from cfai.local.recording._door import Asked, Door, Unanswered
+from cfai.local.recording._exchange import Exchange, Response
+from cfai.local.recording._match import NoRecording, Recordings
+from cfai.local.server import Access
+
+
+class Playing(Door):
+    """The ASGI application."""
+
+    def __init__(self, access: Access, exchanges: Sequence[tuple[Path, Exchange]], timing: bool) -> None:
+        super().__init__(access)
+        self._recordings = Recordings(exchanges)
+        self._timing = timing
+
+    async def answer(self, line: Line, asked: Asked) -> None:
+        """Play the recording of a request."""
+        kind = asked.headers.get("content-type")
+        try:
+            found = self._recordings.next(_exchange.request(asked.method, asked.path, asked.query, kind, asked.body))
+        except NoRecording as no:
+            raise Unanswered(404, str(no)) from no
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        await self._until(line, began + found.times.head / 1000)
+        if line.gone:
+            return
+        await line.start(found.status, _headers(found))
+        for place, data in enumerate(found.data):
+            if place < len(found.times.chunks):
+                await self._until(line, began + found.times.chunks[place] / 1000)
+            if line.gone:
+                return
+            await line.write(data)
+        if found.cut:
+            await line.cut()
+        else:
+            await line.end()
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+    async def _until(self, line: Line, moment: float) -> None:
+        if self._timing:
+            await line.pause(moment - asyncio.get_running_loop().time())
+
+
+def _headers(found: Response) -> dict[str, str]:
+    headers = {"date": formatdate(usegmt=True), **{name.lower(): value for name, value in found.headers.items()}}
+    if "content-length" in headers and found.chunks and not found.cut:
+        # The chunks may have been changed by hand.
+        headers["content-length"] = str(sum(map(len, found.data)))
+    return headers

@@ -1,0 +1,207 @@
+"""The recorder's answers: the service's own, passed on chunk by chunk, and kept."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from cfai._credentials import Account, Secret
+from cfai._transport.pool import Clients
+from cfai.local.emulator._wire import PATIENCE, Line
+from cfai.local.recording import _exchange
+from cfai.local.recording._door import Asked, Door, Unanswered
+from cfai.local.recording._exchange import ACCOUNT_PATH, Cut, Times
+from cfai.local.recording._passed import Passed, kept
+from cfai.local.recording._redact import Redactor
+from cfai.local.server import ACCOUNT, Access
+
+_LOG = logging.getLogger("cfai.local.recording")
+_WAITS = httpx.Timeout(PATIENCE, connect=10.0)
+
+_HOP_BY_HOP = {
+    *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer"),
+    *("transfer-encoding", "upgrade"),
+}
+# The real credentials and the service's cookies stay on their side of the recorder, the caller's on theirs.
+_OURS = {"host", "content-length", "expect", "accept-encoding", "authorization", "cookie", "x-auth-email", "x-auth-key"}
+_UNDONE = ("gzip", "deflate")
+
+
+@dataclass(slots=True)
+class _Heard:
+    """An answer, as far as it has come."""
+
+    exchange: int
+    began: float
+    status: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    head: int = 0
+    chunks: list[bytes] = field(default_factory=list[bytes])
+    times: list[int] = field(default_factory=list[int])
+    size: int = 0
+    kept: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all is there that was announced, or that a reader of events waits for."""
+        length = self.headers.get("content-length")
+        return length == str(self.size) if length else self._is_done()
+
+    def add(self, chunk: bytes, time: int) -> None:
+        self.chunks.append(chunk)
+        self.times.append(time)
+        self.size += len(chunk)
+
+    def _is_done(self) -> bool:
+        return re.search(rb"data: ?\[DONE\]\s*$", b"".join(self.chunks[-8:])) is not None
+
+
+class Recording(Door):
+    """The ASGI application."""
+
+    def __init__(self, access: Access, upstream: Account, gateway_token: Secret, folder: Path) -> None:
+        super().__init__(access)
+        self._upstream = upstream
+        self._gateway_token = gateway_token
+        self._folder = folder
+        self._exchanges = max(map(_exchange.number, _exchange.files(folder)), default=0)
+        self._redactor = Redactor(
+            {upstream.id: ACCOUNT, upstream.token.value: "x", gateway_token.value: "x", access.api_token: "x"}
+        )
+        trust_env = not upstream.is_direct
+        self._clients = Clients(proxy=None, verify=True, trust_env=trust_env, sync=None, async_=None)
+
+    async def aclose(self) -> None:
+        """Close the connections to the service."""
+        await self._clients.aclose()
+
+    async def answer(self, line: Line, asked: Asked) -> None:
+        """Pass a request on, and its answer back, until its client leaves."""
+        self._exchanges += 1
+        heard = _Heard(self._exchanges, asyncio.get_running_loop().time())
+        call = asyncio.create_task(self._pass_on(line, asked, heard))
+        gone = asyncio.create_task(_until_gone(line))
+        await asyncio.wait({call, gone}, return_when=asyncio.FIRST_COMPLETED)
+        gone.cancel()
+        if not call.done():
+            leaver: Cut = "by the recorder" if self.stopping else "by the client"
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+            if heard.status:
+                self._keep(asked, heard, None if heard.is_whole else leaver)
+        else:
+            call.result()
+
+    async def _pass_on(self, line: Line, asked: Asked, heard: _Heard) -> None:
+        clock = asyncio.get_running_loop().time
+        response = await self._sent(asked)
+        try:
+            heard.head = round(1000 * (clock() - heard.began))
+            headers, chunks = _read(response)
+            heard.status, heard.headers = response.status_code, headers
+            if heard.is_whole:
+                self._keep(asked, heard)
+            passed = {name: value for name, value in headers.items() if name != "set-cookie"}
+            await line.start(response.status_code, passed)
+            async for chunk in chunks:
+                heard.add(chunk, round(1000 * (clock() - heard.began)))
+                if "content-length" in headers and heard.is_whole:
+                    # Whoever has the last byte may look for the file.
+                    self._keep(asked, heard)
+                await line.write(chunk)
+            self._keep(asked, heard)
+            await line.end()
+        except httpx.HTTPError:
+            self._keep(asked, heard, "by the service")
+            await line.cut()
+        finally:
+            await response.aclose()
+
+    async def _sent(self, asked: Asked) -> Any:
+        """The service's answer, not read yet. Raises `Unanswered` if there is none."""
+        client: Any = self._clients.async_client()
+        try:
+            headers = self._headers(asked.headers)
+            request = client.build_request(
+                asked.method, self._url(asked), headers=headers, content=asked.body, timeout=_WAITS
+            )
+            return await client.send(request, stream=True)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            reason = self._redactor.asked(f"{type(error).__name__}: {error}".encode()).decode()
+            raise Unanswered(
+                502, f"{self._upstream.base_url} did not answer ({reason}): nothing is recorded"
+            ) from error
+
+    def _url(self, asked: Asked) -> str:
+        origin, path = self._upstream.base_url, asked.path.removeprefix("/client/v4")
+        if path == asked.path:
+            origin, path = self._upstream.gateway_url, asked.path.removeprefix("/v1")
+        path = path.replace(ACCOUNT_PATH, self._upstream.id, 1)
+        return f"{origin}{path}?{asked.query}" if asked.query else f"{origin}{path}"
+
+    def _headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        sent = {name: value for name, value in _end_to_end(headers).items() if name not in _OURS}
+        local = f"Bearer {self._access.api_token}"
+        if sent.get("cf-aig-authorization") == local:
+            sent["cf-aig-authorization"] = f"Bearer {self._gateway_token.value}"
+        self._redactor.hide_credentials(sent)
+        # What is compressed cannot be searched for secrets, nor read by people.
+        return sent | {"authorization": f"Bearer {self._upstream.token.value}", "accept-encoding": "identity"}
+
+    def _keep(self, asked: Asked, heard: _Heard, cut: Cut | None = None) -> None:
+        """Write the file of an exchange, once."""
+        if heard.kept:
+            return
+        heard.kept = True
+        passed = Passed(
+            number=heard.exchange,
+            method=asked.method,
+            path=asked.path,
+            query=asked.query,
+            content_type=asked.headers.get("content-type"),
+            sent=asked.body,
+            status=heard.status,
+            headers=heard.headers,
+            chunks=heard.chunks,
+            cut=cut,
+            times=Times(head=heard.head, chunks=heard.times),
+        )
+        try:
+            _exchange.save(kept(passed, self._redactor), self._folder, heard.exchange)
+        except OSError as error:
+            # The caller's answer is not to suffer from it.
+            _LOG.error("an exchange was not recorded: %s", error)
+
+
+async def _until_gone(line: Line) -> None:
+    while not line.gone:
+        await line.pause(PATIENCE)
+
+
+def _end_to_end(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers that are not this connection's own."""
+    named = {name.strip().lower() for name in headers.get("connection", "").split(",")}
+    return {name: value for name, value in headers.items() if name not in _HOP_BY_HOP | named}
+
+
+def _read(response: Any) -> tuple[dict[str, str], AsyncIterator[bytes]]:
+    """Headers and chunks of an answer. Raises `Unanswered` for a compression that cannot be undone."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in response.headers.raw:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    headers = _end_to_end(headers)
+    encoding = headers.pop("content-encoding", "identity").strip().lower()
+    if encoding in ("", "identity"):
+        return headers, response.aiter_raw()
+    if encoding not in _UNDONE:
+        raise Unanswered(502, f"the service compressed its answer ({encoding}) though it was asked not to")
+    headers.pop("content-length", None)
+    return headers, response.aiter_bytes()

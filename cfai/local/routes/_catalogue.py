@@ -1,0 +1,261 @@
+"""What there is: models, their schemas, tasks and authors, from the catalogue of this package."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from cfai import models
+from cfai.local.emulator._schemas import Parameter, schema
+from cfai.local.routes._surface import Surface
+from cfai.local.wire import Refusal, bad_input, envelope
+from cfai.models import Model
+
+_LISTED_LONGER = timedelta(days=92)
+"""How long `include_deprecated` still lists a model: three months."""
+
+_PER_PAGE = 50
+
+_TASKS = {
+    "Text Generation": "c329a1f9-323d-4e91-b2aa-582dd4188d34",
+    "Text Embeddings": "0137cdcf-162a-4108-94f2-1ca59e8c65ee",
+    "Automatic Speech Recognition": "dfce1c48-2a81-462e-a7fd-de97ce985207",
+    "Text-to-Speech": "b52660a1-9a95-4ab2-8b1d-f232be34604a",
+    "Text-to-Image": "3d6e1f35-341b-4915-a6c8-9a7142a9033a",
+    "Image-to-Text": "882a91d1-c331-4eec-bdad-834c919942a8",
+}
+"""The service's ids, where they are known."""
+
+_MODALITIES = {
+    "Text Generation": (["text"], ["text"]),
+    "Text Embeddings": (["text"], ["embeddings"]),
+    "Automatic Speech Recognition": (["audio"], ["text"]),
+    "Text-to-Speech": (["text"], ["audio"]),
+    "Text-to-Image": (["text"], ["image"]),
+    "Image-to-Text": (["text", "image"], ["text"]),
+}
+
+_SAMPLING = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "seed",
+    "stop",
+    "frequency_penalty",
+    "presence_penalty",
+    "repetition_penalty",
+    "max_tokens",
+)
+
+_OPENROUTER_PRICES = {
+    "prompt": "per M input tokens",
+    "completion": "per M output tokens",
+    "input_cache_reads": "per M cached input tokens",
+}
+
+
+class Listing(Surface, ABC):
+    """A surface that runs no model."""
+
+    method = "GET"
+
+    @abstractmethod
+    def page(self, query: Mapping[str, str], now: float) -> Any:
+        """The body of the answer at `now`, in seconds since 1970. Raises `Refusal`."""
+
+
+class _Models(Listing):
+    """`models/search`, in the service's own form or in the one that OpenRouter asks its providers for."""
+
+    def page(self, query: Mapping[str, str], now: float) -> Any:
+        found = [model for model in models.catalogue().values() if _matches(model, query, now)]
+        page, size = _number(query, "page", 1), _number(query, "per_page", _PER_PAGE)
+        rows = found[(page - 1) * size :][:size]
+        if query.get("format") == "openrouter":
+            return {"data": [_for_openrouter(model) for model in rows]}
+        info = {"count": len(rows), "page": page, "per_page": size, "total_count": len(found)}
+        return envelope([_listed(model) for model in rows]) | {"result_info": info}
+
+
+class _Schema(Listing):
+    """`models/schema?model=...`."""
+
+    def page(self, query: Mapping[str, str], now: float) -> Any:
+        model = models.get(query.get("model", ""))
+        if model is None:
+            raise Refusal(5007, f"No such model: No such model {query.get('model', '')} or task")
+        return envelope({"input": _input(model), "output": _output(model)})
+
+
+class _Tasks(Listing):
+    """`tasks/search`. UNCERTAIN: what an entry is; it is taken to be what a model has for its task."""
+
+    def page(self, query: Mapping[str, str], now: float) -> Any:
+        return envelope([_task(name) for name in sorted({model.task for model in models.catalogue().values()})])
+
+
+class _Authors(Listing):
+    """`authors/search`. UNCERTAIN: what an entry is."""
+
+    def page(self, query: Mapping[str, str], now: float) -> Any:
+        names = sorted({_author(model) for model in models.catalogue().values()})
+        return envelope([{"id": _id(name), "name": name} for name in names])
+
+
+class _OpenAIModels(Listing):
+    """OpenAI's `models`: everything that still runs, on one page."""
+
+    def page(self, query: Mapping[str, str], now: float) -> Any:
+        rows = [
+            {"id": model.name, "object": "model", "created": _created(model), "owned_by": _author(model)}
+            for model in models.catalogue().values()
+            if model.retired_on is None
+        ]
+        return {"object": "list", "data": rows}
+
+
+LISTINGS: Mapping[str, Listing] = {
+    "models/search": _Models(),
+    "models/schema": _Schema(),
+    "tasks/search": _Tasks(),
+    "authors/search": _Authors(),
+    "v1/models": _OpenAIModels(),
+}
+"""The listings by what stands behind `/ai/`."""
+
+
+def _matches(model: Model, query: Mapping[str, str], now: float) -> bool:
+    if model.retired_on is not None:
+        today = datetime.fromtimestamp(now, UTC).date()
+        if query.get("include_deprecated") != "true" or today > model.retired_on + _LISTED_LONGER:
+            return False
+    if query.get("hide_experimental") == "true" and "beta" in model.capabilities:
+        return False
+    if query.get("task") and query["task"] not in (model.task, _task(model.task)["id"]):
+        return False
+    if query.get("author") and query["author"].lower() != _author(model):
+        return False
+    # All that is listed here is the service's own: its source is 1.
+    return query.get("source", "1") == "1" and query.get("search", "").lower() in model.name.lower()
+
+
+def _listed(model: Model) -> dict[str, Any]:
+    values: dict[str, Any] = dict.fromkeys(sorted(model.capabilities), "true")
+    if model.context_length:
+        values["context_window"] = str(model.context_length.value)
+    if model.input_length:
+        values["max_input_tokens"] = str(model.input_length.value)
+    if model.price:
+        values["price"] = [{"unit": each.unit, "price": each.usd, "currency": "USD"} for each in model.price]
+    rows = [{"property_id": name, "value": value} for name, value in (values | dict(model.properties)).items()]
+    return {
+        "id": _id(model.name),
+        "source": 1,
+        "name": model.name,
+        "description": _description(model),
+        "task": _task(model.task),
+        "created_at": model.created_at,
+        "tags": [],
+        "properties": rows,
+    }
+
+
+def _for_openrouter(model: Model) -> dict[str, Any]:
+    """UNCERTAIN: seen are `data`, `id`, `name` and `pricing`; the rest is what OpenRouter asks of its providers."""
+    taken, given = _MODALITIES.get(model.task, (["text"], ["text"]))
+    by_unit = {price.unit: price.usd for price in model.price}
+    features = {"function_calling": "tools", "reasoning": "reasoning"}
+    return {
+        "id": model.name,
+        "name": model.name.rpartition("/")[2],
+        "description": _description(model),
+        "created": _created(model),
+        "input_modalities": [*taken, "image"] if "vision" in model.capabilities and "image" not in taken else taken,
+        "output_modalities": given,
+        "context_length": model.context_length.value if model.context_length else None,
+        "max_output_length": model.sequence_length.value if model.sequence_length else None,
+        # Dollars a token, as text.
+        "pricing": {
+            name: f"{by_unit[unit] / 1e6:.12f}".rstrip("0").rstrip(".")
+            for name, unit in _OPENROUTER_PRICES.items()
+            if unit in by_unit
+        },
+        "supported_sampling_parameters": [name for name in _SAMPLING if name in schema(model.name).parameters],
+        "supported_features": [feature for name, feature in features.items() if name in model.capabilities],
+    }
+
+
+def _input(model: Model) -> dict[str, Any]:
+    """A JSON Schema of the inputs, with a branch for each of its variants."""
+    parameters = schema(model.name).parameters
+    variants = list(
+        dict.fromkeys(str(each.rules["variant"]) for each in parameters.values() if "variant" in each.rules)
+    )
+    if not variants:
+        return _branch(parameters.items())
+    branches = [
+        {
+            "title": variant,
+            **_branch((n, p) for n, p in parameters.items() if p.rules.get("variant", variant) == variant),
+        }
+        for variant in variants
+    ]
+    return {"type": "object", "oneOf": branches}
+
+
+def _branch(parameters: Iterable[tuple[str, Parameter]]) -> dict[str, Any]:
+    listed = list(parameters)
+    properties = {name: _property(parameter) for name, parameter in listed}
+    required = [name for name, parameter in listed if parameter.rules.get("required")]
+    return {"type": "object", "properties": properties} | ({"required": required} if required else {})
+
+
+def _property(parameter: Parameter) -> dict[str, Any]:
+    kinds = sorted(parameter.kinds)
+    rules = {name: value for name, value in parameter.rules.items() if name not in ("type", "variant", "required")}
+    # What the listing says of the type in words is more than its JSON types.
+    told = {"description": parameter.rules["type"]} if parameter.rules["type"] not in kinds else {}
+    return ({"type": kinds[0] if len(kinds) == 1 else kinds} if kinds else {}) | told | rules
+
+
+def _output(model: Model) -> dict[str, Any]:
+    told = schema(model.name).output
+    binary = re.search(r"contentType ([a-z]+/[a-z]+)", told)
+    if binary and told.startswith("binary"):
+        return {"type": "string", "contentType": binary[1], "format": "binary", "description": told}
+    kind = {"contentType": "application/json"} if told else {}
+    return {"type": "array" if told.startswith("[") else "object", **kind, "description": told}
+
+
+def _task(name: str) -> dict[str, str]:
+    return {"id": _TASKS.get(name) or _id(name), "name": name, "description": f"Models for {name}."}
+
+
+def _author(model: Model) -> str:
+    return model.name.split("/")[1].lower()
+
+
+def _description(model: Model) -> str:
+    return f"{model.name.rpartition('/')[2]} by {_author(model)}: {model.task}."
+
+
+def _created(model: Model) -> int:
+    """Seconds since 1970; where the day is not known, the one on which Workers AI began."""
+    day = date.fromisoformat(model.created_at[:10]) if model.created_at else date(2023, 9, 27)
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+
+
+def _id(name: str) -> str:
+    """An id that is the same every time."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
+
+
+def _number(query: Mapping[str, str], name: str, default: int) -> int:
+    value = query.get(name, str(default))
+    if not re.fullmatch(r"0*[1-9][0-9]{0,8}", value, re.ASCII):
+        raise bad_input(f"'/{name}' must be >= 1")
+    return int(value)

@@ -1,0 +1,167 @@
+"""OpenAI's API: the same models, asked and answered as its clients expect, with no envelope."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+from cfai.local.emulator._schemas import as_list, as_object
+from cfai.local.emulator._tasks import chats
+from cfai.local.routes._surface import Asked, Call, Parts, Surface, rejects
+from cfai.local.wire import EDGE, Event, Refusal, bad_input
+from cfai.models import Model
+
+_COMPAT = "workers-ai/"
+_DONE = b"data: [DONE]\n\n"
+
+
+class _OpenAI(Surface):
+    """What its routes have in common: the body names the model."""
+
+    required = ""
+    """What a body must have besides the model."""
+
+    def read(self, asked: Asked, model: str | None, gateway: str | None, body: Any) -> Call:
+        named = as_object(body)
+        if not isinstance(named.get("model"), str) or self.required not in named:
+            raise bad_input(f"required properties at '/' are 'model,{self.required}'")
+        inputs = {name: value for name, value in named.items() if name != "model"}
+        name = named["model"].removeprefix(_COMPAT)
+        return Call(name, self.inputs(inputs), asked.query, gateway, rejects(named), told=inputs)
+
+    def inputs(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The model's inputs."""
+        return given
+
+    def whole(self, result: Any, call: Call, prompt_tokens: int) -> Any:
+        return result
+
+    def empty(self) -> Any:
+        return {}
+
+
+class _Chat(_OpenAI):
+    """`chat/completions`: every text model answers with chat completions, whatever its own dialect."""
+
+    required = "messages"
+
+    def takes(self, model: Model) -> Model:
+        if not chats(model):
+            raise _not_here(model)
+        return replace(model, answers="chat")
+
+    def events(self, events: Parts, call: Call) -> Parts:
+        chunks = _Chunks(usage=as_object(call.told.get("stream_options")).get("include_usage") is not False)
+        return _rewritten(events, chunks) if isinstance(events, Iterable) else _awaited(events, chunks)
+
+
+class _Chunks:
+    """Chunks as they are on this route: those of the model, and no event of the native dialect among them.
+
+    Usage is told unless it is refused. UNCERTAIN: the service may tell it only if asked to. The native event that
+    GLM-5.3 Flash and Kimi send behind their chunks was seen on some route; here it would break the clients of OpenAI's
+    API, so what it counts stands in the last chunk instead.
+    """
+
+    def __init__(self, *, usage: bool) -> None:
+        self._usage = usage
+        self._last: dict[str, Any] | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """What becomes of an event."""
+        if data == _DONE:
+            return (_event(self._last) if self._last and self._usage else b"") + data
+        payload: dict[str, Any] = json.loads(data.removeprefix(b"data: "))
+        if payload.get("choices"):
+            return data if self._usage else _event({key: payload[key] for key in payload if key != "usage"})
+        if "choices" in payload:
+            self._last = payload
+            return b""
+        if self._last and payload.get("usage"):
+            self._last["usage"] = payload["usage"]
+            return b""
+        return data
+
+
+def _rewritten(events: Iterable[Event], chunks: _Chunks) -> Iterable[Event]:
+    for tokens, data in events:
+        if written := chunks.feed(data):
+            yield tokens, written
+
+
+async def _awaited(events: AsyncGenerator[Event, None], chunks: _Chunks) -> AsyncGenerator[Event, None]:
+    async with aclosing(events):
+        async for tokens, data in events:
+            if written := chunks.feed(data):
+                yield tokens, written
+
+
+def _event(payload: Mapping[str, Any]) -> bytes:
+    return f"data: {json.dumps(payload, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
+
+
+class _Embeddings(_OpenAI):
+    """`embeddings`."""
+
+    required = "input"
+
+    def takes(self, model: Model) -> Model:
+        if model.task != "Text Embeddings":
+            raise _not_here(model)
+        return model
+
+    def inputs(self, given: dict[str, Any]) -> dict[str, Any]:
+        form = given.get("encoding_format", "float")
+        if form not in ("float", "base64"):
+            raise bad_input("'/encoding_format' must be one of 'float,base64'")
+        for index, text in enumerate(as_list(given["input"])):
+            if not isinstance(text, str):
+                raise bad_input(f"Type mismatch of '/input/{index}', not in 'string'")
+        # An empty list of texts gets an answer from no model.
+        return {"text": given["input"]} if given["input"] else {}
+
+    def whole(self, result: Any, call: Call, prompt_tokens: int) -> Any:
+        packed = call.told.get("encoding_format") == "base64"
+        rows: list[dict[str, Any]] = [
+            {"object": "embedding", "index": index, "embedding": _base64(vector) if packed else vector}
+            for index, vector in enumerate(result["data"])
+        ]
+        usage = {"prompt_tokens": prompt_tokens, "total_tokens": prompt_tokens}
+        return {"object": "list", "data": rows, "model": call.model, "usage": usage}
+
+
+def _base64(vector: list[float]) -> str:
+    """Numbers of 32 bits, the lowest byte first: what OpenAI's client asks for by itself."""
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+
+
+class _Responses(_OpenAI):
+    """`responses`."""
+
+    required = "input"
+
+    def takes(self, model: Model) -> Model:
+        if model.answers != "by input":
+            raise _not_here(model)
+        return model
+
+    def error(self, refusal: Refusal, request_id: str) -> dict[str, Any]:
+        """OpenAI's form, which was seen on this route; on the other ones it is the envelope of the REST API."""
+        if refusal.code in EDGE:
+            return refusal.body(request_id)
+        kinds = {400: "invalid_prompt", 429: "rate_limit_exceeded"}
+        code = kinds.get(refusal.status, "server_error" if refusal.status >= 500 else "invalid_request")
+        return {"error": {"code": code, "message": refusal.error(request_id)["message"]}}
+
+
+def _not_here(model: Model) -> Refusal:
+    return Refusal(5007, f"No such model: No such model {model.name} or task")
+
+
+OPENAI: Mapping[str, Surface] = {"chat/completions": _Chat(), "embeddings": _Embeddings(), "responses": _Responses()}
+"""The surfaces by what stands behind `/v1/`."""

@@ -1,0 +1,118 @@
+"""What every surface does, as the REST API does it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from cfai.local.emulator._schemas import as_object
+from cfai.local.wire import Event, Refusal, bad_input, envelope
+from cfai.models import Model
+
+Parts = Iterable[Event] | AsyncGenerator[Event, None]
+"""The events of a stream: at hand, or waited for."""
+
+_PROXIED = "mf-header-"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The line and the headers of a request."""
+
+    method: str
+    path: str
+    """The path as it came, still encoded."""
+
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    """All headers, names in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A model, and what it is to do."""
+
+    model: str
+    inputs: Any
+    """The JSON of the inputs, or the bytes of audio, an image or a form."""
+
+    query: Mapping[str, str]
+    """What the REST API takes in the query."""
+
+    gateway: str | None = None
+    reject_if_busy: bool = False
+    told: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What the surface itself has to know of the body."""
+
+
+class Surface:
+    """The REST API: inputs as the body, and an envelope around the result."""
+
+    method = "POST"
+
+    def read(self, asked: Asked, model: str | None, gateway: str | None, body: Any) -> Call:
+        """What a request asks for. `model` is the one in its path. Raises `Refusal`."""
+        return Call(model or "", body, asked.query, gateway, rejects(body))
+
+    def takes(self, model: Model) -> Model:
+        """The model as it answers here. Raises `Refusal` if it does not."""
+        return model
+
+    def whole(self, result: Any, call: Call, prompt_tokens: int) -> Any:
+        """The body of an answer that does not stream."""
+        return envelope(result)
+
+    def empty(self) -> Any:
+        """The body of an answer that has nothing in it."""
+        return envelope({})
+
+    def events(self, events: Parts, call: Call) -> Parts:
+        """The events of an answer that does."""
+        return events
+
+    def error(self, refusal: Refusal, request_id: str) -> dict[str, Any]:
+        """The body of a refusal."""
+        return refusal.body(request_id)
+
+
+class _Unified(Surface):
+    """The REST API where the body names the model."""
+
+    def read(self, asked: Asked, model: str | None, gateway: str | None, body: Any) -> Call:
+        named = as_object(body)
+        if not isinstance(named.get("model"), str) or "input" not in named:
+            raise bad_input("required properties at '/' are 'model,input'")
+        if named["model"].startswith("@") and not gateway:
+            raise Refusal(3003, "Incomplete request: cf-aig-gateway-id is missing")
+        # UNCERTAIN: where `options` stands on this route.
+        inputs = named["input"]
+        return Call(named["model"], inputs, asked.query, gateway, rejects(named) or rejects(inputs))
+
+
+REST = Surface()
+UNIFIED = _Unified()
+
+
+def rejects(holder: Any) -> bool:
+    """Whether `options.rejectIfBusy` is set in a body."""
+    return as_object(as_object(holder).get("options")).get("rejectIfBusy") is True
+
+
+def arrived(method: str, path: str, query: str, headers: Mapping[str, str]) -> Asked:
+    """The request that was meant: miniflare sends a Worker's as headers of another one, to the address it was given.
+
+    A `token` in the query of that address is the request's credential.
+    """
+    if "mf-url" not in headers:
+        return Asked(method, path, _pairs(query), headers)
+    meant = urlsplit(headers["mf-url"])
+    own = {name.removeprefix(_PROXIED): value for name, value in headers.items() if name.startswith(_PROXIED)}
+    if token := _pairs(query).get("token"):
+        own.setdefault("authorization", f"Bearer {token}")
+    return Asked(method, meant.path, _pairs(meant.query), {**own, "host": headers.get("host", "")})
+
+
+def _pairs(query: str) -> dict[str, str]:
+    return dict(parse_qsl(query, keep_blank_values=True))

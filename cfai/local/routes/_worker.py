@@ -1,0 +1,64 @@
+"""The binding of a Worker, `env.AI`: inputs and options in one body, and the bare result as an answer.
+
+As `src/cloudflare/internal/ai-api.ts` of cloudflare/workerd sends and reads it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from cfai.local.emulator._schemas import as_object
+from cfai.local.routes._surface import Asked, Call, Surface, rejects
+from cfai.local.wire import EDGE, Refusal, bad_input
+
+BINDING_HOST = "workers-binding.ai"
+"""The host that a binding asks for; it exists inside of workerd only."""
+
+BINDING_MODEL = "cf-consn-model-id"
+"""The header that names the model."""
+
+
+class _Worker(Surface):
+    def read(self, asked: Asked, model: str | None, gateway: str | None, body: Any) -> Call:
+        # An option of the binding puts words with a colon before the name.
+        name = asked.headers.get(BINDING_MODEL, "").rpartition(":")[2]
+        if isinstance(body, bytes):
+            return Call(name, body, _strings(_object(asked.query.get("userInputs", "{}"))))
+        sent = as_object(body)
+        if "inputs" not in sent:
+            raise bad_input("required properties at '/' are 'inputs'")
+        options = as_object(sent.get("options"))
+        chosen = as_object(options.get("gateway")).get("id")
+        return Call(name, sent["inputs"], _strings(options), chosen or gateway, rejects(sent))
+
+    def whole(self, result: Any, call: Call, prompt_tokens: int) -> Any:
+        return result
+
+    def empty(self) -> Any:
+        return {}
+
+    def error(self, refusal: Refusal, request_id: str) -> dict[str, Any]:
+        """What the binding makes `InferenceUpstreamError: <code>: <description>` of."""
+        if refusal.code in EDGE or refusal.code is None:
+            return refusal.body(request_id)
+        # Seen are this name for most codes, and that of workerd's own test for one.
+        name = "InvalidInput" if refusal.code == 1001 else "InferenceUpstreamError"
+        message = f"{name}: {refusal.message}"
+        return {"internalCode": refusal.code, "message": message, "name": name, "description": refusal.message}
+
+
+WORKER = _Worker()
+
+
+def _object(text: str) -> Mapping[str, Any]:
+    try:
+        return as_object(json.loads(text))
+    except ValueError as error:
+        raise bad_input("'userInputs' is not JSON") from error
+
+
+def _strings(values: Mapping[str, Any]) -> dict[str, str]:
+    """Options as the query of the REST API has them."""
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}

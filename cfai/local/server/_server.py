@@ -1,0 +1,175 @@
+"""Starting and stopping a server, from a thread or an event loop of the caller's."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+if TYPE_CHECKING:
+    from cfai import Ai
+    from cfai.local.server._loop import Application
+
+ACCOUNT = "cfa10000000000000000000000000000"
+TOKEN = "cfai-emulator-token"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who is served."""
+
+    account_id: str
+    api_token: str = field(repr=False)
+    allow_remote: bool
+
+
+class LocalServer(ABC):
+    """Starts and stops; use it with `with`, or with `async with` under asyncio and trio."""
+
+    _called: ClassVar[str] = "the emulator"
+    """What it is called in errors."""
+
+    def __init__(self, host: str, port: int, *, api_token: str, account_id: str, allow_remote: bool) -> None:
+        if not allow_remote and host not in ("localhost", "127.0.0.1", "::1"):
+            option = "allow_remote=True, or --allow-remote,"
+            raise ValueError(f"{host!r} is not loopback: pass {option} to be reachable from other machines")
+        self._host = host
+        self._asked_port = port
+        self._access = Access(account_id, api_token, allow_remote)
+        self._thread: threading.Thread | None = None
+        self._stop: Callable[[], object] = lambda: None
+        self._port = 0
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.base_url!r})" if self._thread else f"{type(self).__name__}()"
+
+    @property
+    def port(self) -> int:
+        """The port it listens on. Raises `RuntimeError` while it does not."""
+        if self._thread is None:
+            raise RuntimeError(f"{self._called} is not running: use it with `with`, or call start()")
+        return self._port
+
+    @property
+    def base_url(self) -> str:
+        """What to give a client as base URL; it ends in `/client/v4`."""
+        return f"{self._origin}/client/v4"
+
+    @property
+    def gateway_url(self) -> str:
+        """What stands for `https://gateway.ai.cloudflare.com/v1`."""
+        return f"{self._origin}/v1"
+
+    @property
+    def account_id(self) -> str:
+        """The account id that callers must use."""
+        return self._access.account_id
+
+    @property
+    def api_token(self) -> str:
+        """The token that callers must use."""
+        return self._access.api_token
+
+    def ai(self, **options: Any) -> Ai:
+        """A client for this server. `options` are those of `Ai`, and win over what is set here.
+
+        The environment's proxies are not used: they could not reach this machine's loopback.
+        """
+        from cfai import Ai
+
+        own: dict[str, Any] = {"account_id": self.account_id, "api_token": self.api_token}
+        own |= {"base_url": self.base_url, "trust_env": False}
+        return Ai(**(own | options))
+
+    @abstractmethod
+    def _application(self) -> Application:
+        """What to serve, made anew at each start."""
+
+    def start(self) -> Self:
+        """Start serving. `with` and `async with` do this."""
+        if self._thread is not None:
+            raise RuntimeError(f"{self._called} is already running")
+        try:
+            from cfai.local.server._loop import serve
+
+            app = self._application()
+        except ImportError as error:
+            raise ImportError(f'{self._called} needs two more packages: pip install "cfai-sdk[emulator]"') from error
+        started: Future[Callable[[], object]] = Future()
+        listener = listen(self._host, self._asked_port)
+        self._port = listener.getsockname()[1]
+        # A daemon: a program that forgets to stop it still ends.
+        name = f"cfai-{type(self).__name__.lower()}"
+        thread = threading.Thread(target=serve, args=(app, listener, started), name=name, daemon=True)
+        thread.start()
+        try:
+            self._stop = started.result()
+        except BaseException:
+            # An interrupt in between: it runs, or is about to.
+            started.add_done_callback(_undo)
+            thread.join()
+            listener.close()
+            raise
+        self._thread = thread
+        return self
+
+    def stop(self) -> None:
+        """Stop serving, answers under way included. Does nothing if it is not running."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._stop()
+            thread.join()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        from anyio.to_thread import run_sync
+
+        return await run_sync(self.start)
+
+    async def __aexit__(self, *_: object) -> None:
+        from anyio import CancelScope
+        from anyio.to_thread import run_sync
+
+        with CancelScope(shield=True):
+            await run_sync(self.stop)
+
+    @property
+    def _origin(self) -> str:
+        return f"http://{self._name}:{self.port}"
+
+    @property
+    def _name(self) -> str:
+        name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)
+        return f"[{name}]" if ":" in name else name
+
+
+def _undo(started: Future[Callable[[], object]]) -> None:
+    if started.exception() is None:
+        started.result()()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that takes connections. Raises `OSError` if the port is taken."""
+    # With its protocol named, asyncio switches Nagle's algorithm off: without that an answer takes 40 ms more.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if sys.platform != "win32":
+            # There it would let two servers share a port.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError:
+        listener.close()
+        raise
+    return listener

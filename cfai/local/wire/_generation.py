@@ -1,0 +1,183 @@
+"""An answer of a text model before it is written: what was generated, and the form that its family has."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any, Literal
+
+from cfai.local.wire._refusals import Refusal
+from cfai.models import Model
+from cfai.types import Token, ToolCallDelta, Usage
+
+Form = Literal["native", "dual", "chat", "completion", "responses"]
+
+DUAL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+SCOUT = "@cf/meta/llama-4-scout-17b-16e-instruct"
+KIMI = "@cf/moonshotai/"
+GLM_TRAILER = "@cf/zai-org/glm-5.3-flash"
+_USD_PER_NEURON = 0.000011
+
+
+# Word-like pieces with their leading blank, digits up to three together, blanks, and single marks: every character is
+# in exactly one piece, and a run of digits is a piece of its own, as in the tokenizers of today.
+_PIECE = re.compile(r" ?[^\W\d_]{1,8}|\d{1,3}|\s+|[\W_]")
+
+
+def pieces(text: str) -> list[str]:
+    """`text` in pieces such as tokens are; joined, they are the text again."""
+    return _PIECE.findall(text)
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of a tool."""
+
+    id: str
+    name: str
+    text: str
+    """The arguments as JSON."""
+
+    @property
+    def arguments(self) -> Any:
+        """The arguments as an object, or as they are if they are no JSON."""
+        try:
+            return json.loads(self.text)
+        except ValueError:
+            return self.text
+
+
+@dataclass(slots=True)
+class Choice:
+    """One answer, in tokens."""
+
+    text: list[str] = field(default_factory=list[str])
+    reasoning: list[str] = field(default_factory=list[str])
+    finish: str = "stop"
+    calls: list[Call] = field(default_factory=list[Call])
+    parsed: Any = None
+    """The value that `text` is the JSON of, in JSON mode."""
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens were generated."""
+        return len(self.text) + len(self.reasoning) + sum(len(pieces(call.text)) for call in self.calls)
+
+    def add(self, token: Token) -> None:
+        """Take in what an engine gave."""
+        if token.text:
+            self.text.append(token.text)
+        if token.reasoning:
+            self.reasoning.append(token.reasoning)
+        for part in token.tool_calls:
+            while len(self.calls) <= part.index:
+                self.calls.append(Call(f"chatcmpl-tool-{uuid.uuid4().hex}", "", ""))
+            call = self.calls[part.index]
+            call.id, call.name, call.text = part.id or call.id, part.name or call.name, call.text + part.arguments
+        self.finish = token.finish_reason or self.finish
+
+
+@dataclass(slots=True)
+class Generation:
+    """All answers to one request, and the form they are to be written in."""
+
+    model: Model
+    form: Form
+    prompt_tokens: int | None
+    """`None` while an engine has not said it yet."""
+
+    choices: list[Choice]
+    counted: int | None = None
+    """How many tokens an engine says that it generated."""
+
+    cached_tokens: int = 0
+    """How many tokens at the beginning of the prompt the model had read before."""
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens were generated, over all choices."""
+        return sum(choice.tokens for choice in self.choices) if self.counted is None else self.counted
+
+    def add(self, part: Token | Usage) -> None:
+        """Take in what an engine gave."""
+        if isinstance(part, Usage):
+            self.prompt_tokens, self.counted = part.prompt_tokens, part.completion_tokens
+            return
+        while len(self.choices) <= part.choice:
+            self.choices.append(Choice())
+        self.choices[part.choice].add(part)
+
+    def said(self) -> Iterator[Token]:
+        """The answers in tokens, in turns."""
+        for turn in zip_longest(*(_said(choice, index) for index, choice in enumerate(self.choices))):
+            yield from (token for token in turn if token is not None)
+
+    def usage(self, *, details: bool = False) -> dict[str, Any]:
+        """Token counts of the whole call, with `details` as the newer models give them."""
+        prompt = self.prompt_tokens or 0
+        usage: dict[str, Any] = {
+            "prompt_tokens": prompt,
+            "completion_tokens": self.tokens,
+            "total_tokens": prompt + self.tokens,
+        }
+        if details:
+            usage["prompt_tokens_details"] = {"cached_tokens": min(self.cached_tokens, prompt)}
+            usage["neurons"] = self.cost(self.tokens)
+        return usage
+
+    def cost(self, tokens: int) -> float:
+        """What the call costs in neurons when `tokens` of its answer are taken."""
+        return neurons(self.model, self.prompt_tokens or 0, tokens, self.cached_tokens)
+
+
+def _said(choice: Choice, index: int) -> Iterator[Token]:
+    for piece in choice.reasoning:
+        yield Token("", {}, piece, choice=index)
+    for piece in choice.text:
+        yield Token(piece, {}, choice=index)
+    for number, call in enumerate(choice.calls):
+        yield Token("", {}, tool_calls=(ToolCallDelta(number, call.name, "", call.id),), choice=index)
+        for piece in pieces(call.text):
+            yield Token("", {}, tool_calls=(ToolCallDelta(number, None, piece),), choice=index)
+
+
+def complete(generation: Generation, json_mode: bool) -> Generation:
+    """The same when the engine has said all. Raises `Refusal` if it was to be JSON and is not."""
+    generation.choices = generation.choices or [Choice()]
+    for choice in generation.choices if json_mode else ():
+        if choice.finish == "stop" and not choice.calls:
+            try:
+                choice.parsed = json.loads("".join(choice.text).rpartition("</think>")[2])
+            except ValueError as error:
+                raise Refusal(5024) from error
+    return generation
+
+
+def neurons(model: Model, prompt_tokens: int, tokens: int, cached_tokens: int = 0) -> float:
+    """What a call costs in neurons; for models not priced by the token, one unit of everything they charge for."""
+    total, cached = 0.0, min(cached_tokens, prompt_tokens)
+    counts = {
+        "per M input tokens": prompt_tokens - cached,
+        "per M cached input tokens": cached,
+        "per M output tokens": tokens,
+    }
+    for price in model.price:
+        each = price.usd / _USD_PER_NEURON if price.neurons is None else price.neurons
+        if price.unit.startswith("per M"):
+            each *= counts.get(price.unit, 0) / 1e6
+        total += each
+    return round(total, 6)
+
+
+def reasoning_field(model: Model) -> str:
+    """What the model calls its reasoning."""
+    return "reasoning" if is_new_kimi(model.name) else "reasoning_content"
+
+
+def is_new_kimi(name: str) -> bool:
+    """Whether a model names its reasoning, and the switch for it, as Kimi does since K2.6."""
+    return name.startswith(KIMI) and not name.endswith("k2.5")

@@ -1,0 +1,180 @@
+"""The catalogue: what is known of each model before anything is sent.
+
+The figures are data, in `models.json` beside this file, and are read at first use. Each limit carries its source and
+date; where no source gives a figure there is `None`, never a guess.
+
+>>> from cfai import models
+>>> models.get("@cf/meta/llama-2-7b-chat-int8").context_length.value
+2048
+>>> models.nearest("@cf/meta/lama-3.3-70b-instruct")[0]
+'@cf/meta/llama-3.3-70b-instruct-fp8-fast'
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, Literal
+
+__all__ = ["Limit", "Model", "Price", "catalogue", "get", "nearest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A published limit, in tokens, and how far it can be trusted."""
+
+    value: int
+    """The limit in tokens."""
+
+    source: str
+    """Who published the figure."""
+
+    date: str
+    """When: an ISO date, or `from/to` for a listing that was read over a span of time."""
+
+    certain_to_refuse: bool = True
+    """Whether more than `value` is sure to be refused. True for published figures: corrections only lowered them."""
+
+    certain_to_fit: bool = False
+    """Whether `value` is sure to be accepted. True only for figures that were measured, or announced as enforced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one unit costs."""
+
+    unit: str
+    """The unit as the service names it, such as `per M input tokens`."""
+
+    usd: float
+    """US dollars a unit."""
+
+    neurons: float | None
+    """Neurons a unit, where the price list gives them. Neurons cost $0.011 per 1,000."""
+
+    source: str
+    """Who published the figure."""
+
+    date: str
+    """When: an ISO date, or `from/to`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model of the catalogue. Lengths are in tokens."""
+
+    name: str
+    """The name to call it by, such as `@cf/zai-org/glm-4.7-flash`."""
+
+    task: str
+    """The task as the service names it, such as `Text Generation`."""
+
+    created_at: str | None = None
+    """When the service listed it, or `None` where only an older listing is known."""
+
+    context_length: Limit | None = None
+    """Tokens of input; with a shared window, of input and output together."""
+
+    sequence_length: Limit | None = None
+    """Tokens of output: the largest `max_tokens`."""
+
+    total_length: Limit | None = None
+    """Tokens of input and output together, where that is published beside a separate `context_length`."""
+
+    window: Literal["shared", "separate"] | None = None
+    """Whether input and output share `context_length`, or have a limit each. `None` where neither is known."""
+
+    input_length: Limit | None = None
+    """Tokens of one text, for embeddings and rerankers."""
+
+    batch_length: Limit | None = None
+    """Tokens of all texts of one call together, for embeddings."""
+
+    default_max_tokens: Limit | None = None
+    """What the service takes for `max_tokens` when none is sent. `None`: whatever the window leaves, or not known."""
+
+    answers: Literal["native", "chat", "by input"] | None = None
+    """The shape of a text answer: `{"response": ...}`, a chat completion, or whichever fits the input sent."""
+
+    capabilities: frozenset[str] = frozenset()
+    """What the listing says the model can do: `function_calling`, `reasoning`, `vision`, `lora`, `async_queue`, ..."""
+
+    price: tuple[Price, ...] = ()
+    """Prices by unit; empty where none is known."""
+
+    retired_on: date | None = None
+    """The day the service retired it, if it did. Calling it is most likely answered with error 5007."""
+
+    replaced_by: str | None = None
+    """The model that the service put in its place, if it named one."""
+
+    successor: str | None = None
+    """A live model that this project suggests instead of a retired one: same task, nearest size."""
+
+    properties: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Everything else that the listing says, unchanged."""
+
+
+def get(name: str) -> Model | None:
+    """The catalogue's entry for `name`, or `None`. Names are case-sensitive, as they are for the service."""
+    return catalogue().get(name)
+
+
+@cache
+def catalogue() -> Mapping[str, Model]:
+    """Every known model by name, retired ones included."""
+    rows = json.loads(files("cfai.models").joinpath("models.json").read_bytes())
+    return MappingProxyType({row["name"]: _model(row) for row in rows})
+
+
+def nearest(name: str, count: int = 3) -> list[str]:
+    """Up to `count` live models whose names look most like `name`, best first."""
+    wanted = name.lower()
+    likeness = {
+        model.name: _likeness(wanted, model.name.lower()) for model in catalogue().values() if not model.retired_on
+    }
+    near = sorted((full for full in likeness if likeness[full] > 0.6), key=lambda full: -likeness[full])
+    return near[:count]
+
+
+def _likeness(wanted: str, name: str) -> float:
+    """How alike two names are, 0 to 1. A name without its author, or its last words, is still like the whole."""
+    if "/" not in wanted:
+        name = name.rsplit("/", 1)[-1]
+    matcher = difflib.SequenceMatcher(b=wanted, autojunk=False)
+    matcher.set_seq1(name)
+    whole = matcher.ratio()
+    matcher.set_seq1(name[: len(wanted)])
+    return (whole + 3 * matcher.ratio()) / 4
+
+
+def _limit(row: Mapping[str, Any], key: str) -> Limit | None:
+    return Limit(**row[key]) if key in row else None
+
+
+def _model(row: Mapping[str, Any]) -> Model:
+    return Model(
+        name=row["name"],
+        task=row["task"],
+        created_at=row["created_at"],
+        context_length=_limit(row, "context_length"),
+        sequence_length=_limit(row, "sequence_length"),
+        total_length=_limit(row, "total_length"),
+        window=row.get("window"),
+        input_length=_limit(row, "input_length"),
+        batch_length=_limit(row, "batch_length"),
+        default_max_tokens=_limit(row, "default_max_tokens"),
+        answers=row.get("answers"),
+        capabilities=frozenset(row.get("capabilities", ())),
+        price=tuple(Price(**price) for price in row.get("price", ())),
+        retired_on=date.fromisoformat(row["retired_on"]) if "retired_on" in row else None,
+        replaced_by=row.get("replaced_by"),
+        successor=row.get("successor"),
+        properties=row.get("properties", {}),
+    )

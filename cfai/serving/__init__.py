@@ -1,6 +1,0 @@
-"""A server on this machine, in a thread of its own: what the emulator, the recorder and the player have in common."""
-
-from cfai.serving._foreground import serve
-from cfai.serving._server import ACCOUNT, TOKEN, Access, LocalServer
-
-__all__ = ["ACCOUNT", "TOKEN", "Access", "LocalServer", "serve"]

@@ -1,0 +1,169 @@
+"""`cfai doctor`, against the emulator, and the page that shows what it prints."""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cfai.cli import main
+from cfai.doctor import CHECKS, FACTS, conform
+from cfai.local.emulator import Emulator
+
+ROOT = Path(__file__).parents[2]
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def doctor(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs `cfai doctor` in this process, without the pauses between polls: exit code, output, errors."""
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    monkeypatch.setattr("cfai.cli._doctor.conform", functools.partial(conform, sleep=lambda _: None))
+
+    def doctor(*arguments: str, typed: str = "") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["cfai", "doctor", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return doctor
+
+
+@pytest.mark.usefixtures("local")
+def test_a_line_for_each_check(doctor: Run) -> None:
+    code, out, err = doctor()
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert len(lines) == len(CHECKS)
+    for line, check in zip(lines, CHECKS, strict=True):
+        assert re.match(rf"(ok|warning) +{check.name}  +\S", line), line
+
+
+def test_a_problem_gives_exit_code_1_and_says_what_to_do(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", "http://127.0.0.1:9/client/v4")
+    code, out, _ = doctor("--timeout", "1")
+    assert code == 1
+    assert "problem  token            no API token is set. What to do: make a token" in out
+    assert "or work without an account: cfai dev" in out
+
+
+def test_json_is_one_object(doctor: Run, local: Emulator) -> None:
+    code, out, _ = doctor("--json")
+    report = json.loads(out)
+    assert (code, report["ok"]) == (0, True)
+    assert [finding["check"] for finding in report["findings"]] == [check.name for check in CHECKS]
+    assert report["findings"][0].keys() == {"verdict", "says", "remedy", "check"}
+    assert "conformance" not in report
+    assert local.api_token not in out
+    assert local.account_id not in out
+
+
+def test_json_of_a_problem_says_so(doctor: Run, local: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "a-token-of-somebody-else")
+    code, out, _ = doctor("--json")
+    assert (code, json.loads(out)["ok"]) == (1, False)
+    assert "a-token-of-somebody-else" not in out
+
+
+@pytest.mark.parametrize("typed", ["n\n", "\n", ""])
+def test_neurons_are_spent_only_by_leave(doctor: Run, local: Emulator, typed: str) -> None:
+    code, _, err = doctor("--conformance", typed=typed)
+    assert code == 1
+    assert "up to 236 neurons" in err
+    assert len(local.requests) == 1, "the one of the health check"
+
+
+@pytest.mark.usefixtures("local")
+@pytest.mark.parametrize(("options", "typed"), [(["--yes"], ""), ([], "y\n")])
+def test_with_leave_each_fact_has_a_line(doctor: Run, options: list[str], typed: str) -> None:
+    code, out, _ = doctor("--conformance", *options, typed=typed)
+    assert code == 0
+    names = [fact.name for fact in FACTS if not fact.needs_gateway]
+    assert [line[9 : 9 + len(name)] for line, name in zip(out.splitlines()[len(CHECKS) :], names, strict=True)] == names
+
+
+def test_what_is_found_out_is_in_the_json_and_recorded(doctor: Run, local: Emulator, tmp_path: Path) -> None:
+    folder = tmp_path / "recordings"
+    code, out, _ = doctor("--conformance", "--yes", "--json", "--gateway", "default", "--record", str(folder))
+    report = json.loads(out)
+    assert (code, report["ok"]) == (0, True)
+    assert [finding["check"] for finding in report["conformance"]] == [fact.name for fact in FACTS]
+    files = sorted(folder.iterdir())
+    assert files[0].name == "0001-cf-baai-bge-small-en-v1.5.json"
+    assert not [file for file in files if local.account_id in file.read_text("utf-8")]
+
+
+def test_nothing_more_is_asked_where_there_is_a_problem(
+    doctor: Run, local: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "a-token-of-somebody-else")
+    code, out, _ = doctor("--conformance", "--yes")
+    assert code == 1
+    assert out.endswith("The service was asked nothing more: mend the problems first.\n")
+    assert local.requests == []
+    assert "conformance" not in json.loads(doctor("--conformance", "--yes", "--json")[1])
+
+
+@pytest.mark.parametrize("options", [["--record", "folder"], ["--gateway", "default"]])
+def test_options_of_conformance_need_it(doctor: Run, options: list[str]) -> None:
+    code, _, err = doctor(*options)
+    assert code == 2
+    assert "go with --conformance" in err
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_spent(
+    doctor: Run, local: Emulator, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    code, _, err = doctor("--conformance", "--yes", "--record", str(tmp_path / "file"))
+    assert code == 2
+    assert "--record" in err
+    assert len(local.requests) == 1
+
+
+@pytest.mark.usefixtures("local")
+def test_the_verdict_has_a_colour_on_a_terminal(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert "\x1b[32mok\x1b[0m" in doctor()[1]
+
+
+# The page
+
+
+def shown(command: str) -> str:
+    """The output that the page shows for a command."""
+    page = (ROOT / "docs" / "doctor.md").read_text("utf-8")
+    [found] = re.findall(rf"^```sh\n{re.escape(command)}\n```\n\n```text\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    return str(found)
+
+
+def pattern(text: str) -> str:
+    return ".*".join(map(re.escape, text.split("…")))
+
+
+@pytest.mark.usefixtures("local")
+@pytest.mark.parametrize("options", [[], ["--conformance", "--yes", "--record", "recordings"]], ids=["health", "facts"])
+def test_the_page_shows_what_is_printed(
+    doctor: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _, out, err = doctor(*options)
+    lines = out.splitlines(keepends=True)
+    printed = "".join([*lines[: len(CHECKS)], err, *lines[len(CHECKS) :]])
+    assert re.fullmatch(pattern(shown(" ".join(["cfai doctor", *options]))), printed, re.DOTALL), printed
+
+
+def test_the_page_shows_what_a_wrong_token_gives(doctor: Run, monkeypatch: pytest.MonkeyPatch, local: Emulator) -> None:
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "no-such-token")
+    _, out, _ = doctor()
+    assert re.search(pattern(shown("CLOUDFLARE_API_TOKEN=no-such-token cfai doctor | grep problem")), out, re.DOTALL)

@@ -1,0 +1,551 @@
+"""What is left of conversations that are too long."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import struct
+from bisect import bisect_right
+from collections import Counter
+from math import ceil
+from typing import Any
+
+import pytest
+import regex
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from cfai import models, tokens
+from cfai._errors import ConfigurationError, ContextLengthError, InputError
+from cfai._limits import fit_messages as _trim
+from cfai._limits.fit_messages import FitMessages, fit_messages, truncate
+from cfai.tokens import Family, Measure, _measure
+from tests.texts import FAMILIES, SURE, TEXTS, ByWords, words
+
+LLAMA_3_3 = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"  # 24000 together, 256 by default
+INT8 = "@cf/meta/llama-2-7b-chat-int8"  # 2048 in, 1800 out
+MISTRAL = "@hf/mistral/mistral-7b-instruct-v0.2"  # 3072 in, 4096 together
+EMBEDDINGS = "@cf/baai/bge-m3"
+
+IMAGE = (
+    "data:image/png;base64,"
+    + base64.b64encode(b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 640, 480) + bytes(900)).decode()
+)
+TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}]
+
+
+def system(text: str = "Be brief.") -> dict[str, Any]:
+    return {"role": "system", "content": text}
+
+
+def user(content: Any = "Hello") -> dict[str, Any]:
+    return {"role": "user", "content": content}
+
+
+def assistant(text: Any = "Hi") -> dict[str, Any]:
+    return {"role": "assistant", "content": text}
+
+
+def calls(*ids: str | None) -> dict[str, Any]:
+    function = {"name": "weather", "arguments": '{"city": "New York"}'}
+    made = [{"type": "function", "function": function} | ({"id": each} if each else {}) for each in ids]
+    return {"role": "assistant", "content": None, "tool_calls": made}
+
+
+def result(call: str | None, text: str = "18 degrees") -> dict[str, Any]:
+    return {"role": "tool", "content": text} | ({"tool_call_id": call} if call else {})
+
+
+def item_call(call: str) -> dict[str, Any]:
+    return {"type": "function_call", "call_id": call, "name": "weather", "arguments": "{}"}
+
+
+def item_result(call: str, text: str = "18 degrees") -> dict[str, Any]:
+    return {"type": "function_call_output", "call_id": call, "output": text}
+
+
+def most_likely(messages: list[Any], tools: Any, measure: Measure) -> int:
+    """What a prompt takes at most, as the documentation has it."""
+    inputs = {"messages": messages, "tools": tools}
+    count, about = tokens.count(inputs, measure), tokens.weigh(inputs, measure)
+    sure = 1 if measure.counter else SURE[str(inputs).isascii()]
+    return min(count.upper, max(count.lower, ceil(about.likely / sure) + 3000 * about.images + 32))
+
+
+def measured(family: str) -> Measure:
+    return Measure(Family(family, certain=True))
+
+
+def answers_have_their_calls(messages: list[Any]) -> bool:
+    made: set[str] = set()
+    for message in messages:
+        made |= {call["id"] for call in message.get("tool_calls") or ()}
+        made |= {message["call_id"]} if message.get("type") == "function_call" else set()
+        answered = message.get("tool_call_id") or (message.get("call_id") if "output" in message else None)
+        if answered and answered not in made:
+            return False
+    return True
+
+
+def without_system(messages: list[Any]) -> list[Any]:
+    head = next((place for place, each in enumerate(messages) if each.get("role") != "system"), len(messages))
+    return messages[head:]
+
+
+def fitted(messages: list[Any], **options: Any) -> FitMessages | ContextLengthError:
+    """What `fit_messages` returns or raises. Either way the messages stay as they were."""
+    before = copy.deepcopy(messages)
+    try:
+        return fit_messages(messages, **options)
+    except ContextLengthError as error:
+        return error
+    finally:
+        assert messages == before
+
+
+# Conversations
+
+FEW = st.sampled_from([*TEXTS.values(), "Hi", ""]).flatmap(lambda text: st.integers(1, 9).map(text.__mul__))
+IMAGES = st.just([{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": IMAGE}}])
+PERCENT = st.integers(20, 105)
+"""What the limit is of what a conversation needs. Limits drawn by themselves refuse nearly every conversation."""
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> list[Any]:
+    messages: list[Any] = [system(draw(FEW)) for _ in range(draw(st.integers(0, 2)))]
+    messages += [assistant(draw(FEW)) for _ in range(draw(st.integers(0, 1)))]
+    for turn in range(draw(st.integers(1, 12))):
+        messages.append(user(draw(FEW | IMAGES)))
+        late: list[Any] = []
+        for step in range(draw(st.integers(0, 3))):
+            ids = [f"{turn}-{step}-{each}" for each in range(draw(st.integers(1, 3)))]
+            if draw(st.booleans()):
+                messages.append(calls(*ids))
+                answers = [result(each, draw(FEW)) for each in ids]
+            else:
+                messages += map(item_call, ids)
+                answers = [item_result(each, draw(FEW)) for each in ids]
+            # Some users do not wait for the tools.
+            (late if draw(st.integers(0, 4)) == 0 else messages).extend(answers)
+        if late:
+            messages += [user(draw(FEW)), *late]
+        messages += [assistant(draw(FEW)) for _ in range(draw(st.integers(0, 1)))]
+    return messages
+
+
+@settings(max_examples=150, deadline=None)
+@given(conversations(), st.sampled_from(FAMILIES), PERCENT, st.integers(0, 200), st.data())
+def test_what_is_left_fits_and_is_whole(
+    messages: list[Any], family: str, percent: int, max_tokens: int, data: st.DataObject
+) -> None:
+    keep_last, keep_system = data.draw(st.integers(1, 3)), data.draw(st.booleans())
+    tools = data.draw(st.sampled_from([(), TOOLS]))
+    limit = max_tokens + most_likely(messages, tools, measured(family)) * percent // 100
+    fit = fitted(
+        messages,
+        family=family,
+        limit=limit,
+        max_tokens=max_tokens,
+        tools=tools,
+        keep_last=keep_last,
+        keep_system=keep_system,
+    )
+    if isinstance(fit, ContextLengthError):
+        assert fit.limit == limit
+        return
+    assert most_likely(fit.messages, tools, measured(family)) + max_tokens <= limit
+    assert fit.count == tokens.count({"messages": fit.messages, "tools": tools}, measured(family))
+    assert answers_have_their_calls(fit.messages)
+    head = [*messages[: len(messages) - len(without_system(messages))]] if keep_system else []
+    assert fit.messages[: len(head)] == head
+    assert [*head, *fit.dropped, *fit.messages[len(head) :]] == messages
+    if fit.dropped:
+        assert fit.messages[len(head)]["role"] == "user"
+    assert all(any(each is message for message in messages) for each in fit.messages)
+
+
+@settings(max_examples=100, deadline=None)
+@given(conversations(), st.sampled_from(FAMILIES), PERCENT)
+def test_no_more_is_dropped_than_must_be(messages: list[Any], family: str, percent: int) -> None:
+    limit = most_likely(messages, (), measured(family)) * percent // 100
+    fit = fitted(messages, family=family, limit=limit, max_tokens=0)
+    if isinstance(fit, FitMessages) and fit.dropped:
+        # The last turn that went, with what follows from a user message on that it has.
+        head = len(messages) - len(without_system(messages))
+        starts = [place for place in range(len(fit.dropped)) if place == 0 or fit.dropped[place].get("role") == "user"]
+        more = next(
+            ([*messages[:head], *messages[head + start :]] for start in reversed(starts)
+             if answers_have_their_calls(messages[head + start :])),
+        )  # fmt: skip
+        assert most_likely(more, (), measured(family)) > limit
+
+
+@settings(max_examples=100, deadline=None)
+@given(conversations(), st.sampled_from(FAMILIES), st.integers(300, 1500))
+def test_the_last_user_message_is_cut_if_that_is_wanted(messages: list[Any], family: str, limit: int) -> None:
+    messages = [*messages, user(TEXTS["emoji"] + TEXTS["English"] * 200)]
+    fit = fitted(messages, family=family, limit=limit, max_tokens=0, truncate_last=True)
+    if isinstance(fit, ContextLengthError):
+        assert "truncate_last" not in str(fit)
+        return
+    assert most_likely(fit.messages, (), measured(family)) <= limit
+    last = fit.messages[-1]["content"]
+    assert messages[-1]["content"].startswith(last)
+    assert len(last) < len(messages[-1]["content"])
+
+
+def long_conversation() -> list[Any]:
+    """200 turns with tools and images, in many scripts."""
+    messages = [system("You are a helpful assistant. " * 5)]
+    texts = [*TEXTS.values()]
+    for turn in range(200):
+        text = f"{turn}: " + texts[turn % len(texts)] * 3
+        image = [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": IMAGE}}]
+        messages.append(user(image if turn % 10 == 3 else text))
+        if turn % 3 == 1:
+            messages += [calls(f"{turn}a", f"{turn}b"), result(f"{turn}b", f"{turn} {text}"), result(f"{turn}a", text)]
+        if turn % 5 == 2:
+            messages += [item_call(f"{turn}c"), item_result(f"{turn}c", f"{turn} {text}")]
+        messages.append(assistant(f"answer {turn}: " + texts[turn % 7] * 2))
+    return [*messages, user("And now?")]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("limit", [2000, 8000, 24000])
+def test_a_long_conversation_keeps_its_end(family: str, limit: int) -> None:
+    messages = long_conversation()
+    fit = fit_messages(messages, family=family, limit=limit, max_tokens=500, tools=TOOLS)
+    need = most_likely(fit.messages, TOOLS, measured(family))
+    assert need + 500 <= limit
+    last = max(place for place, message in enumerate(fit.dropped) if message.get("role") == "user")
+    more = [messages[0], *fit.dropped[last:], *fit.messages[1:]]
+    assert most_likely(more, TOOLS, measured(family)) + 500 > limit
+    assert [messages[0], *fit.dropped, *fit.messages[1:]] == messages
+    assert answers_have_their_calls(fit.messages)
+    assert fit.messages[1]["role"] == "user"
+    assert not fit.certain
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_text_is_counted_twice(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: Counter[tuple[str, str]] = Counter()
+
+    def spy(name: str) -> None:
+        real = getattr(_measure, name)
+
+        def count(text: Any, family: str) -> Any:
+            counted[name, "\0".join(text)] += 1
+            return real(text, family)
+
+        monkeypatch.setattr(_measure, name, count)
+
+    for name in ("cost", "upper", "bounded"):
+        spy(name)
+    fit = fit_messages(long_conversation(), family=family, limit=5000, tools=TOOLS)
+    assert len(fit.dropped) > 500
+    assert counted
+    assert max(counted.values()) == 1
+
+
+def test_a_counter_counts_no_text_twice_either() -> None:
+    counter = ByWords()
+    fit = fit_messages(long_conversation(), family="llama3", limit=5000, counter=counter)
+    assert fit.dropped
+    assert max(counter.seen.values()) == 1
+
+
+def test_a_conversation_that_fits_stays_as_it_is() -> None:
+    messages = [assistant("Welcome!"), user(), assistant(), user()]
+    fit = fit_messages(messages, model=LLAMA_3_3)
+    assert (fit.messages, fit.dropped, fit.certain) == (messages, [], True)
+    assert fit.messages is not messages
+
+
+def kept(messages: list[Any], **options: Any) -> str:
+    """Which messages are left if as many are dropped as may be, by their places."""
+    least: FitMessages | None = None
+    for limit in range(1000, 20, -1):
+        try:
+            least = fit_messages(
+                messages, family="deepseek_v3", limit=limit, max_tokens=0, counter=ByWords(), **options
+            )
+        except ContextLengthError:
+            break
+    assert least is not None
+    return "".join(
+        str(place) for place, each in enumerate(messages) if any(each is message for message in least.messages)
+    )
+
+
+TURNS: dict[str, tuple[list[Any], str]] = {
+    "one turn": ([user(), assistant()], "01"),
+    "turns": ([user(), assistant(), user(), assistant(), user()], "4"),
+    "system messages": ([system(), system(), user(), assistant(), user()], "014"),
+    "a developer message": ([{"role": "developer", "content": "Be brief."}, user(), user()], "02"),
+    "a system message later on": ([system(), user(), system(), assistant(), user()], "04"),
+    "an assistant that begins": ([system(), assistant(), user()], "02"),
+    "an answer to come": ([user(), assistant(), user(), assistant()], "23"),
+    "a tool call": ([user(), user(), calls("a"), result("a"), assistant()], "1234"),
+    "a tool call before": ([user(), calls("a"), result("a"), assistant(), user()], "4"),
+    "a user who did not wait": ([user(), user(), calls("a"), user(), result("a")], "1234"),
+    "a user who did not wait for all": ([user(), calls("a", "b"), result("b"), user(), result("a"), user()], "5"),
+    "results after several turns": (
+        [user(), user(), calls("a", "b"), user(), result("a"), user(), result("b")],
+        "123456",
+    ),
+    "ids that are used again": ([user(), calls("a"), result("a"), user(), calls("a"), result("a")], "345"),
+    "a call that begins": ([calls("a"), result("a"), user(), user()], "3"),
+    "a call that begins, and a user who did not wait": ([calls("a"), user(), result("a"), user()], "3"),
+    "a result that begins": ([result("a"), user(), user()], "2"),
+    "a result that does not say of what": ([user(), user(), calls("a"), user(), result(None)], "1234"),
+    "no ids": ([user(), user(), calls(None), user(), result(None)], "1234"),
+    "an old function call": (
+        [user(), user(), {**assistant(""), "function_call": {"name": "f"}}, user(), {**user(), "role": "function"}],
+        "1234",
+    ),
+    "a result without a call": ([user(), result("a"), user(), result("b")], "23"),
+    "items of the Responses API": ([user(), user(), item_call("a"), user(), item_result("a")], "1234"),
+    "several items": ([user(), item_call("a"), item_call("b"), user(), item_result("a"), user()], "5"),
+    "calls of other kinds": (
+        [
+            user(),
+            {"type": "custom_tool_call", "call_id": "a"},
+            user(),
+            {"type": "custom_tool_call_output", "call_id": "a"},
+        ],
+        "0123",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("messages", "left"), TURNS.values(), ids=TURNS)
+def test_turns_are_dropped_whole(messages: list[Any], left: str) -> None:
+    assert kept(messages) == left
+
+
+def test_system_messages_go_first_if_they_may() -> None:
+    messages = [system(words(100)), user(), assistant(), user()]
+    assert kept(messages, keep_system=False) == "3"
+    fit = fit_messages(messages, family="llama3", limit=60, keep_system=False)
+    assert fit.dropped == messages[:1]
+
+
+def test_what_an_assistant_began_with_goes_with_the_system_message() -> None:
+    assert kept([system(), assistant(), user(), user()], keep_system=False, keep_last=2) == "23"
+
+
+@pytest.mark.parametrize(("keep_last", "left"), [(1, "04"), (2, "034"), (3, "01234"), (9, "01234")])
+def test_the_last_turns_stay(keep_last: int, left: str) -> None:
+    assert kept([system(), user(), assistant(), user(), user()], keep_last=keep_last) == left
+
+
+def test_images_make_it_uncertain() -> None:
+    content = [{"type": "image_url", "image_url": {"url": IMAGE}}]
+    fit = fit_messages([user(content)], family="gemma3", limit=100_000)
+    assert fit.count.images == 1
+    assert fit.count.upper < 100_000
+    assert not fit.certain
+
+
+def test_an_estimate_has_a_margin() -> None:
+    text = TEXTS["English"] * 100
+    about = tokens.weigh({"messages": [user(text)]}, measured("llama3")).likely
+    limit = ceil(about / 0.87) + 32
+    assert not fit_messages([user(text)], family="llama3", limit=limit, max_tokens=0).certain
+    with pytest.raises(ContextLengthError, match="may be more than"):
+        fit_messages([user(text)], family="llama3", limit=limit - 1, max_tokens=0)
+
+
+def test_an_exact_counter_needs_no_factor() -> None:
+    fit = fit_messages([user(words(500))], family="deepseek_v3", limit=536, max_tokens=0, counter=ByWords())
+    assert fit.count.method == "custom"
+    with pytest.raises(ContextLengthError):
+        fit_messages([user(words(500))], family="deepseek_v3", limit=535, max_tokens=0, counter=ByWords())
+
+
+def test_a_model_with_no_known_tokenizer_has_a_larger_margin() -> None:
+    text = TEXTS["English"] * 100
+    about = tokens.weigh({"messages": [user(text)]}, measured("default")).likely
+    limit = ceil(about / 0.54) + 32
+    assert fit_messages([user(text)], model="@cf/some/model", limit=limit, max_tokens=0)
+    with pytest.raises(ContextLengthError):
+        fit_messages([user(text)], model="@cf/some/model", limit=limit - 1, max_tokens=0)
+
+
+def test_the_certain_lower_bound_wins_over_the_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_measure, "_kept", _measure._Memory(10_000))
+    monkeypatch.setattr(_measure, "cost", lambda *_: 0.0)
+    monkeypatch.setattr(tokens, "cost", lambda *_: 0.0)
+    assert tokens.lower("a1" * 300, "llama3") == 600
+    with pytest.raises(ContextLengthError, match="is more than"):
+        fit_messages([user("a1" * 300)], family="llama3", limit=599, max_tokens=0)
+    assert tokens.lower(truncate("a1" * 300, 400, family="llama3"), "llama3") == 400
+
+
+# Limits
+
+
+def needed(messages: list[Any], model: str) -> int:
+    return most_likely(messages, (), tokens.measure_of(model))
+
+
+@pytest.mark.parametrize(
+    ("model", "max_tokens", "room"),
+    [(LLAMA_3_3, None, 24000 - 256), (LLAMA_3_3, 23000, 1000), (LLAMA_3_3, 0, 24000), (INT8, 1800, 2048),
+     (MISTRAL, None, 3072), (MISTRAL, 512, 3072), (MISTRAL, 3596, 500)],
+)  # fmt: skip
+def test_the_catalogue_gives_the_limit(model: str, max_tokens: int | None, room: int) -> None:
+    entry = models.get(model)
+    assert entry is not None
+    found = _trim._room(model, None, max_tokens)
+    assert found.tokens == room
+    assert found.source.endswith((entry.context_length or entry.total_length).date)  # pyright: ignore
+
+
+@pytest.mark.parametrize(("model", "max_tokens", "room"), [(INT8, 1800, 2048), (MISTRAL, 3596, 500)])
+def test_what_fills_the_window_fits_and_no_more(model: str, max_tokens: int, room: int) -> None:
+    size = bisect_right(range(3 * room), room, key=lambda size: needed([user(words(size))], model))
+    messages = [user("first"), user(words(size - 1))]
+    assert fit_messages(messages, model=model, max_tokens=max_tokens).messages == messages[1:]
+    with pytest.raises(ContextLengthError, match=model):
+        fit_messages([user(words(size))], model=model, max_tokens=max_tokens)
+
+
+@pytest.mark.parametrize(
+    ("options", "held"),
+    [({"family": "llama3"}, 1), ({"family": "llama3", "max_tokens": 40}, 40), ({"model": LLAMA_3_3}, 256),
+     ({"model": INT8}, 1), ({"model": INT8, "max_tokens": 40}, 40), ({"model": "@cf/some/model"}, 1)],
+)  # fmt: skip
+def test_a_limit_that_is_given_is_for_prompt_and_answer(options: dict[str, Any], held: int) -> None:
+    with pytest.raises(ContextLengthError) as caught:
+        fit_messages([user(words(2000))], limit=1000, **options)
+    assert caught.value.output_tokens == held
+    assert caught.value.limit_source == "given as limit="
+
+
+def test_what_does_not_fit_says_what_to_do() -> None:
+    with pytest.raises(ContextLengthError) as caught:
+        fit_messages([system(), user("Hi"), user("a1" * 3000)], model=INT8)
+    error = caught.value
+    assert (error.model, error.field, error.limit) == (INT8, "messages", 2048)
+    assert error.certain
+    assert error.value == error.input_tokens == error.total_tokens
+    assert error.value > 6000
+    assert error.max_tokens is None
+    for said in ("even without", "That is more than the 2,048", error.limit_source, "keep_last", "truncate_last=True"):
+        assert said in str(error)
+
+
+def test_too_large_a_reserve_is_told_from_too_large_a_prompt() -> None:
+    messages = [user(words(100))]
+    with pytest.raises(ContextLengthError, match="Set max_tokens to") as caught:
+        fit_messages(messages, model=LLAMA_3_3, max_tokens=24000)
+    most = caught.value.max_tokens
+    assert most is not None
+    assert fit_messages(messages, model=LLAMA_3_3, max_tokens=most).dropped == []
+    with pytest.raises(ContextLengthError):
+        fit_messages(messages, model=LLAMA_3_3, max_tokens=most + 1)
+
+
+# The last message
+
+
+def cut(content: Any, limit: int = 60) -> Any:
+    options: dict[str, Any] = {"family": "deepseek_v3", "limit": limit, "max_tokens": 0, "counter": ByWords()}
+    fit = fit_messages([system(), user("first"), user(content), assistant("well")], truncate_last=True, **options)
+    assert [message["role"] for message in fit.messages] == ["system", "user", "assistant"]
+    assert fit.dropped == [user("first")]
+    assert fit.messages[-1] == assistant("well")
+    return fit.messages[1]["content"]
+
+
+def test_a_text_is_cut_at_its_end() -> None:
+    text = " ".join(map(str, range(100)))
+    left = cut(text)
+    assert 10 < len(left.split()) < 30
+    assert text.startswith(left + " ")
+
+
+@pytest.mark.parametrize("kind", ["text", "input_text", None])
+def test_of_parts_the_last_texts_are_cut(kind: str | None) -> None:
+    def part(text: str) -> dict[str, Any]:
+        return {"type": kind, "text": text} if kind else {"text": text}
+
+    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    parts = [part("one "), image, "two ", part(words(100)), part("four"), {"type": "file", "text": "five"}]
+    *before, shorter, file = cut(parts, limit=6070)
+    assert [*before, file] == [*parts[:3], parts[5]]
+    assert set(shorter) == set(parts[3])
+    assert parts[3]["text"].startswith(shorter["text"])
+    assert 0 < len(shorter["text"].split()) < 100
+
+
+@pytest.mark.parametrize(("content", "left"), [(words(100), ""), ([{"type": "text", "text": words(100)}], "")])
+def test_a_text_may_go_as_a_whole(content: Any, left: Any) -> None:
+    messages = [user(content)]
+    least = most_likely([user("")], (), Measure(Family("deepseek_v3", True), ByWords()))
+    fit = fit_messages(messages, family="deepseek_v3", limit=least, max_tokens=0, counter=ByWords(), truncate_last=True)
+    assert fit.messages == [user(left)]
+    with pytest.raises(ContextLengthError, match="Shorten the last messages") as caught:
+        fit_messages(
+            messages, family="deepseek_v3", limit=least - 1, max_tokens=0, counter=ByWords(), truncate_last=True
+        )
+    assert "truncate_last" not in str(caught.value)
+
+
+def test_without_a_user_message_there_is_nothing_to_cut() -> None:
+    with pytest.raises(ContextLengthError):
+        fit_messages([system(words(100))], family="llama3", limit=50, truncate_last=True)
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "fit_messages needs either model= or family="),
+        ({"model": LLAMA_3_3, "family": "llama3"}, "fit_messages needs either model= or family="),
+        ({"family": "llama9"}, "unknown tokenizer family 'llama9': one of"),
+        ({"family": "llama3"}, "no limit is known for a family: give one, in tokens, as limit="),
+        ({"model": "@cf/some/model"}, "no limit is known for @cf/some/model"),
+        ({"model": EMBEDDINGS}, f"no limit is known for {EMBEDDINGS}"),
+        ({"family": "llama3", "limit": 0}, "limit is 0: give 1 or more"),
+        ({"model": LLAMA_3_3, "max_tokens": -1}, "max_tokens is -1: give 0 or more"),
+        ({"model": LLAMA_3_3, "keep_last": 0}, "keep_last is 0: give 1 or more"),
+        ({"model": LLAMA_3_3, "keep_last": None}, "keep_last is None: give a number of turns"),
+        ({"model": LLAMA_3_3, "max_tokens": "fit"}, "max_tokens is 'fit': give a number of tokens"),
+        ({"model": LLAMA_3_3, "limit": "5"}, "limit is '5': give a number of tokens"),
+        ({"model": LLAMA_3_3, "counter": 5}, "counter has a method count_text(text), which int has not"),
+    ],
+)
+def test_a_call_that_cannot_work_says_so(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=regex.escape(said)):
+        fit_messages([user()], **options)
+
+
+@pytest.mark.parametrize(
+    ("messages", "said"),
+    [
+        ("Hello", "`messages` must be a list of dicts, got str"),
+        (user(), "`messages` must be a list of dicts, got dict"),
+        ([user(), "Hello"], "messages[1] must be a dict or a pydantic model, got str"),
+        ([{"role": "user", "content": b"Hello"}], "messages[0]['content']: bytes cannot be sent"),
+    ],
+)
+def test_messages_are_dicts_or_models(messages: Any, said: str) -> None:
+    with pytest.raises(InputError, match=regex.escape(said)):
+        fit_messages(messages, model=LLAMA_3_3)
+
+
+class Message(BaseModel):
+    role: str
+    content: str
+
+
+def test_pydantic_models_come_back_as_dicts() -> None:
+    fit = fit_messages([Message(role="user", content="Hello")], model=LLAMA_3_3, tools=(tool for tool in TOOLS))
+    assert fit == fit_messages([user("Hello")], model=LLAMA_3_3, tools=TOOLS)
+    assert fit.messages == [user("Hello")]

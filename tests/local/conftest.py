@@ -1,0 +1,98 @@
+"""One emulator for these tests, and a plain HTTP client that knows nothing of cfai."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from cfai.local.emulator import Emulator
+
+DONE = "[DONE]"
+
+
+@dataclass
+class Event:
+    """One server-sent event, read by the simplest of readers."""
+
+    name: str | None
+    data: str
+
+    @property
+    def json(self) -> Any:
+        """Its data, with numbers as the text they were on the wire."""
+        return json.loads(self.data, parse_int=Number, parse_float=Number)
+
+
+class Number(str):
+    """A number as it stood on the wire."""
+
+
+class Service:
+    """An HTTP client with the emulator's token."""
+
+    def __init__(self, local: Emulator) -> None:
+        self.local = local
+        self.http = httpx.Client(
+            headers={"authorization": f"Bearer {local.api_token}"}, timeout=20, trust_env=False, base_url=local.base_url
+        )
+
+    def url(self, model: str) -> str:
+        """The path that runs `model`."""
+        return f"/accounts/{self.local.account_id}/ai/run/{model}"
+
+    def run(self, model: str, inputs: Any, fault: str | None = None, **options: Any) -> httpx.Response:
+        """The whole answer, with a fault if one is asked for."""
+        headers = options.pop("headers", {}) | ({"cfai-emulate": fault} if fault else {})
+        return self.http.post(self.url(model), json=inputs, headers=headers, **options)
+
+    def result(self, model: str, inputs: Any) -> Any:
+        """What a call that must succeed gives."""
+        response = self.run(model, inputs)
+        assert response.status_code == 200, response.text
+        return response.json()["result"]
+
+    def error(self, model: str, inputs: Any) -> tuple[int, int, str]:
+        """Status, code and message of a call that must fail."""
+        response = self.run(model, inputs)
+        [error] = response.json()["errors"]
+        return response.status_code, error["code"], error["message"].rpartition(" (")[0]
+
+    def events(self, model: str, inputs: Any, fault: str | None = None) -> list[Event]:
+        """All events of a stream."""
+        response = self.run(model, inputs | {"stream": True}, fault)
+        assert response.headers["content-type"] == "text/event-stream", response.text
+        return read(response.text)
+
+    def payloads(self, model: str, inputs: Any) -> list[Any]:
+        """The JSON of all events of a stream that ends as it should."""
+        *events, last = self.events(model, inputs)
+        assert last.data == DONE
+        return [event.json for event in events]
+
+
+def read(body: str) -> list[Event]:
+    """The events in a body."""
+    events: list[Event] = []
+    for block in body.split("\n\n")[:-1]:
+        lines = dict(line.split(": ", 1) for line in block.split("\n"))
+        events.append(Event(lines.get("event"), lines["data"]))
+    return events
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Service]:
+    with Emulator() as local:
+        service = Service(local)
+        with service.http:
+            yield service
+
+
+@pytest.fixture
+def service(running: Service) -> Iterator[Service]:
+    yield running
+    running.local.reset()

@@ -1,0 +1,324 @@
+"""Starting and stopping, in every way."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+from unittest.mock import MagicMock
+
+import httpx
+import pytest
+
+from cfai.local.emulator import Emulator, __main__
+from cfai.local.server import _loop, _server
+
+if TYPE_CHECKING:
+    from tests.local.conftest import Service
+
+LLAMA = "@cf/meta/llama-3.1-8b-instruct-fp8"
+
+
+def ask(local: Emulator, **options: Any) -> int:
+    url = f"{local.base_url}/accounts/{local.account_id}/ai/run/{LLAMA}"
+    headers = {"authorization": f"Bearer {local.api_token}"}
+    return httpx.post(url, json={"prompt": "hi"}, headers=headers, trust_env=False, **options).status_code
+
+
+def threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name == "cfai-emulator"]
+
+
+def test_it_starts_and_stops_twenty_times_and_leaves_nothing() -> None:
+    before = threads()
+    local = Emulator()
+    for _ in range(20):
+        with local:
+            assert ask(local) == 200
+            assert len(threads()) == len(before) + 1
+    assert threads() == before
+
+
+def test_a_stopped_emulator_is_gone() -> None:
+    with Emulator() as local:
+        port = local.port
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=1)
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = local.base_url
+
+
+def test_stopping_twice_and_without_a_start_does_nothing() -> None:
+    local = Emulator()
+    local.stop()
+    local.start()
+    local.stop()
+    local.stop()
+    assert repr(local) == "Emulator()"
+
+
+def test_starting_twice_is_an_error() -> None:
+    with Emulator() as local, pytest.raises(RuntimeError, match="already running"):
+        local.start()
+
+
+@pytest.mark.parametrize("fault", ["silence-after=2", "hold", "slow-first=300", "delay=300"])
+def test_it_stops_at_once_with_answers_under_way(fault: str, capfd: pytest.CaptureFixture[str]) -> None:
+    local = Emulator().start()
+    received = threading.Event()
+    outcome: list[BaseException] = []
+
+    def read() -> None:
+        url = f"{local.base_url}/accounts/{local.account_id}/ai/run/{LLAMA}"
+        headers = {"authorization": f"Bearer {local.api_token}", "cfai-emulate": fault}
+        try:
+            received.set()
+            httpx.post(url, json={"prompt": "hi", "stream": True}, headers=headers, trust_env=False, timeout=30)
+        except httpx.TransportError as error:
+            outcome.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    received.wait(5)
+    while not local.requests:
+        assert reader.is_alive()
+    local.stop()
+    reader.join(5)
+    assert len(outcome) == 1
+    assert local.disconnects == 0
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.anyio
+async def test_it_is_an_async_context_manager_too(anyio_backend_name: str) -> None:
+    async with Emulator() as local, httpx.AsyncClient(trust_env=False) as client:
+        url = f"{local.base_url}/accounts/{local.account_id}/ai/run/{LLAMA}"
+        response = await client.post(
+            url, json={"prompt": anyio_backend_name}, headers={"authorization": f"Bearer {local.api_token}"}
+        )
+        assert response.status_code == 200
+    with pytest.raises(RuntimeError):
+        _ = local.port
+
+
+@pytest.mark.anyio
+async def test_it_runs_beside_a_loop_when_started_without_await(anyio_backend_name: str) -> None:
+    with Emulator() as local:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            response = await client.post(f"{local.base_url}/{anyio_backend_name}")
+    assert response.status_code == 400
+
+
+def test_a_taken_port_is_an_error_where_it_is_started() -> None:
+    with Emulator() as local, pytest.raises(OSError, match="in use"):
+        Emulator(port=local.port).start()
+
+
+def test_a_server_that_cannot_run_is_an_error_where_it_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_loop.uvicorn, "Config", MagicMock(side_effect=LookupError("no config")))
+    before = threads()
+    with pytest.raises(LookupError, match="no config"):
+        Emulator().start()
+    assert threads() == before
+
+
+@pytest.mark.parametrize("started", [False, True], ids=["before it runs", "when it runs"])
+def test_an_interrupt_while_it_starts_leaves_nothing(monkeypatch: pytest.MonkeyPatch, started: bool) -> None:
+    class Interrupted(Future[Any]):
+        is_over = False
+
+        def result(self, timeout: float | None = None) -> Any:
+            if not self.is_over:
+                self.is_over = True
+                if started:
+                    self.exception()
+                raise KeyboardInterrupt
+            return super().result(timeout)
+
+    before = threads()
+    monkeypatch.setattr(_server, "Future", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Emulator().start()
+    assert threads() == before
+
+
+def test_a_client_that_leaves_while_it_uploads_does_no_harm(capfd: pytest.CaptureFixture[str]) -> None:
+    with Emulator() as local:
+        with socket.create_connection(("127.0.0.1", local.port)) as client:
+            client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf")
+        assert ask(local) == 200
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "example.com", "::"])
+def test_other_than_loopback_must_be_asked_for(host: str) -> None:
+    with pytest.raises(ValueError, match="allow_remote=True"):
+        Emulator(host)
+
+
+def test_localhost_is_loopback() -> None:
+    with Emulator("localhost") as local:
+        assert local.base_url == f"http://localhost:{local.port}/client/v4"
+        assert ask(local) == 200
+
+
+def test_every_address_is_shown_as_loopback() -> None:
+    with Emulator("0.0.0.0", allow_remote=True) as local:
+        assert local.base_url == f"http://127.0.0.1:{local.port}/client/v4"
+        assert ask(local) == 200
+
+
+def test_an_ipv6_address_stands_in_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Not every machine has IPv6, so it listens on the other loopback address.
+    listener = _server.listen("127.0.0.1", 0)
+    monkeypatch.setattr(_server, "listen", MagicMock(return_value=listener))
+    with Emulator("::1") as local:
+        assert local.base_url == f"http://[::1]:{local.port}/client/v4"
+
+
+def test_the_url_and_the_credentials_have_their_forms(service: Service) -> None:
+    local = service.local
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/client/v4", local.base_url)
+    assert re.fullmatch(r"[0-9a-f]{32}", local.account_id)
+    assert repr(local) == f"Emulator('{local.base_url}')"
+
+
+def test_the_token_is_the_callers_choice_and_not_in_reprs() -> None:
+    with Emulator(api_token="abc-123", account_id="f" * 32) as local:
+        assert ask(local) == 200
+        assert "abc-123" not in repr(local) + repr(vars(local))
+
+
+def test_at_a_pace_the_first_token_takes_its_time() -> None:
+    with Emulator(tokens_per_second=0.001) as local, httpx.Client(trust_env=False, timeout=0.2) as client:
+        url = f"{local.base_url}/accounts/{local.account_id}/ai/run/{LLAMA}"
+        headers = {"authorization": f"Bearer {local.api_token}"}
+        stream = client.stream("POST", url, json={"prompt": "hi", "stream": True}, headers=headers)
+        with stream as response, pytest.raises(httpx.ReadTimeout):
+            response.read()
+        with pytest.raises(httpx.ReadTimeout):
+            client.post(url, json={"prompt": "hi"}, headers=headers)
+
+
+def test_only_so_many_requests_are_kept() -> None:
+    with Emulator(keep_requests=2) as local:
+        for _ in range(3):
+            ask(local)
+        assert len(local.requests) == 2
+
+
+def test_the_logs_of_other_servers_are_left_alone() -> None:
+    logger = logging.getLogger("uvicorn.access")
+    before = (list(logger.handlers), logger.propagate, logger.level)
+    with Emulator() as local:
+        ask(local)
+    assert (list(logger.handlers), logger.propagate, logger.level) == before
+
+
+def python(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+    # -P: the package as it is installed, wherever the tests run.
+    command = [sys.executable, "-P", "-W", "error", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def test_a_program_that_forgets_to_stop_it_still_ends() -> None:
+    program = python("-c", "from cfai.local.emulator import Emulator; print(Emulator().start().port)")
+    output, errors = program.communicate(timeout=20)
+    assert (program.returncode, errors) == (0, "")
+    assert int(output)
+
+
+def test_the_client_does_not_import_it() -> None:
+    check = "import sys, cfai; print([m for m in sys.modules if m.startswith(('cfai.local.emulator', 'starlette', 'uvicorn'))])"
+    output, _ = python("-c", check).communicate(timeout=20)
+    assert output == "[]\n"
+
+
+def test_importing_it_does_not_need_the_extra() -> None:
+    check = "import sys, cfai.local.emulator; print([m for m in sys.modules if m.startswith(('starlette', 'uvicorn'))])"
+    output, _ = python("-c", check).communicate(timeout=20)
+    assert output == "[]\n"
+
+
+@pytest.mark.parametrize("package", ["uvicorn", "starlette"])
+def test_without_the_extra_one_line_says_what_to_install(
+    package: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [
+        name for name in sys.modules if name.startswith(("cfai.local.emulator._", "cfai.local.server._", f"{package}."))
+    ]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    assert __main__.main([]) == 1
+    assert capsys.readouterr().err == 'the emulator needs two more packages: pip install "cfai-sdk[emulator]"\n'
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent differently there")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_prints_what_to_export_and_ends_well(number: signal.Signals) -> None:
+    program = python(
+        "-m", "cfai.local.emulator", "--port", "0", "--tokens-per-second", "0", env=os.environ | {"LANG": "C"}
+    )
+    assert program.stdout is not None
+    lines = [program.stdout.readline().split() for _ in range(3)]
+    told = dict(line[1].split("=") for line in lines)
+    assert [line[0] for line in lines] == ["export"] * 3
+    assert list(told) == ["CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN"]
+    url = f"{told['CLOUDFLARE_API_BASE_URL']}/accounts/{told['CLOUDFLARE_ACCOUNT_ID']}/ai/run/{LLAMA}"
+    headers = {"authorization": f"Bearer {told['CLOUDFLARE_API_TOKEN']}"}
+    assert httpx.post(url, json={"prompt": "hi"}, headers=headers, trust_env=False).status_code == 200
+    program.send_signal(number)
+    _, errors = program.communicate(timeout=10)
+    assert (program.returncode, errors) == (0, "Serving emulated answers until Ctrl-C.\n")
+
+
+def test_the_command_says_what_is_wrong_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.main(["--host", "0.0.0.0"]) == 1
+    assert capsys.readouterr().err.startswith("'0.0.0.0' is not loopback")
+
+
+def test_the_commands_options_reach_the_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Any, Any]] = []
+
+    def stand_in(*positional: Any, **named: Any) -> Emulator:
+        asked.append((positional, named))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(__main__, "Emulator", stand_in)
+    monkeypatch.setattr(signal, "signal", MagicMock())
+    options = ["--host", "::1", "--port", "8787", "--lenient-paths", "--retired", "refuse", "--allow-remote"]
+    options += ["--rate-limits", "--daily-neurons", "10000", "--concurrency", "4", "--prompt-caching"]
+    options += ["--no-workers-paid"]
+    assert (__main__.main(options), __main__.main([])) == (0, 0)
+    told = {
+        "tokens_per_second": 60.0,
+        "lenient_paths": True,
+        "retired": "refuse",
+        "allow_remote": True,
+        "keep_requests": 0,
+        "rate_limits": True,
+        "daily_neurons": 10000,
+        "concurrency": 4,
+        "prompt_caching": True,
+        "workers_paid": False,
+    }
+    plain = {
+        "tokens_per_second": 60.0,
+        "lenient_paths": False,
+        "retired": "serve",
+        "allow_remote": False,
+        "keep_requests": 0,
+        "rate_limits": False,
+        "daily_neurons": None,
+        "concurrency": None,
+        "prompt_caching": False,
+        "workers_paid": True,
+    }
+    assert asked == [(("::1", 8787), told), (("127.0.0.1", 0), plain)]

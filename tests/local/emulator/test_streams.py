@@ -1,0 +1,299 @@
+"""Streams, in the dialect of each family."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.local.conftest import Service
+
+NATIVE = "@cf/meta/llama-3.1-8b-instruct-fp8"
+DUAL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+QWEN = "@cf/qwen/qwen3-30b-a3b-fp8"
+QWQ = "@cf/qwen/qwq-32b"
+GLM = "@cf/zai-org/glm-4.7-flash"
+GLM_FLASH = "@cf/zai-org/glm-5.3-flash"
+KIMI = "@cf/moonshotai/kimi-k2.6"
+OSS = "@cf/openai/gpt-oss-20b"
+PADDING = "abdefghijklmnoprstuvxyz1234567890" * 2
+TOOLS: list[Any] = [{"type": "function", "function": {"name": "get_time", "parameters": {"properties": {"zone": {}}}}}]
+
+
+def ask(text: str, **more: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": text}], **more}
+
+
+def counts(usage: Any) -> tuple[int, ...]:
+    names = ("prompt_tokens", "completion_tokens", "total_tokens")
+    return tuple(int(usage[name]) for name in names)
+
+
+def content(payloads: list[Any], field: str = "content") -> str:
+    return "".join(entry["delta"].get(field) or "" for payload in payloads for entry in payload.get("choices", ()))
+
+
+def finishes(payloads: list[Any]) -> list[Any]:
+    return [entry["finish_reason"] for payload in payloads for entry in payload.get("choices", ())]
+
+
+def test_native_events_are_deltas_with_padding_and_end_in_usage(service: Service) -> None:
+    *tokens, last = service.payloads(NATIVE, ask("hi"))
+    whole = service.result(NATIVE, ask("hi"))
+    assert all(list(token) == ["response", "tool_calls", "p"] and token["tool_calls"] == [] for token in tokens)
+    assert "".join(token["response"] for token in tokens) == whole["response"]
+    assert list(last) == ["response", "usage", "p"]
+    assert last["response"] == ""
+    assert counts(last["usage"]) == counts(whole["usage"])
+    assert int(last["usage"]["completion_tokens"]) == len(tokens)
+
+
+def test_padding_has_a_random_length(service: Service) -> None:
+    paddings = [payload["p"] for payload in service.payloads(NATIVE, ask("write 200 words"))]
+    assert all(PADDING.startswith(padding) for padding in paddings)
+    assert len(set(paddings)) > 10
+
+
+def test_every_event_is_one_data_line_and_done_comes_last(service: Service) -> None:
+    body = service.run(NATIVE, ask("hi", stream=True)).text
+    blocks = body.split("\n\n")
+    assert blocks[-2:] == ["data: [DONE]", ""]
+    assert len(blocks) > 3
+    assert all(block.startswith("data: {") and "\n" not in block for block in blocks[:-2])
+
+
+@pytest.mark.parametrize("model", [NATIVE, DUAL])
+def test_a_token_of_digits_is_a_bare_number(service: Service, model: str) -> None:
+    bodies = [event.data for event in service.events(model, ask("hi"))]
+    values = [json.loads(body)["response"] for body in bodies[:-1]]
+    assert 42 in values
+    assert 0 in values
+    assert any('"response":42,' in body for body in bodies)
+    assert not any(isinstance(value, str) and value.isascii() and value.isdigit() for value in values)
+
+
+def test_digits_with_a_leading_zero_stay_text(service: Service) -> None:
+    responses = [json.loads(event.data)["response"] for event in service.events(NATIVE, ask("is it 007?"))[:-1]]
+    assert "007" in responses
+
+
+def test_text_beyond_ascii_comes_as_utf_8(service: Service) -> None:
+    raw = service.run(NATIVE, ask("naïve 東京 🙂", stream=True)).content
+    assert all(text.encode() in raw for text in ("naïve"[2:], "東京", "🙂"))
+
+
+def test_a_half_of_an_emoji_in_the_question_does_no_harm(service: Service) -> None:
+    body = b'{"prompt": "half \\ud83d an emoji", "stream": true}'
+    assert service.http.post(service.url(NATIVE), content=body).text.endswith("data: [DONE]\n\n")
+
+
+def test_native_streams_stop_at_256_tokens(service: Service) -> None:
+    *tokens, last = service.payloads(NATIVE, ask("write 1000 words"))
+    assert len(tokens) == 256 == int(last["usage"]["completion_tokens"])
+
+
+def test_llama_3_3_writes_both_dialects_into_one_event(service: Service) -> None:
+    *tokens, _ = service.payloads(DUAL, ask("hi"))
+    texts = [token["choices"][0]["delta"]["content"] for token in tokens]
+    assert [str(token["response"]) for token in tokens] == texts
+    assert "".join(texts) == service.result(DUAL, ask("hi"))["response"]
+
+
+def test_llama_3_3_reports_usage_in_increments_without_a_total(service: Service) -> None:
+    whole = counts(service.result(DUAL, ask("hi"))["usage"])
+    *tokens, last = service.payloads(DUAL, ask("hi"))
+    assert "usage" not in last
+    reports = [counts(token["usage"]) for token in tokens]
+    assert reports[0] == (whole[0], 1, whole[0] + 1)
+    assert set(reports[1:]) == {(0, 1, 1)}
+    assert len(reports) == whole[1]
+    assert all(float(token["usage"]["neurons"]) > 0 for token in tokens)
+
+
+@pytest.mark.parametrize(("limit", "reason"), [(5, "length"), (None, "stop")])
+def test_llama_3_3_finishes_once_at_the_end(service: Service, limit: int | None, reason: str) -> None:
+    payloads = service.payloads(DUAL, ask("hi", **({"max_tokens": limit} if limit else {})))
+    assert finishes(payloads) == [None] * (len(payloads) - 1) + [reason]
+
+
+def test_a_native_tool_call_comes_in_the_order_of_the_service(service: Service) -> None:
+    payloads = service.payloads(DUAL, ask("use get_time", tools=TOOLS))
+    first, *fragments, nothing, finish, last = payloads
+    [call] = first["tool_calls"]
+    assert call | {"id": ""} == {"id": "", "type": "function", "index": "0", "function": {"name": "get_time"}}
+    parts = [part["tool_calls"][0]["function"]["arguments"] for part in fragments]
+    assert len(parts) > 1
+    assert json.loads("".join(parts)) == {"zone": None}
+    assert nothing["tool_calls"] == [{"id": None, "type": None, "function": {"name": None, "arguments": ""}}]
+    assert finish["finish_reason"] == "tool_calls"
+    assert int(last["usage"]["completion_tokens"]) == len(parts)
+
+
+@pytest.mark.parametrize("model", [GLM, QWEN, OSS])
+def test_chat_chunks_begin_with_the_role_and_end_with_usage_alone(service: Service, model: str) -> None:
+    payloads = service.payloads(model, ask("hi"))
+    head = payloads[0]
+    assert (head["object"], head["model"]) == ("chat.completion.chunk", model)
+    assert int(head["created"]) > 1_700_000_000
+    assert head["id"].startswith("chatcmpl-")
+    assert {payload["id"] for payload in payloads} == {head["id"]}
+    assert head["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+    assert finishes(payloads) == [None] * (len(payloads) - 2) + ["stop"]
+    assert payloads[-2]["choices"][0]["delta"] == {}
+    assert payloads[-1]["choices"] == []
+
+
+@pytest.mark.parametrize("model", [GLM, QWEN, OSS, GLM_FLASH, KIMI])
+def test_reasoning_comes_before_the_content_that_the_whole_answer_has(service: Service, model: str) -> None:
+    field = "reasoning" if model == KIMI else "reasoning_content"
+    payloads = service.payloads(model, ask("hi"))
+    message = service.result(model, ask("hi"))["choices"][0]["message"]
+    assert content(payloads) == message["content"]
+    assert content(payloads, field) == message[field]
+    kinds = [next(iter(payload["choices"][0]["delta"]), "") for payload in payloads if payload.get("choices")]
+    assert kinds.index("content") == kinds.count(field) + 1
+
+
+@pytest.mark.parametrize("model", [GLM, QWEN, OSS, QWQ])
+def test_usage_of_most_chat_models_is_cumulative(service: Service, model: str) -> None:
+    payloads = service.payloads(model, ask("hi"))
+    reports = [counts(payload["usage"]) for payload in payloads]
+    prompt, total = reports[-1][:2]
+    assert [report[1] for report in reports] == [*range(total + 1), total, total]
+    assert all(report == (prompt, report[1], prompt + report[1]) for report in reports)
+
+
+def test_usage_of_glm_5_3_flash_is_per_chunk_with_a_native_trailer(service: Service) -> None:
+    *chunks, empty, trailer = service.payloads(GLM_FLASH, ask("hi"))
+    whole = counts(service.result(GLM_FLASH, ask("hi"))["usage"])
+    reports = [counts(chunk["usage"]) for chunk in chunks]
+    assert reports[0] == (whole[0], 0, whole[0])
+    assert [report[0] for report in reports[1:]] == [0] * (len(reports) - 1)
+    assert sum(report[1] for report in reports) == whole[1]
+    assert (empty["choices"], counts(empty["usage"])) == ([], (0, 0, 0))
+    assert PADDING.startswith(empty["p"])
+    assert list(trailer) == ["response", "usage"]
+    assert (trailer["response"], counts(trailer["usage"])) == ("", whole)
+    assert float(trailer["usage"]["neurons"]) > 0
+
+
+def test_glm_5_3_flash_has_an_empty_finish_reason_in_between(service: Service) -> None:
+    reasons = finishes(service.payloads(GLM_FLASH, ask("hi")))
+    assert reasons == [""] * (len(reasons) - 1) + ["stop"]
+
+
+def test_kimi_reports_its_total_twice_at_the_end(service: Service) -> None:
+    *chunks, empty, trailer = service.payloads(KIMI, ask("hi"))
+    whole = counts(service.result(KIMI, ask("hi"))["usage"])
+    assert chunks
+    assert not any("usage" in chunk for chunk in chunks)
+    assert (empty["choices"], counts(empty["usage"])) == ([], whole)
+    assert (trailer["response"], counts(trailer["usage"])) == ("", whole)
+
+
+@pytest.mark.parametrize("model", [QWQ, "@cf/deepseek-ai/deepseek-r1-distill-qwen-32b"])
+def test_qwq_and_r1_stream_chat_chunks_though_they_answer_natively(service: Service, model: str) -> None:
+    assert "response" in service.result(model, ask("hi"))
+    assert content(service.payloads(model, ask("hi")), "reasoning_content")
+
+
+def test_chat_tool_calls_come_by_index_with_the_id_only_once(service: Service) -> None:
+    payloads = service.payloads(GLM, ask("use get_time", tools=TOOLS))
+    deltas = [entry["delta"] for payload in payloads for entry in payload["choices"]]
+    first, *rest = [delta["tool_calls"][0] for delta in deltas if "tool_calls" in delta]
+    assert first["id"].startswith("chatcmpl-tool-")
+    assert first["function"] == {"name": "get_time", "arguments": ""}
+    assert all(part["index"] == "0" and part["id"] is None for part in rest)
+    assert json.loads("".join(part["function"]["arguments"] for part in rest)) == {"zone": None}
+    assert finishes(payloads)[-1] == "tool_calls"
+
+
+def test_n_choices_stream_side_by_side(service: Service) -> None:
+    payloads = service.payloads(GLM, ask("hi", n=2))
+    entries = [entry for payload in payloads for entry in payload["choices"]]
+    assert [int(entry["index"]) for entry in entries[:8]] == [0, 0, 1, 1, 0, 1, 0, 1]
+    whole = [choice["message"]["content"] for choice in service.result(GLM, ask("hi", n=2))["choices"]]
+    for index in (0, 1):
+        mine = [entry["delta"].get("content") or "" for entry in entries if int(entry["index"]) == index]
+        assert "".join(mine) == whole[index]
+
+
+def test_qwen3_streams_a_text_completion_for_a_prompt(service: Service) -> None:
+    payloads = service.payloads(QWEN, {"prompt": "hi"})
+    entries = [entry for payload in payloads for entry in payload["choices"]]
+    assert payloads[0]["object"] == "text_completion"
+    assert "".join(entry["text"] for entry in entries) == service.result(QWEN, {"prompt": "hi"})["choices"][0]["text"]
+    assert entries[-1]["finish_reason"] == "stop"
+
+
+def test_responses_events_are_typed_and_numbered(service: Service) -> None:
+    *events, last = service.events(OSS, {"input": "hi"})
+    payloads = [event.json for event in events]
+    assert last.data == "[DONE]"
+    assert [event.name for event in events] == [payload["type"] for payload in payloads]
+    assert [int(payload["sequence_number"]) for payload in payloads] == list(range(len(payloads)))
+    kinds = list(dict.fromkeys(payload["type"] for payload in payloads))
+    assert kinds == [
+        "response.created",
+        "response.output_item.added",
+        "response.reasoning_text.delta",
+        "response.reasoning_text.done",
+        "response.output_item.done",
+        "response.output_text.delta",
+        "response.output_text.done",
+        "response.completed",
+    ]
+    text = "".join(payload["delta"] for payload in payloads if payload["type"] == "response.output_text.delta")
+    done = payloads[-1]["response"]
+    assert done["output"][1]["content"][0]["text"] == text
+    assert int(done["usage"]["total_tokens"]) > 0
+    assert payloads[0]["response"] | {"id": ""} == done | {
+        "id": "",
+        "status": "in_progress",
+        "output": [],
+        "usage": None,
+    }
+    items = [payload for payload in payloads if payload["type"].startswith("response.output_item.")]
+    assert [(payload["output_index"], payload["item"]["type"]) for payload in items] == [
+        ("0", "reasoning"),
+        ("0", "reasoning"),
+        ("1", "message"),
+        ("1", "message"),
+    ]
+    deltas = [payload for payload in payloads if payload["type"].endswith("_text.delta")]
+    assert {(payload["output_index"], payload["content_index"]) for payload in deltas} == {("0", "0"), ("1", "0")}
+
+
+def test_a_cut_responses_stream_ends_incomplete(service: Service) -> None:
+    payloads = service.payloads(OSS, {"input": "hi", "max_output_tokens": 3})
+    assert payloads[-1]["type"] == "response.incomplete"
+
+
+def test_responses_arguments_come_in_pieces(service: Service) -> None:
+    payloads = service.payloads(OSS, {"input": "use get_time", "tools": TOOLS})
+    kind = "response.function_call_arguments"
+    deltas = [payload["delta"] for payload in payloads if payload["type"] == f"{kind}.delta"]
+    [done] = [payload for payload in payloads if payload["type"] == f"{kind}.done"]
+    assert len(deltas) > 1
+    assert "".join(deltas) == done["arguments"]
+    assert done["name"] == "get_time"
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs"),
+    [
+        ("@cf/meta/llama-guard-3-8b", ask("hi")),
+        ("@cf/meta/m2m100-1.2b", {"text": "hi", "target_lang": "french"}),
+        ("@cf/baai/bge-base-en-v1.5", {"text": "hi"}),
+    ],
+)
+def test_models_without_streams_answer_with_json(service: Service, model: str, inputs: Any) -> None:
+    response = service.run(model, inputs | {"stream": True})
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+
+
+def test_a_failure_before_the_first_token_is_no_stream(service: Service) -> None:
+    response = service.run(NATIVE, ask("hi", stream=True, temperature=6))
+    assert (response.status_code, response.headers["content-type"]) == (400, "application/json")

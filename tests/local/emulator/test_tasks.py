@@ -1,0 +1,306 @@
+"""Models that do not chat, and batches."""
+
+from __future__ import annotations
+
+import base64
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.local.conftest import Service
+
+MARK = "[emulated by cfai, not by a model]"
+M3 = "@cf/baai/bge-m3"
+LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+PIXEL = [137, 80, 78, 71]
+
+
+@pytest.mark.parametrize(
+    ("model", "size"),
+    [
+        ("@cf/baai/bge-small-en-v1.5", 384),
+        ("@cf/baai/bge-base-en-v1.5", 768),
+        ("@cf/baai/bge-large-en-v1.5", 1024),
+        (M3, 1024),
+        ("@cf/google/embeddinggemma-300m", 768),
+        ("@cf/qwen/qwen3-embedding-0.6b", 1024),
+    ],
+)
+def test_embeddings_have_the_size_of_their_model(service: Service, model: str, size: int) -> None:
+    result = service.result(model, {"text": ["one", "two"]})
+    assert result["shape"] == [2, size]
+    assert [len(vector) for vector in result["data"]] == [size, size]
+    assert all(math.hypot(*vector) == pytest.approx(1, abs=1e-3) for vector in result["data"])
+    assert result.get("pooling") == ("mean" if "bge" in model else None)
+
+
+def test_an_embedding_depends_on_its_text_alone(service: Service) -> None:
+    both = service.result(M3, {"text": ["one", "two"]})["data"]
+    assert both[0] != both[1]
+    assert service.result(M3, {"text": "two"})["data"] == [both[1]]
+
+
+def test_pooling_is_told_as_asked_for(service: Service) -> None:
+    assert service.result("@cf/baai/bge-base-en-v1.5", {"text": "one", "pooling": "cls"})["pooling"] == "cls"
+
+
+def test_bge_m3_answers_in_three_forms(service: Service) -> None:
+    contexts = [{"text": "one"}, {"text": "two"}]
+    vectors = service.result(M3, {"contexts": contexts})
+    assert (vectors["shape"], len(vectors["response"])) == ([2, 1024], 2)
+    ranked = service.result(M3, {"query": "which", "contexts": contexts})["response"]
+    assert sorted(row["id"] for row in ranked) == [0, 1]
+    assert "data" in service.result(M3, {"text": "one"})
+
+
+def test_a_reranker_sorts_and_keeps_the_best(service: Service) -> None:
+    contexts = [{"text": str(number)} for number in range(9)]
+    ranked = service.result("@cf/baai/bge-reranker-base", {"query": "q", "contexts": contexts})["response"]
+    scores = [row["score"] for row in ranked]
+    assert (scores, len(set(scores))) == (sorted(scores, reverse=True), 9)
+    best = service.result("@cf/baai/bge-reranker-base", {"query": "q", "contexts": contexts, "top_k": 3})
+    assert best["response"] == ranked[:3]
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "expected"),
+    [
+        ("@cf/meta/m2m100-1.2b", {"text": "hi", "target_lang": "french"}, {"translated_text": f"{MARK} hi"}),
+        (
+            "@cf/ai4bharat/indictrans2-en-indic-1B",
+            {"text": ["a", "b"], "target_language": "hin_Deva"},
+            {"translations": [f"{MARK} a", f"{MARK} b"]},
+        ),
+        ("@cf/facebook/bart-large-cnn", {"input_text": "hi"}, {"summary": MARK}),
+        ("@cf/llava-hf/llava-1.5-7b-hf", {"image": PIXEL, "prompt": "what"}, {"description": MARK}),
+        ("@cf/microsoft/resnet-50", {"image": PIXEL}, [{"label": "EMULATED", "score": 1.0}]),
+        (
+            "@cf/facebook/detr-resnet-50",
+            {"image": PIXEL},
+            [{"label": "emulated", "score": 1.0, "box": {"xmin": 0, "ymin": 0, "xmax": 1, "ymax": 1}}],
+        ),
+        ("@cf/pipecat-ai/smart-turn-v2", {"audio": "AAAA"}, {"is_complete": True, "probability": 0.9}),
+    ],
+)
+def test_other_tasks_have_their_own_shape(service: Service, model: str, inputs: Any, expected: Any) -> None:
+    assert service.result(model, inputs) == expected
+
+
+@pytest.mark.parametrize(
+    ("task", "field"),
+    [("query", "answer"), ("caption", "caption"), ("point", "points"), ("detect", "objects"), (None, "answer")],
+)
+def test_moondream_answers_by_task(service: Service, task: str | None, field: str) -> None:
+    inputs = {"image": "https://example.com/a.png"} | ({"task": task} if task else {})
+    result = service.result("@cf/moondream/moondream3.1-9B-A2B", inputs)
+    assert list(result) == ["finish_reason", "metrics", field]
+
+
+def test_a_classification_adds_up_to_one(service: Service) -> None:
+    rows = service.result("@cf/huggingface/distilbert-sst-2-int8", {"text": "good"})
+    assert [row["label"] for row in rows] == ["NEGATIVE", "POSITIVE"]
+    assert sum(row["score"] for row in rows) == pytest.approx(1)
+
+
+def test_llama_guard_answers_with_an_object_in_json_mode(service: Service) -> None:
+    inputs: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}
+    model = "@cf/meta/llama-guard-3-8b"
+    assert service.result(model, inputs)["response"] == "safe"
+    inputs["response_format"] = {"type": "json_object"}
+    assert service.result(model, inputs)["response"] == {"safe": True, "categories": []}
+
+
+def test_clef_answers_each_question_in_its_type(service: Service) -> None:
+    questions = {
+        "fits": {"type": "noul", "instructions": "?"},
+        "colour": {"type": "choice", "instructions": "?", "criteria": {"red": "", "blue": ""}},
+        "grade": {"type": "score", "instructions": "?", "criteria": ["bad", "good"]},
+    }
+    result = service.result("@cf/cloudflare/clef", {"model": "clef", "state": "x", "questions": questions})
+    assert (result["model"], result["usage"]["output_tokens"]) == ("clef", 0)
+    assert {name: answer["type"] for name, answer in result["answers"].items()} == {
+        "fits": "noul",
+        "colour": "choice",
+        "grade": "score",
+    }
+    assert result["answers"]["colour"]["probabilities"] == {"red": 0.5, "blue": 0.5}
+    assert list(result["answers"]["grade"]) == ["type", "score", "legend", "probabilities", "confidence"]
+
+
+@pytest.mark.parametrize("model", ["@cf/openai/whisper", "@cf/openai/whisper-tiny-en"])
+def test_whisper_takes_raw_audio_and_numbers(service: Service, model: str) -> None:
+    as_numbers = service.result(model, {"audio": [1, 2, 3]})
+    raw = service.http.post(service.url(model), content=b"RIFF", headers={"content-type": "audio/wav"})
+    assert raw.json()["result"] == as_numbers
+    assert list(as_numbers) == ["text", "word_count", "vtt", "words"]
+    assert service.local.requests[-1].inputs == b"RIFF"
+
+
+def test_whisper_turbo_tells_about_the_language(service: Service) -> None:
+    result = service.result("@cf/openai/whisper-large-v3-turbo", {"audio": "UklGRg==", "language": "de"})
+    assert result["transcription_info"]["language"] == "de"
+    assert result["segments"][0]["text"] == result["text"]
+
+
+def test_nova_3_takes_a_raw_body_only(service: Service) -> None:
+    model = "@cf/deepgram/nova-3"
+    options: dict[str, Any] = {"headers": {"content-type": "audio/mpeg"}, "params": {"language": "en"}}
+    response = service.http.post(service.url(model), content=b"ID3", **options)
+    [channel] = response.json()["result"]["results"]["channels"]
+    assert channel["alternatives"][0]["transcript"] == "emulated by cfai"
+    assert service.local.requests[-1].query == {"language": "en"}
+    assert service.error(model, {"audio": "SUQz"})[1] == 5006
+
+
+def test_a_text_model_takes_no_raw_body(service: Service) -> None:
+    response = service.http.post(service.url(LLAMA), content=b"RIFF", headers={"content-type": "audio/wav"})
+    assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 5006)
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "content_type", "magic"),
+    [
+        ("@cf/lykon/dreamshaper-8-lcm", {"prompt": "x"}, "image/png", b"\x89PNG\r\n"),
+        ("@cf/leonardo/phoenix-1.0", {"prompt": "x"}, "image/jpeg", b"\xff\xd8\xff"),
+        ("@cf/deepgram/aura-2-en", {"text": "x"}, "audio/mpeg", b"\xff\xfb"),
+    ],
+)
+def test_media_come_raw_with_their_content_type(
+    service: Service, model: str, inputs: Any, content_type: str, magic: bytes
+) -> None:
+    response = service.run(model, inputs)
+    assert response.headers["content-type"] == content_type
+    assert response.content.startswith(magic)
+    assert "cf-ai-neurons" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "magic"),
+    [
+        ("@cf/black-forest-labs/flux-1-schnell", "image", b"\xff\xd8\xff"),
+        ("@cf/leonardo/lucid-origin", "image", b"\xff\xd8\xff"),
+        ("@cf/myshell-ai/melotts", "audio", b"\xff\xfb"),
+    ],
+)
+def test_other_media_come_as_base64(service: Service, model: str, field: str, magic: bytes) -> None:
+    result = service.result(model, {"prompt": "x"})
+    assert base64.b64decode(result[field], validate=True).startswith(magic)
+
+
+def test_flux_2_takes_a_form(service: Service) -> None:
+    url = service.url("@cf/black-forest-labs/flux-2-dev")
+    response = service.http.post(url, files={"prompt": (None, "a cat"), "width": (None, "512")})
+    assert "image" in response.json()["result"]
+
+
+def test_media_are_marked(service: Service) -> None:
+    for model in ("@cf/lykon/dreamshaper-8-lcm", "@cf/leonardo/phoenix-1.0"):
+        assert MARK.encode() in service.run(model, {"prompt": "x"}).content
+
+
+def submit(service: Service, model: str, requests: list[Any]) -> Any:
+    response = service.run(model, {"requests": requests}, params={"queueRequest": "true"})
+    return response.json()["result"]
+
+
+def test_a_batch_is_queued_and_asked_for_until_it_is_there(service: Service) -> None:
+    queued = submit(service, LLAMA, [{"prompt": "one", "external_reference": "a"}, {"prompt": "two"}])
+    request_id = queued["request_id"]
+    assert queued == {"status": "queued", "request_id": request_id, "model": LLAMA}
+    poll = {"request_id": request_id}
+    assert service.result(LLAMA, poll) == {"status": "queued", "request_id": request_id}
+    done = service.result(LLAMA, poll)
+    assert "status" not in done
+    assert done["usage"]["total_tokens"] > 0
+    rows = {row["id"]: row for row in done["responses"]}
+    assert rows[0]["external_reference"] == "a"
+    assert rows[1]["result"] == service.result(LLAMA, {"prompt": "two"})
+    assert all(row["success"] for row in rows.values())
+
+
+def test_batch_responses_are_not_in_the_order_of_the_requests(service: Service) -> None:
+    request_id = submit(service, LLAMA, [{"prompt": str(number)} for number in range(3)])["request_id"]
+    service.result(LLAMA, {"request_id": request_id})
+    responses = service.result(LLAMA, {"request_id": request_id})["responses"]
+    assert [row["id"] for row in responses] != [0, 1, 2]
+    assert {row["id"] for row in responses} == {0, 1, 2}
+
+
+def test_a_bad_item_of_a_batch_fails_alone(service: Service) -> None:
+    request_id = submit(service, LLAMA, [{"prompt": "fine"}, {}])["request_id"]
+    service.result(LLAMA, {"request_id": request_id})
+    rows = {row["id"]: row for row in service.result(LLAMA, {"request_id": request_id})["responses"]}
+    assert (rows[0]["success"], rows[1]["success"]) == (True, False)
+    assert rows[1]["errors"][0]["code"] == 5006
+
+
+def test_requests_without_the_query_are_no_batch(service: Service) -> None:
+    assert service.error(LLAMA, {"requests": [{"prompt": "one"}]})[1] == 5006
+
+
+def test_a_batch_above_10_megabytes_is_too_large(service: Service) -> None:
+    response = service.run(LLAMA, {"requests": ["x" * 10 * 1024 * 1024]}, params={"queueRequest": "true"})
+    assert (response.status_code, response.json()["errors"][0]["code"]) == (413, 3006)
+
+
+def test_an_unknown_batch_is_bad_input(service: Service) -> None:
+    assert service.error(LLAMA, {"request_id": "none"})[:2] == (400, 5006)
+
+
+def test_the_batch_of_another_model_is_unknown(service: Service) -> None:
+    poll = {"request_id": submit(service, LLAMA, [{"prompt": "one"}])["request_id"]}
+    assert service.error("@cf/baai/bge-m3", poll)[:2] == (400, 5006)
+    assert service.result(LLAMA, poll)["status"] == "queued"
+
+
+def test_only_the_last_batches_are_kept(service: Service) -> None:
+    first, *_, last = [submit(service, LLAMA, [])["request_id"] for _ in range(25)]
+    assert service.error(LLAMA, {"request_id": first})[1] == 5006
+    assert service.result(LLAMA, {"request_id": last})["status"] == "queued"
+
+
+def test_media_in_a_batch_are_base64(service: Service) -> None:
+    model = "@cf/deepgram/aura-1"
+    poll = {"request_id": submit(service, model, [{"text": "x"}])["request_id"]}
+    service.result(model, poll)
+    [row] = service.result(model, poll)["responses"]
+    assert base64.b64decode(row["result"]["data"]).startswith(b"\xff\xfb")
+
+
+def test_every_model_of_the_catalogue_answers(service: Service) -> None:
+    from cfai import models
+
+    minimal = {
+        "prompt": "x",
+        "text": "x",
+        "input_text": "x",
+        "query": "x",
+        "contexts": [{"text": "x"}],
+        "image": PIXEL,
+        "state": "x",
+        "questions": {"q": {"type": "noul", "instructions": "?"}},
+        "target_lang": "fr",
+        "target_language": "hin_Deva",
+    }
+    special: dict[str, Any] = {
+        "@cf/meta/llama-guard-3-8b": {"messages": [{"role": "user", "content": "x"}]},
+        "@cf/openai/whisper": {"audio": [1]},
+        "@cf/openai/whisper-tiny-en": {"audio": [1]},
+        "@cf/openai/whisper-large-v3-turbo": {"audio": "AA=="},
+        "@cf/pipecat-ai/smart-turn-v2": {"audio": "AA=="},
+        "@cf/deepgram/nova-3": {"audio": {"body": {}, "contentType": "audio/wav"}},
+        "@cf/moondream/moondream3.1-9B-A2B": {"image": "https://example.com/a.png"},
+    }
+    form: dict[str, Any] = {"multipart": {"body": {}, "contentType": "multipart/form-data"}}
+    skipped = {"@cf/deepgram/flux"}
+    for name in models.catalogue().keys() - skipped:
+        inputs = form if "flux-2" in name else special.get(name, minimal | {"model": name.rpartition("/")[2]})
+        response = service.run(name, inputs)
+        assert response.status_code == 200, (name, response.text)
+
+
+def test_deepgram_flux_is_for_websockets_only(service: Service) -> None:
+    inputs = {"encoding": "linear16", "sample_rate": "16000"}
+    assert service.error("@cf/deepgram/flux", inputs)[2].endswith("this model is reached by WebSocket only")

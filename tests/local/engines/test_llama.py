@@ -1,0 +1,130 @@
+"""A GGUF file as an engine, as far as that can be seen without llama.cpp: the rest is in `tests/real`."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+from cfai import InferenceUpstreamError
+from cfai._errors import ConfigurationError
+from cfai.local.emulator import Emulator
+from cfai.local.engines import Llama
+
+GLM = "@cf/zai-org/glm-4.7-flash"
+CHUNK = '{"choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": "stop"}]}'
+
+
+class Server:
+    """A server of llama.cpp, which ends when nobody holds it any more."""
+
+    listening_address = ""
+
+
+class Library:
+    """What is used of `xllamacpp`."""
+
+    def __init__(self) -> None:
+        self.started: list[Any] = []
+        self.servers: list[weakref.ref[Server]] = []
+        self.fails = False
+        self.llama_pooling_type = SimpleNamespace(LLAMA_POOLING_TYPE_MEAN="mean")
+
+    def CommonParams(self) -> Any:
+        return SimpleNamespace(model=SimpleNamespace(), cpuparams=SimpleNamespace(), embedding=False)
+
+    def Server(self, asked: Any) -> Any:
+        if self.fails:
+            raise RuntimeError("failed to load model")
+        self.started.append(asked)
+        server = Server()
+        server.listening_address = f"http://llama.test:{len(self.started)}"
+        self.servers.append(weakref.ref(server))
+        return server
+
+
+@pytest.fixture
+def library(monkeypatch: pytest.MonkeyPatch) -> Library:
+    library = Library()
+    monkeypatch.setitem(sys.modules, "xllamacpp", library)
+    return library
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"GGUF and more")
+    return file
+
+
+@pytest.fixture
+def router() -> Iterator[respx.MockRouter]:
+    with respx.mock(assert_all_called=False) as router:
+        router.route(host="127.0.0.1").pass_through()
+        router.post(path="/v1/chat/completions").mock(
+            side_effect=lambda _: httpx.Response(200, content=f"data: {CHUNK}\n\ndata: [DONE]\n\n".encode())
+        )
+        router.post(path="/v1/embeddings").respond(json={"data": [{"index": 0, "embedding": [1.0]}]})
+        yield router
+
+
+def test_it_is_loaded_when_it_is_needed_once_for_each_use(
+    library: Library, file: Path, router: respx.MockRouter
+) -> None:
+    with Emulator(engine=Llama(file, context=2048, threads=2)) as local, local.ai() as ai:
+        assert library.started == []
+        assert [ai.run(GLM, {"prompt": "Hi"}).text for _ in range(2)] == ["Hello", "Hello"]
+        assert len(library.started) == 1
+        assert ai.run("@cf/baai/bge-base-en-v1.5", {"text": "Hi"}).data == [[1.0]]
+    text, embeds = library.started
+    assert (text.model.path, text.n_ctx, text.port, text.cpuparams.n_threads) == (str(file), 2048, 0, 2)
+    assert (text.embedding, embeds.embedding, embeds.pooling_type) == (False, True, "mean")
+    assert router.calls[-1].request.url.port == 2
+
+
+def test_it_is_unloaded_with_the_emulator_and_loaded_again_with_the_next_call(
+    library: Library, file: Path, router: respx.MockRouter
+) -> None:
+    local = Emulator(engine=Llama(file))
+    for times in (1, 2):
+        with local, local.ai() as ai:
+            assert ai.run(GLM, {"prompt": "Hi"}).text == "Hello"
+            assert len(library.started) == times
+            assert [server() is not None for server in library.servers] == [False] * (times - 1) + [True]
+        assert [server() for server in library.servers] == [None] * times
+
+
+def test_a_file_that_cannot_be_loaded_is_told_with_the_call(library: Library, file: Path) -> None:
+    library.fails = True
+    said = r"llama\.cpp cannot load model\.gguf: failed to load model\. Is the file whole, and does it fit"
+    with (
+        Emulator(engine=Llama(file)) as local,
+        local.ai(retry=None) as ai,
+        pytest.raises(InferenceUpstreamError, match=said),
+    ):
+        ai.run(GLM, {"prompt": "Hi"})
+
+
+def test_what_is_no_model_is_refused_at_once(library: Library, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read as a model: No such file"):
+        Llama(tmp_path / "none.gguf")
+    (tmp_path / "text.gguf").write_bytes(b"text")
+    with pytest.raises(ConfigurationError, match="is no GGUF file: it begins with b'text'"):
+        Llama(tmp_path / "text.gguf")
+
+
+def test_a_missing_extra_gives_the_line_that_installs_it(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
+    with pytest.raises(ImportError, match=r'pip install "cfai-sdk\[llama\]"'):
+        Llama(file)
+
+
+def test_it_says_what_it_is(library: Library, file: Path) -> None:
+    assert repr(Llama(file)) == f"Llama({str(file)!r})"

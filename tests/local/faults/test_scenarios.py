@@ -1,0 +1,521 @@
+"""What a caller of cfai sees of every scenario, in both colours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import cfai
+import cfai._streaming.body
+from cfai import (
+    APIConnectionError,
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    CapacityError,
+    CfaiError,
+    InferenceUpstreamError,
+    InternalServerError,
+    InvalidResponseError,
+    NotFoundError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    RateLimitError,
+    RequestTimeoutError,
+    Retry,
+    StreamError,
+    StreamTimeoutError,
+    StreamTruncatedError,
+    Timeout,
+)
+from cfai._errors import RefusedContextLengthError
+from cfai.local.emulator import Emulator, Fault
+from cfai.local.faults import SCENARIOS
+from cfai.local.wire._refusals import CODES
+from tests.local.dialects import CHAT, COMPLETION, DUAL, KIMI, MODELS, NATIVE, RESPONSES, TRAILER, question
+
+if TYPE_CHECKING:
+    from tests.local.conftest import Service
+
+THREE = "[emulated by"
+"""The first three tokens."""
+
+
+@dataclass(frozen=True)
+class Raises:
+    """An error, and what is on it."""
+
+    kind: type[CfaiError]
+    status: int | None = None
+    code: int | str | None = None
+    retryable: bool = False
+    retry_after: float | None = None
+    partial: str | None = None
+    says: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    """With which the call is made."""
+
+
+@dataclass(frozen=True)
+class Gives:
+    """An answer, the same as without the scenario but for what is told here."""
+
+    before: str = "["
+    """How the text begins: whatever comes between its first token and the others."""
+    usage: bool = True
+    finish: str | None = None
+    same: bool = True
+    """Whether it has the text at all."""
+
+
+def refused(kind: type[CfaiError], *expected: tuple[str, int, int], retryable: bool = False) -> dict[str, Raises]:
+    return {name: Raises(kind, status, code, retryable) for name, status, code in expected}
+
+
+LIMITED = Raises(RateLimitError, 429, 3021, True)
+BUSY = Raises(CapacityError, 429, 3040, True)
+FAILED = Raises(InternalServerError, retryable=True)
+UNREADABLE = Raises(InvalidResponseError, 200)
+GONE = Raises(APIConnectionError, retryable=True)
+STOPPED = Raises(StreamError, code=3040, partial=THREE, says="Capacity temporarily exceeded")
+TRUNCATED = Raises(StreamTruncatedError, partial=THREE)
+SOON = {"timeout": Timeout(first_byte=10, between=0.4)}
+
+STREAMED: dict[str, Raises | Gives] = {
+    # Codes
+    **refused(
+        BadRequestError,
+        ("invalid-input", 400, 1001),
+        ("incomplete-request", 400, 3003),
+        ("request-too-large", 413, 3006),
+        ("upstream-rejected", 400, 3030),
+        ("fine-tune-incomplete", 400, 3039),
+        ("invalid-base64", 400, 5004),
+        ("lora-unsupported", 405, 5005),
+        ("bad-input", 400, 5006),
+        ("unprocessable-input", 422, 5012),
+        ("sdk-deprecated", 405, 5019),
+        ("context-window-exceeded", 413, 5021),
+        ("json-mode-streaming", 400, 5023),
+        ("json-mode-failed", 400, 5024),
+        ("json-mode-unsupported", 400, 5025),
+        ("no-route", 400, 7000),
+        ("method-not-allowed", 405, 7001),
+        ("invalid-account", 400, 7003),
+        ("engine-invalid-input", 400, 8001),
+        ("forced-tool-too-long", 400, 8006),
+    ),
+    **refused(
+        PermissionDeniedError,
+        ("token-expired", 403, 1031),
+        ("account-blocked", 403, 3023),
+        ("private-model", 403, 3041),
+        ("agreement-required", 403, 5016),
+        ("model-not-allowed", 403, 5018),
+        ("paid-plan-required", 403, 5035),
+    ),
+    **refused(
+        RequestTimeoutError,
+        ("request-timeout", 408, 3007),
+        ("request-aborted", 408, 3008),
+        ("inference-timeout", 408, 3046),
+    ),
+    **refused(NotFoundError, ("invalid-model", 404, 3042), ("no-such-model", 400, 5007)),
+    "authentication-error": Raises(AuthenticationError, 401, 10000),
+    "rate-limited": LIMITED,
+    "out-of-capacity": BUSY,
+    "quota-exceeded": Raises(QuotaExceededError, 429, 4006, says="00:00 UTC"),
+    "quota-exceeded-documented": Raises(QuotaExceededError, 429, 3036, says="00:00 UTC"),
+    "engine-error": replace(FAILED, status=500, code=8005),
+    # Statuses
+    "payment-required": Raises(QuotaExceededError, 402),
+    "internal-server-error": replace(FAILED, status=500),
+    "bad-gateway": replace(FAILED, status=502),
+    "service-unavailable": replace(FAILED, status=503),
+    "gateway-timeout": replace(FAILED, status=504),
+    "web-server-unknown-error": replace(FAILED, status=520),
+    "web-server-down": replace(FAILED, status=521),
+    "connection-timed-out": replace(FAILED, status=522),
+    "origin-unreachable": replace(FAILED, status=523),
+    "timeout-occurred": replace(FAILED, status=524),
+    # Errors
+    "errors-object": BUSY,
+    "internal-error-envelope": Raises(BadRequestError, 400, 1001, says="prompt is missing"),
+    "openai-error": Raises(BadRequestError, 400, "invalid_prompt", says="the prompt is invalid"),
+    "openai-error-message": Raises(BadRequestError, 400, says="no"),
+    "openai-error-string": replace(FAILED, status=500, says="the model failed"),
+    "gateway-run-failed": replace(FAILED, status=503, code="provider_unavailable", says="no provider"),
+    "gateway-unauthorized": Raises(AuthenticationError, 401, 2009),
+    "code-in-text": BUSY,
+    "plain-text-error": replace(FAILED, status=502, says="error code: 502"),
+    "empty-error": replace(FAILED, status=500),
+    "html-error": replace(FAILED, status=502, says="502"),
+    "upstream-json-message": Raises(BadRequestError, 400, 3030, says="the image cannot be read"),
+    "unknown-code": Raises(PermissionDeniedError, 403, 9999, says="it is new"),
+    "sequence-too-long": Raises(RefusedContextLengthError, 400, 3030, says="8,192"),
+    "context-window-numbers": Raises(RefusedContextLengthError, 413, 5021, says="262,144"),
+    "retry-after-seconds": replace(BUSY, retry_after=0),
+    "retry-after-date": replace(LIMITED, retry_after=0),
+    "retry-after-too-long": replace(LIMITED, retry_after=3600),
+    "redirect": Raises(InferenceUpstreamError, 302, says="redirects are not followed"),
+    # Answers
+    "success-false": Raises(CapacityError, 200, 3040),
+    "empty-result": UNREADABLE,
+    "whole-answer": Gives(),
+    "invalid-json": UNREADABLE,
+    "truncated-json": UNREADABLE,
+    "empty-body": UNREADABLE,
+    "html-page": replace(UNREADABLE, says="HTML page"),
+    "text-plain": Gives(),
+    "no-content-type": Gives(),
+    # Connections
+    "connection-closed": GONE,
+    "connection-reset": GONE,
+    "partial-header": GONE,
+    "not-http": GONE,
+    "invalid-chunk": Raises(StreamTruncatedError, partial=""),
+    "no-answer": Raises(APITimeoutError, options={"timeout": Timeout(first_byte=0.2)}),
+    "no-body": Raises(StreamTimeoutError, partial="", options=SOON),
+    "short-body": TRUNCATED,
+    "body-reset": Raises(StreamTruncatedError),  # a reset may overtake what was sent before it
+    "trickling-body": Raises(StreamTimeoutError, options={"deadline": 1.0}),
+    # Streams
+    "truncated": TRUNCATED,
+    "stalled": Raises(StreamTimeoutError, partial=THREE, options=SOON),
+    "held-open": Gives(),
+    "error-event": STOPPED,
+    "one-byte-chunks": Gives(),
+    "number-token": Gives("[0"),
+    "decimal-token": Gives("[0.10"),
+    "null-token": Gives(),
+    "empty-token": Gives(),
+    "missing-token": Gives(),
+    "object-token": Gives('[{"a":1}'),
+    "boolean-token": Gives("[true"),
+    "line-separator-token": Gives("[\u2028\u2029\u0085"),
+    "split-surrogate-pair": Gives("[🙂"),
+    "null-fields": Gives(),
+    "doubled-dialect": Gives(),
+    "mixed-dialects": Gives(),
+    "renamed-reasoning": Gives(),
+    "tool-call-without-index": Gives(),
+    "tool-call-without-id": Gives(),
+    "tool-call-flat": Gives(),
+    "tool-arguments-first": Gives(),
+    "tool-arguments-object": Gives(),
+    "usage-cumulative": Gives(),
+    "usage-incremental": Gives(),
+    "usage-trailer": Gives(),
+    "usage-metrics": Gives(),
+    "usage-null": Gives(usage=False),
+    "usage-missing": Gives(usage=False),
+    "text-after-finish": Gives(finish="stop"),
+    "empty-finish-reason": Gives(),
+    "finish-reason-error": Raises(StreamError, partial=THREE, says="stopped with an error"),
+    "missing-done": Raises(StreamTruncatedError),
+    "bare-done": Gives(),
+    "events-after-done": Gives(),
+    "empty-stream": Raises(StreamTruncatedError, partial=""),
+    "only-done": Gives(same=False, usage=False),
+    "truncated-event": TRUNCATED,
+    "html-event": Raises(StreamError, partial=THREE, says="502 Bad Gateway"),
+    "list-event": Raises(StreamError, partial=THREE, says="[1,2]"),
+    "error-event-done": STOPPED,
+    "error-event-object": STOPPED,
+    "error-event-string": STOPPED,
+    "error-event-typed": STOPPED,
+    "error-event-internal": STOPPED,
+    "error-event-named": STOPPED,
+    "error-event-response": replace(STOPPED, code="server_error"),
+    "byte-order-mark": Gives(),
+    "crlf-line-ends": Gives(),
+    "cr-line-ends": Gives(),
+    "mixed-line-ends": Gives(),
+    "keep-alive-comments": Gives(),
+    "empty-events": Gives(),
+    "event-fields": Gives(),
+    "no-space-after-colon": Gives(),
+    "multi-line-data": Gives(),
+    "no-blank-lines": Gives(),
+    "unterminated-end": Gives(),
+    "one-chunk": Gives(),
+    "split-characters": Gives(),
+}
+"""What a call with `"stream": True` comes to."""
+
+BROKEN = Raises(APIConnectionError)
+LATE = Raises(APITimeoutError, options={"timeout": Timeout(first_byte=10, between=0.2)})
+
+WHOLE: dict[str, Raises | Gives] = {
+    "empty-result": Gives(same=False, usage=False),
+    "invalid-chunk": BROKEN,
+    "no-body": LATE,
+    "short-body": BROKEN,
+    "body-reset": BROKEN,
+    "trickling-body": Raises(APITimeoutError, options={"deadline": 0.3}),
+    "truncated": UNREADABLE,
+    "stalled": LATE,
+    "error-event": BUSY,
+}
+"""What any other call comes to, where that is something else."""
+
+ANSWERED_WHOLE = [name for name, each in SCENARIOS.items() if each.fault is not None and not each.fault.only_streams]
+
+
+@pytest.fixture
+def caller(callers: Callable[..., Any], service: Service) -> Any:
+    local = service.local
+    return callers(local.account_id, local.api_token, base_url=local.base_url, trust_env=False, retry=None)
+
+
+@pytest.fixture(autouse=True)
+def _a_short_drain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cfai._streaming.body, "DRAIN", 0.1)
+
+
+def asked(caller: Any, model: str, inputs: dict[str, Any], **options: Any) -> Any:
+    """The answer, read to its end."""
+    answer = caller.run(model, inputs, **options)
+    if inputs.get("stream"):
+        with answer:
+            list(answer)
+    return answer
+
+
+def check(caller: Any, service: Service, model: str, name: str, expected: Raises | Gives, *, stream: bool) -> None:
+    inputs = question(model, name)
+    plain = asked(caller, model, inputs | {"stream": stream})
+    service.local.script(name)
+    inputs |= {"stream": stream}
+    if isinstance(expected, Raises):
+        with pytest.raises(CfaiError) as caught:
+            asked(caller, model, inputs, **expected.options)
+        seen(caught.value, expected)
+    else:
+        same(asked(caller, model, inputs), plain, expected, name)
+    assert service.local.requests[-1].fault == name
+    # The client can go on with the server, and the server with the client.
+    assert asked(caller, model, inputs).text == plain.text
+
+
+def seen(error: CfaiError, expected: Raises) -> None:
+    assert type(error) is expected.kind, repr(error)
+    told = (error.status_code, error.code, error.retryable, error.retry_after)
+    assert told == (expected.status, expected.code, expected.retryable, expected.retry_after)
+    assert expected.says in str(error)
+    if isinstance(error, StreamError) and expected.partial is not None:
+        assert error.partial == expected.partial
+
+
+def same(answer: Any, plain: Any, expected: Gives, name: str) -> None:
+    if not expected.same:
+        assert (answer.text, answer.usage) == ("", None)
+        return
+    assert answer.text == (plain.text and expected.before + plain.text[1:])
+    assert answer.reasoning == plain.reasoning
+    assert answer.finish_reason == (expected.finish or plain.finish_reason)
+    calls = [(call.name, call.parsed, call.id) for call in plain.tool_calls]
+    if name == "tool-call-without-id":
+        calls = [(*call[:2], None) for call in calls]
+    assert [(call.name, call.parsed, call.id) for call in answer.tool_calls] == calls
+    assert bool(calls) == name.startswith("tool-")
+    assert counted(answer) == (counted(plain) if expected.usage else None)
+
+
+def counted(answer: Any) -> tuple[int, int, int] | None:
+    usage = answer.usage
+    return usage and (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens)
+
+
+def test_every_scenario_has_an_expectation() -> None:
+    assert set(STREAMED) == {name for name, scenario in SCENARIOS.items() if scenario.fault is not None}
+    assert set(WHOLE) <= set(ANSWERED_WHOLE)
+    assert [name for name, scenario in SCENARIOS.items() if scenario.fault is None] == ["stalled-tls"]
+
+
+@pytest.mark.parametrize("name", STREAMED)
+def test_a_caller_who_streams_sees_it_for_what_it_is(caller: Any, service: Service, name: str) -> None:
+    model = CHAT if name == "renamed-reasoning" else NATIVE
+    check(caller, service, model, name, STREAMED[name], stream=True)
+
+
+@pytest.mark.parametrize("name", ANSWERED_WHOLE)
+def test_and_so_does_one_who_does_not(caller: Any, service: Service, name: str) -> None:
+    check(caller, service, NATIVE, name, WHOLE.get(name, STREAMED[name]), stream=False)
+
+
+ANY_DIALECT = [name for name, scenario in SCENARIOS.items() if scenario.group == "Streams"]
+ANY_DIALECT = ["truncated", *(name for name in ANY_DIALECT if name not in ("held-open", "whole-answer"))]
+NO_SHAPE = {"null-fields", "doubled-dialect", "mixed-dialects", "text-after-finish", "empty-finish-reason"}
+"""What needs events of another dialect than that of the Responses API, as all that `usage-…` is."""
+
+
+@pytest.mark.parametrize("colour", ["run"], indirect=True)
+@pytest.mark.parametrize("model", MODELS[1:])
+@pytest.mark.parametrize("name", ANY_DIALECT)
+def test_a_stream_has_it_in_every_dialect(caller: Any, service: Service, model: str, name: str) -> None:
+    expected = STREAMED[name]
+    reasons = model in (CHAT, TRAILER, KIMI, RESPONSES)
+    if name == "renamed-reasoning" and model in (DUAL, COMPLETION, RESPONSES):
+        expected = Raises(BadRequestError, 400, says="needs a stream with reasoning")
+    elif model == RESPONSES and (name in NO_SHAPE or name.startswith("usage-") or name == "finish-reason-error"):
+        expected = Raises(BadRequestError, 400, says="needs a stream with events other than those of the Responses API")
+    elif name == "missing-done":
+        expected = Gives()  # a finish reason was there
+    elif isinstance(expected, Raises) and reasons:
+        expected = replace(expected, partial="")  # the first three tokens are reasoning
+    check(caller, service, model, name, expected, stream=True)
+
+
+@pytest.mark.parametrize("name", [name for name in STREAMED if name not in ANSWERED_WHOLE])
+def test_a_stream_is_needed_for_what_happens_to_streams(service: Service, name: str) -> None:
+    response = service.run(NATIVE, {"prompt": "hi"}, name)
+    assert (response.status_code, response.headers["content-type"]) == (400, "text/plain")
+    assert f"{name} happens to streams alone" in response.text
+
+
+# What the sources say
+
+
+def test_every_code_of_the_service_is_a_scenario() -> None:
+    faults = {name: each.fault for name, each in SCENARIOS.items() if each.group == "Codes" and each.fault}
+    assert {fault.code for fault in faults.values()} == set(CODES)
+    assert all(fault == Fault(code=fault.code) for fault in faults.values())
+    for name, fault in faults.items():
+        expected = STREAMED[name]
+        assert isinstance(expected, Raises)
+        assert (expected.status, expected.code) == (CODES[fault.code or 0][0], fault.code)
+
+
+def test_every_status_without_a_code_is_one_too() -> None:
+    faults = [scenario.fault for scenario in SCENARIOS.values() if scenario.group == "Statuses" and scenario.fault]
+    assert [fault.status or fault.html for fault in faults] == [402, 500, 502, 503, 504, 520, 521, 522, 523, 524]
+
+
+KNOWN = {
+    # The envelopes that errors come in
+    "the edge's": ["authentication-error"],
+    "inference": ["out-of-capacity", "engine-error", "upstream-json-message"],
+    "the binding's own": ["internal-error-envelope", "code-in-text"],
+    "OpenAI's": ["openai-error", "openai-error-message", "openai-error-string"],
+    "the gateway's": ["gateway-run-failed", "gateway-unauthorized"],
+    "none": ["html-error", "plain-text-error", "empty-error"],
+    "a list that is an object": ["errors-object"],
+    "an error under status 200": ["success-false"],
+    "Retry-After": ["retry-after-seconds", "retry-after-date", "retry-after-too-long"],
+    "codes that look alike": ["out-of-capacity", "rate-limited", "quota-exceeded", "quota-exceeded-documented"],
+    "an unknown code": ["unknown-code"],
+    # What is known to go wrong in streams
+    "a stream that just ends": [
+        "truncated",
+        "truncated-event",
+        "short-body",
+        "body-reset",
+        "missing-done",
+        "empty-stream",
+    ],
+    "a token that is a number": ["number-token", "decimal-token"],
+    "null, missing, empty or object": ["null-token", "missing-token", "empty-token", "object-token"],
+    "separators inside a token": ["line-separator-token"],
+    "a byte-order mark": ["byte-order-mark"],
+    "events after [DONE]": ["events-after-done"],
+    "text after a finish reason": ["text-after-finish"],
+    "both dialects in one event": ["doubled-dialect"],
+    "tool calls or reasoning lost": [
+        "mixed-dialects",
+        "renamed-reasoning",
+        "tool-call-flat",
+        "tool-call-without-index",
+    ],
+    "usage": ["usage-cumulative", "usage-incremental", "usage-trailer", "usage-missing"],
+    "JSON instead of a stream": ["whole-answer", "empty-result"],
+    "an error event": [
+        "error-event",
+        "error-event-object",
+        "error-event-string",
+        "error-event-typed",
+        "error-event-named",
+    ],
+    "a connection that stays open": ["held-open", "stalled"],
+    # What is known to go wrong in calls
+    "no timeout": ["no-answer", "no-body", "trickling-body", "stalled-tls"],
+    "a broken connection": ["connection-closed", "connection-reset", "partial-header", "not-http", "invalid-chunk"],
+}
+
+
+def test_what_is_known_to_go_wrong_can_be_made_to() -> None:
+    assert {name for names in KNOWN.values() for name in names} <= set(SCENARIOS)
+
+
+# Retries
+
+
+@pytest.fixture
+def local() -> Iterator[Emulator]:
+    with Emulator() as local:
+        yield local
+
+
+@pytest.fixture
+def patient(callers: Callable[..., Any], local: Emulator) -> Any:
+    """A caller who tries again at once."""
+    own = {"base_url": local.base_url, "trust_env": False, "retry": Retry(base=0)}
+    return callers(local.account_id, local.api_token, **own)
+
+
+@pytest.mark.parametrize("name", [name for name, expected in STREAMED.items() if expected in (GONE, BUSY, LIMITED)])
+def test_what_was_not_run_is_sent_again(patient: Any, local: Emulator, name: str) -> None:
+    local.script([name, name, "ok"])
+    assert patient.run(NATIVE, {"prompt": "hi"}).text.startswith("[emulated")
+    assert [request.fault for request in local.requests] == [name, name, "ok"]
+
+
+@pytest.mark.parametrize("name", ["retry-after-too-long", "quota-exceeded", "inference-timeout", "success-false"])
+def test_and_what_a_repetition_cannot_mend_is_not(patient: Any, local: Emulator, name: str) -> None:
+    local.script(name)
+    with pytest.raises(InferenceUpstreamError):
+        patient.run(NATIVE, {"prompt": "hi"})
+    assert [request.fault for request in local.requests] == [name]
+
+
+@pytest.mark.parametrize("name", ["error-event", "truncated", "body-reset"])
+def test_nor_is_what_breaks_once_it_began(patient: Any, local: Emulator, name: str) -> None:
+    local.script(name)
+    with pytest.raises(StreamError):
+        asked(patient, NATIVE, {"prompt": "hi", "stream": True})
+    assert [request.fault for request in local.requests] == [name]
+
+
+def test_an_empty_result_is_asked_for_once_more(patient: Any, local: Emulator) -> None:
+    local.script("empty-result")
+    answer = asked(patient, NATIVE, {"prompt": "hi", "stream": True})
+    assert answer.text.startswith("[emulated")
+    assert [request.inputs.get("stream") for request in local.requests] == [True, False]
+
+
+# TLS
+
+
+def test_a_stalled_handshake_is_given_up_in_time(callers: Callable[..., Any], local: Emulator) -> None:
+    url = local.stalled_tls_url
+    assert url.startswith("https://127.0.0.1:")
+    assert url == local.stalled_tls_url
+    stalled = callers(local.account_id, local.api_token, base_url=url, trust_env=False, retry=Retry(2, base=0))
+    with pytest.raises(APITimeoutError, match=r"could not send to 127\.0\.0\.1:\d+ in time") as caught:
+        stalled.run(NATIVE, {"prompt": "hi"}, timeout=Timeout(connect=0.2))
+    assert caught.value.retryable
+    assert local.requests == []
+    reached = callers(local.account_id, local.api_token, base_url=local.base_url, trust_env=False)
+    assert reached.run(NATIVE, {"prompt": "hi"}).text
+
+
+def test_the_stalled_port_is_closed_with_the_emulator(callers: Callable[..., Any]) -> None:
+    with Emulator() as local:
+        url = local.stalled_tls_url
+    caller = callers(local.account_id, local.api_token, base_url=url, trust_env=False, retry=None)
+    with pytest.raises(APIConnectionError) as caught:
+        caller.run(NATIVE, {"prompt": "hi"}, timeout=Timeout(connect=5))
+    assert not isinstance(caught.value, APITimeoutError)

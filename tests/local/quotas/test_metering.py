@@ -1,0 +1,323 @@
+"""What an account may use, as a client meets it: switched off until it is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from cfai import Ai, CapacityError, Retry
+from cfai.local.emulator import Emulator
+from tests.local.conftest import Service
+
+GLM = "@cf/zai-org/glm-4.7-flash"
+KIMI = "@cf/moonshotai/kimi-k2.6"
+BGE = "@cf/baai/bge-m3"
+HELLO = {"prompt": "hello"}
+LONG = 10.0
+"""Seconds after which a test gives up waiting for what should have happened at once."""
+
+LONG_PROMPT = {"messages": [{"role": "user", "content": "word " * 300}]}
+
+
+class Clock:
+    """Stands still until it is set."""
+
+    now = 1_000 * 86_400.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+Make = Callable[..., Service]
+
+
+@pytest.fixture
+def serving() -> Iterator[Make]:
+    """Makes an emulator with the options that it is given, and stops it after the test."""
+    made: list[Service] = []
+
+    def make(**options: Any) -> Service:
+        made.append(Service(Emulator(**options).start()))
+        return made[-1]
+
+    yield make
+    for service in made:
+        service.http.close()
+        service.local.stop()
+
+
+def refused(response: httpx.Response) -> tuple[int, int]:
+    return response.status_code, response.json()["errors"][0]["code"]
+
+
+# Requests per minute
+
+
+def test_a_call_too_many_in_a_minute_is_refused(serving: Make) -> None:
+    clock = Clock()
+    service = serving(rate_limits={"Text Generation": 2}, clock=clock)
+    assert [service.run(GLM, HELLO).status_code for _ in range(2)] == [200, 200]
+    assert refused(service.run(GLM, HELLO)) == (429, 3021)
+    assert service.run(BGE, {"text": "x"}).status_code == 200
+    clock.now += 60
+    assert service.run(GLM, HELLO).status_code == 200
+
+
+def test_the_published_numbers_can_be_asked_for(serving: Make) -> None:
+    service = serving(rate_limits=True, clock=Clock())
+    assert {service.run(KIMI, HELLO).status_code for _ in range(20)} == {200}
+    assert refused(service.run(KIMI, HELLO)) == (429, 3021)
+
+
+def test_every_surface_is_counted_together(serving: Make) -> None:
+    service = serving(rate_limits={"Text Generation": 1}, clock=Clock())
+    body = {"model": GLM, "messages": [{"role": "user", "content": "x"}]}
+    assert service.http.post(f"{service.local.openai_url}/chat/completions", json=body).status_code == 200
+    assert refused(service.run(GLM, HELLO)) == (429, 3021)
+
+
+def test_lists_and_unknown_models_are_not_counted(serving: Make) -> None:
+    service = serving(rate_limits={"Text Generation": 1}, daily_neurons=0, clock=Clock())
+    assert service.http.get(f"{service.local.openai_url}/models").status_code == 200
+    assert refused(service.run("@cf/meta/no-such-model", HELLO)) == (400, 5007)
+
+
+# The daily allocation
+
+
+def test_what_was_used_up_is_back_at_midnight(serving: Make) -> None:
+    clock = Clock()
+    first = float(serving().run(GLM, HELLO).headers["cf-ai-neurons"])
+    service = serving(daily_neurons=first + first / 2, clock=clock)
+    assert [service.run(GLM, HELLO).status_code for _ in range(2)] == [200, 200]
+    assert refused(service.run(GLM, HELLO)) == (429, 4006)
+    clock.now += 86_400
+    assert service.run(GLM, HELLO).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "inputs", [{"prompt": "hello", "stream": True}, {"messages": [{"role": "user", "content": "hello"}]}]
+)
+def test_streams_and_whole_answers_are_charged(serving: Make, inputs: Any) -> None:
+    service = serving(daily_neurons=0.001, clock=Clock())
+    assert service.run(GLM, inputs).status_code == 200
+    assert refused(service.run(GLM, inputs)) == (429, 4006)
+
+
+def test_of_a_stream_that_is_left_only_what_came_is_charged(serving: Make) -> None:
+    asked = {"prompt": "write 5000 words", "stream": True}
+    whole = serving().result(GLM, {"prompt": "write 5000 words"})["usage"]["neurons"]
+    service = serving(daily_neurons=whole / 10, clock=Clock())
+    with service.http.stream("POST", service.url(GLM), json=asked, headers={"cfai-emulate": "silence-after=5"}) as left:
+        next(left.iter_raw())
+    assert service.local.wait_for_disconnects()
+    assert service.run(GLM, HELLO).status_code == 200
+
+
+def test_refusals_and_faults_cost_nothing(serving: Make) -> None:
+    service = serving(daily_neurons=0.001, rate_limits={"Text Generation": 2}, clock=Clock())
+    assert refused(service.run(GLM, {})) == (400, 5006)
+    assert service.run(GLM, HELLO, "status=500").status_code == 500
+    assert service.run(GLM, HELLO).status_code == 200
+
+
+def test_media_are_charged_too(serving: Make) -> None:
+    service = serving(daily_neurons=0.001, clock=Clock())
+    assert service.run("@cf/leonardo/phoenix-1.0", HELLO).status_code == 200
+    assert refused(service.run("@cf/leonardo/phoenix-1.0", HELLO)) == (429, 4006)
+
+
+def batch(service: Service, model: str, requests: list[Any]) -> dict[str, str]:
+    """Hands in a batch and finds it queued: what to ask for it with."""
+    queued = service.run(model, {"requests": requests}, params={"queueRequest": "true"}).json()["result"]
+    poll = {"request_id": queued["request_id"]}
+    assert service.result(model, poll)["status"] == "queued"
+    return poll
+
+
+def test_a_batch_is_charged_when_it_is_done(serving: Make) -> None:
+    alone = [serving().run(GLM, {"prompt": text}).headers["cf-ai-neurons"] for text in ("one", "two")]
+    service = serving(daily_neurons=sum(map(float, alone)) * 0.999, clock=Clock())
+    poll = batch(service, GLM, [{"prompt": "one"}, {"prompt": "two"}, {}])
+    assert service.run(BGE, {"text": "x"}).status_code == 200, "what waits has cost nothing yet"
+    assert len(service.result(GLM, poll)["responses"]) == 3
+    assert refused(service.run(GLM, HELLO)) == (429, 4006)
+
+
+def test_a_batch_is_charged_once_however_often_it_is_asked_for(serving: Make) -> None:
+    alone = float(serving().run(GLM, HELLO).headers["cf-ai-neurons"])
+    service = serving(daily_neurons=alone * 1.5, clock=Clock())
+    poll = batch(service, GLM, [HELLO])
+    done = [service.result(GLM, poll) for _ in range(3)]
+    assert done[0] == done[1] == done[2]
+    assert service.run(GLM, HELLO).status_code == 200
+
+
+class Slow:
+    """An engine whose vectors take a moment; says how often it was asked."""
+
+    asked = 0
+
+    async def answer(self, model: str, inputs: Any, most: int | None) -> Any:
+        raise NotImplementedError
+
+    async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
+        self.asked += 1
+        await asyncio.sleep(0.1)
+        return [[1.0] for _ in texts]
+
+    async def aclose(self) -> None:
+        pass
+
+
+def test_a_batch_that_two_ask_for_at_once_runs_once(serving: Make) -> None:
+    engine = Slow()
+    service = serving(engine=engine)
+    poll = batch(service, BGE, [{"text": "x"}])
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda _: service.result(BGE, poll), range(2))
+    assert one == other
+    assert engine.asked == 1
+
+
+def test_a_batch_is_handed_in_as_a_call_and_asked_for_as_none(serving: Make) -> None:
+    service = serving(daily_neurons=0.001, rate_limits={"Text Generation": 1}, clock=Clock())
+    poll = batch(service, GLM, [HELLO])
+    assert [len(service.result(GLM, poll)["responses"]) for _ in range(2)] == [1, 1]
+    again = service.run(GLM, {"requests": [HELLO]}, params={"queueRequest": "true"})
+    assert refused(again) == (429, 3021)
+    used_up = service.run(BGE, {"requests": [{"text": "x"}]}, params={"queueRequest": "true"})
+    assert refused(used_up) == (429, 4006)
+
+
+# Capacity
+
+
+@contextmanager
+def busy(service: Service) -> Iterator[None]:
+    """Someone who holds a place at the model."""
+    silent = {"cfai-emulate": "silence-after=1"}
+    with service.http.stream("POST", service.url(GLM), json=HELLO | {"stream": True}, headers=silent) as response:
+        parts = response.iter_raw()
+        next(parts)
+        yield
+
+
+def test_a_busy_model_is_waited_for_or_refused_at_once(serving: Make, callers: Callable[..., Any]) -> None:
+    service = serving(concurrency=1)
+    local = service.local
+    done = threading.Event()
+
+    def wait_in_line() -> None:
+        assert service.run(GLM, HELLO).status_code == 200
+        done.set()
+
+    with busy(service):
+        waiting = threading.Thread(target=wait_in_line)
+        waiting.start()
+        caller = callers(
+            local.account_id, local.api_token, base_url=local.base_url, trust_env=False, retry=Retry(base=0)
+        )
+        with pytest.raises(CapacityError) as caught:
+            caller.run(GLM, HELLO, reject_if_busy=True)
+        assert (caught.value.status_code, caught.value.code) == (429, 3040)
+        body = {"model": GLM, "messages": [{"role": "user", "content": "x"}], "options": {"rejectIfBusy": True}}
+        assert refused(service.http.post(f"{local.openai_url}/chat/completions", json=body)) == (429, 3040)
+        assert service.run("@cf/meta/llama-3.1-8b-instruct-fp8", HELLO).status_code == 200
+        assert not done.is_set()
+    assert done.wait(LONG)
+    waiting.join()
+
+
+def test_who_stops_waiting_leaves_the_line(serving: Make) -> None:
+    service = serving(concurrency=1)
+    body = json.dumps(HELLO)
+    head = f"POST /client/v4{service.url(GLM)} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+    with busy(service):
+        with socket.create_connection(("127.0.0.1", service.local.port)) as client:
+            client.sendall(f"{head}Authorization: Bearer {service.local.api_token}\r\n\r\n{body}".encode())
+            while len(service.local.requests) < 2:
+                service.http.get(f"{service.local.openai_url}/models")
+        assert service.local.wait_for_disconnects()
+    assert service.run(GLM, HELLO).status_code == 200
+
+
+def test_an_answer_or_a_refusal_gives_its_place_back(serving: Make) -> None:
+    service = serving(concurrency=1)
+    asked = HELLO | {"options": {"rejectIfBusy": True}}
+    for fault in (None, "truncate-after=1", "drop-after=1", "error-after=1"):
+        try:
+            service.run(GLM, asked | {"stream": True}, fault)
+        except httpx.RemoteProtocolError:
+            assert fault == "drop-after=1"
+    assert refused(service.run(GLM, asked | {"tool_choice": "any"})) == (400, 8001)
+    assert service.run(GLM, asked).status_code == 200
+
+
+# Prompt caching
+
+
+def cached(response: httpx.Response) -> int:
+    usage: dict[str, Any] = response.json()["result"]["usage"]
+    return usage["prompt_tokens_details"]["cached_tokens"]
+
+
+def test_a_prompt_that_begins_alike_is_cached_in_its_session_and_costs_less(serving: Make) -> None:
+    service = serving(prompt_caching=True)
+    session = {"headers": {"x-session-affinity": "mine"}}
+    cold, warm = (service.run(KIMI, LONG_PROMPT, **session) for _ in range(2))
+    usage = warm.json()["result"]["usage"]
+    assert cached(cold) == 0
+    assert 0 < cached(warm) < usage["prompt_tokens"]
+    expected = (usage["prompt_tokens"] - cached(warm)) * 86364 + cached(warm) * 14545
+    expected = (expected + usage["completion_tokens"] * 363636) / 1e6
+    assert float(warm.headers["cf-ai-neurons"]) == pytest.approx(expected, abs=1e-6)
+    assert usage["neurons"] == pytest.approx(expected, abs=1e-6)
+    assert cached(service.run(KIMI, LONG_PROMPT)) == 0
+    assert cached(service.run(KIMI, LONG_PROMPT, headers={"x-session-affinity": "other"})) == 0
+
+
+def test_a_stream_and_a_client_say_so_too(serving: Make, callers: Callable[..., Any]) -> None:
+    local = serving(prompt_caching=True).local
+    caller = callers(local.account_id, local.api_token, base_url=local.base_url, trust_env=False)
+    for expected in (False, True):
+        stream = caller.run(KIMI, LONG_PROMPT | {"stream": True}, session_affinity="mine")
+        usage = stream.result().usage
+        assert (usage.cached_tokens > 0) is expected
+
+
+def test_nothing_is_cached_unless_asked_for_or_where_it_has_no_price(serving: Make) -> None:
+    plain, caching = serving(), serving(prompt_caching=True)
+    session = {"headers": {"x-session-affinity": "mine"}}
+    assert [cached(plain.run(KIMI, LONG_PROMPT, **session)) for _ in range(2)] == [0, 0]
+    assert [cached(caching.run(GLM, LONG_PROMPT, **session)) for _ in range(2)] == [0, 0]
+
+
+# The plan
+
+
+def test_models_of_the_paid_plan_can_be_refused(serving: Make) -> None:
+    service = serving(workers_paid=False)
+    assert refused(service.run(KIMI, HELLO)) == (403, 5035)
+    assert service.run(GLM, HELLO).status_code == 200
+
+
+def test_limits_that_are_none_are_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="concurrency is 1 or more"):
+        Emulator(concurrency=0)
+
+
+def test_nothing_is_limited_unless_asked_for(serving: Make) -> None:
+    service = serving()
+    assert {service.run(KIMI, HELLO).status_code for _ in range(21)} == {200}
+    with Ai(service.local.account_id, service.local.api_token, base_url=service.local.base_url, trust_env=False) as ai:
+        assert ai.run(KIMI, HELLO).text

@@ -1,0 +1,265 @@
+"""What counts, by itself: the line in front of a model, the beginnings of prompts, and the calls of a minute."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from cfai import models
+from cfai.local.quotas import Allowance, Meter, _places
+from cfai.local.quotas._places import Places
+from cfai.local.quotas._prefixes import BLOCK, Prefixes
+from cfai.local.quotas._rates import Rates
+from cfai.local.wire import Refusal, neurons
+
+GLM = "@cf/zai-org/glm-4.7-flash"
+BGE = "@cf/baai/bge-m3"
+
+
+def entry(name: str) -> models.Model:
+    model = models.get(name)
+    assert model is not None
+    return model
+
+
+# The line
+
+
+async def settle() -> None:
+    """Let everyone go on who can."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def in_line(
+    body: Callable[[Places, list[str], Callable[[str], asyncio.Task[None]]], Coroutine[Any, Any, None]],
+) -> None:
+    """Run `body` with one place, a list of those who got it, and a function that lets someone take it."""
+
+    async def main() -> None:
+        places, order = Places(1), list[str]()
+
+        async def enter(name: str) -> None:
+            await places.take(GLM, wait=True)
+            order.append(name)
+
+        async with asyncio.timeout(10):
+            await body(places, order, lambda name: asyncio.create_task(enter(name)))
+
+    asyncio.run(main())
+
+
+def test_who_came_first_goes_first_and_alone() -> None:
+    async def body(places: Places, order: list[str], start: Any) -> None:
+        tasks = [start(name) for name in "abc"]
+        for expected in (["a"], ["a", "b"], ["a", "b", "c"]):
+            await settle()
+            assert order == expected
+            places.give_back(GLM)
+        await asyncio.gather(*tasks)
+        await places.take(GLM, wait=False)
+
+    in_line(body)
+
+
+def test_who_will_not_wait_is_refused_at_once() -> None:
+    async def body(places: Places, order: list[str], start: Any) -> None:
+        await places.take(GLM, wait=False)
+        with pytest.raises(Refusal) as caught:
+            await places.take(GLM, wait=False)
+        assert caught.value.code == 3040
+        await places.take(BGE, wait=False)  # another model has a place of its own
+        places.give_back(GLM)
+        await places.take(GLM, wait=False)
+
+    in_line(body)
+
+
+def test_who_leaves_the_line_does_not_hold_up_the_others() -> None:
+    async def body(places: Places, order: list[str], start: Any) -> None:
+        tasks = [start(name) for name in "abc"]
+        await settle()
+        tasks[1].cancel()
+        await settle()
+        places.give_back(GLM)
+        await tasks[2]
+        assert order == ["a", "c"]
+
+    in_line(body)
+
+
+def test_who_leaves_just_when_a_place_is_given_back_does_not_take_it_along() -> None:
+    async def body(places: Places, order: list[str], start: Any) -> None:
+        tasks = [start(name) for name in "abc"]
+        await settle()
+        tasks[1].cancel()
+        places.give_back(GLM)
+        await tasks[2]
+        assert order == ["a", "c"]
+
+    in_line(body)
+
+
+def test_who_leaves_just_when_it_is_his_turn_passes_it_on() -> None:
+    async def body(places: Places, order: list[str], start: Any) -> None:
+        tasks = [start(name) for name in "abc"]
+        await settle()
+        places.give_back(GLM)
+        tasks[1].cancel()
+        await tasks[2]
+        assert order == ["a", "c"]
+        places.give_back(GLM)
+        await places.take(GLM, wait=False)
+
+    in_line(body)
+
+
+def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body(places: Places, order: list[str], start: Any) -> None:
+        await places.take(GLM, wait=True)
+        with pytest.raises(Refusal) as caught:
+            await places.take(GLM, wait=True)
+        assert caught.value.code == 3040
+        places.give_back(GLM)
+        await places.take(GLM, wait=False)
+
+    monkeypatch.setattr(_places, "LONGEST", 0.0)
+    in_line(body)
+
+
+# Prompts
+
+
+def words(count: int) -> str:
+    return " ".join(f"w{number:03d}" for number in range(count))
+
+
+def test_a_prompt_that_begins_like_one_before_is_cached_in_whole_blocks() -> None:
+    prefixes = Prefixes()
+    said = [{"role": "user", "content": words(100)}]
+    assert prefixes.seen(GLM, "s", {"messages": said}) == 0
+    longer = [*said, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "and now?"}]
+    hit = prefixes.seen(GLM, "s", {"messages": longer})
+    assert hit > 0
+    assert hit % BLOCK == 0
+    assert prefixes.seen(GLM, "s", {"messages": longer}) >= hit
+
+
+@pytest.mark.parametrize(("model", "session"), [(BGE, "s"), (GLM, "other")])
+def test_other_models_and_sessions_know_nothing_of_it(model: str, session: str) -> None:
+    prefixes = Prefixes()
+    prefixes.seen(GLM, "s", {"prompt": words(100)})
+    assert prefixes.seen(model, session, {"prompt": words(100)}) == 0
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"prompt": "x " + words(100)},
+        {"prompt": words(100), "tools": [{"name": "first"}]},
+        {"prompt": words(5)},
+        {},
+    ],
+)
+def test_what_begins_otherwise_or_is_short_is_not_cached(inputs: dict[str, Any]) -> None:
+    prefixes = Prefixes()
+    prefixes.seen(GLM, "s", {"prompt": words(100)})
+    assert prefixes.seen(GLM, "s", inputs) == 0
+
+
+def test_the_last_token_of_a_prompt_is_always_read() -> None:
+    prefixes, prompt = Prefixes(), "7 " * (BLOCK // 2 - 1)
+    # Two quotes, and as many pieces as fill a block.
+    assert prefixes.seen(GLM, "s", {"prompt": prompt}) == 0
+    assert prefixes.seen(GLM, "s", {"prompt": prompt}) == 0
+    assert prefixes.seen(GLM, "s", {"prompt": prompt + "7"}) == 0
+    assert prefixes.seen(GLM, "s", {"prompt": prompt + "7"}) == BLOCK
+
+
+def test_only_the_last_sessions_are_kept() -> None:
+    prefixes = Prefixes()
+    for number in range(102):
+        prefixes.seen(GLM, f"{number}", {"prompt": words(100)})
+    assert prefixes.seen(GLM, "101", {"prompt": words(100)}) > 0
+    assert prefixes.seen(GLM, "0", {"prompt": words(100)}) == 0
+
+
+def test_no_more_is_cheap_than_the_prompt_has() -> None:
+    # An engine counts a prompt in tokens of its own.
+    assert neurons(entry(GLM), 10, 5, cached_tokens=64) == neurons(entry(GLM), 10, 5, cached_tokens=10) > 0
+
+
+# The minute
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        (GLM, 300),
+        (BGE, 3000),
+        ("@cf/baai/bge-large-en-v1.5", 1500),
+        ("@cf/moonshotai/kimi-k2.6", 20),
+        ("@cf/openai/whisper", 720),
+        ("@cf/meta/m2m100-1.2b", 720),
+    ],
+)
+def test_the_published_numbers_are_held(name: str, number: int) -> None:
+    rates, model = Rates({}), entry(name)
+    assert [rates.admit(model, 0.0) for _ in range(number + 1)] == [True] * number + [False]
+    assert rates.admit(model, 59.9) is False
+    assert rates.admit(model, 60.0) is True
+
+
+def test_a_task_is_counted_together_and_a_paid_model_by_itself() -> None:
+    rates = Rates({"Text Generation": 1})
+    assert rates.admit(entry(GLM), 0.0)
+    assert not rates.admit(entry("@cf/meta/llama-3.1-8b-instruct-fp8"), 0.0)
+    assert rates.admit(entry("@cf/moonshotai/kimi-k2.6"), 0.0)
+    assert rates.admit(entry(BGE), 0.0)
+
+
+def test_a_task_without_a_published_number_has_none() -> None:
+    rates = Rates({})
+    assert all(rates.admit(entry("@cf/deepgram/aura-1"), 0.0) for _ in range(5000))
+
+
+def test_own_numbers_win_and_the_rest_stays() -> None:
+    rates = Rates({"@cf/moonshotai/kimi-k2.6": 50, GLM: 0})
+    assert [rates.admit(entry("@cf/moonshotai/kimi-k2.6"), 0.0) for _ in range(51)].count(True) == 50
+    assert not rates.admit(entry(GLM), 0.0)
+    assert rates.admit(entry("@cf/zai-org/glm-5.3"), 0.0)
+
+
+# The day
+
+
+def test_a_day_begins_at_midnight_utc() -> None:
+    now = 1_000 * 86_400.0 - 1
+    meter = Meter(Allowance(daily_neurons=10, clock=lambda: now))
+    meter.admit(entry(GLM))
+    meter.charge(10)
+    with pytest.raises(Refusal) as caught:
+        meter.admit(entry(GLM))
+    assert caught.value.code == 4006
+    now += 1
+    meter.admit(entry(GLM))
+    meter.charge(9.9)
+    meter.admit(entry(GLM))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"daily_neurons": -1}, "daily_neurons is 0 or more, not -1"),
+        ({"daily_neurons": float("nan")}, "daily_neurons is 0 or more, not nan"),
+        ({"concurrency": 0}, "concurrency is 1 or more, not 0"),
+        ({"rate_limits": {"Text": 1}}, "'Text' is neither a task nor a model"),
+        ({"rate_limits": {GLM: -1}}, "is 0 or more, not -1"),
+    ],
+)
+def test_limits_that_are_none_are_refused(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Allowance(**wrong)

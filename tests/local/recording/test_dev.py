@@ -1,0 +1,277 @@
+"""`cfai dev`, as a program and in this process."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock, call
+
+import httpx
+import pytest
+
+import cfai.local.emulator
+import cfai.local.recording
+from cfai.cli import _dev, main
+from cfai.local.emulator import Emulator
+from tests.local.recording.conftest import ACCOUNT, LONG, MODEL, TOKEN, everything, kept
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@contextmanager
+def dev(*options: str, note: str, **environment: str) -> Iterator[dict[str, str]]:
+    """Runs the command until Ctrl-C; gives the environment that it prints."""
+    command = [sys.executable, "-W", "error", "-m", "cfai.cli", "dev", *options]
+    program = subprocess.Popen(
+        command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert program.stdout is not None
+    lines = [program.stdout.readline().split() for _ in range(3)]
+    try:
+        assert [line[0] for line in lines if line] == ["export"] * 3
+        told = dict(line[1].split("=") for line in lines)
+        assert list(told) == ["CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN"]
+        yield told
+    finally:
+        program.send_signal(signal.SIGINT)
+        output, errors = program.communicate(timeout=LONG)
+    assert (program.returncode, output, errors) == (0, "", f"{note} until Ctrl-C.\n")
+
+
+def ask(told: dict[str, str], inputs: Any) -> httpx.Response:
+    url = f"{told['CLOUDFLARE_API_BASE_URL']}/accounts/{told['CLOUDFLARE_ACCOUNT_ID']}/ai/run/{MODEL}"
+    headers = {"authorization": f"Bearer {told['CLOUDFLARE_API_TOKEN']}"}
+    return httpx.post(url, json=inputs, headers=headers, trust_env=False, timeout=LONG)
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command line in this process, where Ctrl-C comes as soon as it serves."""
+    monkeypatch.setattr("cfai.local.server._foreground.time.sleep", MagicMock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr(signal, "signal", MagicMock())
+    # Where it is set, rich takes any file for a terminal.
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+
+    def cli(*arguments: Any) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["cfai", "dev", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return cli
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch, upstream: Emulator) -> Emulator:
+    """The emulator as the service of the environment."""
+    monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", upstream.base_url)
+    monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
+    return upstream
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such signal to send to a program")
+def test_it_is_the_emulator(folder: Path) -> None:
+    with dev("--tokens-per-second", "0", note="Serving emulated answers") as told:
+        assert ask(told, {"prompt": "Hello"}).json()["result"]["choices"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such signal to send to a program")
+def test_it_records_and_plays_back(account: Emulator, folder: Path) -> None:
+    inputs = {"prompt": "Hello", "stream": True}
+    with dev("--record", str(folder), note=f"Recording {account.base_url} into {folder}") as told:
+        assert TOKEN not in told.values()
+        recorded = ask(told, inputs)
+    account.stop()
+    assert len(kept(folder)) == 1
+    assert TOKEN.encode() not in everything(folder)
+    with dev("--replay", str(folder), note=f"Playing back {folder}") as told:
+        assert ask(told, {"prompt": "other"}).status_code == 404
+        played = ask(told, inputs)
+    assert played.status_code == 200
+    assert len(played.content) == len(recorded.content)
+
+
+def test_it_prints_what_the_emulator_s_own_command_prints(cli: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    from cfai.local.emulator import __main__ as own
+
+    with Emulator() as taken:
+        port = taken.port
+    assert own.main(["--port", str(port)]) == 0
+    printed = capsys.readouterr()
+    assert cli("--port", port) == (0, printed.out, printed.err)
+
+
+def test_its_options_reach_the_emulator(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in = MagicMock(side_effect=KeyboardInterrupt)
+    monkeypatch.setattr(cfai.local.emulator, "Emulator", stand_in)
+    more = ["--tokens-per-second", "5", "--lenient-paths", "--retired", "refuse", "--allow-remote"]
+    more += ["--rate-limits", "--daily-neurons", "10000", "--concurrency", "4", "--prompt-caching"]
+    more += ["--no-workers-paid"]
+    assert cli("--host", "::1", "--port", "8787", *more)[0] == 0
+    assert cli("--tokens-per-second", "0")[0] == 0
+    assert cli()[0] == 0
+    told, without_pace, plain = (call.kwargs for call in stand_in.call_args_list)
+    assert stand_in.call_args_list[0].args == ("::1", 8787)
+    assert told == {
+        "tokens_per_second": 5.0,
+        "lenient_paths": True,
+        "retired": "refuse",
+        "allow_remote": True,
+        "keep_requests": 0,
+        "engine": None,
+        "rate_limits": True,
+        "daily_neurons": 10000.0,
+        "concurrency": 4,
+        "prompt_caching": True,
+        "workers_paid": False,
+    }
+    assert without_pace["tokens_per_second"] is None
+    assert plain == {
+        "tokens_per_second": 60.0,
+        "lenient_paths": False,
+        "retired": "serve",
+        "allow_remote": False,
+        "keep_requests": 0,
+        "engine": None,
+        "rate_limits": False,
+        "daily_neurons": None,
+        "concurrency": None,
+        "prompt_caching": False,
+        "workers_paid": True,
+    }
+
+
+@pytest.mark.parametrize("command", ["cfai dev", "python -m cfai.local.emulator"])
+def test_chance_and_its_seed_reach_the_emulator(cli: Run, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    from cfai.local.emulator import __main__ as own
+
+    stand_in = MagicMock()
+    monkeypatch.setattr(cfai.local.emulator, "Emulator", stand_in)
+    monkeypatch.setattr(own, "Emulator", stand_in)
+    for options in ([], ["--random-faults", "0.3", "--seed", "7"]):
+        assert (cli(*options)[0] if command == "cfai dev" else own.main(options)) == 0
+    assert stand_in.return_value.random_faults.call_args_list == [call(0.0, seed=0), call(0.3, seed=7)]
+
+
+def test_both_commands_have_the_same_options() -> None:
+    from cfai.local.emulator import __main__ as own
+
+    theirs = {option for action in own.parser()._actions for option in action.option_strings}
+    ours = {f"--{name.replace('_', '-')}" for name in inspect.signature(_dev.dev).parameters}
+    assert theirs - ours == {"-h", "--help", "--scenarios"}
+    assert ours - theirs == {"--context", "--record", "--replay", "--timing", "--gguf", "--upstream", "--model-map"}
+
+
+def test_an_engine_answers_in_earnest(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    upstream = ["--upstream", "http://127.0.0.1:9/v1", "--model-map", "*=llama3.2"]
+    emulator = MagicMock(side_effect=KeyboardInterrupt)
+    monkeypatch.setattr(cfai.local.emulator, "Emulator", emulator)
+    assert cli(*upstream)[0] == 0
+    assert cli(*upstream, "--tokens-per-second", "5")[0] == 0
+    plain, paced = (call.kwargs for call in emulator.call_args_list)
+    assert repr(plain["engine"]) == "Upstream('http://127.0.0.1:9/v1')"
+    assert (plain["tokens_per_second"], paced["tokens_per_second"]) == (None, 5.0)
+
+
+def test_the_emulator_behind_a_recorder_ends_with_it(cli: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, str] = {}
+
+    def interrupted(*_: Any, **options: Any) -> None:
+        told.update(options)
+        assert httpx.get(options["upstream_url"], trust_env=False).status_code == 400, "it serves by now"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cfai.local.recording, "Recorder", interrupted)
+    assert cli("--record", folder, "--upstream", "http://127.0.0.1:9/v1")[0] == 0
+    assert told["upstream_token"] == "cfai-emulator-token"
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(told["upstream_url"], trust_env=False)
+
+
+def test_its_options_reach_the_recorder_and_the_player(
+    cli: Run, account: Emulator, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, option, more in (("Recorder", "--record", []), ("Player", "--replay", ["--timing"])):
+        stand_in = MagicMock(side_effect=KeyboardInterrupt)
+        monkeypatch.setattr(cfai.local.recording, name, stand_in)
+        assert cli(option, folder, "--host", "::1", "--port", "8787", "--allow-remote", *more)[0] == 0
+        assert stand_in.call_args.args == (folder, "::1", 8787)
+        timing = {"timing": True} if more else {}
+        assert stand_in.call_args.kwargs == {"allow_remote": True} | timing
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--record", "a", "--replay", "b"], "--record and --replay exclude each other"),
+        (["--timing"], "--timing needs --replay"),
+        (["--record", "a", "--timing"], "--timing needs --replay"),
+        (["--replay", "a", "--lenient-paths"], "--lenient-paths is the emulator's"),
+        (["--replay", "a", "--random-faults", "0.1"], "--random-faults is the emulator's"),
+        (["--record", "a", "--daily-neurons", "10"], "--daily-neurons is the emulator's"),
+        (["--record", "a", "--tokens-per-second", "60"], "--tokens-per-second is the emulator's"),
+        (["--replay", "a", "--upstream", "http://127.0.0.1:9"], "they mean nothing with --replay"),
+        (["--retired", "maybe"], "--retired"),
+        (["--tokens-per-second", "-1"], "--tokens-per-second"),
+    ],
+)
+def test_options_that_mean_nothing_together_are_refused(
+    cli: Run, options: list[str], told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, err = cli(*options)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--host", "0.0.0.0"], "'0.0.0.0' is not loopback: pass allow_remote=True, or --allow-remote, to be"),
+        (["--random-faults", "2"], "rate is the share of requests that go wrong, from 0 to 1, not 2.0"),
+        (["--concurrency", "0"], "concurrency is"),
+        (["--replay", "nothing"], "nothing is recorded in nothing"),
+        (["--record", "a"], "no account id: pass account_id, or set CLOUDFLARE_ACCOUNT_ID"),
+    ],
+)
+def test_what_is_wrong_is_told_in_a_line(
+    cli: Run, options: list[str], told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = cli(*options)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith(told)
+
+
+def test_a_file_in_the_place_of_the_folder_is_told(cli: Run, account: Emulator, tmp_path: Path) -> None:
+    file = tmp_path / "model.gguf"
+    file.touch()
+    assert cli("--record", file) == (1, "", f"{file} is a file: recordings are kept in a folder\n")
+
+
+@pytest.mark.parametrize(("option", "called"), [("--record", "the recorder"), ("--replay", "the player")])
+def test_without_the_extra_a_line_says_what_to_install(
+    cli: Run, account: Emulator, folder: Path, monkeypatch: pytest.MonkeyPatch, option: str, called: str
+) -> None:
+    monkeypatch.delitem(sys.modules, "cfai.local.server._loop", raising=False)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    told = f'{called} needs two more packages: pip install "cfai-sdk[emulator]"\n'
+    assert cli(option, folder) == (1, "", told)
+
+
+@pytest.mark.parametrize("module", ["cfai.local.recording", "cfai.local.server", "cfai.cli._app"])
+def test_importing_it_does_not_need_the_extra(module: str) -> None:
+    check = f"import sys, {module}; print([m for m in sys.modules if m.startswith(('starlette', 'uvicorn'))])"
+    told = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=LONG, check=True)
+    assert told.stdout == "[]\n"

@@ -1,0 +1,564 @@
+"""The recorder, in front of an emulator and of a server that sends what it likes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import socket
+import threading
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cfai import APITimeoutError, ConfigurationError, InternalServerError, StreamTruncatedError, Timeout
+from cfai.local.emulator import Emulator, Fault
+from cfai.local.recording import Recorder
+from tests.local.recording.conftest import ACCOUNT, EVERY_COLOUR, LONG, MODEL, NATIVE, TOKEN, Http, chunks, kept
+
+Make = Callable[..., Any]
+EVENT = b'data: {"response":"Hel"}\n\n'
+REST = b'data: {"response":"lo"}\n\ndata: [DONE]\n\n'
+
+
+def answers(content: bytes, content_type: str = "application/json", **more: str) -> Callable[[Any], None]:
+    """A script that answers every request the same."""
+
+    def script(peer: Any) -> None:
+        while peer.request():
+            peer.answer(content, content_type, **more)
+
+    return script
+
+
+def streams(*pieces: bytes, content_type: str = "text/event-stream") -> Callable[[Any], None]:
+    def script(peer: Any) -> None:
+        while peer.request():
+            peer.start(content_type)
+            for piece in (*pieces, b""):
+                peer.chunk(piece)
+
+    return script
+
+
+@pytest.fixture
+def ask(callers: Make) -> Make:
+    """A caller of a local server, in one colour."""
+    return lambda local, **options: callers(
+        local.account_id, local.api_token, base_url=local.base_url, retry=None, **options
+    )
+
+
+# What is passed on
+
+
+def held_after(*events: bytes) -> Callable[[Any], None]:
+    """A service that sends these and then waits for its client to leave."""
+
+    def script(peer: Any) -> None:
+        peer.request()
+        peer.start()
+        for event in events:
+            peer.chunk(event)
+        assert peer.left()
+
+    return script
+
+
+@EVERY_COLOUR
+def test_an_answer_is_passed_on_and_kept(recorder: Recorder, upstream: Emulator, ask: Make, folder: Path) -> None:
+    answer = ask(recorder).run(MODEL, {"prompt": "Hello"})
+    with upstream.ai() as ai:
+        assert answer.text == ai.run(MODEL, {"prompt": "Hello"}).text
+    [exchange] = kept(folder)
+    assert exchange["format"] == 1
+    assert exchange["request"] == {
+        "method": "POST",
+        "path": f"/client/v4/accounts/{{account_id}}/ai/run/{MODEL}",
+        "content_type": "application/json",
+        "body": {"json": {"prompt": "Hello"}},
+    }
+    assert exchange["response"]["status"] == 200
+    assert exchange["response"]["headers"]["cf-ai-neurons"]
+    assert json.loads(b"".join(chunks(exchange)))["result"]["choices"][0]["message"]["content"] == answer.text
+    assert "cut" not in exchange["response"]
+    assert [path.name for path in folder.iterdir()] == ["0001-cf-zai-org-glm-4.7-flash.json"]
+    assert recorder.recordings == list(folder.iterdir())
+
+
+@EVERY_COLOUR
+def test_a_stream_is_passed_on_while_it_comes(serve: Make, record: Make, ask: Make, folder: Path) -> None:
+    seen = threading.Event()
+
+    def script(peer: Any) -> None:
+        peer.request()
+        peer.start()
+        peer.chunk(EVENT)
+        assert seen.wait(LONG), "the first token waited for the rest"
+        peer.chunk(REST)
+        peer.chunk(b"")
+
+    stream = ask(record(serve(script).url)).stream(NATIVE)
+    tokens = [next(stream).text]
+    seen.set()
+    tokens += [token.text for token in stream]
+    assert tokens == ["Hel", "lo"]
+    [exchange] = kept(folder)
+    assert chunks(exchange) == [EVENT, REST]
+    assert len(exchange["response"]["times"]["chunks"]) == 2
+
+
+@EVERY_COLOUR
+def test_a_client_that_leaves_closes_the_call_and_what_came_is_kept(
+    serve: Make, record: Make, ask: Make, folder: Path
+) -> None:
+    server = serve(held_after(EVENT))
+    recorder = record(server.url)
+    with ask(recorder).stream(NATIVE) as stream:
+        assert next(stream).text == "Hel"
+    assert server.was_left.wait(LONG)
+    recorder.stop()
+    [exchange] = kept(folder)
+    assert exchange["response"]["cut"] == "by the client"
+    assert chunks(exchange) == [EVENT]
+
+
+@EVERY_COLOUR
+def test_a_client_that_leaves_before_there_is_an_answer_closes_the_call_too(
+    serve: Make, record: Make, ask: Make, folder: Path
+) -> None:
+    server = serve(lambda peer: peer.request() and peer.left())
+    recorder = record(server.url)
+    with pytest.raises(APITimeoutError):
+        ask(recorder, timeout=Timeout(first_byte=0.2)).run(NATIVE, {"prompt": "Hello"})
+    assert server.was_left.wait(LONG)
+    recorder.stop()
+    assert kept(folder) == []
+
+
+@EVERY_COLOUR
+def test_a_client_that_leaves_after_the_end_of_its_answer_has_cut_nothing(
+    serve: Make, record: Make, ask: Make, folder: Path
+) -> None:
+    server = serve(held_after(EVENT, REST))
+    recorder = record(server.url)
+    with ask(recorder).stream(NATIVE) as stream:
+        assert [token.text for token in stream] == ["Hel", "lo"]
+    assert server.was_left.wait(LONG)
+    recorder.stop()
+    [exchange] = kept(folder)
+    assert "cut" not in exchange["response"]
+
+
+def test_stopping_keeps_what_came_so_far(serve: Make, record: Make, http: Make, folder: Path) -> None:
+    def script(peer: Any) -> None:
+        peer.request()
+        peer.start()
+        peer.chunk(EVENT)
+        assert peer.left()
+
+    recorder = record(serve(script).url)
+    asked: Http = http(recorder)
+    with asked.client.stream("POST", asked.path(), json={}) as response:
+        pieces = response.iter_raw()
+        assert next(pieces) == EVENT
+        recorder.stop()
+        with pytest.raises(httpx.RemoteProtocolError):
+            next(pieces)
+    [exchange] = kept(folder)
+    assert exchange["response"]["cut"] == "by the recorder"
+    assert chunks(exchange) == [EVENT]
+
+
+@EVERY_COLOUR
+@pytest.mark.parametrize("ending", ["close", "reset"])
+def test_a_service_that_breaks_off_is_told_to_the_caller_and_kept(
+    serve: Make, record: Make, ask: Make, folder: Path, ending: str
+) -> None:
+    gone = threading.Event()
+
+    def script(peer: Any) -> None:
+        peer.request()
+        peer.start()
+        peer.chunk(EVENT)
+        assert gone.wait(LONG)
+        if ending == "reset":
+            peer.reset()
+
+    stream = ask(record(serve(script).url)).stream(NATIVE)
+    assert next(stream).text == "Hel"
+    gone.set()
+    with pytest.raises(StreamTruncatedError) as caught:
+        list(stream)
+    assert caught.value.partial == "Hel"
+    [exchange] = kept(folder)
+    assert exchange["response"]["cut"] == "by the service"
+    assert chunks(exchange) == [EVENT]
+
+
+def test_a_body_shorter_than_announced_is_cut(serve: Make, record: Make, http: Make, folder: Path) -> None:
+    def script(peer: Any) -> None:
+        peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\ncontent-type: image/png\r\ncontent-length: 10\r\n\r\nhalf")
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        http(record(serve(script).url)).post()
+    [exchange] = kept(folder)
+    assert exchange["response"]["cut"] == "by the service"
+    assert chunks(exchange) == [b"half"]
+
+
+def test_binary_answers_are_kept_byte_for_byte(serve: Make, record: Make, http: Make, folder: Path) -> None:
+    content = bytes(range(256)) * 1000
+    response = http(record(serve(answers(content, "image/jpeg")).url)).post()
+    assert response.content == content
+    assert response.headers["content-type"] == "image/jpeg"
+    assert b"".join(chunks(kept(folder)[0])) == content
+
+
+def test_an_answer_without_a_body_is_kept(serve: Make, record: Make, http: Make, folder: Path) -> None:
+    assert http(record(serve(answers(b"")).url)).post().content == b""
+    [exchange] = kept(folder)
+    assert (chunks(exchange), "cut" in exchange["response"]) == ([], False)
+
+
+def test_a_character_on_two_chunks_leaves_both_as_they_came(
+    serve: Make, record: Make, http: Make, folder: Path
+) -> None:
+    pieces = [b'data: {"response":"caf\xc3', b'\xa9"}\n\n', b"data: [DONE]\n\n"]
+    response = http(record(serve(streams(*pieces)).url)).post()
+    assert response.extensions["chunks"] == pieces
+    [exchange] = kept(folder)
+    assert chunks(exchange) == pieces
+    assert exchange["response"]["chunks"][2] == "data: [DONE]\n\n"
+
+
+def test_errors_are_kept_too(recorder: Recorder, upstream: Emulator, http: Make, folder: Path) -> None:
+    upstream.script(Fault(code=4006), Fault(html=524), Fault(status=429, retry_after=7))
+    asked: Http = http(recorder)
+    assert [asked.post().status_code for _ in range(3)] == [429, 524, 429]
+    refused, page, later = kept(folder)
+    assert json.loads(b"".join(chunks(refused)))["errors"][0]["code"] == 4006
+    assert chunks(page)[0].startswith(b"<!DOCTYPE html>")
+    assert page["response"]["headers"]["content-type"] == "text/html; charset=UTF-8"
+    assert later["response"]["headers"]["retry-after"] == "7"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_a_compressed_answer_is_asked_not_to_be_and_kept_as_text(
+    serve: Make, record: Make, http: Make, folder: Path, encoding: str
+) -> None:
+    text = b'{"result":{"response":"Hello"}}'
+    content = gzip.compress(text) if encoding == "gzip" else zlib.compress(text)
+    server = serve(answers(content, head=f"content-encoding: {encoding}\r\n"))
+    response = http(record(server.url)).post(headers={"accept-encoding": "gzip, br"})
+    assert b"accept-encoding: identity\r\n" in server.requests[0].lower()
+    assert response.content == text
+    assert "content-encoding" not in response.headers
+    [exchange] = kept(folder)
+    assert b"".join(chunks(exchange)) == text
+    assert "content-length" not in exchange["response"]["headers"]
+
+
+@pytest.mark.parametrize("encoding", ["odd", "x-gzip"])
+def test_a_compression_that_it_cannot_undo_is_refused(
+    serve: Make, record: Make, http: Make, folder: Path, encoding: str
+) -> None:
+    response = http(record(serve(answers(b"?", head=f"content-encoding: {encoding}\r\n")).url)).post()
+    assert response.status_code == 502
+    assert f"compressed its answer ({encoding})" in response.json()["errors"][0]["message"]
+    assert kept(folder) == []
+
+
+def test_a_broken_compression_is_a_service_that_breaks_off(serve: Make, record: Make, http: Make, folder: Path) -> None:
+    with pytest.raises(httpx.RemoteProtocolError):
+        http(record(serve(answers(b"no gzip", head="content-encoding: gzip\r\n")).url)).post()
+    assert kept(folder)[0]["response"]["cut"] == "by the service"
+
+
+def test_headers_of_a_connection_and_cookies_stay_on_their_side(
+    serve: Make, record: Make, http: Make, folder: Path
+) -> None:
+    head = "keep-alive: timeout=5\r\nconnection: x-mine\r\nx-mine: 1\r\nset-cookie: a=b\r\nx-other: 2\r\nx-other: 3\r\n"
+    server = serve(answers(b"{}", head=head))
+    headers = {"connection": "x-yours, keep-alive", "x-yours": "1", "cookie": "c=d", "x-kept": "4", "te": "trailers"}
+    asked: Http = http(record(server.url))
+    for _ in range(2):
+        response = asked.post(headers=headers | {"x-auth-key": "k", "x-auth-email": "me@home.example"})
+        assert not {"keep-alive", "x-mine", "set-cookie"} & response.headers.keys()
+        assert response.headers["x-other"] == "2, 3"
+    for request in server.requests:
+        told = request.partition(b"\r\n\r\n")[0].lower()
+        for absent in (b"x-yours", b"cookie", b"x-auth-", b"\r\nte:"):
+            assert absent not in told
+        assert b"\r\nx-kept: 4" in told
+        assert b"\r\nauthorization: bearer " + TOKEN.encode() in told
+    assert set(kept(folder)[0]["response"]["headers"]) == {"content-type", "content-length"}
+
+
+def test_what_is_asked_arrives_as_it_was_written(serve: Make, record: Make, http: Make) -> None:
+    server = serve(answers(b"{}"))
+    asked: Http = http(record(server.url))
+    path = f"{asked.local.base_url}/accounts/{asked.local.account_id}/ai/run/@cf%2Fmeta/a%20b?tags=a%2Fb&c=1"
+    asked.ask("PUT", path, content=b"\x00\xff", headers={"content-type": "audio/wav"})
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    line = f"PUT /client/v4/accounts/{ACCOUNT}/ai/run/@cf%2Fmeta/a%20b?tags=a%2Fb&c=1 HTTP/1.1\r\n"
+    assert head.startswith(line.encode())
+    assert body == b"\x00\xff"
+    assert b"content-type: audio/wav" in head.lower()
+
+
+def test_a_gateway_s_route_leads_to_the_gateway(recorder: Recorder, upstream: Emulator, ask: Make) -> None:
+    # The gateway `default` wants its own token, which the local one stands for.
+    answer = ask(recorder).run(MODEL, {"prompt": "Hello"}, gateway={"id": "default", "token": recorder.api_token})
+    assert answer.text.startswith("[emulated")
+    assert upstream.requests[0].gateway == "default"
+
+
+# Who is let in
+
+
+@pytest.mark.parametrize("token", [f"Bearer {TOKEN}", "", "Bearer nonsense"], ids=["the real one", "none", "another"])
+def test_callers_need_the_local_token(serve: Make, record: Make, http: Make, folder: Path, token: str) -> None:
+    server = serve(answers(b"{}"))
+    response = http(record(server.url)).post(headers={"authorization": token})
+    assert (response.status_code, response.json()["errors"][0]["code"]) == (401, 10000)
+    assert (server.connections, kept(folder)) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        (f"/accounts/{ACCOUNT}/ai/run/{MODEL}", 7003),
+        ("/accounts/{0}/ai/run/../../tokens", 7000),
+        ("/accounts/{0}/ai/run/%2e%2e/x", 7000),
+        ("/accounts/{0}/tokens", 7000),
+        ("/user/tokens/verify", 7000),
+        ("/accounts/{0}", 7000),
+    ],
+)
+def test_and_get_no_further_than_workers_ai(serve: Make, record: Make, path: str, code: int) -> None:
+    server = serve(answers(b"{}"))
+    recorder = record(server.url)
+    # By hand: an HTTP client would tidy the path up.
+    with socket.create_connection(("127.0.0.1", recorder.port), timeout=LONG) as client:
+        told = f"GET /client/v4{path.format(recorder.account_id)} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
+        client.sendall(f"{told}authorization: Bearer {recorder.api_token}\r\n\r\n".encode())
+        received = b"".join(iter(lambda: client.recv(65536), b""))
+    assert f'"code": {code}'.encode() in received
+    assert server.connections == 0
+
+
+def test_a_page_that_calls_itself_otherwise_is_refused(recorder: Recorder, http: Make) -> None:
+    response = http(recorder).post(headers={"host": "evil.example"})
+    assert response.status_code == 403
+
+
+def test_websockets_are_refused_in_so_many_words(
+    recorder: Recorder, http: Make, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: Http = http(recorder)
+    headers = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-key": "x", "sec-websocket-version": "13"}
+    response = asked.ask("GET", asked.path(), headers=headers)
+    assert response.status_code == 501
+    assert response.json()["errors"][0]["message"].startswith("WebSockets are neither recorded nor played back")
+    assert kept(folder) == []
+    assert not [record for record in caplog.records if record.name.startswith("uvicorn")]
+
+
+def test_a_body_that_is_too_long_is_refused(recorder: Recorder, http: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cfai.local.emulator._wire.LARGEST_BODY", 10)
+    assert http(recorder).post().json()["errors"][0]["code"] == 3006
+
+
+def test_a_client_that_leaves_while_it_uploads_does_no_harm(
+    recorder: Recorder, http: Make, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_connection(("127.0.0.1", recorder.port)) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\nhalf")
+    assert http(recorder).post().status_code == 200
+    recorder.stop()
+    assert len(kept(folder)) == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_local_token_is_a_new_one_each_time(folder: Path) -> None:
+    options = {"upstream_account_id": ACCOUNT, "upstream_token": TOKEN}
+    one, other = (Recorder(folder, **options) for _ in range(2))
+    assert one.api_token != other.api_token
+    assert TOKEN not in repr(vars(one)) + repr(one)
+    assert one.upstream_url == "https://api.cloudflare.com/client/v4"
+
+
+def test_the_service_is_found_as_a_client_finds_it(
+    upstream: Emulator, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigurationError, match="no account id"):
+        Recorder(folder)
+    monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", upstream.base_url)
+    monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
+    with Recorder(folder) as local, local.ai() as ai:
+        assert ai.run(MODEL, {"prompt": "Hello"}).finish_reason == "stop"
+    assert len(kept(folder)) == 1
+
+
+# What goes wrong
+
+
+@EVERY_COLOUR
+def test_a_service_that_cannot_be_reached_is_a_502_and_nothing_is_kept(record: Make, ask: Make, folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/client/v4"
+    with pytest.raises(InternalServerError) as caught:
+        ask(record(url)).run(MODEL, {"prompt": "Hello"})
+    assert caught.value.status_code == 502
+    assert f"{url} did not answer (ConnectError" in str(caught.value)
+    assert ACCOUNT not in str(caught.value)
+    assert kept(folder) == []
+
+
+@pytest.mark.parametrize("said", [b"", b"nonsense\r\n\r\n"])
+def test_so_is_one_that_does_not_speak_http(serve: Make, record: Make, http: Make, folder: Path, said: bytes) -> None:
+    server = serve(lambda peer: peer.request() and peer.send(said))
+    response = http(record(server.url)).post()
+    assert (response.status_code, response.json()["success"]) == (502, False)
+    assert kept(folder) == []
+
+
+def test_an_exchange_that_cannot_be_written_is_told_and_still_passed_on(
+    recorder: Recorder, http: Make, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(self: Path, target: Path) -> Path:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    assert http(recorder).post().status_code == 200
+    recorder.stop()
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
+        "an exchange was not recorded: no space left on device"
+    ]
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_where_it_is_started(folder: Path, record: Make) -> None:
+    folder.write_text("a file")
+    with pytest.raises(FileExistsError):
+        record("http://127.0.0.1:1/client/v4")
+
+
+def test_it_does_not_record_itself(folder: Path) -> None:
+    options = {"upstream_account_id": ACCOUNT, "upstream_token": TOKEN}
+    recorder = Recorder(folder, port=8787, upstream_url="http://localhost:8787/client/v4", **options)
+    with pytest.raises(ValueError, match="would record itself"):
+        recorder.start()
+
+
+def test_another_machine_may_have_the_same_port(folder: Path) -> None:
+    with Emulator() as local:
+        port = local.port
+    options = {"upstream_account_id": ACCOUNT, "upstream_token": TOKEN}
+    with Recorder(folder, port=port, upstream_url=f"https://api.example:{port}/client/v4", **options) as recorder:
+        assert recorder.port == port
+
+
+# Files
+
+
+def test_many_at_once_have_a_file_each(recorder: Recorder, http: Make, folder: Path) -> None:
+    asked: Http = http(recorder)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda i: asked.post({"prompt": f"number {i}", "stream": True}).content, range(40)))
+    found = kept(folder)
+    assert [int(path.name[:4]) for path in sorted(folder.iterdir())] == list(range(1, 41))
+    by_prompt = {each["request"]["body"]["json"]["prompt"]: b"".join(chunks(each)) for each in found}
+    for i, answer in enumerate(answers):
+        assert by_prompt[f"number {i}"].count(b"\n\n") == answer.count(b"\n\n")
+
+
+def test_a_folder_is_gone_on_with(record: Make, upstream: Emulator, http: Make, folder: Path) -> None:
+    for model in (MODEL, NATIVE):
+        recorder = record(upstream.base_url)
+        http(recorder).post(model=model)
+        recorder.stop()
+    (folder / "notes.txt").write_text("mine")
+    http(record(upstream.base_url)).post(model=MODEL)
+    assert sorted(path.name for path in folder.glob("*.json")) == [
+        "0001-cf-zai-org-glm-4.7-flash.json",
+        "0002-cf-meta-llama-3.1-8b-instruct-fp8.json",
+        "0003-cf-zai-org-glm-4.7-flash.json",
+    ]
+
+
+def test_a_number_that_another_recorder_took_is_passed_over(recorder: Recorder, http: Make, folder: Path) -> None:
+    (folder / "0001-cf-zai-org-glm-4.7-flash.json").write_text("{}")
+    http(recorder).post()
+    assert len(list(folder.iterdir())) == 2
+    assert (folder / "0001-cf-zai-org-glm-4.7-flash.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "name"),
+    [
+        ("/run/author/model", {}, "author-model"),
+        ("/run", {"model": "author/other", "input": {}}, "author-other"),
+        ("/v1/chat/completions", {"model": "@cf/a/b"}, "cf-a-b"),
+        ("/models/search", None, "ai-models-search"),
+        ("/run/%40cf%2F..%5Cx", {}, "cf-..-x"),
+        ("/run/" + "long" * 50, {}, "long" * 20),
+    ],
+)
+def test_files_are_named_by_their_model(
+    serve: Make, record: Make, http: Make, folder: Path, path: str, body: Any, name: str
+) -> None:
+    recorder = record(serve(answers(b"{}")).url)
+    http(recorder).ask("POST", f"/accounts/{recorder.account_id}/ai{path}", json=body)
+    assert [path.name for path in folder.iterdir()] == [f"0001-{name}.json"]
+
+
+def test_files_are_for_people(serve: Make, record: Make, http: Make, folder: Path) -> None:
+    http(record(serve(streams(EVENT, REST)).url)).post({"audio": list(range(100)), "text": "Füße"})
+    [path] = folder.iterdir()
+    lines = path.read_text("utf-8").splitlines()
+    assert f'        "audio": {list(range(100))},' in lines
+    assert '        "text": "Füße"' in lines
+    assert r'      "data: {\"response\":\"Hel\"}\n\n",' in lines
+
+
+def test_half_a_character_can_be_kept(serve: Make, record: Make, http: Make, folder: Path) -> None:
+    http(record(serve(answers(b"{}")).url)).post(content=b'{"prompt": "\\ud83d"}')
+    assert kept(folder)[0]["request"]["body"] == {"json": {"prompt": "\ud83d"}}
+
+
+# Starting and stopping
+
+
+@pytest.mark.anyio
+async def test_it_is_an_async_context_manager_too(anyio_backend_name: str, upstream: Emulator, folder: Path) -> None:
+    credentials = {"upstream_url": upstream.base_url, "upstream_account_id": ACCOUNT, "upstream_token": TOKEN}
+    async with Recorder(folder, **credentials) as local, local.ai() as ai:
+        assert (await ai.arun(MODEL, {"prompt": anyio_backend_name})).finish_reason == "stop"
+    assert len(kept(folder)) == 1
+    with pytest.raises(RuntimeError, match="the recorder is not running"):
+        _ = local.port
+
+
+def test_it_can_be_started_again(recorder: Recorder, http: Make, folder: Path) -> None:
+    for _ in range(2):
+        recorder.stop()
+        recorder.start()
+        assert http(recorder).post().status_code == 200
+    assert len(kept(folder)) == 2
+
+
+def test_it_does_not_go_through_a_proxy_to_this_machine(
+    record: Make, upstream: Emulator, http: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    assert http(record(upstream.base_url)).post().status_code == 200

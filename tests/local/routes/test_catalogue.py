@@ -1,0 +1,175 @@
+"""What the service lists: models, page by page and by what was asked, their schemas, tasks and authors."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from cfai import models
+from cfai.local.emulator import Emulator, Fault
+
+if TYPE_CHECKING:
+    from tests.local.conftest import Service
+
+TEXT_GENERATION = "c329a1f9-323d-4e91-b2aa-582dd4188d34"
+LIVE = [model for model in models.catalogue().values() if model.retired_on is None]
+
+
+def listing(service: Service, path: str, **query: Any) -> httpx.Response:
+    return service.http.get(f"/accounts/{service.local.account_id}/ai/{path}", params=query)
+
+
+def names(service: Service, **query: Any) -> list[str]:
+    response = listing(service, "models/search", per_page=1000, **query)
+    assert response.status_code == 200, response.text
+    return [row["name"] for row in response.json()["result"]]
+
+
+def test_pages_are_full_until_one_is_empty(service: Service) -> None:
+    found: list[str] = []
+    for page in range(1, 100):
+        rows = listing(service, "models/search", page=page, per_page=7).json()["result"]
+        if not rows:
+            break
+        assert len(rows) == 7 or len(found) + len(rows) == len(LIVE)
+        found += [row["name"] for row in rows]
+    assert found == [model.name for model in LIVE]
+
+
+def test_a_page_says_what_it_is(service: Service) -> None:
+    answer = listing(service, "models/search", page=2, per_page=5).json()
+    assert answer["success"] is True
+    assert answer["result_info"] == {"count": 5, "page": 2, "per_page": 5, "total_count": len(LIVE)}
+
+
+def test_a_model_has_what_the_service_tells_of_it(service: Service) -> None:
+    [row] = listing(service, "models/search", search="kimi-k2.6").json()["result"]
+    assert (str(uuid.UUID(row["id"])), row["source"], row["tags"]) == (row["id"], 1, [])
+    assert row["task"]["id"] == TEXT_GENERATION
+    assert row["created_at"] == "2026-04-20 01:40:35.001"
+    properties = {entry["property_id"]: entry["value"] for entry in row["properties"]}
+    assert properties["context_window"] == "262144"
+    assert properties["require_workers_paid"] == "true"
+    assert {"unit": "per M input tokens", "price": 0.95, "currency": "USD"} in properties["price"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"search": "GLM-4.7"}, {"@cf/zai-org/glm-4.7-flash"}),
+        ({"author": "zai-org"}, {model.name for model in LIVE if "/zai-org/" in model.name}),
+        ({"author": "Moonshotai"}, {model.name for model in LIVE if "/moonshotai/" in model.name}),
+        ({"task": "Translation"}, {model.name for model in LIVE if model.task == "Translation"}),
+        ({"task": TEXT_GENERATION}, {model.name for model in LIVE if model.task == "Text Generation"}),
+        ({"hide_experimental": "true"}, {model.name for model in LIVE if "beta" not in model.capabilities}),
+        ({"source": 1}, {model.name for model in LIVE}),
+        ({"source": 2}, set()),
+        ({"search": "nothing like this"}, set()),
+    ],
+)
+def test_a_search_finds_what_was_asked_for(service: Service, query: dict[str, Any], expected: set[str]) -> None:
+    found = names(service, **query)
+    assert set(found) == expected
+    assert len(found) == len(expected)
+
+
+@pytest.mark.parametrize(("day", "listed"), [("2026-06-15", True), ("2026-08-30", True), ("2026-08-31", False)])
+def test_retired_models_are_listed_three_months_longer_if_asked_for(day: str, listed: bool) -> None:
+    noon = datetime.fromisoformat(f"{day}T12:00:00").replace(tzinfo=UTC).timestamp()
+    with Emulator(clock=lambda: noon) as local:
+        url = f"{local.base_url}/accounts/{local.account_id}/ai/models/search"
+        headers = {"authorization": f"Bearer {local.api_token}"}
+        for asked in ("true", "false"):
+            query = {"include_deprecated": asked, "search": "llama-2-7b-chat-int8"}
+            rows = httpx.get(url, params=query, headers=headers, trust_env=False).json()["result"]
+            assert len(rows) == (listed and asked == "true")
+
+
+@pytest.mark.parametrize("query", [{"page": 0}, {"page": "x"}, {"per_page": -1}, {"page": "9" * 5000}, {"page": "²"}])
+def test_a_page_that_is_no_number_is_refused(service: Service, query: dict[str, Any]) -> None:
+    response = listing(service, "models/search", **query)
+    assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 5006)
+
+
+def test_in_the_form_of_openrouter_prices_are_by_the_token(service: Service) -> None:
+    answer = listing(service, "models/search", format="openrouter", search="kimi-k2.6").json()
+    [row] = answer["data"]
+    assert list(answer) == ["data"]
+    assert (row["id"], row["context_length"]) == ("@cf/moonshotai/kimi-k2.6", 262144)
+    assert row["pricing"] == {"prompt": "0.00000095", "completion": "0.000004", "input_cache_reads": "0.00000016"}
+    assert row["input_modalities"] == ["text", "image"]
+    assert row["supported_features"] == ["tools", "reasoning"]
+    assert "temperature" in row["supported_sampling_parameters"]
+
+
+def test_every_model_can_be_listed_in_both_forms(service: Service) -> None:
+    rows = listing(service, "models/search", format="openrouter", per_page=1000).json()["data"]
+    assert [row["id"] for row in rows] == names(service)
+
+
+def test_a_schema_has_a_branch_for_each_variant(service: Service) -> None:
+    model = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+    result = listing(service, "models/schema", model=model).json()["result"]
+    branches = {branch["title"]: branch for branch in result["input"]["oneOf"]}
+    assert branches["Prompt"]["required"] == ["prompt"]
+    assert branches["Messages"]["required"] == ["messages"]
+    assert "messages" not in branches["Prompt"]["properties"]
+    temperature = branches["Prompt"]["properties"]["temperature"]
+    assert (temperature["type"], temperature["maximum"], temperature["default"]) == ("number", 5, 0.6)
+    assert result["output"]["contentType"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "content_type"),
+    [
+        ("@cf/leonardo/phoenix-1.0", "string", "image/jpeg"),
+        ("@cf/deepgram/aura-1", "string", "audio/mpeg"),
+        ("@cf/huggingface/distilbert-sst-2-int8", "array", "application/json"),
+        ("@cf/myshell-ai/melotts", "object", "application/json"),
+    ],
+)
+def test_a_schema_says_what_comes_out(service: Service, model: str, kind: str, content_type: str) -> None:
+    output = listing(service, "models/schema", model=model).json()["result"]["output"]
+    assert (output["type"], output["contentType"]) == (kind, content_type)
+    assert ("format" in output) is (kind == "string")
+
+
+@pytest.mark.parametrize("model", sorted(models.catalogue()))
+def test_every_model_has_a_schema(service: Service, model: str) -> None:
+    result = listing(service, "models/schema", model=model).json()["result"]
+    assert result["input"]["type"] == "object"
+    branches = result["input"].get("oneOf", [result["input"]])
+    assert all(branch["properties"] for branch in branches)
+
+
+@pytest.mark.parametrize("query", [{}, {"model": "@cf/no/such-model"}])
+def test_an_unknown_model_has_no_schema(service: Service, query: dict[str, str]) -> None:
+    response = listing(service, "models/schema", **query)
+    assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 5007)
+
+
+def test_tasks_and_authors_are_those_of_the_models(service: Service) -> None:
+    tasks = {row["name"]: row["id"] for row in listing(service, "tasks/search").json()["result"]}
+    assert tasks.keys() == {model.task for model in models.catalogue().values()}
+    assert tasks["Text Generation"] == TEXT_GENERATION
+    authors = [row["name"] for row in listing(service, "authors/search").json()["result"]]
+    assert authors == sorted(set(authors))
+    assert {"meta", "zai-org"} <= set(authors)
+
+
+def test_lists_are_got_with_the_token_only(service: Service) -> None:
+    path = f"/accounts/{service.local.account_id}/ai/models/search"
+    assert service.http.get(path, headers={"authorization": "Bearer wrong"}).status_code == 401
+    assert service.http.post(path).status_code == 405
+
+
+def test_a_list_is_no_request_for_a_model_but_meets_faults(service: Service) -> None:
+    before = len(service.local.requests)
+    service.local.script(Fault(status=503), Fault(empty=True))
+    assert listing(service, "models/search").status_code == 503
+    assert listing(service, "models/search").json()["result"] == {}
+    assert len(service.local.requests) == before

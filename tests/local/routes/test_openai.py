@@ -1,0 +1,408 @@
+"""OpenAI's routes, with OpenAI's own client in both colours, and on the wire."""
+
+from __future__ import annotations
+
+import base64
+import json
+from array import array
+from collections.abc import AsyncGenerator, Iterator
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import openai
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from cfai.local.emulator import Emulator, Fault
+from cfai.local.wire import Refusal
+from cfai.types import Token, Usage
+from tests.local.conftest import read
+
+if TYPE_CHECKING:
+    from tests.local.conftest import Service
+
+GLM = "@cf/zai-org/glm-4.7-flash"
+LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+KIMI = "@cf/moonshotai/kimi-k2.6"
+GLM_TRAILER = "@cf/zai-org/glm-5.3-flash"
+GPT_OSS = "@cf/openai/gpt-oss-120b"
+BGE = "@cf/baai/bge-base-en-v1.5"
+ASKED = [{"role": "user", "content": "where is new york?"}]
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+
+
+class Client:
+    """OpenAI's client in one colour: answers come whole, streams as lists."""
+
+    def __init__(self, client: Any, portal: BlockingPortal | None) -> None:
+        self._client = client
+        self._portal = portal
+
+    def ask(self, name: str, **options: Any) -> Any:
+        """What the method of this name comes to."""
+        method = attrgetter(name)(self._client)
+        if self._portal is not None:
+            return self._portal.call(self._asked, method, options)
+        answer = method(**options)
+        return list(answer) if isinstance(answer, openai.Stream) else answer
+
+    async def _asked(self, method: Any, options: Any) -> Any:
+        answer = await method(**options)
+        return [event async for event in answer] if isinstance(answer, openai.AsyncStream) else answer
+
+    def chat(self, model: str = GLM, messages: Any = ASKED, **options: Any) -> Any:
+        return self.ask("chat.completions.create", model=model, messages=messages, **options)
+
+
+def key(local: Emulator) -> dict[str, Any]:
+    return {"api_key": local.api_token, "base_url": local.openai_url, "max_retries": 0}
+
+
+@pytest.fixture(params=["sync", "async"])
+def client(request: pytest.FixtureRequest, service: Service) -> Iterator[Client]:
+    if request.param == "sync":
+        with openai.OpenAI(**key(service.local)) as sync:
+            yield Client(sync, None)
+        return
+    with start_blocking_portal("asyncio") as portal:
+        asynchronous = openai.AsyncOpenAI(**key(service.local))
+        yield Client(asynchronous, portal)
+        portal.call(asynchronous.close)
+
+
+def post(service: Service, path: str, body: Any, **headers: str) -> httpx.Response:
+    return service.http.post(f"{service.local.openai_url}/{path}", json=body, headers=headers)
+
+
+# Chat
+
+
+@pytest.mark.parametrize("model", [GLM, LLAMA, GPT_OSS, "@cf/meta/llama-4-scout-17b-16e-instruct"])
+def test_every_text_model_answers_with_a_chat_completion(client: Client, service: Service, model: str) -> None:
+    answer = client.chat(model)
+    assert answer.object == "chat.completion"
+    assert answer.model == model
+    assert answer.choices[0].message.content.startswith("[emulated by cfai")
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 0
+    received = service.local.requests[-1]
+    assert (received.model, received.inputs["messages"]) == (model, ASKED)
+    assert "model" not in received.inputs
+
+
+def test_there_is_no_envelope(service: Service) -> None:
+    response = post(service, "chat/completions", {"model": GLM, "messages": ASKED})
+    assert list(response.json()) == ["id", "object", "created", "model", "choices", "usage"]
+    assert float(response.headers["cf-ai-neurons"]) > 0
+
+
+@pytest.mark.parametrize("model", [GLM, LLAMA, KIMI, GLM_TRAILER, GPT_OSS])
+def test_a_stream_says_the_same_as_the_whole_answer(client: Client, model: str) -> None:
+    whole = client.chat(model)
+    *chunks, last = client.chat(model, stream=True, stream_options={"include_usage": True})
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == whole.choices[0].message.content
+    assert chunks[0].choices[0].delta.role == "assistant"
+    assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices[0].finish_reason] == ["stop"]
+    assert last.choices == []
+    assert last.usage.completion_tokens == whole.usage.completion_tokens
+    assert last.usage.prompt_tokens == whole.usage.prompt_tokens
+
+
+@pytest.mark.parametrize("model", [LLAMA, KIMI, GLM_TRAILER])
+def test_no_event_of_the_native_dialect_is_among_the_chunks(service: Service, model: str) -> None:
+    response = post(service, "chat/completions", {"model": model, "messages": ASKED, "stream": True})
+    *chunks, done = read(response.text)
+    assert done.data == "[DONE]"
+    assert {chunk.json["object"] for chunk in chunks} == {"chat.completion.chunk"}
+    assert all("response" not in chunk.json for chunk in chunks)
+
+
+@pytest.mark.parametrize(("asked", "told"), [({}, True), ({"stream_options": {"include_usage": False}}, False)])
+def test_usage_is_told_unless_it_is_refused(client: Client, asked: dict[str, Any], told: bool) -> None:
+    chunks = client.chat(GLM_TRAILER, stream=True, **asked)
+    assert any(chunk.usage for chunk in chunks) is told
+    assert (chunks[-1].choices == []) is told
+
+
+def test_several_choices_are_several(client: Client) -> None:
+    first, second = client.chat(n=2).choices
+    assert (first.index, second.index) == (0, 1)
+    assert first.message.content != second.message.content
+
+
+def test_reasoning_is_beside_the_content(client: Client) -> None:
+    message = client.chat("@cf/qwen/qwq-32b").choices[0].message
+    assert message.reasoning_content.startswith("[emulated reasoning]")
+
+
+def test_a_cut_answer_says_so(client: Client) -> None:
+    assert client.chat(LLAMA, max_tokens=5).choices[0].finish_reason == "length"
+
+
+@pytest.mark.parametrize("model", [GLM, LLAMA])
+def test_a_forced_tool_is_called(client: Client, model: str) -> None:
+    forced = {"type": "function", "function": {"name": "get_weather"}}
+    choice = client.chat(model, tools=[TOOL], tool_choice=forced).choices[0]
+    assert choice.finish_reason == "tool_calls"
+    [call] = choice.message.tool_calls
+    assert call.function.name == "get_weather"
+    assert json.loads(call.function.arguments) == {"city": "emulated"}
+
+
+@pytest.mark.parametrize("model", [GLM, LLAMA])
+def test_a_tool_call_streams_in_parts(client: Client, model: str) -> None:
+    asked = [{"role": "user", "content": "call get_weather"}]
+    chunks = client.chat(model, asked, tools=[TOOL], stream=True)
+    parts = [call for chunk in chunks if chunk.choices for call in chunk.choices[0].delta.tool_calls or []]
+    assert [part.function.name for part in parts if part.function.name] == ["get_weather"]
+    assert json.loads("".join(part.function.arguments for part in parts)) == {"city": "emulated"}
+
+
+def test_the_result_of_a_tool_gets_words(client: Client) -> None:
+    call = client.chat(messages=[{"role": "user", "content": "call get_weather"}], tools=[TOOL]).choices[0].message
+    said = [
+        {"role": "user", "content": "call get_weather"},
+        call.model_dump(exclude_none=True),
+        {"role": "tool", "tool_call_id": call.tool_calls[0].id, "content": "sunny"},
+    ]
+    assert client.chat(messages=said, tools=[TOOL]).choices[0].finish_reason == "stop"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("model", [GLM, LLAMA])
+def test_json_mode_takes_the_envelope_of_a_schema(client: Client, model: str, stream: bool) -> None:
+    rules = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 3}}, "required": ["n"]}
+    wanted = {"type": "json_schema", "json_schema": {"name": "answer", "schema": rules}}
+    answer = client.chat(model, response_format=wanted, stream=stream)
+    if stream:
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in answer if chunk.choices)
+    else:
+        text = answer.choices[0].message.content
+    assert json.loads(text) == {"n": 3}
+
+
+def test_a_body_says_itself_whether_to_wait_for_capacity(service: Service) -> None:
+    body = {"model": GLM, "messages": ASKED, "options": {"rejectIfBusy": True}}
+    assert post(service, "chat/completions", body).status_code == 200
+
+
+def test_a_gateway_leaves_its_mark(service: Service) -> None:
+    response = post(service, "chat/completions", {"model": GLM, "messages": ASKED}, **{"cf-aig-gateway-id": "mine"})
+    assert response.headers["cf-aig-log-id"]
+    assert service.local.requests[-1].gateway == "mine"
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [("workers-ai/v1/chat/completions", GLM), ("compat/chat/completions", f"workers-ai/{GLM}")],
+)
+def test_the_gateway_host_has_these_routes_too(service: Service, path: str, model: str) -> None:
+    url = f"{service.local.gateway_url}/{service.local.account_id}/mine/{path}"
+    response = service.http.post(url, json={"model": model, "messages": ASKED})
+    assert response.json()["object"] == "chat.completion"
+    assert response.headers["cf-aig-step"] == "0"
+    received = service.local.requests[-1]
+    assert (received.model, received.gateway) == (GLM, "mine")
+
+
+class Engine:
+    """Stands in for a model that really runs."""
+
+    async def answer(self, model: str, inputs: Any, most: int | None) -> AsyncGenerator[Token | Usage, None]:
+        async def parts() -> AsyncGenerator[Token | Usage, None]:
+            yield Token("one", {})
+            if "break off" in str(inputs):
+                raise Refusal(3040)
+            yield Token(" two", {}, finish_reason="stop")
+            yield Usage(prompt_tokens=7, completion_tokens=2)
+
+        return parts()
+
+    async def aclose(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("model", [GLM, LLAMA, GLM_TRAILER, GPT_OSS])
+def test_what_an_engine_says_comes_in_chunks_too(model: str) -> None:
+    with Emulator(engine=Engine(), daily_neurons=1e-9) as local, openai.OpenAI(**key(local)) as client:
+        asked: dict[str, Any] = {"model": model, "messages": ASKED}
+        *chunks, last = client.chat.completions.create(**asked, stream=True)
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "one two"
+        assert (last.usage.prompt_tokens, last.usage.completion_tokens) == (7, 2)
+        with pytest.raises(openai.RateLimitError) as caught:
+            client.chat.completions.create(**asked)
+        assert caught.value.response.json()["errors"][0]["code"] == 4006
+
+
+def test_an_engine_that_breaks_off_says_so_in_the_stream() -> None:
+    with Emulator(engine=Engine()) as local, openai.OpenAI(**key(local)) as client:
+        asked: Any = [{"role": "user", "content": "break off"}]
+        *_, last = client.chat.completions.create(model=GLM, messages=asked, stream=True)
+        assert last.model_extra["errors"][0]["code"] == 3040
+
+
+# Embeddings
+
+
+@pytest.mark.parametrize("options", [{}, {"encoding_format": "float"}, {"encoding_format": "base64"}])
+def test_vectors_are_the_same_in_every_encoding(client: Client, service: Service, options: dict[str, str]) -> None:
+    plain = service.result(BGE, {"text": ["one", "two"]})["data"]
+    answer = client.ask("embeddings.create", model=BGE, input=["one", "two"], **options)
+    assert [row.index for row in answer.data] == [0, 1]
+    for row, vector in zip(answer.data, plain, strict=True):
+        # What a caller asks for in base64 itself, the client leaves as it is.
+        found = (
+            array("f", base64.b64decode(row.embedding)).tolist() if isinstance(row.embedding, str) else row.embedding
+        )
+        assert found == pytest.approx(vector, abs=1e-6)
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens > 0
+    assert answer.model == BGE
+
+
+def test_the_client_asks_for_base64_and_gets_it(client: Client, service: Service) -> None:
+    row = client.ask("embeddings.create", model=BGE, input="one").data[0]
+    assert service.local.requests[-1].inputs == {"text": "one"}
+    wire = post(service, "embeddings", {"model": BGE, "input": "one", "encoding_format": "base64"}).json()["data"][0]
+    assert isinstance(wire["embedding"], str)
+    assert len(row.embedding) == 768
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"input": [1, 2]}, {"input": []}, {"input": ""}, {"input": "x", "encoding_format": "hex"}, {}]
+)
+def test_odd_embeddings_are_refused(service: Service, wrong: dict[str, Any]) -> None:
+    response = post(service, "embeddings", {"model": BGE, **wrong})
+    assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 5006)
+
+
+# Responses
+
+
+def test_a_response_has_its_text(client: Client) -> None:
+    answer = client.ask("responses.create", model=GPT_OSS, input="where is new york?")
+    assert answer.status == "completed"
+    assert answer.output_text.startswith("[emulated by cfai")
+    assert answer.usage.total_tokens == answer.usage.input_tokens + answer.usage.output_tokens > 0
+
+
+def test_a_response_streams_in_numbered_events(client: Client) -> None:
+    whole = client.ask("responses.create", model=GPT_OSS, input="where is new york?")
+    events = client.ask("responses.create", model=GPT_OSS, input="where is new york?", stream=True)
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    assert (events[0].type, events[-1].type) == ("response.created", "response.completed")
+    text = "".join(event.delta for event in events if event.type == "response.output_text.delta")
+    assert text == whole.output_text == events[-1].response.output_text
+
+
+def test_a_response_calls_a_tool(client: Client) -> None:
+    tool = {"type": "function", **TOOL["function"], "strict": None}
+    answer = client.ask("responses.create", model=GPT_OSS, input="call get_weather", tools=[tool])
+    [call] = [item for item in answer.output if item.type == "function_call"]
+    assert (call.name, json.loads(call.arguments)) == ("get_weather", {"city": "emulated"})
+
+
+# Models
+
+
+def test_models_are_listed_without_those_that_were_retired(client: Client) -> None:
+    rows = {model.id: model for model in client.ask("models.list").data}
+    assert rows[GLM].owned_by == "zai-org"
+    assert rows[GLM].created > 1_700_000_000
+    assert "@cf/meta/llama-2-7b-chat-int8" not in rows
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code"),
+    [
+        ("chat/completions", {"messages": ASKED}, 5006),
+        ("chat/completions", {"model": GLM}, 5006),
+        ("chat/completions", {"model": 1, "messages": ASKED}, 5006),
+        ("chat/completions", [], 5006),
+        ("chat/completions", {"model": "@cf/meta/no-such-model", "messages": ASKED}, 5007),
+        ("chat/completions", {"model": "openai/gpt-5", "messages": ASKED}, 5007),
+        ("chat/completions", {"model": BGE, "messages": ASKED}, 5007),
+        ("chat/completions", {"model": GLM, "messages": ASKED, "tool_choice": "any"}, 8001),
+        ("embeddings", {"model": GLM, "input": "x"}, 5007),
+    ],
+)
+def test_what_cannot_be_is_refused_in_the_envelope(service: Service, path: str, body: Any, code: int) -> None:
+    response = post(service, path, body)
+    error = response.json()["errors"][0]
+    assert (response.status_code, error["code"]) == (400, code)
+    assert response.headers["cf-ai-req-id"] in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [({"model": GPT_OSS}, "invalid_prompt"), ({"model": GLM, "input": "x"}, "invalid_prompt")],
+)
+def test_responses_are_refused_in_the_form_of_openai(service: Service, body: Any, code: str) -> None:
+    response = post(service, "responses", body)
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == code
+    assert response.json()["error"]["message"].startswith("AiError: ")
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "code"),
+    [
+        (Fault(code=3040), openai.RateLimitError, "rate_limit_exceeded"),
+        (Fault(status=500), openai.InternalServerError, "server_error"),
+        (Fault(code=5035), openai.PermissionDeniedError, "invalid_request"),
+    ],
+)
+def test_faults_reach_a_client_of_openai(client: Client, service: Service, fault: Fault, kind: Any, code: str) -> None:
+    service.local.script(fault)
+    with pytest.raises(kind) as caught:
+        client.ask("responses.create", model=GPT_OSS, input="x")
+    assert caught.value.code == code
+    service.local.script(fault)
+    with pytest.raises(kind):
+        client.chat()
+
+
+@pytest.mark.parametrize("path", ["chat/completions", "embeddings", "responses"])
+def test_a_wrong_token_is_what_the_edge_says(service: Service, path: str) -> None:
+    response = post(service, path, {}, authorization="Bearer wrong")
+    assert (response.status_code, response.json()["errors"][0]["code"]) == (401, 10000)
+
+
+@pytest.mark.parametrize("path", ["", "chat", "completions", "chat/completions/x", "models/x"])
+def test_other_paths_have_no_route(service: Service, path: str) -> None:
+    assert post(service, path, {}).json()["errors"][0]["code"] == 7000
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "chat/completions"), ("POST", "models")])
+def test_each_route_has_one_method(service: Service, method: str, path: str) -> None:
+    response = service.http.request(method, f"{service.local.openai_url}/{path}")
+    assert (response.status_code, response.json()["errors"][0]["code"]) == (405, 7001)
+
+
+def test_what_the_edge_says_has_its_own_form_on_every_route(service: Service) -> None:
+    for path in ("chat/completions", "responses"):
+        service.local.script(Fault(status=401))
+        body = {"model": GPT_OSS, "messages": ASKED, "input": "x"}
+        assert post(service, path, body).json()["errors"][0]["code"] == 10000
+
+
+def test_an_error_inside_a_stream_reaches_the_client(client: Client, service: Service) -> None:
+    service.local.script(Fault(error_after=3))
+    chunks = client.chat(stream=True)
+    assert sum(1 for chunk in chunks if chunk.choices and chunk.choices[0].delta.content) <= 3
+    assert chunks[-1].errors[0]["code"] == 3040
+
+
+def test_an_empty_answer_has_nothing_in_it(service: Service) -> None:
+    service.local.script(Fault(empty=True))
+    assert post(service, "chat/completions", {"model": GLM, "messages": ASKED}).json() == {}

@@ -1,0 +1,161 @@
+"""Who gets through to a model, and what the others are told."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from cfai.local.emulator import Emulator
+
+if TYPE_CHECKING:
+    from tests.local.conftest import Service
+
+LLAMA = "@cf/meta/llama-3.1-8b-instruct-fp8"
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+HELLO = {"prompt": "hello"}
+
+
+def edge(code: int, message: str) -> object:
+    return {"result": None, "success": False, "errors": [{"code": code, "message": message}], "messages": []}
+
+
+def test_a_success_has_the_envelope_and_the_headers_of_the_service(service: Service) -> None:
+    response = service.run(LLAMA, HELLO)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    assert re.fullmatch(UUID, response.headers["cf-ai-req-id"])
+    assert re.fullmatch(r"[0-9a-f]{16}-[A-Z]{3}", response.headers["cf-ray"])
+    assert list(response.json()) == ["result", "success", "errors", "messages"]
+    assert response.json() | {"result": None} == {"result": None, "success": True, "errors": [], "messages": []}
+
+
+def test_neurons_follow_the_price_list_and_are_absent_on_errors(service: Service) -> None:
+    response = service.run(LLAMA, HELLO)
+    usage = response.json()["result"]["usage"]
+    # 13778 and 26128 neurons a million tokens.
+    expected = (usage["prompt_tokens"] * 13778 + usage["completion_tokens"] * 26128) / 1e6
+    assert float(response.headers["cf-ai-neurons"]) == pytest.approx(expected, abs=1e-6)
+    assert "cf-ai-neurons" not in service.run(LLAMA, {}).headers
+
+
+@pytest.mark.parametrize("model", ["@cf%2Fmeta%2Fllama-3.1-8b-instruct-fp8", "@cf/meta%2fllama-3.1-8b-instruct-fp8"])
+def test_encoded_slashes_have_no_route(service: Service, model: str) -> None:
+    response = service.run(model, HELLO)
+    assert (response.status_code, response.json()) == (400, edge(7000, "No route for that URI"))
+    assert response.headers["content-type"] == "application/json"
+
+
+def test_lenient_paths_accept_encoded_slashes() -> None:
+    with Emulator(lenient_paths=True) as local:
+        url = f"{local.base_url}/accounts/{local.account_id}/ai/run/@cf%2Fmeta%2Fllama-3.1-8b-instruct-fp8"
+        headers = {"authorization": f"Bearer {local.api_token}"}
+        assert httpx.post(url, json=HELLO, headers=headers, trust_env=False).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/client/v4/user", "/client/v4/accounts/a/ai/run/", "/client/v4/accounts/a/ai"])
+def test_unknown_paths_have_no_route(service: Service, path: str) -> None:
+    response = service.http.post(service.local.base_url.removesuffix("/client/v4") + path, json={})
+    assert (response.status_code, response.json()) == (400, edge(7000, "No route for that URI"))
+
+
+@pytest.mark.parametrize("header", ["Bearer wrong", "Basic cfai-emulator-token", ""])
+def test_a_wrong_token_is_an_authentication_error(service: Service, header: str) -> None:
+    response = service.run(LLAMA, HELLO, headers={"authorization": header})
+    assert (response.status_code, response.json()) == (401, edge(10000, "Authentication error"))
+
+
+def test_a_wrong_account_cannot_be_routed_to(service: Service) -> None:
+    path = f"/accounts/{'0' * 32}/ai/run/{LLAMA}"
+    response = service.http.post(path, json=HELLO)
+    message = f"Could not route to /client/v4{path}, perhaps your object identifier is invalid?"
+    assert (response.status_code, response.json()) == (400, edge(7003, message))
+
+
+def test_run_takes_post_only(service: Service) -> None:
+    response = service.http.get(service.url(LLAMA))
+    assert (response.status_code, response.json()) == (405, edge(7001, "Method GET not available for that URI."))
+
+
+def test_an_unknown_model_is_named_in_the_inference_envelope_with_the_request_id(service: Service) -> None:
+    response = service.run("@cf/meta/no-such-model", HELLO)
+    message = "AiError: No such model: No such model @cf/meta/no-such-model or task"
+    message += f" ({response.headers['cf-ai-req-id']})"
+    assert response.status_code == 400
+    errors = [{"message": message, "code": 5007}]
+    assert response.json() == {"errors": errors, "success": False, "result": {}, "messages": []}
+
+
+def test_retired_models_answer_until_told_otherwise(service: Service) -> None:
+    retired = "@cf/meta/llama-2-7b-chat-int8"
+    assert service.run(retired, HELLO).status_code == 200
+    with Emulator(retired="refuse") as local:
+        url = f"{local.base_url}/accounts/{local.account_id}/ai/run/{retired}"
+        response = httpx.post(url, json=HELLO, headers={"authorization": f"Bearer {local.api_token}"}, trust_env=False)
+    assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 5007)
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "localhost.evil.example", "10.0.0.1", ""])
+def test_a_host_header_that_is_not_loopback_is_refused(service: Service, host: str) -> None:
+    response = service.run(LLAMA, HELLO, headers={"host": host})
+    assert (response.status_code, response.headers["content-type"]) == (403, "text/plain")
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8787", "127.0.0.1", "127.0.0.1:80", "[::1]:80"])
+def test_loopback_names_are_answered(service: Service, host: str) -> None:
+    assert service.run(LLAMA, HELLO, headers={"host": host}).status_code == 200
+
+
+def test_with_remote_access_any_host_is_answered() -> None:
+    with Emulator(allow_remote=True) as local:
+        url = f"{local.base_url}/accounts/{local.account_id}/ai/run/{LLAMA}"
+        headers = {"authorization": f"Bearer {local.api_token}", "host": "emulator.lan"}
+        assert httpx.post(url, json=HELLO, headers=headers, trust_env=False).status_code == 200
+
+
+@pytest.mark.parametrize("form", ["workers-ai", "workers-ai/run"])
+def test_the_gateway_host_gives_the_same_answer_and_its_own_headers(service: Service, form: str) -> None:
+    direct = service.run(LLAMA, HELLO)
+    url = f"{service.local.gateway_url}/{service.local.account_id}/my-gateway/{form}/{LLAMA}"
+    response = service.http.post(url, json=HELLO)
+    assert response.json() == direct.json()
+    assert response.headers["cf-aig-cache-status"] == "MISS"
+    assert response.headers["cf-aig-log-id"]
+    assert "cf-aig-log-id" not in direct.headers
+    assert service.local.requests[-1].gateway == "my-gateway"
+
+
+def test_the_default_gateway_wants_its_own_credential(service: Service) -> None:
+    url = f"{service.local.gateway_url}/{service.local.account_id}/default/workers-ai/{LLAMA}"
+    refused = service.http.post(url, json=HELLO)
+    errors = [{"code": 2009, "message": "Unauthorized"}]
+    assert refused.status_code == 401
+    assert refused.json() == {"success": False, "result": [], "messages": [], "error": errors}
+    token = {"cf-aig-authorization": f"Bearer {service.local.api_token}"}
+    assert service.http.post(url, json=HELLO, headers=token).status_code == 200
+
+
+def test_a_model_in_the_body_needs_a_gateway_id(service: Service) -> None:
+    url = f"/accounts/{service.local.account_id}/ai/run"
+    body = {"model": LLAMA, "input": HELLO}
+    assert service.http.post(url, json=body).json()["errors"][0]["code"] == 3003
+    through = service.http.post(url, json=body, headers={"cf-aig-gateway-id": "default"})
+    assert through.json() == service.run(LLAMA, HELLO).json()
+    assert through.headers["cf-aig-log-id"]
+
+
+def test_a_model_in_the_body_must_be_named_together_with_its_input(service: Service) -> None:
+    response = service.http.post(f"/accounts/{service.local.account_id}/ai/run", json={"model": LLAMA})
+    assert "required properties at '/' are 'model,input'" in response.json()["errors"][0]["message"]
+
+
+def test_what_was_received_is_told_without_the_credentials(service: Service) -> None:
+    headers = {"x-session-affinity": "abc", "cf-aig-authorization": "Bearer secret"}
+    service.run(LLAMA, {"prompt": "note this"}, headers=headers, params={"tags": "one"})
+    request = service.local.requests[-1]
+    assert (request.model, request.inputs, request.query) == (LLAMA, {"prompt": "note this"}, {"tags": "one"})
+    assert request.headers["x-session-affinity"] == "abc"
+    assert not {"authorization", "cf-aig-authorization"} & request.headers.keys()
+    assert service.local.api_token not in repr(request)

@@ -1,0 +1,202 @@
+"""The binding of a Worker, as workerd sends it and as miniflare passes it on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+
+from cfai.local.emulator import Emulator, Fault
+from tests.local.conftest import DONE, read
+
+if TYPE_CHECKING:
+    from tests.local.conftest import Service
+
+LLAMA = "@cf/meta/llama-3.1-8b-instruct-fp8"
+GLM = "@cf/zai-org/glm-4.7-flash"
+HELLO = {"prompt": "hello"}
+HOST = "https://workers-binding.ai"
+
+
+class Binding:
+    """Sends what the binding sends, in one of the two forms; there are no credentials in it."""
+
+    def __init__(self, local: Emulator, form: str) -> None:
+        self.local = local
+        self._form = form
+        self.http = httpx.Client(timeout=20, trust_env=False)
+
+    def fetch(self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any) -> httpx.Response:
+        """What the binding's own `fetch` does for a path of its host."""
+        told = headers or {}
+        origin = self.local.base_url.removesuffix("/client/v4")
+        if self._form == "workerd":
+            return self.http.request(
+                method, f"{origin}{path}", headers=told | {"host": "workers-binding.ai"}, **options
+            )
+        proxied = {f"MF-Header-{name}": value for name, value in told.items()}
+        proxied |= {"MF-URL": f"{HOST}{path}", "MF-Binding": "AI"}
+        return self.http.request(method, self.local.binding_url, headers=proxied, **options)
+
+    def run(
+        self, model: str, inputs: Any, options: Any = None, path: str = "/run?version=3", **headers: str
+    ) -> httpx.Response:
+        """`env.AI.run(model, inputs, options)`."""
+        told = {"content-type": "application/json", "cf-consn-sdk-version": "2.0.0", "cf-consn-model-id": model}
+        body = json.dumps({"inputs": inputs, "options": options or {}})
+        return self.fetch("POST", path, headers=told | headers, content=body)
+
+
+@pytest.fixture(params=["workerd", "miniflare"])
+def binding(request: pytest.FixtureRequest, service: Service) -> Any:
+    binding = Binding(service.local, request.param)
+    with binding.http:
+        yield binding
+
+
+def test_the_answer_is_the_bare_result(binding: Binding, service: Service) -> None:
+    response = binding.run(LLAMA, HELLO)
+    assert response.status_code == 200
+    # The binding compares the content type as it stands.
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["cf-ai-req-id"]
+    assert response.json() == service.result(LLAMA, HELLO)
+    received = service.local.requests[-2]
+    assert (received.model, received.inputs, received.path) == (LLAMA, HELLO, "/run")
+    assert received.headers["cf-consn-model-id"] == LLAMA
+
+
+def test_a_prefix_of_the_model_is_left_out(binding: Binding, service: Service) -> None:
+    assert binding.run(f"team:{LLAMA}", HELLO).status_code == 200
+    assert service.local.requests[-1].model == LLAMA
+
+
+@pytest.mark.parametrize("model", [LLAMA, GLM])
+def test_a_stream_is_that_of_the_rest_api(binding: Binding, model: str) -> None:
+    response = binding.run(model, HELLO | {"stream": True})
+    assert response.headers["content-type"] == "text/event-stream"
+    *events, last = read(response.text)
+    assert last.data == DONE
+    assert len(events) > 10
+
+
+def test_media_are_bytes(binding: Binding) -> None:
+    response = binding.run("@cf/leonardo/phoenix-1.0", HELLO)
+    assert response.headers["content-type"] == "image/jpeg"
+    assert response.content.startswith(b"\xff\xd8")
+
+
+def test_a_readable_stream_is_the_body_and_the_rest_stands_in_the_query(binding: Binding, service: Service) -> None:
+    query = urlencode({"version": "3", "userInputs": json.dumps({"language": "en", "punctuate": True})})
+    headers = {"content-type": "audio/mpeg", "cf-consn-model-id": "@cf/deepgram/nova-3"}
+    response = binding.fetch("POST", f"/run?{query}", headers=headers, content=b"sound")
+    assert response.json()["results"]["channels"]
+    received = service.local.requests[-1]
+    assert received.inputs == b"sound"
+    assert received.query == {"language": "en", "punctuate": "true"}
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "expected"),
+    [
+        (LLAMA, {"prompt": "x", "messages": []}, (400, 1001, "InvalidInput")),
+        (LLAMA, {}, (400, 5006, "InferenceUpstreamError")),
+        (LLAMA, [], (400, 5006, "InferenceUpstreamError")),
+        ("@cf/meta/no-such-model", HELLO, (400, 5007, "InferenceUpstreamError")),
+        ("", HELLO, (400, 5007, "InferenceUpstreamError")),
+    ],
+)
+def test_errors_have_the_form_that_the_binding_reads(
+    binding: Binding, model: str, inputs: Any, expected: tuple[int, int, str]
+) -> None:
+    response = binding.run(model, inputs)
+    error = response.json()
+    assert (response.status_code, error["internalCode"], error["name"]) == expected
+    assert error["message"] == f"{error['name']}: {error['description']}"
+    assert sorted(error) == ["description", "internalCode", "message", "name"]
+
+
+def test_a_body_without_inputs_is_refused(binding: Binding) -> None:
+    response = binding.fetch("POST", "/run", headers={"cf-consn-model-id": LLAMA}, content=b'{"prompt": "x"}')
+    assert response.json()["internalCode"] == 5006
+    headers = {"content-type": "audio/mpeg", "cf-consn-model-id": "@cf/deepgram/nova-3"}
+    response = binding.fetch("POST", "/run?userInputs=%7B", headers=headers, content=b"sound")
+    assert response.json()["internalCode"] == 5006
+
+
+def test_faults_are_had_by_the_header_or_the_script(binding: Binding, service: Service) -> None:
+    assert binding.run(LLAMA, HELLO, **{"cfai-emulate": "code=3040"}).json()["internalCode"] == 3040
+    service.local.script(Fault(status=500), Fault(empty=True))
+    assert binding.run(LLAMA, HELLO).json()["errors"][0]["message"].startswith("AiError: ")
+    assert binding.run(LLAMA, HELLO).json() == {}
+
+
+def test_a_gateway_is_an_option(binding: Binding, service: Service) -> None:
+    path = "/ai-gateway/run?version=3"
+    response = binding.run(LLAMA, HELLO, {"gateway": {"id": "mine"}}, path)
+    assert response.headers["cf-aig-log-id"]
+    assert service.local.requests[-1].gateway == "mine"
+
+
+def test_a_batch_is_an_option_too(binding: Binding) -> None:
+    queued = binding.run("@cf/baai/bge-m3", {"requests": [{"text": "one"}]}, {"queueRequest": True}).json()
+    assert queued["status"] == "queued"
+    polled = [binding.run("@cf/baai/bge-m3", {"request_id": queued["request_id"]}).json() for _ in range(2)]
+    assert polled[0]["status"] == "queued"
+    assert polled[1]["responses"][0]["success"] is True
+
+
+def test_models_are_searched(binding: Binding) -> None:
+    response = binding.fetch("GET", "/ai-api/models/search?search=glm-4.7&per_page=1")
+    assert [row["name"] for row in response.json()["result"]] == [GLM]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "code"),
+    [
+        # A web page can send a plain POST to this machine, but not this header.
+        ("POST", "/run?version=3", {}, 7000),
+        ("POST", "/to-everything/markdown/transformer", {"cf-consn-model-id": LLAMA}, 7000),
+        ("GET", "/run", {"cf-consn-model-id": LLAMA}, 7001),
+        ("GET", "/client/v4/accounts/a/ai/models/search", {"authorization": "Bearer wrong"}, 10000),
+    ],
+)
+def test_other_requests_get_the_edges_errors(
+    binding: Binding, method: str, path: str, headers: dict[str, str], code: int
+) -> None:
+    response = binding.fetch(method, path, headers=headers, content=b"{}")
+    assert response.json()["errors"][0]["code"] == code
+
+
+@pytest.mark.parametrize("form", ["workerd", "miniflare"])
+def test_from_other_machines_the_binding_needs_the_token(form: str) -> None:
+    with Emulator(allow_remote=True) as local, httpx.Client(trust_env=False) as http:
+        binding = Binding(local, form)
+        binding.http = http
+        response = binding.run(LLAMA, HELLO)
+        if form == "workerd":
+            assert (response.status_code, response.json()["errors"][0]["code"]) == (401, 10000)
+            response = binding.run(LLAMA, HELLO, authorization=f"Bearer {local.api_token}")
+        assert response.status_code == 200
+        refused = http.post(
+            local.binding_url + "x", headers={"MF-URL": f"{HOST}/run", "MF-Header-cf-consn-model-id": LLAMA}
+        )
+        assert refused.status_code == 401
+
+
+def test_the_websocket_that_miniflare_asks_for_is_refused_without_a_word(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-key": "x", "sec-websocket-version": "13"}
+    response = service.http.get(service.local.binding_url + "&MF-Binding=AI", headers=headers)
+    assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 7000)
+    assert caplog.records == []
+
+
+def test_the_address_for_miniflare_holds_the_token() -> None:
+    with Emulator(api_token="secret") as local:
+        assert local.binding_url == f"http://127.0.0.1:{local.port}/?token=secret"
+        assert "secret" not in repr(local)

@@ -1,0 +1,369 @@
+"""Wire samples to tokens: every dialect and trap, in every cut. The bytes are in `wire/`, what they say is here."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import pytest
+
+from cfai import StreamError, StreamTruncatedError
+from cfai.types import ToolCall
+from tests.decoding import WIRE, commented, play, played, wire
+
+SAMPLES = sorted(path.stem for path in WIRE.glob("*.sse"))
+
+
+@dataclass
+class Fails:
+    """How a stream breaks."""
+
+    message: str
+    partial: str = ""
+    code: int | str | None = None
+    kind: type[StreamError] = StreamError
+
+
+@dataclass
+class Says:
+    """What a wire sample says."""
+
+    texts: list[str] = field(default_factory=list[str])
+    """The texts of its tokens, those of the first answer, less the empty ones."""
+    reasoning: str = ""
+    tool_calls: list[ToolCall] = field(default_factory=list[ToolCall])
+    finish: str | None = None
+    usage: tuple[int, int, int] | None = None
+    fails: Fails | None = None
+
+
+def truncated(partial: str) -> Fails:
+    return Fails("ended with neither [DONE] nor a finish reason", partial, kind=StreamTruncatedError)
+
+
+WEATHER = '{"city":"Paris"}'
+HELLO = Says(["Hel", "lo"])
+
+EXPECTED: dict[str, Says] = {
+    # The native dialect.
+    "native": Says(["Hel", "lo"], usage=(10, 2, 12)),
+    "native-without-text": Says(["a", "b"]),
+    "native-numbers": Says(
+        [
+            "$",
+            "0",
+            ".",
+            "0.10",
+            " ",
+            "1e3",
+            "-0",
+            "12345678901234567890",
+            "0.30000000000000000001",
+            "1E+5",
+            "-1.50e-07",
+            "NaN",
+            "-Infinity",
+            "Infinity",
+        ]
+    ),
+    "native-other-values": Says(["true", "false", '{"city":"Paris","n":[1,null]}', '["a",1]']),
+    "native-finish": Says(["Hi", "!", " more"], finish="stop", usage=(5, 3, 8)),
+    "native-tool-calls": Says(tool_calls=[ToolCall("get_weather", WEATHER, "call_1")], finish="tool_calls"),
+    "native-tool-calls-two": Says(
+        tool_calls=[ToolCall("get_weather", WEATHER, "call_1"), ToolCall("get_time", '{"zone":"CET"}', "call_2")],
+        finish="tool_calls",
+    ),
+    "native-tool-calls-early-arguments": Says(
+        tool_calls=[ToolCall("get_weather", WEATHER, "a"), ToolCall("get_time", '{"zone":"CET"}', "b")]
+    ),
+    "native-tool-calls-flat": Says(tool_calls=[ToolCall("get_weather", '{"city":"Paris","days":2}')], usage=(9, 4, 13)),
+    "native-tool-calls-flat-several": Says(
+        tool_calls=[
+            ToolCall("get_weather", WEATHER),
+            ToolCall("get_weather", '{"city":"Rome"}'),
+            ToolCall("get_time", "{}"),
+        ]
+    ),
+    "native-tool-calls-one-chunk": Says(
+        tool_calls=[ToolCall("f", '{"a":1}', "x"), ToolCall("f", '{"a":2}', "x"), ToolCall("g", "{}", "x")]
+    ),
+    "native-tool-calls-no-index": Says(
+        tool_calls=[ToolCall("f", '{"a":1}', "functions.f:0"), ToolCall("f", '{"a":2}', "functions.f:0")]
+    ),
+    "native-tool-calls-no-index-apart": Says(
+        tool_calls=[ToolCall("f", '{"a":1}', "same"), ToolCall("g", '{"b":2}', "same")]
+    ),
+    "native-tool-calls-no-arguments": Says(tool_calls=[ToolCall("f", "", "a"), ToolCall("g", "", "b")]),
+    "native-tool-calls-digits": Says(
+        tool_calls=[ToolCall("f", '{"a":0.10,"b":[1e3,"0.10",null]}'), ToolCall("g", '{"n":1.50}', "x")]
+    ),
+    "native-digits-inside": Says(['{"price":0.10,"all":[1e3,"0.10",{"n":-0}]}']),
+    "native-reasoning-flag": HELLO,
+    "native-tool-calls-no-id": Says(tool_calls=[ToolCall("f", "{}")]),
+    "native-reasoning": Says(["Yes"], "Let me see."),
+    "native-reasoning-numbers": Says(["Yes", "!", "0"], "0.101e3-00.205"),
+    # Chunks of chat completions.
+    "chat": Says(["A", "B"], "Okay", finish="stop", usage=(13, 4, 17)),
+    "chat-reasoning": Says(["!"], "abcde", finish="stop"),
+    "chat-reasoning-numbers": Says(["ok"], "$0.105", finish="stop"),
+    "chat-nulls": Says(["a", "bc"]),
+    "chat-numbers": Says(
+        ["$", "0", ".", "0.10", "1e3", "-0", "12345678901234567890", "NaN", "-Infinity", "true", "1"],
+        finish="stop",
+        usage=(3, 9, 12),
+    ),
+    "chat-tool-calls": Says(
+        tool_calls=[
+            ToolCall("get_weather", '{"city": "Paris"}', "chatcmpl-tool-1"),
+            ToolCall("get_time", "{}", "chatcmpl-tool-2"),
+        ],
+        finish="tool_calls",
+        usage=(20, 12, 32),
+    ),
+    "chat-tool-calls-one-index": Says(
+        tool_calls=[ToolCall("f", '{"x":1}', "a"), ToolCall("g", '{"y":2}', "b")], finish="tool_calls"
+    ),
+    "chat-function-call-digits": Says(tool_calls=[ToolCall("f", '{"a":0.10}')], finish="function_call"),
+    "chat-parts-numbers": Says(["$0.10"]),
+    "chat-refusal": Says(["I can", "not."], finish="stop"),
+    "chat-message-again": Says(["Hel", "lo", "!"], "Hm", [ToolCall("f", "{}", "a")], "stop"),
+    "chat-messages": Says(["ha", "ha"]),
+    "chat-finish": Says(["a", "b", "c", "d", "e"], finish="length"),
+    "chat-finish-at-top": Says(["a", "b"], finish="length"),
+    "chat-function-call": Says(tool_calls=[ToolCall("get_weather", '{"city":"Paris"}')], finish="function_call"),
+    "chat-tool-calls-at-top": Says(tool_calls=[ToolCall("f", "{}", "a")], finish="tool_calls"),
+    "chat-two-answers-without-end": Says(["a", "b"], finish="stop"),
+    "chat-two-answers": Says(["a", "b", "c"], finish="stop", usage=(4, 6, 10)),
+    "completion": Says(["Hel", "0.10", "lo"], finish="length", usage=(3, 3, 6)),
+    # Both in one stream.
+    "native-and-chat": Says(["Hel", "lo", " wor", "ld"], finish="stop"),
+    "dual": Says(["Hello ", "wor", "ld", "!"], finish="stop", usage=(7, 4, 11)),
+    "dual-numbers": Says(["0", "0.10", "7"]),
+    "dual-tool-calls": Says(tool_calls=[ToolCall("f", "{}", "a")], finish="tool_calls"),
+    "dual-two-answers": Says(["a", "b"], finish="stop"),
+    "dual-reasoning": Says(["Yes"], "Hm", finish="stop"),
+    "dual-reasoning-at-top": Says(["Yes"], "Hm", finish="stop"),
+    "trailer": Says(["I", "'m"], finish="stop", usage=(23, 15, 38)),
+    "usage-increments": Says(["a", "b", "c"], usage=(11, 3, 14)),
+    # Characters.
+    "half-characters": Says(["Hi ", "😀!", "🚀", "\ufffdx", "\ufffdy", "😀"]),
+    "half-characters-chat": Says(["🌍", "."], "😀", finish="stop"),
+    "half-character-at-the-end": Says(["a", "b", "\ufffd"]),
+    "half-character-cut-off": Says(["a", "b", "\ufffd"], fails=truncated("ab\ufffd")),
+    "separators": Says(["a\u2028b\u2029c\x85d", "\u2028", "\x0b\x0c\x1c"]),
+    "not-utf-8": Says(["a\ufffdb", "\ufffd", "é", "0.10"]),
+    "emoji": Says(["café ", "😀", "é😀"]),
+    # Framing.
+    "byte-order-mark": HELLO,
+    "crlf": HELLO,
+    "cr": HELLO,
+    "mixed-line-ends": Says(["Hel", "lo", "!"]),
+    "comments-and-fields": HELLO,
+    "without-space": HELLO,
+    "many-lines": Says(["Hel", "0.10", "lo"]),
+    "empty-data": HELLO,
+    "done-bare": HELLO,
+    "done-bare-ended": HELLO,
+    "done-without-end": HELLO,
+    "done-behind-a-line": HELLO,
+    "done-in-the-last-event": HELLO,
+    "without-empty-lines": Says(["Hel", "lo"], usage=(10, 2, 12)),
+    "last-line-without-end": Says(["Hel", "lo"], finish="stop"),
+    "last-line-without-empty-line": Says(["Hel", "lo"], finish="stop"),
+    "after-done": HELLO,
+    "only-done": Says(),
+    "nothing": Says(fails=truncated("")),
+    "only-comments": Says(fails=truncated("")),
+    # The end before the end.
+    "truncated": Says(["Hel", "lo"], fails=truncated("Hello")),
+    "truncated-chat": Says(["Hel", "lo"], fails=truncated("Hello")),
+    "truncated-in-json": Says(["Hel"], fails=truncated("Hel")),
+    "truncated-in-field": Says(["Hel"], fails=truncated("Hel")),
+    "truncated-in-done": Says(["Hel"], fails=truncated("Hel")),
+    "truncated-behind-last-line": Says(["Hel", "lo"], fails=truncated("Hello")),
+    "truncated-without-empty-lines": Says(["Hel", "lo"], fails=truncated("Hello")),
+    "truncated-in-trailer": Says(["Hello"], finish="stop", usage=(13, 2, 15)),
+    # Errors.
+    "error-list": Says(["Hel", "lo"], fails=Fails("3040: Capacity temporarily exceeded", "Hello", 3040)),
+    "error-envelope": Says(["Hel", "lo"], fails=Fails("8005: Internal server error", "Hello", 8005)),
+    "error-no-success": Says(["Hel", "lo"], fails=Fails("reported an error", "Hello")),
+    "error-string": Says(["Hel", "lo"], fails=Fails("Request timeout", "Hello", 3046)),
+    "error-object": Says(["Hel", "lo"], fails=Fails("invalid_prompt: bad prompt", "Hello", "invalid_prompt")),
+    "error-flat": Says(["Hel", "lo"], fails=Fails("The server had an error", "Hello", "server_error")),
+    "error-object-kind": Says(["Hel", "lo"], fails=Fails("503: The model is overloaded", "Hello", 503)),
+    "error-typed": Says(["Hel", "lo"], fails=Fails("inside the stream: Overloaded", "Hello")),
+    "error-event": Says(["Hel", "lo"], fails=Fails("3040: Capacity temporarily exceeded", "Hello", 3040)),
+    "error-event-text": Says(["Hel", "lo"], fails=Fails("upstream went away", "Hello")),
+    "error-first": Says(fails=Fails("3040: busy", "", 3040)),
+    "error-without-end": Says(["Hel", "lo"], fails=Fails("3040: busy", "Hello", 3040)),
+    "error-null": HELLO,
+    "error-internal": Says(
+        ["Hel", "lo"], fails=Fails("1001: prompt and messages are mutually exclusive", "Hello", 1001)
+    ),
+    "error-gateway": Says(["Hel", "lo"], fails=Fails("7000: No route", "Hello", 7000)),
+    "error-beside-text": Says(["Hel"], fails=Fails("out of memory", "Hel")),
+    "error-finish": Says(["Hel", "lo"], finish="error", fails=Fails("stopped with an error: no reason given", "Hello")),
+    "error-finish-native": Says(["Hel", "lo"], finish="error", fails=Fails("stopped with an error", "Hello")),
+    "error-finish-dual": Says(["Hel", "lo"], finish="error", fails=Fails("stopped with an error", "Hello")),
+    "error-responses": Says(["Hello"], fails=Fails("The model failed", "Hello", "server_error")),
+    "not-json": Says(["Hel", "lo"], fails=Fails("is no JSON", "Hello")),
+    "not-json-html": Says(["Hel", "lo"], fails=Fails("is no JSON", "Hello")),
+    "not-json-in-a-line": Says(["Hel"], fails=Fails("is no JSON", "Hel")),
+    "not-an-object": Says(["Hel", "lo"], fails=Fails("is no object", "Hello")),
+    # Whole answers as one event.
+    "whole-native": Says(["Hello"], usage=(10, 2, 12)),
+    "whole-native-enveloped": Says(["Hello"], usage=(10, 2, 12)),
+    "whole-enveloped-full": Says(["Hello"]),
+    "whole-enveloped-number": Says(["0.10"]),
+    "whole-enveloped-text": Says(["Hello"]),
+    "whole-enveloped-bare-number": Says(["1e3"]),
+    "whole-native-tool-call": Says(tool_calls=[ToolCall("get_weather", WEATHER)]),
+    "whole-scout-tool-call": Says(
+        tool_calls=[ToolCall("get_weather", '{"city": "Paris"}', "chatcmpl-tool-1")], usage=(30, 9, 39)
+    ),
+    "whole-native-json-mode": Says(['{"safe":true,"categories":["S1"]}']),
+    "whole-chat": Says(["Hello"], "Hm", [ToolCall("f", "{}", "t")], "tool_calls", (13, 5, 18)),
+    "whole-chat-enveloped": Says(["Hello"], "Hm", [ToolCall("f", "{}", "t")], "tool_calls", (13, 5, 18)),
+    "whole-chat-number": Says(["0.10"], finish="stop"),
+    "whole-completion": Says(["Hello"], finish="length", usage=(3, 2, 5)),
+    "whole-completion-number": Says(["0.10"], finish="stop"),
+    "whole-responses": Says(["Hello"], "Hm", [ToolCall("f", '{"a":1}', "call_1")], "tool_calls", (8, 6, 14)),
+    "whole-responses-enveloped": Says(["Hello"], "Hm", [ToolCall("f", '{"a":1}', "call_1")], "tool_calls", (8, 6, 14)),
+    "whole-responses-digits": Says(["1e3No."], "0.10", [ToolCall("f", '{"a":0.10}', "c")], "tool_calls"),
+    "whole-enveloped-list": Says(['["a",0.10]']),
+    "whole-responses-summary": Says(["Hello"], "Hm", finish="stop"),
+    "whole-responses-output-text": Says(["Hello"], finish="stop"),
+    # The events of the Responses API.
+    "responses": Says(["Hel", "lo"], "Hm", finish="stop", usage=(8, 3, 11)),
+    "responses-tool-calls": Says(
+        tool_calls=[ToolCall("get_weather", WEATHER, "call_1"), ToolCall("get_time", "{}", "call_2")],
+        finish="tool_calls",
+        usage=(8, 3, 11),
+    ),
+    "responses-tool-calls-interleaved": Says(
+        tool_calls=[ToolCall("f", '{"a":1}', "call_1"), ToolCall("g", "{}", "call_2")],
+        finish="tool_calls",
+        usage=(8, 3, 11),
+    ),
+    "responses-tool-calls-without-deltas": Says(
+        tool_calls=[ToolCall("get_weather", WEATHER, "call_1")], finish="tool_calls", usage=(8, 3, 11)
+    ),
+    "responses-summary": Says(["Hello"], "Hm", finish="stop"),
+    "responses-incomplete": Says(["Hel"], finish="length", usage=(8, 1, 9)),
+    "responses-filtered": Says(finish="content_filter"),
+    "responses-only-completed": Says(["Hello"], "Hm", [ToolCall("f", '{"a":1}', "call_1")], "tool_calls", (8, 6, 14)),
+    "responses-only-done": Says(
+        ["Hel", "lo 0.10"],
+        "Hm",
+        [ToolCall("f", '{"a":1}', "call_1"), ToolCall("g", '{"b":0.10}', "call_2")],
+        "tool_calls",
+    ),
+    "responses-refusal": Says(["I can", "not."], finish="stop"),
+    "responses-numbers": Says(["$", "0.10"], finish="stop"),
+    "responses-truncated": Says(["Hel"], fails=truncated("Hel")),
+    "responses-after-completed": Says(["Hel"], finish="stop"),
+}
+
+
+def test_every_sample_is_in_the_table() -> None:
+    assert sorted(EXPECTED) == SAMPLES
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_says_what_it_should(name: str) -> None:
+    expected, came = EXPECTED[name], played(name)
+    decoder, error = came.decoder, came.error
+    assert [token.text for token in came.tokens if token.text and token.choice == 0] == expected.texts
+    assert decoder.text == "".join(expected.texts)
+    assert decoder.reasoning_of(0) == expected.reasoning
+    assert decoder.tool_calls_of(0) == expected.tool_calls
+    assert decoder.finish_reason == expected.finish
+    usage = decoder.usage
+    assert (usage and (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens)) == expected.usage
+    if expected.fails is None:
+        assert error is None
+        return
+    assert isinstance(error, StreamError)
+    assert type(error) is expected.fails.kind
+    assert expected.fails.message in str(error)
+    assert (error.partial, error.code) == (expected.fails.partial, expected.fails.code)
+    assert (error.model, error.request_id) == ("@cf/some/model", "request-1")
+    assert decoder.failure is error
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_says_the_same_wherever_it_is_cut(name: str) -> None:
+    body = wire(name)
+    whole = play([body]).told()
+    for at in range(1, len(body)):
+        assert play([body[:at], body[at:]]).told() == whole, at
+    assert play([body[at : at + 1] for at in range(len(body))]).told() == whole
+    *events, rest = body.split(b"\n\n")
+    assert play([*(part + b"\n\n" for part in events), rest]).told() == whole
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_says_the_same_when_it_is_cut_at_random(name: str) -> None:
+    body, chance = wire(name), random.Random(name)
+    whole = play([body]).told()
+    for _ in range(10):
+        at = sorted(chance.randrange(len(body) + 1) for _ in range(chance.randrange(2, 9)))
+        assert play([body[start:end] for start, end in pairwise([0, *at, len(body)])]).told() == whole, at
+
+
+@pytest.mark.parametrize("name", sorted(set(SAMPLES) - {"mixed-line-ends", "cr", "crlf"}))
+@pytest.mark.parametrize("end", [b"\r\n", b"\r"])
+def test_a_sample_says_the_same_with_other_line_ends(name: str, end: bytes) -> None:
+    body = wire(name)
+    assert play([body.replace(b"\n", end)]).told() == play([body]).told()
+
+
+@pytest.mark.parametrize("name", sorted(set(SAMPLES) - {"many-lines", "cr", "crlf", "mixed-line-ends"}))
+def test_a_sample_says_the_same_with_comments_in_it(name: str) -> None:
+    body = wire(name)
+    assert play([commented(body)]).told() == play([body]).told()
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_texts_of_a_sample_s_tokens_are_its_text(name: str) -> None:
+    came = played(name)
+    assert {token.choice for token in came.tokens} <= {*came.decoder.choices}
+    for number in came.decoder.choices:
+        mine = [token for token in came.tokens if token.choice == number]
+        assert "".join(token.text for token in mine) == came.decoder.text_of(number)
+        assert "".join(token.reasoning for token in mine) == came.decoder.reasoning_of(number)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_finish_reasons_of_a_sample_s_tokens_are_its_own(name: str) -> None:
+    came = played(name)
+    given = {token.choice: token.finish_reason for token in came.tokens if token.finish_reason is not None}
+    assert given == came.decoder.finish_reasons
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_pieces_of_a_sample_s_tool_calls_are_its_tool_calls(name: str) -> None:
+    came = played(name)
+    for number in came.decoder.choices:
+        pieces = [piece for token in came.tokens if token.choice == number for piece in token.tool_calls]
+        indexes = sorted({piece.index for piece in pieces})
+        calls = [[piece for piece in pieces if piece.index == index] for index in indexes]
+        whole = [
+            ("".join(piece.arguments for piece in call), {piece.name for piece in call} - {None}) for call in calls
+        ]
+        assert whole == [(call.arguments, {call.name}) for call in came.decoder.tool_calls_of(number)]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_no_token_of_a_sample_has_padding(name: str) -> None:
+    assert not [token for token in played(name).tokens if "p" in token.raw]
+
+
+_ENDED = [name for name in SAMPLES if EXPECTED[name].fails is None and wire(name).endswith(b"data: [DONE]\n\n")]
+
+
+@pytest.mark.parametrize("name", _ENDED)
+def test_nothing_behind_the_end_mark_counts(name: str) -> None:
+    body = wire(name)
+    assert play([body, wire("after-done"), b"data: {"]).told() == play([body]).told()

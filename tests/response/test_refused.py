@@ -1,0 +1,382 @@
+"""A refusal for length: one error, with the same fields, whether cfai, the gateway or the model found it."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from typing import Any
+
+import pytest
+
+from cfai import (
+    BadRequestError,
+    ContextLengthError,
+    LimitError,
+    LimitWarning,
+    RefusedContextLengthError,
+    RefusedSequenceLengthError,
+    SequenceLengthError,
+    StreamContextLengthError,
+    StreamError,
+    StreamSequenceLengthError,
+)
+from tests.texts import dense
+
+# Retired models warn at every line; what they say is told elsewhere.
+pytestmark = pytest.mark.filterwarnings("ignore::cfai.RetiredModelWarning")
+
+LLAMA_3_3 = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+KIMI = "@cf/moonshotai/kimi-k2.6"
+GLM = "@cf/zai-org/glm-5.2"
+INT8 = "@cf/meta/llama-2-7b-chat-int8"
+BGE_M3 = "@cf/baai/bge-m3"
+
+GATEWAY = (
+    "AiError: Ai: The estimated number of input and maximum output tokens (263008) exceeded this model context window "
+    "limit (262144). (0d8fa1a6-8a3c-4b4e-9a27-2c7b32d3a7a0)"
+)
+VLLM = (
+    "AiError: This model's maximum context length is 131072 tokens. However, you requested 16000 output tokens and "
+    "your prompt contains at least 115073 input tokens, for a total of at least 131073 tokens. Please reduce the "
+    "length of the input prompt or the number of requested output tokens. (parameter=input_tokens, value=769)"
+)
+OLDER_VLLM = (
+    "This model's maximum context length is 8192 tokens. However, you requested 9224 tokens (1224 in the messages, "
+    "8000 in the completion). Please reduce the length of the messages or completion."
+)
+SGLANG = (
+    "Requested token count exceeds the model's maximum context length of 256000 tokens. You requested a total of "
+    "256878 tokens: 31216 tokens from the input messages and 225662 tokens for the completion."
+)
+OUTPUT = "max_completion_tokens is too large: 262144. This model supports at most 256000 completion tokens."
+ONE_TEXT = "AiError: Sequence too long: 9003 > 8192"
+ALL_TEXTS = "AiError: Max context reached 85920 tokens but model supports only 60000"
+
+
+def refuse(service: Any, status: int, code: int, message: str) -> None:
+    body = {"errors": [{"message": message, "code": code}], "success": False, "result": {}, "messages": []}
+    service.answers(service.json(body, status))
+
+
+CASES: list[tuple[int, int, str, str, Any, dict[str, Any]]] = [
+    (
+        413,
+        5021,
+        GATEWAY,
+        "gateway",
+        {"prompt": "Hi", "max_tokens": 3008},
+        {"limit": 262_144, "total_tokens": 263_008, "output_tokens": 3008, "input_tokens": 260_000, "max_tokens": 2144},
+    ),
+    (
+        400,
+        3010,
+        GATEWAY,
+        "gateway",
+        {"prompt": "Hi"},
+        {"limit": 262_144, "total_tokens": 263_008, "output_tokens": 1, "input_tokens": 263_007, "max_tokens": None},
+    ),
+    (
+        400,
+        3030,
+        VLLM,
+        "model",
+        {"prompt": "Hi", "max_tokens": 16_000},
+        {"limit": 131_072, "output_tokens": 16_000, "input_tokens": 115_073, "max_tokens": None},
+    ),
+    (
+        400,
+        8001,
+        OLDER_VLLM,
+        "model",
+        {"prompt": "Hi", "max_tokens": 8000},
+        {"limit": 8192, "total_tokens": 9224, "input_tokens": 1224, "output_tokens": 8000, "max_tokens": 6968},
+    ),
+    (
+        400,
+        3030,
+        SGLANG,
+        "model",
+        {"prompt": "Hi", "max_tokens": 225_662},
+        {
+            "limit": 256_000,
+            "total_tokens": 256_878,
+            "input_tokens": 31_216,
+            "output_tokens": 225_662,
+            "max_tokens": 224_784,
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "message", "source", "inputs", "expected"), CASES)
+def test_a_context_that_is_refused(
+    caller: Any, service: Any, status: int, code: int, message: str, source: str, inputs: Any, expected: dict[str, Any]
+) -> None:
+    refuse(service, status, code, message)
+    with pytest.raises(ContextLengthError) as caught:
+        caller.run(KIMI, inputs, limits="off")
+    error = caught.value
+    assert isinstance(error, BadRequestError)
+    assert (error.source, error.model, error.field, error.certain) == (source, KIMI, "prompt", True)
+    assert {name: getattr(error, name) for name in expected} == expected
+    assert (error.status_code, error.code, error.retryable) == (status, code, False)
+    assert f"together they may be {error.limit:,} tokens" in str(error)
+    assert len(service.requests) == 1
+    assert caller.ai.last_request_internal_status_code == code
+
+
+@pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens", "max_output_tokens"])
+def test_an_output_that_is_refused(caller: Any, service: Any, field: str) -> None:
+    refuse(service, 400, 3030, OUTPUT)
+    with pytest.raises(SequenceLengthError) as caught:
+        caller.run(GLM, {"prompt": "Hi", field: 262_144}, limits="off")
+    error = caught.value
+    assert isinstance(error, RefusedSequenceLengthError)
+    assert (error.source, error.limit, error.output_tokens, error.field) == ("model", 256_000, 262_144, field)
+    assert "lower max_tokens to 256,000 or less" in str(error)
+
+
+@pytest.mark.parametrize(("message", "tokens", "limit"), [(ONE_TEXT, 9003, 8192), (ALL_TEXTS, 85_920, 60_000)])
+def test_texts_that_are_refused(caller: Any, service: Any, message: str, tokens: int, limit: int) -> None:
+    refuse(service, 400, 3030, message)
+    with pytest.raises(ContextLengthError) as caught:
+        caller.run(BGE_M3, {"text": ["a", "b"]})
+    error = caught.value
+    assert (error.source, error.input_tokens, error.limit, error.field) == ("model", tokens, limit, "text")
+
+
+def test_the_fields_are_those_of_an_error_found_before_sending(caller: Any, service: Any) -> None:
+    with pytest.raises(ContextLengthError) as local:
+        caller.run(LLAMA_3_3, {"prompt": dense(24_001)})
+    refuse(service, 413, 5021, GATEWAY)
+    with pytest.raises(ContextLengthError) as refused:
+        caller.run(LLAMA_3_3, {"prompt": "Hi"})
+    assert vars(local.value).keys() <= vars(refused.value).keys()
+    for name in ("model", "field", "value", "limit", "limit_source", "source", "input_tokens", "output_tokens"):
+        assert getattr(local.value, name) not in (None, ""), name
+        assert getattr(refused.value, name) not in (None, ""), name
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message"),
+    [
+        (413, 3006, "AiError: Request too large"),
+        (400, 5006, "AiError: Bad input: required properties at '/' are 'prompt'"),
+        (429, 3040, "AiError: Capacity temporarily exceeded, please try again. maximum context length is 5 tokens"),
+        (500, 8005, "The estimated number of input and maximum output tokens (9) exceeded this model's limit (8)"),
+    ],
+)
+def test_other_refusals_are_none_of_these(caller: Any, service: Any, status: int, code: int, message: str) -> None:
+    refuse(service, status, code, message)
+    with pytest.raises(Exception, match=str(code)) as caught:
+        caller.run(LLAMA_3_3, {"prompt": "Hi"}, retry=None)
+    assert not isinstance(caught.value, LimitError)
+
+
+# Inside a stream
+
+
+def event(problem: Any) -> bytes:
+    return b"data: " + json.dumps(problem).encode() + b"\n\n"
+
+
+IN_A_STREAM = [
+    {"errors": [{"code": 5021, "message": GATEWAY}], "success": False, "result": {}, "messages": []},
+    {"error": {"message": GATEWAY, "type": "BadRequestError", "code": 400}},
+    {"error": f"5021: {GATEWAY}"},
+    {"type": "error", "code": "context_length_exceeded", "message": GATEWAY},
+    {"type": "response.failed", "response": {"object": "response", "status": "failed", "error": {"message": GATEWAY}}},
+    {"choices": [{"index": 0, "delta": {}, "finish_reason": "error"}], "message": GATEWAY},
+]
+
+
+@pytest.mark.parametrize("problem", IN_A_STREAM)
+def test_a_refusal_inside_a_stream_is_the_same_error(caller: Any, service: Any, problem: Any) -> None:
+    service.answers(service.events(event({"response": "Hel"}), event(problem), b"data: [DONE]\n\n"))
+    prompt = dense(300_000)
+    with pytest.raises(ContextLengthError) as caught:
+        list(caller.run(KIMI, {"prompt": prompt, "max_tokens": 3008, "stream": True}, limits="off"))
+    error = caught.value
+    assert isinstance(error, StreamContextLengthError)
+    assert isinstance(error, StreamError)
+    assert (error.source, error.model, error.field, error.partial) == ("gateway", KIMI, "prompt", "Hel")
+    assert (error.input_tokens, error.output_tokens, error.total_tokens) == (260_000, 3008, 263_008)
+    assert error.limit == 262_144
+    assert (error.max_tokens, error.limit_kind, error.certain, error.retryable) == (2144, "context", True, False)
+    assert error.body in (problem, problem.get("response"))
+    assert "together they may be 262,144 tokens" in str(error)
+    assert vars(pickle.loads(pickle.dumps(error))) == vars(error)
+    assert len(service.requests) == 1
+    learnt = caller.ai.check(KIMI, {"prompt": "Hi"}).limit
+    assert (learnt.value, learnt.source) == (262_144, "the gateway's refusal")
+
+
+def test_an_output_refused_inside_a_stream_is_a_sequence_length_error(caller: Any, service: Any) -> None:
+    service.answers(service.events(event({"error": {"code": 3030, "message": OUTPUT.replace("256000", "9000")}})))
+    inputs = {"prompt": "Hi", "max_completion_tokens": 10_000, "stream": True}
+    with pytest.raises(StreamSequenceLengthError) as caught:
+        list(caller.run(LLAMA_3_3, inputs))
+    error = caught.value
+    assert isinstance(error, SequenceLengthError)
+    assert (error.field, error.limit, error.code, error.partial) == ("max_completion_tokens", 9000, 3030, "")
+    assert str(error).endswith("What to do: lower max_tokens to 9,000 or less.")
+    with pytest.raises(SequenceLengthError) as again:
+        caller.run(LLAMA_3_3, inputs)
+    assert again.value.source == "local"
+    assert len(service.requests) == 1
+
+
+def test_a_browser_is_told_of_a_refusal_and_the_limit_is_learnt(caller: Any, service: Any) -> None:
+    service.answers(service.events(event(IN_A_STREAM[0])))
+    stream = caller.run(KIMI, {"prompt": dense(300_000), "stream": True}, limits="off")
+    told = b"".join(stream.sse())
+    assert told.startswith(b'event: error\ndata: {"code":5021,')
+    assert told.endswith(b"data: [DONE]\n\n")
+    assert caller.ai.check(KIMI, {"prompt": "Hi"}).limit.source == "the gateway's refusal"
+
+
+@pytest.mark.parametrize("code", [3040, 3036])
+def test_an_error_of_another_code_inside_a_stream_is_no_refusal(caller: Any, service: Any, code: int) -> None:
+    service.answers(service.events(event({"errors": [{"code": code, "message": f"{code}: {GATEWAY}"}]})))
+    with pytest.raises(StreamError) as caught:
+        list(caller.run(KIMI, {"prompt": dense(300_000), "stream": True}, limits="off"))
+    assert type(caught.value) is StreamError
+    assert str(caught.value).count(str(code)) == 1
+    assert caller.ai.check(KIMI, {"prompt": "Hi"}).limit.source != "the gateway's refusal"
+
+
+def test_a_refusal_pickles_with_all_that_is_on_it(caller: Any, service: Any) -> None:
+    refuse(service, 413, 5021, GATEWAY)
+    with pytest.raises(ContextLengthError) as caught:
+        caller.run(LLAMA_3_3, {"prompt": "Hi"})
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert type(again) is RefusedContextLengthError
+    assert vars(again) == vars(caught.value)
+
+
+# What is learnt
+
+
+def test_a_limit_that_the_service_names_holds_for_the_life_of_the_client(callers: Any, service: Any) -> None:
+    caller = callers()
+    refuse(service, 400, 8001, OLDER_VLLM)
+    inputs = {"prompt": dense(8000), "max_tokens": 500}
+    with pytest.raises(RefusedContextLengthError):
+        caller.run(LLAMA_3_3, inputs)
+    for again in (caller, caller.with_options(timeout=5)):
+        with pytest.raises(ContextLengthError) as caught:
+            again.run(LLAMA_3_3, inputs)
+        assert (caught.value.source, caught.value.limit) == ("local", 8192)
+        assert caught.value.limit_source.startswith("the model's refusal, 20")
+    assert len(service.requests) == 1
+    assert caller.ai.check(LLAMA_3_3, {"prompt": "Hi"}).limit.value == 8192
+    other = callers()
+    assert other.ai.check(LLAMA_3_3, {"prompt": "Hi"}).limit.value == 24_000
+
+
+def test_a_model_that_no_catalogue_knows_is_learnt_of(caller: Any, service: Any) -> None:
+    refuse(service, 413, 5021, GATEWAY)
+    inputs = {"messages": [{"role": "user", "content": dense(300_000)}]}
+    with pytest.raises(RefusedContextLengthError):
+        caller.run("@cf/meta/llama-3.9-somewhat", inputs)
+    with pytest.raises(ContextLengthError) as caught:
+        caller.run("@cf/meta/llama-3.9-somewhat", inputs)
+    assert caught.value.source == "local"
+    assert len(service.requests) == 1
+
+
+def test_where_input_and_output_have_limits_of_their_own_both_together_are_learnt(caller: Any, service: Any) -> None:
+    refuse(service, 400, 8001, OLDER_VLLM.replace("8192", "2500"))
+    with pytest.raises(RefusedContextLengthError):
+        caller.run(INT8, {"prompt": dense(2000), "max_tokens": 1000})
+    with pytest.raises(ContextLengthError) as caught:
+        caller.run(INT8, {"prompt": dense(2000), "max_tokens": 1000})
+    assert caught.value.limit == 2500
+    caller.run(INT8, {"prompt": dense(2000), "max_tokens": 400}, return_raw_response=True)
+    assert len(service.requests) == 2
+
+
+def test_an_output_limit_is_learnt(caller: Any, service: Any) -> None:
+    refuse(service, 400, 3030, OUTPUT.replace("256000", "9000"))
+    inputs = {"prompt": "Hi", "max_tokens": 10_000}
+    with pytest.raises(RefusedSequenceLengthError):
+        caller.run(LLAMA_3_3, inputs)
+    with pytest.raises(SequenceLengthError) as caught:
+        caller.run(LLAMA_3_3, inputs)
+    assert caught.value.limit == 9000
+    assert len(service.requests) == 1
+
+
+def test_of_two_output_limits_the_larger_is_the_one_refused(caller: Any, service: Any) -> None:
+    refuse(service, 400, 3030, OUTPUT)
+    with pytest.raises(SequenceLengthError) as caught:
+        caller.run(GLM, {"prompt": "Hi", "max_tokens": 5, "max_completion_tokens": 262_144}, limits="off")
+    assert caught.value.field == "max_completion_tokens"
+
+
+def test_a_refusal_that_tells_the_input_alone_is_completed_by_the_output_held_free(caller: Any, service: Any) -> None:
+    refuse(service, 400, 8001, "The input token count (9000) exceeds the maximum of 8192.")
+    for wanted, held in (({}, 256), ({"max_tokens": 500}, 500)):
+        with pytest.raises(RefusedContextLengthError) as caught:
+            caller.run(LLAMA_3_3, {"prompt": "Hi"} | wanted)
+        error = caught.value
+        assert (error.input_tokens, error.output_tokens, error.total_tokens) == (9000, held, 9000 + held)
+
+
+@pytest.mark.parametrize("limit", [64, 500])
+def test_limits_of_batches_are_learnt(caller: Any, service: Any, limit: int) -> None:
+    refuse(service, 400, 3030, ALL_TEXTS.replace("60000", str(limit)))
+    inputs = {"text": [dense(limit), dense(limit)]}
+    with pytest.raises(RefusedContextLengthError):
+        caller.run(BGE_M3, inputs)
+    fit = caller.ai.check(BGE_M3, inputs)
+    assert (fit.verdict, fit.limit.value, fit.limit.source) == ("very likely too long", limit, "the model's refusal")
+    assert fit.error.limit_kind == "batch"
+
+
+def test_a_text_model_that_speaks_of_a_batch_means_its_context(caller: Any, service: Any) -> None:
+    refuse(service, 400, 3030, ALL_TEXTS)
+    with pytest.raises(RefusedContextLengthError) as caught:
+        caller.run(LLAMA_3_3, {"prompt": "Hi"})
+    assert caught.value.limit_kind == "context"
+
+
+@pytest.mark.parametrize("limit", [1, 63])
+def test_a_number_too_small_for_a_limit_is_not_learnt(caller: Any, service: Any, limit: int) -> None:
+    # A refusal may quote the prompt.
+    refuse(service, 400, 8001, OLDER_VLLM.replace("8192", str(limit)))
+    for _ in range(2):
+        with pytest.raises(RefusedContextLengthError):
+            caller.run(LLAMA_3_3, {"prompt": dense(100)})
+
+
+def test_a_text_model_that_speaks_of_its_input_means_its_context(caller: Any, service: Any) -> None:
+    refuse(service, 400, 3030, ONE_TEXT)
+    with pytest.raises(RefusedContextLengthError) as caught:
+        caller.run(LLAMA_3_3, {"prompt": dense(9000)})
+    assert caught.value.limit_kind == "context"
+    assert caller.ai.check(LLAMA_3_3, {"prompt": "Hi"}).limit.value == 8192
+
+
+def test_texts_limits_are_learnt(caller: Any, service: Any) -> None:
+    refuse(service, 400, 3030, ONE_TEXT)
+    inputs = {"text": ["word " * 9002]}
+    with pytest.warns(LimitWarning), pytest.raises(RefusedContextLengthError):
+        caller.run(BGE_M3, inputs)
+    with pytest.raises(ContextLengthError) as caught:
+        caller.run(BGE_M3, inputs)
+    assert (caught.value.source, caught.value.limit) == ("local", 8192)
+    assert len(service.requests) == 1
+
+
+def test_what_a_refusal_only_quotes_is_not_learnt(caller: Any, service: Any) -> None:
+    quoted = OLDER_VLLM.replace("8192", "512").replace("9224", "600")
+    refuse(service, 400, 5006, f"AiError: Bad input: '/messages' is no text: {quoted}")
+    with pytest.raises(ContextLengthError):
+        caller.run(LLAMA_3_3, {"prompt": "Hi", "max_tokens": 10}, limits="warn")
+    assert caller.ai.check(LLAMA_3_3, {"prompt": "Hi"}).limit.value == 24_000
+    refuse(service, 400, 3030, OUTPUT.replace("256000", "200"))
+    with pytest.raises(SequenceLengthError):
+        caller.run(KIMI, {"prompt": "Hi", "max_tokens": 100})
+    caller.run(KIMI, {"prompt": "Hi", "max_tokens": 300}, return_raw_response=True)
+    assert len(service.requests) == 3

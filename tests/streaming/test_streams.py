@@ -1,0 +1,434 @@
+"""Streams in both colours: iterating, leaving, several at once."""
+
+from __future__ import annotations
+
+import gc
+import gzip
+import json
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+from anyio.from_thread import BlockingPortal
+
+from cfai import AsyncStream, CfaiError, ConfigurationError, Stream, StreamTruncatedError, Token
+from cfai.types import ChatCompletion, NativeText, ResponsesOutput
+from tests.bodies import DONE, HELLO, REASONED, USAGE, event, native, one_token
+from tests.conftest import EVERY_COLOUR, LONG
+
+MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+
+
+# Iterating
+
+
+@EVERY_COLOUR
+def test_a_stream_gives_tokens(caller: Any, service: Any) -> None:
+    service.answers(service.events(*HELLO))
+    tokens = list(caller.stream(MODEL))
+    assert all(type(token) is Token for token in tokens)
+    assert [str(token) for token in tokens] == [token.text for token in tokens] == ["Hel", "lo", ""]
+    assert tokens[0].raw == {"response": "Hel"}
+    assert tokens[2].usage.total_tokens == 12
+
+
+def test_each_colour_has_its_class(caller: Any, service: Any, colour: BlockingPortal | None) -> None:
+    service.answers(service.events(*HELLO))
+    with caller.stream(MODEL) as stream:
+        assert isinstance(getattr(stream, "_stream", stream), Stream if colour is None else AsyncStream)
+
+
+@EVERY_COLOUR
+def test_tokens_can_be_taken_one_by_one(caller: Any, service: Any) -> None:
+    service.answers(service.events(*HELLO))
+    stream = caller.stream(MODEL)
+    assert [next(stream).text, next(stream).text, next(stream).text] == ["Hel", "lo", ""]
+    with pytest.raises(StopIteration):
+        next(stream)
+    with pytest.raises(StopIteration):
+        next(stream)
+
+
+@EVERY_COLOUR
+def test_a_stream_knows_what_it_has_come_to(caller: Any, service: Any) -> None:
+    service.answers(service.events(*REASONED, cf_ai_req_id="id-1"))
+    stream = caller.stream(MODEL)
+    assert (stream.text, stream.reasoning, stream.tool_calls, stream.finish_reason) == ("", "", [], None)
+    seen = [(stream.text, stream.reasoning) for _ in stream]
+    assert seen[2:5] == [("", "Greet."), ("Hel", "Greet."), ("Hello", "Greet.")]
+    assert (stream.text, stream.reasoning, stream.finish_reason) == ("Hello", "Greet.", "tool_calls")
+    [call] = stream.tool_calls
+    assert (call.name, call.id, call.arguments, call.parsed) == ("wave", "call_1", '{"a":1}', {"a": 1})
+    assert stream.usage.total_tokens == 12
+    assert (stream.meta.request_id, stream.meta.model, stream.meta.status_code) == ("id-1", MODEL, 200)
+
+
+@EVERY_COLOUR
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
+def test_cuts_do_not_matter(caller: Any, service: Any, size: int) -> None:
+    body = b"\xef\xbb\xbf" + b"".join(native("H\u00e9", "l\u2028", "😀o")) + event(USAGE) + DONE
+    service.answers(service.events(*[body[at : at + size] for at in range(0, len(body), size)]))
+    stream = caller.stream(MODEL)
+    assert [str(token) for token in stream] == ["Hé", "l\u2028", "😀o", ""]
+
+
+@EVERY_COLOUR
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (HELLO, NativeText),
+        (REASONED, ChatCompletion),
+        (
+            [
+                event('{"type":"response.output_text.delta","delta":"Hello"}'),
+                event(
+                    '{"type":"response.completed","response":{"object":"response","status":"completed","output":'
+                    '[{"type":"message","content":[{"type":"output_text","text":"Hello"}]}],'
+                    '"usage":{"input_tokens":10,"output_tokens":2}}}'
+                ),
+            ],
+            ResponsesOutput,
+        ),
+    ],
+)
+def test_the_result_is_that_of_the_same_call_without_streaming(
+    caller: Any, service: Any, body: list[bytes], kind: type
+) -> None:
+    service.answers(service.events(*body, cf_ai_req_id="id-1"))
+    stream = caller.stream(MODEL)
+    result = stream.result()
+    assert type(result) is kind
+    assert result.text == str(result) == stream.text == "Hello"
+    assert result.usage.total_tokens == 12
+    assert result.tool_calls == stream.tool_calls
+    assert result.meta.request_id == "id-1"
+
+
+@EVERY_COLOUR
+def test_asked_early_the_result_reads_the_rest(caller: Any, service: Any) -> None:
+    service.answers(service.events(*HELLO))
+    stream = caller.stream(MODEL)
+    assert next(stream).text == "Hel"
+    assert stream.result().text == "Hello"
+    assert list(stream) == []
+    assert service.bodies[0].closed
+
+
+@EVERY_COLOUR
+def test_asked_twice_it_is_the_same(caller: Any, service: Any) -> None:
+    service.answers(service.events(*HELLO))
+    stream = caller.stream(MODEL)
+    assert stream.result().text == stream.result().text == "Hello"
+
+
+def test_the_time_that_a_stream_took_is_known_at_its_end(caller: Any, service: Any) -> None:
+    service.answers(service.events(*HELLO))
+    stream = caller.stream(MODEL)
+    before = stream.meta.elapsed
+    time.sleep(0.01)
+    stream.result()
+    assert stream.meta.elapsed >= before + 0.01
+
+
+def test_so_are_neurons_that_only_the_stream_has(caller: Any, service: Any) -> None:
+    service.answers(service.events(*HELLO))
+    stream = caller.stream(MODEL)
+    assert stream.meta.neurons is None
+    assert stream.result().meta.neurons == 0.5
+
+
+def test_neurons_of_the_headers_win(caller: Any, service: Any) -> None:
+    service.answers(service.events(*HELLO, cf_ai_neurons="12.5"))
+    assert caller.stream(MODEL).result().meta.neurons == 12.5
+
+
+def test_a_compressed_stream_is_read(caller: Any, service: Any) -> None:
+    packed = gzip.compress(b"".join(HELLO))
+    service.answers(service.events(packed[:10], packed[10:], content_encoding="gzip"))
+    assert caller.stream(MODEL).result().text == "Hello"
+
+
+def test_a_stream_of_others_models_is_read(caller: Any, service: Any) -> None:
+    service.answers(service.events(*REASONED))
+    assert caller.stream("openai/gpt-5-mini").result().text == "Hello"
+
+
+def test_several_answers_are_told_apart(caller: Any, service: Any) -> None:
+    pieces = [(0, "a"), (1, "1"), (1, "2"), (0, "b")]
+    chunks = [json.dumps({"choices": [{"index": index, "delta": {"content": text}}]}) for index, text in pieces]
+    service.answers(service.events(*[event(chunk) for chunk in chunks], DONE))
+    stream = caller.stream(MODEL)
+    assert [(token.choice, token.text) for token in stream] == pieces
+    assert stream.text == stream.result().text == "ab"
+    assert [choice.message.content for choice in stream.result().choices] == ["ab", "12"]
+
+
+@EVERY_COLOUR
+@pytest.mark.parametrize("content_type", ["text/event-stream", "text/plain; charset=utf-8"])
+def test_tokens_come_as_they_are_sent(callers: Any, serve: Any, content_type: str) -> None:
+    seen = threading.Event()
+
+    def script(peer: Any) -> None:
+        peer.request()
+        peer.start(content_type)
+        peer.chunk(HELLO[0])
+        assert seen.wait(LONG)
+        for piece in HELLO[1:]:
+            peer.chunk(piece)
+        peer.chunk(b"")
+
+    stream = callers(base_url=serve(script).url).stream(MODEL)
+    assert next(stream).text == "Hel"
+    seen.set()
+    assert stream.result().text == "Hello"
+
+
+# Leaving
+
+
+@EVERY_COLOUR
+def test_with_leaves_at_once(caller: Any, service: Any) -> None:
+    service.answers(service.events(*HELLO))
+    with caller.stream(MODEL) as stream:
+        for token in stream:
+            assert token.text == "Hel"
+            break
+        assert not service.bodies[0].closed
+    assert service.bodies[0].closed
+    assert stream.text == "Hel"
+
+
+@EVERY_COLOUR
+def test_with_leaves_also_before_the_first_token(caller: Any, service: Any) -> None:
+    service.answers(service.events(*HELLO))
+    with caller.stream(MODEL):
+        pass
+    assert service.bodies[0].closed
+
+
+@EVERY_COLOUR
+def test_with_leaves_also_by_an_exception(caller: Any, service: Any) -> None:
+    service.answers(service.events(*HELLO))
+    stream = caller.stream(MODEL)
+    with pytest.raises(ZeroDivisionError), stream:
+        raise ZeroDivisionError(next(stream))
+    assert service.bodies[0].closed
+
+
+@EVERY_COLOUR
+def test_closing_leaves_and_can_be_done_twice(caller: Any, service: Any) -> None:
+    service.answers(service.events(*HELLO))
+    stream = caller.stream(MODEL)
+    next(stream)
+    stream.close()
+    stream.close()
+    assert service.bodies[0].closed
+    assert list(stream) == []
+
+
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    """What goes now goes because nobody holds it, not because the garbage collector came by."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("without_collector")
+def test_a_bare_break_leaves_as_soon_as_the_stream_is_forgotten(caller: Any, service: Any) -> None:
+    service.answers(service.events(*HELLO))
+    texts: list[str] = []
+    for token in caller.stream(MODEL):
+        texts.append(token.text)
+        break
+    assert texts == ["Hel"]
+    wait_for(lambda: service.bodies[0].closed)
+
+
+@pytest.mark.usefixtures("without_collector")
+def test_a_stream_that_is_forgotten_unread_is_left_too(caller: Any, service: Any) -> None:
+    service.answers(service.events(*HELLO))
+    caller.stream(MODEL)
+    wait_for(lambda: service.bodies[0].closed)
+
+
+@pytest.mark.usefixtures("without_collector")
+def test_a_stream_that_was_read_is_no_cycle(caller: Any, service: Any) -> None:
+    service.answers(service.events(*HELLO))
+    stream = caller.stream(MODEL)
+    for _ in stream:
+        pass
+    forgotten = weakref.ref(getattr(stream, "_stream", stream))
+    del stream
+    wait_for(lambda: forgotten() is None)
+
+
+def wait_for(happened: Any) -> None:
+    """An event loop closes what was forgotten in its own time."""
+    end = time.monotonic() + LONG
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.005)
+
+
+@EVERY_COLOUR
+def test_the_result_of_a_stream_that_was_left_is_an_error(caller: Any, service: Any) -> None:
+    service.answers(service.events(*HELLO))
+    with caller.stream(MODEL) as stream:
+        next(stream)
+    with pytest.raises(StreamTruncatedError) as caught:
+        stream.result()
+    assert caught.value.partial == "Hel"
+
+
+def test_an_asynchronous_stream_gives_its_result_without_waiting_once_it_was_read(service: Any, caller: Any) -> None:
+    service.answers(service.events(*HELLO))
+    stream = caller.stream(MODEL)
+    list(stream)
+    assert getattr(stream, "_stream", stream).result().text == "Hello"
+
+
+@pytest.mark.parametrize("colour", ["arun"], indirect=True)
+def test_asking_too_early_spoils_nothing(service: Any, caller: Any) -> None:
+    service.answers(service.events(*HELLO))
+    stream = caller.stream(MODEL)
+    with pytest.raises(CfaiError):
+        stream._stream.result()
+    assert [str(token) for token in stream] == ["Hel", "lo", ""]
+    assert stream.usage.total_tokens == 12
+
+
+@EVERY_COLOUR
+@pytest.mark.parametrize("tokens", [0, 1])
+def test_a_reader_who_leaves_closes_the_call(callers: Any, serve: Any, tokens: int) -> None:
+    server = serve(one_token)
+    with callers(base_url=server.url).stream(MODEL) as stream:
+        for _ in range(tokens):
+            next(stream)
+    assert server.was_left.wait(LONG)
+
+
+def test_a_stream_may_be_read_by_one_thread_and_left_by_another(callers: Any, serve: Any) -> None:
+    server = serve(one_token)
+    stream = callers(base_url=server.url).stream(MODEL, timeout=0.5)
+    next(stream)
+
+    def read() -> None:
+        with suppress(CfaiError, StopIteration):
+            next(stream)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    stream.close()
+    assert server.was_left.wait(LONG)
+    reader.join(LONG)
+    assert not reader.is_alive()
+
+
+ASYNCHRONOUS = pytest.mark.parametrize("colour", ["arun", "arun on trio"], indirect=True)
+
+
+@ASYNCHRONOUS
+@pytest.mark.parametrize("way", ["tokens", "aevents", "asse"])
+def test_a_reader_who_is_cancelled_closes_the_call(callers: Any, serve: Any, colour: BlockingPortal, way: str) -> None:
+    server = serve(one_token)
+    ai = callers(base_url=server.url).ai
+
+    async def read() -> bool:
+        with anyio.move_on_after(LONG) as scope:
+            async with await ai.arun(MODEL, {"prompt": "x", "stream": True}) as stream:
+                async for _ in stream if way == "tokens" else getattr(stream, way)():
+                    scope.deadline = anyio.current_time()
+        return scope.cancelled_caught
+
+    assert colour.call(read)
+    assert server.was_left.wait(LONG)
+
+
+@ASYNCHRONOUS
+def test_a_caller_who_is_cancelled_before_the_answer_closes_the_call(
+    callers: Any, serve: Any, colour: BlockingPortal
+) -> None:
+    arrived = threading.Event()
+
+    def script(peer: Any) -> None:
+        peer.request()
+        arrived.set()
+        assert peer.left()
+
+    server = serve(script)
+    ai = callers(base_url=server.url).ai
+
+    async def call() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(ai.arun, MODEL, {"prompt": "x"})
+            await anyio.to_thread.run_sync(arrived.wait, LONG)
+            group.cancel_scope.cancel()
+
+    colour.call(call)
+    assert server.was_left.wait(LONG)
+
+
+# One body, read in one way
+
+WAYS = {
+    "tokens": lambda stream: next(iter(stream)),
+    "events": lambda stream: next(stream.events()),
+    "sse": lambda stream: next(stream.sse()),
+}
+
+
+@pytest.mark.parametrize("second", WAYS)
+@pytest.mark.parametrize("first", WAYS)
+def test_a_body_is_read_in_one_way(caller: Any, service: Any, first: str, second: str) -> None:
+    service.answers(service.events(*HELLO))
+    with caller.stream(MODEL) as stream:
+        WAYS[first](stream)
+        if first == second == "tokens":
+            assert WAYS[second](stream).text == "lo"
+            return
+        with pytest.raises(ConfigurationError, match=first):
+            WAYS[second](stream)
+
+
+def test_events_leave_no_result(caller: Any, service: Any) -> None:
+    service.answers(service.events(*HELLO))
+    stream = caller.stream(MODEL)
+    list(stream.events())
+    with pytest.raises(ConfigurationError, match="events"):
+        stream.result()
+
+
+# Two at once
+
+
+@EVERY_COLOUR
+def test_streams_do_not_mix(caller: Any, service: Any) -> None:
+    service.answers(service.events(*native("a", "b"), DONE), service.events(*native("1", "2"), DONE))
+    first, second = caller.stream(MODEL), caller.stream(MODEL)
+    assert [next(first).text, next(second).text, next(first).text, next(second).text] == ["a", "1", "b", "2"]
+    assert (first.result().text, second.result().text) == ("ab", "12")
+
+
+@EVERY_COLOUR
+def test_more_than_a_hundred_streams_can_be_open(callers: Any, serve: Any) -> None:
+    finish = threading.Event()
+
+    def script(peer: Any) -> None:
+        peer.request()
+        peer.start()
+        peer.chunk(HELLO[0])
+        finish.wait(30)
+        peer.chunk(DONE)
+        peer.chunk(b"")
+
+    caller = callers(base_url=serve(script).url)
+    streams = [caller.stream(MODEL, timeout=20) for _ in range(105)]
+    finish.set()
+    assert {stream.result().text for stream in streams} == {"Hel"}

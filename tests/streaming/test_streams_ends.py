@@ -1,0 +1,320 @@
+"""Streams in both colours: how they end, and how they break."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from cfai import APIConnectionError, APITimeoutError, StreamError, StreamTimeoutError, StreamTruncatedError, Timeout
+from tests.bodies import DONE, HELLO, chat, event, native, one_token
+from tests.conftest import EVERY_COLOUR, LONG
+
+MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+
+
+# Ending
+
+
+@EVERY_COLOUR
+@pytest.mark.parametrize(
+    "end", [DONE, b"data: [DONE]", b"data:[DONE]\n\n", b"[DONE]\n\n", b"[DONE]", b"data: [DONE]\r\n\r\n"]
+)
+def test_done_is_the_end(caller: Any, service: Any, end: bytes) -> None:
+    service.answers(service.events(*native("Hello"), end))
+    assert caller.stream(MODEL).result().text == "Hello"
+
+
+@EVERY_COLOUR
+def test_a_finish_reason_is_an_end_too(caller: Any, service: Any) -> None:
+    service.answers(service.events(chat(content="Hello"), chat(finish_reason="stop")))
+    assert caller.stream(MODEL).result().text == "Hello"
+
+
+def test_a_finish_reason_is_not_the_last_word(caller: Any, service: Any) -> None:
+    service.answers(service.events(chat(content="Hel"), chat(finish_reason="stop"), chat(content="lo"), DONE))
+    assert caller.stream(MODEL).result().text == "Hello"
+
+
+def test_nothing_is_read_out_of_what_comes_after_done(caller: Any, service: Any) -> None:
+    service.answers(service.events(*native("Hello"), DONE, *native("more"), event("no json"), event('{"error":"x"}')))
+    stream = caller.stream(MODEL)
+    assert [str(token) for token in stream] == ["Hello"]
+    assert stream.result().text == "Hello"
+
+
+def test_a_connection_that_breaks_after_done_breaks_nothing(caller: Any, service: Any) -> None:
+    service.answers(service.events(*HELLO, breaks=httpx.ReadError("gone")))
+    assert caller.stream(MODEL).result().text == "Hello"
+
+
+def test_one_that_breaks_after_a_finish_reason_neither(caller: Any, service: Any) -> None:
+    service.answers(service.events(chat(content="Hello", finish_reason="stop"), breaks=httpx.ReadError("gone")))
+    assert caller.stream(MODEL).result().text == "Hello"
+
+
+def test_a_last_event_without_its_blank_line_is_delivered(caller: Any, service: Any) -> None:
+    service.answers(service.events(*native("Hel"), b'data: {"response":"lo","finish_reason":"stop"}'))
+    assert caller.stream(MODEL).result().text == "Hello"
+
+
+@EVERY_COLOUR
+@pytest.mark.parametrize("pause", [0, 0.1], ids=["at once", "a moment later"])
+def test_after_done_the_connection_is_used_again_when_the_body_ends(callers: Any, serve: Any, pause: float) -> None:
+    def script(peer: Any) -> None:
+        while peer.request():
+            peer.start()
+            for piece in HELLO:
+                peer.chunk(piece)
+            time.sleep(pause)
+            peer.chunk(b"")
+
+    server = serve(script)
+    caller = callers(base_url=server.url)
+    for _ in range(3):
+        assert [str(token) for token in caller.stream(MODEL)] == ["Hel", "lo", ""]
+        assert caller.stream(MODEL).result().text == "Hello"
+    assert len(server.requests) == 6
+    assert server.connections == 1
+
+
+@EVERY_COLOUR
+def test_a_body_that_is_held_open_after_done_holds_nobody(callers: Any, serve: Any) -> None:
+    def script(peer: Any) -> None:
+        peer.request()
+        if peer.server.connections > 1:
+            peer.answer(b'{"response":"another"}')
+            return
+        peer.start()
+        for piece in HELLO:
+            peer.chunk(piece)
+        assert peer.left()
+
+    caller = callers(base_url=serve(script).url)
+    started = time.monotonic()
+    stream = caller.stream(MODEL)
+    assert [str(token) for token in stream] == ["Hel", "lo", ""]
+    assert time.monotonic() - started < 5
+    assert stream.result().text == "Hello"
+    assert caller.run(MODEL, {"prompt": "x"}).text == "another"
+
+
+@EVERY_COLOUR
+def test_a_body_that_goes_on_and_on_after_done_holds_nobody_either(
+    callers: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cfai._streaming.body.DRAIN", 0.1)
+
+    def script(peer: Any) -> None:
+        peer.request()
+        peer.start()
+        for piece in HELLO:
+            peer.chunk(piece)
+        peer.drip(b": ping\n\n")
+
+    server = serve(script)
+    assert callers(base_url=server.url).stream(MODEL).result().text == "Hello"
+    assert not server.dripped
+
+
+@EVERY_COLOUR
+def test_also_where_there_is_no_socket_to_shut(caller: Any, service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cfai._streaming.body.DRAIN", 0.1)
+    service.answers(service.events(*HELLO, *[b": ping\n\n"] * 300, pause=0.01))
+    assert caller.stream(MODEL).result().text == "Hello"
+    assert service.bodies[0].given < 200
+
+
+# Breaking
+
+
+def truncated(stream: Any) -> StreamTruncatedError:
+    with pytest.raises(StreamTruncatedError) as caught:
+        list(stream)
+    return caught.value
+
+
+@EVERY_COLOUR
+@pytest.mark.parametrize(
+    "body", [[], native("Hel"), [*native("Hel"), b": ping\n\n"], [*native("Hel"), b'data: {"respo']]
+)
+def test_a_stream_that_just_ends_is_an_error(caller: Any, service: Any, body: list[bytes]) -> None:
+    service.answers(service.events(*body, cf_ai_req_id="id-1"))
+    stream = caller.stream(MODEL)
+    error = truncated(stream)
+    assert error.partial == stream.text == ("Hel" if body else "")
+    assert (error.model, error.request_id, error.retryable) == (MODEL, "id-1", False)
+    assert stream.usage is None
+    assert service.bodies[0].closed
+
+
+@EVERY_COLOUR
+def test_the_tokens_before_its_end_are_delivered(caller: Any, service: Any) -> None:
+    service.answers(service.events(*native("Hel", "lo")))
+    stream = caller.stream(MODEL)
+    assert [next(stream).text, next(stream).text] == ["Hel", "lo"]
+    with pytest.raises(StreamTruncatedError):
+        next(stream)
+
+
+@EVERY_COLOUR
+def test_its_result_is_the_same_error_whenever_it_is_asked_for(caller: Any, service: Any) -> None:
+    service.answers(service.events(*native("Hel")))
+    stream = caller.stream(MODEL)
+    for _ in range(2):
+        with pytest.raises(StreamTruncatedError) as caught:
+            stream.result()
+        assert caught.value.partial == "Hel"
+
+
+@EVERY_COLOUR
+def test_a_connection_that_breaks_in_the_middle_is_an_error(caller: Any, service: Any) -> None:
+    broke = httpx.ReadError("gone")
+    service.answers(service.events(*native("Hel"), breaks=broke))
+    error = truncated(caller.stream(MODEL))
+    assert error.partial == "Hel"
+    assert error.__cause__ is broke
+    assert type(error) is StreamTruncatedError
+    assert len(service.requests) == 1
+
+
+@EVERY_COLOUR
+@pytest.mark.parametrize("how", ["close", "reset"])
+def test_also_over_a_real_one(callers: Any, serve: Any, how: str) -> None:
+    seen = threading.Event()
+
+    def script(peer: Any) -> None:
+        peer.request()
+        peer.start()
+        peer.chunk(HELLO[0])
+        seen.wait(LONG)
+        if how == "reset":
+            peer.reset()
+
+    stream = callers(base_url=serve(script).url).stream(MODEL)
+    assert next(stream).text == "Hel"
+    seen.set()
+    error = truncated(stream)
+    assert error.partial == "Hel"
+    assert isinstance(error.__cause__, httpx.TransportError)
+
+
+@EVERY_COLOUR
+def test_silence_is_an_error(callers: Any, serve: Any) -> None:
+    stream = callers(base_url=serve(one_token).url).stream(MODEL, timeout=Timeout(between=0.1))
+    assert next(stream).text == "Hel"
+    with pytest.raises(StreamTimeoutError, match="silent") as caught:
+        next(stream)
+    error = caught.value
+    assert error.partial == "Hel"
+    assert isinstance(error.__cause__, httpx.ReadTimeout)
+    assert isinstance(error, APITimeoutError)
+    assert isinstance(error, StreamTruncatedError)
+    assert not error.retryable
+
+
+def test_a_number_of_seconds_bounds_the_silence_too(callers: Any, serve: Any) -> None:
+    def script(peer: Any) -> None:
+        peer.request()
+        peer.start()
+        assert peer.left()
+
+    with pytest.raises(StreamTimeoutError):
+        list(callers(base_url=serve(script).url, timeout=0.2).stream(MODEL))
+
+
+@EVERY_COLOUR
+def test_a_deadline_passes_in_the_middle_of_a_stream(callers: Any, serve: Any) -> None:
+    def script(peer: Any) -> None:
+        peer.request()
+        peer.start()
+        peer.drip(HELLO[0])
+
+    server = serve(script)
+    stream = callers(base_url=server.url).stream(MODEL, deadline=0.3)
+    with pytest.raises(StreamTimeoutError, match="deadline") as caught:
+        list(stream)
+    assert caught.value.partial == stream.text
+    assert stream.text.startswith("Hel")
+    assert not server.dripped
+
+
+@EVERY_COLOUR
+def test_a_deadline_passes_in_a_silence(callers: Any, serve: Any) -> None:
+    stream = callers(base_url=serve(one_token).url).stream(MODEL, deadline=0.3)
+    with pytest.raises(StreamTimeoutError) as caught:
+        list(stream)
+    assert caught.value.partial == "Hel"
+
+
+def test_a_deadline_that_does_not_pass_changes_nothing(caller: Any, service: Any) -> None:
+    service.answers(service.events(*HELLO))
+    assert caller.stream(MODEL, deadline=60).result().text == "Hello"
+
+
+@EVERY_COLOUR
+@pytest.mark.parametrize(
+    ("data", "code", "said"),
+    [
+        ('{"errors":[{"code":3040,"message":"no room"}]}', 3040, "no room"),
+        ('{"error":"no room"}', None, "no room"),
+        ('{"error":{"code":"x","message":"no room"}}', "x", "no room"),
+        ('{"type":"error","code":"x","message":"no room"}', "x", "no room"),
+    ],
+)
+def test_an_error_inside_a_stream_is_raised(
+    caller: Any, service: Any, data: str, code: int | str | None, said: str
+) -> None:
+    service.answers(service.events(*native("Hel"), event(data), *native("lo"), DONE, cf_ai_req_id="id-1"))
+    stream = caller.stream(MODEL)
+    assert next(stream).text == "Hel"
+    with pytest.raises(StreamError, match=said) as caught:
+        list(stream)
+    error = caught.value
+    assert not isinstance(error, StreamTruncatedError)
+    assert (error.code, error.partial, error.model, error.request_id) == (code, "Hel", MODEL, "id-1")
+    assert error.body == json.loads(data)
+    with pytest.raises(StreamError):
+        stream.result()
+    assert service.bodies[0].closed
+    assert len(service.requests) == 1
+
+
+@EVERY_COLOUR
+def test_an_event_that_is_no_json_is_an_error(caller: Any, service: Any) -> None:
+    service.answers(service.events(*native("Hel"), event("<html>"), DONE))
+    with pytest.raises(StreamError, match="no JSON") as caught:
+        list(caller.stream(MODEL))
+    assert caught.value.partial == "Hel"
+
+
+@EVERY_COLOUR
+def test_what_is_not_the_networks_fault_goes_on_as_it_is(caller: Any, service: Any) -> None:
+    service.answers(service.events(*native("Hel"), breaks=ZeroDivisionError("the caller's transport")))
+    with pytest.raises(ZeroDivisionError):
+        list(caller.stream(MODEL))
+
+
+@EVERY_COLOUR
+def test_an_event_without_an_end_is_given_up(caller: Any, service: Any) -> None:
+    service.answers(service.events(*native("Hel"), b'data: {"response":"', *[b"x" * (1 << 20)] * 40))
+    with pytest.raises(StreamError, match="larger than") as caught:
+        list(caller.stream(MODEL))
+    assert caught.value.partial == "Hel"
+    assert service.bodies[0].closed
+
+
+def test_a_stream_that_cannot_be_unpacked_is_an_error(caller: Any, service: Any) -> None:
+    service.answers(service.events(b"no gzip", content_encoding="gzip"))
+    with pytest.raises(StreamTruncatedError):
+        list(caller.stream(MODEL))
+
+
+def test_errors_before_a_stream_are_those_of_any_call(caller: Any, service: Any) -> None:
+    service.answers(httpx.ConnectError("refused"))
+    with pytest.raises(APIConnectionError):
+        caller.stream(MODEL, retry=None)

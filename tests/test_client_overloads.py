@@ -1,0 +1,228 @@
+"""The overloads of `run` and `arun` are those of the catalogue. What they come to is checked in `tests/typing`."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import inspect
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import cfai
+from cfai import Ai, models, types
+from cfai._client_overloads import typed_arun, typed_run
+from cfai.types import _inputs
+
+PACKAGE = Path(cfai.__file__).parent
+GENERATED = (PACKAGE / "_client_overloads.py").read_text(encoding="utf-8")
+TEXT_GROUPS = {"NativeModel", "NativeChatModel", "ChatModel", "GptOssModel", "UntoldModel"}
+
+
+def _overloads_of(name: str) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    functions = [
+        node for node in ast.walk(ast.parse(GENERATED)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return [function for function in functions if function.name == name and function.decorator_list]
+
+
+def _groups() -> dict[str, list[str]]:
+    """The literals of the generated file: the models of each group."""
+    literals = {
+        node.targets[0].id: node.value.slice
+        for node in ast.walk(ast.parse(GENERATED))
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Subscript)
+        and ast.unparse(node.value.value) == "Literal"
+    }
+    return {
+        group: [item.value for item in (names.elts if isinstance(names, ast.Tuple) else [names])]
+        for group, names in literals.items()
+    }
+
+
+def _model_of(overload: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    annotation = overload.args.args[1].annotation
+    assert annotation is not None
+    return ast.unparse(annotation)
+
+
+def _is_trap(overload: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any("deprecated" in ast.unparse(decorator) for decorator in overload.decorator_list)
+
+
+@pytest.fixture(scope="module")
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("overloads", Path(__file__).parents[1] / ".ci" / "overloads.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A copy of what the generator reads and writes."""
+    (tmp_path / "models").mkdir()
+    for name in ("models/models.json", "models/schemas.json", "_client.py", "_client_overloads.py"):
+        shutil.copy(PACKAGE / name, tmp_path / name)
+    return tmp_path
+
+
+def test_the_generated_file_is_fresh(generator: ModuleType) -> None:
+    assert generator.fresh(PACKAGE) == GENERATED
+
+
+def test_a_stale_file_fails_the_check_with_a_diff(
+    generator: ModuleType, package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (package / "_client_overloads.py").write_text(
+        GENERATED.replace('"@cf/zai-org/glm-4.7-flash"', '"@cf/zai-org/glm-4.7"')
+    )
+    assert generator.main(["--check", "--package", str(package)]) == 1
+    assert '+        "@cf/zai-org/glm-4.7-flash",' in capsys.readouterr().out.splitlines()
+
+
+def test_writing_makes_a_stale_file_fresh(
+    generator: ModuleType, package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (package / "_client_overloads.py").write_text("")
+    assert generator.main(["--package", str(package)]) == 0
+    assert (package / "_client_overloads.py").read_text(encoding="utf-8") == GENERATED
+    assert generator.main(["--check", "--package", str(package)]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_every_model_of_the_catalogue_is_in_exactly_one_group() -> None:
+    assert Counter(name for group in _groups().values() for name in group) == Counter(list(models.catalogue()))
+
+
+def test_every_text_model_is_in_a_group_of_text_models() -> None:
+    texts = {name for name, model in models.catalogue().items() if model.task == "Text Generation"}
+    decides = {name for name in texts if name.startswith("@cf/cloudflare/clef")}
+    grouped = {name for group, names in _groups().items() if group in TEXT_GROUPS for name in names}
+    assert grouped == texts - decides
+
+
+@pytest.mark.parametrize(
+    ("model", "group"),
+    [
+        ("@cf/meta/llama-3.3-70b-instruct-fp8-fast", "NativeModel"),
+        ("@cf/meta/llama-2-7b-chat-int8", "NativeModel"),
+        ("@cf/qwen/qwen3-30b-a3b-fp8", "NativeChatModel"),
+        ("@cf/zai-org/glm-4.7-flash", "ChatModel"),
+        ("@cf/moonshotai/kimi-k2.5", "ChatModel"),
+        ("@cf/openai/gpt-oss-120b", "GptOssModel"),
+        ("@cf/swiss-ai/apertus-v1.5-8b", "UntoldModel"),
+        ("@cf/moondream/moondream3.1-9B-A2B", "UnaskedStreamModel"),
+        ("@cf/cloudflare/clef-omni", "OtherModel"),
+        ("@cf/baai/bge-m3", "OtherModel"),
+    ],
+)
+def test_a_model_is_grouped_by_what_it_takes_and_answers(model: str, group: str) -> None:
+    assert model in _groups()[group]
+
+
+def test_a_text_answer_is_typed_as_the_catalogue_says_it_comes() -> None:
+    answers = {"NativeModel": "native", "NativeChatModel": "chat", "ChatModel": "chat", "GptOssModel": "by input"}
+    for group, shape in answers.items():
+        for name in _groups()[group]:
+            assert models.catalogue()[name].answers == shape, name
+
+
+def test_run_and_arun_have_the_same_overloads_in_the_same_order() -> None:
+    def spelled(name: str) -> list[tuple[list[str], str, str]]:
+        return [
+            (
+                [ast.unparse(decorator) for decorator in overload.decorator_list],
+                ast.unparse(overload.args),
+                ast.unparse(overload.returns or overload).replace("AsyncStream[", "Stream["),
+            )
+            for overload in _overloads_of(name)
+        ]
+
+    assert spelled("run")
+    assert spelled("run") == spelled("arun")
+
+
+def test_the_fallback_comes_last() -> None:
+    overloads = _overloads_of("run")
+    assert [_model_of(overload) for overload in overloads[-2:]] == ["str", "str"]
+    assert not any(_is_trap(overload) for overload in overloads[-2:])
+
+
+@pytest.mark.parametrize("group", ["NativeModel", "NativeChatModel", "ChatModel", "GptOssModel"])
+def test_a_trap_for_misfits_stands_after_all_that_fits(group: str) -> None:
+    overloads = [overload for overload in _overloads_of("run") if group in _model_of(overload).split(" | ")]
+    traps = [_is_trap(overload) for overload in overloads]
+    assert traps == sorted(traps)
+    assert [ast.unparse(overload.args.args[2].annotation or overload) for overload in overloads][-3:] == [
+        "LooseStream",
+        "LoosePlain",
+        "Mapping[str, Any]",
+    ]
+    assert sum(traps) == 3
+
+
+@pytest.mark.parametrize("method", [Ai.run, Ai.arun])
+def test_the_typed_options_are_those_of_the_method(method: Any) -> None:
+    fields: dict[str, set[str]] = {
+        node.name: {ast.unparse(field.target) for field in node.body if isinstance(field, ast.AnnAssign)}
+        for node in ast.walk(ast.parse(GENERATED))
+        if isinstance(node, ast.ClassDef)
+    }
+    keywords = {
+        name
+        for name, parameter in inspect.signature(method).parameters.items()
+        if parameter.kind == parameter.KEYWORD_ONLY
+    }
+    assert fields["RunOptions"] | fields["PlainOptions"] == keywords
+    assert fields["PlainOptions"] == {"return_raw_response", "queue_request"}
+
+
+@pytest.mark.parametrize("typed", [typed_run, typed_arun])
+def test_at_run_time_a_method_stays_as_it_is(typed: Any) -> None:
+    def method() -> None: ...
+
+    assert typed(method) is method
+
+
+def test_every_input_type_can_be_imported_from_types() -> None:
+    public = {
+        name
+        for name, value in vars(_inputs).items()
+        if getattr(value, "__module__", None) == _inputs.__name__ and not name.startswith("_")
+    }
+    assert public - set(_inputs.__all__) == {"OnlyAny"}
+    assert set(_inputs.__all__) <= set(types.__all__)
+    for name in _inputs.__all__:
+        assert getattr(types, name) is getattr(_inputs, name)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "required"),
+    [
+        (types.NativePrompt, {"prompt"}),
+        (types.NativePromptStream, {"prompt", "stream"}),
+        (types.NativeMessagesPlain, {"messages"}),
+        (types.ChatMessagesStream, {"messages", "stream"}),
+        (types.ResponsesInput, {"input"}),
+        (types.UserMessage, {"role", "content"}),
+        (types.AssistantMessage, {"role"}),
+    ],
+)
+def test_inputs_require_only_what_a_model_cannot_do_without(inputs: Any, required: set[str]) -> None:
+    assert inputs.__required_keys__ == required
+
+
+def test_importing_cfai_loads_no_input_types() -> None:
+    code = "import sys, cfai; sys.exit('cfai.types._inputs' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
