@@ -68,5 +68,5 @@ def ai(workers_ai: WorkersAI) -> Iterator[Ai]:
     """A client at `workers_ai`, for `run` and `arun`. It tries again as any `Ai` does, without the waits."""
     from cfai import Retry
 
-    with workers_ai.ai(retry=Retry(base=0)) as ai:
+    with workers_ai.ai(max_retries=Retry(base=0)) as ai:
         yield ai

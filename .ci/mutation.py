@@ -370,7 +370,7 @@ def _prepare(items: list[pytest.Item]) -> None:
         if settings is not None:
             few = min(EXAMPLES, settings.max_examples)
             function._hypothesis_internal_use_settings = hypothesis.settings(
-                settings, max_examples=few, derandomize=True, database=None, phases=phases, deadline=None
+                settings, max_examples=few, derandomize=True, database=None, phases=phases, total_timeout=None
             )
 
 

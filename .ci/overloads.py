@@ -176,9 +176,9 @@ if TYPE_CHECKING:
         session_affinity: str | None
         reject_if_busy: bool
         timeout: float | httpx.Timeout | Timeout | None
-        deadline: float | None
-        retry: Retry | int | None
-        limits: LimitMode
+        total_timeout: float | None
+        max_retries: Retry | int | None
+        checks: LimitMode
 
     class PlainOptions(RunOptions, total=False):
         """The options of a call whose result is the model's."""

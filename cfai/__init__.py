@@ -7,6 +7,7 @@ from cfai._client import Ai
 from cfai._errors import (
     AiInternalError,
     APIConnectionError,
+    APIResponseValidationError,
     APITimeoutError,
     AuthenticationError,
     BadRequestError,
@@ -17,7 +18,6 @@ from cfai._errors import (
     InferenceUpstreamError,
     InputError,
     InternalServerError,
-    InvalidResponseError,
     LimitError,
     NotFoundError,
     PermissionDeniedError,
@@ -33,8 +33,8 @@ from cfai._errors import (
     StreamTimeoutError,
     StreamTruncatedError,
 )
-from cfai._lazy import later
-from cfai._limits.verdict import Fit
+from cfai._lazy import lazy_exports
+from cfai._limits.verdict import CheckResult
 from cfai._request.build import GatewayOptions, GatewayRetries
 from cfai._streaming.stream import AsyncStream, Stream
 from cfai._transport.retry import Retry
@@ -45,11 +45,12 @@ from cfai.types import Token
 
 if TYPE_CHECKING:
     from cfai import tokenizers
-    from cfai._limits.fit_messages import FitMessages, fit_messages, truncate
+    from cfai._limits.fit_messages import FittedMessages, fit_messages, truncate
     from cfai.tokens import TokenCount, TokenCounter, count_tokens
 
 __all__ = [
     "APIConnectionError",
+    "APIResponseValidationError",
     "APITimeoutError",
     "Ai",
     "AiInternalError",
@@ -58,17 +59,16 @@ __all__ = [
     "BadRequestError",
     "CapacityError",
     "CfaiError",
+    "CheckResult",
     "ConfigurationError",
     "ContextLengthError",
     "CutAnswerWarning",
-    "Fit",
-    "FitMessages",
+    "FittedMessages",
     "GatewayOptions",
     "GatewayRetries",
     "InferenceUpstreamError",
     "InputError",
     "InternalServerError",
-    "InvalidResponseError",
     "LimitError",
     "LimitWarning",
     "NotFoundError",
@@ -100,10 +100,10 @@ __all__ = [
     "types",
 ]
 
-__getattr__, __dir__ = later(
+__getattr__, __dir__ = lazy_exports(
     __name__,
     {
-        "_limits.fit_messages": ("FitMessages", "fit_messages", "truncate"),
+        "_limits.fit_messages": ("FittedMessages", "fit_messages", "truncate"),
         "tokenizers": ("tokenizers",),
         "tokens": ("TokenCount", "TokenCounter", "count_tokens"),
     },

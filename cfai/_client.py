@@ -16,25 +16,25 @@ import httpx
 
 from cfai._client_overloads import typed_arun, typed_run
 from cfai._credentials import (
-    Account,
-    Environment,
-    GatewayTransport,
+    Credentials,
+    EnvironmentVariables,
+    GatewayRoute,
     Secret,
-    account_from,
     check_proxy,
-    checked_transport,
-    secret_text,
+    parse_gateway_route,
+    parse_secret,
+    resolve_credentials,
 )
 from cfai._errors import ConfigurationError, InferenceUpstreamError
 from cfai._limits.check import check, resolve_max_tokens, takes_long
-from cfai._limits.policy import LimitMode, Rules, checked_counter, overrides_from
-from cfai._limits.verdict import Fit
+from cfai._limits.policy import CheckMode, LimitPolicy, checked_counter, overrides_from
+from cfai._limits.verdict import CheckResult
 from cfai._request.build import GatewayOptions, Options, checked_headers, model_path
 from cfai._request.encode import check_sendable, inputs_to_builtins
 from cfai._request.prepare import AskAgain, Call
 from cfai._streaming.body import Source
 from cfai._streaming.stream import astart, start
-from cfai._transport.pool import Clients
+from cfai._transport.pool import ClientPool
 from cfai._transport.retry import Retry
 from cfai._transport.send import Plan, Timeout, aread, asend, headers_of, read, send
 from cfai._warnings import Site, call_site
@@ -58,33 +58,33 @@ NOT_GIVEN: Any = _NotGiven()
 class Settings(NamedTuple):
     """What an `Ai` was made with, checked. It is all that a pickle holds."""
 
-    account: Account
+    account: Credentials
     timeout: Timeout
-    deadline: float | None
+    total_timeout: float | None
     retry: Retry
-    limits: LimitMode
+    checks: CheckMode
     proxy: Secret | None
     verify: ssl.SSLContext | str | bool
     trust_env: bool
     overrides: Mapping[str, Mapping[str, Limit]] = {}
     counter: Any = None
 
-    def changed(self, timeout: Any, deadline: Any, retry: Any, limits: Any) -> Settings:
+    def changed(self, timeout: Any, total_timeout: Any, max_retries: Any, checks: Any) -> Settings:
         """The same with what was given instead, checked."""
         changes: dict[str, Any] = {}
         if timeout is not NOT_GIVEN:
             changes["timeout"] = Timeout.of(timeout)
-        if deadline is not NOT_GIVEN:
-            changes["deadline"] = _seconds(deadline)
-        if retry is not NOT_GIVEN:
-            changes["retry"] = Retry.of(retry)
-        if limits is not NOT_GIVEN:
-            changes["limits"] = _mode(limits)
+        if total_timeout is not NOT_GIVEN:
+            changes["total_timeout"] = _seconds(total_timeout)
+        if max_retries is not NOT_GIVEN:
+            changes["retry"] = Retry.of(max_retries)
+        if checks is not NOT_GIVEN:
+            changes["checks"] = _mode(checks)
         return self._replace(**changes) if changes else self
 
-    def clients(self, http_client: Any = None, async_http_client: Any = None) -> Clients:
+    def clients(self, http_client: Any = None, async_http_client: Any = None) -> ClientPool:
         """The clients that these settings ask for, not opened yet."""
-        return Clients(
+        return ClientPool(
             proxy=self.proxy.value if self.proxy else None,
             verify=self.verify,
             # A token in the clear goes to this machine and nowhere else, a proxy of the environment's included.
@@ -94,16 +94,16 @@ class Settings(NamedTuple):
         )
 
     def call(
-        self, model: str, inputs: Mapping[str, Any], options: Options, raw: bool, clients: Clients, site: Site
+        self, model: str, inputs: Mapping[str, Any], options: Options, raw: bool, clients: ClientPool, site: Site
     ) -> Call:
         """A call under these settings, its limits checked."""
-        plan = Plan(self.retry, self.timeout, time.monotonic(), self.deadline, raw)
+        plan = Plan(self.retry, self.timeout, time.monotonic(), self.total_timeout, raw)
         rules = self.rules(clients)
         return Call.of(self.account, model, inputs, options, plan=plan, rules=rules, site=site, clients=clients)
 
-    def rules(self, clients: Clients) -> Rules:
+    def rules(self, clients: ClientPool) -> LimitPolicy:
         """What calls are held to."""
-        return Rules(self.limits, self.overrides, clients.learnt, self.counter, clients.seen)
+        return LimitPolicy(self.checks, self.overrides, clients.learnt, self.counter, clients.seen)
 
 
 class Last(NamedTuple):
@@ -135,9 +135,9 @@ class Ai:
         *,
         base_url: str | None = None,
         timeout: float | httpx.Timeout | Timeout | None = NOT_GIVEN,
-        deadline: float | None = None,
-        retry: Retry | int | None = NOT_GIVEN,
-        limits: LimitMode = "enforce",
+        total_timeout: float | None = None,
+        max_retries: Retry | int | None = NOT_GIVEN,
+        checks: CheckMode = "enforce",
         proxy: str | None = None,
         verify: ssl.SSLContext | str | bool = True,
         default_headers: Mapping[str, str] | None = None,
@@ -145,7 +145,7 @@ class Ai:
         async_http_client: Any = None,
         limit_overrides: Mapping[str, int | Mapping[str, int]] | None = None,
         token_counter: TokenCounter | Mapping[str, TokenCounter] | None = None,
-        gateway_transport: GatewayTransport = "gateway",
+        gateway_route: GatewayRoute = "gateway",
         trust_env: bool = True,
         allow_http: bool = False,
     ) -> None:
@@ -156,9 +156,9 @@ class Ai:
         - `base_url`: without it `CLOUDFLARE_API_BASE_URL`, `CLOUDFLARE_BASE_URL`, `CF_API_BASE_URL`, else Cloudflare's.
         - `timeout`: seconds for each operation, as in httpx. By default 5 s to connect, 300 s to the first byte of an
           answer, since the service may queue a call, and 60 s between its bytes.
-        - `deadline`: seconds for a whole call, retries and reading included. A synchronous read can overshoot it once.
-        - `retry`: a `Retry`, a number of retries, or `None`. By default two.
-        - `limits`: `enforce` raises `LimitError` before sending what is certain to be refused, and warns of what is
+        - `total_timeout`: seconds for a whole call, retries and reading included. A synchronous read can overshoot it once.
+        - `max_retries`: a `Retry`, a number of retries, or `None`. By default two.
+        - `checks`: `enforce` raises `LimitError` before sending what is certain to be refused, and warns of what is
           likely to be; `strict` raises what is very likely as well; `warn` only warns; `off`.
         - `limit_overrides`: what you know better than the catalogue, in tokens: by model its context length, or a
           mapping such as `{"context_length": 32_000, "sequence_length": 8_000}`.
@@ -166,25 +166,25 @@ class Ai:
         - `proxy`, `verify`, `trust_env`: as in httpx. A client that is passed in has its own.
         - `default_headers`: sent with every call. `extra_headers` of a call win over them.
         - `http_client`, `async_http_client`: ready clients of httpx or httpx2. They stay the caller's to close.
-        - `gateway_transport`: where a call of a `@cf/` model with `gateway` goes: to the gateway's host (`gateway`),
+        - `gateway_route`: where a call of a `@cf/` model with `gateway` goes: to the gateway's host (`gateway`),
           or to the API's host (`rest`), the newer way whose answers are not documented yet.
         - `allow_http`: send the token over plain http to a host that is not this machine.
         """
         # What is wrong with a call shows in the frames of its traceback; what is secret does not, from here on.
-        given = [secret_text(value) for value in (account_id, api_token, base_url)]
+        given = [parse_secret(value) for value in (account_id, api_token, base_url)]
         way = Secret(proxy) if proxy is not None else None
         account_id = api_token = base_url = proxy = None
         check_proxy(way)
-        account = account_from(
-            Environment(os.environ if trust_env else {}),
+        account = resolve_credentials(
+            EnvironmentVariables(os.environ if trust_env else {}),
             *given,
             default_headers=checked_headers(default_headers, "default_headers"),
-            gateway_transport=gateway_transport,
+            gateway_route=gateway_route,
             allow_http=allow_http,
         )
-        settings = Settings(account, Timeout(), _seconds(deadline), Retry(), _mode(limits), way, verify, trust_env)
+        settings = Settings(account, Timeout(), _seconds(total_timeout), Retry(), _mode(checks), way, verify, trust_env)
         settings = settings._replace(overrides=overrides_from(limit_overrides), counter=checked_counter(token_counter))
-        self._settings = settings.changed(timeout, NOT_GIVEN, retry, NOT_GIVEN)
+        self._settings = settings.changed(timeout, NOT_GIVEN, max_retries, NOT_GIVEN)
         self._clients = self._settings.clients(http_client, async_http_client)
         self._owns_clients = True
         self._last = Last()
@@ -213,9 +213,9 @@ class Ai:
         session_affinity: str | None = None,
         reject_if_busy: bool = False,
         timeout: float | httpx.Timeout | Timeout | None = NOT_GIVEN,
-        deadline: float | None = NOT_GIVEN,
-        retry: Retry | int | None = NOT_GIVEN,
-        limits: LimitMode = NOT_GIVEN,
+        total_timeout: float | None = NOT_GIVEN,
+        max_retries: Retry | int | None = NOT_GIVEN,
+        checks: CheckMode = NOT_GIVEN,
     ) -> Any:
         """Runs a model: a text answer, another output, or with `"stream": True` in the inputs a `Stream` of tokens.
 
@@ -225,14 +225,14 @@ class Ai:
         - `tags`: at most five labels of letters, digits and `: - . / @`, up to 50 characters each.
         - `session_affinity`: any text; calls that share it reach the same instance, and its prompt cache.
         - `reject_if_busy`: raise `CapacityError` at once instead of waiting for the model to have room.
-        - `extra_headers`, `timeout`, `deadline`, `retry`, `limits`: for this call, in place of the client's.
+        - `extra_headers`, `timeout`, `total_timeout`, `max_retries`, `checks`: for this call, in place of the client's.
 
         `"max_tokens": "fit"` asks for as many tokens as the model gives beside this prompt. Raises `LimitError`,
         `ConfigurationError` and `InputError` before anything is sent; `InferenceUpstreamError` for what the service
         refuses; `APIConnectionError` if no answer came.
         """
         options = Options(gateway, queue_request, tags, extra_headers, session_affinity, reject_if_busy)
-        settings = self._settings.changed(timeout, deadline, retry, limits)
+        settings = self._settings.changed(timeout, total_timeout, max_retries, checks)
         clients = self._clients
         return self._run(
             settings.call(
@@ -254,13 +254,13 @@ class Ai:
         session_affinity: str | None = None,
         reject_if_busy: bool = False,
         timeout: float | httpx.Timeout | Timeout | None = NOT_GIVEN,  # noqa: ASYNC109  # the twin of run, and per operation, which asyncio.timeout is not
-        deadline: float | None = NOT_GIVEN,
-        retry: Retry | int | None = NOT_GIVEN,
-        limits: LimitMode = NOT_GIVEN,
+        total_timeout: float | None = NOT_GIVEN,
+        max_retries: Retry | int | None = NOT_GIVEN,
+        checks: CheckMode = NOT_GIVEN,
     ) -> Any:
         """`run`, awaited; a stream is an `AsyncStream`. When it returns, the request is sent and its status checked."""
         options = Options(gateway, queue_request, tags, extra_headers, session_affinity, reject_if_busy)
-        settings = self._settings.changed(timeout, deadline, retry, limits)
+        settings = self._settings.changed(timeout, total_timeout, max_retries, checks)
         clients, given = self._clients, inputs_to_builtins(inputs)
         prepare = partial(settings.call, model, given, options, return_raw_response, clients, call_site(clients.told))
         if not takes_long(given):
@@ -269,7 +269,7 @@ class Ai:
 
         return await self._arun(await to_thread.run_sync(prepare))
 
-    def check(self, model: str, inputs: Any) -> Fit:
+    def check(self, model: str, inputs: Any) -> CheckResult:
         """Whether inputs fit a model's limits, how sure that is, and how much output fits beside them. Sends nothing.
 
         ```python
@@ -323,20 +323,20 @@ class Ai:
         self,
         *,
         timeout: float | httpx.Timeout | Timeout | None = NOT_GIVEN,
-        deadline: float | None = NOT_GIVEN,
-        retry: Retry | int | None = NOT_GIVEN,
-        limits: LimitMode = NOT_GIVEN,
+        total_timeout: float | None = NOT_GIVEN,
+        max_retries: Retry | int | None = NOT_GIVEN,
+        checks: CheckMode = NOT_GIVEN,
         default_headers: Mapping[str, str] | None = NOT_GIVEN,
-        gateway_transport: GatewayTransport = NOT_GIVEN,
+        gateway_route: GatewayRoute = NOT_GIVEN,
     ) -> Ai:
         """A copy with other options, on the same connections. Closing the copy closes nothing."""
         copy = object.__new__(type(self))
         account = self._settings.account
         if default_headers is not NOT_GIVEN:
             account = account._replace(default_headers=checked_headers(default_headers, "default_headers"))
-        if gateway_transport is not NOT_GIVEN:
-            account = account._replace(gateway_transport=checked_transport(gateway_transport))
-        copy._settings = self._settings._replace(account=account).changed(timeout, deadline, retry, limits)
+        if gateway_route is not NOT_GIVEN:
+            account = account._replace(gateway_route=parse_gateway_route(gateway_route))
+        copy._settings = self._settings._replace(account=account).changed(timeout, total_timeout, max_retries, checks)
         copy._clients = self._clients
         copy._owns_clients = False
         copy._last = Last()
@@ -418,18 +418,22 @@ class Ai:
             raise
 
 
-def _seconds(deadline: Any) -> float | None:
-    if deadline is None:
+def _seconds(total_timeout: Any) -> float | None:
+    if total_timeout is None:
         return None
-    if isinstance(deadline, bool) or not isinstance(deadline, int | float) or not 0 < deadline < float("inf"):
-        raise ConfigurationError(f"deadline is a number of seconds above 0, or None, not {deadline!r}")
-    return float(deadline)
+    if (
+        isinstance(total_timeout, bool)
+        or not isinstance(total_timeout, int | float)
+        or not 0 < total_timeout < float("inf")
+    ):
+        raise ConfigurationError(f"`total_timeout` must be a positive number of seconds or None, got {total_timeout!r}")
+    return float(total_timeout)
 
 
-def _mode(limits: Any) -> LimitMode:
-    if limits not in ("enforce", "strict", "warn", "off"):
-        raise ConfigurationError(f"limits is 'enforce', 'strict', 'warn' or 'off', not {limits!r}")
-    return limits
+def _mode(checks: Any) -> CheckMode:
+    if checks not in ("enforce", "strict", "warn", "off"):
+        raise ConfigurationError(f"`checks` must be 'enforce', 'strict', 'warn' or 'off', got {checks!r}")
+    return checks
 
 
 def _checked_client(client: Any, name: str, *, is_async: bool) -> Any:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from typing_extensions import TypedDict, deprecated
 
-    from cfai._limits.policy import LimitMode
-    from cfai._request.build import GatewayOptions
-    from cfai._streaming.stream import AsyncStream, Stream
-    from cfai._transport.retry import Retry
     from cfai._transport.send import Timeout
+    from cfai._request.build import GatewayOptions
+    from cfai._transport.retry import Retry
+    from cfai._limits.policy import LimitMode
+    from cfai._streaming.stream import AsyncStream, Stream
     from cfai.types import (
         BatchPoll,
         Binary,
@@ -58,9 +58,9 @@ if TYPE_CHECKING:
         session_affinity: str | None
         reject_if_busy: bool
         timeout: float | httpx.Timeout | Timeout | None
-        deadline: float | None
-        retry: Retry | int | None
-        limits: LimitMode
+        total_timeout: float | None
+        max_retries: Retry | int | None
+        checks: LimitMode
 
     class PlainOptions(RunOptions, total=False):
         """The options of a call whose result is the model's."""
@@ -480,7 +480,7 @@ if TYPE_CHECKING:
         - `tags`: at most five labels of letters, digits and `: - . / @`, up to 50 characters each.
         - `session_affinity`: any text; calls that share it reach the same instance, and its prompt cache.
         - `reject_if_busy`: raise `CapacityError` at once instead of waiting for the model to have room.
-        - `extra_headers`, `timeout`, `deadline`, `retry`, `limits`: for this call, in place of the client's.
+        - `extra_headers`, `timeout`, `total_timeout`, `max_retries`, `checks`: for this call, in place of the client's.
 
         `"max_tokens": "fit"` asks for as many tokens as the model gives beside this prompt. Raises `LimitError`,
         `ConfigurationError` and `InputError` before anything is sent; `InferenceUpstreamError` for what the service

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from cfai._errors import ConfigurationError
 
-GatewayTransport = Literal["gateway", "rest"]
+GatewayRoute = Literal["gateway", "api"]
 
 BASE_URL = "https://api.cloudflare.com/client/v4"
 GATEWAY_URL = "https://gateway.ai.cloudflare.com/v1"
@@ -46,14 +46,14 @@ class Secret:
         return Secret, (self.value,)
 
 
-class Account(NamedTuple):
+class Credentials(NamedTuple):
     """Where calls go, and with which token."""
 
     id: str
     token: Secret
     base_url: str = BASE_URL
     default_headers: Mapping[str, str] = MappingProxyType({})
-    gateway_transport: GatewayTransport = "gateway"
+    gateway_route: GatewayRoute = "gateway"
     allow_http: bool = False
 
     def __repr__(self) -> str:
@@ -73,7 +73,7 @@ class Account(NamedTuple):
         return self.base_url.removesuffix("/client/v4") + "/v1"
 
 
-class Environment:
+class EnvironmentVariables:
     """The variables that cfai knows, stripped; no others, and none of them shown."""
 
     __slots__ = ("_values",)
@@ -88,7 +88,7 @@ class Environment:
         return next((value for value in found if value and value.value), None)
 
 
-def secret_text(value: Any) -> Secret | None:
+def parse_secret(value: Any) -> Secret | None:
     """An argument without the blanks around it, or `None` if it is empty. From here on it does not show."""
     if value is None or isinstance(value, Secret):
         return value
@@ -97,19 +97,19 @@ def secret_text(value: Any) -> Secret | None:
     return Secret(value.strip()) if value.strip() else None
 
 
-def account_from(
-    environment: Environment,
+def resolve_credentials(
+    environment: EnvironmentVariables,
     account_id: Secret | None = None,
     api_token: Secret | None = None,
     base_url: Secret | None = None,
     *,
     default_headers: Mapping[str, str] | None = None,
-    gateway_transport: GatewayTransport = "gateway",
+    gateway_route: GatewayRoute = "gateway",
     allow_http: bool = False,
-) -> Account:
+) -> Credentials:
     """The account of a client. Arguments win over the environment; what is missing or wrong is named in the error."""
     given_url = base_url or environment.first(BASE_URL_NAMES)
-    url = checked_url(given_url.value if given_url else BASE_URL, allow_http)
+    url = parse_base_url(given_url.value if given_url else BASE_URL, allow_http)
     id = account_id or environment.first(ACCOUNT_NAMES)
     # Beside an e-mail address the last name is the account's global key, which is no token.
     names = TOKEN_NAMES[:-1] if environment.first(["CLOUDFLARE_EMAIL"]) else TOKEN_NAMES
@@ -128,13 +128,13 @@ def account_from(
     _check_id(id, url)
     if not re.fullmatch(_VISIBLE, token.value):
         raise ConfigurationError("the API token has a blank, a line break or a character that no token has")
-    transport = checked_transport(gateway_transport)
-    return Account(id.value, token, url, default_headers or {}, transport, allow_http)
+    transport = parse_gateway_route(gateway_route)
+    return Credentials(id.value, token, url, default_headers or {}, transport, allow_http)
 
 
-def checked_transport(transport: GatewayTransport) -> GatewayTransport:
-    if transport not in ("gateway", "rest"):
-        raise ConfigurationError(f"gateway_transport is 'gateway' or 'rest', not {transport!r}")
+def parse_gateway_route(transport: GatewayRoute) -> GatewayRoute:
+    if transport not in ("gateway", "api"):
+        raise ConfigurationError(f"`gateway_route` must be 'gateway' or 'api', got {transport!r}")
     return transport
 
 
@@ -152,7 +152,7 @@ def _is_proxy(url: str) -> bool:
     return parts.scheme in ("http", "https", "socks5", "socks5h") and bool(parts.hostname)
 
 
-def checked_url(url: str, allow_http: bool) -> str:
+def parse_base_url(url: str, allow_http: bool) -> str:
     """A base URL without its last slash, or `ConfigurationError`: a token does not travel in the clear.
 
     >>> checked_url("https://api.cloudflare.com/client/v4/", allow_http=False)

@@ -22,7 +22,7 @@ CfaiError
 │   │   └── CapacityError              the model is busy
 │   └── AiInternalError                the fault is on the service's side
 │       ├── InternalServerError        5xx
-│       └── InvalidResponseError       a 2xx answer that cannot be read
+│       └── APIResponseValidationError       a 2xx answer that cannot be read
 └── StreamError                        an error after a stream began; `.partial` has what had arrived
     ├── StreamSequenceLengthError      the output asked for is more than the model gives   (also SequenceLengthError)
     ├── StreamContextLengthError       the input does not fit the model's context          (also ContextLengthError)
@@ -72,7 +72,7 @@ class CfaiError(Exception):
     headers: Mapping[str, str] = MappingProxyType({})
     """The headers of the answer, names in lower case, credentials removed."""
 
-    def sse(self) -> bytes:
+    def to_event_stream(self) -> bytes:
         """The error for a browser's `EventSource`: an event named `error`, with code and message, then `[DONE]`."""
         body = compact({"code": self.code, "message": str(self)})
         return b"event: error\ndata: " + body.encode("utf-8", "replace") + b"\n\n" + DONE_EVENT
@@ -242,7 +242,7 @@ class InternalServerError(AiInternalError):
     """The service failed: 5xx."""
 
 
-class InvalidResponseError(AiInternalError):
+class APIResponseValidationError(AiInternalError):
     """The service said 2xx, and sent something that cannot be read."""
 
 
@@ -286,4 +286,4 @@ class StreamTruncatedError(StreamError):
 
 
 class StreamTimeoutError(StreamTruncatedError, APITimeoutError):
-    """The stream was silent for longer than the timeout, or the deadline passed. `.partial` is not the whole answer."""
+    """The stream was silent for longer than the timeout, or the total timeout passed. `.partial` is not the whole answer."""

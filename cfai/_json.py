@@ -40,7 +40,7 @@ def loads(data: bytes) -> Any:
         raise ValueError("JSON nested too deeply") from None
 
 
-def as_written(data: bytes, path: Iterable[str | int]) -> str:
+def raw_number(data: bytes, path: Iterable[str | int]) -> str:
     """The text of what stands at `path` of a JSON text, with every number in it as the digits that stood on the wire.
 
     >>> as_written(b'{"response": 0.10}', ["response"]), as_written(b'{"a": [{"b": 1e3}]}', ["a", 0])
@@ -82,7 +82,7 @@ def words(value: Any) -> str:
     return "" if value is None else compact(value)
 
 
-def carried(text: str) -> tuple[str, str]:
+def split_surrogate(text: str) -> tuple[str, str]:
     """`text` in whole characters, and the half of one that it ends with, to be put before what comes next.
 
     >>> carried("a\\ud83d")
@@ -102,11 +102,11 @@ def whole(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def items_of(value: Any) -> Sequence[Any]:
+def as_sequence(value: Any) -> Sequence[Any]:
     return cast("Sequence[Any]", value) if isinstance(value, (list, tuple)) else ()
 
 
-def is_object(value: Any) -> TypeGuard[Mapping[str, Any]]:
+def is_mapping(value: Any) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(value, (dict, Mapping))  # the first is found at once
 
 

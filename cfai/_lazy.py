@@ -8,7 +8,9 @@ from importlib import import_module
 from typing import Any
 
 
-def later(package: str, names: Mapping[str, Iterable[str]]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+def lazy_exports(
+    package: str, names: Mapping[str, Iterable[str]]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """The `__getattr__` and the `__dir__` of a package that has `names`, by the module that they are in, or are."""
     modules = {name: f"{package}.{module}" for module, found in names.items() for name in found}
 

@@ -63,13 +63,13 @@ async def page() -> HTMLResponse:
 async def answer(prompt: str) -> StreamingResponse:
     # A reader who leaves ends the iterator, and that closes the call.
     stream = await ai.arun(MODEL, {"prompt": prompt, "stream": True})
-    return StreamingResponse(stream.asse(), media_type="text/event-stream", headers=HEADERS)
+    return StreamingResponse(stream.ato_event_stream(), media_type="text/event-stream", headers=HEADERS)
 
 
 @app.exception_handler(CfaiError)
 async def failed(_: Request, error: CfaiError) -> Response:
     """An error before the stream began, as an event as well: of other answers an EventSource shows nothing."""
-    return Response(error.sse(), media_type="text/event-stream", headers=HEADERS)
+    return Response(error.to_event_stream(), media_type="text/event-stream", headers=HEADERS)
 
 
 if __name__ == "__main__":

@@ -115,8 +115,8 @@ class Awaited:
     def events(self) -> Steps:
         return Steps(self._stream.aevents(), self._portal)
 
-    def sse(self, *dialect: Any) -> Steps:
-        return Steps(self._stream.asse(*dialect), self._portal)
+    def to_event_stream(self, *dialect: Any) -> Steps:
+        return Steps(self._stream.ato_event_stream(*dialect), self._portal)
 
 
 class Steps:

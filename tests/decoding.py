@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cfai import CfaiError, Token
-from cfai._response.decoder import TokenDecoder
-from cfai._response.sse import Blocks
+from cfai._response.decoder import Decoder
+from cfai._response.sse import EventSplitter
 
 WIRE = Path(__file__).parent / "wire"
 
@@ -19,7 +19,7 @@ WIRE = Path(__file__).parent / "wire"
 class Played:
     """What came of a stream."""
 
-    decoder: TokenDecoder
+    decoder: Decoder
     tokens: list[Token] = field(default_factory=list[Token])
     error: CfaiError | None = None
 
@@ -44,8 +44,8 @@ def as_list(fed: Token | list[Token] | None) -> list[Token]:
 
 def play(pieces: Iterable[bytes]) -> Played:
     """Decodes a body to its very end, also behind the end mark, or to where it breaks."""
-    played = Played(TokenDecoder("@cf/some/model", "request-1"))
-    blocks = Blocks()
+    played = Played(Decoder("@cf/some/model", "request-1"))
+    blocks = EventSplitter()
     try:
         for piece in pieces:
             for block in blocks.feed(piece):
@@ -78,6 +78,6 @@ def commented(body: bytes) -> bytes:
     return body.replace(b"data: ", b": comment\ndata: ")
 
 
-def feed(decoder: TokenDecoder, *blocks: bytes) -> list[Token]:
+def feed(decoder: Decoder, *blocks: bytes) -> list[Token]:
     """The tokens of these blocks, one after another."""
     return [token for block in blocks for token in as_list(decoder.feed(block))]

@@ -24,49 +24,51 @@ ACCOUNT_NAMES = ["CLOUDFLARE_ACCOUNT_ID", "CF_ACCOUNT_ID"]
 BASE_URL_NAMES = ["CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL", "CF_API_BASE_URL"]
 
 
-def account_from(environment: dict[str, str], *given: Any, **options: Any) -> _account.Account:
+def resolve_credentials(environment: dict[str, str], *given: Any, **options: Any) -> _account.Credentials:
     """The account of an `Ai` with these arguments."""
-    return _account.account_from(_account.Environment(environment), *map(_account.secret_text, given), **options)
+    return _account.resolve_credentials(
+        _account.EnvironmentVariables(environment), *map(_account.parse_secret, given), **options
+    )
 
 
 def refusal(*arguments: Any, **options: Any) -> str:
     with pytest.raises(ConfigurationError) as caught:
-        account_from(*arguments, **options)
+        resolve_credentials(*arguments, **options)
     return str(caught.value)
 
 
 @pytest.mark.parametrize("name", TOKEN_NAMES)
 def test_each_name_of_the_token_is_read(name: str) -> None:
-    assert account_from({name: TOKEN}, ID).token.value == TOKEN
+    assert resolve_credentials({name: TOKEN}, ID).token.value == TOKEN
 
 
 @pytest.mark.parametrize(("first", "second"), list(pairwise(TOKEN_NAMES)))
 def test_names_of_the_token_are_asked_in_order(first: str, second: str) -> None:
-    assert account_from({second: "later", first: TOKEN}, ID).token.value == TOKEN
+    assert resolve_credentials({second: "later", first: TOKEN}, ID).token.value == TOKEN
 
 
 @pytest.mark.parametrize("name", ACCOUNT_NAMES)
 def test_each_name_of_the_account_is_read(name: str) -> None:
-    assert account_from({name: ID}, None, TOKEN).id == ID
+    assert resolve_credentials({name: ID}, None, TOKEN).id == ID
 
 
 def test_names_of_the_account_are_asked_in_order() -> None:
-    assert account_from({"CF_ACCOUNT_ID": OTHER_ID, "CLOUDFLARE_ACCOUNT_ID": ID}, None, TOKEN).id == ID
+    assert resolve_credentials({"CF_ACCOUNT_ID": OTHER_ID, "CLOUDFLARE_ACCOUNT_ID": ID}, None, TOKEN).id == ID
 
 
 @pytest.mark.parametrize("name", BASE_URL_NAMES)
 def test_each_name_of_the_base_url_is_read(name: str) -> None:
-    assert account_from({name: "https://a.example/v4"}, ID, TOKEN).base_url == "https://a.example/v4"
+    assert resolve_credentials({name: "https://a.example/v4"}, ID, TOKEN).base_url == "https://a.example/v4"
 
 
 @pytest.mark.parametrize(("first", "second"), list(pairwise(BASE_URL_NAMES)))
 def test_names_of_the_base_url_are_asked_in_order(first: str, second: str) -> None:
     environment = {second: "https://later.example", first: "https://first.example"}
-    assert account_from(environment, ID, TOKEN).base_url == "https://first.example"
+    assert resolve_credentials(environment, ID, TOKEN).base_url == "https://first.example"
 
 
 def test_without_a_base_url_calls_go_to_cloudflare() -> None:
-    assert account_from({}, ID, TOKEN).base_url == "https://api.cloudflare.com/client/v4"
+    assert resolve_credentials({}, ID, TOKEN).base_url == "https://api.cloudflare.com/client/v4"
 
 
 def test_arguments_win_over_the_environment() -> None:
@@ -75,12 +77,12 @@ def test_arguments_win_over_the_environment() -> None:
         "CLOUDFLARE_API_TOKEN": "other",
         "CLOUDFLARE_API_BASE_URL": "https://other.example",
     }
-    account = account_from(environment, ID, TOKEN, "https://given.example")
+    account = resolve_credentials(environment, ID, TOKEN, "https://given.example")
     assert (account.id, account.token.value, account.base_url) == (ID, TOKEN, "https://given.example")
 
 
 def test_blanks_around_a_value_are_taken_off() -> None:
-    account = account_from(
+    account = resolve_credentials(
         {"CLOUDFLARE_API_TOKEN": f" {TOKEN}\n", "CF_API_BASE_URL": " https://a.example\t"}, f"{ID}\n"
     )
     assert (account.id, account.token.value, account.base_url) == (ID, TOKEN, "https://a.example")
@@ -89,7 +91,7 @@ def test_blanks_around_a_value_are_taken_off() -> None:
 @pytest.mark.parametrize("blank", ["", "  ", "\n"])
 def test_a_blank_value_counts_as_unset(blank: str) -> None:
     environment = {"CLOUDFLARE_API_TOKEN": blank, "CF_API_TOKEN": TOKEN, "CF_ACCOUNT_ID": ID}
-    account = account_from(environment, blank, blank, blank)
+    account = resolve_credentials(environment, blank, blank, blank)
     assert (account.id, account.token.value) == (ID, TOKEN)
 
 
@@ -114,11 +116,11 @@ def test_the_global_key_is_not_taken_for_a_token() -> None:
 
 def test_beside_an_email_the_other_names_are_still_read() -> None:
     environment = {"CLOUDFLARE_AUTH_TOKEN": TOKEN, "CLOUDFLARE_API_KEY": "key", "CLOUDFLARE_EMAIL": "a@b.example"}
-    assert account_from(environment, ID).token.value == TOKEN
+    assert resolve_credentials(environment, ID).token.value == TOKEN
 
 
 def test_a_blank_email_does_not_make_a_global_key() -> None:
-    assert account_from({"CLOUDFLARE_API_KEY": TOKEN, "CLOUDFLARE_EMAIL": " "}, ID).token.value == TOKEN
+    assert resolve_credentials({"CLOUDFLARE_API_KEY": TOKEN, "CLOUDFLARE_EMAIL": " "}, ID).token.value == TOKEN
 
 
 @pytest.mark.parametrize("id", ["abc", ID[:-1], ID + "0", "g" * 32, f"{ID[:-1]}\u0661", "a-name"])
@@ -137,7 +139,7 @@ def test_a_token_in_the_place_of_the_account_is_hinted_at_and_not_shown() -> Non
 
 
 def test_an_account_may_be_written_in_capitals() -> None:
-    assert account_from({}, ID.upper(), TOKEN).id == ID.upper()
+    assert resolve_credentials({}, ID.upper(), TOKEN).id == ID.upper()
 
 
 @pytest.mark.parametrize(
@@ -150,7 +152,7 @@ def test_an_account_may_be_written_in_capitals() -> None:
     ],
 )
 def test_other_hosts_take_any_account(url: str) -> None:
-    assert account_from({}, "local", TOKEN, url).id == "local"
+    assert resolve_credentials({}, "local", TOKEN, url).id == "local"
 
 
 @pytest.mark.parametrize("id", ["a/b", ".", "..", "a b", "a\nb", "café"])
@@ -185,7 +187,7 @@ def test_values_that_are_no_text_are_refused(place: int) -> None:
     ],
 )
 def test_plain_http_goes_to_this_machine(url: str) -> None:
-    assert account_from({}, ID, TOKEN, url).base_url == url
+    assert resolve_credentials({}, ID, TOKEN, url).base_url == url
 
 
 @pytest.mark.parametrize(
@@ -204,11 +206,11 @@ def test_plain_http_goes_to_no_other_host(url: str) -> None:
 
 
 def test_plain_http_can_be_allowed() -> None:
-    assert account_from({}, ID, TOKEN, "http://ai.example", allow_http=True).base_url == "http://ai.example"
+    assert resolve_credentials({}, ID, TOKEN, "http://ai.example", allow_http=True).base_url == "http://ai.example"
 
 
 def test_a_slash_at_the_end_of_the_base_url_is_taken_off() -> None:
-    assert account_from({}, ID, TOKEN, "https://a.example/client/v4/").base_url == "https://a.example/client/v4"
+    assert resolve_credentials({}, ID, TOKEN, "https://a.example/client/v4/").base_url == "https://a.example/client/v4"
 
 
 @pytest.mark.parametrize(
@@ -239,25 +241,27 @@ def test_a_password_in_the_base_url_is_refused_and_not_shown() -> None:
 
 
 def test_gateways_of_cloudflare_have_a_host_of_their_own() -> None:
-    assert account_from({}, ID, TOKEN).gateway_url == "https://gateway.ai.cloudflare.com/v1"
+    assert resolve_credentials({}, ID, TOKEN).gateway_url == "https://gateway.ai.cloudflare.com/v1"
 
 
 def test_gateways_of_another_server_are_beside_its_api() -> None:
-    assert account_from({}, ID, TOKEN, "http://localhost:8787/client/v4").gateway_url == "http://localhost:8787/v1"
+    assert (
+        resolve_credentials({}, ID, TOKEN, "http://localhost:8787/client/v4").gateway_url == "http://localhost:8787/v1"
+    )
 
 
 def test_a_gateway_transport_is_one_of_two() -> None:
-    options: dict[str, Any] = {"gateway_transport": "carrier pigeon"}
+    options: dict[str, Any] = {"gateway_route": "carrier pigeon"}
     assert "carrier pigeon" in refusal({}, ID, TOKEN, **options)
 
 
 def test_the_token_does_not_show() -> None:
-    account = account_from({}, ID, TOKEN)
+    account = resolve_credentials({}, ID, TOKEN)
     assert TOKEN not in repr(account) + str(account)
 
 
 def test_headers_that_may_be_credentials_do_not_show() -> None:
-    account = account_from({}, ID, TOKEN, default_headers={"cf-access-client-secret": "another"})
+    account = resolve_credentials({}, ID, TOKEN, default_headers={"cf-access-client-secret": "another"})
     assert "another" not in repr(account)
 
 
@@ -297,18 +301,18 @@ def test_refusals_are_value_errors_too() -> None:
         ("timeout", True),
         ("timeout", "30"),
         ("timeout", float("nan")),
-        ("deadline", 0),
-        ("deadline", -1),
-        ("deadline", True),
-        ("deadline", "30"),
-        ("deadline", float("nan")),
-        ("retry", -1),
-        ("retry", True),
-        ("retry", "3"),
-        ("retry", 1.5),
-        ("limits", "loose"),
-        ("limits", None),
-        ("gateway_transport", "x"),
+        ("total_timeout", 0),
+        ("total_timeout", -1),
+        ("total_timeout", True),
+        ("total_timeout", "30"),
+        ("total_timeout", float("nan")),
+        ("max_retries", -1),
+        ("max_retries", True),
+        ("max_retries", "3"),
+        ("max_retries", 1.5),
+        ("checks", "loose"),
+        ("checks", None),
+        ("gateway_route", "x"),
         ("default_headers", {"bad name": "x"}),
         ("http_client", object()),
         ("async_http_client", object()),
@@ -319,13 +323,15 @@ def test_an_option_that_cannot_work_is_refused_by_name(option: str, value: Any) 
         Ai(ID, TOKEN, **{option: value})
 
 
-@pytest.mark.parametrize("option", ["timeout", "deadline", "retry", "limits", "gateway_transport", "default_headers"])
+@pytest.mark.parametrize(
+    "option", ["timeout", "total_timeout", "max_retries", "checks", "gateway_route", "default_headers"]
+)
 def test_options_of_a_copy_are_checked_as_well(option: str) -> None:
     with pytest.raises(ConfigurationError, match=option):
         Ai(ID, TOKEN).with_options(**{option: {"bad name": "x"} if option == "default_headers" else "x"})
 
 
-@pytest.mark.parametrize("option", ["timeout", "deadline", "retry", "limits"])
+@pytest.mark.parametrize("option", ["timeout", "total_timeout", "max_retries", "checks"])
 def test_options_of_a_call_are_checked_as_well(option: str) -> None:
     with pytest.raises(ConfigurationError, match=option):
         Ai(ID, TOKEN).run("@cf/zai-org/glm-4.7-flash", {"prompt": "x"}, **{option: "x"})
@@ -336,7 +342,7 @@ def test_options_of_a_call_are_checked_as_well(option: str) -> None:
     [
         {"timeout": float("inf")},
         {"timeout": float("nan")},
-        {"deadline": float("inf")},
+        {"total_timeout": float("inf")},
         {"proxy": "user:password@host:1"},
         {"proxy": "ftp://host"},
         {"proxy": "nothing"},

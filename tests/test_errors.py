@@ -53,9 +53,9 @@ def test_every_error_can_be_asked_the_same_things(error: CfaiError) -> None:
 
 def test_the_end_mark_for_a_browser_is_one_event() -> None:
     assert DONE_EVENT == b"data: [DONE]\n\n"
-    assert StreamError("it failed").sse().endswith(b"\n\ndata: [DONE]\n\n")
+    assert StreamError("it failed").to_event_stream().endswith(b"\n\ndata: [DONE]\n\n")
 
 
 def test_what_a_browser_is_told_has_code_and_message() -> None:
-    event, _, _ = StreamError("it failed", code=3040).sse().partition(b"\n\n")
+    event, _, _ = StreamError("it failed", code=3040).to_event_stream().partition(b"\n\n")
     assert event == b'event: error\ndata: {"code":3040,"message":"it failed"}'

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from cfai import Token
-from cfai._response.decoder import TokenDecoder
+from cfai._response.decoder import Decoder
 from tests.conftest import LONG
 from tests.fuzz import fuzz
 
@@ -23,17 +23,17 @@ def test_one_seed_makes_the_same_inputs_again() -> None:
 
 
 def test_an_exception_that_is_not_cfai_s_is_found_with_its_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(self: TokenDecoder, rest: bytes) -> list[Token]:
+    def broken(self: Decoder, rest: bytes) -> list[Token]:
         raise RecursionError("too deep")
 
-    monkeypatch.setattr(TokenDecoder, "finish", broken)
+    monkeypatch.setattr(Decoder, "finish", broken)
     with pytest.raises(RecursionError) as raised:
         fuzz.run(1, lambda number: number < 300, long_every=0)
     assert "of seed 1: b" in raised.value.__notes__[0]
 
 
 def test_tokens_that_do_not_add_up_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(TokenDecoder, "text_of", lambda self, choice: "something else")
+    monkeypatch.setattr(Decoder, "text_of", lambda self, choice: "something else")
     with pytest.raises(fuzz.Uneven):
         fuzz.run(1, lambda number: number < 300, long_every=0)
 

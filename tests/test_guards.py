@@ -174,7 +174,7 @@ def test_all_is_exact() -> None:
         "tokenizers",
         "types",
     }
-    assert set(cfai.__all__) == {*found, "__version__"} - modules - {"TYPE_CHECKING", "later"}
+    assert set(cfai.__all__) == {*found, "__version__"} - modules - {"TYPE_CHECKING", "lazy_exports"}
     assert len(cfai.__all__) == len(set(cfai.__all__))
 
 
@@ -241,9 +241,9 @@ def test_the_options_are_those_that_were_promised() -> None:
         "api_token",
         "base_url",
         "timeout",
-        "deadline",
-        "retry",
-        "limits",
+        "total_timeout",
+        "max_retries",
+        "checks",
         "proxy",
         "verify",
         "default_headers",
@@ -251,17 +251,17 @@ def test_the_options_are_those_that_were_promised() -> None:
     ]
     call = set(inspect.signature(Ai.run).parameters)
     assert call >= {"gateway", "return_raw_response", "queue_request", "tags", "extra_headers"}
-    assert call >= {"session_affinity", "reject_if_busy", "timeout", "deadline", "retry", "limits"}
+    assert call >= {"session_affinity", "reject_if_busy", "timeout", "total_timeout", "max_retries", "checks"}
 
 
 def test_an_option_that_was_left_out_says_so_in_the_signature() -> None:
-    assert "deadline: 'float | None' = NOT_GIVEN" in str(inspect.signature(Ai.run))
+    assert "total_timeout: 'float | None' = NOT_GIVEN" in str(inspect.signature(Ai.run))
 
 
 TWINS = {
     "close": "aclose",
     "events": "aevents",
-    "sse": "asse",
+    "to_event_stream": "ato_event_stream",
     "result": "aresult",
     "__iter__": "__aiter__",
     "__next__": "__anext__",

@@ -106,9 +106,9 @@ def test_options_become_query_body_and_headers(caller: Any, service: Any) -> Non
         {"session_affinity": "a\nb"},
         {"gateway": {"id": "g", "unknown": 1}},
         {"timeout": -1},
-        {"deadline": 0},
-        {"retry": -1},
-        {"limits": "x"},
+        {"total_timeout": 0},
+        {"max_retries": -1},
+        {"checks": "x"},
     ],
 )
 def test_options_that_cannot_work_are_told_before_anything_is_sent(caller: Any, service: Any, options: Any) -> None:
@@ -137,7 +137,7 @@ def test_a_gateway_is_reached_at_its_host(caller: Any, service: Any) -> None:
 
 
 def test_or_by_a_header_at_the_apis_host(callers: Any, service: Any) -> None:
-    caller = callers(gateway_transport="rest")
+    caller = callers(gateway_route="api")
     caller.run(MODEL, HELLO, gateway="g")
     assert service.url == f"{API}/accounts/{caller.account}/ai/run"
     assert service.request.headers["cf-aig-gateway-id"] == "g"
@@ -145,7 +145,7 @@ def test_or_by_a_header_at_the_apis_host(callers: Any, service: Any) -> None:
 
 
 def test_a_copy_can_reach_it_in_the_other_way(caller: Any, service: Any) -> None:
-    caller.with_options(gateway_transport="rest").run(MODEL, HELLO, gateway="g")
+    caller.with_options(gateway_route="api").run(MODEL, HELLO, gateway="g")
     assert service.request.headers["cf-aig-gateway-id"] == "g"
 
 

@@ -144,7 +144,7 @@ def echoing(service: Any, token: str, status: int = 401) -> Any:
 def test_an_error_does_not_hold_it_even_if_the_server_echoes_it(caller: Any, service: Any, status: int) -> None:
     service.answers(echoing(service, caller.token, status))
     with pytest.raises(InferenceUpstreamError) as caught:
-        caller.run(MODEL, HELLO, gateway=GATEWAY, retry=None)
+        caller.run(MODEL, HELLO, gateway=GATEWAY, max_retries=None)
     assert "bad token [removed], or [removed]" in str(caught.value)
     assert shown(caught.value) == []
 
@@ -190,7 +190,7 @@ def test_what_broke_does_not_hold_it(callers: Any, serve: Any, prompt: str, caus
         server.close()
     caller = callers(base_url=server.url)
     with pytest.raises(APIConnectionError) as caught:
-        caller.run(MODEL, {"prompt": prompt}, retry=None, timeout=Timeout(first_byte=0.1), gateway=GATEWAY)
+        caller.run(MODEL, {"prompt": prompt}, max_retries=None, timeout=Timeout(first_byte=0.1), gateway=GATEWAY)
     assert isinstance(caught.value.__cause__, cause)
     assert caught.value.__cause__.request.headers["content-type"] == "application/json"
     assert shown(caught.value) == []
@@ -263,13 +263,13 @@ MISTAKES: dict[str, Callable[[Ai], Any]] = {
     "an affinity": lambda ai: ai.run(MODEL, {"prompt": "x"}, session_affinity="é"),
     "a gateway": lambda ai: ai.run(MODEL, {"prompt": "x"}, gateway={"id": "a/b"}),
     "a limit": lambda ai: ai.run(LLAMA_2, {"prompt": "x", "max_tokens": 9999}),
-    "a mode": lambda _: Ai(ACCOUNT, TOKEN, limits="no"),
+    "a mode": lambda _: Ai(ACCOUNT, TOKEN, checks="no"),
     "a URL": lambda _: Ai(ACCOUNT, TOKEN, base_url="http://evil.example"),
     "the token as the account": lambda _: Ai(TOKEN + "x" * 20, TOKEN),
     "a short account": lambda _: Ai("short", TOKEN),
     "a token with a blank": lambda _: Ai(ACCOUNT, TOKEN + " " + TOKEN),
     "a proxy": lambda _: Ai(ACCOUNT, TOKEN, proxy=f"user:{TOKEN}@host:1"),
-    "a deadline": lambda _: Ai(ACCOUNT, TOKEN, deadline=float("inf")),
+    "a deadline": lambda _: Ai(ACCOUNT, TOKEN, total_timeout=float("inf")),
 }
 
 

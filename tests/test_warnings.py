@@ -216,7 +216,7 @@ def test_once_for_a_line_of_streams(service: Any, told: list[Any], caller: Any) 
 
 def test_also_if_the_stream_goes_to_a_browser(service: Any, told: list[Any], caller: Any) -> None:
     service.answers(service.events(stream_of()))
-    list(caller.stream(MODEL).sse())
+    list(caller.stream(MODEL).to_event_stream())
     assert [warning.category for warning in told] == [CutAnswerWarning]
 
 
@@ -268,7 +268,7 @@ def test_a_warning_that_was_made_an_error_goes_through_a_stream(service: Any, to
 
 @pytest.mark.parametrize("inputs", [{"prompt": "x", "max_tokens": 10**9}, {"prompt": "word " * 200_000}])
 def test_limits_can_warn_instead(service: Any, told: list[Any], callers: Any, inputs: Any) -> None:
-    callers(limits="warn").run(MODEL, inputs)
+    callers(checks="warn").run(MODEL, inputs)
     [warning] = told
     assert warning.category is LimitWarning
     assert MODEL in str(warning.message)
@@ -277,7 +277,7 @@ def test_limits_can_warn_instead(service: Any, told: list[Any], callers: Any, in
 
 def test_for_one_call_as_well(service: Any, told: list[Any], ai: Ai) -> None:
     line = here() + 1
-    ai.run(MODEL, {"prompt": "x", "max_tokens": 10**9}, limits="warn")
+    ai.run(MODEL, {"prompt": "x", "max_tokens": 10**9}, checks="warn")
     [warning] = told
     assert (warning.filename, warning.lineno) == (__file__, line)
     assert service.sent["max_tokens"] == 10**9
@@ -287,11 +287,11 @@ def test_what_it_says_is_what_the_error_would_say(service: Any, told: list[Any],
     inputs = {"prompt": "x", "max_tokens": 10**9}
     with pytest.raises(LimitError) as caught:
         ai.run(MODEL, inputs)
-    ai.run(MODEL, inputs, limits="warn")
+    ai.run(MODEL, inputs, checks="warn")
     assert str(told[0].message) == str(caught.value)
 
 
 def test_they_can_be_switched_off(service: Any, told: list[Any], callers: Any) -> None:
-    callers(limits="off").run(MODEL, {"prompt": "x", "max_tokens": 10**9})
+    callers(checks="off").run(MODEL, {"prompt": "x", "max_tokens": 10**9})
     assert told == []
     assert len(service.requests) == 1

@@ -7,10 +7,10 @@ from typing import Any
 
 from cfai import models, tokens
 from cfai._errors import ConfigurationError, LimitError
-from cfai._json import is_object, items_of
-from cfai._limits.policy import NO_RULES, Rules
-from cfai._limits.verdict import Fit, badness, fit_of, is_short
-from cfai._limits.window import SPELLINGS, asked, reserve_of
+from cfai._json import as_sequence, is_mapping
+from cfai._limits.policy import NO_RULES, LimitPolicy
+from cfai._limits.verdict import CheckResult, badness, fit_of, is_short
+from cfai._limits.window import MAX_TOKENS_FIELDS, asked, reserved_output
 from cfai.models import Limit, Model
 
 _LEARNT_AS = {
@@ -26,7 +26,7 @@ _LONG = 100_000
 """Characters that are counted beside an event loop, not on it."""
 
 
-def check(model: str, inputs: Mapping[str, Any], rules: Rules = NO_RULES) -> Fit:
+def check(model: str, inputs: Mapping[str, Any], rules: LimitPolicy = NO_RULES) -> CheckResult:
     """Whether `inputs` fit `model`: the worst that is found of its limits, with all the counts.
 
     Each of the `requests` of a batch is checked like inputs of its own. What is no number where a number belongs, and
@@ -39,11 +39,11 @@ def check(model: str, inputs: Mapping[str, Any], rules: Rules = NO_RULES) -> Fit
     """
     entry = rules.model(model)
     if entry is None:
-        return Fit(model, "unknown")
+        return CheckResult(model, "unknown")
     return max((fit_of(entry, call, rules.measure(model)) for call in _calls(inputs)), key=badness)
 
 
-def check_long(model: str, inputs: Mapping[str, Any], rules: Rules) -> Fit | None:
+def check_long(model: str, inputs: Mapping[str, Any], rules: LimitPolicy) -> CheckResult | None:
     """`check`, but `None` for what is short beyond doubt, as most calls are: they are not looked at closely."""
     entry = rules.model(model)
     if entry is None or all(is_short(entry, call) for call in _calls(inputs)):
@@ -58,10 +58,10 @@ def takes_long(inputs: Mapping[str, Any]) -> bool:
 
 def estimate(model: str, inputs: Mapping[str, Any]) -> float:
     """About how many tokens the prompt is, with no correction and within no bounds."""
-    return tokens.weigh(inputs, tokens.measure_of(model)).likely
+    return tokens.measure_prompt(inputs, tokens.counting_strategy(model)).likely
 
 
-def resolve_max_tokens(model: str, inputs: Mapping[str, Any], rules: Rules = NO_RULES) -> Mapping[str, Any]:
+def resolve_max_tokens(model: str, inputs: Mapping[str, Any], rules: LimitPolicy = NO_RULES) -> Mapping[str, Any]:
     """`inputs` with a number of tokens for `"max"` and `"fit"`: what the model writes, or what its window leaves.
 
     Room is left for the prompt's estimate and what it may be off by, or its certain upper bound if that is less.
@@ -71,12 +71,12 @@ def resolve_max_tokens(model: str, inputs: Mapping[str, Any], rules: Rules = NO_
     {'prompt': 'Hi', 'max_tokens': 1800}
     """
     changed: dict[str, Any] = {
-        key: _largest(model, inputs, rules) for key in SPELLINGS if inputs.get(key) in ("max", "fit")
+        key: _largest(model, inputs, rules) for key in MAX_TOKENS_FIELDS if inputs.get(key) in ("max", "fit")
     }
     if "requests" not in inputs:
         return {**inputs, **changed} if changed else inputs
-    requests = items_of(inputs["requests"])
-    resolved = [resolve_max_tokens(model, item, rules) if is_object(item) else item for item in requests]
+    requests = as_sequence(inputs["requests"])
+    resolved = [resolve_max_tokens(model, item, rules) if is_mapping(item) else item for item in requests]
     if any(new is not old for new, old in zip(resolved, requests, strict=True)):
         changed["requests"] = resolved
     return {**inputs, **changed} if changed else inputs
@@ -98,7 +98,7 @@ def learn(error: LimitError, inputs: Mapping[str, Any], learnt: dict[str, Limit]
     if error.limit_kind != "context":
         return
     if error.output_tokens is None:
-        error.output_tokens = reserve_of(entry or Model("", ""), inputs, wanted).tokens
+        error.output_tokens = reserved_output(entry or Model("", ""), inputs, wanted).tokens
         if error.total_tokens is not None and error.input_tokens is None:
             error.input_tokens = max(0, error.total_tokens - error.output_tokens)
             error.max_tokens = max(0, error.limit - error.input_tokens) or None
@@ -112,19 +112,19 @@ def _may_be_over(error: LimitError, entry: Model | None, inputs: Mapping[str, An
     if error.limit_kind == "sequence":
         return max(wanted.values(), default=0) > error.limit
     if error.limit_kind == "context":
-        return tokens.most_bytes(inputs) + reserve_of(entry or Model("", ""), inputs, wanted).tokens > error.limit
+        return tokens.most_bytes(inputs) + reserved_output(entry or Model("", ""), inputs, wanted).tokens > error.limit
     return sum(4 * len(text) + 1 for _, text in tokens.texts_to_embed(inputs)) > error.limit
 
 
 def _calls(inputs: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield inputs
     if "requests" in inputs:
-        yield from (item for item in items_of(inputs["requests"]) if is_object(item))
+        yield from (item for item in as_sequence(inputs["requests"]) if is_mapping(item))
 
 
-def _largest(model: str, inputs: Mapping[str, Any], rules: Rules) -> int:
+def _largest(model: str, inputs: Mapping[str, Any], rules: LimitPolicy) -> int:
     """The number that `"max"` stands for."""
-    bare = {key: value for key, value in inputs.items() if key not in (*SPELLINGS, "requests")}
+    bare = {key: value for key, value in inputs.items() if key not in (*MAX_TOKENS_FIELDS, "requests")}
     largest = check(model, bare, rules).max_tokens
     if largest is None:
         raise ConfigurationError(f"no source says how much {model} writes at most: give max_tokens as a number")

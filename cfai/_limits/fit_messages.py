@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from cfai import models
 from cfai import tokens as counts
 from cfai._errors import ConfigurationError, ContextLengthError, InputError
-from cfai._json import is_object, items_of
+from cfai._json import as_sequence, is_mapping
 from cfai._limits.graphemes import is_border, is_word_border
 from cfai._limits.messages import source_of
 from cfai._limits.window import input_limits
 
 if TYPE_CHECKING:
-    from cfai.tokens import Measure, TokenCount, TokenCounter
+    from cfai.tokens import CountingStrategy, TokenCount, TokenCounter
 
 _REACH = (8, 256)
 """How far back the end of a word is looked for at least and at most, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
-class FitMessages:
+class FittedMessages:
     """A conversation that fits, and what was left out of it."""
 
     messages: list[Any]
@@ -65,7 +65,7 @@ def fit_messages(
     keep_last: int = 1,
     truncate_last: bool = False,
     counter: TokenCounter | None = None,
-) -> FitMessages:
+) -> FittedMessages:
     """`messages` without as many of their oldest turns as it takes for them and `max_tokens` to fit the model.
 
     A turn is a user message with all that follows it up to the next one. It is kept or dropped as a whole, and so are
@@ -99,7 +99,7 @@ def fit_messages(
         return [*plain[:head], *plain[turns[dropped] :]] if dropped else [*plain]
 
     def fits(kept: Sequence[Any]) -> bool:
-        weight = counts.weigh({"messages": kept, "tools": tools}, measure)
+        weight = counts.measure_prompt({"messages": kept, "tools": tools}, measure)
         # The gateway estimates by itself, but it knows nothing of a limit of one's own.
         return max(weight.likely_most, weight.by_gateway if limit is None else 0) <= room.tokens
 
@@ -113,10 +113,10 @@ def fit_messages(
         if shorter is None:
             raise _misfit({"messages": kept, "tools": tools}, measure, room, model, truncate_last)
         kept = shorter
-    weight = counts.weigh({"messages": kept, "tools": tools}, measure)
+    weight = counts.measure_prompt({"messages": kept, "tools": tools}, measure)
     certain = weight.most <= room.tokens and weight.media == 0
     out = [*plain[head : turns[dropped]]] if dropped else []
-    return FitMessages(kept, out, counts.count_of(weight, measure), certain)
+    return FittedMessages(kept, out, counts.count_of(weight, measure), certain)
 
 
 def truncate(
@@ -213,7 +213,7 @@ def _turns(messages: Sequence[Mapping[str, Any]], keep_system: bool) -> tuple[in
 
 def _calls(message: Mapping[str, Any]) -> list[Any]:
     """The ids of the calls that a message makes."""
-    found = [call.get("id") if is_object(call) else None for call in items_of(message.get("tool_calls"))]
+    found = [call.get("id") if is_mapping(call) else None for call in as_sequence(message.get("tool_calls"))]
     if message.get("function_call"):
         found.append(None)
     if str(message.get("type")).endswith("_call"):
@@ -259,20 +259,20 @@ def _cut(message: Mapping[str, Any], size: int) -> dict[str, Any]:
         if text is None:
             kept.append(part)
         elif size > 0:
-            kept.append({**part, "text": text[:size]} if is_object(part) else text[:size])
+            kept.append({**part, "text": text[:size]} if is_mapping(part) else text[:size])
             size -= len(text)
     return {**message, "content": kept or ""}
 
 
 def _parts(message: Mapping[str, Any]) -> Sequence[Any]:
     content = message.get("content")
-    return [content] if isinstance(content, str) else items_of(content)
+    return [content] if isinstance(content, str) else as_sequence(content)
 
 
 def _misfit(
-    inputs: Mapping[str, Any], measure: Measure, room: _Room, model: str | None, emptied: bool
+    inputs: Mapping[str, Any], measure: CountingStrategy, room: _Room, model: str | None, emptied: bool
 ) -> ContextLengthError:
-    weight = counts.weigh(inputs, measure)
+    weight = counts.measure_prompt(inputs, measure)
     count = counts.count_of(weight, measure)
     certain = count.lower > room.tokens
     size = count.lower if certain else count.estimate
@@ -307,7 +307,7 @@ def _misfit(
 # Texts
 
 
-def _is_within(text: str, tokens: int, measure: Measure) -> bool:
+def _is_within(text: str, tokens: int, measure: CountingStrategy) -> bool:
     """Whether a text is `tokens` tokens at most: surely, or by its estimate with a margin."""
     # Nothing is remembered here: most of what is tried is never seen again.
     if measure.counter is not None:

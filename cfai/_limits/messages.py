@@ -9,10 +9,10 @@ from cfai.models import Limit, Model
 
 if TYPE_CHECKING:
     from cfai._limits.verdict import Verdict
-    from cfai._limits.window import Reserve
-    from cfai.tokens import TokenCount, Weight
+    from cfai._limits.window import ReservedOutput
+    from cfai.tokens import PromptSize, TokenCount
 
-_ANYWAY = "or pass limits='warn' or limits='off' to send it all the same"
+_ANYWAY = "or pass checks='warn' or checks='off' to send it all the same"
 
 
 def output_error(entry: Model, field: str, value: int, limit: Limit) -> LimitError:
@@ -37,11 +37,11 @@ def output_error(entry: Model, field: str, value: int, limit: Limit) -> LimitErr
 
 def prompt_error(
     entry: Model,
-    prompt: Weight,
+    prompt: PromptSize,
     count: TokenCount,
     finding: tuple[Verdict, bool],
     limit: Limit,
-    reserve: Reserve,
+    reserve: ReservedOutput,
     held: int,
     room: int | None,
 ) -> ContextLengthError:
@@ -65,12 +65,12 @@ def prompt_error(
 
 def _says(
     entry: Model,
-    prompt: Weight,
+    prompt: PromptSize,
     count: TokenCount,
     verdict: Verdict,
     size: int,
     limit: Limit,
-    reserve: Reserve,
+    reserve: ReservedOutput,
     held: int,
     room: int | None,
 ) -> tuple[str, str]:

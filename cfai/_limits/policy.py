@@ -11,9 +11,9 @@ from cfai._errors import ConfigurationError
 from cfai.models import Limit, Model
 
 if TYPE_CHECKING:
-    from cfai.tokens import Measure, TokenCounter
+    from cfai.tokens import CountingStrategy, TokenCounter
 
-LimitMode = Literal["enforce", "strict", "warn", "off"]
+CheckMode = Literal["enforce", "strict", "warn", "off"]
 
 FIELDS = ("context_length", "sequence_length", "total_length", "input_length", "batch_length", "default_max_tokens")
 """The figures of a model, as `limit_overrides` and a refusal name them."""
@@ -44,10 +44,10 @@ class Seen(NamedTuple):
         return 1.0 if self.answers < _ENOUGH else min(_MOST_BY, max(_LEAST_BY, self.ratio))
 
 
-class Rules(NamedTuple):
+class LimitPolicy(NamedTuple):
     """What a client holds its calls to."""
 
-    mode: LimitMode = "enforce"
+    mode: CheckMode = "enforce"
     overrides: Mapping[str, Mapping[str, Limit]] = {}
     """By model and field: what the user gave, in place of the catalogue's."""
     learnt: Mapping[str, Mapping[str, Limit]] = {}
@@ -73,10 +73,10 @@ class Rules(NamedTuple):
             entry = replace(entry, **cast("Any", figures), window=entry.window or _window_of(figures))
         return entry
 
-    def measure(self, name: str) -> Measure:
+    def measure(self, name: str) -> CountingStrategy:
         """How the tokens of a model's texts are counted."""
         counter = self.counter.get(name) if isinstance(self.counter, Mapping) else self.counter
-        return tokens.measure_of(name, counter, self.correction(name))
+        return tokens.counting_strategy(name, counter, self.correction(name))
 
     def correction(self, name: str) -> float:
         """What estimates of a model's prompts are multiplied by."""
@@ -90,7 +90,7 @@ def _window_of(figures: Mapping[str, Limit]) -> Literal["shared", "separate"] | 
     return "separate" if "total_length" in figures else None
 
 
-NO_RULES = Rules()
+NO_RULES = LimitPolicy()
 """The catalogue's figures, enforced."""
 
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from cfai import tokens
 from cfai._errors import LimitError
 from cfai._limits.messages import output_error, prompt_error, texts_error
-from cfai._limits.policy import LimitMode
-from cfai._limits.window import Reserve, asked, input_limits, reserve_of, shared_limit
+from cfai._limits.policy import CheckMode
+from cfai._limits.window import ReservedOutput, asked, input_limits, reserved_output, shared_limit
 from cfai.models import Limit, Model
 
 if TYPE_CHECKING:
-    from cfai.tokens import Measure, TokenCount, Weight
+    from cfai.tokens import CountingStrategy, PromptSize, TokenCount
 
 Verdict = Literal["unknown", "fits", "likely fits", "likely too long", "very likely too long", "too long"]
 
@@ -34,7 +34,7 @@ _WORST_LAST: tuple[Verdict, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class CheckResult:
     """Whether inputs fit a model's limits. True in an `if` unless they are too long, or likely are."""
 
     model: str
@@ -63,7 +63,7 @@ class Fit:
     def __bool__(self) -> bool:
         return self.error is None
 
-    def raises(self, mode: LimitMode) -> bool:
+    def raises(self, mode: CheckMode) -> bool:
         """Whether `run` raises the error under `mode`. If not, it warns, unless `mode` is `off`."""
         if self.error is None or mode in ("warn", "off"):
             return False
@@ -72,7 +72,7 @@ class Fit:
         )
 
 
-def badness(fit: Fit) -> tuple[int, bool]:
+def badness(fit: CheckResult) -> tuple[int, bool]:
     return _WORST_LAST.index(fit.verdict), fit.certain
 
 
@@ -85,21 +85,21 @@ def is_short(entry: Model, inputs: Mapping[str, Any]) -> bool:
         sizes = [4 * len(text) + 1 for _, text in tokens.texts_to_embed(inputs)]
         if max(sizes, default=0) > _least_of(entry.input_length) or sum(sizes) > _least_of(entry.batch_length):
             return False
-    reserve = reserve_of(entry, inputs, wanted)
+    reserve = reserved_output(entry, inputs, wanted)
     limits = input_limits(entry, reserve.tokens)
     return not limits or tokens.most_bytes(inputs) <= min(limit.value - held for limit, held in limits)
 
 
-def fit_of(entry: Model, inputs: Mapping[str, Any], measure: Measure) -> Fit:
+def fit_of(entry: Model, inputs: Mapping[str, Any], measure: CountingStrategy) -> CheckResult:
     """The worst of what is found for one call."""
     wanted = asked(inputs)
-    reserve = reserve_of(entry, inputs, wanted)
+    reserve = reserved_output(entry, inputs, wanted)
     found = [*_output(entry, wanted), *_texts(entry, inputs, measure)]
     if limits := input_limits(entry, reserve.tokens):
         found += _prompt(entry, inputs, measure, reserve, limits)
     if not found:
         verdict: Verdict = "likely fits" if entry.sequence_length else "unknown"
-        return Fit(entry.name, verdict, reserve=reserve.tokens, max_tokens=_value(entry.sequence_length))
+        return CheckResult(entry.name, verdict, reserve=reserve.tokens, max_tokens=_value(entry.sequence_length))
     worst = max(found, key=badness)
     counts = worst.tokens or next((fit.tokens for fit in found if fit.tokens is not None), None)
     largest = [fit.max_tokens for fit in found if fit.max_tokens is not None]
@@ -107,7 +107,7 @@ def fit_of(entry: Model, inputs: Mapping[str, Any], measure: Measure) -> Fit:
     return replace(worst, tokens=counts, reserve=held, max_tokens=min(largest, default=None))
 
 
-def _output(entry: Model, wanted: Mapping[str, int]) -> Iterator[Fit]:
+def _output(entry: Model, wanted: Mapping[str, int]) -> Iterator[CheckResult]:
     """What is wrong with the output asked for, by itself."""
     limit = entry.sequence_length or shared_limit(entry)
     if limit is None:
@@ -115,14 +115,20 @@ def _output(entry: Model, wanted: Mapping[str, int]) -> Iterator[Fit]:
     for field, value in wanted.items():
         if value > limit.value:
             error = output_error(entry, field, value, limit)
-            yield Fit(entry.name, "too long", limit.certain_to_refuse, limit=limit, max_tokens=limit.value, error=error)
+            yield CheckResult(
+                entry.name, "too long", limit.certain_to_refuse, limit=limit, max_tokens=limit.value, error=error
+            )
 
 
 def _prompt(
-    entry: Model, inputs: Mapping[str, Any], measure: Measure, reserve: Reserve, limits: Iterable[tuple[Limit, int]]
-) -> Iterator[Fit]:
+    entry: Model,
+    inputs: Mapping[str, Any],
+    measure: CountingStrategy,
+    reserve: ReservedOutput,
+    limits: Iterable[tuple[Limit, int]],
+) -> Iterator[CheckResult]:
     """What is to be said of the prompt, by itself and together with the output asked for: one for each limit."""
-    prompt = tokens.weigh(inputs, measure)
+    prompt = tokens.measure_prompt(inputs, measure)
     count = tokens.count_of(prompt, measure)
     for limit, held in limits:
         room = _room(entry, prompt, limit)
@@ -130,10 +136,10 @@ def _prompt(
         error = None
         if verdict not in ("fits", "likely fits"):
             error = prompt_error(entry, prompt, count, finding, limit, reserve, held, room)
-        yield Fit(entry.name, verdict, certain, count, reserve.tokens, limit, room, error)
+        yield CheckResult(entry.name, verdict, certain, count, reserve.tokens, limit, room, error)
 
 
-def _room(entry: Model, prompt: Weight, limit: Limit) -> int | None:
+def _room(entry: Model, prompt: PromptSize, limit: Limit) -> int | None:
     """The most output beside a prompt, as far as a limit has a say in it."""
     room = None
     if entry.window == "shared" or limit is shared_limit(entry):
@@ -148,7 +154,7 @@ def _room(entry: Model, prompt: Weight, limit: Limit) -> int | None:
     return room
 
 
-def _verdict(prompt: Weight, limit: Limit, held: int, measure: Measure) -> tuple[Verdict, bool]:
+def _verdict(prompt: PromptSize, limit: Limit, held: int, measure: CountingStrategy) -> tuple[Verdict, bool]:
     """The verdict on a prompt beside `held` tokens of output, and whether it is certain."""
     left = limit.value - held
     if prompt.least > left and prompt.least > 0:
@@ -165,7 +171,7 @@ def _verdict(prompt: Weight, limit: Limit, held: int, measure: Measure) -> tuple
     return "likely fits", False
 
 
-def _texts(entry: Model, inputs: Mapping[str, Any], measure: Measure) -> Iterator[Fit]:
+def _texts(entry: Model, inputs: Mapping[str, Any], measure: CountingStrategy) -> Iterator[CheckResult]:
     """What is to be said of the texts of an embedding or reranking call: of each, and of all together."""
     each, together = entry.input_length, entry.batch_length
     if not (each or together) or inputs.get("truncate_inputs") is True:
@@ -185,8 +191,13 @@ def _texts(entry: Model, inputs: Mapping[str, Any], measure: Measure) -> Iterato
 
 
 def _text(
-    entry: Model, field: str, count: TokenCount, limit: Limit, kind: Literal["input", "batch"], measure: Measure
-) -> Fit:
+    entry: Model,
+    field: str,
+    count: TokenCount,
+    limit: Limit,
+    kind: Literal["input", "batch"],
+    measure: CountingStrategy,
+) -> CheckResult:
     certain = False
     if count.lower > limit.value:
         verdict: Verdict = "too long"
@@ -200,7 +211,7 @@ def _text(
     error = None
     if verdict not in ("fits", "likely fits"):
         error = texts_error(entry, field, count, (verdict, certain), limit, kind)
-    return Fit(entry.name, verdict, certain, count, 0, limit, None, error)
+    return CheckResult(entry.name, verdict, certain, count, 0, limit, None, error)
 
 
 def _least_of(limit: Limit | None) -> float:

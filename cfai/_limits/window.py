@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 from cfai.models import Limit, Model
 
-SPELLINGS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+MAX_TOKENS_FIELDS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 _COUNTLESS = 10**18
 """More than any limit is. Python would not even write a number of thousands of digits."""
 
 
-class Reserve(NamedTuple):
+class ReservedOutput(NamedTuple):
     """The output that the service keeps room for in a shared window."""
 
     tokens: int
@@ -27,7 +27,7 @@ def asked(inputs: Mapping[str, Any]) -> dict[str, int]:
     """How many tokens of output are asked for, by the name under which they are."""
     return {
         field: min(value, _COUNTLESS)
-        for field in SPELLINGS
+        for field in MAX_TOKENS_FIELDS
         if isinstance(value := inputs.get(field), int) and not isinstance(value, bool) and value >= 0
     }
 
@@ -46,14 +46,14 @@ def input_limits(entry: Model, reserve: int) -> list[tuple[Limit, int]]:
     ]
 
 
-def reserve_of(entry: Model, inputs: Mapping[str, Any], wanted: Mapping[str, int]) -> Reserve:
+def reserved_output(entry: Model, inputs: Mapping[str, Any], wanted: Mapping[str, int]) -> ReservedOutput:
     """The output that the service keeps room for: what is asked for, else the model's default, else a token."""
     if wanted:
         # UNCERTAIN: which one of several is read.
         field = min(wanted, key=wanted.__getitem__)
-        return Reserve(wanted[field], f"{field} asks for {wanted[field]:,}", field)
+        return ReservedOutput(wanted[field], f"{field} asks for {wanted[field]:,}", field)
     # The default is that of the native schema, not of the Responses API.
     default = None if "input" in inputs else entry.default_max_tokens
     if default is None:
-        return Reserve(1, "the answer takes one at least")
-    return Reserve(default.value, f"without max_tokens {default.value:,} are asked for")
+        return ReservedOutput(1, "the answer takes one at least")
+    return ReservedOutput(default.value, f"without max_tokens {default.value:,} are asked for")

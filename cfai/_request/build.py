@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypedDict, cast
 from urllib.parse import quote, urlencode
 
-from cfai._credentials import Account
+from cfai._credentials import Credentials
 from cfai._errors import ConfigurationError
 from cfai._json import json_default
 from cfai._request.encode import encode_json
@@ -107,7 +107,7 @@ class Request:
         return [self.headers[name].removeprefix("Bearer ") for name in CREDENTIALS if name in self.headers]
 
 
-def build(account: Account, model: str, inputs: Mapping[str, Any], options: Options) -> Request:
+def build(account: Credentials, model: str, inputs: Mapping[str, Any], options: Options) -> Request:
     """The request for a call; `inputs` are `plain` already. Raises `ConfigurationError` or `InputError`."""
     path = model_path(model)
     body = inputs
@@ -120,7 +120,7 @@ def build(account: Account, model: str, inputs: Mapping[str, Any], options: Opti
     id = gateway.get("id", "")
     if model.startswith(("@cf/", "@hf/")) or "/" not in model:
         url, is_wrapped = f"{run}/{path}", bool(gateway)
-        if gateway and account.gateway_transport == "gateway":
+        if gateway and account.gateway_route == "gateway":
             # The older host, whose form is certain for these models.
             url = f"{account.gateway_url}/{quote(account.id, safe='')}/{quote(id, safe='')}/workers-ai/{path}"
             is_wrapped = False
@@ -184,7 +184,7 @@ def checked_headers(headers: Mapping[str, str] | None, origin: str) -> dict[str,
     return checked
 
 
-def _headers(account: Account, options: Options, gateway: Mapping[str, Any], stream: bool) -> dict[str, str]:
+def _headers(account: Credentials, options: Options, gateway: Mapping[str, Any], stream: bool) -> dict[str, str]:
     headers = {
         "user-agent": f"cfai/{__version__}",
         "accept": "text/event-stream, application/json" if stream else "*/*",

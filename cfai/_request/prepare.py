@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import httpx
 
 from cfai import models, types
-from cfai._credentials import Account
+from cfai._credentials import Credentials
 from cfai._errors import (
+    APIResponseValidationError,
     CfaiError,
-    InvalidResponseError,
     LimitError,
 )
 from cfai._limits import check as _limits
-from cfai._limits.policy import Rules, Seen
+from cfai._limits.policy import LimitPolicy, Seen
 from cfai._request.build import Options, Request, build, model_path
-from cfai._response.decoder import TokenDecoder
-from cfai._response.errors import redacted_headers
+from cfai._response.decoder import Decoder
+from cfai._response.errors import redact_headers
 from cfai._response.parse import (
     as_events,
     cut_by_default,
@@ -31,7 +31,7 @@ from cfai._response.parse import (
     output_from,
 )
 from cfai._streaming.body import Source
-from cfai._transport.pool import Clients
+from cfai._transport.pool import ClientPool
 from cfai._transport.send import Plan
 from cfai._warnings import CutAnswerWarning, LimitWarning, RetiredModelWarning, Site
 from cfai.types import Meta, Usage
@@ -50,11 +50,11 @@ class Call(NamedTuple):
 
     request: Request
     plan: Plan
-    account: Account
+    account: Credentials
     inputs: Mapping[str, Any]
     options: Options
     site: Site
-    clients: Clients
+    clients: ClientPool
     wants_stream: bool
     counts: TokenCount | None = None
     """The prompt's tokens; `None` if it is too short to have been looked at, or not only text."""
@@ -62,15 +62,15 @@ class Call(NamedTuple):
     @classmethod
     def of(
         cls,
-        account: Account,
+        account: Credentials,
         model: str,
         inputs: Mapping[str, Any],
         options: Options,
         *,
         plan: Plan,
-        rules: Rules,
+        rules: LimitPolicy,
         site: Site,
-        clients: Clients,
+        clients: ClientPool,
     ) -> Call:
         """The call of `plain` inputs, with its limits checked. Raises what forbids it; warns of what does not."""
         model_path(model)
@@ -83,7 +83,7 @@ class Call(NamedTuple):
     def unstreamed(self) -> Call:
         """The same call without streaming, its answer still wanted as a stream. It is paid for by one retry."""
         inputs = {**self.inputs, "stream": False}
-        retry = replace(self.plan.retry, attempts=self.plan.retry.attempts - 1)
+        retry = replace(self.plan.retry, max_retries=self.plan.retry.max_retries - 1)
         request = build(self.account, self.request.model, inputs, self.options)
         return self._replace(request=request, plan=self.plan._replace(retry=retry), inputs=inputs)
 
@@ -108,8 +108,8 @@ class Call(NamedTuple):
         ended = self._stream_ended
         return Source(response, self.request, self.plan, meta, ended, self.learn, self.clients, body, output)
 
-    def decoder(self, meta: Meta) -> TokenDecoder:
-        return TokenDecoder(self.request.model, meta.request_id, self.request.secrets())
+    def decoder(self, meta: Meta) -> Decoder:
+        return Decoder(self.request.model, meta.request_id, self.request.secrets())
 
     def output(
         self, response: httpx.Response, headers: Mapping[str, str], content: bytes, meta: Meta
@@ -125,19 +125,19 @@ class Call(NamedTuple):
                 self._ended(output.usage, output.finish_reason)
             return output
         if is_empty(content, content_type):
-            if self.request.stream and self.plan.retry.attempts > 1:
+            if self.request.stream and self.plan.retry.max_retries > 0:
                 return AskAgain()
-            raise InvalidResponseError(
+            raise APIResponseValidationError(
                 f"{meta.model} does not stream, and answered with an empty result: call it without stream",
                 status_code=meta.status_code,
                 request_id=meta.request_id,
-                headers=redacted_headers(headers, self.request.secrets()),
+                headers=redact_headers(headers, self.request.secrets()),
                 model=meta.model,
             )
         output = output_from(content, content_type, meta, headers, self.request.secrets())
         return self.source(response, meta, as_events(content, content_type), output)
 
-    def _stream_ended(self, decoder: TokenDecoder) -> None:
+    def _stream_ended(self, decoder: Decoder) -> None:
         self._ended(decoder.usage, decoder.finish_reason)
 
     def _ended(self, usage: Usage | None, finish_reason: str | None) -> None:
@@ -161,7 +161,7 @@ def _warn_of_retirement(model: str, site: Site) -> None:
         site.warn(message, RetiredModelWarning, model, everywhere=True)
 
 
-def _check_limits(model: str, inputs: Mapping[str, Any], rules: Rules, site: Site) -> TokenCount | None:
+def _check_limits(model: str, inputs: Mapping[str, Any], rules: LimitPolicy, site: Site) -> TokenCount | None:
     """Raises or warns of what does not fit. The prompt's counts, if it was looked at and its estimate can be judged."""
     fit = _limits.check_long(model, inputs, rules)
     if fit is None:

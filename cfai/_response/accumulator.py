@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from cfai._errors import StreamError, StreamTruncatedError
-from cfai._json import carried, compact
-from cfai._response.errors import Problem, hide, problem_in, stream_error
+from cfai._json import compact, split_surrogate
+from cfai._response.errors import ErrorBody, hide, parse_error_body, stream_error
 from cfai._response.extract import (
     call_of,
     calls_of,
@@ -22,9 +22,9 @@ from cfai._response.extract import (
     reasoning_of,
     reports_error,
     text_of,
-    words_of,
+    to_text,
 )
-from cfai._response.tool_calls import Tally, ToolCalls
+from cfai._response.tool_calls import ToolCallAccumulator, UsageAccumulator
 from cfai.types import Token, ToolCall, ToolCallDelta, Usage
 
 ENVELOPE = frozenset({"result", "success", "errors", "messages", "result_info"})
@@ -80,8 +80,8 @@ class Answer:
         self.finish_reasons: dict[int, str] = {}
         self._texts: dict[int, list[str]] = {0: []}
         self._reasonings: dict[int, list[str]] = {}
-        self._calls: dict[int, ToolCalls] = {}
-        self._tally = Tally()
+        self._calls: dict[int, ToolCallAccumulator] = {}
+        self._tally = UsageAccumulator()
         self._halves: dict[tuple[str, int], str] = {}
         self._open: set[tuple[Any, ...]] = set()
         self._is_stream = False
@@ -207,7 +207,7 @@ class Answer:
         token = self._token(
             event,
             0,
-            text=words_of(event["response"] if "response" in event else loose_text(event), data, path),
+            text=to_text(event["response"] if "response" in event else loose_text(event), data, path),
             reasoning=reasoning_of(event, data, path[:-1]) if not (beside and beside.reasoning) else "",
             tool_calls=calls_of(event.get("tool_calls"), data, (*path[:-1], "tool_calls"))
             if not (beside and beside.tool_calls)
@@ -232,7 +232,7 @@ class Answer:
         number = index if isinstance(index, int) else 0
         text = ""
         if not (skip_text and number == 0):
-            text = text_of(part, data, (*path, key)) if part else words_of(choice.get("text"), data, (*path, "text"))
+            text = text_of(part, data, (*path, key)) if part else to_text(choice.get("text"), data, (*path, "text"))
         reasoning = reasoning_of(part, data, (*path, key))
         calls = calls_of(part.get("tool_calls"), data, (*path, key, "tool_calls"))
         if not calls and "function_call" in part:
@@ -266,19 +266,19 @@ class Answer:
                 self._reasonings.setdefault(choice, []).append(reasoning)
         deltas: tuple[ToolCallDelta, ...] = ()
         if tool_calls:
-            deltas = self._calls.setdefault(choice, ToolCalls()).add(tool_calls)
+            deltas = self._calls.setdefault(choice, ToolCallAccumulator()).add(tool_calls)
         reason = _FINISH.get(finish_reason, finish_reason) if isinstance(finish_reason, str) and finish_reason else None
         if reason is not None:
             self.finish_reasons[choice] = reason
             if reason == "error":
-                said = problem_in(event).message if event.keys() & {"message", "detail"} else ""
-                self.fail(stream_error("the model stopped with an error", Problem(said), event))
+                said = parse_error_body(event).message if event.keys() & {"message", "detail"} else ""
+                self.fail(stream_error("the model stopped with an error", ErrorBody(said), event))
                 self._broken = self._is_stream  # an answer that came whole has its usage
         return Token(text, event, reasoning, deltas, reason, choice)
 
     def _characters(self, kind: str, choice: int, text: str) -> str:
         """`text` in whole characters. An emoji can be cut between two events, half a surrogate pair in each."""
-        text, half = carried(self._halves.pop((kind, choice), "") + text)
+        text, half = split_surrogate(self._halves.pop((kind, choice), "") + text)
         if half:
             self._halves[kind, choice] = half
             self._plain = False
@@ -294,7 +294,7 @@ class Answer:
             return self._spoken(part, step, event, data)
         if part == "function_call_arguments" and (step == "delta" or self._lacks(_slot(event))):
             key = "delta" if step == "delta" else "arguments"
-            arguments = words_of(event.get(key), data, (key,))
+            arguments = to_text(event.get(key), data, (key,))
             return self._token(event, 0, tool_calls=[{"index": _slot(event), "arguments": arguments}])
         if part == "output_item" and (step == "added" or self._lacks(_slot(event))):
             item: Any = event.get("item")
@@ -321,7 +321,7 @@ class Answer:
             self._open.add(place)
         elif place in self._open or (part, None, None, None) in self._open:
             return None
-        said = words_of(event.get(key), data, (key,))
+        said = to_text(event.get(key), data, (key,))
         return self._token(event, 0, text=said) if kind == "text" else self._token(event, 0, reasoning=said)
 
     def _lacks(self, index: int) -> bool:
@@ -346,7 +346,7 @@ class Answer:
 
     def _reported(self, event: Any) -> StreamError:
         opening = "the service reported an error inside the stream"
-        return self.fail(stream_error(opening, problem_in(event), event))
+        return self.fail(stream_error(opening, parse_error_body(event), event))
 
     def _end(self) -> None:
         self.done = True

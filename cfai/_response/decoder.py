@@ -32,7 +32,7 @@ _MOST_UNLIKE = 20
 """How many plain chunks that are unlike the ones before are compared with those to come."""
 
 
-class TokenDecoder(Answer):
+class Decoder(Answer):
     """Decodes one stream, and remembers what it came to. Made anew for each stream."""
 
     __slots__ = ("_loose", "_repeat", "_unlike")
@@ -244,14 +244,14 @@ def lone_lines(data: bytes, at_end: bool = False) -> list[bytes]:
     At the end of a body the last line may be cut off, and is left out.
     """
     lines = data.strip().split(b"\n")
-    if at_end and not is_object(lines[-1]):
+    if at_end and not is_json_object(lines[-1]):
         del lines[-1]
     elif len(lines) == 1:
         return []
-    return lines if all(map(is_object, lines)) else []
+    return lines if all(map(is_json_object, lines)) else []
 
 
-def is_object(data: bytes) -> bool:
+def is_json_object(data: bytes) -> bool:
     """Whether `data` is a JSON object, as all events are but the end mark."""
     return isinstance(_loaded(data), dict)
 

@@ -31,10 +31,10 @@ from cfai._errors import (
     StreamSequenceLengthError,
 )
 from cfai._json import compact, loads
-from cfai._response.parsed_limit import Refusal, refusal_in
+from cfai._response.parsed_limit import ParsedLimit, parse_limit
 
 
-class Problem(NamedTuple):
+class ErrorBody(NamedTuple):
     """What one error body says, whichever of its shapes it came in."""
 
     message: str
@@ -163,8 +163,8 @@ def error_from(
     ('NotFoundError', 5007, True)
     """
     body = parsed(redacted(content, secrets))
-    headers = redacted_headers(headers, secrets)
-    problem = problem_in(body)
+    headers = redact_headers(headers, secrets)
+    problem = parse_error_body(body)
     known = _known(status, problem)
     retry_after = seconds_to_wait(headers, now)
     request_id = headers.get("cf-ai-req-id") or headers.get("cf-ray") or _id_in(problem.message)
@@ -179,7 +179,7 @@ def error_from(
     hint = _hint(known, model)
     is_refusal = known.kind is BadRequestError and (status < 500 or problem.code == _TOO_LONG)
     # Text that is no JSON may be JSON that was cut off.
-    refusal = refusal_in(problem.message, is_whole=not isinstance(body, str)) if is_refusal else None
+    refusal = parse_limit(problem.message, is_whole=not isinstance(body, str)) if is_refusal else None
     if refusal is not None:
         hint = _shorten(refusal)
     message = f"{head}: {_cut(said)} ({', '.join(details)})" + (f". What to do: {hint}." if hint else "")
@@ -204,7 +204,7 @@ _TOO_LONG = 5021
 """The gateway's own refusal of a length, whatever the status."""
 
 
-def stream_error(opening: str, problem: Problem, event: Any) -> StreamError:
+def stream_error(opening: str, problem: ErrorBody, event: Any) -> StreamError:
     """The error that an event of a stream reports; its message begins with `opening`.
 
     >>> error = stream_error("it failed", Problem("max_tokens 900 > 512", 3030), {})
@@ -215,7 +215,7 @@ def stream_error(opening: str, problem: Problem, event: Any) -> StreamError:
     message = f"{opening}: {said}" if problem.code is None else f"{opening}: {problem.code}: {said}"
     known = _CODES.get(problem.code) if isinstance(problem.code, int) else None
     is_refusal = known is None or known.kind is BadRequestError
-    refusal = refusal_in(problem.message) if is_refusal else None
+    refusal = parse_limit(problem.message) if is_refusal else None
     if refusal is None:
         return StreamError(message, code=problem.code, body=event)
     kind = StreamSequenceLengthError if refusal.kind == "sequence" else StreamContextLengthError
@@ -223,7 +223,7 @@ def stream_error(opening: str, problem: Problem, event: Any) -> StreamError:
     return kind(message, **_lengths(refusal), code=problem.code, body=event)
 
 
-def _lengths(refusal: Refusal) -> dict[str, Any]:
+def _lengths(refusal: ParsedLimit) -> dict[str, Any]:
     """What a refusal tells, as the fields of a `LimitError`."""
     counts = (refusal.total_tokens, refusal.input_tokens, refusal.output_tokens)
     measured = refusal.kind == "context" and refusal.input_tokens is not None and not refusal.at_least
@@ -273,7 +273,7 @@ def redacted(content: bytes, secrets: Iterable[str]) -> bytes:
     return content
 
 
-def redacted_headers(headers: Mapping[str, str], secrets: Sequence[str]) -> dict[str, str]:
+def redact_headers(headers: Mapping[str, str], secrets: Sequence[str]) -> dict[str, str]:
     """`headers` without the credentials that a server or proxy echoed."""
     return {name: redacted(value.encode(), secrets).decode() for name, value in headers.items()}
 
@@ -297,7 +297,7 @@ def parsed(content: bytes) -> Any:
         return content.decode("utf-8", "replace")
 
 
-def problem_in(body: Any) -> Problem:
+def parse_error_body(body: Any) -> ErrorBody:
     """What an error body says: the first problem that has a message, in any of the shapes the service uses.
 
     >>> problem_in({"errors": [{"code": 3040, "message": "AiError: Capacity temporarily exceeded"}]})
@@ -310,10 +310,10 @@ def problem_in(body: Any) -> Problem:
     if isinstance(body, str):
         return _problem_in_text(body)
     found = [_problem(item) for item in _problems(body)]
-    said = next((problem for problem in found if problem.message), found[0] if found else Problem(""))
+    said = next((problem for problem in found if problem.message), found[0] if found else ErrorBody(""))
     if said.message or said.code is not None:
         return said
-    return Problem("" if body in (None, {}, []) else _cut(compact(body)))
+    return ErrorBody("" if body in (None, {}, []) else _cut(compact(body)))
 
 
 def is_error(body: Any) -> bool:
@@ -369,28 +369,28 @@ def _problems(body: Any) -> Iterable[Any]:
         yield body
 
 
-def _problem(item: Any, depth: int = 0) -> Problem:
+def _problem(item: Any, depth: int = 0) -> ErrorBody:
     if isinstance(item, str):
         return _problem_in_text(item)
     if not isinstance(item, dict) or depth > 3:
-        return Problem("" if item is None else _cut(compact(item)))
+        return ErrorBody("" if item is None else _cut(compact(item)))
     item = cast("dict[str, Any]", item)
     text = next((item[key] for key in ("description", "message", "error", "detail") if item.get(key)), "")
     inner = _problem_in_text(text) if isinstance(text, str) else _problem(text, depth + 1)
     code = next((item[key] for key in ("internalCode", "code") if item.get(key) is not None), inner.code)
     name = item.get("name") or item.get("type") or ""
-    return Problem(inner.message, _code(code), name if isinstance(name, str) else "")
+    return ErrorBody(inner.message, _code(code), name if isinstance(name, str) else "")
 
 
-def _problem_in_text(text: str) -> Problem:
+def _problem_in_text(text: str) -> ErrorBody:
     head = text.lstrip()[:2000]
     if head[:1] == "<":
         title = re.search(_TITLE, head)
-        return Problem(_spaced(unescape(title[1] if title else re.sub(_TAG, " ", head))))
+        return ErrorBody(_spaced(unescape(title[1] if title else re.sub(_TAG, " ", head))))
     message = re.sub(r"\A(?:AiError: \s*)+", "", text.strip())
     # The binding writes "3040: text", sometimes behind a class name: only a code that is known counts.
     code = next((int(digits) for digits in re.findall(_CODE_IN_TEXT, message[:200]) if int(digits) in _CODES), None)
-    return Problem(message, code)
+    return ErrorBody(message, code)
 
 
 def _code(value: Any) -> int | str | None:
@@ -402,7 +402,7 @@ def _code(value: Any) -> int | str | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text or None
 
 
-def _known(status: int, problem: Problem) -> _Known:
+def _known(status: int, problem: ErrorBody) -> _Known:
     if "daily free allocation" in problem.message:
         return _CODES[4006]
     known = _CODES.get(problem.code) if isinstance(problem.code, int) else None
@@ -429,7 +429,7 @@ def _hint(known: _Known, model: str | None) -> str:
     return known.hint
 
 
-def _shorten(refusal: Refusal) -> str:
+def _shorten(refusal: ParsedLimit) -> str:
     return _SHORTEN[refusal.kind].format(f"{refusal.limit:,}")
 
 

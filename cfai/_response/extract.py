@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from cfai._json import as_written, words
+from cfai._json import raw_number, words
 
 Path = tuple[str | int, ...]
 
 
-def words_of(value: Any, data: bytes, path: Path) -> str:
+def to_text(value: Any, data: bytes, path: Path) -> str:
     """The text that a value stands for, with the digits of its numbers as they were written."""
     if value.__class__ is str or value is None:
         return value or ""
     if isinstance(value, bool):
         return words(value)
     try:
-        return as_written(data, path)
+        return raw_number(data, path)
     except RecursionError:  # a caller who is deep down already
         return words(value)
 
@@ -41,7 +41,7 @@ def reasoning_of(part: dict[str, Any], data: bytes, path: Path) -> str:
             value = cast("dict[str, Any]", value).get("text")
             place = (*place, "text")
         # A boolean says whether there is any, and is none.
-        if not isinstance(value, bool) and (text := words_of(value, data, place)):
+        if not isinstance(value, bool) and (text := to_text(value, data, place)):
             return text
     return ""
 
@@ -66,7 +66,7 @@ def call_of(item: Any, data: bytes, path: Path) -> Any:
     arguments = item.get("arguments")
     if arguments is None or isinstance(arguments, str):
         return item
-    return {**item, "arguments": words_of(arguments, data, (*path, "arguments"))}
+    return {**item, "arguments": to_text(arguments, data, (*path, "arguments"))}
 
 
 def loose_text(event: dict[str, Any]) -> Any:
@@ -100,7 +100,7 @@ def output_of(answer: dict[str, Any], data: bytes, path: Path) -> tuple[str, str
             reasonings.append(_first(item, ("content", "summary"), data, place))
         else:
             texts.append(text_of(item, data, place))
-    text = "".join(texts) or words_of(answer.get("output_text"), data, (*path, "output_text"))
+    text = "".join(texts) or to_text(answer.get("output_text"), data, (*path, "output_text"))
     return text, "".join(reasonings), calls
 
 
@@ -121,7 +121,7 @@ def _first(part: dict[str, Any], keys: tuple[str, ...], data: bytes, path: Path)
 def _content(content: Any, data: bytes, path: Path) -> str:
     """Text that may have come as a list of parts: the text of those that have any."""
     if not isinstance(content, list):
-        return words_of(content, data, path)
+        return to_text(content, data, path)
     parts = enumerate(cast("list[Any]", content))
     said = [
         _first(cast("dict[str, Any]", part), ("text", "refusal"), data, (*path, at))

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from pydantic_core import ValidationError
 
 from cfai import models, types
-from cfai._errors import InvalidResponseError
+from cfai._errors import APIResponseValidationError
 from cfai._json import loads
 from cfai._response.accumulator import ENVELOPE
-from cfai._response.decoder import TokenDecoder
-from cfai._response.errors import error_from, is_error, redacted, redacted_headers
+from cfai._response.decoder import Decoder
+from cfai._response.errors import error_from, is_error, redact_headers, redacted
 from cfai.types import Meta, Usage
 from cfai.types._tokens import Said
 
@@ -76,11 +76,11 @@ def as_events(content: bytes, content_type: str) -> bytes:
 def output_from(
     content: bytes, content_type: str, meta: Meta, headers: Mapping[str, str], secrets: Sequence[str] = ()
 ) -> AnyOutput:
-    """The output that a whole body stands for. Raises what the body reports, or `InvalidResponseError`."""
+    """The output that a whole body stands for. Raises what the body reports, or `APIResponseValidationError`."""
     kind = kind_of(content_type)
     if content_type.lstrip().lower().startswith("text/html"):
         # No model writes one: it is a proxy's, or that of a network one has to log in to.
-        raise _unreadable("an HTML page", redacted(content, secrets), meta, redacted_headers(headers, secrets))
+        raise _unreadable("an HTML page", redacted(content, secrets), meta, redact_headers(headers, secrets))
     if kind in ("binary", "events"):
         return types.Binary.of(content, content_type, meta)
     content = content.removeprefix(b"\xef\xbb\xbf")
@@ -89,7 +89,7 @@ def output_from(
     except ValueError:
         if kind == "json":
             what = "no JSON, though it says so"
-            raise _unreadable(what, redacted(content, secrets), meta, redacted_headers(headers, secrets)) from None
+            raise _unreadable(what, redacted(content, secrets), meta, redact_headers(headers, secrets)) from None
         return types.Binary.of(content, content_type, meta)
     if is_error(body):
         error = error_from(meta.status_code, headers, content, model=meta.model, now=time.time(), secrets=secrets)
@@ -116,7 +116,7 @@ def is_empty(content: bytes, content_type: str) -> bool:
     return not is_error(body) and unwrapped(body) in ({}, None)
 
 
-def stream_output(decoder: TokenDecoder, meta: Meta) -> TextOutput:
+def stream_output(decoder: Decoder, meta: Meta) -> TextOutput:
     """The output that the same call without streaming would have given, from what its stream came to."""
     usage = dict(decoder.usage.raw) if decoder.usage else None
     if decoder.payload is not None:
@@ -155,7 +155,7 @@ def _output(body: Any, content: bytes, meta: Meta) -> AnyOutput:
     result = unwrapped(body)
     kind = _text_kind(result, meta.model)
     if kind is not None:
-        decoder = TokenDecoder(meta.model)
+        decoder = Decoder(meta.model)
         decoder.read(cast("dict[str, Any]", body) if isinstance(body, dict) else {"response": body}, content)
         fields = cast("dict[str, Any]", result) if isinstance(result, dict) else {"response": result}
         return text_output(kind, fields, decoder, meta)
@@ -190,7 +190,7 @@ def _text_kind(result: Any, model: str) -> type[TextOutput] | None:
     return types.NativeText if not result and entry is not None and entry.task == "Text Generation" else None
 
 
-def text_output(kind: type[TextOutput], fields: dict[str, Any], decoder: TokenDecoder, meta: Meta) -> TextOutput:
+def text_output(kind: type[TextOutput], fields: dict[str, Any], decoder: Decoder, meta: Meta) -> TextOutput:
     """A text answer with its own fields and with what they come down to."""
     output = _made(kind, fields)
     usage = decoder.usage
@@ -209,7 +209,7 @@ def _made(kind: type[M], fields: dict[str, Any]) -> M:
         return kind.model_construct(**fields)
 
 
-def _choice(decoder: TokenDecoder, choice: int) -> dict[str, Any]:
+def _choice(decoder: Decoder, choice: int) -> dict[str, Any]:
     """One choice of a chat completion, as it would have come in one piece."""
     message: dict[str, Any] = {"role": "assistant", "content": decoder.text_of(choice) or None}
     if reasoning := decoder.reasoning_of(choice):
@@ -219,16 +219,16 @@ def _choice(decoder: TokenDecoder, choice: int) -> dict[str, Any]:
     return {"index": choice, "message": message, "finish_reason": decoder.finish_reasons.get(choice)}
 
 
-def _function_calls(decoder: TokenDecoder, choice: int) -> list[dict[str, Any]]:
+def _function_calls(decoder: Decoder, choice: int) -> list[dict[str, Any]]:
     return [
         {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
         for call in decoder.tool_calls_of(choice)
     ]
 
 
-def _unreadable(what: str, content: bytes, meta: Meta, headers: Mapping[str, str]) -> InvalidResponseError:
+def _unreadable(what: str, content: bytes, meta: Meta, headers: Mapping[str, str]) -> APIResponseValidationError:
     start = content[:200].decode("utf-8", "replace")
-    return InvalidResponseError(
+    return APIResponseValidationError(
         f"the answer is {what}: {start!r} (request id {meta.request_id}, model {meta.model})",
         status_code=meta.status_code,
         request_id=meta.request_id,

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 Kind = Literal["context", "sequence", "input", "batch"]
 
 
-class Refusal(NamedTuple):
+class ParsedLimit(NamedTuple):
     """A length that was refused. Lengths are in tokens, and `None` where the message does not tell them."""
 
     kind: Kind
@@ -101,15 +101,15 @@ _LAST_NUMBER = r"[0-9][0-9,._'\u2019\u00a0\u2009\u202f]*$"
 _PASSED = r"exceed|too (?:long|large|many)|longer than"
 
 
-def refusal_in(message: str, *, is_whole: bool = True) -> Refusal | None:
+def parse_limit(message: str, *, is_whole: bool = True) -> ParsedLimit | None:
     """The refusal of a length that `message` tells, or `None`. The last number of one that may be cut is not believed.
 
     >>> estimate = "The estimated number of input and maximum output tokens (263008) exceeded this model context window"
-    >>> refusal_in(f"AiError: Ai: {estimate} limit (262144).")[1:6]
+    >>> parse_limit(f"AiError: Ai: {estimate} limit (262144).")[1:6]
     ('gateway', 262144, None, None, 263008)
-    >>> refusal_in("Sequence too long: 9003 > 8192")[:4]
+    >>> parse_limit("Sequence too long: 9003 > 8192")[:4]
     ('input', 'model', 8192, 9003)
-    >>> refusal_in("Request is too large") is None
+    >>> parse_limit("Request is too large") is None
     True
     """
     text = _plain(message if is_whole else re.sub(_LAST_NUMBER, "", message))
@@ -146,7 +146,7 @@ def _numbers(matches: Iterable[re.Match[str]]) -> dict[str, int]:
     return numbers
 
 
-def _refusal(kind: Kind, source: Literal["gateway", "model"], numbers: dict[str, int]) -> Refusal | None:
+def _refusal(kind: Kind, source: Literal["gateway", "model"], numbers: dict[str, int]) -> ParsedLimit | None:
     limit, given, output, total = (numbers.get(name) for name in ("limit", "input", "output", "total"))
     if kind == "context" and total is None and given is not None and output is not None:
         total = given + output
@@ -155,4 +155,4 @@ def _refusal(kind: Kind, source: Literal["gateway", "model"], numbers: dict[str,
         return None
     if kind == "context" and given is None and output is not None and total is not None and total >= output:
         given = total - output
-    return Refusal(kind, source, limit, given, output, total, "least" in numbers)
+    return ParsedLimit(kind, source, limit, given, output, total, "least" in numbers)

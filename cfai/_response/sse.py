@@ -21,7 +21,7 @@ LARGEST_EVENT = 32 * 1024 * 1024
 """How many bytes one event may have before the stream is given up."""
 
 
-class Blocks:
+class EventSplitter:
     """Cuts bytes into blocks, with every line end turned into LF. Linear in the bytes, however they are cut."""
 
     __slots__ = ("_after_cr", "_largest", "_over", "_parts", "_size", "_start", "between")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from cfai._json import carried, loads, whole, words
+from cfai._json import loads, split_surrogate, whole, words
 from cfai.types import ToolCall, ToolCallDelta
 
 
-class ToolCalls:
+class ToolCallAccumulator:
     """Tool calls from their pieces. The index tells them apart: ids repeat, go missing, or come last."""
 
     __slots__ = ("_last", "_moved", "_next", "_slots")
@@ -110,7 +110,7 @@ class _Slot:
         if name and name != self.name:
             self.name += name
         self.id = self.id or id
-        arguments, self.half = carried(self.half + arguments)
+        arguments, self.half = split_surrogate(self.half + arguments)
         if arguments:
             self.arguments.append(arguments)
             self._open += arguments.count("{") - arguments.count("}")
@@ -131,7 +131,7 @@ class _Slot:
         return True
 
 
-class Tally:
+class UsageAccumulator:
     """Usage from its reports, of which there are three habits: totals so far, increments, and one trailer for all."""
 
     __slots__ = ("_last", "_prompt_seen", "_sum")

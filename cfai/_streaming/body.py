@@ -21,9 +21,9 @@ from cfai._errors import (
     StreamTruncatedError,
 )
 from cfai._request.build import Request
-from cfai._response.decoder import TokenDecoder
+from cfai._response.decoder import Decoder
 from cfai._response.errors import transport_error
-from cfai._transport.pool import Clients
+from cfai._transport.pool import ClientPool
 from cfai._transport.send import Plan
 from cfai.types import Meta
 
@@ -50,11 +50,11 @@ class Source:
     request: Request
     plan: Plan
     meta: Meta
-    ended: Callable[[TokenDecoder], None]
+    ended: Callable[[Decoder], None]
     """Called once, when the stream has come to its proper end."""
     failed: Callable[[StreamError], None]
     """Called with what the stream itself reported, or broke by."""
-    clients: Clients
+    clients: ClientPool
     """Kept for as long as the stream is: with them its connection would go."""
     body: bytes | None = None
     """The body as events, where it has been read already: an answer that came whole."""
@@ -83,16 +83,16 @@ class Source:
         # A generator less than `iter_raw`: measured, 5 % of what a token costs.
         raw = cast("Iterable[bytes]", self.response.stream)
         chunks = self.response.iter_bytes() if self._encoded() else iter(raw)
-        return chunks if self.plan.deadline is None else _timely(chunks, self.plan)
+        return chunks if self.plan.total_timeout is None else _timely(chunks, self.plan)
 
     def achunks(self) -> AsyncIterator[bytes]:
         if (body := self._whole_body()) is not None:
             return _whole(body)
         raw = cast("AsyncIterable[bytes]", self.response.stream)
         chunks = self.response.aiter_bytes() if self._encoded() else aiter(raw)
-        return chunks if self.plan.deadline is None else _atimely(chunks, self.plan)
+        return chunks if self.plan.total_timeout is None else _atimely(chunks, self.plan)
 
-    def broken(self, exception: Exception, decoder: TokenDecoder) -> Exception | None:
+    def broken(self, exception: Exception, decoder: Decoder) -> Exception | None:
         """What to raise when reading failed; `None` if the answer was whole by then."""
         if isinstance(exception, StreamError):
             error = exception if decoder.failure is exception else decoder.fail(exception)
@@ -112,11 +112,11 @@ class Source:
 
     def _silence(self, error: APITimeoutError) -> str:
         seconds = self.plan.timeout.between
-        if self.plan.deadline is not None or seconds is None:
+        if self.plan.total_timeout is not None or seconds is None:
             return f"{error}, in the middle of the stream"
         return f"the stream was silent for {seconds:g} s: raise timeout= if the model needs longer"
 
-    def finish(self, decoder: TokenDecoder) -> None:
+    def finish(self, decoder: Decoder) -> None:
         """The proper end: times and neurons are known only now."""
         self.complete = True
         self.meta.elapsed = time.monotonic() - self.plan.started

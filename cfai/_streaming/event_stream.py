@@ -8,7 +8,7 @@ from typing import Any, Literal
 from cfai._errors import ConfigurationError
 from cfai._json import compact
 from cfai._response.accumulator import as_list
-from cfai._response.decoder import END_MARK, TokenDecoder, before_end, is_object, lone_lines
+from cfai._response.decoder import END_MARK, Decoder, before_end, is_json_object, lone_lines
 from cfai._response.sse import fields
 from cfai.types import Token
 
@@ -19,7 +19,7 @@ Dialect = Literal["native", "original"]
 _PADDING = "abdefghijklmnoprstuvxyz1234567890"
 
 
-def feeder_for(dialect: Dialect, decoder: TokenDecoder) -> Native | Original:
+def feeder_for(dialect: Dialect, decoder: Decoder) -> Native | Original:
     """What makes browser events of blocks."""
     if dialect == "native":
         return Native(decoder)
@@ -31,7 +31,7 @@ def feeder_for(dialect: Dialect, decoder: TokenDecoder) -> Native | Original:
 class _Browser:
     """Events for a browser, while `decoder` watches for the end and for errors."""
 
-    def __init__(self, decoder: TokenDecoder) -> None:
+    def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
 
     @property
@@ -81,7 +81,7 @@ class Original(_Browser):
         sent = [event for part in parts if (event := self._event(part))]
         self._decoder.finish(last + b"\n" + END_MARK if ended else last)
         # What is cut off is no event.
-        return [*sent, padded(last) + b"\n\n"] if is_object(b"\n".join(fields(last).data or [])) else sent
+        return [*sent, padded(last) + b"\n\n"] if is_json_object(b"\n".join(fields(last).data or [])) else sent
 
     def _event(self, block: bytes) -> bytes | None:
         if self._decoder.done or not block:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 from httpx_sse import ServerSentEvent
 
 from cfai._errors import DONE_EVENT, CfaiError, ConfigurationError, StreamTruncatedError
-from cfai._response.decoder import TokenDecoder
+from cfai._response.decoder import Decoder
 from cfai._response.parse import stream_output
-from cfai._response.sse import Blocks, EventDecoder
+from cfai._response.sse import EventDecoder, EventSplitter
 from cfai._streaming.body import Feeder, Source, adrain, drain
 from cfai._streaming.event_stream import Dialect, feeder_for
 from cfai._transport.send import unwind
@@ -31,7 +31,7 @@ T = TypeVar("T")
 class _Reading(Generic[T]):
     """What both colours of a stream know of their answer, during and after iteration."""
 
-    def __init__(self, source: Source, decoder: TokenDecoder) -> None:
+    def __init__(self, source: Source, decoder: Decoder) -> None:
         self._source = source
         self._decoder = decoder
 
@@ -95,7 +95,7 @@ class Stream(_Reading[T]):
     stream ends before the answer does; both have what had arrived in `.partial`.
     """
 
-    def __init__(self, source: Source, decoder: TokenDecoder) -> None:
+    def __init__(self, source: Source, decoder: Decoder) -> None:
         super().__init__(source, decoder)
         self._items: Generator[Any] = _read(source, decoder)
 
@@ -132,7 +132,7 @@ class Stream(_Reading[T]):
         self._source.take("events", EventDecoder())
         return self._items
 
-    def sse(self, dialect: Dialect = "native") -> Iterator[bytes]:
+    def to_event_stream(self, dialect: Dialect = "native") -> Iterator[bytes]:
         """The stream as `text/event-stream` bytes, for a browser's `EventSource`.
 
         `native` gives `{"response": "…"}` whatever the model's own dialect; `original` passes events on as they came.
@@ -157,7 +157,7 @@ class AsyncStream(_Reading[T]):
     stream ends before the answer does; both have what had arrived in `.partial`.
     """
 
-    def __init__(self, source: Source, decoder: TokenDecoder) -> None:
+    def __init__(self, source: Source, decoder: Decoder) -> None:
         super().__init__(source, decoder)
         self._items: AsyncGenerator[Any] = _aread(source, decoder)
 
@@ -198,7 +198,7 @@ class AsyncStream(_Reading[T]):
         self._source.take("events", EventDecoder())
         return self._items
 
-    def asse(self, dialect: Dialect = "native") -> AsyncIterator[bytes]:
+    def ato_event_stream(self, dialect: Dialect = "native") -> AsyncIterator[bytes]:
         """The stream as `text/event-stream` bytes, for a browser's `EventSource`.
 
         `native` gives `{"response": "…"}` whatever the model's own dialect; `original` passes events on as they came.
@@ -210,28 +210,28 @@ class AsyncStream(_Reading[T]):
         return _asse(self._items)
 
 
-def start(source: Source, decoder: TokenDecoder) -> Stream[Token]:
+def start(source: Source, decoder: Decoder) -> Stream[Token]:
     """A stream whose generator is started: one that never was would not close the connection when it is dropped."""
     stream: Stream[Token] = Stream(source, decoder)
     next(stream._items)  # pyright: ignore[reportPrivateUsage]
     return stream
 
 
-async def astart(source: Source, decoder: TokenDecoder) -> AsyncStream[Token]:
+async def astart(source: Source, decoder: Decoder) -> AsyncStream[Token]:
     """A stream whose generator is started: one that never was would not close the connection when it is dropped."""
     stream: AsyncStream[Token] = AsyncStream(source, decoder)
     await anext(stream._items)  # pyright: ignore[reportPrivateUsage]
     return stream
 
 
-def _read(source: Source, decoder: TokenDecoder) -> Generator[Any]:
+def _read(source: Source, decoder: Decoder) -> Generator[Any]:
     """The items of a stream, of which the first stands for having started."""
     try:
         yield None
         if source.feeder is None:
             source.take("tokens", decoder)
         feeder = cast("Feeder", source.feeder or decoder)
-        blocks = Blocks()
+        blocks = EventSplitter()
         cut = blocks.feed
         feed = feeder.feed
         chunks = source.chunks()
@@ -262,7 +262,7 @@ def _read(source: Source, decoder: TokenDecoder) -> Generator[Any]:
         source.response.close()
 
 
-async def _aread(source: Source, decoder: TokenDecoder) -> AsyncGenerator[Any]:
+async def _aread(source: Source, decoder: Decoder) -> AsyncGenerator[Any]:
     """The items of a stream, of which the first stands for having started."""
     chunks: AsyncIterator[bytes] | None = None
     try:
@@ -270,7 +270,7 @@ async def _aread(source: Source, decoder: TokenDecoder) -> AsyncGenerator[Any]:
         if source.feeder is None:
             source.take("tokens", decoder)
         feeder = cast("Feeder", source.feeder or decoder)
-        blocks = Blocks()
+        blocks = EventSplitter()
         cut = blocks.feed
         feed = feeder.feed
         chunks = source.achunks()
@@ -308,7 +308,7 @@ def _sse(items: Generator[Any]) -> Generator[bytes]:
         try:
             yield from items
         except CfaiError as error:
-            yield error.sse()
+            yield error.to_event_stream()
         else:
             yield DONE_EVENT
 
@@ -319,6 +319,6 @@ async def _asse(items: AsyncGenerator[Any]) -> AsyncGenerator[bytes]:
             async for item in items:
                 yield item
         except CfaiError as error:
-            yield error.sse()
+            yield error.to_event_stream()
         else:
             yield DONE_EVENT

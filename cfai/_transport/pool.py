@@ -36,7 +36,7 @@ _held: dict[int, AsyncGenerator[None]] = {}
 """Keepers on trio, which closes no generator that was forgotten before the end of its loop, but complains of it."""
 
 
-class Clients:
+class ClientPool:
     """The HTTP clients of an `Ai` and its copies: made when first needed, kept, closed once."""
 
     def __init__(

@@ -24,11 +24,11 @@ class Retry:
     minute, and 5xx. A read timeout or 408 may have been billed, and is never retried; nor is anything after a 200.
     """
 
-    attempts: int = 3
-    """How often a request is sent at most, the first time included."""
+    max_retries: int = 2
+    """How often a request is sent again at most."""
 
     base: float = 0.5
-    """Seconds before the second attempt; each further wait is twice the one before."""
+    """Seconds before the first retry; each further wait is twice the one before."""
 
     cap: float = 8.0
     """The longest wait of our own choosing, in seconds."""
@@ -37,8 +37,10 @@ class Retry:
     """A number from 0 to 1: how much of a wait's last quarter to take."""
 
     def __post_init__(self) -> None:
-        if self.attempts < 1 or not (0 <= self.base < float("inf")) or not (0 <= self.cap < float("inf")):
-            raise ConfigurationError("Retry needs attempts of 1 or more, and base and cap of 0 seconds or more")
+        if self.max_retries < 0 or not (0 <= self.base < float("inf")) or not (0 <= self.cap < float("inf")):
+            raise ConfigurationError(
+                "`Retry` must have max_retries, base and cap of 0 or more, the last two in seconds"
+            )
 
     def pause(self, attempt: int, error: CfaiError, *, reject_if_busy: bool = False) -> float | None:
         """Seconds to wait before the next attempt, or `None` to raise `error`.
@@ -52,7 +54,7 @@ class Retry:
         >>> Retry().pause(3, InternalServerError("busy", retryable=True)) is None
         True
         """
-        if attempt >= self.attempts or not error.retryable:
+        if attempt > self.max_retries or not error.retryable:
             return None
         if reject_if_busy and isinstance(error, CapacityError):
             # The caller asked to be told at once.
@@ -70,7 +72,7 @@ class Retry:
         if isinstance(value, Retry):
             return value
         if value is None:
-            return cls(attempts=1)
+            return cls(max_retries=0)
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(f"retry is a Retry, a number of retries or None, not {value!r}")
-        return cls(attempts=value + 1)
+            raise ConfigurationError(f"`max_retries` must be a number of 0 or more, a Retry or None, got {value!r}")
+        return cls(max_retries=value)

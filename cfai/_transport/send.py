@@ -15,7 +15,7 @@ import httpx
 from cfai._errors import APITimeoutError, CfaiError, ConfigurationError, InferenceUpstreamError
 from cfai._request.build import CREDENTIALS, Request
 from cfai._response.errors import error_from, transport_error
-from cfai._transport.pool import Clients, is_asyncio
+from cfai._transport.pool import ClientPool, is_asyncio
 from cfai._transport.retry import Retry
 
 LARGEST_ERROR = 1024 * 1024
@@ -39,7 +39,7 @@ class Timeout:
     """Between the bytes of an answer."""
     write: float | None = 60.0
     pool: float | None = None
-    """For a free connection; bounded by the deadline in any case."""
+    """For a free connection; bounded by the total_timeout in any case."""
 
     @classmethod
     def of(cls, value: Any) -> Timeout:
@@ -51,7 +51,9 @@ class Timeout:
         if all(hasattr(value, name) for name in ("connect", "read", "write", "pool")):
             return cls(value.connect, value.read, value.read, value.write, value.pool)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-            raise ConfigurationError(f"timeout is a number of seconds, an httpx.Timeout or None, not {value!r}")
+            raise ConfigurationError(
+                f"`timeout` must be a positive number of seconds, an `httpx.Timeout`, a `Timeout` or None, got {value!r}"
+            )
         return cls(*[float(value)] * 5)
 
 
@@ -62,26 +64,26 @@ class Plan(NamedTuple):
     timeout: Timeout
     started: float
     """When the call began, in seconds of `time.monotonic`."""
-    deadline: float | None = None
+    total_timeout: float | None = None
     """Seconds that the whole call may take, retries and reading included."""
     raw: bool = False
     """Whether the caller takes any status for an answer."""
 
     def left(self) -> float | None:
-        """Seconds left of the deadline. Raises `APITimeoutError` if there are none."""
-        if self.deadline is None:
+        """Seconds left of the total_timeout. Raises `APITimeoutError` if there are none."""
+        if self.total_timeout is None:
             return None
-        left = self.started + self.deadline - time.monotonic()
+        left = self.started + self.total_timeout - time.monotonic()
         if left <= 0:
             raise self.too_late()
         return left
 
     def is_over(self) -> bool:
-        """Whether the deadline has passed."""
-        return self.deadline is not None and time.monotonic() >= self.started + self.deadline
+        """Whether the total_timeout has passed."""
+        return self.total_timeout is not None and time.monotonic() >= self.started + self.total_timeout
 
     def too_late(self) -> APITimeoutError:
-        return APITimeoutError(f"the deadline of {self.deadline:g} s passed", retryable=False)
+        return APITimeoutError(f"the total timeout of {self.total_timeout:g} s passed", retryable=False)
 
     def timeouts(self) -> tuple[float | None, float | None, float | None, float | None]:
         """Connect, read, write and pool, as httpx takes them."""
@@ -93,31 +95,31 @@ class Plan(NamedTuple):
     def between(self) -> float | None:
         """The bound between the bytes of an answer."""
         wait = self.timeout.between
-        if self.deadline is None:
+        if self.total_timeout is None:
             return wait
-        left = max(0.001, self.started + self.deadline - time.monotonic())
+        left = max(0.001, self.started + self.total_timeout - time.monotonic())
         return left if wait is None else min(wait, left)
 
     def patience(self) -> float:
         """The bound on reading an error's body: its status is known already."""
-        if self.deadline is None:
+        if self.total_timeout is None:
             return PATIENCE
-        return min(PATIENCE, max(0.001, self.started + self.deadline - time.monotonic()))
+        return min(PATIENCE, max(0.001, self.started + self.total_timeout - time.monotonic()))
 
     def pause(self, attempt: int, error: CfaiError, request: Request) -> float | None:
         """Seconds to wait before the next attempt, or `None` to raise `error`."""
         wait = self.retry.pause(attempt, error, reject_if_busy=request.reject_if_busy)
-        if wait is None or self.deadline is None:
+        if wait is None or self.total_timeout is None:
             return wait
-        return wait if self.started + self.deadline - time.monotonic() > wait else None
+        return wait if self.started + self.total_timeout - time.monotonic() > wait else None
 
     def scope(self) -> AbstractContextManager[Any]:
-        """Bounds what is awaited inside by the deadline."""
+        """Bounds what is awaited inside by the total_timeout."""
         left = self.left()
         return nullcontext() if left is None else anyio.fail_after(left)
 
 
-def send(clients: Clients, request: Request, plan: Plan) -> httpx.Response:
+def send(clients: ClientPool, request: Request, plan: Plan) -> httpx.Response:
     """The answer to `request`, its body unread: 2xx, or any if the plan is raw. Raises what else there is."""
     attempt = 1
     while True:
@@ -131,7 +133,7 @@ def send(clients: Clients, request: Request, plan: Plan) -> httpx.Response:
         attempt += 1
 
 
-async def asend(clients: Clients, request: Request, plan: Plan) -> httpx.Response:
+async def asend(clients: ClientPool, request: Request, plan: Plan) -> httpx.Response:
     """The answer to `request`, its body unread: 2xx, or any if the plan is raw. Raises what else there is."""
     attempt = 1
     while True:
@@ -145,7 +147,7 @@ async def asend(clients: Clients, request: Request, plan: Plan) -> httpx.Respons
         attempt += 1
 
 
-def _send_once(clients: Clients, client: Any, request: Request, plan: Plan) -> httpx.Response:
+def _send_once(clients: ClientPool, client: Any, request: Request, plan: Plan) -> httpx.Response:
     sent = _built(client, clients.encodings(client), request, plan)
     try:
         response = client.send(sent, stream=True, auth=None, follow_redirects=False)
@@ -160,7 +162,7 @@ def _send_once(clients: Clients, client: Any, request: Request, plan: Plan) -> h
     raise _error(response, request, _some(response, plan))
 
 
-async def _asend_once(clients: Clients, client: Any, request: Request, plan: Plan) -> httpx.Response:
+async def _asend_once(clients: ClientPool, client: Any, request: Request, plan: Plan) -> httpx.Response:
     sent = _built(client, clients.encodings(client), request, plan)
     try:
         with plan.scope():
@@ -179,7 +181,7 @@ async def _asend_once(clients: Clients, client: Any, request: Request, plan: Pla
 def read(response: httpx.Response, request: Request, plan: Plan) -> bytes:
     """The whole body of an answer."""
     try:
-        if plan.deadline is not None:
+        if plan.total_timeout is not None:
             return b"".join(_timely(response.iter_bytes(), plan))
         return response.read()
     except Exception as exception:
@@ -200,7 +202,7 @@ async def aread(response: httpx.Response, request: Request, plan: Plan) -> bytes
 
 
 def _timely(chunks: Iterable[bytes], plan: Plan) -> Iterable[bytes]:
-    """`chunks`, up to the deadline: checked between them, so that a wait may overshoot by one read."""
+    """`chunks`, up to the total_timeout: checked between them, so that a wait may overshoot by one read."""
     for chunk in chunks:
         plan.left()
         yield chunk
@@ -311,7 +313,7 @@ def _forget_credentials(sent: Any) -> None:
 
 def raise_mapped(exception: Exception, request: Request, plan: Plan, *, answered: bool = False) -> NoReturn:
     """Raises what `exception` stands for, with it as the cause; one that is not the network's goes on as it is."""
-    if isinstance(exception, TimeoutError) and plan.deadline is not None:
+    if isinstance(exception, TimeoutError) and plan.total_timeout is not None:
         raise plan.too_late() from exception
     error = transport_error(exception, request.model, request.host)
     if error is None:

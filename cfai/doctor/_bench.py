@@ -11,8 +11,8 @@ from urllib.parse import quote
 import httpx
 
 from cfai import Ai, CfaiError, Stream
-from cfai._credentials import Account
-from cfai._response.errors import parsed, problem_in
+from cfai._credentials import Credentials
+from cfai._response.errors import parse_error_body, parsed
 from cfai.doctor._exchanges import kept_in
 from cfai.doctor._finding import Finding, ok, problem, warning
 from cfai.local.recording._passed import Passed
@@ -24,7 +24,7 @@ class Bench:
     """Asks the service. Every exchange is kept in `exchanges`, answers are read whole."""
 
     def __init__(
-        self, account: Account, http: httpx.Client, *, gateway: str | None = None, sleep: Callable[[float], None]
+        self, account: Credentials, http: httpx.Client, *, gateway: str | None = None, sleep: Callable[[float], None]
     ) -> None:
         self.account = account
         self.gateway = gateway or ""
@@ -39,9 +39,9 @@ class Bench:
         """Keeps no more exchanges of the client."""
         self._http.event_hooks["response"].remove(self._hook)
 
-    def run(self, model: str, inputs: Any, *, transport: str | None = None, **options: Any) -> httpx.Response:
-        """What the service answers to a call of cfai's own, whatever its status. `transport` is that to a gateway."""
-        ai = self._ai if transport is None else self._ai.with_options(gateway_transport=cast("Any", transport))
+    def run(self, model: str, inputs: Any, *, route: str | None = None, **options: Any) -> httpx.Response:
+        """What the service answers to a call of cfai's own, whatever its status. `route` is the one to a gateway."""
+        ai = self._ai if route is None else self._ai.with_options(gateway_route=cast("Any", route))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             response: Any = ai.run(model, inputs, return_raw_response=True, **options)
@@ -89,8 +89,8 @@ class Bench:
             account.token.value,
             base_url=account.base_url,
             http_client=http,
-            retry=None,
-            limits="off",
+            max_retries=None,
+            checks="off",
             timeout=60.0,
         )
 
@@ -119,7 +119,7 @@ def kind_of(response: httpx.Response) -> str:
 
 def how(response: httpx.Response) -> str:
     """Status, and code if it is an error with one."""
-    code = problem_in(body_of(response)).code if response.status_code >= 400 else None
+    code = parse_error_body(body_of(response)).code if response.status_code >= 400 else None
     return str(response.status_code) if code is None else f"{response.status_code} / {code}"
 
 
@@ -127,7 +127,7 @@ def refusal(response: httpx.Response) -> Finding | None:
     """Why there is nothing to find out from a call that had to succeed; `None` if it did."""
     if response.is_success:
         return None
-    said = problem_in(body_of(response)).message or kind_of(response)
+    said = parse_error_body(body_of(response)).message or kind_of(response)
     return warning(f"not found out: refused with {how(response)}, {' '.join(said.split())[:200]}")
 
 
@@ -139,7 +139,7 @@ def unrelated(response: httpx.Response) -> Finding | None:
 def coded(response: httpx.Response, code: int) -> Finding:
     """A refusal that cfai expects under a code of which it is not sure."""
     says = f"refused with {how(response)}, {kind_of(response)}"
-    if problem_in(body_of(response)).code == code:
+    if parse_error_body(body_of(response)).code == code:
         return ok(says)
     failed = refusal(response) if response.status_code >= 500 else unrelated(response)
     return failed or warning(f"{says}; cfai expects {code}", "report it to the project")

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from cfai import CfaiError
-from cfai._credentials import Environment, account_from
+from cfai._credentials import EnvironmentVariables, resolve_credentials
 from cfai.doctor import _answers, _codes, _gateways, _lists, _refusals, _requests, _streamed
 from cfai.doctor._bench import Bench
 from cfai.doctor._exchanges import Keeper, Redaction
@@ -108,7 +108,7 @@ def conform(
     `http_client` than its own stays open. `sleep` waits so many seconds between two polls of a batch. Raises
     `ConfigurationError` for credentials that cannot work, and what `keeper` raises.
     """
-    account = account_from(Environment(os.environ))
+    account = resolve_credentials(EnvironmentVariables(os.environ))
     redaction = Redaction(account)
     options: dict[str, Any] = {"timeout": 60.0, "trust_env": not account.is_direct, "follow_redirects": False}
     http = http_client or httpx.Client(headers={"accept-encoding": "identity"}, **options)

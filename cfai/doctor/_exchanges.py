@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
-from cfai._credentials import Account
+from cfai._credentials import Credentials
 from cfai.local.recording._exchange import ACCOUNT_PATH, Exchange
 from cfai.local.recording._passed import Passed, kept
 from cfai.local.recording._redact import Redactor
@@ -68,7 +68,7 @@ class _Copied(httpx.SyncByteStream):
 class Redaction:
     """Takes the secrets of an account and the ids of requests out of exchanges, the same way in each."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Credentials) -> None:
         self._account = f"/{quote(account.id, safe='')}/"
         self._redactor = Redactor({account.id: ACCOUNT, account.token.value: "x"})
 

@@ -21,7 +21,7 @@ def gateway_host(bench: Bench) -> Finding:
 
 def gateway_rest(bench: Bench) -> Finding:
     """What the API's host puts around an answer that came through a gateway."""
-    return _around(bench, bench.run(EMBEDDING, HELLO, gateway=bench.gateway, transport="rest"))
+    return _around(bench, bench.run(EMBEDDING, HELLO, gateway=bench.gateway, route="api"))
 
 
 def gateway_header(bench: Bench) -> Finding:

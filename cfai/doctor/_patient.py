@@ -19,14 +19,14 @@ from cfai._credentials import (
     BASE_URL,
     BASE_URL_NAMES,
     TOKEN_NAMES,
-    Account,
-    Environment,
+    Credentials,
+    EnvironmentVariables,
     Secret,
-    account_from,
-    checked_url,
     is_cloudflare,
+    parse_base_url,
+    resolve_credentials,
 )
-from cfai._response.errors import error_from, parsed, problem_in
+from cfai._response.errors import error_from, parse_error_body, parsed
 
 EMBEDDING = "@cf/baai/bge-small-en-v1.5"
 """The model of the cheapest call there is: a hundredth of a neuron."""
@@ -68,7 +68,7 @@ class Answer:
     @property
     def code(self) -> int | str | None:
         """The service's own code of an error."""
-        return problem_in(self.body).code
+        return parse_error_body(self.body).code
 
     @property
     def result(self) -> Any:
@@ -83,7 +83,7 @@ class Patient:
     def __init__(self, timeout: float, now: Callable[[], float]) -> None:
         self.timeout = timeout
         self.now = now
-        self.environment = Environment(os.environ)
+        self.environment = EnvironmentVariables(os.environ)
         self._answers: dict[tuple[str, bool], Answer | Exception] = {}
 
     def named(self, names: Iterable[str]) -> list[tuple[str, Secret]]:
@@ -120,7 +120,7 @@ class Patient:
     @cached_property
     def base_url(self) -> str:
         """Where calls go. Raises `ConfigurationError` for what is no such address."""
-        return checked_url(self.addresses[0][1].value if self.addresses else BASE_URL, allow_http=False)
+        return parse_base_url(self.addresses[0][1].value if self.addresses else BASE_URL, allow_http=False)
 
     @property
     def host(self) -> str:
@@ -136,17 +136,17 @@ class Patient:
         return is_cloudflare(self.base_url)
 
     @cached_property
-    def account(self) -> Account | None:
+    def account(self) -> Credentials | None:
         """The account that `Ai()` would use, or `None` if it would refuse."""
         try:
-            return account_from(self.environment)
+            return resolve_credentials(self.environment)
         except ConfigurationError:
             return None
 
     def ai(self) -> Ai:
         """A client as the environment asks for it, which does not try again and gives up soon."""
         wait = self.timeout
-        return Ai(timeout=Timeout(wait, wait, wait, wait, wait), deadline=3 * wait, retry=None)
+        return Ai(timeout=Timeout(wait, wait, wait, wait, wait), total_timeout=3 * wait, max_retries=None)
 
     def get(self, path: str, *, with_token: bool = True) -> Answer:
         """The answer to a GET of `path` under the base URL. Raises what httpx raises, again for the same path."""

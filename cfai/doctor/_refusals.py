@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from cfai import AuthenticationError, LimitError, NotFoundError, PermissionDeniedError
-from cfai._response.errors import parsed, problem_in
+from cfai._response.errors import parse_error_body, parsed
 from cfai.doctor._bench import Bench, body_of, how
 from cfai.doctor._finding import Finding, ok, problem, warning
 from cfai.doctor._patient import EMBEDDING
@@ -43,7 +43,7 @@ def no_model(bench: Bench) -> Finding:
 def request_id(bench: Bench) -> Finding:
     """Whether the id at the end of an error's message is that of the header."""
     response = bench.run(EMBEDDING, {"text": 5})
-    said = re.findall(_UUID, problem_in(body_of(response)).message)
+    said = re.findall(_UUID, parse_error_body(body_of(response)).message)
     header = response.headers.get("cf-ai-req-id")
     if response.is_success:
         return warning("not found out: a number was taken for a text")
@@ -72,7 +72,7 @@ def _limit(bench: Bench, model: str, inputs: dict[str, Any], long: str) -> Findi
     error = bench.read(response, model, inputs)
     if isinstance(error, LimitError):
         return ok(f"{how(response)}, in which cfai reads a limit of {error.limit:,} tokens")
-    said = " ".join(problem_in(body_of(response)).message.split())[:200]
+    said = " ".join(parse_error_body(body_of(response)).message.split())[:200]
     return warning(f"{how(response)}, in which cfai reads no limit: {said}", _REPORT)
 
 
@@ -85,6 +85,6 @@ def retry_after(bench: Bench) -> Finding:
 
 
 def _wait(exchange: Passed) -> str:
-    code = problem_in(parsed(b"".join(exchange.chunks))).code
+    code = parse_error_body(parsed(b"".join(exchange.chunks))).code
     held = exchange.headers.get("retry-after") or "none"
     return f"{exchange.status}{'' if code is None else f' / {code}'} with {held}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cfai._lazy import later
+from cfai._lazy import lazy_exports
 
 if TYPE_CHECKING:
     from cfai.tokens._bounds import CUT, borders, bounded, lower, upper
@@ -15,16 +15,24 @@ if TYPE_CHECKING:
     from cfai.tokens._count_tokens import count_tokens, messages_to_builtins
     from cfai.tokens._estimate import cost, estimate, known_families
     from cfai.tokens._families import Family, family_of
-    from cfai.tokens._measure import Measure, TokenCounter, checked_counter, counted, forget, measure_of, use
-    from cfai.tokens._prompt import Weight, most_bytes, size_of, text_of, texts_to_embed, weigh
+    from cfai.tokens._measure import (
+        CountingStrategy,
+        TokenCounter,
+        checked_counter,
+        counted,
+        counting_strategy,
+        forget,
+        use,
+    )
+    from cfai.tokens._prompt import PromptSize, measure_prompt, most_bytes, size_of, text_of, texts_to_embed
 
 __all__ = [
     "CUT",
     "Family",
-    "Measure",
+    "CountingStrategy",
     "TokenCount",
     "TokenCounter",
-    "Weight",
+    "PromptSize",
     "borders",
     "bounded",
     "checked_counter",
@@ -40,7 +48,7 @@ __all__ = [
     "known_families",
     "lower",
     "measure_for",
-    "measure_of",
+    "counting_strategy",
     "messages_to_builtins",
     "most_bytes",
     "size_of",
@@ -48,10 +56,10 @@ __all__ = [
     "texts_to_embed",
     "upper",
     "use",
-    "weigh",
+    "measure_prompt",
 ]
 
-__getattr__, __dir__ = later(
+__getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "_bounds": ("CUT", "borders", "bounded", "lower", "upper"),
@@ -59,7 +67,15 @@ __getattr__, __dir__ = later(
         "_count_tokens": ("count_tokens", "messages_to_builtins"),
         "_estimate": ("cost", "estimate", "known_families"),
         "_families": ("Family", "family_of"),
-        "_measure": ("Measure", "TokenCounter", "checked_counter", "counted", "forget", "measure_of", "use"),
-        "_prompt": ("Weight", "most_bytes", "size_of", "text_of", "texts_to_embed", "weigh"),
+        "_measure": (
+            "CountingStrategy",
+            "TokenCounter",
+            "checked_counter",
+            "counted",
+            "forget",
+            "counting_strategy",
+            "use",
+        ),
+        "_prompt": ("PromptSize", "most_bytes", "size_of", "text_of", "texts_to_embed", "measure_prompt"),
     },
 )

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from cfai._errors import ConfigurationError
 from cfai.tokens._estimate import known_families
 from cfai.tokens._families import Family
-from cfai.tokens._measure import Measure, TokenCounter, checked_counter, measure_of
-from cfai.tokens._prompt import Weight, weigh
+from cfai.tokens._measure import CountingStrategy, TokenCounter, checked_counter, counting_strategy
+from cfai.tokens._prompt import PromptSize, measure_prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +61,21 @@ class TokenCount:
         )
 
 
-def measure_for(caller: str, model: str | None, family: str | None, counter: TokenCounter | None) -> Measure:
+def measure_for(caller: str, model: str | None, family: str | None, counter: TokenCounter | None) -> CountingStrategy:
     """How texts are counted for `model`, or else for `family`. Raises `ConfigurationError`, for the `caller`."""
     checked_counter(counter, "counter")
     if model is not None and not isinstance(model, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f"a model name is a text such as '@cf/zai-org/glm-4.7-flash', not {model!r}")
     if model is not None and family is None:
-        return measure_of(model, counter)
+        return counting_strategy(model, counter)
     if family is None or model is not None:
         raise ConfigurationError(f"{caller} needs either model= or family=")
     if family not in known_families():
         raise ConfigurationError(f"unknown tokenizer family {family!r}: one of {', '.join(known_families())}")
-    return Measure(Family(family, certain=True), counter)
+    return CountingStrategy(Family(family, certain=True), counter)
 
 
-def count_text(text: str, measure: Measure) -> TokenCount:
+def count_text(text: str, measure: CountingStrategy) -> TokenCount:
     """How many tokens a text is that stands alone."""
     least, most = measure.least(text), measure.most(text)
     estimate = min(most, max(least, round(measure.about(text))))
@@ -83,12 +83,12 @@ def count_text(text: str, measure: Measure) -> TokenCount:
     return TokenCount(least, estimate, most, measure.family.name, measure.is_certain, exact, method=_method(measure))
 
 
-def count(inputs: Mapping[str, Any], measure: Measure) -> TokenCount:
+def count(inputs: Mapping[str, Any], measure: CountingStrategy) -> TokenCount:
     """How many tokens the prompt of `inputs` is, with its chat template."""
-    return count_of(weigh(inputs, measure), measure)
+    return count_of(measure_prompt(inputs, measure), measure)
 
 
-def count_of(weight: Weight, measure: Measure) -> TokenCount:
+def count_of(weight: PromptSize, measure: CountingStrategy) -> TokenCount:
     """The same, of a prompt that was weighed."""
     return TokenCount(
         weight.least,
@@ -102,7 +102,7 @@ def count_of(weight: Weight, measure: Measure) -> TokenCount:
     )
 
 
-def _method(measure: Measure) -> Literal["estimator", "tokenizers", "custom"]:
+def _method(measure: CountingStrategy) -> Literal["estimator", "tokenizers", "custom"]:
     if not measure.is_exact:
         return "estimator"
     return "tokenizers" if type(measure.counter).__module__ == "cfai.tokenizers" else "custom"

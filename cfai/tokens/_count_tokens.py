@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cfai import tokens
 from cfai._errors import ConfigurationError, InputError
-from cfai._json import find_unsendable, is_object, to_builtins
+from cfai._json import find_unsendable, is_mapping, to_builtins
 
 if TYPE_CHECKING:
     from cfai.tokens import TokenCount, TokenCounter
@@ -66,7 +66,7 @@ def _loaded(model: str | None) -> TokenCounter:
 
 def messages_to_builtins(messages: Any, place: str = "messages") -> list[Any]:
     """Return messages as they will be sent. Raises `InputError` with the place of what cannot be, or is no message."""
-    if isinstance(messages, str | bytes) or is_object(messages) or not isinstance(messages, Iterable):
+    if isinstance(messages, str | bytes) or is_mapping(messages) or not isinstance(messages, Iterable):
         raise InputError(f"`{place}` must be a list of dicts, got {type(messages).__name__}")
     try:
         converted: list[Any] = [to_builtins(message) for message in cast("Iterable[Any]", messages)]

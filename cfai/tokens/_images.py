@@ -11,7 +11,7 @@ from collections.abc import Callable
 from math import ceil
 from typing import Any
 
-from cfai._json import is_object
+from cfai._json import is_mapping
 
 UNKNOWN = 1000
 """What an image is taken for, where its size or the model's way with images is not known."""
@@ -35,12 +35,12 @@ _HEAD = 65536
 
 def is_image(part: Any) -> bool:
     """Whether a part of a message is an image."""
-    return is_object(part) and part.get("type") in _KINDS
+    return is_mapping(part) and part.get("type") in _KINDS
 
 
 def is_media(part: Any) -> bool:
     """Whether a part of a message is an image, a sound, a video or a file: its text is none to the model."""
-    return is_object(part) and part.get("type") in _MEDIA
+    return is_mapping(part) and part.get("type") in _MEDIA
 
 
 def tokens_of_image(image: Any, family: str) -> int:
@@ -54,7 +54,7 @@ def tokens_of_image(image: Any, family: str) -> int:
 def _bytes(image: Any) -> bytes:
     """The first bytes of an image, if it was sent along."""
     for _ in range(_DEEPEST):
-        if not is_object(image):
+        if not is_mapping(image):
             break
         image = next((image[key] for key in ("image_url", "url", "image", "source", "data") if key in image), None)
     if isinstance(image, str):

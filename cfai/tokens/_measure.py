@@ -38,7 +38,7 @@ class TokenCounter(Protocol):
         ...
 
 
-class Measure(NamedTuple):
+class CountingStrategy(NamedTuple):
     """How texts are counted for one model."""
 
     family: Family
@@ -136,10 +136,10 @@ def forget(model: str) -> TokenCounter | None:
     return counter
 
 
-def measure_of(model: str, counter: TokenCounter | None = None, correction: float = 1.0) -> Measure:
+def counting_strategy(model: str, counter: TokenCounter | None = None, correction: float = 1.0) -> CountingStrategy:
     """How texts are counted for `model`: by `counter`, by a tokenizer that was loaded for it, or by its family."""
     counter = _loaded.get(model) if counter is None else counter
-    return Measure(family_of(model), counter, correction if counter is None else 1.0)
+    return CountingStrategy(family_of(model), counter, correction if counter is None else 1.0)
 
 
 class _Same:

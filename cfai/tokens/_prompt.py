@@ -13,10 +13,10 @@ from math import ceil
 from typing import Any, NamedTuple
 
 from cfai._errors import InputError
-from cfai._json import compact, is_object, items_of
+from cfai._json import as_sequence, compact, is_mapping
 from cfai.tokens._bounds import CUT
 from cfai.tokens._images import is_image, is_media, tokens_of_image
-from cfai.tokens._measure import Measure
+from cfai.tokens._measure import CountingStrategy
 from cfai.tokens._templates import AROUND, HIGHEST, template_of
 
 _READ = ("prompt", "messages", "input", "instructions", "tools", "functions", "response_format", "guided_json", "text")
@@ -53,7 +53,7 @@ class _Prompt(NamedTuple):
     """The texts that count, message by message."""
 
 
-class Weight(NamedTuple):
+class PromptSize(NamedTuple):
     """How many tokens a prompt is, by every measure."""
 
     least: int
@@ -91,7 +91,7 @@ class Weight(NamedTuple):
         return min(self.most, max(self.least, likely))
 
 
-def weigh(inputs: Mapping[str, Any], measure: Measure) -> Weight:
+def measure_prompt(inputs: Mapping[str, Any], measure: CountingStrategy) -> PromptSize:
     """How many tokens the prompt of `inputs` is."""
     # UNCERTAIN: which one of several prompts is read. The shortest counts.
     least, field = min(((_least(prompt, measure), prompt.field) for prompt in _prompts(inputs)), default=(0, ""))
@@ -102,10 +102,12 @@ def weigh(inputs: Mapping[str, Any], measure: Measure) -> Weight:
     most = max(most, counted or 0)
     asked = compact({key: inputs[key] for key in _READ if key in inputs})
     by_gateway = max(0, ceil((len(asked) - inline) / 4))
-    return Weight(least, field, *_about(inputs, measure, counted), media, inline, most, around, by_gateway)
+    return PromptSize(least, field, *_about(inputs, measure, counted), media, inline, most, around, by_gateway)
 
 
-def _about(inputs: Mapping[str, Any], measure: Measure, counted: int | None) -> tuple[float, float, float, int, int]:
+def _about(
+    inputs: Mapping[str, Any], measure: CountingStrategy, counted: int | None
+) -> tuple[float, float, float, int, int]:
     """About how many tokens the prompt takes with the template that its family likely has, and how many of them are
     the template's; how sure that is; what images take, and how many there are.
     """
@@ -114,7 +116,7 @@ def _about(inputs: Mapping[str, Any], measure: Measure, counted: int | None) -> 
     images = [inputs["image"]] if inputs.get("image") is not None else []
     around = 0.0 if inputs.get("raw") is True else template.start
     for place, item in enumerate(_all_messages(inputs)):
-        if not is_object(item):
+        if not is_mapping(item):
             continue
         if item.get("role") in ("system", "developer"):
             around += template.system
@@ -123,11 +125,11 @@ def _about(inputs: Mapping[str, Any], measure: Measure, counted: int | None) -> 
         around += _TOOL_RESULT * (item.get("role") == "tool" or item.get("type") == "function_call_output")
         for content in (item.get("content"), item.get("output")):
             texts += texts_of(content)
-            images += [part for part in items_of(content) if is_image(part)]
+            images += [part for part in as_sequence(content) if is_image(part)]
         for call in _calls_in(item):
             around += _TOOL_CALL
             texts += call
-    tools = [tool for key in ("tools", "functions") for tool in items_of(inputs.get(key))]
+    tools = [tool for key in ("tools", "functions") for tool in as_sequence(inputs.get(key))]
     if tools:
         around += template.tools + len(tools)
         texts += map(compact, tools)
@@ -139,22 +141,22 @@ def _about(inputs: Mapping[str, Any], measure: Measure, counted: int | None) -> 
 def _all_messages(inputs: Mapping[str, Any]) -> list[Any]:
     """What a model is to read, all of it, as messages."""
     if "messages" in inputs:
-        return [*items_of(inputs["messages"])]
+        return [*as_sequence(inputs["messages"])]
     given = inputs.get("input", inputs.get("prompt"))
-    items = [{"role": "user", "content": given}] if isinstance(given, str) else items_of(given)
+    items = [{"role": "user", "content": given}] if isinstance(given, str) else as_sequence(given)
     instructions = inputs.get("instructions")
     return [*([{"role": "system", "content": instructions}] if instructions else []), *items]
 
 
 def _calls_in(item: Mapping[str, Any]) -> Iterator[list[str]]:
     """The name and the arguments of each call of a tool in a message."""
-    calls = [*items_of(item.get("tool_calls")), item.get("function_call")]
+    calls = [*as_sequence(item.get("tool_calls")), item.get("function_call")]
     if item.get("type") == "function_call":
         calls.append(item)
     for call in calls:
-        if is_object(call):
+        if is_mapping(call):
             function = call.get("function")
-            function = function if is_object(function) else call
+            function = function if is_mapping(function) else call
             arguments = function.get("arguments", "")
             yield [str(function.get("name", "")), arguments if isinstance(arguments, str) else compact(arguments)]
 
@@ -165,10 +167,10 @@ def _prompts(inputs: Mapping[str, Any]) -> Iterator[_Prompt]:
     if isinstance(prompt, str):
         yield _Prompt("prompt", [[prompt.strip(_BLANK)]])
     if "messages" in inputs:
-        yield _Prompt("messages", list(_messages(items_of(inputs["messages"]))))
+        yield _Prompt("messages", list(_messages(as_sequence(inputs["messages"]))))
     if given is not None:
         instructions = texts_of(inputs.get("instructions"))
-        items = [{"role": "user", "content": given}] if isinstance(given, str) else items_of(given)
+        items = [{"role": "user", "content": given}] if isinstance(given, str) else as_sequence(given)
         # Beside instructions, a system message of the list may not be read.
         rest = list(_messages([None, *items] if instructions else items))
         yield _Prompt("input", [instructions, *rest])
@@ -177,7 +179,7 @@ def _prompts(inputs: Mapping[str, Any]) -> Iterator[_Prompt]:
 def _messages(items: Sequence[Any]) -> Iterator[list[str]]:
     """The texts that count, of each message."""
     for place, item in enumerate(items):
-        if not is_object(item):
+        if not is_mapping(item):
             continue
         role, content = item.get("role"), texts_of(item.get("content"))
         if role == "user" or (role in ("system", "developer") and place == 0):
@@ -194,13 +196,13 @@ def _messages(items: Sequence[Any]) -> Iterator[list[str]]:
 
 def texts_of(content: Any) -> list[str]:
     """The texts of a message's content, which is text or a list of parts. Images count nothing, and base64 neither."""
-    parts = [content] if isinstance(content, str) else items_of(content)
+    parts = [content] if isinstance(content, str) else as_sequence(content)
     return [text.strip(_BLANK) for text in map(text_of, parts) if text is not None]
 
 
 def text_of(part: Any) -> str | None:
     """The text of a part of a message's content, which is text itself or has a type; `None` if it is no text."""
-    text = part.get("text") if is_object(part) and part.get("type") in _TEXT_PARTS else part
+    text = part.get("text") if is_mapping(part) and part.get("type") in _TEXT_PARTS else part
     return text if isinstance(text, str) else None
 
 
@@ -229,10 +231,10 @@ def _strings(value: Any) -> Iterator[str]:
     for value in _taken(left):
         if isinstance(value, str):
             yield value
-        elif is_object(value):
+        elif is_mapping(value):
             left += [*value, *value.values()]
         elif not _is_numbers(value):
-            left += items_of(value)
+            left += as_sequence(value)
 
 
 def _taken(left: list[Any]) -> Iterator[Any]:
@@ -246,11 +248,11 @@ def _taken(left: list[Any]) -> Iterator[Any]:
 
 def _is_numbers(value: Any) -> bool:
     """Whether a value is the bytes of an image, or samples of a sound, as numbers."""
-    items = items_of(value)
+    items = as_sequence(value)
     return bool(items) and isinstance(items[0], (int, float))
 
 
-def _least(prompt: _Prompt, measure: Measure) -> int:
+def _least(prompt: _Prompt, measure: CountingStrategy) -> int:
     inside = sum(measure.borders(tuple(message)) for message in prompt.messages)
     return inside + any(text for message in prompt.messages for text in message)
 
@@ -275,8 +277,8 @@ def texts_to_embed(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for field in ("text", "query", "queries", "documents", "contexts"):
         given = inputs.get(field)
-        for item in [given] if isinstance(given, str) else items_of(given):
-            text = item.get("text") if is_object(item) else item
+        for item in [given] if isinstance(given, str) else as_sequence(given):
+            text = item.get("text") if is_mapping(item) else item
             if isinstance(text, str):
                 found.append((field, text))
     return found
@@ -293,10 +295,10 @@ def _read(inputs: Mapping[str, Any]) -> tuple[list[str], int, int]:
             texts.append(value)
         elif is_media(value):
             found.append(value)
-        elif is_object(value):
+        elif is_mapping(value):
             left += [*value, *value.values()]
         elif not _is_numbers(value):
-            left += items_of(value)
+            left += as_sequence(value)
     for value in found:
         media += 1
         if _is_numbers(value):

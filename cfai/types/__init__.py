@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from cfai._lazy import later
+from cfai._lazy import lazy_exports
 from cfai.types._tokens import Meta, Token, ToolCall, ToolCallDelta, Usage
 
 if TYPE_CHECKING:
@@ -189,4 +189,4 @@ _OUTPUTS = {
 }
 _INPUTS = {*__all__} - _OUTPUTS - {"Meta", "Token", "ToolCall", "ToolCallDelta", "Usage"}
 
-__getattr__, __dir__ = later(__name__, {"_outputs": _OUTPUTS, "_inputs": _INPUTS})
+__getattr__, __dir__ = lazy_exports(__name__, {"_outputs": _OUTPUTS, "_inputs": _INPUTS})

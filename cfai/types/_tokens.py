@@ -101,9 +101,8 @@ class ToolCall:
     id: str | None = None
     """To be sent back with the result, unchanged. Some models repeat ids, so do not use it as a key."""
 
-    @property
-    def parsed(self) -> Any:
-        """The arguments as an object. Raises `ValueError` if they are no JSON; no text at all is no arguments."""
+    def parse(self) -> Any:
+        """Return the arguments as an object. Raises `ValueError` if they are no JSON; no text at all is no arguments."""
         if not self.arguments.strip():
             return {}
         try:

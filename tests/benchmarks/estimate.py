@@ -15,8 +15,8 @@ import numpy as np
 
 from cfai import count_tokens, tokens
 from cfai._limits.check import check
-from cfai._limits.policy import Rules
-from cfai._limits.verdict import Fit
+from cfai._limits.policy import LimitPolicy
+from cfai._limits.verdict import CheckResult
 from cfai.models import Limit
 from cfai.tokens import _estimate
 from cfai.tokens._templates import template_of
@@ -240,13 +240,13 @@ def _share(verdicts: Sequence[Counter[tuple[str, bool]]], refused: bool) -> floa
     return 100 * told / of_all
 
 
-def _fit(sample: Sample, family: str, times: float) -> Fit:
+def _fit(sample: Sample, family: str, times: float) -> CheckResult:
     """What is found of a prompt that is so many times as long as its model reads."""
     copies = max(1, _LENGTH // sample.counts[family])
     limit = round((sample.counts[family] * copies + template_of(family).start) / times)
     figures = {"context_length": Limit(limit + 1, "", "", True, True), "sequence_length": Limit(10**7, "", "")}
     inputs = {"prompt": "\n\n".join([sample.text] * copies), "max_tokens": 1}
-    return check(MODELS[family], inputs, Rules(overrides={MODELS[family]: figures}))
+    return check(MODELS[family], inputs, LimitPolicy(overrides={MODELS[family]: figures}))
 
 
 def _print_markdown(texts: Texts, errors: Mapping[str, Array]) -> None:

@@ -7,8 +7,8 @@ import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 
-from cfai._response.decoder import TokenDecoder
-from cfai._response.sse import Blocks
+from cfai._response.decoder import Decoder
+from cfai._response.sse import EventSplitter
 
 from .measure import Report, Target, cpu_us, in_turns
 from .server import cut, event, large, words
@@ -36,13 +36,13 @@ def many_tokens(report: Report, server: str, rounds: int, count: int = 200_000) 
     blocks = [event("chat", text, number)[:-2] for number, text in enumerate(words(count))]
     tenth = count // 10
     for _ in range(rounds):
-        decoder = TokenDecoder()
+        decoder = Decoder()
         times = [time.process_time_ns()]
         for start in range(0, count, tenth):
             for block in blocks[start : start + tenth]:
                 decoder.feed(block)
             times.append(time.process_time_ns())
-        costs = [(later - earlier) / 1000 / tenth for earlier, later in pairwise(times)]
+        costs = [(lazy_exports - earlier) / 1000 / tenth for earlier, lazy_exports in pairwise(times)]
         slices["first tenth"].append(costs[0])
         slices["last tenth"].append(costs[-1])
     same = Target("the same", "last tenth", 1.15, "first tenth")
@@ -51,7 +51,7 @@ def many_tokens(report: Report, server: str, rounds: int, count: int = 200_000) 
     texts = [f" word{number}" for number in range(count)]
     blocks = [event("native", text)[:-2] for text in texts]
     tracemalloc.start()
-    decoder = TokenDecoder()
+    decoder = Decoder()
     for block in blocks:
         decoder.feed(block)
     kept = tracemalloc.get_traced_memory()[0]
@@ -64,7 +64,7 @@ def many_tokens(report: Report, server: str, rounds: int, count: int = 200_000) 
 
 def _decoding(pieces: list[bytes], per: int) -> Callable[[], float]:
     def work() -> None:
-        blocks, decoder = Blocks(), TokenDecoder()
+        blocks, decoder = EventSplitter(), Decoder()
         tokens = [decoder.feed(block) for piece in pieces for block in blocks.feed(piece)]
         if len(tokens) != 1:
             raise AssertionError(f"{len(tokens)} tokens of one event")

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from cfai import ConfigurationError, count_tokens, models
-from cfai._credentials import Account, Secret
+from cfai._credentials import Credentials, Secret
 from cfai._limits.check import estimate
 from cfai.doctor import FACTS, Exchange, Finding, Recordings, conform, cost
 from cfai.doctor._exchanges import Redaction
@@ -278,7 +278,7 @@ def passed(*chunks: bytes, headers: dict[str, str] | None = None, sent: bytes = 
 
 
 def redacted(one: Passed) -> Exchange:
-    return Redaction(Account(ACCOUNT, Secret(TOKEN)))(one)
+    return Redaction(Credentials(ACCOUNT, Secret(TOKEN)))(one)
 
 
 def test_recordings_are_numbered_on_from_those_that_are_there(tmp_path: Path) -> None:

@@ -23,9 +23,9 @@ from types import FrameType
 from typing import Any
 
 from cfai import StreamError
-from cfai._response.decoder import TokenDecoder
+from cfai._response.decoder import Decoder
 from cfai._response.errors import error_from
-from cfai._response.sse import Blocks, EventDecoder
+from cfai._response.sse import EventDecoder, EventSplitter
 from cfai._streaming.event_stream import feeder_for
 from cfai.types import Token
 
@@ -157,14 +157,14 @@ def cut(data: bytes, chance: random.Random) -> list[bytes]:
 
 def raw_events(pieces: Iterable[bytes]) -> list[Any]:
     """What the event decoder says."""
-    blocks, decoder = Blocks(), EventDecoder()
+    blocks, decoder = EventSplitter(), EventDecoder()
     found = [decoder.feed(block) for piece in pieces for block in blocks.feed(piece)]
     return [(event.event, event.data, event.id, event.retry) for event in found if event is not None]
 
 
 def tokens(pieces: Iterable[bytes]) -> list[str]:
     """What the token decoder says, and all that can be asked of it afterwards; as text, since NaN differs from NaN."""
-    blocks, decoder = Blocks(), TokenDecoder("@cf/some/model", "request-1")
+    blocks, decoder = EventSplitter(), Decoder("@cf/some/model", "request-1")
     found: list[Token] = []
     said: list[Any] = []
     try:
@@ -188,8 +188,8 @@ def tokens(pieces: Iterable[bytes]) -> list[str]:
 def browser(pieces: list[bytes]) -> None:
     """Both dialects for a browser, of which the native one must be JSON that a browser can read."""
     for dialect in ("native", "original"):
-        feeder = feeder_for(dialect, TokenDecoder())
-        blocks = Blocks()
+        feeder = feeder_for(dialect, Decoder())
+        blocks = EventSplitter()
         sent: list[bytes] = []
         try:
             for piece in pieces:
@@ -199,7 +199,7 @@ def browser(pieces: list[bytes]) -> None:
             sent += feeder.finish(blocks.rest())
             feeder.check()
         except StreamError as error:
-            sent.append(error.sse())
+            sent.append(error.to_event_stream())
         for item in sent:
             if not item.endswith(b"\n\n"):
                 raise Uneven(f"an event without its end went out: {item!r}")
@@ -215,7 +215,7 @@ def error_of(data: bytes, chance: random.Random) -> None:
         status = chance.choice((0, 200, 302, 400, 401, 403, 404, 408, 429, 500, 502, 529, 999))
         error = error_from(status, headers, content, model=chance.choice(MODELS), now=1e9)
         pickle.loads(pickle.dumps(error))
-        error.sse().decode()
+        error.to_event_stream().decode()
         if len(str(error)) > 5_000 or "\n" in str(error):
             raise Uneven(f"a message of {len(str(error)):,} characters, or of several lines: {str(error)[:500]!r}")
 

@@ -13,9 +13,9 @@ import pytest
 
 from cfai import (
     Ai,
+    CheckResult,
     ConfigurationError,
     ContextLengthError,
-    Fit,
     InputError,
     LimitError,
     LimitWarning,
@@ -60,7 +60,7 @@ TOLD = {"likely too long", "very likely too long", "too long"}
 @pytest.mark.parametrize("row", ROWS)
 def test_every_row_of_the_table(callers: Any, service: Any, row: str, mode: Any) -> None:
     prompt, verdict = ROWS[row]
-    caller = callers(limits=mode)
+    caller = callers(checks=mode)
     assert caller.ai.check(LLAMA_3_3, {"prompt": prompt}).verdict == verdict
     if verdict in RAISED[mode]:
         with pytest.raises(ContextLengthError) as caught:
@@ -80,7 +80,7 @@ def test_a_presumed_tokenizer_raises_only_where_that_is_asked_for(
     callers: Any, service: Any, mode: Any, raises: bool
 ) -> None:
     inputs = {"prompt": dense(256_001)}
-    caller = callers(limits=mode)
+    caller = callers(checks=mode)
     if raises:
         with pytest.raises(ContextLengthError, match="if its tokenizer is as presumed") as caught:
             caller.run(NEMOTRON, inputs)
@@ -157,7 +157,7 @@ def test_the_warning_says_everything(caller: Any, service: Any) -> None:
         "24,000",
         "Workers AI model listing, context_window",
         "Shorten prompt",
-        "limits='off'",
+        "checks='off'",
     ):
         assert part in message
 
@@ -167,7 +167,7 @@ def test_the_warning_says_everything(caller: Any, service: Any) -> None:
 
 def test_check_says_how_much_fits_and_sends_nothing(caller: Any, service: Any) -> None:
     fit = caller.ai.check(LLAMA_3_3, {"prompt": "Where is New York?", "max_tokens": 1000})
-    assert isinstance(fit, Fit)
+    assert isinstance(fit, CheckResult)
     assert fit
     assert (fit.verdict, fit.certain, fit.error) == ("fits", False, None)
     assert fit.tokens.lower <= 5 <= fit.tokens.estimate <= fit.tokens.upper
@@ -245,7 +245,7 @@ def test_an_image_is_never_a_reason_to_refuse(callers: Any, service: Any) -> Non
     # 60 images of 17 tiles are more than the window, as far as is known.
     inputs = seen(*[picture(1344, 1344)] * 60)
     with pytest.warns(LimitWarning):
-        callers(limits="strict").run(SCOUT, inputs)
+        callers(checks="strict").run(SCOUT, inputs)
     assert service.sent == inputs
 
 
@@ -456,7 +456,7 @@ def test_what_is_wrong_with_a_text_is_said(caller: Any) -> None:
     error = caller.ai.check(BGE, {"text": ["short", "word " * 513]}).error
     assert str(error) == (
         f"text is at least 513 tokens (about 513, at most 2,052), but {BGE} reads 512 at most of one text ({source}). "
-        "Split text, or pass limits='warn' or limits='off' to send it all the same."
+        "Split text, or pass checks='warn' or checks='off' to send it all the same."
     )
     assert (error.model, error.field, error.value, error.limit) == (BGE, "text", 513, 512)
     assert (error.limit_source, error.input_tokens, error.certain, error.limit_kind) == (source, 513, True, "input")
@@ -500,7 +500,7 @@ def test_one_token_is_no_tokens(caller: Any) -> None:
 
 def test_the_verdict_changes_at_the_limit_itself() -> None:
     prompt = HAN * 400
-    counts = counting.count({"prompt": prompt}, counting.measure_of(NO_FIGURES))
+    counts = counting.count({"prompt": prompt}, counting.counting_strategy(NO_FIGURES))
     for least, limit, verdict in (
         ("lower", counts.lower, "very likely too long"),
         ("lower", counts.lower - 1, "too long"),
@@ -516,7 +516,7 @@ def test_the_verdict_changes_at_the_limit_itself() -> None:
 def test_the_gateway_s_check_is_a_quarter_of_the_characters() -> None:
     image = picture(640, 480, size=40_000)
     inputs = seen(image)
-    weight = counting.weigh(inputs, counting.measure_of(NO_FIGURES))
+    weight = counting.measure_prompt(inputs, counting.counting_strategy(NO_FIGURES))
     inline = weight.inline
     edge = weight.likely + inline / 4 + 100
     for limit, verdict in ((int(edge) + 2, "likely fits"), (int(edge) - 2, "likely too long")):
@@ -572,7 +572,7 @@ def test_usage_that_cannot_be_true_is_not_believed(caller: Any, service: Any, re
 
 
 def test_an_exact_count_is_not_corrected(callers: Any, service: Any) -> None:
-    caller = callers(token_counter=ByWords(), limits="strict")
+    caller = callers(token_counter=ByWords(), checks="strict")
     inputs = {"prompt": "extraordinary " * 23_000, "max_tokens": 100}
     service.answers(used(service, 23_600, stream=False))
     for _ in range(6):

@@ -19,8 +19,8 @@ from pydantic import BaseModel
 from cfai import models, tokens
 from cfai._errors import ConfigurationError, ContextLengthError, InputError
 from cfai._limits import fit_messages as _trim
-from cfai._limits.fit_messages import FitMessages, fit_messages, truncate
-from cfai.tokens import Family, Measure, _measure
+from cfai._limits.fit_messages import FittedMessages, fit_messages, truncate
+from cfai.tokens import CountingStrategy, Family, _measure
 from tests.texts import FAMILIES, SURE, TEXTS, ByWords, words
 
 LLAMA_3_3 = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"  # 24000 together, 256 by default
@@ -65,16 +65,16 @@ def item_result(call: str, text: str = "18 degrees") -> dict[str, Any]:
     return {"type": "function_call_output", "call_id": call, "output": text}
 
 
-def most_likely(messages: list[Any], tools: Any, measure: Measure) -> int:
+def most_likely(messages: list[Any], tools: Any, measure: CountingStrategy) -> int:
     """What a prompt takes at most, as the documentation has it."""
     inputs = {"messages": messages, "tools": tools}
-    count, about = tokens.count(inputs, measure), tokens.weigh(inputs, measure)
+    count, about = tokens.count(inputs, measure), tokens.measure_prompt(inputs, measure)
     sure = 1 if measure.counter else SURE[str(inputs).isascii()]
     return min(count.upper, max(count.lower, ceil(about.likely / sure) + 3000 * about.images + 32))
 
 
-def measured(family: str) -> Measure:
-    return Measure(Family(family, certain=True))
+def measured(family: str) -> CountingStrategy:
+    return CountingStrategy(Family(family, certain=True))
 
 
 def answers_have_their_calls(messages: list[Any]) -> bool:
@@ -93,7 +93,7 @@ def without_system(messages: list[Any]) -> list[Any]:
     return messages[head:]
 
 
-def fitted(messages: list[Any], **options: Any) -> FitMessages | ContextLengthError:
+def fitted(messages: list[Any], **options: Any) -> FittedMessages | ContextLengthError:
     """What `fit_messages` returns or raises. Either way the messages stay as they were."""
     before = copy.deepcopy(messages)
     try:
@@ -171,7 +171,7 @@ def test_what_is_left_fits_and_is_whole(
 def test_no_more_is_dropped_than_must_be(messages: list[Any], family: str, percent: int) -> None:
     limit = most_likely(messages, (), measured(family)) * percent // 100
     fit = fitted(messages, family=family, limit=limit, max_tokens=0)
-    if isinstance(fit, FitMessages) and fit.dropped:
+    if isinstance(fit, FittedMessages) and fit.dropped:
         # The last turn that went, with what follows from a user message on that it has.
         head = len(messages) - len(without_system(messages))
         starts = [place for place in range(len(fit.dropped)) if place == 0 or fit.dropped[place].get("role") == "user"]
@@ -265,7 +265,7 @@ def test_a_conversation_that_fits_stays_as_it_is() -> None:
 
 def kept(messages: list[Any], **options: Any) -> str:
     """Which messages are left if as many are dropped as may be, by their places."""
-    least: FitMessages | None = None
+    least: FittedMessages | None = None
     for limit in range(1000, 20, -1):
         try:
             least = fit_messages(
@@ -351,7 +351,7 @@ def test_images_make_it_uncertain() -> None:
 
 def test_an_estimate_has_a_margin() -> None:
     text = TEXTS["English"] * 100
-    about = tokens.weigh({"messages": [user(text)]}, measured("llama3")).likely
+    about = tokens.measure_prompt({"messages": [user(text)]}, measured("llama3")).likely
     limit = ceil(about / 0.87) + 32
     assert not fit_messages([user(text)], family="llama3", limit=limit, max_tokens=0).certain
     with pytest.raises(ContextLengthError, match="may be more than"):
@@ -367,7 +367,7 @@ def test_an_exact_counter_needs_no_factor() -> None:
 
 def test_a_model_with_no_known_tokenizer_has_a_larger_margin() -> None:
     text = TEXTS["English"] * 100
-    about = tokens.weigh({"messages": [user(text)]}, measured("default")).likely
+    about = tokens.measure_prompt({"messages": [user(text)]}, measured("default")).likely
     limit = ceil(about / 0.54) + 32
     assert fit_messages([user(text)], model="@cf/some/model", limit=limit, max_tokens=0)
     with pytest.raises(ContextLengthError):
@@ -388,7 +388,7 @@ def test_the_certain_lower_bound_wins_over_the_estimate(monkeypatch: pytest.Monk
 
 
 def needed(messages: list[Any], model: str) -> int:
-    return most_likely(messages, (), tokens.measure_of(model))
+    return most_likely(messages, (), tokens.counting_strategy(model))
 
 
 @pytest.mark.parametrize(
@@ -485,7 +485,7 @@ def test_of_parts_the_last_texts_are_cut(kind: str | None) -> None:
 @pytest.mark.parametrize(("content", "left"), [(words(100), ""), ([{"type": "text", "text": words(100)}], "")])
 def test_a_text_may_go_as_a_whole(content: Any, left: Any) -> None:
     messages = [user(content)]
-    least = most_likely([user("")], (), Measure(Family("deepseek_v3", True), ByWords()))
+    least = most_likely([user("")], (), CountingStrategy(Family("deepseek_v3", True), ByWords()))
     fit = fit_messages(messages, family="deepseek_v3", limit=least, max_tokens=0, counter=ByWords(), truncate_last=True)
     assert fit.messages == [user(left)]
     with pytest.raises(ContextLengthError, match="Shorten the last messages") as caught:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from cfai import count_tokens, models, tokens
 from cfai._errors import ConfigurationError, ContextLengthError, LimitError, SequenceLengthError
 from cfai._limits.check import check, resolve_max_tokens
-from cfai._limits.policy import Rules
-from cfai._limits.verdict import Fit
+from cfai._limits.policy import LimitPolicy
+from cfai._limits.verdict import CheckResult
 from cfai.models import Limit
 from tests.texts import dense
 
@@ -27,7 +27,7 @@ MISTRAL = "@hf/mistral/mistral-7b-instruct-v0.2"  # 3072 in, 4096 together
 NEMOTRON = "@cf/nvidia/nemotron-3-120b-a12b"  # a presumed tokenizer
 NO_FIGURES = "@cf/meta/llama-3.1-8b-instruct-fast"
 
-SPELLINGS = ["max_tokens", "max_completion_tokens", "max_output_tokens"]
+MAX_TOKENS_FIELDS = ["max_tokens", "max_completion_tokens", "max_output_tokens"]
 WINDOWS = [model for model in models.catalogue().values() if model.window]
 SEQUENCES = [model for model in models.catalogue().values() if model.sequence_length]
 
@@ -36,7 +36,7 @@ def user(text: Any) -> list[dict[str, Any]]:
     return [{"role": "user", "content": text}]
 
 
-def found(model: str, inputs: dict[str, Any]) -> Fit:
+def found(model: str, inputs: dict[str, Any]) -> CheckResult:
     fit = check(model, inputs)
     assert fit.error is not None
     return fit
@@ -47,7 +47,7 @@ def passes(model: str, inputs: dict[str, Any]) -> bool:
     return check(model, inputs).verdict != "too long"
 
 
-def reserve_of(model: models.Model) -> int:
+def reserved_output(model: models.Model) -> int:
     return (model.default_max_tokens.value if model.default_max_tokens else 1) if model.window == "shared" else 0
 
 
@@ -63,7 +63,7 @@ def test_the_tables_are_long_enough() -> None:
 
 
 @pytest.mark.parametrize("model", SEQUENCES, ids=by_name)
-@pytest.mark.parametrize("field", SPELLINGS)
+@pytest.mark.parametrize("field", MAX_TOKENS_FIELDS)
 def test_more_output_than_the_model_gives_is_a_sequence_length_error(model: models.Model, field: str) -> None:
     limit = model.sequence_length
     assert limit
@@ -127,7 +127,7 @@ def test_a_prompt_one_token_too_long_is_found(model: models.Model) -> None:
 @pytest.mark.parametrize("model", WINDOWS, ids=by_name)
 def test_a_prompt_that_fits_to_the_token_is_not_found(model: models.Model) -> None:
     assert model.context_length
-    text = dense(model.context_length.value - reserve_of(model))
+    text = dense(model.context_length.value - reserved_output(model))
     assert passes(model.name, {"prompt": text})
     assert passes(model.name, {"messages": user(text)})
 
@@ -150,7 +150,7 @@ def test_a_shared_window_holds_the_output_too(model: models.Model) -> None:
 def test_the_default_output_is_held_free_in_a_shared_window_where_none_is_asked_for(model: models.Model) -> None:
     assert model.context_length
     if model.window == "shared":
-        error = found(model.name, {"prompt": dense(model.context_length.value - reserve_of(model) + 1)}).error
+        error = found(model.name, {"prompt": dense(model.context_length.value - reserved_output(model) + 1)}).error
         assert error.field == "prompt"
         assert error.value == model.context_length.value + 1
     else:
@@ -355,7 +355,9 @@ values = st.recursive(
 
 
 @given(
-    st.dictionaries(st.sampled_from([*SPELLINGS, "prompt", "messages", "input", "instructions", "requests"]), values)
+    st.dictionaries(
+        st.sampled_from([*MAX_TOKENS_FIELDS, "prompt", "messages", "input", "instructions", "requests"]), values
+    )
 )
 @settings(max_examples=150, deadline=None)
 def test_any_inputs_are_taken_and_left_as_they_are(inputs: dict[str, Any]) -> None:
@@ -381,7 +383,7 @@ def test_the_message_of_a_prompt_too_long_says_what_and_what_to_do() -> None:
         "messages is at least 2,049 tokens (about 2,049, at most 2,530), but @cf/meta/llama-2-7b-chat-int8 reads "
         "2,048 tokens at most "
         "(Cloudflare announcement, 2023-11-14). "
-        "Shorten messages, or pass limits='warn' or limits='off' to send it all the same."
+        "Shorten messages, or pass checks='warn' or checks='off' to send it all the same."
     )
 
 
@@ -389,11 +391,11 @@ def test_the_message_of_an_output_too_long_says_what_and_what_to_do() -> None:
     assert str(found(INT8, {"prompt": "Hi", "max_tokens": 1801}).error) == (
         "max_tokens is 1,801, but @cf/meta/llama-2-7b-chat-int8 writes 1,800 tokens at most "
         "(Cloudflare announcement, 2023-11-14). "
-        "Lower max_tokens, or pass limits='warn' or limits='off' to send it all the same."
+        "Lower max_tokens, or pass checks='warn' or checks='off' to send it all the same."
     )
 
 
-@pytest.mark.parametrize("field", SPELLINGS)
+@pytest.mark.parametrize("field", MAX_TOKENS_FIELDS)
 def test_where_only_the_output_does_not_fit_the_message_says_how_much_may(field: str) -> None:
     message = str(found(LLAMA_3_3, {"prompt": dense(20_000), field: 5000}).error)
     counts = "prompt is at least 20,000 tokens (about 20,000, at most 20,438), which leaves 4,000 or less of the 24,000"
@@ -428,7 +430,7 @@ def test_the_errors_survive_pickling() -> None:
 # "max"
 
 
-@pytest.mark.parametrize("field", SPELLINGS)
+@pytest.mark.parametrize("field", MAX_TOKENS_FIELDS)
 @pytest.mark.parametrize(("model", "most"), [(INT8, 1800), (FP16, 2500), (GPT_OSS, 16_384)])
 def test_max_is_the_sequence_length_where_the_window_leaves_it(model: str, most: int, field: str) -> None:
     assert resolve_max_tokens(model, {"prompt": "Hi", field: "max"}) == {"prompt": "Hi", field: most}
@@ -466,7 +468,7 @@ def test_max_leaves_more_for_other_scripts() -> None:
     assert 24_000 - count.upper < asked < 24_000 - count.estimate / 0.71
 
 
-@pytest.mark.parametrize("field", SPELLINGS)
+@pytest.mark.parametrize("field", MAX_TOKENS_FIELDS)
 def test_fit_is_the_same(field: str) -> None:
     for prompt in ("Hi", dense(1000), "слово " * 3000):
         most = resolve_max_tokens(LLAMA_3_3, {"prompt": prompt, field: "max"})
@@ -503,7 +505,7 @@ def test_max_is_resolved_in_each_request_of_a_batch() -> None:
 
 
 def test_in_a_batch_what_was_given_counts_too() -> None:
-    rules = Rules(overrides={LLAMA_3_3: {"sequence_length": Limit(700, "limit_overrides", "given by you")}})
+    rules = LimitPolicy(overrides={LLAMA_3_3: {"sequence_length": Limit(700, "limit_overrides", "given by you")}})
     resolved = resolve_max_tokens(LLAMA_3_3, {"requests": [{"prompt": "Hi", "max_tokens": "max"}]}, rules)
     assert resolved["requests"][0]["max_tokens"] == 700
     both = {"prompt": "Hi", "max_tokens": "max", "requests": [{"prompt": dense(900)}]}

@@ -35,7 +35,7 @@ PROSE = (
     "Every morning the bells were rung by hand, and every evening the market was swept by the same three women. "
 )
 """47 tokens of Llama 2."""
-SPELLINGS = ["max_tokens", "max_completion_tokens", "max_output_tokens"]
+MAX_TOKENS_FIELDS = ["max_tokens", "max_completion_tokens", "max_output_tokens"]
 
 every_model = pytest.mark.parametrize("entry", TEXT_MODELS, ids=lambda entry: entry.name)
 
@@ -66,7 +66,7 @@ def test_these_are_the_forty_models_of_the_promise_and_more() -> None:
 
 @every_model
 def test_more_output_than_a_model_gives_is_not_asked_for(caller: Any, service: Any, entry: Model) -> None:
-    for field, stream in product(SPELLINGS, [False, True]):
+    for field, stream in product(MAX_TOKENS_FIELDS, [False, True]):
         asked = window(entry) + 1
         with pytest.raises(LimitError) as caught:
             caller.run(entry.name, {"prompt": "x", "stream": stream, field: asked})
@@ -175,8 +175,8 @@ def test_prose_of_1900_tokens_is_sent(caller: Any, service: Any) -> None:
         {"return_raw_response": True},
         {"gateway": "g"},
         {"queue_request": True},
-        {"retry": None},
-        {"deadline": 50},
+        {"max_retries": None},
+        {"total_timeout": 50},
         {"reject_if_busy": True},
     ],
 )
@@ -214,15 +214,15 @@ def test_nothing_is_opened_for_a_call_that_is_refused(callers: Any, serve: Any) 
 @pytest.mark.parametrize("way", ["client", "copy", "call"])
 @pytest.mark.parametrize("mode", ["warn", "off"])
 def test_limits_can_be_lifted(callers: Any, service: Any, way: str, mode: str) -> None:
-    caller = callers(limits=mode) if way == "client" else callers()
-    caller = caller.with_options(limits=mode) if way == "copy" else caller
-    caller.run(LLAMA_2, {"prompt": PROSE * 60, "max_tokens": 10**6}, **({"limits": mode} if way == "call" else {}))
+    caller = callers(checks=mode) if way == "client" else callers()
+    caller = caller.with_options(checks=mode) if way == "copy" else caller
+    caller.run(LLAMA_2, {"prompt": PROSE * 60, "max_tokens": 10**6}, **({"checks": mode} if way == "call" else {}))
     assert json.loads(service.request.content)["max_tokens"] == 10**6
 
 
 def test_and_put_back_for_a_call(callers: Any, service: Any) -> None:
     with pytest.raises(LimitError):
-        callers(limits="off").run(LLAMA_2, {"prompt": "x", "max_tokens": 1801}, limits="enforce")
+        callers(checks="off").run(LLAMA_2, {"prompt": "x", "max_tokens": 1801}, checks="enforce")
     assert not service.requests
 
 

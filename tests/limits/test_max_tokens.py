@@ -20,7 +20,7 @@ GOVERNMENT = "international cooperation between governments requires transparent
 
 @pytest.mark.parametrize("prompt", ["word " * 700, GOVERNMENT * 700])
 def test_the_gateway_does_not_refuse_what_fit_asks_for(local: Emulator, prompt: str) -> None:
-    with local.ai(retry=None) as ai:
+    with local.ai(max_retries=None) as ai:
         answer = ai.run(LLAMA_3_3, {"prompt": prompt, "max_tokens": "fit"})
     assert answer.text
     asked = local.requests[-1].inputs["max_tokens"]
@@ -32,7 +32,7 @@ def test_the_gateway_does_not_refuse_what_is_left_of_a_conversation(local: Emula
     talk = [{"role": "user" if turn % 2 == 0 else "assistant", "content": GOVERNMENT * 5} for turn in range(601)]
     fit = fit_messages(talk, model=LLAMA_3_3, max_tokens=1000)
     assert fit.dropped
-    with local.ai(retry=None) as ai:
+    with local.ai(max_retries=None) as ai:
         assert ai.run(LLAMA_3_3, {"messages": fit.messages, "max_tokens": 1000}).text
     own = fit_messages(talk, model=LLAMA_3_3, limit=24_000, max_tokens=1000)
     assert len(own.messages) > len(fit.messages)  # the gateway knows nothing of a limit of one's own
@@ -77,7 +77,7 @@ def test_a_number_alone_is_the_length_of_a_text_to_embed(callers: Any) -> None:
 def test_of_what_was_given_and_what_was_learnt_the_less_holds(callers: Any, service: Any) -> None:
     refusal = "Ai: The estimated number of input and maximum output tokens ({}) exceeded this model context "
     for given, named, holds in ((5000, 20_000, 5000), (20_000, 5000, 5000)):
-        caller = callers(limit_overrides={LLAMA_3_3: {"context_length": given}}, limits="warn", retry=None)
+        caller = callers(limit_overrides={LLAMA_3_3: {"context_length": given}}, checks="warn", max_retries=None)
         message = (refusal + "window limit ({}).").format(30_000, named)
         service.answers(service.error(413, 5021, message))
         with pytest.raises(ContextLengthError), pytest.warns(LimitWarning):

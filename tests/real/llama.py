@@ -82,7 +82,7 @@ def test_a_forced_tool_is_called_with_arguments_by_its_schema(ai: Ai, stream: bo
         list(answer)
         answer = answer.result()
     assert [call.name for call in answer.tool_calls] == ["weather"]
-    assert answer.tool_calls[0].parsed["city"] in ("Paris", "Rome")
+    assert answer.tool_calls[0].parse()["city"] in ("Paris", "Rome")
     assert answer.finish_reason == "tool_calls"
 
 

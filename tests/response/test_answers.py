@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import cfai
-from cfai import AiInternalError, CapacityError, InvalidResponseError
+from cfai import AiInternalError, APIResponseValidationError, CapacityError
 from cfai.types import Binary, ChatCompletion, ListOutput, NativeText, Output, ResponsesOutput, TextOutput, ValueOutput
 from tests.conftest import EVERY_COLOUR
 
@@ -130,7 +130,7 @@ def test_a_tool_call_is_read_in_each_of_its_shapes(
     service.answers(service.result(result))
     answer = caller.run(MODEL, HELLO)
     [call] = answer.tool_calls
-    assert (call.name, call.id, call.arguments, call.parsed) == ("get_weather", id, arguments, {"city": "Paris"})
+    assert (call.name, call.id, call.arguments, call.parse()) == ("get_weather", id, arguments, {"city": "Paris"})
     assert answer.text == ""
 
 
@@ -319,7 +319,7 @@ def test_plain_text_that_is_nothing_else_is_bytes(caller: Any, service: Any) -> 
 @pytest.mark.parametrize("content", [b"", b"{", b"<html>", b'{"result":'])
 def test_json_that_is_none_is_the_services_fault(caller: Any, service: Any, content: bytes) -> None:
     service.answers(service.json(content, cf_ai_req_id="id-1"))
-    with pytest.raises(InvalidResponseError) as caught:
+    with pytest.raises(APIResponseValidationError) as caught:
         caller.run(MODEL, HELLO)
     assert caught.value.body == content.decode()
     assert (caught.value.status_code, caught.value.request_id, caught.value.model) == (200, "id-1", MODEL)
@@ -329,7 +329,7 @@ def test_json_that_is_none_is_the_services_fault(caller: Any, service: Any, cont
 @pytest.mark.parametrize("content", [b"", b"{", b"<html>"])
 def test_also_in_the_place_of_a_stream(caller: Any, service: Any, content: bytes) -> None:
     service.answers(service.json(content))
-    with pytest.raises(InvalidResponseError):
+    with pytest.raises(APIResponseValidationError):
         caller.stream(MODEL)
     assert len(service.requests) == 1
 
@@ -473,7 +473,7 @@ def test_an_empty_result_in_the_place_of_a_stream_is_asked_for_once_more(caller:
 
 def test_if_that_is_empty_too_it_is_an_error(caller: Any, service: Any) -> None:
     service.answers(service.result({}))
-    with pytest.raises(InvalidResponseError, match="does not stream"):
+    with pytest.raises(APIResponseValidationError, match="does not stream"):
         caller.stream(MODEL)
     assert len(service.requests) == 2
 
@@ -481,15 +481,15 @@ def test_if_that_is_empty_too_it_is_an_error(caller: Any, service: Any) -> None:
 @pytest.mark.parametrize("retry", [None, 0])
 def test_nothing_is_asked_for_again_without_retries(caller: Any, service: Any, retry: Any) -> None:
     service.answers(service.result({}), service.result(NATIVE))
-    with pytest.raises(InvalidResponseError, match="does not stream"):
-        caller.stream(MODEL, retry=retry)
+    with pytest.raises(APIResponseValidationError, match="does not stream"):
+        caller.stream(MODEL, max_retries=retry)
     assert len(service.requests) == 1
 
 
 def test_asking_again_costs_a_retry(caller: Any, service: Any, sleeps: list[float]) -> None:
     service.answers(service.result({}), service.error(503))
     with pytest.raises(cfai.InternalServerError):
-        caller.stream(MODEL, retry=1)
+        caller.stream(MODEL, max_retries=1)
     assert len(service.requests) == 2
 
 

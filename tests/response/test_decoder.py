@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cfai import Token
-from cfai._response.decoder import TokenDecoder
+from cfai._response.decoder import Decoder
 from cfai.types import ToolCall, ToolCallDelta
 from tests.decoding import event, feed, line, play, played, wire
 
@@ -37,7 +37,7 @@ def test_a_token_has_the_event_as_it_came_less_its_padding() -> None:
 
 @pytest.mark.parametrize("block", wire("dual").split(b"\n\n")[:5] + wire("trailer").split(b"\n\n")[:5])
 def test_one_event_is_one_token_itself(block: bytes) -> None:
-    assert isinstance(TokenDecoder().feed(block), Token)
+    assert isinstance(Decoder().feed(block), Token)
 
 
 @pytest.mark.parametrize("name", ["native", "chat", "dual", "trailer", "usage-increments", "responses"])
@@ -111,7 +111,7 @@ def test_each_delta_of_the_responses_api_is_a_token_of_its_own() -> None:
 
 
 def test_an_answer_that_never_came_is_empty() -> None:
-    decoder = TokenDecoder()
+    decoder = Decoder()
     assert (decoder.text, decoder.text_of(3), decoder.reasoning_of(0), decoder.tool_calls_of(0)) == ("", "", "", [])
     assert (decoder.finish_reason, decoder.usage, decoder.choices, decoder.failure) == (None, None, [0], None)
 
@@ -154,20 +154,20 @@ def test_an_answer_of_a_vision_model_has_its_text_and_its_usage(key: str) -> Non
 
 
 def test_chunks_of_two_answers_in_turn_stay_apart() -> None:
-    decoder = TokenDecoder()
+    decoder = Decoder()
     found = feed(decoder, chunk("a"), chunk("b", 1), chunk("c"), chunk("d", 1))
     assert [(token.text, token.choice) for token in found] == [("a", 0), ("b", 1), ("c", 0), ("d", 1)]
     assert (decoder.text_of(0), decoder.text_of(1)) == ("ac", "bd")
 
 
 def test_lines_that_are_events_of_their_own_come_in_order() -> None:
-    decoder = TokenDecoder()
+    decoder = Decoder()
     block = b'data: {"response":"a"}\ndata: {"choices":[{"delta":{"content":"b"}},{"index":1,"delta":{"content":"c"}}]}'
     assert [token.text for token in feed(decoder, block)] == ["a", "b", "c"]
 
 
 def test_tokens_say_the_text_in_its_order_also_where_one_answer_stands_twice() -> None:
-    decoder = TokenDecoder()
+    decoder = Decoder()
     found = feed(decoder, line({"choices": [{"text": "a"}, {"text": "b"}], "answer": "c", "tool_calls": None}))
     assert "".join(token.text for token in found) == decoder.text == "abc"
 
@@ -175,7 +175,7 @@ def test_tokens_say_the_text_in_its_order_also_where_one_answer_stands_twice() -
 def test_tool_calls_of_a_choice_outlast_those_beside_the_choices() -> None:
     call = {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}
     both = {"choices": [{"index": 0, "delta": {"tool_calls": [call]}}], "response": "", "tool_calls": [call]}
-    (token,) = feed(TokenDecoder(), line(both))
+    (token,) = feed(Decoder(), line(both))
     assert [(delta.name, delta.arguments) for delta in token.tool_calls] == [("f", "{}")]
 
 
@@ -231,14 +231,14 @@ def test_the_first_chunk_and_the_last_payload_are_kept() -> None:
 
 
 def test_a_usage_event_with_an_empty_text_behind_chunks_does_not_make_them_native() -> None:
-    decoder = TokenDecoder()
+    decoder = Decoder()
     usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
     feed(decoder, chunk("a"), line({"response": "", "usage": usage}))
     assert (decoder.native, decoder.usage and decoder.usage.total_tokens) == (False, 3)
 
 
 def test_a_text_behind_chunks_makes_them_native() -> None:
-    decoder = TokenDecoder()
+    decoder = Decoder()
     feed(decoder, chunk("a"), line({"response": "b"}))
     assert (decoder.native, decoder.text) == (True, "ab")
 
@@ -289,7 +289,7 @@ def test_an_answer_that_completed_without_saying_anything_is_empty(payload: str)
 def test_what_is_no_object_in_a_response_hides_nothing_behind_it() -> None:
     output = [None, {"type": "message", "content": [{"type": "output_text", "text": "Hello"}]}]
     completed = {"type": "response.completed", "response": {"status": "completed", "output": output}}
-    decoder = TokenDecoder()
+    decoder = Decoder()
     feed(decoder, line(completed))
     assert decoder.text == "Hello"
 
@@ -297,12 +297,12 @@ def test_what_is_no_object_in_a_response_hides_nothing_behind_it() -> None:
 def test_the_token_of_a_whole_response_has_the_event_that_brought_it() -> None:
     output = [{"type": "message", "content": [{"type": "output_text", "text": "Hello"}]}]
     completed = {"type": "response.completed", "response": {"status": "completed", "output": output}}
-    (token,) = feed(TokenDecoder(), line(completed))
+    (token,) = feed(Decoder(), line(completed))
     assert (token.text, token.raw) == ("Hello", completed)
 
 
 def test_arguments_without_a_place_belong_to_the_first_call() -> None:
-    decoder = TokenDecoder()
+    decoder = Decoder()
     added = {"type": "response.output_item.added", "item": {"type": "function_call", "name": "f", "call_id": "a"}}
     delta = {"type": "response.function_call_arguments.delta", "delta": "{}"}
     found = feed(decoder, line(added), line(delta))
@@ -313,11 +313,11 @@ def test_arguments_without_a_place_belong_to_the_first_call() -> None:
 @pytest.mark.parametrize("kind", ["response.reasoning_text", "response.reasoning_summary_text"])
 @pytest.mark.parametrize(("said", "expected"), [("Hm", "Hm"), (5, "5"), (None, "")])
 def test_reasoning_of_the_responses_api_comes_in_pieces(kind: str, said: Any, expected: str) -> None:
-    decoder = TokenDecoder()
+    decoder = Decoder()
     (token,) = feed(decoder, line({"type": f"{kind}.delta", "delta": said}))
     assert (token.reasoning, token.text, decoder.reasoning_of(0)) == (expected, "", expected)
 
 
 def test_other_events_of_the_responses_api_say_nothing() -> None:
     kinds = ["response.created", "response.output_text.annotation.added", "response.new.delta", "response."]
-    assert feed(TokenDecoder(), *(line({"type": kind, "delta": "x"}) for kind in kinds)) == []
+    assert feed(Decoder(), *(line({"type": kind, "delta": "x"}) for kind in kinds)) == []

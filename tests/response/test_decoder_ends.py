@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from cfai import StreamError, StreamTruncatedError
-from cfai._response.decoder import TokenDecoder
-from cfai._response.sse import Blocks
+from cfai._response.decoder import Decoder
+from cfai._response.sse import EventSplitter
 from tests.decoding import event, feed, line, play, played, wire
 
 # The end.
@@ -19,7 +19,7 @@ from tests.decoding import event, feed, line, play, played, wire
     [b"data: [DONE]", b"data:[DONE]", b"data:  [DONE] ", b"[DONE]", b" [DONE]", b"event: done\ndata: [DONE]\nid: 5"],
 )
 def test_an_end_mark_is_an_end_however_it_is_written(block: bytes) -> None:
-    decoder = TokenDecoder()
+    decoder = Decoder()
     assert decoder.feed(block) is None
     assert decoder.done
     assert decoder.feed(b'data: {"response":"late"}') is None
@@ -35,7 +35,7 @@ def test_an_end_mark_is_an_end_however_it_is_written(block: bytes) -> None:
 )
 @pytest.mark.parametrize("cut", [1, 3, 100])
 def test_an_end_mark_without_its_empty_line_is_an_end(rest: bytes, cut: int) -> None:
-    decoder, blocks = TokenDecoder(), Blocks()
+    decoder, blocks = Decoder(), EventSplitter()
     for start in range(0, len(rest), cut):
         assert blocks.feed(rest[start : start + cut]) == []
     assert decoder.ends_with(blocks.last_line())
@@ -60,10 +60,10 @@ def test_an_end_mark_without_its_empty_line_is_an_end(rest: bytes, cut: int) -> 
 )
 @pytest.mark.parametrize("cut", [1, 3, 100])
 def test_other_rests_are_no_end(rest: bytes, cut: int) -> None:
-    blocks = Blocks()
+    blocks = EventSplitter()
     for start in range(0, len(rest), cut):
         blocks.feed(rest[start : start + cut])
-    assert not TokenDecoder().ends_with(blocks.last_line())
+    assert not Decoder().ends_with(blocks.last_line())
 
 
 @pytest.mark.parametrize("text", ["[DONE]", "data: [DONE]", " [DONE] "])
@@ -89,7 +89,7 @@ def test_a_finish_reason_of_another_answer_does_not_make_this_one_whole() -> Non
 
 
 def test_half_a_character_is_given_at_the_end_even_behind_the_end_mark() -> None:
-    decoder = TokenDecoder()
+    decoder = Decoder()
     decoder.feed(b'data: {"response":"a\\ud83d"}')
     decoder.feed(b'data: {"choices":[{"index":1,"delta":{"reasoning":"\\ud83d"}}]}')
     decoder.feed(b"data: [DONE]")
@@ -101,7 +101,7 @@ def test_half_a_character_is_given_at_the_end_even_behind_the_end_mark() -> None
 
 
 def test_half_a_character_is_given_once() -> None:
-    decoder = TokenDecoder()
+    decoder = Decoder()
     decoder.feed(b'data: {"response":"\\ud83d"}')
     assert len(decoder.finish(b"")) == 1
     assert decoder.finish(b"") == []
@@ -120,16 +120,16 @@ def test_a_half_of_the_text_and_one_of_the_reasoning_do_not_meet() -> None:
 
 def test_a_stream_that_ended_early_says_just_that() -> None:
     with pytest.raises(StreamError, match=r"^the stream ended with neither \[DONE\] nor a finish reason$"):
-        TokenDecoder().check()
+        Decoder().check()
 
 
 @pytest.mark.parametrize("rest", [b"", b"\n", b"\n\n\n"])
 def test_empty_lines_at_the_end_are_nothing(rest: bytes) -> None:
-    assert TokenDecoder().finish(rest) == []
+    assert Decoder().finish(rest) == []
 
 
 def test_lines_at_the_end_count_without_their_ends() -> None:
-    decoder = TokenDecoder()
+    decoder = Decoder()
     assert [token.text for token in decoder.finish(b'data: {"response":"a"}\n\n')] == ["a"]
 
 
@@ -165,13 +165,13 @@ def test_an_error_has_the_event_that_reported_it(name: str, body: Any) -> None:
 def test_an_error_hides_the_credentials_that_a_server_echoed() -> None:
     for block in (b'data: {"error":{"message":"no token 0123456789abcdef"}}', b"data: 0123456789abcdef"):
         with pytest.raises(StreamError) as raised:
-            TokenDecoder(secrets=["0123456789abcdef"]).feed(block)
+            Decoder(secrets=["0123456789abcdef"]).feed(block)
         error = raised.value
         assert "0123456789abcdef" not in f"{error} {error!r} {error.message} {error.body} {error.__context__!r}"
 
 
 def test_an_error_stays_what_it_was() -> None:
-    decoder = TokenDecoder()
+    decoder = Decoder()
     with pytest.raises(StreamError, match="first") as first:
         decoder.feed(b'data: {"error":"first"}')
     for block in (
@@ -253,11 +253,11 @@ def test_numbers_of_any_length_are_an_answer_or_a_stream_error(payload: bytes) -
 
 def test_an_event_that_is_no_json_is_shown_with_its_bad_bytes_replaced() -> None:
     with pytest.raises(StreamError, match="no JSON: '\ufffdoops'"):
-        TokenDecoder().feed(b"data: \xffoops")
+        Decoder().feed(b"data: \xffoops")
 
 
 def test_a_model_that_stopped_with_an_error_and_no_reason_is_told_so() -> None:
-    decoder = TokenDecoder()
+    decoder = Decoder()
     stop = {"choices": [{"index": 0, "delta": {}, "finish_reason": "error"}]}
     feed(decoder, line(stop))
     with pytest.raises(StreamError) as caught:
@@ -267,7 +267,7 @@ def test_a_model_that_stopped_with_an_error_and_no_reason_is_told_so() -> None:
 
 
 def test_an_error_among_lines_that_are_events_is_raised_with_what_came_before_it() -> None:
-    decoder = TokenDecoder()
+    decoder = Decoder()
     block = b'data: {"response":"a"}\ndata: {"errors":[{"code":3040,"message":"busy"}]}'
     assert [token.text for token in feed(decoder, block)] == ["a"]
     with pytest.raises(StreamError, match="busy") as caught:
@@ -276,7 +276,7 @@ def test_an_error_among_lines_that_are_events_is_raised_with_what_came_before_it
 
 
 def test_the_last_piece_of_a_failed_answer_is_given_also_in_one_block_with_the_end_mark() -> None:
-    decoder = TokenDecoder()
+    decoder = Decoder()
     found = feed(decoder, b'data: {"response":"a","finish_reason":"error"}\ndata: [DONE]')
     assert [token.text for token in found] == ["a"]
     with pytest.raises(StreamError, match="stopped with an error"):

@@ -31,7 +31,15 @@ from cfai import (
     RateLimitError,
     RequestTimeoutError,
 )
-from cfai._response.errors import error_from, is_error, parsed, problem_in, redacted, seconds_to_wait, transport_error
+from cfai._response.errors import (
+    error_from,
+    is_error,
+    parse_error_body,
+    parsed,
+    redacted,
+    seconds_to_wait,
+    transport_error,
+)
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 UUID = "3a1f9e1c-0b7d-4f0e-9a54-8f2f6c1f4b11"
@@ -572,4 +580,4 @@ def test_a_body_is_json_if_it_can_be() -> None:
 
 
 def test_a_problem_without_a_message_gives_way_to_one_that_has_one() -> None:
-    assert problem_in({"errors": [{"code": 1}, {"code": 2, "message": "x"}]}).code == 2
+    assert parse_error_body({"errors": [{"code": 1}, {"code": 2, "message": "x"}]}).code == 2

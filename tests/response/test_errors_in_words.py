@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from cfai import CapacityError, InferenceUpstreamError, models
-from cfai._response.errors import error_from, problem_in, transport_error
+from cfai._response.errors import error_from, parse_error_body, transport_error
 
 RETIRED = "@cf/meta/llama-2-7b-chat-int8"
 
@@ -200,5 +200,5 @@ def test_a_read_timeout_comes_with_advice() -> None:
     ],
 )
 def test_items_of_other_shapes_are_read_as_far_as_they_go(body: Any, said: str) -> None:
-    problem = problem_in(body)
+    problem = parse_error_body(body)
     assert (problem.message, problem.name) == (said, "")

@@ -11,7 +11,7 @@ import anyio
 import httpx
 import pytest
 
-from cfai import Ai, CapacityError, InvalidResponseError, StreamError, StreamTruncatedError
+from cfai import Ai, APIResponseValidationError, CapacityError, StreamError, StreamTruncatedError
 from cfai.types import ChatCompletion, NativeText, Output, ValueOutput
 from tests.conftest import EVERY_COLOUR
 
@@ -54,7 +54,7 @@ def answering(body: AsyncIterator[bytes]) -> Ai:
 async def read(body: AsyncIterator[bytes], how: str) -> list[str]:
     stream: Any = await answering(body).arun("@cf/a/b", {"prompt": "x", "stream": True})
     found: list[str] = []
-    items = {"tokens": lambda: stream, "events": stream.aevents, "sse": stream.asse}[how]()
+    items = {"tokens": lambda: stream, "events": stream.aevents, "sse": stream.ato_event_stream}[how]()
     async with stream, aclosing(items):
         async for item in items:
             found.append(str(item))
@@ -203,9 +203,9 @@ def test_json_under_another_name_is_read_all_the_same(caller: Any, service: Any,
 @pytest.mark.parametrize("stream", [True, False])
 def test_an_html_page_is_no_answer(caller: Any, service: Any, stream: bool) -> None:
     service.answers(service.raw(b"<html><title>Log in</title></html>", "Text/HTML; charset=utf-8"))
-    with pytest.raises(InvalidResponseError, match="an HTML page"):
+    with pytest.raises(APIResponseValidationError, match="an HTML page"):
         caller.run(MODEL, {"prompt": "x", "stream": stream})
-    with pytest.raises(InvalidResponseError, match="an HTML page"):
+    with pytest.raises(APIResponseValidationError, match="an HTML page"):
         caller.run("@cf/somebody/new", {"prompt": "x", "stream": stream})
 
 
@@ -289,7 +289,7 @@ def test_a_call_that_came_in_pieces_is_not_taken_again_from_the_whole(caller: An
 def test_nothing_goes_on_to_a_browser_behind_the_end(caller: Any, service: Any, cut: int) -> None:
     body = b'data: {"response":"b\\ud83d"}\n\ndata: [DONE]\n\ndata: {"response":{"safe":true}}\n\n'
     service.answers(service.events(body[:cut], body[cut:]))
-    sent = b"".join(caller.stream(MODEL).sse("original"))
+    sent = b"".join(caller.stream(MODEL).to_event_stream("original"))
     assert sent.count(b"data: ") == 2
     assert sent.endswith(b"\n\ndata: [DONE]\n\n")
 

@@ -190,14 +190,14 @@ def test_usage_cannot_be_changed() -> None:
 )
 def test_arguments_are_parsed_on_demand(arguments: str, parsed: Any) -> None:
     call = ToolCall("f", arguments)
-    assert call.parsed == parsed
+    assert call.parse() == parsed
     assert call.arguments == arguments
 
 
 @pytest.mark.parametrize("arguments", ['{"city":', "Paris", "{'a': 1}", "[" * 100_000])
 def test_arguments_that_are_no_json_say_whose_they_are(arguments: str) -> None:
     with pytest.raises(ValueError, match="arguments of 'get_weather' are no JSON") as raised:
-        _ = ToolCall("get_weather", arguments).parsed
+        _ = ToolCall("get_weather", arguments).parse()
     assert len(str(raised.value)) < 300
 
 

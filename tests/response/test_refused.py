@@ -114,7 +114,7 @@ def test_a_context_that_is_refused(
 ) -> None:
     refuse(service, status, code, message)
     with pytest.raises(ContextLengthError) as caught:
-        caller.run(KIMI, inputs, limits="off")
+        caller.run(KIMI, inputs, checks="off")
     error = caught.value
     assert isinstance(error, BadRequestError)
     assert (error.source, error.model, error.field, error.certain) == (source, KIMI, "prompt", True)
@@ -129,7 +129,7 @@ def test_a_context_that_is_refused(
 def test_an_output_that_is_refused(caller: Any, service: Any, field: str) -> None:
     refuse(service, 400, 3030, OUTPUT)
     with pytest.raises(SequenceLengthError) as caught:
-        caller.run(GLM, {"prompt": "Hi", field: 262_144}, limits="off")
+        caller.run(GLM, {"prompt": "Hi", field: 262_144}, checks="off")
     error = caught.value
     assert isinstance(error, RefusedSequenceLengthError)
     assert (error.source, error.limit, error.output_tokens, error.field) == ("model", 256_000, 262_144, field)
@@ -169,7 +169,7 @@ def test_the_fields_are_those_of_an_error_found_before_sending(caller: Any, serv
 def test_other_refusals_are_none_of_these(caller: Any, service: Any, status: int, code: int, message: str) -> None:
     refuse(service, status, code, message)
     with pytest.raises(Exception, match=str(code)) as caught:
-        caller.run(LLAMA_3_3, {"prompt": "Hi"}, retry=None)
+        caller.run(LLAMA_3_3, {"prompt": "Hi"}, max_retries=None)
     assert not isinstance(caught.value, LimitError)
 
 
@@ -195,7 +195,7 @@ def test_a_refusal_inside_a_stream_is_the_same_error(caller: Any, service: Any, 
     service.answers(service.events(event({"response": "Hel"}), event(problem), b"data: [DONE]\n\n"))
     prompt = dense(300_000)
     with pytest.raises(ContextLengthError) as caught:
-        list(caller.run(KIMI, {"prompt": prompt, "max_tokens": 3008, "stream": True}, limits="off"))
+        list(caller.run(KIMI, {"prompt": prompt, "max_tokens": 3008, "stream": True}, checks="off"))
     error = caught.value
     assert isinstance(error, StreamContextLengthError)
     assert isinstance(error, StreamError)
@@ -228,8 +228,8 @@ def test_an_output_refused_inside_a_stream_is_a_sequence_length_error(caller: An
 
 def test_a_browser_is_told_of_a_refusal_and_the_limit_is_learnt(caller: Any, service: Any) -> None:
     service.answers(service.events(event(IN_A_STREAM[0])))
-    stream = caller.run(KIMI, {"prompt": dense(300_000), "stream": True}, limits="off")
-    told = b"".join(stream.sse())
+    stream = caller.run(KIMI, {"prompt": dense(300_000), "stream": True}, checks="off")
+    told = b"".join(stream.to_event_stream())
     assert told.startswith(b'event: error\ndata: {"code":5021,')
     assert told.endswith(b"data: [DONE]\n\n")
     assert caller.ai.check(KIMI, {"prompt": "Hi"}).limit.source == "the gateway's refusal"
@@ -239,7 +239,7 @@ def test_a_browser_is_told_of_a_refusal_and_the_limit_is_learnt(caller: Any, ser
 def test_an_error_of_another_code_inside_a_stream_is_no_refusal(caller: Any, service: Any, code: int) -> None:
     service.answers(service.events(event({"errors": [{"code": code, "message": f"{code}: {GATEWAY}"}]})))
     with pytest.raises(StreamError) as caught:
-        list(caller.run(KIMI, {"prompt": dense(300_000), "stream": True}, limits="off"))
+        list(caller.run(KIMI, {"prompt": dense(300_000), "stream": True}, checks="off"))
     assert type(caught.value) is StreamError
     assert str(caught.value).count(str(code)) == 1
     assert caller.ai.check(KIMI, {"prompt": "Hi"}).limit.source != "the gateway's refusal"
@@ -310,7 +310,7 @@ def test_an_output_limit_is_learnt(caller: Any, service: Any) -> None:
 def test_of_two_output_limits_the_larger_is_the_one_refused(caller: Any, service: Any) -> None:
     refuse(service, 400, 3030, OUTPUT)
     with pytest.raises(SequenceLengthError) as caught:
-        caller.run(GLM, {"prompt": "Hi", "max_tokens": 5, "max_completion_tokens": 262_144}, limits="off")
+        caller.run(GLM, {"prompt": "Hi", "max_tokens": 5, "max_completion_tokens": 262_144}, checks="off")
     assert caught.value.field == "max_completion_tokens"
 
 
@@ -373,7 +373,7 @@ def test_what_a_refusal_only_quotes_is_not_learnt(caller: Any, service: Any) -> 
     quoted = OLDER_VLLM.replace("8192", "512").replace("9224", "600")
     refuse(service, 400, 5006, f"AiError: Bad input: '/messages' is no text: {quoted}")
     with pytest.raises(ContextLengthError):
-        caller.run(LLAMA_3_3, {"prompt": "Hi", "max_tokens": 10}, limits="warn")
+        caller.run(LLAMA_3_3, {"prompt": "Hi", "max_tokens": 10}, checks="warn")
     assert caller.ai.check(LLAMA_3_3, {"prompt": "Hi"}).limit.value == 24_000
     refuse(service, 400, 3030, OUTPUT.replace("256000", "200"))
     with pytest.raises(SequenceLengthError):

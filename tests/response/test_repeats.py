@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cfai import CfaiError, Token
 from cfai._response import decoder as _dialects
-from cfai._response.decoder import TokenDecoder
+from cfai._response.decoder import Decoder
 from cfai._response.repeats import repeat_of
 
 CHUNK = (
@@ -22,7 +22,7 @@ PADDED = CHUNK + b',"p":"abdef"}'
 
 def told(blocks: list[bytes]) -> tuple[Any, ...]:
     """All that a reader learns from a stream."""
-    decoder = TokenDecoder()
+    decoder = Decoder()
     tokens: list[Token] = []
     error = ""
     try:

@@ -17,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cfai import StreamError
-from cfai._response.sse import LARGEST_EVENT, Blocks, EventDecoder, fields
+from cfai._response.sse import LARGEST_EVENT, EventDecoder, EventSplitter, fields
 from tests.reference_sse import Event
 from tests.reference_sse import events as reference
 
@@ -31,7 +31,7 @@ def message(data: str, *, event: str = "message", id: str = "", retry: int | Non
 
 def decode(pieces: Iterable[bytes]) -> list[Event]:
     """The events of a body that arrives in `pieces`."""
-    blocks, decoder = Blocks(), EventDecoder()
+    blocks, decoder = EventSplitter(), EventDecoder()
     found = [event for piece in pieces for block in blocks.feed(piece) if (event := decoder.feed(block)) is not None]
     found += decoder.finish(blocks.rest())
     return [Event(event.event, event.data, event.id, event.retry) for event in found]
@@ -233,20 +233,20 @@ def test_a_wire_sample_has_the_same_events_in_every_cut(path: Path) -> None:
 
 def test_an_event_is_given_as_soon_as_its_empty_line_has_come() -> None:
     for end in (b"\n\n", b"\r\n\r\n", b"\r\r", b"\n\r", b"\r\n\r"):
-        assert len(Blocks().feed(b"data: a" + end)) == 1, end
-        blocks = Blocks()
+        assert len(EventSplitter().feed(b"data: a" + end)) == 1, end
+        blocks = EventSplitter()
         assert [len(blocks.feed(piece)) for piece in byte_by_byte(b"data: a" + end)].count(1) == 1, end
 
 
 def test_what_the_last_empty_line_left_over_is_kept() -> None:
-    blocks = Blocks()
+    blocks = EventSplitter()
     blocks.feed(b"data: a\n\nda")
     blocks.feed(b"ta: b\r")
     assert blocks.rest() == b"data: b\n"
 
 
 def test_the_start_of_a_byte_order_mark_is_kept_too() -> None:
-    blocks = Blocks()
+    blocks = EventSplitter()
     blocks.feed(BOM[:2])
     assert blocks.rest() == BOM[:2]
 
@@ -284,7 +284,7 @@ def test_the_largest_event_is_32_mib() -> None:
 
 def up_to_the_bound(pieces: Iterable[bytes], largest: int = 100) -> tuple[list[bytes], StreamError | None]:
     """The blocks that come before an event is given up as too large, and what is raised then."""
-    blocks = Blocks(largest)
+    blocks = EventSplitter(largest)
     found: list[bytes] = []
     try:
         for piece in (*pieces, b""):
@@ -315,7 +315,7 @@ def test_what_came_before_an_event_over_the_bound_is_still_given(size: int, end:
 
 @pytest.mark.parametrize("end", [b"", b"\n\n", b"\n\ndata: b\n\n"])
 def test_nothing_can_be_had_of_a_stream_that_was_given_up(end: bytes) -> None:
-    blocks = Blocks(largest=100)
+    blocks = EventSplitter(largest=100)
     assert blocks.feed(b"data: a\n\ndata: " + b"x" * 150 + end) == [b"data: a"]
     for piece in (b"\n\n", b"data: c\n\n", b"data: d\n", b""):
         with pytest.raises(StreamError, match="100 bytes"):
@@ -326,18 +326,18 @@ def test_nothing_can_be_had_of_a_stream_that_was_given_up(end: bytes) -> None:
 
 def test_an_event_over_the_bound_is_given_up_at_once() -> None:
     with pytest.raises(StreamError, match="100 bytes"):
-        Blocks(largest=100).feed(b"data: " + b"x" * 150 + b"\n\n")
+        EventSplitter(largest=100).feed(b"data: " + b"x" * 150 + b"\n\n")
 
 
 def test_what_is_left_over_at_the_end_is_bounded_too() -> None:
-    blocks = Blocks(largest=100)
+    blocks = EventSplitter(largest=100)
     blocks.feed(b"x" * 150)
     with pytest.raises(StreamError, match="100 bytes"):
         blocks.rest()
 
 
 def test_an_event_without_an_end_is_given_up_before_more_is_kept() -> None:
-    blocks = Blocks(largest=100)
+    blocks = EventSplitter(largest=100)
     for _ in range(10):
         assert blocks.feed(b"x" * 10) == []
     with pytest.raises(StreamError, match="100 bytes"):
@@ -351,13 +351,13 @@ def test_the_bound_is_told_in_readable_figures() -> None:
 @pytest.mark.parametrize("size", [1, 7, 99, 100, 1000])
 def test_an_event_just_under_the_bound_is_none_too_large(size: int) -> None:
     body = 3 * (b"data: " + b"x" * 90 + b"\n\n")
-    blocks = Blocks(largest=100)
+    blocks = EventSplitter(largest=100)
     pieces = [body[at : at + size] for at in range(0, len(body), size)]
     assert [len(block) for piece in pieces for block in blocks.feed(piece)] == [96, 96, 96]
 
 
 def test_the_bound_holds_when_every_event_is_a_piece_of_its_own() -> None:
-    blocks = Blocks(largest=100)
+    blocks = EventSplitter(largest=100)
     assert blocks.feed(b"data: a\n\n") == [b"data: a"]
     assert blocks.feed(b"data: " + b"x" * 94 + b"\n\n") == [b"data: " + b"x" * 94]
     with pytest.raises(StreamError, match="100 bytes"):
@@ -367,7 +367,7 @@ def test_the_bound_holds_when_every_event_is_a_piece_of_its_own() -> None:
 @pytest.mark.parametrize("size", [1, 64, 10_000])
 def test_the_bound_is_for_one_event_not_for_the_stream(size: int) -> None:
     body = b"data: 0123456789\n\n" * 100
-    blocks = Blocks(largest=100)
+    blocks = EventSplitter(largest=100)
     assert sum(len(blocks.feed(body[at : at + size])) for at in range(0, len(body), size)) == 100
 
 
@@ -414,7 +414,7 @@ def test_many_small_events_in_one_piece_are_linear_work() -> None:
 
 
 def test_a_long_event_is_not_joined_anew_for_each_piece_that_looks_like_the_end() -> None:
-    blocks = Blocks()
+    blocks = EventSplitter()
     blocks.feed(b"data: " + b"x" * 1_000_000)
     for _ in range(100):
         blocks.feed(b"[DONE]")
@@ -426,14 +426,14 @@ def test_a_long_event_is_not_joined_anew_for_each_piece_that_looks_like_the_end(
 )
 @pytest.mark.parametrize("size", [1, 2, 5, 100])
 def test_the_last_line_is_known_without_its_end(body: bytes, size: int) -> None:
-    blocks = Blocks()
+    blocks = EventSplitter()
     for at in range(0, len(body), size):
         blocks.feed(body[at : at + size])
     assert blocks.last_line() == b"data: b"
 
 
 def test_between_blocks_there_is_no_last_line() -> None:
-    blocks = Blocks()
+    blocks = EventSplitter()
     assert blocks.last_line() == b""
     blocks.feed(b"data: a\n\n")
     assert blocks.last_line() == b""

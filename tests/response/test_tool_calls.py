@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cfai._response import tool_calls as _pieces
-from cfai._response.tool_calls import Tally, ToolCalls
+from cfai._response.tool_calls import ToolCallAccumulator, UsageAccumulator
 from cfai.types import ToolCall, ToolCallDelta, Usage
 
 
 def together(*pieces: list[Any]) -> list[ToolCall]:
     """The calls of pieces that arrive one event after another."""
-    calls = ToolCalls()
+    calls = ToolCallAccumulator()
     for items in pieces:
         calls.add(items)
     return calls.whole()
@@ -181,7 +181,7 @@ def test_pieces_make_calls(name: str) -> None:
 
 
 def test_a_piece_is_given_on_with_the_index_of_its_call() -> None:
-    calls = ToolCalls()
+    calls = ToolCallAccumulator()
     assert calls.add([function("f", "{}", id="a"), function("g")]) == (
         ToolCallDelta(0, "f", "{}", "a"),
         ToolCallDelta(1, "g", "", None),
@@ -191,7 +191,7 @@ def test_a_piece_is_given_on_with_the_index_of_its_call() -> None:
 
 
 def test_a_call_lacks_its_arguments_until_they_come() -> None:
-    calls = ToolCalls()
+    calls = ToolCallAccumulator()
     assert calls.lacks(1)
     calls.add([function("f", index=1)])
     assert calls.lacks(1)
@@ -201,7 +201,7 @@ def test_a_call_lacks_its_arguments_until_they_come() -> None:
 
 
 def test_half_a_character_waits_for_its_other_half() -> None:
-    calls = ToolCalls()
+    calls = ToolCallAccumulator()
     assert [delta.arguments for delta in calls.add([function("f", "a\ud83d", index=0)])] == ["a"]
     assert calls.whole() == [ToolCall("f", "a\ufffd")]
     assert [delta.arguments for delta in calls.add([function(None, "\ude00b", index=0)])] == ["😀b"]
@@ -222,7 +222,7 @@ def test_calls_by_index_come_together_in_any_interleaving(said: list[tuple[str, 
         [function(name, index=at), *(function(None, part, index=at) for part in parts)]
         for at, (name, parts) in enumerate(said)
     ]
-    calls = ToolCalls()
+    calls = ToolCallAccumulator()
     while queue := [queue for queue in queues if queue]:
         calls.add([chance.choice(queue).pop(0)])
     assert calls.whole() == [ToolCall(name, "".join(parts)) for name, parts in said]
@@ -241,7 +241,7 @@ def test_a_name_in_every_piece_does_not_make_the_work_quadratic(
         return loads(data)
 
     monkeypatch.setattr(_pieces, "loads", counted)
-    calls = ToolCalls()
+    calls = ToolCallAccumulator()
     calls.add([function("f", '["', **more)])
     for _ in range(2_000):
         calls.add([function("f", "0123456789", **more)])
@@ -258,7 +258,7 @@ def report(prompt: int, completion: int, **more: Any) -> dict[str, Any]:
 
 
 def tallied(*reports: Any) -> dict[str, Any]:
-    tally = Tally()
+    tally = UsageAccumulator()
     for each in reports:
         tally.add(each)
     return tally.total()
@@ -359,6 +359,6 @@ def test_what_is_no_call_does_not_end_the_calls() -> None:
     "report", [{"completion_tokens": 3}, {"output_tokens": 3}, {"total_tokens": 3}, {"neurons": 0.5}]
 )
 def test_a_report_that_counts_anything_is_kept(report: dict[str, Any]) -> None:
-    tally = Tally()
+    tally = UsageAccumulator()
     tally.add(report)
     assert tally.total() == report

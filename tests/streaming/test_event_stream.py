@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from cfai import CapacityError, CfaiError, ConfigurationError, StreamError, StreamTruncatedError
 from cfai._errors import DONE_EVENT
-from cfai._response.decoder import TokenDecoder
-from cfai._response.sse import Blocks
+from cfai._response.decoder import Decoder
+from cfai._response.sse import EventSplitter
 from cfai._streaming.event_stream import Native, Original, feeder_for, padded
 from tests.reference_sse import Event, events
 
@@ -30,8 +30,8 @@ def wire(name: str) -> bytes:
 
 def served(body: bytes, dialect: Dialect, size: int = 1 << 20) -> tuple[bytes, CfaiError | None]:
     """What a browser gets of a stream, up to its end or to what breaks it."""
-    feeder = feeder_for(dialect, TokenDecoder())
-    blocks = Blocks()
+    feeder = feeder_for(dialect, Decoder())
+    blocks = EventSplitter()
     sent: list[bytes] = []
     try:
         for at in range(0, len(body), size):
@@ -57,9 +57,9 @@ def without_padding(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in each.items() if key != "p"} for each in found]
 
 
-def decoded(body: bytes) -> TokenDecoder:
+def decoded(body: bytes) -> Decoder:
     """What the token decoder makes of a whole body."""
-    decoder, blocks = TokenDecoder(), Blocks()
+    decoder, blocks = Decoder(), EventSplitter()
     with suppress(StreamError):
         for block in blocks.feed(body):
             decoder.feed(block)
@@ -324,7 +324,7 @@ def test_what_breaks_a_stream_is_raised_after_what_came(name: str, dialect: Dial
     ],
 )
 def test_an_error_becomes_an_event_with_code_and_message_and_then_the_end_mark(error: CfaiError, code: Any) -> None:
-    event, end = events(error.sse())
+    event, end = events(error.to_event_stream())
     assert event.event == "error"
     assert end == Event("message", "[DONE]", "", None)
     found = json.loads(event.data)
@@ -334,15 +334,15 @@ def test_an_error_becomes_an_event_with_code_and_message_and_then_the_end_mark(e
 
 
 def test_a_dialect_is_chosen_by_name() -> None:
-    assert isinstance(feeder_for("native", TokenDecoder()), Native)
-    assert isinstance(feeder_for("original", TokenDecoder()), Original)
+    assert isinstance(feeder_for("native", Decoder()), Native)
+    assert isinstance(feeder_for("original", Decoder()), Original)
     with pytest.raises(ConfigurationError, match="'chat'"):
-        feeder_for("chat", TokenDecoder())  # what a caller without types may pass
+        feeder_for("chat", Decoder())  # what a caller without types may pass
 
 
 @pytest.mark.parametrize("dialect", ["native", "original"])
 def test_the_end_is_known_without_its_empty_line(dialect: Dialect) -> None:
-    feeder = feeder_for(dialect, TokenDecoder())
+    feeder = feeder_for(dialect, Decoder())
     assert not feeder.done
     assert feeder.ends_with(b"data: [DONE]")
     assert feeder.finish(b"data: [DONE]") == []

@@ -64,7 +64,7 @@ def test_a_stream_knows_what_it_has_come_to(caller: Any, service: Any) -> None:
     assert seen[2:5] == [("", "Greet."), ("Hel", "Greet."), ("Hello", "Greet.")]
     assert (stream.text, stream.reasoning, stream.finish_reason) == ("Hello", "Greet.", "tool_calls")
     [call] = stream.tool_calls
-    assert (call.name, call.id, call.arguments, call.parsed) == ("wave", "call_1", '{"a":1}', {"a": 1})
+    assert (call.name, call.id, call.arguments, call.parse()) == ("wave", "call_1", '{"a":1}', {"a": 1})
     assert stream.usage.total_tokens == 12
     assert (stream.meta.request_id, stream.meta.model, stream.meta.status_code) == ("id-1", MODEL, 200)
 
@@ -335,7 +335,7 @@ ASYNCHRONOUS = pytest.mark.parametrize("colour", ["arun", "arun on trio"], indir
 
 
 @ASYNCHRONOUS
-@pytest.mark.parametrize("way", ["tokens", "aevents", "asse"])
+@pytest.mark.parametrize("way", ["tokens", "aevents", "ato_event_stream"])
 def test_a_reader_who_is_cancelled_closes_the_call(callers: Any, serve: Any, colour: BlockingPortal, way: str) -> None:
     server = serve(one_token)
     ai = callers(base_url=server.url).ai
@@ -380,7 +380,7 @@ def test_a_caller_who_is_cancelled_before_the_answer_closes_the_call(
 WAYS = {
     "tokens": lambda stream: next(iter(stream)),
     "events": lambda stream: next(stream.events()),
-    "sse": lambda stream: next(stream.sse()),
+    "sse": lambda stream: next(stream.to_event_stream()),
 }
 
 

@@ -235,8 +235,8 @@ def test_a_deadline_passes_in_the_middle_of_a_stream(callers: Any, serve: Any) -
         peer.drip(HELLO[0])
 
     server = serve(script)
-    stream = callers(base_url=server.url).stream(MODEL, deadline=0.3)
-    with pytest.raises(StreamTimeoutError, match="deadline") as caught:
+    stream = callers(base_url=server.url).stream(MODEL, total_timeout=0.3)
+    with pytest.raises(StreamTimeoutError, match="total timeout") as caught:
         list(stream)
     assert caught.value.partial == stream.text
     assert stream.text.startswith("Hel")
@@ -245,7 +245,7 @@ def test_a_deadline_passes_in_the_middle_of_a_stream(callers: Any, serve: Any) -
 
 @EVERY_COLOUR
 def test_a_deadline_passes_in_a_silence(callers: Any, serve: Any) -> None:
-    stream = callers(base_url=serve(one_token).url).stream(MODEL, deadline=0.3)
+    stream = callers(base_url=serve(one_token).url).stream(MODEL, total_timeout=0.3)
     with pytest.raises(StreamTimeoutError) as caught:
         list(stream)
     assert caught.value.partial == "Hel"
@@ -253,7 +253,7 @@ def test_a_deadline_passes_in_a_silence(callers: Any, serve: Any) -> None:
 
 def test_a_deadline_that_does_not_pass_changes_nothing(caller: Any, service: Any) -> None:
     service.answers(service.events(*HELLO))
-    assert caller.stream(MODEL, deadline=60).result().text == "Hello"
+    assert caller.stream(MODEL, total_timeout=60).result().text == "Hello"
 
 
 @EVERY_COLOUR
@@ -317,4 +317,4 @@ def test_a_stream_that_cannot_be_unpacked_is_an_error(caller: Any, service: Any)
 def test_errors_before_a_stream_are_those_of_any_call(caller: Any, service: Any) -> None:
     service.answers(httpx.ConnectError("refused"))
     with pytest.raises(APIConnectionError):
-        caller.stream(MODEL, retry=None)
+        caller.stream(MODEL, max_retries=None)

@@ -77,7 +77,7 @@ def browser_events(pieces: Any) -> list[tuple[str, Any]]:
 @pytest.mark.parametrize("body", [HELLO[:2] + HELLO[3:], [chat(content="Hel"), chat(content="lo"), DONE]])
 def test_native_is_one_dialect_for_every_model(caller: Any, service: Any, body: list[bytes]) -> None:
     service.answers(service.events(*body))
-    assert browser_events(caller.stream(MODEL).sse()) == [
+    assert browser_events(caller.stream(MODEL).to_event_stream()) == [
         ("message", {"response": "Hel"}),
         ("message", {"response": "lo"}),
         ("message", "[DONE]"),
@@ -88,7 +88,7 @@ def test_native_is_one_dialect_for_every_model(caller: Any, service: Any, body: 
 def test_original_passes_events_on(caller: Any, service: Any) -> None:
     body = [b"event: tick\n" + event('{"response":0.10}'), chat(content="lo"), DONE]
     service.answers(service.events(*body))
-    pieces = list(caller.stream(MODEL).sse("original"))
+    pieces = list(caller.stream(MODEL).to_event_stream("original"))
     assert pieces[0].startswith(b'event: tick\ndata: {"response":0.10,"p":"')
     assert browser_events(pieces)[1][1] == json.loads(body[1][6:])
     assert pieces[-1] == DONE
@@ -97,7 +97,7 @@ def test_original_passes_events_on(caller: Any, service: Any) -> None:
 @pytest.mark.parametrize("dialect", ["native", "original"])
 def test_every_event_is_padded_afresh(caller: Any, service: Any, dialect: str) -> None:
     service.answers(service.events(*native(*["x"] * 40), DONE))
-    *pieces, done = caller.stream(MODEL).sse(dialect)
+    *pieces, done = caller.stream(MODEL).to_event_stream(dialect)
     assert done == DONE
     assert len(pieces) == 40
     assert all(b'"p":"' in piece for piece in pieces)
@@ -119,7 +119,7 @@ def test_a_stream_that_fails_tells_the_browser_and_is_done(
     caller: Any, service: Any, dialect: str, body: list[bytes], breaks: Any, code: int | None, said: str
 ) -> None:
     service.answers(service.events(*body, breaks=breaks))
-    events = browser_events(caller.stream(MODEL).sse(dialect))
+    events = browser_events(caller.stream(MODEL).to_event_stream(dialect))
     assert events[0] == ("message", {"response": "Hel"})
     name, error = events[-2]
     assert name == "error"
@@ -132,7 +132,7 @@ def test_a_stream_that_fails_tells_the_browser_and_is_done(
 @EVERY_COLOUR
 def test_json_in_the_place_of_a_stream_reaches_the_browser_too(caller: Any, service: Any) -> None:
     service.answers(service.result({"response": "Hello"}))
-    events = browser_events(caller.stream(MODEL).sse())
+    events = browser_events(caller.stream(MODEL).to_event_stream())
     assert events == [("message", {"response": "Hello"}), ("message", "[DONE]")]
 
 
@@ -140,7 +140,7 @@ def test_json_in_the_place_of_a_stream_reaches_the_browser_too(caller: Any, serv
 @pytest.mark.parametrize("dialect", ["native", "original"])
 def test_a_browser_that_leaves_closes_the_call(callers: Any, serve: Any, dialect: str) -> None:
     server = serve(one_token)
-    pieces = callers(base_url=server.url).stream(MODEL).sse(dialect)
+    pieces = callers(base_url=server.url).stream(MODEL).to_event_stream(dialect)
     assert b"Hel" in next(pieces)
     pieces.close()
     assert server.was_left.wait(LONG)
@@ -150,11 +150,11 @@ def test_a_browser_that_leaves_closes_the_call(callers: Any, serve: Any, dialect
 def test_after_the_browser_had_it_all_there_is_a_result(caller: Any, service: Any) -> None:
     service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
-    list(stream.sse())
+    list(stream.to_event_stream())
     assert stream.text == stream.result().text == "Hello"
 
 
 def test_a_dialect_is_one_of_two(caller: Any, service: Any) -> None:
     service.answers(service.events(*HELLO))
     with caller.stream(MODEL) as stream, pytest.raises(ConfigurationError, match="dialect"):
-        stream.sse("klingon")
+        stream.to_event_stream("klingon")

@@ -59,7 +59,7 @@ def test_nothing_of_a_test_reaches_the_next(ai: Ai, workers_ai: WorkersAI, again
     assert len(workers_ai.faults) == 3
     workers_ai.script(Fault(hang_up=True))
     with pytest.raises(InternalServerError):
-        ai.run(MODEL, {"prompt": f"{again}"}, retry=None)
+        ai.run(MODEL, {"prompt": f"{again}"}, max_retries=None)
     workers_ai.assert_sent(inputs={"prompt": f"{again}"}, times=1)
 
 
@@ -68,7 +68,7 @@ class TestOfItsOwn:
 
     @pytest.fixture
     def ai(self, workers_ai: WorkersAI) -> Iterator[Ai]:
-        with workers_ai.ai(retry=None) as ai:
+        with workers_ai.ai(max_retries=None) as ai:
             yield ai
 
     @pytest.mark.workers_ai(faults=[503])
@@ -201,7 +201,7 @@ class TestWithoutNaming:
 
     @pytest.fixture
     def code(self) -> Iterator[Ai]:
-        with Ai(retry=None) as ai:
+        with Ai(max_retries=None) as ai:
             yield ai
 
     @pytest.mark.workers_ai(faults=[503, "ok"])
@@ -213,7 +213,7 @@ class TestWithoutNaming:
     @pytest.mark.workers_ai(faults=[503])
     @pytest.mark.usefixtures("code")
     def test_it_is_there_before_a_fixture_in_use(self) -> None:
-        with Ai(retry=None) as ai, pytest.raises(InternalServerError):
+        with Ai(max_retries=None) as ai, pytest.raises(InternalServerError):
             ai.run(MODEL, HELLO)
 
     @pytest.mark.workers_ai
@@ -229,7 +229,7 @@ class TestWithoutNaming:
 class TestOfUnittest(unittest.TestCase):
     @pytest.mark.workers_ai(faults=[503])
     def test_it_is_there(self) -> None:
-        with Ai(retry=None) as ai, pytest.raises(InternalServerError):
+        with Ai(max_retries=None) as ai, pytest.raises(InternalServerError):
             ai.run(MODEL, HELLO)
 
 

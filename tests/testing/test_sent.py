@@ -23,7 +23,7 @@ AUDIO = "@cf/openai/whisper"
 @pytest.fixture(scope="module")
 def asked() -> Iterator[WorkersAI]:
     """A server that three requests were sent to."""
-    with WorkersAI() as workers_ai, workers_ai.ai(retry=None) as ai:
+    with WorkersAI() as workers_ai, workers_ai.ai(max_retries=None) as ai:
         messages = [{"role": "system", "content": "Be short."}, {"role": "user", "content": "Hello"}]
         ai.run(MODEL, {"messages": messages, "temperature": 0.1 + 0.2}, tags=["a", "b"])
         ai.run(OTHER, {"prompt": "Hello", "max_tokens": 10}, gateway="mine", extra_headers={"x-order": "7"})

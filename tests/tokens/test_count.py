@@ -16,10 +16,10 @@ import pytest
 from pydantic import BaseModel
 
 from cfai import Ai, ConfigurationError, InputError, TokenCount, count_tokens, fit_messages, tokens, truncate
-from cfai.tokens import Family, Measure, _estimate, _measure, count, most_bytes, weigh
+from cfai.tokens import CountingStrategy, Family, _estimate, _measure, count, measure_prompt, most_bytes
 from cfai.tokens._features import features
 
-LLAMA = Measure(Family("llama3", certain=True))
+LLAMA = CountingStrategy(Family("llama3", certain=True))
 TEXT = "The quick brown fox jumps over the lazy dog."
 WORDS = round(tokens.cost(TEXT, "llama3"))
 TOOL = {"type": "function", "function": {"name": "weather", "description": TEXT, "parameters": {"type": "object"}}}
@@ -67,7 +67,7 @@ FORMS: dict[str, tuple[dict[str, Any], float]] = {
 @pytest.mark.parametrize("form", FORMS)
 def test_a_text_counts_in_every_form(form: str) -> None:
     inputs, around = FORMS[form]
-    found = weigh(inputs, LLAMA)
+    found = measure_prompt(inputs, LLAMA)
     assert found.likely == pytest.approx(tokens.cost(TEXT, "llama3") + around, abs=0.5)
     assert (found.images, found.sure) == (0, LLAMA.sure(True))
     assert most_bytes(inputs) >= found.most >= len(TEXT) + around
@@ -77,8 +77,8 @@ def test_a_text_counts_in_every_form(form: str) -> None:
 
 @pytest.mark.parametrize("key", ["tools", "functions"])
 def test_tools_count_as_their_json(key: str) -> None:
-    bare = weigh({"prompt": TEXT}, LLAMA).likely
-    one, two = (weigh({"prompt": TEXT, key: [TOOL] * times}, LLAMA).likely for times in (1, 2))
+    bare = measure_prompt({"prompt": TEXT}, LLAMA).likely
+    one, two = (measure_prompt({"prompt": TEXT, key: [TOOL] * times}, LLAMA).likely for times in (1, 2))
     assert one - bare > 56 + tokens.cost(TEXT, "llama3")
     assert two - one == pytest.approx(one - bare - 56)
 
@@ -88,18 +88,18 @@ def test_arguments_that_are_objects_count_as_json() -> None:
     given = {"messages": [{"role": "assistant", "tool_calls": [call]}]}
     text = {**call, "function": {"name": "weather", "arguments": '{"city":"Paris"}'}}
     as_text = {"messages": [{"role": "assistant", "tool_calls": [text]}]}
-    assert weigh(given, LLAMA).likely == weigh(as_text, LLAMA).likely
+    assert measure_prompt(given, LLAMA).likely == measure_prompt(as_text, LLAMA).likely
 
 
 def test_other_scripts_are_told() -> None:
-    assert weigh({"prompt": "naïve"}, LLAMA).sure < weigh({"prompt": "naive"}, LLAMA).sure
+    assert measure_prompt({"prompt": "naïve"}, LLAMA).sure < measure_prompt({"prompt": "naive"}, LLAMA).sure
 
 
 @pytest.mark.parametrize("odd", [None, 5, "text", [None], [5], {"a": 1}, [{"role": 5}], [{"content": 7}], [[]]])
 @pytest.mark.parametrize("field", ["messages", "input", "prompt", "instructions", "tools", "image", "tool_calls"])
 def test_odd_inputs_break_nothing(field: str, odd: Any) -> None:
     inputs = {field: odd}
-    found = weigh(inputs, LLAMA)
+    found = measure_prompt(inputs, LLAMA)
     assert found.least <= found.most
     assert found.likely >= 0
     assert most_bytes(inputs) >= 0
@@ -146,7 +146,7 @@ def linked(data: bytes) -> str:
 )
 def test_an_image_counts_by_its_size(make: Any, family: str, expected: int) -> None:
     image = {"type": "image_url", "image_url": {"url": linked(make(1000, 768))}}
-    found = weigh({"messages": [user([image])]}, Measure(Family(family, certain=True)))
+    found = measure_prompt({"messages": [user([image])]}, CountingStrategy(Family(family, certain=True)))
     assert found.images == 1
     assert found.image_tokens == expected
 
@@ -154,7 +154,10 @@ def test_an_image_counts_by_its_size(make: Any, family: str, expected: int) -> N
 @pytest.mark.parametrize(("family", "expected"), [("llama2", 576), ("llama3", 1), ("gemma3", 256), ("glm4", 1000)])
 def test_some_models_take_all_images_for_the_same(family: str, expected: int) -> None:
     image = {"type": "image_url", "image_url": {"url": linked(png(1000, 768))}}
-    assert weigh({"messages": [user([image])]}, Measure(Family(family, certain=True))).image_tokens == expected
+    assert (
+        measure_prompt({"messages": [user([image])]}, CountingStrategy(Family(family, certain=True))).image_tokens
+        == expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,13 +170,13 @@ def test_some_models_take_all_images_for_the_same(family: str, expected: int) ->
     ],
 )
 def test_an_image_is_found_where_it_may_be(image: Any) -> None:
-    found = weigh({"messages": [user([image])]}, Measure(Family("qwen2", certain=True)))
+    found = measure_prompt({"messages": [user([image])]}, CountingStrategy(Family("qwen2", certain=True)))
     assert (found.images, found.image_tokens) == (1, 980)
 
 
 def test_an_image_beside_the_prompt_is_one_as_well() -> None:
     for image in (list(png(1000, 768)), linked(png(1000, 768))):
-        found = weigh({"prompt": TEXT, "image": image}, Measure(Family("qwen2", certain=True)))
+        found = measure_prompt({"prompt": TEXT, "image": image}, CountingStrategy(Family("qwen2", certain=True)))
         assert (found.images, found.image_tokens) == (1, 980)
 
 
@@ -183,7 +186,10 @@ def test_an_image_beside_the_prompt_is_one_as_well() -> None:
 )
 def test_an_image_of_unknown_size_is_a_guess(url: str) -> None:
     image = {"type": "image_url", "image_url": {"url": url}}
-    assert weigh({"messages": [user([image])]}, Measure(Family("qwen2", certain=True))).image_tokens == 1000
+    assert (
+        measure_prompt({"messages": [user([image])]}, CountingStrategy(Family("qwen2", certain=True))).image_tokens
+        == 1000
+    )
 
 
 @pytest.mark.parametrize(
@@ -200,7 +206,7 @@ def test_an_image_of_unknown_size_is_a_guess(url: str) -> None:
     ],
 )
 def test_what_is_no_image_is_a_guess_as_well(image: Any) -> None:
-    found = weigh({"prompt": TEXT, "image": image}, Measure(Family("qwen2", certain=True)))
+    found = measure_prompt({"prompt": TEXT, "image": image}, CountingStrategy(Family("qwen2", certain=True)))
     assert (found.images, found.image_tokens) == (1, 1000)
 
 
@@ -208,11 +214,11 @@ def test_what_is_no_image_is_a_guess_as_well(image: Any) -> None:
 def test_media_are_no_text(kind: str) -> None:
     part = {"type": kind, kind: {"data": "A" * 100_000}}
     inputs = {"messages": [user([part])]}
-    found = weigh(inputs, LLAMA)
+    found = measure_prompt(inputs, LLAMA)
     media, characters = found.media, found.inline
     assert media == 1
     assert 100_000 <= characters < 100_050
-    assert weigh(inputs, LLAMA).most < 4000
+    assert measure_prompt(inputs, LLAMA).most < 4000
     # The gateway may take it for text, so it is looked at.
     assert most_bytes(inputs) > 25_000
 
@@ -355,7 +361,7 @@ def test_threads_that_count_the_same_keep_it_once(memory: _measure._Memory) -> N
 
 def test_what_one_thread_forgets_another_need_not(memory: _measure._Memory) -> None:
     letters = Letters()
-    assert Measure(LLAMA.family, letters).most(TEXT) == len(TEXT)
+    assert CountingStrategy(LLAMA.family, letters).most(TEXT) == len(TEXT)
     memory._found = Meeting(memory._found)
     both(*[lambda: memory.drop(_measure._Same(letters))] * 2)
     assert memory._found == {}
@@ -452,8 +458,8 @@ def test_a_counter_that_knows_the_template_counts_messages_whole() -> None:
     assert found.estimate == 2 * (len(TEXT) + 100)
     assert (found.lower, found.exact, found.method) == (2 * (len(TEXT) - 2) + 1, False, "custom")
     assert counter.given == [([TOOL], None)]
-    measure = Measure(Family("llama3", certain=True), counter)
-    weigh({"messages": [user("a")], "response_format": {"type": "json_object"}}, measure)
+    measure = CountingStrategy(Family("llama3", certain=True), counter)
+    measure_prompt({"messages": [user("a")], "response_format": {"type": "json_object"}}, measure)
     assert counter.given[1:] == [(None, {"type": "json_object"})]
     assert count_tokens(TEXT, model="@cf/some/model", counter=counter).method == "custom"
 

@@ -80,7 +80,7 @@ def test_its_exceptions_are_mapped(callers: Any, serve: Any, colour: Any, librar
     assert broken.value.partial == "Hel"
     server.close()
     with pytest.raises(APIConnectionError):
-        caller.run(MODEL, HELLO, retry=None)
+        caller.run(MODEL, HELLO, max_retries=None)
     close(client, colour)
 
 

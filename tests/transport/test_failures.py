@@ -63,7 +63,7 @@ def test_an_error_page_is_an_error_whatever_its_type(caller: Any, service: Any, 
     page = b"<html><head><title>502 Bad Gateway</title></head></html>"
     service.answers(service.raw(page, content_type, 502))
     with pytest.raises(InternalServerError, match="502 Bad Gateway") as caught:
-        caller.run(MODEL, HELLO, retry=None)
+        caller.run(MODEL, HELLO, max_retries=None)
     assert caught.value.body == page.decode()
 
 
@@ -229,7 +229,7 @@ def test_what_is_not_the_networks_fault_goes_on_as_it_is(caller: Any, service: A
 def test_between_attempts_there_is_a_pause_that_doubles(caller: Any, service: Any, sleeps: list[float]) -> None:
     service.answers(service.error(503))
     with pytest.raises(InternalServerError):
-        caller.run(MODEL, HELLO, retry=Retry(attempts=5, jitter=lambda: 1.0))
+        caller.run(MODEL, HELLO, max_retries=Retry(max_retries=4, jitter=lambda: 1.0))
     assert sleeps == [0.5, 1.0, 2.0, 4.0]
 
 
@@ -259,7 +259,7 @@ def test_a_wait_that_cannot_be_read_is_ours_to_choose(
     caller: Any, service: Any, sleeps: list[float], value: str
 ) -> None:
     service.answers(service.error(503, retry_after=value), service.result({"response": "Hello"}))
-    caller.run(MODEL, HELLO, retry=Retry(jitter=lambda: 1.0))
+    caller.run(MODEL, HELLO, max_retries=Retry(jitter=lambda: 1.0))
     assert sleeps == [0.5]
 
 
@@ -274,16 +274,16 @@ def test_more_than_a_minute_is_the_callers_to_wait(caller: Any, service: Any, sl
     assert sleeps == []
 
 
-@pytest.mark.parametrize(("retry", "calls"), [(None, 1), (0, 1), (1, 2), (4, 5), (Retry(attempts=2), 2)])
+@pytest.mark.parametrize(("retry", "calls"), [(None, 1), (0, 1), (1, 2), (4, 5), (Retry(max_retries=1), 2)])
 def test_retries_are_chosen_for_a_call_a_copy_or_a_client(
     callers: Any, service: Any, sleeps: list[float], retry: Any, calls: int
 ) -> None:
     service.answers(service.error(503))
     for attempt in (
-        lambda: callers(retry=retry).run(MODEL, HELLO),
-        lambda: callers().with_options(retry=retry).run(MODEL, HELLO),
-        lambda: callers().run(MODEL, HELLO, retry=retry),
-        lambda: callers(retry=3).run(MODEL, HELLO, retry=retry),
+        lambda: callers(max_retries=retry).run(MODEL, HELLO),
+        lambda: callers().with_options(max_retries=retry).run(MODEL, HELLO),
+        lambda: callers().run(MODEL, HELLO, max_retries=retry),
+        lambda: callers(max_retries=3).run(MODEL, HELLO, max_retries=retry),
     ):
         service.requests.clear()
         with pytest.raises(InternalServerError):
@@ -397,7 +397,7 @@ def test_what_is_no_http_is_an_error(callers: Any, serve: Any) -> None:
         peer.send(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
 
     with pytest.raises(APIConnectionError):
-        callers(base_url=serve(script).url).run(MODEL, HELLO, retry=None)
+        callers(base_url=serve(script).url).run(MODEL, HELLO, max_retries=None)
 
 
 @EVERY_COLOUR
@@ -498,7 +498,7 @@ def test_a_stream_has_the_same(caller: Any, service: Any) -> None:
 
 @EVERY_COLOUR
 def test_a_deadline_bounds_every_operation(caller: Any, service: Any) -> None:
-    caller.run(MODEL, HELLO, deadline=50)
+    caller.run(MODEL, HELLO, total_timeout=50)
     [timeouts] = service.timeouts
     assert timeouts["connect"] == 5.0
     for operation in ("read", "write", "pool"):
@@ -513,7 +513,7 @@ def test_a_deadline_passes_while_waiting_for_an_answer(callers: Any, serve: Any)
 
     server = serve(script)
     with pytest.raises(APITimeoutError) as caught:
-        callers(base_url=server.url).run(MODEL, HELLO, deadline=0.2)
+        callers(base_url=server.url).run(MODEL, HELLO, total_timeout=0.2)
     assert not caught.value.retryable
     assert len(server.requests) == 1
 
@@ -526,8 +526,8 @@ def test_a_deadline_passes_while_an_answer_drips_in(callers: Any, serve: Any) ->
         peer.drip(b" ")
 
     server = serve(script)
-    with pytest.raises(APITimeoutError, match="deadline"):
-        callers(base_url=server.url).run(MODEL, HELLO, deadline=0.3)
+    with pytest.raises(APITimeoutError, match="total timeout"):
+        callers(base_url=server.url).run(MODEL, HELLO, total_timeout=0.3)
     assert not server.dripped
 
 
@@ -540,7 +540,7 @@ def test_a_deadline_passes_while_an_error_drips_in(callers: Any, serve: Any) -> 
 
     server = serve(script)
     with pytest.raises((InferenceUpstreamError, APITimeoutError)):
-        callers(base_url=server.url).run(MODEL, HELLO, deadline=0.3)
+        callers(base_url=server.url).run(MODEL, HELLO, total_timeout=0.3)
     assert not server.dripped
 
 
@@ -548,14 +548,14 @@ def test_a_deadline_passes_while_an_error_drips_in(callers: Any, serve: Any) -> 
 def test_no_retry_begins_that_the_deadline_would_cut_off(caller: Any, service: Any, sleeps: list[float]) -> None:
     service.answers(service.error(503))
     with pytest.raises(InternalServerError):
-        caller.run(MODEL, HELLO, deadline=10, retry=Retry(attempts=100, base=3, jitter=lambda: 1.0))
+        caller.run(MODEL, HELLO, total_timeout=10, max_retries=Retry(max_retries=99, base=3, jitter=lambda: 1.0))
     assert sleeps == [3.0, 6.0]
     assert len(service.requests) == 3
 
 
 def test_retries_share_one_deadline(caller: Any, service: Any, sleeps: list[float]) -> None:
     service.answers(service.error(503), service.result({"response": "Hello"}))
-    caller.run(MODEL, HELLO, deadline=50, retry=Retry(base=8, jitter=lambda: 1.0))
+    caller.run(MODEL, HELLO, total_timeout=50, max_retries=Retry(base=8, jitter=lambda: 1.0))
     first, second = (timeouts["read"] for timeouts in service.timeouts)
     assert 40 < first <= 50
     assert 32 < second <= 42
@@ -564,25 +564,25 @@ def test_retries_share_one_deadline(caller: Any, service: Any, sleeps: list[floa
 def test_a_wait_that_the_service_asks_for_is_not_begun_either(caller: Any, service: Any, sleeps: list[float]) -> None:
     service.answers(service.error(429, 3040, retry_after="30"))
     with pytest.raises(CapacityError) as caught:
-        caller.run(MODEL, HELLO, deadline=10)
+        caller.run(MODEL, HELLO, total_timeout=10)
     assert caught.value.retry_after == 30.0
     assert sleeps == []
 
 
 def test_deadlines_are_chosen_for_a_client_a_copy_or_a_call(callers: Any, service: Any) -> None:
-    caller = callers(deadline=30)
+    caller = callers(total_timeout=30)
     caller.run(MODEL, HELLO)
-    caller.with_options(deadline=20).run(MODEL, HELLO)
-    caller.run(MODEL, HELLO, deadline=10)
-    caller.run(MODEL, HELLO, deadline=None)
+    caller.with_options(total_timeout=20).run(MODEL, HELLO)
+    caller.run(MODEL, HELLO, total_timeout=10)
+    caller.run(MODEL, HELLO, total_timeout=None)
     reads = [timeouts["read"] for timeouts in service.timeouts]
     assert [round(read, -1) for read in reads] == [30, 20, 10, 300]
 
 
 def test_a_silent_server_is_left_at_the_deadline_which_is_named(callers: Any, serve: Any) -> None:
     server = serve(lambda peer: (peer.request(), peer.left()))
-    with pytest.raises(APITimeoutError, match=r"the deadline of 0\.3 s passed"):
-        callers(base_url=server.url).run(MODEL, {"prompt": "x"}, deadline=0.3)
+    with pytest.raises(APITimeoutError, match=r"the total timeout of 0\.3 s passed"):
+        callers(base_url=server.url).run(MODEL, {"prompt": "x"}, total_timeout=0.3)
 
 
 # Names that people know from elsewhere
@@ -602,7 +602,7 @@ def test_an_error_is_caught_by_each_of_its_names(
 ) -> None:
     service.answers(service.error(status, code))
     with pytest.raises(CfaiError) as caught:
-        caller.run(MODEL, HELLO, retry=None)
+        caller.run(MODEL, HELLO, max_retries=None)
     assert all(isinstance(caught.value, kind) for kind in kinds)
 
 

@@ -152,7 +152,7 @@ def test_a_client_for_one_colour_leaves_the_other_to_us(service: Any, opened: li
 def test_copies_share_connections(callers: Any, serve: Any) -> None:
     server = serve(answering)
     caller = callers(base_url=server.url)
-    copy = caller.with_options(timeout=5).with_options(retry=None)
+    copy = caller.with_options(timeout=5).with_options(max_retries=None)
     copy.run(MODEL, HELLO)
     caller.run(MODEL, HELLO)
     copy.run(MODEL, HELLO)
@@ -180,7 +180,7 @@ def test_a_copy_is_closed_with_its_original(callers: Any, service: Any) -> None:
 
 
 def test_a_copy_is_all_that_its_original_is_but_for_what_was_given(callers: Any, service: Any) -> None:
-    caller = callers(default_headers={"x-a": "b"}, timeout=30, limits="off", retry=None)
+    caller = callers(default_headers={"x-a": "b"}, timeout=30, checks="off", max_retries=None)
     copy = caller.with_options(timeout=20)
     copy.run(MODEL, {"prompt": "x", "max_tokens": 10**9})
     assert service.request.headers["x-a"] == "b"
@@ -462,7 +462,7 @@ def test_a_tunnel_that_the_proxy_refuses_is_an_error_and_shows_no_token(callers:
 
     caller = callers(proxy=serve(script).origin)
     with pytest.raises(APIConnectionError):
-        caller.run(MODEL, HELLO, retry=None)
+        caller.run(MODEL, HELLO, max_retries=None)
     assert received[0].startswith(b"CONNECT api.cloudflare.com:443 ")
     assert caller.token.encode() not in received[0]
 

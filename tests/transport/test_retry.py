@@ -37,12 +37,12 @@ def test_by_default_there_are_two_retries() -> None:
 
 
 def test_by_default_the_wait_doubles_from_half_a_second_to_eight() -> None:
-    retry = Retry(attempts=100, jitter=lambda: 1.0)
+    retry = Retry(max_retries=99, jitter=lambda: 1.0)
     assert [retry.pause(attempt, BUSY) for attempt in range(1, 8)] == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
 
 
 def test_base_and_cap_can_be_chosen() -> None:
-    retry = Retry(attempts=100, base=3, cap=10, jitter=lambda: 1.0)
+    retry = Retry(max_retries=99, base=3, cap=10, jitter=lambda: 1.0)
     assert [retry.pause(attempt, BUSY) for attempt in range(1, 5)] == [3.0, 6.0, 10.0, 10.0]
 
 
@@ -58,7 +58,7 @@ def test_callers_who_failed_together_do_not_return_together() -> None:
 
 
 def test_a_thousand_attempts_do_not_overflow() -> None:
-    assert Retry(attempts=10_000, jitter=lambda: 1.0).pause(5000, BUSY) == 8.0
+    assert Retry(max_retries=9_999, jitter=lambda: 1.0).pause(5000, BUSY) == 8.0
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.25, 9.0, 60.0])
@@ -114,25 +114,25 @@ def test_no_retries_can_be_asked_for() -> None:
 
 
 def test_a_number_is_a_number_of_retries() -> None:
-    assert Retry.of(2) == Retry(attempts=3)
+    assert Retry.of(2) == Retry(max_retries=2)
 
 
 def test_a_retry_is_itself() -> None:
-    retry = Retry(attempts=7)
+    retry = Retry(max_retries=6)
     assert Retry.of(retry) is retry
 
 
 @pytest.mark.parametrize("value", [-1, True, False, 1.5, "2", [], Retry])
 def test_anything_else_is_refused(value: Any) -> None:
-    with pytest.raises(ConfigurationError, match="retry"):
+    with pytest.raises(ConfigurationError, match="max_retries"):
         Retry.of(value)
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        {"attempts": 0},
-        {"attempts": -1},
+        {"max_retries": -1},
+        {"max_retries": -2},
         {"base": -1},
         {"base": float("nan")},
         {"base": float("inf")},
@@ -142,7 +142,7 @@ def test_anything_else_is_refused(value: Any) -> None:
     ],
 )
 def test_waits_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match=r"^Retry needs attempts"):
+    with pytest.raises(ConfigurationError, match=r"`Retry` must have max_retries"):
         Retry(**options)
 
 
@@ -152,4 +152,4 @@ def test_no_wait_at_all_can_be_asked_for() -> None:
 
 
 def test_a_retry_pickles() -> None:
-    assert pickle.loads(pickle.dumps(Retry(attempts=5))) == Retry(attempts=5)
+    assert pickle.loads(pickle.dumps(Retry(max_retries=4))) == Retry(max_retries=4)

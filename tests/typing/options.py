@@ -20,14 +20,16 @@ assert_type(
         session_affinity="a",
         reject_if_busy=True,
         timeout=Timeout(),
-        deadline=30,
-        retry=Retry(attempts=2),
-        limits="warn",
+        total_timeout=30,
+        max_retries=Retry(max_retries=1),
+        checks="warn",
     ),
     NativeText,
 )
 assert_type(
-    ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi", "stream": True}, gateway="mine", retry=None, timeout=30),
+    ai.run(
+        "@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi", "stream": True}, gateway="mine", max_retries=None, timeout=30
+    ),
     Stream[Token],
 )
 assert_type(ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, return_raw_response=True), httpx.Response)
@@ -65,7 +67,7 @@ async def arun_has_the_same_options() -> None:
 
 ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, tag="a")  # pyright: ignore[reportCallIssue]
 ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, timeout="1")  # pyright: ignore[reportCallIssue, reportArgumentType]
-ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, limits="no")  # pyright: ignore[reportCallIssue, reportArgumentType]
+ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, checks="no")  # pyright: ignore[reportCallIssue, reportArgumentType]
 ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, gateway={"name": "a"})  # pyright: ignore[reportCallIssue, reportArgumentType]
 ai.run("@cf/meta/llama-3.2-1b-instruct", [{"prompt": "Hi"}])  # pyright: ignore[reportCallIssue, reportArgumentType]
 ai.run("@cf/meta/llama-3.2-1b-instruct")  # pyright: ignore[reportCallIssue]

@@ -29,7 +29,7 @@ from cfai.local.faults import HEADER, Fault, Unfit
 from cfai.local.quotas import Meter
 from cfai.local.routes import REST, Asked, Call, Listing, Parts, Surface
 from cfai.local.server._loop import Transports
-from cfai.local.wire import Generation, Misuse, Refusal, answer, bad_input, complete, neurons, refusal
+from cfai.local.wire import ErrorResponse, Generation, Misuse, answer, bad_input, complete, neurons, refusal
 
 _CREDENTIALS = {"authorization", "cf-aig-authorization", "x-auth-key", "x-auth-email", "cookie"}
 _HTML = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>Error {0}</h1><p>cloudflare</p></body></html>"
@@ -102,7 +102,7 @@ class App:
             request = self._read(found, asked, body, request_id)
             fault = request.fault
             reply = self._fail(fault, surface) or await line.unless_gone(self._run(request, fault, line, held))
-        except Refusal as no:
+        except ErrorResponse as no:
             reply = _json(no.status, surface.error(no, request_id), _again(fault))
         except (Misuse, Unfit) as mistake:
             status = mistake.status if isinstance(mistake, Misuse) else 400
@@ -123,7 +123,7 @@ class App:
         found = route(asked, lenient=self._settings.lenient_paths)
         check_credentials(found, asked, self._settings)
         if asked.method != found.surface.method:
-            raise Refusal(7001, f"Method {asked.method} not available for that URI.")
+            raise ErrorResponse(7001, f"Method {asked.method} not available for that URI.")
         return found
 
     def _read(self, found: Route, asked: Asked, body: bytes | None, request_id: str) -> _Request:
@@ -131,7 +131,7 @@ class App:
         if isinstance(found.surface, Listing):
             return _Request(request_id, found, asked, Call("", None, asked.query), 0, self._fault(asked, streams=False))
         if body is None:
-            raise Refusal(3006)
+            raise ErrorResponse(3006)
         kind = asked.headers.get("content-type", "").partition(";")[0].strip()
         raw = kind == "multipart/form-data" or kind.partition("/")[0] in ("audio", "image", "video")
         inputs = body if raw or kind == "application/octet-stream" else _parsed(body)
@@ -165,7 +165,7 @@ class App:
             return _json(200, surface.page(call.query, self.meter.now()))
         model = models.get(call.model)
         if model is None or (model.retired_on and self._settings.retired == "refuse"):
-            raise Refusal(5007, f"No such model: No such model {call.model} or task")
+            raise ErrorResponse(5007, f"No such model: No such model {call.model} or task")
         model = surface.takes(model)
         if (queued := await self._queued(model, request)) is not None:
             return _json(200, surface.whole(queued, call, 0), _headers(call))
@@ -247,7 +247,7 @@ class App:
             return None
         self.meter.admit(model)
         if request.size > LARGEST:
-            raise Refusal(3006)
+            raise ErrorResponse(3006)
         return self._batches.submit(model, inputs)
 
     async def _send(self, line: Line, reply: _Reply, fault: Fault, request_id: str) -> None:
@@ -293,11 +293,11 @@ def _again(fault: Fault) -> dict[str, str]:
 
 def _parsed(body: bytes) -> Any:
     if not body:
-        raise Refusal(3003)
+        raise ErrorResponse(3003)
     try:
         return json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
-        raise Refusal(5006, f"Bad input: SyntaxError: {error}") from error
+        raise ErrorResponse(5006, f"Bad input: SyntaxError: {error}") from error
 
 
 def _no_number(name: str) -> NoReturn:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cfai.local.emulator._schemas import as_list, as_object
-from cfai.local.wire._refusals import Refusal, bad_input
+from cfai.local.wire._refusals import ErrorResponse, bad_input
 from cfai.models import Model
 
 LARGEST = 10 * 1024 * 1024
@@ -73,7 +73,7 @@ async def _item(index: int, request: Any, run: Run, tokens: dict[str, int]) -> d
     row: dict[str, Any] = {"id": index, "external_reference": as_object(request).get("external_reference")}
     try:
         result, prompt, completion = await run(request)
-    except Refusal as refusal:
+    except ErrorResponse as refusal:
         return row | {"success": False, "result": {}, "errors": [refusal.error(str(uuid.uuid4()))]}
     tokens["prompt_tokens"] += prompt
     tokens["completion_tokens"] += completion

@@ -10,7 +10,7 @@ from cfai.local.emulator import _text
 from cfai.local.emulator._instances import instance
 from cfai.local.emulator._schemas import as_list, as_object, schema
 from cfai.local.wire._generation import DUAL, KIMI, Call, Choice, Form, Generation, is_new_kimi, pieces
-from cfai.local.wire._refusals import Refusal
+from cfai.local.wire._refusals import ErrorResponse
 from cfai.models import Model
 
 # Native answers, and yet chat chunks once they stream.
@@ -94,10 +94,10 @@ def _json_mode(inputs: Mapping[str, Any], form: Form) -> tuple[bool, Mapping[str
     wrapped = "schema" in rules
     if form in ("native", "dual"):
         if inputs.get("stream"):
-            raise Refusal(5023)
+            raise ErrorResponse(5023)
         if wrapped:
             # Native models want the bare schema.
-            raise Refusal(5024)
+            raise ErrorResponse(5024)
     return True, as_object(rules["schema"]) if wrapped else rules
 
 

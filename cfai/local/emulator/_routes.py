@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from cfai.local.emulator._state import Settings
 from cfai.local.routes import BINDING_HOST, BINDING_MODEL, LISTINGS, OPENAI, REST, UNIFIED, WORKER, Asked, Surface
-from cfai.local.wire import GatewayRefusal, Misuse, Refusal
+from cfai.local.wire import ErrorResponse, GatewayRefusal, Misuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def route(asked: Asked, *, lenient: bool) -> Route:
         path = unquote(path)
     elif "%2f" in path.lower():
         # An encoded slash is part of a name, and no name has one: what many generated clients get to see.
-        raise Refusal(7000)
+        raise ErrorResponse(7000)
     gateway = asked.headers.get("cf-aig-gateway-id")
     match [unquote(part) for part in path.split("/")[1:]]:
         case ["client", "v4", "accounts", account, "ai", "run"]:
@@ -58,7 +58,7 @@ def route(asked: Asked, *, lenient: bool) -> Route:
         case ["ai-api", *rest] if surface := LISTINGS.get("/".join(rest)):
             return Route(None, None, surface=surface)
         case _:
-            raise Refusal(7000)
+            raise ErrorResponse(7000)
 
 
 def check_host(asked: Asked, settings: Settings) -> None:
@@ -79,9 +79,9 @@ def check_credentials(found: Route, asked: Asked, settings: Settings) -> None:
     if locked and headers.get("cf-aig-authorization") != bearer:
         raise GatewayRefusal(2009, "Unauthorized", status=401)
     if headers.get("authorization") != bearer:
-        raise Refusal(10000)
+        raise ErrorResponse(10000)
     if found.account not in (None, settings.account_id):
-        raise Refusal(7003, f"Could not route to {asked.path}, perhaps your object identifier is invalid?")
+        raise ErrorResponse(7003, f"Could not route to {asked.path}, perhaps your object identifier is invalid?")
 
 
 def is_loopback(host: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from cfai.local.emulator import _text
 from cfai.local.emulator._generate import reserve
 from cfai.local.emulator._schemas import Parameter, Schema, as_list, as_object, schema
-from cfai.local.wire._refusals import Refusal, bad_input
+from cfai.local.wire._refusals import ErrorResponse, bad_input
 from cfai.models import Model
 
 
@@ -23,7 +23,7 @@ def check(model: Model, inputs: Any) -> Mapping[str, Any]:
         raise bad_input(f"Type mismatch of '/', '{_type_of(inputs)}' not in 'object'")
     given = as_object(inputs)
     if "prompt" in given and "messages" in given:
-        raise Refusal(1001)
+        raise ErrorResponse(1001)
     known = schema(model.name)
     _check_required(known, given)
     for name, parameter in known.parameters.items():
@@ -33,7 +33,7 @@ def check(model: Model, inputs: Any) -> Mapping[str, Any]:
         other = "oneOf at '/' not met, 0 matches: required properties at '/' are 'prompt', "
         raise bad_input(f"{other if 'prompt' in known.parameters else ''}{problem}")
     if given.get("tool_choice") == "any":
-        raise Refusal(8001)
+        raise ErrorResponse(8001)
     _check_window(model, given)
     _check_texts(model, given)
     return given
@@ -99,7 +99,7 @@ def _check_window(model: Model, given: Mapping[str, Any]) -> None:
         raise bad_input("'/max_tokens' must be >= 1")
     if sequence and wanted and wanted > sequence.value:
         cap = sequence.value
-        raise Refusal(
+        raise ErrorResponse(
             3030,
             f"AiError: max_completion_tokens is too large: {wanted}. "
             f"This model supports at most {cap} completion tokens.",
@@ -111,7 +111,7 @@ def _check_window(model: Model, given: Mapping[str, Any]) -> None:
     limit, held = context.value, 0 if model.window == "separate" else wanted or 0
     estimate = _estimate(asked) + held
     if estimate > limit:
-        raise Refusal(
+        raise ErrorResponse(
             5021,
             f"Ai: The estimated number of input and maximum output tokens ({estimate}) "
             f"exceeded this model context window limit ({limit}).",
@@ -119,7 +119,7 @@ def _check_window(model: Model, given: Mapping[str, Any]) -> None:
     if _text.count(asked) + held > limit:
         # vLLM stops counting at the first token too many.
         least = limit - held + 1
-        raise Refusal(
+        raise ErrorResponse(
             3030,
             f"AiError: This model's maximum context length is {limit} tokens. However, you requested {held} output "
             f"tokens and your prompt contains at least {least} input tokens, for a total of at least {limit + 1} "
@@ -142,11 +142,11 @@ def _check_texts(model: Model, given: Mapping[str, Any]) -> None:
     if model.input_length:
         for tokens in map(_text.count, texts):
             if tokens > model.input_length.value:
-                raise Refusal(3030, f"AiError: Sequence too long: {tokens} > {model.input_length.value}")
+                raise ErrorResponse(3030, f"AiError: Sequence too long: {tokens} > {model.input_length.value}")
     total = sum(map(_text.count, texts))
     if model.batch_length and total > model.batch_length.value:
         limit = model.batch_length.value
-        raise Refusal(3030, f"AiError: Max context reached {total} tokens but model supports only {limit}")
+        raise ErrorResponse(3030, f"AiError: Max context reached {total} tokens but model supports only {limit}")
 
 
 def texts_in(given: Mapping[str, Any]) -> list[str]:

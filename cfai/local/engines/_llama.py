@@ -12,7 +12,7 @@ from anyio import to_thread
 
 from cfai._errors import ConfigurationError
 from cfai.local.engines._upstream import Upstream
-from cfai.local.wire import Refusal
+from cfai.local.wire import ErrorResponse
 from cfai.types import Token, Usage
 
 _INSTALL = 'models that run in this process need an extra: pip install "cfai-sdk[llama]"'
@@ -101,4 +101,4 @@ class Llama:
             return library.Server(asked)
         except Exception as error:  # the library raises nothing narrower
             why = f"llama.cpp cannot load {self._file.name}: {str(error).rstrip('.')}"
-            raise Refusal(None, f"{why}. Is the file whole, and does it fit into memory?", status=502) from error
+            raise ErrorResponse(None, f"{why}. Is the file whole, and does it fit into memory?", status=502) from error

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cfai._json import compact, is_object, items_of
+from cfai._json import as_sequence, compact, is_mapping
 
 _SAME = (
     "temperature",
@@ -41,7 +41,7 @@ def request(model: str, inputs: Mapping[str, Any], most: int | None) -> tuple[st
     if inputs.get("raw") is True and isinstance(inputs.get("prompt"), str):
         return "completions", body | {"prompt": inputs["prompt"]}
     body["messages"] = messages(inputs)
-    tools = [_tool(tool) for key in ("tools", "functions") for tool in items_of(inputs.get(key))]
+    tools = [_tool(tool) for key in ("tools", "functions") for tool in as_sequence(inputs.get(key))]
     if tools:
         body["tools"] = tools
     if (wanted := response_format(inputs)) is not None:
@@ -54,11 +54,11 @@ def constrained(body: Mapping[str, Any]) -> dict[str, Any] | None:
 
     Not every engine forces a tool by itself: of llama.cpp the model's template decides. A schema it always keeps to.
     """
-    tools = [tool["function"] for tool in items_of(body.get("tools")) if is_object(tool) and "function" in tool]
+    tools = [tool["function"] for tool in as_sequence(body.get("tools")) if is_mapping(tool) and "function" in tool]
     choice = body.get("tool_choice")
-    if is_object(choice):
+    if is_mapping(choice):
         function = choice.get("function")
-        name = (function if is_object(function) else choice).get("name")
+        name = (function if is_mapping(function) else choice).get("name")
         tools = [tool for tool in tools if tool.get("name") == name]
     elif choice != "required":
         return None
@@ -84,7 +84,7 @@ def constrained(body: Mapping[str, Any]) -> dict[str, Any] | None:
 def messages(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The messages that the model is to read."""
     if "messages" in inputs:
-        found = [_message(item) for item in items_of(inputs["messages"])]
+        found = [_message(item) for item in as_sequence(inputs["messages"])]
     else:
         given = inputs.get("input", inputs.get("prompt", ""))
         instructions = inputs.get("instructions")
@@ -92,21 +92,21 @@ def messages(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
         if isinstance(given, str):
             found.append({"role": "user", "content": given})
         else:
-            found += [_item(item) for item in items_of(given) if is_object(item)]
+            found += [_item(item) for item in as_sequence(given) if is_mapping(item)]
     if inputs.get("image") is not None and found:
         found[-1] = _with_image(found[-1], inputs["image"])
     return found
 
 
 def _message(item: Any) -> dict[str, Any]:
-    message = dict(item) if is_object(item) else {"role": "user", "content": item}
+    message = dict(item) if is_mapping(item) else {"role": "user", "content": item}
     message["role"] = _ROLES.get(message.get("role", ""), message.get("role", "user"))
     if isinstance(message.get("content"), list | tuple):
-        message["content"] = [_part(part) for part in items_of(message["content"])]
+        message["content"] = [_part(part) for part in as_sequence(message["content"])]
     elif message.get("content") is None:
         message["content"] = ""
-    if calls := items_of(message.get("tool_calls")):
-        message["tool_calls"] = [_call(call) for call in calls if is_object(call)]
+    if calls := as_sequence(message.get("tool_calls")):
+        message["tool_calls"] = [_call(call) for call in calls if is_mapping(call)]
     return message
 
 
@@ -123,34 +123,34 @@ def _item(item: Mapping[str, Any]) -> dict[str, Any]:
 def _call(call: Mapping[str, Any]) -> dict[str, Any]:
     """A call of a tool, from OpenAI's form or from the flat one."""
     function = call.get("function")
-    function = function if is_object(function) else call
+    function = function if is_mapping(function) else call
     arguments = {"name": function.get("name"), "arguments": _text(function.get("arguments") or {})}
     return {"id": call.get("id") or "call_0", "type": "function", "function": arguments}
 
 
 def _tool(tool: Any) -> Any:
     """A tool, from OpenAI's form, from the flat one or from that of the Responses API."""
-    if not is_object(tool) or is_object(tool.get("function")):
+    if not is_mapping(tool) or is_mapping(tool.get("function")):
         return tool
     return {"type": "function", "function": {key: tool[key] for key in tool if key not in ("type", "code")}}
 
 
 def _part(part: Any) -> Any:
     """A part of a message, with the names of chat completions."""
-    if not is_object(part):
+    if not is_mapping(part):
         return {"type": "text", "text": str(part)}
     if part.get("type") in ("input_text", "output_text"):
         return {"type": "text", "text": part.get("text", "")}
     if part.get("type") == "input_image":
         url = part.get("image_url")
-        return {"type": "image_url", "image_url": url if is_object(url) else {"url": url}}
+        return {"type": "image_url", "image_url": url if is_mapping(url) else {"url": url}}
     return dict(part)
 
 
 def _with_image(message: dict[str, Any], image: Any) -> dict[str, Any]:
     """A message with the image that stood beside the prompt: bytes as numbers, base64, or a URL."""
     if not isinstance(image, str):
-        image = base64.b64encode(bytes(items_of(image))).decode()
+        image = base64.b64encode(bytes(as_sequence(image))).decode()
     url = image if image.startswith(("data:", "http")) else f"data:image/png;base64,{image}"
     content = message["content"]
     parts: Sequence[Any] = [{"type": "text", "text": content}] if isinstance(content, str) else content
@@ -162,13 +162,13 @@ def response_format(inputs: Mapping[str, Any]) -> dict[str, Any] | None:
     if inputs.get("guided_json"):
         return _by_schema(inputs["guided_json"])
     text = inputs.get("text")
-    wanted = inputs.get("response_format") or (text.get("format") if is_object(text) else None)
-    if not is_object(wanted):
+    wanted = inputs.get("response_format") or (text.get("format") if is_mapping(text) else None)
+    if not is_mapping(wanted):
         return None
     if wanted.get("type") == "json_schema":
         rules = wanted.get("json_schema") or wanted.get("schema")
         # The bare schema, as native models want it, or the envelope.
-        return _by_schema(rules["schema"] if is_object(rules) and "schema" in rules else rules)
+        return _by_schema(rules["schema"] if is_mapping(rules) and "schema" in rules else rules)
     return {"type": "json_object"} if wanted.get("type") == "json_object" else None
 
 

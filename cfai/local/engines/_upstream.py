@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 
 from cfai._errors import ConfigurationError, StreamError
-from cfai._json import compact, is_object, items_of
-from cfai._response.decoder import TokenDecoder
-from cfai._response.sse import Blocks
+from cfai._json import as_sequence, compact, is_mapping
+from cfai._response.decoder import Decoder
+from cfai._response.sse import EventSplitter
 from cfai.local.engines._translate import constrained, request
-from cfai.local.wire import Refusal
+from cfai.local.wire import ErrorResponse
 from cfai.types import Token, ToolCallDelta, Usage
 
 _SILENCE = httpx.Timeout(600.0, connect=5.0)
@@ -61,7 +61,7 @@ class Upstream:
         """The answer in tokens, and what it took at the end. Raises `Refusal` for what the server refuses."""
         path, body = request(await self._model(model), inputs, most)
         forced = constrained(body) if self._force_tools else None
-        parts = self._parts(await self._sent("POST", path, forced or body), TokenDecoder(model))
+        parts = self._parts(await self._sent("POST", path, forced or body), Decoder(model))
         return parts if forced is None else _as_call(parts)
 
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
@@ -69,11 +69,11 @@ class Upstream:
         body = {"model": await self._model(model), "input": list(texts), "encoding_format": "float"}
         answer = await self._read("POST", "embeddings", body)
         rows = sorted(
-            (row for row in items_of(answer.get("data")) if is_object(row)), key=lambda row: row.get("index", 0)
+            (row for row in as_sequence(answer.get("data")) if is_mapping(row)), key=lambda row: row.get("index", 0)
         )
-        vectors = [list(map(float, items_of(row.get("embedding")))) for row in rows]
+        vectors = [list(map(float, as_sequence(row.get("embedding")))) for row in rows]
         if len(vectors) != len(texts):
-            raise Refusal(None, f"{self._url} gave {len(vectors)} vectors for {len(texts)} texts", status=502)
+            raise ErrorResponse(None, f"{self._url} gave {len(vectors)} vectors for {len(texts)} texts", status=502)
         return vectors
 
     async def aclose(self) -> None:
@@ -86,14 +86,16 @@ class Upstream:
         """What the server calls the model that stands for `name`."""
         if name not in self._models and "*" not in self._models:
             listed = await self._read("GET", "models")
-            first = next((item.get("id") for item in items_of(listed.get("data")) if is_object(item)), None)
+            first = next((item.get("id") for item in as_sequence(listed.get("data")) if is_mapping(item)), None)
             if not isinstance(first, str):
-                raise Refusal(None, f"{self._url} has no model: load one, or say which with a model map", status=502)
+                raise ErrorResponse(
+                    None, f"{self._url} has no model: load one, or say which with a model map", status=502
+                )
             self._models["*"] = first
         return self._models.get(name) or self._models["*"]
 
-    async def _parts(self, response: httpx.Response, decoder: TokenDecoder) -> AsyncGenerator[Token | Usage, None]:
-        blocks = Blocks()
+    async def _parts(self, response: httpx.Response, decoder: Decoder) -> AsyncGenerator[Token | Usage, None]:
+        blocks = EventSplitter()
         try:
             async for chunk in response.aiter_bytes():
                 for block in blocks.feed(chunk):
@@ -102,13 +104,13 @@ class Upstream:
             for token in _tokens(decoder.feed(blocks.rest())):
                 yield token
         except StreamError as error:
-            raise Refusal(None, f"{self._url}: {error}", status=502) from error
+            raise ErrorResponse(None, f"{self._url}: {error}", status=502) from error
         except httpx.HTTPError as error:
-            raise Refusal(None, f"{self._url} broke off: {_said(error)}", status=502) from error
+            raise ErrorResponse(None, f"{self._url} broke off: {_said(error)}", status=502) from error
         finally:
             await response.aclose()
         if not decoder.done and decoder.finish_reason is None:
-            raise Refusal(None, f"{self._url} ended before its answer did", status=502)
+            raise ErrorResponse(None, f"{self._url} ended before its answer did", status=502)
         if decoder.usage is not None:
             yield decoder.usage
 
@@ -117,10 +119,12 @@ class Upstream:
         try:
             answer = json.loads(await response.aread())
         except (ValueError, httpx.HTTPError) as error:
-            raise Refusal(None, f"{self._url}/{path} answered with no JSON: {_said(error)}", status=502) from error
+            raise ErrorResponse(
+                None, f"{self._url}/{path} answered with no JSON: {_said(error)}", status=502
+            ) from error
         finally:
             await response.aclose()
-        return answer if is_object(answer) else {}
+        return answer if is_mapping(answer) else {}
 
     async def _sent(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """The server's answer, not read yet. Raises `Refusal` if it is none, or an error."""
@@ -136,8 +140,8 @@ class Upstream:
                 said = (await response.aread()).decode("utf-8", "replace")
         except httpx.HTTPError as error:
             message = f"{self._url} cannot be reached: {_said(error)}. Is the server running?"
-            raise Refusal(None, message, status=502) from error
-        raise Refusal(3030, f"{url} refused: {_message_in(said)}", status=response.status_code)
+            raise ErrorResponse(None, message, status=502) from error
+        raise ErrorResponse(3030, f"{url} refused: {_message_in(said)}", status=response.status_code)
 
 
 async def _as_call(parts: AsyncGenerator[Token | Usage, None]) -> AsyncGenerator[Token | Usage, None]:
@@ -179,6 +183,6 @@ def _message_in(body: str) -> str:
     except ValueError:
         return body[:500]
     for key in ("error", "message", "detail"):
-        if is_object(error) and error.get(key):
+        if is_mapping(error) and error.get(key):
             error = error[key]
     return compact(error) if not isinstance(error, str) else error

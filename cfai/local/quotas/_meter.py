@@ -10,7 +10,7 @@ from typing import Any
 from cfai.local.quotas._places import Places
 from cfai.local.quotas._prefixes import Prefixes
 from cfai.local.quotas._rates import Rates, known
-from cfai.local.wire import Refusal
+from cfai.local.wire import ErrorResponse
 from cfai.models import Model
 
 _DAY = 86_400
@@ -68,12 +68,12 @@ class Meter:
     def admit(self, model: Model) -> None:
         """Count a call in. Raises `Refusal` if it is one too many, or not in the account's plan."""
         if "require_workers_paid" in model.capabilities and not self._allowance.workers_paid:
-            raise Refusal(5035)
+            raise ErrorResponse(5035)
         if self._allowance.rate_limits is not False and not self._rates.admit(model, self.now()):
-            raise Refusal(3021)
+            raise ErrorResponse(3021)
         if self._allowance.daily_neurons is not None and self._used_today() >= self._allowance.daily_neurons:
             # The documentation says 3036; this is what is seen.
-            raise Refusal(4006)
+            raise ErrorResponse(4006)
 
     def charge(self, neurons: float) -> None:
         """Count what a call took."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict, deque
 
-from cfai.local.wire import Refusal
+from cfai.local.wire import ErrorResponse
 
 LONGEST = 600.0
 """Seconds that a call waits at most."""
@@ -25,7 +25,7 @@ class Places:
             self._taken[model] += 1
             return
         if not wait:
-            raise Refusal(3040)
+            raise ErrorResponse(3040)
         turn = asyncio.get_running_loop().create_future()
         self._waiting[model].append(turn)
         try:
@@ -38,7 +38,7 @@ class Places:
             elif turn in self._waiting[model]:
                 self._waiting[model].remove(turn)
             if isinstance(error, TimeoutError):
-                raise Refusal(3040) from error
+                raise ErrorResponse(3040) from error
             raise
 
     def give_back(self, model: str) -> None:

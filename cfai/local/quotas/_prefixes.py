@@ -9,7 +9,7 @@ from itertools import takewhile
 from operator import eq
 from typing import Any
 
-from cfai._json import items_of
+from cfai._json import as_sequence
 from cfai.local.wire import pieces
 
 BLOCK = 64
@@ -46,5 +46,5 @@ def _common(one: list[str], other: list[str]) -> int:
 
 def _tokens(inputs: Mapping[str, Any]) -> list[str]:
     values = (inputs[name] for name in _PARTS if name in inputs)
-    entries = (entry for value in values for entry in ([value] if isinstance(value, str) else items_of(value)))
+    entries = (entry for value in values for entry in ([value] if isinstance(value, str) else as_sequence(value)))
     return [piece for entry in entries for piece in pieces(json.dumps(entry, ensure_ascii=False))]

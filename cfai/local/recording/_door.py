@@ -17,7 +17,7 @@ from cfai.local.emulator._wire import Line, arrived
 from cfai.local.recording._exchange import ACCOUNT_PATH
 from cfai.local.server import Access
 from cfai.local.server._loop import Transports
-from cfai.local.wire._refusals import Misuse, Refusal
+from cfai.local.wire._refusals import ErrorResponse, Misuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Door(ABC):
         line, body = came
         try:
             await self.answer(line, self._asked(scope, body))
-        except Refusal as no:
+        except ErrorResponse as no:
             await _tell(line, no.status, "application/json", json.dumps(no.body(str(uuid.uuid4()))))
         except Unanswered as no:
             envelope = {"result": None, "success": False, "errors": [{"message": str(no)}], "messages": []}
@@ -83,11 +83,11 @@ class Door(ABC):
         raw_path = cast(bytes, scope["raw_path"]).decode("latin-1")
         account, path = _routed(raw_path)
         if headers.get("authorization") != f"Bearer {self._access.api_token}":
-            raise Refusal(10000)
+            raise ErrorResponse(10000)
         if account != self._access.account_id:
-            raise Refusal(7003, f"Could not route to {raw_path}, perhaps your object identifier is invalid?")
+            raise ErrorResponse(7003, f"Could not route to {raw_path}, perhaps your object identifier is invalid?")
         if body is None:
-            raise Refusal(3006)
+            raise ErrorResponse(3006)
         return Asked(scope["method"], path, cast(bytes, scope["query_string"]).decode("latin-1"), headers, body)
 
 
@@ -95,14 +95,14 @@ def _routed(raw_path: str) -> tuple[str, str]:
     """The account that a path names, and the path without it. Raises `Refusal` for what is not Workers AI's."""
     parts = raw_path.split("/")
     if any(unquote(part) in (".", "..") for part in parts):
-        raise Refusal(7000)
+        raise ErrorResponse(7000)
     match parts:
         case ["", "client", "v4", "accounts", account, "ai", _, *_]:
             parts[4] = ACCOUNT_PATH
         case ["", "v1", account, _, *_]:
             parts[2] = ACCOUNT_PATH
         case _:
-            raise Refusal(7000)
+            raise ErrorResponse(7000)
     return unquote(account), "/".join(parts)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-from cfai._credentials import Environment, Secret, account_from, secret_text
+from cfai._credentials import EnvironmentVariables, Secret, parse_secret, resolve_credentials
 from cfai.local.recording import _exchange
 from cfai.local.server import ACCOUNT, LocalServer
 
@@ -59,9 +59,9 @@ class Recorder(LocalServer):
         local = api_token or f"cfai-recorder-{secrets.token_hex(16)}"
         super().__init__(host, port, api_token=local, account_id=account_id, allow_remote=allow_remote)
         self._folder = Path(folder)
-        environment = Environment(os.environ)
-        given = map(secret_text, (upstream_account_id, upstream_token, upstream_url))
-        self._upstream = account_from(environment, *given)
+        environment = EnvironmentVariables(os.environ)
+        given = map(parse_secret, (upstream_account_id, upstream_token, upstream_url))
+        self._upstream = resolve_credentials(environment, *given)
         self._gateway_token = Secret(gateway_token) if gateway_token else self._upstream.token
 
     @property

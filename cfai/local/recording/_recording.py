@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx
 
-from cfai._credentials import Account, Secret
-from cfai._transport.pool import Clients
+from cfai._credentials import Credentials, Secret
+from cfai._transport.pool import ClientPool
 from cfai.local.emulator._wire import PATIENCE, Line
 from cfai.local.recording import _exchange
 from cfai.local.recording._door import Asked, Door, Unanswered
@@ -66,7 +66,7 @@ class _Heard:
 class Recording(Door):
     """The ASGI application."""
 
-    def __init__(self, access: Access, upstream: Account, gateway_token: Secret, folder: Path) -> None:
+    def __init__(self, access: Access, upstream: Credentials, gateway_token: Secret, folder: Path) -> None:
         super().__init__(access)
         self._upstream = upstream
         self._gateway_token = gateway_token
@@ -76,7 +76,7 @@ class Recording(Door):
             {upstream.id: ACCOUNT, upstream.token.value: "x", gateway_token.value: "x", access.api_token: "x"}
         )
         trust_env = not upstream.is_direct
-        self._clients = Clients(proxy=None, verify=True, trust_env=trust_env, sync=None, async_=None)
+        self._clients = ClientPool(proxy=None, verify=True, trust_env=trust_env, sync=None, async_=None)
 
     async def aclose(self) -> None:
         """Close the connections to the service."""

@@ -12,7 +12,7 @@ from typing import Any
 from cfai import models
 from cfai.local.emulator._schemas import Parameter, schema
 from cfai.local.routes._surface import Surface
-from cfai.local.wire import Refusal, bad_input, envelope
+from cfai.local.wire import ErrorResponse, bad_input, envelope
 from cfai.models import Model
 
 _LISTED_LONGER = timedelta(days=92)
@@ -87,7 +87,7 @@ class _Schema(Listing):
     def page(self, query: Mapping[str, str], now: float) -> Any:
         model = models.get(query.get("model", ""))
         if model is None:
-            raise Refusal(5007, f"No such model: No such model {query.get('model', '')} or task")
+            raise ErrorResponse(5007, f"No such model: No such model {query.get('model', '')} or task")
         return envelope({"input": _input(model), "output": _output(model)})
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from cfai.local.emulator._schemas import as_list, as_object
 from cfai.local.emulator._tasks import chats
 from cfai.local.routes._surface import Asked, Call, Parts, Surface, rejects
-from cfai.local.wire import EDGE, Event, Refusal, bad_input
+from cfai.local.wire import EDGE, ErrorResponse, Event, bad_input
 from cfai.models import Model
 
 _COMPAT = "workers-ai/"
@@ -150,7 +150,7 @@ class _Responses(_OpenAI):
             raise _not_here(model)
         return model
 
-    def error(self, refusal: Refusal, request_id: str) -> dict[str, Any]:
+    def error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
         """OpenAI's form, which was seen on this route; on the other ones it is the envelope of the REST API."""
         if refusal.code in EDGE:
             return refusal.body(request_id)
@@ -159,8 +159,8 @@ class _Responses(_OpenAI):
         return {"error": {"code": code, "message": refusal.error(request_id)["message"]}}
 
 
-def _not_here(model: Model) -> Refusal:
-    return Refusal(5007, f"No such model: No such model {model.name} or task")
+def _not_here(model: Model) -> ErrorResponse:
+    return ErrorResponse(5007, f"No such model: No such model {model.name} or task")
 
 
 OPENAI: Mapping[str, Surface] = {"chat/completions": _Chat(), "embeddings": _Embeddings(), "responses": _Responses()}

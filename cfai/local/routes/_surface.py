@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from cfai.local.emulator._schemas import as_object
-from cfai.local.wire import Event, Refusal, bad_input, envelope
+from cfai.local.wire import ErrorResponse, Event, bad_input, envelope
 from cfai.models import Model
 
 Parts = Iterable[Event] | AsyncGenerator[Event, None]
@@ -72,7 +72,7 @@ class Surface:
         """The events of an answer that does."""
         return events
 
-    def error(self, refusal: Refusal, request_id: str) -> dict[str, Any]:
+    def error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
         """The body of a refusal."""
         return refusal.body(request_id)
 
@@ -85,7 +85,7 @@ class _Unified(Surface):
         if not isinstance(named.get("model"), str) or "input" not in named:
             raise bad_input("required properties at '/' are 'model,input'")
         if named["model"].startswith("@") and not gateway:
-            raise Refusal(3003, "Incomplete request: cf-aig-gateway-id is missing")
+            raise ErrorResponse(3003, "Incomplete request: cf-aig-gateway-id is missing")
         # UNCERTAIN: where `options` stands on this route.
         inputs = named["input"]
         return Call(named["model"], inputs, asked.query, gateway, rejects(named) or rejects(inputs))

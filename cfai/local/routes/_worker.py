@@ -11,7 +11,7 @@ from typing import Any
 
 from cfai.local.emulator._schemas import as_object
 from cfai.local.routes._surface import Asked, Call, Surface, rejects
-from cfai.local.wire import EDGE, Refusal, bad_input
+from cfai.local.wire import EDGE, ErrorResponse, bad_input
 
 BINDING_HOST = "workers-binding.ai"
 """The host that a binding asks for; it exists inside of workerd only."""
@@ -39,7 +39,7 @@ class _Worker(Surface):
     def empty(self) -> Any:
         return {}
 
-    def error(self, refusal: Refusal, request_id: str) -> dict[str, Any]:
+    def error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
         """What the binding makes `InferenceUpstreamError: <code>: <description>` of."""
         if refusal.code in EDGE or refusal.code is None:
             return refusal.body(request_id)

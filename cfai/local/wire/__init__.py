@@ -2,7 +2,7 @@
 
 from cfai.local.wire._answers import answer
 from cfai.local.wire._generation import Call, Choice, Generation, complete, neurons, pieces
-from cfai.local.wire._refusals import EDGE, GatewayRefusal, Misuse, Refusal, bad_input, envelope, refusal
+from cfai.local.wire._refusals import EDGE, ErrorResponse, GatewayRefusal, Misuse, bad_input, envelope, refusal
 from cfai.local.wire._streams import Event, error_event, events, live_events, taken
 
 __all__ = [

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Literal
 
-from cfai.local.wire._refusals import Refusal
+from cfai.local.wire._refusals import ErrorResponse
 from cfai.models import Model
 from cfai.types import Token, ToolCallDelta, Usage
 
@@ -153,7 +153,7 @@ def complete(generation: Generation, json_mode: bool) -> Generation:
             try:
                 choice.parsed = json.loads("".join(choice.text).rpartition("</think>")[2])
             except ValueError as error:
-                raise Refusal(5024) from error
+                raise ErrorResponse(5024) from error
     return generation
 
 

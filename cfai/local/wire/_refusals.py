@@ -58,7 +58,7 @@ BY_STATUS = {401: 10000, 403: 5018, 404: 3042, 408: 3046, 413: 3006, 422: 5012, 
 """The code a status most often comes with."""
 
 
-class Refusal(Exception):
+class ErrorResponse(Exception):
     """A request that is answered with an error."""
 
     def __init__(self, code: int | None, message: str | None = None, *, status: int | None = None) -> None:
@@ -89,7 +89,7 @@ class Misuse(Exception):
         super().__init__(message)
 
 
-class GatewayRefusal(Refusal):
+class GatewayRefusal(ErrorResponse):
     """An error of the gateway itself, which names its list `error`."""
 
     def body(self, request_id: str) -> dict[str, Any]:
@@ -98,16 +98,16 @@ class GatewayRefusal(Refusal):
         return {"success": False, "result": [], "messages": [], "error": [error]}
 
 
-def refusal(status: int | None, code: int | None, message: str | None = None) -> Refusal:
+def refusal(status: int | None, code: int | None, message: str | None = None) -> ErrorResponse:
     """The refusal with this status, this code, or both."""
     if code is None and status is not None:
         code = BY_STATUS.get(status)
-    return Refusal(code, message, status=status)
+    return ErrorResponse(code, message, status=status)
 
 
-def bad_input(problem: str) -> Refusal:
+def bad_input(problem: str) -> ErrorResponse:
     """A schema validation failure, in the words of the service's validator."""
-    return Refusal(5006, f"Bad input: Error: {problem}")
+    return ErrorResponse(5006, f"Bad input: Error: {problem}")
 
 
 def envelope(result: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from cfai.local.wire._answers import finished, new_id, new_item, response_object
 from cfai.local.wire._generation import GLM_TRAILER, KIMI, Generation, complete, neurons, reasoning_field
-from cfai.local.wire._refusals import Refusal
+from cfai.local.wire._refusals import ErrorResponse
 from cfai.types import Token, ToolCallDelta, Usage
 
 Event = tuple[int, bytes]
@@ -57,7 +57,7 @@ async def live_events(
             async for token in tokens:
                 for event in _written(writer.feed(token)):
                     yield event
-    except Refusal as no:
+    except ErrorResponse as no:
         yield 0, error_event(generation, no, request_id)
         return
     complete(generation, json_mode=False)
@@ -86,7 +86,7 @@ async def taken(generation: Generation, parts: AsyncGenerator[Token | Usage, Non
             yield part
 
 
-def error_event(generation: Generation, refusal: Refusal, request_id: str) -> bytes:
+def error_event(generation: Generation, refusal: ErrorResponse, request_id: str) -> bytes:
     """A failure after the headers: the ordinary envelope as an event, or the Responses API's own event."""
     if generation.form != "responses":
         return _data(refusal.body(request_id))

@@ -31,7 +31,7 @@ def local() -> Iterator[Emulator]:
 
 @pytest.fixture
 def ai(local: Emulator) -> Iterator[Ai]:
-    with local.ai(retry=cfai.Retry(base=0)) as ai:
+    with local.ai(max_retries=cfai.Retry(base=0)) as ai:
         yield ai
 
 
@@ -102,7 +102,7 @@ def test_what_the_client_lets_pass_the_gateway_may_refuse(ai: Ai, local: Emulato
 def test_and_so_may_the_model(ai: Ai, local: Emulator) -> None:
     model = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
     with pytest.raises(cfai.ContextLengthError) as caught:
-        ai.run(model, {"prompt": " a" * 20_000, "max_tokens": 5000}, limits="warn")
+        ai.run(model, {"prompt": " a" * 20_000, "max_tokens": 5000}, checks="warn")
     error = caught.value
     assert (error.status_code, error.code, error.source, error.limit) == (400, 3030, "model", 24_000)
     assert len(local.requests) == 1

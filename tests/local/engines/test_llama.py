@@ -106,7 +106,7 @@ def test_a_file_that_cannot_be_loaded_is_told_with_the_call(library: Library, fi
     said = r"llama\.cpp cannot load model\.gguf: failed to load model\. Is the file whole, and does it fit"
     with (
         Emulator(engine=Llama(file)) as local,
-        local.ai(retry=None) as ai,
+        local.ai(max_retries=None) as ai,
         pytest.raises(InferenceUpstreamError, match=said),
     ):
         ai.run(GLM, {"prompt": "Hi"})

@@ -76,7 +76,7 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture
 def ai(engine: Engine) -> Iterator[Ai]:
-    with Emulator(engine=Upstream(URL)) as local, local.ai(retry=None) as ai:
+    with Emulator(engine=Upstream(URL)) as local, local.ai(max_retries=None) as ai:
         yield ai
 
 
@@ -141,7 +141,7 @@ def test_a_call_of_a_tool_right_behind_what_was_thought_is_not_lost(
     call = {"index": 0, "id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
     engine.answer = engine.chunks([{"reasoning_content": "Hm."}, {"tool_calls": [call]}], "tool_calls")
     answer = said(ai, model, {"prompt": "Weather?", "tools": [WEATHER]}, stream=stream)
-    assert [(call.name, call.parsed) for call in answer.tool_calls] == [("weather", {})]
+    assert [(call.name, call.parse()) for call in answer.tool_calls] == [("weather", {})]
 
 
 @pytest.mark.filterwarnings("ignore::cfai.RetiredModelWarning")
@@ -154,7 +154,7 @@ def test_two_calls_of_tools_come_whole(ai: Ai, engine: Engine, model: str, strea
     engine.answer = engine.chunks([{"tool_calls": [part]} for part in [head, *parts, second]], "tool_calls")
     inputs = {"messages": [{"role": "user", "content": "Weather?"}], "tools": [WEATHER], "tool_choice": "auto"}
     answer = said(ai, model, inputs, stream=stream)
-    assert [(call.name, call.parsed) for call in answer.tool_calls] == [
+    assert [(call.name, call.parse()) for call in answer.tool_calls] == [
         ("weather", {"city": "Rome"}),
         ("weather", {"city": "Bonn"}),
     ]
@@ -253,7 +253,7 @@ def test_the_first_model_is_looked_up_once(ai: Ai, engine: Engine) -> None:
 
 def test_a_map_says_which_model_stands_for_which(engine: Engine) -> None:
     upstream = Upstream(URL + "/", models={GLM: "small", "*": "large"}, api_key="engine-key")
-    with Emulator(engine=upstream) as local, local.ai(retry=None) as ai:
+    with Emulator(engine=upstream) as local, local.ai(max_retries=None) as ai:
         for model, stands in ((GLM, "small"), (LLAMA_3_3, "large")):
             engine.answer = engine.says("a")
             ai.run(model, {"prompt": "Hello"})
@@ -263,7 +263,7 @@ def test_a_map_says_which_model_stands_for_which(engine: Engine) -> None:
 
 
 def test_one_name_is_the_model_for_all(engine: Engine) -> None:
-    with Emulator(engine=Upstream(URL, models="only")) as local, local.ai(retry=None) as ai:
+    with Emulator(engine=Upstream(URL, models="only")) as local, local.ai(max_retries=None) as ai:
         ai.run(GLM, {"prompt": "Hello"})
     assert engine.sent["model"] == "only"
 
@@ -271,7 +271,7 @@ def test_one_name_is_the_model_for_all(engine: Engine) -> None:
 def test_it_can_be_started_again(engine: Engine) -> None:
     local = Emulator(engine=Upstream(URL))
     for _ in range(2):
-        with local, local.ai(retry=None) as ai:
+        with local, local.ai(max_retries=None) as ai:
             assert ai.run(GLM, {"prompt": "Hello"}).text == "New York."
 
 
@@ -335,7 +335,7 @@ def test_a_stream_that_breaks_off_is_no_answer(ai: Ai, engine: Engine) -> None:
 
 
 def test_a_defect_happens_to_an_engine_s_stream(engine: Engine) -> None:
-    with Emulator(engine=Upstream(URL)) as local, local.ai(retry=None) as ai:
+    with Emulator(engine=Upstream(URL)) as local, local.ai(max_retries=None) as ai:
         inputs = {"prompt": "Where is it?", "stream": True}
         local.script("decimal-token", "tool-call-flat", "error-event-done")
         assert [token.text for token in ai.run(GLM, inputs) if token.text] == ["New", "0.10", " York", "."]
@@ -353,7 +353,11 @@ def test_an_event_that_is_no_json_is_no_answer(ai: Ai, engine: Engine) -> None:
 
 
 def test_a_server_without_models_says_what_to_do(engine: Engine) -> None:
-    with respx.mock as router, Emulator(engine=Upstream("http://empty.test")) as local, local.ai(retry=None) as ai:
+    with (
+        respx.mock as router,
+        Emulator(engine=Upstream("http://empty.test")) as local,
+        local.ai(max_retries=None) as ai,
+    ):
         router.route(host="127.0.0.1").pass_through()
         router.get("http://empty.test/models").respond(json={"data": []})
         with pytest.raises(InferenceUpstreamError, match="has no model: load one"):
@@ -373,10 +377,10 @@ def test_a_url_is_one() -> None:
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "weather"}}])
 def test_a_forced_tool_is_written_by_a_schema(engine: Engine, choice: Any, stream: bool) -> None:
     engine.answer = engine.says('{"name": "weather", ', '"arguments": {"city": "Rome"}}')
-    with Emulator(engine=Upstream(URL, force_tools=True)) as local, local.ai(retry=None) as ai:
+    with Emulator(engine=Upstream(URL, force_tools=True)) as local, local.ai(max_retries=None) as ai:
         inputs = {"messages": [{"role": "user", "content": "Weather?"}], "tools": [WEATHER], "tool_choice": choice}
         answer = said(ai, GLM, inputs, stream=stream)
-    assert [(call.name, call.parsed) for call in answer.tool_calls] == [("weather", {"city": "Rome"})]
+    assert [(call.name, call.parse()) for call in answer.tool_calls] == [("weather", {"city": "Rome"})]
     assert (answer.text, answer.finish_reason, answer.usage.prompt_tokens) == ("", "tool_calls", 21)
     assert "tools" not in engine.sent
     schema = engine.sent["response_format"]["json_schema"]["schema"]
@@ -386,7 +390,7 @@ def test_a_forced_tool_is_written_by_a_schema(engine: Engine, choice: Any, strea
 
 def test_a_forced_tool_that_is_cut_is_text(engine: Engine) -> None:
     engine.answer = engine.says('{"name": "wea', finish="length")
-    with Emulator(engine=Upstream(URL, force_tools=True)) as local, local.ai(retry=None) as ai:
+    with Emulator(engine=Upstream(URL, force_tools=True)) as local, local.ai(max_retries=None) as ai:
         inputs = {"messages": [{"role": "user", "content": "W?"}], "tools": [WEATHER], "tool_choice": "required"}
         answer = ai.run(GLM, inputs)
     assert (answer.text, answer.tool_calls, answer.finish_reason) == ('{"name": "wea', [], "length")
@@ -394,7 +398,7 @@ def test_a_forced_tool_that_is_cut_is_text(engine: Engine) -> None:
 
 def test_several_tools_are_alternatives_and_free_ones_stay_free(engine: Engine) -> None:
     other = WEATHER | {"name": "time"}
-    with Emulator(engine=Upstream(URL, force_tools=True)) as local, local.ai(retry=None) as ai:
+    with Emulator(engine=Upstream(URL, force_tools=True)) as local, local.ai(max_retries=None) as ai:
         inputs: dict[str, Any] = {"messages": [{"role": "user", "content": "W?"}], "tools": [WEATHER, other]}
         engine.answer = engine.says('{"name": "time", "arguments": {}}')
         assert ai.run(GLM, inputs | {"tool_choice": "required"}).tool_calls[0].name == "time"

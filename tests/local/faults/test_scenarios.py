@@ -12,6 +12,7 @@ import cfai
 import cfai._streaming.body
 from cfai import (
     APIConnectionError,
+    APIResponseValidationError,
     APITimeoutError,
     AuthenticationError,
     BadRequestError,
@@ -19,7 +20,6 @@ from cfai import (
     CfaiError,
     InferenceUpstreamError,
     InternalServerError,
-    InvalidResponseError,
     NotFoundError,
     PermissionDeniedError,
     QuotaExceededError,
@@ -78,7 +78,7 @@ def refused(kind: type[CfaiError], *expected: tuple[str, int, int], retryable: b
 LIMITED = Raises(RateLimitError, 429, 3021, True)
 BUSY = Raises(CapacityError, 429, 3040, True)
 FAILED = Raises(InternalServerError, retryable=True)
-UNREADABLE = Raises(InvalidResponseError, 200)
+UNREADABLE = Raises(APIResponseValidationError, 200)
 GONE = Raises(APIConnectionError, retryable=True)
 STOPPED = Raises(StreamError, code=3040, partial=THREE, says="Capacity temporarily exceeded")
 TRUNCATED = Raises(StreamTruncatedError, partial=THREE)
@@ -181,7 +181,7 @@ STREAMED: dict[str, Raises | Gives] = {
     "no-body": Raises(StreamTimeoutError, partial="", options=SOON),
     "short-body": TRUNCATED,
     "body-reset": Raises(StreamTruncatedError),  # a reset may overtake what was sent before it
-    "trickling-body": Raises(StreamTimeoutError, options={"deadline": 1.0}),
+    "trickling-body": Raises(StreamTimeoutError, options={"total_timeout": 1.0}),
     # Streams
     "truncated": TRUNCATED,
     "stalled": Raises(StreamTimeoutError, partial=THREE, options=SOON),
@@ -255,7 +255,7 @@ WHOLE: dict[str, Raises | Gives] = {
     "no-body": LATE,
     "short-body": BROKEN,
     "body-reset": BROKEN,
-    "trickling-body": Raises(APITimeoutError, options={"deadline": 0.3}),
+    "trickling-body": Raises(APITimeoutError, options={"total_timeout": 0.3}),
     "truncated": UNREADABLE,
     "stalled": LATE,
     "error-event": BUSY,
@@ -268,7 +268,7 @@ ANSWERED_WHOLE = [name for name, each in SCENARIOS.items() if each.fault is not 
 @pytest.fixture
 def caller(callers: Callable[..., Any], service: Service) -> Any:
     local = service.local
-    return callers(local.account_id, local.api_token, base_url=local.base_url, trust_env=False, retry=None)
+    return callers(local.account_id, local.api_token, base_url=local.base_url, trust_env=False, max_retries=None)
 
 
 @pytest.fixture(autouse=True)
@@ -317,10 +317,10 @@ def same(answer: Any, plain: Any, expected: Gives, name: str) -> None:
     assert answer.text == (plain.text and expected.before + plain.text[1:])
     assert answer.reasoning == plain.reasoning
     assert answer.finish_reason == (expected.finish or plain.finish_reason)
-    calls = [(call.name, call.parsed, call.id) for call in plain.tool_calls]
+    calls = [(call.name, call.parse(), call.id) for call in plain.tool_calls]
     if name == "tool-call-without-id":
         calls = [(*call[:2], None) for call in calls]
-    assert [(call.name, call.parsed, call.id) for call in answer.tool_calls] == calls
+    assert [(call.name, call.parse(), call.id) for call in answer.tool_calls] == calls
     assert bool(calls) == name.startswith("tool-")
     assert counted(answer) == (counted(plain) if expected.usage else None)
 
@@ -462,7 +462,7 @@ def local() -> Iterator[Emulator]:
 @pytest.fixture
 def patient(callers: Callable[..., Any], local: Emulator) -> Any:
     """A caller who tries again at once."""
-    own = {"base_url": local.base_url, "trust_env": False, "retry": Retry(base=0)}
+    own = {"base_url": local.base_url, "trust_env": False, "max_retries": Retry(base=0)}
     return callers(local.account_id, local.api_token, **own)
 
 
@@ -503,7 +503,7 @@ def test_a_stalled_handshake_is_given_up_in_time(callers: Callable[..., Any], lo
     url = local.stalled_tls_url
     assert url.startswith("https://127.0.0.1:")
     assert url == local.stalled_tls_url
-    stalled = callers(local.account_id, local.api_token, base_url=url, trust_env=False, retry=Retry(2, base=0))
+    stalled = callers(local.account_id, local.api_token, base_url=url, trust_env=False, max_retries=Retry(1, base=0))
     with pytest.raises(APITimeoutError, match=r"could not send to 127\.0\.0\.1:\d+ in time") as caught:
         stalled.run(NATIVE, {"prompt": "hi"}, timeout=Timeout(connect=0.2))
     assert caught.value.retryable
@@ -515,7 +515,7 @@ def test_a_stalled_handshake_is_given_up_in_time(callers: Callable[..., Any], lo
 def test_the_stalled_port_is_closed_with_the_emulator(callers: Callable[..., Any]) -> None:
     with Emulator() as local:
         url = local.stalled_tls_url
-    caller = callers(local.account_id, local.api_token, base_url=url, trust_env=False, retry=None)
+    caller = callers(local.account_id, local.api_token, base_url=url, trust_env=False, max_retries=None)
     with pytest.raises(APIConnectionError) as caught:
         caller.run(NATIVE, {"prompt": "hi"}, timeout=Timeout(connect=5))
     assert not isinstance(caught.value, APITimeoutError)

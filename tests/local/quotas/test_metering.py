@@ -225,7 +225,7 @@ def test_a_busy_model_is_waited_for_or_refused_at_once(serving: Make, callers: C
         waiting = threading.Thread(target=wait_in_line)
         waiting.start()
         caller = callers(
-            local.account_id, local.api_token, base_url=local.base_url, trust_env=False, retry=Retry(base=0)
+            local.account_id, local.api_token, base_url=local.base_url, trust_env=False, max_retries=Retry(base=0)
         )
         with pytest.raises(CapacityError) as caught:
             caller.run(GLM, HELLO, reject_if_busy=True)

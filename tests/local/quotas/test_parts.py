@@ -13,7 +13,7 @@ from cfai.local.quotas import Allowance, Meter, _places
 from cfai.local.quotas._places import Places
 from cfai.local.quotas._prefixes import BLOCK, Prefixes
 from cfai.local.quotas._rates import Rates
-from cfai.local.wire import Refusal, neurons
+from cfai.local.wire import ErrorResponse, neurons
 
 GLM = "@cf/zai-org/glm-4.7-flash"
 BGE = "@cf/baai/bge-m3"
@@ -68,7 +68,7 @@ def test_who_came_first_goes_first_and_alone() -> None:
 def test_who_will_not_wait_is_refused_at_once() -> None:
     async def body(places: Places, order: list[str], start: Any) -> None:
         await places.take(GLM, wait=False)
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(ErrorResponse) as caught:
             await places.take(GLM, wait=False)
         assert caught.value.code == 3040
         await places.take(BGE, wait=False)  # another model has a place of its own
@@ -120,7 +120,7 @@ def test_who_leaves_just_when_it_is_his_turn_passes_it_on() -> None:
 def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     async def body(places: Places, order: list[str], start: Any) -> None:
         await places.take(GLM, wait=True)
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(ErrorResponse) as caught:
             await places.take(GLM, wait=True)
         assert caught.value.code == 3040
         places.give_back(GLM)
@@ -241,7 +241,7 @@ def test_a_day_begins_at_midnight_utc() -> None:
     meter = Meter(Allowance(daily_neurons=10, clock=lambda: now))
     meter.admit(entry(GLM))
     meter.charge(10)
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(ErrorResponse) as caught:
         meter.admit(entry(GLM))
     assert caught.value.code == 4006
     now += 1

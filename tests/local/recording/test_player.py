@@ -23,7 +23,7 @@ REST = b'data: {"response":"lo"}\n\ndata: [DONE]\n\n'
 
 @pytest.fixture
 def ask(callers: Make) -> Make:
-    return lambda local: callers(local.account_id, local.api_token, base_url=local.base_url, retry=None)
+    return lambda local: callers(local.account_id, local.api_token, base_url=local.base_url, max_retries=None)
 
 
 def write(folder: Path, number: int = 1, **changes: Any) -> Path:

@@ -50,7 +50,7 @@ def streams(*pieces: bytes, content_type: str = "text/event-stream") -> Callable
 def ask(callers: Make) -> Make:
     """A caller of a local server, in one colour."""
     return lambda local, **options: callers(
-        local.account_id, local.api_token, base_url=local.base_url, retry=None, **options
+        local.account_id, local.api_token, base_url=local.base_url, max_retries=None, **options
     )
 
 

@@ -15,7 +15,7 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from cfai.local.emulator import Emulator, Fault
-from cfai.local.wire import Refusal
+from cfai.local.wire import ErrorResponse
 from cfai.types import Token, Usage
 from tests.local.conftest import read
 
@@ -220,7 +220,7 @@ class Engine:
         async def parts() -> AsyncGenerator[Token | Usage, None]:
             yield Token("one", {})
             if "break off" in str(inputs):
-                raise Refusal(3040)
+                raise ErrorResponse(3040)
             yield Token(" two", {}, finish_reason="stop")
             yield Usage(prompt_tokens=7, completion_tokens=2)
 
