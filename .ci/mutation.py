@@ -41,40 +41,38 @@ from libcst.metadata import MetadataWrapper, PositionProvider
 from mutmut.mutation.mutators import mutation_operators
 
 _DECODING = [
-    "tests/test_dialects.py",
-    "tests/test_dialects_ends.py",
-    "tests/test_dialects_samples.py",
-    "tests/test_dialects_at_random.py",
+    "tests/response/test_decoder.py",
+    "tests/response/test_decoder_ends.py",
+    "tests/response/test_decoder_samples.py",
+    "tests/response/test_decoder_at_random.py",
 ]
+_LIMITS = ["tests/limits/test_check.py", "tests/limits/test_limits.py", "tests/limits/test_calls.py"]
 
 MODULES = {
-    "_sse": ["tests/test_sse.py"],
-    "_answer": [*_DECODING, "tests/test_pieces.py"],
-    "_dialects": [*_DECODING, "tests/test_pieces.py"],
-    "_shapes": _DECODING,
-    "_repeats": ["tests/test_repeats.py"],
-    "_pieces": ["tests/test_pieces.py", "tests/test_dialects.py", "tests/test_dialects_samples.py"],
-    "_errors": ["tests/test_errors.py"],
-    "_problems": ["tests/test_problems.py", "tests/test_problems_in_words.py"],
-    "_retry": ["tests/test_retry.py"],
-    "_limits": [
-        "tests/test_limits.py",
-        "tests/test_fit_chosen.py",
-        "tests/test_refused.py",
-        "tests/test_limits_on_the_wire.py",
-    ],
-    "_fit": ["tests/test_fit.py", "tests/test_fit_chosen.py", "tests/test_limits.py"],
-    "_refusal": ["tests/test_refusal.py", "tests/test_refused.py"],
-    "_misfit": ["tests/test_fit.py", "tests/test_limits.py"],
-    "_window": ["tests/test_fit.py", "tests/test_fit_chosen.py", "tests/test_limits.py"],
-    "_trim": ["tests/test_fit_messages.py", "tests/test_truncate.py"],
-    "tokens._prompt": ["tests/tokens/test_count.py", "tests/test_limits.py", "tests/test_limits_on_the_wire.py"],
+    "_response.sse": ["tests/response/test_sse.py"],
+    "_response.decoder": [*_DECODING, "tests/response/test_tool_calls.py"],
+    "_response.accumulator": [*_DECODING, "tests/response/test_tool_calls.py"],
+    "_response.extract": _DECODING,
+    "_response.tool_calls": ["tests/response/test_tool_calls.py", *_DECODING],
+    "_response.usage": ["tests/response/test_tool_calls.py", *_DECODING],
+    "_response.errors": ["tests/response/test_errors.py", "tests/response/test_errors_in_words.py"],
+    "_response.parsed_limit": ["tests/response/test_parsed_limit.py", "tests/response/test_refused.py"],
+    "_transport.retry": ["tests/transport/test_retry.py"],
+    "_limits.check": _LIMITS,
+    "_limits.verdict": _LIMITS,
+    "_limits.window": _LIMITS,
+    "_limits.messages": _LIMITS,
+    "_limits.shorten": ["tests/limits/test_fit_messages.py", "tests/limits/test_truncate.py"],
+    "tokens._prompt": ["tests/tokens/test_count.py", *_LIMITS],
 }
 """The modules, and the tests that are theirs."""
 
 OTHERS = [
-    f"tests/test_{name}.py"
-    for name in ("streams", "streams_ends", "streams_events", "failures", "outputs", "request", "browser")
+    "tests/streaming",
+    "tests/transport/test_failures.py",
+    "tests/response/test_outputs.py",
+    "tests/response/test_refused.py",
+    "tests/request/test_build.py",
 ]
 """Tests that enter these modules as well, through `Ai`."""
 

@@ -157,11 +157,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from typing_extensions import TypedDict, deprecated
 
-    from cfai._transport.send import Timeout
-    from cfai._request.build import GatewayOptions
-    from cfai._transport.retry import Retry
-    from cfai._limits.policy import LimitMode
-    from cfai._streaming.stream import AsyncStream, Stream
+    from cfai._config import CheckMode, Retry, Timeout
+    from cfai._request import GatewayOptions
+    from cfai._streaming import AsyncCall, AsyncStream, Stream
     from cfai.types import (
 {names}
     )
@@ -178,7 +176,7 @@ if TYPE_CHECKING:
         timeout: float | httpx.Timeout | Timeout | None
         total_timeout: float | None
         max_retries: Retry | int | None
-        checks: LimitMode
+        checks: CheckMode
 
     class PlainOptions(RunOptions, total=False):
         """The options of a call whose result is the model's."""
@@ -276,7 +274,7 @@ def source(models: Sequence[Mapping[str, Any]], schemas: Mapping[str, Any], docs
             HEAD.format(names=names),
             *literals(grouped(models, schemas)),
             *method("run", "def", "Stream", docstrings["run"]),
-            *method("arun", "async def", "AsyncStream", docstrings["arun"]),
+            *method("arun", "def", "AsyncStream", docstrings["arun"]),
             TAIL,
         ]
     )
@@ -309,6 +307,8 @@ def method(name: str, keyword: str, stream: str, docstring: str) -> Iterator[str
             yield f'    @deprecated("{overload.deprecated}")'
         parameters = f"self: Any, model: {overload.model}, inputs: {overload.inputs}, {overload.options}"
         result = overload.result.replace("Stream[", f"{stream}[")
+        if name == "arun":
+            result = f"AsyncCall[{result}]"
         yield from signature(f"    {keyword} {name}(", parameters, f") -> {result}: ...")
         yield ""
     yield f"    {keyword} {name}(self: Any, *arguments: Any, **options: Any) -> Any:"

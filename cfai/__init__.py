@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING
 
 from cfai import models, types
 from cfai._client import Ai
+from cfai._config import Retry, Timeout
 from cfai._errors import (
     AiInternalError,
     APIConnectionError,
     APIResponseValidationError,
+    APIStatusError,
     APITimeoutError,
     AuthenticationError,
     BadRequestError,
@@ -23,34 +25,29 @@ from cfai._errors import (
     PermissionDeniedError,
     QuotaExceededError,
     RateLimitError,
-    RefusedContextLengthError,
-    RefusedSequenceLengthError,
     RequestTimeoutError,
     SequenceLengthError,
-    StreamContextLengthError,
     StreamError,
-    StreamSequenceLengthError,
     StreamTimeoutError,
     StreamTruncatedError,
 )
 from cfai._lazy import lazy_exports
-from cfai._limits.verdict import CheckResult
-from cfai._request.build import GatewayOptions, GatewayRetries
-from cfai._streaming.stream import AsyncStream, Stream
-from cfai._transport.retry import Retry
-from cfai._transport.send import Timeout
+from cfai._limits import CheckResult
+from cfai._request import GatewayOptions, GatewayRetries
+from cfai._streaming import AsyncStream, Stream
 from cfai._version import __version__
 from cfai._warnings import CutAnswerWarning, LimitWarning, RetiredModelWarning
 from cfai.types import Token
 
 if TYPE_CHECKING:
     from cfai import tokenizers
-    from cfai._limits.fit_messages import FittedMessages, fit_messages, truncate
+    from cfai._limits import FittedMessages, fit_messages, truncate
     from cfai.tokens import TokenCount, TokenCounter, count_tokens
 
 __all__ = [
     "APIConnectionError",
     "APIResponseValidationError",
+    "APIStatusError",
     "APITimeoutError",
     "Ai",
     "AiInternalError",
@@ -75,16 +72,12 @@ __all__ = [
     "PermissionDeniedError",
     "QuotaExceededError",
     "RateLimitError",
-    "RefusedContextLengthError",
-    "RefusedSequenceLengthError",
     "RequestTimeoutError",
     "RetiredModelWarning",
     "Retry",
     "SequenceLengthError",
     "Stream",
-    "StreamContextLengthError",
     "StreamError",
-    "StreamSequenceLengthError",
     "StreamTimeoutError",
     "StreamTruncatedError",
     "Timeout",
@@ -103,7 +96,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_exports(
     __name__,
     {
-        "_limits.fit_messages": ("FittedMessages", "fit_messages", "truncate"),
+        "_limits": ("FittedMessages", "fit_messages", "truncate"),
         "tokenizers": ("tokenizers",),
         "tokens": ("TokenCount", "TokenCounter", "count_tokens"),
     },

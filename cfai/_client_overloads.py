@@ -15,11 +15,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from typing_extensions import TypedDict, deprecated
 
-    from cfai._transport.send import Timeout
-    from cfai._request.build import GatewayOptions
-    from cfai._transport.retry import Retry
-    from cfai._limits.policy import LimitMode
-    from cfai._streaming.stream import AsyncStream, Stream
+    from cfai._config import CheckMode, Retry, Timeout
+    from cfai._request import GatewayOptions
+    from cfai._streaming import AsyncCall, AsyncStream, Stream
     from cfai.types import (
         BatchPoll,
         Binary,
@@ -60,7 +58,7 @@ if TYPE_CHECKING:
         timeout: float | httpx.Timeout | Timeout | None
         total_timeout: float | None
         max_retries: Retry | int | None
-        checks: LimitMode
+        checks: CheckMode
 
     class PlainOptions(RunOptions, total=False):
         """The options of a call whose result is the model's."""
@@ -472,7 +470,7 @@ if TYPE_CHECKING:
     ) -> httpx.Response | Output | ListOutput | ValueOutput | Binary | Stream[Token]: ...
 
     def run(self: Any, *arguments: Any, **options: Any) -> Any:
-        """Runs a model: a text answer, another output, or with `"stream": True` in the inputs a `Stream` of tokens.
+        """Run a model: a text answer, another output, or with `"stream": True` in the inputs a `Stream` of tokens.
 
         - `gateway`: the AI Gateway to go through, by id or with its options.
         - `return_raw_response`: the `httpx.Response` instead, whatever its status; read, unless it is a stream.
@@ -482,101 +480,101 @@ if TYPE_CHECKING:
         - `reject_if_busy`: raise `CapacityError` at once instead of waiting for the model to have room.
         - `extra_headers`, `timeout`, `total_timeout`, `max_retries`, `checks`: for this call, in place of the client's.
 
-        `"max_tokens": "fit"` asks for as many tokens as the model gives beside this prompt. Raises `LimitError`,
+        `"max_tokens": "max"` asks for as many tokens as the model gives beside this prompt. Raises `LimitError`,
         `ConfigurationError` and `InputError` before anything is sent; `InferenceUpstreamError` for what the service
         refuses; `APIConnectionError` if no answer came.
         """
 
     # Anything, since the inputs are `Any`.
     @overload
-    async def arun(
+    def arun(
         self: Any, model: str, inputs: OnlyAny, **options: Unpack[PlainOptions]
-    ) -> Output | ListOutput | ValueOutput | Binary | AsyncStream[Token]: ...
+    ) -> AsyncCall[Output | ListOutput | ValueOutput | Binary | AsyncStream[Token]]: ...
 
     # A stream, since `stream` is `True`.
     @overload
-    async def arun(
+    def arun(
         self: Any, model: NativeModel | NativeChatModel, inputs: NativeInputsStream, **options: Unpack[PlainOptions]
-    ) -> AsyncStream[Token]: ...
+    ) -> AsyncCall[AsyncStream[Token]]: ...
 
     @overload
-    async def arun(
+    def arun(
         self: Any, model: ChatModel, inputs: ChatInputsStream, **options: Unpack[PlainOptions]
-    ) -> AsyncStream[Token]: ...
+    ) -> AsyncCall[AsyncStream[Token]]: ...
 
     @overload
-    async def arun(
+    def arun(
         self: Any,
         model: GptOssModel,
         inputs: NativeInputsStream | ChatInputsStream | ResponsesInputStream,
         **options: Unpack[PlainOptions],
-    ) -> AsyncStream[Token]: ...
+    ) -> AsyncCall[AsyncStream[Token]]: ...
 
     # The answer.
     @overload
-    async def arun(
+    def arun(
         self: Any, model: NativeModel, inputs: NativeInputsPlain, **options: Unpack[PlainOptions]
-    ) -> NativeText: ...
+    ) -> AsyncCall[NativeText]: ...
 
     @overload
-    async def arun(
+    def arun(
         self: Any, model: NativeChatModel, inputs: NativeInputsPlain, **options: Unpack[PlainOptions]
-    ) -> ChatCompletion: ...
+    ) -> AsyncCall[ChatCompletion]: ...
 
     @overload
-    async def arun(
+    def arun(
         self: Any, model: ChatModel, inputs: ChatInputsPlain, **options: Unpack[PlainOptions]
-    ) -> ChatCompletion: ...
+    ) -> AsyncCall[ChatCompletion]: ...
 
     @overload
-    async def arun(
+    def arun(
         self: Any, model: GptOssModel, inputs: NativePromptPlain, **options: Unpack[PlainOptions]
-    ) -> NativeText: ...
+    ) -> AsyncCall[NativeText]: ...
 
     @overload
-    async def arun(
+    def arun(
         self: Any, model: GptOssModel, inputs: NativeMessagesPlain | ChatMessagesPlain, **options: Unpack[PlainOptions]
-    ) -> ChatCompletion: ...
+    ) -> AsyncCall[ChatCompletion]: ...
 
     @overload
-    async def arun(
+    def arun(
         self: Any, model: GptOssModel, inputs: ResponsesInputPlain, **options: Unpack[PlainOptions]
-    ) -> ResponsesOutput: ...
+    ) -> AsyncCall[ResponsesOutput]: ...
 
     # A stream or the answer, as `stream` says at run time.
     @overload
-    async def arun(
+    def arun(
         self: Any, model: NativeModel, inputs: NativeInputs, **options: Unpack[PlainOptions]
-    ) -> NativeText | AsyncStream[Token]: ...
+    ) -> AsyncCall[NativeText | AsyncStream[Token]]: ...
 
     @overload
-    async def arun(
+    def arun(
         self: Any, model: NativeChatModel, inputs: NativeInputs, **options: Unpack[PlainOptions]
-    ) -> ChatCompletion | AsyncStream[Token]: ...
+    ) -> AsyncCall[ChatCompletion | AsyncStream[Token]]: ...
 
     @overload
-    async def arun(
+    def arun(
         self: Any, model: ChatModel, inputs: ChatInputs, **options: Unpack[PlainOptions]
-    ) -> ChatCompletion | AsyncStream[Token]: ...
+    ) -> AsyncCall[ChatCompletion | AsyncStream[Token]]: ...
 
     @overload
-    async def arun(
+    def arun(
         self: Any, model: GptOssModel, inputs: NativePrompt, **options: Unpack[PlainOptions]
-    ) -> NativeText | AsyncStream[Token]: ...
+    ) -> AsyncCall[NativeText | AsyncStream[Token]]: ...
 
     @overload
-    async def arun(
+    def arun(
         self: Any, model: GptOssModel, inputs: NativeMessages | ChatMessages, **options: Unpack[PlainOptions]
-    ) -> ChatCompletion | AsyncStream[Token]: ...
+    ) -> AsyncCall[ChatCompletion | AsyncStream[Token]]: ...
 
     @overload
-    async def arun(
+    def arun(
         self: Any, model: GptOssModel, inputs: ResponsesInput, **options: Unpack[PlainOptions]
-    ) -> ResponsesOutput | AsyncStream[Token]: ...
+    ) -> AsyncCall[ResponsesOutput | AsyncStream[Token]]: ...
 
     # The response as it came.
     @overload
-    async def arun(
+    def arun(
         self: Any,
         model: str,
         inputs: Mapping[str, Any] | BaseModel,
@@ -584,11 +582,11 @@ if TYPE_CHECKING:
         return_raw_response: Literal[True],
         queue_request: bool = False,
         **options: Unpack[RunOptions],
-    ) -> httpx.Response: ...
+    ) -> AsyncCall[httpx.Response]: ...
 
     # What the service says of a batch job.
     @overload
-    async def arun(
+    def arun(
         self: Any,
         model: str,
         inputs: Mapping[str, Any] | BaseModel,
@@ -596,139 +594,139 @@ if TYPE_CHECKING:
         queue_request: Literal[True],
         return_raw_response: Literal[False] = False,
         **options: Unpack[RunOptions],
-    ) -> Output: ...
+    ) -> AsyncCall[Output]: ...
 
     # What the service says of a batch job, asked again.
     @overload
-    async def arun(self: Any, model: str, inputs: BatchPoll, **options: Unpack[PlainOptions]) -> Output: ...
+    def arun(self: Any, model: str, inputs: BatchPoll, **options: Unpack[PlainOptions]) -> AsyncCall[Output]: ...
 
     # A stream or the answer: inputs declared as `dict[str, Any]` do not say.
     @overload
-    async def arun(
+    def arun(
         self: Any, model: NativeModel, inputs: Untyped, **options: Unpack[PlainOptions]
-    ) -> NativeText | AsyncStream[Token]: ...
+    ) -> AsyncCall[NativeText | AsyncStream[Token]]: ...
 
     @overload
-    async def arun(
+    def arun(
         self: Any, model: NativeChatModel | ChatModel, inputs: Untyped, **options: Unpack[PlainOptions]
-    ) -> ChatCompletion | AsyncStream[Token]: ...
+    ) -> AsyncCall[ChatCompletion | AsyncStream[Token]]: ...
 
     @overload
-    async def arun(
+    def arun(
         self: Any, model: GptOssModel, inputs: Untyped, **options: Unpack[PlainOptions]
-    ) -> TextOutput | AsyncStream[Token]: ...
+    ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
 
     # A field is misspelt, missing, of another type, or none of this model's. A stream all the same.
     @overload
     @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    async def arun(
+    def arun(
         self: Any, model: NativeModel | NativeChatModel, inputs: LooseStream, **options: Unpack[PlainOptions]
-    ) -> AsyncStream[Token]: ...
+    ) -> AsyncCall[AsyncStream[Token]]: ...
 
     @overload
     @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    async def arun(
+    def arun(
         self: Any, model: ChatModel, inputs: LooseStream, **options: Unpack[PlainOptions]
-    ) -> AsyncStream[Token]: ...
+    ) -> AsyncCall[AsyncStream[Token]]: ...
 
     @overload
     @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    async def arun(
+    def arun(
         self: Any, model: GptOssModel, inputs: LooseStream, **options: Unpack[PlainOptions]
-    ) -> AsyncStream[Token]: ...
+    ) -> AsyncCall[AsyncStream[Token]]: ...
 
     # A field is misspelt, missing, of another type, or none of this model's. The answer.
     @overload
     @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    async def arun(
+    def arun(
         self: Any, model: NativeModel, inputs: LoosePlain, **options: Unpack[PlainOptions]
-    ) -> NativeText: ...
+    ) -> AsyncCall[NativeText]: ...
 
     @overload
     @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    async def arun(
+    def arun(
         self: Any, model: NativeChatModel, inputs: LoosePlain, **options: Unpack[PlainOptions]
-    ) -> ChatCompletion: ...
+    ) -> AsyncCall[ChatCompletion]: ...
 
     @overload
     @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    async def arun(
+    def arun(
         self: Any, model: ChatModel, inputs: LoosePlain, **options: Unpack[PlainOptions]
-    ) -> ChatCompletion: ...
+    ) -> AsyncCall[ChatCompletion]: ...
 
     @overload
     @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    async def arun(
+    def arun(
         self: Any, model: GptOssModel, inputs: LoosePlain, **options: Unpack[PlainOptions]
-    ) -> TextOutput: ...
+    ) -> AsyncCall[TextOutput]: ...
 
     # A field is misspelt, missing, of another type, or none of this model's. Either.
     @overload
     @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    async def arun(
+    def arun(
         self: Any, model: NativeModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
-    ) -> NativeText | AsyncStream[Token]: ...
+    ) -> AsyncCall[NativeText | AsyncStream[Token]]: ...
 
     @overload
     @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    async def arun(
+    def arun(
         self: Any, model: NativeChatModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
-    ) -> ChatCompletion | AsyncStream[Token]: ...
+    ) -> AsyncCall[ChatCompletion | AsyncStream[Token]]: ...
 
     @overload
     @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    async def arun(
+    def arun(
         self: Any, model: ChatModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
-    ) -> ChatCompletion | AsyncStream[Token]: ...
+    ) -> AsyncCall[ChatCompletion | AsyncStream[Token]]: ...
 
     @overload
     @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    async def arun(
+    def arun(
         self: Any, model: GptOssModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
-    ) -> TextOutput | AsyncStream[Token]: ...
+    ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
 
     # A stream, since `stream` is `True`.
     @overload
-    async def arun(
+    def arun(
         self: Any,
         model: str,
         inputs: NativeInputsStream | ChatInputsStream | ResponsesInputStream | LooseStream,
         **options: Unpack[PlainOptions],
-    ) -> AsyncStream[Token]: ...
+    ) -> AsyncCall[AsyncStream[Token]]: ...
 
     # A stream or the answer of one of several models.
     @overload
-    async def arun(
+    def arun(
         self: Any, model: TextModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
-    ) -> TextOutput | AsyncStream[Token]: ...
+    ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
 
     # The answer.
     @overload
-    async def arun(
+    def arun(
         self: Any, model: UntoldModel, inputs: NativeInputsPlain | ChatInputsPlain, **options: Unpack[PlainOptions]
-    ) -> TextOutput: ...
+    ) -> AsyncCall[TextOutput]: ...
 
     # A stream or the answer.
     @overload
-    async def arun(
+    def arun(
         self: Any, model: UntoldModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
-    ) -> TextOutput | AsyncStream[Token]: ...
+    ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
 
     # A stream, unless `stream` is `False`.
     @overload
-    async def arun(
+    def arun(
         self: Any, model: UnaskedStreamModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
-    ) -> Output | AsyncStream[Token]: ...
+    ) -> AsyncCall[Output | AsyncStream[Token]]: ...
 
     # The answer: an object, a list or bytes.
     @overload
-    async def arun(
+    def arun(
         self: Any, model: OtherModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
-    ) -> Output | ListOutput | Binary: ...
+    ) -> AsyncCall[Output | ListOutput | Binary]: ...
 
     # What a model gives that the type checker does not know by name.
     @overload
-    async def arun(
+    def arun(
         self: Any,
         model: str,
         inputs: Mapping[str, Any] | BaseModel,
@@ -736,11 +734,11 @@ if TYPE_CHECKING:
         queue_request: bool = False,
         return_raw_response: Literal[False] = False,
         **options: Unpack[RunOptions],
-    ) -> Output | ListOutput | ValueOutput | Binary | AsyncStream[Token]: ...
+    ) -> AsyncCall[Output | ListOutput | ValueOutput | Binary | AsyncStream[Token]]: ...
 
     # That, or the response as it came.
     @overload
-    async def arun(
+    def arun(
         self: Any,
         model: str,
         inputs: Mapping[str, Any] | BaseModel,
@@ -748,10 +746,14 @@ if TYPE_CHECKING:
         return_raw_response: bool,
         queue_request: bool = False,
         **options: Unpack[RunOptions],
-    ) -> httpx.Response | Output | ListOutput | ValueOutput | Binary | AsyncStream[Token]: ...
+    ) -> AsyncCall[httpx.Response | Output | ListOutput | ValueOutput | Binary | AsyncStream[Token]]: ...
 
-    async def arun(self: Any, *arguments: Any, **options: Any) -> Any:
-        """`run`, awaited; a stream is an `AsyncStream`. When it returns, the request is sent and its status checked."""
+    def arun(self: Any, *arguments: Any, **options: Any) -> Any:
+        """Run a model, awaited; a stream is an `AsyncStream`.
+
+        `await ai.arun(...)` has sent the request and checked its status when it returns. `async with ai.arun(...) as
+        stream` and `async for token in ai.arun(...)` do the same for a stream, and leave it at the end.
+        """
 
     Signatures = TypeVar("Signatures")
 

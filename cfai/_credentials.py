@@ -1,4 +1,4 @@
-"""Where calls go and with which credentials, from arguments and the environment; checked before anything is sent."""
+"""Credentials and base URLs, from arguments and environment variables, checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _VISIBLE = r"[\x21-\x7e]+"
 
 
 class Secret:
-    """A text that does not show itself."""
+    """A string that does not show itself."""
 
     __slots__ = ("value",)
 
@@ -47,7 +47,7 @@ class Secret:
 
 
 class Credentials(NamedTuple):
-    """Where calls go, and with which token."""
+    """The account and its token, and the URL that calls go to."""
 
     id: str
     token: Secret
@@ -62,19 +62,19 @@ class Credentials(NamedTuple):
 
     @property
     def is_direct(self) -> bool:
-        """Whether calls go to this machine in the clear, past any proxy that the environment names."""
+        """True if calls go to this machine in the clear, past any proxy that the environment names."""
         return self.base_url.startswith("http:") and not self.allow_http
 
     @property
     def gateway_url(self) -> str:
-        """The gateway's host. A server that is not Cloudflare's has it beside its API."""
+        """The URL of the gateway's host. A server that is not Cloudflare's has it beside its API."""
         if is_cloudflare(self.base_url):
             return GATEWAY_URL
         return self.base_url.removesuffix("/client/v4") + "/v1"
 
 
 class EnvironmentVariables:
-    """The variables that cfai knows, stripped; no others, and none of them shown."""
+    """The environment variables that cfai knows, stripped; no others, and none of them shown."""
 
     __slots__ = ("_values",)
 
@@ -83,17 +83,22 @@ class EnvironmentVariables:
         self._values = {name: Secret(value.strip()) for name in known if (value := variables.get(name))}
 
     def first(self, names: Iterable[str]) -> Secret | None:
-        """The first that is set and not blank. Blanks around a value come from files and shells, and are taken off."""
+        """Return the first of `names` that is set and not blank.
+
+        Blanks around a value come from files and shells, and are taken off.
+        """
         found = (self._values.get(name) for name in names)
         return next((value for value in found if value and value.value), None)
 
 
 def parse_secret(value: Any) -> Secret | None:
-    """An argument without the blanks around it, or `None` if it is empty. From here on it does not show."""
+    """Return an argument without the blanks around it, hidden from here on, or `None` if it is empty."""
     if value is None or isinstance(value, Secret):
         return value
     if not isinstance(value, str):
-        raise ConfigurationError(f"account_id, api_token and base_url are texts, not {type(value).__name__}")
+        raise ConfigurationError(
+            f"`account_id`, `api_token` and `base_url` must be strings, got {type(value).__name__}"
+        )
     return Secret(value.strip()) if value.strip() else None
 
 
@@ -107,9 +112,12 @@ def resolve_credentials(
     gateway_route: GatewayRoute = "gateway",
     allow_http: bool = False,
 ) -> Credentials:
-    """The account of a client. Arguments win over the environment; what is missing or wrong is named in the error."""
-    given_url = base_url or environment.first(BASE_URL_NAMES)
-    url = parse_base_url(given_url.value if given_url else BASE_URL, allow_http)
+    """Return the credentials of a client; arguments win over the environment.
+
+    Raises `ConfigurationError`, which names what is missing or wrong, and never its value.
+    """
+    url_given = base_url or environment.first(BASE_URL_NAMES)
+    url = parse_base_url(url_given.value if url_given else BASE_URL, allow_http)
     id = account_id or environment.first(ACCOUNT_NAMES)
     # Beside an e-mail address the last name is the account's global key, which is no token.
     names = TOKEN_NAMES[:-1] if environment.first(["CLOUDFLARE_EMAIL"]) else TOKEN_NAMES
@@ -128,20 +136,23 @@ def resolve_credentials(
     _check_id(id, url)
     if not re.fullmatch(_VISIBLE, token.value):
         raise ConfigurationError("the API token has a blank, a line break or a character that no token has")
-    transport = parse_gateway_route(gateway_route)
-    return Credentials(id.value, token, url, default_headers or {}, transport, allow_http)
+    route = parse_gateway_route(gateway_route)
+    return Credentials(id.value, token, url, default_headers or {}, route, allow_http)
 
 
-def parse_gateway_route(transport: GatewayRoute) -> GatewayRoute:
-    if transport not in ("gateway", "api"):
-        raise ConfigurationError(f"`gateway_route` must be 'gateway' or 'api', got {transport!r}")
-    return transport
+def parse_gateway_route(route: GatewayRoute) -> GatewayRoute:
+    """Return where calls of a gateway go. Raises `ConfigurationError`."""
+    if route not in ("gateway", "api"):
+        raise ConfigurationError(f"`gateway_route` must be 'gateway' or 'api', got {route!r}")
+    return route
 
 
 def check_proxy(proxy: Secret | None) -> None:
-    """Raises `ConfigurationError` for what is no URL of a proxy, without showing it: it can hold a password."""
+    """Raise `ConfigurationError` for what is no URL of a proxy, without showing it: it can hold a password."""
     if proxy is not None and not _is_proxy(proxy.value):
-        raise ConfigurationError("proxy is a URL such as 'http://proxy.example:3128', with http, https or socks5")
+        raise ConfigurationError(
+            "`proxy` must be a URL such as 'http://proxy.example:3128', with http, https or socks5"
+        )
 
 
 def _is_proxy(url: str) -> bool:
@@ -153,7 +164,7 @@ def _is_proxy(url: str) -> bool:
 
 
 def parse_base_url(url: str, allow_http: bool) -> str:
-    """A base URL without its last slash, or `ConfigurationError`: a token does not travel in the clear.
+    """Return a base URL without its last slash. Raises `ConfigurationError`: a token does not travel in the clear.
 
     >>> checked_url("https://api.cloudflare.com/client/v4/", allow_http=False)
     'https://api.cloudflare.com/client/v4'
@@ -165,9 +176,9 @@ def parse_base_url(url: str, allow_http: bool) -> str:
     except ValueError:
         host, port_is_valid, parts = "", False, urlsplit("")
     if parts.scheme not in ("http", "https") or not host or not port_is_valid or not re.fullmatch(_VISIBLE, url):
-        raise ConfigurationError(f"base_url is a URL such as {BASE_URL!r}")
+        raise ConfigurationError(f"`base_url` must be a URL such as {BASE_URL!r}")
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise ConfigurationError("base_url has no user, password, query or fragment")
+        raise ConfigurationError("`base_url` must have no user, password, query or fragment")
     if parts.scheme == "http" and not allow_http and not _is_loopback(host):
         raise ConfigurationError(
             f"base_url: the token would go to {host} in the clear: use https, or pass allow_http=True"
@@ -176,7 +187,7 @@ def parse_base_url(url: str, allow_http: bool) -> str:
 
 
 def is_cloudflare(url: str) -> bool:
-    """Whether `url` is on one of Cloudflare's own hosts.
+    """Return True if `url` is on one of Cloudflare's own hosts.
 
     >>> is_cloudflare("https://api.cloudflare.com/client/v4"), is_cloudflare("https://cloudflare.com.example/")
     (True, False)

@@ -9,14 +9,12 @@ CfaiError
 │   └── ContextLengthError             more input tokens than the model reads
 ├── APIConnectionError                 no answer came
 │   └── APITimeoutError                no answer came in time
-├── InferenceUpstreamError             the service answered with an error
+├── InferenceUpstreamError             the service answered with an error; `APIStatusError` is the same class
 │   ├── BadRequestError                400, 405, 413, 422 and other 4xx: the request itself is wrong
-│   │   ├── RefusedSequenceLengthError the output asked for is more than the model gives   (also SequenceLengthError)
-│   │   └── RefusedContextLengthError  the input does not fit the model's context          (also ContextLengthError)
 │   ├── AuthenticationError            401: the token is missing, wrong or expired
 │   ├── PermissionDeniedError          403: the token, the account or the plan does not allow it
 │   ├── NotFoundError                  404: no such model, or no such account
-│   ├── RequestTimeoutError            408: the service gave up; it may have been billed        (also APITimeoutError)
+│   ├── RequestTimeoutError            408, 504, 524: gave up; it may have been billed          (also APITimeoutError)
 │   ├── RateLimitError                 429: too many requests in a minute
 │   │   ├── QuotaExceededError         the daily allocation, or the prepaid balance, is used up
 │   │   └── CapacityError              the model is busy
@@ -24,13 +22,12 @@ CfaiError
 │       ├── InternalServerError        5xx
 │       └── APIResponseValidationError       a 2xx answer that cannot be read
 └── StreamError                        an error after a stream began; `.partial` has what had arrived
-    ├── StreamSequenceLengthError      the output asked for is more than the model gives   (also SequenceLengthError)
-    ├── StreamContextLengthError       the input does not fit the model's context          (also ContextLengthError)
     └── StreamTruncatedError           the stream ended before the answer did
         └── StreamTimeoutError         the stream fell silent                           (also APITimeoutError)
 ```
 
-`InferenceUpstreamError` and `AiInternalError` are the binding's own names.
+`InferenceUpstreamError` and `AiInternalError` are the binding's own names. A length that the service refuses is a
+`ContextLengthError` or `SequenceLengthError` and a `BadRequestError`; inside a stream, a `StreamError`.
 """
 
 from __future__ import annotations
@@ -39,7 +36,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
-from cfai._json import compact
+from cfai._json import to_compact_json
 
 DONE_EVENT = b"data: [DONE]\n\n"
 """What ends a stream for a browser: without it, an `EventSource` would connect again, and pay again."""
@@ -74,7 +71,7 @@ class CfaiError(Exception):
 
     def to_event_stream(self) -> bytes:
         """The error for a browser's `EventSource`: an event named `error`, with code and message, then `[DONE]`."""
-        body = compact({"code": self.code, "message": str(self)})
+        body = to_compact_json({"code": self.code, "message": str(self)})
         return b"event: error\ndata: " + body.encode("utf-8", "replace") + b"\n\n" + DONE_EVENT
 
 
@@ -194,6 +191,10 @@ class InferenceUpstreamError(CfaiError):
         self.model = model
 
 
+APIStatusError = InferenceUpstreamError
+"""The name that other clients have for it."""
+
+
 class BadRequestError(InferenceUpstreamError):
     """The service refused the request as it was: 400, 405, 413, 422 and any other 4xx without a class of its own."""
 
@@ -219,7 +220,10 @@ class NotFoundError(InferenceUpstreamError):
 
 
 class RequestTimeoutError(InferenceUpstreamError, APITimeoutError):
-    """The service gave up on the call: 408 or code 3046, near 240 s. It may have been billed, so it is not retried."""
+    """The service, or the edge before it, gave up on the call: 408, 504, 524, code 3046.
+
+    It may have been billed, so it is not sent again.
+    """
 
 
 class RateLimitError(InferenceUpstreamError):
@@ -286,4 +290,4 @@ class StreamTruncatedError(StreamError):
 
 
 class StreamTimeoutError(StreamTruncatedError, APITimeoutError):
-    """The stream was silent for longer than the timeout, or the total timeout passed. `.partial` is not the whole answer."""
+    """The stream was silent for too long, or the total timeout passed. `.partial` is not the whole answer."""

@@ -1,4 +1,4 @@
-"""Names whose modules are imported when they are first asked for."""
+"""Let a package export names whose modules are imported at first use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 def lazy_exports(
     package: str, names: Mapping[str, Iterable[str]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The `__getattr__` and the `__dir__` of a package that has `names`, by the module that they are in, or are."""
+    """Return `__getattr__` and `__dir__` for a package that exports `names`, listed by the module that has them."""
     modules = {name: f"{package}.{module}" for module, found in names.items() for name in found}
 
     def get(name: str) -> Any:

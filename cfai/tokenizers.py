@@ -1,4 +1,4 @@
-"""Exact token counts: a model's own tokenizer, from a `tokenizer.json`. Needs the extra: `cfai-sdk[tokenizers]`.
+"""Count tokens exactly, with a model's own `tokenizer.json`. Needs the extra: `cfai-sdk[tokenizers]`.
 
 Counting needs none of this: `cfai.count_tokens` has bounds and an estimate for every family. Here a limit can be met to
 the token. Nothing is read or downloaded before `load` is called.
@@ -10,11 +10,11 @@ import warnings
 from collections.abc import Sequence
 from os import PathLike, stat
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cfai._errors import ConfigurationError
-from cfai.tokens import family_of, forget, use
+from cfai._json import join_surrogates
+from cfai.tokens import get_family, register_counter, unregister_counter
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as _Encoder
@@ -48,7 +48,7 @@ _REPOS = {
 """Where the hub has the `tokenizer.json` of a family: a mirror where the original asks for a licence to be accepted.
 Kimi's is not here: it is published as a tiktoken file and code."""
 
-_TELLING = (
+_SAMPLES = (
     "es Rechtes zu schützen, damit der Mensch nicht gezwungen wird, "
     "als letztes Mittel zum Aufstand gegen Tyrannei und Unt",
     "とが達成すべき共通の基準として、この人権宣言を公布",
@@ -56,7 +56,7 @@ _TELLING = (
 )
 """Texts by which the families are told apart. From the Universal Declaration of Human Rights, in the public domain."""
 
-_TOLD = {
+_SAMPLE_COUNTS = {
     "llama2": (35, 32, 82),
     "mistral_v1": (35, 28, 88),
     "tekken": (28, 20, 22),
@@ -78,22 +78,22 @@ _TOLD = {
     "xlmr": (29, 16, 14),
     "whisper": (30, 25, 73),
 }
-"""How many tokens they really are. Any two families differ by 3 in one of them, but for GPT-2's and CodeGen's: these
+"""The real tokens of the samples. Any two families differ by 3 in one of them, but for GPT-2's and CodeGen's: these
 are one vocabulary, with more or fewer runs of blanks. The bounds would be no such test: of the 380 pairs of a family
 and another one's tokenizer, they find 44 in these texts, and not Mistral's for Llama 2's."""
 
-_SLACK = 1
-"""So far off a count may be: some files put a blank before a text, and some of the same vocabulary do not."""
+_TOLERANCE = 1
+"""How far off a count may be: some files put a blank before a text, and some of the same vocabulary do not."""
 
-_MOST_KEPT = 4
-"""How many tokenizers are kept. A large vocabulary takes up to 350 MB, and up to two seconds to read."""
+_MAX_CACHED = 4
+"""How many tokenizers are cached. A large vocabulary takes up to 350 MB, and up to two seconds to read."""
 
 _BATCH = 256
 """How many texts are encoded at once: the tokens of a text take twenty times its size until they are counted."""
 
 
 class TokenizerNotAvailable(ConfigurationError):
-    """There is no tokenizer to count with; the message says what to do about it."""
+    """The tokenizer to count with was not found; the message says what to do about it."""
 
 
 class TokenizerMismatchWarning(UserWarning):
@@ -133,18 +133,18 @@ class Tokenizer:
 
     @property
     def source(self) -> str:
-        """Where it is from: the path of a file, or a repository of the Hugging Face hub (`repo` or `repo@revision`)."""
+        """Its origin: the path of a file, or a repository of the Hugging Face hub (`repo` or `repo@revision`)."""
         return str(self._place)
 
     def count_text(self, text: str) -> int:
-        """How many tokens `text` is, with none put before or behind it, such as the one that begins a prompt."""
+        """Count the tokens of `text`, with none put before or behind it, such as the one that begins a prompt."""
         return self.count_texts([text])[0]
 
     def count_texts(self, texts: Sequence[str]) -> list[int]:
-        """How many tokens each of `texts` is. Faster than one by one, on more than one core."""
+        """Count the tokens of each of `texts`. Faster than one by one, on more than one core."""
         counts: list[int] = []
         for start in range(0, len(texts), _BATCH):
-            batch = [_well_formed(text) for text in texts[start : start + _BATCH]]
+            batch = [text if text.isascii() else join_surrogates(text) for text in texts[start : start + _BATCH]]
             counts += map(len, self._encoder.encode_batch_fast(batch, add_special_tokens=False))
         return counts
 
@@ -152,13 +152,13 @@ class Tokenizer:
         return f"Tokenizer({self.source!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (self._place,)
+        return _unpickle, (self._place,)
 
 
 def load(
     model: str, *, path: str | PathLike[str] | None = None, repo: str | None = None, revision: str | None = None
 ) -> Tokenizer:
-    """Loads the tokenizer of `model`, which from now on counts every text for that model exactly.
+    """Load the tokenizer of `model`, which from now on counts every text for that model exactly.
 
     `cfai.count_tokens(..., model=model)`, `ai.check` and the check before a call use it, in the whole process, until
     `unload(model)`. What the model's chat template adds to messages stays an estimate.
@@ -166,7 +166,7 @@ def load(
     `path` names a `tokenizer.json`, or a folder that has one: nothing is downloaded. Otherwise the file is downloaded
     from the Hugging Face hub, once, into its usual cache, and read from there when the hub cannot be reached: from
     `repo`, or from one that is known to have the model's vocabulary. `HF_TOKEN` is used where it is set. What was read
-    is kept for the next `load`, four tokenizers at most.
+    is cached for the next `load`, four tokenizers at most.
 
     Raises `TokenizerNotAvailable` where there is no such file, and `ConfigurationError` if both `path` and `repo` are
     given. Warns with `TokenizerMismatchWarning` if the model's vocabulary is known and this is another.
@@ -179,43 +179,38 @@ def load(
     ```
     """
     if not isinstance(model, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without types
-        raise ConfigurationError(f"a model name is a text such as '@cf/zai-org/glm-4.7-flash', not {model!r}")
+        raise ConfigurationError(f"`model` must be a string such as '@cf/zai-org/glm-4.7-flash', got {model!r}")
     if path is not None and (repo is not None or revision is not None):
-        raise ConfigurationError("path= names a file, repo= and revision= one on the Hugging Face hub: give either")
-    place = _Hub(repo or _repo_of(model), revision) if path is None else _file_at(path)
-    tokenizer = _kept(place)
-    if said := _mismatch(tokenizer, model):
-        warnings.warn(said, TokenizerMismatchWarning, stacklevel=2)
-    use(tokenizer, model)
+        raise ConfigurationError("load takes either `path` or `repo` and `revision`, got both")
+    place = _Hub(repo or _find_repo(model), revision) if path is None else _find_file(path)
+    tokenizer = _get(place)
+    if message := _describe_mismatch(tokenizer, model):
+        warnings.warn(message, TokenizerMismatchWarning, stacklevel=2)
+    register_counter(tokenizer, model)
     return tokenizer
 
 
 def unload(model: str) -> None:
-    """Has the tokens of `model` counted by its family again, and frees its tokenizer unless another model uses it."""
-    counter = forget(model)
-    if counter is not None:
-        with _lock:
-            for place in [place for place, each in _newest.items() if each is counter]:
-                del _newest[place]
+    """Have the tokens of `model` counted by its family again, and free its tokenizer unless another model uses it."""
+    counter = unregister_counter(model)
+    for place in [place for place, each in [*_cached.items()] if each is counter]:
+        _cached.pop(place, None)
 
 
-_newest: dict[_File | _Hub, Tokenizer] = {}
-"""The tokenizers that were read, the one used last at the end."""
-_lock = Lock()
+_cached: dict[_File | _Hub, Tokenizer] = {}
+"""The tokenizers that were read, the one used last at the end. It has no lock, which a forked child could wait for."""
 
 
-def _kept(place: _File | _Hub, *, download: bool = True) -> Tokenizer:
-    # Held while a file is read, so that threads that want the same one do not all read it.
-    with _lock:
-        found = _newest.pop(place, None) or _read(place, download)
-        _newest[place] = found
-        if len(_newest) > _MOST_KEPT:
-            del _newest[next(iter(_newest))]
-        return found
+def _get(place: _File | _Hub, *, download: bool = True) -> Tokenizer:
+    tokenizer = _cached.pop(place, None) or _read(place, download)
+    _cached[place] = tokenizer
+    for oldest in [*_cached][:-_MAX_CACHED]:
+        _cached.pop(oldest, None)
+    return tokenizer
 
 
-def _again(place: _File | _Hub) -> Tokenizer:
-    return _kept(_file_at(place.path) if isinstance(place, _File) else place, download=False)
+def _unpickle(place: _File | _Hub) -> Tokenizer:
+    return _get(_find_file(place.path) if isinstance(place, _File) else place, download=False)
 
 
 def _read(place: _File | _Hub, download: bool) -> Tokenizer:
@@ -223,7 +218,7 @@ def _read(place: _File | _Hub, download: bool) -> Tokenizer:
         from tokenizers import Tokenizer as Encoder
     except ImportError as error:
         raise TokenizerNotAvailable(_EXTRA) from error
-    path = place.path if isinstance(place, _File) else _downloaded(place, download)
+    path = place.path if isinstance(place, _File) else _download(place, download)
     try:
         encoder = Encoder.from_file(path)
     except Exception as error:  # the library raises nothing narrower
@@ -236,7 +231,7 @@ def _read(place: _File | _Hub, download: bool) -> Tokenizer:
     return Tokenizer(place, encoder)
 
 
-def _file_at(path: str | PathLike[str]) -> _File:
+def _find_file(path: str | PathLike[str]) -> _File:
     file = Path(path).expanduser().resolve()
     if file.is_dir():
         file /= _FILE
@@ -248,15 +243,15 @@ def _file_at(path: str | PathLike[str]) -> _File:
         ) from error
 
 
-def _repo_of(model: str) -> str:
-    family = family_of(model)
+def _find_repo(model: str) -> str:
+    family = get_family(model)
     if family.certain and family.name in _REPOS:
         return _REPOS[family.name]
     why = "publishes no tokenizer.json" if family.certain else "has a tokenizer that is not known for certain"
     raise TokenizerNotAvailable(f"{model} {why}: pass path= or repo= to load one that counts as it does")
 
 
-def _downloaded(place: _Hub, download: bool) -> str:
+def _download(place: _Hub, download: bool) -> str:
     try:
         from huggingface_hub import hf_hub_download  # pyright: ignore[reportUnknownVariableType]  # a bare dict in it
     except ImportError as error:
@@ -264,11 +259,11 @@ def _downloaded(place: _Hub, download: bool) -> str:
     try:
         return hf_hub_download(place.repo, _FILE, revision=place.revision, local_files_only=not download)
     except Exception as error:  # the hub's own errors, and those of whatever it sends with
-        raise TokenizerNotAvailable(f"{_why(error, place)} ({type(error).__name__})") from error
+        raise TokenizerNotAvailable(f"{_describe_failure(error, place)} ({type(error).__name__})") from error
 
 
-def _why(error: Exception, place: _Hub) -> str:
-    """What kept a file from being downloaded, and what to do about it."""
+def _describe_failure(error: Exception, place: _Hub) -> str:
+    """Describe what kept a file from being downloaded, and what to do about it."""
     from huggingface_hub import errors
 
     match error:
@@ -290,26 +285,17 @@ def _why(error: Exception, place: _Hub) -> str:
     return f"the {_FILE} of {place} {problem}: call load where there is a network, or pass path= to load a local file"
 
 
-def _mismatch(tokenizer: Tokenizer, model: str) -> str | None:
-    """What to warn of if `tokenizer` does not count as the family of `model` is known to."""
-    family = family_of(model)
-    if not family.certain or family.name not in _TOLD:
+def _describe_mismatch(tokenizer: Tokenizer, model: str) -> str | None:
+    """Return a warning if `tokenizer` does not count as the family of `model` is known to."""
+    family = get_family(model)
+    if not family.certain or family.name not in _SAMPLE_COUNTS:
         return None
-    for text, wanted, found in zip(_TELLING, _TOLD[family.name], tokenizer.count_texts(_TELLING), strict=True):
-        if abs(found - wanted) > _SLACK:
+    for text, expected, found in zip(
+        _SAMPLES, _SAMPLE_COUNTS[family.name], tokenizer.count_texts(_SAMPLES), strict=True
+    ):
+        if abs(found - expected) > _TOLERANCE:
             return (
                 f"{tokenizer.source} is likely not the tokenizer of {model}: it counts {found} tokens where {model} "
-                f"has {wanted}, in {text!r}. Counts for this model may be wrong until another one is loaded"
+                f"has {expected}, in {text!r}. Counts for this model may be wrong until another one is loaded"
             )
     return None
-
-
-def _well_formed(text: str) -> str:
-    """`text` with U+FFFD for each half of a surrogate pair that stands alone, and the character for each whole pair."""
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text

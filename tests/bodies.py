@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.conftest import Peer
 
 DONE = b"data: [DONE]\n\n"
 OK = b'{"result":{"response":"Hello"},"success":true,"errors":[],"messages":[]}'
@@ -39,15 +42,15 @@ REASONED = [
 ]
 
 
-def one_token(peer: Any) -> None:
-    """The first token of a stream, and then silence until the client leaves."""
+def one_token(peer: Peer) -> None:
+    """Send the first token of a stream, and then nothing until the client leaves."""
     peer.request()
     peer.start()
     peer.chunk(HELLO[0])
     assert peer.left()
 
 
-def answering(peer: Any) -> None:
-    """Answers every request on a connection that is kept open."""
+def answering(peer: Peer) -> None:
+    """Answer every request on a connection that is kept open."""
     while peer.request():
         peer.answer(OK)

@@ -1,4 +1,4 @@
-"""What the tests share: `Ai` in both colours, a service that answers as it is told, and a server of raw bytes."""
+"""What the tests share: an `Ai` called alike sync and async, a mocked service, and a server that speaks raw bytes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import struct
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from time import sleep
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio
 import httpx
@@ -21,11 +21,10 @@ import pytest
 import respx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-import cfai._transport.send
-from cfai import Ai, AsyncStream
+from cfai import Ai, AsyncStream, Stream, Token
 
 if TYPE_CHECKING:
-    from cfai.local.emulator import Emulator
+    from cfai.local import Emulator
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 TOKEN = "token-that-must-not-show-0123456789"
@@ -35,7 +34,7 @@ LONG = 10.0
 
 @pytest.fixture(autouse=True)
 def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine's own credentials and proxies are none of the tests' business."""
+    """Removes the machine's own credentials and proxies from the environment."""
     for name in list(os.environ):
         if name.startswith(("CLOUDFLARE_", "CF_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
@@ -43,13 +42,26 @@ def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _programs_hear_ctrl_c() -> None:
-    """A runner in the background ignores Ctrl-C, and so would every program that the tests start."""
+    """Undo that a runner in the background ignores Ctrl-C, and so would every program that the tests start."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@contextmanager
+def row(name: object) -> Iterator[None]:
+    """Name the row of a table in whatever fails inside."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"in the row {name!r}")
+        raise
+
+
+# An `Ai`, sync and async
+
+
 class Caller:
-    """An `Ai` in one colour, called the same way in both."""
+    """An `Ai` whose calls block, by `run` or by `arun` on an event loop in another thread."""
 
     account = ACCOUNT
     token = TOKEN
@@ -62,18 +74,19 @@ class Caller:
         if self.portal is None:
             return self.ai.run(model, inputs, **options)
         result = self.portal.call(partial(self.ai.arun, model, inputs, **options))
-        return Awaited(result, self.portal) if isinstance(result, AsyncStream) else result
+        return BlockingStream(result, self.portal) if isinstance(result, AsyncStream) else result
 
     def stream(self, model: str, prompt: str = "Hello", **options: Any) -> Any:
+        """Stream an answer: a `Stream`, or a `BlockingStream`, which has the same methods."""
         return self.run(model, {"prompt": prompt, "stream": True}, **options)
 
     def with_options(self, **options: Any) -> Caller:
         return Caller(self.ai.with_options(**options), self.portal)
 
-    def read(self, response: Any) -> bytes:
+    def read(self, response: httpx.Response) -> bytes:
         return response.read() if self.portal is None else self.portal.call(response.aread)
 
-    def leave(self, response: Any) -> None:
+    def leave(self, response: httpx.Response) -> None:
         response.close() if self.portal is None else self.portal.call(response.aclose)
 
     def close(self) -> None:
@@ -82,51 +95,51 @@ class Caller:
             self.portal.call(self.ai.aclose)
 
 
-class Awaited:
+class BlockingStream:
     """An `AsyncStream` with the methods of a `Stream`."""
 
     def __init__(self, stream: AsyncStream[Any], portal: BlockingPortal) -> None:
-        self._stream = stream
+        self.stream = stream
         self._portal = portal
-        self._steps = Steps(stream, portal)
+        self._tokens = BlockingIterator(stream, portal)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        return getattr(self.stream, name)
 
     def __iter__(self) -> Iterator[Any]:
-        return Steps(aiter(self._stream), self._portal)
+        return BlockingIterator(aiter(self.stream), self._portal)
 
     def __next__(self) -> Any:
-        return next(self._steps)
+        return next(self._tokens)
 
-    def __enter__(self) -> Awaited:
-        self._portal.call(self._stream.__aenter__)
+    def __enter__(self) -> BlockingStream:
+        self._portal.call(self.stream.__aenter__)
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._portal.call(self._stream.__aexit__, *error)
+        self._portal.call(self.stream.__aexit__, *error)
 
     def close(self) -> None:
-        self._portal.call(self._stream.aclose)
+        self._portal.call(self.stream.aclose)
 
     def result(self) -> Any:
-        return self._portal.call(self._stream.aresult)
+        return self._portal.call(self.stream.aresult)
 
-    def events(self) -> Steps:
-        return Steps(self._stream.aevents(), self._portal)
+    def events(self) -> BlockingIterator:
+        return BlockingIterator(self.stream.aevents(), self._portal)
 
-    def to_event_stream(self, *dialect: Any) -> Steps:
-        return Steps(self._stream.ato_event_stream(*dialect), self._portal)
+    def to_event_stream(self, *dialect: Any) -> BlockingIterator:
+        return BlockingIterator(self.stream.ato_event_stream(*dialect), self._portal)
 
 
-class Steps:
+class BlockingIterator:
     """An asynchronous iterator, stepped through from outside its loop."""
 
     def __init__(self, items: Any, portal: BlockingPortal) -> None:
         self._items = items
         self._portal = portal
 
-    def __iter__(self) -> Steps:
+    def __iter__(self) -> BlockingIterator:
         return self
 
     def __next__(self) -> Any:
@@ -145,37 +158,70 @@ class Steps:
         self._portal.call(self._items.aclose)
 
 
-@pytest.fixture(params=["run", "arun"])
-def colour(request: pytest.FixtureRequest) -> Iterator[BlockingPortal | None]:
-    """A running event loop for `arun`, nothing for `run`. `arun on trio` is there for tests that ask for it."""
-    if request.param == "run":
+def stream_of(stream: Stream[Token] | BlockingStream) -> Stream[Token] | AsyncStream[Token]:
+    """Return the stream that cfai gave, without what makes it block."""
+    return stream.stream if isinstance(stream, BlockingStream) else stream
+
+
+@pytest.fixture(params=["sync", "asyncio"])
+def portal(request: pytest.FixtureRequest) -> Iterator[BlockingPortal | None]:
+    """Run an event loop for `arun`; nothing for `run`. Trio's is there for tests that ask for it."""
+    if request.param == "sync":
         yield None
         return
-    with start_blocking_portal("trio" if request.param == "arun on trio" else "asyncio") as portal:
+    with start_blocking_portal(request.param) as portal:
         yield portal
 
 
-EVERY_COLOUR = pytest.mark.parametrize("colour", ["run", "arun", "arun on trio"], indirect=True)
+SYNC_AND_ASYNC = pytest.mark.parametrize("portal", ["sync", "asyncio", "trio"], indirect=True)
+ASYNC = pytest.mark.parametrize("portal", ["asyncio", "trio"], indirect=True)
+BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
+
+
+class Callers:
+    """Makes an `Ai` with the options that it is given, and closes it after the test."""
+
+    def __init__(self, portal: BlockingPortal | None) -> None:
+        self.portal = portal
+        self.made: list[Caller] = []
+
+    def __call__(self, account_id: str | None = ACCOUNT, api_token: str | None = TOKEN, **options: Any) -> Caller:
+        self.made.append(Caller(Ai(account_id=account_id, api_token=api_token, **options), self.portal))
+        return self.made[-1]
 
 
 @pytest.fixture
-def callers(colour: BlockingPortal | None) -> Iterator[Callable[..., Caller]]:
-    """Makes an `Ai` with the options that it is given, and closes it after the test."""
-    made: list[Caller] = []
-
-    def make(account_id: str | None = ACCOUNT, api_token: str | None = TOKEN, **options: Any) -> Caller:
-        made.append(Caller(Ai(account_id, api_token, **options), colour))
-        return made[-1]
-
-    yield make
-    for caller in made:
+def callers(portal: BlockingPortal | None) -> Iterator[Callers]:
+    callers = Callers(portal)
+    yield callers
+    for caller in callers.made:
         caller.close()
 
 
 @pytest.fixture
-def caller(callers: Callable[..., Caller]) -> Caller:
-    """An `Ai` with nothing but credentials."""
+def caller(callers: Callers) -> Caller:
+    """Make an `Ai` with nothing but credentials."""
     return callers()
+
+
+@pytest.fixture
+def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Record the pauses between attempts, in seconds. None is slept, but the clock moves on by them."""
+    slept: list[float] = []
+    monotonic = time.monotonic
+
+    async def asleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + sum(slept))
+    monkeypatch.setattr(anyio, "sleep", asleep)
+    return slept
+
+
+# The service, mocked
+
+Answer: TypeAlias = "Callable[[], httpx.Response] | Exception"
 
 
 class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
@@ -194,7 +240,7 @@ class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
                 return
             self.given += 1
             yield piece
-            time.sleep(self.pause)
+            sleep(self.pause)
         if self.breaks:
             raise self.breaks
 
@@ -220,8 +266,8 @@ class Service:
         self.timeouts: list[dict[str, Any]] = []
         self.bodies: list[Body] = []
 
-    def answers(self, *answers: Any) -> None:
-        """Gives one answer, or raises one exception, a call; the last again and again."""
+    def answers(self, *answers: Answer) -> None:
+        """Give one answer, or raise one exception, a call; the last again and again."""
         left = list(answers)
 
         def answer(request: httpx.Request) -> httpx.Response:
@@ -233,6 +279,12 @@ class Service:
             return following()
 
         self.router.route().mock(side_effect=answer)
+
+    def forget(self) -> None:
+        """Forget what was sent and answered so far, for the next row of a table."""
+        self.requests.clear()
+        self.timeouts.clear()
+        self.bodies.clear()
 
     @property
     def request(self) -> httpx.Request:
@@ -247,28 +299,28 @@ class Service:
         """The JSON of the last request."""
         return json.loads(self.request.content)
 
-    def raw(self, content: bytes, content_type: str | None, status: int = 200, **headers: str) -> Any:
+    def raw(self, content: bytes, content_type: str | None, status: int = 200, **headers: str) -> Answer:
         """Any answer. Headers are given in snake case."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if content_type is not None:
             named["content-type"] = content_type
         return lambda: httpx.Response(status, headers=named, content=content)
 
-    def json(self, body: Any, status: int = 200, **headers: str) -> Any:
+    def json(self, body: Any, status: int = 200, **headers: str) -> Answer:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.raw(content, "application/json", status, **headers)
 
-    def result(self, result: Any, **headers: str) -> Any:
+    def result(self, result: Any, **headers: str) -> Answer:
         return self.json({"result": result, "success": True, "errors": [], "messages": []}, **headers)
 
-    def error(self, status: int, code: int | None = None, message: str = "it failed", **headers: str) -> Any:
+    def error(self, status: int, code: int | None = None, message: str = "it failed", **headers: str) -> Answer:
         problem = {"message": f"AiError: {message}"} | ({} if code is None else {"code": code})
         body = {"errors": [problem], "success": False, "result": {}, "messages": []}
         return self.json(body, status, **headers)
 
     def events(
         self, *pieces: bytes, breaks: Exception | None = None, pause: float = 0, status: int = 200, **headers: str
-    ) -> Any:
+    ) -> Answer:
         """A stream, in the pieces given."""
         named = {"content_type": "text/event-stream"} | headers
         named = {name.replace("_", "-"): value for name, value in named.items()}
@@ -290,8 +342,8 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture
 def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """An emulator that an `Ai` without arguments calls."""
-    from cfai.local.emulator import Emulator
+    """Start an emulator that an `Ai` without arguments calls."""
+    from cfai.local import Emulator
 
     with Emulator() as local:
         monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", local.base_url)
@@ -300,23 +352,7 @@ def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
         yield local
 
 
-@pytest.fixture
-def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses between attempts, in seconds. None is slept, but the clock moves on by them."""
-    slept: list[float] = []
-
-    async def asleep(seconds: float) -> None:
-        slept.append(seconds)
-
-    def monotonic() -> float:
-        return time.monotonic() + sum(slept)
-
-    clock = SimpleNamespace(**vars(time) | {"sleep": slept.append, "monotonic": monotonic})
-    monkeypatch.setattr(cfai._transport.send, "time", clock)
-    # anyio loads its names when they are first asked for.
-    names = {name: getattr(anyio, name) for name in dir(anyio)}
-    monkeypatch.setattr(cfai._transport.send, "anyio", SimpleNamespace(**names | {"sleep": asleep}))
-    return slept
+# A server of raw bytes
 
 
 class Peer:
@@ -327,7 +363,7 @@ class Peer:
         self.server = server
 
     def request(self) -> bytes:
-        """One whole request; nothing if the client closed the connection instead."""
+        """Receive one whole request; nothing if the client closed the connection instead."""
         received = b""
         while b"\r\n\r\n" not in received:
             piece = self.connection.recv(65536)
@@ -347,27 +383,27 @@ class Peer:
     def answer(
         self, content: bytes, content_type: str = "application/json", status: str = "200 OK", head: str = ""
     ) -> None:
-        """A whole answer. More headers go into `head`, each with its line end."""
+        """Send a whole answer. More headers go into `head`, each with its line end."""
         declared = f"content-type: {content_type}\r\ncontent-length: {len(content)}\r\n{head}\r\n"
         self.send(f"HTTP/1.1 {status}\r\n{declared}".encode() + content)
 
     def start(self, content_type: str = "text/event-stream") -> None:
-        """The head of a chunked answer."""
+        """Send the head of a chunked answer."""
         self.send(f"HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ntransfer-encoding: chunked\r\n\r\n".encode())
 
     def chunk(self, data: bytes) -> None:
-        """A chunk; an empty one ends the body."""
+        """Send a chunk; an empty one ends the body."""
         self.send(b"%x\r\n%s\r\n" % (len(data), data))
 
     def drip(self, data: bytes) -> None:
-        """The same chunk so often that no single wait is long, for three seconds in all."""
+        """Send one chunk so often that no single wait is long, for three seconds in all."""
         for _ in range(60):
             self.chunk(data)
-            time.sleep(0.05)
+            sleep(0.05)
         self.server.dripped = True
 
     def left(self) -> bool:
-        """Waits until the client closes the connection. Whether it did."""
+        """Wait until the client closes the connection, and return whether it did."""
         try:
             while self.connection.recv(65536):
                 pass
@@ -379,15 +415,18 @@ class Peer:
         return True
 
     def reset(self) -> None:
-        """Breaks the connection rather than closing it."""
+        """Break the connection rather than close it."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
 
 
-class Server:
-    """Plays a script on each connection: what no mock can show."""
+Script: TypeAlias = Callable[[Peer], Any]
 
-    def __init__(self, script: Callable[[Peer], None]) -> None:
+
+class Server:
+    """A server on this machine that plays a script on each connection: what no mock can show."""
+
+    def __init__(self, script: Script) -> None:
         self.requests: list[bytes] = []
         self.connections = 0
         self.dripped = False
@@ -438,12 +477,15 @@ class Server:
             raise self._failed[0]
 
 
+Serve: TypeAlias = Callable[[Script], Server]
+
+
 @pytest.fixture
-def serve() -> Iterator[Callable[[Callable[[Peer], None]], Server]]:
-    """Starts a server that plays the script it is given."""
+def serve() -> Iterator[Serve]:
+    """Start servers, each playing the script that it is given, and close them after the test."""
     servers: list[Server] = []
 
-    def start(script: Callable[[Peer], None]) -> Server:
+    def start(script: Script) -> Server:
         servers.append(Server(script))
         return servers[-1]
 

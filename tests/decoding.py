@@ -32,10 +32,15 @@ class Played:
             (t.text, t.reasoning, t.tool_calls, t.finish_reason, t.choice, t.usage, repr(t.raw)) for t in self.tokens
         ]
         answers = [
-            (number, decoder.text_of(number), decoder.reasoning_of(number), decoder.tool_calls_of(number))
-            for number in decoder.choices
+            (
+                number,
+                decoder.answer.text_of(number),
+                decoder.answer.reasoning_of(number),
+                decoder.answer.tool_calls_of(number),
+            )
+            for number in decoder.answer.choices
         ]
-        return tokens, answers, decoder.finish_reasons, decoder.usage, decoder.done, decoder.native, broke
+        return tokens, answers, decoder.answer.finish_reasons, decoder.usage, decoder.done, decoder.answer.native, broke
 
 
 def as_list(fed: Token | list[Token] | None) -> list[Token]:

@@ -173,7 +173,7 @@ def test_a_token_that_no_header_can_carry_is_refused_and_not_shown(token: str) -
 def test_values_that_are_no_text_are_refused(place: int) -> None:
     arguments: list[Any] = [ID, TOKEN, None]
     arguments[place] = b"bytes"
-    assert "not bytes" in refusal({}, *arguments)
+    assert "got bytes" in refusal({}, *arguments)
 
 
 @pytest.mark.parametrize(
@@ -285,12 +285,12 @@ def test_ai_can_be_told_to_leave_the_environment_alone(monkeypatch: pytest.Monke
 
 def test_what_is_missing_is_told_by_the_constructor() -> None:
     with pytest.raises(ConfigurationError, match="CLOUDFLARE_API_TOKEN"):
-        Ai(ID)
+        Ai(account_id=ID)
 
 
 def test_refusals_are_value_errors_too() -> None:
     with pytest.raises(ValueError, match="account"):
-        Ai(None, TOKEN)
+        Ai(account_id=None, api_token=TOKEN)
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_refusals_are_value_errors_too() -> None:
 )
 def test_an_option_that_cannot_work_is_refused_by_name(option: str, value: Any) -> None:
     with pytest.raises(ConfigurationError, match=option):
-        Ai(ID, TOKEN, **{option: value})
+        Ai(account_id=ID, api_token=TOKEN, **{option: value})
 
 
 @pytest.mark.parametrize(
@@ -328,13 +328,15 @@ def test_an_option_that_cannot_work_is_refused_by_name(option: str, value: Any) 
 )
 def test_options_of_a_copy_are_checked_as_well(option: str) -> None:
     with pytest.raises(ConfigurationError, match=option):
-        Ai(ID, TOKEN).with_options(**{option: {"bad name": "x"} if option == "default_headers" else "x"})
+        Ai(account_id=ID, api_token=TOKEN).with_options(
+            **{option: {"bad name": "x"} if option == "default_headers" else "x"}
+        )
 
 
 @pytest.mark.parametrize("option", ["timeout", "total_timeout", "max_retries", "checks"])
 def test_options_of_a_call_are_checked_as_well(option: str) -> None:
     with pytest.raises(ConfigurationError, match=option):
-        Ai(ID, TOKEN).run("@cf/zai-org/glm-4.7-flash", {"prompt": "x"}, **{option: "x"})
+        Ai(account_id=ID, api_token=TOKEN).run("@cf/zai-org/glm-4.7-flash", {"prompt": "x"}, **{option: "x"})
 
 
 @pytest.mark.parametrize(
@@ -350,5 +352,5 @@ def test_options_of_a_call_are_checked_as_well(option: str) -> None:
 )
 def test_options_that_cannot_work_are_refused_at_once(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        Ai(ID, TOKEN, **options)
+        Ai(account_id=ID, api_token=TOKEN, **options)
     assert "password" not in str(caught.value)

@@ -24,7 +24,7 @@ import pytest
 
 import cfai._errors
 from cfai import Ai
-from cfai.local.emulator import Emulator
+from cfai.local import Emulator
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -21,7 +21,7 @@ import pytest
 import uvicorn
 from httpx_sse import ServerSentEvent, connect_sse
 
-from cfai.local.emulator import Emulator, Fault
+from cfai.local import Emulator, Fault
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 MODEL = "@cf/zai-org/glm-4.7-flash"

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from cfai import Token
-from cfai._response.decoder import Decoder
+from cfai._response import Accumulator, Decoder
 from tests.conftest import LONG
 from tests.fuzz import fuzz
 
@@ -33,7 +33,7 @@ def test_an_exception_that_is_not_cfai_s_is_found_with_its_input(monkeypatch: py
 
 
 def test_tokens_that_do_not_add_up_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Decoder, "text_of", lambda self, choice: "something else")
+    monkeypatch.setattr(Accumulator, "text_of", lambda self, choice: "something else")
     with pytest.raises(fuzz.Uneven):
         fuzz.run(1, lambda number: number < 300, long_every=0)
 

@@ -10,12 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cfai._json import compact, loads, raw_number, split_surrogate, whole, words
+from cfai._json import join_surrogates, loads, raw_number, split_surrogate, to_compact_json, value_to_text
 
 
-@pytest.mark.parametrize(
-    ("data", "expected"),
-    [
+def test_loads_takes_what_the_service_sends() -> None:
+    for data, expected in [
         (b'{"response": "caf\xc3\xa9"}', {"response": "café"}),
         (b' [1, 2.5, true, null, "a"] \r\n', [1, 2.5, True, None, "a"]),
         (b"12345678901234567890", 12345678901234567890),
@@ -24,21 +23,18 @@ from cfai._json import compact, loads, raw_number, split_surrogate, whole, words
         (b'"\\ude00 \\ud83d"', "\ude00 \ud83d"),
         (b'"a\xffb\xe2\x82"', "a\ufffdb\ufffd"),
         ('"\u2028\x85"'.encode(), "\u2028\x85"),
-    ],
-)
-def test_loads_takes_what_the_service_sends(data: bytes, expected: Any) -> None:
-    assert loads(data) == expected
+    ]:
+        assert loads(data) == expected, (data, expected)
 
 
-def test_loads_takes_numbers_that_are_none() -> None:
+def test_loads_takes_nan_and_infinity() -> None:
     value = loads(b"[NaN, Infinity, -Infinity]")
     assert math.isnan(value[0])
     assert value[1:] == [math.inf, -math.inf]
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
+def test_loads_raises_value_error_for_what_is_not_json() -> None:
+    for data in [
         *(
             b"",
             b" ",
@@ -55,11 +51,9 @@ def test_loads_takes_numbers_that_are_none() -> None:
             b"\xef\xbb\xbf{}",
         ),
         *(b"[" * 100_000, b'{"a":' * 100_000, b"9" * 100_000),
-    ],
-)
-def test_loads_raises_value_error_for_what_is_none(data: bytes) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        loads(data)
+    ]:
+        with pytest.raises(ValueError, match=r"."):
+            loads(data)
 
 
 @settings(max_examples=200, deadline=None)
@@ -87,15 +81,13 @@ def test_loads_gives_back_what_was_written(value: Any, ascii: bool) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "digits", ["0", "-0", "0.10", "1e3", "1E+05", "12345678901234567890", "NaN", "-Infinity", "Infinity"]
-)
-def test_digits_are_kept_as_written(digits: str) -> None:
-    data = f' {{"a": [{digits}, true], "b": "{digits}", "c": null}}\n'.encode()
-    assert raw_number(data, ["a", 0]) == digits
-    assert raw_number(data, ["a"]) == f"[{digits},true]"
-    assert raw_number(data, ["b"]) == digits
-    assert raw_number(data, []) == f'{{"a":[{digits},true],"b":"{digits}","c":null}}'
+def test_digits_are_kept_as_written() -> None:
+    for digits in ["0", "-0", "0.10", "1e3", "1E+05", "12345678901234567890", "NaN", "-Infinity", "Infinity"]:
+        data = f' {{"a": [{digits}, true], "b": "{digits}", "c": null}}\n'.encode()
+        assert raw_number(data, ["a", 0]) == digits, digits
+        assert raw_number(data, ["a"]) == f"[{digits},true]", digits
+        assert raw_number(data, ["b"]) == digits, digits
+        assert raw_number(data, []) == f'{{"a":[{digits},true],"b":"{digits}","c":null}}', digits
 
 
 def test_a_path_ends_where_there_are_no_fields() -> None:
@@ -103,17 +95,16 @@ def test_a_path_ends_where_there_are_no_fields() -> None:
     assert raw_number(b'{"result": [0.10]}', ["result", "response"]) == "[0.10]"
 
 
-def test_as_written_reads_bad_utf_8_as_loads_does() -> None:
+def test_raw_numbers_are_read_from_bad_utf_8_as_loads_does() -> None:
     assert raw_number(b'{"a": [0.10, "\xff", "\xc3\xa9"]}', ["a"]) == '[0.10,"\ufffd","\u00e9"]'
 
 
-def test_compact_writes_no_spaces_and_no_escapes() -> None:
-    assert compact({"a": [1, "é\u2028"], "b": None}) == '{"a":[1,"é\u2028"],"b":null}'
+def test_compact_json_has_no_spaces_and_no_escapes() -> None:
+    assert to_compact_json({"a": [1, "é\u2028"], "b": None}) == '{"a":[1,"é\u2028"],"b":null}'
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
+def test_a_value_in_the_place_of_text_has_a_text() -> None:
+    for value, expected in [
         (None, ""),
         ("", ""),
         ("a", "a"),
@@ -123,15 +114,12 @@ def test_compact_writes_no_spaces_and_no_escapes() -> None:
         ({}, "{}"),
         ([1, None], "[1,null]"),
         (0, "0"),
-    ],
-)
-def test_words_gives_the_text_that_a_value_stands_for(value: Any, expected: str) -> None:
-    assert words(value) == expected
+    ]:
+        assert value_to_text(value) == expected, (value, expected)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
+def test_halves_of_surrogate_pairs_are_joined_and_lone_ones_replaced() -> None:
+    for text, expected in [
         ("", ""),
         ("aé😀", "aé😀"),
         ("\ud83d\ude00", "😀"),
@@ -141,15 +129,12 @@ def test_words_gives_the_text_that_a_value_stands_for(value: Any, expected: str)
         ("\ud83d\ud83d\ude00", "\ufffd😀"),
         ("\ud83da\ude00", "\ufffda\ufffd"),
         ("\ufeffa\ufffe", "\ufeffa\ufffe"),
-    ],
-)
-def test_whole_joins_halves_and_replaces_lone_ones(text: str, expected: str) -> None:
-    assert whole(text) == expected
+    ]:
+        assert join_surrogates(text) == expected, (text, expected)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
+def test_the_first_half_of_a_pair_at_the_end_is_split_off() -> None:
+    for text, expected in [
         ("", ("", "")),
         ("a", ("a", "")),
         ("\ud83d", ("", "\ud83d")),
@@ -160,10 +145,8 @@ def test_whole_joins_halves_and_replaces_lone_ones(text: str, expected: str) -> 
         (chr(0xDC00), ("\ufffd", "")),
         ("\ud83d\ud83d", ("\ufffd", "\ud83d")),
         ("\ud7ff", ("\ud7ff", "")),
-    ],
-)
-def test_carried_keeps_the_first_half_of_a_pair_for_later(text: str, expected: tuple[str, str]) -> None:
-    assert split_surrogate(text) == expected
+    ]:
+        assert split_surrogate(text) == expected, (text, expected)
 
 
 @settings(max_examples=200, deadline=None)
@@ -171,11 +154,11 @@ def test_carried_keeps_the_first_half_of_a_pair_for_later(text: str, expected: t
     st.text(st.sampled_from("ab\ud83d\ud800\udbff\udc00\ude00\udfff😀\ufeff\0")),
     st.text(st.characters(exclude_categories=["Cs"])),
 )
-def test_whole_leaves_no_halves_and_no_other_trace(text: str, harmless: str) -> None:
-    found = whole(text)
+def test_joining_surrogates_leaves_no_halves_and_no_other_trace(text: str, harmless: str) -> None:
+    found = join_surrogates(text)
     found.encode()
-    assert whole(found) == found
-    assert whole(harmless) == harmless
+    assert join_surrogates(found) == found
+    assert join_surrogates(harmless) == harmless
     assert [character for character in found if character in "ab\0"] == [
         character for character in text if character in "ab\0"
     ]

@@ -14,7 +14,7 @@ from cfai import (
     NotFoundError,
     QuotaExceededError,
 )
-from tests.conftest import EVERY_COLOUR
+from tests.conftest import SYNC_AND_ASYNC
 
 API = "https://api.cloudflare.com/client/v4"
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
@@ -25,7 +25,7 @@ NATIVE = {"response": "Hello", "usage": {"prompt_tokens": 3, "completion_tokens"
 # What is sent
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_a_call_is_one_post_of_its_inputs(caller: Any, service: Any) -> None:
     caller.run(MODEL, {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 5})
     [request] = service.requests
@@ -171,7 +171,7 @@ def test_before_the_first_call_nothing_is_known(caller: Any) -> None:
     assert last(caller) == (None, None, None, None)
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_the_last_call_can_be_asked_about(caller: Any, service: Any) -> None:
     service.answers(service.result(NATIVE, cf_ai_req_id="id-1", cf_aig_log_id="log-1"))
     caller.run(MODEL, HELLO)
@@ -210,7 +210,7 @@ def test_a_copy_remembers_its_own_calls(caller: Any, service: Any) -> None:
 # The answer as it came
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_the_answer_can_be_had_as_it_came(caller: Any, service: Any) -> None:
     service.answers(service.result(NATIVE, cf_ai_req_id="id-1"))
     response = caller.run(MODEL, HELLO, return_raw_response=True)
@@ -220,7 +220,7 @@ def test_the_answer_can_be_had_as_it_came(caller: Any, service: Any) -> None:
     assert last(caller) == ("id-1", None, 200, None)
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("status", [302, 400, 401, 429, 500, 503])
 def test_whatever_its_status(caller: Any, service: Any, status: int) -> None:
     service.answers(service.error(status, 5006, "bad"))
@@ -231,7 +231,7 @@ def test_whatever_its_status(caller: Any, service: Any, status: int) -> None:
     assert caller.ai.last_request_http_status_code == status
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_a_stream_as_it_came_is_not_read(caller: Any, service: Any) -> None:
     service.answers(service.events(b'data: {"response":"Hello"}\n\n', b"data: [DONE]\n\n"))
     response = caller.stream(MODEL, return_raw_response=True)

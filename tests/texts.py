@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 FAMILIES = ["llama3", "gemma3", "qwen2", "o200k", "deepseek_v3"]
-SURE = {True: 0.87, False: 0.71}
-"""The share of a limit that an estimate may take, of texts that are ASCII and of others."""
+LOWEST = {True: 0.87, False: 0.71}
+"""The share of an estimate that a real count is at least, of texts that are ASCII and of others."""
 
 TEXTS = {
     "English": "The quick brown fox jumps over the lazy dog, and nobody knows what the dog thinks of it. ",

@@ -1,0 +1,33 @@
+"""Check whether a call fits its model before anything is sent, and shorten what does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cfai._lazy import lazy_exports
+from cfai._limits.check import check_call, check_unless_short, is_slow_to_count, resolve_max_tokens
+from cfai._limits.policy import parse_limit_overrides, parse_token_counter
+from cfai._limits.verdict import CheckResult
+from cfai._limits.window import MAX_TOKENS_FIELDS, ReservedOutput, requested_output, reserved_output
+
+if TYPE_CHECKING:
+    from cfai._limits.shorten import FittedMessages, fit_messages, truncate
+
+__all__ = [
+    "MAX_TOKENS_FIELDS",
+    "CheckResult",
+    "FittedMessages",
+    "ReservedOutput",
+    "check_call",
+    "check_unless_short",
+    "fit_messages",
+    "is_slow_to_count",
+    "parse_limit_overrides",
+    "parse_token_counter",
+    "requested_output",
+    "reserved_output",
+    "resolve_max_tokens",
+    "truncate",
+]
+
+__getattr__, __dir__ = lazy_exports(__name__, {"shorten": ("FittedMessages", "fit_messages", "truncate")})

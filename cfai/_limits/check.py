@@ -1,131 +1,132 @@
-"""A model's limits: whether inputs fit, before anything is sent."""
+"""Check inputs against the limits of their model. Most are so short that nothing but their lengths is looked at."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cfai import models, tokens
-from cfai._errors import ConfigurationError, LimitError
+from cfai import models
+from cfai._config import LimitPolicy
+from cfai._errors import ConfigurationError
 from cfai._json import as_sequence, is_mapping
-from cfai._limits.policy import NO_RULES, LimitPolicy
-from cfai._limits.verdict import CheckResult, badness, fit_of, is_short
-from cfai._limits.window import MAX_TOKENS_FIELDS, asked, reserved_output
-from cfai.models import Limit, Model
+from cfai._limits.verdict import CheckResult, check_single, severity
+from cfai._limits.window import MAX_TOKENS_FIELDS, requested_output
+from cfai.models import Model
+from cfai.tokens import MAX_AROUND_TEXT, MAX_MEDIUM, MAX_TEMPLATE, MEDIA_TYPES
 
-_LEARNT_AS = {
-    "context": "context_length",
-    "sequence": "sequence_length",
-    "input": "input_length",
-    "batch": "batch_length",
-}
-_LEAST = 64
-"""A smaller number in a refusal is no model's limit, but perhaps a part of the prompt that it quotes."""
-
-_LONG = 100_000
-"""Characters that are counted beside an event loop, not on it."""
+_DEFAULT = LimitPolicy()
+_SLOW = 100_000
+"""Tokens at most that are counted on an event loop, not beside it: some 10 ms."""
+_SHORT = 1_000_000
+"""Tokens at most of inputs that are short, where no limit is lower."""
+_NUMBERS = (int, float, bool, type(None))
 
 
-def check(model: str, inputs: Mapping[str, Any], rules: LimitPolicy = NO_RULES) -> CheckResult:
-    """Whether `inputs` fit `model`: the worst that is found of its limits, with all the counts.
+def check_call(model: str, inputs: Mapping[str, Any], policy: LimitPolicy = _DEFAULT) -> CheckResult:
+    """Check whether `inputs` fit `model`: return the worst result of its limits, with all the counts.
 
-    Each of the `requests` of a batch is checked like inputs of its own. What is no number where a number belongs, and
-    no text where text belongs, is left to the service.
+    Each of the `requests` of a batch is checked like inputs of its own. A value that is no number where a number
+    belongs, or no text where text belongs, is left to the service.
 
-    >>> check("@cf/meta/llama-2-7b-chat-int8", {"prompt": "Hi", "max_tokens": 1801}).error.limit
+    >>> check_call("@cf/meta/llama-2-7b-chat-int8", {"prompt": "Hi", "max_tokens": 1801}).error.limit
     1800
-    >>> check("@cf/meta/llama-2-7b-chat-int8", {"prompt": "Hi", "max_tokens": 1800}).verdict
+    >>> check_call("@cf/meta/llama-2-7b-chat-int8", {"prompt": "Hi", "max_tokens": 1800}).verdict
     'fits'
     """
-    entry = rules.model(model)
+    entry = policy.get_model(model)
     if entry is None:
         return CheckResult(model, "unknown")
-    return max((fit_of(entry, call, rules.measure(model)) for call in _calls(inputs)), key=badness)
+    strategy = policy.get_strategy(model)
+    return max((check_single(entry, request, strategy) for request in _requests(inputs)), key=severity)
 
 
-def check_long(model: str, inputs: Mapping[str, Any], rules: LimitPolicy) -> CheckResult | None:
-    """`check`, but `None` for what is short beyond doubt, as most calls are: they are not looked at closely."""
-    entry = rules.model(model)
-    if entry is None or all(is_short(entry, call) for call in _calls(inputs)):
-        return None
-    return check(model, inputs, rules)
+def check_unless_short(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) -> CheckResult | None:
+    """Check as `check_call` does, but return `None` for inputs that are short beyond doubt, as most are."""
+    entry = policy.get_model(model) if model in policy.overrides else models.get(model)
+    return None if entry is None or _is_short(entry, inputs) else check_call(model, inputs, policy)
 
 
-def takes_long(inputs: Mapping[str, Any]) -> bool:
-    """Whether counting may take so long that other tasks of an event loop should not wait for it: some 10 ms."""
-    return tokens.size_of(inputs) > _LONG
+def is_slow_to_count(inputs: Mapping[str, Any]) -> bool:
+    """Return whether counting may take so long that other tasks of an event loop should not wait for it."""
+    return _max_tokens(inputs, _SLOW)[0] > _SLOW
 
 
-def estimate(model: str, inputs: Mapping[str, Any]) -> float:
-    """About how many tokens the prompt is, with no correction and within no bounds."""
-    return tokens.measure_prompt(inputs, tokens.counting_strategy(model)).likely
+def resolve_max_tokens(model: str, inputs: Mapping[str, Any], policy: LimitPolicy = _DEFAULT) -> Mapping[str, Any]:
+    """Return `inputs` with a number for `"max"`: as many tokens as the model writes, or as its window leaves.
 
-
-def resolve_max_tokens(model: str, inputs: Mapping[str, Any], rules: LimitPolicy = NO_RULES) -> Mapping[str, Any]:
-    """`inputs` with a number of tokens for `"max"` and `"fit"`: what the model writes, or what its window leaves.
-
-    Room is left for the prompt's estimate and what it may be off by, or its certain upper bound if that is less.
-    Raises `ConfigurationError` if no source gives a figure for the model.
+    Room is left for the prompt's estimate and a margin, or for its certain upper bound if that is less. Raises
+    `ConfigurationError` if no source gives a figure for the model.
 
     >>> resolve_max_tokens("@cf/meta/llama-2-7b-chat-int8", {"prompt": "Hi", "max_tokens": "max"})
     {'prompt': 'Hi', 'max_tokens': 1800}
     """
-    changed: dict[str, Any] = {
-        key: _largest(model, inputs, rules) for key in MAX_TOKENS_FIELDS if inputs.get(key) in ("max", "fit")
-    }
-    if "requests" not in inputs:
-        return {**inputs, **changed} if changed else inputs
-    requests = as_sequence(inputs["requests"])
-    resolved = [resolve_max_tokens(model, item, rules) if is_mapping(item) else item for item in requests]
-    if any(new is not old for new, old in zip(resolved, requests, strict=True)):
-        changed["requests"] = resolved
-    return {**inputs, **changed} if changed else inputs
+    resolved: dict[str, Any] = {}
+    for field in MAX_TOKENS_FIELDS:
+        if field in inputs and inputs[field] == "max":
+            resolved[field] = _largest_output(model, inputs, policy)
+    if "requests" in inputs:
+        requests = as_sequence(inputs["requests"])
+        new = [resolve_max_tokens(model, each, policy) if is_mapping(each) else each for each in requests]
+        if any(one is not other for one, other in zip(new, requests, strict=True)):
+            resolved["requests"] = new
+    return {**inputs, **resolved} if resolved else inputs
 
 
-def learn(error: LimitError, inputs: Mapping[str, Any], learnt: dict[str, Limit], today: str) -> None:
-    """Puts the limit that a refusal names to what was `learnt` of its model, and completes the refusal by the call."""
-    entry = models.get(error.model or "")
-    if error.limit_kind in ("input", "batch") and entry is not None and entry.window:
-        error.limit_kind = "context"  # engines of text models say it in the same words
-    if error.limit >= _LEAST and _may_be_over(error, entry, inputs):
-        learnt[_LEARNT_AS[error.limit_kind]] = Limit(error.limit, error.limit_source, today)
-    wanted = asked(inputs)
-    if error.limit_kind == "sequence":
-        error.field = max(wanted, key=wanted.__getitem__, default=error.field)
-        return
-    given = ("messages", "prompt", "input", "text", "contexts", "documents", "queries")
-    error.field = next((field for field in given if inputs.get(field) is not None), "")
-    if error.limit_kind != "context":
-        return
-    if error.output_tokens is None:
-        error.output_tokens = reserved_output(entry or Model("", ""), inputs, wanted).tokens
-        if error.total_tokens is not None and error.input_tokens is None:
-            error.input_tokens = max(0, error.total_tokens - error.output_tokens)
-            error.max_tokens = max(0, error.limit - error.input_tokens) or None
-        elif error.total_tokens is None and error.input_tokens is not None:
-            error.total_tokens = error.input_tokens + error.output_tokens
+def _largest_output(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) -> int:
+    bare = {key: value for key, value in inputs.items() if key not in (*MAX_TOKENS_FIELDS, "requests")}
+    largest = check_call(model, bare, policy).max_tokens
+    if largest is None:
+        raise ConfigurationError(f"`max_tokens` must be a number for {model}, of which no limit is known, got 'max'")
+    return max(1, largest)
 
 
-def _may_be_over(error: LimitError, entry: Model | None, inputs: Mapping[str, Any]) -> bool:
-    """Whether a call can have passed the limit that its refusal names. If not, the refusal only quoted the prompt."""
-    wanted = asked(inputs)
-    if error.limit_kind == "sequence":
-        return max(wanted.values(), default=0) > error.limit
-    if error.limit_kind == "context":
-        return tokens.most_bytes(inputs) + reserved_output(entry or Model("", ""), inputs, wanted).tokens > error.limit
-    return sum(4 * len(text) + 1 for _, text in tokens.texts_to_embed(inputs)) > error.limit
-
-
-def _calls(inputs: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _requests(inputs: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield inputs
     if "requests" in inputs:
-        yield from (item for item in as_sequence(inputs["requests"]) if is_mapping(item))
+        yield from (request for request in as_sequence(inputs["requests"]) if is_mapping(request))
 
 
-def _largest(model: str, inputs: Mapping[str, Any], rules: LimitPolicy) -> int:
-    """The number that `"max"` stands for."""
-    bare = {key: value for key, value in inputs.items() if key not in (*MAX_TOKENS_FIELDS, "requests")}
-    largest = check(model, bare, rules).max_tokens
-    if largest is None:
-        raise ConfigurationError(f"no source says how much {model} writes at most: give max_tokens as a number")
-    return max(1, largest)
+def _is_short(entry: Model, inputs: Mapping[str, Any]) -> bool:
+    """Return whether inputs are within every limit by the lengths of their strings alone."""
+    if "requests" in inputs:
+        return False
+    output = entry.default_max_tokens.value if entry.default_max_tokens else 1
+    for field in MAX_TOKENS_FIELDS:
+        if field in inputs:
+            output = max([output, *requested_output(inputs).values()])
+            break
+    if entry.sequence_length and output > entry.sequence_length.value:
+        return False
+    room = _SHORT
+    for limit in (entry.context_length, entry.total_length, entry.batch_length):
+        if limit:
+            room = min(room, limit.value)
+    total, longest = _max_tokens(inputs, room - output)
+    return total <= room - output and (entry.input_length is None or longest <= entry.input_length.value)
+
+
+def _max_tokens(inputs: Mapping[str, Any], enough: int) -> tuple[int, int]:
+    """Return more tokens than inputs are, and than their longest string is, by lengths alone; stop at `enough`.
+
+    A text has no more tokens than bytes, and a number of an image's bytes fewer than eight.
+    """
+    total, longest = MAX_TEMPLATE + MAX_MEDIUM * ("image" in inputs), 0
+    left: list[Any] = [inputs]
+    while left and total <= enough:
+        value = left.pop()
+        kind = value.__class__
+        if kind is str:
+            size = 1 + (len(value) if value.isascii() else 4 * len(value))
+            total += size
+            longest = max(longest, size)
+        elif kind is dict:
+            total += 2 * MAX_AROUND_TEXT * len(value) + MAX_MEDIUM * (value.get("type") in MEDIA_TYPES)
+            left += value
+            left += value.values()
+        elif kind is list or kind is tuple:
+            total += MAX_AROUND_TEXT * len(value)
+            if total <= enough:
+                left += value
+        elif kind not in _NUMBERS:
+            return enough + 1, enough + 1  # not one of JSON's own types: not to be judged by lengths
+    return total, longest

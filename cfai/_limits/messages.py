@@ -1,4 +1,4 @@
-"""What does not fit, as an error: in words that say what to do, and with all the figures."""
+"""Build the errors of what does not fit a model: what must be, what came and what to do, with all the figures."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ if TYPE_CHECKING:
     from cfai._limits.window import ReservedOutput
     from cfai.tokens import PromptSize, TokenCount
 
-_ANYWAY = "or pass checks='warn' or checks='off' to send it all the same"
+_ANYWAY = "or pass checks='warn' to send it all the same"
+_TEXTS = {"input": ("in each text", "Split `{}`"), "batch": ("in all texts together", "Send fewer texts in one call")}
 
 
 def output_error(entry: Model, field: str, value: int, limit: Limit) -> LimitError:
-    """What is told when more output is asked for than the model writes, or holds beside nothing at all."""
-    kind, does = (SequenceLengthError, "writes") if entry.sequence_length else (ContextLengthError, "reads and writes")
+    """Build the error of a call that requests more output than the model writes, or its window holds."""
+    kind = SequenceLengthError if entry.sequence_length else ContextLengthError
     message = (
-        f"{field} is {value:,}, but {entry.name} {does} {limit.value:,} tokens at most ({source_of(limit)}). "
-        f"Lower {field}, {_ANYWAY}."
+        f"`{field}` must be at most {limit.value:,} for {entry.name} ({format_source(limit)}), got {value:,}. "
+        f"Lower `{field}`, {_ANYWAY}."
     )
     return kind(
         message,
@@ -28,7 +29,7 @@ def output_error(entry: Model, field: str, value: int, limit: Limit) -> LimitErr
         field=field,
         value=value,
         limit=limit.value,
-        limit_source=source_of(limit),
+        limit_source=format_source(limit),
         output_tokens=value,
         certain=limit.certain_to_refuse,
         max_tokens=limit.value,
@@ -37,109 +38,83 @@ def output_error(entry: Model, field: str, value: int, limit: Limit) -> LimitErr
 
 def prompt_error(
     entry: Model,
-    prompt: PromptSize,
+    size: PromptSize,
     count: TokenCount,
-    finding: tuple[Verdict, bool],
+    verdict: Verdict,
+    certain: bool,
     limit: Limit,
-    reserve: ReservedOutput,
-    held: int,
-    room: int | None,
+    reserved: ReservedOutput,
+    largest: int | None,
 ) -> ContextLengthError:
-    """What is told of a prompt. `held` of the reserve count against the limit; `room` is left for the answer."""
-    verdict, certain = finding
-    size = prompt.least if verdict == "too long" else count.estimate
-    message, field = _says(entry, prompt, count, verdict, size, limit, reserve, held, room)
+    """Build the error of a prompt that is too long, by itself or with `reserved`; `largest` is the output that fits."""
+    value = size.lower_bound if verdict == "too long" else count.estimate
+    field = size.field or "prompt"
+    must = f"must be at most {limit.value:,} tokens for {entry.name} ({format_source(limit)})"
+    got = f"got {_format_count(verdict, value, count)}"
+    blamed = field
+    if value + reserved.tokens <= limit.value and size.inline_characters:
+        message = (
+            f"`{field}` {must}, {got} and {size.inline_characters:,} characters of images, which the gateway seems to "
+            f"count as {size.inline_characters // 4:,} tokens. Shrink the images or link them, {_ANYWAY}."
+        )
+    elif value > limit.value or not reserved.tokens:
+        message = f"`{field}` {must}, {got}. Shorten `{field}`, {_ANYWAY}."
+    else:
+        blamed = reserved.field or field
+        advice = f"Set {reserved.field or 'max_tokens'} to {largest:,} or less" if largest else f"Shorten `{field}`"
+        message = f"`{field}` and output {must}, {got}, and {reserved.tokens:,} {reserved.reason}. {advice}, {_ANYWAY}."
     return ContextLengthError(
         message,
         model=entry.name,
-        field=field,
-        value=size if size > limit.value else size + held,
+        field=blamed,
+        value=value if value > limit.value else value + reserved.tokens,
         limit=limit.value,
-        limit_source=source_of(limit),
-        input_tokens=size,
-        output_tokens=held,
+        limit_source=format_source(limit),
+        input_tokens=value,
+        output_tokens=reserved.tokens,
         certain=certain,
-        max_tokens=room or None,
+        max_tokens=largest or None,
     )
-
-
-def _says(
-    entry: Model,
-    prompt: PromptSize,
-    count: TokenCount,
-    verdict: Verdict,
-    size: int,
-    limit: Limit,
-    reserve: ReservedOutput,
-    held: int,
-    room: int | None,
-) -> tuple[str, str]:
-    """The message, and the input to blame."""
-    field = prompt.field or "the input"
-    many = _many(verdict, size, count)
-    source = source_of(limit)
-    if size + held <= limit.value and prompt.inline:
-        message = (
-            f"{field} is {many}, but {prompt.inline:,} characters of images were sent along, and the gateway seems to "
-            f"count them as {prompt.inline // 4:,} tokens: with them it may be over the {limit.value:,} that "
-            f"{entry.name} reads and writes ({source}). Shrink the images or link them, {_ANYWAY}."
-        )
-        return message, field
-    if size > limit.value or not held:
-        message = (
-            f"{field} is {many}, but {entry.name} reads {limit.value:,} tokens at most ({source}). "
-            f"Shorten {field}, {_ANYWAY}."
-        )
-        return message, field
-    left = limit.value - size
-    advice = f"Set {reserve.field or 'max_tokens'} to {room:,} or less" if room else f"Shorten {field}"
-    message = (
-        f"{field} is {many}, which leaves {left:,} or less of the {limit.value:,} that {entry.name} reads and writes "
-        f"({source}), and {reserve.says}. {advice}, {_ANYWAY}."
-    )
-    return message, reserve.field or field
 
 
 def texts_error(
     entry: Model,
     field: str,
     count: TokenCount,
-    finding: tuple[Verdict, bool],
+    verdict: Verdict,
+    certain: bool,
     limit: Limit,
     kind: Literal["input", "batch"],
 ) -> ContextLengthError:
-    """What is told of one text of an embedding call (`input`), or of all (`batch`)."""
-    verdict, certain = finding
-    size = count.lower if verdict == "too long" else count.estimate
-    what, advice = _OF[kind]
+    """Build the error of one text of an embedding call (`input`), or of all (`batch`)."""
+    value = count.lower if verdict == "too long" else count.estimate
+    place, advice = _TEXTS[kind]
     message = (
-        f"{field} is {_many(verdict, size, count)}, but {entry.name} reads {limit.value:,} at most of {what} "
-        f"({source_of(limit)}). {advice.format(field)}, {_ANYWAY}."
+        f"`{field}` must have at most {limit.value:,} tokens {place} for {entry.name} ({format_source(limit)}), "
+        f"got {_format_count(verdict, value, count)}. {advice.format(field)}, {_ANYWAY}."
     )
     return ContextLengthError(
         message,
         model=entry.name,
         field=field,
-        value=size,
+        value=value,
         limit=limit.value,
-        limit_source=source_of(limit),
-        input_tokens=size,
+        limit_source=format_source(limit),
+        input_tokens=value,
         certain=certain,
         limit_kind=kind,
     )
 
 
-_OF = {"input": ("one text", "Split {}"), "batch": ("all texts together", "Send fewer texts in one call")}
-
-
-def _many(verdict: Verdict, size: int, count: TokenCount) -> str:
-    """How many tokens something is, in words."""
+def _format_count(verdict: Verdict, value: int, count: TokenCount) -> str:
     if verdict == "too long":
         presumed = "" if count.certain else " if its tokenizer is as presumed"
-        noun = "token" if size == 1 else "tokens"
-        return f"at least {size:,} {noun}{presumed} (about {count.estimate:,}, at most {count.upper:,})"
-    return f"{verdict.removesuffix(' too long')} {size:,} tokens (at least {count.lower:,}, at most {count.upper:,})"
+        noun = "token" if value == 1 else "tokens"
+        return f"at least {value:,} {noun}{presumed} (estimate {count.estimate:,}, upper bound {count.upper:,})"
+    likely = verdict.removesuffix(" too long")
+    return f"{likely} {value:,} tokens (lower bound {count.lower:,}, upper bound {count.upper:,})"
 
 
-def source_of(limit: Limit) -> str:
+def format_source(limit: Limit) -> str:
+    """Return the source of a limit and its date, as errors tell them."""
     return f"{limit.source}, {limit.date}"

@@ -1,4 +1,4 @@
-"""Whether one call fits one model.
+"""Decide whether one call fits one model.
 
 A legal prompt is never refused: certain is only what the bounds of `cfai.tokens` prove for a vocabulary that was read,
 against a figure that the service is sure to enforce. Everything else is likely, and good for a warning.
@@ -6,16 +6,15 @@ against a figure that the service is sure to enforce. Everything else is likely,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
 from cfai import tokens
+from cfai._config import CheckMode
 from cfai._errors import LimitError
 from cfai._limits.messages import output_error, prompt_error, texts_error
-from cfai._limits.policy import CheckMode
-from cfai._limits.window import ReservedOutput, asked, input_limits, reserved_output, shared_limit
+from cfai._limits.window import ReservedOutput, input_limits, requested_output, reserved_output, shared_limit
 from cfai.models import Limit, Model
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["unknown", "fits", "likely fits", "likely too long", "very likely too long", "too long"]
 
-_WORST_LAST: tuple[Verdict, ...] = (
+_BY_SEVERITY: tuple[Verdict, ...] = (
     "unknown",
     "fits",
     "likely fits",
@@ -35,7 +34,7 @@ _WORST_LAST: tuple[Verdict, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """Whether inputs fit a model's limits. True in an `if` unless they are too long, or likely are."""
+    """The result of checking inputs against a model's limits. True in an `if` unless they are or may be too long."""
 
     model: str
 
@@ -49,7 +48,7 @@ class CheckResult:
     """The prompt's; `None` where there is no limit to hold it against."""
 
     reserve: int = 0
-    """The tokens of output that the service keeps room for."""
+    """The tokens of output that the service reserves."""
 
     limit: Limit | None = None
     """The limit that decided, with its source and date."""
@@ -58,13 +57,13 @@ class CheckResult:
     """The largest `max_tokens` that fits beside the prompt, with a margin; 0 if none does, `None` if not known."""
 
     error: LimitError | None = None
-    """What `run` raises, or warns with, if they are or may be too long."""
+    """The error that `run` raises, or warns with, if they are or may be too long."""
 
     def __bool__(self) -> bool:
         return self.error is None
 
     def raises(self, mode: CheckMode) -> bool:
-        """Whether `run` raises the error under `mode`. If not, it warns, unless `mode` is `off`."""
+        """Return whether `run` raises the error under `mode`. If not, it warns, unless `mode` is `off`."""
         if self.error is None or mode in ("warn", "off"):
             return False
         return (self.verdict == "too long" and self.certain) or (
@@ -72,131 +71,121 @@ class CheckResult:
         )
 
 
-def badness(fit: CheckResult) -> tuple[int, bool]:
-    return _WORST_LAST.index(fit.verdict), fit.certain
+def severity(result: CheckResult) -> tuple[int, bool]:
+    """Return a key by which the worst of several results is the largest."""
+    return _BY_SEVERITY.index(result.verdict), result.certain
 
 
-def is_short(entry: Model, inputs: Mapping[str, Any]) -> bool:
-    """Whether a call is within every limit by its mere size: a text has no more tokens than bytes."""
-    wanted = asked(inputs)
-    if any(True for _ in _output(entry, wanted)):
-        return False
-    if entry.input_length or entry.batch_length:
-        sizes = [4 * len(text) + 1 for _, text in tokens.texts_to_embed(inputs)]
-        if max(sizes, default=0) > _least_of(entry.input_length) or sum(sizes) > _least_of(entry.batch_length):
-            return False
-    reserve = reserved_output(entry, inputs, wanted)
-    limits = input_limits(entry, reserve.tokens)
-    return not limits or tokens.most_bytes(inputs) <= min(limit.value - held for limit, held in limits)
-
-
-def fit_of(entry: Model, inputs: Mapping[str, Any], measure: CountingStrategy) -> CheckResult:
-    """The worst of what is found for one call."""
-    wanted = asked(inputs)
-    reserve = reserved_output(entry, inputs, wanted)
-    found = [*_output(entry, wanted), *_texts(entry, inputs, measure)]
-    if limits := input_limits(entry, reserve.tokens):
-        found += _prompt(entry, inputs, measure, reserve, limits)
-    if not found:
+def check_single(entry: Model, inputs: Mapping[str, Any], strategy: CountingStrategy) -> CheckResult:
+    """Check one request, which is no batch, against all limits of a model, and return the worst result."""
+    requested = requested_output(inputs)
+    reserved = reserved_output(entry, inputs, requested)
+    limits = input_limits(entry, reserved.tokens)
+    results = [*_check_output(entry, requested), *_check_texts(entry, inputs, strategy)]
+    if limits:
+        results += _check_prompt(entry, inputs, strategy, reserved, limits)
+    if not results:
         verdict: Verdict = "likely fits" if entry.sequence_length else "unknown"
-        return CheckResult(entry.name, verdict, reserve=reserve.tokens, max_tokens=_value(entry.sequence_length))
-    worst = max(found, key=badness)
-    counts = worst.tokens or next((fit.tokens for fit in found if fit.tokens is not None), None)
-    largest = [fit.max_tokens for fit in found if fit.max_tokens is not None]
-    held = reserve.tokens if limits else 0
-    return replace(worst, tokens=counts, reserve=held, max_tokens=min(largest, default=None))
+        largest = entry.sequence_length.value if entry.sequence_length else None
+        return CheckResult(entry.name, verdict, reserve=reserved.tokens, max_tokens=largest)
+    worst = max(results, key=severity)
+    count = worst.tokens or next((result.tokens for result in results if result.tokens is not None), None)
+    largest = min((result.max_tokens for result in results if result.max_tokens is not None), default=None)
+    return replace(worst, tokens=count, reserve=reserved.tokens if limits else 0, max_tokens=largest)
 
 
-def _output(entry: Model, wanted: Mapping[str, int]) -> Iterator[CheckResult]:
-    """What is wrong with the output asked for, by itself."""
+def _check_output(entry: Model, requested: Mapping[str, int]) -> Iterator[CheckResult]:
+    """Check the requested output by itself; only what is too long has a result."""
     limit = entry.sequence_length or shared_limit(entry)
     if limit is None:
         return
-    for field, value in wanted.items():
+    for field, value in requested.items():
         if value > limit.value:
             error = output_error(entry, field, value, limit)
-            yield CheckResult(
-                entry.name, "too long", limit.certain_to_refuse, limit=limit, max_tokens=limit.value, error=error
-            )
+            certain = limit.certain_to_refuse
+            yield CheckResult(entry.name, "too long", certain, limit=limit, max_tokens=limit.value, error=error)
 
 
-def _prompt(
+def _check_prompt(
     entry: Model,
     inputs: Mapping[str, Any],
-    measure: CountingStrategy,
-    reserve: ReservedOutput,
-    limits: Iterable[tuple[Limit, int]],
+    strategy: CountingStrategy,
+    reserved: ReservedOutput,
+    limits: list[tuple[Limit, int]],
 ) -> Iterator[CheckResult]:
-    """What is to be said of the prompt, by itself and together with the output asked for: one for each limit."""
-    prompt = tokens.measure_prompt(inputs, measure)
-    count = tokens.count_of(prompt, measure)
-    for limit, held in limits:
-        room = _room(entry, prompt, limit)
-        finding = verdict, certain = _verdict(prompt, limit, held, measure)
+    """Check the prompt by itself and together with the output: one result for each limit."""
+    size = tokens.measure_prompt(inputs, strategy)
+    count = tokens.to_token_count(size, strategy)
+    for limit, output in limits:
+        verdict, certain = _judge_prompt(size, limit, output, strategy)
+        largest = _largest_output(entry, size, limit)
         error = None
         if verdict not in ("fits", "likely fits"):
-            error = prompt_error(entry, prompt, count, finding, limit, reserve, held, room)
-        yield CheckResult(entry.name, verdict, certain, count, reserve.tokens, limit, room, error)
+            error = prompt_error(entry, size, count, verdict, certain, limit, reserved._replace(tokens=output), largest)
+        yield CheckResult(entry.name, verdict, certain, count, reserved.tokens, limit, largest, error)
 
 
-def _room(entry: Model, prompt: PromptSize, limit: Limit) -> int | None:
-    """The most output beside a prompt, as far as a limit has a say in it."""
-    room = None
-    if entry.window == "shared" or limit is shared_limit(entry):
-        room = max(0, limit.value - prompt.likely_most)
-        if prompt.by_gateway < limit.value:
-            # The gateway estimates by itself: what is chosen here is not to be refused there.
-            room = min(room, limit.value - prompt.by_gateway)
-    elif prompt.least > limit.value:
-        room = 0
-    if entry.sequence_length is not None:
-        room = min(entry.sequence_length.value, limit.value if room is None else room)
-    return room
-
-
-def _verdict(prompt: PromptSize, limit: Limit, held: int, measure: CountingStrategy) -> tuple[Verdict, bool]:
-    """The verdict on a prompt beside `held` tokens of output, and whether it is certain."""
-    left = limit.value - held
-    if prompt.least > left and prompt.least > 0:
-        return "too long", limit.certain_to_refuse and measure.is_certain
-    if prompt.most <= left and not prompt.media:
+def _judge_prompt(size: PromptSize, limit: Limit, output: int, strategy: CountingStrategy) -> tuple[Verdict, bool]:
+    """Return the verdict on a prompt beside `output` tokens, and whether it is certain."""
+    remaining = limit.value - output
+    if size.lower_bound > remaining and size.lower_bound > 0:
+        return "too long", limit.certain_to_refuse and strategy.is_certain
+    if size.upper_bound <= remaining and not size.media:
         return "fits", limit.certain_to_fit
-    # What an image takes is a guess, on which nothing is refused.
-    likely = min(prompt.likely, prompt.most)
-    if round(likely * prompt.sure) > left:
+    # The tokens of an image are a guess, on which nothing is refused.
+    estimate = min(size.text_estimate, size.upper_bound)
+    if round(estimate * size.lowest_ratio) > remaining:
         return "very likely too long", False
     # The gateway's own check seems to take base64 for text, four characters a token.
-    if prompt.estimate > left or (prompt.inline and likely + prompt.inline / 4 > left):
+    inline = size.inline_characters
+    if size.estimate > remaining or (inline and estimate + inline / 4 > remaining):
         return "likely too long", False
     return "likely fits", False
 
 
-def _texts(entry: Model, inputs: Mapping[str, Any], measure: CountingStrategy) -> Iterator[CheckResult]:
-    """What is to be said of the texts of an embedding or reranking call: of each, and of all together."""
+def _largest_output(entry: Model, size: PromptSize, limit: Limit) -> int | None:
+    """Return the most output beside a prompt, or `None` if the limit says nothing of it."""
+    largest = None
+    if entry.window == "shared" or limit is shared_limit(entry):
+        largest = max(0, limit.value - size.likely_upper_bound)
+        if size.gateway_estimate < limit.value:
+            # The gateway estimates by itself: the number chosen here is not to be refused there.
+            largest = min(largest, limit.value - size.gateway_estimate)
+    elif size.lower_bound > limit.value:
+        largest = 0
+    if entry.sequence_length is not None:
+        largest = min(entry.sequence_length.value, limit.value if largest is None else largest)
+    return largest
+
+
+def _check_texts(entry: Model, inputs: Mapping[str, Any], strategy: CountingStrategy) -> Iterator[CheckResult]:
+    """Check the texts of an embedding or reranking call: the worst one, and all together."""
     each, together = entry.input_length, entry.batch_length
     if not (each or together) or inputs.get("truncate_inputs") is True:
         return
-    counts = [(field, tokens.count_text(text, measure)) for field, text in tokens.texts_to_embed(inputs)]
+    texts = tokens.list_embedding_texts(inputs)
+    counts = [(field, tokens.count_text(text, strategy)) for field, text in texts]
     if not counts:
         return
     if each:
-        yield max((_text(entry, field, count, each, "input", measure) for field, count in counts), key=badness)
+        results = (_check_text(entry, field, count, each, "input", strategy) for field, count in counts)
+        yield max(results, key=severity)
     if together:
         total = counts[0][1]
         for _, count in counts[1:]:
             total = total + count
-        # Texts are read one by one, so nothing joins them.
+        # Texts are read one by one, so no token reaches from one into the next.
         total = replace(total, lower=sum(count.lower for _, count in counts))
-        yield _text(entry, counts[0][0], total, together, "batch", measure)
+        yield _check_text(entry, counts[0][0], total, together, "batch", strategy)
 
 
-def _text(
+def _check_text(
     entry: Model,
     field: str,
     count: TokenCount,
     limit: Limit,
     kind: Literal["input", "batch"],
-    measure: CountingStrategy,
+    strategy: CountingStrategy,
 ) -> CheckResult:
     certain = False
     if count.lower > limit.value:
@@ -204,19 +193,11 @@ def _text(
         certain = limit.certain_to_refuse and count.certain
     elif count.upper <= limit.value:
         verdict, certain = "fits", limit.certain_to_fit
-    elif count.estimate * measure.sure(False) > limit.value:
+    elif count.estimate * strategy.lowest_ratio(False) > limit.value:
         verdict = "very likely too long"
     else:
         verdict = "likely too long" if count.estimate > limit.value else "likely fits"
     error = None
     if verdict not in ("fits", "likely fits"):
-        error = texts_error(entry, field, count, (verdict, certain), limit, kind)
+        error = texts_error(entry, field, count, verdict, certain, limit, kind)
     return CheckResult(entry.name, verdict, certain, count, 0, limit, None, error)
-
-
-def _least_of(limit: Limit | None) -> float:
-    return inf if limit is None else limit.value
-
-
-def _value(limit: Limit | None) -> int | None:
-    return None if limit is None else limit.value

@@ -1,4 +1,4 @@
-"""What of a model's window a call asks for: the limits of what is read, and the output that room is kept for."""
+"""Tell how a call uses its model's window: the output that it requests, what is reserved for it, and the limits."""
 
 from __future__ import annotations
 
@@ -8,52 +8,53 @@ from typing import Any, NamedTuple
 from cfai.models import Limit, Model
 
 MAX_TOKENS_FIELDS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+"""The inputs that request output, under the names of the native API, chat completions and the Responses API."""
 
-_COUNTLESS = 10**18
+_LARGEST = 10**18
 """More than any limit is. Python would not even write a number of thousands of digits."""
 
 
 class ReservedOutput(NamedTuple):
-    """The output that the service keeps room for in a shared window."""
+    """The output that the service reserves in a shared window."""
 
     tokens: int
-    says: str
+    reason: str
     """Why it is that many."""
     field: str | None = None
-    """The input that asked for it."""
+    """The input that requests it."""
 
 
-def asked(inputs: Mapping[str, Any]) -> dict[str, int]:
-    """How many tokens of output are asked for, by the name under which they are."""
+def requested_output(inputs: Mapping[str, Any]) -> dict[str, int]:
+    """Return the output tokens that a call requests, by field name."""
     return {
-        field: min(value, _COUNTLESS)
+        field: min(value, _LARGEST)
         for field in MAX_TOKENS_FIELDS
         if isinstance(value := inputs.get(field), int) and not isinstance(value, bool) and value >= 0
     }
 
 
-def shared_limit(entry: Model) -> Limit | None:
-    """The limit of input and output together."""
-    return entry.total_length or (entry.context_length if entry.window == "shared" else None)
-
-
-def input_limits(entry: Model, reserve: int) -> list[tuple[Limit, int]]:
-    """The limits of what is read, each with the tokens of output that count against it: a total is always shared."""
-    return [
-        (limit, reserve if entry.window == "shared" or limit is entry.total_length else 0)
-        for limit in (entry.context_length, entry.total_length)
-        if limit is not None and entry.window
-    ]
-
-
-def reserved_output(entry: Model, inputs: Mapping[str, Any], wanted: Mapping[str, int]) -> ReservedOutput:
-    """The output that the service keeps room for: what is asked for, else the model's default, else a token."""
-    if wanted:
+def reserved_output(entry: Model, inputs: Mapping[str, Any], requested: Mapping[str, int]) -> ReservedOutput:
+    """Return the output that the service reserves: what is requested, else the model's default, else a token."""
+    if requested:
         # UNCERTAIN: which one of several is read.
-        field = min(wanted, key=wanted.__getitem__)
-        return ReservedOutput(wanted[field], f"{field} asks for {wanted[field]:,}", field)
+        field = min(requested, key=requested.__getitem__)
+        return ReservedOutput(requested[field], f"that {field} requests", field)
     # The default is that of the native schema, not of the Responses API.
     default = None if "input" in inputs else entry.default_max_tokens
     if default is None:
-        return ReservedOutput(1, "the answer takes one at least")
-    return ReservedOutput(default.value, f"without max_tokens {default.value:,} are asked for")
+        return ReservedOutput(1, "that an answer has at least")
+    return ReservedOutput(default.value, "that the model writes without max_tokens")
+
+
+def shared_limit(entry: Model) -> Limit | None:
+    """Return the limit of input and output together."""
+    return entry.total_length or (entry.context_length if entry.window == "shared" else None)
+
+
+def input_limits(entry: Model, reserved: int) -> list[tuple[Limit, int]]:
+    """Return the limits of the prompt, each with the reserved output that counts against it: a total is shared."""
+    return [
+        (limit, reserved if entry.window == "shared" or limit is entry.total_length else 0)
+        for limit in (entry.context_length, entry.total_length)
+        if limit is not None and entry.window
+    ]

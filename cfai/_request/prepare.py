@@ -1,175 +1,100 @@
-"""One call: from inputs and options to what is sent, and from the answer to what is given back. Nothing waits here."""
+"""The first step of a call: inputs and limits checked, the request built, nothing sent."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
-import httpx
-
-from cfai import models, types
-from cfai._credentials import Credentials
-from cfai._errors import (
-    APIResponseValidationError,
-    CfaiError,
-    LimitError,
-)
-from cfai._limits import check as _limits
-from cfai._limits.policy import LimitPolicy, Seen
-from cfai._request.build import Options, Request, build, model_path
-from cfai._response.decoder import Decoder
-from cfai._response.errors import redact_headers
-from cfai._response.parse import (
-    as_events,
-    cut_by_default,
-    holds_events,
-    is_empty,
-    kind_of,
-    meta_from,
-    output_from,
-)
-from cfai._streaming.body import Source
-from cfai._transport.pool import ClientPool
-from cfai._transport.send import Plan
-from cfai._warnings import CutAnswerWarning, LimitWarning, RetiredModelWarning, Site
-from cfai.types import Meta, Usage
-
-if TYPE_CHECKING:
-    from cfai._response.parse import AnyOutput
-    from cfai.tokens import TokenCount
+from cfai import models
+from cfai._config import ClientConfig, LimitPolicy
+from cfai._limits import check_unless_short, is_slow_to_count, resolve_max_tokens
+from cfai._request.build import ApiRequest, RunOptions, build_run_request, quote_model
+from cfai._request.encode import inputs_to_builtins
+from cfai._warnings import LimitWarning, RetiredModelWarning
 
 
-class AskAgain:
-    """What an answer comes to when the model would not stream: the same call without streaming."""
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class PreparedCall(ApiRequest):
+    """A call of `run`, ready to be sent: its request, and what its answer is read by."""
+
+    inputs: Mapping[str, Any] = field(repr=False)
+    """The inputs as they are sent."""
+    options: RunOptions
+    warnings: tuple[tuple[str, type[Warning]], ...] = ()
+    """What the caller is to be warned of."""
+    streams_whole_answer: bool = False
+    """True if a whole answer is to be given as a stream: the model would not stream, and was asked again without."""
 
 
-class Call(NamedTuple):
-    """One call, ready to be sent."""
-
-    request: Request
-    plan: Plan
-    account: Credentials
-    inputs: Mapping[str, Any]
-    options: Options
-    site: Site
-    clients: ClientPool
-    wants_stream: bool
-    counts: TokenCount | None = None
-    """The prompt's tokens; `None` if it is too short to have been looked at, or not only text."""
-
-    @classmethod
-    def of(
-        cls,
-        account: Credentials,
-        model: str,
-        inputs: Mapping[str, Any],
-        options: Options,
-        *,
-        plan: Plan,
-        rules: LimitPolicy,
-        site: Site,
-        clients: ClientPool,
-    ) -> Call:
-        """The call of `plain` inputs, with its limits checked. Raises what forbids it; warns of what does not."""
-        model_path(model)
-        _warn_of_retirement(model, site)
-        given = _limits.resolve_max_tokens(model, inputs, rules)
-        counts = _check_limits(model, given, rules, site) if rules.mode != "off" else None
-        request = build(account, model, given, options)
-        return cls(request, plan, account, given, options, site, clients, request.stream, counts)
-
-    def unstreamed(self) -> Call:
-        """The same call without streaming, its answer still wanted as a stream. It is paid for by one retry."""
-        inputs = {**self.inputs, "stream": False}
-        retry = replace(self.plan.retry, max_retries=self.plan.retry.max_retries - 1)
-        request = build(self.account, self.request.model, inputs, self.options)
-        return self._replace(request=request, plan=self.plan._replace(retry=retry), inputs=inputs)
-
-    def learn(self, error: CfaiError) -> None:
-        """Keeps the limit that a refusal of the service names, and completes the refusal by what the call asked for."""
-        if isinstance(error, LimitError):
-            learnt = self.clients.learnt.setdefault(self.request.model, {})
-            _limits.learn(error, self.inputs, learnt, time.strftime("%Y-%m-%d"))
-
-    def meta(self, status: int, headers: Mapping[str, str]) -> Meta:
-        """What the headers of the answer say."""
-        elapsed = time.monotonic() - self.plan.started
-        return meta_from(headers, status, self.request.model, elapsed)
-
-    def is_streamed(self, headers: Mapping[str, str]) -> bool:
-        """Whether the body is to be iterated rather than read."""
-        kind = kind_of(headers.get("content-type", ""))
-        return kind == "events" or (kind == "text" and self.wants_stream)
-
-    def source(self, response: httpx.Response, meta: Meta, body: bytes | None = None, output: Any = None) -> Source:
-        """Where a stream reads from."""
-        ended = self._stream_ended
-        return Source(response, self.request, self.plan, meta, ended, self.learn, self.clients, body, output)
-
-    def decoder(self, meta: Meta) -> Decoder:
-        return Decoder(self.request.model, meta.request_id, self.request.secrets())
-
-    def output(
-        self, response: httpx.Response, headers: Mapping[str, str], content: bytes, meta: Meta
-    ) -> AnyOutput | Source | AskAgain:
-        """What a body that was read whole comes to. Raises the error that it reports."""
-        content_type = headers.get("content-type", "")
-        kind = kind_of(content_type)
-        if (kind == "text" or self.wants_stream) and kind != "json" and holds_events(content):
-            return self.source(response, meta, as_events(content, content_type))
-        if not self.wants_stream or kind == "binary":
-            output = output_from(content, content_type, meta, headers, self.request.secrets())
-            if isinstance(output, types.TextOutput):
-                self._ended(output.usage, output.finish_reason)
-            return output
-        if is_empty(content, content_type):
-            if self.request.stream and self.plan.retry.max_retries > 0:
-                return AskAgain()
-            raise APIResponseValidationError(
-                f"{meta.model} does not stream, and answered with an empty result: call it without stream",
-                status_code=meta.status_code,
-                request_id=meta.request_id,
-                headers=redact_headers(headers, self.request.secrets()),
-                model=meta.model,
-            )
-        output = output_from(content, content_type, meta, headers, self.request.secrets())
-        return self.source(response, meta, as_events(content, content_type), output)
-
-    def _stream_ended(self, decoder: Decoder) -> None:
-        self._ended(decoder.usage, decoder.finish_reason)
-
-    def _ended(self, usage: Usage | None, finish_reason: str | None) -> None:
-        """Warns of an answer that the service's default cut, and learns from its usage how far the estimate was off."""
-        counts, real = self.counts, usage.prompt_tokens if usage is not None else 0
-        # What is beyond the certain bounds says nothing of this prompt.
-        if counts is not None and counts.lower <= real <= counts.upper:
-            seen = self.clients.seen.get(self.request.model, Seen())
-            estimate = _limits.estimate(self.request.model, self.inputs)
-            self.clients.seen[self.request.model] = seen.after(real, estimate)
-        message = cut_by_default(self.request.model, self.inputs, usage, finish_reason)
-        if message is not None:
-            self.site.warn(message, CutAnswerWarning, self.request.model)
+def prepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) -> PreparedCall:
+    """Return the call that runs `model`. Raises what forbids it before anything is sent; the inputs are not changed."""
+    quote_model(model)
+    return _prepare(config, model, inputs_to_builtins(inputs), options)
 
 
-def _warn_of_retirement(model: str, site: Site) -> None:
+async def aprepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) -> PreparedCall:
+    """Return the call that runs `model`, with long inputs counted in a thread, beside the event loop."""
+    quote_model(model)
+    given = inputs_to_builtins(inputs)
+    if config.limits.mode == "off" or not is_slow_to_count(given):
+        return _prepare(config, model, given, options)
+    from anyio import to_thread  # not sooner: it imports asyncio
+
+    return await to_thread.run_sync(partial(_prepare, config, model, given, options))
+
+
+def prepare_unstreamed(call: PreparedCall) -> PreparedCall:
+    """Return the same call without streaming, its answer still wanted as a stream. It is paid for by one retry."""
+    retry = replace(call.config.retry, max_retries=call.config.retry.max_retries - 1)
+    inputs = {**call.inputs, "stream": False}
+    url, headers, body = build_run_request(call.config.credentials, call.model, inputs, call.options)
+    return replace(
+        call,
+        config=call.config._replace(retry=retry),
+        url=url,
+        headers=headers,
+        body=body,
+        inputs=inputs,
+        wants_stream=False,
+        streams_whole_answer=True,
+        warnings=(),
+    )
+
+
+def _prepare(config: ClientConfig, model: str, inputs: dict[str, Any], options: RunOptions) -> PreparedCall:
+    resolved = resolve_max_tokens(model, inputs, config.limits)
+    warnings = [*_check_retirement(model), *_check_limits(model, resolved, config.limits)]
+    url, headers, body = build_run_request(config.credentials, model, resolved, options)
+    return PreparedCall(
+        config=config,
+        url=url,
+        headers=headers,
+        body=body,
+        model=model,
+        wants_stream=bool(resolved.get("stream")),
+        wants_raw=options.return_raw_response,
+        retries_when_busy=not options.reject_if_busy,
+        inputs=resolved,
+        options=options,
+        warnings=tuple(warnings),
+    )
+
+
+def _check_retirement(model: str) -> list[tuple[str, type[Warning]]]:
     entry = models.get(model)
-    if entry is not None and entry.retired_on is not None:
-        instead = entry.replaced_by or entry.successor
-        message = f"{model} was retired on {entry.retired_on}: use {instead}"
-        site.warn(message, RetiredModelWarning, model, everywhere=True)
+    if entry is None or entry.retired_on is None:
+        return []
+    instead = entry.replaced_by or entry.successor
+    return [(f"{model} was retired on {entry.retired_on}: use {instead}", RetiredModelWarning)]
 
 
-def _check_limits(model: str, inputs: Mapping[str, Any], rules: LimitPolicy, site: Site) -> TokenCount | None:
-    """Raises or warns of what does not fit. The prompt's counts, if it was looked at and its estimate can be judged."""
-    fit = _limits.check_long(model, inputs, rules)
-    if fit is None:
-        return None
-    if fit.raises(rules.mode) and fit.error is not None:
-        raise fit.error
-    if fit.error is not None:
-        site.warn(str(fit.error), LimitWarning, model)
-    counts = fit.tokens
-    # What images take is a guess, and what a tokenizer counted needs no correction.
-    return counts if counts and counts.lower > 0 and not counts.images and counts.method == "estimator" else None
+def _check_limits(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) -> list[tuple[str, type[Warning]]]:
+    """Raise the error of what does not fit, or return what to warn of."""
+    result = check_unless_short(model, inputs, policy) if policy.mode != "off" else None
+    if result is None or result.error is None:
+        return []
+    if result.raises(policy.mode):
+        raise result.error
+    return [(str(result.error), LimitWarning)]

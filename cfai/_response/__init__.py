@@ -1,0 +1,52 @@
+"""Step 4 of a call: what came back. `parse` makes an output of a whole answer, a `Decoder` typed tokens of a stream."""
+
+from cfai._response.accumulator import Accumulator
+from cfai._response.decoder import END_MARK, Decoder, is_json_object, split_at_end_mark, split_lone_events
+from cfai._response.errors import (
+    ErrorBody,
+    error_from,
+    parse_body,
+    parse_error_body,
+    redact,
+    redact_headers,
+    transport_error,
+)
+from cfai._response.extract import reports_error
+from cfai._response.parse import (
+    is_stream,
+    needs_unstreamed,
+    parse,
+    read_whole_stream,
+    stream_output,
+    warn_of_cut,
+)
+from cfai._response.response import ApiResponse, is_read_as_stream
+from cfai._response.sse import EventDecoder, EventSplitter, parse_fields
+
+__all__ = [
+    "END_MARK",
+    "Accumulator",
+    "ApiResponse",
+    "Decoder",
+    "ErrorBody",
+    "EventDecoder",
+    "EventSplitter",
+    "error_from",
+    "is_json_object",
+    "is_read_as_stream",
+    "is_stream",
+    "needs_unstreamed",
+    "parse",
+    "parse_body",
+    "parse_error_body",
+    "parse_fields",
+    "read_whole_stream",
+    "redact",
+    "redact_headers",
+    "reports_error",
+    "split_at_end_mark",
+    "split_lone_events",
+    "stream_output",
+    "transport_error",
+    "warn_of_cut",
+]

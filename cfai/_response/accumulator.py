@@ -1,371 +1,336 @@
-"""What an answer comes to: its events, as JSON, to typed tokens, in every dialect the service speaks.
+"""What has arrived of one answer, put together from its events, in every dialect the service speaks.
 
 Workers AI has three dialects, and mixes them inside one stream: its own (`{"response": "Hel"}`), chunks of chat
-completions, and the events of the Responses API. `Answer` takes any of them, a whole answer included: an answer that
-came as JSON is a stream of one event.
+completions, and the events of the Responses API. An `Accumulator` takes any of them, and a whole answer as one event.
+It knows no errors and no end: a `Decoder` looks for those.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-from cfai._errors import StreamError, StreamTruncatedError
-from cfai._json import compact, split_surrogate
-from cfai._response.errors import ErrorBody, hide, parse_error_body, stream_error
+from cfai._json import split_surrogate
 from cfai._response.extract import (
-    call_of,
-    calls_of,
-    finish_of,
-    loose_text,
-    output_of,
-    reasoning_of,
-    reports_error,
-    text_of,
+    Delta,
+    choice_delta,
+    is_response,
+    native_delta,
+    response_delta,
     to_text,
+    unwrap,
+    with_raw_arguments,
 )
-from cfai._response.tool_calls import ToolCallAccumulator, UsageAccumulator
+from cfai._response.tool_calls import ToolCallAccumulator
+from cfai._response.usage import UsageAccumulator
 from cfai.types import Token, ToolCall, ToolCallDelta, Usage
 
-ENVELOPE = frozenset({"result", "success", "errors", "messages", "result_info"})
-"""The keys of the wrapper around a result. An object with any other key is a result itself."""
+_NATIVE_KEYS = frozenset({"response", "usage", "tool_calls"})
+_CHUNK_KEYS = frozenset(
+    {"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"},
+)
+"""The keys of a plain event. An event with any other goes the long way."""
 
-_SPOKEN = {
-    "output_text": ("text", "text"),
-    "refusal": ("text", "refusal"),
-    "reasoning_text": ("reasoning", "text"),
-    "reasoning_summary_text": ("reasoning", "text"),
+_STREAMED_TEXTS = {
+    "output_text": "text",
+    "refusal": "refusal",
+    "reasoning_text": "text",
+    "reasoning_summary_text": "text",
 }
-"""What the parts of a Responses stream say, and the field in which the event at their end repeats it."""
-_FINISH = {"model_length": "length"}
+"""The parts of a Responses stream that are text, and the field in which the event at their end repeats it."""
+
+_FINISH_REASONS = {"model_length": "length"}
 
 
-class Answer:
+class Accumulator:
     """What has arrived of one answer. Made anew for each."""
 
     __slots__ = (
-        "_at_end",
-        "_broken",
         "_calls",
-        "_failure",
         "_halves",
-        "_is_stream",
-        "_open",
-        "_plain",
         "_reasonings",
-        "_tally",
+        "_streamed_parts",
         "_texts",
+        "_usage",
         "chat",
-        "done",
         "finish_reasons",
-        "model",
         "native",
         "payload",
-        "request_id",
-        "secrets",
     )
 
-    def __init__(self, model: str = "", request_id: str | None = None, secrets: Iterable[str] = ()) -> None:
-        self.model = model
-        self.request_id = request_id
-        self.secrets = secrets
-        self.done = False
-        """Whether `[DONE]`, or the last event of the Responses API, was seen."""
+    def __init__(self) -> None:
         self.native = False
         """Whether the service's own dialect was seen in more than a trailer."""
         self.chat: dict[str, Any] | None = None
         """The first chunk of a chat completion, for what all its chunks repeat."""
         self.payload: dict[str, Any] | None = None
-        """The whole answer, where the stream held one: JSON, or the last event of the Responses API."""
+        """The whole answer of the Responses API, where the stream held one."""
         self.finish_reasons: dict[int, str] = {}
+        """The last finish reason of each choice that has one."""
         self._texts: dict[int, list[str]] = {0: []}
         self._reasonings: dict[int, list[str]] = {}
         self._calls: dict[int, ToolCallAccumulator] = {}
-        self._tally = UsageAccumulator()
+        self._usage = UsageAccumulator()
         self._halves: dict[tuple[str, int], str] = {}
-        self._open: set[tuple[Any, ...]] = set()
-        self._is_stream = False
-        self._failure: StreamError | None = None
-        self._broken = False
-        self._at_end = False
-        self._plain = True
-        """False once anything asks for the long way: half a character waits, a failure waits, the end was seen."""
+        """Halves of surrogate pairs that wait for the other, by kind and choice."""
+        self._streamed_parts: set[tuple[Any, ...]] = set()
+        """Parts of a Responses stream that came in pieces."""
 
-    def check(self) -> None:
-        """Raises if the stream is not whole: a failure was reported, or it ended before the answer did."""
-        self._raise_failure()
-        if not self.is_whole:
-            raise self.fail(StreamTruncatedError("the stream ended with neither [DONE] nor a finish reason"))
-
-    def fail(self, error: StreamError) -> StreamError:
-        """`error`, with what had arrived; usage is unknown from here on."""
-        hide(error, self.secrets)
-        error.partial = self.text
-        error.model = self.model or None
-        error.request_id = self.request_id
-        self._failure = error
-        self._broken = True
-        self._plain = False
-        return error
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            self._failure.partial = self.text
-            raise self._failure
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the end was seen, or a finish reason for every answer."""
-        return self.done or all(choice in self.finish_reasons for choice in self.choices)
-
-    @property
-    def failure(self) -> StreamError | None:
-        """What broke the stream, if anything did."""
-        return self._failure
-
-    @property
-    def text(self) -> str:
-        """The text so far; of the first answer, where several were asked for."""
-        return self.text_of(0)
-
-    def text_of(self, choice: int) -> str:
-        return _joined(self._texts.get(choice))
-
-    def reasoning_of(self, choice: int) -> str:
-        return _joined(self._reasonings.get(choice))
-
-    def tool_calls_of(self, choice: int) -> list[ToolCall]:
-        return self._calls[choice].whole() if choice in self._calls else []
+    @classmethod
+    def read(cls, body: Any, content: bytes) -> Accumulator:
+        """Return what a whole JSON answer holds; `body` is decoded from `content`."""
+        answer = cls()
+        result = unwrap(body)
+        if not isinstance(result, dict) or answer.add_plain(cast("dict[str, Any]", result)) is None:
+            answer.add_answer(cast("dict[str, Any]", body) if isinstance(body, dict) else {"response": body}, content)
+        return answer
 
     @property
     def finish_reason(self) -> str | None:
-        """The last reason that was given. A native stream gives none."""
+        """The last finish reason of the first answer. A native stream seldom gives one."""
         return self.finish_reasons.get(0)
 
     @property
     def usage(self) -> Usage | None:
-        """The whole call's tokens as far as reported, or `None`: also once the stream broke."""
-        return None if self._broken else Usage.of(self._tally.total())
+        """The whole call's tokens, as far as reported."""
+        return Usage.of(self._usage.total())
 
     @property
     def choices(self) -> list[int]:
-        """Which answers the stream had."""
+        """The numbers of the answers seen, the first always among them."""
         return sorted({*self._texts, *self._reasonings, *self._calls, *self.finish_reasons})
 
-    def feed_object(self, event: Any, data: bytes) -> Token | list[Token] | None:
-        """The same of an event that is decoded already; `data` is its JSON, for what decoding lost."""
-        if not isinstance(event, dict):
-            if self._at_end:
+    @property
+    def is_finished(self) -> bool:
+        """Whether every answer seen has a finish reason."""
+        return all(choice in self.finish_reasons for choice in self.choices)
+
+    def text_of(self, choice: int) -> str:
+        """Return the text of one answer so far."""
+        return _join(self._texts.get(choice))
+
+    def reasoning_of(self, choice: int) -> str:
+        """Return the reasoning of one answer so far."""
+        return _join(self._reasonings.get(choice))
+
+    def tool_calls_of(self, choice: int) -> list[ToolCall]:
+        """Return the tool calls of one answer so far."""
+        return self._calls[choice].result() if choice in self._calls else []
+
+    def add_plain(self, event: dict[str, Any]) -> Token | None:
+        """Add an event that holds nothing but text, reasoning and usage, and return its token; `None` for any other.
+
+        Streams consist of these. Measured, the long way alone makes a token cost twice as much.
+        """
+        text: Any = event.get("response")
+        reasoning: Any = ""
+        is_native = text is not None
+        if is_native:
+            if self._halves or event.get("tool_calls") or not _NATIVE_KEYS.issuperset(event):
                 return None
-            raise self.fail(StreamError(f"an event of the stream is no object: {compact(event)[:200]}", body=event))
-        event = cast("dict[str, Any]", event)
-        event.pop("p", None)
+        else:
+            choices: Any = event.get("choices")
+            if choices.__class__ is not list or len(choices) != 1 or event.get("object") == "error":
+                return None
+            choice = choices[0]
+            delta: Any = choice.get("delta") if choice.__class__ is dict else None
+            if delta.__class__ is not dict or choice.get("index") or choice.get("finish_reason"):
+                return None
+            if self._halves or not _CHUNK_KEYS.issuperset(event):
+                return None
+            text = delta.get("content")
+            if text is None or len(delta) != 1:
+                # Reasoning; or the habit of some engines to send every field every time, most of them null.
+                if not delta or delta.get("tool_calls") or delta.get("function_call") or delta.get("refusal"):
+                    return None
+                reasoning = delta.get("reasoning_content")
+                if reasoning is None or reasoning == "":
+                    reasoning = delta.get("reasoning")
+                text, reasoning = "" if text is None else text, "" if reasoning is None else reasoning
+        if text.__class__ is not str or reasoning.__class__ is not str:
+            return None  # numbers, whose digits the long way keeps
+        if text:
+            self._texts[0].append(text)
+        if reasoning:
+            self._reasonings.setdefault(0, []).append(reasoning)
+        if is_native:
+            self.native = self.native or text != "" or self.chat is None
+        elif self.chat is None:
+            self.chat = event
+        if usage := event.get("usage"):
+            self._usage.add(usage)
+        return Token(text, event, reasoning)
+
+    def add(self, event: dict[str, Any], data: bytes) -> list[Token]:
+        """Add any event, and return its tokens; `data` is its JSON, for what decoding lost."""
         kind = event.get("type")
-        if reports_error(event):
-            raise self._reported(event)
-        if isinstance(kind, str) and kind.startswith("response."):
-            return self._responses(kind, event, data)
-        return self.read(event, data)
+        if not (isinstance(kind, str) and kind.startswith("response.")):
+            return self.add_answer(event, data)
+        token = self._add_response_event(kind.removeprefix("response."), event, data)
+        return [] if token is None else [token]
 
-    def read(self, event: dict[str, Any], data: bytes) -> Token | list[Token] | None:
-        """The same of an event, or of a whole answer, that is known to report no error."""
-        path: tuple[Any, ...] = ()
-        if "result" in event and event.keys() <= ENVELOPE:
+    def add_answer(self, event: dict[str, Any], data: bytes) -> list[Token]:
+        """Add a native event, a chunk of a chat completion, or a whole answer of any dialect, and return its tokens."""
+        path: tuple[str | int, ...] = ()
+        result = unwrap(event)
+        if result is not event:
             path = ("result",)
-            inner = event["result"]
-            event = cast("dict[str, Any]", inner) if isinstance(inner, dict) else {"response": inner}
-        if event.get("object") == "response" and isinstance(event.get("output"), list):
-            if event.get("status") == "failed":
-                raise self._reported(event)
-            return self._whole_response(event, event, data, path)
-        return self._native_or_chat(event, data, path)
-
-    def _native_or_chat(self, event: dict[str, Any], data: bytes, path: tuple[Any, ...]) -> Token | list[Token] | None:
-        self._tally.add(event.get("usage") or event.get("metrics"))
-        choices = event.get("choices")
+            event = cast("dict[str, Any]", result) if isinstance(result, dict) else {"response": result}
+        if is_response(event):
+            return [self._add_response(event, event, data, path)]
+        self._usage.add(event.get("usage") or event.get("metrics"))
+        choices: Any = event.get("choices")
         response = event.get("response")
-        dual = response is not None and response != ""
-        if "response" in event and (dual or (not choices and self.chat is None)):
+        has_response = response is not None and response != ""
+        if "response" in event and (has_response or (not choices and self.chat is None)):
             self.native = True
         if not isinstance(choices, list):
             choices = []
         elif self.chat is None:
             self.chat = event
-        tokens = [
-            self._choice(event, cast("dict[str, Any]", item), data, (*path, "choices", position), skip_text=dual)
-            for position, item in enumerate(cast("list[Any]", choices))
-            if isinstance(item, dict)
-        ]
+        tokens: list[Token] = []
+        for position, choice in enumerate(cast("list[Any]", choices)):
+            if not isinstance(choice, dict):
+                continue
+            choice = cast("dict[str, Any]", choice)
+            number = choice["index"] if isinstance(choice.get("index"), int) else 0
+            delta = choice_delta(choice, data, (*path, "choices", position))
+            if has_response and number == 0:
+                delta = delta._replace(text="")  # an event of both dialects has its text twice
+            if not isinstance(choice.get("delta"), dict):
+                delta = self._without_repeats(delta, number)
+            tokens.append(self._add_delta(delta, number, event))
         if not choices or "response" in event or "tool_calls" in event or "finish_reason" in event:
-            self._merge_native(tokens, event, data, (*path, "response"))
-        return tokens[0] if len(tokens) == 1 else tokens or None
+            self._add_native(tokens, event, data, path)
+        return tokens
 
-    def _merge_native(self, tokens: list[Token], event: dict[str, Any], data: bytes, path: tuple[Any, ...]) -> None:
-        """What stands at the top level of an event: all of it, or beside the choices of a dual one."""
-        # The last, so that what is put to it comes last in the text as well.
-        beside = next((token for token in reversed(tokens) if token.choice == 0), None)
-        token = self._token(
-            event,
-            0,
-            text=to_text(event["response"] if "response" in event else loose_text(event), data, path),
-            reasoning=reasoning_of(event, data, path[:-1]) if not (beside and beside.reasoning) else "",
-            tool_calls=calls_of(event.get("tool_calls"), data, (*path[:-1], "tool_calls"))
-            if not (beside and beside.tool_calls)
-            else [],
-            finish_reason=event.get("finish_reason") if not (beside and beside.finish_reason) else None,
+    def flush(self) -> list[Token]:
+        """Return tokens for the halves of characters that never got their other half: each becomes U+FFFD."""
+        halves, self._halves = self._halves, {}
+        return [self._add_delta(Delta()._replace(**{kind: "\ufffd"}), choice, {}) for kind, choice in halves]
+
+    def _without_repeats(self, delta: Delta, choice: int) -> Delta:
+        """Return a message without what came in pieces before: some engines end with the whole answer again."""
+        if not (delta.finish_reason or choice in self.finish_reasons):
+            return delta
+        return delta._replace(
+            text=delta.text.removeprefix(self.text_of(choice)),
+            reasoning=delta.reasoning.removeprefix(self.reasoning_of(choice)),
+            tool_calls=[] if choice in self._calls else delta.tool_calls,
         )
-        if beside is None:
-            tokens.append(token)
+
+    def _add_native(self, tokens: list[Token], event: dict[str, Any], data: bytes, path: tuple[str | int, ...]) -> None:
+        """Add what stands at the top level of an event: a token of its own, or part of that of the first choice."""
+        delta = native_delta(event, data, path)
+        # The last token of the first choice, so that what is put to it comes last in the text as well.
+        token = next((token for token in reversed(tokens) if token.choice == 0), None)
+        if token is None:
+            tokens.append(self._add_delta(delta, 0, event))
             return
-        beside.text += token.text
-        beside.reasoning += token.reasoning
-        beside.tool_calls += token.tool_calls
-        beside.finish_reason = beside.finish_reason or token.finish_reason
+        added = self._add_delta(
+            Delta(
+                delta.text,
+                "" if token.reasoning else delta.reasoning,
+                [] if token.tool_calls else delta.tool_calls,
+                None if token.finish_reason else delta.finish_reason,
+            ),
+            0,
+            event,
+        )
+        token.text += added.text
+        token.reasoning += added.reasoning
+        token.tool_calls += added.tool_calls
+        token.finish_reason = token.finish_reason or added.finish_reason
 
-    def _choice(
-        self, event: dict[str, Any], choice: dict[str, Any], data: bytes, path: tuple[Any, ...], *, skip_text: bool
-    ) -> Token:
-        key = "delta" if isinstance(choice.get("delta"), dict) else "message"
-        said = choice.get(key)
-        part = cast("dict[str, Any]", said) if isinstance(said, dict) else {}
-        index = choice.get("index")
-        number = index if isinstance(index, int) else 0
-        text = ""
-        if not (skip_text and number == 0):
-            text = text_of(part, data, (*path, key)) if part else to_text(choice.get("text"), data, (*path, "text"))
-        reasoning = reasoning_of(part, data, (*path, key))
-        calls = calls_of(part.get("tool_calls"), data, (*path, key, "tool_calls"))
-        if not calls and "function_call" in part:
-            # One call under a name of its own is the older form, which finishes with `function_call`.
-            calls = [call_of(part["function_call"], data, (*path, key, "function_call"))]
-        finish_reason = choice.get("finish_reason")
-        if key == "message" and (finish_reason or number in self.finish_reasons):
-            # The whole answer again, after its pieces.
-            text = text.removeprefix(self.text_of(number))
-            reasoning = reasoning.removeprefix(self.reasoning_of(number))
-            calls = [] if number in self._calls else calls
-        return self._token(event, number, text=text, reasoning=reasoning, tool_calls=calls, finish_reason=finish_reason)
-
-    def _token(
-        self,
-        event: dict[str, Any],
-        choice: int,
-        *,
-        text: str = "",
-        reasoning: str = "",
-        tool_calls: Sequence[Any] = (),
-        finish_reason: Any = None,
-    ) -> Token:
+    def _add_delta(self, delta: Delta, choice: int, event: dict[str, Any]) -> Token:
+        text, reasoning = delta.text, delta.reasoning
         if text or self._halves:
-            text = self._characters("text", choice, text)
+            text = self._join_halves("text", choice, text)
             if text:
                 self._texts.setdefault(choice, []).append(text)
         if reasoning or self._halves:
-            reasoning = self._characters("reasoning", choice, reasoning)
+            reasoning = self._join_halves("reasoning", choice, reasoning)
             if reasoning:
                 self._reasonings.setdefault(choice, []).append(reasoning)
-        deltas: tuple[ToolCallDelta, ...] = ()
-        if tool_calls:
-            deltas = self._calls.setdefault(choice, ToolCallAccumulator()).add(tool_calls)
-        reason = _FINISH.get(finish_reason, finish_reason) if isinstance(finish_reason, str) and finish_reason else None
+        calls: tuple[ToolCallDelta, ...] = ()
+        if delta.tool_calls:
+            calls = self._calls.setdefault(choice, ToolCallAccumulator()).add(delta.tool_calls)
+        reason = delta.finish_reason if isinstance(delta.finish_reason, str) and delta.finish_reason else None
         if reason is not None:
-            self.finish_reasons[choice] = reason
-            if reason == "error":
-                said = parse_error_body(event).message if event.keys() & {"message", "detail"} else ""
-                self.fail(stream_error("the model stopped with an error", ErrorBody(said), event))
-                self._broken = self._is_stream  # an answer that came whole has its usage
-        return Token(text, event, reasoning, deltas, reason, choice)
+            self.finish_reasons[choice] = reason = _FINISH_REASONS.get(reason, reason)
+        return Token(text, event, reasoning, calls, reason, choice)
 
-    def _characters(self, kind: str, choice: int, text: str) -> str:
-        """`text` in whole characters. An emoji can be cut between two events, half a surrogate pair in each."""
+    def _join_halves(self, kind: str, choice: int, text: str) -> str:
+        """Return `text` in whole characters. An emoji can be cut between two events, half a surrogate pair in each."""
         text, half = split_surrogate(self._halves.pop((kind, choice), "") + text)
         if half:
             self._halves[kind, choice] = half
-            self._plain = False
-        elif not self._halves and not self.done and self._failure is None:
-            self._plain = True
         return text
 
     # The Responses API.
 
-    def _responses(self, kind: str, event: dict[str, Any], data: bytes) -> Token | None:
-        part, _, step = kind.removeprefix("response.").rpartition(".")
-        if part in _SPOKEN and step in ("delta", "done"):
-            return self._spoken(part, step, event, data)
-        if part == "function_call_arguments" and (step == "delta" or self._lacks(_slot(event))):
+    def _add_response_event(self, kind: str, event: dict[str, Any], data: bytes) -> Token | None:
+        part, _, step = kind.rpartition(".")
+        index = event.get("output_index")
+        index = index if isinstance(index, int) else 0
+        if part in _STREAMED_TEXTS and step in ("delta", "done"):
+            return self._add_streamed_text(part, step, event, data)
+        if part == "function_call_arguments" and (step == "delta" or self._is_missing_call(index)):
             key = "delta" if step == "delta" else "arguments"
-            arguments = to_text(event.get(key), data, (key,))
-            return self._token(event, 0, tool_calls=[{"index": _slot(event), "arguments": arguments}])
-        if part == "output_item" and (step == "added" or self._lacks(_slot(event))):
+            call = {"index": index, "arguments": to_text(event.get(key), data, (key,))}
+            return self._add_delta(Delta(tool_calls=[call]), 0, event)
+        if part == "output_item" and (step == "added" or self._is_missing_call(index)):
             item: Any = event.get("item")
             if isinstance(item, dict) and cast("dict[str, Any]", item).get("type") == "function_call":
-                call = call_of({**cast("dict[str, Any]", item), "index": _slot(event)}, data, ("item",))
-                return self._token(event, 0, tool_calls=[call])
-        payload = event.get("response")
-        if kind == "response.failed":
-            raise self._reported(payload if isinstance(payload, dict) else event)
-        if kind in ("response.completed", "response.incomplete"):
-            answer = cast("dict[str, Any]", payload) if isinstance(payload, dict) else {}
-            token = self._whole_response(answer, event, data, ("response",))
-            self._end()
-            return token
+                call = with_raw_arguments({**cast("dict[str, Any]", item), "index": index}, data, ("item",))
+                return self._add_delta(Delta(tool_calls=[call]), 0, event)
+        if kind in ("completed", "incomplete"):
+            answer: Any = event.get("response")
+            answer = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
+            return self._add_response(answer, event, data, ("response",))
         return None
 
-    def _spoken(self, part: str, step: str, event: dict[str, Any], data: bytes) -> Token | None:
-        """Text, a refusal or reasoning: a piece of it, or all of a part, which counts if no pieces of it came."""
-        kind, key = _SPOKEN[part]
+    def _add_streamed_text(self, part: str, step: str, event: dict[str, Any], data: bytes) -> Token | None:
+        """Add a piece of a text, or at its end the whole, which counts if no pieces of it came."""
         indexes = [event.get(name) for name in ("output_index", "content_index", "summary_index")]
         place = (part, *(index if isinstance(index, int) else None for index in indexes))
         if step == "delta":
             key = "delta"
-            self._open.add(place)
-        elif place in self._open or (part, None, None, None) in self._open:
+            self._streamed_parts.add(place)
+        elif place in self._streamed_parts or (part, None, None, None) in self._streamed_parts:
             return None
-        said = to_text(event.get(key), data, (key,))
-        return self._token(event, 0, text=said) if kind == "text" else self._token(event, 0, reasoning=said)
+        else:
+            key = _STREAMED_TEXTS[part]
+        text = to_text(event.get(key), data, (key,))
+        delta = Delta(reasoning=text) if part.startswith("reasoning") else Delta(text)
+        return self._add_delta(delta, 0, event)
 
-    def _lacks(self, index: int) -> bool:
-        return 0 not in self._calls or self._calls[0].lacks(index)
+    def _is_missing_call(self, index: int) -> bool:
+        return 0 not in self._calls or self._calls[0].is_missing(index)
 
-    def _whole_response(
-        self, answer: dict[str, Any], event: dict[str, Any], data: bytes, path: tuple[Any, ...]
+    def _add_response(
+        self, answer: dict[str, Any], event: dict[str, Any], data: bytes, path: tuple[str | int, ...]
     ) -> Token:
-        """The answer as a whole, of which only what was not streamed before becomes a token."""
+        """Add an answer as a whole, of which only what was not streamed before becomes a token."""
         self.payload = answer
-        self._tally.add(answer.get("usage"))
-        text, reasoning, calls = output_of(answer, data, path)
-        reason = finish_of(answer, bool(calls or self._calls))
-        return self._token(
-            event,
+        self._usage.add(answer.get("usage"))
+        delta = response_delta(answer, data, path)
+        has_calls = bool(delta.tool_calls or self._calls)
+        return self._add_delta(
+            Delta(
+                "" if self._texts[0] else delta.text,
+                "" if self._reasonings else delta.reasoning,
+                self._calls[0].select_missing(delta.tool_calls) if 0 in self._calls else delta.tool_calls,
+                "tool_calls" if has_calls and delta.finish_reason == "stop" else delta.finish_reason,
+            ),
             0,
-            text="" if self._texts[0] else text,
-            reasoning="" if self._reasonings else reasoning,
-            tool_calls=self._calls[0].missing(calls) if 0 in self._calls else calls,
-            finish_reason=reason,
+            event,
         )
 
-    def _reported(self, event: Any) -> StreamError:
-        opening = "the service reported an error inside the stream"
-        return self.fail(stream_error(opening, parse_error_body(event), event))
 
-    def _end(self) -> None:
-        self.done = True
-        self._plain = False
-
-
-def as_list(tokens: Token | list[Token] | None) -> list[Token]:
-    """What one block or event came to, as a list."""
-    return tokens if isinstance(tokens, list) else [] if tokens is None else [tokens]
-
-
-def _joined(parts: list[str] | None) -> str:
+def _join(parts: list[str] | None) -> str:
+    """Return the parts as one string, which then takes their place."""
     if not parts:
         return ""
     if len(parts) > 1:
         parts[:] = ["".join(parts)]
     return parts[0]
-
-
-def _slot(event: dict[str, Any]) -> int:
-    index = event.get("output_index")
-    return index if isinstance(index, int) else 0

@@ -1,66 +1,167 @@
-"""What the parts of an answer say: text, reasoning and tool calls, in each of the shapes in which they come.
+"""Text, reasoning, tool calls and finish reason of an event's parts, in each of the shapes in which they come.
 
-All that these functions need is the part itself, already decoded, and for what decoding loses the JSON it came in and
-the path to it there.
+The functions are pure. Each takes the part itself, already decoded, and for what decoding loses, such as the digits of
+`0.10`, the JSON it came in and the path to it there.
 """
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
 
-from cfai._json import raw_number, words
+from cfai._json import raw_number, value_to_text
 
 Path = tuple[str | int, ...]
 
-
-def to_text(value: Any, data: bytes, path: Path) -> str:
-    """The text that a value stands for, with the digits of its numbers as they were written."""
-    if value.__class__ is str or value is None:
-        return value or ""
-    if isinstance(value, bool):
-        return words(value)
-    try:
-        return raw_number(data, path)
-    except RecursionError:  # a caller who is deep down already
-        return words(value)
+_ENVELOPE = frozenset({"result", "success", "errors", "messages", "result_info"})
+"""The keys of the wrapper around a result. An object with any other key is a result itself."""
 
 
-def text_of(part: dict[str, Any], data: bytes, path: Path) -> str:
-    """The text of a message, or of a piece of one. A refusal is what the model says, too."""
-    return _first(part, ("content", "refusal"), data, path)
+class Delta(NamedTuple):
+    """A part of an answer, before it is put to what came before."""
+
+    text: str = ""
+    reasoning: str = ""
+    tool_calls: Sequence[Any] = ()
+    finish_reason: Any = None
 
 
-def reasoning_of(part: dict[str, Any], data: bytes, path: Path) -> str:
-    """`reasoning_content`, else `reasoning`: the field was renamed between models, and both are about."""
-    if "reasoning_content" not in part and "reasoning" not in part:
-        return ""
+def unwrap(body: Any) -> Any:
+    """Return the result without its envelope, if it has one."""
+    if isinstance(body, dict) and "result" in body and cast("dict[str, Any]", body).keys() <= _ENVELOPE:
+        return cast("dict[str, Any]", body)["result"]
+    return cast("Any", body)
+
+
+def reports_error(event: dict[str, Any]) -> bool:
+    """Return whether an event reports an error.
+
+    UNCERTAIN: no page shows an error inside a stream, so every shape that errors have elsewhere counts.
+    """
+    if event.get("error") or event.get("errors") or event.get("success") is False or "internalCode" in event:
+        return True
+    return event.get("type") == "error" or event.get("object") == "error"
+
+
+def find_error(event: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the part of an event that reports an error: mostly all of it, of the Responses API the failed answer."""
+    if reports_error(event):
+        return event
+    if event.get("type") == "response.failed":
+        answer = event.get("response")
+        return cast("dict[str, Any]", answer) if isinstance(answer, dict) else event
+    answer = unwrap(event)
+    if is_response(answer) and answer.get("status") == "failed":
+        return answer
+    return None
+
+
+def is_response(answer: Any) -> bool:
+    """Return whether an object is a whole answer of the Responses API."""
+    if not isinstance(answer, dict):
+        return False
+    answer = cast("dict[str, Any]", answer)
+    return answer.get("object") == "response" and isinstance(answer.get("output"), list)
+
+
+def is_error(body: Any) -> bool:
+    """Return True if a 2xx body is an error: `success` is false, or an error is named and no result came."""
+    if not isinstance(body, dict):
+        return False
+    body = cast("dict[str, Any]", body)
+    if body.get("success") is False:
+        return True
+    for answer in (body, body.get("result")):
+        # The Responses API reports a failure in an answer of its own shape.
+        if isinstance(answer, dict) and cast("dict[str, Any]", answer).get("object") == "response":
+            return cast("dict[str, Any]", answer).get("status") == "failed"
+    return bool(body.get("errors") or body.get("error")) and not body.get("result") and "choices" not in body
+
+
+def choice_delta(choice: dict[str, Any], data: bytes, path: Path) -> Delta:
+    """Return what a choice of a chat completion holds, in a chunk or whole. Older ones have `text` and no message."""
+    key = "delta" if isinstance(choice.get("delta"), dict) else "message"
+    message: Any = choice.get(key)
+    if not isinstance(message, dict) or not message:
+        text = to_text(choice.get("text"), data, (*path, "text"))
+        return Delta(text, finish_reason=choice.get("finish_reason"))
+    message = cast("dict[str, Any]", message)
+    path = (*path, key)
+    calls = extract_tool_calls(message.get("tool_calls"), data, (*path, "tool_calls"))
+    if not calls and "function_call" in message:
+        # One call under a name of its own is the older form, which finishes with `function_call`.
+        calls = [with_raw_arguments(message["function_call"], data, (*path, "function_call"))]
+    return Delta(
+        _first_text(message, ("content", "refusal"), data, path),  # a refusal is what the model says, too
+        extract_reasoning(message, data, path),
+        calls,
+        choice.get("finish_reason"),
+    )
+
+
+def native_delta(event: dict[str, Any], data: bytes, path: Path) -> Delta:
+    """Return what stands at the top level of an event of the service's own dialect."""
+    key = "response"
+    if key not in event:
+        # UNCERTAIN: the chunks of moondream are documented nowhere; its whole answers name their text like this.
+        key = next((key for key in ("answer", "caption") if isinstance(event.get(key), str)), key)
+    return Delta(
+        to_text(event.get(key), data, (*path, key)),
+        extract_reasoning(event, data, path),
+        extract_tool_calls(event.get("tool_calls"), data, (*path, "tool_calls")),
+        event.get("finish_reason"),
+    )
+
+
+def response_delta(answer: dict[str, Any], data: bytes, path: Path) -> Delta:
+    """Return what a whole answer of the Responses API holds, each tool call under its place in the output."""
+    texts: list[str] = []
+    reasonings: list[str] = []
+    calls: list[Any] = []
+    for position, item in enumerate(extract_tool_calls(answer.get("output"), data, (*path, "output"))):
+        if not isinstance(item, dict):
+            continue
+        item = cast("dict[str, Any]", item)
+        item_path = (*path, "output", position)
+        if item.get("type") == "function_call":
+            calls.append({**item, "index": position})
+        elif item.get("type") == "reasoning":
+            reasonings.append(_first_text(item, ("content", "summary"), data, item_path))
+        else:
+            texts.append(_first_text(item, ("content", "refusal"), data, item_path))
+    text = "".join(texts) or to_text(answer.get("output_text"), data, (*path, "output_text"))
+    return Delta(text, "".join(reasonings), calls, _response_finish_reason(answer))
+
+
+def extract_reasoning(part: dict[str, Any], data: bytes, path: Path) -> str:
+    """Return `reasoning_content`, else `reasoning`: the field was renamed between models, and both are about."""
     for key in ("reasoning_content", "reasoning"):
         value = part.get(key)
-        place = (*path, key)
+        value_path = (*path, key)
         if isinstance(value, dict):
             value = cast("dict[str, Any]", value).get("text")
-            place = (*place, "text")
+            value_path = (*value_path, "text")
         # A boolean says whether there is any, and is none.
-        if not isinstance(value, bool) and (text := to_text(value, data, place)):
+        if not isinstance(value, bool) and (text := to_text(value, data, value_path)):
             return text
     return ""
 
 
-def calls_of(items: Any, data: bytes, path: Path) -> list[Any]:
-    """Tool calls, each as `call_of` gives it; anything but a list holds none."""
+def extract_tool_calls(items: Any, data: bytes, path: Path) -> list[Any]:
+    """Return tool calls with their arguments as sent; anything but a list holds none."""
     if not isinstance(items, list):
         return []
-    return [call_of(item, data, (*path, position)) for position, item in enumerate(cast("list[Any]", items))]
+    return [with_raw_arguments(item, data, (*path, position)) for position, item in enumerate(cast("list[Any]", items))]
 
 
-def call_of(item: Any, data: bytes, path: Path) -> Any:
-    """A tool call, whose arguments, if they came as an object, are the text that stood there."""
+def with_raw_arguments(item: Any, data: bytes, path: Path) -> Any:
+    """Return a tool call whose arguments, if they came as an object, are the text that stood there."""
     if not isinstance(item, dict):
         return item
     item = cast("dict[str, Any]", item)
     function = item.get("function")
     if isinstance(function, dict):
-        called = call_of(function, data, (*path, "function"))
+        called = with_raw_arguments(function, data, (*path, "function"))
         return item if called is function else {**item, "function": called}
     # Llama 3.3 sends `{"name", "arguments"}` with nothing around it.
     arguments = item.get("arguments")
@@ -69,63 +170,39 @@ def call_of(item: Any, data: bytes, path: Path) -> Any:
     return {**item, "arguments": to_text(arguments, data, (*path, "arguments"))}
 
 
-def loose_text(event: dict[str, Any]) -> Any:
-    """UNCERTAIN: the chunks of moondream are documented nowhere; its whole answers name their text like this."""
-    return next((event[key] for key in ("answer", "caption") if isinstance(event.get(key), str)), None)
+def to_text(value: Any, data: bytes, path: Path) -> str:
+    """Return the text that a value stands for, with the digits of its numbers as they were written."""
+    if value.__class__ is str or value is None:
+        return value or ""
+    if isinstance(value, bool):
+        return value_to_text(value)
+    try:
+        return raw_number(data, path)
+    except RecursionError:  # a caller who is deep down already
+        return value_to_text(value)
 
 
-def reports_error(event: dict[str, Any]) -> bool:
-    """UNCERTAIN: no page shows an error inside a stream, so every shape that errors have elsewhere counts."""
-    if event.get("error") or event.get("errors") or event.get("success") is False or "internalCode" in event:
-        return True
-    return event.get("type") == "error" or event.get("object") == "error"
-
-
-def output_of(answer: dict[str, Any], data: bytes, path: Path) -> tuple[str, str, list[Any]]:
-    """Text, reasoning and tool calls of a whole answer of the Responses API."""
-    texts: list[str] = []
-    reasonings: list[str] = []
-    calls: list[Any] = []
-    output = answer.get("output")
-    items = cast("list[Any]", output) if isinstance(output, list) else []
-    items = calls_of(items, data, (*path, "output"))
-    for position, item in enumerate(items):
-        if not isinstance(item, dict):
-            continue
-        item = cast("dict[str, Any]", item)
-        place = (*path, "output", position)
-        if item.get("type") == "function_call":
-            calls.append({**item, "index": position})
-        elif item.get("type") == "reasoning":
-            reasonings.append(_first(item, ("content", "summary"), data, place))
-        else:
-            texts.append(text_of(item, data, place))
-    text = "".join(texts) or to_text(answer.get("output_text"), data, (*path, "output_text"))
-    return text, "".join(reasonings), calls
-
-
-def finish_of(answer: dict[str, Any], has_calls: bool) -> str:
-    """Why an answer of the Responses API ended, under the names of chat completions."""
+def _response_finish_reason(answer: dict[str, Any]) -> str:
+    """Return why an answer of the Responses API ended, under the names of chat completions."""
     if answer.get("status") != "incomplete":
-        return "tool_calls" if has_calls else "stop"
+        return "stop"
     details = answer.get("incomplete_details")
     reason = cast("dict[str, Any]", details).get("reason") if isinstance(details, dict) else None
     return "length" if reason in (None, "max_output_tokens") else str(reason)
 
 
-def _first(part: dict[str, Any], keys: tuple[str, ...], data: bytes, path: Path) -> str:
-    """The text under the first of `keys` that has any."""
-    return next((text for key in keys if (text := _content(part.get(key), data, (*path, key)))), "")
-
-
-def _content(content: Any, data: bytes, path: Path) -> str:
-    """Text that may have come as a list of parts: the text of those that have any."""
-    if not isinstance(content, list):
-        return to_text(content, data, path)
-    parts = enumerate(cast("list[Any]", content))
-    said = [
-        _first(cast("dict[str, Any]", part), ("text", "refusal"), data, (*path, at))
-        for at, part in parts
-        if isinstance(part, dict)
-    ]
-    return "".join(said)
+def _first_text(part: dict[str, Any], keys: tuple[str, ...], data: bytes, path: Path) -> str:
+    """Return the text under the first of `keys` that has any. It may have come as a list of parts."""
+    for key in keys:
+        value = part.get(key)
+        if not isinstance(value, list):
+            text = to_text(value, data, (*path, key))
+        else:
+            text = "".join(
+                _first_text(cast("dict[str, Any]", item), ("text", "refusal"), data, (*path, key, position))
+                for position, item in enumerate(cast("list[Any]", value))
+                if isinstance(item, dict)
+            )
+        if text:
+            return text
+    return ""

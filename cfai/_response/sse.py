@@ -1,8 +1,9 @@
-"""Bytes in any cut to server-sent events, as the WHATWG standard says: https://html.spec.whatwg.org/#event-stream-interpretation.
+"""Server-sent events from bytes in any cut, as the WHATWG standard has them.
 
-A body is first cut into *blocks*, the bytes between blank lines, and a block is then read as fields. The token layer
-takes blocks as they are, since nearly all of theirs are one `data: ` line; `EventDecoder` makes whole events of them.
-Only LF, CRLF and CR end a line here: U+2028 and its like are text.
+https://html.spec.whatwg.org/#event-stream-interpretation. `EventSplitter` cuts a body into *blocks*, the bytes between
+blank lines; `parse_fields` reads the fields of one. A `Decoder` takes blocks as they are, since nearly all of them are
+one `data: ` line; `EventDecoder` makes whole events of them. Only LF, CRLF and CR end a line: U+2028 and its like are
+text.
 """
 
 from __future__ import annotations
@@ -14,17 +15,17 @@ from httpx_sse import ServerSentEvent
 from cfai._errors import StreamError
 
 _BOM = b"\xef\xbb\xbf"
-_MARK = 64
-# More bytes than an end mark has, so that a long event is not joined anew for every chunk of it.
+_LONGEST_END_MARK = 64
+"""More bytes than an end mark has, so that a long event is not joined anew for every chunk of it."""
 
 LARGEST_EVENT = 32 * 1024 * 1024
 """How many bytes one event may have before the stream is given up."""
 
 
 class EventSplitter:
-    """Cuts bytes into blocks, with every line end turned into LF. Linear in the bytes, however they are cut."""
+    """A splitter of bytes into blocks, every line end turned into LF. Linear in the bytes, however they are cut."""
 
-    __slots__ = ("_after_cr", "_largest", "_over", "_parts", "_size", "_start", "between")
+    __slots__ = ("_after_cr", "_is_over", "_largest", "_parts", "_size", "_start", "is_between_events")
 
     def __init__(self, largest: int = LARGEST_EVENT) -> None:
         self._parts: list[bytes] = []
@@ -32,18 +33,18 @@ class EventSplitter:
         self._after_cr = False
         self._start: bytes | None = b""
         self._largest = largest
-        self._over = False
-        self.between = False
-        """Whether the blocks given out are all there was so far, so that the next byte begins one."""
+        self._is_over = False
+        self.is_between_events = False
+        """Whether the blocks returned are all there was so far, so that the next byte begins one."""
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The blocks that `chunk` completes. Raises `StreamError` once an event is larger than the bound."""
-        if self.between:
+        """Return the blocks that `chunk` completes. Raises `StreamError` once an event is larger than the bound."""
+        if self.is_between_events:
             # Nearly every chunk is one block of one line. Bytes look for a number five times as fast as for bytes.
             block = chunk[:-2]
             if 10 not in block and chunk[-2:] == b"\n\n" and 13 not in block and len(block) <= self._largest:
                 return [block]
-        if self._over:
+        if self._is_over:
             raise self._too_large()
         if self._start is not None:
             chunk = self._without_bom(chunk)
@@ -61,7 +62,9 @@ class EventSplitter:
             parts.append(chunk)
             self._size += len(chunk)
             if 10 not in chunk or (b"\n\n" not in chunk and not (chunk[:1] == b"\n" and parts[-2][-1:] == b"\n")):
-                return self._wait()
+                if self._size > self._largest:
+                    raise self._too_large()
+                return []
             chunk = b"".join(parts)
             parts.clear()
         blocks = chunk.split(b"\n\n")
@@ -69,38 +72,33 @@ class EventSplitter:
         if rest:
             parts.append(rest)
         self._size = len(rest)
-        self.between = not rest and not self._after_cr
-        return blocks if len(chunk) <= self._largest else self._within(blocks)
+        self.is_between_events = not rest and not self._after_cr
+        return blocks if len(chunk) <= self._largest else self._before_too_large(blocks)
 
     def rest(self) -> bytes:
-        """What the last blank line left over."""
-        if self._over or self._size > self._largest:
+        """Return what the last blank line left over."""
+        if self._is_over or self._size > self._largest:
             raise self._too_large()
         return (self._start or b"") + b"".join(self._parts)
 
     def last_line(self) -> bytes:
-        """The line that is still open, or the last of what the last blank line left over; nothing, if it is long."""
+        """Return the line that is still open, or the last one behind the last blank line; nothing if it is long."""
         last = b""
         for part in reversed(self._parts):
-            last = part[-_MARK:] + last
+            last = part[-_LONGEST_END_MARK:] + last
             line = last.rstrip(b"\n")
             if b"\n" in line:
                 return line.rpartition(b"\n")[2]
-            if len(last) >= _MARK:
+            if len(last) >= _LONGEST_END_MARK:
                 return b""
         return last.rstrip(b"\n")
 
-    def _wait(self) -> list[bytes]:
-        if self._size > self._largest:
-            raise self._too_large()
-        return []
-
-    def _within(self, blocks: list[bytes]) -> list[bytes]:
-        """The blocks before the first one that is too large, which is told of when they have been given."""
+    def _before_too_large(self, blocks: list[bytes]) -> list[bytes]:
+        """Return the blocks before the first that is too large, which is raised for when they have been given."""
         for position, block in enumerate(blocks):
             if len(block) > self._largest:
-                self._over = True
-                self.between = False
+                self._is_over = True
+                self.is_between_events = False
                 if position == 0:
                     raise self._too_large()
                 return blocks[:position]
@@ -119,74 +117,75 @@ class EventSplitter:
 
 
 @dataclass(slots=True, eq=False)
-class Fields:
-    """What the lines of one block say, as bytes."""
+class EventFields:
+    """The fields of one block, as bytes."""
 
     event: bytes = b""
     data: list[bytes] | None = None
     id: bytes | None = None
     retry: int | None = None
-    other: list[bytes] | None = None
+    other_lines: list[bytes] | None = None
     """Lines that are neither a field of the standard nor a comment, which the standard ignores."""
 
 
-def fields(block: bytes) -> Fields:
-    """The fields of a block: the last of each, but every `data`."""
-    found = Fields()
+def parse_fields(block: bytes) -> EventFields:
+    """Parse the fields of a block: the last of each, but every `data`."""
+    fields = EventFields()
     for line in block.split(b"\n"):
         name, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if name == b"data":
-            found.data = found.data or []
-            found.data.append(value)
+            fields.data = fields.data or []
+            fields.data.append(value)
         elif name == b"event":
-            found.event = value
+            fields.event = value
         elif name == b"id":
             if b"\0" not in value:
-                found.id = value
+                fields.id = value
         elif name == b"retry":
             # Python refuses to convert thousands of digits; no clock has as many as this.
             if value.isdigit() and len(value) < 100:
-                found.retry = int(value)
+                fields.retry = int(value)
         elif name:
-            found.other = found.other or []
-            found.other.append(line)
-    return found
+            fields.other_lines = fields.other_lines or []
+            fields.other_lines.append(line)
+    return fields
 
 
 class EventDecoder:
-    """Makes events of blocks. What is left at the end without its blank line is no event, as the standard says."""
+    """A decoder of blocks to whole events. What is left at the end without its blank line is no event."""
 
     done = False
 
     def __init__(self) -> None:
         self._last_id = ""
 
-    def feed(self, block: bytes) -> ServerSentEvent | None:
-        """The event of a block, if it is one."""
-        found = fields(block)
-        if found.id is not None:
-            self._last_id = _text(found.id)
-        if found.data is None:
-            return None
-        return ServerSentEvent(
-            event=_text(found.event) or "message",
-            data=_text(b"\n".join(found.data)),
+    def feed(self, block: bytes) -> list[ServerSentEvent]:
+        """Return the event of a block, if it is one."""
+        fields = parse_fields(block)
+        if fields.id is not None:
+            self._last_id = _decode(fields.id)
+        if fields.data is None:
+            return []
+        event = ServerSentEvent(
+            event=_decode(fields.event) or "message",
+            data=_decode(b"\n".join(fields.data)),
             id=self._last_id,
-            retry=found.retry,
+            retry=fields.retry,
         )
+        return [event]
 
     def finish(self, rest: bytes) -> list[ServerSentEvent]:
-        """Nothing: `rest` has no blank line behind it."""
+        """Return nothing: `rest` has no blank line behind it."""
         return []
 
     def ends_with(self, line: bytes) -> bool:
-        """Never: the standard knows no end mark."""
+        """Return `False`: the standard knows no end mark."""
         return False
 
     def check(self) -> None:
-        """The standard knows no broken streams."""
+        """Raise nothing: the standard knows no broken streams."""
 
 
-def _text(value: bytes) -> str:
+def _decode(value: bytes) -> str:
     return value.decode("utf-8", "replace")

@@ -1,107 +1,155 @@
-"""Where a stream reads from: the body in chunks, in time, up to its end and not beyond; and what breaks it."""
+"""The body of a streamed answer: its chunks, in time, up to its end; closed however the reader leaves."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from dataclasses import dataclass, field
+from typing import Any
 
 import anyio
-import httpx
 
-from cfai._errors import (
-    APITimeoutError,
-    CfaiError,
-    ConfigurationError,
-    StreamError,
-    StreamTimeoutError,
-    StreamTruncatedError,
-)
-from cfai._request.build import Request
-from cfai._response.decoder import Decoder
-from cfai._response.errors import transport_error
-from cfai._transport.pool import ClientPool
-from cfai._transport.send import Plan
+from cfai._errors import APITimeoutError, StreamError, StreamTimeoutError, StreamTruncatedError
+from cfai._request import PreparedCall
+from cfai._response import ApiResponse, Decoder, transport_error, warn_of_cut
+from cfai._transport import Connections, TimeBudget, has_connection_alone, stop_traffic, unwind
 from cfai.types import Meta
 
-DRAIN = 1.0
+DRAIN_TIMEOUT = 1.0
 """Seconds that a server gets to end its body after `[DONE]`, so that the connection can be used again."""
 
 
-class Feeder(Protocol):
-    """Takes the blocks of a body, gives what the reader wants of them: tokens, events, or events for a browser."""
+class HttpBody:
+    """What httpx has open for one response. It outlives its reader until it is closed."""
 
-    @property
-    def done(self) -> bool: ...
-    def feed(self, block: bytes, /) -> Any: ...
-    def finish(self, rest: bytes, /) -> list[Any]: ...
-    def ends_with(self, line: bytes, /) -> bool: ...
-    def check(self) -> None: ...
+    __slots__ = ("chunks", "connections", "http", "is_closed")
+
+    def __init__(self, http: Any, connections: Connections) -> None:
+        self.http = http
+        self.connections = connections
+        self.chunks: Any = None
+        self.is_closed = False
+        connections.hold(self)
+
+    def close(self) -> None:
+        """Close the response. Unless its end was read, the connection goes with it: the model stops."""
+        if self._begin_to_close():
+            self.http.close()
+
+    async def aclose(self) -> None:
+        """Close the response. Unless its end was read, the connection goes with it: the model stops."""
+        if self._begin_to_close():
+            with anyio.CancelScope(shield=True):
+                await self.http.aclose()
+                await unwind(self.chunks)
+
+    def _begin_to_close(self) -> bool:
+        self.connections.release(self)
+        was_closed, self.is_closed = self.is_closed, True
+        # In a forked child the connection is the parent's.
+        return not was_closed and not self.connections.is_inherited
 
 
 @dataclass(slots=True, eq=False)
-class Source:
-    """Where a stream comes from, shared by whatever reads it."""
+class StreamBody:
+    """The body of one streamed answer, and what is known of the answer beside its events."""
 
-    response: httpx.Response
-    request: Request
-    plan: Plan
+    call: PreparedCall
+    response: ApiResponse
     meta: Meta
-    ended: Callable[[Decoder], None]
-    """Called once, when the stream has come to its proper end."""
-    failed: Callable[[StreamError], None]
-    """Called with what the stream itself reported, or broke by."""
-    clients: ClientPool
-    """Kept for as long as the stream is: with them its connection would go."""
-    body: bytes | None = None
-    """The body as events, where it has been read already: an answer that came whole."""
+    content: bytes | None = None
+    """The events of an answer that came whole."""
     output: Any = None
-    """What the call comes to without streaming, where it was answered so."""
-    reader: str = ""
-    feeder: Feeder | None = None
+    """The output of the same call without streaming, where it was answered so."""
     complete: bool = False
+    """True once the proper end was read."""
+    is_given: bool = False
+    """True once the body of an answer that came whole was given out."""
+    http_body: HttpBody = field(init=False)
+    budget: TimeBudget = field(init=False)
 
-    def take(self, reader: str, feeder: Feeder) -> None:
-        """A body can be read once, in one way."""
-        if self.reader == reader:
-            raise ConfigurationError(f"this stream is read as {reader} already, and a body can be read once")
-        self.check_reader(reader)
-        self.reader = reader
-        self.feeder = feeder
+    def __post_init__(self) -> None:
+        config = self.call.config
+        self.budget = TimeBudget(config.timeout, config.total_timeout, self.response.started)
+        self.http_body = HttpBody(self.response.http, self.response.connections)
 
-    def check_reader(self, reader: str) -> None:
-        """Raises unless the body is unread, or read in this way."""
-        if self.reader not in ("", reader):
-            raise ConfigurationError(f"this stream is read as {self.reader} already: it cannot be read as {reader} too")
+    def __del__(self) -> None:
+        # The garbage collector may run anywhere, so nothing here takes a lock: the next call closes the rest.
+        body: HttpBody | None = getattr(self, "http_body", None)
+        if body is not None and not body.is_closed and not body.connections.is_inherited:
+            stop_traffic(body.http)
+            body.connections.abandon(body)
 
-    def chunks(self) -> Iterator[bytes]:
-        if (body := self._whole_body()) is not None:
-            return iter([body])
-        # A generator less than `iter_raw`: measured, 5 % of what a token costs.
-        raw = cast("Iterable[bytes]", self.response.stream)
-        chunks = self.response.iter_bytes() if self._encoded() else iter(raw)
-        return chunks if self.plan.total_timeout is None else _timely(chunks, self.plan)
+    def next_chunk(self) -> bytes | None:
+        """Read the next chunk, or return `None` at the end of the body. A wait may overshoot the total timeout once."""
+        if self._is_whole():
+            return self._take_whole()
+        if self.http_body.chunks is None:
+            http = self.http_body.http
+            self.http_body.chunks = http.iter_bytes() if self._is_encoded() else http.iter_raw()
+        chunk: bytes | None = next(self.http_body.chunks, None)
+        if chunk is not None:
+            self.budget.remaining(time.monotonic())
+        return chunk
 
-    def achunks(self) -> AsyncIterator[bytes]:
-        if (body := self._whole_body()) is not None:
-            return _whole(body)
-        raw = cast("AsyncIterable[bytes]", self.response.stream)
-        chunks = self.response.aiter_bytes() if self._encoded() else aiter(raw)
-        return chunks if self.plan.total_timeout is None else _atimely(chunks, self.plan)
+    async def anext_chunk(self) -> bytes | None:
+        """Read the next chunk, or return `None` at the end of the body."""
+        if self._is_whole():
+            return self._take_whole()
+        if self.http_body.chunks is None:
+            http = self.http_body.http
+            self.http_body.chunks = http.aiter_bytes() if self._is_encoded() else http.aiter_raw()
+        if self.budget.total is None:
+            return await anext(self.http_body.chunks, None)
+        try:
+            with anyio.fail_after(self.budget.remaining(time.monotonic())):
+                return await anext(self.http_body.chunks, None)
+        except TimeoutError:
+            raise self.budget.exceeded() from None
 
-    def broken(self, exception: Exception, decoder: Decoder) -> Exception | None:
-        """What to raise when reading failed; `None` if the answer was whole by then."""
+    def drain(self) -> None:
+        """Read on to the end of the body, which gives the connection back to the pool; for a moment at most.
+
+        httpx settles the timeout of a body when its iteration begins, so a second iteration is begun for the rest, with
+        a short one. The first stays open until the response is closed.
+        """
+        http = self.http_body.http
+        if self.http_body.chunks is None or not has_connection_alone(http):
+            return
+        end = time.monotonic() + DRAIN_TIMEOUT / 2
+        # The answer is whole: whatever happens to the connection now concerns nobody.
+        with suppress(Exception):
+            http.request.extensions["timeout"]["read"] = DRAIN_TIMEOUT / 2
+            for _ in http.stream:
+                if time.monotonic() > end:
+                    break
+
+    async def adrain(self) -> None:
+        """Read on to the end of the body, which gives the connection back to the pool; for a moment at most."""
+        chunks = self.http_body.chunks
+        if chunks is None or not has_connection_alone(self.http_body.http):
+            return
+        with suppress(Exception), anyio.move_on_after(DRAIN_TIMEOUT):
+            async for _ in chunks:
+                pass
+
+    def finish(self, decoder: Decoder) -> None:
+        """Note the proper end: times and neurons are known only now."""
+        self.complete = True
+        self.meta.elapsed = time.monotonic() - self.budget.started
+        usage = decoder.usage
+        if self.meta.neurons is None and usage is not None:
+            self.meta.neurons = usage.neurons
+        warn_of_cut(self.call, usage, decoder.finish_reason)
+
+    def map_error(self, exception: Exception, decoder: Decoder) -> Exception | None:
+        """Return the error to raise when reading failed; `None` if the answer was whole by then."""
         if isinstance(exception, StreamError):
-            error = exception if decoder.failure is exception else decoder.fail(exception)
-            self.failed(error)
-            return error
+            return exception if decoder.failure is exception else decoder.fail(exception)
         if isinstance(exception, APITimeoutError):
-            error: APITimeoutError | CfaiError | None = exception
+            error: Exception | None = exception
         else:
-            error = transport_error(exception, self.request.model, self.request.host)
+            error = transport_error(exception, self.call.model, self.call.host)
         if error is None:
             return exception
         if decoder.is_whole:
@@ -111,89 +159,19 @@ class Source:
         return decoder.fail(StreamTruncatedError(f"the connection broke in the middle of the stream: {error}"))
 
     def _silence(self, error: APITimeoutError) -> str:
-        seconds = self.plan.timeout.between
-        if self.plan.total_timeout is not None or seconds is None:
+        seconds = self.budget.timeout.between
+        if self.budget.total is not None or seconds is None:
             return f"{error}, in the middle of the stream"
         return f"the stream was silent for {seconds:g} s: raise timeout= if the model needs longer"
 
-    def finish(self, decoder: Decoder) -> None:
-        """The proper end: times and neurons are known only now."""
-        self.complete = True
-        self.meta.elapsed = time.monotonic() - self.plan.started
-        usage = decoder.usage
-        if self.meta.neurons is None and usage is not None:
-            self.meta.neurons = usage.neurons
-        self.ended(decoder)
+    def _is_whole(self) -> bool:
+        """Return True for a body that has been read already: an answer that came whole, or one that a hook has read."""
+        return self.http_body.chunks is None and (self.content is not None or self.http_body.http.is_stream_consumed)
 
-    def _whole_body(self) -> bytes | None:
-        """The body, if it has been read: an answer that came whole, or one that a hook of the client's has read."""
-        return self.response.content if self.body is None and self.response.is_stream_consumed else self.body
+    def _take_whole(self) -> bytes | None:
+        content = self.http_body.http.content if self.content is None else self.content
+        was_given, self.is_given = self.is_given, True
+        return None if was_given else content
 
-    def _encoded(self) -> bool:
+    def _is_encoded(self) -> bool:
         return self.response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity")
-
-
-def drain(chunks: Iterator[bytes], response: httpx.Response) -> None:
-    """Reads on to the end of the body, which is what gives the connection back to the pool; for a moment at most."""
-    if not _is_alone(response):
-        return
-    network: Any = response.extensions["network_stream"]
-    end = time.monotonic() + DRAIN
-    ours = threading.get_ident()
-    read = network.read
-
-    def read_in_time(size: int, timeout: float | None = None) -> bytes:
-        # Once the body has ended, the connection may be another thread's.
-        return read(size, max(0.001, end - time.monotonic()) if threading.get_ident() == ours else timeout)
-
-    # The answer is whole: whatever happens to the connection now concerns nobody.
-    with suppress(Exception):
-        # A body's timeout is settled when its iteration begins, and a timer is a thread: half of what a call costs.
-        network.read = read_in_time
-        try:
-            for _ in chunks:
-                if time.monotonic() > end:
-                    break
-        finally:
-            del network.read
-
-
-async def adrain(chunks: AsyncIterator[bytes], response: httpx.Response) -> None:
-    """Reads on to the end of the body, which is what gives the connection back to the pool; for a moment at most."""
-    if not _is_alone(response):
-        return
-    end = time.monotonic() + DRAIN
-    # The answer is whole: whatever happens to the connection now concerns nobody.
-    with suppress(Exception), anyio.move_on_after(DRAIN):
-        async for _ in chunks:
-            if time.monotonic() > end:
-                break
-
-
-def _is_alone(response: httpx.Response) -> bool:
-    """Whether a connection carries this answer alone: where answers share one, closing this one leaves it open."""
-    return "network_stream" in response.extensions and response.http_version.startswith("HTTP/1")
-
-
-def _timely(chunks: Iterator[bytes], plan: Plan) -> Iterator[bytes]:
-    """`chunks` up to the deadline, which is looked at between them: a wait may overshoot it by one read."""
-    for chunk in chunks:
-        plan.left()
-        yield chunk
-
-
-async def _atimely(chunks: AsyncIterator[bytes], plan: Plan) -> AsyncGenerator[bytes]:
-    """`chunks` up to the deadline."""
-    while True:
-        try:
-            with plan.scope():
-                chunk = await anext(chunks)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            raise plan.too_late() from None
-        yield chunk
-
-
-async def _whole(body: bytes) -> AsyncGenerator[bytes]:
-    yield body

@@ -1,15 +1,14 @@
-"""Tokens, or the events they came in, as events for a browser's `EventSource`."""
+"""Tokens, or the events they came in, as the bytes of an event stream for a browser's `EventSource`."""
 
 from __future__ import annotations
 
 import secrets
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from cfai._errors import ConfigurationError
-from cfai._json import compact
-from cfai._response.accumulator import as_list
-from cfai._response.decoder import END_MARK, Decoder, before_end, is_json_object, lone_lines
-from cfai._response.sse import fields
+from cfai._errors import DONE_EVENT, CfaiError, ConfigurationError
+from cfai._json import to_compact_json
+from cfai._response import END_MARK, Decoder, is_json_object, parse_fields, split_at_end_mark, split_lone_events
+from cfai._streaming.reader import AsyncReader, Reader
 from cfai.types import Token
 
 Dialect = Literal["native", "original"]
@@ -19,17 +18,73 @@ Dialect = Literal["native", "original"]
 _PADDING = "abdefghijklmnoprstuvxyz1234567890"
 
 
-def feeder_for(dialect: Dialect, decoder: Decoder) -> Native | Original:
-    """What makes browser events of blocks."""
+class EventStream:
+    """An iterator over the bytes of an event stream, which always ends in `[DONE]`. Closing it closes the call."""
+
+    def __init__(self, reader: Reader[bytes]) -> None:
+        self._reader = reader
+        self._ended = False
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._ended:
+            raise StopIteration
+        try:
+            return next(self._reader)
+        except StopIteration:
+            self._ended = True
+            return DONE_EVENT
+        except CfaiError as error:
+            self._ended = True
+            return error.to_event_stream()
+
+    def close(self) -> None:
+        """Close the call; nothing more is given."""
+        self._ended = True
+        self._reader.close()
+
+
+class AsyncEventStream:
+    """An asynchronous iterator over the bytes of an event stream, which always ends in `[DONE]`."""
+
+    def __init__(self, reader: AsyncReader[bytes]) -> None:
+        self._reader = reader
+        self._ended = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._ended:
+            raise StopAsyncIteration
+        try:
+            return await anext(self._reader)
+        except StopAsyncIteration:
+            self._ended = True
+            return DONE_EVENT
+        except CfaiError as error:
+            self._ended = True
+            return error.to_event_stream()
+
+    async def aclose(self) -> None:
+        """Close the call; nothing more is given."""
+        self._ended = True
+        await self._reader.aclose()
+
+
+def encoder_for(dialect: Dialect, decoder: Decoder) -> NativeEncoder | PassthroughEncoder:
+    """Return the encoder of a dialect, over the decoder of the tokens. Raises `ConfigurationError`."""
     if dialect == "native":
-        return Native(decoder)
+        return NativeEncoder(decoder)
     if dialect == "original":
-        return Original(decoder)
-    raise ConfigurationError(f"dialect is 'native' or 'original', not {dialect!r}")
+        return PassthroughEncoder(decoder)
+    raise ConfigurationError(f"`dialect` must be 'native' or 'original', got {dialect!r}")
 
 
-class _Browser:
-    """Events for a browser, while `decoder` watches for the end and for errors."""
+class _Encoder:
+    """An encoder of browser events, while `decoder` watches for the end and for errors."""
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
@@ -45,30 +100,26 @@ class _Browser:
         self._decoder.check()
 
 
-class Native(_Browser):
-    """`{"response": "…"}` whatever the model's own dialect."""
+class NativeEncoder(_Encoder):
+    """An encoder of `{"response": "…"}`, whatever the model's own dialect."""
 
     def feed(self, block: bytes) -> list[bytes]:
-        return self._events(self._decoder.feed(block))
+        return _encode_tokens(self._decoder.feed(block))
 
     def finish(self, rest: bytes) -> list[bytes]:
-        return self._events(self._decoder.finish(rest))
-
-    def _events(self, fed: Token | list[Token] | None) -> list[bytes]:
-        # A page that shows one answer has no use for the second of several.
-        return [_native_event(token) for token in as_list(fed) if token.choice == 0]
+        return _encode_tokens(self._decoder.finish(rest))
 
 
-class Original(_Browser):
-    """The events as they came, each with padding put in."""
+class PassthroughEncoder(_Encoder):
+    """An encoder that passes events on as they came, each with padding put in."""
 
-    def feed(self, block: bytes) -> bytes | list[bytes] | None:
+    def feed(self, block: bytes) -> list[bytes]:
         if self._decoder.done:
-            return None
+            return []
         if 10 not in block and b"[DONE]" not in block:
-            return self._event(block)
-        block, ended = before_end(block)
-        sent = [event for part in _apart(block) if (event := self._event(part))]
+            return self._pass_on(block)
+        block, ended = split_at_end_mark(block)
+        sent = [event for part in _split_events(block) for event in self._pass_on(part)]
         if ended:
             self._decoder.feed(END_MARK)  # ours goes out in its place
         return sent
@@ -76,28 +127,34 @@ class Original(_Browser):
     def finish(self, rest: bytes) -> list[bytes]:
         if self._decoder.done:
             return []
-        rest, ended = before_end(rest.strip(b"\n"))
-        *parts, last = _apart(rest, at_end=not ended)
-        sent = [event for part in parts if (event := self._event(part))]
+        rest, ended = split_at_end_mark(rest.strip(b"\n"))
+        *parts, last = _split_events(rest, at_end=not ended)
+        sent = [event for part in parts for event in self._pass_on(part)]
         self._decoder.finish(last + b"\n" + END_MARK if ended else last)
         # What is cut off is no event.
-        return [*sent, padded(last) + b"\n\n"] if is_json_object(b"\n".join(fields(last).data or [])) else sent
+        is_whole = is_json_object(b"\n".join(parse_fields(last).data or []))
+        return [*sent, pad(last) + b"\n\n"] if is_whole else sent
 
-    def _event(self, block: bytes) -> bytes | None:
+    def _pass_on(self, block: bytes) -> list[bytes]:
         if self._decoder.done or not block:
-            return None
+            return []
         self._decoder.feed(block)
-        return padded(block) + b"\n\n"
+        return [pad(block) + b"\n\n"]
 
 
-def _apart(block: bytes, at_end: bool = False) -> list[bytes]:
-    """The block, as one for each of its events if the blank lines between them are missing."""
-    data = fields(block).data or []
-    lines = lone_lines(b"\n".join(data), at_end) if len(data) > 1 else []
+def _encode_tokens(tokens: list[Token]) -> list[bytes]:
+    # A page that shows one answer has no use for the second of several.
+    return [_encode_token(token) for token in tokens if token.choice == 0]
+
+
+def _split_events(block: bytes, at_end: bool = False) -> list[bytes]:
+    """Return a block as one for each of its events, if the blank lines between them are missing."""
+    data = parse_fields(block).data or []
+    lines = split_lone_events(b"\n".join(data), at_end) if len(data) > 1 else []
     return [b"data: " + line for line in lines] or [block]
 
 
-def _native_event(token: Token) -> bytes:
+def _encode_token(token: Token) -> bytes:
     event: dict[str, Any] = {"response": token.text}
     if token.reasoning:
         event["reasoning"] = token.reasoning
@@ -110,13 +167,15 @@ def _native_event(token: Token) -> bytes:
         event["finish_reason"] = token.finish_reason
     if usage := token.usage:
         event["usage"] = dict(usage.raw)
-    return b"data: " + compact({**event, "p": _padding()}).encode("utf-8", "replace") + b"\n\n"
+    return b"data: " + to_compact_json({**event, "p": _random_padding()}).encode("utf-8", "replace") + b"\n\n"
 
 
-def padded(block: bytes) -> bytes:
-    """A block with fresh padding before the last brace of its JSON: decoding it would lose how numbers were written.
+def pad(block: bytes) -> bytes:
+    """Return a block with fresh padding before the last brace of its JSON.
 
-    >>> padded(b'data: {"response":0.10}').startswith(b'data: {"response":0.10,"p":"')
+    Decoding it instead would lose how numbers were written.
+
+    >>> pad(b'data: {"response":0.10}').startswith(b'data: {"response":0.10,"p":"')
     True
     """
     lines = block.split(b"\n")
@@ -126,10 +185,10 @@ def padded(block: bytes) -> bytes:
             head = line[:-1]
             before = b"".join(part[5:] for part in (*lines[:position], head) if part.startswith(b"data:"))
             comma = b"" if before.rstrip().endswith(b"{") else b","
-            lines[position] = head + comma + b'"p":"' + _padding().encode() + b'"}'
+            lines[position] = head + comma + b'"p":"' + _random_padding().encode() + b'"}'
             break
     return b"\n".join(lines)
 
 
-def _padding() -> str:
+def _random_padding() -> str:
     return _PADDING[: 1 + secrets.randbelow(len(_PADDING))]

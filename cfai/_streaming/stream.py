@@ -1,25 +1,19 @@
-"""A body that is iterated: typed tokens, raw events, or bytes for a browser; and closed, however the reader leaves.
-
-What a stream iterates is a generator function of this module, over the source and the decoder. As a bound method kept
-on `self` it would be a reference cycle, and a plain `break` would hold the connection until the collector came by.
-"""
+"""Streams: the answer to a call with `"stream": True`, as typed tokens, raw events, or bytes for a browser."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
-from contextlib import aclosing, closing, suppress
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from httpx_sse import ServerSentEvent
 
-from cfai._errors import DONE_EVENT, CfaiError, ConfigurationError, StreamTruncatedError
-from cfai._response.decoder import Decoder
-from cfai._response.parse import stream_output
-from cfai._response.sse import EventDecoder, EventSplitter
-from cfai._streaming.body import Feeder, Source, adrain, drain
-from cfai._streaming.event_stream import Dialect, feeder_for
-from cfai._transport.send import unwind
+from cfai._errors import ConfigurationError, StreamTruncatedError
+from cfai._request import PreparedCall
+from cfai._response import ApiResponse, Decoder, EventDecoder, read_whole_stream, stream_output
+from cfai._streaming.body import StreamBody
+from cfai._streaming.event_stream import AsyncEventStream, Dialect, EventStream, encoder_for
+from cfai._streaming.reader import AsyncReader, BlockDecoder, Reader
 from cfai.types import Meta, Token, ToolCall, Usage
 
 if TYPE_CHECKING:
@@ -28,12 +22,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class _Reading(Generic[T]):
-    """What both colours of a stream know of their answer, during and after iteration."""
+class _StreamState(Generic[T]):
+    """The answer so far, during and after iteration, for sync and async streams."""
 
-    def __init__(self, source: Source, decoder: Decoder) -> None:
-        self._source = source
+    def __init__(self, body: StreamBody, decoder: Decoder) -> None:
+        self._body = body
         self._decoder = decoder
+        self._read_as = ""
 
     @property
     def text(self) -> str:
@@ -43,12 +38,12 @@ class _Reading(Generic[T]):
     @property
     def reasoning(self) -> str:
         """The reasoning so far."""
-        return self._decoder.reasoning_of(0)
+        return self._decoder.reasoning
 
     @property
     def tool_calls(self) -> list[ToolCall]:
         """The tool calls so far, put together from their pieces."""
-        return self._decoder.tool_calls_of(0)
+        return self._decoder.tool_calls
 
     @property
     def finish_reason(self) -> str | None:
@@ -63,26 +58,34 @@ class _Reading(Generic[T]):
     @property
     def meta(self) -> Meta:
         """What the answer's headers say. `elapsed` is final at the end, as are `neurons` that only the stream has."""
-        return self._source.meta
+        return self._body.meta
+
+    def _claim(self, way: str) -> None:
+        """Take the body to be read in one way: it can be read once."""
+        if self._read_as and (self._read_as != way or way != "tokens"):
+            raise ConfigurationError(
+                f"this stream is read as {self._read_as} already, and cannot be read as {way} too: a body is read once"
+            )
+        self._read_as = way
 
     def _result(self) -> TextOutput:
         if self._decoder.failure is not None:
             raise self._decoder.failure
-        if self._source.reader == "events":
+        if self._read_as == "events":
             raise ConfigurationError("this stream was read as raw events: there is no result to put together")
-        if not self._source.complete:
+        if not self._body.complete:
             raise StreamTruncatedError(
                 "the stream has not been read to its end",
                 partial=self.text,
                 request_id=self.meta.request_id,
                 model=self.meta.model,
             )
-        if self._source.output is not None:
-            return self._source.output
-        return stream_output(self._decoder, self._source.meta)
+        if self._body.output is not None:
+            return self._body.output
+        return stream_output(self._decoder.answer, self._body.meta)
 
 
-class Stream(_Reading[T]):
+class Stream(_StreamState[T]):
     """The answer to a call with `"stream": True`, piece by piece. Iterate it once; leave early with `with`.
 
     ```python
@@ -95,16 +98,17 @@ class Stream(_Reading[T]):
     stream ends before the answer does; both have what had arrived in `.partial`.
     """
 
-    def __init__(self, source: Source, decoder: Decoder) -> None:
-        super().__init__(source, decoder)
-        self._items: Generator[Any] = _read(source, decoder)
+    def __init__(self, body: StreamBody, decoder: Decoder) -> None:
+        super().__init__(body, decoder)
+        self._reader: Reader[Any] = Reader(body, decoder, decoder)
 
     def __iter__(self) -> Iterator[T]:
-        self._source.check_reader("tokens")
-        return self._items
+        self._claim("tokens")
+        return self._reader
 
     def __next__(self) -> T:
-        return next(iter(self))
+        self._claim("tokens")
+        return next(self._reader)
 
     def __enter__(self) -> Self:
         return self
@@ -115,40 +119,43 @@ class Stream(_Reading[T]):
         self.close()
 
     def close(self) -> None:
-        """Leaves the stream. Unless it has come to its end, the connection is closed: the model stops."""
-        with suppress(ValueError):  # another thread is reading it, and will find the response closed
-            self._items.close()
-        self._source.response.close()
+        """Leave the stream. Unless it has come to its end, the connection is closed: the model stops."""
+        self._reader.close()
 
     def result(self) -> TextOutput:
-        """The output that the same call without streaming gives; reads the rest first. Raises if the stream broke."""
-        if self._source.reader in ("", "tokens"):
-            for _ in self._items:
+        """Return the output that the same call without streaming gives; reads the rest. Raises if the stream broke."""
+        if self._read_as in ("", "tokens") and self._decoder.failure is None:
+            for _ in self:
                 pass
         return self._result()
 
     def events(self) -> Iterator[ServerSentEvent]:
-        """The raw events instead of tokens: no JSON is read, nothing is taken for an error or for the end."""
-        self._source.take("events", EventDecoder())
-        return self._items
+        """Return the raw events instead of tokens: no JSON is read, nothing is taken for an error or for the end."""
+        self._claim("events")
+        return self._read_with(EventDecoder())
 
-    def to_event_stream(self, dialect: Dialect = "native") -> Iterator[bytes]:
-        """The stream as `text/event-stream` bytes, for a browser's `EventSource`.
+    def to_event_stream(self, dialect: Dialect = "native") -> EventStream:
+        """Return the stream as `text/event-stream` bytes, for a browser's `EventSource`.
 
         `native` gives `{"response": "…"}` whatever the model's own dialect; `original` passes events on as they came.
         Each has fresh random padding under `p`, so that the lengths of tokens stay hidden on that leg too. If the
         stream fails, an `error` event with code and message goes out. `[DONE]` is always last: without it, the browser
         would connect again, and pay again. Closing the iterator closes the call.
         """
-        self._source.take("sse", feeder_for(dialect, self._decoder))
-        return _sse(self._items)
+        encoder = encoder_for(dialect, self._decoder)
+        self._claim("an event stream")
+        return EventStream(self._read_with(encoder))
+
+    def _read_with(self, decoder: BlockDecoder) -> Reader[Any]:
+        self._reader = Reader(self._body, decoder, self._decoder)
+        return self._reader
 
 
-class AsyncStream(_Reading[T]):
+class AsyncStream(_StreamState[T]):
     """The answer to an `arun` with `"stream": True`, piece by piece. Iterate it once; leave early with `async with`.
 
     ```python
-    async with await ai.arun("@cf/zai-org/glm-4.7-flash", {"prompt": "Hello", "stream": True}) as stream:
+    async with ai.arun("@cf/zai-org/glm-4.7-flash", {"prompt": "Hello", "stream": True}) as stream:
         async for token in stream:
             print(token, end="", flush=True)
     ```
@@ -157,16 +164,17 @@ class AsyncStream(_Reading[T]):
     stream ends before the answer does; both have what had arrived in `.partial`.
     """
 
-    def __init__(self, source: Source, decoder: Decoder) -> None:
-        super().__init__(source, decoder)
-        self._items: AsyncGenerator[Any] = _aread(source, decoder)
+    def __init__(self, body: StreamBody, decoder: Decoder) -> None:
+        super().__init__(body, decoder)
+        self._reader: AsyncReader[Any] = AsyncReader(body, decoder, decoder)
 
     def __aiter__(self) -> AsyncIterator[T]:
-        self._source.check_reader("tokens")
-        return self._items
+        self._claim("tokens")
+        return self._reader
 
     async def __anext__(self) -> T:
-        return await anext(aiter(self))
+        self._claim("tokens")
+        return await anext(self._reader)
 
     async def __aenter__(self) -> Self:
         return self
@@ -177,148 +185,54 @@ class AsyncStream(_Reading[T]):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Leaves the stream. Unless it has come to its end, the connection is closed: the model stops."""
-        with suppress(RuntimeError):  # another task is reading it, and will find the response closed
-            await self._items.aclose()
-        await self._source.response.aclose()
+        """Leave the stream. Unless it has come to its end, the connection is closed: the model stops."""
+        await self._reader.aclose()
 
     async def aresult(self) -> TextOutput:
-        """The output that the same call without streaming gives; reads the rest first. Raises if the stream broke."""
-        if self._source.reader in ("", "tokens"):
-            async for _ in self._items:
+        """Return the output that the same call without streaming gives; reads the rest. Raises if the stream broke."""
+        if self._read_as in ("", "tokens") and self._decoder.failure is None:
+            async for _ in self:
                 pass
         return self._result()
 
     def result(self) -> TextOutput:
-        """The same of a stream that has been read to its end."""
+        """Return the output of a stream that has been read to its end."""
         return self._result()
 
     def aevents(self) -> AsyncIterator[ServerSentEvent]:
-        """The raw events instead of tokens: no JSON is read, nothing is taken for an error or for the end."""
-        self._source.take("events", EventDecoder())
-        return self._items
+        """Return the raw events instead of tokens: no JSON is read, nothing is taken for an error or for the end."""
+        self._claim("events")
+        return self._read_with(EventDecoder())
 
-    def ato_event_stream(self, dialect: Dialect = "native") -> AsyncIterator[bytes]:
-        """The stream as `text/event-stream` bytes, for a browser's `EventSource`.
+    def ato_event_stream(self, dialect: Dialect = "native") -> AsyncEventStream:
+        """Return the stream as `text/event-stream` bytes, for a browser's `EventSource`.
 
         `native` gives `{"response": "…"}` whatever the model's own dialect; `original` passes events on as they came.
         Each has fresh random padding under `p`, so that the lengths of tokens stay hidden on that leg too. If the
         stream fails, an `error` event with code and message goes out. `[DONE]` is always last: without it, the browser
         would connect again, and pay again. Closing the iterator closes the call.
         """
-        self._source.take("sse", feeder_for(dialect, self._decoder))
-        return _asse(self._items)
+        encoder = encoder_for(dialect, self._decoder)
+        self._claim("an event stream")
+        return AsyncEventStream(self._read_with(encoder))
+
+    def _read_with(self, decoder: BlockDecoder) -> AsyncReader[Any]:
+        self._reader = AsyncReader(self._body, decoder, self._decoder)
+        return self._reader
 
 
-def start(source: Source, decoder: Decoder) -> Stream[Token]:
-    """A stream whose generator is started: one that never was would not close the connection when it is dropped."""
-    stream: Stream[Token] = Stream(source, decoder)
-    next(stream._items)  # pyright: ignore[reportPrivateUsage]
-    return stream
+def open_stream(response: ApiResponse, call: PreparedCall) -> Stream[Token]:
+    """Return the stream of an answer: one that is read while it comes, or one that came whole."""
+    return Stream(*_open(response, call))
 
 
-async def astart(source: Source, decoder: Decoder) -> AsyncStream[Token]:
-    """A stream whose generator is started: one that never was would not close the connection when it is dropped."""
-    stream: AsyncStream[Token] = AsyncStream(source, decoder)
-    await anext(stream._items)  # pyright: ignore[reportPrivateUsage]
-    return stream
+def aopen_stream(response: ApiResponse, call: PreparedCall) -> AsyncStream[Token]:
+    """Return the stream of an answer: one that is read while it comes, or one that came whole."""
+    return AsyncStream(*_open(response, call))
 
 
-def _read(source: Source, decoder: Decoder) -> Generator[Any]:
-    """The items of a stream, of which the first stands for having started."""
-    try:
-        yield None
-        if source.feeder is None:
-            source.take("tokens", decoder)
-        feeder = cast("Feeder", source.feeder or decoder)
-        blocks = EventSplitter()
-        cut = blocks.feed
-        feed = feeder.feed
-        chunks = source.chunks()
-        for chunk in chunks:
-            for block in cut(chunk):
-                item = feed(block)
-                if item is not None:
-                    if item.__class__ is list:
-                        yield from item
-                    else:
-                        yield item
-            if feeder.done or (not blocks.between and feeder.ends_with(blocks.last_line())):
-                break
-        for item in feeder.finish(blocks.rest()):
-            yield item
-        if feeder.done and source.body is None:
-            drain(chunks, source.response)
-        feeder.check()
-        source.finish(decoder)
-    except Exception as exception:
-        error = source.broken(exception, decoder)
-        if error is exception:
-            raise
-        if error is not None:
-            raise error from exception
-        source.finish(decoder)
-    finally:
-        source.response.close()
-
-
-async def _aread(source: Source, decoder: Decoder) -> AsyncGenerator[Any]:
-    """The items of a stream, of which the first stands for having started."""
-    chunks: AsyncIterator[bytes] | None = None
-    try:
-        yield None
-        if source.feeder is None:
-            source.take("tokens", decoder)
-        feeder = cast("Feeder", source.feeder or decoder)
-        blocks = EventSplitter()
-        cut = blocks.feed
-        feed = feeder.feed
-        chunks = source.achunks()
-        async for chunk in chunks:
-            for block in cut(chunk):
-                item = feed(block)
-                if item is not None:
-                    if item.__class__ is list:
-                        for each in item:
-                            yield each
-                    else:
-                        yield item
-            if feeder.done or (not blocks.between and feeder.ends_with(blocks.last_line())):
-                break
-        for item in feeder.finish(blocks.rest()):
-            yield item
-        if feeder.done and source.body is None:
-            await adrain(chunks, source.response)
-        feeder.check()
-        source.finish(decoder)
-    except Exception as exception:
-        error = source.broken(exception, decoder)
-        if error is exception:
-            raise
-        if error is not None:
-            raise error from exception
-        source.finish(decoder)
-    finally:
-        await source.response.aclose()
-        await unwind(chunks)
-
-
-def _sse(items: Generator[Any]) -> Generator[bytes]:
-    with closing(items):
-        try:
-            yield from items
-        except CfaiError as error:
-            yield error.to_event_stream()
-        else:
-            yield DONE_EVENT
-
-
-async def _asse(items: AsyncGenerator[Any]) -> AsyncGenerator[bytes]:
-    async with aclosing(items):
-        try:
-            async for item in items:
-                yield item
-        except CfaiError as error:
-            yield error.to_event_stream()
-        else:
-            yield DONE_EVENT
+def _open(response: ApiResponse, call: PreparedCall) -> tuple[StreamBody, Decoder]:
+    meta = response.meta(call.model)
+    content, output = (None, None) if response.content is None else read_whole_stream(response, call)
+    decoder = Decoder(call.model, meta.request_id, call.secrets, call.inputs)
+    return StreamBody(call, response, meta, content, output), decoder

@@ -1,131 +1,297 @@
-"""Opens and closes the HTTP clients, one for each colour, at first use."""
+"""The HTTP clients of an `Ai`: one for synchronous calls, one for each event loop, made when first needed.
+
+Connections cannot move between event loops or processes, so neither do clients: a loop's client is kept until the loop
+is closed, and a forked child begins with none and leaves its parent's sockets alone.
+
+A stream that nobody holds any more is found by the garbage collector, which may run anywhere: in the middle of
+httpcore, with the lock of its pool held by the same thread. So nothing that a finalizer does takes a lock. It ends the
+traffic of the connection, notes the stream as abandoned, and the next call closes it.
+"""
 
 from __future__ import annotations
 
 import functools
 import os
+import socket
 import ssl
 import sys
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Callable
+from collections import deque
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from http.cookiejar import CookieJar
 from importlib import import_module
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
 from cfai._errors import ConfigurationError
-from cfai._limits.policy import Seen
-from cfai.models import Limit
 
 # httpcore looks at every connection whenever a call starts or ends, so few are kept alive; but many may be open, since
 # the 101st stream of a default client waits in vain.
-_POOL = httpx.Limits(max_connections=1000, max_keepalive_connections=20, keepalive_expiry=30.0)
+_LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=20, keepalive_expiry=30.0)
 
 
-class _NoCookies(CookieJar):
-    """Keeps none: a service with tokens needs none, and looking for them in an answer takes as long as reading it."""
+class OpenStream(Protocol):
+    """A response that is being read, as far as closing it goes."""
 
-    def extract_cookies(self, response: Any, request: Any) -> None:
-        pass
+    def close(self) -> None: ...
+    async def aclose(self) -> None: ...
 
 
-_held: dict[int, AsyncGenerator[None]] = {}
-"""Keepers on trio, which closes no generator that was forgotten before the end of its loop, but complains of it."""
+class Connections:
+    """One HTTP client and what is read from it."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.is_inherited = False
+        """True in a forked child, if the connections are its parent's: they are not to be touched."""
+        self._open: dict[int, OpenStream] = {}
+        self.abandoned: deque[OpenStream] = deque()
+        self._network_streams: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def watch(self, response: Any) -> None:
+        """Remember the connection of a response, so that it can be closed when its event loop no longer runs."""
+        if (network_stream := response.extensions.get("network_stream")) is not None:
+            with suppress(TypeError):  # one of another transport may not be weakly referable
+                self._network_streams.add(network_stream)
+
+    def hold(self, stream: OpenStream) -> None:
+        """Keep a stream alive until it is closed: the collector is not to find what httpx has open for it."""
+        self._open[id(stream)] = stream
+
+    def release(self, stream: OpenStream) -> None:
+        """Let go of a stream that was closed."""
+        self._open.pop(id(stream), None)
+
+    def abandon(self, stream: OpenStream) -> None:
+        """Note a stream that nobody holds any more. Takes no lock: the garbage collector calls it."""
+        self.abandoned.append(stream)
+
+    def close_abandoned(self) -> None:
+        """Close the streams that nobody holds any more."""
+        while self.abandoned:
+            with suppress(IndexError):  # another thread was faster
+                self.abandoned.popleft().close()
+
+    async def aclose_abandoned(self) -> None:
+        """Close the streams that nobody holds any more."""
+        while self.abandoned:
+            await self.abandoned.popleft().aclose()
+
+    def drop(self) -> None:
+        """Close the sockets of a client whose event loop is closed, without a sound.
+
+        asyncio's transports close themselves on their loop alone, and complain when they are collected open. What the
+        loop would have called last is private to them, and the only way left.
+        """
+        for network_stream in self._network_streams:
+            stream = getattr(network_stream, "_stream", None)
+            stream = getattr(stream, "transport_stream", stream)
+            transport = getattr(stream, "_transport", None)
+            with suppress(Exception):
+                transport._call_connection_lost(None)  # type: ignore[union-attr]
 
 
 class ClientPool:
     """The HTTP clients of an `Ai` and its copies: made when first needed, kept, closed once."""
 
     def __init__(
-        self, *, proxy: str | None, verify: ssl.SSLContext | str | bool, trust_env: bool, sync: Any, async_: Any
+        self,
+        *,
+        proxy: str | None = None,
+        verify: ssl.SSLContext | str | bool = True,
+        trust_env: bool = True,
+        http_client: Any = None,
+        async_http_client: Any = None,
     ) -> None:
-        self._make: Callable[[Any], Any] = functools.partial(_client, proxy=proxy, verify=verify, trust_env=trust_env)
-        self._given_sync = sync
-        self._given_async = async_
-        self._sync: Any = None
-        self._async: Any = None
-        self._loop: Any = None
-        self._keeper: AsyncGenerator[None] | None = None
-        self._encodings = "identity"
+        self._make_client = functools.partial(_make_client, proxy=proxy, verify=verify, trust_env=trust_env)
+        self._passed_in = Connections(http_client) if http_client is not None else None
+        self._passed_in_async = Connections(async_http_client) if async_http_client is not None else None
         self._lock = threading.Lock()
-        self._closed = False
-        self.told: set[tuple[Any, ...]] = set()
-        """What was warned of already."""
-        self.seen: dict[str, Seen] = {}
-        """How far the estimates of prompts were off, by model."""
-        self.learnt: dict[str, dict[str, Limit]] = {}
-        """Limits that the service named when it refused a call, by model and field."""
+        self._is_closed = False
+        self._sync: Connections | None = None
+        self._finalizer: Any = None
+        self._by_loop: dict[int, _LoopConnections] = {}
+        _pools.add(self)
 
-    def sync_client(self) -> Any:
-        if self._given_sync is not None:
-            return self._given_sync
-        with self._lock:
-            self._check_open()
-            if self._sync is None:
-                self._sync = self._made(httpx.Client)
-                weakref.finalize(self, self._sync.close).atexit = False
-            return self._sync
+    def sync_connections(self) -> Connections:
+        """Return the client of synchronous calls."""
+        connections = self._passed_in or self._sync
+        if connections is None:
+            with self._lock:
+                self._check_open()
+                if self._sync is None:
+                    client = self._make_client(httpx.Client)
+                    self._sync = Connections(client)
+                    # Nobody is in a call on a pool that was forgotten, so the lock that this takes is free.
+                    self._finalizer = weakref.finalize(self, client.close)
+                    self._finalizer.atexit = False
+                connections = self._sync
+        if connections.abandoned:
+            connections.close_abandoned()
+        return connections
 
-    def async_client(self) -> Any:
-        """The client of the running event loop: connections cannot move from one loop to another."""
-        if self._given_async is not None:
-            return self._given_async
+    async def async_connections(self) -> Connections:
+        """Return the client of the running event loop."""
+        if self._passed_in_async is not None:
+            await self._passed_in_async.aclose_abandoned()
+            return self._passed_in_async
         loop = _running_loop()
-        with self._lock:
-            self._check_open()
-            if self._async is not None and self._loop != loop:
-                if not _is_gone(self._loop):
-                    raise ConfigurationError(
-                        "this Ai is in use on another event loop that still runs: make one Ai a loop, or use run()"
-                    )
-                # Its connections were closed at the end of their loop.
-                self._async = None
-            if self._async is None:
-                self._async = self._made(httpx.AsyncClient)
-                self._keeper = _keeper(self._async)
-                self._loop = loop
-            return self._async
-
-    def encodings(self, client: Any) -> str | None:
-        """The `accept-encoding` of a client of our own; `None` for one that was passed in."""
-        return None if client is self._given_sync or client is self._given_async else self._encodings
+        entry = self._by_loop.get(id(loop))
+        if entry is None or entry.loop() is not loop or self._is_closed:
+            with self._lock:
+                self._check_open()
+                self._sweep()
+                connections = Connections(self._make_client(httpx.AsyncClient))
+                entry = _LoopConnections(loop, connections)
+                self._by_loop[id(loop)] = entry
+            await entry.open()
+        await entry.connections.aclose_abandoned()
+        return entry.connections
 
     def close(self) -> None:
+        """Close the connections of synchronous calls; nothing can be called any more."""
         with self._lock:
-            client, self._sync = self._sync, None
-            self._closed = True
-        if client is not None:
-            client.close()
+            connections, self._sync = self._sync, None
+            self._is_closed = True
+        if connections is not None:
+            connections.close_abandoned()
+            connections.client.close()
 
     async def aclose(self) -> None:
+        """Close the connections of synchronous calls and of the running event loop.
+
+        Those of another loop are closed at its end.
+        """
         self.close()
         with self._lock:
-            keeper, self._keeper, self._async = self._keeper, None, None
-        if keeper is not None and self._loop == _running_loop():
-            await keeper.aclose()
+            self._sweep()
+            entry = self._by_loop.pop(id(_running_loop()), None)
+        if entry is not None:
+            await entry.connections.aclose_abandoned()
+            await entry.aclose()
 
-    def kept_by(self, response: httpx.Response) -> httpx.Response:
-        """`response`, with the clients kept for as long as it is: with them its connection would go."""
-        response.extensions["cfai"] = self
-        return response
+    def forget_connections(self) -> None:
+        """Begin anew in a forked child, without touching what is the parent's."""
+        known = [self._passed_in, self._passed_in_async, self._sync]
+        for connections in [*known, *(entry.connections for entry in self._by_loop.values())]:
+            if connections is not None:
+                connections.is_inherited = True
+        _inherited.append((*known, self._by_loop))
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        self._lock = threading.Lock()
+        self._sync = None
+        self._by_loop = {}
+        # A client that was passed in is its owner's to replace; what was read from it is not read on.
+        self._passed_in = self._passed_in and Connections(self._passed_in.client)
+        self._passed_in_async = self._passed_in_async and Connections(self._passed_in_async.client)
 
-    def _made(self, kind: Any) -> Any:
-        client = self._make(kind)
-        self._encodings = client.headers["accept-encoding"]
-        return client
+    def _sweep(self) -> None:
+        """Let go of the clients whose event loop is closed."""
+        for key, entry in [*self._by_loop.items()]:
+            if entry.is_over():
+                del self._by_loop[key]
+                entry.connections.drop()
 
     def _check_open(self) -> None:
-        if self._closed:
+        if self._is_closed:
             raise ConfigurationError("this Ai is closed: make a new one")
 
 
-def _client(kind: Any, *, proxy: str | None, verify: ssl.SSLContext | str | bool, trust_env: bool) -> Any:
+class _LoopConnections:
+    """The client of one event loop, closed at the end of the loop or when the pool is forgotten."""
+
+    def __init__(self, loop: Any, connections: Connections) -> None:
+        self.loop = weakref.ref(loop)
+        self.connections = connections
+        self._closer = _close_at_end(connections.client)
+
+    async def open(self) -> None:
+        # Event loops close the generators that were begun on them.
+        await anext(self._closer)
+        if not is_asyncio():
+            # trio complains of a generator that was forgotten before the end of its loop.
+            _closers[self.loop()] = [*_closers.get(self.loop(), ()), self._closer]
+
+    async def aclose(self) -> None:
+        await self._closer.aclose()
+
+    def is_over(self) -> bool:
+        """Return True once the event loop is closed: asyncio's, or trio's by its token."""
+        loop = self.loop()
+        if loop is None:
+            return True
+        if hasattr(loop, "is_closed"):
+            return loop.is_closed()
+        try:
+            loop.run_sync_soon(_do_nothing)
+        except RuntimeError:
+            return True
+        return False
+
+
+_pools: weakref.WeakSet[ClientPool] = weakref.WeakSet()
+_inherited: list[Any] = []
+"""In a forked child, the clients of its parent: kept, so that nothing closes them."""
+_closers: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
+
+
+def _begin_anew_in_child() -> None:
+    for pool in [*_pools]:
+        pool.forget_connections()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew_in_child)
+
+
+async def _close_at_end(client: Any) -> AsyncGenerator[None]:
+    try:
+        yield
+    finally:
+        await client.aclose()
+
+
+def stop_traffic(response: Any) -> None:
+    """End the traffic of a response's connection, if that is its alone: the model stops. Takes no lock."""
+    if not has_connection_alone(response):
+        return
+    with suppress(Exception):
+        response.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+
+
+def has_connection_alone(response: Any) -> bool:
+    """Return True if a connection carries this response alone: where several share one, it stays open."""
+    return "network_stream" in response.extensions and response.http_version.startswith("HTTP/1")
+
+
+def is_asyncio() -> bool:
+    """Return True if the running event loop is one of asyncio's."""
+    # Importing asyncio takes 8 ms, which whoever calls no `arun` need not pay. Where it is not imported, no loop runs.
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+class _NoCookies(CookieJar):
+    """A jar that keeps none: a service with tokens needs none, and looking for them takes as long as reading them."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        pass
+
+
+def _make_client(kind: Any, *, proxy: str | None, verify: ssl.SSLContext | str | bool, trust_env: bool) -> Any:
     tls = _tls(verify, trust_env)
     return kind(
-        verify=tls, proxy=proxy, trust_env=trust_env, limits=_POOL, follow_redirects=False, cookies=_NoCookies()
+        verify=tls, proxy=proxy, trust_env=trust_env, limits=_LIMITS, follow_redirects=False, cookies=_NoCookies()
     )
 
 
@@ -138,46 +304,11 @@ def _tls(verify: ssl.SSLContext | str | bool, trust_env: bool) -> ssl.SSLContext
 
 @functools.lru_cache(maxsize=4)
 def _tls_context(verify: str | bool, trust_env: bool, files: tuple[str | None, str | None]) -> ssl.SSLContext:
-    """A context costs tens of milliseconds: one serves all clients, for as long as the environment stays the same."""
+    """Return a TLS context. One costs tens of milliseconds, and serves all clients."""
     if isinstance(verify, str):
         folder = os.path.isdir(verify)
         return ssl.create_default_context(cafile=None if folder else verify, capath=verify if folder else None)
     return httpx.create_ssl_context(verify=verify, trust_env=trust_env)
-
-
-def _keeper(client: Any) -> AsyncGenerator[None]:
-    """Closes the client at the end of the running event loop, or when nobody has a use for it any more.
-
-    Loops close the generators that were started on them, and this is one. It has its first step here, since nothing is
-    awaited in it.
-    """
-
-    async def keep() -> AsyncGenerator[None]:
-        try:
-            yield
-        finally:
-            _held.pop(id(client), None)
-            await client.aclose()
-
-    keeper = keep()
-    if not is_asyncio():
-        _held[id(client)] = keeper
-    with suppress(StopIteration):
-        anext(keeper).__await__().__next__()
-    return keeper
-
-
-def is_asyncio() -> bool:
-    """Whether the running event loop is one of asyncio's, which closes forgotten generators by itself."""
-    # Importing asyncio takes 8 ms, which whoever calls no `arun` need not pay. Where it is not imported, no loop runs.
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None:
-        return False
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def _running_loop() -> Any:
@@ -185,15 +316,4 @@ def _running_loop() -> Any:
     return getattr(token, "native_token", token)
 
 
-def _is_gone(loop: Any) -> bool:
-    """Whether an event loop has ended: asyncio's, or trio's by its token."""
-    if hasattr(loop, "is_running"):
-        return loop.is_closed() or not loop.is_running()
-    try:
-        loop.run_sync_soon(_nothing)
-    except RuntimeError:
-        return True
-    return False
-
-
-def _nothing() -> None: ...
+def _do_nothing() -> None: ...

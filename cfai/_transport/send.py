@@ -1,219 +1,132 @@
-"""Sends, pauses and sends again. All that waits before a body is read as a stream waits here."""
+"""Step 3 of a call: send a request, wait, and send it again where that is safe.
+
+It knows nothing of models: method, URL, headers, body and configuration are the request's. The synchronous and the
+asynchronous half are the same line for line.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable
-from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import anyio
-import httpx
 
-from cfai._errors import APITimeoutError, CfaiError, ConfigurationError, InferenceUpstreamError
-from cfai._request.build import CREDENTIALS, Request
-from cfai._response.errors import error_from, transport_error
-from cfai._transport.pool import ClientPool, is_asyncio
-from cfai._transport.retry import Retry
+from cfai._errors import APITimeoutError, CfaiError, InferenceUpstreamError
+from cfai._request import CREDENTIAL_HEADERS, ApiRequest
+from cfai._response import ApiResponse, error_from, is_read_as_stream, transport_error
+from cfai._transport.attempt import AsyncAttempt, Attempt
+from cfai._transport.pool import ClientPool, Connections
+from cfai._transport.retry import pause_before_retry
+from cfai._transport.time_budget import TimeBudget
+from cfai._transport.unwind import unwind
 
 LARGEST_ERROR = 1024 * 1024
-"""How many bytes of an error's body are read."""
-
-PATIENCE = 10.0
-"""Seconds that an error's body may take."""
-
-_LEFT_IN_BUFFERS = 10_000
-"""More chunks than can have been received before a response was closed."""
+"""The bytes of an error's body that are read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timeout:
-    """Seconds that each wait of a call may take; `None` is no bound."""
-
-    connect: float | None = 5.0
-    first_byte: float | None = 300.0
-    """To the answer's first byte: the service may queue a call until it has room."""
-    between: float | None = 60.0
-    """Between the bytes of an answer."""
-    write: float | None = 60.0
-    pool: float | None = None
-    """For a free connection; bounded by the total_timeout in any case."""
-
-    @classmethod
-    def of(cls, value: Any) -> Timeout:
-        """Seconds for each operation as in httpx, an `httpx.Timeout` of either library, a `Timeout`, or `None`."""
-        if isinstance(value, Timeout):
-            return value
-        if value is None:
-            return cls(None, None, None, None, None)
-        if all(hasattr(value, name) for name in ("connect", "read", "write", "pool")):
-            return cls(value.connect, value.read, value.read, value.write, value.pool)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-            raise ConfigurationError(
-                f"`timeout` must be a positive number of seconds, an `httpx.Timeout`, a `Timeout` or None, got {value!r}"
-            )
-        return cls(*[float(value)] * 5)
-
-
-class Plan(NamedTuple):
-    """How long one call may take, and how often it may be sent."""
-
-    retry: Retry
-    timeout: Timeout
-    started: float
-    """When the call began, in seconds of `time.monotonic`."""
-    total_timeout: float | None = None
-    """Seconds that the whole call may take, retries and reading included."""
-    raw: bool = False
-    """Whether the caller takes any status for an answer."""
-
-    def left(self) -> float | None:
-        """Seconds left of the total_timeout. Raises `APITimeoutError` if there are none."""
-        if self.total_timeout is None:
-            return None
-        left = self.started + self.total_timeout - time.monotonic()
-        if left <= 0:
-            raise self.too_late()
-        return left
-
-    def is_over(self) -> bool:
-        """Whether the total_timeout has passed."""
-        return self.total_timeout is not None and time.monotonic() >= self.started + self.total_timeout
-
-    def too_late(self) -> APITimeoutError:
-        return APITimeoutError(f"the total timeout of {self.total_timeout:g} s passed", retryable=False)
-
-    def timeouts(self) -> tuple[float | None, float | None, float | None, float | None]:
-        """Connect, read, write and pool, as httpx takes them."""
-        left = self.left()
-        timeout = self.timeout
-        waits = (timeout.connect, timeout.first_byte, timeout.write, timeout.pool)
-        return waits if left is None else tuple(left if wait is None else min(wait, left) for wait in waits)  # type: ignore[return-value]
-
-    def between(self) -> float | None:
-        """The bound between the bytes of an answer."""
-        wait = self.timeout.between
-        if self.total_timeout is None:
-            return wait
-        left = max(0.001, self.started + self.total_timeout - time.monotonic())
-        return left if wait is None else min(wait, left)
-
-    def patience(self) -> float:
-        """The bound on reading an error's body: its status is known already."""
-        if self.total_timeout is None:
-            return PATIENCE
-        return min(PATIENCE, max(0.001, self.started + self.total_timeout - time.monotonic()))
-
-    def pause(self, attempt: int, error: CfaiError, request: Request) -> float | None:
-        """Seconds to wait before the next attempt, or `None` to raise `error`."""
-        wait = self.retry.pause(attempt, error, reject_if_busy=request.reject_if_busy)
-        if wait is None or self.total_timeout is None:
-            return wait
-        return wait if self.started + self.total_timeout - time.monotonic() > wait else None
-
-    def scope(self) -> AbstractContextManager[Any]:
-        """Bounds what is awaited inside by the total_timeout."""
-        left = self.left()
-        return nullcontext() if left is None else anyio.fail_after(left)
-
-
-def send(clients: ClientPool, request: Request, plan: Plan) -> httpx.Response:
-    """The answer to `request`, its body unread: 2xx, or any if the plan is raw. Raises what else there is."""
-    attempt = 1
+def send(pool: ClientPool, request: ApiRequest) -> ApiResponse:
+    """Return the answer to a request: 2xx, or any if it is raw; its body unread if it is a stream. Raises all else."""
+    budget = TimeBudget(request.config.timeout, request.config.total_timeout, time.monotonic())
+    sent = 1
     while True:
         try:
-            return _send_once(clients, clients.sync_client(), request, plan)
+            return _send_once(pool, pool.sync_connections(), request, budget)
         except CfaiError as error:
-            pause = plan.pause(attempt, error, request)
+            pause = _pause(sent, error, request, budget)
             if pause is None:
                 raise
         time.sleep(pause)
-        attempt += 1
+        sent += 1
 
 
-async def asend(clients: ClientPool, request: Request, plan: Plan) -> httpx.Response:
-    """The answer to `request`, its body unread: 2xx, or any if the plan is raw. Raises what else there is."""
-    attempt = 1
+async def asend(pool: ClientPool, request: ApiRequest) -> ApiResponse:
+    """Return the answer to a request: 2xx, or any if it is raw; its body unread if it is a stream. Raises all else."""
+    budget = TimeBudget(request.config.timeout, request.config.total_timeout, time.monotonic())
+    sent = 1
     while True:
         try:
-            return await _asend_once(clients, clients.async_client(), request, plan)
+            return await _asend_once(pool, await pool.async_connections(), request, budget)
         except CfaiError as error:
-            pause = plan.pause(attempt, error, request)
+            pause = _pause(sent, error, request, budget)
             if pause is None:
                 raise
         await anyio.sleep(pause)
-        attempt += 1
+        sent += 1
 
 
-def _send_once(clients: ClientPool, client: Any, request: Request, plan: Plan) -> httpx.Response:
-    sent = _built(client, clients.encodings(client), request, plan)
+def _send_once(pool: ClientPool, connections: Connections, request: ApiRequest, budget: TimeBudget) -> ApiResponse:
+    attempt = Attempt()
+    sent = _build(connections.client, request, budget, attempt.trace)
     try:
-        response = client.send(sent, stream=True, auth=None, follow_redirects=False)
+        http = connections.client.send(sent, stream=True, auth=None, follow_redirects=False)
     except Exception as exception:
-        raise_mapped(exception, request, plan)
+        _raise_mapped(exception, request, budget, may_be_billed=attempt.may_be_billed(exception, time.monotonic()))
     finally:
         _forget_credentials(sent)
-    if response.is_success or plan.raw:
-        sent.extensions["timeout"]["read"] = plan.between()
-        return response
-    sent.extensions["timeout"]["read"] = plan.patience()
-    raise _error(response, request, _some(response, plan))
+    if not http.is_success and not request.wants_raw:
+        raise _error(http, request, _read_error(http, sent, budget))
+    response = _received(http, request, budget, pool, connections)
+    sent.extensions["timeout"]["read"] = budget.read_timeout(time.monotonic())
+    if not is_read_as_stream(response.headers, request):
+        response.content = _read(http, request, budget)
+    return response
 
 
-async def _asend_once(clients: ClientPool, client: Any, request: Request, plan: Plan) -> httpx.Response:
-    sent = _built(client, clients.encodings(client), request, plan)
+async def _asend_once(
+    pool: ClientPool, connections: Connections, request: ApiRequest, budget: TimeBudget
+) -> ApiResponse:
+    attempt = AsyncAttempt()
+    sent = _build(connections.client, request, budget, attempt.trace)
     try:
-        with plan.scope():
-            response = await client.send(sent, stream=True, auth=None, follow_redirects=False)
+        with anyio.fail_after(budget.remaining(time.monotonic())):
+            http = await connections.client.send(sent, stream=True, auth=None, follow_redirects=False)
     except Exception as exception:
-        raise_mapped(exception, request, plan)
+        _raise_mapped(exception, request, budget, may_be_billed=attempt.may_be_billed(exception, time.monotonic()))
     finally:
         _forget_credentials(sent)
-    if response.is_success or plan.raw:
-        sent.extensions["timeout"]["read"] = plan.between()
-        return response
-    sent.extensions["timeout"]["read"] = plan.patience()
-    raise _error(response, request, await _asome(response, plan))
+    connections.watch(http)
+    if not http.is_success and not request.wants_raw:
+        raise _error(http, request, await _aread_error(http, sent, budget))
+    response = _received(http, request, budget, pool, connections)
+    sent.extensions["timeout"]["read"] = budget.read_timeout(time.monotonic())
+    if not is_read_as_stream(response.headers, request):
+        response.content = await _aread(http, request, budget)
+    return response
 
 
-def read(response: httpx.Response, request: Request, plan: Plan) -> bytes:
-    """The whole body of an answer."""
+def _read(http: Any, request: ApiRequest, budget: TimeBudget) -> bytes:
+    """Read the whole body of an answer. The total timeout is looked at between its chunks."""
     try:
-        if plan.total_timeout is not None:
-            return b"".join(_timely(response.iter_bytes(), plan))
-        return response.read()
+        if budget.total is None:
+            return http.read()
+        chunks: list[bytes] = []
+        for chunk in http.iter_bytes():
+            budget.remaining(time.monotonic())
+            chunks.append(chunk)
+        return b"".join(chunks)
     except Exception as exception:
-        raise_mapped(exception, request, plan, answered=True)
+        _raise_mapped(exception, request, budget, may_be_billed=True)
     finally:
-        response.close()
+        http.close()
 
 
-async def aread(response: httpx.Response, request: Request, plan: Plan) -> bytes:
-    """The whole body of an answer."""
+async def _aread(http: Any, request: ApiRequest, budget: TimeBudget) -> bytes:
+    """Read the whole body of an answer."""
     try:
-        with plan.scope():
-            return await response.aread()
+        with anyio.fail_after(budget.remaining(time.monotonic())):
+            return await http.aread()
     except Exception as exception:
-        raise_mapped(exception, request, plan, answered=True)
+        _raise_mapped(exception, request, budget, may_be_billed=True)
     finally:
-        await response.aclose()
+        await http.aclose()
 
 
-def _timely(chunks: Iterable[bytes], plan: Plan) -> Iterable[bytes]:
-    """`chunks`, up to the total_timeout: checked between them, so that a wait may overshoot by one read."""
-    for chunk in chunks:
-        plan.left()
-        yield chunk
-
-
-def _some(response: httpx.Response, plan: Plan) -> bytes:
-    """As much of an error's body as arrives in a moment. Its status is known, so what breaks here is ignored."""
-    content = bytearray()
-    end = time.monotonic() + plan.patience()
+def _read_error(http: Any, sent: Any, budget: TimeBudget) -> bytes:
+    """Read as much of an error's body as arrives in a moment. Its status is known, so what breaks here is ignored."""
+    patience = sent.extensions["timeout"]["read"] = budget.error_read_timeout(time.monotonic())
+    content, end = bytearray(), time.monotonic() + patience
     try:
-        for chunk in response.iter_bytes():
+        for chunk in http.iter_bytes():
             content += chunk
             if len(content) >= LARGEST_ERROR or time.monotonic() > end:
                 break
@@ -221,16 +134,16 @@ def _some(response: httpx.Response, plan: Plan) -> bytes:
         if transport_error(exception, "", "") is None:
             raise
     finally:
-        response.close()
+        http.close()
     return bytes(content[:LARGEST_ERROR])
 
 
-async def _asome(response: httpx.Response, plan: Plan) -> bytes:
-    """As much of an error's body as arrives in a moment. Its status is known, so what breaks here is ignored."""
-    content = bytearray()
-    chunks = response.aiter_bytes()
+async def _aread_error(http: Any, sent: Any, budget: TimeBudget) -> bytes:
+    """Read as much of an error's body as arrives in a moment. Its status is known, so what breaks here is ignored."""
+    patience = sent.extensions["timeout"]["read"] = budget.error_read_timeout(time.monotonic())
+    content, chunks = bytearray(), http.aiter_bytes()
     try:
-        with anyio.move_on_after(plan.patience()):
+        with anyio.move_on_after(patience):
             async for chunk in chunks:
                 content += chunk
                 if len(content) >= LARGEST_ERROR:
@@ -239,87 +152,85 @@ async def _asome(response: httpx.Response, plan: Plan) -> bytes:
         if transport_error(exception, "", "") is None:
             raise
     finally:
-        await response.aclose()
+        await http.aclose()
         await unwind(chunks)
     return bytes(content[:LARGEST_ERROR])
 
 
-async def unwind(chunks: AsyncIterator[bytes] | None) -> None:
-    """Ends the generators inside httpx, which trio complains of when they are left to the collector.
-
-    Closing the outermost one would not close the others, so they are read on from; whatever they would wait for is
-    cancelled, and this takes no time.
-    """
-    if chunks is None or is_asyncio():
-        return
-    with suppress(Exception), anyio.CancelScope() as scope:
-        scope.cancel()
-        for _ in range(_LEFT_IN_BUFFERS):
-            await anext(chunks)
+def _pause(sent: int, error: CfaiError, request: ApiRequest, budget: TimeBudget) -> float | None:
+    """Return the seconds to wait before the request is sent again, or `None` to raise `error`."""
+    if not isinstance(request.body, bytes) and iter_once(request.body):
+        return None
+    pause = pause_before_retry(request.config.retry, sent, error, when_busy=request.retries_when_busy)
+    return pause if pause is not None and budget.allows_pause(pause, time.monotonic()) else None
 
 
-@lru_cache(maxsize=256)
-def _parsed(kind: Any, url: str) -> Any:
-    """A URL of the client's own library. Parsing is a third of what a request costs."""
-    return kind(url)
+def iter_once(body: Any) -> bool:
+    """Return True for a body that can be iterated only once, and so never be sent again."""
+    return hasattr(body, "__next__") or hasattr(body, "__anext__")
 
 
-def _built(client: Any, encodings: str | None, request: Request, plan: Plan) -> Any:
-    url = _parsed(client.base_url.__class__, request.url)
-    waits = plan.timeouts()
-    if encodings is None:
-        # Clients take only requests of their own library, and this one's headers, cookies and parameters are the
-        # caller's wish.
-        return client.build_request("POST", url, headers=dict(request.headers), content=request.content, timeout=waits)
-    # Ours have none, so nothing is to be merged: an eighth of what `build_request` costs.
-    sent = httpx.Request(
-        "POST",
-        url,
-        headers={
-            "host": url.netloc.decode("ascii"),
-            "accept-encoding": encodings,
-            **request.headers,
-            "content-length": str(len(request.content)),
-        },
-        stream=httpx.ByteStream(request.content),
-        extensions={"timeout": dict(zip(("connect", "read", "write", "pool"), waits, strict=True))},
+def _build(client: Any, request: ApiRequest, budget: TimeBudget, trace: Any) -> Any:
+    # A client takes only requests of its own library; if it was passed in, its headers and parameters are its owner's.
+    sent = client.build_request(
+        request.method,
+        request.url,
+        headers=dict(request.headers),
+        content=request.body,
+        timeout=budget.timeouts(time.monotonic()),
     )
-    sent.read()
+    sent.extensions["trace"] = trace
     return sent
 
 
-def _error(response: httpx.Response, request: Request, content: bytes) -> InferenceUpstreamError:
-    return error_from(
-        response.status_code,
-        headers_of(response),
-        content,
-        model=request.model,
-        now=time.time(),
-        secrets=request.secrets(),
+def _received(
+    http: Any, request: ApiRequest, budget: TimeBudget, pool: ClientPool, connections: Connections
+) -> ApiResponse:
+    headers = _headers(http)
+    return ApiResponse(
+        http=http,
+        status_code=http.status_code,
+        headers=headers,
+        content_type=headers.get("content-type", ""),
+        content=None,
+        started=budget.started,
+        elapsed=time.monotonic() - budget.started,
+        pool=pool,
+        connections=connections,
     )
 
 
-def headers_of(response: httpx.Response) -> dict[str, str]:
-    """An answer's headers, names in lower case. Each look-up in httpx's own costs as much as all of this."""
-    return {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in response.headers.raw}
+def _error(http: Any, request: ApiRequest, content: bytes) -> InferenceUpstreamError:
+    return error_from(
+        http.status_code,
+        _headers(http),
+        content,
+        model=request.model,
+        inputs=getattr(request, "inputs", None),
+        now=time.time(),
+        secrets=request.secrets,
+    )
+
+
+def _headers(http: Any) -> dict[str, str]:
+    """Return an answer's headers, names in lower case. Each look-up in httpx's own costs as much as all of this."""
+    return {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in http.headers.raw}
 
 
 def _forget_credentials(sent: Any) -> None:
     # From here on the request lives in responses, exceptions and their pickles.
-    for name in CREDENTIALS:
+    for name in CREDENTIAL_HEADERS:
         if name in sent.headers:
             del sent.headers[name]
 
 
-def raise_mapped(exception: Exception, request: Request, plan: Plan, *, answered: bool = False) -> NoReturn:
-    """Raises what `exception` stands for, with it as the cause; one that is not the network's goes on as it is."""
-    if isinstance(exception, TimeoutError) and plan.total_timeout is not None:
-        raise plan.too_late() from exception
-    error = transport_error(exception, request.model, request.host)
+def _raise_mapped(exception: Exception, request: ApiRequest, budget: TimeBudget, *, may_be_billed: bool) -> NoReturn:
+    """Raise what `exception` stands for, with it as the cause; one that is not the network's goes on as it is."""
+    if isinstance(exception, TimeoutError) and budget.total is not None:
+        raise budget.exceeded() from exception
+    error = transport_error(exception, request.model, request.host, may_be_billed=may_be_billed)
     if error is None:
         raise exception
-    if isinstance(error, APITimeoutError) and plan.is_over():
-        raise plan.too_late() from exception
-    # Once there was a 200, the model has run.
-    error.retryable = error.retryable and not answered
+    if isinstance(error, APITimeoutError) and budget.is_exceeded(time.monotonic()):
+        raise budget.exceeded() from exception
     raise error from exception

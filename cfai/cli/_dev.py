@@ -16,7 +16,7 @@ from cfai.cli._engine import Gguf, ModelMap, UpstreamUrl, engine_from
 from cfai.cli._run import LIFELIKE
 
 if TYPE_CHECKING:
-    from cfai.local.emulator import Emulator
+    from cfai.local import Emulator
     from cfai.local.server import LocalServer
 
 _OF_THE_EMULATOR = (
@@ -77,8 +77,7 @@ def dev(
 ) -> None:
     """Serve a Workers AI on this machine, and print the environment that points a client at it."""
     _check_options(context, record, replay, timing)
-    from cfai.local.emulator import Emulator
-    from cfai.local.recording import Player, Recorder
+    from cfai.local import Emulator, Player, Recorder
     from cfai.local.server import serve
 
     try:

@@ -32,9 +32,9 @@ def engine_from(gguf: str | None, upstream: str | None, model_map: Iterable[str]
         raise ConfigurationError("--model-map names models of a server: give --upstream as well")
     if gguf is None and upstream is None:
         return None
-    from cfai.local.engines import Llama, Upstream
+    from cfai.local import LlamaCpp, OpenAIUpstream
 
-    return Llama(gguf) if gguf is not None else Upstream(upstream or "", models=models)
+    return LlamaCpp(gguf) if gguf is not None else OpenAIUpstream(upstream or "", models=models)
 
 
 def _pair(given: str) -> tuple[str, str]:

@@ -133,7 +133,7 @@ def _client(local: bool, engine: Engine | None) -> Generator[Ai]:
         with ai:
             yield ai
         return
-    from cfai.local.emulator import Emulator
+    from cfai.local import Emulator
 
     rate = LIFELIKE if engine is None else None
     with Emulator(tokens_per_second=rate, engine=engine) as emulator, emulator.ai() as ai:

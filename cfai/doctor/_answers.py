@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import httpx
 
-from cfai.doctor._bench import Bench, body_of, dig, how, judged, kind_of, listed, refusal, unrelated
 from cfai.doctor._finding import Finding, ok, problem, warning
-from cfai.doctor._patient import EMBEDDING
+from cfai.doctor._installation import EMBEDDING
+from cfai.doctor._probe import Probe, body_of, get_path, how, judged, kind_of, listed, refusal, unrelated
 from cfai.doctor._requests import HELLO, SMALL
 
 SDXL = "@cf/bytedance/stable-diffusion-xl-lightning"
@@ -25,7 +25,7 @@ _PAUSE = 2.0
 _MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
 
 
-def headers(bench: Bench) -> Finding:
+def headers(bench: Probe) -> Finding:
     """The headers that belong to Cloudflare, and whether the request's id and cost are among them."""
     response = bench.run(EMBEDDING, HELLO)
     if refused := refusal(response):
@@ -36,7 +36,7 @@ def headers(bench: Bench) -> Finding:
     return ok(listed(names))
 
 
-def image(bench: Bench) -> Finding:
+def image(bench: Probe) -> Finding:
     """What SDXL sends: the media type it declares, and the one that its bytes begin with."""
     inputs = {"prompt": "a grey square", "width": 256, "height": 256, "num_steps": 1}
     response = bench.run(SDXL, inputs)
@@ -46,14 +46,14 @@ def image(bench: Bench) -> Finding:
     return judged(f"declared as {kind_of(response)}, and the bytes are {held}", bench.read(response, SDXL, inputs))
 
 
-def speech(bench: Bench) -> Finding:
+def speech(bench: Probe) -> Finding:
     """What melotts sends: audio in JSON, or raw."""
     inputs = {"prompt": "Hi"}
     response = bench.run(MELOTTS, inputs)
     if refused := refusal(response):
         return refused
     output = bench.read(response, MELOTTS, inputs)
-    held = dig(body_of(response), "result", "audio")
+    held = get_path(body_of(response), "result", "audio")
     if isinstance(held, str):
         return judged(
             f"JSON, with the audio in base64 (it begins with {base64.b64decode(held[:16])[:4].hex()})", output
@@ -61,11 +61,11 @@ def speech(bench: Bench) -> Finding:
     return judged(f"raw, declared as {kind_of(response)}", output)
 
 
-def batch(bench: Bench) -> Finding:
+def batch(bench: Probe) -> Finding:
     """The statuses while a batch waits, the form of its polls, and the order and depth of its results."""
     texts = [HELLO | {"external_reference": "first"}, {"text": "bye", "external_reference": "second"}]
     submitted = bench.run(EMBEDDING, {"requests": texts}, queue_request=True)
-    id = dig(body_of(submitted), "result", "request_id")
+    id = get_path(body_of(submitted), "result", "request_id")
     if not isinstance(id, str):
         return refusal(submitted) or warning(f"not found out: handed in ({how(submitted)}), and there is no request_id")
     waiting: list[str] = []
@@ -73,12 +73,12 @@ def batch(bench: Bench) -> Finding:
         polled = bench.run(EMBEDDING, {"request_id": id}, queue_request=True)
         if refused := refusal(polled):
             return refused
-        if isinstance(rows := dig(body_of(polled), "result", "responses"), list):
+        if isinstance(rows := get_path(body_of(polled), "result", "responses"), list):
             plain = bench.run(EMBEDDING, {"request_id": id})
             return ok(
                 f"handed in with {how(submitted)}; {_waited(waiting)}; done with {_rows(polled, rows)}; {_again(plain)}"
             )
-        waiting.append(f"{how(polled)} {dig(body_of(polled), 'result', 'status')}")
+        waiting.append(f"{how(polled)} {get_path(body_of(polled), 'result', 'status')}")
         bench.sleep(_PAUSE)
     return ok(f"handed in with {how(submitted)}; {_waited(waiting)}; not done after {_POLLS} polls")
 
@@ -88,9 +88,9 @@ def _waited(waiting: list[str]) -> str:
 
 
 def _rows(polled: httpx.Response, rows: Any) -> str:
-    ids = [dig(row, "id") for row in cast("list[Any]", rows)]
-    nested = isinstance(dig(rows, 0, "result", "result"), dict)
-    reference = "with" if dig(rows, 0, "external_reference") else "without"
+    ids = [get_path(row, "id") for row in cast("list[Any]", rows)]
+    nested = isinstance(get_path(rows, 0, "result", "result"), dict)
+    reference = "with" if get_path(rows, 0, "external_reference") else "without"
     depth = "nested twice" if nested else "nested once"
     return f"{how(polled)}, results in the order {ids}, {depth}, {reference} their references"
 
@@ -99,19 +99,19 @@ def _again(plain: httpx.Response) -> str:
     return f"a poll without queueRequest gives {how(plain)}"
 
 
-def batch_item(bench: Bench) -> Finding:
+def batch_item(bench: Probe) -> Finding:
     """How one bad request of a batch shows."""
     submitted = bench.run(EMBEDDING, {"requests": [HELLO, {"text": 5}]}, queue_request=True)
-    id = dig(body_of(submitted), "result", "request_id")
+    id = get_path(body_of(submitted), "result", "request_id")
     if not isinstance(id, str):
         return ok(f"the whole batch is refused at once with {how(submitted)}")
     for _ in range(_POLLS):
         polled = bench.run(EMBEDDING, {"request_id": id}, queue_request=True)
         if not polled.is_success:
             return ok(f"the whole batch is refused later with {how(polled)}")
-        rows = dig(body_of(polled), "result", "responses")
+        rows = get_path(body_of(polled), "result", "responses")
         if isinstance(rows, list):
-            bad = next((row for row in cast("list[Any]", rows) if dig(row, "success") is False), None)
+            bad = next((row for row in cast("list[Any]", rows) if get_path(row, "success") is False), None)
             if bad is None:
                 return ok("no row of the batch says that it failed")
             shape = {key: type(value).__name__ for key, value in cast("Mapping[str, Any]", bad).items()}
@@ -120,16 +120,16 @@ def batch_item(bench: Bench) -> Finding:
     return warning(f"not found out: not done after {_POLLS} polls")
 
 
-def queued_alone(bench: Bench) -> Finding:
+def queued_alone(bench: Probe) -> Finding:
     """What becomes of inputs that are handed in for later without `requests` around them."""
     response = bench.run(EMBEDDING, HELLO, queue_request=True)
     if not response.is_success:
         return unrelated(response) or ok(f"refused with {how(response)}")
-    waits = isinstance(dig(body_of(response), "result", "request_id"), str)
+    waits = isinstance(get_path(body_of(response), "result", "request_id"), str)
     return ok(f"{how(response)}: {'queued like a batch' if waits else 'answered at once'}")
 
 
-def prompt_cache(bench: Bench) -> Finding:
+def prompt_cache(bench: Probe) -> Finding:
     """How much of a prompt is cached when it comes again: with a model that has a price for that, and with another."""
     messages = [{"role": "user", "content": "one two three " * 200}]
     found: list[str] = []
@@ -138,8 +138,8 @@ def prompt_cache(bench: Bench) -> Finding:
         first, second = (bench.run(model, inputs, session_affinity="cfai-doctor") for _ in range(2))
         if refused := refusal(first) or refusal(second):
             return refused
-        usage = dig(body_of(second), "result", "usage")
-        cached = dig(usage, "prompt_tokens_details", "cached_tokens")
+        usage = get_path(body_of(second), "result", "usage")
+        cached = get_path(usage, "prompt_tokens_details", "cached_tokens")
         told = "not told how many" if cached is None else str(cached)
-        found.append(f"{told} of {dig(usage, 'prompt_tokens')} tokens with {model}")
+        found.append(f"{told} of {get_path(usage, 'prompt_tokens')} tokens with {model}")
     return ok(f"sent again in the same session: {', '.join(found)}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cfai.doctor._bench import Bench, coded, how, judged, kind_of, unrelated
 from cfai.doctor._finding import Finding, ok, warning
+from cfai.doctor._probe import Probe, coded, how, judged, kind_of, unrelated
 from cfai.doctor._requests import GLM, SMALL, in_envelope
 from cfai.doctor._streamed import LLAMA, picture_url
 
@@ -15,27 +15,27 @@ GEMMA = "@cf/google/gemma-4-26b-a4b-it"
 _ANSWER = {"type": "object", "properties": {"words": {"type": "string", "minLength": 400}}, "required": ["words"]}
 
 
-def json_streamed(bench: Bench) -> Finding:
+def json_streamed(bench: Probe) -> Finding:
     """What JSON mode with a stream gives."""
     return _json(bench, LLAMA, {"type": "json_object"}, 5023, max_tokens=8, stream=True)
 
 
-def json_cut(bench: Bench) -> Finding:
+def json_cut(bench: Probe) -> Finding:
     """What JSON mode gives where there is no room for what the schema asks for."""
     return _json(bench, LLAMA, {"type": "json_schema", "json_schema": _ANSWER}, 5024, max_tokens=2)
 
 
-def json_wrapped(bench: Bench) -> Finding:
+def json_wrapped(bench: Probe) -> Finding:
     """What a native model gives for a schema in the envelope of OpenAI."""
     return _json(bench, LLAMA, {"type": "json_schema", "json_schema": in_envelope(_ANSWER)}, 5024, max_tokens=8)
 
 
-def json_unknown(bench: Bench) -> Finding:
+def json_unknown(bench: Probe) -> Finding:
     """What a schema gives with a model whose own schema knows no JSON mode."""
     return _json(bench, SMALL, {"type": "json_schema", "json_schema": _ANSWER}, 5025, max_tokens=8)
 
 
-def _json(bench: Bench, model: str, form: dict[str, Any], code: int, **options: Any) -> Finding:
+def _json(bench: Probe, model: str, form: dict[str, Any], code: int, **options: Any) -> Finding:
     inputs = {"prompt": "Give an object as JSON.", "response_format": form, **options}
     response = bench.run(model, inputs)
     if response.is_success:
@@ -43,7 +43,7 @@ def _json(bench: Bench, model: str, form: dict[str, Any], code: int, **options: 
     return coded(response, code)
 
 
-def tool_choice(bench: Bench) -> Finding:
+def tool_choice(bench: Probe) -> Finding:
     """What a chat model gives for the choice `any`, and for a forced tool with no room for its arguments."""
     forced = {"type": "function", "function": {"name": "weather"}}
     parameters = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -63,7 +63,7 @@ def tool_choice(bench: Bench) -> Finding:
     return ok("; ".join(found))
 
 
-def picture(bench: Bench) -> Finding:
+def picture(bench: Probe) -> Finding:
     """What a chat model gives for a picture that is none."""
     image = {"type": "image_url", "image_url": {"url": picture_url(b"this is no image")}}
     inputs = {"messages": [{"role": "user", "content": [image]}], "max_completion_tokens": 1}
@@ -71,7 +71,7 @@ def picture(bench: Bench) -> Finding:
     return unrelated(response) or ok(f"gives {how(response)}{_as_error(bench.read(response, GEMMA, inputs))}")
 
 
-def licence(bench: Bench) -> Finding:
+def licence(bench: Probe) -> Finding:
     """What a model gives whose licence the account has not accepted. The prompt that would accept it is never sent."""
     response = bench.run(VISION, {"prompt": "Hi", "max_tokens": 1})
     if response.is_success:

@@ -13,9 +13,9 @@ import httpx
 from cfai import CfaiError
 from cfai._credentials import EnvironmentVariables, resolve_credentials
 from cfai.doctor import _answers, _codes, _gateways, _lists, _refusals, _requests, _streamed
-from cfai.doctor._bench import Bench
 from cfai.doctor._exchanges import Keeper, Redaction
 from cfai.doctor._finding import Finding, warning
+from cfai.doctor._probe import Probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Fact:
     """One thing to find out. To add one, write a function that asks, and put it into `FACTS`."""
 
     name: str
-    ask: Callable[[Bench], Finding]
+    ask: Callable[[Probe], Finding]
     neurons: float = 0.1
     """What it costs at most, rounded up."""
 
@@ -112,7 +112,7 @@ def conform(
     redaction = Redaction(account)
     options: dict[str, Any] = {"timeout": 60.0, "trust_env": not account.is_direct, "follow_redirects": False}
     http = http_client or httpx.Client(headers={"accept-encoding": "identity"}, **options)
-    bench = Bench(account, http, gateway=gateway, sleep=sleep)
+    bench = Probe(account, http, gateway=gateway, sleep=sleep)
     try:
         for fact in facts(gateway):
             before = len(bench.exchanges)
@@ -129,7 +129,7 @@ def conform(
             http.close()
 
 
-def _asked(fact: Fact, bench: Bench) -> Finding:
+def _asked(fact: Fact, bench: Probe) -> Finding:
     try:
         return fact.ask(bench)
     except (CfaiError, httpx.HTTPError) as error:

@@ -12,7 +12,7 @@ import httpx
 
 from cfai._credentials import Credentials
 from cfai.local.recording._exchange import ACCOUNT_PATH, Exchange
-from cfai.local.recording._passed import Passed, kept
+from cfai.local.recording._raw_exchange import RawExchange, kept
 from cfai.local.recording._redact import Redactor
 from cfai.local.server import ACCOUNT
 
@@ -25,14 +25,14 @@ class Keeper(Protocol):
         ...
 
 
-def kept_in(exchanges: list[Passed]) -> Callable[[httpx.Response], None]:
+def kept_in(exchanges: list[RawExchange]) -> Callable[[httpx.Response], None]:
     """A hook for an httpx client that adds each exchange to a list, its chunks as they are read."""
 
     def hook(response: httpx.Response) -> None:
         request, chunks = response.request, list[bytes]()
         path, _, query = request.url.raw_path.decode("ascii").partition("?")
         exchanges.append(
-            Passed(
+            RawExchange(
                 number=len(exchanges) + 1,
                 method=request.method,
                 path=path,
@@ -72,7 +72,7 @@ class Redaction:
         self._account = f"/{quote(account.id, safe='')}/"
         self._redactor = Redactor({account.id: ACCOUNT, account.token.value: "x"})
 
-    def __call__(self, passed: Passed) -> Exchange:
+    def __call__(self, passed: RawExchange) -> Exchange:
         """The exchange as it may be written down."""
         path = f"{passed.path}/".replace(self._account, f"/{ACCOUNT_PATH}/", 1)[:-1]
         return kept(_decompressed(replace(passed, path=path)), self._redactor)
@@ -82,7 +82,7 @@ class Redaction:
         return self._redactor.asked(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
-def _decompressed(passed: Passed) -> Passed:
+def _decompressed(passed: RawExchange) -> RawExchange:
     """The same with a body that can be searched for secrets."""
     encoding = passed.headers.get("content-encoding", "identity")
     if encoding == "identity":

@@ -6,25 +6,25 @@ from typing import Any, cast
 
 import httpx
 
-from cfai.doctor._bench import Bench, body_of, how, judged, kind_of, listed, refusal
 from cfai.doctor._finding import Finding, ok
-from cfai.doctor._patient import EMBEDDING
+from cfai.doctor._installation import EMBEDDING
+from cfai.doctor._probe import Probe, body_of, how, judged, kind_of, listed, refusal
 from cfai.doctor._requests import HELLO
 
 AURA = "@cf/deepgram/aura-1"
 
 
-def gateway_host(bench: Bench) -> Finding:
+def gateway_host(bench: Probe) -> Finding:
     """What the gateway's own host puts around an answer."""
     return _around(bench, bench.run(EMBEDDING, HELLO, gateway=bench.gateway))
 
 
-def gateway_rest(bench: Bench) -> Finding:
+def gateway_rest(bench: Probe) -> Finding:
     """What the API's host puts around an answer that came through a gateway."""
     return _around(bench, bench.run(EMBEDDING, HELLO, gateway=bench.gateway, route="api"))
 
 
-def gateway_header(bench: Bench) -> Finding:
+def gateway_header(bench: Probe) -> Finding:
     """Whether a path with a model in it heeds the gateway's header."""
     response = bench.run(EMBEDDING, {"text": "a gateway"}, extra_headers={"cf-aig-gateway-id": bench.gateway})
     if refused := refusal(response):
@@ -33,7 +33,7 @@ def gateway_header(bench: Bench) -> Finding:
     return ok(f"{how(response)}, and the header is {'heeded' if heeded else 'not heeded'}")
 
 
-def gateway_binary(bench: Bench) -> Finding:
+def gateway_binary(bench: Probe) -> Finding:
     """Whether audio comes through the gateway's own host as it is."""
     inputs = {"text": "Hi"}
     response = bench.run(AURA, inputs, gateway=bench.gateway)
@@ -43,7 +43,7 @@ def gateway_binary(bench: Bench) -> Finding:
     return judged(says, bench.read(response, AURA, inputs))
 
 
-def _around(bench: Bench, response: httpx.Response) -> Finding:
+def _around(bench: Probe, response: httpx.Response) -> Finding:
     if refused := refusal(response):
         return refused
     body = body_of(response)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from cfai.doctor import _machine, _service
 from cfai.doctor._finding import Finding, warning
-from cfai.doctor._patient import Patient
+from cfai.doctor._installation import Installation
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Check:
     """One thing to look at. To add one, write a function that looks, and put it into `CHECKS`."""
 
     name: str
-    look: Callable[[Patient], Finding]
+    look: Callable[[Installation], Finding]
     needs: tuple[str, ...] = ()
     """Earlier checks without whose success there is nothing to see."""
 
@@ -48,7 +48,7 @@ def examine(*, timeout: float = 5.0, now: Callable[[], float] = time.time) -> It
     No credential is in any of them, nor the account id. `timeout` is in seconds, for each wait; `now` is the clock that
     is looked at, in seconds since 1970. One call is made that costs a hundredth of a neuron.
     """
-    patient = Patient(timeout, now)
+    patient = Installation(timeout, now)
     bad: set[str] = set()
     for check in CHECKS:
         missing = [name for name in check.needs if name in bad]

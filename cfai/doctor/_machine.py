@@ -15,7 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 from cfai import ConfigurationError, __version__
 from cfai._credentials import BASE_URL, Secret
 from cfai.doctor._finding import Finding, ok, problem, warning
-from cfai.doctor._patient import Patient
+from cfai.doctor._installation import Installation
 
 EXTRAS = {
     "cli": ("typer", "rich"),
@@ -36,7 +36,7 @@ NEW_TOKEN = (
 )
 
 
-def versions(patient: Patient) -> Finding:
+def versions(patient: Installation) -> Finding:
     """cfai, Python and the libraries it stands on."""
     there = {name: version for name in _LIBRARIES if (version := _version(name))}
     named = ", ".join(f"{name} {version}" for name, version in there.items())
@@ -50,7 +50,7 @@ def versions(patient: Patient) -> Finding:
     return ok(says)
 
 
-def extras(patient: Patient) -> Finding:
+def extras(patient: Installation) -> Finding:
     """Which of the extras can be used."""
     there = {name: all(find_spec(module) for module in modules) for name, modules in EXTRAS.items()}
     installed = ", ".join(name for name, found in there.items() if found) or "none"
@@ -58,7 +58,7 @@ def extras(patient: Patient) -> Finding:
     return ok(f"installed: {installed}" + (f"; not installed: {missing}" if missing else ""))
 
 
-def token(patient: Patient) -> Finding:
+def token(patient: Installation) -> Finding:
     """Where the token comes from, and whether it looks like one."""
     if not patient.tokens:
         says = "no API token is set"
@@ -80,7 +80,7 @@ def token(patient: Patient) -> Finding:
     return _unless_contradicted(says, patient.tokens)
 
 
-def account_id(patient: Patient) -> Finding:
+def account_id(patient: Installation) -> Finding:
     """Where the account id comes from, and whether it looks like one."""
     if not patient.accounts:
         return problem("no account id is set", _COPY_ID.format(patient.account_name))
@@ -100,7 +100,7 @@ def account_id(patient: Patient) -> Finding:
     return _unless_contradicted(says, patient.accounts)
 
 
-def address(patient: Patient) -> Finding:
+def address(patient: Installation) -> Finding:
     """Where calls go."""
     name = patient.addresses[0][0] if patient.addresses else ""
     try:
@@ -113,7 +113,7 @@ def address(patient: Patient) -> Finding:
     return _unless_contradicted(says, patient.addresses)
 
 
-def proxy(patient: Patient) -> Finding:
+def proxy(patient: Installation) -> Finding:
     """The proxy that the environment names for this address, and whether it can be reached."""
     if patient.is_direct:
         return ok("none is used for an address on this machine")
@@ -144,7 +144,7 @@ def proxy(patient: Patient) -> Finding:
     return ok(f"{says}, can be reached")
 
 
-def certificates(patient: Patient) -> Finding:
+def certificates(patient: Installation) -> Finding:
     """Whom TLS connections trust."""
     if patient.is_direct:
         return ok("none is needed for an address on this machine")

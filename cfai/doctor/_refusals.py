@@ -6,12 +6,12 @@ import re
 from typing import Any
 
 from cfai import AuthenticationError, LimitError, NotFoundError, PermissionDeniedError
-from cfai._response.errors import parse_error_body, parsed
-from cfai.doctor._bench import Bench, body_of, how
+from cfai._response import parse_body, parse_error_body
 from cfai.doctor._finding import Finding, ok, problem, warning
-from cfai.doctor._patient import EMBEDDING
+from cfai.doctor._installation import EMBEDDING
+from cfai.doctor._probe import Probe, body_of, how
 from cfai.doctor._requests import SMALL
-from cfai.local.recording._passed import Passed
+from cfai.local.recording._raw_exchange import RawExchange
 
 BGE_M3 = "@cf/baai/bge-m3"
 
@@ -19,7 +19,7 @@ _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _REPORT = "report it to the project"
 
 
-def wrong_token(bench: Bench) -> Finding:
+def wrong_token(bench: Probe) -> Finding:
     """The status of a token that there is not."""
     # Inputs of its own: in a recording, where no token is, they tell this call from the others.
     inputs = {"text": "a wrong token"}
@@ -30,7 +30,7 @@ def wrong_token(bench: Bench) -> Finding:
     return problem(f"{how(response)}, in cfai {type(error).__name__}", _REPORT)
 
 
-def no_model(bench: Bench) -> Finding:
+def no_model(bench: Probe) -> Finding:
     """What a model that there is not gives."""
     model = "@cf/cfai/no-such-model"
     response = bench.run(model, {"prompt": "Hi"})
@@ -40,7 +40,7 @@ def no_model(bench: Bench) -> Finding:
     return problem(f"{how(response)}, in cfai {type(error).__name__}", _REPORT)
 
 
-def request_id(bench: Bench) -> Finding:
+def request_id(bench: Probe) -> Finding:
     """Whether the id at the end of an error's message is that of the header."""
     response = bench.run(EMBEDDING, {"text": 5})
     said = re.findall(_UUID, parse_error_body(body_of(response)).message)
@@ -54,18 +54,18 @@ def request_id(bench: Bench) -> Finding:
     return ok(f"{how(response)}: that in the message is {'that' if said[-1] == header else 'not that'} in cf-ai-req-id")
 
 
-def too_long(bench: Bench) -> Finding:
+def too_long(bench: Probe) -> Finding:
     """The words in which too many tokens are refused, and whether cfai reads the limit in them."""
     inputs = {"prompt": "Hi", "max_tokens": 10_000_000}
     return _limit(bench, SMALL, inputs, "ten million output tokens")
 
 
-def text_too_long(bench: Bench) -> Finding:
+def text_too_long(bench: Probe) -> Finding:
     """The same for a text to embed, with the model whose limit of 8,192 tokens is only presumed."""
     return _limit(bench, BGE_M3, {"text": "one " * 8_600}, "a text of 8,600 words")
 
 
-def _limit(bench: Bench, model: str, inputs: dict[str, Any], long: str) -> Finding:
+def _limit(bench: Probe, model: str, inputs: dict[str, Any], long: str) -> Finding:
     response = bench.run(model, inputs)
     if response.is_success:
         return ok(f"no refusal for {long}")
@@ -76,7 +76,7 @@ def _limit(bench: Bench, model: str, inputs: dict[str, Any], long: str) -> Findi
     return warning(f"{how(response)}, in which cfai reads no limit: {said}", _REPORT)
 
 
-def retry_after(bench: Bench) -> Finding:
+def retry_after(bench: Probe) -> Finding:
     """The code of a refusal for being too busy, or too many, and how long it says to wait: seen only if one came."""
     refused = [exchange for exchange in bench.exchanges if exchange.status in (429, 503)]
     if not refused:
@@ -84,7 +84,7 @@ def retry_after(bench: Bench) -> Finding:
     return ok(", ".join(dict.fromkeys(map(_wait, refused))))
 
 
-def _wait(exchange: Passed) -> str:
-    code = parse_error_body(parsed(b"".join(exchange.chunks))).code
+def _wait(exchange: RawExchange) -> str:
+    code = parse_error_body(parse_body(b"".join(exchange.chunks))).code
     held = exchange.headers.get("retry-after") or "none"
     return f"{exchange.status}{'' if code is None else f' / {code}'} with {held}"

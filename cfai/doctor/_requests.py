@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 
-from cfai.doctor._bench import Bench, body_of, dig, how, refusal, unrelated
 from cfai.doctor._finding import Finding, ok, problem, warning
-from cfai.doctor._patient import EMBEDDING
+from cfai.doctor._installation import EMBEDDING
+from cfai.doctor._probe import Probe, body_of, get_path, how, refusal, unrelated
 
 GLM = "@cf/zai-org/glm-4.7-flash"
 SMALL = "@cf/meta/llama-3.2-1b-instruct"
@@ -22,7 +22,7 @@ RESNET = "@cf/microsoft/resnet-50"
 HELLO = {"text": "hello"}
 
 
-def tags(bench: Bench) -> Finding:
+def tags(bench: Probe) -> Finding:
     """cfai sends several as `tags=a,b`. A query with too many tags, or with no tag at all, shows what parts them."""
 
     def taken(query: str) -> bool:
@@ -41,13 +41,13 @@ def tags(bench: Bench) -> Finding:
     return ok(f"{says}; a repeated key {'passes too' if repeated else 'is refused'}")
 
 
-def at_sign(bench: Bench) -> Finding:
+def at_sign(bench: Probe) -> Finding:
     """cfai sends the `@` of a name as it is."""
     encoded = bench.ask("POST", f"/run/{EMBEDDING.replace('@', '%40')}", json=HELLO)
     return ok(f"%40 in place of @ gives {how(encoded)}")
 
 
-def raw_image(bench: Bench) -> Finding:
+def raw_image(bench: Probe) -> Finding:
     """cfai sends images as JSON."""
     pixels = png(32)
     raw = bench.ask("POST", f"/run/{RESNET}", content=pixels, headers={"content-type": "image/png"})
@@ -56,12 +56,12 @@ def raw_image(bench: Bench) -> Finding:
     return refusal(array) or ok(says)
 
 
-def json_schema(bench: Bench) -> Finding:
+def json_schema(bench: Probe) -> Finding:
     """The shape in which a chat model takes a schema: bare, or in the envelope of OpenAI."""
     return _schema_forms(lambda inputs: bench.run(GLM, inputs), "result")
 
 
-def json_schema_v1(bench: Bench) -> Finding:
+def json_schema_v1(bench: Probe) -> Finding:
     """The shape in which the same model takes a schema at OpenAI's address."""
     return _schema_forms(lambda inputs: bench.ask("POST", "/v1/chat/completions", json={"model": GLM, **inputs}))
 
@@ -77,7 +77,7 @@ def _schema_forms(ask: Callable[[dict[str, Any]], httpx.Response], *place: str) 
             "max_completion_tokens": 64,
         }
         response = ask(inputs)
-        content = dig(body_of(response), *place, "choices", 0, "message", "content")
+        content = get_path(body_of(response), *place, "choices", 0, "message", "content")
         found.append(f"{name} {how(response)}{_obeyed(content) if response.is_success else ''}")
     return ok("; ".join(found))
 
@@ -91,13 +91,13 @@ def _obeyed(content: Any) -> str:
     if isinstance(content, dict):
         return " with an object as content"
     try:
-        held = isinstance(dig(json.loads(str(content)), "n"), int)
+        held = isinstance(get_path(json.loads(str(content)), "n"), int)
     except ValueError:
         held = False
     return " and is obeyed" if held else " and is not obeyed"
 
 
-def reject_if_busy(bench: Bench) -> Finding:
+def reject_if_busy(bench: Probe) -> Finding:
     """Whether `options` in the body is taken, and what a busy model answers."""
     response = bench.run(SMALL, {"prompt": "Hi", "max_tokens": 1}, reject_if_busy=True)
     if response.is_success:
@@ -107,25 +107,25 @@ def reject_if_busy(bench: Bench) -> Finding:
     return problem(f"the option is refused with {how(response)}", "report it to the project")
 
 
-def penalty(bench: Bench) -> Finding:
+def penalty(bench: Probe) -> Finding:
     """Whether a model whose schema says that a penalty is 0 to 2 takes one below 0."""
     response = bench.run(SMALL, {"prompt": "Hi", "max_tokens": 1, "frequency_penalty": -1})
     return unrelated(response) or ok(f"a frequency_penalty of -1 gives {how(response)} with {SMALL}")
 
 
-def two_prompts(bench: Bench) -> Finding:
+def two_prompts(bench: Probe) -> Finding:
     """Which is read where both a prompt and messages are given: messages of 60 words tell by their tokens."""
     messages = [{"role": "user", "content": "one two three " * 20}]
     response = bench.run(SMALL, {"prompt": "Hi", "messages": messages, "max_tokens": 1})
     if not response.is_success:
         return unrelated(response) or ok(f"a prompt beside messages is refused with {how(response)}")
-    tokens = dig(body_of(response), "result", "usage", "prompt_tokens")
+    tokens = get_path(body_of(response), "result", "usage", "prompt_tokens")
     if not isinstance(tokens, int):
         return warning("not found out: both are taken, and no usage comes")
     return ok(f"both are taken: {tokens} tokens of prompt, of which messages have 60 at least")
 
 
-def two_limits(bench: Bench) -> Finding:
+def two_limits(bench: Probe) -> Finding:
     """Which is read where both `max_tokens` and `max_completion_tokens` are given."""
     found: list[Any] = []
     for limits in ((1, 16), (16, 1)):
@@ -136,13 +136,13 @@ def two_limits(bench: Bench) -> Finding:
         response = bench.run(GLM, inputs)
         if not response.is_success:
             return unrelated(response) or ok(f"both together are refused with {how(response)}")
-        found.append(dig(body_of(response), "result", "usage", "completion_tokens"))
+        found.append(get_path(body_of(response), "result", "usage", "completion_tokens"))
     read = {(1, 16): "max_tokens", (16, 1): "max_completion_tokens", (1, 1): "the smaller", (16, 16): "the larger"}
     says = f"max_tokens 1 and max_completion_tokens 16 give {found[0]} tokens, the other way round {found[1]}"
     return ok(f"{says}: {read.get((found[0], found[1]), 'it does not show which')} is read")
 
 
-def retired(bench: Bench) -> Finding:
+def retired(bench: Probe) -> Finding:
     """What a model that is retired answers."""
     response = bench.run(RETIRED, {"prompt": "Hi", "max_tokens": 1})
     if response.is_success:

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from cfai import APIConnectionError, CfaiError, InternalServerError, RateLimitError, models
 from cfai.doctor._finding import Finding, ok, problem, warning
+from cfai.doctor._installation import EMBEDDING, NO_ANSWER, Answer, Installation
 from cfai.doctor._machine import NEW_TOKEN
-from cfai.doctor._patient import EMBEDDING, NO_ANSWER, Answer, Patient
 
 _DRIFT = 60.0
 """Seconds by which a clock may be off."""
@@ -29,7 +29,7 @@ _CERTIFICATE = {
 """What OpenSSL finds wrong with a certificate, by its number."""
 
 
-def connection(patient: Patient) -> Finding:
+def connection(patient: Installation) -> Finding:
     """Whether the service answers, and whether it is the service that does."""
     try:
         answer = patient.first()
@@ -52,7 +52,7 @@ def connection(patient: Patient) -> Finding:
     return ok(how)
 
 
-def clock(patient: Patient) -> Finding:
+def clock(patient: Installation) -> Finding:
     """Whether the clock agrees with the service's. `Retry-After` and the daily allocation go by it."""
     answer = patient.first()
     try:
@@ -69,7 +69,7 @@ def clock(patient: Patient) -> Finding:
     )
 
 
-def may_read(patient: Patient) -> Finding:
+def may_read(patient: Installation) -> Finding:
     """Whether the token may list models: the permission Workers AI Read."""
     answer = patient.first()
     if answer.status == 200:
@@ -81,7 +81,7 @@ def may_read(patient: Patient) -> Finding:
     )
 
 
-def listed(patient: Patient) -> Finding:
+def listed(patient: Installation) -> Finding:
     """The models that the account can reach, held against the catalogue."""
     if patient.first().status != 200:
         return warning("no list of models came")
@@ -101,7 +101,7 @@ def listed(patient: Patient) -> Finding:
     return ok(f"{says}; new to it: {', '.join(sorted(names - live)[:5])}" if names - live else says)
 
 
-def may_run(patient: Patient) -> Finding:
+def may_run(patient: Installation) -> Finding:
     """Whether the token may run a model: the permission Workers AI Edit. Costs a hundredth of a neuron."""
     try:
         with patient.ai() as ai:
@@ -117,7 +117,7 @@ def may_run(patient: Patient) -> Finding:
     return ok(f"POST …/ai/run/{EMBEDDING} gave an answer")
 
 
-def _refused(patient: Patient, status: int, code: int | str | None, call: str, permission: str) -> Finding | None:
+def _refused(patient: Installation, status: int, code: int | str | None, call: str, permission: str) -> Finding | None:
     """What it means that a call was refused, if it was for its credentials."""
     how = f"{call} was refused ({status}{'' if code is None else f', code {code}'})"
     if code == 7003 or (status == 404 and code is None):
@@ -138,7 +138,7 @@ def _refused(patient: Patient, status: int, code: int | str | None, call: str, p
     return problem(f"{how}: the token is {state}", NEW_TOKEN.format(patient.token_name))
 
 
-def _state_of_token(patient: Patient) -> str:
+def _state_of_token(patient: Installation) -> str:
     """`active`, `disabled`, `expired`, `not valid`, or `unknown`, by the calls that tell: a user's, an account's."""
     known = True
     for path in ("/user/tokens/verify", patient.under("/tokens/verify")):
@@ -162,7 +162,7 @@ def _names(answer: Answer) -> Iterator[str]:
             yield name
 
 
-def _no_answer(error: Exception, patient: Patient) -> Finding:
+def _no_answer(error: Exception, patient: Installation) -> Finding:
     """Why no answer came."""
     chain, kinds = list(_causes(error)), {kind.__name__ for kind in type(error).__mro__}
     host, wait = patient.host, f"{patient.timeout:g} s"

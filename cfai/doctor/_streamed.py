@@ -10,9 +10,9 @@ from typing import Any, cast
 import httpx
 
 from cfai import CfaiError, InferenceUpstreamError, StreamError
-from cfai._response.extract import reports_error
-from cfai.doctor._bench import Bench, body_of, dig, ends, events, how, judged, kind_of, lines, listed, refusal
+from cfai._response import reports_error
 from cfai.doctor._finding import Finding, ok, problem, warning
+from cfai.doctor._probe import Probe, body_of, ends, events, get_path, how, judged, kind_of, lines, listed, refusal
 from cfai.doctor._requests import GLM, SMALL, png
 
 LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
@@ -20,7 +20,7 @@ GPT = "@cf/openai/gpt-oss-20b"
 MOONDREAM = "@cf/moondream/moondream3.1-9B-A2B"
 
 
-def frame(bench: Bench) -> Finding:
+def frame(bench: Probe) -> Finding:
     """Content type, line ends, comments, event names and padding of a native stream."""
     inputs = {"prompt": "Count to three.", "max_tokens": 16, "stream": True}
     response = bench.run(SMALL, inputs)
@@ -39,26 +39,26 @@ def frame(bench: Bench) -> Finding:
     return judged(says, bench.read(response, SMALL, inputs))
 
 
-def native(bench: Bench) -> Finding:
+def native(bench: Probe) -> Finding:
     """Where the text of Llama 3.3 stands, and how its usage is counted."""
     return _text(bench, LLAMA, {"prompt": "Say hi.", "max_tokens": 8, "stream": True})
 
 
-def chat(bench: Bench) -> Finding:
+def chat(bench: Probe) -> Finding:
     """Where text and reasoning of a chat model stand, and how its usage is counted."""
     messages = [{"role": "user", "content": "Say hi."}]
     return _text(bench, GLM, {"messages": messages, "max_completion_tokens": 32, "stream": True})
 
 
-def _text(bench: Bench, model: str, inputs: dict[str, Any]) -> Finding:
+def _text(bench: Probe, model: str, inputs: dict[str, Any]) -> Finding:
     response = bench.run(model, inputs)
     if refused := refusal(response):
         return refused
     found = events(response)
     keys = [key for key in ("response", "choices") if any(key in event for event in found)]
-    both = any(event.get("response") and dig(event, "choices", 0, "delta", "content") for event in found)
-    deltas = [dig(event, "choices", 0, "delta") for event in found]
-    keys += [key for key in ("reasoning_content", "reasoning") if any(dig(delta, key) for delta in deltas)]
+    both = any(event.get("response") and get_path(event, "choices", 0, "delta", "content") for event in found)
+    deltas = [get_path(event, "choices", 0, "delta") for event in found]
+    keys += [key for key in ("reasoning_content", "reasoning") if any(get_path(delta, key) for delta in deltas)]
     says = f"{kind_of(response)}: {' and '.join(keys) or 'neither response nor choices'}"
     says += ", both in one event" if both else ""
     return judged(f"{says}; {_usage(found)}; ends with {ends(response)}", bench.read(response, model, inputs))
@@ -67,7 +67,7 @@ def _text(bench: Bench, model: str, inputs: dict[str, Any]) -> Finding:
 def _usage(found: list[Mapping[str, Any]]) -> str:
     """How usage is reported: once, growing, or in parts that have to be added up."""
     names = ("prompt_tokens", "completion_tokens")
-    counts = [tuple(_tokens(dig(event, "usage", name)) for name in names) for event in found]
+    counts = [tuple(_tokens(get_path(event, "usage", name)) for name in names) for event in found]
     seen = [count for count in counts if any(count)]
     if len(seen) < 2:
         return "usage once" if seen else "no usage"
@@ -81,19 +81,19 @@ def _tokens(value: Any) -> int:
     return value if isinstance(value, int) else 0
 
 
-def responses(bench: Bench) -> Finding:
+def responses(bench: Probe) -> Finding:
     """Whether `[DONE]` follows the events of the Responses API on the way that cfai takes."""
     inputs = {"input": "Say hi.", "max_output_tokens": 32, "stream": True}
     return _responses(bench, inputs, bench.run(GPT, inputs))
 
 
-def responses_v1(bench: Bench) -> Finding:
+def responses_v1(bench: Probe) -> Finding:
     """Whether `[DONE]` follows the events of the Responses API at its own address."""
     inputs = {"input": "Say hi.", "max_output_tokens": 32, "stream": True}
     return _responses(bench, inputs, bench.ask("POST", "/v1/responses", json={"model": GPT, **inputs}))
 
 
-def _responses(bench: Bench, inputs: Any, response: httpx.Response) -> Finding:
+def _responses(bench: Probe, inputs: Any, response: httpx.Response) -> Finding:
     if refused := refusal(response):
         return refused
     output = bench.read(response, GPT, inputs)
@@ -104,7 +104,7 @@ def _responses(bench: Bench, inputs: Any, response: httpx.Response) -> Finding:
     return judged(f"{kind_of(response)}: the last event is {last}; ends with {ends(response)}", output)
 
 
-def moondream(bench: Bench) -> Finding:
+def moondream(bench: Probe) -> Finding:
     """What the chunks of moondream are made of."""
     inputs = _seen(png(32))
     response = bench.run(MOONDREAM, inputs)
@@ -114,7 +114,7 @@ def moondream(bench: Bench) -> Finding:
     found = events(response)
     if not found:
         return judged(
-            f"no events, {kind_of(response)} with {listed(_places(dig(body_of(response), 'result')))}", output
+            f"no events, {kind_of(response)} with {listed(_places(get_path(body_of(response), 'result')))}", output
         )
     places = dict.fromkeys(place for event in found for place in _places(event))
     says = f"{kind_of(response)}: events of {listed(places)}; ends with {ends(response)}"
@@ -123,7 +123,7 @@ def moondream(bench: Bench) -> Finding:
     return judged(says, output)
 
 
-def error_inside(bench: Bench) -> Finding:
+def error_inside(bench: Probe) -> Finding:
     """The shape of an error inside a stream: of one that is provoked by a picture that is none."""
     inputs = _seen(b"this is no image")
     response = bench.run(MOONDREAM, inputs)
@@ -139,7 +139,7 @@ def error_inside(bench: Bench) -> Finding:
     return warning("not found out: none could be provoked")
 
 
-def chat_v1(bench: Bench) -> Finding:
+def chat_v1(bench: Probe) -> Finding:
     """Whether chunks at OpenAI's address tell their usage unasked, and whether a native event is among them."""
     inputs = {"messages": [{"role": "user", "content": "Say hi."}], "max_completion_tokens": 16, "stream": True}
     asking = inputs | {"stream_options": {"include_usage": True}}
@@ -170,5 +170,5 @@ def _places(value: Any) -> list[str]:
         return []
     places: list[str] = []
     for key, held in cast("dict[str, Any]", value).items():
-        places += [f"{key}.{place}" for place in _places(dig(held, 0) or held)] or [key]
+        places += [f"{key}.{place}" for place in _places(get_path(held, 0) or held)] or [key]
     return places

@@ -1,4 +1,4 @@
-"""The catalogue: what is known of each model before anything is sent.
+"""Look up what is known of each model before anything is sent: the catalogue.
 
 The figures are data, in `models.json` beside this file, and are read at first use. Each limit carries its source and
 date; where no source gives a figure there is `None`, never a guess.
@@ -6,7 +6,7 @@ date; where no source gives a figure there is `None`, never a guess.
 >>> from cfai import models
 >>> models.get("@cf/meta/llama-2-7b-chat-int8").context_length.value
 2048
->>> models.nearest("@cf/meta/lama-3.3-70b-instruct")[0]
+>>> models.suggest("@cf/meta/lama-3.3-70b-instruct")[0]
 '@cf/meta/llama-3.3-70b-instruct-fp8-fast'
 """
 
@@ -18,11 +18,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-__all__ = ["Limit", "Model", "Price", "catalogue", "get", "nearest"]
+__all__ = ["Limit", "Model", "Price", "catalogue", "get", "suggest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What one unit costs."""
+    """The price of one unit."""
 
     unit: str
     """The unit as the service names it, such as `per M input tokens`."""
@@ -122,35 +122,36 @@ class Model:
 
 
 def get(name: str) -> Model | None:
-    """The catalogue's entry for `name`, or `None`. Names are case-sensitive, as they are for the service."""
+    """Return the catalogue's entry for `name`, or `None`. Names are case-sensitive, as they are for the service."""
     return catalogue().get(name)
 
 
 @cache
 def catalogue() -> Mapping[str, Model]:
-    """Every known model by name, retired ones included."""
-    rows = json.loads(files("cfai.models").joinpath("models.json").read_bytes())
+    """Return every known model by name, retired ones included."""
+    # Not through `importlib.resources`: its locks would be held over a fork.
+    rows = json.loads(Path(__file__).with_name("models.json").read_bytes())
     return MappingProxyType({row["name"]: _model(row) for row in rows})
 
 
-def nearest(name: str, count: int = 3) -> list[str]:
-    """Up to `count` live models whose names look most like `name`, best first."""
-    wanted = name.lower()
+def suggest(name: str, count: int = 3) -> list[str]:
+    """Suggest up to `count` live models whose names look most like `name`, best first."""
+    typed = name.lower()
     likeness = {
-        model.name: _likeness(wanted, model.name.lower()) for model in catalogue().values() if not model.retired_on
+        model.name: _likeness(typed, model.name.lower()) for model in catalogue().values() if not model.retired_on
     }
     near = sorted((full for full in likeness if likeness[full] > 0.6), key=lambda full: -likeness[full])
     return near[:count]
 
 
-def _likeness(wanted: str, name: str) -> float:
-    """How alike two names are, 0 to 1. A name without its author, or its last words, is still like the whole."""
-    if "/" not in wanted:
+def _likeness(typed: str, name: str) -> float:
+    """Return how alike two names are, 0 to 1. A name without its author, or its last words, is still like the whole."""
+    if "/" not in typed:
         name = name.rsplit("/", 1)[-1]
-    matcher = difflib.SequenceMatcher(b=wanted, autojunk=False)
+    matcher = difflib.SequenceMatcher(b=typed, autojunk=False)
     matcher.set_seq1(name)
     whole = matcher.ratio()
-    matcher.set_seq1(name[: len(wanted)])
+    matcher.set_seq1(name[: len(typed)])
     return (whole + 3 * matcher.ratio()) / 4
 
 

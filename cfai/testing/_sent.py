@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from cfai.local.emulator import Received
+from cfai.local.emulator import RecordedRequest
 
 _LONGEST = 200
 """Characters of a text, or bytes, that are shown whole."""
@@ -52,7 +52,7 @@ def shown(value: Any) -> str:
     return repr(value)
 
 
-def listing(requests: Sequence[Received], unlike: Sequence[Sequence[str]]) -> str:
+def listing(requests: Sequence[RecordedRequest], unlike: Sequence[Sequence[str]]) -> str:
     """The requests, oldest first, each with what keeps it from being the one that was looked for."""
     if not requests:
         return "nothing was received (a request with another token, account or path is turned away, and not listed)"

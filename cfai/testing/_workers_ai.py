@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cfai.local.emulator import Emulator, Received
+from cfai.local.emulator import Emulator, RecordedRequest
 from cfai.testing._sent import differences, listing, shown
 
 
@@ -28,7 +28,7 @@ class WorkersAI(Emulator):
         query: Mapping[str, Any] | None = None,
         gateway: str | None = None,
         times: int | None = None,
-    ) -> list[Received]:
+    ) -> list[RecordedRequest]:
         """Fail unless a request was sent that has all of this, or exactly `times` of them; give those that have it.
 
         Objects may have more than is named here, at any depth; lists have to be of the same length. Whatever has an
@@ -64,7 +64,7 @@ class WorkersAI(Emulator):
         self.assert_sent(model, inputs, headers=headers, query=query, gateway=gateway, times=0)
 
 
-def _unlike(request: Received, wanted: Mapping[str, Any]) -> list[str]:
+def _unlike(request: RecordedRequest, wanted: Mapping[str, Any]) -> list[str]:
     """In what a request differs from what is wanted of it."""
     return [line for name, value in wanted.items() for line in differences(getattr(request, name), value, name)]
 

@@ -1,4 +1,4 @@
-"""How many tokens a text is at least and at most, whatever it says.
+"""Bound from below and from above how many tokens a text is, whatever it says.
 
 Both bounds follow from facts about a family's whole vocabulary, so they hold for every text and need no tokenizer.
 
@@ -33,11 +33,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from math import ceil
+from pathlib import Path
 from typing import Any, Literal
 
-from cfai.tokens._pretokens import cuts
+from cfai.tokens._features import SCRIPTS, SEGMENTED
+from cfai.tokens._pretokens import count_cuts
 
 CUT = "\udcff"
 """Stands for anything, or for nothing: no border is counted beside it. It is encoded as the byte 0xFF, never UTF-8."""
@@ -55,19 +56,9 @@ _BY_BYTE = "".join(
 """The class of each byte: lower-case letter, upper-case letter, digit, space, tab, newline, quote ('), other mark of
 ASCII, control character, x for every byte from 0x80, and none for `CUT`."""
 
-# The order counts: a character belongs to the first group that has it.
 _GROUPS = re.compile(
-    "(?P<han>[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+)"
-    "|(?P<hira>[\u3041-\u309f]+)"
-    "|(?P<kata>[\u30a0-\u30ff\u31f0-\u31ff\uff66-\uff9f]+)"
-    "|(?P<hang>[\uac00-\ud7a3\u1100-\u11ff\u3130-\u318f]+)"
-    "|(?P<cyr>[\u0400-\u052f]+)"
-    "|(?P<grk>[\u0370-\u03ff\u1f00-\u1fff]+)"
-    "|(?P<heb>[\u0590-\u05ff]+)"
-    "|(?P<ara>[\u0600-\u06ff\u0750-\u077f\u08a0-\u08ff\ufb50-\ufdff\ufe70-\ufeff]+)"
-    "|(?P<dev>[\u0900-\u097f]+)"
-    "|(?P<tha>[\u0e00-\u0e7f]+)"
-    "|(?P<cjkp>[\u3000-\u3040\u30fb\uff00-\uff65]+)"
+    # The order counts: a character belongs to the first group that has it.
+    "".join(f"(?P<{name}>[{SCRIPTS[name]}]+)|" for name in SEGMENTED) + "(?P<cjkp>[\u3000-\u3040\u30fb\uff00-\uff65]+)"
     "|(?P<latx>[\u0080-\u024f\u1e00-\u1eff]+)"
     "|(?P<emo>[\U0001f000-\U0001faff\u200d\ufe0f]+)"
     "|(?P<oth>[^\x00-\x7f])"
@@ -132,43 +123,43 @@ class _Vocabulary:
     digits3: bool
 
 
-def lower(text: str, family: str) -> int:
-    """At least so many tokens are in `text` when it stands alone. Takes time linear in the text.
+def lower_bound(text: str, family: str) -> int:
+    """Return a number of tokens that `text` has at least when it stands alone, in time linear in the text.
 
-    >>> lower("Where is New York?", "llama3")
+    >>> lower_bound("Where is New York?", "llama3")
     5
     """
     vocabulary = _vocabulary(family)
     if vocabulary.kind != "bytes":
-        return _words(text, vocabulary.kind)
+        return _count_words(text, vocabulary.kind)
     return 1 + _borders(text, vocabulary) if text else 0
 
 
-def borders(text: str, family: str) -> int:
-    """At least so many tokens end inside `text`, whatever template text or special token stands around it.
+def count_borders(texts: Sequence[str], family: str) -> int:
+    """Return a number of tokens that end inside `texts` at least, whatever template or special token is around them.
 
-    This is what may be added up: texts of one prompt with something between them come to `1 + sum(borders)` tokens or
-    more. A sum of `lower` would be too high, since tokens may reach from one text into the next.
+    The texts follow each other, with nothing between them or with something unknown: with nothing, they may make a
+    special token together, and the characters that meet may be composed.
+
+    This is what may be added up: texts of one prompt with something between them come to `1 + sum(count_borders)`
+    tokens or more. A sum of `lower_bound` would be too high, since tokens may reach from one text into the next.
     """
+    joined = [CUT.join(texts), "".join(texts)] if len(texts) > 1 else texts
+    borders = min((_count_borders(text, family) for text in joined), default=0)
+    return max(0, borders - 2 * max(0, len(texts) - 1))
+
+
+def _count_borders(text: str, family: str) -> int:
     vocabulary = _vocabulary(family)
     if vocabulary.kind != "bytes":
-        return max(0, _words(text, vocabulary.kind) - 1)
+        return max(0, _count_words(text, vocabulary.kind) - 1)
     return _borders(text, vocabulary)
 
 
-def bounded(texts: Sequence[str], family: str) -> int:
-    """The same for texts that follow each other, with nothing between them or with something unknown.
+def upper_bound(text: str, family: str) -> int:
+    """Return a number of tokens that `text` has at most with no template around it, in time linear in the text.
 
-    With nothing between them they may make a special token together, and the characters that meet may be composed.
-    """
-    joined = [CUT.join(texts), "".join(texts)] if len(texts) > 1 else texts
-    return max(0, min((borders(text, family) for text in joined), default=0) - 2 * max(0, len(texts) - 1))
-
-
-def upper(text: str, family: str) -> int:
-    """At most so many tokens are in `text`, with no chat template around it. Takes time linear in the text.
-
-    >>> upper("Where is New York?", "llama3"), upper("12345", "llama3")
+    >>> upper_bound("Where is New York?", "llama3"), upper_bound("12345", "llama3")
     (18, 2)
     """
     if not text:
@@ -182,34 +173,35 @@ def upper(text: str, family: str) -> int:
     size = _size(text)
     if vocabulary.nfc and not text.isascii():
         # Composing makes UTF-8 three times as long at most (Unicode Standard Annex 15, section 9).
-        size = 3 * size if _stacks(text) else max(size, _size(unicodedata.normalize("NFC", text)))
+        size = 3 * size if find_tall_stacks(text) else max(size, _size(unicodedata.normalize("NFC", text)))
     if vocabulary.digits3:
         size -= sum(len(digits) - ceil(len(digits) / 3) for digits in _DIGITS.findall(text))
     return size + vocabulary.prefix
 
 
 def is_composed(family: str) -> bool:
-    """Whether the family's tokenizer composes characters first."""
+    """Return whether the family's tokenizer composes characters first."""
     return _vocabulary(family).nfc
 
 
 def _borders(text: str, vocabulary: _Vocabulary) -> int:
+    """Count the borders that a text has whether or not the server composes it."""
     text = _cut(text, vocabulary.special)
     if not vocabulary.nfc or text.isascii():
-        return _count(text, vocabulary)
+        return _borders_of(text, vocabulary)
     under_stacks = 0
-    if stacks := _stacks(text):
+    if stacks := find_tall_stacks(text):
         # The character under a stack may be composed with one of its marks.
         text, under_stacks = stacks.subn(CUT, text)
     composed = unicodedata.normalize("NFC", text)
-    found = _count(text, vocabulary)
+    found = _borders_of(text, vocabulary)
     if composed != text:
-        found = min(found, _count(composed, vocabulary))
+        found = min(found, _borders_of(composed, vocabulary))
     return max(0, found - under_stacks)
 
 
 def _cut(text: str, special: re.Pattern[str]) -> str:
-    """`text` with cuts for special tokens, which may take the blanks beside them along, and for lone surrogates."""
+    """Put cuts for special tokens, which may take the blanks beside them along, and for lone surrogates."""
     if not text.isascii():
         # What a server makes of half a surrogate pair is not known: U+FFFD, a question mark, nothing.
         text = _SURROGATES.sub(CUT, text)
@@ -221,9 +213,10 @@ def _cut(text: str, special: re.Pattern[str]) -> str:
     return text
 
 
-def _count(text: str, vocabulary: _Vocabulary) -> int:
+def _borders_of(text: str, vocabulary: _Vocabulary) -> int:
+    """Count the borders of a text that has its cuts, composed or not as it is."""
     data = text.encode("utf-8", "surrogateescape")
-    found = sum(_meetings(data, left, right) for left, right in vocabulary.apart)
+    found = sum(_count_meetings(data, left, right) for left, right in vocabulary.apart)
     classes = data.translate(_CLASSES)
     for crossed in vocabulary.crossed:
         if places := classes.count(crossed.pair):
@@ -233,25 +226,25 @@ def _count(text: str, vocabulary: _Vocabulary) -> int:
     long = {one[:1]: len(border.findall(classes)) for one, border in vocabulary.runs if one in classes}
     found += sum(long.values())
     # A border between two marks may be one of those that cut a long run of marks.
-    found += max(0, sum(_meetings(data, left, right) for left, right in vocabulary.marks) - long.get(b"p", 0))
+    found += max(0, sum(_count_meetings(data, left, right) for left, right in vocabulary.marks) - long.get(b"p", 0))
     if vocabulary.indents:
         found += len(_INDENT.findall(classes))
     if vocabulary.words:
         found += sum(count for word, count in Counter(_WORD.findall(data)).items() if _is_cut(word, vocabulary.words))
     if len(data) != len(text):
-        found += _foreign(text, vocabulary.groups)
-    return max(found, cuts(text, *vocabulary.cuts)) if vocabulary.cuts else found
+        found += _count_foreign(text, vocabulary.groups)
+    return max(found, count_cuts(text, *vocabulary.cuts)) if vocabulary.cuts else found
 
 
-def _meetings(data: bytes, left: bytes, right: bytes) -> int:
-    """How many bytes have a bit of `left` in common with the next byte's of `right`: as one number, for speed."""
+def _count_meetings(data: bytes, left: bytes, right: bytes) -> int:
+    """Count the bytes that have a bit of `left` in common with the next byte's of `right`: as one number, for speed."""
     lefts = int.from_bytes(data.translate(left)[:-1], "little")
     rights = int.from_bytes(data.translate(right)[1:], "little")
     return len(data) - (lefts & rights).to_bytes(len(data), "little").count(0)
 
 
-def _foreign(text: str, groups: Mapping[str, int]) -> int:
-    """Borders inside the runs of other scripts: a token holds at most `groups` bytes of a run, for each group in it."""
+def _count_foreign(text: str, groups: Mapping[str, int]) -> int:
+    """Count borders inside runs of other scripts: a token has at most `groups` bytes of a run, by groups in it."""
     found = 0
     for run in _FOREIGN.findall(text):
         tokens = sum(len(piece[0].encode()) / groups[piece.lastgroup or "oth"] for piece in _GROUPS.finditer(run))
@@ -264,7 +257,7 @@ def _is_cut(word: bytes, words: bytes) -> bool:
     return not words[place >> 3] >> (place & 7) & 1
 
 
-def _words(text: str, kind: str) -> int:
+def _count_words(text: str, kind: str) -> int:
     if kind == "unigram":
         return len(_UNIGRAM_WORD.findall(text))
     text = _WORDPIECE_SPECIAL.sub(" ", text)
@@ -276,12 +269,12 @@ def _size(text: str) -> int:
 
 
 def _decomposed_length(text: str, form: Literal["NFD", "NFKD"]) -> int:
-    """Characters after decomposition, one by one: for a whole text `normalize` would sort long stacks of marks."""
+    """Count characters after decomposition one by one: of a whole text, `normalize` would sort long stacks of marks."""
     return sum(max(1, len(unicodedata.normalize(form, char))) * count for char, count in Counter(text).items())
 
 
-def _stacks(text: str) -> re.Pattern[str] | None:
-    """Finds stacks of combining marks that would take `normalize` quadratic time, if `text` has any."""
+def find_tall_stacks(text: str) -> re.Pattern[str] | None:
+    """Return a pattern of the stacks of marks that would take `normalize` quadratic time, if `text` has any."""
     marks = {char: kind for char in set(text) if (kind := unicodedata.combining(char))}
     if len(set(marks.values())) < 2:
         return None
@@ -322,13 +315,13 @@ def _vocabulary(family: str) -> _Vocabulary:
 
 @cache
 def _read() -> dict[str, dict[str, Any]]:
-    return json.loads(files("cfai.tokens").joinpath("bounds.json").read_bytes())
+    return json.loads(Path(__file__).with_name("bounds.json").read_bytes())
 
 
 def _tables(
     apart: Mapping[str, str], kinds: Sequence[str], alone: Set[str] = frozenset()
 ) -> tuple[tuple[bytes, bytes], ...]:
-    """Tables for `_Vocabulary.apart`, where `kinds` says for each byte by what key `apart` has it.
+    """Build the tables of `_Vocabulary.apart`, where `kinds` says for each byte by what key `apart` has it.
 
     There is a bit for all left kinds that are kept apart from the same right kinds. Those in `alone` are kept apart
     from themselves: no token holds two of them in a row.

@@ -1,21 +1,22 @@
-"""What a count is, and how texts and prompts come to one."""
+"""Count the tokens of texts and conversations before anything is sent: `count_tokens`, and `TokenCount`, its result."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from cfai._errors import ConfigurationError
-from cfai.tokens._estimate import known_families
+from cfai._errors import ConfigurationError, InputError
+from cfai._json import find_unsendable, is_mapping, to_builtins
+from cfai.tokens._estimate import list_families
 from cfai.tokens._families import Family
-from cfai.tokens._measure import CountingStrategy, TokenCounter, checked_counter, counting_strategy
 from cfai.tokens._prompt import PromptSize, measure_prompt
+from cfai.tokens._strategy import CountingStrategy, TokenCounter, get_strategy, validate_counter
 
 
 @dataclass(frozen=True, slots=True)
 class TokenCount:
-    """How many tokens something is. `int(count)` is the estimate."""
+    """A number of tokens between two bounds. `int(count)` is the estimate."""
 
     lower: int
     """At least so many, whatever the model's template does. Certain for families whose vocabulary was read."""
@@ -36,19 +37,19 @@ class TokenCount:
     """Whether the three are equal, counted by the tokenizer itself."""
 
     images: int = 0
-    """How many images are in it: what they take is a guess, and their base64 counts nothing."""
+    """How many images are in it: their tokens are a guess, and their base64 counts nothing."""
 
     method: Literal["estimator", "tokenizers", "custom"] = "estimator"
     """What counted the texts: the estimator, a tokenizer that was loaded, or a counter of yours."""
 
     template: tuple[int, int, int] = (0, 0, 0)
-    """What of `lower`, `estimate` and `upper` stands for the chat template around the texts."""
+    """The part of `lower`, `estimate` and `upper` that is the chat template around the texts."""
 
     def __int__(self) -> int:
         return self.estimate
 
     def __add__(self, other: TokenCount) -> TokenCount:
-        """Both in one prompt, with something between them: there a token may reach from one into the other."""
+        """Add up two parts of one prompt with something between them: there a token may reach into the other part."""
         return TokenCount(
             max(self.lower, other.lower, self.lower + other.lower - 1),
             self.estimate + other.estimate,
@@ -61,48 +62,124 @@ class TokenCount:
         )
 
 
-def measure_for(caller: str, model: str | None, family: str | None, counter: TokenCounter | None) -> CountingStrategy:
-    """How texts are counted for `model`, or else for `family`. Raises `ConfigurationError`, for the `caller`."""
-    checked_counter(counter, "counter")
+def count_tokens(
+    text_or_messages: str | Sequence[Any],
+    *,
+    model: str | None = None,
+    family: str | None = None,
+    tools: Iterable[Any] | None = None,
+    counter: TokenCounter | None = None,
+    exact: bool | None = None,
+) -> TokenCount:
+    """Count the tokens of a text, or of a list of messages, for a model, or for a tokenizer family such as `llama3`.
+
+    Messages and tools are dicts or pydantic models, as for `run`. Nothing is sent. Of English prose, code
+    and JSON the estimate is 2 % off on average, of other languages 3 to 10 % (held-out texts of 500 bytes and more,
+    thirteen families). Images count by their size where the model's way with them is known, else as 1,000 tokens each,
+    and their base64 as nothing.
+
+    `counter` counts the texts instead, or the tokenizer that was loaded for the model, if there is one: `exact=True`
+    loads it (see `cfai.tokenizers.load`), which may download it, `exact=False` has the estimator count nevertheless.
+
+    Raises `ConfigurationError` unless one of `model` and `family` is given, and known; `InputError` for what is neither
+    text nor messages; `TokenizerNotAvailable` if `exact=True` finds no tokenizer.
+
+    >>> count_tokens("Where is New York?", model="@cf/meta/llama-3.3-70b-instruct-fp8-fast").estimate
+    5
+    >>> int(count_tokens([{"role": "user", "content": "Where is New York?"}], family="llama3"))
+    15
+    """
+    strategy = resolve_strategy("count_tokens", model, family, counter)
+    if exact is not None and counter is not None:
+        raise ConfigurationError("count_tokens takes either `counter` or `exact`, got both")
+    if exact is False:
+        strategy = strategy._replace(counter=None)
+    if exact and not strategy.is_exact:
+        strategy = strategy._replace(counter=_load_tokenizer(model))
+    if isinstance(text_or_messages, str):
+        return count_text(text_or_messages, strategy)
+    if not isinstance(text_or_messages, list | tuple):
+        kind = type(text_or_messages).__name__
+        raise InputError(f"`text_or_messages` must be a string or a list of dicts, got {kind}")
+    messages = messages_to_builtins(text_or_messages)
+    return count_prompt({"messages": messages, "tools": messages_to_builtins(tools or (), "tools")}, strategy)
+
+
+def _load_tokenizer(model: str | None) -> TokenCounter:
+    if model is None:
+        raise ConfigurationError("`exact=True` needs `model`: a family has no tokenizer of its own")
+    from cfai import tokenizers  # not sooner: most counts need none
+
+    return tokenizers.load(model)
+
+
+def messages_to_builtins(messages: Any, place: str = "messages") -> list[Any]:
+    """Return messages as they will be sent. Raises `InputError` with the place of what cannot be, or is no message."""
+    if isinstance(messages, str | bytes) or is_mapping(messages) or not isinstance(messages, Iterable):
+        raise InputError(f"`{place}` must be a list of dicts, got {type(messages).__name__}")
+    try:
+        converted: list[Any] = [to_builtins(message) for message in cast("Iterable[Any]", messages)]
+    except RecursionError:
+        raise InputError(f"{place}: a message holds itself, or is nested too deeply") from None
+    for index, message in enumerate(converted):
+        if not isinstance(message, Mapping):
+            raise InputError(f"{place}[{index}] must be a dict or a pydantic model, got {type(message).__name__}")
+    if found := find_unsendable(converted, place):
+        raise InputError(found)
+    return converted
+
+
+def resolve_strategy(
+    caller: str, model: str | None, family: str | None, counter: TokenCounter | None
+) -> CountingStrategy:
+    """Return how to count for `model`, or else for `family`. Raises `ConfigurationError` that names the `caller`."""
+    validate_counter(counter, "counter")
     if model is not None and not isinstance(model, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigurationError(f"a model name is a text such as '@cf/zai-org/glm-4.7-flash', not {model!r}")
+        raise ConfigurationError(f"`model` must be a string such as '@cf/zai-org/glm-4.7-flash', got {model!r}")
     if model is not None and family is None:
-        return counting_strategy(model, counter)
+        return get_strategy(model, counter)
     if family is None or model is not None:
-        raise ConfigurationError(f"{caller} needs either model= or family=")
-    if family not in known_families():
-        raise ConfigurationError(f"unknown tokenizer family {family!r}: one of {', '.join(known_families())}")
+        raise ConfigurationError(f"{caller} needs either `model` or `family`")
+    if family not in list_families():
+        raise ConfigurationError(f"`family` must be one of {', '.join(list_families())}, got {family!r}")
     return CountingStrategy(Family(family, certain=True), counter)
 
 
-def count_text(text: str, measure: CountingStrategy) -> TokenCount:
-    """How many tokens a text is that stands alone."""
-    least, most = measure.least(text), measure.most(text)
-    estimate = min(most, max(least, round(measure.about(text))))
-    exact = measure.is_exact
-    return TokenCount(least, estimate, most, measure.family.name, measure.is_certain, exact, method=_method(measure))
-
-
-def count(inputs: Mapping[str, Any], measure: CountingStrategy) -> TokenCount:
-    """How many tokens the prompt of `inputs` is, with its chat template."""
-    return count_of(measure_prompt(inputs, measure), measure)
-
-
-def count_of(weight: PromptSize, measure: CountingStrategy) -> TokenCount:
-    """The same, of a prompt that was weighed."""
+def count_text(text: str, strategy: CountingStrategy) -> TokenCount:
+    """Count the tokens of a text that stands alone."""
+    lower, upper = strategy.lower_bound(text), strategy.upper_bound(text)
+    estimate = min(upper, max(lower, round(strategy.estimate(text))))
     return TokenCount(
-        weight.least,
-        weight.estimate,
-        weight.most,
-        measure.family.name,
-        measure.is_certain,
-        images=weight.images,
-        method=_method(measure),
-        template=(0, round(weight.template), weight.template_most),
+        lower,
+        estimate,
+        upper,
+        strategy.family.name,
+        strategy.is_certain,
+        exact=strategy.is_exact,
+        method=_method(strategy),
     )
 
 
-def _method(measure: CountingStrategy) -> Literal["estimator", "tokenizers", "custom"]:
-    if not measure.is_exact:
+def count_prompt(inputs: Mapping[str, Any], strategy: CountingStrategy) -> TokenCount:
+    """Count the tokens of the prompt of `inputs`, with its chat template."""
+    return to_token_count(measure_prompt(inputs, strategy), strategy)
+
+
+def to_token_count(size: PromptSize, strategy: CountingStrategy) -> TokenCount:
+    """Return the count of a prompt that was measured."""
+    return TokenCount(
+        size.lower_bound,
+        size.estimate,
+        size.upper_bound,
+        strategy.family.name,
+        strategy.is_certain,
+        images=size.images,
+        method=_method(strategy),
+        template=(0, round(size.template_estimate), size.template_upper_bound),
+    )
+
+
+def _method(strategy: CountingStrategy) -> Literal["estimator", "tokenizers", "custom"]:
+    if not strategy.is_exact:
         return "estimator"
-    return "tokenizers" if type(measure.counter).__module__ == "cfai.tokenizers" else "custom"
+    return "tokenizers" if type(strategy.counter).__module__ == "cfai.tokenizers" else "custom"

@@ -1,4 +1,4 @@
-"""Which tokenizer a model uses.
+"""Tell which tokenizer a model uses.
 
 A family is one vocabulary. It is *certain* where the tokenizer's files were read and the model is known to use them,
 and presumed where only the model's lineage speaks for it: then its bounds are good for a warning, not for a refusal.
@@ -14,7 +14,7 @@ class Family(NamedTuple):
     """A tokenizer family, and how sure it is that a model belongs to it."""
 
     name: str
-    """The key that `lower` and `upper` take, such as `llama3`; `default` where nothing is known."""
+    """The key that the bounds and the estimate take, such as `llama3`; `default` where nothing is known."""
 
     certain: bool
     """Whether the model is known to use this vocabulary, not only presumed to."""
@@ -90,14 +90,14 @@ _DEFAULT = Family("default", certain=False)
 
 
 @lru_cache(maxsize=256)
-def family_of(model: str) -> Family:
-    """The tokenizer family of a model, by the longest known beginning of its name.
+def get_family(model: str) -> Family:
+    """Return the tokenizer family of a model, by the longest known beginning of its name.
 
-    >>> family_of("@cf/meta/llama-3.3-70b-instruct-fp8-fast")
+    >>> get_family("@cf/meta/llama-3.3-70b-instruct-fp8-fast")
     Family(name='llama3', certain=True)
-    >>> family_of("@cf/nvidia/nemotron-3-120b-a12b")
+    >>> get_family("@cf/nvidia/nemotron-3-120b-a12b")
     Family(name='tekken', certain=False)
-    >>> family_of("@cf/somebody/something-new")
+    >>> get_family("@cf/somebody/something-new")
     Family(name='default', certain=False)
     """
     name = model.lower().removeprefix("@cf/").removeprefix("@hf/")

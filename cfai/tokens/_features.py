@@ -1,4 +1,4 @@
-"""A text in pieces, and what of a piece tells how many tokens it takes.
+"""Cut a text into pieces, and count the features of a piece that tell how many tokens it takes.
 
 One pattern cuts a text into identifiers (mixtures of letters and digits, such as hex and base64), words with the blank
 or mark before them, digits, marks with the newlines behind them, blanks, runs of one script, and single characters.
@@ -16,13 +16,12 @@ import re
 import unicodedata
 import zlib
 from collections import Counter
-from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 _LATIN = r"A-Za-z\u00aa\u00b5\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 _MARKS = r"!-/:-@\[-`{-~"
-_SCRIPTS = {
+SCRIPTS = {
     "han": r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff",
     "hira": r"\u3041-\u309f",
     "kata": r"\u30a0-\u30ff\u31f0-\u31ff\uff66-\uff9f",
@@ -54,7 +53,7 @@ _SCRIPTS = {
     "yi": r"\ua000-\ua4cf",
     "syr": r"\u0700-\u074f\u0780-\u089f",
 }
-_SEGMENTED = frozenset({"han", "hira", "kata", "hang", "cyr", "grk", "heb", "ara", "dev", "tha"})
+SEGMENTED = ("han", "hira", "kata", "hang", "cyr", "grk", "heb", "ara", "dev", "tha")
 """The scripts of which the sets have so many sequences that cutting words by them says something."""
 
 PIECE = re.compile(
@@ -62,11 +61,11 @@ PIECE = re.compile(
     f"|[ {_MARKS}]?[{_LATIN}]+"
     f"|[0-9]+| ?[{_MARKS}]+[\r\n]*"
     "|[ \t\r\n]*[\r\n]+|[ \t]+(?![^ \t])|[ \t](?=[0-9])"
-    f"|[ ]?(?:{'|'.join(f'[{span}]+' for span in _SCRIPTS.values())})"
+    f"|[ ]?(?:{'|'.join(f'[{span}]+' for span in SCRIPTS.values())})"
     "|[ \t]+|[^\x00-\x7f]|[\x00-\x1f\x7f]+"
 )
 _WORD = re.compile(f"[ {_MARKS}]?[{_LATIN}]+")
-_SCRIPT = re.compile("|".join(f"(?P<{name}>[{span}])" for name, span in _SCRIPTS.items()))
+_SCRIPT = re.compile("|".join(f"(?P<{name}>[{span}])" for name, span in SCRIPTS.items()))
 _PARTS = re.compile("[0-9]+|[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[A-Z]")
 _LONG_RUN = re.compile(r"(.)\1{3,}", re.DOTALL)
 _STUTTER = re.compile(r"(.)\1{7,}", re.DOTALL)
@@ -81,28 +80,28 @@ _COMMON_BOXES = frozenset(
 _GENERAL_MARKS = frozenset("\u2018\u2019\u201c\u201d\u2013\u2014\u2026\u00a0\u00ab\u00bb")
 
 
-def features(piece: str) -> Counter[str]:
-    """What a piece is made of, and how much of each."""
+def count_features(piece: str) -> Counter[str]:
+    """Count what a piece is made of."""
     found: Counter[str] = Counter()
     inner = piece[1:] if piece[0] == " " and len(piece) > 1 else piece
     first = inner[0]
     if _WORD.fullmatch(piece):
-        _word(piece, found)
+        _count_word(piece, found)
     elif first.isascii() and first.isalnum():
-        _number(piece, found) if piece.isdigit() else _identifier(piece, found)
+        _count_number(piece, found) if piece.isdigit() else _count_identifier(piece, found)
     elif first in " \t\r\n":
-        _blanks(piece, found)
+        _count_blanks(piece, found)
     elif first < "\x21" or first == "\x7f":
         found["control"] = len(piece)
     elif first.isascii():
-        _marks(piece, found)
+        _count_marks(piece, found)
     else:
         script = _SCRIPT.match(first)
-        _foreign(piece, script.lastgroup or "", found) if script else _character(first, found)
+        _count_foreign(piece, script.lastgroup or "", found) if script else _count_character(first, found)
     return found
 
 
-def _word(piece: str, found: Counter[str]) -> None:
+def _count_word(piece: str, found: Counter[str]) -> None:
     before = "s" if piece[0] == " " else "n" if piece[0].isalpha() else "p"
     word = piece[1:] if before == "p" else piece
     if len(word) >= 8 and (run := _STUTTER.search(word)):
@@ -124,7 +123,7 @@ def _word(piece: str, found: Counter[str]) -> None:
         found["letter beyond Latin 1"] += sum(char >= "\u0100" for char in word)
 
 
-def _identifier(piece: str, found: Counter[str]) -> None:
+def _count_identifier(piece: str, found: Counter[str]) -> None:
     kind = "hex" if piece in (piece.lower(), piece.upper()) else "base64"
     for part in _PARTS.findall(piece):
         if part.isdigit():
@@ -136,7 +135,7 @@ def _identifier(piece: str, found: Counter[str]) -> None:
             found[kind + " letter"] += len(part)
 
 
-def _number(piece: str, found: Counter[str]) -> None:
+def _count_number(piece: str, found: Counter[str]) -> None:
     size = len(piece)
     if size < 4:
         found[f"digits {size}"] = 1
@@ -146,7 +145,7 @@ def _number(piece: str, found: Counter[str]) -> None:
         found["digit"] = size
 
 
-def _blanks(piece: str, found: Counter[str]) -> None:
+def _count_blanks(piece: str, found: Counter[str]) -> None:
     newlines, returns = piece.count("\n"), piece.count("\r")
     tabs, blanks = piece.count("\t"), piece.count(" ")
     if newlines or returns:
@@ -169,7 +168,7 @@ def _blanks(piece: str, found: Counter[str]) -> None:
         found["tabs and blanks"] = blanks > 0
 
 
-def _marks(piece: str, found: Counter[str]) -> None:
+def _count_marks(piece: str, found: Counter[str]) -> None:
     marks = piece.rstrip("\r\n")
     newlines = len(piece) - len(marks)
     found["newlines at marks"] = newlines > 0
@@ -193,12 +192,12 @@ def _marks(piece: str, found: Counter[str]) -> None:
             found["mark after 8"] += max(0, len(part) - 8)
 
 
-def _foreign(piece: str, script: str, found: Counter[str]) -> None:
-    """A run of a script other than Latin."""
+def _count_foreign(piece: str, script: str, found: Counter[str]) -> None:
+    """Count the features of a run of a script other than Latin."""
     run = piece.removeprefix(" ")
     found[script] = 1
     found[script + " blank"] = len(piece) - len(run)
-    if script not in _SEGMENTED:
+    if script not in SEGMENTED:
         marks = sum(unicodedata.category(char)[0] == "M" for char in run)
         found[script + " letter"] = len(run) - marks
         found[script + " mark"] = marks
@@ -228,8 +227,8 @@ def _foreign(piece: str, script: str, found: Counter[str]) -> None:
         found[script + " letter"] = len(run)
 
 
-def _character(char: str, found: Counter[str]) -> None:
-    """A character that is of no script: a mark, a symbol, an emoji."""
+def _count_character(char: str, found: Counter[str]) -> None:
+    """Count the features of a character that is of no script: a mark, a symbol, an emoji."""
     place = ord(char)
     if 0x1F000 <= place <= 0x1FAFF:
         found["emoji"] = 1
@@ -250,7 +249,7 @@ def _character(char: str, found: Counter[str]) -> None:
 
 
 def _cut(word: str, level: int) -> tuple[int, int]:
-    """The parts of a word by one set, and the bytes of the characters in none of its sequences."""
+    """Return the parts of a word by one set, and the bytes of the characters in none of its sequences."""
     parts = unknown = start = 0
     while start < len(word):
         end = min(len(word), start + _LONGEST)
@@ -266,7 +265,7 @@ def _cut(word: str, level: int) -> tuple[int, int]:
 
 
 def _is_known(sequence: str, level: int) -> bool:
-    """Whether a set has a sequence: a xor filter (Graf and Lemire, 2019) with a byte for each of three places."""
+    """Return whether a set has a sequence: a xor filter (Graf and Lemire, 2019) of three places a byte."""
     data = sequence.encode("utf-8", "surrogatepass")
     low, high = zlib.crc32(data), zlib.crc32(data, 0x5BD1E995)
     filled, third = _filters()[level]
@@ -283,25 +282,24 @@ _LEVELS = (7, 3)
 
 @cache
 def _filters() -> dict[int, tuple[bytes, int]]:
-    data = zlib.decompress(files("cfai.tokens").joinpath("known.bin").read_bytes())
-    return dict(_parted(data))
-
-
-def _parted(data: bytes) -> Iterator[tuple[int, tuple[bytes, int]]]:
+    """Return the set of each level, and a third of its size."""
+    data = zlib.decompress(Path(__file__).with_name("known.bin").read_bytes())
+    filters: dict[int, tuple[bytes, int]] = {}
     for level in _LEVELS:
         size = int.from_bytes(data[:4], "little")
-        yield level, (data[4 : 4 + size], size // 3)
+        filters[level] = data[4 : 4 + size], size // 3
         data = data[4 + size :]
+    return filters
 
 
 @cache
 def _han() -> tuple[frozenset[str], frozenset[str]]:
-    """The common simplified and traditional characters: Python's own codecs have them."""
-    simplified = _of_codec("gb2312", range(0xB0, 0xD8), range(0xA1, 0xFF))
-    traditional = _of_codec("big5", range(0xA4, 0xC7), [*range(0x40, 0x7F), *range(0xA1, 0xFF)])
+    """Return the common simplified and traditional characters: Python's own codecs have them."""
+    simplified = _codec_characters("gb2312", range(0xB0, 0xD8), range(0xA1, 0xFF))
+    traditional = _codec_characters("big5", range(0xA4, 0xC7), [*range(0x40, 0x7F), *range(0xA1, 0xFF)])
     return simplified, traditional - simplified
 
 
-def _of_codec(codec: str, rows: range, columns: range | list[int]) -> frozenset[str]:
+def _codec_characters(codec: str, rows: range, columns: range | list[int]) -> frozenset[str]:
     pairs = [bytes((row, column)).decode(codec, "ignore") for row in rows for column in columns]
     return frozenset(pair for pair in pairs if len(pair) == 1)

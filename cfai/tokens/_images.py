@@ -1,4 +1,4 @@
-"""How many tokens an image takes, where its model's way with images is known.
+"""Estimate the tokens of an image, where its model's way with images is known.
 
 The figures come from the models' papers, and were not checked with the service.
 """
@@ -13,11 +13,13 @@ from typing import Any
 
 from cfai._json import is_mapping
 
-UNKNOWN = 1000
+MAX_MEDIUM = 3000
+"""The most tokens that an image is taken for."""
+_UNKNOWN = 1000
 """What an image is taken for, where its size or the model's way with images is not known."""
 
-_KINDS = ("image_url", "input_image", "image")
-_MEDIA = (*_KINDS, "input_audio", "audio", "video_url", "input_video", "video", "file", "input_file")
+_IMAGE_TYPES = ("image_url", "input_image", "image")
+MEDIA_TYPES = (*_IMAGE_TYPES, "input_audio", "audio", "video_url", "input_video", "video", "file", "input_file")
 _FIXED = {"llama2": 576, "llama3": 1, "gemma2": 256, "gemma3": 256}
 """By family: LLaVA, Llama 3.2 (which looks at images beside the text), Gemma 3."""
 _BY_SIZE: dict[str, Callable[[int, int], int]] = {
@@ -34,25 +36,25 @@ _HEAD = 65536
 
 
 def is_image(part: Any) -> bool:
-    """Whether a part of a message is an image."""
-    return is_mapping(part) and part.get("type") in _KINDS
+    """Return whether a part of a message is an image."""
+    return is_mapping(part) and part.get("type") in _IMAGE_TYPES
 
 
 def is_media(part: Any) -> bool:
-    """Whether a part of a message is an image, a sound, a video or a file: its text is none to the model."""
-    return is_mapping(part) and part.get("type") in _MEDIA
+    """Return whether a part of a message is an image, a sound, a video or a file: its text is none to the model."""
+    return is_mapping(part) and part.get("type") in MEDIA_TYPES
 
 
-def tokens_of_image(image: Any, family: str) -> int:
-    """About how many tokens an image takes: a part of a message, a data URL, base64, or the bytes as numbers."""
+def estimate_image(image: Any, family: str) -> int:
+    """Estimate the tokens of an image: a part of a message, a data URL, base64, or the bytes as numbers."""
     if family in _FIXED:
         return _FIXED[family]
-    size = _size(_bytes(image)) if family in _BY_SIZE else None
-    return _BY_SIZE[family](*size) if size else UNKNOWN
+    size = _image_size(_first_bytes(image)) if family in _BY_SIZE else None
+    return _BY_SIZE[family](*size) if size else _UNKNOWN
 
 
-def _bytes(image: Any) -> bytes:
-    """The first bytes of an image, if it was sent along."""
+def _first_bytes(image: Any) -> bytes:
+    """Return the first bytes of an image, if it was sent along."""
     for _ in range(_DEEPEST):
         if not is_mapping(image):
             break
@@ -73,23 +75,23 @@ def _bytes(image: Any) -> bytes:
     return b""
 
 
-def _size(data: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels, from the head of a PNG, GIF, WebP or JPEG file."""
+def _image_size(data: bytes) -> tuple[int, int] | None:
+    """Return width and height in pixels, from the head of a PNG, GIF, WebP or JPEG file."""
     try:
         if data[:8] == b"\x89PNG\r\n\x1a\n":
             return struct.unpack(">II", data[16:24])
         if data[:3] == b"GIF":
             return struct.unpack("<HH", data[6:10])
         if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-            return _size_of_webp(data)
+            return _webp_size(data)
         if data[:2] == b"\xff\xd8":
-            return _size_of_jpeg(data)
+            return _jpeg_size(data)
     except (struct.error, IndexError):
         pass
     return None
 
 
-def _size_of_webp(data: bytes) -> tuple[int, int] | None:
+def _webp_size(data: bytes) -> tuple[int, int] | None:
     kind = data[12:16]
     if kind == b"VP8X":
         return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
@@ -102,7 +104,7 @@ def _size_of_webp(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _size_of_jpeg(data: bytes) -> tuple[int, int] | None:
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
     place = 2
     while place + 9 <= len(data):
         marker = data[place + 1]

@@ -1,4 +1,4 @@
-"""Where a tokenizer cuts a text before it looks for tokens: no token reaches over such a cut.
+"""Count where a tokenizer cuts a text before it looks for tokens: no token reaches over such a cut.
 
 Most tokenizers of today first cut a text with one regular expression, which is part of the tokenizer's files: a word
 with the mark or the blank before it, digits in ones or threes, marks, blanks. In English prose, code and JSON nine of
@@ -60,10 +60,10 @@ _PATTERNS = {
 _STRETCH = re.compile(rf"[{_BLANK}0-9{_LETTERS}{_MARKS}]{{8,}}")
 
 
-def cuts(text: str, kind: str, digits: int) -> int:
-    """At least so many cuts are inside `text`, whatever stands around it. `digits` is how many stay together.
+def count_cuts(text: str, kind: str, digits: int) -> int:
+    """Return a number of cuts that are inside `text` at least, whatever is around it; `digits` stay together.
 
-    >>> cuts("Where is New York, and where is Berlin?", "words", 3)
+    >>> count_cuts("Where is New York, and where is Berlin?", "words", 3)
     7
     """
     pattern = _pattern(kind, digits)

@@ -1,7 +1,7 @@
-"""What the inputs of a call give a model to read, and how many tokens that is at least and at most.
+"""Measure the prompt of a call: find the text that a model reads in the inputs, and bound and estimate its tokens.
 
-A legal prompt is never refused, so at least counts only text that every chat template must put before the model: what
-templates drop, rewrite or may ignore counts nothing.
+A legal prompt is never refused, so the lower bound counts only text that every chat template must put before the model:
+what templates drop, rewrite or may ignore counts nothing.
 """
 
 from __future__ import annotations
@@ -13,19 +13,17 @@ from math import ceil
 from typing import Any, NamedTuple
 
 from cfai._errors import InputError
-from cfai._json import as_sequence, compact, is_mapping
+from cfai._json import as_sequence, is_mapping, to_compact_json
 from cfai.tokens._bounds import CUT
-from cfai.tokens._images import is_image, is_media, tokens_of_image
-from cfai.tokens._measure import CountingStrategy
-from cfai.tokens._templates import AROUND, HIGHEST, template_of
+from cfai.tokens._images import MAX_MEDIUM, estimate_image, is_image, is_media
+from cfai.tokens._strategy import CountingStrategy
+from cfai.tokens._templates import MAX_AROUND_TEXT, MAX_TEMPLATE, get_template
 
 _READ = ("prompt", "messages", "input", "instructions", "tools", "functions", "response_format", "guided_json", "text")
 """The inputs that a model reads as text."""
-_MEDIUM = 3000
-"""The most tokens that an image is taken for."""
 _MARGIN = 32
 """What a template may add beyond what it likely does."""
-_MOST_VALUES = 2_000_000
+_MAX_VALUES = 2_000_000
 """How many values of the inputs are looked at."""
 _TOOL_CALL = 10
 """What stands around the name and the arguments of a call."""
@@ -54,64 +52,64 @@ class _Prompt(NamedTuple):
 
 
 class PromptSize(NamedTuple):
-    """How many tokens a prompt is, by every measure."""
+    """The tokens of a prompt, by every measure."""
 
-    least: int
-    """It has at least so many, whatever the template puts around it."""
+    lower_bound: int
+    """At least so many, whatever the template puts around it."""
     field: str
     """The input that it came in."""
-    likely: float
+    text_estimate: float
     """About so many, with what the template likely adds, without images."""
-    template: float
+    template_estimate: float
     """About so many of them are the template's."""
-    sure: float
-    """How far below the estimate the real count may be, as a factor."""
-    image_tokens: int
+    lowest_ratio: float
+    """The share of the estimate that the real count is at least, 99 times in 100."""
+    image_estimate: int
     images: int
     media: int
     """How many images, sounds, videos and files there are."""
-    inline: int
+    inline_characters: int
     """How many characters of them were sent along."""
-    most: int
-    """It has at most so many, whatever the template does; images are a guess."""
-    template_most: int
+    upper_bound: int
+    """At most so many, whatever the template does; images are a guess."""
+    template_upper_bound: int
     """At most so many of them are the template's."""
-    by_gateway: int
-    """What the gateway seems to take it for before a model sees it, images apart: four characters of JSON a token."""
+    gateway_estimate: int
+    """The gateway's own estimate before a model sees it, images apart: it seems to be JSON by four characters a token.
+    """
 
     @property
     def estimate(self) -> int:
         """About so many, with images, and within the bounds."""
-        return min(self.most, max(self.least, round(self.likely + self.image_tokens)))
+        return min(self.upper_bound, max(self.lower_bound, round(self.text_estimate + self.image_estimate)))
 
     @property
-    def likely_most(self) -> int:
+    def likely_upper_bound(self) -> int:
         """At most so many, or 99 times in 100: with a margin beside the estimate."""
-        likely = ceil(self.likely / self.sure) + _MEDIUM * self.media + _MARGIN
-        return min(self.most, max(self.least, likely))
+        likely = ceil(self.text_estimate / self.lowest_ratio) + MAX_MEDIUM * self.media + _MARGIN
+        return min(self.upper_bound, max(self.lower_bound, likely))
 
 
-def measure_prompt(inputs: Mapping[str, Any], measure: CountingStrategy) -> PromptSize:
-    """How many tokens the prompt of `inputs` is."""
+def measure_prompt(inputs: Mapping[str, Any], strategy: CountingStrategy) -> PromptSize:
+    """Bound and estimate the tokens of the prompt of `inputs`."""
     # UNCERTAIN: which one of several prompts is read. The shortest counts.
-    least, field = min(((_least(prompt, measure), prompt.field) for prompt in _prompts(inputs)), default=(0, ""))
-    texts, media, inline = _read(inputs)
-    around = HIGHEST + AROUND * len(texts)
-    most = max(least, around + _MEDIUM * media + sum(map(measure.most, texts)))
-    counted = measure.conversation(inputs)
-    most = max(most, counted or 0)
-    asked = compact({key: inputs[key] for key in _READ if key in inputs})
-    by_gateway = max(0, ceil((len(asked) - inline) / 4))
-    return PromptSize(least, field, *_about(inputs, measure, counted), media, inline, most, around, by_gateway)
+    lower, field = min(((_lower_bound(prompt, strategy), prompt.field) for prompt in _prompts(inputs)), default=(0, ""))
+    texts, media, inline = _read_all(inputs)
+    template = MAX_TEMPLATE + MAX_AROUND_TEXT * len(texts)
+    counted = strategy.count_messages(inputs)
+    upper = max(lower, template + MAX_MEDIUM * media + sum(map(strategy.upper_bound, texts)), counted or 0)
+    read_by_gateway = to_compact_json({key: inputs[key] for key in _READ if key in inputs})
+    gateway = max(0, ceil((len(read_by_gateway) - inline) / 4))
+    return PromptSize(lower, field, *_estimate(inputs, strategy, counted), media, inline, upper, template, gateway)
 
 
-def _about(
-    inputs: Mapping[str, Any], measure: CountingStrategy, counted: int | None
+def _estimate(
+    inputs: Mapping[str, Any], strategy: CountingStrategy, counted: int | None
 ) -> tuple[float, float, float, int, int]:
-    """About how many tokens the prompt takes with the template that its family likely has, and how many of them are
-    the template's; how sure that is; what images take, and how many there are.
+    """Estimate the tokens of the prompt with the template that its family likely has, and how many are the template's;
+    with the share of them that it has at least, the estimate of its images, and their number.
     """
-    template = template_of(measure.family.name)
+    template = get_template(strategy.family.name)
     texts: list[str] = []
     images = [inputs["image"]] if inputs.get("image") is not None else []
     around = 0.0 if inputs.get("raw") is True else template.start
@@ -124,22 +122,23 @@ def _about(
             around += template.message
         around += _TOOL_RESULT * (item.get("role") == "tool" or item.get("type") == "function_call_output")
         for content in (item.get("content"), item.get("output")):
-            texts += texts_of(content)
+            texts += _content_texts(content)
             images += [part for part in as_sequence(content) if is_image(part)]
-        for call in _calls_in(item):
+        for call in _tool_calls(item):
             around += _TOOL_CALL
             texts += call
     tools = [tool for key in ("tools", "functions") for tool in as_sequence(inputs.get(key))]
     if tools:
         around += template.tools + len(tools)
-        texts += map(compact, tools)
-    about = measure.correction * (around + sum(map(measure.about, texts))) if counted is None else counted
-    sure = measure.sure(all(text.isascii() for text in texts))
-    return about, around, sure, sum(tokens_of_image(image, measure.family.name) for image in images), len(images)
+        texts += map(to_compact_json, tools)
+    estimate = around + sum(map(strategy.estimate, texts)) if counted is None else counted
+    lowest_ratio = strategy.lowest_ratio(all(text.isascii() for text in texts))
+    image_estimate = sum(estimate_image(image, strategy.family.name) for image in images)
+    return estimate, around, lowest_ratio, image_estimate, len(images)
 
 
 def _all_messages(inputs: Mapping[str, Any]) -> list[Any]:
-    """What a model is to read, all of it, as messages."""
+    """Return all that a model is to read, as messages."""
     if "messages" in inputs:
         return [*as_sequence(inputs["messages"])]
     given = inputs.get("input", inputs.get("prompt"))
@@ -148,8 +147,8 @@ def _all_messages(inputs: Mapping[str, Any]) -> list[Any]:
     return [*([{"role": "system", "content": instructions}] if instructions else []), *items]
 
 
-def _calls_in(item: Mapping[str, Any]) -> Iterator[list[str]]:
-    """The name and the arguments of each call of a tool in a message."""
+def _tool_calls(item: Mapping[str, Any]) -> Iterator[list[str]]:
+    """Find the name and the arguments of each call of a tool in a message."""
     calls = [*as_sequence(item.get("tool_calls")), item.get("function_call")]
     if item.get("type") == "function_call":
         calls.append(item)
@@ -158,18 +157,19 @@ def _calls_in(item: Mapping[str, Any]) -> Iterator[list[str]]:
             function = call.get("function")
             function = function if is_mapping(function) else call
             arguments = function.get("arguments", "")
-            yield [str(function.get("name", "")), arguments if isinstance(arguments, str) else compact(arguments)]
+            text = arguments if isinstance(arguments, str) else to_compact_json(arguments)
+            yield [str(function.get("name", "")), text]
 
 
 def _prompts(inputs: Mapping[str, Any]) -> Iterator[_Prompt]:
-    """What the model is to read, in each of the forms that the service takes."""
+    """Find the prompt in each of the forms that the service takes."""
     prompt, given = inputs.get("prompt"), inputs.get("input")
     if isinstance(prompt, str):
         yield _Prompt("prompt", [[prompt.strip(_BLANK)]])
     if "messages" in inputs:
         yield _Prompt("messages", list(_messages(as_sequence(inputs["messages"]))))
     if given is not None:
-        instructions = texts_of(inputs.get("instructions"))
+        instructions = _content_texts(inputs.get("instructions"))
         items = [{"role": "user", "content": given}] if isinstance(given, str) else as_sequence(given)
         # Beside instructions, a system message of the list may not be read.
         rest = list(_messages([None, *items] if instructions else items))
@@ -177,44 +177,44 @@ def _prompts(inputs: Mapping[str, Any]) -> Iterator[_Prompt]:
 
 
 def _messages(items: Sequence[Any]) -> Iterator[list[str]]:
-    """The texts that count, of each message."""
+    """Find the texts of each message that every template puts before the model."""
     for place, item in enumerate(items):
         if not is_mapping(item):
             continue
-        role, content = item.get("role"), texts_of(item.get("content"))
+        role, content = item.get("role"), _content_texts(item.get("content"))
         if role == "user" or (role in ("system", "developer") and place == 0):
             # Of system messages, some templates read only one that comes first.
             yield content
         elif role == "assistant" and not item.get("tool_calls") and not item.get("function_call"):
             # With tool calls, some templates leave the text out.
-            yield _said(content)
+            yield _drop_thoughts(content)
         elif role == "tool":
-            yield [_told(content)]
+            yield [_keep_json_text(content)]
         elif item.get("type") == "function_call_output":
-            yield [_told(texts_of(item.get("output")))]
+            yield [_keep_json_text(_content_texts(item.get("output")))]
 
 
-def texts_of(content: Any) -> list[str]:
-    """The texts of a message's content, which is text or a list of parts. Images count nothing, and base64 neither."""
+def _content_texts(content: Any) -> list[str]:
+    """Return the texts of a message's content, a string or a list of parts, without images and base64."""
     parts = [content] if isinstance(content, str) else as_sequence(content)
-    return [text.strip(_BLANK) for text in map(text_of, parts) if text is not None]
+    return [text.strip(_BLANK) for text in map(get_text, parts) if text is not None]
 
 
-def text_of(part: Any) -> str | None:
-    """The text of a part of a message's content, which is text itself or has a type; `None` if it is no text."""
+def get_text(part: Any) -> str | None:
+    """Return the text of a part of a message's content, a string or a typed part; `None` if it is no text."""
     text = part.get("text") if is_mapping(part) and part.get("type") in _TEXT_PARTS else part
     return text if isinstance(text, str) else None
 
 
-def _said(texts: list[str]) -> list[str]:
-    """What an assistant said, without what it thought: templates drop thoughts from the turns before."""
+def _drop_thoughts(texts: list[str]) -> list[str]:
+    """Return an assistant's texts without its thoughts, which templates drop from the turns before."""
     whole = "".join(texts)
     said = re.split(_THOUGHT, re.split(_END_OF_THOUGHT, whole)[-1])[0]
     return texts if said == whole else [said] if len(texts) == 1 else []
 
 
-def _told(texts: list[str]) -> str:
-    """What of a tool's result stays as it is when a template makes JSON of it, or makes its JSON anew."""
+def _keep_json_text(texts: list[str]) -> str:
+    """Return what of a tool's result stays as it is when a template makes JSON of it, or makes its JSON anew."""
     kept: list[str] = []
     for text in texts:
         try:
@@ -226,9 +226,9 @@ def _told(texts: list[str]) -> str:
 
 
 def _strings(value: Any) -> Iterator[str]:
-    """Every string in a JSON value, keys included, in no particular order."""
+    """Find every string in a JSON value, keys included, in no particular order."""
     left = [value]
-    for value in _taken(left):
+    for value in _pop_all(left):
         if isinstance(value, str):
             yield value
         elif is_mapping(value):
@@ -237,43 +237,28 @@ def _strings(value: Any) -> Iterator[str]:
             left += as_sequence(value)
 
 
-def _taken(left: list[Any]) -> Iterator[Any]:
-    """What is left to look at, to which more may be added; not for ever, though: inputs may hold themselves."""
-    for _ in range(_MOST_VALUES):
+def _pop_all(left: list[Any]) -> Iterator[Any]:
+    """Take the values off a list to which more may be added; not for ever, though: inputs may hold themselves."""
+    for _ in range(_MAX_VALUES):
         if not left:
             return
         yield left.pop()
-    raise InputError(f"the inputs hold more than {_MOST_VALUES:,} values, or themselves")
+    raise InputError(f"the inputs hold more than {_MAX_VALUES:,} values, or themselves")
 
 
 def _is_numbers(value: Any) -> bool:
-    """Whether a value is the bytes of an image, or samples of a sound, as numbers."""
+    """Return whether a value is the bytes of an image, or samples of a sound, as numbers."""
     items = as_sequence(value)
     return bool(items) and isinstance(items[0], (int, float))
 
 
-def _least(prompt: _Prompt, measure: CountingStrategy) -> int:
-    inside = sum(measure.borders(tuple(message)) for message in prompt.messages)
-    return inside + any(text for message in prompt.messages for text in message)
+def _lower_bound(prompt: _Prompt, strategy: CountingStrategy) -> int:
+    borders = sum(strategy.count_borders(tuple(message)) for message in prompt.messages)
+    return borders + any(text for message in prompt.messages for text in message)
 
 
-def most_bytes(inputs: Mapping[str, Any]) -> int:
-    """As many tokens as the prompt of `inputs` is at most, or more, found without a look at the texts: for most calls
-    it is below every limit.
-    """
-    texts, media, characters = _read(inputs)
-    # The gateway may take what was sent along for text.
-    around = HIGHEST + AROUND * len(texts) + _MEDIUM * media + characters // 4
-    return around + sum(len(text) if text.isascii() else 4 * len(text) for text in texts)
-
-
-def size_of(inputs: Any) -> int:
-    """How many characters all texts in `inputs` have together."""
-    return sum(map(len, _strings(inputs)))
-
-
-def texts_to_embed(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The texts of an embedding or reranking call, each with the name of its input."""
+def list_embedding_texts(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the texts of an embedding or reranking call, each with the name of its input."""
     found: list[tuple[str, str]] = []
     for field in ("text", "query", "queries", "documents", "contexts"):
         given = inputs.get(field)
@@ -284,13 +269,13 @@ def texts_to_embed(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def _read(inputs: Mapping[str, Any]) -> tuple[list[str], int, int]:
-    """Every string that a template may put before the model; how many media there are, and how long they are."""
+def _read_all(inputs: Mapping[str, Any]) -> tuple[list[str], int, int]:
+    """Return every string that a template may put before the model, the number of media, and their length."""
     texts: list[str] = []
     media, characters = 0, 0
     left = [inputs.get(field) for field in _READ]
     found = [inputs["image"]] if inputs.get("image") is not None else []
-    for value in _taken(left):
+    for value in _pop_all(left):
         if isinstance(value, str):
             texts.append(value)
         elif is_media(value):
@@ -302,6 +287,6 @@ def _read(inputs: Mapping[str, Any]) -> tuple[list[str], int, int]:
     for value in found:
         media += 1
         if _is_numbers(value):
-            characters += len(compact(value))
+            characters += len(to_compact_json(value))
         characters += sum(len(text) for text in _strings(value) if not text.startswith(("https://", "http://")))
     return texts, media, characters

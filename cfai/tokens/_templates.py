@@ -1,21 +1,21 @@
-"""What chat templates put around the messages, by tokenizer family.
+"""Estimate what chat templates put around the messages, by tokenizer family.
 
 Counted on the published templates. What the service really puts around messages is not published, so an overhead is a
-range: none at all for what is certain, the figure here for what is likely, and `HIGHEST` more for the most.
+range: none at all for what is certain, the figure here for the estimate, and `MAX_TEMPLATE` for the upper bound.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-HIGHEST = 430
+MAX_TEMPLATE = 430
 """The most tokens that a chat template is known to add of its own: a date, a default system prompt."""
-AROUND = 8
+MAX_AROUND_TEXT = 8
 """The most tokens that stand around a text, such as quotes and the marks of a turn."""
 
 
 class Template(NamedTuple):
-    """How many tokens a template likely adds."""
+    """The tokens that a template likely adds."""
 
     start: float = 3
     """Around one user message, with the start of the answer."""
@@ -48,6 +48,6 @@ _TEMPLATES = {
 }
 
 
-def template_of(family: str) -> Template:
-    """The overhead of a family's template; of one that is not known, an average."""
+def get_template(family: str) -> Template:
+    """Return the overhead of a family's template, or an average if it is not known."""
     return _TEMPLATES.get(family, Template())

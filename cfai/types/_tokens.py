@@ -102,7 +102,7 @@ class ToolCall:
     """To be sent back with the result, unchanged. Some models repeat ids, so do not use it as a key."""
 
     def parse(self) -> Any:
-        """Return the arguments as an object. Raises `ValueError` if they are no JSON; no text at all is no arguments."""
+        """Return the arguments as an object; of no text, an empty one. Raises `ValueError` if they are no JSON."""
         if not self.arguments.strip():
             return {}
         try:
@@ -132,58 +132,21 @@ class ToolCallDelta:
     id: str | None = None
 
 
+@dataclass(slots=True)
 class Token:
     """One piece of a streamed answer; `str(token)` is its text."""
 
-    __slots__ = ("_event", "choice", "finish_reason", "reasoning", "text", "tool_calls")
-
     text: str
-    reasoning: str
-    tool_calls: tuple[ToolCallDelta, ...]
-    finish_reason: str | None
-    choice: int
-    """Which of the `n` answers that were asked for this belongs to."""
-
-    def __init__(
-        self,
-        text: str,
-        raw: dict[str, Any] | bytes,
-        reasoning: str = "",
-        tool_calls: tuple[ToolCallDelta, ...] = (),
-        finish_reason: str | None = None,
-        choice: int = 0,
-    ) -> None:
-        """`raw` is the event, or its JSON, which then is decoded when it is asked for."""
-        self.text = text
-        self._event = raw
-        self.reasoning = reasoning
-        self.tool_calls = tool_calls
-        self.finish_reason = finish_reason
-        self.choice = choice
-
-    @property
-    def raw(self) -> dict[str, Any]:
-        """The event as it came, without its padding."""
-        event = self._event
-        if isinstance(event, bytes):
-            event = self._event = cast("dict[str, Any]", loads(event))
-            event.pop("p", None)
-        return event
-
-    def __eq__(self, other: object) -> bool:
-        return self._values() == other._values() if isinstance(other, Token) else NotImplemented
-
-    def __repr__(self) -> str:
-        return (
-            f"Token(text={self.text!r}, reasoning={self.reasoning!r}, tool_calls={self.tool_calls!r}, "
-            f"finish_reason={self.finish_reason!r}, choice={self.choice!r})"
-        )
+    raw: dict[str, Any] = field(repr=False)
+    """The event as it came, without its padding."""
+    reasoning: str = ""
+    tool_calls: tuple[ToolCallDelta, ...] = ()
+    finish_reason: str | None = None
+    choice: int = 0
+    """The number of the answer that it belongs to, of the `n` that were asked for."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Token, (self.text, self._event, self.reasoning, self.tool_calls, self.finish_reason, self.choice)
-
-    def _values(self) -> tuple[Any, ...]:
-        return (self.text, self.raw, self.reasoning, self.tool_calls, self.finish_reason, self.choice)
+        return Token, (self.text, self.raw, self.reasoning, self.tool_calls, self.finish_reason, self.choice)
 
     def __str__(self) -> str:
         return self.text

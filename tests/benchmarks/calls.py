@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
-from cfai._limits import check as _limits
-from cfai._limits.policy import NO_RULES
+from cfai._config import LimitPolicy
+from cfai._limits import check_unless_short
 
 from .measure import Report, Target, cpu_us, in_turns
 from .server import CHAT_MODEL, NATIVE_MODEL
@@ -64,6 +64,6 @@ def _checks(model: str, kilobytes: int, times: int, per: int = 1) -> Callable[[]
 
     def work() -> None:
         for _ in range(times):
-            _limits.check_long(model, {"prompt": f"{next(numbers)} {prompt}", "stream": True}, NO_RULES)
+            check_unless_short(model, {"prompt": f"{next(numbers)} {prompt}", "stream": True}, LimitPolicy())
 
     return lambda: cpu_us(work, times * per)

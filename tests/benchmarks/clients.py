@@ -161,7 +161,7 @@ class AsyncSse(AsyncFloor):
 class Cfai(Client):
     def __init__(self, *where: Any) -> None:
         super().__init__(*where)
-        self.ai = Ai("local", "token", base_url=f"{self.base_url}/client/v4", trust_env=False)
+        self.ai = Ai(account_id="local", api_token="token", base_url=f"{self.base_url}/client/v4", trust_env=False)
         self.run: Any = self.ai.run  # the model is a variable here, so its type says nothing of the answer
 
     def stream(self, arrived: list[int] | None = None) -> list[str]:
@@ -186,7 +186,7 @@ class AsyncCfai(AsyncClient):
     def __init__(self, *where: Any, http: Any = None) -> None:
         super().__init__(*where)
         url = f"{self.base_url}/client/v4"
-        self.ai = Ai("local", "token", base_url=url, trust_env=False, async_http_client=http)
+        self.ai = Ai(account_id="local", api_token="token", base_url=url, trust_env=False, async_http_client=http)
         self.run: Any = self.ai.arun
         self.http = http
 

@@ -14,12 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from cfai import count_tokens, tokens
-from cfai._limits.check import check
-from cfai._limits.policy import LimitPolicy
-from cfai._limits.verdict import CheckResult
+from cfai._config import LimitPolicy
+from cfai._limits import CheckResult, check_call
 from cfai.models import Limit
 from cfai.tokens import _estimate
-from cfai.tokens._templates import template_of
+from cfai.tokens._templates import get_template
 
 from .fitting import LONG, Array, Sample, Texts, all_rates, as_json, calibration, default_rates, rates_of
 from .measure import Report
@@ -212,7 +211,7 @@ def _verdicts(texts: Texts, times: float) -> dict[str, Counter[tuple[str, bool]]
 def _print_speed(texts: Texts) -> None:
     """What counting English takes: 1 MB with nothing known of its words, and 2 KB, both with the constants read."""
     prose = "\n\n".join(sample.text for sample in texts.samples if _is_of(sample.kind, KINDS["English prose"]))
-    tokens.cost("x", "llama3")
+    tokens.estimate_unrounded("x", "llama3")
     print("\nSeconds of the processor that counting English takes with nothing known of its words")
     for name, size, most in (("1 MB", 1_000_000, 0.25), ("2 KB", 2000, 0.003)):
         text = (prose * (size // len(prose) + 1))[:size]
@@ -220,8 +219,7 @@ def _print_speed(texts: Texts) -> None:
 
 
 def _seconds(text: str) -> float:
-    _, known = _estimate._family("llama3")
-    known.clear()
+    _estimate._estimate_short.cache_clear()
     # What was counted of a text is remembered, so each is another one.
     began = time.process_time()
     count_tokens(f"{began} {text}", family="llama3")
@@ -243,10 +241,10 @@ def _share(verdicts: Sequence[Counter[tuple[str, bool]]], refused: bool) -> floa
 def _fit(sample: Sample, family: str, times: float) -> CheckResult:
     """What is found of a prompt that is so many times as long as its model reads."""
     copies = max(1, _LENGTH // sample.counts[family])
-    limit = round((sample.counts[family] * copies + template_of(family).start) / times)
+    limit = round((sample.counts[family] * copies + get_template(family).start) / times)
     figures = {"context_length": Limit(limit + 1, "", "", True, True), "sequence_length": Limit(10**7, "", "")}
     inputs = {"prompt": "\n\n".join([sample.text] * copies), "max_tokens": 1}
-    return check(MODELS[family], inputs, LimitPolicy(overrides={MODELS[family]: figures}))
+    return check_call(MODELS[family], inputs, LimitPolicy(overrides={MODELS[family]: figures}))
 
 
 def _print_markdown(texts: Texts, errors: Mapping[str, Array]) -> None:

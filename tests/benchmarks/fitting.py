@@ -96,7 +96,8 @@ class Texts:
         """What each text has at least and at most."""
         if family not in self._bounds:
             least, most = (
-                [bound(sample.text, family) for sample in self.samples] for bound in (tokens.lower, tokens.upper)
+                [bound(sample.text, family) for sample in self.samples]
+                for bound in (tokens.lower_bound, tokens.upper_bound)
             )
             self._bounds[family] = np.array(least), np.array(most)
         return self._bounds[family]
@@ -140,7 +141,7 @@ def amounts(text: str) -> Array:
     """How much of each feature a text has."""
     found: Counter[str] = Counter()
     for piece, count in Counter(_features.PIECE.findall(text)).items():
-        for name, size in _features.features(piece).items():
+        for name, size in _features.count_features(piece).items():
             found[name] += size * count
     return np.array([found[name] for name in priors().features], float)
 
@@ -208,8 +209,8 @@ def _group(feature: str) -> str:
     """What shares a mixture: Chinese and Japanese, another script with many texts, all others, words, numbers, ..."""
     first = feature.split()[0]
     group = next((group for group, firsts in _GROUPS.items() if first in firsts), None)
-    if group is None and first in _features._SCRIPTS:
-        return first if first in _features._SEGMENTED else "scripts"
+    if group is None and first in _features.SCRIPTS:
+        return first if first in _features.SEGMENTED else "scripts"
     return group or "marks"
 
 

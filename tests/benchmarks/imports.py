@@ -27,7 +27,7 @@ IMPORTS = {
 _PLAIN = "import sys; sys.modules['click'] = None; "
 _CLOCK = _PLAIN + "import time; start = time.process_time_ns(); {}; print((time.process_time_ns() - start) / 1e6)"
 _FIRST = "import cfai, time; start = time.perf_counter_ns(); {}; print((time.perf_counter_ns() - start) / 1000)"
-_MAKE = "cfai.Ai('local', 'token', base_url='http://127.0.0.1:9/client/v4')"
+_MAKE = "cfai.Ai(account_id='local', api_token='token', base_url='http://127.0.0.1:9/client/v4')"
 
 
 def cold(report: Report, server: str, rounds: int) -> None:

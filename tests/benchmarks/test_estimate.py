@@ -22,7 +22,7 @@ WORDS = ["the", "of", "and", "in", "is", "that", "people", "function", "return",
 
 def sample(number: int, kind: str, family_count: Callable[[str, str], int]) -> Sample:
     text = " ".join(random.Random(number).choices(WORDS, k=150))
-    families = [family for family in tokens.known_families() if family != "default"]
+    families = [family for family in tokens.list_families() if family != "default"]
     return Sample(f"document {number // 2}", kind, text, {family: family_count(text, family) for family in families})
 
 

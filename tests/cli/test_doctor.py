@@ -14,7 +14,7 @@ import pytest
 
 from cfai.cli import main
 from cfai.doctor import CHECKS, FACTS, conform
-from cfai.local.emulator import Emulator
+from cfai.local import Emulator
 
 ROOT = Path(__file__).parents[2]
 

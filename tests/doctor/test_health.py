@@ -13,8 +13,8 @@ import pytest
 
 import cfai
 from cfai.doctor import CHECKS, _machine
-from cfai.doctor._patient import Patient
-from cfai.local.emulator import Emulator
+from cfai.doctor._installation import Installation
+from cfai.local import Emulator
 from tests.doctor.conftest import ACCOUNT, NOWHERE, TLS, TOKEN, At, Serve, findings, no_network, problems, said
 
 # A healthy installation
@@ -147,7 +147,7 @@ def test_the_remedy_names_the_variable_that_has_to_be_mended(monkeypatch: pytest
 
 def test_a_token_is_taken_out_with_and_without_the_quote_marks_around_it(at: At) -> None:
     at(NOWHERE, token=f"'{TOKEN}'")
-    assert Patient(5.0, time.time).without_secrets(f"'{TOKEN}', {TOKEN}") == "[removed], [removed]"
+    assert Installation(5.0, time.time).without_secrets(f"'{TOKEN}', {TOKEN}") == "[removed], [removed]"
 
 
 # The address
@@ -158,7 +158,7 @@ def test_a_token_is_taken_out_with_and_without_the_quote_marks_around_it(at: At)
     [
         ("http://example.com/client/v4", "problem", "in the clear"),
         ("https://user:hidden-word@example.com/client/v4", "problem", "no user, password"),
-        ("example.com", "problem", "is a URL such as"),
+        ("example.com", "problem", "must be a URL such as"),
         ("http://127.0.0.1:9", "warning", "end in /client/v4"),
         (f"http://127.0.0.1:9/client/v4/accounts/{ACCOUNT}/ai", "warning", "end in /client/v4"),
         (NOWHERE, "ok", "from CLOUDFLARE_API_BASE_URL"),

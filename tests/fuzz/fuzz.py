@@ -26,7 +26,7 @@ from cfai import StreamError
 from cfai._response.decoder import Decoder
 from cfai._response.errors import error_from
 from cfai._response.sse import EventDecoder, EventSplitter
-from cfai._streaming.event_stream import feeder_for
+from cfai._streaming.event_stream import encoder_for
 from cfai.types import Token
 
 SAMPLES = [path.read_bytes() for path in sorted(Path(__file__).parent.parent.glob("wire/*.sse"))]
@@ -158,8 +158,8 @@ def cut(data: bytes, chance: random.Random) -> list[bytes]:
 def raw_events(pieces: Iterable[bytes]) -> list[Any]:
     """What the event decoder says."""
     blocks, decoder = EventSplitter(), EventDecoder()
-    found = [decoder.feed(block) for piece in pieces for block in blocks.feed(piece)]
-    return [(event.event, event.data, event.id, event.retry) for event in found if event is not None]
+    found = [event for piece in pieces for block in blocks.feed(piece) for event in decoder.feed(block)]
+    return [(event.event, event.data, event.id, event.retry) for event in found]
 
 
 def tokens(pieces: Iterable[bytes]) -> list[str]:
@@ -170,32 +170,30 @@ def tokens(pieces: Iterable[bytes]) -> list[str]:
     try:
         for piece in pieces:
             for block in blocks.feed(piece):
-                fed = decoder.feed(block)
-                found += fed if isinstance(fed, list) else [fed] if fed is not None else []
+                found += decoder.feed(block)
         found += decoder.finish(blocks.rest())
         decoder.check()
     except StreamError as error:
         pickle.dumps(error)
         said.append((type(error), str(error), error.partial, error.code))
-    for choice in decoder.choices:
+    for choice in decoder.answer.choices:
         text = "".join(token.text for token in found if token.choice == choice)
-        if text != decoder.text_of(choice):
-            raise Uneven(f"the tokens say {text!r}, the text is {decoder.text_of(choice)!r}")
-        said += [text, decoder.reasoning_of(choice), decoder.tool_calls_of(choice)]
+        if text != decoder.answer.text_of(choice):
+            raise Uneven(f"the tokens say {text!r}, the text is {decoder.answer.text_of(choice)!r}")
+        said += [text, decoder.answer.reasoning_of(choice), decoder.answer.tool_calls_of(choice)]
     return [repr(each) for each in (*((token, token.raw, token.usage) for token in found), *said, decoder.usage)]
 
 
 def browser(pieces: list[bytes]) -> None:
     """Both dialects for a browser, of which the native one must be JSON that a browser can read."""
     for dialect in ("native", "original"):
-        feeder = feeder_for(dialect, Decoder())
+        feeder = encoder_for(dialect, Decoder())
         blocks = EventSplitter()
         sent: list[bytes] = []
         try:
             for piece in pieces:
                 for block in blocks.feed(piece):
-                    item = feeder.feed(block)
-                    sent += item if isinstance(item, list) else [item] if item is not None else []
+                    sent += feeder.feed(block)
             sent += feeder.finish(blocks.rest())
             feeder.check()
         except StreamError as error:

@@ -6,7 +6,6 @@ import base64
 import copy
 import struct
 from bisect import bisect_right
-from collections import Counter
 from math import ceil
 from typing import Any
 
@@ -16,12 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from cfai import models, tokens
+from cfai import tokens
 from cfai._errors import ConfigurationError, ContextLengthError, InputError
-from cfai._limits import fit_messages as _trim
-from cfai._limits.fit_messages import FittedMessages, fit_messages, truncate
-from cfai.tokens import CountingStrategy, Family, _measure
-from tests.texts import FAMILIES, SURE, TEXTS, ByWords, words
+from cfai._limits import FittedMessages, fit_messages
+from cfai.tokens import CountingStrategy, Family
+from tests.texts import FAMILIES, LOWEST, TEXTS, ByWords, words
 
 LLAMA_3_3 = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"  # 24000 together, 256 by default
 INT8 = "@cf/meta/llama-2-7b-chat-int8"  # 2048 in, 1800 out
@@ -68,9 +66,9 @@ def item_result(call: str, text: str = "18 degrees") -> dict[str, Any]:
 def most_likely(messages: list[Any], tools: Any, measure: CountingStrategy) -> int:
     """What a prompt takes at most, as the documentation has it."""
     inputs = {"messages": messages, "tools": tools}
-    count, about = tokens.count(inputs, measure), tokens.measure_prompt(inputs, measure)
-    sure = 1 if measure.counter else SURE[str(inputs).isascii()]
-    return min(count.upper, max(count.lower, ceil(about.likely / sure) + 3000 * about.images + 32))
+    count, about = tokens.count_prompt(inputs, measure), tokens.measure_prompt(inputs, measure)
+    sure = 1 if measure.counter else LOWEST[str(inputs).isascii()]
+    return min(count.upper, max(count.lower, ceil(about.text_estimate / sure) + 3000 * about.images + 32))
 
 
 def measured(family: str) -> CountingStrategy:
@@ -156,7 +154,7 @@ def test_what_is_left_fits_and_is_whole(
         assert fit.limit == limit
         return
     assert most_likely(fit.messages, tools, measured(family)) + max_tokens <= limit
-    assert fit.count == tokens.count({"messages": fit.messages, "tools": tools}, measured(family))
+    assert fit.count == tokens.count_prompt({"messages": fit.messages, "tools": tools}, measured(family))
     assert answers_have_their_calls(fit.messages)
     head = [*messages[: len(messages) - len(without_system(messages))]] if keep_system else []
     assert fit.messages[: len(head)] == head
@@ -171,7 +169,11 @@ def test_what_is_left_fits_and_is_whole(
 def test_no_more_is_dropped_than_must_be(messages: list[Any], family: str, percent: int) -> None:
     limit = most_likely(messages, (), measured(family)) * percent // 100
     fit = fitted(messages, family=family, limit=limit, max_tokens=0)
-    if isinstance(fit, FittedMessages) and fit.dropped:
+    if isinstance(fit, ContextLengthError):
+        assert fit.limit == limit
+    elif not fit.dropped:
+        assert fit.messages == messages
+    else:
         # The last turn that went, with what follows from a user message on that it has.
         head = len(messages) - len(without_system(messages))
         starts = [place for place in range(len(fit.dropped)) if place == 0 or fit.dropped[place].get("role") == "user"]
@@ -212,44 +214,23 @@ def long_conversation() -> list[Any]:
     return [*messages, user("And now?")]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("limit", [2000, 8000, 24000])
-def test_a_long_conversation_keeps_its_end(family: str, limit: int) -> None:
-    messages = long_conversation()
-    fit = fit_messages(messages, family=family, limit=limit, max_tokens=500, tools=TOOLS)
-    need = most_likely(fit.messages, TOOLS, measured(family))
-    assert need + 500 <= limit
-    last = max(place for place, message in enumerate(fit.dropped) if message.get("role") == "user")
-    more = [messages[0], *fit.dropped[last:], *fit.messages[1:]]
-    assert most_likely(more, TOOLS, measured(family)) + 500 > limit
-    assert [messages[0], *fit.dropped, *fit.messages[1:]] == messages
-    assert answers_have_their_calls(fit.messages)
-    assert fit.messages[1]["role"] == "user"
-    assert not fit.certain
+def test_a_long_conversation_keeps_its_end() -> None:
+    for family in FAMILIES:
+        for limit in [2000, 8000, 24000]:
+            messages = long_conversation()
+            fit = fit_messages(messages, family=family, limit=limit, max_tokens=500, tools=TOOLS)
+            need = most_likely(fit.messages, TOOLS, measured(family))
+            assert need + 500 <= limit, (family, limit)
+            last = max(place for place, message in enumerate(fit.dropped) if message.get("role") == "user")
+            more = [messages[0], *fit.dropped[last:], *fit.messages[1:]]
+            assert most_likely(more, TOOLS, measured(family)) + 500 > limit, (family, limit)
+            assert [messages[0], *fit.dropped, *fit.messages[1:]] == messages, (family, limit)
+            assert answers_have_their_calls(fit.messages), (family, limit)
+            assert fit.messages[1]["role"] == "user", (family, limit)
+            assert not fit.certain, (family, limit)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_no_text_is_counted_twice(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    counted: Counter[tuple[str, str]] = Counter()
-
-    def spy(name: str) -> None:
-        real = getattr(_measure, name)
-
-        def count(text: Any, family: str) -> Any:
-            counted[name, "\0".join(text)] += 1
-            return real(text, family)
-
-        monkeypatch.setattr(_measure, name, count)
-
-    for name in ("cost", "upper", "bounded"):
-        spy(name)
-    fit = fit_messages(long_conversation(), family=family, limit=5000, tools=TOOLS)
-    assert len(fit.dropped) > 500
-    assert counted
-    assert max(counted.values()) == 1
-
-
-def test_a_counter_counts_no_text_twice_either() -> None:
+def test_a_counter_counts_no_text_twice() -> None:
     counter = ByWords()
     fit = fit_messages(long_conversation(), family="llama3", limit=5000, counter=counter)
     assert fit.dropped
@@ -266,7 +247,7 @@ def test_a_conversation_that_fits_stays_as_it_is() -> None:
 def kept(messages: list[Any], **options: Any) -> str:
     """Which messages are left if as many are dropped as may be, by their places."""
     least: FittedMessages | None = None
-    for limit in range(1000, 20, -1):
+    for limit in range(400, 20, -1):
         try:
             least = fit_messages(
                 messages, family="deepseek_v3", limit=limit, max_tokens=0, counter=ByWords(), **options
@@ -320,25 +301,20 @@ TURNS: dict[str, tuple[list[Any], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("messages", "left"), TURNS.values(), ids=TURNS)
-def test_turns_are_dropped_whole(messages: list[Any], left: str) -> None:
-    assert kept(messages) == left
+def test_turns_are_dropped_whole() -> None:
+    for name, (messages, left) in TURNS.items():
+        assert kept(messages) == left, name
 
 
-def test_system_messages_go_first_if_they_may() -> None:
+def test_system_messages_and_the_last_turns_stay_as_they_are_told_to() -> None:
+    talk = [system(), user(), assistant(), user(), user()]
+    for keep_last, left in ((1, "04"), (2, "034"), (3, "01234"), (9, "01234")):
+        assert kept(talk, keep_last=keep_last) == left, keep_last
     messages = [system(words(100)), user(), assistant(), user()]
     assert kept(messages, keep_system=False) == "3"
-    fit = fit_messages(messages, family="llama3", limit=60, keep_system=False)
-    assert fit.dropped == messages[:1]
-
-
-def test_what_an_assistant_began_with_goes_with_the_system_message() -> None:
+    assert fit_messages(messages, family="llama3", limit=60, keep_system=False).dropped == messages[:1]
+    # An assistant that began goes with the system message.
     assert kept([system(), assistant(), user(), user()], keep_system=False, keep_last=2) == "23"
-
-
-@pytest.mark.parametrize(("keep_last", "left"), [(1, "04"), (2, "034"), (3, "01234"), (9, "01234")])
-def test_the_last_turns_stay(keep_last: int, left: str) -> None:
-    assert kept([system(), user(), assistant(), user(), user()], keep_last=keep_last) == left
 
 
 def test_images_make_it_uncertain() -> None:
@@ -349,93 +325,86 @@ def test_images_make_it_uncertain() -> None:
     assert not fit.certain
 
 
-def test_an_estimate_has_a_margin() -> None:
+def test_an_estimate_has_a_margin_and_an_exact_count_has_none() -> None:
     text = TEXTS["English"] * 100
-    about = tokens.measure_prompt({"messages": [user(text)]}, measured("llama3")).likely
-    limit = ceil(about / 0.87) + 32
-    assert not fit_messages([user(text)], family="llama3", limit=limit, max_tokens=0).certain
-    with pytest.raises(ContextLengthError, match="may be more than"):
-        fit_messages([user(text)], family="llama3", limit=limit - 1, max_tokens=0)
-
-
-def test_an_exact_counter_needs_no_factor() -> None:
-    fit = fit_messages([user(words(500))], family="deepseek_v3", limit=536, max_tokens=0, counter=ByWords())
-    assert fit.count.method == "custom"
+    for options, family, lowest in (
+        ({"family": "llama3"}, "llama3", 0.87),
+        ({"model": "@cf/some/model"}, "default", 0.54),
+    ):
+        about = tokens.measure_prompt({"messages": [user(text)]}, measured(family)).text_estimate
+        limit = ceil(about / lowest) + 32
+        assert not fit_messages([user(text)], limit=limit, max_tokens=0, **options).certain, family
+        with pytest.raises(ContextLengthError, match="upper bound"):
+            fit_messages([user(text)], limit=limit - 1, max_tokens=0, **options)
+    counted: dict[str, Any] = {"family": "deepseek_v3", "max_tokens": 0, "counter": ByWords()}
+    assert fit_messages([user(words(500))], limit=536, **counted).count.method == "custom"
     with pytest.raises(ContextLengthError):
-        fit_messages([user(words(500))], family="deepseek_v3", limit=535, max_tokens=0, counter=ByWords())
-
-
-def test_a_model_with_no_known_tokenizer_has_a_larger_margin() -> None:
-    text = TEXTS["English"] * 100
-    about = tokens.measure_prompt({"messages": [user(text)]}, measured("default")).likely
-    limit = ceil(about / 0.54) + 32
-    assert fit_messages([user(text)], model="@cf/some/model", limit=limit, max_tokens=0)
-    with pytest.raises(ContextLengthError):
-        fit_messages([user(text)], model="@cf/some/model", limit=limit - 1, max_tokens=0)
-
-
-def test_the_certain_lower_bound_wins_over_the_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_measure, "_kept", _measure._Memory(10_000))
-    monkeypatch.setattr(_measure, "cost", lambda *_: 0.0)
-    monkeypatch.setattr(tokens, "cost", lambda *_: 0.0)
-    assert tokens.lower("a1" * 300, "llama3") == 600
-    with pytest.raises(ContextLengthError, match="is more than"):
-        fit_messages([user("a1" * 300)], family="llama3", limit=599, max_tokens=0)
-    assert tokens.lower(truncate("a1" * 300, 400, family="llama3"), "llama3") == 400
+        fit_messages([user(words(500))], limit=535, **counted)
 
 
 # Limits
 
 
-def needed(messages: list[Any], model: str) -> int:
-    return most_likely(messages, (), tokens.counting_strategy(model))
+def test_the_catalogue_gives_the_limit() -> None:
+    for model, max_tokens, room in (
+        (LLAMA_3_3, None, 24_000 - 256),
+        (LLAMA_3_3, 23_000, 1000),
+        (LLAMA_3_3, 0, 24_000),
+        (INT8, 1800, 2048),
+        (MISTRAL, None, 3072),
+        (MISTRAL, 512, 3072),
+        (MISTRAL, 3596, 500),
+    ):
+        with pytest.raises(ContextLengthError, match=f"at most {room:,} tokens for {model}"):
+            fit_messages([user(words(30_000))], model=model, max_tokens=max_tokens)
 
 
-@pytest.mark.parametrize(
-    ("model", "max_tokens", "room"),
-    [(LLAMA_3_3, None, 24000 - 256), (LLAMA_3_3, 23000, 1000), (LLAMA_3_3, 0, 24000), (INT8, 1800, 2048),
-     (MISTRAL, None, 3072), (MISTRAL, 512, 3072), (MISTRAL, 3596, 500)],
-)  # fmt: skip
-def test_the_catalogue_gives_the_limit(model: str, max_tokens: int | None, room: int) -> None:
-    entry = models.get(model)
-    assert entry is not None
-    found = _trim._room(model, None, max_tokens)
-    assert found.tokens == room
-    assert found.source.endswith((entry.context_length or entry.total_length).date)  # pyright: ignore
+def test_what_fills_the_window_fits_and_no_more() -> None:
+    for model, max_tokens, room in ((INT8, 1800, 2048), (MISTRAL, 3596, 500)):
+        size = bisect_right(range(3 * room), room, key=lambda size: needed([user(words(size))], model))
+        messages = [user("first"), user(words(size - 1))]
+        assert fit_messages(messages, model=model, max_tokens=max_tokens).messages == messages[1:], model
+        with pytest.raises(ContextLengthError, match=model):
+            fit_messages([user(words(size))], model=model, max_tokens=max_tokens)
 
 
-@pytest.mark.parametrize(("model", "max_tokens", "room"), [(INT8, 1800, 2048), (MISTRAL, 3596, 500)])
-def test_what_fills_the_window_fits_and_no_more(model: str, max_tokens: int, room: int) -> None:
-    size = bisect_right(range(3 * room), room, key=lambda size: needed([user(words(size))], model))
-    messages = [user("first"), user(words(size - 1))]
-    assert fit_messages(messages, model=model, max_tokens=max_tokens).messages == messages[1:]
-    with pytest.raises(ContextLengthError, match=model):
-        fit_messages([user(words(size))], model=model, max_tokens=max_tokens)
-
-
-@pytest.mark.parametrize(
-    ("options", "held"),
-    [({"family": "llama3"}, 1), ({"family": "llama3", "max_tokens": 40}, 40), ({"model": LLAMA_3_3}, 256),
-     ({"model": INT8}, 1), ({"model": INT8, "max_tokens": 40}, 40), ({"model": "@cf/some/model"}, 1)],
-)  # fmt: skip
-def test_a_limit_that_is_given_is_for_prompt_and_answer(options: dict[str, Any], held: int) -> None:
-    with pytest.raises(ContextLengthError) as caught:
-        fit_messages([user(words(2000))], limit=1000, **options)
-    assert caught.value.output_tokens == held
-    assert caught.value.limit_source == "given as limit="
-
-
-def test_what_does_not_fit_says_what_to_do() -> None:
+def test_an_error_says_what_must_be_and_what_came_and_what_to_do() -> None:
     with pytest.raises(ContextLengthError) as caught:
         fit_messages([system(), user("Hi"), user("a1" * 3000)], model=INT8)
     error = caught.value
-    assert (error.model, error.field, error.limit) == (INT8, "messages", 2048)
-    assert error.certain
+    assert (error.model, error.field, error.limit, error.certain) == (INT8, "messages", 2048, True)
     assert error.value == error.input_tokens == error.total_tokens
     assert error.value > 6000
     assert error.max_tokens is None
-    for said in ("even without", "That is more than the 2,048", error.limit_source, "keep_last", "truncate_last=True"):
-        assert said in str(error)
+    for part in (
+        f"`messages` must be at most 2,048 tokens for {INT8}, which the limit of 2,048",
+        error.limit_source,
+        "got 6,0",
+        "(lower bound 6,00",
+        "without the turns that may be dropped. Shorten the last messages,",
+        "keep_last",
+        "truncate_last=True",
+    ):
+        assert part in str(error), part
+
+
+def needed(messages: list[Any], model: str) -> int:
+    return most_likely(messages, (), tokens.get_strategy(model))
+
+
+def test_a_limit_that_is_given_is_for_prompt_and_answer() -> None:
+    for options, held in [
+        ({"family": "llama3"}, 1),
+        ({"family": "llama3", "max_tokens": 40}, 40),
+        ({"model": LLAMA_3_3}, 256),
+        ({"model": INT8}, 1),
+        ({"model": INT8, "max_tokens": 40}, 40),
+        ({"model": "@cf/some/model"}, 1),
+    ]:
+        with pytest.raises(ContextLengthError) as caught:
+            fit_messages([user(words(2000))], limit=1000, **options)
+        assert caught.value.output_tokens == held, (options, held)
+        assert caught.value.limit_source == "given as limit=", (options, held)
 
 
 def test_too_large_a_reserve_is_told_from_too_large_a_prompt() -> None:
@@ -452,6 +421,13 @@ def test_too_large_a_reserve_is_told_from_too_large_a_prompt() -> None:
 # The last message
 
 
+def test_a_text_is_cut_at_its_end() -> None:
+    text = " ".join(map(str, range(100)))
+    left = cut(text)
+    assert 10 < len(left.split()) < 30
+    assert text.startswith(left + " ")
+
+
 def cut(content: Any, limit: int = 60) -> Any:
     options: dict[str, Any] = {"family": "deepseek_v3", "limit": limit, "max_tokens": 0, "counter": ByWords()}
     fit = fit_messages([system(), user("first"), user(content), assistant("well")], truncate_last=True, **options)
@@ -459,13 +435,6 @@ def cut(content: Any, limit: int = 60) -> Any:
     assert fit.dropped == [user("first")]
     assert fit.messages[-1] == assistant("well")
     return fit.messages[1]["content"]
-
-
-def test_a_text_is_cut_at_its_end() -> None:
-    text = " ".join(map(str, range(100)))
-    left = cut(text)
-    assert 10 < len(left.split()) < 30
-    assert text.startswith(left + " ")
 
 
 @pytest.mark.parametrize("kind", ["text", "input_text", None])
@@ -503,41 +472,32 @@ def test_without_a_user_message_there_is_nothing_to_cut() -> None:
 # Arguments
 
 
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({}, "fit_messages needs either model= or family="),
-        ({"model": LLAMA_3_3, "family": "llama3"}, "fit_messages needs either model= or family="),
-        ({"family": "llama9"}, "unknown tokenizer family 'llama9': one of"),
-        ({"family": "llama3"}, "no limit is known for a family: give one, in tokens, as limit="),
+def test_arguments_are_checked() -> None:
+    for options, message in (
+        ({}, "fit_messages needs either `model` or `family`"),
+        ({"model": LLAMA_3_3, "family": "llama3"}, "fit_messages needs either `model` or `family`"),
+        ({"model": 5}, "`model` must be a string such as '@cf/zai-org/glm-4.7-flash', got 5"),
+        ({"family": "llama9"}, "`family` must be one of llama2, "),
+        ({"family": "llama3"}, "`limit` must be given in tokens: no limit is known for a family"),
         ({"model": "@cf/some/model"}, "no limit is known for @cf/some/model"),
         ({"model": EMBEDDINGS}, f"no limit is known for {EMBEDDINGS}"),
-        ({"family": "llama3", "limit": 0}, "limit is 0: give 1 or more"),
-        ({"model": LLAMA_3_3, "max_tokens": -1}, "max_tokens is -1: give 0 or more"),
-        ({"model": LLAMA_3_3, "keep_last": 0}, "keep_last is 0: give 1 or more"),
-        ({"model": LLAMA_3_3, "keep_last": None}, "keep_last is None: give a number of turns"),
-        ({"model": LLAMA_3_3, "max_tokens": "fit"}, "max_tokens is 'fit': give a number of tokens"),
-        ({"model": LLAMA_3_3, "limit": "5"}, "limit is '5': give a number of tokens"),
-        ({"model": LLAMA_3_3, "counter": 5}, "counter has a method count_text(text), which int has not"),
-    ],
-)
-def test_a_call_that_cannot_work_says_so(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigurationError, match=regex.escape(said)):
-        fit_messages([user()], **options)
-
-
-@pytest.mark.parametrize(
-    ("messages", "said"),
-    [
+        ({"family": "llama3", "limit": 0}, "`limit` must be a number of tokens, 1 or more, got 0"),
+        ({"model": LLAMA_3_3, "max_tokens": -1}, "`max_tokens` must be a number of tokens, 0 or more, got -1"),
+        ({"model": LLAMA_3_3, "max_tokens": "max"}, "`max_tokens` must be a number of tokens, 0 or more, got 'max'"),
+        ({"model": LLAMA_3_3, "keep_last": 0}, "`keep_last` must be a number of turns, 1 or more, got 0"),
+        ({"model": LLAMA_3_3, "keep_last": None}, "`keep_last` must be a number of turns, 1 or more, got None"),
+        ({"model": LLAMA_3_3, "counter": 5}, "`counter` must have a method count_text(text), got int"),
+    ):
+        with pytest.raises(ConfigurationError, match=regex.escape(message)):
+            fit_messages([user()], **options)
+    for messages, message in (
         ("Hello", "`messages` must be a list of dicts, got str"),
         (user(), "`messages` must be a list of dicts, got dict"),
         ([user(), "Hello"], "messages[1] must be a dict or a pydantic model, got str"),
         ([{"role": "user", "content": b"Hello"}], "messages[0]['content']: bytes cannot be sent"),
-    ],
-)
-def test_messages_are_dicts_or_models(messages: Any, said: str) -> None:
-    with pytest.raises(InputError, match=regex.escape(said)):
-        fit_messages(messages, model=LLAMA_3_3)
+    ):
+        with pytest.raises(InputError, match=regex.escape(message)):
+            fit_messages(messages, model=LLAMA_3_3)
 
 
 class Message(BaseModel):

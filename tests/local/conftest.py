@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cfai.local.emulator import Emulator
+from cfai.local import Emulator
 
 DONE = "[DONE]"
 

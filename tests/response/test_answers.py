@@ -13,7 +13,7 @@ import pytest
 import cfai
 from cfai import AiInternalError, APIResponseValidationError, CapacityError
 from cfai.types import Binary, ChatCompletion, ListOutput, NativeText, Output, ResponsesOutput, TextOutput, ValueOutput
-from tests.conftest import EVERY_COLOUR
+from tests.conftest import SYNC_AND_ASYNC as SYNC_AND_ASYNC
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 CHAT_MODEL = "@cf/zai-org/glm-4.7-flash"
@@ -51,7 +51,7 @@ COMPLETION = {
 TEXTS = [(NATIVE, NativeText), (CHAT, ChatCompletion), (RESPONSES, ResponsesOutput), (COMPLETION, ChatCompletion)]
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("bare", [False, True])
 @pytest.mark.parametrize(("body", "kind"), TEXTS)
 def test_a_text_answer_is_read_in_each_of_its_shapes(
@@ -264,7 +264,7 @@ def test_a_compressed_answer_is_read(caller: Any, service: Any) -> None:
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_other_types_are_bytes(caller: Any, service: Any) -> None:
     service.answers(service.raw(PNG, "image/png", cf_ai_req_id="id-1"))
     image = caller.run("@cf/lykon/dreamshaper-8-lcm", HELLO)
@@ -334,7 +334,7 @@ def test_also_in_the_place_of_a_stream(caller: Any, service: Any, content: bytes
     assert len(service.requests) == 1
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_an_answer_that_reports_an_error_is_one(caller: Any, service: Any) -> None:
     service.answers(service.error(200, 3040, "no room", cf_ai_req_id="id-1"))
     with pytest.raises(CapacityError, match="no room") as caught:
@@ -364,7 +364,7 @@ def test_an_answer_without_text_is_an_empty_text(caller: Any, service: Any) -> N
 # What else is known of an answer
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize(
     "answer",
     [
@@ -406,7 +406,7 @@ def test_neurons_may_stand_in_the_usage(caller: Any, service: Any) -> None:
 # Models that stream, or do not
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_a_stream_that_was_not_asked_for_is_a_stream(caller: Any, service: Any) -> None:
     service.answers(service.events(b'data: {"response":"Hel"}\n\ndata: {"response":"lo"}\n\n', b"data: [DONE]\n\n"))
     stream = caller.run("@cf/moondream/moondream3.1-9B-A2B", {"image": "https://a.example/b.png"})
@@ -424,7 +424,7 @@ def test_plain_text_that_holds_events_is_a_stream(
     assert [str(token) for token in stream] == ["Hello"]
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize(
     "body",
     [
@@ -451,7 +451,7 @@ def test_however_it_is_laid_out(caller: Any, service: Any, indent: int | None) -
     assert caller.stream(MODEL).result().text == "two\nlines"
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_an_error_in_the_place_of_a_stream_is_an_error(caller: Any, service: Any) -> None:
     service.answers(service.error(200, 3040, "no room"))
     with pytest.raises(CapacityError):
@@ -459,7 +459,7 @@ def test_an_error_in_the_place_of_a_stream_is_an_error(caller: Any, service: Any
     assert len(service.requests) == 1
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("empty", [{}, None])
 def test_an_empty_result_in_the_place_of_a_stream_is_asked_for_once_more(caller: Any, service: Any, empty: Any) -> None:
     service.answers(service.result(empty), service.result(NATIVE, cf_ai_req_id="id-2"))

@@ -20,9 +20,9 @@ from tests.decoding import event, feed, line, play, played, wire
 )
 def test_an_end_mark_is_an_end_however_it_is_written(block: bytes) -> None:
     decoder = Decoder()
-    assert decoder.feed(block) is None
+    assert decoder.feed(block) == []
     assert decoder.done
-    assert decoder.feed(b'data: {"response":"late"}') is None
+    assert decoder.feed(b'data: {"response":"late"}') == []
     decoder.check()
 
 
@@ -97,7 +97,7 @@ def test_half_a_character_is_given_at_the_end_even_behind_the_end_mark() -> None
         ("\ufffd", "", 0),
         ("", "\ufffd", 1),
     ]
-    assert (decoder.text, decoder.reasoning_of(1)) == ("a\ufffd", "\ufffd")
+    assert (decoder.text, decoder.answer.reasoning_of(1)) == ("a\ufffd", "\ufffd")
 
 
 def test_half_a_character_is_given_once() -> None:
@@ -115,7 +115,7 @@ def test_a_half_of_the_text_and_one_of_the_reasoning_do_not_meet() -> None:
         b'data: {"choices":[{"index":0,"delta":{"content":"\\ude00"}}]}\n\ndata: [DONE]\n\n',
     ])  # fmt: skip
     decoder = came.decoder
-    assert (decoder.text, decoder.reasoning_of(0), decoder.text_of(1)) == ("😀", "x\ufffd", "\ufffd")
+    assert (decoder.text, decoder.answer.reasoning_of(0), decoder.answer.text_of(1)) == ("😀", "x\ufffd", "\ufffd")
 
 
 def test_a_stream_that_ended_early_says_just_that() -> None:

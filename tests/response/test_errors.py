@@ -33,13 +33,13 @@ from cfai import (
 )
 from cfai._response.errors import (
     error_from,
-    is_error,
+    parse_body,
     parse_error_body,
-    parsed,
-    redacted,
-    seconds_to_wait,
+    parse_retry_after,
+    redact,
     transport_error,
 )
+from cfai._response.extract import is_error
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 UUID = "3a1f9e1c-0b7d-4f0e-9a54-8f2f6c1f4b11"
@@ -258,12 +258,12 @@ STATUSES: list[tuple[int, type[InferenceUpstreamError], bool]] = [
     (500, InternalServerError, True),
     (502, InternalServerError, True),
     (503, InternalServerError, True),
-    (504, InternalServerError, True),
+    (504, RequestTimeoutError, False),
     (520, InternalServerError, True),
     (521, InternalServerError, True),
     (522, InternalServerError, True),
     (523, InternalServerError, True),
-    (524, InternalServerError, True),
+    (524, RequestTimeoutError, False),
 ]
 
 
@@ -403,7 +403,7 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(
     monkeypatch.setenv("TZ", zone)
     time.tzset()
     try:
-        assert seconds_to_wait({"retry-after": value}, NOW) == seconds
+        assert parse_retry_after({"retry-after": value}, NOW) == seconds
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -420,7 +420,7 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(
     ],
 )
 def test_milliseconds_are_more_exact(headers: dict[str, str], seconds: float | None) -> None:
-    assert seconds_to_wait(headers, NOW) == seconds
+    assert parse_retry_after(headers, NOW) == seconds
 
 
 def test_an_error_says_how_long_to_wait() -> None:
@@ -440,7 +440,7 @@ def test_an_error_says_how_long_to_wait() -> None:
 )
 def test_a_date_to_wait_for_is_read_in_its_own_zone(value: str, expected: float) -> None:
     now = datetime(2026, 11, 22, 13, 0, 0, tzinfo=UTC).timestamp()
-    assert seconds_to_wait({"retry-after": value}, now) == expected
+    assert parse_retry_after({"retry-after": value}, now) == expected
 
 
 # 2xx
@@ -541,7 +541,7 @@ def test_a_connection_error_knows_its_model() -> None:
 
 
 def test_credentials_that_were_echoed_are_removed() -> None:
-    assert redacted(b"a the-token b the-token", ["the-token", "other"]) == b"a [removed] b [removed]"
+    assert redact(b"a the-token b the-token", ["the-token", "other"]) == b"a [removed] b [removed]"
 
 
 JSON = st.recursive(
@@ -565,7 +565,7 @@ def test_no_body_breaks_the_parser(status: int, content: bytes) -> None:
 @settings(deadline=None)
 @given(st.text())
 def test_no_retry_after_breaks_the_parser(value: str) -> None:
-    seconds = seconds_to_wait({"retry-after": value, "retry-after-ms": value}, NOW)
+    seconds = parse_retry_after({"retry-after": value, "retry-after-ms": value}, NOW)
     assert seconds is None or seconds >= 0
 
 
@@ -575,8 +575,8 @@ def test_a_body_made_to_be_hard_still_gives_a_short_message(content: bytes) -> N
 
 
 def test_a_body_is_json_if_it_can_be() -> None:
-    assert parsed(b'{"a": 1}') == {"a": 1}
-    assert parsed(b"a") == "a"
+    assert parse_body(b'{"a": 1}') == {"a": 1}
+    assert parse_body(b"a") == "a"
 
 
 def test_a_problem_without_a_message_gives_way_to_one_that_has_one() -> None:

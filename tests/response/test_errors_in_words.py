@@ -76,7 +76,7 @@ STATUSES = {
     418: "BadRequest",
     429: "TooManyRequests",
     500: "InternalServerError",
-    524: "InternalServerError",
+    524: "RequestTimeout",
 }
 
 ADVICE = r"What to do: [a-z].*[a-z0-9')]\.$"

@@ -13,7 +13,7 @@ import pytest
 
 from cfai import Ai, APIResponseValidationError, CapacityError, StreamError, StreamTruncatedError
 from cfai.types import ChatCompletion, NativeText, Output, ValueOutput
-from tests.conftest import EVERY_COLOUR
+from tests.conftest import SYNC_AND_ASYNC as SYNC_AND_ASYNC
 
 MODEL = "@cf/zai-org/glm-4.7-flash"
 ACCOUNT = "0123456789abcdef0123456789abcdef"
@@ -48,7 +48,7 @@ def answering(body: AsyncIterator[bytes]) -> Ai:
         return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body)
 
     client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
-    return Ai(ACCOUNT, "token", async_http_client=client)
+    return Ai(account_id=ACCOUNT, api_token="token", async_http_client=client)
 
 
 async def read(body: AsyncIterator[bytes], how: str) -> list[str]:
@@ -87,7 +87,7 @@ async def within(call: Any, *given: Any) -> Any:
 # The end mark, in pieces
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("mark", ["data: [DONE]", "data:[DONE]", "[DONE]", "event: x\ndata: [DONE]", "data: [DONE]\n"])
 @pytest.mark.parametrize("breaks", [None, httpx.ReadError("reset")])
 def test_the_end_mark_is_the_end_wherever_it_is_cut(

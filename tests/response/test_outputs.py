@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from cfai._response.parse import output_from
 from cfai.types import (
     Binary,
     ChatCompletion,
@@ -27,6 +26,7 @@ from cfai.types import (
     ValueOutput,
 )
 from cfai.types._tokens import Said
+from tests.conftest import Caller, Service
 
 META = Meta("@cf/some/model", "request-1", 200, 0.5, "log-1", 1.25)
 USAGE = Usage.of({"prompt_tokens": 3, "completion_tokens": 4, "neurons": 0.5})
@@ -393,8 +393,9 @@ def test_a_notebook_shows_images_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("body", [b'{"a\\ud83d": 1, "b": 2}', b'{"result": {"a\\ud83d": 1, "b": 2}, "success": true}'])
-def test_half_a_character_in_a_name_does_not_lose_the_answer(body: bytes) -> None:
-    output = output_from(body, "application/json", META, {})
+def test_half_a_character_in_a_name_does_not_lose_the_answer(caller: Caller, service: Service, body: bytes) -> None:
+    service.answers(service.json(body))
+    output = caller.run("@cf/some/model", {"prompt": "x"})
     assert isinstance(output, Output)
     assert output["b"] == 2
     assert output["a\ud83d"] == 1

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfai._response import errors as _problems
+from cfai._response import error_codes
 from cfai._response import parsed_limit as _refusal
+from cfai._response.errors import _SHORTEN
 from cfai._response.parsed_limit import ParsedLimit, parse_limit
 from cfai.local.wire import _refusals
 
@@ -290,9 +291,9 @@ def test_a_number_that_is_cut_at_its_thousands_is_not_believed() -> None:
 # Everything else
 
 ORDINARY = [
-    *(known.hint for known in _problems._CODES.values()),
-    *(known.hint for known in _problems._STATUSES.values()),
-    *_problems._SHORTEN.values(),
+    *(known.hint for known in error_codes.CODES.values()),
+    *(known.hint for known in error_codes.STATUSES.values()),
+    *_SHORTEN.values(),
     *(message for _, message in _refusals.CODES.values()),
     "",
     "Sequence too long",

@@ -12,12 +12,13 @@ from cfai import (
     BadRequestError,
     ContextLengthError,
     LimitError,
-    LimitWarning,
+    SequenceLengthError,
+    StreamError,
+)
+from cfai._errors import (
     RefusedContextLengthError,
     RefusedSequenceLengthError,
-    SequenceLengthError,
     StreamContextLengthError,
-    StreamError,
     StreamSequenceLengthError,
 )
 from tests.texts import dense
@@ -207,8 +208,6 @@ def test_a_refusal_inside_a_stream_is_the_same_error(caller: Any, service: Any, 
     assert "together they may be 262,144 tokens" in str(error)
     assert vars(pickle.loads(pickle.dumps(error))) == vars(error)
     assert len(service.requests) == 1
-    learnt = caller.ai.check(KIMI, {"prompt": "Hi"}).limit
-    assert (learnt.value, learnt.source) == (262_144, "the gateway's refusal")
 
 
 def test_an_output_refused_inside_a_stream_is_a_sequence_length_error(caller: Any, service: Any) -> None:
@@ -219,20 +218,16 @@ def test_an_output_refused_inside_a_stream_is_a_sequence_length_error(caller: An
     error = caught.value
     assert isinstance(error, SequenceLengthError)
     assert (error.field, error.limit, error.code, error.partial) == ("max_completion_tokens", 9000, 3030, "")
-    assert str(error).endswith("What to do: lower max_tokens to 9,000 or less.")
-    with pytest.raises(SequenceLengthError) as again:
-        caller.run(LLAMA_3_3, inputs)
-    assert again.value.source == "local"
-    assert len(service.requests) == 1
+    line = f'Ai(limit_overrides={{"{LLAMA_3_3}": {{"sequence_length": 9000}}}})'
+    assert str(error).endswith(f"lower max_tokens to 9,000 or less; {line} has it checked before sending.")
 
 
-def test_a_browser_is_told_of_a_refusal_and_the_limit_is_learnt(caller: Any, service: Any) -> None:
+def test_a_browser_is_told_of_a_refusal(caller: Any, service: Any) -> None:
     service.answers(service.events(event(IN_A_STREAM[0])))
     stream = caller.run(KIMI, {"prompt": dense(300_000), "stream": True}, checks="off")
     told = b"".join(stream.to_event_stream())
     assert told.startswith(b'event: error\ndata: {"code":5021,')
     assert told.endswith(b"data: [DONE]\n\n")
-    assert caller.ai.check(KIMI, {"prompt": "Hi"}).limit.source == "the gateway's refusal"
 
 
 @pytest.mark.parametrize("code", [3040, 3036])
@@ -242,7 +237,6 @@ def test_an_error_of_another_code_inside_a_stream_is_no_refusal(caller: Any, ser
         list(caller.run(KIMI, {"prompt": dense(300_000), "stream": True}, checks="off"))
     assert type(caught.value) is StreamError
     assert str(caught.value).count(str(code)) == 1
-    assert caller.ai.check(KIMI, {"prompt": "Hi"}).limit.source != "the gateway's refusal"
 
 
 def test_a_refusal_pickles_with_all_that_is_on_it(caller: Any, service: Any) -> None:
@@ -254,57 +248,32 @@ def test_a_refusal_pickles_with_all_that_is_on_it(caller: Any, service: Any) -> 
     assert vars(again) == vars(caught.value)
 
 
-# What is learnt
+# What the call adds
 
 
-def test_a_limit_that_the_service_names_holds_for_the_life_of_the_client(callers: Any, service: Any) -> None:
-    caller = callers()
-    refuse(service, 400, 8001, OLDER_VLLM)
-    inputs = {"prompt": dense(8000), "max_tokens": 500}
-    with pytest.raises(RefusedContextLengthError):
-        caller.run(LLAMA_3_3, inputs)
-    for again in (caller, caller.with_options(timeout=5)):
+def test_a_limit_that_the_catalogue_does_not_know_comes_with_the_line_to_set(caller: Any, service: Any) -> None:
+    refuse(
+        service,
+        400,
+        3030,
+        "This model's maximum context length is 9000 tokens. However, your request has 9001 input tokens.",
+    )
+    for model, has_line in ((LLAMA_3_3, True), ("@cf/some/model", True), ("@cf/meta/llama-2-7b-chat-fp16", False)):
         with pytest.raises(ContextLengthError) as caught:
-            again.run(LLAMA_3_3, inputs)
-        assert (caught.value.source, caught.value.limit) == ("local", 8192)
-        assert caught.value.limit_source.startswith("the model's refusal, 20")
-    assert len(service.requests) == 1
-    assert caller.ai.check(LLAMA_3_3, {"prompt": "Hi"}).limit.value == 8192
-    other = callers()
-    assert other.ai.check(LLAMA_3_3, {"prompt": "Hi"}).limit.value == 24_000
+            caller.run(model, {"prompt": "Hi"}, checks="off")
+        assert (f'Ai(limit_overrides={{"{model}": {{"context_length": 9000}}}})' in str(caught.value)) is has_line, (
+            model
+        )
 
 
-def test_a_model_that_no_catalogue_knows_is_learnt_of(caller: Any, service: Any) -> None:
-    refuse(service, 413, 5021, GATEWAY)
-    inputs = {"messages": [{"role": "user", "content": dense(300_000)}]}
-    with pytest.raises(RefusedContextLengthError):
-        caller.run("@cf/meta/llama-3.9-somewhat", inputs)
-    with pytest.raises(ContextLengthError) as caught:
-        caller.run("@cf/meta/llama-3.9-somewhat", inputs)
-    assert caught.value.source == "local"
-    assert len(service.requests) == 1
-
-
-def test_where_input_and_output_have_limits_of_their_own_both_together_are_learnt(caller: Any, service: Any) -> None:
-    refuse(service, 400, 8001, OLDER_VLLM.replace("8192", "2500"))
-    with pytest.raises(RefusedContextLengthError):
-        caller.run(INT8, {"prompt": dense(2000), "max_tokens": 1000})
-    with pytest.raises(ContextLengthError) as caught:
-        caller.run(INT8, {"prompt": dense(2000), "max_tokens": 1000})
-    assert caught.value.limit == 2500
-    caller.run(INT8, {"prompt": dense(2000), "max_tokens": 400}, return_raw_response=True)
-    assert len(service.requests) == 2
-
-
-def test_an_output_limit_is_learnt(caller: Any, service: Any) -> None:
-    refuse(service, 400, 3030, OUTPUT.replace("256000", "9000"))
-    inputs = {"prompt": "Hi", "max_tokens": 10_000}
-    with pytest.raises(RefusedSequenceLengthError):
-        caller.run(LLAMA_3_3, inputs)
-    with pytest.raises(SequenceLengthError) as caught:
-        caller.run(LLAMA_3_3, inputs)
-    assert caught.value.limit == 9000
-    assert len(service.requests) == 1
+def test_the_same_call_means_the_same_after_a_refusal(caller: Any, service: Any) -> None:
+    before = caller.ai.check(KIMI, {"prompt": "Hi"})
+    refuse(service, 413, 5021, GATEWAY.replace("262144", "9000"))
+    for _ in range(2):
+        with pytest.raises(ContextLengthError) as caught:
+            caller.run(KIMI, {"prompt": "Hi"})
+        assert caught.value.source == "gateway"
+    assert caller.ai.check(KIMI, {"prompt": "Hi"}) == before
 
 
 def test_of_two_output_limits_the_larger_is_the_one_refused(caller: Any, service: Any) -> None:
@@ -323,17 +292,6 @@ def test_a_refusal_that_tells_the_input_alone_is_completed_by_the_output_held_fr
         assert (error.input_tokens, error.output_tokens, error.total_tokens) == (9000, held, 9000 + held)
 
 
-@pytest.mark.parametrize("limit", [64, 500])
-def test_limits_of_batches_are_learnt(caller: Any, service: Any, limit: int) -> None:
-    refuse(service, 400, 3030, ALL_TEXTS.replace("60000", str(limit)))
-    inputs = {"text": [dense(limit), dense(limit)]}
-    with pytest.raises(RefusedContextLengthError):
-        caller.run(BGE_M3, inputs)
-    fit = caller.ai.check(BGE_M3, inputs)
-    assert (fit.verdict, fit.limit.value, fit.limit.source) == ("very likely too long", limit, "the model's refusal")
-    assert fit.error.limit_kind == "batch"
-
-
 def test_a_text_model_that_speaks_of_a_batch_means_its_context(caller: Any, service: Any) -> None:
     refuse(service, 400, 3030, ALL_TEXTS)
     with pytest.raises(RefusedContextLengthError) as caught:
@@ -341,42 +299,8 @@ def test_a_text_model_that_speaks_of_a_batch_means_its_context(caller: Any, serv
     assert caught.value.limit_kind == "context"
 
 
-@pytest.mark.parametrize("limit", [1, 63])
-def test_a_number_too_small_for_a_limit_is_not_learnt(caller: Any, service: Any, limit: int) -> None:
-    # A refusal may quote the prompt.
-    refuse(service, 400, 8001, OLDER_VLLM.replace("8192", str(limit)))
-    for _ in range(2):
-        with pytest.raises(RefusedContextLengthError):
-            caller.run(LLAMA_3_3, {"prompt": dense(100)})
-
-
 def test_a_text_model_that_speaks_of_its_input_means_its_context(caller: Any, service: Any) -> None:
     refuse(service, 400, 3030, ONE_TEXT)
     with pytest.raises(RefusedContextLengthError) as caught:
         caller.run(LLAMA_3_3, {"prompt": dense(9000)})
     assert caught.value.limit_kind == "context"
-    assert caller.ai.check(LLAMA_3_3, {"prompt": "Hi"}).limit.value == 8192
-
-
-def test_texts_limits_are_learnt(caller: Any, service: Any) -> None:
-    refuse(service, 400, 3030, ONE_TEXT)
-    inputs = {"text": ["word " * 9002]}
-    with pytest.warns(LimitWarning), pytest.raises(RefusedContextLengthError):
-        caller.run(BGE_M3, inputs)
-    with pytest.raises(ContextLengthError) as caught:
-        caller.run(BGE_M3, inputs)
-    assert (caught.value.source, caught.value.limit) == ("local", 8192)
-    assert len(service.requests) == 1
-
-
-def test_what_a_refusal_only_quotes_is_not_learnt(caller: Any, service: Any) -> None:
-    quoted = OLDER_VLLM.replace("8192", "512").replace("9224", "600")
-    refuse(service, 400, 5006, f"AiError: Bad input: '/messages' is no text: {quoted}")
-    with pytest.raises(ContextLengthError):
-        caller.run(LLAMA_3_3, {"prompt": "Hi", "max_tokens": 10}, checks="warn")
-    assert caller.ai.check(LLAMA_3_3, {"prompt": "Hi"}).limit.value == 24_000
-    refuse(service, 400, 3030, OUTPUT.replace("256000", "200"))
-    with pytest.raises(SequenceLengthError):
-        caller.run(KIMI, {"prompt": "Hi", "max_tokens": 100})
-    caller.run(KIMI, {"prompt": "Hi", "max_tokens": 300}, return_raw_response=True)
-    assert len(service.requests) == 3

@@ -17,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cfai import StreamError
-from cfai._response.sse import LARGEST_EVENT, EventDecoder, EventSplitter, fields
+from cfai._response.sse import LARGEST_EVENT, EventDecoder, EventSplitter, parse_fields
 from tests.reference_sse import Event
 from tests.reference_sse import events as reference
 
@@ -32,7 +32,7 @@ def message(data: str, *, event: str = "message", id: str = "", retry: int | Non
 def decode(pieces: Iterable[bytes]) -> list[Event]:
     """The events of a body that arrives in `pieces`."""
     blocks, decoder = EventSplitter(), EventDecoder()
-    found = [event for piece in pieces for block in blocks.feed(piece) if (event := decoder.feed(block)) is not None]
+    found = [event for piece in pieces for block in blocks.feed(piece) for event in decoder.feed(block)]
     found += decoder.finish(blocks.rest())
     return [Event(event.event, event.data, event.id, event.retry) for event in found]
 
@@ -253,7 +253,7 @@ def test_the_start_of_a_byte_order_mark_is_kept_too() -> None:
 
 def test_the_standard_knows_no_end_mark_and_no_broken_streams() -> None:
     decoder = EventDecoder()
-    assert decoder.feed(b"data: [DONE]") is not None
+    assert decoder.feed(b"data: [DONE]")
     assert decoder.finish(b"data: a") == []
     assert decoder.ends_with(b"data: [DONE]") is False
     assert decoder.done is False
@@ -266,13 +266,13 @@ def test_a_retry_of_thousands_of_digits_breaks_nothing() -> None:
 
 
 def test_fields_tells_what_is_no_field() -> None:
-    found = fields(b"data: a\n[DONE]\n: comment\nx:y\nid: 1\nretry: 2")
-    assert (found.data, found.other, found.id, found.retry) == ([b"a"], [b"[DONE]", b"x:y"], b"1", 2)
+    found = parse_fields(b"data: a\n[DONE]\n: comment\nx:y\nid: 1\nretry: 2")
+    assert (found.data, found.other_lines, found.id, found.retry) == ([b"a"], [b"[DONE]", b"x:y"], b"1", 2)
 
 
 def test_fields_of_nothing_are_none() -> None:
-    found = fields(b": comment\n\n")
-    assert (found.data, found.other, found.id, found.retry, found.event) == (None, None, None, None, b"")
+    found = parse_fields(b": comment\n\n")
+    assert (found.data, found.other_lines, found.id, found.retry, found.event) == (None, None, None, None, b"")
 
 
 # The bound.

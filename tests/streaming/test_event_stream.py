@@ -16,7 +16,7 @@ from cfai import CapacityError, CfaiError, ConfigurationError, StreamError, Stre
 from cfai._errors import DONE_EVENT
 from cfai._response.decoder import Decoder
 from cfai._response.sse import EventSplitter
-from cfai._streaming.event_stream import Native, Original, feeder_for, padded
+from cfai._streaming.event_stream import NativeEncoder, PassthroughEncoder, encoder_for, pad
 from tests.reference_sse import Event, events
 
 WIRE = Path(__file__).parents[1] / "wire"
@@ -30,7 +30,7 @@ def wire(name: str) -> bytes:
 
 def served(body: bytes, dialect: Dialect, size: int = 1 << 20) -> tuple[bytes, CfaiError | None]:
     """What a browser gets of a stream, up to its end or to what breaks it."""
-    feeder = feeder_for(dialect, Decoder())
+    feeder = encoder_for(dialect, Decoder())
     blocks = EventSplitter()
     sent: list[bytes] = []
     try:
@@ -85,7 +85,7 @@ def test_every_dialect_becomes_the_native_one(name: str) -> None:
     found = payloads(sent)
     assert error is None
     assert "".join(each["response"] for each in found) == decoder.text
-    assert "".join(each.get("reasoning", "") for each in found) == decoder.reasoning_of(0)
+    assert "".join(each.get("reasoning", "") for each in found) == decoder.answer.reasoning_of(0)
     assert [each["finish_reason"] for each in found if "finish_reason" in each][-1:] == [decoder.finish_reason] * bool(
         decoder.finish_reason
     )
@@ -174,7 +174,7 @@ def test_half_characters_in_the_arguments_of_a_tool_call_meet_in_the_browser() -
     assert arguments.encode("utf-16", "surrogatepass").decode("utf-16") == '{"a":"😀"}'
 
 
-# Original.
+# PassthroughEncoder.
 
 
 @pytest.mark.parametrize("name", ["native", "chat", "dual", "trailer", "native-numbers", "chat-numbers", "completion"])
@@ -192,11 +192,17 @@ def test_original_events_say_what_the_stream_said(name: str) -> None:
     sent, error = served(wire(name), "original")
     there, here = decoded(sent + DONE_EVENT), decoded(wire(name))
     assert error is None
-    assert (there.text, there.reasoning_of(0), there.tool_calls_of(0), there.finish_reasons, there.usage) == (
+    assert (
+        there.text,
+        there.answer.reasoning_of(0),
+        there.answer.tool_calls_of(0),
+        there.answer.finish_reasons,
+        there.usage,
+    ) == (
         here.text,
-        here.reasoning_of(0),
-        here.tool_calls_of(0),
-        here.finish_reasons,
+        here.answer.reasoning_of(0),
+        here.answer.tool_calls_of(0),
+        here.answer.finish_reasons,
         here.usage,
     )
 
@@ -264,23 +270,23 @@ def test_a_last_line_without_its_empty_line_is_passed_on(name: str, dialect: Dia
     ],
 )
 def test_padding_goes_before_the_last_brace(block: bytes, expected: str) -> None:
-    (event,) = events(padded(block) + b"\n\n")
+    (event,) = events(pad(block) + b"\n\n")
     found = json.loads(event.data)
     assert event.data == expected.replace('"P"', json.dumps(found["p"]))
 
 
 @pytest.mark.parametrize("block", [b"", b": ping", b": {ping}", b"data: [DONE]", b"id: 7", b"data", b"data: text"])
 def test_what_is_no_object_gets_no_padding(block: bytes) -> None:
-    assert padded(block) == block
+    assert pad(block) == block
 
 
 def test_padding_of_the_service_loses_against_the_fresh_one() -> None:
-    (event,) = events(padded(b'data: {"p":"service!","response":"a"}') + b"\n\n")
+    (event,) = events(pad(b'data: {"p":"service!","response":"a"}') + b"\n\n")
     assert json.loads(event.data)["p"] != "service!"
 
 
 def test_padding_is_fresh_for_each_event_and_its_length_varies() -> None:
-    found = [json.loads(events(padded(b"data: {}") + b"\n\n")[0].data)["p"] for _ in range(300)]
+    found = [json.loads(events(pad(b"data: {}") + b"\n\n")[0].data)["p"] for _ in range(300)]
     lengths = {len(padding) for padding in found}
     assert len(lengths) > 15
     assert max(lengths) - min(lengths) > 20
@@ -296,7 +302,7 @@ def test_padding_is_fresh_for_each_event_and_its_length_varies() -> None:
 def test_padding_changes_nothing_else(payload: dict[str, Any], indent: int | None) -> None:
     text = json.dumps(payload, indent=indent)
     block = b"\n".join(b"data: " + line.encode() for line in text.split("\n"))
-    (event,) = events(padded(block) + b"\n\n")
+    (event,) = events(pad(block) + b"\n\n")
     assert without_padding([json.loads(event.data)]) == [payload]
 
 
@@ -334,15 +340,15 @@ def test_an_error_becomes_an_event_with_code_and_message_and_then_the_end_mark(e
 
 
 def test_a_dialect_is_chosen_by_name() -> None:
-    assert isinstance(feeder_for("native", Decoder()), Native)
-    assert isinstance(feeder_for("original", Decoder()), Original)
+    assert isinstance(encoder_for("native", Decoder()), NativeEncoder)
+    assert isinstance(encoder_for("original", Decoder()), PassthroughEncoder)
     with pytest.raises(ConfigurationError, match="'chat'"):
-        feeder_for("chat", Decoder())  # what a caller without types may pass
+        encoder_for("chat", Decoder())  # what a caller without types may pass
 
 
 @pytest.mark.parametrize("dialect", ["native", "original"])
 def test_the_end_is_known_without_its_empty_line(dialect: Dialect) -> None:
-    feeder = feeder_for(dialect, Decoder())
+    feeder = encoder_for(dialect, Decoder())
     assert not feeder.done
     assert feeder.ends_with(b"data: [DONE]")
     assert feeder.finish(b"data: [DONE]") == []

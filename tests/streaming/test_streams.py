@@ -20,7 +20,7 @@ from anyio.from_thread import BlockingPortal
 from cfai import AsyncStream, CfaiError, ConfigurationError, Stream, StreamTruncatedError, Token
 from cfai.types import ChatCompletion, NativeText, ResponsesOutput
 from tests.bodies import DONE, HELLO, REASONED, USAGE, event, native, one_token
-from tests.conftest import EVERY_COLOUR, LONG
+from tests.conftest import LONG, SYNC_AND_ASYNC, stream_of
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 
@@ -28,7 +28,7 @@ MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 # Iterating
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_a_stream_gives_tokens(caller: Any, service: Any) -> None:
     service.answers(service.events(*HELLO))
     tokens = list(caller.stream(MODEL))
@@ -38,13 +38,13 @@ def test_a_stream_gives_tokens(caller: Any, service: Any) -> None:
     assert tokens[2].usage.total_tokens == 12
 
 
-def test_each_colour_has_its_class(caller: Any, service: Any, colour: BlockingPortal | None) -> None:
+def test_each_colour_has_its_class(caller: Any, service: Any, portal: BlockingPortal | None) -> None:
     service.answers(service.events(*HELLO))
     with caller.stream(MODEL) as stream:
-        assert isinstance(getattr(stream, "_stream", stream), Stream if colour is None else AsyncStream)
+        assert isinstance(stream_of(stream), Stream if portal is None else AsyncStream)
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_tokens_can_be_taken_one_by_one(caller: Any, service: Any) -> None:
     service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
@@ -55,7 +55,7 @@ def test_tokens_can_be_taken_one_by_one(caller: Any, service: Any) -> None:
         next(stream)
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_a_stream_knows_what_it_has_come_to(caller: Any, service: Any) -> None:
     service.answers(service.events(*REASONED, cf_ai_req_id="id-1"))
     stream = caller.stream(MODEL)
@@ -69,7 +69,7 @@ def test_a_stream_knows_what_it_has_come_to(caller: Any, service: Any) -> None:
     assert (stream.meta.request_id, stream.meta.model, stream.meta.status_code) == ("id-1", MODEL, 200)
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
 def test_cuts_do_not_matter(caller: Any, service: Any, size: int) -> None:
     body = b"\xef\xbb\xbf" + b"".join(native("H\u00e9", "l\u2028", "😀o")) + event(USAGE) + DONE
@@ -78,7 +78,7 @@ def test_cuts_do_not_matter(caller: Any, service: Any, size: int) -> None:
     assert [str(token) for token in stream] == ["Hé", "l\u2028", "😀o", ""]
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
@@ -110,7 +110,7 @@ def test_the_result_is_that_of_the_same_call_without_streaming(
     assert result.meta.request_id == "id-1"
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_asked_early_the_result_reads_the_rest(caller: Any, service: Any) -> None:
     service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
@@ -120,7 +120,7 @@ def test_asked_early_the_result_reads_the_rest(caller: Any, service: Any) -> Non
     assert service.bodies[0].closed
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_asked_twice_it_is_the_same(caller: Any, service: Any) -> None:
     service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
@@ -169,7 +169,7 @@ def test_several_answers_are_told_apart(caller: Any, service: Any) -> None:
     assert [choice.message.content for choice in stream.result().choices] == ["ab", "12"]
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("content_type", ["text/event-stream", "text/plain; charset=utf-8"])
 def test_tokens_come_as_they_are_sent(callers: Any, serve: Any, content_type: str) -> None:
     seen = threading.Event()
@@ -192,7 +192,7 @@ def test_tokens_come_as_they_are_sent(callers: Any, serve: Any, content_type: st
 # Leaving
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_with_leaves_at_once(caller: Any, service: Any) -> None:
     service.answers(service.events(*HELLO))
     with caller.stream(MODEL) as stream:
@@ -204,7 +204,7 @@ def test_with_leaves_at_once(caller: Any, service: Any) -> None:
     assert stream.text == "Hel"
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_with_leaves_also_before_the_first_token(caller: Any, service: Any) -> None:
     service.answers(service.events(*HELLO))
     with caller.stream(MODEL):
@@ -212,7 +212,7 @@ def test_with_leaves_also_before_the_first_token(caller: Any, service: Any) -> N
     assert service.bodies[0].closed
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_with_leaves_also_by_an_exception(caller: Any, service: Any) -> None:
     service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
@@ -221,7 +221,7 @@ def test_with_leaves_also_by_an_exception(caller: Any, service: Any) -> None:
     assert service.bodies[0].closed
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_closing_leaves_and_can_be_done_twice(caller: Any, service: Any) -> None:
     service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
@@ -240,22 +240,40 @@ def without_collector() -> Iterator[None]:
     gc.enable()
 
 
+def starting_an_answer(peer: Any) -> None:
+    peer.request()
+    peer.start()
+    peer.chunk(HELLO[0])
+    peer.left()
+
+
+@SYNC_AND_ASYNC
 @pytest.mark.usefixtures("without_collector")
-def test_a_bare_break_leaves_as_soon_as_the_stream_is_forgotten(caller: Any, service: Any) -> None:
-    service.answers(service.events(*HELLO))
+def test_a_bare_break_ends_the_traffic_as_soon_as_the_stream_is_forgotten(callers: Any, serve: Any) -> None:
+    server = serve(starting_an_answer)
     texts: list[str] = []
-    for token in caller.stream(MODEL):
+    for token in callers(base_url=server.url).stream(MODEL):
         texts.append(token.text)
         break
     assert texts == ["Hel"]
-    wait_for(lambda: service.bodies[0].closed)
+    assert server.was_left.wait(LONG)
 
 
+@SYNC_AND_ASYNC
 @pytest.mark.usefixtures("without_collector")
-def test_a_stream_that_is_forgotten_unread_is_left_too(caller: Any, service: Any) -> None:
+def test_a_stream_that_is_forgotten_unread_ends_its_traffic_too(callers: Any, serve: Any) -> None:
+    server = serve(starting_an_answer)
+    callers(base_url=server.url).stream(MODEL)
+    assert server.was_left.wait(LONG)
+
+
+@SYNC_AND_ASYNC
+@pytest.mark.usefixtures("without_collector")
+def test_a_stream_that_was_forgotten_is_closed_by_the_next_call(caller: Any, service: Any) -> None:
     service.answers(service.events(*HELLO))
-    caller.stream(MODEL)
-    wait_for(lambda: service.bodies[0].closed)
+    next(caller.stream(MODEL))
+    caller.stream(MODEL).close()
+    assert [body.closed for body in service.bodies] == [True, True]
 
 
 @pytest.mark.usefixtures("without_collector")
@@ -264,7 +282,7 @@ def test_a_stream_that_was_read_is_no_cycle(caller: Any, service: Any) -> None:
     stream = caller.stream(MODEL)
     for _ in stream:
         pass
-    forgotten = weakref.ref(getattr(stream, "_stream", stream))
+    forgotten = weakref.ref(stream_of(stream))
     del stream
     wait_for(lambda: forgotten() is None)
 
@@ -277,7 +295,7 @@ def wait_for(happened: Any) -> None:
         time.sleep(0.005)
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_the_result_of_a_stream_that_was_left_is_an_error(caller: Any, service: Any) -> None:
     service.answers(service.events(*HELLO))
     with caller.stream(MODEL) as stream:
@@ -291,20 +309,20 @@ def test_an_asynchronous_stream_gives_its_result_without_waiting_once_it_was_rea
     service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
     list(stream)
-    assert getattr(stream, "_stream", stream).result().text == "Hello"
+    assert stream_of(stream).result().text == "Hello"
 
 
-@pytest.mark.parametrize("colour", ["arun"], indirect=True)
+@pytest.mark.parametrize("portal", ["asyncio"], indirect=True)
 def test_asking_too_early_spoils_nothing(service: Any, caller: Any) -> None:
     service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
     with pytest.raises(CfaiError):
-        stream._stream.result()
+        stream_of(stream).result()
     assert [str(token) for token in stream] == ["Hel", "lo", ""]
     assert stream.usage.total_tokens == 12
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("tokens", [0, 1])
 def test_a_reader_who_leaves_closes_the_call(callers: Any, serve: Any, tokens: int) -> None:
     server = serve(one_token)
@@ -331,12 +349,12 @@ def test_a_stream_may_be_read_by_one_thread_and_left_by_another(callers: Any, se
     assert not reader.is_alive()
 
 
-ASYNCHRONOUS = pytest.mark.parametrize("colour", ["arun", "arun on trio"], indirect=True)
+ASYNCHRONOUS = pytest.mark.parametrize("portal", ["asyncio", "trio"], indirect=True)
 
 
 @ASYNCHRONOUS
 @pytest.mark.parametrize("way", ["tokens", "aevents", "ato_event_stream"])
-def test_a_reader_who_is_cancelled_closes_the_call(callers: Any, serve: Any, colour: BlockingPortal, way: str) -> None:
+def test_a_reader_who_is_cancelled_closes_the_call(callers: Any, serve: Any, portal: BlockingPortal, way: str) -> None:
     server = serve(one_token)
     ai = callers(base_url=server.url).ai
 
@@ -347,13 +365,13 @@ def test_a_reader_who_is_cancelled_closes_the_call(callers: Any, serve: Any, col
                     scope.deadline = anyio.current_time()
         return scope.cancelled_caught
 
-    assert colour.call(read)
+    assert portal.call(read)
     assert server.was_left.wait(LONG)
 
 
 @ASYNCHRONOUS
 def test_a_caller_who_is_cancelled_before_the_answer_closes_the_call(
-    callers: Any, serve: Any, colour: BlockingPortal
+    callers: Any, serve: Any, portal: BlockingPortal
 ) -> None:
     arrived = threading.Event()
 
@@ -371,7 +389,7 @@ def test_a_caller_who_is_cancelled_before_the_answer_closes_the_call(
             await anyio.to_thread.run_sync(arrived.wait, LONG)
             group.cancel_scope.cancel()
 
-    colour.call(call)
+    portal.call(call)
     assert server.was_left.wait(LONG)
 
 
@@ -380,7 +398,7 @@ def test_a_caller_who_is_cancelled_before_the_answer_closes_the_call(
 WAYS = {
     "tokens": lambda stream: next(iter(stream)),
     "events": lambda stream: next(stream.events()),
-    "sse": lambda stream: next(stream.to_event_stream()),
+    "an event stream": lambda stream: next(stream.to_event_stream()),
 }
 
 
@@ -408,7 +426,7 @@ def test_events_leave_no_result(caller: Any, service: Any) -> None:
 # Two at once
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_streams_do_not_mix(caller: Any, service: Any) -> None:
     service.answers(service.events(*native("a", "b"), DONE), service.events(*native("1", "2"), DONE))
     first, second = caller.stream(MODEL), caller.stream(MODEL)
@@ -416,7 +434,7 @@ def test_streams_do_not_mix(caller: Any, service: Any) -> None:
     assert (first.result().text, second.result().text) == ("ab", "12")
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_more_than_a_hundred_streams_can_be_open(callers: Any, serve: Any) -> None:
     finish = threading.Event()
 

@@ -12,7 +12,7 @@ import pytest
 
 from cfai import APIConnectionError, APITimeoutError, StreamError, StreamTimeoutError, StreamTruncatedError, Timeout
 from tests.bodies import DONE, HELLO, chat, event, native, one_token
-from tests.conftest import EVERY_COLOUR, LONG
+from tests.conftest import LONG, SYNC_AND_ASYNC
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 
@@ -20,7 +20,7 @@ MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 # Ending
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize(
     "end", [DONE, b"data: [DONE]", b"data:[DONE]\n\n", b"[DONE]\n\n", b"[DONE]", b"data: [DONE]\r\n\r\n"]
 )
@@ -29,7 +29,7 @@ def test_done_is_the_end(caller: Any, service: Any, end: bytes) -> None:
     assert caller.stream(MODEL).result().text == "Hello"
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_a_finish_reason_is_an_end_too(caller: Any, service: Any) -> None:
     service.answers(service.events(chat(content="Hello"), chat(finish_reason="stop")))
     assert caller.stream(MODEL).result().text == "Hello"
@@ -62,7 +62,7 @@ def test_a_last_event_without_its_blank_line_is_delivered(caller: Any, service: 
     assert caller.stream(MODEL).result().text == "Hello"
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("pause", [0, 0.1], ids=["at once", "a moment later"])
 def test_after_done_the_connection_is_used_again_when_the_body_ends(callers: Any, serve: Any, pause: float) -> None:
     def script(peer: Any) -> None:
@@ -82,7 +82,7 @@ def test_after_done_the_connection_is_used_again_when_the_body_ends(callers: Any
     assert server.connections == 1
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_a_body_that_is_held_open_after_done_holds_nobody(callers: Any, serve: Any) -> None:
     def script(peer: Any) -> None:
         peer.request()
@@ -103,11 +103,11 @@ def test_a_body_that_is_held_open_after_done_holds_nobody(callers: Any, serve: A
     assert caller.run(MODEL, {"prompt": "x"}).text == "another"
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_a_body_that_goes_on_and_on_after_done_holds_nobody_either(
     callers: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cfai._streaming.body.DRAIN", 0.1)
+    monkeypatch.setattr("cfai._streaming.body.DRAIN_TIMEOUT", 0.1)
 
     def script(peer: Any) -> None:
         peer.request()
@@ -121,9 +121,9 @@ def test_a_body_that_goes_on_and_on_after_done_holds_nobody_either(
     assert not server.dripped
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_also_where_there_is_no_socket_to_shut(caller: Any, service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cfai._streaming.body.DRAIN", 0.1)
+    monkeypatch.setattr("cfai._streaming.body.DRAIN_TIMEOUT", 0.1)
     service.answers(service.events(*HELLO, *[b": ping\n\n"] * 300, pause=0.01))
     assert caller.stream(MODEL).result().text == "Hello"
     assert service.bodies[0].given < 200
@@ -138,7 +138,7 @@ def truncated(stream: Any) -> StreamTruncatedError:
     return caught.value
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize(
     "body", [[], native("Hel"), [*native("Hel"), b": ping\n\n"], [*native("Hel"), b'data: {"respo']]
 )
@@ -152,7 +152,7 @@ def test_a_stream_that_just_ends_is_an_error(caller: Any, service: Any, body: li
     assert service.bodies[0].closed
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_the_tokens_before_its_end_are_delivered(caller: Any, service: Any) -> None:
     service.answers(service.events(*native("Hel", "lo")))
     stream = caller.stream(MODEL)
@@ -161,7 +161,7 @@ def test_the_tokens_before_its_end_are_delivered(caller: Any, service: Any) -> N
         next(stream)
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_its_result_is_the_same_error_whenever_it_is_asked_for(caller: Any, service: Any) -> None:
     service.answers(service.events(*native("Hel")))
     stream = caller.stream(MODEL)
@@ -171,7 +171,7 @@ def test_its_result_is_the_same_error_whenever_it_is_asked_for(caller: Any, serv
         assert caught.value.partial == "Hel"
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_a_connection_that_breaks_in_the_middle_is_an_error(caller: Any, service: Any) -> None:
     broke = httpx.ReadError("gone")
     service.answers(service.events(*native("Hel"), breaks=broke))
@@ -182,7 +182,7 @@ def test_a_connection_that_breaks_in_the_middle_is_an_error(caller: Any, service
     assert len(service.requests) == 1
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("how", ["close", "reset"])
 def test_also_over_a_real_one(callers: Any, serve: Any, how: str) -> None:
     seen = threading.Event()
@@ -203,7 +203,7 @@ def test_also_over_a_real_one(callers: Any, serve: Any, how: str) -> None:
     assert isinstance(error.__cause__, httpx.TransportError)
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_silence_is_an_error(callers: Any, serve: Any) -> None:
     stream = callers(base_url=serve(one_token).url).stream(MODEL, timeout=Timeout(between=0.1))
     assert next(stream).text == "Hel"
@@ -227,7 +227,7 @@ def test_a_number_of_seconds_bounds_the_silence_too(callers: Any, serve: Any) ->
         list(callers(base_url=serve(script).url, timeout=0.2).stream(MODEL))
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_a_deadline_passes_in_the_middle_of_a_stream(callers: Any, serve: Any) -> None:
     def script(peer: Any) -> None:
         peer.request()
@@ -243,7 +243,7 @@ def test_a_deadline_passes_in_the_middle_of_a_stream(callers: Any, serve: Any) -
     assert not server.dripped
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_a_deadline_passes_in_a_silence(callers: Any, serve: Any) -> None:
     stream = callers(base_url=serve(one_token).url).stream(MODEL, total_timeout=0.3)
     with pytest.raises(StreamTimeoutError) as caught:
@@ -256,7 +256,7 @@ def test_a_deadline_that_does_not_pass_changes_nothing(caller: Any, service: Any
     assert caller.stream(MODEL, total_timeout=60).result().text == "Hello"
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize(
     ("data", "code", "said"),
     [
@@ -284,7 +284,7 @@ def test_an_error_inside_a_stream_is_raised(
     assert len(service.requests) == 1
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_an_event_that_is_no_json_is_an_error(caller: Any, service: Any) -> None:
     service.answers(service.events(*native("Hel"), event("<html>"), DONE))
     with pytest.raises(StreamError, match="no JSON") as caught:
@@ -292,14 +292,14 @@ def test_an_event_that_is_no_json_is_an_error(caller: Any, service: Any) -> None
     assert caught.value.partial == "Hel"
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_what_is_not_the_networks_fault_goes_on_as_it_is(caller: Any, service: Any) -> None:
     service.answers(service.events(*native("Hel"), breaks=ZeroDivisionError("the caller's transport")))
     with pytest.raises(ZeroDivisionError):
         list(caller.stream(MODEL))
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_an_event_without_an_end_is_given_up(caller: Any, service: Any) -> None:
     service.answers(service.events(*native("Hel"), b'data: {"response":"', *[b"x" * (1 << 20)] * 40))
     with pytest.raises(StreamError, match="larger than") as caught:

@@ -10,7 +10,7 @@ import pytest
 
 from cfai import ConfigurationError, StreamTruncatedError
 from tests.bodies import DONE, HELLO, chat, event, native, one_token
-from tests.conftest import EVERY_COLOUR, LONG
+from tests.conftest import LONG, SYNC_AND_ASYNC
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 
@@ -18,7 +18,7 @@ MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 # Raw events
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_events_are_raw(caller: Any, service: Any) -> None:
     body = b': ping\n\nid: 7\nevent: tick\nretry: 50\ndata: {"error":\ndata: "x"}\n\n'
     service.answers(service.events(body, event("no json"), DONE, event("more")))
@@ -32,14 +32,14 @@ def test_events_are_raw(caller: Any, service: Any) -> None:
     assert type(events[0]).__module__.partition(".")[0] == "httpx_sse"
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_events_need_no_done_and_lose_what_no_blank_line_ended(caller: Any, service: Any) -> None:
     service.answers(service.events(b"data: a\n\ndata: b"))
     assert [event.data for event in caller.stream(MODEL).events()] == ["a"]
     assert service.bodies[0].closed
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_events_break_when_the_connection_does(caller: Any, service: Any) -> None:
     service.answers(service.events(b"data: a\n\n", breaks=httpx.ReadError("gone")))
     events = caller.stream(MODEL).events()
@@ -48,7 +48,7 @@ def test_events_break_when_the_connection_does(caller: Any, service: Any) -> Non
         next(events)
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_leaving_the_events_leaves_the_call(caller: Any, service: Any) -> None:
     service.answers(service.events(*HELLO))
     events = caller.stream(MODEL).events()
@@ -73,7 +73,7 @@ def browser_events(pieces: Any) -> list[tuple[str, Any]]:
     return found
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("body", [HELLO[:2] + HELLO[3:], [chat(content="Hel"), chat(content="lo"), DONE]])
 def test_native_is_one_dialect_for_every_model(caller: Any, service: Any, body: list[bytes]) -> None:
     service.answers(service.events(*body))
@@ -84,7 +84,7 @@ def test_native_is_one_dialect_for_every_model(caller: Any, service: Any, body: 
     ]
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_original_passes_events_on(caller: Any, service: Any) -> None:
     body = [b"event: tick\n" + event('{"response":0.10}'), chat(content="lo"), DONE]
     service.answers(service.events(*body))
@@ -104,7 +104,7 @@ def test_every_event_is_padded_afresh(caller: Any, service: Any, dialect: str) -
     assert len({len(piece) for piece in pieces}) > 3
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("dialect", ["native", "original"])
 @pytest.mark.parametrize(
     ("body", "breaks", "code", "said"),
@@ -129,14 +129,14 @@ def test_a_stream_that_fails_tells_the_browser_and_is_done(
     assert sum(data == "[DONE]" for _, data in events) == 1
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_json_in_the_place_of_a_stream_reaches_the_browser_too(caller: Any, service: Any) -> None:
     service.answers(service.result({"response": "Hello"}))
     events = browser_events(caller.stream(MODEL).to_event_stream())
     assert events == [("message", {"response": "Hello"}), ("message", "[DONE]")]
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("dialect", ["native", "original"])
 def test_a_browser_that_leaves_closes_the_call(callers: Any, serve: Any, dialect: str) -> None:
     server = serve(one_token)
@@ -146,7 +146,7 @@ def test_a_browser_that_leaves_closes_the_call(callers: Any, serve: Any, dialect
     assert server.was_left.wait(LONG)
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_after_the_browser_had_it_all_there_is_a_result(caller: Any, service: Any) -> None:
     service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)

@@ -15,7 +15,7 @@ import respx
 import trio
 
 from cfai import Ai, InternalServerError
-from cfai.local.emulator import Fault
+from cfai.local import Fault
 from cfai.testing import WorkersAI
 
 MODEL = "@cf/zai-org/glm-4.7-flash"
@@ -88,7 +88,7 @@ class TestOfItsOwn:
 def test_a_mocked_client_needs_no_server(respx_mock: respx.MockRouter) -> None:
     answer = {"result": {"response": "mocked"}, "success": True}
     route = respx_mock.post(host="api.cloudflare.com").respond(json=answer)
-    with Ai("0" * 32, "token") as ai:
+    with Ai(account_id="0" * 32, api_token="token") as ai:
         assert ai.run(MODEL, HELLO).text == "mocked"
     assert route.call_count == 1
 
@@ -248,7 +248,8 @@ class TestOfUnittest(unittest.TestCase):
         (pytest.mark.workers_ai(faults=[99]), "cfai-emulate: status is 200 to 599, not 99"),
         (
             pytest.mark.workers_ai(faults=["sometimes"]),
-            "cfai-emulate: there is no scenario 'sometimes'. All are listed by: python -m cfai.local.emulator --scenarios",
+            "cfai-emulate: there is no scenario 'sometimes'. All are listed by: "
+            "python -m cfai.local.emulator --scenarios",
         ),
         (
             pytest.mark.workers_ai(faults=[True]),

@@ -11,7 +11,7 @@ from unittest.mock import ANY
 import pytest
 
 from cfai import AuthenticationError, LimitError
-from cfai.local.emulator import Emulator, Received
+from cfai.local.emulator import Emulator, RecordedRequest
 from cfai.testing import WorkersAI, _sent
 from cfai.testing._sent import differences, listing, shown
 
@@ -197,6 +197,6 @@ def test_what_is_long_is_shown_in_short(value: Any, text: str) -> None:
 
 @pytest.mark.parametrize(("count", "left_out"), [(20, []), (21, ["… 1 more"]), (120, ["… 100 more"])])
 def test_of_many_requests_the_last_are_listed(count: int, left_out: list[str]) -> None:
-    requests = [Received("m", {"n": number}, {}, "/", {}) for number in range(1, count + 1)]
+    requests = [RecordedRequest("m", {"n": number}, {}, "/", {}) for number in range(1, count + 1)]
     listed = [f"{number}. m {{'n': {number}}}" for number in range(count - 19, count + 1)]
     assert listing(requests, [[]] * count).splitlines() == ["received, oldest first:", *left_out, *listed]

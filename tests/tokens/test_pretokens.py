@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Regex
 from tokenizers.pre_tokenizers import PreTokenizer, Sequence, Split
 
-from cfai.tokens._pretokens import cuts
+from cfai.tokens._pretokens import count_cuts
 from tests.tokens.conftest import ROWS, Sample
 
 CONTRACTION = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
@@ -48,7 +46,11 @@ SPLITS = {
 }
 FAMILIES = list(SPLITS)
 
-LATIN = ["a", "b", "Z", "foo", "Bar", "camelCase", "HTTPServer", "__init__", "a1", "'s", "'S", "'ll", "'RE", "'\u017f"]
+LETTERS = (
+    "a b Z foo Bar camelCase HTTPServer __init__ 's 'S 'll 'RE '\u017f 'é é É ß ø Ж ж Ω ά \u1ebf 中 の 한 \u0627 \u01c6"
+)
+NUMBERS = "1 12 1234 \u00b2 \u00bd \u2167 \u0661 1a a1 \u00e91"
+MARKS = '( (foo ) ... . / // _ - \u2014 \u201c \u2019 « ¿ € { " \u00d7 \u200b \u00ad 🙂 <|x|> \u0301 e\u0301 =\u0338'
 BLANKS = [
     " ",
     "  ",
@@ -59,56 +61,10 @@ BLANKS = [
     "\t",
     " \n",
     "\n ",
-    "\u00a0",
-    "\u2003",
-    "\u2028",
-    "\x0b",
-    "\x0c",
-    "\x85",
-]
-NUMBERS = ["1", "12", "1234", "\u00b2", "\u00bd", "\u2167", "\u0661", "1a", "\u00e91"]
-BEYOND = [
-    "é",
-    "É",
-    "ß",
-    "ø",
-    "Ж",
-    "ж",
-    "Ω",
-    "ά",
-    "\u1ebf",
-    "中",
-    "の",
-    "한",
-    "\u0627",
-    "\u0301",
-    "e\u0301",
-    "=\u0338",
-    "\u01c6",
-]
-MARKS = [
-    "(",
-    "(foo",
-    ")",
-    "...",
-    ".",
-    "/",
-    "//",
     "\n/",
-    "_",
-    "-",
-    "\u2014",
-    "\u201c",
-    "\u2019",
-    "«",
-    "¿",
-    "€",
-    "{",
-    '"',
-    "'é",
+    *"\u00a0\u2003\u2028\x0b\x0c\x85\x1c\u3000",
 ]
-OTHER = ["\u00d7", "\u200b", "\u00ad", "\x1c", "\u3000", "🙂", "<|x|>"]
-PARTS = [*LATIN, *BLANKS, *NUMBERS, *BEYOND, *MARKS, *OTHER]
+PARTS = [*LETTERS.split(" "), *NUMBERS.split(" "), *MARKS.split(" "), *BLANKS]
 TEXTS = st.lists(st.sampled_from(PARTS) | st.characters(codec="utf-8"), max_size=80).map("".join)
 
 
@@ -118,7 +74,7 @@ def pieces(text: str, family: str) -> list[tuple[int, int]]:
 
 def counted(text: str, family: str) -> int:
     kind, digits = ROWS[family]["cuts"]
-    return cuts(text, kind, digits)
+    return count_cuts(text, kind, digits)
 
 
 def test_every_family_whose_cuts_are_known_is_tried() -> None:
@@ -145,28 +101,20 @@ PLAIN = {
 }
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("name", PLAIN)
-def test_nearly_all_cuts_are_counted_in_plain_texts(name: str, family: str) -> None:
-    there = len(pieces(PLAIN[name], family)) - 1
-    assert there - 8 <= counted(PLAIN[name], family) <= there
+def test_nearly_all_cuts_are_counted_in_plain_texts() -> None:
+    for family in FAMILIES:
+        for name in PLAIN:
+            there = len(pieces(PLAIN[name], family)) - 1
+            assert there - 8 <= counted(PLAIN[name], family) <= there, (family, name)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_no_more_cuts_are_counted_than_there_are_in_samples(samples: list[Sample], family: str) -> None:
-    for sample in samples:
-        text = sample.text[:20_000]
-        assert counted(text, family) <= max(0, len(pieces(text, family)) - 1), sample.name
+def test_no_more_cuts_are_counted_than_there_are_in_samples(samples: list[Sample]) -> None:
+    for family in FAMILIES:
+        for sample in samples:
+            text = sample.text[:20_000]
+            assert counted(text, family) <= max(0, len(pieces(text, family)) - 1), sample.name
 
 
-@pytest.mark.parametrize("text", ["", "a", "Hello", "\udcff", "a\udcffb c d e f g h i"])
-def test_short_texts_have_no_cut_that_is_certain(text: str) -> None:
-    assert cuts(text, "words", 3) <= 6
-
-
-def test_the_work_is_linear() -> None:
-    for text in (" " * 200_000, "a" * 200_000, "'" * 200_000, "\n " * 100_000, "A" * 200_000 + "é", "1" * 200_000):
-        for kind in ("words", "cases", "cases alone", "marked"):
-            started = time.process_time()
-            assert 0 <= cuts(text, kind, 3) < len(text)
-            assert time.process_time() - started < 2
+def test_short_texts_have_no_cut_that_is_certain() -> None:
+    for text in ["", "a", "Hello", "\udcff", "a\udcffb c d e f g h i"]:
+        assert count_cuts(text, "words", 3) <= 6, text

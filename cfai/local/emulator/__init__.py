@@ -14,10 +14,10 @@ On the command line: `python -m cfai.local.emulator --port 8787`. Needs `pip ins
 
 from cfai.local.emulator._engine import Engine
 from cfai.local.emulator._server import Emulator
-from cfai.local.emulator._state import Received
+from cfai.local.emulator._state import RecordedRequest
 from cfai.local.faults import Fault
 
-for _public in (Emulator, Engine, Fault, Received):
+for _public in (Emulator, Engine, Fault, RecordedRequest):
     _public.__module__ = __name__
 
-__all__ = ["Emulator", "Engine", "Fault", "Received"]
+__all__ = ["Emulator", "Engine", "Fault", "RecordedRequest"]

@@ -20,14 +20,14 @@ from cfai.local import wire
 from cfai.local.emulator import _tasks, _text
 from cfai.local.emulator._batches import LARGEST, Batches
 from cfai.local.emulator._generate import begin, generate, reserve
-from cfai.local.emulator._routes import Route, check_credentials, check_host, route
+from cfai.local.emulator._routes import MatchedRoute, check_credentials, check_host, route
 from cfai.local.emulator._schemas import as_object, schema
-from cfai.local.emulator._state import Ledger, Received, Settings
+from cfai.local.emulator._state import RecordedRequest, RequestLog, Settings
 from cfai.local.emulator._validate import check
-from cfai.local.emulator._wire import Line, arrived, deliver, due
+from cfai.local.emulator._wire import Connection, arrived, deliver, due
 from cfai.local.faults import HEADER, Fault, Unfit
-from cfai.local.quotas import Meter
-from cfai.local.routes import REST, Asked, Call, Listing, Parts, Surface
+from cfai.local.quotas import Quotas
+from cfai.local.routes import REST, Call, HttpRequest, Listing, Parts, Route
 from cfai.local.server._loop import Transports
 from cfai.local.wire import ErrorResponse, Generation, Misuse, answer, bad_input, complete, neurons, refusal
 
@@ -54,8 +54,8 @@ class _Request:
     """A request, read and routed."""
 
     id: str
-    route: Route
-    asked: Asked
+    route: MatchedRoute
+    asked: HttpRequest
     call: Call
     size: int
     fault: Fault
@@ -69,14 +69,14 @@ class _Request:
 class App:
     """The ASGI application."""
 
-    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+    def __init__(self, settings: Settings, ledger: RequestLog) -> None:
         self._settings = settings
         self.engine = settings.engine
         self._ledger = ledger
         self.transports: Transports = {}
         """The open connections, by the client's address."""
         self._batches = Batches()
-        self.meter = Meter(settings.allowance)
+        self.meter = Quotas(settings.allowance)
         self.stopping = False
         """Set when the server is about to cut off everyone itself."""
 
@@ -93,7 +93,7 @@ class App:
             held.callback(line.unwatch)
             await self._answer(line, asked, body, held)
 
-    async def _answer(self, line: Line, asked: Asked, body: bytes | None, held: ExitStack) -> None:
+    async def _answer(self, line: Connection, asked: HttpRequest, body: bytes | None, held: ExitStack) -> None:
         """Answer what was asked. What goes into `held` is let go when that is over."""
         request_id, fault, surface = str(uuid.uuid4()), Fault(), REST
         try:
@@ -117,7 +117,7 @@ class App:
         if self.engine is not None:
             await self.engine.aclose()
 
-    def _admitted(self, asked: Asked) -> Route:
+    def _admitted(self, asked: HttpRequest) -> MatchedRoute:
         """Check who asks."""
         check_host(asked, self._settings)
         found = route(asked, lenient=self._settings.lenient_paths)
@@ -126,7 +126,7 @@ class App:
             raise ErrorResponse(7001, f"Method {asked.method} not available for that URI.")
         return found
 
-    def _read(self, found: Route, asked: Asked, body: bytes | None, request_id: str) -> _Request:
+    def _read(self, found: MatchedRoute, asked: HttpRequest, body: bytes | None, request_id: str) -> _Request:
         """Check what is asked for."""
         if isinstance(found.surface, Listing):
             return _Request(request_id, found, asked, Call("", None, asked.query), 0, self._fault(asked, streams=False))
@@ -138,17 +138,17 @@ class App:
         call = found.surface.read(asked, found.model, found.gateway, inputs)
         told = {name: value for name, value in asked.headers.items() if name not in _CREDENTIALS}
         fault = self._fault(asked, streams=bool(as_object(call.inputs).get("stream")))
-        received = Received(call.model, call.inputs, told, asked.path, call.query, call.gateway, str(fault))
+        received = RecordedRequest(call.model, call.inputs, told, asked.path, call.query, call.gateway, str(fault))
         self._ledger.receive(received)
         return _Request(request_id, found, asked, call, len(body), fault)
 
-    def _fault(self, asked: Asked, *, streams: bool) -> Fault:
+    def _fault(self, asked: HttpRequest, *, streams: bool) -> Fault:
         try:
             return self._ledger.script.next(asked.headers.get(HEADER), streams=streams)
         except ValueError as mistake:
             raise Misuse(400, str(mistake)) from mistake
 
-    def _fail(self, fault: Fault, surface: Surface) -> _Reply | None:
+    def _fail(self, fault: Fault, surface: Route) -> _Reply | None:
         """The reply that a fault asks for instead of an answer."""
         if fault.html:
             page = _HTML.format(fault.html).encode()
@@ -159,7 +159,7 @@ class App:
             raise refusal(fault.status, fault.code, fault.message)
         return _json(200, surface.empty()) if fault.empty else None
 
-    async def _run(self, request: _Request, fault: Fault, line: Line, held: ExitStack) -> _Reply:
+    async def _run(self, request: _Request, fault: Fault, line: Connection, held: ExitStack) -> _Reply:
         call, surface = request.call, request.route.surface
         if isinstance(surface, Listing):
             return _json(200, surface.page(call.query, self.meter.now()))
@@ -250,7 +250,7 @@ class App:
             raise ErrorResponse(3006)
         return self._batches.submit(model, inputs)
 
-    async def _send(self, line: Line, reply: _Reply, fault: Fault, request_id: str) -> None:
+    async def _send(self, line: Connection, reply: _Reply, fault: Fault, request_id: str) -> None:
         rate = self._settings.tokens_per_second
         await line.pause(fault.delay)
         if fault.hang_up or fault.reset or fault.raw is not None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cfai.local.emulator import _text
-from cfai.local.emulator._instances import instance
+from cfai.local.emulator._schema_values import instance
 from cfai.local.emulator._schemas import as_list, as_object, schema
 from cfai.local.wire._generation import DUAL, KIMI, Call, Choice, Form, Generation, is_new_kimi, pieces
 from cfai.local.wire._refusals import ErrorResponse

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from cfai.local.emulator._state import Settings
-from cfai.local.routes import BINDING_HOST, BINDING_MODEL, LISTINGS, OPENAI, REST, UNIFIED, WORKER, Asked, Surface
+from cfai.local.routes import BINDING_HOST, BINDING_MODEL, LISTINGS, OPENAI, REST, UNIFIED, WORKER, HttpRequest, Route
 from cfai.local.wire import ErrorResponse, GatewayRefusal, Misuse
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class MatchedRoute:
     """Where a request goes."""
 
     account: str | None
@@ -23,10 +23,10 @@ class Route:
 
     gateway: str | None = None
     on_gateway_host: bool = False
-    surface: Surface = REST
+    surface: Route = REST
 
 
-def route(asked: Asked, *, lenient: bool) -> Route:
+def route(asked: HttpRequest, *, lenient: bool) -> MatchedRoute:
     """The route of a request. Raises `Refusal` where there is none."""
     path = asked.path
     if lenient:
@@ -37,38 +37,38 @@ def route(asked: Asked, *, lenient: bool) -> Route:
     gateway = asked.headers.get("cf-aig-gateway-id")
     match [unquote(part) for part in path.split("/")[1:]]:
         case ["client", "v4", "accounts", account, "ai", "run"]:
-            return Route(account, None, gateway, surface=UNIFIED)
+            return MatchedRoute(account, None, gateway, surface=UNIFIED)
         case ["client", "v4", "accounts", account, "ai", "run", *model] if all(model):
-            return Route(account, "/".join(model), gateway)
+            return MatchedRoute(account, "/".join(model), gateway)
         case ["client", "v4", "accounts", account, "ai", "v1", *rest] if surface := OPENAI.get("/".join(rest)):
-            return Route(account, None, gateway, surface=surface)
+            return MatchedRoute(account, None, gateway, surface=surface)
         case ["client", "v4", "accounts", account, "ai", *rest] if surface := LISTINGS.get("/".join(rest)):
-            return Route(account, None, surface=surface)
+            return MatchedRoute(account, None, surface=surface)
         case ["v1", account, named, "workers-ai", "v1", *rest] | ["v1", account, named, "compat", *rest] if (
             surface := OPENAI.get("/".join(rest))
         ):
-            return Route(account, None, named, on_gateway_host=True, surface=surface)
+            return MatchedRoute(account, None, named, on_gateway_host=True, surface=surface)
         case ["v1", account, named, "workers-ai", "run", *model] | ["v1", account, named, "workers-ai", *model] if all(
             model or [""]
         ):
-            return Route(account, "/".join(model), named, on_gateway_host=True)
+            return MatchedRoute(account, "/".join(model), named, on_gateway_host=True)
         case ["run"] | ["ai-gateway", "run"] if BINDING_MODEL in asked.headers:
             # No web page of another origin can send that header, so none can use the binding.
-            return Route(None, None, surface=WORKER)
+            return MatchedRoute(None, None, surface=WORKER)
         case ["ai-api", *rest] if surface := LISTINGS.get("/".join(rest)):
-            return Route(None, None, surface=surface)
+            return MatchedRoute(None, None, surface=surface)
         case _:
             raise ErrorResponse(7000)
 
 
-def check_host(asked: Asked, settings: Settings) -> None:
+def check_host(asked: HttpRequest, settings: Settings) -> None:
     """Raise `Misuse` if a web page may have had its own name resolved to this machine."""
     host = host_name(asked.headers.get("host", ""))
     if not (settings.allow_remote or is_loopback(host) or host == BINDING_HOST):
         raise Misuse(403, "Host not allowed: the emulator answers to loopback names only")
 
 
-def check_credentials(found: Route, asked: Asked, settings: Settings) -> None:
+def check_credentials(found: MatchedRoute, asked: HttpRequest, settings: Settings) -> None:
     """Raise `Refusal` unless the request may use this account, and this gateway."""
     bearer, headers = f"Bearer {settings.api_token}", asked.headers
     if found.account is None and not settings.allow_remote and "authorization" not in headers:

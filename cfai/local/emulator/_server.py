@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from cfai.local.emulator._engine import Engine
-from cfai.local.emulator._state import Ledger, Received, Settings
+from cfai.local.emulator._state import RecordedRequest, RequestLog, Settings
 from cfai.local.faults import Fault, Faults
 from cfai.local.quotas import Allowance
 from cfai.local.server import ACCOUNT, TOKEN, LocalServer
@@ -37,8 +37,8 @@ class Emulator(LocalServer):
     - `retired`: whether retired models still answer (`"serve"`) or get 400 / 5007 (`"refuse"`).
     - `allow_remote`: needed to listen on anything but loopback; then any `Host` header is answered.
     - `keep_requests`: how many requests to keep for `requests`, with all that was sent.
-    - `engine`: what runs models in earnest for text and embeddings, such as those of `cfai.local.engines`. Everything else
-      stays emulated. It is closed with the emulator.
+    - `engine`: what runs models in earnest for text and embeddings, such as those of `cfai.local.engines`. Everything
+      else stays emulated. It is closed with the emulator.
 
     Nothing is limited unless you say so:
 
@@ -95,7 +95,7 @@ class Emulator(LocalServer):
                 clock=clock,
             ),
         )
-        self._ledger = Ledger(keep_requests)
+        self._ledger = RequestLog(keep_requests)
         self._stalled: socket.socket | None = None
 
     @property
@@ -123,7 +123,7 @@ class Emulator(LocalServer):
         return f"{self._origin}/?token={self.api_token}"
 
     @property
-    def requests(self) -> list[Received]:
+    def requests(self) -> list[RecordedRequest]:
         """The last requests that asked for a model with the right token, oldest first, up to `keep_requests`."""
         return self._ledger.received
 

@@ -31,7 +31,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class RecordedRequest:
     """A request that reached a model's door."""
 
     model: str
@@ -56,17 +56,17 @@ class Received:
     """What went wrong: the name of the scenario, or the `Fault` as text."""
 
 
-class Ledger:
+class RequestLog:
     """What happened, and what is still to happen."""
 
     def __init__(self, kept: int) -> None:
         self.script = Script()
         self._changed = threading.Condition()
-        self._received: deque[Received] = deque(maxlen=kept)
+        self._received: deque[RecordedRequest] = deque(maxlen=kept)
         self._left = 0
 
     @property
-    def received(self) -> list[Received]:
+    def received(self) -> list[RecordedRequest]:
         """The last requests, oldest first."""
         with self._changed:
             return list(self._received)
@@ -77,7 +77,7 @@ class Ledger:
         with self._changed:
             return self._left
 
-    def receive(self, request: Received) -> None:
+    def receive(self, request: RecordedRequest) -> None:
         """Remember a request."""
         with self._changed:
             self._received.append(request)

@@ -26,7 +26,7 @@ PATIENCE = 600.0
 """Seconds that a silent or held connection stays open at most."""
 
 
-class Line:
+class Connection:
     """The connection of one request."""
 
     def __init__(self, receive: Receive, send: Send, transport: asyncio.Transport) -> None:
@@ -124,7 +124,7 @@ class Line:
 
 async def arrived(
     transports: Transports, scope: Scope, receive: Receive, send: Send
-) -> tuple[Line, bytes | None] | None:
+) -> tuple[Connection, bytes | None] | None:
     """The line of a request, watched from here on, and its body if it came whole and is not too large.
 
     Nothing if the client has left already.
@@ -133,7 +133,7 @@ async def arrived(
     if transport is None:
         # It left before its request was looked at.
         return None
-    line = Line(receive, send, transport)
+    line = Connection(receive, send, transport)
     body = await line.body(LARGEST_BODY)
     if line.gone:
         return None
@@ -147,7 +147,7 @@ def due(tokens: int, rate: float | None, elapsed: float) -> float:
 
 
 async def deliver(
-    line: Line,
+    line: Connection,
     fault: Fault,
     parts: Parts,
     *,
@@ -181,7 +181,7 @@ async def deliver(
     return False
 
 
-async def _each(line: Line, parts: Parts) -> AsyncGenerator[tuple[int, bytes], None]:
+async def _each(line: Connection, parts: Parts) -> AsyncGenerator[tuple[int, bytes], None]:
     """Each of `parts`, until the client has left: what is waited for ends then."""
     if isinstance(parts, Iterable):
         for part in parts:
@@ -192,7 +192,7 @@ async def _each(line: Line, parts: Parts) -> AsyncGenerator[tuple[int, bytes], N
             yield part
 
 
-async def _end_early(line: Line, fault: Fault, error: bytes) -> bool:
+async def _end_early(line: Connection, fault: Fault, error: bytes) -> bool:
     ending = fault.ending and fault.ending[0]
     if ending in ("drop", "reset"):
         await line.cut(reset=ending == "reset")

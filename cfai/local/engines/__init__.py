@@ -2,20 +2,20 @@
 
 ```python
 from cfai.local.emulator import Emulator
-from cfai.local.engines import Upstream
+from cfai.local.engines import OpenAIUpstream
 
-with Emulator(engine=Upstream("http://127.0.0.1:11434/v1")) as local, local.ai() as ai:
+with Emulator(engine=OpenAIUpstream("http://127.0.0.1:11434/v1")) as local, local.ai() as ai:
     print(ai.run("@cf/zai-org/glm-4.7-flash", {"prompt": "Where is New York?"}))
 ```
 
-`Upstream` asks any server that speaks OpenAI's API: Ollama, llama.cpp, vLLM. `Llama` runs a GGUF file in this process
-and needs `pip install "cfai-sdk[llama]"`.
+`OpenAIUpstream` asks any server that speaks OpenAI's API: Ollama, llama.cpp, vLLM. `LlamaCpp` runs a GGUF file in this
+process and needs `pip install "cfai-sdk[llama]"`.
 """
 
-from cfai.local.engines._llama import Llama
-from cfai.local.engines._upstream import Upstream
+from cfai.local.engines._llama import LlamaCpp
+from cfai.local.engines._upstream import OpenAIUpstream
 
-for _public in (Llama, Upstream):
+for _public in (LlamaCpp, OpenAIUpstream):
     _public.__module__ = __name__
 
-__all__ = ["Llama", "Upstream"]
+__all__ = ["LlamaCpp", "OpenAIUpstream"]

@@ -11,7 +11,7 @@ import anyio
 from anyio import to_thread
 
 from cfai._errors import ConfigurationError
-from cfai.local.engines._upstream import Upstream
+from cfai.local.engines._upstream import OpenAIUpstream
 from cfai.local.wire import ErrorResponse
 from cfai.types import Token, Usage
 
@@ -19,7 +19,7 @@ _INSTALL = 'models that run in this process need an extra: pip install "cfai-sdk
 _MAGIC = b"GGUF"
 
 
-class Llama:
+class LlamaCpp:
     """A model in a GGUF file, run in this process by llama.cpp. It answers for every text model and every embedding.
 
     It is loaded when the first call needs it, once for text and once for embeddings. `context` is how many tokens
@@ -46,11 +46,11 @@ class Llama:
         self._context = context
         self._threads = threads
         self._servers: dict[bool, Any] = {}
-        self._upstreams: dict[bool, Upstream] = {}
+        self._upstreams: dict[bool, OpenAIUpstream] = {}
         self._lock: anyio.Lock | None = None
 
     def __repr__(self) -> str:
-        return f"Llama({str(self._file)!r})"
+        return f"LlamaCpp({str(self._file)!r})"
 
     async def answer(
         self, model: str, inputs: Mapping[str, Any], most: int | None
@@ -69,14 +69,14 @@ class Llama:
         self._upstreams.clear()
         await to_thread.run_sync(self._servers.clear)
 
-    async def _upstream(self, *, embeds: bool) -> Upstream:
+    async def _upstream(self, *, embeds: bool) -> OpenAIUpstream:
         self._lock = self._lock or anyio.Lock()
         async with self._lock:
             if embeds not in self._upstreams:
                 # Loading takes seconds, or a minute for a large file.
                 server = await to_thread.run_sync(self._started, embeds)
                 self._servers[embeds] = server
-                self._upstreams[embeds] = Upstream(
+                self._upstreams[embeds] = OpenAIUpstream(
                     f"{server.listening_address}/v1", models=self._file.name, force_tools=True
                 )
             return self._upstreams[embeds]

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cfai._json import as_sequence, compact, is_mapping
+from cfai._json import as_sequence, is_mapping, to_compact_json
 
 _SAME = (
     "temperature",
@@ -75,7 +75,7 @@ def constrained(body: Mapping[str, Any]) -> dict[str, Any] | None:
         }
         for tool in tools
     ]
-    told = {"role": "system", "content": f"Answer with a call of one of these tools, as JSON: {compact(tools)}"}
+    told = {"role": "system", "content": f"Answer with a call of one of these tools, as JSON: {to_compact_json(tools)}"}
     rest = {key: body[key] for key in body if key not in ("tools", "tool_choice", "parallel_tool_calls")}
     schema = calls[0] if len(calls) == 1 else {"anyOf": calls}
     return rest | {"messages": [told, *body["messages"]], "response_format": _by_schema(schema)}
@@ -177,4 +177,4 @@ def _by_schema(schema: Any) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else compact(value)
+    return value if isinstance(value, str) else to_compact_json(value)

@@ -11,9 +11,8 @@ from typing import Any
 import httpx
 
 from cfai._errors import ConfigurationError, StreamError
-from cfai._json import as_sequence, compact, is_mapping
-from cfai._response.decoder import Decoder
-from cfai._response.sse import EventSplitter
+from cfai._json import as_sequence, is_mapping, to_compact_json
+from cfai._response import Decoder, EventSplitter
 from cfai.local.engines._translate import constrained, request
 from cfai.local.wire import ErrorResponse
 from cfai.types import Token, ToolCallDelta, Usage
@@ -22,7 +21,7 @@ _SILENCE = httpx.Timeout(600.0, connect=5.0)
 """A large model may take minutes to read a long prompt."""
 
 
-class Upstream:
+class OpenAIUpstream:
     """Any server with OpenAI's API: Ollama, llama.cpp's server, vLLM, LM Studio.
 
     `url` ends where `/chat/completions` begins, mostly in `/v1`. `models` says which of the server's models stands for
@@ -53,7 +52,7 @@ class Upstream:
         self._http: httpx.AsyncClient | None = None
 
     def __repr__(self) -> str:
-        return f"Upstream({self._url!r})"
+        return f"OpenAIUpstream({self._url!r})"
 
     async def answer(
         self, model: str, inputs: Mapping[str, Any], most: int | None
@@ -99,9 +98,9 @@ class Upstream:
         try:
             async for chunk in response.aiter_bytes():
                 for block in blocks.feed(chunk):
-                    for token in _tokens(decoder.feed(block)):
+                    for token in decoder.feed(block):
                         yield token
-            for token in _tokens(decoder.feed(blocks.rest())):
+            for token in decoder.feed(blocks.rest()):
                 yield token
         except StreamError as error:
             raise ErrorResponse(None, f"{self._url}: {error}", status=502) from error
@@ -162,14 +161,10 @@ async def _as_call(parts: AsyncGenerator[Token | Usage, None]) -> AsyncGenerator
     except ValueError:
         yield Token(text, {}, finish_reason=finish or "length")
     else:
-        head = ToolCallDelta(0, str(call["name"]), compact(call["arguments"]), f"call_{uuid.uuid4().hex}")
+        head = ToolCallDelta(0, str(call["name"]), to_compact_json(call["arguments"]), f"call_{uuid.uuid4().hex}")
         yield Token("", {}, tool_calls=(head,), finish_reason="tool_calls")
     for each in usage:
         yield each
-
-
-def _tokens(found: Token | list[Token] | None) -> list[Token]:
-    return found if isinstance(found, list) else [found] if found is not None else []
 
 
 def _said(error: Exception) -> str:
@@ -185,4 +180,4 @@ def _message_in(body: str) -> str:
     for key in ("error", "message", "detail"):
         if is_mapping(error) and error.get(key):
             error = error[key]
-    return compact(error) if not isinstance(error, str) else error
+    return to_compact_json(error) if not isinstance(error, str) else error

@@ -1,7 +1,7 @@
 """What can go wrong between a client and Workers AI: faults, and scenarios, which are faults that have a name.
 
-`SCENARIOS` is the table of them, which `python -m cfai.local.emulator --scenarios` prints. The emulator makes them happen:
-`local.script("rate-limited", 503, "ok")`.
+`SCENARIOS` is the table of them, which `python -m cfai.local.emulator --scenarios` prints. The emulator makes them
+happen: `local.script("rate-limited", 503, "ok")`.
 """
 
 from cfai.local.faults._fault import HEADER, Fault, Unfit

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from cfai.local.faults import _rewritings as to
+from cfai.local.faults import _event_edits as to
 from cfai.local.faults._events import (
     DONE,
     Payload,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cfai.local.faults._defects import DEFECTS
+from cfai.local.faults._event_edits import AFTER
 from cfai.local.faults._fault import Fault
-from cfai.local.faults._rewritings import AFTER
 
 
 @dataclass(frozen=True, slots=True)

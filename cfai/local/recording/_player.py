@@ -51,11 +51,11 @@ class Player(LocalServer):
         self._timing = timing
 
     def _application(self) -> Application:
-        from cfai.local.recording._playing import Playing
+        from cfai.local.recording._player_app import PlayerApp
 
         found = _exchange.files(self._folder)
         if not found:
             raise ValueError(
                 f"nothing is recorded in {self._folder}: record first, with `Recorder` or cfai dev --record"
             )
-        return Playing(self._access, [(path, _exchange.load(path)) for path in found], self._timing)
+        return PlayerApp(self._access, [(path, _exchange.load(path)) for path in found], self._timing)

@@ -86,9 +86,9 @@ class Recorder(LocalServer):
         return super().start()
 
     def _application(self) -> Application:
-        from cfai.local.recording._recording import Recording
+        from cfai.local.recording._recorder_app import RecorderApp
 
-        return Recording(self._access, self._upstream, self._gateway_token, self._folder)
+        return RecorderApp(self._access, self._upstream, self._gateway_token, self._folder)
 
 
 _OWN = ("localhost", "127.0.0.1", "::1")

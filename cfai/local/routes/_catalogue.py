@@ -11,7 +11,7 @@ from typing import Any
 
 from cfai import models
 from cfai.local.emulator._schemas import Parameter, schema
-from cfai.local.routes._surface import Surface
+from cfai.local.routes._route import Route
 from cfai.local.wire import ErrorResponse, bad_input, envelope
 from cfai.models import Model
 
@@ -58,7 +58,7 @@ _OPENROUTER_PRICES = {
 }
 
 
-class Listing(Surface, ABC):
+class Listing(Route, ABC):
     """A surface that runs no model."""
 
     method = "GET"

@@ -12,7 +12,7 @@ from typing import Any
 
 from cfai.local.emulator._schemas import as_list, as_object
 from cfai.local.emulator._tasks import chats
-from cfai.local.routes._surface import Asked, Call, Parts, Surface, rejects
+from cfai.local.routes._route import Call, HttpRequest, Parts, Route, rejects
 from cfai.local.wire import EDGE, ErrorResponse, Event, bad_input
 from cfai.models import Model
 
@@ -20,13 +20,13 @@ _COMPAT = "workers-ai/"
 _DONE = b"data: [DONE]\n\n"
 
 
-class _OpenAI(Surface):
+class _OpenAI(Route):
     """What its routes have in common: the body names the model."""
 
     required = ""
     """What a body must have besides the model."""
 
-    def read(self, asked: Asked, model: str | None, gateway: str | None, body: Any) -> Call:
+    def read(self, asked: HttpRequest, model: str | None, gateway: str | None, body: Any) -> Call:
         named = as_object(body)
         if not isinstance(named.get("model"), str) or self.required not in named:
             raise bad_input(f"required properties at '/' are 'model,{self.required}'")
@@ -163,5 +163,5 @@ def _not_here(model: Model) -> ErrorResponse:
     return ErrorResponse(5007, f"No such model: No such model {model.name} or task")
 
 
-OPENAI: Mapping[str, Surface] = {"chat/completions": _Chat(), "embeddings": _Embeddings(), "responses": _Responses()}
+OPENAI: Mapping[str, Route] = {"chat/completions": _Chat(), "embeddings": _Embeddings(), "responses": _Responses()}
 """The surfaces by what stands behind `/v1/`."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cfai.local.emulator._schemas import as_object
-from cfai.local.routes._surface import Asked, Call, Surface, rejects
+from cfai.local.routes._route import Call, HttpRequest, Route, rejects
 from cfai.local.wire import EDGE, ErrorResponse, bad_input
 
 BINDING_HOST = "workers-binding.ai"
@@ -20,8 +20,8 @@ BINDING_MODEL = "cf-consn-model-id"
 """The header that names the model."""
 
 
-class _Worker(Surface):
-    def read(self, asked: Asked, model: str | None, gateway: str | None, body: Any) -> Call:
+class _Worker(Route):
+    def read(self, asked: HttpRequest, model: str | None, gateway: str | None, body: Any) -> Call:
         # An option of the binding puts words with a colon before the name.
         name = asked.headers.get(BINDING_MODEL, "").rpartition(":")[2]
         if isinstance(body, bytes):

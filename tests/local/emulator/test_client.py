@@ -9,7 +9,7 @@ import pytest
 
 import cfai
 from cfai import Ai
-from cfai.local.emulator import Emulator, Fault
+from cfai.local import Emulator, Fault
 
 NATIVE = "@cf/meta/llama-3.1-8b-instruct-fp8"
 MODELS = [

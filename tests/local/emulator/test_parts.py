@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import cfai.local.emulator
 from cfai import models
-from cfai.local.emulator import _instances, _text, _wire
+from cfai.local.emulator import _schema_values, _text, _wire
 from cfai.local.faults import Fault, _script
 from cfai.local.wire import neurons
 
@@ -100,12 +100,12 @@ def test_a_text_never_has_more_words_than_the_longest() -> None:
     ],
 )
 def test_an_instance_fits_its_schema(schema: Any, value: Any) -> None:
-    assert _instances.instance(schema) == value
+    assert _schema_values.instance(schema) == value
 
 
 def test_a_schema_that_contains_itself_comes_to_an_end() -> None:
     node = {"type": "object", "properties": {"next": {"$ref": "#"}, "all": {"type": "array", "items": {"$ref": "#"}}}}
-    assert "next" in _instances.instance(node)
+    assert "next" in _schema_values.instance(node)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_the_pace_holds_over_the_whole_answer(tokens: int, rate: float | None, e
     assert _wire.due(tokens, rate, elapsed) == pytest.approx(seconds)
 
 
-class Line:
+class Connection:
     """Stands in for a connection, and notes what was waited for and written."""
 
     def __init__(self) -> None:
@@ -138,7 +138,7 @@ class Line:
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_every_token_is_waited_for_and_nothing_else_is(anyio_backend: str) -> None:
-    line = Line()
+    line = Connection()
     parts = [(0, b"role"), (1, b"a"), (1, b"b"), (0, b"usage")]
     left = await _wire.deliver(line, Fault(), parts, rate=0.01)
     assert line.written == [b"role", b"a", b"b", b"usage", b"end"]
@@ -160,7 +160,7 @@ def test_neurons_are_those_of_the_price_list(model: str, expected: float) -> Non
     assert neurons(entry, 1000, 100) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("module", [cfai.local.emulator, _instances, _script])
+@pytest.mark.parametrize("module", [cfai.local.emulator, _schema_values, _script])
 def test_the_examples_in_docstrings_hold(module: Any) -> None:
     failed, attempted = doctest.testmod(module)
     assert attempted > 0

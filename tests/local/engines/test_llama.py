@@ -15,8 +15,7 @@ import respx
 
 from cfai import InferenceUpstreamError
 from cfai._errors import ConfigurationError
-from cfai.local.emulator import Emulator
-from cfai.local.engines import Llama
+from cfai.local import Emulator, LlamaCpp
 
 GLM = "@cf/zai-org/glm-4.7-flash"
 CHUNK = '{"choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": "stop"}]}'
@@ -78,7 +77,7 @@ def router() -> Iterator[respx.MockRouter]:
 def test_it_is_loaded_when_it_is_needed_once_for_each_use(
     library: Library, file: Path, router: respx.MockRouter
 ) -> None:
-    with Emulator(engine=Llama(file, context=2048, threads=2)) as local, local.ai() as ai:
+    with Emulator(engine=LlamaCpp(file, context=2048, threads=2)) as local, local.ai() as ai:
         assert library.started == []
         assert [ai.run(GLM, {"prompt": "Hi"}).text for _ in range(2)] == ["Hello", "Hello"]
         assert len(library.started) == 1
@@ -92,7 +91,7 @@ def test_it_is_loaded_when_it_is_needed_once_for_each_use(
 def test_it_is_unloaded_with_the_emulator_and_loaded_again_with_the_next_call(
     library: Library, file: Path, router: respx.MockRouter
 ) -> None:
-    local = Emulator(engine=Llama(file))
+    local = Emulator(engine=LlamaCpp(file))
     for times in (1, 2):
         with local, local.ai() as ai:
             assert ai.run(GLM, {"prompt": "Hi"}).text == "Hello"
@@ -105,7 +104,7 @@ def test_a_file_that_cannot_be_loaded_is_told_with_the_call(library: Library, fi
     library.fails = True
     said = r"llama\.cpp cannot load model\.gguf: failed to load model\. Is the file whole, and does it fit"
     with (
-        Emulator(engine=Llama(file)) as local,
+        Emulator(engine=LlamaCpp(file)) as local,
         local.ai(max_retries=None) as ai,
         pytest.raises(InferenceUpstreamError, match=said),
     ):
@@ -114,17 +113,17 @@ def test_a_file_that_cannot_be_loaded_is_told_with_the_call(library: Library, fi
 
 def test_what_is_no_model_is_refused_at_once(library: Library, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read as a model: No such file"):
-        Llama(tmp_path / "none.gguf")
+        LlamaCpp(tmp_path / "none.gguf")
     (tmp_path / "text.gguf").write_bytes(b"text")
     with pytest.raises(ConfigurationError, match="is no GGUF file: it begins with b'text'"):
-        Llama(tmp_path / "text.gguf")
+        LlamaCpp(tmp_path / "text.gguf")
 
 
 def test_a_missing_extra_gives_the_line_that_installs_it(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     with pytest.raises(ImportError, match=r'pip install "cfai-sdk\[llama\]"'):
-        Llama(file)
+        LlamaCpp(file)
 
 
 def test_it_says_what_it_is(library: Library, file: Path) -> None:
-    assert repr(Llama(file)) == f"Llama({str(file)!r})"
+    assert repr(LlamaCpp(file)) == f"LlamaCpp({str(file)!r})"

@@ -12,8 +12,7 @@ import respx
 
 from cfai import Ai, InferenceUpstreamError, StreamError
 from cfai._errors import ConfigurationError
-from cfai.local.emulator import Emulator
-from cfai.local.engines import Upstream
+from cfai.local import Emulator, OpenAIUpstream
 
 URL = "http://engine.test:11434/v1"
 GLM = "@cf/zai-org/glm-4.7-flash"  # chunks of chat completions
@@ -76,7 +75,7 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture
 def ai(engine: Engine) -> Iterator[Ai]:
-    with Emulator(engine=Upstream(URL)) as local, local.ai(max_retries=None) as ai:
+    with Emulator(engine=OpenAIUpstream(URL)) as local, local.ai(max_retries=None) as ai:
         yield ai
 
 
@@ -252,7 +251,7 @@ def test_the_first_model_is_looked_up_once(ai: Ai, engine: Engine) -> None:
 
 
 def test_a_map_says_which_model_stands_for_which(engine: Engine) -> None:
-    upstream = Upstream(URL + "/", models={GLM: "small", "*": "large"}, api_key="engine-key")
+    upstream = OpenAIUpstream(URL + "/", models={GLM: "small", "*": "large"}, api_key="engine-key")
     with Emulator(engine=upstream) as local, local.ai(max_retries=None) as ai:
         for model, stands in ((GLM, "small"), (LLAMA_3_3, "large")):
             engine.answer = engine.says("a")
@@ -263,13 +262,13 @@ def test_a_map_says_which_model_stands_for_which(engine: Engine) -> None:
 
 
 def test_one_name_is_the_model_for_all(engine: Engine) -> None:
-    with Emulator(engine=Upstream(URL, models="only")) as local, local.ai(max_retries=None) as ai:
+    with Emulator(engine=OpenAIUpstream(URL, models="only")) as local, local.ai(max_retries=None) as ai:
         ai.run(GLM, {"prompt": "Hello"})
     assert engine.sent["model"] == "only"
 
 
 def test_it_can_be_started_again(engine: Engine) -> None:
-    local = Emulator(engine=Upstream(URL))
+    local = Emulator(engine=OpenAIUpstream(URL))
     for _ in range(2):
         with local, local.ai(max_retries=None) as ai:
             assert ai.run(GLM, {"prompt": "Hello"}).text == "New York."
@@ -335,7 +334,7 @@ def test_a_stream_that_breaks_off_is_no_answer(ai: Ai, engine: Engine) -> None:
 
 
 def test_a_defect_happens_to_an_engine_s_stream(engine: Engine) -> None:
-    with Emulator(engine=Upstream(URL)) as local, local.ai(max_retries=None) as ai:
+    with Emulator(engine=OpenAIUpstream(URL)) as local, local.ai(max_retries=None) as ai:
         inputs = {"prompt": "Where is it?", "stream": True}
         local.script("decimal-token", "tool-call-flat", "error-event-done")
         assert [token.text for token in ai.run(GLM, inputs) if token.text] == ["New", "0.10", " York", "."]
@@ -355,7 +354,7 @@ def test_an_event_that_is_no_json_is_no_answer(ai: Ai, engine: Engine) -> None:
 def test_a_server_without_models_says_what_to_do(engine: Engine) -> None:
     with (
         respx.mock as router,
-        Emulator(engine=Upstream("http://empty.test")) as local,
+        Emulator(engine=OpenAIUpstream("http://empty.test")) as local,
         local.ai(max_retries=None) as ai,
     ):
         router.route(host="127.0.0.1").pass_through()
@@ -366,8 +365,8 @@ def test_a_server_without_models_says_what_to_do(engine: Engine) -> None:
 
 def test_a_url_is_one() -> None:
     with pytest.raises(ConfigurationError, match="'localhost:11434' is no URL of a server"):
-        Upstream("localhost:11434")
-    assert repr(Upstream(URL)) == f"Upstream({URL!r})"
+        OpenAIUpstream("localhost:11434")
+    assert repr(OpenAIUpstream(URL)) == f"OpenAIUpstream({URL!r})"
 
 
 # Tools that have to be called
@@ -377,7 +376,7 @@ def test_a_url_is_one() -> None:
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "weather"}}])
 def test_a_forced_tool_is_written_by_a_schema(engine: Engine, choice: Any, stream: bool) -> None:
     engine.answer = engine.says('{"name": "weather", ', '"arguments": {"city": "Rome"}}')
-    with Emulator(engine=Upstream(URL, force_tools=True)) as local, local.ai(max_retries=None) as ai:
+    with Emulator(engine=OpenAIUpstream(URL, force_tools=True)) as local, local.ai(max_retries=None) as ai:
         inputs = {"messages": [{"role": "user", "content": "Weather?"}], "tools": [WEATHER], "tool_choice": choice}
         answer = said(ai, GLM, inputs, stream=stream)
     assert [(call.name, call.parse()) for call in answer.tool_calls] == [("weather", {"city": "Rome"})]
@@ -390,7 +389,7 @@ def test_a_forced_tool_is_written_by_a_schema(engine: Engine, choice: Any, strea
 
 def test_a_forced_tool_that_is_cut_is_text(engine: Engine) -> None:
     engine.answer = engine.says('{"name": "wea', finish="length")
-    with Emulator(engine=Upstream(URL, force_tools=True)) as local, local.ai(max_retries=None) as ai:
+    with Emulator(engine=OpenAIUpstream(URL, force_tools=True)) as local, local.ai(max_retries=None) as ai:
         inputs = {"messages": [{"role": "user", "content": "W?"}], "tools": [WEATHER], "tool_choice": "required"}
         answer = ai.run(GLM, inputs)
     assert (answer.text, answer.tool_calls, answer.finish_reason) == ('{"name": "wea', [], "length")
@@ -398,7 +397,7 @@ def test_a_forced_tool_that_is_cut_is_text(engine: Engine) -> None:
 
 def test_several_tools_are_alternatives_and_free_ones_stay_free(engine: Engine) -> None:
     other = WEATHER | {"name": "time"}
-    with Emulator(engine=Upstream(URL, force_tools=True)) as local, local.ai(max_retries=None) as ai:
+    with Emulator(engine=OpenAIUpstream(URL, force_tools=True)) as local, local.ai(max_retries=None) as ai:
         inputs: dict[str, Any] = {"messages": [{"role": "user", "content": "W?"}], "tools": [WEATHER, other]}
         engine.answer = engine.says('{"name": "time", "arguments": {}}')
         assert ai.run(GLM, inputs | {"tool_choice": "required"}).tool_calls[0].name == "time"

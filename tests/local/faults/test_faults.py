@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from cfai.local.emulator import Fault
+from cfai.local import Fault
 from cfai.local.faults import Script, parse
 
 if TYPE_CHECKING:

@@ -32,8 +32,7 @@ from cfai import (
     Timeout,
 )
 from cfai._errors import RefusedContextLengthError
-from cfai.local.emulator import Emulator, Fault
-from cfai.local.faults import SCENARIOS
+from cfai.local import SCENARIOS, Emulator, Fault
 from cfai.local.wire._refusals import CODES
 from tests.local.dialects import CHAT, COMPLETION, DUAL, KIMI, MODELS, NATIVE, RESPONSES, TRAILER, question
 
@@ -51,7 +50,7 @@ class Raises:
     kind: type[CfaiError]
     status: int | None = None
     code: int | str | None = None
-    retryable: bool = False
+    retryable: bool | None = False
     retry_after: float | None = None
     partial: str | None = None
     says: str = ""
@@ -79,7 +78,8 @@ LIMITED = Raises(RateLimitError, 429, 3021, True)
 BUSY = Raises(CapacityError, 429, 3040, True)
 FAILED = Raises(InternalServerError, retryable=True)
 UNREADABLE = Raises(APIResponseValidationError, 200)
-GONE = Raises(APIConnectionError, retryable=True)
+GONE = Raises(APIConnectionError, retryable=False)
+DROPPED = replace(GONE, retryable=None)  # a connection that was kept alive may have been closed before the request
 STOPPED = Raises(StreamError, code=3040, partial=THREE, says="Capacity temporarily exceeded")
 TRUNCATED = Raises(StreamTruncatedError, partial=THREE)
 SOON = {"timeout": Timeout(first_byte=10, between=0.4)}
@@ -135,12 +135,12 @@ STREAMED: dict[str, Raises | Gives] = {
     "internal-server-error": replace(FAILED, status=500),
     "bad-gateway": replace(FAILED, status=502),
     "service-unavailable": replace(FAILED, status=503),
-    "gateway-timeout": replace(FAILED, status=504),
+    "gateway-timeout": Raises(RequestTimeoutError, 504),
     "web-server-unknown-error": replace(FAILED, status=520),
     "web-server-down": replace(FAILED, status=521),
     "connection-timed-out": replace(FAILED, status=522),
     "origin-unreachable": replace(FAILED, status=523),
-    "timeout-occurred": replace(FAILED, status=524),
+    "timeout-occurred": Raises(RequestTimeoutError, 524),
     # Errors
     "errors-object": BUSY,
     "internal-error-envelope": Raises(BadRequestError, 400, 1001, says="prompt is missing"),
@@ -172,8 +172,8 @@ STREAMED: dict[str, Raises | Gives] = {
     "text-plain": Gives(),
     "no-content-type": Gives(),
     # Connections
-    "connection-closed": GONE,
-    "connection-reset": GONE,
+    "connection-closed": DROPPED,
+    "connection-reset": DROPPED,
     "partial-header": GONE,
     "not-http": GONE,
     "invalid-chunk": Raises(StreamTruncatedError, partial=""),
@@ -273,7 +273,7 @@ def caller(callers: Callable[..., Any], service: Service) -> Any:
 
 @pytest.fixture(autouse=True)
 def _a_short_drain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cfai._streaming.body, "DRAIN", 0.1)
+    monkeypatch.setattr(cfai._streaming.body, "DRAIN_TIMEOUT", 0.1)
 
 
 def asked(caller: Any, model: str, inputs: dict[str, Any], **options: Any) -> Any:
@@ -303,7 +303,8 @@ def check(caller: Any, service: Service, model: str, name: str, expected: Raises
 
 def seen(error: CfaiError, expected: Raises) -> None:
     assert type(error) is expected.kind, repr(error)
-    told = (error.status_code, error.code, error.retryable, error.retry_after)
+    retryable = None if expected.retryable is None else error.retryable
+    told = (error.status_code, error.code, retryable, error.retry_after)
     assert told == (expected.status, expected.code, expected.retryable, expected.retry_after)
     assert expected.says in str(error)
     if isinstance(error, StreamError) and expected.partial is not None:
@@ -353,7 +354,7 @@ NO_SHAPE = {"null-fields", "doubled-dialect", "mixed-dialects", "text-after-fini
 """What needs events of another dialect than that of the Responses API, as all that `usage-…` is."""
 
 
-@pytest.mark.parametrize("colour", ["run"], indirect=True)
+@pytest.mark.parametrize("portal", ["sync"], indirect=True)
 @pytest.mark.parametrize("model", MODELS[1:])
 @pytest.mark.parametrize("name", ANY_DIALECT)
 def test_a_stream_has_it_in_every_dialect(caller: Any, service: Service, model: str, name: str) -> None:
@@ -466,11 +467,20 @@ def patient(callers: Callable[..., Any], local: Emulator) -> Any:
     return callers(local.account_id, local.api_token, **own)
 
 
-@pytest.mark.parametrize("name", [name for name, expected in STREAMED.items() if expected in (GONE, BUSY, LIMITED)])
+@pytest.mark.parametrize("name", [name for name, expected in STREAMED.items() if expected in (BUSY, LIMITED)])
 def test_what_was_not_run_is_sent_again(patient: Any, local: Emulator, name: str) -> None:
     local.script([name, name, "ok"])
     assert patient.run(NATIVE, {"prompt": "hi"}).text.startswith("[emulated")
     assert [request.fault for request in local.requests] == [name, name, "ok"]
+
+
+@pytest.mark.parametrize("name", [name for name, expected in STREAMED.items() if expected in (GONE, DROPPED)])
+def test_a_request_that_was_sent_whole_is_sent_once(patient: Any, local: Emulator, name: str) -> None:
+    local.script([name, "ok"])
+    with pytest.raises(APIConnectionError, match="may have been billed") as caught:
+        patient.run(NATIVE, {"prompt": "hi"})
+    assert not caught.value.retryable
+    assert [request.fault for request in local.requests] == [name]
 
 
 @pytest.mark.parametrize("name", ["retry-after-too-long", "quota-exceeded", "inference-timeout", "success-false"])
@@ -504,7 +514,7 @@ def test_a_stalled_handshake_is_given_up_in_time(callers: Callable[..., Any], lo
     assert url.startswith("https://127.0.0.1:")
     assert url == local.stalled_tls_url
     stalled = callers(local.account_id, local.api_token, base_url=url, trust_env=False, max_retries=Retry(1, base=0))
-    with pytest.raises(APITimeoutError, match=r"could not send to 127\.0\.0\.1:\d+ in time") as caught:
+    with pytest.raises(APITimeoutError, match=r"could not connect to 127\.0\.0\.1:\d+ in time") as caught:
         stalled.run(NATIVE, {"prompt": "hi"}, timeout=Timeout(connect=0.2))
     assert caught.value.retryable
     assert local.requests == []

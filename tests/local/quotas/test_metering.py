@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from cfai import Ai, CapacityError, Retry
-from cfai.local.emulator import Emulator
+from cfai import CapacityError, Retry
+from cfai.local import Emulator
 from tests.local.conftest import Service
 
 GLM = "@cf/zai-org/glm-4.7-flash"
@@ -319,5 +319,5 @@ def test_limits_that_are_none_are_refused_at_once() -> None:
 def test_nothing_is_limited_unless_asked_for(serving: Make) -> None:
     service = serving()
     assert {service.run(KIMI, HELLO).status_code for _ in range(21)} == {200}
-    with Ai(service.local.account_id, service.local.api_token, base_url=service.local.base_url, trust_env=False) as ai:
+    with service.local.ai() as ai:
         assert ai.run(KIMI, HELLO).text

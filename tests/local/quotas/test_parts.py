@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from cfai import models
-from cfai.local.quotas import Allowance, Meter, _places
-from cfai.local.quotas._places import Places
-from cfai.local.quotas._prefixes import BLOCK, Prefixes
-from cfai.local.quotas._rates import Rates
+from cfai.local.quotas import Allowance, Quotas, _concurrency
+from cfai.local.quotas._concurrency import ConcurrencyLimiter
+from cfai.local.quotas._prompt_cache import BLOCK, PromptCache
+from cfai.local.quotas._rate_limits import RateLimiter
 from cfai.local.wire import ErrorResponse, neurons
 
 GLM = "@cf/zai-org/glm-4.7-flash"
@@ -35,12 +35,12 @@ async def settle() -> None:
 
 
 def in_line(
-    body: Callable[[Places, list[str], Callable[[str], asyncio.Task[None]]], Coroutine[Any, Any, None]],
+    body: Callable[[ConcurrencyLimiter, list[str], Callable[[str], asyncio.Task[None]]], Coroutine[Any, Any, None]],
 ) -> None:
     """Run `body` with one place, a list of those who got it, and a function that lets someone take it."""
 
     async def main() -> None:
-        places, order = Places(1), list[str]()
+        places, order = ConcurrencyLimiter(1), list[str]()
 
         async def enter(name: str) -> None:
             await places.take(GLM, wait=True)
@@ -53,7 +53,7 @@ def in_line(
 
 
 def test_who_came_first_goes_first_and_alone() -> None:
-    async def body(places: Places, order: list[str], start: Any) -> None:
+    async def body(places: ConcurrencyLimiter, order: list[str], start: Any) -> None:
         tasks = [start(name) for name in "abc"]
         for expected in (["a"], ["a", "b"], ["a", "b", "c"]):
             await settle()
@@ -66,7 +66,7 @@ def test_who_came_first_goes_first_and_alone() -> None:
 
 
 def test_who_will_not_wait_is_refused_at_once() -> None:
-    async def body(places: Places, order: list[str], start: Any) -> None:
+    async def body(places: ConcurrencyLimiter, order: list[str], start: Any) -> None:
         await places.take(GLM, wait=False)
         with pytest.raises(ErrorResponse) as caught:
             await places.take(GLM, wait=False)
@@ -79,7 +79,7 @@ def test_who_will_not_wait_is_refused_at_once() -> None:
 
 
 def test_who_leaves_the_line_does_not_hold_up_the_others() -> None:
-    async def body(places: Places, order: list[str], start: Any) -> None:
+    async def body(places: ConcurrencyLimiter, order: list[str], start: Any) -> None:
         tasks = [start(name) for name in "abc"]
         await settle()
         tasks[1].cancel()
@@ -92,7 +92,7 @@ def test_who_leaves_the_line_does_not_hold_up_the_others() -> None:
 
 
 def test_who_leaves_just_when_a_place_is_given_back_does_not_take_it_along() -> None:
-    async def body(places: Places, order: list[str], start: Any) -> None:
+    async def body(places: ConcurrencyLimiter, order: list[str], start: Any) -> None:
         tasks = [start(name) for name in "abc"]
         await settle()
         tasks[1].cancel()
@@ -104,7 +104,7 @@ def test_who_leaves_just_when_a_place_is_given_back_does_not_take_it_along() -> 
 
 
 def test_who_leaves_just_when_it_is_his_turn_passes_it_on() -> None:
-    async def body(places: Places, order: list[str], start: Any) -> None:
+    async def body(places: ConcurrencyLimiter, order: list[str], start: Any) -> None:
         tasks = [start(name) for name in "abc"]
         await settle()
         places.give_back(GLM)
@@ -118,7 +118,7 @@ def test_who_leaves_just_when_it_is_his_turn_passes_it_on() -> None:
 
 
 def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def body(places: Places, order: list[str], start: Any) -> None:
+    async def body(places: ConcurrencyLimiter, order: list[str], start: Any) -> None:
         await places.take(GLM, wait=True)
         with pytest.raises(ErrorResponse) as caught:
             await places.take(GLM, wait=True)
@@ -126,7 +126,7 @@ def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
         places.give_back(GLM)
         await places.take(GLM, wait=False)
 
-    monkeypatch.setattr(_places, "LONGEST", 0.0)
+    monkeypatch.setattr(_concurrency, "LONGEST", 0.0)
     in_line(body)
 
 
@@ -138,7 +138,7 @@ def words(count: int) -> str:
 
 
 def test_a_prompt_that_begins_like_one_before_is_cached_in_whole_blocks() -> None:
-    prefixes = Prefixes()
+    prefixes = PromptCache()
     said = [{"role": "user", "content": words(100)}]
     assert prefixes.seen(GLM, "s", {"messages": said}) == 0
     longer = [*said, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "and now?"}]
@@ -150,7 +150,7 @@ def test_a_prompt_that_begins_like_one_before_is_cached_in_whole_blocks() -> Non
 
 @pytest.mark.parametrize(("model", "session"), [(BGE, "s"), (GLM, "other")])
 def test_other_models_and_sessions_know_nothing_of_it(model: str, session: str) -> None:
-    prefixes = Prefixes()
+    prefixes = PromptCache()
     prefixes.seen(GLM, "s", {"prompt": words(100)})
     assert prefixes.seen(model, session, {"prompt": words(100)}) == 0
 
@@ -165,13 +165,13 @@ def test_other_models_and_sessions_know_nothing_of_it(model: str, session: str) 
     ],
 )
 def test_what_begins_otherwise_or_is_short_is_not_cached(inputs: dict[str, Any]) -> None:
-    prefixes = Prefixes()
+    prefixes = PromptCache()
     prefixes.seen(GLM, "s", {"prompt": words(100)})
     assert prefixes.seen(GLM, "s", inputs) == 0
 
 
 def test_the_last_token_of_a_prompt_is_always_read() -> None:
-    prefixes, prompt = Prefixes(), "7 " * (BLOCK // 2 - 1)
+    prefixes, prompt = PromptCache(), "7 " * (BLOCK // 2 - 1)
     # Two quotes, and as many pieces as fill a block.
     assert prefixes.seen(GLM, "s", {"prompt": prompt}) == 0
     assert prefixes.seen(GLM, "s", {"prompt": prompt}) == 0
@@ -180,7 +180,7 @@ def test_the_last_token_of_a_prompt_is_always_read() -> None:
 
 
 def test_only_the_last_sessions_are_kept() -> None:
-    prefixes = Prefixes()
+    prefixes = PromptCache()
     for number in range(102):
         prefixes.seen(GLM, f"{number}", {"prompt": words(100)})
     assert prefixes.seen(GLM, "101", {"prompt": words(100)}) > 0
@@ -207,14 +207,14 @@ def test_no_more_is_cheap_than_the_prompt_has() -> None:
     ],
 )
 def test_the_published_numbers_are_held(name: str, number: int) -> None:
-    rates, model = Rates({}), entry(name)
+    rates, model = RateLimiter({}), entry(name)
     assert [rates.admit(model, 0.0) for _ in range(number + 1)] == [True] * number + [False]
     assert rates.admit(model, 59.9) is False
     assert rates.admit(model, 60.0) is True
 
 
 def test_a_task_is_counted_together_and_a_paid_model_by_itself() -> None:
-    rates = Rates({"Text Generation": 1})
+    rates = RateLimiter({"Text Generation": 1})
     assert rates.admit(entry(GLM), 0.0)
     assert not rates.admit(entry("@cf/meta/llama-3.1-8b-instruct-fp8"), 0.0)
     assert rates.admit(entry("@cf/moonshotai/kimi-k2.6"), 0.0)
@@ -222,12 +222,12 @@ def test_a_task_is_counted_together_and_a_paid_model_by_itself() -> None:
 
 
 def test_a_task_without_a_published_number_has_none() -> None:
-    rates = Rates({})
+    rates = RateLimiter({})
     assert all(rates.admit(entry("@cf/deepgram/aura-1"), 0.0) for _ in range(5000))
 
 
 def test_own_numbers_win_and_the_rest_stays() -> None:
-    rates = Rates({"@cf/moonshotai/kimi-k2.6": 50, GLM: 0})
+    rates = RateLimiter({"@cf/moonshotai/kimi-k2.6": 50, GLM: 0})
     assert [rates.admit(entry("@cf/moonshotai/kimi-k2.6"), 0.0) for _ in range(51)].count(True) == 50
     assert not rates.admit(entry(GLM), 0.0)
     assert rates.admit(entry("@cf/zai-org/glm-5.3"), 0.0)
@@ -238,7 +238,7 @@ def test_own_numbers_win_and_the_rest_stays() -> None:
 
 def test_a_day_begins_at_midnight_utc() -> None:
     now = 1_000 * 86_400.0 - 1
-    meter = Meter(Allowance(daily_neurons=10, clock=lambda: now))
+    meter = Quotas(Allowance(daily_neurons=10, clock=lambda: now))
     meter.admit(entry(GLM))
     meter.charge(10)
     with pytest.raises(ErrorResponse) as caught:

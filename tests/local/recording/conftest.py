@@ -12,16 +12,15 @@ from typing import Any
 import httpx
 import pytest
 
-from cfai.local.emulator import Emulator
-from cfai.local.recording import Player, Recorder
+from cfai.local import Emulator, Player, Recorder
 from cfai.local.server import LocalServer
+from tests.conftest import SYNC_AND_ASYNC as SYNC_AND_ASYNC
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 TOKEN = "token-that-must-not-show-0123456789"
 LONG = 10.0
 """Seconds after which a test gives up waiting for what should have happened at once."""
 
-EVERY_COLOUR = pytest.mark.parametrize("colour", ["run", "arun", "arun on trio"], indirect=True)
 MODEL = "@cf/zai-org/glm-4.7-flash"
 NATIVE = "@cf/meta/llama-3.1-8b-instruct-fp8"
 

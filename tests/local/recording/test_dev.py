@@ -19,7 +19,7 @@ import pytest
 import cfai.local.emulator
 import cfai.local.recording
 from cfai.cli import _dev, main
-from cfai.local.emulator import Emulator
+from cfai.local import Emulator
 from tests.local.recording.conftest import ACCOUNT, LONG, MODEL, TOKEN, everything, kept
 
 Run = Callable[..., tuple[int, str, str]]
@@ -112,7 +112,7 @@ def test_it_prints_what_the_emulator_s_own_command_prints(cli: Run, capsys: pyte
 
 def test_its_options_reach_the_emulator(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in = MagicMock(side_effect=KeyboardInterrupt)
-    monkeypatch.setattr(cfai.local.emulator, "Emulator", stand_in)
+    monkeypatch.setattr(cfai.local, "Emulator", stand_in)
     more = ["--tokens-per-second", "5", "--lenient-paths", "--retired", "refuse", "--allow-remote"]
     more += ["--rate-limits", "--daily-neurons", "10000", "--concurrency", "4", "--prompt-caching"]
     more += ["--no-workers-paid"]
@@ -155,7 +155,7 @@ def test_chance_and_its_seed_reach_the_emulator(cli: Run, monkeypatch: pytest.Mo
     from cfai.local.emulator import __main__ as own
 
     stand_in = MagicMock()
-    monkeypatch.setattr(cfai.local.emulator, "Emulator", stand_in)
+    monkeypatch.setattr(cfai.local, "Emulator", stand_in)
     monkeypatch.setattr(own, "Emulator", stand_in)
     for options in ([], ["--random-faults", "0.3", "--seed", "7"]):
         assert (cli(*options)[0] if command == "cfai dev" else own.main(options)) == 0
@@ -174,11 +174,11 @@ def test_both_commands_have_the_same_options() -> None:
 def test_an_engine_answers_in_earnest(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     upstream = ["--upstream", "http://127.0.0.1:9/v1", "--model-map", "*=llama3.2"]
     emulator = MagicMock(side_effect=KeyboardInterrupt)
-    monkeypatch.setattr(cfai.local.emulator, "Emulator", emulator)
+    monkeypatch.setattr(cfai.local, "Emulator", emulator)
     assert cli(*upstream)[0] == 0
     assert cli(*upstream, "--tokens-per-second", "5")[0] == 0
     plain, paced = (call.kwargs for call in emulator.call_args_list)
-    assert repr(plain["engine"]) == "Upstream('http://127.0.0.1:9/v1')"
+    assert repr(plain["engine"]) == "OpenAIUpstream('http://127.0.0.1:9/v1')"
     assert (plain["tokens_per_second"], paced["tokens_per_second"]) == (None, 5.0)
 
 
@@ -190,7 +190,7 @@ def test_the_emulator_behind_a_recorder_ends_with_it(cli: Run, folder: Path, mon
         assert httpx.get(options["upstream_url"], trust_env=False).status_code == 400, "it serves by now"
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cfai.local.recording, "Recorder", interrupted)
+    monkeypatch.setattr(cfai.local, "Recorder", interrupted)
     assert cli("--record", folder, "--upstream", "http://127.0.0.1:9/v1")[0] == 0
     assert told["upstream_token"] == "cfai-emulator-token"
     with pytest.raises(httpx.ConnectError):
@@ -202,7 +202,7 @@ def test_its_options_reach_the_recorder_and_the_player(
 ) -> None:
     for name, option, more in (("Recorder", "--record", []), ("Player", "--replay", ["--timing"])):
         stand_in = MagicMock(side_effect=KeyboardInterrupt)
-        monkeypatch.setattr(cfai.local.recording, name, stand_in)
+        monkeypatch.setattr(cfai.local, name, stand_in)
         assert cli(option, folder, "--host", "::1", "--port", "8787", "--allow-remote", *more)[0] == 0
         assert stand_in.call_args.args == (folder, "::1", 8787)
         timing = {"timing": True} if more else {}

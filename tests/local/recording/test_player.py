@@ -11,9 +11,8 @@ import httpx
 import pytest
 
 from cfai import NotFoundError, RateLimitError, StreamTruncatedError
-from cfai.local.emulator import Emulator, Fault
-from cfai.local.recording import Player, Recorder
-from tests.local.recording.conftest import EVERY_COLOUR, MODEL, NATIVE, Http, chunks, kept
+from cfai.local import Emulator, Fault, Player, Recorder
+from tests.local.recording.conftest import MODEL, NATIVE, SYNC_AND_ASYNC, Http, chunks, kept
 
 Make = Callable[..., Any]
 IMAGE = "@cf/leonardo/phoenix-1.0"
@@ -52,7 +51,7 @@ def write(folder: Path, number: int = 1, **changes: Any) -> Path:
 # What is played
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_answers_are_those_that_were_recorded(
     recorder: Recorder, upstream: Emulator, play: Make, ask: Make, folder: Path
 ) -> None:
@@ -102,7 +101,7 @@ def test_a_whole_answer_has_its_length_and_its_headers(recorder: Recorder, play:
         assert played.headers[name] == recorded.headers[name]
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_a_stream_that_was_cut_breaks_off_there(serve: Make, record: Make, play: Make, ask: Make, folder: Path) -> None:
     def script(peer: Any) -> None:
         peer.request()
@@ -380,7 +379,7 @@ def test_of_two_that_are_as_near_it_is_the_one_of_the_same_model(folder: Path, p
     assert nearest(http(play()).post()).startswith("0002-x.json: prompt is ")
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_a_client_of_ours_says_it_too(folder: Path, play: Make, ask: Make) -> None:
     write(folder)
     with pytest.raises(NotFoundError, match=r"nearest is 0001-x\.json: prompt is"):

@@ -17,9 +17,8 @@ import httpx
 import pytest
 
 from cfai import APITimeoutError, ConfigurationError, InternalServerError, StreamTruncatedError, Timeout
-from cfai.local.emulator import Emulator, Fault
-from cfai.local.recording import Recorder
-from tests.local.recording.conftest import ACCOUNT, EVERY_COLOUR, LONG, MODEL, NATIVE, TOKEN, Http, chunks, kept
+from cfai.local import Emulator, Fault, Recorder
+from tests.local.recording.conftest import ACCOUNT, LONG, MODEL, NATIVE, SYNC_AND_ASYNC, TOKEN, Http, chunks, kept
 
 Make = Callable[..., Any]
 EVENT = b'data: {"response":"Hel"}\n\n'
@@ -48,7 +47,7 @@ def streams(*pieces: bytes, content_type: str = "text/event-stream") -> Callable
 
 @pytest.fixture
 def ask(callers: Make) -> Make:
-    """A caller of a local server, in one colour."""
+    """A caller of a local server, in one portal."""
     return lambda local, **options: callers(
         local.account_id, local.api_token, base_url=local.base_url, max_retries=None, **options
     )
@@ -70,7 +69,7 @@ def held_after(*events: bytes) -> Callable[[Any], None]:
     return script
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_an_answer_is_passed_on_and_kept(recorder: Recorder, upstream: Emulator, ask: Make, folder: Path) -> None:
     answer = ask(recorder).run(MODEL, {"prompt": "Hello"})
     with upstream.ai() as ai:
@@ -91,7 +90,7 @@ def test_an_answer_is_passed_on_and_kept(recorder: Recorder, upstream: Emulator,
     assert recorder.recordings == list(folder.iterdir())
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_a_stream_is_passed_on_while_it_comes(serve: Make, record: Make, ask: Make, folder: Path) -> None:
     seen = threading.Event()
 
@@ -113,7 +112,7 @@ def test_a_stream_is_passed_on_while_it_comes(serve: Make, record: Make, ask: Ma
     assert len(exchange["response"]["times"]["chunks"]) == 2
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_a_client_that_leaves_closes_the_call_and_what_came_is_kept(
     serve: Make, record: Make, ask: Make, folder: Path
 ) -> None:
@@ -128,7 +127,7 @@ def test_a_client_that_leaves_closes_the_call_and_what_came_is_kept(
     assert chunks(exchange) == [EVENT]
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_a_client_that_leaves_before_there_is_an_answer_closes_the_call_too(
     serve: Make, record: Make, ask: Make, folder: Path
 ) -> None:
@@ -141,7 +140,7 @@ def test_a_client_that_leaves_before_there_is_an_answer_closes_the_call_too(
     assert kept(folder) == []
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_a_client_that_leaves_after_the_end_of_its_answer_has_cut_nothing(
     serve: Make, record: Make, ask: Make, folder: Path
 ) -> None:
@@ -175,7 +174,7 @@ def test_stopping_keeps_what_came_so_far(serve: Make, record: Make, http: Make, 
     assert chunks(exchange) == [EVENT]
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 @pytest.mark.parametrize("ending", ["close", "reset"])
 def test_a_service_that_breaks_off_is_told_to_the_caller_and_kept(
     serve: Make, record: Make, ask: Make, folder: Path, ending: str
@@ -411,7 +410,7 @@ def test_the_service_is_found_as_a_client_finds_it(
 # What goes wrong
 
 
-@EVERY_COLOUR
+@SYNC_AND_ASYNC
 def test_a_service_that_cannot_be_reached_is_a_502_and_nothing_is_kept(record: Make, ask: Make, folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/client/v4"

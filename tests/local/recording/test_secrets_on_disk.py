@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cfai.local.emulator import Emulator, Fault
+from cfai.local import Emulator, Fault
 from cfai.local.recording import Recorder, _exchange, _redact
-from cfai.local.recording._passed import Passed
-from cfai.local.recording._passed import kept as keep
+from cfai.local.recording._raw_exchange import RawExchange
+from cfai.local.recording._raw_exchange import kept as keep
 from cfai.local.recording._redact import Answer, Redactor
 from tests.local.recording.conftest import ACCOUNT, MODEL, TOKEN, Http, chunks, everything, kept
 
@@ -283,7 +283,7 @@ def test_secrets_are_found_in_base64_wherever_they_begin(before: int, encode: Ca
     ids=["a URL", "JSON", "a part of it", "one character", "JSON in JSON"],
 )
 def test_secrets_are_found_whatever_of_them_is_escaped(written: str) -> None:
-    passed = Passed(
+    passed = RawExchange(
         number=1,
         method="POST",
         path="/client/v4/accounts/{account_id}/ai/run/@cf/a/b",
@@ -317,7 +317,7 @@ def test_a_token_for_another_provider_is_kept_neither_where_it_is_sent_nor_where
 ) -> None:
     other = "sk-of-another-provider-42"
     query, sent = query.replace("OTHER", other), sent.replace("OTHER", other)
-    passed = Passed(
+    passed = RawExchange(
         number=1,
         method="POST",
         path="/v1/{account_id}/gateway",
@@ -342,7 +342,7 @@ def test_a_word_behind_bearer_is_no_token() -> None:
 
 
 def test_a_batch_that_another_recorder_handed_in_is_followed_without_its_id() -> None:
-    passed = Passed(
+    passed = RawExchange(
         number=7,
         method="POST",
         path="/client/v4/accounts/{account_id}/ai/run/@cf/baai/bge-m3",
@@ -371,7 +371,7 @@ def test_the_examples_in_docstrings_hold() -> None:
     ("method", "status", "remains"), [("POST", 200, False), ("GET", 404, False), ("GET", 200, True)]
 )
 def test_an_id_under_any_name_is_taken_out_but_of_lists_of_what_exists(method: str, status: int, remains: bool) -> None:
-    passed = Passed(
+    passed = RawExchange(
         number=1,
         method=method,
         path="/client/v4/accounts/{account_id}/ai/models/search",

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from cfai import models
-from cfai.local.emulator import Emulator, Fault
+from cfai.local import Emulator, Fault
 
 if TYPE_CHECKING:
     from tests.local.conftest import Service

@@ -14,7 +14,7 @@ import openai
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from cfai.local.emulator import Emulator, Fault
+from cfai.local import Emulator, Fault
 from cfai.local.wire import ErrorResponse
 from cfai.types import Token, Usage
 from tests.local.conftest import read
@@ -40,7 +40,7 @@ TOOL = {
 
 
 class Client:
-    """OpenAI's client in one colour: answers come whole, streams as lists."""
+    """OpenAI's client in one portal: answers come whole, streams as lists."""
 
     def __init__(self, client: Any, portal: BlockingPortal | None) -> None:
         self._client = client

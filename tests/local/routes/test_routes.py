@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from cfai.local.emulator import Emulator
+from cfai.local import Emulator
 
 if TYPE_CHECKING:
     from tests.local.conftest import Service

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from cfai.local.emulator import Emulator, Fault
+from cfai.local import Emulator, Fault
 from tests.local.conftest import DONE, read
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ _PROXIED = "mf-header-"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class HttpRequest:
     """The line and the headers of a request."""
 
     method: str
@@ -47,12 +47,12 @@ class Call:
     """What the surface itself has to know of the body."""
 
 
-class Surface:
+class Route:
     """The REST API: inputs as the body, and an envelope around the result."""
 
     method = "POST"
 
-    def read(self, asked: Asked, model: str | None, gateway: str | None, body: Any) -> Call:
+    def read(self, asked: HttpRequest, model: str | None, gateway: str | None, body: Any) -> Call:
         """What a request asks for. `model` is the one in its path. Raises `Refusal`."""
         return Call(model or "", body, asked.query, gateway, rejects(body))
 
@@ -77,10 +77,10 @@ class Surface:
         return refusal.body(request_id)
 
 
-class _Unified(Surface):
+class _Unified(Route):
     """The REST API where the body names the model."""
 
-    def read(self, asked: Asked, model: str | None, gateway: str | None, body: Any) -> Call:
+    def read(self, asked: HttpRequest, model: str | None, gateway: str | None, body: Any) -> Call:
         named = as_object(body)
         if not isinstance(named.get("model"), str) or "input" not in named:
             raise bad_input("required properties at '/' are 'model,input'")
@@ -91,7 +91,7 @@ class _Unified(Surface):
         return Call(named["model"], inputs, asked.query, gateway, rejects(named) or rejects(inputs))
 
 
-REST = Surface()
+REST = Route()
 UNIFIED = _Unified()
 
 
@@ -100,18 +100,18 @@ def rejects(holder: Any) -> bool:
     return as_object(as_object(holder).get("options")).get("rejectIfBusy") is True
 
 
-def arrived(method: str, path: str, query: str, headers: Mapping[str, str]) -> Asked:
+def arrived(method: str, path: str, query: str, headers: Mapping[str, str]) -> HttpRequest:
     """The request that was meant: miniflare sends a Worker's as headers of another one, to the address it was given.
 
     A `token` in the query of that address is the request's credential.
     """
     if "mf-url" not in headers:
-        return Asked(method, path, _pairs(query), headers)
+        return HttpRequest(method, path, _pairs(query), headers)
     meant = urlsplit(headers["mf-url"])
     own = {name.removeprefix(_PROXIED): value for name, value in headers.items() if name.startswith(_PROXIED)}
     if token := _pairs(query).get("token"):
         own.setdefault("authorization", f"Bearer {token}")
-    return Asked(method, meant.path, _pairs(meant.query), {**own, "host": headers.get("host", "")})
+    return HttpRequest(method, meant.path, _pairs(meant.query), {**own, "host": headers.get("host", "")})
 
 
 def _pairs(query: str) -> dict[str, str]:

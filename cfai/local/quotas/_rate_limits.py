@@ -34,7 +34,7 @@ def known(name: str) -> bool:
     return models.get(name) is not None or any(model.task == name for model in models.catalogue().values())
 
 
-class Rates:
+class RateLimiter:
     """The calls of the last minute. `numbers` by task or model stand in for the published ones."""
 
     def __init__(self, numbers: Mapping[str, int]) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from starlette.types import Receive, Scope, Send
 
 from cfai.local.emulator._routes import host_name, is_loopback
-from cfai.local.emulator._wire import Line, arrived
+from cfai.local.emulator._wire import Connection, arrived
 from cfai.local.recording._exchange import ACCOUNT_PATH
 from cfai.local.server import Access
 from cfai.local.server._loop import Transports
@@ -21,7 +21,7 @@ from cfai.local.wire._refusals import ErrorResponse, Misuse
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class HttpRequest:
     """A request that may be answered."""
 
     method: str
@@ -43,7 +43,7 @@ class Unanswered(Exception):
         super().__init__(message)
 
 
-class Door(ABC):
+class RecordingApp(ABC):
     """An ASGI application that lets in who has the local token, and asks for the local account."""
 
     def __init__(self, access: Access) -> None:
@@ -70,10 +70,10 @@ class Door(ABC):
             line.unwatch()
 
     @abstractmethod
-    async def answer(self, line: Line, asked: Asked) -> None:
+    async def answer(self, line: Connection, asked: HttpRequest) -> None:
         """Answer a request. Raises `Unanswered` before anything was sent."""
 
-    def _asked(self, scope: Scope, body: bytes | None) -> Asked:
+    def _asked(self, scope: Scope, body: bytes | None) -> HttpRequest:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         if not self._access.allow_remote and not is_loopback(host_name(headers.get("host", ""))):
             # A web page may have had its own name resolved to this machine.
@@ -88,7 +88,7 @@ class Door(ABC):
             raise ErrorResponse(7003, f"Could not route to {raw_path}, perhaps your object identifier is invalid?")
         if body is None:
             raise ErrorResponse(3006)
-        return Asked(scope["method"], path, cast(bytes, scope["query_string"]).decode("latin-1"), headers, body)
+        return HttpRequest(scope["method"], path, cast(bytes, scope["query_string"]).decode("latin-1"), headers, body)
 
 
 def _routed(raw_path: str) -> tuple[str, str]:
@@ -106,7 +106,7 @@ def _routed(raw_path: str) -> tuple[str, str]:
     return unquote(account), "/".join(parts)
 
 
-async def _tell(line: Line, status: int, content_type: str, text: str) -> None:
+async def _tell(line: Connection, status: int, content_type: str, text: str) -> None:
     body = text.encode("utf-8", "replace")
     await line.start(status, {"content-type": content_type, "content-length": str(len(body))})
     await line.write(body)

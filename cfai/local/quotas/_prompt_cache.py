@@ -21,7 +21,7 @@ _PARTS = ("tools", "instructions", "prompt", "messages", "input")
 """Where a prompt stands in the inputs, in the order in which a model reads it."""
 
 
-class Prefixes:
+class PromptCache:
     """The last prompts of the last sessions."""
 
     def __init__(self) -> None:

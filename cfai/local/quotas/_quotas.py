@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cfai.local.quotas._places import Places
-from cfai.local.quotas._prefixes import Prefixes
-from cfai.local.quotas._rates import Rates, known
+from cfai.local.quotas._concurrency import ConcurrencyLimiter
+from cfai.local.quotas._prompt_cache import PromptCache
+from cfai.local.quotas._rate_limits import RateLimiter, known
 from cfai.local.wire import ErrorResponse
 from cfai.models import Model
 
@@ -50,14 +50,14 @@ class Allowance:
                 raise ValueError(f"rate_limits: {name!r} is 0 or more, not {number}")
 
 
-class Meter:
+class Quotas:
     """Counts. All of it happens on the event loop of one server."""
 
     def __init__(self, allowance: Allowance) -> None:
         self._allowance = allowance
-        self._rates = Rates(allowance.rate_limits if isinstance(allowance.rate_limits, Mapping) else {})
-        self._places = Places(allowance.concurrency) if allowance.concurrency else None
-        self._prefixes = Prefixes()
+        self._rates = RateLimiter(allowance.rate_limits if isinstance(allowance.rate_limits, Mapping) else {})
+        self._places = ConcurrencyLimiter(allowance.concurrency) if allowance.concurrency else None
+        self._prefixes = PromptCache()
         self._day = 0
         self._used = 0.0
 

@@ -26,7 +26,7 @@ from cfai._credentials import (
     parse_base_url,
     resolve_credentials,
 )
-from cfai._response.errors import error_from, parse_error_body, parsed
+from cfai._response import error_from, parse_body, parse_error_body
 
 EMBEDDING = "@cf/baai/bge-small-en-v1.5"
 """The model of the cheapest call there is: a hundredth of a neuron."""
@@ -63,7 +63,7 @@ class Answer:
     @property
     def body(self) -> Any:
         """The body as JSON if it is JSON, else its text."""
-        return parsed(self.content)
+        return parse_body(self.content)
 
     @property
     def code(self) -> int | str | None:
@@ -77,7 +77,7 @@ class Answer:
         return cast("dict[str, Any]", body).get("result") if isinstance(body, dict) else None
 
 
-class Patient:
+class Installation:
     """One installation of cfai, looked at once. What is secret stays in `Secret`s, and out of every text."""
 
     def __init__(self, timeout: float, now: Callable[[], float]) -> None:

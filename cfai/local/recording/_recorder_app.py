@@ -13,12 +13,12 @@ from typing import Any
 import httpx
 
 from cfai._credentials import Credentials, Secret
-from cfai._transport.pool import ClientPool
-from cfai.local.emulator._wire import PATIENCE, Line
+from cfai._transport import ClientPool
+from cfai.local.emulator._wire import PATIENCE, Connection
 from cfai.local.recording import _exchange
-from cfai.local.recording._door import Asked, Door, Unanswered
+from cfai.local.recording._app import HttpRequest, RecordingApp, Unanswered
 from cfai.local.recording._exchange import ACCOUNT_PATH, Cut, Times
-from cfai.local.recording._passed import Passed, kept
+from cfai.local.recording._raw_exchange import RawExchange, kept
 from cfai.local.recording._redact import Redactor
 from cfai.local.server import ACCOUNT, Access
 
@@ -63,7 +63,7 @@ class _Heard:
         return re.search(rb"data: ?\[DONE\]\s*$", b"".join(self.chunks[-8:])) is not None
 
 
-class Recording(Door):
+class RecorderApp(RecordingApp):
     """The ASGI application."""
 
     def __init__(self, access: Access, upstream: Credentials, gateway_token: Secret, folder: Path) -> None:
@@ -76,13 +76,13 @@ class Recording(Door):
             {upstream.id: ACCOUNT, upstream.token.value: "x", gateway_token.value: "x", access.api_token: "x"}
         )
         trust_env = not upstream.is_direct
-        self._clients = ClientPool(proxy=None, verify=True, trust_env=trust_env, sync=None, async_=None)
+        self._clients = ClientPool(trust_env=trust_env)
 
     async def aclose(self) -> None:
         """Close the connections to the service."""
         await self._clients.aclose()
 
-    async def answer(self, line: Line, asked: Asked) -> None:
+    async def answer(self, line: Connection, asked: HttpRequest) -> None:
         """Pass a request on, and its answer back, until its client leaves."""
         self._exchanges += 1
         heard = _Heard(self._exchanges, asyncio.get_running_loop().time())
@@ -99,7 +99,7 @@ class Recording(Door):
         else:
             call.result()
 
-    async def _pass_on(self, line: Line, asked: Asked, heard: _Heard) -> None:
+    async def _pass_on(self, line: Connection, asked: HttpRequest, heard: _Heard) -> None:
         clock = asyncio.get_running_loop().time
         response = await self._sent(asked)
         try:
@@ -124,9 +124,9 @@ class Recording(Door):
         finally:
             await response.aclose()
 
-    async def _sent(self, asked: Asked) -> Any:
+    async def _sent(self, asked: HttpRequest) -> Any:
         """The service's answer, not read yet. Raises `Unanswered` if there is none."""
-        client: Any = self._clients.async_client()
+        client: Any = (await self._clients.async_connections()).client
         try:
             headers = self._headers(asked.headers)
             request = client.build_request(
@@ -139,7 +139,7 @@ class Recording(Door):
                 502, f"{self._upstream.base_url} did not answer ({reason}): nothing is recorded"
             ) from error
 
-    def _url(self, asked: Asked) -> str:
+    def _url(self, asked: HttpRequest) -> str:
         origin, path = self._upstream.base_url, asked.path.removeprefix("/client/v4")
         if path == asked.path:
             origin, path = self._upstream.gateway_url, asked.path.removeprefix("/v1")
@@ -155,12 +155,12 @@ class Recording(Door):
         # What is compressed cannot be searched for secrets, nor read by people.
         return sent | {"authorization": f"Bearer {self._upstream.token.value}", "accept-encoding": "identity"}
 
-    def _keep(self, asked: Asked, heard: _Heard, cut: Cut | None = None) -> None:
+    def _keep(self, asked: HttpRequest, heard: _Heard, cut: Cut | None = None) -> None:
         """Write the file of an exchange, once."""
         if heard.kept:
             return
         heard.kept = True
-        passed = Passed(
+        passed = RawExchange(
             number=heard.exchange,
             method=asked.method,
             path=asked.path,
@@ -180,7 +180,7 @@ class Recording(Door):
             _LOG.error("an exchange was not recorded: %s", error)
 
 
-async def _until_gone(line: Line) -> None:
+async def _until_gone(line: Connection) -> None:
     while not line.gone:
         await line.pause(PATIENCE)
 

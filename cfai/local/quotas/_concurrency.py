@@ -11,7 +11,7 @@ LONGEST = 600.0
 """Seconds that a call waits at most."""
 
 
-class Places:
+class ConcurrencyLimiter:
     """So many calls at a time for each model; who came first goes first."""
 
     def __init__(self, number: int) -> None:

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from email.utils import formatdate
 from pathlib import Path
 
-from cfai.local.emulator._wire import Line
+from cfai.local.emulator._wire import Connection
 from cfai.local.recording import _exchange
-from cfai.local.recording._door import Asked, Door, Unanswered
+from cfai.local.recording._app import HttpRequest, RecordingApp, Unanswered
 from cfai.local.recording._exchange import Exchange, Response
 from cfai.local.recording._match import NoRecording, Recordings
 from cfai.local.server import Access
 
 
-class Playing(Door):
+class PlayerApp(RecordingApp):
     """The ASGI application."""
 
     def __init__(self, access: Access, exchanges: Sequence[tuple[Path, Exchange]], timing: bool) -> None:
@@ -23,7 +23,7 @@ class Playing(Door):
         self._recordings = Recordings(exchanges)
         self._timing = timing
 
-    async def answer(self, line: Line, asked: Asked) -> None:
+    async def answer(self, line: Connection, asked: HttpRequest) -> None:
         """Play the recording of a request."""
         kind = asked.headers.get("content-type")
         try:
@@ -50,7 +50,7 @@ class Playing(Door):
     async def aclose(self) -> None:
         """Nothing is open."""
 
-    async def _until(self, line: Line, moment: float) -> None:
+    async def _until(self, line: Connection, moment: float) -> None:
         if self._timing:
             await line.pause(moment - asyncio.get_running_loop().time())
 

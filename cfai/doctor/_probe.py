@@ -12,15 +12,15 @@ import httpx
 
 from cfai import Ai, CfaiError, Stream
 from cfai._credentials import Credentials
-from cfai._response.errors import parse_error_body, parsed
+from cfai._response import parse_body, parse_error_body
 from cfai.doctor._exchanges import kept_in
 from cfai.doctor._finding import Finding, ok, problem, warning
-from cfai.local.recording._passed import Passed
+from cfai.local.recording._raw_exchange import RawExchange
 
 _PASSED_ON = ("content-type", "cf-ai-req-id", "cf-ai-neurons", "cf-ray", "cf-aig-log-id", "retry-after")
 
 
-class Bench:
+class Probe:
     """Asks the service. Every exchange is kept in `exchanges`, answers are read whole."""
 
     def __init__(
@@ -29,7 +29,7 @@ class Bench:
         self.account = account
         self.gateway = gateway or ""
         self.sleep = sleep
-        self.exchanges: list[Passed] = []
+        self.exchanges: list[RawExchange] = []
         self._http = http
         self._hook = kept_in(self.exchanges)
         http.event_hooks["response"].append(self._hook)
@@ -85,8 +85,8 @@ class Bench:
     def _client(self, http: httpx.Client) -> Ai:
         account = self.account
         return Ai(
-            account.id,
-            account.token.value,
+            account_id=account.id,
+            api_token=account.token.value,
             base_url=account.base_url,
             http_client=http,
             max_retries=None,
@@ -97,10 +97,10 @@ class Bench:
 
 def body_of(response: httpx.Response) -> Any:
     """A body as JSON if it is JSON, else its text."""
-    return parsed(response.content)
+    return parse_body(response.content)
 
 
-def dig(value: Any, *path: str | int) -> Any:
+def get_path(value: Any, *path: str | int) -> Any:
     """What stands under `path`, or `None` if there is no such place."""
     for step in path:
         if isinstance(value, dict) and isinstance(step, str):
@@ -159,7 +159,7 @@ def lines(response: httpx.Response) -> list[str]:
 
 def events(response: httpx.Response) -> list[Mapping[str, Any]]:
     """The JSON objects of a stream's `data:` lines."""
-    data = [parsed(line[5:].strip().encode()) for line in lines(response) if line.startswith("data:")]
+    data = [parse_body(line[5:].strip().encode()) for line in lines(response) if line.startswith("data:")]
     return [cast("Mapping[str, Any]", each) for each in data if isinstance(each, dict)]
 
 

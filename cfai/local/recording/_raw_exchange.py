@@ -11,7 +11,7 @@ from cfai.local.recording._redact import Answer, Redactor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Passed:
+class RawExchange:
     """A request and its answer, bodies as they read without compression."""
 
     number: int
@@ -39,7 +39,7 @@ class Passed:
     times: Times = field(default_factory=Times)
 
 
-def kept(passed: Passed, redactor: Redactor) -> Exchange:
+def kept(passed: RawExchange, redactor: Redactor) -> Exchange:
     """The exchange as it may be written down."""
     for text in (passed.query.encode("latin-1"), passed.sent):
         redactor.hide_tokens(text)

@@ -1,0 +1,187 @@
+"""The configuration of a client: what an `Ai` was made with, checked once, and kept as plain values."""
+
+from __future__ import annotations
+
+import random
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeGuard, cast
+
+from cfai import models, tokens
+from cfai._credentials import Credentials, Secret
+from cfai._errors import ConfigurationError
+from cfai.models import Limit, Model
+
+if TYPE_CHECKING:
+    from cfai.tokens import CountingStrategy, TokenCounter
+
+CheckMode = Literal["enforce", "strict", "warn", "off"]
+
+
+class NotGiven:
+    """The default of an option for which `None` means something."""
+
+    def __repr__(self) -> str:
+        return "NOT_GIVEN"
+
+
+NOT_GIVEN: Any = NotGiven()
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """Seconds that each wait of a call may take; `None` is no bound."""
+
+    connect: float | None = 5.0
+    first_byte: float | None = 300.0
+    """To the answer's first byte: the service may queue a call until it has room."""
+    between: float | None = 60.0
+    """Between the bytes of an answer."""
+    write: float | None = 60.0
+    pool: float | None = None
+    """For a free connection; bounded by the total timeout in any case."""
+
+
+def _chance() -> float:
+    return random.random()
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often a request is sent again, and how long to wait first.
+
+    Sent again are: a connection that could not be made, a model that was busy (3040), too many requests in a minute,
+    and 5xx. What may have been billed is never sent again: a timeout of the service or of ours, a connection that broke
+    once the request was sent, anything after a 200.
+    """
+
+    max_retries: int = 2
+    """How often a request is sent again at most."""
+
+    base: float = 0.5
+    """Seconds before the first retry; each further wait is twice the one before."""
+
+    cap: float = 8.0
+    """The longest wait of our own choosing, in seconds."""
+
+    jitter: Callable[[], float] = _chance
+    """A number from 0 to 1: how much of a wait's last quarter to take."""
+
+    def __post_init__(self) -> None:
+        if self.max_retries < 0 or not (0 <= self.base < float("inf")) or not (0 <= self.cap < float("inf")):
+            raise ConfigurationError(
+                "`Retry` must have max_retries, base and cap of 0 or more, the last two in seconds"
+            )
+
+
+class LimitPolicy(NamedTuple):
+    """The limits that calls are held to, and how strictly."""
+
+    mode: CheckMode = "enforce"
+    overrides: Mapping[str, Mapping[str, Limit]] = MappingProxyType({})
+    """The user's limits by model and field, in place of the catalogue's."""
+    counter: TokenCounter | Mapping[str, TokenCounter] | None = None
+    """The user's counter, for all models or by model."""
+
+    def get_model(self, name: str) -> Model | None:
+        """Return the catalogue's entry of a model with the user's limits in it, or `None` if nothing is known."""
+        entry, overrides = models.get(name), self.overrides.get(name)
+        if not overrides:
+            return entry
+        entry = entry or Model(name, "")
+        return replace(entry, **cast("Any", overrides), window=entry.window or _window(overrides))
+
+    def get_strategy(self, name: str) -> CountingStrategy:
+        """Return how the tokens of a model's texts are counted."""
+        counter = self.counter.get(name) if isinstance(self.counter, Mapping) else self.counter
+        return tokens.get_strategy(name, counter)
+
+
+class ClientConfig(NamedTuple):
+    """The options of a client, checked. It is all that a pickle holds."""
+
+    credentials: Credentials
+    timeout: Timeout
+    total_timeout: float | None
+    retry: Retry
+    limits: LimitPolicy
+    proxy: Secret | None = None
+    verify: ssl.SSLContext | str | bool = True
+    trust_env: bool = True
+
+    def with_overrides(
+        self,
+        timeout: Any = NOT_GIVEN,
+        total_timeout: Any = NOT_GIVEN,
+        max_retries: Any = NOT_GIVEN,
+        checks: Any = NOT_GIVEN,
+    ) -> ClientConfig:
+        """Return a copy with the options that are given, checked; itself if none is."""
+        changes: dict[str, Any] = {}
+        if timeout is not NOT_GIVEN:
+            changes["timeout"] = parse_timeout(timeout)
+        if total_timeout is not NOT_GIVEN:
+            changes["total_timeout"] = parse_total_timeout(total_timeout)
+        if max_retries is not NOT_GIVEN:
+            changes["retry"] = parse_retry(max_retries)
+        if checks is not NOT_GIVEN:
+            changes["limits"] = self.limits._replace(mode=parse_checks(checks))
+        return self._replace(**changes) if changes else self
+
+
+def parse_timeout(value: Any) -> Timeout:
+    """Return a `Timeout` of seconds for each operation as in httpx, an `httpx.Timeout` of either library, or `None`.
+
+    >>> parse_timeout(30).first_byte
+    30.0
+    """
+    if isinstance(value, Timeout):
+        return value
+    if value is None:
+        return Timeout(None, None, None, None, None)
+    if all(hasattr(value, name) for name in ("connect", "read", "write", "pool")):
+        return Timeout(value.connect, value.read, value.read, value.write, value.pool)
+    if not _is_positive(value):
+        must_be = "`timeout` must be a positive number of seconds, an `httpx.Timeout`, a `Timeout` or None"
+        raise ConfigurationError(f"{must_be}, got {value!r}")
+    return Timeout(*[float(value)] * 5)
+
+
+def parse_total_timeout(value: Any) -> float | None:
+    """Return the seconds that a whole call may take, or `None`. Raises `ConfigurationError`."""
+    if value is None:
+        return None
+    if not _is_positive(value):
+        raise ConfigurationError(f"`total_timeout` must be a positive number of seconds or None, got {value!r}")
+    return float(value)
+
+
+def parse_retry(value: Any) -> Retry:
+    """Return a `Retry`, made of a number of retries, or of `None` for none. Raises `ConfigurationError`."""
+    if isinstance(value, Retry):
+        return value
+    if value is None:
+        return Retry(max_retries=0)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ConfigurationError(f"`max_retries` must be a number of 0 or more, a Retry or None, got {value!r}")
+    return Retry(max_retries=value)
+
+
+def parse_checks(value: Any) -> CheckMode:
+    """Return the mode of the checks before sending. Raises `ConfigurationError`."""
+    if value not in ("enforce", "strict", "warn", "off"):
+        raise ConfigurationError(f"`checks` must be 'enforce', 'strict', 'warn' or 'off', got {value!r}")
+    return value
+
+
+def _is_positive(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
+
+
+def _window(overrides: Mapping[str, Limit]) -> Literal["shared", "separate"] | None:
+    """Return how the user's limits of a model without any others belong together."""
+    if "context_length" in overrides:
+        return "shared"
+    return "separate" if "total_length" in overrides else None

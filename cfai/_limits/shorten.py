@@ -1,0 +1,407 @@
+"""Shorten what is too long: leave out the oldest turns of a conversation (`fit_messages`), or cut a text (`truncate`).
+
+Both go by the counts of `cfai.tokens`, and count their result once more as it is: it is never longer than requested.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Any, Literal, NamedTuple
+
+from cfai import models
+from cfai._errors import ConfigurationError, ContextLengthError, InputError
+from cfai._json import as_sequence, is_mapping
+from cfai._limits.messages import format_source
+from cfai._limits.window import input_limits
+from cfai.tokens import (
+    CountingStrategy,
+    TokenCount,
+    TokenCounter,
+    count_with,
+    estimate_unrounded,
+    get_text,
+    lower_bound,
+    measure_prompt,
+    messages_to_builtins,
+    resolve_strategy,
+    to_token_count,
+    upper_bound,
+)
+
+_MIN_REACH, _MAX_REACH = 8, 256
+"""How far back the end of a word is looked for at least and at most, in characters."""
+
+# Patterns stay strings: `re` compiles them at first use, so that importing does not.
+_UNSPACED = "[\u0e00-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]"
+"""Scripts that put no blanks between words: there a word may end anywhere."""
+_JOINED = "[\u0e33\u0eb3\u1160-\u11ff\u200c\u200d\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f\udc00-\udfff]"
+"""Characters that belong to the one before, beside all combining marks: vowels of Thai, Lao and Korean, joiners, skin
+tones, the letters of a tag, and the second half of a surrogate pair."""
+_FLAG = "[\U0001f1e6-\U0001f1ff]"
+"""Half of a flag: two make one."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedMessages:
+    """A conversation that fits, and the messages that were left out of it."""
+
+    messages: list[Any]
+    """The messages that are left, in order and as they were, save one whose text was cut, which is a copy."""
+
+    dropped: list[Any]
+    """The messages that were left out, in order."""
+
+    count: TokenCount
+    """The tokens of `messages`, with their chat template and the tools."""
+
+    certain: bool
+    """Whether even the upper bound fits. If not, they fit by an estimate with a margin: 99 times in 100."""
+
+
+class _Room(NamedTuple):
+    """The tokens that a prompt may have."""
+
+    tokens: int
+    limit: int
+    reserved: int
+    """What of the limit is reserved for the answer."""
+    source: str
+
+
+def fit_messages(
+    messages: Sequence[Any],
+    *,
+    model: str | None = None,
+    family: str | None = None,
+    limit: int | None = None,
+    max_tokens: int | None = None,
+    tools: Iterable[Any] | None = None,
+    keep_system: bool = True,
+    keep_last: int = 1,
+    truncate_last: bool = False,
+    counter: TokenCounter | None = None,
+) -> FittedMessages:
+    """Leave out as many of the oldest turns of `messages` as it takes for them and `max_tokens` to fit the model.
+
+    A turn is a user message with all that follows it up to the next one. It is kept or dropped as a whole, and so are
+    turns that a tool call and its result are in. System messages at the beginning stay unless `keep_system` is false,
+    the last `keep_last` turns always. If they alone are too long, `truncate_last` has the last user message cut at its
+    end. Messages are dicts or pydantic models, of chat completions or of the Responses API; none is changed, and what
+    comes back are dicts.
+
+    The limit is the catalogue's, or `limit` tokens of prompt and answer together. For the answer `max_tokens` are
+    reserved, else what the model writes by default. `counter` counts the texts instead of the estimator. Nothing is
+    sent.
+
+    Raises `ContextLengthError` if what must stay does not fit, `ConfigurationError` if no limit is known, or unless one
+    of `model` and `family` is given, and `InputError` for what is no message.
+
+    >>> talk = [{"role": role, "content": "a1" * 99} for role in ("system", "user", "assistant", "user")]
+    >>> fit = fit_messages(talk, family="llama3", limit=500)
+    >>> [message["role"] for message in fit.messages], len(fit.dropped)
+    (['system', 'user'], 2)
+    """
+    strategy = resolve_strategy("fit_messages", model, family, counter)
+    _validate_number("keep_last", keep_last, 1, "turns")
+    for name, value, least in (("limit", limit, 1), ("max_tokens", max_tokens, 0)):
+        if value is not None:
+            _validate_number(name, value, least)
+    conversation, tools = messages_to_builtins(messages), messages_to_builtins(tools or (), "tools")
+    room = _find_room(model, limit, max_tokens)
+    head, turns = _split_turns(conversation, keep_system)
+    max_dropped = max(0, len(turns) - keep_last)
+
+    def without(dropped: int) -> list[Any]:
+        return [*conversation[:head], *conversation[turns[dropped] :]] if dropped else [*conversation]
+
+    def fits(candidate: Sequence[Any]) -> bool:
+        size = measure_prompt({"messages": candidate, "tools": tools}, strategy)
+        # The gateway estimates by itself, but it knows nothing of a limit of one's own.
+        return max(size.likely_upper_bound, size.gateway_estimate if limit is None else 0) <= room.tokens
+
+    # Counts of texts are cached, so that another look at what is left counts nothing anew.
+    dropped = 0
+    if max_dropped and not fits(without(0)):
+        more = _find_largest(max_dropped, lambda size: size, lambda size: fits(without(max_dropped - size)))
+        dropped = max_dropped - more
+    left = without(dropped)
+    if dropped == max_dropped and not fits(left):
+        shorter = _cut_last_message(left, fits) if truncate_last else None
+        if shorter is None:
+            raise _too_long_error({"messages": left, "tools": tools}, strategy, room, model, truncate_last)
+        left = shorter
+    size = measure_prompt({"messages": left, "tools": tools}, strategy)
+    certain = size.upper_bound <= room.tokens and size.media == 0
+    left_out = [*conversation[head : turns[dropped]]] if dropped else []
+    return FittedMessages(left, left_out, to_token_count(size, strategy), certain)
+
+
+def truncate(
+    text: str,
+    tokens: int,
+    *,
+    model: str | None = None,
+    family: str | None = None,
+    side: Literal["end", "start", "middle"] = "end",
+    counter: TokenCounter | None = None,
+) -> str:
+    """Cut `text` to `tokens` tokens for a model, or for a tokenizer family such as `llama3`.
+
+    `side` is where it is cut: what stays is the beginning, the end, or with `"middle"` half of either. The cut is
+    between words where one ends nearby, else between characters as a reader sees them: an emoji or a letter with its
+    accents stays whole. A text that fits comes back as it is.
+
+    Without a `counter`, what stays is as long as is sure to fit, or as fits by the estimate with a margin: 99 times in
+    100. Raises `ConfigurationError` unless one of `model` and `family` is given, and known.
+
+    >>> truncate("The quick brown fox jumps over the lazy dog.", 8, family="llama3")
+    'The quick brown fox jumps over'
+    >>> truncate("The quick brown fox jumps over the lazy dog.", 8, family="llama3", side="middle")
+    'The quick brown lazy dog.'
+    """
+    strategy = resolve_strategy("truncate", model, family, counter)
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without types
+        raise InputError(f"`text` must be a string, got {type(text).__name__}")
+    _validate_number("tokens", tokens, -inf)
+    if side not in ("end", "start", "middle"):
+        raise ConfigurationError(f"`side` must be 'end', 'start' or 'middle', got {side!r}")
+    if tokens <= 0:
+        return ""
+    if _is_within(text, tokens, strategy):
+        return text
+    head = ""
+    if side != "start":
+        room = tokens if side == "end" else -(-tokens // 2)
+        head = _beginning(text, lambda part: _is_within(part, room, strategy))
+    if side == "end":
+        return head
+    return head + _ending(text, len(head), lambda part: _is_within(head + part, tokens, strategy))
+
+
+def _validate_number(name: str, value: Any, least: float, unit: str = "tokens") -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        least_text = "" if least == -inf else f", {least} or more"
+        raise ConfigurationError(f"`{name}` must be a number of {unit}{least_text}, got {value!r}")
+
+
+# Conversations
+
+
+def _find_room(model: str | None, limit: int | None, max_tokens: int | None) -> _Room:
+    """Return what the lowest limit leaves for the prompt."""
+    entry = models.get(model) if model is not None else None
+    reserved = max_tokens
+    if reserved is None:
+        # The answer takes one token at least.
+        default = entry.default_max_tokens if entry and entry.window == "shared" else None
+        reserved = default.value if default else 1
+    if limit is not None:
+        return _Room(limit - reserved, limit, reserved, "given as limit=")
+    limits = input_limits(entry, reserved) if entry is not None else []
+    if not limits:
+        raise ConfigurationError(f"`limit` must be given in tokens: no limit is known for {model or 'a family'}")
+    return min(_Room(each.value - output, each.value, output, format_source(each)) for each, output in limits)
+
+
+def _split_turns(messages: Sequence[Mapping[str, Any]], keep_system: bool) -> tuple[int, list[int]]:
+    """Return the number of messages at the beginning that stay in any case, and where the turns begin behind them."""
+    head = 0
+    while keep_system and head < len(messages) and messages[head].get("role") in ("system", "developer"):
+        head += 1
+    starts: list[int] = []
+    calls: dict[Any, int] = {}
+    for place in range(head, len(messages)):
+        message = messages[place]
+        if place == head or message.get("role") == "user":
+            starts.append(place)
+        for call in _call_ids(message):
+            # Some number the calls of each turn anew, and some give no ids at all: the last one is meant.
+            calls[call] = calls[None] = place
+        answered = _answered_ids(message)
+        while answered and calls.get(answered[0], place) < starts[-1]:
+            starts.pop()
+    return head, starts
+
+
+def _call_ids(message: Mapping[str, Any]) -> list[Any]:
+    """Return the ids of the calls that a message makes."""
+    ids = [call.get("id") if is_mapping(call) else None for call in as_sequence(message.get("tool_calls"))]
+    if message.get("function_call"):
+        ids.append(None)
+    if str(message.get("type")).endswith("_call"):
+        ids.append(message.get("call_id"))
+    return [each if isinstance(each, str) else None for each in ids]
+
+
+def _answered_ids(message: Mapping[str, Any]) -> list[Any]:
+    """Return the id of the call whose result a message is, if it is one."""
+    if message.get("role") in ("tool", "function"):
+        answered = message.get("tool_call_id")
+    elif str(message.get("type")).endswith("_call_output"):
+        answered = message.get("call_id")
+    else:
+        return []
+    return [answered if isinstance(answered, str) else None]
+
+
+def _cut_last_message(messages: Sequence[Any], fits: Callable[[Sequence[Any]], bool]) -> list[Any] | None:
+    """Cut the last user message to what fits, or return `None` if the others do not fit without its text."""
+    last = next((place for place in reversed(range(len(messages))) if messages[place].get("role") == "user"), None)
+    if last is None:
+        return None
+    text = "".join(filter(None, map(get_text, _content_parts(messages[last]))))
+
+    def cut(size: int) -> list[Any]:
+        return [*messages[:last], _cut_message(messages[last], size), *messages[last + 1 :]]
+
+    if not fits(cut(0)):
+        return None
+    return cut(_find_largest(len(text), lambda size: _find_boundary(text, size, -1), lambda size: fits(cut(size))))
+
+
+def _cut_message(message: Mapping[str, Any], size: int) -> dict[str, Any]:
+    """Return `message` with the first `size` characters of its text."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return {**message, "content": content[:size]}
+    parts: list[Any] = []
+    for part in _content_parts(message):
+        text = get_text(part)
+        if text is None:
+            parts.append(part)
+        elif size > 0:
+            parts.append({**part, "text": text[:size]} if is_mapping(part) else text[:size])
+            size -= len(text)
+    return {**message, "content": parts or ""}
+
+
+def _content_parts(message: Mapping[str, Any]) -> Sequence[Any]:
+    content = message.get("content")
+    return [content] if isinstance(content, str) else as_sequence(content)
+
+
+def _too_long_error(
+    inputs: Mapping[str, Any], strategy: CountingStrategy, room: _Room, model: str | None, truncated: bool
+) -> ContextLengthError:
+    """Build the error of messages that are too long even without the turns that may be dropped."""
+    size = measure_prompt(inputs, strategy)
+    count = to_token_count(size, strategy)
+    certain = count.lower > room.tokens
+    value = count.lower if certain else count.estimate
+    largest = room.limit - max(size.likely_upper_bound, size.gateway_estimate) if room.reserved else 0
+    if largest > 0:
+        advice = f"Set max_tokens to {largest:,} or less"
+    else:
+        advice = "Shorten the last messages, the system message or the tools, or lower keep_last or max_tokens"
+    if not truncated:
+        advice += ", or pass truncate_last=True"
+    message = (
+        f"`messages` must be at most {max(0, room.tokens):,} tokens{f' for {model}' if model else ''}, which the limit "
+        f"of {room.limit:,} ({room.source}) leaves beside {room.reserved:,} for the answer, got {count.estimate:,} "
+        f"(lower bound {count.lower:,}, upper bound {count.upper:,}) without the turns that may be dropped. {advice}."
+    )
+    return ContextLengthError(
+        message,
+        model=model or "",
+        field="messages",
+        value=room.reserved + value,
+        limit=room.limit,
+        limit_source=room.source,
+        input_tokens=value,
+        output_tokens=room.reserved,
+        certain=certain,
+        max_tokens=largest if largest > 0 else None,
+    )
+
+
+# Texts
+
+
+def _is_within(text: str, max_tokens: int, strategy: CountingStrategy) -> bool:
+    """Return whether a text has at most `max_tokens`: surely, or by its estimate with a margin."""
+    # Nothing is cached here: most of what is tried is never seen again.
+    if strategy.counter is not None:
+        return count_with(strategy.counter, text) <= max_tokens
+    family = strategy.family.name
+    if upper_bound(text, family) <= max_tokens:
+        return True
+    if estimate_unrounded(text, family) > max_tokens * strategy.lowest_ratio(text.isascii()):
+        return False
+    return lower_bound(text, family) <= max_tokens
+
+
+def _beginning(text: str, fits: Callable[[str], bool]) -> str:
+    """Return the longest beginning of `text` that fits."""
+    return text[: _find_largest(len(text), lambda size: _find_boundary(text, size, -1), lambda size: fits(text[:size]))]
+
+
+def _ending(text: str, start: int, fits: Callable[[str], bool]) -> str:
+    """Return the longest ending of `text` that fits and does not reach back to `start`."""
+    end = len(text)
+    size = _find_largest(
+        end - start,
+        lambda size: end - _find_boundary(text, end - size, 1, keep_blank=start > 0),
+        lambda size: fits(text[end - size :]),
+    )
+    return text[end - size :]
+
+
+def _find_largest(size: int, cut: Callable[[int], int], fits: Callable[[int], bool]) -> int:
+    """Return the largest `cut` of a number below `size` that fits, where 0 does and what is larger fits less.
+
+    It grows until it is too large, then closes in: only about so much is counted as fits, and that some ten times.
+    """
+    best, low, high = 0, 0, size
+    while high - low > 1:
+        middle = min((low + high) // 2, 2 * low + 64)
+        place = cut(middle)
+        if place <= best or fits(place):
+            low, best = middle, max(best, place)
+        else:
+            high = place  # whatever is between it and the middle is cut there, too
+    return best
+
+
+def _find_boundary(text: str, place: int, step: int, keep_blank: bool = False) -> int:
+    """Return the nearest place to cut at, from `place` on in steps of 1 or -1.
+
+    A word's end is good enough if no more than a fifth is lost for it, or a few characters. The blank beside it goes,
+    unless it is to stay.
+    """
+    size = place if step < 0 else len(text) - place
+    outside = 0 if step < 0 or keep_blank else -1
+    reach = min(size, 1 + min(_MAX_REACH, max(_MIN_REACH, size // 5)))
+    for near in range(place, place + step * reach, step):
+        if _is_word_end(text[near + outside], text[near - 1 - outside]) and _is_character_end(text, near):
+            return near
+    while not _is_character_end(text, place):
+        place += step
+    return place
+
+
+def _is_word_end(outside: str, inside: str) -> bool:
+    """Return whether a word ends between two characters, of which `inside` is the word's."""
+    if outside.isspace():
+        return not inside.isspace()
+    return bool(re.match(_UNSPACED, outside) or re.match(_UNSPACED, inside))
+
+
+def _is_character_end(text: str, place: int) -> bool:
+    """Return whether what a reader takes for one character ends at `place`."""
+    if not 0 < place < len(text):
+        return True
+    before, after = text[place - 1], text[place]
+    if before < "\x80" and after < "\x80":
+        return before != "\r" or after != "\n"
+    if before == "\u200d" or unicodedata.category(after)[0] == "M" or re.match(_JOINED, after):
+        return False
+    if not re.match(_FLAG, after):
+        return True
+    start = place
+    while start and re.match(_FLAG, text[start - 1]):
+        start -= 1
+    return (place - start) % 2 == 0

@@ -1,0 +1,56 @@
+"""The return value of `arun`: a coroutine that can also be entered, or iterated, as the stream that it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Coroutine, Generator
+from types import TracebackType
+from typing import Any, Generic, TypeVar, cast
+
+from cfai._errors import ConfigurationError
+from cfai._streaming.stream import AsyncStream
+from cfai.types import Token
+
+T = TypeVar("T", covariant=True)
+
+
+class AsyncCall(Coroutine[Any, Any, T], Generic[T]):
+    """A call that is sent when it is awaited, entered with `async with`, or iterated with `async for`."""
+
+    __slots__ = ("_coroutine", "_stream")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._coroutine = coroutine
+        self._stream: AsyncStream[Token] | None = None
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self._coroutine.__await__()
+
+    def send(self, value: Any, /) -> Any:
+        return self._coroutine.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        self._coroutine.close()
+
+    async def __aenter__(self: AsyncCall[AsyncStream[Token]]) -> AsyncStream[Token]:
+        stream: Any = await self._coroutine
+        if not isinstance(stream, AsyncStream):
+            raise ConfigurationError(
+                f"`async with` and `async for` need a stream, got {type(stream).__name__}: "
+                'put "stream": True into the inputs, or await the call'
+            )
+        self._stream = cast("AsyncStream[Token]", stream)
+        return await self._stream.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._stream is not None:
+            await self._stream.__aexit__(kind, error, trace)
+
+    async def __aiter__(self: AsyncCall[AsyncStream[Token]]) -> AsyncIterator[Token]:
+        async with self as stream:
+            async for token in stream:
+                yield token

@@ -1,0 +1,68 @@
+"""One attempt to send a request, as httpcore's trace extension tells of it.
+
+Whether a call may have been billed hangs on how far its request came: https://www.encode.io/httpcore/extensions/#trace
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+AT_ONCE = 1.0
+"""Seconds. A connection that was kept alive and had died meanwhile fails within a round trip; no model does."""
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """The way that one request came. Of clients that do not trace, nothing is known."""
+
+    _is_traced: bool = False
+    _is_new: bool = False
+    _sent_at: float | None = None
+
+    def trace(self, event: str, info: Any) -> None:
+        """Take note of an event of httpcore's."""
+        self._is_traced = True
+        if event.startswith("connection."):
+            self._is_new = True
+        elif event.endswith(".send_request_body.complete"):
+            self._sent_at = time.monotonic()
+
+    def may_be_billed(self, exception: Exception, now: float) -> bool:
+        """Return True if a model may have run, although `exception` came instead of an answer.
+
+        It cannot have if the request was not sent whole. Nor has it if a connection that was kept alive died at once,
+        without a byte of an answer: the server had closed it before the request came.
+        """
+        if not self._is_traced:
+            return True
+        if self._sent_at is None:
+            return False
+        return self._is_new or now - self._sent_at > AT_ONCE or not _is_without_answer(exception)
+
+
+def _is_without_answer(exception: BaseException | None) -> bool:
+    """Return True if it is certain that no byte of an answer came.
+
+    httpcore says the same of a connection that ends before a status line and in the middle of one. What h11 had
+    received by then only the frames of the exception know, and where they do not, nothing is certain.
+    """
+    while exception is not None:
+        trace = exception.__traceback__
+        while trace is not None:
+            state = getattr(trace.tb_frame.f_locals.get("self"), "_h11_state", None)
+            if state is not None:
+                return repr(state.their_state) == "SEND_RESPONSE" and not state.trailing_data[0]
+            trace = trace.tb_next
+        exception = exception.__cause__
+    return False
+
+
+class AsyncAttempt(Attempt):
+    """The same for an asynchronous client, whose trace is awaited."""
+
+    __slots__ = ()
+
+    async def trace(self, event: str, info: Any) -> None:  # type: ignore[override]
+        Attempt.trace(self, event, info)

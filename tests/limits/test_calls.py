@@ -1,0 +1,467 @@
+"""Calls over a limit are not sent, and calls within all limits are: every model, every mode, sync and async."""
+
+from __future__ import annotations
+
+import json
+import threading
+import warnings
+from collections.abc import Callable
+from itertools import product
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import BaseModel
+
+from cfai import (
+    CheckResult,
+    ContextLengthError,
+    InputError,
+    LimitError,
+    LimitWarning,
+    SequenceLengthError,
+    fit_messages,
+    models,
+    tokens,
+)
+from cfai.models import Model
+from tests.conftest import Caller, Service
+from tests.texts import ByWords, dense
+
+if TYPE_CHECKING:
+    from cfai.local import Emulator
+
+# Retired models warn at every line; what they say is tested elsewhere.
+pytestmark = pytest.mark.filterwarnings("ignore::cfai.RetiredModelWarning")
+
+TEXT_MODELS = [entry for entry in models.catalogue().values() if entry.task == "Text Generation" and entry.window]
+LLAMA_2 = "@cf/meta/llama-2-7b-chat-int8"
+LLAMA_2_FP16 = "@cf/meta/llama-2-7b-chat-fp16"
+LLAMA_3_3 = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"  # 24000 together, 256 by default
+NEMOTRON = "@cf/nvidia/nemotron-3-120b-a12b"  # a presumed tokenizer
+BGE = "@cf/baai/bge-base-en-v1.5"  # 512 a text
+CHAT = "@cf/zai-org/glm-4.7-flash"
+MAX_TOKENS_FIELDS = ["max_tokens", "max_completion_tokens", "max_output_tokens"]
+PROSE = (
+    "The town lay between the river and the hills, and nobody who had been born there could say how old it was. "
+    "Every morning the bells were rung by hand, and every evening the market was swept by the same three women. "
+)
+"""47 tokens of Llama 2."""
+HAN = "我们今天去公园散步然后回家吃饭。"
+
+
+def han(share: float) -> str:
+    """A text whose estimate is that share of the window of Llama 3.3 less the answer."""
+    return HAN * round((24_000 - 256) * share * 50 / tokens.estimate(HAN * 50, "llama3"))
+
+
+PROMPTS = {
+    "fits": "Where is New York?",
+    "likely fits": han(0.9),
+    "likely too long": han(1.2),
+    "very likely too long": han(1.6),
+    "too long": dense(24_000),
+}
+"""Prompts for Llama 3.3, by the verdict on them."""
+RAISED: dict[Any, set[str]] = {
+    "enforce": {"too long"},
+    "strict": {"too long", "very likely too long"},
+    "warn": set(),
+    "off": set(),
+}
+WARNED = {"likely too long", "very likely too long", "too long"}
+
+
+def window(entry: Model) -> int:
+    """How many tokens the model reads and writes together, or reads where that is all that is known."""
+    limit = entry.total_length or entry.context_length
+    assert limit
+    return limit.value
+
+
+def most(entry: Model) -> int:
+    """The most output that leaves room for a short prompt."""
+    if entry.window == "separate" and entry.sequence_length:
+        return entry.sequence_length.value
+    return min(window(entry) - 1000, entry.sequence_length.value if entry.sequence_length else window(entry))
+
+
+def is_certain(entry: Model) -> bool:
+    """Whether a count of this model's tokens is good enough to refuse by."""
+    return tokens.get_family(entry.name).certain
+
+
+def test_these_are_the_forty_models_of_the_promise_and_more() -> None:
+    assert len(TEXT_MODELS) >= 40
+    assert len([entry for entry in TEXT_MODELS if entry.retired_on is None]) >= 30
+
+
+def test_more_output_than_a_model_gives_is_not_requested(caller: Caller, service: Service) -> None:
+    for entry, field, stream in product(TEXT_MODELS, MAX_TOKENS_FIELDS, [False, True]):
+        requested = window(entry) + 1
+        with pytest.raises(LimitError) as caught:
+            caller.run(entry.name, {"prompt": "x", "stream": stream, field: requested})
+        error = caught.value
+        assert isinstance(error, SequenceLengthError if entry.sequence_length else ContextLengthError), entry.name
+        assert (error.model, error.field, error.value) == (entry.name, field, requested)
+        assert error.limit < error.value, entry.name
+        assert error.limit_source, entry.name
+        for part in (entry.name, field, f"{error.value:,}", f"{error.limit:,}", error.limit_source):
+            assert part in str(error), (entry.name, part)
+    assert not service.requests
+
+
+def test_a_prompt_and_an_answer_that_do_not_fit_together_are_not_sent(caller: Caller, service: Service) -> None:
+    for entry in TEXT_MODELS:
+        inputs = {"messages": [{"role": "user", "content": PROSE}], "max_tokens": window(entry) - 5}
+        sent = len(service.requests)
+        if is_certain(entry) or most(entry) < window(entry) - 1000:
+            with pytest.raises(LimitError, match=entry.name):
+                caller.run(entry.name, inputs)
+            assert len(service.requests) == sent, entry.name
+        else:
+            with pytest.warns(LimitWarning, match=entry.name):
+                caller.run(entry.name, inputs)
+            assert service.sent == inputs, entry.name
+
+
+def test_a_prompt_that_is_too_long_is_not_sent(caller: Caller, service: Service) -> None:
+    for entry in (entry for entry in TEXT_MODELS if entry.context_length and entry.context_length.value < 33_000):
+        prompt = PROSE * (window(entry) // 20)
+        for inputs in ({"prompt": prompt}, {"messages": [{"role": "user", "content": prompt}], "stream": True}):
+            sent = len(service.requests)
+            if is_certain(entry):
+                with pytest.raises(ContextLengthError, match=entry.name) as caught:
+                    caller.run(entry.name, inputs)
+                assert caught.value.field == next(iter(inputs)), entry.name
+                assert caught.value.value > min(caught.value.limit, window(entry)), entry.name
+                assert len(service.requests) == sent, entry.name
+            else:
+                with warnings.catch_warnings(record=True):
+                    warnings.simplefilter("always")
+                    caller.run(entry.name, inputs, return_raw_response=True)
+                assert service.sent == inputs, entry.name
+
+
+def test_a_legal_call_is_sent_as_it_is(caller: Caller, service: Service) -> None:
+    for entry, stream in product(TEXT_MODELS, [False, True]):
+        inputs = {"messages": [{"role": "user", "content": PROSE}], "max_tokens": most(entry), "stream": stream}
+        caller.run(entry.name, inputs)
+        assert service.sent == inputs, entry.name
+
+
+def test_the_most_that_a_model_gives_is_requested_by_its_number(caller: Caller, service: Service) -> None:
+    for entry in TEXT_MODELS:
+        caller.run(entry.name, {"prompt": PROSE, "max_tokens": "max"})
+        requested = service.sent["max_tokens"]
+        assert type(requested) is int, entry.name
+        limit = entry.sequence_length.value if entry.sequence_length else window(entry)
+        assert 0 < requested <= limit, entry.name
+        caller.run(entry.name, {"prompt": PROSE, "max_tokens": requested})
+    assert len(service.requests) == 2 * len(TEXT_MODELS)
+
+
+def test_the_largest_output_of_a_check_is_what_max_requests(caller: Caller, service: Service) -> None:
+    for prompt in ("Hi", han(0.5), dense(9000), "def f(x):\n    return x + 1\n" * 300):
+        result = caller.ai.check(LLAMA_3_3, {"prompt": prompt})
+        caller.run(LLAMA_3_3, {"prompt": prompt, "max_tokens": "max"})
+        assert service.sent == {"prompt": prompt, "max_tokens": result.max_tokens}
+        assert caller.ai.check(LLAMA_3_3, service.sent)
+        more = caller.ai.check(LLAMA_3_3, {"prompt": prompt, "max_tokens": 24_000})
+        assert more.error is not None
+        assert more.error.max_tokens == result.max_tokens
+
+
+# The announcement of 2023
+
+
+def test_llama_2_gives_what_was_announced_and_no_more(caller: Caller, service: Service) -> None:
+    for model, given in ((LLAMA_2, 1800), (LLAMA_2_FP16, 2500)):
+        caller.run(model, {"prompt": PROSE * 6, "max_tokens": given})
+        with pytest.raises(SequenceLengthError) as caught:
+            caller.run(model, {"prompt": "x", "max_tokens": given + 1})
+        assert (caught.value.value, caught.value.limit) == (given + 1, given)
+    assert len(service.requests) == 2
+
+
+def test_prose_of_2400_tokens_is_sent_to_a_model_of_3072_and_not_of_2048(caller: Caller, service: Service) -> None:
+    with pytest.raises(ContextLengthError) as caught:
+        caller.run(LLAMA_2, {"prompt": PROSE * 52})
+    assert caught.value.limit == 2048 < caught.value.value
+    assert not service.requests
+    caller.run(LLAMA_2_FP16, {"prompt": PROSE * 52})
+    caller.run(LLAMA_2, {"prompt": PROSE * 40, "max_tokens": 1800})  # 1900 tokens
+    assert len(service.requests) == 2
+
+
+# Modes
+
+
+def test_a_verdict_raises_or_warns_by_the_mode(callers: Callable[..., Caller], service: Service) -> None:
+    for mode, (verdict, prompt) in product(RAISED, PROMPTS.items()):
+        caller, sent, row = callers(checks=mode), len(service.requests), (mode, verdict)
+        assert caller.ai.check(LLAMA_3_3, {"prompt": prompt}).verdict == verdict
+        if verdict in RAISED[mode]:
+            with pytest.raises(ContextLengthError) as caught:
+                caller.run(LLAMA_3_3, {"prompt": prompt})
+            assert caught.value.source == "local", row
+            assert len(service.requests) == sent, row
+            continue
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            caller.run(LLAMA_3_3, {"prompt": prompt})
+        expected = [LimitWarning] * (verdict in WARNED and mode != "off")
+        assert [warning.category for warning in warned] == expected, row
+        assert service.sent == {"prompt": prompt}, row
+
+
+def test_a_presumed_tokenizer_raises_only_under_strict(callers: Callable[..., Caller], service: Service) -> None:
+    inputs = {"prompt": dense(256_001)}
+    with pytest.raises(ContextLengthError, match="if its tokenizer is as presumed") as caught:
+        callers(checks="strict").run(NEMOTRON, inputs)
+    assert not caught.value.certain
+    assert not service.requests
+    for mode in ("enforce", "warn"):
+        with pytest.warns(LimitWarning, match="if its tokenizer is as presumed"):
+            callers(checks=mode).run(NEMOTRON, inputs)
+    callers(checks="off").run(NEMOTRON, inputs)
+    assert len(service.requests) == 3
+
+
+@pytest.mark.filterwarnings("ignore::cfai.LimitWarning")
+@pytest.mark.parametrize("way", ["client", "copy", "call"])
+@pytest.mark.parametrize("mode", ["warn", "off"])
+def test_limits_can_be_lifted(callers: Callable[..., Caller], service: Service, way: str, mode: str) -> None:
+    caller = callers(checks=mode) if way == "client" else callers()
+    caller = caller.with_options(checks=mode) if way == "copy" else caller
+    caller.run(LLAMA_2, {"prompt": PROSE * 60, "max_tokens": 10**6}, **({"checks": mode} if way == "call" else {}))
+    assert json.loads(service.request.content)["max_tokens"] == 10**6
+
+
+def test_limits_can_be_put_back_for_a_call(callers: Callable[..., Caller], service: Service) -> None:
+    with pytest.raises(LimitError):
+        callers(checks="off").run(LLAMA_2, {"prompt": "x", "max_tokens": 1801}, checks="enforce")
+    assert not service.requests
+
+
+def test_a_warning_is_told_once_for_each_line_that_calls(callers: Callable[..., Caller], service: Service) -> None:
+    caller, prompt = callers(), PROMPTS["likely too long"]
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("default")
+        for _ in range(3):
+            caller.run(LLAMA_3_3, {"prompt": prompt})
+        assert len(warned) == 1
+        for _ in range(2):
+            caller.ai.run(LLAMA_3_3, {"prompt": prompt})
+        assert len(warned) == 2
+        caller.ai.run(LLAMA_3_3, {"prompt": prompt})
+        assert [warning.filename for warning in warned[1:]] == [__file__, __file__]
+        assert warned[1].lineno != warned[2].lineno
+    assert len(service.requests) == 6
+
+
+def test_a_warning_that_is_an_error_stops_every_call(caller: Caller, service: Service) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", LimitWarning)
+        for _ in range(3):
+            with pytest.raises(LimitWarning):
+                caller.run(LLAMA_3_3, {"prompt": PROMPTS["likely too long"]})
+    assert not service.requests
+
+
+def test_a_warning_says_everything(caller: Caller, service: Service) -> None:
+    prompt = PROMPTS["likely too long"]
+    count = caller.ai.check(LLAMA_3_3, {"prompt": prompt}).tokens
+    assert count is not None
+    with pytest.warns(LimitWarning) as warned:
+        caller.run(LLAMA_3_3, {"prompt": prompt})
+    for part in (
+        LLAMA_3_3,
+        f"likely {count.estimate:,} tokens",
+        f"lower bound {count.lower:,}",
+        f"upper bound {count.upper:,}",
+        "24,000",
+        "Workers AI model listing, context_window",
+        "Shorten `prompt`",
+        "checks='warn'",
+    ):
+        assert part in str(warned[0].message), part
+    assert len(service.requests) == 1
+
+
+def test_a_call_is_checked_by_its_overrides(callers: Callable[..., Caller], service: Service) -> None:
+    caller = callers(limit_overrides={LLAMA_3_3: 5000})
+    for each in (caller, caller.with_options(timeout=5)):
+        with pytest.raises(ContextLengthError):
+            each.run(LLAMA_3_3, {"prompt": dense(5000)})
+    assert not service.requests
+    caller.run(LLAMA_3_3, {"prompt": dense(4000)})
+    with pytest.raises(ContextLengthError):  # a short call is not only checked by the catalogue
+        callers(limit_overrides={BGE: 100}).run(BGE, {"text": ["word " * 102]})
+    wider = callers(limit_overrides={LLAMA_3_3: {"context_length": 100_000, "sequence_length": 100_000}})
+    wider.run(LLAMA_3_3, {"prompt": dense(50_000), "max_tokens": 40_000})
+    assert len(service.requests) == 2
+
+
+def test_a_call_means_the_same_whatever_was_answered_before(callers: Callable[..., Caller], service: Service) -> None:
+    caller, inputs = callers(checks="off"), {"prompt": han(0.6)}
+
+    def checked() -> CheckResult:
+        return caller.ai.check(LLAMA_3_3, inputs)
+
+    before = checked()
+    service.answers(service.result({"response": "Hi", "usage": {"prompt_tokens": 20_000}}))
+    for _ in range(6):
+        caller.run(LLAMA_3_3, inputs)
+    assert checked() == before
+    message = "The estimated number of input and maximum output tokens (30000) exceeded this model context window limit"
+    service.answers(service.error(413, 5021, f"{message} (5000)."))
+    with pytest.raises(ContextLengthError):
+        caller.run(LLAMA_3_3, {"prompt": dense(30_000)})
+    assert checked() == before
+
+
+# Embeddings
+
+
+def test_texts_that_are_too_long_to_embed_are_not_sent(caller: Caller, service: Service) -> None:
+    with pytest.raises(ContextLengthError, match="Split `text`"):
+        caller.run(BGE, {"text": ["short", "word " * 513]})
+    with pytest.raises(ContextLengthError, match="at most 60,000 tokens in all texts together"):
+        caller.run("@cf/baai/bge-m3", {"text": ["word " * 7000] * 10})
+    assert not service.requests
+    for inputs in ({"text": "word " * 500}, {"text": ["word " * 500] * 100}, {"text": [5, None]}):
+        caller.run(BGE, inputs)
+        assert service.sent == inputs
+
+
+# Options, and places of the text
+
+
+def test_limits_hold_whatever_the_options(caller: Caller, service: Service) -> None:
+    for options in (
+        {"return_raw_response": True},
+        {"gateway": "g"},
+        {"queue_request": True},
+        {"max_retries": None},
+        {"total_timeout": 50},
+        {"reject_if_busy": True},
+    ):
+        with pytest.raises(LimitError):
+            caller.run(LLAMA_2, {"prompt": "x", "max_tokens": 1801}, **options)
+    assert not service.requests
+
+
+def test_limits_hold_wherever_the_text_is(caller: Caller, service: Service) -> None:
+    for inputs in (
+        {"messages": [{"role": "system", "content": PROSE * 60}, {"role": "user", "content": "x"}]},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": PROSE * 60}]}]},
+        {"messages": [{"role": "user", "content": PROSE * 30}, {"role": "user", "content": PROSE * 30}]},
+        {"requests": [{"prompt": "x"}, {"prompt": PROSE * 60}]},
+    ):
+        with pytest.raises(ContextLengthError):
+            caller.run(LLAMA_2, inputs)
+    assert not service.requests
+
+
+def test_nothing_is_opened_for_a_call_that_is_refused(
+    callers: Callable[..., Caller], serve: Callable[..., Any]
+) -> None:
+    server = serve(lambda peer: peer.request())
+    caller = callers(base_url=server.url)
+    with pytest.raises(LimitError):
+        caller.run(LLAMA_2, {"prompt": "x", "max_tokens": 1801})
+    assert server.connections == 0
+    assert caller.ai.last_request_http_status_code is None
+
+
+class Number:
+    dtype = "int64"
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def tolist(self) -> int:
+        return self.value
+
+
+class Message(BaseModel):
+    role: str
+    content: str
+
+
+def test_limits_see_what_will_be_sent(caller: Caller, service: Service) -> None:
+    with pytest.raises(SequenceLengthError):
+        caller.run(LLAMA_2, {"prompt": "x", "max_tokens": Number(1801)})
+    with pytest.raises(ContextLengthError):
+        caller.run(LLAMA_2, {"messages": [Message(role="user", content="word " * 3000)]})
+    assert not service.requests
+
+
+def test_inputs_are_never_changed(caller: Caller, service: Service) -> None:
+    inputs = {"messages": [Message(role="user", content="x")], "seed": Number(5), "plain": [{"a": (1, 2)}]}
+    before = dict(inputs)
+    caller.run(CHAT, inputs)
+    assert inputs == before
+    assert service.sent == {"messages": [{"role": "user", "content": "x"}], "seed": 5, "plain": [{"a": [1, 2]}]}
+
+
+def test_inputs_that_cannot_be_sent_are_refused(caller: Caller, service: Service) -> None:
+    holding: dict[str, Any] = {}
+    holding["itself"] = holding
+    with pytest.raises(InputError):
+        caller.run(CHAT, {"prompt": "x", "more": holding})
+    with pytest.raises(InputError, match=r"inputs\['prompt'\]: the text has half of a surrogate pair"):
+        caller.run(LLAMA_3_3, {"temperature": 0.7, "prompt": "\ud800"})
+    with pytest.raises(InputError, match=r"inputs\['max_tokens'\]: a number of that many digits cannot be sent"):
+        caller.run("@cf/some/model", {"prompt": "Hello", "max_tokens": 10**5000})
+    with pytest.raises(SequenceLengthError, match="got 1,000,000,000,000,000,000"):
+        caller.run(LLAMA_3_3, {"prompt": "Hello", "max_tokens": 10**5000})
+    assert not service.requests
+
+
+class Where(ByWords):
+    """Notes the threads in which it counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: list[int] = []
+
+    def count_text(self, text: str, /) -> int:
+        self.threads.append(threading.get_ident())
+        return super().count_text(text)
+
+
+def test_a_long_prompt_is_counted_beside_the_event_loop(callers: Callable[..., Caller], service: Service) -> None:
+    counter = Where()
+    caller = callers(token_counter=counter)
+    loop = threading.get_ident() if caller.portal is None else caller.portal.call(threading.get_ident)
+    for size, is_in_loop in ((90_000, True), (110_000, caller.portal is None)):
+        counter.threads.clear()
+        caller.run(LLAMA_3_3, {"messages": [{"role": "user", "content": "x" * size}]})
+        assert {thread == loop for thread in counter.threads} == {is_in_loop}, size
+
+
+# The emulator's gateway, which estimates as Cloudflare's does
+
+
+GOVERNMENT = "international cooperation between governments requires transparent administration and communication. "
+
+
+def test_the_gateway_does_not_refuse_what_max_requests(local: Emulator) -> None:
+    with local.ai(max_retries=None) as ai:
+        for prompt in ("word " * 700, GOVERNMENT * 700):
+            assert ai.run(LLAMA_3_3, {"prompt": prompt, "max_tokens": "max"}).text
+            requested = local.requests[-1].inputs["max_tokens"]
+            estimate = ceil(len(json.dumps({"prompt": prompt}, separators=(",", ":"))) / 4)
+            assert 1000 < requested <= 24_000 - estimate
+
+
+def test_the_gateway_does_not_refuse_what_is_left_of_a_conversation(local: Emulator) -> None:
+    talk = [{"role": "user" if turn % 2 == 0 else "assistant", "content": GOVERNMENT * 5} for turn in range(601)]
+    fit = fit_messages(talk, model=LLAMA_3_3, max_tokens=1000)
+    assert fit.dropped
+    with local.ai(max_retries=None) as ai:
+        assert ai.run(LLAMA_3_3, {"messages": fit.messages, "max_tokens": 1000}).text
+    own = fit_messages(talk, model=LLAMA_3_3, limit=24_000, max_tokens=1000)
+    assert len(own.messages) > len(fit.messages)  # the gateway knows nothing of a limit of one's own

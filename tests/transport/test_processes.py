@@ -1,0 +1,288 @@
+"""Forks, event loops and the garbage collector: real processes, threads and sockets, each under a watchdog."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import Server
+from tests.transport.echo import answer_by_name
+
+Serve = Callable[..., Server]
+
+HEAD = """
+import asyncio, faulthandler, gc, os, signal, sys, threading, time
+from cfai import Ai
+
+MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+ai = Ai(account_id="local", api_token="token", base_url=sys.argv[1], max_retries=None)
+
+
+def ask(name):
+    answer = ai.run(MODEL, {"prompt": name}).text
+    assert answer == name, f"{name} got the answer of {answer}"
+
+
+async def aask(name):
+    answer = (await ai.arun(MODEL, {"prompt": name})).text
+    assert answer == name, f"{name} got the answer of {answer}"
+
+
+def wait_for(children):
+    end = time.monotonic() + 20
+    for child in children:
+        while True:
+            pid, status = os.waitpid(child, os.WNOHANG)
+            if pid:
+                assert status == 0, f"a child ended with {status}"
+                break
+            if time.monotonic() > end:
+                os.kill(child, signal.SIGKILL)
+                sys.exit("a child hangs")
+            time.sleep(0.01)
+
+
+def fork(work):
+    child = os.fork()
+    if child == 0:
+        faulthandler.dump_traceback_later(10)
+        try:
+            work()
+        except BaseException:
+            import traceback
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    return child
+"""
+
+
+def run(server: Server, code: str) -> None:
+    """Run a program against a server, in a process of its own that is killed if it hangs."""
+    program = HEAD + textwrap.dedent(code)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, server.url], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+
+
+@pytest.fixture
+def server(serve: Serve) -> Server:
+    return serve(answer_by_name)
+
+
+def test_a_forked_child_has_connections_of_its_own_and_the_parent_goes_on(server: Server) -> None:
+    run(
+        server,
+        """
+        ask("before")
+        def work(number):
+            for call in range(10):
+                ask(f"{number} {call}")
+            asyncio.run(aask(f"async {number}"))
+        children = [fork(lambda number=number: work(number)) for number in range(4)]
+        for call in range(10):
+            ask(f"parent {call}")
+        wait_for(children)
+        ask("after")
+        ai.close()
+        """,
+    )
+
+
+def test_a_child_forked_inside_a_running_loop_begins_anew(server: Server) -> None:
+    run(
+        server,
+        """
+        async def main():
+            await aask("before")
+            children = [fork(lambda: (ask("child"), asyncio.run(aask("child, async")))) for _ in range(3)]
+            await asyncio.gather(*(aask(f"parent {call}") for call in range(5)))
+            wait_for(children)
+            await aask("after")
+            await ai.aclose()
+        asyncio.run(main())
+        """,
+    )
+
+
+def test_a_fork_while_other_threads_call_hangs_nobody(server: Server) -> None:
+    run(
+        server,
+        """
+        ask("before")
+        stop = threading.Event()
+        def calling(number):
+            call = 0
+            while not stop.is_set():
+                ask(f"thread {number} {call}")
+                call += 1
+        threads = [threading.Thread(target=calling, args=[number], daemon=True) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for round in range(12):
+            wait_for([fork(lambda: [ask(f"child {round} {call}") for call in range(3)])])
+        stop.set()
+        for thread in threads:
+            thread.join()
+        ai.close()
+        """,
+    )
+
+
+def test_a_stream_that_a_child_inherits_stays_the_parent_s(server: Server) -> None:
+    run(
+        server,
+        """
+        stream = ai.run(MODEL, {"prompt": "one two three", "stream": True})
+        assert next(stream).text == "one "
+        def work():
+            global stream
+            stream.close()
+            del stream
+            gc.collect()
+            ask("child")
+        wait_for([fork(work)])
+        assert "".join(map(str, stream)) == "two three"
+        ai.close()
+        """,
+    )
+
+
+def test_several_loops_at_the_same_time_have_a_client_each(server: Server) -> None:
+    run(
+        server,
+        """
+        failed = []
+        def thread(number):
+            async def main():
+                for call in range(4):
+                    await aask(f"{number} {call}")
+            try:
+                asyncio.run(main())
+            except BaseException as error:
+                failed.append(error)
+        threads = [threading.Thread(target=thread, args=[number]) for number in range(6)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        assert not failed, failed
+        """,
+    )
+
+
+def test_a_loop_that_pauses_keeps_its_client(server: Server) -> None:
+    run(
+        server,
+        """
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(aask("first"))
+        asyncio.run(aask("another loop"))
+        loop.run_until_complete(aask("second"))
+        loop.run_until_complete(ai.aclose())
+        loop.close()
+        """,
+    )
+    assert server.connections == 2
+
+
+def test_several_loops_in_a_row_make_no_noise(server: Server) -> None:
+    run(
+        server,
+        """
+        for number in range(3):
+            asyncio.run(aask(f"run {number}"))
+        for number in range(3):
+            loop = asyncio.new_event_loop()
+            loop.run_until_complete(aask(f"closed without a word {number}"))
+            loop.close()
+        asyncio.run(aask("last"))
+        gc.collect()
+        """,
+    )
+
+
+def test_the_collector_may_find_a_stream_while_the_same_thread_holds_the_pool_s_lock(server: Server) -> None:
+    run(
+        server,
+        """
+        class Holder:
+            pass
+
+        def work(number):
+            for call in range(40):
+                holder = Holder()
+                holder.itself = holder
+                holder.stream = ai.run(MODEL, {"prompt": "one two three", "stream": True})
+                next(holder.stream)
+                del holder
+                ask(f"{number} {call}")
+
+        gc.set_threshold(50, 5, 5)
+        threads = [threading.Thread(target=work, args=[number], daemon=True) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        end = time.monotonic() + 40
+        for thread in threads:
+            thread.join(max(0.1, end - time.monotonic()))
+        if any(thread.is_alive() for thread in threads):
+            print("a thread hangs")
+            os._exit(1)
+        ai.close()
+        """,
+    )
+
+
+APP = """
+import sys
+from cfai import Ai
+
+MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+ai = Ai(account_id="local", api_token="token", base_url={url!r}, max_retries=None)
+assert ai.run(MODEL, {{"prompt": "before the fork"}}).text == "before the fork"
+
+
+def app(environ, start_response):
+    name = environ["PATH_INFO"].strip("/")
+    answer = ai.run(MODEL, {{"prompt": name}}).text.encode()
+    start_response("200 OK", [("content-length", str(len(answer)))])
+    return [answer]
+"""
+
+
+def test_each_request_of_a_preforked_server_gets_its_own_answer(server: Server, tmp_path: object) -> None:
+    run(
+        server,
+        f"""
+        import pathlib, subprocess, urllib.request
+        from concurrent.futures import ThreadPoolExecutor
+        folder = pathlib.Path({str(tmp_path)!r})
+        (folder / "application.py").write_text({APP!r}.format(url=sys.argv[1]))
+        command = [sys.executable, "-m", "gunicorn", "--preload", "--workers", "4", "--bind", "127.0.0.1:0",
+                   "--chdir", str(folder), "application:app"]
+        gunicorn = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        try:
+            for line in gunicorn.stderr:
+                if "Listening at: " in line:
+                    url = line.split("Listening at: ")[1].split()[0]
+                    break
+            reader = threading.Thread(target=gunicorn.stderr.read)
+            reader.start()
+            def user(number):
+                with urllib.request.urlopen(f"{{url}}/{{number}}", timeout=20) as answer:
+                    return answer.read().decode()
+            with ThreadPoolExecutor(24) as users:
+                assert list(users.map(user, range(96))) == [str(number) for number in range(96)]
+        finally:
+            gunicorn.terminate()
+            gunicorn.wait(20)
+            reader.join()
+            gunicorn.stderr.close()
+        """,
+    )
