@@ -156,7 +156,7 @@ class Ai:
 
     @property
     def base_url(self) -> str:
-        """Where calls go."""
+        """Return where calls go."""
         return self._config.credentials.base_url
 
     @typed_run

@@ -101,7 +101,7 @@ class Accumulator:
 
     @property
     def is_finished(self) -> bool:
-        """Whether every answer seen has a finish reason."""
+        """Return whether every answer seen has a finish reason."""
         return all(choice in self.finish_reasons for choice in self.choices)
 
     def text_of(self, choice: int) -> str:

@@ -67,7 +67,7 @@ class Decoder:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the end was seen, or a finish reason for every answer."""
+        """Return whether the end was seen, or a finish reason for every answer."""
         return self.done or self.answer.is_finished
 
     @property

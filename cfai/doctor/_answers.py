@@ -37,7 +37,7 @@ def headers(bench: Probe) -> Finding:
 
 
 def image(bench: Probe) -> Finding:
-    """What SDXL sends: the media type it declares, and the one that its bytes begin with."""
+    """Return what SDXL sends: the media type it declares, and the one that its bytes begin with."""
     inputs = {"prompt": "a grey square", "width": 256, "height": 256, "num_steps": 1}
     response = bench.run(SDXL, inputs)
     if refused := refusal(response):
@@ -47,7 +47,7 @@ def image(bench: Probe) -> Finding:
 
 
 def speech(bench: Probe) -> Finding:
-    """What melotts sends: audio in JSON, or raw."""
+    """Return what melotts sends: audio in JSON, or raw."""
     inputs = {"prompt": "Hi"}
     response = bench.run(MELOTTS, inputs)
     if refused := refusal(response):
@@ -100,7 +100,7 @@ def _again(plain: httpx.Response) -> str:
 
 
 def batch_item(bench: Probe) -> Finding:
-    """How one bad request of a batch shows."""
+    """Return how one bad request of a batch shows."""
     submitted = bench.run(EMBEDDING, {"requests": [HELLO, {"text": 5}]}, queue_request=True)
     id = get_path(body_of(submitted), "result", "request_id")
     if not isinstance(id, str):
@@ -121,7 +121,7 @@ def batch_item(bench: Probe) -> Finding:
 
 
 def queued_alone(bench: Probe) -> Finding:
-    """What becomes of inputs that are handed in for later without `requests` around them."""
+    """Return what becomes of inputs that are handed in for later without `requests` around them."""
     response = bench.run(EMBEDDING, HELLO, queue_request=True)
     if not response.is_success:
         return unrelated(response) or ok(f"refused with {how(response)}")

@@ -16,22 +16,22 @@ _ANSWER = {"type": "object", "properties": {"words": {"type": "string", "minLeng
 
 
 def json_streamed(bench: Probe) -> Finding:
-    """What JSON mode with a stream gives."""
+    """Return what JSON mode with a stream gives."""
     return _json(bench, LLAMA, {"type": "json_object"}, 5023, max_tokens=8, stream=True)
 
 
 def json_cut(bench: Probe) -> Finding:
-    """What JSON mode gives where there is no room for what the schema asks for."""
+    """Return what JSON mode gives where there is no room for what the schema asks for."""
     return _json(bench, LLAMA, {"type": "json_schema", "json_schema": _ANSWER}, 5024, max_tokens=2)
 
 
 def json_wrapped(bench: Probe) -> Finding:
-    """What a native model gives for a schema in the envelope of OpenAI."""
+    """Return what a native model gives for a schema in the envelope of OpenAI."""
     return _json(bench, LLAMA, {"type": "json_schema", "json_schema": in_envelope(_ANSWER)}, 5024, max_tokens=8)
 
 
 def json_unknown(bench: Probe) -> Finding:
-    """What a schema gives with a model whose own schema knows no JSON mode."""
+    """Return what a schema gives with a model whose own schema knows no JSON mode."""
     return _json(bench, SMALL, {"type": "json_schema", "json_schema": _ANSWER}, 5025, max_tokens=8)
 
 
@@ -44,7 +44,7 @@ def _json(bench: Probe, model: str, form: dict[str, Any], code: int, **options: 
 
 
 def tool_choice(bench: Probe) -> Finding:
-    """What a chat model gives for the choice `any`, and for a forced tool with no room for its arguments."""
+    """Return what a chat model gives for the choice `any`, and for a forced tool with no room for its arguments."""
     forced = {"type": "function", "function": {"name": "weather"}}
     parameters = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
     tool = {"type": "function", "function": {"name": "weather", "description": "The weather", "parameters": parameters}}
@@ -64,7 +64,7 @@ def tool_choice(bench: Probe) -> Finding:
 
 
 def picture(bench: Probe) -> Finding:
-    """What a chat model gives for a picture that is none."""
+    """Return what a chat model gives for a picture that is none."""
     image = {"type": "image_url", "image_url": {"url": picture_url(b"this is no image")}}
     inputs = {"messages": [{"role": "user", "content": [image]}], "max_completion_tokens": 1}
     response = bench.run(GEMMA, inputs)

@@ -15,17 +15,17 @@ AURA = "@cf/deepgram/aura-1"
 
 
 def gateway_host(bench: Probe) -> Finding:
-    """What the gateway's own host puts around an answer."""
+    """Return what the gateway's own host puts around an answer."""
     return _around(bench, bench.run(EMBEDDING, HELLO, gateway=bench.gateway))
 
 
 def gateway_rest(bench: Probe) -> Finding:
-    """What the API's host puts around an answer that came through a gateway."""
+    """Return what the API's host puts around an answer that came through a gateway."""
     return _around(bench, bench.run(EMBEDDING, HELLO, gateway=bench.gateway, route="api"))
 
 
 def gateway_header(bench: Probe) -> Finding:
-    """Whether a path with a model in it heeds the gateway's header."""
+    """Return whether a path with a model in it heeds the gateway's header."""
     response = bench.run(EMBEDDING, {"text": "a gateway"}, extra_headers={"cf-aig-gateway-id": bench.gateway})
     if refused := refusal(response):
         return refused
@@ -34,7 +34,7 @@ def gateway_header(bench: Probe) -> Finding:
 
 
 def gateway_binary(bench: Probe) -> Finding:
-    """Whether audio comes through the gateway's own host as it is."""
+    """Return whether audio comes through the gateway's own host as it is."""
     inputs = {"text": "Hi"}
     response = bench.run(AURA, inputs, gateway=bench.gateway)
     if refused := refusal(response):

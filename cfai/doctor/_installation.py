@@ -72,7 +72,7 @@ class Answer:
 
     @property
     def result(self) -> Any:
-        """What stands under `result`, if anything does."""
+        """Return what stands under `result`, if anything does."""
         body = self.body
         return cast("dict[str, Any]", body).get("result") if isinstance(body, dict) else None
 
@@ -119,7 +119,7 @@ class Installation:
 
     @cached_property
     def base_url(self) -> str:
-        """Where calls go. Raises `ConfigurationError` for what is no such address."""
+        """Return where calls go. Raises `ConfigurationError` for what is no such address."""
         return parse_base_url(self.addresses[0][1].value if self.addresses else BASE_URL, allow_http=False)
 
     @property
@@ -128,7 +128,7 @@ class Installation:
 
     @property
     def is_direct(self) -> bool:
-        """Whether calls go to this machine in the clear, past any proxy."""
+        """Return whether calls go to this machine in the clear, past any proxy."""
         return self.base_url.startswith("http:")
 
     @property
@@ -172,12 +172,12 @@ class Installation:
         return f"/accounts/{quote(account.id, safe='')}{path}" if account else path
 
     def error(self, answer: Answer) -> str:
-        """What an answer that is no success says, in a line."""
+        """Return what an answer that is no success says, in a line."""
         return str(error_from(answer.status, answer.headers, answer.content, now=self.now(), secrets=self.secrets))
 
     @cached_property
     def secrets(self) -> list[str]:
-        """What must not show."""
+        """Return what must not show."""
         names = (*TOKEN_NAMES, *ACCOUNT_NAMES, "CLOUDFLARE_EMAIL", "CLOUDFLARE_API_USER_SERVICE_KEY")
         values = [os.environ.get(name, "") for name in names]
         for proxy in getproxies().values():

@@ -24,7 +24,7 @@ def models(bench: Probe) -> Finding:
 
 
 def schema(bench: Probe) -> Finding:
-    """Whether a schema says what its answer is."""
+    """Return whether a schema says what its answer is."""
     response = bench.ask("GET", f"/models/schema?model={SDXL}")
     if refused := refusal(response):
         return refused
@@ -35,22 +35,22 @@ def schema(bench: Probe) -> Finding:
 
 
 def tasks(bench: Probe) -> Finding:
-    """What an entry of the list of tasks is."""
+    """Return what an entry of the list of tasks is."""
     return _entry(bench, "/tasks/search", "result")
 
 
 def authors(bench: Probe) -> Finding:
-    """What an entry of the list of authors is."""
+    """Return what an entry of the list of authors is."""
     return _entry(bench, "/authors/search", "result")
 
 
 def openrouter(bench: Probe) -> Finding:
-    """What an entry is of the list of models in the form of OpenRouter."""
+    """Return what an entry is of the list of models in the form of OpenRouter."""
     return _entry(bench, "/models/search?format=openrouter&per_page=5", "data")
 
 
 def openai(bench: Probe) -> Finding:
-    """Whether there is a list of models in the form of OpenAI, and what its entries are."""
+    """Return whether there is a list of models in the form of OpenAI, and what its entries are."""
     return _entry(bench, "/v1/models", "data")
 
 

@@ -59,7 +59,7 @@ def extras(patient: Installation) -> Finding:
 
 
 def token(patient: Installation) -> Finding:
-    """Where the token comes from, and whether it looks like one."""
+    """Return where the token comes from, and whether it looks like one."""
     if not patient.tokens:
         says = "no API token is set"
         if patient.named(["CLOUDFLARE_API_KEY"]):
@@ -81,7 +81,7 @@ def token(patient: Installation) -> Finding:
 
 
 def account_id(patient: Installation) -> Finding:
-    """Where the account id comes from, and whether it looks like one."""
+    """Return where the account id comes from, and whether it looks like one."""
     if not patient.accounts:
         return problem("no account id is set", _COPY_ID.format(patient.account_name))
     name, secret = patient.accounts[0]
@@ -101,7 +101,7 @@ def account_id(patient: Installation) -> Finding:
 
 
 def address(patient: Installation) -> Finding:
-    """Where calls go."""
+    """Return where calls go."""
     name = patient.addresses[0][0] if patient.addresses else ""
     try:
         url = patient.base_url
@@ -182,7 +182,7 @@ def _wrong_with(secret: Secret) -> str | None:
 
 
 def _unless_contradicted(says: str, named: list[tuple[str, Secret]]) -> Finding:
-    """What was found, or a warning if another variable of the same meaning holds something else."""
+    """Return what was found, or a warning if another variable of the same meaning holds something else."""
     others = [name for name, secret in named[1:] if secret.value != named[0][1].value]
     if others:
         return warning(f"{says}; {', '.join(others)} holds another, and is not used", "unset the one that is not meant")

@@ -101,7 +101,7 @@ def body_of(response: httpx.Response) -> Any:
 
 
 def get_path(value: Any, *path: str | int) -> Any:
-    """What stands under `path`, or `None` if there is no such place."""
+    """Return what stands under `path`, or `None` if there is no such place."""
     for step in path:
         if isinstance(value, dict) and isinstance(step, str):
             value = cast("dict[str, Any]", value).get(step)
@@ -164,7 +164,7 @@ def events(response: httpx.Response) -> list[Mapping[str, Any]]:
 
 
 def ends(response: httpx.Response) -> str:
-    """What the last line of a stream is."""
+    """Return what the last line of a stream is."""
     last = next((line for line in reversed(lines(response)) if line.strip()), "")
     if last.startswith("data:"):
         return "data: [DONE]" if last[5:].strip() == "[DONE]" else "an event, without [DONE]"

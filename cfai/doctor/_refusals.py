@@ -31,7 +31,7 @@ def wrong_token(bench: Probe) -> Finding:
 
 
 def no_model(bench: Probe) -> Finding:
-    """What a model that there is not gives."""
+    """Return what a model that there is not gives."""
     model = "@cf/cfai/no-such-model"
     response = bench.run(model, {"prompt": "Hi"})
     error = bench.read(response, model, {"prompt": "Hi"})
@@ -41,7 +41,7 @@ def no_model(bench: Probe) -> Finding:
 
 
 def request_id(bench: Probe) -> Finding:
-    """Whether the id at the end of an error's message is that of the header."""
+    """Return whether the id at the end of an error's message is that of the header."""
     response = bench.run(EMBEDDING, {"text": 5})
     said = re.findall(_UUID, parse_error_body(body_of(response)).message)
     header = response.headers.get("cf-ai-req-id")

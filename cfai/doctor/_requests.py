@@ -98,7 +98,7 @@ def _obeyed(content: Any) -> str:
 
 
 def reject_if_busy(bench: Probe) -> Finding:
-    """Whether `options` in the body is taken, and what a busy model answers."""
+    """Return whether `options` in the body is taken, and what a busy model answers."""
     response = bench.run(SMALL, {"prompt": "Hi", "max_tokens": 1}, reject_if_busy=True)
     if response.is_success:
         return ok("the option is taken; the model had room")
@@ -108,7 +108,7 @@ def reject_if_busy(bench: Probe) -> Finding:
 
 
 def penalty(bench: Probe) -> Finding:
-    """Whether a model whose schema says that a penalty is 0 to 2 takes one below 0."""
+    """Return whether a model whose schema says that a penalty is 0 to 2 takes one below 0."""
     response = bench.run(SMALL, {"prompt": "Hi", "max_tokens": 1, "frequency_penalty": -1})
     return unrelated(response) or ok(f"a frequency_penalty of -1 gives {how(response)} with {SMALL}")
 
@@ -143,7 +143,7 @@ def two_limits(bench: Probe) -> Finding:
 
 
 def retired(bench: Probe) -> Finding:
-    """What a model that is retired answers."""
+    """Return what a model that is retired answers."""
     response = bench.run(RETIRED, {"prompt": "Hi", "max_tokens": 1})
     if response.is_success:
         return ok(f"{RETIRED} still answers")

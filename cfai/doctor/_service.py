@@ -30,7 +30,7 @@ _CERTIFICATE = {
 
 
 def connection(patient: Installation) -> Finding:
-    """Whether the service answers, and whether it is the service that does."""
+    """Return whether the service answers, and whether it is the service that does."""
     try:
         answer = patient.first()
     except NO_ANSWER as error:
@@ -53,7 +53,7 @@ def connection(patient: Installation) -> Finding:
 
 
 def clock(patient: Installation) -> Finding:
-    """Whether the clock agrees with the service's. `Retry-After` and the daily allocation go by it."""
+    """Return whether the clock agrees with the service's. `Retry-After` and the daily allocation go by it."""
     answer = patient.first()
     try:
         there = parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
@@ -70,7 +70,7 @@ def clock(patient: Installation) -> Finding:
 
 
 def may_read(patient: Installation) -> Finding:
-    """Whether the token may list models: the permission Workers AI Read."""
+    """Return whether the token may list models: the permission Workers AI Read."""
     answer = patient.first()
     if answer.status == 200:
         return ok("GET …/ai/models/search was allowed")
@@ -102,7 +102,7 @@ def listed(patient: Installation) -> Finding:
 
 
 def may_run(patient: Installation) -> Finding:
-    """Whether the token may run a model: the permission Workers AI Edit. Costs a hundredth of a neuron."""
+    """Return whether the token may run a model: the permission Workers AI Edit. Costs a hundredth of a neuron."""
     try:
         with patient.ai() as ai:
             ai.run(EMBEDDING, {"text": "hello"})
@@ -118,7 +118,7 @@ def may_run(patient: Installation) -> Finding:
 
 
 def _refused(patient: Installation, status: int, code: int | str | None, call: str, permission: str) -> Finding | None:
-    """What it means that a call was refused, if it was for its credentials."""
+    """Return what it means that a call was refused, if it was for its credentials."""
     how = f"{call} was refused ({status}{'' if code is None else f', code {code}'})"
     if code == 7003 or (status == 404 and code is None):
         return problem(

@@ -40,12 +40,12 @@ def frame(bench: Probe) -> Finding:
 
 
 def native(bench: Probe) -> Finding:
-    """Where the text of Llama 3.3 stands, and how its usage is counted."""
+    """Return where the text of Llama 3.3 stands, and how its usage is counted."""
     return _text(bench, LLAMA, {"prompt": "Say hi.", "max_tokens": 8, "stream": True})
 
 
 def chat(bench: Probe) -> Finding:
-    """Where text and reasoning of a chat model stand, and how its usage is counted."""
+    """Return where text and reasoning of a chat model stand, and how its usage is counted."""
     messages = [{"role": "user", "content": "Say hi."}]
     return _text(bench, GLM, {"messages": messages, "max_completion_tokens": 32, "stream": True})
 
@@ -65,7 +65,7 @@ def _text(bench: Probe, model: str, inputs: dict[str, Any]) -> Finding:
 
 
 def _usage(found: list[Mapping[str, Any]]) -> str:
-    """How usage is reported: once, growing, or in parts that have to be added up."""
+    """Return how usage is reported: once, growing, or in parts that have to be added up."""
     names = ("prompt_tokens", "completion_tokens")
     counts = [tuple(_tokens(get_path(event, "usage", name)) for name in names) for event in found]
     seen = [count for count in counts if any(count)]
@@ -82,13 +82,13 @@ def _tokens(value: Any) -> int:
 
 
 def responses(bench: Probe) -> Finding:
-    """Whether `[DONE]` follows the events of the Responses API on the way that cfai takes."""
+    """Return whether `[DONE]` follows the events of the Responses API on the way that cfai takes."""
     inputs = {"input": "Say hi.", "max_output_tokens": 32, "stream": True}
     return _responses(bench, inputs, bench.run(GPT, inputs))
 
 
 def responses_v1(bench: Probe) -> Finding:
-    """Whether `[DONE]` follows the events of the Responses API at its own address."""
+    """Return whether `[DONE]` follows the events of the Responses API at its own address."""
     inputs = {"input": "Say hi.", "max_output_tokens": 32, "stream": True}
     return _responses(bench, inputs, bench.ask("POST", "/v1/responses", json={"model": GPT, **inputs}))
 
@@ -105,7 +105,7 @@ def _responses(bench: Probe, inputs: Any, response: httpx.Response) -> Finding:
 
 
 def moondream(bench: Probe) -> Finding:
-    """What the chunks of moondream are made of."""
+    """Return what the chunks of moondream are made of."""
     inputs = _seen(png(32))
     response = bench.run(MOONDREAM, inputs)
     if refused := refusal(response):
@@ -140,7 +140,7 @@ def error_inside(bench: Probe) -> Finding:
 
 
 def chat_v1(bench: Probe) -> Finding:
-    """Whether chunks at OpenAI's address tell their usage unasked, and whether a native event is among them."""
+    """Return whether chunks at OpenAI's address tell their usage unasked, and whether a native event is among them."""
     inputs = {"messages": [{"role": "user", "content": "Say hi."}], "max_completion_tokens": 16, "stream": True}
     asking = inputs | {"stream_options": {"include_usage": True}}
     unasked, asked = (

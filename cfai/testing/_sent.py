@@ -15,7 +15,7 @@ _MOST = 20
 
 
 def differences(sent: Any, wanted: Any, name: str) -> Iterator[str]:
-    """Where `sent` is not as `wanted`, by name. What is not wanted of an object may be in it.
+    """Return where `sent` is not as `wanted`, by name. What is not wanted of an object may be in it.
 
     >>> list(differences({"messages": [{"role": "user"}], "n": 1}, {"messages": [{"role": "system"}]}, "inputs"))
     ["inputs['messages'][0]['role'] is 'user', not 'system'"]

@@ -43,12 +43,12 @@ class CountingStrategy(NamedTuple):
 
     @property
     def is_exact(self) -> bool:
-        """Whether a tokenizer counts, not the estimate."""
+        """Return whether a tokenizer counts, not the estimate."""
         return self.counter is not None
 
     @property
     def is_certain(self) -> bool:
-        """Whether the bounds hold for the model, not only for a family that it is presumed to be of."""
+        """Return whether the bounds hold for the model, not only for a family that it is presumed to be of."""
         return self.family.certain or self.is_exact
 
     def lowest_ratio(self, is_ascii: bool) -> float:

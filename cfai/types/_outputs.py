@@ -43,7 +43,7 @@ class Output(Fields):
 
     @property
     def meta(self) -> Meta:
-        """What the answer's headers say: request id, neurons, seconds."""
+        """Return what the answer's headers say: request id, neurons, seconds."""
         return self._meta
 
 
@@ -60,7 +60,7 @@ class TextOutput(Output):
 
     @property
     def reasoning(self) -> str:
-        """What a reasoning model thought first."""
+        """Return what a reasoning model thought first."""
         return self._said.reasoning
 
     @property
@@ -127,7 +127,7 @@ class ListOutput(RootModel[list[Any]]):
 
     @property
     def meta(self) -> Meta:
-        """What the answer's headers say: request id, neurons, seconds."""
+        """Return what the answer's headers say: request id, neurons, seconds."""
         return self._meta
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # a model iterates its fields; a list, its items
@@ -149,7 +149,7 @@ class ValueOutput(RootModel[Any]):
 
     @property
     def meta(self) -> Meta:
-        """What the answer's headers say: request id, neurons, seconds."""
+        """Return what the answer's headers say: request id, neurons, seconds."""
         return self._meta
 
 

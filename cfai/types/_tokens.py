@@ -64,12 +64,12 @@ class Usage:
 
     @property
     def cached_tokens(self) -> int:
-        """How many of the prompt's tokens came from the prompt cache."""
+        """Return how many of the prompt's tokens came from the prompt cache."""
         return self._detail("prompt_tokens_details", "input_tokens_details", name="cached_tokens")
 
     @property
     def reasoning_tokens(self) -> int:
-        """How many of the completion's tokens were reasoning."""
+        """Return how many of the completion's tokens were reasoning."""
         return self._detail("completion_tokens_details", "output_tokens_details", name="reasoning_tokens")
 
     def _detail(self, *places: str, name: str) -> int:
@@ -153,6 +153,6 @@ class Token:
 
     @property
     def usage(self) -> Usage | None:
-        """What this event reports. `Stream.usage` is the whole call's."""
+        """Return what this event reports. `Stream.usage` is the whole call's."""
         inner: Any = self.raw.get("response")
         return Usage.of(self.raw.get("usage") or (cast("Any", inner).get("usage") if isinstance(inner, dict) else None))

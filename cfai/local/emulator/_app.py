@@ -62,7 +62,7 @@ class _Request:
 
     @property
     def raw(self) -> bool:
-        """Whether the body is no JSON: audio, an image, a form."""
+        """Return whether the body is no JSON: audio, an image, a form."""
         return isinstance(self.call.inputs, bytes)
 
 
@@ -278,7 +278,7 @@ class App:
 
 
 def _headers(call: Call, cost: float | None = None) -> dict[str, str]:
-    """What an answer carries besides the headers that every reply has. A stream's cost is not known in time."""
+    """Return what an answer carries besides the headers that every reply has. A stream's cost is not known in time."""
     headers: dict[str, str] = {}
     if cost:
         headers["cf-ai-neurons"] = f"{cost:.6f}".rstrip("0").rstrip(".")

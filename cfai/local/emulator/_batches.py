@@ -50,7 +50,7 @@ class Batches:
         return {"status": "queued", "request_id": request_id, "model": model.name}
 
     async def poll(self, model: Model, request_id: str, run: Run) -> dict[str, Any]:
-        """How a batch is getting on. Raises `Refusal` for one that `model` was not given."""
+        """Return how a batch is getting on. Raises `Refusal` for one that `model` was not given."""
         batch = self._kept.get(request_id)
         if batch is None or batch.model != model.name:
             raise bad_input("no such request_id")

@@ -36,7 +36,7 @@ def generate(model: Model, inputs: Mapping[str, Any]) -> Generation:
 
 
 def reserve(model: Model, inputs: Mapping[str, Any]) -> int | None:
-    """How many tokens may be generated: what was asked for, else the model's default."""
+    """Return how many tokens may be generated: what was asked for, else the model's default."""
     for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
         if isinstance(inputs.get(name), int):
             return inputs[name]
@@ -84,7 +84,7 @@ def _reasons(model: Model, inputs: Mapping[str, Any], form: Form) -> bool:
 
 
 def _json_mode(inputs: Mapping[str, Any], form: Form) -> tuple[bool, Mapping[str, Any]]:
-    """Whether JSON was asked for, and by what schema."""
+    """Return whether JSON was asked for, and by what schema."""
     if inputs.get("guided_json"):
         return True, as_object(inputs["guided_json"])
     wanted = as_object(inputs.get("response_format") or as_object(inputs.get("text")).get("format"))
@@ -120,7 +120,7 @@ def _tool(inputs: Mapping[str, Any], question: str) -> Mapping[str, Any] | None:
 
 
 def _follows_a_call(inputs: Mapping[str, Any]) -> bool:
-    """Whether the last message is the result of a tool: then it is time for words."""
+    """Return whether the last message is the result of a tool: then it is time for words."""
     entries = as_list(inputs.get("messages") or inputs.get("input"))
     last = as_object(entries[-1] if entries else None)
     return last.get("role") == "tool" or last.get("type") == "function_call_output"

@@ -85,7 +85,7 @@ def check_credentials(found: MatchedRoute, asked: HttpRequest, settings: Setting
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host`, a name or an address without a port, is this machine."""
+    """Return whether `host`, a name or an address without a port, is this machine."""
     name = host.strip("[]").lower()
     if name == "localhost":
         return True

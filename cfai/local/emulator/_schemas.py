@@ -25,7 +25,7 @@ class Parameter:
 
     @property
     def holds_texts(self) -> bool:
-        """Whether a list of it has nothing but strings."""
+        """Return whether a list of it has nothing but strings."""
         return "array<string>" in str(self.rules["type"])
 
 
@@ -38,7 +38,7 @@ class Schema:
 
     @property
     def streams(self) -> bool:
-        """Whether the model knows `stream`."""
+        """Return whether the model knows `stream`."""
         return "no streaming" not in self.output
 
     def required(self) -> dict[str | None, list[str]]:

@@ -114,12 +114,12 @@ class Emulator(LocalServer):
 
     @property
     def openai_url(self) -> str:
-        """What to give a client of OpenAI's API as base URL, with `api_token` as its key."""
+        """Return what to give a client of OpenAI's API as base URL, with `api_token` as its key."""
         return f"{self.base_url}/accounts/{self.account_id}/ai/v1"
 
     @property
     def binding_url(self) -> str:
-        """What to give miniflare as the `remoteProxyConnectionString` of `env.AI`."""
+        """Return what to give miniflare as the `remoteProxyConnectionString` of `env.AI`."""
         return f"{self._origin}/?token={self.api_token}"
 
     @property
@@ -129,16 +129,16 @@ class Emulator(LocalServer):
 
     @property
     def faults(self) -> list[Fault]:
-        """What was scripted and not yet met."""
+        """Return what was scripted and not yet met."""
         return self._ledger.script.pending
 
     @property
     def disconnects(self) -> int:
-        """How many clients left before the end of their answer, which stopped being generated then."""
+        """Return how many clients left before the end of their answer, which stopped being generated then."""
         return self._ledger.left
 
     def wait_for_disconnects(self, count: int = 1, timeout: float = 5.0) -> bool:
-        """Whether `disconnects` reaches `count` within `timeout` seconds."""
+        """Return whether `disconnects` reaches `count` within `timeout` seconds."""
         return self._ledger.wait_for_left(count, timeout)
 
     def script(self, *faults: Faults) -> None:

@@ -73,7 +73,7 @@ class RequestLog:
 
     @property
     def left(self) -> int:
-        """How many clients left before their answer's end."""
+        """Return how many clients left before their answer's end."""
         with self._changed:
             return self._left
 
@@ -89,6 +89,6 @@ class RequestLog:
             self._changed.notify_all()
 
     def wait_for_left(self, count: int, timeout: float) -> bool:
-        """Whether `count` clients have left, waiting up to `timeout` seconds for it."""
+        """Return whether `count` clients have left, waiting up to `timeout` seconds for it."""
         with self._changed:
             return self._changed.wait_for(lambda: self._left >= count, timeout)

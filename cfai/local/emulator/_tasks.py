@@ -37,7 +37,7 @@ class Media:
 
 
 def run(model: Model, inputs: Mapping[str, Any], vectors: list[list[float]] | None = None) -> Any:
-    """What stands under `result`, or `Media`. `vectors` are those of `texts_to_embed`, if a model made them."""
+    """Return what stands under `result`, or `Media`. `vectors` are those of `texts_to_embed`, if a model made them."""
     if vectors is not None:
         return _ranked(inputs, vectors) if "query" in inputs else _embedded(model, inputs, vectors)
     if model.name.startswith("@cf/cloudflare/clef"):
@@ -48,7 +48,7 @@ def run(model: Model, inputs: Mapping[str, Any], vectors: list[list[float]] | No
 
 
 def chats(model: Model) -> bool:
-    """Whether `model` writes text, and is none of this module's business."""
+    """Return whether `model` writes text, and is none of this module's business."""
     special = model.name.startswith("@cf/cloudflare/clef") or model.name == "@cf/meta/llama-guard-3-8b"
     return model.task == "Text Generation" and not special
 

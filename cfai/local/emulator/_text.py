@@ -29,7 +29,7 @@ _MEDIUM = 576
 
 
 def count(value: Any) -> int:
-    """How many emulated tokens are in a text, or in everything that a JSON value holds.
+    """Return how many emulated tokens are in a text, or in everything that a JSON value holds.
 
     This is what the emulated models read: names and braces count, and an image is 576 tokens, however long its base64
     is. The client counts by other rules: two that share an author agree too easily.
@@ -88,7 +88,7 @@ def score(*texts: str) -> float:
 
 
 def question_in(inputs: Mapping[str, Any]) -> str:
-    """What was asked: the prompt, or the text of the last message."""
+    """Return what was asked: the prompt, or the text of the last message."""
     value = inputs.get("prompt") or inputs.get("messages") or inputs.get("input") or ""
     return _text_of(value[-1:] if isinstance(value, list) else value)
 

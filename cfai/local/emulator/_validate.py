@@ -50,7 +50,7 @@ def _check_required(known: Schema, given: Mapping[str, Any]) -> None:
 
 
 def _problems(name: str, value: Any, parameter: Parameter) -> Iterator[str]:
-    """What is wrong with one value, in the validator's words."""
+    """Return what is wrong with one value, in the validator's words."""
     kind, rules = _type_of(value), parameter.rules
     fits = kind in parameter.kinds or (kind == "integer" and "number" in parameter.kinds)
     if parameter.kinds and not fits:

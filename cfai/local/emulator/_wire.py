@@ -40,7 +40,7 @@ class Connection:
 
     @property
     def gone(self) -> bool:
-        """Whether the client has left."""
+        """Return whether the client has left."""
         return self._gone.is_set()
 
     async def body(self, limit: int) -> bytes | None:
@@ -74,7 +74,7 @@ class Connection:
         self._gone.set()
 
     async def unless_gone(self, work: Awaitable[T]) -> T | None:
-        """What `work` comes to, or `None` if the client leaves before: then it is cancelled."""
+        """Return what `work` comes to, or `None` if the client leaves before: then it is cancelled."""
         task, gone = asyncio.ensure_future(work), asyncio.ensure_future(self._gone.wait())
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         gone.cancel()

@@ -82,7 +82,7 @@ class OpenAIUpstream:
             await http.aclose()
 
     async def _model(self, name: str) -> str:
-        """What the server calls the model that stands for `name`."""
+        """Return what the server calls the model that stands for `name`."""
         if name not in self._models and "*" not in self._models:
             listed = await self._read("GET", "models")
             first = next((item.get("id") for item in as_sequence(listed.get("data")) if is_mapping(item)), None)
@@ -172,7 +172,7 @@ def _said(error: Exception) -> str:
 
 
 def _message_in(body: str) -> str:
-    """What an error's body says, without the braces around it."""
+    """Return what an error's body says, without the braces around it."""
     try:
         error = json.loads(body)
     except ValueError:

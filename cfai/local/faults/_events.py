@@ -40,12 +40,12 @@ def objects(payload: Payload, name: str) -> list[Payload]:
 
 
 def deltas(payload: Payload) -> list[Payload]:
-    """What the chunks of a chat completion say."""
+    """Return what the chunks of a chat completion say."""
     return [choice["delta"] for choice in objects(payload, "choices") if "delta" in choice]
 
 
 def texts(payload: Payload) -> list[tuple[Payload, str]]:
-    """Where the text of an event stands, as holder and key: in two places, if it speaks two dialects."""
+    """Return where the text of an event stands, as holder and key: in two places, if it speaks two dialects."""
     places = [(delta, "content") for delta in deltas(payload)]
     places += [(choice, "text") for choice in objects(payload, "choices")]
     if has_shape(payload):
@@ -77,7 +77,7 @@ def has_shape(payload: Payload) -> bool:
 
 
 def position(events: list[Event], wanted: Callable[[Payload], Any]) -> int | None:
-    """Where the first event stands that has what is wanted."""
+    """Return where the first event stands that has what is wanted."""
     payloads = [payload_of(data) for _, data in events]
     return next((at for at, payload in enumerate(payloads) if payload is not None and wanted(payload)), None)
 

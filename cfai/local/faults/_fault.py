@@ -142,7 +142,7 @@ class Fault:
 
     @property
     def ending(self) -> tuple[Ending, int] | None:
-        """How the body ends before its time, and after how many tokens."""
+        """Return how the body ends before its time, and after how many tokens."""
         endings: dict[Ending, int | None] = {
             "drop": self.drop_after,
             "reset": self.reset_after,
@@ -154,7 +154,7 @@ class Fault:
 
     @property
     def only_streams(self) -> bool:
-        """Whether it can happen to streams alone."""
+        """Return whether it can happen to streams alone."""
         return self.defect is not None or self.hold or self.whole
 
     def check(self, streams: bool) -> None:
@@ -175,7 +175,7 @@ class Fault:
 
     @property
     def waits(self) -> bool:
-        """Whether the client has to wait, or to leave."""
+        """Return whether the client has to wait, or to leave."""
         return bool(self.delay or self.slow_first or self.trickle or self.hold) or self.silence_after is not None
 
 

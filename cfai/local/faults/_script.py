@@ -140,7 +140,7 @@ class Script:
 
     @property
     def pending(self) -> list[Fault]:
-        """What the requests to come will meet."""
+        """Return what the requests to come will meet."""
         with self._lock:
             return list(self._pending)
 

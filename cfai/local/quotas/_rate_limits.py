@@ -30,7 +30,7 @@ _PAID = 20
 
 
 def known(name: str) -> bool:
-    """Whether `name` is a task or a model."""
+    """Return whether `name` is a task or a model."""
     return models.get(name) is not None or any(model.task == name for model in models.catalogue().values())
 
 
@@ -42,7 +42,7 @@ class RateLimiter:
         self._admitted: defaultdict[str, deque[float]] = defaultdict(deque)
 
     def admit(self, model: Model, now: float) -> bool:
-        """Whether one more call is allowed, which is counted then."""
+        """Return whether one more call is allowed, which is counted then."""
         name, number = self._limit(model)
         if number is None:
             return True
@@ -55,7 +55,7 @@ class RateLimiter:
         return True
 
     def _limit(self, model: Model) -> tuple[str, int | None]:
-        """What is counted together, and how much of it is allowed; for some tasks nothing is published."""
+        """Return what is counted together, and how much of it is allowed; for some tasks nothing is published."""
         paid = _PAID if model.task == "Text Generation" and "require_workers_paid" in model.capabilities else None
         own = self._numbers.get(model.name, _BY_MODEL.get(model.name, paid))
         if own is not None:

@@ -197,7 +197,7 @@ def _no_number(name: str) -> NoReturn:
 
 
 def _is_deeper(value: Any, depth: int) -> bool:
-    """Whether objects and lists stand in each other more than `depth` times."""
+    """Return whether objects and lists stand in each other more than `depth` times."""
     level: list[Any] = [value] if type(value) in (dict, list) else []
     for _ in range(depth):
         held: list[Any] = []
@@ -217,7 +217,7 @@ def _chunk(data: bytes) -> str | Binary:
 
 
 def _members(exchange: Exchange) -> dict[str, Any]:
-    """What a file holds: everything but what is not there."""
+    """Return what a file holds: everything but what is not there."""
     asked, answer = exchange.request, exchange.response
     response = answer.model_dump(mode="json")
     if answer.cut is None:

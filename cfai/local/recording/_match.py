@@ -45,7 +45,7 @@ class Recordings:
 
 
 def differences(recorded: Request, asked: Request) -> Iterator[tuple[str, Any, Any]]:
-    """What differs between two requests: where, what is recorded, and what is asked."""
+    """Return what differs between two requests: where, what is recorded, and what is asked."""
     if recorded.method != asked.method:
         yield "method", recorded.method, asked.method
     if recorded.model != asked.model:

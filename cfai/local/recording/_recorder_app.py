@@ -50,7 +50,7 @@ class _Heard:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all is there that was announced, or that a reader of events waits for."""
+        """Return whether all is there that was announced, or that a reader of events waits for."""
         length = self.headers.get("content-length")
         return length == str(self.size) if length else self._is_done()
 

@@ -73,7 +73,7 @@ class _Chunks:
         self._last: dict[str, Any] | None = None
 
     def feed(self, data: bytes) -> bytes:
-        """What becomes of an event."""
+        """Return what becomes of an event."""
         if data == _DONE:
             return (_event(self._last) if self._last and self._usage else b"") + data
         payload: dict[str, Any] = json.loads(data.removeprefix(b"data: "))

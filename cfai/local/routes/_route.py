@@ -53,7 +53,7 @@ class Route:
     method = "POST"
 
     def read(self, asked: HttpRequest, model: str | None, gateway: str | None, body: Any) -> Call:
-        """What a request asks for. `model` is the one in its path. Raises `Refusal`."""
+        """Return what a request asks for. `model` is the one in its path. Raises `Refusal`."""
         return Call(model or "", body, asked.query, gateway, rejects(body))
 
     def takes(self, model: Model) -> Model:
@@ -96,7 +96,7 @@ UNIFIED = _Unified()
 
 
 def rejects(holder: Any) -> bool:
-    """Whether `options.rejectIfBusy` is set in a body."""
+    """Return whether `options.rejectIfBusy` is set in a body."""
     return as_object(as_object(holder).get("options")).get("rejectIfBusy") is True
 
 

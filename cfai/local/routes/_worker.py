@@ -40,7 +40,7 @@ class _Worker(Route):
         return {}
 
     def error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
-        """What the binding makes `InferenceUpstreamError: <code>: <description>` of."""
+        """Return what the binding makes `InferenceUpstreamError: <code>: <description>` of."""
         if refusal.code in EDGE or refusal.code is None:
             return refusal.body(request_id)
         # Seen are this name for most codes, and that of workerd's own test for one.

@@ -57,12 +57,12 @@ class LocalServer(ABC):
 
     @property
     def base_url(self) -> str:
-        """What to give a client as base URL; it ends in `/client/v4`."""
+        """Return what to give a client as base URL; it ends in `/client/v4`."""
         return f"{self._origin}/client/v4"
 
     @property
     def gateway_url(self) -> str:
-        """What stands for `https://gateway.ai.cloudflare.com/v1`."""
+        """Return what stands for `https://gateway.ai.cloudflare.com/v1`."""
         return f"{self._origin}/v1"
 
     @property
@@ -88,7 +88,7 @@ class LocalServer(ABC):
 
     @abstractmethod
     def _application(self) -> Application:
-        """What to serve, made anew at each start."""
+        """Return what to serve, made anew at each start."""
 
     def start(self) -> Self:
         """Start serving. `with` and `async with` do this."""

@@ -11,7 +11,7 @@ from cfai.local.wire._generation import SCOUT, Call, Choice, Generation, reasoni
 
 
 def answer(generation: Generation) -> dict[str, Any]:
-    """What stands under `result` for a call that does not stream."""
+    """Return what stands under `result` for a call that does not stream."""
     match generation.form:
         case "native" | "dual":
             return _native(generation)

@@ -64,7 +64,7 @@ class Choice:
 
     @property
     def tokens(self) -> int:
-        """How many tokens were generated."""
+        """Return how many tokens were generated."""
         return len(self.text) + len(self.reasoning) + sum(len(pieces(call.text)) for call in self.calls)
 
     def add(self, token: Token) -> None:
@@ -99,7 +99,7 @@ class Generation:
 
     @property
     def tokens(self) -> int:
-        """How many tokens were generated, over all choices."""
+        """Return how many tokens were generated, over all choices."""
         return sum(choice.tokens for choice in self.choices) if self.counted is None else self.counted
 
     def add(self, part: Token | Usage) -> None:
@@ -130,7 +130,7 @@ class Generation:
         return usage
 
     def cost(self, tokens: int) -> float:
-        """What the call costs in neurons when `tokens` of its answer are taken."""
+        """Return what the call costs in neurons when `tokens` of its answer are taken."""
         return neurons(self.model, self.prompt_tokens or 0, tokens, self.cached_tokens)
 
 
@@ -174,10 +174,10 @@ def neurons(model: Model, prompt_tokens: int, tokens: int, cached_tokens: int = 
 
 
 def reasoning_field(model: Model) -> str:
-    """What the model calls its reasoning."""
+    """Return what the model calls its reasoning."""
     return "reasoning" if is_new_kimi(model.name) else "reasoning_content"
 
 
 def is_new_kimi(name: str) -> bool:
-    """Whether a model names its reasoning, and the switch for it, as Kimi does since K2.6."""
+    """Return whether a model names its reasoning, and the switch for it, as Kimi does since K2.6."""
     return name.startswith(KIMI) and not name.endswith("k2.5")
