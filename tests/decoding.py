@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cfai import CfaiError, Token
-from cfai._response.decoder import Decoder
-from cfai._response.sse import EventSplitter
+from cfai._response import Accumulator, Decoder, EventSplitter
 
 WIRE = Path(__file__).parent / "wire"
 
@@ -43,18 +42,23 @@ class Played:
         return tokens, answers, decoder.answer.finish_reasons, decoder.usage, decoder.done, decoder.answer.native, broke
 
 
-def as_list(fed: Token | list[Token] | None) -> list[Token]:
-    return fed if isinstance(fed, list) else [fed] if fed is not None else []
+class LongWay(Accumulator):
+    """An accumulator without its short way for plain events."""
+
+    def add_plain(self, event: dict[str, Any]) -> Token | None:
+        return None
 
 
-def play(pieces: Iterable[bytes]) -> Played:
+def play(pieces: Iterable[bytes], *, has_short_way: bool = True) -> Played:
     """Decodes a body to its very end, also behind the end mark, or to where it breaks."""
     played = Played(Decoder("@cf/some/model", "request-1"))
+    if not has_short_way:
+        played.decoder.answer = LongWay()
     blocks = EventSplitter()
     try:
         for piece in pieces:
             for block in blocks.feed(piece):
-                played.tokens += as_list(played.decoder.feed(block))
+                played.tokens += played.decoder.feed(block)
         played.tokens += played.decoder.finish(blocks.rest())
         played.decoder.check()
     except CfaiError as error:
@@ -85,4 +89,4 @@ def commented(body: bytes) -> bytes:
 
 def feed(decoder: Decoder, *blocks: bytes) -> list[Token]:
     """The tokens of these blocks, one after another."""
-    return [token for block in blocks for token in as_list(decoder.feed(block))]
+    return [token for block in blocks for token in decoder.feed(block)]

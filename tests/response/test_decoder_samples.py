@@ -367,3 +367,12 @@ _ENDED = [name for name in SAMPLES if EXPECTED[name].fails is None and wire(name
 def test_nothing_behind_the_end_mark_counts(name: str) -> None:
     body = wire(name)
     assert play([body, wire("after-done"), b"data: {"]).told() == play([body]).told()
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_says_the_same_with_the_short_way_switched_off(name: str) -> None:
+    body = wire(name)
+    expected = play([body]).told()
+    for size in (len(body) or 1, 1, 7, 64):
+        pieces = [body[at : at + size] for at in range(0, len(body), size)]
+        assert play(pieces, has_short_way=False).told() == expected, size
