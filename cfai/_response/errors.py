@@ -207,12 +207,12 @@ def parse_body(content: bytes) -> Any:
 def parse_error_body(body: Any) -> ErrorBody:
     """Return what an error body says: the first error that has a message, in any of the shapes the service uses.
 
-    >>> problem_in({"errors": [{"code": 3040, "message": "AiError: Capacity temporarily exceeded"}]})
-    Problem(message='Capacity temporarily exceeded', code=3040, name='')
-    >>> problem_in({"internalCode": 1001, "name": "InvalidInput", "description": "prompt and messages are exclusive"})
-    Problem(message='prompt and messages are exclusive', code=1001, name='InvalidInput')
-    >>> problem_in("<html><title>502 Bad Gateway</title></html>")
-    Problem(message='502 Bad Gateway', code=None, name='')
+    >>> parse_error_body({"errors": [{"code": 3040, "message": "AiError: Capacity temporarily exceeded"}]})
+    ErrorBody(message='Capacity temporarily exceeded', code=3040, name='')
+    >>> parse_error_body({"internalCode": 1001, "name": "InvalidInput", "description": "prompt and messages"})
+    ErrorBody(message='prompt and messages', code=1001, name='InvalidInput')
+    >>> parse_error_body("<html><title>502 Bad Gateway</title></html>")
+    ErrorBody(message='502 Bad Gateway', code=None, name='')
     """
     if isinstance(body, str):
         return _parse_error_text(body)
@@ -300,7 +300,8 @@ def _find_spec(status: int, found: ErrorBody) -> ErrorSpec:
     if "daily free allocation" in found.message:
         return CODES[4006]
     spec = CODES.get(found.code) if isinstance(found.code, int) else None
-    if spec is not None:
+    # At 504 and 524 the edge gave up while the model may still have run, whatever the body says.
+    if spec is not None and not (status in (504, 524) and spec.retryable):
         return spec
     if status in STATUSES:
         return STATUSES[status]

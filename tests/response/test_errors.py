@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import re
 import time
@@ -31,6 +32,7 @@ from cfai import (
     RateLimitError,
     RequestTimeoutError,
 )
+from cfai._response import errors as _errors
 from cfai._response.errors import (
     error_from,
     parse_body,
@@ -293,6 +295,19 @@ def test_a_redirect_says_that_it_was_not_followed() -> None:
 
 def test_a_code_that_is_true_is_no_code() -> None:
     assert error_of(400, {"errors": [{"code": True, "message": "x"}]}).code is None
+
+
+@pytest.mark.parametrize("status", [504, 524])
+def test_a_call_that_the_edge_gave_up_on_is_never_sent_again(status: int) -> None:
+    for code in (None, 8005, 3040, 3021, 99_999):
+        error = error_of(status, envelope(code, "it failed"))
+        assert (type(error), error.retryable) == (RequestTimeoutError, False), code
+        assert "may have been billed" in str(error), code
+
+
+def test_the_examples_in_docstrings_hold() -> None:
+    failed, attempted = doctest.testmod(_errors)
+    assert (failed, attempted > 0) == (0, True)
 
 
 # Messages
