@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -198,9 +199,11 @@ def test_a_body_is_sent_as_it_is(service: Service) -> None:
 def test_raw_bytes_are_all_that_is_sent(service: Service) -> None:
     with pytest.raises(httpx.RemoteProtocolError, match="illegal status line"):
         service.run(LLAMA, HELLO, "raw=hello%0D%0A%0D%0A")
-    response = service.run(LLAMA, HELLO, "raw=HTTP/1.1 299 Fine%0D%0Acontent-length: 2%0D%0A%0D%0Ahi")
+    # What follows the bytes is the end of the connection, so the answer says so: nobody is to use it again.
+    raw = "HTTP/1.1 299 Fine\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi"
+    response = service.run(LLAMA, HELLO, f"raw={quote(raw)}")
     assert (response.status_code, response.reason_phrase, response.text) == (299, "Fine", "hi")
-    assert list(response.headers) == ["content-length"]
+    assert list(response.headers) == ["content-length", "connection"]
 
 
 def test_a_reset_leaves_no_byte(service: Service) -> None:
