@@ -377,9 +377,8 @@ class Ai:
         self._last = LastCall()
 
     def _remember(self, response: ApiResponse) -> None:
-        headers = response.headers
-        request_id = headers.get("cf-ai-req-id") or headers.get("cf-ray")
-        self._last = LastCall(request_id, headers.get("cf-aig-log-id"), response.status_code)
+        meta = response.meta
+        self._last = LastCall(meta.request_id, meta.gateway_log_id, meta.status_code)
 
     def _remember_error(self, error: InferenceUpstreamError) -> None:
         log_id = error.headers.get("cf-aig-log-id")

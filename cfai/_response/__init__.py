@@ -13,14 +13,17 @@ from cfai._response.errors import (
 )
 from cfai._response.extract import reports_error
 from cfai._response.parse import (
+    ApiResponse,
+    is_read_as_stream,
     is_stream,
+    media_kind,
     needs_unstreamed,
     parse,
+    parse_meta,
     read_whole_stream,
     stream_output,
     warn_of_cut,
 )
-from cfai._response.response import ApiResponse, is_read_as_stream
 from cfai._response.sse import EventDecoder, EventSplitter, parse_fields
 
 __all__ = [
@@ -35,11 +38,13 @@ __all__ = [
     "is_json_object",
     "is_read_as_stream",
     "is_stream",
+    "media_kind",
     "needs_unstreamed",
     "parse",
     "parse_body",
     "parse_error_body",
     "parse_fields",
+    "parse_meta",
     "read_whole_stream",
     "redact",
     "redact_headers",

@@ -69,7 +69,7 @@ class Accumulator:
         self._texts: dict[int, list[str]] = {0: []}
         self._reasonings: dict[int, list[str]] = {}
         self._calls: dict[int, ToolCallAccumulator] = {}
-        self._usage = UsageAccumulator()
+        self._usage: UsageAccumulator | None = None
         self._halves: dict[tuple[str, int], str] = {}
         """Halves of surrogate pairs that wait for the other, by kind and choice."""
         self._streamed_parts: set[tuple[Any, ...]] = set()
@@ -92,7 +92,7 @@ class Accumulator:
     @property
     def usage(self) -> Usage | None:
         """The whole call's tokens, as far as reported."""
-        return Usage.of(self._usage.total())
+        return None if self._usage is None else Usage.of(self._usage.total())
 
     @property
     def choices(self) -> list[int]:
@@ -157,7 +157,7 @@ class Accumulator:
         elif self.chat is None:
             self.chat = event
         if usage := event.get("usage"):
-            self._usage.add(usage)
+            self._add_usage(usage)
         return Token(text, event, reasoning)
 
     def add(self, event: dict[str, Any], data: bytes) -> list[Token]:
@@ -177,7 +177,7 @@ class Accumulator:
             event = cast("dict[str, Any]", result) if isinstance(result, dict) else {"response": result}
         if is_response(event):
             return [self._add_response(event, event, data, path)]
-        self._usage.add(event.get("usage") or event.get("metrics"))
+        self._add_usage(event.get("usage") or event.get("metrics"))
         choices: Any = event.get("choices")
         response = event.get("response")
         has_response = response is not None and response != ""
@@ -205,6 +205,8 @@ class Accumulator:
 
     def flush(self) -> list[Token]:
         """Return tokens for the halves of characters that never got their other half: each becomes U+FFFD."""
+        if not self._halves:
+            return []
         halves, self._halves = self._halves, {}
         return [self._add_delta(Delta()._replace(**{kind: "\ufffd"}), choice, {}) for kind, choice in halves]
 
@@ -259,6 +261,11 @@ class Accumulator:
             self.finish_reasons[choice] = reason = _FINISH_REASONS.get(reason, reason)
         return Token(text, event, reasoning, calls, reason, choice)
 
+    def _add_usage(self, report: Any) -> None:
+        if report:
+            self._usage = self._usage or UsageAccumulator()
+            self._usage.add(report)
+
     def _join_halves(self, kind: str, choice: int, text: str) -> str:
         """Return `text` in whole characters. An emoji can be cut between two events, half a surrogate pair in each."""
         text, half = split_surrogate(self._halves.pop((kind, choice), "") + text)
@@ -312,7 +319,7 @@ class Accumulator:
     ) -> Token:
         """Add an answer as a whole, of which only what was not streamed before becomes a token."""
         self.payload = answer
-        self._usage.add(answer.get("usage"))
+        self._add_usage(answer.get("usage"))
         delta = response_delta(answer, data, path)
         has_calls = bool(delta.tool_calls or self._calls)
         return self._add_delta(

@@ -119,22 +119,21 @@ class Decoder:
 
     def check(self) -> None:
         """Raise if the stream is not whole: a failure was reported, or it ended before the answer did."""
-        self._raise_failure()
+        if self.failure is not None:
+            raise self._with_partial(self.failure)
         if not self.is_whole:
             raise self.fail(StreamTruncatedError("the stream ended with neither [DONE] nor a finish reason"))
 
     def fail(self, error: StreamError) -> StreamError:
         """Return `error` as what broke this stream, with what had arrived. Usage is unknown from here on."""
-        error.partial = self.text
         error.model = self._model or None
         error.request_id = self._request_id
         self.failure = error
-        return error
+        return self._with_partial(error)
 
-    def _raise_failure(self) -> None:
-        if self.failure is not None:
-            self.failure.partial = self.text
-            raise self.failure
+    def _with_partial(self, failure: StreamError) -> StreamError:
+        failure.partial = self.text
+        return failure
 
     def _feed_fields(self, block: bytes) -> list[Token]:
         block, is_ended = split_at_end_mark(block)
@@ -148,8 +147,8 @@ class Decoder:
         elif fields.other_lines and not self._has_data and len(self._stray_lines) < _MAX_STRAY_LINES:
             self._stray_lines += fields.other_lines
         if is_ended and not self.done:
-            if not tokens:
-                self._raise_failure()
+            if not tokens and self.failure is not None:
+                raise self._with_partial(self.failure)
             self.done = True  # what this block says is given first, and `check` raises
         return tokens
 
@@ -157,7 +156,8 @@ class Decoder:
         self._has_data = True
         if self.done:
             return []
-        self._raise_failure()
+        if self.failure is not None:
+            raise self._with_partial(self.failure)
         try:
             event = from_json(data)
         except ValueError:

@@ -1,8 +1,11 @@
-"""The last step of a call that does not stream: an answer to an output, by its content type and its shape."""
+"""Answers: what their headers say, and what a whole one stands for, by its content type and its shape."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic_core import ValidationError
@@ -14,7 +17,6 @@ from cfai._limits import MAX_TOKENS_FIELDS
 from cfai._response.accumulator import Accumulator
 from cfai._response.errors import error_from, redact, redact_headers
 from cfai._response.extract import is_error, unwrap
-from cfai._response.response import ApiResponse, media_kind
 from cfai._warnings import CutAnswerWarning, warn
 from cfai.types import Meta, Usage
 from cfai.types._tokens import Said
@@ -22,7 +24,7 @@ from cfai.types._tokens import Said
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from cfai._request import PreparedCall
+    from cfai._request import ApiRequest, PreparedCall
     from cfai.types import Binary, ListOutput, Output, TextOutput, ValueOutput
 
     AnyOutput = Output | ListOutput | ValueOutput | Binary
@@ -34,10 +36,64 @@ _EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":", b"[DONE]")
 _BOM = b"\xef\xbb\xbf"
 
 
+@dataclass(slots=True, eq=False)
+class ApiResponse:
+    """The answer to a request, whose error or transport decides nothing any more: it is a 2xx, or any if it is raw."""
+
+    http: Any = field(repr=False)
+    """The `httpx.Response`, of whichever library its client is."""
+    headers: Mapping[str, str] = field(repr=False)
+    """Names in lower case."""
+    meta: Meta
+    """What the headers say about the call."""
+    kind: str
+    """`json`, `events`, `text` or `binary`, by the content type."""
+    content: bytes | None = field(repr=False)
+    """The whole body; `None` while it is still to be read as a stream."""
+    started: float
+    """When the call began, in seconds of `time.monotonic`."""
+    pool: Any = field(repr=False)
+    """The clients, kept for as long as the answer is: with them its connection would go."""
+    connections: Any = field(repr=False)
+    """The one client that it came through."""
+
+
+def parse_meta(model: str, status_code: int, headers: Mapping[str, str], elapsed: float) -> Meta:
+    """Return what the headers of an answer say about its call."""
+    return Meta(
+        model=model,
+        request_id=headers.get("cf-ai-req-id") or headers.get("cf-ray"),
+        status_code=status_code,
+        neurons=_parse_number(headers["cf-ai-neurons"]) if "cf-ai-neurons" in headers else None,
+        gateway_log_id=headers.get("cf-aig-log-id"),
+        elapsed=elapsed,
+    )
+
+
+def media_kind(content_type: str) -> str:
+    """Return `json`, `events`, `text` or `binary` for a content type.
+
+    >>> media_kind("application/json; charset=utf-8"), media_kind("text/event-stream"), media_kind("image/png")
+    ('json', 'events', 'binary')
+    """
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type == "application/json" or media_type.endswith("+json"):
+        return "json"
+    if media_type == "text/event-stream":
+        return "events"
+    return "text" if media_type in ("text/plain", "") else "binary"
+
+
+def is_read_as_stream(response: ApiResponse, request: ApiRequest) -> bool:
+    """Return True if the body of an answer is to be read while it comes. Some models call their events plain text."""
+    if request.wants_raw:
+        return request.wants_stream
+    return response.kind == "events" or (response.kind == "text" and request.wants_stream)
+
+
 def parse(response: ApiResponse, call: PreparedCall) -> AnyOutput:
     """Return the output that a whole answer stands for. Raises what it reports, or `APIResponseValidationError`."""
-    meta = response.meta(call.model)
-    output = _parse_body(response, call, meta)
+    output = _parse_body(response, call)
     if isinstance(output, types.TextOutput):
         warn_of_cut(call, output.usage, output.finish_reason)
     return output
@@ -47,7 +103,7 @@ def is_stream(response: ApiResponse, call: PreparedCall) -> bool:
     """Return True if an answer is to be given as a stream: it is one, or came whole where one was asked for."""
     if response.content is None:
         return True
-    kind = media_kind(response.content_type)
+    kind = response.kind
     wants_stream = call.wants_stream or call.streams_whole_answer
     if kind != "json" and (kind == "text" or wants_stream) and holds_events(response.content):
         return True
@@ -59,7 +115,7 @@ def needs_unstreamed(response: ApiResponse, call: PreparedCall) -> bool:
 
     Raises `APIResponseValidationError` if it may not be asked again.
     """
-    if response.content is None or media_kind(response.content_type) != "json" or not _is_empty(response.content):
+    if response.content is None or response.kind != "json" or not _is_empty(response.content):
         return False
     if call.wants_stream and call.config.retry.max_retries > 0:
         return True
@@ -74,9 +130,9 @@ def needs_unstreamed(response: ApiResponse, call: PreparedCall) -> bool:
 def read_whole_stream(response: ApiResponse, call: PreparedCall) -> tuple[bytes, AnyOutput | None]:
     """Return the events that a whole answer stands for, and the output of the same call without streaming, if any."""
     content = response.content or b""
-    if media_kind(response.content_type) != "json" and holds_events(content):
+    if response.kind != "json" and holds_events(content):
         return content, None
-    return _to_events(content), _parse_body(response, call, response.meta(call.model))
+    return _to_events(content), _parse_body(response, call)
 
 
 def holds_events(content: bytes) -> bool:
@@ -119,24 +175,24 @@ def warn_of_cut(call: PreparedCall, usage: Usage | None, finish_reason: str | No
     warn(message, CutAnswerWarning)
 
 
-def _parse_body(response: ApiResponse, call: PreparedCall, meta: Meta) -> AnyOutput:
+def _parse_body(response: ApiResponse, call: PreparedCall) -> AnyOutput:
     content = response.content or b""
-    kind = media_kind(response.content_type)
-    if response.content_type.lstrip().lower().startswith("text/html"):
+    kind, meta, content_type = response.kind, response.meta, response.headers.get("content-type", "")
+    if content_type.lstrip().lower().startswith("text/html"):
         # No model writes one: it is a proxy's, or that of a network one has to log in to.
         raise _unreadable("the answer is an HTML page", response, call, content)
     if kind in ("binary", "events"):
-        return types.Binary.of(content, response.content_type, meta)
+        return types.Binary.of(content, content_type, meta)
     content = content.removeprefix(_BOM)
     try:
         body = loads(content)
     except ValueError:
         if kind == "json":
             raise _unreadable("the answer is no JSON, though it says so", response, call, content) from None
-        return types.Binary.of(content, response.content_type, meta)
+        return types.Binary.of(content, content_type, meta)
     if is_error(body):
         error = error_from(
-            response.status_code,
+            meta.status_code,
             response.headers,
             content,
             model=call.model,
@@ -243,7 +299,7 @@ def _build_tool_calls(answer: Accumulator, choice: int) -> list[dict[str, Any]]:
 def _unreadable(problem: str, response: ApiResponse, call: PreparedCall, content: bytes) -> APIResponseValidationError:
     """Return the error for a 2xx answer that cannot be read, with what came of it."""
     content = redact(content, call.secrets)
-    meta = response.meta(call.model)
+    meta = response.meta
     start = f": {content[:200].decode('utf-8', 'replace')!r}" if content else ""
     details = f"status {meta.status_code}, request id {meta.request_id}, model {meta.model}"
     return APIResponseValidationError(
@@ -254,3 +310,11 @@ def _unreadable(problem: str, response: ApiResponse, call: PreparedCall, content
         headers=redact_headers(response.headers, call.secrets),
         model=meta.model,
     )
+
+
+def _parse_number(value: str) -> float | None:
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if isfinite(number) else None

@@ -11,27 +11,36 @@ class UsageAccumulator:
     """Usage from its reports, of which there are three habits: totals so far, increments, and one trailer for all."""
 
     _last: dict[str, Any] = field(default_factory=dict[str, Any])
-    _sum: dict[str, Any] = field(default_factory=dict[str, Any])
+    _before: dict[str, Any] = field(default_factory=dict[str, Any])
+    """The sum of the reports before the last, but for totals that the next report replaced."""
+    _price: dict[str, Any] = field(default_factory=dict[str, Any])
+    """The last report of neurons alone, which say nothing of the habit."""
     _has_prompt: bool = False
 
     def add(self, report: Any) -> None:
         """Add one report. One that counts nothing is left out."""
         if report.__class__ is not dict:
             return
-        if _prompt_tokens(report):
+        prompt = _prompt_tokens(report)
+        if prompt:
             self._has_prompt = True
         elif not (report.get("completion_tokens") or report.get("output_tokens") or report.get("total_tokens")):
             if report.get("neurons"):
-                # The price alone says nothing of the habit.
-                self._last = {**self._last, **report}
-                _add_counts(self._sum, report)
+                self._price = report
+                _add_counts(self._before, report)
             return
-        self._last = report
-        _add_counts(self._sum, report)
+        if not prompt or prompt != _prompt_tokens(self._last):  # else both are totals so far
+            _add_counts(self._before, self._last)
+        self._last, self._price = report, {}
 
     def total(self) -> dict[str, Any]:
         """Return the last report if it counts the prompt; if only an earlier one did, the sum of all increments."""
-        return self._sum if self._has_prompt and not _prompt_tokens(self._last) else self._last
+        if not self._has_prompt or _prompt_tokens(self._last):
+            return {**self._last, **self._price}
+        total: dict[str, Any] = {}
+        _add_counts(total, self._before)
+        _add_counts(total, self._last)
+        return total
 
 
 def _prompt_tokens(report: dict[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,6 @@ from cfai._errors import APITimeoutError, StreamError, StreamTimeoutError, Strea
 from cfai._request import PreparedCall
 from cfai._response import ApiResponse, Decoder, transport_error, warn_of_cut
 from cfai._transport import Connections, TimeBudget, has_connection_alone, stop_traffic, unwind
-from cfai.types import Meta
 
 DRAIN_TIMEOUT = 1.0
 """Seconds that a server gets to end its body after `[DONE]`, so that the connection can be used again."""
@@ -56,15 +56,12 @@ class StreamBody:
 
     call: PreparedCall
     response: ApiResponse
-    meta: Meta
     content: bytes | None = None
-    """The events of an answer that came whole."""
+    """The events of an answer that has been read already."""
     output: Any = None
     """The output of the same call without streaming, where it was answered so."""
     complete: bool = False
     """True once the proper end was read."""
-    is_given: bool = False
-    """True once the body of an answer that came whole was given out."""
     http_body: HttpBody = field(init=False)
     budget: TimeBudget = field(init=False)
 
@@ -80,32 +77,21 @@ class StreamBody:
             stop_traffic(body.http)
             body.connections.abandon(body)
 
-    def next_chunk(self) -> bytes | None:
-        """Read the next chunk, or return `None` at the end of the body. A wait may overshoot the total timeout once."""
-        if self._is_whole():
-            return self._take_whole()
-        if self.http_body.chunks is None:
-            http = self.http_body.http
-            self.http_body.chunks = http.iter_bytes() if self._is_encoded() else http.iter_raw()
-        chunk: bytes | None = next(self.http_body.chunks, None)
-        if chunk is not None:
-            self.budget.remaining(time.monotonic())
-        return chunk
+    def open(self) -> Iterator[bytes] | None:
+        """Begin to read: return the chunks of the body, or `None` if it has been read already, and is in `content`."""
+        if self._is_read():
+            return None
+        http = self.http_body.http
+        self.http_body.chunks = http.iter_bytes() if self._is_encoded() else http.iter_raw()
+        return self.http_body.chunks
 
-    async def anext_chunk(self) -> bytes | None:
-        """Read the next chunk, or return `None` at the end of the body."""
-        if self._is_whole():
-            return self._take_whole()
-        if self.http_body.chunks is None:
-            http = self.http_body.http
-            self.http_body.chunks = http.aiter_bytes() if self._is_encoded() else http.aiter_raw()
-        if self.budget.total is None:
-            return await anext(self.http_body.chunks, None)
-        try:
-            with anyio.fail_after(self.budget.remaining(time.monotonic())):
-                return await anext(self.http_body.chunks, None)
-        except TimeoutError:
-            raise self.budget.exceeded() from None
+    def aopen(self) -> AsyncIterator[bytes] | None:
+        """Begin to read: return the chunks of the body, or `None` if it has been read already, and is in `content`."""
+        if self._is_read():
+            return None
+        http = self.http_body.http
+        self.http_body.chunks = http.aiter_bytes() if self._is_encoded() else http.aiter_raw()
+        return self.http_body.chunks
 
     def drain(self) -> None:
         """Read on to the end of the body, which gives the connection back to the pool; for a moment at most.
@@ -136,10 +122,10 @@ class StreamBody:
     def finish(self, decoder: Decoder) -> None:
         """Note the proper end: times and neurons are known only now."""
         self.complete = True
-        self.meta.elapsed = time.monotonic() - self.budget.started
-        usage = decoder.usage
-        if self.meta.neurons is None and usage is not None:
-            self.meta.neurons = usage.neurons
+        meta, usage = self.response.meta, decoder.usage
+        meta.elapsed = time.monotonic() - self.budget.started
+        if meta.neurons is None and usage is not None:
+            meta.neurons = usage.neurons
         warn_of_cut(self.call, usage, decoder.finish_reason)
 
     def map_error(self, exception: Exception, decoder: Decoder) -> Exception | None:
@@ -164,14 +150,11 @@ class StreamBody:
             return f"{error}, in the middle of the stream"
         return f"the stream was silent for {seconds:g} s: raise timeout= if the model needs longer"
 
-    def _is_whole(self) -> bool:
-        """Return True for a body that has been read already: an answer that came whole, or one that a hook has read."""
-        return self.http_body.chunks is None and (self.content is not None or self.http_body.http.is_stream_consumed)
-
-    def _take_whole(self) -> bytes | None:
-        content = self.http_body.http.content if self.content is None else self.content
-        was_given, self.is_given = self.is_given, True
-        return None if was_given else content
+    def _is_read(self) -> bool:
+        """Return True if the body has been read: the answer came whole, or a hook of the client's owner has read it."""
+        if self.content is None and self.http_body.http.is_stream_consumed:
+            self.content = self.http_body.http.content
+        return self.content is not None
 
     def _is_encoded(self) -> bool:
         return self.response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity")

@@ -6,8 +6,11 @@ the garbage collector finds it.
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from typing import Any, Generic, Literal, NoReturn, Protocol, Self, TypeVar
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar
+
+import anyio
 
 from cfai._errors import StreamTruncatedError
 from cfai._response import Decoder, EventSplitter
@@ -36,20 +39,34 @@ class _Position(Generic[T]):
         self.answer = answer
         """The tokens' decoder, which knows the text so far; the same as `decoder` for a reader of tokens."""
         self.splitter = EventSplitter()
+        self.chunks: Any = None
         self.blocks: deque[bytes] = deque()
         self.items: deque[T] = deque()
-        self.phase: Literal["reading", "finishing", "ended"] = "reading"
+        self.phase: Literal["opening", "reading", "read", "finishing", "ended"] = "opening"
         self.error: Exception | None = None
+
+    def open(self, chunks: Any) -> None:
+        """Begin to read; `chunks` is `None` for a body that has been read already."""
+        self.chunks = chunks
+        self.phase = "reading" if chunks is not None else "read"
+        self.blocks.extend(self.splitter.feed(self.body.content or b""))
 
     def is_at_end(self) -> bool:
         """Return True if the end of the answer has come, whether or not the body has ended."""
         decoder, splitter = self.decoder, self.splitter
         return decoder.done or (not splitter.is_between_events and decoder.ends_with(splitter.last_line()))
 
+    def take(self, chunk: bytes | None) -> None:
+        """Cut a chunk into blocks. None has come at the end of the answer, or of the body."""
+        if chunk is None:
+            self.phase = "read"
+        else:
+            self.blocks.extend(self.splitter.feed(chunk))
+
     def take_rest(self) -> None:
         """Give out what no blank line ended."""
-        self.items.extend(self.decoder.finish(self.splitter.rest()))
         self.phase = "finishing"
+        self.items.extend(self.decoder.finish(self.splitter.rest()))
 
     def check_end(self) -> None:
         """Raise unless the answer is whole."""
@@ -72,10 +89,6 @@ class _Position(Generic[T]):
         if self.phase != "ended":
             self.error = self.answer.fail(StreamTruncatedError("reading the stream was interrupted"))
         self.phase = "ended"
-
-    def stop(self, end: type[Exception]) -> NoReturn:
-        """Raise the error that ended the reading, again, or the `end` of iteration."""
-        raise self.error or end
 
 
 class Reader(_Position[T]):
@@ -101,7 +114,7 @@ class Reader(_Position[T]):
                 self.body.http_body.close()
                 self.interrupt()
                 raise
-        self.stop(StopIteration)
+        raise self.error or StopIteration  # the error again, however often it is asked for
 
     def close(self) -> None:
         """Leave the body. Unless it has come to its end, the connection is closed: the model stops."""
@@ -111,17 +124,20 @@ class Reader(_Position[T]):
         self.body.http_body.close()
 
     def _advance(self) -> None:
-        if self.phase == "finishing":
+        if self.phase == "reading":
+            chunk = None if self.is_at_end() else next(self.chunks, None)
+            if chunk is not None and self.body.budget.total is not None:
+                self.body.budget.remaining(time.monotonic())  # only now: a wait may overshoot the total timeout once
+            self.take(chunk)
+        elif self.phase == "opening":
+            self.open(self.body.open())
+        elif self.phase == "read":
+            self.take_rest()
+        else:
             if self.decoder.done:
                 self.body.drain()
             self.body.http_body.close()
             self.check_end()
-            return
-        chunk = None if self.is_at_end() else self.body.next_chunk()
-        if chunk is None:
-            self.take_rest()
-        else:
-            self.blocks.extend(self.splitter.feed(chunk))
 
 
 class AsyncReader(_Position[T]):
@@ -147,7 +163,7 @@ class AsyncReader(_Position[T]):
                 self.interrupt()
                 await self.body.http_body.aclose()
                 raise
-        self.stop(StopAsyncIteration)
+        raise self.error or StopAsyncIteration
 
     async def aclose(self) -> None:
         """Leave the body. Unless it has come to its end, the connection is closed: the model stops."""
@@ -157,14 +173,27 @@ class AsyncReader(_Position[T]):
         await self.body.http_body.aclose()
 
     async def _advance(self) -> None:
-        if self.phase == "finishing":
+        if self.phase == "reading":
+            if self.is_at_end():
+                self.take(None)
+            elif self.body.budget.total is None:
+                self.take(await anext(self.chunks, None))
+            else:
+                self.take(await self._next_in_time())
+        elif self.phase == "opening":
+            self.open(self.body.aopen())
+        elif self.phase == "read":
+            self.take_rest()
+        else:
             if self.decoder.done:
                 await self.body.adrain()
             await self.body.http_body.aclose()
             self.check_end()
-            return
-        chunk = None if self.is_at_end() else await self.body.anext_chunk()
-        if chunk is None:
-            self.take_rest()
-        else:
-            self.blocks.extend(self.splitter.feed(chunk))
+
+    async def _next_in_time(self) -> bytes | None:
+        budget = self.body.budget
+        try:
+            with anyio.fail_after(budget.remaining(time.monotonic())):
+                return await anext(self.chunks, None)
+        except TimeoutError:
+            raise budget.exceeded() from None

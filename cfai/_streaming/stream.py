@@ -58,7 +58,7 @@ class _StreamState(Generic[T]):
     @property
     def meta(self) -> Meta:
         """What the answer's headers say. `elapsed` is final at the end, as are `neurons` that only the stream has."""
-        return self._body.meta
+        return self._body.response.meta
 
     def _claim(self, way: str) -> None:
         """Take the body to be read in one way: it can be read once."""
@@ -82,7 +82,7 @@ class _StreamState(Generic[T]):
             )
         if self._body.output is not None:
             return self._body.output
-        return stream_output(self._decoder.answer, self._body.meta)
+        return stream_output(self._decoder.answer, self._body.response.meta)
 
 
 class Stream(_StreamState[T]):
@@ -232,7 +232,6 @@ def aopen_stream(response: ApiResponse, call: PreparedCall) -> AsyncStream[Token
 
 
 def _open(response: ApiResponse, call: PreparedCall) -> tuple[StreamBody, Decoder]:
-    meta = response.meta(call.model)
     content, output = (None, None) if response.content is None else read_whole_stream(response, call)
-    decoder = Decoder(call.model, meta.request_id, call.secrets, call.inputs)
-    return StreamBody(call, response, meta, content, output), decoder
+    decoder = Decoder(call.model, response.meta.request_id, call.secrets, call.inputs)
+    return StreamBody(call, response, content, output), decoder

@@ -136,20 +136,21 @@ class ClientPool:
     async def async_connections(self) -> Connections:
         """Return the client of the running event loop."""
         if self._passed_in_async is not None:
-            await self._passed_in_async.aclose_abandoned()
-            return self._passed_in_async
-        loop = _running_loop()
-        entry = self._by_loop.get(id(loop))
-        if entry is None or entry.loop() is not loop or self._is_closed:
-            with self._lock:
-                self._check_open()
-                self._sweep()
-                connections = Connections(self._make_client(httpx.AsyncClient))
-                entry = _LoopConnections(loop, connections)
-                self._by_loop[id(loop)] = entry
-            await entry.open()
-        await entry.connections.aclose_abandoned()
-        return entry.connections
+            connections = self._passed_in_async
+        else:
+            loop = _running_loop()
+            entry = self._by_loop.get(id(loop))
+            if entry is None or entry.loop() is not loop or self._is_closed:
+                with self._lock:
+                    self._check_open()
+                    self._sweep()
+                    entry = _LoopConnections(loop, Connections(self._make_client(httpx.AsyncClient)))
+                    self._by_loop[id(loop)] = entry
+                await entry.open()
+            connections = entry.connections
+        if connections.abandoned:
+            await connections.aclose_abandoned()
+        return connections
 
     def close(self) -> None:
         """Close the connections of synchronous calls; nothing can be called any more."""
@@ -270,15 +271,15 @@ def has_connection_alone(response: Any) -> bool:
 
 def is_asyncio() -> bool:
     """Return True if the running event loop is one of asyncio's."""
+    return _asyncio_loop() is not None
+
+
+def _asyncio_loop() -> Any:
     # Importing asyncio takes 8 ms, which whoever calls no `arun` need not pay. Where it is not imported, no loop runs.
     asyncio = sys.modules.get("asyncio")
-    if asyncio is None:
-        return False
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
+    with suppress(RuntimeError):
+        return asyncio and asyncio.get_running_loop()
+    return None
 
 
 class _NoCookies(CookieJar):
@@ -312,8 +313,12 @@ def _tls_context(verify: str | bool, trust_env: bool, files: tuple[str | None, s
 
 
 def _running_loop() -> Any:
-    token = import_module("anyio.lowlevel").current_token()  # not sooner: it imports asyncio
-    return getattr(token, "native_token", token)
+    """Return the running event loop, or what stands for one with trio."""
+    loop = _asyncio_loop()
+    if loop is None:
+        token = import_module("anyio.lowlevel").current_token()  # not sooner: it imports asyncio
+        return getattr(token, "native_token", token)
+    return loop
 
 
 def _do_nothing() -> None: ...

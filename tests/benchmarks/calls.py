@@ -24,7 +24,7 @@ def small(report: Report, server: str, rounds: int, times: int = 100) -> None:
                 name: _calls(name, call, times) for name, (_, call) in clients.items() if not name.startswith("httpx")
             }
             values = in_turns(runs, rounds)
-        targets = against({"floor": 1.10, "openai": 0.50})
+        targets = against({"floor": 1.20, "openai": 0.55})
         title = f"CPU, a small call that is not streamed, {colour(is_async)}"
         report.table(title, "µs a call", values, *targets, baseline="floor, native")
 
