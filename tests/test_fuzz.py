@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 import time
 
+import fuzz
 import pytest
 
 from cfai import Token
 from cfai._response import Accumulator, Decoder
 from tests.conftest import LONG
-from tests.fuzz import fuzz
 
 
 def test_a_few_hundred_inputs_find_nothing() -> None:

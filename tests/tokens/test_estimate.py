@@ -40,7 +40,7 @@ def errors(samples: list[Sample], family: str, kinds: list[str] | None = None) -
 
 
 # The rates were fitted to these same texts, so this says that the shipped rates are those, not how good they are on
-# others: that is what `python -m tests.benchmarks estimate` measures.
+# others: that is what `python -m benchmarks estimate` measures.
 def test_the_rates_are_those_that_were_fitted(samples: list[Sample]) -> None:
     for family in CHAT:
         found = errors(samples, family)

@@ -1,4 +1,4 @@
-"""A GGUF file as an engine, as far as that can be seen without llama.cpp: the rest is in `tests/real`."""
+"""A GGUF file as an engine, as far as that can be seen without llama.cpp: the rest is in `.ci/real_model.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fuzzes the decoders and the error parser: `python tests/fuzz/fuzz.py SECONDS [SEED]`.
+"""Fuzzes the decoders and the error parser: `python .ci/fuzz.py SECONDS [SEED]`.
 
 Inputs are wire samples, mutated and spliced, events of any JSON, and strings of the grammar's pieces. For each: nothing
 but cfai's own errors is raised, every cut gives the same, and no input takes long. Now and then one of them is made
@@ -29,7 +29,7 @@ from cfai._response.sse import EventDecoder, EventSplitter
 from cfai._streaming.event_stream import encoder_for
 from cfai.types import Token
 
-SAMPLES = [path.read_bytes() for path in sorted(Path(__file__).parent.parent.glob("wire/*.sse"))]
+SAMPLES = [path.read_bytes() for path in sorted(Path(__file__).parents[1].glob("tests/wire/*.sse"))]
 LONGEST = 20.0
 """Seconds that one small input may take: a thousand times what it does."""
 

@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Generator
 
 import pytest
-
-from . import calls, growth, streaming
-from .clients import AsyncCfai, check_texts, running_server, text_of, texts_in
-from .measure import Report, Target, in_turns
-from .server import answer, event, prepared, trailer, words
+from benchmarks import calls, growth, streaming
+from benchmarks.clients import AsyncCfai, check_texts, running_server, text_of, texts_in
+from benchmarks.measure import Report, Target, in_turns
+from benchmarks.server import answer, event, prepared, trailer, words
 
 
 @pytest.fixture(scope="module")

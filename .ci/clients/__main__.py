@@ -1,6 +1,6 @@
 """Installs other people's clients, the newest there are, and runs each against an emulator of its own.
 
-    python -m tests.clients [name ...]
+    python .ci/clients [name ...]
 
 Every Python client has a virtual environment of its own, as they disagree about what they need; those of JavaScript
 share a folder, and a Node from PyPI that is new enough for them. All of it is in a temporary folder. A client that

@@ -9,13 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from benchmarks import __main__ as command
+from benchmarks import estimate
+from benchmarks.fitting import Sample, Texts, calibration
+from benchmarks.measure import Report
 
 from cfai import tokens
-
-from . import __main__ as command
-from . import estimate
-from .fitting import Sample, Texts, calibration
-from .measure import Report
 
 WORDS = ["the", "of", "and", "in", "is", "that", "people", "function", "return", "Cloudflare", "tokenizer", "42", "();"]
 

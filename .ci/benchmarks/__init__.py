@@ -2,11 +2,11 @@
 
 Run it from the checkout, with the extra `dev` installed:
 
-    python -m tests.benchmarks                      # all but `crowd` and `estimate`: about six minutes
-    python -m tests.benchmarks streaming import     # some of it
-    python -m tests.benchmarks crowd                # 1000 streams at once
-    python -m tests.benchmarks streaming --rounds 3 # quicker, and noisier
-    python -m tests.benchmarks estimate             # how far off `count_tokens` is; needs calibration texts
+    PYTHONPATH=.ci python -m benchmarks                      # all but `crowd` and `estimate`: about six minutes
+    PYTHONPATH=.ci python -m benchmarks streaming import     # some of it
+    PYTHONPATH=.ci python -m benchmarks crowd                # 1000 streams at once
+    PYTHONPATH=.ci python -m benchmarks streaming --rounds 3 # quicker, and noisier
+    PYTHONPATH=.ci python -m benchmarks estimate             # how far off `count_tokens` is; needs calibration texts
 
 Every figure is a median over rounds in which the clients take turns, and every ratio the median of the ratios inside
 a round: on a busy machine times wander by a factor of two, ratios by a few per cent. Beside each ratio stand the

@@ -21,7 +21,7 @@ import httpx
 from .clients import AsyncCfai, AsyncClient, AsyncFloor, check_texts
 from .measure import Report, Target, in_turns
 
-_CHECKOUT = Path(__file__).parents[2]
+_HERE = Path(__file__).parents[1]
 
 
 def streams(report: Report, server: str, rounds: int, size: int = 1000, tokens: int = 24) -> None:
@@ -49,8 +49,8 @@ def streams(report: Report, server: str, rounds: int, size: int = 1000, tokens: 
 
 def _figures(server: str, name: str, size: int, tokens: int) -> Callable[[], tuple[float, float]]:
     def run() -> tuple[float, float]:
-        command = [sys.executable, "-m", "tests.benchmarks.crowd", name, server, str(size), str(tokens)]
-        done = subprocess.run(command, cwd=_CHECKOUT, capture_output=True, text=True, check=True)
+        command = [sys.executable, "-m", "benchmarks.crowd", name, server, str(size), str(tokens)]
+        done = subprocess.run(command, cwd=_HERE, capture_output=True, text=True, check=True)
         cost, memory = json.loads(done.stdout)
         return cost, memory
 

@@ -1,1 +1,0 @@
-"""Other people's clients against the emulator, unchanged: `python -m tests.clients [name ...]`."""
