@@ -175,7 +175,7 @@ def test_an_empty_line_ends_a_chat(local: Emulator, run: Callable[..., tuple[str
 
 
 def test_an_example_runs_with_the_environment_that_the_emulator_prints() -> None:
-    command = [sys.executable, "-m", "cfai.local.emulator", "--tokens-per-second", "0"]
+    command = [sys.executable, "-m", "cfai.cli", "dev", "--tokens-per-second", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as emulator:
         try:
             assert emulator.stdout is not None

@@ -26,7 +26,6 @@ _OF_THE_EMULATOR = (
     "rate_limits",
     "daily_neurons",
     "concurrency",
-    "prompt_caching",
     "no_workers_paid",
     "random_faults",
     "seed",
@@ -68,14 +67,16 @@ def dev(
     concurrency: Annotated[
         int | None, typer.Option(help="Calls that a model answers at a time; others wait in line.")
     ] = None,
-    prompt_caching: Annotated[bool, typer.Option("--prompt-caching", help="Count cached tokens in usage.")] = False,
     no_workers_paid: Annotated[
         bool, typer.Option("--no-workers-paid", help="Refuse models that require Workers Paid.")
     ] = False,
     random_faults: Annotated[float, typer.Option(help="Share of the requests that go wrong, from 0 to 1.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of --random-faults: the same draws the same.")] = 0,
+    scenarios: Annotated[bool, typer.Option("--scenarios", help="List what can go wrong, by name, and end.")] = False,
 ) -> None:
     """Serve a Workers AI on this machine, and print the environment that points a client at it."""
+    if scenarios:
+        return _print_scenarios()
     _check_options(context, record, replay, timing)
     from cfai.local import Emulator, Player, Recorder
     from cfai.local.server import serve
@@ -106,7 +107,6 @@ def dev(
                     rate_limits=rate_limits,
                     daily_neurons=daily_neurons,
                     concurrency=concurrency,
-                    prompt_caching=prompt_caching,
                     workers_paid=not no_workers_paid,
                 )
                 emulator.random_faults(random_faults, seed=seed)
@@ -118,6 +118,17 @@ def dev(
     except (CfaiError, ImportError, OSError, OverflowError, ValueError) as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(escape(str(error)), style="red")
         raise typer.Exit(1) from error
+
+
+def _print_scenarios() -> None:
+    from cfai.local import SCENARIOS
+
+    group = ""
+    for name, scenario in SCENARIOS.items():
+        if scenario.group != group:
+            group = scenario.group
+            typer.echo(group)
+        typer.echo(f"  {name:26} {scenario.summary}")
 
 
 def _check_options(context: typer.Context, record: Path | None, replay: Path | None, timing: bool) -> None:

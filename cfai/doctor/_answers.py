@@ -1,4 +1,4 @@
-"""Facts on answers: headers, media, batches, what was cached."""
+"""Facts on answers: headers, media, batches."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ import httpx
 from cfai.doctor._finding import Finding, ok, problem, warning
 from cfai.doctor._installation import EMBEDDING
 from cfai.doctor._probe import Probe, body_of, get_path, how, judged, kind_of, listed, refusal, unrelated
-from cfai.doctor._requests import HELLO, SMALL
+from cfai.doctor._requests import HELLO
 
 SDXL = "@cf/bytedance/stable-diffusion-xl-lightning"
 MELOTTS = "@cf/myshell-ai/melotts"
-QWEN = "@cf/qwen/qwen3.8-27b"
-"""Has a price for cached tokens, and needs no paid plan."""
 
 _POLLS = 15
 _PAUSE = 2.0
@@ -127,19 +125,3 @@ def queued_alone(bench: Probe) -> Finding:
         return unrelated(response) or ok(f"refused with {how(response)}")
     waits = isinstance(get_path(body_of(response), "result", "request_id"), str)
     return ok(f"{how(response)}: {'queued like a batch' if waits else 'answered at once'}")
-
-
-def prompt_cache(bench: Probe) -> Finding:
-    """How much of a prompt is cached when it comes again: with a model that has a price for that, and with another."""
-    messages = [{"role": "user", "content": "one two three " * 200}]
-    found: list[str] = []
-    for model in (QWEN, SMALL):
-        inputs = {"messages": messages, "max_tokens": 1}
-        first, second = (bench.run(model, inputs, session_affinity="cfai-doctor") for _ in range(2))
-        if refused := refusal(first) or refusal(second):
-            return refused
-        usage = get_path(body_of(second), "result", "usage")
-        cached = get_path(usage, "prompt_tokens_details", "cached_tokens")
-        told = "not told how many" if cached is None else str(cached)
-        found.append(f"{told} of {get_path(usage, 'prompt_tokens')} tokens with {model}")
-    return ok(f"sent again in the same session: {', '.join(found)}")

@@ -44,11 +44,6 @@ def authors(bench: Probe) -> Finding:
     return _entry(bench, "/authors/search", "result")
 
 
-def openrouter(bench: Probe) -> Finding:
-    """Return what an entry is of the list of models in the form of OpenRouter."""
-    return _entry(bench, "/models/search?format=openrouter&per_page=5", "data")
-
-
 def openai(bench: Probe) -> Finding:
     """Return whether there is a list of models in the form of OpenAI, and what its entries are."""
     return _entry(bench, "/v1/models", "data")

@@ -178,7 +178,7 @@ def _no_answer(error: Exception, patient: Installation) -> Finding:
             remedy = "check the network and its DNS; behind a company's proxy, set HTTPS_PROXY"
             return problem(f"the name {host} cannot be resolved", remedy)
         if isinstance(cause, ConnectionRefusedError):
-            here = "start it (python -m cfai.local.emulator), or unset the base URL"
+            here = "start it (cfai dev), or unset the base URL"
             remedy = here if patient.is_direct else "check the network, its firewall, and HTTPS_PROXY"
             return problem(f"nothing listens at {urlsplit(patient.base_url).netloc}", remedy)
     if "ProxyError" in kinds:

@@ -78,7 +78,7 @@ def test_json_of_a_problem_says_so(doctor: Run, local: Emulator, monkeypatch: py
 def test_neurons_are_spent_only_by_leave(doctor: Run, local: Emulator, typed: str) -> None:
     code, _, err = doctor("--conformance", typed=typed)
     assert code == 1
-    assert "up to 236 neurons" in err
+    assert "up to 176 neurons" in err
     assert len(local.requests) == 1, "the one of the health check"
 
 

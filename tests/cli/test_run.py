@@ -114,8 +114,7 @@ def test_an_answer_has_as_many_tokens_as_it_may(cfai: Run, local: Emulator) -> N
     assert [request.inputs.get("max_tokens") for request in local.requests] == [7, None]
 
 
-def test_local_asks_the_emulator_and_needs_no_account(cfai: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cfai.cli._run.LIFELIKE", None)
+def test_local_asks_the_emulator_and_needs_no_account(cfai: Run) -> None:
     code, out, err = cfai("run", "--local", MODEL, "where is new york?")
     assert (code, err) == (0, "")
     assert out.startswith("[emulated by cfai, not by a model] “where is new york?”")

@@ -57,7 +57,7 @@ def test_nobody_listens(at: At) -> None:
     at(NOWHERE)
     found = findings()["connection"]
     assert found.says == "nothing listens at 127.0.0.1:9"
-    assert "python -m cfai.local.emulator" in found.remedy
+    assert "cfai dev" in found.remedy
 
 
 def test_a_server_that_hangs_is_given_up(serve: Serve, at: At) -> None:

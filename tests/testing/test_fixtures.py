@@ -248,8 +248,7 @@ class TestOfUnittest(unittest.TestCase):
         (pytest.mark.workers_ai(faults=[99]), "cfai-emulate: status is 200 to 599, not 99"),
         (
             pytest.mark.workers_ai(faults=["sometimes"]),
-            "cfai-emulate: there is no scenario 'sometimes'. All are listed by: "
-            "python -m cfai.local.emulator --scenarios",
+            "cfai-emulate: there is no scenario 'sometimes'. All are listed by: cfai dev --scenarios",
         ),
         (
             pytest.mark.workers_ai(faults=[True]),

@@ -9,7 +9,7 @@ with Emulator() as local:
     print(ai.run("@cf/zai-org/glm-4.7-flash", {"prompt": "where is new york?"}))
 ```
 
-On the command line: `python -m cfai.local.emulator --port 8787`. Needs `pip install "cfai-sdk[emulator]"`.
+On the command line: `cfai dev --port 8787`. Needs `pip install "cfai-sdk[emulator]"`.
 """
 
 from cfai.local.emulator._engine import Engine

@@ -172,11 +172,10 @@ class App:
         self.meter.admit(model)
         inputs = _from_raw(model, call) if request.raw else check(model, call.inputs)
         held.callback(await self.meter.place(model, reject_if_busy=call.reject_if_busy))
-        cached = self.meter.cached(model, inputs, request.asked.headers.get("x-session-affinity"))
         streams = bool(inputs.get("stream") and schema(model.name).streams and _tasks.chats(model))
         fault.check(streams)
         if streams and not fault.whole:
-            generation, parts = await self._stream(model, inputs, request.id, cached)
+            generation, parts = await self._stream(model, inputs, request.id)
             held.callback(lambda: self.meter.charge(generation.cost(line.tokens)))
             error = wire.error_event(generation, refusal(None, fault.code or 3040, fault.message), request.id)
             stream = surface.events(parts, call)
@@ -189,28 +188,26 @@ class App:
             return _Reply(200, "text/event-stream", headers=_headers(call), stream=stream, error=error)
         if fault.error_after is not None:
             raise refusal(None, fault.code or 3040, fault.message)
-        result, prompt, tokens = await self._whole(model, inputs, cached)
-        cost = neurons(model, prompt, tokens, cached)
+        result, prompt, tokens = await self._whole(model, inputs)
+        cost = neurons(model, prompt, tokens)
         self.meter.charge(cost)
         if isinstance(result, _tasks.Media):
             return _Reply(200, result.content_type, result.content, headers=_headers(call))
         return replace(_json(200, surface.whole(result, call, prompt), _headers(call, cost)), tokens=tokens)
 
     async def _stream(
-        self, model: models.Model, inputs: Mapping[str, Any], request_id: str, cached: int
+        self, model: models.Model, inputs: Mapping[str, Any], request_id: str
     ) -> tuple[Generation, Parts]:
         """A streamed answer: what it comes to, and its events."""
         engine = self.engine
         if engine is None:
             generation = generate(model, inputs)
-            generation.cached_tokens = cached
             return generation, wire.events(generation)
         generation, _ = begin(model, inputs)
-        generation.cached_tokens = cached
         parts = await engine.answer(model.name, inputs, reserve(model, inputs))
         return generation, wire.live_events(generation, parts, request_id)
 
-    async def _whole(self, model: models.Model, inputs: Mapping[str, Any], cached: int = 0) -> tuple[Any, int, int]:
+    async def _whole(self, model: models.Model, inputs: Mapping[str, Any]) -> tuple[Any, int, int]:
         """The whole result, tokens in and tokens out."""
         engine = self.engine
         if not _tasks.chats(model):
@@ -226,7 +223,6 @@ class App:
                 async for _ in tokens:
                     pass
             complete(generation, json_mode)
-        generation.cached_tokens = cached
         return answer(generation), generation.prompt_tokens or 0, generation.tokens
 
     async def _item(self, model: models.Model, inputs: Any) -> tuple[Any, int, int]:

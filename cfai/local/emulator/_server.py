@@ -48,8 +48,6 @@ class Emulator(LocalServer):
       gives 10,000 for free.
     - `concurrency`: how many calls a model answers at a time. The others wait in line, or get 429 / 3040 at once with
       `rejectIfBusy`.
-    - `prompt_caching`: whether models that have a price for cached tokens count them in `usage`, where calls with one
-      `x-session-affinity` begin alike.
     - `workers_paid`: whether the account may call models that require Workers Paid; else they get 403 / 5035.
     - `clock`: seconds since 1970, for these limits and for what is listed.
 
@@ -73,7 +71,6 @@ class Emulator(LocalServer):
         rate_limits: bool | Mapping[str, int] = False,
         daily_neurons: float | None = None,
         concurrency: int | None = None,
-        prompt_caching: bool = False,
         workers_paid: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -90,7 +87,6 @@ class Emulator(LocalServer):
                 rate_limits=rate_limits,
                 daily_neurons=daily_neurons,
                 concurrency=concurrency,
-                prompt_caching=prompt_caching,
                 workers_paid=workers_paid,
                 clock=clock,
             ),

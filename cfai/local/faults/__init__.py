@@ -1,6 +1,6 @@
 """What can go wrong between a client and Workers AI: faults, and scenarios, which are faults that have a name.
 
-`SCENARIOS` is the table of them, which `python -m cfai.local.emulator --scenarios` prints. The emulator makes them
+`SCENARIOS` is the table of them, which `cfai dev --scenarios` prints. The emulator makes them
 happen: `local.script("rate-limited", 503, "ok")`.
 """
 

@@ -81,7 +81,7 @@ def _named(name: str) -> Fault:
             raise ValueError(f"{HEADER}: {name} needs a value, as in {name}=…")
         near = get_close_matches(name, [*SCENARIOS, *_FIELDS], n=2)
         meant = f": did you mean {' or '.join(near)}?" if near else "."
-        listed = "All are listed by: python -m cfai.local.emulator --scenarios"
+        listed = "All are listed by: cfai dev --scenarios"
         raise ValueError(f"{HEADER}: there is no scenario {name!r}{meant} {listed}")
     if scenario.fault is None:
         raise ValueError(f"{HEADER}: {name} happens before a request is read. {scenario.summary}")

@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from cfai.local.quotas._concurrency import ConcurrencyLimiter
-from cfai.local.quotas._prompt_cache import PromptCache
 from cfai.local.quotas._rate_limits import RateLimiter, known
 from cfai.local.wire import ErrorResponse
 from cfai.models import Model
@@ -28,9 +26,6 @@ class Allowance:
 
     concurrency: int | None = None
     """How many calls a model answers at a time; the others wait in line."""
-
-    prompt_caching: bool = False
-    """Whether models that cache prompts say so in `usage`."""
 
     workers_paid: bool = True
     """Whether models that require Workers Paid may be called."""
@@ -57,7 +52,6 @@ class Quotas:
         self._allowance = allowance
         self._rates = RateLimiter(allowance.rate_limits if isinstance(allowance.rate_limits, Mapping) else {})
         self._places = ConcurrencyLimiter(allowance.concurrency) if allowance.concurrency else None
-        self._prefixes = PromptCache()
         self._day = 0
         self._used = 0.0
 
@@ -86,17 +80,6 @@ class Quotas:
             return lambda: None
         await places.take(model.name, wait=not reject_if_busy)
         return lambda: places.give_back(model.name)
-
-    def cached(self, model: Model, inputs: Mapping[str, Any], session: str | None) -> int:
-        """How many tokens at the beginning of a prompt the model's instance has seen before, in the same session.
-
-        UNCERTAIN: which models cache; they are taken to be those that have a price for it. Without a session calls go
-        to any instance, which is taken to be another one each time.
-        """
-        caches = any(price.unit == "per M cached input tokens" for price in model.price)
-        if not (self._allowance.prompt_caching and caches and session):
-            return 0
-        return self._prefixes.seen(model.name, session, inputs)
 
     def _used_today(self) -> float:
         today = int(self.now() // _DAY)

@@ -39,24 +39,6 @@ _MODALITIES = {
     "Image-to-Text": (["text", "image"], ["text"]),
 }
 
-_SAMPLING = (
-    "temperature",
-    "top_p",
-    "top_k",
-    "seed",
-    "stop",
-    "frequency_penalty",
-    "presence_penalty",
-    "repetition_penalty",
-    "max_tokens",
-)
-
-_OPENROUTER_PRICES = {
-    "prompt": "per M input tokens",
-    "completion": "per M output tokens",
-    "input_cache_reads": "per M cached input tokens",
-}
-
 
 class Listing(Route, ABC):
     """A surface that runs no model."""
@@ -69,14 +51,12 @@ class Listing(Route, ABC):
 
 
 class _Models(Listing):
-    """`models/search`, in the service's own form or in the one that OpenRouter asks its providers for."""
+    """`models/search`."""
 
     def page(self, query: Mapping[str, str], now: float) -> Any:
         found = [model for model in models.catalogue().values() if _matches(model, query, now)]
         page, size = _number(query, "page", 1), _number(query, "per_page", _PER_PAGE)
         rows = found[(page - 1) * size :][:size]
-        if query.get("format") == "openrouter":
-            return {"data": [_for_openrouter(model) for model in rows]}
         info = {"count": len(rows), "page": page, "per_page": size, "total_count": len(found)}
         return envelope([_listed(model) for model in rows]) | {"result_info": info}
 
@@ -161,31 +141,6 @@ def _listed(model: Model) -> dict[str, Any]:
         "created_at": model.created_at,
         "tags": [],
         "properties": rows,
-    }
-
-
-def _for_openrouter(model: Model) -> dict[str, Any]:
-    """UNCERTAIN: seen are `data`, `id`, `name` and `pricing`; the rest is what OpenRouter asks of its providers."""
-    taken, given = _MODALITIES.get(model.task, (["text"], ["text"]))
-    by_unit = {price.unit: price.usd for price in model.price}
-    features = {"function_calling": "tools", "reasoning": "reasoning"}
-    return {
-        "id": model.name,
-        "name": model.name.rpartition("/")[2],
-        "description": _description(model),
-        "created": _created(model),
-        "input_modalities": [*taken, "image"] if "vision" in model.capabilities and "image" not in taken else taken,
-        "output_modalities": given,
-        "context_length": model.context_length.value if model.context_length else None,
-        "max_output_length": model.sequence_length.value if model.sequence_length else None,
-        # Dollars a token, as text.
-        "pricing": {
-            name: f"{by_unit[unit] / 1e6:.12f}".rstrip("0").rstrip(".")
-            for name, unit in _OPENROUTER_PRICES.items()
-            if unit in by_unit
-        },
-        "supported_sampling_parameters": [name for name in _SAMPLING if name in schema(model.name).parameters],
-        "supported_features": [feature for name, feature in features.items() if name in model.capabilities],
     }
 
 

@@ -94,9 +94,6 @@ class Generation:
     counted: int | None = None
     """How many tokens an engine says that it generated."""
 
-    cached_tokens: int = 0
-    """How many tokens at the beginning of the prompt the model had read before."""
-
     @property
     def tokens(self) -> int:
         """Return how many tokens were generated, over all choices."""
@@ -125,13 +122,13 @@ class Generation:
             "total_tokens": prompt + self.tokens,
         }
         if details:
-            usage["prompt_tokens_details"] = {"cached_tokens": min(self.cached_tokens, prompt)}
+            usage["prompt_tokens_details"] = {"cached_tokens": 0}
             usage["neurons"] = self.cost(self.tokens)
         return usage
 
     def cost(self, tokens: int) -> float:
         """Return what the call costs in neurons when `tokens` of its answer are taken."""
-        return neurons(self.model, self.prompt_tokens or 0, tokens, self.cached_tokens)
+        return neurons(self.model, self.prompt_tokens or 0, tokens)
 
 
 def _said(choice: Choice, index: int) -> Iterator[Token]:
@@ -157,14 +154,10 @@ def complete(generation: Generation, json_mode: bool) -> Generation:
     return generation
 
 
-def neurons(model: Model, prompt_tokens: int, tokens: int, cached_tokens: int = 0) -> float:
+def neurons(model: Model, prompt_tokens: int, tokens: int) -> float:
     """What a call costs in neurons; for models not priced by the token, one unit of everything they charge for."""
-    total, cached = 0.0, min(cached_tokens, prompt_tokens)
-    counts = {
-        "per M input tokens": prompt_tokens - cached,
-        "per M cached input tokens": cached,
-        "per M output tokens": tokens,
-    }
+    total = 0.0
+    counts = {"per M input tokens": prompt_tokens, "per M output tokens": tokens}
     for price in model.price:
         each = price.usd / _USD_PER_NEURON if price.neurons is None else price.neurons
         if price.unit.startswith("per M"):

@@ -17,7 +17,7 @@ from unittest.mock import MagicMock
 import httpx
 import pytest
 
-from cfai.local.emulator import Emulator, __main__
+from cfai.local.emulator import Emulator
 from cfai.local.server import _loop, _server
 
 if TYPE_CHECKING:
@@ -248,24 +248,20 @@ def test_importing_it_does_not_need_the_extra() -> None:
 
 
 @pytest.mark.parametrize("package", ["uvicorn", "starlette"])
-def test_without_the_extra_one_line_says_what_to_install(
-    package: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_the_extra_one_line_says_what_to_install(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [
         name for name in sys.modules if name.startswith(("cfai.local.emulator._", "cfai.local.server._", f"{package}."))
     ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
-    assert __main__.main([]) == 1
-    assert capsys.readouterr().err == 'the emulator needs two more packages: pip install "cfai-sdk[emulator]"\n'
+    with pytest.raises(ImportError, match=r'the emulator needs two more packages: pip install "cfai-sdk\[emulator\]"'):
+        Emulator().start()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent differently there")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_prints_what_to_export_and_ends_well(number: signal.Signals) -> None:
-    program = python(
-        "-m", "cfai.local.emulator", "--port", "0", "--tokens-per-second", "0", env=os.environ | {"LANG": "C"}
-    )
+    program = python("-m", "cfai.cli", "dev", "--port", "0", "--tokens-per-second", "0", env=os.environ | {"LANG": "C"})
     assert program.stdout is not None
     lines = [program.stdout.readline().split() for _ in range(3)]
     told = dict(line[1].split("=") for line in lines)
@@ -277,48 +273,3 @@ def test_the_command_prints_what_to_export_and_ends_well(number: signal.Signals)
     program.send_signal(number)
     _, errors = program.communicate(timeout=10)
     assert (program.returncode, errors) == (0, "Serving emulated answers until Ctrl-C.\n")
-
-
-def test_the_command_says_what_is_wrong_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert __main__.main(["--host", "0.0.0.0"]) == 1
-    assert capsys.readouterr().err.startswith("'0.0.0.0' is not loopback")
-
-
-def test_the_commands_options_reach_the_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[Any, Any]] = []
-
-    def stand_in(*positional: Any, **named: Any) -> Emulator:
-        asked.append((positional, named))
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(__main__, "Emulator", stand_in)
-    monkeypatch.setattr(signal, "signal", MagicMock())
-    options = ["--host", "::1", "--port", "8787", "--lenient-paths", "--retired", "refuse", "--allow-remote"]
-    options += ["--rate-limits", "--daily-neurons", "10000", "--concurrency", "4", "--prompt-caching"]
-    options += ["--no-workers-paid"]
-    assert (__main__.main(options), __main__.main([])) == (0, 0)
-    told = {
-        "tokens_per_second": 60.0,
-        "lenient_paths": True,
-        "retired": "refuse",
-        "allow_remote": True,
-        "keep_requests": 0,
-        "rate_limits": True,
-        "daily_neurons": 10000,
-        "concurrency": 4,
-        "prompt_caching": True,
-        "workers_paid": False,
-    }
-    plain = {
-        "tokens_per_second": 60.0,
-        "lenient_paths": False,
-        "retired": "serve",
-        "allow_remote": False,
-        "keep_requests": 0,
-        "rate_limits": False,
-        "daily_neurons": None,
-        "concurrency": None,
-        "prompt_caching": False,
-        "workers_paid": True,
-    }
-    assert asked == [(("::1", 8787), told), (("127.0.0.1", 0), plain)]

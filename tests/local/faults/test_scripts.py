@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cfai import models
-from cfai.local.emulator import Emulator, Fault, __main__
+from cfai.local import Emulator, Fault
 from cfai.local.emulator._generate import generate
 from cfai.local.faults import SCENARIOS, Script, faults, parse
 from cfai.local.faults._defects import DEFECTS, NEEDS
@@ -73,7 +73,7 @@ def test_a_sequence_is_a_fault_for_each_request(asked: list[Any], expected: list
     [
         ("rate-limted", "no scenario 'rate-limted': did you mean rate-limited"),
         ("crlf-lines", "did you mean crlf-line-ends"),
-        ("xyzzy", "no scenario 'xyzzy'. All are listed by: python -m cfai.local.emulator --scenarios"),
+        ("xyzzy", "no scenario 'xyzzy'. All are listed by: cfai dev --scenarios"),
         ("retry-after", "retry-after needs a value"),
         ("retry-aftr=2", "no field 'retry-aftr': did you mean retry-after"),
         ("hold=1", "hold takes no value"),
@@ -363,13 +363,6 @@ def test_what_ends_a_stream_ends_a_short_one_too(name: str) -> None:
 
 
 # What is told of them
-
-
-def test_the_command_lists_every_scenario(capsys: pytest.CaptureFixture[str]) -> None:
-    assert __main__.main(["--scenarios"]) == 0
-    printed = capsys.readouterr().out
-    for name, scenario in SCENARIOS.items():
-        assert re.search(rf"^  {name} +{re.escape(scenario.summary)}$", printed, re.MULTILINE)
 
 
 def rows() -> list[str]:

@@ -263,45 +263,6 @@ def test_an_answer_or_a_refusal_gives_its_place_back(serving: Make) -> None:
     assert service.run(GLM, asked).status_code == 200
 
 
-# Prompt caching
-
-
-def cached(response: httpx.Response) -> int:
-    usage: dict[str, Any] = response.json()["result"]["usage"]
-    return usage["prompt_tokens_details"]["cached_tokens"]
-
-
-def test_a_prompt_that_begins_alike_is_cached_in_its_session_and_costs_less(serving: Make) -> None:
-    service = serving(prompt_caching=True)
-    session = {"headers": {"x-session-affinity": "mine"}}
-    cold, warm = (service.run(KIMI, LONG_PROMPT, **session) for _ in range(2))
-    usage = warm.json()["result"]["usage"]
-    assert cached(cold) == 0
-    assert 0 < cached(warm) < usage["prompt_tokens"]
-    expected = (usage["prompt_tokens"] - cached(warm)) * 86364 + cached(warm) * 14545
-    expected = (expected + usage["completion_tokens"] * 363636) / 1e6
-    assert float(warm.headers["cf-ai-neurons"]) == pytest.approx(expected, abs=1e-6)
-    assert usage["neurons"] == pytest.approx(expected, abs=1e-6)
-    assert cached(service.run(KIMI, LONG_PROMPT)) == 0
-    assert cached(service.run(KIMI, LONG_PROMPT, headers={"x-session-affinity": "other"})) == 0
-
-
-def test_a_stream_and_a_client_say_so_too(serving: Make, callers: Callable[..., Any]) -> None:
-    local = serving(prompt_caching=True).local
-    caller = callers(local.account_id, local.api_token, base_url=local.base_url, trust_env=False)
-    for expected in (False, True):
-        stream = caller.run(KIMI, LONG_PROMPT | {"stream": True}, session_affinity="mine")
-        usage = stream.result().usage
-        assert (usage.cached_tokens > 0) is expected
-
-
-def test_nothing_is_cached_unless_asked_for_or_where_it_has_no_price(serving: Make) -> None:
-    plain, caching = serving(), serving(prompt_caching=True)
-    session = {"headers": {"x-session-affinity": "mine"}}
-    assert [cached(plain.run(KIMI, LONG_PROMPT, **session)) for _ in range(2)] == [0, 0]
-    assert [cached(caching.run(GLM, LONG_PROMPT, **session)) for _ in range(2)] == [0, 0]
-
-
 # The plan
 
 

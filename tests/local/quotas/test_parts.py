@@ -11,9 +11,8 @@ import pytest
 from cfai import models
 from cfai.local.quotas import Allowance, Quotas, _concurrency
 from cfai.local.quotas._concurrency import ConcurrencyLimiter
-from cfai.local.quotas._prompt_cache import BLOCK, PromptCache
 from cfai.local.quotas._rate_limits import RateLimiter
-from cfai.local.wire import ErrorResponse, neurons
+from cfai.local.wire import ErrorResponse
 
 GLM = "@cf/zai-org/glm-4.7-flash"
 BGE = "@cf/baai/bge-m3"
@@ -128,68 +127,6 @@ def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(_concurrency, "LONGEST", 0.0)
     in_line(body)
-
-
-# Prompts
-
-
-def words(count: int) -> str:
-    return " ".join(f"w{number:03d}" for number in range(count))
-
-
-def test_a_prompt_that_begins_like_one_before_is_cached_in_whole_blocks() -> None:
-    prefixes = PromptCache()
-    said = [{"role": "user", "content": words(100)}]
-    assert prefixes.seen(GLM, "s", {"messages": said}) == 0
-    longer = [*said, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "and now?"}]
-    hit = prefixes.seen(GLM, "s", {"messages": longer})
-    assert hit > 0
-    assert hit % BLOCK == 0
-    assert prefixes.seen(GLM, "s", {"messages": longer}) >= hit
-
-
-@pytest.mark.parametrize(("model", "session"), [(BGE, "s"), (GLM, "other")])
-def test_other_models_and_sessions_know_nothing_of_it(model: str, session: str) -> None:
-    prefixes = PromptCache()
-    prefixes.seen(GLM, "s", {"prompt": words(100)})
-    assert prefixes.seen(model, session, {"prompt": words(100)}) == 0
-
-
-@pytest.mark.parametrize(
-    "inputs",
-    [
-        {"prompt": "x " + words(100)},
-        {"prompt": words(100), "tools": [{"name": "first"}]},
-        {"prompt": words(5)},
-        {},
-    ],
-)
-def test_what_begins_otherwise_or_is_short_is_not_cached(inputs: dict[str, Any]) -> None:
-    prefixes = PromptCache()
-    prefixes.seen(GLM, "s", {"prompt": words(100)})
-    assert prefixes.seen(GLM, "s", inputs) == 0
-
-
-def test_the_last_token_of_a_prompt_is_always_read() -> None:
-    prefixes, prompt = PromptCache(), "7 " * (BLOCK // 2 - 1)
-    # Two quotes, and as many pieces as fill a block.
-    assert prefixes.seen(GLM, "s", {"prompt": prompt}) == 0
-    assert prefixes.seen(GLM, "s", {"prompt": prompt}) == 0
-    assert prefixes.seen(GLM, "s", {"prompt": prompt + "7"}) == 0
-    assert prefixes.seen(GLM, "s", {"prompt": prompt + "7"}) == BLOCK
-
-
-def test_only_the_last_sessions_are_kept() -> None:
-    prefixes = PromptCache()
-    for number in range(102):
-        prefixes.seen(GLM, f"{number}", {"prompt": words(100)})
-    assert prefixes.seen(GLM, "101", {"prompt": words(100)}) > 0
-    assert prefixes.seen(GLM, "0", {"prompt": words(100)}) == 0
-
-
-def test_no_more_is_cheap_than_the_prompt_has() -> None:
-    # An engine counts a prompt in tokens of its own.
-    assert neurons(entry(GLM), 10, 5, cached_tokens=64) == neurons(entry(GLM), 10, 5, cached_tokens=10) > 0
 
 
 # The minute

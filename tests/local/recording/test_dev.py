@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import signal
 import subprocess
@@ -18,8 +17,8 @@ import pytest
 
 import cfai.local.emulator
 import cfai.local.recording
-from cfai.cli import _dev, main
-from cfai.local import Emulator
+from cfai.cli import main
+from cfai.local import SCENARIOS, Emulator
 from tests.local.recording.conftest import ACCOUNT, LONG, MODEL, TOKEN, everything, kept
 
 Run = Callable[..., tuple[int, str, str]]
@@ -100,21 +99,18 @@ def test_it_records_and_plays_back(account: Emulator, folder: Path) -> None:
     assert len(played.content) == len(recorded.content)
 
 
-def test_it_prints_what_the_emulator_s_own_command_prints(cli: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    from cfai.local.emulator import __main__ as own
-
-    with Emulator() as taken:
-        port = taken.port
-    assert own.main(["--port", str(port)]) == 0
-    printed = capsys.readouterr()
-    assert cli("--port", port) == (0, printed.out, printed.err)
+def test_the_command_lists_every_scenario(cli: Run) -> None:
+    code, printed, _ = cli("--scenarios")
+    assert code == 0
+    for name, scenario in SCENARIOS.items():
+        assert f"\n  {name:26} {scenario.summary}\n" in printed
 
 
 def test_its_options_reach_the_emulator(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in = MagicMock(side_effect=KeyboardInterrupt)
     monkeypatch.setattr(cfai.local, "Emulator", stand_in)
     more = ["--tokens-per-second", "5", "--lenient-paths", "--retired", "refuse", "--allow-remote"]
-    more += ["--rate-limits", "--daily-neurons", "10000", "--concurrency", "4", "--prompt-caching"]
+    more += ["--rate-limits", "--daily-neurons", "10000", "--concurrency", "4"]
     more += ["--no-workers-paid"]
     assert cli("--host", "::1", "--port", "8787", *more)[0] == 0
     assert cli("--tokens-per-second", "0")[0] == 0
@@ -131,7 +127,6 @@ def test_its_options_reach_the_emulator(cli: Run, monkeypatch: pytest.MonkeyPatc
         "rate_limits": True,
         "daily_neurons": 10000.0,
         "concurrency": 4,
-        "prompt_caching": True,
         "workers_paid": False,
     }
     assert without_pace["tokens_per_second"] is None
@@ -145,30 +140,16 @@ def test_its_options_reach_the_emulator(cli: Run, monkeypatch: pytest.MonkeyPatc
         "rate_limits": False,
         "daily_neurons": None,
         "concurrency": None,
-        "prompt_caching": False,
         "workers_paid": True,
     }
 
 
-@pytest.mark.parametrize("command", ["cfai dev", "python -m cfai.local.emulator"])
-def test_chance_and_its_seed_reach_the_emulator(cli: Run, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
-    from cfai.local.emulator import __main__ as own
-
+def test_chance_and_its_seed_reach_the_emulator(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in = MagicMock()
     monkeypatch.setattr(cfai.local, "Emulator", stand_in)
-    monkeypatch.setattr(own, "Emulator", stand_in)
     for options in ([], ["--random-faults", "0.3", "--seed", "7"]):
-        assert (cli(*options)[0] if command == "cfai dev" else own.main(options)) == 0
+        assert cli(*options)[0] == 0
     assert stand_in.return_value.random_faults.call_args_list == [call(0.0, seed=0), call(0.3, seed=7)]
-
-
-def test_both_commands_have_the_same_options() -> None:
-    from cfai.local.emulator import __main__ as own
-
-    theirs = {option for action in own.parser()._actions for option in action.option_strings}
-    ours = {f"--{name.replace('_', '-')}" for name in inspect.signature(_dev.dev).parameters}
-    assert theirs - ours == {"-h", "--help", "--scenarios"}
-    assert ours - theirs == {"--context", "--record", "--replay", "--timing", "--gguf", "--upstream", "--model-map"}
 
 
 def test_an_engine_answers_in_earnest(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:

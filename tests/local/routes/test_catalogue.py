@@ -95,22 +95,6 @@ def test_a_page_that_is_no_number_is_refused(service: Service, query: dict[str, 
     assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 5006)
 
 
-def test_in_the_form_of_openrouter_prices_are_by_the_token(service: Service) -> None:
-    answer = listing(service, "models/search", format="openrouter", search="kimi-k2.6").json()
-    [row] = answer["data"]
-    assert list(answer) == ["data"]
-    assert (row["id"], row["context_length"]) == ("@cf/moonshotai/kimi-k2.6", 262144)
-    assert row["pricing"] == {"prompt": "0.00000095", "completion": "0.000004", "input_cache_reads": "0.00000016"}
-    assert row["input_modalities"] == ["text", "image"]
-    assert row["supported_features"] == ["tools", "reasoning"]
-    assert "temperature" in row["supported_sampling_parameters"]
-
-
-def test_every_model_can_be_listed_in_both_forms(service: Service) -> None:
-    rows = listing(service, "models/search", format="openrouter", per_page=1000).json()["data"]
-    assert [row["id"] for row in rows] == names(service)
-
-
 def test_a_schema_has_a_branch_for_each_variant(service: Service) -> None:
     model = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
     result = listing(service, "models/schema", model=model).json()["result"]
