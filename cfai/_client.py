@@ -231,6 +231,7 @@ class Ai:
         async def arun() -> Any:
             return await self._arun(await aprepare(config, model, inputs, options))
 
+        arun.__qualname__ = "Ai.arun"  # what Python's warning calls it that was never awaited
         return AsyncCall(arun())
 
     def check(self, model: str, inputs: Any) -> CheckResult:

@@ -42,15 +42,17 @@ class AsyncCall(Coroutine[Any, Any, T], Generic[T]):
                 'put "stream": True into the inputs, or await the call'
             )
         self._stream = cast("AsyncStream[Token]", stream)
-        return await self._stream.__aenter__()
+        return self._stream
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._stream is not None:
-            await self._stream.__aexit__(kind, error, trace)
+            await self._stream.aclose()
 
-    async def __aiter__(self: AsyncCall[AsyncStream[Token]]) -> AsyncIterator[Token]:
-        async with self as stream:
-            async for token in stream:
-                yield token
+    def __aiter__(self: AsyncCall[AsyncStream[Token]]) -> AsyncIterator[Token]:
+        return self
+
+    async def __anext__(self: AsyncCall[AsyncStream[Token]]) -> Token:
+        stream = self._stream or await self.__aenter__()
+        return await anext(stream)

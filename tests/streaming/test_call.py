@@ -1,0 +1,235 @@
+"""What `arun` returns: a coroutine wherever one is expected, and a stream that can be entered or iterated at once."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import anyio
+import pytest
+import trio
+
+from cfai import Ai, APITimeoutError, ConfigurationError, RateLimitError, StreamTruncatedError
+from tests.conftest import ACCOUNT, BACKENDS, TOKEN, Service
+
+MODEL = "@cf/meta/llama-3.1-8b-instruct-fp8"
+PLAIN = {"prompt": "Hello"}
+STREAM = {"prompt": "Hello", "stream": True}
+EVENTS = (b'data: {"response":"New"}\n\n', b'data: {"response":" York"}\n\n', b"data: [DONE]\n\n")
+
+
+@pytest.fixture
+def ai() -> Ai:
+    return Ai(account_id=ACCOUNT, api_token=TOKEN)
+
+
+@pytest.fixture
+def streams(service: Service) -> Service:
+    service.answers(service.events(*EVENTS))
+    return service
+
+
+async def closed(ai: Ai, work: Callable[[], Awaitable[Any]]) -> Any:
+    """Return what `work` comes to, the client closed behind it."""
+    async with ai:
+        return await work()
+
+
+async def in_a_task(ai: Ai) -> list[str]:
+    return [str(await asyncio.create_task(ai.arun(MODEL, PLAIN)))]
+
+
+async def in_a_task_group(ai: Ai) -> list[str]:
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(ai.arun(MODEL, PLAIN)) for _ in range(3)]
+    return [str(task.result()) for task in tasks]
+
+
+async def gathered(ai: Ai) -> list[str]:
+    return [str(answer) for answer in await asyncio.gather(*(ai.arun(MODEL, PLAIN) for _ in range(3)))]
+
+
+async def waited_for(ai: Ai) -> list[str]:
+    return [str(await asyncio.wait_for(ai.arun(MODEL, PLAIN), 10))]
+
+
+async def as_completed(ai: Ai) -> list[str]:
+    return [str(await each) for each in asyncio.as_completed([ai.arun(MODEL, PLAIN) for _ in range(2)])]
+
+
+async def ensured(ai: Ai) -> list[str]:
+    return [str(await asyncio.ensure_future(ai.arun(MODEL, PLAIN)))]
+
+
+@pytest.mark.parametrize("way", [in_a_task, in_a_task_group, gathered, waited_for, as_completed, ensured])
+def test_asyncio_takes_it_for_a_coroutine(ai: Ai, service: Service, way: Callable[[Ai], Awaitable[list[str]]]) -> None:
+    answers = asyncio.run(closed(ai, lambda: way(ai)))
+    assert set(answers) == {"Hello"}
+    assert len(answers) == len(service.requests)
+
+
+def test_asyncio_runs_it_by_itself(ai: Ai, service: Service) -> None:
+    assert str(asyncio.run(ai.arun(MODEL, PLAIN))) == "Hello"
+    with asyncio.Runner() as runner:
+        assert str(runner.run(ai.arun(MODEL, PLAIN))) == "Hello"
+
+
+@BACKENDS
+def test_anyio_starts_it_in_a_task_group(ai: Ai, service: Service, backend: str) -> None:
+    async def work() -> None:
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(ai.arun, MODEL, PLAIN)
+
+    anyio.run(closed, ai, work, backend=backend)
+    assert len(service.requests) == 3
+
+
+def test_trio_starts_it_in_a_nursery_and_runs_it_by_itself(ai: Ai, service: Service) -> None:
+    async def work() -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(ai.arun, MODEL, PLAIN)
+
+    trio.run(closed, ai, work)
+    assert str(trio.run(Ai(account_id=ACCOUNT, api_token=TOKEN).arun, MODEL, PLAIN)) == "Hello"
+    assert len(service.requests) == 4
+
+
+def test_nothing_is_sent_before_it_is_awaited_and_python_warns_if_it_never_is(ai: Ai, service: Service) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ai.arun(MODEL, PLAIN)
+        gc.collect()
+    assert [str(warning.message) for warning in caught] == ["coroutine 'Ai.arun' was never awaited"]
+    assert service.requests == []
+
+
+def test_it_is_awaited_once(ai: Ai, service: Service) -> None:
+    async def work() -> None:
+        call = ai.arun(MODEL, PLAIN)
+        assert str(await call) == "Hello"
+        with pytest.raises(RuntimeError, match="cannot reuse already awaited coroutine"):
+            await call
+
+    asyncio.run(closed(ai, work))
+
+
+def test_a_call_that_is_too_slow_is_cancelled(ai: Ai, service: Service) -> None:
+    async def never(request: Any) -> Any:
+        await asyncio.sleep(60)
+
+    async def work() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(ai.arun(MODEL, PLAIN), 0.05)
+        task = asyncio.create_task(ai.arun(MODEL, PLAIN))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        with pytest.raises(APITimeoutError):
+            await ai.arun(MODEL, PLAIN, total_timeout=0.05)
+
+    service.router.route().mock(side_effect=never)
+    asyncio.run(closed(ai, work))
+
+
+@BACKENDS
+def test_a_stream_is_entered_without_an_await(ai: Ai, streams: Service, backend: str) -> None:
+    async def work() -> str:
+        async with ai.arun(MODEL, STREAM) as stream:
+            return "".join([str(token) async for token in stream])
+
+    assert anyio.run(closed, ai, work, backend=backend) == "New York"
+    assert streams.bodies[0].closed
+
+
+@BACKENDS
+def test_a_stream_is_iterated_without_an_await(ai: Ai, streams: Service, backend: str) -> None:
+    async def work() -> str:
+        return "".join([str(token) async for token in ai.arun(MODEL, STREAM)])
+
+    assert anyio.run(closed, ai, work, backend=backend) == "New York"
+    assert streams.bodies[0].closed
+
+
+@BACKENDS
+def test_a_loop_that_is_left_early_leaves_nothing_open(ai: Ai, streams: Service, backend: str) -> None:
+    async def work() -> None:
+        async for _ in ai.arun(MODEL, STREAM):
+            break
+        gc.collect()
+        await ai.arun(MODEL, STREAM)  # the next call closes what was left
+        assert streams.bodies[0].closed
+        async with ai.arun(MODEL, STREAM) as stream:
+            async for _ in stream:
+                break
+        assert streams.bodies[2].closed
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        anyio.run(closed, ai, work, backend=backend)
+
+
+def test_errors_come_out_of_every_way_in(ai: Ai, service: Service) -> None:
+    async def awaited() -> None:
+        await ai.arun(MODEL, STREAM)
+
+    async def entered() -> None:
+        async with ai.arun(MODEL, STREAM):
+            pytest.fail("entered")
+
+    async def iterated() -> None:
+        async for _ in ai.arun(MODEL, STREAM):
+            pytest.fail("iterated")
+
+    for way in (awaited, entered, iterated):
+        service.answers(service.error(429, 4006))
+        with pytest.raises(RateLimitError):
+            asyncio.run(way())
+
+
+def test_a_stream_that_breaks_off_says_so_in_every_way_in(ai: Ai, service: Service) -> None:
+    service.answers(service.events(EVENTS[0]))
+
+    async def tokens(items: AsyncIterator[Any]) -> None:
+        assert str(await anext(items)) == "New"
+        with pytest.raises(StreamTruncatedError) as caught:
+            await anext(items)
+        assert caught.value.partial == "New"
+
+    async def work() -> None:
+        await tokens(aiter(await ai.arun(MODEL, STREAM)))
+        await tokens(aiter(ai.arun(MODEL, STREAM)))
+
+    asyncio.run(closed(ai, work))
+
+
+def test_a_call_that_does_not_stream_is_neither_entered_nor_iterated(ai: Ai, service: Service) -> None:
+    async def entered() -> None:
+        async with ai.arun(MODEL, PLAIN):  # pyright: ignore
+            pytest.fail("entered")
+
+    async def iterated() -> None:
+        async for _ in ai.arun(MODEL, PLAIN):  # pyright: ignore
+            pytest.fail("iterated")
+
+    for way in (entered, iterated):
+        with pytest.raises(
+            ConfigurationError, match='need a stream, got NativeText: put "stream": True into the inputs'
+        ):
+            asyncio.run(way())
+
+
+def test_an_exception_in_the_block_closes_the_stream(ai: Ai, streams: Service) -> None:
+    async def work() -> None:
+        async with ai.arun(MODEL, STREAM) as stream:
+            async for _ in stream:
+                raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        asyncio.run(closed(ai, work))
+    assert streams.bodies[0].closed
