@@ -10,11 +10,9 @@ for finding in examine():
 On the command line: `cfai doctor`, and `cfai doctor --conformance` for the facts that no page settles.
 """
 
-from cfai.doctor._conformance import FACTS, Fact, conform, cost
-from cfai.doctor._exchanges import Keeper
 from cfai.doctor._finding import Finding
 from cfai.doctor._health import CHECKS, Check, examine
-from cfai.doctor._recordings import Recordings
+from cfai.doctor.conformance import FACTS, Fact, Keeper, Recordings, conform, cost
 from cfai.local.recording._exchange import Exchange
 
 __all__ = [

@@ -16,7 +16,7 @@ import pytest
 from cfai import ConfigurationError, count_tokens, models
 from cfai._credentials import Credentials, Secret
 from cfai.doctor import FACTS, Exchange, Finding, Recordings, conform, cost
-from cfai.doctor._exchanges import Redaction
+from cfai.doctor.conformance._exchanges import Redaction
 from cfai.local import Emulator, Player
 from cfai.local.recording._raw_exchange import RawExchange
 from cfai.tokens import get_strategy, list_embedding_texts, measure_prompt

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from cfai.doctor._finding import Finding, ok, warning
-from cfai.doctor._probe import Probe, coded, how, judged, kind_of, unrelated
-from cfai.doctor._requests import GLM, SMALL, in_envelope
-from cfai.doctor._streamed import LLAMA, picture_url
+from cfai.doctor.conformance._probe import Probe, coded, how, judged, kind_of, unrelated
+from cfai.doctor.conformance._requests import GLM, SMALL, in_envelope
+from cfai.doctor.conformance._streamed import LLAMA, picture_url
 
 VISION = "@cf/meta/llama-3.2-11b-vision-instruct"
 GEMMA = "@cf/google/gemma-4-26b-a4b-it"

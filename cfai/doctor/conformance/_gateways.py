@@ -8,8 +8,8 @@ import httpx
 
 from cfai.doctor._finding import Finding, ok
 from cfai.doctor._installation import EMBEDDING
-from cfai.doctor._probe import Probe, body_of, how, judged, kind_of, listed, refusal
-from cfai.doctor._requests import HELLO
+from cfai.doctor.conformance._probe import Probe, body_of, how, judged, kind_of, listed, refusal
+from cfai.doctor.conformance._requests import HELLO
 
 AURA = "@cf/deepgram/aura-1"
 

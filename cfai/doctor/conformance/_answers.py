@@ -10,8 +10,8 @@ import httpx
 
 from cfai.doctor._finding import Finding, ok, problem, warning
 from cfai.doctor._installation import EMBEDDING
-from cfai.doctor._probe import Probe, body_of, get_path, how, judged, kind_of, listed, refusal, unrelated
-from cfai.doctor._requests import HELLO
+from cfai.doctor.conformance._probe import Probe, body_of, get_path, how, judged, kind_of, listed, refusal, unrelated
+from cfai.doctor.conformance._requests import HELLO
 
 SDXL = "@cf/bytedance/stable-diffusion-xl-lightning"
 MELOTTS = "@cf/myshell-ai/melotts"

@@ -12,7 +12,7 @@ import httpx
 
 from cfai.doctor._finding import Finding, ok, problem, warning
 from cfai.doctor._installation import EMBEDDING
-from cfai.doctor._probe import Probe, body_of, get_path, how, refusal, unrelated
+from cfai.doctor.conformance._probe import Probe, body_of, get_path, how, refusal, unrelated
 
 GLM = "@cf/zai-org/glm-4.7-flash"
 SMALL = "@cf/meta/llama-3.2-1b-instruct"

@@ -12,8 +12,20 @@ import httpx
 from cfai import CfaiError, InferenceUpstreamError, StreamError
 from cfai._response import reports_error
 from cfai.doctor._finding import Finding, ok, problem, warning
-from cfai.doctor._probe import Probe, body_of, ends, events, get_path, how, judged, kind_of, lines, listed, refusal
-from cfai.doctor._requests import GLM, SMALL, png
+from cfai.doctor.conformance._probe import (
+    Probe,
+    body_of,
+    ends,
+    events,
+    get_path,
+    how,
+    judged,
+    kind_of,
+    lines,
+    listed,
+    refusal,
+)
+from cfai.doctor.conformance._requests import GLM, SMALL, png
 
 LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 GPT = "@cf/openai/gpt-oss-20b"

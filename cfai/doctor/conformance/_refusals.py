@@ -9,8 +9,8 @@ from cfai import AuthenticationError, LimitError, NotFoundError, PermissionDenie
 from cfai._response import parse_body, parse_error_body
 from cfai.doctor._finding import Finding, ok, problem, warning
 from cfai.doctor._installation import EMBEDDING
-from cfai.doctor._probe import Probe, body_of, how
-from cfai.doctor._requests import SMALL
+from cfai.doctor.conformance._probe import Probe, body_of, how
+from cfai.doctor.conformance._requests import SMALL
 from cfai.local.recording._raw_exchange import RawExchange
 
 BGE_M3 = "@cf/baai/bge-m3"

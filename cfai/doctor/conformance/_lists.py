@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import httpx
 
-from cfai.doctor._answers import SDXL
 from cfai.doctor._finding import Finding, ok
-from cfai.doctor._probe import Probe, body_of, get_path, how, listed, refusal
+from cfai.doctor.conformance._answers import SDXL
+from cfai.doctor.conformance._probe import Probe, body_of, get_path, how, listed, refusal
 
 
 def models(bench: Probe) -> Finding:

@@ -12,10 +12,10 @@ import httpx
 
 from cfai import CfaiError
 from cfai._credentials import EnvironmentVariables, resolve_credentials
-from cfai.doctor import _answers, _codes, _gateways, _lists, _refusals, _requests, _streamed
-from cfai.doctor._exchanges import Keeper, Redaction
 from cfai.doctor._finding import Finding, warning
-from cfai.doctor._probe import Probe
+from cfai.doctor.conformance import _answers, _codes, _gateways, _lists, _refusals, _requests, _streamed
+from cfai.doctor.conformance._exchanges import Keeper, Redaction
+from cfai.doctor.conformance._probe import Probe
 
 
 @dataclass(frozen=True, slots=True)

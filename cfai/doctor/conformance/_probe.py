@@ -13,8 +13,8 @@ import httpx
 from cfai import Ai, CfaiError, Stream
 from cfai._credentials import Credentials
 from cfai._response import parse_body, parse_error_body
-from cfai.doctor._exchanges import kept_in
 from cfai.doctor._finding import Finding, ok, problem, warning
+from cfai.doctor.conformance._exchanges import kept_in
 from cfai.local.recording._raw_exchange import RawExchange
 
 _PASSED_ON = ("content-type", "cf-ai-req-id", "cf-ai-neurons", "cf-ray", "cf-aig-log-id", "retry-after")
