@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from cfai import CfaiError
-from cfai.cli._engine import Gguf, ModelMap, UpstreamUrl, engine_from
+from cfai.cli._engine import Gguf, ModelMap, UpstreamUrl, parse_engine
 from cfai.cli._run import LIFELIKE
 
 if TYPE_CHECKING:
@@ -83,10 +83,10 @@ def dev(
 
     try:
         with ExitStack() as held:
-            engine = engine_from(gguf, upstream, model_map)
+            engine = parse_engine(gguf, upstream, model_map)
             if record:
                 inner = held.enter_context(Emulator(engine=engine, keep_requests=0)) if engine else None
-                service = {} if inner is None else _as_service(inner)
+                service = {} if inner is None else _service_options(inner)
                 recorder = Recorder(record, host, port, allow_remote=allow_remote, **service)
                 local: LocalServer = recorder
                 note = f"Recording {recorder.upstream_url} into {record} until Ctrl-C."
@@ -145,7 +145,7 @@ def _check_options(context: typer.Context, record: Path | None, replay: Path | N
         raise typer.BadParameter(f"--{option} is the emulator's: it means nothing with --record or --replay")
 
 
-def _as_service(inner: Emulator) -> dict[str, str]:
+def _service_options(inner: Emulator) -> dict[str, str]:
     """An emulator as what a recorder stands in front of."""
     return {
         "upstream_url": inner.base_url,

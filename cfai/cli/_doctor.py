@@ -38,31 +38,31 @@ def doctor(
     """
     if not conformance and (record or gateway):
         raise typer.BadParameter("--record and --gateway go with --conformance")
-    told = _Told(as_json)
-    health = told.all(examine(timeout=timeout))
+    told = _Printer(as_json)
+    health = told.print_all(examine(timeout=timeout))
     facts: list[Finding] | None = None
     if conformance and not _has_problem(health):
         try:
             keeper = Recordings(record) if record else None
             _ask(cost(gateway), yes)
-            facts = told.all(conform(gateway=gateway, keeper=keeper))
+            facts = told.print_all(conform(gateway=gateway, keeper=keeper))
         except OSError as error:
             raise typer.BadParameter(f"--record: {error}") from error
     elif conformance:
-        told.say("The service was asked nothing more: mend the problems first.")
+        told.print_finding("The service was asked nothing more: mend the problems first.")
     told.end(health, facts)
     if _has_problem([*health, *(facts or [])]):
         raise typer.Exit(1)
 
 
-class _Told:
+class _Printer:
     """What is printed: a line for each finding as it comes, or one JSON object at the end."""
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
         self._out = Console(highlight=False, soft_wrap=True)
 
-    def all(self, findings: Iterable[Finding]) -> list[Finding]:
+    def print_all(self, findings: Iterable[Finding]) -> list[Finding]:
         kept: list[Finding] = []
         for finding in findings:
             kept.append(finding)
@@ -72,7 +72,7 @@ class _Told:
                 self._out.print(line)
         return kept
 
-    def say(self, text: str) -> None:
+    def print_finding(self, text: str) -> None:
         if not self._as_json:
             self._out.print(Text(text))
 

@@ -23,11 +23,11 @@ ModelMap = Annotated[
 ]
 
 
-def engine_from(gguf: str | None, upstream: str | None, model_map: Iterable[str] | None) -> Engine | None:
+def parse_engine(gguf: str | None, upstream: str | None, model_map: Iterable[str] | None) -> Engine | None:
     """The engine that was asked for, if one was. Raises `ConfigurationError` for what cannot be."""
     if gguf is not None and upstream is not None:
         raise ConfigurationError("--gguf runs a model in this process, --upstream asks a server: give either")
-    models = dict(map(_pair, model_map or ()))
+    models = dict(map(_parse_pair, model_map or ()))
     if models and upstream is None:
         raise ConfigurationError("--model-map names models of a server: give --upstream as well")
     if gguf is None and upstream is None:
@@ -37,7 +37,7 @@ def engine_from(gguf: str | None, upstream: str | None, model_map: Iterable[str]
     return LlamaCpp(gguf) if gguf is not None else OpenAIUpstream(upstream or "", models=models)
 
 
-def _pair(given: str) -> tuple[str, str]:
+def _parse_pair(given: str) -> tuple[str, str]:
     name, equals, stands = given.partition("=")
     if not (name and equals and stands):
         raise ConfigurationError(f"--model-map is such as '@cf/zai-org/glm-4.7-flash=llama3.2', not {given!r}")

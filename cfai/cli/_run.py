@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from cfai import Ai, CfaiError, ConfigurationError, Stream, StreamError, Token
-from cfai.cli._engine import Gguf, ModelMap, UpstreamUrl, engine_from
+from cfai.cli._engine import Gguf, ModelMap, UpstreamUrl, parse_engine
 from cfai.types import Binary, TextOutput
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def run(
     if max_tokens is not None:
         inputs["max_tokens"] = max_tokens
     try:
-        with _client(local, engine_from(gguf, upstream, model_map)) as ai, _warnings_told(errors):
+        with _client(local, parse_engine(gguf, upstream, model_map)) as ai, _print_warnings(errors):
             _show(ai.run(model, inputs), errors)
     except StreamError as error:
         # What had arrived is on the screen already.
@@ -107,7 +107,7 @@ class _Reasoning:
 
 
 @contextmanager
-def _warnings_told(errors: Console) -> Generator[None]:
+def _print_warnings(errors: Console) -> Generator[None]:
     """Warnings in a line each, after the answer: the place in the code that they name means nothing here."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")

@@ -22,18 +22,18 @@ class Check:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check("versions", _machine.versions),
-    Check("extras", _machine.extras),
-    Check("address", _machine.address),
-    Check("token", _machine.token, needs=("address",)),
-    Check("account id", _machine.account_id, needs=("address",)),
-    Check("proxy", _machine.proxy, needs=("address",)),
-    Check("certificates", _machine.certificates, needs=("address",)),
-    Check("connection", _service.connection, needs=("address",)),
-    Check("clock", _service.clock, needs=("connection",)),
-    Check("may read", _service.may_read, needs=("connection", "token", "account id")),
-    Check("models", _service.listed, needs=("connection", "may read")),
-    Check("may run", _service.may_run, needs=("connection", "token", "account id")),
+    Check("versions", _machine.check_versions),
+    Check("extras", _machine.check_extras),
+    Check("address", _machine.check_address),
+    Check("token", _machine.check_token, needs=("address",)),
+    Check("account id", _machine.check_account_id, needs=("address",)),
+    Check("proxy", _machine.check_proxy, needs=("address",)),
+    Check("certificates", _machine.check_certificates, needs=("address",)),
+    Check("connection", _service.check_connection, needs=("address",)),
+    Check("clock", _service.check_clock, needs=("connection",)),
+    Check("may read", _service.check_may_read, needs=("connection", "token", "account id")),
+    Check("models", _service.check_models, needs=("connection", "may read")),
+    Check("may run", _service.check_may_run, needs=("connection", "token", "account id")),
 )
 
 
@@ -48,12 +48,12 @@ def examine(*, timeout: float = 5.0, now: Callable[[], float] = time.time) -> It
     No credential is in any of them, nor the account id. `timeout` is in seconds, for each wait; `now` is the clock that
     is looked at, in seconds since 1970. One call is made that costs a hundredth of a neuron.
     """
-    patient = Installation(timeout, now)
+    installation = Installation(timeout, now)
     bad: set[str] = set()
     for check in CHECKS:
         missing = [name for name in check.needs if name in bad]
-        found = warning(f"not looked at: first mend {', '.join(missing)}") if missing else check.look(patient)
+        found = warning(f"not looked at: first mend {', '.join(missing)}") if missing else check.look(installation)
         if missing or found.verdict == "problem":
             bad.add(check.name)
-        says, remedy = patient.without_secrets(found.says), patient.without_secrets(found.remedy)
+        says, remedy = installation.redact(found.says), installation.redact(found.remedy)
         yield replace(found, says=says, remedy=remedy, check=check.name)

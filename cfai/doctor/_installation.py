@@ -42,7 +42,7 @@ NO_ANSWER = (httpx.HTTPError, httpx.InvalidURL, OSError, ImportError, ValueError
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProbeResponse:
     """An answer of whoever answered. `tls` has the protocol and who issued the certificate."""
 
     status: int
@@ -84,9 +84,9 @@ class Installation:
         self.timeout = timeout
         self.now = now
         self.environment = EnvironmentVariables(os.environ)
-        self._answers: dict[tuple[str, bool], Answer | Exception] = {}
+        self._answers: dict[tuple[str, bool], ProbeResponse | Exception] = {}
 
-    def named(self, names: Iterable[str]) -> list[tuple[str, Secret]]:
+    def set_variables(self, names: Iterable[str]) -> list[tuple[str, Secret]]:
         """Those of `names` that are set and not blank, in order, with their values."""
         found = ((name, self.environment.first([name])) for name in names)
         return [(name, value) for name, value in found if value is not None]
@@ -95,17 +95,17 @@ class Installation:
     def tokens(self) -> list[tuple[str, Secret]]:
         """The variables that hold a token; the first one counts."""
         names = TOKEN_NAMES[:-1] if self.environment.first(["CLOUDFLARE_EMAIL"]) else TOKEN_NAMES
-        return self.named(names)
+        return self.set_variables(names)
 
     @cached_property
     def accounts(self) -> list[tuple[str, Secret]]:
         """The variables that hold an account id; the first one counts."""
-        return self.named(ACCOUNT_NAMES)
+        return self.set_variables(ACCOUNT_NAMES)
 
     @cached_property
     def addresses(self) -> list[tuple[str, Secret]]:
         """The variables that hold a base URL; the first one counts."""
-        return self.named(BASE_URL_NAMES)
+        return self.set_variables(BASE_URL_NAMES)
 
     @property
     def token_name(self) -> str:
@@ -148,11 +148,11 @@ class Installation:
         wait = self.timeout
         return Ai(timeout=Timeout(wait, wait, wait, wait, wait), total_timeout=3 * wait, max_retries=None)
 
-    def get(self, path: str, *, with_token: bool = True) -> Answer:
+    def get(self, path: str, *, with_token: bool = True) -> ProbeResponse:
         """The answer to a GET of `path` under the base URL. Raises what httpx raises, again for the same path."""
         if (path, with_token) not in self._answers:
             try:
-                self._answers[path, with_token] = self._fetched(path, with_token)
+                self._answers[path, with_token] = self._fetch(path, with_token)
             except NO_ANSWER as error:
                 self._answers[path, with_token] = error
         answer = self._answers[path, with_token]
@@ -160,18 +160,18 @@ class Installation:
             raise answer
         return answer
 
-    def first(self) -> Answer:
+    def first_response(self) -> ProbeResponse:
         """The answer that shows whether there is a way to the service: with the token, if there is one to show."""
         if self.account is None:
             return self.get("", with_token=False)
-        return self.get(self.under("/ai/models/search?page=1&per_page=50"))
+        return self.get(self.account_path("/ai/models/search?page=1&per_page=50"))
 
-    def under(self, path: str) -> str:
+    def account_path(self, path: str) -> str:
         """A path of the account."""
         account = self.account
         return f"/accounts/{quote(account.id, safe='')}{path}" if account else path
 
-    def error(self, answer: Answer) -> str:
+    def describe_error(self, answer: ProbeResponse) -> str:
         """Return what an answer that is no success says, in a line."""
         return str(error_from(answer.status, answer.headers, answer.content, now=self.now(), secrets=self.secrets))
 
@@ -187,13 +187,13 @@ class Installation:
         values += [form(value) for form in (quote, unquote) for value in values]
         return sorted({value for value in values if len(value) >= _SHORTEST_SECRET}, key=len, reverse=True)
 
-    def without_secrets(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """`text` without any of them, should a server or a library have put one there."""
         for secret in self.secrets:
             text = text.replace(secret, "[removed]")
         return text
 
-    def _fetched(self, path: str, with_token: bool) -> Answer:
+    def _fetch(self, path: str, with_token: bool) -> ProbeResponse:
         account = self.account
         headers = {"accept-encoding": "identity"}
         if with_token and account:
@@ -202,17 +202,17 @@ class Installation:
         content, end = bytearray(), time.monotonic() + 2 * self.timeout
         whole = True
         with httpx.Client(**options) as client, client.stream("GET", self.base_url + path, headers=headers) as response:
-            at, tls = self.now(), _tls(response)
+            at, tls = self.now(), _describe_tls(response)
             for chunk in response.iter_bytes():
                 content += chunk
                 if len(content) > _LARGEST or time.monotonic() > end:
                     whole = False
                     break
         lower = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, lower, bytes(content), at, tls, whole)
+        return ProbeResponse(response.status_code, lower, bytes(content), at, tls, whole)
 
 
-def _tls(response: httpx.Response) -> str:
+def _describe_tls(response: httpx.Response) -> str:
     """The protocol and the issuer of the certificate: a company's proxy that looks inside names itself there."""
     stream = response.extensions.get("network_stream")
     tls: Any = stream.get_extra_info("ssl_object") if stream is not None else None

@@ -36,21 +36,25 @@ NEW_TOKEN = (
 )
 
 
-def versions(patient: Installation) -> Finding:
+def check_versions(installation: Installation) -> Finding:
     """cfai, Python and the libraries it stands on."""
-    there = {name: version for name in _LIBRARIES if (version := _version(name))}
+    there = {name: version for name in _LIBRARIES if (version := _get_version(name))}
     named = ", ".join(f"{name} {version}" for name, version in there.items())
     says = f"cfai {__version__}, Python {platform.python_version()}, {named}"
-    if _version("cfai"):
+    if _get_version("cfai"):
         # It installs a package of the same name over this one, or under it.
         return problem(f"{says}; somebody else's distribution 'cfai' is installed too", "pip uninstall cfai")
-    old = [f"{name} {there[name]} (needs {lowest})" for name, lowest in _needed() if _older(there.get(name), lowest)]
+    old = [
+        f"{name} {there[name]} (needs {lowest})"
+        for name, lowest in _list_dependencies()
+        if _is_older(there.get(name), lowest)
+    ]
     if old:
         return problem(f"{says}; too old: {', '.join(old)}", "pip install -U cfai-sdk")
     return ok(says)
 
 
-def extras(patient: Installation) -> Finding:
+def check_extras(installation: Installation) -> Finding:
     """Which of the extras can be used."""
     there = {name: all(find_spec(module) for module in modules) for name, modules in EXTRAS.items()}
     installed = ", ".join(name for name, found in there.items() if found) or "none"
@@ -58,17 +62,17 @@ def extras(patient: Installation) -> Finding:
     return ok(f"installed: {installed}" + (f"; not installed: {missing}" if missing else ""))
 
 
-def token(patient: Installation) -> Finding:
+def check_token(installation: Installation) -> Finding:
     """Return where the token comes from, and whether it looks like one."""
-    if not patient.tokens:
+    if not installation.tokens:
         says = "no API token is set"
-        if patient.named(["CLOUDFLARE_API_KEY"]):
+        if installation.set_variables(["CLOUDFLARE_API_KEY"]):
             says += "; CLOUDFLARE_API_KEY beside CLOUDFLARE_EMAIL is the global key, which Workers AI does not take"
-        return problem(says, f"{NEW_TOKEN.format(patient.token_name)}, or work without an account: cfai dev")
-    name, secret = patient.tokens[0]
-    says = f"from {name}, {_length(secret)}"
-    wrong = _wrong_with(secret)
-    if wrong is None and patient.is_cloudflare:
+        return problem(says, f"{NEW_TOKEN.format(installation.token_name)}, or work without an account: cfai dev")
+    name, secret = installation.tokens[0]
+    says = f"from {name}, {_describe_length(secret)}"
+    wrong = _find_flaw(secret)
+    if wrong is None and installation.is_cloudflare:
         if re.fullmatch("[0-9a-fA-F]{32}", secret.value):
             wrong = "it looks like an account id"
         elif re.fullmatch("[0-9a-f]{37}", secret.value):
@@ -77,19 +81,19 @@ def token(patient: Installation) -> Finding:
             wrong = "it is too short to be one"
     if wrong:
         return problem(f"{says}: {wrong}", NEW_TOKEN.format(name))
-    return _unless_contradicted(says, patient.tokens)
+    return _ok_unless_contradicted(says, installation.tokens)
 
 
-def account_id(patient: Installation) -> Finding:
+def check_account_id(installation: Installation) -> Finding:
     """Return where the account id comes from, and whether it looks like one."""
-    if not patient.accounts:
-        return problem("no account id is set", _COPY_ID.format(patient.account_name))
-    name, secret = patient.accounts[0]
-    says = f"from {name}, {_length(secret)}"
-    wrong = _wrong_with(secret)
+    if not installation.accounts:
+        return problem("no account id is set", _COPY_ID.format(installation.account_name))
+    name, secret = installation.accounts[0]
+    says = f"from {name}, {_describe_length(secret)}"
+    wrong = _find_flaw(secret)
     if wrong is None and "/" in secret.value:
         wrong = "it looks like a URL, or a part of one"
-    elif wrong is None and patient.is_cloudflare and not re.fullmatch("[0-9a-fA-F]{32}", secret.value):
+    elif wrong is None and installation.is_cloudflare and not re.fullmatch("[0-9a-fA-F]{32}", secret.value):
         wrong = "an account id is 32 hexadecimal digits"
         if "@" in secret.value:
             wrong += ", and this looks like an e-mail address"
@@ -97,25 +101,25 @@ def account_id(patient: Installation) -> Finding:
             wrong += ", and this looks like an API token"
     if wrong:
         return problem(f"{says}: {wrong}", _COPY_ID.format(name))
-    return _unless_contradicted(says, patient.accounts)
+    return _ok_unless_contradicted(says, installation.accounts)
 
 
-def address(patient: Installation) -> Finding:
+def check_address(installation: Installation) -> Finding:
     """Return where calls go."""
-    name = patient.addresses[0][0] if patient.addresses else ""
+    name = installation.addresses[0][0] if installation.addresses else ""
     try:
-        url = patient.base_url
+        url = installation.base_url
     except ConfigurationError as error:
         return problem(f"{name} cannot be used: {error}", f"unset {name}, or set it to {BASE_URL}")
     says = f"{url}, from {name}" if name else f"{url}, the default"
     if not urlsplit(url).path.endswith("/client/v4"):
         return warning(says, f"let {name} end in /client/v4, as {BASE_URL} does: cfai adds the account and the model")
-    return _unless_contradicted(says, patient.addresses)
+    return _ok_unless_contradicted(says, installation.addresses)
 
 
-def proxy(patient: Installation) -> Finding:
+def check_proxy(installation: Installation) -> Finding:
     """The proxy that the environment names for this address, and whether it can be reached."""
-    if patient.is_direct:
+    if installation.is_direct:
         return ok("none is used for an address on this machine")
     found = getproxies()
     scheme = "https" if found.get("https") else "all"
@@ -123,8 +127,8 @@ def proxy(patient: Installation) -> Finding:
     if not url:
         return ok("none is set")
     name = next((name for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper()) if os.environ.get(name)), "the system")
-    if proxy_bypass(patient.host):
-        return ok(f"{name} names one, and NO_PROXY exempts {patient.host} from it")
+    if proxy_bypass(installation.host):
+        return ok(f"{name} names one, and NO_PROXY exempts {installation.host} from it")
     example = f"set {name} to a URL such as http://proxy.example:3128, or unset it"
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
@@ -137,16 +141,16 @@ def proxy(patient: Installation) -> Finding:
         return problem(f"{name} is a SOCKS proxy, which needs a package", 'pip install "httpx[socks]"')
     says = f"{host}:{port}, from {name}" + (", with a login" if parts.username else "")
     try:
-        socket.create_connection((host, port), timeout=patient.timeout).close()
+        socket.create_connection((host, port), timeout=installation.timeout).close()
     except OSError as error:
         remedy = f"start the proxy, correct {name}, or unset it if this network needs none"
         return problem(f"{says}, cannot be reached ({error.strerror or error})", remedy)
     return ok(f"{says}, can be reached")
 
 
-def certificates(patient: Installation) -> Finding:
+def check_certificates(installation: Installation) -> Finding:
     """Whom TLS connections trust."""
-    if patient.is_direct:
+    if installation.is_direct:
         return ok("none is needed for an address on this machine")
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     if not file and not folder:
@@ -166,11 +170,11 @@ def certificates(patient: Installation) -> Finding:
     return ok(f"the {len(context.get_ca_certs())} of {name} are trusted, and no others")
 
 
-def _length(secret: Secret) -> str:
+def _describe_length(secret: Secret) -> str:
     return f"{len(secret.value)} character{'' if len(secret.value) == 1 else 's'}"
 
 
-def _wrong_with(secret: Secret) -> str | None:
+def _find_flaw(secret: Secret) -> str | None:
     value = secret.value
     if value.lower().startswith("bearer "):
         return "it starts with 'Bearer', which cfai adds itself"
@@ -181,7 +185,7 @@ def _wrong_with(secret: Secret) -> str | None:
     return None
 
 
-def _unless_contradicted(says: str, named: list[tuple[str, Secret]]) -> Finding:
+def _ok_unless_contradicted(says: str, named: list[tuple[str, Secret]]) -> Finding:
     """Return what was found, or a warning if another variable of the same meaning holds something else."""
     others = [name for name, secret in named[1:] if secret.value != named[0][1].value]
     if others:
@@ -189,14 +193,14 @@ def _unless_contradicted(says: str, named: list[tuple[str, Secret]]) -> Finding:
     return ok(says)
 
 
-def _version(distribution: str) -> str | None:
+def _get_version(distribution: str) -> str | None:
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return None
 
 
-def _needed() -> list[tuple[str, str]]:
+def _list_dependencies() -> list[tuple[str, str]]:
     """The libraries that cfai needs, each with its lowest version."""
     try:
         lines = metadata.requires("cfai-sdk") or []
@@ -206,14 +210,14 @@ def _needed() -> list[tuple[str, str]]:
     return [(match[1], match[2]) for match in found if match]
 
 
-def _older(version: str | None, lowest: str) -> bool:
-    return version is None or _numbers(version) < _numbers(lowest)
+def _is_older(version: str | None, lowest: str) -> bool:
+    return version is None or _parse_version(version) < _parse_version(lowest)
 
 
-def _numbers(version: str) -> list[int]:
+def _parse_version(version: str) -> list[int]:
     """The numbers of a version as far as they are plain.
 
-    >>> _numbers("0.28.1"), _numbers("2.0rc1")
+    >>> _parse_version("0.28.1"), _parse_version("2.0rc1")
     ([0, 28, 1], [2, 0])
     """
     return [int(part) for part in re.findall(r"(?:^|\.)(\d+)", version)]

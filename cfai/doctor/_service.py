@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from cfai import APIConnectionError, CfaiError, InternalServerError, RateLimitError, models
 from cfai.doctor._finding import Finding, ok, problem, warning
-from cfai.doctor._installation import EMBEDDING, NO_ANSWER, Answer, Installation
+from cfai.doctor._installation import EMBEDDING, NO_ANSWER, Installation, ProbeResponse
 from cfai.doctor._machine import NEW_TOKEN
 
 _DRIFT = 60.0
@@ -29,13 +29,13 @@ _CERTIFICATE = {
 """What OpenSSL finds wrong with a certificate, by its number."""
 
 
-def connection(patient: Installation) -> Finding:
+def check_connection(installation: Installation) -> Finding:
     """Return whether the service answers, and whether it is the service that does."""
     try:
-        answer = patient.first()
+        answer = installation.first_response()
     except NO_ANSWER as error:
-        return _no_answer(error, patient)
-    how = f"{patient.host} answers" + (f" ({answer.tls})" if answer.tls else "")
+        return _explain_no_answer(error, installation)
+    how = f"{installation.host} answers" + (f" ({answer.tls})" if answer.tls else "")
     if answer.status in range(300, 400):
         there = urlsplit(answer.headers.get("location", "")).hostname or "another address"
         return problem(
@@ -52,9 +52,9 @@ def connection(patient: Installation) -> Finding:
     return ok(how)
 
 
-def clock(patient: Installation) -> Finding:
+def check_clock(installation: Installation) -> Finding:
     """Return whether the clock agrees with the service's. `Retry-After` and the daily allocation go by it."""
-    answer = patient.first()
+    answer = installation.first_response()
     try:
         there = parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
     except ValueError:
@@ -69,26 +69,33 @@ def clock(patient: Installation) -> Finding:
     )
 
 
-def may_read(patient: Installation) -> Finding:
+def check_may_read(installation: Installation) -> Finding:
     """Return whether the token may list models: the permission Workers AI Read."""
-    answer = patient.first()
+    answer = installation.first_response()
     if answer.status == 200:
         return ok("GET …/ai/models/search was allowed")
     if answer.code in _NO_ROUTE or answer.status == 405:
-        return ok(f"{patient.host} has no list of models to ask for")
-    return _refused(patient, answer.status, answer.code, "GET …/ai/models/search", "Read") or warning(
-        f"GET …/ai/models/search failed: {patient.error(answer)}"
+        return ok(f"{installation.host} has no list of models to ask for")
+    return _explain_refusal(installation, answer.status, answer.code, "GET …/ai/models/search", "Read") or warning(
+        f"GET …/ai/models/search failed: {installation.describe_error(answer)}"
     )
 
 
-def listed(patient: Installation) -> Finding:
+def check_models(installation: Installation) -> Finding:
     """The models that the account can reach, held against the catalogue."""
-    if patient.first().status != 200:
+    if installation.first_response().status != 200:
         return warning("no list of models came")
     names: set[str] = set()
     for page in range(1, _MOST_PAGES + 1):
         try:
-            new = set(_names(patient.get(patient.under(f"/ai/models/search?page={page}&per_page=50")))) - names
+            new = (
+                set(
+                    _list_names(
+                        installation.get(installation.account_path(f"/ai/models/search?page={page}&per_page=50"))
+                    )
+                )
+                - names
+            )
         except NO_ANSWER as error:
             return warning(f"{len(names)} were listed before the list broke off ({type(error).__name__})")
         if not new:
@@ -101,15 +108,15 @@ def listed(patient: Installation) -> Finding:
     return ok(f"{says}; new to it: {', '.join(sorted(names - live)[:5])}" if names - live else says)
 
 
-def may_run(patient: Installation) -> Finding:
+def check_may_run(installation: Installation) -> Finding:
     """Return whether the token may run a model: the permission Workers AI Edit. Costs a hundredth of a neuron."""
     try:
-        with patient.ai() as ai:
+        with installation.ai() as ai:
             ai.run(EMBEDDING, {"text": "hello"})
     except RateLimitError as error:
         return warning(f"POST …/ai/run was allowed, and not run: {error}")
     except CfaiError as error:
-        refused = _refused(patient, error.status_code or 0, error.code, "POST …/ai/run", "Edit")
+        refused = _explain_refusal(installation, error.status_code or 0, error.code, "POST …/ai/run", "Edit")
         if refused:
             return refused
         passing = isinstance(error, InternalServerError | APIConnectionError)
@@ -117,33 +124,36 @@ def may_run(patient: Installation) -> Finding:
     return ok(f"POST …/ai/run/{EMBEDDING} gave an answer")
 
 
-def _refused(patient: Installation, status: int, code: int | str | None, call: str, permission: str) -> Finding | None:
+def _explain_refusal(
+    installation: Installation, status: int, code: int | str | None, call: str, permission: str
+) -> Finding | None:
     """Return what it means that a call was refused, if it was for its credentials."""
     how = f"{call} was refused ({status}{'' if code is None else f', code {code}'})"
     if code == 7003 or (status == 404 and code is None):
         return problem(
-            f"{how}: no such account", f"copy the account id from the dashboard's URL into {patient.account_name}"
+            f"{how}: no such account", f"copy the account id from the dashboard's URL into {installation.account_name}"
         )
     if status not in (401, 403) or code not in (None, 1031, 9106, 9109, 10000, 10001):
         return None
-    state = _state_of_token(patient)
+    state = _get_token_state(installation)
     if state == "active":
         return problem(
             f"{how}, though the token itself is active",
-            f"give it Workers AI {permission} (a token needs Read and Edit) for the account in {patient.account_name}",
+            f"give it Workers AI {permission} (a token needs Read and Edit) "
+            f"for the account in {installation.account_name}",
         )
     if state == "unknown":
-        remedy = f"check that {patient.token_name} holds the whole token, that it may use Workers AI Read and Edit"
-        return problem(how, f"{remedy}, and that the account in {patient.account_name} is its own")
-    return problem(f"{how}: the token is {state}", NEW_TOKEN.format(patient.token_name))
+        remedy = f"check that {installation.token_name} holds the whole token, that it may use Workers AI Read and Edit"
+        return problem(how, f"{remedy}, and that the account in {installation.account_name} is its own")
+    return problem(f"{how}: the token is {state}", NEW_TOKEN.format(installation.token_name))
 
 
-def _state_of_token(patient: Installation) -> str:
+def _get_token_state(installation: Installation) -> str:
     """`active`, `disabled`, `expired`, `not valid`, or `unknown`, by the calls that tell: a user's, an account's."""
     known = True
-    for path in ("/user/tokens/verify", patient.under("/tokens/verify")):
+    for path in ("/user/tokens/verify", installation.account_path("/tokens/verify")):
         try:
-            answer = patient.get(path)
+            answer = installation.get(path)
         except NO_ANSWER:
             return "unknown"
         result = answer.result
@@ -154,7 +164,7 @@ def _state_of_token(patient: Installation) -> str:
     return "not valid" if known else "unknown"
 
 
-def _names(answer: Answer) -> Iterator[str]:
+def _list_names(answer: ProbeResponse) -> Iterator[str]:
     result = answer.result if answer.status == 200 else None
     for item in cast("list[Any]", result) if isinstance(result, list) else []:
         name = cast("Mapping[str, Any]", item).get("name") if isinstance(item, dict) else None
@@ -162,13 +172,13 @@ def _names(answer: Answer) -> Iterator[str]:
             yield name
 
 
-def _no_answer(error: Exception, patient: Installation) -> Finding:
+def _explain_no_answer(error: Exception, installation: Installation) -> Finding:
     """Why no answer came."""
-    chain, kinds = list(_causes(error)), {kind.__name__ for kind in type(error).__mro__}
-    host, wait = patient.host, f"{patient.timeout:g} s"
+    chain, kinds = list(_iter_causes(error)), {kind.__name__ for kind in type(error).__mro__}
+    host, wait = installation.host, f"{installation.timeout:g} s"
     for cause in chain:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return _distrusted(cause, host)
+            return _explain_distrust(cause, host)
         if isinstance(cause, ssl.SSLError):
             return problem(
                 f"{host}: TLS failed ({cause.reason or cause})",
@@ -179,8 +189,8 @@ def _no_answer(error: Exception, patient: Installation) -> Finding:
             return problem(f"the name {host} cannot be resolved", remedy)
         if isinstance(cause, ConnectionRefusedError):
             here = "start it (cfai dev), or unset the base URL"
-            remedy = here if patient.is_direct else "check the network, its firewall, and HTTPS_PROXY"
-            return problem(f"nothing listens at {urlsplit(patient.base_url).netloc}", remedy)
+            remedy = here if installation.is_direct else "check the network, its firewall, and HTTPS_PROXY"
+            return problem(f"nothing listens at {urlsplit(installation.base_url).netloc}", remedy)
     if "ProxyError" in kinds:
         return problem(
             f"the proxy refused ({error})", "check the login in HTTPS_PROXY, and whether it lets this host through"
@@ -195,7 +205,7 @@ def _no_answer(error: Exception, patient: Installation) -> Finding:
     return problem(f"no answer came from {host} ({said})", "check the network, the base URL and the proxy")
 
 
-def _distrusted(error: ssl.SSLCertVerificationError, host: str) -> Finding:
+def _explain_distrust(error: ssl.SSLCertVerificationError, host: str) -> Finding:
     known = _CERTIFICATE.get(error.verify_code)
     if known:
         return problem(
@@ -207,7 +217,7 @@ def _distrusted(error: ssl.SSLCertVerificationError, host: str) -> Finding:
     )
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def _iter_causes(error: BaseException) -> Iterator[BaseException]:
     seen: BaseException | None = error
     while seen is not None:
         yield seen

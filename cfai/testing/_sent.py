@@ -14,17 +14,17 @@ _MOST = 20
 """Items of a list, and requests, that are shown."""
 
 
-def differences(sent: Any, wanted: Any, name: str) -> Iterator[str]:
+def find_differences(sent: Any, wanted: Any, name: str) -> Iterator[str]:
     """Return where `sent` is not as `wanted`, by name. What is not wanted of an object may be in it.
 
-    >>> list(differences({"messages": [{"role": "user"}], "n": 1}, {"messages": [{"role": "system"}]}, "inputs"))
+    >>> list(find_differences({"messages": [{"role": "user"}], "n": 1}, {"messages": [{"role": "system"}]}, "inputs"))
     ["inputs['messages'][0]['role'] is 'user', not 'system'"]
     """
     if isinstance(wanted, Mapping) and isinstance(sent, Mapping):
         fields, objects = cast(Mapping[Any, Any], sent), cast(Mapping[Any, Any], wanted)
         for key, value in objects.items():
             if key in fields:
-                yield from differences(fields[key], value, f"{name}[{key!r}]")
+                yield from find_differences(fields[key], value, f"{name}[{key!r}]")
             else:
                 yield f"{name}[{key!r}] was not sent"
     elif isinstance(wanted, list | tuple) and isinstance(sent, list):
@@ -33,26 +33,28 @@ def differences(sent: Any, wanted: Any, name: str) -> Iterator[str]:
             yield f"{name} has {len(items)} items, not {len(values)}"
             return
         for place, value in enumerate(values):
-            yield from differences(items[place], value, f"{name}[{place}]")
+            yield from find_differences(items[place], value, f"{name}[{place}]")
     elif wanted != sent:
-        yield f"{name} is {shown(sent)}, not {shown(wanted)}"
+        yield f"{name} is {shorten(sent)}, not {shorten(wanted)}"
 
 
-def shown(value: Any) -> str:
+def shorten(value: Any) -> str:
     """A value as Python writes it, without the middle of what is long: a prompt, an image, a thousand numbers."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key!r}: {shown(each)}" for key, each in cast(Mapping[Any, Any], value).items()) + "}"
+        return (
+            "{" + ", ".join(f"{key!r}: {shorten(each)}" for key, each in cast(Mapping[Any, Any], value).items()) + "}"
+        )
     if isinstance(value, list | tuple):
         items = cast(Sequence[Any], value)
         more = [f"… {len(items)} items"] if len(items) > _MOST else []
-        return f"[{', '.join([*map(shown, items[:_MOST]), *more])}]"
+        return f"[{', '.join([*map(shorten, items[:_MOST]), *more])}]"
     if isinstance(value, str | bytes) and len(value) > _LONGEST:
         unit = "characters" if isinstance(value, str) else "bytes"
         return f"{value[: _LONGEST // 2]!r} … {len(value)} {unit} … {value[-_LONGEST // 4 :]!r}"
     return repr(value)
 
 
-def listing(requests: Sequence[RecordedRequest], unlike: Sequence[Sequence[str]]) -> str:
+def format_requests(requests: Sequence[RecordedRequest], unlike: Sequence[Sequence[str]]) -> str:
     """The requests, oldest first, each with what keeps it from being the one that was looked for."""
     if not requests:
         return "nothing was received (a request with another token, account or path is turned away, and not listed)"
@@ -60,5 +62,5 @@ def listing(requests: Sequence[RecordedRequest], unlike: Sequence[Sequence[str]]
     lines = ["received, oldest first:", *([f"… {earlier} more"] if earlier else [])]
     for number, (request, why) in enumerate(zip(requests, unlike, strict=True), 1):
         if number > earlier:
-            lines += [f"{number}. {request.model} {shown(request.inputs)}", *(f"   {line}" for line in why)]
+            lines += [f"{number}. {request.model} {shorten(request.inputs)}", *(f"   {line}" for line in why)]
     return "\n".join(lines)

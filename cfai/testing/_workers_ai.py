@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cfai.local.emulator import Emulator, RecordedRequest
-from cfai.testing._sent import differences, listing, shown
+from cfai.testing._sent import find_differences, format_requests, shorten
 
 
 class WorkersAI(Emulator):
@@ -45,10 +45,10 @@ class WorkersAI(Emulator):
         fitting = [request for request, why in zip(requests, unlike, strict=True) if not why]
         if (len(fitting) == times) if times is not None else fitting:
             return fitting
-        told = ", ".join(f"{name}={shown(value)}" for name, value in wanted.items())
+        told = ", ".join(f"{name}={shorten(value)}" for name, value in wanted.items())
         count = f"{_requests(len(fitting))} sent{told and ' with '}{told}"
         heading = count if times is None else f"{count}, not {times}"
-        raise AssertionError(f"{heading}\n{listing(requests, unlike)}")
+        raise AssertionError(f"{heading}\n{format_requests(requests, unlike)}")
 
     def assert_not_sent(
         self,
@@ -66,7 +66,7 @@ class WorkersAI(Emulator):
 
 def _unlike(request: RecordedRequest, wanted: Mapping[str, Any]) -> list[str]:
     """In what a request differs from what is wanted of it."""
-    return [line for name, value in wanted.items() for line in differences(getattr(request, name), value, name)]
+    return [line for name, value in wanted.items() for line in find_differences(getattr(request, name), value, name)]
 
 
 def _requests(count: int) -> str:

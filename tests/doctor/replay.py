@@ -10,7 +10,7 @@ import httpx
 
 from cfai.local.recording import _exchange
 from cfai.local.recording._exchange import ACCOUNT_PATH, Exchange
-from cfai.local.recording._match import NoRecording, Recordings
+from cfai.local.recording._match import NoRecordingError, RecordedExchanges
 from tests.doctor.conftest import ACCOUNT
 
 RecorderApp = dict[str, Any]
@@ -32,15 +32,17 @@ class Replay(httpx.BaseTransport):
 
     def __init__(self, recordings: list[RecorderApp]) -> None:
         exchanges = [Exchange.model_validate(recording) for recording in recordings]
-        self.recordings = Recordings([(Path(f"{number}"), exchange) for number, exchange in enumerate(exchanges)])
+        self.recordings = RecordedExchanges(
+            [(Path(f"{number}"), exchange) for number, exchange in enumerate(exchanges)]
+        )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         path, _, query = request.url.raw_path.decode().partition("?")
         path = path.replace(ACCOUNT, ACCOUNT_PATH)
         kind = request.headers.get("content-type")
         try:
-            found = self.recordings.next(_exchange.request(request.method, path, query, kind, request.content))
-        except NoRecording as no:
+            found = self.recordings.next(_exchange.build_request(request.method, path, query, kind, request.content))
+        except NoRecordingError as no:
             raise httpx.ConnectError(f"{no}") from no
         return httpx.Response(found.status, headers=found.headers, stream=Chunks(found.data))
 

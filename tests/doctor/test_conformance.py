@@ -16,7 +16,7 @@ import pytest
 from cfai import ConfigurationError, count_tokens, models
 from cfai._credentials import Credentials, Secret
 from cfai.doctor import FACTS, Exchange, Finding, Recordings, conform, cost
-from cfai.doctor.conformance._exchanges import Redaction
+from cfai.doctor.conformance._exchanges import ExchangeRedactor
 from cfai.local import Emulator, Player
 from cfai.local.recording._raw_exchange import RawExchange
 from cfai.tokens import get_strategy, list_embedding_texts, measure_prompt
@@ -268,7 +268,7 @@ def passed(*chunks: bytes, headers: dict[str, str] | None = None, sent: bytes = 
 
 
 def redacted(one: RawExchange) -> Exchange:
-    return Redaction(Credentials(ACCOUNT, Secret(TOKEN)))(one)
+    return ExchangeRedactor(Credentials(ACCOUNT, Secret(TOKEN)))(one)
 
 
 def test_recordings_are_numbered_on_from_those_that_are_there(tmp_path: Path) -> None:

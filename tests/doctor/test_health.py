@@ -147,7 +147,7 @@ def test_the_remedy_names_the_variable_that_has_to_be_mended(monkeypatch: pytest
 
 def test_a_token_is_taken_out_with_and_without_the_quote_marks_around_it(at: At) -> None:
     at(NOWHERE, token=f"'{TOKEN}'")
-    assert Installation(5.0, time.time).without_secrets(f"'{TOKEN}', {TOKEN}") == "[removed], [removed]"
+    assert Installation(5.0, time.time).redact(f"'{TOKEN}', {TOKEN}") == "[removed], [removed]"
 
 
 # The address

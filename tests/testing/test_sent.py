@@ -13,7 +13,7 @@ import pytest
 from cfai import AuthenticationError, LimitError
 from cfai.local.emulator import Emulator, RecordedRequest
 from cfai.testing import WorkersAI, _sent
-from cfai.testing._sent import differences, listing, shown
+from cfai.testing._sent import find_differences, format_requests, shorten
 
 MODEL = "@cf/zai-org/glm-4.7-flash"
 OTHER = "@cf/meta/llama-3.2-1b-instruct"
@@ -174,7 +174,7 @@ def test_credentials_are_not_shown(asked: WorkersAI) -> None:
     ],
 )
 def test_differences_are_named(sent: Any, wanted: Any, found: list[str]) -> None:
-    assert list(differences(sent, wanted, "inputs")) == found
+    assert list(find_differences(sent, wanted, "inputs")) == found
 
 
 @pytest.mark.parametrize(
@@ -192,11 +192,11 @@ def test_differences_are_named(sent: Any, wanted: Any, found: list[str]) -> None
     ],
 )
 def test_what_is_long_is_shown_in_short(value: Any, text: str) -> None:
-    assert shown(value) == text
+    assert shorten(value) == text
 
 
 @pytest.mark.parametrize(("count", "left_out"), [(20, []), (21, ["… 1 more"]), (120, ["… 100 more"])])
 def test_of_many_requests_the_last_are_listed(count: int, left_out: list[str]) -> None:
     requests = [RecordedRequest("m", {"n": number}, {}, "/", {}) for number in range(1, count + 1)]
     listed = [f"{number}. m {{'n': {number}}}" for number in range(count - 19, count + 1)]
-    assert listing(requests, [[]] * count).splitlines() == ["received, oldest first:", *left_out, *listed]
+    assert format_requests(requests, [[]] * count).splitlines() == ["received, oldest first:", *left_out, *listed]

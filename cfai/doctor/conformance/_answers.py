@@ -10,7 +10,17 @@ import httpx
 
 from cfai.doctor._finding import Finding, ok, problem, warning
 from cfai.doctor._installation import EMBEDDING
-from cfai.doctor.conformance._probe import Probe, body_of, get_path, how, judged, kind_of, listed, refusal, unrelated
+from cfai.doctor.conformance._probe import (
+    Probe,
+    content_type,
+    decode_body,
+    find_refusal,
+    find_unrelated_refusal,
+    get_path,
+    join_words,
+    judge_output,
+    status_text,
+)
 from cfai.doctor.conformance._requests import HELLO
 
 SDXL = "@cf/bytedance/stable-diffusion-xl-lightning"
@@ -23,105 +33,110 @@ _PAUSE = 2.0
 _MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
 
 
-def headers(bench: Probe) -> Finding:
+def ask_headers(probe: Probe) -> Finding:
     """The headers that belong to Cloudflare, and whether the request's id and cost are among them."""
-    response = bench.run(EMBEDDING, HELLO)
-    if refused := refusal(response):
+    response = probe.run(EMBEDDING, HELLO)
+    if refused := find_refusal(response):
         return refused
     names = sorted(name for name in response.headers if name.startswith("cf-"))
     if not {"cf-ai-req-id", "cf-ray"} & set(names):
-        return problem(f"no request id comes: {listed(names)}", "report it to the project")
-    return ok(listed(names))
+        return problem(f"no request id comes: {join_words(names)}", "report it to the project")
+    return ok(join_words(names))
 
 
-def image(bench: Probe) -> Finding:
+def ask_image(probe: Probe) -> Finding:
     """Return what SDXL sends: the media type it declares, and the one that its bytes begin with."""
     inputs = {"prompt": "a grey square", "width": 256, "height": 256, "num_steps": 1}
-    response = bench.run(SDXL, inputs)
-    if refused := refusal(response):
+    response = probe.run(SDXL, inputs)
+    if refused := find_refusal(response):
         return refused
     held = next((kind for magic, kind in _MAGIC.items() if response.content.startswith(magic)), "unknown")
-    return judged(f"declared as {kind_of(response)}, and the bytes are {held}", bench.read(response, SDXL, inputs))
+    return judge_output(
+        f"declared as {content_type(response)}, and the bytes are {held}", probe.read(response, SDXL, inputs)
+    )
 
 
-def speech(bench: Probe) -> Finding:
+def ask_speech(probe: Probe) -> Finding:
     """Return what melotts sends: audio in JSON, or raw."""
     inputs = {"prompt": "Hi"}
-    response = bench.run(MELOTTS, inputs)
-    if refused := refusal(response):
+    response = probe.run(MELOTTS, inputs)
+    if refused := find_refusal(response):
         return refused
-    output = bench.read(response, MELOTTS, inputs)
-    held = get_path(body_of(response), "result", "audio")
+    output = probe.read(response, MELOTTS, inputs)
+    held = get_path(decode_body(response), "result", "audio")
     if isinstance(held, str):
-        return judged(
+        return judge_output(
             f"JSON, with the audio in base64 (it begins with {base64.b64decode(held[:16])[:4].hex()})", output
         )
-    return judged(f"raw, declared as {kind_of(response)}", output)
+    return judge_output(f"raw, declared as {content_type(response)}", output)
 
 
-def batch(bench: Probe) -> Finding:
+def ask_batch(probe: Probe) -> Finding:
     """The statuses while a batch waits, the form of its polls, and the order and depth of its results."""
     texts = [HELLO | {"external_reference": "first"}, {"text": "bye", "external_reference": "second"}]
-    submitted = bench.run(EMBEDDING, {"requests": texts}, queue_request=True)
-    id = get_path(body_of(submitted), "result", "request_id")
+    submitted = probe.run(EMBEDDING, {"requests": texts}, queue_request=True)
+    id = get_path(decode_body(submitted), "result", "request_id")
     if not isinstance(id, str):
-        return refusal(submitted) or warning(f"not found out: handed in ({how(submitted)}), and there is no request_id")
+        return find_refusal(submitted) or warning(
+            f"not found out: handed in ({status_text(submitted)}), and there is no request_id"
+        )
     waiting: list[str] = []
     for _ in range(_POLLS):
-        polled = bench.run(EMBEDDING, {"request_id": id}, queue_request=True)
-        if refused := refusal(polled):
+        polled = probe.run(EMBEDDING, {"request_id": id}, queue_request=True)
+        if refused := find_refusal(polled):
             return refused
-        if isinstance(rows := get_path(body_of(polled), "result", "responses"), list):
-            plain = bench.run(EMBEDDING, {"request_id": id})
+        if isinstance(rows := get_path(decode_body(polled), "result", "responses"), list):
+            plain = probe.run(EMBEDDING, {"request_id": id})
             return ok(
-                f"handed in with {how(submitted)}; {_waited(waiting)}; done with {_rows(polled, rows)}; {_again(plain)}"
+                f"handed in with {status_text(submitted)}; {_describe_waiting(waiting)}; "
+                f"done with {_describe_rows(polled, rows)}; {_describe_second_poll(plain)}"
             )
-        waiting.append(f"{how(polled)} {get_path(body_of(polled), 'result', 'status')}")
-        bench.sleep(_PAUSE)
-    return ok(f"handed in with {how(submitted)}; {_waited(waiting)}; not done after {_POLLS} polls")
+        waiting.append(f"{status_text(polled)} {get_path(decode_body(polled), 'result', 'status')}")
+        probe.sleep(_PAUSE)
+    return ok(f"handed in with {status_text(submitted)}; {_describe_waiting(waiting)}; not done after {_POLLS} polls")
 
 
-def _waited(waiting: list[str]) -> str:
-    return f"while it waits {listed(dict.fromkeys(waiting))}" if waiting else "no poll found it waiting"
+def _describe_waiting(waiting: list[str]) -> str:
+    return f"while it waits {join_words(dict.fromkeys(waiting))}" if waiting else "no poll found it waiting"
 
 
-def _rows(polled: httpx.Response, rows: Any) -> str:
+def _describe_rows(polled: httpx.Response, rows: Any) -> str:
     ids = [get_path(row, "id") for row in cast("list[Any]", rows)]
     nested = isinstance(get_path(rows, 0, "result", "result"), dict)
     reference = "with" if get_path(rows, 0, "external_reference") else "without"
     depth = "nested twice" if nested else "nested once"
-    return f"{how(polled)}, results in the order {ids}, {depth}, {reference} their references"
+    return f"{status_text(polled)}, results in the order {ids}, {depth}, {reference} their references"
 
 
-def _again(plain: httpx.Response) -> str:
-    return f"a poll without queueRequest gives {how(plain)}"
+def _describe_second_poll(plain: httpx.Response) -> str:
+    return f"a poll without queueRequest gives {status_text(plain)}"
 
 
-def batch_item(bench: Probe) -> Finding:
+def ask_batch_item(probe: Probe) -> Finding:
     """Return how one bad request of a batch shows."""
-    submitted = bench.run(EMBEDDING, {"requests": [HELLO, {"text": 5}]}, queue_request=True)
-    id = get_path(body_of(submitted), "result", "request_id")
+    submitted = probe.run(EMBEDDING, {"requests": [HELLO, {"text": 5}]}, queue_request=True)
+    id = get_path(decode_body(submitted), "result", "request_id")
     if not isinstance(id, str):
-        return ok(f"the whole batch is refused at once with {how(submitted)}")
+        return ok(f"the whole batch is refused at once with {status_text(submitted)}")
     for _ in range(_POLLS):
-        polled = bench.run(EMBEDDING, {"request_id": id}, queue_request=True)
+        polled = probe.run(EMBEDDING, {"request_id": id}, queue_request=True)
         if not polled.is_success:
-            return ok(f"the whole batch is refused later with {how(polled)}")
-        rows = get_path(body_of(polled), "result", "responses")
+            return ok(f"the whole batch is refused later with {status_text(polled)}")
+        rows = get_path(decode_body(polled), "result", "responses")
         if isinstance(rows, list):
             bad = next((row for row in cast("list[Any]", rows) if get_path(row, "success") is False), None)
             if bad is None:
                 return ok("no row of the batch says that it failed")
             shape = {key: type(value).__name__ for key, value in cast("Mapping[str, Any]", bad).items()}
-            return ok(f"its row has {listed(f'{key} ({kind})' for key, kind in shape.items())}")
-        bench.sleep(_PAUSE)
+            return ok(f"its row has {join_words(f'{key} ({kind})' for key, kind in shape.items())}")
+        probe.sleep(_PAUSE)
     return warning(f"not found out: not done after {_POLLS} polls")
 
 
-def queued_alone(bench: Probe) -> Finding:
+def ask_queued_alone(probe: Probe) -> Finding:
     """Return what becomes of inputs that are handed in for later without `requests` around them."""
-    response = bench.run(EMBEDDING, HELLO, queue_request=True)
+    response = probe.run(EMBEDDING, HELLO, queue_request=True)
     if not response.is_success:
-        return unrelated(response) or ok(f"refused with {how(response)}")
-    waits = isinstance(get_path(body_of(response), "result", "request_id"), str)
-    return ok(f"{how(response)}: {'queued like a batch' if waits else 'answered at once'}")
+        return find_unrelated_refusal(response) or ok(f"refused with {status_text(response)}")
+    waits = isinstance(get_path(decode_body(response), "result", "request_id"), str)
+    return ok(f"{status_text(response)}: {'queued like a batch' if waits else 'answered at once'}")

@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from cfai.doctor._finding import Finding, ok, warning
-from cfai.doctor.conformance._probe import Probe, coded, how, judged, kind_of, unrelated
-from cfai.doctor.conformance._requests import GLM, SMALL, in_envelope
-from cfai.doctor.conformance._streamed import LLAMA, picture_url
+from cfai.doctor.conformance._probe import (
+    Probe,
+    content_type,
+    find_unrelated_refusal,
+    judge_code,
+    judge_output,
+    status_text,
+)
+from cfai.doctor.conformance._requests import GLM, SMALL, wrap_schema
+from cfai.doctor.conformance._streamed import LLAMA, to_data_url
 
 VISION = "@cf/meta/llama-3.2-11b-vision-instruct"
 GEMMA = "@cf/google/gemma-4-26b-a4b-it"
@@ -15,35 +22,37 @@ GEMMA = "@cf/google/gemma-4-26b-a4b-it"
 _ANSWER = {"type": "object", "properties": {"words": {"type": "string", "minLength": 400}}, "required": ["words"]}
 
 
-def json_streamed(bench: Probe) -> Finding:
+def ask_json_streamed(probe: Probe) -> Finding:
     """Return what JSON mode with a stream gives."""
-    return _json(bench, LLAMA, {"type": "json_object"}, 5023, max_tokens=8, stream=True)
+    return _ask_json(probe, LLAMA, {"type": "json_object"}, 5023, max_tokens=8, stream=True)
 
 
-def json_cut(bench: Probe) -> Finding:
+def ask_json_cut(probe: Probe) -> Finding:
     """Return what JSON mode gives where there is no room for what the schema asks for."""
-    return _json(bench, LLAMA, {"type": "json_schema", "json_schema": _ANSWER}, 5024, max_tokens=2)
+    return _ask_json(probe, LLAMA, {"type": "json_schema", "json_schema": _ANSWER}, 5024, max_tokens=2)
 
 
-def json_wrapped(bench: Probe) -> Finding:
+def ask_json_wrapped(probe: Probe) -> Finding:
     """Return what a native model gives for a schema in the envelope of OpenAI."""
-    return _json(bench, LLAMA, {"type": "json_schema", "json_schema": in_envelope(_ANSWER)}, 5024, max_tokens=8)
+    return _ask_json(probe, LLAMA, {"type": "json_schema", "json_schema": wrap_schema(_ANSWER)}, 5024, max_tokens=8)
 
 
-def json_unknown(bench: Probe) -> Finding:
+def ask_json_unknown(probe: Probe) -> Finding:
     """Return what a schema gives with a model whose own schema knows no JSON mode."""
-    return _json(bench, SMALL, {"type": "json_schema", "json_schema": _ANSWER}, 5025, max_tokens=8)
+    return _ask_json(probe, SMALL, {"type": "json_schema", "json_schema": _ANSWER}, 5025, max_tokens=8)
 
 
-def _json(bench: Probe, model: str, form: dict[str, Any], code: int, **options: Any) -> Finding:
+def _ask_json(probe: Probe, model: str, form: dict[str, Any], code: int, **options: Any) -> Finding:
     inputs = {"prompt": "Give an object as JSON.", "response_format": form, **options}
-    response = bench.run(model, inputs)
+    response = probe.run(model, inputs)
     if response.is_success:
-        return judged(f"not refused: {how(response)}, {kind_of(response)}", bench.read(response, model, inputs))
-    return coded(response, code)
+        return judge_output(
+            f"not refused: {status_text(response)}, {content_type(response)}", probe.read(response, model, inputs)
+        )
+    return judge_code(response, code)
 
 
-def tool_choice(bench: Probe) -> Finding:
+def ask_tool_choice(probe: Probe) -> Finding:
     """Return what a chat model gives for the choice `any`, and for a forced tool with no room for its arguments."""
     forced = {"type": "function", "function": {"name": "weather"}}
     parameters = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -56,28 +65,30 @@ def tool_choice(bench: Probe) -> Finding:
             "tool_choice": choice,
             "max_completion_tokens": 2,
         }
-        response = bench.run(GLM, inputs)
-        if refused := unrelated(response):
+        response = probe.run(GLM, inputs)
+        if refused := find_unrelated_refusal(response):
             return refused
-        found.append(f"{name} gives {how(response)}{_as_error(bench.read(response, GLM, inputs))}")
+        found.append(f"{name} gives {status_text(response)}{_describe_output(probe.read(response, GLM, inputs))}")
     return ok("; ".join(found))
 
 
-def picture(bench: Probe) -> Finding:
+def ask_picture(probe: Probe) -> Finding:
     """Return what a chat model gives for a picture that is none."""
-    image = {"type": "image_url", "image_url": {"url": picture_url(b"this is no image")}}
+    image = {"type": "image_url", "image_url": {"url": to_data_url(b"this is no image")}}
     inputs = {"messages": [{"role": "user", "content": [image]}], "max_completion_tokens": 1}
-    response = bench.run(GEMMA, inputs)
-    return unrelated(response) or ok(f"gives {how(response)}{_as_error(bench.read(response, GEMMA, inputs))}")
+    response = probe.run(GEMMA, inputs)
+    return find_unrelated_refusal(response) or ok(
+        f"gives {status_text(response)}{_describe_output(probe.read(response, GEMMA, inputs))}"
+    )
 
 
-def licence(bench: Probe) -> Finding:
+def ask_licence(probe: Probe) -> Finding:
     """What a model gives whose licence the account has not accepted. The prompt that would accept it is never sent."""
-    response = bench.run(VISION, {"prompt": "Hi", "max_tokens": 1})
+    response = probe.run(VISION, {"prompt": "Hi", "max_tokens": 1})
     if response.is_success:
         return warning("not found out: the account has accepted it, or need not")
-    return coded(response, 5016)
+    return judge_code(response, 5016)
 
 
-def _as_error(output: Any) -> str:
+def _describe_output(output: Any) -> str:
     return f", in cfai {type(output).__name__}" if isinstance(output, Exception) else ""

@@ -12,7 +12,7 @@ import httpx
 
 from cfai._credentials import Credentials
 from cfai.local.recording._exchange import ACCOUNT_PATH, Exchange
-from cfai.local.recording._raw_exchange import RawExchange, kept
+from cfai.local.recording._raw_exchange import RawExchange, redact
 from cfai.local.recording._redact import Redactor
 from cfai.local.server import ACCOUNT
 
@@ -25,7 +25,7 @@ class Keeper(Protocol):
         ...
 
 
-def kept_in(exchanges: list[RawExchange]) -> Callable[[httpx.Response], None]:
+def record_into(exchanges: list[RawExchange]) -> Callable[[httpx.Response], None]:
     """A hook for an httpx client that adds each exchange to a list, its chunks as they are read."""
 
     def hook(response: httpx.Response) -> None:
@@ -44,12 +44,12 @@ def kept_in(exchanges: list[RawExchange]) -> Callable[[httpx.Response], None]:
                 chunks=chunks,
             )
         )
-        response.stream = _Copied(response.stream, chunks)
+        response.stream = _CopyingStream(response.stream, chunks)
 
     return hook
 
 
-class _Copied(httpx.SyncByteStream):
+class _CopyingStream(httpx.SyncByteStream):
     """A body that is copied while it is read."""
 
     def __init__(self, stream: Any, chunks: list[bytes]) -> None:
@@ -65,7 +65,7 @@ class _Copied(httpx.SyncByteStream):
         self._stream.close()
 
 
-class Redaction:
+class ExchangeRedactor:
     """Takes the secrets of an account and the ids of requests out of exchanges, the same way in each."""
 
     def __init__(self, account: Credentials) -> None:
@@ -75,23 +75,23 @@ class Redaction:
     def __call__(self, passed: RawExchange) -> Exchange:
         """The exchange as it may be written down."""
         path = f"{passed.path}/".replace(self._account, f"/{ACCOUNT_PATH}/", 1)[:-1]
-        return kept(_decompressed(replace(passed, path=path)), self._redactor)
+        return redact(_decompress(replace(passed, path=path)), self._redactor)
 
-    def text(self, text: str) -> str:
+    def redact_text(self, text: str) -> str:
         """A text as it may be shown: without secrets, and with the ids of exchanges that were redacted before."""
-        return self._redactor.asked(text.encode("utf-8", "replace")).decode("utf-8", "replace")
+        return self._redactor.redact_request(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
-def _decompressed(passed: RawExchange) -> RawExchange:
+def _decompress(passed: RawExchange) -> RawExchange:
     """The same with a body that can be searched for secrets."""
     encoding = passed.headers.get("content-encoding", "identity")
     if encoding == "identity":
         return passed
     headers = {name: value for name, value in passed.headers.items() if name != "content-length"}
-    return replace(passed, headers=headers, chunks=_as_it_reads(passed.chunks, encoding))
+    return replace(passed, headers=headers, chunks=_decode_chunks(passed.chunks, encoding))
 
 
-def _as_it_reads(chunks: Sequence[bytes], encoding: str) -> list[bytes]:
+def _decode_chunks(chunks: Sequence[bytes], encoding: str) -> list[bytes]:
     try:
         return [zlib.decompress(b"".join(chunks), zlib.MAX_WBITS | 32)]
     except zlib.error:

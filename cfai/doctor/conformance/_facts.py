@@ -14,7 +14,7 @@ from cfai import CfaiError
 from cfai._credentials import EnvironmentVariables, resolve_credentials
 from cfai.doctor._finding import Finding, warning
 from cfai.doctor.conformance import _answers, _codes, _gateways, _lists, _refusals, _requests, _streamed
-from cfai.doctor.conformance._exchanges import Keeper, Redaction
+from cfai.doctor.conformance._exchanges import ExchangeRedactor, Keeper
 from cfai.doctor.conformance._probe import Probe
 
 
@@ -31,63 +31,63 @@ class Fact:
 
 
 FACTS: tuple[Fact, ...] = (
-    Fact("headers", _answers.headers),
-    Fact("tags", _requests.tags),
-    Fact("%40", _requests.at_sign),
-    Fact("wrong token", _refusals.wrong_token),
-    Fact("no such model", _refusals.no_model),
-    Fact("request id", _refusals.request_id),
-    Fact("too long", _refusals.too_long, 5),
-    Fact("text too long", _refusals.text_too_long, 11),
-    Fact("retired model", _requests.retired, 1),
-    Fact("reject if busy", _requests.reject_if_busy),
-    Fact("JSON schema", _requests.json_schema, 6),
-    Fact("JSON schema, v1", _requests.json_schema_v1, 6),
-    Fact("two prompts", _requests.two_prompts, 1),
-    Fact("two limits", _requests.two_limits, 2),
-    Fact("penalty", _requests.penalty, 1),
-    Fact("raw image", _requests.raw_image, 1),
-    Fact("SDXL's image", _answers.image, 20),
-    Fact("melotts' speech", _answers.speech, 2),
-    Fact("batch", _answers.batch),
-    Fact("batch item", _answers.batch_item),
-    Fact("queued alone", _answers.queued_alone),
-    Fact("stream's frame", _streamed.frame, 1),
-    Fact("stream, native", _streamed.native, 4),
-    Fact("stream, chat", _streamed.chat, 2),
-    Fact("stream, v1", _streamed.chat_v1, 2),
-    Fact("responses", _streamed.responses, 3),
-    Fact("responses, v1", _streamed.responses_v1, 3),
-    Fact("moondream", _streamed.moondream, 40),
-    Fact("error inside", _streamed.error_inside, 40),
-    Fact("JSON streamed", _codes.json_streamed, 4),
-    Fact("JSON cut", _codes.json_cut, 5),
-    Fact("JSON wrapped", _codes.json_wrapped, 6),
-    Fact("no JSON mode", _codes.json_unknown, 1),
-    Fact("tool choice", _codes.tool_choice, 3),
-    Fact("bad picture", _codes.picture, 4),
-    Fact("licence", _codes.licence, 1),
-    Fact("models' list", _lists.models, 0),
-    Fact("schema", _lists.schema, 0),
-    Fact("tasks", _lists.tasks, 0),
-    Fact("authors", _lists.authors, 0),
-    Fact("OpenAI list", _lists.openai, 0),
-    Fact("gateway's host", _gateways.gateway_host, needs_gateway=True),
-    Fact("gateway, REST", _gateways.gateway_rest, needs_gateway=True),
-    Fact("gateway, audio", _gateways.gateway_binary, 3, needs_gateway=True),
-    Fact("gateway's header", _gateways.gateway_header, needs_gateway=True),
-    Fact("retry-after", _refusals.retry_after, 0),
+    Fact("headers", _answers.ask_headers),
+    Fact("tags", _requests.ask_tags),
+    Fact("%40", _requests.ask_at_sign),
+    Fact("wrong token", _refusals.ask_wrong_token),
+    Fact("no such model", _refusals.ask_no_model),
+    Fact("request id", _refusals.ask_request_id),
+    Fact("too long", _refusals.ask_too_long, 5),
+    Fact("text too long", _refusals.ask_text_too_long, 11),
+    Fact("retired model", _requests.ask_retired, 1),
+    Fact("reject if busy", _requests.ask_reject_if_busy),
+    Fact("JSON schema", _requests.ask_json_schema, 6),
+    Fact("JSON schema, v1", _requests.ask_json_schema_v1, 6),
+    Fact("two prompts", _requests.ask_two_prompts, 1),
+    Fact("two limits", _requests.ask_two_limits, 2),
+    Fact("penalty", _requests.ask_penalty, 1),
+    Fact("raw image", _requests.ask_raw_image, 1),
+    Fact("SDXL's image", _answers.ask_image, 20),
+    Fact("melotts' speech", _answers.ask_speech, 2),
+    Fact("batch", _answers.ask_batch),
+    Fact("batch item", _answers.ask_batch_item),
+    Fact("queued alone", _answers.ask_queued_alone),
+    Fact("stream's frame", _streamed.ask_frame, 1),
+    Fact("stream, native", _streamed.ask_native, 4),
+    Fact("stream, chat", _streamed.ask_chat, 2),
+    Fact("stream, v1", _streamed.ask_chat_v1, 2),
+    Fact("responses", _streamed.ask_responses, 3),
+    Fact("responses, v1", _streamed.ask_responses_v1, 3),
+    Fact("moondream", _streamed.ask_moondream, 40),
+    Fact("error inside", _streamed.ask_error_inside, 40),
+    Fact("JSON streamed", _codes.ask_json_streamed, 4),
+    Fact("JSON cut", _codes.ask_json_cut, 5),
+    Fact("JSON wrapped", _codes.ask_json_wrapped, 6),
+    Fact("no JSON mode", _codes.ask_json_unknown, 1),
+    Fact("tool choice", _codes.ask_tool_choice, 3),
+    Fact("bad picture", _codes.ask_picture, 4),
+    Fact("licence", _codes.ask_licence, 1),
+    Fact("models' list", _lists.ask_models, 0),
+    Fact("schema", _lists.ask_schema, 0),
+    Fact("tasks", _lists.ask_tasks, 0),
+    Fact("authors", _lists.ask_authors, 0),
+    Fact("OpenAI list", _lists.ask_openai_list, 0),
+    Fact("gateway's host", _gateways.ask_gateway_host, needs_gateway=True),
+    Fact("gateway, REST", _gateways.ask_gateway_rest, needs_gateway=True),
+    Fact("gateway, audio", _gateways.ask_gateway_binary, 3, needs_gateway=True),
+    Fact("gateway's header", _gateways.ask_gateway_header, needs_gateway=True),
+    Fact("retry-after", _refusals.ask_retry_after, 0),
 )
 
 
-def facts(gateway: str | None = None) -> list[Fact]:
+def select_facts(gateway: str | None = None) -> list[Fact]:
     """Those that can be found out, with the gateway named or without one."""
     return [fact for fact in FACTS if gateway or not fact.needs_gateway]
 
 
 def cost(gateway: str | None = None) -> float:
     """Neurons that `conform` takes at most."""
-    return sum(fact.neurons for fact in facts(gateway))
+    return sum(fact.neurons for fact in select_facts(gateway))
 
 
 def conform(
@@ -107,29 +107,29 @@ def conform(
     `ConfigurationError` for credentials that cannot work, and what `keeper` raises.
     """
     account = resolve_credentials(EnvironmentVariables(os.environ))
-    redaction = Redaction(account)
+    redaction = ExchangeRedactor(account)
     options: dict[str, Any] = {"timeout": 60.0, "trust_env": not account.is_direct, "follow_redirects": False}
     http = http_client or httpx.Client(headers={"accept-encoding": "identity"}, **options)
-    bench = Probe(account, http, gateway=gateway, sleep=sleep)
+    probe = Probe(account, http, gateway=gateway, sleep=sleep)
     try:
-        for fact in facts(gateway):
-            before = len(bench.exchanges)
-            found = _asked(fact, bench)
+        for fact in select_facts(gateway):
+            before = len(probe.exchanges)
+            found = _ask(fact, probe)
             # Also where nobody keeps them: an id that is known by now is taken out of what is said.
-            clean = list(map(redaction, bench.exchanges[before:]))
+            clean = list(map(redaction, probe.exchanges[before:]))
             if keeper is not None:
                 for exchange in clean:
                     keeper.keep(exchange)
-            yield replace(found, says=redaction.text(found.says), check=fact.name)
+            yield replace(found, says=redaction.redact_text(found.says), check=fact.name)
     finally:
-        bench.close()
+        probe.close()
         if http_client is None:
             http.close()
 
 
-def _asked(fact: Fact, bench: Probe) -> Finding:
+def _ask(fact: Fact, probe: Probe) -> Finding:
     try:
-        return fact.ask(bench)
+        return fact.ask(probe)
     except (CfaiError, httpx.HTTPError) as error:
         return warning(f"not found out: {error or type(error).__name__}")
     except ValueError as error:

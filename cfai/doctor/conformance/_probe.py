@@ -14,7 +14,7 @@ from cfai import Ai, CfaiError, Stream
 from cfai._credentials import Credentials
 from cfai._response import parse_body, parse_error_body
 from cfai.doctor._finding import Finding, ok, problem, warning
-from cfai.doctor.conformance._exchanges import kept_in
+from cfai.doctor.conformance._exchanges import record_into
 from cfai.local.recording._raw_exchange import RawExchange
 
 _PASSED_ON = ("content-type", "cf-ai-req-id", "cf-ai-neurons", "cf-ray", "cf-aig-log-id", "retry-after")
@@ -31,7 +31,7 @@ class Probe:
         self.sleep = sleep
         self.exchanges: list[RawExchange] = []
         self._http = http
-        self._hook = kept_in(self.exchanges)
+        self._hook = record_into(self.exchanges)
         http.event_hooks["response"].append(self._hook)
         self._ai = self._client(http)
 
@@ -95,7 +95,7 @@ class Probe:
         )
 
 
-def body_of(response: httpx.Response) -> Any:
+def decode_body(response: httpx.Response) -> Any:
     """A body as JSON if it is JSON, else its text."""
     return parse_body(response.content)
 
@@ -112,65 +112,65 @@ def get_path(value: Any, *path: str | int) -> Any:
     return value
 
 
-def kind_of(response: httpx.Response) -> str:
+def content_type(response: httpx.Response) -> str:
     """The content type without its parameters."""
     return response.headers.get("content-type", "none").partition(";")[0].strip()
 
 
-def how(response: httpx.Response) -> str:
+def status_text(response: httpx.Response) -> str:
     """Status, and code if it is an error with one."""
-    code = parse_error_body(body_of(response)).code if response.status_code >= 400 else None
+    code = parse_error_body(decode_body(response)).code if response.status_code >= 400 else None
     return str(response.status_code) if code is None else f"{response.status_code} / {code}"
 
 
-def refusal(response: httpx.Response) -> Finding | None:
+def find_refusal(response: httpx.Response) -> Finding | None:
     """Why there is nothing to find out from a call that had to succeed; `None` if it did."""
     if response.is_success:
         return None
-    said = parse_error_body(body_of(response)).message or kind_of(response)
-    return warning(f"not found out: refused with {how(response)}, {' '.join(said.split())[:200]}")
+    said = parse_error_body(decode_body(response)).message or content_type(response)
+    return warning(f"not found out: refused with {status_text(response)}, {' '.join(said.split())[:200]}")
 
 
-def unrelated(response: httpx.Response) -> Finding | None:
+def find_unrelated_refusal(response: httpx.Response) -> Finding | None:
     """A refusal for the account, its plan or its use, which says nothing of what was asked; `None` for any other."""
-    return refusal(response) if response.status_code in (401, 402, 403, 404, 429) else None
+    return find_refusal(response) if response.status_code in (401, 402, 403, 404, 429) else None
 
 
-def coded(response: httpx.Response, code: int) -> Finding:
+def judge_code(response: httpx.Response, code: int) -> Finding:
     """A refusal that cfai expects under a code of which it is not sure."""
-    says = f"refused with {how(response)}, {kind_of(response)}"
-    if parse_error_body(body_of(response)).code == code:
+    says = f"refused with {status_text(response)}, {content_type(response)}"
+    if parse_error_body(decode_body(response)).code == code:
         return ok(says)
-    failed = refusal(response) if response.status_code >= 500 else unrelated(response)
+    failed = find_refusal(response) if response.status_code >= 500 else find_unrelated_refusal(response)
     return failed or warning(f"{says}; cfai expects {code}", "report it to the project")
 
 
-def judged(says: str, output: Any) -> Finding:
+def judge_output(says: str, output: Any) -> Finding:
     """A form that was found, by what cfai made of it: its error is a problem."""
     if isinstance(output, CfaiError):
         return problem(f"{says}; cfai cannot read that ({type(output).__name__}: {output})", "report it to the project")
     return ok(says)
 
 
-def lines(response: httpx.Response) -> list[str]:
+def split_lines(response: httpx.Response) -> list[str]:
     """The lines of a stream. Only these three ends end one; a line separator in a token does not."""
     return re.split("\r\n|\n|\r", response.content.decode("utf-8", "replace"))
 
 
-def events(response: httpx.Response) -> list[Mapping[str, Any]]:
+def parse_events(response: httpx.Response) -> list[Mapping[str, Any]]:
     """The JSON objects of a stream's `data:` lines."""
-    data = [parse_body(line[5:].strip().encode()) for line in lines(response) if line.startswith("data:")]
+    data = [parse_body(line[5:].strip().encode()) for line in split_lines(response) if line.startswith("data:")]
     return [cast("Mapping[str, Any]", each) for each in data if isinstance(each, dict)]
 
 
-def ends(response: httpx.Response) -> str:
+def last_line(response: httpx.Response) -> str:
     """Return what the last line of a stream is."""
-    last = next((line for line in reversed(lines(response)) if line.strip()), "")
+    last = next((line for line in reversed(split_lines(response)) if line.strip()), "")
     if last.startswith("data:"):
         return "data: [DONE]" if last[5:].strip() == "[DONE]" else "an event, without [DONE]"
     return "a bare [DONE]" if last.strip() == "[DONE]" else "neither an event nor [DONE]"
 
 
-def listed(words: Any) -> str:
+def join_words(words: Any) -> str:
     """Words in a row, or that there is none."""
     return ", ".join(words) or "none"

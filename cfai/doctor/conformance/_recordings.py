@@ -22,9 +22,9 @@ class Recordings:
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._last = max(map(_exchange.number, _exchange.files(self._folder)), default=0)
+        self._last = max(map(_exchange.parse_number, _exchange.list_recordings(self._folder)), default=0)
 
     def keep(self, exchange: Exchange) -> Path:
         """Write one as the next file of the folder; the path of it. Raises `OSError`."""
         self._last += 1
-        return _exchange.save(exchange, self._folder, self._last)
+        return _exchange.save_exchange(exchange, self._folder, self._last)

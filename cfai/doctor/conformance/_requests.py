@@ -12,7 +12,14 @@ import httpx
 
 from cfai.doctor._finding import Finding, ok, problem, warning
 from cfai.doctor._installation import EMBEDDING
-from cfai.doctor.conformance._probe import Probe, body_of, get_path, how, refusal, unrelated
+from cfai.doctor.conformance._probe import (
+    Probe,
+    decode_body,
+    find_refusal,
+    find_unrelated_refusal,
+    get_path,
+    status_text,
+)
 
 GLM = "@cf/zai-org/glm-4.7-flash"
 SMALL = "@cf/meta/llama-3.2-1b-instruct"
@@ -22,13 +29,13 @@ RESNET = "@cf/microsoft/resnet-50"
 HELLO = {"text": "hello"}
 
 
-def tags(bench: Probe) -> Finding:
+def ask_tags(probe: Probe) -> Finding:
     """cfai sends several as `tags=a,b`. A query with too many tags, or with no tag at all, shows what parts them."""
 
     def taken(query: str) -> bool:
-        return bench.ask("POST", f"/run/{EMBEDDING}?{query}", json=HELLO).is_success
+        return probe.ask("POST", f"/run/{EMBEDDING}?{query}", json=HELLO).is_success
 
-    first = bench.run(EMBEDDING, HELLO, tags=["a", "b"])
+    first = probe.run(EMBEDDING, HELLO, tags=["a", "b"])
     repeated, bad, six = (taken(query) for query in ("tags=a&tags=b", "tags=%20", "tags=a,b,c,d,e,f"))
     if bad:
         found = "no tag is looked at, not even one that is none"
@@ -36,40 +43,40 @@ def tags(bench: Probe) -> Finding:
     if not first.is_success and repeated:
         return problem("the key is repeated (tags=a&tags=b); a comma is refused", "report it to the project")
     if not first.is_success:
-        return warning(f"neither form is taken: {how(first)}")
+        return warning(f"neither form is taken: {status_text(first)}")
     says = "a comma passes, and so do six tags" if six else "a comma parts them (tags=a,b)"
     return ok(f"{says}; a repeated key {'passes too' if repeated else 'is refused'}")
 
 
-def at_sign(bench: Probe) -> Finding:
+def ask_at_sign(probe: Probe) -> Finding:
     """cfai sends the `@` of a name as it is."""
-    encoded = bench.ask("POST", f"/run/{EMBEDDING.replace('@', '%40')}", json=HELLO)
-    return ok(f"%40 in place of @ gives {how(encoded)}")
+    encoded = probe.ask("POST", f"/run/{EMBEDDING.replace('@', '%40')}", json=HELLO)
+    return ok(f"%40 in place of @ gives {status_text(encoded)}")
 
 
-def raw_image(bench: Probe) -> Finding:
+def ask_raw_image(probe: Probe) -> Finding:
     """cfai sends images as JSON."""
-    pixels = png(32)
-    raw = bench.ask("POST", f"/run/{RESNET}", content=pixels, headers={"content-type": "image/png"})
-    array = bench.run(RESNET, {"image": list(pixels)})
-    says = f"an image as the whole body gives {how(raw)}, as a list of numbers {how(array)}"
-    return refusal(array) or ok(says)
+    pixels = make_png(32)
+    raw = probe.ask("POST", f"/run/{RESNET}", content=pixels, headers={"content-type": "image/png"})
+    array = probe.run(RESNET, {"image": list(pixels)})
+    says = f"an image as the whole body gives {status_text(raw)}, as a list of numbers {status_text(array)}"
+    return find_refusal(array) or ok(says)
 
 
-def json_schema(bench: Probe) -> Finding:
+def ask_json_schema(probe: Probe) -> Finding:
     """The shape in which a chat model takes a schema: bare, or in the envelope of OpenAI."""
-    return _schema_forms(lambda inputs: bench.run(GLM, inputs), "result")
+    return _ask_schema_forms(lambda inputs: probe.run(GLM, inputs), "result")
 
 
-def json_schema_v1(bench: Probe) -> Finding:
+def ask_json_schema_v1(probe: Probe) -> Finding:
     """The shape in which the same model takes a schema at OpenAI's address."""
-    return _schema_forms(lambda inputs: bench.ask("POST", "/v1/chat/completions", json={"model": GLM, **inputs}))
+    return _ask_schema_forms(lambda inputs: probe.ask("POST", "/v1/chat/completions", json={"model": GLM, **inputs}))
 
 
-def _schema_forms(ask: Callable[[dict[str, Any]], httpx.Response], *place: str) -> Finding:
+def _ask_schema_forms(ask: Callable[[dict[str, Any]], httpx.Response], *place: str) -> Finding:
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     found: list[str] = []
-    for name, form in (("bare", schema), ("in an envelope", in_envelope(schema))):
+    for name, form in (("bare", schema), ("in an envelope", wrap_schema(schema))):
         inputs = {
             "messages": [{"role": "user", "content": "Give n = 7 as JSON."}],
             "response_format": {"type": "json_schema", "json_schema": form},
@@ -77,17 +84,17 @@ def _schema_forms(ask: Callable[[dict[str, Any]], httpx.Response], *place: str) 
             "max_completion_tokens": 64,
         }
         response = ask(inputs)
-        content = get_path(body_of(response), *place, "choices", 0, "message", "content")
-        found.append(f"{name} {how(response)}{_obeyed(content) if response.is_success else ''}")
+        content = get_path(decode_body(response), *place, "choices", 0, "message", "content")
+        found.append(f"{name} {status_text(response)}{_obeys_schema(content) if response.is_success else ''}")
     return ok("; ".join(found))
 
 
-def in_envelope(schema: dict[str, Any]) -> dict[str, Any]:
+def wrap_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """A schema as OpenAI takes it."""
     return {"name": "answer", "schema": schema}
 
 
-def _obeyed(content: Any) -> str:
+def _obeys_schema(content: Any) -> str:
     if isinstance(content, dict):
         return " with an object as content"
     try:
@@ -97,35 +104,39 @@ def _obeyed(content: Any) -> str:
     return " and is obeyed" if held else " and is not obeyed"
 
 
-def reject_if_busy(bench: Probe) -> Finding:
+def ask_reject_if_busy(probe: Probe) -> Finding:
     """Return whether `options` in the body is taken, and what a busy model answers."""
-    response = bench.run(SMALL, {"prompt": "Hi", "max_tokens": 1}, reject_if_busy=True)
+    response = probe.run(SMALL, {"prompt": "Hi", "max_tokens": 1}, reject_if_busy=True)
     if response.is_success:
         return ok("the option is taken; the model had room")
     if response.status_code == 429:
-        return ok(f"the option is taken, and a busy model answers {how(response)}")
-    return problem(f"the option is refused with {how(response)}", "report it to the project")
+        return ok(f"the option is taken, and a busy model answers {status_text(response)}")
+    return problem(f"the option is refused with {status_text(response)}", "report it to the project")
 
 
-def penalty(bench: Probe) -> Finding:
+def ask_penalty(probe: Probe) -> Finding:
     """Return whether a model whose schema says that a penalty is 0 to 2 takes one below 0."""
-    response = bench.run(SMALL, {"prompt": "Hi", "max_tokens": 1, "frequency_penalty": -1})
-    return unrelated(response) or ok(f"a frequency_penalty of -1 gives {how(response)} with {SMALL}")
+    response = probe.run(SMALL, {"prompt": "Hi", "max_tokens": 1, "frequency_penalty": -1})
+    return find_unrelated_refusal(response) or ok(
+        f"a frequency_penalty of -1 gives {status_text(response)} with {SMALL}"
+    )
 
 
-def two_prompts(bench: Probe) -> Finding:
+def ask_two_prompts(probe: Probe) -> Finding:
     """Which is read where both a prompt and messages are given: messages of 60 words tell by their tokens."""
     messages = [{"role": "user", "content": "one two three " * 20}]
-    response = bench.run(SMALL, {"prompt": "Hi", "messages": messages, "max_tokens": 1})
+    response = probe.run(SMALL, {"prompt": "Hi", "messages": messages, "max_tokens": 1})
     if not response.is_success:
-        return unrelated(response) or ok(f"a prompt beside messages is refused with {how(response)}")
-    tokens = get_path(body_of(response), "result", "usage", "prompt_tokens")
+        return find_unrelated_refusal(response) or ok(
+            f"a prompt beside messages is refused with {status_text(response)}"
+        )
+    tokens = get_path(decode_body(response), "result", "usage", "prompt_tokens")
     if not isinstance(tokens, int):
         return warning("not found out: both are taken, and no usage comes")
     return ok(f"both are taken: {tokens} tokens of prompt, of which messages have 60 at least")
 
 
-def two_limits(bench: Probe) -> Finding:
+def ask_two_limits(probe: Probe) -> Finding:
     """Which is read where both `max_tokens` and `max_completion_tokens` are given."""
     found: list[Any] = []
     for limits in ((1, 16), (16, 1)):
@@ -133,24 +144,24 @@ def two_limits(bench: Probe) -> Finding:
             "messages": [{"role": "user", "content": "Count to a hundred."}],
             **dict(zip(("max_tokens", "max_completion_tokens"), limits, strict=True)),
         }
-        response = bench.run(GLM, inputs)
+        response = probe.run(GLM, inputs)
         if not response.is_success:
-            return unrelated(response) or ok(f"both together are refused with {how(response)}")
-        found.append(get_path(body_of(response), "result", "usage", "completion_tokens"))
+            return find_unrelated_refusal(response) or ok(f"both together are refused with {status_text(response)}")
+        found.append(get_path(decode_body(response), "result", "usage", "completion_tokens"))
     read = {(1, 16): "max_tokens", (16, 1): "max_completion_tokens", (1, 1): "the smaller", (16, 16): "the larger"}
     says = f"max_tokens 1 and max_completion_tokens 16 give {found[0]} tokens, the other way round {found[1]}"
     return ok(f"{says}: {read.get((found[0], found[1]), 'it does not show which')} is read")
 
 
-def retired(bench: Probe) -> Finding:
+def ask_retired(probe: Probe) -> Finding:
     """Return what a model that is retired answers."""
-    response = bench.run(RETIRED, {"prompt": "Hi", "max_tokens": 1})
+    response = probe.run(RETIRED, {"prompt": "Hi", "max_tokens": 1})
     if response.is_success:
         return ok(f"{RETIRED} still answers")
-    return ok(f"{RETIRED} is refused with {how(response)}")
+    return ok(f"{RETIRED} is refused with {status_text(response)}")
 
 
-def png(size: int) -> bytes:
+def make_png(size: int) -> bytes:
     """A grey square of so many pixels a side."""
 
     def chunk(name: bytes, data: bytes) -> bytes:

@@ -19,17 +19,26 @@ from cfai.local import routes as surfaces
 from cfai.local import wire
 from cfai.local.emulator import _tasks, _text
 from cfai.local.emulator._batches import LARGEST, Batches
-from cfai.local.emulator._generate import begin, generate, reserve
+from cfai.local.emulator._generate import begin, generate, output_limit
 from cfai.local.emulator._routes import MatchedRoute, check_credentials, check_host, route
-from cfai.local.emulator._schemas import as_object, schema
-from cfai.local.emulator._state import RecordedRequest, RequestLog, Settings
-from cfai.local.emulator._validate import check
-from cfai.local.emulator._wire import Connection, arrived, deliver, due
-from cfai.local.faults import HEADER, Fault, Unfit
+from cfai.local.emulator._schemas import as_object, get_schema
+from cfai.local.emulator._state import EmulatorConfig, RecordedRequest, RequestLog
+from cfai.local.emulator._validate import check_inputs
+from cfai.local.emulator._wire import Connection, deliver, pace, receive_request
+from cfai.local.faults import HEADER, Fault, UnfitFaultError
 from cfai.local.quotas import Quotas
-from cfai.local.routes import REST, Call, HttpRequest, Listing, Parts, Route
+from cfai.local.routes import REST, HttpRequest, Listing, Parts, Route, RoutedCall
 from cfai.local.server._loop import Transports
-from cfai.local.wire import ErrorResponse, Generation, Misuse, answer, bad_input, complete, neurons, refusal
+from cfai.local.wire import (
+    EmulatorError,
+    ErrorResponse,
+    Generation,
+    build_result,
+    complete,
+    compute_neurons,
+    make_error,
+    make_input_error,
+)
 
 _CREDENTIALS = {"authorization", "cf-aig-authorization", "x-auth-key", "x-auth-email", "cookie"}
 _HTML = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>Error {0}</h1><p>cloudflare</p></body></html>"
@@ -50,13 +59,13 @@ class _Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
+class PendingRequest:
     """A request, read and routed."""
 
     id: str
     route: MatchedRoute
     asked: HttpRequest
-    call: Call
+    call: RoutedCall
     size: int
     fault: Fault
 
@@ -66,10 +75,10 @@ class _Request:
         return isinstance(self.call.inputs, bytes)
 
 
-class App:
+class EmulatorApp:
     """The ASGI application."""
 
-    def __init__(self, settings: Settings, ledger: RequestLog) -> None:
+    def __init__(self, settings: EmulatorConfig, ledger: RequestLog) -> None:
         self._settings = settings
         self.engine = settings.engine
         self._ledger = ledger
@@ -82,13 +91,13 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        came = await arrived(self.transports, scope, receive, send)
+        came = await receive_request(self.transports, scope, receive, send)
         if came is None:
             return
         line, body = came
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         path, query = (cast(bytes, scope[name]).decode("latin-1") for name in ("raw_path", "query_string"))
-        asked = surfaces.arrived(scope["method"], path, query, headers)
+        asked = surfaces.unwrap_request(scope["method"], path, query, headers)
         with ExitStack() as held:
             held.callback(line.unwatch)
             await self._answer(line, asked, body, held)
@@ -97,18 +106,18 @@ class App:
         """Answer what was asked. What goes into `held` is let go when that is over."""
         request_id, fault, surface = str(uuid.uuid4()), Fault(), REST
         try:
-            found = self._admitted(asked)
+            found = self._authorize(asked)
             surface = found.surface
-            request = self._read(found, asked, body, request_id)
+            request = self._parse(found, asked, body, request_id)
             fault = request.fault
-            reply = self._fail(fault, surface) or await line.unless_gone(self._run(request, fault, line, held))
+            reply = self._build_failure(fault, surface) or await line.unless_gone(self._run(request, fault, line, held))
         except ErrorResponse as no:
-            reply = _json(no.status, surface.error(no, request_id), _again(fault))
-        except (Misuse, Unfit) as mistake:
-            status = mistake.status if isinstance(mistake, Misuse) else 400
+            reply = _json_reply(no.status, surface.build_error(no, request_id), _retry_after_headers(fault))
+        except (EmulatorError, UnfitFaultError) as mistake:
+            status = mistake.status if isinstance(mistake, EmulatorError) else 400
             reply, fault = _Reply(status, "text/plain", f"{mistake}\n".encode()), Fault()
         if reply is None:
-            self._left()
+            self._note_disconnect()
         else:
             await self._send(line, reply, fault, request_id)
 
@@ -117,7 +126,7 @@ class App:
         if self.engine is not None:
             await self.engine.aclose()
 
-    def _admitted(self, asked: HttpRequest) -> MatchedRoute:
+    def _authorize(self, asked: HttpRequest) -> MatchedRoute:
         """Check who asks."""
         check_host(asked, self._settings)
         found = route(asked, lenient=self._settings.lenient_paths)
@@ -126,119 +135,123 @@ class App:
             raise ErrorResponse(7001, f"Method {asked.method} not available for that URI.")
         return found
 
-    def _read(self, found: MatchedRoute, asked: HttpRequest, body: bytes | None, request_id: str) -> _Request:
+    def _parse(self, found: MatchedRoute, asked: HttpRequest, body: bytes | None, request_id: str) -> PendingRequest:
         """Check what is asked for."""
         if isinstance(found.surface, Listing):
-            return _Request(request_id, found, asked, Call("", None, asked.query), 0, self._fault(asked, streams=False))
+            return PendingRequest(
+                request_id, found, asked, RoutedCall("", None, asked.query), 0, self._next_fault(asked, streams=False)
+            )
         if body is None:
             raise ErrorResponse(3006)
         kind = asked.headers.get("content-type", "").partition(";")[0].strip()
         raw = kind == "multipart/form-data" or kind.partition("/")[0] in ("audio", "image", "video")
-        inputs = body if raw or kind == "application/octet-stream" else _parsed(body)
-        call = found.surface.read(asked, found.model, found.gateway, inputs)
+        inputs = body if raw or kind == "application/octet-stream" else _parse_json(body)
+        call = found.surface.parse(asked, found.model, found.gateway, inputs)
         told = {name: value for name, value in asked.headers.items() if name not in _CREDENTIALS}
-        fault = self._fault(asked, streams=bool(as_object(call.inputs).get("stream")))
+        fault = self._next_fault(asked, streams=bool(as_object(call.inputs).get("stream")))
         received = RecordedRequest(call.model, call.inputs, told, asked.path, call.query, call.gateway, str(fault))
-        self._ledger.receive(received)
-        return _Request(request_id, found, asked, call, len(body), fault)
+        self._ledger.add(received)
+        return PendingRequest(request_id, found, asked, call, len(body), fault)
 
-    def _fault(self, asked: HttpRequest, *, streams: bool) -> Fault:
+    def _next_fault(self, asked: HttpRequest, *, streams: bool) -> Fault:
         try:
             return self._ledger.script.next(asked.headers.get(HEADER), streams=streams)
         except ValueError as mistake:
-            raise Misuse(400, str(mistake)) from mistake
+            raise EmulatorError(400, str(mistake)) from mistake
 
-    def _fail(self, fault: Fault, surface: Route) -> _Reply | None:
+    def _build_failure(self, fault: Fault, surface: Route) -> _Reply | None:
         """The reply that a fault asks for instead of an answer."""
         if fault.html:
             page = _HTML.format(fault.html).encode()
-            return _Reply(fault.html, "text/html; charset=UTF-8", page, headers=_again(fault))
+            return _Reply(fault.html, "text/html; charset=UTF-8", page, headers=_retry_after_headers(fault))
         if fault.body is not None:
-            return _Reply(fault.status or 200, "application/json", fault.body, headers=_again(fault))
+            return _Reply(fault.status or 200, "application/json", fault.body, headers=_retry_after_headers(fault))
         if fault.status or (fault.code and fault.error_after is None):
-            raise refusal(fault.status, fault.code, fault.message)
-        return _json(200, surface.empty()) if fault.empty else None
+            raise make_error(fault.status, fault.code, fault.message)
+        return _json_reply(200, surface.build_empty_body()) if fault.empty else None
 
-    async def _run(self, request: _Request, fault: Fault, line: Connection, held: ExitStack) -> _Reply:
+    async def _run(self, request: PendingRequest, fault: Fault, line: Connection, held: ExitStack) -> _Reply:
         call, surface = request.call, request.route.surface
         if isinstance(surface, Listing):
-            return _json(200, surface.page(call.query, self.meter.now()))
+            return _json_reply(200, surface.build_page(call.query, self.meter.now()))
         model = models.get(call.model)
         if model is None or (model.retired_on and self._settings.retired == "refuse"):
             raise ErrorResponse(5007, f"No such model: No such model {call.model} or task")
-        model = surface.takes(model)
-        if (queued := await self._queued(model, request)) is not None:
-            return _json(200, surface.whole(queued, call, 0), _headers(call))
+        model = surface.accept(model)
+        if (queued := await self._queue_or_poll(model, request)) is not None:
+            return _json_reply(200, surface.build_body(queued, call, 0), _answer_headers(call))
         self.meter.admit(model)
-        inputs = _from_raw(model, call) if request.raw else check(model, call.inputs)
-        held.callback(await self.meter.place(model, reject_if_busy=call.reject_if_busy))
-        streams = bool(inputs.get("stream") and schema(model.name).streams and _tasks.chats(model))
-        fault.check(streams)
+        inputs = _inputs_from_raw(model, call) if request.raw else check_inputs(model, call.inputs)
+        held.callback(await self.meter.acquire(model, reject_if_busy=call.reject_if_busy))
+        streams = bool(inputs.get("stream") and get_schema(model.name).streams and _tasks.is_text_model(model))
+        fault.check_applies(streams)
         if streams and not fault.whole:
-            generation, parts = await self._stream(model, inputs, request.id)
+            generation, parts = await self._begin_stream(model, inputs, request.id)
             held.callback(lambda: self.meter.charge(generation.cost(line.tokens)))
-            error = wire.error_event(generation, refusal(None, fault.code or 3040, fault.message), request.id)
-            stream = surface.events(parts, call)
+            error = wire.encode_error(generation, make_error(None, fault.code or 3040, fault.message), request.id)
+            stream = surface.rewrite_events(parts, call)
             if fault.defect and not isinstance(stream, Iterable):
                 # A defect is made in a whole stream: an engine's is waited for.
                 async with aclosing(stream):
                     stream = [event async for event in stream]
             if isinstance(stream, Iterable):
-                stream = fault.rewritten(stream, generation.usage())
-            return _Reply(200, "text/event-stream", headers=_headers(call), stream=stream, error=error)
+                stream = fault.rewrite(stream, generation.usage())
+            return _Reply(200, "text/event-stream", headers=_answer_headers(call), stream=stream, error=error)
         if fault.error_after is not None:
-            raise refusal(None, fault.code or 3040, fault.message)
-        result, prompt, tokens = await self._whole(model, inputs)
-        cost = neurons(model, prompt, tokens)
+            raise make_error(None, fault.code or 3040, fault.message)
+        result, prompt, tokens = await self._run_whole(model, inputs)
+        cost = compute_neurons(model, prompt, tokens)
         self.meter.charge(cost)
         if isinstance(result, _tasks.Media):
-            return _Reply(200, result.content_type, result.content, headers=_headers(call))
-        return replace(_json(200, surface.whole(result, call, prompt), _headers(call, cost)), tokens=tokens)
+            return _Reply(200, result.content_type, result.content, headers=_answer_headers(call))
+        return replace(
+            _json_reply(200, surface.build_body(result, call, prompt), _answer_headers(call, cost)), tokens=tokens
+        )
 
-    async def _stream(
+    async def _begin_stream(
         self, model: models.Model, inputs: Mapping[str, Any], request_id: str
     ) -> tuple[Generation, Parts]:
         """A streamed answer: what it comes to, and its events."""
         engine = self.engine
         if engine is None:
             generation = generate(model, inputs)
-            return generation, wire.events(generation)
+            return generation, wire.encode_events(generation)
         generation, _ = begin(model, inputs)
-        parts = await engine.answer(model.name, inputs, reserve(model, inputs))
-        return generation, wire.live_events(generation, parts, request_id)
+        parts = await engine.answer(model.name, inputs, output_limit(model, inputs))
+        return generation, wire.encode_live_events(generation, parts, request_id)
 
-    async def _whole(self, model: models.Model, inputs: Mapping[str, Any]) -> tuple[Any, int, int]:
+    async def _run_whole(self, model: models.Model, inputs: Mapping[str, Any]) -> tuple[Any, int, int]:
         """The whole result, tokens in and tokens out."""
         engine = self.engine
-        if not _tasks.chats(model):
+        if not _tasks.is_text_model(model):
             texts = _tasks.texts_to_embed(model, inputs) if engine else []
             vectors = await engine.embed(model.name, texts) if engine and texts else None
-            return _tasks.run(model, inputs, vectors), _text.count(dict(inputs)), 0
+            return _tasks.run_task(model, inputs, vectors), _text.count_emulated(dict(inputs)), 0
         if engine is None:
             generation = generate(model, inputs)
         else:
             generation, json_mode = begin(model, inputs)
-            parts = await engine.answer(model.name, inputs, reserve(model, inputs))
-            async with aclosing(wire.taken(generation, parts)) as tokens:
+            parts = await engine.answer(model.name, inputs, output_limit(model, inputs))
+            async with aclosing(wire.take_parts(generation, parts)) as tokens:
                 async for _ in tokens:
                     pass
             complete(generation, json_mode)
-        return answer(generation), generation.prompt_tokens or 0, generation.tokens
+        return build_result(generation), generation.prompt_tokens or 0, generation.tokens
 
-    async def _item(self, model: models.Model, inputs: Any) -> tuple[Any, int, int]:
+    async def _run_batch_item(self, model: models.Model, inputs: Any) -> tuple[Any, int, int]:
         """One result of a batch, which costs what it would cost by itself."""
-        result, prompt, tokens = await self._whole(model, check(model, inputs))
-        self.meter.charge(neurons(model, prompt, tokens))
+        result, prompt, tokens = await self._run_whole(model, check_inputs(model, inputs))
+        self.meter.charge(compute_neurons(model, prompt, tokens))
         if isinstance(result, _tasks.Media):
             result = {"data": base64.b64encode(result.content).decode()}
         return result, prompt, tokens
 
-    async def _queued(self, model: models.Model, request: _Request) -> Any:
+    async def _queue_or_poll(self, model: models.Model, request: PendingRequest) -> Any:
         """The result of a batch call, or `None` if it is not one."""
         inputs = as_object(request.call.inputs)
         if "request_id" in inputs:
             # No call of the model: what was handed in is given out, whatever else was used up meanwhile.
-            return await self._batches.poll(model, str(inputs["request_id"]), partial(self._item, model))
+            return await self._batches.poll(model, str(inputs["request_id"]), partial(self._run_batch_item, model))
         if request.call.query.get("queueRequest") != "true" or "requests" not in inputs:
             return None
         self.meter.admit(model)
@@ -258,22 +271,22 @@ class App:
         parts = reply.stream
         if parts is None:
             # The real service sends nothing of a whole answer before all of it is there.
-            await line.pause(fault.slow_first + due(reply.tokens, rate, 0.0))
-            parts, length = _in_parts(reply.body, fault)
+            await line.pause(fault.slow_first + pace(reply.tokens, rate, 0.0))
+            parts, length = _split_body(reply.body, fault)
             fault, rate = replace(fault, error_after=None, hold=False, slow_first=0.0), None
             headers["content-length"] = str(length)
-        if not line.gone:
+        if not line.is_gone:
             await line.start(reply.status, headers)
-        left = line.gone or await deliver(line, fault, parts, rate=rate, error=reply.error)
+        left = line.is_gone or await deliver(line, fault, parts, rate=rate, error=reply.error)
         if left:
-            self._left()
+            self._note_disconnect()
 
-    def _left(self) -> None:
+    def _note_disconnect(self) -> None:
         if not self.stopping:
-            self._ledger.leave()
+            self._ledger.note_disconnect()
 
 
-def _headers(call: Call, cost: float | None = None) -> dict[str, str]:
+def _answer_headers(call: RoutedCall, cost: float | None = None) -> dict[str, str]:
     """Return what an answer carries besides the headers that every reply has. A stream's cost is not known in time."""
     headers: dict[str, str] = {}
     if cost:
@@ -283,32 +296,32 @@ def _headers(call: Call, cost: float | None = None) -> dict[str, str]:
     return headers
 
 
-def _again(fault: Fault) -> dict[str, str]:
+def _retry_after_headers(fault: Fault) -> dict[str, str]:
     return {} if fault.retry_after is None else {"retry-after": str(fault.retry_after)}
 
 
-def _parsed(body: bytes) -> Any:
+def _parse_json(body: bytes) -> Any:
     if not body:
         raise ErrorResponse(3003)
     try:
-        return json.loads(body, parse_constant=_no_number)
+        return json.loads(body, parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
         raise ErrorResponse(5006, f"Bad input: SyntaxError: {error}") from error
 
 
-def _no_number(name: str) -> NoReturn:
+def _reject_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _from_raw(model: models.Model, call: Call) -> Mapping[str, Any]:
+def _inputs_from_raw(model: models.Model, call: RoutedCall) -> Mapping[str, Any]:
     """The inputs of a call whose body is audio, an image or a form; the rest of them is in the query."""
-    taken = schema(model.name).parameters
+    taken = get_schema(model.name).parameters
     if not {"multipart", "audio", "image"} & taken.keys():
-        raise bad_input("Type mismatch of '/', 'string' not in 'object'")
+        raise make_input_error("Type mismatch of '/', 'string' not in 'object'")
     return dict(call.query)
 
 
-def _in_parts(body: bytes, fault: Fault) -> tuple[list[tuple[int, bytes]], int]:
+def _split_body(body: bytes, fault: Fault) -> tuple[list[tuple[int, bytes]], int]:
     """A whole body as one part, or in two if it is to break off between them, and the length to announce."""
     ending, after = fault.ending or (None, 0)
     if ending in (None, "error"):
@@ -317,6 +330,6 @@ def _in_parts(body: bytes, fault: Fault) -> tuple[list[tuple[int, bytes]], int]:
     return [(after, half), (0, body[len(half) :])], len(half) if ending == "truncate" else len(body)
 
 
-def _json(status: int, value: Any, headers: Mapping[str, str] | None = None) -> _Reply:
+def _json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None) -> _Reply:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return _Reply(status, "application/json", text.encode("utf-8", "replace"), headers=headers or {})

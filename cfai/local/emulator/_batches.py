@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cfai.local.emulator._schemas import as_list, as_object
-from cfai.local.wire._refusals import ErrorResponse, bad_input
+from cfai.local.wire._refusals import ErrorResponse, make_input_error
 from cfai.models import Model
 
 LARGEST = 10 * 1024 * 1024
@@ -50,31 +50,31 @@ class Batches:
         return {"status": "queued", "request_id": request_id, "model": model.name}
 
     async def poll(self, model: Model, request_id: str, run: Run) -> dict[str, Any]:
-        """Return how a batch is getting on. Raises `Refusal` for one that `model` was not given."""
+        """Return how a batch is getting on. Raises `ErrorResponse` for one that `model` was not given."""
         batch = self._kept.get(request_id)
         if batch is None or batch.model != model.name:
-            raise bad_input("no such request_id")
+            raise make_input_error("no such request_id")
         batch.polls += 1
         if batch.polls == 1:
             return {"status": "queued", "request_id": request_id}
         async with batch.running:
             if batch.done is None:
-                batch.done = await _answered(batch.requests, run)
+                batch.done = await _run_all(batch.requests, run)
         return batch.done
 
 
-async def _answered(requests: list[Any], run: Run) -> dict[str, Any]:
+async def _run_all(requests: list[Any], run: Run) -> dict[str, Any]:
     tokens = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
-    responses = [await _item(index, request, run, tokens) for index, request in enumerate(requests)]
+    responses = [await _run_item(index, request, run, tokens) for index, request in enumerate(requests)]
     return {"responses": responses[::-1], "usage": tokens}
 
 
-async def _item(index: int, request: Any, run: Run, tokens: dict[str, int]) -> dict[str, Any]:
+async def _run_item(index: int, request: Any, run: Run, tokens: dict[str, int]) -> dict[str, Any]:
     row: dict[str, Any] = {"id": index, "external_reference": as_object(request).get("external_reference")}
     try:
         result, prompt, completion = await run(request)
     except ErrorResponse as refusal:
-        return row | {"success": False, "result": {}, "errors": [refusal.error(str(uuid.uuid4()))]}
+        return row | {"success": False, "result": {}, "errors": [refusal.to_entry(str(uuid.uuid4()))]}
     tokens["prompt_tokens"] += prompt
     tokens["completion_tokens"] += completion
     tokens["total_tokens"] += prompt + completion

@@ -7,9 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from cfai.local.emulator import _text
-from cfai.local.emulator._schema_values import instance
-from cfai.local.emulator._schemas import as_list, as_object, schema
-from cfai.local.wire._generation import DUAL, KIMI, Call, Choice, Form, Generation, is_new_kimi, pieces
+from cfai.local.emulator._schema_values import build_value
+from cfai.local.emulator._schemas import as_list, as_object, get_schema
+from cfai.local.wire._generation import (
+    DUAL,
+    KIMI,
+    Form,
+    GeneratedCall,
+    GeneratedChoice,
+    Generation,
+    is_new_kimi,
+    split_into_tokens,
+)
 from cfai.local.wire._refusals import ErrorResponse
 from cfai.models import Model
 
@@ -20,22 +29,22 @@ _MOST_CHOICES = 128
 
 def begin(model: Model, inputs: Mapping[str, Any]) -> tuple[Generation, bool]:
     """An answer with nothing in it yet, for an engine to fill, and whether it is to be JSON."""
-    form = _form(model, inputs)
-    json_mode, _ = _json_mode(inputs, form)
+    form = _choose_form(model, inputs)
+    json_mode, _ = _parse_json_mode(inputs, form)
     return Generation(model, form, None, []), json_mode
 
 
 def generate(model: Model, inputs: Mapping[str, Any]) -> Generation:
     """The emulated answer to `inputs`."""
-    form = _form(model, inputs)
+    form = _choose_form(model, inputs)
     asked_for = inputs.get("n")
     number = min(asked_for, _MOST_CHOICES) if form == "chat" and isinstance(asked_for, int) else 1
-    choices = [_choice(model, inputs, form, index) for index in range(number)]
+    choices = [_generate_choice(model, inputs, form, index) for index in range(number)]
     asked = {key: inputs[key] for key in ("prompt", "messages", "input", "instructions", "tools") if key in inputs}
-    return Generation(model, form, _text.count(asked), choices)
+    return Generation(model, form, _text.count_emulated(asked), choices)
 
 
-def reserve(model: Model, inputs: Mapping[str, Any]) -> int | None:
+def output_limit(model: Model, inputs: Mapping[str, Any]) -> int | None:
     """Return how many tokens may be generated: what was asked for, else the model's default."""
     for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
         if isinstance(inputs.get(name), int):
@@ -44,38 +53,38 @@ def reserve(model: Model, inputs: Mapping[str, Any]) -> int | None:
     return default.value if default else None
 
 
-def _form(model: Model, inputs: Mapping[str, Any]) -> Form:
+def _choose_form(model: Model, inputs: Mapping[str, Any]) -> Form:
     if model.answers == "by input":
         return "responses" if "input" in inputs else "chat" if "messages" in inputs else "native"
     if model.answers == "native":
         if inputs.get("stream") and model.name in _CHAT_STREAMS:
             return "chat"
         return "dual" if model.name == DUAL else "native"
-    return "completion" if "prompt" in inputs and "text completion" in schema(model.name).output else "chat"
+    return "completion" if "prompt" in inputs and "text completion" in get_schema(model.name).output else "chat"
 
 
-def _choice(model: Model, inputs: Mapping[str, Any], form: Form, index: int) -> Choice:
-    question = _text.question_in(inputs)
-    limit = reserve(model, inputs)
-    reasoning = pieces(_text.think(question)) if _reasons(model, inputs, form) else []
+def _generate_choice(model: Model, inputs: Mapping[str, Any], form: Form, index: int) -> GeneratedChoice:
+    question = _text.find_question(inputs)
+    limit = output_limit(model, inputs)
+    reasoning = split_into_tokens(_text.write_reasoning(question)) if _is_reasoning(model, inputs, form) else []
     reasoning = reasoning[:limit]
-    json_mode, rules = _json_mode(inputs, form)
-    tool = None if json_mode else _tool(inputs, question)
+    json_mode, rules = _parse_json_mode(inputs, form)
+    tool = None if json_mode else _choose_tool(inputs, question)
     if tool:
-        return Choice([], reasoning, "tool_calls", [_call(model, tool, question)])
+        return GeneratedChoice([], reasoning, "tool_calls", [_build_call(model, tool, question)])
     parsed = None
     if json_mode:
-        parsed = instance(rules) if rules else {"emulated": True, "question": _text.quote(question)}
+        parsed = build_value(rules) if rules else {"emulated": True, "question": _text.quote(question)}
         text = json.dumps(parsed, ensure_ascii=False)
     else:
         asked = {key: inputs.get(key) for key in ("prompt", "messages", "input", "seed")}
-        text = _text.write(question, key=json.dumps([model.name, asked, index]))
-    tokens = pieces(text)
+        text = _text.write_answer(question, key=json.dumps([model.name, asked, index]))
+    tokens = split_into_tokens(text)
     room = len(tokens) if limit is None else limit - len(reasoning)
-    return Choice(tokens[:room], reasoning, "length" if room < len(tokens) else "stop", parsed=parsed)
+    return GeneratedChoice(tokens[:room], reasoning, "length" if room < len(tokens) else "stop", parsed=parsed)
 
 
-def _reasons(model: Model, inputs: Mapping[str, Any], form: Form) -> bool:
+def _is_reasoning(model: Model, inputs: Mapping[str, Any], form: Form) -> bool:
     if form not in ("chat", "responses") or ("reasoning" not in model.capabilities and "qwq" not in model.name):
         return False
     switches = as_object(inputs.get("chat_template_kwargs"))
@@ -83,7 +92,7 @@ def _reasons(model: Model, inputs: Mapping[str, Any], form: Form) -> bool:
     return not off and inputs.get("reasoning_effort", "medium") is not None
 
 
-def _json_mode(inputs: Mapping[str, Any], form: Form) -> tuple[bool, Mapping[str, Any]]:
+def _parse_json_mode(inputs: Mapping[str, Any], form: Form) -> tuple[bool, Mapping[str, Any]]:
     """Return whether JSON was asked for, and by what schema."""
     if inputs.get("guided_json"):
         return True, as_object(inputs["guided_json"])
@@ -101,7 +110,7 @@ def _json_mode(inputs: Mapping[str, Any], form: Form) -> tuple[bool, Mapping[str
     return True, as_object(rules["schema"]) if wrapped else rules
 
 
-def _tool(inputs: Mapping[str, Any], question: str) -> Mapping[str, Any] | None:
+def _choose_tool(inputs: Mapping[str, Any], question: str) -> Mapping[str, Any] | None:
     """The tool to call: the one that is forced, or that the question names."""
     listed = [as_object(tool) for tool in as_list(inputs.get("tools"))]
     tools = [as_object(tool.get("function")) or tool for tool in listed]
@@ -116,20 +125,20 @@ def _tool(inputs: Mapping[str, Any], question: str) -> Mapping[str, Any] | None:
     named = next((tool for tool in tools if str(tool["name"]) in question), None)
     if choice == "required":
         return named or tools[0]
-    return None if _follows_a_call(inputs) else named
+    return None if _follows_tool_result(inputs) else named
 
 
-def _follows_a_call(inputs: Mapping[str, Any]) -> bool:
+def _follows_tool_result(inputs: Mapping[str, Any]) -> bool:
     """Return whether the last message is the result of a tool: then it is time for words."""
     entries = as_list(inputs.get("messages") or inputs.get("input"))
     last = as_object(entries[-1] if entries else None)
     return last.get("role") == "tool" or last.get("type") == "function_call_output"
 
 
-def _call(model: Model, tool: Mapping[str, Any], question: str) -> Call:
+def _build_call(model: Model, tool: Mapping[str, Any], question: str) -> GeneratedCall:
     name = str(tool["name"])
     # Kimi's ids name the tool, and so come again in every turn.
-    serial = f"{int(_text.score(question, name) * 1e6):032x}"
+    serial = f"{int(_text.build_score(question, name) * 1e6):032x}"
     call_id = f"functions.{name}:0" if model.name.startswith(KIMI) else f"chatcmpl-tool-{serial}"
-    arguments = instance(tool.get("parameters") or {"type": "object"})
-    return Call(call_id, name, json.dumps(arguments, ensure_ascii=False))
+    arguments = build_value(tool.get("parameters") or {"type": "object"})
+    return GeneratedCall(call_id, name, json.dumps(arguments, ensure_ascii=False))

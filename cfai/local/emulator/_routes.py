@@ -6,9 +6,9 @@ import ipaddress
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from cfai.local.emulator._state import Settings
+from cfai.local.emulator._state import EmulatorConfig
 from cfai.local.routes import BINDING_HOST, BINDING_MODEL, LISTINGS, OPENAI, REST, UNIFIED, WORKER, HttpRequest, Route
-from cfai.local.wire import ErrorResponse, GatewayRefusal, Misuse
+from cfai.local.wire import EmulatorError, ErrorResponse, GatewayErrorResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class MatchedRoute:
 
 
 def route(asked: HttpRequest, *, lenient: bool) -> MatchedRoute:
-    """The route of a request. Raises `Refusal` where there is none."""
+    """The route of a request. Raises `ErrorResponse` where there is none."""
     path = asked.path
     if lenient:
         path = unquote(path)
@@ -61,14 +61,14 @@ def route(asked: HttpRequest, *, lenient: bool) -> MatchedRoute:
             raise ErrorResponse(7000)
 
 
-def check_host(asked: HttpRequest, settings: Settings) -> None:
+def check_host(asked: HttpRequest, settings: EmulatorConfig) -> None:
     """Raise `Misuse` if a web page may have had its own name resolved to this machine."""
     host = host_name(asked.headers.get("host", ""))
     if not (settings.allow_remote or is_loopback(host) or host == BINDING_HOST):
-        raise Misuse(403, "Host not allowed: the emulator answers to loopback names only")
+        raise EmulatorError(403, "Host not allowed: the emulator answers to loopback names only")
 
 
-def check_credentials(found: MatchedRoute, asked: HttpRequest, settings: Settings) -> None:
+def check_credentials(found: MatchedRoute, asked: HttpRequest, settings: EmulatorConfig) -> None:
     """Raise `Refusal` unless the request may use this account, and this gateway."""
     bearer, headers = f"Bearer {settings.api_token}", asked.headers
     if found.account is None and not settings.allow_remote and "authorization" not in headers:
@@ -77,7 +77,7 @@ def check_credentials(found: MatchedRoute, asked: HttpRequest, settings: Setting
     # Only the `default` gateway has its authentication on here, as it has when the service makes it.
     locked = found.on_gateway_host and found.gateway == "default"
     if locked and headers.get("cf-aig-authorization") != bearer:
-        raise GatewayRefusal(2009, "Unauthorized", status=401)
+        raise GatewayErrorResponse(2009, "Unauthorized", status=401)
     if headers.get("authorization") != bearer:
         raise ErrorResponse(10000)
     if found.account not in (None, settings.account_id):

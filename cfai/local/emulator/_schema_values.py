@@ -22,10 +22,10 @@ _SHALLOW = 3
 _DEEPEST = 32
 
 
-def instance(schema: Any, root: Any = None, depth: int = 0) -> Any:
+def build_value(schema: Any, root: Any = None, depth: int = 0) -> Any:
     """A value that `schema` accepts; patterns and exotic keywords are not looked at.
 
-    >>> instance({"type": "object", "properties": {"n": {"type": "integer", "minimum": 3}}})
+    >>> build_value({"type": "object", "properties": {"n": {"type": "integer", "minimum": 3}}})
     {'n': 3}
     """
     rules = as_object(schema)
@@ -38,30 +38,30 @@ def instance(schema: Any, root: Any = None, depth: int = 0) -> Any:
     if rules.get("enum"):
         return rules["enum"][0]
     if "$ref" in rules:
-        return instance(_followed(str(rules["$ref"]), root), root, depth + 1)
+        return build_value(_resolve_reference(str(rules["$ref"]), root), root, depth + 1)
     for key in ("anyOf", "oneOf"):
         if rules.get(key):
-            return instance(rules[key][0], root, depth + 1)
+            return build_value(rules[key][0], root, depth + 1)
     if rules.get("allOf"):
-        parts = [instance(part, root, depth + 1) for part in rules["allOf"]]
+        parts = [build_value(part, root, depth + 1) for part in rules["allOf"]]
         return {key: value for part in parts for key, value in as_object(part).items()} or parts[0]
-    return _typed(_kind(rules), rules, root, depth)
+    return _build_typed(_choose_type(rules), rules, root, depth)
 
 
-def _kind(rules: Mapping[str, Any]) -> str:
+def _choose_type(rules: Mapping[str, Any]) -> str:
     kind = next(iter(as_list(rules.get("type"))), rules.get("type"))
     return str(kind or ("object" if "properties" in rules else "array" if "items" in rules else "string"))
 
 
-def _typed(kind: str, rules: Mapping[str, Any], root: Any, depth: int) -> Any:
+def _build_typed(kind: str, rules: Mapping[str, Any], root: Any, depth: int) -> Any:
     match kind:
         case "object":
-            return _object(rules, root, depth)
+            return _build_object(rules, root, depth)
         case "array":
             few = min(1, rules.get("maxItems", 1)) if depth <= _SHALLOW else 0
-            return [instance(rules.get("items"), root, depth + 1) for _ in range(rules.get("minItems", few))]
+            return [build_value(rules.get("items"), root, depth + 1) for _ in range(rules.get("minItems", few))]
         case "integer" | "number":
-            return _number(kind, rules)
+            return _build_number(kind, rules)
         case "boolean":
             return True
         case "null":
@@ -71,14 +71,14 @@ def _typed(kind: str, rules: Mapping[str, Any], root: Any, depth: int) -> Any:
             return text.ljust(rules.get("minLength", 0), ".")[: rules.get("maxLength")]
 
 
-def _object(rules: Mapping[str, Any], root: Any, depth: int) -> dict[str, Any]:
+def _build_object(rules: Mapping[str, Any], root: Any, depth: int) -> dict[str, Any]:
     properties = as_object(rules.get("properties"))
     required: list[str] = as_list(rules.get("required"))
     names = required if depth > _SHALLOW else [*properties, *(name for name in required if name not in properties)]
-    return {name: instance(properties.get(name, {"type": "string"}), root, depth + 1) for name in names}
+    return {name: build_value(properties.get(name, {"type": "string"}), root, depth + 1) for name in names}
 
 
-def _number(kind: str, rules: Mapping[str, Any]) -> float:
+def _build_number(kind: str, rules: Mapping[str, Any]) -> float:
     step = rules.get("multipleOf") or (1 if kind == "integer" else 0.5)
     if "exclusiveMinimum" in rules:
         return (math.floor(rules["exclusiveMinimum"] / step) + 1) * step
@@ -88,7 +88,7 @@ def _number(kind: str, rules: Mapping[str, Any]) -> float:
     return min(step, math.floor(largest / step) * step)
 
 
-def _followed(reference: str, root: Any) -> Any:
+def _resolve_reference(reference: str, root: Any) -> Any:
     for part in reference.removeprefix("#/").split("/"):
         root = as_object(root).get(part)
     return root

@@ -61,39 +61,39 @@ def as_list(value: Any) -> list[Any]:
 
 
 @cache
-def schema(model: str) -> Schema:
+def get_schema(model: str) -> Schema:
     """The schema of `model`, batches apart; a chat model's, if the listing has none."""
-    row: dict[str, Any] = _rows()[model]
-    listed = row["input_params"] or _rows()[_CHAT]["input_params"]
-    parameters = {name: _parameter(rules) for name, rules in listed.items() if name != "requests"}
+    row: dict[str, Any] = _load_rows()[model]
+    listed = row["input_params"] or _load_rows()[_CHAT]["input_params"]
+    parameters = {name: _parse_parameter(rules) for name, rules in listed.items() if name != "requests"}
     return Schema(parameters, row["output"] or "")
 
 
 @cache
-def _rows() -> dict[str, Any]:
+def _load_rows() -> dict[str, Any]:
     return json.loads(files("cfai.models").joinpath("schemas.json").read_bytes())
 
 
-def _parameter(rules: dict[str, Any]) -> Parameter:
+def _parse_parameter(rules: dict[str, Any]) -> Parameter:
     described = str(rules["type"])
-    kinds = _kinds(described)
+    kinds = _parse_types(described)
     many = re.search(r"\(maxItems (\d+)\)", described)
     return Parameter(kinds, rules | {"maxItems": int(many[1])} if many else rules)
 
 
 @cache
-def _kinds(described: str) -> frozenset[str]:
+def _parse_types(described: str) -> frozenset[str]:
     """The JSON types in a description such as `array<{role:string}>|null`."""
     flat, before = described, ""
     while flat != before:
         before = flat
         flat = re.sub(r"<[^<>{}]*>", "", re.sub(r"\{[^<>{}]*\}", "object", flat))
     flat = re.sub(r"\([^()]*\)", "", flat)
-    kinds = [_kind(part.strip()) for part in flat.split("|")]
+    kinds = [_parse_type(part.strip()) for part in flat.split("|")]
     return frozenset[str]() if None in kinds else frozenset(kind for kind in kinds if kind)
 
 
-def _kind(part: str) -> str | None:
+def _parse_type(part: str) -> str | None:
     if part.startswith("'"):
         return "string"
     word = part.split(" ")[0]

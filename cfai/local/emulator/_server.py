@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from cfai.local.emulator._engine import Engine
-from cfai.local.emulator._state import RecordedRequest, RequestLog, Settings
+from cfai.local.emulator._state import EmulatorConfig, RecordedRequest, RequestLog
 from cfai.local.faults import Fault, Faults
 from cfai.local.quotas import Allowance
 from cfai.local.server import ACCOUNT, TOKEN, LocalServer
@@ -75,7 +75,7 @@ class Emulator(LocalServer):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(host, port, api_token=api_token, account_id=account_id, allow_remote=allow_remote)
-        self._settings = Settings(
+        self._settings = EmulatorConfig(
             account_id=account_id,
             api_token=api_token,
             tokens_per_second=tokens_per_second,
@@ -121,7 +121,7 @@ class Emulator(LocalServer):
     @property
     def requests(self) -> list[RecordedRequest]:
         """The last requests that asked for a model with the right token, oldest first, up to `keep_requests`."""
-        return self._ledger.received
+        return self._ledger.requests
 
     @property
     def faults(self) -> list[Fault]:
@@ -131,11 +131,11 @@ class Emulator(LocalServer):
     @property
     def disconnects(self) -> int:
         """Return how many clients left before the end of their answer, which stopped being generated then."""
-        return self._ledger.left
+        return self._ledger.disconnects
 
     def wait_for_disconnects(self, count: int = 1, timeout: float = 5.0) -> bool:
         """Return whether `disconnects` reaches `count` within `timeout` seconds."""
-        return self._ledger.wait_for_left(count, timeout)
+        return self._ledger.wait_for_disconnects(count, timeout)
 
     def script(self, *faults: Faults) -> None:
         """Let the requests to come go wrong, one fault each; `"ok"` is one that goes well.
@@ -158,7 +158,7 @@ class Emulator(LocalServer):
         """Forget the faults that no request has met, those of chance too."""
         self._ledger.script.clear()
 
-    def _application(self) -> Application:
-        from cfai.local.emulator._app import App
+    def _make_application(self) -> Application:
+        from cfai.local.emulator._app import EmulatorApp
 
-        return App(self._settings, self._ledger)
+        return EmulatorApp(self._settings, self._ledger)

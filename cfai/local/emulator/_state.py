@@ -14,7 +14,7 @@ from cfai.local.quotas import Allowance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class EmulatorConfig:
     """How an emulator behaves."""
 
     account_id: str
@@ -66,29 +66,29 @@ class RequestLog:
         self._left = 0
 
     @property
-    def received(self) -> list[RecordedRequest]:
+    def requests(self) -> list[RecordedRequest]:
         """The last requests, oldest first."""
         with self._changed:
             return list(self._received)
 
     @property
-    def left(self) -> int:
+    def disconnects(self) -> int:
         """Return how many clients left before their answer's end."""
         with self._changed:
             return self._left
 
-    def receive(self, request: RecordedRequest) -> None:
+    def add(self, request: RecordedRequest) -> None:
         """Remember a request."""
         with self._changed:
             self._received.append(request)
 
-    def leave(self) -> None:
+    def note_disconnect(self) -> None:
         """Count a client that left."""
         with self._changed:
             self._left += 1
             self._changed.notify_all()
 
-    def wait_for_left(self, count: int, timeout: float) -> bool:
+    def wait_for_disconnects(self, count: int, timeout: float) -> bool:
         """Return whether `count` clients have left, waiting up to `timeout` seconds for it."""
         with self._changed:
             return self._changed.wait_for(lambda: self._left >= count, timeout)

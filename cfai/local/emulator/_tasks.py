@@ -13,9 +13,9 @@ from operator import mul
 from typing import Any
 
 from cfai.local.emulator import _text
-from cfai.local.emulator._schemas import as_list, as_object, schema
-from cfai.local.emulator._validate import texts_in
-from cfai.local.wire._refusals import bad_input
+from cfai.local.emulator._schemas import as_list, as_object, get_schema
+from cfai.local.emulator._validate import list_texts
+from cfai.local.wire._refusals import make_input_error
 from cfai.models import Model
 
 # From the models' own cards; the listing gives the other ones.
@@ -36,10 +36,10 @@ class Media:
     content_type: str
 
 
-def run(model: Model, inputs: Mapping[str, Any], vectors: list[list[float]] | None = None) -> Any:
+def run_task(model: Model, inputs: Mapping[str, Any], vectors: list[list[float]] | None = None) -> Any:
     """Return what stands under `result`, or `Media`. `vectors` are those of `texts_to_embed`, if a model made them."""
     if vectors is not None:
-        return _ranked(inputs, vectors) if "query" in inputs else _embedded(model, inputs, vectors)
+        return _rank(inputs, vectors) if "query" in inputs else _build_embeddings(model, inputs, vectors)
     if model.name.startswith("@cf/cloudflare/clef"):
         return _clef(inputs)
     if model.name == "@cf/meta/llama-guard-3-8b":
@@ -47,7 +47,7 @@ def run(model: Model, inputs: Mapping[str, Any], vectors: list[list[float]] | No
     return _TASKS[model.task](model, inputs)
 
 
-def chats(model: Model) -> bool:
+def is_text_model(model: Model) -> bool:
     """Return whether `model` writes text, and is none of this module's business."""
     special = model.name.startswith("@cf/cloudflare/clef") or model.name == "@cf/meta/llama-guard-3-8b"
     return model.task == "Text Generation" and not special
@@ -57,35 +57,35 @@ def texts_to_embed(model: Model, inputs: Mapping[str, Any]) -> list[str]:
     """The texts that a real model can embed for a call, a query first; none where the task is another one."""
     if model.task == "Text Embeddings" or model.name.endswith("reranker-base"):
         query = inputs.get("query")
-        return [*([query] if isinstance(query, str) else []), *texts_in(inputs)]
+        return [*([query] if isinstance(query, str) else []), *list_texts(inputs)]
     return []
 
 
-def _embeddings(model: Model, inputs: Mapping[str, Any]) -> Any:
-    if "query" in inputs and "score" in schema(model.name).output:
-        return _ranked(inputs)
+def _embed(model: Model, inputs: Mapping[str, Any]) -> Any:
+    if "query" in inputs and "score" in get_schema(model.name).output:
+        return _rank(inputs)
     size = int(model.properties.get("output_dimensions") or _DIMENSIONS.get(model.name, 768))
-    return _embedded(model, inputs, [_text.vector(text, size) for text in texts_in(inputs)])
+    return _build_embeddings(model, inputs, [_text.build_vector(text, size) for text in list_texts(inputs)])
 
 
-def _embedded(model: Model, inputs: Mapping[str, Any], vectors: list[list[float]]) -> dict[str, Any]:
+def _build_embeddings(model: Model, inputs: Mapping[str, Any], vectors: list[list[float]]) -> dict[str, Any]:
     size = len(vectors[0]) if vectors else 0
     key = "response" if "contexts" in inputs else "data"
     result: dict[str, Any] = {"shape": [len(vectors), size], key: vectors}
-    return result | {"pooling": inputs.get("pooling", "mean")} if "pooling" in schema(model.name).output else result
+    return result | {"pooling": inputs.get("pooling", "mean")} if "pooling" in get_schema(model.name).output else result
 
 
-def _ranked(inputs: Mapping[str, Any], vectors: list[list[float]] | None = None) -> dict[str, Any]:
+def _rank(inputs: Mapping[str, Any], vectors: list[list[float]] | None = None) -> dict[str, Any]:
     """The contexts by how near they are to the query: by their vectors, if a model made some."""
     if vectors is None:
-        scores = [_text.score(str(inputs["query"]), text) for text in texts_in(inputs)]
+        scores = [_text.build_score(str(inputs["query"]), text) for text in list_texts(inputs)]
     else:
-        scores = [_nearness(vectors[0], vector) for vector in vectors[1:]]
+        scores = [_cosine_similarity(vectors[0], vector) for vector in vectors[1:]]
     rows: list[dict[str, Any]] = [{"id": index, "score": score} for index, score in enumerate(scores)]
     return {"response": sorted(rows, key=lambda row: -row["score"])[: inputs.get("top_k")]}
 
 
-def _nearness(one: list[float], other: list[float]) -> float:
+def _cosine_similarity(one: list[float], other: list[float]) -> float:
     """The cosine of the angle between two vectors, from 0 to 1."""
     lengths = math.hypot(*one) * math.hypot(*other)
     return round(max(0.0, sum(map(mul, one, other)) / lengths), 6) if lengths else 0.0
@@ -93,14 +93,14 @@ def _nearness(one: list[float], other: list[float]) -> float:
 
 def _classify(model: Model, inputs: Mapping[str, Any]) -> Any:
     if model.name.endswith("reranker-base"):
-        return _ranked(inputs)
-    score = _text.score(str(inputs["text"]))
+        return _rank(inputs)
+    score = _text.build_score(str(inputs["text"]))
     return [{"label": "NEGATIVE", "score": score}, {"label": "POSITIVE", "score": round(1 - score, 6)}]
 
 
 def _translate(model: Model, inputs: Mapping[str, Any]) -> Any:
-    texts = [f"{_text.MARK} {text}" for text in texts_in(inputs)]
-    return {"translations": texts} if "translations" in schema(model.name).output else {"translated_text": texts[0]}
+    texts = [f"{_text.MARK} {text}" for text in list_texts(inputs)]
+    return {"translations": texts} if "translations" in get_schema(model.name).output else {"translated_text": texts[0]}
 
 
 def _describe(model: Model, inputs: Mapping[str, Any]) -> Any:
@@ -119,7 +119,7 @@ def _transcribe(model: Model, inputs: Mapping[str, Any]) -> Any:
     words = [{"word": word, "start": float(at), "end": at + 1.0} for at, word in enumerate(_WORDS)]
     text = " ".join(_WORDS)
     if model.name == "@cf/deepgram/flux":
-        raise bad_input("this model is reached by WebSocket only")
+        raise make_input_error("this model is reached by WebSocket only")
     if model.name == "@cf/deepgram/nova-3":
         heard = [word | {"confidence": 1.0} for word in words]
         alternative = {"transcript": text, "confidence": 1.0, "words": heard}
@@ -132,13 +132,13 @@ def _transcribe(model: Model, inputs: Mapping[str, Any]) -> Any:
 
 
 def _speak(model: Model, inputs: Mapping[str, Any]) -> Any:
-    if "base64" in schema(model.name).output:
+    if "base64" in get_schema(model.name).output:
         return {"audio": base64.b64encode(MP3).decode()}
     return Media(MP3, "audio/mpeg")
 
 
 def _paint(model: Model, inputs: Mapping[str, Any]) -> Any:
-    binary = re.search(r"contentType (image/\w+)", schema(model.name).output)
+    binary = re.search(r"contentType (image/\w+)", get_schema(model.name).output)
     if binary is None:
         return {"image": base64.b64encode(JPEG).decode()}
     return Media(PNG if binary[1] == "image/png" else JPEG, binary[1])
@@ -154,23 +154,23 @@ def _clef(inputs: Mapping[str, Any]) -> Any:
             "choice": {"type": "choice", "choice": str(criteria[0]), "probabilities": shares, "confidence": 0.5},
             "score": {"type": "score", "score": 0, "legend": {}, "probabilities": {"0": 1.0}, "confidence": 0.5},
         }.get(str(as_object(question).get("type")), {"type": "noul", "noul": 0.5})
-    usage = {"input_tokens": _text.count(inputs["state"]), "output_tokens": 0}
+    usage = {"input_tokens": _text.count_emulated(inputs["state"]), "output_tokens": 0}
     return {"model": inputs["model"], "answers": answers, "usage": usage}
 
 
 def _guard(inputs: Mapping[str, Any]) -> Any:
-    prompt = _text.count(inputs["messages"])
+    prompt = _text.count_emulated(inputs["messages"])
     usage = {"prompt_tokens": prompt, "completion_tokens": 2, "total_tokens": prompt + 2}
     return {"response": {"safe": True, "categories": []} if inputs.get("response_format") else "safe", "usage": usage}
 
 
-def _chunk(name: bytes, data: bytes) -> bytes:
+def _png_chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-_HEADER = _chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
-_NOTE = _chunk(b"tEXt", b"Comment\0" + _text.MARK.encode())
-PNG = b"\x89PNG\r\n\x1a\n" + _HEADER + _NOTE + _chunk(b"IDAT", zlib.compress(b"\0\x80")) + _chunk(b"IEND", b"")
+_HEADER = _png_chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+_NOTE = _png_chunk(b"tEXt", b"Comment\0" + _text.MARK.encode())
+PNG = b"\x89PNG\r\n\x1a\n" + _HEADER + _NOTE + _png_chunk(b"IDAT", zlib.compress(b"\0\x80")) + _png_chunk(b"IEND", b"")
 """One grey pixel, with a comment that says where it is from."""
 
 _TABLE = bytes.fromhex("01") + bytes(15)
@@ -192,7 +192,7 @@ MP3 = (bytes.fromhex("fffb9000") + bytes(413)) * 4
 """A tenth of a second of silence."""
 
 _TASKS: dict[str, Callable[[Model, Mapping[str, Any]], Any]] = {
-    "Text Embeddings": _embeddings,
+    "Text Embeddings": _embed,
     "Text Classification": _classify,
     "Translation": _translate,
     "Summarization": lambda model, inputs: {"summary": _text.MARK},

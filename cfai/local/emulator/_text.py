@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from cfai.local.wire._generation import pieces
+from cfai.local.wire._generation import split_into_tokens
 
 MARK = "[emulated by cfai, not by a model]"
 """How every emulated text begins."""
@@ -28,7 +28,7 @@ _MEDIUM = 576
 """Tokens of an image, as LLaVA has them, and of any other medium."""
 
 
-def count(value: Any) -> int:
+def count_emulated(value: Any) -> int:
     """Return how many emulated tokens are in a text, or in everything that a JSON value holds.
 
     This is what the emulated models read: names and braces count, and an image is 576 tokens, however long its base64
@@ -45,11 +45,11 @@ def count(value: Any) -> int:
         elif isinstance(item, list):
             left += cast(list[Any], item)
         else:
-            total += len(pieces(str(item)))
+            total += len(split_into_tokens(str(item)))
     return total
 
 
-def write(question: str, *, key: str) -> str:
+def write_answer(question: str, *, key: str) -> str:
     """The answer to `question`; another `key` (model, seed, choice, ...) gives other words.
 
     It quotes the beginning of the question. A question that asks for `N words` gets N of them after that, so that a
@@ -57,14 +57,14 @@ def write(question: str, *, key: str) -> str:
     """
     asked = re.search(r"\b(\d{1,9})\s+words\b", question, re.IGNORECASE)
     wanted = min(int(asked[1]), LONGEST) if asked else _DEFAULT_WORDS
-    chance = _chance(key)
+    chance = _random_of(key)
     words = chance.choices(_VOCABULARY.split(), k=wanted)
     words[11::12] = [f"{word}." for word in words[11::12]]
     # Lone digits and a number in parts are here for good: they are the tokens that clients lose.
     return f"{MARK} “{quote(question)}”: 42 words cost $0.10. {' '.join(words)}"
 
 
-def think(question: str) -> str:
+def write_reasoning(question: str) -> str:
     """The emulated reasoning on `question`."""
     return f"[emulated reasoning] The question begins with “{quote(question)}”. No model is here, so any words will do."
 
@@ -74,37 +74,37 @@ def quote(question: str) -> str:
     return " ".join(question.split()[:12])[:100]
 
 
-def vector(text: str, size: int) -> list[float]:
+def build_vector(text: str, size: int) -> list[float]:
     """A vector of length 1 that depends on `text` alone."""
-    chance = _chance(text)
+    chance = _random_of(text)
     values = [chance.gauss(0, 1) for _ in range(size)]
     norm = sum(value * value for value in values) ** 0.5
     return [round(value / norm, 6) for value in values]
 
 
-def score(*texts: str) -> float:
+def build_score(*texts: str) -> float:
     """A number from 0 to 1 that depends on the texts."""
-    return round(_chance("\0".join(texts)).random(), 6)
+    return round(_random_of("\0".join(texts)).random(), 6)
 
 
-def question_in(inputs: Mapping[str, Any]) -> str:
+def find_question(inputs: Mapping[str, Any]) -> str:
     """Return what was asked: the prompt, or the text of the last message."""
     value = inputs.get("prompt") or inputs.get("messages") or inputs.get("input") or ""
-    return _text_of(value[-1:] if isinstance(value, list) else value)
+    return _extract_text(value[-1:] if isinstance(value, list) else value)
 
 
-def _text_of(value: Any) -> str:
+def _extract_text(value: Any) -> str:
     """The text in a message, in its content, or in the parts of that."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return " ".join(filter(None, map(_text_of, cast(list[Any], value))))
+        return " ".join(filter(None, map(_extract_text, cast(list[Any], value))))
     if isinstance(value, Mapping):
         holder = cast(Mapping[str, Any], value)
-        return _text_of(holder.get("text") or holder.get("content") or holder.get("output"))
+        return _extract_text(holder.get("text") or holder.get("content") or holder.get("output"))
     return ""
 
 
-def _chance(key: str) -> random.Random:
+def _random_of(key: str) -> random.Random:
     digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
     return random.Random(int.from_bytes(digest[:8], "big"))

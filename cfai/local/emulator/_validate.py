@@ -11,27 +11,27 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cfai.local.emulator import _text
-from cfai.local.emulator._generate import reserve
-from cfai.local.emulator._schemas import Parameter, Schema, as_list, as_object, schema
-from cfai.local.wire._refusals import ErrorResponse, bad_input
+from cfai.local.emulator._generate import output_limit
+from cfai.local.emulator._schemas import Parameter, Schema, as_list, as_object, get_schema
+from cfai.local.wire._refusals import ErrorResponse, make_input_error
 from cfai.models import Model
 
 
-def check(model: Model, inputs: Any) -> Mapping[str, Any]:
-    """`inputs`, if `model` takes them. Raises `Refusal` with the first thing that is wrong."""
+def check_inputs(model: Model, inputs: Any) -> Mapping[str, Any]:
+    """`inputs`, if `model` takes them. Raises `ErrorResponse` with the first thing that is wrong."""
     if not isinstance(inputs, Mapping):
-        raise bad_input(f"Type mismatch of '/', '{_type_of(inputs)}' not in 'object'")
+        raise make_input_error(f"Type mismatch of '/', '{_json_type(inputs)}' not in 'object'")
     given = as_object(inputs)
     if "prompt" in given and "messages" in given:
         raise ErrorResponse(1001)
-    known = schema(model.name)
+    known = get_schema(model.name)
     _check_required(known, given)
     for name, parameter in known.parameters.items():
-        for problem in _problems(name, given[name], parameter) if name in given else ():
-            raise bad_input(problem)
-    for problem in _message_problems(given.get("messages")):
+        for problem in _find_problems(name, given[name], parameter) if name in given else ():
+            raise make_input_error(problem)
+    for problem in _find_message_problems(given.get("messages")):
         other = "oneOf at '/' not met, 0 matches: required properties at '/' are 'prompt', "
-        raise bad_input(f"{other if 'prompt' in known.parameters else ''}{problem}")
+        raise make_input_error(f"{other if 'prompt' in known.parameters else ''}{problem}")
     if given.get("tool_choice") == "any":
         raise ErrorResponse(8001)
     _check_window(model, given)
@@ -43,15 +43,15 @@ def _check_required(known: Schema, given: Mapping[str, Any]) -> None:
     groups = known.required()
     common = groups.pop(None, [])
     if not all(name in given for name in common):
-        raise bad_input(f"required properties at '/' are '{','.join(common)}'")
+        raise make_input_error(f"required properties at '/' are '{','.join(common)}'")
     if groups and not any(all(name in given for name in names) for names in groups.values()):
         missing = [f"required properties at '/' are '{','.join(names)}'" for names in groups.values()]
-        raise bad_input(f"oneOf at '/' not met, 0 matches: {', '.join(missing)}" if missing[1:] else missing[0])
+        raise make_input_error(f"oneOf at '/' not met, 0 matches: {', '.join(missing)}" if missing[1:] else missing[0])
 
 
-def _problems(name: str, value: Any, parameter: Parameter) -> Iterator[str]:
+def _find_problems(name: str, value: Any, parameter: Parameter) -> Iterator[str]:
     """Return what is wrong with one value, in the validator's words."""
-    kind, rules = _type_of(value), parameter.rules
+    kind, rules = _json_type(value), parameter.rules
     fits = kind in parameter.kinds or (kind == "integer" and "number" in parameter.kinds)
     if parameter.kinds and not fits:
         yield f"Type mismatch of '/{name}', '{kind}' not in '{','.join(sorted(parameter.kinds))}'"
@@ -68,7 +68,7 @@ def _problems(name: str, value: Any, parameter: Parameter) -> Iterator[str]:
     if kind == "array" and parameter.holds_texts:
         for index, item in enumerate(value):
             if not isinstance(item, str):
-                yield f"Type mismatch of '/{name}/{index}', '{_type_of(item)}' not in 'string'"
+                yield f"Type mismatch of '/{name}/{index}', '{_json_type(item)}' not in 'string'"
             elif len(item) < rules.get("minLength", 0):
                 yield f"Length of '/{name}/{index}' must be >= {rules['minLength']}"
     if kind == "object" and not rules.get("minProperties", 0) <= len(value) <= rules.get("maxProperties", len(value)):
@@ -79,14 +79,14 @@ def _problems(name: str, value: Any, parameter: Parameter) -> Iterator[str]:
         yield f"'/{name}' must be one of '{','.join(map(str, rules['enum']))}'"
 
 
-def _message_problems(messages: Any) -> Iterator[str]:
+def _find_message_problems(messages: Any) -> Iterator[str]:
     for index, message in enumerate(as_list(messages)):
         if not isinstance(message, Mapping):
-            yield f"Type mismatch of '/messages/{index}', '{_type_of(message)}' not in 'object'"
+            yield f"Type mismatch of '/messages/{index}', '{_json_type(message)}' not in 'object'"
         entry = as_object(message)
         if "role" not in entry or not ("content" in entry or entry.get("tool_calls")):
             yield f"required properties at '/messages/{index}' are 'role,content'"
-        kind = _type_of(entry.get("content", ""))
+        kind = _json_type(entry.get("content", ""))
         if kind not in ("string", "array", "null"):
             yield f"Type mismatch of '/messages/{index}/content', '{kind}' not in 'string'"
 
@@ -94,9 +94,9 @@ def _message_problems(messages: Any) -> Iterator[str]:
 def _check_window(model: Model, given: Mapping[str, Any]) -> None:
     """The limits of a text model: the gateway holds its estimate against them, and then the model its count."""
     context, sequence = model.context_length, model.sequence_length
-    wanted = reserve(model, given)
+    wanted = output_limit(model, given)
     if wanted is not None and wanted < 1:
-        raise bad_input("'/max_tokens' must be >= 1")
+        raise make_input_error("'/max_tokens' must be >= 1")
     if sequence and wanted and wanted > sequence.value:
         cap = sequence.value
         raise ErrorResponse(
@@ -109,14 +109,14 @@ def _check_window(model: Model, given: Mapping[str, Any]) -> None:
     names = ("prompt", "messages", "input", "instructions", "tools", "image")
     asked = {name: given[name] for name in names if name in given}
     limit, held = context.value, 0 if model.window == "separate" else wanted or 0
-    estimate = _estimate(asked) + held
+    estimate = _estimate_prompt(asked) + held
     if estimate > limit:
         raise ErrorResponse(
             5021,
             f"Ai: The estimated number of input and maximum output tokens ({estimate}) "
             f"exceeded this model context window limit ({limit}).",
         )
-    if _text.count(asked) + held > limit:
+    if _text.count_emulated(asked) + held > limit:
         # vLLM stops counting at the first token too many.
         least = limit - held + 1
         raise ErrorResponse(
@@ -128,7 +128,7 @@ def _check_window(model: Model, given: Mapping[str, Any]) -> None:
         )
 
 
-def _estimate(asked: Mapping[str, Any]) -> int:
+def _estimate_prompt(asked: Mapping[str, Any]) -> int:
     """What the gateway takes a prompt for: four characters of its JSON a token, and base64 is text like any other."""
     text = json.dumps(asked, ensure_ascii=False, separators=(",", ":"))
     return -(-len(text) // 4)
@@ -138,18 +138,18 @@ def _check_texts(model: Model, given: Mapping[str, Any]) -> None:
     """The limits of an embedding model: for each text, and for all together."""
     if given.get("truncate_inputs") or not (model.input_length or model.batch_length):
         return
-    texts = texts_in(given)
+    texts = list_texts(given)
     if model.input_length:
-        for tokens in map(_text.count, texts):
+        for tokens in map(_text.count_emulated, texts):
             if tokens > model.input_length.value:
                 raise ErrorResponse(3030, f"AiError: Sequence too long: {tokens} > {model.input_length.value}")
-    total = sum(map(_text.count, texts))
+    total = sum(map(_text.count_emulated, texts))
     if model.batch_length and total > model.batch_length.value:
         limit = model.batch_length.value
         raise ErrorResponse(3030, f"AiError: Max context reached {total} tokens but model supports only {limit}")
 
 
-def texts_in(given: Mapping[str, Any]) -> list[str]:
+def list_texts(given: Mapping[str, Any]) -> list[str]:
     """The texts of an embedding or reranking call, in the order of the request."""
     found: list[str] = []
     for name in ("text", "queries", "documents", "contexts"):
@@ -159,7 +159,7 @@ def texts_in(given: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _type_of(value: Any) -> str:
+def _json_type(value: Any) -> str:
     if isinstance(value, bool):
         return "boolean"
     for kind, types in _TYPES.items():

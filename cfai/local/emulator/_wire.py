@@ -39,11 +39,11 @@ class Connection:
         """How many tokens of the answer were sent."""
 
     @property
-    def gone(self) -> bool:
+    def is_gone(self) -> bool:
         """Return whether the client has left."""
         return self._gone.is_set()
 
-    async def body(self, limit: int) -> bytes | None:
+    async def read_body(self, limit: int) -> bytes | None:
         """The request's body, or `None` if it is longer than `limit` bytes or did not arrive."""
         parts: list[bytes] = []
         size, more = 0, True
@@ -122,7 +122,7 @@ class Connection:
         await self.pause(PATIENCE)
 
 
-async def arrived(
+async def receive_request(
     transports: Transports, scope: Scope, receive: Receive, send: Send
 ) -> tuple[Connection, bytes | None] | None:
     """The line of a request, watched from here on, and its body if it came whole and is not too large.
@@ -134,14 +134,14 @@ async def arrived(
         # It left before its request was looked at.
         return None
     line = Connection(receive, send, transport)
-    body = await line.body(LARGEST_BODY)
-    if line.gone:
+    body = await line.read_body(LARGEST_BODY)
+    if line.is_gone:
         return None
     line.watch()
     return line, body
 
 
-def due(tokens: int, rate: float | None, elapsed: float) -> float:
+def pace(tokens: int, rate: float | None, elapsed: float) -> float:
     """Seconds to wait before `tokens` tokens in all have been sent at `rate` tokens a second."""
     return max(0.0, tokens / rate - elapsed) if rate else 0.0
 
@@ -159,21 +159,21 @@ async def deliver(
     clock = asyncio.get_running_loop().time
     began, sent = clock(), 0
     ending, after = fault.ending or (None, 0)
-    async with aclosing(_each(line, parts)) as each:
+    async with aclosing(_until_disconnect(line, parts)) as each:
         async for tokens, data in each:
             if ending and sent >= after:
                 return await _end_early(line, fault, error)
             sent += tokens
             line.tokens = sent
             if tokens:
-                await line.pause(due(sent, rate, clock() - began))
+                await line.pause(pace(sent, rate, clock() - began))
             step = (fault.split or 1) if fault.trickle else max(1, len(data))
             for at in range(0, len(data), step):
-                if line.gone:
+                if line.is_gone:
                     return True
                 await line.write(data[at : at + step], fault.split)
                 await line.pause(fault.trickle)
-    if line.gone:
+    if line.is_gone:
         return True
     if fault.hold:
         await line.pause(PATIENCE)
@@ -181,7 +181,7 @@ async def deliver(
     return False
 
 
-async def _each(line: Connection, parts: Parts) -> AsyncGenerator[tuple[int, bytes], None]:
+async def _until_disconnect(line: Connection, parts: Parts) -> AsyncGenerator[tuple[int, bytes], None]:
     """Each of `parts`, until the client has left: what is waited for ends then."""
     if isinstance(parts, Iterable):
         for part in parts:
@@ -199,7 +199,7 @@ async def _end_early(line: Connection, fault: Fault, error: bytes) -> bool:
         return False
     if ending == "silence":
         await line.pause(PATIENCE)
-        return line.gone
+        return line.is_gone
     if ending == "error":
         await line.write(error, fault.split)
     await line.end()

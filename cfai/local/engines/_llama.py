@@ -55,12 +55,12 @@ class LlamaCpp:
     async def answer(
         self, model: str, inputs: Mapping[str, Any], most: int | None
     ) -> AsyncGenerator[Token | Usage, None]:
-        """The answer in tokens, and what it took at the end. Raises `Refusal` for a model that cannot be loaded."""
-        return await (await self._upstream(embeds=False)).answer(model, inputs, most)
+        """Answer in tokens, and with what it took at the end. Raises `ErrorResponse` if the model cannot be loaded."""
+        return await (await self._get_upstream(embeds=False)).answer(model, inputs, most)
 
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
-        """A vector for each text: the mean of its tokens' vectors. Raises `Refusal` as `answer` does."""
-        return await (await self._upstream(embeds=True)).embed(model, texts)
+        """A vector for each text: the mean of its tokens' vectors. Raises `ErrorResponse` as `answer` does."""
+        return await (await self._get_upstream(embeds=True)).embed(model, texts)
 
     async def aclose(self) -> None:
         """Unloads the model."""
@@ -69,19 +69,19 @@ class LlamaCpp:
         self._upstreams.clear()
         await to_thread.run_sync(self._servers.clear)
 
-    async def _upstream(self, *, embeds: bool) -> OpenAIUpstream:
+    async def _get_upstream(self, *, embeds: bool) -> OpenAIUpstream:
         self._lock = self._lock or anyio.Lock()
         async with self._lock:
             if embeds not in self._upstreams:
                 # Loading takes seconds, or a minute for a large file.
-                server = await to_thread.run_sync(self._started, embeds)
+                server = await to_thread.run_sync(self._start_server, embeds)
                 self._servers[embeds] = server
                 self._upstreams[embeds] = OpenAIUpstream(
                     f"{server.listening_address}/v1", models=self._file.name, force_tools=True
                 )
             return self._upstreams[embeds]
 
-    def _started(self, embeds: bool) -> Any:
+    def _start_server(self, embeds: bool) -> Any:
         """A server of llama.cpp on a free port of this machine: it either writes or embeds."""
         library = self._library
         asked = library.CommonParams()

@@ -29,7 +29,7 @@ _ROLES = {"developer": "system", "function": "tool"}
 """Roles that not every engine knows, and what stands for them."""
 
 
-def request(model: str, inputs: Mapping[str, Any], most: int | None) -> tuple[str, dict[str, Any]]:
+def build_request(model: str, inputs: Mapping[str, Any], most: int | None) -> tuple[str, dict[str, Any]]:
     """The path and the body of the request, which asks for a stream. `most` is how many tokens the answer may have."""
     body: dict[str, Any] = {"model": model, "stream": True, "stream_options": {"include_usage": True}}
     body |= {name: inputs[name] for name in _SAME if inputs.get(name) is not None}
@@ -40,16 +40,16 @@ def request(model: str, inputs: Mapping[str, Any], most: int | None) -> tuple[st
         body |= {"repetition_penalty": penalty, "repeat_penalty": penalty}
     if inputs.get("raw") is True and isinstance(inputs.get("prompt"), str):
         return "completions", body | {"prompt": inputs["prompt"]}
-    body["messages"] = messages(inputs)
-    tools = [_tool(tool) for key in ("tools", "functions") for tool in as_sequence(inputs.get(key))]
+    body["messages"] = to_messages(inputs)
+    tools = [_to_tool(tool) for key in ("tools", "functions") for tool in as_sequence(inputs.get(key))]
     if tools:
         body["tools"] = tools
-    if (wanted := response_format(inputs)) is not None:
+    if (wanted := to_response_format(inputs)) is not None:
         body["response_format"] = wanted
     return "chat/completions", body
 
 
-def constrained(body: Mapping[str, Any]) -> dict[str, Any] | None:
+def force_tool_call(body: Mapping[str, Any]) -> dict[str, Any] | None:
     """`body` with a schema that only a call of a tool fits, if one has to be called; else `None`.
 
     Not every engine forces a tool by itself: of llama.cpp the model's template decides. A schema it always keeps to.
@@ -78,13 +78,13 @@ def constrained(body: Mapping[str, Any]) -> dict[str, Any] | None:
     told = {"role": "system", "content": f"Answer with a call of one of these tools, as JSON: {to_compact_json(tools)}"}
     rest = {key: body[key] for key in body if key not in ("tools", "tool_choice", "parallel_tool_calls")}
     schema = calls[0] if len(calls) == 1 else {"anyOf": calls}
-    return rest | {"messages": [told, *body["messages"]], "response_format": _by_schema(schema)}
+    return rest | {"messages": [told, *body["messages"]], "response_format": _schema_format(schema)}
 
 
-def messages(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+def to_messages(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The messages that the model is to read."""
     if "messages" in inputs:
-        found = [_message(item) for item in as_sequence(inputs["messages"])]
+        found = [_to_message(item) for item in as_sequence(inputs["messages"])]
     else:
         given = inputs.get("input", inputs.get("prompt", ""))
         instructions = inputs.get("instructions")
@@ -92,50 +92,50 @@ def messages(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
         if isinstance(given, str):
             found.append({"role": "user", "content": given})
         else:
-            found += [_item(item) for item in as_sequence(given) if is_mapping(item)]
+            found += [_item_to_message(item) for item in as_sequence(given) if is_mapping(item)]
     if inputs.get("image") is not None and found:
-        found[-1] = _with_image(found[-1], inputs["image"])
+        found[-1] = _add_image(found[-1], inputs["image"])
     return found
 
 
-def _message(item: Any) -> dict[str, Any]:
+def _to_message(item: Any) -> dict[str, Any]:
     message = dict(item) if is_mapping(item) else {"role": "user", "content": item}
     message["role"] = _ROLES.get(message.get("role", ""), message.get("role", "user"))
     if isinstance(message.get("content"), list | tuple):
-        message["content"] = [_part(part) for part in as_sequence(message["content"])]
+        message["content"] = [_to_part(part) for part in as_sequence(message["content"])]
     elif message.get("content") is None:
         message["content"] = ""
     if calls := as_sequence(message.get("tool_calls")):
-        message["tool_calls"] = [_call(call) for call in calls if is_mapping(call)]
+        message["tool_calls"] = [_to_tool_call(call) for call in calls if is_mapping(call)]
     return message
 
 
-def _item(item: Mapping[str, Any]) -> dict[str, Any]:
+def _item_to_message(item: Mapping[str, Any]) -> dict[str, Any]:
     """An item of the Responses API as a message."""
     if item.get("type") == "function_call":
-        call = _call({"id": item.get("call_id"), "name": item.get("name"), "arguments": item.get("arguments")})
+        call = _to_tool_call({"id": item.get("call_id"), "name": item.get("name"), "arguments": item.get("arguments")})
         return {"role": "assistant", "content": "", "tool_calls": [call]}
     if item.get("type") == "function_call_output":
-        return {"role": "tool", "tool_call_id": item.get("call_id"), "content": _text(item.get("output"))}
-    return _message({"role": item.get("role", "user"), "content": item.get("content")})
+        return {"role": "tool", "tool_call_id": item.get("call_id"), "content": _to_text(item.get("output"))}
+    return _to_message({"role": item.get("role", "user"), "content": item.get("content")})
 
 
-def _call(call: Mapping[str, Any]) -> dict[str, Any]:
+def _to_tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
     """A call of a tool, from OpenAI's form or from the flat one."""
     function = call.get("function")
     function = function if is_mapping(function) else call
-    arguments = {"name": function.get("name"), "arguments": _text(function.get("arguments") or {})}
+    arguments = {"name": function.get("name"), "arguments": _to_text(function.get("arguments") or {})}
     return {"id": call.get("id") or "call_0", "type": "function", "function": arguments}
 
 
-def _tool(tool: Any) -> Any:
+def _to_tool(tool: Any) -> Any:
     """A tool, from OpenAI's form, from the flat one or from that of the Responses API."""
     if not is_mapping(tool) or is_mapping(tool.get("function")):
         return tool
     return {"type": "function", "function": {key: tool[key] for key in tool if key not in ("type", "code")}}
 
 
-def _part(part: Any) -> Any:
+def _to_part(part: Any) -> Any:
     """A part of a message, with the names of chat completions."""
     if not is_mapping(part):
         return {"type": "text", "text": str(part)}
@@ -147,7 +147,7 @@ def _part(part: Any) -> Any:
     return dict(part)
 
 
-def _with_image(message: dict[str, Any], image: Any) -> dict[str, Any]:
+def _add_image(message: dict[str, Any], image: Any) -> dict[str, Any]:
     """A message with the image that stood beside the prompt: bytes as numbers, base64, or a URL."""
     if not isinstance(image, str):
         image = base64.b64encode(bytes(as_sequence(image))).decode()
@@ -157,10 +157,10 @@ def _with_image(message: dict[str, Any], image: Any) -> dict[str, Any]:
     return message | {"content": [*parts, {"type": "image_url", "image_url": {"url": url}}]}
 
 
-def response_format(inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+def to_response_format(inputs: Mapping[str, Any]) -> dict[str, Any] | None:
     """The form that the answer is to have, in OpenAI's envelope."""
     if inputs.get("guided_json"):
-        return _by_schema(inputs["guided_json"])
+        return _schema_format(inputs["guided_json"])
     text = inputs.get("text")
     wanted = inputs.get("response_format") or (text.get("format") if is_mapping(text) else None)
     if not is_mapping(wanted):
@@ -168,13 +168,13 @@ def response_format(inputs: Mapping[str, Any]) -> dict[str, Any] | None:
     if wanted.get("type") == "json_schema":
         rules = wanted.get("json_schema") or wanted.get("schema")
         # The bare schema, as native models want it, or the envelope.
-        return _by_schema(rules["schema"] if is_mapping(rules) and "schema" in rules else rules)
+        return _schema_format(rules["schema"] if is_mapping(rules) and "schema" in rules else rules)
     return {"type": "json_object"} if wanted.get("type") == "json_object" else None
 
 
-def _by_schema(schema: Any) -> dict[str, Any]:
+def _schema_format(schema: Any) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
 
 
-def _text(value: Any) -> str:
+def _to_text(value: Any) -> str:
     return value if isinstance(value, str) else to_compact_json(value)

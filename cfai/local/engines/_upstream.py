@@ -13,7 +13,7 @@ import httpx
 from cfai._errors import ConfigurationError, StreamError
 from cfai._json import as_sequence, is_mapping, to_compact_json
 from cfai._response import Decoder, EventSplitter
-from cfai.local.engines._translate import constrained, request
+from cfai.local.engines._translate import build_request, force_tool_call
 from cfai.local.wire import ErrorResponse
 from cfai.types import Token, ToolCallDelta, Usage
 
@@ -57,15 +57,15 @@ class OpenAIUpstream:
     async def answer(
         self, model: str, inputs: Mapping[str, Any], most: int | None
     ) -> AsyncGenerator[Token | Usage, None]:
-        """The answer in tokens, and what it took at the end. Raises `Refusal` for what the server refuses."""
-        path, body = request(await self._model(model), inputs, most)
-        forced = constrained(body) if self._force_tools else None
-        parts = self._parts(await self._sent("POST", path, forced or body), Decoder(model))
-        return parts if forced is None else _as_call(parts)
+        """The answer in tokens, and what it took at the end. Raises `ErrorResponse` for what the server refuses."""
+        path, body = build_request(await self._map_model(model), inputs, most)
+        forced = force_tool_call(body) if self._force_tools else None
+        parts = self._decode(await self._send("POST", path, forced or body), Decoder(model))
+        return parts if forced is None else _to_tool_call(parts)
 
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
-        """A vector for each text. Raises `Refusal` for what the server refuses."""
-        body = {"model": await self._model(model), "input": list(texts), "encoding_format": "float"}
+        """A vector for each text. Raises `ErrorResponse` for what the server refuses."""
+        body = {"model": await self._map_model(model), "input": list(texts), "encoding_format": "float"}
         answer = await self._read("POST", "embeddings", body)
         rows = sorted(
             (row for row in as_sequence(answer.get("data")) if is_mapping(row)), key=lambda row: row.get("index", 0)
@@ -81,7 +81,7 @@ class OpenAIUpstream:
         if http is not None:
             await http.aclose()
 
-    async def _model(self, name: str) -> str:
+    async def _map_model(self, name: str) -> str:
         """Return what the server calls the model that stands for `name`."""
         if name not in self._models and "*" not in self._models:
             listed = await self._read("GET", "models")
@@ -93,7 +93,7 @@ class OpenAIUpstream:
             self._models["*"] = first
         return self._models.get(name) or self._models["*"]
 
-    async def _parts(self, response: httpx.Response, decoder: Decoder) -> AsyncGenerator[Token | Usage, None]:
+    async def _decode(self, response: httpx.Response, decoder: Decoder) -> AsyncGenerator[Token | Usage, None]:
         blocks = EventSplitter()
         try:
             async for chunk in response.aiter_bytes():
@@ -105,7 +105,7 @@ class OpenAIUpstream:
         except StreamError as error:
             raise ErrorResponse(None, f"{self._url}: {error}", status=502) from error
         except httpx.HTTPError as error:
-            raise ErrorResponse(None, f"{self._url} broke off: {_said(error)}", status=502) from error
+            raise ErrorResponse(None, f"{self._url} broke off: {_describe(error)}", status=502) from error
         finally:
             await response.aclose()
         if not decoder.done and decoder.finish_reason is None:
@@ -114,19 +114,19 @@ class OpenAIUpstream:
             yield decoder.usage
 
     async def _read(self, method: str, path: str, body: Any = None) -> Mapping[str, Any]:
-        response = await self._sent(method, path, body)
+        response = await self._send(method, path, body)
         try:
             answer = json.loads(await response.aread())
         except (ValueError, httpx.HTTPError) as error:
             raise ErrorResponse(
-                None, f"{self._url}/{path} answered with no JSON: {_said(error)}", status=502
+                None, f"{self._url}/{path} answered with no JSON: {_describe(error)}", status=502
             ) from error
         finally:
             await response.aclose()
         return answer if is_mapping(answer) else {}
 
-    async def _sent(self, method: str, path: str, body: Any = None) -> httpx.Response:
-        """The server's answer, not read yet. Raises `Refusal` if it is none, or an error."""
+    async def _send(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        """The server's answer, not read yet. Raises `ErrorResponse` if it is none, or an error."""
         if self._http is None:
             # Made here, on the loop that it is used on. The environment's proxies could not reach this machine.
             self._http = httpx.AsyncClient(headers=self._headers, timeout=self._timeout, trust_env=False)
@@ -138,12 +138,12 @@ class OpenAIUpstream:
             async with aclosing(response):
                 said = (await response.aread()).decode("utf-8", "replace")
         except httpx.HTTPError as error:
-            message = f"{self._url} cannot be reached: {_said(error)}. Is the server running?"
+            message = f"{self._url} cannot be reached: {_describe(error)}. Is the server running?"
             raise ErrorResponse(None, message, status=502) from error
-        raise ErrorResponse(3030, f"{url} refused: {_message_in(said)}", status=response.status_code)
+        raise ErrorResponse(3030, f"{url} refused: {_find_message(said)}", status=response.status_code)
 
 
-async def _as_call(parts: AsyncGenerator[Token | Usage, None]) -> AsyncGenerator[Token | Usage, None]:
+async def _to_tool_call(parts: AsyncGenerator[Token | Usage, None]) -> AsyncGenerator[Token | Usage, None]:
     """An answer that is the JSON of a call, as that call; as it is, if it was cut."""
     written: list[str] = []
     usage: list[Usage] = []
@@ -167,11 +167,11 @@ async def _as_call(parts: AsyncGenerator[Token | Usage, None]) -> AsyncGenerator
         yield each
 
 
-def _said(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _message_in(body: str) -> str:
+def _find_message(body: str) -> str:
     """Return what an error's body says, without the braces around it."""
     try:
         error = json.loads(body)

@@ -4,8 +4,8 @@
 happen: `local.script("rate-limited", 503, "ok")`.
 """
 
-from cfai.local.faults._fault import HEADER, Fault, Unfit
-from cfai.local.faults._script import Faults, Script, faults, parse
+from cfai.local.faults._fault import HEADER, Fault, UnfitFaultError
+from cfai.local.faults._script import Faults, Script, parse_fault, parse_faults
 from cfai.local.faults._table import SCENARIOS, Scenario
 
 __all__ = [
@@ -15,7 +15,7 @@ __all__ = [
     "Faults",
     "Scenario",
     "Script",
-    "Unfit",
-    "faults",
-    "parse",
+    "UnfitFaultError",
+    "parse_fault",
+    "parse_faults",
 ]

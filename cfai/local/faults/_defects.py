@@ -10,14 +10,14 @@ from cfai.local.faults._events import (
     DONE,
     Payload,
     Rewrite,
-    behind_first_text,
-    calls,
-    each_event,
-    each_payload,
+    edit_each_event,
+    edit_each_payload,
+    find_reasoning_keys,
+    find_texts,
     has_shape,
-    reasoning,
-    texts,
-    values,
+    insert_behind_first_text,
+    iter_values,
+    list_calls,
 )
 
 _BUSY = "Capacity temporarily exceeded, please try again."
@@ -42,153 +42,171 @@ class Defect(NamedTuple):
 _SHAPE = "events other than those of the Responses API"
 
 NEEDS: dict[str, Callable[[Payload], Any]] = {
-    "text": texts,
-    "reasoning": reasoning,
-    "a tool call": calls,
+    "text": find_texts,
+    "reasoning": find_reasoning_keys,
+    "a tool call": list_calls,
     _SHAPE: has_shape,
 }
 """How to know that it has."""
 
 
-def _needing(what: str, defects: Mapping[str, tuple[str, Rewrite]]) -> dict[str, Defect]:
+def _require(what: str, defects: Mapping[str, tuple[str, Rewrite]]) -> dict[str, Defect]:
     return {name: Defect(summary, rewrite, what) for name, (summary, rewrite) in defects.items()}
 
 
 DEFECTS = {
-    **_needing(
+    **_require(
         "text",
         {
-            "number-token": ("A token is the number `0`, which many take for nothing", values(0)),
+            "number-token": ("A token is the number `0`, which many take for nothing", iter_values(0)),
             "decimal-token": (
                 "A token is the number `0.10`, whose last zero a parser drops",
-                behind_first_text(to.decimal),
+                insert_behind_first_text(to.use_decimal),
             ),
-            "null-token": ("An event has `null` for its text", values(None)),
-            "empty-token": ("An event has the empty string for its text", values("")),
+            "null-token": ("An event has `null` for its text", iter_values(None)),
+            "empty-token": ("An event has the empty string for its text", iter_values("")),
             "missing-token": (
                 "An event lacks the field of the text",
-                behind_first_text(to.without_text),
+                insert_behind_first_text(to.remove_text),
             ),
-            "object-token": ("A token is a JSON object", values({"a": 1})),
-            "boolean-token": ("A token is `true`", values(True)),
+            "object-token": ("A token is a JSON object", iter_values({"a": 1})),
+            "boolean-token": ("A token is `true`", iter_values(True)),
             "line-separator-token": (
                 "A token holds U+2028, U+2029 and U+0085, which only look like line ends",
-                values("\u2028\u2029\u0085"),
+                iter_values("\u2028\u2029\u0085"),
             ),
             "split-surrogate-pair": (
                 "An emoji comes as half a surrogate pair in each of two events",
-                values("\ud83d", "\ude42"),
+                iter_values("\ud83d", "\ude42"),
             ),
-            "events-after-done": ("Text, and another `[DONE]`, come after `[DONE]`", to.after_done),
+            "events-after-done": ("Text, and another `[DONE]`, come after `[DONE]`", to.continue_after_done),
         },
     ),
-    **_needing(
+    **_require(
         "reasoning",
         {
             "renamed-reasoning": (
                 "`reasoning_content` is called `reasoning`, or the reverse",
-                each_payload(to.other_reasoning),
+                edit_each_payload(to.rename_reasoning),
             ),
         },
     ),
-    **_needing(
+    **_require(
         "a tool call",
         {
-            "tool-call-without-index": ("The pieces of a tool call have no `index`", to.calls_without("index")),
-            "tool-call-without-id": ("A tool call has no `id`", to.calls_without("id")),
-            "tool-call-flat": ("Name and arguments of a tool call stand in no `function`", each_payload(to.flat_calls)),
-            "tool-arguments-first": ("The first arguments of a tool call come before its name", to.arguments_first),
-            "tool-arguments-object": ("A tool call comes whole, its arguments an object", to.whole_calls),
+            "tool-call-without-index": ("The pieces of a tool call have no `index`", to.remove_call_field("index")),
+            "tool-call-without-id": ("A tool call has no `id`", to.remove_call_field("id")),
+            "tool-call-flat": (
+                "Name and arguments of a tool call stand in no `function`",
+                edit_each_payload(to.flatten_calls),
+            ),
+            "tool-arguments-first": ("The first arguments of a tool call come before its name", to.put_arguments_first),
+            "tool-arguments-object": ("A tool call comes whole, its arguments an object", to.join_calls),
         },
     ),
-    **_needing(
+    **_require(
         _SHAPE,
         {
             "null-fields": (
                 "Every event has all fields of its dialect, most of them `null`",
-                each_payload(to.null_fields),
+                edit_each_payload(to.add_null_fields),
             ),
-            "doubled-dialect": ("Each event has its text in both dialects", each_payload(to.doubled)),
-            "mixed-dialects": ("Every second event is in the other dialect, tool calls and all", to.mixed_dialects),
-            "usage-cumulative": ("Each event reports the tokens so far", to.usage_as(to.cumulative)),
-            "usage-incremental": ("Each event reports its own tokens, and none the total", to.usage_as(to.incremental)),
-            "usage-trailer": ("Increments, and then the total once more", to.usage_as(to.incremental, "usage")),
-            "usage-metrics": ("The total is called `metrics`, of `input_tokens`", to.usage_as(to.no_report, "metrics")),
-            "usage-null": ("Each event has `null` for its usage", to.usage_as(to.null)),
-            "usage-missing": ("No event reports usage", to.usage_as(to.no_report)),
-            "text-after-finish": ("The finish reason comes after the first token of text", to.early_finish),
+            "doubled-dialect": ("Each event has its text in both dialects", edit_each_payload(to.double_text)),
+            "mixed-dialects": ("Every second event is in the other dialect, tool calls and all", to.mix_dialects),
+            "usage-cumulative": ("Each event reports the tokens so far", to.replace_usage(to.report_cumulative)),
+            "usage-incremental": (
+                "Each event reports its own tokens, and none the total",
+                to.replace_usage(to.report_incremental),
+            ),
+            "usage-trailer": (
+                "Increments, and then the total once more",
+                to.replace_usage(to.report_incremental, "usage"),
+            ),
+            "usage-metrics": (
+                "The total is called `metrics`, of `input_tokens`",
+                to.replace_usage(to.report_nothing, "metrics"),
+            ),
+            "usage-null": ("Each event has `null` for its usage", to.replace_usage(to.report_null)),
+            "usage-missing": ("No event reports usage", to.replace_usage(to.report_nothing)),
+            "text-after-finish": ("The finish reason comes after the first token of text", to.finish_early),
             "empty-finish-reason": (
                 'Events without a finish reason have `""` for one',
-                each_payload(to.empty_finish_reasons),
+                edit_each_payload(to.empty_finish_reason),
             ),
-            "finish-reason-error": ("The finish reason is `error`", to.error_finish),
+            "finish-reason-error": ("The finish reason is `error`", to.finish_with_error),
         },
     ),
-    **_needing(
+    **_require(
         "",
         {
-            "missing-done": ("The stream ends without `[DONE]`", to.without_done),
+            "missing-done": ("The stream ends without `[DONE]`", to.remove_done),
             "bare-done": (
                 "The last line is `[DONE]`, without `data:`",
-                each_event(lambda data: b"[DONE]\n\n" if data == DONE else data),
+                edit_each_event(lambda data: b"[DONE]\n\n" if data == DONE else data),
             ),
-            "empty-stream": ("The stream has no event at all", to.only()),
-            "only-done": ("The stream has no event but `[DONE]`", to.only(DONE)),
-            "truncated-event": ("The stream ends properly, in the middle of an event", to.cut_event),
+            "empty-stream": ("The stream has no event at all", to.replace_with()),
+            "only-done": ("The stream has no event but `[DONE]`", to.replace_with(DONE)),
+            "truncated-event": ("The stream ends properly, in the middle of an event", to.cut_last_event),
             "html-event": (
                 "An event is an HTML page, no JSON",
-                to.fails(b"data: <html><title>502 Bad Gateway</title></html>\n\n", then=DONE),
+                to.fail_with(b"data: <html><title>502 Bad Gateway</title></html>\n\n", then=DONE),
             ),
-            "list-event": ("An event is a JSON list", to.fails(b"data: [1,2]\n\n", then=DONE)),
+            "list-event": ("An event is a JSON list", to.fail_with(b"data: [1,2]\n\n", then=DONE)),
             "error-event-done": (
                 "After three tokens the error envelope, then `[DONE]`",
-                to.fails(_ENVELOPE, then=DONE),
+                to.fail_with(_ENVELOPE, then=DONE),
             ),
             "error-event-object": (
                 "After three tokens an `error` object, as OpenAI sends it",
-                to.fails({"error": {"message": _BUSY, "type": "server_error", "code": 3040}}),
+                to.fail_with({"error": {"message": _BUSY, "type": "server_error", "code": 3040}}),
             ),
             "error-event-string": (
                 "After three tokens an `error` string with the code in it",
-                to.fails({"error": f"AiError: 3040: {_BUSY}"}),
+                to.fail_with({"error": f"AiError: 3040: {_BUSY}"}),
             ),
             "error-event-typed": (
                 'After three tokens `"type": "error"`, with the code as text',
-                to.fails({"type": "error", "code": "3040", "message": _BUSY, "param": None}),
+                to.fail_with({"type": "error", "code": "3040", "message": _BUSY, "param": None}),
             ),
             "error-event-internal": (
                 "After three tokens `internalCode` and `description`",
-                to.fails({"internalCode": 3040, "name": "OutOfCapacity", "message": "busy", "description": _BUSY}),
+                to.fail_with({"internalCode": 3040, "name": "OutOfCapacity", "message": "busy", "description": _BUSY}),
             ),
             "error-event-named": (
                 "After three tokens an event named `error`, its data plain text",
-                to.fails(f"event: error\ndata: 3040: {_BUSY}\n\n".encode()),
+                to.fail_with(f"event: error\ndata: 3040: {_BUSY}\n\n".encode()),
             ),
             "error-event-response": (
                 "After three tokens the `response.failed` of the Responses API",
-                to.fails({"type": "response.failed", "response": _FAILED}),
+                to.fail_with({"type": "response.failed", "response": _FAILED}),
             ),
-            "byte-order-mark": ("A byte-order mark comes first", to.begins(b"\xef\xbb\xbf")),
-            "crlf-line-ends": ("Lines end in CRLF", each_event(lambda data: data.replace(b"\n", b"\r\n"))),
-            "cr-line-ends": ("Lines end in CR", each_event(lambda data: data.replace(b"\n", b"\r"))),
-            "mixed-line-ends": ("Lines end in LF, CRLF and CR by turns", to.mixed_line_ends),
+            "byte-order-mark": ("A byte-order mark comes first", to.begin_with(b"\xef\xbb\xbf")),
+            "crlf-line-ends": ("Lines end in CRLF", edit_each_event(lambda data: data.replace(b"\n", b"\r\n"))),
+            "cr-line-ends": ("Lines end in CR", edit_each_event(lambda data: data.replace(b"\n", b"\r"))),
+            "mixed-line-ends": ("Lines end in LF, CRLF and CR by turns", to.mix_line_ends),
             "keep-alive-comments": (
                 "A comment before every event",
-                each_event(lambda data: b": keep-alive\n\n" + data),
+                edit_each_event(lambda data: b": keep-alive\n\n" + data),
             ),
-            "empty-events": ("An event without data before every event", each_event(lambda data: b"data:\n\n" + data)),
+            "empty-events": (
+                "An event without data before every event",
+                edit_each_event(lambda data: b"data:\n\n" + data),
+            ),
             "event-fields": (
                 "Events have `id`, `retry` and an unknown field",
-                each_event(lambda data: b"id: 1\nretry: 1000\nunknown: 1\n" + data),
+                edit_each_event(lambda data: b"id: 1\nretry: 1000\nunknown: 1\n" + data),
             ),
             "no-space-after-colon": (
                 "`data:` has no space behind it",
-                each_event(lambda data: data.replace(b"data: ", b"data:", 1)),
+                edit_each_event(lambda data: data.replace(b"data: ", b"data:", 1)),
             ),
-            "multi-line-data": ("The JSON of an event is spread over several `data` lines", each_event(to.many_lines)),
-            "no-blank-lines": ("Events have no blank line between them", each_event(lambda data: data[:-1])),
-            "unterminated-end": ("The last event has no line end", to.unterminated),
-            "one-chunk": ("All events come in one chunk", to.one_chunk),
+            "multi-line-data": (
+                "The JSON of an event is spread over several `data` lines",
+                edit_each_event(to.split_over_lines),
+            ),
+            "no-blank-lines": ("Events have no blank line between them", edit_each_event(lambda data: data[:-1])),
+            "unterminated-end": ("The last event has no line end", to.remove_last_line_end),
+            "one-chunk": ("All events come in one chunk", to.join_events),
             "split-characters": ("Chunks end in the middle of a character", to.split_characters),
         },
     ),

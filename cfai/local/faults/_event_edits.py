@@ -13,17 +13,17 @@ from cfai.local.faults._events import (
     Payload,
     Rewrite,
     Usage,
-    calls,
-    changed,
-    deltas,
-    each_payload,
-    event_of,
-    function,
-    objects,
-    payload_of,
-    position,
-    texts,
-    with_text,
+    build_event,
+    edit_each_payload,
+    edit_strings,
+    find_position,
+    find_texts,
+    get_function,
+    list_calls,
+    list_deltas,
+    list_objects,
+    parse_payload,
+    replace_text,
 )
 
 AFTER = 3
@@ -37,33 +37,33 @@ _SHARED = ("tool_calls", "reasoning_content", "reasoning")
 # Text.
 
 
-def decimal(data: bytes) -> list[bytes]:
+def use_decimal(data: bytes) -> list[bytes]:
     """The event with a number that no JSON encoder writes."""
-    return [with_text(data, "\0").replace(b'"\\u0000"', b"0.10")]
+    return [replace_text(data, "\0").replace(b'"\\u0000"', b"0.10")]
 
 
-def without_text(data: bytes) -> list[bytes]:
+def remove_text(data: bytes) -> list[bytes]:
     """The event without the field in which its text stands."""
-    payload = payload_of(data) or {}
+    payload = parse_payload(data) or {}
     payload.pop("usage", None)
-    for holder, key in texts(payload):
+    for holder, key in find_texts(payload):
         del holder[key]
-    return [event_of(payload, data)]
+    return [build_event(payload, data)]
 
 
-def null_fields(payload: Payload) -> None:
+def add_null_fields(payload: Payload) -> None:
     """Every field of the dialect, those that say nothing as `null`."""
-    for choice in objects(payload, "choices"):
+    for choice in list_objects(payload, "choices"):
         choice.update({name: None for name in ("stop_reason", "matched_stop") if name not in choice})
-    for delta in deltas(payload):
+    for delta in list_deltas(payload):
         delta.update({name: None for name in _CHAT if name not in delta})
     if "response" in payload:
         payload.update({name: None for name in ("finish_reason", "tool_calls", "usage") if not payload.get(name)})
 
 
-def doubled(payload: Payload) -> None:
+def double_text(payload: Payload) -> None:
     """The text in both dialects."""
-    for choice in objects(payload, "choices"):
+    for choice in list_objects(payload, "choices"):
         part: Payload = choice.get("delta") or choice
         text = part.get("content") or part.get("text")
         if text and "response" not in payload and not choice.get("index"):
@@ -73,14 +73,17 @@ def doubled(payload: Payload) -> None:
         payload["choices"] = [{"index": 0, "delta": delta, "finish_reason": None}]
 
 
-def mixed_dialects(events: list[Event], usage: Usage) -> list[Event]:
+def mix_dialects(events: list[Event], usage: Usage) -> list[Event]:
     """Every second event in the other dialect."""
     turns = count()
-    return [(tokens, changed(data, lambda payload: next(turns) % 2 and _swap(payload))) for tokens, data in events]
+    return [
+        (tokens, edit_strings(data, lambda payload: next(turns) % 2 and _swap_dialect(payload)))
+        for tokens, data in events
+    ]
 
 
-def _swap(payload: Payload) -> None:
-    choices = objects(payload, "choices")
+def _swap_dialect(payload: Payload) -> None:
+    choices = list_objects(payload, "choices")
     if "choices" not in payload and "type" not in payload:
         delta = {name: value for name in _SHARED if (value := payload.pop(name, None))}
         text = payload.pop("response", "")
@@ -102,9 +105,9 @@ def _swap(payload: Payload) -> None:
         del payload["choices"]
 
 
-def other_reasoning(payload: Payload) -> None:
+def rename_reasoning(payload: Payload) -> None:
     """Reasoning under its other name."""
-    for delta in deltas(payload):
+    for delta in list_deltas(payload):
         for name, other in (("reasoning_content", "reasoning"), ("reasoning", "reasoning_content")):
             if name in delta:
                 delta[other] = delta.pop(name)
@@ -114,44 +117,46 @@ def other_reasoning(payload: Payload) -> None:
 # Tool calls.
 
 
-def flat_calls(payload: Payload) -> None:
+def flatten_calls(payload: Payload) -> None:
     """Name and arguments without a `function` around them."""
-    for call in calls(payload):
+    for call in list_calls(payload):
         call.update(call.pop("function", {}))
 
 
-def arguments_first(events: list[Event], usage: Usage) -> list[Event]:
+def put_arguments_first(events: list[Event], usage: Usage) -> list[Event]:
     """The first arguments of a tool call before its name."""
-    at = position(events, calls) or 0
+    at = find_position(events, list_calls) or 0
     return [*events[:at], events[at + 1], events[at], *events[at + 2 :]]
 
 
-def whole_calls(events: list[Event], usage: Usage) -> list[Event]:
+def join_calls(events: list[Event], usage: Usage) -> list[Event]:
     """All of a tool call in its first event, with the arguments as an object."""
-    payloads = [payload_of(data) or {} for _, data in events]
-    arguments = "".join(function(call).get("arguments") or "" for payload in payloads for call in calls(payload))
+    payloads = [parse_payload(data) or {} for _, data in events]
+    arguments = "".join(
+        get_function(call).get("arguments") or "" for payload in payloads for call in list_calls(payload)
+    )
     whole: list[Event] = []
     found = False
     for (tokens, data), payload in zip(events, payloads, strict=True):
-        pieces = calls(payload)
+        pieces = list_calls(payload)
         if not pieces:
             whole.append((tokens, data))
         elif not found:
             found = True
-            function(pieces[0])["arguments"] = json.loads(arguments)
-            whole.append((tokens, event_of(payload, data)))
+            get_function(pieces[0])["arguments"] = json.loads(arguments)
+            whole.append((tokens, build_event(payload, data)))
     return whole
 
 
-def calls_without(name: str) -> Rewrite:
+def remove_call_field(name: str) -> Rewrite:
     """Tool calls that lack a field."""
-    return each_payload(lambda payload: [call.pop(name, None) for call in calls(payload)])
+    return edit_each_payload(lambda payload: [call.pop(name, None) for call in list_calls(payload)])
 
 
 # Usage.
 
 
-def usage_as(reports: Callable[[Usage, list[int]], Iterator[Payload | None]], trailer: str = "") -> Rewrite:
+def replace_usage(reports: Callable[[Usage, list[int]], Iterator[Payload | None]], trailer: str = "") -> Rewrite:
     """Usage as `reports` has it, a report for each event that holds tokens; `trailer` names an event with the total."""
 
     def rewrite(events: list[Event], usage: Usage) -> list[Event]:
@@ -164,106 +169,106 @@ def usage_as(reports: Callable[[Usage, list[int]], Iterator[Payload | None]], tr
                 if payload["usage"] == {}:
                     del payload["usage"]
 
-        told = [(tokens, changed(data, lambda payload, n=tokens: report(payload, n))) for tokens, data in events]
+        told = [(tokens, edit_strings(data, lambda payload, n=tokens: report(payload, n))) for tokens, data in events]
         if trailer == "metrics":
             usage = {"input_tokens": usage["prompt_tokens"], "output_tokens": usage["completion_tokens"]}
         if trailer:
-            told.insert(-1, (0, event_of({"response": "", trailer: usage})))
+            told.insert(-1, (0, build_event({"response": "", trailer: usage})))
         return told
 
     return rewrite
 
 
-def cumulative(usage: Usage, tokens: list[int]) -> Iterator[Payload]:
+def report_cumulative(usage: Usage, tokens: list[int]) -> Iterator[Payload]:
     """The tokens so far."""
     sent = 0
     for number in tokens:
         sent += number
-        yield _counts(usage["prompt_tokens"], sent)
+        yield _build_counts(usage["prompt_tokens"], sent)
 
 
-def incremental(usage: Usage, tokens: list[int]) -> Iterator[Payload]:
+def report_incremental(usage: Usage, tokens: list[int]) -> Iterator[Payload]:
     """The tokens of the event, the prompt's in the first."""
     prompt = usage["prompt_tokens"]
     for number in tokens:
-        yield _counts(prompt, number)
+        yield _build_counts(prompt, number)
         prompt = 0
 
 
-def null(usage: Usage, tokens: list[int]) -> Iterator[None]:
+def report_null(usage: Usage, tokens: list[int]) -> Iterator[None]:
     """A report that is none."""
     yield from (None for _ in tokens)
 
 
-def no_report(usage: Usage, tokens: list[int]) -> Iterator[Payload]:
+def report_nothing(usage: Usage, tokens: list[int]) -> Iterator[Payload]:
     """No report."""
     yield from ({} for _ in tokens)
 
 
-def _counts(prompt: int, completion: int) -> Payload:
+def _build_counts(prompt: int, completion: int) -> Payload:
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
 # Finish reasons and the end.
 
 
-def early_finish(events: list[Event], usage: Usage) -> list[Event]:
+def finish_early(events: list[Event], usage: Usage) -> list[Event]:
     """A finish reason behind the first token."""
-    return [*(first := first_tokens(events, 1)), (0, _finish(first[-1][1], "stop")), *events[len(first) :]]
+    return [*(first := take_first_tokens(events, 1)), (0, _build_finish(first[-1][1], "stop")), *events[len(first) :]]
 
 
-def error_finish(events: list[Event], usage: Usage) -> list[Event]:
+def finish_with_error(events: list[Event], usage: Usage) -> list[Event]:
     """A finish reason that is an error."""
-    return [*(first := first_tokens(events)), (0, _finish(first[-1][1], "error")), (0, DONE)]
+    return [*(first := take_first_tokens(events)), (0, _build_finish(first[-1][1], "error")), (0, DONE)]
 
 
-def _finish(data: bytes, reason: str) -> bytes:
+def _build_finish(data: bytes, reason: str) -> bytes:
     """An event like this one, with a finish reason and nothing else."""
-    payload = payload_of(data) or {}
-    for choice in objects(payload, "choices"):
+    payload = parse_payload(data) or {}
+    for choice in list_objects(payload, "choices"):
         choice |= {"text": ""} if "text" in choice else {"delta": {}}
         choice["finish_reason"] = reason
     for name in ("usage", "tool_calls"):
         payload.pop(name, None)
     if "choices" not in payload or "response" in payload:
         payload |= {"response": "", "finish_reason": reason}
-    return event_of(payload, data)
+    return build_event(payload, data)
 
 
-def empty_finish_reasons(payload: Payload) -> None:
+def empty_finish_reason(payload: Payload) -> None:
     """The empty string where there is no finish reason."""
-    for holder in [*objects(payload, "choices"), *([payload] if "response" in payload else [])]:
+    for holder in [*list_objects(payload, "choices"), *([payload] if "response" in payload else [])]:
         holder["finish_reason"] = holder.get("finish_reason") or ""
 
 
-def without_done(events: list[Event], usage: Usage) -> list[Event]:
+def remove_done(events: list[Event], usage: Usage) -> list[Event]:
     """No end mark."""
     return [(tokens, data) for tokens, data in events if data != DONE]
 
 
-def after_done(events: list[Event], usage: Usage) -> list[Event]:
+def continue_after_done(events: list[Event], usage: Usage) -> list[Event]:
     """Text behind the end mark."""
-    return [*events, (0, with_text(events[position(events, texts) or 0][1], "leaked")), (0, DONE)]
+    return [*events, (0, replace_text(events[find_position(events, find_texts) or 0][1], "leaked")), (0, DONE)]
 
 
-def unterminated(events: list[Event], usage: Usage) -> list[Event]:
+def remove_last_line_end(events: list[Event], usage: Usage) -> list[Event]:
     """No line end at the end."""
     return [*events[:-1], (events[-1][0], events[-1][1].rstrip(b"\n"))]
 
 
-def cut_event(events: list[Event], usage: Usage) -> list[Event]:
+def cut_last_event(events: list[Event], usage: Usage) -> list[Event]:
     """Half an event at the end."""
-    first = first_tokens(events)
+    first = take_first_tokens(events)
     return first + [(0, data[: len(data) // 2]) for _, data in events[len(first) : len(first) + 1]]
 
 
-def fails(event: Payload | bytes, *, then: bytes = b"") -> Rewrite:
+def fail_with(event: Payload | bytes, *, then: bytes = b"") -> Rewrite:
     """The first tokens, then this event, and nothing of the rest."""
-    last = event if isinstance(event, bytes) else event_of(event)
-    return lambda events, usage: [*first_tokens(events), (0, last + then)]
+    last = event if isinstance(event, bytes) else build_event(event)
+    return lambda events, usage: [*take_first_tokens(events), (0, last + then)]
 
 
-def first_tokens(events: list[Event], number: int = AFTER) -> list[Event]:
+def take_first_tokens(events: list[Event], number: int = AFTER) -> list[Event]:
     """The events up to the third token, or to the last one of a shorter answer."""
     sent, end = 0, 1
     for at, (tokens, _) in enumerate(events):
@@ -275,17 +280,17 @@ def first_tokens(events: list[Event], number: int = AFTER) -> list[Event]:
 # Framing.
 
 
-def begins(first: bytes) -> Rewrite:
+def begin_with(first: bytes) -> Rewrite:
     """Bytes before the first event."""
     return lambda events, usage: [(0, first), *events]
 
 
-def one_chunk(events: list[Event], usage: Usage) -> list[Event]:
+def join_events(events: list[Event], usage: Usage) -> list[Event]:
     """All events at once."""
     return [(sum(tokens for tokens, _ in events), b"".join(data for _, data in events))]
 
 
-def only(*events: bytes) -> Rewrite:
+def replace_with(*events: bytes) -> Rewrite:
     """These events instead."""
     return lambda _, usage: [(0, data) for data in events]
 
@@ -299,13 +304,13 @@ def split_characters(events: list[Event], usage: Usage) -> list[Event]:
     return pieces
 
 
-def mixed_line_ends(events: list[Event], usage: Usage) -> list[Event]:
+def mix_line_ends(events: list[Event], usage: Usage) -> list[Event]:
     """Another line end for each event, by turns."""
     ends = (b"\n", b"\r\n", b"\r")
     return [(tokens, data.replace(b"\n", ends[at % 3])) for at, (tokens, data) in enumerate(events)]
 
 
-def many_lines(data: bytes) -> bytes:
+def split_over_lines(data: bytes) -> bytes:
     """The JSON over several lines of data."""
-    payload: Any = payload_of(data)
-    return data if payload is None else event_of(payload, data, indent=1)
+    payload: Any = parse_payload(data)
+    return data if payload is None else build_event(payload, data, indent=1)

@@ -19,13 +19,13 @@ DONE = b"data: [DONE]\n\n"
 _DATA = b"data: "
 
 
-def payload_of(data: bytes) -> Payload | None:
+def parse_payload(data: bytes) -> Payload | None:
     """The JSON object in an event, if it holds one."""
     text = data.partition(_DATA)[2]
     return json.loads(text) if text.startswith(b"{") else None
 
 
-def event_of(payload: Payload, like: bytes = b"", *, indent: int | None = None) -> bytes:
+def build_event(payload: Payload, like: bytes = b"", *, indent: int | None = None) -> bytes:
     """The event that holds `payload`, under the same name as the event `like`."""
     text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), indent=indent)
     # Half a surrogate pair has no bytes in UTF-8, and so has to be escaped.
@@ -33,21 +33,21 @@ def event_of(payload: Payload, like: bytes = b"", *, indent: int | None = None) 
     return like.partition(_DATA)[0] + b"".join(_DATA + line + b"\n" for line in lines) + b"\n"
 
 
-def objects(payload: Payload, name: str) -> list[Payload]:
+def list_objects(payload: Payload, name: str) -> list[Payload]:
     """The objects in a list of `payload`."""
     items = payload.get(name)
     return [item for item in cast("list[Any]", items) if isinstance(item, dict)] if isinstance(items, list) else []
 
 
-def deltas(payload: Payload) -> list[Payload]:
+def list_deltas(payload: Payload) -> list[Payload]:
     """Return what the chunks of a chat completion say."""
-    return [choice["delta"] for choice in objects(payload, "choices") if "delta" in choice]
+    return [choice["delta"] for choice in list_objects(payload, "choices") if "delta" in choice]
 
 
-def texts(payload: Payload) -> list[tuple[Payload, str]]:
+def find_texts(payload: Payload) -> list[tuple[Payload, str]]:
     """Return where the text of an event stands, as holder and key: in two places, if it speaks two dialects."""
-    places = [(delta, "content") for delta in deltas(payload)]
-    places += [(choice, "text") for choice in objects(payload, "choices")]
+    places = [(delta, "content") for delta in list_deltas(payload)]
+    places += [(choice, "text") for choice in list_objects(payload, "choices")]
     if has_shape(payload):
         # In the Responses API that name is one of an object.
         places.append((payload, "response"))
@@ -56,19 +56,19 @@ def texts(payload: Payload) -> list[tuple[Payload, str]]:
     return [(holder, key) for holder, key in places if holder.get(key) not in (None, "")]
 
 
-def calls(payload: Payload) -> list[Payload]:
+def list_calls(payload: Payload) -> list[Payload]:
     """The tool calls in an event, or the pieces of them."""
-    return [call for holder in [payload, *deltas(payload)] for call in objects(holder, "tool_calls")]
+    return [call for holder in [payload, *list_deltas(payload)] for call in list_objects(holder, "tool_calls")]
 
 
-def function(call: Payload) -> Payload:
+def get_function(call: Payload) -> Payload:
     """Name and arguments of a tool call."""
     return call.get("function") or {}
 
 
-def reasoning(payload: Payload) -> list[str]:
+def find_reasoning_keys(payload: Payload) -> list[str]:
     """Under what names an event has reasoning."""
-    return [name for delta in deltas(payload) for name in ("reasoning_content", "reasoning") if name in delta]
+    return [name for delta in list_deltas(payload) for name in ("reasoning_content", "reasoning") if name in delta]
 
 
 def has_shape(payload: Payload) -> bool:
@@ -76,13 +76,13 @@ def has_shape(payload: Payload) -> bool:
     return "type" not in payload
 
 
-def position(events: list[Event], wanted: Callable[[Payload], Any]) -> int | None:
+def find_position(events: list[Event], wanted: Callable[[Payload], Any]) -> int | None:
     """Return where the first event stands that has what is wanted."""
-    payloads = [payload_of(data) for _, data in events]
+    payloads = [parse_payload(data) for _, data in events]
     return next((at for at, payload in enumerate(payloads) if payload is not None and wanted(payload)), None)
 
 
-def each_event(change: Callable[[bytes], bytes]) -> Rewrite:
+def edit_each_event(change: Callable[[bytes], bytes]) -> Rewrite:
     """Changes the bytes of every event."""
 
     def rewrite(events: list[Event], usage: Usage) -> list[Event]:
@@ -91,41 +91,41 @@ def each_event(change: Callable[[bytes], bytes]) -> Rewrite:
     return rewrite
 
 
-def each_payload(change: Callable[[Payload], object]) -> Rewrite:
+def edit_each_payload(change: Callable[[Payload], object]) -> Rewrite:
     """Changes the payload of every event, in place."""
-    return each_event(lambda data: changed(data, change))
+    return edit_each_event(lambda data: edit_strings(data, change))
 
 
-def changed(data: bytes, change: Callable[[Payload], object]) -> bytes:
+def edit_strings(data: bytes, change: Callable[[Payload], object]) -> bytes:
     """The event, its payload changed."""
-    payload = payload_of(data)
+    payload = parse_payload(data)
     if payload is None:
         return data
-    before = event_of(payload, data)
+    before = build_event(payload, data)
     change(payload)
-    after = event_of(payload, data)
+    after = build_event(payload, data)
     return data if after == before else after
 
 
-def values(*values: Any) -> Rewrite:
+def iter_values(*values: Any) -> Rewrite:
     """Sends more events behind the first one with text, each with one of `values` in its place."""
-    return behind_first_text(lambda data: [with_text(data, value) for value in values])
+    return insert_behind_first_text(lambda data: [replace_text(data, value) for value in values])
 
 
-def behind_first_text(make: Callable[[bytes], list[bytes]]) -> Rewrite:
+def insert_behind_first_text(make: Callable[[bytes], list[bytes]]) -> Rewrite:
     """Sends more events behind the first one with text, made from that."""
 
     def rewrite(events: list[Event], usage: Usage) -> list[Event]:
-        at = position(events, texts) or 0
+        at = find_position(events, find_texts) or 0
         return [*events[: at + 1], *((0, data) for data in make(events[at][1])), *events[at + 1 :]]
 
     return rewrite
 
 
-def with_text(data: bytes, value: Any) -> bytes:
+def replace_text(data: bytes, value: Any) -> bytes:
     """The event, with another value in the place of its text, and without usage, which it has reported already."""
-    payload = payload_of(data) or {}
+    payload = parse_payload(data) or {}
     payload.pop("usage", None)
-    for holder, key in texts(payload):
+    for holder, key in find_texts(payload):
         holder[key] = value
-    return event_of(payload, data)
+    return build_event(payload, data)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Self
 
 from cfai.local.faults._defects import DEFECTS, NEEDS
-from cfai.local.faults._events import Event, position
+from cfai.local.faults._events import Event, find_position
 
 HEADER = "cfai-emulate"
 
@@ -16,7 +16,7 @@ Ending = Literal["drop", "reset", "silence", "truncate", "error"]
 _NO_BODY = (204, 304)
 
 
-class Unfit(ValueError):
+class UnfitFaultError(ValueError):
     """A fault was asked for that cannot happen to this request."""
 
 
@@ -26,8 +26,8 @@ class Fault:
 
     The scenarios are faults that have a name. In the request header `cfai-emulate` fields are written with dashes:
 
-    >>> from cfai.local.faults import parse
-    >>> parse("status=503,retry-after=2")
+    >>> from cfai.local.faults import parse_fault
+    >>> parse_fault("status=503,retry-after=2")
     Fault(status=503, retry_after='2')
     """
 
@@ -122,18 +122,18 @@ class Fault:
             raise ValueError(f"{HEADER}: no defect of streams is called {self.defect!r}")
 
     def __repr__(self) -> str:
-        told = [f"{name}={value!r}" for name, value in self.given().items()]
+        told = [f"{name}={value!r}" for name, value in self.set_fields().items()]
         return f"Fault({', '.join(told)})"
 
     def __str__(self) -> str:
-        return self.name or (repr(self) if self.given() else "ok")
+        return self.name or (repr(self) if self.set_fields() else "ok")
 
-    def given(self) -> dict[str, Any]:
+    def set_fields(self) -> dict[str, Any]:
         """The fields that differ from no fault."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
         return {name: value for name, value in values.items() if value != _DEFAULTS[name]}
 
-    def marked(self, name: str, *, drawn: bool = False) -> Self:
+    def with_name(self, name: str, *, drawn: bool = False) -> Self:
         """A copy that is known by this name."""
         copy = replace(self)
         object.__setattr__(copy, "name", name)
@@ -157,21 +157,23 @@ class Fault:
         """Return whether it can happen to streams alone."""
         return self.defect is not None or self.hold or self.whole
 
-    def check(self, streams: bool) -> None:
-        """Raise `Unfit` if it happens to streams alone, and this answer is none."""
+    def check_applies(self, streams: bool) -> None:
+        """Raise `UnfitFaultError` if it happens to streams alone, and this answer is none."""
         if self.only_streams and not streams and not self.drawn:
-            raise Unfit(f'{HEADER}: {self} happens to streams alone, and this call does not ask a model to "stream"')
+            raise UnfitFaultError(
+                f'{HEADER}: {self} happens to streams alone, and this call does not ask a model to "stream"'
+            )
 
-    def rewritten(self, events: Iterable[Event], usage: Mapping[str, Any]) -> Iterable[Event]:
-        """The events of a stream with its defect. Raises `Unfit` if they have nothing that it could happen to."""
+    def rewrite(self, events: Iterable[Event], usage: Mapping[str, Any]) -> Iterable[Event]:
+        """Return the events of a stream with its defect. Raises `UnfitFaultError` if nothing of them can have it."""
         if self.defect is None:
             return events
         defect, before = DEFECTS[self.defect], list(events)
-        if not defect.needs or position(before, NEEDS[defect.needs]) is not None:
+        if not defect.needs or find_position(before, NEEDS[defect.needs]) is not None:
             return defect.rewrite(before, usage)
         if self.drawn:
             return before
-        raise Unfit(f"{HEADER}: {self} needs a stream with {defect.needs}, and this one has none")
+        raise UnfitFaultError(f"{HEADER}: {self} needs a stream with {defect.needs}, and this one has none")
 
     @property
     def waits(self) -> bool:

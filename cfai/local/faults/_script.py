@@ -21,13 +21,13 @@ _KINDS: dict[str, Any] = {"bool": bool, "bytes": unquote_to_bytes, "int": int, "
 _FIELDS = {f.name.replace("_", "-"): _KINDS[str(f.type).partition(" ")[0]] for f in fields(Fault) if f.init}
 
 
-def parse(text: str) -> Fault:
+def parse_fault(text: str) -> Fault:
     """The fault that `text` asks for: scenarios, a status, and fields with dashes in their names, parted by commas.
 
     Values are percent-encoded where they hold a comma or semicolon; flags need no value; `ok` is no fault. Raises
     `ValueError` for anything unknown, naming what is nearest.
 
-    >>> parse("rate-limited, retry-after=2")
+    >>> parse_fault("rate-limited, retry-after=2")
     Fault(code=3021, retry_after='2')
     """
     values: dict[str, Any] = {}
@@ -36,20 +36,20 @@ def parse(text: str) -> Fault:
         name, given, value = (each.strip() for each in part.partition("="))
         name = name.lower().replace("_", "-")
         if given or _FIELDS.get(name) is bool:
-            values |= {name.replace("-", "_"): _value(part, name, value if given else None)}
+            values |= {name.replace("-", "_"): _parse_value(part, name, value if given else None)}
             continue
         names.append(name)
         if name.isdecimal():
-            values |= {} if name == "200" else {"status": _status(int(name))}
+            values |= {} if name == "200" else {"status": _parse_status(int(name))}
         elif name != "ok":
-            values |= _named(name).given()
-    return Fault(**values).marked("" if names in ([], ["ok"]) else ",".join(text.replace(" ", "").split(",")))
+            values |= _parse_name(name).set_fields()
+    return Fault(**values).with_name("" if names in ([], ["ok"]) else ",".join(text.replace(" ", "").split(",")))
 
 
-def faults(*asked: Faults) -> list[Fault]:
+def parse_faults(*asked: Faults) -> list[Fault]:
     """One fault for each request. A text may be a sequence itself, parted by semicolons.
 
-    >>> [str(fault) for fault in faults([503, "rate-limited; ok"])]
+    >>> [str(fault) for fault in parse_faults([503, "rate-limited; ok"])]
     ['503', 'rate-limited', 'ok']
     """
     found: list[Fault] = []
@@ -57,24 +57,24 @@ def faults(*asked: Faults) -> list[Fault]:
         if isinstance(item, Fault):
             found.append(item)
         elif isinstance(item, str):
-            found += map(parse, item.split(";"))
+            found += map(parse_fault, item.split(";"))
         elif isinstance(item, int) and not isinstance(item, bool):
-            found.append(parse(str(item)))
+            found.append(parse_fault(str(item)))
         elif isinstance(item, Iterable):
-            found += faults(*item)
+            found += parse_faults(*item)
         else:
             raise TypeError(f"a fault is a Fault, a status, the name of a scenario or several of them, not {item!r}")
     return found
 
 
-def _status(number: int) -> int:
+def _parse_status(number: int) -> int:
     coded = next((name for name, scenario in SCENARIOS.items() if scenario.fault == Fault(code=number)), None)
     if coded is not None:
         raise ValueError(f"{HEADER}: {number} is no status but a code: ask for {coded}")
     return number
 
 
-def _named(name: str) -> Fault:
+def _parse_name(name: str) -> Fault:
     scenario = SCENARIOS.get(name)
     if scenario is None:
         if name in _FIELDS:
@@ -88,7 +88,7 @@ def _named(name: str) -> Fault:
     return scenario.fault
 
 
-def _value(part: str, name: str, value: str | None) -> Any:
+def _parse_value(part: str, name: str, value: str | None) -> Any:
     kind = _FIELDS.get(name)
     if kind is None:
         near = get_close_matches(name, _FIELDS, n=1)
@@ -101,7 +101,7 @@ def _value(part: str, name: str, value: str | None) -> Any:
         raise ValueError(f"{HEADER}: {part!r} has a value of the wrong kind") from None
 
 
-class _Chance:
+class _RandomFaults:
     """Draws the faults of requests, the same ones for the same seed and the same order of requests."""
 
     def __init__(self, rate: float, seed: int, scenarios: Faults | None) -> None:
@@ -110,9 +110,9 @@ class _Chance:
         if scenarios is None:
             # One that waits would be a test that waits: they have to be asked for.
             every = [(name, scenario.fault) for name, scenario in SCENARIOS.items()]
-            pool = [fault.marked(name) for name, fault in every if fault is not None and not fault.waits]
+            pool = [fault.with_name(name) for name, fault in every if fault is not None and not fault.waits]
         else:
-            pool = faults(scenarios)
+            pool = parse_faults(scenarios)
         if not pool:
             raise ValueError("scenarios has nothing to draw from")
         self._rate = rate
@@ -126,7 +126,7 @@ class _Chance:
         if not hit or not pool:
             return Fault()
         fault = pool[int(which * len(pool))]
-        return fault.marked(fault.name, drawn=True)
+        return fault.with_name(fault.name, drawn=True)
 
 
 class Script:
@@ -135,7 +135,7 @@ class Script:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._pending: deque[Fault] = deque()
-        self._chance: _Chance | None = None
+        self._chance: _RandomFaults | None = None
         self._taken: dict[str, int] = {}
 
     @property
@@ -146,13 +146,13 @@ class Script:
 
     def add(self, *asked: Faults) -> None:
         """Add to the end, one for each request to come."""
-        found = faults(*asked)
+        found = parse_faults(*asked)
         with self._lock:
             self._pending.extend(found)
 
     def draw(self, rate: float, seed: int, scenarios: Faults | None) -> None:
         """Let chance choose for every request for which nothing else does."""
-        chance = _Chance(rate, seed, scenarios)
+        chance = _RandomFaults(rate, seed, scenarios)
         with self._lock:
             self._chance = chance
 
@@ -174,4 +174,4 @@ class Script:
             if len(self._taken) > 1000:
                 self._taken.clear()
             self._taken[header] = turn + 1
-        return parse(sequence[turn % len(sequence)])
+        return parse_fault(sequence[turn % len(sequence)])

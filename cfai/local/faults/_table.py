@@ -100,36 +100,36 @@ _REDIRECT = b"HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 0\r\
 _CHUNKS = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nno size\r\n"
 
 
-def _json(value: Any, status: int = 200) -> Fault:
+def _json_fault(value: Any, status: int = 200) -> Fault:
     return Fault(status=status, body=json.dumps(value, separators=(",", ":")).encode())
 
 
-def _errors(*, success: bool | None = False, **problem: Any) -> dict[str, Any]:
+def _error_scenarios(*, success: bool | None = False, **problem: Any) -> dict[str, Any]:
     return {"errors": [problem], "success": success, "result": {}, "messages": []}
 
 
 _ENVELOPES: dict[str, tuple[str, Fault]] = {
     "errors-object": (
         "The envelope, its `errors` an object and no list",
-        _json({"errors": {"code": 3040, "message": _BUSY}, "success": False, "result": None}, 429),
+        _json_fault({"errors": {"code": 3040, "message": _BUSY}, "success": False, "result": None}, 429),
     ),
     "internal-error-envelope": (
         "The binding's own error: `internalCode`, `name` and `description`",
-        _json(_INTERNAL, 400),
+        _json_fault(_INTERNAL, 400),
     ),
     "openai-error": (
         "OpenAI's `error` object, with a word for a code",
-        _json({"error": {"code": "invalid_prompt", "message": "AiError: the prompt is invalid"}}, 400),
+        _json_fault({"error": {"code": "invalid_prompt", "message": "AiError: the prompt is invalid"}}, 400),
     ),
-    "openai-error-message": ("OpenAI's `error` object, without a code", _json({"error": {"message": "no"}}, 400)),
-    "openai-error-string": ("OpenAI's `error` as a string", _json({"error": "the model failed"}, 500)),
+    "openai-error-message": ("OpenAI's `error` object, without a code", _json_fault({"error": {"message": "no"}}, 400)),
+    "openai-error-string": ("OpenAI's `error` as a string", _json_fault({"error": "the model failed"}, 500)),
     "gateway-run-failed": (
         "The error of the gateway's Run API: `state` and `error`",
-        _json({"state": "Failed", "error": {"code": "provider_unavailable", "message": "no provider"}}, 503),
+        _json_fault({"state": "Failed", "error": {"code": "provider_unavailable", "message": "no provider"}}, 503),
     ),
     "gateway-unauthorized": (
         "The gateway's own error: a list called `error`",
-        _json(
+        _json_fault(
             {"success": False, "result": [], "messages": [], "error": [{"code": 2009, "message": "Unauthorized"}]}, 401
         ),
     ),
@@ -145,11 +145,11 @@ _ENVELOPES: dict[str, tuple[str, Fault]] = {
     "html-error": ("An error that is the HTML page of a proxy", Fault(html=502)),
     "upstream-json-message": (
         "An error whose message is the JSON of the model's server",
-        _json(_errors(message=f"AiError: AiError: {_UPSTREAM}", code=3030), 400),
+        _json_fault(_error_scenarios(message=f"AiError: AiError: {_UPSTREAM}", code=3030), 400),
     ),
     "unknown-code": (
         "An error with a code that nobody knows, so that the status decides",
-        _json(_errors(message="AiError: it is new", code=9999), 403),
+        _json_fault(_error_scenarios(message="AiError: it is new", code=9999), 403),
     ),
     "sequence-too-long": (
         "3030 with the words of an embedding model, and its limit",
@@ -166,7 +166,7 @@ _ENVELOPES: dict[str, tuple[str, Fault]] = {
 }
 
 _ANSWERS: dict[str, tuple[str, Fault]] = {
-    "success-false": ("Status 200 with `success: false`", _json(_errors(code=3040, message=_BUSY))),
+    "success-false": ("Status 200 with `success: false`", _json_fault(_error_scenarios(code=3040, message=_BUSY))),
     "empty-result": ("Status 200 with an empty `result`, also to `stream: true`", Fault(empty=True)),
     "invalid-json": ("Status 200 with something that is no JSON", Fault(body=b"Hello")),
     "truncated-json": ("Status 200 with half of a JSON text", Fault(body=b'{"result":{"response":"Hel')),
@@ -206,7 +206,7 @@ _STREAMS: dict[str, tuple[str, Fault]] = {
 }
 
 
-def _scenarios() -> Iterator[tuple[str, Scenario]]:
+def _stream_scenarios() -> Iterator[tuple[str, Scenario]]:
     for name, (code, summary) in _CODES.items():
         yield name, Scenario("Codes", f"{code}: {summary}", Fault(code=code))
     for name, (status, summary) in _STATUSES.items():
@@ -227,5 +227,5 @@ def _scenarios() -> Iterator[tuple[str, Scenario]]:
         yield name, Scenario("Streams", defect.summary, Fault(defect=name))
 
 
-SCENARIOS = dict(_scenarios())
+SCENARIOS = dict(_stream_scenarios())
 """All of them, by name."""

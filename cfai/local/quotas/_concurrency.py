@@ -19,8 +19,8 @@ class ConcurrencyLimiter:
         self._taken: Counter[str] = Counter()
         self._waiting: defaultdict[str, deque[asyncio.Future[None]]] = defaultdict(deque)
 
-    async def take(self, model: str, *, wait: bool) -> None:
-        """Take a place, when one is free. Raises `Refusal` if it takes too long, or at once if not to wait."""
+    async def acquire(self, model: str, *, wait: bool) -> None:
+        """Take a place, when one is free. Raises `ErrorResponse` if it takes too long, or at once if not to wait."""
         if self._taken[model] < self._number:
             self._taken[model] += 1
             return
@@ -34,14 +34,14 @@ class ConcurrencyLimiter:
         except BaseException as error:
             if turn.done() and not turn.cancelled():
                 # It had its turn in the same moment.
-                self.give_back(model)
+                self.release(model)
             elif turn in self._waiting[model]:
                 self._waiting[model].remove(turn)
             if isinstance(error, TimeoutError):
                 raise ErrorResponse(3040) from error
             raise
 
-    def give_back(self, model: str) -> None:
+    def release(self, model: str) -> None:
         """Let the next one have the place."""
         while self._waiting[model]:
             turn = self._waiting[model].popleft()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cfai.local.quotas._concurrency import ConcurrencyLimiter
-from cfai.local.quotas._rate_limits import RateLimiter, known
+from cfai.local.quotas._rate_limits import RateLimiter, is_task_or_model
 from cfai.local.wire import ErrorResponse
 from cfai.models import Model
 
@@ -39,7 +39,7 @@ class Allowance:
         if self.concurrency is not None and self.concurrency < 1:
             raise ValueError(f"concurrency is 1 or more, not {self.concurrency}")
         for name, number in self.rate_limits.items() if isinstance(self.rate_limits, Mapping) else ():
-            if not known(name):
+            if not is_task_or_model(name):
                 raise ValueError(f"rate_limits: {name!r} is neither a task nor a model")
             if number < 0:
                 raise ValueError(f"rate_limits: {name!r} is 0 or more, not {number}")
@@ -60,7 +60,7 @@ class Quotas:
         return self._allowance.clock()
 
     def admit(self, model: Model) -> None:
-        """Count a call in. Raises `Refusal` if it is one too many, or not in the account's plan."""
+        """Count a call in. Raises `ErrorResponse` if it is one too many, or not in the account's plan."""
         if "require_workers_paid" in model.capabilities and not self._allowance.workers_paid:
             raise ErrorResponse(5035)
         if self._allowance.rate_limits is not False and not self._rates.admit(model, self.now()):
@@ -73,13 +73,13 @@ class Quotas:
         """Count what a call took."""
         self._used = self._used_today() + neurons
 
-    async def place(self, model: Model, *, reject_if_busy: bool) -> Callable[[], None]:
-        """Wait in line until the model is free, and how to give the place back. Raises `Refusal` if there is none."""
+    async def acquire(self, model: Model, *, reject_if_busy: bool) -> Callable[[], None]:
+        """Wait until the model is free; return how to release it. Raises `ErrorResponse` if it is busy."""
         places = self._places
         if places is None:
             return lambda: None
-        await places.take(model.name, wait=not reject_if_busy)
-        return lambda: places.give_back(model.name)
+        await places.acquire(model.name, wait=not reject_if_busy)
+        return lambda: places.release(model.name)
 
     def _used_today(self) -> float:
         today = int(self.now() // _DAY)

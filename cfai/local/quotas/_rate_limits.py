@@ -29,7 +29,7 @@ _PAID = 20
 """For each text model that requires Workers Paid, with standard billing."""
 
 
-def known(name: str) -> bool:
+def is_task_or_model(name: str) -> bool:
     """Return whether `name` is a task or a model."""
     return models.get(name) is not None or any(model.task == name for model in models.catalogue().values())
 

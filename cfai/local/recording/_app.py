@@ -13,11 +13,11 @@ from urllib.parse import unquote
 from starlette.types import Receive, Scope, Send
 
 from cfai.local.emulator._routes import host_name, is_loopback
-from cfai.local.emulator._wire import Connection, arrived
+from cfai.local.emulator._wire import Connection, receive_request
 from cfai.local.recording._exchange import ACCOUNT_PATH
-from cfai.local.server import Access
+from cfai.local.server import AccessRules
 from cfai.local.server._loop import Transports
-from cfai.local.wire._refusals import ErrorResponse, Misuse
+from cfai.local.wire._refusals import EmulatorError, ErrorResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class HttpRequest:
     body: bytes
 
 
-class Unanswered(Exception):
+class NoAnswerError(Exception):
     """A request that gets no answer of the service's, recorded or not; the reason is told in its envelope."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -46,26 +46,26 @@ class Unanswered(Exception):
 class RecordingApp(ABC):
     """An ASGI application that lets in who has the local token, and asks for the local account."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: AccessRules) -> None:
         self._access = access
         self.transports: Transports = {}
         self.stopping = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        came = await arrived(self.transports, scope, receive, send)
+        came = await receive_request(self.transports, scope, receive, send)
         if came is None:
             return
         line, body = came
         try:
-            await self.answer(line, self._asked(scope, body))
+            await self.answer(line, self._parse(scope, body))
         except ErrorResponse as no:
-            await _tell(line, no.status, "application/json", json.dumps(no.body(str(uuid.uuid4()))))
-        except Unanswered as no:
+            await _send_text(line, no.status, "application/json", json.dumps(no.to_body(str(uuid.uuid4()))))
+        except NoAnswerError as no:
             envelope = {"result": None, "success": False, "errors": [{"message": str(no)}], "messages": []}
-            await _tell(line, no.status, "application/json", json.dumps(envelope, ensure_ascii=False))
-        except Misuse as mistake:
-            await _tell(line, mistake.status, "text/plain", f"{mistake}\n")
+            await _send_text(line, no.status, "application/json", json.dumps(envelope, ensure_ascii=False))
+        except EmulatorError as mistake:
+            await _send_text(line, mistake.status, "text/plain", f"{mistake}\n")
         finally:
             line.unwatch()
 
@@ -73,15 +73,15 @@ class RecordingApp(ABC):
     async def answer(self, line: Connection, asked: HttpRequest) -> None:
         """Answer a request. Raises `Unanswered` before anything was sent."""
 
-    def _asked(self, scope: Scope, body: bytes | None) -> HttpRequest:
+    def _parse(self, scope: Scope, body: bytes | None) -> HttpRequest:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         if not self._access.allow_remote and not is_loopback(host_name(headers.get("host", ""))):
             # A web page may have had its own name resolved to this machine.
-            raise Misuse(403, "Host not allowed: this server answers to loopback names only")
+            raise EmulatorError(403, "Host not allowed: this server answers to loopback names only")
         if headers.get("upgrade", "").lower() == "websocket":
-            raise Unanswered(501, "WebSockets are neither recorded nor played back: ask the service itself")
+            raise NoAnswerError(501, "WebSockets are neither recorded nor played back: ask the service itself")
         raw_path = cast(bytes, scope["raw_path"]).decode("latin-1")
-        account, path = _routed(raw_path)
+        account, path = _split_path(raw_path)
         if headers.get("authorization") != f"Bearer {self._access.api_token}":
             raise ErrorResponse(10000)
         if account != self._access.account_id:
@@ -91,8 +91,8 @@ class RecordingApp(ABC):
         return HttpRequest(scope["method"], path, cast(bytes, scope["query_string"]).decode("latin-1"), headers, body)
 
 
-def _routed(raw_path: str) -> tuple[str, str]:
-    """The account that a path names, and the path without it. Raises `Refusal` for what is not Workers AI's."""
+def _split_path(raw_path: str) -> tuple[str, str]:
+    """The account that a path names, and the path without it. Raises `ErrorResponse` for what is not Workers AI's."""
     parts = raw_path.split("/")
     if any(unquote(part) in (".", "..") for part in parts):
         raise ErrorResponse(7000)
@@ -106,7 +106,7 @@ def _routed(raw_path: str) -> tuple[str, str]:
     return unquote(account), "/".join(parts)
 
 
-async def _tell(line: Connection, status: int, content_type: str, text: str) -> None:
+async def _send_text(line: Connection, status: int, content_type: str, text: str) -> None:
     body = text.encode("utf-8", "replace")
     await line.start(status, {"content-type": content_type, "content-length": str(len(body))})
     await line.write(body)

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cfai.local.recording._redact import without_tokens
+from cfai.local.recording._redact import remove_tokens
 
 FORMAT = 1
 ACCOUNT_PATH = "{account_id}"
@@ -34,7 +34,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Request(_Part):
+class ExchangeRequest(_Part):
     """What was asked, as far as it is compared."""
 
     method: str
@@ -56,13 +56,13 @@ class Request(_Part):
         return named if isinstance(named, str) else None
 
 
-class Binary(_Part):
+class BinaryChunk(_Part):
     """A chunk that is no UTF-8."""
 
     base64: str
 
 
-class Times(_Part):
+class ExchangeTimes(_Part):
     """Milliseconds since the request was sent."""
 
     head: int = Field(default=0, ge=0)
@@ -72,7 +72,7 @@ class Times(_Part):
     """Until each chunk was."""
 
 
-class Response(_Part):
+class ExchangeResponse(_Part):
     """What was answered."""
 
     status: int = Field(ge=200, le=599)
@@ -80,8 +80,8 @@ class Response(_Part):
     cut: Cut | None = None
     """Who broke off before the end."""
 
-    times: Times = Times()
-    chunks: list[str | Binary]
+    times: ExchangeTimes = ExchangeTimes()
+    chunks: list[str | BinaryChunk]
 
     @property
     def data(self) -> list[bytes]:
@@ -96,11 +96,11 @@ class Exchange(_Part):
     """A request and its answer."""
 
     format: Literal[1]
-    request: Request
-    response: Response
+    request: ExchangeRequest
+    response: ExchangeResponse
 
 
-def request(method: str, path: str, query: str, content_type: str | None, body: bytes) -> Request:
+def build_request(method: str, path: str, query: str, content_type: str | None, body: bytes) -> ExchangeRequest:
     """A request in the form in which it is kept and compared."""
     kind, _, boundary = (content_type or "").partition("boundary=")
     boundary = boundary.partition(";")[0].strip().strip('"')
@@ -108,20 +108,20 @@ def request(method: str, path: str, query: str, content_type: str | None, body: 
         # It is drawn anew for each request.
         body = body.replace(boundary.encode("latin-1"), b"boundary")
         content_type = f"{kind.strip()} boundary=boundary"
-    body = without_tokens(body)
-    query, path = (without_tokens(text.encode("latin-1")).decode("latin-1") for text in (query, path))
-    return Request(method=method, path=path, query=query, content_type=content_type, body=_body(body))
+    body = remove_tokens(body)
+    query, path = (remove_tokens(text.encode("latin-1")).decode("latin-1") for text in (query, path))
+    return ExchangeRequest(method=method, path=path, query=query, content_type=content_type, body=_parse_body(body))
 
 
-def chunks(data: Iterable[bytes]) -> list[str | Binary]:
+def encode_chunks(data: Iterable[bytes]) -> list[str | BinaryChunk]:
     """Chunks as a file has them."""
-    return [_chunk(each) for each in data]
+    return [_encode_chunk(each) for each in data]
 
 
-def save(exchange: Exchange, folder: Path, number: int) -> Path:
+def save_exchange(exchange: Exchange, folder: Path, number: int) -> Path:
     """Write a file, at once and whole; the path of it. Raises `OSError`."""
-    text = _laid_out(_members(exchange))
-    while (path := folder / f"{number:04d}-{_slug(exchange.request)}.json").exists():
+    text = _format_json(_to_members(exchange))
+    while (path := folder / f"{number:04d}-{_build_slug(exchange.request)}.json").exists():
         # Another recorder keeps its own here.
         number += 1
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
@@ -134,10 +134,10 @@ def save(exchange: Exchange, folder: Path, number: int) -> Path:
     return path
 
 
-def load(path: Path) -> Exchange:
+def load_exchange(path: Path) -> Exchange:
     """Read a file. Raises `ValueError` for one that is no recording, and says what is wrong with it."""
     try:
-        exchange = Exchange.model_validate(json.loads(path.read_bytes(), parse_float=_number))
+        exchange = Exchange.model_validate(json.loads(path.read_bytes(), parse_float=_parse_json_number))
         exchange.response.data  # noqa: B018 -- what cannot be decoded is found now
         _check_headers(exchange.response.headers)
     except ValidationError as error:
@@ -149,12 +149,14 @@ def load(path: Path) -> Exchange:
     return exchange
 
 
-def files(folder: Path) -> list[Path]:
+def list_recordings(folder: Path) -> list[Path]:
     """The recordings in a folder, in their order."""
-    return [path for _, path in sorted((number(path), path) for path in folder.glob("*.json") if number(path))]
+    return [
+        path for _, path in sorted((parse_number(path), path) for path in folder.glob("*.json") if parse_number(path))
+    ]
 
 
-def number(path: Path) -> int:
+def parse_number(path: Path) -> int:
     """The number of a recording by its name; 0 for any other file."""
     found = re.match(r"(\d+)-", path.name)
     return int(found[1]) if found else 0
@@ -168,11 +170,11 @@ def _check_headers(headers: Mapping[str, str]) -> None:
             raise ValueError(f"response.headers.{name}: {value!r} cannot be sent")
 
 
-def _body(body: bytes) -> dict[str, Any] | None:
+def _parse_body(body: bytes) -> dict[str, Any] | None:
     if not body:
         return None
     try:
-        value = json.loads(body, parse_float=_number, parse_constant=_no_number)
+        value = json.loads(body, parse_float=_parse_json_number, parse_constant=_reject_constant)
         if _is_deeper(value, _DEEPEST):
             raise ValueError("too deep to be laid out")
         return {"json": value}
@@ -184,15 +186,15 @@ def _body(body: bytes) -> dict[str, Any] | None:
         return {"sha256": hashlib.sha256(body).hexdigest(), "bytes": len(body)}
 
 
-def _number(text: str) -> int | float:
+def _parse_json_number(text: str) -> int | float:
     """A number by its value: 1.0 is 1."""
     value = float(text)
     if value in (float("inf"), float("-inf")):
-        return _no_number(text)
+        return _reject_constant(text)
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
-def _no_number(name: str) -> NoReturn:
+def _reject_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
@@ -209,14 +211,14 @@ def _is_deeper(value: Any, depth: int) -> bool:
     return True
 
 
-def _chunk(data: bytes) -> str | Binary:
+def _encode_chunk(data: bytes) -> str | BinaryChunk:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        return Binary(base64=base64.b64encode(data).decode())
+        return BinaryChunk(base64=base64.b64encode(data).decode())
 
 
-def _members(exchange: Exchange) -> dict[str, Any]:
+def _to_members(exchange: Exchange) -> dict[str, Any]:
     """Return what a file holds: everything but what is not there."""
     asked, answer = exchange.request, exchange.response
     response = answer.model_dump(mode="json")
@@ -225,7 +227,7 @@ def _members(exchange: Exchange) -> dict[str, Any]:
     return {"format": FORMAT, "request": {name: value for name, value in asked if value}, "response": response}
 
 
-def _laid_out(value: Any) -> str:
+def _format_json(value: Any) -> str:
     """JSON with a line for each member, but for lists of numbers."""
     try:
         text = json.dumps(value, ensure_ascii=False, indent=2)
@@ -236,6 +238,6 @@ def _laid_out(value: Any) -> str:
     return _NUMBERS.sub(lambda found: "[" + re.sub(r"\s+", " ", found[1]) + "]", text) + "\n"
 
 
-def _slug(asked: Request) -> str:
+def _build_slug(asked: ExchangeRequest) -> str:
     name = asked.model or asked.path.partition(ACCOUNT_PATH)[2]
     return re.sub(r"[^0-9A-Za-z.]+", "-", name).strip("-.")[:80] or "request"

@@ -8,43 +8,45 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote
 
-from cfai.local.recording._exchange import Exchange, Request, Response
+from cfai.local.recording._exchange import Exchange, ExchangeRequest, ExchangeResponse
 
 _LONGEST = 60
 _MISSING: Any = object()
 _PLACES = ("method", "model", "path")
 
 
-class NoRecording(LookupError):
+class NoRecordingError(LookupError):
     """No recording answers a request. Says which is the nearest, and what differs."""
 
 
-class Recordings:
+class RecordedExchanges:
     """Exchanges in their order, from which each request takes its next one, and the last again and again."""
 
     def __init__(self, exchanges: Sequence[tuple[Path, Exchange]]) -> None:
         self._all = exchanges
-        self._left: dict[str, list[Response]] = {}
+        self._left: dict[str, list[ExchangeResponse]] = {}
         for _, exchange in exchanges:
             self._left.setdefault(_key(exchange.request), []).append(exchange.response)
 
-    def next(self, asked: Request) -> Response:
+    def next(self, asked: ExchangeRequest) -> ExchangeResponse:
         """The answer to a request. Raises `NoRecording`."""
         left = self._left.get(_key(asked))
         if left is None:
-            raise NoRecording(self._nearest(asked))
+            raise NoRecordingError(self._find_nearest(asked))
         return left.pop(0) if len(left) > 1 else left[0]
 
-    def _nearest(self, asked: Request) -> str:
-        compared = [(list(differences(exchange.request, asked)), path) for path, exchange in self._all]
+    def _find_nearest(self, asked: ExchangeRequest) -> str:
+        compared = [(list(find_differences(exchange.request, asked)), path) for path, exchange in self._all]
         # Of two that are as near, the one that was asked for in the same place.
         found, path = min(compared, key=lambda each: (len(each[0]), any(at in _PLACES for at, _, _ in each[0])))
-        told = [f"{at} is {_shown(there, here)} there and {_shown(here, there)} here" for at, there, here in found[:3]]
+        told = [
+            f"{at} is {_shorten(there, here)} there and {_shorten(here, there)} here" for at, there, here in found[:3]
+        ]
         more = f", and {len(found) - 3} more differ" if len(found) > 3 else ""
         return f"no recording answers this request; the nearest is {path.name}: {', '.join(told)}{more}"
 
 
-def differences(recorded: Request, asked: Request) -> Iterator[tuple[str, Any, Any]]:
+def find_differences(recorded: ExchangeRequest, asked: ExchangeRequest) -> Iterator[tuple[str, Any, Any]]:
     """Return what differs between two requests: where, what is recorded, and what is asked."""
     if recorded.method != asked.method:
         yield "method", recorded.method, asked.method
@@ -58,36 +60,36 @@ def differences(recorded: Request, asked: Request) -> Iterator[tuple[str, Any, A
     if "json" in old and "json" in new:
         # Where the body names the model, that is told already.
         told = "model" if recorded.path == asked.path and recorded.model != asked.model else None
-        yield from (each for each in _in_values("", old["json"], new["json"]) if each[0] != told)
+        yield from (each for each in _compare_values("", old["json"], new["json"]) if each[0] != told)
     elif old != new:
-        yield "body", _plain(old), _plain(new)
+        yield "body", _to_builtins(old), _to_builtins(new)
 
 
-def _key(asked: Request) -> str:
+def _key(asked: ExchangeRequest) -> str:
     return json.dumps([asked.method, _segments(asked), _query(asked), asked.body], sort_keys=True)
 
 
-def _segments(asked: Request) -> list[str]:
+def _segments(asked: ExchangeRequest) -> list[str]:
     # An encoded slash stays one: the service tells them apart.
     return [unquote(segment) for segment in asked.path.split("/")]
 
 
-def _query(asked: Request) -> list[tuple[str, str]]:
+def _query(asked: ExchangeRequest) -> list[tuple[str, str]]:
     return sorted(parse_qsl(asked.query, keep_blank_values=True))
 
 
-def _in_values(at: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
+def _compare_values(at: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(old, dict) and isinstance(new, dict):
         there, here = cast("dict[str, Any]", old), cast("dict[str, Any]", new)
         for name in dict.fromkeys([*there, *here]):
             where = f"{at}.{name}" if at else name
-            yield from _in_values(where, there.get(name, _MISSING), here.get(name, _MISSING))
+            yield from _compare_values(where, there.get(name, _MISSING), here.get(name, _MISSING))
         return
     before, after = _parts(old), _parts(new)
     if before is not None and after is not None:
         for place in range(max(len(before), len(after))):
             one, other = (each[place] if place < len(each) else _MISSING for each in (before, after))
-            yield from _in_values(f"{at}[{place}]", one, other)
+            yield from _compare_values(f"{at}[{place}]", one, other)
     elif json.dumps([old], default=str) != json.dumps([new], default=str):
         # Compared as JSON: to Python, `true` is 1.
         yield at or "body", old, new
@@ -101,13 +103,13 @@ def _parts(value: Any) -> list[Any] | None:
     return None if len(items) > 8 and all(isinstance(item, int | float) for item in items) else items
 
 
-def _plain(body: dict[str, Any]) -> Any:
+def _to_builtins(body: dict[str, Any]) -> Any:
     if "sha256" in body:
         return f"{body['bytes']} bytes"
     return body.get("json", body.get("text", _MISSING))
 
 
-def _shown(value: Any, other: Any) -> str:
+def _shorten(value: Any, other: Any) -> str:
     """A value, shortened to where it differs from the other."""
     if value is _MISSING:
         return "missing"

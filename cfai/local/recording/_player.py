@@ -50,12 +50,12 @@ class Player(LocalServer):
         self._folder = Path(folder)
         self._timing = timing
 
-    def _application(self) -> Application:
+    def _make_application(self) -> Application:
         from cfai.local.recording._player_app import PlayerApp
 
-        found = _exchange.files(self._folder)
+        found = _exchange.list_recordings(self._folder)
         if not found:
             raise ValueError(
                 f"nothing is recorded in {self._folder}: record first, with `Recorder` or cfai dev --record"
             )
-        return PlayerApp(self._access, [(path, _exchange.load(path)) for path in found], self._timing)
+        return PlayerApp(self._access, [(path, _exchange.load_exchange(path)) for path in found], self._timing)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cfai.local.recording import _exchange
-from cfai.local.recording._exchange import FORMAT, Cut, Exchange, Response, Times
-from cfai.local.recording._redact import Answer, Redactor
+from cfai.local.recording._exchange import FORMAT, Cut, Exchange, ExchangeResponse, ExchangeTimes
+from cfai.local.recording._redact import RawResponse, Redactor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,27 +36,31 @@ class RawExchange:
     """The body of the answer, in the pieces in which it came."""
 
     cut: Cut | None = None
-    times: Times = field(default_factory=Times)
+    times: ExchangeTimes = field(default_factory=ExchangeTimes)
 
 
-def kept(passed: RawExchange, redactor: Redactor) -> Exchange:
+def redact(passed: RawExchange, redactor: Redactor) -> Exchange:
     """The exchange as it may be written down."""
     for text in (passed.query.encode("latin-1"), passed.sent):
         redactor.hide_tokens(text)
     redactor.follow(passed.sent, passed.number)
     path, query, content_type = (
-        redactor.asked(text.encode("latin-1")).decode("latin-1")
+        redactor.redact_request(text.encode("latin-1")).decode("latin-1")
         for text in (passed.path, passed.query, passed.content_type or "")
     )
-    asked = _exchange.request(passed.method, path, query, content_type or None, redactor.asked(passed.sent))
+    asked = _exchange.build_request(
+        passed.method, path, query, content_type or None, redactor.redact_request(passed.sent)
+    )
     sent = b"\n".join([passed.path.encode("latin-1"), passed.query.encode("latin-1"), passed.sent])
     names_ids = passed.method == "POST" or passed.status >= 400
-    headers, chunks = redactor.answered(Answer(passed.number, sent, names_ids, passed.headers, passed.chunks))
-    response = Response(
+    headers, chunks = redactor.redact_response(
+        RawResponse(passed.number, sent, names_ids, passed.headers, passed.chunks)
+    )
+    response = ExchangeResponse(
         status=passed.status,
         headers=headers,
         cut=passed.cut,
         times=passed.times,
-        chunks=_exchange.chunks(chunks),
+        chunks=_exchange.encode_chunks(chunks),
     )
     return Exchange(format=FORMAT, request=asked, response=response)

@@ -72,7 +72,7 @@ class Recorder(LocalServer):
     @property
     def recordings(self) -> list[Path]:
         """The files in its folder, in their order, those of earlier times included."""
-        return _exchange.files(self._folder)
+        return _exchange.list_recordings(self._folder)
 
     def start(self) -> Self:
         """Start serving. `with` and `async with` do this."""
@@ -85,7 +85,7 @@ class Recorder(LocalServer):
             raise FileExistsError(f"{self._folder} is a file: recordings are kept in a folder") from error
         return super().start()
 
-    def _application(self) -> Application:
+    def _make_application(self) -> Application:
         from cfai.local.recording._recorder_app import RecorderApp
 
         return RecorderApp(self._access, self._upstream, self._gateway_token, self._folder)

@@ -16,11 +16,11 @@ from cfai._credentials import Credentials, Secret
 from cfai._transport import ClientPool
 from cfai.local.emulator._wire import PATIENCE, Connection
 from cfai.local.recording import _exchange
-from cfai.local.recording._app import HttpRequest, RecordingApp, Unanswered
-from cfai.local.recording._exchange import ACCOUNT_PATH, Cut, Times
-from cfai.local.recording._raw_exchange import RawExchange, kept
+from cfai.local.recording._app import HttpRequest, NoAnswerError, RecordingApp
+from cfai.local.recording._exchange import ACCOUNT_PATH, Cut, ExchangeTimes
+from cfai.local.recording._raw_exchange import RawExchange, redact
 from cfai.local.recording._redact import Redactor
-from cfai.local.server import ACCOUNT, Access
+from cfai.local.server import ACCOUNT, AccessRules
 
 _LOG = logging.getLogger("cfai.local.recording")
 _WAITS = httpx.Timeout(PATIENCE, connect=10.0)
@@ -35,7 +35,7 @@ _UNDONE = ("gzip", "deflate")
 
 
 @dataclass(slots=True)
-class _Heard:
+class _PartialResponse:
     """An answer, as far as it has come."""
 
     exchange: int
@@ -46,7 +46,7 @@ class _Heard:
     chunks: list[bytes] = field(default_factory=list[bytes])
     times: list[int] = field(default_factory=list[int])
     size: int = 0
-    kept: bool = False
+    is_saved: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -66,12 +66,12 @@ class _Heard:
 class RecorderApp(RecordingApp):
     """The ASGI application."""
 
-    def __init__(self, access: Access, upstream: Credentials, gateway_token: Secret, folder: Path) -> None:
+    def __init__(self, access: AccessRules, upstream: Credentials, gateway_token: Secret, folder: Path) -> None:
         super().__init__(access)
         self._upstream = upstream
         self._gateway_token = gateway_token
         self._folder = folder
-        self._exchanges = max(map(_exchange.number, _exchange.files(folder)), default=0)
+        self._exchanges = max(map(_exchange.parse_number, _exchange.list_recordings(folder)), default=0)
         self._redactor = Redactor(
             {upstream.id: ACCOUNT, upstream.token.value: "x", gateway_token.value: "x", access.api_token: "x"}
         )
@@ -85,9 +85,9 @@ class RecorderApp(RecordingApp):
     async def answer(self, line: Connection, asked: HttpRequest) -> None:
         """Pass a request on, and its answer back, until its client leaves."""
         self._exchanges += 1
-        heard = _Heard(self._exchanges, asyncio.get_running_loop().time())
+        heard = _PartialResponse(self._exchanges, asyncio.get_running_loop().time())
         call = asyncio.create_task(self._pass_on(line, asked, heard))
-        gone = asyncio.create_task(_until_gone(line))
+        gone = asyncio.create_task(_wait_until_gone(line))
         await asyncio.wait({call, gone}, return_when=asyncio.FIRST_COMPLETED)
         gone.cancel()
         if not call.done():
@@ -95,59 +95,59 @@ class RecorderApp(RecordingApp):
             call.cancel()
             await asyncio.gather(call, return_exceptions=True)
             if heard.status:
-                self._keep(asked, heard, None if heard.is_whole else leaver)
+                self._save(asked, heard, None if heard.is_whole else leaver)
         else:
             call.result()
 
-    async def _pass_on(self, line: Connection, asked: HttpRequest, heard: _Heard) -> None:
+    async def _pass_on(self, line: Connection, asked: HttpRequest, heard: _PartialResponse) -> None:
         clock = asyncio.get_running_loop().time
-        response = await self._sent(asked)
+        response = await self._send(asked)
         try:
             heard.head = round(1000 * (clock() - heard.began))
             headers, chunks = _read(response)
             heard.status, heard.headers = response.status_code, headers
             if heard.is_whole:
-                self._keep(asked, heard)
+                self._save(asked, heard)
             passed = {name: value for name, value in headers.items() if name != "set-cookie"}
             await line.start(response.status_code, passed)
             async for chunk in chunks:
                 heard.add(chunk, round(1000 * (clock() - heard.began)))
                 if "content-length" in headers and heard.is_whole:
                     # Whoever has the last byte may look for the file.
-                    self._keep(asked, heard)
+                    self._save(asked, heard)
                 await line.write(chunk)
-            self._keep(asked, heard)
+            self._save(asked, heard)
             await line.end()
         except httpx.HTTPError:
-            self._keep(asked, heard, "by the service")
+            self._save(asked, heard, "by the service")
             await line.cut()
         finally:
             await response.aclose()
 
-    async def _sent(self, asked: HttpRequest) -> Any:
+    async def _send(self, asked: HttpRequest) -> Any:
         """The service's answer, not read yet. Raises `Unanswered` if there is none."""
         client: Any = (await self._clients.async_connections()).client
         try:
-            headers = self._headers(asked.headers)
+            headers = self._build_headers(asked.headers)
             request = client.build_request(
-                asked.method, self._url(asked), headers=headers, content=asked.body, timeout=_WAITS
+                asked.method, self._build_url(asked), headers=headers, content=asked.body, timeout=_WAITS
             )
             return await client.send(request, stream=True)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            reason = self._redactor.asked(f"{type(error).__name__}: {error}".encode()).decode()
-            raise Unanswered(
+            reason = self._redactor.redact_request(f"{type(error).__name__}: {error}".encode()).decode()
+            raise NoAnswerError(
                 502, f"{self._upstream.base_url} did not answer ({reason}): nothing is recorded"
             ) from error
 
-    def _url(self, asked: HttpRequest) -> str:
+    def _build_url(self, asked: HttpRequest) -> str:
         origin, path = self._upstream.base_url, asked.path.removeprefix("/client/v4")
         if path == asked.path:
             origin, path = self._upstream.gateway_url, asked.path.removeprefix("/v1")
         path = path.replace(ACCOUNT_PATH, self._upstream.id, 1)
         return f"{origin}{path}?{asked.query}" if asked.query else f"{origin}{path}"
 
-    def _headers(self, headers: Mapping[str, str]) -> dict[str, str]:
-        sent = {name: value for name, value in _end_to_end(headers).items() if name not in _OURS}
+    def _build_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        sent = {name: value for name, value in _end_to_end_headers(headers).items() if name not in _OURS}
         local = f"Bearer {self._access.api_token}"
         if sent.get("cf-aig-authorization") == local:
             sent["cf-aig-authorization"] = f"Bearer {self._gateway_token.value}"
@@ -155,11 +155,11 @@ class RecorderApp(RecordingApp):
         # What is compressed cannot be searched for secrets, nor read by people.
         return sent | {"authorization": f"Bearer {self._upstream.token.value}", "accept-encoding": "identity"}
 
-    def _keep(self, asked: HttpRequest, heard: _Heard, cut: Cut | None = None) -> None:
+    def _save(self, asked: HttpRequest, heard: _PartialResponse, cut: Cut | None = None) -> None:
         """Write the file of an exchange, once."""
-        if heard.kept:
+        if heard.is_saved:
             return
-        heard.kept = True
+        heard.is_saved = True
         passed = RawExchange(
             number=heard.exchange,
             method=asked.method,
@@ -171,21 +171,21 @@ class RecorderApp(RecordingApp):
             headers=heard.headers,
             chunks=heard.chunks,
             cut=cut,
-            times=Times(head=heard.head, chunks=heard.times),
+            times=ExchangeTimes(head=heard.head, chunks=heard.times),
         )
         try:
-            _exchange.save(kept(passed, self._redactor), self._folder, heard.exchange)
+            _exchange.save_exchange(redact(passed, self._redactor), self._folder, heard.exchange)
         except OSError as error:
             # The caller's answer is not to suffer from it.
             _LOG.error("an exchange was not recorded: %s", error)
 
 
-async def _until_gone(line: Connection) -> None:
-    while not line.gone:
+async def _wait_until_gone(line: Connection) -> None:
+    while not line.is_gone:
         await line.pause(PATIENCE)
 
 
-def _end_to_end(headers: Mapping[str, str]) -> dict[str, str]:
+def _end_to_end_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Headers that are not this connection's own."""
     named = {name.strip().lower() for name in headers.get("connection", "").split(",")}
     return {name: value for name, value in headers.items() if name not in _HOP_BY_HOP | named}
@@ -197,11 +197,11 @@ def _read(response: Any) -> tuple[dict[str, str], AsyncIterator[bytes]]:
     for raw_name, raw_value in response.headers.raw:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    headers = _end_to_end(headers)
+    headers = _end_to_end_headers(headers)
     encoding = headers.pop("content-encoding", "identity").strip().lower()
     if encoding in ("", "identity"):
         return headers, response.aiter_raw()
     if encoding not in _UNDONE:
-        raise Unanswered(502, f"the service compressed its answer ({encoding}) though it was asked not to")
+        raise NoAnswerError(502, f"the service compressed its answer ({encoding}) though it was asked not to")
     headers.pop("content-length", None)
     return headers, response.aiter_bytes()

@@ -44,7 +44,7 @@ _TEXT = r"text/|json|xml|javascript"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RawResponse:
     """What came back, as it came."""
 
     exchange: int
@@ -73,80 +73,80 @@ class Redactor:
         self._counts: Counter[int] = Counter()
         self._escaped: dict[bytes, bytes] = {}
         for secret, filler in secrets.items():
-            self._hide(secret, filler)
+            self._add_secret(secret, filler)
 
     def hide_credentials(self, headers: Mapping[str, str]) -> None:
         """From here on, replace what a request's `headers` hold as credentials."""
-        for credential in _credentials(headers):
-            self._hide(credential, "x")
+        for credential in _find_credentials(headers):
+            self._add_secret(credential, "x")
 
     def hide_tokens(self, data: bytes) -> None:
         """From here on, replace the tokens that a request's query or body holds for other providers."""
-        for token in _tokens(data):
-            self._hide(token.decode("utf-8", "replace"), "x")
+        for token in _find_tokens(data):
+            self._add_secret(token.decode("utf-8", "replace"), "x")
 
     def follow(self, data: bytes, exchange: int) -> None:
         """Take the id by which a request's body asks for an earlier one as such, whoever was told it."""
         for id in re.findall(_FOLLOWED, data):
             if id not in self._given:
-                self._stand_in(id, exchange)
+                self._make_stand_in(id, exchange)
 
-    def asked(self, data: bytes) -> bytes:
+    def redact_request(self, data: bytes) -> bytes:
         """A request's path, query, content type or body. Ids of earlier answers become what they became there."""
-        return self._known(self._hidden(data, self._secrets))
+        return self._replace_known(self._replace(data, self._secrets))
 
-    def answered(self, answer: Answer) -> tuple[dict[str, str], list[bytes]]:
+    def redact_response(self, answer: RawResponse) -> tuple[dict[str, str], list[bytes]]:
         """The headers that matter, and the body in the chunks in which it came."""
         secrets = dict(self._secrets)
-        for cookie in _credentials(answer.headers):
-            secrets |= _forms(cookie, "x")
+        for cookie in _find_credentials(answer.headers):
+            secrets |= _secret_forms(cookie, "x")
         own: dict[bytes, bytes] = {}
         for name, value in answer.headers.items():
             if re.fullmatch(_ID_HEADER, name) and value:
                 # The id in `cf-ray` is followed by the name of a data centre, which is left off in bodies.
                 id = re.sub(r"(?<=[0-9a-f]{16})-[A-Z]{3}$", "", value).encode("latin-1")
-                own[id.lower()] = self._stand_in(id, answer.exchange)
+                own[id.lower()] = self._make_stand_in(id, answer.exchange)
         headers = {
-            name: self._known(self._hidden(value.encode("latin-1"), secrets | own)).decode("latin-1")
+            name: self._replace_known(self._replace(value.encode("latin-1"), secrets | own)).decode("latin-1")
             for name, value in answer.headers.items()
             if re.fullmatch(_KEPT, name) and not re.search(_CREDENTIAL, name)
         }
         long = {id: stand_in for id, stand_in in own.items() if len(id) >= _SHORTEST}
-        body = self._hidden(b"".join(answer.chunks), secrets | long)
+        body = self._replace(b"".join(answer.chunks), secrets | long)
         if re.search(_TEXT, answer.headers.get("content-type", "text/")):
-            body = self._known(self._without_new_ids(body, answer))
+            body = self._replace_known(self._replace_new_ids(body, answer))
         cuts = accumulate(map(len, answer.chunks), initial=0)
         return headers, [body[start:end] for start, end in pairwise(cuts)]
 
-    def _hide(self, secret: str, filler: str) -> None:
-        self._secrets |= _forms(secret, filler)
+    def _add_secret(self, secret: str, filler: str) -> None:
+        self._secrets |= _secret_forms(secret, filler)
         if len(secret) >= _SHORTEST:
-            self._escaped[_escaped(secret)] = filler.encode()
+            self._escaped[_escape_pattern(secret)] = filler.encode()
 
-    def _hidden(self, data: bytes, values: Mapping[bytes, bytes]) -> bytes:
-        data = _replaced(data, values)
+    def _replace(self, data: bytes, values: Mapping[bytes, bytes]) -> bytes:
+        data = _replace_values(data, values)
         if b"%" not in data and b"\\" not in data:
             return data
         for pattern in sorted(self._escaped, key=len, reverse=True):
             if found := re.findall(pattern, data):
                 filler = self._escaped[pattern]
-                data = _replaced(data, {each.lower(): (filler * len(each))[: len(each)] for each in found})
+                data = _replace_values(data, {each.lower(): (filler * len(each))[: len(each)] for each in found})
         return data
 
-    def _known(self, data: bytes) -> bytes:
+    def _replace_known(self, data: bytes) -> bytes:
         for pattern in (_UUID, _WORD):
             data = re.sub(pattern, lambda found: self._ids.get(found[0].lower(), found[0]), data)
         return data
 
-    def _without_new_ids(self, body: bytes, answer: Answer) -> bytes:
+    def _replace_new_ids(self, body: bytes, answer: RawResponse) -> bytes:
         found = [match[1] for pattern in _NAMED for match in re.finditer(pattern, body)]
         if answer.names_ids:
             found += re.findall(_UUID, body)
         asked = answer.asked.lower()
         new = [id for id in dict.fromkeys(found) if id not in self._given and id.lower() not in asked]
-        return _replaced(body, {id.lower(): self._stand_in(id, answer.exchange) for id in new})
+        return _replace_values(body, {id.lower(): self._make_stand_in(id, answer.exchange) for id in new})
 
-    def _stand_in(self, id: bytes, exchange: int) -> bytes:
+    def _make_stand_in(self, id: bytes, exchange: int) -> bytes:
         """Zeros in the shape of `id`, which end in the exchange's number and a number of its own."""
         if (known := self._ids.get(id.lower())) is not None:
             return known
@@ -162,29 +162,29 @@ class Redactor:
         return stand_in
 
 
-def without_tokens(data: bytes) -> bytes:
+def remove_tokens(data: bytes) -> bytes:
     """A request's text without the tokens that it may hold for other providers.
 
-    >>> without_tokens(b'{"headers": {"Authorization": "Bearer sk-12345678"}}')
+    >>> remove_tokens(b'{"headers": {"Authorization": "Bearer sk-12345678"}}')
     b'{"headers": {"Authorization": "Bearer xxxxxxxxxxx"}}'
     """
     for pattern in _TOKEN:
-        data = re.sub(pattern, _without_group, data)
+        data = re.sub(pattern, _remove_group, data)
     return data
 
 
-def _without_group(found: re.Match[bytes]) -> bytes:
+def _remove_group(found: re.Match[bytes]) -> bytes:
     start, end = (at - found.start() for at in found.span(1))
     return found[0][:start] + b"x" * (end - start) + found[0][end:]
 
 
-def _tokens(data: bytes) -> Iterator[bytes]:
+def _find_tokens(data: bytes) -> Iterator[bytes]:
     for pattern in _TOKEN:
         # Without a digit it is a word: "bearer authentication".
         yield from (token for token in re.findall(pattern, data) if re.search(rb"\d", token))
 
 
-def _credentials(headers: Mapping[str, str]) -> Iterator[str]:
+def _find_credentials(headers: Mapping[str, str]) -> Iterator[str]:
     for name, value in headers.items():
         if name == "set-cookie":
             # Its attributes are no secrets: a domain, say.
@@ -193,7 +193,7 @@ def _credentials(headers: Mapping[str, str]) -> Iterator[str]:
             yield value.rpartition(" ")[2]
 
 
-def _forms(secret: str, filler: str) -> dict[bytes, bytes]:
+def _secret_forms(secret: str, filler: str) -> dict[bytes, bytes]:
     """A secret as it is, as in a URL, as in JSON and in base64, with what to put there."""
     value = secret.encode("utf-8", "replace")
     forms = [value, quote(secret, safe="").encode(), json.dumps(secret)[1:-1].encode()]
@@ -204,14 +204,14 @@ def _forms(secret: str, filler: str) -> dict[bytes, bytes]:
     return {form.lower(): (filler.encode() * len(form))[: len(form)] for form in forms if len(value) >= _SHORTEST}
 
 
-def _escaped(secret: str) -> bytes:
+def _escape_pattern(secret: str) -> bytes:
     """A pattern of a secret with any of its characters written as URLs or JSON may write it."""
     characters = secret.encode("utf-8", "replace")
     forms = (rb"(?:\\*%s|%%%02x|\\+u00%02x)" % (re.escape(bytes([each])), each, each) for each in characters)
     return b"(?i)" + b"".join(forms)
 
 
-def _replaced(data: bytes, values: Mapping[bytes, bytes]) -> bytes:
+def _replace_values(data: bytes, values: Mapping[bytes, bytes]) -> bytes:
     """`data` with each of `values`, keys in lower case, replaced; the longest first."""
     if not values:
         return data

@@ -5,7 +5,7 @@ A surface says what is asked for, and writes the answer or the refusal as whoeve
 
 from cfai.local.routes._catalogue import LISTINGS, Listing
 from cfai.local.routes._openai import OPENAI
-from cfai.local.routes._route import REST, UNIFIED, Call, HttpRequest, Parts, Route, arrived
+from cfai.local.routes._route import REST, UNIFIED, HttpRequest, Parts, Route, RoutedCall, unwrap_request
 from cfai.local.routes._worker import BINDING_HOST, BINDING_MODEL, WORKER
 
 __all__ = [
@@ -16,10 +16,10 @@ __all__ = [
     "REST",
     "UNIFIED",
     "WORKER",
-    "Call",
     "HttpRequest",
     "Listing",
     "Parts",
     "Route",
-    "arrived",
+    "RoutedCall",
+    "unwrap_request",
 ]

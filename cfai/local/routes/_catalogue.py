@@ -10,9 +10,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from cfai import models
-from cfai.local.emulator._schemas import Parameter, schema
+from cfai.local.emulator._schemas import Parameter, get_schema
 from cfai.local.routes._route import Route
-from cfai.local.wire import ErrorResponse, bad_input, envelope
+from cfai.local.wire import ErrorResponse, envelope, make_input_error
 from cfai.models import Model
 
 _LISTED_LONGER = timedelta(days=92)
@@ -46,52 +46,52 @@ class Listing(Route, ABC):
     method = "GET"
 
     @abstractmethod
-    def page(self, query: Mapping[str, str], now: float) -> Any:
-        """The body of the answer at `now`, in seconds since 1970. Raises `Refusal`."""
+    def build_page(self, query: Mapping[str, str], now: float) -> Any:
+        """The body of the answer at `now`, in seconds since 1970. Raises `ErrorResponse`."""
 
 
 class _Models(Listing):
     """`models/search`."""
 
-    def page(self, query: Mapping[str, str], now: float) -> Any:
+    def build_page(self, query: Mapping[str, str], now: float) -> Any:
         found = [model for model in models.catalogue().values() if _matches(model, query, now)]
-        page, size = _number(query, "page", 1), _number(query, "per_page", _PER_PAGE)
+        page, size = _parse_number(query, "page", 1), _parse_number(query, "per_page", _PER_PAGE)
         rows = found[(page - 1) * size :][:size]
         info = {"count": len(rows), "page": page, "per_page": size, "total_count": len(found)}
-        return envelope([_listed(model) for model in rows]) | {"result_info": info}
+        return envelope([_model_entry(model) for model in rows]) | {"result_info": info}
 
 
 class _Schema(Listing):
     """`models/schema?model=...`."""
 
-    def page(self, query: Mapping[str, str], now: float) -> Any:
+    def build_page(self, query: Mapping[str, str], now: float) -> Any:
         model = models.get(query.get("model", ""))
         if model is None:
             raise ErrorResponse(5007, f"No such model: No such model {query.get('model', '')} or task")
-        return envelope({"input": _input(model), "output": _output(model)})
+        return envelope({"input": _input_schema(model), "output": _output_schema(model)})
 
 
 class _Tasks(Listing):
     """`tasks/search`. UNCERTAIN: what an entry is; it is taken to be what a model has for its task."""
 
-    def page(self, query: Mapping[str, str], now: float) -> Any:
-        return envelope([_task(name) for name in sorted({model.task for model in models.catalogue().values()})])
+    def build_page(self, query: Mapping[str, str], now: float) -> Any:
+        return envelope([_task_entry(name) for name in sorted({model.task for model in models.catalogue().values()})])
 
 
 class _Authors(Listing):
     """`authors/search`. UNCERTAIN: what an entry is."""
 
-    def page(self, query: Mapping[str, str], now: float) -> Any:
-        names = sorted({_author(model) for model in models.catalogue().values()})
-        return envelope([{"id": _id(name), "name": name} for name in names])
+    def build_page(self, query: Mapping[str, str], now: float) -> Any:
+        names = sorted({_get_author(model) for model in models.catalogue().values()})
+        return envelope([{"id": _build_id(name), "name": name} for name in names])
 
 
 class _OpenAIModels(Listing):
     """OpenAI's `models`: everything that still runs, on one page."""
 
-    def page(self, query: Mapping[str, str], now: float) -> Any:
+    def build_page(self, query: Mapping[str, str], now: float) -> Any:
         rows = [
-            {"id": model.name, "object": "model", "created": _created(model), "owned_by": _author(model)}
+            {"id": model.name, "object": "model", "created": _created_at(model), "owned_by": _get_author(model)}
             for model in models.catalogue().values()
             if model.retired_on is None
         ]
@@ -115,15 +115,15 @@ def _matches(model: Model, query: Mapping[str, str], now: float) -> bool:
             return False
     if query.get("hide_experimental") == "true" and "beta" in model.capabilities:
         return False
-    if query.get("task") and query["task"] not in (model.task, _task(model.task)["id"]):
+    if query.get("task") and query["task"] not in (model.task, _task_entry(model.task)["id"]):
         return False
-    if query.get("author") and query["author"].lower() != _author(model):
+    if query.get("author") and query["author"].lower() != _get_author(model):
         return False
     # All that is listed here is the service's own: its source is 1.
     return query.get("source", "1") == "1" and query.get("search", "").lower() in model.name.lower()
 
 
-def _listed(model: Model) -> dict[str, Any]:
+def _model_entry(model: Model) -> dict[str, Any]:
     values: dict[str, Any] = dict.fromkeys(sorted(model.capabilities), "true")
     if model.context_length:
         values["context_window"] = str(model.context_length.value)
@@ -133,43 +133,43 @@ def _listed(model: Model) -> dict[str, Any]:
         values["price"] = [{"unit": each.unit, "price": each.usd, "currency": "USD"} for each in model.price]
     rows = [{"property_id": name, "value": value} for name, value in (values | dict(model.properties)).items()]
     return {
-        "id": _id(model.name),
+        "id": _build_id(model.name),
         "source": 1,
         "name": model.name,
-        "description": _description(model),
-        "task": _task(model.task),
+        "description": _describe(model),
+        "task": _task_entry(model.task),
         "created_at": model.created_at,
         "tags": [],
         "properties": rows,
     }
 
 
-def _input(model: Model) -> dict[str, Any]:
+def _input_schema(model: Model) -> dict[str, Any]:
     """A JSON Schema of the inputs, with a branch for each of its variants."""
-    parameters = schema(model.name).parameters
+    parameters = get_schema(model.name).parameters
     variants = list(
         dict.fromkeys(str(each.rules["variant"]) for each in parameters.values() if "variant" in each.rules)
     )
     if not variants:
-        return _branch(parameters.items())
+        return _branch_schema(parameters.items())
     branches = [
         {
             "title": variant,
-            **_branch((n, p) for n, p in parameters.items() if p.rules.get("variant", variant) == variant),
+            **_branch_schema((n, p) for n, p in parameters.items() if p.rules.get("variant", variant) == variant),
         }
         for variant in variants
     ]
     return {"type": "object", "oneOf": branches}
 
 
-def _branch(parameters: Iterable[tuple[str, Parameter]]) -> dict[str, Any]:
+def _branch_schema(parameters: Iterable[tuple[str, Parameter]]) -> dict[str, Any]:
     listed = list(parameters)
-    properties = {name: _property(parameter) for name, parameter in listed}
+    properties = {name: _property_schema(parameter) for name, parameter in listed}
     required = [name for name, parameter in listed if parameter.rules.get("required")]
     return {"type": "object", "properties": properties} | ({"required": required} if required else {})
 
 
-def _property(parameter: Parameter) -> dict[str, Any]:
+def _property_schema(parameter: Parameter) -> dict[str, Any]:
     kinds = sorted(parameter.kinds)
     rules = {name: value for name, value in parameter.rules.items() if name not in ("type", "variant", "required")}
     # What the listing says of the type in words is more than its JSON types.
@@ -177,8 +177,8 @@ def _property(parameter: Parameter) -> dict[str, Any]:
     return ({"type": kinds[0] if len(kinds) == 1 else kinds} if kinds else {}) | told | rules
 
 
-def _output(model: Model) -> dict[str, Any]:
-    told = schema(model.name).output
+def _output_schema(model: Model) -> dict[str, Any]:
+    told = get_schema(model.name).output
     binary = re.search(r"contentType ([a-z]+/[a-z]+)", told)
     if binary and told.startswith("binary"):
         return {"type": "string", "contentType": binary[1], "format": "binary", "description": told}
@@ -186,31 +186,31 @@ def _output(model: Model) -> dict[str, Any]:
     return {"type": "array" if told.startswith("[") else "object", **kind, "description": told}
 
 
-def _task(name: str) -> dict[str, str]:
-    return {"id": _TASKS.get(name) or _id(name), "name": name, "description": f"Models for {name}."}
+def _task_entry(name: str) -> dict[str, str]:
+    return {"id": _TASKS.get(name) or _build_id(name), "name": name, "description": f"Models for {name}."}
 
 
-def _author(model: Model) -> str:
+def _get_author(model: Model) -> str:
     return model.name.split("/")[1].lower()
 
 
-def _description(model: Model) -> str:
-    return f"{model.name.rpartition('/')[2]} by {_author(model)}: {model.task}."
+def _describe(model: Model) -> str:
+    return f"{model.name.rpartition('/')[2]} by {_get_author(model)}: {model.task}."
 
 
-def _created(model: Model) -> int:
+def _created_at(model: Model) -> int:
     """Seconds since 1970; where the day is not known, the one on which Workers AI began."""
     day = date.fromisoformat(model.created_at[:10]) if model.created_at else date(2023, 9, 27)
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
 
 
-def _id(name: str) -> str:
+def _build_id(name: str) -> str:
     """An id that is the same every time."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
 
 
-def _number(query: Mapping[str, str], name: str, default: int) -> int:
+def _parse_number(query: Mapping[str, str], name: str, default: int) -> int:
     value = query.get(name, str(default))
     if not re.fullmatch(r"0*[1-9][0-9]{0,8}", value, re.ASCII):
-        raise bad_input(f"'/{name}' must be >= 1")
+        raise make_input_error(f"'/{name}' must be >= 1")
     return int(value)

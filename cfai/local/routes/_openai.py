@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from cfai.local.emulator._schemas import as_list, as_object
-from cfai.local.emulator._tasks import chats
-from cfai.local.routes._route import Call, HttpRequest, Parts, Route, rejects
-from cfai.local.wire import EDGE, ErrorResponse, Event, bad_input
+from cfai.local.emulator._tasks import is_text_model
+from cfai.local.routes._route import HttpRequest, Parts, Route, RoutedCall, rejects_if_busy
+from cfai.local.wire import EDGE, ErrorResponse, Event, make_input_error
 from cfai.models import Model
 
 _COMPAT = "workers-ai/"
@@ -26,22 +26,22 @@ class _OpenAI(Route):
     required = ""
     """What a body must have besides the model."""
 
-    def read(self, asked: HttpRequest, model: str | None, gateway: str | None, body: Any) -> Call:
+    def parse(self, asked: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
         named = as_object(body)
         if not isinstance(named.get("model"), str) or self.required not in named:
-            raise bad_input(f"required properties at '/' are 'model,{self.required}'")
+            raise make_input_error(f"required properties at '/' are 'model,{self.required}'")
         inputs = {name: value for name, value in named.items() if name != "model"}
         name = named["model"].removeprefix(_COMPAT)
-        return Call(name, self.inputs(inputs), asked.query, gateway, rejects(named), told=inputs)
+        return RoutedCall(name, self.inputs(inputs), asked.query, gateway, rejects_if_busy(named), told=inputs)
 
     def inputs(self, given: dict[str, Any]) -> dict[str, Any]:
         """The model's inputs."""
         return given
 
-    def whole(self, result: Any, call: Call, prompt_tokens: int) -> Any:
+    def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:
         return result
 
-    def empty(self) -> Any:
+    def build_empty_body(self) -> Any:
         return {}
 
 
@@ -50,14 +50,14 @@ class _Chat(_OpenAI):
 
     required = "messages"
 
-    def takes(self, model: Model) -> Model:
-        if not chats(model):
-            raise _not_here(model)
+    def accept(self, model: Model) -> Model:
+        if not is_text_model(model):
+            raise _not_found(model)
         return replace(model, answers="chat")
 
-    def events(self, events: Parts, call: Call) -> Parts:
+    def rewrite_events(self, events: Parts, call: RoutedCall) -> Parts:
         chunks = _Chunks(usage=as_object(call.told.get("stream_options")).get("include_usage") is not False)
-        return _rewritten(events, chunks) if isinstance(events, Iterable) else _awaited(events, chunks)
+        return _rewrite(events, chunks) if isinstance(events, Iterable) else _arewrite(events, chunks)
 
 
 class _Chunks:
@@ -75,10 +75,10 @@ class _Chunks:
     def feed(self, data: bytes) -> bytes:
         """Return what becomes of an event."""
         if data == _DONE:
-            return (_event(self._last) if self._last and self._usage else b"") + data
+            return (_encode_event(self._last) if self._last and self._usage else b"") + data
         payload: dict[str, Any] = json.loads(data.removeprefix(b"data: "))
         if payload.get("choices"):
-            return data if self._usage else _event({key: payload[key] for key in payload if key != "usage"})
+            return data if self._usage else _encode_event({key: payload[key] for key in payload if key != "usage"})
         if "choices" in payload:
             self._last = payload
             return b""
@@ -88,20 +88,20 @@ class _Chunks:
         return data
 
 
-def _rewritten(events: Iterable[Event], chunks: _Chunks) -> Iterable[Event]:
+def _rewrite(events: Iterable[Event], chunks: _Chunks) -> Iterable[Event]:
     for tokens, data in events:
         if written := chunks.feed(data):
             yield tokens, written
 
 
-async def _awaited(events: AsyncGenerator[Event, None], chunks: _Chunks) -> AsyncGenerator[Event, None]:
+async def _arewrite(events: AsyncGenerator[Event, None], chunks: _Chunks) -> AsyncGenerator[Event, None]:
     async with aclosing(events):
         async for tokens, data in events:
             if written := chunks.feed(data):
                 yield tokens, written
 
 
-def _event(payload: Mapping[str, Any]) -> bytes:
+def _encode_event(payload: Mapping[str, Any]) -> bytes:
     return f"data: {json.dumps(payload, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
 
 
@@ -110,32 +110,32 @@ class _Embeddings(_OpenAI):
 
     required = "input"
 
-    def takes(self, model: Model) -> Model:
+    def accept(self, model: Model) -> Model:
         if model.task != "Text Embeddings":
-            raise _not_here(model)
+            raise _not_found(model)
         return model
 
     def inputs(self, given: dict[str, Any]) -> dict[str, Any]:
         form = given.get("encoding_format", "float")
         if form not in ("float", "base64"):
-            raise bad_input("'/encoding_format' must be one of 'float,base64'")
+            raise make_input_error("'/encoding_format' must be one of 'float,base64'")
         for index, text in enumerate(as_list(given["input"])):
             if not isinstance(text, str):
-                raise bad_input(f"Type mismatch of '/input/{index}', not in 'string'")
+                raise make_input_error(f"Type mismatch of '/input/{index}', not in 'string'")
         # An empty list of texts gets an answer from no model.
         return {"text": given["input"]} if given["input"] else {}
 
-    def whole(self, result: Any, call: Call, prompt_tokens: int) -> Any:
+    def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:
         packed = call.told.get("encoding_format") == "base64"
         rows: list[dict[str, Any]] = [
-            {"object": "embedding", "index": index, "embedding": _base64(vector) if packed else vector}
+            {"object": "embedding", "index": index, "embedding": _encode_vector(vector) if packed else vector}
             for index, vector in enumerate(result["data"])
         ]
         usage = {"prompt_tokens": prompt_tokens, "total_tokens": prompt_tokens}
         return {"object": "list", "data": rows, "model": call.model, "usage": usage}
 
 
-def _base64(vector: list[float]) -> str:
+def _encode_vector(vector: list[float]) -> str:
     """Numbers of 32 bits, the lowest byte first: what OpenAI's client asks for by itself."""
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
@@ -145,21 +145,21 @@ class _Responses(_OpenAI):
 
     required = "input"
 
-    def takes(self, model: Model) -> Model:
+    def accept(self, model: Model) -> Model:
         if model.answers != "by input":
-            raise _not_here(model)
+            raise _not_found(model)
         return model
 
-    def error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
+    def build_error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
         """OpenAI's form, which was seen on this route; on the other ones it is the envelope of the REST API."""
         if refusal.code in EDGE:
-            return refusal.body(request_id)
+            return refusal.to_body(request_id)
         kinds = {400: "invalid_prompt", 429: "rate_limit_exceeded"}
         code = kinds.get(refusal.status, "server_error" if refusal.status >= 500 else "invalid_request")
-        return {"error": {"code": code, "message": refusal.error(request_id)["message"]}}
+        return {"error": {"code": code, "message": refusal.to_entry(request_id)["message"]}}
 
 
-def _not_here(model: Model) -> ErrorResponse:
+def _not_found(model: Model) -> ErrorResponse:
     return ErrorResponse(5007, f"No such model: No such model {model.name} or task")
 
 

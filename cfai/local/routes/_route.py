@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from cfai.local.emulator._schemas import as_object
-from cfai.local.wire import ErrorResponse, Event, bad_input, envelope
+from cfai.local.wire import ErrorResponse, Event, envelope, make_input_error
 from cfai.models import Model
 
 Parts = Iterable[Event] | AsyncGenerator[Event, None]
@@ -31,7 +31,7 @@ class HttpRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class RoutedCall:
     """A model, and what it is to do."""
 
     model: str
@@ -52,67 +52,69 @@ class Route:
 
     method = "POST"
 
-    def read(self, asked: HttpRequest, model: str | None, gateway: str | None, body: Any) -> Call:
-        """Return what a request asks for. `model` is the one in its path. Raises `Refusal`."""
-        return Call(model or "", body, asked.query, gateway, rejects(body))
+    def parse(self, asked: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
+        """Return what a request asks for. `model` is the one in its path. Raises `ErrorResponse`."""
+        return RoutedCall(model or "", body, asked.query, gateway, rejects_if_busy(body))
 
-    def takes(self, model: Model) -> Model:
-        """The model as it answers here. Raises `Refusal` if it does not."""
+    def accept(self, model: Model) -> Model:
+        """The model as it answers here. Raises `ErrorResponse` if it does not."""
         return model
 
-    def whole(self, result: Any, call: Call, prompt_tokens: int) -> Any:
+    def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:
         """The body of an answer that does not stream."""
         return envelope(result)
 
-    def empty(self) -> Any:
+    def build_empty_body(self) -> Any:
         """The body of an answer that has nothing in it."""
         return envelope({})
 
-    def events(self, events: Parts, call: Call) -> Parts:
+    def rewrite_events(self, events: Parts, call: RoutedCall) -> Parts:
         """The events of an answer that does."""
         return events
 
-    def error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
+    def build_error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
         """The body of a refusal."""
-        return refusal.body(request_id)
+        return refusal.to_body(request_id)
 
 
 class _Unified(Route):
     """The REST API where the body names the model."""
 
-    def read(self, asked: HttpRequest, model: str | None, gateway: str | None, body: Any) -> Call:
+    def parse(self, asked: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
         named = as_object(body)
         if not isinstance(named.get("model"), str) or "input" not in named:
-            raise bad_input("required properties at '/' are 'model,input'")
+            raise make_input_error("required properties at '/' are 'model,input'")
         if named["model"].startswith("@") and not gateway:
             raise ErrorResponse(3003, "Incomplete request: cf-aig-gateway-id is missing")
         # UNCERTAIN: where `options` stands on this route.
         inputs = named["input"]
-        return Call(named["model"], inputs, asked.query, gateway, rejects(named) or rejects(inputs))
+        return RoutedCall(
+            named["model"], inputs, asked.query, gateway, rejects_if_busy(named) or rejects_if_busy(inputs)
+        )
 
 
 REST = Route()
 UNIFIED = _Unified()
 
 
-def rejects(holder: Any) -> bool:
+def rejects_if_busy(holder: Any) -> bool:
     """Return whether `options.rejectIfBusy` is set in a body."""
     return as_object(as_object(holder).get("options")).get("rejectIfBusy") is True
 
 
-def arrived(method: str, path: str, query: str, headers: Mapping[str, str]) -> HttpRequest:
+def unwrap_request(method: str, path: str, query: str, headers: Mapping[str, str]) -> HttpRequest:
     """The request that was meant: miniflare sends a Worker's as headers of another one, to the address it was given.
 
     A `token` in the query of that address is the request's credential.
     """
     if "mf-url" not in headers:
-        return HttpRequest(method, path, _pairs(query), headers)
+        return HttpRequest(method, path, _parse_query(query), headers)
     meant = urlsplit(headers["mf-url"])
     own = {name.removeprefix(_PROXIED): value for name, value in headers.items() if name.startswith(_PROXIED)}
-    if token := _pairs(query).get("token"):
+    if token := _parse_query(query).get("token"):
         own.setdefault("authorization", f"Bearer {token}")
-    return HttpRequest(method, meant.path, _pairs(meant.query), {**own, "host": headers.get("host", "")})
+    return HttpRequest(method, meant.path, _parse_query(meant.query), {**own, "host": headers.get("host", "")})
 
 
-def _pairs(query: str) -> dict[str, str]:
+def _parse_query(query: str) -> dict[str, str]:
     return dict(parse_qsl(query, keep_blank_values=True))

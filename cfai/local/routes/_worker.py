@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cfai.local.emulator._schemas import as_object
-from cfai.local.routes._route import Call, HttpRequest, Route, rejects
-from cfai.local.wire import EDGE, ErrorResponse, bad_input
+from cfai.local.routes._route import HttpRequest, Route, RoutedCall, rejects_if_busy
+from cfai.local.wire import EDGE, ErrorResponse, make_input_error
 
 BINDING_HOST = "workers-binding.ai"
 """The host that a binding asks for; it exists inside of workerd only."""
@@ -21,28 +21,28 @@ BINDING_MODEL = "cf-consn-model-id"
 
 
 class _Worker(Route):
-    def read(self, asked: HttpRequest, model: str | None, gateway: str | None, body: Any) -> Call:
+    def parse(self, asked: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
         # An option of the binding puts words with a colon before the name.
         name = asked.headers.get(BINDING_MODEL, "").rpartition(":")[2]
         if isinstance(body, bytes):
-            return Call(name, body, _strings(_object(asked.query.get("userInputs", "{}"))))
+            return RoutedCall(name, body, _to_strings(_parse_object(asked.query.get("userInputs", "{}"))))
         sent = as_object(body)
         if "inputs" not in sent:
-            raise bad_input("required properties at '/' are 'inputs'")
+            raise make_input_error("required properties at '/' are 'inputs'")
         options = as_object(sent.get("options"))
         chosen = as_object(options.get("gateway")).get("id")
-        return Call(name, sent["inputs"], _strings(options), chosen or gateway, rejects(sent))
+        return RoutedCall(name, sent["inputs"], _to_strings(options), chosen or gateway, rejects_if_busy(sent))
 
-    def whole(self, result: Any, call: Call, prompt_tokens: int) -> Any:
+    def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:
         return result
 
-    def empty(self) -> Any:
+    def build_empty_body(self) -> Any:
         return {}
 
-    def error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
+    def build_error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
         """Return what the binding makes `InferenceUpstreamError: <code>: <description>` of."""
         if refusal.code in EDGE or refusal.code is None:
-            return refusal.body(request_id)
+            return refusal.to_body(request_id)
         # Seen are this name for most codes, and that of workerd's own test for one.
         name = "InvalidInput" if refusal.code == 1001 else "InferenceUpstreamError"
         message = f"{name}: {refusal.message}"
@@ -52,13 +52,13 @@ class _Worker(Route):
 WORKER = _Worker()
 
 
-def _object(text: str) -> Mapping[str, Any]:
+def _parse_object(text: str) -> Mapping[str, Any]:
     try:
         return as_object(json.loads(text))
     except ValueError as error:
-        raise bad_input("'userInputs' is not JSON") from error
+        raise make_input_error("'userInputs' is not JSON") from error
 
 
-def _strings(values: Mapping[str, Any]) -> dict[str, str]:
+def _to_strings(values: Mapping[str, Any]) -> dict[str, str]:
     """Options as the query of the REST API has them."""
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}

@@ -20,7 +20,7 @@ TOKEN = "cfai-emulator-token"
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class AccessRules:
     """Who is served."""
 
     account_id: str
@@ -40,7 +40,7 @@ class LocalServer(ABC):
             raise ValueError(f"{host!r} is not loopback: pass {option} to be reachable from other machines")
         self._host = host
         self._asked_port = port
-        self._access = Access(account_id, api_token, allow_remote)
+        self._access = AccessRules(account_id, api_token, allow_remote)
         self._thread: threading.Thread | None = None
         self._stop: Callable[[], object] = lambda: None
         self._port = 0
@@ -87,7 +87,7 @@ class LocalServer(ABC):
         return Ai(**(own | options))
 
     @abstractmethod
-    def _application(self) -> Application:
+    def _make_application(self) -> Application:
         """Return what to serve, made anew at each start."""
 
     def start(self) -> Self:
@@ -97,7 +97,7 @@ class LocalServer(ABC):
         try:
             from cfai.local.server._loop import serve
 
-            app = self._application()
+            app = self._make_application()
         except ImportError as error:
             raise ImportError(f'{self._called} needs two more packages: pip install "cfai-sdk[emulator]"') from error
         started: Future[Callable[[], object]] = Future()
@@ -111,7 +111,7 @@ class LocalServer(ABC):
             self._stop = started.result()
         except BaseException:
             # An interrupt in between: it runs, or is about to.
-            started.add_done_callback(_undo)
+            started.add_done_callback(_stop_late)
             thread.join()
             listener.close()
             raise
@@ -153,7 +153,7 @@ class LocalServer(ABC):
         return f"[{name}]" if ":" in name else name
 
 
-def _undo(started: Future[Callable[[], object]]) -> None:
+def _stop_late(started: Future[Callable[[], object]]) -> None:
     if started.exception() is None:
         started.result()()
 

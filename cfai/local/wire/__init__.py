@@ -1,28 +1,43 @@
 """What the service writes: an answer as JSON or as events, in the shape of each family of models, and its refusals."""
 
-from cfai.local.wire._answers import answer
-from cfai.local.wire._generation import Call, Choice, Generation, complete, neurons, pieces
-from cfai.local.wire._refusals import EDGE, ErrorResponse, GatewayRefusal, Misuse, bad_input, envelope, refusal
-from cfai.local.wire._streams import Event, error_event, events, live_events, taken
+from cfai.local.wire._answers import build_result
+from cfai.local.wire._generation import (
+    GeneratedCall,
+    GeneratedChoice,
+    Generation,
+    complete,
+    compute_neurons,
+    split_into_tokens,
+)
+from cfai.local.wire._refusals import (
+    EDGE,
+    EmulatorError,
+    ErrorResponse,
+    GatewayErrorResponse,
+    envelope,
+    make_error,
+    make_input_error,
+)
+from cfai.local.wire._streams import Event, encode_error, encode_events, encode_live_events, take_parts
 
 __all__ = [
     "EDGE",
-    "Call",
-    "Choice",
+    "EmulatorError",
     "ErrorResponse",
     "Event",
-    "GatewayRefusal",
+    "GatewayErrorResponse",
+    "GeneratedCall",
+    "GeneratedChoice",
     "Generation",
-    "Misuse",
-    "answer",
-    "bad_input",
+    "build_result",
     "complete",
+    "compute_neurons",
+    "encode_error",
+    "encode_events",
+    "encode_live_events",
     "envelope",
-    "error_event",
-    "events",
-    "live_events",
-    "neurons",
-    "pieces",
-    "refusal",
-    "taken",
+    "make_error",
+    "make_input_error",
+    "split_into_tokens",
+    "take_parts",
 ]

@@ -7,18 +7,18 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from cfai.local.wire._generation import SCOUT, Call, Choice, Generation, reasoning_field
+from cfai.local.wire._generation import SCOUT, GeneratedCall, GeneratedChoice, Generation, reasoning_field
 
 
-def answer(generation: Generation) -> dict[str, Any]:
+def build_result(generation: Generation) -> dict[str, Any]:
     """Return what stands under `result` for a call that does not stream."""
     match generation.form:
         case "native" | "dual":
-            return _native(generation)
+            return _build_native(generation)
         case "responses":
-            return response_object(generation, new_id("resp_"), _items(generation.choices[0]))
+            return build_response(generation, new_id("resp_"), _build_items(generation.choices[0]))
         case _:
-            return _completion(generation)
+            return _build_completion(generation)
 
 
 def new_id(prefix: str) -> str:
@@ -26,12 +26,12 @@ def new_id(prefix: str) -> str:
     return prefix + uuid.uuid4().hex
 
 
-def openai_call(call: Call) -> dict[str, Any]:
+def to_openai_call(call: GeneratedCall) -> dict[str, Any]:
     """A tool call as OpenAI writes it."""
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.text}}
 
 
-def response_object(generation: Generation, response_id: str, items: list[dict[str, Any]]) -> dict[str, Any]:
+def build_response(generation: Generation, response_id: str, items: list[dict[str, Any]]) -> dict[str, Any]:
     """The object of the Responses API, complete."""
     choice = generation.choices[0]
     cut = choice.finish == "length"
@@ -51,17 +51,19 @@ def response_object(generation: Generation, response_id: str, items: list[dict[s
     }
 
 
-def _items(choice: Choice) -> list[dict[str, Any]]:
+def _build_items(choice: GeneratedChoice) -> list[dict[str, Any]]:
     """The items of a Responses API answer: reasoning, a message, calls."""
     items: list[dict[str, Any]] = []
     if choice.reasoning:
-        items.append(finished(new_item("reasoning"), "".join(choice.reasoning)))
+        items.append(finish_item(new_item("reasoning"), "".join(choice.reasoning)))
     if choice.text:
-        items.append(finished(new_item("message"), "".join(choice.text)))
-    return items + [finished(new_item("function_call", call), call.text) for call in choice.calls]
+        items.append(finish_item(new_item("message"), "".join(choice.text)))
+    return items + [finish_item(new_item("function_call", call), call.text) for call in choice.calls]
 
 
-def new_item(kind: Literal["reasoning", "message", "function_call"], call: Call | None = None) -> dict[str, Any]:
+def new_item(
+    kind: Literal["reasoning", "message", "function_call"], call: GeneratedCall | None = None
+) -> dict[str, Any]:
     """An item of a Responses API answer, without what it comes to."""
     if kind == "reasoning":
         return {"type": kind, "id": new_id("rs_"), "summary": []}
@@ -71,7 +73,7 @@ def new_item(kind: Literal["reasoning", "message", "function_call"], call: Call 
     return {"type": kind, "id": new_id("fc_"), **named}
 
 
-def finished(item: dict[str, Any], text: str) -> dict[str, Any]:
+def finish_item(item: dict[str, Any], text: str) -> dict[str, Any]:
     """An item with its text, or its arguments."""
     if item["type"] == "function_call":
         return {**item, "arguments": text, "status": "completed"}
@@ -80,7 +82,7 @@ def finished(item: dict[str, Any], text: str) -> dict[str, Any]:
     return item | {"content": [{"type": "output_text", "text": text, "annotations": []}]}
 
 
-def _native(generation: Generation) -> dict[str, Any]:
+def _build_native(generation: Generation) -> dict[str, Any]:
     choice = generation.choices[0]
     usage = generation.usage()
     if not choice.calls:
@@ -88,12 +90,12 @@ def _native(generation: Generation) -> dict[str, Any]:
         return {"response": choice.parsed if whole else "".join(choice.text), "usage": usage}
     if generation.model.name == SCOUT:
         # No `response` key at all, and OpenAI's form of a call: its schema says otherwise.
-        return {"tool_calls": [openai_call(call) for call in choice.calls], "usage": usage}
+        return {"tool_calls": [to_openai_call(call) for call in choice.calls], "usage": usage}
     calls = [{"name": call.name, "arguments": call.arguments} for call in choice.calls]
     return {"response": "".join(choice.text) or None, "tool_calls": calls, "usage": usage}
 
 
-def _completion(generation: Generation) -> dict[str, Any]:
+def _build_completion(generation: Generation) -> dict[str, Any]:
     plain = generation.form == "completion"
     return {
         "id": new_id("cmpl-" if plain else "chatcmpl-"),
@@ -103,7 +105,7 @@ def _completion(generation: Generation) -> dict[str, Any]:
         "choices": [
             {
                 "index": index,
-                **({"text": "".join(choice.text)} if plain else {"message": _message(generation, choice)}),
+                **({"text": "".join(choice.text)} if plain else {"message": _build_message(generation, choice)}),
                 "finish_reason": choice.finish,
                 "logprobs": None,
             }
@@ -113,10 +115,10 @@ def _completion(generation: Generation) -> dict[str, Any]:
     }
 
 
-def _message(generation: Generation, choice: Choice) -> Mapping[str, Any]:
+def _build_message(generation: Generation, choice: GeneratedChoice) -> Mapping[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": "".join(choice.text) or None}
     if choice.reasoning:
         message[reasoning_field(generation.model)] = "".join(choice.reasoning)
     if choice.calls:
-        message["tool_calls"] = [openai_call(call) for call in choice.calls]
+        message["tool_calls"] = [to_openai_call(call) for call in choice.calls]
     return message

@@ -28,13 +28,13 @@ _USD_PER_NEURON = 0.000011
 _PIECE = re.compile(r" ?[^\W\d_]{1,8}|\d{1,3}|\s+|[\W_]")
 
 
-def pieces(text: str) -> list[str]:
+def split_into_tokens(text: str) -> list[str]:
     """`text` in pieces such as tokens are; joined, they are the text again."""
     return _PIECE.findall(text)
 
 
 @dataclass(slots=True)
-class Call:
+class GeneratedCall:
     """One call of a tool."""
 
     id: str
@@ -52,20 +52,20 @@ class Call:
 
 
 @dataclass(slots=True)
-class Choice:
+class GeneratedChoice:
     """One answer, in tokens."""
 
     text: list[str] = field(default_factory=list[str])
     reasoning: list[str] = field(default_factory=list[str])
     finish: str = "stop"
-    calls: list[Call] = field(default_factory=list[Call])
+    calls: list[GeneratedCall] = field(default_factory=list[GeneratedCall])
     parsed: Any = None
     """The value that `text` is the JSON of, in JSON mode."""
 
     @property
     def tokens(self) -> int:
         """Return how many tokens were generated."""
-        return len(self.text) + len(self.reasoning) + sum(len(pieces(call.text)) for call in self.calls)
+        return len(self.text) + len(self.reasoning) + sum(len(split_into_tokens(call.text)) for call in self.calls)
 
     def add(self, token: Token) -> None:
         """Take in what an engine gave."""
@@ -75,7 +75,7 @@ class Choice:
             self.reasoning.append(token.reasoning)
         for part in token.tool_calls:
             while len(self.calls) <= part.index:
-                self.calls.append(Call(f"chatcmpl-tool-{uuid.uuid4().hex}", "", ""))
+                self.calls.append(GeneratedCall(f"chatcmpl-tool-{uuid.uuid4().hex}", "", ""))
             call = self.calls[part.index]
             call.id, call.name, call.text = part.id or call.id, part.name or call.name, call.text + part.arguments
         self.finish = token.finish_reason or self.finish
@@ -90,7 +90,7 @@ class Generation:
     prompt_tokens: int | None
     """`None` while an engine has not said it yet."""
 
-    choices: list[Choice]
+    choices: list[GeneratedChoice]
     counted: int | None = None
     """How many tokens an engine says that it generated."""
 
@@ -105,12 +105,12 @@ class Generation:
             self.prompt_tokens, self.counted = part.prompt_tokens, part.completion_tokens
             return
         while len(self.choices) <= part.choice:
-            self.choices.append(Choice())
+            self.choices.append(GeneratedChoice())
         self.choices[part.choice].add(part)
 
-    def said(self) -> Iterator[Token]:
+    def iter_tokens(self) -> Iterator[Token]:
         """The answers in tokens, in turns."""
-        for turn in zip_longest(*(_said(choice, index) for index, choice in enumerate(self.choices))):
+        for turn in zip_longest(*(_iter_choice(choice, index) for index, choice in enumerate(self.choices))):
             yield from (token for token in turn if token is not None)
 
     def usage(self, *, details: bool = False) -> dict[str, Any]:
@@ -128,23 +128,23 @@ class Generation:
 
     def cost(self, tokens: int) -> float:
         """Return what the call costs in neurons when `tokens` of its answer are taken."""
-        return neurons(self.model, self.prompt_tokens or 0, tokens)
+        return compute_neurons(self.model, self.prompt_tokens or 0, tokens)
 
 
-def _said(choice: Choice, index: int) -> Iterator[Token]:
+def _iter_choice(choice: GeneratedChoice, index: int) -> Iterator[Token]:
     for piece in choice.reasoning:
         yield Token("", {}, piece, choice=index)
     for piece in choice.text:
         yield Token(piece, {}, choice=index)
     for number, call in enumerate(choice.calls):
         yield Token("", {}, tool_calls=(ToolCallDelta(number, call.name, "", call.id),), choice=index)
-        for piece in pieces(call.text):
+        for piece in split_into_tokens(call.text):
             yield Token("", {}, tool_calls=(ToolCallDelta(number, None, piece),), choice=index)
 
 
 def complete(generation: Generation, json_mode: bool) -> Generation:
-    """The same when the engine has said all. Raises `Refusal` if it was to be JSON and is not."""
-    generation.choices = generation.choices or [Choice()]
+    """The same when the engine has said all. Raises `ErrorResponse` if it was to be JSON and is not."""
+    generation.choices = generation.choices or [GeneratedChoice()]
     for choice in generation.choices if json_mode else ():
         if choice.finish == "stop" and not choice.calls:
             try:
@@ -154,7 +154,7 @@ def complete(generation: Generation, json_mode: bool) -> Generation:
     return generation
 
 
-def neurons(model: Model, prompt_tokens: int, tokens: int) -> float:
+def compute_neurons(model: Model, prompt_tokens: int, tokens: int) -> float:
     """What a call costs in neurons; for models not priced by the token, one unit of everything they charge for."""
     total = 0.0
     counts = {"per M input tokens": prompt_tokens, "per M output tokens": tokens}

@@ -65,23 +65,23 @@ class ErrorResponse(Exception):
         known_status, known_message = CODES.get(code or 0, (None, None))
         self.code = code
         self.status = status or known_status or 400
-        self.message = message or known_message or _plain(self.status)
+        self.message = message or known_message or _plain_error(self.status)
         super().__init__(self.message)
 
-    def body(self, request_id: str) -> dict[str, Any]:
+    def to_body(self, request_id: str) -> dict[str, Any]:
         """The envelope of this refusal. Inference errors end in the request's id, edge errors do not."""
         if self.code in EDGE:
             errors = [{"code": self.code, "message": self.message}]
             return {"result": None, "success": False, "errors": errors, "messages": []}
-        return {"errors": [self.error(request_id)], "success": False, "result": {}, "messages": []}
+        return {"errors": [self.to_entry(request_id)], "success": False, "result": {}, "messages": []}
 
-    def error(self, request_id: str) -> dict[str, Any]:
+    def to_entry(self, request_id: str) -> dict[str, Any]:
         """The one entry of `errors`."""
         error: dict[str, Any] = {"message": f"AiError: {self.message} ({request_id})"}
         return error if self.code is None else error | {"code": self.code}
 
 
-class Misuse(Exception):
+class EmulatorError(Exception):
     """A request that is refused by the emulator as such; the service would never say this."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -89,23 +89,23 @@ class Misuse(Exception):
         super().__init__(message)
 
 
-class GatewayRefusal(ErrorResponse):
+class GatewayErrorResponse(ErrorResponse):
     """An error of the gateway itself, which names its list `error`."""
 
-    def body(self, request_id: str) -> dict[str, Any]:
+    def to_body(self, request_id: str) -> dict[str, Any]:
         """The gateway's envelope."""
         error = {"code": self.code, "message": self.message}
         return {"success": False, "result": [], "messages": [], "error": [error]}
 
 
-def refusal(status: int | None, code: int | None, message: str | None = None) -> ErrorResponse:
+def make_error(status: int | None, code: int | None, message: str | None = None) -> ErrorResponse:
     """The refusal with this status, this code, or both."""
     if code is None and status is not None:
         code = BY_STATUS.get(status)
     return ErrorResponse(code, message, status=status)
 
 
-def bad_input(problem: str) -> ErrorResponse:
+def make_input_error(problem: str) -> ErrorResponse:
     """A schema validation failure, in the words of the service's validator."""
     return ErrorResponse(5006, f"Bad input: Error: {problem}")
 
@@ -115,7 +115,7 @@ def envelope(result: Any) -> dict[str, Any]:
     return {"result": result, "success": True, "errors": [], "messages": []}
 
 
-def _plain(status: int) -> str:
+def _plain_error(status: int) -> str:
     if status == 402:
         return "Insufficient balance; add money to your gateway or use BYOK"
     return "AiError: Internal server error" if status >= 500 else "Request failed"

@@ -10,8 +10,8 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Any, Protocol
 
-from cfai.local.wire._answers import finished, new_id, new_item, response_object
-from cfai.local.wire._generation import GLM_TRAILER, KIMI, Generation, complete, neurons, reasoning_field
+from cfai.local.wire._answers import build_response, finish_item, new_id, new_item
+from cfai.local.wire._generation import GLM_TRAILER, KIMI, Generation, complete, compute_neurons, reasoning_field
 from cfai.local.wire._refusals import ErrorResponse
 from cfai.types import Token, ToolCallDelta, Usage
 
@@ -26,7 +26,7 @@ _BARE = re.compile(r"0|[1-9][0-9]*")
 _DONE = b"data: [DONE]\n\n"
 
 
-class _Writer(Protocol):
+class _EventWriter(Protocol):
     """Writes one answer in one dialect, token by token."""
 
     def feed(self, token: Token) -> Payloads:
@@ -38,35 +38,35 @@ class _Writer(Protocol):
         ...
 
 
-def events(generation: Generation) -> Iterator[Event]:
+def encode_events(generation: Generation) -> Iterator[Event]:
     """Every event of the stream, `[DONE]` included."""
-    writer = _writer(generation)
-    for token in generation.said():
-        yield from _written(writer.feed(token))
-    yield from _written(writer.end())
+    writer = _make_writer(generation)
+    for token in generation.iter_tokens():
+        yield from _encode_payloads(writer.feed(token))
+    yield from _encode_payloads(writer.end())
     yield 0, _DONE
 
 
-async def live_events(
+async def encode_live_events(
     generation: Generation, parts: AsyncGenerator[Token | Usage, None], request_id: str
 ) -> AsyncGenerator[Event, None]:
     """The same of an answer that an engine is giving. If it breaks off, the last event is an error."""
-    writer = _writer(generation)
+    writer = _make_writer(generation)
     try:
-        async with aclosing(taken(generation, parts)) as tokens:
+        async with aclosing(take_parts(generation, parts)) as tokens:
             async for token in tokens:
-                for event in _written(writer.feed(token)):
+                for event in _encode_payloads(writer.feed(token)):
                     yield event
     except ErrorResponse as no:
-        yield 0, error_event(generation, no, request_id)
+        yield 0, encode_error(generation, no, request_id)
         return
     complete(generation, json_mode=False)
-    for event in _written(writer.end()):
+    for event in _encode_payloads(writer.end()):
         yield event
     yield 0, _DONE
 
 
-async def taken(generation: Generation, parts: AsyncGenerator[Token | Usage, None]) -> AsyncGenerator[Token, None]:
+async def take_parts(generation: Generation, parts: AsyncGenerator[Token | Usage, None]) -> AsyncGenerator[Token, None]:
     """What an engine gives, token by token as `generation` takes it in. Where its form has no place for reasoning,
     that stands in the text, between the marks that the models of this form use.
     """
@@ -86,67 +86,69 @@ async def taken(generation: Generation, parts: AsyncGenerator[Token | Usage, Non
             yield part
 
 
-def error_event(generation: Generation, refusal: ErrorResponse, request_id: str) -> bytes:
+def encode_error(generation: Generation, refusal: ErrorResponse, request_id: str) -> bytes:
     """A failure after the headers: the ordinary envelope as an event, or the Responses API's own event."""
     if generation.form != "responses":
-        return _data(refusal.body(request_id))
+        return _encode_data(refusal.to_body(request_id))
     payload = {"type": "error", "code": str(refusal.code), "message": refusal.message, "param": None}
-    return b"event: error\n" + _data(payload)
+    return b"event: error\n" + _encode_data(payload)
 
 
-def _writer(generation: Generation) -> _Writer:
-    return {"native": _Native, "dual": _Dual, "responses": _Responses}.get(generation.form, _Chunks)(generation)
+def _make_writer(generation: Generation) -> _EventWriter:
+    return {"native": _NativeWriter, "dual": _DualWriter, "responses": _ResponsesWriter}.get(
+        generation.form, _ChunkWriter
+    )(generation)
 
 
-def _written(payloads: Payloads) -> Iterator[Event]:
+def _encode_payloads(payloads: Payloads) -> Iterator[Event]:
     for tokens, payload in payloads:
         name = f"event: {payload['type']}\n".encode() if "sequence_number" in payload else b""
-        yield tokens, name + _data(payload)
+        yield tokens, name + _encode_data(payload)
 
 
-def _data(payload: Payload) -> bytes:
+def _encode_data(payload: Payload) -> bytes:
     text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
     # A lone surrogate, echoed from a prompt, has no bytes in UTF-8.
     return f"data: {text}\n\n".encode("utf-8", "replace")
 
 
-def _padding() -> str:
+def _make_padding() -> str:
     return _PADDING[: random.randint(4, 40)]
 
 
-def _response(text: str) -> str | int:
+def _response_payload(text: str) -> str | int:
     # The real service sends a token of digits alone as a JSON number.
     return int(text) if _BARE.fullmatch(text) else text
 
 
-class _Native:
+class _NativeWriter:
     def __init__(self, generation: Generation) -> None:
         self._generation = generation
 
     def feed(self, token: Token) -> Payloads:
         if token.text:
-            yield 1, self._said(token.text)
+            yield 1, self._payload(token.text)
         for part in token.tool_calls:
             if part.name:
                 call = self._generation.choices[0].calls[part.index]
                 head = {"id": call.id, "type": "function", "index": part.index, "function": {"name": part.name}}
-                yield 0, {"tool_calls": [head], "p": _padding()}
+                yield 0, {"tool_calls": [head], "p": _make_padding()}
             if part.arguments:
                 fragment = {"index": part.index, "function": {"arguments": part.arguments}}
-                yield 1, {"tool_calls": [fragment], "p": _padding()}
+                yield 1, {"tool_calls": [fragment], "p": _make_padding()}
 
     def end(self) -> Payloads:
         if self._generation.choices[0].calls:
             nothing = {"id": None, "type": None, "function": {"name": None, "arguments": ""}}
-            yield 0, {"tool_calls": [nothing], "p": _padding()}
-            yield 0, {"finish_reason": "tool_calls", "p": _padding()}
-        yield 0, {"response": "", "usage": self._generation.usage(), "p": _padding()}
+            yield 0, {"tool_calls": [nothing], "p": _make_padding()}
+            yield 0, {"finish_reason": "tool_calls", "p": _make_padding()}
+        yield 0, {"response": "", "usage": self._generation.usage(), "p": _make_padding()}
 
-    def _said(self, text: str) -> Payload:
-        return {"response": _response(text), "tool_calls": [], "p": _padding()}
+    def _payload(self, text: str) -> Payload:
+        return {"response": _response_payload(text), "tool_calls": [], "p": _make_padding()}
 
 
-class _Dual(_Native):
+class _DualWriter(_NativeWriter):
     """Both dialects in one event, and usage in increments: the prompt with the first, and no total at the end."""
 
     def __init__(self, generation: Generation) -> None:
@@ -161,21 +163,21 @@ class _Dual(_Native):
         finish = [{"index": 0, "delta": {"content": ""}, "finish_reason": choice.finish}]
         # An engine says only now how long the prompt was, so this is the whole call's.
         usage = {} if self._told else {"usage": self._generation.usage(details=True)}
-        yield 0, {"response": "", "choices": finish, **usage, "p": _padding()}
+        yield 0, {"response": "", "choices": finish, **usage, "p": _make_padding()}
 
-    def _said(self, text: str) -> Payload:
+    def _payload(self, text: str) -> Payload:
         delta = [{"index": 0, "delta": {"content": text}, "finish_reason": None}]
-        return {"response": _response(text), "choices": delta, "usage": self._usage(1), "p": _padding()}
+        return {"response": _response_payload(text), "choices": delta, "usage": self._usage(1), "p": _make_padding()}
 
     def _usage(self, tokens: int) -> Payload:
         known = self._generation.prompt_tokens
         prompt = 0 if self._told else known or 0
         self._told = known is not None
         usage: Payload = {"prompt_tokens": prompt, "completion_tokens": tokens, "total_tokens": prompt + tokens}
-        return usage | {"neurons": neurons(self._generation.model, prompt, tokens)}
+        return usage | {"neurons": compute_neurons(self._generation.model, prompt, tokens)}
 
 
-class _Meter:
+class _UsageReporter:
     """Usage as the chunks of one family report it."""
 
     def __init__(self, generation: Generation) -> None:
@@ -207,12 +209,12 @@ class _Meter:
         return self._generation.usage(details=True)
 
 
-class _Chunks:
+class _ChunkWriter:
     """Chunks of a chat completion, or of a text completion."""
 
     def __init__(self, generation: Generation) -> None:
         self._generation = generation
-        self._meter = _Meter(generation)
+        self._meter = _UsageReporter(generation)
         self._plain = generation.form == "completion"
         self._begun: set[int] = set()
         self._head: Payload = {
@@ -246,7 +248,7 @@ class _Chunks:
         for index, choice in enumerate(self._generation.choices):
             yield from self._begin(index)
             yield self._chunk(index, 0, {"text": ""} if self._plain else {"delta": {}}, choice.finish)
-        padding = {"p": _padding()} if self._meter.trailer else {}
+        padding = {"p": _make_padding()} if self._meter.trailer else {}
         yield 0, {**self._head, "choices": [], "usage": self._meter.last(), **padding}
         if self._meter.trailer:
             yield 0, {"response": "", "usage": self._generation.usage(details=True)}
@@ -266,7 +268,7 @@ class _Chunks:
         return tokens, {**self._head, "choices": [entry], **self._meter.usage(tokens)}
 
 
-class _Responses:
+class _ResponsesWriter:
     """The events of the Responses API, numbered."""
 
     def __init__(self, generation: Generation) -> None:
@@ -292,12 +294,12 @@ class _Responses:
     def end(self) -> Payloads:
         yield from self._begin()
         yield from self._close()
-        done = response_object(self._generation, self._id, self._items)
+        done = build_response(self._generation, self._id, self._items)
         yield self._step({"type": f"response.{done['status']}", "response": done})
 
     def _begin(self) -> Payloads:
         if self._number == 0:
-            done = response_object(self._generation, self._id, [])
+            done = build_response(self._generation, self._id, [])
             started: Payload = {"status": "in_progress", "usage": None, "incomplete_details": None}
             yield self._step({"type": "response.created", "response": done | started})
 
@@ -320,7 +322,7 @@ class _Responses:
         else:
             where |= {"text": text}
         yield self._step({"type": f"{self._kind()}.done", **where})
-        item = finished(self._open, text)
+        item = finish_item(self._open, text)
         yield self._step({"type": "response.output_item.done", "output_index": len(self._items), "item": item})
         self._items.append(item)
         self._open, self._text = None, []

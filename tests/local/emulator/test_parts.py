@@ -13,12 +13,12 @@ import cfai.local.emulator
 from cfai import models
 from cfai.local.emulator import _schema_values, _text, _wire
 from cfai.local.faults import Fault, _script
-from cfai.local.wire import neurons
+from cfai.local.wire import compute_neurons
 
 
 @given(st.text())
 def test_pieces_joined_are_the_text(text: str) -> None:
-    assert "".join(_text.pieces(text)) == text
+    assert "".join(_text.split_into_tokens(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -31,12 +31,12 @@ def test_pieces_joined_are_the_text(text: str) -> None:
     ],
 )
 def test_pieces_look_like_tokens(text: str, pieces: list[str]) -> None:
-    assert _text.pieces(text) == pieces
+    assert _text.split_into_tokens(text) == pieces
 
 
 @given(st.text())
 def test_a_text_has_as_many_tokens_as_pieces(text: str) -> None:
-    assert _text.count(text) == len(_text.pieces(text))
+    assert _text.count_emulated(text) == len(_text.split_into_tokens(text))
 
 
 @pytest.mark.parametrize(
@@ -54,25 +54,25 @@ def test_a_text_has_as_many_tokens_as_pieces(text: str) -> None:
     ],
 )
 def test_names_braces_and_media_count(value: Any, tokens: int) -> None:
-    assert _text.count(value) == tokens
+    assert _text.count_emulated(value) == tokens
 
 
 def test_what_is_nested_deeply_is_counted() -> None:
     value: Any = "x"
     for _ in range(100_000):
         value = [value]
-    assert _text.count(value) == 1
+    assert _text.count_emulated(value) == 1
 
 
 @given(st.text(), st.text())
 def test_texts_are_marked_and_repeatable(question: str, key: str) -> None:
-    text = _text.write(question, key=key)
+    text = _text.write_answer(question, key=key)
     assert text.startswith("[emulated by cfai, not by a model] ")
-    assert text == _text.write(question, key=key)
+    assert text == _text.write_answer(question, key=key)
 
 
 def test_a_text_never_has_more_words_than_the_longest() -> None:
-    assert len(_text.write("write 999999999 words", key="").split()) < _text.LONGEST + 40
+    assert len(_text.write_answer("write 999999999 words", key="").split()) < _text.LONGEST + 40
 
 
 @pytest.mark.parametrize(
@@ -100,12 +100,12 @@ def test_a_text_never_has_more_words_than_the_longest() -> None:
     ],
 )
 def test_an_instance_fits_its_schema(schema: Any, value: Any) -> None:
-    assert _schema_values.instance(schema) == value
+    assert _schema_values.build_value(schema) == value
 
 
 def test_a_schema_that_contains_itself_comes_to_an_end() -> None:
     node = {"type": "object", "properties": {"next": {"$ref": "#"}, "all": {"type": "array", "items": {"$ref": "#"}}}}
-    assert "next" in _schema_values.instance(node)
+    assert "next" in _schema_values.build_value(node)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_schema_that_contains_itself_comes_to_an_end() -> None:
     [(3, 10, 0.0, 0.3), (3, 10, 0.2, 0.1), (3, 10, 5.0, 0.0), (3, None, 0.0, 0.0)],
 )
 def test_the_pace_holds_over_the_whole_answer(tokens: int, rate: float | None, elapsed: float, seconds: float) -> None:
-    assert _wire.due(tokens, rate, elapsed) == pytest.approx(seconds)
+    assert _wire.pace(tokens, rate, elapsed) == pytest.approx(seconds)
 
 
 class Connection:
@@ -122,7 +122,7 @@ class Connection:
     def __init__(self) -> None:
         self.pauses: list[float] = []
         self.written: list[bytes] = []
-        self.gone = False
+        self.is_gone = False
 
     async def pause(self, seconds: float) -> None:
         if seconds:
@@ -157,7 +157,7 @@ async def test_every_token_is_waited_for_and_nothing_else_is(anyio_backend: str)
 def test_neurons_are_those_of_the_price_list(model: str, expected: float) -> None:
     entry = models.get(model)
     assert entry is not None
-    assert neurons(entry, 1000, 100) == pytest.approx(expected)
+    assert compute_neurons(entry, 1000, 100) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("module", [cfai.local.emulator, _schema_values, _script])

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from cfai.local import Fault
-from cfai.local.faults import Script, parse
+from cfai.local.faults import Script, parse_fault
 
 if TYPE_CHECKING:
     from tests.local.conftest import Service
@@ -364,7 +364,7 @@ def test_a_fault_that_is_not_understood_is_said_so(service: Service, header: str
     ],
 )
 def test_the_header_says_what_the_constructor_does(text: str, fault: Fault) -> None:
-    assert parse(text) == fault
+    assert parse_fault(text) == fault
 
 
 def test_a_fault_shows_only_what_was_set() -> None:

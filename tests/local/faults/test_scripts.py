@@ -12,10 +12,10 @@ import pytest
 from cfai import models
 from cfai.local import Emulator, Fault
 from cfai.local.emulator._generate import generate
-from cfai.local.faults import SCENARIOS, Script, faults, parse
+from cfai.local.faults import SCENARIOS, Script, parse_fault, parse_faults
 from cfai.local.faults._defects import DEFECTS, NEEDS
-from cfai.local.faults._events import position
-from cfai.local.wire._streams import events
+from cfai.local.faults._events import find_position
+from cfai.local.wire._streams import encode_events
 from tests.local.dialects import CHAT, DUAL, MODELS, NATIVE, RESPONSES, question
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def local(service: Service) -> Iterator[Emulator]:
     ],
 )
 def test_a_text_asks_for_a_fault(asked: str, expected: Fault) -> None:
-    assert parse(asked) == expected
+    assert parse_fault(asked) == expected
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_text_asks_for_a_fault(asked: str, expected: Fault) -> None:
     ],
 )
 def test_a_sequence_is_a_fault_for_each_request(asked: list[Any], expected: list[str]) -> None:
-    assert [str(fault) for fault in faults(*asked)] == expected
+    assert [str(fault) for fault in parse_faults(*asked)] == expected
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_names_are_those_of_no_field_and_have_dashes() -> None:
 
 def test_each_scenario_has_a_line_and_a_fault_of_its_own() -> None:
     made = [scenario.fault for scenario in SCENARIOS.values() if scenario.fault]
-    assert all(fault.given() for fault in made)
+    assert all(fault.set_fields() for fault in made)
     assert all(made.count(fault) == 1 for fault in made if fault != Fault(html=502))
     for scenario in SCENARIOS.values():
         assert 0 < len(scenario.summary) < 90
@@ -120,9 +120,9 @@ def test_each_scenario_has_a_line_and_a_fault_of_its_own() -> None:
 
 
 def test_a_fault_that_is_known_by_name_is_equal_to_itself() -> None:
-    assert parse("rate-limited") == Fault(code=3021)
-    assert parse("rate-limited").name == "rate-limited"
-    assert repr(parse("rate-limited")) == "Fault(code=3021)"
+    assert parse_fault("rate-limited") == Fault(code=3021)
+    assert parse_fault("rate-limited").name == "rate-limited"
+    assert repr(parse_fault("rate-limited")) == "Fault(code=3021)"
 
 
 # In sequence, and in the header
@@ -306,7 +306,7 @@ def streamed(model: str, name: str) -> tuple[list[tuple[int, bytes]], dict[str, 
     entry = models.get(model)
     assert entry is not None
     generation = generate(entry, question(model, name) | {"stream": True})
-    return list(events(generation)), generation.usage()
+    return list(encode_events(generation)), generation.usage()
 
 
 def joined(stream: list[tuple[int, bytes]]) -> bytes:
@@ -345,7 +345,7 @@ def test_what_concerns_the_pieces_changes_only_them() -> None:
 def test_a_defect_changes_every_dialect_that_can_have_it(model: str, name: str) -> None:
     plain, usage = streamed(model, name)
     needs = DEFECTS[name].needs
-    if needs and position(plain, NEEDS[needs]) is None:
+    if needs and find_position(plain, NEEDS[needs]) is None:
         assert name == "renamed-reasoning" or model == RESPONSES
         return
     defective = DEFECTS[name].rewrite(list(plain), usage)

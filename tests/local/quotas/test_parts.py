@@ -42,7 +42,7 @@ def in_line(
         places, order = ConcurrencyLimiter(1), list[str]()
 
         async def enter(name: str) -> None:
-            await places.take(GLM, wait=True)
+            await places.acquire(GLM, wait=True)
             order.append(name)
 
         async with asyncio.timeout(10):
@@ -57,22 +57,22 @@ def test_who_came_first_goes_first_and_alone() -> None:
         for expected in (["a"], ["a", "b"], ["a", "b", "c"]):
             await settle()
             assert order == expected
-            places.give_back(GLM)
+            places.release(GLM)
         await asyncio.gather(*tasks)
-        await places.take(GLM, wait=False)
+        await places.acquire(GLM, wait=False)
 
     in_line(body)
 
 
 def test_who_will_not_wait_is_refused_at_once() -> None:
     async def body(places: ConcurrencyLimiter, order: list[str], start: Any) -> None:
-        await places.take(GLM, wait=False)
+        await places.acquire(GLM, wait=False)
         with pytest.raises(ErrorResponse) as caught:
-            await places.take(GLM, wait=False)
+            await places.acquire(GLM, wait=False)
         assert caught.value.code == 3040
-        await places.take(BGE, wait=False)  # another model has a place of its own
-        places.give_back(GLM)
-        await places.take(GLM, wait=False)
+        await places.acquire(BGE, wait=False)  # another model has a place of its own
+        places.release(GLM)
+        await places.acquire(GLM, wait=False)
 
     in_line(body)
 
@@ -83,7 +83,7 @@ def test_who_leaves_the_line_does_not_hold_up_the_others() -> None:
         await settle()
         tasks[1].cancel()
         await settle()
-        places.give_back(GLM)
+        places.release(GLM)
         await tasks[2]
         assert order == ["a", "c"]
 
@@ -95,7 +95,7 @@ def test_who_leaves_just_when_a_place_is_given_back_does_not_take_it_along() -> 
         tasks = [start(name) for name in "abc"]
         await settle()
         tasks[1].cancel()
-        places.give_back(GLM)
+        places.release(GLM)
         await tasks[2]
         assert order == ["a", "c"]
 
@@ -106,24 +106,24 @@ def test_who_leaves_just_when_it_is_his_turn_passes_it_on() -> None:
     async def body(places: ConcurrencyLimiter, order: list[str], start: Any) -> None:
         tasks = [start(name) for name in "abc"]
         await settle()
-        places.give_back(GLM)
+        places.release(GLM)
         tasks[1].cancel()
         await tasks[2]
         assert order == ["a", "c"]
-        places.give_back(GLM)
-        await places.take(GLM, wait=False)
+        places.release(GLM)
+        await places.acquire(GLM, wait=False)
 
     in_line(body)
 
 
 def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     async def body(places: ConcurrencyLimiter, order: list[str], start: Any) -> None:
-        await places.take(GLM, wait=True)
+        await places.acquire(GLM, wait=True)
         with pytest.raises(ErrorResponse) as caught:
-            await places.take(GLM, wait=True)
+            await places.acquire(GLM, wait=True)
         assert caught.value.code == 3040
-        places.give_back(GLM)
-        await places.take(GLM, wait=False)
+        places.release(GLM)
+        await places.acquire(GLM, wait=False)
 
     monkeypatch.setattr(_concurrency, "LONGEST", 0.0)
     in_line(body)

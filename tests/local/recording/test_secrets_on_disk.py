@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from cfai.local import Emulator, Fault
 from cfai.local.recording import Recorder, _exchange, _redact
 from cfai.local.recording._raw_exchange import RawExchange
-from cfai.local.recording._raw_exchange import kept as keep
-from cfai.local.recording._redact import Answer, Redactor
+from cfai.local.recording._raw_exchange import redact as keep
+from cfai.local.recording._redact import RawResponse, Redactor
 from tests.local.recording.conftest import ACCOUNT, MODEL, TOKEN, Http, chunks, everything, kept
 
 Make = Callable[..., Any]
@@ -196,8 +196,8 @@ def redact(body: bytes, cuts: list[int], **more: Any) -> list[bytes]:
     edges = sorted({0, len(body), *(cut % (len(body) + 1) for cut in cuts)})
     cut = [body[start:end] for start, end in pairwise(edges)]
     options = {"asked": b"", "names_ids": True, "headers": {"content-type": "text/event-stream"}} | more
-    answer = Answer(1, options["asked"], options["names_ids"], options["headers"], cut)
-    redacted = Redactor({TOKEN: "x", ACCOUNT: "cfa1"}).answered(answer)[1]
+    answer = RawResponse(1, options["asked"], options["names_ids"], options["headers"], cut)
+    redacted = Redactor({TOKEN: "x", ACCOUNT: "cfa1"}).redact_response(answer)[1]
     assert [len(chunk) for chunk in redacted] == [len(chunk) for chunk in cut]
     return redacted
 
@@ -236,27 +236,27 @@ def test_what_the_request_named_is_no_new_id() -> None:
 def test_the_same_id_has_the_same_stand_in_in_every_exchange() -> None:
     redactor = Redactor({})
     headers = {"content-type": "application/json", "cf-ray": f"{RAY}-LHR"}
-    told = [redactor.answered(Answer(number, b"", True, headers, [ERROR.encode()])) for number in (1, 2)]
+    told = [redactor.redact_response(RawResponse(number, b"", True, headers, [ERROR.encode()])) for number in (1, 2)]
     assert told[0] == told[1]
     assert told[0][0]["cf-ray"] == "0000000000001001-LHR"
-    assert redactor.asked(f"/x/{ERROR}?ray={RAY}".encode()) == b"/x/%s?ray=0000000000001001" % told[0][1][0]
+    assert redactor.redact_request(f"/x/{ERROR}?ray={RAY}".encode()) == b"/x/%s?ray=0000000000001001" % told[0][1][0]
 
 
 def test_a_secret_that_is_no_longer_than_a_word_is_a_word() -> None:
-    answer = Answer(1, b"", True, {}, [b"none of me"])
-    assert Redactor({"none": "x", "me": "x"}).answered(answer)[1] == [b"none of me"]
+    answer = RawResponse(1, b"", True, {}, [b"none of me"])
+    assert Redactor({"none": "x", "me": "x"}).redact_response(answer)[1] == [b"none of me"]
 
 
 def test_a_secret_that_begins_as_another_does_is_replaced_whole() -> None:
     redactor = Redactor({TOKEN: "x", f"{TOKEN}-and-more": "y"})
-    assert redactor.asked(f"{TOKEN}-and-more".encode()) == b"y" * (len(TOKEN) + 9)
+    assert redactor.redact_request(f"{TOKEN}-and-more".encode()) == b"y" * (len(TOKEN) + 9)
 
 
 def test_secrets_are_found_as_urls_and_json_write_them() -> None:
     secret = 'a"b/c d+e-f-g-h'
     redactor = Redactor({secret: "x"})
     for form in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1]):
-        assert redactor.asked(f"<{form}>".encode()) == f"<{'x' * len(form)}>".encode()
+        assert redactor.redact_request(f"<{form}>".encode()) == f"<{'x' * len(form)}>".encode()
 
 
 @pytest.mark.parametrize("before", [0, 1, 2])
@@ -264,7 +264,7 @@ def test_secrets_are_found_as_urls_and_json_write_them() -> None:
 def test_secrets_are_found_in_base64_wherever_they_begin(before: int, encode: Callable[[bytes], bytes]) -> None:
     secret = "token~that?must>not-show-0123456789"
     text = encode(b"m" * before + secret.encode() + b": more")
-    told = Redactor({secret: "x"}).asked(b'{"basic": "%s"}' % text)
+    told = Redactor({secret: "x"}).redact_request(b'{"basic": "%s"}' % text)
     assert len(told) == len(text) + 13
     assert secret.encode()[2:-2] not in base64.b64decode(told[11:-2], altchars=b"-_")
     assert secret.encode()[2:-2] not in base64.b64decode(told[11:-2])
@@ -332,13 +332,15 @@ def test_a_token_for_another_provider_is_kept_neither_where_it_is_sent_nor_where
     assert other not in exchange.model_dump_json()
     # A player looks for the same, whichever token its caller has.
     mine = query.replace(other, "sk-of-another-provider-77"), sent.replace(other, "sk-of-another-provider-77")
-    assert exchange.request == _exchange.request("POST", passed.path, mine[0], passed.content_type, mine[1].encode())
+    assert exchange.request == _exchange.build_request(
+        "POST", passed.path, mine[0], passed.content_type, mine[1].encode()
+    )
 
 
 def test_a_word_behind_bearer_is_no_token() -> None:
     redactor = Redactor({})
     redactor.hide_tokens(b'{"prompt": "Explain bearer authentication, token=authentication-scheme"}')
-    assert redactor.asked(b"authentication-scheme") == b"authentication-scheme"
+    assert redactor.redact_request(b"authentication-scheme") == b"authentication-scheme"
 
 
 def test_a_batch_that_another_recorder_handed_in_is_followed_without_its_id() -> None:
@@ -359,7 +361,7 @@ def test_a_batch_that_another_recorder_handed_in_is_followed_without_its_id() ->
     assert exchange.request.body == {"json": {"request_id": stand_in}}
     assert json.loads(exchange.response.data[0])["result"]["request_id"] == stand_in
     redactor.follow(f'{{"request_id": "{stand_in}"}}'.encode(), 8)
-    assert redactor.asked(stand_in.encode()) == stand_in.encode()
+    assert redactor.redact_request(stand_in.encode()) == stand_in.encode()
 
 
 def test_the_examples_in_docstrings_hold() -> None:
