@@ -20,7 +20,7 @@ from cfai.local import wire
 from cfai.local.emulator import _tasks, _text
 from cfai.local.emulator._batches import LARGEST, Batches
 from cfai.local.emulator._generate import begin, generate, output_limit
-from cfai.local.emulator._routes import MatchedRoute, check_credentials, check_host, route
+from cfai.local.emulator._routes import MatchedRoute, check_credentials, check_host, match_route
 from cfai.local.emulator._schemas import as_object, get_schema
 from cfai.local.emulator._state import EmulatorConfig, RecordedRequest, RequestLog
 from cfai.local.emulator._validate import check_inputs
@@ -63,8 +63,8 @@ class PendingRequest:
     """A request, read and routed."""
 
     id: str
-    route: MatchedRoute
-    asked: HttpRequest
+    matched: MatchedRoute
+    http_request: HttpRequest
     call: RoutedCall
     size: int
     fault: Fault
@@ -78,14 +78,14 @@ class PendingRequest:
 class EmulatorApp:
     """The ASGI application."""
 
-    def __init__(self, settings: EmulatorConfig, ledger: RequestLog) -> None:
+    def __init__(self, settings: EmulatorConfig, log: RequestLog) -> None:
         self._settings = settings
         self.engine = settings.engine
-        self._ledger = ledger
+        self._log = log
         self.transports: Transports = {}
         """The open connections, by the client's address."""
         self._batches = Batches()
-        self.meter = Quotas(settings.allowance)
+        self.quotas = Quotas(settings.allowance)
         self.stopping = False
         """Set when the server is about to cut off everyone itself."""
 
@@ -94,72 +94,85 @@ class EmulatorApp:
         came = await receive_request(self.transports, scope, receive, send)
         if came is None:
             return
-        line, body = came
+        connection, body = came
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         path, query = (cast(bytes, scope[name]).decode("latin-1") for name in ("raw_path", "query_string"))
-        asked = surfaces.unwrap_request(scope["method"], path, query, headers)
-        with ExitStack() as held:
-            held.callback(line.unwatch)
-            await self._answer(line, asked, body, held)
+        http_request = surfaces.unwrap_request(scope["method"], path, query, headers)
+        with ExitStack() as cleanup:
+            cleanup.callback(connection.unwatch)
+            await self._answer(connection, http_request, body, cleanup)
 
-    async def _answer(self, line: Connection, asked: HttpRequest, body: bytes | None, held: ExitStack) -> None:
+    async def _answer(
+        self, connection: Connection, http_request: HttpRequest, body: bytes | None, cleanup: ExitStack
+    ) -> None:
         """Answer what was asked. What goes into `held` is let go when that is over."""
-        request_id, fault, surface = str(uuid.uuid4()), Fault(), REST
+        request_id, fault, route = str(uuid.uuid4()), Fault(), REST
         try:
-            found = self._authorize(asked)
-            surface = found.surface
-            request = self._parse(found, asked, body, request_id)
+            found = self._authorize(http_request)
+            route = found.route
+            request = self._parse(found, http_request, body, request_id)
             fault = request.fault
-            reply = self._build_failure(fault, surface) or await line.unless_gone(self._run(request, fault, line, held))
+            reply = self._build_failure(fault, route) or await connection.unless_gone(
+                self._run(request, fault, connection, cleanup)
+            )
         except ErrorResponse as no:
-            reply = _json_reply(no.status, surface.build_error(no, request_id), _retry_after_headers(fault))
+            reply = _json_reply(no.status, route.build_error(no, request_id), _retry_after_headers(fault))
         except (EmulatorError, UnfitFaultError) as mistake:
             status = mistake.status if isinstance(mistake, EmulatorError) else 400
             reply, fault = _Reply(status, "text/plain", f"{mistake}\n".encode()), Fault()
         if reply is None:
             self._note_disconnect()
         else:
-            await self._send(line, reply, fault, request_id)
+            await self._send(connection, reply, fault, request_id)
 
     async def aclose(self) -> None:
         """Frees what the engine holds."""
         if self.engine is not None:
             await self.engine.aclose()
 
-    def _authorize(self, asked: HttpRequest) -> MatchedRoute:
+    def _authorize(self, http_request: HttpRequest) -> MatchedRoute:
         """Check who asks."""
-        check_host(asked, self._settings)
-        found = route(asked, lenient=self._settings.lenient_paths)
-        check_credentials(found, asked, self._settings)
-        if asked.method != found.surface.method:
-            raise ErrorResponse(7001, f"Method {asked.method} not available for that URI.")
+        check_host(http_request, self._settings)
+        found = match_route(http_request, lenient=self._settings.lenient_paths)
+        check_credentials(found, http_request, self._settings)
+        if http_request.method != found.route.method:
+            raise ErrorResponse(7001, f"Method {http_request.method} not available for that URI.")
         return found
 
-    def _parse(self, found: MatchedRoute, asked: HttpRequest, body: bytes | None, request_id: str) -> PendingRequest:
+    def _parse(
+        self, found: MatchedRoute, http_request: HttpRequest, body: bytes | None, request_id: str
+    ) -> PendingRequest:
         """Check what is asked for."""
-        if isinstance(found.surface, Listing):
+        if isinstance(found.route, Listing):
             return PendingRequest(
-                request_id, found, asked, RoutedCall("", None, asked.query), 0, self._next_fault(asked, streams=False)
+                request_id,
+                found,
+                http_request,
+                RoutedCall("", None, http_request.query),
+                0,
+                self._next_fault(http_request, streams=False),
             )
         if body is None:
             raise ErrorResponse(3006)
-        kind = asked.headers.get("content-type", "").partition(";")[0].strip()
+        kind = http_request.headers.get("content-type", "").partition(";")[0].strip()
         raw = kind == "multipart/form-data" or kind.partition("/")[0] in ("audio", "image", "video")
         inputs = body if raw or kind == "application/octet-stream" else _parse_json(body)
-        call = found.surface.parse(asked, found.model, found.gateway, inputs)
-        told = {name: value for name, value in asked.headers.items() if name not in _CREDENTIALS}
-        fault = self._next_fault(asked, streams=bool(as_object(call.inputs).get("stream")))
-        received = RecordedRequest(call.model, call.inputs, told, asked.path, call.query, call.gateway, str(fault))
-        self._ledger.add(received)
-        return PendingRequest(request_id, found, asked, call, len(body), fault)
+        call = found.route.parse(http_request, found.model, found.gateway, inputs)
+        headers = {name: value for name, value in http_request.headers.items() if name not in _CREDENTIALS}
+        fault = self._next_fault(http_request, streams=bool(as_object(call.inputs).get("stream")))
+        received = RecordedRequest(
+            call.model, call.inputs, headers, http_request.path, call.query, call.gateway, str(fault)
+        )
+        self._log.add(received)
+        return PendingRequest(request_id, found, http_request, call, len(body), fault)
 
-    def _next_fault(self, asked: HttpRequest, *, streams: bool) -> Fault:
+    def _next_fault(self, http_request: HttpRequest, *, streams: bool) -> Fault:
         try:
-            return self._ledger.script.next(asked.headers.get(HEADER), streams=streams)
+            return self._log.script.next(http_request.headers.get(HEADER), streams=streams)
         except ValueError as mistake:
             raise EmulatorError(400, str(mistake)) from mistake
 
-    def _build_failure(self, fault: Fault, surface: Route) -> _Reply | None:
+    def _build_failure(self, fault: Fault, route: Route) -> _Reply | None:
         """The reply that a fault asks for instead of an answer."""
         if fault.html:
             page = _HTML.format(fault.html).encode()
@@ -168,28 +181,28 @@ class EmulatorApp:
             return _Reply(fault.status or 200, "application/json", fault.body, headers=_retry_after_headers(fault))
         if fault.status or (fault.code and fault.error_after is None):
             raise make_error(fault.status, fault.code, fault.message)
-        return _json_reply(200, surface.build_empty_body()) if fault.empty else None
+        return _json_reply(200, route.build_empty_body()) if fault.empty else None
 
-    async def _run(self, request: PendingRequest, fault: Fault, line: Connection, held: ExitStack) -> _Reply:
-        call, surface = request.call, request.route.surface
-        if isinstance(surface, Listing):
-            return _json_reply(200, surface.build_page(call.query, self.meter.now()))
+    async def _run(self, request: PendingRequest, fault: Fault, connection: Connection, cleanup: ExitStack) -> _Reply:
+        call, route = request.call, request.matched.route
+        if isinstance(route, Listing):
+            return _json_reply(200, route.build_page(call.query, self.quotas.now()))
         model = models.get(call.model)
         if model is None or (model.retired_on and self._settings.retired == "refuse"):
             raise ErrorResponse(5007, f"No such model: No such model {call.model} or task")
-        model = surface.accept(model)
+        model = route.accept(model)
         if (queued := await self._queue_or_poll(model, request)) is not None:
-            return _json_reply(200, surface.build_body(queued, call, 0), _answer_headers(call))
-        self.meter.admit(model)
+            return _json_reply(200, route.build_body(queued, call, 0), _answer_headers(call))
+        self.quotas.admit(model)
         inputs = _inputs_from_raw(model, call) if request.raw else check_inputs(model, call.inputs)
-        held.callback(await self.meter.acquire(model, reject_if_busy=call.reject_if_busy))
+        cleanup.callback(await self.quotas.acquire(model, reject_if_busy=call.reject_if_busy))
         streams = bool(inputs.get("stream") and get_schema(model.name).streams and _tasks.is_text_model(model))
         fault.check_applies(streams)
         if streams and not fault.whole:
             generation, parts = await self._begin_stream(model, inputs, request.id)
-            held.callback(lambda: self.meter.charge(generation.cost(line.tokens)))
+            cleanup.callback(lambda: self.quotas.charge(generation.cost(connection.tokens)))
             error = wire.encode_error(generation, make_error(None, fault.code or 3040, fault.message), request.id)
-            stream = surface.rewrite_events(parts, call)
+            stream = route.rewrite_events(parts, call)
             if fault.defect and not isinstance(stream, Iterable):
                 # A defect is made in a whole stream: an engine's is waited for.
                 async with aclosing(stream):
@@ -201,11 +214,11 @@ class EmulatorApp:
             raise make_error(None, fault.code or 3040, fault.message)
         result, prompt, tokens = await self._run_whole(model, inputs)
         cost = compute_neurons(model, prompt, tokens)
-        self.meter.charge(cost)
+        self.quotas.charge(cost)
         if isinstance(result, _tasks.Media):
             return _Reply(200, result.content_type, result.content, headers=_answer_headers(call))
         return replace(
-            _json_reply(200, surface.build_body(result, call, prompt), _answer_headers(call, cost)), tokens=tokens
+            _json_reply(200, route.build_body(result, call, prompt), _answer_headers(call, cost)), tokens=tokens
         )
 
     async def _begin_stream(
@@ -241,7 +254,7 @@ class EmulatorApp:
     async def _run_batch_item(self, model: models.Model, inputs: Any) -> tuple[Any, int, int]:
         """One result of a batch, which costs what it would cost by itself."""
         result, prompt, tokens = await self._run_whole(model, check_inputs(model, inputs))
-        self.meter.charge(compute_neurons(model, prompt, tokens))
+        self.quotas.charge(compute_neurons(model, prompt, tokens))
         if isinstance(result, _tasks.Media):
             result = {"data": base64.b64encode(result.content).decode()}
         return result, prompt, tokens
@@ -254,16 +267,16 @@ class EmulatorApp:
             return await self._batches.poll(model, str(inputs["request_id"]), partial(self._run_batch_item, model))
         if request.call.query.get("queueRequest") != "true" or "requests" not in inputs:
             return None
-        self.meter.admit(model)
+        self.quotas.admit(model)
         if request.size > LARGEST:
             raise ErrorResponse(3006)
         return self._batches.submit(model, inputs)
 
-    async def _send(self, line: Connection, reply: _Reply, fault: Fault, request_id: str) -> None:
+    async def _send(self, connection: Connection, reply: _Reply, fault: Fault, request_id: str) -> None:
         rate = self._settings.tokens_per_second
-        await line.pause(fault.delay)
+        await connection.pause(fault.delay)
         if fault.hang_up or fault.reset or fault.raw is not None:
-            await line.cut(fault.raw or b"", reset=fault.reset)
+            await connection.cut(fault.raw or b"", reset=fault.reset)
             return
         content_type = reply.content_type if fault.content_type is None else fault.content_type
         headers = {"date": formatdate(usegmt=True), **({"content-type": content_type} if content_type else {})}
@@ -271,19 +284,19 @@ class EmulatorApp:
         parts = reply.stream
         if parts is None:
             # The real service sends nothing of a whole answer before all of it is there.
-            await line.pause(fault.slow_first + pace(reply.tokens, rate, 0.0))
+            await connection.pause(fault.slow_first + pace(reply.tokens, rate, 0.0))
             parts, length = _split_body(reply.body, fault)
             fault, rate = replace(fault, error_after=None, hold=False, slow_first=0.0), None
             headers["content-length"] = str(length)
-        if not line.is_gone:
-            await line.start(reply.status, headers)
-        left = line.is_gone or await deliver(line, fault, parts, rate=rate, error=reply.error)
+        if not connection.is_gone:
+            await connection.start(reply.status, headers)
+        left = connection.is_gone or await deliver(connection, fault, parts, rate=rate, error=reply.error)
         if left:
             self._note_disconnect()
 
     def _note_disconnect(self) -> None:
         if not self.stopping:
-            self._ledger.note_disconnect()
+            self._log.note_disconnect()
 
 
 def _answer_headers(call: RoutedCall, cost: float | None = None) -> dict[str, str]:
@@ -315,8 +328,8 @@ def _reject_constant(name: str) -> NoReturn:
 
 def _inputs_from_raw(model: models.Model, call: RoutedCall) -> Mapping[str, Any]:
     """The inputs of a call whose body is audio, an image or a form; the rest of them is in the query."""
-    taken = get_schema(model.name).parameters
-    if not {"multipart", "audio", "image"} & taken.keys():
+    accepted = get_schema(model.name).parameters
+    if not {"multipart", "audio", "image"} & accepted.keys():
         raise make_input_error("Type mismatch of '/', 'string' not in 'object'")
     return dict(call.query)
 

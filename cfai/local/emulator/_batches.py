@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cfai.local.emulator._schemas import as_list, as_object
-from cfai.local.wire._refusals import ErrorResponse, make_input_error
+from cfai.local.wire._errors import ErrorResponse, make_input_error
 from cfai.models import Model
 
 LARGEST = 10 * 1024 * 1024

@@ -16,7 +16,7 @@ class Engine(Protocol):
     """
 
     async def answer(
-        self, model: str, inputs: Mapping[str, Any], most: int | None
+        self, model: str, inputs: Mapping[str, Any], max_tokens: int | None
     ) -> AsyncGenerator[Token | Usage, None]:
         """The answer to a text model's inputs, in tokens, and what it took at the end. `most` is how many tokens of
         output the service would give. It returns when the engine has begun, or raises; closing it ends the work.

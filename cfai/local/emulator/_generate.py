@@ -9,6 +9,7 @@ from typing import Any
 from cfai.local.emulator import _text
 from cfai.local.emulator._schema_values import build_value
 from cfai.local.emulator._schemas import as_list, as_object, get_schema
+from cfai.local.wire._errors import ErrorResponse
 from cfai.local.wire._generation import (
     DUAL,
     KIMI,
@@ -19,7 +20,6 @@ from cfai.local.wire._generation import (
     is_new_kimi,
     split_into_tokens,
 )
-from cfai.local.wire._refusals import ErrorResponse
 from cfai.models import Model
 
 # Native answers, and yet chat chunks once they stream.
@@ -37,11 +37,13 @@ def begin(model: Model, inputs: Mapping[str, Any]) -> tuple[Generation, bool]:
 def generate(model: Model, inputs: Mapping[str, Any]) -> Generation:
     """The emulated answer to `inputs`."""
     form = _choose_form(model, inputs)
-    asked_for = inputs.get("n")
-    number = min(asked_for, _MOST_CHOICES) if form == "chat" and isinstance(asked_for, int) else 1
+    requested = inputs.get("n")
+    number = min(requested, _MOST_CHOICES) if form == "chat" and isinstance(requested, int) else 1
     choices = [_generate_choice(model, inputs, form, index) for index in range(number)]
-    asked = {key: inputs[key] for key in ("prompt", "messages", "input", "instructions", "tools") if key in inputs}
-    return Generation(model, form, _text.count_emulated(asked), choices)
+    prompt_inputs = {
+        key: inputs[key] for key in ("prompt", "messages", "input", "instructions", "tools") if key in inputs
+    }
+    return Generation(model, form, _text.count_emulated(prompt_inputs), choices)
 
 
 def output_limit(model: Model, inputs: Mapping[str, Any]) -> int | None:
@@ -77,8 +79,8 @@ def _generate_choice(model: Model, inputs: Mapping[str, Any], form: Form, index:
         parsed = build_value(rules) if rules else {"emulated": True, "question": _text.quote(question)}
         text = json.dumps(parsed, ensure_ascii=False)
     else:
-        asked = {key: inputs.get(key) for key in ("prompt", "messages", "input", "seed")}
-        text = _text.write_answer(question, key=json.dumps([model.name, asked, index]))
+        prompt_inputs = {key: inputs.get(key) for key in ("prompt", "messages", "input", "seed")}
+        text = _text.write_answer(question, key=json.dumps([model.name, prompt_inputs, index]))
     tokens = split_into_tokens(text)
     room = len(tokens) if limit is None else limit - len(reasoning)
     return GeneratedChoice(tokens[:room], reasoning, "length" if room < len(tokens) else "stop", parsed=parsed)

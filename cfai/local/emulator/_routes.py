@@ -23,54 +23,54 @@ class MatchedRoute:
 
     gateway: str | None = None
     on_gateway_host: bool = False
-    surface: Route = REST
+    route: Route = REST
 
 
-def route(asked: HttpRequest, *, lenient: bool) -> MatchedRoute:
+def match_route(http_request: HttpRequest, *, lenient: bool) -> MatchedRoute:
     """The route of a request. Raises `ErrorResponse` where there is none."""
-    path = asked.path
+    path = http_request.path
     if lenient:
         path = unquote(path)
     elif "%2f" in path.lower():
         # An encoded slash is part of a name, and no name has one: what many generated clients get to see.
         raise ErrorResponse(7000)
-    gateway = asked.headers.get("cf-aig-gateway-id")
+    gateway = http_request.headers.get("cf-aig-gateway-id")
     match [unquote(part) for part in path.split("/")[1:]]:
         case ["client", "v4", "accounts", account, "ai", "run"]:
-            return MatchedRoute(account, None, gateway, surface=UNIFIED)
+            return MatchedRoute(account, None, gateway, route=UNIFIED)
         case ["client", "v4", "accounts", account, "ai", "run", *model] if all(model):
             return MatchedRoute(account, "/".join(model), gateway)
-        case ["client", "v4", "accounts", account, "ai", "v1", *rest] if surface := OPENAI.get("/".join(rest)):
-            return MatchedRoute(account, None, gateway, surface=surface)
-        case ["client", "v4", "accounts", account, "ai", *rest] if surface := LISTINGS.get("/".join(rest)):
-            return MatchedRoute(account, None, surface=surface)
+        case ["client", "v4", "accounts", account, "ai", "v1", *rest] if route := OPENAI.get("/".join(rest)):
+            return MatchedRoute(account, None, gateway, route=route)
+        case ["client", "v4", "accounts", account, "ai", *rest] if route := LISTINGS.get("/".join(rest)):
+            return MatchedRoute(account, None, route=route)
         case ["v1", account, named, "workers-ai", "v1", *rest] | ["v1", account, named, "compat", *rest] if (
-            surface := OPENAI.get("/".join(rest))
+            route := OPENAI.get("/".join(rest))
         ):
-            return MatchedRoute(account, None, named, on_gateway_host=True, surface=surface)
+            return MatchedRoute(account, None, named, on_gateway_host=True, route=route)
         case ["v1", account, named, "workers-ai", "run", *model] | ["v1", account, named, "workers-ai", *model] if all(
             model or [""]
         ):
             return MatchedRoute(account, "/".join(model), named, on_gateway_host=True)
-        case ["run"] | ["ai-gateway", "run"] if BINDING_MODEL in asked.headers:
+        case ["run"] | ["ai-gateway", "run"] if BINDING_MODEL in http_request.headers:
             # No web page of another origin can send that header, so none can use the binding.
-            return MatchedRoute(None, None, surface=WORKER)
-        case ["ai-api", *rest] if surface := LISTINGS.get("/".join(rest)):
-            return MatchedRoute(None, None, surface=surface)
+            return MatchedRoute(None, None, route=WORKER)
+        case ["ai-api", *rest] if route := LISTINGS.get("/".join(rest)):
+            return MatchedRoute(None, None, route=route)
         case _:
             raise ErrorResponse(7000)
 
 
-def check_host(asked: HttpRequest, settings: EmulatorConfig) -> None:
+def check_host(http_request: HttpRequest, settings: EmulatorConfig) -> None:
     """Raise `Misuse` if a web page may have had its own name resolved to this machine."""
-    host = host_name(asked.headers.get("host", ""))
+    host = host_name(http_request.headers.get("host", ""))
     if not (settings.allow_remote or is_loopback(host) or host == BINDING_HOST):
         raise EmulatorError(403, "Host not allowed: the emulator answers to loopback names only")
 
 
-def check_credentials(found: MatchedRoute, asked: HttpRequest, settings: EmulatorConfig) -> None:
+def check_credentials(found: MatchedRoute, http_request: HttpRequest, settings: EmulatorConfig) -> None:
     """Raise `Refusal` unless the request may use this account, and this gateway."""
-    bearer, headers = f"Bearer {settings.api_token}", asked.headers
+    bearer, headers = f"Bearer {settings.api_token}", http_request.headers
     if found.account is None and not settings.allow_remote and "authorization" not in headers:
         # The binding has no credentials of its own: on this machine it needs none.
         return
@@ -81,7 +81,7 @@ def check_credentials(found: MatchedRoute, asked: HttpRequest, settings: Emulato
     if headers.get("authorization") != bearer:
         raise ErrorResponse(10000)
     if found.account not in (None, settings.account_id):
-        raise ErrorResponse(7003, f"Could not route to {asked.path}, perhaps your object identifier is invalid?")
+        raise ErrorResponse(7003, f"Could not route to {http_request.path}, perhaps your object identifier is invalid?")
 
 
 def is_loopback(host: str) -> bool:

@@ -91,7 +91,7 @@ class Emulator(LocalServer):
                 clock=clock,
             ),
         )
-        self._ledger = RequestLog(keep_requests)
+        self._log = RequestLog(keep_requests)
         self._stalled: socket.socket | None = None
 
     @property
@@ -121,21 +121,21 @@ class Emulator(LocalServer):
     @property
     def requests(self) -> list[RecordedRequest]:
         """The last requests that asked for a model with the right token, oldest first, up to `keep_requests`."""
-        return self._ledger.requests
+        return self._log.requests
 
     @property
     def faults(self) -> list[Fault]:
         """Return what was scripted and not yet met."""
-        return self._ledger.script.pending
+        return self._log.script.pending
 
     @property
     def disconnects(self) -> int:
         """Return how many clients left before the end of their answer, which stopped being generated then."""
-        return self._ledger.disconnects
+        return self._log.disconnects
 
     def wait_for_disconnects(self, count: int = 1, timeout: float = 5.0) -> bool:
         """Return whether `disconnects` reaches `count` within `timeout` seconds."""
-        return self._ledger.wait_for_disconnects(count, timeout)
+        return self._log.wait_for_disconnects(count, timeout)
 
     def script(self, *faults: Faults) -> None:
         """Let the requests to come go wrong, one fault each; `"ok"` is one that goes well.
@@ -143,7 +143,7 @@ class Emulator(LocalServer):
         A fault is the name of a scenario, an HTTP status, a `Fault`, or a list of them. A text may change what a
         scenario has, as the header does: `"rate-limited,retry-after=2"`. Raises `ValueError` for an unknown name.
         """
-        self._ledger.script.add(*faults)
+        self._log.script.add(*faults)
 
     def random_faults(self, rate: float = 0.2, *, seed: int = 0, scenarios: Faults | None = None) -> None:
         """Let this share of the requests go wrong by chance, once the script is used up, until `reset`.
@@ -152,13 +152,13 @@ class Emulator(LocalServer):
         among `scenarios`, by default all that let nobody wait; those of streams happen to streams alone. Raises
         `ValueError` for a share that is not from 0 to 1 and for an unknown name.
         """
-        self._ledger.script.draw(rate, seed, scenarios)
+        self._log.script.draw(rate, seed, scenarios)
 
     def reset(self) -> None:
         """Forget the faults that no request has met, those of chance too."""
-        self._ledger.script.clear()
+        self._log.script.clear()
 
     def _make_application(self) -> Application:
         from cfai.local.emulator._app import EmulatorApp
 
-        return EmulatorApp(self._settings, self._ledger)
+        return EmulatorApp(self._settings, self._log)

@@ -15,7 +15,7 @@ from typing import Any
 from cfai.local.emulator import _text
 from cfai.local.emulator._schemas import as_list, as_object, get_schema
 from cfai.local.emulator._validate import list_texts
-from cfai.local.wire._refusals import make_input_error
+from cfai.local.wire._errors import make_input_error
 from cfai.models import Model
 
 # From the models' own cards; the listing gives the other ones.

@@ -13,7 +13,7 @@ from typing import Any
 from cfai.local.emulator import _text
 from cfai.local.emulator._generate import output_limit
 from cfai.local.emulator._schemas import Parameter, Schema, as_list, as_object, get_schema
-from cfai.local.wire._refusals import ErrorResponse, make_input_error
+from cfai.local.wire._errors import ErrorResponse, make_input_error
 from cfai.models import Model
 
 
@@ -21,30 +21,30 @@ def check_inputs(model: Model, inputs: Any) -> Mapping[str, Any]:
     """`inputs`, if `model` takes them. Raises `ErrorResponse` with the first thing that is wrong."""
     if not isinstance(inputs, Mapping):
         raise make_input_error(f"Type mismatch of '/', '{_json_type(inputs)}' not in 'object'")
-    given = as_object(inputs)
-    if "prompt" in given and "messages" in given:
+    inputs = as_object(inputs)
+    if "prompt" in inputs and "messages" in inputs:
         raise ErrorResponse(1001)
     known = get_schema(model.name)
-    _check_required(known, given)
+    _check_required(known, inputs)
     for name, parameter in known.parameters.items():
-        for problem in _find_problems(name, given[name], parameter) if name in given else ():
+        for problem in _find_problems(name, inputs[name], parameter) if name in inputs else ():
             raise make_input_error(problem)
-    for problem in _find_message_problems(given.get("messages")):
+    for problem in _find_message_problems(inputs.get("messages")):
         other = "oneOf at '/' not met, 0 matches: required properties at '/' are 'prompt', "
         raise make_input_error(f"{other if 'prompt' in known.parameters else ''}{problem}")
-    if given.get("tool_choice") == "any":
+    if inputs.get("tool_choice") == "any":
         raise ErrorResponse(8001)
-    _check_window(model, given)
-    _check_texts(model, given)
-    return given
+    _check_window(model, inputs)
+    _check_texts(model, inputs)
+    return inputs
 
 
-def _check_required(known: Schema, given: Mapping[str, Any]) -> None:
+def _check_required(known: Schema, inputs: Mapping[str, Any]) -> None:
     groups = known.required()
     common = groups.pop(None, [])
-    if not all(name in given for name in common):
+    if not all(name in inputs for name in common):
         raise make_input_error(f"required properties at '/' are '{','.join(common)}'")
-    if groups and not any(all(name in given for name in names) for names in groups.values()):
+    if groups and not any(all(name in inputs for name in names) for names in groups.values()):
         missing = [f"required properties at '/' are '{','.join(names)}'" for names in groups.values()]
         raise make_input_error(f"oneOf at '/' not met, 0 matches: {', '.join(missing)}" if missing[1:] else missing[0])
 
@@ -91,10 +91,10 @@ def _find_message_problems(messages: Any) -> Iterator[str]:
             yield f"Type mismatch of '/messages/{index}/content', '{kind}' not in 'string'"
 
 
-def _check_window(model: Model, given: Mapping[str, Any]) -> None:
+def _check_window(model: Model, inputs: Mapping[str, Any]) -> None:
     """The limits of a text model: the gateway holds its estimate against them, and then the model its count."""
     context, sequence = model.context_length, model.sequence_length
-    wanted = output_limit(model, given)
+    wanted = output_limit(model, inputs)
     if wanted is not None and wanted < 1:
         raise make_input_error("'/max_tokens' must be >= 1")
     if sequence and wanted and wanted > sequence.value:
@@ -107,38 +107,38 @@ def _check_window(model: Model, given: Mapping[str, Any]) -> None:
     if context is None or model.answers is None:
         return
     names = ("prompt", "messages", "input", "instructions", "tools", "image")
-    asked = {name: given[name] for name in names if name in given}
-    limit, held = context.value, 0 if model.window == "separate" else wanted or 0
-    estimate = _estimate_prompt(asked) + held
+    prompt_inputs = {name: inputs[name] for name in names if name in inputs}
+    limit, reserved = context.value, 0 if model.window == "separate" else wanted or 0
+    estimate = _estimate_prompt(prompt_inputs) + reserved
     if estimate > limit:
         raise ErrorResponse(
             5021,
             f"Ai: The estimated number of input and maximum output tokens ({estimate}) "
             f"exceeded this model context window limit ({limit}).",
         )
-    if _text.count_emulated(asked) + held > limit:
+    if _text.count_emulated(prompt_inputs) + reserved > limit:
         # vLLM stops counting at the first token too many.
-        least = limit - held + 1
+        least = limit - reserved + 1
         raise ErrorResponse(
             3030,
-            f"AiError: This model's maximum context length is {limit} tokens. However, you requested {held} output "
+            f"AiError: This model's maximum context length is {limit} tokens. However, you requested {reserved} output "
             f"tokens and your prompt contains at least {least} input tokens, for a total of at least {limit + 1} "
             "tokens. Please reduce the length of the input prompt or the number of requested output tokens. "
             f"(parameter=input_tokens, value={least})",
         )
 
 
-def _estimate_prompt(asked: Mapping[str, Any]) -> int:
+def _estimate_prompt(prompt_inputs: Mapping[str, Any]) -> int:
     """What the gateway takes a prompt for: four characters of its JSON a token, and base64 is text like any other."""
-    text = json.dumps(asked, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(prompt_inputs, ensure_ascii=False, separators=(",", ":"))
     return -(-len(text) // 4)
 
 
-def _check_texts(model: Model, given: Mapping[str, Any]) -> None:
+def _check_texts(model: Model, inputs: Mapping[str, Any]) -> None:
     """The limits of an embedding model: for each text, and for all together."""
-    if given.get("truncate_inputs") or not (model.input_length or model.batch_length):
+    if inputs.get("truncate_inputs") or not (model.input_length or model.batch_length):
         return
-    texts = list_texts(given)
+    texts = list_texts(inputs)
     if model.input_length:
         for tokens in map(_text.count_emulated, texts):
             if tokens > model.input_length.value:
@@ -149,11 +149,11 @@ def _check_texts(model: Model, given: Mapping[str, Any]) -> None:
         raise ErrorResponse(3030, f"AiError: Max context reached {total} tokens but model supports only {limit}")
 
 
-def list_texts(given: Mapping[str, Any]) -> list[str]:
+def list_texts(inputs: Mapping[str, Any]) -> list[str]:
     """The texts of an embedding or reranking call, in the order of the request."""
     found: list[str] = []
     for name in ("text", "queries", "documents", "contexts"):
-        value = given.get(name, [])
+        value = inputs.get(name, [])
         for item in as_list(value) if isinstance(value, list) else [value]:
             found.append(str(as_object(item).get("text", "") if isinstance(item, Mapping) else item))
     return found

@@ -133,12 +133,12 @@ async def receive_request(
     if transport is None:
         # It left before its request was looked at.
         return None
-    line = Connection(receive, send, transport)
-    body = await line.read_body(LARGEST_BODY)
-    if line.is_gone:
+    connection = Connection(receive, send, transport)
+    body = await connection.read_body(LARGEST_BODY)
+    if connection.is_gone:
         return None
-    line.watch()
-    return line, body
+    connection.watch()
+    return connection, body
 
 
 def pace(tokens: int, rate: float | None, elapsed: float) -> float:
@@ -147,7 +147,7 @@ def pace(tokens: int, rate: float | None, elapsed: float) -> float:
 
 
 async def deliver(
-    line: Connection,
+    connection: Connection,
     fault: Fault,
     parts: Parts,
     *,
@@ -155,52 +155,52 @@ async def deliver(
     error: bytes = b"",
 ) -> bool:
     """Send a body part by part; each says how many tokens it holds. True if the client left before the end."""
-    await line.pause(fault.slow_first)
+    await connection.pause(fault.slow_first)
     clock = asyncio.get_running_loop().time
     began, sent = clock(), 0
     ending, after = fault.ending or (None, 0)
-    async with aclosing(_until_disconnect(line, parts)) as each:
+    async with aclosing(_until_disconnect(connection, parts)) as each:
         async for tokens, data in each:
             if ending and sent >= after:
-                return await _end_early(line, fault, error)
+                return await _end_early(connection, fault, error)
             sent += tokens
-            line.tokens = sent
+            connection.tokens = sent
             if tokens:
-                await line.pause(pace(sent, rate, clock() - began))
+                await connection.pause(pace(sent, rate, clock() - began))
             step = (fault.split or 1) if fault.trickle else max(1, len(data))
             for at in range(0, len(data), step):
-                if line.is_gone:
+                if connection.is_gone:
                     return True
-                await line.write(data[at : at + step], fault.split)
-                await line.pause(fault.trickle)
-    if line.is_gone:
+                await connection.write(data[at : at + step], fault.split)
+                await connection.pause(fault.trickle)
+    if connection.is_gone:
         return True
     if fault.hold:
-        await line.pause(PATIENCE)
-    await line.end()
+        await connection.pause(PATIENCE)
+    await connection.end()
     return False
 
 
-async def _until_disconnect(line: Connection, parts: Parts) -> AsyncGenerator[tuple[int, bytes], None]:
+async def _until_disconnect(connection: Connection, parts: Parts) -> AsyncGenerator[tuple[int, bytes], None]:
     """Each of `parts`, until the client has left: what is waited for ends then."""
     if isinstance(parts, Iterable):
         for part in parts:
             yield part
         return
     async with aclosing(parts):
-        while (part := await line.unless_gone(anext(parts, None))) is not None:
+        while (part := await connection.unless_gone(anext(parts, None))) is not None:
             yield part
 
 
-async def _end_early(line: Connection, fault: Fault, error: bytes) -> bool:
+async def _end_early(connection: Connection, fault: Fault, error: bytes) -> bool:
     ending = fault.ending and fault.ending[0]
     if ending in ("drop", "reset"):
-        await line.cut(reset=ending == "reset")
+        await connection.cut(reset=ending == "reset")
         return False
     if ending == "silence":
-        await line.pause(PATIENCE)
-        return line.is_gone
+        await connection.pause(PATIENCE)
+        return connection.is_gone
     if ending == "error":
-        await line.write(error, fault.split)
-    await line.end()
+        await connection.write(error, fault.split)
+    await connection.end()
     return False

@@ -53,10 +53,10 @@ class LlamaCpp:
         return f"LlamaCpp({str(self._file)!r})"
 
     async def answer(
-        self, model: str, inputs: Mapping[str, Any], most: int | None
+        self, model: str, inputs: Mapping[str, Any], max_tokens: int | None
     ) -> AsyncGenerator[Token | Usage, None]:
         """Answer in tokens, and with what it took at the end. Raises `ErrorResponse` if the model cannot be loaded."""
-        return await (await self._get_upstream(embeds=False)).answer(model, inputs, most)
+        return await (await self._get_upstream(embeds=False)).answer(model, inputs, max_tokens)
 
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
         """A vector for each text: the mean of its tokens' vectors. Raises `ErrorResponse` as `answer` does."""
@@ -84,21 +84,21 @@ class LlamaCpp:
     def _start_server(self, embeds: bool) -> Any:
         """A server of llama.cpp on a free port of this machine: it either writes or embeds."""
         library = self._library
-        asked = library.CommonParams()
-        asked.model.path = str(self._file)
-        asked.n_ctx = self._context
-        asked.n_parallel = 1
-        asked.port = 0
-        asked.use_jinja = True
-        asked.warmup = False
-        asked.verbosity = -1
+        params = library.CommonParams()
+        params.model.path = str(self._file)
+        params.n_ctx = self._context
+        params.n_parallel = 1
+        params.port = 0
+        params.use_jinja = True
+        params.warmup = False
+        params.verbosity = -1
         if self._threads is not None:
-            asked.cpuparams.n_threads = self._threads
+            params.cpuparams.n_threads = self._threads
         if embeds:
-            asked.embedding = True
-            asked.pooling_type = library.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+            params.embedding = True
+            params.pooling_type = library.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
         try:
-            return library.Server(asked)
+            return library.Server(params)
         except Exception as error:  # the library raises nothing narrower
             why = f"llama.cpp cannot load {self._file.name}: {str(error).rstrip('.')}"
             raise ErrorResponse(None, f"{why}. Is the file whole, and does it fit into memory?", status=502) from error

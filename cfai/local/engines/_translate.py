@@ -29,12 +29,12 @@ _ROLES = {"developer": "system", "function": "tool"}
 """Roles that not every engine knows, and what stands for them."""
 
 
-def build_request(model: str, inputs: Mapping[str, Any], most: int | None) -> tuple[str, dict[str, Any]]:
+def build_request(model: str, inputs: Mapping[str, Any], max_tokens: int | None) -> tuple[str, dict[str, Any]]:
     """The path and the body of the request, which asks for a stream. `most` is how many tokens the answer may have."""
     body: dict[str, Any] = {"model": model, "stream": True, "stream_options": {"include_usage": True}}
     body |= {name: inputs[name] for name in _SAME if inputs.get(name) is not None}
-    if most is not None:
-        body["max_tokens"] = most
+    if max_tokens is not None:
+        body["max_tokens"] = max_tokens
     if (penalty := inputs.get("repetition_penalty")) is not None:
         # vLLM's name, and llama.cpp's.
         body |= {"repetition_penalty": penalty, "repeat_penalty": penalty}

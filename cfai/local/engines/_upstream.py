@@ -55,10 +55,10 @@ class OpenAIUpstream:
         return f"OpenAIUpstream({self._url!r})"
 
     async def answer(
-        self, model: str, inputs: Mapping[str, Any], most: int | None
+        self, model: str, inputs: Mapping[str, Any], max_tokens: int | None
     ) -> AsyncGenerator[Token | Usage, None]:
         """The answer in tokens, and what it took at the end. Raises `ErrorResponse` for what the server refuses."""
-        path, body = build_request(await self._map_model(model), inputs, most)
+        path, body = build_request(await self._map_model(model), inputs, max_tokens)
         forced = force_tool_call(body) if self._force_tools else None
         parts = self._decode(await self._send("POST", path, forced or body), Decoder(model))
         return parts if forced is None else _to_tool_call(parts)

@@ -17,7 +17,7 @@ from cfai.local.emulator._wire import Connection, receive_request
 from cfai.local.recording._exchange import ACCOUNT_PATH
 from cfai.local.server import AccessRules
 from cfai.local.server._loop import Transports
-from cfai.local.wire._refusals import EmulatorError, ErrorResponse
+from cfai.local.wire._errors import EmulatorError, ErrorResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +56,21 @@ class RecordingApp(ABC):
         came = await receive_request(self.transports, scope, receive, send)
         if came is None:
             return
-        line, body = came
+        connection, body = came
         try:
-            await self.answer(line, self._parse(scope, body))
+            await self.answer(connection, self._parse(scope, body))
         except ErrorResponse as no:
-            await _send_text(line, no.status, "application/json", json.dumps(no.to_body(str(uuid.uuid4()))))
+            await _send_text(connection, no.status, "application/json", json.dumps(no.to_body(str(uuid.uuid4()))))
         except NoAnswerError as no:
             envelope = {"result": None, "success": False, "errors": [{"message": str(no)}], "messages": []}
-            await _send_text(line, no.status, "application/json", json.dumps(envelope, ensure_ascii=False))
+            await _send_text(connection, no.status, "application/json", json.dumps(envelope, ensure_ascii=False))
         except EmulatorError as mistake:
-            await _send_text(line, mistake.status, "text/plain", f"{mistake}\n")
+            await _send_text(connection, mistake.status, "text/plain", f"{mistake}\n")
         finally:
-            line.unwatch()
+            connection.unwatch()
 
     @abstractmethod
-    async def answer(self, line: Connection, asked: HttpRequest) -> None:
+    async def answer(self, connection: Connection, http_request: HttpRequest) -> None:
         """Answer a request. Raises `Unanswered` before anything was sent."""
 
     def _parse(self, scope: Scope, body: bytes | None) -> HttpRequest:
@@ -106,8 +106,8 @@ def _split_path(raw_path: str) -> tuple[str, str]:
     return unquote(account), "/".join(parts)
 
 
-async def _send_text(line: Connection, status: int, content_type: str, text: str) -> None:
+async def _send_text(connection: Connection, status: int, content_type: str, text: str) -> None:
     body = text.encode("utf-8", "replace")
-    await line.start(status, {"content-type": content_type, "content-length": str(len(body))})
-    await line.write(body)
-    await line.end()
+    await connection.start(status, {"content-type": content_type, "content-length": str(len(body))})
+    await connection.write(body)
+    await connection.end()

@@ -220,11 +220,11 @@ def _encode_chunk(data: bytes) -> str | BinaryChunk:
 
 def _to_members(exchange: Exchange) -> dict[str, Any]:
     """Return what a file holds: everything but what is not there."""
-    asked, answer = exchange.request, exchange.response
+    request, answer = exchange.request, exchange.response
     response = answer.model_dump(mode="json")
     if answer.cut is None:
         del response["cut"]
-    return {"format": FORMAT, "request": {name: value for name, value in asked if value}, "response": response}
+    return {"format": FORMAT, "request": {name: value for name, value in request if value}, "response": response}
 
 
 def _format_json(value: Any) -> str:
@@ -238,6 +238,6 @@ def _format_json(value: Any) -> str:
     return _NUMBERS.sub(lambda found: "[" + re.sub(r"\s+", " ", found[1]) + "]", text) + "\n"
 
 
-def _build_slug(asked: ExchangeRequest) -> str:
-    name = asked.model or asked.path.partition(ACCOUNT_PATH)[2]
+def _build_slug(request: ExchangeRequest) -> str:
+    name = request.model or request.path.partition(ACCOUNT_PATH)[2]
     return re.sub(r"[^0-9A-Za-z.]+", "-", name).strip("-.")[:80] or "request"

@@ -28,54 +28,54 @@ class RecordedExchanges:
         for _, exchange in exchanges:
             self._left.setdefault(_key(exchange.request), []).append(exchange.response)
 
-    def next(self, asked: ExchangeRequest) -> ExchangeResponse:
+    def next(self, request: ExchangeRequest) -> ExchangeResponse:
         """The answer to a request. Raises `NoRecording`."""
-        left = self._left.get(_key(asked))
+        left = self._left.get(_key(request))
         if left is None:
-            raise NoRecordingError(self._find_nearest(asked))
+            raise NoRecordingError(self._find_nearest(request))
         return left.pop(0) if len(left) > 1 else left[0]
 
-    def _find_nearest(self, asked: ExchangeRequest) -> str:
-        compared = [(list(find_differences(exchange.request, asked)), path) for path, exchange in self._all]
+    def _find_nearest(self, request: ExchangeRequest) -> str:
+        compared = [(list(find_differences(exchange.request, request)), path) for path, exchange in self._all]
         # Of two that are as near, the one that was asked for in the same place.
         found, path = min(compared, key=lambda each: (len(each[0]), any(at in _PLACES for at, _, _ in each[0])))
-        told = [
+        differing = [
             f"{at} is {_shorten(there, here)} there and {_shorten(here, there)} here" for at, there, here in found[:3]
         ]
         more = f", and {len(found) - 3} more differ" if len(found) > 3 else ""
-        return f"no recording answers this request; the nearest is {path.name}: {', '.join(told)}{more}"
+        return f"no recording answers this request; the nearest is {path.name}: {', '.join(differing)}{more}"
 
 
-def find_differences(recorded: ExchangeRequest, asked: ExchangeRequest) -> Iterator[tuple[str, Any, Any]]:
+def find_differences(recorded: ExchangeRequest, request: ExchangeRequest) -> Iterator[tuple[str, Any, Any]]:
     """Return what differs between two requests: where, what is recorded, and what is asked."""
-    if recorded.method != asked.method:
-        yield "method", recorded.method, asked.method
-    if recorded.model != asked.model:
-        yield "model", recorded.model or _MISSING, asked.model or _MISSING
-    elif _segments(recorded) != _segments(asked):
-        yield "path", recorded.path, asked.path
-    if _query(recorded) != _query(asked):
-        yield "query", recorded.query, asked.query
-    old, new = recorded.body or {}, asked.body or {}
+    if recorded.method != request.method:
+        yield "method", recorded.method, request.method
+    if recorded.model != request.model:
+        yield "model", recorded.model or _MISSING, request.model or _MISSING
+    elif _segments(recorded) != _segments(request):
+        yield "path", recorded.path, request.path
+    if _query(recorded) != _query(request):
+        yield "query", recorded.query, request.query
+    old, new = recorded.body or {}, request.body or {}
     if "json" in old and "json" in new:
         # Where the body names the model, that is told already.
-        told = "model" if recorded.path == asked.path and recorded.model != asked.model else None
-        yield from (each for each in _compare_values("", old["json"], new["json"]) if each[0] != told)
+        differing = "model" if recorded.path == request.path and recorded.model != request.model else None
+        yield from (each for each in _compare_values("", old["json"], new["json"]) if each[0] != differing)
     elif old != new:
         yield "body", _to_builtins(old), _to_builtins(new)
 
 
-def _key(asked: ExchangeRequest) -> str:
-    return json.dumps([asked.method, _segments(asked), _query(asked), asked.body], sort_keys=True)
+def _key(request: ExchangeRequest) -> str:
+    return json.dumps([request.method, _segments(request), _query(request), request.body], sort_keys=True)
 
 
-def _segments(asked: ExchangeRequest) -> list[str]:
+def _segments(request: ExchangeRequest) -> list[str]:
     # An encoded slash stays one: the service tells them apart.
-    return [unquote(segment) for segment in asked.path.split("/")]
+    return [unquote(segment) for segment in request.path.split("/")]
 
 
-def _query(asked: ExchangeRequest) -> list[tuple[str, str]]:
-    return sorted(parse_qsl(asked.query, keep_blank_values=True))
+def _query(request: ExchangeRequest) -> list[tuple[str, str]]:
+    return sorted(parse_qsl(request.query, keep_blank_values=True))
 
 
 def _compare_values(at: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:

@@ -23,43 +23,45 @@ class PlayerApp(RecordingApp):
         self._recordings = RecordedExchanges(exchanges)
         self._timing = timing
 
-    async def answer(self, line: Connection, asked: HttpRequest) -> None:
+    async def answer(self, connection: Connection, http_request: HttpRequest) -> None:
         """Play the recording of a request."""
-        kind = asked.headers.get("content-type")
+        kind = http_request.headers.get("content-type")
         try:
-            found = self._recordings.next(
-                _exchange.build_request(asked.method, asked.path, asked.query, kind, asked.body)
+            exchange = self._recordings.next(
+                _exchange.build_request(
+                    http_request.method, http_request.path, http_request.query, kind, http_request.body
+                )
             )
         except NoRecordingError as no:
             raise NoAnswerError(404, str(no)) from no
         clock = asyncio.get_running_loop().time
         began = clock()
-        await self._wait_until(line, began + found.times.head / 1000)
-        if line.is_gone:
+        await self._wait_until(connection, began + exchange.times.head / 1000)
+        if connection.is_gone:
             return
-        await line.start(found.status, _answer_headers(found))
-        for place, data in enumerate(found.data):
-            if place < len(found.times.chunks):
-                await self._wait_until(line, began + found.times.chunks[place] / 1000)
-            if line.is_gone:
+        await connection.start(exchange.status, _answer_headers(exchange))
+        for place, data in enumerate(exchange.data):
+            if place < len(exchange.times.chunks):
+                await self._wait_until(connection, began + exchange.times.chunks[place] / 1000)
+            if connection.is_gone:
                 return
-            await line.write(data)
-        if found.cut:
-            await line.cut()
+            await connection.write(data)
+        if exchange.cut:
+            await connection.cut()
         else:
-            await line.end()
+            await connection.end()
 
     async def aclose(self) -> None:
         """Nothing is open."""
 
-    async def _wait_until(self, line: Connection, moment: float) -> None:
+    async def _wait_until(self, connection: Connection, moment: float) -> None:
         if self._timing:
-            await line.pause(moment - asyncio.get_running_loop().time())
+            await connection.pause(moment - asyncio.get_running_loop().time())
 
 
-def _answer_headers(found: ExchangeResponse) -> dict[str, str]:
-    headers = {"date": formatdate(usegmt=True), **{name.lower(): value for name, value in found.headers.items()}}
-    if "content-length" in headers and found.chunks and not found.cut:
+def _answer_headers(exchange: ExchangeResponse) -> dict[str, str]:
+    headers = {"date": formatdate(usegmt=True), **{name.lower(): value for name, value in exchange.headers.items()}}
+    if "content-length" in headers and exchange.chunks and not exchange.cut:
         # The chunks may have been changed by hand.
-        headers["content-length"] = str(sum(map(len, found.data)))
+        headers["content-length"] = str(sum(map(len, exchange.data)))
     return headers

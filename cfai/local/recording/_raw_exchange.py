@@ -39,28 +39,28 @@ class RawExchange:
     times: ExchangeTimes = field(default_factory=ExchangeTimes)
 
 
-def redact(passed: RawExchange, redactor: Redactor) -> Exchange:
+def redact(exchange: RawExchange, redactor: Redactor) -> Exchange:
     """The exchange as it may be written down."""
-    for text in (passed.query.encode("latin-1"), passed.sent):
+    for text in (exchange.query.encode("latin-1"), exchange.sent):
         redactor.hide_tokens(text)
-    redactor.follow(passed.sent, passed.number)
+    redactor.follow(exchange.sent, exchange.number)
     path, query, content_type = (
         redactor.redact_request(text.encode("latin-1")).decode("latin-1")
-        for text in (passed.path, passed.query, passed.content_type or "")
+        for text in (exchange.path, exchange.query, exchange.content_type or "")
     )
     asked = _exchange.build_request(
-        passed.method, path, query, content_type or None, redactor.redact_request(passed.sent)
+        exchange.method, path, query, content_type or None, redactor.redact_request(exchange.sent)
     )
-    sent = b"\n".join([passed.path.encode("latin-1"), passed.query.encode("latin-1"), passed.sent])
-    names_ids = passed.method == "POST" or passed.status >= 400
+    sent = b"\n".join([exchange.path.encode("latin-1"), exchange.query.encode("latin-1"), exchange.sent])
+    names_ids = exchange.method == "POST" or exchange.status >= 400
     headers, chunks = redactor.redact_response(
-        RawResponse(passed.number, sent, names_ids, passed.headers, passed.chunks)
+        RawResponse(exchange.number, sent, names_ids, exchange.headers, exchange.chunks)
     )
     response = ExchangeResponse(
-        status=passed.status,
+        status=exchange.status,
         headers=headers,
-        cut=passed.cut,
-        times=passed.times,
+        cut=exchange.cut,
+        times=exchange.times,
         chunks=_exchange.encode_chunks(chunks),
     )
     return Exchange(format=FORMAT, request=asked, response=response)

@@ -82,55 +82,59 @@ class RecorderApp(RecordingApp):
         """Close the connections to the service."""
         await self._clients.aclose()
 
-    async def answer(self, line: Connection, asked: HttpRequest) -> None:
+    async def answer(self, connection: Connection, http_request: HttpRequest) -> None:
         """Pass a request on, and its answer back, until its client leaves."""
         self._exchanges += 1
-        heard = _PartialResponse(self._exchanges, asyncio.get_running_loop().time())
-        call = asyncio.create_task(self._pass_on(line, asked, heard))
-        gone = asyncio.create_task(_wait_until_gone(line))
+        partial = _PartialResponse(self._exchanges, asyncio.get_running_loop().time())
+        call = asyncio.create_task(self._pass_on(connection, http_request, partial))
+        gone = asyncio.create_task(_wait_until_gone(connection))
         await asyncio.wait({call, gone}, return_when=asyncio.FIRST_COMPLETED)
         gone.cancel()
         if not call.done():
             leaver: Cut = "by the recorder" if self.stopping else "by the client"
             call.cancel()
             await asyncio.gather(call, return_exceptions=True)
-            if heard.status:
-                self._save(asked, heard, None if heard.is_whole else leaver)
+            if partial.status:
+                self._save(http_request, partial, None if partial.is_whole else leaver)
         else:
             call.result()
 
-    async def _pass_on(self, line: Connection, asked: HttpRequest, heard: _PartialResponse) -> None:
+    async def _pass_on(self, connection: Connection, http_request: HttpRequest, partial: _PartialResponse) -> None:
         clock = asyncio.get_running_loop().time
-        response = await self._send(asked)
+        response = await self._send(http_request)
         try:
-            heard.head = round(1000 * (clock() - heard.began))
+            partial.head = round(1000 * (clock() - partial.began))
             headers, chunks = _read(response)
-            heard.status, heard.headers = response.status_code, headers
-            if heard.is_whole:
-                self._save(asked, heard)
-            passed = {name: value for name, value in headers.items() if name != "set-cookie"}
-            await line.start(response.status_code, passed)
+            partial.status, partial.headers = response.status_code, headers
+            if partial.is_whole:
+                self._save(http_request, partial)
+            forwarded = {name: value for name, value in headers.items() if name != "set-cookie"}
+            await connection.start(response.status_code, forwarded)
             async for chunk in chunks:
-                heard.add(chunk, round(1000 * (clock() - heard.began)))
-                if "content-length" in headers and heard.is_whole:
+                partial.add(chunk, round(1000 * (clock() - partial.began)))
+                if "content-length" in headers and partial.is_whole:
                     # Whoever has the last byte may look for the file.
-                    self._save(asked, heard)
-                await line.write(chunk)
-            self._save(asked, heard)
-            await line.end()
+                    self._save(http_request, partial)
+                await connection.write(chunk)
+            self._save(http_request, partial)
+            await connection.end()
         except httpx.HTTPError:
-            self._save(asked, heard, "by the service")
-            await line.cut()
+            self._save(http_request, partial, "by the service")
+            await connection.cut()
         finally:
             await response.aclose()
 
-    async def _send(self, asked: HttpRequest) -> Any:
+    async def _send(self, http_request: HttpRequest) -> Any:
         """The service's answer, not read yet. Raises `Unanswered` if there is none."""
         client: Any = (await self._clients.async_connections()).client
         try:
-            headers = self._build_headers(asked.headers)
+            headers = self._build_headers(http_request.headers)
             request = client.build_request(
-                asked.method, self._build_url(asked), headers=headers, content=asked.body, timeout=_WAITS
+                http_request.method,
+                self._build_url(http_request),
+                headers=headers,
+                content=http_request.body,
+                timeout=_WAITS,
             )
             return await client.send(request, stream=True)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -139,12 +143,12 @@ class RecorderApp(RecordingApp):
                 502, f"{self._upstream.base_url} did not answer ({reason}): nothing is recorded"
             ) from error
 
-    def _build_url(self, asked: HttpRequest) -> str:
-        origin, path = self._upstream.base_url, asked.path.removeprefix("/client/v4")
-        if path == asked.path:
-            origin, path = self._upstream.gateway_url, asked.path.removeprefix("/v1")
+    def _build_url(self, http_request: HttpRequest) -> str:
+        origin, path = self._upstream.base_url, http_request.path.removeprefix("/client/v4")
+        if path == http_request.path:
+            origin, path = self._upstream.gateway_url, http_request.path.removeprefix("/v1")
         path = path.replace(ACCOUNT_PATH, self._upstream.id, 1)
-        return f"{origin}{path}?{asked.query}" if asked.query else f"{origin}{path}"
+        return f"{origin}{path}?{http_request.query}" if http_request.query else f"{origin}{path}"
 
     def _build_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         sent = {name: value for name, value in _end_to_end_headers(headers).items() if name not in _OURS}
@@ -155,34 +159,34 @@ class RecorderApp(RecordingApp):
         # What is compressed cannot be searched for secrets, nor read by people.
         return sent | {"authorization": f"Bearer {self._upstream.token.value}", "accept-encoding": "identity"}
 
-    def _save(self, asked: HttpRequest, heard: _PartialResponse, cut: Cut | None = None) -> None:
+    def _save(self, http_request: HttpRequest, partial: _PartialResponse, cut: Cut | None = None) -> None:
         """Write the file of an exchange, once."""
-        if heard.is_saved:
+        if partial.is_saved:
             return
-        heard.is_saved = True
-        passed = RawExchange(
-            number=heard.exchange,
-            method=asked.method,
-            path=asked.path,
-            query=asked.query,
-            content_type=asked.headers.get("content-type"),
-            sent=asked.body,
-            status=heard.status,
-            headers=heard.headers,
-            chunks=heard.chunks,
+        partial.is_saved = True
+        forwarded = RawExchange(
+            number=partial.exchange,
+            method=http_request.method,
+            path=http_request.path,
+            query=http_request.query,
+            content_type=http_request.headers.get("content-type"),
+            sent=http_request.body,
+            status=partial.status,
+            headers=partial.headers,
+            chunks=partial.chunks,
             cut=cut,
-            times=ExchangeTimes(head=heard.head, chunks=heard.times),
+            times=ExchangeTimes(head=partial.head, chunks=partial.times),
         )
         try:
-            _exchange.save_exchange(redact(passed, self._redactor), self._folder, heard.exchange)
+            _exchange.save_exchange(redact(forwarded, self._redactor), self._folder, partial.exchange)
         except OSError as error:
             # The caller's answer is not to suffer from it.
             _LOG.error("an exchange was not recorded: %s", error)
 
 
-async def _wait_until_gone(line: Connection) -> None:
-    while not line.is_gone:
-        await line.pause(PATIENCE)
+async def _wait_until_gone(connection: Connection) -> None:
+    while not connection.is_gone:
+        await connection.pause(PATIENCE)
 
 
 def _end_to_end_headers(headers: Mapping[str, str]) -> dict[str, str]:

@@ -50,7 +50,7 @@ class RawResponse:
     exchange: int
     """The number of the exchange that it belongs to."""
 
-    asked: bytes
+    request: bytes
     """The path, query and body of the request."""
 
     names_ids: bool
@@ -142,7 +142,7 @@ class Redactor:
         found = [match[1] for pattern in _NAMED for match in re.finditer(pattern, body)]
         if answer.names_ids:
             found += re.findall(_UUID, body)
-        asked = answer.asked.lower()
+        asked = answer.request.lower()
         new = [id for id in dict.fromkeys(found) if id not in self._given and id.lower() not in asked]
         return _replace_values(body, {id.lower(): self._make_stand_in(id, answer.exchange) for id in new})
 

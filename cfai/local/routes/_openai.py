@@ -26,13 +26,13 @@ class _OpenAI(Route):
     required = ""
     """What a body must have besides the model."""
 
-    def parse(self, asked: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
+    def parse(self, http_request: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
         named = as_object(body)
         if not isinstance(named.get("model"), str) or self.required not in named:
             raise make_input_error(f"required properties at '/' are 'model,{self.required}'")
         inputs = {name: value for name, value in named.items() if name != "model"}
         name = named["model"].removeprefix(_COMPAT)
-        return RoutedCall(name, self.inputs(inputs), asked.query, gateway, rejects_if_busy(named), told=inputs)
+        return RoutedCall(name, self.inputs(inputs), http_request.query, gateway, rejects_if_busy(named), told=inputs)
 
     def inputs(self, given: dict[str, Any]) -> dict[str, Any]:
         """The model's inputs."""

@@ -52,9 +52,9 @@ class Route:
 
     method = "POST"
 
-    def parse(self, asked: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
+    def parse(self, http_request: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
         """Return what a request asks for. `model` is the one in its path. Raises `ErrorResponse`."""
-        return RoutedCall(model or "", body, asked.query, gateway, rejects_if_busy(body))
+        return RoutedCall(model or "", body, http_request.query, gateway, rejects_if_busy(body))
 
     def accept(self, model: Model) -> Model:
         """The model as it answers here. Raises `ErrorResponse` if it does not."""
@@ -80,7 +80,7 @@ class Route:
 class _Unified(Route):
     """The REST API where the body names the model."""
 
-    def parse(self, asked: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
+    def parse(self, http_request: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
         named = as_object(body)
         if not isinstance(named.get("model"), str) or "input" not in named:
             raise make_input_error("required properties at '/' are 'model,input'")
@@ -89,7 +89,7 @@ class _Unified(Route):
         # UNCERTAIN: where `options` stands on this route.
         inputs = named["input"]
         return RoutedCall(
-            named["model"], inputs, asked.query, gateway, rejects_if_busy(named) or rejects_if_busy(inputs)
+            named["model"], inputs, http_request.query, gateway, rejects_if_busy(named) or rejects_if_busy(inputs)
         )
 
 

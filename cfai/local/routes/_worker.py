@@ -21,11 +21,11 @@ BINDING_MODEL = "cf-consn-model-id"
 
 
 class _Worker(Route):
-    def parse(self, asked: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
+    def parse(self, http_request: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
         # An option of the binding puts words with a colon before the name.
-        name = asked.headers.get(BINDING_MODEL, "").rpartition(":")[2]
+        name = http_request.headers.get(BINDING_MODEL, "").rpartition(":")[2]
         if isinstance(body, bytes):
-            return RoutedCall(name, body, _to_strings(_parse_object(asked.query.get("userInputs", "{}"))))
+            return RoutedCall(name, body, _to_strings(_parse_object(http_request.query.get("userInputs", "{}"))))
         sent = as_object(body)
         if "inputs" not in sent:
             raise make_input_error("required properties at '/' are 'inputs'")

@@ -1,15 +1,7 @@
 """What the service writes: an answer as JSON or as events, in the shape of each family of models, and its refusals."""
 
 from cfai.local.wire._answers import build_result
-from cfai.local.wire._generation import (
-    GeneratedCall,
-    GeneratedChoice,
-    Generation,
-    complete,
-    compute_neurons,
-    split_into_tokens,
-)
-from cfai.local.wire._refusals import (
+from cfai.local.wire._errors import (
     EDGE,
     EmulatorError,
     ErrorResponse,
@@ -17,6 +9,14 @@ from cfai.local.wire._refusals import (
     envelope,
     make_error,
     make_input_error,
+)
+from cfai.local.wire._generation import (
+    GeneratedCall,
+    GeneratedChoice,
+    Generation,
+    complete,
+    compute_neurons,
+    split_into_tokens,
 )
 from cfai.local.wire._streams import Event, encode_error, encode_events, encode_live_events, take_parts
 

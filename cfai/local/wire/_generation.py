@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Literal
 
-from cfai.local.wire._refusals import ErrorResponse
+from cfai.local.wire._errors import ErrorResponse
 from cfai.models import Model
 from cfai.types import Token, ToolCallDelta, Usage
 

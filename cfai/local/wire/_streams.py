@@ -11,8 +11,8 @@ from contextlib import aclosing
 from typing import Any, Protocol
 
 from cfai.local.wire._answers import build_response, finish_item, new_id, new_item
+from cfai.local.wire._errors import ErrorResponse
 from cfai.local.wire._generation import GLM_TRAILER, KIMI, Generation, complete, compute_neurons, reasoning_field
-from cfai.local.wire._refusals import ErrorResponse
 from cfai.types import Token, ToolCallDelta, Usage
 
 Event = tuple[int, bytes]

@@ -33,7 +33,7 @@ from cfai import (
 )
 from cfai._errors import RefusedContextLengthError
 from cfai.local import SCENARIOS, Emulator, Fault
-from cfai.local.wire._refusals import CODES
+from cfai.local.wire._errors import CODES
 from tests.local.dialects import CHAT, COMPLETION, DUAL, KIMI, MODELS, NATIVE, RESPONSES, TRAILER, question
 
 if TYPE_CHECKING:
