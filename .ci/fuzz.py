@@ -91,7 +91,7 @@ NUMBERS = [0, 1, -1, 0.1, 1e300, float("inf"), float("nan"), 10**30, 10**400, Tr
 
 
 def inputs(chance: random.Random) -> bytes:
-    """One input: a sample with a few changes, events of any JSON, or pieces of the grammar."""
+    """Return one input: a sample with a few changes, events of any JSON, or pieces of the grammar."""
     kind = chance.random()
     if kind < 0.15:
         return b"".join(chance.choices(PIECES, k=chance.randrange(1, 25)))
@@ -110,7 +110,7 @@ def inputs(chance: random.Random) -> bytes:
 
 
 def an_object(chance: random.Random, depth: int) -> dict[str, Any]:
-    """An object with names that the service uses, and with any values."""
+    """Return an object with names that the service uses, and with any values."""
     return {key: a_value(key, chance, depth + 1) for key in chance.sample(KEYS, chance.randrange(1, 5))}
 
 
@@ -129,7 +129,7 @@ def a_value(key: str, chance: random.Random, depth: int) -> Any:
 
 
 def change(data: bytearray, chance: random.Random) -> None:
-    """One mutation, in place."""
+    """Return one mutation, in place."""
     at = chance.randrange(len(data) + 1)
     to = min(len(data), at + chance.choice((1, 2, 5, 20, 200)))
     kind = chance.randrange(7)
@@ -150,13 +150,13 @@ def change(data: bytearray, chance: random.Random) -> None:
 
 
 def cut(data: bytes, chance: random.Random) -> list[bytes]:
-    """`data` in up to eight pieces."""
+    """Return `data` in up to eight pieces."""
     at = sorted(chance.randrange(len(data) + 1) for _ in range(chance.randrange(8)))
     return [data[start:end] for start, end in pairwise([0, *at, len(data)])]
 
 
 def raw_events(pieces: Iterable[bytes]) -> list[Any]:
-    """What the event decoder says."""
+    """Return what the event decoder says."""
     blocks, decoder = EventSplitter(), EventDecoder()
     found = [event for piece in pieces for block in blocks.feed(piece) for event in decoder.feed(block)]
     return [(event.event, event.data, event.id, event.retry) for event in found]
@@ -207,7 +207,7 @@ def browser(pieces: list[bytes]) -> None:
 
 
 def error_of(data: bytes, chance: random.Random) -> None:
-    """The error parser, on the input and on each of its data lines."""
+    """Return the error parser, on the input and on each of its data lines."""
     headers = {name: chance.choice(VALUES) for name in chance.sample(HEADERS, chance.randrange(4))}
     for content in (data, *(line[5:] for line in data.split(b"\n") if line[:5] == b"data:")):
         status = chance.choice((0, 200, 302, 400, 401, 403, 404, 408, 429, 500, 502, 529, 999))
@@ -219,7 +219,7 @@ def error_of(data: bytes, chance: random.Random) -> None:
 
 
 def try_one(data: bytes, chance: random.Random) -> None:
-    """One input through everything."""
+    """Return one input through everything."""
     pieces = cut(data, chance)
     if raw_events(pieces) != raw_events([data]):
         raise Uneven(f"raw events differ in the cut {pieces!r}")
@@ -248,7 +248,7 @@ def grows_evenly(data: bytes, chance: random.Random) -> None:
 
 
 def spent(way: Callable[[bytes], object], data: bytes) -> float:
-    """Seconds of this process."""
+    """Return seconds of this process."""
     start = time.process_time()
     way(data)
     return time.process_time() - start
@@ -256,7 +256,7 @@ def spent(way: Callable[[bytes], object], data: bytes) -> float:
 
 @contextmanager
 def alarm(seconds: float) -> Generator[None]:
-    """Raises `Slow` in whatever is still running then. Not on Windows, which has no such signal."""
+    """Raise `Slow` in whatever is still running then. Not on Windows, which has no such signal."""
 
     def ring(number: int, frame: FrameType | None) -> None:
         raise Slow(f"still running after {seconds} s")
@@ -274,7 +274,7 @@ def alarm(seconds: float) -> Generator[None]:
 
 
 def run(seed: int, going: Callable[[int], bool], *, long_every: int = 200) -> int:
-    """Tries inputs while `going(how many)`, and gives back how many there were. Raises what an input raised."""
+    """Try inputs while `going(how many)`, and return how many there were. Raises what an input raised."""
     chance = random.Random(seed)
     number = 0
     while going(number):

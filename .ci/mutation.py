@@ -132,7 +132,7 @@ def _short(code: str) -> str:
 
 
 def _turned_round(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """The opposite condition, where mutmut has none of its own for that."""
+    """Return the opposite condition, where mutmut has none of its own for that."""
     if not isinstance(node, cst.If | cst.While | cst.CompIf) or isinstance(node.test, cst.UnaryOperation):
         return
     plain = cst.Is | cst.IsNot | cst.In | cst.NotIn | cst.Equal | cst.NotEqual
@@ -143,7 +143,7 @@ def _turned_round(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
 
 
 def _left_out(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """Nothing in the place of a statement."""
+    """Return nothing in the place of a statement."""
     if not isinstance(node, cst.SimpleStatementLine) or len(node.body) > 1:
         return
     statement = node.body[0]
@@ -204,7 +204,7 @@ class _Finder(cst.CSTVisitor):
 
 
 def _same_codec(node: cst.CSTNode, new: cst.CSTNode) -> bool:
-    """Whether only the case of a codec's name differs."""
+    """Return whether only the case of a codec's name differs."""
     strings = cst.SimpleString
     return (
         isinstance(node, strings) and isinstance(new, strings) and node.value.lower() == '"utf-8"' == new.value.lower()
@@ -212,7 +212,7 @@ def _same_codec(node: cst.CSTNode, new: cst.CSTNode) -> bool:
 
 
 def mutants_of(module: str) -> list[Mutant]:
-    """Every mutant of a module that compiles and is none of the others."""
+    """Return every mutant of a module that compiles and is none of the others."""
     wrapper = MetadataWrapper(cst.parse_module(_file(module).read_text()))
     tree = wrapper.module
     positions = wrapper.resolve(PositionProvider)
@@ -255,7 +255,7 @@ def _shown(tree: cst.Module, node: cst.CSTNode) -> str:
 
 
 def _difference(before: str, after: str) -> tuple[str, str]:
-    """The first line that differs."""
+    """Return the first line that differs."""
     lines = zip(before.splitlines(), after.splitlines(), strict=False)
     return next(((was.strip(), now.strip()) for was, now in lines if was != now), ("", ""))
 
@@ -264,7 +264,7 @@ def _difference(before: str, after: str) -> tuple[str, str]:
 
 
 def put_in_place(mutant: Mutant) -> None:
-    """Gives the function that has been imported the mutant's code, or the variable the mutant's value."""
+    """Give the function that has been imported the mutant's code, or the variable the mutant's value."""
     if not mutant.place:
         _assign(mutant)
         return
@@ -274,7 +274,7 @@ def put_in_place(mutant: Mutant) -> None:
 
 
 def _assign(mutant: Mutant) -> None:
-    """Runs the mutant, and what is assigned from its variable further down; then exchanges it wherever it is known."""
+    """Run the mutant, and what is assigned from its variable further down; then exchanges it wherever it is known."""
     namespace = vars(importlib.import_module(f"cfai.{mutant.module}"))
     before = dict(namespace)
     changed: set[str] = set()
@@ -356,7 +356,7 @@ class _Until:
 
 
 def _prepare(items: list[pytest.Item]) -> None:
-    """Leaves out tests that measure time, which a busy machine can fail, and has hypothesis try a few examples only.
+    """Leave out tests that measure time, which a busy machine can fail, and has hypothesis try a few examples only.
 
     They are the same each time, and it does not look for the smallest one that fails.
     """
@@ -390,7 +390,7 @@ class Pool:
         os.set_blocking(self._told, False)
 
     def run(self, mutant: Mutant, work: Callable[[], int], seconds: float) -> None:
-        """`work` gives 0 if nothing was noticed. Past `seconds` of its processor's time the process is ended."""
+        """Return `work` gives 0 if nothing was noticed. Past `seconds` of its processor's time the process is ended."""
         while len(self._running) >= self._processes:
             self._wait()
         sys.stdout.flush()
@@ -450,7 +450,7 @@ def run_at_import(mutants: Sequence[Mutant], pool: Pool) -> None:
 
 
 def _unchanged(module: str) -> Mutant:
-    """A mutant that is none."""
+    """Return a mutant that is none."""
     tree = cst.parse_module(_file(module).read_text())
     return Mutant(module, 0, "", 0, False, "", "", tree.code_for_node(tree.body[0]), 0)
 
@@ -522,7 +522,7 @@ class InFunctions:
 
 
 def in_functions(mutants: Sequence[Mutant], options: argparse.Namespace) -> dict[Mutant, str]:
-    """The outcomes, from a process of their own: this one must not import cfai."""
+    """Return the outcomes, from a process of their own: this one must not import cfai."""
     readable, writable = os.pipe()
     child = os.fork()
     if not child:
@@ -551,7 +551,7 @@ def _run(items: list[pytest.Item]) -> None:
 
 @contextmanager
 def _watching(places: set[tuple[str, str]]) -> Iterator[set[tuple[str, int]]]:
-    """Has these functions tell which of their statements run: the modules, and the lines on which those start."""
+    """Have these functions tell which of their statements run: the modules, and the lines on which those start."""
     seen: set[tuple[str, int]] = set()
     codes: dict[FunctionType, CodeType] = {}
     for module in {module for module, _ in places}:
@@ -596,7 +596,7 @@ class _Telling(ast.NodeTransformer):
 
 
 def report(outcomes: dict[Mutant, str]) -> float:
-    """Prints the figures, and gives the part of all mutants that was noticed, in per cent."""
+    """Print the figures, and gives the part of all mutants that was noticed, in per cent."""
     print(f"\n{'':12} {'mutants':>8} {'noticed':>8} {'hung':>6} {'survived':>9} {'per cent':>9}")
     counts = {module: Counter(outcomes[m] for m in outcomes if m.module == module) for module in MODULES}
     counts["together"] = sum(counts.values(), Counter[str]())

@@ -241,7 +241,7 @@ TYPES = (
 
 
 def group_of(model: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    """Which group a model of the catalogue belongs to, by its answers and by the fields of its schema."""
+    """Return which group a model of the catalogue belongs to, by its answers and by the fields of its schema."""
     fields: Mapping[str, Any] = schema.get("input_params") or {}
     match model.get("answers"):
         case "native":
@@ -259,7 +259,7 @@ def group_of(model: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 
 
 def grouped(models: Sequence[Mapping[str, Any]], schemas: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The names of all models by group, in the catalogue's order."""
+    """Return the names of all models by group, in the catalogue's order."""
     groups: dict[str, list[str]] = {group: [] for group in GROUPS}
     for model in models:
         groups[group_of(model, schemas.get(model["name"], {}))].append(model["name"])
@@ -267,7 +267,7 @@ def grouped(models: Sequence[Mapping[str, Any]], schemas: Mapping[str, Any]) -> 
 
 
 def source(models: Sequence[Mapping[str, Any]], schemas: Mapping[str, Any], docstrings: Mapping[str, str]) -> str:
-    """The text of `cfai/_client_overloads.py`."""
+    """Return the text of `cfai/_client_overloads.py`."""
     names = "\n".join(f"        {name}," for name in TYPES)
     return "\n".join(
         [
@@ -317,7 +317,7 @@ def method(name: str, keyword: str, stream: str, docstring: str) -> Iterator[str
 
 
 def signature(start: str, parameters: str, end: str) -> Iterator[str]:
-    """A signature as the formatter would lay it out."""
+    """Return a signature as the formatter would lay it out."""
     if len(start + parameters + end) <= WIDTH:
         yield start + parameters + end
         return
@@ -330,7 +330,7 @@ def signature(start: str, parameters: str, end: str) -> Iterator[str]:
 
 
 def split(parameters: str) -> Iterator[str]:
-    """The parameters one by one. Commas inside brackets separate none."""
+    """Return the parameters one by one. Commas inside brackets separate none."""
     depth = start = 0
     for index, character in enumerate(parameters):
         depth += (character in "[(") - (character in "])")
@@ -341,14 +341,14 @@ def split(parameters: str) -> Iterator[str]:
 
 
 def docstrings(code: str) -> dict[str, str]:
-    """The docstrings of the methods of `Ai` as they stand in its source, quotes included."""
+    """Return the docstrings of the methods of `Ai` as they stand in its source, quotes included."""
     (ai,) = (node for node in ast.parse(code).body if isinstance(node, ast.ClassDef) and node.name == "Ai")
     methods = (node for node in ai.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     return {method.name: ast.get_source_segment(code, method.body[0]) or "" for method in methods}
 
 
 def fresh(package: Path) -> str:
-    """`_client_overloads.py` as it ought to be in a package."""
+    """Return `_client_overloads.py` as it ought to be in a package."""
     return source(
         json.loads((package / "models" / "models.json").read_bytes()),
         json.loads((package / "models" / "schemas.json").read_bytes()),

@@ -70,7 +70,7 @@ class CfaiError(Exception):
     """The headers of the answer, names in lower case, credentials removed."""
 
     def to_event_stream(self) -> bytes:
-        """The error for a browser's `EventSource`: an event named `error`, with code and message, then `[DONE]`."""
+        """Return the error for a browser: an event named `error`, with code and message, then `[DONE]`."""
         body = to_compact_json({"code": self.code, "message": str(self)})
         return b"event: error\ndata: " + body.encode("utf-8", "replace") + b"\n\n" + DONE_EVENT
 

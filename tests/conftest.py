@@ -49,7 +49,7 @@ def _programs_hear_ctrl_c() -> None:
 
 @contextmanager
 def row(name: object) -> Iterator[None]:
-    """Name the row of a table in whatever fails inside."""
+    """Return name the row of a table in whatever fails inside."""
     try:
         yield
     except BaseException as error:
@@ -321,7 +321,7 @@ class Service:
     def events(
         self, *pieces: bytes, breaks: Exception | None = None, pause: float = 0, status: int = 200, **headers: str
     ) -> Answer:
-        """A stream, in the pieces given."""
+        """Return a stream, in the pieces given."""
         named = {"content_type": "text/event-stream"} | headers
         named = {name.replace("_", "-"): value for name, value in named.items()}
 

@@ -23,7 +23,7 @@ class Played:
     error: CfaiError | None = None
 
     def told(self) -> tuple[Any, ...]:
-        """All that a reader sees, for comparison."""
+        """Return all that a reader sees, for comparison."""
         decoder, error = self.decoder, self.error
         broke = error and (type(error), str(error), getattr(error, "partial", None), getattr(error, "code", None))
         # NaN is not equal to itself.
@@ -50,7 +50,7 @@ class LongWay(Accumulator):
 
 
 def play(pieces: Iterable[bytes], *, has_short_way: bool = True) -> Played:
-    """Decodes a body to its very end, also behind the end mark, or to where it breaks."""
+    """Decode a body to its very end, also behind the end mark, or to where it breaks."""
     played = Played(Decoder("@cf/some/model", "request-1"))
     if not has_short_way:
         played.decoder.answer = LongWay()
@@ -88,5 +88,5 @@ def commented(body: bytes) -> bytes:
 
 
 def feed(decoder: Decoder, *blocks: bytes) -> list[Token]:
-    """The tokens of these blocks, one after another."""
+    """Return the tokens of these blocks, one after another."""
     return [token for block in blocks for token in decoder.feed(block)]

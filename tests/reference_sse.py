@@ -18,7 +18,7 @@ class Event(NamedTuple):
 
 
 def events(body: bytes) -> list[Event]:
-    """The events of a whole body."""
+    """Return the events of a whole body."""
     dispatched: list[Event] = []
     data = event_type = last_event_id = ""
     retry: int | None = None
@@ -52,7 +52,7 @@ def events(body: bytes) -> list[Event]:
 
 
 def lines(text: str) -> list[str]:
-    """The lines that have an end. What stands after the last end cannot make an event, so it is left out."""
+    """Return the lines that have an end. What stands after the last end cannot make an event, so it is left out."""
     found: list[str] = []
     line = ""
     position = 0

@@ -116,5 +116,5 @@ def test_each_table_has_a_figure_for_every_target(server: str, capsys: pytest.Ca
 
 
 def _unframed(pieces: list[bytes]) -> bytes:
-    """A body out of its chunks."""
+    """Return a body out of its chunks."""
     return b"".join(piece.partition(b"\r\n")[2][:-2] for piece in pieces)

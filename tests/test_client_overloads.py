@@ -33,7 +33,7 @@ def _overloads_of(name: str) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 
 def _groups() -> dict[str, list[str]]:
-    """The literals of the generated file: the models of each group."""
+    """Return the literals of the generated file: the models of each group."""
     literals = {
         node.targets[0].id: node.value.slice
         for node in ast.walk(ast.parse(GENERATED))

@@ -25,7 +25,7 @@ BASE_URL_NAMES = ["CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL", "CF_API_BASE
 
 
 def resolve_credentials(environment: dict[str, str], *given: Any, **options: Any) -> _account.Credentials:
-    """The account of an `Ai` with these arguments."""
+    """Return the account of an `Ai` with these arguments."""
     return _account.resolve_credentials(
         _account.EnvironmentVariables(environment), *map(_account.parse_secret, given), **options
     )

@@ -83,7 +83,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def looks_like(printed: str, expected: str) -> bool:
-    """Whether a page's output is the real one."""
+    """Return whether a page's output is the real one."""
     return bool(
         re.fullmatch(".*".join(map(re.escape, expected.rstrip("\n").split("…"))), printed.rstrip("\n"), re.DOTALL)
     )
@@ -197,7 +197,7 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def headings(page: Path) -> list[str]:
-    """The anchors of a page."""
+    """Return the anchors of a page."""
     titles = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
     return [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
 

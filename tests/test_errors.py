@@ -13,7 +13,7 @@ from cfai._errors import DONE_EVENT
 
 
 def names_in_the_drawing() -> dict[str, str]:
-    """Each class that the docstring draws, with the one it stands under."""
+    """Return each class that the docstring draws, with the one it stands under."""
     parents: dict[str, str] = {}
     above = [""]
     for line in (_errors.__doc__ or "").splitlines():

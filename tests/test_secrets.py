@@ -48,7 +48,7 @@ def parts(value: Any, seen: set[int], depth: int = 0) -> Iterator[Any]:
 
 
 def shows(value: Any, secret: str) -> list[str]:
-    """Where `secret` can be seen in `value` or in what hangs on it."""
+    """Return where `secret` can be seen in `value` or in what hangs on it."""
     found: list[str] = []
     for part in parts(value, set()):
         if isinstance(part, bytes):
@@ -134,7 +134,7 @@ def test_a_stream_does_not_show_it(caller: Any, service: Any) -> None:
 
 
 def echoing(service: Any, token: str, status: int = 401) -> Any:
-    """An error that repeats its request's credentials, in the body and in a header, as careless proxies do."""
+    """Return an error that repeats its request's credentials, in the body and in a header, as careless proxies do."""
     body = {"errors": [{"code": 10000, "message": f"bad token {token}, or {GATEWAY_TOKEN}"}], "success": False}
     return service.json(body, status, x_echo=f"Bearer {token}", x_gateway=GATEWAY_TOKEN)
 

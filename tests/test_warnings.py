@@ -35,7 +35,7 @@ def ai() -> Iterator[Ai]:
 
 
 def cut(tokens: int = 256, **more: Any) -> dict[str, Any]:
-    """An answer of so many tokens."""
+    """Return an answer of so many tokens."""
     return {"response": "Hello", "usage": {"prompt_tokens": 3, "completion_tokens": tokens}, **more}
 
 
@@ -47,7 +47,7 @@ def stream_of(tokens: int = 256) -> bytes:
 
 
 def here() -> int:
-    """The line of the caller."""
+    """Return the line of the caller."""
     frame = inspect.currentframe()
     assert frame is not None
     assert frame.f_back is not None

@@ -17,7 +17,7 @@ _SMALL_WINDOW = "@cf/meta/llama-2-7b-chat-int8"
 
 
 def small(report: Report, server: str, rounds: int, times: int = 100) -> None:
-    """A call with a short answer, on a connection that is open. The floor posts JSON and takes the bytes."""
+    """Return a call with a short answer, on a connection that is open. The floor posts JSON and takes the bytes."""
     for is_async in (False, True):
         with opened(server, "whole", 1, is_async=is_async) as clients:
             runs = {
@@ -32,7 +32,7 @@ def small(report: Report, server: str, rounds: int, times: int = 100) -> None:
 def limits(
     report: Report, server: str, rounds: int, times: int = 100, kilobytes: tuple[int, ...] = (64, 256, 1024)
 ) -> None:
-    """The check of a prompt of 4 KB beside the call that follows, and of longer ones by the KB."""
+    """Return the check of a prompt of 4 KB beside the call that follows, and of longer ones by the KB."""
     with opened(server, "whole", 1, is_async=False) as clients:
         runs = {"the call": _calls("cfai, native", clients["cfai, native"][1], times)}
         runs |= {f"check, {name}": _checks(model, 4, times) for name, model in _MODELS.items()}

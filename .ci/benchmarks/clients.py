@@ -34,7 +34,7 @@ _now = time.monotonic_ns
 
 @contextmanager
 def running_server() -> Generator[str]:
-    """The URL of a server that runs until the end of the block."""
+    """Return the URL of a server that runs until the end of the block."""
     # -P: the server's folder is no place to import from, or a file of it could stand for one of the standard library.
     with Popen(
         [executable, "-P", Path(__file__).with_name("server.py")], stdin=PIPE, stdout=PIPE, text=True
@@ -62,7 +62,7 @@ class Client(ABC):
 
     @abstractmethod
     def call(self) -> str:
-        """The text of a whole answer."""
+        """Return the text of a whole answer."""
 
     @abstractmethod
     def close(self) -> None: ...
@@ -271,19 +271,19 @@ class AsyncOpenAi(AsyncClient):
 
 
 def check_texts(name: str, texts: list[str], count: int) -> None:
-    """A client that loses tokens, changes them or their order has no figure."""
+    """Return a client that loses tokens, changes them or their order has no figure."""
     if texts != words(count):
         raise AssertionError(f"{name} gave other texts than the {count} that were sent: {texts[:20]}")
 
 
 def text_of(event: dict[str, Any]) -> str | None:
-    """What a program without an SDK takes out of an event."""
+    """Return what a program without an SDK takes out of an event."""
     if "response" in event:
         return event["response"]
     return event["choices"][0]["delta"].get("content") if event["choices"] else None
 
 
 def texts_in(body: bytes) -> list[str]:
-    """The texts of a whole stream."""
+    """Return the texts of a whole stream."""
     events = [json.loads(line[6:]) for line in body.split(b"\n") if line.startswith(b"data: {")]
     return [text for text in map(text_of, events) if text]

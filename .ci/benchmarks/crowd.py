@@ -25,7 +25,7 @@ _HERE = Path(__file__).parents[1]
 
 
 def streams(report: Report, server: str, rounds: int, size: int = 1000, tokens: int = 24) -> None:
-    """`size` streams at once, in step, and a tenth of them."""
+    """Return `size` streams at once, in step, and a tenth of them."""
     memory: dict[str, list[float]] = {}
     small = max(1, size // 10)
     names = ["floor", "cfai", *(("cfai, aiohttp",) if _has_aiohttp() else ())]

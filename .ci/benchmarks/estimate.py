@@ -93,7 +93,7 @@ people's prompts are."""
 
 
 def run(report: Report, samples: Sequence[Sample] | None = None, *, markdown: bool = False) -> None:
-    """Fits and measures, and judges what is found; or prints the tables of `docs/limits.md` alone."""
+    """Fit and measure, and judge what is found; or print the tables of `docs/limits.md` alone."""
     texts = Texts(calibration() if samples is None else samples)
     errors = held_out(texts)
     if markdown:
@@ -107,7 +107,7 @@ def run(report: Report, samples: Sequence[Sample] | None = None, *, markdown: bo
 
 
 def write_rates(path: Path = RATES, samples: Sequence[Sample] | None = None) -> None:
-    """Writes the rates that all the texts together give."""
+    """Write the rates that all the texts together give."""
     texts = Texts(calibration() if samples is None else samples)
     path.write_text(as_json(all_rates(texts, np.arange(len(texts.samples)))), encoding="utf-8")
     print(f"wrote {path}")
@@ -131,7 +131,7 @@ def held_out(texts: Texts) -> dict[str, Array]:
 
 
 def shipped(texts: Texts) -> dict[str, Array]:
-    """The same by the rates that are shipped, which were fitted to these texts."""
+    """Return the same by the rates that are shipped, which were fitted to these texts."""
     return {
         family: _off(texts, family, np.array([tokens.estimate(sample.text, family) for sample in texts.samples]))
         for family in MODELS
@@ -180,7 +180,7 @@ def _judge_bounds(report: Report, texts: Texts) -> None:
 
 
 def _judge_verdicts(report: Report, texts: Texts) -> None:
-    """What the limit check says of prompts that are a little too long, and of such as just fit."""
+    """Return what the limit check says of prompts that are a little too long, and of such as just fit."""
     over, under = _verdicts(texts, 1.2), _verdicts(texts, 0.9)
     for name, kinds, least, refused in _OVER:
         told = _share([over[kind] for kind in over if _is_of(kind, kinds)], refused)
@@ -227,7 +227,7 @@ def _seconds(text: str) -> float:
 
 
 def _share(verdicts: Sequence[Counter[tuple[str, bool]]], refused: bool) -> float:
-    """How many of the prompts are refused, or else told to be too long at least, in per cent."""
+    """Return how many of the prompts are refused, or else told to be too long at least, in per cent."""
     of_all = sum(each.total() for each in verdicts)
     told = sum(
         count
@@ -239,7 +239,7 @@ def _share(verdicts: Sequence[Counter[tuple[str, bool]]], refused: bool) -> floa
 
 
 def _fit(sample: Sample, family: str, times: float) -> CheckResult:
-    """What is found of a prompt that is so many times as long as its model reads."""
+    """Return what is found of a prompt that is so many times as long as its model reads."""
     copies = max(1, _LENGTH // sample.counts[family])
     limit = round((sample.counts[family] * copies + get_template(family).start) / times)
     figures = {"context_length": Limit(limit + 1, "", "", True, True), "sequence_length": Limit(10**7, "", "")}
@@ -265,7 +265,7 @@ def _is_of(kind: str, kinds: tuple[str, ...]) -> bool:
 
 
 def _where(texts: Texts, kinds: tuple[str, ...]) -> Array:
-    """Which samples are long, and of one of the kinds. There has to be one."""
+    """Return which samples are long, and of one of the kinds. There has to be one."""
     found = texts.long & [_is_of(sample.kind, kinds) for sample in texts.samples]
     if not found.any():
         raise SystemExit(f"no text of {LONG} bytes is of the kind {' or '.join(kinds)}")
@@ -273,7 +273,7 @@ def _where(texts: Texts, kinds: tuple[str, ...]) -> Array:
 
 
 def _together(errors: Mapping[str, Array], where: Array) -> Array:
-    """The errors of all chat families."""
+    """Return the errors of all chat families."""
     return np.concatenate([errors[family][where] for family in MODELS])
 
 

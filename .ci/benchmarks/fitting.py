@@ -63,7 +63,7 @@ class Sample:
 
 
 def calibration() -> list[Sample]:
-    """The texts with their counts, which are not part of the repository. Ends the program if they are absent."""
+    """Return the texts with their counts, which are not part of the repository. Ends the program if they are absent."""
     path = Path(os.environ.get("CFAI_CALIBRATION", _BESIDE)) / "token-samples.jsonl.gz"
     if not path.exists():
         raise SystemExit(f"the calibration texts are not at {path}: CFAI_CALIBRATION says where they are")
@@ -93,7 +93,7 @@ class Texts:
         self._bounds: dict[str, tuple[Array, Array]] = {}
 
     def bounds(self, family: str) -> tuple[Array, Array]:
-        """What each text has at least and at most."""
+        """Return what each text has at least and at most."""
         if family not in self._bounds:
             least, most = (
                 [bound(sample.text, family) for sample in self.samples]
@@ -103,11 +103,11 @@ class Texts:
         return self._bounds[family]
 
     def estimates(self, family: str, rates: Array) -> Array:
-        """What `tokens.estimate` would say, with these rates."""
+        """Return what `tokens.estimate` would say, with these rates."""
         return np.clip(np.round(self.amounts[family] @ rates), *self.bounds(family))
 
     def folds(self) -> Iterator[tuple[Array, Array]]:
-        """The texts to fit to and those held out, as their places, for each fold."""
+        """Return the texts to fit to and those held out, as their places, for each fold."""
         documents: dict[str, list[int]] = {}
         for place, sample in enumerate(self.samples):
             documents.setdefault(sample.document, []).append(place)
@@ -138,7 +138,7 @@ def priors() -> Priors:
 
 
 def amounts(text: str) -> Array:
-    """How much of each feature a text has."""
+    """Return how much of each feature a text has."""
     found: Counter[str] = Counter()
     for piece, count in Counter(_features.PIECE.findall(text)).items():
         for name, size in _features.count_features(piece).items():
@@ -147,13 +147,13 @@ def amounts(text: str) -> Array:
 
 
 def all_rates(texts: Texts, places: Array) -> dict[str, Array]:
-    """The rates of all families and of `default`, fitted to the texts at `places`."""
+    """Return the rates of all families and of `default`, fitted to the texts at `places`."""
     rates = {family: rates_of(texts, places, family) for family in texts.families}
     return {**rates, "default": default_rates(texts, places, rates)}
 
 
 def rates_of(texts: Texts, places: Array, family: str) -> Array:
-    """The rates of one family."""
+    """Return the rates of one family."""
     x, counts, weights = texts.amounts[family][places], texts.counts[family][places], texts.weights[places]
     prior = priors().rates.get(family)
     if prior is None:
@@ -162,7 +162,7 @@ def rates_of(texts: Texts, places: Array, family: str) -> Array:
 
 
 def default_rates(texts: Texts, places: Array, rates: Mapping[str, Array], but: str = "") -> Array:
-    """The rates of a family in the middle of the newer ones, without one of them.
+    """Return the rates of a family in the middle of the newer ones, without one of them.
 
     The middle is the harmonic mean of their counts, which keeps the relative errors to each of them low.
     """
@@ -173,7 +173,7 @@ def default_rates(texts: Texts, places: Array, rates: Mapping[str, Array], but: 
 
 
 def mixture(x: Array, counts: Array, weights: Array) -> Array:
-    """The priors of a family without any: of the nine, so much of each, for each group of features."""
+    """Return the priors of a family without any: of the nine, so much of each, for each group of features."""
     known = np.array(list(priors().rates.values()))
     alike = _solve(x @ known.T, counts, weights, np.zeros(len(known)), 0.0)
     groups = np.array([_group(name) for name in priors().features])
@@ -189,7 +189,7 @@ def _fit(x: Array, counts: Array, weights: Array, prior: Array) -> Array:
 
 
 def _solve(x: Array, counts: Array, weights: Array, prior: Array, ridge: Array | float) -> Array:
-    """The rates, none below nothing, that make the least of the relative errors, and stay near `prior`.
+    """Return the rates, none below nothing, that make the least of the relative errors, and stay near `prior`.
 
     Squares would let a few odd texts decide. So the errors are taken to the power of one and a half: by squares that
     are weighted anew, by the errors of the turn before.
@@ -226,7 +226,7 @@ _GROUPS = {
 
 
 def as_json(rates: Mapping[str, Array]) -> str:
-    """The text of `rates.json`: features that take nothing in any family are left out."""
+    """Return the text of `rates.json`: features that take nothing in any family are left out."""
     used = np.max(list(rates.values()), axis=0) > 0.0005
     rows = {name: [_short(rate) for rate in row[used]] for name, row in rates.items()}
     features = [name for name, is_used in zip(priors().features, used, strict=True) if is_used]

@@ -16,7 +16,7 @@ from .streaming import opened
 
 
 def one_event(report: Report, server: str, rounds: int, megabytes: int = 5) -> None:
-    """One large event in pieces of 1 KB, by itself and over the wire."""
+    """Return one large event in pieces of 1 KB, by itself and over the wire."""
     sizes = (megabytes, 2 * megabytes, 4 * megabytes)
     bodies = {f"{size} MB": cut(event("native", large(size)), 1024) for size in sizes}
     values = in_turns({name: _decoding(body, sum(map(len, body))) for name, body in bodies.items()}, rounds)
@@ -31,7 +31,7 @@ def one_event(report: Report, server: str, rounds: int, megabytes: int = 5) -> N
 
 
 def many_tokens(report: Report, server: str, rounds: int, count: int = 200_000) -> None:
-    """The first and the last tenth of a long stream's tokens, and the memory that a token leaves behind."""
+    """Return the first and the last tenth of a long stream's tokens, and the memory that a token leaves behind."""
     slices: dict[str, list[float]] = {"first tenth": [], "last tenth": []}
     blocks = [event("chat", text, number)[:-2] for number, text in enumerate(words(count))]
     tenth = count // 10

@@ -43,7 +43,7 @@ def cold(report: Report, server: str, rounds: int) -> None:
 
 
 def construction(report: Report, server: str, rounds: int) -> None:
-    """`Ai()`, the first one of a process and a later one, in wall-clock time."""
+    """Return `Ai()`, the first one of a process and a later one, in wall-clock time."""
     runs = {"first Ai()": _child(_FIRST.format(_MAKE)), "second Ai()": _child(_FIRST.format(f"{_MAKE}; {_SECOND}"))}
     targets = [Target("in µs", name, 1000) for name in runs]
     report.table("Ai(), cold process", "µs", in_turns(runs, rounds), *targets)
@@ -53,7 +53,7 @@ _SECOND = f"start = time.perf_counter_ns(); {_MAKE}"
 
 
 def _child(code: str) -> Callable[[], float]:
-    """The number that a new process prints."""
+    """Return the number that a new process prints."""
     return lambda: float(_run(code))
 
 
@@ -68,7 +68,7 @@ def _whole(line: str) -> Callable[[], float]:
 
 @cache
 def _compiled() -> str:
-    """A folder for compiled modules, which the first turn fills."""
+    """Return a folder for compiled modules, which the first turn fills."""
     folder = tempfile.mkdtemp()
     atexit.register(shutil.rmtree, folder)
     return folder

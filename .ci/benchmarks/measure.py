@@ -65,7 +65,7 @@ class Report:
 
 
 def in_turns(runs: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """What each run gives, once a round, in an order that changes, after one turn that does not count."""
+    """Return what each run gives, once a round, in an order that changes, after one turn that does not count."""
     values: dict[str, list[float]] = {name: [] for name in runs}
     names = list(runs)
     for number in range(rounds + 1):
@@ -85,7 +85,7 @@ def cpu_us(work: Callable[[], Any], per: int) -> float:
 
 
 def awaited(runner: asyncio.Runner, work: Callable[[], Coroutine[Any, Any, Any]]) -> Callable[[], Any]:
-    """`work` as a plain call."""
+    """Return `work` as a plain call."""
     return lambda: runner.run(work())
 
 

@@ -59,12 +59,12 @@ _waiting: dict[str, list[asyncio.Future[None]]] = {}
 
 
 def words(count: int) -> list[str]:
-    """The texts of a stream's tokens."""
+    """Return the texts of a stream's tokens."""
     return [_WORDS[number % len(_WORDS)] for number in range(count)]
 
 
 def event(dialect: str, text: str, number: int = 0) -> bytes:
-    """One token as the service sends it, padded so that its length says nothing."""
+    """Return one token as the service sends it, padded so that its length says nothing."""
     padding = (_PADDING * 2)[: 1 + number * 7 % 36]
     if dialect == "native":
         return _data({"response": text, "p": padding})
@@ -72,7 +72,7 @@ def event(dialect: str, text: str, number: int = 0) -> bytes:
 
 
 def trailer(dialect: str) -> bytes:
-    """How a stream ends, behind its tokens."""
+    """Return how a stream ends, behind its tokens."""
     if dialect == "native":
         return _data({"response": "", "usage": _USAGE}) + b"data: [DONE]\n\n"
     stop = _chunk("")
@@ -81,7 +81,7 @@ def trailer(dialect: str) -> bytes:
 
 
 def answer(dialect: str) -> bytes:
-    """A whole answer of a few words; `openai` is the chat dialect without the envelope."""
+    """Return a whole answer of a few words; `openai` is the chat dialect without the envelope."""
     text = "".join(words(12))
     if dialect == "native":
         result: dict[str, object] = {"response": text, "tool_calls": [], "usage": _USAGE}
@@ -152,7 +152,7 @@ async def _stream(writer: asyncio.StreamWriter, how: str, dialect: str, count: i
 
 @lru_cache(maxsize=32)
 def prepared(how: str, dialect: str, count: int) -> list[bytes]:
-    """The framed pieces of a stream, as they are written."""
+    """Return the framed pieces of a stream, as they are written."""
     if how == "large":
         return [_framed(piece) for piece in cut(event(dialect, large(count)), 1024)]
     events = [event(dialect, text, number) for number, text in enumerate(words(count))]
@@ -161,12 +161,12 @@ def prepared(how: str, dialect: str, count: int) -> list[bytes]:
 
 
 def cut(body: bytes, size: int) -> list[bytes]:
-    """`body` in pieces of `size` bytes."""
+    """Return `body` in pieces of `size` bytes."""
     return [body[start : start + size] for start in range(0, len(body), size)]
 
 
 def large(megabytes: int) -> str:
-    """The text of one large event."""
+    """Return the text of one large event."""
     return "0123456789abcdef" * (megabytes * 65536)
 
 
@@ -179,7 +179,7 @@ async def _paced(writer: asyncio.StreamWriter, dialect: str, count: int) -> None
 
 
 async def _all_here(crowd: str, size: int) -> None:
-    """Waits until as many streams are open as the crowd has."""
+    """Wait until as many streams are open as the crowd has."""
     waiting = _waiting.setdefault(crowd, [])
     here = asyncio.get_running_loop().create_future()
     waiting.append(here)

@@ -23,7 +23,7 @@ Call = Callable[[], str]
 
 @contextmanager
 def opened(server: str, how: str, count: int, *, is_async: bool) -> Generator[dict[str, tuple[Read, Call]]]:
-    """The clients by name, as plain functions in both colours, closed at the end of the block."""
+    """Return the clients by name, as plain functions in both colours, closed at the end of the block."""
     with asyncio.Runner() as runner:
 
         def plain(call: Any) -> Callable[..., Any]:
@@ -55,7 +55,7 @@ def colour(is_async: bool) -> str:
 
 
 def hot(report: Report, server: str, rounds: int, count: int = 4000) -> None:
-    """One event a write, as fast as they are taken."""
+    """Return one event a write, as fast as they are taken."""
     for is_async in (False, True):
         values = _costs(server, "hot", count, rounds, is_async)
         title = f"CPU, one event a write, {colour(is_async)}"
@@ -102,7 +102,7 @@ def _costs(server: str, how: str, count: int, rounds: int, is_async: bool) -> di
 
 
 def _reading(name: str, read: Read, count: int) -> Callable[[], float]:
-    """Reads a stream to its end: CPU microseconds a token."""
+    """Read a stream to its end: CPU microseconds a token."""
 
     def cost() -> float:
         texts: list[str] = []

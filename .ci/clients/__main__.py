@@ -53,7 +53,7 @@ def run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> N
 
 
 def python(folder: Path, packages: tuple[str, ...]) -> Path:
-    """The interpreter of a new virtual environment that has these packages."""
+    """Return the interpreter of a new virtual environment that has these packages."""
     venv.create(folder, with_pip=True)
     found = folder / "bin" / "python"
     run(found, "-m", "pip", "install", "-q", *packages, cwd=folder)
@@ -61,7 +61,7 @@ def python(folder: Path, packages: tuple[str, ...]) -> Path:
 
 
 def node(folder: Path, packages: set[str]) -> Path:
-    """A Node in whose working folder these packages are."""
+    """Return a Node in whose working folder these packages are."""
     binaries = python(folder / "node", (NODE,)).parent
     (folder / "package.json").write_text('{"private": true}')
     path = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}

@@ -102,7 +102,7 @@ _PASSED = r"exceed|too (?:long|large|many)|longer than"
 
 
 def parse_limit(message: str, *, is_whole: bool = True) -> ParsedLimit | None:
-    """The refusal of a length that `message` tells, or `None`. The last number of one that may be cut is not believed.
+    """Parse the refusal of a length in `message`, if it is one. The last number of one that may be cut is not believed.
 
     >>> estimate = "The estimated number of input and maximum output tokens (263008) exceeded this model context window"
     >>> parse_limit(f"AiError: Ai: {estimate} limit (262144).")[1:6]
@@ -125,7 +125,7 @@ def parse_limit(message: str, *, is_whole: bool = True) -> ParsedLimit | None:
 
 
 def _plain(message: str) -> str:
-    """The beginning of a message, in one spelling."""
+    """Return the beginning of a message, in one spelling."""
     text = message[:_LOOKED_AT]
     if len(message) > _LOOKED_AT:
         # A number that is cut off is another number.
@@ -136,7 +136,7 @@ def _plain(message: str) -> str:
 
 
 def _numbers(matches: Iterable[re.Match[str]]) -> dict[str, int]:
-    """The numbers by the names of their groups, the first of each name. `least` is there if one is a lower bound."""
+    """Return the numbers by the names of their groups, the first of each; `least` is there if one is a lower bound."""
     numbers: dict[str, int] = {}
     for match in matches:
         for name, digits in match.groupdict().items():

@@ -7,7 +7,7 @@ from io import TextIOWrapper
 
 
 def main() -> None:
-    """Runs the command line, or says what to install for it."""
+    """Run the command line, or say what to install for it."""
     try:
         from cfai.cli._app import app
     except ModuleNotFoundError as error:

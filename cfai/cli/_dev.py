@@ -132,7 +132,7 @@ def _print_scenarios() -> None:
 
 
 def _check_options(context: typer.Context, record: Path | None, replay: Path | None, timing: bool) -> None:
-    """Raises `typer.BadParameter` for options that mean nothing together."""
+    """Raise `typer.BadParameter` for options that mean nothing together."""
     if record and replay:
         raise typer.BadParameter("--record and --replay exclude each other")
     if timing and not replay:
@@ -146,7 +146,7 @@ def _check_options(context: typer.Context, record: Path | None, replay: Path | N
 
 
 def _service_options(inner: Emulator) -> dict[str, str]:
-    """An emulator as what a recorder stands in front of."""
+    """Return an emulator as what a recorder stands in front of."""
     return {
         "upstream_url": inner.base_url,
         "upstream_account_id": inner.account_id,

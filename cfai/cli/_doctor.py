@@ -89,7 +89,7 @@ class _Printer:
 
 
 def _ask(neurons: float, yes: bool) -> None:
-    """Asks on standard error, so that what is piped on is the report."""
+    """Ask on standard error, so that what is piped on is the report."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     free = "10,000 a day are free"
     errors.print(f"The calls to come cost up to {neurons:.0f} neurons ({free}; more cost $0.011 per 1,000).")

@@ -24,7 +24,7 @@ ModelMap = Annotated[
 
 
 def parse_engine(gguf: str | None, upstream: str | None, model_map: Iterable[str] | None) -> Engine | None:
-    """The engine that was asked for, if one was. Raises `ConfigurationError` for what cannot be."""
+    """Return the engine that was asked for, if one was. Raises `ConfigurationError` for what cannot be."""
     if gguf is not None and upstream is not None:
         raise ConfigurationError("--gguf runs a model in this process, --upstream asks a server: give either")
     models = dict(map(_parse_pair, model_map or ()))

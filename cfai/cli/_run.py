@@ -81,7 +81,7 @@ def _show_calls(answer: TextOutput) -> None:
 
 
 def _write(answer: Binary, errors: Console) -> None:
-    """Bytes, but not to a terminal."""
+    """Return bytes, but not to a terminal."""
     if sys.stdout.isatty():
         errors.print(f"{answer.media_type} of {len(answer):,} bytes: put it into a file with > file", style="yellow")
     else:

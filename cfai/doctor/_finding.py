@@ -28,7 +28,7 @@ class Finding:
 
 
 def ok(says: str) -> Finding:
-    """All is well."""
+    """Return all is well."""
     return Finding("ok", says)
 
 

@@ -38,7 +38,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 def examine(*, timeout: float = 5.0, now: Callable[[], float] = time.time) -> Iterator[Finding]:
-    """Looks at this installation, its environment and its way to the service: a finding for each of `CHECKS`, at once.
+    """Look at this installation, its environment and its way to the service: a finding for each of `CHECKS`, at once.
 
     ```python
     for finding in examine():

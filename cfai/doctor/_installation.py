@@ -87,7 +87,7 @@ class Installation:
         self._answers: dict[tuple[str, bool], ProbeResponse | Exception] = {}
 
     def set_variables(self, names: Iterable[str]) -> list[tuple[str, Secret]]:
-        """Those of `names` that are set and not blank, in order, with their values."""
+        """Return those of `names` that are set and not blank, in order, with their values."""
         found = ((name, self.environment.first([name])) for name in names)
         return [(name, value) for name, value in found if value is not None]
 
@@ -144,12 +144,12 @@ class Installation:
             return None
 
     def ai(self) -> Ai:
-        """A client as the environment asks for it, which does not try again and gives up soon."""
+        """Return a client as the environment asks for it, which does not try again and gives up soon."""
         wait = self.timeout
         return Ai(timeout=Timeout(wait, wait, wait, wait, wait), total_timeout=3 * wait, max_retries=None)
 
     def get(self, path: str, *, with_token: bool = True) -> ProbeResponse:
-        """The answer to a GET of `path` under the base URL. Raises what httpx raises, again for the same path."""
+        """Get `path` under the base URL, once. Raises what httpx raises, again for the same path."""
         if (path, with_token) not in self._answers:
             try:
                 self._answers[path, with_token] = self._fetch(path, with_token)
@@ -161,13 +161,13 @@ class Installation:
         return answer
 
     def first_response(self) -> ProbeResponse:
-        """The answer that shows whether there is a way to the service: with the token, if there is one to show."""
+        """Return the answer that shows whether there is a way to the service: with the token, if there is one."""
         if self.account is None:
             return self.get("", with_token=False)
         return self.get(self.account_path("/ai/models/search?page=1&per_page=50"))
 
     def account_path(self, path: str) -> str:
-        """A path of the account."""
+        """Return a path of the account."""
         account = self.account
         return f"/accounts/{quote(account.id, safe='')}{path}" if account else path
 
@@ -188,7 +188,7 @@ class Installation:
         return sorted({value for value in values if len(value) >= _SHORTEST_SECRET}, key=len, reverse=True)
 
     def redact(self, text: str) -> str:
-        """`text` without any of them, should a server or a library have put one there."""
+        """Return `text` without any of them, should a server or a library have put one there."""
         for secret in self.secrets:
             text = text.replace(secret, "[removed]")
         return text
@@ -213,7 +213,7 @@ class Installation:
 
 
 def _describe_tls(response: httpx.Response) -> str:
-    """The protocol and the issuer of the certificate: a company's proxy that looks inside names itself there."""
+    """Return the protocol and the issuer of the certificate: a company's proxy that looks inside names itself there."""
     stream = response.extensions.get("network_stream")
     tls: Any = stream.get_extra_info("ssl_object") if stream is not None else None
     if tls is None:

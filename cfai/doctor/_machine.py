@@ -55,7 +55,7 @@ def check_versions(installation: Installation) -> Finding:
 
 
 def check_extras(installation: Installation) -> Finding:
-    """Which of the extras can be used."""
+    """Return which of the extras can be used."""
     there = {name: all(find_spec(module) for module in modules) for name, modules in EXTRAS.items()}
     installed = ", ".join(name for name, found in there.items() if found) or "none"
     missing = ", ".join(name for name, found in there.items() if not found)
@@ -118,7 +118,7 @@ def check_address(installation: Installation) -> Finding:
 
 
 def check_proxy(installation: Installation) -> Finding:
-    """The proxy that the environment names for this address, and whether it can be reached."""
+    """Return the proxy that the environment names for this address, and whether it can be reached."""
     if installation.is_direct:
         return ok("none is used for an address on this machine")
     found = getproxies()
@@ -149,7 +149,7 @@ def check_proxy(installation: Installation) -> Finding:
 
 
 def check_certificates(installation: Installation) -> Finding:
-    """Whom TLS connections trust."""
+    """Return whom TLS connections trust."""
     if installation.is_direct:
         return ok("none is needed for an address on this machine")
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
@@ -201,7 +201,7 @@ def _get_version(distribution: str) -> str | None:
 
 
 def _list_dependencies() -> list[tuple[str, str]]:
-    """The libraries that cfai needs, each with its lowest version."""
+    """Return the libraries that cfai needs, each with its lowest version."""
     try:
         lines = metadata.requires("cfai-sdk") or []
     except metadata.PackageNotFoundError:
@@ -215,7 +215,7 @@ def _is_older(version: str | None, lowest: str) -> bool:
 
 
 def _parse_version(version: str) -> list[int]:
-    """The numbers of a version as far as they are plain.
+    """Return the numbers of a version as far as they are plain.
 
     >>> _parse_version("0.28.1"), _parse_version("2.0rc1")
     ([0, 28, 1], [2, 0])

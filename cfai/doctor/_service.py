@@ -82,7 +82,7 @@ def check_may_read(installation: Installation) -> Finding:
 
 
 def check_models(installation: Installation) -> Finding:
-    """The models that the account can reach, held against the catalogue."""
+    """Return the models that the account can reach, held against the catalogue."""
     if installation.first_response().status != 200:
         return warning("no list of models came")
     names: set[str] = set()
@@ -149,7 +149,7 @@ def _explain_refusal(
 
 
 def _get_token_state(installation: Installation) -> str:
-    """`active`, `disabled`, `expired`, `not valid`, or `unknown`, by the calls that tell: a user's, an account's."""
+    """Return `active`, `disabled`, `expired`, `not valid`, or `unknown`, by the calls that tell."""
     known = True
     for path in ("/user/tokens/verify", installation.account_path("/tokens/verify")):
         try:
@@ -173,7 +173,7 @@ def _list_names(answer: ProbeResponse) -> Iterator[str]:
 
 
 def _explain_no_answer(error: Exception, installation: Installation) -> Finding:
-    """Why no answer came."""
+    """Return why no answer came."""
     chain, kinds = list(_iter_causes(error)), {kind.__name__ for kind in type(error).__mro__}
     host, wait = installation.host, f"{installation.timeout:g} s"
     for cause in chain:

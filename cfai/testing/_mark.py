@@ -16,7 +16,7 @@ _OPTIONS = tuple(inspect.signature(WorkersAI).parameters)
 
 
 def start_server(marks: Iterable[pytest.Mark]) -> WorkersAI:
-    """A server, not yet started, as the marks ask for it, the nearest first: what that says wins.
+    """Return a server, not yet started, as the marks ask for it, the nearest first: what that says wins.
 
     Raises `ValueError`, with all that the reader needs to mend a mark.
     """

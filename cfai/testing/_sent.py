@@ -39,7 +39,7 @@ def find_differences(sent: Any, wanted: Any, name: str) -> Iterator[str]:
 
 
 def shorten(value: Any) -> str:
-    """A value as Python writes it, without the middle of what is long: a prompt, an image, a thousand numbers."""
+    """Return a value as Python writes it, without the middle of what is long: a prompt, an image, many numbers."""
     if isinstance(value, Mapping):
         return (
             "{" + ", ".join(f"{key!r}: {shorten(each)}" for key, each in cast(Mapping[Any, Any], value).items()) + "}"
@@ -55,7 +55,7 @@ def shorten(value: Any) -> str:
 
 
 def format_requests(requests: Sequence[RecordedRequest], unlike: Sequence[Sequence[str]]) -> str:
-    """The requests, oldest first, each with what keeps it from being the one that was looked for."""
+    """Return the requests, oldest first, each with what keeps it from being the one that was looked for."""
     if not requests:
         return "nothing was received (a request with another token, account or path is turned away, and not listed)"
     earlier = max(0, len(requests) - _MOST)

@@ -29,7 +29,7 @@ class Fields(BaseModel):
         return key in (self.model_extra or {}) or key in self.model_fields_set
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The field as the service sent it, or `default`."""
+        """Return the field as the service sent it, or `default`."""
         try:
             return self[key]
         except KeyError:
@@ -182,7 +182,7 @@ class Binary:
 
     @classmethod
     def of(cls, content: bytes, content_type: str, meta: Meta) -> Binary:
-        """The bytes with their media type. The beginning of the bytes wins over `content_type`."""
+        """Return the bytes with their media type. The beginning of the bytes wins over `content_type`."""
         media_type = next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), None)
         if media_type is None and content[:4] == b"RIFF":
             media_type = _RIFF.get(content[8:12])
@@ -196,11 +196,11 @@ class Binary:
         return len(self.content)
 
     def save(self, path: str | PathLike[str]) -> Path:
-        """Writes the bytes to `path`, and gives it back."""
+        """Write the bytes to `path`, and return it."""
         target = Path(path)
         target.write_bytes(self.content)
         return target
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, bytes]:
-        """Shows an image in a notebook."""
+        """Show an image in a notebook."""
         return {self.media_type: self.content} if self.media_type.startswith("image/") else {}

@@ -47,7 +47,7 @@ class Usage:
 
     @classmethod
     def of(cls, report: Any) -> Usage | None:
-        """The usage of a wire object, or `None` if it is none. `input_tokens` and `output_tokens` are known as well.
+        """Return the usage of a wire object, or `None`. `input_tokens` and `output_tokens` are known as well.
 
         >>> Usage.of({"input_tokens": 3, "output_tokens": 4})
         Usage(prompt_tokens=3, completion_tokens=4, total_tokens=7, neurons=None)
@@ -78,7 +78,7 @@ class Usage:
 
 
 def _count(report: dict[str, Any], *names: str) -> int:
-    """The first whole number under one of `names`, or 0. A count that came as a float or as text is read too."""
+    """Return the first whole number under one of `names`, or 0. A count that came as a float or as text is read too."""
     for name in names:
         value = report.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float | str):

@@ -46,7 +46,7 @@ def cfai(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 
 
 def program(*arguments: str) -> subprocess.Popen[bytes]:
-    """The command line as a program of its own."""
+    """Return the command line as a program of its own."""
     # Unbuffered output would hide that a token is not flushed.
     own = {"PYTHONIOENCODING": "utf-8", "PYTHONWARNINGS": "default", "PYTHONUNBUFFERED": ""}
     return subprocess.Popen(

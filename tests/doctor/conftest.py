@@ -41,12 +41,12 @@ def _trusts_the_usual(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def findings(**options: Any) -> dict[str, Finding]:
-    """What the doctor finds, by the name of the check."""
+    """Return what the doctor finds, by the name of the check."""
     return {finding.check: finding for finding in examine(**{"timeout": 5.0, **options})}
 
 
 def problems(found: dict[str, Finding]) -> list[str]:
-    """The names of the checks that found a problem."""
+    """Return the names of the checks that found a problem."""
     return [name for name, finding in found.items() if finding.verdict == "problem"]
 
 

@@ -48,5 +48,5 @@ class Replay(httpx.BaseTransport):
 
 
 def data(recording: RecorderApp) -> list[bytes]:
-    """The chunks of a recorded answer."""
+    """Return the chunks of a recorded answer."""
     return Exchange.model_validate(recording).response.data

@@ -33,7 +33,7 @@ UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def found(**options: Any) -> dict[str, Finding]:
-    """What is found out, by the name of the fact, without the pauses between polls."""
+    """Return what is found out, by the name of the fact, without the pauses between polls."""
     return {finding.check: finding for finding in conform(**{"sleep": lambda _: None, **options})}
 
 

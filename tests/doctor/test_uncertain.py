@@ -33,7 +33,7 @@ NOT_ASKED: dict[str, str] = {
 
 
 def marked() -> list[tuple[str, str]]:
-    """Every line of the package that is marked, with its file."""
+    """Return every line of the package that is marked, with its file."""
     files = sorted(PACKAGE.rglob("*.py"))
     return [
         (file.relative_to(PACKAGE).as_posix(), line.strip())

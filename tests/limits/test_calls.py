@@ -51,7 +51,7 @@ HAN = "我们今天去公园散步然后回家吃饭。"
 
 
 def han(share: float) -> str:
-    """A text whose estimate is that share of the window of Llama 3.3 less the answer."""
+    """Return a text whose estimate is that share of the window of Llama 3.3 less the answer."""
     return HAN * round((24_000 - 256) * share * 50 / tokens.estimate(HAN * 50, "llama3"))
 
 
@@ -73,21 +73,21 @@ WARNED = {"likely too long", "very likely too long", "too long"}
 
 
 def window(entry: Model) -> int:
-    """How many tokens the model reads and writes together, or reads where that is all that is known."""
+    """Return how many tokens the model reads and writes together, or reads where that is all that is known."""
     limit = entry.total_length or entry.context_length
     assert limit
     return limit.value
 
 
 def most(entry: Model) -> int:
-    """The most output that leaves room for a short prompt."""
+    """Return the most output that leaves room for a short prompt."""
     if entry.window == "separate" and entry.sequence_length:
         return entry.sequence_length.value
     return min(window(entry) - 1000, entry.sequence_length.value if entry.sequence_length else window(entry))
 
 
 def is_certain(entry: Model) -> bool:
-    """Whether a count of this model's tokens is good enough to refuse by."""
+    """Return whether a count of this model's tokens is good enough to refuse by."""
     return tokens.get_family(entry.name).certain
 
 

@@ -27,12 +27,12 @@ HAN = "我们今天去公园散步然后回家吃饭。"
 
 
 def han(share: float) -> str:
-    """A text whose estimate is that share of the window less the answer."""
+    """Return a text whose estimate is that share of the window less the answer."""
     return HAN * round((WINDOW - 256) * share * 50 / tokens.estimate(HAN * 50, "llama3"))
 
 
 def limited(**figures: int) -> LimitPolicy:
-    """A policy in which these are the limits of the models without figures."""
+    """Return a policy in which these are the limits of the models without figures."""
     return LimitPolicy(overrides=parse_limit_overrides({NO_FIGURES: figures, LLAMA_3_3: figures}))
 
 

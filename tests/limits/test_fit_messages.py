@@ -64,7 +64,7 @@ def item_result(call: str, text: str = "18 degrees") -> dict[str, Any]:
 
 
 def most_likely(messages: list[Any], tools: Any, measure: CountingStrategy) -> int:
-    """What a prompt takes at most, as the documentation has it."""
+    """Return what a prompt takes at most, as the documentation has it."""
     inputs = {"messages": messages, "tools": tools}
     count, about = tokens.count_prompt(inputs, measure), tokens.measure_prompt(inputs, measure)
     sure = 1 if measure.counter else LOWEST[str(inputs).isascii()]
@@ -92,7 +92,7 @@ def without_system(messages: list[Any]) -> list[Any]:
 
 
 def fitted(messages: list[Any], **options: Any) -> FittedMessages | ContextLengthError:
-    """What `fit_messages` returns or raises. Either way the messages stay as they were."""
+    """Return what `fit_messages` returns or raises. Either way the messages stay as they were."""
     before = copy.deepcopy(messages)
     try:
         return fit_messages(messages, **options)
@@ -245,7 +245,7 @@ def test_a_conversation_that_fits_stays_as_it_is() -> None:
 
 
 def kept(messages: list[Any], **options: Any) -> str:
-    """Which messages are left if as many are dropped as may be, by their places."""
+    """Return which messages are left if as many are dropped as may be, by their places."""
     least: FittedMessages | None = None
     for limit in range(400, 20, -1):
         try:

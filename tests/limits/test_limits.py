@@ -42,7 +42,7 @@ def found(model: str, inputs: dict[str, Any]) -> CheckResult:
 
 
 def passes(model: str, inputs: dict[str, Any]) -> bool:
-    """Whether nothing is proven to be too long. Near a limit it may well be likely."""
+    """Return whether nothing is proven to be too long. Near a limit it may well be likely."""
     return check_call(model, inputs).verdict != "too long"
 
 
@@ -344,7 +344,7 @@ def test_the_errors_survive_pickling() -> None:
 
 
 def largest(model: str, inputs: dict[str, Any], policy: LimitPolicy | None = None) -> int:
-    """The number that "max" stands for."""
+    """Return the number that "max" stands for."""
     asked = {**inputs, "max_tokens": "max"}
     resolved = resolve_max_tokens(model, asked, policy or LimitPolicy())
     assert type(resolved["max_tokens"]) is int

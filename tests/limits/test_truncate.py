@@ -39,7 +39,7 @@ def is_within(text: str, most: int, family: str) -> bool:
 
 
 def is_part(text: str, left: str, side: Side) -> bool:
-    """Whether `left` is what may be left of a text that is cut on one side."""
+    """Return whether `left` is what may be left of a text that is cut on one side."""
     if side == "middle":
         return any(text.startswith(left[:size]) and text.endswith(left[size:]) for size in range(len(left) + 1))
     return text.startswith(left) if side == "end" else text.endswith(left)

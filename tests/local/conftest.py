@@ -42,16 +42,16 @@ class Service:
         )
 
     def url(self, model: str) -> str:
-        """The path that runs `model`."""
+        """Return the path that runs `model`."""
         return f"/accounts/{self.local.account_id}/ai/run/{model}"
 
     def run(self, model: str, inputs: Any, fault: str | None = None, **options: Any) -> httpx.Response:
-        """The whole answer, with a fault if one is asked for."""
+        """Return the whole answer, with a fault if one is asked for."""
         headers = options.pop("headers", {}) | ({"cfai-emulate": fault} if fault else {})
         return self.http.post(self.url(model), json=inputs, headers=headers, **options)
 
     def result(self, model: str, inputs: Any) -> Any:
-        """What a call that must succeed gives."""
+        """Return what a call that must succeed gives."""
         response = self.run(model, inputs)
         assert response.status_code == 200, response.text
         return response.json()["result"]
@@ -63,20 +63,20 @@ class Service:
         return response.status_code, error["code"], error["message"].rpartition(" (")[0]
 
     def events(self, model: str, inputs: Any, fault: str | None = None) -> list[Event]:
-        """All events of a stream."""
+        """Return all events of a stream."""
         response = self.run(model, inputs | {"stream": True}, fault)
         assert response.headers["content-type"] == "text/event-stream", response.text
         return read(response.text)
 
     def payloads(self, model: str, inputs: Any) -> list[Any]:
-        """The JSON of all events of a stream that ends as it should."""
+        """Return the JSON of all events of a stream that ends as it should."""
         *events, last = self.events(model, inputs)
         assert last.data == DONE
         return [event.json for event in events]
 
 
 def read(body: str) -> list[Event]:
-    """The events in a body."""
+    """Return the events in a body."""
     events: list[Event] = []
     for block in body.split("\n\n")[:-1]:
         lines = dict(line.split(": ", 1) for line in block.split("\n"))

@@ -24,7 +24,7 @@ TOOL = {
 
 
 def question(model: str, scenario: str = "") -> dict[str, Any]:
-    """What to ask for a stream in which a scenario can happen."""
+    """Return what to ask for a stream in which a scenario can happen."""
     if scenario.startswith("tool-"):
         return {"messages": [{"role": "user", "content": "call get_weather"}], "tools": [TOOL]}
     return {"input": "hi"} if model == RESPONSES else {"prompt": "hi"}

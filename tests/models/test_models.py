@@ -29,7 +29,7 @@ def entry(name: str) -> Model:
 
 
 def is_date(text: str) -> bool:
-    """Whether `text` is a day or a month, or a span of two."""
+    """Return whether `text` is a day or a month, or a span of two."""
     try:
         for part in text.split("/"):
             date.fromisoformat(part if len(part) == 10 else f"{part}-01")

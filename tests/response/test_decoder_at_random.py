@@ -27,7 +27,7 @@ _between = st.sampled_from(["", ": ping", "event: message", "id: 1", "retry: 10"
 
 @st.composite
 def streams(draw: st.DrawFn) -> tuple[bytes, str, str]:
-    """A whole stream of the native or the chat dialect, its text, and its reasoning."""
+    """Return a whole stream of the native or the chat dialect, its text, and its reasoning."""
     chat = draw(st.booleans())
     end = draw(st.sampled_from(["\n", "\r\n", "\r"]))
     body, text, reasoning = draw(st.sampled_from(["", "\ufeff"])), "", ""
@@ -153,7 +153,7 @@ def test_any_json_raises_nothing_but_stream_errors(events: list[Any]) -> None:
 
 
 def _choice(**more: Any) -> dict[str, Any]:
-    """The choice of the plainest chunk, with something else in it."""
+    """Return the choice of the plainest chunk, with something else in it."""
     return {"index": 0, "delta": {"content": "a"}, "finish_reason": None, **more}
 
 
@@ -195,12 +195,12 @@ _PLAIN: list[dict[str, Any]] = [
 
 
 def altered(plain: dict[str, Any], extras: list[dict[str, Any]]) -> dict[str, Any]:
-    """One of the plainest events, with something else in it."""
+    """Return one of the plainest events, with something else in it."""
     return {key: value for each in (plain, *extras) for key, value in each.items()}
 
 
 def ways(events: list[dict[str, Any]]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """What the decoder says by its short ways, where they can be taken, and by the long one."""
+    """Return what the decoder says by its short ways, where they can be taken, and by the long one."""
     body = b"".join(map(event, events)) + b"data: [DONE]\n\n"
     return play([body]).told(), play([body], has_short_way=False).told()
 

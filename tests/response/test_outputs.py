@@ -33,7 +33,7 @@ USAGE = Usage.of({"prompt_tokens": 3, "completion_tokens": 4, "neurons": 0.5})
 
 
 def text_output(kind: type[TextOutput], fields: dict[str, Any]) -> TextOutput:
-    """An output as the package makes it: the service's fields, and what they come down to."""
+    """Return an output as the package makes it: the service's fields, and what they come down to."""
     output = kind.model_validate(fields)
     said = Said("Hello", "Hm", [ToolCall("f", "{}", "a")], "stop", USAGE)
     output.__pydantic_private__ = {"_meta": META, "_said": said}

@@ -17,7 +17,7 @@ from cfai._response import error_codes
 from cfai._response import parsed_limit as _refusal
 from cfai._response.errors import _SHORTEN
 from cfai._response.parsed_limit import ParsedLimit, parse_limit
-from cfai.local.wire import _refusals
+from cfai.local.wire import _errors
 
 UUID = "3a1f9e1c-0b7d-4f0e-9a54-8f2f6c1f4b11"
 
@@ -294,7 +294,7 @@ ORDINARY = [
     *(known.hint for known in error_codes.CODES.values()),
     *(known.hint for known in error_codes.STATUSES.values()),
     *_SHORTEN.values(),
-    *(message for _, message in _refusals.CODES.values()),
+    *(message for _, message in _errors.CODES.values()),
     "",
     "Sequence too long",
     "Max context reached",

@@ -30,7 +30,7 @@ def message(data: str, *, event: str = "message", id: str = "", retry: int | Non
 
 
 def decode(pieces: Iterable[bytes]) -> list[Event]:
-    """The events of a body that arrives in `pieces`."""
+    """Return the events of a body that arrives in `pieces`."""
     blocks, decoder = EventSplitter(), EventDecoder()
     found = [event for piece in pieces for block in blocks.feed(piece) for event in decoder.feed(block)]
     found += decoder.finish(blocks.rest())
@@ -46,12 +46,12 @@ def byte_by_byte(body: bytes) -> list[bytes]:
 
 
 def event_by_event(body: bytes) -> list[bytes]:
-    """`body` as most servers send it: a piece for each block, with the empty line behind it."""
+    """Return `body` as most servers send it: a piece for each block, with the empty line behind it."""
     return re.findall(rb"(?s).*?(?:\n\n|\r\r|\r\n\r\n|\Z)", body)
 
 
 def cut(body: bytes, at: Iterable[int]) -> list[bytes]:
-    """`body` in pieces, some of them empty where two cuts meet."""
+    """Return `body` in pieces, some of them empty where two cuts meet."""
     return [body[start:end] for start, end in pairwise([0, *sorted(min(place, len(body)) for place in at), len(body)])]
 
 
@@ -283,7 +283,7 @@ def test_the_largest_event_is_32_mib() -> None:
 
 
 def up_to_the_bound(pieces: Iterable[bytes], largest: int = 100) -> tuple[list[bytes], StreamError | None]:
-    """The blocks that come before an event is given up as too large, and what is raised then."""
+    """Return the blocks that come before an event is given up as too large, and what is raised then."""
     blocks = EventSplitter(largest)
     found: list[bytes] = []
     try:
@@ -375,7 +375,7 @@ def test_the_bound_is_for_one_event_not_for_the_stream(size: int) -> None:
 
 
 def work(pieces: list[bytes]) -> int:
-    """How many bytes the methods of `bytes` are called on while `pieces` are decoded."""
+    """Return how many bytes the methods of `bytes` are called on while `pieces` are decoded."""
     done = 0
 
     def count(frame: FrameType, event: str, called: Any) -> None:
@@ -460,7 +460,7 @@ def test_any_bytes_in_any_cut_give_what_the_reference_gives(body: bytes, at: lis
 
 
 def httpx_sse_events(body: bytes) -> list[Event]:
-    """What httpx-sse 0.4 makes of a body. Where it leaves the standard:
+    """Return what httpx-sse 0.4 makes of a body. Where it leaves the standard:
 
     - An empty line with a name, an id or a retry before it is an event even without data: left out here, which is
       possible only because the bodies below have no data that is empty.

@@ -14,7 +14,7 @@ from cfai.types import ToolCall, ToolCallDelta, Usage
 
 
 def together(*pieces: list[Any]) -> list[ToolCall]:
-    """The calls of pieces that arrive one event after another."""
+    """Return the calls of pieces that arrive one event after another."""
     calls = ToolCallAccumulator()
     for items in pieces:
         calls.add(items)

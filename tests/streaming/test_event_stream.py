@@ -29,7 +29,7 @@ def wire(name: str) -> bytes:
 
 
 def served(body: bytes, dialect: Dialect, size: int = 1 << 20) -> tuple[bytes, CfaiError | None]:
-    """What a browser gets of a stream, up to its end or to what breaks it."""
+    """Return what a browser gets of a stream, up to its end or to what breaks it."""
     feeder = encoder_for(dialect, Decoder())
     blocks = EventSplitter()
     sent: list[bytes] = []
@@ -58,7 +58,7 @@ def without_padding(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def decoded(body: bytes) -> Decoder:
-    """What the token decoder makes of a whole body."""
+    """Return what the token decoder makes of a whole body."""
     decoder, blocks = Decoder(), EventSplitter()
     with suppress(StreamError):
         for block in blocks.feed(body):

@@ -288,7 +288,7 @@ def test_a_stream_that_was_read_is_no_cycle(caller: Any, service: Any) -> None:
 
 
 def wait_for(happened: Any) -> None:
-    """An event loop closes what was forgotten in its own time."""
+    """Wait for what was forgotten: an event loop closes it in its own time."""
     end = time.monotonic() + LONG
     while not happened():
         assert time.monotonic() < end, "it did not happen"

@@ -61,7 +61,7 @@ def test_leaving_the_events_leaves_the_call(caller: Any, service: Any) -> None:
 
 
 def browser_events(pieces: Any) -> list[tuple[str, Any]]:
-    """The name and the data of each event, without padding, as an `EventSource` would have them."""
+    """Return the name and the data of each event, without padding, as an `EventSource` would have them."""
     found: list[tuple[str, Any]] = []
     for block in b"".join(pieces).decode().split("\n\n")[:-1]:
         lines = dict(line.split(": ", 1) for line in block.split("\n"))

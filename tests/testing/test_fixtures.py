@@ -113,7 +113,7 @@ async def a_loop_for_all() -> AsyncIterator[None]:
 
 
 async def asked(ai: Ai, workers_ai: WorkersAI, prompt: str) -> None:
-    """Asks in every way, and sees that it was asked."""
+    """Ask in every way, and sees that it was asked."""
     text = (await ai.arun(MODEL, {"prompt": prompt})).text
     async with await ai.arun(MODEL, {"prompt": prompt, "stream": True}) as stream:
         assert "".join([token.text async for token in stream]) == text

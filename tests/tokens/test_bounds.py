@@ -202,7 +202,7 @@ def test_the_work_is_linear() -> None:
 
 
 def work(text: str, family: str) -> int:
-    """How many characters the functions of Python's own are called on while a text is counted."""
+    """Return how many characters the functions of Python's own are called on while a text is counted."""
     done = 0
 
     def count(frame: FrameType, event: str, called: Any) -> None:

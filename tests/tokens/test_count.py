@@ -125,7 +125,7 @@ def linked(data: bytes) -> str:
 
 
 def measured(image: Any, family: str = "qwen2") -> tuple[int, int]:
-    """The images, and about how many tokens they are, in a message or beside the prompt."""
+    """Return the images, and about how many tokens they are, in a message or beside the prompt."""
     inputs = {"messages": [user([image])]} if isinstance(image, dict) else {"prompt": TEXT, "image": image}
     size = measure_prompt(inputs, CountingStrategy(Family(family, certain=True)))
     return size.images, size.image_estimate

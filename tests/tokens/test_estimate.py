@@ -31,7 +31,7 @@ PLAIN = [
 
 
 def errors(samples: list[Sample], family: str, kinds: list[str] | None = None) -> list[float]:
-    """How far off the estimate is, for each text of 500 bytes and more."""
+    """Return how far off the estimate is, for each text of 500 bytes and more."""
     return [
         abs(tokens.estimate(sample.text, family) - sample.counts[family]) / sample.counts[family]
         for sample in samples
@@ -120,7 +120,7 @@ def test_a_rare_word_is_cut_and_a_common_one_is_not() -> None:
 
 
 def work(text: str) -> int:
-    """How many functions are called while a text is estimated."""
+    """Return how many functions are called while a text is estimated."""
     done = 0
 
     def count(frame: FrameType, event: str, called: Any) -> None:

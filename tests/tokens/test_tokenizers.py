@@ -31,7 +31,7 @@ SENTENCES = [TEXT, "Where is New York? It is where the quick river meets the sea
 
 
 def trained(*, size: int = 320) -> Encoder:
-    """A byte-level BPE that knows a few words, and puts `<s>` before a text unless it is told not to."""
+    """Return a byte-level BPE that knows a few words, and puts `<s>` before a text unless it is told not to."""
     encoder = Encoder(models.BPE())
     encoder.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
@@ -302,7 +302,7 @@ def test_a_model_whose_tokenizer_is_not_known_needs_a_place(hub: Hub, file: Path
 
 
 def failed(**options: Any) -> str:
-    """The message of the error that `load` raises; the model is counted by its family still."""
+    """Return the message of the error that `load` raises; the model is counted by its family still."""
     with pytest.raises(TokenizerNotAvailable) as caught:
         load(MODEL, **options)
     assert isinstance(caught.value, ConfigurationError)

@@ -20,7 +20,7 @@ LIBRARIES = [httpx, httpx2]
 
 
 def given(library: Any, portal: Any, **options: Any) -> dict[str, Any]:
-    """A client of the portal, as an option of `Ai`."""
+    """Return a client of the portal, as an option of `Ai`."""
     if portal is None:
         return {"http_client": library.Client(**options)}
     return {"async_http_client": library.AsyncClient(**options)}

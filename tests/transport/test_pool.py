@@ -251,7 +251,7 @@ def test_async_with_closes_both_colours(serve: Any, backend: str) -> None:
 
 
 def playing(collected: threading.Event) -> Callable[[Any], None]:
-    """A script whose stream goes on once the garbage has been collected."""
+    """Return a script whose stream goes on once the garbage has been collected."""
 
     def script(peer: Any) -> None:
         peer.request()

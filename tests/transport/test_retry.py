@@ -16,7 +16,7 @@ BUSY = cfai.InternalServerError("busy", retryable=True)
 
 
 def rate_limited(seconds: float) -> cfai.RateLimitError:
-    """An error of a service that asks for so many seconds."""
+    """Return an error of a service that asks for so many seconds."""
     return cfai.RateLimitError("slow down", retryable=True, retry_after=seconds)
 
 

@@ -34,7 +34,7 @@ _MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "imag
 
 
 def ask_headers(probe: Probe) -> Finding:
-    """The headers that belong to Cloudflare, and whether the request's id and cost are among them."""
+    """Return the headers that belong to Cloudflare, and whether the request's id and cost are among them."""
     response = probe.run(EMBEDDING, HELLO)
     if refused := find_refusal(response):
         return refused
@@ -72,7 +72,7 @@ def ask_speech(probe: Probe) -> Finding:
 
 
 def ask_batch(probe: Probe) -> Finding:
-    """The statuses while a batch waits, the form of its polls, and the order and depth of its results."""
+    """Return the statuses while a batch waits, the form of its polls, and the order and depth of its results."""
     texts = [HELLO | {"external_reference": "first"}, {"text": "bye", "external_reference": "second"}]
     submitted = probe.run(EMBEDDING, {"requests": texts}, queue_request=True)
     id = get_path(decode_body(submitted), "result", "request_id")

@@ -83,7 +83,7 @@ def ask_picture(probe: Probe) -> Finding:
 
 
 def ask_licence(probe: Probe) -> Finding:
-    """What a model gives whose licence the account has not accepted. The prompt that would accept it is never sent."""
+    """Ask a model whose licence was not accepted. The prompt that would accept it is never sent."""
     response = probe.run(VISION, {"prompt": "Hi", "max_tokens": 1})
     if response.is_success:
         return warning("not found out: the account has accepted it, or need not")

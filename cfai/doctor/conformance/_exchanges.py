@@ -21,12 +21,12 @@ class Keeper(Protocol):
     """Whatever keeps exchanges."""
 
     def keep(self, exchange: Exchange) -> object:
-        """Takes one that is over, with nothing secret in it."""
+        """Take one that is over, with nothing secret in it."""
         ...
 
 
 def record_into(exchanges: list[RawExchange]) -> Callable[[httpx.Response], None]:
-    """A hook for an httpx client that adds each exchange to a list, its chunks as they are read."""
+    """Return a hook for an httpx client that adds each exchange to a list, its chunks as they are read."""
 
     def hook(response: httpx.Response) -> None:
         request, chunks = response.request, list[bytes]()
@@ -73,17 +73,17 @@ class ExchangeRedactor:
         self._redactor = Redactor({account.id: ACCOUNT, account.token.value: "x"})
 
     def __call__(self, passed: RawExchange) -> Exchange:
-        """The exchange as it may be written down."""
+        """Return the exchange as it may be written down."""
         path = f"{passed.path}/".replace(self._account, f"/{ACCOUNT_PATH}/", 1)[:-1]
         return redact(_decompress(replace(passed, path=path)), self._redactor)
 
     def redact_text(self, text: str) -> str:
-        """A text as it may be shown: without secrets, and with the ids of exchanges that were redacted before."""
+        """Return a text as it may be shown: without secrets, with the ids of exchanges that were redacted before."""
         return self._redactor.redact_request(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
 def _decompress(passed: RawExchange) -> RawExchange:
-    """The same with a body that can be searched for secrets."""
+    """Return an exchange with a body that can be searched for secrets."""
     encoding = passed.headers.get("content-encoding", "identity")
     if encoding == "identity":
         return passed

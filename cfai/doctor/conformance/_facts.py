@@ -81,12 +81,12 @@ FACTS: tuple[Fact, ...] = (
 
 
 def select_facts(gateway: str | None = None) -> list[Fact]:
-    """Those that can be found out, with the gateway named or without one."""
+    """Return those that can be found out, with the gateway named or without one."""
     return [fact for fact in FACTS if gateway or not fact.needs_gateway]
 
 
 def cost(gateway: str | None = None) -> float:
-    """Neurons that `conform` takes at most."""
+    """Return neurons that `conform` takes at most."""
     return sum(fact.neurons for fact in select_facts(gateway))
 
 
@@ -97,7 +97,7 @@ def conform(
     http_client: httpx.Client | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Finding]:
-    """Asks the service which form it really uses, for each of `FACTS`; the findings come at once.
+    """Ask the service which form it really uses, for each of `FACTS`; the findings come at once.
 
     Verdicts: `ok` is a form that cfai takes, `problem` one that it does not, `warning` what could not be found out.
 

@@ -13,7 +13,7 @@ from cfai.doctor.conformance._probe import Probe, decode_body, find_refusal, get
 
 
 def ask_models(probe: Probe) -> Finding:
-    """The pages of the list of models."""
+    """Return the pages of the list of models."""
     first, second, past = (probe.ask("GET", f"/models/search?page={page}&per_page=5") for page in (1, 2, 1000))
     if refused := find_refusal(first):
         return refused
@@ -64,7 +64,7 @@ def _ask_entry(probe: Probe, path: str, place: str) -> Finding:
 
 
 def _describe_shape(value: Any) -> str:
-    """The keys of an object with the kinds of their values, or the kind of what is none."""
+    """Return the keys of an object with the kinds of their values, or the kind of what is none."""
     if not isinstance(value, dict):
         return type(value).__name__
     held = cast("Mapping[str, Any]", value)

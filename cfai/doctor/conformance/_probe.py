@@ -36,11 +36,11 @@ class Probe:
         self._ai = self._client(http)
 
     def close(self) -> None:
-        """Keeps no more exchanges of the client."""
+        """Keep no more exchanges of the client."""
         self._http.event_hooks["response"].remove(self._hook)
 
     def run(self, model: str, inputs: Any, *, route: str | None = None, **options: Any) -> httpx.Response:
-        """What the service answers to a call of cfai's own, whatever its status. `route` is the one to a gateway."""
+        """Return the answer to a call of cfai's own, whatever its status. `route` is the one to a gateway."""
         ai = self._ai if route is None else self._ai.with_options(gateway_route=cast("Any", route))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -52,7 +52,7 @@ class Probe:
     def ask(
         self, method: str, path: str, *, json: Any = None, content: bytes | None = None, headers: Any = None
     ) -> httpx.Response:
-        """A plain request to a path under `/ai`, as it is given."""
+        """Return a plain request to a path under `/ai`, as it is given."""
         return self._http.request(
             method,
             f"{self.account.base_url}/accounts/{quote(self.account.id, safe='')}/ai{path}",
@@ -62,7 +62,7 @@ class Probe:
         )
 
     def read(self, response: httpx.Response, model: str, inputs: Any) -> Any:
-        """What cfai makes of an answer that was given already, a stream read to its end; or the error it raises."""
+        """Return what cfai makes of an answer that came before, a stream read to its end; or the error it raises."""
         headers = {name: value for name, value in response.headers.items() if name.lower() in _PASSED_ON}
         status, content = response.status_code, response.content
 
@@ -96,7 +96,7 @@ class Probe:
 
 
 def decode_body(response: httpx.Response) -> Any:
-    """A body as JSON if it is JSON, else its text."""
+    """Return a body as JSON if it is JSON, else its text."""
     return parse_body(response.content)
 
 
@@ -113,7 +113,7 @@ def get_path(value: Any, *path: str | int) -> Any:
 
 
 def content_type(response: httpx.Response) -> str:
-    """The content type without its parameters."""
+    """Return the content type without its parameters."""
     return response.headers.get("content-type", "none").partition(";")[0].strip()
 
 
@@ -124,7 +124,7 @@ def status_text(response: httpx.Response) -> str:
 
 
 def find_refusal(response: httpx.Response) -> Finding | None:
-    """Why there is nothing to find out from a call that had to succeed; `None` if it did."""
+    """Return why there is nothing to find out from a call that had to succeed; `None` if it did."""
     if response.is_success:
         return None
     said = parse_error_body(decode_body(response)).message or content_type(response)
@@ -132,12 +132,12 @@ def find_refusal(response: httpx.Response) -> Finding | None:
 
 
 def find_unrelated_refusal(response: httpx.Response) -> Finding | None:
-    """A refusal for the account, its plan or its use, which says nothing of what was asked; `None` for any other."""
+    """Return a refusal for the account, its plan or its use, which says nothing of what was asked; else `None`."""
     return find_refusal(response) if response.status_code in (401, 402, 403, 404, 429) else None
 
 
 def judge_code(response: httpx.Response, code: int) -> Finding:
-    """A refusal that cfai expects under a code of which it is not sure."""
+    """Return a refusal that cfai expects under a code of which it is not sure."""
     says = f"refused with {status_text(response)}, {content_type(response)}"
     if parse_error_body(decode_body(response)).code == code:
         return ok(says)
@@ -146,19 +146,19 @@ def judge_code(response: httpx.Response, code: int) -> Finding:
 
 
 def judge_output(says: str, output: Any) -> Finding:
-    """A form that was found, by what cfai made of it: its error is a problem."""
+    """Return a form that was found, by what cfai made of it: its error is a problem."""
     if isinstance(output, CfaiError):
         return problem(f"{says}; cfai cannot read that ({type(output).__name__}: {output})", "report it to the project")
     return ok(says)
 
 
 def split_lines(response: httpx.Response) -> list[str]:
-    """The lines of a stream. Only these three ends end one; a line separator in a token does not."""
+    """Return the lines of a stream. Only these three ends end one; a line separator in a token does not."""
     return re.split("\r\n|\n|\r", response.content.decode("utf-8", "replace"))
 
 
 def parse_events(response: httpx.Response) -> list[Mapping[str, Any]]:
-    """The JSON objects of a stream's `data:` lines."""
+    """Return the JSON objects of a stream's `data:` lines."""
     data = [parse_body(line[5:].strip().encode()) for line in split_lines(response) if line.startswith("data:")]
     return [cast("Mapping[str, Any]", each) for each in data if isinstance(each, dict)]
 
@@ -172,5 +172,5 @@ def last_line(response: httpx.Response) -> str:
 
 
 def join_words(words: Any) -> str:
-    """Words in a row, or that there is none."""
+    """Return words in a row, or that there is none."""
     return ", ".join(words) or "none"

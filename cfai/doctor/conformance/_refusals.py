@@ -20,7 +20,7 @@ _REPORT = "report it to the project"
 
 
 def ask_wrong_token(probe: Probe) -> Finding:
-    """The status of a token that there is not."""
+    """Return the status of a token that there is not."""
     # Inputs of its own: in a recording, where no token is, they tell this call from the others.
     inputs = {"text": "a wrong token"}
     response = probe.ask("POST", f"/run/{EMBEDDING}", json=inputs, headers={"authorization": f"Bearer {'0' * 40}"})
@@ -57,13 +57,13 @@ def ask_request_id(probe: Probe) -> Finding:
 
 
 def ask_too_long(probe: Probe) -> Finding:
-    """The words in which too many tokens are refused, and whether cfai reads the limit in them."""
+    """Return the words in which too many tokens are refused, and whether cfai reads the limit in them."""
     inputs = {"prompt": "Hi", "max_tokens": 10_000_000}
     return _ask_limit(probe, SMALL, inputs, "ten million output tokens")
 
 
 def ask_text_too_long(probe: Probe) -> Finding:
-    """The same for a text to embed, with the model whose limit of 8,192 tokens is only presumed."""
+    """Return the same for a text to embed, with the model whose limit of 8,192 tokens is only presumed."""
     return _ask_limit(probe, BGE_M3, {"text": "one " * 8_600}, "a text of 8,600 words")
 
 
@@ -79,7 +79,7 @@ def _ask_limit(probe: Probe, model: str, inputs: dict[str, Any], long: str) -> F
 
 
 def ask_retry_after(probe: Probe) -> Finding:
-    """The code of a refusal for being too busy, or too many, and how long it says to wait: seen only if one came."""
+    """Tell how a refusal for being too busy says how long to wait: seen only if one came."""
     refused = [exchange for exchange in probe.exchanges if exchange.status in (429, 503)]
     if not refused:
         return warning("not found out: none of these calls was refused with 429 or 503")

@@ -64,12 +64,12 @@ def ask_raw_image(probe: Probe) -> Finding:
 
 
 def ask_json_schema(probe: Probe) -> Finding:
-    """The shape in which a chat model takes a schema: bare, or in the envelope of OpenAI."""
+    """Return the shape in which a chat model takes a schema: bare, or in the envelope of OpenAI."""
     return _ask_schema_forms(lambda inputs: probe.run(GLM, inputs), "result")
 
 
 def ask_json_schema_v1(probe: Probe) -> Finding:
-    """The shape in which the same model takes a schema at OpenAI's address."""
+    """Return the shape in which the same model takes a schema at OpenAI's address."""
     return _ask_schema_forms(lambda inputs: probe.ask("POST", "/v1/chat/completions", json={"model": GLM, **inputs}))
 
 
@@ -90,7 +90,7 @@ def _ask_schema_forms(ask: Callable[[dict[str, Any]], httpx.Response], *place: s
 
 
 def wrap_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema as OpenAI takes it."""
+    """Return a schema as OpenAI takes it."""
     return {"name": "answer", "schema": schema}
 
 
@@ -123,7 +123,7 @@ def ask_penalty(probe: Probe) -> Finding:
 
 
 def ask_two_prompts(probe: Probe) -> Finding:
-    """Which is read where both a prompt and messages are given: messages of 60 words tell by their tokens."""
+    """Return which is read where both a prompt and messages are given: messages of 60 words tell by their tokens."""
     messages = [{"role": "user", "content": "one two three " * 20}]
     response = probe.run(SMALL, {"prompt": "Hi", "messages": messages, "max_tokens": 1})
     if not response.is_success:
@@ -137,7 +137,7 @@ def ask_two_prompts(probe: Probe) -> Finding:
 
 
 def ask_two_limits(probe: Probe) -> Finding:
-    """Which is read where both `max_tokens` and `max_completion_tokens` are given."""
+    """Return which is read where both `max_tokens` and `max_completion_tokens` are given."""
     found: list[Any] = []
     for limits in ((1, 16), (16, 1)):
         inputs = {
@@ -162,7 +162,7 @@ def ask_retired(probe: Probe) -> Finding:
 
 
 def make_png(size: int) -> bytes:
-    """A grey square of so many pixels a side."""
+    """Return a grey square of so many pixels a side."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

@@ -139,7 +139,7 @@ def ask_moondream(probe: Probe) -> Finding:
 
 
 def ask_error_inside(probe: Probe) -> Finding:
-    """The shape of an error inside a stream: of one that is provoked by a picture that is none."""
+    """Return the shape of an error inside a stream: of one that is provoked by a picture that is none."""
     inputs = _ask_moondream(b"this is no image")
     response = probe.run(MOONDREAM, inputs)
     inside = [event for event in parse_events(response) if reports_error(dict(event))]
@@ -176,12 +176,12 @@ def _ask_moondream(picture: bytes) -> dict[str, Any]:
 
 
 def to_data_url(picture: bytes) -> str:
-    """A picture, or what is said to be one, as models take it."""
+    """Return a picture, or what is said to be one, as models take it."""
     return "data:image/png;base64," + base64.b64encode(picture).decode()
 
 
 def _list_places(value: Any) -> list[str]:
-    """The keys of an object, those of objects inside it behind a dot."""
+    """Return the keys of an object, those of objects inside it behind a dot."""
     if not isinstance(value, dict):
         return []
     places: list[str] = []

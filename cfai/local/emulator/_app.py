@@ -126,7 +126,7 @@ class EmulatorApp:
             await self._send(connection, reply, fault, request_id)
 
     async def aclose(self) -> None:
-        """Frees what the engine holds."""
+        """Free what the engine holds."""
         if self.engine is not None:
             await self.engine.aclose()
 
@@ -173,7 +173,7 @@ class EmulatorApp:
             raise EmulatorError(400, str(mistake)) from mistake
 
     def _build_failure(self, fault: Fault, route: Route) -> _Reply | None:
-        """The reply that a fault asks for instead of an answer."""
+        """Return the reply that a fault asks for instead of an answer."""
         if fault.html:
             page = _HTML.format(fault.html).encode()
             return _Reply(fault.html, "text/html; charset=UTF-8", page, headers=_retry_after_headers(fault))
@@ -224,7 +224,7 @@ class EmulatorApp:
     async def _begin_stream(
         self, model: models.Model, inputs: Mapping[str, Any], request_id: str
     ) -> tuple[Generation, Parts]:
-        """A streamed answer: what it comes to, and its events."""
+        """Return a streamed answer: what it comes to, and its events."""
         engine = self.engine
         if engine is None:
             generation = generate(model, inputs)
@@ -234,7 +234,7 @@ class EmulatorApp:
         return generation, wire.encode_live_events(generation, parts, request_id)
 
     async def _run_whole(self, model: models.Model, inputs: Mapping[str, Any]) -> tuple[Any, int, int]:
-        """The whole result, tokens in and tokens out."""
+        """Return the whole result, tokens in and tokens out."""
         engine = self.engine
         if not _tasks.is_text_model(model):
             texts = _tasks.texts_to_embed(model, inputs) if engine else []
@@ -252,7 +252,7 @@ class EmulatorApp:
         return build_result(generation), generation.prompt_tokens or 0, generation.tokens
 
     async def _run_batch_item(self, model: models.Model, inputs: Any) -> tuple[Any, int, int]:
-        """One result of a batch, which costs what it would cost by itself."""
+        """Return one result of a batch, which costs what it would cost by itself."""
         result, prompt, tokens = await self._run_whole(model, check_inputs(model, inputs))
         self.quotas.charge(compute_neurons(model, prompt, tokens))
         if isinstance(result, _tasks.Media):
@@ -260,7 +260,7 @@ class EmulatorApp:
         return result, prompt, tokens
 
     async def _queue_or_poll(self, model: models.Model, request: PendingRequest) -> Any:
-        """The result of a batch call, or `None` if it is not one."""
+        """Return the result of a batch call, or `None` if it is not one."""
         inputs = as_object(request.call.inputs)
         if "request_id" in inputs:
             # No call of the model: what was handed in is given out, whatever else was used up meanwhile.
@@ -327,7 +327,7 @@ def _reject_constant(name: str) -> NoReturn:
 
 
 def _inputs_from_raw(model: models.Model, call: RoutedCall) -> Mapping[str, Any]:
-    """The inputs of a call whose body is audio, an image or a form; the rest of them is in the query."""
+    """Return the inputs of a call whose body is audio, an image or a form; the rest of them is in the query."""
     accepted = get_schema(model.name).parameters
     if not {"multipart", "audio", "image"} & accepted.keys():
         raise make_input_error("Type mismatch of '/', 'string' not in 'object'")
@@ -335,7 +335,7 @@ def _inputs_from_raw(model: models.Model, call: RoutedCall) -> Mapping[str, Any]
 
 
 def _split_body(body: bytes, fault: Fault) -> tuple[list[tuple[int, bytes]], int]:
-    """A whole body as one part, or in two if it is to break off between them, and the length to announce."""
+    """Return a whole body as one part, or in two if it is to break off between them, and the length to announce."""
     ending, after = fault.ending or (None, 0)
     if ending in (None, "error"):
         return [(0, body)], len(body)

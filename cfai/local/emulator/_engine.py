@@ -18,15 +18,15 @@ class Engine(Protocol):
     async def answer(
         self, model: str, inputs: Mapping[str, Any], max_tokens: int | None
     ) -> AsyncGenerator[Token | Usage, None]:
-        """The answer to a text model's inputs, in tokens, and what it took at the end. `most` is how many tokens of
+        """Yield the answer to a text model's inputs in tokens, and what it took at the end. `max_tokens` is how many of
         output the service would give. It returns when the engine has begun, or raises; closing it ends the work.
         """
         ...
 
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
-        """A vector for each text."""
+        """Return a vector for each text."""
         ...
 
     async def aclose(self) -> None:
-        """Frees what the engine holds."""
+        """Free what the engine holds."""
         ...

@@ -28,14 +28,14 @@ _MOST_CHOICES = 128
 
 
 def begin(model: Model, inputs: Mapping[str, Any]) -> tuple[Generation, bool]:
-    """An answer with nothing in it yet, for an engine to fill, and whether it is to be JSON."""
+    """Return an answer with nothing in it yet, for an engine to fill, and whether it is to be JSON."""
     form = _choose_form(model, inputs)
     json_mode, _ = _parse_json_mode(inputs, form)
     return Generation(model, form, None, []), json_mode
 
 
 def generate(model: Model, inputs: Mapping[str, Any]) -> Generation:
-    """The emulated answer to `inputs`."""
+    """Return the emulated answer to `inputs`."""
     form = _choose_form(model, inputs)
     requested = inputs.get("n")
     number = min(requested, _MOST_CHOICES) if form == "chat" and isinstance(requested, int) else 1
@@ -113,7 +113,7 @@ def _parse_json_mode(inputs: Mapping[str, Any], form: Form) -> tuple[bool, Mappi
 
 
 def _choose_tool(inputs: Mapping[str, Any], question: str) -> Mapping[str, Any] | None:
-    """The tool to call: the one that is forced, or that the question names."""
+    """Return the tool to call: the one that is forced, or that the question names."""
     listed = [as_object(tool) for tool in as_list(inputs.get("tools"))]
     tools = [as_object(tool.get("function")) or tool for tool in listed]
     tools = [tool for tool in tools if tool.get("name")]

@@ -27,7 +27,7 @@ class MatchedRoute:
 
 
 def match_route(http_request: HttpRequest, *, lenient: bool) -> MatchedRoute:
-    """The route of a request. Raises `ErrorResponse` where there is none."""
+    """Return the route of a request. Raises `ErrorResponse` where there is none."""
     path = http_request.path
     if lenient:
         path = unquote(path)
@@ -96,6 +96,6 @@ def is_loopback(host: str) -> bool:
 
 
 def host_name(header: str) -> str:
-    """A `Host` header without its port."""
+    """Return a `Host` header without its port."""
     name, colon, port = header.rpartition(":")
     return name if colon and port.isdecimal() else header

@@ -23,7 +23,7 @@ _DEEPEST = 32
 
 
 def build_value(schema: Any, root: Any = None, depth: int = 0) -> Any:
-    """A value that `schema` accepts; patterns and exotic keywords are not looked at.
+    """Return a value that `schema` accepts; patterns and exotic keywords are not looked at.
 
     >>> build_value({"type": "object", "properties": {"n": {"type": "integer", "minimum": 3}}})
     {'n': 3}

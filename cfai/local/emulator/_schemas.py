@@ -42,7 +42,7 @@ class Schema:
         return "no streaming" not in self.output
 
     def required(self) -> dict[str | None, list[str]]:
-        """The names that must be there, by variant; `None` is what every variant needs."""
+        """Return the names that must be there, by variant; `None` is what every variant needs."""
         groups: dict[str | None, list[str]] = {}
         for name, parameter in self.parameters.items():
             if parameter.rules.get("required"):
@@ -51,18 +51,18 @@ class Schema:
 
 
 def as_object(value: Any) -> Mapping[str, Any]:
-    """`value` if it is a JSON object, else an empty one."""
+    """Return `value` if it is a JSON object, else an empty one."""
     return cast(Mapping[str, Any], value) if isinstance(value, Mapping) else {}
 
 
 def as_list(value: Any) -> list[Any]:
-    """`value` if it is a JSON array, else an empty one."""
+    """Return `value` if it is a JSON array, else an empty one."""
     return cast(list[Any], value) if isinstance(value, list) else []
 
 
 @cache
 def get_schema(model: str) -> Schema:
-    """The schema of `model`, batches apart; a chat model's, if the listing has none."""
+    """Return the schema of `model`, batches apart; a chat model's, if the listing has none."""
     row: dict[str, Any] = _load_rows()[model]
     listed = row["input_params"] or _load_rows()[_CHAT]["input_params"]
     parameters = {name: _parse_parameter(rules) for name, rules in listed.items() if name != "requests"}
@@ -83,7 +83,7 @@ def _parse_parameter(rules: dict[str, Any]) -> Parameter:
 
 @cache
 def _parse_types(described: str) -> frozenset[str]:
-    """The JSON types in a description such as `array<{role:string}>|null`."""
+    """Return the JSON types in a description such as `array<{role:string}>|null`."""
     flat, before = described, ""
     while flat != before:
         before = flat

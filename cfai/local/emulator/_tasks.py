@@ -54,7 +54,7 @@ def is_text_model(model: Model) -> bool:
 
 
 def texts_to_embed(model: Model, inputs: Mapping[str, Any]) -> list[str]:
-    """The texts that a real model can embed for a call, a query first; none where the task is another one."""
+    """Return the texts that a real model can embed for a call, a query first; none where the task is another one."""
     if model.task == "Text Embeddings" or model.name.endswith("reranker-base"):
         query = inputs.get("query")
         return [*([query] if isinstance(query, str) else []), *list_texts(inputs)]
@@ -76,7 +76,7 @@ def _build_embeddings(model: Model, inputs: Mapping[str, Any], vectors: list[lis
 
 
 def _rank(inputs: Mapping[str, Any], vectors: list[list[float]] | None = None) -> dict[str, Any]:
-    """The contexts by how near they are to the query: by their vectors, if a model made some."""
+    """Return the contexts by how near they are to the query: by their vectors, if a model made some."""
     if vectors is None:
         scores = [_text.build_score(str(inputs["query"]), text) for text in list_texts(inputs)]
     else:
@@ -86,7 +86,7 @@ def _rank(inputs: Mapping[str, Any], vectors: list[list[float]] | None = None) -
 
 
 def _cosine_similarity(one: list[float], other: list[float]) -> float:
-    """The cosine of the angle between two vectors, from 0 to 1."""
+    """Return the cosine of the angle between two vectors, from 0 to 1."""
     lengths = math.hypot(*one) * math.hypot(*other)
     return round(max(0.0, sum(map(mul, one, other)) / lengths), 6) if lengths else 0.0
 

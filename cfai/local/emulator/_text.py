@@ -50,7 +50,7 @@ def count_emulated(value: Any) -> int:
 
 
 def write_answer(question: str, *, key: str) -> str:
-    """The answer to `question`; another `key` (model, seed, choice, ...) gives other words.
+    """Return the answer to `question`; another `key` (model, seed, choice, ...) gives other words.
 
     It quotes the beginning of the question. A question that asks for `N words` gets N of them after that, so that a
     caller can see a long answer cut off.
@@ -65,17 +65,17 @@ def write_answer(question: str, *, key: str) -> str:
 
 
 def write_reasoning(question: str) -> str:
-    """The emulated reasoning on `question`."""
+    """Return the emulated reasoning on `question`."""
     return f"[emulated reasoning] The question begins with “{quote(question)}”. No model is here, so any words will do."
 
 
 def quote(question: str) -> str:
-    """The first words of a question."""
+    """Return the first words of a question."""
     return " ".join(question.split()[:12])[:100]
 
 
 def build_vector(text: str, size: int) -> list[float]:
-    """A vector of length 1 that depends on `text` alone."""
+    """Return a vector of length 1 that depends on `text` alone."""
     chance = _random_of(text)
     values = [chance.gauss(0, 1) for _ in range(size)]
     norm = sum(value * value for value in values) ** 0.5
@@ -83,7 +83,7 @@ def build_vector(text: str, size: int) -> list[float]:
 
 
 def build_score(*texts: str) -> float:
-    """A number from 0 to 1 that depends on the texts."""
+    """Return a number from 0 to 1 that depends on the texts."""
     return round(_random_of("\0".join(texts)).random(), 6)
 
 
@@ -94,7 +94,7 @@ def find_question(inputs: Mapping[str, Any]) -> str:
 
 
 def _extract_text(value: Any) -> str:
-    """The text in a message, in its content, or in the parts of that."""
+    """Return the text in a message, in its content, or in the parts of that."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):

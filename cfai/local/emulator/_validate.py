@@ -18,7 +18,7 @@ from cfai.models import Model
 
 
 def check_inputs(model: Model, inputs: Any) -> Mapping[str, Any]:
-    """`inputs`, if `model` takes them. Raises `ErrorResponse` with the first thing that is wrong."""
+    """Return `inputs`, if `model` takes them. Raises `ErrorResponse` with the first thing that is wrong."""
     if not isinstance(inputs, Mapping):
         raise make_input_error(f"Type mismatch of '/', '{_json_type(inputs)}' not in 'object'")
     inputs = as_object(inputs)
@@ -92,7 +92,7 @@ def _find_message_problems(messages: Any) -> Iterator[str]:
 
 
 def _check_window(model: Model, inputs: Mapping[str, Any]) -> None:
-    """The limits of a text model: the gateway holds its estimate against them, and then the model its count."""
+    """Return the limits of a text model: the gateway holds its estimate against them, and then the model its count."""
     context, sequence = model.context_length, model.sequence_length
     wanted = output_limit(model, inputs)
     if wanted is not None and wanted < 1:
@@ -129,13 +129,13 @@ def _check_window(model: Model, inputs: Mapping[str, Any]) -> None:
 
 
 def _estimate_prompt(prompt_inputs: Mapping[str, Any]) -> int:
-    """What the gateway takes a prompt for: four characters of its JSON a token, and base64 is text like any other."""
+    """Estimate a prompt as the gateway does: four characters of its JSON a token, base64 like any other text."""
     text = json.dumps(prompt_inputs, ensure_ascii=False, separators=(",", ":"))
     return -(-len(text) // 4)
 
 
 def _check_texts(model: Model, inputs: Mapping[str, Any]) -> None:
-    """The limits of an embedding model: for each text, and for all together."""
+    """Return the limits of an embedding model: for each text, and for all together."""
     if inputs.get("truncate_inputs") or not (model.input_length or model.batch_length):
         return
     texts = list_texts(inputs)
@@ -150,7 +150,7 @@ def _check_texts(model: Model, inputs: Mapping[str, Any]) -> None:
 
 
 def list_texts(inputs: Mapping[str, Any]) -> list[str]:
-    """The texts of an embedding or reranking call, in the order of the request."""
+    """Return the texts of an embedding or reranking call, in the order of the request."""
     found: list[str] = []
     for name in ("text", "queries", "documents", "contexts"):
         value = inputs.get(name, [])

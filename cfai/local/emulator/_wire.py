@@ -44,7 +44,7 @@ class Connection:
         return self._gone.is_set()
 
     async def read_body(self, limit: int) -> bytes | None:
-        """The request's body, or `None` if it is longer than `limit` bytes or did not arrive."""
+        """Return the request's body, or `None` if it is longer than `limit` bytes or did not arrive."""
         parts: list[bytes] = []
         size, more = 0, True
         while more:
@@ -64,7 +64,7 @@ class Connection:
         self._watch = asyncio.create_task(self._until_gone())
 
     def unwatch(self) -> None:
-        """The answer is complete."""
+        """Note that the answer is complete."""
         if self._watch:
             self._watch.cancel()
 
@@ -125,7 +125,7 @@ class Connection:
 async def receive_request(
     transports: Transports, scope: Scope, receive: Receive, send: Send
 ) -> tuple[Connection, bytes | None] | None:
-    """The line of a request, watched from here on, and its body if it came whole and is not too large.
+    """Return the line of a request, watched from here on, and its body if it came whole and is not too large.
 
     Nothing if the client has left already.
     """
@@ -142,7 +142,7 @@ async def receive_request(
 
 
 def pace(tokens: int, rate: float | None, elapsed: float) -> float:
-    """Seconds to wait before `tokens` tokens in all have been sent at `rate` tokens a second."""
+    """Return seconds to wait before `tokens` tokens in all have been sent at `rate` tokens a second."""
     return max(0.0, tokens / rate - elapsed) if rate else 0.0
 
 
@@ -182,7 +182,7 @@ async def deliver(
 
 
 async def _until_disconnect(connection: Connection, parts: Parts) -> AsyncGenerator[tuple[int, bytes], None]:
-    """Each of `parts`, until the client has left: what is waited for ends then."""
+    """Return each of `parts`, until the client has left: what is waited for ends then."""
     if isinstance(parts, Iterable):
         for part in parts:
             yield part

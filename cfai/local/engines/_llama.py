@@ -55,15 +55,15 @@ class LlamaCpp:
     async def answer(
         self, model: str, inputs: Mapping[str, Any], max_tokens: int | None
     ) -> AsyncGenerator[Token | Usage, None]:
-        """Answer in tokens, and with what it took at the end. Raises `ErrorResponse` if the model cannot be loaded."""
+        """Yield the answer in tokens, then its usage. Raises `ErrorResponse` if the model cannot be loaded."""
         return await (await self._get_upstream(embeds=False)).answer(model, inputs, max_tokens)
 
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
-        """A vector for each text: the mean of its tokens' vectors. Raises `ErrorResponse` as `answer` does."""
+        """Return a vector for each text: the mean of its tokens' vectors. Raises `ErrorResponse` as `answer` does."""
         return await (await self._get_upstream(embeds=True)).embed(model, texts)
 
     async def aclose(self) -> None:
-        """Unloads the model."""
+        """Unload the model."""
         for upstream in self._upstreams.values():
             await upstream.aclose()
         self._upstreams.clear()
@@ -82,7 +82,7 @@ class LlamaCpp:
             return self._upstreams[embeds]
 
     def _start_server(self, embeds: bool) -> Any:
-        """A server of llama.cpp on a free port of this machine: it either writes or embeds."""
+        """Return a server of llama.cpp on a free port of this machine: it either writes or embeds."""
         library = self._library
         params = library.CommonParams()
         params.model.path = str(self._file)

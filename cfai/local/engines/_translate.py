@@ -30,7 +30,7 @@ _ROLES = {"developer": "system", "function": "tool"}
 
 
 def build_request(model: str, inputs: Mapping[str, Any], max_tokens: int | None) -> tuple[str, dict[str, Any]]:
-    """The path and the body of the request, which asks for a stream. `most` is how many tokens the answer may have."""
+    """Return path and body of the request, which asks for a stream of at most `max_tokens` tokens."""
     body: dict[str, Any] = {"model": model, "stream": True, "stream_options": {"include_usage": True}}
     body |= {name: inputs[name] for name in _SAME if inputs.get(name) is not None}
     if max_tokens is not None:
@@ -50,7 +50,7 @@ def build_request(model: str, inputs: Mapping[str, Any], max_tokens: int | None)
 
 
 def force_tool_call(body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """`body` with a schema that only a call of a tool fits, if one has to be called; else `None`.
+    """Return `body` with a schema that only a call of a tool fits, if one has to be called; else `None`.
 
     Not every engine forces a tool by itself: of llama.cpp the model's template decides. A schema it always keeps to.
     """
@@ -82,7 +82,7 @@ def force_tool_call(body: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def to_messages(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The messages that the model is to read."""
+    """Return the messages that the model is to read."""
     if "messages" in inputs:
         found = [_to_message(item) for item in as_sequence(inputs["messages"])]
     else:
@@ -111,7 +111,7 @@ def _to_message(item: Any) -> dict[str, Any]:
 
 
 def _item_to_message(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An item of the Responses API as a message."""
+    """Return an item of the Responses API as a message."""
     if item.get("type") == "function_call":
         call = _to_tool_call({"id": item.get("call_id"), "name": item.get("name"), "arguments": item.get("arguments")})
         return {"role": "assistant", "content": "", "tool_calls": [call]}
@@ -121,7 +121,7 @@ def _item_to_message(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _to_tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
-    """A call of a tool, from OpenAI's form or from the flat one."""
+    """Return a call of a tool, from OpenAI's form or from the flat one."""
     function = call.get("function")
     function = function if is_mapping(function) else call
     arguments = {"name": function.get("name"), "arguments": _to_text(function.get("arguments") or {})}
@@ -129,14 +129,14 @@ def _to_tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _to_tool(tool: Any) -> Any:
-    """A tool, from OpenAI's form, from the flat one or from that of the Responses API."""
+    """Return a tool, from OpenAI's form, from the flat one or from that of the Responses API."""
     if not is_mapping(tool) or is_mapping(tool.get("function")):
         return tool
     return {"type": "function", "function": {key: tool[key] for key in tool if key not in ("type", "code")}}
 
 
 def _to_part(part: Any) -> Any:
-    """A part of a message, with the names of chat completions."""
+    """Return a part of a message, with the names of chat completions."""
     if not is_mapping(part):
         return {"type": "text", "text": str(part)}
     if part.get("type") in ("input_text", "output_text"):
@@ -148,7 +148,7 @@ def _to_part(part: Any) -> Any:
 
 
 def _add_image(message: dict[str, Any], image: Any) -> dict[str, Any]:
-    """A message with the image that stood beside the prompt: bytes as numbers, base64, or a URL."""
+    """Return a message with the image that stood beside the prompt: bytes as numbers, base64, or a URL."""
     if not isinstance(image, str):
         image = base64.b64encode(bytes(as_sequence(image))).decode()
     url = image if image.startswith(("data:", "http")) else f"data:image/png;base64,{image}"
@@ -158,7 +158,7 @@ def _add_image(message: dict[str, Any], image: Any) -> dict[str, Any]:
 
 
 def to_response_format(inputs: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The form that the answer is to have, in OpenAI's envelope."""
+    """Return the form that the answer is to have, in OpenAI's envelope."""
     if inputs.get("guided_json"):
         return _schema_format(inputs["guided_json"])
     text = inputs.get("text")

@@ -57,14 +57,14 @@ class OpenAIUpstream:
     async def answer(
         self, model: str, inputs: Mapping[str, Any], max_tokens: int | None
     ) -> AsyncGenerator[Token | Usage, None]:
-        """The answer in tokens, and what it took at the end. Raises `ErrorResponse` for what the server refuses."""
+        """Yield the answer in tokens, then its usage. Raises `ErrorResponse` for what the server refuses."""
         path, body = build_request(await self._map_model(model), inputs, max_tokens)
         forced = force_tool_call(body) if self._force_tools else None
         parts = self._decode(await self._send("POST", path, forced or body), Decoder(model))
         return parts if forced is None else _to_tool_call(parts)
 
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
-        """A vector for each text. Raises `ErrorResponse` for what the server refuses."""
+        """Return a vector for each text. Raises `ErrorResponse` for what the server refuses."""
         body = {"model": await self._map_model(model), "input": list(texts), "encoding_format": "float"}
         answer = await self._read("POST", "embeddings", body)
         rows = sorted(
@@ -76,7 +76,7 @@ class OpenAIUpstream:
         return vectors
 
     async def aclose(self) -> None:
-        """Closes the connections. The next call, perhaps on another loop, opens new ones."""
+        """Close the connections. The next call, perhaps on another loop, opens new ones."""
         http, self._http = self._http, None
         if http is not None:
             await http.aclose()
@@ -126,7 +126,7 @@ class OpenAIUpstream:
         return answer if is_mapping(answer) else {}
 
     async def _send(self, method: str, path: str, body: Any = None) -> httpx.Response:
-        """The server's answer, not read yet. Raises `ErrorResponse` if it is none, or an error."""
+        """Return the server's answer, not read yet. Raises `ErrorResponse` if it is none, or an error."""
         if self._http is None:
             # Made here, on the loop that it is used on. The environment's proxies could not reach this machine.
             self._http = httpx.AsyncClient(headers=self._headers, timeout=self._timeout, trust_env=False)
@@ -144,7 +144,7 @@ class OpenAIUpstream:
 
 
 async def _to_tool_call(parts: AsyncGenerator[Token | Usage, None]) -> AsyncGenerator[Token | Usage, None]:
-    """An answer that is the JSON of a call, as that call; as it is, if it was cut."""
+    """Return an answer that is the JSON of a call, as that call; as it is, if it was cut."""
     written: list[str] = []
     usage: list[Usage] = []
     finish = None

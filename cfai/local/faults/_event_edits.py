@@ -38,12 +38,12 @@ _SHARED = ("tool_calls", "reasoning_content", "reasoning")
 
 
 def use_decimal(data: bytes) -> list[bytes]:
-    """The event with a number that no JSON encoder writes."""
+    """Return the event with a number that no JSON encoder writes."""
     return [replace_text(data, "\0").replace(b'"\\u0000"', b"0.10")]
 
 
 def remove_text(data: bytes) -> list[bytes]:
-    """The event without the field in which its text stands."""
+    """Return the event without the field in which its text stands."""
     payload = parse_payload(data) or {}
     payload.pop("usage", None)
     for holder, key in find_texts(payload):
@@ -52,7 +52,7 @@ def remove_text(data: bytes) -> list[bytes]:
 
 
 def add_null_fields(payload: Payload) -> None:
-    """Every field of the dialect, those that say nothing as `null`."""
+    """Fill in every field of the dialect, those that say nothing as `null`."""
     for choice in list_objects(payload, "choices"):
         choice.update({name: None for name in ("stop_reason", "matched_stop") if name not in choice})
     for delta in list_deltas(payload):
@@ -62,7 +62,7 @@ def add_null_fields(payload: Payload) -> None:
 
 
 def double_text(payload: Payload) -> None:
-    """The text in both dialects."""
+    """Give the text in both dialects."""
     for choice in list_objects(payload, "choices"):
         part: Payload = choice.get("delta") or choice
         text = part.get("content") or part.get("text")
@@ -74,7 +74,7 @@ def double_text(payload: Payload) -> None:
 
 
 def mix_dialects(events: list[Event], usage: Usage) -> list[Event]:
-    """Every second event in the other dialect."""
+    """Put every second event into the other dialect."""
     turns = count()
     return [
         (tokens, edit_strings(data, lambda payload: next(turns) % 2 and _swap_dialect(payload)))
@@ -118,19 +118,19 @@ def rename_reasoning(payload: Payload) -> None:
 
 
 def flatten_calls(payload: Payload) -> None:
-    """Name and arguments without a `function` around them."""
+    """Give name and arguments without a `function` around them."""
     for call in list_calls(payload):
         call.update(call.pop("function", {}))
 
 
 def put_arguments_first(events: list[Event], usage: Usage) -> list[Event]:
-    """The first arguments of a tool call before its name."""
+    """Put the first arguments of a tool call before its name."""
     at = find_position(events, list_calls) or 0
     return [*events[:at], events[at + 1], events[at], *events[at + 2 :]]
 
 
 def join_calls(events: list[Event], usage: Usage) -> list[Event]:
-    """All of a tool call in its first event, with the arguments as an object."""
+    """Put all of a tool call into its first event, with the arguments as an object."""
     payloads = [parse_payload(data) or {} for _, data in events]
     arguments = "".join(
         get_function(call).get("arguments") or "" for payload in payloads for call in list_calls(payload)
@@ -180,7 +180,7 @@ def replace_usage(reports: Callable[[Usage, list[int]], Iterator[Payload | None]
 
 
 def report_cumulative(usage: Usage, tokens: list[int]) -> Iterator[Payload]:
-    """The tokens so far."""
+    """Return the tokens so far."""
     sent = 0
     for number in tokens:
         sent += number
@@ -188,7 +188,7 @@ def report_cumulative(usage: Usage, tokens: list[int]) -> Iterator[Payload]:
 
 
 def report_incremental(usage: Usage, tokens: list[int]) -> Iterator[Payload]:
-    """The tokens of the event, the prompt's in the first."""
+    """Return the tokens of the event, the prompt's in the first."""
     prompt = usage["prompt_tokens"]
     for number in tokens:
         yield _build_counts(prompt, number)
@@ -196,7 +196,7 @@ def report_incremental(usage: Usage, tokens: list[int]) -> Iterator[Payload]:
 
 
 def report_null(usage: Usage, tokens: list[int]) -> Iterator[None]:
-    """A report that is none."""
+    """Return `null` for a report."""
     yield from (None for _ in tokens)
 
 
@@ -213,17 +213,17 @@ def _build_counts(prompt: int, completion: int) -> Payload:
 
 
 def finish_early(events: list[Event], usage: Usage) -> list[Event]:
-    """A finish reason behind the first token."""
+    """Finish behind the first token."""
     return [*(first := take_first_tokens(events, 1)), (0, _build_finish(first[-1][1], "stop")), *events[len(first) :]]
 
 
 def finish_with_error(events: list[Event], usage: Usage) -> list[Event]:
-    """A finish reason that is an error."""
+    """Finish with an error."""
     return [*(first := take_first_tokens(events)), (0, _build_finish(first[-1][1], "error")), (0, DONE)]
 
 
 def _build_finish(data: bytes, reason: str) -> bytes:
-    """An event like this one, with a finish reason and nothing else."""
+    """Return an event like this one, with a finish reason and nothing else."""
     payload = parse_payload(data) or {}
     for choice in list_objects(payload, "choices"):
         choice |= {"text": ""} if "text" in choice else {"delta": {}}
@@ -236,7 +236,7 @@ def _build_finish(data: bytes, reason: str) -> bytes:
 
 
 def empty_finish_reason(payload: Payload) -> None:
-    """The empty string where there is no finish reason."""
+    """Give the empty string where there is no finish reason."""
     for holder in [*list_objects(payload, "choices"), *([payload] if "response" in payload else [])]:
         holder["finish_reason"] = holder.get("finish_reason") or ""
 
@@ -257,19 +257,19 @@ def remove_last_line_end(events: list[Event], usage: Usage) -> list[Event]:
 
 
 def cut_last_event(events: list[Event], usage: Usage) -> list[Event]:
-    """Half an event at the end."""
+    """Cut the last event in half."""
     first = take_first_tokens(events)
     return first + [(0, data[: len(data) // 2]) for _, data in events[len(first) : len(first) + 1]]
 
 
 def fail_with(event: Payload | bytes, *, then: bytes = b"") -> Rewrite:
-    """The first tokens, then this event, and nothing of the rest."""
+    """Keep the first tokens, then send this event, and nothing of the rest."""
     last = event if isinstance(event, bytes) else build_event(event)
     return lambda events, usage: [*take_first_tokens(events), (0, last + then)]
 
 
 def take_first_tokens(events: list[Event], number: int = AFTER) -> list[Event]:
-    """The events up to the third token, or to the last one of a shorter answer."""
+    """Return the events up to the third token, or to the last one of a shorter answer."""
     sent, end = 0, 1
     for at, (tokens, _) in enumerate(events):
         if tokens and sent < number:
@@ -281,12 +281,12 @@ def take_first_tokens(events: list[Event], number: int = AFTER) -> list[Event]:
 
 
 def begin_with(first: bytes) -> Rewrite:
-    """Bytes before the first event."""
+    """Send bytes before the first event."""
     return lambda events, usage: [(0, first), *events]
 
 
 def join_events(events: list[Event], usage: Usage) -> list[Event]:
-    """All events at once."""
+    """Send all events at once."""
     return [(sum(tokens for tokens, _ in events), b"".join(data for _, data in events))]
 
 
@@ -296,7 +296,7 @@ def replace_with(*events: bytes) -> Rewrite:
 
 
 def split_characters(events: list[Event], usage: Usage) -> list[Event]:
-    """Each event in two pieces, cut inside its first character of several bytes."""
+    """Send each event in two pieces, cut inside its first character of several bytes."""
     pieces: list[Event] = []
     for tokens, data in events:
         cut = next((at + 1 for at, byte in enumerate(data) if byte >= 0xC0), None)
@@ -311,6 +311,6 @@ def mix_line_ends(events: list[Event], usage: Usage) -> list[Event]:
 
 
 def split_over_lines(data: bytes) -> bytes:
-    """The JSON over several lines of data."""
+    """Split the JSON over several lines of data."""
     payload: Any = parse_payload(data)
     return data if payload is None else build_event(payload, data, indent=1)

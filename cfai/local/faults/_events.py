@@ -20,13 +20,13 @@ _DATA = b"data: "
 
 
 def parse_payload(data: bytes) -> Payload | None:
-    """The JSON object in an event, if it holds one."""
+    """Return the JSON object in an event, if it holds one."""
     text = data.partition(_DATA)[2]
     return json.loads(text) if text.startswith(b"{") else None
 
 
 def build_event(payload: Payload, like: bytes = b"", *, indent: int | None = None) -> bytes:
-    """The event that holds `payload`, under the same name as the event `like`."""
+    """Return the event that holds `payload`, under the same name as the event `like`."""
     text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), indent=indent)
     # Half a surrogate pair has no bytes in UTF-8, and so has to be escaped.
     lines = re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text).encode().split(b"\n")
@@ -34,7 +34,7 @@ def build_event(payload: Payload, like: bytes = b"", *, indent: int | None = Non
 
 
 def list_objects(payload: Payload, name: str) -> list[Payload]:
-    """The objects in a list of `payload`."""
+    """Return the objects in a list of `payload`."""
     items = payload.get(name)
     return [item for item in cast("list[Any]", items) if isinstance(item, dict)] if isinstance(items, list) else []
 
@@ -57,12 +57,12 @@ def find_texts(payload: Payload) -> list[tuple[Payload, str]]:
 
 
 def list_calls(payload: Payload) -> list[Payload]:
-    """The tool calls in an event, or the pieces of them."""
+    """Return the tool calls in an event, or the pieces of them."""
     return [call for holder in [payload, *list_deltas(payload)] for call in list_objects(holder, "tool_calls")]
 
 
 def get_function(call: Payload) -> Payload:
-    """Name and arguments of a tool call."""
+    """Return name and arguments of a tool call."""
     return call.get("function") or {}
 
 
@@ -72,7 +72,7 @@ def find_reasoning_keys(payload: Payload) -> list[str]:
 
 
 def has_shape(payload: Payload) -> bool:
-    """Whether it is an event of the native dialect or of chat completions: the Responses API has neither's fields."""
+    """Return whether it is an event of the native dialect or of chat completions, not of the Responses API."""
     return "type" not in payload
 
 
@@ -83,7 +83,7 @@ def find_position(events: list[Event], wanted: Callable[[Payload], Any]) -> int 
 
 
 def edit_each_event(change: Callable[[bytes], bytes]) -> Rewrite:
-    """Changes the bytes of every event."""
+    """Change the bytes of every event."""
 
     def rewrite(events: list[Event], usage: Usage) -> list[Event]:
         return [(tokens, change(data)) for tokens, data in events]
@@ -92,12 +92,12 @@ def edit_each_event(change: Callable[[bytes], bytes]) -> Rewrite:
 
 
 def edit_each_payload(change: Callable[[Payload], object]) -> Rewrite:
-    """Changes the payload of every event, in place."""
+    """Change the payload of every event, in place."""
     return edit_each_event(lambda data: edit_strings(data, change))
 
 
 def edit_strings(data: bytes, change: Callable[[Payload], object]) -> bytes:
-    """The event, its payload changed."""
+    """Return the event, its payload changed."""
     payload = parse_payload(data)
     if payload is None:
         return data
@@ -108,12 +108,12 @@ def edit_strings(data: bytes, change: Callable[[Payload], object]) -> bytes:
 
 
 def iter_values(*values: Any) -> Rewrite:
-    """Sends more events behind the first one with text, each with one of `values` in its place."""
+    """Send more events behind the first one with text, each with one of `values` in its place."""
     return insert_behind_first_text(lambda data: [replace_text(data, value) for value in values])
 
 
 def insert_behind_first_text(make: Callable[[bytes], list[bytes]]) -> Rewrite:
-    """Sends more events behind the first one with text, made from that."""
+    """Send more events behind the first one with text, made from that."""
 
     def rewrite(events: list[Event], usage: Usage) -> list[Event]:
         at = find_position(events, find_texts) or 0
@@ -123,7 +123,7 @@ def insert_behind_first_text(make: Callable[[bytes], list[bytes]]) -> Rewrite:
 
 
 def replace_text(data: bytes, value: Any) -> bytes:
-    """The event, with another value in the place of its text, and without usage, which it has reported already."""
+    """Return the event with another value for its text, and without usage, which it has reported already."""
     payload = parse_payload(data) or {}
     payload.pop("usage", None)
     for holder, key in find_texts(payload):

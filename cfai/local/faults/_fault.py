@@ -129,12 +129,12 @@ class Fault:
         return self.name or (repr(self) if self.set_fields() else "ok")
 
     def set_fields(self) -> dict[str, Any]:
-        """The fields that differ from no fault."""
+        """Return the fields that differ from no fault."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
         return {name: value for name, value in values.items() if value != _DEFAULTS[name]}
 
     def with_name(self, name: str, *, drawn: bool = False) -> Self:
-        """A copy that is known by this name."""
+        """Return a copy that is known by this name."""
         copy = replace(self)
         object.__setattr__(copy, "name", name)
         object.__setattr__(copy, "drawn", drawn)

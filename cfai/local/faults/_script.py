@@ -22,7 +22,7 @@ _FIELDS = {f.name.replace("_", "-"): _KINDS[str(f.type).partition(" ")[0]] for f
 
 
 def parse_fault(text: str) -> Fault:
-    """The fault that `text` asks for: scenarios, a status, and fields with dashes in their names, parted by commas.
+    """Parse the fault that `text` asks for: scenarios, a status, fields with dashes in their names, parted by commas.
 
     Values are percent-encoded where they hold a comma or semicolon; flags need no value; `ok` is no fault. Raises
     `ValueError` for anything unknown, naming what is nearest.
@@ -47,7 +47,7 @@ def parse_fault(text: str) -> Fault:
 
 
 def parse_faults(*asked: Faults) -> list[Fault]:
-    """One fault for each request. A text may be a sequence itself, parted by semicolons.
+    """Return one fault for each request. A text may be a sequence itself, parted by semicolons.
 
     >>> [str(fault) for fault in parse_faults([503, "rate-limited; ok"])]
     ['503', 'rate-limited', 'ok']
@@ -163,7 +163,7 @@ class Script:
             self._chance = None
 
     def next(self, header: str | None, *, streams: bool = False) -> Fault:
-        """The fault for one request: what its header asks for, else the next one added, else what chance draws."""
+        """Return the fault for one request: what its header asks for, else the next one added, else one by chance."""
         with self._lock:
             if header is None:
                 if self._pending:

@@ -56,7 +56,7 @@ class Quotas:
         self._used = 0.0
 
     def now(self) -> float:
-        """Seconds since 1970."""
+        """Return seconds since 1970."""
         return self._allowance.clock()
 
     def admit(self, model: Model) -> None:

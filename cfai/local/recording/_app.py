@@ -92,7 +92,7 @@ class RecordingApp(ABC):
 
 
 def _split_path(raw_path: str) -> tuple[str, str]:
-    """The account that a path names, and the path without it. Raises `ErrorResponse` for what is not Workers AI's."""
+    """Split a path into account and rest. Raises `ErrorResponse` for what is not Workers AI's."""
     parts = raw_path.split("/")
     if any(unquote(part) in (".", "..") for part in parts):
         raise ErrorResponse(7000)

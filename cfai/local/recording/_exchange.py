@@ -101,7 +101,7 @@ class Exchange(_Part):
 
 
 def build_request(method: str, path: str, query: str, content_type: str | None, body: bytes) -> ExchangeRequest:
-    """A request in the form in which it is kept and compared."""
+    """Return a request in the form in which it is kept and compared."""
     kind, _, boundary = (content_type or "").partition("boundary=")
     boundary = boundary.partition(";")[0].strip().strip('"')
     if boundary and kind.strip().lower().startswith("multipart/"):
@@ -150,20 +150,20 @@ def load_exchange(path: Path) -> Exchange:
 
 
 def list_recordings(folder: Path) -> list[Path]:
-    """The recordings in a folder, in their order."""
+    """Return the recordings in a folder, in their order."""
     return [
         path for _, path in sorted((parse_number(path), path) for path in folder.glob("*.json") if parse_number(path))
     ]
 
 
 def parse_number(path: Path) -> int:
-    """The number of a recording by its name; 0 for any other file."""
+    """Return the number of a recording by its name; 0 for any other file."""
     found = re.match(r"(\d+)-", path.name)
     return int(found[1]) if found else 0
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:
-    """Raises `ValueError` for a header that no answer can have."""
+    """Raise `ValueError` for a header that no answer can have."""
     for name, value in headers.items():
         wanted = r"\d+" if name.lower() == "content-length" else _HEADER_VALUE
         if not re.fullmatch(_HEADER_NAME, name) or not re.fullmatch(wanted, value):
@@ -187,7 +187,7 @@ def _parse_body(body: bytes) -> dict[str, Any] | None:
 
 
 def _parse_json_number(text: str) -> int | float:
-    """A number by its value: 1.0 is 1."""
+    """Return a number by its value: 1.0 is 1."""
     value = float(text)
     if value in (float("inf"), float("-inf")):
         return _reject_constant(text)

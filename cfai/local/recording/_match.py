@@ -29,7 +29,7 @@ class RecordedExchanges:
             self._left.setdefault(_key(exchange.request), []).append(exchange.response)
 
     def next(self, request: ExchangeRequest) -> ExchangeResponse:
-        """The answer to a request. Raises `NoRecording`."""
+        """Return the answer to a request. Raises `NoRecording`."""
         left = self._left.get(_key(request))
         if left is None:
             raise NoRecordingError(self._find_nearest(request))
@@ -96,7 +96,7 @@ def _compare_values(at: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any
 
 
 def _parts(value: Any) -> list[Any] | None:
-    """The items of a list, but for one of many numbers, which is audio or an image, and compared as one."""
+    """Return the items of a list, but for one of many numbers, which is audio or an image, and compared as one."""
     if not isinstance(value, list):
         return None
     items = cast("list[Any]", value)
@@ -110,7 +110,7 @@ def _to_builtins(body: dict[str, Any]) -> Any:
 
 
 def _shorten(value: Any, other: Any) -> str:
-    """A value, shortened to where it differs from the other."""
+    """Return a value, shortened to where it differs from the other."""
     if value is _MISSING:
         return "missing"
     text, beside = (json.dumps(each, ensure_ascii=False, default=lambda _: "") for each in (value, other))

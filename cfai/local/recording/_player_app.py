@@ -52,7 +52,7 @@ class PlayerApp(RecordingApp):
             await connection.end()
 
     async def aclose(self) -> None:
-        """Nothing is open."""
+        """Return nothing is open."""
 
     async def _wait_until(self, connection: Connection, moment: float) -> None:
         if self._timing:

@@ -40,7 +40,7 @@ class RawExchange:
 
 
 def redact(exchange: RawExchange, redactor: Redactor) -> Exchange:
-    """The exchange as it may be written down."""
+    """Return the exchange as it may be written down."""
     for text in (exchange.query.encode("latin-1"), exchange.sent):
         redactor.hide_tokens(text)
     redactor.follow(exchange.sent, exchange.number)

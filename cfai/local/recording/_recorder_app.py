@@ -125,7 +125,7 @@ class RecorderApp(RecordingApp):
             await response.aclose()
 
     async def _send(self, http_request: HttpRequest) -> Any:
-        """The service's answer, not read yet. Raises `Unanswered` if there is none."""
+        """Return the service's answer, not read yet. Raises `Unanswered` if there is none."""
         client: Any = (await self._clients.async_connections()).client
         try:
             headers = self._build_headers(http_request.headers)
@@ -190,13 +190,13 @@ async def _wait_until_gone(connection: Connection) -> None:
 
 
 def _end_to_end_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers that are not this connection's own."""
+    """Return headers that are not this connection's own."""
     named = {name.strip().lower() for name in headers.get("connection", "").split(",")}
     return {name: value for name, value in headers.items() if name not in _HOP_BY_HOP | named}
 
 
 def _read(response: Any) -> tuple[dict[str, str], AsyncIterator[bytes]]:
-    """Headers and chunks of an answer. Raises `Unanswered` for a compression that cannot be undone."""
+    """Return headers and chunks of an answer. Raises `Unanswered` for a compression that cannot be undone."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in response.headers.raw:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")

@@ -66,7 +66,7 @@ class Redactor:
     """Knows the secrets of a recording, and the ids that it has met: the same id always gets the same stand-in."""
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
-        """`secrets` says what each is filled in with, as often as its length needs."""
+        """Return `secrets` says what each is filled in with, as often as its length needs."""
         self._secrets: dict[bytes, bytes] = {}
         self._ids: dict[bytes, bytes] = {}
         self._given: set[bytes] = set()
@@ -92,11 +92,11 @@ class Redactor:
                 self._make_stand_in(id, exchange)
 
     def redact_request(self, data: bytes) -> bytes:
-        """A request's path, query, content type or body. Ids of earlier answers become what they became there."""
+        """Redact a part of a request. Ids of earlier answers become what they became there."""
         return self._replace_known(self._replace(data, self._secrets))
 
     def redact_response(self, answer: RawResponse) -> tuple[dict[str, str], list[bytes]]:
-        """The headers that matter, and the body in the chunks in which it came."""
+        """Return the headers that matter, and the body in the chunks in which it came."""
         secrets = dict(self._secrets)
         for cookie in _find_credentials(answer.headers):
             secrets |= _secret_forms(cookie, "x")
@@ -163,7 +163,7 @@ class Redactor:
 
 
 def remove_tokens(data: bytes) -> bytes:
-    """A request's text without the tokens that it may hold for other providers.
+    """Return a request's text without the tokens that it may hold for other providers.
 
     >>> remove_tokens(b'{"headers": {"Authorization": "Bearer sk-12345678"}}')
     b'{"headers": {"Authorization": "Bearer xxxxxxxxxxx"}}'
@@ -194,7 +194,7 @@ def _find_credentials(headers: Mapping[str, str]) -> Iterator[str]:
 
 
 def _secret_forms(secret: str, filler: str) -> dict[bytes, bytes]:
-    """A secret as it is, as in a URL, as in JSON and in base64, with what to put there."""
+    """Return a secret as it is, as in a URL, as in JSON and in base64, with what to put there."""
     value = secret.encode("utf-8", "replace")
     forms = [value, quote(secret, safe="").encode(), json.dumps(secret)[1:-1].encode()]
     for before in range(3):
@@ -205,14 +205,14 @@ def _secret_forms(secret: str, filler: str) -> dict[bytes, bytes]:
 
 
 def _escape_pattern(secret: str) -> bytes:
-    """A pattern of a secret with any of its characters written as URLs or JSON may write it."""
+    """Return a pattern of a secret with any of its characters written as URLs or JSON may write it."""
     characters = secret.encode("utf-8", "replace")
     forms = (rb"(?:\\*%s|%%%02x|\\+u00%02x)" % (re.escape(bytes([each])), each, each) for each in characters)
     return b"(?i)" + b"".join(forms)
 
 
 def _replace_values(data: bytes, values: Mapping[bytes, bytes]) -> bytes:
-    """`data` with each of `values`, keys in lower case, replaced; the longest first."""
+    """Return `data` with each of `values`, keys in lower case, replaced; the longest first."""
     if not values:
         return data
     pattern = b"(?i)" + b"|".join(map(re.escape, sorted(values, key=len, reverse=True)))

@@ -47,7 +47,7 @@ class Listing(Route, ABC):
 
     @abstractmethod
     def build_page(self, query: Mapping[str, str], now: float) -> Any:
-        """The body of the answer at `now`, in seconds since 1970. Raises `ErrorResponse`."""
+        """Return the body of the answer at `now`, in seconds since 1970. Raises `ErrorResponse`."""
 
 
 class _Models(Listing):
@@ -145,7 +145,7 @@ def _model_entry(model: Model) -> dict[str, Any]:
 
 
 def _input_schema(model: Model) -> dict[str, Any]:
-    """A JSON Schema of the inputs, with a branch for each of its variants."""
+    """Return a JSON Schema of the inputs, with a branch for each of its variants."""
     parameters = get_schema(model.name).parameters
     variants = list(
         dict.fromkeys(str(each.rules["variant"]) for each in parameters.values() if "variant" in each.rules)
@@ -199,13 +199,13 @@ def _describe(model: Model) -> str:
 
 
 def _created_at(model: Model) -> int:
-    """Seconds since 1970; where the day is not known, the one on which Workers AI began."""
+    """Return seconds since 1970; where the day is not known, the one on which Workers AI began."""
     day = date.fromisoformat(model.created_at[:10]) if model.created_at else date(2023, 9, 27)
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
 
 
 def _build_id(name: str) -> str:
-    """An id that is the same every time."""
+    """Return an id that is the same every time."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
 
 

@@ -35,7 +35,7 @@ class _OpenAI(Route):
         return RoutedCall(name, self.inputs(inputs), http_request.query, gateway, rejects_if_busy(named), told=inputs)
 
     def inputs(self, given: dict[str, Any]) -> dict[str, Any]:
-        """The model's inputs."""
+        """Return the model's inputs."""
         return given
 
     def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:
@@ -136,7 +136,7 @@ class _Embeddings(_OpenAI):
 
 
 def _encode_vector(vector: list[float]) -> str:
-    """Numbers of 32 bits, the lowest byte first: what OpenAI's client asks for by itself."""
+    """Return numbers of 32 bits, the lowest byte first: what OpenAI's client asks for by itself."""
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 

@@ -57,23 +57,23 @@ class Route:
         return RoutedCall(model or "", body, http_request.query, gateway, rejects_if_busy(body))
 
     def accept(self, model: Model) -> Model:
-        """The model as it answers here. Raises `ErrorResponse` if it does not."""
+        """Return the model as it answers here. Raises `ErrorResponse` if it does not."""
         return model
 
     def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:
-        """The body of an answer that does not stream."""
+        """Return the body of an answer that does not stream."""
         return envelope(result)
 
     def build_empty_body(self) -> Any:
-        """The body of an answer that has nothing in it."""
+        """Return the body of an answer that has nothing in it."""
         return envelope({})
 
     def rewrite_events(self, events: Parts, call: RoutedCall) -> Parts:
-        """The events of an answer that does."""
+        """Return the events of an answer that does."""
         return events
 
     def build_error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
-        """The body of a refusal."""
+        """Return the body of a refusal."""
         return refusal.to_body(request_id)
 
 
@@ -103,7 +103,7 @@ def rejects_if_busy(holder: Any) -> bool:
 
 
 def unwrap_request(method: str, path: str, query: str, headers: Mapping[str, str]) -> HttpRequest:
-    """The request that was meant: miniflare sends a Worker's as headers of another one, to the address it was given.
+    """Return the request that was meant: miniflare sends a Worker's as headers of another one, to its own address.
 
     A `token` in the query of that address is the request's credential.
     """

@@ -76,7 +76,7 @@ class LocalServer(ABC):
         return self._access.api_token
 
     def ai(self, **options: Any) -> Ai:
-        """A client for this server. `options` are those of `Ai`, and win over what is set here.
+        """Return a client for this server. `options` are those of `Ai`, and win over what is set here.
 
         The environment's proxies are not used: they could not reach this machine's loopback.
         """
@@ -159,7 +159,7 @@ def _stop_late(started: Future[Callable[[], object]]) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that takes connections. Raises `OSError` if the port is taken."""
+    """Return a socket that takes connections. Raises `OSError` if the port is taken."""
     # With its protocol named, asyncio switches Nagle's algorithm off: without that an answer takes 40 ms more.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

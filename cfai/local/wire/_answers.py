@@ -22,17 +22,17 @@ def build_result(generation: Generation) -> dict[str, Any]:
 
 
 def new_id(prefix: str) -> str:
-    """An id such as the service gives."""
+    """Return an id such as the service gives."""
     return prefix + uuid.uuid4().hex
 
 
 def to_openai_call(call: GeneratedCall) -> dict[str, Any]:
-    """A tool call as OpenAI writes it."""
+    """Return a tool call as OpenAI writes it."""
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.text}}
 
 
 def build_response(generation: Generation, response_id: str, items: list[dict[str, Any]]) -> dict[str, Any]:
-    """The object of the Responses API, complete."""
+    """Return the object of the Responses API, complete."""
     choice = generation.choices[0]
     cut = choice.finish == "length"
     return {
@@ -52,7 +52,7 @@ def build_response(generation: Generation, response_id: str, items: list[dict[st
 
 
 def _build_items(choice: GeneratedChoice) -> list[dict[str, Any]]:
-    """The items of a Responses API answer: reasoning, a message, calls."""
+    """Return the items of a Responses API answer: reasoning, a message, calls."""
     items: list[dict[str, Any]] = []
     if choice.reasoning:
         items.append(finish_item(new_item("reasoning"), "".join(choice.reasoning)))
@@ -64,7 +64,7 @@ def _build_items(choice: GeneratedChoice) -> list[dict[str, Any]]:
 def new_item(
     kind: Literal["reasoning", "message", "function_call"], call: GeneratedCall | None = None
 ) -> dict[str, Any]:
-    """An item of a Responses API answer, without what it comes to."""
+    """Return an item of a Responses API answer, without what it comes to."""
     if kind == "reasoning":
         return {"type": kind, "id": new_id("rs_"), "summary": []}
     if kind == "message":
@@ -74,7 +74,7 @@ def new_item(
 
 
 def finish_item(item: dict[str, Any], text: str) -> dict[str, Any]:
-    """An item with its text, or its arguments."""
+    """Return an item with its text, or its arguments."""
     if item["type"] == "function_call":
         return {**item, "arguments": text, "status": "completed"}
     if item["type"] == "reasoning":

@@ -69,14 +69,14 @@ class ErrorResponse(Exception):
         super().__init__(self.message)
 
     def to_body(self, request_id: str) -> dict[str, Any]:
-        """The envelope of this refusal. Inference errors end in the request's id, edge errors do not."""
+        """Return the envelope of this refusal. Inference errors end in the request's id, edge errors do not."""
         if self.code in EDGE:
             errors = [{"code": self.code, "message": self.message}]
             return {"result": None, "success": False, "errors": errors, "messages": []}
         return {"errors": [self.to_entry(request_id)], "success": False, "result": {}, "messages": []}
 
     def to_entry(self, request_id: str) -> dict[str, Any]:
-        """The one entry of `errors`."""
+        """Return the one entry of `errors`."""
         error: dict[str, Any] = {"message": f"AiError: {self.message} ({request_id})"}
         return error if self.code is None else error | {"code": self.code}
 
@@ -93,25 +93,25 @@ class GatewayErrorResponse(ErrorResponse):
     """An error of the gateway itself, which names its list `error`."""
 
     def to_body(self, request_id: str) -> dict[str, Any]:
-        """The gateway's envelope."""
+        """Return the gateway's envelope."""
         error = {"code": self.code, "message": self.message}
         return {"success": False, "result": [], "messages": [], "error": [error]}
 
 
 def make_error(status: int | None, code: int | None, message: str | None = None) -> ErrorResponse:
-    """The refusal with this status, this code, or both."""
+    """Return the refusal with this status, this code, or both."""
     if code is None and status is not None:
         code = BY_STATUS.get(status)
     return ErrorResponse(code, message, status=status)
 
 
 def make_input_error(problem: str) -> ErrorResponse:
-    """A schema validation failure, in the words of the service's validator."""
+    """Return a schema validation failure, in the words of the service's validator."""
     return ErrorResponse(5006, f"Bad input: Error: {problem}")
 
 
 def envelope(result: Any) -> dict[str, Any]:
-    """A success."""
+    """Return a success."""
     return {"result": result, "success": True, "errors": [], "messages": []}
 
 

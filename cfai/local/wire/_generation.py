@@ -29,7 +29,7 @@ _PIECE = re.compile(r" ?[^\W\d_]{1,8}|\d{1,3}|\s+|[\W_]")
 
 
 def split_into_tokens(text: str) -> list[str]:
-    """`text` in pieces such as tokens are; joined, they are the text again."""
+    """Return `text` in pieces such as tokens are; joined, they are the text again."""
     return _PIECE.findall(text)
 
 
@@ -109,7 +109,7 @@ class Generation:
         self.choices[part.choice].add(part)
 
     def iter_tokens(self) -> Iterator[Token]:
-        """The answers in tokens, in turns."""
+        """Return the answers in tokens, in turns."""
         for turn in zip_longest(*(_iter_choice(choice, index) for index, choice in enumerate(self.choices))):
             yield from (token for token in turn if token is not None)
 
@@ -143,7 +143,7 @@ def _iter_choice(choice: GeneratedChoice, index: int) -> Iterator[Token]:
 
 
 def complete(generation: Generation, json_mode: bool) -> Generation:
-    """The same when the engine has said all. Raises `ErrorResponse` if it was to be JSON and is not."""
+    """Complete a generation once the engine has ended. Raises `ErrorResponse` if it was to be JSON and is not."""
     generation.choices = generation.choices or [GeneratedChoice()]
     for choice in generation.choices if json_mode else ():
         if choice.finish == "stop" and not choice.calls:
@@ -155,7 +155,7 @@ def complete(generation: Generation, json_mode: bool) -> Generation:
 
 
 def compute_neurons(model: Model, prompt_tokens: int, tokens: int) -> float:
-    """What a call costs in neurons; for models not priced by the token, one unit of everything they charge for."""
+    """Return the neurons of a call; for models not priced by the token, one unit of everything they charge for."""
     total = 0.0
     counts = {"per M input tokens": prompt_tokens, "per M output tokens": tokens}
     for price in model.price:

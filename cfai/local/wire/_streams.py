@@ -30,16 +30,16 @@ class _EventWriter(Protocol):
     """Writes one answer in one dialect, token by token."""
 
     def feed(self, token: Token) -> Payloads:
-        """The events of a token."""
+        """Return the events of a token."""
         ...
 
     def end(self) -> Payloads:
-        """The events behind the last token, when the generation is complete."""
+        """Return the events behind the last token, when the generation is complete."""
         ...
 
 
 def encode_events(generation: Generation) -> Iterator[Event]:
-    """Every event of the stream, `[DONE]` included."""
+    """Return every event of the stream, `[DONE]` included."""
     writer = _make_writer(generation)
     for token in generation.iter_tokens():
         yield from _encode_payloads(writer.feed(token))
@@ -50,7 +50,7 @@ def encode_events(generation: Generation) -> Iterator[Event]:
 async def encode_live_events(
     generation: Generation, parts: AsyncGenerator[Token | Usage, None], request_id: str
 ) -> AsyncGenerator[Event, None]:
-    """The same of an answer that an engine is giving. If it breaks off, the last event is an error."""
+    """Yield the events of an answer that an engine is giving. If it breaks off, the last event is an error."""
     writer = _make_writer(generation)
     try:
         async with aclosing(take_parts(generation, parts)) as tokens:
@@ -67,7 +67,7 @@ async def encode_live_events(
 
 
 async def take_parts(generation: Generation, parts: AsyncGenerator[Token | Usage, None]) -> AsyncGenerator[Token, None]:
-    """What an engine gives, token by token as `generation` takes it in. Where its form has no place for reasoning,
+    """Yield what an engine gives, token by token as `generation` takes it in. With no place for reasoning,
     that stands in the text, between the marks that the models of this form use.
     """
     aloud, thinking = generation.form in ("native", "dual", "completion"), False
@@ -87,7 +87,7 @@ async def take_parts(generation: Generation, parts: AsyncGenerator[Token | Usage
 
 
 def encode_error(generation: Generation, refusal: ErrorResponse, request_id: str) -> bytes:
-    """A failure after the headers: the ordinary envelope as an event, or the Responses API's own event."""
+    """Return a failure after the headers: the ordinary envelope as an event, or the Responses API's own event."""
     if generation.form != "responses":
         return _encode_data(refusal.to_body(request_id))
     payload = {"type": "error", "code": str(refusal.code), "message": refusal.message, "param": None}
@@ -190,7 +190,7 @@ class _UsageReporter:
         self._told = False
 
     def usage(self, tokens: int) -> Payload:
-        """The `usage` entry of the next chunk, if it has one."""
+        """Return the `usage` entry of the next chunk, if it has one."""
         self._sent += tokens
         known = self._generation.prompt_tokens
         if self._silent or (known is None and not self._per_chunk):
@@ -202,7 +202,7 @@ class _UsageReporter:
         return {"usage": counts}
 
     def last(self) -> Payload:
-        """The `usage` of the chunk without choices: zeros where the chunks before were increments."""
+        """Return the `usage` of the chunk without choices: zeros where the chunks before were increments."""
         if self._per_chunk:
             prompt = 0 if self._told else self._generation.prompt_tokens or 0
             return {"prompt_tokens": prompt, "total_tokens": prompt, "completion_tokens": 0}
@@ -304,7 +304,7 @@ class _ResponsesWriter:
             yield self._step({"type": "response.created", "response": done | started})
 
     def _item(self, kind: Any, call: int = -1) -> Payloads:
-        """Opens an item of this kind, unless it is open."""
+        """Open an item of this kind, unless it is open."""
         if self._open is not None and self._open["type"] == kind and self._call == call:
             return
         yield from self._close()

@@ -130,7 +130,7 @@ def test_json_needs_no_content_type(service: Service) -> None:
 
 
 def over_the_window(tokens: int, window: int) -> tuple[int, int, str]:
-    """How the gateway refuses so many tokens."""
+    """Return how the gateway refuses so many tokens."""
     return (
         413,
         5021,
@@ -158,7 +158,7 @@ def test_media_are_text_to_the_gateway(service: Service) -> None:
 
 
 def seen(kilobytes: int) -> dict[str, Any]:
-    """A question about an image of that size."""
+    """Return a question about an image of that size."""
     url = "data:image/jpeg;base64," + base64.b64encode(bytes(kilobytes * 1000)).decode()
     text = {"type": "text", "text": "what is this?"}
     content = [text, {"type": "image_url", "image_url": {"url": url}}]

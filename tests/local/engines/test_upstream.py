@@ -80,7 +80,7 @@ def ai(engine: Engine) -> Iterator[Ai]:
 
 
 def said(ai: Ai, model: str, inputs: dict[str, Any], *, stream: bool) -> Any:
-    """The whole answer, in either way."""
+    """Return the whole answer, in either way."""
     answer = ai.run(model, inputs | {"stream": stream})
     if stream:
         assert len(list(answer)) > 1

@@ -22,7 +22,7 @@ STREAM = HELLO | {"stream": True}
 
 
 def tokens_before_the_end(service: Service, fault: str) -> tuple[int, str]:
-    """How many events arrive, and how the body ends."""
+    """Return how many events arrive, and how the body ends."""
     body = b""
     headers = {"cfai-emulate": fault}
     with service.http.stream("POST", service.url(LLAMA), json=STREAM, headers=headers) as response:

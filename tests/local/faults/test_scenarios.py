@@ -277,7 +277,7 @@ def _a_short_drain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def asked(caller: Any, model: str, inputs: dict[str, Any], **options: Any) -> Any:
-    """The answer, read to its end."""
+    """Return the answer, read to its end."""
     answer = caller.run(model, inputs, **options)
     if inputs.get("stream"):
         with answer:

@@ -302,7 +302,7 @@ PATTERNS = {
 
 
 def streamed(model: str, name: str) -> tuple[list[tuple[int, bytes]], dict[str, Any]]:
-    """The events of a stream in which a defect can be, and its usage."""
+    """Return the events of a stream in which a defect can be, and its usage."""
     entry = models.get(model)
     assert entry is not None
     generation = generate(entry, question(model, name) | {"stream": True})
@@ -366,7 +366,7 @@ def test_what_ends_a_stream_ends_a_short_one_too(name: str) -> None:
 
 
 def rows() -> list[str]:
-    """The table of the documentation, made from the table of the code."""
+    """Return the table of the documentation, made from the table of the code."""
     lines: list[str] = []
     for group in dict.fromkeys(scenario.group for scenario in SCENARIOS.values()):
         lines += ["", f"| {group} | |", "|---|---|"]

@@ -41,7 +41,7 @@ class Http:
         return f"/accounts/{self.local.account_id}/ai/run/{model}"
 
     def post(self, inputs: Any = None, model: str = MODEL, **options: Any) -> httpx.Response:
-        """The answer to one call, with the body in the chunks that it came in as `chunks` of its extensions."""
+        """Return the answer to one call, with the body in the chunks that it came in as `chunks` of its extensions."""
         if "content" not in options and "files" not in options:
             options["json"] = {"prompt": "Hello"} if inputs is None else inputs
         return self.ask("POST", self.path(model), **options)
@@ -108,18 +108,18 @@ def http(stack: ExitStack) -> Callable[[LocalServer], Http]:
 
 
 def kept(folder: Path) -> list[dict[str, Any]]:
-    """The recordings, as JSON."""
+    """Return the recordings, as JSON."""
     return [json.loads(path.read_text("utf-8")) for path in sorted(folder.iterdir())]
 
 
 def chunks(recording: dict[str, Any]) -> list[bytes]:
-    """The chunks of a recording in bytes, read without the code under test."""
+    """Return the chunks of a recording in bytes, read without the code under test."""
     found = recording["response"]["chunks"]
     return [each.encode() if isinstance(each, str) else base64.b64decode(each["base64"]) for each in found]
 
 
 def everything(folder: Path) -> bytes:
-    """All that is on the disk: names, contents, and what is in base64 there."""
+    """Return all that is on the disk: names, contents, and what is in base64 there."""
     found = b""
     for path in folder.rglob("*"):
         found += path.name.encode() + path.read_bytes() + b"".join(chunks(json.loads(path.read_bytes())))

@@ -26,7 +26,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @contextmanager
 def dev(*options: str, note: str, **environment: str) -> Iterator[dict[str, str]]:
-    """Runs the command until Ctrl-C; gives the environment that it prints."""
+    """Run the command until Ctrl-C; gives the environment that it prints."""
     command = [sys.executable, "-W", "error", "-m", "cfai.cli", "dev", *options]
     program = subprocess.Popen(
         command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -26,7 +26,7 @@ def ask(callers: Make) -> Make:
 
 
 def write(folder: Path, number: int = 1, **changes: Any) -> Path:
-    """A recording by hand; names with two underscores reach inside."""
+    """Return a recording by hand; names with two underscores reach inside."""
     recording: dict[str, Any] = {
         "format": 1,
         "request": {

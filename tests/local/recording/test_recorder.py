@@ -26,7 +26,7 @@ REST = b'data: {"response":"lo"}\n\ndata: [DONE]\n\n'
 
 
 def answers(content: bytes, content_type: str = "application/json", **more: str) -> Callable[[Any], None]:
-    """A script that answers every request the same."""
+    """Return a script that answers every request the same."""
 
     def script(peer: Any) -> None:
         while peer.request():
@@ -57,7 +57,7 @@ def ask(callers: Make) -> Make:
 
 
 def held_after(*events: bytes) -> Callable[[Any], None]:
-    """A service that sends these and then waits for its client to leave."""
+    """Return a service that sends these and then waits for its client to leave."""
 
     def script(peer: Any) -> None:
         peer.request()

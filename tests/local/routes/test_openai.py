@@ -47,7 +47,7 @@ class Client:
         self._portal = portal
 
     def ask(self, name: str, **options: Any) -> Any:
-        """What the method of this name comes to."""
+        """Return what the method of this name comes to."""
         method = attrgetter(name)(self._client)
         if self._portal is not None:
             return self._portal.call(self._asked, method, options)

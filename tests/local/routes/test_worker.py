@@ -30,7 +30,7 @@ class Binding:
         self.http = httpx.Client(timeout=20, trust_env=False)
 
     def fetch(self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any) -> httpx.Response:
-        """What the binding's own `fetch` does for a path of its host."""
+        """Return what the binding's own `fetch` does for a path of its host."""
         told = headers or {}
         origin = self.local.base_url.removesuffix("/client/v4")
         if self._form == "workerd":
@@ -44,7 +44,7 @@ class Binding:
     def run(
         self, model: str, inputs: Any, options: Any = None, path: str = "/run?version=3", **headers: str
     ) -> httpx.Response:
-        """`env.AI.run(model, inputs, options)`."""
+        """Return `env.AI.run(model, inputs, options)`."""
         told = {"content-type": "application/json", "cf-consn-sdk-version": "2.0.0", "cf-consn-model-id": model}
         body = json.dumps({"inputs": inputs, "options": options or {}})
         return self.fetch("POST", path, headers=told | headers, content=body)
