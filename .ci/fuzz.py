@@ -24,7 +24,7 @@ from typing import Any
 
 from cfai import StreamError
 from cfai._response.decoder import Decoder
-from cfai._response.errors import error_from
+from cfai._response.errors import build_error
 from cfai._response.sse import EventDecoder, EventSplitter
 from cfai._streaming.event_stream import encoder_for
 from cfai.types import Token
@@ -211,7 +211,7 @@ def error_of(data: bytes, chance: random.Random) -> None:
     headers = {name: chance.choice(VALUES) for name in chance.sample(HEADERS, chance.randrange(4))}
     for content in (data, *(line[5:] for line in data.split(b"\n") if line[:5] == b"data:")):
         status = chance.choice((0, 200, 302, 400, 401, 403, 404, 408, 429, 500, 502, 529, 999))
-        error = error_from(status, headers, content, model=chance.choice(MODELS), now=1e9)
+        error = build_error(status, headers, content, model=chance.choice(MODELS), now=1e9)
         pickle.loads(pickle.dumps(error))
         error.to_event_stream().decode()
         if len(str(error)) > 5_000 or "\n" in str(error):
@@ -238,7 +238,7 @@ def grows_evenly(data: bytes, chance: random.Random) -> None:
     ways: list[Callable[[bytes], object]] = [
         lambda body: raw_events([body[at : at + size] for at in range(0, len(body), size)]),
         lambda body: tokens([body[at : at + size] for at in range(0, len(body), size)]),
-        lambda body: error_from(500, {}, body),
+        lambda body: build_error(500, {}, body),
     ]
     for way in ways:
         repeats = 1 + 30_000 // len(data)

@@ -44,7 +44,7 @@ class Timeout:
     """For a free connection; bounded by the total timeout in any case."""
 
 
-def _chance() -> float:
+def _draw_jitter() -> float:
     return random.random()
 
 
@@ -66,7 +66,7 @@ class Retry:
     cap: float = 8.0
     """The longest wait of our own choosing, in seconds."""
 
-    jitter: Callable[[], float] = _chance
+    jitter: Callable[[], float] = _draw_jitter
     """A number from 0 to 1: how much of a wait's last quarter to take."""
 
     def __post_init__(self) -> None:
@@ -91,7 +91,7 @@ class LimitPolicy(NamedTuple):
         if not overrides:
             return entry
         entry = entry or Model(name, "")
-        return replace(entry, **cast("Any", overrides), window=entry.window or _window(overrides))
+        return replace(entry, **cast("Any", overrides), window=entry.window or _guess_window(overrides))
 
     def get_strategy(self, name: str) -> CountingStrategy:
         """Return how the tokens of a model's texts are counted."""
@@ -180,7 +180,7 @@ def _is_positive(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
 
 
-def _window(overrides: Mapping[str, Limit]) -> Literal["shared", "separate"] | None:
+def _guess_window(overrides: Mapping[str, Limit]) -> Literal["shared", "separate"] | None:
     """Return how the user's limits of a model without any others belong together."""
     if "context_length" in overrides:
         return "shared"

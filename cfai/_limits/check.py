@@ -37,7 +37,7 @@ def check_call(model: str, inputs: Mapping[str, Any], policy: LimitPolicy = _DEF
     if entry is None:
         return CheckResult(model, "unknown")
     strategy = policy.get_strategy(model)
-    return max((check_single(entry, request, strategy) for request in _requests(inputs)), key=severity)
+    return max((check_single(entry, request, strategy) for request in _iter_requests(inputs)), key=severity)
 
 
 def check_unless_short(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) -> CheckResult | None:
@@ -48,7 +48,7 @@ def check_unless_short(model: str, inputs: Mapping[str, Any], policy: LimitPolic
 
 def is_slow_to_count(inputs: Mapping[str, Any]) -> bool:
     """Return whether counting may take so long that other tasks of an event loop should not wait for it."""
-    return _max_tokens(inputs, _SLOW)[0] > _SLOW
+    return _bound_tokens(inputs, _SLOW)[0] > _SLOW
 
 
 def resolve_max_tokens(model: str, inputs: Mapping[str, Any], policy: LimitPolicy = _DEFAULT) -> Mapping[str, Any]:
@@ -63,7 +63,7 @@ def resolve_max_tokens(model: str, inputs: Mapping[str, Any], policy: LimitPolic
     resolved: dict[str, Any] = {}
     for field in MAX_TOKENS_FIELDS:
         if field in inputs and inputs[field] == "max":
-            resolved[field] = _largest_output(model, inputs, policy)
+            resolved[field] = _find_largest_output(model, inputs, policy)
     if "requests" in inputs:
         requests = as_sequence(inputs["requests"])
         new = [resolve_max_tokens(model, each, policy) if is_mapping(each) else each for each in requests]
@@ -72,7 +72,7 @@ def resolve_max_tokens(model: str, inputs: Mapping[str, Any], policy: LimitPolic
     return {**inputs, **resolved} if resolved else inputs
 
 
-def _largest_output(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) -> int:
+def _find_largest_output(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) -> int:
     bare = {key: value for key, value in inputs.items() if key not in (*MAX_TOKENS_FIELDS, "requests")}
     largest = check_call(model, bare, policy).max_tokens
     if largest is None:
@@ -80,7 +80,7 @@ def _largest_output(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) 
     return max(1, largest)
 
 
-def _requests(inputs: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _iter_requests(inputs: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield inputs
     if "requests" in inputs:
         yield from (request for request in as_sequence(inputs["requests"]) if is_mapping(request))
@@ -101,11 +101,11 @@ def _is_short(entry: Model, inputs: Mapping[str, Any]) -> bool:
     for limit in (entry.context_length, entry.total_length, entry.batch_length):
         if limit:
             room = min(room, limit.value)
-    total, longest = _max_tokens(inputs, room - output)
+    total, longest = _bound_tokens(inputs, room - output)
     return total <= room - output and (entry.input_length is None or longest <= entry.input_length.value)
 
 
-def _max_tokens(inputs: Mapping[str, Any], enough: int) -> tuple[int, int]:
+def _bound_tokens(inputs: Mapping[str, Any], enough: int) -> tuple[int, int]:
     """Return more tokens than inputs are, and than their longest string is, by lengths alone; stop at `enough`.
 
     A text has no more tokens than bytes, and a number of an image's bytes fewer than eight.

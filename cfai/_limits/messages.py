@@ -16,7 +16,7 @@ _ANYWAY = "or pass checks='warn' to send it all the same"
 _TEXTS = {"input": ("in each text", "Split `{}`"), "batch": ("in all texts together", "Send fewer texts in one call")}
 
 
-def output_error(entry: Model, field: str, value: int, limit: Limit) -> LimitError:
+def make_output_error(entry: Model, field: str, value: int, limit: Limit) -> LimitError:
     """Build the error of a call that requests more output than the model writes, or its window holds."""
     kind = SequenceLengthError if entry.sequence_length else ContextLengthError
     message = (
@@ -36,7 +36,7 @@ def output_error(entry: Model, field: str, value: int, limit: Limit) -> LimitErr
     )
 
 
-def prompt_error(
+def make_prompt_error(
     entry: Model,
     size: PromptSize,
     count: TokenCount,
@@ -77,7 +77,7 @@ def prompt_error(
     )
 
 
-def texts_error(
+def make_texts_error(
     entry: Model,
     field: str,
     count: TokenCount,

@@ -21,7 +21,9 @@ def parse_limit_overrides(given: Any) -> dict[str, dict[str, Limit]]:
     for model, figures in cast("Mapping[Any, Any]", given or {}).items():
         if not isinstance(model, str):
             raise ConfigurationError(f"`limit_overrides` must have names of models as keys, got {model!r}")
-        by_field = cast("Mapping[Any, Any]", figures) if isinstance(figures, Mapping) else {_field(model): figures}
+        by_field = (
+            cast("Mapping[Any, Any]", figures) if isinstance(figures, Mapping) else {_parse_field(model): figures}
+        )
         for field, value in by_field.items():
             if field not in _FIELDS:
                 raise ConfigurationError(f"`limit_overrides` of {model} must be of {', '.join(_FIELDS)}, got {field!r}")
@@ -31,7 +33,7 @@ def parse_limit_overrides(given: Any) -> dict[str, dict[str, Limit]]:
     return overrides
 
 
-def _field(model: str) -> str:
+def _parse_field(model: str) -> str:
     """Return the field that a number alone stands for."""
     entry = models.get(model)
     return "input_length" if entry is not None and entry.window is None and entry.input_length else "context_length"

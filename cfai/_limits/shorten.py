@@ -132,7 +132,7 @@ def fit_messages(
     if dropped == max_dropped and not fits(left):
         shorter = _cut_last_message(left, fits) if truncate_last else None
         if shorter is None:
-            raise _too_long_error({"messages": left, "tools": tools}, strategy, room, model, truncate_last)
+            raise _make_error({"messages": left, "tools": tools}, strategy, room, model, truncate_last)
         left = shorter
     size = measure_prompt({"messages": left, "tools": tools}, strategy)
     certain = size.upper_bound <= room.tokens and size.media == 0
@@ -176,10 +176,10 @@ def truncate(
     head = ""
     if side != "start":
         room = tokens if side == "end" else -(-tokens // 2)
-        head = _beginning(text, lambda part: _is_within(part, room, strategy))
+        head = _take_beginning(text, lambda part: _is_within(part, room, strategy))
     if side == "end":
         return head
-    return head + _ending(text, len(head), lambda part: _is_within(head + part, tokens, strategy))
+    return head + _take_ending(text, len(head), lambda part: _is_within(head + part, tokens, strategy))
 
 
 def _validate_number(name: str, value: Any, least: float, unit: str = "tokens") -> None:
@@ -218,16 +218,16 @@ def _split_turns(messages: Sequence[Mapping[str, Any]], keep_system: bool) -> tu
         message = messages[place]
         if place == head or message.get("role") == "user":
             starts.append(place)
-        for call in _call_ids(message):
+        for call in _list_call_ids(message):
             # Some number the calls of each turn anew, and some give no ids at all: the last one is meant.
             calls[call] = calls[None] = place
-        answered = _answered_ids(message)
+        answered = _list_answered_ids(message)
         while answered and calls.get(answered[0], place) < starts[-1]:
             starts.pop()
     return head, starts
 
 
-def _call_ids(message: Mapping[str, Any]) -> list[Any]:
+def _list_call_ids(message: Mapping[str, Any]) -> list[Any]:
     """Return the ids of the calls that a message makes."""
     ids = [call.get("id") if is_mapping(call) else None for call in as_sequence(message.get("tool_calls"))]
     if message.get("function_call"):
@@ -237,7 +237,7 @@ def _call_ids(message: Mapping[str, Any]) -> list[Any]:
     return [each if isinstance(each, str) else None for each in ids]
 
 
-def _answered_ids(message: Mapping[str, Any]) -> list[Any]:
+def _list_answered_ids(message: Mapping[str, Any]) -> list[Any]:
     """Return the id of the call whose result a message is, if it is one."""
     if message.get("role") in ("tool", "function"):
         answered = message.get("tool_call_id")
@@ -253,7 +253,7 @@ def _cut_last_message(messages: Sequence[Any], fits: Callable[[Sequence[Any]], b
     last = next((place for place in reversed(range(len(messages))) if messages[place].get("role") == "user"), None)
     if last is None:
         return None
-    text = "".join(filter(None, map(get_text, _content_parts(messages[last]))))
+    text = "".join(filter(None, map(get_text, _list_content_parts(messages[last]))))
 
     def cut(size: int) -> list[Any]:
         return [*messages[:last], _cut_message(messages[last], size), *messages[last + 1 :]]
@@ -269,7 +269,7 @@ def _cut_message(message: Mapping[str, Any], size: int) -> dict[str, Any]:
     if isinstance(content, str):
         return {**message, "content": content[:size]}
     parts: list[Any] = []
-    for part in _content_parts(message):
+    for part in _list_content_parts(message):
         text = get_text(part)
         if text is None:
             parts.append(part)
@@ -279,12 +279,12 @@ def _cut_message(message: Mapping[str, Any], size: int) -> dict[str, Any]:
     return {**message, "content": parts or ""}
 
 
-def _content_parts(message: Mapping[str, Any]) -> Sequence[Any]:
+def _list_content_parts(message: Mapping[str, Any]) -> Sequence[Any]:
     content = message.get("content")
     return [content] if isinstance(content, str) else as_sequence(content)
 
 
-def _too_long_error(
+def _make_error(
     inputs: Mapping[str, Any], strategy: CountingStrategy, room: _Room, model: str | None, truncated: bool
 ) -> ContextLengthError:
     """Build the error of messages that are too long even without the turns that may be dropped."""
@@ -334,12 +334,12 @@ def _is_within(text: str, max_tokens: int, strategy: CountingStrategy) -> bool:
     return lower_bound(text, family) <= max_tokens
 
 
-def _beginning(text: str, fits: Callable[[str], bool]) -> str:
+def _take_beginning(text: str, fits: Callable[[str], bool]) -> str:
     """Return the longest beginning of `text` that fits."""
     return text[: _find_largest(len(text), lambda size: _find_boundary(text, size, -1), lambda size: fits(text[:size]))]
 
 
-def _ending(text: str, start: int, fits: Callable[[str], bool]) -> str:
+def _take_ending(text: str, start: int, fits: Callable[[str], bool]) -> str:
     """Return the longest ending of `text` that fits and does not reach back to `start`."""
     end = len(text)
     size = _find_largest(

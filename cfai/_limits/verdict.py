@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cfai import tokens
 from cfai._config import CheckMode
 from cfai._errors import LimitError
-from cfai._limits.messages import output_error, prompt_error, texts_error
+from cfai._limits.messages import make_output_error, make_prompt_error, make_texts_error
 from cfai._limits.window import ReservedOutput, input_limits, requested_output, reserved_output, shared_limit
 from cfai.models import Limit, Model
 
@@ -101,7 +101,7 @@ def _check_output(entry: Model, requested: Mapping[str, int]) -> Iterator[CheckR
         return
     for field, value in requested.items():
         if value > limit.value:
-            error = output_error(entry, field, value, limit)
+            error = make_output_error(entry, field, value, limit)
             certain = limit.certain_to_refuse
             yield CheckResult(entry.name, "too long", certain, limit=limit, max_tokens=limit.value, error=error)
 
@@ -118,10 +118,12 @@ def _check_prompt(
     count = tokens.to_token_count(size, strategy)
     for limit, output in limits:
         verdict, certain = _judge_prompt(size, limit, output, strategy)
-        largest = _largest_output(entry, size, limit)
+        largest = _find_largest_output(entry, size, limit)
         error = None
         if verdict not in ("fits", "likely fits"):
-            error = prompt_error(entry, size, count, verdict, certain, limit, reserved._replace(tokens=output), largest)
+            error = make_prompt_error(
+                entry, size, count, verdict, certain, limit, reserved._replace(tokens=output), largest
+            )
         yield CheckResult(entry.name, verdict, certain, count, reserved.tokens, limit, largest, error)
 
 
@@ -143,7 +145,7 @@ def _judge_prompt(size: PromptSize, limit: Limit, output: int, strategy: Countin
     return "likely fits", False
 
 
-def _largest_output(entry: Model, size: PromptSize, limit: Limit) -> int | None:
+def _find_largest_output(entry: Model, size: PromptSize, limit: Limit) -> int | None:
     """Return the most output beside a prompt, or `None` if the limit says nothing of it."""
     largest = None
     if entry.window == "shared" or limit is shared_limit(entry):
@@ -199,5 +201,5 @@ def _check_text(
         verdict = "likely too long" if count.estimate > limit.value else "likely fits"
     error = None
     if verdict not in ("fits", "likely fits"):
-        error = texts_error(entry, field, count, verdict, certain, limit, kind)
+        error = make_texts_error(entry, field, count, verdict, certain, limit, kind)
     return CheckResult(entry.name, verdict, certain, count, 0, limit, None, error)

@@ -14,7 +14,7 @@ from cfai._credentials import Credentials
 from cfai._errors import ConfigurationError
 from cfai._json import is_mapping
 from cfai._request.encode import encode_json
-from cfai._request.gateway import GatewayOptions, gateway_headers, parse_gateway
+from cfai._request.gateway import GatewayOptions, build_gateway_headers, parse_gateway
 from cfai._request.headers import CREDENTIAL_HEADERS, check_header_value, parse_headers
 from cfai._version import __version__
 
@@ -141,7 +141,7 @@ def _build_headers(
         "user-agent": f"cfai/{__version__}",
         "accept": "text/event-stream, application/json" if wants_stream else "*/*",
         **credentials.default_headers,
-        **(gateway_headers(gateway) if gateway else {}),
+        **(build_gateway_headers(gateway) if gateway else {}),
         **(parse_headers(options.extra_headers, "extra_headers") if options.extra_headers else {}),
     }
     if wants_stream:

@@ -83,7 +83,7 @@ def parse_gateway(gateway: str | GatewayOptions) -> dict[str, Any]:
     return options
 
 
-def gateway_headers(gateway: Mapping[str, Any]) -> dict[str, str]:
+def build_gateway_headers(gateway: Mapping[str, Any]) -> dict[str, str]:
     """Return the headers that carry a gateway's options."""
     headers: dict[str, str] = {}
     for key, header in _HEADERS.items():

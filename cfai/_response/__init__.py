@@ -4,16 +4,17 @@ from cfai._response.accumulator import Accumulator
 from cfai._response.decoder import END_MARK, Decoder, is_json_object, split_at_end_mark, split_lone_events
 from cfai._response.errors import (
     ErrorBody,
-    error_from,
+    build_error,
+    map_transport_error,
     parse_body,
     parse_error_body,
     redact,
     redact_headers,
-    transport_error,
 )
 from cfai._response.extract import reports_error
 from cfai._response.parse import (
     ApiResponse,
+    build_stream_output,
     is_read_as_stream,
     is_stream,
     media_kind,
@@ -21,8 +22,7 @@ from cfai._response.parse import (
     parse,
     parse_meta,
     read_whole_stream,
-    stream_output,
-    warn_of_cut,
+    warn_if_cut,
 )
 from cfai._response.sse import EventDecoder, EventSplitter, parse_fields
 
@@ -34,10 +34,12 @@ __all__ = [
     "ErrorBody",
     "EventDecoder",
     "EventSplitter",
-    "error_from",
+    "build_error",
+    "build_stream_output",
     "is_json_object",
     "is_read_as_stream",
     "is_stream",
+    "map_transport_error",
     "media_kind",
     "needs_unstreamed",
     "parse",
@@ -51,7 +53,5 @@ __all__ = [
     "reports_error",
     "split_at_end_mark",
     "split_lone_events",
-    "stream_output",
-    "transport_error",
-    "warn_of_cut",
+    "warn_if_cut",
 ]

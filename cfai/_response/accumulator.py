@@ -12,13 +12,13 @@ from typing import Any, cast
 from cfai._json import split_surrogate
 from cfai._response.extract import (
     Delta,
-    choice_delta,
+    extract_choice,
+    extract_native,
+    extract_response,
     is_response,
-    native_delta,
-    response_delta,
+    keep_raw_arguments,
     to_text,
     unwrap,
-    with_raw_arguments,
 )
 from cfai._response.tool_calls import ToolCallAccumulator
 from cfai._response.usage import UsageAccumulator
@@ -193,7 +193,7 @@ class Accumulator:
                 continue
             choice = cast("dict[str, Any]", choice)
             number = choice["index"] if isinstance(choice.get("index"), int) else 0
-            delta = choice_delta(choice, data, (*path, "choices", position))
+            delta = extract_choice(choice, data, (*path, "choices", position))
             if has_response and number == 0:
                 delta = delta._replace(text="")  # an event of both dialects has its text twice
             if not isinstance(choice.get("delta"), dict):
@@ -222,7 +222,7 @@ class Accumulator:
 
     def _add_native(self, tokens: list[Token], event: dict[str, Any], data: bytes, path: tuple[str | int, ...]) -> None:
         """Add what stands at the top level of an event: a token of its own, or part of that of the first choice."""
-        delta = native_delta(event, data, path)
+        delta = extract_native(event, data, path)
         # The last token of the first choice, so that what is put to it comes last in the text as well.
         token = next((token for token in reversed(tokens) if token.choice == 0), None)
         if token is None:
@@ -288,7 +288,7 @@ class Accumulator:
         if part == "output_item" and (step == "added" or self._is_missing_call(index)):
             item: Any = event.get("item")
             if isinstance(item, dict) and cast("dict[str, Any]", item).get("type") == "function_call":
-                call = with_raw_arguments({**cast("dict[str, Any]", item), "index": index}, data, ("item",))
+                call = keep_raw_arguments({**cast("dict[str, Any]", item), "index": index}, data, ("item",))
                 return self._add_delta(Delta(tool_calls=[call]), 0, event)
         if kind in ("completed", "incomplete"):
             answer: Any = event.get("response")
@@ -320,7 +320,7 @@ class Accumulator:
         """Add an answer as a whole, of which only what was not streamed before becomes a token."""
         self.payload = answer
         self._add_usage(answer.get("usage"))
-        delta = response_delta(answer, data, path)
+        delta = extract_response(answer, data, path)
         has_calls = bool(delta.tool_calls or self._calls)
         return self._add_delta(
             Delta(

@@ -13,7 +13,7 @@ from pydantic_core import from_json
 from cfai._errors import StreamError, StreamTruncatedError
 from cfai._json import loads, to_compact_json
 from cfai._response.accumulator import Accumulator
-from cfai._response.errors import ErrorBody, parse_body, parse_error_body, redact, redact_json, stream_error
+from cfai._response.errors import ErrorBody, build_stream_error, parse_body, parse_error_body, redact, redact_json
 from cfai._response.extract import find_error
 from cfai._response.sse import parse_fields
 from cfai.types import Token, ToolCall, Usage
@@ -235,14 +235,14 @@ class Decoder:
         event = redact_json(event, self._secrets)
         reason = parse_error_body(event)
         opening = "the service reported an error inside the stream"
-        return self.fail(stream_error(opening, reason, event, model=self._model, inputs=self._inputs))
+        return self.fail(build_stream_error(opening, reason, event, model=self._model, inputs=self._inputs))
 
     def _fail_by_finish_reason(self, event: dict[str, Any]) -> None:
         """Fail, but raise nothing yet: the event's own token is given first."""
         event = redact_json(event, self._secrets)
         reason = ErrorBody(parse_error_body(event).message if event.keys() & {"message", "detail"} else "")
         opening = "the model stopped with an error"
-        self.fail(stream_error(opening, reason, event, model=self._model, inputs=self._inputs))
+        self.fail(build_stream_error(opening, reason, event, model=self._model, inputs=self._inputs))
 
 
 def split_lone_events(data: bytes, at_end: bool = False) -> list[bytes]:

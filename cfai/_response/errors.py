@@ -65,7 +65,7 @@ _TOO_LONG = 5021
 """The gateway's own refusal of a length, whatever the status."""
 
 
-def error_from(
+def build_error(
     status: int,
     headers: Mapping[str, str],
     content: bytes,
@@ -81,7 +81,7 @@ def error_from(
     the answer echoes of `secrets` is taken out.
 
     >>> body = b'{"errors":[{"code":5007,"message":"No such model: @cf/meta/lama-3.3-70b-instruct"}],"success":false}'
-    >>> error = error_from(400, {}, body, model="@cf/meta/lama-3.3-70b-instruct-fp8-fast")
+    >>> error = build_error(400, {}, body, model="@cf/meta/lama-3.3-70b-instruct-fp8-fast")
     >>> type(error).__name__, error.code, "@cf/meta/llama-3.3-70b-instruct-fp8-fast" in str(error)
     ('NotFoundError', 5007, True)
     """
@@ -91,7 +91,7 @@ def error_from(
     spec = _find_spec(status, found)
     retry_after = parse_retry_after(headers, now)
     request_id = headers.get("cf-ai-req-id") or headers.get("cf-ray") or _find_id(found.message)
-    reason = _without_code(found.code, re.sub(_UUID, "", found.message).strip()) or _default_reason(status)
+    reason = _remove_code(found.code, re.sub(_UUID, "", found.message).strip()) or _get_default_reason(status)
     details = [f"status {status}"]
     if request_id:
         details.append(f"request id {request_id}")
@@ -99,7 +99,7 @@ def error_from(
         details.append(f"model {model}")
     name = found.name or spec.name
     head = _cut(f"{found.code} {name}" if found.code is not None else name)
-    hint = _hint(spec, model)
+    hint = _find_hint(spec, model)
     is_refusal = spec.kind is BadRequestError and (status < 500 or found.code == _TOO_LONG)
     # Text that is no JSON may be JSON that was cut off.
     limit = parse_limit(found.message, is_whole=not isinstance(body, str)) if is_refusal else None
@@ -120,19 +120,19 @@ def error_from(
     if limit is None:
         return spec.kind(message, **answer)
     kind = RefusedSequenceLengthError if limit.kind == "sequence" else RefusedContextLengthError
-    return kind(message, **_limit_fields(limit, model, inputs or {}), **answer)
+    return kind(message, **_build_limit_fields(limit, model, inputs or {}), **answer)
 
 
-def stream_error(
+def build_stream_error(
     opening: str, found: ErrorBody, event: Any, *, model: str = "", inputs: Mapping[str, Any] | None = None
 ) -> StreamError:
     """Return the error that an event of a stream reports; its message begins with `opening`.
 
-    >>> error = stream_error("it failed", ErrorBody("max_tokens 900 > 512", 3030), {})
+    >>> error = build_stream_error("it failed", ErrorBody("max_tokens 900 > 512", 3030), {})
     >>> type(error).__name__, error.limit
     ('StreamSequenceLengthError', 512)
     """
-    reason = _without_code(found.code, found.message) or "no reason given"
+    reason = _remove_code(found.code, found.message) or "no reason given"
     message = f"{opening}: {reason}" if found.code is None else f"{opening}: {found.code}: {reason}"
     spec = CODES.get(found.code) if isinstance(found.code, int) else None
     limit = parse_limit(found.message) if spec is None or spec.kind is BadRequestError else None
@@ -140,10 +140,10 @@ def stream_error(
         return StreamError(message, code=found.code, body=event)
     kind = StreamSequenceLengthError if limit.kind == "sequence" else StreamContextLengthError
     message = f"{message}. What to do: {_shorten(limit, model)}."
-    return kind(message, **_limit_fields(limit, model, inputs or {}), code=found.code, body=event)
+    return kind(message, **_build_limit_fields(limit, model, inputs or {}), code=found.code, body=event)
 
 
-def transport_error(
+def map_transport_error(
     exception: Exception, model: str, host: str, *, may_be_billed: bool = False
 ) -> APIConnectionError | None:
     """Return the error for what an HTTP client raised, or `None` if it is none of its own.
@@ -273,21 +273,21 @@ def _parse_error(item: Any, depth: int = 0) -> ErrorBody:
     code = next((item[key] for key in ("internalCode", "code") if item.get(key) is not None), inner.code)
     # In problem+json (RFC 9457) the type is the URL of a page about the error, and no name of it.
     name = next((name for name in (item.get("name"), item.get("type")) if name and "://" not in str(name)), "")
-    return ErrorBody(inner.message, _code(code), name if isinstance(name, str) else "")
+    return ErrorBody(inner.message, _parse_code(code), name if isinstance(name, str) else "")
 
 
 def _parse_error_text(text: str) -> ErrorBody:
     head = text.lstrip()[:2000]
     if head[:1] == "<":
         title = re.search(_TITLE, head)
-        return ErrorBody(_spaced(unescape(title[1] if title else re.sub(_TAG, " ", head))))
+        return ErrorBody(_space_out(unescape(title[1] if title else re.sub(_TAG, " ", head))))
     message = re.sub(r"\A(?:AiError: \s*)+", "", text.strip())
     # The binding writes "3040: text", sometimes behind a class name: only a code that is known counts.
     code = next((int(digits) for digits in re.findall(_CODE_IN_TEXT, message[:200]) if int(digits) in CODES), None)
     return ErrorBody(message, code)
 
 
-def _code(value: Any) -> int | str | None:
+def _parse_code(value: Any) -> int | str | None:
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int):
@@ -312,7 +312,7 @@ def _find_spec(status: int, found: ErrorBody) -> ErrorSpec:
     return SERVER_ERROR if status >= 500 else FAILED
 
 
-def _hint(spec: ErrorSpec, model: str | None) -> str:
+def _find_hint(spec: ErrorSpec, model: str | None) -> str:
     if spec.kind is NotFoundError and model:
         entry = models.get(model)
         if entry is not None and entry.retired_on is not None:
@@ -324,7 +324,7 @@ def _hint(spec: ErrorSpec, model: str | None) -> str:
     return spec.hint
 
 
-def _limit_fields(limit: ParsedLimit, model: str | None, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def _build_limit_fields(limit: ParsedLimit, model: str | None, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a `LimitError`: the figures that the service named, completed by what the call requested."""
     entry = models.get(model or "")
     kind = limit.kind
@@ -379,7 +379,7 @@ def _shorten(limit: ParsedLimit, model: str | None) -> str:
     return f"{advice}; {line} has it checked before sending"
 
 
-def _without_code(code: int | str | None, message: str) -> str:
+def _remove_code(code: int | str | None, message: str) -> str:
     """Return `message` without the code at its beginning, which the error's own message has already."""
     return message if code is None else message.removeprefix(f"{code}:").lstrip()
 
@@ -389,14 +389,14 @@ def _find_id(message: str) -> str | None:
     return found[1] if found else None
 
 
-def _default_reason(status: int) -> str:
+def _get_default_reason(status: int) -> str:
     return "the answer has no body" if status < 500 else "the service failed without saying why"
 
 
 def _cut(text: str) -> str:
-    text = _spaced(text[: 4 * _LONGEST])
+    text = _space_out(text[: 4 * _LONGEST])
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
-def _spaced(text: str) -> str:
+def _space_out(text: str) -> str:
     return " ".join(text.split())

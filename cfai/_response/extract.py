@@ -78,7 +78,7 @@ def is_error(body: Any) -> bool:
     return bool(body.get("errors") or body.get("error")) and not body.get("result") and "choices" not in body
 
 
-def choice_delta(choice: dict[str, Any], data: bytes, path: Path) -> Delta:
+def extract_choice(choice: dict[str, Any], data: bytes, path: Path) -> Delta:
     """Return what a choice of a chat completion holds, in a chunk or whole. Older ones have `text` and no message."""
     key = "delta" if isinstance(choice.get("delta"), dict) else "message"
     message: Any = choice.get(key)
@@ -90,16 +90,16 @@ def choice_delta(choice: dict[str, Any], data: bytes, path: Path) -> Delta:
     calls = extract_tool_calls(message.get("tool_calls"), data, (*path, "tool_calls"))
     if not calls and "function_call" in message:
         # One call under a name of its own is the older form, which finishes with `function_call`.
-        calls = [with_raw_arguments(message["function_call"], data, (*path, "function_call"))]
+        calls = [keep_raw_arguments(message["function_call"], data, (*path, "function_call"))]
     return Delta(
-        _first_text(message, ("content", "refusal"), data, path),  # a refusal is what the model says, too
+        _find_text(message, ("content", "refusal"), data, path),  # a refusal is what the model says, too
         extract_reasoning(message, data, path),
         calls,
         choice.get("finish_reason"),
     )
 
 
-def native_delta(event: dict[str, Any], data: bytes, path: Path) -> Delta:
+def extract_native(event: dict[str, Any], data: bytes, path: Path) -> Delta:
     """Return what stands at the top level of an event of the service's own dialect."""
     key = "response"
     if key not in event:
@@ -113,7 +113,7 @@ def native_delta(event: dict[str, Any], data: bytes, path: Path) -> Delta:
     )
 
 
-def response_delta(answer: dict[str, Any], data: bytes, path: Path) -> Delta:
+def extract_response(answer: dict[str, Any], data: bytes, path: Path) -> Delta:
     """Return what a whole answer of the Responses API holds, each tool call under its place in the output."""
     texts: list[str] = []
     reasonings: list[str] = []
@@ -126,11 +126,11 @@ def response_delta(answer: dict[str, Any], data: bytes, path: Path) -> Delta:
         if item.get("type") == "function_call":
             calls.append({**item, "index": position})
         elif item.get("type") == "reasoning":
-            reasonings.append(_first_text(item, ("content", "summary"), data, item_path))
+            reasonings.append(_find_text(item, ("content", "summary"), data, item_path))
         else:
-            texts.append(_first_text(item, ("content", "refusal"), data, item_path))
+            texts.append(_find_text(item, ("content", "refusal"), data, item_path))
     text = "".join(texts) or to_text(answer.get("output_text"), data, (*path, "output_text"))
-    return Delta(text, "".join(reasonings), calls, _response_finish_reason(answer))
+    return Delta(text, "".join(reasonings), calls, _map_finish_reason(answer))
 
 
 def extract_reasoning(part: dict[str, Any], data: bytes, path: Path) -> str:
@@ -151,17 +151,17 @@ def extract_tool_calls(items: Any, data: bytes, path: Path) -> list[Any]:
     """Return tool calls with their arguments as sent; anything but a list holds none."""
     if not isinstance(items, list):
         return []
-    return [with_raw_arguments(item, data, (*path, position)) for position, item in enumerate(cast("list[Any]", items))]
+    return [keep_raw_arguments(item, data, (*path, position)) for position, item in enumerate(cast("list[Any]", items))]
 
 
-def with_raw_arguments(item: Any, data: bytes, path: Path) -> Any:
+def keep_raw_arguments(item: Any, data: bytes, path: Path) -> Any:
     """Return a tool call whose arguments, if they came as an object, are the text that stood there."""
     if not isinstance(item, dict):
         return item
     item = cast("dict[str, Any]", item)
     function = item.get("function")
     if isinstance(function, dict):
-        called = with_raw_arguments(function, data, (*path, "function"))
+        called = keep_raw_arguments(function, data, (*path, "function"))
         return item if called is function else {**item, "function": called}
     # Llama 3.3 sends `{"name", "arguments"}` with nothing around it.
     arguments = item.get("arguments")
@@ -182,7 +182,7 @@ def to_text(value: Any, data: bytes, path: Path) -> str:
         return value_to_text(value)
 
 
-def _response_finish_reason(answer: dict[str, Any]) -> str:
+def _map_finish_reason(answer: dict[str, Any]) -> str:
     """Return why an answer of the Responses API ended, under the names of chat completions."""
     if answer.get("status") != "incomplete":
         return "stop"
@@ -191,7 +191,7 @@ def _response_finish_reason(answer: dict[str, Any]) -> str:
     return "length" if reason in (None, "max_output_tokens") else str(reason)
 
 
-def _first_text(part: dict[str, Any], keys: tuple[str, ...], data: bytes, path: Path) -> str:
+def _find_text(part: dict[str, Any], keys: tuple[str, ...], data: bytes, path: Path) -> str:
     """Return the text under the first of `keys` that has any. It may have come as a list of parts."""
     for key in keys:
         value = part.get(key)
@@ -199,7 +199,7 @@ def _first_text(part: dict[str, Any], keys: tuple[str, ...], data: bytes, path: 
             text = to_text(value, data, (*path, key))
         else:
             text = "".join(
-                _first_text(cast("dict[str, Any]", item), ("text", "refusal"), data, (*path, key, position))
+                _find_text(cast("dict[str, Any]", item), ("text", "refusal"), data, (*path, key, position))
                 for position, item in enumerate(cast("list[Any]", value))
                 if isinstance(item, dict)
             )

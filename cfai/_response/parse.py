@@ -15,7 +15,7 @@ from cfai._errors import APIResponseValidationError
 from cfai._json import loads
 from cfai._limits import MAX_TOKENS_FIELDS
 from cfai._response.accumulator import Accumulator
-from cfai._response.errors import error_from, redact, redact_headers
+from cfai._response.errors import build_error, redact, redact_headers
 from cfai._response.extract import is_error, unwrap
 from cfai._warnings import CutAnswerWarning, warn
 from cfai.types import Meta, Usage
@@ -95,7 +95,7 @@ def parse(response: ApiResponse, call: PreparedCall) -> AnyOutput:
     """Return the output that a whole answer stands for. Raises what it reports, or `APIResponseValidationError`."""
     output = _parse_body(response, call)
     if isinstance(output, types.TextOutput):
-        warn_of_cut(call, output.usage, output.finish_reason)
+        warn_if_cut(call, output.usage, output.finish_reason)
     return output
 
 
@@ -119,7 +119,7 @@ def needs_unstreamed(response: ApiResponse, call: PreparedCall) -> bool:
         return False
     if call.wants_stream and call.config.retry.max_retries > 0:
         return True
-    raise _unreadable(
+    raise _make_unreadable_error(
         f"{call.model} does not stream, and answered with an empty result: call it without stream",
         response,
         call,
@@ -140,11 +140,11 @@ def holds_events(content: bytes) -> bool:
     return content.removeprefix(_BOM).lstrip(b"\r\n").startswith(_EVENT_STARTS)
 
 
-def stream_output(answer: Accumulator, meta: Meta) -> TextOutput:
+def build_stream_output(answer: Accumulator, meta: Meta) -> TextOutput:
     """Return the output that the same call without streaming would have given, from what its stream came to."""
     usage = dict(answer.usage.raw) if answer.usage else None
     if answer.payload is not None:
-        return _text_output(types.ResponsesOutput, answer.payload, answer, meta)
+        return _build_text_output(types.ResponsesOutput, answer.payload, answer, meta)
     if answer.chat is not None and not answer.native:
         kind: type[TextOutput] = types.ChatCompletion
         body: dict[str, Any] = {key: value for key, value in answer.chat.items() if key not in ("choices", "usage")}
@@ -154,10 +154,10 @@ def stream_output(answer: Accumulator, meta: Meta) -> TextOutput:
         body: dict[str, Any] = {"response": answer.text_of(0)}
         if calls := _build_tool_calls(answer, 0):
             body["tool_calls"] = calls
-    return _text_output(kind, body if usage is None else {**body, "usage": usage}, answer, meta)
+    return _build_text_output(kind, body if usage is None else {**body, "usage": usage}, answer, meta)
 
 
-def warn_of_cut(call: PreparedCall, usage: Usage | None, finish_reason: str | None) -> None:
+def warn_if_cut(call: PreparedCall, usage: Usage | None, finish_reason: str | None) -> None:
     """Warn of an answer that stopped at the service's default of `max_tokens`."""
     entry = models.get(call.model)
     # The default is that of the native schema, not of the Responses API.
@@ -180,7 +180,7 @@ def _parse_body(response: ApiResponse, call: PreparedCall) -> AnyOutput:
     kind, meta, content_type = response.kind, response.meta, response.headers.get("content-type", "")
     if content_type.lstrip().lower().startswith("text/html"):
         # No model writes one: it is a proxy's, or that of a network one has to log in to.
-        raise _unreadable("the answer is an HTML page", response, call, content)
+        raise _make_unreadable_error("the answer is an HTML page", response, call, content)
     if kind in ("binary", "events"):
         return types.Binary.of(content, content_type, meta)
     content = content.removeprefix(_BOM)
@@ -188,10 +188,10 @@ def _parse_body(response: ApiResponse, call: PreparedCall) -> AnyOutput:
         body = loads(content)
     except ValueError:
         if kind == "json":
-            raise _unreadable("the answer is no JSON, though it says so", response, call, content) from None
+            raise _make_unreadable_error("the answer is no JSON, though it says so", response, call, content) from None
         return types.Binary.of(content, content_type, meta)
     if is_error(body):
-        error = error_from(
+        error = build_error(
             meta.status_code,
             response.headers,
             content,
@@ -207,11 +207,11 @@ def _parse_body(response: ApiResponse, call: PreparedCall) -> AnyOutput:
 
 def _build_output(body: Any, content: bytes, meta: Meta) -> AnyOutput:
     result = unwrap(body)
-    kind = _text_kind(result, meta.model)
+    kind = _find_text_class(result, meta.model)
     if kind is not None:
         answer = Accumulator.read(body, content)
         fields = cast("dict[str, Any]", result) if isinstance(result, dict) else {"response": result}
-        return _text_output(kind, fields, answer, meta)
+        return _build_text_output(kind, fields, answer, meta)
     if isinstance(result, dict):
         output: AnyOutput = _validate(types.Output, cast("dict[str, Any]", result))
     elif isinstance(result, list):
@@ -239,7 +239,7 @@ def _to_events(content: bytes) -> bytes:
     return b"".join(b"data: " + line + b"\n" for line in lines if line.strip()) + b"\ndata: [DONE]\n\n"
 
 
-def _text_kind(result: Any, model: str) -> type[TextOutput] | None:
+def _find_text_class(result: Any, model: str) -> type[TextOutput] | None:
     """Return the output class for the shape of a text answer that `result` has, if it has one of the three."""
     if isinstance(result, str):
         return types.NativeText
@@ -260,7 +260,7 @@ def _text_kind(result: Any, model: str) -> type[TextOutput] | None:
     return types.NativeText if not result and entry is not None and entry.task == "Text Generation" else None
 
 
-def _text_output(kind: type[TextOutput], fields: dict[str, Any], answer: Accumulator, meta: Meta) -> TextOutput:
+def _build_text_output(kind: type[TextOutput], fields: dict[str, Any], answer: Accumulator, meta: Meta) -> TextOutput:
     """Return a text answer with the service's own fields and with what they come down to."""
     output = _validate(kind, fields)
     usage = answer.usage
@@ -296,7 +296,9 @@ def _build_tool_calls(answer: Accumulator, choice: int) -> list[dict[str, Any]]:
     ]
 
 
-def _unreadable(problem: str, response: ApiResponse, call: PreparedCall, content: bytes) -> APIResponseValidationError:
+def _make_unreadable_error(
+    problem: str, response: ApiResponse, call: PreparedCall, content: bytes
+) -> APIResponseValidationError:
     """Return the error for a 2xx answer that cannot be read, with what came of it."""
     content = redact(content, call.secrets)
     meta = response.meta

@@ -112,7 +112,7 @@ def parse_limit(message: str, *, is_whole: bool = True) -> ParsedLimit | None:
     >>> parse_limit("Request is too large") is None
     True
     """
-    text = _plain(message if is_whole else re.sub(_LAST_NUMBER, "", message))
+    text = _normalize(message if is_whole else re.sub(_LAST_NUMBER, "", message))
     for kind, shape in _SHAPES:
         found = re.search(shape, text)
         if found is None:
@@ -120,11 +120,11 @@ def parse_limit(message: str, *, is_whole: bool = True) -> ParsedLimit | None:
         counts = [count for pattern in _COUNTS if (count := re.search(pattern, text))] if shape is _CONTEXT else []
         if shape is not _CONTEXT or counts or re.search(_PASSED, text):
             source = "gateway" if shape is _GATEWAY else "model"
-            return _refusal(kind, source, _numbers([found, *counts]))
+            return _match_refusal(kind, source, _parse_numbers([found, *counts]))
     return None
 
 
-def _plain(message: str) -> str:
+def _normalize(message: str) -> str:
     """Return the beginning of a message, in one spelling."""
     text = message[:_LOOKED_AT]
     if len(message) > _LOOKED_AT:
@@ -135,7 +135,7 @@ def _plain(message: str) -> str:
     return " ".join(re.sub(_QUOTE, "", text).split())
 
 
-def _numbers(matches: Iterable[re.Match[str]]) -> dict[str, int]:
+def _parse_numbers(matches: Iterable[re.Match[str]]) -> dict[str, int]:
     """Return the numbers by the names of their groups, the first of each; `least` is there if one is a lower bound."""
     numbers: dict[str, int] = {}
     for match in matches:
@@ -146,7 +146,7 @@ def _numbers(matches: Iterable[re.Match[str]]) -> dict[str, int]:
     return numbers
 
 
-def _refusal(kind: Kind, source: Literal["gateway", "model"], numbers: dict[str, int]) -> ParsedLimit | None:
+def _match_refusal(kind: Kind, source: Literal["gateway", "model"], numbers: dict[str, int]) -> ParsedLimit | None:
     limit, given, output, total = (numbers.get(name) for name in ("limit", "input", "output", "total"))
     if kind == "context" and total is None and given is not None and output is not None:
         total = given + output

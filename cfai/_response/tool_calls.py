@@ -32,9 +32,9 @@ class ToolCallAccumulator:
             function = piece.get("function")
             # Llama 3.3 sends `{"name", "arguments"}` with nothing around it.
             fields = cast("dict[str, Any]", function) if isinstance(function, dict) else piece
-            name = _string(fields.get("name"))
+            name = _to_string(fields.get("name"))
             arguments = value_to_text(fields.get("arguments"))
-            id = _call_id(piece)
+            id = _get_call_id(piece)
             if not (name or arguments or id):
                 continue  # the all-null piece that only marks the end of a call
             index = self._find_index(piece.get("index"), name, id, named)
@@ -56,7 +56,7 @@ class ToolCallAccumulator:
         by_id = {call.id: index for index, call in self._calls.items() if call.id is not None}
         free = self._next
         for call in calls:
-            id = _call_id(call)
+            id = _get_call_id(call)
             index: int = call["index"]
             if id in by_id:
                 index = by_id[id]
@@ -134,10 +134,10 @@ class _PartialCall:
         return True
 
 
-def _call_id(piece: dict[str, Any]) -> str | None:
+def _get_call_id(piece: dict[str, Any]) -> str | None:
     """Return the id of a call: the Responses API has one for the item, `id`, and another to answer to, `call_id`."""
-    return _string(piece.get("call_id")) or _string(piece.get("id"))
+    return _to_string(piece.get("call_id")) or _to_string(piece.get("id"))
 
 
-def _string(value: Any) -> str | None:
+def _to_string(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None

@@ -21,7 +21,7 @@ class UsageAccumulator:
         """Add one report. One that counts nothing is left out."""
         if report.__class__ is not dict:
             return
-        prompt = _prompt_tokens(report)
+        prompt = _get_prompt_tokens(report)
         if prompt:
             self._has_prompt = True
         elif not (report.get("completion_tokens") or report.get("output_tokens") or report.get("total_tokens")):
@@ -29,13 +29,13 @@ class UsageAccumulator:
                 self._price = report
                 _add_counts(self._before, report)
             return
-        if not prompt or prompt != _prompt_tokens(self._last):  # else both are totals so far
+        if not prompt or prompt != _get_prompt_tokens(self._last):  # else both are totals so far
             _add_counts(self._before, self._last)
         self._last, self._price = report, {}
 
     def total(self) -> dict[str, Any]:
         """Return the last report if it counts the prompt; if only an earlier one did, the sum of all increments."""
-        if not self._has_prompt or _prompt_tokens(self._last):
+        if not self._has_prompt or _get_prompt_tokens(self._last):
             return {**self._last, **self._price}
         total: dict[str, Any] = {}
         _add_counts(total, self._before)
@@ -43,7 +43,7 @@ class UsageAccumulator:
         return total
 
 
-def _prompt_tokens(report: dict[str, Any]) -> Any:
+def _get_prompt_tokens(report: dict[str, Any]) -> Any:
     return report.get("prompt_tokens") or report.get("input_tokens")
 
 

@@ -12,7 +12,7 @@ import anyio
 
 from cfai._errors import APITimeoutError, StreamError, StreamTimeoutError, StreamTruncatedError
 from cfai._request import PreparedCall
-from cfai._response import ApiResponse, Decoder, transport_error, warn_of_cut
+from cfai._response import ApiResponse, Decoder, map_transport_error, warn_if_cut
 from cfai._transport import Connections, TimeBudget, has_connection_alone, stop_traffic, unwind
 
 DRAIN_TIMEOUT = 1.0
@@ -126,7 +126,7 @@ class StreamBody:
         meta.elapsed = time.monotonic() - self.budget.started
         if meta.neurons is None and usage is not None:
             meta.neurons = usage.neurons
-        warn_of_cut(self.call, usage, decoder.finish_reason)
+        warn_if_cut(self.call, usage, decoder.finish_reason)
 
     def map_error(self, exception: Exception, decoder: Decoder) -> Exception | None:
         """Return the error to raise when reading failed; `None` if the answer was whole by then."""
@@ -135,16 +135,16 @@ class StreamBody:
         if isinstance(exception, APITimeoutError):
             error: Exception | None = exception
         else:
-            error = transport_error(exception, self.call.model, self.call.host)
+            error = map_transport_error(exception, self.call.model, self.call.host)
         if error is None:
             return exception
         if decoder.is_whole:
             return None
         if isinstance(error, APITimeoutError):
-            return decoder.fail(StreamTimeoutError(self._silence(error)))
+            return decoder.fail(StreamTimeoutError(self._describe_silence(error)))
         return decoder.fail(StreamTruncatedError(f"the connection broke in the middle of the stream: {error}"))
 
-    def _silence(self, error: APITimeoutError) -> str:
+    def _describe_silence(self, error: APITimeoutError) -> str:
         seconds = self.budget.timeout.between
         if self.budget.total is not None or seconds is None:
             return f"{error}, in the middle of the stream"

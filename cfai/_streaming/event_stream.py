@@ -167,7 +167,7 @@ def _encode_token(token: Token) -> bytes:
         event["finish_reason"] = token.finish_reason
     if usage := token.usage:
         event["usage"] = dict(usage.raw)
-    return b"data: " + to_compact_json({**event, "p": _random_padding()}).encode("utf-8", "replace") + b"\n\n"
+    return b"data: " + to_compact_json({**event, "p": _make_padding()}).encode("utf-8", "replace") + b"\n\n"
 
 
 def pad(block: bytes) -> bytes:
@@ -185,10 +185,10 @@ def pad(block: bytes) -> bytes:
             head = line[:-1]
             before = b"".join(part[5:] for part in (*lines[:position], head) if part.startswith(b"data:"))
             comma = b"" if before.rstrip().endswith(b"{") else b","
-            lines[position] = head + comma + b'"p":"' + _random_padding().encode() + b'"}'
+            lines[position] = head + comma + b'"p":"' + _make_padding().encode() + b'"}'
             break
     return b"\n".join(lines)
 
 
-def _random_padding() -> str:
+def _make_padding() -> str:
     return _PADDING[: 1 + secrets.randbelow(len(_PADDING))]

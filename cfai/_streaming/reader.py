@@ -196,4 +196,4 @@ class AsyncReader(_Position[T]):
             with anyio.fail_after(budget.remaining(time.monotonic())):
                 return await anext(self.chunks, None)
         except TimeoutError:
-            raise budget.exceeded() from None
+            raise budget.make_error() from None

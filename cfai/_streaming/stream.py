@@ -10,7 +10,7 @@ from httpx_sse import ServerSentEvent
 
 from cfai._errors import ConfigurationError, StreamTruncatedError
 from cfai._request import PreparedCall
-from cfai._response import ApiResponse, Decoder, EventDecoder, read_whole_stream, stream_output
+from cfai._response import ApiResponse, Decoder, EventDecoder, build_stream_output, read_whole_stream
 from cfai._streaming.body import StreamBody
 from cfai._streaming.event_stream import AsyncEventStream, Dialect, EventStream, encoder_for
 from cfai._streaming.reader import AsyncReader, BlockDecoder, Reader
@@ -82,7 +82,7 @@ class _StreamState(Generic[T]):
             )
         if self._body.output is not None:
             return self._body.output
-        return stream_output(self._decoder.answer, self._body.response.meta)
+        return build_stream_output(self._decoder.answer, self._body.response.meta)
 
 
 class Stream(_StreamState[T]):

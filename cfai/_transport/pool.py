@@ -138,7 +138,7 @@ class ClientPool:
         if self._passed_in_async is not None:
             connections = self._passed_in_async
         else:
-            loop = _running_loop()
+            loop = _get_running_loop()
             entry = self._by_loop.get(id(loop))
             if entry is None or entry.loop() is not loop or self._is_closed:
                 with self._lock:
@@ -169,7 +169,7 @@ class ClientPool:
         self.close()
         with self._lock:
             self._sweep()
-            entry = self._by_loop.pop(id(_running_loop()), None)
+            entry = self._by_loop.pop(id(_get_running_loop()), None)
         if entry is not None:
             await entry.connections.aclose_abandoned()
             await entry.aclose()
@@ -271,10 +271,10 @@ def has_connection_alone(response: Any) -> bool:
 
 def is_asyncio() -> bool:
     """Return True if the running event loop is one of asyncio's."""
-    return _asyncio_loop() is not None
+    return _get_asyncio_loop() is not None
 
 
-def _asyncio_loop() -> Any:
+def _get_asyncio_loop() -> Any:
     # Importing asyncio takes 8 ms, which whoever calls no `arun` need not pay. Where it is not imported, no loop runs.
     asyncio = sys.modules.get("asyncio")
     with suppress(RuntimeError):
@@ -290,21 +290,21 @@ class _NoCookies(CookieJar):
 
 
 def _make_client(kind: Any, *, proxy: str | None, verify: ssl.SSLContext | str | bool, trust_env: bool) -> Any:
-    tls = _tls(verify, trust_env)
+    tls = _get_tls_context(verify, trust_env)
     return kind(
         verify=tls, proxy=proxy, trust_env=trust_env, limits=_LIMITS, follow_redirects=False, cookies=_NoCookies()
     )
 
 
-def _tls(verify: ssl.SSLContext | str | bool, trust_env: bool) -> ssl.SSLContext:
+def _get_tls_context(verify: ssl.SSLContext | str | bool, trust_env: bool) -> ssl.SSLContext:
     if isinstance(verify, ssl.SSLContext):
         return verify
     files = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) if trust_env else (None, None)
-    return _tls_context(verify, trust_env, files)
+    return _make_tls_context(verify, trust_env, files)
 
 
 @functools.lru_cache(maxsize=4)
-def _tls_context(verify: str | bool, trust_env: bool, files: tuple[str | None, str | None]) -> ssl.SSLContext:
+def _make_tls_context(verify: str | bool, trust_env: bool, files: tuple[str | None, str | None]) -> ssl.SSLContext:
     """Return a TLS context. One costs tens of milliseconds, and serves all clients."""
     if isinstance(verify, str):
         folder = os.path.isdir(verify)
@@ -312,9 +312,9 @@ def _tls_context(verify: str | bool, trust_env: bool, files: tuple[str | None, s
     return httpx.create_ssl_context(verify=verify, trust_env=trust_env)
 
 
-def _running_loop() -> Any:
+def _get_running_loop() -> Any:
     """Return the running event loop, or what stands for one with trio."""
-    loop = _asyncio_loop()
+    loop = _get_asyncio_loop()
     if loop is None:
         token = import_module("anyio.lowlevel").current_token()  # not sooner: it imports asyncio
         return getattr(token, "native_token", token)

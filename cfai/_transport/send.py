@@ -15,7 +15,7 @@ import anyio
 
 from cfai._errors import APITimeoutError, CfaiError, InferenceUpstreamError
 from cfai._request import CREDENTIAL_HEADERS, ApiRequest
-from cfai._response import ApiResponse, error_from, is_read_as_stream, media_kind, parse_meta, transport_error
+from cfai._response import ApiResponse, build_error, is_read_as_stream, map_transport_error, media_kind, parse_meta
 from cfai._transport.attempt import AsyncAttempt, Attempt
 from cfai._transport.pool import ClientPool, Connections
 from cfai._transport.retry import pause_before_retry
@@ -34,7 +34,7 @@ def send(pool: ClientPool, request: ApiRequest) -> ApiResponse:
         try:
             return _send_once(pool, pool.sync_connections(), request, budget)
         except CfaiError as error:
-            pause = _pause(sent, error, request, budget)
+            pause = _decide_pause(sent, error, request, budget)
             if pause is None:
                 raise
         time.sleep(pause)
@@ -49,7 +49,7 @@ async def asend(pool: ClientPool, request: ApiRequest) -> ApiResponse:
         try:
             return await _asend_once(pool, await pool.async_connections(), request, budget)
         except CfaiError as error:
-            pause = _pause(sent, error, request, budget)
+            pause = _decide_pause(sent, error, request, budget)
             if pause is None:
                 raise
         await anyio.sleep(pause)
@@ -58,7 +58,7 @@ async def asend(pool: ClientPool, request: ApiRequest) -> ApiResponse:
 
 def _send_once(pool: ClientPool, connections: Connections, request: ApiRequest, budget: TimeBudget) -> ApiResponse:
     attempt = Attempt()
-    sent = _build(connections.client, request, budget, attempt.trace)
+    sent = _build_request(connections.client, request, budget, attempt.trace)
     try:
         http = connections.client.send(sent, stream=True, auth=None, follow_redirects=False)
     except Exception as exception:
@@ -66,8 +66,8 @@ def _send_once(pool: ClientPool, connections: Connections, request: ApiRequest, 
     finally:
         _forget_credentials(sent)
     if not http.is_success and not request.wants_raw:
-        raise _error(http, request, _read_error(http, sent, budget))
-    response = _received(http, request, budget, pool, connections)
+        raise _build_error(http, request, _read_error(http, sent, budget))
+    response = _build_response(http, request, budget, pool, connections)
     sent.extensions["timeout"]["read"] = budget.read_timeout(time.monotonic())
     if not is_read_as_stream(response, request):
         response.content = _read(http, request, budget)
@@ -78,7 +78,7 @@ async def _asend_once(
     pool: ClientPool, connections: Connections, request: ApiRequest, budget: TimeBudget
 ) -> ApiResponse:
     attempt = AsyncAttempt()
-    sent = _build(connections.client, request, budget, attempt.trace)
+    sent = _build_request(connections.client, request, budget, attempt.trace)
     try:
         with _time_limit(budget):
             http = await connections.client.send(sent, stream=True, auth=None, follow_redirects=False)
@@ -88,8 +88,8 @@ async def _asend_once(
         _forget_credentials(sent)
     connections.watch(http)
     if not http.is_success and not request.wants_raw:
-        raise _error(http, request, await _aread_error(http, sent, budget))
-    response = _received(http, request, budget, pool, connections)
+        raise _build_error(http, request, await _aread_error(http, sent, budget))
+    response = _build_response(http, request, budget, pool, connections)
     sent.extensions["timeout"]["read"] = budget.read_timeout(time.monotonic())
     if not is_read_as_stream(response, request):
         response.content = await _aread(http, request, budget)
@@ -133,7 +133,7 @@ def _read_error(http: Any, sent: Any, budget: TimeBudget) -> bytes:
             if len(content) >= LARGEST_ERROR or time.monotonic() > end:
                 break
     except Exception as exception:
-        if transport_error(exception, "", "") is None:
+        if map_transport_error(exception, "", "") is None:
             raise
     finally:
         http.close()
@@ -151,7 +151,7 @@ async def _aread_error(http: Any, sent: Any, budget: TimeBudget) -> bytes:
                 if len(content) >= LARGEST_ERROR:
                     break
     except Exception as exception:
-        if transport_error(exception, "", "") is None:
+        if map_transport_error(exception, "", "") is None:
             raise
     finally:
         await http.aclose()
@@ -164,20 +164,20 @@ def _time_limit(budget: TimeBudget) -> AbstractContextManager[object]:
     return nullcontext() if budget.total is None else anyio.fail_after(budget.remaining(time.monotonic()))
 
 
-def _pause(sent: int, error: CfaiError, request: ApiRequest, budget: TimeBudget) -> float | None:
+def _decide_pause(sent: int, error: CfaiError, request: ApiRequest, budget: TimeBudget) -> float | None:
     """Return the seconds to wait before the request is sent again, or `None` to raise `error`."""
-    if not isinstance(request.body, bytes) and iter_once(request.body):
+    if not isinstance(request.body, bytes) and is_iterated_once(request.body):
         return None
     pause = pause_before_retry(request.config.retry, sent, error, when_busy=request.retries_when_busy)
     return pause if pause is not None and budget.allows_pause(pause, time.monotonic()) else None
 
 
-def iter_once(body: Any) -> bool:
+def is_iterated_once(body: Any) -> bool:
     """Return True for a body that can be iterated only once, and so never be sent again."""
     return hasattr(body, "__next__") or hasattr(body, "__anext__")
 
 
-def _build(client: Any, request: ApiRequest, budget: TimeBudget, trace: Any) -> Any:
+def _build_request(client: Any, request: ApiRequest, budget: TimeBudget, trace: Any) -> Any:
     # A client takes only requests of its own library; if it was passed in, its headers and parameters are its owner's.
     sent = client.build_request(
         request.method,
@@ -196,10 +196,10 @@ def _parse_url(kind: Any, url: str) -> Any:
     return kind(url)
 
 
-def _received(
+def _build_response(
     http: Any, request: ApiRequest, budget: TimeBudget, pool: ClientPool, connections: Connections
 ) -> ApiResponse:
-    headers = _headers(http)
+    headers = _decode_headers(http)
     return ApiResponse(
         http=http,
         headers=headers,
@@ -212,10 +212,10 @@ def _received(
     )
 
 
-def _error(http: Any, request: ApiRequest, content: bytes) -> InferenceUpstreamError:
-    return error_from(
+def _build_error(http: Any, request: ApiRequest, content: bytes) -> InferenceUpstreamError:
+    return build_error(
         http.status_code,
-        _headers(http),
+        _decode_headers(http),
         content,
         model=request.model,
         inputs=getattr(request, "inputs", None),
@@ -224,7 +224,7 @@ def _error(http: Any, request: ApiRequest, content: bytes) -> InferenceUpstreamE
     )
 
 
-def _headers(http: Any) -> dict[str, str]:
+def _decode_headers(http: Any) -> dict[str, str]:
     """Return an answer's headers, names in lower case. Each look-up in httpx's own costs as much as all of this."""
     return {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in http.headers.raw}
 
@@ -239,10 +239,10 @@ def _forget_credentials(sent: Any) -> None:
 def _raise_mapped(exception: Exception, request: ApiRequest, budget: TimeBudget, *, may_be_billed: bool) -> NoReturn:
     """Raise what `exception` stands for, with it as the cause; one that is not the network's goes on as it is."""
     if isinstance(exception, TimeoutError) and budget.total is not None:
-        raise budget.exceeded() from exception
-    error = transport_error(exception, request.model, request.host, may_be_billed=may_be_billed)
+        raise budget.make_error() from exception
+    error = map_transport_error(exception, request.model, request.host, may_be_billed=may_be_billed)
     if error is None:
         raise exception
     if isinstance(error, APITimeoutError) and budget.is_exceeded(time.monotonic()):
-        raise budget.exceeded() from exception
+        raise budget.make_error() from exception
     raise error from exception

@@ -28,14 +28,14 @@ class TimeBudget(NamedTuple):
             return None
         remaining = self.started + self.total - now
         if remaining <= 0:
-            raise self.exceeded()
+            raise self.make_error()
         return remaining
 
     def is_exceeded(self, now: float) -> bool:
         """Return True once the total timeout has passed."""
         return self.total is not None and now >= self.started + self.total
 
-    def exceeded(self) -> APITimeoutError:
+    def make_error(self) -> APITimeoutError:
         """Return the error for a total timeout that has passed."""
         return APITimeoutError(f"the total timeout of {self.total:g} s passed", retryable=False)
 

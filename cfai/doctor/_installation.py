@@ -26,7 +26,7 @@ from cfai._credentials import (
     parse_base_url,
     resolve_credentials,
 )
-from cfai._response import error_from, parse_body, parse_error_body
+from cfai._response import build_error, parse_body, parse_error_body
 
 EMBEDDING = "@cf/baai/bge-small-en-v1.5"
 """The model of the cheapest call there is: a hundredth of a neuron."""
@@ -173,7 +173,7 @@ class Installation:
 
     def describe_error(self, answer: ProbeResponse) -> str:
         """Return what an answer that is no success says, in a line."""
-        return str(error_from(answer.status, answer.headers, answer.content, now=self.now(), secrets=self.secrets))
+        return str(build_error(answer.status, answer.headers, answer.content, now=self.now(), secrets=self.secrets))
 
     @cached_property
     def secrets(self) -> list[str]:

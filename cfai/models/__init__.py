@@ -131,20 +131,22 @@ def catalogue() -> Mapping[str, Model]:
     """Return every known model by name, retired ones included."""
     # Not through `importlib.resources`: its locks would be held over a fork.
     rows = json.loads(Path(__file__).with_name("models.json").read_bytes())
-    return MappingProxyType({row["name"]: _model(row) for row in rows})
+    return MappingProxyType({row["name"]: _parse_model(row) for row in rows})
 
 
 def suggest(name: str, count: int = 3) -> list[str]:
     """Suggest up to `count` live models whose names look most like `name`, best first."""
     typed = name.lower()
     likeness = {
-        model.name: _likeness(typed, model.name.lower()) for model in catalogue().values() if not model.retired_on
+        model.name: _compute_likeness(typed, model.name.lower())
+        for model in catalogue().values()
+        if not model.retired_on
     }
     near = sorted((full for full in likeness if likeness[full] > 0.6), key=lambda full: -likeness[full])
     return near[:count]
 
 
-def _likeness(typed: str, name: str) -> float:
+def _compute_likeness(typed: str, name: str) -> float:
     """Return how alike two names are, 0 to 1. A name without its author, or its last words, is still like the whole."""
     if "/" not in typed:
         name = name.rsplit("/", 1)[-1]
@@ -155,22 +157,22 @@ def _likeness(typed: str, name: str) -> float:
     return (whole + 3 * matcher.ratio()) / 4
 
 
-def _limit(row: Mapping[str, Any], key: str) -> Limit | None:
+def _parse_limit(row: Mapping[str, Any], key: str) -> Limit | None:
     return Limit(**row[key]) if key in row else None
 
 
-def _model(row: Mapping[str, Any]) -> Model:
+def _parse_model(row: Mapping[str, Any]) -> Model:
     return Model(
         name=row["name"],
         task=row["task"],
         created_at=row["created_at"],
-        context_length=_limit(row, "context_length"),
-        sequence_length=_limit(row, "sequence_length"),
-        total_length=_limit(row, "total_length"),
+        context_length=_parse_limit(row, "context_length"),
+        sequence_length=_parse_limit(row, "sequence_length"),
+        total_length=_parse_limit(row, "total_length"),
         window=row.get("window"),
-        input_length=_limit(row, "input_length"),
-        batch_length=_limit(row, "batch_length"),
-        default_max_tokens=_limit(row, "default_max_tokens"),
+        input_length=_parse_limit(row, "input_length"),
+        batch_length=_parse_limit(row, "batch_length"),
+        default_max_tokens=_parse_limit(row, "default_max_tokens"),
         answers=row.get("answers"),
         capabilities=frozenset(row.get("capabilities", ())),
         price=tuple(Price(**price) for price in row.get("price", ())),

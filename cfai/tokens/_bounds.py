@@ -129,10 +129,10 @@ def lower_bound(text: str, family: str) -> int:
     >>> lower_bound("Where is New York?", "llama3")
     5
     """
-    vocabulary = _vocabulary(family)
+    vocabulary = _load_vocabulary(family)
     if vocabulary.kind != "bytes":
         return _count_words(text, vocabulary.kind)
-    return 1 + _borders(text, vocabulary) if text else 0
+    return 1 + _list_borders(text, vocabulary) if text else 0
 
 
 def count_borders(texts: Sequence[str], family: str) -> int:
@@ -150,10 +150,10 @@ def count_borders(texts: Sequence[str], family: str) -> int:
 
 
 def _count_borders(text: str, family: str) -> int:
-    vocabulary = _vocabulary(family)
+    vocabulary = _load_vocabulary(family)
     if vocabulary.kind != "bytes":
         return max(0, _count_words(text, vocabulary.kind) - 1)
-    return _borders(text, vocabulary)
+    return _list_borders(text, vocabulary)
 
 
 def upper_bound(text: str, family: str) -> int:
@@ -164,16 +164,16 @@ def upper_bound(text: str, family: str) -> int:
     """
     if not text:
         return 0
-    vocabulary = _vocabulary(family)
+    vocabulary = _load_vocabulary(family)
     if vocabulary.kind == "wordpiece":
         text = "".join(text.lower().split())
         return len(text) if text.isascii() else _decomposed_length(text, "NFD")
     if vocabulary.kind == "unigram":
         return 1 + (len(text) if text.isascii() else _decomposed_length(text, "NFKD"))
-    size = _size(text)
+    size = _count_utf8(text)
     if vocabulary.nfc and not text.isascii():
         # Composing makes UTF-8 three times as long at most (Unicode Standard Annex 15, section 9).
-        size = 3 * size if find_tall_stacks(text) else max(size, _size(unicodedata.normalize("NFC", text)))
+        size = 3 * size if find_tall_stacks(text) else max(size, _count_utf8(unicodedata.normalize("NFC", text)))
     if vocabulary.digits3:
         size -= sum(len(digits) - ceil(len(digits) / 3) for digits in _DIGITS.findall(text))
     return size + vocabulary.prefix
@@ -181,22 +181,22 @@ def upper_bound(text: str, family: str) -> int:
 
 def is_composed(family: str) -> bool:
     """Return whether the family's tokenizer composes characters first."""
-    return _vocabulary(family).nfc
+    return _load_vocabulary(family).nfc
 
 
-def _borders(text: str, vocabulary: _Vocabulary) -> int:
+def _list_borders(text: str, vocabulary: _Vocabulary) -> int:
     """Count the borders that a text has whether or not the server composes it."""
     text = _cut(text, vocabulary.special)
     if not vocabulary.nfc or text.isascii():
-        return _borders_of(text, vocabulary)
+        return _list_borders_of(text, vocabulary)
     under_stacks = 0
     if stacks := find_tall_stacks(text):
         # The character under a stack may be composed with one of its marks.
         text, under_stacks = stacks.subn(CUT, text)
     composed = unicodedata.normalize("NFC", text)
-    found = _borders_of(text, vocabulary)
+    found = _list_borders_of(text, vocabulary)
     if composed != text:
-        found = min(found, _borders_of(composed, vocabulary))
+        found = min(found, _list_borders_of(composed, vocabulary))
     return max(0, found - under_stacks)
 
 
@@ -213,7 +213,7 @@ def _cut(text: str, special: re.Pattern[str]) -> str:
     return text
 
 
-def _borders_of(text: str, vocabulary: _Vocabulary) -> int:
+def _list_borders_of(text: str, vocabulary: _Vocabulary) -> int:
     """Count the borders of a text that has its cuts, composed or not as it is."""
     data = text.encode("utf-8", "surrogateescape")
     found = sum(_count_meetings(data, left, right) for left, right in vocabulary.apart)
@@ -264,7 +264,7 @@ def _count_words(text: str, kind: str) -> int:
     return len(_WORDPIECE_MARK.findall(text)) + len(_WORDPIECE_WORD.findall(text))
 
 
-def _size(text: str) -> int:
+def _count_utf8(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
@@ -283,7 +283,7 @@ def find_tall_stacks(text: str) -> re.Pattern[str] | None:
 
 
 @cache
-def _vocabulary(family: str) -> _Vocabulary:
+def _load_vocabulary(family: str) -> _Vocabulary:
     known = _read()
     if family not in known:
         raise ValueError(f"unknown tokenizer family {family!r}: one of {', '.join(known)}")
@@ -291,12 +291,14 @@ def _vocabulary(family: str) -> _Vocabulary:
     runs: dict[str, int] = row.get("runs", {})
     return _Vocabulary(
         kind=row.get("kind", "bytes"),
-        apart=_tables(row.get("apart", {}), _BY_BYTE, {one for one, longest in runs.items() if longest == 1}),
-        marks=_tables(row.get("marks", {}), [chr(byte) for byte in range(256)]),
+        apart=_load_tables(row.get("apart", {}), _BY_BYTE, {one for one, longest in runs.items() if longest == 1}),
+        marks=_load_tables(row.get("marks", {}), [chr(byte) for byte in range(256)]),
         indents=row.get("indents", False),
         words=zlib.decompress(b85decode(row["words"])) if "words" in row else b"",
         crossed=tuple(
-            _Crossed(pair.encode(), tuple({core for token in tokens for core in _cores(token, pair)}), tuple(tokens))
+            _Crossed(
+                pair.encode(), tuple({core for token in tokens for core in _load_cores(token, pair)}), tuple(tokens)
+            )
             for pair, tokens in row.get("crossed", {}).items()
         ),
         runs=tuple(
@@ -318,7 +320,7 @@ def _read() -> dict[str, dict[str, Any]]:
     return json.loads(Path(__file__).with_name("bounds.json").read_bytes())
 
 
-def _tables(
+def _load_tables(
     apart: Mapping[str, str], kinds: Sequence[str], alone: Set[str] = frozenset()
 ) -> tuple[tuple[bytes, bytes], ...]:
     """Build the tables of `_Vocabulary.apart`, where `kinds` says for each byte by what key `apart` has it.
@@ -340,7 +342,7 @@ def _tables(
     )
 
 
-def _cores(token: str, pair: str) -> list[str]:
+def _load_cores(token: str, pair: str) -> list[str]:
     kinds = "".join(_BY_BYTE[ord(char)] if char.isascii() else "x" for char in token)
     return [token[place : place + 2] for place in range(len(token) - 1) if kinds[place : place + 2] == pair]
 

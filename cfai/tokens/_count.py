@@ -156,7 +156,7 @@ def count_text(text: str, strategy: CountingStrategy) -> TokenCount:
         strategy.family.name,
         strategy.is_certain,
         exact=strategy.is_exact,
-        method=_method(strategy),
+        method=_describe_method(strategy),
     )
 
 
@@ -174,12 +174,12 @@ def to_token_count(size: PromptSize, strategy: CountingStrategy) -> TokenCount:
         strategy.family.name,
         strategy.is_certain,
         images=size.images,
-        method=_method(strategy),
+        method=_describe_method(strategy),
         template=(0, round(size.template_estimate), size.template_upper_bound),
     )
 
 
-def _method(strategy: CountingStrategy) -> Literal["estimator", "tokenizers", "custom"]:
+def _describe_method(strategy: CountingStrategy) -> Literal["estimator", "tokenizers", "custom"]:
     if not strategy.is_exact:
         return "estimator"
     return "tokenizers" if type(strategy.counter).__module__ == "cfai.tokenizers" else "custom"

@@ -49,11 +49,11 @@ def estimate_image(image: Any, family: str) -> int:
     """Estimate the tokens of an image: a part of a message, a data URL, base64, or the bytes as numbers."""
     if family in _FIXED:
         return _FIXED[family]
-    size = _image_size(_first_bytes(image)) if family in _BY_SIZE else None
+    size = _parse_image_size(_decode_first_bytes(image)) if family in _BY_SIZE else None
     return _BY_SIZE[family](*size) if size else _UNKNOWN
 
 
-def _first_bytes(image: Any) -> bytes:
+def _decode_first_bytes(image: Any) -> bytes:
     """Return the first bytes of an image, if it was sent along."""
     for _ in range(_DEEPEST):
         if not is_mapping(image):
@@ -75,7 +75,7 @@ def _first_bytes(image: Any) -> bytes:
     return b""
 
 
-def _image_size(data: bytes) -> tuple[int, int] | None:
+def _parse_image_size(data: bytes) -> tuple[int, int] | None:
     """Return width and height in pixels, from the head of a PNG, GIF, WebP or JPEG file."""
     try:
         if data[:8] == b"\x89PNG\r\n\x1a\n":
@@ -83,15 +83,15 @@ def _image_size(data: bytes) -> tuple[int, int] | None:
         if data[:3] == b"GIF":
             return struct.unpack("<HH", data[6:10])
         if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-            return _webp_size(data)
+            return _parse_webp_size(data)
         if data[:2] == b"\xff\xd8":
-            return _jpeg_size(data)
+            return _parse_jpeg_size(data)
     except (struct.error, IndexError):
         pass
     return None
 
 
-def _webp_size(data: bytes) -> tuple[int, int] | None:
+def _parse_webp_size(data: bytes) -> tuple[int, int] | None:
     kind = data[12:16]
     if kind == b"VP8X":
         return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
@@ -104,7 +104,7 @@ def _webp_size(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+def _parse_jpeg_size(data: bytes) -> tuple[int, int] | None:
     place = 2
     while place + 9 <= len(data):
         marker = data[place + 1]

@@ -66,10 +66,10 @@ def count_cuts(text: str, kind: str, digits: int) -> int:
     >>> count_cuts("Where is New York, and where is Berlin?", "words", 3)
     7
     """
-    pattern = _pattern(kind, digits)
+    pattern = _compile_pattern(kind, digits)
     return sum(max(0, len(pattern.findall(stretch)) - _EDGES) for stretch in _STRETCH.findall(text))
 
 
 @cache
-def _pattern(kind: str, digits: int) -> re.Pattern[str]:
+def _compile_pattern(kind: str, digits: int) -> re.Pattern[str]:
     return re.compile(_PATTERNS[kind] % digits)

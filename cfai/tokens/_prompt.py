@@ -93,7 +93,9 @@ class PromptSize(NamedTuple):
 def measure_prompt(inputs: Mapping[str, Any], strategy: CountingStrategy) -> PromptSize:
     """Bound and estimate the tokens of the prompt of `inputs`."""
     # UNCERTAIN: which one of several prompts is read. The shortest counts.
-    lower, field = min(((_lower_bound(prompt, strategy), prompt.field) for prompt in _prompts(inputs)), default=(0, ""))
+    lower, field = min(
+        ((_lower_bound(prompt, strategy), prompt.field) for prompt in _list_prompts(inputs)), default=(0, "")
+    )
     texts, media, inline = _read_all(inputs)
     template = MAX_TEMPLATE + MAX_AROUND_TEXT * len(texts)
     counted = strategy.count_messages(inputs)
@@ -113,7 +115,7 @@ def _estimate(
     texts: list[str] = []
     images = [inputs["image"]] if inputs.get("image") is not None else []
     around = 0.0 if inputs.get("raw") is True else template.start
-    for place, item in enumerate(_all_messages(inputs)):
+    for place, item in enumerate(_list_messages(inputs)):
         if not is_mapping(item):
             continue
         if item.get("role") in ("system", "developer"):
@@ -122,9 +124,9 @@ def _estimate(
             around += template.message
         around += _TOOL_RESULT * (item.get("role") == "tool" or item.get("type") == "function_call_output")
         for content in (item.get("content"), item.get("output")):
-            texts += _content_texts(content)
+            texts += _list_content_texts(content)
             images += [part for part in as_sequence(content) if is_image(part)]
-        for call in _tool_calls(item):
+        for call in _list_tool_calls(item):
             around += _TOOL_CALL
             texts += call
     tools = [tool for key in ("tools", "functions") for tool in as_sequence(inputs.get(key))]
@@ -137,7 +139,7 @@ def _estimate(
     return estimate, around, lowest_ratio, image_estimate, len(images)
 
 
-def _all_messages(inputs: Mapping[str, Any]) -> list[Any]:
+def _list_messages(inputs: Mapping[str, Any]) -> list[Any]:
     """Return all that a model is to read, as messages."""
     if "messages" in inputs:
         return [*as_sequence(inputs["messages"])]
@@ -147,7 +149,7 @@ def _all_messages(inputs: Mapping[str, Any]) -> list[Any]:
     return [*([{"role": "system", "content": instructions}] if instructions else []), *items]
 
 
-def _tool_calls(item: Mapping[str, Any]) -> Iterator[list[str]]:
+def _list_tool_calls(item: Mapping[str, Any]) -> Iterator[list[str]]:
     """Find the name and the arguments of each call of a tool in a message."""
     calls = [*as_sequence(item.get("tool_calls")), item.get("function_call")]
     if item.get("type") == "function_call":
@@ -161,27 +163,27 @@ def _tool_calls(item: Mapping[str, Any]) -> Iterator[list[str]]:
             yield [str(function.get("name", "")), text]
 
 
-def _prompts(inputs: Mapping[str, Any]) -> Iterator[_Prompt]:
+def _list_prompts(inputs: Mapping[str, Any]) -> Iterator[_Prompt]:
     """Find the prompt in each of the forms that the service takes."""
     prompt, given = inputs.get("prompt"), inputs.get("input")
     if isinstance(prompt, str):
         yield _Prompt("prompt", [[prompt.strip(_BLANK)]])
     if "messages" in inputs:
-        yield _Prompt("messages", list(_messages(as_sequence(inputs["messages"]))))
+        yield _Prompt("messages", list(_to_messages(as_sequence(inputs["messages"]))))
     if given is not None:
-        instructions = _content_texts(inputs.get("instructions"))
+        instructions = _list_content_texts(inputs.get("instructions"))
         items = [{"role": "user", "content": given}] if isinstance(given, str) else as_sequence(given)
         # Beside instructions, a system message of the list may not be read.
-        rest = list(_messages([None, *items] if instructions else items))
+        rest = list(_to_messages([None, *items] if instructions else items))
         yield _Prompt("input", [instructions, *rest])
 
 
-def _messages(items: Sequence[Any]) -> Iterator[list[str]]:
+def _to_messages(items: Sequence[Any]) -> Iterator[list[str]]:
     """Find the texts of each message that every template puts before the model."""
     for place, item in enumerate(items):
         if not is_mapping(item):
             continue
-        role, content = item.get("role"), _content_texts(item.get("content"))
+        role, content = item.get("role"), _list_content_texts(item.get("content"))
         if role == "user" or (role in ("system", "developer") and place == 0):
             # Of system messages, some templates read only one that comes first.
             yield content
@@ -191,10 +193,10 @@ def _messages(items: Sequence[Any]) -> Iterator[list[str]]:
         elif role == "tool":
             yield [_keep_json_text(content)]
         elif item.get("type") == "function_call_output":
-            yield [_keep_json_text(_content_texts(item.get("output")))]
+            yield [_keep_json_text(_list_content_texts(item.get("output")))]
 
 
-def _content_texts(content: Any) -> list[str]:
+def _list_content_texts(content: Any) -> list[str]:
     """Return the texts of a message's content, a string or a list of parts, without images and base64."""
     parts = [content] if isinstance(content, str) else as_sequence(content)
     return [text.strip(_BLANK) for text in map(get_text, parts) if text is not None]
@@ -221,11 +223,11 @@ def _keep_json_text(texts: list[str]) -> str:
             value = json.loads(text, parse_int=float)  # int() refuses very long ones
         except (ValueError, RecursionError):
             value = text
-        kept += [piece for string in _strings(value) for piece in re.findall(_KEPT_BY_JSON, string)]
+        kept += [piece for string in _iter_strings(value) for piece in re.findall(_KEPT_BY_JSON, string)]
     return CUT.join(kept)
 
 
-def _strings(value: Any) -> Iterator[str]:
+def _iter_strings(value: Any) -> Iterator[str]:
     """Find every string in a JSON value, keys included, in no particular order."""
     left = [value]
     for value in _pop_all(left):
@@ -233,7 +235,7 @@ def _strings(value: Any) -> Iterator[str]:
             yield value
         elif is_mapping(value):
             left += [*value, *value.values()]
-        elif not _is_numbers(value):
+        elif not _is_list_of_numbers(value):
             left += as_sequence(value)
 
 
@@ -246,7 +248,7 @@ def _pop_all(left: list[Any]) -> Iterator[Any]:
     raise InputError(f"the inputs hold more than {_MAX_VALUES:,} values, or themselves")
 
 
-def _is_numbers(value: Any) -> bool:
+def _is_list_of_numbers(value: Any) -> bool:
     """Return whether a value is the bytes of an image, or samples of a sound, as numbers."""
     items = as_sequence(value)
     return bool(items) and isinstance(items[0], (int, float))
@@ -282,11 +284,11 @@ def _read_all(inputs: Mapping[str, Any]) -> tuple[list[str], int, int]:
             found.append(value)
         elif is_mapping(value):
             left += [*value, *value.values()]
-        elif not _is_numbers(value):
+        elif not _is_list_of_numbers(value):
             left += as_sequence(value)
     for value in found:
         media += 1
-        if _is_numbers(value):
+        if _is_list_of_numbers(value):
             characters += len(to_compact_json(value))
-        characters += sum(len(text) for text in _strings(value) if not text.startswith(("https://", "http://")))
+        characters += sum(len(text) for text in _iter_strings(value) if not text.startswith(("https://", "http://")))
     return texts, media, characters

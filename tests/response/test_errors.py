@@ -34,12 +34,12 @@ from cfai import (
 )
 from cfai._response import errors as _errors
 from cfai._response.errors import (
-    error_from,
+    build_error,
+    map_transport_error,
     parse_body,
     parse_error_body,
     parse_retry_after,
     redact,
-    transport_error,
 )
 from cfai._response.extract import is_error
 
@@ -49,7 +49,7 @@ UUID = "3a1f9e1c-0b7d-4f0e-9a54-8f2f6c1f4b11"
 
 def error_of(status: int, body: Any, model: str | None = MODEL, **headers: str) -> InferenceUpstreamError:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return error_from(status, {name.replace("_", "-"): value for name, value in headers.items()}, content, model=model)
+    return build_error(status, {name.replace("_", "-"): value for name, value in headers.items()}, content, model=model)
 
 
 def envelope(code: int | None, message: str) -> dict[str, Any]:
@@ -522,7 +522,7 @@ def test_a_chat_completion_with_an_error_beside_its_choices_is_an_answer() -> No
     ],
 )
 def test_what_a_client_raises_has_its_class(library: Any, name: str, kind: type[CfaiError], retryable: bool) -> None:
-    error = transport_error(getattr(library, name)("the reason"), MODEL, "api.example")
+    error = map_transport_error(getattr(library, name)("the reason"), MODEL, "api.example")
     assert error is not None
     assert type(error) is kind
     assert error.retryable is retryable
@@ -533,16 +533,16 @@ def test_what_a_client_raises_has_its_class(library: Any, name: str, kind: type[
 
 @pytest.mark.parametrize("exception", [ValueError("x"), OSError("x"), KeyError("x"), httpx.StreamConsumed()])
 def test_what_is_not_the_networks_is_nobodys_error(exception: Exception) -> None:
-    assert transport_error(exception, MODEL, "api.example") is None
+    assert map_transport_error(exception, MODEL, "api.example") is None
 
 
 def test_an_exception_without_words_is_named() -> None:
-    assert "ConnectError" in str(transport_error(httpx.ConnectError(""), MODEL, "api.example"))
+    assert "ConnectError" in str(map_transport_error(httpx.ConnectError(""), MODEL, "api.example"))
 
 
 def test_a_certificate_that_is_not_trusted_says_what_to_do_and_is_not_tried_again() -> None:
     reason = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate"
-    error = transport_error(httpx.ConnectError(reason), MODEL, "api.example")
+    error = map_transport_error(httpx.ConnectError(reason), MODEL, "api.example")
     assert error is not None
     assert "verify=" in str(error)
     assert not error.retryable
@@ -571,7 +571,7 @@ JSON = st.recursive(
 @settings(deadline=None)
 @given(st.integers(200, 599), st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_no_body_breaks_the_parser(status: int, content: bytes) -> None:
-    error = error_from(status, {}, content, model=MODEL)
+    error = build_error(status, {}, content, model=MODEL)
     assert str(error)
     assert "\n" not in str(error)
     assert isinstance(error, InferenceUpstreamError)
@@ -586,7 +586,7 @@ def test_no_retry_after_breaks_the_parser(value: str) -> None:
 
 @pytest.mark.parametrize("content", [b"[" * 100_000, b'{"error":' * 50_000, b"<" * 1_000_000, b"AiError: " * 100_000])
 def test_a_body_made_to_be_hard_still_gives_a_short_message(content: bytes) -> None:
-    assert 0 < len(str(error_from(500, {}, content, model=MODEL))) < 1_000
+    assert 0 < len(str(build_error(500, {}, content, model=MODEL))) < 1_000
 
 
 def test_a_body_is_json_if_it_can_be() -> None:

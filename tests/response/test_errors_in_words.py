@@ -11,13 +11,13 @@ import httpx
 import pytest
 
 from cfai import CapacityError, InferenceUpstreamError, models
-from cfai._response.errors import error_from, parse_error_body, transport_error
+from cfai._response.errors import build_error, map_transport_error, parse_error_body
 
 RETIRED = "@cf/meta/llama-2-7b-chat-int8"
 
 
 def error_of(body: Any, status: int = 400, model: str | None = None) -> InferenceUpstreamError:
-    return error_from(status, {}, body if isinstance(body, bytes) else json.dumps(body).encode(), model=model)
+    return build_error(status, {}, body if isinstance(body, bytes) else json.dumps(body).encode(), model=model)
 
 
 NAMES = {
@@ -177,12 +177,12 @@ def test_a_retired_model_that_nothing_replaces_is_called_retired_all_the_same(mo
 
 
 def test_a_certificate_that_is_not_trusted_comes_with_advice() -> None:
-    error = transport_error(httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] no"), "m", "host.example")
+    error = map_transport_error(httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] no"), "m", "host.example")
     assert re.fullmatch(r"host\.example is not trusted: \[SSL: \w+\] no\. pass verify= .*[a-z]", str(error))
 
 
 def test_a_read_timeout_comes_with_advice() -> None:
-    error = transport_error(httpx.ReadTimeout("slow"), "m", "host.example")
+    error = map_transport_error(httpx.ReadTimeout("slow"), "m", "host.example")
     assert re.fullmatch(r"host\.example did not answer in time \(slow\): the call may .*[a-z]", str(error))
 
 

@@ -232,7 +232,7 @@ def test_tokens_that_cross_a_pair_hold_it_once() -> None:
         for pair, held in ROWS[family].get("crossed", {}).items():
             assert pair[1] not in ROWS[family]["apart"].get(pair[0], ""), family
             for token in held:
-                assert len(_bounds._cores(token, pair)) == 1, token
+                assert len(_bounds._load_cores(token, pair)) == 1, token
 
 
 def test_escapes_of_json_have_borders_in_every_family() -> None:
