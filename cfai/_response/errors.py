@@ -102,7 +102,7 @@ def build_error(
     hint = _find_hint(spec, model)
     is_refusal = spec.kind is BadRequestError and (status < 500 or found.code == _TOO_LONG)
     # Text that is no JSON may be JSON that was cut off.
-    limit = parse_limit(found.message, is_whole=not isinstance(body, str)) if is_refusal else None
+    limit = _parse_limit(found.message, model, is_whole=not isinstance(body, str)) if is_refusal else None
     if limit is not None:
         hint = _shorten(limit, model)
     message = f"{head}: {_cut(reason)} ({', '.join(details)})" + (f". What to do: {hint}." if hint else "")
@@ -135,7 +135,7 @@ def build_stream_error(
     reason = _remove_code(found.code, found.message) or "no reason given"
     message = f"{opening}: {reason}" if found.code is None else f"{opening}: {found.code}: {reason}"
     spec = CODES.get(found.code) if isinstance(found.code, int) else None
-    limit = parse_limit(found.message) if spec is None or spec.kind is BadRequestError else None
+    limit = _parse_limit(found.message, model) if spec is None or spec.kind is BadRequestError else None
     if limit is None:
         return StreamError(message, code=found.code, body=event)
     kind = StreamSequenceLengthError if limit.kind == "sequence" else StreamContextLengthError
@@ -324,24 +324,27 @@ def _find_hint(spec: ErrorSpec, model: str | None) -> str:
     return spec.hint
 
 
+def _parse_limit(message: str, model: str | None, *, is_whole: bool = True) -> ParsedLimit | None:
+    limit, entry = parse_limit(message, is_whole=is_whole), models.get(model or "")
+    if limit is not None and limit.kind in ("input", "batch") and entry is not None and entry.window:
+        return limit._replace(kind="context")  # engines of text models say it in the words of those that embed
+    return limit
+
+
 def _build_limit_fields(limit: ParsedLimit, model: str | None, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a `LimitError`: the figures that the service named, completed by what the call requested."""
-    entry = models.get(model or "")
-    kind = limit.kind
-    if kind in ("input", "batch") and entry is not None and entry.window:
-        kind = "context"  # engines of text models say it in the same words
+    entry, kind = models.get(model or ""), limit.kind
     requested = requested_output(inputs)
     input_tokens, output_tokens, total_tokens = limit.input_tokens, limit.output_tokens, limit.total_tokens
     value = next((count for count in (total_tokens, input_tokens, output_tokens) if count is not None), 0)
     max_tokens = None
-    is_measured = limit.kind == "context" and input_tokens is not None and not limit.at_least
     if kind == "sequence":
         field = max(requested, key=requested.__getitem__, default="max_tokens")
         max_tokens = limit.limit
     else:
         field = next((field for field in _PROMPT_FIELDS if inputs.get(field) is not None), "")
-    if is_measured and (input_tokens or 0) < limit.limit:
-        max_tokens = limit.limit - (input_tokens or 0)
+    if kind == "context" and input_tokens is not None and not limit.at_least and input_tokens < limit.limit:
+        max_tokens = limit.limit - input_tokens
     if kind == "context" and output_tokens is None and inputs:
         output_tokens = reserved_output(entry or models.Model("", ""), inputs, requested).tokens
         if total_tokens is not None and input_tokens is None:
@@ -368,8 +371,6 @@ def _shorten(limit: ParsedLimit, model: str | None) -> str:
     advice = _SHORTEN[limit.kind].format(f"{limit.limit:,}")
     entry = models.get(model or "")
     field = _LENGTHS[limit.kind]
-    if entry is not None and entry.window and limit.kind in ("input", "batch"):
-        field = "context_length"
     if entry is not None and entry.window == "separate" and field == "context_length":
         field = "total_length"  # the service speaks of input and output together
     published = getattr(entry, field, None)

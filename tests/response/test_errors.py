@@ -40,6 +40,7 @@ from cfai._response.errors import (
     parse_error_body,
     parse_retry_after,
     redact,
+    redact_json,
 )
 from cfai._response.extract import is_error
 
@@ -502,50 +503,48 @@ def test_a_chat_completion_with_an_error_beside_its_choices_is_an_answer() -> No
 # What broke before an answer
 
 
+NO_ANSWER = "no answer from api.example: slow"
+CHECK = "pass verify= with your own certificates if a proxy puts its own in between"
+SSL = "[SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate"
+MAY_BE_BILLED = f"{NO_ANSWER} (the request was sent whole, so it may have been billed; it was not sent again)"
+
+NETWORK: list[tuple[str, str, bool, type[CfaiError], str, bool]] = [
+    # The exception, its text, whether the call may have been billed; the error, its message, whether it is retryable.
+    ("ConnectError", "slow", False, APIConnectionError, NO_ANSWER, True),
+    ("ConnectError", "slow", True, APIConnectionError, NO_ANSWER, True),
+    ("RemoteProtocolError", "slow", False, APIConnectionError, NO_ANSWER, True),
+    ("RemoteProtocolError", "slow", True, APIConnectionError, MAY_BE_BILLED, False),
+    ("ReadError", "slow", False, APIConnectionError, NO_ANSWER, True),
+    ("ReadError", "slow", True, APIConnectionError, MAY_BE_BILLED, False),
+    ("WriteError", "slow", True, APIConnectionError, NO_ANSWER, True),
+    ("CloseError", "slow", False, APIConnectionError, NO_ANSWER, True),
+    ("ProxyError", "slow", True, APIConnectionError, NO_ANSWER, True),
+    ("LocalProtocolError", "slow", True, APIConnectionError, NO_ANSWER, False),
+    ("UnsupportedProtocol", "slow", True, APIConnectionError, NO_ANSWER, False),
+    ("DecodingError", "slow", False, APIConnectionError, NO_ANSWER, False),
+    ("ConnectTimeout", "slow", False, APITimeoutError, "could not connect to api.example in time: slow", True),
+    ("PoolTimeout", "slow", False, APITimeoutError, "no connection to api.example came free in time: slow", True),
+    ("WriteTimeout", "slow", False, APITimeoutError, "could not send to api.example in time: slow", True),
+    ("ReadTimeout", "slow", False, APITimeoutError, "api.example did not answer in time (slow): the call may have been "
+     "billed, so it was not sent again; raise timeout=, or stream the answer", False),
+    ("ConnectError", SSL, True, APIConnectionError, f"api.example is not trusted: {SSL}. {CHECK}", False),
+    ("ConnectError", "", False, APIConnectionError, "no answer from api.example: ConnectError", True),
+    ("ConnectError", " two\n lines ", False, APIConnectionError, "no answer from api.example: two lines", True),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("library", [httpx, httpx2])
-@pytest.mark.parametrize(
-    ("name", "kind", "retryable"),
-    [
-        ("ConnectError", APIConnectionError, True),
-        ("RemoteProtocolError", APIConnectionError, True),
-        ("ReadError", APIConnectionError, True),
-        ("WriteError", APIConnectionError, True),
-        ("CloseError", APIConnectionError, True),
-        ("ProxyError", APIConnectionError, True),
-        ("LocalProtocolError", APIConnectionError, False),
-        ("UnsupportedProtocol", APIConnectionError, False),
-        ("DecodingError", APIConnectionError, False),
-        ("ConnectTimeout", APITimeoutError, True),
-        ("PoolTimeout", APITimeoutError, True),
-        ("WriteTimeout", APITimeoutError, True),
-        ("ReadTimeout", APITimeoutError, False),
-    ],
-)
-def test_what_a_client_raises_has_its_class(library: Any, name: str, kind: type[CfaiError], retryable: bool) -> None:
-    error = map_transport_error(getattr(library, name)("the reason"), MODEL, "api.example")
-    assert error is not None
-    assert type(error) is kind
-    assert error.retryable is retryable
-    assert error.model == MODEL
-    assert "api.example" in str(error)
-    assert "the reason" in str(error)
+def test_what_a_client_raises_has_its_class(library: Any) -> None:
+    for name, text, may_be_billed, kind, message, retryable in NETWORK:
+        exception = getattr(library, name)(text)
+        error = map_transport_error(exception, MODEL, "api.example", may_be_billed=may_be_billed)
+        assert error is not None, name
+        assert (type(error), str(error), error.retryable, error.model) == (kind, message, retryable, MODEL), name
 
 
 @pytest.mark.parametrize("exception", [ValueError("x"), OSError("x"), KeyError("x"), httpx.StreamConsumed()])
 def test_what_is_not_the_networks_is_nobodys_error(exception: Exception) -> None:
     assert map_transport_error(exception, MODEL, "api.example") is None
-
-
-def test_an_exception_without_words_is_named() -> None:
-    assert "ConnectError" in str(map_transport_error(httpx.ConnectError(""), MODEL, "api.example"))
-
-
-def test_a_certificate_that_is_not_trusted_says_what_to_do_and_is_not_tried_again() -> None:
-    reason = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate"
-    error = map_transport_error(httpx.ConnectError(reason), MODEL, "api.example")
-    assert error is not None
-    assert "verify=" in str(error)
-    assert not error.retryable
 
 
 def test_a_connection_error_knows_its_model() -> None:
@@ -557,6 +556,21 @@ def test_a_connection_error_knows_its_model() -> None:
 
 def test_credentials_that_were_echoed_are_removed() -> None:
     assert redact(b"a the-token b the-token", ["the-token", "other"]) == b"a [removed] b [removed]"
+    # So short a secret would take words out of every text.
+    assert redact(b"12345678", ["12345678"]) == b"[removed]"
+    assert redact(b"12345678", ["1234567"]) == b"12345678"
+
+
+def test_a_json_value_without_secrets_stays_the_same_object() -> None:
+    value: dict[str, Any] = {"a": ["b", 1.0, None, "\ud83d"]}
+    assert redact_json(value, ["the-token"]) is value
+    assert redact_json({"a": ["the-token"]}, ["the-token"]) == {"a": ["[removed]"]}
+    assert redact_json({"a": "the-token \ud83d"}, ["the-token"]) == {"a": "[removed] ?"}
+
+
+def test_an_error_without_a_body_says_whose_it_is() -> None:
+    for status, reason in ((499, "the answer has no body"), (500, "the service failed without saying why")):
+        assert f": {reason} (status {status})" in str(build_error(status, {}, b"")), status
 
 
 JSON = st.recursive(

@@ -7,11 +7,10 @@ import json
 import re
 from typing import Any
 
-import httpx
 import pytest
 
 from cfai import CapacityError, InferenceUpstreamError, models
-from cfai._response.errors import build_error, map_transport_error, parse_error_body
+from cfai._response.errors import build_error, parse_error_body
 
 RETIRED = "@cf/meta/llama-2-7b-chat-int8"
 
@@ -174,16 +173,6 @@ def test_a_retired_model_that_nothing_replaces_is_called_retired_all_the_same(mo
     alone = dataclasses.replace(entry, replaced_by=None, successor=None)
     monkeypatch.setattr(models, "get", lambda name: alone)
     assert str(error_of(b"no", 404, RETIRED)).endswith(f"{RETIRED} was retired on {entry.retired_on}.")
-
-
-def test_a_certificate_that_is_not_trusted_comes_with_advice() -> None:
-    error = map_transport_error(httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] no"), "m", "host.example")
-    assert re.fullmatch(r"host\.example is not trusted: \[SSL: \w+\] no\. pass verify= .*[a-z]", str(error))
-
-
-def test_a_read_timeout_comes_with_advice() -> None:
-    error = map_transport_error(httpx.ReadTimeout("slow"), "m", "host.example")
-    assert re.fullmatch(r"host\.example did not answer in time \(slow\): the call may .*[a-z]", str(error))
 
 
 @pytest.mark.parametrize(

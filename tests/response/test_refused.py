@@ -21,6 +21,7 @@ from cfai._errors import (
     StreamContextLengthError,
     StreamSequenceLengthError,
 )
+from cfai._response.errors import build_error, build_stream_error, parse_error_body
 from tests.texts import dense
 
 # Retired models warn at every line; what they say is told elsewhere.
@@ -246,6 +247,73 @@ def test_a_refusal_pickles_with_all_that_is_on_it(caller: Any, service: Any) -> 
     again = pickle.loads(pickle.dumps(caught.value))
     assert type(again) is RefusedContextLengthError
     assert vars(again) == vars(caught.value)
+
+
+# Every figure, and the line to set
+
+NOTHING: dict[str, Any] = {"source": "model", "input_tokens": None, "output_tokens": None, "total_tokens": None}
+TOGETHER = "shorten the input or lower max_tokens: together they may be"
+
+FIGURES: list[tuple[str, str, dict[str, Any], dict[str, Any], str]] = [
+    (LLAMA_3_3, GATEWAY, {"prompt": "x"},
+     {"field": "prompt", "value": 263_008, "limit": 262_144, "source": "gateway", "input_tokens": 262_752,
+      "limit_source": "the gateway's refusal", "output_tokens": 256, "total_tokens": 263_008, "max_tokens": None,
+      "limit_kind": "context"},
+     f"{TOGETHER} 262,144 tokens."),
+    (LLAMA_3_3, VLLM, {"messages": [], "max_tokens": 16_000},
+     {"field": "messages", "value": 131_073, "limit": 131_072, "limit_source": "the model's refusal",
+      "input_tokens": 115_073, "output_tokens": 16_000, "total_tokens": 131_073, "max_tokens": None},
+     f"{TOGETHER} 131,072 tokens."),
+    (INT8, OLDER_VLLM, {"prompt": "x", "max_tokens": 8000},
+     {"value": 9224, "input_tokens": 1224, "output_tokens": 8000, "total_tokens": 9224, "max_tokens": 6968},
+     f'{TOGETHER} 8,192 tokens; Ai(limit_overrides={{"{INT8}": {{"total_length": 8192}}}}) has it checked before '
+     "sending."),
+    (KIMI, OUTPUT, {"prompt": "x", "max_tokens": 5, "max_completion_tokens": 262_144},
+     NOTHING | {"field": "max_completion_tokens", "value": 262_144, "limit": 256_000, "output_tokens": 262_144,
+      "max_tokens": 256_000, "limit_kind": "sequence"},
+     "lower max_tokens to 256,000 or less."),
+    (KIMI, OUTPUT, {}, NOTHING | {"field": "max_tokens", "output_tokens": 262_144},
+     "lower max_tokens to 256,000 or less."),
+    (BGE_M3, ONE_TEXT, {"text": ["x"]},
+     NOTHING | {"field": "text", "value": 9003, "input_tokens": 9003, "max_tokens": None, "limit_kind": "input"},
+     "split the text: one may have 8,192 tokens."),
+    (BGE_M3, ALL_TEXTS, {"text": ["x"]},
+     NOTHING | {"field": "text", "value": 85_920, "input_tokens": 85_920, "limit_kind": "batch"},
+     "send fewer texts in one call: together they may have 60,000 tokens."),
+    # Engines of text models use the words of those that embed.
+    (LLAMA_3_3, ONE_TEXT, {"prompt": "x"},
+     {"value": 9003, "input_tokens": 9003, "output_tokens": 256, "total_tokens": 9259, "max_tokens": None,
+      "limit_kind": "context"},
+     f'{TOGETHER} 8,192 tokens; Ai(limit_overrides={{"{LLAMA_3_3}": {{"context_length": 8192}}}}) has it checked '
+     "before sending."),
+    (LLAMA_3_3, ALL_TEXTS, {"prompt": "x"},
+     {"input_tokens": 85_920, "output_tokens": 256, "total_tokens": 86_176, "limit_kind": "context"},
+     f"{TOGETHER} 60,000 tokens."),
+    ("@cf/some/model", ONE_TEXT, {"input": "x"},
+     NOTHING | {"field": "input", "value": 9003, "input_tokens": 9003, "limit_kind": "input"},
+     'split the text: one may have 8,192 tokens; Ai(limit_overrides={"@cf/some/model": {"input_length": 8192}}) has it '
+     "checked before sending."),
+    ("", ONE_TEXT, {}, NOTHING | {"field": "", "value": 9003, "input_tokens": 9003},
+     "split the text: one may have 8,192 tokens."),
+]  # fmt: skip
+"""Model, message, inputs; the error's fields; the advice, which ends in the line where the catalogue differs."""
+
+
+def test_a_refusal_has_every_figure_and_the_line_to_set() -> None:
+    for model, message, inputs, expected, advice in FIGURES:
+        body = json.dumps({"errors": [{"message": message, "code": 3030}]}).encode()
+        error = build_error(400, {}, body, model=model, inputs=inputs)
+        assert {name: getattr(error, name) for name in expected} == expected, (model, message)
+        assert str(error).partition("What to do: ")[2] == advice, (model, message)
+        inside = build_stream_error("it failed", parse_error_body(json.loads(body)), {}, model=model, inputs=inputs)
+        assert {name: getattr(inside, name) for name in expected} == expected, (model, message)
+        assert str(inside).partition("What to do: ")[2] == advice, (model, message)
+
+
+def test_a_failure_of_the_service_is_no_refusal_whatever_its_words() -> None:
+    for status, code, is_refusal in ((499, 3030, True), (500, 3030, False), (503, 3030, False), (500, 5021, True)):
+        body = json.dumps({"errors": [{"message": VLLM, "code": code}]}).encode()
+        assert isinstance(build_error(status, {}, body, model=KIMI), LimitError) is is_refusal, (status, code)
 
 
 # What the call adds
