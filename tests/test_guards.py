@@ -19,6 +19,7 @@ import cfai
 import cfai._transport.pool
 from cfai import Ai, AsyncStream, Stream
 from cfai._streaming import AsyncCall
+from tests.conftest import Caller, Service
 
 PACKAGE = Path(cfai.__file__).parent
 _SEND = sys.modules["cfai._transport.send"]
@@ -193,7 +194,7 @@ def test_an_error_shows_the_name_by_which_it_is_imported(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [Ai, Stream, AsyncStream])
-def test_so_does_every_method(kind: type) -> None:
+def test_every_method_has_a_docstring(kind: type) -> None:
     for name, member in inspect.getmembers(kind):
         if not name.startswith("_"):
             assert inspect.getdoc(member), name
@@ -313,7 +314,7 @@ def test_the_tests_run_with_the_library_that_was_asked_for(request: pytest.Fixtu
     assert cfai._transport.pool.httpx.Client.__module__.partition(".")[0] == wanted
 
 
-def test_so_does_the_client_itself(caller: Any, service: Any) -> None:
+def test_the_client_runs_with_the_library_that_was_asked_for(caller: Caller, service: Service) -> None:
     response = caller.run("@cf/zai-org/glm-4.7-flash", {"prompt": "x"}, return_raw_response=True)
     assert type(response).__module__.partition(".")[0] == httpx.__name__
 
@@ -324,6 +325,7 @@ def test_with_the_alias_it_is_httpx2() -> None:
 import sys
 sys.path.insert(0, {str(plugin)!r})
 import httpx2_alias, cfai._transport.pool
+from tests.conftest import Caller, Service
 print(cfai._transport.pool.httpx.Client.__module__.partition(".")[0], *httpx2_alias.pytest_report_header().split()[:2])
 """
     assert run(code).split() == ["httpx2", "httpx:", "httpx2"]

@@ -10,11 +10,13 @@ from typing import Any
 
 import httpx
 import pytest
+from anyio.from_thread import BlockingPortal
 
 import cfai
 from cfai import Ai, CfaiError, GatewayOptions, InferenceUpstreamError, LimitError, Retry, StreamError, Timeout, Token
 from cfai._credentials import Secret
 from cfai.types import Meta, ToolCall, ToolCallDelta, Usage
+from tests.conftest import Caller, Callers, Peer, Serve, Service
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
@@ -75,7 +77,7 @@ def test_an_error_can_be_copied(name: str) -> None:
     assert vars(copy.deepcopy(error)) == vars(copy.copy(error)) == vars(error)
 
 
-def test_an_error_that_was_raised_pickles(caller: Any, service: Any) -> None:
+def test_an_error_that_was_raised_pickles(caller: Caller, service: Service) -> None:
     service.answers(service.error(404, 5007, "No such model", cf_ai_req_id="id-1", retry_after="90"))
     with pytest.raises(InferenceUpstreamError) as caught:
         caller.run("@cf/meta/lama-3.3-70b-instruct", HELLO)
@@ -85,7 +87,7 @@ def test_an_error_that_was_raised_pickles(caller: Any, service: Any) -> None:
     assert (back.status_code, back.code, back.request_id, back.retry_after) == (404, 5007, "id-1", 90.0)
 
 
-def test_a_limit_error_that_was_raised_pickles(caller: Any, service: Any) -> None:
+def test_a_limit_error_that_was_raised_pickles(caller: Caller, service: Service) -> None:
     with pytest.raises(LimitError) as caught:
         caller.run(MODEL, {"prompt": "x", "max_tokens": 10**9})
     back = again(caught.value)
@@ -93,7 +95,7 @@ def test_a_limit_error_that_was_raised_pickles(caller: Any, service: Any) -> Non
     assert vars(back) == vars(caught.value)
 
 
-def test_a_stream_error_that_was_raised_pickles(caller: Any, service: Any) -> None:
+def test_a_stream_error_that_was_raised_pickles(caller: Caller, service: Service) -> None:
     service.answers(service.events(b'data: {"response":"Hel"}\n\n', breaks=httpx.ReadError("gone")))
     with pytest.raises(StreamError) as caught:
         list(caller.stream(MODEL))
@@ -121,7 +123,7 @@ RESULTS = [
 
 @pytest.mark.parametrize("result", RESULTS)
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_result_pickles_with_all_that_is_on_it(caller: Any, service: Any, result: Any, protocol: int) -> None:
+def test_a_result_pickles_with_all_that_is_on_it(caller: Caller, service: Service, result: Any, protocol: int) -> None:
     service.answers(service.result(result, cf_ai_req_id="id-1", cf_ai_neurons="1.5"))
     output = caller.run(MODEL, HELLO)
     back = again(output, protocol)
@@ -133,14 +135,14 @@ def test_a_result_pickles_with_all_that_is_on_it(caller: Any, service: Any, resu
         assert getattr(back, name, None) == getattr(output, name, None)
 
 
-def test_bytes_pickle(caller: Any, service: Any) -> None:
+def test_bytes_pickle(caller: Caller, service: Service) -> None:
     service.answers(service.raw(b"\x89PNG\r\n\x1a\n", "image/png", cf_ai_req_id="id-1"))
     output = caller.run(MODEL, HELLO)
     assert again(output) == output
     assert again(output).meta.request_id == "id-1"
 
 
-def test_the_result_of_a_stream_pickles(caller: Any, service: Any) -> None:
+def test_the_result_of_a_stream_pickles(caller: Caller, service: Service) -> None:
     service.answers(service.events(b'data: {"response":"Hello","finish_reason":"stop"}\n\n', b"data: [DONE]\n\n"))
     result = caller.stream(MODEL).result()
     back = again(result)
@@ -210,7 +212,9 @@ def test_an_ai_pickles_with_nothing_but_the_defaults() -> None:
     )
 
 
-def test_it_has_its_token_with_it(callers: Any, service: Any, portal: Any) -> None:
+def test_a_pickled_client_has_its_token_with_it(
+    callers: Callers, service: Service, portal: BlockingPortal | None
+) -> None:
     caller = callers(default_headers={"x-a": "b"}, timeout=9)
     caller.run(MODEL, HELLO)
     other = type(caller)(again(caller.ai), portal)
@@ -222,7 +226,9 @@ def test_it_has_its_token_with_it(callers: Any, service: Any, portal: Any) -> No
     assert caller.run(MODEL, HELLO).text == "Hello"
 
 
-def test_it_leaves_its_clients_and_its_last_call_behind(callers: Any, service: Any, portal: Any) -> None:
+def test_a_pickled_client_leaves_connections_and_last_call_behind(
+    callers: Callers, service: Service, portal: BlockingPortal | None
+) -> None:
     service.answers(service.result({"response": "x"}, cf_ai_req_id="id-1"))
     caller = callers()
     caller.run(MODEL, HELLO)
@@ -234,7 +240,7 @@ def test_it_leaves_its_clients_and_its_last_call_behind(callers: Any, service: A
     other.close()
 
 
-def test_it_leaves_a_client_that_was_passed_in_behind(service: Any) -> None:
+def test_a_pickled_client_leaves_a_client_passed_in_behind(service: Service) -> None:
     with httpx.Client(headers={"x-own": "1"}) as client:
         back = again(Ai(account_id=ACCOUNT, api_token="the-token", http_client=client))
     with back:
@@ -242,7 +248,7 @@ def test_it_leaves_a_client_that_was_passed_in_behind(service: Any) -> None:
     assert "x-own" not in service.request.headers
 
 
-def test_a_copy_with_options_pickles_as_an_ai_of_its_own(service: Any) -> None:
+def test_a_copy_with_options_pickles_as_an_ai_of_its_own(service: Service) -> None:
     with Ai(account_id=ACCOUNT, api_token="the-token") as ai:
         back = again(ai.with_options(timeout=3))
     back.run(MODEL, HELLO)
@@ -252,10 +258,10 @@ def test_a_copy_with_options_pickles_as_an_ai_of_its_own(service: Any) -> None:
         back.run(MODEL, HELLO)
 
 
-def test_an_ai_pickles_while_it_is_in_use(serve: Any) -> None:
+def test_an_ai_pickles_while_it_is_in_use(serve: Serve) -> None:
     arrived, finish = threading.Event(), threading.Event()
 
-    def script(peer: Any) -> None:
+    def script(peer: Peer) -> None:
         while peer.request():
             arrived.set()
             finish.wait(10)
@@ -272,7 +278,7 @@ def test_an_ai_pickles_while_it_is_in_use(serve: Any) -> None:
             assert back.run(MODEL, HELLO).text == "Hello"
 
 
-def test_its_methods_pickle_for_a_pool_of_workers(service: Any) -> None:
+def test_methods_of_a_client_pickle_for_a_pool_of_workers(service: Service) -> None:
     with Ai(account_id=ACCOUNT, api_token="the-token") as ai:
         run = again(ai.run)
     assert run(MODEL, HELLO).text == "Hello"

@@ -16,7 +16,7 @@ import pytest
 from cfai import Ai, APIConnectionError, CfaiError, ConfigurationError, InferenceUpstreamError, StreamError, Timeout
 from cfai._request import RunOptions
 from cfai._response.errors import redact_json
-from tests.conftest import ACCOUNT, SYNC_AND_ASYNC, TOKEN, stream_of
+from tests.conftest import ACCOUNT, SYNC_AND_ASYNC, TOKEN, Caller, Callers, Peer, Serve, Service, stream_of
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 LLAMA_2 = "@cf/meta/llama-2-7b-chat-int8"
@@ -69,7 +69,7 @@ def shown(value: Any) -> list[str]:
     return found + [f"pickle of {value!r}" for secret in secrets if secret.encode() in pickled]
 
 
-def test_the_search_itself_finds_what_is_there(caller: Any) -> None:
+def test_the_search_itself_finds_what_is_there(caller: Caller) -> None:
     request = httpx.Request("POST", "https://a.example", headers={"authorization": f"Bearer {caller.token}"})
     error = CfaiError("x")
     error.__cause__ = httpx.ConnectError("x", request=request)
@@ -78,7 +78,7 @@ def test_the_search_itself_finds_what_is_there(caller: Any) -> None:
     assert shows(caller.ai._config, caller.token)
 
 
-def test_an_ai_does_not_show_its_token(callers: Any) -> None:
+def test_an_ai_does_not_show_its_token(callers: Callers) -> None:
     caller = callers(proxy="http://user:password@localhost:9")
     ai = caller.ai
     for value in (ai, ai._config, ai._config.credentials, ai._config.credentials.token, ai._pool):
@@ -86,7 +86,7 @@ def test_an_ai_does_not_show_its_token(callers: Any) -> None:
         assert "password" not in repr(value)
 
 
-def test_an_ai_says_which_one_it_is(caller: Any) -> None:
+def test_an_ai_says_which_one_it_is(caller: Caller) -> None:
     assert caller.account in repr(caller.ai)
 
 
@@ -101,19 +101,19 @@ def test_options_do_not_show_what_may_be_secret() -> None:
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("gateway", [None, GATEWAY])
 @pytest.mark.parametrize("content_type", ["application/json", "image/png"])
-def test_a_result_does_not_hold_it(caller: Any, service: Any, gateway: Any, content_type: str) -> None:
+def test_a_result_does_not_hold_it(caller: Caller, service: Service, gateway: Any, content_type: str) -> None:
     service.answers(service.raw(b'{"result":{"response":"Hello"}}', content_type))
     assert shown(caller.run(MODEL, HELLO, gateway=gateway)) == []
 
 
 @SYNC_AND_ASYNC
-def test_a_raw_response_does_not_hold_it(caller: Any, service: Any) -> None:
+def test_a_raw_response_does_not_hold_it(caller: Caller, service: Service) -> None:
     response = caller.run(MODEL, HELLO, gateway=GATEWAY, return_raw_response=True)
     assert shown(response) == []
 
 
 @SYNC_AND_ASYNC
-def test_a_raw_stream_does_not_hold_it(caller: Any, service: Any) -> None:
+def test_a_raw_stream_does_not_hold_it(caller: Caller, service: Service) -> None:
     service.answers(service.events(b"data: [DONE]\n\n"))
     response = caller.stream(MODEL, gateway=GATEWAY, return_raw_response=True)
     assert "authorization" not in response.request.headers
@@ -121,7 +121,7 @@ def test_a_raw_stream_does_not_hold_it(caller: Any, service: Any) -> None:
     caller.leave(response)
 
 
-def test_a_stream_does_not_show_it(caller: Any, service: Any) -> None:
+def test_a_stream_does_not_show_it(caller: Caller, service: Service) -> None:
     service.answers(service.events(b'data: {"response":"Hello"}\n\n', b"data: [DONE]\n\n"))
     stream = caller.stream(MODEL, gateway=GATEWAY)
     real = stream_of(stream)
@@ -133,7 +133,7 @@ def test_a_stream_does_not_show_it(caller: Any, service: Any) -> None:
 # Errors
 
 
-def echoing(service: Any, token: str, status: int = 401) -> Any:
+def echoing(service: Service, token: str, status: int = 401) -> Any:
     """Return an error that repeats its request's credentials, in the body and in a header, as careless proxies do."""
     body = {"errors": [{"code": 10000, "message": f"bad token {token}, or {GATEWAY_TOKEN}"}], "success": False}
     return service.json(body, status, x_echo=f"Bearer {token}", x_gateway=GATEWAY_TOKEN)
@@ -141,7 +141,7 @@ def echoing(service: Any, token: str, status: int = 401) -> Any:
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 500])
-def test_an_error_does_not_hold_it_even_if_the_server_echoes_it(caller: Any, service: Any, status: int) -> None:
+def test_an_error_does_not_hold_it_even_if_the_server_echoes_it(caller: Caller, service: Service, status: int) -> None:
     service.answers(echoing(service, caller.token, status))
     with pytest.raises(InferenceUpstreamError) as caught:
         caller.run(MODEL, HELLO, gateway=GATEWAY, max_retries=None)
@@ -149,7 +149,7 @@ def test_an_error_does_not_hold_it_even_if_the_server_echoes_it(caller: Any, ser
     assert shown(caught.value) == []
 
 
-def test_nor_does_what_is_known_of_the_last_call(caller: Any, service: Any) -> None:
+def test_what_is_known_of_the_last_call_does_not_hold_the_token(caller: Caller, service: Service) -> None:
     service.answers(service.error(400, 5006, cf_ai_req_id=f"id {caller.token}"))
     with pytest.raises(InferenceUpstreamError):
         caller.run(MODEL, HELLO)
@@ -167,7 +167,7 @@ def test_nor_does_what_is_known_of_the_last_call(caller: Any, service: Any) -> N
     ],
 )
 def test_an_error_inside_a_stream_does_not_hold_it_even_if_the_server_echoes_it(
-    caller: Any, service: Any, data: str
+    caller: Caller, service: Service, data: str
 ) -> None:
     service.answers(service.events(b"data: " + (data % caller.token).encode() + b"\n\n"))
     with pytest.raises(StreamError) as caught:
@@ -180,8 +180,8 @@ def test_an_error_inside_a_stream_does_not_hold_it_even_if_the_server_echoes_it(
     ("prompt", "cause"),
     [("refuse", httpx.ConnectError), ("leave", httpx.RemoteProtocolError), ("wait", httpx.ReadTimeout)],
 )
-def test_what_broke_does_not_hold_it(callers: Any, serve: Any, prompt: str, cause: type[Exception]) -> None:
-    def script(peer: Any) -> None:
+def test_what_broke_does_not_hold_it(callers: Callers, serve: Serve, prompt: str, cause: type[Exception]) -> None:
+    def script(peer: Peer) -> None:
         if b"wait" in peer.request():
             assert peer.left()
 
@@ -198,8 +198,8 @@ def test_what_broke_does_not_hold_it(callers: Any, serve: Any, prompt: str, caus
 
 
 @SYNC_AND_ASYNC
-def test_nor_does_a_stream_that_broke(callers: Any, serve: Any) -> None:
-    def script(peer: Any) -> None:
+def test_a_stream_that_broke_does_not_hold_the_token(callers: Callers, serve: Serve) -> None:
+    def script(peer: Peer) -> None:
         peer.request()
         peer.start()
         peer.chunk(b'data: {"response":"Hel"}\n\n')
@@ -213,25 +213,25 @@ def test_nor_does_a_stream_that_broke(callers: Any, serve: Any) -> None:
 @pytest.mark.parametrize(
     "inputs", [{"prompt": b"bytes"}, {"prompt": "x", "max_tokens": 10**9}, {"prompt": float("nan")}, 5]
 )
-def test_nor_what_was_refused_here(caller: Any, service: Any, inputs: Any) -> None:
+def test_an_error_before_sending_does_not_hold_the_token(caller: Caller, service: Service, inputs: Any) -> None:
     with pytest.raises(CfaiError) as caught:
         caller.run(MODEL, inputs)
     assert shown(caught.value) == []
 
 
-def test_nor_an_option_that_was_refused(caller: Any, service: Any) -> None:
+def test_an_error_about_an_option_does_not_hold_the_token(caller: Caller, service: Service) -> None:
     with pytest.raises(ConfigurationError) as caught:
         caller.run(MODEL, HELLO, extra_headers={"authorization": f"Bearer {caller.token}"})
     assert shown(caught.value) == []
 
 
-def test_a_header_value_that_was_refused_is_not_shown(caller: Any, service: Any) -> None:
+def test_a_header_value_that_was_refused_is_not_shown(caller: Caller, service: Service) -> None:
     with pytest.raises(ConfigurationError) as caught:
         caller.run(MODEL, HELLO, extra_headers={"x-secret": f"{caller.token}\n"})
     assert shown(caught.value) == []
 
 
-def test_a_gateway_s_token_that_was_refused_is_not_shown(caller: Any, service: Any) -> None:
+def test_a_gateway_s_token_that_was_refused_is_not_shown(caller: Caller, service: Service) -> None:
     with pytest.raises(ConfigurationError) as caught:
         caller.run(MODEL, HELLO, gateway={"id": "g", "token": GATEWAY_TOKEN + "\n"})
     assert shown(caught.value) == []
@@ -306,8 +306,8 @@ def test_the_environment_s_token_does_not_show_either(monkeypatch: pytest.Monkey
 
 
 @SYNC_AND_ASYNC
-def test_logs_do_not_show_it(callers: Any, serve: Any, caplog: pytest.LogCaptureFixture) -> None:
-    def script(peer: Any) -> None:
+def test_logs_do_not_show_it(callers: Callers, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    def script(peer: Peer) -> None:
         while sent := peer.request():
             if b'"stream":true' in sent:
                 peer.start()
@@ -332,10 +332,10 @@ def test_logs_do_not_show_it(callers: Any, serve: Any, caplog: pytest.LogCapture
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
-def test_it_does_not_follow_a_redirect_to_another_host(callers: Any, serve: Any, status: str) -> None:
+def test_the_token_does_not_follow_a_redirect_to_another_host(callers: Callers, serve: Serve, status: str) -> None:
     other = serve(lambda peer: peer.request())
 
-    def script(peer: Any) -> None:
+    def script(peer: Peer) -> None:
         while peer.request():
             peer.answer(b"", status=status, head=f"location: {other.origin}/client/v4\r\n")
 
@@ -346,7 +346,7 @@ def test_it_does_not_follow_a_redirect_to_another_host(callers: Any, serve: Any,
     assert other.connections == 0
 
 
-def test_nor_to_another_path_of_the_same(callers: Any, serve: Any) -> None:
+def test_the_token_does_not_follow_a_redirect_to_another_path(callers: Callers, serve: Serve) -> None:
     head = "location: /elsewhere\r\n"
     server = serve(lambda peer: peer.request() and peer.answer(b"", status="307 Temporary", head=head))
     with pytest.raises(InferenceUpstreamError):
@@ -354,22 +354,22 @@ def test_nor_to_another_path_of_the_same(callers: Any, serve: Any) -> None:
     assert len(server.requests) == 1
 
 
-def test_it_does_not_go_over_plain_http(callers: Any) -> None:
+def test_the_token_does_not_go_over_plain_http(callers: Callers) -> None:
     with pytest.raises(ConfigurationError, match="in the clear"):
         callers(base_url="http://ai.example/client/v4")
 
 
-def test_unless_the_caller_says_so(callers: Any, service: Any) -> None:
+def test_unless_the_caller_says_so(callers: Callers, service: Service) -> None:
     callers(base_url="http://ai.example/client/v4", allow_http=True).run(MODEL, HELLO)
     assert service.url.startswith("http://ai.example/")
 
 
-def test_a_gateway_of_another_server_is_beside_its_api(callers: Any, service: Any) -> None:
+def test_a_gateway_of_another_server_is_beside_its_api(callers: Callers, service: Service) -> None:
     callers(base_url="https://ai.example/client/v4").run(MODEL, HELLO, gateway="g")
     assert service.request.url.host == "ai.example"
 
 
-def test_every_attempt_has_its_credentials(caller: Any, service: Any, sleeps: list[float]) -> None:
+def test_every_attempt_has_its_credentials(caller: Caller, service: Service, sleeps: list[float]) -> None:
     service.answers(service.error(503), httpx.ConnectError("x"), service.result({"response": "x"}))
     caller.run(MODEL, HELLO, gateway=GATEWAY)
     assert [request.headers["authorization"] for request in service.requests] == [f"Bearer {caller.token}"] * 3

@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from cfai import Ai, CutAnswerWarning, LimitError, LimitWarning, RetiredModelWarning, models
+from tests.conftest import Caller, Callers, Service
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
@@ -57,7 +58,7 @@ def here() -> int:
 # Where, and how often
 
 
-def test_it_stands_at_the_line_of_the_call(service: Any, told: list[Any], ai: Ai) -> None:
+def test_a_warning_stands_at_the_line_of_the_call(service: Service, told: list[Any], ai: Ai) -> None:
     line = here() + 1
     ai.run(RETIRED, HELLO)
     [warning] = told
@@ -65,7 +66,7 @@ def test_it_stands_at_the_line_of_the_call(service: Any, told: list[Any], ai: Ai
     assert warning.category is RetiredModelWarning
 
 
-def test_it_stands_there_in_a_coroutine_too(service: Any, told: list[Any]) -> None:
+def test_a_warning_stands_at_the_line_of_a_call_in_a_coroutine(service: Service, told: list[Any]) -> None:
     async def main() -> int:
         async with Ai(account_id=ACCOUNT, api_token="token") as ai:
             line = here() + 1
@@ -76,7 +77,7 @@ def test_it_stands_there_in_a_coroutine_too(service: Any, told: list[Any]) -> No
     assert [(warning.filename, warning.lineno) for warning in told] == [(__file__, lines[0])]
 
 
-def test_it_stands_there_in_a_task_too(service: Any, told: list[Any]) -> None:
+def test_a_warning_stands_at_the_line_of_a_call_in_a_task(service: Service, told: list[Any]) -> None:
     async def main() -> None:
         async with Ai(account_id=ACCOUNT, api_token="token") as ai:
             await asyncio.gather(ai.arun(RETIRED, HELLO), ai.arun(RETIRED, HELLO))
@@ -85,44 +86,44 @@ def test_it_stands_there_in_a_task_too(service: Any, told: list[Any]) -> None:
     assert {warning.filename for warning in told} == {__file__}
 
 
-def test_it_comes_once_for_a_line(service: Any, told: list[Any], ai: Ai) -> None:
+def test_a_warning_comes_once_for_a_line(service: Service, told: list[Any], ai: Ai) -> None:
     for _ in range(3):
         ai.run(RETIRED, HELLO)
     assert len(told) == 1
 
 
-def test_it_comes_again_at_another_line(service: Any, told: list[Any], ai: Ai) -> None:
+def test_a_warning_comes_again_at_another_line(service: Service, told: list[Any], ai: Ai) -> None:
     ai.run(RETIRED, HELLO)
     ai.run(RETIRED, HELLO)
     assert len(told) == 2
 
 
-def test_another_client_tells_it_again(service: Any, told: list[Any], ai: Ai) -> None:
+def test_another_client_tells_it_again(service: Service, told: list[Any], ai: Ai) -> None:
     warnings.simplefilter("always")
     for other in (ai, Ai(account_id=ai.account_id, api_token="token")):
         other.run(RETIRED, HELLO)
     assert len(told) == 2
 
 
-def test_it_comes_again_for_another_model(service: Any, told: list[Any], ai: Ai) -> None:
+def test_a_warning_comes_again_for_another_model(service: Service, told: list[Any], ai: Ai) -> None:
     for model in (RETIRED, "@cf/meta/llama-2-7b-chat-fp16"):
         ai.run(model, HELLO)
     assert len(told) == 2
 
 
-def test_a_copy_tells_it_at_the_same_line(service: Any, told: list[Any], ai: Ai) -> None:
+def test_a_copy_tells_it_at_the_same_line(service: Service, told: list[Any], ai: Ai) -> None:
     for copy in (ai, ai.with_options(timeout=5)):
         copy.run(RETIRED, HELLO)
     assert len(told) == 1
 
 
-def test_it_can_be_switched_off_by_its_class(service: Any, told: list[Any], ai: Ai) -> None:
+def test_a_warning_can_be_switched_off_by_its_class(service: Service, told: list[Any], ai: Ai) -> None:
     warnings.simplefilter("ignore", RetiredModelWarning)
     ai.run(RETIRED, HELLO)
     assert told == []
 
 
-def test_it_can_be_made_an_error_and_then_nothing_is_sent(service: Any, told: list[Any], ai: Ai) -> None:
+def test_a_warning_that_is_an_error_keeps_the_call_from_being_sent(service: Service, told: list[Any], ai: Ai) -> None:
     warnings.simplefilter("error", RetiredModelWarning)
     with pytest.raises(RetiredModelWarning):
         ai.run(RETIRED, HELLO)
@@ -138,7 +139,7 @@ def test_python_shows_it_if_it_is_told_nothing() -> None:
 # Retired models
 
 
-def test_a_retired_model_names_the_day_and_one_that_lives(service: Any, told: list[Any], ai: Ai) -> None:
+def test_a_retired_model_names_the_day_and_one_that_lives(service: Service, told: list[Any], ai: Ai) -> None:
     ai.run(RETIRED, HELLO)
     said = str(told[0].message)
     entry = models.get(RETIRED)
@@ -151,7 +152,7 @@ def test_a_retired_model_names_the_day_and_one_that_lives(service: Any, told: li
 
 @pytest.mark.parametrize("model", sorted(name for name, entry in models.catalogue().items() if entry.retired_on))
 def test_every_retired_model_is_told_of_and_called_all_the_same(
-    service: Any, told: list[Any], ai: Ai, model: str
+    service: Service, told: list[Any], ai: Ai, model: str
 ) -> None:
     ai.run(model, HELLO)
     assert [warning.category for warning in told] == [RetiredModelWarning]
@@ -160,7 +161,7 @@ def test_every_retired_model_is_told_of_and_called_all_the_same(
 
 
 @pytest.mark.parametrize("model", [MODEL, "@cf/somebody/unheard-of", "openai/gpt-5-mini"])
-def test_others_are_not(service: Any, told: list[Any], ai: Ai, model: str) -> None:
+def test_others_are_not(service: Service, told: list[Any], ai: Ai, model: str) -> None:
     ai.run(model, HELLO)
     assert told == []
 
@@ -170,7 +171,7 @@ def test_others_are_not(service: Any, told: list[Any], ai: Ai, model: str) -> No
 
 @pytest.mark.parametrize("finish_reason", [None, "length"])
 def test_an_answer_that_the_default_cut_says_what_to_pass(
-    service: Any, told: list[Any], caller: Any, finish_reason: str | None
+    service: Service, told: list[Any], caller: Caller, finish_reason: str | None
 ) -> None:
     service.answers(service.result(cut(finish_reason=finish_reason)))
     caller.run(MODEL, HELLO)
@@ -181,14 +182,14 @@ def test_an_answer_that_the_default_cut_says_what_to_pass(
     assert '"max"' in str(warning.message)
 
 
-def test_it_is_told_at_the_line_of_the_call(service: Any, told: list[Any], ai: Ai) -> None:
+def test_a_cut_answer_is_told_at_the_line_of_the_call(service: Service, told: list[Any], ai: Ai) -> None:
     service.answers(service.result(cut()))
     line = here() + 1
     ai.run(MODEL, HELLO)
     assert (told[0].filename, told[0].lineno) == (__file__, line)
 
 
-def test_a_stream_is_told_of_at_the_line_that_reads_it(service: Any, told: list[Any], ai: Ai) -> None:
+def test_a_stream_is_told_of_at_the_line_that_reads_it(service: Service, told: list[Any], ai: Ai) -> None:
     service.answers(service.events(stream_of()))
     stream = ai.run(MODEL, {"prompt": "x", "stream": True})
     assert told == []
@@ -198,14 +199,14 @@ def test_a_stream_is_told_of_at_the_line_that_reads_it(service: Any, told: list[
     assert (warning.category, warning.filename, warning.lineno) == (CutAnswerWarning, __file__, line)
 
 
-def test_once_for_a_line_of_streams(service: Any, told: list[Any], caller: Any) -> None:
+def test_once_for_a_line_of_streams(service: Service, told: list[Any], caller: Caller) -> None:
     service.answers(service.events(stream_of()))
     for _ in range(3):
         caller.stream(MODEL).result()
     assert len(told) == 1
 
 
-def test_also_if_the_stream_goes_to_a_browser(service: Any, told: list[Any], caller: Any) -> None:
+def test_a_cut_stream_that_goes_to_a_browser_warns(service: Service, told: list[Any], caller: Caller) -> None:
     service.answers(service.events(stream_of()))
     list(caller.stream(MODEL).to_event_stream())
     assert [warning.category for warning in told] == [CutAnswerWarning]
@@ -223,7 +224,7 @@ def test_also_if_the_stream_goes_to_a_browser(service: Any, told: list[Any], cal
     ],
 )
 def test_an_answer_that_something_else_ended_says_nothing(
-    service: Any, told: list[Any], ai: Ai, inputs: Any, result: Any
+    service: Service, told: list[Any], ai: Ai, inputs: Any, result: Any
 ) -> None:
     service.answers(service.result(result))
     ai.run(MODEL, inputs)
@@ -231,20 +232,24 @@ def test_an_answer_that_something_else_ended_says_nothing(
 
 
 @pytest.mark.parametrize("model", ["@cf/zai-org/glm-4.7-flash", "@cf/somebody/unheard-of", "openai/gpt-5-mini"])
-def test_nor_does_a_model_without_a_known_default(service: Any, told: list[Any], ai: Ai, model: str) -> None:
+def test_a_model_without_a_known_default_warns_of_no_cut_answer(
+    service: Service, told: list[Any], ai: Ai, model: str
+) -> None:
     service.answers(service.result(cut()))
     ai.run(model, HELLO)
     assert told == []
 
 
-def test_a_stream_that_was_left_says_nothing(service: Any, told: list[Any], caller: Any) -> None:
+def test_a_stream_that_was_left_says_nothing(service: Service, told: list[Any], caller: Caller) -> None:
     service.answers(service.events(stream_of()))
     with caller.stream(MODEL) as stream:
         next(stream)
     assert told == []
 
 
-def test_a_warning_that_was_made_an_error_goes_through_a_stream(service: Any, told: list[Any], caller: Any) -> None:
+def test_a_warning_that_was_made_an_error_goes_through_a_stream(
+    service: Service, told: list[Any], caller: Caller
+) -> None:
     warnings.simplefilter("error", CutAnswerWarning)
     service.answers(service.events(stream_of()))
     stream = caller.stream(MODEL)
@@ -258,7 +263,7 @@ def test_a_warning_that_was_made_an_error_goes_through_a_stream(service: Any, to
 
 
 @pytest.mark.parametrize("inputs", [{"prompt": "x", "max_tokens": 10**9}, {"prompt": "word " * 200_000}])
-def test_limits_can_warn_instead(service: Any, told: list[Any], callers: Any, inputs: Any) -> None:
+def test_limits_can_warn_instead(service: Service, told: list[Any], callers: Callers, inputs: Any) -> None:
     callers(checks="warn").run(MODEL, inputs)
     [warning] = told
     assert warning.category is LimitWarning
@@ -266,7 +271,7 @@ def test_limits_can_warn_instead(service: Any, told: list[Any], callers: Any, in
     assert len(service.requests) == 1
 
 
-def test_for_one_call_as_well(service: Any, told: list[Any], ai: Ai) -> None:
+def test_for_one_call_as_well(service: Service, told: list[Any], ai: Ai) -> None:
     line = here() + 1
     ai.run(MODEL, {"prompt": "x", "max_tokens": 10**9}, checks="warn")
     [warning] = told
@@ -274,7 +279,7 @@ def test_for_one_call_as_well(service: Any, told: list[Any], ai: Ai) -> None:
     assert service.sent["max_tokens"] == 10**9
 
 
-def test_what_it_says_is_what_the_error_would_say(service: Any, told: list[Any], ai: Ai) -> None:
+def test_what_it_says_is_what_the_error_would_say(service: Service, told: list[Any], ai: Ai) -> None:
     inputs = {"prompt": "x", "max_tokens": 10**9}
     with pytest.raises(LimitError) as caught:
         ai.run(MODEL, inputs)
@@ -282,7 +287,7 @@ def test_what_it_says_is_what_the_error_would_say(service: Any, told: list[Any],
     assert str(told[0].message) == str(caught.value)
 
 
-def test_they_can_be_switched_off(service: Any, told: list[Any], callers: Any) -> None:
+def test_they_can_be_switched_off(service: Service, told: list[Any], callers: Callers) -> None:
     callers(checks="off").run(MODEL, {"prompt": "x", "max_tokens": 10**9})
     assert told == []
     assert len(service.requests) == 1

@@ -15,6 +15,7 @@ import cfai
 from cfai.doctor import CHECKS, _machine
 from cfai.doctor._installation import Installation
 from cfai.local import Emulator
+from tests.conftest import Peer
 from tests.doctor.conftest import ACCOUNT, NOWHERE, TLS, TOKEN, At, Serve, findings, no_network, problems, said
 
 # A healthy installation
@@ -235,7 +236,7 @@ def test_a_socks_proxy_without_its_package(monkeypatch: pytest.MonkeyPatch, at: 
 
 
 def test_a_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch, serve: Serve, at: At) -> None:
-    def refuse(peer: Any) -> None:
+    def refuse(peer: Peer) -> None:
         if peer.request():
             peer.send(b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n")
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from cfai.local import Emulator, Fault
+from tests.conftest import Peer
 from tests.doctor.conftest import (
     ACCOUNT,
     NOWHERE,
@@ -61,7 +62,7 @@ def test_nobody_listens(at: At) -> None:
 
 
 def test_a_server_that_hangs_is_given_up(serve: Serve, at: At) -> None:
-    def hang(peer: Any) -> None:
+    def hang(peer: Peer) -> None:
         peer.request()
         peer.left()
 
@@ -71,7 +72,7 @@ def test_a_server_that_hangs_is_given_up(serve: Serve, at: At) -> None:
 
 
 def test_a_server_that_does_not_come_to_an_end_is_given_up(serve: Serve, at: At) -> None:
-    def drip(peer: Any) -> None:
+    def drip(peer: Peer) -> None:
         peer.request()
         peer.start("application/json")
         peer.drip(b" ")
@@ -101,7 +102,7 @@ def test_a_host_that_takes_no_connection_is_given_up(monkeypatch: pytest.MonkeyP
 
 
 def test_what_is_no_http_is_told(serve: Serve, at: At) -> None:
-    def shout(peer: Any) -> None:
+    def shout(peer: Peer) -> None:
         peer.request()
         peer.send(b"220 mail.example ESMTP\r\n")
 
@@ -173,7 +174,7 @@ def test_a_certificate_of_another_host(at: At, tls: Callable[[str], str], monkey
 
 
 def test_a_server_without_tls(serve: Serve, at: At) -> None:
-    def plain(peer: Any) -> None:
+    def plain(peer: Peer) -> None:
         peer.connection.recv(1000)
         peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
@@ -226,7 +227,7 @@ def test_all_pages_of_the_list_are_read(answering: Answering) -> None:
 
 
 def test_a_list_that_breaks_off_is_told(serve: Serve, at: At) -> None:
-    def script(peer: Any) -> None:
+    def script(peer: Peer) -> None:
         request = peer.request()
         if b"page=2" in request:
             peer.reset()
@@ -272,7 +273,7 @@ def test_a_refused_token_is_told_from_one_that_may_too_little(
 
 
 def test_a_question_about_the_token_that_is_not_answered_settles_nothing(serve: Serve, at: At) -> None:
-    def script(peer: Any) -> None:
+    def script(peer: Peer) -> None:
         request = peer.request()
         if b"tokens/verify" in request:
             peer.reset()

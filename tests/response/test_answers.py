@@ -14,6 +14,7 @@ import cfai
 from cfai import AiInternalError, APIResponseValidationError, CapacityError
 from cfai.types import Binary, ChatCompletion, ListOutput, NativeText, Output, ResponsesOutput, TextOutput, ValueOutput
 from tests.conftest import SYNC_AND_ASYNC as SYNC_AND_ASYNC
+from tests.conftest import Caller, Service
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 CHAT_MODEL = "@cf/zai-org/glm-4.7-flash"
@@ -55,7 +56,7 @@ TEXTS = [(NATIVE, NativeText), (CHAT, ChatCompletion), (RESPONSES, ResponsesOutp
 @pytest.mark.parametrize("bare", [False, True])
 @pytest.mark.parametrize(("body", "kind"), TEXTS)
 def test_a_text_answer_is_read_in_each_of_its_shapes(
-    caller: Any, service: Any, body: dict[str, Any], kind: type[TextOutput], bare: bool
+    caller: Caller, service: Service, body: dict[str, Any], kind: type[TextOutput], bare: bool
 ) -> None:
     service.answers(service.json(body) if bare else service.result(body))
     answer = caller.run(MODEL, HELLO)
@@ -70,8 +71,8 @@ def test_a_text_answer_is_read_in_each_of_its_shapes(
     ("body", "reasoning", "finish_reason"),
     [(NATIVE, "", None), (CHAT, "Greet.", "stop"), (RESPONSES, "Greet.", "stop"), (COMPLETION, "", "stop")],
 )
-def test_so_are_its_reasoning_and_why_it_ended(
-    caller: Any, service: Any, body: Any, reasoning: str, finish_reason: str | None
+def test_reasoning_and_finish_reason_are_the_same_in_every_dialect(
+    caller: Caller, service: Service, body: Any, reasoning: str, finish_reason: str | None
 ) -> None:
     service.answers(service.result(body))
     answer = caller.run(MODEL, HELLO)
@@ -79,7 +80,9 @@ def test_so_are_its_reasoning_and_why_it_ended(
 
 
 @pytest.mark.parametrize(("body", "kind"), TEXTS)
-def test_the_fields_of_the_service_are_all_there(caller: Any, service: Any, body: dict[str, Any], kind: Any) -> None:
+def test_the_fields_of_the_service_are_all_there(
+    caller: Caller, service: Service, body: dict[str, Any], kind: Any
+) -> None:
     service.answers(service.result({**body, "unheard_of": {"a": [1]}}))
     answer = caller.run(MODEL, HELLO)
     for field in body:
@@ -125,7 +128,7 @@ WRAPPED_CALL = {
     ],
 )
 def test_a_tool_call_is_read_in_each_of_its_shapes(
-    caller: Any, service: Any, result: Any, id: str | None, arguments: str
+    caller: Caller, service: Service, result: Any, id: str | None, arguments: str
 ) -> None:
     service.answers(service.result(result))
     answer = caller.run(MODEL, HELLO)
@@ -134,7 +137,7 @@ def test_a_tool_call_is_read_in_each_of_its_shapes(
     assert answer.text == ""
 
 
-def test_an_object_of_json_mode_stays_an_object(caller: Any, service: Any) -> None:
+def test_an_object_of_json_mode_stays_an_object(caller: Caller, service: Service) -> None:
     service.answers(service.result({"response": {"city": "Paris"}}))
     answer = caller.run(MODEL, HELLO)
     assert answer.response == {"city": "Paris"}
@@ -151,7 +154,7 @@ def test_an_object_of_json_mode_stays_an_object(caller: Any, service: Any) -> No
         '{"choices":[{"text":%s}]}',
     ],
 )
-def test_a_number_keeps_its_digits(caller: Any, service: Any, number: str, body: str) -> None:
+def test_a_number_keeps_its_digits(caller: Caller, service: Service, number: str, body: str) -> None:
     service.answers(service.json((body % number).encode()))
     assert caller.run(MODEL, HELLO).text == number
 
@@ -160,14 +163,16 @@ def test_a_number_keeps_its_digits(caller: Any, service: Any, number: str, body:
     ("result", "text"),
     [({"response": None}, ""), ({"response": ""}, ""), ({"response": True}, "true"), ("Hello", "Hello")],
 )
-def test_what_stands_in_the_place_of_text_becomes_text(caller: Any, service: Any, result: Any, text: str) -> None:
+def test_what_stands_in_the_place_of_text_becomes_text(
+    caller: Caller, service: Service, result: Any, text: str
+) -> None:
     service.answers(service.result(result))
     answer = caller.run(MODEL, HELLO)
     assert isinstance(answer, TextOutput)
     assert answer.text == text
 
 
-def test_the_binding_s_way_of_reading_an_answer_works(caller: Any, service: Any) -> None:
+def test_the_binding_s_way_of_reading_an_answer_works(caller: Caller, service: Service) -> None:
     service.answers(service.result(NATIVE))
     answer = caller.run(MODEL, HELLO)
     assert answer["response"] == answer.response == answer.get("response") == "Hello"
@@ -177,7 +182,7 @@ def test_the_binding_s_way_of_reading_an_answer_works(caller: Any, service: Any)
 
 
 @pytest.mark.parametrize("bare", [False, True])
-def test_a_list_stays_a_list(caller: Any, service: Any, bare: bool) -> None:
+def test_a_list_stays_a_list(caller: Caller, service: Service, bare: bool) -> None:
     labels = [{"label": "POSITIVE", "score": 0.9}, {"label": "NEGATIVE", "score": 0.1}]
     service.answers(service.json(labels) if bare else service.result(labels))
     output = caller.run("@cf/huggingface/distilbert-sst-2-int8", {"text": "x"})
@@ -189,7 +194,7 @@ def test_a_list_stays_a_list(caller: Any, service: Any, bare: bool) -> None:
 
 
 @pytest.mark.parametrize("value", [None, 5, 0.5, True])
-def test_a_bare_value_is_there_too(caller: Any, service: Any, value: Any) -> None:
+def test_a_bare_value_is_there_too(caller: Caller, service: Service, value: Any) -> None:
     service.answers(service.result(value))
     output = caller.run(MODEL, HELLO)
     assert isinstance(output, ValueOutput)
@@ -207,7 +212,7 @@ def test_a_bare_value_is_there_too(caller: Any, service: Any, value: Any) -> Non
         {"copy": 1, "model_dump": 2, "meta": 3, "schema": 4},
     ],
 )
-def test_a_result_of_unknown_shape_is_there_in_full(caller: Any, service: Any, result: dict[str, Any]) -> None:
+def test_a_result_of_unknown_shape_is_there_in_full(caller: Caller, service: Service, result: dict[str, Any]) -> None:
     service.answers(service.result(result))
     output = caller.run("@cf/baai/bge-m3", {"text": "x"})
     assert type(output) is Output
@@ -222,7 +227,9 @@ def test_a_result_of_unknown_shape_is_there_in_full(caller: Any, service: Any, r
         {"object": "response", "output": ["Hello"], "status": 5},
     ],
 )
-def test_so_is_a_text_answer_that_nobody_has_seen_yet(caller: Any, service: Any, result: dict[str, Any]) -> None:
+def test_a_text_answer_that_nobody_has_seen_yet_is_given_in_full(
+    caller: Caller, service: Service, result: dict[str, Any]
+) -> None:
     service.answers(service.result(result))
     answer = caller.run(MODEL, HELLO)
     assert isinstance(answer, TextOutput)
@@ -230,13 +237,13 @@ def test_so_is_a_text_answer_that_nobody_has_seen_yet(caller: Any, service: Any,
     assert isinstance(answer.text, str)
 
 
-def test_an_object_that_only_resembles_the_envelope_is_a_result(caller: Any, service: Any) -> None:
+def test_an_object_that_only_resembles_the_envelope_is_a_result(caller: Caller, service: Service) -> None:
     service.answers(service.json({"result": 1, "model": "x"}))
     output = caller.run("@cf/baai/bge-m3", {"text": "x"})
     assert (output["result"], output["model"]) == (1, "x")
 
 
-def test_an_envelope_needs_no_more_than_a_result(caller: Any, service: Any) -> None:
+def test_an_envelope_needs_no_more_than_a_result(caller: Caller, service: Service) -> None:
     service.answers(service.json({"result": {"response": "Hello"}}))
     assert caller.run(MODEL, HELLO).text == "Hello"
 
@@ -244,18 +251,20 @@ def test_an_envelope_needs_no_more_than_a_result(caller: Any, service: Any) -> N
 @pytest.mark.parametrize(
     "content_type", ["application/json; charset=utf-8", "APPLICATION/JSON", "application/problem+json"]
 )
-def test_json_is_known_by_its_type(caller: Any, service: Any, content_type: str) -> None:
+def test_json_is_known_by_its_type(caller: Caller, service: Service, content_type: str) -> None:
     service.answers(service.raw(b'{"response":"Hello"}', content_type))
     assert caller.run(MODEL, HELLO).text == "Hello"
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "text/plain; charset=utf-8", None])
-def test_json_that_says_it_is_plain_text_is_read_too(caller: Any, service: Any, content_type: str | None) -> None:
+def test_json_that_says_it_is_plain_text_is_read_too(
+    caller: Caller, service: Service, content_type: str | None
+) -> None:
     service.answers(service.raw(b'{"result":{"response":"Hello"}}', content_type))
     assert caller.run(MODEL, HELLO).text == "Hello"
 
 
-def test_a_compressed_answer_is_read(caller: Any, service: Any) -> None:
+def test_a_compressed_answer_is_read(caller: Caller, service: Service) -> None:
     body = gzip.compress(b'{"response":"Hello"}')
     service.answers(service.raw(body, "application/json", content_encoding="gzip"))
     assert caller.run(MODEL, HELLO).text == "Hello"
@@ -265,7 +274,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 
 
 @SYNC_AND_ASYNC
-def test_other_types_are_bytes(caller: Any, service: Any) -> None:
+def test_other_types_are_bytes(caller: Caller, service: Service) -> None:
     service.answers(service.raw(PNG, "image/png", cf_ai_req_id="id-1"))
     image = caller.run("@cf/lykon/dreamshaper-8-lcm", HELLO)
     assert isinstance(image, Binary)
@@ -291,33 +300,33 @@ def test_other_types_are_bytes(caller: Any, service: Any) -> None:
     ],
 )
 def test_the_bytes_themselves_say_what_they_are(
-    caller: Any, service: Any, content: bytes, declared: str, media_type: str
+    caller: Caller, service: Service, content: bytes, declared: str, media_type: str
 ) -> None:
     service.answers(service.raw(content, declared))
     assert caller.run("@cf/deepgram/aura-1", {"text": "x"}).media_type == media_type
 
 
-def test_bytes_can_be_saved(caller: Any, service: Any, tmp_path: Path) -> None:
+def test_bytes_can_be_saved(caller: Caller, service: Service, tmp_path: Path) -> None:
     service.answers(service.raw(PNG, "image/png"))
     path = caller.run(MODEL, HELLO).save(tmp_path / "image.png")
     assert path == tmp_path / "image.png"
     assert path.read_bytes() == PNG
 
 
-def test_an_image_shows_itself_in_a_notebook(caller: Any, service: Any) -> None:
+def test_an_image_shows_itself_in_a_notebook(caller: Caller, service: Service) -> None:
     service.answers(service.raw(PNG, "image/png"), service.raw(b"ID3", "audio/mpeg"))
     assert caller.run(MODEL, HELLO)._repr_mimebundle_() == {"image/png": PNG}
     assert caller.run(MODEL, HELLO)._repr_mimebundle_() == {}
 
 
-def test_plain_text_that_is_nothing_else_is_bytes(caller: Any, service: Any) -> None:
+def test_plain_text_that_is_nothing_else_is_bytes(caller: Caller, service: Service) -> None:
     service.answers(service.raw(b"just words", "text/plain"))
     output = caller.run(MODEL, HELLO)
     assert (output.content, output.media_type) == (b"just words", "text/plain")
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"<html>", b'{"result":'])
-def test_json_that_is_none_is_the_services_fault(caller: Any, service: Any, content: bytes) -> None:
+def test_json_that_is_none_is_the_services_fault(caller: Caller, service: Service, content: bytes) -> None:
     service.answers(service.json(content, cf_ai_req_id="id-1"))
     with pytest.raises(APIResponseValidationError) as caught:
         caller.run(MODEL, HELLO)
@@ -327,7 +336,9 @@ def test_json_that_is_none_is_the_services_fault(caller: Any, service: Any, cont
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"<html>"])
-def test_also_in_the_place_of_a_stream(caller: Any, service: Any, content: bytes) -> None:
+def test_an_answer_that_cannot_be_read_in_place_of_a_stream_is_an_error(
+    caller: Caller, service: Service, content: bytes
+) -> None:
     service.answers(service.json(content))
     with pytest.raises(APIResponseValidationError):
         caller.stream(MODEL)
@@ -335,7 +346,7 @@ def test_also_in_the_place_of_a_stream(caller: Any, service: Any, content: bytes
 
 
 @SYNC_AND_ASYNC
-def test_an_answer_that_reports_an_error_is_one(caller: Any, service: Any) -> None:
+def test_an_answer_that_reports_an_error_is_one(caller: Caller, service: Service) -> None:
     service.answers(service.error(200, 3040, "no room", cf_ai_req_id="id-1"))
     with pytest.raises(CapacityError, match="no room") as caught:
         caller.run(MODEL, HELLO)
@@ -343,20 +354,20 @@ def test_an_answer_that_reports_an_error_is_one(caller: Any, service: Any) -> No
     assert len(service.requests) == 1
 
 
-def test_an_error_without_a_code_in_a_good_answer_is_an_internal_one(caller: Any, service: Any) -> None:
+def test_an_error_without_a_code_in_a_good_answer_is_an_internal_one(caller: Caller, service: Service) -> None:
     service.answers(service.error(200, message="something broke"))
     with pytest.raises(AiInternalError, match="something broke"):
         caller.run(MODEL, HELLO)
 
 
-def test_warnings_beside_a_result_are_no_error(caller: Any, service: Any) -> None:
+def test_warnings_beside_a_result_are_no_error(caller: Caller, service: Service) -> None:
     service.answers(
         service.json({"result": NATIVE, "success": True, "errors": [{"message": "careful"}], "messages": []})
     )
     assert caller.run(MODEL, HELLO).text == "Hello"
 
 
-def test_an_answer_without_text_is_an_empty_text(caller: Any, service: Any) -> None:
+def test_an_answer_without_text_is_an_empty_text(caller: Caller, service: Service) -> None:
     service.answers(service.result({}))
     assert caller.run(MODEL, HELLO).text == ""
 
@@ -375,7 +386,7 @@ def test_an_answer_without_text_is_an_empty_text(caller: Any, service: Any) -> N
         pytest.param(lambda service, **headers: service.events(b"data: [DONE]\n\n", **headers), id="stream"),
     ],
 )
-def test_every_result_knows_its_call(caller: Any, service: Any, answer: Callable[..., Any]) -> None:
+def test_every_result_knows_its_call(caller: Caller, service: Service, answer: Callable[..., Any]) -> None:
     headers = {"cf_ai_req_id": "id-1", "cf_ray": "ray", "cf_ai_neurons": "12.65", "cf_aig_log_id": "log-1"}
     service.answers(answer(service, **headers))
     output = caller.run(MODEL, HELLO)
@@ -387,18 +398,18 @@ def test_every_result_knows_its_call(caller: Any, service: Any, answer: Callable
     assert 0 < meta.elapsed < 60
 
 
-def test_the_ray_stands_in_for_a_request_id(caller: Any, service: Any) -> None:
+def test_the_ray_stands_in_for_a_request_id(caller: Caller, service: Service) -> None:
     service.answers(service.result(NATIVE, cf_ray="ray-1"))
     assert caller.run(MODEL, HELLO).meta.request_id == "ray-1"
 
 
 @pytest.mark.parametrize("value", ["", "many", "nan", "inf"])
-def test_neurons_that_are_no_number_are_unknown(caller: Any, service: Any, value: str) -> None:
+def test_neurons_that_are_no_number_are_unknown(caller: Caller, service: Service, value: str) -> None:
     service.answers(service.result(NATIVE, cf_ai_neurons=value))
     assert caller.run(MODEL, HELLO).meta.neurons is None
 
 
-def test_neurons_may_stand_in_the_usage(caller: Any, service: Any) -> None:
+def test_neurons_may_stand_in_the_usage(caller: Caller, service: Service) -> None:
     service.answers(service.result({"response": "x", "usage": {"prompt_tokens": 1, "neurons": 0.99}}))
     assert caller.run(MODEL, HELLO).meta.neurons == 0.99
 
@@ -407,7 +418,7 @@ def test_neurons_may_stand_in_the_usage(caller: Any, service: Any) -> None:
 
 
 @SYNC_AND_ASYNC
-def test_a_stream_that_was_not_asked_for_is_a_stream(caller: Any, service: Any) -> None:
+def test_a_stream_that_was_not_asked_for_is_a_stream(caller: Caller, service: Service) -> None:
     service.answers(service.events(b'data: {"response":"Hel"}\n\ndata: {"response":"lo"}\n\n', b"data: [DONE]\n\n"))
     stream = caller.run("@cf/moondream/moondream3.1-9B-A2B", {"image": "https://a.example/b.png"})
     assert [str(token) for token in stream] == ["Hel", "lo"]
@@ -417,7 +428,7 @@ def test_a_stream_that_was_not_asked_for_is_a_stream(caller: Any, service: Any) 
 @pytest.mark.parametrize("content_type", ["text/plain", "text/plain; charset=utf-8", None])
 @pytest.mark.parametrize("asked", [True, False])
 def test_plain_text_that_holds_events_is_a_stream(
-    caller: Any, service: Any, content_type: str | None, asked: bool
+    caller: Caller, service: Service, content_type: str | None, asked: bool
 ) -> None:
     service.answers(service.raw(b'data: {"response":"Hello"}\n\ndata: [DONE]\n\n', content_type))
     stream = caller.run(MODEL, {"prompt": "x", "stream": asked})
@@ -434,7 +445,7 @@ def test_plain_text_that_holds_events_is_a_stream(
         {"result": RESPONSES, "success": True, "errors": [], "messages": []},
     ],
 )
-def test_json_in_the_place_of_a_stream_is_a_stream_of_one(caller: Any, service: Any, body: Any) -> None:
+def test_json_in_the_place_of_a_stream_is_a_stream_of_one(caller: Caller, service: Service, body: Any) -> None:
     service.answers(service.json(body, cf_ai_req_id="id-1"))
     stream = caller.stream(MODEL)
     assert [str(token) for token in stream] == ["Hello"]
@@ -445,14 +456,14 @@ def test_json_in_the_place_of_a_stream_is_a_stream_of_one(caller: Any, service: 
 
 
 @pytest.mark.parametrize("indent", [None, 2])
-def test_however_it_is_laid_out(caller: Any, service: Any, indent: int | None) -> None:
+def test_however_it_is_laid_out(caller: Caller, service: Service, indent: int | None) -> None:
     body = json.dumps({"result": {"response": "two\nlines"}}, indent=indent).encode()
     service.answers(service.json(body.replace(b"\n", b"\r\n")))
     assert caller.stream(MODEL).result().text == "two\nlines"
 
 
 @SYNC_AND_ASYNC
-def test_an_error_in_the_place_of_a_stream_is_an_error(caller: Any, service: Any) -> None:
+def test_an_error_in_the_place_of_a_stream_is_an_error(caller: Caller, service: Service) -> None:
     service.answers(service.error(200, 3040, "no room"))
     with pytest.raises(CapacityError):
         caller.stream(MODEL)
@@ -461,7 +472,9 @@ def test_an_error_in_the_place_of_a_stream_is_an_error(caller: Any, service: Any
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("empty", [{}, None])
-def test_an_empty_result_in_the_place_of_a_stream_is_asked_for_once_more(caller: Any, service: Any, empty: Any) -> None:
+def test_an_empty_result_in_the_place_of_a_stream_is_asked_for_once_more(
+    caller: Caller, service: Service, empty: Any
+) -> None:
     service.answers(service.result(empty), service.result(NATIVE, cf_ai_req_id="id-2"))
     stream = caller.run(MODEL, {"prompt": "Hello", "stream": True, "seed": 5}, session_affinity="s")
     assert [str(token) for token in stream] == ["Hello"]
@@ -471,7 +484,7 @@ def test_an_empty_result_in_the_place_of_a_stream_is_asked_for_once_more(caller:
     assert stream.meta.request_id == "id-2"
 
 
-def test_if_that_is_empty_too_it_is_an_error(caller: Any, service: Any) -> None:
+def test_if_that_is_empty_too_it_is_an_error(caller: Caller, service: Service) -> None:
     service.answers(service.result({}))
     with pytest.raises(APIResponseValidationError, match="does not stream"):
         caller.stream(MODEL)
@@ -479,20 +492,20 @@ def test_if_that_is_empty_too_it_is_an_error(caller: Any, service: Any) -> None:
 
 
 @pytest.mark.parametrize("retry", [None, 0])
-def test_nothing_is_asked_for_again_without_retries(caller: Any, service: Any, retry: Any) -> None:
+def test_nothing_is_asked_for_again_without_retries(caller: Caller, service: Service, retry: Any) -> None:
     service.answers(service.result({}), service.result(NATIVE))
     with pytest.raises(APIResponseValidationError, match="does not stream"):
         caller.stream(MODEL, max_retries=retry)
     assert len(service.requests) == 1
 
 
-def test_asking_again_costs_a_retry(caller: Any, service: Any, sleeps: list[float]) -> None:
+def test_asking_again_costs_a_retry(caller: Caller, service: Service, sleeps: list[float]) -> None:
     service.answers(service.result({}), service.error(503))
     with pytest.raises(cfai.InternalServerError):
         caller.stream(MODEL, max_retries=1)
     assert len(service.requests) == 2
 
 
-def test_an_image_in_the_place_of_a_stream_is_an_image(caller: Any, service: Any) -> None:
+def test_an_image_in_the_place_of_a_stream_is_an_image(caller: Caller, service: Service) -> None:
     service.answers(service.raw(PNG, "image/png"))
     assert caller.stream(MODEL).content == PNG

@@ -14,6 +14,7 @@ import pytest
 from cfai import Ai, APIResponseValidationError, CapacityError, StreamError, StreamTruncatedError
 from cfai.types import ChatCompletion, NativeText, Output, ValueOutput
 from tests.conftest import SYNC_AND_ASYNC as SYNC_AND_ASYNC
+from tests.conftest import Caller, Callers, Peer, Serve, Service
 
 MODEL = "@cf/zai-org/glm-4.7-flash"
 ACCOUNT = "0123456789abcdef0123456789abcdef"
@@ -91,7 +92,7 @@ async def within(call: Any, *given: Any) -> Any:
 @pytest.mark.parametrize("mark", ["data: [DONE]", "data:[DONE]", "[DONE]", "event: x\ndata: [DONE]", "data: [DONE]\n"])
 @pytest.mark.parametrize("breaks", [None, httpx.ReadError("reset")])
 def test_the_end_mark_is_the_end_wherever_it_is_cut(
-    caller: Any, service: Any, mark: str, breaks: Exception | None
+    caller: Caller, service: Service, mark: str, breaks: Exception | None
 ) -> None:
     for cut in range(1, len(mark)):
         service.answers(service.events(HI, mark[:cut].encode(), mark[cut:].encode(), breaks=breaks))
@@ -109,14 +110,16 @@ def test_the_end_mark_is_the_end_wherever_it_is_cut(
     ],
 )
 @pytest.mark.parametrize("size", [1, 2, 5, 1000])
-def test_what_follows_the_end_mark_is_nothing(caller: Any, service: Any, rest: bytes, size: int) -> None:
+def test_what_follows_the_end_mark_is_nothing(caller: Caller, service: Service, rest: bytes, size: int) -> None:
     body = HI + rest
     service.answers(service.events(*(body[at : at + size] for at in range(0, len(body), size))))
     assert [token.text for token in caller.stream(MODEL)] == ["Hi"]
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 20, 1000])
-def test_a_text_that_ends_like_the_end_mark_does_not_end_the_stream(caller: Any, service: Any, size: int) -> None:
+def test_a_text_that_ends_like_the_end_mark_does_not_end_the_stream(
+    caller: Caller, service: Service, size: int
+) -> None:
     text = "a" + " " * 70 + "[DONE]"
     body = b'data: {"response":"%b"}\n\ndata: {"response":"z"}\n\ndata: [DONE]\n\n' % text.encode()
     service.answers(service.events(*(body[at : at + size] for at in range(0, len(body), size))))
@@ -124,7 +127,9 @@ def test_a_text_that_ends_like_the_end_mark_does_not_end_the_stream(caller: Any,
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 1000])
-def test_garbage_before_the_end_mark_is_an_error_wherever_it_is_cut(caller: Any, service: Any, size: int) -> None:
+def test_garbage_before_the_end_mark_is_an_error_wherever_it_is_cut(
+    caller: Caller, service: Service, size: int
+) -> None:
     body = HI + b"data: [1\ndata: [DONE]\n\n"
     service.answers(service.events(*(body[at : at + size] for at in range(0, len(body), size))))
     with pytest.raises(StreamError, match="no JSON") as caught:
@@ -132,7 +137,7 @@ def test_garbage_before_the_end_mark_is_an_error_wherever_it_is_cut(caller: Any,
     assert type(caught.value) is StreamError
 
 
-def test_of_several_answers_each_has_to_end(caller: Any, service: Any) -> None:
+def test_of_several_answers_each_has_to_end(caller: Caller, service: Service) -> None:
     first = b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n'
     second = b'data: {"choices":[{"index":1,"delta":{"content":"half"},"finish_reason":null}]}\n\n'
     service.answers(service.events(second, first))
@@ -140,7 +145,7 @@ def test_of_several_answers_each_has_to_end(caller: Any, service: Any) -> None:
         list(caller.stream(MODEL))
 
 
-def test_what_came_before_an_error_in_one_block_is_given_first(caller: Any, service: Any) -> None:
+def test_what_came_before_an_error_in_one_block_is_given_first(caller: Caller, service: Service) -> None:
     lines = b'data: {"response":"a"}\ndata: {"response":"b"}\ndata: {"errors":[{"code":3040,"message":"busy"}]}\n\n'
     service.answers(service.events(lines))
     stream = caller.stream(MODEL)
@@ -166,7 +171,7 @@ ANSWERS: list[tuple[Any, type]] = [
 @pytest.mark.parametrize(("answer", "kind"), ANSWERS)
 @pytest.mark.parametrize("is_enveloped", [True, False])
 def test_the_result_is_the_output_of_the_call_without_streaming(
-    caller: Any, service: Any, answer: Any, kind: type, is_enveloped: bool
+    caller: Caller, service: Service, answer: Any, kind: type, is_enveloped: bool
 ) -> None:
     service.answers(service.json(enveloped(answer) if is_enveloped else answer, cf_ai_req_id="id-1"))
     stream = caller.stream("@cf/moondream/moondream3.1-9B-A2B")
@@ -182,7 +187,7 @@ def test_the_result_is_the_output_of_the_call_without_streaming(
     ("body", "text"),
     [(b'"Hi"', "Hi"), (b"5", "5"), (b'["a"]', '["a"]'), (b'\xef\xbb\xbf{"response":"Hi"}', "Hi")],
 )
-def test_whatever_json_came_makes_one_token(caller: Any, service: Any, body: bytes, text: str) -> None:
+def test_whatever_json_came_makes_one_token(caller: Caller, service: Service, body: bytes, text: str) -> None:
     service.answers(service.raw(body, "application/json"))
     stream = caller.stream(MODEL)
     (token,) = list(stream)
@@ -191,7 +196,9 @@ def test_whatever_json_came_makes_one_token(caller: Any, service: Any, body: byt
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "text/event-stream", None])
-def test_json_under_another_name_is_read_all_the_same(caller: Any, service: Any, content_type: str | None) -> None:
+def test_json_under_another_name_is_read_all_the_same(
+    caller: Caller, service: Service, content_type: str | None
+) -> None:
     service.answers(service.raw(json.dumps({"result": {"response": "Hi"}}, indent=2).encode(), content_type))
     assert caller.stream(MODEL).result().text == "Hi"
     service.answers(service.raw(b'{"success":false,"errors":[{"code":3040,"message":"busy"}]}', content_type))
@@ -201,7 +208,7 @@ def test_json_under_another_name_is_read_all_the_same(caller: Any, service: Any,
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_an_html_page_is_no_answer(caller: Any, service: Any, stream: bool) -> None:
+def test_an_html_page_is_no_answer(caller: Caller, service: Service, stream: bool) -> None:
     service.answers(service.raw(b"<html><title>Log in</title></html>", "Text/HTML; charset=utf-8"))
     with pytest.raises(APIResponseValidationError, match="an HTML page"):
         caller.run(MODEL, {"prompt": "x", "stream": stream})
@@ -209,7 +216,7 @@ def test_an_html_page_is_no_answer(caller: Any, service: Any, stream: bool) -> N
         caller.run("@cf/somebody/new", {"prompt": "x", "stream": stream})
 
 
-def test_events_are_a_stream_whatever_they_say_they_are(caller: Any, service: Any) -> None:
+def test_events_are_a_stream_whatever_they_say_they_are(caller: Caller, service: Service) -> None:
     service.answers(service.raw(HI + b"data: [DONE]\n\n", "application/octet-stream"))
     assert caller.stream(MODEL).result().text == "Hi"
 
@@ -219,21 +226,21 @@ FAILED = {"object": "response", "status": "failed", "error": {"code": "server_er
 
 @pytest.mark.parametrize("body", [FAILED, {"result": FAILED, "success": True, "errors": [], "messages": []}])
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_response_that_failed_is_an_error(caller: Any, service: Any, body: Any, stream: bool) -> None:
+def test_a_response_that_failed_is_an_error(caller: Caller, service: Service, body: Any, stream: bool) -> None:
     service.answers(service.json(body))
     with pytest.raises(Exception, match="boom") as caught:
         caller.run(MODEL, {"input": "x", "stream": stream})
     assert caught.value.code == "server_error"
 
 
-def test_an_answer_that_ended_with_an_error_has_its_usage(caller: Any, service: Any) -> None:
+def test_an_answer_that_ended_with_an_error_has_its_usage(caller: Caller, service: Service) -> None:
     usage = {"prompt_tokens": 1, "completion_tokens": 2}
     service.answers(service.result({"response": "par", "finish_reason": "error", "usage": usage}))
     answer = caller.run(MODEL, {"prompt": "x"})
     assert (answer.finish_reason, answer.usage.total_tokens) == ("error", 3)
 
 
-def test_an_error_under_200_says_how_long_to_wait_from_now_on(caller: Any, service: Any) -> None:
+def test_an_error_under_200_says_how_long_to_wait_from_now_on(caller: Caller, service: Service) -> None:
     body = b'{"success":false,"errors":[{"code":3040,"message":"busy"}]}'
     service.answers(service.raw(body, "application/json", retry_after="Wed, 21 Oct 2015 07:28:00 GMT"))
     with pytest.raises(CapacityError) as caught:
@@ -251,7 +258,7 @@ def responses(*events: dict[str, Any]) -> list[bytes]:
     ]
 
 
-def test_parts_that_come_in_turn_are_told_apart(caller: Any, service: Any) -> None:
+def test_parts_that_come_in_turn_are_told_apart(caller: Caller, service: Service) -> None:
     parts = [
         *(
             {"type": "output_text.delta", "output_index": 0, "content_index": at, "delta": text}
@@ -267,7 +274,7 @@ def test_parts_that_come_in_turn_are_told_apart(caller: Any, service: Any) -> No
     assert caller.stream(MODEL).result().text == "AB"
 
 
-def test_a_call_that_came_in_pieces_is_not_taken_again_from_the_whole(caller: Any, service: Any) -> None:
+def test_a_call_that_came_in_pieces_is_not_taken_again_from_the_whole(caller: Caller, service: Service) -> None:
     calls = [
         {"type": "function_call", "id": "fc_1", "call_id": "a", "name": "f", "arguments": "{}"},
         {"type": "function_call", "id": "fc_2", "call_id": "b", "name": "g", "arguments": "[]"},
@@ -286,7 +293,7 @@ def test_a_call_that_came_in_pieces_is_not_taken_again_from_the_whole(caller: An
 
 
 @pytest.mark.parametrize("cut", range(1, 90, 7))
-def test_nothing_goes_on_to_a_browser_behind_the_end(caller: Any, service: Any, cut: int) -> None:
+def test_nothing_goes_on_to_a_browser_behind_the_end(caller: Caller, service: Service, cut: int) -> None:
     body = b'data: {"response":"b\\ud83d"}\n\ndata: [DONE]\n\ndata: {"response":{"safe":true}}\n\n'
     service.answers(service.events(body[:cut], body[cut:]))
     sent = b"".join(caller.stream(MODEL).to_event_stream("original"))
@@ -297,8 +304,8 @@ def test_nothing_goes_on_to_a_browser_behind_the_end(caller: Any, service: Any, 
 # Clients that were passed in
 
 
-def test_a_body_that_a_hook_has_read_is_read_all_the_same(callers: Any, serve: Any) -> None:
-    def play(peer: Any) -> None:
+def test_a_body_that_a_hook_has_read_is_read_all_the_same(callers: Callers, serve: Serve) -> None:
+    def play(peer: Peer) -> None:
         peer.request()
         peer.answer(HI + b"data: [DONE]\n\n", "text/event-stream")
 

@@ -22,6 +22,7 @@ from cfai._errors import (
     StreamSequenceLengthError,
 )
 from cfai._response.errors import build_error, build_stream_error, parse_error_body
+from tests.conftest import Caller, Service
 from tests.texts import dense
 
 # Retired models warn at every line; what they say is told elsewhere.
@@ -55,7 +56,7 @@ ONE_TEXT = "AiError: Sequence too long: 9003 > 8192"
 ALL_TEXTS = "AiError: Max context reached 85920 tokens but model supports only 60000"
 
 
-def refuse(service: Any, status: int, code: int, message: str) -> None:
+def refuse(service: Service, status: int, code: int, message: str) -> None:
     body = {"errors": [{"message": message, "code": code}], "success": False, "result": {}, "messages": []}
     service.answers(service.json(body, status))
 
@@ -112,7 +113,14 @@ CASES: list[tuple[int, int, str, str, Any, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("status", "code", "message", "source", "inputs", "expected"), CASES)
 def test_a_context_that_is_refused(
-    caller: Any, service: Any, status: int, code: int, message: str, source: str, inputs: Any, expected: dict[str, Any]
+    caller: Caller,
+    service: Service,
+    status: int,
+    code: int,
+    message: str,
+    source: str,
+    inputs: Any,
+    expected: dict[str, Any],
 ) -> None:
     refuse(service, status, code, message)
     with pytest.raises(ContextLengthError) as caught:
@@ -128,7 +136,7 @@ def test_a_context_that_is_refused(
 
 
 @pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens", "max_output_tokens"])
-def test_an_output_that_is_refused(caller: Any, service: Any, field: str) -> None:
+def test_an_output_that_is_refused(caller: Caller, service: Service, field: str) -> None:
     refuse(service, 400, 3030, OUTPUT)
     with pytest.raises(SequenceLengthError) as caught:
         caller.run(GLM, {"prompt": "Hi", field: 262_144}, checks="off")
@@ -139,7 +147,7 @@ def test_an_output_that_is_refused(caller: Any, service: Any, field: str) -> Non
 
 
 @pytest.mark.parametrize(("message", "tokens", "limit"), [(ONE_TEXT, 9003, 8192), (ALL_TEXTS, 85_920, 60_000)])
-def test_texts_that_are_refused(caller: Any, service: Any, message: str, tokens: int, limit: int) -> None:
+def test_texts_that_are_refused(caller: Caller, service: Service, message: str, tokens: int, limit: int) -> None:
     refuse(service, 400, 3030, message)
     with pytest.raises(ContextLengthError) as caught:
         caller.run(BGE_M3, {"text": ["a", "b"]})
@@ -147,7 +155,7 @@ def test_texts_that_are_refused(caller: Any, service: Any, message: str, tokens:
     assert (error.source, error.input_tokens, error.limit, error.field) == ("model", tokens, limit, "text")
 
 
-def test_the_fields_are_those_of_an_error_found_before_sending(caller: Any, service: Any) -> None:
+def test_the_fields_are_those_of_an_error_found_before_sending(caller: Caller, service: Service) -> None:
     with pytest.raises(ContextLengthError) as local:
         caller.run(LLAMA_3_3, {"prompt": dense(24_001)})
     refuse(service, 413, 5021, GATEWAY)
@@ -168,7 +176,9 @@ def test_the_fields_are_those_of_an_error_found_before_sending(caller: Any, serv
         (500, 8005, "The estimated number of input and maximum output tokens (9) exceeded this model's limit (8)"),
     ],
 )
-def test_other_refusals_are_none_of_these(caller: Any, service: Any, status: int, code: int, message: str) -> None:
+def test_other_refusals_are_none_of_these(
+    caller: Caller, service: Service, status: int, code: int, message: str
+) -> None:
     refuse(service, status, code, message)
     with pytest.raises(Exception, match=str(code)) as caught:
         caller.run(LLAMA_3_3, {"prompt": "Hi"}, max_retries=None)
@@ -193,7 +203,7 @@ IN_A_STREAM = [
 
 
 @pytest.mark.parametrize("problem", IN_A_STREAM)
-def test_a_refusal_inside_a_stream_is_the_same_error(caller: Any, service: Any, problem: Any) -> None:
+def test_a_refusal_inside_a_stream_is_the_same_error(caller: Caller, service: Service, problem: Any) -> None:
     service.answers(service.events(event({"response": "Hel"}), event(problem), b"data: [DONE]\n\n"))
     prompt = dense(300_000)
     with pytest.raises(ContextLengthError) as caught:
@@ -211,7 +221,7 @@ def test_a_refusal_inside_a_stream_is_the_same_error(caller: Any, service: Any, 
     assert len(service.requests) == 1
 
 
-def test_an_output_refused_inside_a_stream_is_a_sequence_length_error(caller: Any, service: Any) -> None:
+def test_an_output_refused_inside_a_stream_is_a_sequence_length_error(caller: Caller, service: Service) -> None:
     service.answers(service.events(event({"error": {"code": 3030, "message": OUTPUT.replace("256000", "9000")}})))
     inputs = {"prompt": "Hi", "max_completion_tokens": 10_000, "stream": True}
     with pytest.raises(StreamSequenceLengthError) as caught:
@@ -223,7 +233,7 @@ def test_an_output_refused_inside_a_stream_is_a_sequence_length_error(caller: An
     assert str(error).endswith(f"lower max_tokens to 9,000 or less; {line} has it checked before sending.")
 
 
-def test_a_browser_is_told_of_a_refusal(caller: Any, service: Any) -> None:
+def test_a_browser_is_told_of_a_refusal(caller: Caller, service: Service) -> None:
     service.answers(service.events(event(IN_A_STREAM[0])))
     stream = caller.run(KIMI, {"prompt": dense(300_000), "stream": True}, checks="off")
     told = b"".join(stream.to_event_stream())
@@ -232,7 +242,7 @@ def test_a_browser_is_told_of_a_refusal(caller: Any, service: Any) -> None:
 
 
 @pytest.mark.parametrize("code", [3040, 3036])
-def test_an_error_of_another_code_inside_a_stream_is_no_refusal(caller: Any, service: Any, code: int) -> None:
+def test_an_error_of_another_code_inside_a_stream_is_no_refusal(caller: Caller, service: Service, code: int) -> None:
     service.answers(service.events(event({"errors": [{"code": code, "message": f"{code}: {GATEWAY}"}]})))
     with pytest.raises(StreamError) as caught:
         list(caller.run(KIMI, {"prompt": dense(300_000), "stream": True}, checks="off"))
@@ -240,7 +250,7 @@ def test_an_error_of_another_code_inside_a_stream_is_no_refusal(caller: Any, ser
     assert str(caught.value).count(str(code)) == 1
 
 
-def test_a_refusal_pickles_with_all_that_is_on_it(caller: Any, service: Any) -> None:
+def test_a_refusal_pickles_with_all_that_is_on_it(caller: Caller, service: Service) -> None:
     refuse(service, 413, 5021, GATEWAY)
     with pytest.raises(ContextLengthError) as caught:
         caller.run(LLAMA_3_3, {"prompt": "Hi"})
@@ -319,7 +329,7 @@ def test_a_failure_of_the_service_is_no_refusal_whatever_its_words() -> None:
 # What the call adds
 
 
-def test_a_limit_that_the_catalogue_does_not_know_comes_with_the_line_to_set(caller: Any, service: Any) -> None:
+def test_a_limit_that_the_catalogue_does_not_know_comes_with_the_line_to_set(caller: Caller, service: Service) -> None:
     refuse(
         service,
         400,
@@ -334,7 +344,7 @@ def test_a_limit_that_the_catalogue_does_not_know_comes_with_the_line_to_set(cal
         )
 
 
-def test_the_same_call_means_the_same_after_a_refusal(caller: Any, service: Any) -> None:
+def test_the_same_call_means_the_same_after_a_refusal(caller: Caller, service: Service) -> None:
     before = caller.ai.check(KIMI, {"prompt": "Hi"})
     refuse(service, 413, 5021, GATEWAY.replace("262144", "9000"))
     for _ in range(2):
@@ -344,14 +354,16 @@ def test_the_same_call_means_the_same_after_a_refusal(caller: Any, service: Any)
     assert caller.ai.check(KIMI, {"prompt": "Hi"}) == before
 
 
-def test_of_two_output_limits_the_larger_is_the_one_refused(caller: Any, service: Any) -> None:
+def test_of_two_output_limits_the_larger_is_the_one_refused(caller: Caller, service: Service) -> None:
     refuse(service, 400, 3030, OUTPUT)
     with pytest.raises(SequenceLengthError) as caught:
         caller.run(GLM, {"prompt": "Hi", "max_tokens": 5, "max_completion_tokens": 262_144}, checks="off")
     assert caught.value.field == "max_completion_tokens"
 
 
-def test_a_refusal_that_tells_the_input_alone_is_completed_by_the_output_held_free(caller: Any, service: Any) -> None:
+def test_a_refusal_that_tells_the_input_alone_is_completed_by_the_output_held_free(
+    caller: Caller, service: Service
+) -> None:
     refuse(service, 400, 8001, "The input token count (9000) exceeds the maximum of 8192.")
     for wanted, held in (({}, 256), ({"max_tokens": 500}, 500)):
         with pytest.raises(RefusedContextLengthError) as caught:
@@ -360,14 +372,14 @@ def test_a_refusal_that_tells_the_input_alone_is_completed_by_the_output_held_fr
         assert (error.input_tokens, error.output_tokens, error.total_tokens) == (9000, held, 9000 + held)
 
 
-def test_a_text_model_that_speaks_of_a_batch_means_its_context(caller: Any, service: Any) -> None:
+def test_a_text_model_that_speaks_of_a_batch_means_its_context(caller: Caller, service: Service) -> None:
     refuse(service, 400, 3030, ALL_TEXTS)
     with pytest.raises(RefusedContextLengthError) as caught:
         caller.run(LLAMA_3_3, {"prompt": "Hi"})
     assert caught.value.limit_kind == "context"
 
 
-def test_a_text_model_that_speaks_of_its_input_means_its_context(caller: Any, service: Any) -> None:
+def test_a_text_model_that_speaks_of_its_input_means_its_context(caller: Caller, service: Service) -> None:
     refuse(service, 400, 3030, ONE_TEXT)
     with pytest.raises(RefusedContextLengthError) as caught:
         caller.run(LLAMA_3_3, {"prompt": dense(9000)})

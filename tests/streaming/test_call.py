@@ -108,7 +108,7 @@ def test_nothing_is_sent_before_it_is_awaited_and_python_warns_if_it_never_is(ai
     assert service.requests == []
 
 
-def test_it_is_awaited_once(ai: Ai, service: Service) -> None:
+def test_a_call_is_awaited_once(ai: Ai, service: Service) -> None:
     async def work() -> None:
         call = ai.arun(MODEL, PLAIN)
         assert str(await call) == "Hello"

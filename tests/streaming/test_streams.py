@@ -20,7 +20,7 @@ from anyio.from_thread import BlockingPortal
 from cfai import AsyncStream, CfaiError, ConfigurationError, Stream, StreamTruncatedError, Token
 from cfai.types import ChatCompletion, NativeText, ResponsesOutput
 from tests.bodies import DONE, HELLO, REASONED, USAGE, event, native, one_token
-from tests.conftest import LONG, SYNC_AND_ASYNC, stream_of
+from tests.conftest import LONG, SYNC_AND_ASYNC, Caller, Callers, Peer, Serve, Service, stream_of
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 
@@ -29,7 +29,7 @@ MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 
 
 @SYNC_AND_ASYNC
-def test_a_stream_gives_tokens(caller: Any, service: Any) -> None:
+def test_a_stream_gives_tokens(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO))
     tokens = list(caller.stream(MODEL))
     assert all(type(token) is Token for token in tokens)
@@ -38,14 +38,14 @@ def test_a_stream_gives_tokens(caller: Any, service: Any) -> None:
     assert tokens[2].usage.total_tokens == 12
 
 
-def test_each_colour_has_its_class(caller: Any, service: Any, portal: BlockingPortal | None) -> None:
+def test_each_colour_has_its_class(caller: Caller, service: Service, portal: BlockingPortal | None) -> None:
     service.answers(service.events(*HELLO))
     with caller.stream(MODEL) as stream:
         assert isinstance(stream_of(stream), Stream if portal is None else AsyncStream)
 
 
 @SYNC_AND_ASYNC
-def test_tokens_can_be_taken_one_by_one(caller: Any, service: Any) -> None:
+def test_tokens_can_be_taken_one_by_one(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
     assert [next(stream).text, next(stream).text, next(stream).text] == ["Hel", "lo", ""]
@@ -56,7 +56,7 @@ def test_tokens_can_be_taken_one_by_one(caller: Any, service: Any) -> None:
 
 
 @SYNC_AND_ASYNC
-def test_a_stream_knows_what_it_has_come_to(caller: Any, service: Any) -> None:
+def test_a_stream_knows_what_it_has_come_to(caller: Caller, service: Service) -> None:
     service.answers(service.events(*REASONED, cf_ai_req_id="id-1"))
     stream = caller.stream(MODEL)
     assert (stream.text, stream.reasoning, stream.tool_calls, stream.finish_reason) == ("", "", [], None)
@@ -71,7 +71,7 @@ def test_a_stream_knows_what_it_has_come_to(caller: Any, service: Any) -> None:
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
-def test_cuts_do_not_matter(caller: Any, service: Any, size: int) -> None:
+def test_cuts_do_not_matter(caller: Caller, service: Service, size: int) -> None:
     body = b"\xef\xbb\xbf" + b"".join(native("H\u00e9", "l\u2028", "😀o")) + event(USAGE) + DONE
     service.answers(service.events(*[body[at : at + size] for at in range(0, len(body), size)]))
     stream = caller.stream(MODEL)
@@ -98,7 +98,7 @@ def test_cuts_do_not_matter(caller: Any, service: Any, size: int) -> None:
     ],
 )
 def test_the_result_is_that_of_the_same_call_without_streaming(
-    caller: Any, service: Any, body: list[bytes], kind: type
+    caller: Caller, service: Service, body: list[bytes], kind: type
 ) -> None:
     service.answers(service.events(*body, cf_ai_req_id="id-1"))
     stream = caller.stream(MODEL)
@@ -111,7 +111,7 @@ def test_the_result_is_that_of_the_same_call_without_streaming(
 
 
 @SYNC_AND_ASYNC
-def test_asked_early_the_result_reads_the_rest(caller: Any, service: Any) -> None:
+def test_asked_early_the_result_reads_the_rest(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
     assert next(stream).text == "Hel"
@@ -121,13 +121,13 @@ def test_asked_early_the_result_reads_the_rest(caller: Any, service: Any) -> Non
 
 
 @SYNC_AND_ASYNC
-def test_asked_twice_it_is_the_same(caller: Any, service: Any) -> None:
+def test_asked_twice_it_is_the_same(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
     assert stream.result().text == stream.result().text == "Hello"
 
 
-def test_the_time_that_a_stream_took_is_known_at_its_end(caller: Any, service: Any) -> None:
+def test_the_time_that_a_stream_took_is_known_at_its_end(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
     before = stream.meta.elapsed
@@ -136,30 +136,30 @@ def test_the_time_that_a_stream_took_is_known_at_its_end(caller: Any, service: A
     assert stream.meta.elapsed >= before + 0.01
 
 
-def test_so_are_neurons_that_only_the_stream_has(caller: Any, service: Any) -> None:
+def test_neurons_that_only_the_stream_has_are_known_at_its_end(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
     assert stream.meta.neurons is None
     assert stream.result().meta.neurons == 0.5
 
 
-def test_neurons_of_the_headers_win(caller: Any, service: Any) -> None:
+def test_neurons_of_the_headers_win(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO, cf_ai_neurons="12.5"))
     assert caller.stream(MODEL).result().meta.neurons == 12.5
 
 
-def test_a_compressed_stream_is_read(caller: Any, service: Any) -> None:
+def test_a_compressed_stream_is_read(caller: Caller, service: Service) -> None:
     packed = gzip.compress(b"".join(HELLO))
     service.answers(service.events(packed[:10], packed[10:], content_encoding="gzip"))
     assert caller.stream(MODEL).result().text == "Hello"
 
 
-def test_a_stream_of_others_models_is_read(caller: Any, service: Any) -> None:
+def test_a_stream_of_others_models_is_read(caller: Caller, service: Service) -> None:
     service.answers(service.events(*REASONED))
     assert caller.stream("openai/gpt-5-mini").result().text == "Hello"
 
 
-def test_several_answers_are_told_apart(caller: Any, service: Any) -> None:
+def test_several_answers_are_told_apart(caller: Caller, service: Service) -> None:
     pieces = [(0, "a"), (1, "1"), (1, "2"), (0, "b")]
     chunks = [json.dumps({"choices": [{"index": index, "delta": {"content": text}}]}) for index, text in pieces]
     service.answers(service.events(*[event(chunk) for chunk in chunks], DONE))
@@ -171,10 +171,10 @@ def test_several_answers_are_told_apart(caller: Any, service: Any) -> None:
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("content_type", ["text/event-stream", "text/plain; charset=utf-8"])
-def test_tokens_come_as_they_are_sent(callers: Any, serve: Any, content_type: str) -> None:
+def test_tokens_come_as_they_are_sent(callers: Callers, serve: Serve, content_type: str) -> None:
     seen = threading.Event()
 
-    def script(peer: Any) -> None:
+    def script(peer: Peer) -> None:
         peer.request()
         peer.start(content_type)
         peer.chunk(HELLO[0])
@@ -193,7 +193,7 @@ def test_tokens_come_as_they_are_sent(callers: Any, serve: Any, content_type: st
 
 
 @SYNC_AND_ASYNC
-def test_with_leaves_at_once(caller: Any, service: Any) -> None:
+def test_with_leaves_at_once(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO))
     with caller.stream(MODEL) as stream:
         for token in stream:
@@ -205,7 +205,7 @@ def test_with_leaves_at_once(caller: Any, service: Any) -> None:
 
 
 @SYNC_AND_ASYNC
-def test_with_leaves_also_before_the_first_token(caller: Any, service: Any) -> None:
+def test_with_leaves_also_before_the_first_token(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO))
     with caller.stream(MODEL):
         pass
@@ -213,7 +213,7 @@ def test_with_leaves_also_before_the_first_token(caller: Any, service: Any) -> N
 
 
 @SYNC_AND_ASYNC
-def test_with_leaves_also_by_an_exception(caller: Any, service: Any) -> None:
+def test_with_leaves_also_by_an_exception(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
     with pytest.raises(ZeroDivisionError), stream:
@@ -222,7 +222,7 @@ def test_with_leaves_also_by_an_exception(caller: Any, service: Any) -> None:
 
 
 @SYNC_AND_ASYNC
-def test_closing_leaves_and_can_be_done_twice(caller: Any, service: Any) -> None:
+def test_closing_leaves_and_can_be_done_twice(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
     next(stream)
@@ -240,7 +240,7 @@ def without_collector() -> Iterator[None]:
     gc.enable()
 
 
-def starting_an_answer(peer: Any) -> None:
+def starting_an_answer(peer: Peer) -> None:
     peer.request()
     peer.start()
     peer.chunk(HELLO[0])
@@ -249,7 +249,7 @@ def starting_an_answer(peer: Any) -> None:
 
 @SYNC_AND_ASYNC
 @pytest.mark.usefixtures("without_collector")
-def test_a_bare_break_ends_the_traffic_as_soon_as_the_stream_is_forgotten(callers: Any, serve: Any) -> None:
+def test_a_bare_break_ends_the_traffic_as_soon_as_the_stream_is_forgotten(callers: Callers, serve: Serve) -> None:
     server = serve(starting_an_answer)
     texts: list[str] = []
     for token in callers(base_url=server.url).stream(MODEL):
@@ -261,7 +261,7 @@ def test_a_bare_break_ends_the_traffic_as_soon_as_the_stream_is_forgotten(caller
 
 @SYNC_AND_ASYNC
 @pytest.mark.usefixtures("without_collector")
-def test_a_stream_that_is_forgotten_unread_ends_its_traffic_too(callers: Any, serve: Any) -> None:
+def test_a_stream_that_is_forgotten_unread_ends_its_traffic_too(callers: Callers, serve: Serve) -> None:
     server = serve(starting_an_answer)
     callers(base_url=server.url).stream(MODEL)
     assert server.was_left.wait(LONG)
@@ -269,7 +269,7 @@ def test_a_stream_that_is_forgotten_unread_ends_its_traffic_too(callers: Any, se
 
 @SYNC_AND_ASYNC
 @pytest.mark.usefixtures("without_collector")
-def test_a_stream_that_was_forgotten_is_closed_by_the_next_call(caller: Any, service: Any) -> None:
+def test_a_stream_that_was_forgotten_is_closed_by_the_next_call(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO))
     next(caller.stream(MODEL))
     caller.stream(MODEL).close()
@@ -277,7 +277,7 @@ def test_a_stream_that_was_forgotten_is_closed_by_the_next_call(caller: Any, ser
 
 
 @pytest.mark.usefixtures("without_collector")
-def test_a_stream_that_was_read_is_no_cycle(caller: Any, service: Any) -> None:
+def test_a_stream_that_was_read_is_no_cycle(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
     for _ in stream:
@@ -296,7 +296,7 @@ def wait_for(happened: Any) -> None:
 
 
 @SYNC_AND_ASYNC
-def test_the_result_of_a_stream_that_was_left_is_an_error(caller: Any, service: Any) -> None:
+def test_the_result_of_a_stream_that_was_left_is_an_error(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO))
     with caller.stream(MODEL) as stream:
         next(stream)
@@ -305,7 +305,9 @@ def test_the_result_of_a_stream_that_was_left_is_an_error(caller: Any, service: 
     assert caught.value.partial == "Hel"
 
 
-def test_an_asynchronous_stream_gives_its_result_without_waiting_once_it_was_read(service: Any, caller: Any) -> None:
+def test_an_asynchronous_stream_gives_its_result_without_waiting_once_it_was_read(
+    service: Service, caller: Caller
+) -> None:
     service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
     list(stream)
@@ -313,7 +315,7 @@ def test_an_asynchronous_stream_gives_its_result_without_waiting_once_it_was_rea
 
 
 @pytest.mark.parametrize("portal", ["asyncio"], indirect=True)
-def test_asking_too_early_spoils_nothing(service: Any, caller: Any) -> None:
+def test_asking_too_early_spoils_nothing(service: Service, caller: Caller) -> None:
     service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
     with pytest.raises(CfaiError):
@@ -324,7 +326,7 @@ def test_asking_too_early_spoils_nothing(service: Any, caller: Any) -> None:
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("tokens", [0, 1])
-def test_a_reader_who_leaves_closes_the_call(callers: Any, serve: Any, tokens: int) -> None:
+def test_a_reader_who_leaves_closes_the_call(callers: Callers, serve: Serve, tokens: int) -> None:
     server = serve(one_token)
     with callers(base_url=server.url).stream(MODEL) as stream:
         for _ in range(tokens):
@@ -332,7 +334,7 @@ def test_a_reader_who_leaves_closes_the_call(callers: Any, serve: Any, tokens: i
     assert server.was_left.wait(LONG)
 
 
-def test_a_stream_may_be_read_by_one_thread_and_left_by_another(callers: Any, serve: Any) -> None:
+def test_a_stream_may_be_read_by_one_thread_and_left_by_another(callers: Callers, serve: Serve) -> None:
     server = serve(one_token)
     stream = callers(base_url=server.url).stream(MODEL, timeout=0.5)
     next(stream)
@@ -354,7 +356,9 @@ ASYNCHRONOUS = pytest.mark.parametrize("portal", ["asyncio", "trio"], indirect=T
 
 @ASYNCHRONOUS
 @pytest.mark.parametrize("way", ["tokens", "aevents", "ato_event_stream"])
-def test_a_reader_who_is_cancelled_closes_the_call(callers: Any, serve: Any, portal: BlockingPortal, way: str) -> None:
+def test_a_reader_who_is_cancelled_closes_the_call(
+    callers: Callers, serve: Serve, portal: BlockingPortal, way: str
+) -> None:
     server = serve(one_token)
     ai = callers(base_url=server.url).ai
 
@@ -371,11 +375,11 @@ def test_a_reader_who_is_cancelled_closes_the_call(callers: Any, serve: Any, por
 
 @ASYNCHRONOUS
 def test_a_caller_who_is_cancelled_before_the_answer_closes_the_call(
-    callers: Any, serve: Any, portal: BlockingPortal
+    callers: Callers, serve: Serve, portal: BlockingPortal
 ) -> None:
     arrived = threading.Event()
 
-    def script(peer: Any) -> None:
+    def script(peer: Peer) -> None:
         peer.request()
         arrived.set()
         assert peer.left()
@@ -404,7 +408,7 @@ WAYS = {
 
 @pytest.mark.parametrize("second", WAYS)
 @pytest.mark.parametrize("first", WAYS)
-def test_a_body_is_read_in_one_way(caller: Any, service: Any, first: str, second: str) -> None:
+def test_a_body_is_read_in_one_way(caller: Caller, service: Service, first: str, second: str) -> None:
     service.answers(service.events(*HELLO))
     with caller.stream(MODEL) as stream:
         WAYS[first](stream)
@@ -415,7 +419,7 @@ def test_a_body_is_read_in_one_way(caller: Any, service: Any, first: str, second
             WAYS[second](stream)
 
 
-def test_events_leave_no_result(caller: Any, service: Any) -> None:
+def test_events_leave_no_result(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
     list(stream.events())
@@ -427,7 +431,7 @@ def test_events_leave_no_result(caller: Any, service: Any) -> None:
 
 
 @SYNC_AND_ASYNC
-def test_streams_do_not_mix(caller: Any, service: Any) -> None:
+def test_streams_do_not_mix(caller: Caller, service: Service) -> None:
     service.answers(service.events(*native("a", "b"), DONE), service.events(*native("1", "2"), DONE))
     first, second = caller.stream(MODEL), caller.stream(MODEL)
     assert [next(first).text, next(second).text, next(first).text, next(second).text] == ["a", "1", "b", "2"]
@@ -435,10 +439,10 @@ def test_streams_do_not_mix(caller: Any, service: Any) -> None:
 
 
 @SYNC_AND_ASYNC
-def test_more_than_a_hundred_streams_can_be_open(callers: Any, serve: Any) -> None:
+def test_more_than_a_hundred_streams_can_be_open(callers: Callers, serve: Serve) -> None:
     finish = threading.Event()
 
-    def script(peer: Any) -> None:
+    def script(peer: Peer) -> None:
         peer.request()
         peer.start()
         peer.chunk(HELLO[0])

@@ -12,7 +12,7 @@ import pytest
 
 from cfai import APIConnectionError, APITimeoutError, StreamError, StreamTimeoutError, StreamTruncatedError, Timeout
 from tests.bodies import DONE, HELLO, chat, event, native, one_token
-from tests.conftest import LONG, SYNC_AND_ASYNC
+from tests.conftest import LONG, SYNC_AND_ASYNC, Caller, Callers, Peer, Serve, Service
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 
@@ -24,48 +24,50 @@ MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 @pytest.mark.parametrize(
     "end", [DONE, b"data: [DONE]", b"data:[DONE]\n\n", b"[DONE]\n\n", b"[DONE]", b"data: [DONE]\r\n\r\n"]
 )
-def test_done_is_the_end(caller: Any, service: Any, end: bytes) -> None:
+def test_done_is_the_end(caller: Caller, service: Service, end: bytes) -> None:
     service.answers(service.events(*native("Hello"), end))
     assert caller.stream(MODEL).result().text == "Hello"
 
 
 @SYNC_AND_ASYNC
-def test_a_finish_reason_is_an_end_too(caller: Any, service: Any) -> None:
+def test_a_finish_reason_is_an_end_too(caller: Caller, service: Service) -> None:
     service.answers(service.events(chat(content="Hello"), chat(finish_reason="stop")))
     assert caller.stream(MODEL).result().text == "Hello"
 
 
-def test_a_finish_reason_is_not_the_last_word(caller: Any, service: Any) -> None:
+def test_a_finish_reason_is_not_the_last_word(caller: Caller, service: Service) -> None:
     service.answers(service.events(chat(content="Hel"), chat(finish_reason="stop"), chat(content="lo"), DONE))
     assert caller.stream(MODEL).result().text == "Hello"
 
 
-def test_nothing_is_read_out_of_what_comes_after_done(caller: Any, service: Any) -> None:
+def test_nothing_is_read_out_of_what_comes_after_done(caller: Caller, service: Service) -> None:
     service.answers(service.events(*native("Hello"), DONE, *native("more"), event("no json"), event('{"error":"x"}')))
     stream = caller.stream(MODEL)
     assert [str(token) for token in stream] == ["Hello"]
     assert stream.result().text == "Hello"
 
 
-def test_a_connection_that_breaks_after_done_breaks_nothing(caller: Any, service: Any) -> None:
+def test_a_connection_that_breaks_after_done_breaks_nothing(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO, breaks=httpx.ReadError("gone")))
     assert caller.stream(MODEL).result().text == "Hello"
 
 
-def test_one_that_breaks_after_a_finish_reason_neither(caller: Any, service: Any) -> None:
+def test_one_that_breaks_after_a_finish_reason_neither(caller: Caller, service: Service) -> None:
     service.answers(service.events(chat(content="Hello", finish_reason="stop"), breaks=httpx.ReadError("gone")))
     assert caller.stream(MODEL).result().text == "Hello"
 
 
-def test_a_last_event_without_its_blank_line_is_delivered(caller: Any, service: Any) -> None:
+def test_a_last_event_without_its_blank_line_is_delivered(caller: Caller, service: Service) -> None:
     service.answers(service.events(*native("Hel"), b'data: {"response":"lo","finish_reason":"stop"}'))
     assert caller.stream(MODEL).result().text == "Hello"
 
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("pause", [0, 0.1], ids=["at once", "a moment later"])
-def test_after_done_the_connection_is_used_again_when_the_body_ends(callers: Any, serve: Any, pause: float) -> None:
-    def script(peer: Any) -> None:
+def test_after_done_the_connection_is_used_again_when_the_body_ends(
+    callers: Callers, serve: Serve, pause: float
+) -> None:
+    def script(peer: Peer) -> None:
         while peer.request():
             peer.start()
             for piece in HELLO:
@@ -83,8 +85,8 @@ def test_after_done_the_connection_is_used_again_when_the_body_ends(callers: Any
 
 
 @SYNC_AND_ASYNC
-def test_a_body_that_is_held_open_after_done_holds_nobody(callers: Any, serve: Any) -> None:
-    def script(peer: Any) -> None:
+def test_a_body_that_is_held_open_after_done_holds_nobody(callers: Callers, serve: Serve) -> None:
+    def script(peer: Peer) -> None:
         peer.request()
         if peer.server.connections > 1:
             peer.answer(b'{"response":"another"}')
@@ -105,11 +107,11 @@ def test_a_body_that_is_held_open_after_done_holds_nobody(callers: Any, serve: A
 
 @SYNC_AND_ASYNC
 def test_a_body_that_goes_on_and_on_after_done_holds_nobody_either(
-    callers: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
+    callers: Callers, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cfai._streaming.body.DRAIN_TIMEOUT", 0.1)
 
-    def script(peer: Any) -> None:
+    def script(peer: Peer) -> None:
         peer.request()
         peer.start()
         for piece in HELLO:
@@ -122,7 +124,9 @@ def test_a_body_that_goes_on_and_on_after_done_holds_nobody_either(
 
 
 @SYNC_AND_ASYNC
-def test_also_where_there_is_no_socket_to_shut(caller: Any, service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_without_a_socket_that_goes_on_after_done_holds_nobody(
+    caller: Caller, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("cfai._streaming.body.DRAIN_TIMEOUT", 0.1)
     service.answers(service.events(*HELLO, *[b": ping\n\n"] * 300, pause=0.01))
     assert caller.stream(MODEL).result().text == "Hello"
@@ -142,7 +146,7 @@ def truncated(stream: Any) -> StreamTruncatedError:
 @pytest.mark.parametrize(
     "body", [[], native("Hel"), [*native("Hel"), b": ping\n\n"], [*native("Hel"), b'data: {"respo']]
 )
-def test_a_stream_that_just_ends_is_an_error(caller: Any, service: Any, body: list[bytes]) -> None:
+def test_a_stream_that_just_ends_is_an_error(caller: Caller, service: Service, body: list[bytes]) -> None:
     service.answers(service.events(*body, cf_ai_req_id="id-1"))
     stream = caller.stream(MODEL)
     error = truncated(stream)
@@ -153,7 +157,7 @@ def test_a_stream_that_just_ends_is_an_error(caller: Any, service: Any, body: li
 
 
 @SYNC_AND_ASYNC
-def test_the_tokens_before_its_end_are_delivered(caller: Any, service: Any) -> None:
+def test_the_tokens_before_its_end_are_delivered(caller: Caller, service: Service) -> None:
     service.answers(service.events(*native("Hel", "lo")))
     stream = caller.stream(MODEL)
     assert [next(stream).text, next(stream).text] == ["Hel", "lo"]
@@ -162,7 +166,9 @@ def test_the_tokens_before_its_end_are_delivered(caller: Any, service: Any) -> N
 
 
 @SYNC_AND_ASYNC
-def test_its_result_is_the_same_error_whenever_it_is_asked_for(caller: Any, service: Any) -> None:
+def test_the_result_of_a_broken_stream_is_the_same_error_whenever_it_is_asked_for(
+    caller: Caller, service: Service
+) -> None:
     service.answers(service.events(*native("Hel")))
     stream = caller.stream(MODEL)
     for _ in range(2):
@@ -172,7 +178,7 @@ def test_its_result_is_the_same_error_whenever_it_is_asked_for(caller: Any, serv
 
 
 @SYNC_AND_ASYNC
-def test_a_connection_that_breaks_in_the_middle_is_an_error(caller: Any, service: Any) -> None:
+def test_a_connection_that_breaks_in_the_middle_is_an_error(caller: Caller, service: Service) -> None:
     broke = httpx.ReadError("gone")
     service.answers(service.events(*native("Hel"), breaks=broke))
     error = truncated(caller.stream(MODEL))
@@ -184,10 +190,10 @@ def test_a_connection_that_breaks_in_the_middle_is_an_error(caller: Any, service
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("how", ["close", "reset"])
-def test_also_over_a_real_one(callers: Any, serve: Any, how: str) -> None:
+def test_leaving_a_stream_closes_a_real_connection(callers: Callers, serve: Serve, how: str) -> None:
     seen = threading.Event()
 
-    def script(peer: Any) -> None:
+    def script(peer: Peer) -> None:
         peer.request()
         peer.start()
         peer.chunk(HELLO[0])
@@ -204,7 +210,7 @@ def test_also_over_a_real_one(callers: Any, serve: Any, how: str) -> None:
 
 
 @SYNC_AND_ASYNC
-def test_silence_is_an_error(callers: Any, serve: Any) -> None:
+def test_silence_is_an_error(callers: Callers, serve: Serve) -> None:
     stream = callers(base_url=serve(one_token).url).stream(MODEL, timeout=Timeout(between=0.1))
     assert next(stream).text == "Hel"
     with pytest.raises(StreamTimeoutError, match="silent") as caught:
@@ -217,8 +223,8 @@ def test_silence_is_an_error(callers: Any, serve: Any) -> None:
     assert not error.retryable
 
 
-def test_a_number_of_seconds_bounds_the_silence_too(callers: Any, serve: Any) -> None:
-    def script(peer: Any) -> None:
+def test_a_number_of_seconds_bounds_the_silence_too(callers: Callers, serve: Serve) -> None:
+    def script(peer: Peer) -> None:
         peer.request()
         peer.start()
         assert peer.left()
@@ -228,8 +234,8 @@ def test_a_number_of_seconds_bounds_the_silence_too(callers: Any, serve: Any) ->
 
 
 @SYNC_AND_ASYNC
-def test_a_deadline_passes_in_the_middle_of_a_stream(callers: Any, serve: Any) -> None:
-    def script(peer: Any) -> None:
+def test_a_deadline_passes_in_the_middle_of_a_stream(callers: Callers, serve: Serve) -> None:
+    def script(peer: Peer) -> None:
         peer.request()
         peer.start()
         peer.drip(HELLO[0])
@@ -244,14 +250,14 @@ def test_a_deadline_passes_in_the_middle_of_a_stream(callers: Any, serve: Any) -
 
 
 @SYNC_AND_ASYNC
-def test_a_deadline_passes_in_a_silence(callers: Any, serve: Any) -> None:
+def test_a_deadline_passes_in_a_silence(callers: Callers, serve: Serve) -> None:
     stream = callers(base_url=serve(one_token).url).stream(MODEL, total_timeout=0.3)
     with pytest.raises(StreamTimeoutError) as caught:
         list(stream)
     assert caught.value.partial == "Hel"
 
 
-def test_a_deadline_that_does_not_pass_changes_nothing(caller: Any, service: Any) -> None:
+def test_a_deadline_that_does_not_pass_changes_nothing(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO))
     assert caller.stream(MODEL, total_timeout=60).result().text == "Hello"
 
@@ -267,7 +273,7 @@ def test_a_deadline_that_does_not_pass_changes_nothing(caller: Any, service: Any
     ],
 )
 def test_an_error_inside_a_stream_is_raised(
-    caller: Any, service: Any, data: str, code: int | str | None, said: str
+    caller: Caller, service: Service, data: str, code: int | str | None, said: str
 ) -> None:
     service.answers(service.events(*native("Hel"), event(data), *native("lo"), DONE, cf_ai_req_id="id-1"))
     stream = caller.stream(MODEL)
@@ -285,7 +291,7 @@ def test_an_error_inside_a_stream_is_raised(
 
 
 @SYNC_AND_ASYNC
-def test_an_event_that_is_no_json_is_an_error(caller: Any, service: Any) -> None:
+def test_an_event_that_is_no_json_is_an_error(caller: Caller, service: Service) -> None:
     service.answers(service.events(*native("Hel"), event("<html>"), DONE))
     with pytest.raises(StreamError, match="no JSON") as caught:
         list(caller.stream(MODEL))
@@ -293,14 +299,14 @@ def test_an_event_that_is_no_json_is_an_error(caller: Any, service: Any) -> None
 
 
 @SYNC_AND_ASYNC
-def test_what_is_not_the_networks_fault_goes_on_as_it_is(caller: Any, service: Any) -> None:
+def test_what_is_not_the_networks_fault_goes_on_as_it_is(caller: Caller, service: Service) -> None:
     service.answers(service.events(*native("Hel"), breaks=ZeroDivisionError("the caller's transport")))
     with pytest.raises(ZeroDivisionError):
         list(caller.stream(MODEL))
 
 
 @SYNC_AND_ASYNC
-def test_an_event_without_an_end_is_given_up(caller: Any, service: Any) -> None:
+def test_an_event_without_an_end_is_given_up(caller: Caller, service: Service) -> None:
     service.answers(service.events(*native("Hel"), b'data: {"response":"', *[b"x" * (1 << 20)] * 40))
     with pytest.raises(StreamError, match="larger than") as caught:
         list(caller.stream(MODEL))
@@ -308,13 +314,13 @@ def test_an_event_without_an_end_is_given_up(caller: Any, service: Any) -> None:
     assert service.bodies[0].closed
 
 
-def test_a_stream_that_cannot_be_unpacked_is_an_error(caller: Any, service: Any) -> None:
+def test_a_stream_that_cannot_be_unpacked_is_an_error(caller: Caller, service: Service) -> None:
     service.answers(service.events(b"no gzip", content_encoding="gzip"))
     with pytest.raises(StreamTruncatedError):
         list(caller.stream(MODEL))
 
 
-def test_errors_before_a_stream_are_those_of_any_call(caller: Any, service: Any) -> None:
+def test_errors_before_a_stream_are_those_of_any_call(caller: Caller, service: Service) -> None:
     service.answers(httpx.ConnectError("refused"))
     with pytest.raises(APIConnectionError):
         caller.stream(MODEL, max_retries=None)

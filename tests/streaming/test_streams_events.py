@@ -10,7 +10,7 @@ import pytest
 
 from cfai import ConfigurationError, StreamTruncatedError
 from tests.bodies import DONE, HELLO, chat, event, native, one_token
-from tests.conftest import LONG, SYNC_AND_ASYNC
+from tests.conftest import LONG, SYNC_AND_ASYNC, Caller, Callers, Serve, Service
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 
@@ -19,7 +19,7 @@ MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 
 
 @SYNC_AND_ASYNC
-def test_events_are_raw(caller: Any, service: Any) -> None:
+def test_events_are_raw(caller: Caller, service: Service) -> None:
     body = b': ping\n\nid: 7\nevent: tick\nretry: 50\ndata: {"error":\ndata: "x"}\n\n'
     service.answers(service.events(body, event("no json"), DONE, event("more")))
     events = list(caller.stream(MODEL).events())
@@ -33,14 +33,14 @@ def test_events_are_raw(caller: Any, service: Any) -> None:
 
 
 @SYNC_AND_ASYNC
-def test_events_need_no_done_and_lose_what_no_blank_line_ended(caller: Any, service: Any) -> None:
+def test_events_need_no_done_and_lose_what_no_blank_line_ended(caller: Caller, service: Service) -> None:
     service.answers(service.events(b"data: a\n\ndata: b"))
     assert [event.data for event in caller.stream(MODEL).events()] == ["a"]
     assert service.bodies[0].closed
 
 
 @SYNC_AND_ASYNC
-def test_events_break_when_the_connection_does(caller: Any, service: Any) -> None:
+def test_events_break_when_the_connection_does(caller: Caller, service: Service) -> None:
     service.answers(service.events(b"data: a\n\n", breaks=httpx.ReadError("gone")))
     events = caller.stream(MODEL).events()
     assert next(events).data == "a"
@@ -49,7 +49,7 @@ def test_events_break_when_the_connection_does(caller: Any, service: Any) -> Non
 
 
 @SYNC_AND_ASYNC
-def test_leaving_the_events_leaves_the_call(caller: Any, service: Any) -> None:
+def test_leaving_the_events_leaves_the_call(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO))
     events = caller.stream(MODEL).events()
     next(events)
@@ -75,7 +75,7 @@ def browser_events(pieces: Any) -> list[tuple[str, Any]]:
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("body", [HELLO[:2] + HELLO[3:], [chat(content="Hel"), chat(content="lo"), DONE]])
-def test_native_is_one_dialect_for_every_model(caller: Any, service: Any, body: list[bytes]) -> None:
+def test_native_is_one_dialect_for_every_model(caller: Caller, service: Service, body: list[bytes]) -> None:
     service.answers(service.events(*body))
     assert browser_events(caller.stream(MODEL).to_event_stream()) == [
         ("message", {"response": "Hel"}),
@@ -85,7 +85,7 @@ def test_native_is_one_dialect_for_every_model(caller: Any, service: Any, body: 
 
 
 @SYNC_AND_ASYNC
-def test_original_passes_events_on(caller: Any, service: Any) -> None:
+def test_original_passes_events_on(caller: Caller, service: Service) -> None:
     body = [b"event: tick\n" + event('{"response":0.10}'), chat(content="lo"), DONE]
     service.answers(service.events(*body))
     pieces = list(caller.stream(MODEL).to_event_stream("original"))
@@ -95,7 +95,7 @@ def test_original_passes_events_on(caller: Any, service: Any) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["native", "original"])
-def test_every_event_is_padded_afresh(caller: Any, service: Any, dialect: str) -> None:
+def test_every_event_is_padded_afresh(caller: Caller, service: Service, dialect: str) -> None:
     service.answers(service.events(*native(*["x"] * 40), DONE))
     *pieces, done = caller.stream(MODEL).to_event_stream(dialect)
     assert done == DONE
@@ -116,7 +116,7 @@ def test_every_event_is_padded_afresh(caller: Any, service: Any, dialect: str) -
     ],
 )
 def test_a_stream_that_fails_tells_the_browser_and_is_done(
-    caller: Any, service: Any, dialect: str, body: list[bytes], breaks: Any, code: int | None, said: str
+    caller: Caller, service: Service, dialect: str, body: list[bytes], breaks: Any, code: int | None, said: str
 ) -> None:
     service.answers(service.events(*body, breaks=breaks))
     events = browser_events(caller.stream(MODEL).to_event_stream(dialect))
@@ -130,7 +130,7 @@ def test_a_stream_that_fails_tells_the_browser_and_is_done(
 
 
 @SYNC_AND_ASYNC
-def test_json_in_the_place_of_a_stream_reaches_the_browser_too(caller: Any, service: Any) -> None:
+def test_json_in_the_place_of_a_stream_reaches_the_browser_too(caller: Caller, service: Service) -> None:
     service.answers(service.result({"response": "Hello"}))
     events = browser_events(caller.stream(MODEL).to_event_stream())
     assert events == [("message", {"response": "Hello"}), ("message", "[DONE]")]
@@ -138,7 +138,7 @@ def test_json_in_the_place_of_a_stream_reaches_the_browser_too(caller: Any, serv
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("dialect", ["native", "original"])
-def test_a_browser_that_leaves_closes_the_call(callers: Any, serve: Any, dialect: str) -> None:
+def test_a_browser_that_leaves_closes_the_call(callers: Callers, serve: Serve, dialect: str) -> None:
     server = serve(one_token)
     pieces = callers(base_url=server.url).stream(MODEL).to_event_stream(dialect)
     assert b"Hel" in next(pieces)
@@ -147,14 +147,14 @@ def test_a_browser_that_leaves_closes_the_call(callers: Any, serve: Any, dialect
 
 
 @SYNC_AND_ASYNC
-def test_after_the_browser_had_it_all_there_is_a_result(caller: Any, service: Any) -> None:
+def test_after_the_browser_had_it_all_there_is_a_result(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
     list(stream.to_event_stream())
     assert stream.text == stream.result().text == "Hello"
 
 
-def test_a_dialect_is_one_of_two(caller: Any, service: Any) -> None:
+def test_a_dialect_is_one_of_two(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO))
     with caller.stream(MODEL) as stream, pytest.raises(ConfigurationError, match="dialect"):
         stream.to_event_stream("klingon")

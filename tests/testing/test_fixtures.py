@@ -28,7 +28,7 @@ def test_code_that_makes_its_own_client_finds_the_server(workers_ai: WorkersAI) 
     workers_ai.assert_sent(MODEL, HELLO, times=1)
 
 
-def test_so_does_code_with_other_names_in_its_environment(
+def test_code_with_other_names_in_its_environment_finds_the_server(
     monkeypatch: pytest.MonkeyPatch, workers_ai: WorkersAI
 ) -> None:
     monkeypatch.setenv("CF_API_TOKEN", "real")
@@ -129,12 +129,14 @@ class TestAsynchronous:
     async def test_the_client_serves_both_loops(self, ai: Ai, workers_ai: WorkersAI, anyio_backend_name: str) -> None:
         await asked(ai, workers_ai, anyio_backend_name)
 
-    async def test_so_does_one_from_the_environment(self, workers_ai: WorkersAI, anyio_backend_name: str) -> None:
+    async def test_a_client_from_the_environment_serves_both_loops(
+        self, workers_ai: WorkersAI, anyio_backend_name: str
+    ) -> None:
         async with Ai() as ai:
             await asked(ai, workers_ai, anyio_backend_name)
 
     @pytest.mark.workers_ai(faults=["out-of-capacity", 503])
-    async def test_it_tries_again(self, ai: Ai, workers_ai: WorkersAI) -> None:
+    async def test_a_call_that_failed_is_sent_again(self, ai: Ai, workers_ai: WorkersAI) -> None:
         await ai.arun(MODEL, HELLO)
         workers_ai.assert_sent(times=3)
 
@@ -205,19 +207,19 @@ class TestWithoutNaming:
             yield ai
 
     @pytest.mark.workers_ai(faults=[503, "ok"])
-    def test_it_is_there_before_an_argument(self, code: Ai) -> None:
+    def test_the_server_is_there_before_an_argument(self, code: Ai) -> None:
         with pytest.raises(InternalServerError):
             code.run(MODEL, HELLO)
         assert code.run(MODEL, HELLO).text.startswith("[emulated")
 
     @pytest.mark.workers_ai(faults=[503])
     @pytest.mark.usefixtures("code")
-    def test_it_is_there_before_a_fixture_in_use(self) -> None:
+    def test_the_server_is_there_before_a_fixture_in_use(self) -> None:
         with Ai(max_retries=None) as ai, pytest.raises(InternalServerError):
             ai.run(MODEL, HELLO)
 
     @pytest.mark.workers_ai
-    def test_it_is_there_without_any(self) -> None:
+    def test_the_server_is_there_without_any_fixture(self) -> None:
         with Ai() as ai:
             assert ai.run(MODEL, HELLO).text.startswith("[emulated")
 
@@ -228,7 +230,7 @@ class TestWithoutNaming:
 
 class TestOfUnittest(unittest.TestCase):
     @pytest.mark.workers_ai(faults=[503])
-    def test_it_is_there(self) -> None:
+    def test_the_server_is_there_for_a_marked_class(self) -> None:
         with Ai(max_retries=None) as ai, pytest.raises(InternalServerError):
             ai.run(MODEL, HELLO)
 

@@ -170,7 +170,7 @@ def test_a_run_that_does_not_use_it_imports_one_module_more_and_starts_nothing(
     assert {name for name in loaded if name.partition(".")[0] in ours} == set()
 
 
-def test_it_can_be_switched_off(pytester: pytest.Pytester) -> None:
+def test_the_plugin_can_be_switched_off(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it(workers_ai): pass")
     result = pytester.runpytest_subprocess(*STRICT, "-p", "no:cfai")
     result.assert_outcomes(errors=1)

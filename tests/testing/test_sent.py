@@ -38,7 +38,7 @@ def test_what_the_docstrings_show_is_so(module: ModuleType) -> None:
     assert failed == 0
 
 
-def test_it_is_an_emulator_under_its_public_name() -> None:
+def test_the_fixture_is_an_emulator_under_its_public_name() -> None:
     assert issubclass(WorkersAI, Emulator)
     assert WorkersAI.__module__ == "cfai.testing"
 

@@ -7,11 +7,12 @@ from typing import Any
 import httpx
 import httpx2
 import pytest
+from anyio.from_thread import BlockingPortal
 
 import cfai
 from cfai import Ai, APIConnectionError, APITimeoutError, ConfigurationError, StreamTruncatedError
 from tests.bodies import OK, answering
-from tests.conftest import SYNC_AND_ASYNC
+from tests.conftest import SYNC_AND_ASYNC, Callers, Peer, Serve
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
@@ -19,22 +20,24 @@ HELLO: Any = {"prompt": "Hello"}
 LIBRARIES = [httpx, httpx2]
 
 
-def given(library: Any, portal: Any, **options: Any) -> dict[str, Any]:
+def given(library: Any, portal: BlockingPortal | None, **options: Any) -> dict[str, Any]:
     """Return a client of the portal, as an option of `Ai`."""
     if portal is None:
         return {"http_client": library.Client(**options)}
     return {"async_http_client": library.AsyncClient(**options)}
 
 
-def close(options: dict[str, Any], portal: Any) -> None:
+def close(options: dict[str, Any], portal: BlockingPortal | None) -> None:
     [client] = options.values()
     client.close() if portal is None else portal.call(client.aclose)
 
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_a_client_of_either_library_works(callers: Any, serve: Any, portal: Any, library: Any) -> None:
-    def script(peer: Any) -> None:
+def test_a_client_of_either_library_works(
+    callers: Callers, serve: Serve, portal: BlockingPortal | None, library: Any
+) -> None:
+    def script(peer: Peer) -> None:
         while sent := peer.request():
             if b'"stream":true' in sent:
                 peer.start()
@@ -57,8 +60,10 @@ def test_a_client_of_either_library_works(callers: Any, serve: Any, portal: Any,
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_its_exceptions_are_mapped(callers: Any, serve: Any, portal: Any, library: Any, sleeps: list[float]) -> None:
-    def script(peer: Any) -> None:
+def test_the_exceptions_of_a_client_passed_in_are_mapped(
+    callers: Callers, serve: Serve, portal: BlockingPortal | None, library: Any, sleeps: list[float]
+) -> None:
+    def script(peer: Peer) -> None:
         sent = peer.request()
         if b'"stream":true' in sent:
             peer.start()
@@ -86,7 +91,7 @@ def test_its_exceptions_are_mapped(callers: Any, serve: Any, portal: Any, librar
 
 
 @SYNC_AND_ASYNC
-def test_a_client_that_was_passed_in_stays_open(callers: Any, serve: Any, portal: Any) -> None:
+def test_a_client_that_was_passed_in_stays_open(callers: Callers, serve: Serve, portal: BlockingPortal | None) -> None:
     client = given(httpx, portal)
     caller = callers(base_url=serve(answering).url, **client)
     caller.run(MODEL, HELLO)
@@ -96,7 +101,9 @@ def test_a_client_that_was_passed_in_stays_open(callers: Any, serve: Any, portal
     close(client, portal)
 
 
-def test_what_a_client_sends_by_itself_does_not_win(callers: Any, serve: Any, portal: Any) -> None:
+def test_what_a_client_sends_by_itself_does_not_win(
+    callers: Callers, serve: Serve, portal: BlockingPortal | None
+) -> None:
     server = serve(answering)
     options = {"authorization": "Bearer another", "x-own": "1"}
     client = given(httpx, portal, headers=options, auth=("user", "password"))
@@ -109,7 +116,9 @@ def test_what_a_client_sends_by_itself_does_not_win(callers: Any, serve: Any, po
     close(client, portal)
 
 
-def test_nor_does_its_idea_of_redirects_and_timeouts(callers: Any, serve: Any, portal: Any) -> None:
+def test_a_client_passed_in_decides_neither_redirects_nor_timeouts(
+    callers: Callers, serve: Serve, portal: BlockingPortal | None
+) -> None:
     other = serve(answering)
     head = f"location: {other.origin}/\r\n"
     server = serve(lambda peer: peer.request() and peer.answer(b"", status="308 Permanent Redirect", head=head))
@@ -128,8 +137,10 @@ def test_a_client_of_the_wrong_colour_is_refused() -> None:
 
 
 @pytest.mark.parametrize("inputs", [HELLO, {**HELLO, "stream": True}])
-def test_a_client_of_our_own_sends_what_one_that_is_passed_in_sends(callers: Any, serve: Any, inputs: Any) -> None:
-    def answering_with_a_cookie(peer: Any) -> None:
+def test_a_client_of_our_own_sends_what_one_that_is_passed_in_sends(
+    callers: Callers, serve: Serve, inputs: Any
+) -> None:
+    def answering_with_a_cookie(peer: Peer) -> None:
         while peer.request():
             peer.answer(OK, head="set-cookie: crumb=1; Path=/\r\n")
 

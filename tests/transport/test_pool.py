@@ -20,7 +20,7 @@ import trio
 import cfai._transport.pool
 from cfai import Ai, APIConnectionError, ConfigurationError
 from tests.bodies import OK, answering
-from tests.conftest import LONG, SYNC_AND_ASYNC
+from tests.conftest import LONG, SYNC_AND_ASYNC, Callers, Peer, Serve, Service
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
@@ -58,7 +58,9 @@ def test_nothing_is_opened_before_the_first_call(opened: list[Any]) -> None:
     assert opened == []
 
 
-def test_each_colour_opens_a_client_of_its_own_and_keeps_it(callers: Any, service: Any, opened: list[Any]) -> None:
+def test_each_colour_opens_a_client_of_its_own_and_keeps_it(
+    callers: Callers, service: Service, opened: list[Any]
+) -> None:
     caller = callers()
     for _ in range(3):
         caller.run(MODEL, HELLO)
@@ -66,7 +68,7 @@ def test_each_colour_opens_a_client_of_its_own_and_keeps_it(callers: Any, servic
 
 
 @SYNC_AND_ASYNC
-def test_calls_share_a_connection(callers: Any, serve: Any) -> None:
+def test_calls_share_a_connection(callers: Callers, serve: Serve) -> None:
     server = serve(answering)
     caller = callers(base_url=server.url)
     for _ in range(50):
@@ -76,8 +78,8 @@ def test_calls_share_a_connection(callers: Any, serve: Any) -> None:
 
 
 @SYNC_AND_ASYNC
-def test_a_connection_is_used_again_after_an_error(callers: Any, serve: Any) -> None:
-    def script(peer: Any) -> None:
+def test_a_connection_is_used_again_after_an_error(callers: Callers, serve: Serve) -> None:
+    def script(peer: Peer) -> None:
         while peer.request():
             peer.answer(b'{"errors":[{"code":5006,"message":"bad"}]}', status="400 Bad Request")
 
@@ -89,8 +91,8 @@ def test_a_connection_is_used_again_after_an_error(callers: Any, serve: Any) -> 
     assert server.connections == 1
 
 
-def test_a_connection_that_the_server_closed_meanwhile_is_replaced(callers: Any, serve: Any) -> None:
-    def script(peer: Any) -> None:
+def test_a_connection_that_the_server_closed_meanwhile_is_replaced(callers: Callers, serve: Serve) -> None:
+    def script(peer: Peer) -> None:
         peer.request()
         peer.answer(OK)
 
@@ -101,7 +103,7 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced(callers: Any,
     assert server.connections == 3
 
 
-def test_the_first_call_of_many_threads_opens_one_client(callers: Any, service: Any, opened: list[Any]) -> None:
+def test_the_first_call_of_many_threads_opens_one_client(callers: Callers, service: Service, opened: list[Any]) -> None:
     ai = Ai(account_id=ACCOUNT, api_token="token")
     together = threading.Barrier(8)
 
@@ -114,7 +116,7 @@ def test_the_first_call_of_many_threads_opens_one_client(callers: Any, service: 
     assert opened == ["Client"]
 
 
-def test_threads_share_an_ai(serve: Any) -> None:
+def test_threads_share_an_ai(serve: Serve) -> None:
     server = serve(answering)
     with Ai(account_id="local", api_token="token", base_url=server.url) as ai, ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda number: ai.run(MODEL, {"prompt": str(number)}).text, range(200)))
@@ -124,7 +126,7 @@ def test_threads_share_an_ai(serve: Any) -> None:
     }
 
 
-def test_an_ai_can_be_used_in_both_colours(service: Any) -> None:
+def test_an_ai_can_be_used_in_both_colours(service: Service) -> None:
     async def main() -> str:
         async with Ai(account_id=ACCOUNT, api_token="token") as ai:
             return ai.run(MODEL, HELLO).text + (await ai.arun(MODEL, HELLO)).text
@@ -132,7 +134,7 @@ def test_an_ai_can_be_used_in_both_colours(service: Any) -> None:
     assert asyncio.run(main()) == "HelloHello"
 
 
-def test_a_client_for_one_colour_leaves_the_other_to_us(service: Any, opened: list[Any]) -> None:
+def test_a_client_for_one_colour_leaves_the_other_to_us(service: Service, opened: list[Any]) -> None:
     client = httpx.Client()
 
     async def main() -> str:
@@ -149,7 +151,7 @@ def test_a_client_for_one_colour_leaves_the_other_to_us(service: Any, opened: li
 
 
 @SYNC_AND_ASYNC
-def test_copies_share_connections(callers: Any, serve: Any) -> None:
+def test_copies_share_connections(callers: Callers, serve: Serve) -> None:
     server = serve(answering)
     caller = callers(base_url=server.url)
     copy = caller.with_options(timeout=5).with_options(max_retries=None)
@@ -160,7 +162,7 @@ def test_copies_share_connections(callers: Any, serve: Any) -> None:
 
 
 @SYNC_AND_ASYNC
-def test_a_copy_closes_nothing(callers: Any, serve: Any) -> None:
+def test_a_copy_closes_nothing(callers: Callers, serve: Serve) -> None:
     server = serve(answering)
     caller = callers(base_url=server.url)
     copy = caller.with_options(timeout=5)
@@ -171,7 +173,7 @@ def test_a_copy_closes_nothing(callers: Any, serve: Any) -> None:
 
 
 @SYNC_AND_ASYNC
-def test_a_copy_is_closed_with_its_original(callers: Any, service: Any) -> None:
+def test_a_copy_is_closed_with_its_original(callers: Callers, service: Service) -> None:
     caller = callers()
     copy = caller.with_options(timeout=5)
     caller.close()
@@ -179,7 +181,7 @@ def test_a_copy_is_closed_with_its_original(callers: Any, service: Any) -> None:
         copy.run(MODEL, HELLO)
 
 
-def test_a_copy_is_all_that_its_original_is_but_for_what_was_given(callers: Any, service: Any) -> None:
+def test_a_copy_is_all_that_its_original_is_but_for_what_was_given(callers: Callers, service: Service) -> None:
     caller = callers(default_headers={"x-a": "b"}, timeout=30, checks="off", max_retries=None)
     copy = caller.with_options(timeout=20)
     copy.run(MODEL, {"prompt": "x", "max_tokens": 10**9})
@@ -193,7 +195,7 @@ def test_a_copy_is_all_that_its_original_is_but_for_what_was_given(callers: Any,
 
 
 @SYNC_AND_ASYNC
-def test_a_closed_ai_says_so(callers: Any, service: Any) -> None:
+def test_a_closed_ai_says_so(callers: Callers, service: Service) -> None:
     caller = callers()
     caller.run(MODEL, HELLO)
     caller.close()
@@ -201,7 +203,7 @@ def test_a_closed_ai_says_so(callers: Any, service: Any) -> None:
         caller.run(MODEL, HELLO)
 
 
-def test_an_ai_that_was_never_used_closes_too(callers: Any, service: Any) -> None:
+def test_an_ai_that_was_never_used_closes_too(callers: Callers, service: Service) -> None:
     caller = callers()
     caller.close()
     caller.close()
@@ -209,10 +211,10 @@ def test_an_ai_that_was_never_used_closes_too(callers: Any, service: Any) -> Non
         caller.run(MODEL, HELLO)
 
 
-def test_with_closes_it(serve: Any) -> None:
+def test_with_closes_it(serve: Serve) -> None:
     ended = threading.Event()
 
-    def script(peer: Any) -> None:
+    def script(peer: Peer) -> None:
         answering(peer)
         ended.set()
 
@@ -225,10 +227,10 @@ def test_with_closes_it(serve: Any) -> None:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_async_with_closes_both_colours(serve: Any, backend: str) -> None:
+def test_async_with_closes_both_colours(serve: Serve, backend: str) -> None:
     ended = threading.Semaphore(0)
 
-    def script(peer: Any) -> None:
+    def script(peer: Peer) -> None:
         answering(peer)
         ended.release()
 
@@ -253,7 +255,7 @@ def test_async_with_closes_both_colours(serve: Any, backend: str) -> None:
 def playing(collected: threading.Event) -> Callable[[Any], None]:
     """Return a script whose stream goes on once the garbage has been collected."""
 
-    def script(peer: Any) -> None:
+    def script(peer: Peer) -> None:
         peer.request()
         peer.start()
         peer.chunk(b'data: {"response":"Hel"}\n\n')
@@ -266,7 +268,7 @@ def playing(collected: threading.Event) -> Callable[[Any], None]:
 
 
 @pytest.mark.parametrize("raw", [False, True])
-def test_a_stream_outlives_a_client_that_nobody_keeps(serve: Any, raw: bool) -> None:
+def test_a_stream_outlives_a_client_that_nobody_keeps(serve: Serve, raw: bool) -> None:
     collected = threading.Event()
     url = serve(playing(collected)).url
     stream: Any = Ai(account_id="local", api_token="token", base_url=url).run(MODEL, STREAM, return_raw_response=raw)
@@ -277,7 +279,7 @@ def test_a_stream_outlives_a_client_that_nobody_keeps(serve: Any, raw: bool) -> 
 
 @pytest.mark.parametrize("raw", [False, True])
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_so_does_an_asynchronous_one(serve: Any, raw: bool, backend: str) -> None:
+def test_an_asynchronous_stream_holds_its_client(serve: Serve, raw: bool, backend: str) -> None:
     collected = threading.Event()
     url = serve(playing(collected)).url
 
@@ -293,8 +295,8 @@ def test_so_does_an_asynchronous_one(serve: Any, raw: bool, backend: str) -> Non
 
 
 @pytest.mark.filterwarnings("error::ResourceWarning")
-def test_a_client_that_is_forgotten_closes_its_connections(serve: Any) -> None:
-    def script(peer: Any) -> None:
+def test_a_client_that_is_forgotten_closes_its_connections(serve: Serve) -> None:
+    def script(peer: Peer) -> None:
         peer.request()
         peer.answer(OK)
         peer.left()
@@ -318,7 +320,7 @@ def test_a_client_that_is_forgotten_closes_its_connections(serve: Any) -> None:
 # Event loops
 
 
-def test_one_loop_after_another(serve: Any) -> None:
+def test_one_loop_after_another(serve: Serve) -> None:
     server = serve(answering)
     ai = Ai(account_id="local", api_token="token", base_url=server.url)
 
@@ -332,8 +334,8 @@ def test_one_loop_after_another(serve: Any) -> None:
     gc.collect()
 
 
-def test_streams_in_one_loop_after_another(serve: Any) -> None:
-    def script(peer: Any) -> None:
+def test_streams_in_one_loop_after_another(serve: Serve) -> None:
+    def script(peer: Peer) -> None:
         while peer.request():
             peer.start()
             peer.chunk(b'data: {"response":"Hello"}\n\ndata: [DONE]\n\n')
@@ -351,7 +353,7 @@ def test_streams_in_one_loop_after_another(serve: Any) -> None:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_an_ai_is_used_by_a_loop_while_another_one_uses_it(serve: Any, backend: str) -> None:
+def test_an_ai_is_used_by_a_loop_while_another_one_uses_it(serve: Serve, backend: str) -> None:
     ai = Ai(account_id="local", api_token="token", base_url=serve(answering).url)
     running, finish = threading.Event(), threading.Event()
     failed: list[BaseException] = []
@@ -385,7 +387,7 @@ async def _arun(ai: Ai) -> Any:
     return await ai.arun(MODEL, HELLO)
 
 
-def test_two_ais_can_be_used_on_two_loops(serve: Any) -> None:
+def test_two_ais_can_be_used_on_two_loops(serve: Serve) -> None:
     server = serve(answering)
 
     def one(_: int) -> str:
@@ -399,7 +401,7 @@ def test_two_ais_can_be_used_on_two_loops(serve: Any) -> None:
         assert list(threads.map(one, range(4))) == ["Hello"] * 4
 
 
-def test_many_calls_at_once_on_one_loop(serve: Any) -> None:
+def test_many_calls_at_once_on_one_loop(serve: Serve) -> None:
     async def main() -> list[str]:
         async with Ai(account_id="local", api_token="token", base_url=serve(answering).url) as ai:
             answers = await asyncio.gather(*[ai.arun(MODEL, {"prompt": str(number)}) for number in range(50)])
@@ -411,7 +413,7 @@ def test_many_calls_at_once_on_one_loop(serve: Any) -> None:
 @pytest.mark.filterwarnings("error::ResourceWarning")
 @pytest.mark.parametrize("closes", [True, False])
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_loops_one_after_another_leave_nothing_open(serve: Any, closes: bool, backend: str) -> None:
+def test_loops_one_after_another_leave_nothing_open(serve: Serve, closes: bool, backend: str) -> None:
     server = serve(answering)
     ai = Ai(account_id="local", api_token="token", base_url=server.url)
 
@@ -430,7 +432,7 @@ def test_loops_one_after_another_leave_nothing_open(serve: Any, closes: bool, ba
 # Proxies and environment
 
 
-def test_a_proxy_of_the_environment_is_used(callers: Any, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_of_the_environment_is_used(callers: Callers, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     proxy = serve(answering)
     monkeypatch.setenv("HTTP_PROXY", proxy.origin)
     caller = callers(account_id="a", base_url="http://127.0.0.1:9/client/v4", allow_http=True)
@@ -439,7 +441,7 @@ def test_a_proxy_of_the_environment_is_used(callers: Any, serve: Any, monkeypatc
 
 
 def test_a_token_in_the_clear_goes_past_it_to_this_machine(
-    callers: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
+    callers: Callers, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy, server = serve(answering), serve(answering)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
@@ -448,24 +450,26 @@ def test_a_token_in_the_clear_goes_past_it_to_this_machine(
     assert (proxy.connections, server.connections) == (0, 1)
 
 
-def test_unless_the_environment_is_to_be_left_alone(callers: Any, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unless_the_environment_is_to_be_left_alone(
+    callers: Callers, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     proxy, server = serve(answering), serve(answering)
     monkeypatch.setenv("HTTP_PROXY", proxy.origin)
     callers(base_url=server.url, trust_env=False).run(MODEL, HELLO)
     assert (proxy.connections, server.connections) == (0, 1)
 
 
-def test_a_proxy_can_be_given(callers: Any, serve: Any) -> None:
+def test_a_proxy_can_be_given(callers: Callers, serve: Serve) -> None:
     proxy = serve(answering)
     caller = callers(base_url="http://127.0.0.1:9/client/v4", proxy=proxy.origin)
     assert caller.run(MODEL, HELLO).text == "Hello"
     assert len(proxy.requests) == 1
 
 
-def test_a_tunnel_that_the_proxy_refuses_is_an_error_and_shows_no_token(callers: Any, serve: Any) -> None:
+def test_a_tunnel_that_the_proxy_refuses_is_an_error_and_shows_no_token(callers: Callers, serve: Serve) -> None:
     received: list[bytes] = []
 
-    def script(peer: Any) -> None:
+    def script(peer: Peer) -> None:
         received.append(peer.connection.recv(65536))
         peer.answer(b"", status="407 Proxy Authentication Required")
 
@@ -476,7 +480,7 @@ def test_a_tunnel_that_the_proxy_refuses_is_an_error_and_shows_no_token(callers:
     assert caller.token.encode() not in received[0]
 
 
-def test_a_proxy_s_password_does_not_show(callers: Any) -> None:
+def test_a_proxy_s_password_does_not_show(callers: Callers) -> None:
     assert "secret" not in repr(callers(proxy="http://user:secret@127.0.0.1:9").ai)
 
 

@@ -99,7 +99,7 @@ def test_what_the_client_lets_pass_the_gateway_may_refuse(ai: Ai, local: Emulato
 
 
 @pytest.mark.filterwarnings("ignore::cfai.LimitWarning")
-def test_and_so_may_the_model(ai: Ai, local: Emulator) -> None:
+def test_the_model_may_refuse_a_prompt_that_is_too_long(ai: Ai, local: Emulator) -> None:
     model = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
     with pytest.raises(cfai.ContextLengthError) as caught:
         ai.run(model, {"prompt": " a" * 20_000, "max_tokens": 5000}, checks="warn")

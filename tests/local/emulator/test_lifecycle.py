@@ -36,7 +36,7 @@ def threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name == "cfai-emulator"]
 
 
-def test_it_starts_and_stops_twenty_times_and_leaves_nothing() -> None:
+def test_an_emulator_starts_and_stops_twenty_times_and_leaves_nothing() -> None:
     before = threads()
     local = Emulator()
     for _ in range(20):
@@ -70,7 +70,7 @@ def test_starting_twice_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("fault", ["silence-after=2", "hold", "slow-first=300", "delay=300"])
-def test_it_stops_at_once_with_answers_under_way(fault: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_emulator_stops_at_once_with_answers_under_way(fault: str, capfd: pytest.CaptureFixture[str]) -> None:
     local = Emulator().start()
     received = threading.Event()
     outcome: list[BaseException] = []
@@ -97,7 +97,7 @@ def test_it_stops_at_once_with_answers_under_way(fault: str, capfd: pytest.Captu
 
 
 @pytest.mark.anyio
-async def test_it_is_an_async_context_manager_too(anyio_backend_name: str) -> None:
+async def test_an_emulator_is_an_async_context_manager(anyio_backend_name: str) -> None:
     async with Emulator() as local, httpx.AsyncClient(trust_env=False) as client:
         url = f"{local.base_url}/accounts/{local.account_id}/ai/run/{LLAMA}"
         response = await client.post(
@@ -109,7 +109,7 @@ async def test_it_is_an_async_context_manager_too(anyio_backend_name: str) -> No
 
 
 @pytest.mark.anyio
-async def test_it_runs_beside_a_loop_when_started_without_await(anyio_backend_name: str) -> None:
+async def test_an_emulator_runs_beside_a_loop_when_started_without_await(anyio_backend_name: str) -> None:
     with Emulator() as local:
         async with httpx.AsyncClient(trust_env=False) as client:
             response = await client.post(f"{local.base_url}/{anyio_backend_name}")

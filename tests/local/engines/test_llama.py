@@ -74,7 +74,7 @@ def router() -> Iterator[respx.MockRouter]:
         yield router
 
 
-def test_it_is_loaded_when_it_is_needed_once_for_each_use(
+def test_a_model_is_loaded_when_it_is_needed_once_for_each_use(
     library: Library, file: Path, router: respx.MockRouter
 ) -> None:
     with Emulator(engine=LlamaCpp(file, context=2048, threads=2)) as local, local.ai() as ai:
@@ -88,7 +88,7 @@ def test_it_is_loaded_when_it_is_needed_once_for_each_use(
     assert router.calls[-1].request.url.port == 2
 
 
-def test_it_is_unloaded_with_the_emulator_and_loaded_again_with_the_next_call(
+def test_a_model_is_unloaded_with_the_emulator_and_loaded_again_with_the_next_call(
     library: Library, file: Path, router: respx.MockRouter
 ) -> None:
     local = Emulator(engine=LlamaCpp(file))
@@ -125,5 +125,5 @@ def test_a_missing_extra_gives_the_line_that_installs_it(file: Path, monkeypatch
         LlamaCpp(file)
 
 
-def test_it_says_what_it_is(library: Library, file: Path) -> None:
+def test_a_llama_says_what_it_is(library: Library, file: Path) -> None:
     assert repr(LlamaCpp(file)) == f"LlamaCpp({str(file)!r})"

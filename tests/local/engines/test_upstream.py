@@ -267,7 +267,7 @@ def test_one_name_is_the_model_for_all(engine: Engine) -> None:
     assert engine.sent["model"] == "only"
 
 
-def test_it_can_be_started_again(engine: Engine) -> None:
+def test_an_upstream_can_be_used_again_after_it_was_closed(engine: Engine) -> None:
     local = Emulator(engine=OpenAIUpstream(URL))
     for _ in range(2):
         with local, local.ai(max_retries=None) as ai:

@@ -344,7 +344,7 @@ def test_a_caller_who_streams_sees_it_for_what_it_is(caller: Any, service: Servi
 
 
 @pytest.mark.parametrize("name", ANSWERED_WHOLE)
-def test_and_so_does_one_who_does_not(caller: Any, service: Service, name: str) -> None:
+def test_a_caller_who_does_not_stream_sees_it_for_what_it_is(caller: Any, service: Service, name: str) -> None:
     check(caller, service, NATIVE, name, WHOLE.get(name, STREAMED[name]), stream=False)
 
 
@@ -484,7 +484,7 @@ def test_a_request_that_was_sent_whole_is_sent_once(patient: Any, local: Emulato
 
 
 @pytest.mark.parametrize("name", ["retry-after-too-long", "quota-exceeded", "inference-timeout", "success-false"])
-def test_and_what_a_repetition_cannot_mend_is_not(patient: Any, local: Emulator, name: str) -> None:
+def test_what_a_repetition_cannot_mend_is_sent_once(patient: Any, local: Emulator, name: str) -> None:
     local.script(name)
     with pytest.raises(InferenceUpstreamError):
         patient.run(NATIVE, {"prompt": "hi"})
@@ -492,7 +492,7 @@ def test_and_what_a_repetition_cannot_mend_is_not(patient: Any, local: Emulator,
 
 
 @pytest.mark.parametrize("name", ["error-event", "truncated", "body-reset"])
-def test_nor_is_what_breaks_once_it_began(patient: Any, local: Emulator, name: str) -> None:
+def test_an_answer_that_breaks_once_it_began_is_not_asked_for_again(patient: Any, local: Emulator, name: str) -> None:
     local.script(name)
     with pytest.raises(StreamError):
         asked(patient, NATIVE, {"prompt": "hi", "stream": True})

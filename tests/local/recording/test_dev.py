@@ -78,13 +78,13 @@ def account(monkeypatch: pytest.MonkeyPatch, upstream: Emulator) -> Emulator:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such signal to send to a program")
-def test_it_is_the_emulator(folder: Path) -> None:
+def test_dev_is_the_emulator(folder: Path) -> None:
     with dev("--tokens-per-second", "0", note="Serving emulated answers") as told:
         assert ask(told, {"prompt": "Hello"}).json()["result"]["choices"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such signal to send to a program")
-def test_it_records_and_plays_back(account: Emulator, folder: Path) -> None:
+def test_dev_records_and_plays_back(account: Emulator, folder: Path) -> None:
     inputs = {"prompt": "Hello", "stream": True}
     with dev("--record", str(folder), note=f"Recording {account.base_url} into {folder}") as told:
         assert TOKEN not in told.values()
@@ -106,7 +106,7 @@ def test_the_command_lists_every_scenario(cli: Run) -> None:
         assert f"\n  {name:26} {scenario.summary}\n" in printed
 
 
-def test_its_options_reach_the_emulator(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_options_of_dev_reach_the_emulator(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in = MagicMock(side_effect=KeyboardInterrupt)
     monkeypatch.setattr(cfai.local, "Emulator", stand_in)
     more = ["--tokens-per-second", "5", "--lenient-paths", "--retired", "refuse", "--allow-remote"]
@@ -178,7 +178,7 @@ def test_the_emulator_behind_a_recorder_ends_with_it(cli: Run, folder: Path, mon
         httpx.get(told["upstream_url"], trust_env=False)
 
 
-def test_its_options_reach_the_recorder_and_the_player(
+def test_the_options_of_dev_reach_the_recorder_and_the_player(
     cli: Run, account: Emulator, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, option, more in (("Recorder", "--record", []), ("Player", "--replay", ["--timing"])):

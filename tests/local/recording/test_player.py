@@ -339,7 +339,7 @@ def test_another_model_is_named(folder: Path, play: Make, http: Make) -> None:
     assert message == f'0002-x.json: model is "{MODEL}" there and "{NATIVE}" here'
 
 
-def test_so_is_one_in_the_body(folder: Path, play: Make, http: Make) -> None:
+def test_another_model_in_the_body_is_named(folder: Path, play: Make, http: Make) -> None:
     path = "/client/v4/accounts/{account_id}/ai/v1/chat/completions"
     write(folder, request__path=path, request__body={"json": {"model": MODEL, "messages": []}})
     player = play()
@@ -390,7 +390,7 @@ def test_a_client_of_ours_says_it_too(folder: Path, play: Make, ask: Make) -> No
 
 
 @pytest.mark.parametrize("local", ["token", "account", "host", "websocket"])
-def test_it_has_the_recorder_s_door(folder: Path, play: Make, http: Make, local: str) -> None:
+def test_a_player_checks_who_asks_as_the_recorder_does(folder: Path, play: Make, http: Make, local: str) -> None:
     write(folder)
     asked: Http = http(play())
     path, headers = asked.path(), {}
@@ -406,7 +406,7 @@ def test_it_has_the_recorder_s_door(folder: Path, play: Make, http: Make, local:
     assert asked.ask("POST", path, json={"prompt": "Hello"}, headers=headers).status_code == expected
 
 
-def test_it_may_be_reached_from_elsewhere_if_it_is_told_so(folder: Path, http: Make) -> None:
+def test_a_player_may_be_reached_from_elsewhere_with_allow_remote(folder: Path, http: Make) -> None:
     write(folder)
     with pytest.raises(ValueError, match="allow_remote=True"):
         Player(folder, "0.0.0.0")
@@ -442,7 +442,7 @@ def test_a_file_that_is_no_recording_is_named(folder: Path, changes: dict[str, A
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"[]", b"\xff", b"[" * 100_000])
-def test_so_is_one_that_is_no_json(folder: Path, content: bytes) -> None:
+def test_a_file_that_is_no_json_is_named(folder: Path, content: bytes) -> None:
     write(folder).write_bytes(content)
     with pytest.raises(ValueError, match=r"0001-x\.json is no recording: "):
         Player(folder).start()
@@ -468,7 +468,7 @@ def test_other_files_are_left_alone(folder: Path, play: Make, http: Make) -> Non
 
 
 @pytest.mark.anyio
-async def test_it_is_an_async_context_manager_too(anyio_backend_name: str, folder: Path) -> None:
+async def test_a_player_is_an_async_context_manager(anyio_backend_name: str, folder: Path) -> None:
     write(
         folder, request__body={"json": {"prompt": anyio_backend_name}}, response__chunks=['{"result":{"response":"x"}}']
     )

@@ -341,7 +341,7 @@ def test_callers_need_the_local_token(serve: Make, record: Make, http: Make, fol
         ("/accounts/{0}", 7000),
     ],
 )
-def test_and_get_no_further_than_workers_ai(serve: Make, record: Make, path: str, code: int) -> None:
+def test_a_recorder_passes_on_what_goes_to_workers_ai_alone(serve: Make, record: Make, path: str, code: int) -> None:
     server = serve(answers(b"{}"))
     recorder = record(server.url)
     # By hand: an HTTP client would tidy the path up.
@@ -423,7 +423,9 @@ def test_a_service_that_cannot_be_reached_is_a_502_and_nothing_is_kept(record: M
 
 
 @pytest.mark.parametrize("said", [b"", b"nonsense\r\n\r\n"])
-def test_so_is_one_that_does_not_speak_http(serve: Make, record: Make, http: Make, folder: Path, said: bytes) -> None:
+def test_a_service_that_does_not_speak_http_is_told_of(
+    serve: Make, record: Make, http: Make, folder: Path, said: bytes
+) -> None:
     server = serve(lambda peer: peer.request() and peer.send(said))
     response = http(record(server.url)).post()
     assert (response.status_code, response.json()["success"]) == (502, False)
@@ -451,7 +453,7 @@ def test_a_folder_that_cannot_be_made_is_an_error_where_it_is_started(folder: Pa
         record("http://127.0.0.1:1/client/v4")
 
 
-def test_it_does_not_record_itself(folder: Path) -> None:
+def test_a_recorder_does_not_record_itself(folder: Path) -> None:
     options = {"upstream_account_id": ACCOUNT, "upstream_token": TOKEN}
     recorder = Recorder(folder, port=8787, upstream_url="http://localhost:8787/client/v4", **options)
     with pytest.raises(ValueError, match="would record itself"):
@@ -538,7 +540,9 @@ def test_half_a_character_can_be_kept(serve: Make, record: Make, http: Make, fol
 
 
 @pytest.mark.anyio
-async def test_it_is_an_async_context_manager_too(anyio_backend_name: str, upstream: Emulator, folder: Path) -> None:
+async def test_a_recorder_is_an_async_context_manager(
+    anyio_backend_name: str, upstream: Emulator, folder: Path
+) -> None:
     credentials = {"upstream_url": upstream.base_url, "upstream_account_id": ACCOUNT, "upstream_token": TOKEN}
     async with Recorder(folder, **credentials) as local, local.ai() as ai:
         assert (await ai.arun(MODEL, {"prompt": anyio_backend_name})).finish_reason == "stop"
@@ -547,7 +551,7 @@ async def test_it_is_an_async_context_manager_too(anyio_backend_name: str, upstr
         _ = local.port
 
 
-def test_it_can_be_started_again(recorder: Recorder, http: Make, folder: Path) -> None:
+def test_a_recorder_can_be_started_again(recorder: Recorder, http: Make, folder: Path) -> None:
     for _ in range(2):
         recorder.stop()
         recorder.start()
@@ -555,7 +559,7 @@ def test_it_can_be_started_again(recorder: Recorder, http: Make, folder: Path) -
     assert len(kept(folder)) == 2
 
 
-def test_it_does_not_go_through_a_proxy_to_this_machine(
+def test_a_recorder_does_not_go_through_a_proxy_to_this_machine(
     record: Make, upstream: Emulator, http: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
