@@ -78,14 +78,14 @@ class PendingRequest:
 class EmulatorApp:
     """The ASGI application."""
 
-    def __init__(self, settings: EmulatorConfig, log: RequestLog) -> None:
-        self._settings = settings
-        self.engine = settings.engine
+    def __init__(self, config: EmulatorConfig, log: RequestLog) -> None:
+        self._config = config
+        self.engine = config.engine
         self._log = log
         self.transports: Transports = {}
         """The open connections, by the client's address."""
         self._batches = Batches()
-        self.quotas = Quotas(settings.allowance)
+        self.quotas = Quotas(config.allowance)
         self.stopping = False
         """Set when the server is about to cut off everyone itself."""
 
@@ -132,9 +132,9 @@ class EmulatorApp:
 
     def _authorize(self, http_request: HttpRequest) -> MatchedRoute:
         """Check who asks."""
-        check_host(http_request, self._settings)
-        found = match_route(http_request, lenient=self._settings.lenient_paths)
-        check_credentials(found, http_request, self._settings)
+        check_host(http_request, self._config)
+        found = match_route(http_request, lenient=self._config.lenient_paths)
+        check_credentials(found, http_request, self._config)
         if http_request.method != found.route.method:
             raise ErrorResponse(7001, f"Method {http_request.method} not available for that URI.")
         return found
@@ -188,7 +188,7 @@ class EmulatorApp:
         if isinstance(route, Listing):
             return _json_reply(200, route.build_page(call.query, self.quotas.now()))
         model = models.get(call.model)
-        if model is None or (model.retired_on and self._settings.retired == "refuse"):
+        if model is None or (model.retired_on and self._config.retired == "refuse"):
             raise ErrorResponse(5007, f"No such model: No such model {call.model} or task")
         model = route.accept(model)
         if (queued := await self._queue_or_poll(model, request)) is not None:
@@ -273,7 +273,7 @@ class EmulatorApp:
         return self._batches.submit(model, inputs)
 
     async def _send(self, connection: Connection, reply: _Reply, fault: Fault, request_id: str) -> None:
-        rate = self._settings.tokens_per_second
+        rate = self._config.tokens_per_second
         await connection.pause(fault.delay)
         if fault.hang_up or fault.reset or fault.raw is not None:
             await connection.cut(fault.raw or b"", reset=fault.reset)

@@ -61,17 +61,17 @@ def match_route(http_request: HttpRequest, *, lenient: bool) -> MatchedRoute:
             raise ErrorResponse(7000)
 
 
-def check_host(http_request: HttpRequest, settings: EmulatorConfig) -> None:
+def check_host(http_request: HttpRequest, config: EmulatorConfig) -> None:
     """Raise `Misuse` if a web page may have had its own name resolved to this machine."""
     host = host_name(http_request.headers.get("host", ""))
-    if not (settings.allow_remote or is_loopback(host) or host == BINDING_HOST):
+    if not (config.allow_remote or is_loopback(host) or host == BINDING_HOST):
         raise EmulatorError(403, "Host not allowed: the emulator answers to loopback names only")
 
 
-def check_credentials(found: MatchedRoute, http_request: HttpRequest, settings: EmulatorConfig) -> None:
+def check_credentials(found: MatchedRoute, http_request: HttpRequest, config: EmulatorConfig) -> None:
     """Raise `Refusal` unless the request may use this account, and this gateway."""
-    bearer, headers = f"Bearer {settings.api_token}", http_request.headers
-    if found.account is None and not settings.allow_remote and "authorization" not in headers:
+    bearer, headers = f"Bearer {config.api_token}", http_request.headers
+    if found.account is None and not config.allow_remote and "authorization" not in headers:
         # The binding has no credentials of its own: on this machine it needs none.
         return
     # Only the `default` gateway has its authentication on here, as it has when the service makes it.
@@ -80,7 +80,7 @@ def check_credentials(found: MatchedRoute, http_request: HttpRequest, settings: 
         raise GatewayErrorResponse(2009, "Unauthorized", status=401)
     if headers.get("authorization") != bearer:
         raise ErrorResponse(10000)
-    if found.account not in (None, settings.account_id):
+    if found.account not in (None, config.account_id):
         raise ErrorResponse(7003, f"Could not route to {http_request.path}, perhaps your object identifier is invalid?")
 
 

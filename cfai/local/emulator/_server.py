@@ -75,7 +75,7 @@ class Emulator(LocalServer):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(host, port, api_token=api_token, account_id=account_id, allow_remote=allow_remote)
-        self._settings = EmulatorConfig(
+        self._config = EmulatorConfig(
             account_id=account_id,
             api_token=api_token,
             tokens_per_second=tokens_per_second,
@@ -161,4 +161,4 @@ class Emulator(LocalServer):
     def _make_application(self) -> Application:
         from cfai.local.emulator._app import EmulatorApp
 
-        return EmulatorApp(self._settings, self._log)
+        return EmulatorApp(self._config, self._log)
