@@ -99,21 +99,21 @@ class Reader(_Position[T]):
 
     def __next__(self) -> T:
         items, blocks, feed = self.items, self.blocks, self.decoder.feed
-        while self.phase != "ended" or items:
-            if items:
-                return items.popleft()
-            try:
+        try:
+            while not items and self.phase != "ended":
                 if blocks:
                     items.extend(feed(blocks.popleft()))
                 else:
                     self._advance()
-            except Exception as exception:
-                self.body.http_body.close()
-                self.fail(exception)
-            except BaseException:
-                self.body.http_body.close()
-                self.interrupt()
-                raise
+        except Exception as exception:
+            self.body.http_body.close()
+            self.fail(exception)
+        except BaseException:
+            self.body.http_body.close()
+            self.interrupt()
+            raise
+        if items:
+            return items.popleft()
         raise self.error or StopIteration  # the error again, however often it is asked for
 
     def close(self) -> None:
@@ -148,21 +148,21 @@ class AsyncReader(_Position[T]):
 
     async def __anext__(self) -> T:
         items, blocks, feed = self.items, self.blocks, self.decoder.feed
-        while self.phase != "ended" or items:
-            if items:
-                return items.popleft()
-            try:
+        try:
+            while not items and self.phase != "ended":
                 if blocks:
                     items.extend(feed(blocks.popleft()))
                 else:
                     await self._advance()
-            except Exception as exception:
-                await self.body.http_body.aclose()
-                self.fail(exception)
-            except BaseException:
-                self.interrupt()
-                await self.body.http_body.aclose()
-                raise
+        except Exception as exception:
+            await self.body.http_body.aclose()
+            self.fail(exception)
+        except BaseException:
+            self.interrupt()
+            await self.body.http_body.aclose()
+            raise
+        if items:
+            return items.popleft()
         raise self.error or StopAsyncIteration
 
     async def aclose(self) -> None:
