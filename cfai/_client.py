@@ -122,7 +122,7 @@ class Ai:
         - `default_headers`: sent with every call. `extra_headers` of a call win over them.
         - `http_client`, `async_http_client`: ready clients of httpx or httpx2. They stay the caller's to close.
         - `gateway_route`: where a call of a `@cf/` model with `gateway` goes: to the gateway's host (`gateway`),
-          or to the API's host (`rest`), the newer way whose answers are not documented yet.
+          or to the API's host (`api`), the newer way whose answers are not documented yet.
         - `allow_http`: send the token over plain http to a host that is not this machine.
         """
         # What is wrong with a call shows in the frames of its traceback; what is secret does not, from here on.
@@ -238,8 +238,8 @@ class Ai:
         """Check inputs against a model's limits: do they fit, how sure is that, how much output fits beside them.
 
         ```python
-        fit = ai.check("@cf/zai-org/glm-4.7-flash", {"prompt": "Where is New York?"})
-        print(fit.verdict, int(fit.tokens), fit.limit.value, fit.max_tokens)
+        result = ai.check("@cf/zai-org/glm-4.7-flash", {"prompt": "Where is New York?"})
+        print(result.verdict, int(result.tokens), result.limit.value, result.max_tokens)
         ```
 
         Nothing is sent. The inputs are those of `run`, which raises or warns by this same verdict. Raises `InputError`
@@ -255,15 +255,11 @@ class Ai:
             warn(message, category)
         try:
             response = send(self._pool, call)
-        except InferenceUpstreamError as error:
-            self._remember_error(error)
-            raise
-        self._remember(response)
-        if call.wants_raw:
-            return _keep_pool(response)
-        try:
+            self._remember(response)
+            if call.wants_raw:
+                return _keep_pool(response)
             if (call.wants_stream or call.streams_whole_answer) and needs_unstreamed(response, call):
-                return self._run(prepare_unstreamed(call))
+                return self._run(prepare_unstreamed(call, response.started))
             return open_stream(response, call) if is_stream(response, call) else parse(response, call)
         except InferenceUpstreamError as error:
             self._remember_error(error)
@@ -274,15 +270,11 @@ class Ai:
             warn(message, category)
         try:
             response = await asend(self._pool, call)
-        except InferenceUpstreamError as error:
-            self._remember_error(error)
-            raise
-        self._remember(response)
-        if call.wants_raw:
-            return _keep_pool(response)
-        try:
+            self._remember(response)
+            if call.wants_raw:
+                return _keep_pool(response)
             if (call.wants_stream or call.streams_whole_answer) and needs_unstreamed(response, call):
-                return await self._arun(prepare_unstreamed(call))
+                return await self._arun(prepare_unstreamed(call, response.started))
             return aopen_stream(response, call) if is_stream(response, call) else parse(response, call)
         except InferenceUpstreamError as error:
             self._remember_error(error)

@@ -138,7 +138,7 @@ def to_builtins(value: Any) -> Any:
         made = [to_builtins(item) for item in items]
         return items if all(new is old for new, old in zip(made, items, strict=True)) else made
     try:
-        return json_default(value)
+        return to_builtins(json_default(value))
     except TypeError:
         return value
 

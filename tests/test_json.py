@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cfai._json import join_surrogates, loads, raw_number, split_surrogate, to_compact_json, value_to_text
+from cfai._json import join_surrogates, loads, raw_number, split_surrogate, to_builtins, to_compact_json, value_to_text
 
 
 def test_loads_takes_what_the_service_sends() -> None:
@@ -101,6 +102,13 @@ def test_raw_numbers_are_read_from_bad_utf_8_as_loads_does() -> None:
 
 def test_compact_json_has_no_spaces_and_no_escapes() -> None:
     assert to_compact_json({"a": [1, "é\u2028"], "b": None}) == '{"a":[1,"é\u2028"],"b":null}'
+
+
+def test_mappings_in_mappings_become_dicts() -> None:
+    inner = MappingProxyType({"b": MappingProxyType({"c": (1, MappingProxyType({}))})})
+    made = to_builtins({"a": inner})
+    assert made == {"a": {"b": {"c": [1, {}]}}}
+    assert type(made["a"]["b"]["c"][1]) is dict
 
 
 def test_a_value_in_the_place_of_text_has_a_text() -> None:

@@ -44,6 +44,8 @@ class ApiRequest:
     """True if the caller takes any status for an answer."""
     retries_when_busy: bool = True
     """False if a busy model (3040) is to be told of at once."""
+    started: float | None = None
+    """When the call began, in seconds of `time.monotonic`, if this is not its first request."""
 
     @property
     def host(self) -> str:

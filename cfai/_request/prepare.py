@@ -38,22 +38,26 @@ async def aprepare(config: ClientConfig, model: str, inputs: Any, options: RunOp
     """Return the call that runs `model`, with long inputs counted in a thread, beside the event loop."""
     quote_model(model)
     given = inputs_to_builtins(inputs)
-    if config.limits.mode == "off" or not is_slow_to_count(given):
+    if not is_slow_to_count(given):
         return _prepare(config, model, given, options)
     from anyio import to_thread  # not sooner: it imports asyncio
 
     return await to_thread.run_sync(partial(_prepare, config, model, given, options))
 
 
-def prepare_unstreamed(call: PreparedCall) -> PreparedCall:
-    """Return the same call without streaming, its answer still wanted as a stream. It is paid for by one retry."""
+def prepare_unstreamed(call: PreparedCall, started: float) -> PreparedCall:
+    """Return the same call without streaming, its answer still wanted as a stream. It is paid for by one retry.
+
+    It has what is left of the total timeout of the call, which began at `started`.
+    """
     retry = replace(call.config.retry, max_retries=call.config.retry.max_retries - 1)
     inputs = {**call.inputs, "stream": False}
-    url, headers, body = build_run_request(call.config.credentials, call.model, inputs, call.options)
+    # The URL stays: tags that can be iterated only once are in it already.
+    _, headers, body = build_run_request(call.config.credentials, call.model, inputs, call.options)
     return replace(
         call,
         config=call.config._replace(retry=retry),
-        url=url,
+        started=started,
         headers=headers,
         body=body,
         inputs=inputs,

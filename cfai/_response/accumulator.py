@@ -80,8 +80,11 @@ class Accumulator:
         """Return what a whole JSON answer holds; `body` is decoded from `content`."""
         answer = cls()
         result = unwrap(body)
-        if not isinstance(result, dict) or answer.add_plain(cast("dict[str, Any]", result)) is None:
+        # An escape may be half of a character, which only the long way looks for.
+        is_plain = isinstance(result, dict) and b"\\u" not in content
+        if not is_plain or answer.add_plain(cast("dict[str, Any]", result)) is None:
             answer.add_answer(cast("dict[str, Any]", body) if isinstance(body, dict) else {"response": body}, content)
+            answer.flush()
         return answer
 
     @property

@@ -12,7 +12,7 @@ from pydantic_core import ValidationError
 
 from cfai import models, types
 from cfai._errors import APIResponseValidationError
-from cfai._json import loads
+from cfai._json import loads, to_compact_json
 from cfai._limits import MAX_TOKENS_FIELDS
 from cfai._response.accumulator import Accumulator
 from cfai._response.errors import build_error, redact, redact_headers
@@ -132,7 +132,9 @@ def read_whole_stream(response: ApiResponse, call: PreparedCall) -> tuple[bytes,
     content = response.content or b""
     if response.kind != "json" and holds_events(content):
         return content, None
-    return _to_events(content), _parse_body(response, call)
+    output = _parse_body(response, call)
+    # Text that is no JSON is an answer only here, where one is certain to have been asked for.
+    return _to_events(content), None if isinstance(output, types.Binary) else output
 
 
 def holds_events(content: bytes) -> bool:
@@ -234,6 +236,10 @@ def _to_events(content: bytes) -> bytes:
     """Return a whole JSON answer as one event and the end mark."""
     content = content.removeprefix(_BOM).strip()
     if not content.startswith(b"{"):
+        try:
+            loads(content)
+        except ValueError:
+            content = to_compact_json(content.decode("utf-8", "replace")).encode()
         content = b'{"result":' + content + b"}"
     lines = content.replace(b"\r", b"\n").split(b"\n")
     return b"".join(b"data: " + line + b"\n" for line in lines if line.strip()) + b"\ndata: [DONE]\n\n"

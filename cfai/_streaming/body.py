@@ -141,13 +141,15 @@ class StreamBody:
         if decoder.is_whole:
             return None
         if isinstance(error, APITimeoutError):
-            return decoder.fail(StreamTimeoutError(self._describe_silence(error)))
+            return decoder.fail(StreamTimeoutError(self._describe_timeout(error)))
         return decoder.fail(StreamTruncatedError(f"the connection broke in the middle of the stream: {error}"))
 
-    def _describe_silence(self, error: APITimeoutError) -> str:
+    def _describe_timeout(self, error: APITimeoutError) -> str:
         seconds = self.budget.timeout.between
-        if self.budget.total is not None or seconds is None:
-            return f"{error}, in the middle of the stream"
+        if self.budget.is_exceeded(time.monotonic()):
+            return f"in the middle of the stream {self.budget.make_error()}"
+        if seconds is None:
+            return f"in the middle of the stream: {error}"
         return f"the stream was silent for {seconds:g} s: raise timeout= if the model needs longer"
 
     def _is_read(self) -> bool:

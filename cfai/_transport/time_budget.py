@@ -37,13 +37,14 @@ class TimeBudget(NamedTuple):
 
     def make_error(self) -> APITimeoutError:
         """Return the error for a total timeout that has passed."""
-        return APITimeoutError(f"the total timeout of {self.total:g} s passed", retryable=False)
+        passed = f"the total timeout of {self.total:g} s passed"
+        return APITimeoutError(f"{passed}: raise total_timeout= if the model needs longer", retryable=False)
 
     def timeouts(self, now: float) -> tuple[float | None, float | None, float | None, float | None]:
         """Return the timeouts of connecting, reading, writing and waiting for a connection, as httpx takes them."""
         timeout = self.timeout
         waits = (timeout.connect, timeout.first_byte, timeout.write, timeout.pool)
-        remaining = self.remaining(now) if self.total is not None else None
+        remaining = self.remaining(now)
         if remaining is None:
             return waits
         connect, read, write, pool = (remaining if wait is None else min(wait, remaining) for wait in waits)
@@ -51,11 +52,11 @@ class TimeBudget(NamedTuple):
 
     def read_timeout(self, now: float) -> float | None:
         """Return the timeout between the bytes of an answer."""
-        return self.timeout.between if self.total is None else self._within(self.timeout.between, now)
+        return self._within(self.timeout.between, now)
 
     def error_read_timeout(self, now: float) -> float:
         """Return the timeout of reading an error's body."""
-        return self._within(ERROR_READ_TIMEOUT, now) or _SHORTEST
+        return self._within(ERROR_READ_TIMEOUT, now) or ERROR_READ_TIMEOUT
 
     def allows_pause(self, seconds: float, now: float) -> bool:
         """Return True if there is time for a pause, and for something after it."""

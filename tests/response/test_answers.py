@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import cfai
-from cfai import AiInternalError, APIResponseValidationError, CapacityError
+from cfai import AiInternalError, APIResponseValidationError, APITimeoutError, CapacityError
 from cfai.types import Binary, ChatCompletion, ListOutput, NativeText, Output, ResponsesOutput, TextOutput, ValueOutput
 from tests.conftest import SYNC_AND_ASYNC as SYNC_AND_ASYNC
 from tests.conftest import Caller, Service
@@ -504,6 +506,38 @@ def test_asking_again_costs_a_retry(caller: Caller, service: Service, sleeps: li
     with pytest.raises(cfai.InternalServerError):
         caller.stream(MODEL, max_retries=1)
     assert len(service.requests) == 2
+
+
+def test_asking_again_has_what_is_left_of_the_total_timeout_and_the_same_tags(caller: Caller, service: Service) -> None:
+    def slowly(answer: Callable[[], httpx.Response]) -> Callable[[], httpx.Response]:
+        def answer_slowly() -> httpx.Response:
+            time.sleep(0.15)
+            return answer()
+
+        return answer_slowly
+
+    service.answers(slowly(service.result({})), slowly(service.result({"response": "Hello"})))
+    with pytest.raises(APITimeoutError, match=r"total timeout of 0\.25 s passed: raise total_timeout="):
+        caller.run(MODEL, {**HELLO, "stream": True}, total_timeout=0.25)
+    service.answers(service.result({}), service.result({"response": "Hello"}))
+    assert caller.run(MODEL, {**HELLO, "stream": True}, tags=iter(["a", "b"])).result().text == "Hello"
+    assert [request.url.params["tags"] for request in service.requests[-2:]] == ["a,b", "a,b"]
+
+
+def test_plain_text_in_the_place_of_a_second_answer_is_the_text(caller: Caller, service: Service) -> None:
+    service.answers(service.result({}), service.raw(b'hello "there"\n', "text/plain"))
+    assert caller.stream(MODEL).result().text == 'hello "there"'
+
+
+def test_half_a_character_in_a_whole_answer_is_replaced(caller: Caller, service: Service) -> None:
+    for body, text in (
+        (rb'{"response": "a\ud83d"}', "a\ufffd"),
+        (rb'{"response": "a\ud83d", "id": 1}', "a\ufffd"),
+        (rb'{"response": "\ud83d\ude00 \u00e9"}', "\U0001f600 \xe9"),
+        (rb'{"choices": [{"message": {"content": "\ude00b"}}]}', "\ufffdb"),
+    ):
+        service.answers(service.json(body))
+        assert caller.run(MODEL, HELLO).text == text, body
 
 
 def test_an_image_in_the_place_of_a_stream_is_an_image(caller: Caller, service: Service) -> None:

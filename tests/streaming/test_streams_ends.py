@@ -324,3 +324,18 @@ def test_errors_before_a_stream_are_those_of_any_call(caller: Caller, service: S
     service.answers(httpx.ConnectError("refused"))
     with pytest.raises(APIConnectionError):
         caller.stream(MODEL, max_retries=None)
+
+
+def test_a_stream_that_falls_silent_says_which_timeout_passed(caller: Caller, service: Service) -> None:
+    silent = httpx.ReadTimeout("no bytes")
+    for options, pause, message in (
+        ({"timeout": 7}, 0, "the stream was silent for 7 s: raise timeout= if the model needs longer"),
+        ({"total_timeout": 60}, 0, "the stream was silent for 60 s: raise timeout= if the model needs longer"),
+        ({"total_timeout": 0.05}, 0.1, "in the middle of the stream the total timeout of 0.05 s passed: raise "
+         "total_timeout= if the model needs longer"),
+    ):  # fmt: skip
+        service.answers(service.events(HELLO[0], breaks=silent, pause=pause))
+        stream = caller.stream(MODEL, **options)
+        with pytest.raises(StreamTimeoutError) as caught:
+            stream.result()
+        assert str(caught.value).startswith(message), options
