@@ -32,6 +32,7 @@ from cfai._credentials import (
     resolve_credentials,
 )
 from cfai._errors import ConfigurationError, InferenceUpstreamError
+from cfai._json import is_mapping
 from cfai._limits import (
     CheckResult,
     check_call,
@@ -232,7 +233,8 @@ class Ai:
             return await self._arun(await aprepare(config, model, inputs, options))
 
         arun.__qualname__ = "Ai.arun"  # what Python's warning calls it that was never awaited
-        return AsyncCall(arun())
+        wants_stream = not return_raw_response and (not is_mapping(inputs) or bool(inputs.get("stream")))
+        return AsyncCall(arun(), wants_stream=wants_stream)
 
     def check(self, model: str, inputs: Any) -> CheckResult:
         """Check inputs against a model's limits: do they fit, how sure is that, how much output fits beside them.

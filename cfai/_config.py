@@ -43,6 +43,12 @@ class Timeout:
     pool: float | None = None
     """For a free connection; bounded by the total timeout in any case."""
 
+    def __post_init__(self) -> None:
+        for name in ("connect", "first_byte", "between", "write", "pool"):
+            seconds = getattr(self, name)
+            if seconds is not None and not _is_positive(seconds):
+                raise ConfigurationError(f"`{name}` must be a positive number of seconds or None, got {seconds!r}")
+
 
 def _draw_jitter() -> float:
     return random.random()
@@ -70,10 +76,13 @@ class Retry:
     """A number from 0 to 1: how much of a wait's last quarter to take."""
 
     def __post_init__(self) -> None:
-        if self.max_retries < 0 or not (0 <= self.base < float("inf")) or not (0 <= self.cap < float("inf")):
-            raise ConfigurationError(
-                "`Retry` must have max_retries, base and cap of 0 or more, the last two in seconds"
-            )
+        if not _is_count(self.max_retries):
+            raise ConfigurationError(f"`max_retries` must be a number of 0 or more, got {self.max_retries!r}")
+        for name, seconds in (("base", self.base), ("cap", self.cap)):
+            if seconds != 0 and not _is_positive(seconds):
+                raise ConfigurationError(
+                    f"`{name}` of a Retry must be 0 or a positive number of seconds, got {seconds!r}"
+                )
 
 
 class LimitPolicy(NamedTuple):
@@ -164,7 +173,7 @@ def parse_retry(value: Any) -> Retry:
         return value
     if value is None:
         return Retry(max_retries=0)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if not _is_count(value):
         raise ConfigurationError(f"`max_retries` must be a number of 0 or more, a Retry or None, got {value!r}")
     return Retry(max_retries=value)
 
@@ -174,6 +183,10 @@ def parse_checks(value: Any) -> CheckMode:
     if value not in ("enforce", "strict", "warn", "off"):
         raise ConfigurationError(f"`checks` must be 'enforce', 'strict', 'warn' or 'off', got {value!r}")
     return value
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _is_positive(value: Any) -> TypeGuard[float]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cfai._lazy import lazy_exports
 from cfai._limits.check import check_call, check_unless_short, is_slow_to_count, resolve_max_tokens
+from cfai._limits.messages import format_warning
 from cfai._limits.policy import parse_limit_overrides, parse_token_counter
 from cfai._limits.verdict import CheckResult
 from cfai._limits.window import MAX_TOKENS_FIELDS, ReservedOutput, requested_output, reserved_output
@@ -21,6 +22,7 @@ __all__ = [
     "check_call",
     "check_unless_short",
     "fit_messages",
+    "format_warning",
     "is_slow_to_count",
     "parse_limit_overrides",
     "parse_token_counter",

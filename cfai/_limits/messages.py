@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from cfai.tokens import PromptSize, TokenCount
 
 _ANYWAY = "or pass checks='warn' to send it all the same"
+_SILENTLY = "or pass checks='off' to hear nothing of it: it was sent all the same"
 _TEXTS = {"input": ("in each text", "Split `{}`"), "batch": ("in all texts together", "Send fewer texts in one call")}
+
+
+def format_warning(error: LimitError) -> str:
+    """Return the message of a call that is sent although it does not fit, or may not."""
+    return str(error).replace(_ANYWAY, _SILENTLY)
 
 
 def make_output_error(entry: Model, field: str, value: int, limit: Limit) -> LimitError:

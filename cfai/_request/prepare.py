@@ -9,7 +9,7 @@ from typing import Any
 
 from cfai import models
 from cfai._config import ClientConfig, LimitPolicy
-from cfai._limits import check_unless_short, is_slow_to_count, resolve_max_tokens
+from cfai._limits import check_unless_short, format_warning, is_slow_to_count, resolve_max_tokens
 from cfai._request.build import ApiRequest, RunOptions, build_run_request, quote_model
 from cfai._request.encode import inputs_to_builtins
 from cfai._warnings import LimitWarning, RetiredModelWarning
@@ -101,4 +101,4 @@ def _check_limits(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) ->
         return []
     if result.raises(policy.mode):
         raise result.error
-    return [(str(result.error), LimitWarning)]
+    return [(format_warning(result.error), LimitWarning)]

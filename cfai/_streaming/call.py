@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Coroutine, Generator
 from types import TracebackType
 from typing import Any, Generic, TypeVar, cast
 
-from cfai._errors import ConfigurationError
+from cfai._errors import APIResponseValidationError, ConfigurationError
 from cfai._streaming.stream import AsyncStream
 from cfai.types import Token
 
@@ -16,10 +16,11 @@ T = TypeVar("T", covariant=True)
 class AsyncCall(Coroutine[Any, Any, T], Generic[T]):
     """A call that is sent when it is awaited, entered with `async with`, or iterated with `async for`."""
 
-    __slots__ = ("_coroutine", "_stream")
+    __slots__ = ("_coroutine", "_stream", "_wants_stream")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, T], *, wants_stream: bool) -> None:
         self._coroutine = coroutine
+        self._wants_stream = wants_stream
         self._stream: AsyncStream[Token] | None = None
 
     def __await__(self) -> Generator[Any, Any, T]:
@@ -35,11 +36,16 @@ class AsyncCall(Coroutine[Any, Any, T], Generic[T]):
         self._coroutine.close()
 
     async def __aenter__(self: AsyncCall[AsyncStream[Token]]) -> AsyncStream[Token]:
+        if not self._wants_stream:
+            # Before it is sent: the answer would be paid for and lost.
+            self._coroutine.close()
+            raise ConfigurationError(
+                '`async with` and `async for` need a stream: put "stream": True into the inputs, or await the call'
+            )
         stream: Any = await self._coroutine
         if not isinstance(stream, AsyncStream):
-            raise ConfigurationError(
-                f"`async with` and `async for` need a stream, got {type(stream).__name__}: "
-                'put "stream": True into the inputs, or await the call'
+            raise APIResponseValidationError(
+                f"the service streams nothing here, but answered {stream!r}: await the call"
             )
         self._stream = cast("AsyncStream[Token]", stream)
         return self._stream

@@ -118,6 +118,7 @@ class ClientPool:
 
     def sync_connections(self) -> Connections:
         """Return the client of synchronous calls."""
+        self._check_open()
         connections = self._passed_in or self._sync
         if connections is None:
             with self._lock:
@@ -135,12 +136,13 @@ class ClientPool:
 
     async def async_connections(self) -> Connections:
         """Return the client of the running event loop."""
+        self._check_open()
         if self._passed_in_async is not None:
             connections = self._passed_in_async
         else:
             loop = _get_running_loop()
             entry = self._by_loop.get(id(loop))
-            if entry is None or entry.loop() is not loop or self._is_closed:
+            if entry is None or entry.loop() is not loop:
                 with self._lock:
                     self._check_open()
                     self._sweep()

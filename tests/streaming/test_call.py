@@ -12,7 +12,14 @@ import anyio
 import pytest
 import trio
 
-from cfai import Ai, APITimeoutError, ConfigurationError, RateLimitError, StreamTruncatedError
+from cfai import (
+    Ai,
+    APIResponseValidationError,
+    APITimeoutError,
+    ConfigurationError,
+    RateLimitError,
+    StreamTruncatedError,
+)
 from tests.conftest import ACCOUNT, BACKENDS, TOKEN, Service
 
 MODEL = "@cf/meta/llama-3.1-8b-instruct-fp8"
@@ -217,11 +224,24 @@ def test_a_call_that_does_not_stream_is_neither_entered_nor_iterated(ai: Ai, ser
         async for _ in ai.arun(MODEL, PLAIN):  # pyright: ignore
             pytest.fail("iterated")
 
-    for way in (entered, iterated):
-        with pytest.raises(
-            ConfigurationError, match='need a stream, got NativeText: put "stream": True into the inputs'
-        ):
+    async def raw() -> None:
+        async with ai.arun(MODEL, STREAM, return_raw_response=True):  # pyright: ignore
+            pytest.fail("entered")
+
+    for way in (entered, iterated, raw):
+        with pytest.raises(ConfigurationError, match='need a stream: put "stream": True into the inputs, or await'):
             asyncio.run(way())
+    assert service.requests == []
+
+
+def test_an_image_in_the_place_of_a_stream_is_neither_entered_nor_lost(ai: Ai, service: Service) -> None:
+    async def entered() -> None:
+        async with ai.arun(MODEL, STREAM):
+            pytest.fail("entered")
+
+    service.answers(service.raw(b"\x89PNG\r\n\x1a\n", "image/png"))
+    with pytest.raises(APIResponseValidationError, match="image/png"):
+        asyncio.run(entered())
 
 
 def test_an_exception_in_the_block_closes_the_stream(ai: Ai, streams: Service) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pickle
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import cfai
-from cfai import APIConnectionError, APITimeoutError, CapacityError, CfaiError, ConfigurationError, Retry
+from cfai import APIConnectionError, APITimeoutError, CapacityError, CfaiError, ConfigurationError, Retry, Timeout
 from cfai._transport.retry import pause_before_retry
 from tests.conftest import row
 
@@ -76,11 +76,25 @@ def test_a_caller_who_rejects_a_busy_model_waits_for_anything_but_room() -> None
 
 
 def test_waits_that_make_no_sense_are_refused() -> None:
-    refused: list[dict[str, Any]] = [{"max_retries": -1}, {"max_retries": -2}]
-    refused += [{name: value} for name in ("base", "cap") for value in (-1, float("nan"), float("inf"))]
-    for options in refused:
-        with row(options), pytest.raises(ConfigurationError, match=r"`Retry` must have max_retries"):
-            Retry(**options)
+    for value in (-1, 1.5, "2", True, None):
+        with row(value), pytest.raises(ConfigurationError, match=rf"`max_retries` must be .* got {value!r}"):
+            Retry(max_retries=cast("Any", value))
+    for name in ("base", "cap"):
+        for value in (-1, float("nan"), float("inf"), "2", True):
+            with (
+                row((name, value)),
+                pytest.raises(ConfigurationError, match=rf"`{name}` of a Retry must .* got {value!r}"),
+            ):
+                Retry(**cast("Any", {name: value}))
+    assert (Retry(base=0, cap=0).base, Retry(max_retries=0).max_retries) == (0, 0)
+
+
+def test_timeouts_that_make_no_sense_are_refused() -> None:
+    for name in ("connect", "first_byte", "between", "write", "pool"):
+        for value in (0, -1, float("nan"), float("inf"), "2", True):
+            with row((name, value)), pytest.raises(ConfigurationError, match=rf"`{name}` must be .* got {value!r}"):
+                Timeout(**cast("Any", {name: value}))
+        assert getattr(Timeout(**{name: None}), name) is None
 
 
 def test_a_retry_pickles() -> None:
