@@ -230,7 +230,7 @@ class EmulatorApp:
             generation = generate(model, inputs)
             return generation, wire.encode_events(generation)
         generation, _ = begin(model, inputs)
-        parts = await engine.answer(model.name, inputs, output_limit(model, inputs))
+        parts = await engine.answer(model.name, _engine_inputs(generation, inputs), output_limit(model, inputs))
         return generation, wire.encode_live_events(generation, parts, request_id)
 
     async def _run_whole(self, model: models.Model, inputs: Mapping[str, Any]) -> tuple[Any, int, int]:
@@ -244,7 +244,7 @@ class EmulatorApp:
             generation = generate(model, inputs)
         else:
             generation, json_mode = begin(model, inputs)
-            parts = await engine.answer(model.name, inputs, output_limit(model, inputs))
+            parts = await engine.answer(model.name, _engine_inputs(generation, inputs), output_limit(model, inputs))
             async with aclosing(wire.take_parts(generation, parts)) as tokens:
                 async for _ in tokens:
                     pass
@@ -307,6 +307,11 @@ def _answer_headers(call: RoutedCall, cost: float | None = None) -> dict[str, st
     if call.gateway:
         headers |= {"cf-aig-log-id": uuid.uuid4().hex, "cf-aig-cache-status": "MISS", "cf-aig-step": "0"}
     return headers
+
+
+def _engine_inputs(generation: Generation, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the inputs for an engine: only chat completions have a place for more than one answer."""
+    return inputs if generation.form == "chat" else {name: value for name, value in inputs.items() if name != "n"}
 
 
 def _retry_after_headers(fault: Fault) -> dict[str, str]:

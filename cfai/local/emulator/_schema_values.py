@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from cfai.local.emulator._schemas import as_list, as_object
 
@@ -89,6 +90,7 @@ def _build_number(kind: str, rules: Mapping[str, Any]) -> float:
 
 
 def _resolve_reference(reference: str, root: Any) -> Any:
-    for part in reference.removeprefix("#/").split("/"):
-        root = as_object(root).get(part)
+    """Return what a JSON pointer in a fragment points to. https://www.rfc-editor.org/rfc/rfc6901"""
+    for part in reference.removeprefix("#").split("/")[1:]:
+        root = as_object(root).get(unquote(part).replace("~1", "/").replace("~0", "~"))
     return root

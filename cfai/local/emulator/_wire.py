@@ -80,7 +80,7 @@ class Connection:
         gone.cancel()
         if not task.done():
             task.cancel()
-            await asyncio.wait({task})
+            await asyncio.gather(task, return_exceptions=True)
             return None
         return task.result()
 

@@ -159,6 +159,8 @@ async def _to_tool_call(parts: AsyncGenerator[Token | Usage, None]) -> AsyncGene
     try:
         call = json.loads(text)
     except ValueError:
+        call = None
+    if not is_mapping(call) or not {"name", "arguments"} <= call.keys():
         yield Token(text, {}, finish_reason=finish or "length")
     else:
         head = ToolCallDelta(0, str(call["name"]), to_compact_json(call["arguments"]), f"call_{uuid.uuid4().hex}")

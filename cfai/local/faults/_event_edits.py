@@ -20,6 +20,7 @@ from cfai.local.faults._events import (
     find_texts,
     get_function,
     list_calls,
+    list_calls_by_key,
     list_deltas,
     list_objects,
     parse_payload,
@@ -125,27 +126,35 @@ def flatten_calls(payload: Payload) -> None:
 
 def put_arguments_first(events: list[Event], usage: Usage) -> list[Event]:
     """Put the first arguments of a tool call before its name."""
-    at = find_position(events, list_calls) or 0
-    return [*events[:at], events[at + 1], events[at], *events[at + 2 :]]
+    keys = [[key for key, _ in list_calls_by_key(parse_payload(data) or {})] for _, data in events]
+    at = next((at for at, those in enumerate(keys) if those), 0)
+    following = next((place for place in range(at + 1, len(keys)) if set(keys[place]) & set(keys[at])), None)
+    if following is None:
+        return events
+    return [*events[:at], events[following], *events[at:following], *events[following + 1 :]]
 
 
 def join_calls(events: list[Event], usage: Usage) -> list[Event]:
     """Put all of a tool call into its first event, with the arguments as an object."""
     payloads = [parse_payload(data) or {} for _, data in events]
-    arguments = "".join(
-        get_function(call).get("arguments") or "" for payload in payloads for call in list_calls(payload)
-    )
-    whole: list[Event] = []
-    found = False
+    arguments: dict[tuple[Any, Any], str] = {}
+    for payload in payloads:
+        for key, call in list_calls_by_key(payload):
+            arguments[key] = arguments.get(key, "") + (get_function(call).get("arguments") or "")
+    joined: list[Event] = []
     for (tokens, data), payload in zip(events, payloads, strict=True):
-        pieces = list_calls(payload)
-        if not pieces:
-            whole.append((tokens, data))
-        elif not found:
-            found = True
-            get_function(pieces[0])["arguments"] = json.loads(arguments)
-            whole.append((tokens, build_event(payload, data)))
-    return whole
+        pieces = list_calls_by_key(payload)
+        # Llama 3.3 ends its calls with a piece that names nothing.
+        first = [
+            (arguments.pop(key), call) for key, call in pieces if key in arguments and get_function(call).get("name")
+        ]
+        for text, call in first:
+            get_function(call)["arguments"] = json.loads(text or "{}")
+        if first:
+            joined.append((tokens, build_event(payload, data)))
+        elif not pieces:
+            joined.append((tokens, data))
+    return joined
 
 
 def remove_call_field(name: str) -> Rewrite:

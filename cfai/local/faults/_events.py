@@ -61,6 +61,16 @@ def list_calls(payload: Payload) -> list[Payload]:
     return [call for holder in [payload, *list_deltas(payload)] for call in list_objects(holder, "tool_calls")]
 
 
+def list_calls_by_key(payload: Payload) -> list[tuple[tuple[Any, Any], Payload]]:
+    """Return the tool calls in an event, each with its choice and its place, which all its pieces have."""
+    choices = [(each.get("index"), each["delta"]) for each in list_objects(payload, "choices") if "delta" in each]
+    return [
+        ((choice, call.get("index")), call)
+        for choice, holder in [(0, payload), *choices]
+        for call in list_objects(holder, "tool_calls")
+    ]
+
+
 def get_function(call: Payload) -> Payload:
     """Return name and arguments of a tool call."""
     return call.get("function") or {}

@@ -136,7 +136,7 @@ class Script:
         self._lock = threading.Lock()
         self._pending: deque[Fault] = deque()
         self._chance: _RandomFaults | None = None
-        self._taken: dict[str, int] = {}
+        self._header_turns: dict[str, int] = {}
 
     @property
     def pending(self) -> list[Fault]:
@@ -160,6 +160,7 @@ class Script:
         """Forget what was not used, and leave nothing to chance."""
         with self._lock:
             self._pending.clear()
+            self._header_turns.clear()
             self._chance = None
 
     def next(self, header: str | None, *, streams: bool = False) -> Fault:
@@ -170,8 +171,8 @@ class Script:
                     return self._pending.popleft()
                 return self._chance.draw(streams) if self._chance else Fault()
             sequence = [part.strip() for part in header.split(";")]
-            turn = self._taken.get(header, 0)
-            if len(self._taken) > 1000:
-                self._taken.clear()
-            self._taken[header] = turn + 1
+            turn = self._header_turns.get(header, 0)
+            if len(self._header_turns) > 1000:
+                self._header_turns.clear()
+            self._header_turns[header] = turn + 1
         return parse_fault(sequence[turn % len(sequence)])

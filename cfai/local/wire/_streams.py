@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, Protocol
 
 from cfai.local.wire._answers import build_response, finish_item, new_id, new_item
@@ -70,20 +71,28 @@ async def take_parts(generation: Generation, parts: AsyncGenerator[Token | Usage
     """Yield what an engine gives, token by token as `generation` takes it in. With no place for reasoning,
     that stands in the text, between the marks that the models of this form use.
     """
-    aloud, thinking = generation.form in ("native", "dual", "completion"), False
+    reasons_in_text, thinking = generation.form in ("native", "dual", "completion"), set[int]()
     async with aclosing(parts):
         async for part in parts:
             if isinstance(part, Usage):
                 generation.add(part)
                 continue
-            if aloud and part.reasoning:
-                text = part.reasoning if thinking else f"<think>{part.reasoning}"
-                part, thinking = Token(text, {}, "", part.tool_calls, part.finish_reason, part.choice), True
-            elif thinking:
-                text = f"</think>\n\n{part.text}"
-                part, thinking = Token(text, {}, "", part.tool_calls, part.finish_reason, part.choice), False
+            if reasons_in_text:
+                part = replace(part, text=_mark_reasoning(part, thinking), reasoning="")
             generation.add(part)
             yield part
+
+
+def _mark_reasoning(part: Token, thinking: set[int]) -> str:
+    """Return a part's reasoning and text as one text; `thinking` has the choices whose reasoning is not over."""
+    text = ""
+    if part.reasoning:
+        text = part.reasoning if part.choice in thinking else f"<think>{part.reasoning}"
+        thinking.add(part.choice)
+    if part.choice in thinking and (part.text or not part.reasoning):
+        thinking.remove(part.choice)
+        text += "</think>\n\n"
+    return text + part.text
 
 
 def encode_error(generation: Generation, refusal: ErrorResponse, request_id: str) -> bytes:

@@ -106,6 +106,11 @@ def test_an_instance_fits_its_schema(schema: Any, value: Any) -> None:
 def test_a_schema_that_contains_itself_comes_to_an_end() -> None:
     node = {"type": "object", "properties": {"next": {"$ref": "#"}, "all": {"type": "array", "items": {"$ref": "#"}}}}
     assert "next" in _schema_values.build_value(node)
+    for reference in ("#/$defs/a~1b", "#/$defs/a%2Fb"):
+        escaped = {"$defs": {"a/b": {"const": 7}}, "type": "object", "properties": {"n": {"$ref": reference}}}
+        assert _schema_values.build_value(escaped | {"required": ["n"]})["n"] == 7, reference
+    whole = {"type": "object", "properties": {"next": {"$ref": "#"}, "n": {"const": 7}}, "required": ["n"]}
+    assert _schema_values.build_value(whole)["n"] == 7
 
 
 @pytest.mark.parametrize(

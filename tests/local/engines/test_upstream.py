@@ -143,6 +143,27 @@ def test_a_call_of_a_tool_right_behind_what_was_thought_is_not_lost(
     assert [(call.name, call.parse()) for call in answer.tool_calls] == [("weather", {})]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_reasoning_and_text_in_one_chunk_both_arrive(ai: Ai, engine: Engine, stream: bool) -> None:
+    chunks = [{"reasoning_content": "H"}, {"reasoning_content": "m.", "content": "New"}, {"content": " York"}]
+    engine.answer = engine.chunks(chunks, "stop")
+    assert said(ai, LLAMA_3_3, {"prompt": "Where?"}, stream=stream).text == "<think>Hm.</think>\n\nNew York"
+
+
+def test_only_chat_completions_ask_an_engine_for_several_answers(ai: Ai, engine: Engine) -> None:
+    for model, number in ((GLM, 2), (LLAMA_3_3, None)):
+        engine.answer = engine.says("New York")
+        ai.run(model, {"prompt": "Where?", "n": 2})
+        assert engine.sent.get("n") == number, model
+
+
+def test_json_that_is_no_call_is_the_text(ai: Ai, engine: Engine) -> None:
+    inputs = {"prompt": "Where?", "tools": [WEATHER], "tool_choice": "required"}
+    for text in ('{"name": "weather"}', "[1]", "sunny"):
+        engine.answer = engine.says(text)
+        assert said(ai, GLM, inputs, stream=False).text == text
+
+
 @pytest.mark.filterwarnings("ignore::cfai.RetiredModelWarning")
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("model", CHAT)

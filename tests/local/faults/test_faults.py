@@ -319,7 +319,7 @@ def test_sequences_are_not_remembered_without_bound() -> None:
     script = Script()
     for number in range(2000):
         script.next(f"code={number};ok")
-    assert len(vars(script)["_taken"]) < 1100
+    assert len(vars(script)["_header_turns"]) < 1100
 
 
 def test_scripted_faults_are_met_once_each_and_in_order(service: Service) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -338,6 +339,36 @@ def test_what_concerns_the_pieces_changes_only_them() -> None:
     assert b"".join(data for _, data in pieces) == whole
     with pytest.raises(UnicodeDecodeError):
         pieces[0][1].decode()
+
+
+def test_defects_of_tool_calls_keep_the_calls_of_several_answers_apart() -> None:
+    def piece(choice: int, index: int, name: str | None, arguments: str) -> tuple[int, bytes]:
+        call = {"index": index, "function": {"arguments": arguments} | ({"name": name} if name else {})}
+        chunk = {"choices": [{"index": choice, "delta": {"tool_calls": [call]}}]}
+        return 1, f"data: {json.dumps(chunk)}\n\n".encode()
+
+    def calls(events: list[tuple[int, bytes]]) -> list[tuple[int, Any]]:
+        chunks = [json.loads(data.removeprefix(b"data: ")) for _, data in events]
+        choices = [chunk["choices"][0] for chunk in chunks]
+        return [(choice["index"], choice["delta"]["tool_calls"][0]["function"]) for choice in choices]
+
+    events = [piece(0, 0, "a", ""), piece(1, 0, "b", ""), piece(0, 0, None, '{"x": '), piece(1, 0, None, '{"y": 2}')]
+    events += [piece(0, 0, None, "1}"), piece(0, 1, "c", "")]
+    whole = calls(DEFECTS["tool-arguments-object"].rewrite(events, {}))
+    assert whole == [
+        (0, {"arguments": {"x": 1}, "name": "a"}),
+        (1, {"arguments": {"y": 2}, "name": "b"}),
+        (0, {"arguments": {}, "name": "c"}),
+    ]
+    first, second, *_ = calls(DEFECTS["tool-arguments-first"].rewrite(events, {}))
+    assert (first, second) == ((0, {"arguments": '{"x": '}), (0, {"arguments": "", "name": "a"}))
+
+
+def test_a_reset_begins_a_sequence_of_a_header_anew() -> None:
+    script = Script()
+    assert [script.next("503;ok").status for _ in range(3)] == [503, None, 503]
+    script.clear()
+    assert script.next("503;ok").status == 503
 
 
 @pytest.mark.parametrize("model", MODELS)
