@@ -48,10 +48,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture
 def workers_ai(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkersAI]:
     """A Workers AI on this machine, this test's own, that an `Ai()` without arguments calls."""
-    from cfai.testing._mark import start_server
+    from cfai.testing._mark import build_server
 
     try:
-        workers_ai = start_server(request.node.iter_markers(NAME))
+        workers_ai = build_server(request.node.iter_markers(NAME))
         workers_ai.start()
     except (ImportError, ValueError) as error:
         # One line, without what led to it.

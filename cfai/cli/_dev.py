@@ -79,7 +79,7 @@ def dev(
         return _print_scenarios()
     _check_options(context, record, replay, timing)
     from cfai.local import Emulator, Player, Recorder
-    from cfai.local.server import serve
+    from cfai.local.server import serve_in_foreground
 
     try:
         with ExitStack() as held:
@@ -112,7 +112,7 @@ def dev(
                 emulator.random_faults(random_faults, seed=seed)
                 local = emulator
                 note = f"Serving {'emulated answers' if engine is None else f'answers of {engine!r}'} until Ctrl-C."
-            serve(local, note)
+            serve_in_foreground(local, note)
     except KeyboardInterrupt:
         return
     except (CfaiError, ImportError, OSError, OverflowError, ValueError) as error:

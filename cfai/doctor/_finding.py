@@ -28,15 +28,15 @@ class Finding:
 
 
 def ok(says: str) -> Finding:
-    """Return all is well."""
+    """Return the finding that all is well."""
     return Finding("ok", says)
 
 
 def warning(says: str, remedy: str = "") -> Finding:
-    """Something is odd, or could not be seen."""
+    """Return the finding that something is odd, or could not be seen."""
     return Finding("warning", says, remedy)
 
 
 def problem(says: str, remedy: str = "") -> Finding:
-    """Something that has to be mended."""
+    """Return the finding that something has to be mended."""
     return Finding("problem", says, remedy)

@@ -42,7 +42,7 @@ NO_ANSWER = (httpx.HTTPError, httpx.InvalidURL, OSError, ImportError, ValueError
 
 
 @dataclass(frozen=True, slots=True)
-class ProbeResponse:
+class ServiceResponse:
     """An answer of whoever answered. `tls` has the protocol and who issued the certificate."""
 
     status: int
@@ -84,43 +84,45 @@ class Installation:
         self.timeout = timeout
         self.now = now
         self.environment = EnvironmentVariables(os.environ)
-        self._answers: dict[tuple[str, bool], ProbeResponse | Exception] = {}
+        self._answers: dict[tuple[str, bool], ServiceResponse | Exception] = {}
 
-    def set_variables(self, names: Iterable[str]) -> list[tuple[str, Secret]]:
+    def find_set_variables(self, names: Iterable[str]) -> list[tuple[str, Secret]]:
         """Return those of `names` that are set and not blank, in order, with their values."""
         found = ((name, self.environment.first([name])) for name in names)
         return [(name, value) for name, value in found if value is not None]
 
     @cached_property
-    def tokens(self) -> list[tuple[str, Secret]]:
+    def token_variables(self) -> list[tuple[str, Secret]]:
         """The variables that hold a token; the first one counts."""
         names = TOKEN_NAMES[:-1] if self.environment.first(["CLOUDFLARE_EMAIL"]) else TOKEN_NAMES
-        return self.set_variables(names)
+        return self.find_set_variables(names)
 
     @cached_property
-    def accounts(self) -> list[tuple[str, Secret]]:
+    def account_variables(self) -> list[tuple[str, Secret]]:
         """The variables that hold an account id; the first one counts."""
-        return self.set_variables(ACCOUNT_NAMES)
+        return self.find_set_variables(ACCOUNT_NAMES)
 
     @cached_property
-    def addresses(self) -> list[tuple[str, Secret]]:
+    def address_variables(self) -> list[tuple[str, Secret]]:
         """The variables that hold a base URL; the first one counts."""
-        return self.set_variables(BASE_URL_NAMES)
+        return self.find_set_variables(BASE_URL_NAMES)
 
     @property
     def token_name(self) -> str:
         """The variable that the token comes from, or should."""
-        return self.tokens[0][0] if self.tokens else TOKEN_NAMES[0]
+        return self.token_variables[0][0] if self.token_variables else TOKEN_NAMES[0]
 
     @property
     def account_name(self) -> str:
         """The variable that the account id comes from, or should."""
-        return self.accounts[0][0] if self.accounts else ACCOUNT_NAMES[0]
+        return self.account_variables[0][0] if self.account_variables else ACCOUNT_NAMES[0]
 
     @cached_property
     def base_url(self) -> str:
         """Return where calls go. Raises `ConfigurationError` for what is no such address."""
-        return parse_base_url(self.addresses[0][1].value if self.addresses else BASE_URL, allow_http=False)
+        return parse_base_url(
+            self.address_variables[0][1].value if self.address_variables else BASE_URL, allow_http=False
+        )
 
     @property
     def host(self) -> str:
@@ -136,7 +138,7 @@ class Installation:
         return is_cloudflare(self.base_url)
 
     @cached_property
-    def account(self) -> Credentials | None:
+    def credentials(self) -> Credentials | None:
         """The account that `Ai()` would use, or `None` if it would refuse."""
         try:
             return resolve_credentials(self.environment)
@@ -148,7 +150,7 @@ class Installation:
         wait = self.timeout
         return Ai(timeout=Timeout(wait, wait, wait, wait, wait), total_timeout=3 * wait, max_retries=None)
 
-    def get(self, path: str, *, with_token: bool = True) -> ProbeResponse:
+    def get(self, path: str, *, with_token: bool = True) -> ServiceResponse:
         """Get `path` under the base URL, once. Raises what httpx raises, again for the same path."""
         if (path, with_token) not in self._answers:
             try:
@@ -160,18 +162,18 @@ class Installation:
             raise answer
         return answer
 
-    def first_response(self) -> ProbeResponse:
+    def first_response(self) -> ServiceResponse:
         """Return the answer that shows whether there is a way to the service: with the token, if there is one."""
-        if self.account is None:
+        if self.credentials is None:
             return self.get("", with_token=False)
         return self.get(self.account_path("/ai/models/search?page=1&per_page=50"))
 
     def account_path(self, path: str) -> str:
         """Return a path of the account."""
-        account = self.account
+        account = self.credentials
         return f"/accounts/{quote(account.id, safe='')}{path}" if account else path
 
-    def describe_error(self, answer: ProbeResponse) -> str:
+    def describe_error(self, answer: ServiceResponse) -> str:
         """Return what an answer that is no success says, in a line."""
         return str(build_error(answer.status, answer.headers, answer.content, now=self.now(), secrets=self.secrets))
 
@@ -193,8 +195,8 @@ class Installation:
             text = text.replace(secret, "[removed]")
         return text
 
-    def _fetch(self, path: str, with_token: bool) -> ProbeResponse:
-        account = self.account
+    def _fetch(self, path: str, with_token: bool) -> ServiceResponse:
+        account = self.credentials
         headers = {"accept-encoding": "identity"}
         if with_token and account:
             headers["authorization"] = f"Bearer {account.token.value}"
@@ -209,7 +211,7 @@ class Installation:
                     whole = False
                     break
         lower = {name.lower(): value for name, value in response.headers.items()}
-        return ProbeResponse(response.status_code, lower, bytes(content), at, tls, whole)
+        return ServiceResponse(response.status_code, lower, bytes(content), at, tls, whole)
 
 
 def _describe_tls(response: httpx.Response) -> str:

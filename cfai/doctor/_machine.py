@@ -64,12 +64,12 @@ def check_extras(installation: Installation) -> Finding:
 
 def check_token(installation: Installation) -> Finding:
     """Return where the token comes from, and whether it looks like one."""
-    if not installation.tokens:
+    if not installation.token_variables:
         says = "no API token is set"
-        if installation.set_variables(["CLOUDFLARE_API_KEY"]):
+        if installation.find_set_variables(["CLOUDFLARE_API_KEY"]):
             says += "; CLOUDFLARE_API_KEY beside CLOUDFLARE_EMAIL is the global key, which Workers AI does not take"
         return problem(says, f"{NEW_TOKEN.format(installation.token_name)}, or work without an account: cfai dev")
-    name, secret = installation.tokens[0]
+    name, secret = installation.token_variables[0]
     says = f"from {name}, {_describe_length(secret)}"
     wrong = _find_flaw(secret)
     if wrong is None and installation.is_cloudflare:
@@ -81,14 +81,14 @@ def check_token(installation: Installation) -> Finding:
             wrong = "it is too short to be one"
     if wrong:
         return problem(f"{says}: {wrong}", NEW_TOKEN.format(name))
-    return _ok_unless_contradicted(says, installation.tokens)
+    return _ok_unless_contradicted(says, installation.token_variables)
 
 
 def check_account_id(installation: Installation) -> Finding:
     """Return where the account id comes from, and whether it looks like one."""
-    if not installation.accounts:
+    if not installation.account_variables:
         return problem("no account id is set", _COPY_ID.format(installation.account_name))
-    name, secret = installation.accounts[0]
+    name, secret = installation.account_variables[0]
     says = f"from {name}, {_describe_length(secret)}"
     wrong = _find_flaw(secret)
     if wrong is None and "/" in secret.value:
@@ -101,12 +101,12 @@ def check_account_id(installation: Installation) -> Finding:
             wrong += ", and this looks like an API token"
     if wrong:
         return problem(f"{says}: {wrong}", _COPY_ID.format(name))
-    return _ok_unless_contradicted(says, installation.accounts)
+    return _ok_unless_contradicted(says, installation.account_variables)
 
 
 def check_address(installation: Installation) -> Finding:
     """Return where calls go."""
-    name = installation.addresses[0][0] if installation.addresses else ""
+    name = installation.address_variables[0][0] if installation.address_variables else ""
     try:
         url = installation.base_url
     except ConfigurationError as error:
@@ -114,7 +114,7 @@ def check_address(installation: Installation) -> Finding:
     says = f"{url}, from {name}" if name else f"{url}, the default"
     if not urlsplit(url).path.endswith("/client/v4"):
         return warning(says, f"let {name} end in /client/v4, as {BASE_URL} does: cfai adds the account and the model")
-    return _ok_unless_contradicted(says, installation.addresses)
+    return _ok_unless_contradicted(says, installation.address_variables)
 
 
 def check_proxy(installation: Installation) -> Finding:

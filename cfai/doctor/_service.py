@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from cfai import APIConnectionError, CfaiError, InternalServerError, RateLimitError, models
 from cfai.doctor._finding import Finding, ok, problem, warning
-from cfai.doctor._installation import EMBEDDING, NO_ANSWER, Installation, ProbeResponse
+from cfai.doctor._installation import EMBEDDING, NO_ANSWER, Installation, ServiceResponse
 from cfai.doctor._machine import NEW_TOKEN
 
 _DRIFT = 60.0
@@ -164,7 +164,7 @@ def _get_token_state(installation: Installation) -> str:
     return "not valid" if known else "unknown"
 
 
-def _list_names(answer: ProbeResponse) -> Iterator[str]:
+def _list_names(answer: ServiceResponse) -> Iterator[str]:
     result = answer.result if answer.status == 200 else None
     for item in cast("list[Any]", result) if isinstance(result, list) else []:
         name = cast("Mapping[str, Any]", item).get("name") if isinstance(item, dict) else None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _OPTIONS = tuple(inspect.signature(WorkersAI).parameters)
 
 
-def start_server(marks: Iterable[pytest.Mark]) -> WorkersAI:
+def build_server(marks: Iterable[pytest.Mark]) -> WorkersAI:
     """Return a server, not yet started, as the marks ask for it, the nearest first: what that says wins.
 
     Raises `ValueError`, with all that the reader needs to mend a mark.

@@ -41,7 +41,7 @@ class Replay(httpx.BaseTransport):
         path = path.replace(ACCOUNT, ACCOUNT_PATH)
         kind = request.headers.get("content-type")
         try:
-            found = self.recordings.next(_exchange.build_request(request.method, path, query, kind, request.content))
+            found = self.recordings.next(_exchange.parse_request(request.method, path, query, kind, request.content))
         except NoRecordingError as no:
             raise httpx.ConnectError(f"{no}") from no
         return httpx.Response(found.status, headers=found.headers, stream=Chunks(found.data))

@@ -12,10 +12,10 @@ from cfai.doctor._finding import Finding, ok, problem, warning
 from cfai.doctor._installation import EMBEDDING
 from cfai.doctor.conformance._probe import (
     Probe,
-    content_type,
     decode_body,
     find_refusal,
     find_unrelated_refusal,
+    get_content_type,
     get_path,
     join_words,
     judge_output,
@@ -52,7 +52,7 @@ def ask_image(probe: Probe) -> Finding:
         return refused
     held = next((kind for magic, kind in _MAGIC.items() if response.content.startswith(magic)), "unknown")
     return judge_output(
-        f"declared as {content_type(response)}, and the bytes are {held}", probe.read(response, SDXL, inputs)
+        f"declared as {get_content_type(response)}, and the bytes are {held}", probe.read(response, SDXL, inputs)
     )
 
 
@@ -68,7 +68,7 @@ def ask_speech(probe: Probe) -> Finding:
         return judge_output(
             f"JSON, with the audio in base64 (it begins with {base64.b64decode(held[:16])[:4].hex()})", output
         )
-    return judge_output(f"raw, declared as {content_type(response)}", output)
+    return judge_output(f"raw, declared as {get_content_type(response)}", output)
 
 
 def ask_batch(probe: Probe) -> Finding:

@@ -7,8 +7,8 @@ from typing import Any
 from cfai.doctor._finding import Finding, ok, warning
 from cfai.doctor.conformance._probe import (
     Probe,
-    content_type,
     find_unrelated_refusal,
+    get_content_type,
     judge_code,
     judge_output,
     status_text,
@@ -47,7 +47,7 @@ def _ask_json(probe: Probe, model: str, form: dict[str, Any], code: int, **optio
     response = probe.run(model, inputs)
     if response.is_success:
         return judge_output(
-            f"not refused: {status_text(response)}, {content_type(response)}", probe.read(response, model, inputs)
+            f"not refused: {status_text(response)}, {get_content_type(response)}", probe.read(response, model, inputs)
         )
     return judge_code(response, code)
 

@@ -10,9 +10,9 @@ from cfai.doctor._finding import Finding, ok
 from cfai.doctor._installation import EMBEDDING
 from cfai.doctor.conformance._probe import (
     Probe,
-    content_type,
     decode_body,
     find_refusal,
+    get_content_type,
     join_words,
     judge_output,
     status_text,
@@ -47,7 +47,7 @@ def ask_gateway_binary(probe: Probe) -> Finding:
     response = probe.run(AURA, inputs, gateway=probe.gateway)
     if refused := find_refusal(response):
         return refused
-    says = f"declared as {content_type(response)}, and it begins with {response.content[:4].hex()}"
+    says = f"declared as {get_content_type(response)}, and it begins with {response.content[:4].hex()}"
     return judge_output(says, probe.read(response, AURA, inputs))
 
 
@@ -57,4 +57,6 @@ def _describe_envelope(probe: Probe, response: httpx.Response) -> Finding:
     body = decode_body(response)
     keys = join_words(cast("dict[str, Any]", body)) if isinstance(body, dict) else "no object"
     names = join_words(sorted(name for name in response.headers if name.startswith("cf-a")))
-    return judge_output(f"{content_type(response)} of {keys}; headers {names}", probe.read(response, EMBEDDING, HELLO))
+    return judge_output(
+        f"{get_content_type(response)} of {keys}; headers {names}", probe.read(response, EMBEDDING, HELLO)
+    )

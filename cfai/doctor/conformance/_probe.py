@@ -52,7 +52,7 @@ class Probe:
     def ask(
         self, method: str, path: str, *, json: Any = None, content: bytes | None = None, headers: Any = None
     ) -> httpx.Response:
-        """Return a plain request to a path under `/ai`, as it is given."""
+        """Send a plain request to a path under `/ai`, and return the answer."""
         return self._http.request(
             method,
             f"{self.account.base_url}/accounts/{quote(self.account.id, safe='')}/ai{path}",
@@ -112,7 +112,7 @@ def get_path(value: Any, *path: str | int) -> Any:
     return value
 
 
-def content_type(response: httpx.Response) -> str:
+def get_content_type(response: httpx.Response) -> str:
     """Return the content type without its parameters."""
     return response.headers.get("content-type", "none").partition(";")[0].strip()
 
@@ -127,7 +127,7 @@ def find_refusal(response: httpx.Response) -> Finding | None:
     """Return why there is nothing to find out from a call that had to succeed; `None` if it did."""
     if response.is_success:
         return None
-    said = parse_error_body(decode_body(response)).message or content_type(response)
+    said = parse_error_body(decode_body(response)).message or get_content_type(response)
     return warning(f"not found out: refused with {status_text(response)}, {' '.join(said.split())[:200]}")
 
 
@@ -137,8 +137,8 @@ def find_unrelated_refusal(response: httpx.Response) -> Finding | None:
 
 
 def judge_code(response: httpx.Response, code: int) -> Finding:
-    """Return a refusal that cfai expects under a code of which it is not sure."""
-    says = f"refused with {status_text(response)}, {content_type(response)}"
+    """Judge a refusal that cfai expects under a code of which it is not sure."""
+    says = f"refused with {status_text(response)}, {get_content_type(response)}"
     if parse_error_body(decode_body(response)).code == code:
         return ok(says)
     failed = find_refusal(response) if response.status_code >= 500 else find_unrelated_refusal(response)
@@ -163,7 +163,7 @@ def parse_events(response: httpx.Response) -> list[Mapping[str, Any]]:
     return [cast("Mapping[str, Any]", each) for each in data if isinstance(each, dict)]
 
 
-def last_line(response: httpx.Response) -> str:
+def describe_last_line(response: httpx.Response) -> str:
     """Return what the last line of a stream is."""
     last = next((line for line in reversed(split_lines(response)) if line.strip()), "")
     if last.startswith("data:"):

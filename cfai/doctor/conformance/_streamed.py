@@ -14,13 +14,13 @@ from cfai._response import reports_error
 from cfai.doctor._finding import Finding, ok, problem, warning
 from cfai.doctor.conformance._probe import (
     Probe,
-    content_type,
     decode_body,
+    describe_last_line,
     find_refusal,
+    get_content_type,
     get_path,
     join_words,
     judge_output,
-    last_line,
     parse_events,
     split_lines,
     status_text,
@@ -46,7 +46,7 @@ def ask_frame(probe: Probe) -> Finding:
         "padding": any("p" in event for event in parse_events(response)),
     }
     seen = join_words(name for name, is_seen in extras.items() if is_seen)
-    says = f"{content_type(response)}, with {seen}; ends with {last_line(response)}"
+    says = f"{get_content_type(response)}, with {seen}; ends with {describe_last_line(response)}"
     return judge_output(says, probe.read(response, SMALL, inputs))
 
 
@@ -70,10 +70,11 @@ def _ask_text(probe: Probe, model: str, inputs: dict[str, Any]) -> Finding:
     both = any(event.get("response") and get_path(event, "choices", 0, "delta", "content") for event in found)
     deltas = [get_path(event, "choices", 0, "delta") for event in found]
     keys += [key for key in ("reasoning_content", "reasoning") if any(get_path(delta, key) for delta in deltas)]
-    says = f"{content_type(response)}: {' and '.join(keys) or 'neither response nor choices'}"
+    says = f"{get_content_type(response)}: {' and '.join(keys) or 'neither response nor choices'}"
     says += ", both in one event" if both else ""
     return judge_output(
-        f"{says}; {_describe_usage(found)}; ends with {last_line(response)}", probe.read(response, model, inputs)
+        f"{says}; {_describe_usage(found)}; ends with {describe_last_line(response)}",
+        probe.read(response, model, inputs),
     )
 
 
@@ -112,9 +113,11 @@ def _describe_responses(probe: Probe, inputs: Any, response: httpx.Response) -> 
     output = probe.read(response, GPT, inputs)
     found = parse_events(response)
     if not found:
-        return judge_output(f"no events, {content_type(response)}", output)
+        return judge_output(f"no events, {get_content_type(response)}", output)
     last = found[-1].get("type")
-    return judge_output(f"{content_type(response)}: the last event is {last}; ends with {last_line(response)}", output)
+    return judge_output(
+        f"{get_content_type(response)}: the last event is {last}; ends with {describe_last_line(response)}", output
+    )
 
 
 def ask_moondream(probe: Probe) -> Finding:
@@ -127,12 +130,12 @@ def ask_moondream(probe: Probe) -> Finding:
     found = parse_events(response)
     if not found:
         return judge_output(
-            f"no events, {content_type(response)} with "
+            f"no events, {get_content_type(response)} with "
             f"{join_words(_list_places(get_path(decode_body(response), 'result')))}",
             output,
         )
     places = dict.fromkeys(place for event in found for place in _list_places(event))
-    says = f"{content_type(response)}: events of {join_words(places)}; ends with {last_line(response)}"
+    says = f"{get_content_type(response)}: events of {join_words(places)}; ends with {describe_last_line(response)}"
     if not isinstance(output, CfaiError) and not str(output):
         return problem(f"{says}; cfai finds no text in them", "report it to the project")
     return judge_output(says, output)
@@ -145,12 +148,13 @@ def ask_error_inside(probe: Probe) -> Finding:
     inside = [event for event in parse_events(response) if reports_error(dict(event))]
     if inside:
         output = probe.read(response, MOONDREAM, inputs)
-        says = f"an event of {join_words(_list_places(inside[0]))}, after which it ends with {last_line(response)}"
+        places = join_words(_list_places(inside[0]))
+        says = f"an event of {places}, after which it ends with {describe_last_line(response)}"
         if isinstance(output, StreamError | InferenceUpstreamError):
             return ok(f"{says}; in cfai {type(output).__name__}")
         return problem(f"{says}; cfai takes it for an answer", "report it to the project")
     if not response.is_success:
-        return ok(f"no image is refused before the stream: {status_text(response)}, {content_type(response)}")
+        return ok(f"no image is refused before the stream: {status_text(response)}, {get_content_type(response)}")
     return warning("not found out: none could be provoked")
 
 
@@ -165,9 +169,11 @@ def ask_chat_v1(probe: Probe) -> Finding:
         return refused
     found = parse_events(asked)
     unasked_usage, asked_usage = _describe_usage(parse_events(unasked)), _describe_usage(found)
-    says = f"{content_type(asked)}: {unasked_usage} unasked, {asked_usage} if asked for"
+    says = f"{get_content_type(asked)}: {unasked_usage} unasked, {asked_usage} if asked for"
     native = "a native event" if any("response" in event for event in found) else "no native event"
-    return judge_output(f"{says}; {native} among them; ends with {last_line(asked)}", probe.read(asked, GLM, asking))
+    return judge_output(
+        f"{says}; {native} among them; ends with {describe_last_line(asked)}", probe.read(asked, GLM, asking)
+    )
 
 
 def _ask_moondream(picture: bytes) -> dict[str, Any]:

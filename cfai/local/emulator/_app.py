@@ -15,7 +15,6 @@ from typing import Any, NoReturn, cast
 from starlette.types import Receive, Scope, Send
 
 from cfai import models
-from cfai.local import routes as surfaces
 from cfai.local import wire
 from cfai.local.emulator import _tasks, _text
 from cfai.local.emulator._batches import LARGEST, Batches
@@ -27,7 +26,7 @@ from cfai.local.emulator._validate import check_inputs
 from cfai.local.emulator._wire import Connection, deliver, pace, receive_request
 from cfai.local.faults import HEADER, Fault, UnfitFaultError
 from cfai.local.quotas import Quotas
-from cfai.local.routes import REST, HttpRequest, Listing, Parts, Route, RoutedCall
+from cfai.local.routes import REST, HttpRequest, Listing, Parts, Route, RoutedCall, unwrap_request
 from cfai.local.server._loop import Transports
 from cfai.local.wire import (
     EmulatorError,
@@ -97,7 +96,7 @@ class EmulatorApp:
         connection, body = came
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         path, query = (cast(bytes, scope[name]).decode("latin-1") for name in ("raw_path", "query_string"))
-        http_request = surfaces.unwrap_request(scope["method"], path, query, headers)
+        http_request = unwrap_request(scope["method"], path, query, headers)
         with ExitStack() as cleanup:
             cleanup.callback(connection.unwatch)
             await self._answer(connection, http_request, body, cleanup)

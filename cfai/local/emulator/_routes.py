@@ -62,14 +62,14 @@ def match_route(http_request: HttpRequest, *, lenient: bool) -> MatchedRoute:
 
 
 def check_host(http_request: HttpRequest, config: EmulatorConfig) -> None:
-    """Raise `Misuse` if a web page may have had its own name resolved to this machine."""
+    """Raise `EmulatorError` if a web page may have had its own name resolved to this machine."""
     host = host_name(http_request.headers.get("host", ""))
     if not (config.allow_remote or is_loopback(host) or host == BINDING_HOST):
         raise EmulatorError(403, "Host not allowed: the emulator answers to loopback names only")
 
 
 def check_credentials(found: MatchedRoute, http_request: HttpRequest, config: EmulatorConfig) -> None:
-    """Raise `Refusal` unless the request may use this account, and this gateway."""
+    """Raise `ErrorResponse` unless the request may use this account, and this gateway."""
     bearer, headers = f"Bearer {config.api_token}", http_request.headers
     if found.account is None and not config.allow_remote and "authorization" not in headers:
         # The binding has no credentials of its own: on this machine it needs none.

@@ -1,4 +1,4 @@
-"""What the caller's thread and the server's share: settings, what was received, what is to go wrong."""
+"""What the caller's thread and the server's share: configuration, what was received, what is to go wrong."""
 
 from __future__ import annotations
 

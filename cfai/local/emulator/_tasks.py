@@ -41,9 +41,9 @@ def run_task(model: Model, inputs: Mapping[str, Any], vectors: list[list[float]]
     if vectors is not None:
         return _rank(inputs, vectors) if "query" in inputs else _build_embeddings(model, inputs, vectors)
     if model.name.startswith("@cf/cloudflare/clef"):
-        return _clef(inputs)
+        return _answer_clef(inputs)
     if model.name == "@cf/meta/llama-guard-3-8b":
-        return _guard(inputs)
+        return _moderate(inputs)
     return _TASKS[model.task](model, inputs)
 
 
@@ -131,20 +131,20 @@ def _transcribe(model: Model, inputs: Mapping[str, Any]) -> Any:
     return result | {"words": words}
 
 
-def _speak(model: Model, inputs: Mapping[str, Any]) -> Any:
+def _build_speech(model: Model, inputs: Mapping[str, Any]) -> Any:
     if "base64" in get_schema(model.name).output:
         return {"audio": base64.b64encode(MP3).decode()}
     return Media(MP3, "audio/mpeg")
 
 
-def _paint(model: Model, inputs: Mapping[str, Any]) -> Any:
+def _build_image(model: Model, inputs: Mapping[str, Any]) -> Any:
     binary = re.search(r"contentType (image/\w+)", get_schema(model.name).output)
     if binary is None:
         return {"image": base64.b64encode(JPEG).decode()}
     return Media(PNG if binary[1] == "image/png" else JPEG, binary[1])
 
 
-def _clef(inputs: Mapping[str, Any]) -> Any:
+def _answer_clef(inputs: Mapping[str, Any]) -> Any:
     answers: dict[str, Any] = {}
     for name, question in inputs["questions"].items():
         given = as_object(question).get("criteria")
@@ -158,7 +158,7 @@ def _clef(inputs: Mapping[str, Any]) -> Any:
     return {"model": inputs["model"], "answers": answers, "usage": usage}
 
 
-def _guard(inputs: Mapping[str, Any]) -> Any:
+def _moderate(inputs: Mapping[str, Any]) -> Any:
     prompt = _text.count_emulated(inputs["messages"])
     usage = {"prompt_tokens": prompt, "completion_tokens": 2, "total_tokens": prompt + 2}
     return {"response": {"safe": True, "categories": []} if inputs.get("response_format") else "safe", "usage": usage}
@@ -202,7 +202,7 @@ _TASKS: dict[str, Callable[[Model, Mapping[str, Any]], Any]] = {
         {"label": "emulated", "score": 1.0, "box": {"xmin": 0, "ymin": 0, "xmax": 1, "ymax": 1}}
     ],
     "Automatic Speech Recognition": _transcribe,
-    "Text-to-Speech": _speak,
-    "Text-to-Image": _paint,
+    "Text-to-Speech": _build_speech,
+    "Text-to-Image": _build_image,
     "Voice Activity Detection": lambda model, inputs: {"is_complete": True, "probability": 0.9},
 }

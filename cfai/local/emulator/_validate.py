@@ -92,7 +92,7 @@ def _find_message_problems(messages: Any) -> Iterator[str]:
 
 
 def _check_window(model: Model, inputs: Mapping[str, Any]) -> None:
-    """Return the limits of a text model: the gateway holds its estimate against them, and then the model its count."""
+    """Check the limits of a text model: the gateway by its estimate, and then the model by its count."""
     context, sequence = model.context_length, model.sequence_length
     wanted = output_limit(model, inputs)
     if wanted is not None and wanted < 1:
@@ -135,7 +135,7 @@ def _estimate_prompt(prompt_inputs: Mapping[str, Any]) -> int:
 
 
 def _check_texts(model: Model, inputs: Mapping[str, Any]) -> None:
-    """Return the limits of an embedding model: for each text, and for all together."""
+    """Check the limits of an embedding model: for each text, and for all together."""
     if inputs.get("truncate_inputs") or not (model.input_length or model.batch_length):
         return
     texts = list_texts(inputs)

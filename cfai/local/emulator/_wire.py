@@ -64,7 +64,7 @@ class Connection:
         self._watch = asyncio.create_task(self._until_gone())
 
     def unwatch(self) -> None:
-        """Note that the answer is complete."""
+        """Stop to notice a client that leaves: the answer is complete."""
         if self._watch:
             self._watch.cancel()
 

@@ -61,7 +61,7 @@ class OpenAIUpstream:
         path, body = build_request(await self._map_model(model), inputs, max_tokens)
         forced = force_tool_call(body) if self._force_tools else None
         parts = self._decode(await self._send("POST", path, forced or body), Decoder(model))
-        return parts if forced is None else _to_tool_call(parts)
+        return parts if forced is None else _parse_forced_call(parts)
 
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
         """Return a vector for each text. Raises `ErrorResponse` for what the server refuses."""
@@ -143,7 +143,7 @@ class OpenAIUpstream:
         raise ErrorResponse(3030, f"{url} refused: {_find_message(said)}", status=response.status_code)
 
 
-async def _to_tool_call(parts: AsyncGenerator[Token | Usage, None]) -> AsyncGenerator[Token | Usage, None]:
+async def _parse_forced_call(parts: AsyncGenerator[Token | Usage, None]) -> AsyncGenerator[Token | Usage, None]:
     """Return an answer that is the JSON of a call, as that call; as it is, if it was cut."""
     written: list[str] = []
     usage: list[Usage] = []

@@ -14,9 +14,9 @@ from cfai.local.faults._events import (
     edit_each_payload,
     find_reasoning_keys,
     find_texts,
-    has_shape,
     insert_behind_first_text,
-    iter_values,
+    insert_values,
+    is_native_or_chat,
     list_calls,
 )
 
@@ -45,44 +45,44 @@ NEEDS: dict[str, Callable[[Payload], Any]] = {
     "text": find_texts,
     "reasoning": find_reasoning_keys,
     "a tool call": list_calls,
-    _SHAPE: has_shape,
+    _SHAPE: is_native_or_chat,
 }
 """How to know that it has."""
 
 
-def _require(what: str, defects: Mapping[str, tuple[str, Rewrite]]) -> dict[str, Defect]:
+def _with_need(what: str, defects: Mapping[str, tuple[str, Rewrite]]) -> dict[str, Defect]:
     return {name: Defect(summary, rewrite, what) for name, (summary, rewrite) in defects.items()}
 
 
 DEFECTS = {
-    **_require(
+    **_with_need(
         "text",
         {
-            "number-token": ("A token is the number `0`, which many take for nothing", iter_values(0)),
+            "number-token": ("A token is the number `0`, which many take for nothing", insert_values(0)),
             "decimal-token": (
                 "A token is the number `0.10`, whose last zero a parser drops",
                 insert_behind_first_text(to.use_decimal),
             ),
-            "null-token": ("An event has `null` for its text", iter_values(None)),
-            "empty-token": ("An event has the empty string for its text", iter_values("")),
+            "null-token": ("An event has `null` for its text", insert_values(None)),
+            "empty-token": ("An event has the empty string for its text", insert_values("")),
             "missing-token": (
                 "An event lacks the field of the text",
                 insert_behind_first_text(to.remove_text),
             ),
-            "object-token": ("A token is a JSON object", iter_values({"a": 1})),
-            "boolean-token": ("A token is `true`", iter_values(True)),
+            "object-token": ("A token is a JSON object", insert_values({"a": 1})),
+            "boolean-token": ("A token is `true`", insert_values(True)),
             "line-separator-token": (
                 "A token holds U+2028, U+2029 and U+0085, which only look like line ends",
-                iter_values("\u2028\u2029\u0085"),
+                insert_values("\u2028\u2029\u0085"),
             ),
             "split-surrogate-pair": (
                 "An emoji comes as half a surrogate pair in each of two events",
-                iter_values("\ud83d", "\ude42"),
+                insert_values("\ud83d", "\ude42"),
             ),
             "events-after-done": ("Text, and another `[DONE]`, come after `[DONE]`", to.continue_after_done),
         },
     ),
-    **_require(
+    **_with_need(
         "reasoning",
         {
             "renamed-reasoning": (
@@ -91,7 +91,7 @@ DEFECTS = {
             ),
         },
     ),
-    **_require(
+    **_with_need(
         "a tool call",
         {
             "tool-call-without-index": ("The pieces of a tool call have no `index`", to.remove_call_field("index")),
@@ -104,7 +104,7 @@ DEFECTS = {
             "tool-arguments-object": ("A tool call comes whole, its arguments an object", to.join_calls),
         },
     ),
-    **_require(
+    **_with_need(
         _SHAPE,
         {
             "null-fields": (
@@ -136,7 +136,7 @@ DEFECTS = {
             "finish-reason-error": ("The finish reason is `error`", to.finish_with_error),
         },
     ),
-    **_require(
+    **_with_need(
         "",
         {
             "missing-done": ("The stream ends without `[DONE]`", to.remove_done),

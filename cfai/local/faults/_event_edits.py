@@ -15,7 +15,7 @@ from cfai.local.faults._events import (
     Usage,
     build_event,
     edit_each_payload,
-    edit_strings,
+    edit_payload,
     find_position,
     find_texts,
     get_function,
@@ -78,7 +78,7 @@ def mix_dialects(events: list[Event], usage: Usage) -> list[Event]:
     """Put every second event into the other dialect."""
     turns = count()
     return [
-        (tokens, edit_strings(data, lambda payload: next(turns) % 2 and _swap_dialect(payload)))
+        (tokens, edit_payload(data, lambda payload: next(turns) % 2 and _swap_dialect(payload)))
         for tokens, data in events
     ]
 
@@ -178,7 +178,7 @@ def replace_usage(reports: Callable[[Usage, list[int]], Iterator[Payload | None]
                 if payload["usage"] == {}:
                     del payload["usage"]
 
-        told = [(tokens, edit_strings(data, lambda payload, n=tokens: report(payload, n))) for tokens, data in events]
+        told = [(tokens, edit_payload(data, lambda payload, n=tokens: report(payload, n))) for tokens, data in events]
         if trailer == "metrics":
             usage = {"input_tokens": usage["prompt_tokens"], "output_tokens": usage["completion_tokens"]}
         if trailer:

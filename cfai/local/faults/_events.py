@@ -48,7 +48,7 @@ def find_texts(payload: Payload) -> list[tuple[Payload, str]]:
     """Return where the text of an event stands, as holder and key: in two places, if it speaks two dialects."""
     places = [(delta, "content") for delta in list_deltas(payload)]
     places += [(choice, "text") for choice in list_objects(payload, "choices")]
-    if has_shape(payload):
+    if is_native_or_chat(payload):
         # In the Responses API that name is one of an object.
         places.append((payload, "response"))
     elif payload["type"] == "response.output_text.delta":
@@ -81,7 +81,7 @@ def find_reasoning_keys(payload: Payload) -> list[str]:
     return [name for delta in list_deltas(payload) for name in ("reasoning_content", "reasoning") if name in delta]
 
 
-def has_shape(payload: Payload) -> bool:
+def is_native_or_chat(payload: Payload) -> bool:
     """Return whether it is an event of the native dialect or of chat completions, not of the Responses API."""
     return "type" not in payload
 
@@ -103,10 +103,10 @@ def edit_each_event(change: Callable[[bytes], bytes]) -> Rewrite:
 
 def edit_each_payload(change: Callable[[Payload], object]) -> Rewrite:
     """Change the payload of every event, in place."""
-    return edit_each_event(lambda data: edit_strings(data, change))
+    return edit_each_event(lambda data: edit_payload(data, change))
 
 
-def edit_strings(data: bytes, change: Callable[[Payload], object]) -> bytes:
+def edit_payload(data: bytes, change: Callable[[Payload], object]) -> bytes:
     """Return the event, its payload changed."""
     payload = parse_payload(data)
     if payload is None:
@@ -117,7 +117,7 @@ def edit_strings(data: bytes, change: Callable[[Payload], object]) -> bytes:
     return data if after == before else after
 
 
-def iter_values(*values: Any) -> Rewrite:
+def insert_values(*values: Any) -> Rewrite:
     """Send more events behind the first one with text, each with one of `values` in its place."""
     return insert_behind_first_text(lambda data: [replace_text(data, value) for value in values])
 

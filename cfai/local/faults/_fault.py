@@ -122,13 +122,13 @@ class Fault:
             raise ValueError(f"{HEADER}: no defect of streams is called {self.defect!r}")
 
     def __repr__(self) -> str:
-        told = [f"{name}={value!r}" for name, value in self.set_fields().items()]
+        told = [f"{name}={value!r}" for name, value in self.get_changed_fields().items()]
         return f"Fault({', '.join(told)})"
 
     def __str__(self) -> str:
-        return self.name or (repr(self) if self.set_fields() else "ok")
+        return self.name or (repr(self) if self.get_changed_fields() else "ok")
 
-    def set_fields(self) -> dict[str, Any]:
+    def get_changed_fields(self) -> dict[str, Any]:
         """Return the fields that differ from no fault."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
         return {name: value for name, value in values.items() if value != _DEFAULTS[name]}

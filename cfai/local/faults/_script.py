@@ -42,7 +42,7 @@ def parse_fault(text: str) -> Fault:
         if name.isdecimal():
             values |= {} if name == "200" else {"status": _parse_status(int(name))}
         elif name != "ok":
-            values |= _parse_name(name).set_fields()
+            values |= _parse_name(name).get_changed_fields()
     return Fault(**values).with_name("" if names in ([], ["ok"]) else ",".join(text.replace(" ", "").split(",")))
 
 

@@ -104,7 +104,7 @@ def _json_fault(value: Any, status: int = 200) -> Fault:
     return Fault(status=status, body=json.dumps(value, separators=(",", ":")).encode())
 
 
-def _error_scenarios(*, success: bool | None = False, **problem: Any) -> dict[str, Any]:
+def _error_envelope(*, success: bool | None = False, **problem: Any) -> dict[str, Any]:
     return {"errors": [problem], "success": success, "result": {}, "messages": []}
 
 
@@ -145,11 +145,11 @@ _ENVELOPES: dict[str, tuple[str, Fault]] = {
     "html-error": ("An error that is the HTML page of a proxy", Fault(html=502)),
     "upstream-json-message": (
         "An error whose message is the JSON of the model's server",
-        _json_fault(_error_scenarios(message=f"AiError: AiError: {_UPSTREAM}", code=3030), 400),
+        _json_fault(_error_envelope(message=f"AiError: AiError: {_UPSTREAM}", code=3030), 400),
     ),
     "unknown-code": (
         "An error with a code that nobody knows, so that the status decides",
-        _json_fault(_error_scenarios(message="AiError: it is new", code=9999), 403),
+        _json_fault(_error_envelope(message="AiError: it is new", code=9999), 403),
     ),
     "sequence-too-long": (
         "3030 with the words of an embedding model, and its limit",
@@ -166,7 +166,7 @@ _ENVELOPES: dict[str, tuple[str, Fault]] = {
 }
 
 _ANSWERS: dict[str, tuple[str, Fault]] = {
-    "success-false": ("Status 200 with `success: false`", _json_fault(_error_scenarios(code=3040, message=_BUSY))),
+    "success-false": ("Status 200 with `success: false`", _json_fault(_error_envelope(code=3040, message=_BUSY))),
     "empty-result": ("Status 200 with an empty `result`, also to `stream: true`", Fault(empty=True)),
     "invalid-json": ("Status 200 with something that is no JSON", Fault(body=b"Hello")),
     "truncated-json": ("Status 200 with half of a JSON text", Fault(body=b'{"result":{"response":"Hel')),
@@ -206,7 +206,7 @@ _STREAMS: dict[str, tuple[str, Fault]] = {
 }
 
 
-def _stream_scenarios() -> Iterator[tuple[str, Scenario]]:
+def _iter_scenarios() -> Iterator[tuple[str, Scenario]]:
     for name, (code, summary) in _CODES.items():
         yield name, Scenario("Codes", f"{code}: {summary}", Fault(code=code))
     for name, (status, summary) in _STATUSES.items():
@@ -227,5 +227,5 @@ def _stream_scenarios() -> Iterator[tuple[str, Scenario]]:
         yield name, Scenario("Streams", defect.summary, Fault(defect=name))
 
 
-SCENARIOS = dict(_stream_scenarios())
+SCENARIOS = dict(_iter_scenarios())
 """All of them, by name."""

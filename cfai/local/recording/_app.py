@@ -71,7 +71,7 @@ class RecordingApp(ABC):
 
     @abstractmethod
     async def answer(self, connection: Connection, http_request: HttpRequest) -> None:
-        """Answer a request. Raises `Unanswered` before anything was sent."""
+        """Answer a request. Raises `NoAnswerError` before anything was sent."""
 
     def _parse(self, scope: Scope, body: bytes | None) -> HttpRequest:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}

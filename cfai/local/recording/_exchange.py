@@ -100,7 +100,7 @@ class Exchange(_Part):
     response: ExchangeResponse
 
 
-def build_request(method: str, path: str, query: str, content_type: str | None, body: bytes) -> ExchangeRequest:
+def parse_request(method: str, path: str, query: str, content_type: str | None, body: bytes) -> ExchangeRequest:
     """Return a request in the form in which it is kept and compared."""
     kind, _, boundary = (content_type or "").partition("boundary=")
     boundary = boundary.partition(";")[0].strip().strip('"')

@@ -29,14 +29,14 @@ class RecordedExchanges:
             self._left.setdefault(_key(exchange.request), []).append(exchange.response)
 
     def next(self, request: ExchangeRequest) -> ExchangeResponse:
-        """Return the answer to a request. Raises `NoRecording`."""
+        """Return the answer to a request. Raises `NoRecordingError`."""
         left = self._left.get(_key(request))
         if left is None:
             raise NoRecordingError(self._find_nearest(request))
         return left.pop(0) if len(left) > 1 else left[0]
 
     def _find_nearest(self, request: ExchangeRequest) -> str:
-        compared = [(list(find_differences(exchange.request, request)), path) for path, exchange in self._all]
+        compared = [(list(compare_requests(exchange.request, request)), path) for path, exchange in self._all]
         # Of two that are as near, the one that was asked for in the same place.
         found, path = min(compared, key=lambda each: (len(each[0]), any(at in _PLACES for at, _, _ in each[0])))
         differing = [
@@ -46,7 +46,7 @@ class RecordedExchanges:
         return f"no recording answers this request; the nearest is {path.name}: {', '.join(differing)}{more}"
 
 
-def find_differences(recorded: ExchangeRequest, request: ExchangeRequest) -> Iterator[tuple[str, Any, Any]]:
+def compare_requests(recorded: ExchangeRequest, request: ExchangeRequest) -> Iterator[tuple[str, Any, Any]]:
     """Return what differs between two requests: where, what is recorded, and what is asked."""
     if recorded.method != request.method:
         yield "method", recorded.method, request.method
@@ -62,7 +62,7 @@ def find_differences(recorded: ExchangeRequest, request: ExchangeRequest) -> Ite
         differing = "model" if recorded.path == request.path and recorded.model != request.model else None
         yield from (each for each in _compare_values("", old["json"], new["json"]) if each[0] != differing)
     elif old != new:
-        yield "body", _to_builtins(old), _to_builtins(new)
+        yield "body", _describe_body(old), _describe_body(new)
 
 
 def _key(request: ExchangeRequest) -> str:
@@ -103,7 +103,7 @@ def _parts(value: Any) -> list[Any] | None:
     return None if len(items) > 8 and all(isinstance(item, int | float) for item in items) else items
 
 
-def _to_builtins(body: dict[str, Any]) -> Any:
+def _describe_body(body: dict[str, Any]) -> Any:
     if "sha256" in body:
         return f"{body['bytes']} bytes"
     return body.get("json", body.get("text", _MISSING))

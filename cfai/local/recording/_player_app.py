@@ -28,7 +28,7 @@ class PlayerApp(RecordingApp):
         kind = http_request.headers.get("content-type")
         try:
             exchange = self._recordings.next(
-                _exchange.build_request(
+                _exchange.parse_request(
                     http_request.method, http_request.path, http_request.query, kind, http_request.body
                 )
             )
@@ -52,7 +52,7 @@ class PlayerApp(RecordingApp):
             await connection.end()
 
     async def aclose(self) -> None:
-        """Return nothing is open."""
+        """Do nothing: nothing is open."""
 
     async def _wait_until(self, connection: Connection, moment: float) -> None:
         if self._timing:

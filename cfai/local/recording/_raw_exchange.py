@@ -43,12 +43,12 @@ def redact(exchange: RawExchange, redactor: Redactor) -> Exchange:
     """Return the exchange as it may be written down."""
     for text in (exchange.query.encode("latin-1"), exchange.sent):
         redactor.hide_tokens(text)
-    redactor.follow(exchange.sent, exchange.number)
+    redactor.register_polled_id(exchange.sent, exchange.number)
     path, query, content_type = (
         redactor.redact_request(text.encode("latin-1")).decode("latin-1")
         for text in (exchange.path, exchange.query, exchange.content_type or "")
     )
-    asked = _exchange.build_request(
+    asked = _exchange.parse_request(
         exchange.method, path, query, content_type or None, redactor.redact_request(exchange.sent)
     )
     sent = b"\n".join([exchange.path.encode("latin-1"), exchange.query.encode("latin-1"), exchange.sent])

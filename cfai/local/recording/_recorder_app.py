@@ -38,7 +38,7 @@ _UNDONE = ("gzip", "deflate")
 class _PartialResponse:
     """An answer, as far as it has come."""
 
-    exchange: int
+    number: int
     began: float
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -125,7 +125,7 @@ class RecorderApp(RecordingApp):
             await response.aclose()
 
     async def _send(self, http_request: HttpRequest) -> Any:
-        """Return the service's answer, not read yet. Raises `Unanswered` if there is none."""
+        """Return the service's answer, not read yet. Raises `NoAnswerError` if there is none."""
         client: Any = (await self._clients.async_connections()).client
         try:
             headers = self._build_headers(http_request.headers)
@@ -165,7 +165,7 @@ class RecorderApp(RecordingApp):
             return
         partial.is_saved = True
         forwarded = RawExchange(
-            number=partial.exchange,
+            number=partial.number,
             method=http_request.method,
             path=http_request.path,
             query=http_request.query,
@@ -178,7 +178,7 @@ class RecorderApp(RecordingApp):
             times=ExchangeTimes(head=partial.head, chunks=partial.times),
         )
         try:
-            _exchange.save_exchange(redact(forwarded, self._redactor), self._folder, partial.exchange)
+            _exchange.save_exchange(redact(forwarded, self._redactor), self._folder, partial.number)
         except OSError as error:
             # The caller's answer is not to suffer from it.
             _LOG.error("an exchange was not recorded: %s", error)
@@ -196,7 +196,7 @@ def _end_to_end_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _read(response: Any) -> tuple[dict[str, str], AsyncIterator[bytes]]:
-    """Return headers and chunks of an answer. Raises `Unanswered` for a compression that cannot be undone."""
+    """Return headers and chunks of an answer. Raises `NoAnswerError` for a compression that cannot be undone."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in response.headers.raw:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")

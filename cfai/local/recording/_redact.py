@@ -47,7 +47,7 @@ _TEXT = r"text/|json|xml|javascript"
 class RawResponse:
     """What came back, as it came."""
 
-    exchange: int
+    number: int
     """The number of the exchange that it belongs to."""
 
     request: bytes
@@ -66,7 +66,7 @@ class Redactor:
     """Knows the secrets of a recording, and the ids that it has met: the same id always gets the same stand-in."""
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
-        """Return `secrets` says what each is filled in with, as often as its length needs."""
+        """Begin with `secrets`, each with what it is filled in with, as often as its length needs."""
         self._secrets: dict[bytes, bytes] = {}
         self._ids: dict[bytes, bytes] = {}
         self._given: set[bytes] = set()
@@ -85,7 +85,7 @@ class Redactor:
         for token in _find_tokens(data):
             self._add_secret(token.decode("utf-8", "replace"), "x")
 
-    def follow(self, data: bytes, exchange: int) -> None:
+    def register_polled_id(self, data: bytes, exchange: int) -> None:
         """Take the id by which a request's body asks for an earlier one as such, whoever was told it."""
         for id in re.findall(_FOLLOWED, data):
             if id not in self._given:
@@ -105,7 +105,7 @@ class Redactor:
             if re.fullmatch(_ID_HEADER, name) and value:
                 # The id in `cf-ray` is followed by the name of a data centre, which is left off in bodies.
                 id = re.sub(r"(?<=[0-9a-f]{16})-[A-Z]{3}$", "", value).encode("latin-1")
-                own[id.lower()] = self._make_stand_in(id, answer.exchange)
+                own[id.lower()] = self._make_stand_in(id, answer.number)
         headers = {
             name: self._replace_known(self._replace(value.encode("latin-1"), secrets | own)).decode("latin-1")
             for name, value in answer.headers.items()
@@ -144,7 +144,7 @@ class Redactor:
             found += re.findall(_UUID, body)
         asked = answer.request.lower()
         new = [id for id in dict.fromkeys(found) if id not in self._given and id.lower() not in asked]
-        return _replace_values(body, {id.lower(): self._make_stand_in(id, answer.exchange) for id in new})
+        return _replace_values(body, {id.lower(): self._make_stand_in(id, answer.number) for id in new})
 
     def _make_stand_in(self, id: bytes, exchange: int) -> bytes:
         """Zeros in the shape of `id`, which end in the exchange's number and a number of its own."""

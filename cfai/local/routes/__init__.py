@@ -1,6 +1,6 @@
 """The ways to reach one service: its own REST API, OpenAI's, lists of what there is, and the binding of a Worker.
 
-A surface says what is asked for, and writes the answer or the refusal as whoever asked expects it.
+A route says what is asked for, and writes the answer or the refusal as whoever asked expects it.
 """
 
 from cfai.local.routes._catalogue import LISTINGS, Listing

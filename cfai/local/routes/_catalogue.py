@@ -30,18 +30,9 @@ _TASKS = {
 }
 """The service's ids, where they are known."""
 
-_MODALITIES = {
-    "Text Generation": (["text"], ["text"]),
-    "Text Embeddings": (["text"], ["embeddings"]),
-    "Automatic Speech Recognition": (["audio"], ["text"]),
-    "Text-to-Speech": (["text"], ["audio"]),
-    "Text-to-Image": (["text"], ["image"]),
-    "Image-to-Text": (["text", "image"], ["text"]),
-}
-
 
 class Listing(Route, ABC):
-    """A surface that runs no model."""
+    """A route that runs no model."""
 
     method = "GET"
 

@@ -32,9 +32,11 @@ class _OpenAI(Route):
             raise make_input_error(f"required properties at '/' are 'model,{self.required}'")
         inputs = {name: value for name, value in named.items() if name != "model"}
         name = named["model"].removeprefix(_COMPAT)
-        return RoutedCall(name, self.inputs(inputs), http_request.query, gateway, rejects_if_busy(named), told=inputs)
+        return RoutedCall(
+            name, self.build_inputs(inputs), http_request.query, gateway, rejects_if_busy(named), route_fields=inputs
+        )
 
-    def inputs(self, given: dict[str, Any]) -> dict[str, Any]:
+    def build_inputs(self, given: dict[str, Any]) -> dict[str, Any]:
         """Return the model's inputs."""
         return given
 
@@ -56,7 +58,7 @@ class _Chat(_OpenAI):
         return replace(model, answers="chat")
 
     def rewrite_events(self, events: Parts, call: RoutedCall) -> Parts:
-        chunks = _Chunks(usage=as_object(call.told.get("stream_options")).get("include_usage") is not False)
+        chunks = _Chunks(usage=as_object(call.route_fields.get("stream_options")).get("include_usage") is not False)
         return _rewrite(events, chunks) if isinstance(events, Iterable) else _arewrite(events, chunks)
 
 
@@ -115,7 +117,7 @@ class _Embeddings(_OpenAI):
             raise _not_found(model)
         return model
 
-    def inputs(self, given: dict[str, Any]) -> dict[str, Any]:
+    def build_inputs(self, given: dict[str, Any]) -> dict[str, Any]:
         form = given.get("encoding_format", "float")
         if form not in ("float", "base64"):
             raise make_input_error("'/encoding_format' must be one of 'float,base64'")
@@ -126,7 +128,7 @@ class _Embeddings(_OpenAI):
         return {"text": given["input"]} if given["input"] else {}
 
     def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:
-        packed = call.told.get("encoding_format") == "base64"
+        packed = call.route_fields.get("encoding_format") == "base64"
         rows: list[dict[str, Any]] = [
             {"object": "embedding", "index": index, "embedding": _encode_vector(vector) if packed else vector}
             for index, vector in enumerate(result["data"])
@@ -164,4 +166,4 @@ def _not_found(model: Model) -> ErrorResponse:
 
 
 OPENAI: Mapping[str, Route] = {"chat/completions": _Chat(), "embeddings": _Embeddings(), "responses": _Responses()}
-"""The surfaces by what stands behind `/v1/`."""
+"""The routes by what stands behind `/v1/`."""

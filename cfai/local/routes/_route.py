@@ -1,4 +1,4 @@
-"""What every surface does, as the REST API does it."""
+"""A family of routes: what all of them do, as the REST API does it."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class RoutedCall:
 
     gateway: str | None = None
     reject_if_busy: bool = False
-    told: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What the surface itself has to know of the body."""
+    route_fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What the route itself has to know of the body."""
 
 
 class Route:

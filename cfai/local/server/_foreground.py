@@ -10,7 +10,7 @@ from typing import NoReturn
 from cfai.local.server._server import LocalServer
 
 
-def serve(local: LocalServer, note: str) -> NoReturn:
+def serve_in_foreground(local: LocalServer, note: str) -> NoReturn:
     """Print the environment that points a client at `local`, and serve until `KeyboardInterrupt`."""
     # What a container's or a service's manager sends means the same as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -59,7 +59,7 @@ class _Protocol(H11Protocol):
         super().connection_lost(exc)
 
 
-def serve(app: Application, listener: socket.socket, started: Future[Callable[[], object]]) -> None:
+def run_server(app: Application, listener: socket.socket, started: Future[Callable[[], object]]) -> None:
     """Serve `app` on `listener` until told to stop, by the function that `started` is resolved with."""
     try:
         asyncio.run(_serve(app, listener, started))

@@ -95,7 +95,7 @@ class LocalServer(ABC):
         if self._thread is not None:
             raise RuntimeError(f"{self._called} is already running")
         try:
-            from cfai.local.server._loop import serve
+            from cfai.local.server._loop import run_server
 
             app = self._make_application()
         except ImportError as error:
@@ -105,7 +105,7 @@ class LocalServer(ABC):
         self._port = listener.getsockname()[1]
         # A daemon: a program that forgets to stop it still ends.
         name = f"cfai-{type(self).__name__.lower()}"
-        thread = threading.Thread(target=serve, args=(app, listener, started), name=name, daemon=True)
+        thread = threading.Thread(target=run_server, args=(app, listener, started), name=name, daemon=True)
         thread.start()
         try:
             self._stop = started.result()

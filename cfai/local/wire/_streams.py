@@ -248,7 +248,9 @@ class _ChunkWriter:
             yield self._chunk(token.choice, 1, {"delta": {"content": token.text}})
         for part in token.tool_calls:
             if part.name:
-                yield self._chunk(token.choice, 0, {"delta": {"tool_calls": [self._head_of(token.choice, part)]}})
+                yield self._chunk(
+                    token.choice, 0, {"delta": {"tool_calls": [self._build_call_start(token.choice, part)]}}
+                )
             if part.arguments:
                 fragment = {"index": part.index, "id": None, "function": {"arguments": part.arguments}}
                 yield self._chunk(token.choice, 1, {"delta": {"tool_calls": [fragment]}})
@@ -267,7 +269,7 @@ class _ChunkWriter:
             self._begun.add(index)
             yield self._chunk(index, 0, {"delta": {"role": "assistant", "content": ""}})
 
-    def _head_of(self, choice: int, part: ToolCallDelta) -> Payload:
+    def _build_call_start(self, choice: int, part: ToolCallDelta) -> Payload:
         call = self._generation.choices[choice].calls[part.index]
         function = {"name": part.name, "arguments": ""}
         return {"index": part.index, "id": call.id, "type": "function", "function": function}
@@ -293,10 +295,10 @@ class _ResponsesWriter:
         yield from self._begin()
         for kind, text in (("reasoning", token.reasoning), ("message", token.text)):
             if text:
-                yield from self._item(kind)
+                yield from self._open_item(kind)
                 yield self._delta(text, {} if kind == "reasoning" else {"logprobs": []})
         for part in token.tool_calls:
-            yield from self._item("function_call", part.index)
+            yield from self._open_item("function_call", part.index)
             if part.arguments:
                 yield self._delta(part.arguments, {})
 
@@ -304,15 +306,15 @@ class _ResponsesWriter:
         yield from self._begin()
         yield from self._close()
         done = build_response(self._generation, self._id, self._items)
-        yield self._step({"type": f"response.{done['status']}", "response": done})
+        yield self._number_event({"type": f"response.{done['status']}", "response": done})
 
     def _begin(self) -> Payloads:
         if self._number == 0:
             done = build_response(self._generation, self._id, [])
             started: Payload = {"status": "in_progress", "usage": None, "incomplete_details": None}
-            yield self._step({"type": "response.created", "response": done | started})
+            yield self._number_event({"type": "response.created", "response": done | started})
 
-    def _item(self, kind: Any, call: int = -1) -> Payloads:
+    def _open_item(self, kind: Any, call: int = -1) -> Payloads:
         """Open an item of this kind, unless it is open."""
         if self._open is not None and self._open["type"] == kind and self._call == call:
             return
@@ -320,35 +322,37 @@ class _ResponsesWriter:
         self._call = call
         self._open = new_item(kind, self._generation.choices[0].calls[call] if call >= 0 else None)
         place = {"output_index": len(self._items), "item": dict(self._open)}
-        yield self._step({"type": "response.output_item.added", **place})
+        yield self._number_event({"type": "response.output_item.added", **place})
 
     def _close(self) -> Payloads:
         if self._open is None:
             return
-        text, where = "".join(self._text), self._where()
+        text, where = "".join(self._text), self._build_location()
         if self._open["type"] == "function_call":
             where |= {"name": self._open["name"], "arguments": text}
         else:
             where |= {"text": text}
-        yield self._step({"type": f"{self._kind()}.done", **where})
+        yield self._number_event({"type": f"{self._event_prefix()}.done", **where})
         item = finish_item(self._open, text)
-        yield self._step({"type": "response.output_item.done", "output_index": len(self._items), "item": item})
+        yield self._number_event({"type": "response.output_item.done", "output_index": len(self._items), "item": item})
         self._items.append(item)
         self._open, self._text = None, []
 
     def _delta(self, text: str, more: Payload) -> tuple[int, Payload]:
         self._text.append(text)
-        return self._step({"type": f"{self._kind()}.delta", **self._where(), "delta": text, **more}, 1)
+        return self._number_event(
+            {"type": f"{self._event_prefix()}.delta", **self._build_location(), "delta": text, **more}, 1
+        )
 
-    def _kind(self) -> str:
+    def _event_prefix(self) -> str:
         kinds = {"reasoning": "reasoning_text", "message": "output_text"}
         return f"response.{kinds.get(self._open['type'] if self._open else '', 'function_call_arguments')}"
 
-    def _where(self) -> Payload:
+    def _build_location(self) -> Payload:
         item: Payload = self._open or {}
         where: Payload = {"item_id": item["id"], "output_index": len(self._items)}
         return where if item["type"] == "function_call" else where | {"content_index": 0}
 
-    def _step(self, payload: Payload, tokens: int = 0) -> tuple[int, Payload]:
+    def _number_event(self, payload: Payload, tokens: int = 0) -> tuple[int, Payload]:
         self._number += 1
         return tokens, payload | {"sequence_number": self._number - 1}

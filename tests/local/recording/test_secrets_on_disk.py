@@ -332,7 +332,7 @@ def test_a_token_for_another_provider_is_kept_neither_where_it_is_sent_nor_where
     assert other not in exchange.model_dump_json()
     # A player looks for the same, whichever token its caller has.
     mine = query.replace(other, "sk-of-another-provider-77"), sent.replace(other, "sk-of-another-provider-77")
-    assert exchange.request == _exchange.build_request(
+    assert exchange.request == _exchange.parse_request(
         "POST", passed.path, mine[0], passed.content_type, mine[1].encode()
     )
 
@@ -360,7 +360,7 @@ def test_a_batch_that_another_recorder_handed_in_is_followed_without_its_id() ->
     stand_in = "00000000-0000-0000-0000-000000007001"
     assert exchange.request.body == {"json": {"request_id": stand_in}}
     assert json.loads(exchange.response.data[0])["result"]["request_id"] == stand_in
-    redactor.follow(f'{{"request_id": "{stand_in}"}}'.encode(), 8)
+    redactor.register_polled_id(f'{{"request_id": "{stand_in}"}}'.encode(), 8)
     assert redactor.redact_request(stand_in.encode()) == stand_in.encode()
 
 
