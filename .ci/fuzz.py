@@ -176,11 +176,11 @@ def tokens(pieces: Iterable[bytes]) -> list[str]:
     except StreamError as error:
         pickle.dumps(error)
         said.append((type(error), str(error), error.partial, error.code))
-    for choice in decoder.answer.choices:
+    for choice in decoder.accumulator.choices:
         text = "".join(token.text for token in found if token.choice == choice)
-        if text != decoder.answer.text_of(choice):
-            raise Uneven(f"the tokens say {text!r}, the text is {decoder.answer.text_of(choice)!r}")
-        said += [text, decoder.answer.reasoning_of(choice), decoder.answer.tool_calls_of(choice)]
+        if text != decoder.accumulator.text_of(choice):
+            raise Uneven(f"the tokens say {text!r}, the text is {decoder.accumulator.text_of(choice)!r}")
+        said += [text, decoder.accumulator.reasoning_of(choice), decoder.accumulator.tool_calls_of(choice)]
     return [repr(each) for each in (*((token, token.raw, token.usage) for token in found), *said, decoder.usage)]
 
 

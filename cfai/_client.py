@@ -52,7 +52,7 @@ from cfai._request import (
     prepare_unstreamed,
     quote_model,
 )
-from cfai._response import ApiResponse, is_stream, needs_unstreamed, parse
+from cfai._response import ApiResponse, is_stream, parse, should_resend_unstreamed
 from cfai._streaming import AsyncCall, aopen_stream, open_stream
 from cfai._transport import ClientPool, asend, send
 from cfai._warnings import warn
@@ -260,7 +260,7 @@ class Ai:
             self._remember(response)
             if call.wants_raw:
                 return _keep_pool(response)
-            if (call.wants_stream or call.streams_whole_answer) and needs_unstreamed(response, call):
+            if (call.wants_stream or call.is_unstreamed_retry) and should_resend_unstreamed(response, call):
                 return self._run(prepare_unstreamed(call, response.started))
             return open_stream(response, call) if is_stream(response, call) else parse(response, call)
         except InferenceUpstreamError as error:
@@ -275,7 +275,7 @@ class Ai:
             self._remember(response)
             if call.wants_raw:
                 return _keep_pool(response)
-            if (call.wants_stream or call.streams_whole_answer) and needs_unstreamed(response, call):
+            if (call.wants_stream or call.is_unstreamed_retry) and should_resend_unstreamed(response, call):
                 return await self._arun(prepare_unstreamed(call, response.started))
             return aopen_stream(response, call) if is_stream(response, call) else parse(response, call)
         except InferenceUpstreamError as error:

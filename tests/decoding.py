@@ -33,13 +33,14 @@ class Played:
         answers = [
             (
                 number,
-                decoder.answer.text_of(number),
-                decoder.answer.reasoning_of(number),
-                decoder.answer.tool_calls_of(number),
+                decoder.accumulator.text_of(number),
+                decoder.accumulator.reasoning_of(number),
+                decoder.accumulator.tool_calls_of(number),
             )
-            for number in decoder.answer.choices
+            for number in decoder.accumulator.choices
         ]
-        return tokens, answers, decoder.answer.finish_reasons, decoder.usage, decoder.done, decoder.answer.native, broke
+        answer = decoder.accumulator
+        return tokens, answers, answer.finish_reasons, decoder.usage, decoder.done, answer.has_native_text, broke
 
 
 class LongWay(Accumulator):
@@ -53,7 +54,7 @@ def play(pieces: Iterable[bytes], *, has_short_way: bool = True) -> Played:
     """Decode a body to its very end, also behind the end mark, or to where it breaks."""
     played = Played(Decoder("@cf/some/model", "request-1"))
     if not has_short_way:
-        played.decoder.answer = LongWay()
+        played.decoder.accumulator = LongWay()
     blocks = EventSplitter()
     try:
         for piece in pieces:

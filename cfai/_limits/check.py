@@ -63,7 +63,7 @@ def resolve_max_tokens(model: str, inputs: Mapping[str, Any], policy: LimitPolic
     resolved: dict[str, Any] = {}
     for field in MAX_TOKENS_FIELDS:
         if field in inputs and inputs[field] == "max":
-            resolved[field] = _find_largest_output(model, inputs, policy)
+            resolved[field] = _resolve_max(model, inputs, policy)
     if "requests" in inputs:
         requests = as_sequence(inputs["requests"])
         new = [resolve_max_tokens(model, each, policy) if is_mapping(each) else each for each in requests]
@@ -72,7 +72,7 @@ def resolve_max_tokens(model: str, inputs: Mapping[str, Any], policy: LimitPolic
     return {**inputs, **resolved} if resolved else inputs
 
 
-def _find_largest_output(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) -> int:
+def _resolve_max(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) -> int:
     bare = {key: value for key, value in inputs.items() if key not in (*MAX_TOKENS_FIELDS, "requests")}
     largest = check_call(model, bare, policy).max_tokens
     if largest is None:

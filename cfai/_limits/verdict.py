@@ -162,23 +162,23 @@ def _find_largest_output(entry: Model, size: PromptSize, limit: Limit) -> int | 
 
 def _check_texts(entry: Model, inputs: Mapping[str, Any], strategy: CountingStrategy) -> Iterator[CheckResult]:
     """Check the texts of an embedding or reranking call: the worst one, and all together."""
-    each, together = entry.input_length, entry.batch_length
-    if not (each or together) or inputs.get("truncate_inputs") is True:
+    input_limit, batch_limit = entry.input_length, entry.batch_length
+    if not (input_limit or batch_limit) or inputs.get("truncate_inputs") is True:
         return
     texts = tokens.list_embedding_texts(inputs)
     counts = [(field, tokens.count_text(text, strategy)) for field, text in texts]
     if not counts:
         return
-    if each:
-        results = (_check_text(entry, field, count, each, "input", strategy) for field, count in counts)
+    if input_limit:
+        results = (_check_text(entry, field, count, input_limit, "input", strategy) for field, count in counts)
         yield max(results, key=severity)
-    if together:
+    if batch_limit:
         total = counts[0][1]
         for _, count in counts[1:]:
             total = total + count
         # Texts are read one by one, so no token reaches from one into the next.
         total = replace(total, lower=sum(count.lower for _, count in counts))
-        yield _check_text(entry, counts[0][0], total, together, "batch", strategy)
+        yield _check_text(entry, counts[0][0], total, batch_limit, "batch", strategy)
 
 
 def _check_text(

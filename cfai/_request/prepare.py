@@ -24,7 +24,7 @@ class PreparedCall(ApiRequest):
     options: RunOptions
     warnings: tuple[tuple[str, type[Warning]], ...] = ()
     """What the caller is to be warned of."""
-    streams_whole_answer: bool = False
+    is_unstreamed_retry: bool = False
     """True if a whole answer is to be given as a stream: the model would not stream, and was asked again without."""
 
 
@@ -62,14 +62,14 @@ def prepare_unstreamed(call: PreparedCall, started: float) -> PreparedCall:
         body=body,
         inputs=inputs,
         wants_stream=False,
-        streams_whole_answer=True,
+        is_unstreamed_retry=True,
         warnings=(),
     )
 
 
 def _prepare(config: ClientConfig, model: str, inputs: dict[str, Any], options: RunOptions) -> PreparedCall:
     resolved = resolve_max_tokens(model, inputs, config.limits)
-    warnings = [*_check_retirement(model), *_check_limits(model, resolved, config.limits)]
+    warnings = [*_find_retirement_warnings(model), *_check_limits(model, resolved, config.limits)]
     url, headers, body = build_run_request(config.credentials, model, resolved, options)
     return PreparedCall(
         config=config,
@@ -86,7 +86,7 @@ def _prepare(config: ClientConfig, model: str, inputs: dict[str, Any], options: 
     )
 
 
-def _check_retirement(model: str) -> list[tuple[str, type[Warning]]]:
+def _find_retirement_warnings(model: str) -> list[tuple[str, type[Warning]]]:
     entry = models.get(model)
     if entry is None or entry.retired_on is None:
         return []

@@ -15,7 +15,7 @@ from cfai._response.extract import (
     extract_choice,
     extract_native,
     extract_response,
-    is_response,
+    is_responses_object,
     keep_raw_arguments,
     to_text,
     unwrap,
@@ -51,18 +51,18 @@ class Accumulator:
         "_streamed_parts",
         "_texts",
         "_usage",
-        "chat",
         "finish_reasons",
-        "native",
-        "payload",
+        "first_chunk",
+        "has_native_text",
+        "response_object",
     )
 
     def __init__(self) -> None:
-        self.native = False
+        self.has_native_text = False
         """Whether the service's own dialect was seen in more than a trailer."""
-        self.chat: dict[str, Any] | None = None
+        self.first_chunk: dict[str, Any] | None = None
         """The first chunk of a chat completion, for what all its chunks repeat."""
-        self.payload: dict[str, Any] | None = None
+        self.response_object: dict[str, Any] | None = None
         """The whole answer of the Responses API, where the stream held one."""
         self.finish_reasons: dict[int, str] = {}
         """The last finish reason of each choice that has one."""
@@ -117,7 +117,7 @@ class Accumulator:
 
     def tool_calls_of(self, choice: int) -> list[ToolCall]:
         """Return the tool calls of one answer so far."""
-        return self._calls[choice].result() if choice in self._calls else []
+        return self._calls[choice].build_result() if choice in self._calls else []
 
     def add_plain(self, event: dict[str, Any]) -> Token | None:
         """Add an event that holds nothing but text, reasoning and usage, and return its token; `None` for any other.
@@ -156,9 +156,9 @@ class Accumulator:
         if reasoning:
             self._reasonings.setdefault(0, []).append(reasoning)
         if is_native:
-            self.native = self.native or text != "" or self.chat is None
-        elif self.chat is None:
-            self.chat = event
+            self.has_native_text = self.has_native_text or text != "" or self.first_chunk is None
+        elif self.first_chunk is None:
+            self.first_chunk = event
         if usage := event.get("usage"):
             self._add_usage(usage)
         return Token(text, event, reasoning)
@@ -178,18 +178,18 @@ class Accumulator:
         if result is not event:
             path = ("result",)
             event = cast("dict[str, Any]", result) if isinstance(result, dict) else {"response": result}
-        if is_response(event):
+        if is_responses_object(event):
             return [self._add_response(event, event, data, path)]
         self._add_usage(event.get("usage") or event.get("metrics"))
         choices: Any = event.get("choices")
         response = event.get("response")
         has_response = response is not None and response != ""
-        if "response" in event and (has_response or (not choices and self.chat is None)):
-            self.native = True
+        if "response" in event and (has_response or (not choices and self.first_chunk is None)):
+            self.has_native_text = True
         if not isinstance(choices, list):
             choices = []
-        elif self.chat is None:
-            self.chat = event
+        elif self.first_chunk is None:
+            self.first_chunk = event
         tokens: list[Token] = []
         for position, choice in enumerate(cast("list[Any]", choices)):
             if not isinstance(choice, dict):
@@ -321,7 +321,7 @@ class Accumulator:
         self, answer: dict[str, Any], event: dict[str, Any], data: bytes, path: tuple[str | int, ...]
     ) -> Token:
         """Add an answer as a whole, of which only what was not streamed before becomes a token."""
-        self.payload = answer
+        self.response_object = answer
         self._add_usage(answer.get("usage"))
         delta = extract_response(answer, data, path)
         has_calls = bool(delta.tool_calls or self._calls)

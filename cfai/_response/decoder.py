@@ -14,7 +14,7 @@ from cfai._errors import StreamError, StreamTruncatedError
 from cfai._json import loads, to_compact_json
 from cfai._response.accumulator import Accumulator
 from cfai._response.errors import ErrorBody, build_stream_error, parse_body, parse_error_body, redact, redact_json
-from cfai._response.extract import find_error
+from cfai._response.extract import find_event_error
 from cfai._response.sse import parse_fields
 from cfai.types import Token, ToolCall, Usage
 
@@ -39,7 +39,7 @@ class Decoder:
         "_request_id",
         "_secrets",
         "_stray_lines",
-        "answer",
+        "accumulator",
         "done",
         "failure",
     )
@@ -51,7 +51,7 @@ class Decoder:
         secrets: Iterable[str] = (),
         inputs: Mapping[str, Any] | None = None,
     ) -> None:
-        self.answer = Accumulator()
+        self.accumulator = Accumulator()
         """What has arrived."""
         self.done = False
         """Whether `[DONE]`, or the last event of the Responses API, was seen."""
@@ -68,32 +68,32 @@ class Decoder:
     @property
     def is_whole(self) -> bool:
         """Return whether the end was seen, or a finish reason for every answer."""
-        return self.done or self.answer.is_finished
+        return self.done or self.accumulator.is_finished
 
     @property
     def text(self) -> str:
         """The text so far; of the first answer, where several were asked for."""
-        return self.answer.text_of(0)
+        return self.accumulator.text_of(0)
 
     @property
     def reasoning(self) -> str:
         """The reasoning so far."""
-        return self.answer.reasoning_of(0)
+        return self.accumulator.reasoning_of(0)
 
     @property
     def tool_calls(self) -> list[ToolCall]:
         """The tool calls so far, put together from their pieces."""
-        return self.answer.tool_calls_of(0)
+        return self.accumulator.tool_calls_of(0)
 
     @property
     def finish_reason(self) -> str | None:
         """The last finish reason that came."""
-        return self.answer.finish_reason
+        return self.accumulator.finish_reason
 
     @property
     def usage(self) -> Usage | None:
         """The whole call's tokens as far as reported. `None` once the stream broke: nobody knows then."""
-        return None if self.failure is not None else self.answer.usage
+        return None if self.failure is not None else self.accumulator.usage
 
     def feed(self, block: bytes) -> list[Token]:
         """Decode one block: no token, one, or several (`n > 1`). Raises `StreamError` for an error that it reports."""
@@ -111,7 +111,7 @@ class Decoder:
             tokens += self.feed(rest)
         if self._stray_lines and not self._has_data and not self.done:
             tokens += self._feed_stray_lines()
-        return tokens + self.answer.flush()
+        return tokens + self.accumulator.flush()
 
     def ends_with(self, line: bytes) -> bool:
         """Return whether `line`, which no blank line has ended yet, is the end mark all the same."""
@@ -166,7 +166,7 @@ class Decoder:
             return self._feed_event(event, data)
         event.pop("p", None)  # padding
         # A string that the fast parser takes is in whole characters.
-        token = self.answer.add_plain(event)
+        token = self.accumulator.add_plain(event)
         return self._feed_event(event, data) if token is None else [token]
 
     def _feed_event(self, event: Any, data: bytes) -> list[Token]:
@@ -179,10 +179,10 @@ class Decoder:
             )
         event = cast("dict[str, Any]", event)
         event.pop("p", None)
-        error = find_error(event)
+        error = find_event_error(event)
         if error is not None:
             raise self._fail_by_event(error)
-        tokens = self.answer.add(event, data)
+        tokens = self.accumulator.add(event, data)
         for token in tokens:
             if token.finish_reason == "error":
                 self._fail_by_finish_reason(token.raw)

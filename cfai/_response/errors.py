@@ -36,13 +36,13 @@ class ErrorBody(NamedTuple):
     name: str = ""
 
 
-_SHORTEN = {
+_ADVICE = {
     "context": "shorten the input or lower max_tokens: together they may be {} tokens",
     "sequence": "lower max_tokens to {} or less",
     "input": "split the text: one may have {} tokens",
     "batch": "send fewer texts in one call: together they may have {} tokens",
 }
-_LENGTHS = {
+_LIMIT_FIELDS = {
     "context": "context_length",
     "sequence": "sequence_length",
     "input": "input_length",
@@ -61,7 +61,7 @@ _SHORTEST_SECRET = 8
 """A shorter one is no real token, and would be found in the middle of words."""
 _LONGEST = 500
 """The characters of a body that go into a message; the whole of it is in `.body`."""
-_TOO_LONG = 5021
+_CONTEXT_WINDOW_EXCEEDED = 5021
 """The gateway's own refusal of a length, whatever the status."""
 
 
@@ -100,11 +100,11 @@ def build_error(
     name = found.name or spec.name
     head = _cut(f"{found.code} {name}" if found.code is not None else name)
     hint = _find_hint(spec, model)
-    is_refusal = spec.kind is BadRequestError and (status < 500 or found.code == _TOO_LONG)
+    is_refusal = spec.kind is BadRequestError and (status < 500 or found.code == _CONTEXT_WINDOW_EXCEEDED)
     # Text that is no JSON may be JSON that was cut off.
-    limit = _parse_limit(found.message, model, is_whole=not isinstance(body, str)) if is_refusal else None
+    limit = _parse_model_limit(found.message, model, is_whole=not isinstance(body, str)) if is_refusal else None
     if limit is not None:
-        hint = _shorten(limit, model)
+        hint = _format_advice(limit, model)
     message = f"{head}: {_cut(reason)} ({', '.join(details)})" + (f". What to do: {hint}." if hint else "")
     answer: dict[str, Any] = {
         "status_code": status,
@@ -135,11 +135,11 @@ def build_stream_error(
     reason = _remove_code(found.code, found.message) or "no reason given"
     message = f"{opening}: {reason}" if found.code is None else f"{opening}: {found.code}: {reason}"
     spec = CODES.get(found.code) if isinstance(found.code, int) else None
-    limit = _parse_limit(found.message, model) if spec is None or spec.kind is BadRequestError else None
+    limit = _parse_model_limit(found.message, model) if spec is None or spec.kind is BadRequestError else None
     if limit is None:
         return StreamError(message, code=found.code, body=event)
     kind = StreamSequenceLengthError if limit.kind == "sequence" else StreamContextLengthError
-    message = f"{message}. What to do: {_shorten(limit, model)}."
+    message = f"{message}. What to do: {_format_advice(limit, model)}."
     return kind(message, **_build_limit_fields(limit, model, inputs or {}), code=found.code, body=event)
 
 
@@ -324,7 +324,7 @@ def _find_hint(spec: ErrorSpec, model: str | None) -> str:
     return spec.hint
 
 
-def _parse_limit(message: str, model: str | None, *, is_whole: bool = True) -> ParsedLimit | None:
+def _parse_model_limit(message: str, model: str | None, *, is_whole: bool = True) -> ParsedLimit | None:
     limit, entry = parse_limit(message, is_whole=is_whole), models.get(model or "")
     if limit is not None and limit.kind in ("input", "batch") and entry is not None and entry.window:
         return limit._replace(kind="context")  # engines of text models say it in the words of those that embed
@@ -366,11 +366,11 @@ def _build_limit_fields(limit: ParsedLimit, model: str | None, inputs: Mapping[s
     }
 
 
-def _shorten(limit: ParsedLimit, model: str | None) -> str:
+def _format_advice(limit: ParsedLimit, model: str | None) -> str:
     """Return the advice for a limit that the service named, and the line to set where the catalogue differs."""
-    advice = _SHORTEN[limit.kind].format(f"{limit.limit:,}")
+    advice = _ADVICE[limit.kind].format(f"{limit.limit:,}")
     entry = models.get(model or "")
-    field = _LENGTHS[limit.kind]
+    field = _LIMIT_FIELDS[limit.kind]
     if entry is not None and entry.window == "separate" and field == "context_length":
         field = "total_length"  # the service speaks of input and output together
     published = getattr(entry, field, None)

@@ -33,7 +33,7 @@ def unwrap(body: Any) -> Any:
     return cast("Any", body)
 
 
-def reports_error(event: dict[str, Any]) -> bool:
+def event_reports_error(event: dict[str, Any]) -> bool:
     """Return whether an event reports an error.
 
     UNCERTAIN: no page shows an error inside a stream, so every shape that errors have elsewhere counts.
@@ -43,20 +43,20 @@ def reports_error(event: dict[str, Any]) -> bool:
     return event.get("type") == "error" or event.get("object") == "error"
 
 
-def find_error(event: dict[str, Any]) -> dict[str, Any] | None:
+def find_event_error(event: dict[str, Any]) -> dict[str, Any] | None:
     """Return the part of an event that reports an error: mostly all of it, of the Responses API the failed answer."""
-    if reports_error(event):
+    if event_reports_error(event):
         return event
     if event.get("type") == "response.failed":
         answer = event.get("response")
         return cast("dict[str, Any]", answer) if isinstance(answer, dict) else event
     answer = unwrap(event)
-    if is_response(answer) and answer.get("status") == "failed":
+    if is_responses_object(answer) and answer.get("status") == "failed":
         return answer
     return None
 
 
-def is_response(answer: Any) -> bool:
+def is_responses_object(answer: Any) -> bool:
     """Return whether an object is a whole answer of the Responses API."""
     if not isinstance(answer, dict):
         return False
@@ -64,7 +64,7 @@ def is_response(answer: Any) -> bool:
     return answer.get("object") == "response" and isinstance(answer.get("output"), list)
 
 
-def is_error(body: Any) -> bool:
+def body_reports_error(body: Any) -> bool:
     """Return True if a 2xx body is an error: `success` is false, or an error is named and no result came."""
     if not isinstance(body, dict):
         return False

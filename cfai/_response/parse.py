@@ -16,10 +16,10 @@ from cfai._json import loads, to_compact_json
 from cfai._limits import MAX_TOKENS_FIELDS
 from cfai._response.accumulator import Accumulator
 from cfai._response.errors import build_error, redact, redact_headers
-from cfai._response.extract import is_error, unwrap
+from cfai._response.extract import body_reports_error, unwrap
 from cfai._warnings import CutAnswerWarning, warn
 from cfai.types import Meta, Usage
-from cfai.types._tokens import Said
+from cfai.types._tokens import TextSummary
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -84,7 +84,7 @@ def media_kind(content_type: str) -> str:
     return "text" if media_type in ("text/plain", "") else "binary"
 
 
-def is_read_as_stream(response: ApiResponse, request: ApiRequest) -> bool:
+def is_body_streamed(response: ApiResponse, request: ApiRequest) -> bool:
     """Return True if the body of an answer is to be read while it comes. Some models call their events plain text."""
     if request.wants_raw:
         return request.wants_stream
@@ -104,13 +104,13 @@ def is_stream(response: ApiResponse, call: PreparedCall) -> bool:
     if response.content is None:
         return True
     kind = response.kind
-    wants_stream = call.wants_stream or call.streams_whole_answer
+    wants_stream = call.wants_stream or call.is_unstreamed_retry
     if kind != "json" and (kind == "text" or wants_stream) and holds_events(response.content):
         return True
     return wants_stream and kind != "binary"
 
 
-def needs_unstreamed(response: ApiResponse, call: PreparedCall) -> bool:
+def should_resend_unstreamed(response: ApiResponse, call: PreparedCall) -> bool:
     """Return True if a model that was asked to stream gave an empty result instead, as some do.
 
     Raises `APIResponseValidationError` if it may not be asked again.
@@ -127,7 +127,7 @@ def needs_unstreamed(response: ApiResponse, call: PreparedCall) -> bool:
     )
 
 
-def read_whole_stream(response: ApiResponse, call: PreparedCall) -> tuple[bytes, AnyOutput | None]:
+def convert_to_events(response: ApiResponse, call: PreparedCall) -> tuple[bytes, AnyOutput | None]:
     """Return the events that a whole answer stands for, and the output of the same call without streaming, if any."""
     content = response.content or b""
     if response.kind != "json" and holds_events(content):
@@ -145,11 +145,13 @@ def holds_events(content: bytes) -> bool:
 def build_stream_output(answer: Accumulator, meta: Meta) -> TextOutput:
     """Return the output that the same call without streaming would have given, from what its stream came to."""
     usage = dict(answer.usage.raw) if answer.usage else None
-    if answer.payload is not None:
-        return _build_text_output(types.ResponsesOutput, answer.payload, answer, meta)
-    if answer.chat is not None and not answer.native:
+    if answer.response_object is not None:
+        return _build_text_output(types.ResponsesOutput, answer.response_object, answer, meta)
+    if answer.first_chunk is not None and not answer.has_native_text:
         kind: type[TextOutput] = types.ChatCompletion
-        body: dict[str, Any] = {key: value for key, value in answer.chat.items() if key not in ("choices", "usage")}
+        body: dict[str, Any] = {
+            key: value for key, value in answer.first_chunk.items() if key not in ("choices", "usage")
+        }
         body |= {"object": "chat.completion", "choices": [_build_choice(answer, choice) for choice in answer.choices]}
     else:
         kind = types.NativeText
@@ -192,7 +194,7 @@ def _parse_body(response: ApiResponse, call: PreparedCall) -> AnyOutput:
         if kind == "json":
             raise _make_unreadable_error("the answer is no JSON, though it says so", response, call, content) from None
         return types.Binary.of(content, content_type, meta)
-    if is_error(body):
+    if body_reports_error(body):
         error = build_error(
             meta.status_code,
             response.headers,
@@ -229,7 +231,7 @@ def _is_empty(content: bytes) -> bool:
         body = loads(content)
     except ValueError:
         return False
-    return not is_error(body) and unwrap(body) in ({}, None)
+    return not body_reports_error(body) and unwrap(body) in ({}, None)
 
 
 def _to_events(content: bytes) -> bytes:
@@ -270,8 +272,10 @@ def _build_text_output(kind: type[TextOutput], fields: dict[str, Any], answer: A
     """Return a text answer with the service's own fields and with what they come down to."""
     output = _validate(kind, fields)
     usage = answer.usage
-    said = Said(answer.text_of(0), answer.reasoning_of(0), answer.tool_calls_of(0), answer.finish_reason, usage)
-    output.__pydantic_private__ = {"_meta": meta, "_said": said}
+    summary = TextSummary(
+        answer.text_of(0), answer.reasoning_of(0), answer.tool_calls_of(0), answer.finish_reason, usage
+    )
+    output.__pydantic_private__ = {"_meta": meta, "_summary": summary}
     if usage is not None and meta.neurons is None:
         meta.neurons = usage.neurons
     return output

@@ -25,7 +25,7 @@ LARGEST_EVENT = 32 * 1024 * 1024
 class EventSplitter:
     """A splitter of bytes into blocks, every line end turned into LF. Linear in the bytes, however they are cut."""
 
-    __slots__ = ("_after_cr", "_is_over", "_largest", "_parts", "_size", "_start", "is_between_events")
+    __slots__ = ("_after_cr", "_has_oversized_event", "_largest", "_parts", "_size", "_start", "is_between_events")
 
     def __init__(self, largest: int = LARGEST_EVENT) -> None:
         self._parts: list[bytes] = []
@@ -33,7 +33,7 @@ class EventSplitter:
         self._after_cr = False
         self._start: bytes | None = b""
         self._largest = largest
-        self._is_over = False
+        self._has_oversized_event = False
         self.is_between_events = False
         """Whether the blocks returned are all there was so far, so that the next byte begins one."""
 
@@ -44,7 +44,7 @@ class EventSplitter:
             block = chunk[:-2]
             if 10 not in block and chunk[-2:] == b"\n\n" and 13 not in block and len(block) <= self._largest:
                 return [block]
-        if self._is_over:
+        if self._has_oversized_event:
             raise self._too_large()
         if self._start is not None:
             chunk = self._without_bom(chunk)
@@ -77,7 +77,7 @@ class EventSplitter:
 
     def rest(self) -> bytes:
         """Return what the last blank line left over."""
-        if self._is_over or self._size > self._largest:
+        if self._has_oversized_event or self._size > self._largest:
             raise self._too_large()
         return (self._start or b"") + b"".join(self._parts)
 
@@ -97,7 +97,7 @@ class EventSplitter:
         """Return the blocks before the first that is too large, which is raised for when they have been given."""
         for position, block in enumerate(blocks):
             if len(block) > self._largest:
-                self._is_over = True
+                self._has_oversized_event = True
                 self.is_between_events = False
                 if position == 0:
                     raise self._too_large()

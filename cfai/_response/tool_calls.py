@@ -66,7 +66,7 @@ class ToolCallAccumulator:
                 missing.append({**call, "index": index})
         return missing
 
-    def result(self) -> list[ToolCall]:
+    def build_result(self) -> list[ToolCall]:
         """Return the calls so far, in the order of their indexes."""
         return [
             ToolCall(call.name, join_surrogates("".join(call.arguments) + call.half), call.id)

@@ -11,9 +11,9 @@ class UsageAccumulator:
     """Usage from its reports, of which there are three habits: totals so far, increments, and one trailer for all."""
 
     _last: dict[str, Any] = field(default_factory=dict[str, Any])
-    _before: dict[str, Any] = field(default_factory=dict[str, Any])
+    _earlier_sum: dict[str, Any] = field(default_factory=dict[str, Any])
     """The sum of the reports before the last, but for totals that the next report replaced."""
-    _price: dict[str, Any] = field(default_factory=dict[str, Any])
+    _neurons_report: dict[str, Any] = field(default_factory=dict[str, Any])
     """The last report of neurons alone, which say nothing of the habit."""
     _has_prompt: bool = False
 
@@ -26,19 +26,19 @@ class UsageAccumulator:
             self._has_prompt = True
         elif not (report.get("completion_tokens") or report.get("output_tokens") or report.get("total_tokens")):
             if report.get("neurons"):
-                self._price = report
-                _add_counts(self._before, report)
+                self._neurons_report = report
+                _add_counts(self._earlier_sum, report)
             return
         if not prompt or prompt != _get_prompt_tokens(self._last):  # else both are totals so far
-            _add_counts(self._before, self._last)
-        self._last, self._price = report, {}
+            _add_counts(self._earlier_sum, self._last)
+        self._last, self._neurons_report = report, {}
 
     def total(self) -> dict[str, Any]:
         """Return the last report if it counts the prompt; if only an earlier one did, the sum of all increments."""
         if not self._has_prompt or _get_prompt_tokens(self._last):
-            return {**self._last, **self._price}
+            return {**self._last, **self._neurons_report}
         total: dict[str, Any] = {}
-        _add_counts(total, self._before)
+        _add_counts(total, self._earlier_sum)
         _add_counts(total, self._last)
         return total
 

@@ -13,7 +13,7 @@ import anyio
 from cfai._errors import APITimeoutError, StreamError, StreamTimeoutError, StreamTruncatedError
 from cfai._request import PreparedCall
 from cfai._response import ApiResponse, Decoder, map_transport_error, warn_if_cut
-from cfai._transport import Connections, TimeBudget, has_connection_alone, stop_traffic, unwind
+from cfai._transport import PooledClient, TimeBudget, has_connection_alone, stop_traffic, unwind
 
 DRAIN_TIMEOUT = 1.0
 """Seconds that a server gets to end its body after `[DONE]`, so that the connection can be used again."""
@@ -24,7 +24,7 @@ class HttpBody:
 
     __slots__ = ("chunks", "connections", "http", "is_closed")
 
-    def __init__(self, http: Any, connections: Connections) -> None:
+    def __init__(self, http: Any, connections: PooledClient) -> None:
         self.http = http
         self.connections = connections
         self.chunks: Any = None
@@ -60,7 +60,7 @@ class StreamBody:
     """The events of an answer that has been read already."""
     output: Any = None
     """The output of the same call without streaming, where it was answered so."""
-    complete: bool = False
+    is_complete: bool = False
     """True once the proper end was read."""
     http_body: HttpBody = field(init=False)
     budget: TimeBudget = field(init=False)
@@ -79,7 +79,7 @@ class StreamBody:
 
     def open(self) -> Iterator[bytes] | None:
         """Begin to read: return the chunks of the body, or `None` if it has been read already, and is in `content`."""
-        if self._is_read():
+        if self._load_content():
             return None
         http = self.http_body.http
         self.http_body.chunks = http.iter_bytes() if self._is_encoded() else http.iter_raw()
@@ -87,7 +87,7 @@ class StreamBody:
 
     def aopen(self) -> AsyncIterator[bytes] | None:
         """Begin to read: return the chunks of the body, or `None` if it has been read already, and is in `content`."""
-        if self._is_read():
+        if self._load_content():
             return None
         http = self.http_body.http
         self.http_body.chunks = http.aiter_bytes() if self._is_encoded() else http.aiter_raw()
@@ -121,7 +121,7 @@ class StreamBody:
 
     def finish(self, decoder: Decoder) -> None:
         """Note the proper end: times and neurons are known only now."""
-        self.complete = True
+        self.is_complete = True
         meta, usage = self.response.meta, decoder.usage
         meta.elapsed = time.monotonic() - self.budget.started
         if meta.neurons is None and usage is not None:
@@ -152,7 +152,7 @@ class StreamBody:
             return f"in the middle of the stream: {error}"
         return f"the stream was silent for {seconds:g} s: raise timeout= if the model needs longer"
 
-    def _is_read(self) -> bool:
+    def _load_content(self) -> bool:
         """Return True if the body has been read: the answer came whole, or a hook of the client's owner has read it."""
         if self.content is None and self.http_body.http.is_stream_consumed:
             self.content = self.http_body.http.content

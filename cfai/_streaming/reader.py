@@ -36,7 +36,7 @@ class _Position(Generic[T]):
     def __init__(self, body: StreamBody, decoder: BlockDecoder, answer: Decoder) -> None:
         self.body = body
         self.decoder = decoder
-        self.answer = answer
+        self.token_decoder = answer
         """The tokens' decoder, which knows the text so far; the same as `decoder` for a reader of tokens."""
         self.splitter = EventSplitter()
         self.chunks: Any = None
@@ -72,22 +72,22 @@ class _Position(Generic[T]):
         """Raise unless the answer is whole."""
         self.decoder.check()
         self.phase = "ended"
-        self.body.finish(self.answer)
+        self.body.finish(self.token_decoder)
 
     def fail(self, exception: Exception) -> None:
         """End the reading, and raise what broke it, unless the answer was whole by then."""
         self.phase = "ended"
-        self.error = self.body.map_error(exception, self.answer)
+        self.error = self.body.map_error(exception, self.token_decoder)
         if self.error is exception:
             raise exception
         if self.error is not None:
             raise self.error from exception
-        self.body.finish(self.answer)
+        self.body.finish(self.token_decoder)
 
     def interrupt(self) -> None:
         """Note that reading was cancelled or interrupted: what comes after it is lost."""
         if self.phase != "ended":
-            self.error = self.answer.fail(StreamTruncatedError("reading the stream was interrupted"))
+            self.error = self.token_decoder.fail(StreamTruncatedError("reading the stream was interrupted"))
         self.phase = "ended"
 
 

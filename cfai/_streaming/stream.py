@@ -10,7 +10,7 @@ from httpx_sse import ServerSentEvent
 
 from cfai._errors import ConfigurationError, StreamTruncatedError
 from cfai._request import PreparedCall
-from cfai._response import ApiResponse, Decoder, EventDecoder, build_stream_output, read_whole_stream
+from cfai._response import ApiResponse, Decoder, EventDecoder, build_stream_output, convert_to_events
 from cfai._streaming.body import StreamBody
 from cfai._streaming.event_stream import AsyncEventStream, Dialect, EventStream, encoder_for
 from cfai._streaming.reader import AsyncReader, BlockDecoder, Reader
@@ -73,7 +73,7 @@ class _StreamState(Generic[T]):
             raise self._decoder.failure
         if self._read_as == "events":
             raise ConfigurationError("this stream was read as raw events: there is no result to put together")
-        if not self._body.complete:
+        if not self._body.is_complete:
             raise StreamTruncatedError(
                 "the stream has not been read to its end",
                 partial=self.text,
@@ -82,7 +82,7 @@ class _StreamState(Generic[T]):
             )
         if self._body.output is not None:
             return self._body.output
-        return build_stream_output(self._decoder.answer, self._body.response.meta)
+        return build_stream_output(self._decoder.accumulator, self._body.response.meta)
 
 
 class Stream(_StreamState[T]):
@@ -232,6 +232,6 @@ def aopen_stream(response: ApiResponse, call: PreparedCall) -> AsyncStream[Token
 
 
 def _open(response: ApiResponse, call: PreparedCall) -> tuple[StreamBody, Decoder]:
-    content, output = (None, None) if response.content is None else read_whole_stream(response, call)
+    content, output = (None, None) if response.content is None else convert_to_events(response, call)
     decoder = Decoder(call.model, response.meta.request_id, call.secrets, call.inputs)
     return StreamBody(call, response, content, output), decoder

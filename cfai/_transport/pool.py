@@ -40,7 +40,7 @@ class OpenStream(Protocol):
     async def aclose(self) -> None: ...
 
 
-class Connections:
+class PooledClient:
     """One HTTP client and what is read from it."""
 
     def __init__(self, client: Any) -> None:
@@ -80,7 +80,7 @@ class Connections:
         while self.abandoned:
             await self.abandoned.popleft().aclose()
 
-    def drop(self) -> None:
+    def close_sockets(self) -> None:
         """Close the sockets of a client whose event loop is closed, without a sound.
 
         asyncio's transports close themselves on their loop alone, and complain when they are collected open. What the
@@ -107,16 +107,16 @@ class ClientPool:
         async_http_client: Any = None,
     ) -> None:
         self._make_client = functools.partial(_make_client, proxy=proxy, verify=verify, trust_env=trust_env)
-        self._passed_in = Connections(http_client) if http_client is not None else None
-        self._passed_in_async = Connections(async_http_client) if async_http_client is not None else None
+        self._passed_in = PooledClient(http_client) if http_client is not None else None
+        self._passed_in_async = PooledClient(async_http_client) if async_http_client is not None else None
         self._lock = threading.Lock()
         self._is_closed = False
-        self._sync: Connections | None = None
+        self._sync: PooledClient | None = None
         self._finalizer: Any = None
-        self._by_loop: dict[int, _LoopConnections] = {}
+        self._by_loop: dict[int, _LoopClient] = {}
         _pools.add(self)
 
-    def sync_connections(self) -> Connections:
+    def get_sync_client(self) -> PooledClient:
         """Return the client of synchronous calls."""
         self._check_open()
         connections = self._passed_in or self._sync
@@ -125,7 +125,7 @@ class ClientPool:
                 self._check_open()
                 if self._sync is None:
                     client = self._make_client(httpx.Client)
-                    self._sync = Connections(client)
+                    self._sync = PooledClient(client)
                     # Nobody is in a call on a pool that was forgotten, so the lock that this takes is free.
                     self._finalizer = weakref.finalize(self, client.close)
                     self._finalizer.atexit = False
@@ -134,7 +134,7 @@ class ClientPool:
             connections.close_abandoned()
         return connections
 
-    async def async_connections(self) -> Connections:
+    async def get_async_client(self) -> PooledClient:
         """Return the client of the running event loop."""
         self._check_open()
         if self._passed_in_async is not None:
@@ -146,7 +146,7 @@ class ClientPool:
                 with self._lock:
                     self._check_open()
                     self._sweep()
-                    entry = _LoopConnections(loop, Connections(self._make_client(httpx.AsyncClient)))
+                    entry = _LoopClient(loop, PooledClient(self._make_client(httpx.AsyncClient)))
                     self._by_loop[id(loop)] = entry
                 await entry.open()
             connections = entry.connections
@@ -189,25 +189,25 @@ class ClientPool:
         self._sync = None
         self._by_loop = {}
         # A client that was passed in is its owner's to replace; what was read from it is not read on.
-        self._passed_in = self._passed_in and Connections(self._passed_in.client)
-        self._passed_in_async = self._passed_in_async and Connections(self._passed_in_async.client)
+        self._passed_in = self._passed_in and PooledClient(self._passed_in.client)
+        self._passed_in_async = self._passed_in_async and PooledClient(self._passed_in_async.client)
 
     def _sweep(self) -> None:
         """Let go of the clients whose event loop is closed."""
         for key, entry in [*self._by_loop.items()]:
             if entry.is_over():
                 del self._by_loop[key]
-                entry.connections.drop()
+                entry.connections.close_sockets()
 
     def _check_open(self) -> None:
         if self._is_closed:
             raise ConfigurationError("this Ai is closed: make a new one")
 
 
-class _LoopConnections:
+class _LoopClient:
     """The client of one event loop, closed at the end of the loop or when the pool is forgotten."""
 
-    def __init__(self, loop: Any, connections: Connections) -> None:
+    def __init__(self, loop: Any, connections: PooledClient) -> None:
         self.loop = weakref.ref(loop)
         self.connections = connections
         self._closer = _close_at_end(connections.client)

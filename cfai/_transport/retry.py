@@ -9,7 +9,7 @@ LONGEST_WAIT = 60.0
 """Seconds. If the service asks for a longer wait than this, the error is raised with `retry_after` set."""
 
 
-def pause_before_retry(retry: Retry, sent: int, error: CfaiError, *, when_busy: bool = True) -> float | None:
+def pause_before_retry(retry: Retry, attempts: int, error: CfaiError, *, when_busy: bool = True) -> float | None:
     """Return the seconds to wait before a request is sent again, or `None` to raise `error`.
 
     `sent` is how often it was sent already. The service knows best: `Retry-After` wins, up to a minute. Without it the
@@ -22,12 +22,12 @@ def pause_before_retry(retry: Retry, sent: int, error: CfaiError, *, when_busy: 
     >>> pause_before_retry(Retry(), 3, InternalServerError("busy", retryable=True)) is None
     True
     """
-    if sent > retry.max_retries or not error.retryable:
+    if attempts > retry.max_retries or not error.retryable:
         return None
     if isinstance(error, CapacityError) and not when_busy:
         return None
     if error.retry_after is not None:
         return error.retry_after if error.retry_after <= LONGEST_WAIT else None
     # The exponent is bounded so that a thousand attempts do not overflow a float.
-    wait = min(retry.cap, retry.base * 2.0 ** min(sent - 1, 60))
+    wait = min(retry.cap, retry.base * 2.0 ** min(attempts - 1, 60))
     return wait * (0.75 + 0.25 * retry.jitter())

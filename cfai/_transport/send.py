@@ -15,9 +15,9 @@ import anyio
 
 from cfai._errors import APITimeoutError, CfaiError, InferenceUpstreamError
 from cfai._request import CREDENTIAL_HEADERS, ApiRequest
-from cfai._response import ApiResponse, build_error, is_read_as_stream, map_transport_error, media_kind, parse_meta
+from cfai._response import ApiResponse, build_error, is_body_streamed, map_transport_error, media_kind, parse_meta
 from cfai._transport.attempt import AsyncAttempt, Attempt
-from cfai._transport.pool import ClientPool, Connections
+from cfai._transport.pool import ClientPool, PooledClient
 from cfai._transport.retry import pause_before_retry
 from cfai._transport.time_budget import TimeBudget
 from cfai._transport.unwind import unwind
@@ -29,69 +29,69 @@ LARGEST_ERROR = 1024 * 1024
 def send(pool: ClientPool, request: ApiRequest) -> ApiResponse:
     """Return the answer to a request: 2xx, or any if it is raw; its body unread if it is a stream. Raises all else."""
     budget = _begin(request)
-    sent = 1
+    attempts = 1
     while True:
         try:
-            return _send_once(pool, pool.sync_connections(), request, budget)
+            return _send_once(pool, pool.get_sync_client(), request, budget)
         except CfaiError as error:
-            pause = _decide_pause(sent, error, request, budget)
+            pause = _decide_pause(attempts, error, request, budget)
             if pause is None:
                 raise
         time.sleep(pause)
-        sent += 1
+        attempts += 1
 
 
 async def asend(pool: ClientPool, request: ApiRequest) -> ApiResponse:
     """Return the answer to a request: 2xx, or any if it is raw; its body unread if it is a stream. Raises all else."""
     budget = _begin(request)
-    sent = 1
+    attempts = 1
     while True:
         try:
-            return await _asend_once(pool, await pool.async_connections(), request, budget)
+            return await _asend_once(pool, await pool.get_async_client(), request, budget)
         except CfaiError as error:
-            pause = _decide_pause(sent, error, request, budget)
+            pause = _decide_pause(attempts, error, request, budget)
             if pause is None:
                 raise
         await anyio.sleep(pause)
-        sent += 1
+        attempts += 1
 
 
-def _send_once(pool: ClientPool, connections: Connections, request: ApiRequest, budget: TimeBudget) -> ApiResponse:
+def _send_once(pool: ClientPool, connections: PooledClient, request: ApiRequest, budget: TimeBudget) -> ApiResponse:
     attempt = Attempt()
-    sent = _build_request(connections.client, request, budget, attempt.trace)
+    http_request = _build_request(connections.client, request, budget, attempt.trace)
     try:
-        http = connections.client.send(sent, stream=True, auth=None, follow_redirects=False)
+        http = connections.client.send(http_request, stream=True, auth=None, follow_redirects=False)
     except Exception as exception:
         _raise_mapped(exception, request, budget, may_be_billed=attempt.may_be_billed(exception, time.monotonic()))
     finally:
-        _forget_credentials(sent)
+        _forget_credentials(http_request)
     if not http.is_success and not request.wants_raw:
-        raise _build_error(http, request, _read_error(http, sent, budget))
+        raise _build_error(http, request, _read_error(http, http_request, budget))
     response = _build_response(http, request, budget, pool, connections)
-    sent.extensions["timeout"]["read"] = budget.read_timeout(time.monotonic())
-    if not is_read_as_stream(response, request):
+    http_request.extensions["timeout"]["read"] = budget.read_timeout(time.monotonic())
+    if not is_body_streamed(response, request):
         response.content = _read(http, request, budget)
     return response
 
 
 async def _asend_once(
-    pool: ClientPool, connections: Connections, request: ApiRequest, budget: TimeBudget
+    pool: ClientPool, connections: PooledClient, request: ApiRequest, budget: TimeBudget
 ) -> ApiResponse:
     attempt = AsyncAttempt()
-    sent = _build_request(connections.client, request, budget, attempt.trace)
+    http_request = _build_request(connections.client, request, budget, attempt.trace)
     try:
         with _time_limit(budget):
-            http = await connections.client.send(sent, stream=True, auth=None, follow_redirects=False)
+            http = await connections.client.send(http_request, stream=True, auth=None, follow_redirects=False)
     except Exception as exception:
         _raise_mapped(exception, request, budget, may_be_billed=attempt.may_be_billed(exception, time.monotonic()))
     finally:
-        _forget_credentials(sent)
+        _forget_credentials(http_request)
     connections.watch(http)
     if not http.is_success and not request.wants_raw:
-        raise _build_error(http, request, await _aread_error(http, sent, budget))
+        raise _build_error(http, request, await _aread_error(http, http_request, budget))
     response = _build_response(http, request, budget, pool, connections)
-    sent.extensions["timeout"]["read"] = budget.read_timeout(time.monotonic())
-    if not is_read_as_stream(response, request):
+    http_request.extensions["timeout"]["read"] = budget.read_timeout(time.monotonic())
+    if not is_body_streamed(response, request):
         response.content = await _aread(http, request, budget)
     return response
 
@@ -128,10 +128,10 @@ async def _aread(http: Any, request: ApiRequest, budget: TimeBudget) -> bytes:
         await http.aclose()
 
 
-def _read_error(http: Any, sent: Any, budget: TimeBudget) -> bytes:
+def _read_error(http: Any, http_request: Any, budget: TimeBudget) -> bytes:
     """Read as much of an error's body as arrives in a moment. Its status is known, so what breaks here is ignored."""
-    patience = sent.extensions["timeout"]["read"] = budget.error_read_timeout(time.monotonic())
-    content, end = bytearray(), time.monotonic() + patience
+    seconds = http_request.extensions["timeout"]["read"] = budget.error_read_timeout(time.monotonic())
+    content, end = bytearray(), time.monotonic() + seconds
     try:
         for chunk in http.iter_bytes():
             content += chunk
@@ -145,12 +145,12 @@ def _read_error(http: Any, sent: Any, budget: TimeBudget) -> bytes:
     return bytes(content[:LARGEST_ERROR])
 
 
-async def _aread_error(http: Any, sent: Any, budget: TimeBudget) -> bytes:
+async def _aread_error(http: Any, http_request: Any, budget: TimeBudget) -> bytes:
     """Read as much of an error's body as arrives in a moment. Its status is known, so what breaks here is ignored."""
-    patience = sent.extensions["timeout"]["read"] = budget.error_read_timeout(time.monotonic())
+    seconds = http_request.extensions["timeout"]["read"] = budget.error_read_timeout(time.monotonic())
     content, chunks = bytearray(), http.aiter_bytes()
     try:
-        with anyio.move_on_after(patience):
+        with anyio.move_on_after(seconds):
             async for chunk in chunks:
                 content += chunk
                 if len(content) >= LARGEST_ERROR:
@@ -169,11 +169,11 @@ def _time_limit(budget: TimeBudget) -> AbstractContextManager[object]:
     return nullcontext() if budget.total is None else anyio.fail_after(budget.remaining(time.monotonic()))
 
 
-def _decide_pause(sent: int, error: CfaiError, request: ApiRequest, budget: TimeBudget) -> float | None:
+def _decide_pause(attempts: int, error: CfaiError, request: ApiRequest, budget: TimeBudget) -> float | None:
     """Return the seconds to wait before the request is sent again, or `None` to raise `error`."""
     if not isinstance(request.body, bytes) and is_iterated_once(request.body):
         return None
-    pause = pause_before_retry(request.config.retry, sent, error, when_busy=request.retries_when_busy)
+    pause = pause_before_retry(request.config.retry, attempts, error, when_busy=request.retries_when_busy)
     return pause if pause is not None and budget.allows_pause(pause, time.monotonic()) else None
 
 
@@ -184,15 +184,15 @@ def is_iterated_once(body: Any) -> bool:
 
 def _build_request(client: Any, request: ApiRequest, budget: TimeBudget, trace: Any) -> Any:
     # A client takes only requests of its own library; if it was passed in, its headers and parameters are its owner's.
-    sent = client.build_request(
+    http_request = client.build_request(
         request.method,
         _parse_url(cast("Any", type(client.base_url)), request.url),
         headers=dict(request.headers),
         content=request.body,
         timeout=budget.timeouts(time.monotonic()),
     )
-    sent.extensions["trace"] = trace
-    return sent
+    http_request.extensions["trace"] = trace
+    return http_request
 
 
 @lru_cache(maxsize=256)
@@ -202,7 +202,7 @@ def _parse_url(kind: Any, url: str) -> Any:
 
 
 def _build_response(
-    http: Any, request: ApiRequest, budget: TimeBudget, pool: ClientPool, connections: Connections
+    http: Any, request: ApiRequest, budget: TimeBudget, pool: ClientPool, connections: PooledClient
 ) -> ApiResponse:
     headers = _decode_headers(http)
     return ApiResponse(
@@ -234,11 +234,11 @@ def _decode_headers(http: Any) -> dict[str, str]:
     return {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in http.headers.raw}
 
 
-def _forget_credentials(sent: Any) -> None:
+def _forget_credentials(http_request: Any) -> None:
     # From here on the request lives in responses, exceptions and their pickles.
     for name in CREDENTIAL_HEADERS:
-        if name in sent.headers:
-            del sent.headers[name]
+        if name in http_request.headers:
+            del http_request.headers[name]
 
 
 def _raise_mapped(exception: Exception, request: ApiRequest, budget: TimeBudget, *, may_be_billed: bool) -> NoReturn:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, RootModel
 
-from cfai.types._tokens import Meta, Said, ToolCall, Usage
+from cfai.types._tokens import Meta, TextSummary, ToolCall, Usage
 
 
 class Fields(BaseModel):
@@ -51,32 +51,32 @@ class TextOutput(Output):
     """A text answer; `str(answer)` is its text. The service's own fields are there too, as `answer["field"]`."""
 
     # One attribute and private: each costs time with every answer, and a field of the service's may have any name.
-    _said: Said = PrivateAttr(default_factory=Said)
+    _summary: TextSummary = PrivateAttr(default_factory=TextSummary)
 
     @property
     def text(self) -> str:
         """The answer, empty if there is none: a tool call, or a reasoning model that ran out of `max_tokens`."""
-        return self._said.text
+        return self._summary.text
 
     @property
     def reasoning(self) -> str:
         """Return what a reasoning model thought first."""
-        return self._said.reasoning
+        return self._summary.reasoning
 
     @property
     def tool_calls(self) -> list[ToolCall]:
         """The tools that the model wants called."""
-        return self._said.tool_calls
+        return self._summary.tool_calls
 
     @property
     def finish_reason(self) -> str | None:
         """`stop`, `length`, `tool_calls`, ... or `None`: native answers seldom say."""
-        return self._said.finish_reason
+        return self._summary.finish_reason
 
     @property
     def usage(self) -> Usage | None:
         """Tokens of the call, if the service said."""
-        return self._said.usage
+        return self._summary.usage
 
     def __str__(self) -> str:
         return self.text

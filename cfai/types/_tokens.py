@@ -112,7 +112,7 @@ class ToolCall:
 
 
 @dataclass(slots=True)
-class Said:
+class TextSummary:
     """What a text answer comes down to, whichever shape it came in."""
 
     text: str = ""

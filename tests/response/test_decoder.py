@@ -81,10 +81,11 @@ def test_every_answer_of_several_has_its_own_tokens() -> None:
         (0, "c"),
     ]
     decoder = came.decoder
-    assert (decoder.answer.choices, decoder.answer.text_of(1), decoder.answer.reasoning_of(1)) == ([0, 1], "xy", "hm")
-    assert decoder.answer.tool_calls_of(1) == [ToolCall("f", "{}", "t")]
-    assert decoder.answer.tool_calls_of(0) == []
-    assert decoder.answer.finish_reasons == {0: "stop", 1: "tool_calls"}
+    answer = decoder.accumulator
+    assert (answer.choices, answer.text_of(1), answer.reasoning_of(1)) == ([0, 1], "xy", "hm")
+    assert decoder.accumulator.tool_calls_of(1) == [ToolCall("f", "{}", "t")]
+    assert decoder.accumulator.tool_calls_of(0) == []
+    assert decoder.accumulator.finish_reasons == {0: "stop", 1: "tool_calls"}
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_every_answer_of_several_has_its_own_tokens() -> None:
 )
 def test_the_second_answer_is_told_apart_everywhere(name: str, texts: dict[int, str]) -> None:
     came = played(name)
-    assert {number: came.decoder.answer.text_of(number) for number in came.decoder.answer.choices} == texts
+    assert {number: came.decoder.accumulator.text_of(number) for number in came.decoder.accumulator.choices} == texts
     assert {number: "".join(token.text for token in came.tokens if token.choice == number) for number in texts} == texts
 
 
@@ -114,11 +115,12 @@ def test_an_answer_that_never_came_is_empty() -> None:
     decoder = Decoder()
     assert (
         decoder.text,
-        decoder.answer.text_of(3),
-        decoder.answer.reasoning_of(0),
-        decoder.answer.tool_calls_of(0),
+        decoder.accumulator.text_of(3),
+        decoder.accumulator.reasoning_of(0),
+        decoder.accumulator.tool_calls_of(0),
     ) == ("", "", "", [])
-    assert (decoder.finish_reason, decoder.usage, decoder.answer.choices, decoder.failure) == (None, None, [0], None)
+    assert (decoder.finish_reason, decoder.usage, decoder.failure) == (None, None, None)
+    assert decoder.accumulator.choices == [0]
 
 
 def test_usage_has_neurons_and_details_added_up() -> None:
@@ -162,7 +164,7 @@ def test_chunks_of_two_answers_in_turn_stay_apart() -> None:
     decoder = Decoder()
     found = feed(decoder, chunk("a"), chunk("b", 1), chunk("c"), chunk("d", 1))
     assert [(token.text, token.choice) for token in found] == [("a", 0), ("b", 1), ("c", 0), ("d", 1)]
-    assert (decoder.answer.text_of(0), decoder.answer.text_of(1)) == ("ac", "bd")
+    assert (decoder.accumulator.text_of(0), decoder.accumulator.text_of(1)) == ("ac", "bd")
 
 
 def test_lines_that_are_events_of_their_own_come_in_order() -> None:
@@ -203,7 +205,8 @@ def test_tool_calls_of_a_choice_outlast_those_beside_the_choices() -> None:
 )
 def test_the_dialects_that_were_seen_are_known(name: str, native: bool, chat: bool, payload: bool) -> None:
     decoder = played(name).decoder
-    assert (decoder.answer.native, decoder.answer.chat is not None, decoder.answer.payload is not None) == (
+    answer = decoder.accumulator
+    assert (answer.has_native_text, answer.first_chunk is not None, answer.response_object is not None) == (
         native,
         chat,
         payload,
@@ -217,24 +220,24 @@ def test_a_type_that_is_no_event_of_the_responses_api_says_nothing(kind: Any) ->
 
 def test_an_output_of_another_kind_makes_no_answer_of_the_responses_api() -> None:
     decoder = play([event({"response": "a", "output": ["x"]}), b"data: [DONE]\n\n"]).decoder
-    assert (decoder.text, decoder.answer.payload) == ("a", None)
+    assert (decoder.text, decoder.accumulator.response_object) == ("a", None)
 
 
 @pytest.mark.parametrize("behind", [{"response": "a"}, {"response": "a", "finish_reason": "stop"}, {"response": 0}])
 def test_a_text_behind_chunks_makes_a_stream_native(behind: dict[str, Any]) -> None:
-    assert play([wire("last-line-without-empty-line"), b"\n", event(behind)]).decoder.answer.native
+    assert play([wire("last-line-without-empty-line"), b"\n", event(behind)]).decoder.accumulator.has_native_text
 
 
 @pytest.mark.parametrize("before", [{"usage": {"prompt_tokens": 1}}, {"id": "x"}, {}])
 def test_an_event_without_a_text_makes_no_stream_native(before: dict[str, Any]) -> None:
-    assert not play([event(before), wire("chat")]).decoder.answer.native
+    assert not play([event(before), wire("chat")]).decoder.accumulator.has_native_text
 
 
 def test_the_first_chunk_and_the_last_payload_are_kept() -> None:
-    chat = played("trailer").decoder.answer.chat
+    chat = played("trailer").decoder.accumulator.first_chunk
     assert chat is not None
     assert (chat["id"], chat["choices"][0]["delta"]) == ("chatcmpl-1", {"role": "assistant", "content": "I"})
-    payload = played("responses").decoder.answer.payload
+    payload = played("responses").decoder.accumulator.response_object
     assert payload is not None
     assert (payload["status"], len(payload["output"])) == ("completed", 2)
 
@@ -243,13 +246,13 @@ def test_a_usage_event_with_an_empty_text_behind_chunks_does_not_make_them_nativ
     decoder = Decoder()
     usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
     feed(decoder, chunk("a"), line({"response": "", "usage": usage}))
-    assert (decoder.answer.native, decoder.usage and decoder.usage.total_tokens) == (False, 3)
+    assert (decoder.accumulator.has_native_text, decoder.usage and decoder.usage.total_tokens) == (False, 3)
 
 
 def test_a_text_behind_chunks_makes_them_native() -> None:
     decoder = Decoder()
     feed(decoder, chunk("a"), line({"response": "b"}))
-    assert (decoder.answer.native, decoder.text) == (True, "ab")
+    assert (decoder.accumulator.has_native_text, decoder.text) == (True, "ab")
 
 
 # The Responses API.
@@ -282,7 +285,7 @@ def test_an_incomplete_answer_says_why(details: Any, reason: str) -> None:
 @pytest.mark.parametrize("output", ["null", "[]", "[null, {}]", '[{"content": null}]', '"x"', '[{"content": "x"}]'])
 def test_an_answer_that_completed_is_whole_whatever_it_says(output: str) -> None:
     came = play([b'data: {"type":"response.completed","response":{"output":' + output.encode() + b"}}\n\n"])
-    assert (came.decoder.text, came.decoder.answer.tool_calls_of(0), came.error) == (
+    assert (came.decoder.text, came.decoder.accumulator.tool_calls_of(0), came.error) == (
         "x" * ('"content": "x"' in output),
         [],
         None,
@@ -292,7 +295,7 @@ def test_an_answer_that_completed_is_whole_whatever_it_says(output: str) -> None
 @pytest.mark.parametrize("payload", ["null", '"x"', "[]", "{}"])
 def test_an_answer_that_completed_without_saying_anything_is_empty(payload: str) -> None:
     came = play([b'data: {"type":"response.completed","response":' + payload.encode() + b"}\n\n"])
-    assert (came.decoder.text, came.decoder.answer.tool_calls_of(0), came.error) == ("", [], None)
+    assert (came.decoder.text, came.decoder.accumulator.tool_calls_of(0), came.error) == ("", [], None)
 
 
 def test_what_is_no_object_in_a_response_hides_nothing_behind_it() -> None:
@@ -316,7 +319,7 @@ def test_arguments_without_a_place_belong_to_the_first_call() -> None:
     delta = {"type": "response.function_call_arguments.delta", "delta": "{}"}
     found = feed(decoder, line(added), line(delta))
     assert [call.index for token in found for call in token.tool_calls] == [0, 0]
-    assert [(call.name, call.arguments) for call in decoder.answer.tool_calls_of(0)] == [("f", "{}")]
+    assert [(call.name, call.arguments) for call in decoder.accumulator.tool_calls_of(0)] == [("f", "{}")]
 
 
 @pytest.mark.parametrize("kind", ["response.reasoning_text", "response.reasoning_summary_text"])
@@ -324,7 +327,7 @@ def test_arguments_without_a_place_belong_to_the_first_call() -> None:
 def test_reasoning_of_the_responses_api_comes_in_pieces(kind: str, said: Any, expected: str) -> None:
     decoder = Decoder()
     (token,) = feed(decoder, line({"type": f"{kind}.delta", "delta": said}))
-    assert (token.reasoning, token.text, decoder.answer.reasoning_of(0)) == (expected, "", expected)
+    assert (token.reasoning, token.text, decoder.accumulator.reasoning_of(0)) == (expected, "", expected)
 
 
 def test_other_events_of_the_responses_api_say_nothing() -> None:

@@ -97,7 +97,7 @@ def test_half_a_character_is_given_at_the_end_even_behind_the_end_mark() -> None
         ("\ufffd", "", 0),
         ("", "\ufffd", 1),
     ]
-    assert (decoder.text, decoder.answer.reasoning_of(1)) == ("a\ufffd", "\ufffd")
+    assert (decoder.text, decoder.accumulator.reasoning_of(1)) == ("a\ufffd", "\ufffd")
 
 
 def test_half_a_character_is_given_once() -> None:
@@ -115,7 +115,8 @@ def test_a_half_of_the_text_and_one_of_the_reasoning_do_not_meet() -> None:
         b'data: {"choices":[{"index":0,"delta":{"content":"\\ude00"}}]}\n\ndata: [DONE]\n\n',
     ])  # fmt: skip
     decoder = came.decoder
-    assert (decoder.text, decoder.answer.reasoning_of(0), decoder.answer.text_of(1)) == ("😀", "x\ufffd", "\ufffd")
+    answer = decoder.accumulator
+    assert (decoder.text, answer.reasoning_of(0), answer.text_of(1)) == ("😀", "x\ufffd", "\ufffd")
 
 
 def test_a_stream_that_ended_early_says_just_that() -> None:

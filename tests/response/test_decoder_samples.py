@@ -276,8 +276,8 @@ def test_a_sample_says_what_it_should(name: str) -> None:
     decoder, error = came.decoder, came.error
     assert [token.text for token in came.tokens if token.text and token.choice == 0] == expected.texts
     assert decoder.text == "".join(expected.texts)
-    assert decoder.answer.reasoning_of(0) == expected.reasoning
-    assert decoder.answer.tool_calls_of(0) == expected.tool_calls
+    assert decoder.accumulator.reasoning_of(0) == expected.reasoning
+    assert decoder.accumulator.tool_calls_of(0) == expected.tool_calls
     assert decoder.finish_reason == expected.finish
     usage = decoder.usage
     assert (usage and (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens)) == expected.usage
@@ -328,31 +328,31 @@ def test_a_sample_says_the_same_with_comments_in_it(name: str) -> None:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_the_texts_of_a_sample_s_tokens_are_its_text(name: str) -> None:
     came = played(name)
-    assert {token.choice for token in came.tokens} <= {*came.decoder.answer.choices}
-    for number in came.decoder.answer.choices:
+    assert {token.choice for token in came.tokens} <= {*came.decoder.accumulator.choices}
+    for number in came.decoder.accumulator.choices:
         mine = [token for token in came.tokens if token.choice == number]
-        assert "".join(token.text for token in mine) == came.decoder.answer.text_of(number)
-        assert "".join(token.reasoning for token in mine) == came.decoder.answer.reasoning_of(number)
+        assert "".join(token.text for token in mine) == came.decoder.accumulator.text_of(number)
+        assert "".join(token.reasoning for token in mine) == came.decoder.accumulator.reasoning_of(number)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_the_finish_reasons_of_a_sample_s_tokens_are_its_own(name: str) -> None:
     came = played(name)
     given = {token.choice: token.finish_reason for token in came.tokens if token.finish_reason is not None}
-    assert given == came.decoder.answer.finish_reasons
+    assert given == came.decoder.accumulator.finish_reasons
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_the_pieces_of_a_sample_s_tool_calls_are_its_tool_calls(name: str) -> None:
     came = played(name)
-    for number in came.decoder.answer.choices:
+    for number in came.decoder.accumulator.choices:
         pieces = [piece for token in came.tokens if token.choice == number for piece in token.tool_calls]
         indexes = sorted({piece.index for piece in pieces})
         calls = [[piece for piece in pieces if piece.index == index] for index in indexes]
         whole = [
             ("".join(piece.arguments for piece in call), {piece.name for piece in call} - {None}) for call in calls
         ]
-        assert whole == [(call.arguments, {call.name}) for call in came.decoder.answer.tool_calls_of(number)]
+        assert whole == [(call.arguments, {call.name}) for call in came.decoder.accumulator.tool_calls_of(number)]
 
 
 @pytest.mark.parametrize("name", SAMPLES)

@@ -42,7 +42,7 @@ from cfai._response.errors import (
     redact,
     redact_json,
 )
-from cfai._response.extract import is_error
+from cfai._response.extract import body_reports_error
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 UUID = "3a1f9e1c-0b7d-4f0e-9a54-8f2f6c1f4b11"
@@ -487,7 +487,7 @@ def test_a_date_to_wait_for_is_read_in_its_own_zone(value: str, expected: float)
     ],
 )
 def test_an_answer_that_reports_an_error_is_one(body: Any, expected: bool) -> None:
-    assert is_error(body) is expected
+    assert body_reports_error(body) is expected
 
 
 def test_an_error_with_a_good_status_is_on_the_side_of_the_service() -> None:
@@ -496,8 +496,8 @@ def test_an_error_with_a_good_status_is_on_the_side_of_the_service() -> None:
 
 
 def test_a_chat_completion_with_an_error_beside_its_choices_is_an_answer() -> None:
-    assert is_error({"error": "slow", "choices": []}) is False
-    assert is_error({"error": "slow"}) is True
+    assert body_reports_error({"error": "slow", "choices": []}) is False
+    assert body_reports_error({"error": "slow"}) is True
 
 
 # What broke before an answer

@@ -25,7 +25,7 @@ from cfai.types import (
     Usage,
     ValueOutput,
 )
-from cfai.types._tokens import Said
+from cfai.types._tokens import TextSummary
 from tests.conftest import Caller, Service
 
 META = Meta("@cf/some/model", "request-1", 200, 0.5, "log-1", 1.25)
@@ -35,8 +35,8 @@ USAGE = Usage.of({"prompt_tokens": 3, "completion_tokens": 4, "neurons": 0.5})
 def text_output(kind: type[TextOutput], fields: dict[str, Any]) -> TextOutput:
     """Return an output as the package makes it: the service's fields, and what they come down to."""
     output = kind.model_validate(fields)
-    said = Said("Hello", "Hm", [ToolCall("f", "{}", "a")], "stop", USAGE)
-    output.__pydantic_private__ = {"_meta": META, "_said": said}
+    said = TextSummary("Hello", "Hm", [ToolCall("f", "{}", "a")], "stop", USAGE)
+    output.__pydantic_private__ = {"_meta": META, "_summary": said}
     return output
 
 

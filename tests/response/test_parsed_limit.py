@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cfai._response import error_codes
 from cfai._response import parsed_limit as _refusal
-from cfai._response.errors import _SHORTEN
+from cfai._response.errors import _ADVICE
 from cfai._response.parsed_limit import ParsedLimit, parse_limit
 from cfai.local.wire import _errors
 
@@ -293,7 +293,7 @@ def test_a_number_that_is_cut_at_its_thousands_is_not_believed() -> None:
 ORDINARY = [
     *(known.hint for known in error_codes.CODES.values()),
     *(known.hint for known in error_codes.STATUSES.values()),
-    *_SHORTEN.values(),
+    *_ADVICE.values(),
     *(message for _, message in _errors.CODES.values()),
     "",
     "Sequence too long",

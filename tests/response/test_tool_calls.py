@@ -18,7 +18,7 @@ def together(*pieces: list[Any]) -> list[ToolCall]:
     calls = ToolCallAccumulator()
     for items in pieces:
         calls.add(items)
-    return calls.result()
+    return calls.build_result()
 
 
 def function(name: Any = None, arguments: Any = "", **more: Any) -> dict[str, Any]:
@@ -203,9 +203,9 @@ def test_a_call_lacks_its_arguments_until_they_come() -> None:
 def test_half_a_character_waits_for_its_other_half() -> None:
     calls = ToolCallAccumulator()
     assert [delta.arguments for delta in calls.add([function("f", "a\ud83d", index=0)])] == ["a"]
-    assert calls.result() == [ToolCall("f", "a\ufffd")]
+    assert calls.build_result() == [ToolCall("f", "a\ufffd")]
     assert [delta.arguments for delta in calls.add([function(None, "\ude00b", index=0)])] == ["😀b"]
-    assert calls.result() == [ToolCall("f", "a😀b")]
+    assert calls.build_result() == [ToolCall("f", "a😀b")]
 
 
 def test_nothing_makes_no_calls() -> None:
@@ -225,7 +225,7 @@ def test_calls_by_index_come_together_in_any_interleaving(said: list[tuple[str, 
     calls = ToolCallAccumulator()
     while queue := [queue for queue in queues if queue]:
         calls.add([chance.choice(queue).pop(0)])
-    assert calls.result() == [ToolCall(name, "".join(parts)) for name, parts in said]
+    assert calls.build_result() == [ToolCall(name, "".join(parts)) for name, parts in said]
 
 
 @pytest.mark.parametrize("more", [{}, {"id": "a"}])
@@ -235,7 +235,7 @@ def test_a_name_in_every_piece_still_makes_one_call(more: dict[str, Any]) -> Non
     for _ in range(2_000):
         calls.add([function("f", "0123456789", **more)])
     calls.add([function("f", '"]', **more)])
-    assert calls.result() == [ToolCall("f", '["' + 2_000 * "0123456789" + '"]', more.get("id"))]
+    assert calls.build_result() == [ToolCall("f", '["' + 2_000 * "0123456789" + '"]', more.get("id"))]
 
 
 # Usage.

@@ -85,7 +85,7 @@ def test_every_dialect_becomes_the_native_one(name: str) -> None:
     found = payloads(sent)
     assert error is None
     assert "".join(each["response"] for each in found) == decoder.text
-    assert "".join(each.get("reasoning", "") for each in found) == decoder.answer.reasoning_of(0)
+    assert "".join(each.get("reasoning", "") for each in found) == decoder.accumulator.reasoning_of(0)
     assert [each["finish_reason"] for each in found if "finish_reason" in each][-1:] == [decoder.finish_reason] * bool(
         decoder.finish_reason
     )
@@ -194,15 +194,15 @@ def test_original_events_say_what_the_stream_said(name: str) -> None:
     assert error is None
     assert (
         there.text,
-        there.answer.reasoning_of(0),
-        there.answer.tool_calls_of(0),
-        there.answer.finish_reasons,
+        there.accumulator.reasoning_of(0),
+        there.accumulator.tool_calls_of(0),
+        there.accumulator.finish_reasons,
         there.usage,
     ) == (
         here.text,
-        here.answer.reasoning_of(0),
-        here.answer.tool_calls_of(0),
-        here.answer.finish_reasons,
+        here.accumulator.reasoning_of(0),
+        here.accumulator.tool_calls_of(0),
+        here.accumulator.finish_reasons,
         here.usage,
     )
 

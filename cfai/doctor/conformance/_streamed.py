@@ -10,7 +10,7 @@ from typing import Any, cast
 import httpx
 
 from cfai import CfaiError, InferenceUpstreamError, StreamError
-from cfai._response import reports_error
+from cfai._response import event_reports_error
 from cfai.doctor._finding import Finding, ok, problem, warning
 from cfai.doctor.conformance._probe import (
     Probe,
@@ -145,7 +145,7 @@ def ask_error_inside(probe: Probe) -> Finding:
     """Return the shape of an error inside a stream: of one that is provoked by a picture that is none."""
     inputs = _ask_moondream(b"this is no image")
     response = probe.run(MOONDREAM, inputs)
-    inside = [event for event in parse_events(response) if reports_error(dict(event))]
+    inside = [event for event in parse_events(response) if event_reports_error(dict(event))]
     if inside:
         output = probe.read(response, MOONDREAM, inputs)
         places = join_words(_list_places(inside[0]))

@@ -126,7 +126,7 @@ class RecorderApp(RecordingApp):
 
     async def _send(self, http_request: HttpRequest) -> Any:
         """Return the service's answer, not read yet. Raises `NoAnswerError` if there is none."""
-        client: Any = (await self._clients.async_connections()).client
+        client: Any = (await self._clients.get_async_client()).client
         try:
             headers = self._build_headers(http_request.headers)
             request = client.build_request(
