@@ -118,11 +118,13 @@ class ClientPool:
 
     def get_sync_client(self) -> PooledClient:
         """Return the client of synchronous calls."""
-        self._check_open()
         connections = self._passed_in or self._sync
+        if self._is_closed:
+            raise _make_closed_error()
         if connections is None:
             with self._lock:
-                self._check_open()
+                if self._is_closed:
+                    raise _make_closed_error()
                 if self._sync is None:
                     client = self._make_client(httpx.Client)
                     self._sync = PooledClient(client)
@@ -136,7 +138,8 @@ class ClientPool:
 
     async def get_async_client(self) -> PooledClient:
         """Return the client of the running event loop."""
-        self._check_open()
+        if self._is_closed:
+            raise _make_closed_error()
         if self._passed_in_async is not None:
             connections = self._passed_in_async
         else:
@@ -144,7 +147,8 @@ class ClientPool:
             entry = self._by_loop.get(id(loop))
             if entry is None or entry.loop() is not loop:
                 with self._lock:
-                    self._check_open()
+                    if self._is_closed:
+                    raise _make_closed_error()
                     self._sweep()
                     entry = _LoopClient(loop, PooledClient(self._make_client(httpx.AsyncClient)))
                     self._by_loop[id(loop)] = entry
@@ -199,9 +203,9 @@ class ClientPool:
                 del self._by_loop[key]
                 entry.connections.close_sockets()
 
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise ConfigurationError("this Ai is closed: make a new one")
+
+def _make_closed_error() -> ConfigurationError:
+    return ConfigurationError("this Ai is closed: make a new one")
 
 
 class _LoopClient:

@@ -28,7 +28,8 @@ LARGEST_ERROR = 1024 * 1024
 
 def send(pool: ClientPool, request: ApiRequest) -> ApiResponse:
     """Return the answer to a request: 2xx, or any if it is raw; its body unread if it is a stream. Raises all else."""
-    budget = _begin(request)
+    started = time.monotonic() if request.started is None else request.started
+    budget = TimeBudget(request.config.timeout, request.config.total_timeout, started)
     attempts = 1
     while True:
         try:
@@ -43,7 +44,8 @@ def send(pool: ClientPool, request: ApiRequest) -> ApiResponse:
 
 async def asend(pool: ClientPool, request: ApiRequest) -> ApiResponse:
     """Return the answer to a request: 2xx, or any if it is raw; its body unread if it is a stream. Raises all else."""
-    budget = _begin(request)
+    started = time.monotonic() if request.started is None else request.started
+    budget = TimeBudget(request.config.timeout, request.config.total_timeout, started)
     attempts = 1
     while True:
         try:
@@ -94,11 +96,6 @@ async def _asend_once(
     if not is_body_streamed(response, request):
         response.content = await _aread(http, request, budget)
     return response
-
-
-def _begin(request: ApiRequest) -> TimeBudget:
-    started = time.monotonic() if request.started is None else request.started
-    return TimeBudget(request.config.timeout, request.config.total_timeout, started)
 
 
 def _read(http: Any, request: ApiRequest, budget: TimeBudget) -> bytes:
