@@ -148,7 +148,7 @@ class ClientPool:
             if entry is None or entry.loop() is not loop:
                 with self._lock:
                     if self._is_closed:
-                    raise _make_closed_error()
+                        raise _make_closed_error()
                     self._sweep()
                     entry = _LoopClient(loop, PooledClient(self._make_client(httpx.AsyncClient)))
                     self._by_loop[id(loop)] = entry
