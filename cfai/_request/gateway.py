@@ -9,7 +9,7 @@ from typing import Any, Literal, TypedDict, cast
 
 from cfai._errors import ConfigurationError
 from cfai._json import json_default
-from cfai._request.encode import encode_json
+from cfai._request.encode import check_sendable
 from cfai._request.headers import check_header_value
 
 
@@ -40,7 +40,7 @@ class GatewayOptions(TypedDict, total=False):
     """Milliseconds to the first byte."""
     retries: GatewayRetries
     token: str
-    """A token for the gateway alone; without it the API token is sent to the gateway too."""
+    """A token for the gateway's own host alone; without it the API token is sent there twice."""
 
 
 _HEADERS = {
@@ -63,23 +63,28 @@ def parse_gateway(gateway: str | GatewayOptions) -> dict[str, Any]:
         gateway = {"id": gateway}
     if not isinstance(gateway, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f"`gateway` must be an id or a dict with 'id', got {gateway!r}")
-    options: dict[str, Any] = {_to_snake_case(str(key)): value for key, value in gateway.items()}
+    options = _parse_options(gateway, "gateway", GatewayOptions)
     retries = options.pop("retries", None)
     if retries is not None:
         if not isinstance(retries, Mapping):
             raise ConfigurationError(
                 f"gateway retries must be a dict with 'max_attempts' and the like, got {retries!r}"
             )
-        options.update({_to_snake_case(key): value for key, value in cast("Mapping[str, Any]", retries).items()})
-    unknown = sorted(options.keys() - _HEADERS.keys() - {"id", "token"})
-    if unknown:
-        known = ", ".join(GatewayOptions.__annotations__)
-        raise ConfigurationError(f"gateway has no option {unknown[0]!r}: known are {known}")
+        options |= _parse_options(cast("Mapping[str, Any]", retries), "gateway retries", GatewayRetries)
     id = options.get("id")
     if not isinstance(id, str) or not id or "/" in id or id in (".", ".."):
         raise ConfigurationError("`gateway` must have the 'id' of the gateway, such as 'default'")
     for key in ("id", "token"):
         check_header_value(f"gateway {key}", options.get(key, ""))
+    return options
+
+
+def _parse_options(given: Mapping[str, Any], place: str, known: type) -> dict[str, Any]:
+    """Return options in snake case. Raises `ConfigurationError` for one that is not among those of `known`."""
+    options = {_to_snake_case(str(key)): value for key, value in given.items()}
+    unknown = sorted(options.keys() - known.__annotations__)
+    if unknown:
+        raise ConfigurationError(f"{place}: no option {unknown[0]!r}, known are {', '.join(known.__annotations__)}")
     return options
 
 
@@ -94,7 +99,7 @@ def build_gateway_headers(gateway: Mapping[str, Any]) -> dict[str, str]:
             value = str(value).lower()
         elif isinstance(value, Mapping):
             # A header is ASCII, and an empty object is sent too, as the binding does.
-            encode_json(cast("Any", value), f"gateway {key}")
+            check_sendable(value, f"gateway {key}")
             value = json.dumps(dict(cast("Mapping[str, Any]", value)), separators=(",", ":"), default=json_default)
         headers[header] = check_header_value(f"gateway {key}", str(value))
     return headers

@@ -514,6 +514,8 @@ def test_each_option_of_a_gateway_is_a_header(model: str, option: Any, header: s
         {"id": "g", "skip_cash": True},
         {"id": "g", "retries": {"attempts": 3}},
         {"id": "g", "retries": 3},
+        {"id": "g", "max_attempts": 3},
+        {"id": "g", "retries": {5: 3}},
         {"id": "g", "extra": None},
         {"cache_ttl": 60},
         {"id": ""},
@@ -534,6 +536,8 @@ def test_what_is_no_option_of_a_gateway_is_refused(gateway: Any) -> None:
 def test_an_unknown_option_of_a_gateway_is_named_beside_the_known() -> None:
     with pytest.raises(ConfigurationError, match=r"'skip_cash'.*skip_cache"):
         built(gateway={"id": "g", "skipCash": True})
+    with pytest.raises(ConfigurationError, match=r"gateway retries: no option 'attempts', known are max_attempts, r"):
+        built(gateway={"id": "g", "retries": {"attempts": 3}})
 
 
 @pytest.mark.parametrize("model", [MODEL, "openai/gpt-5-mini"])

@@ -32,6 +32,19 @@ def close(options: dict[str, Any], portal: BlockingPortal | None) -> None:
     client.close() if portal is None else portal.call(client.aclose)
 
 
+def test_a_closed_ai_calls_nothing_more_with_a_client_passed_in(
+    callers: Callers, serve: Serve, portal: BlockingPortal | None
+) -> None:
+    server = serve(lambda peer: peer.request() and peer.answer(OK))
+    client = given(httpx, portal)
+    caller = callers(base_url=server.url, **client)
+    caller.close()
+    with pytest.raises(cfai.ConfigurationError, match="this Ai is closed: make a new one"):
+        caller.run(MODEL, HELLO)
+    assert server.requests == []
+    close(client, portal)
+
+
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_a_client_of_either_library_works(
