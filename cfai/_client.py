@@ -54,7 +54,7 @@ from cfai._request import (
 )
 from cfai._response import ApiResponse, is_stream, parse, should_resend_unstreamed
 from cfai._streaming import AsyncCall, aopen_stream, open_stream
-from cfai._transport import ClientPool, asend, send
+from cfai._transport import AsyncHttpClient, ClientPool, HttpClient, asend, send
 from cfai._warnings import warn
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ class Ai:
         proxy: str | None = None,
         verify: ssl.SSLContext | str | bool = True,
         default_headers: Mapping[str, str] | None = None,
-        http_client: Any = None,
-        async_http_client: Any = None,
+        http_client: HttpClient | None = None,
+        async_http_client: AsyncHttpClient | None = None,
         limit_overrides: Mapping[str, int | Mapping[str, int]] | None = None,
         token_counter: TokenCounter | Mapping[str, TokenCounter] | None = None,
         gateway_route: GatewayRoute = "gateway",
@@ -380,7 +380,9 @@ class Ai:
         self._last = LastCall(error.request_id, log_id, error.status_code, error.code)
 
 
-def _make_pool(config: ClientConfig, http_client: Any = None, async_http_client: Any = None) -> ClientPool:
+def _make_pool(
+    config: ClientConfig, http_client: HttpClient | None = None, async_http_client: AsyncHttpClient | None = None
+) -> ClientPool:
     """Return the HTTP clients of a configuration, not made yet. A raw response holds them, so they have no token."""
     return ClientPool(
         proxy=config.proxy.value if config.proxy else None,
@@ -401,6 +403,7 @@ def _keep_pool(response: ApiResponse) -> Any:
 def _check_client(client: Any, option: str, *, is_async: bool) -> None:
     if client is None:
         return
-    if not hasattr(client, "build_request") or iscoroutinefunction(client.send) != is_async:
+    is_client = all(hasattr(client, name) for name in ("base_url", "build_request", "send"))
+    if not is_client or iscoroutinefunction(client.send) != is_async:
         must_be = "an httpx.AsyncClient" if is_async else "an httpx.Client"
         raise ConfigurationError(f"`{option}` must be {must_be} (or httpx2's), got {type(client).__name__}")

@@ -1,12 +1,21 @@
 """Step 3 of a call: how a request is sent. Retries, time budget and connections are the same for every endpoint."""
 
-from cfai._transport.pool import ClientPool, PooledClient, has_connection_alone, stop_traffic
+from cfai._transport.pool import (
+    AsyncHttpClient,
+    ClientPool,
+    HttpClient,
+    PooledClient,
+    has_connection_alone,
+    stop_traffic,
+)
 from cfai._transport.send import asend, send
 from cfai._transport.time_budget import TimeBudget
 from cfai._transport.unwind import unwind
 
 __all__ = [
+    "AsyncHttpClient",
     "ClientPool",
+    "HttpClient",
     "PooledClient",
     "TimeBudget",
     "asend",

@@ -33,6 +33,26 @@ from cfai._errors import ConfigurationError
 _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=20, keepalive_expiry=30.0)
 
 
+class HttpClient(Protocol):
+    """A synchronous client that is passed in: what `httpx.Client` and `httpx2.Client` have and cfai uses of them."""
+
+    @property
+    def base_url(self) -> Any: ...
+    def build_request(self, method: str, url: Any, *, headers: Any, content: Any, timeout: Any) -> Any: ...
+    def send(self, request: Any, *, stream: bool, auth: Any, follow_redirects: Any) -> Any: ...
+    def close(self) -> None: ...
+
+
+class AsyncHttpClient(Protocol):
+    """An asynchronous client that is passed in, as `HttpClient`."""
+
+    @property
+    def base_url(self) -> Any: ...
+    def build_request(self, method: str, url: Any, *, headers: Any, content: Any, timeout: Any) -> Any: ...
+    async def send(self, request: Any, *, stream: bool, auth: Any, follow_redirects: Any) -> Any: ...
+    async def aclose(self) -> None: ...
+
+
 class OpenStream(Protocol):
     """A response that is being read, as far as closing it goes."""
 
@@ -103,8 +123,8 @@ class ClientPool:
         proxy: str | None = None,
         verify: ssl.SSLContext | str | bool = True,
         trust_env: bool = True,
-        http_client: Any = None,
-        async_http_client: Any = None,
+        http_client: HttpClient | None = None,
+        async_http_client: AsyncHttpClient | None = None,
     ) -> None:
         self._make_client = functools.partial(_make_client, proxy=proxy, verify=verify, trust_env=trust_env)
         self._passed_in = PooledClient(http_client) if http_client is not None else None
