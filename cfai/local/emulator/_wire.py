@@ -89,13 +89,11 @@ class Connection:
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": raw})
 
-    async def write(self, data: bytes, split: int | None = None) -> None:
-        """Send a part of the body, in pieces of `split` bytes if told so."""
-        step = split or max(1, len(data))
-        for at in range(0, len(data), step):
-            await self._send({"type": "http.response.body", "body": data[at : at + step], "more_body": True})
-            # Other requests get their turn, and a client's leaving is noticed.
-            await asyncio.sleep(0)
+    async def write(self, data: bytes) -> None:
+        """Send a part of the body."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        # Other requests get their turn, and a client's leaving is noticed.
+        await asyncio.sleep(0)
 
     async def end(self) -> None:
         """End the body as it should be."""
@@ -167,11 +165,11 @@ async def deliver(
             connection.tokens = sent
             if tokens:
                 await connection.pause(pace(sent, rate, clock() - began))
-            step = (fault.split or 1) if fault.trickle else max(1, len(data))
+            step = fault.split or (1 if fault.trickle else max(1, len(data)))
             for at in range(0, len(data), step):
                 if connection.is_gone:
                     return True
-                await connection.write(data[at : at + step], fault.split)
+                await connection.write(data[at : at + step])
                 await connection.pause(fault.trickle)
     if connection.is_gone:
         return True
@@ -201,6 +199,6 @@ async def _end_early(connection: Connection, fault: Fault, error: bytes) -> bool
         await connection.pause(PATIENCE)
         return connection.is_gone
     if ending == "error":
-        await connection.write(error, fault.split)
+        await connection.write(error)
     await connection.end()
     return False

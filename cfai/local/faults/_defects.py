@@ -20,14 +20,14 @@ from cfai.local.faults._events import (
     list_calls,
 )
 
-_BUSY = "Capacity temporarily exceeded, please try again."
+BUSY = "Capacity temporarily exceeded, please try again."
 _ENVELOPE: dict[str, Any] = {
-    "errors": [{"code": 3040, "message": f"AiError: {_BUSY}"}],
+    "errors": [{"code": 3040, "message": f"AiError: {BUSY}"}],
     "success": False,
     "result": {},
     "messages": [],
 }
-_FAILED = {"object": "response", "status": "failed", "error": {"code": "server_error", "message": _BUSY}}
+_FAILED = {"object": "response", "status": "failed", "error": {"code": "server_error", "message": BUSY}}
 
 
 class Defect(NamedTuple):
@@ -158,23 +158,23 @@ DEFECTS = {
             ),
             "error-event-object": (
                 "After three tokens an `error` object, as OpenAI sends it",
-                to.fail_with({"error": {"message": _BUSY, "type": "server_error", "code": 3040}}),
+                to.fail_with({"error": {"message": BUSY, "type": "server_error", "code": 3040}}),
             ),
             "error-event-string": (
                 "After three tokens an `error` string with the code in it",
-                to.fail_with({"error": f"AiError: 3040: {_BUSY}"}),
+                to.fail_with({"error": f"AiError: 3040: {BUSY}"}),
             ),
             "error-event-typed": (
                 'After three tokens `"type": "error"`, with the code as text',
-                to.fail_with({"type": "error", "code": "3040", "message": _BUSY, "param": None}),
+                to.fail_with({"type": "error", "code": "3040", "message": BUSY, "param": None}),
             ),
             "error-event-internal": (
                 "After three tokens `internalCode` and `description`",
-                to.fail_with({"internalCode": 3040, "name": "OutOfCapacity", "message": "busy", "description": _BUSY}),
+                to.fail_with({"internalCode": 3040, "name": "OutOfCapacity", "message": "busy", "description": BUSY}),
             ),
             "error-event-named": (
                 "After three tokens an event named `error`, its data plain text",
-                to.fail_with(f"event: error\ndata: 3040: {_BUSY}\n\n".encode()),
+                to.fail_with(f"event: error\ndata: 3040: {BUSY}\n\n".encode()),
             ),
             "error-event-response": (
                 "After three tokens the `response.failed` of the Responses API",

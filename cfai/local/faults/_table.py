@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cfai.local.faults._defects import DEFECTS
+from cfai.local.faults._defects import BUSY, DEFECTS
 from cfai.local.faults._event_edits import AFTER
 from cfai.local.faults._fault import Fault
 
@@ -83,7 +83,6 @@ _PAGES = {
     "timeout-occurred": (524, "the origin did not answer in time"),
 }
 
-_BUSY = "Capacity temporarily exceeded, please try again."
 _TOO_LONG = "Sequence too long: 9003 > 8192"
 _WINDOW = (
     "Ai: The estimated number of input and maximum output tokens (263008) exceeded this model context window limit "
@@ -111,7 +110,7 @@ def _error_envelope(*, success: bool | None = False, **problem: Any) -> dict[str
 _ENVELOPES: dict[str, tuple[str, Fault]] = {
     "errors-object": (
         "The envelope, its `errors` an object and no list",
-        _json_fault({"errors": {"code": 3040, "message": _BUSY}, "success": False, "result": None}, 429),
+        _json_fault({"errors": {"code": 3040, "message": BUSY}, "success": False, "result": None}, 429),
     ),
     "internal-error-envelope": (
         "The binding's own error: `internalCode`, `name` and `description`",
@@ -135,7 +134,7 @@ _ENVELOPES: dict[str, tuple[str, Fault]] = {
     ),
     "code-in-text": (
         "An error in plain text, as the binding writes it: class name, code and text",
-        Fault(status=429, body=f"InferenceUpstreamError: 3040: {_BUSY}".encode(), content_type="text/plain"),
+        Fault(status=429, body=f"InferenceUpstreamError: 3040: {BUSY}".encode(), content_type="text/plain"),
     ),
     "plain-text-error": (
         "An error in plain text",
@@ -166,7 +165,7 @@ _ENVELOPES: dict[str, tuple[str, Fault]] = {
 }
 
 _ANSWERS: dict[str, tuple[str, Fault]] = {
-    "success-false": ("Status 200 with `success: false`", _json_fault(_error_envelope(code=3040, message=_BUSY))),
+    "success-false": ("Status 200 with `success: false`", _json_fault(_error_envelope(code=3040, message=BUSY))),
     "empty-result": ("Status 200 with an empty `result`, also to `stream: true`", Fault(empty=True)),
     "invalid-json": ("Status 200 with something that is no JSON", Fault(body=b"Hello")),
     "truncated-json": ("Status 200 with half of a JSON text", Fault(body=b'{"result":{"response":"Hel')),

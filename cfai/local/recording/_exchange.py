@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import os
@@ -144,7 +143,7 @@ def load_exchange(path: Path) -> Exchange:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise ValueError(f"{path} is no recording: {where}: {first['msg']}") from error
-    except (ValueError, RecursionError, binascii.Error) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no recording: {error}") from error
     return exchange
 
