@@ -112,7 +112,7 @@ class EmulatorApp:
             request = self._parse(found, http_request, body, request_id)
             fault = request.fault
             reply = self._build_failure(fault, route) or await connection.unless_gone(
-                self._run(request, fault, connection, cleanup)
+                self._run(request, connection, cleanup)
             )
         except ErrorResponse as no:
             reply = _json_reply(no.status, route.build_error(no, request_id), _retry_after_headers(fault))
@@ -182,8 +182,8 @@ class EmulatorApp:
             raise make_error(fault.status, fault.code, fault.message)
         return _json_reply(200, route.build_empty_body()) if fault.empty else None
 
-    async def _run(self, request: PendingRequest, fault: Fault, connection: Connection, cleanup: ExitStack) -> _Reply:
-        call, route = request.call, request.matched.route
+    async def _run(self, request: PendingRequest, connection: Connection, cleanup: ExitStack) -> _Reply:
+        call, route, fault = request.call, request.matched.route, request.fault
         if isinstance(route, Listing):
             return _json_reply(200, route.build_page(call.query, self.quotas.now()))
         model = models.get(call.model)
@@ -247,7 +247,7 @@ class EmulatorApp:
             async with aclosing(wire.take_parts(generation, parts)) as tokens:
                 async for _ in tokens:
                     pass
-            complete(generation, json_mode)
+            complete(generation, json_mode=json_mode)
         return build_result(generation), generation.prompt_tokens or 0, generation.tokens
 
     async def _run_batch_item(self, model: models.Model, inputs: Any) -> tuple[Any, int, int]:

@@ -142,7 +142,7 @@ def _iter_choice(choice: GeneratedChoice, index: int) -> Iterator[Token]:
             yield Token("", {}, tool_calls=(ToolCallDelta(number, None, piece),), choice=index)
 
 
-def complete(generation: Generation, json_mode: bool) -> Generation:
+def complete(generation: Generation, *, json_mode: bool) -> None:
     """Complete a generation once the engine has ended. Raises `ErrorResponse` if it was to be JSON and is not."""
     generation.choices = generation.choices or [GeneratedChoice()]
     for choice in generation.choices if json_mode else ():
@@ -151,7 +151,6 @@ def complete(generation: Generation, json_mode: bool) -> Generation:
                 choice.parsed = json.loads("".join(choice.text).rpartition("</think>")[2])
             except ValueError as error:
                 raise ErrorResponse(5024) from error
-    return generation
 
 
 def compute_neurons(model: Model, prompt_tokens: int, tokens: int) -> float:
