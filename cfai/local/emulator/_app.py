@@ -104,7 +104,7 @@ class EmulatorApp:
     async def _answer(
         self, connection: Connection, http_request: HttpRequest, body: bytes | None, cleanup: ExitStack
     ) -> None:
-        """Answer what was asked. What goes into `held` is let go when that is over."""
+        """Answer what was asked. What goes into `cleanup` is let go when that is over."""
         request_id, fault, route = str(uuid.uuid4()), Fault(), REST
         try:
             found = self._authorize(http_request)
