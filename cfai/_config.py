@@ -56,7 +56,7 @@ def _draw_jitter() -> float:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often a request is sent again, and how long to wait first.
+    """The policy of retries: how often a request is sent again, and how long to wait first.
 
     Sent again are: a connection that could not be made, a model that was busy (3040), too many requests in a minute,
     and 5xx. What may have been billed is never sent again: a timeout of the service or of ours, a connection that broke

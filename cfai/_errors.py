@@ -76,7 +76,7 @@ class CfaiError(Exception):
 
 
 class ConfigurationError(CfaiError, ValueError):
-    """What `Ai` or a call was given cannot work. Nothing was sent."""
+    """An option of `Ai`, or of a call, cannot work."""
 
 
 class InputError(CfaiError, TypeError):

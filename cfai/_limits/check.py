@@ -106,7 +106,7 @@ def _is_short(entry: Model, inputs: Mapping[str, Any]) -> bool:
 
 
 def _bound_tokens(inputs: Mapping[str, Any], enough: int) -> tuple[int, int]:
-    """Return more tokens than inputs are, and than their longest string is, by lengths alone; stop at `enough`.
+    """Return upper bounds of the tokens of inputs, and of their longest string, by lengths alone; stop at `enough`.
 
     A text has no more tokens than bytes, and a number of an image's bytes fewer than eight.
     """

@@ -351,9 +351,9 @@ def _take_ending(text: str, start: int, fits: Callable[[str], bool]) -> str:
 
 
 def _find_largest(size: int, cut: Callable[[int], int], fits: Callable[[int], bool]) -> int:
-    """Return the largest `cut` of a number below `size` that fits, where 0 does and what is larger fits less.
+    """Return the largest cut below `size` that fits: 0 does, and what is larger fits less.
 
-    It grows until it is too large, then closes in: only about so much is counted as fits, and that some ten times.
+    The cut grows until it is too large, then is bisected: little more than what fits is counted, some ten times.
     """
     best, low, high = 0, 0, size
     while high - low > 1:

@@ -1,4 +1,4 @@
-"""What has arrived of one answer, put together from its events, in every dialect the service speaks.
+"""Accumulate what has arrived of one answer from its events, in every dialect the service speaks.
 
 Workers AI has three dialects, and mixes them inside one stream: its own (`{"response": "Hel"}`), chunks of chat
 completions, and the events of the Responses API. An `Accumulator` takes any of them, and a whole answer as one event.
@@ -42,7 +42,7 @@ _FINISH_REASONS = {"model_length": "length"}
 
 
 class Accumulator:
-    """What has arrived of one answer. Made anew for each."""
+    """An accumulator of one answer: all that has arrived of it. Made anew for each."""
 
     __slots__ = (
         "_calls",

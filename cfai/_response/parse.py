@@ -38,7 +38,7 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(slots=True, eq=False)
 class ApiResponse:
-    """The answer to a request, whose error or transport decides nothing any more: it is a 2xx, or any if it is raw."""
+    """The response to a request that did not fail: a 2xx, or any status if the caller takes the raw response."""
 
     http: Any = field(repr=False)
     """The `httpx.Response`, of whichever library its client is."""

@@ -1,4 +1,4 @@
-"""What a refusal of the service says about a length: which limit was passed, and by how much.
+"""Refusals for length, read from their text: which limit was passed, and by how much.
 
 The gateway estimates before any model runs; behind it stand vLLM, SGLang and others, each with words of its own. Codes
 and statuses vary, so the text alone decides. No limit is read from a message that does not say it was passed.

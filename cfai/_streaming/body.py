@@ -20,7 +20,7 @@ DRAIN_TIMEOUT = 1.0
 
 
 class HttpBody:
-    """What httpx has open for one response. It outlives its reader until it is closed."""
+    """An open response of httpx. It outlives its reader until it is closed."""
 
     __slots__ = ("chunks", "connections", "http", "is_closed")
 

@@ -57,7 +57,7 @@ class _StreamState(Generic[T]):
 
     @property
     def meta(self) -> Meta:
-        """What the answer's headers say. `elapsed` is final at the end, as are `neurons` that only the stream has."""
+        """The facts of the headers. `elapsed` is final at the end, as are `neurons` that only the stream has."""
         return self._body.response.meta
 
     def _claim(self, way: str) -> None:

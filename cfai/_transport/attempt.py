@@ -15,7 +15,7 @@ AT_ONCE = 1.0
 
 @dataclass(slots=True, eq=False)
 class Attempt:
-    """The way that one request came. Of clients that do not trace, nothing is known."""
+    """How far one request came, by the events of its connection. Of clients that do not trace, nothing is known."""
 
     _is_traced: bool = False
     _is_new: bool = False
@@ -60,7 +60,7 @@ def _is_without_answer(exception: BaseException | None) -> bool:
 
 
 class AsyncAttempt(Attempt):
-    """The same for an asynchronous client, whose trace is awaited."""
+    """An attempt of an asynchronous client, whose trace is awaited."""
 
     __slots__ = ()
 

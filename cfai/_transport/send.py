@@ -1,7 +1,7 @@
 """Step 3 of a call: send a request, wait, and send it again where that is safe.
 
 It knows nothing of models: method, URL, headers, body and configuration are the request's. The synchronous and the
-asynchronous half are the same line for line.
+asynchronous half read the same, but for what only one of them can do.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ _OF_THE_EMULATOR = (
 
 
 class Retired(StrEnum):
-    """What retired models do."""
+    """The answer of retired models."""
 
     SERVE = "serve"
     REFUSE = "refuse"

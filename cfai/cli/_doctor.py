@@ -56,7 +56,7 @@ def doctor(
 
 
 class _Printer:
-    """What is printed: a line for each finding as it comes, or one JSON object at the end."""
+    """A printer of findings: a line for each as it comes, or one JSON object at the end."""
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json

@@ -1,4 +1,4 @@
-"""What is wrong between this machine and the service, and what the service really does.
+"""Health checks of this machine's way to the service, and questions to the service itself.
 
 ```python
 from cfai.doctor import examine

@@ -1,4 +1,4 @@
-"""What a check found, in one line."""
+"""Findings: the result of a check, in one line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Verdict = Literal["ok", "warning", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found, and what to do about it. `str()` gives it as a line."""
+    """The result of one check, and what to do about it. `str()` gives it as a line."""
 
     verdict: Verdict
     says: str

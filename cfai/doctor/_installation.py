@@ -1,4 +1,4 @@
-"""What the checks look at: the environment, and the answers of the service, each fetched once."""
+"""The installation that checks look at: the environment, and the answers of the service, each fetched once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests of code that uses Workers AI need: an emulator that says what it was sent.
+"""Fixtures for tests of code that uses Workers AI: an emulator that says what it was sent.
 
 With pytest it comes as the fixture `workers_ai`, and a client at it as `ai`. Needs
 `pip install "cfai-sdk[emulator]"`.

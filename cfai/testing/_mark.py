@@ -1,4 +1,4 @@
-"""What `@pytest.mark.workers_ai(...)` says, and the server that it asks for."""
+"""Read `@pytest.mark.workers_ai(...)`, and build the server that it asks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was sent beside what should have been: where they differ, and both in a few lines."""
+"""Compare what was sent with what should have been: where they differ, and both in a few lines."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ _KEPT_BY_JSON = r"[ -&(-~]+(?![^\x00-\x7f])"
 
 
 class _Prompt(NamedTuple):
-    """What a model is to read, and the input that it came in."""
+    """A prompt that a model is to read, and the input that it came in."""
 
     field: str
     messages: list[list[str]]

@@ -36,7 +36,7 @@ class TokenCounter(Protocol):
 
 
 class CountingStrategy(NamedTuple):
-    """How the tokens of a model's texts are counted."""
+    """The strategy by which the tokens of a model's texts are counted."""
 
     family: Family
     counter: TokenCounter | None = None

@@ -1,4 +1,4 @@
-"""What goes in and what comes out, typed."""
+"""Types of inputs and outputs."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What goes into `run` for text models. The type checker alone reads these: at run time inputs are a plain `dict`.
+"""Inputs of `run` for text models. The type checker alone reads these: at run time inputs are a plain `dict`.
 
 Ranges, defaults and the fields themselves are those of the Workers AI model schemas (February 2025 to October 2026)
 unless a field says otherwise. Where a range differs from model to model, the widest is given.
@@ -104,7 +104,7 @@ class TextPart(TypedDict):
 
 
 class ImageUrl(TypedDict, total=False):
-    """Where an image is."""
+    """The address of an image."""
 
     url: Required[str]
     """`data:image/jpeg;base64,...`. Models with native inputs take no other kind of address."""
@@ -119,7 +119,7 @@ class ImagePart(TypedDict):
 
 
 class VideoUrl(TypedDict):
-    """Where a video is."""
+    """The address of a video."""
 
     url: str
 
@@ -179,7 +179,7 @@ class SystemMessage(TypedDict, total=False):
 
 
 class UserMessage(TypedDict, total=False):
-    """What the user says."""
+    """A message of the user."""
 
     role: Required[Literal["user"]]
     content: Required[str | Sequence[ContentPart]]
@@ -211,7 +211,7 @@ class ToolCallMessage(TypedDict):
 
 
 class AssistantMessage(TypedDict, total=False):
-    """What the model said before."""
+    """A message of the model, from before."""
 
     role: Required[Literal["assistant"]]
     content: str | Sequence[TextPart | Untyped] | None
@@ -228,7 +228,7 @@ class AssistantMessage(TypedDict, total=False):
 
 
 class ToolMessage(TypedDict, total=False):
-    """What a tool answered."""
+    """The result of a tool."""
 
     role: Required[Literal["tool"]]
     content: Required[str | Sequence[TextPart | Untyped]]
@@ -239,7 +239,7 @@ class ToolMessage(TypedDict, total=False):
 
 
 class FunctionMessage(TypedDict):
-    """What a function answered. Superseded by `ToolMessage`."""
+    """The result of a function. Superseded by `ToolMessage`."""
 
     role: Literal["function"]
     content: str
@@ -427,7 +427,7 @@ NativeInputsStream = NativePromptStream | NativeMessagesStream
 
 
 class ChatTemplateOptions(TypedDict, total=False):
-    """What the model's chat template is told."""
+    """Options of the model's chat template."""
 
     enable_thinking: bool
     """Whether the model reasons first. Default true. Kimi K2.7 Code and GLM 5.3 Flash cannot be told not to."""
@@ -438,7 +438,7 @@ class ChatTemplateOptions(TypedDict, total=False):
 
 
 class StreamOptions(TypedDict, total=False):
-    """How a stream reports."""
+    """Options of a stream."""
 
     include_usage: bool
     """Send the usage at the end."""
@@ -447,21 +447,21 @@ class StreamOptions(TypedDict, total=False):
 
 
 class AudioOptions(TypedDict):
-    """How spoken answers should sound."""
+    """The sound of spoken answers."""
 
     voice: str | Mapping[str, Any]
     format: Literal["wav", "aac", "mp3", "flac", "opus", "pcm16"]
 
 
 class Prediction(TypedDict):
-    """What most of the answer is known to be."""
+    """A text that most of the answer is known to be."""
 
     type: Literal["content"]
     content: str | Sequence[TextPart | Untyped]
 
 
 class WebSearchOptions(TypedDict, total=False):
-    """What a search of the web should look at."""
+    """Options of a search of the web."""
 
     search_context_size: Literal["low", "medium", "high"]
     user_location: Mapping[str, Any]
@@ -617,7 +617,7 @@ class ResponsesFunctionCall(TypedDict, total=False):
 
 
 class ResponsesFunctionOutput(TypedDict):
-    """What a function answered."""
+    """The result of a function."""
 
     type: Literal["function_call_output"]
     call_id: str
@@ -641,7 +641,7 @@ class ResponsesFunction(TypedDict, total=False):
 
 
 class ReasoningOptions(TypedDict, total=False):
-    """How much the model thinks."""
+    """The effort of thinking, and its summary."""
 
     effort: Literal["low", "medium", "high"] | None
     """Default `medium`."""
@@ -662,7 +662,7 @@ class ResponsesFormat(TypedDict, total=False):
 
 
 class ResponsesText(TypedDict, total=False):
-    """How the answer is written."""
+    """The form of the answer."""
 
     format: ResponsesFormat | Untyped
     verbosity: Literal["low", "medium", "high"] | None
@@ -715,4 +715,4 @@ class BatchPoll(TypedDict):
     """Asks after a batch job."""
 
     request_id: str
-    """What the answer to `queue_request=True` said."""
+    """The id that the answer to `queue_request=True` gave."""

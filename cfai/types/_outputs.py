@@ -1,4 +1,4 @@
-"""What `run` gives back. Every field that the service sends stays on the result, whether it has a name here or not."""
+"""Outputs of `run`. Every field that the service sends stays on the result, whether it has a name here or not."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from cfai._json import loads
 
 @dataclass(slots=True)
 class Meta:
-    """What the answer's headers say about the call."""
+    """The facts of a call that the answer's headers tell."""
 
     model: str = ""
     """The model that was called."""
@@ -113,7 +113,7 @@ class ToolCall:
 
 @dataclass(slots=True)
 class TextSummary:
-    """What a text answer comes down to, whichever shape it came in."""
+    """The content of a text answer, whichever shape it came in."""
 
     text: str = ""
     reasoning: str = ""

@@ -1,4 +1,4 @@
-"""What the facts are found out with: calls by cfai's own client, plain ones, and what cfai makes of an answer."""
+"""The probe that facts are found out with: calls by cfai's own client, plain ones, and what cfai makes of an answer."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ Run = Callable[[Any], Awaitable[tuple[Any, int, int]]]
 
 @dataclass(slots=True)
 class _Batch:
-    """What was asked for together, and the answer once there is one."""
+    """A batch: its requests, and its answer once there is one."""
 
     model: str
     requests: list[Any]

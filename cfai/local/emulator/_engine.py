@@ -1,4 +1,4 @@
-"""What may answer in the place of the emulated text: a model that really runs."""
+"""Engines: models that really run, and answer in the place of the emulated text."""
 
 from __future__ import annotations
 

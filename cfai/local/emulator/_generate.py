@@ -1,4 +1,4 @@
-"""What a text model would answer: decided here once, and then written in the shape that its family uses."""
+"""Generate what a text model would answer: decided here once, and then written in the shape that its family uses."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from cfai.local.wire import EmulatorError, ErrorResponse, GatewayErrorResponse
 
 @dataclass(frozen=True, slots=True)
 class MatchedRoute:
-    """Where a request goes."""
+    """The route of a request, with what its path names."""
 
     account: str | None
     """`None` for the binding of a Worker, which has no other account than its own."""

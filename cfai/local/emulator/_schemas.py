@@ -1,4 +1,4 @@
-"""What each model takes, as the service lists it."""
+"""Schemas: what each model takes, as the service lists it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """What a model takes, and in words what it gives."""
+    """The schema of a model: what it takes, and in words what it gives."""
 
     parameters: dict[str, Parameter]
     output: str

@@ -1,4 +1,4 @@
-"""What the caller's thread and the server's share: configuration, what was received, what is to go wrong."""
+"""State that the caller's thread and the server's share: configuration, what was received, what is to go wrong."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cfai.local.quotas import Allowance
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmulatorConfig:
-    """How an emulator behaves."""
+    """The configuration of an emulator."""
 
     account_id: str
     api_token: str = field(repr=False)
@@ -57,7 +57,7 @@ class RecordedRequest:
 
 
 class RequestLog:
-    """What happened, and what is still to happen."""
+    """The log of requests, and of clients that left."""
 
     def __init__(self, kept: int) -> None:
         self.script = Script()

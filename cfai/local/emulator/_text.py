@@ -1,4 +1,4 @@
-"""What the emulated models say: the same words for the same question, and plainly marked as nobody's answer."""
+"""Text of emulated models: the same words for the same question, and plainly marked as nobody's answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the service checks before a model runs: the inputs against the model's schema, their size against its limits.
+"""Validate as the service does before a model runs: inputs against a schema, their size against limits.
 
 The messages are the service's own where they are known. The schemas are data; only what they cannot say is code here.
 """

@@ -1,4 +1,4 @@
-"""What can go wrong between a client and Workers AI: faults, and scenarios, which are faults that have a name.
+"""Faults between a client and Workers AI: single ones, and scenarios, which are faults that have a name.
 
 `SCENARIOS` is the table of them, which `cfai dev --scenarios` prints. The emulator makes them
 happen: `local.script("rate-limited", 503, "ok")`.

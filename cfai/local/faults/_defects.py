@@ -47,7 +47,7 @@ NEEDS: dict[str, Callable[[Payload], Any]] = {
     "a tool call": list_calls,
     _SHAPE: is_native_or_chat,
 }
-"""How to know that it has."""
+"""Functions that find what a defect needs in an event, by its name."""
 
 
 def _with_need(what: str, defects: Mapping[str, tuple[str, Rewrite]]) -> dict[str, Defect]:

@@ -16,7 +16,7 @@ _DAY = 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """What an account may use; as it stands, all that it asks for."""
+    """The allowance of an account; as it stands, all that it asks for."""
 
     rate_limits: bool | Mapping[str, int] = False
     """Requests per minute: the published ones, or those with other numbers for some tasks or models."""

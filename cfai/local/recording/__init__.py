@@ -1,4 +1,4 @@
-"""What a Workers AI answered, kept in files and played back, without the account and without its cost.
+"""Record what a Workers AI answered into files, and play it back, without the account and without its cost.
 
 ```python
 from cfai.local.recording import Player, Recorder

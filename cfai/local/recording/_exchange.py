@@ -34,7 +34,7 @@ class _Part(BaseModel):
 
 
 class ExchangeRequest(_Part):
-    """What was asked, as far as it is compared."""
+    """The request of an exchange. Its content type is for readers, and not compared."""
 
     method: str
     path: str
@@ -72,7 +72,7 @@ class ExchangeTimes(_Part):
 
 
 class ExchangeResponse(_Part):
-    """What was answered."""
+    """The response of an exchange."""
 
     status: int = Field(ge=200, le=599)
     headers: dict[str, str]

@@ -1,4 +1,4 @@
-"""What must not be kept: credentials and ids, replaced by stand-ins that are as long, wherever chunks are cut."""
+"""Redact recordings: credentials and ids, replaced by stand-ins that are as long, wherever chunks are cut."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _TEXT = r"text/|json|xml|javascript"
 
 @dataclass(frozen=True, slots=True)
 class RawResponse:
-    """What came back, as it came."""
+    """A response as it came."""
 
     number: int
     """The number of the exchange that it belongs to."""

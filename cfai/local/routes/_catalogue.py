@@ -1,4 +1,4 @@
-"""What there is: models, their schemas, tasks and authors, from the catalogue of this package."""
+"""Lists of what there is: models, their schemas, tasks and authors, from the catalogue of this package."""
 
 from __future__ import annotations
 

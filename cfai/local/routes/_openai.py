@@ -21,7 +21,7 @@ _DONE = b"data: [DONE]\n\n"
 
 
 class _OpenAI(Route):
-    """What its routes have in common: the body names the model."""
+    """A route of OpenAI's API: the body names the model."""
 
     required = ""
     """What a body must have besides the model."""

@@ -21,7 +21,7 @@ Transports = dict[tuple[str, int], asyncio.Transport]
 
 
 class Application(Protocol):
-    """What is served: an ASGI application that knows the connections, and is told when the server ends."""
+    """The ASGI application that is served: it knows the connections, and is told when the server ends."""
 
     transports: Transports
     """The open connections, by the client's address."""

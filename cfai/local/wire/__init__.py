@@ -1,4 +1,4 @@
-"""What the service writes: an answer as JSON or as events, in the shape of each family of models, and its refusals."""
+"""The wire of the service: an answer as JSON or as events, in the shape of each family of models, and its refusals."""
 
 from cfai.local.wire._answers import build_result
 from cfai.local.wire._errors import (

@@ -1,4 +1,4 @@
-"""How the service says no: its codes, and the bodies they come in."""
+"""Error responses of the service: its codes, and the bodies they come in."""
 
 from __future__ import annotations
 
