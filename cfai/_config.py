@@ -51,6 +51,7 @@ class Timeout:
 
 
 def _draw_jitter() -> float:
+    # `random.random` itself would be pickled with the state of its generator.
     return random.random()
 
 

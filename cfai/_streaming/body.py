@@ -102,6 +102,7 @@ class StreamBody:
         http = self.http_body.http
         if self.http_body.chunks is None or not has_connection_alone(http):
             return
+        # The last wait may begin just before the end, and take as long again.
         end = time.monotonic() + DRAIN_TIMEOUT / 2
         # The answer is whole: whatever happens to the connection now concerns nobody.
         with suppress(Exception):

@@ -276,6 +276,7 @@ if hasattr(os, "register_at_fork"):
 
 
 async def _close_at_end(client: Any) -> AsyncGenerator[None]:
+    """Close a client at the end of its event loop, which closes the generators that were begun on it."""
     try:
         yield
     finally:
