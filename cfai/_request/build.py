@@ -87,18 +87,15 @@ def build_run_request(
     account = quote(credentials.id, safe="")
     url = f"{credentials.base_url}/accounts/{account}/ai/run"
     id = gateway.get("id", "")
-    uses_gateway_host = False
     # Other authors' models have no path of their own; without a gateway they take the account's default one.
-    names_model_in_body = not (model.startswith(("@cf/", "@hf/")) or "/" not in model)
-    if not names_model_in_body:
-        if not gateway:
-            url = f"{url}/{path}"
-        elif credentials.gateway_route == "gateway":
-            # The older host, whose form is certain for these models.
-            url = f"{credentials.gateway_url}/{account}/{quote(id, safe='')}/workers-ai/{path}"
-            uses_gateway_host = True
-        else:
-            names_model_in_body = True
+    has_own_path = model.startswith(("@cf/", "@hf/")) or "/" not in model
+    # The older host, whose form is certain for these models.
+    uses_gateway_host = has_own_path and bool(gateway) and credentials.gateway_route == "gateway"
+    names_model_in_body = not has_own_path or (bool(gateway) and not uses_gateway_host)
+    if uses_gateway_host:
+        url = f"{credentials.gateway_url}/{account}/{quote(id, safe='')}/workers-ai/{path}"
+    elif not names_model_in_body:
+        url = f"{url}/{path}"
     body = encode_json({"model": model, "input": inputs} if names_model_in_body else inputs)
     # Last, so that no traceback of a mistake in the inputs has the token in it.
     headers = _build_headers(credentials, options, gateway, wants_stream=bool(inputs.get("stream")))

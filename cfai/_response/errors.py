@@ -168,8 +168,8 @@ def map_transport_error(
         hint = "pass verify= with your own certificates if a proxy puts its own in between"
         return APIConnectionError(f"{host} is not trusted: {reason}. {hint}", model=model, retryable=False)
     if names & {"ConnectError", "ProxyError", "WriteError", "UnsupportedProtocol", "LocalProtocolError"}:
-        certain = names & {"UnsupportedProtocol", "LocalProtocolError"}
-        return APIConnectionError(f"no answer from {host}: {reason}", model=model, retryable=not certain)
+        is_our_mistake = names & {"UnsupportedProtocol", "LocalProtocolError"}
+        return APIConnectionError(f"no answer from {host}: {reason}", model=model, retryable=not is_our_mistake)
     if may_be_billed:
         hint = "the request was sent whole, so it may have been billed; it was not sent again"
         return APIConnectionError(f"no answer from {host}: {reason} ({hint})", model=model, retryable=False)

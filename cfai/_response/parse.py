@@ -17,6 +17,7 @@ from cfai._limits import MAX_TOKENS_FIELDS
 from cfai._response.accumulator import Accumulator
 from cfai._response.errors import build_error, redact, redact_headers
 from cfai._response.extract import body_reports_error, unwrap
+from cfai._response.sse import BOM
 from cfai._warnings import CutAnswerWarning, warn
 from cfai.types import Meta, Usage
 from cfai.types._tokens import TextSummary
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound="BaseModel")
 
 _EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":", b"[DONE]")
-_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(slots=True, eq=False)
@@ -139,7 +139,7 @@ def convert_to_events(response: ApiResponse, call: PreparedCall) -> tuple[bytes,
 
 def holds_events(content: bytes) -> bool:
     """Return True for a body that is a stream of events, whatever it is declared as."""
-    return content.removeprefix(_BOM).lstrip(b"\r\n").startswith(_EVENT_STARTS)
+    return content.removeprefix(BOM).lstrip(b"\r\n").startswith(_EVENT_STARTS)
 
 
 def build_stream_output(answer: Accumulator, meta: Meta) -> TextOutput:
@@ -187,7 +187,7 @@ def _parse_body(response: ApiResponse, call: PreparedCall) -> AnyOutput:
         raise _make_unreadable_error("the answer is an HTML page", response, call, content)
     if kind in ("binary", "events"):
         return types.Binary.of(content, content_type, meta)
-    content = content.removeprefix(_BOM)
+    content = content.removeprefix(BOM)
     try:
         body = loads(content)
     except ValueError:
@@ -236,7 +236,7 @@ def _is_empty(content: bytes) -> bool:
 
 def _to_events(content: bytes) -> bytes:
     """Return a whole JSON answer as one event and the end mark."""
-    content = content.removeprefix(_BOM).strip()
+    content = content.removeprefix(BOM).strip()
     if not content.startswith(b"{"):
         try:
             loads(content)

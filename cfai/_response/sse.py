@@ -14,7 +14,7 @@ from httpx_sse import ServerSentEvent
 
 from cfai._errors import StreamError
 
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 _LONGEST_END_MARK = 64
 """More bytes than an end mark has, so that a long event is not joined anew for every chunk of it."""
 
@@ -109,11 +109,11 @@ class EventSplitter:
 
     def _without_bom(self, chunk: bytes) -> bytes:
         start = (self._start or b"") + chunk
-        if len(start) < len(_BOM) and _BOM.startswith(start):
+        if len(start) < len(BOM) and BOM.startswith(start):
             self._start = start
             return b""
         self._start = None
-        return start.removeprefix(_BOM)
+        return start.removeprefix(BOM)
 
 
 @dataclass(slots=True, eq=False)
