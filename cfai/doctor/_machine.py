@@ -19,7 +19,7 @@ from cfai.doctor._installation import Installation
 
 EXTRAS = {
     "cli": ("typer", "rich"),
-    "emulator": ("starlette", "uvicorn"),
+    "emulator": ("uvicorn",),
     "llama": ("xllamacpp",),
     "tokenizers": ("tokenizers", "huggingface_hub"),
     "aiohttp": ("httpx_aiohttp",),

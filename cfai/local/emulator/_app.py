@@ -12,8 +12,6 @@ from email.utils import formatdate
 from functools import partial
 from typing import Any, NoReturn, cast
 
-from starlette.types import Receive, Scope, Send
-
 from cfai import models
 from cfai.local import wire
 from cfai.local.emulator import _tasks, _text
@@ -27,7 +25,7 @@ from cfai.local.emulator._wire import Connection, deliver, pace, receive_request
 from cfai.local.faults import HEADER, Fault, UnfitFaultError
 from cfai.local.quotas import Quotas
 from cfai.local.routes import REST, HttpRequest, Listing, Parts, Route, RoutedCall, unwrap_request
-from cfai.local.server._loop import Transports
+from cfai.local.server._loop import Receive, Scope, Send, Transports
 from cfai.local.wire import (
     EmulatorError,
     ErrorResponse,

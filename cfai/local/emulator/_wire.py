@@ -9,10 +9,8 @@ from collections.abc import AsyncGenerator, Awaitable, Iterable, Mapping
 from contextlib import aclosing
 from typing import TypeVar
 
-from starlette.types import Receive, Scope, Send
-
 from cfai.local.faults import Fault
-from cfai.local.server._loop import Transports
+from cfai.local.server._loop import Receive, Scope, Send, Transports
 
 T = TypeVar("T")
 

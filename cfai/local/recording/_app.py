@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from typing import cast
 from urllib.parse import unquote
 
-from starlette.types import Receive, Scope, Send
-
 from cfai.local.emulator._routes import host_name, is_loopback
 from cfai.local.emulator._wire import Connection, receive_request
 from cfai.local.recording._exchange import ACCOUNT_PATH
 from cfai.local.server import AccessRules
-from cfai.local.server._loop import Transports
+from cfai.local.server._loop import Receive, Scope, Send, Transports
 from cfai.local.wire._errors import EmulatorError, ErrorResponse
 
 

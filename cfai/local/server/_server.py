@@ -99,7 +99,7 @@ class LocalServer(ABC):
 
             app = self._make_application()
         except ImportError as error:
-            raise ImportError(f'{self._called} needs two more packages: pip install "cfai-sdk[emulator]"') from error
+            raise ImportError(f'{self._called} needs another package: pip install "cfai-sdk[emulator]"') from error
         started: Future[Callable[[], object]] = Future()
         listener = listen(self._host, self._asked_port)
         self._port = listener.getsockname()[1]

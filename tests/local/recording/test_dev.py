@@ -247,7 +247,7 @@ def test_without_the_extra_a_line_says_what_to_install(
 ) -> None:
     monkeypatch.delitem(sys.modules, "cfai.local.server._loop", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    told = f'{called} needs two more packages: pip install "cfai-sdk[emulator]"\n'
+    told = f'{called} needs another package: pip install "cfai-sdk[emulator]"\n'
     assert cli(option, folder) == (1, "", told)
 
 
