@@ -106,11 +106,7 @@ def test_a_body_that_is_held_open_after_done_holds_nobody(callers: Callers, serv
 
 
 @SYNC_AND_ASYNC
-def test_a_body_that_goes_on_and_on_after_done_holds_nobody_either(
-    callers: Callers, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cfai._streaming.body.DRAIN_TIMEOUT", 0.1)
-
+def test_a_body_that_goes_on_and_on_after_done_holds_nobody_either(callers: Callers, serve: Serve) -> None:
     def script(peer: Peer) -> None:
         peer.request()
         peer.start()
@@ -124,10 +120,7 @@ def test_a_body_that_goes_on_and_on_after_done_holds_nobody_either(
 
 
 @SYNC_AND_ASYNC
-def test_a_body_without_a_socket_that_goes_on_after_done_holds_nobody(
-    caller: Caller, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cfai._streaming.body.DRAIN_TIMEOUT", 0.1)
+def test_a_body_without_a_socket_that_goes_on_after_done_holds_nobody(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO, *[b": ping\n\n"] * 300, pause=0.01))
     assert caller.stream(MODEL).result().text == "Hello"
     assert service.bodies[0].given < 200
