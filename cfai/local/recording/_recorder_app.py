@@ -86,10 +86,19 @@ class RecorderApp(RecordingApp):
         """Pass a request on, and its answer back, until its client leaves."""
         self._exchanges += 1
         partial = _PartialResponse(self._exchanges, asyncio.get_running_loop().time())
-        await connection.unless_gone(self._pass_on(connection, http_request, partial))
-        if connection.is_gone and partial.status:
+        call = asyncio.create_task(self._pass_on(connection, http_request, partial))
+        gone = asyncio.create_task(_wait_until_gone(connection))
+        await asyncio.wait({call, gone}, return_when=asyncio.FIRST_COMPLETED)
+        gone.cancel()
+        if not call.done():
+            # Who left is known now: while the call ends, the recorder may be stopped as well.
             leaver: Cut = "by the recorder" if self.stopping else "by the client"
-            self._save(http_request, partial, None if partial.is_whole else leaver)
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+            if partial.status:
+                self._save(http_request, partial, None if partial.is_whole else leaver)
+        else:
+            call.result()
 
     async def _pass_on(self, connection: Connection, http_request: HttpRequest, partial: _PartialResponse) -> None:
         clock = asyncio.get_running_loop().time
@@ -174,6 +183,11 @@ class RecorderApp(RecordingApp):
         except OSError as error:
             # The caller's answer is not to suffer from it.
             _LOG.error("an exchange was not recorded: %s", error)
+
+
+async def _wait_until_gone(connection: Connection) -> None:
+    while not connection.is_gone:
+        await connection.pause(PATIENCE)
 
 
 def _end_to_end_headers(headers: Mapping[str, str]) -> dict[str, str]:
