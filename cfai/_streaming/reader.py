@@ -51,17 +51,9 @@ class _Position(Generic[T]):
         self.phase = "reading" if chunks is not None else "read"
         self.blocks.extend(self.splitter.feed(self.body.content or b""))
 
-    def is_at_end(self) -> bool:
-        """Return True if the end of the answer has come, whether or not the body has ended."""
-        decoder, splitter = self.decoder, self.splitter
-        return decoder.done or (not splitter.is_between_events and decoder.ends_with(splitter.last_line()))
-
-    def take(self, chunk: bytes | None) -> None:
-        """Cut a chunk into blocks. None has come at the end of the answer, or of the body."""
-        if chunk is None:
-            self.phase = "read"
-        else:
-            self.blocks.extend(self.splitter.feed(chunk))
+    def has_end_mark(self) -> bool:
+        """Return True if the last line is the end of the answer, though no blank line has ended it yet."""
+        return self.decoder.ends_with(self.splitter.last_line())
 
     def take_rest(self) -> None:
         """Give out what no blank line ended."""
@@ -98,13 +90,23 @@ class Reader(_Position[T]):
         return self
 
     def __next__(self) -> T:
-        items, blocks, feed = self.items, self.blocks, self.decoder.feed
+        items, blocks, decoder, splitter = self.items, self.blocks, self.decoder, self.splitter
         try:
             while not items and self.phase != "ended":
                 if blocks:
-                    items.extend(feed(blocks.popleft()))
-                else:
+                    items.extend(decoder.feed(blocks.popleft()))
+                elif self.phase != "reading":
                     self._advance()
+                elif (
+                    decoder.done
+                    or (not splitter.is_between_events and self.has_end_mark())
+                    or (chunk := next(self.chunks, None)) is None
+                ):
+                    self.phase = "read"
+                else:
+                    if self.body.budget.total is not None:
+                        self.body.budget.remaining(time.monotonic())  # only now: a wait may overshoot it once
+                    blocks.extend(splitter.feed(chunk))
         except Exception as exception:
             self.body.http_body.close()
             self.fail(exception)
@@ -124,12 +126,8 @@ class Reader(_Position[T]):
         self.body.http_body.close()
 
     def _advance(self) -> None:
-        if self.phase == "reading":
-            chunk = None if self.is_at_end() else next(self.chunks, None)
-            if chunk is not None and self.body.budget.total is not None:
-                self.body.budget.remaining(time.monotonic())  # only now: a wait may overshoot the total timeout once
-            self.take(chunk)
-        elif self.phase == "opening":
+        """Go on to the next phase: open the body, give out its rest, or end."""
+        if self.phase == "opening":
             self.open(self.body.open())
         elif self.phase == "read":
             self.take_rest()
@@ -147,13 +145,22 @@ class AsyncReader(_Position[T]):
         return self
 
     async def __anext__(self) -> T:
-        items, blocks, feed = self.items, self.blocks, self.decoder.feed
+        items, blocks, decoder, splitter = self.items, self.blocks, self.decoder, self.splitter
         try:
             while not items and self.phase != "ended":
                 if blocks:
-                    items.extend(feed(blocks.popleft()))
-                else:
+                    items.extend(decoder.feed(blocks.popleft()))
+                elif self.phase != "reading":
                     await self._advance()
+                elif decoder.done or (not splitter.is_between_events and self.has_end_mark()):
+                    self.phase = "read"
+                else:
+                    is_timed = self.body.budget.total is not None
+                    chunk = await (self._next_in_time() if is_timed else anext(self.chunks, None))
+                    if chunk is None:
+                        self.phase = "read"
+                    else:
+                        blocks.extend(splitter.feed(chunk))
         except Exception as exception:
             await self.body.http_body.aclose()
             self.fail(exception)
@@ -173,14 +180,8 @@ class AsyncReader(_Position[T]):
         await self.body.http_body.aclose()
 
     async def _advance(self) -> None:
-        if self.phase == "reading":
-            if self.is_at_end():
-                self.take(None)
-            elif self.body.budget.total is None:
-                self.take(await anext(self.chunks, None))
-            else:
-                self.take(await self._next_in_time())
-        elif self.phase == "opening":
+        """Go on to the next phase: open the body, give out its rest, or end."""
+        if self.phase == "opening":
             self.open(self.body.aopen())
         elif self.phase == "read":
             self.take_rest()
