@@ -233,8 +233,8 @@ class Ai:
             return await self._arun(await aprepare(config, model, inputs, options))
 
         arun.__qualname__ = "Ai.arun"  # what Python's warning calls it that was never awaited
-        wants_stream = not return_raw_response and (not is_mapping(inputs) or bool(inputs.get("stream")))
-        return AsyncCall(arun(), wants_stream=wants_stream)
+        wants_stream = inputs.get("stream") if is_mapping(inputs) else getattr(inputs, "stream", True)
+        return AsyncCall(arun(), wants_stream=bool(wants_stream) and not return_raw_response)
 
     def check(self, model: str, inputs: Any) -> CheckResult:
         """Check inputs against a model's limits: do they fit, how sure is that, how much output fits beside them.

@@ -279,13 +279,15 @@ def test_for_one_call_as_well(service: Service, told: list[Any], ai: Ai) -> None
     assert service.sent["max_tokens"] == 10**9
 
 
-def test_what_it_says_is_what_the_error_would_say(service: Service, told: list[Any], ai: Ai) -> None:
+def test_a_limit_warning_says_what_the_error_would_and_how_to_silence_it(
+    service: Service, told: list[Any], ai: Ai
+) -> None:
     inputs = {"prompt": "x", "max_tokens": 10**9}
     with pytest.raises(LimitError) as caught:
         ai.run(MODEL, inputs)
     ai.run(MODEL, inputs, checks="warn")
     begin, advice, _ = str(caught.value).partition("or pass checks=")
-    assert str(told[0].message) == f"{begin}{advice}'off' to hear nothing of it: it was sent all the same."
+    assert str(told[0].message) == f"{begin}{advice}'off' to send it without a word."
 
 
 def test_they_can_be_switched_off(service: Service, told: list[Any], callers: Callers) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cfai.tokens import PromptSize, TokenCount
 
 _ANYWAY = "or pass checks='warn' to send it all the same"
-_SILENTLY = "or pass checks='off' to hear nothing of it: it was sent all the same"
+_SILENTLY = "or pass checks='off' to send it without a word"
 _TEXTS = {"input": ("in each text", "Split `{}`"), "batch": ("in all texts together", "Send fewer texts in one call")}
 
 

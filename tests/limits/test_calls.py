@@ -283,7 +283,7 @@ def test_a_warning_says_everything(caller: Caller, service: Service) -> None:
         "24,000",
         "Workers AI model listing, context_window",
         "Shorten `prompt`",
-        "or pass checks='off' to hear nothing of it: it was sent all the same",
+        "or pass checks='off' to send it without a word",
     ):
         assert part in str(warned[0].message), part
     assert len(service.requests) == 1

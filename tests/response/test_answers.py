@@ -508,20 +508,26 @@ def test_asking_again_costs_a_retry(caller: Caller, service: Service, sleeps: li
     assert len(service.requests) == 2
 
 
-def test_asking_again_has_what_is_left_of_the_total_timeout_and_the_same_tags(caller: Caller, service: Service) -> None:
-    def slowly(answer: Callable[[], httpx.Response]) -> Callable[[], httpx.Response]:
-        def answer_slowly() -> httpx.Response:
-            time.sleep(0.15)
+def test_asking_again_has_what_is_left_of_the_total_timeout(
+    caller: Caller, service: Service, sleeps: list[float]
+) -> None:
+    def after_15_seconds(answer: Callable[[], httpx.Response]) -> Callable[[], httpx.Response]:
+        def answer_late() -> httpx.Response:
+            time.sleep(15)  # moves the clock, and waits for nothing
             return answer()
 
-        return answer_slowly
+        return answer_late
 
-    service.answers(slowly(service.result({})), slowly(service.result({"response": "Hello"})))
-    with pytest.raises(APITimeoutError, match=r"total timeout of 0\.25 s passed: raise total_timeout="):
-        caller.run(MODEL, {**HELLO, "stream": True}, total_timeout=0.25)
+    service.answers(after_15_seconds(service.result({})), after_15_seconds(service.result({"response": "Hello"})))
+    with pytest.raises(APITimeoutError, match=r"total timeout of 25 s passed: raise total_timeout="):
+        caller.run(MODEL, {**HELLO, "stream": True}, total_timeout=25)
+    assert sleeps == [15, 15]
+
+
+def test_asking_again_keeps_tags_that_can_be_iterated_once(caller: Caller, service: Service) -> None:
     service.answers(service.result({}), service.result({"response": "Hello"}))
     assert caller.run(MODEL, {**HELLO, "stream": True}, tags=iter(["a", "b"])).result().text == "Hello"
-    assert [request.url.params["tags"] for request in service.requests[-2:]] == ["a,b", "a,b"]
+    assert [request.url.params["tags"] for request in service.requests] == ["a,b", "a,b"]
 
 
 def test_plain_text_in_the_place_of_a_second_answer_is_the_text(caller: Caller, service: Service) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import pytest
 import trio
+from pydantic import BaseModel
 
 from cfai import (
     Ai,
@@ -26,6 +27,11 @@ MODEL = "@cf/meta/llama-3.1-8b-instruct-fp8"
 PLAIN = {"prompt": "Hello"}
 STREAM = {"prompt": "Hello", "stream": True}
 EVENTS = (b'data: {"response":"New"}\n\n', b'data: {"response":" York"}\n\n', b"data: [DONE]\n\n")
+
+
+class Inputs(BaseModel):
+    prompt: str
+    stream: bool = False
 
 
 @pytest.fixture
@@ -228,7 +234,11 @@ def test_a_call_that_does_not_stream_is_neither_entered_nor_iterated(ai: Ai, ser
         async with ai.arun(MODEL, STREAM, return_raw_response=True):  # pyright: ignore
             pytest.fail("entered")
 
-    for way in (entered, iterated, raw):
+    async def model() -> None:
+        async with ai.arun(MODEL, Inputs(prompt="Hello")):
+            pytest.fail("entered")
+
+    for way in (entered, iterated, raw, model):
         with pytest.raises(ConfigurationError, match='need a stream: put "stream": True into the inputs, or await'):
             asyncio.run(way())
     assert service.requests == []
