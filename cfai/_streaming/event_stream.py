@@ -21,7 +21,7 @@ _PADDING = "abdefghijklmnoprstuvxyz1234567890"
 class EventStream:
     """An iterator over the bytes of an event stream, which always ends in `[DONE]`. Closing it closes the call."""
 
-    def __init__(self, reader: Reader[bytes]) -> None:
+    def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._ended = False
 
@@ -49,7 +49,7 @@ class EventStream:
 class AsyncEventStream:
     """An asynchronous iterator over the bytes of an event stream, which always ends in `[DONE]`."""
 
-    def __init__(self, reader: AsyncReader[bytes]) -> None:
+    def __init__(self, reader: AsyncReader) -> None:
         self._reader = reader
         self._ended = False
 

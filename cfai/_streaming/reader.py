@@ -1,4 +1,4 @@
-"""Reading a body once, in one way: its chunks are cut into blocks, and each block is given to a decoder.
+"""Reading the body of a streamed answer once: its chunks are cut into blocks, and each block is given to a decoder.
 
 A reader is an object rather than a generator: whatever interrupts it, it still knows where it is, and nothing runs when
 the garbage collector finds it.
@@ -7,20 +7,22 @@ the garbage collector finds it.
 from __future__ import annotations
 
 import time
-from collections import deque
-from typing import Any, Generic, Literal, Protocol, Self, TypeVar
+from contextlib import suppress
+from typing import Any, Literal, Protocol, Self
 
 import anyio
 
-from cfai._errors import StreamTruncatedError
-from cfai._response import Decoder, EventSplitter
-from cfai._streaming.body import StreamBody
+from cfai._errors import APITimeoutError, StreamError, StreamTimeoutError, StreamTruncatedError
+from cfai._request import PreparedCall
+from cfai._response import ApiResponse, Decoder, EventSplitter, convert_to_events, map_transport_error, warn_if_cut
+from cfai._transport import PooledClient, TimeBudget, has_connection_alone, stop_traffic, unwind
 
-T = TypeVar("T")
+DRAIN_TIMEOUT = 1.0
+"""Seconds that a server gets to end its body after `[DONE]`, so that the connection can be used again."""
 
 
 class BlockDecoder(Protocol):
-    """A decoder of blocks to what a reader wants of them: tokens, events, or events for a browser."""
+    """A decoder of blocks to what is wanted of them: tokens, events, or events for a browser."""
 
     @property
     def done(self) -> bool: ...
@@ -30,26 +32,87 @@ class BlockDecoder(Protocol):
     def check(self) -> None: ...
 
 
-class _Position(Generic[T]):
-    """The state of a reader: the blocks that were cut, the items of the last one, and how far the body is read."""
+class HttpBody:
+    """An open response of httpx. It outlives its reader until it is closed."""
 
-    def __init__(self, body: StreamBody, decoder: BlockDecoder, answer: Decoder) -> None:
-        self.body = body
-        self.decoder = decoder
-        self.token_decoder = answer
-        """The tokens' decoder, which knows the text so far; the same as `decoder` for a reader of tokens."""
-        self.splitter = EventSplitter()
+    __slots__ = ("chunks", "connections", "http", "is_closed")
+
+    def __init__(self, http: Any, connections: PooledClient) -> None:
+        self.http = http
+        self.connections = connections
         self.chunks: Any = None
-        self.blocks: deque[bytes] = deque()
-        self.items: deque[T] = deque()
+        self.is_closed = False
+        connections.hold(self)
+
+    def close(self) -> None:
+        """Close the response. Unless its end was read, the connection goes with it: the model stops."""
+        if self._begin_to_close():
+            self.http.close()
+
+    async def aclose(self) -> None:
+        """Close the response. Unless its end was read, the connection goes with it: the model stops."""
+        if self._begin_to_close():
+            with anyio.CancelScope(shield=True):
+                await self.http.aclose()
+                await unwind(self.chunks)
+
+    def _begin_to_close(self) -> bool:
+        self.connections.release(self)
+        was_closed, self.is_closed = self.is_closed, True
+        # In a forked child the connection is the parent's.
+        return not was_closed and not self.connections.is_inherited
+
+
+class _Position:
+    """The state of a reader: its body and decoder, what was cut and decoded of the body, and how far it is read."""
+
+    def __init__(self, call: PreparedCall, response: ApiResponse) -> None:
+        self.call = call
+        self.response = response
+        self.token_decoder = Decoder(call.model, response.meta.request_id, call.secrets, call.inputs)
+        """The decoder of tokens, which knows the text so far."""
+        self.decoder: BlockDecoder = self.token_decoder
+        """The decoder of what is read: of tokens too, unless it is replaced before the first item."""
+        self.content: bytes | None = None
+        """The events of an answer that has been read already."""
+        self.output: Any = None
+        """The output of the same call without streaming, where it was answered so."""
+        if response.content is not None:
+            self.content, self.output = convert_to_events(response, call)
+        self.budget = TimeBudget(call.config.timeout, call.config.total_timeout, response.started)
+        self.is_timed = call.config.total_timeout is not None
+        self.body = HttpBody(response.http, response.connections)
+        self.splitter = EventSplitter()
+        self.blocks: list[bytes] = []
+        """The blocks that were cut, last first."""
+        self.items: list[Any] = []
+        """The items of the last block, last first. Nearly every block has one."""
         self.phase: Literal["opening", "reading", "read", "finishing", "ended"] = "opening"
         self.error: Exception | None = None
+        self.is_complete = False
+        """True once the proper end was read."""
+
+    def __del__(self) -> None:
+        # The garbage collector may run anywhere, so nothing here takes a lock: the next call closes the rest.
+        body: HttpBody | None = getattr(self, "body", None)
+        if body is not None and not body.is_closed and not body.connections.is_inherited:
+            stop_traffic(body.http)
+            body.connections.abandon(body)
+
+    def is_encoded(self) -> bool:
+        """Return True if the chunks are compressed, though none was asked for."""
+        return self.response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity")
 
     def open(self, chunks: Any) -> None:
-        """Begin to read; `chunks` is `None` for a body that has been read already."""
-        self.chunks = chunks
-        self.phase = "reading" if chunks is not None else "read"
-        self.blocks.extend(self.splitter.feed(self.body.content or b""))
+        """Begin to read `chunks`, unless the body has been read: it came whole, or a hook of the client's owner did."""
+        if self.content is None and self.body.http.is_stream_consumed:
+            self.content = self.body.http.content
+        if self.content is None:
+            self.phase = "reading"
+            self.body.chunks = chunks
+        else:
+            self.phase = "read"
+            self.blocks = self.splitter.feed(self.content)[::-1]
 
     def has_end_mark(self) -> bool:
         """Return True if the last line is the end of the answer, though no blank line has ended it yet."""
@@ -58,143 +121,204 @@ class _Position(Generic[T]):
     def take_rest(self) -> None:
         """Give out what no blank line ended."""
         self.phase = "finishing"
-        self.items.extend(self.decoder.finish(self.splitter.rest()))
+        self.items = self.decoder.finish(self.splitter.rest())[::-1]
 
-    def check_end(self) -> None:
-        """Raise unless the answer is whole."""
-        self.decoder.check()
+    def finish(self) -> None:
+        """Note the proper end: times and neurons are known only now."""
         self.phase = "ended"
-        self.body.finish(self.token_decoder)
+        self.is_complete = True
+        meta, usage = self.response.meta, self.token_decoder.usage
+        meta.elapsed = time.monotonic() - self.budget.started
+        if meta.neurons is None and usage is not None:
+            meta.neurons = usage.neurons
+        warn_if_cut(self.call, usage, self.token_decoder.finish_reason)
 
     def fail(self, exception: Exception) -> None:
         """End the reading, and raise what broke it, unless the answer was whole by then."""
-        self.phase = "ended"
-        self.error = self.body.map_error(exception, self.token_decoder)
+        self.leave()
+        self.error = self._map_error(exception)
         if self.error is exception:
             raise exception
         if self.error is not None:
             raise self.error from exception
-        self.body.finish(self.token_decoder)
+        self.finish()
 
     def interrupt(self) -> None:
         """Note that reading was cancelled or interrupted: what comes after it is lost."""
         if self.phase != "ended":
             self.error = self.token_decoder.fail(StreamTruncatedError("reading the stream was interrupted"))
+        self.leave()
+
+    def leave(self) -> None:
+        """End the reading: what was cut and not yet given out is lost."""
         self.phase = "ended"
+        self.blocks, self.items = [], []
+
+    def _map_error(self, exception: Exception) -> Exception | None:
+        """Return the error to raise when reading failed; `None` if the answer was whole by then."""
+        if isinstance(exception, StreamError):
+            return exception if self.token_decoder.failure is exception else self.token_decoder.fail(exception)
+        if isinstance(exception, APITimeoutError):
+            error: Exception | None = exception
+        else:
+            error = map_transport_error(exception, self.call.model, self.call.host)
+        if error is None:
+            return exception
+        if self.token_decoder.is_whole:
+            return None
+        if isinstance(error, APITimeoutError):
+            return self.token_decoder.fail(StreamTimeoutError(self._describe_timeout(error)))
+        return self.token_decoder.fail(
+            StreamTruncatedError(f"the connection broke in the middle of the stream: {error}")
+        )
+
+    def _describe_timeout(self, error: APITimeoutError) -> str:
+        seconds = self.budget.timeout.between
+        if self.budget.is_exceeded(time.monotonic()):
+            return f"in the middle of the stream {self.budget.make_error()}"
+        if seconds is None:
+            return f"in the middle of the stream: {error}"
+        return f"the stream was silent for {seconds:g} s: raise timeout= if the model needs longer"
 
 
-class Reader(_Position[T]):
+class Reader(_Position):
     """An iterator over what a decoder makes of a body."""
 
     def __iter__(self) -> Self:
         return self
 
-    def __next__(self) -> T:
-        items, blocks, decoder, splitter = self.items, self.blocks, self.decoder, self.splitter
+    def __next__(self) -> Any:
         try:
-            while not items and self.phase != "ended":
-                if blocks:
-                    items.extend(decoder.feed(blocks.popleft()))
+            while not self.items and self.phase != "ended":
+                if self.blocks:
+                    self.items = self.decoder.feed(self.blocks.pop())
+                    self.items.reverse()
                 elif self.phase != "reading":
                     self._advance()
                 elif (
-                    decoder.done
-                    or (not splitter.is_between_events and self.has_end_mark())
-                    or (chunk := next(self.chunks, None)) is None
+                    self.decoder.done
+                    or (not self.splitter.is_between_events and self.has_end_mark())
+                    or (chunk := next(self.body.chunks, None)) is None
                 ):
                     self.phase = "read"
                 else:
-                    if self.body.budget.total is not None:
-                        self.body.budget.remaining(time.monotonic())  # only now: a wait may overshoot it once
-                    blocks.extend(splitter.feed(chunk))
+                    if self.is_timed:
+                        self.budget.remaining(time.monotonic())  # only now: a wait may overshoot it once
+                    self.blocks = self.splitter.feed(chunk)
+                    self.blocks.reverse()
         except Exception as exception:
-            self.body.http_body.close()
+            self.body.close()
             self.fail(exception)
         except BaseException:
-            self.body.http_body.close()
+            self.body.close()
             self.interrupt()
             raise
-        if items:
-            return items.popleft()
+        if self.items:
+            return self.items.pop()
         raise self.error or StopIteration  # the error again, however often it is asked for
 
     def close(self) -> None:
         """Leave the body. Unless it has come to its end, the connection is closed: the model stops."""
-        self.phase = "ended"
-        self.blocks.clear()
-        self.items.clear()
-        self.body.http_body.close()
+        self.leave()
+        self.body.close()
 
     def _advance(self) -> None:
         """Go on to the next phase: open the body, give out its rest, or end."""
         if self.phase == "opening":
-            self.open(self.body.open())
+            http = self.body.http
+            self.open(http.iter_bytes() if self.is_encoded() else http.iter_raw())
         elif self.phase == "read":
             self.take_rest()
         else:
             if self.decoder.done:
-                self.body.drain()
-            self.body.http_body.close()
-            self.check_end()
+                self._drain()
+            self.body.close()
+            self.decoder.check()
+            self.finish()
+
+    def _drain(self) -> None:
+        """Read on to the end of the body, which gives the connection back to the pool; for a moment at most.
+
+        httpx settles the timeout of a body when its iteration begins, so a second iteration is begun for the rest, with
+        a short one. The first stays open until the response is closed.
+        """
+        http = self.body.http
+        if self.body.chunks is None or not has_connection_alone(http):
+            return
+        # The last wait may begin just before the end, and take as long again.
+        end = time.monotonic() + DRAIN_TIMEOUT / 2
+        # The answer is whole: whatever happens to the connection now concerns nobody.
+        with suppress(Exception):
+            http.request.extensions["timeout"]["read"] = DRAIN_TIMEOUT / 2
+            for _ in http.stream:
+                if time.monotonic() > end:
+                    break
 
 
-class AsyncReader(_Position[T]):
+class AsyncReader(_Position):
     """An asynchronous iterator over what a decoder makes of a body."""
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> T:
-        items, blocks, decoder, splitter = self.items, self.blocks, self.decoder, self.splitter
+    async def __anext__(self) -> Any:
         try:
-            while not items and self.phase != "ended":
-                if blocks:
-                    items.extend(decoder.feed(blocks.popleft()))
+            while not self.items and self.phase != "ended":
+                if self.blocks:
+                    self.items = self.decoder.feed(self.blocks.pop())
+                    self.items.reverse()
                 elif self.phase != "reading":
                     await self._advance()
-                elif decoder.done or (not splitter.is_between_events and self.has_end_mark()):
+                elif self.decoder.done or (not self.splitter.is_between_events and self.has_end_mark()):
                     self.phase = "read"
                 else:
-                    is_timed = self.body.budget.total is not None
-                    chunk = await (self._next_in_time() if is_timed else anext(self.chunks, None))
+                    chunk = await (self._next_in_time() if self.is_timed else anext(self.body.chunks, None))
                     if chunk is None:
                         self.phase = "read"
                     else:
-                        blocks.extend(splitter.feed(chunk))
+                        self.blocks = self.splitter.feed(chunk)
+                        self.blocks.reverse()
         except Exception as exception:
-            await self.body.http_body.aclose()
+            await self.body.aclose()
             self.fail(exception)
         except BaseException:
             self.interrupt()
-            await self.body.http_body.aclose()
+            await self.body.aclose()
             raise
-        if items:
-            return items.popleft()
+        if self.items:
+            return self.items.pop()
         raise self.error or StopAsyncIteration
 
     async def aclose(self) -> None:
         """Leave the body. Unless it has come to its end, the connection is closed: the model stops."""
-        self.phase = "ended"
-        self.blocks.clear()
-        self.items.clear()
-        await self.body.http_body.aclose()
+        self.leave()
+        await self.body.aclose()
 
     async def _advance(self) -> None:
         """Go on to the next phase: open the body, give out its rest, or end."""
         if self.phase == "opening":
-            self.open(self.body.aopen())
+            http = self.body.http
+            self.open(http.aiter_bytes() if self.is_encoded() else http.aiter_raw())
         elif self.phase == "read":
             self.take_rest()
         else:
             if self.decoder.done:
-                await self.body.adrain()
-            await self.body.http_body.aclose()
-            self.check_end()
+                await self._drain()
+            await self.body.aclose()
+            self.decoder.check()
+            self.finish()
 
     async def _next_in_time(self) -> bytes | None:
-        budget = self.body.budget
         try:
-            with anyio.fail_after(budget.remaining(time.monotonic())):
-                return await anext(self.chunks, None)
+            with anyio.fail_after(self.budget.remaining(time.monotonic())):
+                return await anext(self.body.chunks, None)
         except TimeoutError:
-            raise budget.make_error() from None
+            raise self.budget.make_error() from None
+
+    async def _drain(self) -> None:
+        """Read on to the end of the body, which gives the connection back to the pool; for a moment at most."""
+        if self.body.chunks is None or not has_connection_alone(self.body.http):
+            return
+        with suppress(Exception), anyio.move_on_after(DRAIN_TIMEOUT):
+            async for _ in self.body.chunks:
+                pass
