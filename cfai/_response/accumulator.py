@@ -122,12 +122,14 @@ class Accumulator:
     def add_plain(self, event: dict[str, Any]) -> Token | None:
         """Add an event that holds nothing but text, reasoning and usage, and return its token; `None` for any other.
 
-        Streams consist of these. Measured, the long way alone makes a token cost twice as much.
+        Streams consist of these, and most whole answers are one. Measured, the long way alone makes a token cost twice
+        as much.
         """
         if self._halves:
             return None
         text: Any = event.get("response")
         reasoning: Any = ""
+        finish_reason: Any = None
         if text.__class__ is str:
             if len(event) > 1 and (event.get("tool_calls") or not _NATIVE_KEYS.issuperset(event)):
                 return None
@@ -137,10 +139,13 @@ class Accumulator:
             if text is not None or choices.__class__ is not list or len(choices) != 1:
                 return None
             choice = choices[0]
-            delta: Any = choice.get("delta") if choice.__class__ is dict else None
-            if delta.__class__ is not dict or choice.get("index") or choice.get("finish_reason"):
+            if choice.__class__ is not dict or choice.get("index") or not _CHUNK_KEYS.issuperset(event):
                 return None
-            if event.get("object") == "error" or not _CHUNK_KEYS.issuperset(event):
+            delta: Any = choice.get("delta")
+            if delta.__class__ is not dict and not (self._texts[0] or self._reasonings):
+                delta = choice.get("message")
+            finish_reason = choice.get("finish_reason")
+            if delta.__class__ is not dict or finish_reason not in (None, "stop", "length"):
                 return None
             text = delta.get("content")
             if text is None or len(delta) != 1:
@@ -151,17 +156,19 @@ class Accumulator:
                 if reasoning is None or reasoning == "":
                     reasoning = delta.get("reasoning")
                 text, reasoning = "" if text is None else text, "" if reasoning is None else reasoning
-            if text.__class__ is not str or reasoning.__class__ is not str:
+            if text.__class__ is not str or reasoning.__class__ is not str or event.get("object") == "error":
                 return None  # numbers, whose digits the long way keeps
             if reasoning:
                 self._reasonings.setdefault(0, []).append(reasoning)
+            if finish_reason:
+                self.finish_reasons[0] = finish_reason
             if self.first_chunk is None:
                 self.first_chunk = event
         if text:
             self._texts[0].append(text)
         if len(event) > 1 and (usage := event.get("usage")):
             self._add_usage(usage)
-        return Token(text, event, reasoning)
+        return Token(text, event, reasoning, (), finish_reason)
 
     def add(self, event: dict[str, Any], data: bytes) -> list[Token]:
         """Add any event, and return its tokens; `data` is its JSON, for what decoding lost."""

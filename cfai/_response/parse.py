@@ -168,9 +168,10 @@ def warn_if_cut(call: PreparedCall, usage: Usage | None, finish_reason: str | No
     limit = entry.default_max_tokens if entry and "input" not in call.inputs else None
     if limit is None or usage is None or finish_reason not in (None, "length"):
         return
-    requested = any(call.inputs.get(key) is not None for key in MAX_TOKENS_FIELDS)
     several = call.inputs.get("n") not in (None, 1)
-    if requested or usage.completion_tokens < limit.value or (usage.completion_tokens > limit.value and not several):
+    if usage.completion_tokens < limit.value or (usage.completion_tokens > limit.value and not several):
+        return
+    if any(call.inputs.get(key) is not None for key in MAX_TOKENS_FIELDS):
         return
     message = (
         f"{call.model} stopped at the service's default of {limit.value} tokens: pass max_tokens, as a number, "
@@ -275,7 +276,8 @@ def _build_text_output(kind: type[TextOutput], fields: dict[str, Any], answer: A
     summary = TextSummary(
         answer.text_of(0), answer.reasoning_of(0), answer.tool_calls_of(0), answer.finish_reason, usage
     )
-    output.__pydantic_private__ = {"_meta": meta, "_summary": summary}
+    # As pydantic sets it: its `__setattr__` would look the name up first.
+    object.__setattr__(output, "__pydantic_private__", {"_meta": meta, "_summary": summary})
     if usage is not None and meta.neurons is None:
         meta.neurons = usage.neurons
     return output
