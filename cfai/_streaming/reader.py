@@ -86,7 +86,7 @@ class _Position:
         self.blocks: list[bytes] = []
         """The blocks that were cut, last first."""
         self.items: list[Any] = []
-        """The items of the last block, last first. Nearly every block has one."""
+        """The items of the last block, last first, unless it had one, as nearly every block has."""
         self.phase: Literal["opening", "reading", "read", "finishing", "ended"] = "opening"
         self.error: Exception | None = None
         self.is_complete = False
@@ -191,8 +191,10 @@ class Reader(_Position):
         try:
             while not self.items and self.phase != "ended":
                 if self.blocks:
-                    self.items = self.decoder.feed(self.blocks.pop())
-                    self.items.reverse()
+                    items = self.decoder.feed(self.blocks.pop())
+                    if len(items) == 1:
+                        return items[0]
+                    self.items = items[::-1]
                 elif self.phase != "reading":
                     self._advance()
                 elif (
@@ -265,8 +267,10 @@ class AsyncReader(_Position):
         try:
             while not self.items and self.phase != "ended":
                 if self.blocks:
-                    self.items = self.decoder.feed(self.blocks.pop())
-                    self.items.reverse()
+                    items = self.decoder.feed(self.blocks.pop())
+                    if len(items) == 1:
+                        return items[0]
+                    self.items = items[::-1]
                 elif self.phase != "reading":
                     await self._advance()
                 elif self.decoder.done or (not self.splitter.is_between_events and self.has_end_mark()):
