@@ -32,9 +32,9 @@ class Decoder:
     """A decoder of one stream, and what it has come to. Made anew for each stream."""
 
     __slots__ = (
-        "_at_end",
         "_has_data",
         "_inputs",
+        "_may_be_cut_off",
         "_model",
         "_request_id",
         "_secrets",
@@ -63,7 +63,7 @@ class Decoder:
         self._inputs = inputs or {}
         self._stray_lines: list[bytes] = []
         self._has_data = False
-        self._at_end = False
+        self._may_be_cut_off = False
 
     @property
     def is_whole(self) -> bool:
@@ -105,9 +105,9 @@ class Decoder:
     def finish(self, rest: bytes) -> list[Token]:
         """Decode what no blank line ended, and half a character that never got its other half."""
         tokens: list[Token] = []
-        # Behind the end mark nothing is cut off.
-        self._at_end = not split_at_end_mark(rest)[1]
         if rest.strip(b"\n"):
+            # What stands before the end mark is not cut off.
+            self._may_be_cut_off = not split_at_end_mark(rest)[1]
             tokens += self.feed(rest)
         if self._stray_lines and not self._has_data and not self.done:
             tokens += self._feed_stray_lines()
@@ -171,7 +171,7 @@ class Decoder:
 
     def _feed_event(self, event: Any, data: bytes) -> list[Token]:
         if not isinstance(event, dict):
-            if self._at_end:
+            if self._may_be_cut_off:
                 return []
             event = redact_json(event, self._secrets)
             raise self.fail(
@@ -201,9 +201,9 @@ class Decoder:
         event = _load(data)
         if event is not _UNREADABLE:
             return self._feed_event(event, data)
-        if lines := split_lone_events(stripped, self._at_end):
+        if lines := split_lone_events(stripped, self._may_be_cut_off):
             return self._feed_lines(lines)
-        if self._at_end:
+        if self._may_be_cut_off:
             return []  # cut in the middle of an event: a truncation, and `check` says so
         text = redact(data, self._secrets)[:200].decode("utf-8", "replace")
         raise self.fail(StreamError(f"an event of the stream is no JSON: {text!r}", body=text))
@@ -245,13 +245,13 @@ class Decoder:
         self.fail(build_stream_error(opening, reason, event, model=self._model, inputs=self._inputs))
 
 
-def split_lone_events(data: bytes, at_end: bool = False) -> list[bytes]:
+def split_lone_events(data: bytes, may_be_cut_off: bool = False) -> list[bytes]:
     """Split an event's data into lines that each are an event of its own, with no blank line between them; else `[]`.
 
     At the end of a body the last line may be cut off, and is left out.
     """
     lines = data.strip().split(b"\n")
-    if at_end and not is_json_object(lines[-1]):
+    if may_be_cut_off and not is_json_object(lines[-1]):
         del lines[-1]
     elif len(lines) == 1:
         return []

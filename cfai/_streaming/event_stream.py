@@ -128,7 +128,7 @@ class PassthroughEncoder(_Encoder):
         if self._decoder.done:
             return []
         rest, ended = split_at_end_mark(rest.strip(b"\n"))
-        *parts, last = _split_events(rest, at_end=not ended)
+        *parts, last = _split_events(rest, may_be_cut_off=not ended)
         sent = [event for part in parts for event in self._pass_on(part)]
         self._decoder.finish(last + b"\n" + END_MARK if ended else last)
         # What is cut off is no event.
@@ -147,10 +147,10 @@ def _encode_tokens(tokens: list[Token]) -> list[bytes]:
     return [_encode_token(token) for token in tokens if token.choice == 0]
 
 
-def _split_events(block: bytes, at_end: bool = False) -> list[bytes]:
+def _split_events(block: bytes, may_be_cut_off: bool = False) -> list[bytes]:
     """Return a block as one for each of its events, if the blank lines between them are missing."""
     data = parse_fields(block).data or []
-    lines = split_lone_events(b"\n".join(data), at_end) if len(data) > 1 else []
+    lines = split_lone_events(b"\n".join(data), may_be_cut_off) if len(data) > 1 else []
     return [b"data: " + line for line in lines] or [block]
 
 

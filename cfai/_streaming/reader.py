@@ -127,11 +127,12 @@ class _Position:
         """Note the proper end: times and neurons are known only now."""
         self.phase = "ended"
         self.is_complete = True
-        meta, usage = self.response.meta, self.token_decoder.usage
+        meta, answer = self.response.meta, self.token_decoder.accumulator
+        usage = answer.usage
         meta.elapsed = time.monotonic() - self.budget.started
         if meta.neurons is None and usage is not None:
             meta.neurons = usage.neurons
-        warn_if_cut(self.call, usage, self.token_decoder.finish_reason)
+        warn_if_cut(self.call, usage, answer.finish_reason)
 
     def fail(self, exception: Exception) -> None:
         """End the reading, and raise what broke it, unless the answer was whole by then."""
