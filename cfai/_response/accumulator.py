@@ -202,11 +202,12 @@ class Accumulator:
             if not isinstance(choice, dict):
                 continue
             choice = cast("dict[str, Any]", choice)
-            number = choice["index"] if isinstance(choice.get("index"), int) else 0
+            index = choice.get("index")
+            number = index if isinstance(index, int) and not isinstance(index, bool) else 0
             delta = extract_choice(choice, data, (*path, "choices", position))
             if has_response and number == 0:
                 delta = delta._replace(text="")  # an event of both dialects has its text twice
-            if not isinstance(choice.get("delta"), dict):
+            if not choice.get("delta"):
                 delta = self._without_repeats(delta, number)
             tokens.append(self._add_delta(delta, number, event))
         if not choices or "response" in event or "tool_calls" in event or "finish_reason" in event:
@@ -334,14 +335,19 @@ class Accumulator:
         has_calls = bool(delta.tool_calls or self._calls)
         return self._add_delta(
             Delta(
-                "" if self._texts[0] else delta.text,
-                "" if self._reasonings else delta.reasoning,
+                _select_unstreamed(delta.text, self.text_of(0)),
+                _select_unstreamed(delta.reasoning, self.reasoning_of(0)),
                 self._calls[0].select_missing(delta.tool_calls) if 0 in self._calls else delta.tool_calls,
                 "tool_calls" if has_calls and delta.finish_reason == "stop" else delta.finish_reason,
             ),
             0,
             event,
         )
+
+
+def _select_unstreamed(text: str, streamed: str) -> str:
+    """Return what a whole text has beyond the part that was streamed; nothing if that is another text."""
+    return text.removeprefix(streamed) if text.startswith(streamed) else ""
 
 
 def _join(parts: list[str] | None) -> str:

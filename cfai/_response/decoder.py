@@ -67,8 +67,10 @@ class Decoder:
 
     @property
     def is_whole(self) -> bool:
-        """Return whether the end was seen, or a finish reason for every answer."""
-        return self.done or self.accumulator.is_finished
+        """Return whether the end was seen, or a finish reason for every answer that was asked for."""
+        several = self._inputs.get("n")
+        count = several if isinstance(several, int) else 1
+        return self.done or (self.accumulator.is_finished and len(self.accumulator.finish_reasons) >= count)
 
     @property
     def text(self) -> str:

@@ -80,7 +80,7 @@ def body_reports_error(body: Any) -> bool:
 
 def extract_choice(choice: dict[str, Any], data: bytes, path: Path) -> Delta:
     """Return what a choice of a chat completion holds, in a chunk or whole. Older ones have `text` and no message."""
-    key = "delta" if isinstance(choice.get("delta"), dict) else "message"
+    key = "delta" if choice.get("delta") else "message"
     message: Any = choice.get(key)
     if not isinstance(message, dict) or not message:
         text = to_text(choice.get("text"), data, (*path, "text"))

@@ -15,9 +15,10 @@ from cfai._errors import APIResponseValidationError
 from cfai._json import loads, to_compact_json
 from cfai._limits import MAX_TOKENS_FIELDS
 from cfai._response.accumulator import Accumulator
+from cfai._response.decoder import is_json_object, split_at_end_mark
 from cfai._response.errors import build_error, redact, redact_headers
 from cfai._response.extract import body_reports_error, unwrap
-from cfai._response.sse import BOM
+from cfai._response.sse import BOM, EventSplitter, parse_fields
 from cfai._warnings import CutAnswerWarning, warn
 from cfai.types import Meta, Usage
 from cfai.types._tokens import TextSummary
@@ -105,7 +106,9 @@ def is_stream(response: ApiResponse, call: PreparedCall) -> bool:
         return True
     kind = response.kind
     wants_stream = call.wants_stream or call.is_unstreamed_retry
-    if kind != "json" and (kind == "text" or wants_stream) and holds_events(response.content):
+    if kind != "json" and wants_stream and holds_events(response.content):
+        return True
+    if kind == "text" and _holds_whole_event(response.content):
         return True
     return wants_stream and kind != "binary"
 
@@ -140,6 +143,16 @@ def convert_to_events(response: ApiResponse, call: PreparedCall) -> tuple[bytes,
 def holds_events(content: bytes) -> bool:
     """Return True for a body that is a stream of events, whatever it is declared as."""
     return content.removeprefix(BOM).lstrip(b"\r\n").startswith(_EVENT_STARTS)
+
+
+def _holds_whole_event(content: bytes) -> bool:
+    """Return True if one of the events in a text is an object or the end mark, so that it is certainly no prose."""
+    if not holds_events(content):
+        return False
+    blocks = EventSplitter().feed(content + b"\n\n")
+    return any(
+        split_at_end_mark(block)[1] or is_json_object(b"\n".join(parse_fields(block).data or [])) for block in blocks
+    )
 
 
 def build_stream_output(answer: Accumulator, meta: Meta) -> TextOutput:

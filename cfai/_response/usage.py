@@ -31,12 +31,14 @@ class UsageAccumulator:
             return
         if not prompt or prompt != _get_prompt_tokens(self._last):  # else both are totals so far
             _add_counts(self._earlier_sum, self._last)
-        self._last, self._neurons_report = report, {}
+        self._last = report
+        if report.get("neurons"):
+            self._neurons_report = {}
 
     def total(self) -> dict[str, Any]:
         """Return the last report if it counts the prompt; if only an earlier one did, the sum of all increments."""
         if not self._has_prompt or _get_prompt_tokens(self._last):
-            return {**self._last, **self._neurons_report}
+            return {**self._last, **{key: value for key, value in self._neurons_report.items() if value}}
         total: dict[str, Any] = {}
         _add_counts(total, self._earlier_sum)
         _add_counts(total, self._last)

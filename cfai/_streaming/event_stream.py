@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any, Literal, Self
 
-from cfai._errors import DONE_EVENT, CfaiError, ConfigurationError
+from cfai._errors import DONE_EVENT, CfaiError, ConfigurationError, StreamError
 from cfai._json import to_compact_json
 from cfai._response import END_MARK, Decoder, is_json_object, parse_fields, split_at_end_mark, split_lone_events
 from cfai._streaming.reader import AsyncReader, Reader
@@ -24,13 +24,16 @@ class EventStream:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._ended = False
+        self._unexpected: Exception | None = None
+        """An exception that is none of cfai's, raised once the browser knows that the stream is over."""
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> bytes:
         if self._ended:
-            raise StopIteration
+            unexpected, self._unexpected = self._unexpected, None
+            raise unexpected or StopIteration
         try:
             return next(self._reader)
         except StopIteration:
@@ -39,6 +42,10 @@ class EventStream:
         except CfaiError as error:
             self._ended = True
             return error.to_event_stream()
+        except Exception as error:
+            self._ended = True
+            self._unexpected = error
+            return StreamError("reading the stream failed").to_event_stream()
 
     def close(self) -> None:
         """Close the call; nothing more is given."""
@@ -52,13 +59,16 @@ class AsyncEventStream:
     def __init__(self, reader: AsyncReader) -> None:
         self._reader = reader
         self._ended = False
+        self._unexpected: Exception | None = None
+        """An exception that is none of cfai's, raised once the browser knows that the stream is over."""
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
         if self._ended:
-            raise StopAsyncIteration
+            unexpected, self._unexpected = self._unexpected, None
+            raise unexpected or StopAsyncIteration
         try:
             return await anext(self._reader)
         except StopAsyncIteration:
@@ -67,6 +77,10 @@ class AsyncEventStream:
         except CfaiError as error:
             self._ended = True
             return error.to_event_stream()
+        except Exception as error:
+            self._ended = True
+            self._unexpected = error
+            return StreamError("reading the stream failed").to_event_stream()
 
     async def aclose(self) -> None:
         """Close the call; nothing more is given."""
@@ -118,22 +132,41 @@ class PassthroughEncoder(_Encoder):
             return []
         if 10 not in block and b"[DONE]" not in block:
             return self._pass_on(block)
-        block, ended = split_at_end_mark(block)
-        sent = [event for part in _split_events(block) for event in self._pass_on(part)]
-        if ended:
+        block, has_end_mark = split_at_end_mark(block)
+        sent = self._pass_on_all(_split_events(block))
+        if has_end_mark and not self._decoder.done:
             self._decoder.feed(END_MARK)  # ours goes out in its place
         return sent
 
     def finish(self, rest: bytes) -> list[bytes]:
         if self._decoder.done:
             return []
-        rest, ended = split_at_end_mark(rest.strip(b"\n"))
-        *parts, last = _split_events(rest, may_be_cut_off=not ended)
-        sent = [event for part in parts for event in self._pass_on(part)]
-        self._decoder.finish(last + b"\n" + END_MARK if ended else last)
+        rest, has_end_mark = split_at_end_mark(rest.strip(b"\n"))
+        *parts, last = _split_events(rest, may_be_cut_off=not has_end_mark)
+        sent = self._pass_on_all(parts)
+        if self._decoder.done:
+            return sent
+        try:
+            self._decoder.finish(last + b"\n" + END_MARK if has_end_mark else last)
+        except StreamError:
+            if not sent:
+                raise
+            return sent  # `check` raises it
         # What is cut off is no event.
         is_whole = is_json_object(b"\n".join(parse_fields(last).data or []))
         return [*sent, pad(last) + b"\n\n"] if is_whole else sent
+
+    def _pass_on_all(self, blocks: list[bytes]) -> list[bytes]:
+        """Pass on blocks up to one that reports an error, which `check` raises once what came before it is given."""
+        sent: list[bytes] = []
+        for block in blocks:
+            try:
+                sent += self._pass_on(block)
+            except StreamError:
+                if not sent:
+                    raise
+                self._decoder.done = True
+        return sent
 
     def _pass_on(self, block: bytes) -> list[bytes]:
         if self._decoder.done or not block:

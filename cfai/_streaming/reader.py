@@ -135,19 +135,27 @@ class _Position:
         warn_if_cut(self.call, usage, answer.finish_reason)
 
     def fail(self, exception: Exception) -> None:
-        """End the reading, and raise what broke it, unless the answer was whole by then."""
+        """End the reading with what broke it, after what had come; with nothing if the answer was whole by then."""
+        was_reading = self.phase == "reading"
         self.leave()
+        if was_reading and not isinstance(exception, StreamError):
+            try:
+                self.take_rest()
+            except StreamError as reported:
+                exception = reported
+        self.phase = "ended"
         self.error = self._map_error(exception)
-        if self.error is exception:
-            raise exception
-        if self.error is not None:
-            raise self.error from exception
-        self.finish()
+        if self.error is None:
+            self.finish()
+        elif self.error is not exception:
+            self.error.__cause__ = exception
 
     def interrupt(self) -> None:
-        """Note that reading was cancelled or interrupted: what comes after it is lost."""
-        if self.phase != "ended":
+        """Note that reading was cancelled or interrupted: what comes after it is lost, unless the answer was whole."""
+        if self.phase != "ended" and not self.decoder.done:
             self.error = self.token_decoder.fail(StreamTruncatedError("reading the stream was interrupted"))
+        elif self.phase != "ended":
+            self.finish()
         self.leave()
 
     def leave(self) -> None:
@@ -198,23 +206,25 @@ class Reader(_Position):
                     self.items = items[::-1]
                 elif self.phase != "reading":
                     self._advance()
-                elif (
-                    self.decoder.done
-                    or (not self.splitter.is_between_events and self.has_end_mark())
-                    or (chunk := next(self.body.chunks, None)) is None
-                ):
+                elif self.decoder.done or (not self.splitter.is_between_events and self.has_end_mark()):
                     self.phase = "read"
                 else:
                     if self.is_timed:
-                        self.budget.remaining(time.monotonic())  # only now: a wait may overshoot it once
-                    self.blocks = self.splitter.feed(chunk)
-                    self.blocks.reverse()
+                        self.budget.remaining(time.monotonic())  # a wait may overshoot it once
+                    chunk = next(self.body.chunks, None)
+                    if chunk is None:
+                        self.phase = "read"
+                    else:
+                        self.blocks = self.splitter.feed(chunk)
+                        self.blocks.reverse()
         except Exception as exception:
-            self.body.close()
             self.fail(exception)
+            with suppress(Exception):
+                self.body.close()
         except BaseException:
-            self.body.close()
             self.interrupt()
+            with suppress(Exception):
+                self.body.close()
             raise
         if self.items:
             return self.items.pop()
@@ -284,11 +294,13 @@ class AsyncReader(_Position):
                         self.blocks = self.splitter.feed(chunk)
                         self.blocks.reverse()
         except Exception as exception:
-            await self.body.aclose()
             self.fail(exception)
+            with suppress(Exception):
+                await self.body.aclose()
         except BaseException:
             self.interrupt()
-            await self.body.aclose()
+            with suppress(Exception):
+                await self.body.aclose()
             raise
         if self.items:
             return self.items.pop()

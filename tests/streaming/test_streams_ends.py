@@ -7,8 +7,10 @@ import threading
 import time
 from typing import Any
 
+import anyio
 import httpx
 import pytest
+from anyio.from_thread import BlockingPortal
 
 from cfai import APIConnectionError, APITimeoutError, StreamError, StreamTimeoutError, StreamTruncatedError, Timeout
 from tests.bodies import DONE, HELLO, chat, event, native, one_token
@@ -332,3 +334,100 @@ def test_a_stream_that_falls_silent_says_which_timeout_passed(caller: Caller, se
         with pytest.raises(StreamTimeoutError) as caught:
             stream.result()
         assert str(caught.value).startswith(message), options
+
+
+@SYNC_AND_ASYNC
+def test_what_came_before_a_break_is_part_of_the_answer(caller: Caller, service: Service) -> None:
+    for rest, text in ((b'data: {"response":"lo"}\n', "Hello"), (b'data: {"response":"l', "Hel"), (b"data: ", "Hel")):
+        service.answers(service.events(*native("Hel"), rest, breaks=httpx.ReadError("gone")))
+        stream = caller.stream(MODEL)
+        assert truncated(stream).partial == stream.text == text, rest
+    last = chat(content="lo", finish_reason="stop").removesuffix(b"\n")
+    service.answers(service.events(chat(content="Hel"), last, breaks=httpx.ReadError("gone")))
+    assert caller.stream(MODEL).result().text == "Hello"
+
+
+@SYNC_AND_ASYNC
+def test_each_token_before_a_break_is_given(caller: Caller, service: Service) -> None:
+    service.answers(service.events(*native("Hel"), b'data: {"response":"lo"}\n', breaks=httpx.ReadError("gone")))
+    stream = caller.stream(MODEL)
+    assert [next(stream).text, next(stream).text] == ["Hel", "lo"]
+    for _ in range(2):
+        with pytest.raises(StreamTruncatedError, match="gone"):
+            next(stream)
+
+
+@SYNC_AND_ASYNC
+def test_an_error_of_the_service_in_what_came_last_wins_over_the_break(caller: Caller, service: Service) -> None:
+    reported = b'data: {"errors":[{"code":3040,"message":"no room"}]}'
+    service.answers(service.events(*native("Hel"), reported, breaks=httpx.ReadError("gone")))
+    with pytest.raises(StreamError, match="no room") as caught:
+        list(caller.stream(MODEL))
+    assert (caught.value.code, caught.value.partial) == (3040, "Hel")
+
+
+@SYNC_AND_ASYNC
+def test_an_answer_of_several_is_whole_when_each_has_ended(caller: Caller, service: Service) -> None:
+    inputs = {"prompt": "x", "n": 2, "stream": True}
+    first = event('{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}')
+    second = event('{"choices":[{"index":1,"delta":{"content":"b"},"finish_reason":"stop"}]}')
+    service.answers(service.events(first, second, breaks=httpx.ReadError("gone")))
+    assert len(caller.run(MODEL, inputs).result().choices) == 2
+    service.answers(service.events(first, breaks=httpx.ReadError("gone")))
+    assert truncated(caller.run(MODEL, inputs)).partial == "a"
+
+
+@pytest.mark.parametrize("portal", ["sync"], indirect=True)
+def test_what_arrives_as_the_total_timeout_passes_is_not_lost(caller: Caller, service: Service) -> None:
+    service.answers(service.events(*native("Hel"), b"".join([*native("lo"), DONE]), pause=0.3))
+    assert caller.stream(MODEL, total_timeout=0.1).result().text == "Hello"
+
+
+@SYNC_AND_ASYNC
+def test_a_body_that_cannot_be_closed_hides_no_error(caller: Caller, service: Service) -> None:
+    class Stuck(httpx.SyncByteStream, httpx.AsyncByteStream):
+        def __iter__(self) -> Any:
+            yield HELLO[0]
+            raise httpx.ReadError("gone")
+
+        async def __aiter__(self) -> Any:
+            yield HELLO[0]
+            raise httpx.ReadError("gone")
+
+        def close(self) -> None:
+            raise httpx.CloseError("stuck")
+
+        async def aclose(self) -> None:
+            raise httpx.CloseError("stuck")
+
+    headers = {"content-type": "text/event-stream"}
+    service.answers(lambda: httpx.Response(200, headers=headers, stream=Stuck()))
+    stream = caller.stream(MODEL)
+    for _ in range(2):
+        error = truncated(stream)
+        assert (error.partial, str(error.__cause__)) == ("Hel", "gone")
+
+
+@pytest.mark.parametrize("portal", ["asyncio", "trio"], indirect=True)
+def test_an_answer_is_whole_although_reading_is_cancelled_after_done(
+    callers: Callers, serve: Serve, portal: BlockingPortal
+) -> None:
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.start()
+        for piece in HELLO:
+            peer.chunk(piece)
+        assert peer.left()
+
+    ai = callers(base_url=serve(script).url).ai
+
+    async def read() -> Any:
+        stream = await ai.arun(MODEL, {"prompt": "x", "stream": True})
+        with anyio.move_on_after(0.3) as scope:
+            async for _ in stream:
+                pass
+        assert scope.cancelled_caught
+        return stream.result()
+
+    result = portal.call(read)
+    assert (result.text, result.usage.total_tokens) == ("Hello", 12)

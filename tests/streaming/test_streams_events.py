@@ -130,6 +130,31 @@ def test_a_stream_that_fails_tells_the_browser_and_is_done(
 
 
 @SYNC_AND_ASYNC
+@pytest.mark.parametrize("dialect", ["native", "original"])
+@pytest.mark.parametrize("end", [b"\n\n", b"", b"\ndata: [DONE]", b"\ndata: [DONE]\n\n"])
+def test_a_browser_has_what_came_before_an_error_in_the_same_block(
+    caller: Caller, service: Service, dialect: str, end: bytes
+) -> None:
+    body = b'data: {"response":"Hello"}\ndata: {"errors":[{"code":3040,"message":"no room"}]}' + end
+    service.answers(service.events(body))
+    message, (name, error), done = browser_events(caller.stream(MODEL).to_event_stream(dialect))
+    assert message == ("message", {"response": "Hello"})
+    assert (name, error["code"]) == ("error", 3040)
+    assert done == ("message", "[DONE]")
+
+
+@SYNC_AND_ASYNC
+def test_a_browser_knows_of_the_end_before_an_unexpected_exception_is_raised(caller: Caller, service: Service) -> None:
+    service.answers(service.events(*native("Hel"), breaks=ZeroDivisionError("the caller's transport")))
+    pieces = caller.stream(MODEL).to_event_stream()
+    assert b"Hel" in next(pieces)
+    assert browser_events([next(pieces)])[-1] == ("message", "[DONE]")
+    with pytest.raises(ZeroDivisionError):
+        next(pieces)
+    assert list(pieces) == []
+
+
+@SYNC_AND_ASYNC
 def test_json_in_the_place_of_a_stream_reaches_the_browser_too(caller: Caller, service: Service) -> None:
     service.answers(service.result({"response": "Hello"}))
     events = browser_events(caller.stream(MODEL).to_event_stream())
