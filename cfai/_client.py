@@ -126,7 +126,7 @@ class Ai:
           or to the API's host (`api`), the newer way whose answers are not documented yet.
         - `allow_http`: send the token over plain http to a host that is not this machine.
         """
-        # What is wrong with a call shows in the frames of its traceback; what is secret does not, from here on.
+        # Secrets are wrapped before anything can raise: a traceback shows the variables of this frame.
         given = [parse_secret(value) for value in (account_id, api_token, base_url)]
         hidden_proxy = Secret(proxy) if proxy is not None else None
         account_id = api_token = base_url = proxy = None
@@ -211,10 +211,7 @@ class Ai:
         extra_headers: Mapping[str, str] | None = None,
         session_affinity: str | None = None,
         reject_if_busy: bool = False,
-        timeout: float
-        | httpx.Timeout
-        | Timeout
-        | None = NOT_GIVEN,  # the twin of run, and per operation, which asyncio.timeout is not
+        timeout: float | httpx.Timeout | Timeout | None = NOT_GIVEN,
         total_timeout: float | None = NOT_GIVEN,
         max_retries: Retry | int | None = NOT_GIVEN,
         checks: CheckMode = NOT_GIVEN,
@@ -383,7 +380,7 @@ class Ai:
 def _make_pool(
     config: ClientConfig, http_client: HttpClient | None = None, async_http_client: AsyncHttpClient | None = None
 ) -> ClientPool:
-    """Return the HTTP clients of a configuration, not made yet. A raw response holds them, so they have no token."""
+    """Return a pool that makes its clients when they are needed. Raw responses refer to it, so it holds no token."""
     return ClientPool(
         proxy=config.proxy.value if config.proxy else None,
         verify=config.verify,
@@ -395,7 +392,7 @@ def _make_pool(
 
 
 def _keep_pool(response: ApiResponse) -> Any:
-    """Return httpx's response, with the clients kept for as long as it is: with them its connection would go."""
+    """Return httpx's response. It keeps the clients: when they are collected, its connection closes."""
     response.http.extensions["cfai"] = response.pool
     return response.http
 

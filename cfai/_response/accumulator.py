@@ -28,7 +28,7 @@ _NATIVE_KEYS = frozenset({"response", "usage", "tool_calls"})
 _CHUNK_KEYS = frozenset(
     {"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"},
 )
-"""The keys of a plain event. An event with any other goes the long way."""
+"""The keys of a plain event, native or a chunk. An event with any other goes the long way."""
 
 _STREAMED_TEXTS = {
     "output_text": "text",
@@ -80,7 +80,7 @@ class Accumulator:
         """Return what a whole JSON answer holds; `body` is decoded from `content`."""
         answer = cls()
         result = unwrap(body)
-        # An escape may be half of a character, which only the long way looks for.
+        # An escape may be half of a surrogate pair, which only the long way handles.
         is_plain = isinstance(result, dict) and b"\\u" not in content
         if not is_plain or answer.add_plain(cast("dict[str, Any]", result)) is None:
             answer.add_answer(cast("dict[str, Any]", body) if isinstance(body, dict) else {"response": body}, content)
@@ -234,7 +234,7 @@ class Accumulator:
     def _add_native(self, tokens: list[Token], event: dict[str, Any], data: bytes, path: tuple[str | int, ...]) -> None:
         """Add what stands at the top level of an event: a token of its own, or part of that of the first choice."""
         delta = extract_native(event, data, path)
-        # The last token of the first choice, so that what is put to it comes last in the text as well.
+        # The last token of the first choice, so that the text stays in order.
         token = next((token for token in reversed(tokens) if token.choice == 0), None)
         if token is None:
             tokens.append(self._add_delta(delta, 0, event))

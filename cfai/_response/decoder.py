@@ -108,7 +108,7 @@ class Decoder:
         """Decode what no blank line ended, and half a character that never got its other half."""
         tokens: list[Token] = []
         if rest.strip(b"\n"):
-            # What stands before the end mark is not cut off.
+            # With an end mark behind it, the rest is complete.
             self._may_be_cut_off = not split_at_end_mark(rest)[1]
             tokens += self.feed(rest)
         if self._stray_lines and not self._has_data and not self.done:
@@ -151,7 +151,7 @@ class Decoder:
         if is_ended and not self.done:
             if not tokens and self.failure is not None:
                 raise self._with_partial(self.failure)
-            self.done = True  # what this block says is given first, and `check` raises
+            self.done = True  # the tokens of this block are given first; `check` raises afterwards
         return tokens
 
     def _feed_data(self, data: bytes) -> list[Token]:
@@ -167,7 +167,7 @@ class Decoder:
         if event.__class__ is not dict:
             return self._feed_event(event, data)
         event.pop("p", None)  # padding
-        # A string that the fast parser takes is in whole characters.
+        # The fast parser refuses lone surrogates, so its strings hold whole characters.
         token = self.accumulator.add_plain(event)
         return self._feed_event(event, data) if token is None else [token]
 

@@ -54,7 +54,7 @@ class ApiResponse:
     started: float
     """When the call began, in seconds of `time.monotonic`."""
     pool: Any = field(repr=False)
-    """The clients, kept for as long as the answer is: with them its connection would go."""
+    """The clients, kept as long as the response is: when they are collected, its connection closes."""
     connections: Any = field(repr=False)
     """The one client that it came through."""
 
@@ -136,7 +136,7 @@ def convert_to_events(response: ApiResponse, call: PreparedCall) -> tuple[bytes,
     if response.kind != "json" and holds_events(content):
         return content, None
     output = _parse_body(response, call)
-    # Text that is no JSON is an answer only here, where one is certain to have been asked for.
+    # Text that is not JSON counts as an answer only here: the caller certainly asked for a stream of text.
     return _to_events(content), None if isinstance(output, types.Binary) else output
 
 

@@ -120,7 +120,7 @@ class _PartialCall:
         return arguments
 
     def is_complete(self) -> bool:
-        """Return whether the arguments are whole JSON. Most pieces are told by their braces alone."""
+        """Return whether the arguments are whole JSON. Counting braces decides most cases without parsing."""
         if self._open_braces != 0 or not self.arguments or not self.arguments[-1].rstrip().endswith("}"):
             return False
         # Pieces that are no JSON are tried again when they have doubled, so that all attempts together stay linear.

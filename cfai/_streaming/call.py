@@ -45,7 +45,7 @@ class AsyncCall(Coroutine[Any, Any, T], Generic[T]):
         stream: Any = await self._coroutine
         if not isinstance(stream, AsyncStream):
             raise APIResponseValidationError(
-                f"the service streams nothing here, but answered {stream!r}: await the call"
+                f"the service streams nothing here, but answered {type(stream).__name__}: await the call", body=stream
             )
         self._stream = cast("AsyncStream[Token]", stream)
         return self._stream

@@ -33,7 +33,7 @@ class BlockDecoder(Protocol):
 
 
 class HttpBody:
-    """An open response of httpx. It outlives its reader until it is closed."""
+    """An open response of httpx. Its client keeps it until it is closed, even if its reader is collected before."""
 
     __slots__ = ("chunks", "connections", "http", "is_closed")
 
@@ -63,7 +63,7 @@ class HttpBody:
         return not was_closed and not self.connections.is_inherited
 
 
-class _Position:
+class _ReaderState:
     """The state of a reader: its body and decoder, what was cut and decoded of the body, and how far it is read."""
 
     def __init__(self, call: PreparedCall, response: ApiResponse) -> None:
@@ -72,7 +72,7 @@ class _Position:
         self.token_decoder = Decoder(call.model, response.meta.request_id, call.secrets, call.inputs)
         """The decoder of tokens, which knows the text so far."""
         self.decoder: BlockDecoder = self.token_decoder
-        """The decoder of what is read: of tokens too, unless it is replaced before the first item."""
+        """The decoder in use: `token_decoder`, unless the stream is read as events or for a browser."""
         self.content: bytes | None = None
         """The events of an answer that has been read already."""
         self.output: Any = None
@@ -86,7 +86,7 @@ class _Position:
         self.blocks: list[bytes] = []
         """The blocks that were cut, last first."""
         self.items: list[Any] = []
-        """The items of the last block, last first, unless it had one, as nearly every block has."""
+        """The items of the last block that are still to be given, last first; none if the block had one item."""
         self.phase: Literal["opening", "reading", "read", "finishing", "ended"] = "opening"
         self.error: Exception | None = None
         self.is_complete = False
@@ -119,7 +119,7 @@ class _Position:
         return self.decoder.ends_with(self.splitter.last_line())
 
     def take_rest(self) -> None:
-        """Give out what no blank line ended."""
+        """Decode what follows the last blank line."""
         self.phase = "finishing"
         self.items = self.decoder.finish(self.splitter.rest())[::-1]
 
@@ -190,7 +190,7 @@ class _Position:
         return f"the stream was silent for {seconds:g} s: raise timeout= if the model needs longer"
 
 
-class Reader(_Position):
+class Reader(_ReaderState):
     """An iterator over what a decoder makes of a body."""
 
     def __iter__(self) -> Self:
@@ -268,7 +268,7 @@ class Reader(_Position):
                     break
 
 
-class AsyncReader(_Position):
+class AsyncReader(_ReaderState):
     """An asynchronous iterator over what a decoder makes of a body."""
 
     def __aiter__(self) -> Self:

@@ -63,7 +63,7 @@ _GROUPS = re.compile(
     "|(?P<emo>[\U0001f000-\U0001faff\u200d\ufe0f]+)"
     "|(?P<oth>[^\x00-\x7f])"
 )
-_FOREIGN = re.compile(f"[^\x00-\x7f{CUT}]{{2,}}")
+_NON_ASCII_RUN = re.compile(f"[^\x00-\x7f{CUT}]{{2,}}")
 _SURROGATES = re.compile("[\ud800-\udfff]+")
 _DIGITS = re.compile(r"(?<![0-9])(?<![^\x00-\x7f])[0-9]{2,}+(?![^\x00-\x7f])")
 
@@ -74,17 +74,17 @@ _WORD = re.compile(rb"(?<=[^A-Za-z\xff])(?:[A-Z]{2,7}|[A-Z][a-z]{2,14}|[a-z]{3,1
 """A word between other characters: at an end of the text, or at a cut, it may go on."""
 
 # What a server may read as one token, or as a blank, whatever is inside. Each alternative is bounded: linear time.
-_SPECIAL = (
+_SPECIAL_TOKEN = (
     r"<\|[^|<>\s]{1,64}\|?>|<[^|<>\s]{1,64}\|>|<?\uff5c[^\uff5c<>\s]{1,64}\uff5c>?"
     r"|</?s>|</?(?:unk|pad|bos|eos|mask|sop|eop|image|img|video|audio|think|tools|observation|PRE|SUF|MID|EOT|2mass)>"
     r"|</?[A-Za-z]{1,24}_[A-Za-z0-9_]{1,40}>|\[/?[A-Za-z_]{2,24}\]|\[@BOS@\]|\[toxicity=0\]|\u2581+"
 )
-_SPECIAL_OR_TAG = _SPECIAL + "|</?[A-Za-z][A-Za-z0-9_]{0,23}>"
-_WORDPIECE_SPECIAL = re.compile(r"\[(?:CLS|SEP|MASK|UNK|PAD)\]")
+_SPECIAL_TOKEN_OR_TAG = _SPECIAL_TOKEN + "|</?[A-Za-z][A-Za-z0-9_]{0,23}>"
+_WORDPIECE_SPECIAL_TOKEN = re.compile(r"\[(?:CLS|SEP|MASK|UNK|PAD)\]")
 _WORDPIECE_MARK = re.compile(f"[{_MARKS}]")
 _WORDPIECE_WORD = re.compile(rf"[A-Za-z0-9][^ \t\r\n{_MARKS}]*")
 _UNIGRAM_WORD = re.compile(r"[A-Za-z0-9][^ \t\r\n]*")
-_TALLEST = 32
+_MAX_STACKED_MARKS = 32
 """How many combining marks may stand on each other before the text is no longer composed: sorting them is quadratic."""
 
 
@@ -132,11 +132,11 @@ def lower_bound(text: str, family: str) -> int:
     vocabulary = _load_vocabulary(family)
     if vocabulary.kind != "bytes":
         return _count_words(text, vocabulary.kind)
-    return 1 + _list_borders(text, vocabulary) if text else 0
+    return 1 + _count_vocabulary_borders(text, vocabulary) if text else 0
 
 
 def count_borders(texts: Sequence[str], family: str) -> int:
-    """Return a number of tokens that end inside `texts` at least, whatever template or special token is around them.
+    """Return a lower bound of the tokens that end inside `texts`, whatever template or special token is around them.
 
     The texts follow each other, with nothing between them or with something unknown: with nothing, they may make a
     special token together, and the characters that meet may be composed.
@@ -153,7 +153,7 @@ def _count_borders(text: str, family: str) -> int:
     vocabulary = _load_vocabulary(family)
     if vocabulary.kind != "bytes":
         return max(0, _count_words(text, vocabulary.kind) - 1)
-    return _list_borders(text, vocabulary)
+    return _count_vocabulary_borders(text, vocabulary)
 
 
 def upper_bound(text: str, family: str) -> int:
@@ -184,23 +184,23 @@ def is_composed(family: str) -> bool:
     return _load_vocabulary(family).nfc
 
 
-def _list_borders(text: str, vocabulary: _Vocabulary) -> int:
+def _count_vocabulary_borders(text: str, vocabulary: _Vocabulary) -> int:
     """Count the borders that a text has whether or not the server composes it."""
-    text = _cut(text, vocabulary.special)
+    text = _cut_special_tokens(text, vocabulary.special)
     if not vocabulary.nfc or text.isascii():
-        return _list_borders_of(text, vocabulary)
+        return _count_borders_as_is(text, vocabulary)
     under_stacks = 0
     if stacks := find_tall_stacks(text):
         # The character under a stack may be composed with one of its marks.
         text, under_stacks = stacks.subn(CUT, text)
     composed = unicodedata.normalize("NFC", text)
-    found = _list_borders_of(text, vocabulary)
+    borders = _count_borders_as_is(text, vocabulary)
     if composed != text:
-        found = min(found, _list_borders_of(composed, vocabulary))
-    return max(0, found - under_stacks)
+        borders = min(borders, _count_borders_as_is(composed, vocabulary))
+    return max(0, borders - under_stacks)
 
 
-def _cut(text: str, special: re.Pattern[str]) -> str:
+def _cut_special_tokens(text: str, special: re.Pattern[str]) -> str:
     """Put cuts for special tokens, which may take the blanks beside them along, and for lone surrogates."""
     if not text.isascii():
         # What a server makes of half a surrogate pair is not known: U+FFFD, a question mark, nothing.
@@ -213,27 +213,27 @@ def _cut(text: str, special: re.Pattern[str]) -> str:
     return text
 
 
-def _list_borders_of(text: str, vocabulary: _Vocabulary) -> int:
+def _count_borders_as_is(text: str, vocabulary: _Vocabulary) -> int:
     """Count the borders of a text that has its cuts, composed or not as it is."""
     data = text.encode("utf-8", "surrogateescape")
-    found = sum(_count_meetings(data, left, right) for left, right in vocabulary.apart)
+    borders = sum(_count_meetings(data, left, right) for left, right in vocabulary.apart)
     classes = data.translate(_CLASSES)
     for crossed in vocabulary.crossed:
         if places := classes.count(crossed.pair):
             # Tokens that reach over an end of the text, or over a cut, are not seen whole: one at each side.
             seen = 2 + 2 * data.count(255) + sum(map(text.count, crossed.tokens))
-            found += max(0, places - min(seen, sum(map(text.count, crossed.cores))))
+            borders += max(0, places - min(seen, sum(map(text.count, crossed.cores))))
     long = {one[:1]: len(border.findall(classes)) for one, border in vocabulary.runs if one in classes}
-    found += sum(long.values())
+    borders += sum(long.values())
     # A border between two marks may be one of those that cut a long run of marks.
-    found += max(0, sum(_count_meetings(data, left, right) for left, right in vocabulary.marks) - long.get(b"p", 0))
+    borders += max(0, sum(_count_meetings(data, left, right) for left, right in vocabulary.marks) - long.get(b"p", 0))
     if vocabulary.indents:
-        found += len(_INDENT.findall(classes))
+        borders += len(_INDENT.findall(classes))
     if vocabulary.words:
-        found += sum(count for word, count in Counter(_WORD.findall(data)).items() if _is_cut(word, vocabulary.words))
+        borders += sum(count for word, count in Counter(_WORD.findall(data)).items() if _is_cut(word, vocabulary.words))
     if len(data) != len(text):
-        found += _count_foreign(text, vocabulary.groups)
-    return max(found, count_cuts(text, *vocabulary.cuts)) if vocabulary.cuts else found
+        borders += _count_non_ascii_borders(text, vocabulary.groups)
+    return max(borders, count_cuts(text, *vocabulary.cuts)) if vocabulary.cuts else borders
 
 
 def _count_meetings(data: bytes, left: bytes, right: bytes) -> int:
@@ -243,13 +243,13 @@ def _count_meetings(data: bytes, left: bytes, right: bytes) -> int:
     return len(data) - (lefts & rights).to_bytes(len(data), "little").count(0)
 
 
-def _count_foreign(text: str, groups: Mapping[str, int]) -> int:
+def _count_non_ascii_borders(text: str, groups: Mapping[str, int]) -> int:
     """Count borders inside runs of other scripts: a token has at most `groups` bytes of a run, by groups in it."""
-    found = 0
-    for run in _FOREIGN.findall(text):
+    borders = 0
+    for run in _NON_ASCII_RUN.findall(text):
         tokens = sum(len(piece[0].encode()) / groups[piece.lastgroup or "oth"] for piece in _GROUPS.finditer(run))
-        found += max(0, ceil(tokens - 1e-6) - 1)  # less a little: floats round
-    return found
+        borders += max(0, ceil(tokens - 1e-6) - 1)  # less a little: floats round
+    return borders
 
 
 def _is_cut(word: bytes, words: bytes) -> bool:
@@ -260,7 +260,7 @@ def _is_cut(word: bytes, words: bytes) -> bool:
 def _count_words(text: str, kind: str) -> int:
     if kind == "unigram":
         return len(_UNIGRAM_WORD.findall(text))
-    text = _WORDPIECE_SPECIAL.sub(" ", text)
+    text = _WORDPIECE_SPECIAL_TOKEN.sub(" ", text)
     return len(_WORDPIECE_MARK.findall(text)) + len(_WORDPIECE_WORD.findall(text))
 
 
@@ -278,7 +278,7 @@ def find_tall_stacks(text: str) -> re.Pattern[str] | None:
     marks = {char: kind for char in set(text) if (kind := unicodedata.combining(char))}
     if len(set(marks.values())) < 2:
         return None
-    pattern = re.compile(f"[{''.join(sorted(marks))}]{{{_TALLEST},}}")
+    pattern = re.compile(f"[{''.join(sorted(marks))}]{{{_MAX_STACKED_MARKS},}}")
     return pattern if pattern.search(text) else None
 
 
@@ -308,7 +308,7 @@ def _load_vocabulary(family: str) -> _Vocabulary:
         ),
         cuts=tuple(row["cuts"]) if "cuts" in row else None,
         groups=row.get("groups", {}),
-        special=re.compile(_SPECIAL_OR_TAG if row.get("tags") else _SPECIAL),
+        special=re.compile(_SPECIAL_TOKEN_OR_TAG if row.get("tags") else _SPECIAL_TOKEN),
         prefix=row.get("prefix", False),
         nfc=row.get("nfc", False),
         digits3=row.get("digits3", False),

@@ -142,7 +142,7 @@ def resolve_strategy(
         raise ConfigurationError(f"{caller} needs either `model` or `family`")
     if family not in list_families():
         raise ConfigurationError(f"`family` must be one of {', '.join(list_families())}, got {family!r}")
-    return CountingStrategy(Family(family, certain=True), counter)
+    return CountingStrategy(Family(family, certain=family != "default"), counter)
 
 
 def count_text(text: str, strategy: CountingStrategy) -> TokenCount:

@@ -1,7 +1,7 @@
 """Estimate the tokens of a text to a few per cent, for each tokenizer family, without its tokenizer.
 
 `rates.json` says what each feature of a piece takes in each family. The rates were fitted to the real counts of 534
-texts in 21 families, starting from what nine of the tokenizers make of other texts; none is below nothing.
+texts in 21 families, starting from what nine of the tokenizers make of other texts; no rate is negative.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 from cfai.tokens._bounds import find_tall_stacks, is_composed, lower_bound, upper_bound
 from cfai.tokens._features import PIECE, count_features
 
-_MAX_CACHED = 50_000
+_MAX_CACHED_PIECES = 50_000
 """How many pieces' tokens are cached: the common words of a text are looked at once."""
 _MAX_OF_ASCII, _MAX_BEYOND = 200_000, 20_000
 """How many characters of different pieces are looked at in one text, about, and how many beyond ASCII: these take up to
 20 µs each.
 """
-_LONGEST_OF_ASCII, _LONGEST = 20_000, 1_000
+_MAX_ASCII_CHARACTERS, _MAX_CHARACTERS = 20_000, 1_000
 """How many characters of one piece are looked at, and of one beyond ASCII."""
 
 
@@ -49,11 +49,11 @@ def estimate_unrounded(text: str, family: str) -> float:
     plain = [piece for piece in pieces if piece.isascii()]
     beyond = [piece for piece in pieces if not piece.isascii()] if len(plain) < len(pieces) else []
     total = 0.0
-    for some, longest, limit in ((plain, _LONGEST_OF_ASCII, _MAX_OF_ASCII), (beyond, _LONGEST, _MAX_BEYOND)):
+    for some, longest, limit in ((plain, _MAX_ASCII_CHARACTERS, _MAX_OF_ASCII), (beyond, _MAX_CHARACTERS, _MAX_BEYOND)):
         # Of very many pieces only some are looked at, from all over the text. They stand for the others.
         step = 1 + sum([min(len(piece), longest) for piece in some]) // limit
         sample = some[::step]
-        estimate_piece = _estimate_short if max(map(len, sample), default=0) <= _LONGEST else _estimate_long
+        estimate_piece = _estimate_short if max(map(len, sample), default=0) <= _MAX_CHARACTERS else _estimate_long
         estimated = sum([estimate_piece(piece, family) * pieces[piece] for piece in sample])
         if step > 1:
             length = sum(len(piece) * pieces[piece] for piece in sample)
@@ -62,7 +62,7 @@ def estimate_unrounded(text: str, family: str) -> float:
     return total
 
 
-@lru_cache(maxsize=_MAX_CACHED)
+@lru_cache(maxsize=_MAX_CACHED_PIECES)
 def _estimate_short(piece: str, family: str) -> float:
     rates = _get_rates(family)
     return sum(rates.get(name, 0.0) * size for name, size in count_features(piece).items())
@@ -70,9 +70,9 @@ def _estimate_short(piece: str, family: str) -> float:
 
 def _estimate_long(piece: str, family: str) -> float:
     """Estimate a piece that may be very long: its beginning stands for all of it, and is not cached."""
-    if len(piece) <= _LONGEST:
+    if len(piece) <= _MAX_CHARACTERS:
         return _estimate_short(piece, family)
-    size = min(len(piece), _LONGEST_OF_ASCII if piece.isascii() else _LONGEST)
+    size = min(len(piece), _MAX_ASCII_CHARACTERS if piece.isascii() else _MAX_CHARACTERS)
     return _estimate_short.__wrapped__(piece[:size], family) * len(piece) / size
 
 

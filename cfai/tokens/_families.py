@@ -20,7 +20,7 @@ class Family(NamedTuple):
     """Whether the model is known to use this vocabulary, not only presumed to."""
 
 
-_KNOWN = {
+_KNOWN_FAMILIES = {
     "llama2": (
         "meta/llama-2",
         "meta-llama/llama-2",
@@ -69,7 +69,7 @@ _KNOWN = {
     "xlmr": ("baai/bge-m3", "baai/bge-reranker"),
     "whisper": ("openai/whisper",),
 }
-_PRESUMED = {
+_PRESUMED_FAMILIES = {
     "tekken": ("nvidia/nemotron-3", "swiss-ai/apertus"),
     "gemma3": ("google/gemma-4",),
     "qwen3_5": ("qwen/qwen3.8",),
@@ -81,11 +81,11 @@ _PRESUMED = {
 }
 _BY_PREFIX = {
     prefix: Family(name, certain)
-    for table, certain in ((_KNOWN, True), (_PRESUMED, False))
+    for table, certain in ((_KNOWN_FAMILIES, True), (_PRESUMED_FAMILIES, False))
     for name, prefixes in table.items()
     for prefix in prefixes
 }
-_LONGEST_FIRST = sorted(_BY_PREFIX, key=len, reverse=True)
+_PREFIXES = sorted(_BY_PREFIX, key=len, reverse=True)
 _DEFAULT = Family("default", certain=False)
 
 
@@ -101,5 +101,5 @@ def get_family(model: str) -> Family:
     Family(name='default', certain=False)
     """
     name = model.lower().removeprefix("@cf/").removeprefix("@hf/")
-    found = next((prefix for prefix in _LONGEST_FIRST if name.startswith(prefix)), None)
-    return _DEFAULT if found is None else _BY_PREFIX[found]
+    prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), None)
+    return _DEFAULT if prefix is None else _BY_PREFIX[prefix]

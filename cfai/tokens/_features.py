@@ -69,7 +69,7 @@ _SCRIPT = re.compile("|".join(f"(?P<{name}>[{span}])" for name, span in SCRIPTS.
 _PARTS = re.compile("[0-9]+|[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[A-Z]")
 _LONG_RUN = re.compile(r"(.)\1{3,}", re.DOTALL)
 _STUTTER = re.compile(r"(.)\1{7,}", re.DOTALL)
-_LONGEST = 16
+_MAX_SEQUENCE_CHARACTERS = 16
 """Characters of the longest sequence in the sets."""
 
 _COMMON_BOXES = frozenset(
@@ -252,7 +252,7 @@ def _cut(word: str, level: int) -> tuple[int, int]:
     """Return the parts of a word by one set, and the bytes of the characters in none of its sequences."""
     parts = unknown = start = 0
     while start < len(word):
-        end = min(len(word), start + _LONGEST)
+        end = min(len(word), start + _MAX_SEQUENCE_CHARACTERS)
         while end > start + 1 and not _is_known(word[start:end], level):
             end -= 1
         char = word[start]

@@ -15,23 +15,23 @@ from cfai._json import is_mapping
 
 MAX_MEDIUM = 3000
 """The most tokens that an image is taken for."""
-_UNKNOWN = 1000
+_UNKNOWN_IMAGE_TOKENS = 1000
 """What an image is taken for, where its size or the model's way with images is not known."""
 
 _IMAGE_TYPES = ("image_url", "input_image", "image")
 MEDIA_TYPES = (*_IMAGE_TYPES, "input_audio", "audio", "video_url", "input_video", "video", "file", "input_file")
-_FIXED = {"llama2": 576, "llama3": 1, "gemma2": 256, "gemma3": 256}
+_TOKENS_BY_FAMILY = {"llama2": 576, "llama3": 1, "gemma2": 256, "gemma3": 256}
 """By family: LLaVA, Llama 3.2 (which looks at images beside the text), Gemma 3."""
-_BY_SIZE: dict[str, Callable[[int, int], int]] = {
+_TOKENS_BY_SIZE: dict[str, Callable[[int, int], int]] = {
     "llama4": lambda width, height: 150 * min(17, 1 + ceil(width / 336) * ceil(height / 336)),
     "tekken": lambda width, height: min(3000, ceil(width / 28) * ceil(height / 28)),
     "qwen2": lambda width, height: ceil(width * height / 784),
     "qwen3_5": lambda width, height: ceil(width * height / 1024),
     "kimi_k2": lambda width, height: ceil(width * height / 784),
 }
-_DEEPEST = 5
+_MAX_DEPTH = 5
 """How many objects an image may be inside of."""
-_HEAD = 65536
+_HEAD_CHARACTERS = 65536
 """How much of a file is looked at for its size, in characters of base64."""
 
 
@@ -47,29 +47,29 @@ def is_media(part: Any) -> bool:
 
 def estimate_image(image: Any, family: str) -> int:
     """Estimate the tokens of an image: a part of a message, a data URL, base64, or the bytes as numbers."""
-    if family in _FIXED:
-        return _FIXED[family]
-    size = _parse_image_size(_decode_first_bytes(image)) if family in _BY_SIZE else None
-    return _BY_SIZE[family](*size) if size else _UNKNOWN
+    if family in _TOKENS_BY_FAMILY:
+        return _TOKENS_BY_FAMILY[family]
+    size = _parse_image_size(_decode_first_bytes(image)) if family in _TOKENS_BY_SIZE else None
+    return _TOKENS_BY_SIZE[family](*size) if size else _UNKNOWN_IMAGE_TOKENS
 
 
 def _decode_first_bytes(image: Any) -> bytes:
     """Return the first bytes of an image, if it was sent along."""
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_DEPTH):
         if not is_mapping(image):
             break
         image = next((image[key] for key in ("image_url", "url", "image", "source", "data") if key in image), None)
     if isinstance(image, str):
         kind, comma, data = image.partition(",")
         data = data if comma and kind.startswith("data:") else image
-        head = data[:_HEAD]
+        head = data[:_HEAD_CHARACTERS]
         try:
             return base64.b64decode(head[: len(head) // 4 * 4])
         except ValueError:
             return b""
     if isinstance(image, list | tuple):
         try:
-            return bytes(image[:_HEAD])  # pyright: ignore[reportUnknownArgumentType]  # whatever the inputs held
+            return bytes(image[:_HEAD_CHARACTERS])  # pyright: ignore[reportUnknownArgumentType]  # whatever the inputs held
         except (TypeError, ValueError):
             return b""
     return b""

@@ -19,7 +19,17 @@ from cfai.tokens._images import MAX_MEDIUM, estimate_image, is_image, is_media
 from cfai.tokens._strategy import CountingStrategy
 from cfai.tokens._templates import MAX_AROUND_TEXT, MAX_TEMPLATE, get_template
 
-_READ = ("prompt", "messages", "input", "instructions", "tools", "functions", "response_format", "guided_json", "text")
+_PROMPT_FIELDS = (
+    "prompt",
+    "messages",
+    "input",
+    "instructions",
+    "tools",
+    "functions",
+    "response_format",
+    "guided_json",
+    "text",
+)
 """The inputs that a model reads as text."""
 _MARGIN = 32
 """What a template may add beyond what it likely does."""
@@ -86,7 +96,8 @@ class PromptSize(NamedTuple):
     @property
     def likely_upper_bound(self) -> int:
         """At most so many, or 99 times in 100: with a margin beside the estimate."""
-        likely = ceil(self.text_estimate / self.lowest_ratio) + MAX_MEDIUM * self.media + _MARGIN
+        media = max(MAX_MEDIUM * self.media, self.image_estimate)
+        likely = ceil(self.text_estimate / self.lowest_ratio) + media + _MARGIN
         return min(self.upper_bound, max(self.lower_bound, likely))
 
 
@@ -99,44 +110,65 @@ def measure_prompt(inputs: Mapping[str, Any], strategy: CountingStrategy) -> Pro
     texts, media, inline = _read_all(inputs)
     template = MAX_TEMPLATE + MAX_AROUND_TEXT * len(texts)
     counted = strategy.count_messages(inputs)
-    upper = max(lower, template + MAX_MEDIUM * media + sum(map(strategy.upper_bound, texts)), counted or 0)
-    read_by_gateway = to_compact_json({key: inputs[key] for key in _READ if key in inputs})
+    estimate = _estimate(inputs, strategy, counted)
+    media_upper_bound = max(MAX_MEDIUM * media, estimate.image_estimate)
+    upper = max(lower, template + media_upper_bound + sum(map(strategy.upper_bound, texts)), counted or 0)
+    read_by_gateway = to_compact_json({key: inputs[key] for key in _PROMPT_FIELDS if key in inputs})
     gateway = max(0, ceil((len(read_by_gateway) - inline) / 4))
-    return PromptSize(lower, field, *_estimate(inputs, strategy, counted), media, inline, upper, template, gateway)
+    return PromptSize(
+        lower_bound=lower,
+        field=field,
+        text_estimate=estimate.text_estimate,
+        template_estimate=estimate.template_estimate,
+        lowest_ratio=estimate.lowest_ratio,
+        image_estimate=estimate.image_estimate,
+        images=estimate.images,
+        media=media,
+        inline_characters=inline,
+        upper_bound=upper,
+        template_upper_bound=template,
+        gateway_estimate=gateway,
+    )
 
 
-def _estimate(
-    inputs: Mapping[str, Any], strategy: CountingStrategy, counted: int | None
-) -> tuple[float, float, float, int, int]:
-    """Estimate the tokens of the prompt with the template that its family likely has, and how many are the template's;
-    with the share of them that it has at least, the estimate of its images, and their number.
-    """
+class _Estimate(NamedTuple):
+    """The estimates of a prompt, as `PromptSize` has them."""
+
+    text_estimate: float
+    template_estimate: float
+    lowest_ratio: float
+    image_estimate: int
+    images: int
+
+
+def _estimate(inputs: Mapping[str, Any], strategy: CountingStrategy, counted: int | None) -> _Estimate:
+    """Estimate the tokens of the prompt, with the template that its family likely has."""
     template = get_template(strategy.family.name)
     texts: list[str] = []
     images = [inputs["image"]] if inputs.get("image") is not None else []
-    around = 0.0 if inputs.get("raw") is True else template.start
+    template_tokens = 0.0 if inputs.get("raw") is True else template.start
     for place, item in enumerate(_list_messages(inputs)):
         if not is_mapping(item):
             continue
         if item.get("role") in ("system", "developer"):
-            around += template.system
+            template_tokens += template.system
         elif place > 0:
-            around += template.message
-        around += _TOOL_RESULT * (item.get("role") == "tool" or item.get("type") == "function_call_output")
+            template_tokens += template.message
+        template_tokens += _TOOL_RESULT * (item.get("role") == "tool" or item.get("type") == "function_call_output")
         for content in (item.get("content"), item.get("output")):
             texts += _list_content_texts(content)
             images += [part for part in as_sequence(content) if is_image(part)]
         for call in _list_tool_calls(item):
-            around += _TOOL_CALL
+            template_tokens += _TOOL_CALL
             texts += call
     tools = [tool for key in ("tools", "functions") for tool in as_sequence(inputs.get(key))]
     if tools:
-        around += template.tools + len(tools)
+        template_tokens += template.tools + len(tools)
         texts += map(to_compact_json, tools)
-    estimate = around + sum(map(strategy.estimate, texts)) if counted is None else counted
+    estimate = template_tokens + sum(map(strategy.estimate, texts)) if counted is None else counted
     lowest_ratio = strategy.lowest_ratio(all(text.isascii() for text in texts))
     image_estimate = sum(estimate_image(image, strategy.family.name) for image in images)
-    return estimate, around, lowest_ratio, image_estimate, len(images)
+    return _Estimate(estimate, template_tokens, lowest_ratio, image_estimate, len(images))
 
 
 def _list_messages(inputs: Mapping[str, Any]) -> list[Any]:
@@ -229,22 +261,22 @@ def _keep_json_text(texts: list[str]) -> str:
 
 def _iter_strings(value: Any) -> Iterator[str]:
     """Find every string in a JSON value, keys included, in no particular order."""
-    left = [value]
-    for value in _pop_all(left):
+    stack = [value]
+    for value in _pop_all(stack):
         if isinstance(value, str):
             yield value
         elif is_mapping(value):
-            left += [*value, *value.values()]
+            stack += [*value, *value.values()]
         elif not _is_list_of_numbers(value):
-            left += as_sequence(value)
+            stack += as_sequence(value)
 
 
-def _pop_all(left: list[Any]) -> Iterator[Any]:
+def _pop_all(stack: list[Any]) -> Iterator[Any]:
     """Take the values off a list to which more may be added; not for ever, though: inputs may hold themselves."""
     for _ in range(_MAX_VALUES):
-        if not left:
+        if not stack:
             return
-        yield left.pop()
+        yield stack.pop()
     raise InputError(f"the inputs hold more than {_MAX_VALUES:,} values, or themselves")
 
 
@@ -275,17 +307,17 @@ def _read_all(inputs: Mapping[str, Any]) -> tuple[list[str], int, int]:
     """Return every string that a template may put before the model, the number of media, and their length."""
     texts: list[str] = []
     media, characters = 0, 0
-    left = [inputs.get(field) for field in _READ]
+    stack = [inputs.get(field) for field in _PROMPT_FIELDS]
     found = [inputs["image"]] if inputs.get("image") is not None else []
-    for value in _pop_all(left):
+    for value in _pop_all(stack):
         if isinstance(value, str):
             texts.append(value)
         elif is_media(value):
             found.append(value)
         elif is_mapping(value):
-            left += [*value, *value.values()]
+            stack += [*value, *value.values()]
         elif not _is_list_of_numbers(value):
-            left += as_sequence(value)
+            stack += as_sequence(value)
     for value in found:
         media += 1
         if _is_list_of_numbers(value):

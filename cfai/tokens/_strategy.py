@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, SupportsInt
 
@@ -11,15 +12,15 @@ from cfai.tokens._estimate import estimate_unrounded
 from cfai.tokens._families import Family, get_family
 
 # The share of the estimate that the real count of 99 texts in 100 is at least, as measured on the calibration texts.
-_LOWEST_OF_ASCII = 0.87
-_LOWEST_OF_OTHERS = 0.71
-_LOWEST_OF_UNKNOWN = 0.54
+_LOWEST_ASCII_RATIO = 0.87
+_LOWEST_RATIO = 0.71
+_LOWEST_UNKNOWN_RATIO = 0.54
 
-_AT_THE_ENDS = 2
+_TOKENS_AT_ENDS = 2
 """How many tokens may be fewer than a tokenizer counts, because they reach into what is beside a text."""
-_MAX_CACHED = 16_000_000
+_MAX_CACHED_CHARACTERS = 16_000_000
 """The characters of all texts whose counts are cached, about."""
-_ENTRY = 300
+_ENTRY_CHARACTERS = 300
 """What an entry of the cache takes beside its text, in characters, about."""
 
 
@@ -56,8 +57,8 @@ class CountingStrategy(NamedTuple):
         if self.is_exact:
             return 1.0
         if self.family.name == "default":
-            return _LOWEST_OF_UNKNOWN
-        return _LOWEST_OF_ASCII if is_ascii else _LOWEST_OF_OTHERS
+            return _LOWEST_UNKNOWN_RATIO
+        return _LOWEST_ASCII_RATIO if is_ascii else _LOWEST_RATIO
 
     def lower_bound(self, text: str) -> int:
         """Return a number of tokens that a text has at least when it stands alone."""
@@ -66,7 +67,7 @@ class CountingStrategy(NamedTuple):
     def count_borders(self, texts: tuple[str, ...]) -> int:
         """Return a number of tokens that end at least inside texts that follow each other, whatever is around them."""
         if self.is_exact:
-            return max(0, self._count_exactly("".join(texts)) - _AT_THE_ENDS)
+            return max(0, self._count_exactly("".join(texts)) - _TOKENS_AT_ENDS)
         return _cache(count_borders, texts, self.family.name)
 
     def estimate(self, text: str) -> float:
@@ -127,7 +128,6 @@ def unregister_counter(model: str) -> TokenCounter | None:
     counter = _registered.pop(model, None)
     if counter is None or any(each is counter for each in _registered.values()):
         return None
-    _cache.clear()  # its keys keep the counter, which may take 350 MB
     return counter
 
 
@@ -137,20 +137,24 @@ def get_strategy(model: str, counter: TokenCounter | None = None) -> CountingStr
 
 
 class _Identity:
-    """A counter as a key, whether or not it is hashable itself."""
+    """A counter as a key that does not keep it: it may take 350 MB. It need not be hashable."""
 
     def __init__(self, counter: Any) -> None:
-        self.counter = counter
+        self._hash = id(counter)
+        try:
+            self.get_counter: Callable[[], Any] = weakref.ref(counter)
+        except TypeError:  # an object with slots, and none for this
+            self.get_counter = lambda: counter
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identity) and self.counter is other.counter
+        return isinstance(other, _Identity) and self.get_counter() is other.get_counter()
 
     def __hash__(self) -> int:
-        return id(self.counter)
+        return self._hash
 
 
 def _count_by(text: str, key: _Identity) -> int:
-    return count_with(key.counter, text)
+    return count_with(key.get_counter(), text)
 
 
 class _Cache:
@@ -171,7 +175,7 @@ class _Cache:
         result = self._results.get(key)
         if result is None:
             result = function(text, by)
-            size = _ENTRY + (len(text) if isinstance(text, str) else sum(map(len, text)))
+            size = _ENTRY_CHARACTERS + (len(text) if isinstance(text, str) else sum(map(len, text)))
             if size <= self._max // 8:  # one text does not drive out all others
                 if self._characters + size > self._max:
                     self.clear()
@@ -185,4 +189,4 @@ class _Cache:
         self._characters = 0
 
 
-_cache = _Cache(_MAX_CACHED)
+_cache = _Cache(_MAX_CACHED_CHARACTERS)

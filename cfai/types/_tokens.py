@@ -102,7 +102,7 @@ class ToolCall:
     """To be sent back with the result, unchanged. Some models repeat ids, so do not use it as a key."""
 
     def parse(self) -> Any:
-        """Return the arguments as an object; of no text, an empty one. Raises `ValueError` if they are no JSON."""
+        """Return the arguments, parsed; `{}` if there is no text. Raises `ValueError` if they are no JSON."""
         if not self.arguments.strip():
             return {}
         try:
