@@ -71,7 +71,7 @@ class Accumulator:
         self._calls: dict[int, ToolCallAccumulator] = {}
         self._usage: UsageAccumulator | None = None
         self._halves: dict[tuple[str, int], str] = {}
-        """Halves of surrogate pairs that wait for the other, by kind and choice."""
+        """Halves of surrogate pairs that wait for the other, by channel (text or reasoning) and choice."""
         self._streamed_parts: set[tuple[Any, ...]] = set()
         """Parts of a Responses stream that came in pieces."""
 
@@ -172,10 +172,10 @@ class Accumulator:
 
     def add(self, event: dict[str, Any], data: bytes) -> list[Token]:
         """Add any event, and return its tokens; `data` is its JSON, for what decoding lost."""
-        kind = event.get("type")
-        if not (isinstance(kind, str) and kind.startswith("response.")):
+        event_type = event.get("type")
+        if not (isinstance(event_type, str) and event_type.startswith("response.")):
             return self.add_answer(event, data)
-        token = self._add_response_event(kind.removeprefix("response."), event, data)
+        token = self._add_response_event(event_type.removeprefix("response."), event, data)
         return [] if token is None else [token]
 
     def add_answer(self, event: dict[str, Any], data: bytes) -> list[Token]:
@@ -219,7 +219,7 @@ class Accumulator:
         if not self._halves:
             return []
         halves, self._halves = self._halves, {}
-        return [self._add_delta(Delta()._replace(**{kind: "\ufffd"}), choice, {}) for kind, choice in halves]
+        return [self._add_delta(Delta()._replace(**{channel: "\ufffd"}), choice, {}) for channel, choice in halves]
 
     def _without_repeats(self, delta: Delta, choice: int) -> Delta:
         """Return a message without what came in pieces before: some engines end with the whole answer again."""
@@ -277,17 +277,17 @@ class Accumulator:
             self._usage = self._usage or UsageAccumulator()
             self._usage.add(report)
 
-    def _join_halves(self, kind: str, choice: int, text: str) -> str:
+    def _join_halves(self, channel: str, choice: int, text: str) -> str:
         """Return `text` in whole characters. An emoji can be cut between two events, half a surrogate pair in each."""
-        text, half = split_surrogate(self._halves.pop((kind, choice), "") + text)
+        text, half = split_surrogate(self._halves.pop((channel, choice), "") + text)
         if half:
-            self._halves[kind, choice] = half
+            self._halves[channel, choice] = half
         return text
 
     # The Responses API.
 
-    def _add_response_event(self, kind: str, event: dict[str, Any], data: bytes) -> Token | None:
-        part, _, step = kind.rpartition(".")
+    def _add_response_event(self, event_type: str, event: dict[str, Any], data: bytes) -> Token | None:
+        part, _, step = event_type.rpartition(".")
         index = event.get("output_index")
         index = index if isinstance(index, int) else 0
         if part in _STREAMED_TEXTS and step in ("delta", "done"):
@@ -301,7 +301,7 @@ class Accumulator:
             if isinstance(item, dict) and cast("dict[str, Any]", item).get("type") == "function_call":
                 call = keep_raw_arguments({**cast("dict[str, Any]", item), "index": index}, data, ("item",))
                 return self._add_delta(Delta(tool_calls=[call]), 0, event)
-        if kind in ("completed", "incomplete"):
+        if event_type in ("completed", "incomplete"):
             answer: Any = event.get("response")
             answer = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
             return self._add_response(answer, event, data, ("response",))

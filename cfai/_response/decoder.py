@@ -138,7 +138,7 @@ class Decoder:
         return failure
 
     def _feed_fields(self, block: bytes) -> list[Token]:
-        block, is_ended = split_at_end_mark(block)
+        block, has_end_mark = split_at_end_mark(block)
         fields = parse_fields(block)
         tokens: list[Token] = []
         if fields.data is not None:
@@ -148,7 +148,7 @@ class Decoder:
             tokens = self._feed_data(data)
         elif fields.other_lines and not self._has_data and len(self._stray_lines) < _MAX_STRAY_LINES:
             self._stray_lines += fields.other_lines
-        if is_ended and not self.done:
+        if has_end_mark and not self.done:
             if not tokens and self.failure is not None:
                 raise self._with_partial(self.failure)
             self.done = True  # the tokens of this block are given first; `check` raises afterwards

@@ -161,17 +161,17 @@ def build_stream_output(answer: Accumulator, meta: Meta) -> TextOutput:
     if answer.response_object is not None:
         return _build_text_output(types.ResponsesOutput, answer.response_object, answer, meta)
     if answer.first_chunk is not None and not answer.has_native_text:
-        kind: type[TextOutput] = types.ChatCompletion
+        output_class: type[TextOutput] = types.ChatCompletion
         body: dict[str, Any] = {
             key: value for key, value in answer.first_chunk.items() if key not in ("choices", "usage")
         }
         body |= {"object": "chat.completion", "choices": [_build_choice(answer, choice) for choice in answer.choices]}
     else:
-        kind = types.NativeText
+        output_class = types.NativeText
         body: dict[str, Any] = {"response": answer.text_of(0)}
         if calls := _build_tool_calls(answer, 0):
             body["tool_calls"] = calls
-    return _build_text_output(kind, body if usage is None else {**body, "usage": usage}, answer, meta)
+    return _build_text_output(output_class, body if usage is None else {**body, "usage": usage}, answer, meta)
 
 
 def warn_if_cut(call: PreparedCall, usage: Usage | None, finish_reason: str | None) -> None:
@@ -225,11 +225,11 @@ def _parse_body(response: ApiResponse, call: PreparedCall) -> AnyOutput:
 
 def _build_output(body: Any, content: bytes, meta: Meta) -> AnyOutput:
     result = unwrap(body)
-    kind = _find_text_class(result, meta.model)
-    if kind is not None:
+    output_class = _find_text_class(result, meta.model)
+    if output_class is not None:
         answer = Accumulator.read(body, content)
         fields = cast("dict[str, Any]", result) if isinstance(result, dict) else {"response": result}
-        return _build_text_output(kind, fields, answer, meta)
+        return _build_text_output(output_class, fields, answer, meta)
     if isinstance(result, dict):
         output: AnyOutput = _validate(types.Output, cast("dict[str, Any]", result))
     elif isinstance(result, list):
@@ -282,9 +282,11 @@ def _find_text_class(result: Any, model: str) -> type[TextOutput] | None:
     return types.NativeText if not result and entry is not None and entry.task == "Text Generation" else None
 
 
-def _build_text_output(kind: type[TextOutput], fields: dict[str, Any], answer: Accumulator, meta: Meta) -> TextOutput:
+def _build_text_output(
+    output_class: type[TextOutput], fields: dict[str, Any], answer: Accumulator, meta: Meta
+) -> TextOutput:
     """Return a text answer with the service's own fields and with what they come down to."""
-    output = _validate(kind, fields)
+    output = _validate(output_class, fields)
     usage = answer.usage
     summary = TextSummary(
         answer.text_of(0), answer.reasoning_of(0), answer.tool_calls_of(0), answer.finish_reason, usage
@@ -296,12 +298,12 @@ def _build_text_output(kind: type[TextOutput], fields: dict[str, Any], answer: A
     return output
 
 
-def _validate(kind: type[M], fields: dict[str, Any]) -> M:
+def _validate(output_class: type[M], fields: dict[str, Any]) -> M:
     try:
-        return kind.model_validate(fields)
+        return output_class.model_validate(fields)
     except ValidationError:
         # A shape that nobody has seen yet: better in full and unchecked than refused.
-        return kind.model_construct(**fields)
+        return output_class.model_construct(**fields)
 
 
 def _build_choice(answer: Accumulator, choice: int) -> dict[str, Any]:
