@@ -12,12 +12,11 @@ from typing import Any
 
 from cfai.local.emulator._schemas import as_list, as_object
 from cfai.local.emulator._tasks import is_text_model
-from cfai.local.routes._route import HttpRequest, Parts, Route, RoutedCall, rejects_if_busy
-from cfai.local.wire import EDGE, ErrorResponse, Event, make_input_error
+from cfai.local.routes._route import HttpRequest, Route, RoutedCall, rejects_if_busy
+from cfai.local.wire import DONE_EVENT, EDGE, ErrorResponse, Event, Parts, encode_event, make_input_error
 from cfai.models import Model
 
 _COMPAT = "workers-ai/"
-_DONE = b"data: [DONE]\n\n"
 
 
 class _OpenAI(Route):
@@ -76,11 +75,11 @@ class _Chunks:
 
     def feed(self, data: bytes) -> bytes:
         """Return what becomes of an event."""
-        if data == _DONE:
-            return (_encode_event(self._last) if self._last and self._usage else b"") + data
+        if data == DONE_EVENT:
+            return (encode_event(self._last) if self._last and self._usage else b"") + data
         payload: dict[str, Any] = json.loads(data.removeprefix(b"data: "))
         if payload.get("choices"):
-            return data if self._usage else _encode_event({key: payload[key] for key in payload if key != "usage"})
+            return data if self._usage else encode_event({key: payload[key] for key in payload if key != "usage"})
         if "choices" in payload:
             self._last = payload
             return b""
@@ -101,10 +100,6 @@ async def _arewrite(events: AsyncGenerator[Event, None], chunks: _Chunks) -> Asy
         async for tokens, data in events:
             if written := chunks.feed(data):
                 yield tokens, written
-
-
-def _encode_event(payload: Mapping[str, Any]) -> bytes:
-    return f"data: {json.dumps(payload, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
 
 
 class _Embeddings(_OpenAI):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from cfai.local.emulator._schemas import as_object
-from cfai.local.wire import ErrorResponse, Event, envelope, make_input_error
+from cfai.local.wire import ErrorResponse, Parts, envelope, make_input_error
 from cfai.models import Model
-
-Parts = Iterable[Event] | AsyncGenerator[Event, None]
-"""The events of a stream: at hand, or waited for."""
 
 _PROXIED = "mf-header-"
 

@@ -16,7 +16,7 @@ from cfai.local.emulator._generate import generate
 from cfai.local.faults import SCENARIOS, Script, parse_fault, parse_faults
 from cfai.local.faults._defects import DEFECTS, NEEDS
 from cfai.local.faults._events import find_position
-from cfai.local.wire._streams import encode_events
+from cfai.local.wire import encode_events
 from tests.local.dialects import CHAT, DUAL, MODELS, NATIVE, RESPONSES, question
 
 if TYPE_CHECKING:
