@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Self
 
-from cfai.local.faults._defects import DEFECTS, NEEDS
-from cfai.local.faults._events import Event, find_position
+from cfai.local.faults._defects import DEFECTS
+from cfai.local.faults._events import decode_event, encode, iter_payloads
+from cfai.local.wire import Event
 
 HEADER = "cfai-emulate"
 
@@ -169,11 +170,12 @@ class Fault:
         if self.defect is None:
             return events
         defect, before = DEFECTS[self.defect], list(events)
-        if not defect.needs or find_position(before, NEEDS[defect.needs]) is not None:
-            return defect.rewrite(before, usage)
+        decoded = [(tokens, decode_event(data)) for tokens, data in before]
+        if defect.need is None or any(map(defect.need.is_met, iter_payloads(decoded))):
+            return [(tokens, encode(event)) for tokens, event in defect.rewrite(decoded, usage)]
         if self.drawn:
             return before
-        raise UnfitFaultError(f"{HEADER}: {self} needs a stream with {defect.needs}, and this one has none")
+        raise UnfitFaultError(f"{HEADER}: {self} needs a stream with {defect.need.name}, and this one has none")
 
     @property
     def waits(self) -> bool:

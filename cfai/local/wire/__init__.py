@@ -1,6 +1,7 @@
 """The wire of the service: an answer as JSON or as events, in the shape of each family of models, and its refusals."""
 
 from cfai.local.wire._errors import (
+    CODES,
     EDGE,
     EmulatorError,
     ErrorResponse,
@@ -29,6 +30,7 @@ from cfai.local.wire._generation import (
 )
 
 __all__ = [
+    "CODES",
     "DONE_EVENT",
     "EDGE",
     "EmulatorError",
