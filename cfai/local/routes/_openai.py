@@ -12,14 +12,14 @@ from typing import Any
 
 from cfai.local.emulator._schemas import as_list, as_object
 from cfai.local.emulator._tasks import is_text_model
-from cfai.local.routes._route import HttpRequest, Route, RoutedCall, rejects_if_busy
+from cfai.local.routes._route import BareRoute, HttpRequest, Route, RoutedCall, rejects_if_busy
 from cfai.local.wire import DONE_EVENT, EDGE, ErrorResponse, Event, Parts, encode_event, make_input_error
 from cfai.models import Model
 
 _COMPAT = "workers-ai/"
 
 
-class _OpenAI(Route):
+class _OpenAI(BareRoute):
     """A route of OpenAI's API: the body names the model."""
 
     required = ""
@@ -38,12 +38,6 @@ class _OpenAI(Route):
     def build_inputs(self, given: dict[str, Any]) -> dict[str, Any]:
         """Return the model's inputs."""
         return given
-
-    def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:
-        return result
-
-    def build_empty_body(self) -> Any:
-        return {}
 
 
 class _Chat(_OpenAI):

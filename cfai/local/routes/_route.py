@@ -74,6 +74,16 @@ class Route:
         return refusal.to_body(request_id)
 
 
+class BareRoute(Route):
+    """A route whose answers have no envelope."""
+
+    def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:
+        return result
+
+    def build_empty_body(self) -> Any:
+        return {}
+
+
 class _Unified(Route):
     """The REST API where the body names the model."""
 

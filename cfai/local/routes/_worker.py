@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cfai.local.emulator._schemas import as_object
-from cfai.local.routes._route import HttpRequest, Route, RoutedCall, rejects_if_busy
+from cfai.local.routes._route import BareRoute, HttpRequest, RoutedCall, rejects_if_busy
 from cfai.local.wire import EDGE, ErrorResponse, make_input_error
 
 BINDING_HOST = "workers-binding.ai"
@@ -20,7 +20,7 @@ BINDING_MODEL = "cf-consn-model-id"
 """The header that names the model."""
 
 
-class _Worker(Route):
+class _Worker(BareRoute):
     def parse(self, http_request: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
         # An option of the binding puts words with a colon before the name.
         name = http_request.headers.get(BINDING_MODEL, "").rpartition(":")[2]
@@ -32,12 +32,6 @@ class _Worker(Route):
         options = as_object(sent.get("options"))
         chosen = as_object(options.get("gateway")).get("id")
         return RoutedCall(name, sent["inputs"], _to_strings(options), chosen or gateway, rejects_if_busy(sent))
-
-    def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:
-        return result
-
-    def build_empty_body(self) -> Any:
-        return {}
 
     def build_error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
         """Return what the binding makes `InferenceUpstreamError: <code>: <description>` of."""
