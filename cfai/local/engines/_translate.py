@@ -8,20 +8,9 @@ from typing import Any
 
 from cfai._json import as_sequence, is_mapping, to_compact_json
 
-_SAME = (
-    "temperature",
-    "top_p",
-    "top_k",
-    "seed",
-    "stop",
-    "n",
-    "frequency_penalty",
-    "presence_penalty",
-    "logit_bias",
-    "tool_choice",
-    "parallel_tool_calls",
-    "reasoning_effort",
-    "chat_template_kwargs",
+_UNCHANGED = (
+    *("temperature", "top_p", "top_k", "seed", "stop", "n", "frequency_penalty", "presence_penalty", "logit_bias"),
+    *("tool_choice", "parallel_tool_calls", "reasoning_effort", "chat_template_kwargs"),
 )
 """Inputs that mean the same there."""
 
@@ -32,7 +21,7 @@ _ROLES = {"developer": "system", "function": "tool"}
 def build_request(model: str, inputs: Mapping[str, Any], max_tokens: int | None) -> tuple[str, dict[str, Any]]:
     """Return path and body of the request, which asks for a stream of at most `max_tokens` tokens."""
     body: dict[str, Any] = {"model": model, "stream": True, "stream_options": {"include_usage": True}}
-    body |= {name: inputs[name] for name in _SAME if inputs.get(name) is not None}
+    body |= {name: inputs[name] for name in _UNCHANGED if inputs.get(name) is not None}
     if max_tokens is not None:
         body["max_tokens"] = max_tokens
     if (penalty := inputs.get("repetition_penalty")) is not None:
@@ -64,38 +53,36 @@ def force_tool_call(body: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     if not tools or "messages" not in body:
         return None
-    calls = [
-        {
-            "type": "object",
-            "properties": {
-                "name": {"const": tool["name"]},
-                "arguments": tool.get("parameters") or {"type": "object"},
-            },
-            "required": ["name", "arguments"],
-        }
-        for tool in tools
-    ]
-    told = {"role": "system", "content": f"Answer with a call of one of these tools, as JSON: {to_compact_json(tools)}"}
-    rest = {key: body[key] for key in body if key not in ("tools", "tool_choice", "parallel_tool_calls")}
+    calls = [_build_call_schema(tool) for tool in tools]
     schema = calls[0] if len(calls) == 1 else {"anyOf": calls}
-    return rest | {"messages": [told, *body["messages"]], "response_format": _schema_format(schema)}
+    instruction = {
+        "role": "system",
+        "content": f"Answer with a call of one of these tools, as JSON: {to_compact_json(tools)}",
+    }
+    rest = {key: body[key] for key in body if key not in ("tools", "tool_choice", "parallel_tool_calls")}
+    return rest | {"messages": [instruction, *body["messages"]], "response_format": _schema_format(schema)}
+
+
+def _build_call_schema(tool: Mapping[str, Any]) -> dict[str, Any]:
+    properties = {"name": {"const": tool["name"]}, "arguments": tool.get("parameters") or {"type": "object"}}
+    return {"type": "object", "properties": properties, "required": ["name", "arguments"]}
 
 
 def to_messages(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the messages that the model is to read."""
     if "messages" in inputs:
-        found = [_to_message(item) for item in as_sequence(inputs["messages"])]
+        messages = [_to_message(item) for item in as_sequence(inputs["messages"])]
     else:
-        given = inputs.get("input", inputs.get("prompt", ""))
+        prompt = inputs.get("input", inputs.get("prompt", ""))
         instructions = inputs.get("instructions")
-        found = [{"role": "system", "content": instructions}] if instructions else []
-        if isinstance(given, str):
-            found.append({"role": "user", "content": given})
+        messages = [{"role": "system", "content": instructions}] if instructions else []
+        if isinstance(prompt, str):
+            messages.append({"role": "user", "content": prompt})
         else:
-            found += [_item_to_message(item) for item in as_sequence(given) if is_mapping(item)]
-    if inputs.get("image") is not None and found:
-        found[-1] = _add_image(found[-1], inputs["image"])
-    return found
+            messages += [_item_to_message(item) for item in as_sequence(prompt) if is_mapping(item)]
+    if inputs.get("image") is not None and messages:
+        messages[-1] = _add_image(messages[-1], inputs["image"])
+    return messages
 
 
 def _to_message(item: Any) -> dict[str, Any]:

@@ -123,8 +123,7 @@ class Fault:
             raise ValueError(f"{HEADER}: no defect of streams is called {self.defect!r}")
 
     def __repr__(self) -> str:
-        told = [f"{name}={value!r}" for name, value in self.get_changed_fields().items()]
-        return f"Fault({', '.join(told)})"
+        return f"Fault({', '.join(f'{name}={value!r}' for name, value in self.get_changed_fields().items())})"
 
     def __str__(self) -> str:
         return self.name or (repr(self) if self.get_changed_fields() else "ok")
@@ -151,7 +150,7 @@ class Fault:
             "truncate": self.truncate_after,
             "error": self.error_after,
         }
-        return next(((kind, after) for kind, after in endings.items() if after is not None), None)
+        return next(((ending, after) for ending, after in endings.items() if after is not None), None)
 
     @property
     def only_streams(self) -> bool:
