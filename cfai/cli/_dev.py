@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cfai.local import Emulator
     from cfai.local.server import LocalServer
 
-_OF_THE_EMULATOR = (
+_EMULATOR_OPTIONS = (
     "tokens_per_second",
     "lenient_paths",
     "retired",
@@ -82,10 +82,10 @@ def dev(
     from cfai.local.server import serve_in_foreground
 
     try:
-        with ExitStack() as held:
+        with ExitStack() as cleanup:
             engine = parse_engine(gguf, upstream, model_map)
             if record:
-                inner = held.enter_context(Emulator(engine=engine, keep_requests=0)) if engine else None
+                inner = cleanup.enter_context(Emulator(engine=engine, keep_requests=0)) if engine else None
                 service = {} if inner is None else _service_options(inner)
                 recorder = Recorder(record, host, port, allow_remote=allow_remote, **service)
                 local: LocalServer = recorder
@@ -139,9 +139,9 @@ def _check_options(context: typer.Context, record: Path | None, replay: Path | N
         raise typer.BadParameter("--timing needs --replay")
     if replay and (context.params.get("gguf") or context.params.get("upstream")):
         raise typer.BadParameter("--gguf and --upstream answer anew: they mean nothing with --replay")
-    given = [name for name in _OF_THE_EMULATOR if _is_given(context, name)]
-    if given and (record or replay):
-        option = given[0].replace("_", "-")
+    options = [name for name in _EMULATOR_OPTIONS if _is_given(context, name)]
+    if options and (record or replay):
+        option = options[0].replace("_", "-")
         raise typer.BadParameter(f"--{option} is the emulator's: it means nothing with --record or --replay")
 
 

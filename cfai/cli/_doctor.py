@@ -38,19 +38,19 @@ def doctor(
     """
     if not conformance and (record or gateway):
         raise typer.BadParameter("--record and --gateway go with --conformance")
-    told = _Printer(as_json)
-    health = told.print_all(examine(timeout=timeout))
+    printer = _Printer(as_json)
+    health = printer.print_all(examine(timeout=timeout))
     facts: list[Finding] | None = None
     if conformance and not _has_problem(health):
         try:
-            keeper = Recordings(record) if record else None
+            recordings = Recordings(record) if record else None
             _ask(cost(gateway), yes)
-            facts = told.print_all(conform(gateway=gateway, keeper=keeper))
+            facts = printer.print_all(conform(gateway=gateway, keeper=recordings))
         except OSError as error:
             raise typer.BadParameter(f"--record: {error}") from error
     elif conformance:
-        told.print_finding("The service was asked nothing more: mend the problems first.")
-    told.end(health, facts)
+        printer.print_finding("The service was asked nothing more: mend the problems first.")
+    printer.end(health, facts)
     if _has_problem([*health, *(facts or [])]):
         raise typer.Exit(1)
 
@@ -63,14 +63,14 @@ class _Printer:
         self._out = Console(highlight=False, soft_wrap=True)
 
     def print_all(self, findings: Iterable[Finding]) -> list[Finding]:
-        kept: list[Finding] = []
+        printed: list[Finding] = []
         for finding in findings:
-            kept.append(finding)
+            printed.append(finding)
             if not self._as_json:
                 line = Text(str(finding))
                 line.stylize(_COLOURS[finding.verdict], 0, len(finding.verdict))
                 self._out.print(line)
-        return kept
+        return printed
 
     def print_finding(self, text: str) -> None:
         if not self._as_json:

@@ -109,12 +109,12 @@ class _Reasoning:
 @contextmanager
 def _print_warnings(errors: Console) -> Generator[None]:
     """Warnings in a line each, after the answer: the place in the code that they name means nothing here."""
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             yield
         finally:
-            for message in dict.fromkeys(str(warning.message) for warning in told):
+            for message in dict.fromkeys(str(warning.message) for warning in caught):
                 errors.print(escape(message), style="yellow")
 
 

@@ -26,18 +26,18 @@ class _OpenAI(BareRoute):
     """What a body must have besides the model."""
 
     def parse(self, http_request: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
-        named = as_object(body)
-        if not isinstance(named.get("model"), str) or self.required not in named:
+        fields = as_object(body)
+        if not isinstance(fields.get("model"), str) or self.required not in fields:
             raise make_input_error(f"required properties at '/' are 'model,{self.required}'")
-        inputs = {name: value for name, value in named.items() if name != "model"}
-        name = named["model"].removeprefix(_COMPAT)
+        inputs = {name: value for name, value in fields.items() if name != "model"}
+        name = fields["model"].removeprefix(_COMPAT)
         return RoutedCall(
-            name, self.build_inputs(inputs), http_request.query, gateway, rejects_if_busy(named), route_fields=inputs
+            name, self.build_inputs(inputs), http_request.query, gateway, rejects_if_busy(fields), route_fields=inputs
         )
 
-    def build_inputs(self, given: dict[str, Any]) -> dict[str, Any]:
+    def build_inputs(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Return the model's inputs."""
-        return given
+        return fields
 
 
 class _Chat(_OpenAI):
@@ -58,7 +58,7 @@ class _Chat(_OpenAI):
 class _Chunks:
     """Chunks as they are on this route: those of the model, and no event of the native dialect among them.
 
-    Usage is told unless it is refused. UNCERTAIN: the service may tell it only if asked to. The native event that
+    Usage is reported unless it is refused. UNCERTAIN: the service may report it only on request. The native event that
     GLM-5.3 Flash and Kimi send behind their chunks was seen on some route; here it would break the clients of OpenAI's
     API, so what it counts stands in the last chunk instead.
     """
@@ -106,15 +106,14 @@ class _Embeddings(_OpenAI):
             raise _not_found(model)
         return model
 
-    def build_inputs(self, given: dict[str, Any]) -> dict[str, Any]:
-        form = given.get("encoding_format", "float")
-        if form not in ("float", "base64"):
+    def build_inputs(self, fields: dict[str, Any]) -> dict[str, Any]:
+        if fields.get("encoding_format", "float") not in ("float", "base64"):
             raise make_input_error("'/encoding_format' must be one of 'float,base64'")
-        for index, text in enumerate(as_list(given["input"])):
+        for index, text in enumerate(as_list(fields["input"])):
             if not isinstance(text, str):
                 raise make_input_error(f"Type mismatch of '/input/{index}', not in 'string'")
         # An empty list of texts gets an answer from no model.
-        return {"text": given["input"]} if given["input"] else {}
+        return {"text": fields["input"]} if fields["input"] else {}
 
     def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:
         packed = call.route_fields.get("encoding_format") == "base64"
@@ -145,8 +144,8 @@ class _Responses(_OpenAI):
         """OpenAI's form, which was seen on this route; on the other ones it is the envelope of the REST API."""
         if refusal.code in EDGE:
             return refusal.to_body(request_id)
-        kinds = {400: "invalid_prompt", 429: "rate_limit_exceeded"}
-        code = kinds.get(refusal.status, "server_error" if refusal.status >= 500 else "invalid_request")
+        codes = {400: "invalid_prompt", 429: "rate_limit_exceeded"}
+        code = codes.get(refusal.status, "server_error" if refusal.status >= 500 else "invalid_request")
         return {"error": {"code": code, "message": refusal.to_entry(request_id)["message"]}}
 
 
