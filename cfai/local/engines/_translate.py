@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cfai._json import as_sequence, is_mapping, to_compact_json
+from cfai.local.emulator._schemas import as_object
 
 _UNCHANGED = (
     *("temperature", "top_p", "top_k", "seed", "stop", "n", "frequency_penalty", "presence_penalty", "logit_bias"),
@@ -43,11 +44,10 @@ def force_tool_call(body: Mapping[str, Any]) -> dict[str, Any] | None:
 
     Not every engine forces a tool by itself: of llama.cpp the model's template decides. A schema it always keeps to.
     """
-    tools = [tool["function"] for tool in as_sequence(body.get("tools")) if is_mapping(tool) and "function" in tool]
+    tools = [as_object(tool["function"]) for tool in as_sequence(body.get("tools")) if "function" in as_object(tool)]
     choice = body.get("tool_choice")
-    if is_mapping(choice):
-        function = choice.get("function")
-        name = (function if is_mapping(function) else choice).get("name")
+    if forced := as_object(choice):
+        name = (as_object(forced.get("function")) or forced).get("name")
         tools = [tool for tool in tools if tool.get("name") == name]
     elif choice != "required":
         return None
@@ -109,8 +109,7 @@ def _item_to_message(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def _to_tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
     """Return a call of a tool, from OpenAI's form or from the flat one."""
-    function = call.get("function")
-    function = function if is_mapping(function) else call
+    function = as_object(call.get("function")) or call
     arguments = {"name": function.get("name"), "arguments": _to_text(function.get("arguments") or {})}
     return {"id": call.get("id") or "call_0", "type": "function", "function": arguments}
 
@@ -148,14 +147,11 @@ def to_response_format(inputs: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the form that the answer is to have, in OpenAI's envelope."""
     if inputs.get("guided_json"):
         return _schema_format(inputs["guided_json"])
-    text = inputs.get("text")
-    wanted = inputs.get("response_format") or (text.get("format") if is_mapping(text) else None)
-    if not is_mapping(wanted):
-        return None
+    wanted = as_object(inputs.get("response_format") or as_object(inputs.get("text")).get("format"))
     if wanted.get("type") == "json_schema":
         rules = wanted.get("json_schema") or wanted.get("schema")
         # The bare schema, as native models want it, or the envelope.
-        return _schema_format(rules["schema"] if is_mapping(rules) and "schema" in rules else rules)
+        return _schema_format(as_object(rules).get("schema", rules))
     return {"type": "json_object"} if wanted.get("type") == "json_object" else None
 
 

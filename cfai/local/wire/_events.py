@@ -69,28 +69,24 @@ async def take_parts(generation: Generation, parts: AsyncGenerator[Token | Usage
     """Yield what an engine gives, token by token as `generation` takes it in. With no place for reasoning,
     that stands in the text, between the marks that the models of this form use.
     """
-    reasons_in_text, thinking = generation.form in ("native", "dual", "completion"), set[int]()
+    is_thinking = False
     async with aclosing(parts):
         async for part in parts:
-            if isinstance(part, Usage):
-                generation.add(part)
-                continue
-            if reasons_in_text:
-                part = replace(part, text=_mark_reasoning(part, thinking), reasoning="")
+            if isinstance(part, Token) and generation.form in ("native", "dual", "completion"):
+                # One answer alone: only chat completions ask an engine for several.
+                text, is_thinking = _mark_reasoning(part, is_thinking)
+                part = replace(part, text=text, reasoning="")
             generation.add(part)
-            yield part
+            if isinstance(part, Token):
+                yield part
 
 
-def _mark_reasoning(part: Token, thinking: set[int]) -> str:
-    """Return a part's reasoning and text as one text; `thinking` has the choices whose reasoning is not over."""
-    text = ""
-    if part.reasoning:
-        text = part.reasoning if part.choice in thinking else f"<think>{part.reasoning}"
-        thinking.add(part.choice)
-    if part.choice in thinking and (part.text or not part.reasoning):
-        thinking.remove(part.choice)
-        text += "</think>\n\n"
-    return text + part.text
+def _mark_reasoning(part: Token, is_thinking: bool) -> tuple[str, bool]:
+    """Return a part's reasoning and text as one text, and whether there may be more reasoning."""
+    text = part.reasoning if is_thinking or not part.reasoning else f"<think>{part.reasoning}"
+    if (is_thinking or part.reasoning) and (part.text or not part.reasoning):
+        return f"{text}</think>\n\n{part.text}", False
+    return text + part.text, is_thinking or bool(part.reasoning)
 
 
 def encode_error(generation: Generation, refusal: ErrorResponse, request_id: str) -> bytes:
