@@ -194,6 +194,8 @@ def test_json_mode_asks_for_the_schema_and_gives_the_value(ai: Ai, engine: Engin
         answer = ai.run(model, {"prompt": "A city", "response_format": {"type": "json_schema", "json_schema": sent}})
         assert (answer.text if model == GLM else answer["response"]) == expected, model
         assert engine.sent["response_format"]["json_schema"]["schema"] == schema, model
+    ai.run(LLAMA_3_3, {"prompt": "A city", "guided_json": schema})
+    assert engine.sent["response_format"]["json_schema"]["schema"] == schema
 
 
 def test_json_mode_that_gets_no_json_says_so(ai: Ai, engine: Engine) -> None:
@@ -209,6 +211,41 @@ def test_inputs_have_the_names_that_the_engine_knows(ai: Ai, engine: Engine) -> 
     # The last is the service's default for this model.
     expected = inputs | {"repeat_penalty": 1.1, "max_tokens": 256}
     assert {name: engine.sent[name] for name in expected} == expected
+
+
+def test_a_message_in_any_form_is_one_of_chat_completions(ai: Ai, engine: Engine) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    image = "data:image/png;base64,iVBORw=="
+    rows: list[tuple[str, str, Any, Any]] = [
+        (GLM, "messages", {"role": "developer", "content": "Be brief."}, {"role": "system", "content": "Be brief."}),
+        (
+            GLM,
+            "messages",
+            {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "name": "weather", "arguments": {}}]},
+            {"role": "assistant", "content": "", "tool_calls": [call]},
+        ),
+        (
+            GLM,
+            "messages",
+            {"role": "user", "content": [{"type": "text", "text": "Hi"}]},
+            {"role": "user", "content": [{"type": "text", "text": "Hi"}]},
+        ),
+        (
+            GPT_OSS,
+            "input",
+            {"role": "user", "content": [{"type": "input_image", "image_url": image}]},
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": image}}]},
+        ),
+    ]
+    for model, field, message, expected in rows:
+        ai.run(model, {field: [{"role": "user", "content": "Hi"}, message]})
+        assert engine.sent["messages"][1] == expected, message
+
+
+def test_a_tool_in_any_form_is_one_of_chat_completions(ai: Ai, engine: Engine) -> None:
+    for tool in (WEATHER, {"type": "function", **WEATHER}, {"type": "function", "function": WEATHER}):
+        ai.run(LLAMA_3_3, TOOLS | {"tools": [tool]})
+        assert engine.sent["tools"] == [{"type": "function", "function": WEATHER}], tool
 
 
 def test_a_raw_prompt_stays_raw(ai: Ai, engine: Engine) -> None:

@@ -383,6 +383,7 @@ def test_defects_of_tool_calls_keep_the_calls_of_several_answers_apart() -> None
     ]
     first, second, *_ = calls(rewrite("tool-arguments-first", events))
     assert (first, second) == ((0, {"arguments": '{"x": '}), (0, {"arguments": "", "name": "a"}))
+    assert len(rewrite("tool-arguments-first", events[:2])) == 2, "no more of a call comes"
 
 
 def test_a_defect_changes_every_dialect_that_can_have_it() -> None:
