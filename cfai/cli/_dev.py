@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from cfai import CfaiError
 from cfai.cli._engine import Gguf, ModelMap, UpstreamUrl, parse_engine
-from cfai.cli._run import LIFELIKE
+from cfai.cli._run import LIFELIKE_RATE
 
 if TYPE_CHECKING:
     from cfai.local import Emulator
@@ -52,7 +52,7 @@ def dev(
     model_map: ModelMap = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 is any free one.")] = 0,
-    tokens_per_second: Annotated[float, typer.Option(min=0, help="Pace of the emulator; 0 is none.")] = LIFELIKE,
+    tokens_per_second: Annotated[float, typer.Option(min=0, help="Pace of the emulator; 0 is none.")] = LIFELIKE_RATE,
     lenient_paths: Annotated[bool, typer.Option("--lenient-paths", help="Accept %2F in paths.")] = False,
     retired: Annotated[Retired, typer.Option(help="What retired models do.")] = Retired.SERVE,
     allow_remote: Annotated[

@@ -65,7 +65,7 @@ class WorkersAI(Emulator):
 
 
 def _unlike(request: RecordedRequest, wanted: Mapping[str, Any]) -> list[str]:
-    """In what a request differs from what is wanted of it."""
+    """Return in what a request differs from what is wanted of it."""
     return [line for name, value in wanted.items() for line in find_differences(getattr(request, name), value, name)]
 
 

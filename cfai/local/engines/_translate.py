@@ -9,7 +9,7 @@ from typing import Any
 from cfai._json import as_sequence, is_mapping, to_compact_json
 from cfai.local.emulator._schemas import as_object
 
-_UNCHANGED = (
+_UNCHANGED_FIELDS = (
     *("temperature", "top_p", "top_k", "seed", "stop", "n", "frequency_penalty", "presence_penalty", "logit_bias"),
     *("tool_choice", "parallel_tool_calls", "reasoning_effort", "chat_template_kwargs"),
 )
@@ -22,7 +22,7 @@ _ROLES = {"developer": "system", "function": "tool"}
 def build_request(model: str, inputs: Mapping[str, Any], max_tokens: int | None) -> tuple[str, dict[str, Any]]:
     """Return path and body of the request, which asks for a stream of at most `max_tokens` tokens."""
     body: dict[str, Any] = {"model": model, "stream": True, "stream_options": {"include_usage": True}}
-    body |= {name: inputs[name] for name in _UNCHANGED if inputs.get(name) is not None}
+    body |= {name: inputs[name] for name in _UNCHANGED_FIELDS if inputs.get(name) is not None}
     if max_tokens is not None:
         body["max_tokens"] = max_tokens
     if (penalty := inputs.get("repetition_penalty")) is not None:

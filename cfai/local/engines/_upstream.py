@@ -17,7 +17,7 @@ from cfai.local.engines._translate import build_request, force_tool_call
 from cfai.local.wire import ErrorResponse
 from cfai.types import Token, ToolCallDelta, Usage
 
-_SILENCE = httpx.Timeout(600.0, connect=5.0)
+_TIMEOUT = httpx.Timeout(600.0, connect=5.0)
 """A large model may take minutes to read a long prompt."""
 
 
@@ -39,7 +39,7 @@ class OpenAIUpstream:
         *,
         models: str | Mapping[str, str] | None = None,
         api_key: str | None = None,
-        timeout: float | httpx.Timeout = _SILENCE,
+        timeout: float | httpx.Timeout = _TIMEOUT,
         force_tools: bool = False,
     ) -> None:
         if not url.startswith(("http://", "https://")):

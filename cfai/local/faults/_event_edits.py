@@ -23,11 +23,11 @@ from cfai.local.faults._events import (
 )
 from cfai.local.wire import DONE_EVENT, Payload, encode_event
 
-_CHAT = ("role", "content", "reasoning_content", "refusal", "function_call", "tool_calls")
-_SHARED = ("tool_calls", "reasoning_content", "reasoning")
+_DELTA_FIELDS = ("role", "content", "reasoning_content", "refusal", "function_call", "tool_calls")
+_SHARED_FIELDS = ("tool_calls", "reasoning_content", "reasoning")
 """What the native dialect and the deltas of chat completions call the same."""
 
-_RENAMED = {"reasoning_content": "reasoning", "reasoning": "reasoning_content"}
+_OTHER_NAMES = {"reasoning_content": "reasoning", "reasoning": "reasoning_content"}
 
 
 # Text.
@@ -50,7 +50,7 @@ def add_null_fields(payload: Payload) -> None:
     for choice in list_objects(payload, "choices"):
         choice.update({name: None for name in ("stop_reason", "matched_stop") if name not in choice})
     for delta in list_deltas(payload):
-        delta.update({name: None for name in _CHAT if name not in delta})
+        delta.update({name: None for name in _DELTA_FIELDS if name not in delta})
     if "response" in payload:
         payload.update({name: None for name in ("finish_reason", "tool_calls", "usage") if not payload.get(name)})
 
@@ -77,7 +77,7 @@ def mix_dialects(events: list[Event], usage: Usage) -> list[Event]:
 def _swap_dialect(payload: Payload) -> None:
     choices = list_objects(payload, "choices")
     if "choices" not in payload and "type" not in payload:
-        delta = {name: value for name in _SHARED if (value := payload.pop(name, None))}
+        delta = {name: value for name in _SHARED_FIELDS if (value := payload.pop(name, None))}
         text = payload.pop("response", "")
         delta |= {"content": str(text)} if text != "" else {}
         payload["choices"] = [{"index": 0, "delta": delta, "finish_reason": payload.pop("finish_reason", None)}]
@@ -85,7 +85,7 @@ def _swap_dialect(payload: Payload) -> None:
     elif len(choices) == 1 and not choices[0].get("index") and "response" not in payload:
         part = choices[0].get("delta") or choices[0]
         native: Payload = {"response": part.get("content") or part.get("text") or ""}
-        native |= {name: part[name] for name in _SHARED if part.get(name)}
+        native |= {name: part[name] for name in _SHARED_FIELDS if part.get(name)}
         native |= {name: payload[name] for name in ("usage", "p") if name in payload}
         if choices[0].get("finish_reason"):
             native["finish_reason"] = choices[0]["finish_reason"]
@@ -100,8 +100,8 @@ def _swap_dialect(payload: Payload) -> None:
 def rename_reasoning(payload: Payload) -> None:
     """Put reasoning under its other name."""
     for delta in list_deltas(payload):
-        for name in delta.keys() & _RENAMED.keys():
-            delta[_RENAMED[name]] = delta.pop(name)
+        for name in delta.keys() & _OTHER_NAMES.keys():
+            delta[_OTHER_NAMES[name]] = delta.pop(name)
 
 
 # Tool calls.

@@ -14,7 +14,7 @@ from cfai.local.routes._route import Route
 from cfai.local.wire import ErrorResponse, envelope, make_input_error
 from cfai.models import Model
 
-_LISTED_LONGER = timedelta(days=92)
+_DEPRECATION_PERIOD = timedelta(days=92)
 """How long `include_deprecated` still lists a model: three months."""
 
 _PER_PAGE = 50
@@ -88,7 +88,7 @@ LISTINGS: Mapping[str, Listing] = {
 def _matches(model: Model, query: Mapping[str, str], now: float) -> bool:
     if model.retired_on is not None:
         today = datetime.fromtimestamp(now, UTC).date()
-        if query.get("include_deprecated") != "true" or today > model.retired_on + _LISTED_LONGER:
+        if query.get("include_deprecated") != "true" or today > model.retired_on + _DEPRECATION_PERIOD:
             return False
     if query.get("hide_experimental") == "true" and "beta" in model.capabilities:
         return False

@@ -13,10 +13,10 @@ from typing import Any
 from cfai.local.emulator._schemas import as_list, as_object
 from cfai.local.emulator._tasks import is_text_model
 from cfai.local.routes._route import BareRoute, HttpRequest, Route, RoutedCall, rejects_if_busy
-from cfai.local.wire import DONE_EVENT, EDGE, ErrorResponse, Event, Parts, encode_event, make_input_error
+from cfai.local.wire import DONE_EVENT, EDGE_CODES, ErrorResponse, Event, Parts, encode_event, make_input_error
 from cfai.models import Model
 
-_COMPAT = "workers-ai/"
+_COMPAT_PREFIX = "workers-ai/"
 
 
 class _OpenAI(BareRoute):
@@ -30,7 +30,7 @@ class _OpenAI(BareRoute):
         if not isinstance(fields.get("model"), str) or self.required not in fields:
             raise make_input_error(f"required properties at '/' are 'model,{self.required}'")
         inputs = {name: value for name, value in fields.items() if name != "model"}
-        name = fields["model"].removeprefix(_COMPAT)
+        name = fields["model"].removeprefix(_COMPAT_PREFIX)
         return RoutedCall(
             name, self.build_inputs(inputs), http_request.query, gateway, rejects_if_busy(fields), route_fields=inputs
         )
@@ -141,8 +141,8 @@ class _Responses(_OpenAI):
         return model
 
     def build_error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
-        """OpenAI's form, which was seen on this route; on the other ones it is the envelope of the REST API."""
-        if refusal.code in EDGE:
+        """Return OpenAI's form, which was seen on this route; on the other ones it is the envelope of the REST API."""
+        if refusal.code in EDGE_CODES:
             return refusal.to_body(request_id)
         codes = {400: "invalid_prompt", 429: "rate_limit_exceeded"}
         code = codes.get(refusal.status, "server_error" if refusal.status >= 500 else "invalid_request")

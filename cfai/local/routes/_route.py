@@ -11,7 +11,7 @@ from cfai.local.emulator._schemas import as_object
 from cfai.local.wire import ErrorResponse, Parts, envelope, make_input_error
 from cfai.models import Model
 
-_PROXIED = "mf-header-"
+_PROXY_PREFIX = "mf-header-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def unwrap_request(method: str, path: str, query: str, headers: Mapping[str, str
     if "mf-url" not in headers:
         return HttpRequest(method, path, _parse_query(query), headers)
     meant = urlsplit(headers["mf-url"])
-    own = {name.removeprefix(_PROXIED): value for name, value in headers.items() if name.startswith(_PROXIED)}
+    own = {name.removeprefix(_PROXY_PREFIX): value for name, value in headers.items() if name.startswith(_PROXY_PREFIX)}
     if token := _parse_query(query).get("token"):
         own.setdefault("authorization", f"Bearer {token}")
     return HttpRequest(method, meant.path, _parse_query(meant.query), {**own, "host": headers.get("host", "")})

@@ -11,7 +11,7 @@ from typing import Any
 
 from cfai.local.emulator._schemas import as_object
 from cfai.local.routes._route import BareRoute, HttpRequest, RoutedCall, rejects_if_busy
-from cfai.local.wire import EDGE, ErrorResponse, make_input_error
+from cfai.local.wire import EDGE_CODES, ErrorResponse, make_input_error
 
 BINDING_HOST = "workers-binding.ai"
 """The host that a binding asks for; it exists inside of workerd only."""
@@ -35,7 +35,7 @@ class _Worker(BareRoute):
 
     def build_error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
         """Return what the binding makes `InferenceUpstreamError: <code>: <description>` of."""
-        if refusal.code in EDGE or refusal.code is None:
+        if refusal.code in EDGE_CODES or refusal.code is None:
             return refusal.to_body(request_id)
         # Seen are this name for most codes, and that of workerd's own test for one.
         name = "InvalidInput" if refusal.code == 1001 else "InferenceUpstreamError"
@@ -54,5 +54,5 @@ def _parse_object(text: str) -> Mapping[str, Any]:
 
 
 def _to_strings(values: Mapping[str, Any]) -> dict[str, str]:
-    """Options as the query of the REST API has them."""
+    """Return options as the query of the REST API has them."""
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}

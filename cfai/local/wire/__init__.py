@@ -2,7 +2,7 @@
 
 from cfai.local.wire._errors import (
     CODES,
-    EDGE,
+    EDGE_CODES,
     EmulatorError,
     ErrorResponse,
     GatewayErrorResponse,
@@ -32,7 +32,7 @@ from cfai.local.wire._generation import (
 __all__ = [
     "CODES",
     "DONE_EVENT",
-    "EDGE",
+    "EDGE_CODES",
     "EmulatorError",
     "ErrorResponse",
     "Event",

@@ -48,7 +48,7 @@ class GeneratedCall:
 
     @property
     def arguments(self) -> Any:
-        """The arguments as an object, or as they are if they are no JSON."""
+        """Return the arguments as an object, or as they are if they are no JSON."""
         try:
             return json.loads(self.text)
         except ValueError:
@@ -118,7 +118,7 @@ class Generation:
             yield from (token for token in turn if token is not None)
 
     def usage(self, *, details: bool = False) -> Payload:
-        """Token counts of the whole call, with `details` as the newer models give them."""
+        """Return token counts of the whole call, with `details` as the newer models give them."""
         usage = count_usage(self.prompt_tokens or 0, self.tokens)
         if details:
             usage |= {"prompt_tokens_details": {"cached_tokens": 0}, "neurons": self.cost(self.tokens)}
