@@ -147,11 +147,7 @@ def _check_options(context: typer.Context, record: Path | None, replay: Path | N
 
 def _service_options(inner: Emulator) -> dict[str, str]:
     """Return an emulator as what a recorder stands in front of."""
-    return {
-        "upstream_url": inner.base_url,
-        "upstream_account_id": inner.account_id,
-        "upstream_token": inner.api_token,
-    }
+    return {"upstream_url": inner.base_url, "upstream_account_id": inner.account_id, "upstream_token": inner.api_token}
 
 
 def _is_given(context: typer.Context, name: str) -> bool:

@@ -21,13 +21,7 @@ from cfai.local.wire._events import (
     encode_live_events,
     take_parts,
 )
-from cfai.local.wire._generation import (
-    Generation,
-    Payload,
-    complete,
-    compute_neurons,
-    count_usage,
-)
+from cfai.local.wire._generation import Generation, Payload, complete, compute_neurons, count_usage
 
 __all__ = [
     "CODES",
