@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -20,11 +21,18 @@ HELLO: dict[str, Any] = {"prompt": "hello"}
 STREAM = HELLO | {"stream": True}
 
 
+def stream(
+    service: Service, fault: str, inputs: dict[str, Any] = STREAM, timeout: float = 20
+) -> AbstractContextManager[httpx.Response]:
+    """Return a response with a fault, to be read as it comes."""
+    headers = {"cfai-emulate": fault}
+    return service.http.stream("POST", service.url(LLAMA), json=inputs, headers=headers, timeout=timeout)
+
+
 def tokens_before_the_end(service: Service, fault: str) -> tuple[int, str]:
     """Return how many events arrive, and how the body ends."""
     body = b""
-    headers = {"cfai-emulate": fault}
-    with service.http.stream("POST", service.url(LLAMA), json=STREAM, headers=headers) as response:
+    with stream(service, fault) as response:
         assert response.status_code == 200
         try:
             for part in response.iter_raw():
@@ -181,8 +189,7 @@ def test_a_connection_that_is_cut_at_once_leaves_no_byte(service: Service) -> No
 
 def test_silence_lasts_until_the_client_leaves_and_is_counted(service: Service) -> None:
     before = service.local.disconnects
-    headers = {"cfai-emulate": "silence-after=2"}
-    with service.http.stream("POST", service.url(LLAMA), json=STREAM, headers=headers, timeout=0.3) as response:
+    with stream(service, "silence-after=2", timeout=0.3) as response:
         parts = response.iter_raw()
         received = b""
         while received.count(b"\n\n") < 2:
@@ -195,16 +202,15 @@ def test_silence_lasts_until_the_client_leaves_and_is_counted(service: Service) 
 def test_generating_stops_when_the_client_leaves(service: Service) -> None:
     before = service.local.disconnects
     inputs = {"prompt": "write 90000 words", "max_tokens": 30_000, "stream": True}
-    with service.http.stream("POST", service.url(LLAMA), json=inputs) as response:
+    with stream(service, "ok", inputs) as response:
         next(response.iter_raw())
     assert service.local.wait_for_disconnects(before + 1)
 
 
 def test_a_client_that_leaves_a_trickling_body_is_noticed(service: Service) -> None:
-    headers = {"cfai-emulate": "trickle=0.01"}
     for inputs in (HELLO, STREAM):
         before = service.local.disconnects
-        with service.http.stream("POST", service.url(LLAMA), json=inputs, headers=headers) as response:
+        with stream(service, "trickle=0.01", inputs) as response:
             # On a busy machine several bytes come at once.
             assert len(next(response.iter_raw())) < 50
         assert service.local.wait_for_disconnects(before + 1)
@@ -231,8 +237,7 @@ def test_headers_come_after_a_delay_and_do_not_wait_for_the_body(service: Servic
 
 def test_a_held_body_has_said_done(service: Service) -> None:
     received = b""
-    headers = {"cfai-emulate": "hold"}
-    with service.http.stream("POST", service.url(LLAMA), json=STREAM, headers=headers) as response:
+    with stream(service, "hold") as response:
         for part in response.iter_raw():
             received += part
             if received.endswith(b"data: [DONE]\n\n"):
@@ -247,8 +252,7 @@ def test_what_is_late_comes(service: Service) -> None:
 
 def test_split_writes_hold_at_most_so_many_bytes(service: Service) -> None:
     for size in (1, 7):
-        headers = {"cfai-emulate": f"split={size}"}
-        with service.http.stream("POST", service.url(LLAMA), json=STREAM, headers=headers) as response:
+        with stream(service, f"split={size}") as response:
             parts = list(response.iter_raw())
         assert max(map(len, parts)) == size
         assert len(b"".join(parts).split(b"\n\n")) == len(service.run(LLAMA, STREAM).text.split("\n\n"))
@@ -276,8 +280,7 @@ def test_a_fault_shows_only_what_was_set() -> None:
 
 
 def test_other_requests_are_answered_meanwhile(service: Service) -> None:
-    headers = {"cfai-emulate": "silence-after=0"}
-    with service.http.stream("POST", service.url(LLAMA), json=STREAM, headers=headers):
+    with stream(service, "silence-after=0"):
         began = time.monotonic()
         assert service.run(LLAMA, HELLO).status_code == 200
     assert time.monotonic() - began < 5

@@ -18,26 +18,15 @@ from cfai.local import Emulator, Fault
 from cfai.local.wire import ErrorResponse
 from cfai.types import Token, Usage
 from tests.local.conftest import read
+from tests.local.dialects import CHAT, DUAL, KIMI, TOOL, TRAILER
 
 if TYPE_CHECKING:
     from tests.local.conftest import Service
 
-GLM = "@cf/zai-org/glm-4.7-flash"
-LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
-KIMI = "@cf/moonshotai/kimi-k2.6"
-GLM_TRAILER = "@cf/zai-org/glm-5.3-flash"
 GPT_OSS = "@cf/openai/gpt-oss-120b"
 BGE = "@cf/baai/bge-base-en-v1.5"
 ASKED = [{"role": "user", "content": "where is new york?"}]
 CALL = [{"role": "user", "content": "call get_weather"}]
-TOOL = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "The weather",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    },
-}
 
 
 class Client:
@@ -59,7 +48,7 @@ class Client:
         answer = await method(**options)
         return [event async for event in answer] if isinstance(answer, openai.AsyncStream) else answer
 
-    def chat(self, model: str = GLM, messages: Any = ASKED, **options: Any) -> Any:
+    def chat(self, model: str = CHAT, messages: Any = ASKED, **options: Any) -> Any:
         return self.ask("chat.completions.create", model=model, messages=messages, **options)
 
 
@@ -87,7 +76,7 @@ def post(service: Service, path: str, body: Any, **headers: str) -> httpx.Respon
 
 
 def test_every_text_model_answers_with_a_chat_completion(client: Client, service: Service) -> None:
-    for model in (GLM, LLAMA, GPT_OSS, "@cf/meta/llama-4-scout-17b-16e-instruct"):
+    for model in (CHAT, DUAL, GPT_OSS, "@cf/meta/llama-4-scout-17b-16e-instruct"):
         answer = client.chat(model)
         assert (answer.object, answer.model) == ("chat.completion", model)
         assert answer.choices[0].message.content.startswith("[emulated by cfai"), model
@@ -99,13 +88,13 @@ def test_every_text_model_answers_with_a_chat_completion(client: Client, service
 
 
 def test_there_is_no_envelope(service: Service) -> None:
-    response = post(service, "chat/completions", {"model": GLM, "messages": ASKED})
+    response = post(service, "chat/completions", {"model": CHAT, "messages": ASKED})
     assert list(response.json()) == ["id", "object", "created", "model", "choices", "usage"]
     assert float(response.headers["cf-ai-neurons"]) > 0
 
 
 def test_a_stream_says_the_same_as_the_whole_answer(client: Client) -> None:
-    for model in (GLM, LLAMA, KIMI, GLM_TRAILER, GPT_OSS):
+    for model in (CHAT, DUAL, KIMI, TRAILER, GPT_OSS):
         whole = client.chat(model)
         *chunks, last = client.chat(model, stream=True, stream_options={"include_usage": True})
         text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
@@ -118,7 +107,7 @@ def test_a_stream_says_the_same_as_the_whole_answer(client: Client) -> None:
 
 
 def test_no_event_of_the_native_dialect_is_among_the_chunks(service: Service) -> None:
-    for model in (LLAMA, KIMI, GLM_TRAILER):
+    for model in (DUAL, KIMI, TRAILER):
         response = post(service, "chat/completions", {"model": model, "messages": ASKED, "stream": True})
         *chunks, done = read(response.text)
         assert done.data == "[DONE]", model
@@ -129,7 +118,7 @@ def test_no_event_of_the_native_dialect_is_among_the_chunks(service: Service) ->
 def test_usage_is_reported_unless_it_is_refused(client: Client) -> None:
     rows: list[tuple[dict[str, Any], bool]] = [({}, True), ({"stream_options": {"include_usage": False}}, False)]
     for options, has_usage in rows:
-        chunks = client.chat(GLM_TRAILER, stream=True, **options)
+        chunks = client.chat(TRAILER, stream=True, **options)
         assert any(chunk.usage for chunk in chunks) is has_usage, options
         assert (chunks[-1].choices == []) is has_usage, options
 
@@ -146,12 +135,12 @@ def test_reasoning_is_beside_the_content(client: Client) -> None:
 
 
 def test_a_cut_answer_says_so(client: Client) -> None:
-    assert client.chat(LLAMA, max_tokens=5).choices[0].finish_reason == "length"
+    assert client.chat(DUAL, max_tokens=5).choices[0].finish_reason == "length"
 
 
 def test_a_forced_tool_is_called(client: Client) -> None:
     forced = {"type": "function", "function": {"name": "get_weather"}}
-    for model in (GLM, LLAMA):
+    for model in (CHAT, DUAL):
         choice = client.chat(model, tools=[TOOL], tool_choice=forced).choices[0]
         [call] = choice.message.tool_calls
         assert (choice.finish_reason, call.function.name) == ("tool_calls", "get_weather"), model
@@ -159,7 +148,7 @@ def test_a_forced_tool_is_called(client: Client) -> None:
 
 
 def test_a_tool_call_streams_in_parts(client: Client) -> None:
-    for model in (GLM, LLAMA):
+    for model in (CHAT, DUAL):
         chunks = client.chat(model, CALL, tools=[TOOL], stream=True)
         parts = [call for chunk in chunks if chunk.choices for call in chunk.choices[0].delta.tool_calls or []]
         assert [part.function.name for part in parts if part.function.name] == ["get_weather"], model
@@ -177,7 +166,7 @@ def test_the_result_of_a_tool_gets_words(client: Client) -> None:
 def test_json_mode_takes_the_envelope_of_a_schema(client: Client) -> None:
     rules = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 3}}, "required": ["n"]}
     wanted = {"type": "json_schema", "json_schema": {"name": "answer", "schema": rules}}
-    for model in (GLM, LLAMA):
+    for model in (CHAT, DUAL):
         whole = client.chat(model, response_format=wanted).choices[0].message.content
         chunks = client.chat(model, response_format=wanted, stream=True)
         streamed = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
@@ -185,24 +174,24 @@ def test_json_mode_takes_the_envelope_of_a_schema(client: Client) -> None:
 
 
 def test_a_body_says_itself_whether_to_wait_for_capacity(service: Service) -> None:
-    body = {"model": GLM, "messages": ASKED, "options": {"rejectIfBusy": True}}
+    body = {"model": CHAT, "messages": ASKED, "options": {"rejectIfBusy": True}}
     assert post(service, "chat/completions", body).status_code == 200
 
 
 def test_a_gateway_leaves_its_mark(service: Service) -> None:
-    response = post(service, "chat/completions", {"model": GLM, "messages": ASKED}, **{"cf-aig-gateway-id": "mine"})
+    response = post(service, "chat/completions", {"model": CHAT, "messages": ASKED}, **{"cf-aig-gateway-id": "mine"})
     assert response.headers["cf-aig-log-id"]
     assert service.local.requests[-1].gateway == "mine"
 
 
 def test_the_gateway_host_has_these_routes_too(service: Service) -> None:
-    for path, model in (("workers-ai/v1/chat/completions", GLM), ("compat/chat/completions", f"workers-ai/{GLM}")):
+    for path, model in (("workers-ai/v1/chat/completions", CHAT), ("compat/chat/completions", f"workers-ai/{CHAT}")):
         url = f"{service.local.gateway_url}/{service.local.account_id}/mine/{path}"
         response = service.http.post(url, json={"model": model, "messages": ASKED})
         assert response.json()["object"] == "chat.completion", path
         assert response.headers["cf-aig-step"] == "0", path
         received = service.local.requests[-1]
-        assert (received.model, received.gateway) == (GLM, "mine"), path
+        assert (received.model, received.gateway) == (CHAT, "mine"), path
 
 
 class Engine:
@@ -223,7 +212,7 @@ class Engine:
 
 
 def test_what_an_engine_says_comes_in_chunks_too() -> None:
-    for model in (GLM, LLAMA, GLM_TRAILER, GPT_OSS):
+    for model in (CHAT, DUAL, TRAILER, GPT_OSS):
         with Emulator(engine=Engine(), daily_neurons=1e-9) as local, openai.OpenAI(**key(local)) as client:
             call: dict[str, Any] = {"model": model, "messages": ASKED}
             *chunks, last = client.chat.completions.create(**call, stream=True)
@@ -237,7 +226,7 @@ def test_what_an_engine_says_comes_in_chunks_too() -> None:
 def test_an_engine_that_breaks_off_says_so_in_the_stream() -> None:
     with Emulator(engine=Engine()) as local, openai.OpenAI(**key(local)) as client:
         asked: Any = [{"role": "user", "content": "break off"}]
-        *_, last = client.chat.completions.create(model=GLM, messages=asked, stream=True)
+        *_, last = client.chat.completions.create(model=CHAT, messages=asked, stream=True)
         assert last.model_extra["errors"][0]["code"] == 3040
 
 
@@ -296,8 +285,8 @@ def test_a_response_calls_a_tool(client: Client) -> None:
 
 def test_models_are_listed_without_those_that_were_retired(client: Client) -> None:
     rows = {model.id: model for model in client.ask("models.list").data}
-    assert rows[GLM].owned_by == "zai-org"
-    assert rows[GLM].created > 1_700_000_000
+    assert rows[CHAT].owned_by == "zai-org"
+    assert rows[CHAT].created > 1_700_000_000
     assert "@cf/meta/llama-2-7b-chat-int8" not in rows
 
 
@@ -307,14 +296,14 @@ def test_models_are_listed_without_those_that_were_retired(client: Client) -> No
 def test_what_cannot_be_is_refused_in_the_envelope(service: Service) -> None:
     rows: list[tuple[str, Any, int]] = [
         ("chat/completions", {"messages": ASKED}, 5006),
-        ("chat/completions", {"model": GLM}, 5006),
+        ("chat/completions", {"model": CHAT}, 5006),
         ("chat/completions", {"model": 1, "messages": ASKED}, 5006),
         ("chat/completions", [], 5006),
         ("chat/completions", {"model": "@cf/meta/no-such-model", "messages": ASKED}, 5007),
         ("chat/completions", {"model": "openai/gpt-5", "messages": ASKED}, 5007),
         ("chat/completions", {"model": BGE, "messages": ASKED}, 5007),
-        ("chat/completions", {"model": GLM, "messages": ASKED, "tool_choice": "any"}, 8001),
-        ("embeddings", {"model": GLM, "input": "x"}, 5007),
+        ("chat/completions", {"model": CHAT, "messages": ASKED, "tool_choice": "any"}, 8001),
+        ("embeddings", {"model": CHAT, "input": "x"}, 5007),
         ("embeddings", {"model": BGE}, 5006),
         *(("embeddings", {"model": BGE, "input": value}, 5006) for value in ([1, 2], [], "")),
         ("embeddings", {"model": BGE, "input": "x", "encoding_format": "hex"}, 5006),
@@ -327,7 +316,7 @@ def test_what_cannot_be_is_refused_in_the_envelope(service: Service) -> None:
 
 
 def test_responses_are_refused_in_the_form_of_openai(service: Service) -> None:
-    for body in ({"model": GPT_OSS}, {"model": GLM, "input": "x"}):
+    for body in ({"model": GPT_OSS}, {"model": CHAT, "input": "x"}):
         response = post(service, "responses", body)
         assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_prompt"), body
         assert response.json()["error"]["message"].startswith("AiError: "), body
@@ -377,4 +366,4 @@ def test_an_error_inside_a_stream_reaches_the_client(client: Client, service: Se
 
 def test_an_empty_answer_has_nothing_in_it(service: Service) -> None:
     service.local.script(Fault(empty=True))
-    assert post(service, "chat/completions", {"model": GLM, "messages": ASKED}).json() == {}
+    assert post(service, "chat/completions", {"model": CHAT, "messages": ASKED}).json() == {}
