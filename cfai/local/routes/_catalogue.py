@@ -55,12 +55,12 @@ def _describe_schema(query: Mapping[str, str], now: float) -> Any:
 
 
 def _list_tasks(query: Mapping[str, str], now: float) -> Any:
-    # UNCERTAIN: what an entry is; it is taken to be what a model has for its task.
+    # UNCERTAIN: what an entry of `tasks/search` is; it is taken to be what a model has for its task.
     return envelope([_task_entry(name) for name in sorted({model.task for model in models.catalogue().values()})])
 
 
 def _list_authors(query: Mapping[str, str], now: float) -> Any:
-    # UNCERTAIN: what an entry is.
+    # UNCERTAIN: what an entry of `authors/search` is.
     names = sorted({_get_author(model) for model in models.catalogue().values()})
     return envelope([{"id": _build_id(name), "name": name} for name in names])
 

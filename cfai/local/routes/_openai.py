@@ -58,7 +58,7 @@ class _Chat(_OpenAI):
 class _Chunks:
     """Chunks as they are on this route: those of the model, and no event of the native dialect among them.
 
-    Usage is reported unless it is refused. UNCERTAIN: the service may report it only on request. The native event that
+    Usage is reported unless it is refused. UNCERTAIN: the service may tell it only if asked to. The native event that
     GLM-5.3 Flash and Kimi send behind their chunks was seen on some route; here it would break the clients of OpenAI's
     API, so what it counts stands in the last chunk instead.
     """
