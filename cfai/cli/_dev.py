@@ -13,13 +13,13 @@ from rich.markup import escape
 
 from cfai import CfaiError
 from cfai.cli._engine import Gguf, ModelMap, UpstreamUrl, parse_engine
-from cfai.cli._run import LIFELIKE
+from cfai.cli._run import LIFELIKE_RATE
 
 if TYPE_CHECKING:
     from cfai.local import Emulator
     from cfai.local.server import LocalServer
 
-_OF_THE_EMULATOR = (
+_EMULATOR_OPTIONS = (
     "tokens_per_second",
     "lenient_paths",
     "retired",
@@ -52,7 +52,7 @@ def dev(
     model_map: ModelMap = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 is any free one.")] = 0,
-    tokens_per_second: Annotated[float, typer.Option(min=0, help="Pace of the emulator; 0 is none.")] = LIFELIKE,
+    tokens_per_second: Annotated[float, typer.Option(min=0, help="Pace of the emulator; 0 is none.")] = LIFELIKE_RATE,
     lenient_paths: Annotated[bool, typer.Option("--lenient-paths", help="Accept %2F in paths.")] = False,
     retired: Annotated[Retired, typer.Option(help="What retired models do.")] = Retired.SERVE,
     allow_remote: Annotated[
@@ -82,10 +82,10 @@ def dev(
     from cfai.local.server import serve_in_foreground
 
     try:
-        with ExitStack() as held:
+        with ExitStack() as cleanup:
             engine = parse_engine(gguf, upstream, model_map)
             if record:
-                inner = held.enter_context(Emulator(engine=engine, keep_requests=0)) if engine else None
+                inner = cleanup.enter_context(Emulator(engine=engine, keep_requests=0)) if engine else None
                 service = {} if inner is None else _service_options(inner)
                 recorder = Recorder(record, host, port, allow_remote=allow_remote, **service)
                 local: LocalServer = recorder
@@ -139,19 +139,15 @@ def _check_options(context: typer.Context, record: Path | None, replay: Path | N
         raise typer.BadParameter("--timing needs --replay")
     if replay and (context.params.get("gguf") or context.params.get("upstream")):
         raise typer.BadParameter("--gguf and --upstream answer anew: they mean nothing with --replay")
-    given = [name for name in _OF_THE_EMULATOR if _is_given(context, name)]
-    if given and (record or replay):
-        option = given[0].replace("_", "-")
+    options = [name for name in _EMULATOR_OPTIONS if _is_given(context, name)]
+    if options and (record or replay):
+        option = options[0].replace("_", "-")
         raise typer.BadParameter(f"--{option} is the emulator's: it means nothing with --record or --replay")
 
 
 def _service_options(inner: Emulator) -> dict[str, str]:
     """Return an emulator as what a recorder stands in front of."""
-    return {
-        "upstream_url": inner.base_url,
-        "upstream_account_id": inner.account_id,
-        "upstream_token": inner.api_token,
-    }
+    return {"upstream_url": inner.base_url, "upstream_account_id": inner.account_id, "upstream_token": inner.api_token}
 
 
 def _is_given(context: typer.Context, name: str) -> bool:

@@ -38,54 +38,38 @@ def doctor(
     """
     if not conformance and (record or gateway):
         raise typer.BadParameter("--record and --gateway go with --conformance")
-    told = _Printer(as_json)
-    health = told.print_all(examine(timeout=timeout))
+    health = _print_findings(examine(timeout=timeout), as_json)
     facts: list[Finding] | None = None
     if conformance and not _has_problem(health):
         try:
-            keeper = Recordings(record) if record else None
+            recordings = Recordings(record) if record else None
             _ask(cost(gateway), yes)
-            facts = told.print_all(conform(gateway=gateway, keeper=keeper))
+            facts = _print_findings(conform(gateway=gateway, keeper=recordings), as_json)
         except OSError as error:
             raise typer.BadParameter(f"--record: {error}") from error
-    elif conformance:
-        told.print_finding("The service was asked nothing more: mend the problems first.")
-    told.end(health, facts)
-    if _has_problem([*health, *(facts or [])]):
+    elif conformance and not as_json:
+        print("The service was asked nothing more: mend the problems first.")
+    has_problem = _has_problem([*health, *(facts or [])])
+    if as_json:
+        report: dict[str, Any] = {"ok": not has_problem, "findings": list(map(asdict, health))}
+        if facts is not None:
+            report["conformance"] = list(map(asdict, facts))
+        print(json.dumps(report, indent=2, ensure_ascii=False))
+    if has_problem:
         raise typer.Exit(1)
 
 
-class _Printer:
-    """A printer of findings: a line for each as it comes, or one JSON object at the end."""
-
-    def __init__(self, as_json: bool) -> None:
-        self._as_json = as_json
-        self._out = Console(highlight=False, soft_wrap=True)
-
-    def print_all(self, findings: Iterable[Finding]) -> list[Finding]:
-        kept: list[Finding] = []
-        for finding in findings:
-            kept.append(finding)
-            if not self._as_json:
-                line = Text(str(finding))
-                line.stylize(_COLOURS[finding.verdict], 0, len(finding.verdict))
-                self._out.print(line)
-        return kept
-
-    def print_finding(self, text: str) -> None:
-        if not self._as_json:
-            self._out.print(Text(text))
-
-    def end(self, health: list[Finding], facts: list[Finding] | None) -> None:
-        if not self._as_json:
-            return
-        report: dict[str, Any] = {
-            "ok": not _has_problem([*health, *(facts or [])]),
-            "findings": [asdict(finding) for finding in health],
-        }
-        if facts is not None:
-            report["conformance"] = [asdict(finding) for finding in facts]
-        print(json.dumps(report, indent=2, ensure_ascii=False))
+def _print_findings(findings: Iterable[Finding], as_json: bool) -> list[Finding]:
+    """Return the findings, each printed in a line as it comes, unless JSON is printed at the end."""
+    out = Console(highlight=False, soft_wrap=True)
+    printed: list[Finding] = []
+    for finding in findings:
+        printed.append(finding)
+        if not as_json:
+            line = Text(str(finding))
+            line.stylize(_COLOURS[finding.verdict], 0, len(finding.verdict))
+            out.print(line)
+    return printed
 
 
 def _ask(neurons: float, yes: bool) -> None:

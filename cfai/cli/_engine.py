@@ -37,8 +37,8 @@ def parse_engine(gguf: str | None, upstream: str | None, model_map: Iterable[str
     return LlamaCpp(gguf) if gguf is not None else OpenAIUpstream(upstream or "", models=models)
 
 
-def _parse_pair(given: str) -> tuple[str, str]:
-    name, equals, stands = given.partition("=")
-    if not (name and equals and stands):
-        raise ConfigurationError(f"--model-map is such as '@cf/zai-org/glm-4.7-flash=llama3.2', not {given!r}")
-    return name, stands
+def _parse_pair(text: str) -> tuple[str, str]:
+    name, equals, model = text.partition("=")
+    if not (name and equals and model):
+        raise ConfigurationError(f"--model-map is such as '@cf/zai-org/glm-4.7-flash=llama3.2', not {text!r}")
+    return name, model

@@ -19,7 +19,7 @@ from cfai.types import Binary, TextOutput
 if TYPE_CHECKING:
     from cfai.local.emulator import Engine
 
-LIFELIKE = 60.0
+LIFELIKE_RATE = 60.0
 """Tokens a second that the emulator gives, so that a stream looks like one."""
 
 
@@ -108,13 +108,13 @@ class _Reasoning:
 
 @contextmanager
 def _print_warnings(errors: Console) -> Generator[None]:
-    """Warnings in a line each, after the answer: the place in the code that they name means nothing here."""
-    with warnings.catch_warnings(record=True) as told:
+    """Print warnings in a line each, after the answer: the place in the code that they name means nothing here."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             yield
         finally:
-            for message in dict.fromkeys(str(warning.message) for warning in told):
+            for message in dict.fromkeys(str(warning.message) for warning in caught):
                 errors.print(escape(message), style="yellow")
 
 
@@ -135,6 +135,6 @@ def _client(local: bool, engine: Engine | None) -> Generator[Ai]:
         return
     from cfai.local import Emulator
 
-    rate = LIFELIKE if engine is None else None
+    rate = LIFELIKE_RATE if engine is None else None
     with Emulator(tokens_per_second=rate, engine=engine) as emulator, emulator.ai() as ai:
         yield ai

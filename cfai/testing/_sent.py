@@ -7,10 +7,10 @@ from typing import Any, cast
 
 from cfai.local.emulator import RecordedRequest
 
-_LONGEST = 200
+_LONGEST_TEXT = 200
 """Characters of a text, or bytes, that are shown whole."""
 
-_MOST = 20
+_MOST_ITEMS = 20
 """Items of a list, and requests, that are shown."""
 
 
@@ -46,11 +46,11 @@ def shorten(value: Any) -> str:
         )
     if isinstance(value, list | tuple):
         items = cast(Sequence[Any], value)
-        more = [f"… {len(items)} items"] if len(items) > _MOST else []
-        return f"[{', '.join([*map(shorten, items[:_MOST]), *more])}]"
-    if isinstance(value, str | bytes) and len(value) > _LONGEST:
+        more = [f"… {len(items)} items"] if len(items) > _MOST_ITEMS else []
+        return f"[{', '.join([*map(shorten, items[:_MOST_ITEMS]), *more])}]"
+    if isinstance(value, str | bytes) and len(value) > _LONGEST_TEXT:
         unit = "characters" if isinstance(value, str) else "bytes"
-        return f"{value[: _LONGEST // 2]!r} … {len(value)} {unit} … {value[-_LONGEST // 4 :]!r}"
+        return f"{value[: _LONGEST_TEXT // 2]!r} … {len(value)} {unit} … {value[-_LONGEST_TEXT // 4 :]!r}"
     return repr(value)
 
 
@@ -58,7 +58,7 @@ def format_requests(requests: Sequence[RecordedRequest], unlike: Sequence[Sequen
     """Return the requests, oldest first, each with what keeps it from being the one that was looked for."""
     if not requests:
         return "nothing was received (a request with another token, account or path is turned away, and not listed)"
-    earlier = max(0, len(requests) - _MOST)
+    earlier = max(0, len(requests) - _MOST_ITEMS)
     lines = ["received, oldest first:", *([f"… {earlier} more"] if earlier else [])]
     for number, (request, why) in enumerate(zip(requests, unlike, strict=True), 1):
         if number > earlier:

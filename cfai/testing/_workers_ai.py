@@ -45,8 +45,8 @@ class WorkersAI(Emulator):
         fitting = [request for request, why in zip(requests, unlike, strict=True) if not why]
         if (len(fitting) == times) if times is not None else fitting:
             return fitting
-        told = ", ".join(f"{name}={shorten(value)}" for name, value in wanted.items())
-        count = f"{_requests(len(fitting))} sent{told and ' with '}{told}"
+        criteria = ", ".join(f"{name}={shorten(value)}" for name, value in wanted.items())
+        count = f"{_requests(len(fitting))} sent{criteria and ' with '}{criteria}"
         heading = count if times is None else f"{count}, not {times}"
         raise AssertionError(f"{heading}\n{format_requests(requests, unlike)}")
 
@@ -65,7 +65,7 @@ class WorkersAI(Emulator):
 
 
 def _unlike(request: RecordedRequest, wanted: Mapping[str, Any]) -> list[str]:
-    """In what a request differs from what is wanted of it."""
+    """Return in what a request differs from what is wanted of it."""
     return [line for name, value in wanted.items() for line in find_differences(getattr(request, name), value, name)]
 
 

@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 import functools
-import io
 import json
 import re
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from cfai.cli import main
 from cfai.doctor import CHECKS, FACTS, conform
 from cfai.local import Emulator
+from tests.cli.conftest import Run
 
 ROOT = Path(__file__).parents[2]
 
-Run = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
-def doctor(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs `cfai doctor` in this process, without the pauses between polls: exit code, output, errors."""
-    monkeypatch.delenv("FORCE_COLOR", raising=False)
+def doctor(cfai: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run `cfai doctor`, without the pauses between polls."""
     monkeypatch.setattr("cfai.cli._doctor.conform", functools.partial(conform, sleep=lambda _: None))
-
-    def doctor(*arguments: str, typed: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["cfai", "doctor", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return doctor
+    return functools.partial(cfai, "doctor")
 
 
 @pytest.mark.usefixtures("local")
@@ -74,12 +59,12 @@ def test_json_of_a_problem_says_so(doctor: Run, local: Emulator, monkeypatch: py
     assert "a-token-of-somebody-else" not in out
 
 
-@pytest.mark.parametrize("typed", ["n\n", "\n", ""])
-def test_neurons_are_spent_only_by_leave(doctor: Run, local: Emulator, typed: str) -> None:
-    code, _, err = doctor("--conformance", typed=typed)
-    assert code == 1
-    assert "up to 176 neurons" in err
-    assert len(local.requests) == 1, "the one of the health check"
+def test_neurons_are_spent_only_by_leave(doctor: Run, local: Emulator) -> None:
+    for number, typed in enumerate(("n\n", "\n", ""), 1):
+        code, _, err = doctor("--conformance", typed=typed)
+        assert code == 1, typed
+        assert "up to 176 neurons" in err
+        assert len(local.requests) == number, "the one of the health check"
 
 
 @pytest.mark.usefixtures("local")
@@ -113,11 +98,11 @@ def test_nothing_more_is_asked_where_there_is_a_problem(
     assert "conformance" not in json.loads(doctor("--conformance", "--yes", "--json")[1])
 
 
-@pytest.mark.parametrize("options", [["--record", "folder"], ["--gateway", "default"]])
-def test_options_of_conformance_need_it(doctor: Run, options: list[str]) -> None:
-    code, _, err = doctor(*options)
-    assert code == 2
-    assert "go with --conformance" in err
+def test_options_of_conformance_need_it(doctor: Run) -> None:
+    for options in (["--record", "folder"], ["--gateway", "default"]):
+        code, _, err = doctor(*options)
+        assert code == 2, options
+        assert "go with --conformance" in err, options
 
 
 def test_a_folder_that_cannot_be_made_is_told_before_anything_is_spent(

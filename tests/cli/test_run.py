@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 
 import pytest
 import respx
 
 from cfai.cli import main
 from cfai.local import Emulator, Fault
+from tests.cli.conftest import Run
 
 MODEL = "@cf/zai-org/glm-4.7-flash"
 SDXL = "@cf/bytedance/stable-diffusion-xl-lightning"
@@ -24,25 +23,6 @@ FLUX = "@cf/black-forest-labs/flux-1-schnell"
 NATIVE = "@cf/meta/llama-3.1-8b-instruct-fp8"
 LONG = 20.0
 """Seconds after which a test gives up."""
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def cfai(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the command line in this process: exit code, output, errors."""
-    # Where it is set, rich takes any file for a terminal.
-    monkeypatch.delenv("FORCE_COLOR", raising=False)
-
-    def cfai(*arguments: str, typed: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["cfai", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return cfai
 
 
 def program(*arguments: str) -> subprocess.Popen[bytes]:
@@ -73,18 +53,11 @@ def answer_of(local: Emulator, prompt: str) -> str:
         return ai.run(MODEL, {"prompt": prompt}).text
 
 
-@pytest.mark.parametrize("options", [[], ["--no-stream"]], ids=["streamed", "whole"])
-def test_the_answer_is_printed(cfai: Run, local: Emulator, options: list[str]) -> None:
+def test_the_answer_is_printed_and_streamed_unless_the_command_says_otherwise(cfai: Run, local: Emulator) -> None:
     answer = answer_of(local, "where is new york?")
-    assert cfai("run", MODEL, "where is new york?", *options) == (0, f"{answer}\n", "")
-
-
-@pytest.mark.parametrize(("options", "streams"), [([], True), (["--no-stream"], False)])
-def test_an_answer_is_streamed_unless_told_otherwise(
-    cfai: Run, local: Emulator, options: list[str], streams: bool
-) -> None:
-    cfai("run", MODEL, "hello", *options)
-    assert local.requests[0].inputs.get("stream", False) is streams
+    for options, streams in (([], True), (["--no-stream"], False)):
+        assert cfai("run", MODEL, "where is new york?", *options) == (0, f"{answer}\n", "")
+        assert local.requests[-1].inputs.get("stream", False) is streams
 
 
 @pytest.mark.parametrize("options", [[], ["--no-stream"]], ids=["streamed", "whole"])
@@ -251,31 +224,29 @@ def test_without_arguments_it_says_what_it_can(cfai: Run) -> None:
     assert "Workers AI" in out
 
 
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
+def test_an_engine_that_cannot_be_says_so(cfai: Run) -> None:
+    rows = [
         (["--gguf", "a.gguf", "--upstream", "http://127.0.0.1:9"], "give either"),
         (["--gguf", "nowhere.gguf"], "nowhere.gguf cannot be read as a model"),
         (["--upstream", "localhost:9"], "is no URL of a server"),
         (["--upstream", "http://127.0.0.1:9", "--model-map", "llama"], "--model-map is such as"),
         (["--model-map", "a=b"], "give --upstream as well"),
         (["--upstream", "http://127.0.0.1:9/v1"], "cannot be reached"),
-    ],
-)
-def test_an_engine_that_cannot_be_says_so(cfai: Run, options: list[str], said: str) -> None:
-    code, _, errors = cfai("run", "--local", *options, "@cf/zai-org/glm-4.7-flash", "Hello")
-    assert code == 1
-    assert said in " ".join(errors.split())
+    ]
+    for options, message in rows:
+        code, _, errors = cfai("run", "--local", *options, MODEL, "Hello")
+        assert code == 1, options
+        assert message in " ".join(errors.split()), options
 
 
 def test_an_upstream_answers_in_the_place_of_emulated_text(cfai: Run) -> None:
     chunk = {"choices": [{"index": 0, "delta": {"content": "In New York."}, "finish_reason": "stop"}]}
     with respx.mock as router:
         router.route(host="127.0.0.1").pass_through()
-        asked = router.post("http://engine.test/v1/chat/completions").respond(
+        route = router.post("http://engine.test/v1/chat/completions").respond(
             content=f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode()
         )
         engine = ["--upstream", "http://engine.test/v1", "--model-map", "*=llama3.2"]
-        _, output, _ = cfai("run", "--local", *engine, "@cf/zai-org/glm-4.7-flash", "Where is it?")
+        _, output, _ = cfai("run", "--local", *engine, MODEL, "Where is it?")
     assert output == "In New York.\n"
-    assert json.loads(asked.calls[0].request.content)["model"] == "llama3.2"
+    assert json.loads(route.calls[0].request.content)["model"] == "llama3.2"

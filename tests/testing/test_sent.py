@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import doctest
 from collections.abc import Iterator
-from types import ModuleType
 from typing import Any
 from unittest.mock import ANY
 
@@ -21,7 +20,7 @@ AUDIO = "@cf/openai/whisper"
 
 
 @pytest.fixture(scope="module")
-def asked() -> Iterator[WorkersAI]:
+def sent() -> Iterator[WorkersAI]:
     """A server that three requests were sent to."""
     with WorkersAI() as workers_ai, workers_ai.ai(max_retries=None) as ai:
         messages = [{"role": "system", "content": "Be short."}, {"role": "user", "content": "Hello"}]
@@ -31,9 +30,8 @@ def asked() -> Iterator[WorkersAI]:
         yield workers_ai
 
 
-@pytest.mark.parametrize("module", [_sent])
-def test_what_the_docstrings_show_is_so(module: ModuleType) -> None:
-    failed, attempted = doctest.testmod(module)
+def test_what_the_docstrings_show_is_so() -> None:
+    failed, attempted = doctest.testmod(_sent)
     assert attempted > 0
     assert failed == 0
 
@@ -43,59 +41,52 @@ def test_the_fixture_is_an_emulator_under_its_public_name() -> None:
     assert WorkersAI.__module__ == "cfai.testing"
 
 
-@pytest.mark.parametrize(
-    ("wanted", "which"),
-    [
-        ({}, [0, 1, 2]),
-        ({"model": MODEL}, [0]),
-        ({"inputs": {}}, [0, 1, 2]),
-        ({"inputs": {"prompt": "Hello"}}, [1]),
-        ({"model": OTHER, "inputs": {"max_tokens": 10}}, [1]),
-        ({"inputs": {"temperature": pytest.approx(0.3)}}, [0]),
-        ({"inputs": {"messages": [ANY, {"content": "Hello"}]}}, [0]),
-        ({"inputs": {"messages": ANY}}, [0]),
-        ({"inputs": {"audio": list(range(100))}}, [2]),
-        ({"headers": {"X-Order": "7"}}, [1]),
-        ({"gateway": "mine"}, [1]),
-        ({"query": {"tags": "a,b"}}, [0]),
-    ],
-)
-def test_what_fits_is_given_back(asked: WorkersAI, wanted: dict[str, Any], which: list[int]) -> None:
-    fitting = [asked.requests[place] for place in which]
-    assert asked.assert_sent(**wanted) == fitting
-    assert asked.assert_sent(**wanted, times=len(which)) == fitting
-    for times in (0, len(which) + 1):
-        with pytest.raises(AssertionError, match=f"not {times}"):
-            asked.assert_sent(**wanted, times=times)
-    with pytest.raises(AssertionError, match="not 0"):
-        asked.assert_not_sent(**wanted)
+FITTING: list[tuple[dict[str, Any], list[int]]] = [
+    ({}, [0, 1, 2]),
+    ({"model": MODEL}, [0]),
+    ({"inputs": {}}, [0, 1, 2]),
+    ({"inputs": {"prompt": "Hello"}}, [1]),
+    ({"model": OTHER, "inputs": {"max_tokens": 10}}, [1]),
+    ({"inputs": {"temperature": pytest.approx(0.3)}}, [0]),
+    ({"inputs": {"messages": [ANY, {"content": "Hello"}]}}, [0]),
+    ({"inputs": {"messages": ANY}}, [0]),
+    ({"inputs": {"audio": list(range(100))}}, [2]),
+    ({"headers": {"X-Order": "7"}}, [1]),
+    ({"gateway": "mine"}, [1]),
+    ({"query": {"tags": "a,b"}}, [0]),
+    # What fits no request
+    ({"model": "@cf/zai-org/glm"}, []),
+    ({"model": MODEL, "inputs": {"max_tokens": 10}}, []),
+    ({"inputs": {"prompt": "Hell"}}, []),
+    ({"inputs": {"messages": [{"content": "Hello"}]}}, []),
+    ({"inputs": {"messages": "Hello"}}, []),
+    ({"inputs": "Hello"}, []),
+    ({"headers": {"x-order": "8"}}, []),
+    ({"headers": {"authorization": ANY}}, []),
+    ({"gateway": "other"}, []),
+    ({"query": {"tags": "a"}}, []),
+]
 
 
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        {"model": "@cf/zai-org/glm"},
-        {"model": MODEL, "inputs": {"max_tokens": 10}},
-        {"inputs": {"prompt": "Hell"}},
-        {"inputs": {"messages": [{"content": "Hello"}]}},
-        {"inputs": {"messages": "Hello"}},
-        {"inputs": "Hello"},
-        {"headers": {"x-order": "8"}},
-        {"headers": {"authorization": ANY}},
-        {"gateway": "other"},
-        {"query": {"tags": "a"}},
-    ],
-)
-def test_what_does_not_fit_fails(asked: WorkersAI, wanted: dict[str, Any]) -> None:
-    with pytest.raises(AssertionError, match=r"^no request was sent with "):
-        asked.assert_sent(**wanted)
-    assert asked.assert_sent(**wanted, times=0) == []
-    asked.assert_not_sent(**wanted)
+def test_a_request_fits_that_has_what_is_wanted(sent: WorkersAI) -> None:
+    for wanted, places in FITTING:
+        fitting = [sent.requests[place] for place in places]
+        assert sent.assert_sent(**wanted, times=len(places)) == fitting, wanted
+        with pytest.raises(AssertionError, match=f"not {len(places) + 1}"):
+            sent.assert_sent(**wanted, times=len(places) + 1)
+        if not places:
+            sent.assert_not_sent(**wanted)
+            with pytest.raises(AssertionError, match=r"^no request was sent with "):
+                sent.assert_sent(**wanted)
+            continue
+        assert sent.assert_sent(**wanted) == fitting, wanted
+        with pytest.raises(AssertionError, match="not 0"):
+            sent.assert_not_sent(**wanted)
 
 
-def test_a_failure_shows_each_request_and_why_it_is_not_the_one(asked: WorkersAI) -> None:
+def test_a_failure_shows_each_request_and_why_it_is_not_the_one(sent: WorkersAI) -> None:
     with pytest.raises(AssertionError) as caught:
-        asked.assert_sent(OTHER, {"messages": [{"role": "user"}], "max_tokens": 20})
+        sent.assert_sent(OTHER, {"messages": [{"role": "user"}], "max_tokens": 20})
     assert str(caught.value).splitlines() == [
         f"no request was sent with model='{OTHER}', inputs={{'messages': [{{'role': 'user'}}], 'max_tokens': 20}}",
         "received, oldest first:",
@@ -114,19 +105,17 @@ def test_a_failure_shows_each_request_and_why_it_is_not_the_one(asked: WorkersAI
     ]
 
 
-@pytest.mark.parametrize(
-    ("wanted", "heading"),
-    [
+def test_a_failure_begins_with_what_was_counted(sent: WorkersAI) -> None:
+    headings: list[tuple[dict[str, Any], str]] = [
         ({"times": 1}, "3 requests were sent, not 1"),
         ({"model": MODEL, "times": 2}, f"1 request was sent with model='{MODEL}', not 2"),
         ({"gateway": "other", "times": 1}, "no request was sent with gateway='other', not 1"),
         ({"headers": {"X-Order": "8"}}, "no request was sent with headers={'x-order': '8'}"),
-    ],
-)
-def test_a_failure_begins_with_what_was_counted(asked: WorkersAI, wanted: dict[str, Any], heading: str) -> None:
-    with pytest.raises(AssertionError) as caught:
-        asked.assert_sent(**wanted)
-    assert str(caught.value).startswith(f"{heading}\nreceived, oldest first:\n1. ")
+    ]
+    for wanted, heading in headings:
+        with pytest.raises(AssertionError) as caught:
+            sent.assert_sent(**wanted)
+        assert str(caught.value).startswith(f"{heading}\nreceived, oldest first:\n1. "), wanted
 
 
 def test_nothing_sent_says_what_would_not_be_listed() -> None:
@@ -145,15 +134,14 @@ def test_nothing_sent_says_what_would_not_be_listed() -> None:
     ]
 
 
-def test_credentials_are_not_shown(asked: WorkersAI) -> None:
+def test_credentials_are_not_shown(sent: WorkersAI) -> None:
     with pytest.raises(AssertionError) as caught:
-        asked.assert_sent(headers={"x-order": "8", "authorization": "Bearer"})
-    assert asked.api_token not in str(caught.value)
+        sent.assert_sent(headers={"x-order": "8", "authorization": "Bearer"})
+    assert sent.api_token not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("sent", "wanted", "found"),
-    [
+def test_differences_are_named() -> None:
+    rows: list[tuple[Any, Any, list[str]]] = [
         (1, 1, []),
         ("a", "b", ["inputs is 'a', not 'b'"]),
         (None, 0, ["inputs is None, not 0"]),
@@ -171,15 +159,13 @@ def test_credentials_are_not_shown(asked: WorkersAI) -> None:
         (b"abc", b"abc", []),
         (b"abc", b"abd", ["inputs is b'abc', not b'abd'"]),
         ("abc", ["a", "b", "c"], ["inputs is 'abc', not ['a', 'b', 'c']"]),
-    ],
-)
-def test_differences_are_named(sent: Any, wanted: Any, found: list[str]) -> None:
-    assert list(find_differences(sent, wanted, "inputs")) == found
+    ]
+    for value, wanted, expected in rows:
+        assert list(find_differences(value, wanted, "inputs")) == expected, (value, wanted)
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
+def test_what_is_long_is_shown_in_short() -> None:
+    rows: list[tuple[Any, str]] = [
         ({"a": [1, None, True], "b": {"c": "d"}}, "{'a': [1, None, True], 'b': {'c': 'd'}}"),
         ((1, 2), "[1, 2]"),
         ([], "[]"),
@@ -189,14 +175,13 @@ def test_differences_are_named(sent: Any, wanted: Any, found: list[str]) -> None
         ({"a": ["b" * 300]}, f"{{'a': ['{'b' * 100}' … 300 characters … '{'b' * 50}']}}"),
         (list(range(20)), str(list(range(20)))),
         (list(range(21)), f"{str(list(range(20)))[:-1]}, … 21 items]"),
-    ],
-)
-def test_what_is_long_is_shown_in_short(value: Any, text: str) -> None:
-    assert shorten(value) == text
+    ]
+    for value, text in rows:
+        assert shorten(value) == text
 
 
-@pytest.mark.parametrize(("count", "left_out"), [(20, []), (21, ["… 1 more"]), (120, ["… 100 more"])])
-def test_of_many_requests_the_last_are_listed(count: int, left_out: list[str]) -> None:
-    requests = [RecordedRequest("m", {"n": number}, {}, "/", {}) for number in range(1, count + 1)]
-    listed = [f"{number}. m {{'n': {number}}}" for number in range(count - 19, count + 1)]
-    assert format_requests(requests, [[]] * count).splitlines() == ["received, oldest first:", *left_out, *listed]
+def test_of_many_requests_the_last_are_listed() -> None:
+    for count, left_out in ((20, []), (21, ["… 1 more"]), (120, ["… 100 more"])):
+        requests = [RecordedRequest("m", {"n": number}, {}, "/", {}) for number in range(1, count + 1)]
+        listed = [f"{number}. m {{'n': {number}}}" for number in range(count - 19, count + 1)]
+        assert format_requests(requests, [[]] * count).splitlines() == ["received, oldest first:", *left_out, *listed]

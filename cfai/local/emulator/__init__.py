@@ -1,7 +1,7 @@
 """A Workers AI on this machine: a real HTTP server that answers as the service does, with faults on demand.
 
 ```python
-from cfai.local.emulator import Emulator, Fault
+from cfai.local import Emulator, Fault
 
 with Emulator() as local:
     ai = local.ai()

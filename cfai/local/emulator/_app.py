@@ -24,12 +24,13 @@ from cfai.local.emulator._validate import check_inputs
 from cfai.local.emulator._wire import Connection, deliver, pace, receive_request
 from cfai.local.faults import HEADER, Fault, UnfitFaultError
 from cfai.local.quotas import Quotas
-from cfai.local.routes import REST, HttpRequest, Listing, Parts, Route, RoutedCall, unwrap_request
+from cfai.local.routes import REST, HttpRequest, Listing, Route, RoutedCall, unwrap_request
 from cfai.local.server._loop import Receive, Scope, Send, Transports
 from cfai.local.wire import (
     EmulatorError,
     ErrorResponse,
     Generation,
+    Parts,
     build_result,
     complete,
     compute_neurons,

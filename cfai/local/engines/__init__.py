@@ -1,8 +1,7 @@
 """Real answers on this machine: models that run here, under Workers AI's names and in its wire format.
 
 ```python
-from cfai.local.emulator import Emulator
-from cfai.local.engines import OpenAIUpstream
+from cfai.local import Emulator, OpenAIUpstream
 
 with Emulator(engine=OpenAIUpstream("http://127.0.0.1:11434/v1")) as local, local.ai() as ai:
     print(ai.run("@cf/zai-org/glm-4.7-flash", {"prompt": "Where is New York?"}))

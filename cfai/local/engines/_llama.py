@@ -11,8 +11,7 @@ import anyio
 from anyio import to_thread
 
 from cfai._errors import ConfigurationError
-from cfai.local.engines._upstream import OpenAIUpstream
-from cfai.local.wire import ErrorResponse
+from cfai.local.engines._upstream import OpenAIUpstream, bad_gateway
 from cfai.types import Token, Usage
 
 _INSTALL = 'models that run in this process need an extra: pip install "cfai-sdk[llama]"'
@@ -101,4 +100,4 @@ class LlamaCpp:
             return library.Server(params)
         except Exception as error:  # the library raises nothing narrower
             why = f"llama.cpp cannot load {self._file.name}: {str(error).rstrip('.')}"
-            raise ErrorResponse(None, f"{why}. Is the file whole, and does it fit into memory?", status=502) from error
+            raise bad_gateway(f"{why}. Is the file whole, and does it fit into memory?") from error

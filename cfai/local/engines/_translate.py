@@ -7,21 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cfai._json import as_sequence, is_mapping, to_compact_json
+from cfai.local.emulator._schemas import as_object
 
-_SAME = (
-    "temperature",
-    "top_p",
-    "top_k",
-    "seed",
-    "stop",
-    "n",
-    "frequency_penalty",
-    "presence_penalty",
-    "logit_bias",
-    "tool_choice",
-    "parallel_tool_calls",
-    "reasoning_effort",
-    "chat_template_kwargs",
+_UNCHANGED_FIELDS = (
+    *("temperature", "top_p", "top_k", "seed", "stop", "n", "frequency_penalty", "presence_penalty", "logit_bias"),
+    *("tool_choice", "parallel_tool_calls", "reasoning_effort", "chat_template_kwargs"),
 )
 """Inputs that mean the same there."""
 
@@ -32,7 +22,7 @@ _ROLES = {"developer": "system", "function": "tool"}
 def build_request(model: str, inputs: Mapping[str, Any], max_tokens: int | None) -> tuple[str, dict[str, Any]]:
     """Return path and body of the request, which asks for a stream of at most `max_tokens` tokens."""
     body: dict[str, Any] = {"model": model, "stream": True, "stream_options": {"include_usage": True}}
-    body |= {name: inputs[name] for name in _SAME if inputs.get(name) is not None}
+    body |= {name: inputs[name] for name in _UNCHANGED_FIELDS if inputs.get(name) is not None}
     if max_tokens is not None:
         body["max_tokens"] = max_tokens
     if (penalty := inputs.get("repetition_penalty")) is not None:
@@ -54,48 +44,45 @@ def force_tool_call(body: Mapping[str, Any]) -> dict[str, Any] | None:
 
     Not every engine forces a tool by itself: of llama.cpp the model's template decides. A schema it always keeps to.
     """
-    tools = [tool["function"] for tool in as_sequence(body.get("tools")) if is_mapping(tool) and "function" in tool]
+    tools = [as_object(tool["function"]) for tool in as_sequence(body.get("tools")) if "function" in as_object(tool)]
     choice = body.get("tool_choice")
-    if is_mapping(choice):
-        function = choice.get("function")
-        name = (function if is_mapping(function) else choice).get("name")
+    if forced := as_object(choice):
+        name = (as_object(forced.get("function")) or forced).get("name")
         tools = [tool for tool in tools if tool.get("name") == name]
     elif choice != "required":
         return None
     if not tools or "messages" not in body:
         return None
-    calls = [
-        {
-            "type": "object",
-            "properties": {
-                "name": {"const": tool["name"]},
-                "arguments": tool.get("parameters") or {"type": "object"},
-            },
-            "required": ["name", "arguments"],
-        }
-        for tool in tools
-    ]
-    told = {"role": "system", "content": f"Answer with a call of one of these tools, as JSON: {to_compact_json(tools)}"}
-    rest = {key: body[key] for key in body if key not in ("tools", "tool_choice", "parallel_tool_calls")}
+    calls = [_build_call_schema(tool) for tool in tools]
     schema = calls[0] if len(calls) == 1 else {"anyOf": calls}
-    return rest | {"messages": [told, *body["messages"]], "response_format": _schema_format(schema)}
+    instruction = {
+        "role": "system",
+        "content": f"Answer with a call of one of these tools, as JSON: {to_compact_json(tools)}",
+    }
+    rest = {key: body[key] for key in body if key not in ("tools", "tool_choice", "parallel_tool_calls")}
+    return rest | {"messages": [instruction, *body["messages"]], "response_format": _schema_format(schema)}
+
+
+def _build_call_schema(tool: Mapping[str, Any]) -> dict[str, Any]:
+    properties = {"name": {"const": tool["name"]}, "arguments": tool.get("parameters") or {"type": "object"}}
+    return {"type": "object", "properties": properties, "required": ["name", "arguments"]}
 
 
 def to_messages(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the messages that the model is to read."""
     if "messages" in inputs:
-        found = [_to_message(item) for item in as_sequence(inputs["messages"])]
+        messages = [_to_message(item) for item in as_sequence(inputs["messages"])]
     else:
-        given = inputs.get("input", inputs.get("prompt", ""))
+        prompt = inputs.get("input", inputs.get("prompt", ""))
         instructions = inputs.get("instructions")
-        found = [{"role": "system", "content": instructions}] if instructions else []
-        if isinstance(given, str):
-            found.append({"role": "user", "content": given})
+        messages = [{"role": "system", "content": instructions}] if instructions else []
+        if isinstance(prompt, str):
+            messages.append({"role": "user", "content": prompt})
         else:
-            found += [_item_to_message(item) for item in as_sequence(given) if is_mapping(item)]
-    if inputs.get("image") is not None and found:
-        found[-1] = _add_image(found[-1], inputs["image"])
-    return found
+            messages += [_item_to_message(item) for item in as_sequence(prompt) if is_mapping(item)]
+    if inputs.get("image") is not None and messages:
+        messages[-1] = _add_image(messages[-1], inputs["image"])
+    return messages
 
 
 def _to_message(item: Any) -> dict[str, Any]:
@@ -122,8 +109,7 @@ def _item_to_message(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def _to_tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
     """Return a call of a tool, from OpenAI's form or from the flat one."""
-    function = call.get("function")
-    function = function if is_mapping(function) else call
+    function = as_object(call.get("function")) or call
     arguments = {"name": function.get("name"), "arguments": _to_text(function.get("arguments") or {})}
     return {"id": call.get("id") or "call_0", "type": "function", "function": arguments}
 
@@ -161,14 +147,11 @@ def to_response_format(inputs: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the form that the answer is to have, in OpenAI's envelope."""
     if inputs.get("guided_json"):
         return _schema_format(inputs["guided_json"])
-    text = inputs.get("text")
-    wanted = inputs.get("response_format") or (text.get("format") if is_mapping(text) else None)
-    if not is_mapping(wanted):
-        return None
+    wanted = as_object(inputs.get("response_format") or as_object(inputs.get("text")).get("format"))
     if wanted.get("type") == "json_schema":
         rules = wanted.get("json_schema") or wanted.get("schema")
         # The bare schema, as native models want it, or the envelope.
-        return _schema_format(rules["schema"] if is_mapping(rules) and "schema" in rules else rules)
+        return _schema_format(as_object(rules).get("schema", rules))
     return {"type": "json_object"} if wanted.get("type") == "json_object" else None
 
 

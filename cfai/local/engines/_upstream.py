@@ -17,7 +17,7 @@ from cfai.local.engines._translate import build_request, force_tool_call
 from cfai.local.wire import ErrorResponse
 from cfai.types import Token, ToolCallDelta, Usage
 
-_SILENCE = httpx.Timeout(600.0, connect=5.0)
+_TIMEOUT = httpx.Timeout(600.0, connect=5.0)
 """A large model may take minutes to read a long prompt."""
 
 
@@ -39,7 +39,7 @@ class OpenAIUpstream:
         *,
         models: str | Mapping[str, str] | None = None,
         api_key: str | None = None,
-        timeout: float | httpx.Timeout = _SILENCE,
+        timeout: float | httpx.Timeout = _TIMEOUT,
         force_tools: bool = False,
     ) -> None:
         if not url.startswith(("http://", "https://")):
@@ -60,8 +60,9 @@ class OpenAIUpstream:
         """Yield the answer in tokens, then its usage. Raises `ErrorResponse` for what the server refuses."""
         path, body = build_request(await self._map_model(model), inputs, max_tokens)
         forced = force_tool_call(body) if self._force_tools else None
-        parts = self._decode(await self._send("POST", path, forced or body), Decoder(model))
-        return parts if forced is None else _parse_forced_call(parts)
+        decoder = Decoder(model)
+        parts = self._decode(await self._send("POST", path, forced or body), decoder)
+        return parts if forced is None else _parse_forced_call(parts, decoder)
 
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
         """Return a vector for each text. Raises `ErrorResponse` for what the server refuses."""
@@ -72,7 +73,7 @@ class OpenAIUpstream:
         )
         vectors = [list(map(float, as_sequence(row.get("embedding")))) for row in rows]
         if len(vectors) != len(texts):
-            raise ErrorResponse(None, f"{self._url} gave {len(vectors)} vectors for {len(texts)} texts", status=502)
+            raise bad_gateway(f"{self._url} gave {len(vectors)} vectors for {len(texts)} texts")
         return vectors
 
     async def aclose(self) -> None:
@@ -87,29 +88,27 @@ class OpenAIUpstream:
             listed = await self._read("GET", "models")
             first = next((item.get("id") for item in as_sequence(listed.get("data")) if is_mapping(item)), None)
             if not isinstance(first, str):
-                raise ErrorResponse(
-                    None, f"{self._url} has no model: load one, or say which with a model map", status=502
-                )
+                raise bad_gateway(f"{self._url} has no model: load one, or say which with a model map")
             self._models["*"] = first
         return self._models.get(name) or self._models["*"]
 
     async def _decode(self, response: httpx.Response, decoder: Decoder) -> AsyncGenerator[Token | Usage, None]:
-        blocks = EventSplitter()
+        splitter = EventSplitter()
         try:
             async for chunk in response.aiter_bytes():
-                for block in blocks.feed(chunk):
+                for block in splitter.feed(chunk):
                     for token in decoder.feed(block):
                         yield token
-            for token in decoder.feed(blocks.rest()):
+            for token in decoder.feed(splitter.rest()):
                 yield token
         except StreamError as error:
-            raise ErrorResponse(None, f"{self._url}: {error}", status=502) from error
+            raise bad_gateway(f"{self._url}: {error}") from error
         except httpx.HTTPError as error:
-            raise ErrorResponse(None, f"{self._url} broke off: {_describe(error)}", status=502) from error
+            raise bad_gateway(f"{self._url} broke off: {_describe(error)}") from error
         finally:
             await response.aclose()
         if not decoder.done and decoder.finish_reason is None:
-            raise ErrorResponse(None, f"{self._url} ended before its answer did", status=502)
+            raise bad_gateway(f"{self._url} ended before its answer did")
         if decoder.usage is not None:
             yield decoder.usage
 
@@ -118,9 +117,7 @@ class OpenAIUpstream:
         try:
             answer = json.loads(await response.aread())
         except (ValueError, httpx.HTTPError) as error:
-            raise ErrorResponse(
-                None, f"{self._url}/{path} answered with no JSON: {_describe(error)}", status=502
-            ) from error
+            raise bad_gateway(f"{self._url}/{path} answered with no JSON: {_describe(error)}") from error
         finally:
             await response.aclose()
         return answer if is_mapping(answer) else {}
@@ -136,37 +133,35 @@ class OpenAIUpstream:
             if response.is_success:
                 return response
             async with aclosing(response):
-                said = (await response.aread()).decode("utf-8", "replace")
+                content = (await response.aread()).decode("utf-8", "replace")
         except httpx.HTTPError as error:
-            message = f"{self._url} cannot be reached: {_describe(error)}. Is the server running?"
-            raise ErrorResponse(None, message, status=502) from error
-        raise ErrorResponse(3030, f"{url} refused: {_find_message(said)}", status=response.status_code)
+            raise bad_gateway(f"{self._url} cannot be reached: {_describe(error)}. Is the server running?") from error
+        raise ErrorResponse(3030, f"{url} refused: {_find_message(content)}", status=response.status_code)
 
 
-async def _parse_forced_call(parts: AsyncGenerator[Token | Usage, None]) -> AsyncGenerator[Token | Usage, None]:
-    """Return an answer that is the JSON of a call, as that call; as it is, if it was cut."""
-    written: list[str] = []
-    usage: list[Usage] = []
-    finish = None
+async def _parse_forced_call(
+    parts: AsyncGenerator[Token | Usage, None], decoder: Decoder
+) -> AsyncGenerator[Token | Usage, None]:
+    """Yield an answer that is the JSON of a call, as that call; as it is, if it was cut."""
     async with aclosing(parts):
-        async for part in parts:
-            if isinstance(part, Usage):
-                usage.append(part)
-            else:
-                written.append(part.text)
-                finish = part.finish_reason or finish
-    text = "".join(written)
+        async for _ in parts:
+            pass
     try:
-        call = json.loads(text)
+        call = json.loads(decoder.text)
     except ValueError:
         call = None
     if not is_mapping(call) or not {"name", "arguments"} <= call.keys():
-        yield Token(text, {}, finish_reason=finish or "length")
+        yield Token(decoder.text, {}, finish_reason=decoder.finish_reason or "length")
     else:
         head = ToolCallDelta(0, str(call["name"]), to_compact_json(call["arguments"]), f"call_{uuid.uuid4().hex}")
         yield Token("", {}, tool_calls=(head,), finish_reason="tool_calls")
-    for each in usage:
-        yield each
+    if decoder.usage is not None:
+        yield decoder.usage
+
+
+def bad_gateway(message: str) -> ErrorResponse:
+    """Return the error of an engine that cannot answer."""
+    return ErrorResponse(None, message, status=502)
 
 
 def _describe(error: Exception) -> str:

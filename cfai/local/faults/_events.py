@@ -1,36 +1,31 @@
-"""The events of a stream, as bytes: where the parts of an answer stand in them, and how to change those."""
+"""The events of a stream that gets a defect: where the parts of an answer stand in them, and how to change those."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from typing import Any, cast
 
-Event = tuple[int, bytes]
-"""How many tokens an event carries, and its bytes."""
+from cfai.local.wire import DONE_EVENT, Payload, encode_event
 
-Payload = dict[str, Any]
+Event = tuple[int, Payload | bytes]
+"""How many tokens an event carries, and its JSON object; its bytes, if it holds none."""
+
 Usage = Mapping[str, Any]
 Rewrite = Callable[[list[Event], Usage], list[Event]]
 """From the events of a stream, and what the call comes to in tokens, to other events."""
 
-DONE = b"data: [DONE]\n\n"
-_DATA = b"data: "
+
+def decode_event(data: bytes) -> Payload | bytes:
+    """Return the JSON object in an event, or its bytes if it holds none."""
+    text = data.partition(b"data: ")[2]
+    return json.loads(text) if text.startswith(b"{") else data
 
 
-def parse_payload(data: bytes) -> Payload | None:
-    """Return the JSON object in an event, if it holds one."""
-    text = data.partition(_DATA)[2]
-    return json.loads(text) if text.startswith(b"{") else None
-
-
-def build_event(payload: Payload, like: bytes = b"", *, indent: int | None = None) -> bytes:
-    """Return the event that holds `payload`, under the same name as the event `like`."""
-    text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), indent=indent)
-    # Half a surrogate pair has no bytes in UTF-8, and so has to be escaped.
-    lines = re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text).encode().split(b"\n")
-    return like.partition(_DATA)[0] + b"".join(_DATA + line + b"\n" for line in lines) + b"\n"
+def encode(event: Payload | bytes) -> bytes:
+    """Return the bytes of an event."""
+    return event if isinstance(event, bytes) else encode_event(event)
 
 
 def list_objects(payload: Payload, name: str) -> list[Payload]:
@@ -56,13 +51,8 @@ def find_texts(payload: Payload) -> list[tuple[Payload, str]]:
     return [(holder, key) for holder, key in places if holder.get(key) not in (None, "")]
 
 
-def list_calls(payload: Payload) -> list[Payload]:
-    """Return the tool calls in an event, or the pieces of them."""
-    return [call for holder in [payload, *list_deltas(payload)] for call in list_objects(holder, "tool_calls")]
-
-
-def list_calls_by_key(payload: Payload) -> list[tuple[tuple[Any, Any], Payload]]:
-    """Return the tool calls in an event, each with its choice and its place, which all its pieces have."""
+def list_calls(payload: Payload) -> list[tuple[tuple[Any, Any], Payload]]:
+    """Return the tool calls in an event, or pieces of them, each with its choice and its index."""
     choices = [(each.get("index"), each["delta"]) for each in list_objects(payload, "choices") if "delta" in each]
     return [
         ((choice, call.get("index")), call)
@@ -71,14 +61,9 @@ def list_calls_by_key(payload: Payload) -> list[tuple[tuple[Any, Any], Payload]]
     ]
 
 
-def get_function(call: Payload) -> Payload:
-    """Return name and arguments of a tool call."""
-    return call.get("function") or {}
-
-
-def find_reasoning_keys(payload: Payload) -> list[str]:
-    """Under what names an event has reasoning."""
-    return [name for delta in list_deltas(payload) for name in ("reasoning_content", "reasoning") if name in delta]
+def has_reasoning(payload: Payload) -> bool:
+    """Return whether an event of a chat completion has reasoning."""
+    return any(delta.keys() & {"reasoning_content", "reasoning"} for delta in list_deltas(payload))
 
 
 def is_native_or_chat(payload: Payload) -> bool:
@@ -86,56 +71,71 @@ def is_native_or_chat(payload: Payload) -> bool:
     return "type" not in payload
 
 
-def find_position(events: list[Event], wanted: Callable[[Payload], Any]) -> int | None:
-    """Return where the first event stands that has what is wanted."""
-    payloads = [parse_payload(data) for _, data in events]
-    return next((at for at, payload in enumerate(payloads) if payload is not None and wanted(payload)), None)
+def find_position(events: Iterable[Event], is_wanted: Callable[[Payload], Any]) -> int | None:
+    """Return where the first event stands that is wanted."""
+    return next((at for at, (_, event) in enumerate(events) if isinstance(event, dict) and is_wanted(event)), None)
 
 
-def edit_each_event(change: Callable[[bytes], bytes]) -> Rewrite:
+def iter_payloads(events: Iterable[Event]) -> Iterator[Payload]:
+    """Return the JSON objects of the events."""
+    return (event for _, event in events if isinstance(event, dict))
+
+
+def edit_bytes(change: Callable[[bytes], bytes]) -> Rewrite:
     """Change the bytes of every event."""
+    return lambda events, _: [(tokens, change(encode(event))) for tokens, event in events]
+
+
+def edit_payloads(change: Callable[[Payload], object]) -> Rewrite:
+    """Change the payload of every event, in place."""
 
     def rewrite(events: list[Event], usage: Usage) -> list[Event]:
-        return [(tokens, change(data)) for tokens, data in events]
+        for payload in iter_payloads(events):
+            change(payload)
+        return events
 
     return rewrite
 
 
-def edit_each_payload(change: Callable[[Payload], object]) -> Rewrite:
-    """Change the payload of every event, in place."""
-    return edit_each_event(lambda data: edit_payload(data, change))
-
-
-def edit_payload(data: bytes, change: Callable[[Payload], object]) -> bytes:
-    """Return the event, its payload changed."""
-    payload = parse_payload(data)
-    if payload is None:
-        return data
-    before = build_event(payload, data)
-    change(payload)
-    after = build_event(payload, data)
-    return data if after == before else after
-
-
-def insert_values(*values: Any) -> Rewrite:
-    """Send more events behind the first one with text, each with one of `values` in its place."""
-    return insert_behind_first_text(lambda data: [replace_text(data, value) for value in values])
-
-
-def insert_behind_first_text(make: Callable[[bytes], list[bytes]]) -> Rewrite:
-    """Send more events behind the first one with text, made from that."""
+def insert_copies(*changes: Callable[[Payload], Payload | bytes]) -> Rewrite:
+    """Send more events behind the first one with text: that one without its usage, and with one of the changes."""
 
     def rewrite(events: list[Event], usage: Usage) -> list[Event]:
         at = find_position(events, find_texts) or 0
-        return [*events[: at + 1], *((0, data) for data in make(events[at][1])), *events[at + 1 :]]
+        copies: list[Event] = [(0, change(copy_without_usage(events[at][1]))) for change in changes]
+        return [*events[: at + 1], *copies, *events[at + 1 :]]
 
     return rewrite
 
 
-def replace_text(data: bytes, value: Any) -> bytes:
-    """Return the event with another value for its text, and without usage, which it has reported already."""
-    payload = parse_payload(data) or {}
-    payload.pop("usage", None)
-    for holder, key in find_texts(payload):
-        holder[key] = value
-    return build_event(payload, data)
+def replace_text(value: Any) -> Callable[[Payload], Payload]:
+    """Put another value in the place of an event's text."""
+
+    def change(payload: Payload) -> Payload:
+        for holder, key in find_texts(payload):
+            holder[key] = value
+        return payload
+
+    return change
+
+
+def copy_without_usage(event: Payload | bytes) -> Payload:
+    """Return a copy of an event, without the usage that it has reported already."""
+    return (
+        {name: deepcopy(value) for name, value in event.items() if name != "usage"} if isinstance(event, dict) else {}
+    )
+
+
+def take_first_tokens(events: list[Event], number: int = 3) -> list[Event]:
+    """Return the events up to the third token, or to the last one of a shorter answer."""
+    sent, end = 0, 1
+    for at, (tokens, _) in enumerate(events):
+        if tokens and sent < number:
+            sent, end = sent + tokens, at + 1
+    return events[:end]
+
+
+def fail_with(event: Payload | bytes, *, done: bool = False) -> Rewrite:
+    """Keep the first tokens, then send this event, and nothing of the rest."""
+    last: list[Event] = [(0, event), *([(0, DONE_EVENT)] if done else [])]
+    return lambda events, _: take_first_tokens(events) + last

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Self
 
-from cfai.local.faults._defects import DEFECTS, NEEDS
-from cfai.local.faults._events import Event, find_position
+from cfai.local.faults._defects import DEFECTS
+from cfai.local.faults._events import decode_event, encode, iter_payloads
+from cfai.local.wire import Event
 
 HEADER = "cfai-emulate"
 
@@ -122,8 +123,7 @@ class Fault:
             raise ValueError(f"{HEADER}: no defect of streams is called {self.defect!r}")
 
     def __repr__(self) -> str:
-        told = [f"{name}={value!r}" for name, value in self.get_changed_fields().items()]
-        return f"Fault({', '.join(told)})"
+        return f"Fault({', '.join(f'{name}={value!r}' for name, value in self.get_changed_fields().items())})"
 
     def __str__(self) -> str:
         return self.name or (repr(self) if self.get_changed_fields() else "ok")
@@ -150,7 +150,7 @@ class Fault:
             "truncate": self.truncate_after,
             "error": self.error_after,
         }
-        return next(((kind, after) for kind, after in endings.items() if after is not None), None)
+        return next(((ending, after) for ending, after in endings.items() if after is not None), None)
 
     @property
     def only_streams(self) -> bool:
@@ -169,11 +169,12 @@ class Fault:
         if self.defect is None:
             return events
         defect, before = DEFECTS[self.defect], list(events)
-        if not defect.needs or find_position(before, NEEDS[defect.needs]) is not None:
-            return defect.rewrite(before, usage)
+        decoded = [(tokens, decode_event(data)) for tokens, data in before]
+        if defect.need is None or any(map(defect.need.is_met, iter_payloads(decoded))):
+            return [(tokens, encode(event)) for tokens, event in defect.rewrite(decoded, usage)]
         if self.drawn:
             return before
-        raise UnfitFaultError(f"{HEADER}: {self} needs a stream with {defect.needs}, and this one has none")
+        raise UnfitFaultError(f"{HEADER}: {self} needs a stream with {defect.need.name}, and this one has none")
 
     @property
     def waits(self) -> bool:

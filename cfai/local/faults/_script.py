@@ -17,8 +17,9 @@ from cfai.local.faults._table import SCENARIOS
 Faults = Fault | int | str | Sequence["Faults"]
 """A fault, a status, a scenario's name, or several of them."""
 
-_KINDS: dict[str, Any] = {"bool": bool, "bytes": unquote_to_bytes, "int": int, "float": float, "str": unquote}
-_FIELDS = {f.name.replace("_", "-"): _KINDS[str(f.type).partition(" ")[0]] for f in fields(Fault) if f.init}
+_PARSERS: dict[str, Any] = {"bool": bool, "bytes": unquote_to_bytes, "int": int, "float": float, "str": unquote}
+_FIELDS = {f.name.replace("_", "-"): _PARSERS[str(f.type).partition(" ")[0]] for f in fields(Fault) if f.init}
+"""The fields of a fault as a header names them, and what parses each."""
 
 
 def parse_fault(text: str) -> Fault:
@@ -33,10 +34,10 @@ def parse_fault(text: str) -> Fault:
     values: dict[str, Any] = {}
     names: list[str] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
-        name, given, value = (each.strip() for each in part.partition("="))
+        name, equals, value = (each.strip() for each in part.partition("="))
         name = name.lower().replace("_", "-")
-        if given or _FIELDS.get(name) is bool:
-            values |= {name.replace("-", "_"): _parse_value(part, name, value if given else None)}
+        if equals or _FIELDS.get(name) is bool:
+            values |= {name.replace("-", "_"): _parse_value(part, name, value if equals else None)}
             continue
         names.append(name)
         if name.isdecimal():
@@ -46,31 +47,31 @@ def parse_fault(text: str) -> Fault:
     return Fault(**values).with_name("" if names in ([], ["ok"]) else ",".join(text.replace(" ", "").split(",")))
 
 
-def parse_faults(*asked: Faults) -> list[Fault]:
-    """Return one fault for each request. A text may be a sequence itself, parted by semicolons.
+def parse_faults(*requested: Faults) -> list[Fault]:
+    """Return one fault for each request. A string may be a sequence itself, parted by semicolons.
 
     >>> [str(fault) for fault in parse_faults([503, "rate-limited; ok"])]
     ['503', 'rate-limited', 'ok']
     """
-    found: list[Fault] = []
-    for item in asked:
+    faults: list[Fault] = []
+    for item in requested:
         if isinstance(item, Fault):
-            found.append(item)
+            faults.append(item)
         elif isinstance(item, str):
-            found += map(parse_fault, item.split(";"))
+            faults += map(parse_fault, item.split(";"))
         elif isinstance(item, int) and not isinstance(item, bool):
-            found.append(parse_fault(str(item)))
+            faults.append(parse_fault(str(item)))
         elif isinstance(item, Iterable):
-            found += parse_faults(*item)
+            faults += parse_faults(*item)
         else:
             raise TypeError(f"a fault is a Fault, a status, the name of a scenario or several of them, not {item!r}")
-    return found
+    return faults
 
 
 def _parse_status(number: int) -> int:
-    coded = next((name for name, scenario in SCENARIOS.items() if scenario.fault == Fault(code=number)), None)
-    if coded is not None:
-        raise ValueError(f"{HEADER}: {number} is no status but a code: ask for {coded}")
+    for name, scenario in SCENARIOS.items():
+        if scenario.fault == Fault(code=number):
+            raise ValueError(f"{HEADER}: {number} is no status but a code: ask for {name}")
     return number
 
 
@@ -80,23 +81,22 @@ def _parse_name(name: str) -> Fault:
         if name in _FIELDS:
             raise ValueError(f"{HEADER}: {name} needs a value, as in {name}=…")
         near = get_close_matches(name, [*SCENARIOS, *_FIELDS], n=2)
-        meant = f": did you mean {' or '.join(near)}?" if near else "."
-        listed = "All are listed by: cfai dev --scenarios"
-        raise ValueError(f"{HEADER}: there is no scenario {name!r}{meant} {listed}")
+        suggestion = f": did you mean {' or '.join(near)}?" if near else "."
+        raise ValueError(f"{HEADER}: there is no scenario {name!r}{suggestion} All are listed by: cfai dev --scenarios")
     if scenario.fault is None:
         raise ValueError(f"{HEADER}: {name} happens before a request is read. {scenario.summary}")
     return scenario.fault
 
 
 def _parse_value(part: str, name: str, value: str | None) -> Any:
-    kind = _FIELDS.get(name)
-    if kind is None:
+    parse = _FIELDS.get(name)
+    if parse is None:
         near = get_close_matches(name, _FIELDS, n=1)
         raise ValueError(f"{HEADER}: there is no field {name!r}" + (f": did you mean {near[0]}?" if near else ""))
-    if kind is bool and value is not None:
+    if parse is bool and value is not None:
         raise ValueError(f"{HEADER}: {name} takes no value")
     try:
-        return kind(value) if value is not None else True
+        return parse(value) if value is not None else True
     except ValueError:
         raise ValueError(f"{HEADER}: {part!r} has a value of the wrong kind") from None
 
@@ -109,8 +109,11 @@ class _RandomFaults:
             raise ValueError(f"rate is the share of requests that go wrong, from 0 to 1, not {rate}")
         if scenarios is None:
             # One that waits would be a test that waits: they have to be asked for.
-            every = [(name, scenario.fault) for name, scenario in SCENARIOS.items()]
-            pool = [fault.with_name(name) for name, fault in every if fault is not None and not fault.waits]
+            pool = [
+                scenario.fault.with_name(name)
+                for name, scenario in SCENARIOS.items()
+                if scenario.fault is not None and not scenario.fault.waits
+            ]
         else:
             pool = parse_faults(scenarios)
         if not pool:
@@ -144,11 +147,11 @@ class Script:
         with self._lock:
             return list(self._pending)
 
-    def add(self, *asked: Faults) -> None:
+    def add(self, *requested: Faults) -> None:
         """Add to the end, one for each request to come."""
-        found = parse_faults(*asked)
+        faults = parse_faults(*requested)
         with self._lock:
-            self._pending.extend(found)
+            self._pending.extend(faults)
 
     def draw(self, rate: float, seed: int, scenarios: Faults | None) -> None:
         """Let chance choose for every request for which nothing else does."""

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cfai.local.faults._defects import BUSY, DEFECTS
-from cfai.local.faults._event_edits import AFTER
+from cfai.local.faults._defects import BUSY, DEFECTS, error_envelope
 from cfai.local.faults._fault import Fault
+from cfai.local.wire import GatewayErrorResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +103,7 @@ def _json_fault(value: Any, status: int = 200) -> Fault:
     return Fault(status=status, body=json.dumps(value, separators=(",", ":")).encode())
 
 
-def _error_envelope(*, success: bool | None = False, **problem: Any) -> dict[str, Any]:
-    return {"errors": [problem], "success": success, "result": {}, "messages": []}
-
-
-_ENVELOPES: dict[str, tuple[str, Fault]] = {
+_ERRORS = {
     "errors-object": (
         "The envelope, its `errors` an object and no list",
         _json_fault({"errors": {"code": 3040, "message": BUSY}, "success": False, "result": None}, 429),
@@ -128,9 +124,7 @@ _ENVELOPES: dict[str, tuple[str, Fault]] = {
     ),
     "gateway-unauthorized": (
         "The gateway's own error: a list called `error`",
-        _json_fault(
-            {"success": False, "result": [], "messages": [], "error": [{"code": 2009, "message": "Unauthorized"}]}, 401
-        ),
+        _json_fault(GatewayErrorResponse(2009, "Unauthorized").to_body(""), 401),
     ),
     "code-in-text": (
         "An error in plain text, as the binding writes it: class name, code and text",
@@ -144,11 +138,11 @@ _ENVELOPES: dict[str, tuple[str, Fault]] = {
     "html-error": ("An error that is the HTML page of a proxy", Fault(html=502)),
     "upstream-json-message": (
         "An error whose message is the JSON of the model's server",
-        _json_fault(_error_envelope(message=f"AiError: AiError: {_UPSTREAM}", code=3030), 400),
+        _json_fault(error_envelope(message=f"AiError: AiError: {_UPSTREAM}", code=3030), 400),
     ),
     "unknown-code": (
         "An error with a code that nobody knows, so that the status decides",
-        _json_fault(_error_envelope(message="AiError: it is new", code=9999), 403),
+        _json_fault(error_envelope(message="AiError: it is new", code=9999), 403),
     ),
     "sequence-too-long": (
         "3030 with the words of an embedding model, and its limit",
@@ -164,8 +158,8 @@ _ENVELOPES: dict[str, tuple[str, Fault]] = {
     "redirect": ("A redirect to another path", Fault(raw=_REDIRECT)),
 }
 
-_ANSWERS: dict[str, tuple[str, Fault]] = {
-    "success-false": ("Status 200 with `success: false`", _json_fault(_error_envelope(code=3040, message=BUSY))),
+_ANSWERS = {
+    "success-false": ("Status 200 with `success: false`", _json_fault(error_envelope(code=3040, message=BUSY))),
     "empty-result": ("Status 200 with an empty `result`, also to `stream: true`", Fault(empty=True)),
     "invalid-json": ("Status 200 with something that is no JSON", Fault(body=b"Hello")),
     "truncated-json": ("Status 200 with half of a JSON text", Fault(body=b'{"result":{"response":"Hel')),
@@ -187,21 +181,21 @@ _CONNECTIONS: dict[str, tuple[str, Fault | None]] = {
     "stalled-tls": ("TLS is never negotiated: point the client at `local.stalled_tls_url`", None),
 }
 
-_BODIES: dict[str, tuple[str, Fault]] = {
+_BODIES = {
     "no-body": ("Headers come, and nothing after them", Fault(silence_after=0)),
-    "short-body": ("The connection is closed before the body's end", Fault(drop_after=AFTER)),
-    "body-reset": ("The connection is reset before the body's end", Fault(reset_after=AFTER)),
-    "truncated": ("The body ends properly, before the answer does", Fault(truncate_after=AFTER)),
-    "stalled": ("The body falls silent, and the connection stays open", Fault(silence_after=AFTER)),
+    "short-body": ("The connection is closed before the body's end", Fault(drop_after=3)),
+    "body-reset": ("The connection is reset before the body's end", Fault(reset_after=3)),
+    "truncated": ("The body ends properly, before the answer does", Fault(truncate_after=3)),
+    "stalled": ("The body falls silent, and the connection stays open", Fault(silence_after=3)),
     "trickling-body": ("The body comes byte by byte, 20 in a second", Fault(trickle=0.05)),
     "one-byte-chunks": ("The body comes in chunks of a byte", Fault(split=1)),
     "invalid-chunk": ("The chunked body has no sizes", Fault(raw=_CHUNKS)),
 }
 
-_STREAMS: dict[str, tuple[str, Fault]] = {
+_STREAMS = {
     "whole-answer": ("`stream: true` is answered with JSON", Fault(whole=True)),
     "held-open": ("The body is not ended after `[DONE]`", Fault(hold=True)),
-    "error-event": ("After three tokens the error envelope, or the dialect's own event", Fault(error_after=AFTER)),
+    "error-event": ("After three tokens the error envelope, or the dialect's own event", Fault(error_after=3)),
 }
 
 
@@ -212,16 +206,16 @@ def _iter_scenarios() -> Iterator[tuple[str, Scenario]]:
         yield name, Scenario("Statuses", f"{status}: {summary}", Fault(status=status))
     for name, (status, summary) in _PAGES.items():
         yield name, Scenario("Statuses", f"{status}, an HTML page: {summary}", Fault(html=status))
-    for name, (summary, fault) in _ENVELOPES.items():
-        yield name, Scenario("Errors", summary, fault)
-    for name, (summary, fault) in _ANSWERS.items():
-        yield name, Scenario("Answers", summary, fault)
-    for name, (summary, fault) in _CONNECTIONS.items():
-        yield name, Scenario("Connections", summary, fault)
-    for name, (summary, fault) in _BODIES.items():
-        yield name, Scenario("Bodies", summary, fault)
-    for name, (summary, fault) in _STREAMS.items():
-        yield name, Scenario("Streams", summary, fault)
+    groups = {
+        "Errors": _ERRORS,
+        "Answers": _ANSWERS,
+        "Connections": _CONNECTIONS,
+        "Bodies": _BODIES,
+        "Streams": _STREAMS,
+    }
+    for group, scenarios in groups.items():
+        for name, (summary, fault) in scenarios.items():
+            yield name, Scenario(group, summary, fault)
     for name, defect in DEFECTS.items():
         yield name, Scenario("Streams", defect.summary, Fault(defect=name))
 

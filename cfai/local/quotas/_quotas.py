@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from cfai.local.quotas._concurrency import ConcurrencyLimiter
 from cfai.local.quotas._rate_limits import RateLimiter, is_task_or_model
 from cfai.local.wire import ErrorResponse
 from cfai.models import Model
 
 _DAY = 86_400
+
+LONGEST_WAIT = 600.0
+"""Seconds that a call waits at most for a model that is busy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +55,7 @@ class Quotas:
     def __init__(self, allowance: Allowance) -> None:
         self._allowance = allowance
         self._rates = RateLimiter(allowance.rate_limits if isinstance(allowance.rate_limits, Mapping) else {})
-        self._places = ConcurrencyLimiter(allowance.concurrency) if allowance.concurrency else None
+        self._places = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(allowance.concurrency or 0))
         self._day = 0
         self._used = 0.0
 
@@ -74,12 +78,21 @@ class Quotas:
         self._used = self._used_today() + neurons
 
     async def acquire(self, model: Model, *, reject_if_busy: bool) -> Callable[[], None]:
-        """Wait until the model is free; return how to release it. Raises `ErrorResponse` if it is busy."""
-        places = self._places
-        if places is None:
+        """Wait until the model is free, who came first goes first; return how to release it.
+
+        Raises `ErrorResponse` if that takes too long, or at once if the model is busy and the call is not to wait.
+        """
+        if self._allowance.concurrency is None:
             return lambda: None
-        await places.acquire(model.name, wait=not reject_if_busy)
-        return lambda: places.release(model.name)
+        places = self._places[model.name]
+        if places.locked() and reject_if_busy:
+            raise ErrorResponse(3040)
+        try:
+            async with asyncio.timeout(LONGEST_WAIT):
+                await places.acquire()
+        except TimeoutError as error:
+            raise ErrorResponse(3040) from error
+        return places.release
 
     def _used_today(self) -> float:
         today = int(self.now() // _DAY)

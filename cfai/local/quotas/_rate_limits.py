@@ -25,7 +25,7 @@ _BY_TASK = {
 
 _BY_MODEL = {"@cf/baai/bge-large-en-v1.5": 1500, "@cf/runwayml/stable-diffusion-v1-5-img2img": 1500}
 
-_PAID = 20
+_PAID_LIMIT = 20
 """For each text model that requires Workers Paid, with standard billing."""
 
 
@@ -56,7 +56,7 @@ class RateLimiter:
 
     def _limit(self, model: Model) -> tuple[str, int | None]:
         """Return what is counted together, and how much of it is allowed; for some tasks nothing is published."""
-        paid = _PAID if model.task == "Text Generation" and "require_workers_paid" in model.capabilities else None
+        paid = _PAID_LIMIT if model.task == "Text Generation" and "require_workers_paid" in model.capabilities else None
         own = self._numbers.get(model.name, _BY_MODEL.get(model.name, paid))
         if own is not None:
             return model.name, own

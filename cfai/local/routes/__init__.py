@@ -5,7 +5,7 @@ A route says what is asked for, and writes the answer or the refusal as whoever 
 
 from cfai.local.routes._catalogue import LISTINGS, Listing
 from cfai.local.routes._openai import OPENAI
-from cfai.local.routes._route import REST, UNIFIED, HttpRequest, Parts, Route, RoutedCall, unwrap_request
+from cfai.local.routes._route import REST, UNIFIED, HttpRequest, Route, RoutedCall, unwrap_request
 from cfai.local.routes._worker import BINDING_HOST, BINDING_MODEL, WORKER
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "WORKER",
     "HttpRequest",
     "Listing",
-    "Parts",
     "Route",
     "RoutedCall",
     "unwrap_request",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -15,7 +14,7 @@ from cfai.local.routes._route import Route
 from cfai.local.wire import ErrorResponse, envelope, make_input_error
 from cfai.models import Model
 
-_LISTED_LONGER = timedelta(days=92)
+_DEPRECATION_PERIOD = timedelta(days=92)
 """How long `include_deprecated` still lists a model: three months."""
 
 _PER_PAGE = 50
@@ -31,70 +30,57 @@ _TASKS = {
 """The service's ids, where they are known."""
 
 
-class Listing(Route, ABC):
-    """A route that runs no model."""
+class Listing(Route):
+    """A route that runs no model. `build_page` takes the query, and the time in seconds since 1970."""
 
     method = "GET"
 
-    @abstractmethod
-    def build_page(self, query: Mapping[str, str], now: float) -> Any:
-        """Return the body of the answer at `now`, in seconds since 1970. Raises `ErrorResponse`."""
+    def __init__(self, build_page: Callable[[Mapping[str, str], float], Any]) -> None:
+        self.build_page = build_page
 
 
-class _Models(Listing):
-    """`models/search`."""
-
-    def build_page(self, query: Mapping[str, str], now: float) -> Any:
-        found = [model for model in models.catalogue().values() if _matches(model, query, now)]
-        page, size = _parse_number(query, "page", 1), _parse_number(query, "per_page", _PER_PAGE)
-        rows = found[(page - 1) * size :][:size]
-        info = {"count": len(rows), "page": page, "per_page": size, "total_count": len(found)}
-        return envelope([_model_entry(model) for model in rows]) | {"result_info": info}
+def _list_models(query: Mapping[str, str], now: float) -> Any:
+    matching = [model for model in models.catalogue().values() if _matches(model, query, now)]
+    page, size = _parse_number(query, "page", 1), _parse_number(query, "per_page", _PER_PAGE)
+    rows = matching[(page - 1) * size :][:size]
+    info = {"count": len(rows), "page": page, "per_page": size, "total_count": len(matching)}
+    return envelope([_model_entry(model) for model in rows]) | {"result_info": info}
 
 
-class _Schema(Listing):
-    """`models/schema?model=...`."""
-
-    def build_page(self, query: Mapping[str, str], now: float) -> Any:
-        model = models.get(query.get("model", ""))
-        if model is None:
-            raise ErrorResponse(5007, f"No such model: No such model {query.get('model', '')} or task")
-        return envelope({"input": _input_schema(model), "output": _output_schema(model)})
+def _describe_schema(query: Mapping[str, str], now: float) -> Any:
+    model = models.get(query.get("model", ""))
+    if model is None:
+        raise ErrorResponse(5007, f"No such model: No such model {query.get('model', '')} or task")
+    return envelope({"input": _input_schema(model), "output": _output_schema(model)})
 
 
-class _Tasks(Listing):
-    """`tasks/search`. UNCERTAIN: what an entry is; it is taken to be what a model has for its task."""
-
-    def build_page(self, query: Mapping[str, str], now: float) -> Any:
-        return envelope([_task_entry(name) for name in sorted({model.task for model in models.catalogue().values()})])
+def _list_tasks(query: Mapping[str, str], now: float) -> Any:
+    # UNCERTAIN: what an entry of `tasks/search` is; it is taken to be what a model has for its task.
+    return envelope([_task_entry(name) for name in sorted({model.task for model in models.catalogue().values()})])
 
 
-class _Authors(Listing):
-    """`authors/search`. UNCERTAIN: what an entry is."""
-
-    def build_page(self, query: Mapping[str, str], now: float) -> Any:
-        names = sorted({_get_author(model) for model in models.catalogue().values()})
-        return envelope([{"id": _build_id(name), "name": name} for name in names])
+def _list_authors(query: Mapping[str, str], now: float) -> Any:
+    # UNCERTAIN: what an entry of `authors/search` is.
+    names = sorted({_get_author(model) for model in models.catalogue().values()})
+    return envelope([{"id": _build_id(name), "name": name} for name in names])
 
 
-class _OpenAIModels(Listing):
-    """OpenAI's `models`: everything that still runs, on one page."""
-
-    def build_page(self, query: Mapping[str, str], now: float) -> Any:
-        rows = [
-            {"id": model.name, "object": "model", "created": _created_at(model), "owned_by": _get_author(model)}
-            for model in models.catalogue().values()
-            if model.retired_on is None
-        ]
-        return {"object": "list", "data": rows}
+def _list_for_openai(query: Mapping[str, str], now: float) -> Any:
+    """Return everything that still runs, on one page."""
+    rows = [
+        {"id": model.name, "object": "model", "created": _created_at(model), "owned_by": _get_author(model)}
+        for model in models.catalogue().values()
+        if model.retired_on is None
+    ]
+    return {"object": "list", "data": rows}
 
 
 LISTINGS: Mapping[str, Listing] = {
-    "models/search": _Models(),
-    "models/schema": _Schema(),
-    "tasks/search": _Tasks(),
-    "authors/search": _Authors(),
-    "v1/models": _OpenAIModels(),
+    "models/search": Listing(_list_models),
+    "models/schema": Listing(_describe_schema),
+    "tasks/search": Listing(_list_tasks),
+    "authors/search": Listing(_list_authors),
+    "v1/models": Listing(_list_for_openai),
 }
 """The listings by what stands behind `/ai/`."""
 
@@ -102,7 +88,7 @@ LISTINGS: Mapping[str, Listing] = {
 def _matches(model: Model, query: Mapping[str, str], now: float) -> bool:
     if model.retired_on is not None:
         today = datetime.fromtimestamp(now, UTC).date()
-        if query.get("include_deprecated") != "true" or today > model.retired_on + _LISTED_LONGER:
+        if query.get("include_deprecated") != "true" or today > model.retired_on + _DEPRECATION_PERIOD:
             return False
     if query.get("hide_experimental") == "true" and "beta" in model.capabilities:
         return False
@@ -127,7 +113,7 @@ def _model_entry(model: Model) -> dict[str, Any]:
         "id": _build_id(model.name),
         "source": 1,
         "name": model.name,
-        "description": _describe(model),
+        "description": f"{model.name.rpartition('/')[2]} by {_get_author(model)}: {model.task}.",
         "task": _task_entry(model.task),
         "created_at": model.created_at,
         "tags": [],
@@ -138,43 +124,41 @@ def _model_entry(model: Model) -> dict[str, Any]:
 def _input_schema(model: Model) -> dict[str, Any]:
     """Return a JSON Schema of the inputs, with a branch for each of its variants."""
     parameters = get_schema(model.name).parameters
-    variants = list(
-        dict.fromkeys(str(each.rules["variant"]) for each in parameters.values() if "variant" in each.rules)
-    )
+    variants = {str(each.rules["variant"]): None for each in parameters.values() if "variant" in each.rules}
     if not variants:
-        return _branch_schema(parameters.items())
+        return _branch_schema(parameters)
     branches = [
-        {
-            "title": variant,
-            **_branch_schema((n, p) for n, p in parameters.items() if p.rules.get("variant", variant) == variant),
-        }
+        {"title": variant, **_branch_schema({n: p for n, p in parameters.items() if _is_in(variant, p)})}
         for variant in variants
     ]
     return {"type": "object", "oneOf": branches}
 
 
-def _branch_schema(parameters: Iterable[tuple[str, Parameter]]) -> dict[str, Any]:
-    listed = list(parameters)
-    properties = {name: _property_schema(parameter) for name, parameter in listed}
-    required = [name for name, parameter in listed if parameter.rules.get("required")]
+def _is_in(variant: str, parameter: Parameter) -> bool:
+    return parameter.rules.get("variant", variant) == variant
+
+
+def _branch_schema(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
+    properties = {name: _property_schema(parameter) for name, parameter in parameters.items()}
+    required = [name for name, parameter in parameters.items() if parameter.rules.get("required")]
     return {"type": "object", "properties": properties} | ({"required": required} if required else {})
 
 
 def _property_schema(parameter: Parameter) -> dict[str, Any]:
-    kinds = sorted(parameter.kinds)
+    types = sorted(parameter.kinds)
     rules = {name: value for name, value in parameter.rules.items() if name not in ("type", "variant", "required")}
     # What the listing says of the type in words is more than its JSON types.
-    told = {"description": parameter.rules["type"]} if parameter.rules["type"] not in kinds else {}
-    return ({"type": kinds[0] if len(kinds) == 1 else kinds} if kinds else {}) | told | rules
+    words = {"description": parameter.rules["type"]} if parameter.rules["type"] not in types else {}
+    return ({"type": types[0] if len(types) == 1 else types} if types else {}) | words | rules
 
 
 def _output_schema(model: Model) -> dict[str, Any]:
-    told = get_schema(model.name).output
-    binary = re.search(r"contentType ([a-z]+/[a-z]+)", told)
-    if binary and told.startswith("binary"):
-        return {"type": "string", "contentType": binary[1], "format": "binary", "description": told}
-    kind = {"contentType": "application/json"} if told else {}
-    return {"type": "array" if told.startswith("[") else "object", **kind, "description": told}
+    words = get_schema(model.name).output
+    binary = re.search(r"contentType ([a-z]+/[a-z]+)", words)
+    if binary and words.startswith("binary"):
+        return {"type": "string", "contentType": binary[1], "format": "binary", "description": words}
+    content_type = {"contentType": "application/json"} if words else {}
+    return {"type": "array" if words.startswith("[") else "object", **content_type, "description": words}
 
 
 def _task_entry(name: str) -> dict[str, str]:
@@ -183,10 +167,6 @@ def _task_entry(name: str) -> dict[str, str]:
 
 def _get_author(model: Model) -> str:
     return model.name.split("/")[1].lower()
-
-
-def _describe(model: Model) -> str:
-    return f"{model.name.rpartition('/')[2]} by {_get_author(model)}: {model.task}."
 
 
 def _created_at(model: Model) -> int:

@@ -12,39 +12,32 @@ from typing import Any
 
 from cfai.local.emulator._schemas import as_list, as_object
 from cfai.local.emulator._tasks import is_text_model
-from cfai.local.routes._route import HttpRequest, Parts, Route, RoutedCall, rejects_if_busy
-from cfai.local.wire import EDGE, ErrorResponse, Event, make_input_error
+from cfai.local.routes._route import BareRoute, HttpRequest, Route, RoutedCall, rejects_if_busy
+from cfai.local.wire import DONE_EVENT, EDGE_CODES, ErrorResponse, Event, Parts, encode_event, make_input_error
 from cfai.models import Model
 
-_COMPAT = "workers-ai/"
-_DONE = b"data: [DONE]\n\n"
+_COMPAT_PREFIX = "workers-ai/"
 
 
-class _OpenAI(Route):
+class _OpenAI(BareRoute):
     """A route of OpenAI's API: the body names the model."""
 
     required = ""
     """What a body must have besides the model."""
 
     def parse(self, http_request: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
-        named = as_object(body)
-        if not isinstance(named.get("model"), str) or self.required not in named:
+        fields = as_object(body)
+        if not isinstance(fields.get("model"), str) or self.required not in fields:
             raise make_input_error(f"required properties at '/' are 'model,{self.required}'")
-        inputs = {name: value for name, value in named.items() if name != "model"}
-        name = named["model"].removeprefix(_COMPAT)
+        inputs = {name: value for name, value in fields.items() if name != "model"}
+        name = fields["model"].removeprefix(_COMPAT_PREFIX)
         return RoutedCall(
-            name, self.build_inputs(inputs), http_request.query, gateway, rejects_if_busy(named), route_fields=inputs
+            name, self.build_inputs(inputs), http_request.query, gateway, rejects_if_busy(fields), route_fields=inputs
         )
 
-    def build_inputs(self, given: dict[str, Any]) -> dict[str, Any]:
+    def build_inputs(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Return the model's inputs."""
-        return given
-
-    def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:
-        return result
-
-    def build_empty_body(self) -> Any:
-        return {}
+        return fields
 
 
 class _Chat(_OpenAI):
@@ -65,7 +58,7 @@ class _Chat(_OpenAI):
 class _Chunks:
     """Chunks as they are on this route: those of the model, and no event of the native dialect among them.
 
-    Usage is told unless it is refused. UNCERTAIN: the service may tell it only if asked to. The native event that
+    Usage is reported unless it is refused. UNCERTAIN: the service may tell it only if asked to. The native event that
     GLM-5.3 Flash and Kimi send behind their chunks was seen on some route; here it would break the clients of OpenAI's
     API, so what it counts stands in the last chunk instead.
     """
@@ -76,11 +69,11 @@ class _Chunks:
 
     def feed(self, data: bytes) -> bytes:
         """Return what becomes of an event."""
-        if data == _DONE:
-            return (_encode_event(self._last) if self._last and self._usage else b"") + data
+        if data == DONE_EVENT:
+            return (encode_event(self._last) if self._last and self._usage else b"") + data
         payload: dict[str, Any] = json.loads(data.removeprefix(b"data: "))
         if payload.get("choices"):
-            return data if self._usage else _encode_event({key: payload[key] for key in payload if key != "usage"})
+            return data if self._usage else encode_event({key: payload[key] for key in payload if key != "usage"})
         if "choices" in payload:
             self._last = payload
             return b""
@@ -103,10 +96,6 @@ async def _arewrite(events: AsyncGenerator[Event, None], chunks: _Chunks) -> Asy
                 yield tokens, written
 
 
-def _encode_event(payload: Mapping[str, Any]) -> bytes:
-    return f"data: {json.dumps(payload, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
-
-
 class _Embeddings(_OpenAI):
     """`embeddings`."""
 
@@ -117,15 +106,14 @@ class _Embeddings(_OpenAI):
             raise _not_found(model)
         return model
 
-    def build_inputs(self, given: dict[str, Any]) -> dict[str, Any]:
-        form = given.get("encoding_format", "float")
-        if form not in ("float", "base64"):
+    def build_inputs(self, fields: dict[str, Any]) -> dict[str, Any]:
+        if fields.get("encoding_format", "float") not in ("float", "base64"):
             raise make_input_error("'/encoding_format' must be one of 'float,base64'")
-        for index, text in enumerate(as_list(given["input"])):
+        for index, text in enumerate(as_list(fields["input"])):
             if not isinstance(text, str):
                 raise make_input_error(f"Type mismatch of '/input/{index}', not in 'string'")
         # An empty list of texts gets an answer from no model.
-        return {"text": given["input"]} if given["input"] else {}
+        return {"text": fields["input"]} if fields["input"] else {}
 
     def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:
         packed = call.route_fields.get("encoding_format") == "base64"
@@ -153,11 +141,11 @@ class _Responses(_OpenAI):
         return model
 
     def build_error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
-        """OpenAI's form, which was seen on this route; on the other ones it is the envelope of the REST API."""
-        if refusal.code in EDGE:
+        """Return OpenAI's form, which was seen on this route; on the other ones it is the envelope of the REST API."""
+        if refusal.code in EDGE_CODES:
             return refusal.to_body(request_id)
-        kinds = {400: "invalid_prompt", 429: "rate_limit_exceeded"}
-        code = kinds.get(refusal.status, "server_error" if refusal.status >= 500 else "invalid_request")
+        codes = {400: "invalid_prompt", 429: "rate_limit_exceeded"}
+        code = codes.get(refusal.status, "server_error" if refusal.status >= 500 else "invalid_request")
         return {"error": {"code": code, "message": refusal.to_entry(request_id)["message"]}}
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from cfai.local.emulator._schemas import as_object
-from cfai.local.wire import ErrorResponse, Event, envelope, make_input_error
+from cfai.local.wire import ErrorResponse, Parts, envelope, make_input_error
 from cfai.models import Model
 
-Parts = Iterable[Event] | AsyncGenerator[Event, None]
-"""The events of a stream: at hand, or waited for."""
-
-_PROXIED = "mf-header-"
+_PROXY_PREFIX = "mf-header-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +74,16 @@ class Route:
         return refusal.to_body(request_id)
 
 
+class BareRoute(Route):
+    """A route whose answers have no envelope."""
+
+    def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:
+        return result
+
+    def build_empty_body(self) -> Any:
+        return {}
+
+
 class _Unified(Route):
     """The REST API where the body names the model."""
 
@@ -110,7 +117,7 @@ def unwrap_request(method: str, path: str, query: str, headers: Mapping[str, str
     if "mf-url" not in headers:
         return HttpRequest(method, path, _parse_query(query), headers)
     meant = urlsplit(headers["mf-url"])
-    own = {name.removeprefix(_PROXIED): value for name, value in headers.items() if name.startswith(_PROXIED)}
+    own = {name.removeprefix(_PROXY_PREFIX): value for name, value in headers.items() if name.startswith(_PROXY_PREFIX)}
     if token := _parse_query(query).get("token"):
         own.setdefault("authorization", f"Bearer {token}")
     return HttpRequest(method, meant.path, _parse_query(meant.query), {**own, "host": headers.get("host", "")})

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cfai.local.emulator._schemas import as_object
-from cfai.local.routes._route import HttpRequest, Route, RoutedCall, rejects_if_busy
-from cfai.local.wire import EDGE, ErrorResponse, make_input_error
+from cfai.local.routes._route import BareRoute, HttpRequest, RoutedCall, rejects_if_busy
+from cfai.local.wire import EDGE_CODES, ErrorResponse, make_input_error
 
 BINDING_HOST = "workers-binding.ai"
 """The host that a binding asks for; it exists inside of workerd only."""
@@ -20,7 +20,7 @@ BINDING_MODEL = "cf-consn-model-id"
 """The header that names the model."""
 
 
-class _Worker(Route):
+class _Worker(BareRoute):
     def parse(self, http_request: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
         # An option of the binding puts words with a colon before the name.
         name = http_request.headers.get(BINDING_MODEL, "").rpartition(":")[2]
@@ -33,15 +33,9 @@ class _Worker(Route):
         chosen = as_object(options.get("gateway")).get("id")
         return RoutedCall(name, sent["inputs"], _to_strings(options), chosen or gateway, rejects_if_busy(sent))
 
-    def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:
-        return result
-
-    def build_empty_body(self) -> Any:
-        return {}
-
     def build_error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
         """Return what the binding makes `InferenceUpstreamError: <code>: <description>` of."""
-        if refusal.code in EDGE or refusal.code is None:
+        if refusal.code in EDGE_CODES or refusal.code is None:
             return refusal.to_body(request_id)
         # Seen are this name for most codes, and that of workerd's own test for one.
         name = "InvalidInput" if refusal.code == 1001 else "InferenceUpstreamError"
@@ -60,5 +54,5 @@ def _parse_object(text: str) -> Mapping[str, Any]:
 
 
 def _to_strings(values: Mapping[str, Any]) -> dict[str, str]:
-    """Options as the query of the REST API has them."""
+    """Return options as the query of the REST API has them."""
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}

@@ -51,7 +51,7 @@ CODES: dict[int, tuple[int, str]] = {
 }
 """Status and text by code. UNCERTAIN: 5023 to 5025, and the statuses of 8001, 8005 and 8006."""
 
-EDGE = {7000, 7001, 7003, 10000}
+EDGE_CODES = {7000, 7001, 7003, 10000}
 """Codes that the API's edge answers with, before any model is asked."""
 
 BY_STATUS = {401: 10000, 403: 5018, 404: 3042, 408: 3046, 413: 3006, 422: 5012, 429: 3040}
@@ -70,7 +70,7 @@ class ErrorResponse(Exception):
 
     def to_body(self, request_id: str) -> dict[str, Any]:
         """Return the envelope of this refusal. Inference errors end in the request's id, edge errors do not."""
-        if self.code in EDGE:
+        if self.code in EDGE_CODES:
             errors = [{"code": self.code, "message": self.message}]
             return {"result": None, "success": False, "errors": errors, "messages": []}
         return {"errors": [self.to_entry(request_id)], "success": False, "result": {}, "messages": []}

@@ -16,6 +16,10 @@ from cfai.types import Token, ToolCallDelta, Usage
 
 Form = Literal["native", "dual", "chat", "completion", "responses"]
 
+Payload = dict[str, Any]
+Payloads = Iterator[tuple[int, Payload]]
+"""What events hold, each with how many tokens it carries."""
+
 DUAL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 SCOUT = "@cf/meta/llama-4-scout-17b-16e-instruct"
 KIMI = "@cf/moonshotai/"
@@ -44,7 +48,7 @@ class GeneratedCall:
 
     @property
     def arguments(self) -> Any:
-        """The arguments as an object, or as they are if they are no JSON."""
+        """Return the arguments as an object, or as they are if they are no JSON."""
         try:
             return json.loads(self.text)
         except ValueError:
@@ -75,7 +79,7 @@ class GeneratedChoice:
             self.reasoning.append(token.reasoning)
         for part in token.tool_calls:
             while len(self.calls) <= part.index:
-                self.calls.append(GeneratedCall(f"chatcmpl-tool-{uuid.uuid4().hex}", "", ""))
+                self.calls.append(GeneratedCall(new_id("chatcmpl-tool-"), "", ""))
             call = self.calls[part.index]
             call.id, call.name, call.text = part.id or call.id, part.name or call.name, call.text + part.arguments
         self.finish = token.finish_reason or self.finish
@@ -113,22 +117,46 @@ class Generation:
         for turn in zip_longest(*(_iter_choice(choice, index) for index, choice in enumerate(self.choices))):
             yield from (token for token in turn if token is not None)
 
-    def usage(self, *, details: bool = False) -> dict[str, Any]:
-        """Token counts of the whole call, with `details` as the newer models give them."""
-        prompt = self.prompt_tokens or 0
-        usage: dict[str, Any] = {
-            "prompt_tokens": prompt,
-            "completion_tokens": self.tokens,
-            "total_tokens": prompt + self.tokens,
-        }
+    def usage(self, *, details: bool = False) -> Payload:
+        """Return token counts of the whole call, with `details` as the newer models give them."""
+        usage = count_usage(self.prompt_tokens or 0, self.tokens)
         if details:
-            usage["prompt_tokens_details"] = {"cached_tokens": 0}
-            usage["neurons"] = self.cost(self.tokens)
+            usage |= {"prompt_tokens_details": {"cached_tokens": 0}, "neurons": self.cost(self.tokens)}
         return usage
 
     def cost(self, tokens: int) -> float:
         """Return what the call costs in neurons when `tokens` of its answer are taken."""
         return compute_neurons(self.model, self.prompt_tokens or 0, tokens)
+
+
+class UsageIncrements:
+    """Usage in increments: the prompt's tokens are in the first one that can know them."""
+
+    def __init__(self, generation: Generation) -> None:
+        self._generation = generation
+        self.has_prompt = False
+
+    def count(self, tokens: int) -> Payload:
+        """Return the increment of an event with so many tokens."""
+        known = self._generation.prompt_tokens
+        prompt = 0 if self.has_prompt else known or 0
+        self.has_prompt = known is not None
+        return count_usage(prompt, tokens)
+
+
+def count_usage(prompt: int, completion: int) -> Payload:
+    """Return token counts under the names of the service."""
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+
+def new_id(prefix: str) -> str:
+    """Return an id such as the service gives."""
+    return prefix + uuid.uuid4().hex
+
+
+def to_openai_call(call: GeneratedCall) -> Payload:
+    """Return a tool call as OpenAI writes it."""
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.text}}
 
 
 def _iter_choice(choice: GeneratedChoice, index: int) -> Iterator[Token]:

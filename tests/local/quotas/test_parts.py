@@ -1,4 +1,4 @@
-"""What counts, by itself: the line in front of a model, the beginnings of prompts, and the calls of a minute."""
+"""What counts, by itself: the line in front of a model, the calls of a minute, and the neurons of a day."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from cfai import models
-from cfai.local.quotas import Allowance, Quotas, _concurrency
-from cfai.local.quotas._concurrency import ConcurrencyLimiter
+from cfai.local import Emulator
+from cfai.local.quotas import Allowance, Quotas, _quotas
 from cfai.local.quotas._rate_limits import RateLimiter
 from cfai.local.wire import ErrorResponse
 
@@ -27,127 +27,112 @@ def entry(name: str) -> models.Model:
 # The line
 
 
+class Line:
+    """A model that answers one call at a time, and who got to it."""
+
+    def __init__(self) -> None:
+        self.order: list[str] = []
+        self._quotas = Quotas(Allowance(concurrency=1))
+        self._releases: list[Callable[[], None]] = []
+
+    async def enter(self, name: str, *, model: str = GLM, wait: bool = True) -> None:
+        self._releases.append(await self._quotas.acquire(entry(model), reject_if_busy=not wait))
+        self.order.append(name)
+
+    def release(self) -> None:
+        """Let the one go who has the place."""
+        self._releases.pop(0)()
+
+    async def refuse(self, *, wait: bool) -> None:
+        with pytest.raises(ErrorResponse) as caught:
+            await self.enter("refused", wait=wait)
+        assert caught.value.code == 3040
+
+
 async def settle() -> None:
     """Let everyone go on who can."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
-def in_line(
-    body: Callable[[ConcurrencyLimiter, list[str], Callable[[str], asyncio.Task[None]]], Coroutine[Any, Any, None]],
-) -> None:
-    """Run `body` with one place, a list of those who got it, and a function that lets someone take it."""
-
-    async def main() -> None:
-        places, order = ConcurrencyLimiter(1), list[str]()
-
-        async def enter(name: str) -> None:
-            await places.acquire(GLM, wait=True)
-            order.append(name)
-
-        async with asyncio.timeout(10):
-            await body(places, order, lambda name: asyncio.create_task(enter(name)))
-
-    asyncio.run(main())
+def run(body: Callable[[Line], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(asyncio.wait_for(body(Line()), 10))
 
 
 def test_who_came_first_goes_first_and_alone() -> None:
-    async def body(places: ConcurrencyLimiter, order: list[str], start: Any) -> None:
-        tasks = [start(name) for name in "abc"]
+    async def body(line: Line) -> None:
+        tasks = [asyncio.create_task(line.enter(name)) for name in "abc"]
         for expected in (["a"], ["a", "b"], ["a", "b", "c"]):
             await settle()
-            assert order == expected
-            places.release(GLM)
+            assert line.order == expected
+            line.release()
         await asyncio.gather(*tasks)
-        await places.acquire(GLM, wait=False)
+        await line.enter("d", wait=False)
 
-    in_line(body)
+    run(body)
 
 
 def test_who_will_not_wait_is_refused_at_once() -> None:
-    async def body(places: ConcurrencyLimiter, order: list[str], start: Any) -> None:
-        await places.acquire(GLM, wait=False)
-        with pytest.raises(ErrorResponse) as caught:
-            await places.acquire(GLM, wait=False)
-        assert caught.value.code == 3040
-        await places.acquire(BGE, wait=False)  # another model has a place of its own
-        places.release(GLM)
-        await places.acquire(GLM, wait=False)
+    async def body(line: Line) -> None:
+        await line.enter("a", wait=False)
+        await line.refuse(wait=False)
+        await line.enter("b", model=BGE, wait=False)  # another model has a place of its own
+        line.release()
+        await line.enter("c", wait=False)
 
-    in_line(body)
+    run(body)
 
 
-def test_who_leaves_the_line_does_not_hold_up_the_others() -> None:
-    async def body(places: ConcurrencyLimiter, order: list[str], start: Any) -> None:
-        tasks = [start(name) for name in "abc"]
-        await settle()
-        tasks[1].cancel()
-        await settle()
-        places.release(GLM)
-        await tasks[2]
-        assert order == ["a", "c"]
+def test_who_leaves_the_line_neither_holds_up_the_others_nor_takes_a_place_along() -> None:
+    for leaves in ("before a place is free", "just when it is", "just when it is his turn"):
 
-    in_line(body)
+        async def body(line: Line, leaves: str = leaves) -> None:
+            tasks = [asyncio.create_task(line.enter(name)) for name in "abc"]
+            await settle()
+            if leaves == "just when it is his turn":
+                line.release()
+                tasks[1].cancel()
+            else:
+                tasks[1].cancel()
+                if leaves == "before a place is free":
+                    await settle()
+                line.release()
+            await tasks[2]
+            assert line.order == ["a", "c"], leaves
+            line.release()
+            await line.enter("d", wait=False)
 
-
-def test_who_leaves_just_when_a_place_is_given_back_does_not_take_it_along() -> None:
-    async def body(places: ConcurrencyLimiter, order: list[str], start: Any) -> None:
-        tasks = [start(name) for name in "abc"]
-        await settle()
-        tasks[1].cancel()
-        places.release(GLM)
-        await tasks[2]
-        assert order == ["a", "c"]
-
-    in_line(body)
-
-
-def test_who_leaves_just_when_it_is_his_turn_passes_it_on() -> None:
-    async def body(places: ConcurrencyLimiter, order: list[str], start: Any) -> None:
-        tasks = [start(name) for name in "abc"]
-        await settle()
-        places.release(GLM)
-        tasks[1].cancel()
-        await tasks[2]
-        assert order == ["a", "c"]
-        places.release(GLM)
-        await places.acquire(GLM, wait=False)
-
-    in_line(body)
+        run(body)
 
 
 def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def body(places: ConcurrencyLimiter, order: list[str], start: Any) -> None:
-        await places.acquire(GLM, wait=True)
-        with pytest.raises(ErrorResponse) as caught:
-            await places.acquire(GLM, wait=True)
-        assert caught.value.code == 3040
-        places.release(GLM)
-        await places.acquire(GLM, wait=False)
+    async def body(line: Line) -> None:
+        await line.enter("a")
+        await line.refuse(wait=True)
+        line.release()
+        await line.enter("b", wait=False)
 
-    monkeypatch.setattr(_concurrency, "LONGEST", 0.0)
-    in_line(body)
+    monkeypatch.setattr(_quotas, "LONGEST_WAIT", 0.0)
+    run(body)
 
 
 # The minute
 
 
-@pytest.mark.parametrize(
-    ("name", "number"),
-    [
-        (GLM, 300),
-        (BGE, 3000),
-        ("@cf/baai/bge-large-en-v1.5", 1500),
-        ("@cf/moonshotai/kimi-k2.6", 20),
-        ("@cf/openai/whisper", 720),
-        ("@cf/meta/m2m100-1.2b", 720),
-    ],
-)
-def test_the_published_numbers_are_held(name: str, number: int) -> None:
-    rates, model = RateLimiter({}), entry(name)
-    assert [rates.admit(model, 0.0) for _ in range(number + 1)] == [True] * number + [False]
-    assert rates.admit(model, 59.9) is False
-    assert rates.admit(model, 60.0) is True
+def test_the_published_numbers_are_kept_to() -> None:
+    published = {
+        GLM: 300,
+        BGE: 3000,
+        "@cf/baai/bge-large-en-v1.5": 1500,
+        "@cf/moonshotai/kimi-k2.6": 20,
+        "@cf/openai/whisper": 720,
+        "@cf/meta/m2m100-1.2b": 720,
+    }
+    for name, number in published.items():
+        rates, model = RateLimiter({}), entry(name)
+        assert [rates.admit(model, 0.0) for _ in range(number + 1)] == [True] * number + [False], name
+        assert rates.admit(model, 59.9) is False, name
+        assert rates.admit(model, 60.0) is True, name
 
 
 def test_a_task_is_counted_together_and_a_paid_model_by_itself() -> None:
@@ -175,28 +160,26 @@ def test_own_numbers_win_and_the_rest_stays() -> None:
 
 def test_a_day_begins_at_midnight_utc() -> None:
     now = 1_000 * 86_400.0 - 1
-    meter = Quotas(Allowance(daily_neurons=10, clock=lambda: now))
-    meter.admit(entry(GLM))
-    meter.charge(10)
+    quotas = Quotas(Allowance(daily_neurons=10, clock=lambda: now))
+    quotas.admit(entry(GLM))
+    quotas.charge(10)
     with pytest.raises(ErrorResponse) as caught:
-        meter.admit(entry(GLM))
+        quotas.admit(entry(GLM))
     assert caught.value.code == 4006
     now += 1
-    meter.admit(entry(GLM))
-    meter.charge(9.9)
-    meter.admit(entry(GLM))
+    quotas.admit(entry(GLM))
+    quotas.charge(9.9)
+    quotas.admit(entry(GLM))
 
 
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
+def test_limits_that_are_none_are_refused() -> None:
+    rows: list[tuple[dict[str, Any], str]] = [
         ({"daily_neurons": -1}, "daily_neurons is 0 or more, not -1"),
         ({"daily_neurons": float("nan")}, "daily_neurons is 0 or more, not nan"),
         ({"concurrency": 0}, "concurrency is 1 or more, not 0"),
         ({"rate_limits": {"Text": 1}}, "'Text' is neither a task nor a model"),
         ({"rate_limits": {GLM: -1}}, "is 0 or more, not -1"),
-    ],
-)
-def test_limits_that_are_none_are_refused(wrong: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        Allowance(**wrong)
+    ]
+    for options, message in rows:
+        with pytest.raises(ValueError, match=message):
+            Emulator(**options)

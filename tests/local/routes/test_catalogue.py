@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
-import pytest
 
 from cfai import models
 from cfai.local import Emulator, Fault
-
-if TYPE_CHECKING:
-    from tests.local.conftest import Service
+from tests.local.conftest import Service
 
 TEXT_GENERATION = "c329a1f9-323d-4e91-b2aa-582dd4188d34"
 LIVE = [model for model in models.catalogue().values() if model.retired_on is None]
@@ -57,42 +54,44 @@ def test_a_model_has_what_the_service_tells_of_it(service: Service) -> None:
     assert {"unit": "per M input tokens", "price": 0.95, "currency": "USD"} in properties["price"]
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ({"search": "GLM-4.7"}, {"@cf/zai-org/glm-4.7-flash"}),
-        ({"author": "zai-org"}, {model.name for model in LIVE if "/zai-org/" in model.name}),
-        ({"author": "Moonshotai"}, {model.name for model in LIVE if "/moonshotai/" in model.name}),
-        ({"task": "Translation"}, {model.name for model in LIVE if model.task == "Translation"}),
-        ({"task": TEXT_GENERATION}, {model.name for model in LIVE if model.task == "Text Generation"}),
-        ({"hide_experimental": "true"}, {model.name for model in LIVE if "beta" not in model.capabilities}),
-        ({"source": 1}, {model.name for model in LIVE}),
-        ({"source": 2}, set()),
-        ({"search": "nothing like this"}, set()),
-    ],
-)
-def test_a_search_finds_what_was_asked_for(service: Service, query: dict[str, Any], expected: set[str]) -> None:
-    found = names(service, **query)
-    assert set(found) == expected
-    assert len(found) == len(expected)
+SEARCHES: list[tuple[dict[str, Any], set[str]]] = [
+    ({"search": "GLM-4.7"}, {"@cf/zai-org/glm-4.7-flash"}),
+    ({"author": "zai-org"}, {model.name for model in LIVE if "/zai-org/" in model.name}),
+    ({"author": "Moonshotai"}, {model.name for model in LIVE if "/moonshotai/" in model.name}),
+    ({"task": "Translation"}, {model.name for model in LIVE if model.task == "Translation"}),
+    ({"task": TEXT_GENERATION}, {model.name for model in LIVE if model.task == "Text Generation"}),
+    ({"hide_experimental": "true"}, {model.name for model in LIVE if "beta" not in model.capabilities}),
+    ({"source": 1}, {model.name for model in LIVE}),
+    ({"source": 2}, set()),
+    ({"search": "nothing like this"}, set()),
+]
 
 
-@pytest.mark.parametrize(("day", "listed"), [("2026-06-15", True), ("2026-08-30", True), ("2026-08-31", False)])
-def test_retired_models_are_listed_three_months_longer_if_asked_for(day: str, listed: bool) -> None:
-    noon = datetime.fromisoformat(f"{day}T12:00:00").replace(tzinfo=UTC).timestamp()
-    with Emulator(clock=lambda: noon) as local:
-        url = f"{local.base_url}/accounts/{local.account_id}/ai/models/search"
-        headers = {"authorization": f"Bearer {local.api_token}"}
-        for asked in ("true", "false"):
-            query = {"include_deprecated": asked, "search": "llama-2-7b-chat-int8"}
-            rows = httpx.get(url, params=query, headers=headers, trust_env=False).json()["result"]
-            assert len(rows) == (listed and asked == "true")
+def test_a_search_finds_what_matches(service: Service) -> None:
+    for query, expected in SEARCHES:
+        assert sorted(names(service, **query)) == sorted(expected), query
 
 
-@pytest.mark.parametrize("query", [{"page": 0}, {"page": "x"}, {"per_page": -1}, {"page": "9" * 5000}, {"page": "²"}])
-def test_a_page_that_is_no_number_is_refused(service: Service, query: dict[str, Any]) -> None:
-    response = listing(service, "models/search", **query)
-    assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 5006)
+def test_retired_models_are_listed_three_months_longer_on_request() -> None:
+    for day, is_listed in (("2026-06-15", True), ("2026-08-30", True), ("2026-08-31", False)):
+        noon = datetime.fromisoformat(f"{day}T12:00:00").replace(tzinfo=UTC).timestamp()
+        with Emulator(clock=lambda noon=noon: noon) as local, Service(local).http as http:
+            for requested in ("true", "false"):
+                query = {"include_deprecated": requested, "search": "llama-2-7b-chat-int8"}
+                rows = http.get(f"/accounts/{local.account_id}/ai/models/search", params=query).json()["result"]
+                assert len(rows) == (is_listed and requested == "true"), day
+
+
+def test_a_query_that_makes_no_sense_is_refused(service: Service) -> None:
+    rows: list[tuple[str, dict[str, Any], int]] = [
+        *(("models/search", {"page": page}, 5006) for page in (0, "x", "9" * 5000, "²")),
+        ("models/search", {"per_page": -1}, 5006),
+        ("models/schema", {}, 5007),
+        ("models/schema", {"model": "@cf/no/such-model"}, 5007),
+    ]
+    for path, query, code in rows:
+        response = listing(service, path, **query)
+        assert (response.status_code, response.json()["errors"][0]["code"]) == (400, code), query
 
 
 def test_a_schema_has_a_branch_for_each_variant(service: Service) -> None:
@@ -107,33 +106,24 @@ def test_a_schema_has_a_branch_for_each_variant(service: Service) -> None:
     assert result["output"]["contentType"] == "application/json"
 
 
-@pytest.mark.parametrize(
-    ("model", "kind", "content_type"),
-    [
+def test_a_schema_says_what_comes_out(service: Service) -> None:
+    rows = [
         ("@cf/leonardo/phoenix-1.0", "string", "image/jpeg"),
         ("@cf/deepgram/aura-1", "string", "audio/mpeg"),
         ("@cf/huggingface/distilbert-sst-2-int8", "array", "application/json"),
         ("@cf/myshell-ai/melotts", "object", "application/json"),
-    ],
-)
-def test_a_schema_says_what_comes_out(service: Service, model: str, kind: str, content_type: str) -> None:
-    output = listing(service, "models/schema", model=model).json()["result"]["output"]
-    assert (output["type"], output["contentType"]) == (kind, content_type)
-    assert ("format" in output) is (kind == "string")
+    ]
+    for model, json_type, content_type in rows:
+        output = listing(service, "models/schema", model=model).json()["result"]["output"]
+        assert (output["type"], output["contentType"]) == (json_type, content_type), model
+        assert ("format" in output) is (json_type == "string"), model
 
 
-@pytest.mark.parametrize("model", sorted(models.catalogue()))
-def test_every_model_has_a_schema(service: Service, model: str) -> None:
-    result = listing(service, "models/schema", model=model).json()["result"]
-    assert result["input"]["type"] == "object"
-    branches = result["input"].get("oneOf", [result["input"]])
-    assert all(branch["properties"] for branch in branches)
-
-
-@pytest.mark.parametrize("query", [{}, {"model": "@cf/no/such-model"}])
-def test_an_unknown_model_has_no_schema(service: Service, query: dict[str, str]) -> None:
-    response = listing(service, "models/schema", **query)
-    assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 5007)
+def test_every_model_has_a_schema(service: Service) -> None:
+    for model in models.catalogue():
+        inputs = listing(service, "models/schema", model=model).json()["result"]["input"]
+        assert inputs["type"] == "object", model
+        assert all(branch["properties"] for branch in inputs.get("oneOf", [inputs])), model
 
 
 def test_tasks_and_authors_are_those_of_the_models(service: Service) -> None:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from cfai.local import Emulator
-
-if TYPE_CHECKING:
-    from tests.local.conftest import Service
+from tests.local.conftest import Service
 
 LLAMA = "@cf/meta/llama-3.1-8b-instruct-fp8"
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -41,42 +37,36 @@ def test_neurons_follow_the_price_list_and_are_absent_on_errors(service: Service
     assert "cf-ai-neurons" not in service.run(LLAMA, {}).headers
 
 
-@pytest.mark.parametrize("model", ["@cf%2Fmeta%2Fllama-3.1-8b-instruct-fp8", "@cf/meta%2fllama-3.1-8b-instruct-fp8"])
-def test_encoded_slashes_have_no_route(service: Service, model: str) -> None:
-    response = service.run(model, HELLO)
-    assert (response.status_code, response.json()) == (400, edge(7000, "No route for that URI"))
-    assert response.headers["content-type"] == "application/json"
-
-
 def test_lenient_paths_accept_encoded_slashes() -> None:
-    with Emulator(lenient_paths=True) as local:
-        url = f"{local.base_url}/accounts/{local.account_id}/ai/run/@cf%2Fmeta%2Fllama-3.1-8b-instruct-fp8"
-        headers = {"authorization": f"Bearer {local.api_token}"}
-        assert httpx.post(url, json=HELLO, headers=headers, trust_env=False).status_code == 200
+    with Emulator(lenient_paths=True) as local, Service(local).http as http:
+        url = f"/accounts/{local.account_id}/ai/run/@cf%2Fmeta%2Fllama-3.1-8b-instruct-fp8"
+        assert http.post(url, json=HELLO).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/client/v4/user", "/client/v4/accounts/a/ai/run/", "/client/v4/accounts/a/ai"])
-def test_unknown_paths_have_no_route(service: Service, path: str) -> None:
-    response = service.http.post(service.local.base_url.removesuffix("/client/v4") + path, json={})
-    assert (response.status_code, response.json()) == (400, edge(7000, "No route for that URI"))
+NO_ROUTE = edge(7000, "No route for that URI")
+UNAUTHORIZED = edge(10000, "Authentication error")
 
 
-@pytest.mark.parametrize("header", ["Bearer wrong", "Basic cfai-emulator-token", ""])
-def test_a_wrong_token_is_an_authentication_error(service: Service, header: str) -> None:
-    response = service.run(LLAMA, HELLO, headers={"authorization": header})
-    assert (response.status_code, response.json()) == (401, edge(10000, "Authentication error"))
-
-
-def test_a_wrong_account_cannot_be_routed_to(service: Service) -> None:
-    path = f"/accounts/{'0' * 32}/ai/run/{LLAMA}"
-    response = service.http.post(path, json=HELLO)
-    message = f"Could not route to /client/v4{path}, perhaps your object identifier is invalid?"
-    assert (response.status_code, response.json()) == (400, edge(7003, message))
-
-
-def test_run_takes_post_only(service: Service) -> None:
-    response = service.http.get(service.url(LLAMA))
-    assert (response.status_code, response.json()) == (405, edge(7001, "Method GET not available for that URI."))
+def test_a_request_that_does_not_get_through_has_the_envelope_of_the_edge(service: Service) -> None:
+    run = f"/accounts/{service.local.account_id}/ai/run"
+    other = f"/accounts/{'0' * 32}/ai/run/{LLAMA}"
+    unroutable = f"Could not route to /client/v4{other}, perhaps your object identifier is invalid?"
+    rows: list[tuple[str, str, dict[str, str], int, object]] = [
+        ("POST", f"{run}/@cf%2Fmeta%2Fllama-3.1-8b-instruct-fp8", {}, 400, NO_ROUTE),
+        ("POST", f"{run}/@cf/meta%2fllama-3.1-8b-instruct-fp8", {}, 400, NO_ROUTE),
+        *(("POST", path, {}, 400, NO_ROUTE) for path in ("/user", "/accounts/a/ai/run/", "/accounts/a/ai")),
+        ("POST", service.local.base_url.removesuffix("/client/v4") + "/", {}, 400, NO_ROUTE),
+        *(
+            ("POST", f"{run}/{LLAMA}", {"authorization": header}, 401, UNAUTHORIZED)
+            for header in ("Bearer wrong", "Basic cfai-emulator-token", "")
+        ),
+        ("POST", other, {}, 400, edge(7003, unroutable)),
+        ("GET", f"{run}/{LLAMA}", {}, 405, edge(7001, "Method GET not available for that URI.")),
+    ]
+    for method, path, headers, status, body in rows:
+        response = service.http.request(method, path, headers=headers, json=HELLO)
+        assert (response.status_code, response.json()) == (status, body), (method, path, headers)
+        assert response.headers["content-type"] == "application/json"
 
 
 def test_an_unknown_model_is_named_in_the_inference_envelope_with_the_request_id(service: Service) -> None:
@@ -91,40 +81,35 @@ def test_an_unknown_model_is_named_in_the_inference_envelope_with_the_request_id
 def test_retired_models_answer_until_told_otherwise(service: Service) -> None:
     retired = "@cf/meta/llama-2-7b-chat-int8"
     assert service.run(retired, HELLO).status_code == 200
-    with Emulator(retired="refuse") as local:
-        url = f"{local.base_url}/accounts/{local.account_id}/ai/run/{retired}"
-        response = httpx.post(url, json=HELLO, headers={"authorization": f"Bearer {local.api_token}"}, trust_env=False)
+    with Emulator(retired="refuse") as local, Service(local).http as http:
+        response = http.post(f"/accounts/{local.account_id}/ai/run/{retired}", json=HELLO)
     assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 5007)
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "localhost.evil.example", "10.0.0.1", ""])
-def test_a_host_header_that_is_not_loopback_is_refused(service: Service, host: str) -> None:
-    response = service.run(LLAMA, HELLO, headers={"host": host})
-    assert (response.status_code, response.headers["content-type"]) == (403, "text/plain")
-
-
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8787", "127.0.0.1", "127.0.0.1:80", "[::1]:80"])
-def test_loopback_names_are_answered(service: Service, host: str) -> None:
-    assert service.run(LLAMA, HELLO, headers={"host": host}).status_code == 200
+def test_only_a_loopback_name_is_answered(service: Service) -> None:
+    for host in ("evil.example", "evil.example:80", "localhost.evil.example", "10.0.0.1", ""):
+        response = service.run(LLAMA, HELLO, headers={"host": host})
+        assert (response.status_code, response.headers["content-type"]) == (403, "text/plain"), host
+    for host in ("localhost", "LOCALHOST:8787", "127.0.0.1", "127.0.0.1:80", "[::1]:80"):
+        assert service.run(LLAMA, HELLO, headers={"host": host}).status_code == 200, host
 
 
 def test_with_remote_access_any_host_is_answered() -> None:
-    with Emulator(allow_remote=True) as local:
-        url = f"{local.base_url}/accounts/{local.account_id}/ai/run/{LLAMA}"
-        headers = {"authorization": f"Bearer {local.api_token}", "host": "emulator.lan"}
-        assert httpx.post(url, json=HELLO, headers=headers, trust_env=False).status_code == 200
+    with Emulator(allow_remote=True) as local, Service(local).http as http:
+        url = f"/accounts/{local.account_id}/ai/run/{LLAMA}"
+        assert http.post(url, json=HELLO, headers={"host": "emulator.lan"}).status_code == 200
 
 
-@pytest.mark.parametrize("form", ["workers-ai", "workers-ai/run"])
-def test_the_gateway_host_gives_the_same_answer_and_its_own_headers(service: Service, form: str) -> None:
+def test_the_gateway_host_gives_the_same_answer_and_its_own_headers(service: Service) -> None:
     direct = service.run(LLAMA, HELLO)
-    url = f"{service.local.gateway_url}/{service.local.account_id}/my-gateway/{form}/{LLAMA}"
-    response = service.http.post(url, json=HELLO)
-    assert response.json() == direct.json()
-    assert response.headers["cf-aig-cache-status"] == "MISS"
-    assert response.headers["cf-aig-log-id"]
     assert "cf-aig-log-id" not in direct.headers
-    assert service.local.requests[-1].gateway == "my-gateway"
+    for form in ("workers-ai", "workers-ai/run"):
+        url = f"{service.local.gateway_url}/{service.local.account_id}/my-gateway/{form}/{LLAMA}"
+        response = service.http.post(url, json=HELLO)
+        assert response.json() == direct.json(), form
+        assert response.headers["cf-aig-cache-status"] == "MISS", form
+        assert response.headers["cf-aig-log-id"], form
+        assert service.local.requests[-1].gateway == "my-gateway", form
 
 
 def test_the_default_gateway_wants_its_own_credential(service: Service) -> None:

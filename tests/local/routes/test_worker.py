@@ -31,13 +31,12 @@ class Binding:
 
     def fetch(self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any) -> httpx.Response:
         """Return what the binding's own `fetch` does for a path of its host."""
-        told = headers or {}
+        sent = dict(headers or {})
         origin = self.local.base_url.removesuffix("/client/v4")
         if self._form == "workerd":
-            return self.http.request(
-                method, f"{origin}{path}", headers=told | {"host": "workers-binding.ai"}, **options
-            )
-        proxied = {f"MF-Header-{name}": value for name, value in told.items()}
+            sent |= {"host": "workers-binding.ai"}
+            return self.http.request(method, f"{origin}{path}", headers=sent, **options)
+        proxied = {f"MF-Header-{name}": value for name, value in sent.items()}
         proxied |= {"MF-URL": f"{HOST}{path}", "MF-Binding": "AI"}
         return self.http.request(method, self.local.binding_url, headers=proxied, **options)
 
@@ -45,9 +44,9 @@ class Binding:
         self, model: str, inputs: Any, options: Any = None, path: str = "/run?version=3", **headers: str
     ) -> httpx.Response:
         """Return `env.AI.run(model, inputs, options)`."""
-        told = {"content-type": "application/json", "cf-consn-sdk-version": "2.0.0", "cf-consn-model-id": model}
+        own = {"content-type": "application/json", "cf-consn-sdk-version": "2.0.0", "cf-consn-model-id": model}
         body = json.dumps({"inputs": inputs, "options": options or {}})
-        return self.fetch("POST", path, headers=told | headers, content=body)
+        return self.fetch("POST", path, headers=own | headers, content=body)
 
 
 @pytest.fixture(params=["workerd", "miniflare"])
@@ -74,13 +73,13 @@ def test_a_prefix_of_the_model_is_left_out(binding: Binding, service: Service) -
     assert service.local.requests[-1].model == LLAMA
 
 
-@pytest.mark.parametrize("model", [LLAMA, GLM])
-def test_a_stream_is_that_of_the_rest_api(binding: Binding, model: str) -> None:
-    response = binding.run(model, HELLO | {"stream": True})
-    assert response.headers["content-type"] == "text/event-stream"
-    *events, last = read(response.text)
-    assert last.data == DONE
-    assert len(events) > 10
+def test_a_stream_is_that_of_the_rest_api(binding: Binding) -> None:
+    for model in (LLAMA, GLM):
+        response = binding.run(model, HELLO | {"stream": True})
+        assert response.headers["content-type"] == "text/event-stream", model
+        *events, last = read(response.text)
+        assert last.data == DONE, model
+        assert len(events) > 10, model
 
 
 def test_media_are_bytes(binding: Binding) -> None:
@@ -99,32 +98,28 @@ def test_a_readable_stream_is_the_body_and_the_rest_stands_in_the_query(binding:
     assert received.query == {"language": "en", "punctuate": "true"}
 
 
-@pytest.mark.parametrize(
-    ("model", "inputs", "expected"),
-    [
+def test_errors_have_the_form_that_the_binding_reads(binding: Binding) -> None:
+    rows: list[tuple[str, Any, tuple[int, int, str]]] = [
         (LLAMA, {"prompt": "x", "messages": []}, (400, 1001, "InvalidInput")),
         (LLAMA, {}, (400, 5006, "InferenceUpstreamError")),
         (LLAMA, [], (400, 5006, "InferenceUpstreamError")),
         ("@cf/meta/no-such-model", HELLO, (400, 5007, "InferenceUpstreamError")),
         ("", HELLO, (400, 5007, "InferenceUpstreamError")),
-    ],
-)
-def test_errors_have_the_form_that_the_binding_reads(
-    binding: Binding, model: str, inputs: Any, expected: tuple[int, int, str]
-) -> None:
-    response = binding.run(model, inputs)
-    error = response.json()
-    assert (response.status_code, error["internalCode"], error["name"]) == expected
-    assert error["message"] == f"{error['name']}: {error['description']}"
-    assert sorted(error) == ["description", "internalCode", "message", "name"]
+    ]
+    for model, inputs, expected in rows:
+        response = binding.run(model, inputs)
+        error = response.json()
+        assert (response.status_code, error["internalCode"], error["name"]) == expected, (model, inputs)
+        assert error["message"] == f"{error['name']}: {error['description']}"
+        assert sorted(error) == ["description", "internalCode", "message", "name"]
 
 
 def test_a_body_without_inputs_is_refused(binding: Binding) -> None:
-    response = binding.fetch("POST", "/run", headers={"cf-consn-model-id": LLAMA}, content=b'{"prompt": "x"}')
-    assert response.json()["internalCode"] == 5006
-    headers = {"content-type": "audio/mpeg", "cf-consn-model-id": "@cf/deepgram/nova-3"}
-    response = binding.fetch("POST", "/run?userInputs=%7B", headers=headers, content=b"sound")
-    assert response.json()["internalCode"] == 5006
+    audio = {"content-type": "audio/mpeg", "cf-consn-model-id": "@cf/deepgram/nova-3"}
+    rows = [("/run", {"cf-consn-model-id": LLAMA}, b'{"prompt": "x"}'), ("/run?userInputs=%7B", audio, b"sound")]
+    for path, headers, content in rows:
+        response = binding.fetch("POST", path, headers=headers, content=content)
+        assert response.json()["internalCode"] == 5006, path
 
 
 def test_faults_are_had_by_the_header_or_the_script(binding: Binding, service: Service) -> None:
@@ -154,21 +149,17 @@ def test_models_are_searched(binding: Binding) -> None:
     assert [row["name"] for row in response.json()["result"]] == [GLM]
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "headers", "code"),
-    [
+def test_other_requests_get_the_edges_errors(binding: Binding) -> None:
+    rows: list[tuple[str, str, dict[str, str], int]] = [
         # A web page can send a plain POST to this machine, but not this header.
         ("POST", "/run?version=3", {}, 7000),
         ("POST", "/to-everything/markdown/transformer", {"cf-consn-model-id": LLAMA}, 7000),
         ("GET", "/run", {"cf-consn-model-id": LLAMA}, 7001),
         ("GET", "/client/v4/accounts/a/ai/models/search", {"authorization": "Bearer wrong"}, 10000),
-    ],
-)
-def test_other_requests_get_the_edges_errors(
-    binding: Binding, method: str, path: str, headers: dict[str, str], code: int
-) -> None:
-    response = binding.fetch(method, path, headers=headers, content=b"{}")
-    assert response.json()["errors"][0]["code"] == code
+    ]
+    for method, path, headers, code in rows:
+        response = binding.fetch(method, path, headers=headers, content=b"{}")
+        assert response.json()["errors"][0]["code"] == code, (method, path)
 
 
 @pytest.mark.parametrize("form", ["workerd", "miniflare"])
