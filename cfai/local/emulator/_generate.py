@@ -6,10 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from cfai._json import as_sequence
+from cfai.local._json import as_object
+from cfai.local._models import get_schema
 from cfai.local.emulator import _text
 from cfai.local.emulator._schema_values import build_value
-from cfai.local.emulator._schemas import as_list, as_object, get_schema
-from cfai.local.wire._errors import ErrorResponse
+from cfai.local.wire import ErrorResponse
 from cfai.local.wire._generation import (
     DUAL,
     KIMI,
@@ -114,7 +116,7 @@ def _parse_json_mode(inputs: Mapping[str, Any], form: Form) -> tuple[bool, Mappi
 
 def _choose_tool(inputs: Mapping[str, Any], question: str) -> Mapping[str, Any] | None:
     """Return the tool to call: the one that is forced, or that the question names."""
-    listed = [as_object(tool) for tool in as_list(inputs.get("tools"))]
+    listed = [as_object(tool) for tool in as_sequence(inputs.get("tools"))]
     tools = [as_object(tool.get("function")) or tool for tool in listed]
     tools = [tool for tool in tools if tool.get("name")]
     choice = inputs.get("tool_choice") or "auto"
@@ -132,7 +134,7 @@ def _choose_tool(inputs: Mapping[str, Any], question: str) -> Mapping[str, Any] 
 
 def _follows_tool_result(inputs: Mapping[str, Any]) -> bool:
     """Return whether the last message is the result of a tool: then it is time for words."""
-    entries = as_list(inputs.get("messages") or inputs.get("input"))
+    entries = as_sequence(inputs.get("messages") or inputs.get("input"))
     last = as_object(entries[-1] if entries else None)
     return last.get("role") == "tool" or last.get("type") == "function_call_output"
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from cfai.local.emulator._schemas import as_list, as_object
+from cfai._json import as_sequence
+from cfai.local._json import as_object
 
 _FORMATS = {
     "date": "2026-01-01",
@@ -50,7 +51,7 @@ def build_value(schema: Any, root: Any = None, depth: int = 0) -> Any:
 
 
 def _choose_type(rules: Mapping[str, Any]) -> str:
-    kind = next(iter(as_list(rules.get("type"))), rules.get("type"))
+    kind = next(iter(as_sequence(rules.get("type"))), rules.get("type"))
     return str(kind or ("object" if "properties" in rules else "array" if "items" in rules else "string"))
 
 
@@ -74,7 +75,7 @@ def _build_typed(kind: str, rules: Mapping[str, Any], root: Any, depth: int) -> 
 
 def _build_object(rules: Mapping[str, Any], root: Any, depth: int) -> dict[str, Any]:
     properties = as_object(rules.get("properties"))
-    required: list[str] = as_list(rules.get("required"))
+    required: Sequence[str] = as_sequence(rules.get("required"))
     names = required if depth > _SHALLOW else [*properties, *(name for name in required if name not in properties)]
     return {name: build_value(properties.get(name, {"type": "string"}), root, depth + 1) for name in names}
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from operator import mul
 from typing import Any
 
+from cfai._json import as_sequence
+from cfai.local._json import as_object
+from cfai.local._models import get_schema
 from cfai.local.emulator import _text
-from cfai.local.emulator._schemas import as_list, as_object, get_schema
 from cfai.local.emulator._validate import list_texts
-from cfai.local.wire._errors import make_input_error
+from cfai.local.wire import make_input_error
 from cfai.models import Model
 
 # From the models' own cards; the listing gives the other ones.
@@ -45,12 +47,6 @@ def run_task(model: Model, inputs: Mapping[str, Any], vectors: list[list[float]]
     if model.name == "@cf/meta/llama-guard-3-8b":
         return _moderate(inputs)
     return _TASKS[model.task](model, inputs)
-
-
-def is_text_model(model: Model) -> bool:
-    """Return whether `model` writes text, and is none of this module's business."""
-    special = model.name.startswith("@cf/cloudflare/clef") or model.name == "@cf/meta/llama-guard-3-8b"
-    return model.task == "Text Generation" and not special
 
 
 def texts_to_embed(model: Model, inputs: Mapping[str, Any]) -> list[str]:
@@ -148,7 +144,7 @@ def _answer_clef(inputs: Mapping[str, Any]) -> Any:
     answers: dict[str, Any] = {}
     for name, question in inputs["questions"].items():
         given = as_object(question).get("criteria")
-        criteria = list(as_object(given)) or as_list(given) or ["emulated"]
+        criteria = list(as_object(given)) or as_sequence(given) or ["emulated"]
         shares = {str(option): round(1 / len(criteria), 6) for option in criteria}
         answers[name] = {
             "choice": {"type": "choice", "choice": str(criteria[0]), "probabilities": shares, "confidence": 0.5},

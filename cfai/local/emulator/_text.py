@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from cfai.local.wire._generation import split_into_tokens
+from cfai.local.wire import split_into_tokens
 
 MARK = "[emulated by cfai, not by a model]"
 """How every emulated text begins."""

@@ -10,18 +10,19 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cfai._json import as_sequence, is_mapping
+from cfai.local._json import as_object
+from cfai.local._models import Parameter, Schema, get_schema
 from cfai.local.emulator import _text
 from cfai.local.emulator._generate import output_limit
-from cfai.local.emulator._schemas import Parameter, Schema, as_list, as_object, get_schema
-from cfai.local.wire._errors import ErrorResponse, make_input_error
+from cfai.local.wire import ErrorResponse, make_input_error
 from cfai.models import Model
 
 
 def check_inputs(model: Model, inputs: Any) -> Mapping[str, Any]:
     """Return `inputs`, if `model` takes them. Raises `ErrorResponse` with the first thing that is wrong."""
-    if not isinstance(inputs, Mapping):
+    if not is_mapping(inputs):
         raise make_input_error(f"Type mismatch of '/', '{_json_type(inputs)}' not in 'object'")
-    inputs = as_object(inputs)
     if "prompt" in inputs and "messages" in inputs:
         raise ErrorResponse(1001)
     known = get_schema(model.name)
@@ -80,7 +81,7 @@ def _find_problems(name: str, value: Any, parameter: Parameter) -> Iterator[str]
 
 
 def _find_message_problems(messages: Any) -> Iterator[str]:
-    for index, message in enumerate(as_list(messages)):
+    for index, message in enumerate(as_sequence(messages)):
         if not isinstance(message, Mapping):
             yield f"Type mismatch of '/messages/{index}', '{_json_type(message)}' not in 'object'"
         entry = as_object(message)
@@ -154,7 +155,7 @@ def list_texts(inputs: Mapping[str, Any]) -> list[str]:
     found: list[str] = []
     for name in ("text", "queries", "documents", "contexts"):
         value = inputs.get(name, [])
-        for item in as_list(value) if isinstance(value, list) else [value]:
+        for item in as_sequence(value) if isinstance(value, list) else [value]:
             found.append(str(as_object(item).get("text", "") if isinstance(item, Mapping) else item))
     return found
 

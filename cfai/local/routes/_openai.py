@@ -10,8 +10,9 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-from cfai.local.emulator._schemas import as_list, as_object
-from cfai.local.emulator._tasks import is_text_model
+from cfai._json import as_sequence as as_list
+from cfai.local._json import as_object
+from cfai.local._models import is_text_model
 from cfai.local.routes._route import HttpRequest, Parts, Route, RoutedCall, rejects_if_busy
 from cfai.local.wire import EDGE, ErrorResponse, Event, make_input_error
 from cfai.models import Model

@@ -4,41 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, Protocol
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from cfai.local.server._application import Application
+
 # Longer than any client keeps an idle connection, so that none is closed just as it is used again.
 _IDLE_SECONDS = 600
 
-# ASGI's own types. https://asgi.readthedocs.io/en/latest/specs/main.html
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
 Transports = dict[tuple[str, int], asyncio.Transport]
-
-
-class Application(Protocol):
-    """The ASGI application that is served: it knows the connections, and is told when the server ends."""
-
-    transports: Transports
-    """The open connections, by the client's address."""
-
-    stopping: bool
-    """Set when the server is about to cut off everyone itself."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
-
-    async def aclose(self) -> None:
-        """Close what it has opened. By now every request has ended."""
-        ...
 
 
 class _Protocol(H11Protocol):

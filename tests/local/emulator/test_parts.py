@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import cfai.local.emulator
 from cfai import models
-from cfai.local.emulator import _schema_values, _text, _wire
+from cfai.local.emulator import _delivery, _schema_values, _text
 from cfai.local.faults import Fault, _script
 from cfai.local.wire import compute_neurons
 
@@ -118,7 +118,7 @@ def test_a_schema_that_contains_itself_comes_to_an_end() -> None:
     [(3, 10, 0.0, 0.3), (3, 10, 0.2, 0.1), (3, 10, 5.0, 0.0), (3, None, 0.0, 0.0)],
 )
 def test_the_pace_holds_over_the_whole_answer(tokens: int, rate: float | None, elapsed: float, seconds: float) -> None:
-    assert _wire.pace(tokens, rate, elapsed) == pytest.approx(seconds)
+    assert _delivery.pace(tokens, rate, elapsed) == pytest.approx(seconds)
 
 
 class Connection:
@@ -136,7 +136,7 @@ class Connection:
     async def write(self, data: bytes, split: int | None = None) -> None:
         self.written.append(data)
 
-    async def end(self) -> None:
+    async def end(self, *, hold: bool = False) -> None:
         self.written.append(b"end")
 
 
@@ -145,10 +145,10 @@ class Connection:
 async def test_every_token_is_waited_for_and_nothing_else_is(anyio_backend: str) -> None:
     line = Connection()
     parts = [(0, b"role"), (1, b"a"), (1, b"b"), (0, b"usage")]
-    left = await _wire.deliver(line, Fault(), parts, rate=0.01)
+    sent = await _delivery.deliver(line, Fault(), parts, rate=0.01)
     assert line.written == [b"role", b"a", b"b", b"usage", b"end"]
     assert line.pauses == pytest.approx([100, 200], abs=1)
-    assert left is False
+    assert sent == 2
 
 
 @pytest.mark.parametrize(

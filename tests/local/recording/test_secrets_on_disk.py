@@ -16,10 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cfai.local import Emulator, Fault
-from cfai.local.recording import Recorder, _exchange, _redact
-from cfai.local.recording._raw_exchange import RawExchange
-from cfai.local.recording._raw_exchange import redact as keep
-from cfai.local.recording._redact import RawResponse, Redactor
+from cfai.local.recording import Exchange, RawExchange, Recorder, Redactor, _exchange, parse_request
 from tests.local.recording.conftest import ACCOUNT, MODEL, TOKEN, Http, chunks, everything, kept
 
 Make = Callable[..., Any]
@@ -192,12 +189,23 @@ def test_lists_of_what_exists_keep_their_ids(serve: Make, record: Make, http: Ma
 # By itself
 
 
+def raw(**changes: Any) -> RawExchange:
+    """Return an exchange as it passes by."""
+    exchange: dict[str, Any] = {"number": 1, "method": "POST", "path": "/p", "query": "", "content_type": None}
+    exchange |= {"sent": b"", "status": 200, "headers": {}, "chunks": []}
+    return RawExchange(**exchange | changes)
+
+
+def keep(exchange: RawExchange, redactor: Redactor) -> Exchange:
+    return redactor.redact(exchange)
+
+
 def redact(body: bytes, cuts: list[int], **more: Any) -> list[bytes]:
     edges = sorted({0, len(body), *(cut % (len(body) + 1) for cut in cuts)})
     cut = [body[start:end] for start, end in pairwise(edges)]
-    options = {"asked": b"", "names_ids": True, "headers": {"content-type": "text/event-stream"}} | more
-    answer = RawResponse(1, options["asked"], options["names_ids"], options["headers"], cut)
-    redacted = Redactor({TOKEN: "x", ACCOUNT: "cfa1"}).redact_response(answer)[1]
+    options = {"asked": b"", "headers": {"content-type": "text/event-stream"}} | more
+    passed = raw(sent=options["asked"], headers=options["headers"], chunks=cut)
+    redacted = Redactor({TOKEN: "x", ACCOUNT: "cfa1"}).redact(passed).response.data
     assert [len(chunk) for chunk in redacted] == [len(chunk) for chunk in cut]
     return redacted
 
@@ -236,15 +244,16 @@ def test_what_the_request_named_is_no_new_id() -> None:
 def test_the_same_id_has_the_same_stand_in_in_every_exchange() -> None:
     redactor = Redactor({})
     headers = {"content-type": "application/json", "cf-ray": f"{RAY}-LHR"}
-    told = [redactor.redact_response(RawResponse(number, b"", True, headers, [ERROR.encode()])) for number in (1, 2)]
-    assert told[0] == told[1]
-    assert told[0][0]["cf-ray"] == "0000000000001001-LHR"
-    assert redactor.redact_request(f"/x/{ERROR}?ray={RAY}".encode()) == b"/x/%s?ray=0000000000001001" % told[0][1][0]
+    one, other = (
+        redactor.redact(raw(number=number, headers=headers, chunks=[ERROR.encode()])).response for number in (1, 2)
+    )
+    assert one == other
+    assert one.headers["cf-ray"] == "0000000000001001-LHR"
+    assert redactor.redact_request(f"/x/{ERROR}?ray={RAY}".encode()) == b"/x/%s?ray=0000000000001001" % one.data[0]
 
 
 def test_a_secret_that_is_no_longer_than_a_word_is_a_word() -> None:
-    answer = RawResponse(1, b"", True, {}, [b"none of me"])
-    assert Redactor({"none": "x", "me": "x"}).redact_response(answer)[1] == [b"none of me"]
+    assert Redactor({"none": "x", "me": "x"}).redact(raw(chunks=[b"none of me"])).response.chunks == ["none of me"]
 
 
 def test_a_secret_that_begins_as_another_does_is_replaced_whole() -> None:
@@ -332,14 +341,12 @@ def test_a_token_for_another_provider_is_kept_neither_where_it_is_sent_nor_where
     assert other not in exchange.model_dump_json()
     # A player looks for the same, whichever token its caller has.
     mine = query.replace(other, "sk-of-another-provider-77"), sent.replace(other, "sk-of-another-provider-77")
-    assert exchange.request == _exchange.parse_request(
-        "POST", passed.path, mine[0], passed.content_type, mine[1].encode()
-    )
+    assert exchange.request == parse_request("POST", passed.path, mine[0], passed.content_type, mine[1].encode())
 
 
 def test_a_word_behind_bearer_is_no_token() -> None:
     redactor = Redactor({})
-    redactor.hide_tokens(b'{"prompt": "Explain bearer authentication, token=authentication-scheme"}')
+    redactor.redact(raw(sent=b'{"prompt": "Explain bearer authentication, token=authentication-scheme"}'))
     assert redactor.redact_request(b"authentication-scheme") == b"authentication-scheme"
 
 
@@ -360,12 +367,12 @@ def test_a_batch_that_another_recorder_handed_in_is_followed_without_its_id() ->
     stand_in = "00000000-0000-0000-0000-000000007001"
     assert exchange.request.body == {"json": {"request_id": stand_in}}
     assert json.loads(exchange.response.data[0])["result"]["request_id"] == stand_in
-    redactor.register_polled_id(f'{{"request_id": "{stand_in}"}}'.encode(), 8)
+    redactor.redact(raw(number=8, sent=f'{{"request_id": "{stand_in}"}}'.encode()))
     assert redactor.redact_request(stand_in.encode()) == stand_in.encode()
 
 
 def test_the_examples_in_docstrings_hold() -> None:
-    failed, attempted = doctest.testmod(_redact)
+    failed, attempted = doctest.testmod(_exchange)
     assert (failed, attempted > 0) == (0, True)
 
 
