@@ -112,7 +112,7 @@ class EmulatorApp(Application):
             self._log.note_disconnect()
 
     def _authorize(self, http_request: HttpRequest) -> MatchedRoute:
-        """Check who asks."""
+        """Return the route of a request that may use it. Raises `ErrorResponse`."""
         matched = match_route(http_request, lenient=self._config.lenient_paths)
         check_credentials(matched, http_request, self.access)
         if http_request.method != matched.route.method:
@@ -122,7 +122,7 @@ class EmulatorApp(Application):
     def _parse(
         self, matched: MatchedRoute, http_request: HttpRequest, body: bytes | None, request_id: str
     ) -> _PendingRequest:
-        """Check what is asked for."""
+        """Parse a request into a call. Raises `ErrorResponse`."""
         if isinstance(matched.route, Listing):
             call = RoutedCall("", None, http_request.query)
             return _PendingRequest(request_id, matched.route, call, 0, self._next_fault(http_request, streams=False))

@@ -35,8 +35,8 @@ class _Batch:
 
 
 class Batches:
-    """The queue. The first poll of a batch finds it queued, the next one done; it runs once, however often it is asked
-    for.
+    """The queue. The first poll of a batch finds it queued, the next one done; it runs once, however often it is
+    polled.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Batches:
         return {"status": "queued", "request_id": request_id, "model": model.name}
 
     async def poll(self, model: Model, request_id: str, run: Run) -> dict[str, Any]:
-        """Return how a batch is getting on. Raises `ErrorResponse` for one that `model` was not given."""
+        """Return the state or result of a batch. Raises `ErrorResponse` for one that was not submitted to `model`."""
         batch = self._batches.get(request_id)
         if batch is None or batch.model != model.name:
             raise make_input_error("no such request_id")

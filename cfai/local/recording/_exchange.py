@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_jsonable_python
 
 from cfai.local._json import as_object, loads_strictly
 
@@ -18,9 +19,6 @@ ACCOUNT_PATH = "{account_id}"
 """What stands in a path for the account."""
 
 Cut = Literal["by the client", "by the service", "by the recorder"]
-
-MAX_DEPTH = 100
-"""How deep a body may be nested to be laid out as JSON."""
 
 _MODEL_PATH = re.compile(r"/ai/run/(.+)|/workers-ai/(?:run/)?(.+)")
 
@@ -157,8 +155,9 @@ def _parse_body(body: bytes) -> dict[str, Any] | None:
         return None
     try:
         value = loads_strictly(body, parse_float)
-        if not _is_deeper(value, MAX_DEPTH):
-            return {"json": value}
+        # Fails for what is nested too deeply to be laid out.
+        to_jsonable_python(value)
+        return {"json": value}
     except (ValueError, RecursionError):
         pass
     try:
@@ -175,19 +174,6 @@ def parse_float(text: str) -> int | float:
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
-def _is_deeper(value: Any, depth: int) -> bool:
-    """Return whether objects and lists stand in each other more than `depth` times."""
-    level: list[Any] = [value] if type(value) in (dict, list) else []
-    for _ in range(depth):
-        held: list[Any] = []
-        for holder in level:
-            held += holder.values() if type(holder) is dict else holder
-        level = [each for each in held if type(each) in (dict, list)]
-        if not level:
-            return False
-    return True
-
-
 def _remove_tokens(data: bytes) -> bytes:
     """Return a request's text without the tokens that it may hold for other providers.
 
@@ -199,6 +185,6 @@ def _remove_tokens(data: bytes) -> bytes:
     return data
 
 
-def _remove_group(found: re.Match[bytes]) -> bytes:
-    start, end = (at - found.start() for at in found.span(1))
-    return found[0][:start] + b"x" * (end - start) + found[0][end:]
+def _remove_group(match: re.Match[bytes]) -> bytes:
+    start, end = (at - match.start() for at in match.span(1))
+    return match[0][:start] + b"x" * (end - start) + match[0][end:]

@@ -47,7 +47,7 @@ class RecordedExchanges:
 
 
 def _compare_requests(recorded: ExchangeRequest, request: ExchangeRequest) -> Iterator[tuple[str, Any, Any]]:
-    """Return what differs between two requests: where, what is recorded, and what is asked."""
+    """Return what differs between two requests: where, the recorded value and the requested one."""
     if recorded.method != request.method:
         yield "method", recorded.method, request.method
     if recorded.model != request.model:

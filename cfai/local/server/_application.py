@@ -20,7 +20,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-LARGEST_BODY = 100 * 1024 * 1024
+MAX_BODY_SIZE = 100 * 1024 * 1024
 """Bytes of a request's body that are taken."""
 
 LONGEST_WAIT = 600.0
@@ -126,9 +126,9 @@ class Connection:
             more = message.get("more_body", False)
             size += len(message.get("body", b""))
             # Read on, or the client would never get to see the answer.
-            if size <= LARGEST_BODY:
+            if size <= MAX_BODY_SIZE:
                 parts.append(message.get("body", b""))
-        return b"".join(parts) if size <= LARGEST_BODY else None
+        return b"".join(parts) if size <= MAX_BODY_SIZE else None
 
     async def unless_gone(self, work: Awaitable[T]) -> T | None:
         """Return what `work` comes to, or `None` if the client leaves before: then it is cancelled."""

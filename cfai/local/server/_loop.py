@@ -1,4 +1,4 @@
-"""The server's side of the thread: uvicorn's HTTP protocol on a loop that stops at once when told to."""
+"""The server's side of the thread: uvicorn's HTTP protocol on a loop that stops at once when it is stopped."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _Protocol(H11Protocol):
 
 
 def run_server(app: Application, listener: socket.socket, started: Future[Callable[[], object]]) -> None:
-    """Serve `app` on `listener` until told to stop, by the function that `started` is resolved with."""
+    """Serve `app` on `listener` until the function is called that `started` is resolved with."""
     try:
         asyncio.run(_serve(app, listener, started))
     except BaseException as error:

@@ -72,7 +72,7 @@ def test_texts_are_marked_and_repeatable(question: str, key: str) -> None:
 
 
 def test_a_text_never_has_more_words_than_the_longest() -> None:
-    assert len(_text.write_answer("write 999999999 words", key="").split()) < _text.LONGEST + 40
+    assert len(_text.write_answer("write 999999999 words", key="").split()) < _text.MAX_WORDS + 40
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_no_body_is_an_incomplete_request(service: Service) -> None:
 
 
 def test_a_body_can_be_too_large(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cfai.local.server._application.LARGEST_BODY", 100)
+    monkeypatch.setattr("cfai.local.server._application.MAX_BODY_SIZE", 100)
     assert service.run(LLAMA, hi()).status_code == 200
     assert service.error(LLAMA, hi(lora="x" * 100))[:2] == (413, 3006)
 

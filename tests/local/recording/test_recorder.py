@@ -371,7 +371,7 @@ def test_websockets_are_refused_in_so_many_words(
 
 
 def test_a_body_that_is_too_long_is_refused(recorder: Recorder, http: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cfai.local.server._application.LARGEST_BODY", 10)
+    monkeypatch.setattr("cfai.local.server._application.MAX_BODY_SIZE", 10)
     assert http(recorder).post().json()["errors"][0]["code"] == 3006
 
 
