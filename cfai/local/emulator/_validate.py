@@ -76,6 +76,8 @@ def _find_problems(name: str, value: Any, parameter: Parameter) -> Iterator[str]
         case "object":
             if not rules.get("minProperties", 0) <= len(value) <= rules.get("maxProperties", len(value)):
                 yield f"'/{name}' must have {rules['minProperties']} to {rules['maxProperties']} properties"
+        case _:
+            pass
     if "enum" in rules and value is not None and value not in rules["enum"]:
         yield f"'/{name}' must be one of '{','.join(map(str, rules['enum']))}'"
 
