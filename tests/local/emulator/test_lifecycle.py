@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from unittest.mock import MagicMock
 
@@ -195,6 +196,23 @@ def test_at_a_pace_the_first_token_takes_its_time() -> None:
             response.read()
         with pytest.raises(httpx.ReadTimeout):
             client.post(**request(local))
+
+
+def test_a_client_that_leaves_before_the_end_is_counted_and_no_other_is() -> None:
+    for fault, count in (
+        ("ok", 0),
+        ("hang-up", 0),
+        ("drop-after=2", 0),
+        ("truncate-after=2", 0),
+        ("hold", 0),
+        ("silence-after=2", 1),
+        ("delay=300", 1),
+    ):
+        with row(fault), Emulator() as local, httpx.Client(trust_env=False, timeout=0.2) as client:
+            local.script(fault)
+            with suppress(httpx.TransportError):
+                client.post(**request(local, stream=True))
+            assert local.wait_for_disconnects(1, timeout=5 if count else 0.05) == bool(count)
 
 
 def test_only_so_many_requests_are_kept() -> None:
