@@ -66,9 +66,8 @@ class _Reply:
     body: bytes = b""
     tokens: int = 0
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    stream: Parts | None = None
-    generation: Generation | None = None
-    """What a stream comes to."""
+    stream: tuple[Generation, Parts] | None = None
+    """What a stream comes to, and its events."""
 
 
 class EmulatorApp(Application):
@@ -106,8 +105,8 @@ class EmulatorApp(Application):
                 reply, fault = _Reply(400, "text/plain", f"{mistake}\n".encode()), Fault()
             if reply is not None:
                 tokens = await self._send(connection, reply, fault, request_id)
-                if reply.generation is not None:
-                    self._quotas.charge(reply.generation.cost(tokens))
+                if reply.stream is not None:
+                    self._quotas.charge(reply.stream[0].cost(tokens))
         if connection.left_by_client:
             self._log.note_disconnect()
 
@@ -162,7 +161,7 @@ class EmulatorApp(Application):
         if streams and not fault.whole:
             generation, parts = await begin_stream(self._config.engine, model, inputs, request.id)
             events = await _rewrite(route.rewrite_events(parts, call), fault, generation)
-            return _Reply(200, "text/event-stream", b"", 0, _answer_headers(call), events, generation)
+            return _Reply(200, "text/event-stream", headers=_answer_headers(call), stream=(generation, events))
         if fault.error_after is not None:
             raise make_error(None, fault.code or 3040, fault.message)
         result = await self._run_whole(model, inputs)
@@ -205,15 +204,16 @@ class EmulatorApp(Application):
         content_type = reply.content_type if fault.content_type is None else fault.content_type
         headers = {"date": formatdate(usegmt=True), **({"content-type": content_type} if content_type else {})}
         headers |= {**reply.headers, "cf-ai-req-id": request_id, "cf-ray": f"{uuid.uuid4().hex[:16]}-LHR"}
-        parts, rate, error = reply.stream, self._config.tokens_per_second, b""
-        if parts is None:
+        rate, error = self._config.tokens_per_second, b""
+        if reply.stream is None:
             # The real service sends nothing of a whole answer before all of it is there.
             await connection.pause(fault.slow_first + pace(reply.tokens, rate, 0.0))
             parts, length = split_body(reply.body, fault)
             fault, rate = replace(fault, error_after=None, hold=False, slow_first=0.0), None
             headers["content-length"] = str(length)
-        elif reply.generation is not None:
-            error = encode_error(reply.generation, make_error(None, fault.code or 3040, fault.message), request_id)
+        else:
+            generation, parts = reply.stream
+            error = encode_error(generation, make_error(None, fault.code or 3040, fault.message), request_id)
         if connection.is_gone:
             return 0
         await connection.start(reply.status, headers)
@@ -234,13 +234,11 @@ def _build_failure(fault: Fault, route: Route) -> _Reply | None:
 
 async def _rewrite(events: Parts, fault: Fault, generation: Generation) -> Parts:
     """Return the events of a stream with the defect of a fault."""
-    if fault.defect is None:
-        return events
-    if not isinstance(events, Iterable):
+    if fault.defect and not isinstance(events, Iterable):
         # A defect is made in a whole stream: an engine's is waited for.
         async with aclosing(events):
             events = [event async for event in events]
-    return fault.rewrite(events, generation.usage())
+    return fault.rewrite(events, generation.usage()) if isinstance(events, Iterable) else events
 
 
 def _answer_headers(call: RoutedCall, neurons: float = 0.0) -> dict[str, str]:

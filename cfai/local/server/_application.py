@@ -97,7 +97,6 @@ class Connection:
         self._send = send
         self._transport = transport
         self._gone = asyncio.Event()
-        self._watch: asyncio.Task[None] | None = None
         self._ended = False
         self.left_by_client = False
         """Whether the client left before its answer's end, with the server there to give it."""
@@ -106,8 +105,7 @@ class Connection:
         self._watch = asyncio.create_task(self._wait_until_gone())
 
     def __exit__(self, *_: object) -> None:
-        if self._watch:
-            self._watch.cancel()
+        self._watch.cancel()
 
     @property
     def is_gone(self) -> bool:
