@@ -134,7 +134,10 @@ class RawExchange:
 
     cut: Cut | None = None
     head_time: int = 0
+    """Milliseconds until the status and the headers were there."""
+
     times: Sequence[int] = ()
+    """Milliseconds until each chunk was."""
 
 
 def parse_request(method: str, path: str, query: str, content_type: str | None, body: bytes) -> ExchangeRequest:
