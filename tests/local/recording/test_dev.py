@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -26,12 +25,10 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @contextmanager
-def dev(*options: str, note: str, **environment: str) -> Iterator[dict[str, str]]:
-    """Run the command until Ctrl-C; gives the environment that it prints."""
+def dev(*options: str, note: str, number: signal.Signals = signal.SIGINT) -> Iterator[dict[str, str]]:
+    """Run the command until Ctrl-C, or another signal; gives the environment that it prints."""
     command = [sys.executable, "-W", "error", "-m", "cfai.cli", "dev", *options]
-    program = subprocess.Popen(
-        command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert program.stdout is not None
     lines = [program.stdout.readline().split() for _ in range(3)]
     try:
@@ -40,7 +37,7 @@ def dev(*options: str, note: str, **environment: str) -> Iterator[dict[str, str]
         assert list(exported) == ["CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN"]
         yield exported
     finally:
-        program.send_signal(signal.SIGINT)
+        program.send_signal(number)
         output, errors = program.communicate(timeout=LONG)
     assert (program.returncode, output, errors) == (0, "", f"{note} until Ctrl-C.\n")
 
@@ -82,8 +79,10 @@ def account(monkeypatch: pytest.MonkeyPatch, upstream: Emulator) -> Emulator:
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such signal to send to a program")
 def test_dev_emulates_records_and_plays_back(account: Emulator, folder: Path) -> None:
     inputs = {"prompt": "Hello", "stream": True}
-    with dev("--tokens-per-second", "0", note="Serving emulated answers") as exported:
-        assert ask(exported, {"prompt": "Hello"}).json()["result"]["choices"]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        emulator = dev("--port", "0", "--tokens-per-second", "0", note="Serving emulated answers", number=number)
+        with row(number), emulator as exported:
+            assert ask(exported, {"prompt": "Hello"}).json()["result"]["choices"]
     with dev("--record", str(folder), note=f"Recording {account.base_url} into {folder}") as exported:
         assert TOKEN not in exported.values()
         recorded = ask(exported, inputs)
