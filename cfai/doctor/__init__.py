@@ -13,7 +13,7 @@ On the command line: `cfai doctor`, and `cfai doctor --conformance` for the fact
 from cfai.doctor._finding import Finding
 from cfai.doctor._health import CHECKS, Check, examine
 from cfai.doctor.conformance import FACTS, Fact, Keeper, Recordings, conform, cost
-from cfai.local.recording._exchange import Exchange
+from cfai.local.recording import Exchange
 
 __all__ = [
     "CHECKS",

@@ -8,9 +8,8 @@ from typing import Any
 
 import httpx
 
-from cfai.local.recording import _exchange
-from cfai.local.recording._exchange import ACCOUNT_PATH, Exchange
-from cfai.local.recording._match import NoRecordingError, RecordedExchanges
+from cfai.local.recording import ACCOUNT_PATH, Exchange, RecordedExchanges, parse_request
+from cfai.local.wire import EmulatorError
 from tests.doctor.conftest import ACCOUNT
 
 RecorderApp = dict[str, Any]
@@ -41,8 +40,8 @@ class Replay(httpx.BaseTransport):
         path = path.replace(ACCOUNT, ACCOUNT_PATH)
         kind = request.headers.get("content-type")
         try:
-            found = self.recordings.next(_exchange.parse_request(request.method, path, query, kind, request.content))
-        except NoRecordingError as no:
+            found = self.recordings.next(parse_request(request.method, path, query, kind, request.content))
+        except EmulatorError as no:
             raise httpx.ConnectError(f"{no}") from no
         return httpx.Response(found.status, headers=found.headers, stream=Chunks(found.data))
 

@@ -18,7 +18,7 @@ from cfai._credentials import Credentials, Secret
 from cfai.doctor import FACTS, Exchange, Finding, Recordings, conform, cost
 from cfai.doctor.conformance._exchanges import ExchangeRedactor
 from cfai.local import Emulator, Player
-from cfai.local.recording._raw_exchange import RawExchange
+from cfai.local.recording import RawExchange
 from cfai.tokens import get_strategy, list_embedding_texts, measure_prompt
 from tests.doctor.conftest import ACCOUNT, TOKEN
 from tests.doctor.replay import RecorderApp, Replay, data

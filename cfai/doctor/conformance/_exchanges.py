@@ -11,9 +11,7 @@ from urllib.parse import quote
 import httpx
 
 from cfai._credentials import Credentials
-from cfai.local.recording._exchange import ACCOUNT_PATH, Exchange
-from cfai.local.recording._raw_exchange import RawExchange, redact
-from cfai.local.recording._redact import Redactor
+from cfai.local.recording import ACCOUNT_PATH, Exchange, RawExchange, Redactor
 from cfai.local.server import ACCOUNT
 
 
@@ -75,7 +73,7 @@ class ExchangeRedactor:
     def __call__(self, passed: RawExchange) -> Exchange:
         """Return the exchange as it may be written down."""
         path = f"{passed.path}/".replace(self._account, f"/{ACCOUNT_PATH}/", 1)[:-1]
-        return redact(_decompress(replace(passed, path=path)), self._redactor)
+        return self._redactor.redact(_decompress(replace(passed, path=path)))
 
     def redact_text(self, text: str) -> str:
         """Return a text as it may be shown: without secrets, with the ids of exchanges that were redacted before."""

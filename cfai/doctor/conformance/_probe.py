@@ -15,7 +15,7 @@ from cfai._credentials import Credentials
 from cfai._response import parse_body, parse_error_body
 from cfai.doctor._finding import Finding, ok, problem, warning
 from cfai.doctor.conformance._exchanges import record_into
-from cfai.local.recording._raw_exchange import RawExchange
+from cfai.local.recording import RawExchange
 
 _PASSED_ON = ("content-type", "cf-ai-req-id", "cf-ai-neurons", "cf-ray", "cf-aig-log-id", "retry-after")
 

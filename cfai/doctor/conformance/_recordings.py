@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cfai.local.recording import _exchange
-from cfai.local.recording._exchange import Exchange
+from cfai.local.recording import Exchange, get_last_number, save_exchange
 
 
 class Recordings:
@@ -22,9 +21,9 @@ class Recordings:
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._last = max(map(_exchange.parse_number, _exchange.list_recordings(self._folder)), default=0)
+        self._last = get_last_number(self._folder)
 
     def keep(self, exchange: Exchange) -> Path:
         """Write one as the next file of the folder; the path of it. Raises `OSError`."""
         self._last += 1
-        return _exchange.save_exchange(exchange, self._folder, self._last)
+        return save_exchange(exchange, self._folder, self._last)

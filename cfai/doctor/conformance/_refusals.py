@@ -11,7 +11,7 @@ from cfai.doctor._finding import Finding, ok, problem, warning
 from cfai.doctor._installation import EMBEDDING
 from cfai.doctor.conformance._probe import Probe, decode_body, status_text
 from cfai.doctor.conformance._requests import SMALL
-from cfai.local.recording._raw_exchange import RawExchange
+from cfai.local.recording import RawExchange
 
 BGE_M3 = "@cf/baai/bge-m3"
 

@@ -13,8 +13,8 @@ On the command line: `cfai dev --port 8787`. Needs `pip install "cfai-sdk[emulat
 """
 
 from cfai.local.emulator._engine import Engine
+from cfai.local.emulator._request_log import RecordedRequest
 from cfai.local.emulator._server import Emulator
-from cfai.local.emulator._state import RecordedRequest
 from cfai.local.faults import Fault
 
 for _public in (Emulator, Engine, Fault, RecordedRequest):

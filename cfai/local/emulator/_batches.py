@@ -1,81 +1,82 @@
-"""Batches: queued, asked for again, and then answered in another order than they came."""
+"""Batches: queued, polled, and then answered in another order than they came."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cfai.local.emulator._schemas import as_list, as_object
-from cfai.local.wire._errors import ErrorResponse, make_input_error
+from cfai._json import as_sequence
+from cfai.local._json import as_object
+from cfai.local.emulator._run import Result
+from cfai.local.wire import ErrorResponse, make_input_error
 from cfai.models import Model
 
-LARGEST = 10 * 1024 * 1024
+MAX_BATCH_SIZE = 10 * 1024 * 1024
 """Bytes that a batch has at most."""
 
-_KEPT = 20
+_MAX_BATCHES = 20
 
-Run = Callable[[Any], Awaitable[tuple[Any, int, int]]]
-"""Inputs to result, and tokens in and out."""
+Run = Callable[[Any], Awaitable[Result]]
 
 
 @dataclass(slots=True)
 class _Batch:
-    """A batch: its requests, and its answer once there is one."""
+    """A batch: its requests, and its result once there is one."""
 
     model: str
-    requests: list[Any]
+    requests: Sequence[Any]
     polls: int = 0
-    done: dict[str, Any] | None = None
+    result: dict[str, Any] | None = None
     running: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Batches:
-    """The queue. The first poll of a batch finds it queued, the next one done; it runs once, however often it is asked
-    for.
+    """The queue. The first poll of a batch finds it queued, the next one done; it runs once, however often it is
+    polled.
     """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, _Batch] = OrderedDict()
+        self._batches: OrderedDict[str, _Batch] = OrderedDict()
 
     def submit(self, model: Model, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Take a batch in."""
         request_id = str(uuid.uuid4())
-        self._kept[request_id] = _Batch(model.name, as_list(inputs["requests"]))
-        if len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
+        self._batches[request_id] = _Batch(model.name, as_sequence(inputs["requests"]))
+        if len(self._batches) > _MAX_BATCHES:
+            self._batches.popitem(last=False)
         return {"status": "queued", "request_id": request_id, "model": model.name}
 
     async def poll(self, model: Model, request_id: str, run: Run) -> dict[str, Any]:
-        """Return how a batch is getting on. Raises `ErrorResponse` for one that `model` was not given."""
-        batch = self._kept.get(request_id)
+        """Return the state or result of a batch. Raises `ErrorResponse` for one that was not submitted to `model`."""
+        batch = self._batches.get(request_id)
         if batch is None or batch.model != model.name:
             raise make_input_error("no such request_id")
         batch.polls += 1
         if batch.polls == 1:
             return {"status": "queued", "request_id": request_id}
         async with batch.running:
-            if batch.done is None:
-                batch.done = await _run_all(batch.requests, run)
-        return batch.done
+            if batch.result is None:
+                batch.result = await _run_all(batch.requests, run)
+        return batch.result
 
 
-async def _run_all(requests: list[Any], run: Run) -> dict[str, Any]:
-    tokens = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
-    responses = [await _run_item(index, request, run, tokens) for index, request in enumerate(requests)]
-    return {"responses": responses[::-1], "usage": tokens}
-
-
-async def _run_item(index: int, request: Any, run: Run, tokens: dict[str, int]) -> dict[str, Any]:
-    row: dict[str, Any] = {"id": index, "external_reference": as_object(request).get("external_reference")}
-    try:
-        result, prompt, completion = await run(request)
-    except ErrorResponse as refusal:
-        return row | {"success": False, "result": {}, "errors": [refusal.to_entry(str(uuid.uuid4()))]}
-    tokens["prompt_tokens"] += prompt
-    tokens["completion_tokens"] += completion
-    tokens["total_tokens"] += prompt + completion
-    return row | {"success": True, "result": result}
+async def _run_all(requests: Sequence[Any], run: Run) -> dict[str, Any]:
+    prompt_tokens = tokens = 0
+    rows: list[dict[str, Any]] = []
+    for index, request in enumerate(requests):
+        row = {"id": index, "external_reference": as_object(request).get("external_reference")}
+        try:
+            result = await run(request)
+        except ErrorResponse as refusal:
+            row |= {"success": False, "result": {}, "errors": [refusal.to_entry(str(uuid.uuid4()))]}
+        else:
+            row |= {"success": True, "result": result.value}
+            prompt_tokens, tokens = prompt_tokens + result.prompt_tokens, tokens + result.tokens
+        rows.append(row)
+    total = prompt_tokens + tokens
+    usage = {"prompt_tokens": prompt_tokens, "completion_tokens": tokens, "total_tokens": total}
+    return {"responses": rows[::-1], "usage": usage}

@@ -6,13 +6,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from cfai._json import as_sequence
+from cfai.local._json import as_object
+from cfai.local._models import get_schema
 from cfai.local.emulator import _text
 from cfai.local.emulator._schema_values import build_value
-from cfai.local.emulator._schemas import as_list, as_object, get_schema
-from cfai.local.wire._errors import ErrorResponse
-from cfai.local.wire._generation import (
+from cfai.local.wire import (
     DUAL,
     KIMI,
+    ErrorResponse,
     Form,
     GeneratedCall,
     GeneratedChoice,
@@ -24,11 +26,11 @@ from cfai.models import Model
 
 # Native answers, and yet chat chunks once they stream.
 _CHAT_STREAMS = ("@cf/qwen/qwq-32b", "@cf/deepseek-ai/deepseek-r1-distill-qwen-32b")
-_MOST_CHOICES = 128
+_MAX_CHOICES = 128
 
 
 def begin(model: Model, inputs: Mapping[str, Any]) -> tuple[Generation, bool]:
-    """Return an answer with nothing in it yet, for an engine to fill, and whether it is to be JSON."""
+    """Return an empty answer for an engine to fill, and whether it is to be JSON."""
     form = _choose_form(model, inputs)
     json_mode, _ = _parse_json_mode(inputs, form)
     return Generation(model, form, None, []), json_mode
@@ -38,7 +40,7 @@ def generate(model: Model, inputs: Mapping[str, Any]) -> Generation:
     """Return the emulated answer to `inputs`."""
     form = _choose_form(model, inputs)
     requested = inputs.get("n")
-    number = min(requested, _MOST_CHOICES) if form == "chat" and isinstance(requested, int) else 1
+    number = min(requested, _MAX_CHOICES) if form == "chat" and isinstance(requested, int) else 1
     choices = [_generate_choice(model, inputs, form, index) for index in range(number)]
     prompt_inputs = {
         key: inputs[key] for key in ("prompt", "messages", "input", "instructions", "tools") if key in inputs
@@ -47,7 +49,7 @@ def generate(model: Model, inputs: Mapping[str, Any]) -> Generation:
 
 
 def output_limit(model: Model, inputs: Mapping[str, Any]) -> int | None:
-    """Return how many tokens may be generated: what was asked for, else the model's default."""
+    """Return how many tokens may be generated: what a call requests, else the model's default."""
     for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
         if isinstance(inputs.get(name), int):
             return inputs[name]
@@ -95,13 +97,13 @@ def _is_reasoning(model: Model, inputs: Mapping[str, Any], form: Form) -> bool:
 
 
 def _parse_json_mode(inputs: Mapping[str, Any], form: Form) -> tuple[bool, Mapping[str, Any]]:
-    """Return whether JSON was asked for, and by what schema."""
+    """Return whether JSON is requested, and its schema."""
     if inputs.get("guided_json"):
         return True, as_object(inputs["guided_json"])
-    wanted = as_object(inputs.get("response_format") or as_object(inputs.get("text")).get("format"))
-    if wanted.get("type") not in ("json_object", "json_schema"):
+    response_format = as_object(inputs.get("response_format") or as_object(inputs.get("text")).get("format"))
+    if response_format.get("type") not in ("json_object", "json_schema"):
         return False, {}
-    rules = as_object(wanted.get("json_schema") or wanted.get("schema"))
+    rules = as_object(response_format.get("json_schema") or response_format.get("schema"))
     wrapped = "schema" in rules
     if form in ("native", "dual"):
         if inputs.get("stream"):
@@ -114,7 +116,7 @@ def _parse_json_mode(inputs: Mapping[str, Any], form: Form) -> tuple[bool, Mappi
 
 def _choose_tool(inputs: Mapping[str, Any], question: str) -> Mapping[str, Any] | None:
     """Return the tool to call: the one that is forced, or that the question names."""
-    listed = [as_object(tool) for tool in as_list(inputs.get("tools"))]
+    listed = [as_object(tool) for tool in as_sequence(inputs.get("tools"))]
     tools = [as_object(tool.get("function")) or tool for tool in listed]
     tools = [tool for tool in tools if tool.get("name")]
     choice = inputs.get("tool_choice") or "auto"
@@ -132,7 +134,7 @@ def _choose_tool(inputs: Mapping[str, Any], question: str) -> Mapping[str, Any] 
 
 def _follows_tool_result(inputs: Mapping[str, Any]) -> bool:
     """Return whether the last message is the result of a tool: then it is time for words."""
-    entries = as_list(inputs.get("messages") or inputs.get("input"))
+    entries = as_sequence(inputs.get("messages") or inputs.get("input"))
     last = as_object(entries[-1] if entries else None)
     return last.get("role") == "tool" or last.get("type") == "function_call_output"
 

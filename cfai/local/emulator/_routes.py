@@ -1,14 +1,13 @@
-"""Which request is which: paths matched as they came, before anything decodes them."""
+"""Match requests to routes, their paths as they came, before anything decodes them."""
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from cfai.local.emulator._state import EmulatorConfig
-from cfai.local.routes import BINDING_HOST, BINDING_MODEL, LISTINGS, OPENAI, REST, UNIFIED, WORKER, HttpRequest, Route
-from cfai.local.wire import EmulatorError, ErrorResponse, GatewayErrorResponse
+from cfai.local.routes import BINDING_MODEL, LISTINGS, OPENAI, REST, UNIFIED, WORKER, HttpRequest, Route
+from cfai.local.server import AccessRules
+from cfai.local.wire import ErrorResponse, GatewayErrorResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,41 +60,14 @@ def match_route(http_request: HttpRequest, *, lenient: bool) -> MatchedRoute:
             raise ErrorResponse(7000)
 
 
-def check_host(http_request: HttpRequest, config: EmulatorConfig) -> None:
-    """Raise `EmulatorError` if a web page may have had its own name resolved to this machine."""
-    host = host_name(http_request.headers.get("host", ""))
-    if not (config.allow_remote or is_loopback(host) or host == BINDING_HOST):
-        raise EmulatorError(403, "Host not allowed: the emulator answers to loopback names only")
-
-
-def check_credentials(found: MatchedRoute, http_request: HttpRequest, config: EmulatorConfig) -> None:
+def check_credentials(matched: MatchedRoute, http_request: HttpRequest, access: AccessRules) -> None:
     """Raise `ErrorResponse` unless the request may use this account, and this gateway."""
-    bearer, headers = f"Bearer {config.api_token}", http_request.headers
-    if found.account is None and not config.allow_remote and "authorization" not in headers:
+    headers = http_request.headers
+    if matched.account is None and not access.allow_remote and "authorization" not in headers:
         # The binding has no credentials of its own: on this machine it needs none.
         return
     # Only the `default` gateway has its authentication on here, as it has when the service makes it.
-    locked = found.on_gateway_host and found.gateway == "default"
-    if locked and headers.get("cf-aig-authorization") != bearer:
+    locked = matched.on_gateway_host and matched.gateway == "default"
+    if locked and headers.get("cf-aig-authorization") != access.bearer:
         raise GatewayErrorResponse(2009, "Unauthorized", status=401)
-    if headers.get("authorization") != bearer:
-        raise ErrorResponse(10000)
-    if found.account not in (None, config.account_id):
-        raise ErrorResponse(7003, f"Could not route to {http_request.path}, perhaps your object identifier is invalid?")
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether `host`, a name or an address without a port, is this machine."""
-    name = host.strip("[]").lower()
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-def host_name(header: str) -> str:
-    """Return a `Host` header without its port."""
-    name, colon, port = header.rpartition(":")
-    return name if colon and port.isdecimal() else header
+    access.check_credentials(headers, matched.account, http_request.path)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from cfai.local.emulator._schemas import as_list, as_object
+from cfai._json import as_sequence
+from cfai.local._json import as_object
 
 _FORMATS = {
     "date": "2026-01-01",
@@ -19,8 +20,8 @@ _FORMATS = {
     "uuid": "00000000-0000-4000-8000-000000000000",
 }
 # Past a few levels only what must be there: a schema that refers to itself has to end somewhere.
-_SHALLOW = 3
-_DEEPEST = 32
+_FULL_DEPTH = 3
+_MAX_DEPTH = 32
 
 
 def build_value(schema: Any, root: Any = None, depth: int = 0) -> Any:
@@ -30,7 +31,7 @@ def build_value(schema: Any, root: Any = None, depth: int = 0) -> Any:
     {'n': 3}
     """
     rules = as_object(schema)
-    if not rules or depth > _DEEPEST:
+    if not rules or depth > _MAX_DEPTH:
         return None
     root = rules if root is None else root
     for key in ("const", "default"):
@@ -50,19 +51,20 @@ def build_value(schema: Any, root: Any = None, depth: int = 0) -> Any:
 
 
 def _choose_type(rules: Mapping[str, Any]) -> str:
-    kind = next(iter(as_list(rules.get("type"))), rules.get("type"))
-    return str(kind or ("object" if "properties" in rules else "array" if "items" in rules else "string"))
+    default = "object" if "properties" in rules else "array" if "items" in rules else "string"
+    types = rules.get("type") or default
+    return str(next(iter(as_sequence(types)), types))
 
 
-def _build_typed(kind: str, rules: Mapping[str, Any], root: Any, depth: int) -> Any:
-    match kind:
+def _build_typed(type_: str, rules: Mapping[str, Any], root: Any, depth: int) -> Any:
+    match type_:
         case "object":
             return _build_object(rules, root, depth)
         case "array":
-            few = min(1, rules.get("maxItems", 1)) if depth <= _SHALLOW else 0
-            return [build_value(rules.get("items"), root, depth + 1) for _ in range(rules.get("minItems", few))]
+            default = min(1, rules.get("maxItems", 1)) if depth <= _FULL_DEPTH else 0
+            return [build_value(rules.get("items"), root, depth + 1) for _ in range(rules.get("minItems", default))]
         case "integer" | "number":
-            return _build_number(kind, rules)
+            return _build_number(rules, 1 if type_ == "integer" else 0.5)
         case "boolean":
             return True
         case "null":
@@ -74,13 +76,13 @@ def _build_typed(kind: str, rules: Mapping[str, Any], root: Any, depth: int) -> 
 
 def _build_object(rules: Mapping[str, Any], root: Any, depth: int) -> dict[str, Any]:
     properties = as_object(rules.get("properties"))
-    required: list[str] = as_list(rules.get("required"))
-    names = required if depth > _SHALLOW else [*properties, *(name for name in required if name not in properties)]
+    required: Sequence[str] = as_sequence(rules.get("required"))
+    names = required if depth > _FULL_DEPTH else [*properties, *(name for name in required if name not in properties)]
     return {name: build_value(properties.get(name, {"type": "string"}), root, depth + 1) for name in names}
 
 
-def _build_number(kind: str, rules: Mapping[str, Any]) -> float:
-    step = rules.get("multipleOf") or (1 if kind == "integer" else 0.5)
+def _build_number(rules: Mapping[str, Any], step: float) -> float:
+    step = rules.get("multipleOf") or step
     if "exclusiveMinimum" in rules:
         return (math.floor(rules["exclusiveMinimum"] / step) + 1) * step
     if "minimum" in rules:

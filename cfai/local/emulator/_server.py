@@ -5,17 +5,14 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from cfai.local.emulator._app import EmulatorApp, EmulatorConfig
 from cfai.local.emulator._engine import Engine
-from cfai.local.emulator._state import EmulatorConfig, RecordedRequest, RequestLog
+from cfai.local.emulator._request_log import RecordedRequest, RequestLog
 from cfai.local.faults import Fault, Faults
 from cfai.local.quotas import Allowance
-from cfai.local.server import ACCOUNT, TOKEN, LocalServer
-from cfai.local.server._server import listen
-
-if TYPE_CHECKING:
-    from cfai.local.server._loop import Application
+from cfai.local.server import ACCOUNT, TOKEN, LocalServer, listen
 
 
 class Emulator(LocalServer):
@@ -76,12 +73,9 @@ class Emulator(LocalServer):
     ) -> None:
         super().__init__(host, port, api_token=api_token, account_id=account_id, allow_remote=allow_remote)
         self._config = EmulatorConfig(
-            account_id=account_id,
-            api_token=api_token,
             tokens_per_second=tokens_per_second,
             lenient_paths=lenient_paths,
             retired=retired,
-            allow_remote=allow_remote,
             engine=engine,
             allowance=Allowance(
                 rate_limits=rate_limits,
@@ -158,7 +152,5 @@ class Emulator(LocalServer):
         """Forget the faults that no request has met, those of chance too."""
         self._log.script.clear()
 
-    def _make_application(self) -> Application:
-        from cfai.local.emulator._app import EmulatorApp
-
-        return EmulatorApp(self._config, self._log)
+    def _make_application(self) -> EmulatorApp:
+        return EmulatorApp(self._access, self._config, self._log)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import base64
 import math
 import re
-import struct
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import mul
 from typing import Any
 
+from cfai._json import as_sequence
+from cfai.local._json import as_object
+from cfai.local._models import get_schema
 from cfai.local.emulator import _text
-from cfai.local.emulator._schemas import as_list, as_object, get_schema
 from cfai.local.emulator._validate import list_texts
-from cfai.local.wire._errors import make_input_error
+from cfai.local.wire import make_input_error
 from cfai.models import Model
 
 # From the models' own cards; the listing gives the other ones.
@@ -45,12 +45,6 @@ def run_task(model: Model, inputs: Mapping[str, Any], vectors: list[list[float]]
     if model.name == "@cf/meta/llama-guard-3-8b":
         return _moderate(inputs)
     return _TASKS[model.task](model, inputs)
-
-
-def is_text_model(model: Model) -> bool:
-    """Return whether `model` writes text, and is none of this module's business."""
-    special = model.name.startswith("@cf/cloudflare/clef") or model.name == "@cf/meta/llama-guard-3-8b"
-    return model.task == "Text Generation" and not special
 
 
 def texts_to_embed(model: Model, inputs: Mapping[str, Any]) -> list[str]:
@@ -107,12 +101,12 @@ def _describe(model: Model, inputs: Mapping[str, Any]) -> Any:
     if not model.name.startswith("@cf/moondream/"):
         return {"description": _text.MARK}
     # UNCERTAIN: what its events are. So it answers with JSON even where the service would stream.
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "caption": {"caption": _text.MARK},
         "point": {"points": [{"x": 0.5, "y": 0.5}]},
         "detect": {"objects": [{"x_min": 0.1, "y_min": 0.1, "x_max": 0.9, "y_max": 0.9}]},
     }.get(str(inputs.get("task")), {"answer": _text.MARK})
-    return {"finish_reason": "stop", "metrics": {"input_tokens": 1, "output_tokens": 8}, **found}
+    return {"finish_reason": "stop", "metrics": {"input_tokens": 1, "output_tokens": 8}, **result}
 
 
 def _transcribe(model: Model, inputs: Mapping[str, Any]) -> Any:
@@ -121,8 +115,8 @@ def _transcribe(model: Model, inputs: Mapping[str, Any]) -> Any:
     if model.name == "@cf/deepgram/flux":
         raise make_input_error("this model is reached by WebSocket only")
     if model.name == "@cf/deepgram/nova-3":
-        heard = [word | {"confidence": 1.0} for word in words]
-        alternative = {"transcript": text, "confidence": 1.0, "words": heard}
+        scored = [word | {"confidence": 1.0} for word in words]
+        alternative = {"transcript": text, "confidence": 1.0, "words": scored}
         return {"results": {"channels": [{"alternatives": [alternative]}]}}
     result = {"text": text, "word_count": len(words), "vtt": f"WEBVTT\n\n00.000 --> 03.000\n{text}"}
     if model.name == "@cf/openai/whisper-large-v3-turbo":
@@ -133,25 +127,25 @@ def _transcribe(model: Model, inputs: Mapping[str, Any]) -> Any:
 
 def _build_speech(model: Model, inputs: Mapping[str, Any]) -> Any:
     if "base64" in get_schema(model.name).output:
-        return {"audio": base64.b64encode(MP3).decode()}
-    return Media(MP3, "audio/mpeg")
+        return {"audio": base64.b64encode(_SILENT_MP3).decode()}
+    return Media(_SILENT_MP3, "audio/mpeg")
 
 
 def _build_image(model: Model, inputs: Mapping[str, Any]) -> Any:
     binary = re.search(r"contentType (image/\w+)", get_schema(model.name).output)
     if binary is None:
-        return {"image": base64.b64encode(JPEG).decode()}
-    return Media(PNG if binary[1] == "image/png" else JPEG, binary[1])
+        return {"image": base64.b64encode(_GREY_JPEG).decode()}
+    return Media(_GREY_PNG if binary[1] == "image/png" else _GREY_JPEG, binary[1])
 
 
 def _answer_clef(inputs: Mapping[str, Any]) -> Any:
     answers: dict[str, Any] = {}
     for name, question in inputs["questions"].items():
-        given = as_object(question).get("criteria")
-        criteria = list(as_object(given)) or as_list(given) or ["emulated"]
-        shares = {str(option): round(1 / len(criteria), 6) for option in criteria}
+        criteria = as_object(question).get("criteria")
+        options = list(as_object(criteria)) or as_sequence(criteria) or ["emulated"]
+        shares = {str(option): round(1 / len(options), 6) for option in options}
         answers[name] = {
-            "choice": {"type": "choice", "choice": str(criteria[0]), "probabilities": shares, "confidence": 0.5},
+            "choice": {"type": "choice", "choice": str(options[0]), "probabilities": shares, "confidence": 0.5},
             "score": {"type": "score", "score": 0, "legend": {}, "probabilities": {"0": 1.0}, "confidence": 0.5},
         }.get(str(as_object(question).get("type")), {"type": "noul", "noul": 0.5})
     usage = {"input_tokens": _text.count_emulated(inputs["state"]), "output_tokens": 0}
@@ -164,31 +158,20 @@ def _moderate(inputs: Mapping[str, Any]) -> Any:
     return {"response": {"safe": True, "categories": []} if inputs.get("response_format") else "safe", "usage": usage}
 
 
-def _png_chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
-_HEADER = _png_chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
-_NOTE = _png_chunk(b"tEXt", b"Comment\0" + _text.MARK.encode())
-PNG = b"\x89PNG\r\n\x1a\n" + _HEADER + _NOTE + _png_chunk(b"IDAT", zlib.compress(b"\0\x80")) + _png_chunk(b"IEND", b"")
-"""One grey pixel, with a comment that says where it is from."""
-
-_TABLE = bytes.fromhex("01") + bytes(15)
-JPEG = b"".join(
-    [
-        bytes.fromhex("ffd8 fffe") + struct.pack(">H", 2 + len(_text.MARK)) + _text.MARK.encode(),
-        bytes.fromhex("ffdb 0043 00") + b"\x01" * 64,
-        bytes.fromhex("ffc0 000b 08 0001 0001 01 01 11 00"),
-        # One code in each Huffman table: no difference, and end of block.
-        bytes.fromhex("ffc4 0014 00") + _TABLE + b"\0",
-        bytes.fromhex("ffc4 0014 10") + _TABLE + b"\0",
-        bytes.fromhex("ffda 0008 01 01 00 00 3f 00 3f ffd9"),
-    ]
+_GREY_PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAAKnRFWHRDb21tZW50AFtlbXVsYXRlZCBieSBjZmFpLCBub3QgYnkgYSBtb2RlbF2HNudv"
+    "AAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 )
-"""One grey pixel, with the same comment."""
+"""One pixel, with a comment that says where it is from: `MARK`."""
+
+_GREY_JPEG = base64.b64decode(
+    f"/9j//gAkW2VtdWxhdGVkIGJ5IGNmYWksIG5vdCBieSBhIG1vZGVsXf/bAEMA{'AQEB' * 21}Af/AAAsIAAEAAQEBEQD/xAAUAAEAAAAAAAAAAAAA"
+    "AAAAAAAA/8QAFBABAAAAAAAAAAAAAAAAAAAAAP/aAAgBAQAAPwA//9k="
+)
+"""The same."""
 
 # A silent frame: MPEG 1, layer III, 128 kbit/s, 44.1 kHz.
-MP3 = (bytes.fromhex("fffb9000") + bytes(413)) * 4
+_SILENT_MP3 = (bytes.fromhex("fffb9000") + bytes(413)) * 4
 """A tenth of a second of silence."""
 
 _TASKS: dict[str, Callable[[Model, Mapping[str, Any]], Any]] = {

@@ -8,12 +8,12 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from cfai.local.wire._generation import split_into_tokens
+from cfai.local.wire import split_into_tokens
 
 MARK = "[emulated by cfai, not by a model]"
 """How every emulated text begins."""
 
-LONGEST = 100_000
+MAX_WORDS = 100_000
 """Words that one answer has at most."""
 
 _DEFAULT_WORDS = 40
@@ -24,7 +24,7 @@ _VOCABULARY = (
 )
 
 _MEDIA = {"image", "image_url", "input_audio", "audio", "file", "video_url"}
-_MEDIUM = 576
+_MEDIUM_TOKENS = 576
 """Tokens of an image, as LLaVA has them, and of any other medium."""
 
 
@@ -40,7 +40,7 @@ def count_emulated(value: Any) -> int:
         if isinstance(item, Mapping):
             holder = cast(Mapping[str, Any], item)
             media = _MEDIA & holder.keys()
-            total += 2 + _MEDIUM * len(media)
+            total += 2 + _MEDIUM_TOKENS * len(media)
             left += [*holder, *(holder[name] for name in holder if name not in media)]
         elif isinstance(item, list):
             left += cast(list[Any], item)
@@ -55,10 +55,10 @@ def write_answer(question: str, *, key: str) -> str:
     It quotes the beginning of the question. A question that asks for `N words` gets N of them after that, so that a
     caller can see a long answer cut off.
     """
-    asked = re.search(r"\b(\d{1,9})\s+words\b", question, re.IGNORECASE)
-    wanted = min(int(asked[1]), LONGEST) if asked else _DEFAULT_WORDS
+    requested = re.search(r"\b(\d{1,9})\s+words\b", question, re.IGNORECASE)
+    number = min(int(requested[1]), MAX_WORDS) if requested else _DEFAULT_WORDS
     chance = _random_of(key)
-    words = chance.choices(_VOCABULARY.split(), k=wanted)
+    words = chance.choices(_VOCABULARY.split(), k=number)
     words[11::12] = [f"{word}." for word in words[11::12]]
     # Lone digits and a number in parts are here for good: they are the tokens that clients lose.
     return f"{MARK} “{quote(question)}”: 42 words cost $0.10. {' '.join(words)}"
@@ -88,7 +88,7 @@ def build_score(*texts: str) -> float:
 
 
 def find_question(inputs: Mapping[str, Any]) -> str:
-    """Return what was asked: the prompt, or the text of the last message."""
+    """Return the question of a call: the prompt, or the text of the last message."""
     value = inputs.get("prompt") or inputs.get("messages") or inputs.get("input") or ""
     return _extract_text(value[-1:] if isinstance(value, list) else value)
 

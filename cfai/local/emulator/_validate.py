@@ -10,18 +10,19 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cfai._json import as_sequence, is_mapping
+from cfai.local._json import as_object
+from cfai.local._models import Parameter, Schema, get_schema
 from cfai.local.emulator import _text
 from cfai.local.emulator._generate import output_limit
-from cfai.local.emulator._schemas import Parameter, Schema, as_list, as_object, get_schema
-from cfai.local.wire._errors import ErrorResponse, make_input_error
+from cfai.local.wire import ErrorResponse, make_input_error
 from cfai.models import Model
 
 
 def check_inputs(model: Model, inputs: Any) -> Mapping[str, Any]:
     """Return `inputs`, if `model` takes them. Raises `ErrorResponse` with the first thing that is wrong."""
-    if not isinstance(inputs, Mapping):
+    if not is_mapping(inputs):
         raise make_input_error(f"Type mismatch of '/', '{_json_type(inputs)}' not in 'object'")
-    inputs = as_object(inputs)
     if "prompt" in inputs and "messages" in inputs:
         raise ErrorResponse(1001)
     known = get_schema(model.name)
@@ -50,65 +51,74 @@ def _check_required(known: Schema, inputs: Mapping[str, Any]) -> None:
 
 
 def _find_problems(name: str, value: Any, parameter: Parameter) -> Iterator[str]:
-    """Return what is wrong with one value, in the validator's words."""
-    kind, rules = _json_type(value), parameter.rules
-    fits = kind in parameter.kinds or (kind == "integer" and "number" in parameter.kinds)
+    """Yield problems of one value, in the validator's words."""
+    json_type, rules = _json_type(value), parameter.rules
+    fits = json_type in parameter.kinds or (json_type == "integer" and "number" in parameter.kinds)
     if parameter.kinds and not fits:
-        yield f"Type mismatch of '/{name}', '{kind}' not in '{','.join(sorted(parameter.kinds))}'"
-    if kind in ("integer", "number"):
-        if value > rules.get("maximum", value):
-            yield f"'/{name}' must be <= {rules['maximum']}"
-        if value < rules.get("minimum", value):
-            yield f"'/{name}' must be >= {rules['minimum']}"
-    if kind in ("string", "array"):
-        least = rules.get("minLength" if kind == "string" else "minItems", 0)
-        most = rules.get("maxLength" if kind == "string" else "maxItems", len(value))
-        if not least <= len(value) <= most:
-            yield f"Length of '/{name}' must be {f'>= {least}' if len(value) < least else f'<= {most}'}"
-    if kind == "array" and parameter.holds_texts:
-        for index, item in enumerate(value):
-            if not isinstance(item, str):
-                yield f"Type mismatch of '/{name}/{index}', '{_json_type(item)}' not in 'string'"
-            elif len(item) < rules.get("minLength", 0):
-                yield f"Length of '/{name}/{index}' must be >= {rules['minLength']}"
-    if kind == "object" and not rules.get("minProperties", 0) <= len(value) <= rules.get("maxProperties", len(value)):
-        yield f"'/{name}' must have {rules['minProperties']} to {rules['maxProperties']} properties"
-    if kind == "string" and not re.search(rules.get("pattern", ""), value):
-        yield f"'/{name}' must match pattern '{rules['pattern']}'"
+        yield f"Type mismatch of '/{name}', '{json_type}' not in '{','.join(sorted(parameter.kinds))}'"
+    match json_type:
+        case "integer" | "number":
+            if value > rules.get("maximum", value):
+                yield f"'/{name}' must be <= {rules['maximum']}"
+            if value < rules.get("minimum", value):
+                yield f"'/{name}' must be >= {rules['minimum']}"
+        case "string":
+            yield from _find_length_problems(name, value, rules.get("minLength", 0), rules.get("maxLength"))
+            if not re.search(rules.get("pattern", ""), value):
+                yield f"'/{name}' must match pattern '{rules['pattern']}'"
+        case "array":
+            yield from _find_length_problems(name, value, rules.get("minItems", 0), rules.get("maxItems"))
+            for index, item in enumerate(value) if parameter.holds_texts else ():
+                if isinstance(item, str):
+                    yield from _find_length_problems(f"{name}/{index}", item, rules.get("minLength", 0), None)
+                else:
+                    yield f"Type mismatch of '/{name}/{index}', '{_json_type(item)}' not in 'string'"
+        case "object":
+            if not rules.get("minProperties", 0) <= len(value) <= rules.get("maxProperties", len(value)):
+                yield f"'/{name}' must have {rules['minProperties']} to {rules['maxProperties']} properties"
+        case _:
+            pass
     if "enum" in rules and value is not None and value not in rules["enum"]:
         yield f"'/{name}' must be one of '{','.join(map(str, rules['enum']))}'"
 
 
+def _find_length_problems(name: str, value: str | list[Any], least: int, most: int | None) -> Iterator[str]:
+    if len(value) < least:
+        yield f"Length of '/{name}' must be >= {least}"
+    elif most is not None and len(value) > most:
+        yield f"Length of '/{name}' must be <= {most}"
+
+
 def _find_message_problems(messages: Any) -> Iterator[str]:
-    for index, message in enumerate(as_list(messages)):
+    for index, message in enumerate(as_sequence(messages)):
         if not isinstance(message, Mapping):
             yield f"Type mismatch of '/messages/{index}', '{_json_type(message)}' not in 'object'"
         entry = as_object(message)
         if "role" not in entry or not ("content" in entry or entry.get("tool_calls")):
             yield f"required properties at '/messages/{index}' are 'role,content'"
-        kind = _json_type(entry.get("content", ""))
-        if kind not in ("string", "array", "null"):
-            yield f"Type mismatch of '/messages/{index}/content', '{kind}' not in 'string'"
+        json_type = _json_type(entry.get("content", ""))
+        if json_type not in ("string", "array", "null"):
+            yield f"Type mismatch of '/messages/{index}/content', '{json_type}' not in 'string'"
 
 
 def _check_window(model: Model, inputs: Mapping[str, Any]) -> None:
     """Check the limits of a text model: the gateway by its estimate, and then the model by its count."""
     context, sequence = model.context_length, model.sequence_length
-    wanted = output_limit(model, inputs)
-    if wanted is not None and wanted < 1:
+    requested = output_limit(model, inputs)
+    if requested is not None and requested < 1:
         raise make_input_error("'/max_tokens' must be >= 1")
-    if sequence and wanted and wanted > sequence.value:
+    if sequence and requested and requested > sequence.value:
         cap = sequence.value
         raise ErrorResponse(
             3030,
-            f"AiError: max_completion_tokens is too large: {wanted}. "
+            f"AiError: max_completion_tokens is too large: {requested}. "
             f"This model supports at most {cap} completion tokens.",
         )
     if context is None or model.answers is None:
         return
     names = ("prompt", "messages", "input", "instructions", "tools", "image")
     prompt_inputs = {name: inputs[name] for name in names if name in inputs}
-    limit, reserved = context.value, 0 if model.window == "separate" else wanted or 0
+    limit, reserved = context.value, 0 if model.window == "separate" else requested or 0
     estimate = _estimate_prompt(prompt_inputs) + reserved
     if estimate > limit:
         raise ErrorResponse(
@@ -151,27 +161,17 @@ def _check_texts(model: Model, inputs: Mapping[str, Any]) -> None:
 
 def list_texts(inputs: Mapping[str, Any]) -> list[str]:
     """Return the texts of an embedding or reranking call, in the order of the request."""
-    found: list[str] = []
+    texts: list[str] = []
     for name in ("text", "queries", "documents", "contexts"):
         value = inputs.get(name, [])
-        for item in as_list(value) if isinstance(value, list) else [value]:
-            found.append(str(as_object(item).get("text", "") if isinstance(item, Mapping) else item))
-    return found
+        for item in as_sequence(value) if isinstance(value, list) else [value]:
+            texts.append(str(as_object(item).get("text", "") if isinstance(item, Mapping) else item))
+    return texts
 
 
 def _json_type(value: Any) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    for kind, types in _TYPES.items():
-        if isinstance(value, types):
-            return kind
-    return "null"
+    return next((name for name, types in _TYPES.items() if isinstance(value, types)), "null")
 
 
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "string": str,
-    "integer": int,
-    "number": float,
-    "array": list,
-    "object": dict,
-}
+_TYPES = {"boolean": bool, "string": str, "integer": int, "number": float, "array": list, "object": dict}
+"""Python's types by those of JSON, in the order in which they are tried: `True` is an `int` too."""

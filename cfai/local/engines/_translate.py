@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cfai._json import as_sequence, is_mapping, to_compact_json
-from cfai.local.emulator._schemas import as_object
+from cfai.local._json import as_object
 
 _UNCHANGED_FIELDS = (
     *("temperature", "top_p", "top_k", "seed", "stop", "n", "frequency_penalty", "presence_penalty", "logit_bias"),

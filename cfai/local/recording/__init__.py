@@ -13,10 +13,25 @@ with Player("recordings") as local:
 On the command line: `cfai dev --record DIR`, `cfai dev --replay DIR`. Needs `pip install "cfai-sdk[emulator]"`.
 """
 
+from cfai.local.recording._exchange import ACCOUNT_PATH, Exchange, RawExchange, parse_request
+from cfai.local.recording._files import get_last_number, save_exchange
+from cfai.local.recording._match import RecordedExchanges
 from cfai.local.recording._player import Player
 from cfai.local.recording._recorder import Recorder
+from cfai.local.recording._redact import Redactor
 
 for _public in (Player, Recorder):
     _public.__module__ = __name__
 
-__all__ = ["Player", "Recorder"]
+__all__ = [
+    "ACCOUNT_PATH",
+    "Exchange",
+    "Player",
+    "RawExchange",
+    "RecordedExchanges",
+    "Recorder",
+    "Redactor",
+    "get_last_number",
+    "parse_request",
+    "save_exchange",
+]

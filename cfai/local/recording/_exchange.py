@@ -1,32 +1,33 @@
-"""One exchange, and the file that it is kept in: JSON to be read, changed and compared by people."""
+"""One exchange: a request in the form in which requests are compared, and what it was answered."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import json
-import os
 import re
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any, Literal, NoReturn, cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self
 from urllib.parse import unquote
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_jsonable_python
 
-from cfai.local.recording._redact import remove_tokens
+from cfai.local._json import as_object, loads_strictly
 
-FORMAT = 1
 ACCOUNT_PATH = "{account_id}"
 """What stands in a path for the account."""
 
 Cut = Literal["by the client", "by the service", "by the recorder"]
 
-_DEEPEST = 100
 _MODEL_PATH = re.compile(r"/ai/run/(.+)|/workers-ai/(?:run/)?(.+)")
-_HEADER_NAME = r"[0-9A-Za-z!#$%&'*+.^_`|~-]+"
-_HEADER_VALUE = r"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?"
-_NUMBERS = re.compile(r"\[\n\s+(-?[\d.eE+-]+(?:,\n\s+-?[\d.eE+-]+)*)\n\s+\]")
+
+TOKEN_PATTERNS = (
+    # Behind the word, as members of a JSON object, as parameters of a query.
+    rb"(?i)bearer ([0-9A-Za-z._~+/=-]{8,})",
+    rb'(?i)"(?:[\w-]*[_-])?(?:api[_-]?key|authorization|token|secret)"\s*:\s*"([^"\\\s]{16,})"',
+    rb"(?i)(?:^|[&?])(?:[\w-]*[_-])?(?:key|apikey|token|secret)=([^&#\s]{16,})",
+)
 
 
 class _Part(BaseModel):
@@ -48,17 +49,24 @@ class ExchangeRequest(_Part):
     @property
     def model(self) -> str | None:
         """The model that it asks for, by the path or by the body."""
-        if found := _MODEL_PATH.search(self.path):
-            return unquote(found[1] or found[2])
-        value = (self.body or {}).get("json")
-        named: Any = cast("dict[str, Any]", value).get("model") if isinstance(value, dict) else None
-        return named if isinstance(named, str) else None
+        if match := _MODEL_PATH.search(self.path):
+            return unquote(match[1] or match[2])
+        name = as_object((self.body or {}).get("json")).get("model")
+        return name if isinstance(name, str) else None
 
 
 class BinaryChunk(_Part):
     """A chunk that is no UTF-8."""
 
     base64: str
+
+    @classmethod
+    def encode(cls, data: bytes) -> str | Self:
+        """Return a chunk as a file has it: as text, if it is UTF-8."""
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            return cls(base64=base64.b64encode(data).decode())
 
 
 class ExchangeTimes(_Part):
@@ -99,83 +107,59 @@ class Exchange(_Part):
     response: ExchangeResponse
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawExchange:
+    """A request and its answer as they passed by, with all their secrets; bodies as they read without compression."""
+
+    number: int
+    """The exchange's number, which stand-ins for its ids end in."""
+
+    method: str
+    path: str
+    """The path as it came, with `{account_id}` for the account."""
+
+    query: str
+    content_type: str | None
+    """That of the request."""
+
+    sent: bytes
+    """The body of the request."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Those of the answer, names in lower case."""
+
+    chunks: Sequence[bytes]
+    """The body of the answer, in the pieces in which it came."""
+
+    cut: Cut | None = None
+    head_time: int = 0
+    """Milliseconds until the status and the headers were there."""
+
+    times: Sequence[int] = ()
+    """Milliseconds until each chunk was."""
+
+
 def parse_request(method: str, path: str, query: str, content_type: str | None, body: bytes) -> ExchangeRequest:
     """Return a request in the form in which it is kept and compared."""
-    kind, _, boundary = (content_type or "").partition("boundary=")
+    media_type, _, boundary = (content_type or "").partition("boundary=")
     boundary = boundary.partition(";")[0].strip().strip('"')
-    if boundary and kind.strip().lower().startswith("multipart/"):
+    if boundary and media_type.strip().lower().startswith("multipart/"):
         # It is drawn anew for each request.
         body = body.replace(boundary.encode("latin-1"), b"boundary")
-        content_type = f"{kind.strip()} boundary=boundary"
-    body = remove_tokens(body)
-    query, path = (remove_tokens(text.encode("latin-1")).decode("latin-1") for text in (query, path))
+        content_type = f"{media_type.strip()} boundary=boundary"
+    body = _remove_tokens(body)
+    query, path = (_remove_tokens(text.encode("latin-1")).decode("latin-1") for text in (query, path))
     return ExchangeRequest(method=method, path=path, query=query, content_type=content_type, body=_parse_body(body))
-
-
-def encode_chunks(data: Iterable[bytes]) -> list[str | BinaryChunk]:
-    """Chunks as a file has them."""
-    return [_encode_chunk(each) for each in data]
-
-
-def save_exchange(exchange: Exchange, folder: Path, number: int) -> Path:
-    """Write a file, at once and whole; the path of it. Raises `OSError`."""
-    text = _format_json(_to_members(exchange))
-    while (path := folder / f"{number:04d}-{_build_slug(exchange.request)}.json").exists():
-        # Another recorder keeps its own here.
-        number += 1
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(text, "utf-8", newline="\n")
-        unfinished.replace(path)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
-        raise
-    return path
-
-
-def load_exchange(path: Path) -> Exchange:
-    """Read a file. Raises `ValueError` for one that is no recording, and says what is wrong with it."""
-    try:
-        exchange = Exchange.model_validate(json.loads(path.read_bytes(), parse_float=_parse_json_number))
-        exchange.response.data  # noqa: B018 -- what cannot be decoded is found now
-        _check_headers(exchange.response.headers)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{path} is no recording: {where}: {first['msg']}") from error
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is no recording: {error}") from error
-    return exchange
-
-
-def list_recordings(folder: Path) -> list[Path]:
-    """Return the recordings in a folder, in their order."""
-    return [
-        path for _, path in sorted((parse_number(path), path) for path in folder.glob("*.json") if parse_number(path))
-    ]
-
-
-def parse_number(path: Path) -> int:
-    """Return the number of a recording by its name; 0 for any other file."""
-    found = re.match(r"(\d+)-", path.name)
-    return int(found[1]) if found else 0
-
-
-def _check_headers(headers: Mapping[str, str]) -> None:
-    """Raise `ValueError` for a header that no answer can have."""
-    for name, value in headers.items():
-        wanted = r"\d+" if name.lower() == "content-length" else _HEADER_VALUE
-        if not re.fullmatch(_HEADER_NAME, name) or not re.fullmatch(wanted, value):
-            raise ValueError(f"response.headers.{name}: {value!r} cannot be sent")
 
 
 def _parse_body(body: bytes) -> dict[str, Any] | None:
     if not body:
         return None
     try:
-        value = json.loads(body, parse_float=_parse_json_number, parse_constant=_reject_constant)
-        if _is_deeper(value, _DEEPEST):
-            raise ValueError("too deep to be laid out")
+        value = loads_strictly(body, parse_float)
+        # Fails for what is nested too deeply to be laid out.
+        to_jsonable_python(value)
         return {"json": value}
     except (ValueError, RecursionError):
         pass
@@ -185,58 +169,25 @@ def _parse_body(body: bytes) -> dict[str, Any] | None:
         return {"sha256": hashlib.sha256(body).hexdigest(), "bytes": len(body)}
 
 
-def _parse_json_number(text: str) -> int | float:
+def parse_float(text: str) -> int | float:
     """Return a number by its value: 1.0 is 1."""
     value = float(text)
     if value in (float("inf"), float("-inf")):
-        return _reject_constant(text)
+        raise ValueError(f"{text} is not JSON")
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
-def _reject_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+def _remove_tokens(data: bytes) -> bytes:
+    """Return a request's text without the tokens that it may hold for other providers.
+
+    >>> _remove_tokens(b'{"headers": {"Authorization": "Bearer sk-12345678"}}')
+    b'{"headers": {"Authorization": "Bearer xxxxxxxxxxx"}}'
+    """
+    for pattern in TOKEN_PATTERNS:
+        data = re.sub(pattern, _remove_group, data)
+    return data
 
 
-def _is_deeper(value: Any, depth: int) -> bool:
-    """Return whether objects and lists stand in each other more than `depth` times."""
-    level: list[Any] = [value] if type(value) in (dict, list) else []
-    for _ in range(depth):
-        held: list[Any] = []
-        for holder in level:
-            held += holder.values() if type(holder) is dict else holder
-        level = [each for each in held if type(each) in (dict, list)]
-        if not level:
-            return False
-    return True
-
-
-def _encode_chunk(data: bytes) -> str | BinaryChunk:
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return BinaryChunk(base64=base64.b64encode(data).decode())
-
-
-def _to_members(exchange: Exchange) -> dict[str, Any]:
-    """Return what a file holds: everything but what is not there."""
-    request, answer = exchange.request, exchange.response
-    response = answer.model_dump(mode="json")
-    if answer.cut is None:
-        del response["cut"]
-    return {"format": FORMAT, "request": {name: value for name, value in request if value}, "response": response}
-
-
-def _format_json(value: Any) -> str:
-    """JSON with a line for each member, but for lists of numbers."""
-    try:
-        text = json.dumps(value, ensure_ascii=False, indent=2)
-        text.encode()
-    except UnicodeEncodeError:
-        # Half a character: JSON can write it, UTF-8 cannot.
-        text = json.dumps(value, indent=2)
-    return _NUMBERS.sub(lambda found: "[" + re.sub(r"\s+", " ", found[1]) + "]", text) + "\n"
-
-
-def _build_slug(request: ExchangeRequest) -> str:
-    name = request.model or request.path.partition(ACCOUNT_PATH)[2]
-    return re.sub(r"[^0-9A-Za-z.]+", "-", name).strip("-.")[:80] or "request"
+def _remove_group(match: re.Match[bytes]) -> bytes:
+    start, end = (at - match.start() for at in match.span(1))
+    return match[0][:start] + b"x" * (end - start) + match[0][end:]

@@ -1,4 +1,4 @@
-"""Which recording answers a request, and if none does, which one nearly would."""
+"""Match requests to recordings; where none answers, name the nearest."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import Any, cast
 from urllib.parse import parse_qsl, unquote
 
 from cfai.local.recording._exchange import Exchange, ExchangeRequest, ExchangeResponse
+from cfai.local.wire import EmulatorError
 
-_LONGEST = 60
+_MAX_LENGTH = 60
+"""Characters of a value that are shown."""
+
 _MISSING: Any = object()
-_PLACES = ("method", "model", "path")
-
-
-class NoRecordingError(LookupError):
-    """No recording answers a request. Says which is the nearest, and what differs."""
 
 
 class RecordedExchanges:
@@ -24,30 +22,32 @@ class RecordedExchanges:
 
     def __init__(self, exchanges: Sequence[tuple[Path, Exchange]]) -> None:
         self._all = exchanges
-        self._left: dict[str, list[ExchangeResponse]] = {}
+        self._responses: dict[str, list[ExchangeResponse]] = {}
         for _, exchange in exchanges:
-            self._left.setdefault(_key(exchange.request), []).append(exchange.response)
+            self._responses.setdefault(_key(exchange.request), []).append(exchange.response)
 
     def next(self, request: ExchangeRequest) -> ExchangeResponse:
-        """Return the answer to a request. Raises `NoRecordingError`."""
-        left = self._left.get(_key(request))
-        if left is None:
-            raise NoRecordingError(self._find_nearest(request))
-        return left.pop(0) if len(left) > 1 else left[0]
+        """Return the answer to a request. Raises `EmulatorError`, which names the nearest, if there is none."""
+        responses = self._responses.get(_key(request))
+        if responses is None:
+            raise EmulatorError(404, self._describe_nearest(request))
+        return responses.pop(0) if len(responses) > 1 else responses[0]
 
-    def _find_nearest(self, request: ExchangeRequest) -> str:
-        compared = [(list(compare_requests(exchange.request, request)), path) for path, exchange in self._all]
+    def _describe_nearest(self, request: ExchangeRequest) -> str:
+        compared = [(list(_compare_requests(exchange.request, request)), path) for path, exchange in self._all]
         # Of two that are as near, the one that was asked for in the same place.
-        found, path = min(compared, key=lambda each: (len(each[0]), any(at in _PLACES for at, _, _ in each[0])))
-        differing = [
-            f"{at} is {_shorten(there, here)} there and {_shorten(here, there)} here" for at, there, here in found[:3]
+        elsewhere = {"method", "model", "path"}
+        differences, path = min(compared, key=lambda each: (len(each[0]), any(at in elsewhere for at, _, _ in each[0])))
+        shown = [
+            f"{at} is {_shorten(there, here)} there and {_shorten(here, there)} here"
+            for at, there, here in differences[:3]
         ]
-        more = f", and {len(found) - 3} more differ" if len(found) > 3 else ""
-        return f"no recording answers this request; the nearest is {path.name}: {', '.join(differing)}{more}"
+        more = f", and {len(differences) - 3} more differ" if len(differences) > 3 else ""
+        return f"no recording answers this request; the nearest is {path.name}: {', '.join(shown)}{more}"
 
 
-def compare_requests(recorded: ExchangeRequest, request: ExchangeRequest) -> Iterator[tuple[str, Any, Any]]:
-    """Return what differs between two requests: where, what is recorded, and what is asked."""
+def _compare_requests(recorded: ExchangeRequest, request: ExchangeRequest) -> Iterator[tuple[str, Any, Any]]:
+    """Return what differs between two requests: where, the recorded value and the requested one."""
     if recorded.method != request.method:
         yield "method", recorded.method, request.method
     if recorded.model != request.model:
@@ -58,9 +58,9 @@ def compare_requests(recorded: ExchangeRequest, request: ExchangeRequest) -> Ite
         yield "query", recorded.query, request.query
     old, new = recorded.body or {}, request.body or {}
     if "json" in old and "json" in new:
-        # Where the body names the model, that is told already.
-        differing = "model" if recorded.path == request.path and recorded.model != request.model else None
-        yield from (each for each in _compare_values("", old["json"], new["json"]) if each[0] != differing)
+        # Where the body names the model, that is said already.
+        known = "model" if recorded.path == request.path and recorded.model != request.model else None
+        yield from (each for each in _compare_values("", old["json"], new["json"]) if each[0] != known)
     elif old != new:
         yield "body", _describe_body(old), _describe_body(new)
 
@@ -116,6 +116,6 @@ def _shorten(value: Any, other: Any) -> str:
     text, beside = (json.dumps(each, ensure_ascii=False, default=lambda _: "") for each in (value, other))
     pairs = enumerate(zip(text, beside, strict=False))
     same = next((place for place, (one, other) in pairs if one != other), min(len(text), len(beside)))
-    start = max(0, same - _LONGEST // 2) if len(text) > _LONGEST else 0
-    end = start + _LONGEST
+    start = max(0, same - _MAX_LENGTH // 2) if len(text) > _MAX_LENGTH else 0
+    end = start + _MAX_LENGTH
     return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")

@@ -1,15 +1,17 @@
-"""The player as the caller sees it."""
+"""Play recordings: their status, headers and chunks."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from email.utils import formatdate
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from cfai.local.recording import _exchange
-from cfai.local.server import ACCOUNT, TOKEN, LocalServer
-
-if TYPE_CHECKING:
-    from cfai.local.server._loop import Application
+from cfai.local.recording._application import RecordingApp
+from cfai.local.recording._exchange import Exchange, ExchangeResponse, parse_request
+from cfai.local.recording._files import list_recordings, load_exchange
+from cfai.local.recording._match import RecordedExchanges
+from cfai.local.server import ACCOUNT, TOKEN, AccessRules, Connection, LocalServer, RawRequest
 
 
 class Player(LocalServer):
@@ -50,12 +52,49 @@ class Player(LocalServer):
         self._folder = Path(folder)
         self._timing = timing
 
-    def _make_application(self) -> Application:
-        from cfai.local.recording._player_app import PlayerApp
-
-        found = _exchange.list_recordings(self._folder)
-        if not found:
+    def _make_application(self) -> _PlayerApp:
+        paths = list_recordings(self._folder)
+        if not paths:
             raise ValueError(
                 f"nothing is recorded in {self._folder}: record first, with `Recorder` or cfai dev --record"
             )
-        return PlayerApp(self._access, [(path, _exchange.load_exchange(path)) for path in found], self._timing)
+        return _PlayerApp(self._access, [(path, load_exchange(path)) for path in paths], self._timing)
+
+
+class _PlayerApp(RecordingApp):
+    def __init__(self, access: AccessRules, exchanges: Sequence[tuple[Path, Exchange]], timing: bool) -> None:
+        super().__init__(access)
+        self._recordings = RecordedExchanges(exchanges)
+        self._timing = timing
+
+    async def answer_accepted(self, connection: Connection, request: RawRequest) -> None:
+        """Play the recording of a request."""
+        content_type, body = request.headers.get("content-type"), request.body or b""
+        exchange = self._recordings.next(parse_request(request.method, request.path, request.query, content_type, body))
+        start = asyncio.get_running_loop().time()
+        await self._wait_until(connection, start + exchange.times.head / 1000)
+        if connection.is_gone:
+            return
+        await connection.start(exchange.status, _build_headers(exchange))
+        for place, data in enumerate(exchange.data):
+            if place < len(exchange.times.chunks):
+                await self._wait_until(connection, start + exchange.times.chunks[place] / 1000)
+            if connection.is_gone:
+                return
+            await connection.write(data)
+        await (connection.cut() if exchange.cut else connection.end())
+
+    async def aclose(self) -> None:
+        """Do nothing: nothing is open."""
+
+    async def _wait_until(self, connection: Connection, moment: float) -> None:
+        if self._timing:
+            await connection.pause(moment - asyncio.get_running_loop().time())
+
+
+def _build_headers(exchange: ExchangeResponse) -> dict[str, str]:
+    headers = {"date": formatdate(usegmt=True), **{name.lower(): value for name, value in exchange.headers.items()}}
+    if "content-length" in headers and exchange.chunks and not exchange.cut:
+        # The chunks may have been changed by hand.
+        headers["content-length"] = str(sum(map(len, exchange.data)))
+    return headers

@@ -1,19 +1,41 @@
-"""The recorder as the caller sees it."""
+"""Record a service: its answers, passed on chunk by chunk, and kept."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
+import re
 import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
-from cfai._credentials import EnvironmentVariables, Secret, parse_secret, resolve_credentials
-from cfai.local.recording import _exchange
-from cfai.local.server import ACCOUNT, LocalServer
+import httpx
 
-if TYPE_CHECKING:
-    from cfai.local.server._loop import Application
+from cfai._credentials import Credentials, EnvironmentVariables, Secret, parse_secret, resolve_credentials
+from cfai._transport import ClientPool
+from cfai.local.recording._application import RecordingApp
+from cfai.local.recording._exchange import ACCOUNT_PATH, Cut, RawExchange
+from cfai.local.recording._files import get_last_number, list_recordings, save_exchange
+from cfai.local.recording._redact import Redactor
+from cfai.local.server import ACCOUNT, LONGEST_WAIT, AccessRules, Connection, LocalServer, RawRequest, is_loopback
+from cfai.local.wire import EmulatorError
+
+_LOG = logging.getLogger("cfai.local.recording")
+_TIMEOUT = httpx.Timeout(LONGEST_WAIT, connect=10.0)
+
+_HOP_BY_HOP_HEADERS = {
+    *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer"),
+    *("transfer-encoding", "upgrade"),
+}
+# The real credentials and the service's cookies stay on their side of the recorder, the caller's on theirs.
+_LOCAL_HEADERS = {
+    *("host", "content-length", "expect", "accept-encoding", "authorization", "cookie", "x-auth-email", "x-auth-key"),
+}
 
 
 class Recorder(LocalServer):
@@ -59,9 +81,8 @@ class Recorder(LocalServer):
         local = api_token or f"cfai-recorder-{secrets.token_hex(16)}"
         super().__init__(host, port, api_token=local, account_id=account_id, allow_remote=allow_remote)
         self._folder = Path(folder)
-        environment = EnvironmentVariables(os.environ)
-        given = map(parse_secret, (upstream_account_id, upstream_token, upstream_url))
-        self._upstream = resolve_credentials(environment, *given)
+        options = map(parse_secret, (upstream_account_id, upstream_token, upstream_url))
+        self._upstream = resolve_credentials(EnvironmentVariables(os.environ), *options)
         self._gateway_token = Secret(gateway_token) if gateway_token else self._upstream.token
 
     @property
@@ -72,12 +93,12 @@ class Recorder(LocalServer):
     @property
     def recordings(self) -> list[Path]:
         """The files in its folder, in their order, those of earlier times included."""
-        return _exchange.list_recordings(self._folder)
+        return list_recordings(self._folder)
 
     def start(self) -> Self:
         """Start serving. `with` and `async with` do this."""
         upstream = urlsplit(self.upstream_url)
-        if self._asked_port and upstream.port == self._asked_port and upstream.hostname in _OWN:
+        if self._requested_port and upstream.port == self._requested_port and is_loopback(upstream.hostname or ""):
             raise ValueError(f"the recorder would record itself: {self.upstream_url} is its own address")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -85,10 +106,140 @@ class Recorder(LocalServer):
             raise FileExistsError(f"{self._folder} is a file: recordings are kept in a folder") from error
         return super().start()
 
-    def _make_application(self) -> Application:
-        from cfai.local.recording._recorder_app import RecorderApp
-
-        return RecorderApp(self._access, self._upstream, self._gateway_token, self._folder)
+    def _make_application(self) -> _RecorderApp:
+        return _RecorderApp(self._access, self._upstream, self._gateway_token, self._folder)
 
 
-_OWN = ("localhost", "127.0.0.1", "::1")
+class _RecorderApp(RecordingApp):
+    def __init__(self, access: AccessRules, upstream: Credentials, gateway_token: Secret, folder: Path) -> None:
+        super().__init__(access)
+        self._upstream = upstream
+        self._gateway_token = gateway_token
+        self._folder = folder
+        self._last_number = get_last_number(folder)
+        self._unsaved: set[int] = set()
+        """Numbers of the exchanges whose answer is under way."""
+        self._redactor = Redactor(
+            {upstream.id: ACCOUNT, upstream.token.value: "x", gateway_token.value: "x", access.api_token: "x"}
+        )
+        self._clients = ClientPool(trust_env=not upstream.is_direct)
+
+    async def aclose(self) -> None:
+        """Close the connections to the service."""
+        await self._clients.aclose()
+
+    async def answer_accepted(self, connection: Connection, request: RawRequest) -> None:
+        """Pass a request on, and its answer back, until its client leaves."""
+        await connection.unless_gone(self._pass_on(connection, request))
+
+    async def _pass_on(self, connection: Connection, request: RawRequest) -> None:
+        clock = asyncio.get_running_loop().time
+        self._last_number += 1
+        number, start = self._last_number, clock()
+        response = await self._send(request)
+        async with aclosing(response):
+            headers, chunks = _read(response)
+            received, times = list[bytes](), list[int]()
+            exchange = RawExchange(
+                number=number,
+                method=request.method,
+                path=request.path,
+                query=request.query,
+                content_type=request.headers.get("content-type"),
+                sent=request.body or b"",
+                status=response.status_code,
+                headers=headers,
+                chunks=received,
+                head_time=round(1000 * (clock() - start)),
+                times=times,
+            )
+            self._unsaved.add(number)
+            try:
+                if _is_whole(exchange):
+                    self._save(exchange)
+                await connection.start(
+                    response.status_code, {name: headers[name] for name in headers if name != "set-cookie"}
+                )
+                async for chunk in chunks:
+                    received.append(chunk)
+                    times.append(round(1000 * (clock() - start)))
+                    if "content-length" in headers and _is_whole(exchange):
+                        # Whoever has the last byte may look for the file.
+                        self._save(exchange)
+                    await connection.write(chunk)
+                self._save(exchange)
+                await connection.end()
+            except httpx.HTTPError:
+                self._save(exchange, "by the service")
+                await connection.cut()
+            except asyncio.CancelledError:
+                leaver: Cut = "by the client" if connection.left_by_client else "by the recorder"
+                self._save(exchange, None if _is_whole(exchange) else leaver)
+                raise
+
+    async def _send(self, request: RawRequest) -> Any:
+        """Return the service's answer, not read yet. Raises `EmulatorError` if there is none."""
+        client: Any = (await self._clients.get_async_client()).client
+        url, headers = self._build_url(request), self._build_headers(request.headers)
+        try:
+            built = client.build_request(request.method, url, headers=headers, content=request.body, timeout=_TIMEOUT)
+            return await client.send(built, stream=True)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            reason = self._redactor.redact_request(f"{type(error).__name__}: {error}".encode()).decode()
+            message = f"{self._upstream.base_url} did not answer ({reason}): nothing is recorded"
+            raise EmulatorError(502, message) from error
+
+    def _build_url(self, request: RawRequest) -> str:
+        origin, path = self._upstream.base_url, request.path.removeprefix("/client/v4")
+        if path == request.path:
+            origin, path = self._upstream.gateway_url, request.path.removeprefix("/v1")
+        path = path.replace(ACCOUNT_PATH, self._upstream.id, 1)
+        return f"{origin}{path}?{request.query}" if request.query else f"{origin}{path}"
+
+    def _build_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        sent = {name: value for name, value in _end_to_end_headers(headers).items() if name not in _LOCAL_HEADERS}
+        if sent.get("cf-aig-authorization") == self.access.bearer:
+            sent["cf-aig-authorization"] = f"Bearer {self._gateway_token.value}"
+        self._redactor.hide_credentials(sent)
+        # What is compressed cannot be searched for secrets, nor read by people.
+        return sent | {"authorization": f"Bearer {self._upstream.token.value}", "accept-encoding": "identity"}
+
+    def _save(self, exchange: RawExchange, cut: Cut | None = None) -> None:
+        """Write the file of an exchange, once."""
+        if exchange.number not in self._unsaved:
+            return
+        self._unsaved.remove(exchange.number)
+        try:
+            save_exchange(self._redactor.redact(replace(exchange, cut=cut)), self._folder, exchange.number)
+        except OSError as error:
+            # The caller's answer is not to suffer from it.
+            _LOG.error("an exchange was not recorded: %s", error)
+
+
+def _is_whole(exchange: RawExchange) -> bool:
+    """Return whether all is there that was announced, or that a reader of events waits for."""
+    if length := exchange.headers.get("content-length"):
+        return length == str(sum(map(len, exchange.chunks)))
+    return re.search(rb"data: ?\[DONE\]\s*$", b"".join(exchange.chunks[-8:])) is not None
+
+
+def _end_to_end_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return headers that are not this connection's own."""
+    named = {name.strip().lower() for name in headers.get("connection", "").split(",")}
+    return {name: value for name, value in headers.items() if name not in _HOP_BY_HOP_HEADERS | named}
+
+
+def _read(response: Any) -> tuple[dict[str, str], AsyncIterator[bytes]]:
+    """Return headers and chunks of an answer. Raises `EmulatorError` for a compression that cannot be undone."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in response.headers.raw:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    headers = _end_to_end_headers(headers)
+    encoding = headers.pop("content-encoding", "identity").strip().lower()
+    if encoding in ("", "identity"):
+        return headers, response.aiter_raw()
+    if encoding not in ("gzip", "deflate"):
+        raise EmulatorError(502, f"the service compressed its answer ({encoding}) though it was asked not to")
+    headers.pop("content-length", None)
+    return headers, response.aiter_bytes()

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from cfai import models
-from cfai.local.emulator._schemas import Parameter, get_schema
+from cfai.local._models import Parameter, get_schema
 from cfai.local.routes._route import Route
 from cfai.local.wire import ErrorResponse, envelope, make_input_error
 from cfai.models import Model

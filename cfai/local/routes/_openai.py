@@ -10,8 +10,9 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-from cfai.local.emulator._schemas import as_list, as_object
-from cfai.local.emulator._tasks import is_text_model
+from cfai._json import as_sequence
+from cfai.local._json import as_object
+from cfai.local._models import is_text_model
 from cfai.local.routes._route import BareRoute, HttpRequest, Route, RoutedCall, rejects_if_busy
 from cfai.local.wire import DONE_EVENT, EDGE_CODES, ErrorResponse, Event, Parts, encode_event, make_input_error
 from cfai.models import Model
@@ -109,7 +110,7 @@ class _Embeddings(_OpenAI):
     def build_inputs(self, fields: dict[str, Any]) -> dict[str, Any]:
         if fields.get("encoding_format", "float") not in ("float", "base64"):
             raise make_input_error("'/encoding_format' must be one of 'float,base64'")
-        for index, text in enumerate(as_list(fields["input"])):
+        for index, text in enumerate(as_sequence(fields["input"])):
             if not isinstance(text, str):
                 raise make_input_error(f"Type mismatch of '/input/{index}', not in 'string'")
         # An empty list of texts gets an answer from no model.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from cfai.local.emulator._schemas import as_object
+from cfai.local._json import as_object
 from cfai.local.wire import ErrorResponse, Parts, envelope, make_input_error
 from cfai.models import Model
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cfai.local.emulator._schemas import as_object
+from cfai.local._json import as_object
 from cfai.local.routes._route import BareRoute, HttpRequest, RoutedCall, rejects_if_busy
 from cfai.local.wire import EDGE_CODES, ErrorResponse, make_input_error
 

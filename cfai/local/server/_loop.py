@@ -1,44 +1,23 @@
-"""The server's side of the thread: uvicorn's HTTP protocol on a loop that stops at once when told to."""
+"""The server's side of the thread: uvicorn's HTTP protocol on a loop that stops at once when it is stopped."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, Protocol
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from cfai.local.server._application import Application
+
 # Longer than any client keeps an idle connection, so that none is closed just as it is used again.
 _IDLE_SECONDS = 600
 
-# ASGI's own types. https://asgi.readthedocs.io/en/latest/specs/main.html
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
 Transports = dict[tuple[str, int], asyncio.Transport]
-
-
-class Application(Protocol):
-    """The ASGI application that is served: it knows the connections, and is told when the server ends."""
-
-    transports: Transports
-    """The open connections, by the client's address."""
-
-    stopping: bool
-    """Set when the server is about to cut off everyone itself."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
-
-    async def aclose(self) -> None:
-        """Close what it has opened. By now every request has ended."""
-        ...
 
 
 class _Protocol(H11Protocol):
@@ -65,7 +44,7 @@ class _Protocol(H11Protocol):
 
 
 def run_server(app: Application, listener: socket.socket, started: Future[Callable[[], object]]) -> None:
-    """Serve `app` on `listener` until told to stop, by the function that `started` is resolved with."""
+    """Serve `app` on `listener` until the function is called that `started` is resolved with."""
     try:
         asyncio.run(_serve(app, listener, started))
     except BaseException as error:

@@ -8,24 +8,16 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from cfai.local.server._access import AccessRules, is_loopback
+from cfai.local.server._application import Application
 
 if TYPE_CHECKING:
     from cfai import Ai
-    from cfai.local.server._loop import Application
 
 ACCOUNT = "cfa10000000000000000000000000000"
 TOKEN = "cfai-emulator-token"
-
-
-@dataclass(frozen=True, slots=True)
-class AccessRules:
-    """Who is served."""
-
-    account_id: str
-    api_token: str = field(repr=False)
-    allow_remote: bool
 
 
 class LocalServer(ABC):
@@ -35,11 +27,11 @@ class LocalServer(ABC):
     """What it is called in errors."""
 
     def __init__(self, host: str, port: int, *, api_token: str, account_id: str, allow_remote: bool) -> None:
-        if not allow_remote and host not in ("localhost", "127.0.0.1", "::1"):
+        if not allow_remote and not is_loopback(host):
             option = "allow_remote=True, or --allow-remote,"
             raise ValueError(f"{host!r} is not loopback: pass {option} to be reachable from other machines")
         self._host = host
-        self._asked_port = port
+        self._requested_port = port
         self._access = AccessRules(account_id, api_token, allow_remote)
         self._thread: threading.Thread | None = None
         self._stop: Callable[[], object] = lambda: None
@@ -96,12 +88,11 @@ class LocalServer(ABC):
             raise RuntimeError(f"{self._called} is already running")
         try:
             from cfai.local.server._loop import run_server
-
-            app = self._make_application()
         except ImportError as error:
             raise ImportError(f'{self._called} needs another package: pip install "cfai-sdk[emulator]"') from error
+        app = self._make_application()
         started: Future[Callable[[], object]] = Future()
-        listener = listen(self._host, self._asked_port)
+        listener = listen(self._host, self._requested_port)
         self._port = listener.getsockname()[1]
         # A daemon: a program that forgets to stop it still ends.
         name = f"cfai-{type(self).__name__.lower()}"

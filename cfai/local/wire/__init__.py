@@ -21,16 +21,34 @@ from cfai.local.wire._events import (
     encode_live_events,
     take_parts,
 )
-from cfai.local.wire._generation import Generation, Payload, complete, compute_neurons, count_usage
+from cfai.local.wire._generation import (
+    DUAL,
+    KIMI,
+    Form,
+    GeneratedCall,
+    GeneratedChoice,
+    Generation,
+    Payload,
+    complete,
+    compute_neurons,
+    count_usage,
+    is_new_kimi,
+    split_into_tokens,
+)
 
 __all__ = [
     "CODES",
     "DONE_EVENT",
+    "DUAL",
     "EDGE_CODES",
+    "KIMI",
     "EmulatorError",
     "ErrorResponse",
     "Event",
+    "Form",
     "GatewayErrorResponse",
+    "GeneratedCall",
+    "GeneratedChoice",
     "Generation",
     "Parts",
     "Payload",
@@ -43,7 +61,9 @@ __all__ = [
     "encode_events",
     "encode_live_events",
     "envelope",
+    "is_new_kimi",
     "make_error",
     "make_input_error",
+    "split_into_tokens",
     "take_parts",
 ]

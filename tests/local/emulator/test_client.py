@@ -10,17 +10,8 @@ import pytest
 import cfai
 from cfai import Ai
 from cfai.local import Emulator, Fault
-
-NATIVE = "@cf/meta/llama-3.1-8b-instruct-fp8"
-MODELS = [
-    NATIVE,
-    "@cf/meta/llama-3.3-70b-instruct-fp8-fast",
-    "@cf/qwen/qwen3-30b-a3b-fp8",
-    "@cf/zai-org/glm-4.7-flash",
-    "@cf/zai-org/glm-5.3-flash",
-    "@cf/moonshotai/kimi-k2.6",
-    "@cf/openai/gpt-oss-20b",
-]
+from tests.conftest import row
+from tests.local.dialects import DUAL, MODELS, NATIVE
 
 
 @pytest.fixture
@@ -35,21 +26,20 @@ def ai(local: Emulator) -> Iterator[Ai]:
         yield ai
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_a_stream_and_a_whole_answer_say_the_same(ai: Ai, model: str) -> None:
+def test_a_stream_and_a_whole_answer_say_the_same(ai: Ai) -> None:
     inputs = {"messages": [{"role": "user", "content": "where is new york?"}]}
     # The model is no literal here, so its name cannot tell the type.
     run: Any = ai.run
-    whole = run(model, inputs)
-    with run(model, inputs | {"stream": True}) as stream:
-        text = "".join(str(token) for token in stream)
-    assert text == whole.text
-    assert text.startswith("[emulated by cfai, not by a model] “where is new york?”")
-    assert (stream.reasoning or "") == (whole.reasoning or "")
-    assert (stream.usage.prompt_tokens, stream.usage.completion_tokens) == (
-        whole.usage.prompt_tokens,
-        whole.usage.completion_tokens,
-    )
+    for model in MODELS:
+        with row(model):
+            whole = run(model, inputs)
+            with run(model, inputs | {"stream": True}) as stream:
+                text = "".join(str(token) for token in stream)
+            assert text == whole.text
+            assert text.startswith("[emulated by cfai, not by a model] “where is new york?”")
+            assert (stream.reasoning or "") == (whole.reasoning or "")
+            assert stream.usage.prompt_tokens == whole.usage.prompt_tokens
+            assert stream.usage.completion_tokens == whole.usage.completion_tokens
 
 
 @pytest.mark.anyio
@@ -100,9 +90,8 @@ def test_what_the_client_lets_pass_the_gateway_may_refuse(ai: Ai, local: Emulato
 
 @pytest.mark.filterwarnings("ignore::cfai.LimitWarning")
 def test_the_model_may_refuse_a_prompt_that_is_too_long(ai: Ai, local: Emulator) -> None:
-    model = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
     with pytest.raises(cfai.ContextLengthError) as caught:
-        ai.run(model, {"prompt": " a" * 20_000, "max_tokens": 5000}, checks="warn")
+        ai.run(DUAL, {"prompt": " a" * 20_000, "max_tokens": 5000}, checks="warn")
     error = caught.value
     assert (error.status_code, error.code, error.source, error.limit) == (400, 3030, "model", 24_000)
     assert len(local.requests) == 1

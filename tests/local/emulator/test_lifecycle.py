@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
-import signal
 import socket
 import subprocess
 import sys
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from unittest.mock import MagicMock
 
@@ -19,6 +18,7 @@ import pytest
 
 from cfai.local.emulator import Emulator
 from cfai.local.server import _loop, _server
+from tests.conftest import row
 
 if TYPE_CHECKING:
     from tests.local.conftest import Service
@@ -26,10 +26,14 @@ if TYPE_CHECKING:
 LLAMA = "@cf/meta/llama-3.1-8b-instruct-fp8"
 
 
-def ask(local: Emulator, **options: Any) -> int:
+def request(local: Emulator, **inputs: Any) -> dict[str, Any]:
+    """Return what to give `httpx.post` or a client's method for a call."""
     url = f"{local.base_url}/accounts/{local.account_id}/ai/run/{LLAMA}"
-    headers = {"authorization": f"Bearer {local.api_token}"}
-    return httpx.post(url, json={"prompt": "hi"}, headers=headers, trust_env=False, **options).status_code
+    return {"url": url, "json": {"prompt": "hi", **inputs}, "headers": {"authorization": f"Bearer {local.api_token}"}}
+
+
+def ask(local: Emulator) -> int:
+    return httpx.post(**request(local), trust_env=False).status_code
 
 
 def threads() -> list[str]:
@@ -55,38 +59,29 @@ def test_a_stopped_emulator_is_gone() -> None:
         _ = local.base_url
 
 
-def test_stopping_twice_and_without_a_start_does_nothing() -> None:
+def test_stopping_may_be_done_twice_and_starting_may_not() -> None:
     local = Emulator()
     local.stop()
-    local.start()
-    local.stop()
+    with local, pytest.raises(RuntimeError, match="already running"):
+        local.start()
     local.stop()
     assert repr(local) == "Emulator()"
-
-
-def test_starting_twice_is_an_error() -> None:
-    with Emulator() as local, pytest.raises(RuntimeError, match="already running"):
-        local.start()
 
 
 @pytest.mark.parametrize("fault", ["silence-after=2", "hold", "slow-first=300", "delay=300"])
 def test_an_emulator_stops_at_once_with_answers_under_way(fault: str, capfd: pytest.CaptureFixture[str]) -> None:
     local = Emulator().start()
-    received = threading.Event()
+    local.script(fault)
     outcome: list[BaseException] = []
 
     def read() -> None:
-        url = f"{local.base_url}/accounts/{local.account_id}/ai/run/{LLAMA}"
-        headers = {"authorization": f"Bearer {local.api_token}", "cfai-emulate": fault}
         try:
-            received.set()
-            httpx.post(url, json={"prompt": "hi", "stream": True}, headers=headers, trust_env=False, timeout=30)
+            httpx.post(**request(local, stream=True), trust_env=False, timeout=30)
         except httpx.TransportError as error:
             outcome.append(error)
 
     reader = threading.Thread(target=read)
     reader.start()
-    received.wait(5)
     while not local.requests:
         assert reader.is_alive()
     local.stop()
@@ -99,11 +94,7 @@ def test_an_emulator_stops_at_once_with_answers_under_way(fault: str, capfd: pyt
 @pytest.mark.anyio
 async def test_an_emulator_is_an_async_context_manager(anyio_backend_name: str) -> None:
     async with Emulator() as local, httpx.AsyncClient(trust_env=False) as client:
-        url = f"{local.base_url}/accounts/{local.account_id}/ai/run/{LLAMA}"
-        response = await client.post(
-            url, json={"prompt": anyio_backend_name}, headers={"authorization": f"Bearer {local.api_token}"}
-        )
-        assert response.status_code == 200
+        assert (await client.post(**request(local, prompt=anyio_backend_name))).status_code == 200
     with pytest.raises(RuntimeError):
         _ = local.port
 
@@ -157,22 +148,18 @@ def test_a_client_that_leaves_while_it_uploads_does_no_harm(capfd: pytest.Captur
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "example.com", "::"])
-def test_other_than_loopback_must_be_asked_for(host: str) -> None:
-    with pytest.raises(ValueError, match="allow_remote=True"):
-        Emulator(host)
+def test_other_than_loopback_must_be_asked_for() -> None:
+    for host in ("0.0.0.0", "192.168.1.5", "example.com", "::"):
+        with row(host), pytest.raises(ValueError, match="allow_remote=True"):
+            Emulator(host)
+    assert repr(Emulator("127.0.0.2")) == "Emulator()"
 
 
-def test_localhost_is_loopback() -> None:
-    with Emulator("localhost") as local:
-        assert local.base_url == f"http://localhost:{local.port}/client/v4"
-        assert ask(local) == 200
-
-
-def test_every_address_is_shown_as_loopback() -> None:
-    with Emulator("0.0.0.0", allow_remote=True) as local:
-        assert local.base_url == f"http://127.0.0.1:{local.port}/client/v4"
-        assert ask(local) == 200
+def test_the_url_names_loopback() -> None:
+    for host, remote, shown in (("localhost", False, "localhost"), ("0.0.0.0", True, "127.0.0.1")):
+        with row(host), Emulator(host, allow_remote=remote) as local:
+            assert local.base_url == f"http://{shown}:{local.port}/client/v4"
+            assert ask(local) == 200
 
 
 def test_an_ipv6_address_stands_in_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,13 +185,28 @@ def test_the_token_is_the_callers_choice_and_not_in_reprs() -> None:
 
 def test_at_a_pace_the_first_token_takes_its_time() -> None:
     with Emulator(tokens_per_second=0.001) as local, httpx.Client(trust_env=False, timeout=0.2) as client:
-        url = f"{local.base_url}/accounts/{local.account_id}/ai/run/{LLAMA}"
-        headers = {"authorization": f"Bearer {local.api_token}"}
-        stream = client.stream("POST", url, json={"prompt": "hi", "stream": True}, headers=headers)
-        with stream as response, pytest.raises(httpx.ReadTimeout):
+        with client.stream("POST", **request(local, stream=True)) as response, pytest.raises(httpx.ReadTimeout):
             response.read()
         with pytest.raises(httpx.ReadTimeout):
-            client.post(url, json={"prompt": "hi"}, headers=headers)
+            client.post(**request(local))
+
+
+def test_a_client_that_leaves_before_the_end_is_counted_and_no_other_is() -> None:
+    for fault, last, count in (
+        ("ok", None, 0),
+        ("hang-up", None, 0),
+        ("drop-after=2", None, 0),
+        ("truncate-after=2", None, 0),
+        ("hold", "data: [DONE]", 0),
+        ("silence-after=2", "data: {", 1),
+    ):
+        with row(fault), Emulator() as local, httpx.Client(trust_env=False, timeout=20) as client:
+            local.script(fault)
+            with suppress(httpx.TransportError), client.stream("POST", **request(local, stream=True)) as response:
+                for line in response.iter_lines():
+                    if last is not None and line.startswith(last):
+                        break
+            assert local.wait_for_disconnects(1, timeout=5 if count else 0.05) == bool(count)
 
 
 def test_only_so_many_requests_are_kept() -> None:
@@ -235,41 +237,16 @@ def test_a_program_that_forgets_to_stop_it_still_ends() -> None:
     assert int(output)
 
 
-def test_the_client_does_not_import_it() -> None:
-    check = "import sys, cfai; print([m for m in sys.modules if m.startswith(('cfai.local', 'starlette', 'uvicorn'))])"
-    output, _ = python("-c", check).communicate(timeout=20)
-    assert output == "[]\n"
+def test_neither_the_client_nor_the_emulator_imports_a_server() -> None:
+    for module, absent in (("cfai", ("cfai.local", "uvicorn")), ("cfai.local.emulator", ("uvicorn",))):
+        with row(module):
+            check = f"import sys, {module}; print([m for m in sys.modules if m.startswith({absent})])"
+            assert python("-c", check).communicate(timeout=20)[0] == "[]\n"
 
 
-def test_importing_it_does_not_need_the_extra() -> None:
-    check = "import sys, cfai.local.emulator; print([m for m in sys.modules if m.startswith(('starlette', 'uvicorn'))])"
-    output, _ = python("-c", check).communicate(timeout=20)
-    assert output == "[]\n"
-
-
-@pytest.mark.parametrize("package", ["uvicorn"])
-def test_without_the_extra_one_line_says_what_to_install(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [
-        name for name in sys.modules if name.startswith(("cfai.local.emulator._", "cfai.local.server._", f"{package}."))
-    ]:
+def test_without_the_extra_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith(("cfai.local.server._loop", "uvicorn."))]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(ImportError, match=r'the emulator needs another package: pip install "cfai-sdk\[emulator\]"'):
         Emulator().start()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent differently there")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_command_prints_what_to_export_and_ends_well(number: signal.Signals) -> None:
-    program = python("-m", "cfai.cli", "dev", "--port", "0", "--tokens-per-second", "0", env=os.environ | {"LANG": "C"})
-    assert program.stdout is not None
-    lines = [program.stdout.readline().split() for _ in range(3)]
-    told = dict(line[1].split("=") for line in lines)
-    assert [line[0] for line in lines] == ["export"] * 3
-    assert list(told) == ["CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN"]
-    url = f"{told['CLOUDFLARE_API_BASE_URL']}/accounts/{told['CLOUDFLARE_ACCOUNT_ID']}/ai/run/{LLAMA}"
-    headers = {"authorization": f"Bearer {told['CLOUDFLARE_API_TOKEN']}"}
-    assert httpx.post(url, json={"prompt": "hi"}, headers=headers, trust_env=False).status_code == 200
-    program.send_signal(number)
-    _, errors = program.communicate(timeout=10)
-    assert (program.returncode, errors) == (0, "Serving emulated answers until Ctrl-C.\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import doctest
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -11,57 +11,49 @@ from hypothesis import strategies as st
 
 import cfai.local.emulator
 from cfai import models
-from cfai.local.emulator import _schema_values, _text, _wire
+from cfai.local.emulator import _delivery, _schema_values, _text
 from cfai.local.faults import Fault, _script
-from cfai.local.wire import compute_neurons
+from cfai.local.wire import compute_neurons, split_into_tokens
+from tests.conftest import row
 
 
 @given(st.text())
-def test_pieces_joined_are_the_text(text: str) -> None:
-    assert "".join(_text.split_into_tokens(text)) == text
+def test_pieces_joined_are_the_text_and_counted_as_its_tokens(text: str) -> None:
+    pieces = split_into_tokens(text)
+    assert "".join(pieces) == text
+    assert _text.count_emulated(text) == len(pieces)
 
 
-@pytest.mark.parametrize(
-    ("text", "pieces"),
-    [
-        ("Hello there, you.", ["Hello", " there", ",", " you", "."]),
-        ("$0.005 or 1234", ["$", "0", ".", "005", " or", " ", "123", "4"]),
-        ("naïve 東京🙂", ["naïve", " 東京", "🙂"]),
-        ("unbelievable", ["unbeliev", "able"]),
-    ],
-)
-def test_pieces_look_like_tokens(text: str, pieces: list[str]) -> None:
-    assert _text.split_into_tokens(text) == pieces
+def test_pieces_look_like_tokens() -> None:
+    for pieces in (
+        ["Hello", " there", ",", " you", "."],
+        ["$", "0", ".", "005", " or", " ", "123", "4"],
+        ["naïve", " 東京", "🙂"],
+        ["unbeliev", "able"],
+    ):
+        with row(pieces):
+            assert split_into_tokens("".join(pieces)) == pieces
 
 
-@given(st.text())
-def test_a_text_has_as_many_tokens_as_pieces(text: str) -> None:
-    assert _text.count_emulated(text) == len(_text.split_into_tokens(text))
-
-
-@pytest.mark.parametrize(
-    ("value", "tokens"),
-    [
-        ("unbelievable", 2),
-        (12345, 2),
-        (None, 1),
-        ([], 0),
-        ({}, 2),
-        ({"prompt": "Hello there, you."}, 2 + 1 + 5),
-        ({"messages": [{"role": "user", "content": "hi"}]}, 2 + 1 + 2 + 4),
-        ({"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 10_000}}, 2 + 1 + 3 + 3 + 576),
-        ({"image": [137, 80, 78, 71] * 1000}, 2 + 1 + 576),
-    ],
-)
-def test_names_braces_and_media_count(value: Any, tokens: int) -> None:
-    assert _text.count_emulated(value) == tokens
-
-
-def test_what_is_nested_deeply_is_counted() -> None:
-    value: Any = "x"
+def test_names_braces_and_media_count() -> None:
+    nested: Any = "x"
     for _ in range(100_000):
-        value = [value]
-    assert _text.count_emulated(value) == 1
+        nested = [nested]
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 10_000}}
+    for name, value, tokens in (
+        ("text", "unbelievable", 2),
+        ("number", 12345, 2),
+        ("null", None, 1),
+        ("list", [], 0),
+        ("object", {}, 2),
+        ("prompt", {"prompt": "Hello there, you."}, 2 + 1 + 5),
+        ("messages", {"messages": [{"role": "user", "content": "hi"}]}, 2 + 1 + 2 + 4),
+        ("image in base64", image, 2 + 1 + 3 + 3 + 576),
+        ("image in numbers", {"image": [137, 80, 78, 71] * 1000}, 2 + 1 + 576),
+        ("nested deeply", nested, 1),
+    ):
+        with row(name):
+            assert _text.count_emulated(value) == tokens
 
 
 @given(st.text(), st.text())
@@ -72,12 +64,12 @@ def test_texts_are_marked_and_repeatable(question: str, key: str) -> None:
 
 
 def test_a_text_never_has_more_words_than_the_longest() -> None:
-    assert len(_text.write_answer("write 999999999 words", key="").split()) < _text.LONGEST + 40
+    assert len(_text.write_answer("write 999999999 words", key="").split()) < _text.MAX_WORDS + 40
 
 
-@pytest.mark.parametrize(
-    ("schema", "value"),
-    [
+def test_an_instance_fits_its_schema() -> None:
+    whole = {"type": "object", "properties": {"next": {"$ref": "#"}, "n": {"const": 7}}, "required": ["n"]}
+    for schema, value in (
         ({"type": "string"}, "emulated"),
         ({"type": "string", "maxLength": 4}, "emul"),
         ({"type": "string", "format": "date"}, "2026-01-01"),
@@ -96,77 +88,68 @@ def test_a_text_never_has_more_words_than_the_longest() -> None:
         ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, 1),
         ({"allOf": [{"properties": {"a": {"const": 1}}}, {"properties": {"b": {"const": 2}}}]}, {"a": 1, "b": 2}),
         ({"$ref": "#/$defs/n", "$defs": {"n": {"type": "integer"}}}, 1),
+        ({"$ref": "#/$defs/a~1b", "$defs": {"a/b": {"const": 7}}}, 7),
+        ({"$ref": "#/$defs/a%2Fb", "$defs": {"a/b": {"const": 7}}}, 7),
         ({}, None),
-    ],
-)
-def test_an_instance_fits_its_schema(schema: Any, value: Any) -> None:
-    assert _schema_values.build_value(schema) == value
-
-
-def test_a_schema_that_contains_itself_comes_to_an_end() -> None:
+    ):
+        with row(schema):
+            assert _schema_values.build_value(schema) == value
+    # One that contains itself comes to an end.
     node = {"type": "object", "properties": {"next": {"$ref": "#"}, "all": {"type": "array", "items": {"$ref": "#"}}}}
     assert "next" in _schema_values.build_value(node)
-    for reference in ("#/$defs/a~1b", "#/$defs/a%2Fb"):
-        escaped = {"$defs": {"a/b": {"const": 7}}, "type": "object", "properties": {"n": {"$ref": reference}}}
-        assert _schema_values.build_value(escaped | {"required": ["n"]})["n"] == 7, reference
-    whole = {"type": "object", "properties": {"next": {"$ref": "#"}, "n": {"const": 7}}, "required": ["n"]}
     assert _schema_values.build_value(whole)["n"] == 7
 
 
-@pytest.mark.parametrize(
-    ("tokens", "rate", "elapsed", "seconds"),
-    [(3, 10, 0.0, 0.3), (3, 10, 0.2, 0.1), (3, 10, 5.0, 0.0), (3, None, 0.0, 0.0)],
-)
-def test_the_pace_holds_over_the_whole_answer(tokens: int, rate: float | None, elapsed: float, seconds: float) -> None:
-    assert _wire.pace(tokens, rate, elapsed) == pytest.approx(seconds)
+def test_the_pace_holds_over_the_whole_answer() -> None:
+    for tokens, rate, elapsed, seconds in ((3, 10, 0.0, 0.3), (3, 10, 0.2, 0.1), (3, 10, 5.0, 0.0), (3, None, 0, 0)):
+        with row((rate, elapsed)):
+            assert _delivery.pace(tokens, rate, elapsed) == pytest.approx(seconds)
 
 
 class Connection:
     """Stands in for a connection, and notes what was waited for and written."""
 
+    is_gone = False
+
     def __init__(self) -> None:
         self.pauses: list[float] = []
         self.written: list[bytes] = []
-        self.is_gone = False
 
     async def pause(self, seconds: float) -> None:
         if seconds:
             self.pauses.append(seconds)
 
-    async def write(self, data: bytes, split: int | None = None) -> None:
+    async def write(self, data: bytes) -> None:
         self.written.append(data)
 
-    async def end(self) -> None:
+    async def end(self, *, hold: bool) -> None:
         self.written.append(b"end")
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_every_token_is_waited_for_and_nothing_else_is(anyio_backend: str) -> None:
-    line = Connection()
+    connection = Connection()
     parts = [(0, b"role"), (1, b"a"), (1, b"b"), (0, b"usage")]
-    left = await _wire.deliver(line, Fault(), parts, rate=0.01)
-    assert line.written == [b"role", b"a", b"b", b"usage", b"end"]
-    assert line.pauses == pytest.approx([100, 200], abs=1)
-    assert left is False
+    assert await _delivery.deliver(cast(Any, connection), Fault(), parts, rate=0.01) == 2
+    assert connection.written == [b"role", b"a", b"b", b"usage", b"end"]
+    assert connection.pauses == pytest.approx([100, 200], abs=1)
 
 
-@pytest.mark.parametrize(
-    ("model", "expected"),
-    [
+def test_neurons_are_those_of_the_price_list() -> None:
+    for model, expected in (
         ("@cf/meta/llama-3.1-8b-instruct-fp8", (13778 * 1000 + 26128 * 100) / 1e6),
         ("@cf/baai/bge-m3", 1075 * 1000 / 1e6),
         ("@cf/leonardo/phoenix-1.0", 530 + 10),
-    ],
-)
-def test_neurons_are_those_of_the_price_list(model: str, expected: float) -> None:
-    entry = models.get(model)
-    assert entry is not None
-    assert compute_neurons(entry, 1000, 100) == pytest.approx(expected)
+    ):
+        with row(model):
+            entry = models.get(model)
+            assert entry is not None
+            assert compute_neurons(entry, 1000, 100) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("module", [cfai.local.emulator, _schema_values, _script])
-def test_the_examples_in_docstrings_hold(module: Any) -> None:
-    failed, attempted = doctest.testmod(module)
-    assert attempted > 0
-    assert failed == 0
+def test_the_examples_in_docstrings_hold() -> None:
+    for module in (cfai.local.emulator, _schema_values, _script):
+        with row(module.__name__):
+            failed, attempted = doctest.testmod(module)
+            assert (failed, attempted > 0) == (0, True)

@@ -8,32 +8,36 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.conftest import row
+
 if TYPE_CHECKING:
     from tests.local.conftest import Service
 
 MARK = "[emulated by cfai, not by a model]"
+BGE = "@cf/baai/bge-base-en-v1.5"
 M3 = "@cf/baai/bge-m3"
+RERANKER = "@cf/baai/bge-reranker-base"
+GUARD = "@cf/meta/llama-guard-3-8b"
 LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 PIXEL = [137, 80, 78, 71]
+PNG, JPEG, MP3 = b"\x89PNG\r\n", b"\xff\xd8\xff", b"\xff\xfb"
 
 
-@pytest.mark.parametrize(
-    ("model", "size"),
-    [
+def test_embeddings_have_the_size_of_their_model(service: Service) -> None:
+    for model, size in (
         ("@cf/baai/bge-small-en-v1.5", 384),
-        ("@cf/baai/bge-base-en-v1.5", 768),
+        (BGE, 768),
         ("@cf/baai/bge-large-en-v1.5", 1024),
         (M3, 1024),
         ("@cf/google/embeddinggemma-300m", 768),
         ("@cf/qwen/qwen3-embedding-0.6b", 1024),
-    ],
-)
-def test_embeddings_have_the_size_of_their_model(service: Service, model: str, size: int) -> None:
-    result = service.result(model, {"text": ["one", "two"]})
-    assert result["shape"] == [2, size]
-    assert [len(vector) for vector in result["data"]] == [size, size]
-    assert all(math.hypot(*vector) == pytest.approx(1, abs=1e-3) for vector in result["data"])
-    assert result.get("pooling") == ("mean" if "bge" in model else None)
+    ):
+        with row(model):
+            result = service.result(model, {"text": ["one", "two"]})
+            assert result["shape"] == [2, size]
+            assert [len(vector) for vector in result["data"]] == [size, size]
+            assert all(math.hypot(*vector) == pytest.approx(1, abs=1e-3) for vector in result["data"])
+            assert result.get("pooling") == ("mean" if "bge" in model else None)
 
 
 def test_an_embedding_depends_on_its_text_alone(service: Service) -> None:
@@ -42,8 +46,8 @@ def test_an_embedding_depends_on_its_text_alone(service: Service) -> None:
     assert service.result(M3, {"text": "two"})["data"] == [both[1]]
 
 
-def test_pooling_is_told_as_asked_for(service: Service) -> None:
-    assert service.result("@cf/baai/bge-base-en-v1.5", {"text": "one", "pooling": "cls"})["pooling"] == "cls"
+def test_pooling_is_named_as_requested(service: Service) -> None:
+    assert service.result(BGE, {"text": "one", "pooling": "cls"})["pooling"] == "cls"
 
 
 def test_bge_m3_answers_in_three_forms(service: Service) -> None:
@@ -57,59 +61,49 @@ def test_bge_m3_answers_in_three_forms(service: Service) -> None:
 
 def test_a_reranker_sorts_and_keeps_the_best(service: Service) -> None:
     contexts = [{"text": str(number)} for number in range(9)]
-    ranked = service.result("@cf/baai/bge-reranker-base", {"query": "q", "contexts": contexts})["response"]
+    ranked = service.result(RERANKER, {"query": "q", "contexts": contexts})["response"]
     scores = [row["score"] for row in ranked]
     assert (scores, len(set(scores))) == (sorted(scores, reverse=True), 9)
-    best = service.result("@cf/baai/bge-reranker-base", {"query": "q", "contexts": contexts, "top_k": 3})
+    best = service.result(RERANKER, {"query": "q", "contexts": contexts, "top_k": 3})
     assert best["response"] == ranked[:3]
 
 
-@pytest.mark.parametrize(
-    ("model", "inputs", "expected"),
-    [
+def test_other_tasks_have_their_own_shape(service: Service) -> None:
+    box = {"xmin": 0, "ymin": 0, "xmax": 1, "ymax": 1}
+    both = {"text": ["a", "b"], "target_language": "hin_Deva"}
+    for model, inputs, expected in (
         ("@cf/meta/m2m100-1.2b", {"text": "hi", "target_lang": "french"}, {"translated_text": f"{MARK} hi"}),
-        (
-            "@cf/ai4bharat/indictrans2-en-indic-1B",
-            {"text": ["a", "b"], "target_language": "hin_Deva"},
-            {"translations": [f"{MARK} a", f"{MARK} b"]},
-        ),
+        ("@cf/ai4bharat/indictrans2-en-indic-1B", both, {"translations": [f"{MARK} a", f"{MARK} b"]}),
         ("@cf/facebook/bart-large-cnn", {"input_text": "hi"}, {"summary": MARK}),
         ("@cf/llava-hf/llava-1.5-7b-hf", {"image": PIXEL, "prompt": "what"}, {"description": MARK}),
         ("@cf/microsoft/resnet-50", {"image": PIXEL}, [{"label": "EMULATED", "score": 1.0}]),
-        (
-            "@cf/facebook/detr-resnet-50",
-            {"image": PIXEL},
-            [{"label": "emulated", "score": 1.0, "box": {"xmin": 0, "ymin": 0, "xmax": 1, "ymax": 1}}],
-        ),
+        ("@cf/facebook/detr-resnet-50", {"image": PIXEL}, [{"label": "emulated", "score": 1.0, "box": box}]),
         ("@cf/pipecat-ai/smart-turn-v2", {"audio": "AAAA"}, {"is_complete": True, "probability": 0.9}),
-    ],
-)
-def test_other_tasks_have_their_own_shape(service: Service, model: str, inputs: Any, expected: Any) -> None:
-    assert service.result(model, inputs) == expected
+    ):
+        with row(model):
+            assert service.result(model, inputs) == expected
 
 
-@pytest.mark.parametrize(
-    ("task", "field"),
-    [("query", "answer"), ("caption", "caption"), ("point", "points"), ("detect", "objects"), (None, "answer")],
-)
-def test_moondream_answers_by_task(service: Service, task: str | None, field: str) -> None:
-    inputs = {"image": "https://example.com/a.png"} | ({"task": task} if task else {})
-    result = service.result("@cf/moondream/moondream3.1-9B-A2B", inputs)
-    assert list(result) == ["finish_reason", "metrics", field]
+def test_llama_guard_answers_with_an_object_in_json_mode(service: Service) -> None:
+    inputs: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}
+    assert service.result(GUARD, inputs)["response"] == "safe"
+    inputs["response_format"] = {"type": "json_object"}
+    assert service.result(GUARD, inputs)["response"] == {"safe": True, "categories": []}
+
+
+def test_moondream_answers_by_task(service: Service) -> None:
+    fields = {"query": "answer", "caption": "caption", "point": "points", "detect": "objects", None: "answer"}
+    for task, field in fields.items():
+        with row(task):
+            inputs = {"image": "https://example.com/a.png"} | ({"task": task} if task else {})
+            result = service.result("@cf/moondream/moondream3.1-9B-A2B", inputs)
+            assert list(result) == ["finish_reason", "metrics", field]
 
 
 def test_a_classification_adds_up_to_one(service: Service) -> None:
     rows = service.result("@cf/huggingface/distilbert-sst-2-int8", {"text": "good"})
     assert [row["label"] for row in rows] == ["NEGATIVE", "POSITIVE"]
     assert sum(row["score"] for row in rows) == pytest.approx(1)
-
-
-def test_llama_guard_answers_with_an_object_in_json_mode(service: Service) -> None:
-    inputs: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}
-    model = "@cf/meta/llama-guard-3-8b"
-    assert service.result(model, inputs)["response"] == "safe"
-    inputs["response_format"] = {"type": "json_object"}
-    assert service.result(model, inputs)["response"] == {"safe": True, "categories": []}
 
 
 def test_clef_answers_each_question_in_its_type(service: Service) -> None:
@@ -129,13 +123,14 @@ def test_clef_answers_each_question_in_its_type(service: Service) -> None:
     assert list(result["answers"]["grade"]) == ["type", "score", "legend", "probabilities", "confidence"]
 
 
-@pytest.mark.parametrize("model", ["@cf/openai/whisper", "@cf/openai/whisper-tiny-en"])
-def test_whisper_takes_raw_audio_and_numbers(service: Service, model: str) -> None:
-    as_numbers = service.result(model, {"audio": [1, 2, 3]})
-    raw = service.http.post(service.url(model), content=b"RIFF", headers={"content-type": "audio/wav"})
-    assert raw.json()["result"] == as_numbers
-    assert list(as_numbers) == ["text", "word_count", "vtt", "words"]
-    assert service.local.requests[-1].inputs == b"RIFF"
+def test_whisper_takes_raw_audio_and_numbers(service: Service) -> None:
+    for model in ("@cf/openai/whisper", "@cf/openai/whisper-tiny-en"):
+        with row(model):
+            as_numbers = service.result(model, {"audio": [1, 2, 3]})
+            raw = service.http.post(service.url(model), content=b"RIFF", headers={"content-type": "audio/wav"})
+            assert raw.json()["result"] == as_numbers
+            assert list(as_numbers) == ["text", "word_count", "vtt", "words"]
+            assert service.local.requests[-1].inputs == b"RIFF"
 
 
 def test_whisper_turbo_tells_about_the_language(service: Service) -> None:
@@ -159,34 +154,29 @@ def test_a_text_model_takes_no_raw_body(service: Service) -> None:
     assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 5006)
 
 
-@pytest.mark.parametrize(
-    ("model", "inputs", "content_type", "magic"),
-    [
-        ("@cf/lykon/dreamshaper-8-lcm", {"prompt": "x"}, "image/png", b"\x89PNG\r\n"),
-        ("@cf/leonardo/phoenix-1.0", {"prompt": "x"}, "image/jpeg", b"\xff\xd8\xff"),
-        ("@cf/deepgram/aura-2-en", {"text": "x"}, "audio/mpeg", b"\xff\xfb"),
-    ],
-)
-def test_media_come_raw_with_their_content_type(
-    service: Service, model: str, inputs: Any, content_type: str, magic: bytes
-) -> None:
-    response = service.run(model, inputs)
-    assert response.headers["content-type"] == content_type
-    assert response.content.startswith(magic)
-    assert "cf-ai-neurons" not in response.headers
+def test_media_come_raw_with_their_content_type_and_images_are_marked(service: Service) -> None:
+    for model, content_type, magic in (
+        ("@cf/lykon/dreamshaper-8-lcm", "image/png", PNG),
+        ("@cf/leonardo/phoenix-1.0", "image/jpeg", JPEG),
+        ("@cf/deepgram/aura-2-en", "audio/mpeg", MP3),
+    ):
+        with row(model):
+            response = service.run(model, {"prompt": "x", "text": "x"})
+            assert response.headers["content-type"] == content_type
+            assert response.content.startswith(magic)
+            assert (MARK.encode() in response.content) == (magic != MP3)
+            assert "cf-ai-neurons" not in response.headers
 
 
-@pytest.mark.parametrize(
-    ("model", "field", "magic"),
-    [
-        ("@cf/black-forest-labs/flux-1-schnell", "image", b"\xff\xd8\xff"),
-        ("@cf/leonardo/lucid-origin", "image", b"\xff\xd8\xff"),
-        ("@cf/myshell-ai/melotts", "audio", b"\xff\xfb"),
-    ],
-)
-def test_other_media_come_as_base64(service: Service, model: str, field: str, magic: bytes) -> None:
-    result = service.result(model, {"prompt": "x"})
-    assert base64.b64decode(result[field], validate=True).startswith(magic)
+def test_other_media_come_as_base64(service: Service) -> None:
+    for model, field, magic in (
+        ("@cf/black-forest-labs/flux-1-schnell", "image", JPEG),
+        ("@cf/leonardo/lucid-origin", "image", JPEG),
+        ("@cf/myshell-ai/melotts", "audio", MP3),
+    ):
+        with row(model):
+            result = service.result(model, {"prompt": "x"})
+            assert base64.b64decode(result[field], validate=True).startswith(magic)
 
 
 def test_flux_2_takes_a_form(service: Service) -> None:
@@ -195,49 +185,43 @@ def test_flux_2_takes_a_form(service: Service) -> None:
     assert "image" in response.json()["result"]
 
 
-def test_media_are_marked(service: Service) -> None:
-    for model in ("@cf/lykon/dreamshaper-8-lcm", "@cf/leonardo/phoenix-1.0"):
-        assert MARK.encode() in service.run(model, {"prompt": "x"}).content
+def submit(service: Service, model: str, requests: list[Any]) -> dict[str, str]:
+    """Hand a batch in, and return what polls it."""
+    queued = service.run(model, {"requests": requests}, params={"queueRequest": "true"}).json()["result"]
+    assert queued == {"status": "queued", "request_id": queued["request_id"], "model": model}
+    return {"request_id": queued["request_id"]}
 
 
-def submit(service: Service, model: str, requests: list[Any]) -> Any:
-    response = service.run(model, {"requests": requests}, params={"queueRequest": "true"})
-    return response.json()["result"]
+def run_batch(service: Service, model: str, requests: list[Any]) -> Any:
+    """Return the result of a batch, which is there at the second poll."""
+    poll = submit(service, model, requests)
+    assert service.result(model, poll) == {"status": "queued", **poll}
+    return service.result(model, poll)
 
 
-def test_a_batch_is_queued_and_asked_for_until_it_is_there(service: Service) -> None:
-    queued = submit(service, LLAMA, [{"prompt": "one", "external_reference": "a"}, {"prompt": "two"}])
-    request_id = queued["request_id"]
-    assert queued == {"status": "queued", "request_id": request_id, "model": LLAMA}
-    poll = {"request_id": request_id}
-    assert service.result(LLAMA, poll) == {"status": "queued", "request_id": request_id}
-    done = service.result(LLAMA, poll)
-    assert "status" not in done
-    assert done["usage"]["total_tokens"] > 0
-    rows = {row["id"]: row for row in done["responses"]}
-    assert rows[0]["external_reference"] == "a"
-    assert rows[1]["result"] == service.result(LLAMA, {"prompt": "two"})
-    assert all(row["success"] for row in rows.values())
+def test_a_batch_is_queued_and_then_there_in_another_order(service: Service) -> None:
+    result = run_batch(service, LLAMA, [{"prompt": "one", "external_reference": "a"}, {"prompt": "two"}, {}])
+    assert "status" not in result
+    assert result["usage"]["total_tokens"] > 0
+    assert [each["id"] for each in result["responses"]] == [2, 1, 0]
+    bad, two, one = result["responses"]
+    assert [one["external_reference"], two["external_reference"]] == ["a", None]
+    assert two["result"] == service.result(LLAMA, {"prompt": "two"})
+    # A bad item fails alone.
+    assert [each["success"] for each in (one, two, bad)] == [True, True, False]
+    assert bad["errors"][0]["code"] == 5006
 
 
-def test_batch_responses_are_not_in_the_order_of_the_requests(service: Service) -> None:
-    request_id = submit(service, LLAMA, [{"prompt": str(number)} for number in range(3)])["request_id"]
-    service.result(LLAMA, {"request_id": request_id})
-    responses = service.result(LLAMA, {"request_id": request_id})["responses"]
-    assert [row["id"] for row in responses] != [0, 1, 2]
-    assert {row["id"] for row in responses} == {0, 1, 2}
-
-
-def test_a_bad_item_of_a_batch_fails_alone(service: Service) -> None:
-    request_id = submit(service, LLAMA, [{"prompt": "fine"}, {}])["request_id"]
-    service.result(LLAMA, {"request_id": request_id})
-    rows = {row["id"]: row for row in service.result(LLAMA, {"request_id": request_id})["responses"]}
-    assert (rows[0]["success"], rows[1]["success"]) == (True, False)
-    assert rows[1]["errors"][0]["code"] == 5006
-
-
-def test_requests_without_the_query_are_no_batch(service: Service) -> None:
-    assert service.error(LLAMA, {"requests": [{"prompt": "one"}]})[1] == 5006
+def test_what_is_no_batch_is_bad_input(service: Service) -> None:
+    poll = submit(service, LLAMA, [{"prompt": "one"}])
+    for name, model, inputs in (
+        ("requests without the query", LLAMA, {"requests": [{"prompt": "one"}]}),
+        ("an unknown id", LLAMA, {"request_id": "none"}),
+        ("another model's", M3, poll),
+    ):
+        with row(name):
+            assert service.error(model, inputs)[:2] == (400, 5006)
+    assert service.result(LLAMA, poll)["status"] == "queued"
 
 
 def test_a_batch_above_10_megabytes_is_too_large(service: Service) -> None:
@@ -245,28 +229,15 @@ def test_a_batch_above_10_megabytes_is_too_large(service: Service) -> None:
     assert (response.status_code, response.json()["errors"][0]["code"]) == (413, 3006)
 
 
-def test_an_unknown_batch_is_bad_input(service: Service) -> None:
-    assert service.error(LLAMA, {"request_id": "none"})[:2] == (400, 5006)
-
-
-def test_the_batch_of_another_model_is_unknown(service: Service) -> None:
-    poll = {"request_id": submit(service, LLAMA, [{"prompt": "one"}])["request_id"]}
-    assert service.error("@cf/baai/bge-m3", poll)[:2] == (400, 5006)
-    assert service.result(LLAMA, poll)["status"] == "queued"
-
-
 def test_only_the_last_batches_are_kept(service: Service) -> None:
-    first, *_, last = [submit(service, LLAMA, [])["request_id"] for _ in range(25)]
-    assert service.error(LLAMA, {"request_id": first})[1] == 5006
-    assert service.result(LLAMA, {"request_id": last})["status"] == "queued"
+    first, *_, last = [submit(service, LLAMA, []) for _ in range(25)]
+    assert service.error(LLAMA, first)[1] == 5006
+    assert service.result(LLAMA, last)["status"] == "queued"
 
 
 def test_media_in_a_batch_are_base64(service: Service) -> None:
-    model = "@cf/deepgram/aura-1"
-    poll = {"request_id": submit(service, model, [{"text": "x"}])["request_id"]}
-    service.result(model, poll)
-    [row] = service.result(model, poll)["responses"]
-    assert base64.b64decode(row["result"]["data"]).startswith(b"\xff\xfb")
+    [response] = run_batch(service, "@cf/deepgram/aura-1", [{"text": "x"}])["responses"]
+    assert base64.b64decode(response["result"]["data"]).startswith(MP3)
 
 
 def test_every_model_of_the_catalogue_answers(service: Service) -> None:

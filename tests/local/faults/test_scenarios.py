@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import cfai._streaming.reader
 import pytest
 
 import cfai
-import cfai._streaming.body
 from cfai import (
     APIConnectionError,
     APIResponseValidationError,
@@ -238,7 +238,7 @@ def caller(callers: Callable[..., Any], service: Service) -> Any:
 
 @pytest.fixture(autouse=True)
 def _a_short_drain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cfai._streaming.body, "DRAIN_TIMEOUT", 0.1)
+    monkeypatch.setattr(cfai._streaming.reader, "DRAIN_TIMEOUT", 0.1)
 
 
 def read_answer(caller: Any, model: str, inputs: dict[str, Any], **options: Any) -> Any:

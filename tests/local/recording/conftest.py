@@ -107,6 +107,48 @@ def http(stack: ExitStack) -> Callable[[LocalServer], Http]:
     return make
 
 
+@pytest.fixture
+def through(
+    serve: Callable[..., Any], record: Callable[..., Recorder], http: Callable[..., Http]
+) -> Callable[..., Http]:
+    """Starts a recorder in front of a server that plays a script, and gives a client of it."""
+    return lambda script, **options: http(record(serve(script).url, **options))
+
+
+def answers(content: bytes, content_type: str = "application/json", **more: str) -> Callable[[Any], None]:
+    """Return a script that answers every request the same."""
+
+    def script(peer: Any) -> None:
+        while peer.request():
+            peer.answer(content, content_type, **more)
+
+    return script
+
+
+def streams(*pieces: bytes, content_type: str = "text/event-stream") -> Callable[[Any], None]:
+    """Return a script that answers every request in these chunks."""
+
+    def script(peer: Any) -> None:
+        while peer.request():
+            peer.start(content_type)
+            for piece in (*pieces, b""):
+                peer.chunk(piece)
+
+    return script
+
+
+def breaks_off(*pieces: bytes) -> Callable[[Any], None]:
+    """Return a script that sends these chunks of a stream and closes the connection."""
+
+    def script(peer: Any) -> None:
+        peer.request()
+        peer.start()
+        for piece in pieces:
+            peer.chunk(piece)
+
+    return script
+
+
 def kept(folder: Path) -> list[dict[str, Any]]:
     """Return the recordings, as JSON."""
     return [json.loads(path.read_text("utf-8")) for path in sorted(folder.iterdir())]
@@ -114,8 +156,10 @@ def kept(folder: Path) -> list[dict[str, Any]]:
 
 def chunks(recording: dict[str, Any]) -> list[bytes]:
     """Return the chunks of a recording in bytes, read without the code under test."""
-    found = recording["response"]["chunks"]
-    return [each.encode() if isinstance(each, str) else base64.b64decode(each["base64"]) for each in found]
+    return [
+        each.encode() if isinstance(each, str) else base64.b64decode(each["base64"])
+        for each in recording["response"]["chunks"]
+    ]
 
 
 def everything(folder: Path) -> bytes:

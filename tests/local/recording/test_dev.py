@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -19,34 +18,34 @@ import cfai.local.emulator
 import cfai.local.recording
 from cfai.cli import main
 from cfai.local import SCENARIOS, Emulator
+from tests.conftest import row
 from tests.local.recording.conftest import ACCOUNT, LONG, MODEL, TOKEN, everything, kept
 
 Run = Callable[..., tuple[int, str, str]]
 
 
 @contextmanager
-def dev(*options: str, note: str, **environment: str) -> Iterator[dict[str, str]]:
-    """Run the command until Ctrl-C; gives the environment that it prints."""
+def dev(*options: str, note: str, number: signal.Signals = signal.SIGINT) -> Iterator[dict[str, str]]:
+    """Run the command until Ctrl-C, or another signal; gives the environment that it prints."""
     command = [sys.executable, "-W", "error", "-m", "cfai.cli", "dev", *options]
-    program = subprocess.Popen(
-        command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert program.stdout is not None
     lines = [program.stdout.readline().split() for _ in range(3)]
     try:
         assert [line[0] for line in lines if line] == ["export"] * 3
-        told = dict(line[1].split("=") for line in lines)
-        assert list(told) == ["CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN"]
-        yield told
+        exported = dict(line[1].split("=") for line in lines)
+        assert list(exported) == ["CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN"]
+        yield exported
     finally:
-        program.send_signal(signal.SIGINT)
+        program.send_signal(number)
         output, errors = program.communicate(timeout=LONG)
     assert (program.returncode, output, errors) == (0, "", f"{note} until Ctrl-C.\n")
 
 
-def ask(told: dict[str, str], inputs: Any) -> httpx.Response:
-    url = f"{told['CLOUDFLARE_API_BASE_URL']}/accounts/{told['CLOUDFLARE_ACCOUNT_ID']}/ai/run/{MODEL}"
-    headers = {"authorization": f"Bearer {told['CLOUDFLARE_API_TOKEN']}"}
+def ask(exported: dict[str, str], inputs: Any) -> httpx.Response:
+    base_url, account_id, api_token = exported.values()
+    headers = {"authorization": f"Bearer {api_token}"}
+    url = f"{base_url}/accounts/{account_id}/ai/run/{MODEL}"
     return httpx.post(url, json=inputs, headers=headers, trust_env=False, timeout=LONG)
 
 
@@ -78,23 +77,21 @@ def account(monkeypatch: pytest.MonkeyPatch, upstream: Emulator) -> Emulator:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such signal to send to a program")
-def test_dev_is_the_emulator(folder: Path) -> None:
-    with dev("--tokens-per-second", "0", note="Serving emulated answers") as told:
-        assert ask(told, {"prompt": "Hello"}).json()["result"]["choices"]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="has no such signal to send to a program")
-def test_dev_records_and_plays_back(account: Emulator, folder: Path) -> None:
+def test_dev_emulates_records_and_plays_back(account: Emulator, folder: Path) -> None:
     inputs = {"prompt": "Hello", "stream": True}
-    with dev("--record", str(folder), note=f"Recording {account.base_url} into {folder}") as told:
-        assert TOKEN not in told.values()
-        recorded = ask(told, inputs)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        emulator = dev("--port", "0", "--tokens-per-second", "0", note="Serving emulated answers", number=number)
+        with row(number), emulator as exported:
+            assert ask(exported, {"prompt": "Hello"}).json()["result"]["choices"]
+    with dev("--record", str(folder), note=f"Recording {account.base_url} into {folder}") as exported:
+        assert TOKEN not in exported.values()
+        recorded = ask(exported, inputs)
     account.stop()
     assert len(kept(folder)) == 1
     assert TOKEN.encode() not in everything(folder)
-    with dev("--replay", str(folder), note=f"Playing back {folder}") as told:
-        assert ask(told, {"prompt": "other"}).status_code == 404
-        played = ask(told, inputs)
+    with dev("--replay", str(folder), note=f"Playing back {folder}") as exported:
+        assert ask(exported, {"prompt": "other"}).status_code == 404
+        played = ask(exported, inputs)
     assert played.status_code == 200
     assert len(played.content) == len(recorded.content)
 
@@ -109,39 +106,24 @@ def test_the_command_lists_every_scenario(cli: Run) -> None:
 def test_the_options_of_dev_reach_the_emulator(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in = MagicMock(side_effect=KeyboardInterrupt)
     monkeypatch.setattr(cfai.local, "Emulator", stand_in)
-    more = ["--tokens-per-second", "5", "--lenient-paths", "--retired", "refuse", "--allow-remote"]
-    more += ["--rate-limits", "--daily-neurons", "10000", "--concurrency", "4"]
-    more += ["--no-workers-paid"]
-    assert cli("--host", "::1", "--port", "8787", *more)[0] == 0
-    assert cli("--tokens-per-second", "0")[0] == 0
-    assert cli()[0] == 0
-    told, without_pace, plain = (call.kwargs for call in stand_in.call_args_list)
-    assert stand_in.call_args_list[0].args == ("::1", 8787)
-    assert told == {
-        "tokens_per_second": 5.0,
-        "lenient_paths": True,
-        "retired": "refuse",
-        "allow_remote": True,
-        "keep_requests": 0,
-        "engine": None,
-        "rate_limits": True,
-        "daily_neurons": 10000.0,
-        "concurrency": 4,
-        "workers_paid": False,
-    }
-    assert without_pace["tokens_per_second"] is None
-    assert plain == {
-        "tokens_per_second": 60.0,
-        "lenient_paths": False,
-        "retired": "serve",
-        "allow_remote": False,
-        "keep_requests": 0,
-        "engine": None,
-        "rate_limits": False,
-        "daily_neurons": None,
-        "concurrency": None,
-        "workers_paid": True,
-    }
+    defaults: dict[str, Any] = {"lenient_paths": False, "retired": "serve", "allow_remote": False, "keep_requests": 0}
+    defaults |= {"engine": None, "rate_limits": False, "daily_neurons": None, "concurrency": None}
+    defaults |= {"workers_paid": True, "tokens_per_second": 60.0}
+    for options, changes in (
+        ([], {}),
+        (["--tokens-per-second", "0"], {"tokens_per_second": None}),
+        (["--tokens-per-second", "5"], {"tokens_per_second": 5.0}),
+        (["--lenient-paths"], {"lenient_paths": True}),
+        (["--retired", "refuse"], {"retired": "refuse"}),
+        (["--allow-remote"], {"allow_remote": True}),
+        (["--rate-limits"], {"rate_limits": True}),
+        (["--daily-neurons", "10000"], {"daily_neurons": 10000.0}),
+        (["--concurrency", "4"], {"concurrency": 4}),
+        (["--no-workers-paid"], {"workers_paid": False}),
+    ):
+        with row(options):
+            assert cli("--host", "::1", "--port", "8787", *options)[0] == 0
+            assert stand_in.call_args == call("::1", 8787, **defaults | changes)
 
 
 def test_chance_and_its_seed_reach_the_emulator(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,18 +146,18 @@ def test_an_engine_answers_in_earnest(cli: Run, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_emulator_behind_a_recorder_ends_with_it(cli: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: dict[str, str] = {}
+    passed: dict[str, str] = {}
 
     def interrupted(*_: Any, **options: Any) -> None:
-        told.update(options)
+        passed.update(options)
         assert httpx.get(options["upstream_url"], trust_env=False).status_code == 400, "it serves by now"
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cfai.local, "Recorder", interrupted)
     assert cli("--record", folder, "--upstream", "http://127.0.0.1:9/v1")[0] == 0
-    assert told["upstream_token"] == "cfai-emulator-token"
+    assert passed["upstream_token"] == "cfai-emulator-token"
     with pytest.raises(httpx.ConnectError):
-        httpx.get(told["upstream_url"], trust_env=False)
+        httpx.get(passed["upstream_url"], trust_env=False)
 
 
 def test_the_options_of_dev_reach_the_recorder_and_the_player(
@@ -190,9 +172,12 @@ def test_the_options_of_dev_reach_the_recorder_and_the_player(
         assert stand_in.call_args.kwargs == {"allow_remote": True} | timing
 
 
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
+def test_options_that_mean_nothing_together_are_refused(
+    cli: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    for options, problem in (
         (["--record", "a", "--replay", "b"], "--record and --replay exclude each other"),
         (["--timing"], "--timing needs --replay"),
         (["--record", "a", "--timing"], "--timing needs --replay"),
@@ -203,56 +188,48 @@ def test_the_options_of_dev_reach_the_recorder_and_the_player(
         (["--replay", "a", "--upstream", "http://127.0.0.1:9"], "they mean nothing with --replay"),
         (["--retired", "maybe"], "--retired"),
         (["--tokens-per-second", "-1"], "--tokens-per-second"),
-    ],
-)
-def test_options_that_mean_nothing_together_are_refused(
-    cli: Run, options: list[str], told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    code, out, err = cli(*options)
-    assert (code, out) == (2, "")
-    assert told in err
+    ):
+        with row(options):
+            code, out, err = cli(*options)
+            assert (code, out) == (2, "")
+            assert problem in err
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
+def test_a_mistake_is_named_in_one_line(cli: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for options, problem in (
         (["--host", "0.0.0.0"], "'0.0.0.0' is not loopback: pass allow_remote=True, or --allow-remote, to be"),
         (["--random-faults", "2"], "rate is the share of requests that go wrong, from 0 to 1, not 2.0"),
         (["--concurrency", "0"], "concurrency is"),
         (["--replay", "nothing"], "nothing is recorded in nothing"),
         (["--record", "a"], "no account id: pass account_id, or set CLOUDFLARE_ACCOUNT_ID"),
-    ],
-)
-def test_what_is_wrong_is_told_in_a_line(
-    cli: Run, options: list[str], told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    code, out, err = cli(*options)
-    assert (code, out, err.count("\n")) == (1, "", 1)
-    assert err.startswith(told)
+    ):
+        with row(options):
+            code, out, err = cli(*options)
+            assert (code, out, err.count("\n")) == (1, "", 1)
+            assert err.startswith(problem)
 
 
-def test_a_file_in_the_place_of_the_folder_is_told(cli: Run, account: Emulator, tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_the_folder_is_named(cli: Run, account: Emulator, tmp_path: Path) -> None:
     file = tmp_path / "model.gguf"
     file.touch()
     assert cli("--record", file) == (1, "", f"{file} is a file: recordings are kept in a folder\n")
 
 
-@pytest.mark.parametrize(("option", "called"), [("--record", "the recorder"), ("--replay", "the player")])
 def test_without_the_extra_a_line_says_what_to_install(
-    cli: Run, account: Emulator, folder: Path, monkeypatch: pytest.MonkeyPatch, option: str, called: str
+    cli: Run, account: Emulator, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(sys.modules, "cfai.local.server._loop", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    told = f'{called} needs another package: pip install "cfai-sdk[emulator]"\n'
-    assert cli(option, folder) == (1, "", told)
+    for option, name in (("--record", "the recorder"), ("--replay", "the player")):
+        with row(option):
+            assert cli(option, folder) == (1, "", f'{name} needs another package: pip install "cfai-sdk[emulator]"\n')
 
 
-@pytest.mark.parametrize("module", ["cfai.local.recording", "cfai.local.server", "cfai.cli._app"])
-def test_importing_it_does_not_need_the_extra(module: str) -> None:
-    check = f"import sys, {module}; print([m for m in sys.modules if m.startswith(('starlette', 'uvicorn'))])"
-    told = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=LONG, check=True)
-    assert told.stdout == "[]\n"
+def test_importing_a_room_does_not_need_the_extra() -> None:
+    for module in ("cfai.local.recording", "cfai.local.server", "cfai.cli._app"):
+        with row(module):
+            check = f"import sys, {module}; print([m for m in sys.modules if m.startswith('uvicorn')])"
+            result = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=LONG)
+            assert (result.returncode, result.stdout) == (0, "[]\n")

@@ -12,7 +12,18 @@ import pytest
 
 from cfai import NotFoundError, RateLimitError, StreamTruncatedError
 from cfai.local import Emulator, Fault, Player, Recorder
-from tests.local.recording.conftest import MODEL, NATIVE, SYNC_AND_ASYNC, Http, chunks, kept
+from tests.conftest import row
+from tests.local.recording.conftest import (
+    MODEL,
+    NATIVE,
+    SYNC_AND_ASYNC,
+    Http,
+    answers,
+    breaks_off,
+    chunks,
+    kept,
+    streams,
+)
 
 Make = Callable[..., Any]
 IMAGE = "@cf/leonardo/phoenix-1.0"
@@ -56,13 +67,12 @@ def test_answers_are_those_that_were_recorded(
     recorder: Recorder, upstream: Emulator, play: Make, ask: Make, folder: Path
 ) -> None:
     def results(caller: Any) -> list[Any]:
-        found: list[Any] = [caller.run(MODEL, {"prompt": "Hello"}).text]
-        found.append([(token.text, token.finish_reason) for token in caller.stream(NATIVE)])
-        found.append(caller.run(IMAGE, {"prompt": "a cat"}).content)
+        text = caller.run(MODEL, {"prompt": "Hello"}).text
+        tokens = [(token.text, token.finish_reason) for token in caller.stream(NATIVE)]
+        image = caller.run(IMAGE, {"prompt": "a cat"}).content
         with pytest.raises(RateLimitError) as caught:
             caller.run(MODEL, {"prompt": "refuse"})
-        found.append((caught.value.code, caught.value.retry_after))
-        return found
+        return [text, tokens, image, caught.value.code, caught.value.retry_after]
 
     upstream.script("ok", "ok", "ok", Fault(code=3021, retry_after=9))
     recorded = results(ask(recorder))
@@ -71,25 +81,16 @@ def test_answers_are_those_that_were_recorded(
     assert results(ask(play())) == recorded
 
 
-@pytest.mark.parametrize("size", [1, 5, 64, 10_000])
-def test_a_body_comes_in_the_chunks_in_which_it_came(
-    serve: Make, record: Make, play: Make, http: Make, size: int
-) -> None:
+def test_a_body_comes_in_the_chunks_in_which_it_came(through: Make, play: Make, http: Make, folder: Path) -> None:
     body = 'data: {"response":"naïve 🙂"}\n\ndata: [DONE]\n\n'.encode() + b"\xff\x00"
-    pieces = [body[at : at + size] for at in range(0, len(body), size)]
-
-    def script(peer: Any) -> None:
-        peer.request()
-        peer.start()
-        for piece in (*pieces, b""):
-            peer.chunk(piece)
-
-    recorded = http(record(serve(script).url)).post()
-    played = http(play()).post()
-    assert recorded.extensions["chunks"] == pieces
-    assert played.extensions["chunks"] == pieces
-    assert (played.status_code, played.headers["content-type"]) == (200, "text/event-stream")
-    assert played.headers["transfer-encoding"] == "chunked"
+    for size in (1, 5, 64, 10_000):
+        with row(size):
+            pieces = [body[at : at + size] for at in range(0, len(body), size)]
+            assert through(streams(*pieces)).post({"size": size}).extensions["chunks"] == pieces
+            played = http(play()).post({"size": size})
+            assert played.extensions["chunks"] == pieces
+            assert (played.status_code, played.headers["content-type"]) == (200, "text/event-stream")
+            assert played.headers["transfer-encoding"] == "chunked"
 
 
 def test_a_whole_answer_has_its_length_and_its_headers(recorder: Recorder, play: Make, http: Make) -> None:
@@ -103,24 +104,19 @@ def test_a_whole_answer_has_its_length_and_its_headers(recorder: Recorder, play:
 
 @SYNC_AND_ASYNC
 def test_a_stream_that_was_cut_breaks_off_there(serve: Make, record: Make, play: Make, ask: Make, folder: Path) -> None:
-    def script(peer: Any) -> None:
-        peer.request()
-        peer.start()
-        peer.chunk(EVENT)
-
-    for local in (record(serve(script).url), None):
+    for local in (record(serve(breaks_off(EVENT)).url), None):
         with pytest.raises(StreamTruncatedError) as caught:
             list(ask(local or play()).stream(NATIVE))
         assert caught.value.partial == "Hel"
     assert kept(folder)[0]["response"]["cut"] == "by the service"
 
 
-@pytest.mark.parametrize("length", [{}, {"content-length": "10"}])
-def test_an_answer_that_was_cut_has_no_proper_end(folder: Path, play: Make, http: Make, length: dict[str, str]) -> None:
-    headers = {"content-type": "image/png"} | length
-    write(folder, response__headers=headers, response__chunks=["half"], response__cut="by the service")
-    with pytest.raises(httpx.RemoteProtocolError):
-        http(play()).post()
+def test_an_answer_that_was_cut_has_no_proper_end(folder: Path, play: Make, http: Make) -> None:
+    for length in ({}, {"content-length": "10"}):
+        headers = {"content-type": "image/png"} | length
+        write(folder, response__headers=headers, response__chunks=["half"], response__cut="by the service")
+        with row(length), pytest.raises(httpx.RemoteProtocolError):
+            http(play()).post()
 
 
 def test_recordings_of_one_request_are_played_in_order_and_the_last_again(folder: Path, play: Make, http: Make) -> None:
@@ -156,29 +152,29 @@ def test_a_chunk_that_was_changed_by_hand_is_played_as_it_is_now(
     assert http(play()).post().json() == {"result": {"response": "Grüße"}}
 
 
-@pytest.mark.parametrize("method", ["HEAD", "GET"])
-def test_answers_without_a_body_are_played_too(folder: Path, play: Make, http: Make, method: str) -> None:
-    headers = {"content-length": "10"} if method == "HEAD" else {}
-    status = 200 if method == "HEAD" else 204
-    changes = {"response__status": status, "response__headers": headers, "response__chunks": []}
-    write(folder, request__method=method, request__body=None, **changes)
-    asked: Http = http(play())
-    response = asked.ask(method, asked.path())
-    assert (response.status_code, response.content) == (status, b"")
-    assert response.headers.get("content-length") == headers.get("content-length")
+def test_answers_without_a_body_are_played_too(folder: Path, play: Make, http: Make) -> None:
+    for method, status, headers in (("HEAD", 200, {"content-length": "10"}), ("GET", 204, {})):
+        with row(method):
+            changes = {"response__status": status, "response__headers": headers, "response__chunks": []}
+            write(folder, request__method=method, request__body=None, **changes)
+            asked: Http = http(play())
+            response = asked.ask(method, asked.path())
+            assert (response.status_code, response.content) == (status, b"")
+            assert response.headers.get("content-length") == headers.get("content-length")
 
 
 # Timing
 
 
-@pytest.mark.parametrize("times", [{"head": 10**8}, {"head": 0, "chunks": [0, 10**8]}])
-def test_pauses_are_kept_if_they_are_asked_for(folder: Path, play: Make, http: Make, times: dict[str, Any]) -> None:
-    write(folder, response__chunks=["one", "two"], response__times=times)
-    assert http(play()).post().text == "onetwo"
-    asked: Http = http(play(timing=True))
-    asked.client.timeout = 0.2
-    with pytest.raises(httpx.ReadTimeout):
-        asked.post()
+def test_pauses_are_kept_if_they_are_asked_for(folder: Path, play: Make, http: Make) -> None:
+    for times in ({"head": 10**8}, {"head": 0, "chunks": [0, 10**8]}):
+        with row(times):
+            write(folder, response__chunks=["one", "two"], response__times=times)
+            assert http(play()).post().text == "onetwo"
+            asked: Http = http(play(timing=True))
+            asked.client.timeout = 0.2
+            with pytest.raises(httpx.ReadTimeout):
+                asked.post()
 
 
 def test_pauses_that_are_over_are_none(folder: Path, play: Make, http: Make) -> None:
@@ -192,81 +188,61 @@ def test_pauses_that_are_over_are_none(folder: Path, play: Make, http: Make) -> 
 JSON = {"content-type": "application/json"}
 
 
-@pytest.mark.parametrize(
-    ("recorded", "asked"),
-    [
-        (b'{"a": 1, "b": [1, {"c": null, "d": 2}]}', b'{"b":[1.0,{"d":2e0,"c":null}],"a":1.0}'),
-        (b'{"a": "\\u00fc"}', '{"a": "ü"}'.encode()),
-        (b"plain text", b"plain text"),
-        (b"\xff\x00 audio", b"\xff\x00 audio"),
-        (b"", b""),
-        (b'{"a": NaN}', b'{"a": NaN}'),
-        (b'{"a": 1e999}', b'{"a": 1e999}'),
-        (b"[" * 500 + b"]" * 500, b"[" * 500 + b"]" * 500),
-        (b"[" * 100_000, b"[" * 100_000),
-        (b'{"a": "Bearer sk-1234567890"}', b'{"a": "Bearer sk-0987654321"}'),
-    ],
-)
-def test_bodies_are_compared_by_value(
-    serve: Make, record: Make, play: Make, http: Make, recorded: bytes, asked: bytes
-) -> None:
-    server = serve(lambda peer: peer.request() and peer.answer(b"{}"))
-    assert http(record(server.url)).post(content=recorded, headers=JSON).status_code == 200
-    assert http(play()).post(content=asked, headers=JSON).status_code == 200
+def test_bodies_are_compared_by_value(through: Make, play: Make, http: Make, folder: Path) -> None:
+    for recorded, requested, status in (
+        (b'{"a": 1, "b": [1, {"c": null, "d": 2}]}', b'{"b":[1.0,{"d":2e0,"c":null}],"a":1.0}', 200),
+        (b'{"a": "\\u00fc"}', '{"a": "ü"}'.encode(), 200),
+        (b"plain text", b"plain text", 200),
+        (b"\xff\x00 audio", b"\xff\x00 audio", 200),
+        (b"", b"", 200),
+        (b'{"a": NaN}', b'{"a": NaN}', 200),
+        (b'{"a": 1e999}', b'{"a": 1e999}', 200),
+        (b"[" * 500 + b"]" * 500, b"[" * 500 + b"]" * 500, 200),
+        (b"[" * 100_000, b"[" * 100_000, 200),
+        (b'{"a": "Bearer sk-1234567890"}', b'{"a": "Bearer sk-0987654321"}', 200),
+        (b'{"a": true}', b'{"a": 1}', 404),
+        (b'{"a": "1"}', b'{"a": 1}', 404),
+        (b'{"a": null}', b"{}", 404),
+        (b'{"a": [1, 2]}', b'{"a": [2, 1]}', 404),
+        (b'{"a": 0.1}', b'{"a": 0.2}', 404),
+        (b"{}", b"", 404),
+        (b"\xff\x00 audio", b"\xff\x01 audio", 404),
+        (b"text", b"Text", 404),
+    ):
+        with row((recorded[:50], requested[:50])):
+            for path in folder.glob("*"):
+                path.unlink()
+            assert through(answers(b"{}")).post(content=recorded, headers=JSON).status_code == 200
+            assert http(play()).post(content=requested, headers=JSON).status_code == status
 
 
-@pytest.mark.parametrize(
-    ("recorded", "asked"),
-    [
-        (b'{"a": true}', b'{"a": 1}'),
-        (b'{"a": "1"}', b'{"a": 1}'),
-        (b'{"a": null}', b"{}"),
-        (b'{"a": [1, 2]}', b'{"a": [2, 1]}'),
-        (b'{"a": 0.1}', b'{"a": 0.2}'),
-        (b"{}", b""),
-        (b"\xff\x00 audio", b"\xff\x01 audio"),
-        (b"text", b"Text"),
-    ],
-)
-def test_other_values_are_another_request(
-    serve: Make, record: Make, play: Make, http: Make, recorded: bytes, asked: bytes
-) -> None:
-    server = serve(lambda peer: peer.request() and peer.answer(b"{}"))
-    http(record(server.url)).post(content=recorded, headers=JSON)
-    assert http(play()).post(content=asked, headers=JSON).status_code == 404
-
-
-def test_a_form_is_the_same_whatever_parts_it(serve: Make, record: Make, play: Make, http: Make) -> None:
-    server = serve(lambda peer: peer.request() and peer.answer(b"{}"))
+def test_a_form_is_the_same_whatever_parts_it(through: Make, play: Make, http: Make) -> None:
     form = {"prompt": (None, "a cat"), "image": ("cat.png", b"\xff\xfe", "image/png")}
-    http(record(server.url)).post(files=form)
+    through(answers(b"{}")).post(files=form)
     player = http(play())
     assert player.post(files=form).status_code == 200
     assert player.post(files=form | {"prompt": (None, "a dog")}).status_code == 404
 
 
-@pytest.mark.parametrize(
-    ("query", "status"),
-    [("a=1&b=%2F", 200), ("b=/&a=1", 200), ("a=1", 404), ("a=1&b=%2F&c=", 404), ("", 404)],
-)
-def test_a_query_is_compared_by_its_values(folder: Path, play: Make, http: Make, query: str, status: int) -> None:
+def test_a_query_is_compared_by_its_values(folder: Path, play: Make, http: Make) -> None:
     write(folder, request__query="a=1&b=%2F")
     asked: Http = http(play())
-    path = f"{asked.path()}?{query}" if query else asked.path()
-    assert asked.ask("POST", path, json={"prompt": "Hello"}).status_code == status
+    for query, status in (("a=1&b=%2F", 200), ("b=/&a=1", 200), ("a=1", 404), ("a=1&b=%2F&c=", 404), ("", 404)):
+        with row(query):
+            path = f"{asked.path()}?{query}" if query else asked.path()
+            assert asked.ask("POST", path, json={"prompt": "Hello"}).status_code == status
 
 
-@pytest.mark.parametrize(
-    ("model", "status"),
-    [
+def test_a_path_is_compared_segment_by_segment(folder: Path, play: Make, http: Make) -> None:
+    write(folder)
+    asked: Http = http(play())
+    for model, status in (
         ("%40cf/zai-org/glm-4%2E7-flash", 200),
         ("@cf%2Fzai-org%2Fglm-4.7-flash", 404),
         ("@cf/zai-org/GLM-4.7-flash", 404),
-    ],
-)
-def test_a_path_is_compared_segment_by_segment(folder: Path, play: Make, http: Make, model: str, status: int) -> None:
-    write(folder)
-    assert http(play()).post(model=model).status_code == status
+    ):
+        with row(model):
+            assert asked.post(model=model).status_code == status
 
 
 # What was not recorded
@@ -286,9 +262,13 @@ def nearest(answer: httpx.Response) -> str:
 LONG_TEXT = "word " * 100
 
 
-@pytest.mark.parametrize(
-    ("asked", "told"),
-    [
+def test_the_nearest_recording_is_named_with_the_differences(folder: Path, play: Make, http: Make) -> None:
+    write(folder)
+    write(folder, 2, request__body={"json": {"messages": [{"role": "user", "content": "A"}]}})
+    write(folder, 3, request__body={"json": {"text": LONG_TEXT + "old"}})
+    write(folder, 4, request__body={"json": {"audio": [*range(100)]}})
+    asked: Http = http(play())
+    for inputs, expected in (
         ({"prompt": "Hallo"}, '0001-x.json: prompt is "Hello" there and "Hallo" here'),
         ({}, '0001-x.json: prompt is "Hello" there and missing here'),
         ({"prompt": "Hello", "top_p": 0.5}, "0001-x.json: top_p is missing there and 0.5 here"),
@@ -296,77 +276,54 @@ LONG_TEXT = "word " * 100
             {"messages": [{"role": "user", "content": "B"}], "stream": True},
             '0002-x.json: messages[0].content is "A" there and "B" here, stream is missing there and true here',
         ),
-        (
-            {"messages": []},
-            '0002-x.json: messages[0] is {"role": "user", "content": "A"} there and missing here',
-        ),
+        ({"messages": []}, '0002-x.json: messages[0] is {"role": "user", "content": "A"} there and missing here'),
         (
             {"prompt": "Hello", "a": 1, "b": 2, "c": 3, "d": 4},
             "0001-x.json: a is missing there and 1 here, b is missing there and 2 here, c is missing there and 3 here, "
             "and 1 more differ",
         ),
-        (
-            {"text": LONG_TEXT + "new"},
-            f'0003-x.json: text is "…{(LONG_TEXT + "old")[-26:]}" there and "…{(LONG_TEXT + "new")[-26:]}" here',
-        ),
-        (
-            {"audio": [*range(99), 0]},
-            "0004-x.json: audio is …, 94, 95, 96, 97, 98, 99] there and …, 94, 95, 96, 97, 98, 0] here",
-        ),
-    ],
-)
-def test_the_nearest_recording_is_named_and_what_differs(
-    folder: Path, play: Make, http: Make, asked: Any, told: str
-) -> None:
-    write(folder)
-    write(folder, 2, request__body={"json": {"messages": [{"role": "user", "content": "A"}]}})
-    write(folder, 3, request__body={"json": {"text": LONG_TEXT + "old"}})
-    write(folder, 4, request__body={"json": {"audio": [*range(100)]}})
-    message = nearest(http(play()).post(asked))
-    if "…" in told:
-        assert len(message) < 250
-        start, _, end = told.partition("…")
-        assert message.startswith(start.rstrip('"'))
-        assert message.endswith(end.rpartition("…")[2])
-    else:
-        assert message == told
+    ):
+        with row(inputs):
+            assert nearest(asked.post(inputs)) == expected
+    for inputs, start, end in (
+        ({"text": LONG_TEXT + "new"}, "0003-x.json: text is …", (LONG_TEXT + "new")[-26:] + '" here'),
+        ({"audio": [*range(99), 0]}, "0004-x.json: audio is …", ", 94, 95, 96, 97, 98, 0] here"),
+    ):
+        with row(start):
+            message = nearest(asked.post(inputs))
+            assert len(message) < 250
+            assert message.startswith(start)
+            assert message.endswith(end)
 
 
-def test_another_model_is_named(folder: Path, play: Make, http: Make) -> None:
+def test_another_model_is_named_in_the_path_and_in_the_body(folder: Path, play: Make, http: Make) -> None:
     write(folder, 1, request__body={"json": {"prompt": "other"}})
     write(folder, 2)
-    message = nearest(http(play()).post(model=NATIVE))
-    assert message == f'0002-x.json: model is "{MODEL}" there and "{NATIVE}" here'
-
-
-def test_another_model_in_the_body_is_named(folder: Path, play: Make, http: Make) -> None:
+    asked: Http = http(play())
+    expected = f'0002-x.json: model is "{MODEL}" there and "{NATIVE}" here'
+    assert nearest(asked.post(model=NATIVE)) == expected
     path = "/client/v4/accounts/{account_id}/ai/v1/chat/completions"
-    write(folder, request__path=path, request__body={"json": {"model": MODEL, "messages": []}})
-    player = play()
-    url = path.replace("{account_id}", player.account_id).removeprefix("/client/v4")
-    message = nearest(http(player).ask("POST", url, json={"model": NATIVE, "messages": []}))
-    assert message == f'0001-x.json: model is "{MODEL}" there and "{NATIVE}" here'
+    write(folder, 2, request__path=path, request__body={"json": {"model": MODEL, "messages": []}})
+    asked = http(play())
+    url = path.replace("{account_id}", asked.local.account_id).removeprefix("/client/v4")
+    assert nearest(asked.ask("POST", url, json={"model": NATIVE, "messages": []})) == expected
 
 
-@pytest.mark.parametrize(
-    ("method", "rest", "body", "told"),
-    [
-        ("POST", f"/run/{MODEL}?a=1", b'{"prompt":"Hello"}', 'query is "" there and "a=1" here'),
-        ("PUT", f"/run/{MODEL}", b'{"prompt":"Hello"}', 'method is "POST" there and "PUT" here'),
-        ("POST", f"/run/{MODEL}", b"\xff\xfe", 'body is {"prompt": "Hello"} there and "2 bytes" here'),
-        ("POST", f"/run/{MODEL}", b"", 'body is {"prompt": "Hello"} there and missing here'),
-    ],
-)
-def test_whatever_differs_is_told(
-    folder: Path, play: Make, http: Make, method: str, rest: str, body: bytes, told: str
-) -> None:
+def test_any_difference_is_named(folder: Path, play: Make, http: Make) -> None:
     write(folder)
-    player = play()
-    message = nearest(http(player).ask(method, f"/accounts/{player.account_id}/ai{rest}", content=body))
-    assert message == f"0001-x.json: {told}"
+    asked: Http = http(play())
+    for method, query, body, expected in (
+        ("POST", "?a=1", b'{"prompt":"Hello"}', 'query is "" there and "a=1" here'),
+        ("PUT", "", b'{"prompt":"Hello"}', 'method is "POST" there and "PUT" here'),
+        ("POST", "", b"\xff\xfe", 'body is {"prompt": "Hello"} there and "2 bytes" here'),
+        ("POST", "", b"", 'body is {"prompt": "Hello"} there and missing here'),
+    ):
+        with row(expected):
+            message = nearest(asked.ask(method, asked.path() + query, content=body))
+            assert message == f"0001-x.json: {expected}"
 
 
-def test_a_query_alone_is_told_beside_a_body_that_is_no_json(folder: Path, play: Make, http: Make) -> None:
+def test_a_query_alone_is_named_beside_a_body_that_is_no_json(folder: Path, play: Make, http: Make) -> None:
     write(folder, request__body={"text": "plain"})
     asked: Http = http(play())
     message = nearest(asked.ask("POST", f"{asked.path()}?a=1", content=b"plain"))
@@ -389,21 +346,19 @@ def test_a_client_of_ours_says_it_too(folder: Path, play: Make, ask: Make) -> No
 # Who is let in
 
 
-@pytest.mark.parametrize("local", ["token", "account", "host", "websocket"])
-def test_a_player_checks_who_asks_as_the_recorder_does(folder: Path, play: Make, http: Make, local: str) -> None:
+def test_a_player_checks_who_asks_as_the_recorder_does(folder: Path, play: Make, http: Make) -> None:
     write(folder)
     asked: Http = http(play())
-    path, headers = asked.path(), {}
-    if local == "token":
-        headers = {"authorization": "Bearer other"}
-    elif local == "account":
-        path = path.replace(asked.local.account_id, "other")
-    elif local == "host":
-        headers = {"host": "evil.example"}
-    else:
-        headers = {"connection": "upgrade", "upgrade": "websocket"}
-    expected = {"token": 401, "account": 400, "host": 403, "websocket": 501}[local]
-    assert asked.ask("POST", path, json={"prompt": "Hello"}, headers=headers).status_code == expected
+    for account, headers, status in (
+        (asked.local.account_id, {}, 200),
+        (asked.local.account_id, {"authorization": "Bearer other"}, 401),
+        ("other", {}, 400),
+        (asked.local.account_id, {"host": "evil.example"}, 403),
+        (asked.local.account_id, {"connection": "upgrade", "upgrade": "websocket"}, 501),
+    ):
+        with row(status):
+            path = f"/accounts/{account}/ai/run/{MODEL}"
+            assert asked.ask("POST", path, json={"prompt": "Hello"}, headers=headers).status_code == status
 
 
 def test_a_player_may_be_reached_from_elsewhere_with_allow_remote(folder: Path, http: Make) -> None:
@@ -417,9 +372,8 @@ def test_a_player_may_be_reached_from_elsewhere_with_allow_remote(folder: Path, 
 # Files that are none
 
 
-@pytest.mark.parametrize(
-    ("changes", "told"),
-    [
+def test_a_file_that_is_no_recording_is_named(folder: Path) -> None:
+    for changes, problem in (
         ({"format": 2}, "format: Input should be 1"),
         ({"response__status": "fine"}, "response.status: Input should be a valid integer"),
         ({"response__chunks": [1]}, "response.chunks.0"),
@@ -431,21 +385,17 @@ def test_a_player_may_be_reached_from_elsewhere_with_allow_remote(folder: Path, 
         ({"response__headers": {"x a": ""}}, "response.headers.x a"),
         ({"response__headers": {"Content-Length": "ten"}}, "response.headers.Content-Length: 'ten' cannot be sent"),
         ({"request__method": None}, "request.method: Input should be a valid string"),
-    ],
-)
-def test_a_file_that_is_no_recording_is_named(folder: Path, changes: dict[str, Any], told: str) -> None:
-    path = write(folder, **changes)
-    with pytest.raises(ValueError, match="is no recording: ") as caught:
-        Player(folder).start()
-    assert str(path) in str(caught.value)
-    assert told in str(caught.value)
-
-
-@pytest.mark.parametrize("content", [b"", b"nonsense", b"[]", b"\xff", b"[" * 100_000])
-def test_a_file_that_is_no_json_is_named(folder: Path, content: bytes) -> None:
-    write(folder).write_bytes(content)
-    with pytest.raises(ValueError, match=r"0001-x\.json is no recording: "):
-        Player(folder).start()
+    ):
+        path = write(folder, **changes)
+        with row(problem):
+            with pytest.raises(ValueError, match="is no recording: ") as caught:
+                Player(folder).start()
+            assert str(path) in str(caught.value)
+            assert problem in str(caught.value)
+    for content in (b"", b"nonsense", b"[]", b"\xff", b"[" * 100_000):
+        write(folder).write_bytes(content)
+        with row(content[:20]), pytest.raises(ValueError, match=r"0001-x\.json is no recording: "):
+            Player(folder).start()
 
 
 def test_a_folder_without_recordings_is_an_error(folder: Path) -> None:
@@ -480,15 +430,9 @@ async def test_a_player_is_an_async_context_manager(anyio_backend_name: str, fol
 
 
 def test_what_was_recorded_can_be_recorded_again_from_a_player(
-    serve: Make, record: Make, play: Make, http: Make, folder: Path, tmp_path: Path
+    through: Make, play: Make, http: Make, folder: Path, tmp_path: Path
 ) -> None:
-    def script(peer: Any) -> None:
-        peer.request()
-        peer.start()
-        for piece in (EVENT, REST, b""):
-            peer.chunk(piece)
-
-    http(record(serve(script).url)).post()
+    through(streams(EVENT, REST)).post()
     player: Player = play()
     options = {"upstream_account_id": player.account_id, "upstream_token": player.api_token}
     with Recorder(tmp_path / "again", upstream_url=player.base_url, **options) as again:

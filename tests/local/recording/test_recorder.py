@@ -18,31 +18,25 @@ import pytest
 
 from cfai import APITimeoutError, ConfigurationError, InternalServerError, StreamTruncatedError, Timeout
 from cfai.local import Emulator, Fault, Recorder
-from tests.local.recording.conftest import ACCOUNT, LONG, MODEL, NATIVE, SYNC_AND_ASYNC, TOKEN, Http, chunks, kept
+from tests.conftest import row
+from tests.local.recording.conftest import (
+    ACCOUNT,
+    LONG,
+    MODEL,
+    NATIVE,
+    SYNC_AND_ASYNC,
+    TOKEN,
+    Http,
+    answers,
+    chunks,
+    kept,
+    streams,
+)
 
 Make = Callable[..., Any]
 EVENT = b'data: {"response":"Hel"}\n\n'
 REST = b'data: {"response":"lo"}\n\ndata: [DONE]\n\n'
-
-
-def answers(content: bytes, content_type: str = "application/json", **more: str) -> Callable[[Any], None]:
-    """Return a script that answers every request the same."""
-
-    def script(peer: Any) -> None:
-        while peer.request():
-            peer.answer(content, content_type, **more)
-
-    return script
-
-
-def streams(*pieces: bytes, content_type: str = "text/event-stream") -> Callable[[Any], None]:
-    def script(peer: Any) -> None:
-        while peer.request():
-            peer.start(content_type)
-            for piece in (*pieces, b""):
-                peer.chunk(piece)
-
-    return script
+CREDENTIALS = {"upstream_account_id": ACCOUNT, "upstream_token": TOKEN}
 
 
 @pytest.fixture
@@ -56,7 +50,7 @@ def ask(callers: Make) -> Make:
 # What is passed on
 
 
-def held_after(*events: bytes) -> Callable[[Any], None]:
+def waits_after(*events: bytes) -> Callable[[Any], None]:
     """Return a service that sends these and then waits for its client to leave."""
 
     def script(peer: Any) -> None:
@@ -113,18 +107,20 @@ def test_a_stream_is_passed_on_while_it_comes(serve: Make, record: Make, ask: Ma
 
 
 @SYNC_AND_ASYNC
+@pytest.mark.parametrize(("events", "cut"), [([EVENT], "by the client"), ([EVENT, REST], None)])
 def test_a_client_that_leaves_closes_the_call_and_what_came_is_kept(
-    serve: Make, record: Make, ask: Make, folder: Path
+    serve: Make, record: Make, ask: Make, folder: Path, events: list[bytes], cut: str | None
 ) -> None:
-    server = serve(held_after(EVENT))
+    server = serve(waits_after(*events))
     recorder = record(server.url)
     with ask(recorder).stream(NATIVE) as stream:
-        assert next(stream).text == "Hel"
+        assert [next(stream).text for _ in events] == ["Hel", "lo"][: len(events)]
     assert server.was_left.wait(LONG)
     recorder.stop()
     [exchange] = kept(folder)
-    assert exchange["response"]["cut"] == "by the client"
-    assert chunks(exchange) == [EVENT]
+    # Whoever leaves after the end has cut nothing.
+    assert exchange["response"].get("cut") == cut
+    assert chunks(exchange) == events
 
 
 @SYNC_AND_ASYNC
@@ -140,33 +136,12 @@ def test_a_client_that_leaves_before_there_is_an_answer_closes_the_call_too(
     assert kept(folder) == []
 
 
-@SYNC_AND_ASYNC
-def test_a_client_that_leaves_after_the_end_of_its_answer_has_cut_nothing(
-    serve: Make, record: Make, ask: Make, folder: Path
-) -> None:
-    server = serve(held_after(EVENT, REST))
-    recorder = record(server.url)
-    with ask(recorder).stream(NATIVE) as stream:
-        assert [token.text for token in stream] == ["Hel", "lo"]
-    assert server.was_left.wait(LONG)
-    recorder.stop()
-    [exchange] = kept(folder)
-    assert "cut" not in exchange["response"]
-
-
-def test_stopping_keeps_what_came_so_far(serve: Make, record: Make, http: Make, folder: Path) -> None:
-    def script(peer: Any) -> None:
-        peer.request()
-        peer.start()
-        peer.chunk(EVENT)
-        assert peer.left()
-
-    recorder = record(serve(script).url)
-    asked: Http = http(recorder)
+def test_stopping_keeps_what_came_so_far(through: Make, folder: Path) -> None:
+    asked: Http = through(waits_after(EVENT))
     with asked.client.stream("POST", asked.path(), json={}) as response:
         pieces = response.iter_raw()
         assert next(pieces) == EVENT
-        recorder.stop()
+        asked.local.stop()
         with pytest.raises(httpx.RemoteProtocolError):
             next(pieces)
     [exchange] = kept(folder)
@@ -176,7 +151,7 @@ def test_stopping_keeps_what_came_so_far(serve: Make, record: Make, http: Make, 
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("ending", ["close", "reset"])
-def test_a_service_that_breaks_off_is_told_to_the_caller_and_kept(
+def test_a_service_that_breaks_off_breaks_off_for_the_caller_and_is_kept(
     serve: Make, record: Make, ask: Make, folder: Path, ending: str
 ) -> None:
     gone = threading.Event()
@@ -200,38 +175,38 @@ def test_a_service_that_breaks_off_is_told_to_the_caller_and_kept(
     assert chunks(exchange) == [EVENT]
 
 
-def test_a_body_shorter_than_announced_is_cut(serve: Make, record: Make, http: Make, folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("head", "received"),
+    [("content-type: image/png\r\ncontent-length: 10\r\n", [b"half"]), ("content-encoding: gzip\r\n", [])],
+    ids=["shorter than announced", "broken compression"],
+)
+def test_a_body_that_is_not_what_was_announced_is_cut(
+    through: Make, folder: Path, head: str, received: list[bytes]
+) -> None:
     def script(peer: Any) -> None:
         peer.request()
-        peer.send(b"HTTP/1.1 200 OK\r\ncontent-type: image/png\r\ncontent-length: 10\r\n\r\nhalf")
+        peer.send(f"HTTP/1.1 200 OK\r\n{head}\r\nhalf".encode())
 
     with pytest.raises(httpx.RemoteProtocolError):
-        http(record(serve(script).url)).post()
+        through(script).post()
     [exchange] = kept(folder)
     assert exchange["response"]["cut"] == "by the service"
-    assert chunks(exchange) == [b"half"]
+    assert chunks(exchange) == received
 
 
-def test_binary_answers_are_kept_byte_for_byte(serve: Make, record: Make, http: Make, folder: Path) -> None:
-    content = bytes(range(256)) * 1000
-    response = http(record(serve(answers(content, "image/jpeg")).url)).post()
-    assert response.content == content
-    assert response.headers["content-type"] == "image/jpeg"
-    assert b"".join(chunks(kept(folder)[0])) == content
+def test_whole_bodies_are_kept_byte_for_byte(through: Make, folder: Path) -> None:
+    for content, content_type in ((bytes(range(256)) * 1000, "image/jpeg"), (b"", "application/json")):
+        with row(content_type):
+            response = through(answers(content, content_type)).post()
+            assert (response.content, response.headers["content-type"]) == (content, content_type)
+            assert b"".join(chunks(kept(folder)[-1])) == content
+    assert kept(folder)[-1]["response"]["chunks"] == []
+    assert not any("cut" in exchange["response"] for exchange in kept(folder))
 
 
-def test_an_answer_without_a_body_is_kept(serve: Make, record: Make, http: Make, folder: Path) -> None:
-    assert http(record(serve(answers(b"")).url)).post().content == b""
-    [exchange] = kept(folder)
-    assert (chunks(exchange), "cut" in exchange["response"]) == ([], False)
-
-
-def test_a_character_on_two_chunks_leaves_both_as_they_came(
-    serve: Make, record: Make, http: Make, folder: Path
-) -> None:
+def test_a_character_on_two_chunks_leaves_both_as_they_came(through: Make, folder: Path) -> None:
     pieces = [b'data: {"response":"caf\xc3', b'\xa9"}\n\n', b"data: [DONE]\n\n"]
-    response = http(record(serve(streams(*pieces)).url)).post()
-    assert response.extensions["chunks"] == pieces
+    assert through(streams(*pieces)).post().extensions["chunks"] == pieces
     [exchange] = kept(folder)
     assert chunks(exchange) == pieces
     assert exchange["response"]["chunks"][2] == "data: [DONE]\n\n"
@@ -248,36 +223,20 @@ def test_errors_are_kept_too(recorder: Recorder, upstream: Emulator, http: Make,
     assert later["response"]["headers"]["retry-after"] == "7"
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 def test_a_compressed_answer_is_asked_not_to_be_and_kept_as_text(
-    serve: Make, record: Make, http: Make, folder: Path, encoding: str
+    serve: Make, record: Make, http: Make, folder: Path
 ) -> None:
     text = b'{"result":{"response":"Hello"}}'
-    content = gzip.compress(text) if encoding == "gzip" else zlib.compress(text)
-    server = serve(answers(content, head=f"content-encoding: {encoding}\r\n"))
-    response = http(record(server.url)).post(headers={"accept-encoding": "gzip, br"})
-    assert b"accept-encoding: identity\r\n" in server.requests[0].lower()
-    assert response.content == text
-    assert "content-encoding" not in response.headers
-    [exchange] = kept(folder)
-    assert b"".join(chunks(exchange)) == text
-    assert "content-length" not in exchange["response"]["headers"]
-
-
-@pytest.mark.parametrize("encoding", ["odd", "x-gzip"])
-def test_a_compression_that_it_cannot_undo_is_refused(
-    serve: Make, record: Make, http: Make, folder: Path, encoding: str
-) -> None:
-    response = http(record(serve(answers(b"?", head=f"content-encoding: {encoding}\r\n")).url)).post()
-    assert response.status_code == 502
-    assert f"compressed its answer ({encoding})" in response.json()["errors"][0]["message"]
-    assert kept(folder) == []
-
-
-def test_a_broken_compression_is_a_service_that_breaks_off(serve: Make, record: Make, http: Make, folder: Path) -> None:
-    with pytest.raises(httpx.RemoteProtocolError):
-        http(record(serve(answers(b"no gzip", head="content-encoding: gzip\r\n")).url)).post()
-    assert kept(folder)[0]["response"]["cut"] == "by the service"
+    for encoding, compress in (("gzip", gzip.compress), ("deflate", zlib.compress)):
+        with row(encoding):
+            server = serve(answers(compress(text), head=f"content-encoding: {encoding}\r\n"))
+            response = http(record(server.url)).post(headers={"accept-encoding": "gzip, br"})
+            assert b"accept-encoding: identity\r\n" in server.requests[0].lower()
+            assert response.content == text
+            assert "content-encoding" not in response.headers
+            exchange = kept(folder)[-1]
+            assert b"".join(chunks(exchange)) == text
+            assert "content-length" not in exchange["response"]["headers"]
 
 
 def test_headers_of_a_connection_and_cookies_stay_on_their_side(
@@ -292,15 +251,15 @@ def test_headers_of_a_connection_and_cookies_stay_on_their_side(
         assert not {"keep-alive", "x-mine", "set-cookie"} & response.headers.keys()
         assert response.headers["x-other"] == "2, 3"
     for request in server.requests:
-        told = request.partition(b"\r\n\r\n")[0].lower()
+        sent = request.partition(b"\r\n\r\n")[0].lower()
         for absent in (b"x-yours", b"cookie", b"x-auth-", b"\r\nte:"):
-            assert absent not in told
-        assert b"\r\nx-kept: 4" in told
-        assert b"\r\nauthorization: bearer " + TOKEN.encode() in told
+            assert absent not in sent
+        assert b"\r\nx-kept: 4" in sent
+        assert b"\r\nauthorization: bearer " + TOKEN.encode() in sent
     assert set(kept(folder)[0]["response"]["headers"]) == {"content-type", "content-length"}
 
 
-def test_what_is_asked_arrives_as_it_was_written(serve: Make, record: Make, http: Make) -> None:
+def test_a_request_arrives_as_it_was_written(serve: Make, record: Make, http: Make) -> None:
     server = serve(answers(b"{}"))
     asked: Http = http(record(server.url))
     path = f"{asked.local.base_url}/accounts/{asked.local.account_id}/ai/run/@cf%2Fmeta/a%20b?tags=a%2Fb&c=1"
@@ -322,34 +281,34 @@ def test_a_gateway_s_route_leads_to_the_gateway(recorder: Recorder, upstream: Em
 # Who is let in
 
 
-@pytest.mark.parametrize("token", [f"Bearer {TOKEN}", "", "Bearer nonsense"], ids=["the real one", "none", "another"])
-def test_callers_need_the_local_token(serve: Make, record: Make, http: Make, folder: Path, token: str) -> None:
+def test_callers_need_the_local_token(serve: Make, record: Make, http: Make, folder: Path) -> None:
     server = serve(answers(b"{}"))
-    response = http(record(server.url)).post(headers={"authorization": token})
-    assert (response.status_code, response.json()["errors"][0]["code"]) == (401, 10000)
+    asked: Http = http(record(server.url))
+    for name, token in (("the real one", f"Bearer {TOKEN}"), ("none", ""), ("another", "Bearer nonsense")):
+        with row(name):
+            response = asked.post(headers={"authorization": token})
+            assert (response.status_code, response.json()["errors"][0]["code"]) == (401, 10000)
     assert (server.connections, kept(folder)) == (0, [])
 
 
-@pytest.mark.parametrize(
-    ("path", "code"),
-    [
+def test_a_recorder_passes_on_what_goes_to_workers_ai_alone(serve: Make, record: Make) -> None:
+    server = serve(answers(b"{}"))
+    recorder = record(server.url)
+    for path, code in (
         (f"/accounts/{ACCOUNT}/ai/run/{MODEL}", 7003),
         ("/accounts/{0}/ai/run/../../tokens", 7000),
         ("/accounts/{0}/ai/run/%2e%2e/x", 7000),
         ("/accounts/{0}/tokens", 7000),
         ("/user/tokens/verify", 7000),
         ("/accounts/{0}", 7000),
-    ],
-)
-def test_a_recorder_passes_on_what_goes_to_workers_ai_alone(serve: Make, record: Make, path: str, code: int) -> None:
-    server = serve(answers(b"{}"))
-    recorder = record(server.url)
-    # By hand: an HTTP client would tidy the path up.
-    with socket.create_connection(("127.0.0.1", recorder.port), timeout=LONG) as client:
-        told = f"GET /client/v4{path.format(recorder.account_id)} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
-        client.sendall(f"{told}authorization: Bearer {recorder.api_token}\r\n\r\n".encode())
-        received = b"".join(iter(lambda: client.recv(65536), b""))
-    assert f'"code": {code}'.encode() in received
+    ):
+        # By hand: an HTTP client would tidy the path up.
+        with row(path), socket.create_connection(("127.0.0.1", recorder.port), timeout=LONG) as client:
+            head = f"GET /client/v4{path.format(recorder.account_id)} HTTP/1.1\r\nhost: localhost\r\n"
+            head += f"connection: close\r\nauthorization: Bearer {recorder.api_token}\r\n\r\n"
+            client.sendall(head.encode())
+            received = b"".join(iter(lambda: client.recv(65536), b""))
+            assert f'"code": {code}'.encode() in received
     assert server.connections == 0
 
 
@@ -371,7 +330,7 @@ def test_websockets_are_refused_in_so_many_words(
 
 
 def test_a_body_that_is_too_long_is_refused(recorder: Recorder, http: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cfai.local.emulator._wire.LARGEST_BODY", 10)
+    monkeypatch.setattr("cfai.local.server._application.MAX_BODY_SIZE", 10)
     assert http(recorder).post().json()["errors"][0]["code"] == 3006
 
 
@@ -387,8 +346,7 @@ def test_a_client_that_leaves_while_it_uploads_does_no_harm(
 
 
 def test_the_local_token_is_a_new_one_each_time(folder: Path) -> None:
-    options = {"upstream_account_id": ACCOUNT, "upstream_token": TOKEN}
-    one, other = (Recorder(folder, **options) for _ in range(2))
+    one, other = (Recorder(folder, **CREDENTIALS) for _ in range(2))
     assert one.api_token != other.api_token
     assert TOKEN not in repr(vars(one)) + repr(one)
     assert one.upstream_url == "https://api.cloudflare.com/client/v4"
@@ -422,17 +380,21 @@ def test_a_service_that_cannot_be_reached_is_a_502_and_nothing_is_kept(record: M
     assert kept(folder) == []
 
 
-@pytest.mark.parametrize("said", [b"", b"nonsense\r\n\r\n"])
-def test_a_service_that_does_not_speak_http_is_told_of(
-    serve: Make, record: Make, http: Make, folder: Path, said: bytes
-) -> None:
-    server = serve(lambda peer: peer.request() and peer.send(said))
-    response = http(record(server.url)).post()
-    assert (response.status_code, response.json()["success"]) == (502, False)
+def test_an_answer_that_cannot_be_read_is_a_502_and_nothing_is_kept(through: Make, folder: Path) -> None:
+    for sent, message in (
+        (b"", "did not answer"),
+        (b"nonsense\r\n\r\n", "did not answer"),
+        (b"HTTP/1.1 200 OK\r\ncontent-encoding: odd\r\n\r\n?", "compressed its answer (odd)"),
+        (b"HTTP/1.1 200 OK\r\ncontent-encoding: x-gzip\r\n\r\n?", "compressed its answer (x-gzip)"),
+    ):
+        with row(sent):
+            response = through(lambda peer: peer.request() and peer.send(sent)).post()  # noqa: B023 -- played at once
+            assert (response.status_code, response.json()["success"]) == (502, False)
+            assert message in response.json()["errors"][0]["message"]
     assert kept(folder) == []
 
 
-def test_an_exchange_that_cannot_be_written_is_told_and_still_passed_on(
+def test_an_exchange_that_cannot_be_written_is_logged_and_still_passed_on(
     recorder: Recorder, http: Make, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def full(self: Path, target: Path) -> Path:
@@ -454,8 +416,7 @@ def test_a_folder_that_cannot_be_made_is_an_error_where_it_is_started(folder: Pa
 
 
 def test_a_recorder_does_not_record_itself(folder: Path) -> None:
-    options = {"upstream_account_id": ACCOUNT, "upstream_token": TOKEN}
-    recorder = Recorder(folder, port=8787, upstream_url="http://localhost:8787/client/v4", **options)
+    recorder = Recorder(folder, port=8787, upstream_url="http://localhost:8787/client/v4", **CREDENTIALS)
     with pytest.raises(ValueError, match="would record itself"):
         recorder.start()
 
@@ -463,8 +424,7 @@ def test_a_recorder_does_not_record_itself(folder: Path) -> None:
 def test_another_machine_may_have_the_same_port(folder: Path) -> None:
     with Emulator() as local:
         port = local.port
-    options = {"upstream_account_id": ACCOUNT, "upstream_token": TOKEN}
-    with Recorder(folder, port=port, upstream_url=f"https://api.example:{port}/client/v4", **options) as recorder:
+    with Recorder(folder, port=port, upstream_url=f"https://api.example:{port}/client/v4", **CREDENTIALS) as recorder:
         assert recorder.port == port
 
 
@@ -474,25 +434,23 @@ def test_another_machine_may_have_the_same_port(folder: Path) -> None:
 def test_many_at_once_have_a_file_each(recorder: Recorder, http: Make, folder: Path) -> None:
     asked: Http = http(recorder)
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda i: asked.post({"prompt": f"number {i}", "stream": True}).content, range(40)))
-    found = kept(folder)
+        bodies = list(pool.map(lambda i: asked.post({"prompt": f"number {i}", "stream": True}).content, range(40)))
     assert [int(path.name[:4]) for path in sorted(folder.iterdir())] == list(range(1, 41))
-    by_prompt = {each["request"]["body"]["json"]["prompt"]: b"".join(chunks(each)) for each in found}
-    for i, answer in enumerate(answers):
-        assert by_prompt[f"number {i}"].count(b"\n\n") == answer.count(b"\n\n")
+    by_prompt = {each["request"]["body"]["json"]["prompt"]: b"".join(chunks(each)) for each in kept(folder)}
+    for i, body in enumerate(bodies):
+        assert by_prompt[f"number {i}"].count(b"\n\n") == body.count(b"\n\n")
 
 
 def test_a_folder_is_gone_on_with(record: Make, upstream: Emulator, http: Make, folder: Path) -> None:
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
     for model in (MODEL, NATIVE):
         recorder = record(upstream.base_url)
         http(recorder).post(model=model)
         recorder.stop()
-    (folder / "notes.txt").write_text("mine")
-    http(record(upstream.base_url)).post(model=MODEL)
     assert sorted(path.name for path in folder.glob("*.json")) == [
         "0001-cf-zai-org-glm-4.7-flash.json",
         "0002-cf-meta-llama-3.1-8b-instruct-fp8.json",
-        "0003-cf-zai-org-glm-4.7-flash.json",
     ]
 
 
@@ -503,27 +461,26 @@ def test_a_number_that_another_recorder_took_is_passed_over(recorder: Recorder, 
     assert (folder / "0001-cf-zai-org-glm-4.7-flash.json").read_text() == "{}"
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "name"),
-    [
-        ("/run/author/model", {}, "author-model"),
-        ("/run", {"model": "author/other", "input": {}}, "author-other"),
-        ("/v1/chat/completions", {"model": "@cf/a/b"}, "cf-a-b"),
-        ("/models/search", None, "ai-models-search"),
-        ("/run/%40cf%2F..%5Cx", {}, "cf-..-x"),
-        ("/run/" + "long" * 50, {}, "long" * 20),
-    ],
-)
-def test_files_are_named_by_their_model(
-    serve: Make, record: Make, http: Make, folder: Path, path: str, body: Any, name: str
-) -> None:
-    recorder = record(serve(answers(b"{}")).url)
-    http(recorder).ask("POST", f"/accounts/{recorder.account_id}/ai{path}", json=body)
-    assert [path.name for path in folder.iterdir()] == [f"0001-{name}.json"]
+def test_files_are_named_by_their_model(through: Make, folder: Path) -> None:
+    asked: Http = through(answers(b"{}"))
+    for number, (path, body, name) in enumerate(
+        (
+            ("/run/author/model", {}, "author-model"),
+            ("/run", {"model": "author/other", "input": {}}, "author-other"),
+            ("/v1/chat/completions", {"model": "@cf/a/b"}, "cf-a-b"),
+            ("/models/search", None, "ai-models-search"),
+            ("/run/%40cf%2F..%5Cx", {}, "cf-..-x"),
+            ("/run/" + "long" * 50, {}, "long" * 20),
+        ),
+        1,
+    ):
+        with row(path):
+            asked.ask("POST", f"/accounts/{asked.local.account_id}/ai{path}", json=body)
+            assert (folder / f"{number:04d}-{name}.json").exists()
 
 
-def test_files_are_for_people(serve: Make, record: Make, http: Make, folder: Path) -> None:
-    http(record(serve(streams(EVENT, REST)).url)).post({"audio": list(range(100)), "text": "Füße"})
+def test_files_are_for_people(through: Make, folder: Path) -> None:
+    through(streams(EVENT, REST)).post({"audio": list(range(100)), "text": "Füße"})
     [path] = folder.iterdir()
     lines = path.read_text("utf-8").splitlines()
     assert f'        "audio": {list(range(100))},' in lines
@@ -531,8 +488,8 @@ def test_files_are_for_people(serve: Make, record: Make, http: Make, folder: Pat
     assert r'      "data: {\"response\":\"Hel\"}\n\n",' in lines
 
 
-def test_half_a_character_can_be_kept(serve: Make, record: Make, http: Make, folder: Path) -> None:
-    http(record(serve(answers(b"{}")).url)).post(content=b'{"prompt": "\\ud83d"}')
+def test_half_a_character_can_be_kept(through: Make, folder: Path) -> None:
+    through(answers(b"{}")).post(content=b'{"prompt": "\\ud83d"}')
     assert kept(folder)[0]["request"]["body"] == {"json": {"prompt": "\ud83d"}}
 
 
@@ -543,8 +500,7 @@ def test_half_a_character_can_be_kept(serve: Make, record: Make, http: Make, fol
 async def test_a_recorder_is_an_async_context_manager(
     anyio_backend_name: str, upstream: Emulator, folder: Path
 ) -> None:
-    credentials = {"upstream_url": upstream.base_url, "upstream_account_id": ACCOUNT, "upstream_token": TOKEN}
-    async with Recorder(folder, **credentials) as local, local.ai() as ai:
+    async with Recorder(folder, upstream_url=upstream.base_url, **CREDENTIALS) as local, local.ai() as ai:
         assert (await ai.arun(MODEL, {"prompt": anyio_backend_name})).finish_reason == "stop"
     assert len(kept(folder)) == 1
     with pytest.raises(RuntimeError, match="the recorder is not running"):

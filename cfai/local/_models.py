@@ -1,16 +1,18 @@
-"""Schemas: what each model takes, as the service lists it."""
+"""What is known of a model beyond the catalogue: its schema as the service lists it, and whether it writes text."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, cast
+from typing import Any
 
-_CHAT = "@cf/zai-org/glm-4.7-flash"
+from cfai.models import Model
+
+_CHAT_MODEL = "@cf/zai-org/glm-4.7-flash"
+"""The model whose schema stands in for chat models without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +52,17 @@ class Schema:
         return groups
 
 
-def as_object(value: Any) -> Mapping[str, Any]:
-    """Return `value` if it is a JSON object, else an empty one."""
-    return cast(Mapping[str, Any], value) if isinstance(value, Mapping) else {}
-
-
-def as_list(value: Any) -> list[Any]:
-    """Return `value` if it is a JSON array, else an empty one."""
-    return cast(list[Any], value) if isinstance(value, list) else []
+def is_text_model(model: Model) -> bool:
+    """Return whether `model` writes text: all of that task do, but those that judge texts."""
+    is_judge = model.name.startswith("@cf/cloudflare/clef") or model.name == "@cf/meta/llama-guard-3-8b"
+    return model.task == "Text Generation" and not is_judge
 
 
 @cache
 def get_schema(model: str) -> Schema:
     """Return the schema of `model`, batches apart; a chat model's, if the listing has none."""
     row: dict[str, Any] = _load_rows()[model]
-    listed = row["input_params"] or _load_rows()[_CHAT]["input_params"]
+    listed = row["input_params"] or _load_rows()[_CHAT_MODEL]["input_params"]
     parameters = {name: _parse_parameter(rules) for name, rules in listed.items() if name != "requests"}
     return Schema(parameters, row["output"] or "")
 

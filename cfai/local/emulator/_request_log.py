@@ -1,33 +1,14 @@
-"""State that the caller's thread and the server's share: configuration, what was received, what is to go wrong."""
+"""Log of requests, shared by the caller's thread and the server's: what was received, and what is to go wrong."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
-from cfai.local.emulator._engine import Engine
 from cfai.local.faults import Script
-from cfai.local.quotas import Allowance
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmulatorConfig:
-    """The configuration of an emulator."""
-
-    account_id: str
-    api_token: str = field(repr=False)
-    tokens_per_second: float | None
-    lenient_paths: bool
-    retired: Literal["serve", "refuse"]
-    allow_remote: bool
-    engine: Engine | None = None
-    """What answers in the place of emulated text."""
-
-    allowance: Allowance = field(default_factory=Allowance)
-    """What the account may use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +40,10 @@ class RecordedRequest:
 class RequestLog:
     """The log of requests, and of clients that left."""
 
-    def __init__(self, kept: int) -> None:
+    def __init__(self, size: int) -> None:
         self.script = Script()
         self._changed = threading.Condition()
-        self._received: deque[RecordedRequest] = deque(maxlen=kept)
+        self._received: deque[RecordedRequest] = deque(maxlen=size)
         self._left = 0
 
     @property

@@ -1,0 +1,71 @@
+"""Run a model: as an engine answers, if there is one, else as the emulator makes it up."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from cfai.local import wire
+from cfai.local._models import is_text_model
+from cfai.local.emulator import _tasks, _text
+from cfai.local.emulator._engine import Engine
+from cfai.local.emulator._generate import begin, generate, output_limit
+from cfai.local.wire import Generation, Parts
+from cfai.models import Model
+from cfai.types import Token, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A whole answer, and what it took."""
+
+    value: Any
+    """What stands under `result`, or `Media`."""
+
+    prompt_tokens: int
+    tokens: int
+    neurons: float
+
+
+async def begin_stream(
+    engine: Engine | None, model: Model, inputs: Mapping[str, Any], request_id: str
+) -> tuple[Generation, Parts]:
+    """Return a streamed answer: what it comes to, and its events."""
+    if engine is None:
+        generation = generate(model, inputs)
+        return generation, wire.encode_events(generation)
+    generation, parts, _ = await _ask(engine, model, inputs)
+    return generation, wire.encode_live_events(generation, parts, request_id)
+
+
+async def run_whole(engine: Engine | None, model: Model, inputs: Mapping[str, Any]) -> Result:
+    """Return an answer that does not stream."""
+    if not is_text_model(model):
+        texts = _tasks.texts_to_embed(model, inputs) if engine else []
+        vectors = await engine.embed(model.name, texts) if engine and texts else None
+        value, prompt, tokens = _tasks.run_task(model, inputs, vectors), _text.count_emulated(dict(inputs)), 0
+    else:
+        generation = await _ask_whole(engine, model, inputs) if engine else generate(model, inputs)
+        value, prompt, tokens = wire.build_result(generation), generation.prompt_tokens or 0, generation.tokens
+    return Result(value, prompt, tokens, wire.compute_neurons(model, prompt, tokens))
+
+
+async def _ask_whole(engine: Engine, model: Model, inputs: Mapping[str, Any]) -> Generation:
+    generation, parts, json_mode = await _ask(engine, model, inputs)
+    async with aclosing(wire.take_parts(generation, parts)) as tokens:
+        async for _ in tokens:
+            pass
+    wire.complete(generation, json_mode=json_mode)
+    return generation
+
+
+async def _ask(
+    engine: Engine, model: Model, inputs: Mapping[str, Any]
+) -> tuple[Generation, AsyncGenerator[Token | Usage, None], bool]:
+    """Return an answer with nothing in it yet, the parts that an engine gives of it, and whether it is to be JSON."""
+    generation, json_mode = begin(model, inputs)
+    # Only chat completions have a place for more than one answer.
+    taken = inputs if generation.form == "chat" else {name: value for name, value in inputs.items() if name != "n"}
+    return generation, await engine.answer(model.name, taken, output_limit(model, inputs)), json_mode

@@ -1,0 +1,62 @@
+"""Let in who may ask for what: the same for the recorder and the player."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from abc import abstractmethod
+from dataclasses import replace
+from typing import Any
+from urllib.parse import unquote
+
+from cfai.local.recording._exchange import ACCOUNT_PATH
+from cfai.local.server import Application, Connection, RawRequest
+from cfai.local.wire import EmulatorError, ErrorResponse
+
+
+class RecordingApp(Application):
+    """An application for who has the local token, and asks for the local account's Workers AI."""
+
+    async def answer(self, connection: Connection, request: RawRequest) -> None:
+        """Answer one request."""
+        try:
+            await self.answer_accepted(connection, self._check(request))
+        except ErrorResponse as refusal:
+            await _send_json(connection, refusal.status, refusal.to_body(str(uuid.uuid4())))
+        except EmulatorError as error:
+            envelope = {"result": None, "success": False, "errors": [{"message": str(error)}], "messages": []}
+            await _send_json(connection, error.status, envelope)
+
+    @abstractmethod
+    async def answer_accepted(self, connection: Connection, request: RawRequest) -> None:
+        """Answer a request, in whose path `{account_id}` stands for the account. Raises `EmulatorError` before anything
+        was sent.
+        """
+
+    def _check(self, request: RawRequest) -> RawRequest:
+        if request.headers.get("upgrade", "").lower() == "websocket":
+            raise EmulatorError(501, "WebSockets are neither recorded nor played back: ask the service itself")
+        account, path = _split_path(request.path)
+        self.access.check_credentials(request.headers, account, request.path)
+        if request.body is None:
+            raise ErrorResponse(3006)
+        return replace(request, path=path)
+
+
+def _split_path(path: str) -> tuple[str, str]:
+    """Split a path into account and rest. Raises `ErrorResponse` for what is not Workers AI's."""
+    parts = path.split("/")
+    if any(unquote(part) in (".", "..") for part in parts):
+        raise ErrorResponse(7000)
+    match parts:
+        case ["", "client", "v4", "accounts", account, "ai", _, *_]:
+            parts[4] = ACCOUNT_PATH
+        case ["", "v1", account, _, *_]:
+            parts[2] = ACCOUNT_PATH
+        case _:
+            raise ErrorResponse(7000)
+    return unquote(account), "/".join(parts)
+
+
+async def _send_json(connection: Connection, status: int, body: Any) -> None:
+    await connection.send_text(status, "application/json", json.dumps(body, ensure_ascii=False))

@@ -1,0 +1,102 @@
+"""Keep exchanges in files: JSON to be read, changed and compared by people."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from cfai.local.recording._exchange import ACCOUNT_PATH, Exchange, ExchangeRequest, parse_float
+
+_HEADER_NAME = r"[0-9A-Za-z!#$%&'*+.^_`|~-]+"
+_HEADER_VALUE = r"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?"
+_NUMBERS = re.compile(r"\[\n\s+(-?[\d.eE+-]+(?:,\n\s+-?[\d.eE+-]+)*)\n\s+\]")
+
+
+def save_exchange(exchange: Exchange, folder: Path, number: int) -> Path:
+    """Write a file, at once and whole; the path of it. Raises `OSError`."""
+    text = _format_json(_to_members(exchange))
+    while (path := folder / f"{number:04d}-{_build_slug(exchange.request)}.json").exists():
+        # Another recorder keeps its own here.
+        number += 1
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_text(text, "utf-8", newline="\n")
+        unfinished.replace(path)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def load_exchange(path: Path) -> Exchange:
+    """Read a file. Raises `ValueError` for one that is no recording, and says what is wrong with it."""
+    try:
+        exchange = Exchange.model_validate(json.loads(path.read_bytes(), parse_float=parse_float))
+        exchange.response.data  # noqa: B018 -- what cannot be decoded is found now
+        _check_headers(exchange.response.headers)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{path} is no recording: {where}: {first['msg']}") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is no recording: {error}") from error
+    return exchange
+
+
+def list_recordings(folder: Path) -> list[Path]:
+    """Return the recordings in a folder, in their order."""
+    return [path for number, path in sorted((_get_number(path), path) for path in folder.glob("*.json")) if number]
+
+
+def get_last_number(folder: Path) -> int:
+    """Return the number of the last recording in a folder, 0 if there is none."""
+    return max(map(_get_number, folder.glob("*.json")), default=0)
+
+
+def _get_number(path: Path) -> int:
+    """Return the number of a recording by its name; 0 for any other file."""
+    match = re.match(r"(\d+)-", path.name)
+    return int(match[1]) if match else 0
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    """Raise `ValueError` for a header that no answer can have."""
+    for name, value in headers.items():
+        pattern = r"\d+" if name.lower() == "content-length" else _HEADER_VALUE
+        if not re.fullmatch(_HEADER_NAME, name) or not re.fullmatch(pattern, value):
+            raise ValueError(f"response.headers.{name}: {value!r} cannot be sent")
+
+
+def _to_members(exchange: Exchange) -> dict[str, Any]:
+    """Return what a file holds: everything but what is not there."""
+    request, answer = exchange.request, exchange.response
+    response = answer.model_dump(mode="json")
+    if answer.cut is None:
+        del response["cut"]
+    return {
+        "format": exchange.format,
+        "request": {name: value for name, value in request if value},
+        "response": response,
+    }
+
+
+def _format_json(value: Any) -> str:
+    """Return JSON with a line for each member, but for lists of numbers."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, indent=2)
+        text.encode()
+    except UnicodeEncodeError:
+        # Half a character: JSON can write it, UTF-8 cannot.
+        text = json.dumps(value, indent=2)
+    return _NUMBERS.sub(lambda match: "[" + re.sub(r"\s+", " ", match[1]) + "]", text) + "\n"
+
+
+def _build_slug(request: ExchangeRequest) -> str:
+    name = request.model or request.path.partition(ACCOUNT_PATH)[2]
+    return re.sub(r"[^0-9A-Za-z.]+", "-", name).strip("-.")[:80] or "request"

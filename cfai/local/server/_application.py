@@ -1,0 +1,192 @@
+"""What a server serves: each request read whole, its client watched while it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar, cast
+
+from cfai.local.server._access import AccessRules
+
+T = TypeVar("T")
+
+# ASGI's own types. https://asgi.readthedocs.io/en/latest/specs/main.html
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+MAX_BODY_SIZE = 100 * 1024 * 1024
+"""Bytes of a request's body that are taken."""
+
+LONGEST_WAIT = 600.0
+"""Seconds that a silent or held connection stays open at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """A request as it came."""
+
+    method: str
+    path: str
+    """Still encoded."""
+
+    query: str
+    headers: Mapping[str, str]
+    """Names in lower case."""
+
+    body: bytes | None
+    """`None` if it is too large."""
+
+
+class Application(ABC):
+    """An ASGI application that knows its connections: some faults are to close one."""
+
+    called: ClassVar[str] = "this server"
+    """What it is called in errors."""
+
+    own_hosts: ClassVar[tuple[str, ...]] = ()
+    """Names that it answers to besides those of loopback."""
+
+    def __init__(self, access: AccessRules) -> None:
+        self.access = access
+        self.transports: dict[tuple[str, int], asyncio.Transport] = {}
+        """The open connections, by the client's address."""
+        self.stopping = False
+        """Set when the server is about to cut off everyone itself."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, unless its client has left already."""
+        transport = self.transports.get(tuple(scope["client"]))
+        if transport is None:
+            # It left before its request was looked at.
+            return
+        connection = Connection(self, receive, send, transport)
+        body = await connection.read_body()
+        if connection.is_gone:
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        path, query = (cast(bytes, scope[name]).decode("latin-1") for name in ("raw_path", "query_string"))
+        with connection:
+            if self.access.allows_host(headers.get("host", ""), self.own_hosts):
+                await self.answer(connection, RawRequest(scope["method"], path, query, headers, body))
+            else:
+                # A web page may have had its own name resolved to this machine.
+                text = f"Host not allowed: {self.called} answers to loopback names only\n"
+                await connection.send_text(403, "text/plain", text)
+
+    @abstractmethod
+    async def answer(self, connection: Connection, request: RawRequest) -> None:
+        """Answer a request."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Close what was opened. By now every request has ended."""
+
+
+class Connection:
+    """The connection of one request. Inside of `with`, a client that leaves is noticed."""
+
+    def __init__(self, application: Application, receive: Receive, send: Send, transport: asyncio.Transport) -> None:
+        self._application = application
+        self._receive = receive
+        self._send = send
+        self._transport = transport
+        self._gone = asyncio.Event()
+        self._ended = False
+        self.left_by_client = False
+        """Whether the client left before its answer's end, with the server there to give it."""
+
+    def __enter__(self) -> None:
+        self._watch = asyncio.create_task(self._wait_until_gone())
+
+    def __exit__(self, *_: object) -> None:
+        self._watch.cancel()
+
+    @property
+    def is_gone(self) -> bool:
+        """Return whether the client has left."""
+        return self._gone.is_set()
+
+    async def read_body(self) -> bytes | None:
+        """Return the request's body, or `None` if it is too large or did not arrive."""
+        parts: list[bytes] = []
+        size, more = 0, True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self._gone.set()
+                return None
+            more = message.get("more_body", False)
+            size += len(message.get("body", b""))
+            # Read on, or the client would never get to see the answer.
+            if size <= MAX_BODY_SIZE:
+                parts.append(message.get("body", b""))
+        return b"".join(parts) if size <= MAX_BODY_SIZE else None
+
+    async def unless_gone(self, work: Awaitable[T]) -> T | None:
+        """Return what `work` comes to, or `None` if the client leaves before: then it is cancelled."""
+        task, gone = asyncio.ensure_future(work), asyncio.ensure_future(self._gone.wait())
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        gone.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            return None
+        return task.result()
+
+    async def start(self, status: int, headers: Mapping[str, str]) -> None:
+        """Send the status line and the headers."""
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        await self._send({"type": "http.response.start", "status": status, "headers": raw})
+
+    async def write(self, data: bytes) -> None:
+        """Send a part of the body."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        # Other requests get their turn, and a client's leaving is noticed.
+        await asyncio.sleep(0)
+
+    async def end(self, *, hold: bool = False) -> None:
+        """End the body as it should be; with `hold`, only when the client has left."""
+        self._ended = True
+        if hold:
+            await self.pause(LONGEST_WAIT)
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def send_text(self, status: int, content_type: str, text: str) -> None:
+        """Send a whole answer."""
+        body = text.encode("utf-8", "replace")
+        await self.start(status, {"content-type": content_type, "content-length": str(len(body))})
+        await self.write(body)
+        await self.end()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, but not for a client that has left."""
+        if seconds > 0:
+            try:
+                await asyncio.wait_for(self._gone.wait(), seconds)
+            except TimeoutError:
+                return
+
+    async def cut(self, last: bytes = b"", *, reset: bool = False) -> None:
+        """Close the connection as it stands, after these `last` bytes."""
+        self._ended = True
+        self._transport.write(last)
+        if reset:
+            linger = struct.pack("ii", 1, 0)
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self._transport.abort()
+        else:
+            self._transport.close()
+        # An application that returns before its connection is gone is taken for a broken one.
+        await self.pause(LONGEST_WAIT)
+
+    async def _wait_until_gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.left_by_client = not (self._ended or self._application.stopping)
+        self._gone.set()
