@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from tests.conftest import Peer
 
 DONE = b"data: [DONE]\n\n"
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 OK = b'{"result":{"response":"Hello"},"success":true,"errors":[],"messages":[]}'
 USAGE = b'{"response":"","usage":{"prompt_tokens":10,"completion_tokens":2,"total_tokens":12,"neurons":0.5}}'
 
