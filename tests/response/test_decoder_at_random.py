@@ -85,9 +85,9 @@ def test_any_bytes_raise_nothing_but_stream_errors(body: bytes) -> None:
 
 
 _KEYS = (
-    "response choices delta message content text reasoning reasoning_content tool_calls function name arguments id index "
-    "finish_reason usage prompt_tokens completion_tokens neurons result success error errors type object output item "
-    "output_index output_text metrics answer p"
+    "response choices delta message content text reasoning reasoning_content tool_calls function name arguments id "
+    "index finish_reason usage prompt_tokens completion_tokens neurons result success error errors type object "
+    "output item output_index output_text metrics answer p"
 )
 _values = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
 _json = st.recursive(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -166,6 +166,7 @@ CALLS: dict[str, tuple[list[list[Any]], list[ToolCall]]] = {
         [ToolCall("f", '"😀"')],
     ),
     "half a character alone": ([[function("f", '"\ud83d"', index=0)]], [ToolCall("f", '"\ufffd"')]),
+    "what is no call before a call": ([[None, FINAL, function("f", "{}")]], [ToolCall("f", "{}")]),
     "what is no call": ([["f", None, 1, [], {}, {"function": None}, {"function": "f"}]], []),
     "names and ids that are no text": (
         [[function(5, "{}", index=0, id=7)], [function("", index=0, id="")]],
@@ -174,10 +175,10 @@ CALLS: dict[str, tuple[list[list[Any]], list[ToolCall]]] = {
 }
 
 
-@pytest.mark.parametrize("name", CALLS)
-def test_pieces_make_calls(name: str) -> None:
-    pieces, expected = CALLS[name]
-    assert together(*pieces) == expected
+def test_pieces_make_calls() -> None:
+    for name, (pieces, expected) in CALLS.items():
+        assert together(*pieces) == expected, name
+    assert together() == together([]) == []
 
 
 def test_a_piece_is_given_on_with_the_index_of_its_call() -> None:
@@ -208,10 +209,6 @@ def test_half_a_character_waits_for_its_other_half() -> None:
     assert calls.build_result() == [ToolCall("f", "a😀b")]
 
 
-def test_nothing_makes_no_calls() -> None:
-    assert together() == together([]) == []
-
-
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(["f", "g"]), st.lists(st.text(max_size=3), max_size=4)), max_size=4),
@@ -228,14 +225,11 @@ def test_calls_by_index_come_together_in_any_interleaving(said: list[tuple[str, 
     assert calls.build_result() == [ToolCall(name, "".join(parts)) for name, parts in said]
 
 
-@pytest.mark.parametrize("more", [{}, {"id": "a"}])
-def test_a_name_in_every_piece_still_makes_one_call(more: dict[str, Any]) -> None:
-    calls = ToolCallAccumulator()
-    calls.add([function("f", '["', **more)])
-    for _ in range(2_000):
-        calls.add([function("f", "0123456789", **more)])
-    calls.add([function("f", '"]', **more)])
-    assert calls.build_result() == [ToolCall("f", '["' + 2_000 * "0123456789" + '"]', more.get("id"))]
+def test_a_name_in_every_piece_still_makes_one_call() -> None:
+    for more in ({}, {"id": "a"}):
+        pieces = ['["', *["0123456789"] * 2_000, '"]']
+        calls = together(*([function("f", piece, **more)] for piece in pieces))
+        assert calls == [ToolCall("f", "".join(pieces), more.get("id"))]
 
 
 # Usage.
@@ -299,28 +293,25 @@ USAGES: dict[str, tuple[list[Any], dict[str, Any]]] = {
         [{"input_tokens": 8, "output_tokens": 1}, {"input_tokens": 0, "output_tokens": 2}],
         {"input_tokens": 8, "output_tokens": 3},
     ),
-    "only a sum": ([{"total_tokens": 5}], {"total_tokens": 5}),
-    "only neurons": ([{"neurons": 0.5}], {"neurons": 0.5}),
-    "only output": ([{"output_tokens": 5}], {"output_tokens": 5}),
+    **{
+        f"only {name}": ([{name: 0.5}], {name: 0.5})
+        for name in ("completion_tokens", "output_tokens", "total_tokens", "neurons")
+    },
     "only zeros": ([report(0, 0, neurons=0.0)], {}),
     "what is no report": ([None, "x", 5, [report(1, 1)], {}], {}),
 }
 
 
-@pytest.mark.parametrize("name", USAGES)
-def test_reports_make_one_usage(name: str) -> None:
-    reports, expected = USAGES[name]
-    assert tallied(*reports) == expected
+def test_reports_make_one_usage() -> None:
+    for name, (reports, expected) in USAGES.items():
+        assert tallied(*reports) == expected, name
 
 
 def test_reports_are_not_changed() -> None:
-    first, second = (
-        report(11, 1, prompt_tokens_details={"cached_tokens": 4}),
-        report(0, 1, prompt_tokens_details={"cached_tokens": 1}),
-    )
-    tallied(first, second, second)
-    assert first == report(11, 1, prompt_tokens_details={"cached_tokens": 4})
-    assert second == report(0, 1, prompt_tokens_details={"cached_tokens": 1})
+    reports = [report(prompt, 1, prompt_tokens_details={"cached_tokens": prompt}) for prompt in (11, 0)]
+    before = copy.deepcopy(reports)
+    tallied(*reports, reports[1])
+    assert reports == before
 
 
 _counts = st.integers(1, 50)
@@ -337,16 +328,3 @@ def test_the_three_habits_come_to_the_same(prompt: int, pieces: list[int], zeros
         usage = Usage.of(tallied(*reports))
         assert usage is not None
         assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (prompt, total, prompt + total)
-
-
-def test_what_is_no_call_does_not_end_the_calls() -> None:
-    assert together([None, FINAL, function("f", "{}")]) == [ToolCall("f", "{}")]
-
-
-@pytest.mark.parametrize(
-    "report", [{"completion_tokens": 3}, {"output_tokens": 3}, {"total_tokens": 3}, {"neurons": 0.5}]
-)
-def test_a_report_that_counts_anything_is_kept(report: dict[str, Any]) -> None:
-    tally = UsageAccumulator()
-    tally.add(report)
-    assert tally.total() == report
