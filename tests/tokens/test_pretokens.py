@@ -51,19 +51,7 @@ LETTERS = (
 )
 NUMBERS = "1 12 1234 \u00b2 \u00bd \u2167 \u0661 1a a1 \u00e91"
 MARKS = '( (foo ) ... . / // _ - \u2014 \u201c \u2019 « ¿ € { " \u00d7 \u200b \u00ad 🙂 <|x|> \u0301 e\u0301 =\u0338'
-BLANKS = [
-    " ",
-    "  ",
-    "    ",
-    "\n",
-    "\r\n",
-    "\n\n",
-    "\t",
-    " \n",
-    "\n ",
-    "\n/",
-    *"\u00a0\u2003\u2028\x0b\x0c\x85\x1c\u3000",
-]
+BLANKS = [*" \n\t\u00a0\u2003\u2028\x0b\x0c\x85\x1c\u3000", "  ", "    ", "\r\n", "\n\n", " \n", "\n ", "\n/"]
 PARTS = [*LETTERS.split(" "), *NUMBERS.split(" "), *MARKS.split(" "), *BLANKS]
 TEXTS = st.lists(st.sampled_from(PARTS) | st.characters(codec="utf-8"), max_size=80).map("".join)
 
