@@ -84,9 +84,8 @@ def blocks(page: Path) -> list[Block]:
 
 def looks_like(printed: str, expected: str) -> bool:
     """Return whether a page's output is the real one."""
-    return bool(
-        re.fullmatch(".*".join(map(re.escape, expected.rstrip("\n").split("…"))), printed.rstrip("\n"), re.DOTALL)
-    )
+    pattern = ".*".join(map(re.escape, expected.rstrip("\n").split("…")))
+    return re.fullmatch(pattern, printed.rstrip("\n"), re.DOTALL) is not None
 
 
 @pytest.fixture
@@ -151,19 +150,8 @@ def test_the_tests_of_a_page_pass(page: Path, tmp_path: Path) -> None:
     files = {block.file: block.code for block in blocks(page) if block.file}
     for name, code in files.items():
         (tmp_path / name).write_text(code, "utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-W",
-        "error",
-        "-p",
-        "no:cacheprovider",
-        "--rootdir=.",
-        "-c",
-        "/dev/null",
-    ]
+    options = "-q -W error -p no:cacheprovider --rootdir=. -c /dev/null"
+    command = [sys.executable, "-m", "pytest", *options.split()]
     tested = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=LONG, check=False)
     assert tested.returncode == 0, tested.stdout
     for block in blocks(page):
