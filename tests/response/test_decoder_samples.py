@@ -44,6 +44,8 @@ def truncated(partial: str) -> Fails:
 
 
 WEATHER = '{"city":"Paris"}'
+GET_WEATHER = ToolCall("get_weather", WEATHER, "call_1")
+F, F_OF_1 = ToolCall("f", "{}", "a"), ToolCall("f", '{"a":1}', "call_1")
 HELLO = Says(["Hel", "lo"])
 
 EXPECTED: dict[str, Says] = {
@@ -58,10 +60,9 @@ EXPECTED: dict[str, Says] = {
     ),
     "native-other-values": Says(["true", "false", '{"city":"Paris","n":[1,null]}', '["a",1]']),
     "native-finish": Says(["Hi", "!", " more"], finish="stop", usage=(5, 3, 8)),
-    "native-tool-calls": Says(tool_calls=[ToolCall("get_weather", WEATHER, "call_1")], finish="tool_calls"),
+    "native-tool-calls": Says(tool_calls=[GET_WEATHER], finish="tool_calls"),
     "native-tool-calls-two": Says(
-        tool_calls=[ToolCall("get_weather", WEATHER, "call_1"), ToolCall("get_time", '{"zone":"CET"}', "call_2")],
-        finish="tool_calls",
+        tool_calls=[GET_WEATHER, ToolCall("get_time", '{"zone":"CET"}', "call_2")], finish="tool_calls"
     ),
     "native-tool-calls-early-arguments": Says(
         tool_calls=[ToolCall("get_weather", WEATHER, "a"), ToolCall("get_time", '{"zone":"CET"}', "b")]
@@ -116,12 +117,12 @@ EXPECTED: dict[str, Says] = {
     "chat-function-call-digits": Says(tool_calls=[ToolCall("f", '{"a":0.10}')], finish="function_call"),
     "chat-parts-numbers": Says(["$0.10"]),
     "chat-refusal": Says(["I can", "not."], finish="stop"),
-    "chat-message-again": Says(["Hel", "lo", "!"], "Hm", [ToolCall("f", "{}", "a")], "stop"),
+    "chat-message-again": Says(["Hel", "lo", "!"], "Hm", [F], "stop"),
     "chat-messages": Says(["ha", "ha"]),
     "chat-finish": Says(["a", "b", "c", "d", "e"], finish="length"),
     "chat-finish-at-top": Says(["a", "b"], finish="length"),
     "chat-function-call": Says(tool_calls=[ToolCall("get_weather", '{"city":"Paris"}')], finish="function_call"),
-    "chat-tool-calls-at-top": Says(tool_calls=[ToolCall("f", "{}", "a")], finish="tool_calls"),
+    "chat-tool-calls-at-top": Says(tool_calls=[F], finish="tool_calls"),
     "chat-two-answers-without-end": Says(["a", "b"], finish="stop"),
     "chat-two-answers": Says(["a", "b", "c"], finish="stop", usage=(4, 6, 10)),
     "completion": Says(["Hel", "0.10", "lo"], finish="length", usage=(3, 3, 6)),
@@ -129,7 +130,7 @@ EXPECTED: dict[str, Says] = {
     "native-and-chat": Says(["Hel", "lo", " wor", "ld"], finish="stop"),
     "dual": Says(["Hello ", "wor", "ld", "!"], finish="stop", usage=(7, 4, 11)),
     "dual-numbers": Says(["0", "0.10", "7"]),
-    "dual-tool-calls": Says(tool_calls=[ToolCall("f", "{}", "a")], finish="tool_calls"),
+    "dual-tool-calls": Says(tool_calls=[F], finish="tool_calls"),
     "dual-two-answers": Says(["a", "b"], finish="stop"),
     "dual-reasoning": Says(["Yes"], "Hm", finish="stop"),
     "dual-reasoning-at-top": Says(["Yes"], "Hm", finish="stop"),
@@ -217,8 +218,8 @@ EXPECTED: dict[str, Says] = {
     "whole-chat-number": Says(["0.10"], finish="stop"),
     "whole-completion": Says(["Hello"], finish="length", usage=(3, 2, 5)),
     "whole-completion-number": Says(["0.10"], finish="stop"),
-    "whole-responses": Says(["Hello"], "Hm", [ToolCall("f", '{"a":1}', "call_1")], "tool_calls", (8, 6, 14)),
-    "whole-responses-enveloped": Says(["Hello"], "Hm", [ToolCall("f", '{"a":1}', "call_1")], "tool_calls", (8, 6, 14)),
+    "whole-responses": Says(["Hello"], "Hm", [F_OF_1], "tool_calls", (8, 6, 14)),
+    "whole-responses-enveloped": Says(["Hello"], "Hm", [F_OF_1], "tool_calls", (8, 6, 14)),
     "whole-responses-digits": Says(["1e3No."], "0.10", [ToolCall("f", '{"a":0.10}', "c")], "tool_calls"),
     "whole-enveloped-list": Says(['["a",0.10]']),
     "whole-responses-summary": Says(["Hello"], "Hm", finish="stop"),
@@ -226,27 +227,18 @@ EXPECTED: dict[str, Says] = {
     # The events of the Responses API.
     "responses": Says(["Hel", "lo"], "Hm", finish="stop", usage=(8, 3, 11)),
     "responses-tool-calls": Says(
-        tool_calls=[ToolCall("get_weather", WEATHER, "call_1"), ToolCall("get_time", "{}", "call_2")],
-        finish="tool_calls",
-        usage=(8, 3, 11),
+        tool_calls=[GET_WEATHER, ToolCall("get_time", "{}", "call_2")], finish="tool_calls", usage=(8, 3, 11)
     ),
     "responses-tool-calls-interleaved": Says(
-        tool_calls=[ToolCall("f", '{"a":1}', "call_1"), ToolCall("g", "{}", "call_2")],
-        finish="tool_calls",
-        usage=(8, 3, 11),
+        tool_calls=[F_OF_1, ToolCall("g", "{}", "call_2")], finish="tool_calls", usage=(8, 3, 11)
     ),
-    "responses-tool-calls-without-deltas": Says(
-        tool_calls=[ToolCall("get_weather", WEATHER, "call_1")], finish="tool_calls", usage=(8, 3, 11)
-    ),
+    "responses-tool-calls-without-deltas": Says(tool_calls=[GET_WEATHER], finish="tool_calls", usage=(8, 3, 11)),
     "responses-summary": Says(["Hello"], "Hm", finish="stop"),
     "responses-incomplete": Says(["Hel"], finish="length", usage=(8, 1, 9)),
     "responses-filtered": Says(finish="content_filter"),
-    "responses-only-completed": Says(["Hello"], "Hm", [ToolCall("f", '{"a":1}', "call_1")], "tool_calls", (8, 6, 14)),
+    "responses-only-completed": Says(["Hello"], "Hm", [F_OF_1], "tool_calls", (8, 6, 14)),
     "responses-only-done": Says(
-        ["Hel", "lo 0.10"],
-        "Hm",
-        [ToolCall("f", '{"a":1}', "call_1"), ToolCall("g", '{"b":0.10}', "call_2")],
-        "tool_calls",
+        ["Hel", "lo 0.10"], "Hm", [F_OF_1, ToolCall("g", '{"b":0.10}', "call_2")], "tool_calls"
     ),
     "responses-refusal": Says(["I can", "not."], finish="stop"),
     "responses-numbers": Says(["$", "0.10"], finish="stop"),
