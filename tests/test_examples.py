@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,18 +102,17 @@ def events_of(site: httpx.Client, prompt: str) -> list[ServerSentEvent]:
         return list(source.iter_sse())
 
 
-def shown(site: httpx.Client, prompt: str, events: list[ServerSentEvent | None]) -> dict[str, Any]:
-    """Return what the page makes of events; `None` stands for a connection that was lost."""
-    told = [{"kind": event.event, "data": event.data} if event else {"kind": "error"} for event in events]
-    browser = subprocess.run(
-        [node(), "-e", BROWSER],
-        input=json.dumps({"page": site.get("/").text, "prompt": prompt, "events": told}),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=LONG,
-        check=False,
-    )
+def shown(site: httpx.Client, prompt: str, events: Iterable[ServerSentEvent | None]) -> str:
+    """Return what the page has made of events when it has closed; `None` stands for a connection that was lost."""
+    page = show(site, prompt, events)
+    assert not page["open"]
+    return page["shown"]
+
+
+def show(site: httpx.Client, prompt: str, events: Iterable[ServerSentEvent | None]) -> dict[str, Any]:
+    sent = [{"kind": event.event, "data": event.data} if event else {"kind": "error"} for event in events]
+    asked = json.dumps({"page": site.get("/").text, "prompt": prompt, "events": sent})
+    browser = subprocess.run([node(), "-e", BROWSER], input=asked.encode(), capture_output=True, timeout=LONG)
     assert browser.returncode == 0, browser.stderr
     return json.loads(browser.stdout)
 
@@ -202,46 +201,33 @@ def test_an_answer_is_sent_as_events_that_nothing_on_the_way_keeps(local: Emulat
     assert "".join(event.json()["response"] for event in events) == answer_of(local, {"prompt": "hello"})
 
 
-def test_the_page_shows_the_answer_as_text_and_closes_at_its_end(local: Emulator, site: httpx.Client) -> None:
-    prompt = "<img src=x onerror=alert(1)> & where is 7?"
-    page = shown(site, prompt, [*events_of(site, prompt)])
-    assert page["shown"] == answer_of(local, {"prompt": prompt})
-    assert "<img src=x" in page["shown"]
-    assert not page["open"]
-
-
-def test_the_page_asks_what_was_typed(local: Emulator, site: httpx.Client) -> None:
-    page = shown(site, "a&b=c # Straße?", [])
-    site.get(page["url"])
-    assert local.requests[0].inputs["prompt"] == "a&b=c # Straße?"
+def test_the_page_asks_what_was_typed_and_shows_the_answer_as_text(local: Emulator, site: httpx.Client) -> None:
+    prompt = "<img src=x onerror=alert(1)> & where is 7? a&b=c # Straße?"
+    site.get(show(site, prompt, [])["url"])
+    assert local.requests[0].inputs["prompt"] == prompt
+    text = shown(site, prompt, events_of(site, prompt))
+    assert text == answer_of(local, {"prompt": prompt})
+    assert "<img src=x" in text
 
 
 def test_the_page_shows_what_broke_a_stream(local: Emulator, site: httpx.Client) -> None:
     local.script(Fault(error_after=60, code=3040, message="no room at all"))
     *tokens, error, last = events_of(site, "hello")
-    assert (error.event, last.data) == ("error", "[DONE]")
-    assert error.json()["code"] == 3040
+    assert (error.event, error.json()["code"], last.data) == ("error", 3040, "[DONE]")
     text = "".join(token.json()["response"] for token in tokens)
     assert answer_of(local, {"prompt": "hello"}).startswith(text)
-    page = shown(site, "hello", [*tokens, error, last])
-    assert page["shown"] == f"{text}\n{error.json()['message']}"
-    assert "no room at all" in page["shown"]
-    assert not page["open"]
+    assert shown(site, "hello", [*tokens, error, last]) == f"{text}\n{error.json()['message']}"
+    assert "no room at all" in error.json()["message"]
 
 
-def test_the_page_shows_what_forbids_a_stream(local: Emulator, site: httpx.Client) -> None:
+def test_the_page_shows_what_forbids_a_stream_and_that_the_connection_was_lost(
+    local: Emulator, site: httpx.Client
+) -> None:
     local.script(Fault(code=5035))
     events = events_of(site, "hello")
     assert [event.event for event in events] == ["error", "message"]
-    page = shown(site, "hello", [*events])
-    assert "5035 PaidPlanRequired" in page["shown"]
-    assert not page["open"]
-
-
-def test_the_page_says_so_when_the_connection_is_lost(site: httpx.Client) -> None:
-    page = shown(site, "hello", [None])
-    assert page["shown"] == "\nThe connection was lost."
-    assert not page["open"]
+    assert "5035 PaidPlanRequired" in shown(site, "hello", events)
+    assert shown(site, "hello", [None]) == "\nThe connection was lost."
 
 
 @pytest.mark.parametrize(
