@@ -16,7 +16,7 @@ import cfai
 from cfai import Ai, CfaiError, GatewayOptions, InferenceUpstreamError, LimitError, Retry, StreamError, Timeout, Token
 from cfai._credentials import Secret
 from cfai.types import Meta, ToolCall, ToolCallDelta, Usage
-from tests.bodies import DONE, OK, PNG
+from tests.bodies import CHAT, DONE, NATIVE, OK, PNG, RESPONSES
 from tests.conftest import ACCOUNT, Caller, Callers, Peer, Serve, Service, row
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
@@ -89,17 +89,14 @@ def test_an_error_that_was_raised_pickles(caller: Caller, service: Service) -> N
 
 
 def test_a_result_pickles_and_copies_with_all_that_is_on_it(caller: Caller, service: Service) -> None:
-    message = {"role": "assistant", "content": "Hello"}
-    item = {"type": "message", "content": [{"type": "output_text", "text": "Hello"}]}
-    call = {"name": "f", "arguments": {"a": 1}}
     headers = {"cf_ai_req_id": "id-1", "cf_ai_neurons": "1.5"}
     for name, answer in (
         *(
             (repr(result), service.result(result, **headers))
             for result in (
-                {"response": "Hello", "tool_calls": [call], "usage": {"prompt_tokens": 3}, "new": 1},
-                {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]},
-                {"object": "response", "output": [item]},
+                {**NATIVE, "tool_calls": [{"name": "f", "arguments": {"a": 1}}], "new": 1},
+                CHAT,
+                RESPONSES,
                 {"shape": [1, 2], "data": [[0.1, 0.2]]},
                 [{"label": "POSITIVE", "score": 0.5}],
                 *(5, None, "Hello"),

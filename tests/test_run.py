@@ -10,13 +10,12 @@ import pytest
 
 import cfai
 from cfai import CapacityError, ConfigurationError, InputError, NotFoundError, QuotaExceededError
-from tests.bodies import DONE, answering
+from tests.bodies import DONE, NATIVE, answering
 from tests.conftest import SYNC_AND_ASYNC, Caller, Callers, Serve, Service, row
 
 API = "https://api.cloudflare.com/client/v4"
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 HELLO = {"prompt": "Hello"}
-NATIVE = {"response": "Hello", "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}}
 
 
 # What is sent

@@ -14,43 +14,19 @@ import pytest
 import cfai
 from cfai import AiInternalError, APIResponseValidationError, APITimeoutError, CapacityError
 from cfai.types import Binary, ChatCompletion, ListOutput, NativeText, Output, ResponsesOutput, TextOutput, ValueOutput
-from tests.bodies import PNG
+from tests.bodies import CHAT, COMPLETION, COUNTS, DONE, NATIVE, PNG, RESPONSES
 from tests.conftest import SYNC_AND_ASYNC as SYNC_AND_ASYNC
 from tests.conftest import Answer, Caller, Service, row
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 HELLO = {"prompt": "Hello"}
-USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-NATIVE: dict[str, Any] = {"response": "Hello", "usage": USAGE}
-CHAT: dict[str, Any] = {
-    "id": "chatcmpl-1",
-    "object": "chat.completion",
-    "choices": [{"index": 0, "message": {"content": "Hello", "reasoning_content": "Greet."}, "finish_reason": "stop"}],
-    "usage": USAGE,
-}
-COMPLETION: dict[str, Any] = {
-    "id": "cmpl-1",
-    "object": "text_completion",
-    "choices": [{"index": 0, "text": "Hello", "finish_reason": "stop"}],
-    "usage": USAGE,
-}
-RESPONSES: dict[str, Any] = {
-    "id": "resp_1",
-    "object": "response",
-    "status": "completed",
-    "output": [
-        {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "Greet."}]},
-        {"type": "message", "content": [{"type": "output_text", "text": "Hello"}]},
-    ],
-    "usage": {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5},
-}
 TEXTS: list[tuple[dict[str, Any], type[TextOutput], str, str | None]] = [
     (NATIVE, NativeText, "", None),
     (CHAT, ChatCompletion, "Greet.", "stop"),
     (COMPLETION, ChatCompletion, "", "stop"),
     (RESPONSES, ResponsesOutput, "Greet.", "stop"),
 ]
-"""Answers that say "Hello", their class, their reasoning and their finish reason."""
+"""Each answer, its class, its reasoning and its finish reason."""
 
 
 def envelope(result: Any) -> dict[str, Any]:
@@ -282,7 +258,7 @@ def test_warnings_beside_a_result_are_no_error(caller: Caller, service: Service)
 
 
 def test_an_answer_that_ended_with_an_error_has_its_usage(caller: Caller, service: Service) -> None:
-    service.answers(service.result({"response": "par", "finish_reason": "error", "usage": USAGE}))
+    service.answers(service.result({"response": "par", "finish_reason": "error", "usage": COUNTS}))
     answer = caller.run(MODEL, HELLO)
     assert (answer.finish_reason, answer.usage.total_tokens) == ("error", 5)
 
@@ -298,7 +274,7 @@ def test_every_result_knows_its_call(caller: Caller, service: Service) -> None:
         ("list", service.result([1], **headers)),
         ("value", service.result(5, **headers)),
         ("bytes", service.raw(PNG, "image/png", **headers)),
-        ("stream", service.events(b"data: [DONE]\n\n", **headers)),
+        ("stream", service.events(DONE, **headers)),
     ):
         with row(name):
             service.answers(answer)

@@ -24,17 +24,8 @@ from cfai.types import (
     Usage,
     ValueOutput,
 )
-from tests.bodies import PNG
+from tests.bodies import CHAT, NATIVE, PNG, RESPONSES
 from tests.conftest import ACCOUNT, TOKEN, row
-
-NATIVE: dict[str, Any] = {"response": "Hello", "usage": {"prompt_tokens": 3}, "new": {"a": [1]}}
-MESSAGE = {"role": "assistant", "content": "Hello", "new": 1}
-CHAT: dict[str, Any] = {
-    "id": "chatcmpl-1",
-    "choices": [{"index": 0, "message": MESSAGE, "finish_reason": "stop", "logprobs": None}],
-}
-ITEM = {"type": "message", "content": [{"type": "output_text", "text": "Hello"}]}
-RESPONSES: dict[str, Any] = {"object": "response", "status": "completed", "output": [ITEM], "output_text": "x"}
 
 
 def output_of(result: dict[str, Any]) -> Any:
@@ -174,10 +165,12 @@ def test_fields_of_the_service_under_names_of_ours_stay_items() -> None:
 
 def test_a_text_answer_prints_as_its_text_and_has_the_fields_that_went_in() -> None:
     for fields, kind in ((NATIVE, NativeText), (CHAT, ChatCompletion), (RESPONSES, ResponsesOutput)):
+        fields = {**fields, "new": {"a": [1]}}
         output = output_of(fields)
         assert type(output) is kind
         assert str(output) == f"{output}" == "Hello"
         assert output.model_dump(exclude_unset=True) == fields, kind
+        assert output["new"] == {"a": [1]}
 
 
 def test_a_text_answer_without_anything_is_empty() -> None:
@@ -190,12 +183,13 @@ def test_a_text_answer_without_anything_is_empty() -> None:
 
 def test_each_text_answer_has_its_own_fields() -> None:
     native, chat, responses = output_of(NATIVE), output_of(CHAT), output_of(RESPONSES)
-    assert (native.response, native["new"]) == ("Hello", {"a": [1]})
+    assert native.response == "Hello"
     [choice] = chat.choices
     assert (chat["id"], choice.index, choice.finish_reason, "logprobs" in choice) == ("chatcmpl-1", 0, "stop", True)
     message = choice.message
-    assert (message.role, message.content, message["new"], message.tool_calls) == ("assistant", "Hello", 1, None)
-    assert (responses.status, responses.output, responses["output_text"]) == ("completed", [ITEM], "x")
+    assert (message.role, message.content, message.tool_calls) == ("assistant", "Hello", None)
+    assert message["reasoning_content"] == "Greet."
+    assert (responses.status, responses.output, responses["id"]) == ("completed", RESPONSES["output"], "resp_1")
 
 
 def test_a_list_is_a_list() -> None:
