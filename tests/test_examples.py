@@ -102,14 +102,14 @@ def events_of(site: httpx.Client, prompt: str) -> list[ServerSentEvent]:
         return list(source.iter_sse())
 
 
-def shown(site: httpx.Client, prompt: str, events: Iterable[ServerSentEvent | None]) -> str:
+def read_page(site: httpx.Client, prompt: str, events: Iterable[ServerSentEvent | None]) -> str:
     """Return what the page has made of events when it has closed; `None` stands for a connection that was lost."""
-    page = show(site, prompt, events)
+    page = run_page(site, prompt, events)
     assert not page["open"]
     return page["shown"]
 
 
-def show(site: httpx.Client, prompt: str, events: Iterable[ServerSentEvent | None]) -> dict[str, Any]:
+def run_page(site: httpx.Client, prompt: str, events: Iterable[ServerSentEvent | None]) -> dict[str, Any]:
     sent = [{"kind": event.event, "data": event.data} if event else {"kind": "error"} for event in events]
     asked = json.dumps({"page": site.get("/").text, "prompt": prompt, "events": sent})
     browser = subprocess.run([node(), "-e", BROWSER], input=asked.encode(), capture_output=True, timeout=LONG)
@@ -203,9 +203,9 @@ def test_an_answer_is_sent_as_events_that_nothing_on_the_way_keeps(local: Emulat
 
 def test_the_page_asks_what_was_typed_and_shows_the_answer_as_text(local: Emulator, site: httpx.Client) -> None:
     prompt = "<img src=x onerror=alert(1)> & where is 7? a&b=c # Straße?"
-    site.get(show(site, prompt, [])["url"])
+    site.get(run_page(site, prompt, [])["url"])
     assert local.requests[0].inputs["prompt"] == prompt
-    text = shown(site, prompt, events_of(site, prompt))
+    text = read_page(site, prompt, events_of(site, prompt))
     assert text == answer_of(local, {"prompt": prompt})
     assert "<img src=x" in text
 
@@ -216,7 +216,7 @@ def test_the_page_shows_what_broke_a_stream(local: Emulator, site: httpx.Client)
     assert (error.event, error.json()["code"], last.data) == ("error", 3040, "[DONE]")
     text = "".join(token.json()["response"] for token in tokens)
     assert answer_of(local, {"prompt": "hello"}).startswith(text)
-    assert shown(site, "hello", [*tokens, error, last]) == f"{text}\n{error.json()['message']}"
+    assert read_page(site, "hello", [*tokens, error, last]) == f"{text}\n{error.json()['message']}"
     assert "no room at all" in error.json()["message"]
 
 
@@ -226,8 +226,8 @@ def test_the_page_shows_what_forbids_a_stream_and_that_the_connection_was_lost(
     local.script(Fault(code=5035))
     events = events_of(site, "hello")
     assert [event.event for event in events] == ["error", "message"]
-    assert "5035 PaidPlanRequired" in shown(site, "hello", events)
-    assert shown(site, "hello", [None]) == "\nThe connection was lost."
+    assert "5035 PaidPlanRequired" in read_page(site, "hello", events)
+    assert read_page(site, "hello", [None]) == "\nThe connection was lost."
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def rooms() -> set[str]:
     return files | {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
 
 
-def imported_by(room: str) -> Iterator[tuple[str, str]]:
+def imports_of(room: str) -> Iterator[tuple[str, str]]:
     """Return the modules of cfai that a room imports, and in which file, under `TYPE_CHECKING` and in functions too."""
     for file in sorted((PACKAGE / room).rglob("*.py")) or [PACKAGE / f"{room}.py"]:
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
@@ -79,7 +79,7 @@ def test_imports_point_one_way() -> None:
     for position, row in enumerate(ORDER[: ORDER.index(("local",))]):
         later = rooms() - {room for earlier in ORDER[: position + 1] for room in earlier}
         for room in row:
-            found = imported_by(room)
+            found = imports_of(room)
             wrong += [f"{room}/{file} imports {module}" for module, file in found if module.split(".")[1] in later]
     assert wrong == []
 
@@ -88,7 +88,7 @@ def test_a_private_room_is_imported_by_its_package() -> None:
     wrong = [
         f"{room}/{file} imports {module}"
         for room in rooms()
-        for module, file in imported_by(room)
+        for module, file in imports_of(room)
         if module.split(".")[1] in PRIVATE_ROOMS and module.split(".")[1] != room and module.count(".") > 1
     ]
     assert wrong == []
@@ -220,14 +220,14 @@ TWINS = {
 }
 
 
-def own(kind: type) -> set[str]:
+def members_of(kind: type) -> set[str]:
     """Return the members that a class has for its user, inherited ones included."""
     wanted = {*TWINS, *TWINS.values()}
     return {name for name, _ in inspect.getmembers(kind) if not name.startswith("_") or name in wanted}
 
 
 def test_both_streams_have_the_same_members() -> None:
-    assert {TWINS.get(name, name) for name in own(Stream)} | {"result"} == own(AsyncStream)
+    assert {TWINS.get(name, name) for name in members_of(Stream)} | {"result"} == members_of(AsyncStream)
 
 
 def test_twins_have_one_signature() -> None:

@@ -24,7 +24,7 @@ HELLO: Any = {"prompt": "Hello"}
 PROTOCOLS = range(2, pickle.HIGHEST_PROTOCOL + 1)
 
 
-def again(value: Any, protocol: int = pickle.HIGHEST_PROTOCOL) -> Any:
+def repickle(value: Any, protocol: int = pickle.HIGHEST_PROTOCOL) -> Any:
     return pickle.loads(pickle.dumps(value, protocol))
 
 
@@ -61,7 +61,7 @@ def test_an_error_pickles_and_copies_with_all_that_is_on_it() -> None:
         error.__cause__ = httpx.ConnectError("x", request=httpx.Request("POST", "https://a.example"))
         for protocol in PROTOCOLS:
             with row((name, protocol)):
-                back = again(error, protocol)
+                back = repickle(error, protocol)
                 assert type(back) is type(error)
                 assert str(back) == str(error) == "said"
                 assert (back.args, vars(back)) == (error.args, vars(error))
@@ -78,11 +78,11 @@ def test_an_error_that_was_raised_pickles(caller: Caller, service: Service) -> N
     with pytest.raises(StreamError) as stream:
         list(caller.stream(MODEL))
     for error in (upstream.value, limit.value, stream.value):
-        assert str(again(error)) == str(error)
-        assert vars(again(error)) == vars(error)
-    assert again(upstream.value).retry_after == 90.0
-    assert again(limit.value).limit == limit.value.limit
-    assert again(stream.value).partial == "Hel"
+        assert str(repickle(error)) == str(error)
+        assert vars(repickle(error)) == vars(error)
+    assert repickle(upstream.value).retry_after == 90.0
+    assert repickle(limit.value).limit == limit.value.limit
+    assert repickle(stream.value).partial == "Hel"
 
 
 # Results
@@ -107,7 +107,7 @@ def test_a_result_pickles_and_copies_with_all_that_is_on_it(caller: Caller, serv
     ):
         service.answers(answer)
         output = caller.stream(MODEL).result() if name == "stream" else caller.run(MODEL, HELLO)
-        for back in (*(again(output, protocol) for protocol in PROTOCOLS), copy.deepcopy(output)):
+        for back in (*(repickle(output, protocol) for protocol in PROTOCOLS), copy.deepcopy(output)):
             with row(name):
                 assert type(back) is type(output)
                 assert back == output
@@ -129,7 +129,7 @@ def test_small_things_pickle_and_copy() -> None:
         Timeout(connect=1),
         GatewayOptions(id="g"),
     ):
-        assert again(value) == copy.deepcopy(value) == value
+        assert repickle(value) == copy.deepcopy(value) == value
 
 
 # Clients
@@ -149,7 +149,7 @@ def test_an_ai_pickles_with_its_settings() -> None:
     options |= {"gateway_route": "api", "trust_env": False}
     for ai in (client(), client(**options)):
         for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
-            back = again(ai, protocol)
+            back = repickle(ai, protocol)
             assert settings(back._config) == settings(ai._config), protocol
             assert (back.account_id, back.base_url) == (ai.account_id, ai.base_url)
 
@@ -160,7 +160,7 @@ def test_a_pickled_client_has_its_token_with_it_and_leaves_connections_and_last_
     service.answers(service.result({"response": "Hello"}, cf_ai_req_id="id-1"))
     caller = callers(default_headers={"x-a": "b"}, timeout=9)
     caller.run(MODEL, HELLO)
-    other = Caller(again(caller.ai), portal)
+    other = Caller(repickle(caller.ai), portal)
     assert other.ai.last_request_id is None
     assert other.run(MODEL, HELLO).text == "Hello"
     assert service.request.headers["authorization"] == f"Bearer {caller.token}"
@@ -169,14 +169,14 @@ def test_a_pickled_client_has_its_token_with_it_and_leaves_connections_and_last_
     other.close()
     assert caller.run(MODEL, HELLO).text == "Hello"
     caller.close()
-    other = Caller(again(caller.ai), portal)
+    other = Caller(repickle(caller.ai), portal)
     assert other.run(MODEL, HELLO).text == "Hello"
     other.close()
 
 
 def test_a_pickled_client_leaves_a_client_passed_in_behind(service: Service) -> None:
     with httpx.Client(headers={"x-own": "1"}) as own:
-        back = again(client(http_client=own))
+        back = repickle(client(http_client=own))
     with back:
         assert back.run(MODEL, HELLO).text == "Hello"
     assert "x-own" not in service.request.headers
@@ -184,7 +184,7 @@ def test_a_pickled_client_leaves_a_client_passed_in_behind(service: Service) -> 
 
 def test_a_copy_with_options_pickles_as_an_ai_of_its_own(service: Service) -> None:
     with client() as ai:
-        back = again(ai.with_options(timeout=3))
+        back = repickle(ai.with_options(timeout=3))
     back.run(MODEL, HELLO)
     assert service.timeouts[0]["read"] == 3
     back.close()
@@ -205,7 +205,7 @@ def test_an_ai_pickles_while_it_is_in_use(serve: Serve) -> None:
         thread = threading.Thread(target=ai.run, args=[MODEL, HELLO])
         thread.start()
         assert arrived.wait(10)
-        back = again(ai)
+        back = repickle(ai)
         finish.set()
         thread.join(10)
         with back:
@@ -214,7 +214,7 @@ def test_an_ai_pickles_while_it_is_in_use(serve: Serve) -> None:
 
 def test_methods_of_a_client_pickle_for_a_pool_of_workers(service: Service) -> None:
     with client() as ai:
-        run = again(ai.run)
+        run = repickle(ai.run)
     assert run(MODEL, HELLO).text == "Hello"
     run.__self__.close()
 

@@ -17,11 +17,11 @@ def chunk(text: str, index: int = 0) -> dict[str, Any]:
     return {"choices": [{"index": index, "delta": {"content": text}, "finish_reason": None}]}
 
 
-def completed(response: Any) -> dict[str, Any]:
+def completed_event(response: Any) -> dict[str, Any]:
     return {"type": "response.completed", "response": response}
 
 
-def said(text: str) -> dict[str, Any]:
+def message_item(text: str) -> dict[str, Any]:
     return {"type": "message", "content": [{"type": "output_text", "text": text}]}
 
 
@@ -42,7 +42,7 @@ def test_a_token_has_the_event_as_it_came_less_its_padding() -> None:
         "choices": [{"index": 0, "delta": {"content": "B"}, "logprobs": None, "finish_reason": None}],
         "usage": {"prompt_tokens": 13, "total_tokens": 16, "completion_tokens": 3},
     }
-    whole = completed({"status": "completed", "output": [said("Hello")]})
+    whole = completed_event({"status": "completed", "output": [message_item("Hello")]})
     assert [(token.text, token.raw) for token in Decoder().feed(line(whole))] == [("Hello", whole)]
 
 
@@ -184,17 +184,17 @@ ODD_EVENTS = [
     ),
 ]
 COMPLETED = [
-    *(Odd(f"nothing said: {it!r}", [completed(it)]) for it in (None, "x", [], {})),
+    *(Odd(f"nothing said: {it!r}", [completed_event(it)]) for it in (None, "x", [], {})),
     *(
-        Odd(f"nothing in {it!r}", [completed({"output": it})])
+        Odd(f"nothing in {it!r}", [completed_event({"output": it})])
         for it in (None, [], "x", [None, {}], [{"content": None}])
     ),
-    Odd("a content that is a text", [completed({"output": [{"content": "x"}]})], "x"),
-    Odd("no object before a message", [completed({"output": [None, said("Hello")]})], "Hello"),
-    Odd("two parts in turn", [*parts("delta", "delta"), *parts("done", "text"), completed({"output": []})], "AB"),
+    Odd("a content that is a text", [completed_event({"output": [{"content": "x"}]})], "x"),
+    Odd("no object before a message", [completed_event({"output": [None, message_item("Hello")]})], "Hello"),
+    Odd("two parts in turn", [*parts("delta", "delta"), *parts("done", "text"), completed_event({"output": []})], "AB"),
     Odd(
         "a call that came in pieces, and another",
-        [{**event, "output_index": 1} for event in (ADDED, ARGUMENTS)] + [completed({"output": TWO_CALLS})],
+        [{**event, "output_index": 1} for event in (ADDED, ARGUMENTS)] + [completed_event({"output": TWO_CALLS})],
         calls=(F, G),
     ),
 ]

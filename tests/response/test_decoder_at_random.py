@@ -150,7 +150,7 @@ _PLAIN: list[dict[str, Any]] = [
 ]
 
 
-def altered(plain: dict[str, Any], extras: list[dict[str, Any]]) -> dict[str, Any]:
+def merge(plain: dict[str, Any], extras: list[dict[str, Any]]) -> dict[str, Any]:
     """Return one of the plainest events, with something else in it."""
     return {key: value for each in (plain, *extras) for key, value in each.items()}
 
@@ -163,15 +163,15 @@ def ways(events: list[dict[str, Any]]) -> tuple[tuple[Any, ...], tuple[Any, ...]
 
 def test_the_short_ways_through_the_decoder_lead_where_the_long_one_does() -> None:
     for first, plain, extra in product(_PLAIN, _PLAIN, ({}, *_EXTRAS)):
-        short, long = ways([first, altered(plain, [extra]), plain])
+        short, long = ways([first, merge(plain, [extra]), plain])
         assert short == long, (first, plain, extra)
 
 
-_altered = st.builds(altered, st.sampled_from(_PLAIN), st.lists(st.sampled_from(_EXTRAS), max_size=2))
+_odd_events = st.builds(merge, st.sampled_from(_PLAIN), st.lists(st.sampled_from(_EXTRAS), max_size=2))
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.sampled_from(_PLAIN), st.lists(_altered, min_size=1, max_size=2))
+@given(st.sampled_from(_PLAIN), st.lists(_odd_events, min_size=1, max_size=2))
 def test_the_short_ways_do_so_for_stranger_events_too(first: dict[str, Any], others: list[dict[str, Any]]) -> None:
     short, long = ways([first, *others])
     assert short == long

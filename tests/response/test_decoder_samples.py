@@ -39,7 +39,7 @@ class Says:
     fails: Fails | None = None
 
 
-def truncated(partial: str) -> Fails:
+def truncation(partial: str) -> Fails:
     return Fails("ended with neither [DONE] nor a finish reason", partial, kind=StreamTruncatedError)
 
 
@@ -140,7 +140,7 @@ EXPECTED: dict[str, Says] = {
     "half-characters": Says(["Hi ", "😀!", "🚀", "\ufffdx", "\ufffdy", "😀"]),
     "half-characters-chat": Says(["🌍", "."], "😀", finish="stop"),
     "half-character-at-the-end": Says(["a", "b", "\ufffd"]),
-    "half-character-cut-off": Says(["a", "b", "\ufffd"], fails=truncated("ab\ufffd")),
+    "half-character-cut-off": Says(["a", "b", "\ufffd"], fails=truncation("ab\ufffd")),
     "separators": Says(["a\u2028b\u2029c\x85d", "\u2028", "\x0b\x0c\x1c"]),
     "not-utf-8": Says(["a\ufffdb", "\ufffd", "é", "0.10"]),
     "emoji": Says(["café ", "😀", "é😀"]),
@@ -163,16 +163,16 @@ EXPECTED: dict[str, Says] = {
     "last-line-without-empty-line": Says(["Hel", "lo"], finish="stop"),
     "after-done": HELLO,
     "only-done": Says(),
-    "nothing": Says(fails=truncated("")),
-    "only-comments": Says(fails=truncated("")),
+    "nothing": Says(fails=truncation("")),
+    "only-comments": Says(fails=truncation("")),
     # The end before the end.
-    "truncated": Says(["Hel", "lo"], fails=truncated("Hello")),
-    "truncated-chat": Says(["Hel", "lo"], fails=truncated("Hello")),
-    "truncated-in-json": Says(["Hel"], fails=truncated("Hel")),
-    "truncated-in-field": Says(["Hel"], fails=truncated("Hel")),
-    "truncated-in-done": Says(["Hel"], fails=truncated("Hel")),
-    "truncated-behind-last-line": Says(["Hel", "lo"], fails=truncated("Hello")),
-    "truncated-without-empty-lines": Says(["Hel", "lo"], fails=truncated("Hello")),
+    "truncated": Says(["Hel", "lo"], fails=truncation("Hello")),
+    "truncated-chat": Says(["Hel", "lo"], fails=truncation("Hello")),
+    "truncated-in-json": Says(["Hel"], fails=truncation("Hel")),
+    "truncated-in-field": Says(["Hel"], fails=truncation("Hel")),
+    "truncated-in-done": Says(["Hel"], fails=truncation("Hel")),
+    "truncated-behind-last-line": Says(["Hel", "lo"], fails=truncation("Hello")),
+    "truncated-without-empty-lines": Says(["Hel", "lo"], fails=truncation("Hello")),
     "truncated-in-trailer": Says(["Hello"], finish="stop", usage=(13, 2, 15)),
     # Errors.
     "error-list": Says(["Hel", "lo"], fails=Fails("3040: Capacity temporarily exceeded", "Hello", 3040)),
@@ -242,7 +242,7 @@ EXPECTED: dict[str, Says] = {
     ),
     "responses-refusal": Says(["I can", "not."], finish="stop"),
     "responses-numbers": Says(["$", "0.10"], finish="stop"),
-    "responses-truncated": Says(["Hel"], fails=truncated("Hel")),
+    "responses-truncated": Says(["Hel"], fails=truncation("Hel")),
     "responses-after-completed": Says(["Hel"], finish="stop"),
 }
 

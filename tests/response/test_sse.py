@@ -252,7 +252,7 @@ def test_the_largest_event_is_32_mib() -> None:
     assert LARGEST_EVENT == 32 * 2**20
 
 
-def up_to_the_bound(pieces: Iterable[bytes], largest: int = 100) -> tuple[list[bytes], StreamError | None]:
+def split_up_to(pieces: Iterable[bytes], largest: int = 100) -> tuple[list[bytes], StreamError | None]:
     """Return the blocks that come before an event is given up as too large, and what is raised then."""
     blocks = EventSplitter(largest)
     found: list[bytes] = []
@@ -275,10 +275,10 @@ def test_an_event_over_the_bound_is_given_up_in_every_cut_behind_what_came_befor
         (b"data: 0123456789\n\n" * 100, [b"data: 0123456789"] * 100, False),
     ):
         for size in (1, 7, 64, 99, 100, 1000, 10_000):
-            found, error = up_to_the_bound(pieces_of(body, size))
+            found, error = split_up_to(pieces_of(body, size))
             assert (found, error is not None) == (before, is_too_large), (body, size)
             assert error is None or "larger than 100 bytes" in str(error)
-    assert "larger than 1,000 bytes" in str(up_to_the_bound([b"x" * 1000, b"x"], largest=1000)[1])
+    assert "larger than 1,000 bytes" in str(split_up_to([b"x" * 1000, b"x"], largest=1000)[1])
 
 
 def test_an_event_over_the_bound_is_given_up_before_more_is_kept() -> None:

@@ -13,7 +13,7 @@ from cfai._response.usage import UsageAccumulator
 from cfai.types import ToolCall, ToolCallDelta, Usage
 
 
-def together(*events: list[Any]) -> list[ToolCall]:
+def calls_of(*events: list[Any]) -> list[ToolCall]:
     """Return the calls of pieces that arrive one event after another."""
     calls = ToolCallAccumulator()
     for pieces in events:
@@ -155,7 +155,7 @@ CALLS: dict[str, tuple[list[list[Any]], list[ToolCall]]] = {
 
 def test_pieces_make_calls() -> None:
     for name, (events, expected) in CALLS.items():
-        assert together(*events) == expected, name
+        assert calls_of(*events) == expected, name
 
 
 def test_a_piece_is_given_on_with_the_index_of_its_call() -> None:
@@ -204,7 +204,7 @@ def test_calls_by_index_come_together_in_any_interleaving(said: list[tuple[str, 
 def test_a_name_in_every_piece_still_makes_one_call() -> None:
     for id in (None, "a"):
         parts = ['["', *["0123456789"] * 2_000, '"]']
-        assert together(*([piece("f", part, id=id)] for part in parts)) == [ToolCall("f", "".join(parts), id)]
+        assert calls_of(*([piece("f", part, id=id)] for part in parts)) == [ToolCall("f", "".join(parts), id)]
 
 
 # Usage.
@@ -214,7 +214,7 @@ def report(prompt: int, completion: int, **more: Any) -> dict[str, Any]:
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion, **more}
 
 
-def tallied(*reports: Any) -> dict[str, Any]:
+def total_of(*reports: Any) -> dict[str, Any]:
     tally = UsageAccumulator()
     for each in reports:
         tally.add(each)
@@ -279,13 +279,13 @@ USAGES: dict[str, tuple[list[Any], dict[str, Any]]] = {
 
 def test_reports_make_one_usage() -> None:
     for name, (reports, expected) in USAGES.items():
-        assert tallied(*reports) == expected, name
+        assert total_of(*reports) == expected, name
 
 
 def test_reports_are_not_changed() -> None:
     reports = [report(prompt, 1, prompt_tokens_details={"cached_tokens": prompt}) for prompt in (11, 0)]
     before = copy.deepcopy(reports)
-    tallied(*reports, reports[1])
+    total_of(*reports, reports[1])
     assert reports == before
 
 
@@ -300,6 +300,6 @@ def test_the_three_habits_come_to_the_same(prompt: int, pieces: list[int], zeros
     cumulative = [report(prompt, sum(pieces[: at + 1])) for at in range(len(pieces))]
     for habit in (increments, cumulative, []):
         reports = habit + [report(0, 0)] * zeros + [report(prompt, total)] * (trailer or not habit)
-        usage = Usage.of(tallied(*reports))
+        usage = Usage.of(total_of(*reports))
         assert usage is not None
         assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (prompt, total, prompt + total)

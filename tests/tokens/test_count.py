@@ -106,11 +106,11 @@ IMAGES = {name: head + bytes(90) for name, head in HEADS.items()}
 """Files of an image of one size, by their format."""
 
 
-def linked(data: bytes) -> str:
+def data_url(data: bytes) -> str:
     return "data:image/x;base64," + base64.b64encode(data).decode()
 
 
-def measured(image: Any, family: str = "qwen2") -> tuple[int, int]:
+def measure_image(image: Any, family: str = "qwen2") -> tuple[int, int]:
     """Return the images, and about how many tokens they are, in a message or beside the prompt."""
     inputs = {"messages": [user([image])]} if isinstance(image, dict) else {"prompt": TEXT, "image": image}
     size = measure_prompt(inputs, CountingStrategy(Family(family, certain=True)))
@@ -125,9 +125,9 @@ def test_an_image_counts_by_its_size_where_the_model_s_way_is_known() -> None:
     by_size = {"qwen2": 980, "qwen3_5": 750, "tekken": 36 * 28, "llama4": 150 * (1 + 3 * 3), "kimi_k2": 980}
     for family, expected in by_size.items():
         for name, data in IMAGES.items():
-            assert measured(by_url(linked(data)), family) == (1, expected), (family, name)
+            assert measure_image(by_url(data_url(data)), family) == (1, expected), (family, name)
     for family, expected in {"llama2": 576, "llama3": 1, "gemma3": 256, "glm4": 1000}.items():
-        assert measured(by_url(linked(IMAGES["PNG"])), family) == (1, expected), family
+        assert measure_image(by_url(data_url(IMAGES["PNG"])), family) == (1, expected), family
 
 
 def test_an_image_is_found_where_it_may_be() -> None:
@@ -135,19 +135,19 @@ def test_an_image_is_found_where_it_may_be() -> None:
     base = base64.b64encode(data).decode()
     for image in (
         {"type": "image_url", "image_url": "data:image/png;base64," + base},
-        {"type": "input_image", "image_url": linked(data)},
+        {"type": "input_image", "image_url": data_url(data)},
         {"type": "image", "image": base},
         {"type": "image", "source": {"data": base}},
         list(data),
-        linked(data),
+        data_url(data),
     ):
-        assert measured(image) == (1, 980), image
+        assert measure_image(image) == (1, 980), image
 
 
 def test_an_image_of_unknown_size_is_a_guess() -> None:
     for image in (
-        *map(by_url, ("https://example.com/a.png", "data:image/png;base64,####", "data:,", "", linked(b"BM"))),
-        by_url(linked(IMAGES["PNG"][:20])),
+        *map(by_url, ("https://example.com/a.png", "data:image/png;base64,####", "data:,", "", data_url(b"BM"))),
+        by_url(data_url(IMAGES["PNG"][:20])),
         ["a", "b"],
         [-1, 300],
         [],
@@ -157,7 +157,7 @@ def test_an_image_of_unknown_size_is_a_guess() -> None:
         list(b"\xff\xd8\xff\xe0\0\x10" + bytes(14)),
         list(b"\xff\xd8"),
     ):
-        assert measured(image) == (1, 1000), image
+        assert measure_image(image) == (1, 1000), image
 
 
 def test_media_are_no_text() -> None:
@@ -184,7 +184,7 @@ def test_counts_add_up() -> None:
 
 
 class Letters:
-    """Counts letters, and how often it is asked. Not hashable, and false."""
+    """Counts letters, and how often it is texts. Not hashable, and false."""
 
     def __eq__(self, other: object) -> bool:
         return self is other  # and so it has no hash
