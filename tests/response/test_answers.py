@@ -15,8 +15,7 @@ import cfai
 from cfai import AiInternalError, APIResponseValidationError, APITimeoutError, CapacityError
 from cfai.types import Binary, ChatCompletion, ListOutput, NativeText, Output, ResponsesOutput, TextOutput, ValueOutput
 from tests.bodies import CHAT, COMPLETION, COUNTS, DONE, NATIVE, PNG, RESPONSES
-from tests.conftest import SYNC_AND_ASYNC as SYNC_AND_ASYNC
-from tests.conftest import Answer, Caller, Service, row
+from tests.conftest import SYNC_AND_ASYNC, Answer, Caller, Service, row
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 HELLO = {"prompt": "Hello"}
@@ -301,7 +300,6 @@ def test_neurons_that_are_no_number_are_unknown_and_those_of_the_usage_count(cal
 
 
 # Streams that were not asked for
-
 
 EVENTS = b'data: {"response":"Hel"}\n\ndata: {"response":"lo"}\n\ndata: [DONE]\n\n'
 

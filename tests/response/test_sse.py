@@ -73,13 +73,11 @@ RULES: dict[str, tuple[bytes, list[str | Event]]] = {
     "half of a byte-order mark alone": (b"\xef\xbb", []),
     "a byte-order mark where half of one was": (b"\xef" + BOM + b"data: a\n\ndata: b\n\n", ["b"]),
     # Line ends.
-    "lines end in CR LF": (b"data: a\r\ndata: b\r\n\r\ndata: c\r\n\r\n", ["a\nb", "c"]),
+    "lines end in CR LF, which is one line end": (b"data: a\r\ndata: b\r\n\r\ndata: c\r\n\r\n", ["a\nb", "c"]),
     "lines end in CR": (b"data: a\rdata: b\r\rdata: c\r\r", ["a\nb", "c"]),
     "lines end in all three": (b"data: a\rdata: b\r\ndata: c\n\r\ndata: d\r\n\rdata: e\n\n", ["a\nb\nc", "d", "e"]),
     "LF behind CR LF is an empty line": (b"data: a\r\n\ndata: b\n\r\ndata: c\r\r\n", [*"abc"]),
     "CR behind LF is an empty line": (b"data: a\n\rdata: b\n\n", ["a", "b"]),
-    "CR LF is one line end, not two": (b"data: a\r\ndata: b\r\n\r\n", ["a\nb"]),
-    "the last CR ends its line at once": (b"data: a\r\r", ["a"]),
     "many empty lines": (b"\n\r\r\n\n\ndata: a\n\n\n\n\r\r\rdata: b\n\n\n", ["a", "b"]),
     "other separators are text": (
         "data: a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\x1dh\x1ei\n\n".encode(),

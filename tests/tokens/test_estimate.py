@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from random import Random
 from statistics import mean, quantiles
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -186,15 +185,10 @@ def test_a_text_is_counted_for_a_model_or_a_family() -> None:
     assert (count.family, count.certain) == ("default", False)
 
 
-def messages(*contents: Any) -> list[dict[str, Any]]:
-    return [
-        {"role": "assistant" if place % 2 else "user", "content": content} for place, content in enumerate(contents)
-    ]
-
-
 def test_a_conversation_is_its_texts_and_what_stands_around_them() -> None:
     for family in FAMILIES:
-        one, three = (count_tokens(messages(*[HELLO] * number), family=family) for number in (1, 3))
+        talk = [{"role": role, "content": HELLO} for role in ("user", "assistant", "user")]
+        one, three = (count_tokens(talk[:number], family=family) for number in (1, 3))
         text = count_tokens(HELLO, family=family)
         assert text.estimate < one.estimate < three.estimate, family
         assert one.lower <= text.lower, family
