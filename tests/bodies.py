@@ -14,21 +14,21 @@ OK = b'{"result":{"response":"Hello"},"success":true,"errors":[],"messages":[]}'
 USAGE = b'{"response":"","usage":{"prompt_tokens":10,"completion_tokens":2,"total_tokens":12,"neurons":0.5}}'
 
 COUNTS = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-NATIVE: dict[str, Any] = {"response": "Hello", "usage": COUNTS}
+NATIVE_ANSWER: dict[str, Any] = {"response": "Hello", "usage": COUNTS}
 MESSAGE = {"role": "assistant", "content": "Hello", "reasoning_content": "Greet."}
-CHAT: dict[str, Any] = {
+CHAT_ANSWER: dict[str, Any] = {
     "id": "chatcmpl-1",
     "object": "chat.completion",
     "choices": [{"index": 0, "message": MESSAGE, "finish_reason": "stop", "logprobs": None}],
     "usage": COUNTS,
 }
-COMPLETION: dict[str, Any] = {
+COMPLETION_ANSWER: dict[str, Any] = {
     "id": "cmpl-1",
     "object": "text_completion",
     "choices": [{"index": 0, "text": "Hello", "finish_reason": "stop"}],
     "usage": COUNTS,
 }
-RESPONSES: dict[str, Any] = {
+RESPONSES_ANSWER: dict[str, Any] = {
     "id": "resp_1",
     "object": "response",
     "status": "completed",

@@ -16,7 +16,7 @@ import cfai
 from cfai import Ai, CfaiError, GatewayOptions, InferenceUpstreamError, LimitError, Retry, StreamError, Timeout, Token
 from cfai._credentials import Secret
 from cfai.types import Meta, ToolCall, ToolCallDelta, Usage
-from tests.bodies import CHAT, DONE, NATIVE, OK, PNG, RESPONSES
+from tests.bodies import CHAT_ANSWER, DONE, NATIVE_ANSWER, OK, PNG, RESPONSES_ANSWER
 from tests.conftest import ACCOUNT, Caller, Callers, Peer, Serve, Service, row
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
@@ -94,9 +94,9 @@ def test_a_result_pickles_and_copies_with_all_that_is_on_it(caller: Caller, serv
         *(
             (repr(result), service.result(result, **headers))
             for result in (
-                {**NATIVE, "tool_calls": [{"name": "f", "arguments": {"a": 1}}], "new": 1},
-                CHAT,
-                RESPONSES,
+                {**NATIVE_ANSWER, "tool_calls": [{"name": "f", "arguments": {"a": 1}}], "new": 1},
+                CHAT_ANSWER,
+                RESPONSES_ANSWER,
                 {"shape": [1, 2], "data": [[0.1, 0.2]]},
                 [{"label": "POSITIVE", "score": 0.5}],
                 *(5, None, "Hello"),

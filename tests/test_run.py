@@ -10,7 +10,7 @@ import pytest
 
 import cfai
 from cfai import CapacityError, ConfigurationError, InputError, NotFoundError, QuotaExceededError
-from tests.bodies import DONE, NATIVE, answering
+from tests.bodies import DONE, NATIVE_ANSWER, answering
 from tests.conftest import SYNC_AND_ASYNC, Caller, Callers, Serve, Service, row
 
 API = "https://api.cloudflare.com/client/v4"
@@ -139,12 +139,12 @@ def test_the_last_call_can_be_asked_about_and_nothing_of_the_one_before(caller: 
     headers = {"cf_ai_req_id": "id-1", "cf_aig_log_id": "log-1"}
     assert last(caller) == (None, None, None, None)
     for answer, error, known in (
-        (service.result(NATIVE, **headers), None, ("id-1", "log-1", 200, None)),
-        (service.result(NATIVE), None, (None, None, 200, None)),
+        (service.result(NATIVE_ANSWER, **headers), None, ("id-1", "log-1", 200, None)),
+        (service.result(NATIVE_ANSWER), None, (None, None, 200, None)),
         (service.error(429, 3036, "used up", **headers), QuotaExceededError, ("id-1", "log-1", 429, 3036)),
         (service.error(404, 3042, "x", cf_ai_req_id="id-2"), NotFoundError, ("id-2", None, 404, 3042)),
         (service.error(200, 3040, "no room", **headers), CapacityError, ("id-1", "log-1", 200, 3040)),
-        (service.result(NATIVE), None, (None, None, 200, None)),
+        (service.result(NATIVE_ANSWER), None, (None, None, 200, None)),
     ):
         service.answers(answer)
         with row(known), pytest.raises(error) if error else nullcontext():
@@ -158,10 +158,10 @@ def test_the_last_call_can_be_asked_about_and_nothing_of_the_one_before(caller: 
 
 @SYNC_AND_ASYNC
 def test_the_answer_can_be_had_as_it_came_whatever_its_status(caller: Caller, service: Service) -> None:
-    service.answers(service.result(NATIVE, cf_ai_req_id="id-1"))
+    service.answers(service.result(NATIVE_ANSWER, cf_ai_req_id="id-1"))
     response = caller.run(MODEL, HELLO, return_raw_response=True)
     assert (response.status_code, response.is_closed) == (200, True)
-    assert response.json()["result"] == NATIVE
+    assert response.json()["result"] == NATIVE_ANSWER
     assert last(caller) == ("id-1", None, 200, None)
     for status in (302, 400, 401, 429, 500, 503):
         service.forget()

@@ -14,16 +14,16 @@ import pytest
 import cfai
 from cfai import AiInternalError, APIResponseValidationError, APITimeoutError, CapacityError
 from cfai.types import Binary, ChatCompletion, ListOutput, NativeText, Output, ResponsesOutput, TextOutput, ValueOutput
-from tests.bodies import CHAT, COMPLETION, COUNTS, DONE, NATIVE, PNG, RESPONSES
+from tests.bodies import CHAT_ANSWER, COMPLETION_ANSWER, COUNTS, DONE, NATIVE_ANSWER, PNG, RESPONSES_ANSWER
 from tests.conftest import SYNC_AND_ASYNC, Answer, Caller, Service, row
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 HELLO = {"prompt": "Hello"}
 TEXTS: list[tuple[dict[str, Any], type[TextOutput], str, str | None]] = [
-    (NATIVE, NativeText, "", None),
-    (CHAT, ChatCompletion, "Greet.", "stop"),
-    (COMPLETION, ChatCompletion, "", "stop"),
-    (RESPONSES, ResponsesOutput, "Greet.", "stop"),
+    (NATIVE_ANSWER, NativeText, "", None),
+    (CHAT_ANSWER, ChatCompletion, "Greet.", "stop"),
+    (COMPLETION_ANSWER, ChatCompletion, "", "stop"),
+    (RESPONSES_ANSWER, ResponsesOutput, "Greet.", "stop"),
 ]
 """Each answer, its class, its reasoning and its finish reason."""
 
@@ -252,7 +252,7 @@ def test_an_error_under_200_says_how_long_to_wait_from_now_on(caller: Caller, se
 
 
 def test_warnings_beside_a_result_are_no_error(caller: Caller, service: Service) -> None:
-    service.answers(service.json({**envelope(NATIVE), "errors": [{"message": "careful"}]}))
+    service.answers(service.json({**envelope(NATIVE_ANSWER), "errors": [{"message": "careful"}]}))
     assert caller.run(MODEL, HELLO).text == "Hello"
 
 
@@ -269,7 +269,7 @@ def test_an_answer_that_ended_with_an_error_has_its_usage(caller: Caller, servic
 def test_every_result_knows_its_call(caller: Caller, service: Service) -> None:
     headers = {"cf_ai_req_id": "id-1", "cf_ray": "ray", "cf_ai_neurons": "12.65", "cf_aig_log_id": "log-1"}
     for name, answer in (
-        ("text", service.result(NATIVE, **headers)),
+        ("text", service.result(NATIVE_ANSWER, **headers)),
         ("list", service.result([1], **headers)),
         ("value", service.result(5, **headers)),
         ("bytes", service.raw(PNG, "image/png", **headers)),
@@ -287,13 +287,13 @@ def test_every_result_knows_its_call(caller: Caller, service: Service) -> None:
 
 
 def test_the_ray_stands_in_for_a_request_id(caller: Caller, service: Service) -> None:
-    service.answers(service.result(NATIVE, cf_ray="ray-1"))
+    service.answers(service.result(NATIVE_ANSWER, cf_ray="ray-1"))
     assert caller.run(MODEL, HELLO).meta.request_id == "ray-1"
 
 
 def test_neurons_that_are_no_number_are_unknown_and_those_of_the_usage_count(caller: Caller, service: Service) -> None:
     for value in ("", "many", "nan", "inf"):
-        service.answers(service.result(NATIVE, cf_ai_neurons=value))
+        service.answers(service.result(NATIVE_ANSWER, cf_ai_neurons=value))
         assert caller.run(MODEL, HELLO).meta.neurons is None, value
     service.answers(service.result({"response": "x", "usage": {"prompt_tokens": 1, "neurons": 0.99}}))
     assert caller.run(MODEL, HELLO).meta.neurons == 0.99
@@ -374,7 +374,7 @@ def test_whatever_json_came_makes_one_token(caller: Caller, service: Service) ->
 def test_json_under_another_name_is_read_in_the_place_of_a_stream(caller: Caller, service: Service) -> None:
     for content_type in ("text/plain", "text/event-stream", None):
         with row(content_type):
-            service.answers(service.raw(json.dumps(envelope(NATIVE), indent=2).encode(), content_type))
+            service.answers(service.raw(json.dumps(envelope(NATIVE_ANSWER), indent=2).encode(), content_type))
             assert caller.stream(MODEL).result().text == "Hello"
             service.answers(service.raw(b'{"success":false,"errors":[{"code":3040,"message":"busy"}]}', content_type))
             with pytest.raises(cfai.StreamError, match="busy") as caught:
@@ -387,7 +387,7 @@ def test_json_under_another_name_is_read_in_the_place_of_a_stream(caller: Caller
 def test_an_empty_result_in_the_place_of_a_stream_is_asked_for_once_more(
     caller: Caller, service: Service, empty: Any
 ) -> None:
-    service.answers(service.result(empty), service.result(NATIVE, cf_ai_req_id="id-2"))
+    service.answers(service.result(empty), service.result(NATIVE_ANSWER, cf_ai_req_id="id-2"))
     inputs = {"prompt": "Hello", "stream": True, "seed": 5}
     stream = caller.run(MODEL, inputs, session_affinity="s", tags=iter(["a", "b"]))
     assert [str(token) for token in stream] == ["Hello"]
@@ -399,7 +399,7 @@ def test_an_empty_result_in_the_place_of_a_stream_is_asked_for_once_more(
 
 
 def test_an_empty_result_is_an_error_when_it_may_not_be_asked_for_again(caller: Caller, service: Service) -> None:
-    empty, full = service.result({}), service.result(NATIVE)
+    empty, full = service.result({}), service.result(NATIVE_ANSWER)
     for answers, retries, requests in (([empty], 2, 2), ([empty, full], None, 1), ([empty, full], 0, 1)):
         service.forget()
         service.answers(*answers)
@@ -425,7 +425,7 @@ def test_asking_again_has_what_is_left_of_the_total_timeout(
 
         return answer_late
 
-    service.answers(after_15_seconds(service.result({})), after_15_seconds(service.result(NATIVE)))
+    service.answers(after_15_seconds(service.result({})), after_15_seconds(service.result(NATIVE_ANSWER)))
     with pytest.raises(APITimeoutError, match=r"total timeout of 25 s passed: raise total_timeout="):
         caller.run(MODEL, {**HELLO, "stream": True}, total_timeout=25)
     assert sleeps == [15, 15]

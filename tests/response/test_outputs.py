@@ -24,7 +24,7 @@ from cfai.types import (
     Usage,
     ValueOutput,
 )
-from tests.bodies import CHAT, NATIVE, PNG, RESPONSES
+from tests.bodies import CHAT_ANSWER, NATIVE_ANSWER, PNG, RESPONSES_ANSWER
 from tests.conftest import ACCOUNT, TOKEN, row
 
 
@@ -150,8 +150,8 @@ def test_a_field_that_has_a_name_here_is_an_item_only_if_it_was_sent() -> None:
     assert "response" in NativeText.model_validate({"response": None})
     assert NativeText.model_validate({"response": None})["response"] is None
     assert "response" not in NativeText.model_validate({"tool_calls": []})
-    assert "text" not in output_of(NATIVE)
-    for output, name in ((NativeText.model_validate({}), "response"), (output_of(NATIVE), "model_dump")):
+    assert "text" not in output_of(NATIVE_ANSWER)
+    for output, name in ((NativeText.model_validate({}), "response"), (output_of(NATIVE_ANSWER), "model_dump")):
         with pytest.raises(KeyError, match=name):
             output[name]
 
@@ -164,7 +164,11 @@ def test_fields_of_the_service_under_names_of_ours_stay_items() -> None:
 
 
 def test_a_text_answer_prints_as_its_text_and_has_the_fields_that_went_in() -> None:
-    for fields, kind in ((NATIVE, NativeText), (CHAT, ChatCompletion), (RESPONSES, ResponsesOutput)):
+    for fields, kind in (
+        (NATIVE_ANSWER, NativeText),
+        (CHAT_ANSWER, ChatCompletion),
+        (RESPONSES_ANSWER, ResponsesOutput),
+    ):
         fields = {**fields, "new": {"a": [1]}}
         output = output_of(fields)
         assert type(output) is kind
@@ -182,14 +186,14 @@ def test_a_text_answer_without_anything_is_empty() -> None:
 
 
 def test_each_text_answer_has_its_own_fields() -> None:
-    native, chat, responses = output_of(NATIVE), output_of(CHAT), output_of(RESPONSES)
+    native, chat, responses = output_of(NATIVE_ANSWER), output_of(CHAT_ANSWER), output_of(RESPONSES_ANSWER)
     assert native.response == "Hello"
     [choice] = chat.choices
     assert (chat["id"], choice.index, choice.finish_reason, "logprobs" in choice) == ("chatcmpl-1", 0, "stop", True)
     message = choice.message
     assert (message.role, message.content, message.tool_calls) == ("assistant", "Hello", None)
     assert message["reasoning_content"] == "Greet."
-    assert (responses.status, responses.output, responses["id"]) == ("completed", RESPONSES["output"], "resp_1")
+    assert (responses.status, responses.output, responses["id"]) == ("completed", RESPONSES_ANSWER["output"], "resp_1")
 
 
 def test_a_list_is_a_list() -> None:
