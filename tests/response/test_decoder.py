@@ -82,6 +82,8 @@ def test_a_token_has_the_pieces_of_tool_calls_by_index() -> None:
         (ToolCallDelta(0, None, '"Paris"}'),),
     ]
     assert played("responses-tool-calls").tokens[-1].tool_calls == ()
+    without_place = feed(Decoder(), line(ADDED), line(ARGUMENTS))
+    assert [piece.index for token in without_place for piece in token.tool_calls] == [0, 0]
 
 
 def test_every_answer_of_several_has_its_own_tokens() -> None:
