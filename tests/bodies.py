@@ -9,8 +9,36 @@ if TYPE_CHECKING:
     from tests.conftest import Peer
 
 DONE = b"data: [DONE]\n\n"
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 OK = b'{"result":{"response":"Hello"},"success":true,"errors":[],"messages":[]}'
 USAGE = b'{"response":"","usage":{"prompt_tokens":10,"completion_tokens":2,"total_tokens":12,"neurons":0.5}}'
+
+COUNTS = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+NATIVE_ANSWER: dict[str, Any] = {"response": "Hello", "usage": COUNTS}
+MESSAGE = {"role": "assistant", "content": "Hello", "reasoning_content": "Greet."}
+CHAT_ANSWER: dict[str, Any] = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "choices": [{"index": 0, "message": MESSAGE, "finish_reason": "stop", "logprobs": None}],
+    "usage": COUNTS,
+}
+COMPLETION_ANSWER: dict[str, Any] = {
+    "id": "cmpl-1",
+    "object": "text_completion",
+    "choices": [{"index": 0, "text": "Hello", "finish_reason": "stop"}],
+    "usage": COUNTS,
+}
+RESPONSES_ANSWER: dict[str, Any] = {
+    "id": "resp_1",
+    "object": "response",
+    "status": "completed",
+    "output": [
+        {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "Greet."}]},
+        {"type": "message", "content": [{"type": "output_text", "text": "Hello"}]},
+    ],
+    "usage": {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5},
+}
+"""Whole answers that say "Hello", in each of their shapes."""
 
 
 def event(data: str | bytes) -> bytes:

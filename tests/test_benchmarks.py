@@ -57,7 +57,7 @@ def test_a_crowd_gets_its_tokens_in_step(server: str) -> None:
 
 @pytest.mark.parametrize("dialect", ["native", "chat"])
 def test_a_stream_is_the_same_text_however_it_is_sent(dialect: str) -> None:
-    bodies = [_unframed(prepared(how, dialect, 400)) for how in ("hot", "bursts")]
+    bodies = [_join_chunks(prepared(how, dialect, 400)) for how in ("hot", "bursts")]
     assert bodies[0] == bodies[1]
     assert texts_in(bodies[0] + trailer(dialect)) == words(400)
     assert len(prepared("bursts", dialect, 400)) < len(prepared("hot", dialect, 400)) == 400
@@ -115,6 +115,6 @@ def test_each_table_has_a_figure_for_every_target(server: str, capsys: pytest.Ca
     assert len(report.met) + len(report.missed) == 8 + 8 + 12 + 8 + 8 + 3 + 1 + 1
 
 
-def _unframed(pieces: list[bytes]) -> bytes:
+def _join_chunks(pieces: list[bytes]) -> bytes:
     """Return a body out of its chunks."""
     return b"".join(piece.partition(b"\r\n")[2][:-2] for piece in pieces)

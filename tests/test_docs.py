@@ -84,9 +84,8 @@ def blocks(page: Path) -> list[Block]:
 
 def looks_like(printed: str, expected: str) -> bool:
     """Return whether a page's output is the real one."""
-    return bool(
-        re.fullmatch(".*".join(map(re.escape, expected.rstrip("\n").split("…"))), printed.rstrip("\n"), re.DOTALL)
-    )
+    pattern = ".*".join(map(re.escape, expected.rstrip("\n").split("…")))
+    return re.fullmatch(pattern, printed.rstrip("\n"), re.DOTALL) is not None
 
 
 @pytest.fixture
@@ -97,16 +96,16 @@ def local(local: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> E
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[Ai]:
+def clients(monkeypatch: pytest.MonkeyPatch) -> list[Ai]:
     """Every client that a page makes: a page need not close what ends with the program."""
     clients: list[Ai] = []
     init = Ai.__init__
 
-    def kept(self: Ai, *arguments: Any, **options: Any) -> None:
+    def record(self: Ai, *arguments: Any, **options: Any) -> None:
         init(self, *arguments, **options)
         clients.append(self)
 
-    monkeypatch.setattr(Ai, "__init__", kept)
+    monkeypatch.setattr(Ai, "__init__", record)
     return clients
 
 
@@ -127,7 +126,7 @@ def run(block: Block, namespace: dict[str, Any], runner: asyncio.Runner, capsys:
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_code_of_a_page_runs_and_prints_what_the_page_says(
-    page: Path, made: list[Ai], capsys: pytest.CaptureFixture[str]
+    page: Path, clients: list[Ai], capsys: pytest.CaptureFixture[str]
 ) -> None:
     namespace: dict[str, Any] = {"__name__": "__main__"}
     with asyncio.Runner() as runner:
@@ -136,11 +135,11 @@ def test_the_code_of_a_page_runs_and_prints_what_the_page_says(
                 if block.not_run is None and block.file is None:
                     run(block, namespace, runner, capsys)
         finally:
-            for ai in made:
+            for ai in clients:
                 runner.run(ai.aclose())
     # The connections of an event loop that has ended can only be collected: now, not in the middle of another test.
     namespace.clear()
-    made.clear()
+    clients.clear()
     gc.collect()
 
 
@@ -151,19 +150,8 @@ def test_the_tests_of_a_page_pass(page: Path, tmp_path: Path) -> None:
     files = {block.file: block.code for block in blocks(page) if block.file}
     for name, code in files.items():
         (tmp_path / name).write_text(code, "utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-W",
-        "error",
-        "-p",
-        "no:cacheprovider",
-        "--rootdir=.",
-        "-c",
-        "/dev/null",
-    ]
+    options = "-q -W error -p no:cacheprovider --rootdir=. -c /dev/null"
+    command = [sys.executable, "-m", "pytest", *options.split()]
     tested = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=LONG, check=False)
     assert tested.returncode == 0, tested.stdout
     for block in blocks(page):

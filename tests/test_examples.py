@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from cfai.local import Emulator, Fault
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 MODEL = "@cf/zai-org/glm-4.7-flash"
+Run = Callable[..., tuple[str, str]]
 LONG = 20.0
 """Seconds after which a test gives up."""
 
@@ -55,7 +56,7 @@ console.log(JSON.stringify({ shown: answer.textContent, open: sources[0].open, u
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[str, str]]:
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs an example as a program; what it wrote to its two outputs."""
 
     def run(name: str, *arguments: str, typed: str = "") -> tuple[str, str]:
@@ -101,18 +102,17 @@ def events_of(site: httpx.Client, prompt: str) -> list[ServerSentEvent]:
         return list(source.iter_sse())
 
 
-def shown(site: httpx.Client, prompt: str, events: list[ServerSentEvent | None]) -> dict[str, Any]:
-    """Return what the page makes of events; `None` stands for a connection that was lost."""
-    told = [{"kind": event.event, "data": event.data} if event else {"kind": "error"} for event in events]
-    browser = subprocess.run(
-        [node(), "-e", BROWSER],
-        input=json.dumps({"page": site.get("/").text, "prompt": prompt, "events": told}),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=LONG,
-        check=False,
-    )
+def read_page(site: httpx.Client, prompt: str, events: Iterable[ServerSentEvent | None]) -> str:
+    """Return what the page has made of events when it has closed; `None` stands for a connection that was lost."""
+    page = run_page(site, prompt, events)
+    assert not page["open"]
+    return page["shown"]
+
+
+def run_page(site: httpx.Client, prompt: str, events: Iterable[ServerSentEvent | None]) -> dict[str, Any]:
+    sent = [{"kind": event.event, "data": event.data} if event else {"kind": "error"} for event in events]
+    asked = json.dumps({"page": site.get("/").text, "prompt": prompt, "events": sent})
+    browser = subprocess.run([node(), "-e", BROWSER], input=asked.encode(), capture_output=True, timeout=LONG)
     assert browser.returncode == 0, browser.stderr
     return json.loads(browser.stdout)
 
@@ -132,33 +132,22 @@ def node() -> str:
 
 
 def test_there_is_a_test_for_every_example() -> None:
-    assert sorted(path.name for path in EXAMPLES.glob("*.py")) == [
-        "chat.py",
-        "fastapi_sse.py",
-        "stream.py",
-        "stream_async.py",
-    ]
+    examples = ["chat.py", "fastapi_sse.py", "stream.py", "stream_async.py"]
+    assert sorted(path.name for path in EXAMPLES.glob("*.py")) == examples
 
 
 @pytest.mark.parametrize("name", ["stream.py", "stream_async.py"])
-def test_a_stream_is_printed_as_the_answer_and_its_tokens_are_counted(
-    local: Emulator, run: Callable[..., tuple[str, str]], name: str
-) -> None:
+def test_a_stream_is_printed_as_the_answer_and_its_tokens_are_counted(local: Emulator, run: Run, name: str) -> None:
+    run(name)
+    assert local.requests[0].inputs == {"prompt": "Where is New York?", "stream": True}
     out, err = run(name, "Where", "is", "Oslo?")
     with local.ai() as ai:
         answer = ai.run(MODEL, {"prompt": "Where is Oslo?"})
     assert answer.usage is not None
-    assert out == f"{answer.text}\n"
-    assert err == f"{answer.usage.completion_tokens} tokens\n"
+    assert (out, err) == (f"{answer.text}\n", f"{answer.usage.completion_tokens} tokens\n")
 
 
-@pytest.mark.parametrize("name", ["stream.py", "stream_async.py"])
-def test_a_stream_has_a_question_of_its_own(local: Emulator, run: Callable[..., tuple[str, str]], name: str) -> None:
-    run(name)
-    assert local.requests[0].inputs == {"prompt": "Where is New York?", "stream": True}
-
-
-def test_a_chat_sends_the_whole_conversation_every_time(local: Emulator, run: Callable[..., tuple[str, str]]) -> None:
+def test_a_chat_sends_the_whole_conversation_every_time(local: Emulator, run: Run) -> None:
     out, _ = run("chat.py", typed="hello\nand then?\n")
     first, second = (request.inputs["messages"] for request in local.requests)
     assert [message["role"] for message in second] == ["system", "user", "assistant", "user"]
@@ -169,7 +158,7 @@ def test_a_chat_sends_the_whole_conversation_every_time(local: Emulator, run: Ca
     assert out == f"> {answers[0]}\n> {answers[1]}\n> "
 
 
-def test_an_empty_line_ends_a_chat(local: Emulator, run: Callable[..., tuple[str, str]]) -> None:
+def test_an_empty_line_ends_a_chat(local: Emulator, run: Run) -> None:
     run("chat.py", typed="hello\n\nand then?\n")
     assert len(local.requests) == 1
 
@@ -193,16 +182,12 @@ def test_an_example_runs_with_the_environment_that_the_emulator_prints() -> None
     assert told.stdout.startswith(b"[emulated by cfai, not by a model]")
 
 
-def test_the_page_is_served(site: httpx.Client) -> None:
+def test_the_page_is_served_and_never_writes_html(site: httpx.Client) -> None:
     response = site.get("/")
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     assert "new EventSource(" in response.text
-
-
-def test_the_page_never_writes_html(site: httpx.Client) -> None:
-    page = site.get("/").text
     for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "setHTML", "srcdoc"):
-        assert way not in page
+        assert way not in response.text
 
 
 def test_an_answer_is_sent_as_events_that_nothing_on_the_way_keeps(local: Emulator, site: httpx.Client) -> None:
@@ -216,60 +201,46 @@ def test_an_answer_is_sent_as_events_that_nothing_on_the_way_keeps(local: Emulat
     assert "".join(event.json()["response"] for event in events) == answer_of(local, {"prompt": "hello"})
 
 
-def test_the_page_shows_the_answer_as_text_and_closes_at_its_end(local: Emulator, site: httpx.Client) -> None:
-    prompt = "<img src=x onerror=alert(1)> & where is 7?"
-    page = shown(site, prompt, [*events_of(site, prompt)])
-    assert page["shown"] == answer_of(local, {"prompt": prompt})
-    assert "<img src=x" in page["shown"]
-    assert not page["open"]
-
-
-def test_the_page_asks_what_was_typed(local: Emulator, site: httpx.Client) -> None:
-    page = shown(site, "a&b=c # Straße?", [])
-    site.get(page["url"])
-    assert local.requests[0].inputs["prompt"] == "a&b=c # Straße?"
+def test_the_page_asks_what_was_typed_and_shows_the_answer_as_text(local: Emulator, site: httpx.Client) -> None:
+    prompt = "<img src=x onerror=alert(1)> & where is 7? a&b=c # Straße?"
+    site.get(run_page(site, prompt, [])["url"])
+    assert local.requests[0].inputs["prompt"] == prompt
+    text = read_page(site, prompt, events_of(site, prompt))
+    assert text == answer_of(local, {"prompt": prompt})
+    assert "<img src=x" in text
 
 
 def test_the_page_shows_what_broke_a_stream(local: Emulator, site: httpx.Client) -> None:
     local.script(Fault(error_after=60, code=3040, message="no room at all"))
     *tokens, error, last = events_of(site, "hello")
-    assert (error.event, last.data) == ("error", "[DONE]")
-    assert error.json()["code"] == 3040
+    assert (error.event, error.json()["code"], last.data) == ("error", 3040, "[DONE]")
     text = "".join(token.json()["response"] for token in tokens)
     assert answer_of(local, {"prompt": "hello"}).startswith(text)
-    page = shown(site, "hello", [*tokens, error, last])
-    assert page["shown"] == f"{text}\n{error.json()['message']}"
-    assert "no room at all" in page["shown"]
-    assert not page["open"]
+    assert read_page(site, "hello", [*tokens, error, last]) == f"{text}\n{error.json()['message']}"
+    assert "no room at all" in error.json()["message"]
 
 
-def test_the_page_shows_what_forbids_a_stream(local: Emulator, site: httpx.Client) -> None:
+def test_the_page_shows_what_forbids_a_stream_and_that_the_connection_was_lost(
+    local: Emulator, site: httpx.Client
+) -> None:
     local.script(Fault(code=5035))
     events = events_of(site, "hello")
     assert [event.event for event in events] == ["error", "message"]
-    page = shown(site, "hello", [*events])
-    assert "5035 PaidPlanRequired" in page["shown"]
-    assert not page["open"]
+    assert "5035 PaidPlanRequired" in read_page(site, "hello", events)
+    assert read_page(site, "hello", [None]) == "\nThe connection was lost."
 
 
-def test_the_page_says_so_when_the_connection_is_lost(site: httpx.Client) -> None:
-    page = shown(site, "hello", [None])
-    assert page["shown"] == "\nThe connection was lost."
-    assert not page["open"]
-
-
-@pytest.mark.parametrize("fault", [Fault(silence_after=40), Fault(slow_first=LONG)], ids=["in the middle", "at once"])
-def test_a_reader_who_leaves_ends_the_call_that_waits(local: Emulator, site: httpx.Client, fault: Fault) -> None:
-    local.script(fault)
-    with site.stream("GET", "/answer", params={"prompt": "hello"}) as response:
-        if fault.silence_after:
-            next(response.iter_raw())
-    assert local.wait_for_disconnects(1, timeout=LONG)
-
-
-def test_a_reader_who_leaves_ends_the_call_that_is_writing(
-    monkeypatch: pytest.MonkeyPatch, local: Emulator, site: httpx.Client
+@pytest.mark.parametrize(
+    ("fault", "prompt"),
+    [(Fault(silence_after=40), "hello"), (Fault(slow_first=LONG), "hello"), (None, "write 90000 words")],
+    ids=["waiting in the middle", "waiting at once", "writing"],
+)
+def test_a_reader_who_leaves_ends_the_call(
+    local: Emulator, site: httpx.Client, fault: Fault | None, prompt: str
 ) -> None:
-    with site.stream("GET", "/answer", params={"prompt": "write 90000 words"}) as response:
-        next(response.iter_raw())
+    if fault is not None:
+        local.script(fault)
+    with site.stream("GET", "/answer", params={"prompt": prompt}) as response:
+        if fault is None or fault.silence_after:
+            next(response.iter_raw())
     assert local.wait_for_disconnects(1, timeout=LONG)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -64,10 +63,8 @@ def test_any_stream_says_what_was_put_into_it_in_any_cut(stream: tuple[bytes, st
     whole = play([body])
     assert (whole.error, whole.decoder.text, whole.decoder.accumulator.reasoning_of(0)) == (None, text, reasoning)
     assert "".join(map(str, whole.tokens)) == text
-    pieces = [
-        body[start:end] for start, end in pairwise([0, *sorted(min(place, len(body)) for place in at), len(body)])
-    ]
-    assert play(pieces).told() == whole.told()
+    places = [0, *sorted(min(place, len(body)) for place in at), len(body)]
+    assert play(body[start:end] for start, end in pairwise(places)).told() == whole.told()
 
 
 _FRAGMENTS = [
@@ -87,56 +84,15 @@ def test_any_bytes_raise_nothing_but_stream_errors(body: bytes) -> None:
     assert came.error is None or isinstance(came.error, StreamError)
 
 
+_KEYS = (
+    "response choices delta message content text reasoning reasoning_content tool_calls function name arguments id "
+    "index finish_reason usage prompt_tokens completion_tokens neurons result success error errors type object "
+    "output item output_index output_text metrics answer p"
+)
+_values = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
 _json = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=3)
-    | st.sampled_from(["error", "stop", "f"]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(
-                [
-                    "response",
-                    "choices",
-                    "delta",
-                    "message",
-                    "content",
-                    "text",
-                    "reasoning",
-                    "reasoning_content",
-                    "tool_calls",
-                    "function",
-                    "name",
-                    "arguments",
-                    "id",
-                    "index",
-                    "finish_reason",
-                    "usage",
-                    "prompt_tokens",
-                    "completion_tokens",
-                    "neurons",
-                    "result",
-                    "success",
-                    "error",
-                    "errors",
-                    "type",
-                    "object",
-                    "output",
-                    "item",
-                    "output_index",
-                    "output_text",
-                    "metrics",
-                    "answer",
-                    "p",
-                ]
-            ),
-            inner,
-            max_size=5,
-        )
-    ),
+    _values | st.sampled_from(["error", "stop", "f"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_KEYS.split()), inner, max_size=5),
     max_leaves=20,
 )
 
@@ -194,7 +150,7 @@ _PLAIN: list[dict[str, Any]] = [
 ]
 
 
-def altered(plain: dict[str, Any], extras: list[dict[str, Any]]) -> dict[str, Any]:
+def merge(plain: dict[str, Any], extras: list[dict[str, Any]]) -> dict[str, Any]:
     """Return one of the plainest events, with something else in it."""
     return {key: value for each in (plain, *extras) for key, value in each.items()}
 
@@ -205,19 +161,17 @@ def ways(events: list[dict[str, Any]]) -> tuple[tuple[Any, ...], tuple[Any, ...]
     return play([body]).told(), play([body], has_short_way=False).told()
 
 
-@pytest.mark.parametrize("plain", _PLAIN)
-def test_the_short_ways_through_the_decoder_lead_where_the_long_one_does(plain: dict[str, Any]) -> None:
-    for first in _PLAIN:
-        for extra in ({}, *_EXTRAS):
-            short, long = ways([first, altered(plain, [extra]), plain])
-            assert short == long, (first, extra)
+def test_the_short_ways_through_the_decoder_lead_where_the_long_one_does() -> None:
+    for first, plain, extra in product(_PLAIN, _PLAIN, ({}, *_EXTRAS)):
+        short, long = ways([first, merge(plain, [extra]), plain])
+        assert short == long, (first, plain, extra)
 
 
-_altered = st.builds(altered, st.sampled_from(_PLAIN), st.lists(st.sampled_from(_EXTRAS), max_size=2))
+_odd_events = st.builds(merge, st.sampled_from(_PLAIN), st.lists(st.sampled_from(_EXTRAS), max_size=2))
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.sampled_from(_PLAIN), st.lists(_altered, min_size=1, max_size=2))
+@given(st.sampled_from(_PLAIN), st.lists(_odd_events, min_size=1, max_size=2))
 def test_the_short_ways_do_so_for_stranger_events_too(first: dict[str, Any], others: list[dict[str, Any]]) -> None:
     short, long = ways([first, *others])
     assert short == long

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,203 +13,177 @@ from cfai._response.usage import UsageAccumulator
 from cfai.types import ToolCall, ToolCallDelta, Usage
 
 
-def together(*pieces: list[Any]) -> list[ToolCall]:
+def calls_of(*events: list[Any]) -> list[ToolCall]:
     """Return the calls of pieces that arrive one event after another."""
     calls = ToolCallAccumulator()
-    for items in pieces:
-        calls.add(items)
+    for pieces in events:
+        calls.add(pieces)
     return calls.build_result()
 
 
-def function(name: Any = None, arguments: Any = "", **more: Any) -> dict[str, Any]:
-    return {**more, "type": "function", "function": {"name": name, "arguments": arguments}}
+def piece(name: Any = None, arguments: Any = "", index: Any = None, id: Any = None) -> dict[str, Any]:
+    """Return a piece of a call as chat completions have it, without an index or an id where there is none."""
+    place = {key: value for key, value in (("index", index), ("id", id)) if value is not None}
+    return {**place, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
 FINAL: dict[str, Any] = {"id": None, "type": None, "function": {"name": None, "arguments": ""}}
+RESPONSES_CALL = {
+    "type": "function_call",
+    "id": "fc_1",
+    "call_id": "call_1",
+    "name": "f",
+    "arguments": "{}",
+    "index": 2,
+}
+IN_THREE = [
+    [part] for name in "fgh" for part in (piece(name, index=0, id=name), piece(None, "{", 0), piece(None, "}", 0))
+]
 
 CALLS: dict[str, tuple[list[list[Any]], list[ToolCall]]] = {
+    # One call.
     "name, then arguments": (
-        [[function("f", index=0, id="a")], [function(arguments='{"x":', index=0)], [function(arguments="1}", index=0)]],
+        [[piece("f", "", 0, "a")], [piece(None, '{"x":', 0)], [piece(None, "1}", 0)]],
         [ToolCall("f", '{"x":1}', "a")],
     ),
-    "name and first arguments together": (
-        [[function("f", '{"x":', index=0)], [function(None, "1}", index=0)]],
-        [ToolCall("f", '{"x":1}')],
-    ),
-    "arguments before the name": (
-        [[function(arguments='{"x":', index=0)], [function("f", "1}", index=0, id="a")]],
-        [ToolCall("f", '{"x":1}', "a")],
-    ),
-    "all arguments before the name": (
-        [[function(arguments="{}", index=0)], [function("f", index=0, id="a")]],
-        [ToolCall("f", "{}", "a")],
-    ),
-    "the id comes last": ([[function("f", "{}", index=0)], [function(index=0, id="a")]], [ToolCall("f", "{}", "a")]),
-    "the first id stays": (
-        [[function("f", "{", index=0, id="a")], [function(None, "}", index=0, id="b")]],
-        [ToolCall("f", "{}", "a")],
-    ),
+    "name and first arguments together": ([[piece("f", "{", 0)], [piece(None, "}", 0)]], [ToolCall("f", "{}")]),
+    "arguments before the name": ([[piece(None, "{", 0)], [piece("f", "}", 0, "a")]], [ToolCall("f", "{}", "a")]),
+    "all arguments before the name": ([[piece(None, "{}", 0)], [piece("f", "", 0, "a")]], [ToolCall("f", "{}", "a")]),
+    "the id comes last": ([[piece("f", "{}", 0)], [piece(None, "", 0, "a")]], [ToolCall("f", "{}", "a")]),
+    "the first id stays": ([[piece("f", "{", 0, "a")], [piece(None, "}", 0, "b")]], [ToolCall("f", "{}", "a")]),
     "the marker of the end is no call": ([[FINAL], [{**FINAL, "index": 0}]], []),
-    "the marker of the end changes nothing": ([[function("f", "{}", index=0)], [FINAL]], [ToolCall("f", "{}")]),
-    "no index is index 0": ([[function("f", "{")], [function(None, "}")]], [ToolCall("f", "{}")]),
+    "the marker of the end changes nothing": ([[piece("f", "{}", 0)], [FINAL]], [ToolCall("f", "{}")]),
+    "no index is index 0": ([[piece("f", "{")], [piece(None, "}")]], [ToolCall("f", "{}")]),
     "an index of the wrong type is none": (
-        [[function("f", "{", index=None)], [function(None, "}", index=True)], [function(None, " ", index="7")]],
+        [[{**piece("f", "{"), "index": None}], [piece(None, "}", True)], [piece(None, " ", "7")]],
         [ToolCall("f", "{} ")],
     ),
+    "the name in every piece": ([[piece("f", "{", 0, "a")], [piece("f", "}", 0, "a")]], [ToolCall("f", "{}", "a")]),
+    "the name again under the index of a whole call": (
+        [[piece("f", "{}", 0, "a")], [piece("f", " ", 0)], [piece("f", " ", 0, "a")]],
+        [ToolCall("f", "{}  ", "a")],
+    ),
+    "the name again without an index": ([[piece("f", '{"x":"}')], [piece("f", '"}')]], [ToolCall("f", '{"x":"}"}')]),
+    "the name in two pieces": (
+        [[piece("get_", "", 0, "a")], [piece("weather", "{}", 0)]],
+        [ToolCall("get_weather", "{}", "a")],
+    ),
+    "a new id for every piece": (
+        [[piece("f", "", 0, "a")], [piece("f", "{", 0, "b")], [piece("f", "}", 0, "c")]],
+        [ToolCall("f", "{}", "a")],
+    ),
+    "a new id for every piece of a call without index": (
+        [[piece("f", "{", id="a")], [piece("f", "}", id="b")]],
+        [ToolCall("f", "{}", "a")],
+    ),
+    "another name and a new id while the first call is not whole": (
+        [[piece("f", "{", 0, "a")], [piece("g", "}", 0, "b")]],
+        [ToolCall("fg", "{}", "a")],
+    ),
+    "half a character in each of two pieces": (
+        [[piece("f", '"\ud83d', 0)], [piece(None, '\ude00"', 0)]],
+        [ToolCall("f", '"😀"')],
+    ),
+    "half a character alone": ([[piece("f", '"\ud83d"', 0)]], [ToolCall("f", '"\ufffd"')]),
+    # Several.
     "calls interleaved by index": (
-        [
-            [function("f", "{", index=0), function("g", "[", index=1)],
-            [function(None, "]", index=1)],
-            [function(None, "}", index=0)],
-        ],
+        [[piece("f", "{", 0), piece("g", "[", 1)], [piece(None, "]", 1)], [piece(None, "}", 0)]],
         [ToolCall("f", "{}"), ToolCall("g", "[]")],
     ),
     "calls come in the order of their index": (
-        [[function("g", "{}", index=1)], [function("f", "{}", index=0)]],
+        [[piece("g", "{}", 1)], [piece("f", "{}", 0)]],
         [ToolCall("f", "{}"), ToolCall("g", "{}")],
     ),
     "several without index in one event": (
-        [[function("f", '{"x":1}'), function("f", '{"x":2}'), function("g", "{}")]],
+        [[piece("f", '{"x":1}'), piece("f", '{"x":2}'), piece("g", "{}")]],
         [ToolCall("f", '{"x":1}'), ToolCall("f", '{"x":2}'), ToolCall("g", "{}")],
     ),
     "several without index or arguments in one event": (
-        [[function("f"), function("g")]],
+        [[piece("f"), piece("g")]],
         [ToolCall("f", ""), ToolCall("g", "")],
     ),
     "several without index in events of their own": (
-        [[function("f", "{}", id="a")], [function("f", "{}", id="a")], [function("g", "{}")]],
+        [[piece("f", "{}", id="a")], [piece("f", "{}", id="a")], [piece("g", "{}")]],
         [ToolCall("f", "{}", "a"), ToolCall("f", "{}", "a"), ToolCall("g", "{}")],
     ),
+    "several without index and without arguments": (
+        [[piece("f", id="a")], [piece("f", id="b")], [piece("g", id="c")]],
+        [ToolCall("f", "", "a"), ToolCall("f", "", "b"), ToolCall("g", "", "c")],
+    ),
     "arguments without index belong to the last call": (
-        [[function("f", "{}"), function("g", "{")], [function(None, "}")]],
+        [[piece("f", "{}"), piece("g", "{")], [piece(None, "}")]],
         [ToolCall("f", "{}"), ToolCall("g", "{}")],
     ),
     "two whole calls under one index": (
-        [[function("f", "{}", index=0, id="a")], [function("g", "{}", index=0, id="b")]],
+        [[piece("f", "{}", 0, "a")], [piece("g", "{}", 0, "b")]],
         [ToolCall("f", "{}", "a"), ToolCall("g", "{}", "b")],
     ),
+    "two calls under one index and without arguments": (
+        [[piece("f", "", 0, "a")], [piece("g", "", 0, "b")]],
+        [ToolCall("f", "", "a"), ToolCall("g", "", "b")],
+    ),
+    "three calls under one index, in pieces": (IN_THREE, [ToolCall(name, "{}", name) for name in "fgh"]),
     "one id for several calls": (
-        [[function("f", "{}", index=0, id="a"), function("f", "[]", index=1, id="a")]],
+        [[piece("f", "{}", 0, "a"), piece("f", "[]", 1, "a")]],
         [ToolCall("f", "{}", "a"), ToolCall("f", "[]", "a")],
     ),
-    "the name in every piece": (
-        [[function("f", "{", index=0, id="a")], [function("f", "}", index=0, id="a")]],
-        [ToolCall("f", "{}", "a")],
-    ),
-    "the name again under the index of a whole call": (
-        [[function("f", "{}", index=0, id="a")], [function("f", " ", index=0)], [function("f", " ", index=0, id="a")]],
-        [ToolCall("f", "{}  ", "a")],
-    ),
     "the name again in the second place of an event": (
-        [[function("f", "{", index=0)], [function("g", "{}", index=1), function("f", "}", index=0)]],
+        [[piece("f", "{", 0)], [piece("g", "{}", 1), piece("f", "}", 0)]],
         [ToolCall("f", "{}"), ToolCall("g", "{}")],
     ),
-    "the name again without an index": (
-        [[function("f", '{"x":"}')], [function("f", '"}')]],
-        [ToolCall("f", '{"x":"}"}')],
-    ),
     "a call in pieces, then another without index": (
-        [[function("f", '{"x":')], [function(None, "1}")], [function("g", '{"y":')], [function(None, "2}")]],
+        [[piece("f", '{"x":')], [piece(None, "1}")], [piece("g", '{"y":')], [piece(None, "2}")]],
         [ToolCall("f", '{"x":1}'), ToolCall("g", '{"y":2}')],
     ),
-    "the name in two pieces": (
-        [[function("get_", index=0, id="a")], [function("weather", "{}", index=0)]],
-        [ToolCall("get_weather", "{}", "a")],
+    "a second call without index while the first is not whole": (
+        [[piece("f", "{", id="a")], [piece("g", "{}", id="b")]],
+        [ToolCall("f", "{", "a"), ToolCall("g", "{}", "b")],
     ),
+    # Other forms, and none.
     "the flat form": ([[{"name": "f", "arguments": {"x": [1, "é"]}}]], [ToolCall("f", '{"x":[1,"é"]}')]),
-    "the flat form of the Responses API": (
-        [[{"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "f", "arguments": "{}", "index": 2}]],
-        [ToolCall("f", "{}", "call_1")],
-    ),
+    "the flat form of the Responses API": ([[RESPONSES_CALL]], [ToolCall("f", "{}", "call_1")]),
     "no arguments at all": (
         [[{"name": "f"}], [{"name": "g", "arguments": None, "index": 1}]],
         [ToolCall("f", ""), ToolCall("g", "")],
     ),
-    "two calls without index and without arguments": (
-        [[function("f", id="a")], [function("f", id="b")], [function("g", id="c")]],
-        [ToolCall("f", "", "a"), ToolCall("f", "", "b"), ToolCall("g", "", "c")],
-    ),
-    "a second call without index while the first is not whole": (
-        [[function("f", "{", id="a")], [function("g", "{}", id="b")]],
-        [ToolCall("f", "{", "a"), ToolCall("g", "{}", "b")],
-    ),
-    "a new id for every piece of a call without index": (
-        [[function("f", "{", id="a")], [function("f", "}", id="b")]],
-        [ToolCall("f", "{}", "a")],
-    ),
-    "two calls under one index and without arguments": (
-        [[function("f", index=0, id="a")], [function("g", index=0, id="b")]],
-        [ToolCall("f", "", "a"), ToolCall("g", "", "b")],
-    ),
-    "a new id for every piece": (
-        [
-            [function("f", index=0, id="a")],
-            [function("f", "{", index=0, id="b")],
-            [function("f", "}", index=0, id="c")],
-        ],
-        [ToolCall("f", "{}", "a")],
-    ),
-    "another name and a new id while the first call is not whole": (
-        [[function("f", "{", index=0, id="a")], [function("g", "}", index=0, id="b")]],
-        [ToolCall("fg", "{}", "a")],
-    ),
-    "three calls under one index, in pieces": (
-        [
-            [piece]
-            for name in "fgh"
-            for piece in (function(name, index=0, id=name), function(None, "{", index=0), function(None, "}", index=0))
-        ],
-        [ToolCall(name, "{}", name) for name in "fgh"],
-    ),
-    "half a character in each of two pieces": (
-        [[function("f", '"\ud83d', index=0)], [function(None, '\ude00"', index=0)]],
-        [ToolCall("f", '"😀"')],
-    ),
-    "half a character alone": ([[function("f", '"\ud83d"', index=0)]], [ToolCall("f", '"\ufffd"')]),
+    "nothing": ([[]], []),
     "what is no call": ([["f", None, 1, [], {}, {"function": None}, {"function": "f"}]], []),
-    "names and ids that are no text": (
-        [[function(5, "{}", index=0, id=7)], [function("", index=0, id="")]],
-        [ToolCall("", "{}")],
-    ),
+    "what is no call before a call": ([[None, FINAL, piece("f", "{}")]], [ToolCall("f", "{}")]),
+    "names and ids that are no text": ([[piece(5, "{}", 0, 7)], [piece("", "", 0, "")]], [ToolCall("", "{}")]),
 }
 
 
-@pytest.mark.parametrize("name", CALLS)
-def test_pieces_make_calls(name: str) -> None:
-    pieces, expected = CALLS[name]
-    assert together(*pieces) == expected
+def test_pieces_make_calls() -> None:
+    for name, (events, expected) in CALLS.items():
+        assert calls_of(*events) == expected, name
 
 
 def test_a_piece_is_given_on_with_the_index_of_its_call() -> None:
     calls = ToolCallAccumulator()
-    assert calls.add([function("f", "{}", id="a"), function("g")]) == (
+    assert calls.add([piece("f", "{}", id="a"), piece("g")]) == (
         ToolCallDelta(0, "f", "{}", "a"),
         ToolCallDelta(1, "g", "", None),
     )
     assert calls.add([FINAL]) == ()
-    assert calls.add([function(None, "{}")]) == (ToolCallDelta(1, None, "{}", None),)
+    assert calls.add([piece(None, "{}")]) == (ToolCallDelta(1, None, "{}", None),)
 
 
 def test_a_call_lacks_its_arguments_until_they_come() -> None:
     calls = ToolCallAccumulator()
     assert calls.is_missing(1)
-    calls.add([function("f", index=1)])
+    calls.add([piece("f", index=1)])
     assert calls.is_missing(1)
-    calls.add([function(None, "{", index=1)])
+    calls.add([piece(None, "{", 1)])
     assert not calls.is_missing(1)
     assert calls.is_missing(0)
 
 
 def test_half_a_character_waits_for_its_other_half() -> None:
     calls = ToolCallAccumulator()
-    assert [delta.arguments for delta in calls.add([function("f", "a\ud83d", index=0)])] == ["a"]
+    assert [delta.arguments for delta in calls.add([piece("f", "a\ud83d", 0)])] == ["a"]
     assert calls.build_result() == [ToolCall("f", "a\ufffd")]
-    assert [delta.arguments for delta in calls.add([function(None, "\ude00b", index=0)])] == ["😀b"]
+    assert [delta.arguments for delta in calls.add([piece(None, "\ude00b", 0)])] == ["😀b"]
     assert calls.build_result() == [ToolCall("f", "a😀b")]
-
-
-def test_nothing_makes_no_calls() -> None:
-    assert together() == together([]) == []
 
 
 @settings(max_examples=100, deadline=None)
@@ -219,8 +193,7 @@ def test_nothing_makes_no_calls() -> None:
 )
 def test_calls_by_index_come_together_in_any_interleaving(said: list[tuple[str, list[str]]], chance: Any) -> None:
     queues = [
-        [function(name, index=at), *(function(None, part, index=at) for part in parts)]
-        for at, (name, parts) in enumerate(said)
+        [piece(name, index=at), *(piece(None, part, at) for part in parts)] for at, (name, parts) in enumerate(said)
     ]
     calls = ToolCallAccumulator()
     while queue := [queue for queue in queues if queue]:
@@ -228,14 +201,10 @@ def test_calls_by_index_come_together_in_any_interleaving(said: list[tuple[str, 
     assert calls.build_result() == [ToolCall(name, "".join(parts)) for name, parts in said]
 
 
-@pytest.mark.parametrize("more", [{}, {"id": "a"}])
-def test_a_name_in_every_piece_still_makes_one_call(more: dict[str, Any]) -> None:
-    calls = ToolCallAccumulator()
-    calls.add([function("f", '["', **more)])
-    for _ in range(2_000):
-        calls.add([function("f", "0123456789", **more)])
-    calls.add([function("f", '"]', **more)])
-    assert calls.build_result() == [ToolCall("f", '["' + 2_000 * "0123456789" + '"]', more.get("id"))]
+def test_a_name_in_every_piece_still_makes_one_call() -> None:
+    for id in (None, "a"):
+        parts = ['["', *["0123456789"] * 2_000, '"]']
+        assert calls_of(*([piece("f", part, id=id)] for part in parts)) == [ToolCall("f", "".join(parts), id)]
 
 
 # Usage.
@@ -245,7 +214,7 @@ def report(prompt: int, completion: int, **more: Any) -> dict[str, Any]:
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion, **more}
 
 
-def tallied(*reports: Any) -> dict[str, Any]:
+def total_of(*reports: Any) -> dict[str, Any]:
     tally = UsageAccumulator()
     for each in reports:
         tally.add(each)
@@ -299,28 +268,25 @@ USAGES: dict[str, tuple[list[Any], dict[str, Any]]] = {
         [{"input_tokens": 8, "output_tokens": 1}, {"input_tokens": 0, "output_tokens": 2}],
         {"input_tokens": 8, "output_tokens": 3},
     ),
-    "only a sum": ([{"total_tokens": 5}], {"total_tokens": 5}),
-    "only neurons": ([{"neurons": 0.5}], {"neurons": 0.5}),
-    "only output": ([{"output_tokens": 5}], {"output_tokens": 5}),
+    **{
+        f"only {name}": ([{name: 0.5}], {name: 0.5})
+        for name in ("completion_tokens", "output_tokens", "total_tokens", "neurons")
+    },
     "only zeros": ([report(0, 0, neurons=0.0)], {}),
     "what is no report": ([None, "x", 5, [report(1, 1)], {}], {}),
 }
 
 
-@pytest.mark.parametrize("name", USAGES)
-def test_reports_make_one_usage(name: str) -> None:
-    reports, expected = USAGES[name]
-    assert tallied(*reports) == expected
+def test_reports_make_one_usage() -> None:
+    for name, (reports, expected) in USAGES.items():
+        assert total_of(*reports) == expected, name
 
 
 def test_reports_are_not_changed() -> None:
-    first, second = (
-        report(11, 1, prompt_tokens_details={"cached_tokens": 4}),
-        report(0, 1, prompt_tokens_details={"cached_tokens": 1}),
-    )
-    tallied(first, second, second)
-    assert first == report(11, 1, prompt_tokens_details={"cached_tokens": 4})
-    assert second == report(0, 1, prompt_tokens_details={"cached_tokens": 1})
+    reports = [report(prompt, 1, prompt_tokens_details={"cached_tokens": prompt}) for prompt in (11, 0)]
+    before = copy.deepcopy(reports)
+    total_of(*reports, reports[1])
+    assert reports == before
 
 
 _counts = st.integers(1, 50)
@@ -334,19 +300,6 @@ def test_the_three_habits_come_to_the_same(prompt: int, pieces: list[int], zeros
     cumulative = [report(prompt, sum(pieces[: at + 1])) for at in range(len(pieces))]
     for habit in (increments, cumulative, []):
         reports = habit + [report(0, 0)] * zeros + [report(prompt, total)] * (trailer or not habit)
-        usage = Usage.of(tallied(*reports))
+        usage = Usage.of(total_of(*reports))
         assert usage is not None
         assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (prompt, total, prompt + total)
-
-
-def test_what_is_no_call_does_not_end_the_calls() -> None:
-    assert together([None, FINAL, function("f", "{}")]) == [ToolCall("f", "{}")]
-
-
-@pytest.mark.parametrize(
-    "report", [{"completion_tokens": 3}, {"output_tokens": 3}, {"total_tokens": 3}, {"neurons": 0.5}]
-)
-def test_a_report_that_counts_anything_is_kept(report: dict[str, Any]) -> None:
-    tally = UsageAccumulator()
-    tally.add(report)
-    assert tally.total() == report

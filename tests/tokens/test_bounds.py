@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from types import FrameType
-from typing import Any
+from functools import partial
 
 import pytest
 from hypothesis import example, given, settings
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from cfai import tokens
 from cfai.tokens import _bounds
 from tests.tokens.conftest import FAMILIES, ROWS
+from tests.work import work
 
 NAMES = (
     "<s> </s> <unk> [INST] [/INST] [TOOL_CALLS] <|eot_id|> <|im_start|> <|reserved_special_token_250|> <SPECIAL_36> "
@@ -119,7 +119,8 @@ def test_what_a_server_may_read_as_one_token_counts_as_one() -> None:
 def test_a_stack_of_marks_takes_no_quadratic_time() -> None:
     stack = "e" + "\u0301\u0323" * 100_000  # a minute if it were sorted, less than a second as it is
     for family in FAMILIES:
-        assert 0 <= tokens.lower_bound(stack + " a" * 9, family) <= tokens.upper_bound(stack + " a" * 9, family), family
+        lower, upper = bounds(stack + " a" * 9, family)
+        assert 0 <= lower <= upper, family
         assert tokens.estimate_unrounded(stack, family) >= 0, family
 
 
@@ -127,7 +128,8 @@ def test_a_stack_of_marks_takes_no_quadratic_time() -> None:
 @example("\u0301\u0323" * 40, "qwen2")
 @settings(max_examples=600, deadline=None)
 def test_the_bounds_never_cross(text: str, family: str) -> None:
-    assert 0 <= tokens.lower_bound(text, family) <= tokens.upper_bound(text, family)
+    lower, upper = bounds(text, family)
+    assert 0 <= lower <= upper
 
 
 @given(st.lists(hostile, max_size=4), st.sampled_from(["", " ", "\n", "\n\n", "<|im_end|>\n"]), families)
@@ -151,10 +153,8 @@ def test_every_pair_that_is_kept_apart_is_a_border() -> None:
             for one in right:
                 assert tokens.lower_bound(of_class[left] + of_class[one], family) == 2, (left, one)
         for one, longest in row.get("runs", {}).items():
-            assert tokens.lower_bound(of_class[one] * longest, family) == 1, family
-            assert tokens.lower_bound(of_class[one] * (longest + 1), family) == 2, family
-            assert tokens.lower_bound(of_class[one] * (2 * longest), family) == 2, family
-            assert tokens.lower_bound(of_class[one] * (2 * longest + 1), family) == 3, family
+            for length, least in ((longest, 1), (longest + 1, 2), (2 * longest, 2), (2 * longest + 1, 3)):
+                assert tokens.lower_bound(of_class[one] * length, family) == least, (family, one, length)
         for left, right in row.get("marks", {}).items():
             for one in right:
                 assert tokens.lower_bound(left + one, family) == 2, (left, one)
@@ -194,52 +194,25 @@ def test_a_bound_holds_whatever_the_server_makes_of_a_text() -> None:
     assert tokens.upper_bound("\ud83d", "llama3") == 3
 
 
+def bounds(text: str, family: str) -> tuple[int, int]:
+    return tokens.lower_bound(text, family), tokens.upper_bound(text, family)
+
+
 def test_the_work_is_linear() -> None:
     for unit in [*"a \n<'1中\u0301\u2581\ud83d", "[a", "<|", "<a", "<aaaa_", "aA", " " * 511 + "a"]:
         for family in ["llama2", "glm4", "gemma3", "qwen2", "bert", "xlmr"]:
-            short, long = (unit * (length // len(unit)) for length in (20_000, 200_000))
-            assert work(long, family) <= 11 * work(short, family) + 1000, (unit, family)
+            texts = [unit * (length // len(unit)) for length in (20_000, 200_000)]
+            short, long = (sum(work(partial(bounds, text, family))) for text in texts)
+            assert long <= 11 * short + 1000, (unit, family)
 
 
-def work(text: str, family: str) -> int:
-    """Return how many characters the functions of Python's own are called on while a text is counted."""
-    done = 0
-
-    def count(frame: FrameType, event: str, called: Any) -> None:
-        nonlocal done
-        if event == "c_call":
-            given = getattr(called, "__self__", None)
-            done += 1 + (len(given) if isinstance(given, str | bytes) else 0)
-
-    before = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        tokens.lower_bound(text, family)
-        tokens.upper_bound(text, family)
-    finally:
-        sys.setprofile(before)
-    return done
-
-
-def test_an_unknown_family_is_named() -> None:
-    with pytest.raises(ValueError, match=r"'llama9'.*llama3"):
-        tokens.lower_bound("text", "llama9")
-
-
-def test_tokens_that_cross_a_pair_hold_it_once() -> None:
-    for family in FAMILIES:
-        # The count of borders takes one off for each such token.
-        for pair, held in ROWS[family].get("crossed", {}).items():
-            assert pair[1] not in ROWS[family]["apart"].get(pair[0], ""), family
-            for token in held:
+def test_the_table_of_every_family_is_what_the_bounds_stand_on() -> None:
+    for family, row in ROWS.items():
+        for pair, held in row.get("crossed", {}).items():
+            assert pair[1] not in row["apart"].get(pair[0], ""), family
+            for token in held:  # the count of borders takes one off for each such token
                 assert len(_bounds._load_cores(token, pair)) == 1, token
-
-
-def test_escapes_of_json_have_borders_in_every_family() -> None:
-    for family in FAMILIES:
-        # What the limit check makes of tool results stands on this: see `_KEPT_BY_JSON`.
-        row = ROWS[family]
-        if row.get("kind") is None:
+        if row.get("kind") is None:  # escapes of JSON have borders: see `_KEPT_BY_JSON` in the limit check
             assert "d" in row["apart"]["l"], family
             assert "l" in row["apart"]["d"], family
 

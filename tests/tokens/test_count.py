@@ -9,6 +9,7 @@ import signal
 import struct
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from pydantic import BaseModel
 
 from cfai import ConfigurationError, InputError, TokenCount, count_tokens, tokens
 from cfai.tokens import CountingStrategy, Family, count_prompt, measure_prompt
+from tests.conftest import row
 
 LLAMA = CountingStrategy(Family("llama3", certain=True))
 TEXT = "The quick brown fox jumps over the lazy dog."
@@ -29,6 +31,7 @@ def user(content: Any) -> dict[str, Any]:
 
 # Forms
 
+CALL = {"name": "", "arguments": TEXT}
 FORMS: dict[str, tuple[dict[str, Any], float]] = {
     "prompt": ({"prompt": TEXT}, 10),
     "raw prompt": ({"prompt": TEXT, "raw": True}, 0),
@@ -42,21 +45,14 @@ FORMS: dict[str, tuple[dict[str, Any], float]] = {
     "answer": ({"messages": [user(""), {"role": "assistant", "content": TEXT}]}, 15),
     "result of a tool": ({"messages": [user(""), {"role": "tool", "content": TEXT}]}, 20),
     "output of a call": ({"input": [user(""), {"type": "function_call_output", "output": TEXT}]}, 20),
-    "call": (
-        {"messages": [user(""), {"role": "assistant", "tool_calls": [{"function": {"name": "", "arguments": TEXT}}]}]},
-        25,
-    ),
-    "call of the older form": (
-        {"messages": [user(""), {"role": "assistant", "function_call": {"name": "", "arguments": TEXT}}]},
-        25,
-    ),
-    "call of the Responses API": ({"input": [user(""), {"type": "function_call", "name": "", "arguments": TEXT}]}, 25),
+    "call": ({"messages": [user(""), {"role": "assistant", "tool_calls": [{"function": CALL}]}]}, 25),
+    "call of the older form": ({"messages": [user(""), {"role": "assistant", "function_call": CALL}]}, 25),
+    "call of the Responses API": ({"input": [user(""), {"type": "function_call", **CALL}]}, 25),
 }
 
 
 def test_a_text_counts_in_every_form() -> None:
-    for form in FORMS:
-        inputs, around = FORMS[form]
+    for form, (inputs, around) in FORMS.items():
         found = measure_prompt(inputs, LLAMA)
         assert found.text_estimate == pytest.approx(tokens.estimate_unrounded(TEXT, "llama3") + around, abs=0.5), form
         assert (found.images, found.lowest_ratio) == (0, LLAMA.lowest_ratio(True)), form
@@ -74,25 +70,22 @@ def test_tools_count_as_their_json() -> None:
 
 
 def test_arguments_that_are_objects_count_as_json() -> None:
-    call = {"function": {"name": "weather", "arguments": {"city": "Paris"}}}
-    given = {"messages": [{"role": "assistant", "tool_calls": [call]}]}
-    text = {**call, "function": {"name": "weather", "arguments": '{"city":"Paris"}'}}
-    as_text = {"messages": [{"role": "assistant", "tool_calls": [text]}]}
-    assert measure_prompt(given, LLAMA).text_estimate == measure_prompt(as_text, LLAMA).text_estimate
+    as_object, as_text = (
+        measure_prompt({"messages": [{"role": "assistant", "tool_calls": [{"function": {**CALL, **given}}]}]}, LLAMA)
+        for given in ({"arguments": {"city": "Paris"}}, {"arguments": '{"city":"Paris"}'})
+    )
+    assert as_object.text_estimate == as_text.text_estimate
 
 
 def test_other_scripts_are_told() -> None:
-    assert (
-        measure_prompt({"prompt": "naïve"}, LLAMA).lowest_ratio
-        < measure_prompt({"prompt": "naive"}, LLAMA).lowest_ratio
-    )
+    other, ascii_text = (measure_prompt({"prompt": text}, LLAMA) for text in ("naïve", "naive"))
+    assert other.lowest_ratio < ascii_text.lowest_ratio
 
 
 def test_odd_inputs_break_nothing() -> None:
     for odd in [None, 5, "text", [None], [5], {"a": 1}, [{"role": 5}], [{"content": 7}], [[]]]:
         for field in ["messages", "input", "prompt", "instructions", "tools", "image", "tool_calls"]:
-            inputs = {field: odd}
-            found = measure_prompt(inputs, LLAMA)
+            found = measure_prompt({field: odd}, LLAMA)
             assert found.lower_bound <= found.upper_bound, (odd, field)
             assert found.text_estimate >= 0, (odd, field)
 
@@ -100,31 +93,24 @@ def test_odd_inputs_break_nothing() -> None:
 # Images
 
 
-def headers(width: int, height: int) -> dict[str, bytes]:
-    """Files of an image of a size, by their format."""
-    sizes = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
-    bits = struct.pack("<I", (width - 1) | (height - 1) << 14)
-    start = b"\xff\xd8\xff\xe0" + struct.pack(">H", 16) + bytes(14)
-    heads = {
-        "PNG": b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", width, height),
-        "GIF": b"GIF89a" + struct.pack("<HH", width, height),
-        "JPEG": start + b"\xff\xc0" + struct.pack(">HBHH", 17, 8, height, width),
-        "WebP": b"RIFF\0\0\0\0WEBPVP8 " + bytes(10) + struct.pack("<HH", width, height),
-        "lossless WebP": b"RIFF\0\0\0\0WEBPVP8L" + bytes(4) + b"\x2f" + bits,
-        "extended WebP": b"RIFF\0\0\0\0WEBPVP8X" + bytes(8) + sizes,
-    }
-    return {name: head + bytes(90) for name, head in heads.items()}
+W, H = 1000, 768
+HEADS = {
+    "PNG": b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", W, H),
+    "GIF": b"GIF89a" + struct.pack("<HH", W, H),
+    "JPEG": b"\xff\xd8\xff\xe0\0\x10" + bytes(14) + b"\xff\xc0" + struct.pack(">HBHH", 17, 8, H, W),
+    "WebP": b"RIFF\0\0\0\0WEBPVP8 " + bytes(10) + struct.pack("<HH", W, H),
+    "lossless WebP": b"RIFF\0\0\0\0WEBPVP8L" + bytes(4) + b"\x2f" + struct.pack("<I", (W - 1) | (H - 1) << 14),
+    "extended WebP": b"RIFF\0\0\0\0WEBPVP8X" + bytes(8) + b"".join((side - 1).to_bytes(3, "little") for side in (W, H)),
+}
+IMAGES = {name: head + bytes(90) for name, head in HEADS.items()}
+"""Files of an image of one size, by their format."""
 
 
-def png(width: int, height: int) -> bytes:
-    return headers(width, height)["PNG"]
-
-
-def linked(data: bytes) -> str:
+def data_url(data: bytes) -> str:
     return "data:image/x;base64," + base64.b64encode(data).decode()
 
 
-def measured(image: Any, family: str = "qwen2") -> tuple[int, int]:
+def measure_image(image: Any, family: str = "qwen2") -> tuple[int, int]:
     """Return the images, and about how many tokens they are, in a message or beside the prompt."""
     inputs = {"messages": [user([image])]} if isinstance(image, dict) else {"prompt": TEXT, "image": image}
     size = measure_prompt(inputs, CountingStrategy(Family(family, certain=True)))
@@ -138,30 +124,30 @@ def by_url(url: str) -> dict[str, Any]:
 def test_an_image_counts_by_its_size_where_the_model_s_way_is_known() -> None:
     by_size = {"qwen2": 980, "qwen3_5": 750, "tekken": 36 * 28, "llama4": 150 * (1 + 3 * 3), "kimi_k2": 980}
     for family, expected in by_size.items():
-        for name, data in headers(1000, 768).items():
-            assert measured(by_url(linked(data)), family) == (1, expected), (family, name)
+        for name, data in IMAGES.items():
+            assert measure_image(by_url(data_url(data)), family) == (1, expected), (family, name)
     for family, expected in {"llama2": 576, "llama3": 1, "gemma3": 256, "glm4": 1000}.items():
-        assert measured(by_url(linked(png(1000, 768))), family) == (1, expected), family
+        assert measure_image(by_url(data_url(IMAGES["PNG"])), family) == (1, expected), family
 
 
 def test_an_image_is_found_where_it_may_be() -> None:
-    data = png(1000, 768)
+    data = IMAGES["PNG"]
     base = base64.b64encode(data).decode()
     for image in (
         {"type": "image_url", "image_url": "data:image/png;base64," + base},
-        {"type": "input_image", "image_url": linked(data)},
+        {"type": "input_image", "image_url": data_url(data)},
         {"type": "image", "image": base},
         {"type": "image", "source": {"data": base}},
         list(data),
-        linked(data),
+        data_url(data),
     ):
-        assert measured(image) == (1, 980), image
+        assert measure_image(image) == (1, 980), image
 
 
 def test_an_image_of_unknown_size_is_a_guess() -> None:
     for image in (
-        *map(by_url, ("https://example.com/a.png", "data:image/png;base64,####", "data:,", "", linked(b"BM"))),
-        by_url(linked(png(9, 9)[:20])),
+        *map(by_url, ("https://example.com/a.png", "data:image/png;base64,####", "data:,", "", data_url(b"BM"))),
+        by_url(data_url(IMAGES["PNG"][:20])),
         ["a", "b"],
         [-1, 300],
         [],
@@ -171,7 +157,7 @@ def test_an_image_of_unknown_size_is_a_guess() -> None:
         list(b"\xff\xd8\xff\xe0\0\x10" + bytes(14)),
         list(b"\xff\xd8"),
     ):
-        assert measured(image) == (1, 1000), image
+        assert measure_image(image) == (1, 1000), image
 
 
 def test_media_are_no_text() -> None:
@@ -190,18 +176,15 @@ def test_counts_add_up() -> None:
     both = one + other
     assert both == TokenCount(one.lower + other.lower - 1, 5, one.upper + other.upper, "llama3", True)
     assert both.lower <= count_tokens("one two three four five", family="llama3").estimate
+    mixed = count_tokens("one", family="llama3") + count_tokens("two", family="qwen2")
+    assert (mixed.family, mixed.certain) == ("default", False)
 
 
-def test_counts_of_different_families_are_of_none() -> None:
-    both = count_tokens("one", family="llama3") + count_tokens("two", family="qwen2")
-    assert (both.family, both.certain) == ("default", False)
-
-
-# How often
+# Counters
 
 
 class Letters:
-    """Counts letters, and how often it is asked. Not hashable, and false."""
+    """Counts letters, and how often it is texts. Not hashable, and false."""
 
     def __eq__(self, other: object) -> bool:
         return self is other  # and so it has no hash
@@ -217,13 +200,28 @@ class Letters:
         return len(text)
 
 
-def test_a_counter_is_asked_once_for_a_text() -> None:
+def test_a_counter_is_asked_once_for_a_text_and_not_for_that_of_another() -> None:
+    class Twice(Letters):
+        def count_text(self, text: str, /) -> int:
+            return 2 * len(text)
+
     letters = Letters()
     for _ in range(3):
         assert count_tokens(TEXT, model="@cf/some/model", counter=letters).estimate == len(TEXT)
         assert count_tokens([user(TEXT)], model="@cf/some/model", counter=letters).lower == len(TEXT) - 1
+        assert count_tokens(TEXT, model="@cf/some/model", counter=Twice()).estimate == 2 * len(TEXT)
     assert letters.asked.count(TEXT) == 1
     assert len(letters.asked) == len(set(letters.asked))
+
+
+def test_a_long_chat_pays_for_its_new_message() -> None:
+    letters = Letters()
+    talk = [user(f"message {number} {TEXT}") for number in range(100)]
+    before = count_tokens(talk, family="llama3", counter=letters)
+    letters.asked.clear()
+    after = count_tokens([*talk, user("new")], family="llama3", counter=letters)
+    assert set(letters.asked) <= {"new", "user", "role", "content"}
+    assert after.estimate > before.estimate
 
 
 def test_a_loaded_counter_counts_until_it_is_unloaded() -> None:
@@ -247,17 +245,10 @@ def test_counts_are_right_when_more_is_counted_than_is_kept() -> None:
 
 
 def test_threads_that_count_the_same_agree() -> None:
-    counts: list[TokenCount] = []
     texts = [f"{TEXT} {number}" for number in range(300)]
-    threads = [
-        threading.Thread(target=lambda: counts.extend(count_tokens(text, family="qwen2") for text in texts))
-        for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(counts, key=repr) == sorted([count_tokens(text, family="qwen2") for text in texts] * 4, key=repr)
+    with ThreadPoolExecutor(4) as threads:
+        counts = threads.map(lambda _: [count_tokens(text, family="qwen2") for text in texts], range(4))
+    assert [*counts] == [[count_tokens(text, family="qwen2") for text in texts]] * 4
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
@@ -285,25 +276,6 @@ def test_a_child_that_is_forked_while_others_count_counts_as_well() -> None:
         thread.join()
 
 
-def test_a_long_chat_pays_for_its_new_message() -> None:
-    letters = Letters()
-    talk = [user(f"message {number} {TEXT}") for number in range(100)]
-    before = count_tokens(talk, family="llama3", counter=letters)
-    letters.asked.clear()
-    after = count_tokens([*talk, user("new")], family="llama3", counter=letters)
-    assert set(letters.asked) <= {"new", "user", "role", "content"}
-    assert after.estimate > before.estimate
-
-
-def test_two_counters_are_not_mixed_up() -> None:
-    class Twice(Letters):
-        def count_text(self, text: str, /) -> int:
-            return 2 * len(text)
-
-    assert count_tokens("abc", family="llama3", counter=Letters()).estimate == 3
-    assert count_tokens("abc", family="llama3", counter=Twice()).estimate == 6
-
-
 # Messages and tools of every kind
 
 
@@ -318,10 +290,14 @@ def test_messages_may_be_pydantic_models() -> None:
     assert plain.lower > 8
 
 
-def test_tools_may_come_one_by_one() -> None:
+def test_tools_may_come_one_by_one_or_not_at_all() -> None:
+    bare = count_tokens([user(TEXT)], family="llama3")
     listed = count_tokens([user(TEXT)], family="llama3", tools=[TOOL])
     assert count_tokens([user(TEXT)], family="llama3", tools=(tool for tool in [TOOL])) == listed
-    assert listed.estimate > count_tokens([user(TEXT)], family="llama3").estimate + 56
+    assert count_tokens([user(TEXT)], family="llama3", tools=None) == bare
+    assert listed.estimate > bare.estimate + 56
+    with pytest.raises(InputError, match="`tools` must be a list of dicts, got str"):
+        count_tokens([user("a")], family="llama3", tools="weather")
 
 
 def test_a_json_schema_is_in_the_upper_bound_and_in_no_lower_one() -> None:
@@ -342,26 +318,14 @@ def test_the_count_says_what_of_it_is_the_template() -> None:
 # Counters of the user's
 
 
-class Odd:
-    def __init__(self, count: Any) -> None:
-        self.count = count
-
-    def count_text(self, text: str, /) -> Any:
-        return self.count
-
-
-class Wrong(Letters):
-    def count_messages(self, messages: Any, *, tools: Any, response_format: Any) -> Any:
-        return None
-
-
 def test_a_counter_that_gives_no_number_is_named() -> None:
     for given in (None, math.nan, math.inf, -1, "many"):
-        message = f"count_text of the token counter must return a number of tokens, got {given!r}"
-        with pytest.raises(ConfigurationError, match=message):
-            count_tokens(TEXT, family="llama3", counter=Odd(given))
-    with pytest.raises(ConfigurationError, match=r"count_messages of the token counter .* got None"):
-        count_tokens([user(TEXT)], model="@cf/some/model", counter=Wrong())
+        for method in ("count_text", "count_messages"):
+            counter: Any = Letters()
+            setattr(counter, method, lambda *_, given=given, **options: given)
+            message = f"{method} of the token counter must return a number of tokens, got {given!r}"
+            with row((method, given)), pytest.raises(ConfigurationError, match=message):
+                count_tokens([user(TEXT)], model="@cf/some/model", counter=counter)
 
 
 def test_arguments_are_checked() -> None:
@@ -387,39 +351,27 @@ def test_arguments_are_checked() -> None:
 
 
 class Templated(Letters):
-    """Knows the template too: it puts 100 letters around each message."""
+    """Knows the template too: it puts so many letters around each message."""
 
-    def __init__(self) -> None:
+    def __init__(self, around: int) -> None:
         super().__init__()
-        self.given: list[Any] = []
+        self.around = around
+        self.options: list[Any] = []
 
     def count_messages(self, messages: Any, *, tools: Any, response_format: Any) -> int:
-        self.given.append((tools, response_format))
-        return sum(len(message["content"]) + 100 for message in messages)
+        self.options.append((tools, response_format))
+        return sum(len(message["content"]) + self.around for message in messages)
 
 
 def test_a_counter_that_knows_the_template_counts_messages_whole() -> None:
-    counter = Templated()
+    counter = Templated(100)
     found = count_tokens([user(TEXT), user(TEXT)], model="@cf/some/model", tools=[TOOL], counter=counter)
     assert found.estimate == 2 * (len(TEXT) + 100)
     assert (found.lower, found.exact, found.method) == (2 * (len(TEXT) - 2) + 1, False, "custom")
-    assert counter.given == [([TOOL], None)]
     measure = CountingStrategy(Family("llama3", certain=True), counter)
     measure_prompt({"messages": [user("a")], "response_format": {"type": "json_object"}}, measure)
-    assert counter.given[1:] == [(None, {"type": "json_object"})]
+    assert counter.options == [([TOOL], None), (None, {"type": "json_object"})]
     assert count_tokens(TEXT, model="@cf/some/model", counter=counter).method == "custom"
-
-
-def test_what_a_counter_makes_of_messages_is_no_less_for_the_upper_bound() -> None:
-    class Long(Letters):
-        def count_messages(self, messages: Any, *, tools: Any, response_format: Any) -> int:
-            return 50_000
-
-    found = count_tokens([user("hi")], model="@cf/some/model", counter=Long())
+    # What it makes of messages is no less for the upper bound.
+    found = count_tokens([user("")], model="@cf/some/model", counter=Templated(50_000))
     assert (found.estimate, found.upper) == (50_000, 50_000)
-
-
-def test_no_tools_are_none() -> None:
-    assert count_tokens([user("a")], family="llama3", tools=None) == count_tokens([user("a")], family="llama3")
-    with pytest.raises(InputError, match="`tools` must be a list of dicts, got str"):
-        count_tokens([user("a")], family="llama3", tools="weather")

@@ -51,19 +51,7 @@ LETTERS = (
 )
 NUMBERS = "1 12 1234 \u00b2 \u00bd \u2167 \u0661 1a a1 \u00e91"
 MARKS = '( (foo ) ... . / // _ - \u2014 \u201c \u2019 « ¿ € { " \u00d7 \u200b \u00ad 🙂 <|x|> \u0301 e\u0301 =\u0338'
-BLANKS = [
-    " ",
-    "  ",
-    "    ",
-    "\n",
-    "\r\n",
-    "\n\n",
-    "\t",
-    " \n",
-    "\n ",
-    "\n/",
-    *"\u00a0\u2003\u2028\x0b\x0c\x85\x1c\u3000",
-]
+BLANKS = [*" \n\t\u00a0\u2003\u2028\x0b\x0c\x85\x1c\u3000", "  ", "    ", "\r\n", "\n\n", " \n", "\n ", "\n/"]
 PARTS = [*LETTERS.split(" "), *NUMBERS.split(" "), *MARKS.split(" "), *BLANKS]
 TEXTS = st.lists(st.sampled_from(PARTS) | st.characters(codec="utf-8"), max_size=80).map("".join)
 
@@ -72,7 +60,7 @@ def pieces(text: str, family: str) -> list[tuple[int, int]]:
     return [place for _, place in SPLITS[family].pre_tokenize_str(text)]
 
 
-def counted(text: str, family: str) -> int:
+def count(text: str, family: str) -> int:
     kind, digits = ROWS[family]["cuts"]
     return count_cuts(text, kind, digits)
 
@@ -87,8 +75,8 @@ def test_every_family_whose_cuts_are_known_is_tried() -> None:
 def test_no_more_cuts_are_counted_than_there_are(family: str, before: str, text: str, behind: str) -> None:
     start, end = len(before), len(before) + len(text)
     inside = [stop for _, stop in pieces(before + text + behind, family) if start < stop < end]
-    assert counted(text, family) <= len(inside)
-    assert counted(text, family) <= max(0, len(pieces(text, family)) - 1)
+    assert count(text, family) <= len(inside)
+    assert count(text, family) <= max(0, len(pieces(text, family)) - 1)
 
 
 PLAIN = {
@@ -105,14 +93,14 @@ def test_nearly_all_cuts_are_counted_in_plain_texts() -> None:
     for family in FAMILIES:
         for name in PLAIN:
             there = len(pieces(PLAIN[name], family)) - 1
-            assert there - 8 <= counted(PLAIN[name], family) <= there, (family, name)
+            assert there - 8 <= count(PLAIN[name], family) <= there, (family, name)
 
 
 def test_no_more_cuts_are_counted_than_there_are_in_samples(samples: list[Sample]) -> None:
     for family in FAMILIES:
         for sample in samples:
             text = sample.text[:20_000]
-            assert counted(text, family) <= max(0, len(pieces(text, family)) - 1), sample.name
+            assert count(text, family) <= max(0, len(pieces(text, family)) - 1), sample.name
 
 
 def test_short_texts_have_no_cut_that_is_certain() -> None:

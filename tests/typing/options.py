@@ -1,7 +1,7 @@
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 """What the options do to the type of the result, and that they are checked. Never run."""
 
-from typing import assert_type
+from typing import Final, assert_type
 
 import httpx
 
@@ -9,10 +9,11 @@ from cfai import Ai, Retry, Stream, Timeout, Token
 from cfai.types import Binary, ListOutput, NativeText, Output, ValueOutput
 
 ai = Ai()
+LLAMA: Final = "@cf/meta/llama-3.2-1b-instruct"
 
 assert_type(
     ai.run(
-        "@cf/meta/llama-3.2-1b-instruct",
+        LLAMA,
         {"prompt": "Hi"},
         gateway={"id": "mine", "cache_ttl": 60},
         tags=["a", "b"],
@@ -27,17 +28,11 @@ assert_type(
     NativeText,
 )
 assert_type(
-    ai.run(
-        "@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi", "stream": True}, gateway="mine", max_retries=None, timeout=30
-    ),
-    Stream[Token],
+    ai.run(LLAMA, {"prompt": "Hi", "stream": True}, gateway="mine", max_retries=None, timeout=30), Stream[Token]
 )
-assert_type(ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, return_raw_response=True), httpx.Response)
-assert_type(
-    ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi", "stream": True}, return_raw_response=True, tags=["a"]),
-    httpx.Response,
-)
-assert_type(ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, return_raw_response=False), NativeText)
+assert_type(ai.run(LLAMA, {"prompt": "Hi"}, return_raw_response=True), httpx.Response)
+assert_type(ai.run(LLAMA, {"prompt": "Hi", "stream": True}, return_raw_response=True, tags=["a"]), httpx.Response)
+assert_type(ai.run(LLAMA, {"prompt": "Hi"}, return_raw_response=False), NativeText)
 assert_type(ai.run("@cf/baai/bge-m3", {"requests": [{"text": "Hi"}]}, queue_request=True), Output)
 assert_type(
     ai.run("@cf/meta/llama-3.3-70b-instruct-fp8-fast", {"requests": [{"prompt": "Hi"}]}, queue_request=True), Output
@@ -48,26 +43,23 @@ assert_type(ai.run("@cf/meta/llama-3.3-70b-instruct-fp8-fast", {"request_id": "1
 
 def what_is_known_at_run_time_only(flag: bool) -> None:
     assert_type(
-        ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, return_raw_response=flag),
+        ai.run(LLAMA, {"prompt": "Hi"}, return_raw_response=flag),
         httpx.Response | Output | ListOutput | ValueOutput | Binary | Stream[Token],
     )
     assert_type(
-        ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, queue_request=flag),
-        Output | ListOutput | ValueOutput | Binary | Stream[Token],
+        ai.run(LLAMA, {"prompt": "Hi"}, queue_request=flag), Output | ListOutput | ValueOutput | Binary | Stream[Token]
     )
 
 
 async def arun_has_the_same_options() -> None:
-    assert_type(
-        await ai.arun("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, return_raw_response=True), httpx.Response
-    )
+    assert_type(await ai.arun(LLAMA, {"prompt": "Hi"}, return_raw_response=True), httpx.Response)
     assert_type(await ai.arun("@cf/baai/bge-m3", {"request_id": "1"}, queue_request=True), Output)
-    await ai.arun("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, limit="off")  # pyright: ignore[reportCallIssue]
+    await ai.arun(LLAMA, {"prompt": "Hi"}, limit="off")  # pyright: ignore[reportCallIssue]
 
 
-ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, tag="a")  # pyright: ignore[reportCallIssue]
-ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, timeout="1")  # pyright: ignore[reportCallIssue, reportArgumentType]
-ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, checks="no")  # pyright: ignore[reportCallIssue, reportArgumentType]
-ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}, gateway={"name": "a"})  # pyright: ignore[reportCallIssue, reportArgumentType]
-ai.run("@cf/meta/llama-3.2-1b-instruct", [{"prompt": "Hi"}])  # pyright: ignore[reportCallIssue, reportArgumentType]
-ai.run("@cf/meta/llama-3.2-1b-instruct")  # pyright: ignore[reportCallIssue]
+ai.run(LLAMA, {"prompt": "Hi"}, tag="a")  # pyright: ignore[reportCallIssue]
+ai.run(LLAMA, {"prompt": "Hi"}, timeout="1")  # pyright: ignore[reportCallIssue, reportArgumentType]
+ai.run(LLAMA, {"prompt": "Hi"}, checks="no")  # pyright: ignore[reportCallIssue, reportArgumentType]
+ai.run(LLAMA, {"prompt": "Hi"}, gateway={"name": "a"})  # pyright: ignore[reportCallIssue, reportArgumentType]
+ai.run(LLAMA, [{"prompt": "Hi"}])  # pyright: ignore[reportCallIssue, reportArgumentType]
+ai.run(LLAMA)  # pyright: ignore[reportCallIssue]

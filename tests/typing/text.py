@@ -1,7 +1,7 @@
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 """A text model's name, the form of its inputs and `stream` decide the type of the result. Checked, never run."""
 
-from typing import Any, Literal, assert_type
+from typing import Any, Final, Literal, assert_type
 
 from pydantic import BaseModel
 
@@ -22,6 +22,10 @@ from cfai.types import (
 )
 
 ai = Ai()
+LLAMA: Final = "@cf/meta/llama-3.2-1b-instruct"
+GLM: Final = "@cf/zai-org/glm-4.7-flash"
+GPT_OSS: Final = "@cf/openai/gpt-oss-20b"
+QWEN: Final = "@cf/qwen/qwen3-30b-a3b-fp8"
 
 # Native models.
 
@@ -72,7 +76,7 @@ assert_type(
 
 # Native inputs, chat answers.
 
-assert_type(ai.run("@cf/qwen/qwen3-30b-a3b-fp8", {"prompt": "Hi", "top_k": 3}), ChatCompletion)
+assert_type(ai.run(QWEN, {"prompt": "Hi", "top_k": 3}), ChatCompletion)
 assert_type(
     ai.run("@cf/ibm-granite/granite-4.0-h-micro", {"messages": [{"role": "user", "content": "Hi"}]}), ChatCompletion
 )
@@ -82,7 +86,7 @@ assert_type(
 
 # Chat models.
 
-assert_type(ai.run("@cf/zai-org/glm-4.7-flash", {"prompt": "Hi"}), ChatCompletion)
+assert_type(ai.run(GLM, {"prompt": "Hi"}), ChatCompletion)
 assert_type(
     ai.run(
         "@cf/moonshotai/kimi-k2.6",
@@ -94,9 +98,7 @@ assert_type(
                     "role": "assistant",
                     "content": None,
                     "reasoning_content": "Hm.",
-                    "tool_calls": [
-                        {"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}},
-                    ],
+                    "tool_calls": [{"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}],
                 },
                 {"role": "tool", "tool_call_id": "1", "content": "a cat"},
                 {"role": "function", "name": "look", "content": "a cat"},
@@ -131,8 +133,8 @@ assert_type(
 
 # gpt-oss answers in the form that it is asked in.
 
-assert_type(ai.run("@cf/openai/gpt-oss-20b", {"prompt": "Hi"}), NativeText)
-assert_type(ai.run("@cf/openai/gpt-oss-20b", {"messages": [{"role": "user", "content": "Hi"}]}), ChatCompletion)
+assert_type(ai.run(GPT_OSS, {"prompt": "Hi"}), NativeText)
+assert_type(ai.run(GPT_OSS, {"messages": [{"role": "user", "content": "Hi"}]}), ChatCompletion)
 assert_type(
     ai.run(
         "@cf/openai/gpt-oss-120b",
@@ -177,22 +179,18 @@ def what_is_known_at_run_time_only(
     native: NativeInputs,
     chat: ChatInputs,
 ) -> None:
+    assert_type(ai.run(LLAMA, {"prompt": "Hi", "stream": stream}), NativeText | Stream[Token])
+    assert_type(ai.run(QWEN, {"prompt": "Hi", "stream": stream}), ChatCompletion | Stream[Token])
+    assert_type(ai.run(GLM, {"prompt": "Hi", "stream": stream}), ChatCompletion | Stream[Token])
+    assert_type(ai.run(GPT_OSS, {"prompt": "Hi", "stream": stream}), NativeText | Stream[Token])
     assert_type(
-        ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi", "stream": stream}), NativeText | Stream[Token]
-    )
-    assert_type(
-        ai.run("@cf/qwen/qwen3-30b-a3b-fp8", {"prompt": "Hi", "stream": stream}), ChatCompletion | Stream[Token]
-    )
-    assert_type(ai.run("@cf/zai-org/glm-4.7-flash", {"prompt": "Hi", "stream": stream}), ChatCompletion | Stream[Token])
-    assert_type(ai.run("@cf/openai/gpt-oss-20b", {"prompt": "Hi", "stream": stream}), NativeText | Stream[Token])
-    assert_type(
-        ai.run("@cf/openai/gpt-oss-20b", {"messages": [{"role": "user", "content": "Hi"}], "stream": stream}),
+        ai.run(GPT_OSS, {"messages": [{"role": "user", "content": "Hi"}], "stream": stream}),
         ChatCompletion | Stream[Token],
     )
-    assert_type(ai.run("@cf/openai/gpt-oss-20b", {"input": "Hi", "stream": stream}), ResponsesOutput | Stream[Token])
-    assert_type(ai.run("@cf/meta/llama-3.2-1b-instruct", native), NativeText | Stream[Token])
-    assert_type(ai.run("@cf/zai-org/glm-4.7-flash", chat), ChatCompletion | Stream[Token])
-    assert_type(ai.run("@cf/openai/gpt-oss-20b", responses), Stream[Token])
+    assert_type(ai.run(GPT_OSS, {"input": "Hi", "stream": stream}), ResponsesOutput | Stream[Token])
+    assert_type(ai.run(LLAMA, native), NativeText | Stream[Token])
+    assert_type(ai.run(GLM, chat), ChatCompletion | Stream[Token])
+    assert_type(ai.run(GPT_OSS, responses), Stream[Token])
     assert_type(ai.run(llama, {"prompt": "Hi"}), NativeText)
     assert_type(ai.run(either, {"prompt": "Hi"}), TextOutput | Stream[Token])
     assert_type(ai.run(either, {"prompt": "Hi", "stream": True}), Stream[Token])
@@ -208,20 +206,20 @@ class Inputs(BaseModel):
 def what_is_not_checked(
     inputs: dict[str, Any], messages: list[dict[str, Any]], tools: list[dict[str, Any]], model: Inputs, value: Any
 ) -> None:
-    assert_type(ai.run("@cf/meta/llama-3.2-1b-instruct", inputs), NativeText | Stream[Token])
-    assert_type(ai.run("@cf/qwen/qwen3-30b-a3b-fp8", inputs), ChatCompletion | Stream[Token])
-    assert_type(ai.run("@cf/zai-org/glm-4.7-flash", inputs), ChatCompletion | Stream[Token])
-    assert_type(ai.run("@cf/openai/gpt-oss-20b", inputs), TextOutput | Stream[Token])
-    assert_type(ai.run("@cf/meta/llama-3.2-1b-instruct", model), NativeText | Stream[Token])
-    assert_type(ai.run("@cf/meta/llama-3.2-1b-instruct", {"messages": messages, "tools": tools}), NativeText)
-    assert_type(ai.run("@cf/zai-org/glm-4.7-flash", {"messages": messages, "stream": True}), Stream[Token])
-    assert_type(ai.run("@cf/zai-org/glm-4.7-flash", {"messages": messages, "tools": tools}), ChatCompletion)
-    assert_type(ai.run("@cf/zai-org/glm-4.7-flash", {"prompt": value}), ChatCompletion)
+    assert_type(ai.run(LLAMA, inputs), NativeText | Stream[Token])
+    assert_type(ai.run(QWEN, inputs), ChatCompletion | Stream[Token])
+    assert_type(ai.run(GLM, inputs), ChatCompletion | Stream[Token])
+    assert_type(ai.run(GPT_OSS, inputs), TextOutput | Stream[Token])
+    assert_type(ai.run(LLAMA, model), NativeText | Stream[Token])
+    assert_type(ai.run(LLAMA, {"messages": messages, "tools": tools}), NativeText)
+    assert_type(ai.run(GLM, {"messages": messages, "stream": True}), Stream[Token])
+    assert_type(ai.run(GLM, {"messages": messages, "tools": tools}), ChatCompletion)
+    assert_type(ai.run(GLM, {"prompt": value}), ChatCompletion)
     assert_type(ai.run("@cf/baai/bge-m3", value), Output | ListOutput | ValueOutput | Binary | Stream[Token])
 
 
 def what_works_whichever_came(inputs: dict[str, Any]) -> None:
-    answer = ai.run("@cf/zai-org/glm-4.7-flash", inputs)
+    answer = ai.run(GLM, inputs)
     assert_type(answer.text, str)
     if isinstance(answer, Stream):
         assert_type(answer, Stream[Token])
@@ -232,30 +230,24 @@ def what_works_whichever_came(inputs: dict[str, Any]) -> None:
 def an_answer_can_be_asked_on(answer: ChatCompletion) -> None:
     conversation: list[InputMessage] = [{"role": "user", "content": "Hi"}]
     conversation.append({"role": "assistant", "content": answer.text})
-    assert_type(ai.run("@cf/zai-org/glm-4.7-flash", {"messages": conversation}), ChatCompletion)
-    assert_type(ai.run("@cf/meta/llama-3.2-1b-instruct", {"messages": conversation}), NativeText)
+    assert_type(ai.run(GLM, {"messages": conversation}), ChatCompletion)
+    assert_type(ai.run(LLAMA, {"messages": conversation}), NativeText)
     message = answer.choices[0].message
     assert message
-    assert_type(
-        ai.run("@cf/zai-org/glm-4.7-flash", {"messages": [message, {"role": "user", "content": "And?"}]}),
-        ChatCompletion,
-    )
+    assert_type(ai.run(GLM, {"messages": [message, {"role": "user", "content": "And?"}]}), ChatCompletion)
 
 
 async def arun_is_run_awaited(stream: bool, inputs: dict[str, Any], model: str) -> None:
-    assert_type(await ai.arun("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi"}), NativeText)
-    assert_type(await ai.arun("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Hi", "stream": True}), AsyncStream[Token])
-    assert_type(
-        await ai.arun("@cf/zai-org/glm-4.7-flash", {"prompt": "Hi", "stream": stream}),
-        ChatCompletion | AsyncStream[Token],
-    )
-    assert_type(await ai.arun("@cf/openai/gpt-oss-20b", {"input": "Hi"}), ResponsesOutput)
-    assert_type(await ai.arun("@cf/zai-org/glm-4.7-flash", inputs), ChatCompletion | AsyncStream[Token])
+    assert_type(await ai.arun(LLAMA, {"prompt": "Hi"}), NativeText)
+    assert_type(await ai.arun(LLAMA, {"prompt": "Hi", "stream": True}), AsyncStream[Token])
+    assert_type(await ai.arun(GLM, {"prompt": "Hi", "stream": stream}), ChatCompletion | AsyncStream[Token])
+    assert_type(await ai.arun(GPT_OSS, {"input": "Hi"}), ResponsesOutput)
+    assert_type(await ai.arun(GLM, inputs), ChatCompletion | AsyncStream[Token])
     assert_type(await ai.arun(model, {"prompt": "Hi", "stream": True}), AsyncStream[Token])
-    async with await ai.arun("@cf/zai-org/glm-4.7-flash", {"prompt": "Hi", "stream": True}) as tokens:
+    async with await ai.arun(GLM, {"prompt": "Hi", "stream": True}) as tokens:
         async for token in tokens:
             assert_type(token, Token)
-    with ai.run("@cf/zai-org/glm-4.7-flash", {"prompt": "Hi", "stream": True}) as whole:
+    with ai.run(GLM, {"prompt": "Hi", "stream": True}) as whole:
         for token in whole:
             assert_type(token, Token)
 
@@ -270,4 +262,4 @@ class Counted(Ai):
         return super().run(model, inputs)
 
 
-assert_type(Ai.run(ai, "@cf/zai-org/glm-4.7-flash", {"prompt": "Hi"}), ChatCompletion)
+assert_type(Ai.run(ai, GLM, {"prompt": "Hi"}), ChatCompletion)
