@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cfai._errors import ContextLengthError, LimitError, SequenceLengthError
 from cfai.models import Limit, Model
@@ -22,20 +22,21 @@ def format_warning(error: LimitError) -> str:
     return str(error).replace(_ANYWAY, _SILENTLY)
 
 
+def format_source(limit: Limit) -> str:
+    """Return the source of a limit and its date, as errors tell them."""
+    return f"{limit.source}, {limit.date}"
+
+
 def make_output_error(entry: Model, field: str, value: int, limit: Limit) -> LimitError:
     """Build the error of a call that requests more output than the model writes, or its window holds."""
-    kind = SequenceLengthError if entry.sequence_length else ContextLengthError
-    message = (
-        f"`{field}` must be at most {limit.value:,} for {entry.name} ({format_source(limit)}), got {value:,}. "
-        f"Lower `{field}`, {_ANYWAY}."
-    )
-    return kind(
-        message,
-        model=entry.name,
+    must = f"`{field}` must be at most {limit.value:,} for {entry.name} ({format_source(limit)})"
+    return _make_error(
+        SequenceLengthError if entry.sequence_length else ContextLengthError,
+        f"{must}, got {value:,}. Lower `{field}`",
+        entry,
+        limit,
         field=field,
         value=value,
-        limit=limit.value,
-        limit_source=format_source(limit),
         output_tokens=value,
         certain=limit.certain_to_refuse,
         max_tokens=limit.value,
@@ -51,31 +52,30 @@ def make_prompt_error(
     limit: Limit,
     reserved: ReservedOutput,
     largest: int | None,
-) -> ContextLengthError:
+) -> LimitError:
     """Build the error of a prompt that is too long, by itself or with `reserved`; `largest` is the output that fits."""
-    value = size.lower_bound if verdict == "too long" else count.estimate
-    field = size.field or "prompt"
+    value = count.lower if verdict == "too long" else count.estimate
+    field = blamed = size.field or "prompt"
     must = f"must be at most {limit.value:,} tokens for {entry.name} ({format_source(limit)})"
     got = f"got {_format_count(verdict, value, count)}"
-    blamed = field
     if value + reserved.tokens <= limit.value and size.inline_characters:
         message = (
             f"`{field}` {must}, {got} and {size.inline_characters:,} characters of images, which the gateway seems to "
-            f"count as {size.inline_characters // 4:,} tokens. Shrink the images or link them, {_ANYWAY}."
+            f"count as {size.inline_characters // 4:,} tokens. Shrink the images or link them"
         )
     elif value > limit.value or not reserved.tokens:
-        message = f"`{field}` {must}, {got}. Shorten `{field}`, {_ANYWAY}."
+        message = f"`{field}` {must}, {got}. Shorten `{field}`"
     else:
         blamed = reserved.field or field
         advice = f"Set {reserved.field or 'max_tokens'} to {largest:,} or less" if largest else f"Shorten `{field}`"
-        message = f"`{field}` and output {must}, {got}, and {reserved.tokens:,} {reserved.reason}. {advice}, {_ANYWAY}."
-    return ContextLengthError(
+        message = f"`{field}` and output {must}, {got}, and {reserved.tokens:,} {reserved.reason}. {advice}"
+    return _make_error(
+        ContextLengthError,
         message,
-        model=entry.name,
+        entry,
+        limit,
         field=blamed,
         value=value if value > limit.value else value + reserved.tokens,
-        limit=limit.value,
-        limit_source=format_source(limit),
         input_tokens=value,
         output_tokens=reserved.tokens,
         certain=certain,
@@ -91,25 +91,28 @@ def make_texts_error(
     certain: bool,
     limit: Limit,
     kind: Literal["input", "batch"],
-) -> ContextLengthError:
+) -> LimitError:
     """Build the error of one text of an embedding call (`input`), or of all (`batch`)."""
     value = count.lower if verdict == "too long" else count.estimate
     place, advice = _TEXTS[kind]
-    message = (
-        f"`{field}` must have at most {limit.value:,} tokens {place} for {entry.name} ({format_source(limit)}), "
-        f"got {_format_count(verdict, value, count)}. {advice.format(field)}, {_ANYWAY}."
-    )
-    return ContextLengthError(
+    must = f"`{field}` must have at most {limit.value:,} tokens {place} for {entry.name} ({format_source(limit)})"
+    message = f"{must}, got {_format_count(verdict, value, count)}. {advice.format(field)}"
+    return _make_error(
+        ContextLengthError,
         message,
-        model=entry.name,
+        entry,
+        limit,
         field=field,
         value=value,
-        limit=limit.value,
-        limit_source=format_source(limit),
         input_tokens=value,
         certain=certain,
         limit_kind=kind,
     )
+
+
+def _make_error(kind: type[LimitError], message: str, entry: Model, limit: Limit, **figures: Any) -> LimitError:
+    source = format_source(limit)
+    return kind(f"{message}, {_ANYWAY}.", model=entry.name, limit=limit.value, limit_source=source, **figures)
 
 
 def _format_count(verdict: Verdict, value: int, count: TokenCount) -> str:
@@ -119,8 +122,3 @@ def _format_count(verdict: Verdict, value: int, count: TokenCount) -> str:
         return f"at least {value:,} {noun}{presumed} (estimate {count.estimate:,}, upper bound {count.upper:,})"
     likely = verdict.removesuffix(" too long")
     return f"{likely} {value:,} tokens (lower bound {count.lower:,}, upper bound {count.upper:,})"
-
-
-def format_source(limit: Limit) -> str:
-    """Return the source of a limit and its date, as errors tell them."""
-    return f"{limit.source}, {limit.date}"
