@@ -7,10 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal, TypedDict, cast
 
-from cfai._errors import ConfigurationError
-from cfai._json import json_default
-from cfai._request.encode import check_sendable
-from cfai._request.headers import check_header_value
+from cfai._errors import ConfigurationError, InputError
+from cfai._json import find_unsendable, json_default
+from cfai._request.options import check_header_value
 
 
 class GatewayRetries(TypedDict, total=False):
@@ -99,7 +98,8 @@ def build_gateway_headers(gateway: Mapping[str, Any]) -> dict[str, str]:
             value = str(value).lower()
         elif isinstance(value, Mapping):
             # A header is ASCII, and an empty object is sent too, as the binding does.
-            check_sendable(value, f"gateway {key}")
+            if problem := find_unsendable(value, f"gateway {key}"):
+                raise InputError(problem)
             value = json.dumps(dict(cast("Mapping[str, Any]", value)), separators=(",", ":"), default=json_default)
         headers[header] = check_header_value(f"gateway {key}", str(value))
     return headers

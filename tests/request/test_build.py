@@ -14,9 +14,7 @@ from pydantic import BaseModel, Field
 from cfai import ConfigurationError, InputError
 from cfai._config import ClientConfig, LimitPolicy, Retry, Timeout
 from cfai._credentials import Credentials, Secret
-from cfai._request import ApiRequest, RunOptions, parse_headers, prepare, quote_model
-from cfai._request.encode import encode_json as encode
-from cfai._request.encode import inputs_to_builtins as plain
+from cfai._request import ApiRequest, RunOptions, inputs_to_builtins, parse_headers, prepare, quote_model
 
 API = "https://api.cloudflare.com/client/v4"
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
@@ -112,7 +110,8 @@ def test_an_input_named_model_stays() -> None:
 
 
 def test_the_body_is_compact_json_in_utf_8() -> None:
-    assert encode({"prompt": "café \u2028 😀", "n": [1, 2.5]}) == '{"prompt":"café \u2028 😀","n":[1,2.5]}'.encode()
+    body = '{"prompt":"café \u2028 😀","n":[1,2.5]}'.encode()
+    assert built(inputs={"prompt": "café \u2028 😀", "n": [1, 2.5]}).body == body
 
 
 @pytest.mark.parametrize("stream", [True, 1])
@@ -128,12 +127,12 @@ def test_without_it_there_is_none(inputs: Any) -> None:
 @pytest.mark.parametrize("inputs", [None, "Hello", ["Hello"], 5])
 def test_inputs_are_a_mapping(inputs: Any) -> None:
     with pytest.raises(InputError, match="inputs"):
-        plain(inputs)
+        inputs_to_builtins(inputs)
 
 
 def test_inputs_that_are_refused_are_a_type_error() -> None:
     with pytest.raises(TypeError):
-        plain("Hello")
+        inputs_to_builtins("Hello")
 
 
 def test_any_mapping_is_taken() -> None:
