@@ -44,7 +44,7 @@ class Timeout:
     """For a free connection; bounded by the total timeout in any case."""
 
     def __post_init__(self) -> None:
-        for name in ("connect", "first_byte", "between", "write", "pool"):
+        for name in self.__slots__:
             seconds = getattr(self, name)
             if seconds is not None and not _is_positive(seconds):
                 raise ConfigurationError(f"`{name}` must be a positive number of seconds or None, got {seconds!r}")
@@ -101,7 +101,12 @@ class LimitPolicy(NamedTuple):
         if not overrides:
             return entry
         entry = entry or Model(name, "")
-        return replace(entry, **cast("Any", overrides), window=entry.window or _guess_window(overrides))
+        window = entry.window
+        if window is None and "context_length" in overrides:
+            window = "shared"
+        elif window is None and "total_length" in overrides:
+            window = "separate"
+        return replace(entry, **cast("Any", overrides), window=window)
 
     def get_strategy(self, name: str) -> CountingStrategy:
         """Return how the tokens of a model's texts are counted."""
@@ -192,10 +197,3 @@ def _is_count(value: Any) -> bool:
 
 def _is_positive(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
-
-
-def _guess_window(overrides: Mapping[str, Limit]) -> Literal["shared", "separate"] | None:
-    """Return how the user's limits of a model without any others belong together."""
-    if "context_length" in overrides:
-        return "shared"
-    return "separate" if "total_length" in overrides else None
