@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeGuard, cast, get_args
 
 from cfai import models, tokens
 from cfai._credentials import Credentials, Secret
@@ -186,7 +186,7 @@ def parse_retry(value: Any) -> Retry:
 
 def parse_checks(value: Any) -> CheckMode:
     """Return the mode of the checks before sending. Raises `ConfigurationError`."""
-    if value not in ("enforce", "strict", "warn", "off"):
+    if value not in get_args(CheckMode):
         raise ConfigurationError(f"`checks` must be 'enforce', 'strict', 'warn' or 'off', got {value!r}")
     return value
 

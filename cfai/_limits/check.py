@@ -108,9 +108,9 @@ def _bound_tokens(inputs: Mapping[str, Any], enough: int) -> tuple[int, int]:
     A text has no more tokens than bytes, and a number of an image's bytes fewer than eight.
     """
     total, longest = MAX_TEMPLATE + MAX_MEDIUM * ("image" in inputs), 0
-    left: list[Any] = [inputs]
-    while left and total <= enough:
-        value = left.pop()
+    stack: list[Any] = [inputs]
+    while stack and total <= enough:
+        value = stack.pop()
         kind = value.__class__
         if kind is str:
             size = 1 + (len(value) if value.isascii() else 4 * len(value))
@@ -118,12 +118,12 @@ def _bound_tokens(inputs: Mapping[str, Any], enough: int) -> tuple[int, int]:
             longest = max(longest, size)
         elif kind is dict:
             total += 2 * MAX_AROUND_TEXT * len(value) + MAX_MEDIUM * (value.get("type") in MEDIA_TYPES)
-            left += value
-            left += value.values()
+            stack += value
+            stack += value.values()
         elif kind is list or kind is tuple:
             total += MAX_AROUND_TEXT * len(value)
             if total <= enough:
-                left += value
+                stack += value
         elif kind not in _NUMBERS:
             return enough + 1, enough + 1  # not one of JSON's own types: not to be judged by lengths
     return total, longest

@@ -7,26 +7,24 @@ from typing import Any, cast
 
 from cfai import models, tokens
 from cfai._errors import ConfigurationError
-from cfai.models import Limit
-
-_FIELDS = ("context_length", "sequence_length", "total_length", "input_length", "batch_length", "default_max_tokens")
-"""The figures of a model, as `limit_overrides` names them."""
+from cfai.models import LIMIT_FIELDS, Limit
 
 
-def parse_limit_overrides(given: Any) -> dict[str, dict[str, Limit]]:
+def parse_limit_overrides(limits: Any) -> dict[str, dict[str, Limit]]:
     """Return a user's `limit_overrides` by model and field. Raises `ConfigurationError`."""
-    if given is not None and not isinstance(given, Mapping):
-        raise ConfigurationError(f"`limit_overrides` must be a mapping by model, got {type(given).__name__}")
+    if limits is not None and not isinstance(limits, Mapping):
+        raise ConfigurationError(f"`limit_overrides` must be a mapping by model, got {type(limits).__name__}")
     overrides: dict[str, dict[str, Limit]] = {}
-    for model, figures in cast("Mapping[Any, Any]", given or {}).items():
+    for model, figures in cast("Mapping[Any, Any]", limits or {}).items():
         if not isinstance(model, str):
             raise ConfigurationError(f"`limit_overrides` must have names of models as keys, got {model!r}")
         by_field = (
             cast("Mapping[Any, Any]", figures) if isinstance(figures, Mapping) else {_parse_field(model): figures}
         )
         for field, value in by_field.items():
-            if field not in _FIELDS:
-                raise ConfigurationError(f"`limit_overrides` of {model} must be of {', '.join(_FIELDS)}, got {field!r}")
+            if field not in LIMIT_FIELDS:
+                known = ", ".join(LIMIT_FIELDS)
+                raise ConfigurationError(f"`limit_overrides` of {model} must be of {known}, got {field!r}")
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ConfigurationError(f"{field} in `limit_overrides` of {model} must be 1 or more, got {value!r}")
             overrides.setdefault(model, {})[field] = Limit(value, "limit_overrides", "given by you", True, True)

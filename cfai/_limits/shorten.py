@@ -130,15 +130,16 @@ def fit_messages(
     dropped = 0
     if not fits(conversation):
         dropped = max_dropped - _find_largest(max_dropped, int, lambda more: fits(drop(max_dropped - more)))
-    left = drop(dropped)
-    if dropped == max_dropped and not fits(left):
-        shorter = _cut_last_message(left, fits) if truncate_last else None
+    remaining = drop(dropped)
+    if dropped == max_dropped and not fits(remaining):
+        shorter = _cut_last_message(remaining, fits) if truncate_last else None
         if shorter is None:
-            raise _make_error(measure(left), strategy, room, model, truncate_last)
-        left = shorter
-    size = measure(left)
+            raise _make_error(measure(remaining), strategy, room, model, truncate_last)
+        remaining = shorter
+    size = measure(remaining)
     certain = size.upper_bound <= room.tokens and size.media == 0
-    return FittedMessages(left, conversation[turns[0] : turns[dropped]], to_token_count(size, strategy), certain)
+    omitted = conversation[turns[0] : turns[dropped]]
+    return FittedMessages(remaining, omitted, to_token_count(size, strategy), certain)
 
 
 def truncate(

@@ -78,9 +78,9 @@ def parse_gateway(gateway: str | GatewayOptions) -> dict[str, Any]:
     return options
 
 
-def _parse_options(given: Mapping[str, Any], place: str, known: type) -> dict[str, Any]:
+def _parse_options(values: Mapping[str, Any], place: str, known: type) -> dict[str, Any]:
     """Return options in snake case. Raises `ConfigurationError` for one that is not among those of `known`."""
-    options = {_to_snake_case(str(key)): value for key, value in given.items()}
+    options = {_to_snake_case(str(key)): value for key, value in values.items()}
     unknown = sorted(options.keys() - known.__annotations__)
     if unknown:
         raise ConfigurationError(f"{place}: no option {unknown[0]!r}, known are {', '.join(known.__annotations__)}")

@@ -277,8 +277,8 @@ def test_a_repository_is_asked_once(file: Path, hub: Hub) -> None:
 
 
 def test_every_family_that_is_known_for_certain_has_a_place_but_one() -> None:
-    assert set(tokenizers._REPOS) == set(_KNOWN) - {"kimi_k2"}
-    assert set(tokenizers._SAMPLE_COUNTS) == set(_KNOWN)
+    assert set(tokenizers._VOCABULARIES) == set(_KNOWN)
+    assert [family for family, (_, repo) in tokenizers._VOCABULARIES.items() if repo is None] == ["kimi_k2"]
 
 
 def test_a_model_whose_tokenizer_is_not_known_needs_a_place(hub: Hub, file: Path) -> None:
@@ -354,7 +354,7 @@ def test_what_failed_is_tried_again(file: Path, hub: Hub) -> None:
 
 
 def test_another_models_tokenizer_is_warned_of_with_both_counts(file: Path, encoder: Encoder) -> None:
-    found, wanted = counted(encoder, tokenizers._SAMPLES[0]), tokenizers._SAMPLE_COUNTS["llama3"][0]
+    found, wanted = counted(encoder, tokenizers._SAMPLES[0]), tokenizers._VOCABULARIES["llama3"][0][0]
     with pytest.warns(TokenizerMismatchWarning, match=rf" not .* {found} tokens where {LLAMA} has {wanted},") as told:
         load(LLAMA, path=file)
     assert told[0].filename == __file__
@@ -371,7 +371,7 @@ def test_a_mismatch_in_the_last_sample_counts_as_well() -> None:
     def told(*counts: int) -> bool:
         return tokenizers._describe_mismatch(Fixed(list(counts)), LLAMA) is not None
 
-    assert tokenizers._SAMPLE_COUNTS["llama3"] == (34, 20, 58)
+    assert tokenizers._VOCABULARIES["llama3"][0] == (34, 20, 58)
     assert not told(34, 20, 58)
     assert not told(35, 19, 59)
     assert told(34, 20, 60)
@@ -396,12 +396,12 @@ def test_no_mismatch_is_warned_of_where_the_family_is_only_presumed(file: Path) 
 
 def test_the_counts_of_the_samples_are_those_of_the_real_tokenizers(samples: list[Sample]) -> None:
     counts = {sample.text: sample.counts for sample in samples}
-    for family, real in tokenizers._SAMPLE_COUNTS.items():
+    for family, (real, _) in tokenizers._VOCABULARIES.items():
         assert tuple(counts[text][family] for text in tokenizers._SAMPLES) == real, family
 
 
 def test_the_counts_of_the_samples_are_within_the_bounds_and_tell_the_families_apart() -> None:
-    told = tokenizers._SAMPLE_COUNTS
+    told = {family: counts for family, (counts, _) in tokenizers._VOCABULARIES.items()}
     for family, real in told.items():
         for text, count in zip(tokenizers._SAMPLES, real, strict=True):
             assert tokens.lower_bound(text, family) <= count <= tokens.upper_bound(text, family), family
