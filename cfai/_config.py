@@ -1,4 +1,4 @@
-"""The configuration of a client: what an `Ai` was made with, checked once, and kept as plain values."""
+"""The configuration of a client: the options of an `Ai`, checked once, as plain values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeGuard, cast, get
 from cfai import models, tokens
 from cfai._credentials import Credentials, Secret
 from cfai._errors import ConfigurationError
-from cfai.models import Limit, Model
+from cfai.models import LIMIT_FIELDS, Limit, Model
 
 if TYPE_CHECKING:
     from cfai.tokens import CountingStrategy, TokenCounter
@@ -189,6 +189,42 @@ def parse_checks(value: Any) -> CheckMode:
     if value not in get_args(CheckMode):
         raise ConfigurationError(f"`checks` must be 'enforce', 'strict', 'warn' or 'off', got {value!r}")
     return value
+
+
+def parse_limit_overrides(limits: Any) -> dict[str, dict[str, Limit]]:
+    """Return a user's `limit_overrides` by model and field. Raises `ConfigurationError`."""
+    if limits is not None and not isinstance(limits, Mapping):
+        raise ConfigurationError(f"`limit_overrides` must be a mapping by model, got {type(limits).__name__}")
+    overrides: dict[str, dict[str, Limit]] = {}
+    for model, figures in cast("Mapping[Any, Any]", limits or {}).items():
+        if not isinstance(model, str):
+            raise ConfigurationError(f"`limit_overrides` must have names of models as keys, got {model!r}")
+        by_field = (
+            cast("Mapping[Any, Any]", figures) if isinstance(figures, Mapping) else {_choose_field(model): figures}
+        )
+        for field, value in by_field.items():
+            if field not in LIMIT_FIELDS:
+                known = ", ".join(LIMIT_FIELDS)
+                raise ConfigurationError(f"`limit_overrides` of {model} must be of {known}, got {field!r}")
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ConfigurationError(f"{field} in `limit_overrides` of {model} must be 1 or more, got {value!r}")
+            overrides.setdefault(model, {})[field] = Limit(value, "limit_overrides", "given by you", True, True)
+    return overrides
+
+
+def _choose_field(model: str) -> str:
+    """Return the field that a number alone stands for."""
+    entry = models.get(model)
+    return "input_length" if entry is not None and entry.window is None and entry.input_length else "context_length"
+
+
+def parse_token_counter(counter: Any) -> Any:
+    """Return a user's `token_counter`, one for all models or a mapping by model. Raises `ConfigurationError`."""
+    if isinstance(counter, Mapping):
+        for model, one in cast("Mapping[str, Any]", counter).items():
+            tokens.validate_counter(one, f"token_counter[{model!r}]")
+        return cast("Any", counter)
+    return None if counter is None else tokens.validate_counter(counter, "token_counter")
 
 
 def _is_count(value: Any) -> bool:

@@ -11,8 +11,8 @@ import pytest
 
 from cfai import Ai, CheckResult, ConfigurationError, ContextLengthError, InputError, SequenceLengthError, tokens
 from cfai import count_tokens as count
-from cfai._config import LimitPolicy
-from cfai._limits import check_call, parse_limit_overrides, parse_token_counter
+from cfai._config import LimitPolicy, parse_limit_overrides, parse_token_counter
+from cfai._limits import check_call
 from tests.texts import ByWords, dense
 
 LLAMA_3_3 = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"  # 24000 together, 256 by default
