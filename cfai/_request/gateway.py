@@ -80,7 +80,8 @@ def parse_gateway(gateway: str | GatewayOptions) -> dict[str, Any]:
 
 def _parse_options(values: Mapping[str, Any], place: str, known: type) -> dict[str, Any]:
     """Return options in snake case. Raises `ConfigurationError` for one that is not among those of `known`."""
-    options = {_to_snake_case(str(key)): value for key, value in values.items()}
+    # The binding's names are in camel case.
+    options = {re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", str(key)): values[key] for key in values}
     unknown = sorted(options.keys() - known.__annotations__)
     if unknown:
         raise ConfigurationError(f"{place}: no option {unknown[0]!r}, known are {', '.join(known.__annotations__)}")
@@ -103,7 +104,3 @@ def build_gateway_headers(gateway: Mapping[str, Any]) -> dict[str, str]:
             value = json.dumps(dict(cast("Mapping[str, Any]", value)), separators=(",", ":"), default=json_default)
         headers[header] = check_header_value(f"gateway {key}", str(value))
     return headers
-
-
-def _to_snake_case(key: str) -> str:
-    return re.sub(r"[A-Z]", lambda letter: "_" + letter[0].lower(), key)

@@ -75,10 +75,10 @@ class PreparedCall(ApiRequest):
 
 def prepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) -> PreparedCall:
     """Return the call that runs `model`. Raises what forbids it before anything is sent; the inputs are not changed."""
-    quote_model(model)
+    path = quote_model(model)
     inputs = resolve_max_tokens(model, inputs_to_builtins(inputs), config.limits)
     warnings = _check_call(model, inputs, config.limits)
-    url, headers, body = _build_request(config.credentials, model, inputs, options)
+    url, headers, body = _build_request(config.credentials, model, path, inputs, options)
     return PreparedCall(
         config=config,
         url=url,
@@ -112,7 +112,8 @@ def prepare_unstreamed(call: PreparedCall, started: float) -> PreparedCall:
     retry = replace(call.config.retry, max_retries=call.config.retry.max_retries - 1)
     inputs = {**call.inputs, "stream": False}
     # The URL stays: tags that can be iterated only once are in it already.
-    _, headers, body = _build_request(call.config.credentials, call.model, inputs, call.options)
+    path = quote_model(call.model)
+    _, headers, body = _build_request(call.config.credentials, call.model, path, inputs, call.options)
     return replace(
         call,
         config=call.config._replace(retry=retry),
@@ -183,7 +184,7 @@ def _check_call(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) -> l
 
 
 def _build_request(
-    credentials: Credentials, model: str, inputs: Mapping[str, Any], options: RunOptions
+    credentials: Credentials, model: str, path: str, inputs: Mapping[str, Any], options: RunOptions
 ) -> tuple[str, dict[str, str], bytes]:
     """Return URL, headers and body of a call that runs a model. Raises `ConfigurationError` or `InputError`."""
     gateway = {} if options.gateway is None else parse_gateway(options.gateway)
@@ -200,9 +201,9 @@ def _build_request(
     uses_gateway_host = has_own_path and bool(gateway) and credentials.gateway_route == "gateway"
     names_model_in_body = not has_own_path or (bool(gateway) and not uses_gateway_host)
     if uses_gateway_host:
-        url = f"{credentials.gateway_url}/{account}/{quote(id, safe='')}/workers-ai/{quote_model(model)}"
+        url = f"{credentials.gateway_url}/{account}/{quote(id, safe='')}/workers-ai/{path}"
     elif not names_model_in_body:
-        url = f"{url}/{quote_model(model)}"
+        url = f"{url}/{path}"
     body = _encode_json({"model": model, "input": inputs} if names_model_in_body else inputs)
     # Last, so that no traceback of a mistake in the inputs has the token in it.
     headers = _build_headers(credentials, options, gateway, wants_stream=bool(inputs.get("stream")))
