@@ -8,9 +8,9 @@ from cfai._errors import ContextLengthError, LimitError, SequenceLengthError
 from cfai.models import Limit, Model
 
 if TYPE_CHECKING:
-    from cfai._limits.verdict import Verdict
+    from cfai._limits.verdict import Judgement
     from cfai._limits.window import ReservedOutput
-    from cfai.tokens import PromptSize, TokenCount
+    from cfai.tokens import PromptSize
 
 _ANYWAY = "or pass checks='warn' to send it all the same"
 _SILENTLY = "or pass checks='off' to send it without a word"
@@ -44,26 +44,19 @@ def make_output_error(entry: Model, field: str, value: int, limit: Limit) -> Lim
 
 
 def make_prompt_error(
-    entry: Model,
-    size: PromptSize,
-    count: TokenCount,
-    verdict: Verdict,
-    certain: bool,
-    limit: Limit,
-    reserved: ReservedOutput,
-    largest: int | None,
+    entry: Model, judgement: Judgement, size: PromptSize, reserved: ReservedOutput, largest: int | None
 ) -> LimitError:
     """Build the error of a prompt that is too long, by itself or with `reserved`; `largest` is the output that fits."""
-    value = count.lower if verdict == "too long" else count.estimate
+    limit, value = judgement.limit.value, judgement.value
     field = blamed = size.field or "prompt"
-    must = f"must be at most {limit.value:,} tokens for {entry.name} ({format_source(limit)})"
-    got = f"got {_format_count(verdict, value, count)}"
-    if value + reserved.tokens <= limit.value and size.inline_characters:
+    must = f"must be at most {limit:,} tokens for {entry.name} ({format_source(judgement.limit)})"
+    got = f"got {_format_count(judgement)}"
+    if value + reserved.tokens <= limit and size.inline_characters:
         message = (
             f"`{field}` {must}, {got} and {size.inline_characters:,} characters of images, which the gateway seems to "
             f"count as {size.inline_characters // 4:,} tokens. Shrink the images or link them"
         )
-    elif value > limit.value or not reserved.tokens:
+    elif value > limit or not reserved.tokens:
         message = f"`{field}` {must}, {got}. Shorten `{field}`"
     else:
         blamed = reserved.field or field
@@ -73,39 +66,30 @@ def make_prompt_error(
         ContextLengthError,
         message,
         entry,
-        limit,
+        judgement.limit,
         field=blamed,
-        value=value if value > limit.value else value + reserved.tokens,
+        value=value if value > limit else value + reserved.tokens,
         input_tokens=value,
         output_tokens=reserved.tokens,
-        certain=certain,
+        certain=judgement.certain,
         max_tokens=largest or None,
     )
 
 
-def make_texts_error(
-    entry: Model,
-    field: str,
-    count: TokenCount,
-    verdict: Verdict,
-    certain: bool,
-    limit: Limit,
-    kind: Literal["input", "batch"],
-) -> LimitError:
+def make_texts_error(entry: Model, judgement: Judgement, field: str, kind: Literal["input", "batch"]) -> LimitError:
     """Build the error of one text of an embedding call (`input`), or of all (`batch`)."""
-    value = count.lower if verdict == "too long" else count.estimate
     place, advice = _TEXTS[kind]
-    must = f"`{field}` must have at most {limit.value:,} tokens {place} for {entry.name} ({format_source(limit)})"
-    message = f"{must}, got {_format_count(verdict, value, count)}. {advice.format(field)}"
+    source = format_source(judgement.limit)
+    must = f"`{field}` must have at most {judgement.limit.value:,} tokens {place} for {entry.name} ({source})"
     return _make_error(
         ContextLengthError,
-        message,
+        f"{must}, got {_format_count(judgement)}. {advice.format(field)}",
         entry,
-        limit,
+        judgement.limit,
         field=field,
-        value=value,
-        input_tokens=value,
-        certain=certain,
+        value=judgement.value,
+        input_tokens=judgement.value,
+        certain=judgement.certain,
         limit_kind=kind,
     )
 
@@ -115,7 +99,8 @@ def _make_error(kind: type[LimitError], message: str, entry: Model, limit: Limit
     return kind(f"{message}, {_ANYWAY}.", model=entry.name, limit=limit.value, limit_source=source, **figures)
 
 
-def _format_count(verdict: Verdict, value: int, count: TokenCount) -> str:
+def _format_count(judgement: Judgement) -> str:
+    verdict, value, count = judgement.verdict, judgement.value, judgement.tokens
     if verdict == "too long":
         presumed = "" if count.certain else " if its tokenizer is as presumed"
         noun = "token" if value == 1 else "tokens"

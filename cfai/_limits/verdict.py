@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import inf
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from cfai import tokens
 from cfai._config import CheckMode
@@ -63,6 +63,20 @@ class CheckResult:
         return (self.verdict == "too long" and self.certain) or (
             mode == "strict" and self.verdict in ("too long", "very likely too long")
         )
+
+
+class Judgement(NamedTuple):
+    """A count held against one limit."""
+
+    limit: Limit
+    tokens: TokenCount
+    verdict: Verdict
+    certain: bool = False
+
+    @property
+    def value(self) -> int:
+        """The tokens that the verdict goes by."""
+        return self.tokens.lower if self.verdict == "too long" else self.tokens.estimate
 
 
 def severity(result: CheckResult) -> tuple[int, bool]:
@@ -120,35 +134,33 @@ def _check_prompt(
         # The gateway's own check seems to take base64 for text, four characters a token.
         estimate = max(estimate, text_estimate + inline / 4)
     for limit, output in limits:
-        verdict, certain = _judge(
+        judgement = _judge(
             limit,
             limit.value - output,
-            count.lower,
+            count,
             round(text_estimate * size.lowest_ratio),
             estimate,
             inf if size.media else count.upper,
-            strategy.is_certain,
         )
+        verdict, certain = judgement.verdict, judgement.certain
         largest = _find_largest_output(entry, size, limit)
         error = None
         if verdict not in ("fits", "likely fits"):
-            error = make_prompt_error(
-                entry, size, count, verdict, certain, limit, reserved._replace(tokens=output), largest
-            )
+            error = make_prompt_error(entry, judgement, size, reserved._replace(tokens=output), largest)
         yield CheckResult(entry.name, verdict, certain, count, reserved.tokens, limit, largest, error)
 
 
 def _judge(
-    limit: Limit, remaining: int, lower: int, lowest_estimate: float, estimate: float, upper: float, is_certain: bool
-) -> tuple[Verdict, bool]:
-    """Return the verdict on tokens of which `remaining` fit, and whether it is certain."""
-    if lower > max(0, remaining):
-        return "too long", limit.certain_to_refuse and is_certain
+    limit: Limit, remaining: int, count: TokenCount, lowest_estimate: float, estimate: float, upper: float
+) -> Judgement:
+    """Judge tokens of which `remaining` fit."""
+    if count.lower > max(0, remaining):
+        return Judgement(limit, count, "too long", limit.certain_to_refuse and count.certain)
     if upper <= remaining:
-        return "fits", limit.certain_to_fit
+        return Judgement(limit, count, "fits", limit.certain_to_fit)
     if lowest_estimate > remaining:
-        return "very likely too long", False
-    return "likely too long" if estimate > remaining else "likely fits", False
+        return Judgement(limit, count, "very likely too long")
+    return Judgement(limit, count, "likely too long" if estimate > remaining else "likely fits")
 
 
 def _find_largest_output(entry: Model, size: PromptSize, limit: Limit) -> int | None:
@@ -194,8 +206,9 @@ def _check_text(
     strategy: CountingStrategy,
 ) -> CheckResult:
     lowest = count.estimate * strategy.lowest_ratio(False)
-    verdict, certain = _judge(limit, limit.value, count.lower, lowest, count.estimate, count.upper, count.certain)
+    judgement = _judge(limit, limit.value, count, lowest, count.estimate, count.upper)
+    verdict, certain = judgement.verdict, judgement.certain
     error = None
     if verdict not in ("fits", "likely fits"):
-        error = make_texts_error(entry, field, count, verdict, certain, limit, kind)
-    return CheckResult(entry.name, verdict, certain, count, 0, limit, None, error)
+        error = make_texts_error(entry, judgement, field, kind)
+    return CheckResult(entry.name, verdict, certain, count, limit=limit, error=error)
