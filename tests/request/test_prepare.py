@@ -284,7 +284,8 @@ def test_queue_request_and_tags_go_into_the_query() -> None:
         ({"tags": []}, ""),
     ]
     for options, query in rows:
-        assert built(**options).url == f"{RUN}/{MODEL}{query}", options
+        with row(options):
+            assert built(**options).url == f"{RUN}/{MODEL}{query}"
     assert built(gateway="g", tags=["a"]).url == f"{GATEWAY}/{ACCOUNT.id}/g/workers-ai/{MODEL}?tags=a"
 
 
