@@ -45,9 +45,7 @@ class Timeout:
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
-            seconds = getattr(self, name)
-            if seconds is not None and not _is_positive(seconds):
-                raise ConfigurationError(f"`{name}` must be a positive number of seconds or None, got {seconds!r}")
+            _check_seconds(name, getattr(self, name))
 
 
 def _draw_jitter() -> float:
@@ -166,11 +164,8 @@ def parse_timeout(value: Any) -> Timeout:
 
 def parse_total_timeout(value: Any) -> float | None:
     """Return the seconds that a whole call may take, or `None`. Raises `ConfigurationError`."""
-    if value is None:
-        return None
-    if not _is_positive(value):
-        raise ConfigurationError(f"`total_timeout` must be a positive number of seconds or None, got {value!r}")
-    return float(value)
+    _check_seconds("total_timeout", value)
+    return None if value is None else float(value)
 
 
 def parse_retry(value: Any) -> Retry:
@@ -199,14 +194,14 @@ def parse_limit_overrides(limits: Any) -> dict[str, dict[str, Limit]]:
     for model, figures in cast("Mapping[Any, Any]", limits or {}).items():
         if not isinstance(model, str):
             raise ConfigurationError(f"`limit_overrides` must have names of models as keys, got {model!r}")
-        by_field = (
-            cast("Mapping[Any, Any]", figures) if isinstance(figures, Mapping) else {_choose_field(model): figures}
-        )
+        by_field: Mapping[Any, Any] = {_choose_field(model): figures}
+        if isinstance(figures, Mapping):
+            by_field = cast("Mapping[Any, Any]", figures)
         for field, value in by_field.items():
             if field not in LIMIT_FIELDS:
                 known = ", ".join(LIMIT_FIELDS)
                 raise ConfigurationError(f"`limit_overrides` of {model} must be of {known}, got {field!r}")
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            if not _is_count(value) or value == 0:
                 raise ConfigurationError(f"{field} in `limit_overrides` of {model} must be 1 or more, got {value!r}")
             overrides.setdefault(model, {})[field] = Limit(value, "limit_overrides", "given by you", True, True)
     return overrides
@@ -225,6 +220,11 @@ def parse_token_counter(counter: Any) -> Any:
             tokens.validate_counter(one, f"token_counter[{model!r}]")
         return cast("Any", counter)
     return None if counter is None else tokens.validate_counter(counter, "token_counter")
+
+
+def _check_seconds(option: str, seconds: Any) -> None:
+    if seconds is not None and not _is_positive(seconds):
+        raise ConfigurationError(f"`{option}` must be a positive number of seconds or None, got {seconds!r}")
 
 
 def _is_count(value: Any) -> bool:
