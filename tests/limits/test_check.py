@@ -115,6 +115,7 @@ def test_an_output_that_leaves_no_room_is_advised_of_one_that_does() -> None:
 
 def test_the_largest_output_is_told_whatever_is_requested() -> None:
     assert (check_call(LLAMA_3_3, {"prompt": "word " * 10_000, "max_tokens": 0}).max_tokens or 0) < 14_000
+    assert check_call(INT8, {"prompt": dense(2048)}).max_tokens == 1800  # a prompt that fills its own limit
     result = check_call(INT8, {"prompt": "word " * 3000})
     assert result.error is not None
     assert (result.verdict, result.max_tokens, result.error.max_tokens) == ("too long", 0, None)
