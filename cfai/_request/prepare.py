@@ -204,7 +204,7 @@ def _build_request(
         url = f"{credentials.gateway_url}/{account}/{quote(id, safe='')}/workers-ai/{path}"
     elif not names_model_in_body:
         url = f"{url}/{path}"
-    body = _encode_json({"model": model, "input": inputs} if names_model_in_body else inputs)
+    body = _encode_json({"model": model, "input": inputs} if names_model_in_body else inputs, inputs)
     # Last, so that no traceback of a mistake in the inputs has the token in it.
     headers = _build_headers(credentials, options, gateway, wants_stream=bool(inputs.get("stream")))
     if uses_gateway_host:
@@ -235,10 +235,10 @@ def _build_headers(
     return headers
 
 
-def _encode_json(inputs: Mapping[str, Any]) -> bytes:
-    """Return the inputs as JSON in UTF-8. Raises `InputError` with the place of what JSON cannot hold."""
+def _encode_json(body: Mapping[str, Any], inputs: Mapping[str, Any]) -> bytes:
+    """Return a body as JSON in UTF-8. Raises `InputError` with the place of what JSON cannot hold in its inputs."""
     try:
-        return json.dumps(inputs, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError):
         pass
     raise InputError(find_unsendable(inputs, "inputs") or f"inputs: {_ENDLESS}")

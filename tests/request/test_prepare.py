@@ -207,10 +207,11 @@ def test_what_json_cannot_hold_is_named_by_its_place_and_not_shown_in_full() -> 
         *(({"a": Odd(thing=thing)}, r"inputs\['a'\]") for thing in (object(), b"\xff", "half \ud83d")),
         *((Odd(thing=thing), "inputs") for thing in (object(), b"\xff", "half \ud83d")),
     ]
-    for inputs, place in rows:
-        with row(place), pytest.raises(InputError, match=place) as caught:
-            built(inputs=inputs)
-        assert len(str(caught.value)) < 300
+    for model in (MODEL, OTHERS):
+        for inputs, place in rows:
+            with row((model, place)), pytest.raises(InputError, match=f"^{place}") as caught:
+                built(model, inputs)
+            assert len(str(caught.value)) < 300
 
 
 # Headers
