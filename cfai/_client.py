@@ -20,6 +20,8 @@ from cfai._config import (
     Retry,
     Timeout,
     parse_checks,
+    parse_limit_overrides,
+    parse_token_counter,
     parse_total_timeout,
 )
 from cfai._credentials import (
@@ -33,13 +35,7 @@ from cfai._credentials import (
 )
 from cfai._errors import ConfigurationError, InferenceUpstreamError
 from cfai._json import is_mapping
-from cfai._limits import (
-    CheckResult,
-    check_call,
-    parse_limit_overrides,
-    parse_token_counter,
-    resolve_max_tokens,
-)
+from cfai._limits import CheckResult, check_call, resolve_max_tokens
 from cfai._request import (
     GatewayOptions,
     PreparedCall,

@@ -1,4 +1,4 @@
-"""The configuration of a client: what an `Ai` was made with, checked once, and kept as plain values."""
+"""The configuration of a client: the options of an `Ai`, checked once, as plain values."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeGuard, cast, get_args
 
 from cfai import models, tokens
 from cfai._credentials import Credentials, Secret
 from cfai._errors import ConfigurationError
-from cfai.models import Limit, Model
+from cfai.models import LIMIT_FIELDS, Limit, Model
 
 if TYPE_CHECKING:
     from cfai.tokens import CountingStrategy, TokenCounter
@@ -44,10 +44,8 @@ class Timeout:
     """For a free connection; bounded by the total timeout in any case."""
 
     def __post_init__(self) -> None:
-        for name in ("connect", "first_byte", "between", "write", "pool"):
-            seconds = getattr(self, name)
-            if seconds is not None and not _is_positive(seconds):
-                raise ConfigurationError(f"`{name}` must be a positive number of seconds or None, got {seconds!r}")
+        for name in self.__slots__:
+            _check_seconds(name, getattr(self, name))
 
 
 def _draw_jitter() -> float:
@@ -101,7 +99,12 @@ class LimitPolicy(NamedTuple):
         if not overrides:
             return entry
         entry = entry or Model(name, "")
-        return replace(entry, **cast("Any", overrides), window=entry.window or _guess_window(overrides))
+        window = entry.window
+        if window is None and "context_length" in overrides:
+            window = "shared"
+        elif window is None and "total_length" in overrides:
+            window = "separate"
+        return replace(entry, **cast("Any", overrides), window=window)
 
     def get_strategy(self, name: str) -> CountingStrategy:
         """Return how the tokens of a model's texts are counted."""
@@ -161,11 +164,8 @@ def parse_timeout(value: Any) -> Timeout:
 
 def parse_total_timeout(value: Any) -> float | None:
     """Return the seconds that a whole call may take, or `None`. Raises `ConfigurationError`."""
-    if value is None:
-        return None
-    if not _is_positive(value):
-        raise ConfigurationError(f"`total_timeout` must be a positive number of seconds or None, got {value!r}")
-    return float(value)
+    _check_seconds("total_timeout", value)
+    return None if value is None else float(value)
 
 
 def parse_retry(value: Any) -> Retry:
@@ -181,9 +181,50 @@ def parse_retry(value: Any) -> Retry:
 
 def parse_checks(value: Any) -> CheckMode:
     """Return the mode of the checks before sending. Raises `ConfigurationError`."""
-    if value not in ("enforce", "strict", "warn", "off"):
+    if value not in get_args(CheckMode):
         raise ConfigurationError(f"`checks` must be 'enforce', 'strict', 'warn' or 'off', got {value!r}")
     return value
+
+
+def parse_limit_overrides(limits: Any) -> dict[str, dict[str, Limit]]:
+    """Return a user's `limit_overrides` by model and field. Raises `ConfigurationError`."""
+    if limits is not None and not isinstance(limits, Mapping):
+        raise ConfigurationError(f"`limit_overrides` must be a mapping by model, got {type(limits).__name__}")
+    overrides: dict[str, dict[str, Limit]] = {}
+    for model, figures in cast("Mapping[Any, Any]", limits or {}).items():
+        if not isinstance(model, str):
+            raise ConfigurationError(f"`limit_overrides` must have names of models as keys, got {model!r}")
+        by_field: Mapping[Any, Any] = {_choose_field(model): figures}
+        if isinstance(figures, Mapping):
+            by_field = cast("Mapping[Any, Any]", figures)
+        for field, value in by_field.items():
+            if field not in LIMIT_FIELDS:
+                known = ", ".join(LIMIT_FIELDS)
+                raise ConfigurationError(f"`limit_overrides` of {model} must be of {known}, got {field!r}")
+            if not _is_count(value) or value == 0:
+                raise ConfigurationError(f"{field} in `limit_overrides` of {model} must be 1 or more, got {value!r}")
+            overrides.setdefault(model, {})[field] = Limit(value, "limit_overrides", "given by you", True, True)
+    return overrides
+
+
+def _choose_field(model: str) -> str:
+    """Return the field that a number alone stands for."""
+    entry = models.get(model)
+    return "input_length" if entry is not None and entry.window is None and entry.input_length else "context_length"
+
+
+def parse_token_counter(counter: Any) -> Any:
+    """Return a user's `token_counter`, one for all models or a mapping by model. Raises `ConfigurationError`."""
+    if isinstance(counter, Mapping):
+        for model, one in cast("Mapping[str, Any]", counter).items():
+            tokens.validate_counter(one, f"token_counter[{model!r}]")
+        return cast("Any", counter)
+    return None if counter is None else tokens.validate_counter(counter, "token_counter")
+
+
+def _check_seconds(option: str, seconds: Any) -> None:
+    if seconds is not None and not _is_positive(seconds):
+        raise ConfigurationError(f"`{option}` must be a positive number of seconds or None, got {seconds!r}")
 
 
 def _is_count(value: Any) -> bool:
@@ -192,10 +233,3 @@ def _is_count(value: Any) -> bool:
 
 def _is_positive(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
-
-
-def _guess_window(overrides: Mapping[str, Limit]) -> Literal["shared", "separate"] | None:
-    """Return how the user's limits of a model without any others belong together."""
-    if "context_length" in overrides:
-        return "shared"
-    return "separate" if "total_length" in overrides else None

@@ -26,7 +26,7 @@ TOKEN_NAMES = (
 ACCOUNT_NAMES = ("CLOUDFLARE_ACCOUNT_ID", "CF_ACCOUNT_ID")
 BASE_URL_NAMES = ("CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL", "CF_API_BASE_URL")
 
-# Patterns stay texts: `re` compiles them at first use, so that importing does not.
+# Patterns stay strings: `re` compiles them at first use, so that importing does not.
 _HEX_32 = r"[0-9a-fA-F]{32}"
 _VISIBLE = r"[\x21-\x7e]+"
 
@@ -58,7 +58,7 @@ class Credentials(NamedTuple):
 
     def __repr__(self) -> str:
         # Headers can be credentials too.
-        return f"Account(id={self.id!r}, base_url={self.base_url!r})"
+        return f"Credentials(id={self.id!r}, base_url={self.base_url!r})"
 
     @property
     def is_direct(self) -> bool:
@@ -80,15 +80,12 @@ class EnvironmentVariables:
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         known = (*TOKEN_NAMES, *ACCOUNT_NAMES, *BASE_URL_NAMES, "CLOUDFLARE_EMAIL")
-        self._values = {name: Secret(value.strip()) for name in known if (value := variables.get(name))}
+        # Blanks around a value come from files and shells.
+        self._values = {name: Secret(value) for name in known if (value := variables.get(name, "").strip())}
 
     def first(self, names: Iterable[str]) -> Secret | None:
-        """Return the first of `names` that is set and not blank.
-
-        Blanks around a value come from files and shells, and are taken off.
-        """
-        found = (self._values.get(name) for name in names)
-        return next((value for value in found if value and value.value), None)
+        """Return the first of `names` that is set and not blank."""
+        return next((self._values[name] for name in names if name in self._values), None)
 
 
 def parse_secret(value: Any) -> Secret | None:
@@ -116,16 +113,16 @@ def resolve_credentials(
 
     Raises `ConfigurationError`, which names what is missing or wrong, and never its value.
     """
-    url_given = base_url or environment.first(BASE_URL_NAMES)
-    url = parse_base_url(url_given.value if url_given else BASE_URL, allow_http)
+    configured_url = base_url or environment.first(BASE_URL_NAMES)
+    url = parse_base_url(configured_url.value if configured_url else BASE_URL, allow_http)
     id = account_id or environment.first(ACCOUNT_NAMES)
-    # Beside an e-mail address the last name is the account's global key, which is no token.
-    names = TOKEN_NAMES[:-1] if environment.first(["CLOUDFLARE_EMAIL"]) else TOKEN_NAMES
-    token = api_token or environment.first(names)
     if id is None:
         raise ConfigurationError(
             f"no account id: pass account_id, or set {ACCOUNT_NAMES[0]} (it is in the dashboard's URL)"
         )
+    # Beside an e-mail address the last name is the account's global key, which is no token.
+    has_email = environment.first(["CLOUDFLARE_EMAIL"]) is not None
+    token = api_token or environment.first(TOKEN_NAMES[:-1] if has_email else TOKEN_NAMES)
     if token is None:
         hint = ""
         if environment.first(["CLOUDFLARE_API_KEY"]):
@@ -133,7 +130,12 @@ def resolve_credentials(
         raise ConfigurationError(
             f"no API token: pass api_token, or set {TOKEN_NAMES[0]} (make one with Workers AI Read and Edit){hint}"
         )
-    _check_id(id, url)
+    # The id itself is not shown: what is wrong with it may be that it is the token.
+    if is_cloudflare(url) and not re.fullmatch(_HEX_32, id.value):
+        hint = "; this one looks like an API token" if len(id.value) >= 40 else ""
+        raise ConfigurationError(f"an account id is 32 hexadecimal digits{hint}")
+    if not re.fullmatch(_VISIBLE, id.value) or "/" in id.value or id.value in (".", ".."):
+        raise ConfigurationError("the account id has a character that no account id has")
     if not re.fullmatch(_VISIBLE, token.value):
         raise ConfigurationError("the API token has a blank, a line break or a character that no token has")
     route = parse_gateway_route(gateway_route)
@@ -156,6 +158,7 @@ def check_proxy(proxy: Secret | None) -> None:
 
 
 def _is_proxy(url: str) -> bool:
+    # A function of its own, so that no frame of the error's traceback has the parts.
     try:
         parts = urlsplit(url)
     except (AttributeError, TypeError, ValueError):
@@ -166,19 +169,19 @@ def _is_proxy(url: str) -> bool:
 def parse_base_url(url: str, allow_http: bool) -> str:
     """Return a base URL without its last slash. Raises `ConfigurationError`: a token does not travel in the clear.
 
-    >>> checked_url("https://api.cloudflare.com/client/v4/", allow_http=False)
+    >>> parse_base_url("https://api.cloudflare.com/client/v4/", allow_http=False)
     'https://api.cloudflare.com/client/v4'
     """
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
-        port_is_valid = parts.port is None or parts.port > 0
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        host, port_is_valid, parts = "", False, urlsplit("")
-    if parts.scheme not in ("http", "https") or not host or not port_is_valid or not re.fullmatch(_VISIBLE, url):
+        parts, is_url = urlsplit(""), False
+    if not is_url or not re.fullmatch(_VISIBLE, url):
         raise ConfigurationError(f"`base_url` must be a URL such as {BASE_URL!r}")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigurationError("`base_url` must have no user, password, query or fragment")
+    host = parts.hostname or ""
     if parts.scheme == "http" and not allow_http and not _is_loopback(host):
         raise ConfigurationError(
             f"base_url: the token would go to {host} in the clear: use https, or pass allow_http=True"
@@ -192,21 +195,11 @@ def is_cloudflare(url: str) -> bool:
     >>> is_cloudflare("https://api.cloudflare.com/client/v4"), is_cloudflare("https://cloudflare.com.example/")
     (True, False)
     """
-    host = urlsplit(url).hostname or ""
-    return host == "cloudflare.com" or host.endswith(".cloudflare.com")
-
-
-def _check_id(id: Secret, url: str) -> None:
-    # The value itself is not shown: what is wrong with it may be that it is the token.
-    if is_cloudflare(url) and not re.fullmatch(_HEX_32, id.value):
-        hint = "; this one looks like an API token" if len(id.value) >= 40 else ""
-        raise ConfigurationError(f"an account id is 32 hexadecimal digits{hint}")
-    if not re.fullmatch(_VISIBLE, id.value) or "/" in id.value or id.value in (".", ".."):
-        raise ConfigurationError("the account id has a character that no account id has")
+    return f".{urlsplit(url).hostname}".endswith(".cloudflare.com")
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
+    if f".{host}".endswith(".localhost"):
         return True
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -164,13 +164,13 @@ def find_unsendable(value: Any, place: str, depth: int = 0) -> str | None:
                 return f"{place}: keys must be strings, got {key!r}"
             if not _is_encodable(key):
                 return f"{place}: the key {key!r} has half of a surrogate pair, which cannot be sent"
-            if found := find_unsendable(item, f"{place}[{key!r}]", depth + 1):
-                return found
+            if problem := find_unsendable(item, f"{place}[{key!r}]", depth + 1):
+                return problem
         return None
     if isinstance(value, list | tuple):
         places = enumerate(cast("list[Any]", value))
-        found = (find_unsendable(item, f"{place}[{index}]", depth + 1) for index, item in places)
-        return next(filter(None, found), None)
+        problems = (find_unsendable(item, f"{place}[{index}]", depth + 1) for index, item in places)
+        return next(filter(None, problems), None)
     if isinstance(value, str):
         return None if _is_encodable(value) else f"{place}: the text has half of a surrogate pair, which cannot be sent"
     if isinstance(value, float):
@@ -190,19 +190,19 @@ def _dump_model(model: Any) -> dict[str, Any]:
     """Return a pydantic model's fields. A `None` is sent only if the user gave it: a default `None` means nothing."""
     try:
         without_none = model.model_dump(mode="json", by_alias=True, exclude_none=True)
-        given = model.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        explicit = model.model_dump(mode="json", by_alias=True, exclude_unset=True)
     except ValueError as error:
         raise TypeError(str(error)) from None
-    return _merge(without_none, given)
+    return _merge(without_none, explicit)
 
 
-def _merge(fields: Any, given: Any) -> Any:
-    """Return `fields`, with those of `given` that are missing there, at every depth."""
-    if isinstance(fields, dict) and isinstance(given, dict):
-        left, right = cast("dict[str, Any]", fields), cast("dict[str, Any]", given)
+def _merge(fields: Any, others: Any) -> Any:
+    """Return `fields`, with those of `others` that are missing there, at every depth."""
+    if isinstance(fields, dict) and isinstance(others, dict):
+        left, right = cast("dict[str, Any]", fields), cast("dict[str, Any]", others)
         return {**right, **{key: _merge(value, right.get(key)) for key, value in left.items()}}
-    if isinstance(fields, list) and isinstance(given, list):
-        return [_merge(*pair) for pair in zip(cast("list[Any]", fields), cast("list[Any]", given), strict=True)]
+    if isinstance(fields, list) and isinstance(others, list):
+        return [_merge(*pair) for pair in zip(cast("list[Any]", fields), cast("list[Any]", others), strict=True)]
     return cast("Any", fields)
 
 

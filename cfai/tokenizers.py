@@ -24,30 +24,6 @@ __all__ = ["Tokenizer", "TokenizerMismatchWarning", "TokenizerNotAvailable", "lo
 _EXTRA = 'exact token counts need an extra: pip install "cfai-sdk[tokenizers]"'
 _FILE = "tokenizer.json"
 
-_REPOS = {
-    "llama2": "NousResearch/Llama-2-7b-chat-hf",
-    "mistral_v1": "unsloth/mistral-7b-instruct-v0.2",
-    "tekken": "unsloth/Mistral-Small-3.1-24B-Instruct-2503",
-    "llama3": "NousResearch/Meta-Llama-3.1-8B-Instruct",
-    "llama4": "unsloth/Llama-4-Scout-17B-16E-Instruct",
-    "gemma2": "unsloth/gemma-7b-it",
-    "gemma3": "unsloth/gemma-3-12b-it",
-    "qwen2": "Qwen/Qwen2.5-Coder-32B-Instruct",
-    "qwen3_5": "Qwen/Qwen3.6-27B",
-    "o200k": "openai/gpt-oss-20b",
-    "deepseek_v3": "deepseek-ai/DeepSeek-V3",
-    "deepseek_llm": "deepseek-ai/deepseek-math-7b-instruct",
-    "deepseek_coder": "deepseek-ai/deepseek-coder-6.7b-instruct",
-    "glm4": "zai-org/GLM-4.7-Flash",
-    "codegen": "microsoft/phi-2",
-    "gpt2": "facebook/bart-large-cnn",
-    "bert": "BAAI/bge-base-en-v1.5",
-    "xlmr": "BAAI/bge-m3",
-    "whisper": "openai/whisper-large-v3-turbo",
-}
-"""Where the hub has the `tokenizer.json` of a family: a mirror where the original asks for a licence to be accepted.
-Kimi's is not here: it is published as a tiktoken file and code."""
-
 _SAMPLES = (
     "es Rechtes zu schützen, damit der Mensch nicht gezwungen wird, "
     "als letztes Mittel zum Aufstand gegen Tyrannei und Unt",
@@ -56,31 +32,34 @@ _SAMPLES = (
 )
 """Texts by which the families are told apart. From the Universal Declaration of Human Rights, in the public domain."""
 
-_SAMPLE_COUNTS = {
-    "llama2": (35, 32, 82),
-    "mistral_v1": (35, 28, 88),
-    "tekken": (28, 20, 22),
-    "llama3": (34, 20, 58),
-    "llama4": (28, 14, 22),
-    "gemma2": (25, 15, 23),
-    "gemma3": (28, 15, 19),
-    "qwen2": (34, 19, 54),
-    "qwen3_5": (28, 15, 28),
-    "o200k": (29, 21, 17),
-    "deepseek_v3": (32, 16, 31),
-    "deepseek_llm": (38, 29, 95),
-    "deepseek_coder": (49, 37, 95),
-    "glm4": (30, 19, 58),
-    "kimi_k2": (35, 17, 29),
-    "codegen": (46, 40, 58),
-    "gpt2": (46, 40, 58),
-    "bert": (43, 25, 9),
-    "xlmr": (29, 16, 14),
-    "whisper": (30, 25, 73),
+_VOCABULARIES: dict[str, tuple[tuple[int, int, int], str | None]] = {
+    "llama2": ((35, 32, 82), "NousResearch/Llama-2-7b-chat-hf"),
+    "mistral_v1": ((35, 28, 88), "unsloth/mistral-7b-instruct-v0.2"),
+    "tekken": ((28, 20, 22), "unsloth/Mistral-Small-3.1-24B-Instruct-2503"),
+    "llama3": ((34, 20, 58), "NousResearch/Meta-Llama-3.1-8B-Instruct"),
+    "llama4": ((28, 14, 22), "unsloth/Llama-4-Scout-17B-16E-Instruct"),
+    "gemma2": ((25, 15, 23), "unsloth/gemma-7b-it"),
+    "gemma3": ((28, 15, 19), "unsloth/gemma-3-12b-it"),
+    "qwen2": ((34, 19, 54), "Qwen/Qwen2.5-Coder-32B-Instruct"),
+    "qwen3_5": ((28, 15, 28), "Qwen/Qwen3.6-27B"),
+    "o200k": ((29, 21, 17), "openai/gpt-oss-20b"),
+    "deepseek_v3": ((32, 16, 31), "deepseek-ai/DeepSeek-V3"),
+    "deepseek_llm": ((38, 29, 95), "deepseek-ai/deepseek-math-7b-instruct"),
+    "deepseek_coder": ((49, 37, 95), "deepseek-ai/deepseek-coder-6.7b-instruct"),
+    "glm4": ((30, 19, 58), "zai-org/GLM-4.7-Flash"),
+    "kimi_k2": ((35, 17, 29), None),
+    "codegen": ((46, 40, 58), "microsoft/phi-2"),
+    "gpt2": ((46, 40, 58), "facebook/bart-large-cnn"),
+    "bert": ((43, 25, 9), "BAAI/bge-base-en-v1.5"),
+    "xlmr": ((29, 16, 14), "BAAI/bge-m3"),
+    "whisper": ((30, 25, 73), "openai/whisper-large-v3-turbo"),
 }
-"""The real tokens of the samples. Any two families differ by 3 in one of them, but for GPT-2's and CodeGen's: these
-are one vocabulary, with more or fewer runs of blanks. The bounds would be no such test: of the 380 pairs of a family
-and another one's tokenizer, they find 44 in these texts, and not Mistral's for Llama 2's."""
+"""By family the real tokens of the samples, and where the hub has its `tokenizer.json`: a mirror where the original
+asks for a licence to be accepted, `None` for Kimi's, which is published as a tiktoken file and code.
+
+Any two families differ by 3 in one sample, but for GPT-2's and CodeGen's: these are one vocabulary, with more or fewer
+runs of blanks. The bounds would be no such test: of the 380 pairs of a family and another one's tokenizer, they find 44
+in these texts, and not Mistral's for Llama 2's."""
 
 _TOLERANCE = 1
 """How far off a count may be: some files put a blank before a text, and some of the same vocabulary do not."""
@@ -245,8 +224,9 @@ def _find_file(path: str | PathLike[str]) -> _File:
 
 def _find_repo(model: str) -> str:
     family = get_family(model)
-    if family.certain and family.name in _REPOS:
-        return _REPOS[family.name]
+    repo = _VOCABULARIES[family.name][1] if family.certain else None
+    if repo is not None:
+        return repo
     why = "publishes no tokenizer.json" if family.certain else "has a tokenizer that is not known for certain"
     raise TokenizerNotAvailable(f"{model} {why}: pass path= or repo= to load one that counts as it does")
 
@@ -288,14 +268,13 @@ def _describe_failure(error: Exception, place: _Hub) -> str:
 def _describe_mismatch(tokenizer: Tokenizer, model: str) -> str | None:
     """Return a warning if `tokenizer` does not count as the family of `model` is known to."""
     family = get_family(model)
-    if not family.certain or family.name not in _SAMPLE_COUNTS:
+    if not family.certain:
         return None
-    for text, expected, found in zip(
-        _SAMPLES, _SAMPLE_COUNTS[family.name], tokenizer.count_texts(_SAMPLES), strict=True
-    ):
-        if abs(found - expected) > _TOLERANCE:
+    counts = zip(_SAMPLES, _VOCABULARIES[family.name][0], tokenizer.count_texts(_SAMPLES), strict=True)
+    for text, expected, counted in counts:
+        if abs(counted - expected) > _TOLERANCE:
             return (
-                f"{tokenizer.source} is likely not the tokenizer of {model}: it counts {found} tokens where {model} "
+                f"{tokenizer.source} is likely not the tokenizer of {model}: it counts {counted} tokens where {model} "
                 f"has {expected}, in {text!r}. Counts for this model may be wrong until another one is loaded"
             )
     return None

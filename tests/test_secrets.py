@@ -16,7 +16,7 @@ import pytest
 from cfai import Ai, APIConnectionError, CfaiError, ConfigurationError, InferenceUpstreamError, StreamError, Timeout
 from cfai._request import RunOptions
 from cfai._response.errors import redact_json
-from tests.conftest import ACCOUNT, SYNC_AND_ASYNC, TOKEN, Caller, Callers, Peer, Serve, Service, stream_of
+from tests.conftest import ACCOUNT, SYNC_AND_ASYNC, TOKEN, Caller, Callers, Peer, Serve, Service, row, stream_of
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 LLAMA_2 = "@cf/meta/llama-2-7b-chat-int8"
@@ -78,19 +78,13 @@ def test_the_search_itself_finds_what_is_there(caller: Caller) -> None:
     assert shows(caller.ai._config, caller.token)
 
 
-def test_an_ai_does_not_show_its_token(callers: Callers) -> None:
+def test_an_ai_shows_its_account_and_no_secret(callers: Callers) -> None:
     caller = callers(proxy="http://user:password@localhost:9")
     ai = caller.ai
     for value in (ai, ai._config, ai._config.credentials, ai._config.credentials.token, ai._pool):
         assert caller.token not in repr(value) + str(value) + f"{value}"
         assert "password" not in repr(value)
-
-
-def test_an_ai_says_which_one_it_is(caller: Caller) -> None:
-    assert caller.account in repr(caller.ai)
-
-
-def test_options_do_not_show_what_may_be_secret() -> None:
+    assert caller.account in repr(ai)
     options = RunOptions(gateway={"id": "g", "token": TOKEN}, extra_headers={"x-key": TOKEN}, tags=["a"])
     assert repr(options) == "RunOptions(tags=['a'])"
 
@@ -99,17 +93,12 @@ def test_options_do_not_show_what_may_be_secret() -> None:
 
 
 @SYNC_AND_ASYNC
-@pytest.mark.parametrize("gateway", [None, GATEWAY])
-@pytest.mark.parametrize("content_type", ["application/json", "image/png"])
-def test_a_result_does_not_hold_it(caller: Caller, service: Service, gateway: Any, content_type: str) -> None:
-    service.answers(service.raw(b'{"result":{"response":"Hello"}}', content_type))
-    assert shown(caller.run(MODEL, HELLO, gateway=gateway)) == []
-
-
-@SYNC_AND_ASYNC
-def test_a_raw_response_does_not_hold_it(caller: Caller, service: Service) -> None:
-    response = caller.run(MODEL, HELLO, gateway=GATEWAY, return_raw_response=True)
-    assert shown(response) == []
+def test_a_result_does_not_hold_it(caller: Caller, service: Service) -> None:
+    for content_type in ("application/json", "image/png"):
+        service.answers(service.raw(b'{"result":{"response":"Hello"}}', content_type))
+        for gateway in (None, GATEWAY):
+            assert shown(caller.run(MODEL, HELLO, gateway=gateway)) == [], (content_type, gateway)
+            assert shown(caller.run(MODEL, HELLO, gateway=gateway, return_raw_response=True)) == []
 
 
 @SYNC_AND_ASYNC
@@ -140,61 +129,57 @@ def echoing(service: Service, token: str, status: int = 401) -> Any:
 
 
 @SYNC_AND_ASYNC
-@pytest.mark.parametrize("status", [200, 302, 400, 401, 500])
-def test_an_error_does_not_hold_it_even_if_the_server_echoes_it(caller: Caller, service: Service, status: int) -> None:
-    service.answers(echoing(service, caller.token, status))
-    with pytest.raises(InferenceUpstreamError) as caught:
-        caller.run(MODEL, HELLO, gateway=GATEWAY, max_retries=None)
-    assert "bad token [removed], or [removed]" in str(caught.value)
-    assert shown(caught.value) == []
-
-
-def test_what_is_known_of_the_last_call_does_not_hold_the_token(caller: Caller, service: Service) -> None:
+def test_an_error_does_not_hold_it_even_if_the_server_echoes_it(caller: Caller, service: Service) -> None:
+    for status in (200, 302, 400, 401, 500):
+        service.answers(echoing(service, caller.token, status))
+        with row(status), pytest.raises(InferenceUpstreamError) as caught:
+            caller.run(MODEL, HELLO, gateway=GATEWAY, max_retries=None)
+        assert "bad token [removed], or [removed]" in str(caught.value), status
+        assert shown(caught.value) == [], status
     service.answers(service.error(400, 5006, cf_ai_req_id=f"id {caller.token}"))
     with pytest.raises(InferenceUpstreamError):
         caller.run(MODEL, HELLO)
+    assert "[removed]" in str(caller.ai.last_request_id)
     assert caller.token not in str(caller.ai.last_request_id)
 
 
 @SYNC_AND_ASYNC
-@pytest.mark.parametrize(
-    "data",
-    [
+def test_an_error_inside_a_stream_does_not_hold_it_even_if_the_server_echoes_it(
+    caller: Caller, service: Service
+) -> None:
+    for data in (
         '{"errors":[{"code":10000,"message":"bad token %s"}]}',
         '{"error":"bad token %s"}',
         '{"error":"bad token","headers":{"authorization":"Bearer %s"}}',
         "bad token %s",
-    ],
-)
-def test_an_error_inside_a_stream_does_not_hold_it_even_if_the_server_echoes_it(
-    caller: Caller, service: Service, data: str
-) -> None:
-    service.answers(service.events(b"data: " + (data % caller.token).encode() + b"\n\n"))
-    with pytest.raises(StreamError) as caught:
-        list(caller.stream(MODEL))
-    assert shown(caught.value) == []
+    ):
+        service.answers(service.events(b"data: " + (data % caller.token).encode() + b"\n\n"))
+        with row(data), pytest.raises(StreamError) as caught:
+            list(caller.stream(MODEL))
+        assert shown(caught.value) == [], data
 
 
 @SYNC_AND_ASYNC
-@pytest.mark.parametrize(
-    ("prompt", "cause"),
-    [("refuse", httpx.ConnectError), ("leave", httpx.RemoteProtocolError), ("wait", httpx.ReadTimeout)],
-)
-def test_what_broke_does_not_hold_it(callers: Callers, serve: Serve, prompt: str, cause: type[Exception]) -> None:
+def test_what_broke_does_not_hold_it(callers: Callers, serve: Serve) -> None:
     def script(peer: Peer) -> None:
         if b"wait" in peer.request():
             assert peer.left()
 
-    server = serve(script)
-    if prompt == "refuse":
-        server.close()
-    caller = callers(base_url=server.url)
-    with pytest.raises(APIConnectionError) as caught:
-        caller.run(MODEL, {"prompt": prompt}, max_retries=None, timeout=Timeout(first_byte=0.1), gateway=GATEWAY)
-    assert isinstance(caught.value.__cause__, cause)
-    assert caught.value.__cause__.request.headers["content-type"] == "application/json"
-    assert shown(caught.value) == []
-    assert caller.token not in "".join(traceback.format_exception(caught.value))
+    for prompt, cause in (
+        ("leave", httpx.RemoteProtocolError),
+        ("wait", httpx.ReadTimeout),
+        ("refuse", httpx.ConnectError),
+    ):
+        server = serve(script)
+        if prompt == "refuse":
+            server.close()
+        caller = callers(base_url=server.url)
+        with row(prompt), pytest.raises(APIConnectionError) as caught:
+            caller.run(MODEL, {"prompt": prompt}, max_retries=None, timeout=Timeout(first_byte=0.1), gateway=GATEWAY)
+        assert isinstance(caught.value.__cause__, cause), prompt
+        assert caught.value.__cause__.request.headers["content-type"] == "application/json"
+        assert shown(caught.value) == [], prompt
+        assert caller.token not in "".join(traceback.format_exception(caught.value)), prompt
 
 
 @SYNC_AND_ASYNC
@@ -210,31 +195,18 @@ def test_a_stream_that_broke_does_not_hold_the_token(callers: Callers, serve: Se
     assert shown(caught.value) == []
 
 
-@pytest.mark.parametrize(
-    "inputs", [{"prompt": b"bytes"}, {"prompt": "x", "max_tokens": 10**9}, {"prompt": float("nan")}, 5]
-)
-def test_an_error_before_sending_does_not_hold_the_token(caller: Caller, service: Service, inputs: Any) -> None:
-    with pytest.raises(CfaiError) as caught:
-        caller.run(MODEL, inputs)
-    assert shown(caught.value) == []
-
-
-def test_an_error_about_an_option_does_not_hold_the_token(caller: Caller, service: Service) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        caller.run(MODEL, HELLO, extra_headers={"authorization": f"Bearer {caller.token}"})
-    assert shown(caught.value) == []
-
-
-def test_a_header_value_that_was_refused_is_not_shown(caller: Caller, service: Service) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        caller.run(MODEL, HELLO, extra_headers={"x-secret": f"{caller.token}\n"})
-    assert shown(caught.value) == []
-
-
-def test_a_gateway_s_token_that_was_refused_is_not_shown(caller: Caller, service: Service) -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        caller.run(MODEL, HELLO, gateway={"id": "g", "token": GATEWAY_TOKEN + "\n"})
-    assert shown(caught.value) == []
+def test_an_error_before_sending_does_not_hold_it(caller: Caller, service: Service) -> None:
+    rows: list[tuple[Any, dict[str, Any]]] = [
+        *((inputs, {}) for inputs in ({"prompt": b"bytes"}, {"prompt": float("nan")}, 5)),
+        ({"prompt": "x", "max_tokens": 10**9}, {}),
+        (HELLO, {"extra_headers": {"authorization": f"Bearer {caller.token}"}}),
+        (HELLO, {"extra_headers": {"x-secret": f"{caller.token}\n"}}),
+        (HELLO, {"gateway": {"id": "g", "token": GATEWAY_TOKEN + "\n"}}),
+    ]
+    for inputs, options in rows:
+        with row((inputs, options)), pytest.raises(CfaiError) as caught:
+            caller.run(MODEL, inputs, **options)
+        assert shown(caught.value) == [], (inputs, options)
 
 
 def test_half_a_character_in_an_error_does_not_keep_a_credential_from_being_hidden() -> None:
@@ -273,12 +245,16 @@ MISTAKES: dict[str, Callable[[Ai], Any]] = {
 
 
 @pytest.mark.filterwarnings("ignore::cfai.RetiredModelWarning")
-@pytest.mark.parametrize("name", MISTAKES)
-def test_no_frame_of_ours_shows_the_token(name: str) -> None:
-    ai = Ai(account_id=ACCOUNT, api_token=TOKEN)
-    with pytest.raises(CfaiError) as caught:
-        MISTAKES[name](ai)
-    error = caught.value
+def test_no_frame_of_ours_shows_the_token() -> None:
+    for name, mistake in MISTAKES.items():
+        with row(name):
+            ai = Ai(account_id=ACCOUNT, api_token=TOKEN)
+            with pytest.raises(CfaiError) as caught:
+                mistake(ai)
+            check_frames(caught.value)
+
+
+def check_frames(error: BaseException) -> None:
     ours = [
         frame
         for frame in frames(error.__traceback__)
@@ -287,19 +263,15 @@ def test_no_frame_of_ours_shows_the_token(name: str) -> None:
     assert ours
     for frame in ours:
         assert TOKEN not in repr(frame.f_locals), frame.f_code.co_name
-    told = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
-    assert told
+    assert "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
     assert TOKEN not in str(error)
 
 
 def test_the_environment_s_token_does_not_show_either(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
-    for name in ("CLOUDFLARE_ACCOUNT_ID", "CF_ACCOUNT_ID"):
-        monkeypatch.delenv(name, raising=False)
     with pytest.raises(ConfigurationError, match="no account id") as caught:
         Ai()
-    for frame in frames(caught.value.__traceback__)[1:]:
-        assert TOKEN not in repr(frame.f_locals)
+    check_frames(caught.value)
 
 
 # Logs and other hosts
@@ -331,35 +303,30 @@ def test_logs_do_not_show_it(callers: Callers, serve: Serve, caplog: pytest.LogC
 
 
 @SYNC_AND_ASYNC
-@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
-def test_the_token_does_not_follow_a_redirect_to_another_host(callers: Callers, serve: Serve, status: str) -> None:
+def test_the_token_does_not_follow_a_redirect(callers: Callers, serve: Serve) -> None:
     other = serve(lambda peer: peer.request())
+    for status in ("301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"):
+        for location in (f"{other.origin}/client/v4", "/elsewhere"):
 
-    def script(peer: Peer) -> None:
-        while peer.request():
-            peer.answer(b"", status=status, head=f"location: {other.origin}/client/v4\r\n")
+            def script(peer: Peer, status: str = status, location: str = location) -> None:
+                while peer.request():
+                    peer.answer(b"", status=status, head=f"location: {location}\r\n")
 
-    caller = callers(base_url=serve(script).url)
-    for options in ({}, {"gateway": GATEWAY}):
-        with pytest.raises(InferenceUpstreamError, match="redirects are not followed"):
-            caller.run(MODEL, HELLO, **options)
+            server = serve(script)
+            caller = callers(base_url=server.url)
+            for options in ({}, {"gateway": GATEWAY}):
+                with (
+                    row((status, location, options)),
+                    pytest.raises(InferenceUpstreamError, match="redirects are not followed"),
+                ):
+                    caller.run(MODEL, HELLO, **options)
+            assert len(server.requests) == 2, (status, location)
     assert other.connections == 0
 
 
-def test_the_token_does_not_follow_a_redirect_to_another_path(callers: Callers, serve: Serve) -> None:
-    head = "location: /elsewhere\r\n"
-    server = serve(lambda peer: peer.request() and peer.answer(b"", status="307 Temporary", head=head))
-    with pytest.raises(InferenceUpstreamError):
-        callers(base_url=server.url).run(MODEL, HELLO)
-    assert len(server.requests) == 1
-
-
-def test_the_token_does_not_go_over_plain_http(callers: Callers) -> None:
+def test_the_token_goes_over_plain_http_only_if_the_caller_says_so(callers: Callers, service: Service) -> None:
     with pytest.raises(ConfigurationError, match="in the clear"):
         callers(base_url="http://ai.example/client/v4")
-
-
-def test_unless_the_caller_says_so(callers: Callers, service: Service) -> None:
     callers(base_url="http://ai.example/client/v4", allow_http=True).run(MODEL, HELLO)
     assert service.url.startswith("http://ai.example/")
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from cfai._lazy import lazy_exports
 from cfai._limits.check import check_call, check_unless_short, is_slow_to_count, resolve_max_tokens
 from cfai._limits.messages import format_warning
-from cfai._limits.policy import parse_limit_overrides, parse_token_counter
 from cfai._limits.verdict import CheckResult
 from cfai._limits.window import MAX_TOKENS_FIELDS, ReservedOutput, requested_output, reserved_output
 
@@ -24,8 +23,6 @@ __all__ = [
     "fit_messages",
     "format_warning",
     "is_slow_to_count",
-    "parse_limit_overrides",
-    "parse_token_counter",
     "requested_output",
     "reserved_output",
     "resolve_max_tokens",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from cfai import models
@@ -10,8 +10,7 @@ from cfai._config import LimitPolicy
 from cfai._errors import ConfigurationError
 from cfai._json import as_sequence, is_mapping
 from cfai._limits.verdict import CheckResult, check_single, severity
-from cfai._limits.window import MAX_TOKENS_FIELDS, requested_output
-from cfai.models import Model
+from cfai._limits.window import MAX_TOKENS_FIELDS
 from cfai.tokens import MAX_AROUND_TEXT, MAX_MEDIUM, MAX_TEMPLATE, MEDIA_TYPES
 
 _DEFAULT = LimitPolicy()
@@ -37,13 +36,36 @@ def check_call(model: str, inputs: Mapping[str, Any], policy: LimitPolicy = _DEF
     if entry is None:
         return CheckResult(model, "unknown")
     strategy = policy.get_strategy(model)
-    return max((check_single(entry, request, strategy) for request in _iter_requests(inputs)), key=severity)
+    requests = filter(is_mapping, (inputs, *as_sequence(inputs.get("requests"))))
+    return max((check_single(entry, request, strategy) for request in requests), key=severity)
 
 
 def check_unless_short(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) -> CheckResult | None:
-    """Check as `check_call` does, but return `None` for inputs that are short beyond doubt, as most are."""
+    """Check as `check_call` does, but return `None` for inputs that are short beyond doubt, as most are.
+
+    These are within every limit by the lengths of their strings alone.
+    """
     entry = policy.get_model(model) if model in policy.overrides else models.get(model)
-    return None if entry is None or _is_short(entry, inputs) else check_call(model, inputs, policy)
+    if entry is None:
+        return None
+    if "requests" in inputs:
+        return check_call(model, inputs, policy)
+    output = entry.default_max_tokens.value if entry.default_max_tokens else 1
+    for field in MAX_TOKENS_FIELDS:
+        value = inputs.get(field)
+        if isinstance(value, int):
+            output = max(output, value)
+    room = _SHORT
+    for limit in (entry.context_length, entry.total_length, entry.batch_length):
+        if limit:
+            room = min(room, limit.value)
+    total, longest = _bound_tokens(inputs, room - output)
+    is_short = (
+        total <= room - output
+        and not (entry.sequence_length and output > entry.sequence_length.value)
+        and not (entry.input_length and longest > entry.input_length.value)
+    )
+    return None if is_short else check_call(model, inputs, policy)
 
 
 def is_slow_to_count(inputs: Mapping[str, Any]) -> bool:
@@ -62,8 +84,8 @@ def resolve_max_tokens(model: str, inputs: Mapping[str, Any], policy: LimitPolic
     """
     resolved: dict[str, Any] = {}
     for field in MAX_TOKENS_FIELDS:
-        if field in inputs and inputs[field] == "max":
-            resolved[field] = _resolve_max(model, inputs, policy)
+        if inputs.get(field) == "max":
+            resolved[field] = _find_largest_output(model, inputs, policy)
     if "requests" in inputs:
         requests = as_sequence(inputs["requests"])
         new = [resolve_max_tokens(model, each, policy) if is_mapping(each) else each for each in requests]
@@ -72,37 +94,12 @@ def resolve_max_tokens(model: str, inputs: Mapping[str, Any], policy: LimitPolic
     return {**inputs, **resolved} if resolved else inputs
 
 
-def _resolve_max(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) -> int:
-    bare = {key: value for key, value in inputs.items() if key not in (*MAX_TOKENS_FIELDS, "requests")}
-    largest = check_call(model, bare, policy).max_tokens
+def _find_largest_output(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) -> int:
+    prompt = {key: value for key, value in inputs.items() if key not in (*MAX_TOKENS_FIELDS, "requests")}
+    largest = check_call(model, prompt, policy).max_tokens
     if largest is None:
         raise ConfigurationError(f"`max_tokens` must be a number for {model}, of which no limit is known, got 'max'")
     return max(1, largest)
-
-
-def _iter_requests(inputs: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield inputs
-    if "requests" in inputs:
-        yield from (request for request in as_sequence(inputs["requests"]) if is_mapping(request))
-
-
-def _is_short(entry: Model, inputs: Mapping[str, Any]) -> bool:
-    """Return whether inputs are within every limit by the lengths of their strings alone."""
-    if "requests" in inputs:
-        return False
-    output = entry.default_max_tokens.value if entry.default_max_tokens else 1
-    for field in MAX_TOKENS_FIELDS:
-        if field in inputs:
-            output = max([output, *requested_output(inputs).values()])
-            break
-    if entry.sequence_length and output > entry.sequence_length.value:
-        return False
-    room = _SHORT
-    for limit in (entry.context_length, entry.total_length, entry.batch_length):
-        if limit:
-            room = min(room, limit.value)
-    total, longest = _bound_tokens(inputs, room - output)
-    return total <= room - output and (entry.input_length is None or longest <= entry.input_length.value)
 
 
 def _bound_tokens(inputs: Mapping[str, Any], enough: int) -> tuple[int, int]:
@@ -111,9 +108,9 @@ def _bound_tokens(inputs: Mapping[str, Any], enough: int) -> tuple[int, int]:
     A text has no more tokens than bytes, and a number of an image's bytes fewer than eight.
     """
     total, longest = MAX_TEMPLATE + MAX_MEDIUM * ("image" in inputs), 0
-    left: list[Any] = [inputs]
-    while left and total <= enough:
-        value = left.pop()
+    stack: list[Any] = [inputs]
+    while stack and total <= enough:
+        value = stack.pop()
         kind = value.__class__
         if kind is str:
             size = 1 + (len(value) if value.isascii() else 4 * len(value))
@@ -121,12 +118,12 @@ def _bound_tokens(inputs: Mapping[str, Any], enough: int) -> tuple[int, int]:
             longest = max(longest, size)
         elif kind is dict:
             total += 2 * MAX_AROUND_TEXT * len(value) + MAX_MEDIUM * (value.get("type") in MEDIA_TYPES)
-            left += value
-            left += value.values()
+            stack += value
+            stack += value.values()
         elif kind is list or kind is tuple:
             total += MAX_AROUND_TEXT * len(value)
             if total <= enough:
-                left += value
+                stack += value
         elif kind not in _NUMBERS:
             return enough + 1, enough + 1  # not one of JSON's own types: not to be judged by lengths
     return total, longest

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cfai._errors import ContextLengthError, LimitError, SequenceLengthError
 from cfai.models import Limit, Model
 
 if TYPE_CHECKING:
-    from cfai._limits.verdict import Verdict
+    from cfai._limits.verdict import Judgement
     from cfai._limits.window import ReservedOutput
-    from cfai.tokens import PromptSize, TokenCount
+    from cfai.tokens import PromptSize
 
 _ANYWAY = "or pass checks='warn' to send it all the same"
 _SILENTLY = "or pass checks='off' to send it without a word"
@@ -22,20 +22,21 @@ def format_warning(error: LimitError) -> str:
     return str(error).replace(_ANYWAY, _SILENTLY)
 
 
+def format_source(limit: Limit) -> str:
+    """Return the source of a limit and its date, as errors tell them."""
+    return f"{limit.source}, {limit.date}"
+
+
 def make_output_error(entry: Model, field: str, value: int, limit: Limit) -> LimitError:
     """Build the error of a call that requests more output than the model writes, or its window holds."""
-    kind = SequenceLengthError if entry.sequence_length else ContextLengthError
-    message = (
-        f"`{field}` must be at most {limit.value:,} for {entry.name} ({format_source(limit)}), got {value:,}. "
-        f"Lower `{field}`, {_ANYWAY}."
-    )
-    return kind(
-        message,
-        model=entry.name,
+    must = f"`{field}` must be at most {limit.value:,} for {entry.name} ({format_source(limit)})"
+    return _make_error(
+        SequenceLengthError if entry.sequence_length else ContextLengthError,
+        f"{must}, got {value:,}. Lower `{field}`",
+        entry,
+        limit,
         field=field,
         value=value,
-        limit=limit.value,
-        limit_source=format_source(limit),
         output_tokens=value,
         certain=limit.certain_to_refuse,
         max_tokens=limit.value,
@@ -43,84 +44,66 @@ def make_output_error(entry: Model, field: str, value: int, limit: Limit) -> Lim
 
 
 def make_prompt_error(
-    entry: Model,
-    size: PromptSize,
-    count: TokenCount,
-    verdict: Verdict,
-    certain: bool,
-    limit: Limit,
-    reserved: ReservedOutput,
-    largest: int | None,
-) -> ContextLengthError:
+    entry: Model, judgement: Judgement, size: PromptSize, reserved: ReservedOutput, largest: int | None
+) -> LimitError:
     """Build the error of a prompt that is too long, by itself or with `reserved`; `largest` is the output that fits."""
-    value = size.lower_bound if verdict == "too long" else count.estimate
-    field = size.field or "prompt"
-    must = f"must be at most {limit.value:,} tokens for {entry.name} ({format_source(limit)})"
-    got = f"got {_format_count(verdict, value, count)}"
-    blamed = field
-    if value + reserved.tokens <= limit.value and size.inline_characters:
+    limit, value = judgement.limit.value, judgement.value
+    field = blamed = size.field or "prompt"
+    must = f"must be at most {limit:,} tokens for {entry.name} ({format_source(judgement.limit)})"
+    got = f"got {_format_count(judgement)}"
+    if value + reserved.tokens <= limit and size.inline_characters:
         message = (
             f"`{field}` {must}, {got} and {size.inline_characters:,} characters of images, which the gateway seems to "
-            f"count as {size.inline_characters // 4:,} tokens. Shrink the images or link them, {_ANYWAY}."
+            f"count as {size.inline_characters // 4:,} tokens. Shrink the images or link them"
         )
-    elif value > limit.value or not reserved.tokens:
-        message = f"`{field}` {must}, {got}. Shorten `{field}`, {_ANYWAY}."
+    elif value > limit or not reserved.tokens:
+        message = f"`{field}` {must}, {got}. Shorten `{field}`"
     else:
         blamed = reserved.field or field
         advice = f"Set {reserved.field or 'max_tokens'} to {largest:,} or less" if largest else f"Shorten `{field}`"
-        message = f"`{field}` and output {must}, {got}, and {reserved.tokens:,} {reserved.reason}. {advice}, {_ANYWAY}."
-    return ContextLengthError(
+        message = f"`{field}` and output {must}, {got}, and {reserved.tokens:,} {reserved.reason}. {advice}"
+    return _make_error(
+        ContextLengthError,
         message,
-        model=entry.name,
+        entry,
+        judgement.limit,
         field=blamed,
-        value=value if value > limit.value else value + reserved.tokens,
-        limit=limit.value,
-        limit_source=format_source(limit),
+        value=value if value > limit else value + reserved.tokens,
         input_tokens=value,
         output_tokens=reserved.tokens,
-        certain=certain,
+        certain=judgement.certain,
         max_tokens=largest or None,
     )
 
 
-def make_texts_error(
-    entry: Model,
-    field: str,
-    count: TokenCount,
-    verdict: Verdict,
-    certain: bool,
-    limit: Limit,
-    kind: Literal["input", "batch"],
-) -> ContextLengthError:
+def make_texts_error(entry: Model, judgement: Judgement, field: str, kind: Literal["input", "batch"]) -> LimitError:
     """Build the error of one text of an embedding call (`input`), or of all (`batch`)."""
-    value = count.lower if verdict == "too long" else count.estimate
     place, advice = _TEXTS[kind]
-    message = (
-        f"`{field}` must have at most {limit.value:,} tokens {place} for {entry.name} ({format_source(limit)}), "
-        f"got {_format_count(verdict, value, count)}. {advice.format(field)}, {_ANYWAY}."
-    )
-    return ContextLengthError(
-        message,
-        model=entry.name,
+    source = format_source(judgement.limit)
+    must = f"`{field}` must have at most {judgement.limit.value:,} tokens {place} for {entry.name} ({source})"
+    return _make_error(
+        ContextLengthError,
+        f"{must}, got {_format_count(judgement)}. {advice.format(field)}",
+        entry,
+        judgement.limit,
         field=field,
-        value=value,
-        limit=limit.value,
-        limit_source=format_source(limit),
-        input_tokens=value,
-        certain=certain,
+        value=judgement.value,
+        input_tokens=judgement.value,
+        certain=judgement.certain,
         limit_kind=kind,
     )
 
 
-def _format_count(verdict: Verdict, value: int, count: TokenCount) -> str:
+def _make_error(kind: type[LimitError], message: str, entry: Model, limit: Limit, **figures: Any) -> LimitError:
+    source = format_source(limit)
+    return kind(f"{message}, {_ANYWAY}.", model=entry.name, limit=limit.value, limit_source=source, **figures)
+
+
+def _format_count(judgement: Judgement) -> str:
+    verdict, value, count = judgement.verdict, judgement.value, judgement.tokens
     if verdict == "too long":
         presumed = "" if count.certain else " if its tokenizer is as presumed"
         noun = "token" if value == 1 else "tokens"
         return f"at least {value:,} {noun}{presumed} (estimate {count.estimate:,}, upper bound {count.upper:,})"
     likely = verdict.removesuffix(" too long")
     return f"{likely} {value:,} tokens (lower bound {count.lower:,}, upper bound {count.upper:,})"
-
-
-def format_source(limit: Limit) -> str:
-    """Return the source of a limit and its date, as errors tell them."""
-    return f"{limit.source}, {limit.date}"

@@ -19,6 +19,7 @@ from cfai._limits.messages import format_source
 from cfai._limits.window import input_limits
 from cfai.tokens import (
     CountingStrategy,
+    PromptSize,
     TokenCount,
     TokenCounter,
     count_with,
@@ -67,8 +68,7 @@ class _Room(NamedTuple):
 
     tokens: int
     limit: int
-    reserved: int
-    """What of the limit is reserved for the answer."""
+    """The tokens of prompt and answer, or of the prompt where that is limited by itself."""
     source: str
 
 
@@ -112,32 +112,34 @@ def fit_messages(
             _validate_number(name, value, least)
     conversation, tools = messages_to_builtins(messages), messages_to_builtins(tools or (), "tools")
     room = _find_room(model, limit, max_tokens)
-    head, turns = _split_turns(conversation, keep_system)
+    turns = _find_turns(conversation, keep_system)
     max_dropped = max(0, len(turns) - keep_last)
 
-    def without(dropped: int) -> list[Any]:
-        return [*conversation[:head], *conversation[turns[dropped] :]] if dropped else [*conversation]
+    def drop(number: int) -> list[Any]:
+        return [*conversation[: turns[0]], *conversation[turns[number] :]]
+
+    # Counts of texts are cached, so that another look at what is left counts nothing anew.
+    def measure(candidate: Sequence[Any]) -> PromptSize:
+        return measure_prompt({"messages": candidate, "tools": tools}, strategy)
 
     def fits(candidate: Sequence[Any]) -> bool:
-        size = measure_prompt({"messages": candidate, "tools": tools}, strategy)
+        size = measure(candidate)
         # The gateway estimates by itself, but it knows nothing of a limit of one's own.
         return max(size.likely_upper_bound, size.gateway_estimate if limit is None else 0) <= room.tokens
 
-    # Counts of texts are cached, so that another look at what is left counts nothing anew.
     dropped = 0
-    if max_dropped and not fits(without(0)):
-        more = _find_largest(max_dropped, lambda size: size, lambda size: fits(without(max_dropped - size)))
-        dropped = max_dropped - more
-    left = without(dropped)
-    if dropped == max_dropped and not fits(left):
-        shorter = _cut_last_message(left, fits) if truncate_last else None
+    if not fits(conversation):
+        dropped = max_dropped - _find_largest(max_dropped, int, lambda more: fits(drop(max_dropped - more)))
+    remaining = drop(dropped)
+    if dropped == max_dropped and not fits(remaining):
+        shorter = _cut_last_message(remaining, fits) if truncate_last else None
         if shorter is None:
-            raise _make_error({"messages": left, "tools": tools}, strategy, room, model, truncate_last)
-        left = shorter
-    size = measure_prompt({"messages": left, "tools": tools}, strategy)
+            raise _make_error(measure(remaining), strategy, room, model, truncate_last)
+        remaining = shorter
+    size = measure(remaining)
     certain = size.upper_bound <= room.tokens and size.media == 0
-    left_out = [*conversation[head : turns[dropped]]] if dropped else []
-    return FittedMessages(left, left_out, to_token_count(size, strategy), certain)
+    omitted = conversation[turns[0] : turns[dropped]]
+    return FittedMessages(remaining, omitted, to_token_count(size, strategy), certain)
 
 
 def truncate(
@@ -176,10 +178,10 @@ def truncate(
     head = ""
     if side != "start":
         room = tokens if side == "end" else -(-tokens // 2)
-        head = _take_beginning(text, lambda part: _is_within(part, room, strategy))
+        head = text[: _find_end(text, lambda end: _is_within(text[:end], room, strategy))]
     if side == "end":
         return head
-    return head + _take_ending(text, len(head), lambda part: _is_within(head + part, tokens, strategy))
+    return head + text[_find_start(text, len(head), lambda start: _is_within(head + text[start:], tokens, strategy)) :]
 
 
 def _validate_number(name: str, value: Any, least: float, unit: str = "tokens") -> None:
@@ -194,37 +196,34 @@ def _validate_number(name: str, value: Any, least: float, unit: str = "tokens") 
 def _find_room(model: str | None, limit: int | None, max_tokens: int | None) -> _Room:
     """Return what the lowest limit leaves for the prompt."""
     entry = models.get(model) if model is not None else None
-    reserved = max_tokens
-    if reserved is None:
-        # The answer takes one token at least.
+    if max_tokens is None:
         default = entry.default_max_tokens if entry and entry.window == "shared" else None
-        reserved = default.value if default else 1
+        max_tokens = default.value if default else 1  # an answer takes one token at least
     if limit is not None:
-        return _Room(limit - reserved, limit, reserved, "given as limit=")
-    limits = input_limits(entry, reserved) if entry is not None else []
+        return _Room(limit - max_tokens, limit, "given as limit=")
+    limits = input_limits(entry, max_tokens) if entry else []
     if not limits:
         raise ConfigurationError(f"`limit` must be given in tokens: no limit is known for {model or 'a family'}")
-    return min(_Room(each.value - output, each.value, output, format_source(each)) for each, output in limits)
+    return min(_Room(each.value - reserved, each.value, format_source(each)) for each, reserved in limits)
 
 
-def _split_turns(messages: Sequence[Mapping[str, Any]], keep_system: bool) -> tuple[int, list[int]]:
-    """Return the number of messages at the beginning that stay in any case, and where the turns begin behind them."""
+def _find_turns(messages: Sequence[Mapping[str, Any]], keep_system: bool) -> list[int]:
+    """Return where the turns begin. Messages before the first turn stay in any case."""
     head = 0
     while keep_system and head < len(messages) and messages[head].get("role") in ("system", "developer"):
         head += 1
-    starts: list[int] = []
+    starts = [head]
     calls: dict[Any, int] = {}
-    for place in range(head, len(messages)):
-        message = messages[place]
-        if place == head or message.get("role") == "user":
+    for place, message in enumerate(messages[head:], head):
+        if place > head and message.get("role") == "user":
             starts.append(place)
         for call in _list_call_ids(message):
             # Some number the calls of each turn anew, and some give no ids at all: the last one is meant.
             calls[call] = calls[None] = place
-        answered = _list_answered_ids(message)
-        while answered and calls.get(answered[0], place) < starts[-1]:
-            starts.pop()
-    return head, starts
+        for answered in _list_answered_ids(message):
+            while calls.get(answered, place) < starts[-1]:
+                starts.pop()
+    return starts
 
 
 def _list_call_ids(message: Mapping[str, Any]) -> list[Any]:
@@ -253,14 +252,15 @@ def _cut_last_message(messages: Sequence[Any], fits: Callable[[Sequence[Any]], b
     last = next((place for place in reversed(range(len(messages))) if messages[place].get("role") == "user"), None)
     if last is None:
         return None
-    text = "".join(filter(None, map(get_text, _list_content_parts(messages[last]))))
+    content = messages[last].get("content")
+    texts = [content] if isinstance(content, str) else map(get_text, as_sequence(content))
 
     def cut(size: int) -> list[Any]:
         return [*messages[:last], _cut_message(messages[last], size), *messages[last + 1 :]]
 
     if not fits(cut(0)):
         return None
-    return cut(_find_largest(len(text), lambda size: _find_boundary(text, size, -1), lambda size: fits(cut(size))))
+    return cut(_find_end("".join(filter(None, texts)), lambda end: fits(cut(end))))
 
 
 def _cut_message(message: Mapping[str, Any], size: int) -> dict[str, Any]:
@@ -269,7 +269,7 @@ def _cut_message(message: Mapping[str, Any], size: int) -> dict[str, Any]:
     if isinstance(content, str):
         return {**message, "content": content[:size]}
     parts: list[Any] = []
-    for part in _list_content_parts(message):
+    for part in as_sequence(content):
         text = get_text(part)
         if text is None:
             parts.append(part)
@@ -279,20 +279,15 @@ def _cut_message(message: Mapping[str, Any], size: int) -> dict[str, Any]:
     return {**message, "content": parts or ""}
 
 
-def _list_content_parts(message: Mapping[str, Any]) -> Sequence[Any]:
-    content = message.get("content")
-    return [content] if isinstance(content, str) else as_sequence(content)
-
-
 def _make_error(
-    inputs: Mapping[str, Any], strategy: CountingStrategy, room: _Room, model: str | None, truncated: bool
+    size: PromptSize, strategy: CountingStrategy, room: _Room, model: str | None, truncated: bool
 ) -> ContextLengthError:
     """Build the error of messages that are too long even without the turns that may be dropped."""
-    size = measure_prompt(inputs, strategy)
     count = to_token_count(size, strategy)
     certain = count.lower > room.tokens
     value = count.lower if certain else count.estimate
-    largest = room.limit - max(size.likely_upper_bound, size.gateway_estimate) if room.reserved else 0
+    reserved = room.limit - room.tokens
+    largest = room.limit - max(size.likely_upper_bound, size.gateway_estimate) if reserved else 0
     if largest > 0:
         advice = f"Set max_tokens to {largest:,} or less"
     else:
@@ -301,18 +296,18 @@ def _make_error(
         advice += ", or pass truncate_last=True"
     message = (
         f"`messages` must be at most {max(0, room.tokens):,} tokens{f' for {model}' if model else ''}, which the limit "
-        f"of {room.limit:,} ({room.source}) leaves beside {room.reserved:,} for the answer, got {count.estimate:,} "
+        f"of {room.limit:,} ({room.source}) leaves beside {reserved:,} for the answer, got {count.estimate:,} "
         f"(lower bound {count.lower:,}, upper bound {count.upper:,}) without the turns that may be dropped. {advice}."
     )
     return ContextLengthError(
         message,
         model=model or "",
         field="messages",
-        value=room.reserved + value,
+        value=reserved + value,
         limit=room.limit,
         limit_source=room.source,
         input_tokens=value,
-        output_tokens=room.reserved,
+        output_tokens=reserved,
         certain=certain,
         max_tokens=largest if largest > 0 else None,
     )
@@ -334,20 +329,20 @@ def _is_within(text: str, max_tokens: int, strategy: CountingStrategy) -> bool:
     return lower_bound(text, family) <= max_tokens
 
 
-def _take_beginning(text: str, fits: Callable[[str], bool]) -> str:
-    """Return the longest beginning of `text` that fits."""
-    return text[: _find_largest(len(text), lambda size: _find_boundary(text, size, -1), lambda size: fits(text[:size]))]
+def _find_end(text: str, fits: Callable[[int], bool]) -> int:
+    """Return where to cut `text` so that what stands before is as long as fits."""
+    return _find_largest(len(text), lambda size: _find_boundary(text, size, -1), fits)
 
 
-def _take_ending(text: str, start: int, fits: Callable[[str], bool]) -> str:
-    """Return the longest ending of `text` that fits and does not reach back to `start`."""
+def _find_start(text: str, least: int, fits: Callable[[int], bool]) -> int:
+    """Return where to cut `text`, behind `least`, so that what stands behind is as long as fits."""
     end = len(text)
     size = _find_largest(
-        end - start,
-        lambda size: end - _find_boundary(text, end - size, 1, keep_blank=start > 0),
-        lambda size: fits(text[end - size :]),
+        end - least,
+        lambda size: end - _find_boundary(text, end - size, 1, keep_blank=least > 0),
+        lambda size: fits(end - size),
     )
-    return text[end - size :]
+    return end - size
 
 
 def _find_largest(size: int, cut: Callable[[int], int], fits: Callable[[int], bool]) -> int:

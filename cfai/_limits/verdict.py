@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from math import inf
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from cfai import tokens
 from cfai._config import CheckMode
@@ -22,14 +23,7 @@ if TYPE_CHECKING:
 
 Verdict = Literal["unknown", "fits", "likely fits", "likely too long", "very likely too long", "too long"]
 
-_BY_SEVERITY: tuple[Verdict, ...] = (
-    "unknown",
-    "fits",
-    "likely fits",
-    "likely too long",
-    "very likely too long",
-    "too long",
-)
+_BY_SEVERITY: tuple[Verdict, ...] = get_args(Verdict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +65,20 @@ class CheckResult:
         )
 
 
+class Judgement(NamedTuple):
+    """A count held against one limit."""
+
+    limit: Limit
+    tokens: TokenCount
+    verdict: Verdict
+    certain: bool = False
+
+    @property
+    def value(self) -> int:
+        """The tokens that the verdict goes by."""
+        return self.tokens.lower if self.verdict == "too long" else self.tokens.estimate
+
+
 def severity(result: CheckResult) -> tuple[int, bool]:
     """Return a key by which the worst of several results is the largest."""
     return _BY_SEVERITY.index(result.verdict), result.certain
@@ -80,18 +88,22 @@ def check_single(entry: Model, inputs: Mapping[str, Any], strategy: CountingStra
     """Check one request, which is no batch, against all limits of a model, and return the worst result."""
     requested = requested_output(inputs)
     reserved = reserved_output(entry, inputs, requested)
-    limits = input_limits(entry, reserved.tokens)
-    results = [*_check_output(entry, requested), *_check_texts(entry, inputs, strategy)]
-    if limits:
-        results += _check_prompt(entry, inputs, strategy, reserved, limits)
+    results = [
+        *_check_output(entry, requested),
+        *_check_texts(entry, inputs, strategy),
+        *_check_prompt(entry, inputs, strategy, reserved),
+    ]
     if not results:
         verdict: Verdict = "likely fits" if entry.sequence_length else "unknown"
         largest = entry.sequence_length.value if entry.sequence_length else None
         return CheckResult(entry.name, verdict, reserve=reserved.tokens, max_tokens=largest)
     worst = max(results, key=severity)
-    count = worst.tokens or next((result.tokens for result in results if result.tokens is not None), None)
-    largest = min((result.max_tokens for result in results if result.max_tokens is not None), default=None)
-    return replace(worst, tokens=count, reserve=reserved.tokens if limits else 0, max_tokens=largest)
+    return replace(
+        worst,
+        tokens=worst.tokens or next((result.tokens for result in results if result.tokens is not None), None),
+        reserve=max(result.reserve for result in results),
+        max_tokens=min((result.max_tokens for result in results if result.max_tokens is not None), default=None),
+    )
 
 
 def _check_output(entry: Model, requested: Mapping[str, int]) -> Iterator[CheckResult]:
@@ -107,42 +119,48 @@ def _check_output(entry: Model, requested: Mapping[str, int]) -> Iterator[CheckR
 
 
 def _check_prompt(
-    entry: Model,
-    inputs: Mapping[str, Any],
-    strategy: CountingStrategy,
-    reserved: ReservedOutput,
-    limits: list[tuple[Limit, int]],
+    entry: Model, inputs: Mapping[str, Any], strategy: CountingStrategy, reserved: ReservedOutput
 ) -> Iterator[CheckResult]:
     """Check the prompt by itself and together with the output: one result for each limit."""
+    limits = input_limits(entry, reserved.tokens)
+    if not limits:
+        return
     size = tokens.measure_prompt(inputs, strategy)
     count = tokens.to_token_count(size, strategy)
+    # The tokens of an image are a guess, on which nothing is refused.
+    text_estimate = min(size.text_estimate, size.upper_bound)
+    estimate, inline = size.estimate, size.inline_characters
+    if inline:
+        # The gateway's own check seems to take base64 for text, four characters a token.
+        estimate = max(estimate, text_estimate + inline / 4)
     for limit, output in limits:
-        verdict, certain = _judge_prompt(size, limit, output, strategy)
+        judgement = _judge(
+            limit,
+            limit.value - output,
+            count,
+            round(text_estimate * size.lowest_ratio),
+            estimate,
+            inf if size.media else count.upper,
+        )
+        verdict, certain = judgement.verdict, judgement.certain
         largest = _find_largest_output(entry, size, limit)
         error = None
         if verdict not in ("fits", "likely fits"):
-            error = make_prompt_error(
-                entry, size, count, verdict, certain, limit, reserved._replace(tokens=output), largest
-            )
+            error = make_prompt_error(entry, judgement, size, reserved._replace(tokens=output), largest)
         yield CheckResult(entry.name, verdict, certain, count, reserved.tokens, limit, largest, error)
 
 
-def _judge_prompt(size: PromptSize, limit: Limit, output: int, strategy: CountingStrategy) -> tuple[Verdict, bool]:
-    """Return the verdict on a prompt beside `output` tokens, and whether it is certain."""
-    remaining = limit.value - output
-    if size.lower_bound > remaining and size.lower_bound > 0:
-        return "too long", limit.certain_to_refuse and strategy.is_certain
-    if size.upper_bound <= remaining and not size.media:
-        return "fits", limit.certain_to_fit
-    # The tokens of an image are a guess, on which nothing is refused.
-    estimate = min(size.text_estimate, size.upper_bound)
-    if round(estimate * size.lowest_ratio) > remaining:
-        return "very likely too long", False
-    # The gateway's own check seems to take base64 for text, four characters a token.
-    inline = size.inline_characters
-    if size.estimate > remaining or (inline and estimate + inline / 4 > remaining):
-        return "likely too long", False
-    return "likely fits", False
+def _judge(
+    limit: Limit, remaining: int, count: TokenCount, lowest_estimate: float, estimate: float, upper: float
+) -> Judgement:
+    """Judge tokens of which `remaining` fit."""
+    if count.lower > max(0, remaining):
+        return Judgement(limit, count, "too long", limit.certain_to_refuse and count.certain)
+    if upper <= remaining:
+        return Judgement(limit, count, "fits", limit.certain_to_fit)
+    if lowest_estimate > remaining:
+        return Judgement(limit, count, "very likely too long")
+    return Judgement(limit, count, "likely too long" if estimate > remaining else "likely fits")
 
 
 def _find_largest_output(entry: Model, size: PromptSize, limit: Limit) -> int | None:
@@ -162,23 +180,21 @@ def _find_largest_output(entry: Model, size: PromptSize, limit: Limit) -> int | 
 
 def _check_texts(entry: Model, inputs: Mapping[str, Any], strategy: CountingStrategy) -> Iterator[CheckResult]:
     """Check the texts of an embedding or reranking call: the worst one, and all together."""
-    input_limit, batch_limit = entry.input_length, entry.batch_length
-    if not (input_limit or batch_limit) or inputs.get("truncate_inputs") is True:
+    if not (entry.input_length or entry.batch_length) or inputs.get("truncate_inputs") is True:
         return
     texts = tokens.list_embedding_texts(inputs)
     counts = [(field, tokens.count_text(text, strategy)) for field, text in texts]
-    if not counts:
-        return
-    if input_limit:
-        results = (_check_text(entry, field, count, input_limit, "input", strategy) for field, count in counts)
+    if counts and entry.input_length:
+        limit = entry.input_length
+        results = (_check_text(entry, field, count, limit, "input", strategy) for field, count in counts)
         yield max(results, key=severity)
-    if batch_limit:
-        total = counts[0][1]
+    if counts and entry.batch_length:
+        field, total = counts[0]
         for _, count in counts[1:]:
             total = total + count
         # Texts are read one by one, so no token reaches from one into the next.
         total = replace(total, lower=sum(count.lower for _, count in counts))
-        yield _check_text(entry, counts[0][0], total, batch_limit, "batch", strategy)
+        yield _check_text(entry, field, total, entry.batch_length, "batch", strategy)
 
 
 def _check_text(
@@ -189,17 +205,10 @@ def _check_text(
     kind: Literal["input", "batch"],
     strategy: CountingStrategy,
 ) -> CheckResult:
-    certain = False
-    if count.lower > limit.value:
-        verdict: Verdict = "too long"
-        certain = limit.certain_to_refuse and count.certain
-    elif count.upper <= limit.value:
-        verdict, certain = "fits", limit.certain_to_fit
-    elif count.estimate * strategy.lowest_ratio(False) > limit.value:
-        verdict = "very likely too long"
-    else:
-        verdict = "likely too long" if count.estimate > limit.value else "likely fits"
+    lowest = count.estimate * strategy.lowest_ratio(False)
+    judgement = _judge(limit, limit.value, count, lowest, count.estimate, count.upper)
+    verdict, certain = judgement.verdict, judgement.certain
     error = None
     if verdict not in ("fits", "likely fits"):
-        error = make_texts_error(entry, field, count, verdict, certain, limit, kind)
-    return CheckResult(entry.name, verdict, certain, count, 0, limit, None, error)
+        error = make_texts_error(entry, judgement, field, kind)
+    return CheckResult(entry.name, verdict, certain, count, limit=limit, error=error)

@@ -1,10 +1,17 @@
 """Step 1 of a call, after its limits: what is sent. `prepare` checks the inputs and builds the request."""
 
-from cfai._request.build import ApiRequest, RunOptions, quote_model
-from cfai._request.encode import check_sendable, inputs_to_builtins
 from cfai._request.gateway import GatewayOptions, GatewayRetries
-from cfai._request.headers import CREDENTIAL_HEADERS, parse_headers
-from cfai._request.prepare import PreparedCall, aprepare, prepare, prepare_unstreamed
+from cfai._request.options import CREDENTIAL_HEADERS, RunOptions, parse_headers
+from cfai._request.prepare import (
+    ApiRequest,
+    PreparedCall,
+    aprepare,
+    check_sendable,
+    inputs_to_builtins,
+    prepare,
+    prepare_unstreamed,
+    quote_model,
+)
 
 __all__ = [
     "CREDENTIAL_HEADERS",

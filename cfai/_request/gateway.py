@@ -7,10 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal, TypedDict, cast
 
-from cfai._errors import ConfigurationError
-from cfai._json import json_default
-from cfai._request.encode import check_sendable
-from cfai._request.headers import check_header_value
+from cfai._errors import ConfigurationError, InputError
+from cfai._json import find_unsendable, json_default
+from cfai._request.options import check_header_value
 
 
 class GatewayRetries(TypedDict, total=False):
@@ -79,9 +78,10 @@ def parse_gateway(gateway: str | GatewayOptions) -> dict[str, Any]:
     return options
 
 
-def _parse_options(given: Mapping[str, Any], place: str, known: type) -> dict[str, Any]:
+def _parse_options(values: Mapping[str, Any], place: str, known: type) -> dict[str, Any]:
     """Return options in snake case. Raises `ConfigurationError` for one that is not among those of `known`."""
-    options = {_to_snake_case(str(key)): value for key, value in given.items()}
+    # The binding's names are in camel case.
+    options = {re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", str(key)): values[key] for key in values}
     unknown = sorted(options.keys() - known.__annotations__)
     if unknown:
         raise ConfigurationError(f"{place}: no option {unknown[0]!r}, known are {', '.join(known.__annotations__)}")
@@ -99,11 +99,8 @@ def build_gateway_headers(gateway: Mapping[str, Any]) -> dict[str, str]:
             value = str(value).lower()
         elif isinstance(value, Mapping):
             # A header is ASCII, and an empty object is sent too, as the binding does.
-            check_sendable(value, f"gateway {key}")
+            if problem := find_unsendable(value, f"gateway {key}"):
+                raise InputError(problem)
             value = json.dumps(dict(cast("Mapping[str, Any]", value)), separators=(",", ":"), default=json_default)
         headers[header] = check_header_value(f"gateway {key}", str(value))
     return headers
-
-
-def _to_snake_case(key: str) -> str:
-    return re.sub(r"[A-Z]", lambda letter: "_" + letter[0].lower(), key)

@@ -2,17 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Any
+from typing import Any, cast
+from urllib.parse import quote
 
 from cfai import models
 from cfai._config import ClientConfig, LimitPolicy
+from cfai._credentials import Credentials
+from cfai._errors import ConfigurationError, InputError
+from cfai._json import find_unsendable, is_mapping, json_default, to_builtins
 from cfai._limits import check_unless_short, format_warning, is_slow_to_count, resolve_max_tokens
-from cfai._request.build import ApiRequest, RunOptions, build_run_request, quote_model
-from cfai._request.encode import inputs_to_builtins
+from cfai._request.gateway import build_gateway_headers, parse_gateway
+from cfai._request.options import CREDENTIAL_HEADERS, RunOptions, build_query, check_header_value, parse_headers
+from cfai._version import __version__
 from cfai._warnings import LimitWarning, RetiredModelWarning
+
+# A pattern stays a string: `re` compiles it at first use, so that importing does not.
+_CONTROL = r"[\x00-\x1f\x7f]"
+_LONGEST_NAME = 500
+_ENDLESS = "cannot be sent as JSON (a value holds itself, or is nested too deeply)"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ApiRequest:
+    """One request to the API, as it will be sent every time it is."""
+
+    config: ClientConfig
+    """Its time budget, its retries and its credentials."""
+    method: str = "POST"
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    """Names in lower case."""
+    body: bytes | Iterable[bytes] | AsyncIterable[bytes] = field(repr=False)
+    """Bytes, or a stream of them: one that can be iterated only once is never sent again."""
+    model: str = ""
+    """The model that it runs, for errors; empty if it runs none."""
+    wants_stream: bool = False
+    """True if the answer is to be read while it comes."""
+    wants_raw: bool = False
+    """True if the caller takes any status for an answer."""
+    retries_when_busy: bool = True
+    """False if a busy model (3040) is to be told of at once."""
+    started: float | None = None
+    """When the call began, in seconds of `time.monotonic`, if this is not its first request."""
+
+    @property
+    def host(self) -> str:
+        """The host that it is sent to, for errors."""
+        return self.url.partition("://")[2].partition("/")[0]
+
+    @property
+    def secrets(self) -> list[str]:
+        """The credentials in its headers: what must not show in anything that comes back."""
+        return [self.headers[name].removeprefix("Bearer ") for name in CREDENTIAL_HEADERS if name in self.headers]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -30,19 +75,33 @@ class PreparedCall(ApiRequest):
 
 def prepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) -> PreparedCall:
     """Return the call that runs `model`. Raises what forbids it before anything is sent; the inputs are not changed."""
-    quote_model(model)
-    return _prepare(config, model, inputs_to_builtins(inputs), options)
+    path = quote_model(model)
+    inputs = resolve_max_tokens(model, inputs_to_builtins(inputs), config.limits)
+    warnings = _check_call(model, inputs, config.limits)
+    url, headers, body = _build_request(config.credentials, model, path, inputs, options)
+    return PreparedCall(
+        config=config,
+        url=url,
+        headers=headers,
+        body=body,
+        model=model,
+        wants_stream=bool(inputs.get("stream")),
+        wants_raw=options.return_raw_response,
+        retries_when_busy=not options.reject_if_busy,
+        inputs=inputs,
+        options=options,
+        warnings=tuple(warnings),
+    )
 
 
 async def aprepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) -> PreparedCall:
     """Return the call that runs `model`, with long inputs counted in a thread, beside the event loop."""
-    quote_model(model)
-    given = inputs_to_builtins(inputs)
-    if not is_slow_to_count(given):
-        return _prepare(config, model, given, options)
+    inputs = inputs_to_builtins(inputs)
+    if not is_slow_to_count(inputs):
+        return prepare(config, model, inputs, options)
     from anyio import to_thread  # not sooner: it imports asyncio
 
-    return await to_thread.run_sync(partial(_prepare, config, model, given, options))
+    return await to_thread.run_sync(prepare, config, model, inputs, options)
 
 
 def prepare_unstreamed(call: PreparedCall, started: float) -> PreparedCall:
@@ -53,7 +112,8 @@ def prepare_unstreamed(call: PreparedCall, started: float) -> PreparedCall:
     retry = replace(call.config.retry, max_retries=call.config.retry.max_retries - 1)
     inputs = {**call.inputs, "stream": False}
     # The URL stays: tags that can be iterated only once are in it already.
-    _, headers, body = build_run_request(call.config.credentials, call.model, inputs, call.options)
+    path = quote_model(call.model)
+    _, headers, body = _build_request(call.config.credentials, call.model, path, inputs, call.options)
     return replace(
         call,
         config=call.config._replace(retry=retry),
@@ -67,38 +127,118 @@ def prepare_unstreamed(call: PreparedCall, started: float) -> PreparedCall:
     )
 
 
-def _prepare(config: ClientConfig, model: str, inputs: dict[str, Any], options: RunOptions) -> PreparedCall:
-    resolved = resolve_max_tokens(model, inputs, config.limits)
-    warnings = [*_find_retirement_warnings(model), *_check_limits(model, resolved, config.limits)]
-    url, headers, body = build_run_request(config.credentials, model, resolved, options)
-    return PreparedCall(
-        config=config,
-        url=url,
-        headers=headers,
-        body=body,
-        model=model,
-        wants_stream=bool(resolved.get("stream")),
-        wants_raw=options.return_raw_response,
-        retries_when_busy=not options.reject_if_busy,
-        inputs=resolved,
-        options=options,
-        warnings=tuple(warnings),
-    )
+def inputs_to_builtins(inputs: Any) -> dict[str, Any]:
+    """Return the inputs as a dict of our own, with plain values in it. Pydantic models are taken too."""
+    if hasattr(inputs, "model_dump"):
+        try:
+            inputs = json_default(inputs)
+        except TypeError as error:
+            raise InputError(f"inputs: {type(inputs).__name__} cannot be sent as JSON {error}".rstrip()) from None
+    if not isinstance(inputs, Mapping):
+        raise InputError(f"`inputs` must be a dict such as {{'prompt': '...'}}, got {type(inputs).__name__}")
+    try:
+        return {key: to_builtins(value) for key, value in cast("Mapping[str, Any]", inputs).items()}
+    except RecursionError:
+        raise InputError(f"inputs: {_ENDLESS}") from None
 
 
-def _find_retirement_warnings(model: str) -> list[tuple[str, type[Warning]]]:
-    entry = models.get(model)
-    if entry is None or entry.retired_on is None:
-        return []
-    instead = entry.replaced_by or entry.successor
-    return [(f"{model} was retired on {entry.retired_on}: use {instead}", RetiredModelWarning)]
+def check_sendable(inputs: Mapping[str, Any]) -> None:
+    """Raise `InputError` with the place of what JSON cannot hold."""
+    if problem := find_unsendable(inputs, "inputs"):
+        raise InputError(problem)
 
 
-def _check_limits(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) -> list[tuple[str, type[Warning]]]:
+def quote_model(model: str) -> str:
+    """Return a model's name as it stands in a path: `/` and `@` literal, everything else quoted, no way out.
+
+    >>> quote_model("@cf/meta/llama-3.3-70b-instruct-fp8-fast")
+    '@cf/meta/llama-3.3-70b-instruct-fp8-fast'
+    >>> quote_model("@cf/../../tokens")
+    Traceback (most recent call last):
+    cfai.ConfigurationError: '@cf/../../tokens' is no model name: no part of it may be empty, '.' or '..'
+    """
+    if not isinstance(model, str) or not model:  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without types
+        raise ConfigurationError(f"`model` must be a name such as '@cf/zai-org/glm-4.7-flash', got {model!r}")
+    if re.search(_CONTROL, model):
+        raise ConfigurationError(f"{model!r} is no model name: it has a control character")
+    if len(model) > _LONGEST_NAME:
+        raise ConfigurationError(f"{model[:50]!r}… is no model name: it has more than {_LONGEST_NAME} characters")
+    if not {"", ".", ".."}.isdisjoint(model.split("/")):
+        raise ConfigurationError(f"{model!r} is no model name: no part of it may be empty, '.' or '..'")
+    return quote(model, safe="/@", errors="replace")
+
+
+def _check_call(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) -> list[tuple[str, type[Warning]]]:
     """Raise the error of what does not fit, or return what to warn of."""
+    warnings: list[tuple[str, type[Warning]]] = []
+    entry = models.get(model)
+    if entry is not None and entry.retired_on is not None:
+        instead = entry.replaced_by or entry.successor
+        warnings.append((f"{model} was retired on {entry.retired_on}: use {instead}", RetiredModelWarning))
     result = check_unless_short(model, inputs, policy) if policy.mode != "off" else None
-    if result is None or result.error is None:
-        return []
-    if result.raises(policy.mode):
-        raise result.error
-    return [(format_warning(result.error), LimitWarning)]
+    if result is not None and result.error is not None:
+        if result.raises(policy.mode):
+            raise result.error
+        warnings.append((format_warning(result.error), LimitWarning))
+    return warnings
+
+
+def _build_request(
+    credentials: Credentials, model: str, path: str, inputs: Mapping[str, Any], options: RunOptions
+) -> tuple[str, dict[str, str], bytes]:
+    """Return URL, headers and body of a call that runs a model. Raises `ConfigurationError` or `InputError`."""
+    gateway = {} if options.gateway is None else parse_gateway(options.gateway)
+    query = build_query(options.queue_request, options.tags) if options.queue_request or options.tags else ""
+    if options.reject_if_busy:
+        others = inputs.get("options")
+        inputs = {**inputs, "options": {**(others if is_mapping(others) else {}), "rejectIfBusy": True}}
+    account = quote(credentials.id, safe="")
+    url = f"{credentials.base_url}/accounts/{account}/ai/run"
+    id = gateway.get("id", "")
+    # Other authors' models have no path of their own; without a gateway they take the account's default one.
+    has_own_path = model.startswith(("@cf/", "@hf/")) or "/" not in model
+    # The older host, whose form is certain for these models.
+    uses_gateway_host = has_own_path and bool(gateway) and credentials.gateway_route == "gateway"
+    names_model_in_body = not has_own_path or (bool(gateway) and not uses_gateway_host)
+    if uses_gateway_host:
+        url = f"{credentials.gateway_url}/{account}/{quote(id, safe='')}/workers-ai/{path}"
+    elif not names_model_in_body:
+        url = f"{url}/{path}"
+    body = _encode_json({"model": model, "input": inputs} if names_model_in_body else inputs, inputs)
+    # Last, so that no traceback of a mistake in the inputs has the token in it.
+    headers = _build_headers(credentials, options, gateway, wants_stream=bool(inputs.get("stream")))
+    if uses_gateway_host:
+        # This host wants the token a second time.
+        headers.setdefault("cf-aig-authorization", f"Bearer {gateway.get('token') or credentials.token.value}")
+    elif gateway:
+        headers["cf-aig-gateway-id"] = id
+    return f"{url}?{query}" if query else url, headers, body
+
+
+def _build_headers(
+    credentials: Credentials, options: RunOptions, gateway: Mapping[str, Any], *, wants_stream: bool
+) -> dict[str, str]:
+    headers = {
+        "user-agent": f"cfai/{__version__}",
+        "accept": "text/event-stream, application/json" if wants_stream else "*/*",
+        **credentials.default_headers,
+        **(build_gateway_headers(gateway) if gateway else {}),
+        **(parse_headers(options.extra_headers, "extra_headers") if options.extra_headers else {}),
+    }
+    if wants_stream:
+        # A compressed stream arrives late, in lumps.
+        headers["accept-encoding"] = "identity"
+    if options.session_affinity is not None:
+        headers["x-session-affinity"] = check_header_value("session_affinity", options.session_affinity)
+    headers["content-type"] = "application/json"
+    headers["authorization"] = f"Bearer {credentials.token.value}"
+    return headers
+
+
+def _encode_json(body: Mapping[str, Any], inputs: Mapping[str, Any]) -> bytes:
+    """Return a body as JSON in UTF-8. Raises `InputError` with the place of what JSON cannot hold in its inputs."""
+    try:
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError):
+        pass
+    raise InputError(find_unsendable(inputs, "inputs") or f"inputs: {_ENDLESS}")

@@ -24,6 +24,16 @@ from typing import Any, Literal
 
 __all__ = ["Limit", "Model", "Price", "catalogue", "get", "suggest"]
 
+LIMIT_FIELDS = (
+    "context_length",
+    "sequence_length",
+    "total_length",
+    "input_length",
+    "batch_length",
+    "default_max_tokens",
+)
+"""The fields of a `Model` that are limits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -157,27 +167,13 @@ def _compute_likeness(typed: str, name: str) -> float:
     return (whole + 3 * matcher.ratio()) / 4
 
 
-def _parse_limit(row: Mapping[str, Any], key: str) -> Limit | None:
-    return Limit(**row[key]) if key in row else None
-
-
 def _parse_model(row: Mapping[str, Any]) -> Model:
-    return Model(
-        name=row["name"],
-        task=row["task"],
-        created_at=row["created_at"],
-        context_length=_parse_limit(row, "context_length"),
-        sequence_length=_parse_limit(row, "sequence_length"),
-        total_length=_parse_limit(row, "total_length"),
-        window=row.get("window"),
-        input_length=_parse_limit(row, "input_length"),
-        batch_length=_parse_limit(row, "batch_length"),
-        default_max_tokens=_parse_limit(row, "default_max_tokens"),
-        answers=row.get("answers"),
-        capabilities=frozenset(row.get("capabilities", ())),
-        price=tuple(Price(**price) for price in row.get("price", ())),
-        retired_on=date.fromisoformat(row["retired_on"]) if "retired_on" in row else None,
-        replaced_by=row.get("replaced_by"),
-        successor=row.get("successor"),
-        properties=row.get("properties", {}),
-    )
+    fields = dict(row)
+    for name in LIMIT_FIELDS:
+        if name in row:
+            fields[name] = Limit(**row[name])
+    if "retired_on" in row:
+        fields["retired_on"] = date.fromisoformat(row["retired_on"])
+    fields["price"] = tuple(Price(**price) for price in row.get("price", ()))
+    fields["capabilities"] = frozenset(row.get("capabilities", ()))
+    return Model(**fields)

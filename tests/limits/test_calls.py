@@ -25,7 +25,7 @@ from cfai import (
     tokens,
 )
 from cfai.models import Model
-from tests.conftest import Caller, Service
+from tests.conftest import Caller, Service, row
 from tests.texts import ByWords, dense
 
 if TYPE_CHECKING:
@@ -96,51 +96,36 @@ def test_these_are_the_forty_models_of_the_promise_and_more() -> None:
     assert len([entry for entry in TEXT_MODELS if entry.retired_on is None]) >= 30
 
 
-def test_more_output_than_a_model_gives_is_not_requested(caller: Caller, service: Service) -> None:
-    for entry, field, stream in product(TEXT_MODELS, MAX_TOKENS_FIELDS, [False, True]):
-        requested = window(entry) + 1
-        with pytest.raises(LimitError) as caught:
-            caller.run(entry.name, {"prompt": "x", "stream": stream, field: requested})
-        error = caught.value
-        assert isinstance(error, SequenceLengthError if entry.sequence_length else ContextLengthError), entry.name
-        assert (error.model, error.field, error.value) == (entry.name, field, requested)
-        assert error.limit < error.value, entry.name
-        assert error.limit_source, entry.name
-        for part in (entry.name, field, f"{error.value:,}", f"{error.limit:,}", error.limit_source):
-            assert part in str(error), (entry.name, part)
-    assert not service.requests
-
-
-def test_a_prompt_and_an_answer_that_do_not_fit_together_are_not_sent(caller: Caller, service: Service) -> None:
+def test_what_is_over_a_limit_is_not_sent(caller: Caller, service: Service) -> None:
     for entry in TEXT_MODELS:
-        inputs = {"messages": [{"role": "user", "content": PROSE}], "max_tokens": window(entry) - 5}
-        sent = len(service.requests)
+        kind = SequenceLengthError if entry.sequence_length else ContextLengthError
+        over: list[tuple[type[LimitError], dict[str, Any]]] = [
+            (kind, {field: window(entry) + 1, "prompt": "x"}) for field in MAX_TOKENS_FIELDS
+        ]
         if is_certain(entry) or most(entry) < window(entry) - 1000:
-            with pytest.raises(LimitError, match=entry.name):
-                caller.run(entry.name, inputs)
-            assert len(service.requests) == sent, entry.name
-        else:
-            with pytest.warns(LimitWarning, match=entry.name):
-                caller.run(entry.name, inputs)
-            assert service.sent == inputs, entry.name
-
-
-def test_a_prompt_that_is_too_long_is_not_sent(caller: Caller, service: Service) -> None:
-    for entry in (entry for entry in TEXT_MODELS if entry.context_length and entry.context_length.value < 33_000):
-        prompt = PROSE * (window(entry) // 20)
-        for inputs in ({"prompt": prompt}, {"messages": [{"role": "user", "content": prompt}], "stream": True}):
-            sent = len(service.requests)
-            if is_certain(entry):
-                with pytest.raises(ContextLengthError, match=entry.name) as caught:
-                    caller.run(entry.name, inputs)
-                assert caught.value.field == next(iter(inputs)), entry.name
-                assert caught.value.value > min(caught.value.limit, window(entry)), entry.name
-                assert len(service.requests) == sent, entry.name
-            else:
-                with warnings.catch_warnings(record=True):
-                    warnings.simplefilter("always")
-                    caller.run(entry.name, inputs, return_raw_response=True)
-                assert service.sent == inputs, entry.name
+            both = {"messages": [{"role": "user", "content": PROSE}], "max_tokens": window(entry) - 5}
+            over.append((LimitError, both))
+        if is_certain(entry) and entry.context_length and entry.context_length.value < 33_000:
+            text = PROSE * (window(entry) // 20)
+            over += [
+                (ContextLengthError, {"prompt": text}),
+                (ContextLengthError, {"messages": [{"role": "user", "content": text}]}),
+            ]
+        for (kind, inputs), stream in product(over, [False, True]):
+            with row((entry.name, [*inputs], stream)):
+                with pytest.raises(kind) as caught:
+                    caller.run(entry.name, {**inputs, "stream": stream})
+                error = caught.value
+                assert error.model == entry.name
+                assert error.field in inputs
+                assert error.limit < error.value
+                for part in (entry.name, error.field, f"{error.limit:,}", error.limit_source):
+                    assert part
+                    assert part in str(error)
+                if error.field == next(iter(inputs)) and isinstance(requested := inputs[error.field], int):
+                    assert error.value == requested
+                    assert f"{requested:,}" in str(error)
+    assert not service.requests
 
 
 def test_a_legal_call_is_sent_as_it_is(caller: Caller, service: Service) -> None:
@@ -199,20 +184,20 @@ def test_prose_of_2400_tokens_is_sent_to_a_model_of_3072_and_not_of_2048(caller:
 
 def test_a_verdict_raises_or_warns_by_the_mode(callers: Callable[..., Caller], service: Service) -> None:
     for mode, (verdict, prompt) in product(RAISED, PROMPTS.items()):
-        caller, sent, row = callers(checks=mode), len(service.requests), (mode, verdict)
+        caller, sent, name = callers(checks=mode), len(service.requests), (mode, verdict)
         assert caller.ai.check(LLAMA_3_3, {"prompt": prompt}).verdict == verdict
         if verdict in RAISED[mode]:
             with pytest.raises(ContextLengthError) as caught:
                 caller.run(LLAMA_3_3, {"prompt": prompt})
-            assert caught.value.source == "local", row
-            assert len(service.requests) == sent, row
+            assert caught.value.source == "local", name
+            assert len(service.requests) == sent, name
             continue
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             caller.run(LLAMA_3_3, {"prompt": prompt})
         expected = [LimitWarning] * (verdict in WARNED and mode != "off")
-        assert [warning.category for warning in warned] == expected, row
-        assert service.sent == {"prompt": prompt}, row
+        assert [warning.category for warning in warned] == expected, name
+        assert service.sent == {"prompt": prompt}, name
 
 
 def test_a_presumed_tokenizer_raises_only_under_strict(callers: Callable[..., Caller], service: Service) -> None:
@@ -229,19 +214,21 @@ def test_a_presumed_tokenizer_raises_only_under_strict(callers: Callable[..., Ca
 
 
 @pytest.mark.filterwarnings("ignore::cfai.LimitWarning")
-@pytest.mark.parametrize("way", ["client", "copy", "call"])
-@pytest.mark.parametrize("mode", ["warn", "off"])
-def test_limits_can_be_lifted(callers: Callable[..., Caller], service: Service, way: str, mode: str) -> None:
-    caller = callers(checks=mode) if way == "client" else callers()
-    caller = caller.with_options(checks=mode) if way == "copy" else caller
-    caller.run(LLAMA_2, {"prompt": PROSE * 60, "max_tokens": 10**6}, **({"checks": mode} if way == "call" else {}))
-    assert json.loads(service.request.content)["max_tokens"] == 10**6
-
-
-def test_limits_can_be_put_back_for_a_call(callers: Callable[..., Caller], service: Service) -> None:
+def test_limits_can_be_lifted_and_put_back(callers: Callable[..., Caller], service: Service) -> None:
+    inputs = {"prompt": PROSE * 60, "max_tokens": 10**6}
+    for mode in ("warn", "off"):
+        for way, caller, options in (
+            ("client", callers(checks=mode), {}),
+            ("copy", callers().with_options(checks=mode), {}),
+            ("call", callers(), {"checks": mode}),
+        ):
+            with row((way, mode)):
+                caller.run(LLAMA_2, inputs, **options)
+                assert service.sent == inputs
+    assert len(service.requests) == 6
     with pytest.raises(LimitError):
         callers(checks="off").run(LLAMA_2, {"prompt": "x", "max_tokens": 1801}, checks="enforce")
-    assert not service.requests
+    assert len(service.requests) == 6
 
 
 def test_a_warning_is_told_once_for_each_line_that_calls(callers: Callable[..., Caller], service: Service) -> None:
@@ -338,7 +325,7 @@ def test_texts_that_are_too_long_to_embed_are_not_sent(caller: Caller, service: 
 # Options, and places of the text
 
 
-def test_limits_hold_whatever_the_options(caller: Caller, service: Service) -> None:
+def test_limits_hold_whatever_the_options_and_wherever_the_text_is(caller: Caller, service: Service) -> None:
     for options in (
         {"return_raw_response": True},
         {"gateway": "g"},
@@ -347,32 +334,29 @@ def test_limits_hold_whatever_the_options(caller: Caller, service: Service) -> N
         {"total_timeout": 50},
         {"reject_if_busy": True},
     ):
-        with pytest.raises(LimitError):
+        with row(options), pytest.raises(LimitError):
             caller.run(LLAMA_2, {"prompt": "x", "max_tokens": 1801}, **options)
-    assert not service.requests
-
-
-def test_limits_hold_wherever_the_text_is(caller: Caller, service: Service) -> None:
     for inputs in (
         {"messages": [{"role": "system", "content": PROSE * 60}, {"role": "user", "content": "x"}]},
         {"messages": [{"role": "user", "content": [{"type": "text", "text": PROSE * 60}]}]},
         {"messages": [{"role": "user", "content": PROSE * 30}, {"role": "user", "content": PROSE * 30}]},
         {"requests": [{"prompt": "x"}, {"prompt": PROSE * 60}]},
+        {"messages": [Message(role="user", content="word " * 3000)]},
+        {"prompt": "x", "max_tokens": Number(1801)},
     ):
-        with pytest.raises(ContextLengthError):
+        with row(inputs), pytest.raises(LimitError):
             caller.run(LLAMA_2, inputs)
     assert not service.requests
+    assert caller.ai.last_request_http_status_code is None
 
 
 def test_nothing_is_opened_for_a_call_that_is_refused(
     callers: Callable[..., Caller], serve: Callable[..., Any]
 ) -> None:
     server = serve(lambda peer: peer.request())
-    caller = callers(base_url=server.url)
     with pytest.raises(LimitError):
-        caller.run(LLAMA_2, {"prompt": "x", "max_tokens": 1801})
+        callers(base_url=server.url).run(LLAMA_2, {"prompt": "x", "max_tokens": 1801})
     assert server.connections == 0
-    assert caller.ai.last_request_http_status_code is None
 
 
 class Number:
@@ -390,14 +374,6 @@ class Message(BaseModel):
     content: str
 
 
-def test_limits_see_what_will_be_sent(caller: Caller, service: Service) -> None:
-    with pytest.raises(SequenceLengthError):
-        caller.run(LLAMA_2, {"prompt": "x", "max_tokens": Number(1801)})
-    with pytest.raises(ContextLengthError):
-        caller.run(LLAMA_2, {"messages": [Message(role="user", content="word " * 3000)]})
-    assert not service.requests
-
-
 def test_inputs_are_never_changed(caller: Caller, service: Service) -> None:
     inputs = {"messages": [Message(role="user", content="x")], "seed": Number(5), "plain": [{"a": (1, 2)}]}
     before = dict(inputs)
@@ -409,14 +385,19 @@ def test_inputs_are_never_changed(caller: Caller, service: Service) -> None:
 def test_inputs_that_cannot_be_sent_are_refused(caller: Caller, service: Service) -> None:
     holding: dict[str, Any] = {}
     holding["itself"] = holding
-    with pytest.raises(InputError):
-        caller.run(CHAT, {"prompt": "x", "more": holding})
-    with pytest.raises(InputError, match=r"inputs\['prompt'\]: the text has half of a surrogate pair"):
-        caller.run(LLAMA_3_3, {"temperature": 0.7, "prompt": "\ud800"})
-    with pytest.raises(InputError, match=r"inputs\['max_tokens'\]: a number of that many digits cannot be sent"):
-        caller.run("@cf/some/model", {"prompt": "Hello", "max_tokens": 10**5000})
-    with pytest.raises(SequenceLengthError, match="got 1,000,000,000,000,000,000"):
-        caller.run(LLAMA_3_3, {"prompt": "Hello", "max_tokens": 10**5000})
+    for model, inputs, kind, message in (
+        (CHAT, {"prompt": "x", "more": holding}, InputError, "a value holds itself"),
+        (LLAMA_3_3, {"prompt": "\ud800"}, InputError, r"inputs\['prompt'\]: the text has half of a surrogate pair"),
+        (
+            "@cf/some/model",
+            {"prompt": "Hello", "max_tokens": 10**5000},
+            InputError,
+            r"inputs\['max_tokens'\]: a number of that many digits cannot be sent",
+        ),
+        (LLAMA_3_3, {"prompt": "x", "max_tokens": 10**5000}, SequenceLengthError, "got 1,000,000,000,000,000,000"),
+    ):
+        with row(message), pytest.raises(kind, match=message):
+            caller.run(model, inputs)
     assert not service.requests
 
 

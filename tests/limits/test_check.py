@@ -11,8 +11,9 @@ import pytest
 
 from cfai import Ai, CheckResult, ConfigurationError, ContextLengthError, InputError, SequenceLengthError, tokens
 from cfai import count_tokens as count
-from cfai._config import LimitPolicy
-from cfai._limits import check_call, parse_limit_overrides, parse_token_counter
+from cfai._config import LimitPolicy, parse_limit_overrides, parse_token_counter
+from cfai._limits import check_call
+from tests.conftest import row
 from tests.texts import ByWords, dense
 
 LLAMA_3_3 = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"  # 24000 together, 256 by default
@@ -114,6 +115,7 @@ def test_an_output_that_leaves_no_room_is_advised_of_one_that_does() -> None:
 
 def test_the_largest_output_is_told_whatever_is_requested() -> None:
     assert (check_call(LLAMA_3_3, {"prompt": "word " * 10_000, "max_tokens": 0}).max_tokens or 0) < 14_000
+    assert check_call(INT8, {"prompt": dense(2048)}).max_tokens == 1800  # a prompt that fills its own limit
     result = check_call(INT8, {"prompt": "word " * 3000})
     assert result.error is not None
     assert (result.verdict, result.max_tokens, result.error.max_tokens) == ("too long", 0, None)
@@ -243,12 +245,12 @@ def test_texts_to_embed_have_verdicts_too() -> None:
         (EMBEDDING, [dense(8192)], "fits", False),
         (EMBEDDING, [dense(8193)], "too long", True),
     ):
-        row = (model, texts[-1][:5], len(texts[-1]))
+        name = (model, texts[-1][:5], len(texts[-1]))
         result = check_call(model, {"text": texts})
-        assert (result.model, result.verdict, result.certain) == (model, verdict, certain), row
-        assert (result.reserve, result.max_tokens, bool(result.error)) == (0, None, "too" in verdict), row
+        assert (result.model, result.verdict, result.certain) == (model, verdict, certain), name
+        assert (result.reserve, result.max_tokens, bool(result.error)) == (0, None, "too" in verdict), name
         assert result.limit is not None
-        assert result.limit.value in (512, 8192, 60_000), row
+        assert result.limit.value in (512, 8192, 60_000), name
 
 
 def test_an_error_of_texts_says_what_must_be_and_what_came() -> None:
@@ -331,7 +333,7 @@ def test_an_override_that_says_nothing_is_refused() -> None:
         ({LLAMA_3_3: True}, "must be 1 or more, got True"),
         ({LLAMA_3_3: {"window": 5}}, "must be of context_length, .*, got 'window'"),
     ):
-        with pytest.raises(ConfigurationError, match=message):
+        with row(given), pytest.raises(ConfigurationError, match=message):
             parse_limit_overrides(given)
 
 
@@ -355,5 +357,5 @@ def test_a_counter_that_cannot_count_is_refused() -> None:
         (ByWords, "`token_counter` must be an object, got the class ByWords: call it"),
         ({LLAMA_3_3: 5}, r"must have a method count_text\(text\), got int"),
     ):
-        with pytest.raises(ConfigurationError, match=message):
+        with row(counter), pytest.raises(ConfigurationError, match=message):
             parse_token_counter(counter)

@@ -19,6 +19,7 @@ from cfai import tokens
 from cfai._errors import ConfigurationError, ContextLengthError, InputError
 from cfai._limits import FittedMessages, fit_messages
 from cfai.tokens import CountingStrategy, Family
+from tests.conftest import row
 from tests.texts import FAMILIES, LOWEST, TEXTS, ByWords, words
 
 LLAMA_3_3 = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"  # 24000 together, 256 by default
@@ -437,31 +438,26 @@ def cut(content: Any, limit: int = 60) -> Any:
     return fit.messages[1]["content"]
 
 
-@pytest.mark.parametrize("kind", ["text", "input_text", None])
-def test_of_parts_the_last_texts_are_cut(kind: str | None) -> None:
-    def part(text: str) -> dict[str, Any]:
-        return {"type": kind, "text": text} if kind else {"text": text}
-
+def test_of_parts_the_last_texts_are_cut() -> None:
     image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
-    parts = [part("one "), image, "two ", part(words(100)), part("four"), {"type": "file", "text": "five"}]
-    *before, shorter, file = cut(parts, limit=6070)
-    assert [*before, file] == [*parts[:3], parts[5]]
-    assert set(shorter) == set(parts[3])
-    assert parts[3]["text"].startswith(shorter["text"])
-    assert 0 < len(shorter["text"].split()) < 100
+    for kind in ({"type": "text"}, {"type": "input_text"}, {}):
+        long, file = {**kind, "text": words(100)}, {"type": "file", "text": "five"}
+        parts = [{**kind, "text": "one "}, image, "two ", long, {**kind, "text": "four"}, file]
+        *before, shorter, last = cut(parts, limit=6070)
+        assert [*before, last] == [*parts[:3], file], kind
+        assert set(shorter) == set(long), kind
+        assert long["text"].startswith(shorter["text"]), kind
+        assert 0 < len(shorter["text"].split()) < 100, kind
 
 
-@pytest.mark.parametrize(("content", "left"), [(words(100), ""), ([{"type": "text", "text": words(100)}], "")])
-def test_a_text_may_go_as_a_whole(content: Any, left: Any) -> None:
-    messages = [user(content)]
+def test_a_text_may_go_as_a_whole() -> None:
     least = most_likely([user("")], (), CountingStrategy(Family("deepseek_v3", True), ByWords()))
-    fit = fit_messages(messages, family="deepseek_v3", limit=least, max_tokens=0, counter=ByWords(), truncate_last=True)
-    assert fit.messages == [user(left)]
-    with pytest.raises(ContextLengthError, match="Shorten the last messages") as caught:
-        fit_messages(
-            messages, family="deepseek_v3", limit=least - 1, max_tokens=0, counter=ByWords(), truncate_last=True
-        )
-    assert "truncate_last" not in str(caught.value)
+    options: dict[str, Any] = {"family": "deepseek_v3", "max_tokens": 0, "counter": ByWords(), "truncate_last": True}
+    for content in (words(100), [{"type": "text", "text": words(100)}]):
+        assert fit_messages([user(content)], limit=least, **options).messages == [user("")], content
+        with pytest.raises(ContextLengthError, match="Shorten the last messages") as caught:
+            fit_messages([user(content)], limit=least - 1, **options)
+        assert "truncate_last" not in str(caught.value)
 
 
 def test_without_a_user_message_there_is_nothing_to_cut() -> None:
@@ -488,7 +484,7 @@ def test_arguments_are_checked() -> None:
         ({"model": LLAMA_3_3, "keep_last": None}, "`keep_last` must be a number of turns, 1 or more, got None"),
         ({"model": LLAMA_3_3, "counter": 5}, "`counter` must have a method count_text(text), got int"),
     ):
-        with pytest.raises(ConfigurationError, match=regex.escape(message)):
+        with row(options), pytest.raises(ConfigurationError, match=regex.escape(message)):
             fit_messages([user()], **options)
     for messages, message in (
         ("Hello", "`messages` must be a list of dicts, got str"),
@@ -496,7 +492,7 @@ def test_arguments_are_checked() -> None:
         ([user(), "Hello"], "messages[1] must be a dict or a pydantic model, got str"),
         ([{"role": "user", "content": b"Hello"}], "messages[0]['content']: bytes cannot be sent"),
     ):
-        with pytest.raises(InputError, match=regex.escape(message)):
+        with row(messages), pytest.raises(InputError, match=regex.escape(message)):
             fit_messages(messages, model=LLAMA_3_3)
 
 

@@ -322,6 +322,7 @@ def test_a_short_prompt_is_not_counted() -> None:
 
     policy = LimitPolicy(counter=Counter())
     assert check_unless_short(LLAMA_3_3, {"prompt": "Hello world"}, policy) is None
+    assert check_unless_short(LLAMA_3_3, {"prompt": object()}, policy) is not None  # its length says nothing
     assert counted == []
     assert check_unless_short(LLAMA_3_3, {"prompt": LONG * 20}, policy) is not None
     assert "".join(counted) == LONG * 20

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cfai import tokens
 from cfai._errors import ConfigurationError, InputError
 from cfai._limits import truncate
+from tests.conftest import row
 from tests.texts import FAMILIES, LOWEST, TEXTS, ByWords, words
 
 LLAMA_3_3 = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
@@ -190,7 +191,7 @@ def test_arguments_are_checked() -> None:
         ({"family": "llama3", "counter": 5}, "`counter` must have a method count_text"),
     ):
         given: dict[str, Any] = {"tokens": 3, **options}
-        with pytest.raises(ConfigurationError, match=message):
+        with row(options), pytest.raises(ConfigurationError, match=message):
             truncate("Hello", **given)
     for text in (None, b"Hello", 5):
         with pytest.raises(InputError, match=f"`text` must be a string, got {type(text).__name__}"):

@@ -60,23 +60,17 @@ def test_a_limit_is_the_figure_that_is_enforced() -> None:
         assert getattr(entry(name), field).value == value, (name, field, value)
 
 
-def test_the_limits_of_the_announcement_are_two_separate_ones() -> None:
+def test_figures_that_are_sure_say_so_and_where_they_are_from() -> None:
     for name in ["@cf/meta/llama-2-7b-chat-int8", "@cf/meta/llama-2-7b-chat-fp16"]:
-        model = entry(name)
-        assert model.window == "separate", name
-        assert model.context_length, name
-        assert model.sequence_length, name
-        for limit in limits_of(model):
+        limits = list(limits_of(entry(name)))
+        assert len(limits) == 2, name
+        for limit in limits:
             assert limit.date.startswith("2023-11"), name
-            assert limit.certain_to_refuse, name
-            assert limit.certain_to_fit, name
-
-
-def test_a_measured_figure_names_the_listing_that_it_corrects() -> None:
-    limit = entry("@cf/google/gemma-4-26b-a4b-it").context_length
-    assert limit is not None
-    assert limit.certain_to_fit
-    assert "256,000" in limit.source
+            assert (limit.certain_to_refuse, limit.certain_to_fit) == (True, True), name
+    measured = entry("@cf/google/gemma-4-26b-a4b-it").context_length
+    assert measured is not None
+    assert measured.certain_to_fit
+    assert "256,000" in measured.source  # what the listing says, which it corrects
 
 
 def test_where_no_source_gives_a_figure_there_is_none() -> None:
@@ -106,11 +100,6 @@ def test_neurons_are_what_the_price_comes_to() -> None:
                 assert price.neurons * 0.000_011 == pytest.approx(price.usd, rel=0.12), model.name
 
 
-def test_a_price_of_the_page_wins_over_a_rounded_one() -> None:
-    prices = {price.unit: price.usd for price in entry("@cf/meta/llama-3.3-70b-instruct-fp8-fast").price}
-    assert prices == {"per M input tokens": 0.293, "per M output tokens": 2.253}
-
-
 def test_a_window_says_how_its_figures_belong_together() -> None:
     for model in ALL:
         context, output = model.context_length, model.sequence_length
@@ -118,9 +107,7 @@ def test_a_window_says_how_its_figures_belong_together() -> None:
         assert model.total_length is None or model.window == "separate", model.name
         if model.window == "shared" and output and context:
             assert output.value <= context.value, model.name
-
-
-def test_only_models_of_2023_have_separate_limits() -> None:
+    # Only models of 2023 have a limit each for input and output.
     assert {model.name for model in ALL if model.window == "separate"} == {
         "@cf/meta/llama-2-7b-chat-int8",
         "@cf/meta/llama-2-7b-chat-fp16",
@@ -148,6 +135,9 @@ def test_the_recommended_models_are_live_and_priced() -> None:
     ):
         assert entry(name).retired_on is None, name
         assert entry(name).price, name
+    # The figures of the page with the prices, not those of the listing, which are rounded.
+    prices = {price.unit: price.usd for price in entry("@cf/meta/llama-3.3-70b-instruct-fp8-fast").price}
+    assert prices == {"per M input tokens": 0.293, "per M output tokens": 2.253}
 
 
 def test_default_outputs_are_per_model() -> None:
@@ -160,21 +150,15 @@ def test_default_outputs_are_per_model() -> None:
     }
 
 
-def test_the_catalogue_is_whole_and_in_order() -> None:
+def test_the_catalogue_is_whole_and_in_order_and_cannot_be_changed() -> None:
     names = list(models.catalogue())
     assert len(names) == 111
     assert names == [model.name for model in ALL]
     assert names == sorted(names)
-
-
-def test_the_catalogue_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
-        models.catalogue()["@cf/a/b"] = ALL[0]
+        models.catalogue()["@cf/a/b"] = ALL[0]  # pyright: ignore[reportIndexIssue]  # what is tested
     with pytest.raises(dataclasses.FrozenInstanceError):
-        ALL[0].task = "other"
-
-
-def test_an_unknown_name_is_none_and_case_counts() -> None:
+        ALL[0].task = "other"  # pyright: ignore[reportAttributeAccessIssue]  # what is tested
     assert models.get("@cf/meta/llama-9") is None
     assert models.get("@CF/META/LLAMA-2-7B-CHAT-INT8") is None
 
@@ -188,12 +172,9 @@ def test_the_nearest_name_is_the_one_meant() -> None:
         ("kimi-k2.6", "@cf/moonshotai/kimi-k2.6"),
     ]:
         assert models.suggest(typed)[0] == meant, (typed, meant)
-
-
-def test_nearest_names_are_live_and_few() -> None:
-    found = models.suggest("@cf/meta/llama-2-7b-chat-int8", count=5)
-    assert 0 < len(found) <= 5
-    assert all(entry(name).retired_on is None for name in found)
+    near = models.suggest("@cf/meta/llama-2-7b-chat-int8", count=5)
+    assert 0 < len(near) <= 5
+    assert all(entry(name).retired_on is None for name in near)
     assert models.suggest("zzzzzz") == []
 
 

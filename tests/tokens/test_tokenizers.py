@@ -21,6 +21,7 @@ from tokenizers import models, pre_tokenizers, processors, trainers
 from cfai import Ai, ConfigurationError, count_tokens, tokenizers, tokens
 from cfai.tokenizers import TokenizerMismatchWarning, TokenizerNotAvailable, load, unload
 from cfai.tokens._families import _KNOWN
+from tests.conftest import row
 from tests.tokens.conftest import Sample
 
 MODEL = "@cf/somebody/something-new"
@@ -91,8 +92,11 @@ def counted(encoder: Encoder, text: str) -> int:
 # Counting
 
 
-def test_a_text_has_as_many_tokens_as_its_tokenizer_makes_of_it(file: Path, encoder: Encoder) -> None:
+def test_a_text_has_as_many_tokens_as_its_tokenizer_makes_of_it_without_special_ones(
+    file: Path, encoder: Encoder
+) -> None:
     tokenizer = load(MODEL, path=file)
+    assert len(encoder.encode(TEXT).ids) == counted(encoder, TEXT) + 1
     assert tokenizer.count_text(TEXT) == counted(encoder, TEXT) < len(TEXT.encode())
     assert tokenizer.count_text("") == 0
 
@@ -103,11 +107,6 @@ def test_texts_are_counted_together_as_they_are_one_by_one(file: Path) -> None:
     assert len(texts) > tokenizers._BATCH
     assert tokenizer.count_texts(texts) == [tokenizer.count_text(text) for text in texts]
     assert tokenizer.count_texts([]) == []
-
-
-def test_special_tokens_are_not_added(file: Path, encoder: Encoder) -> None:
-    assert len(encoder.encode(TEXT).ids) == counted(encoder, TEXT) + 1
-    assert load(MODEL, path=file).count_text(TEXT) == counted(encoder, TEXT)
 
 
 def test_truncation_and_padding_in_the_file_are_switched_off(encoder: Encoder, tmp_path: Path) -> None:
@@ -211,34 +210,27 @@ def test_a_count_can_ask_for_the_tokenizer_or_for_none(file: Path, hub: Hub) -> 
     assert len(hub.asked) == 1  # it is loaded from then on
     assert count_tokens(TEXT, model=LLAMA).exact
     assert not count_tokens(TEXT, model=LLAMA, exact=False).exact
+    rows: list[tuple[dict[str, Any], str]] = [
+        ({"model": PRESUMED}, "is not known for certain"),
+        ({"family": "llama3"}, "`exact=True` needs `model`"),
+        ({"model": MODEL, "counter": load(MODEL, path=file)}, "takes either `counter` or `exact`, got both"),
+    ]
+    for options, message in rows:
+        with row(message), pytest.raises(ConfigurationError, match=message):
+            count_tokens(TEXT, exact=True, **options)
 
 
-def test_an_exact_count_needs_a_model_whose_tokenizer_is_known(file: Path) -> None:
-    with pytest.raises(TokenizerNotAvailable, match="is not known for certain"):
-        count_tokens(TEXT, model=PRESUMED, exact=True)
-    with pytest.raises(ConfigurationError, match="`exact=True` needs `model`"):
-        count_tokens(TEXT, family="llama3", exact=True)
-    with pytest.raises(ConfigurationError, match="takes either `counter` or `exact`, got both"):
-        count_tokens(TEXT, model=MODEL, counter=load(MODEL, path=file), exact=True)
+def test_messages_and_calls_are_counted_by_a_loaded_tokenizer(file: Path, encoder: Encoder) -> None:
+    def check() -> str:
+        checked = Ai(account_id="0" * 32, api_token="token").check(PRESUMED, {"prompt": TEXT}).tokens
+        return checked.method if checked else ""
 
-
-def test_messages_are_counted_by_a_loaded_tokenizer_and_their_template_is_estimated(
-    file: Path, encoder: Encoder
-) -> None:
-    load(MODEL, path=file)
-    count = count_tokens([{"role": "user", "content": TEXT}], model=MODEL)
-    assert (count.exact, count.method) == (False, "tokenizers")
-    assert count.estimate > counted(encoder, TEXT)
-
-
-def test_a_call_is_checked_by_a_loaded_tokenizer(file: Path) -> None:
-    def method() -> str:
-        found = Ai(account_id="0" * 32, api_token="token").check(PRESUMED, {"prompt": TEXT}).tokens
-        return found.method if found else ""
-
-    assert method() == "estimator"
+    assert check() == "estimator"
     load(PRESUMED, path=file)
-    assert method() == "tokenizers"
+    assert check() == "tokenizers"
+    count = count_tokens([{"role": "user", "content": TEXT}], model=PRESUMED)
+    assert (count.exact, count.method) == (False, "tokenizers")  # the template stays an estimate
+    assert count.estimate > counted(encoder, TEXT)
 
 
 def test_an_unloaded_tokenizer_counts_no_more_and_stays_while_another_model_uses_it(
@@ -277,24 +269,25 @@ def test_a_repository_is_asked_once(file: Path, hub: Hub) -> None:
 
 
 def test_every_family_that_is_known_for_certain_has_a_place_but_one() -> None:
-    assert set(tokenizers._REPOS) == set(_KNOWN) - {"kimi_k2"}
-    assert set(tokenizers._SAMPLE_COUNTS) == set(_KNOWN)
+    assert set(tokenizers._VOCABULARIES) == set(_KNOWN)
+    assert [family for family, (_, repo) in tokenizers._VOCABULARIES.items() if repo is None] == ["kimi_k2"]
 
 
 def test_a_model_whose_tokenizer_is_not_known_needs_a_place(hub: Hub, file: Path) -> None:
-    for model, why in (
-        (PRESUMED, "not known for certain"),
-        (MODEL, "not known for certain"),
-        ("@cf/moonshotai/kimi-k2.6", "publishes no tokenizer.json"),
-    ):
-        with pytest.raises(TokenizerNotAvailable, match=rf"{why}: pass path= or repo="):
-            load(model)
-    with pytest.raises(ConfigurationError, match="load takes either `path` or `repo` and `revision`, got both"):
-        load(MODEL, path=file, repo="a/b")
-    with pytest.raises(ConfigurationError, match="load takes either"):
-        load(MODEL, path=file, revision="main")
-    with pytest.raises(ConfigurationError, match=r"`model` must be a string such as .*, got 5"):
-        load(5, path=file)  # pyright: ignore[reportArgumentType]  # what is tested
+    both = "load takes either `path` or `repo` and `revision`, got both"
+    rows: list[tuple[Any, dict[str, Any], str]] = [
+        (PRESUMED, {}, "not known for certain: pass path= or repo="),
+        (MODEL, {}, "not known for certain: pass path= or repo="),
+        ("@cf/moonshotai/kimi-k2.6", {}, r"publishes no tokenizer.json: pass path= or repo="),
+        (MODEL, {"path": file, "repo": "a/b"}, both),
+        (MODEL, {"path": file, "revision": "main"}, both),
+        (5, {"path": file}, r"`model` must be a string such as .*, got 5"),
+    ]
+    for model, options, message in rows:
+        with row((model, options)), pytest.raises(ConfigurationError, match=message):
+            load(model, **options)
+    with pytest.raises(TokenizerNotAvailable):
+        load(MODEL)
     assert hub.asked == []
 
 
@@ -320,10 +313,12 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
         assert failed(path=path).startswith(expected), content
 
 
-@pytest.mark.parametrize("missing", ["tokenizers", "huggingface_hub"])
-def test_a_missing_extra_is_named(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, missing, None)
-    assert failed(repo="a/b") == 'exact token counts need an extra: pip install "cfai-sdk[tokenizers]"'
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for missing in ("tokenizers", "huggingface_hub"):
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, missing, None)
+            message = failed(repo="a/b")
+        assert message == 'exact token counts need an extra: pip install "cfai-sdk[tokenizers]"', missing
 
 
 def test_an_error_of_the_hub_says_what_to_do(hub: Hub) -> None:
@@ -354,24 +349,24 @@ def test_what_failed_is_tried_again(file: Path, hub: Hub) -> None:
 
 
 def test_another_models_tokenizer_is_warned_of_with_both_counts(file: Path, encoder: Encoder) -> None:
-    found, wanted = counted(encoder, tokenizers._SAMPLES[0]), tokenizers._SAMPLE_COUNTS["llama3"][0]
-    with pytest.warns(TokenizerMismatchWarning, match=rf" not .* {found} tokens where {LLAMA} has {wanted},") as told:
-        load(LLAMA, path=file)
-    assert told[0].filename == __file__
-    assert count_tokens(TEXT, model=LLAMA).exact
-
-
-def test_a_mismatch_that_is_an_error_leaves_the_model_as_it_was(file: Path) -> None:
-    with pytest.raises(TokenizerMismatchWarning):
+    count, expected = counted(encoder, tokenizers._SAMPLES[0]), tokenizers._VOCABULARIES["llama3"][0][0]
+    with pytest.raises(TokenizerMismatchWarning):  # a warning that is an error leaves the model as it was
         load(LLAMA, path=file)
     assert count_tokens(TEXT, model=LLAMA).method == "estimator"
+    message = rf" not .* {count} tokens where {LLAMA} has {expected},"
+    with pytest.warns(TokenizerMismatchWarning, match=message) as warned:
+        load(LLAMA, path=file)
+    assert warned[0].filename == __file__
+    assert count_tokens(TEXT, model=LLAMA).exact
+    for model in (PRESUMED, MODEL):
+        load(model, path=file)  # no warning where the family is only presumed
 
 
 def test_a_mismatch_in_the_last_sample_counts_as_well() -> None:
     def told(*counts: int) -> bool:
         return tokenizers._describe_mismatch(Fixed(list(counts)), LLAMA) is not None
 
-    assert tokenizers._SAMPLE_COUNTS["llama3"] == (34, 20, 58)
+    assert tokenizers._VOCABULARIES["llama3"][0] == (34, 20, 58)
     assert not told(34, 20, 58)
     assert not told(35, 19, 59)
     assert told(34, 20, 60)
@@ -389,19 +384,14 @@ class Fixed(tokenizers.Tokenizer):
         return self.counts
 
 
-def test_no_mismatch_is_warned_of_where_the_family_is_only_presumed(file: Path) -> None:
-    for model in (PRESUMED, MODEL):
-        load(model, path=file)
-
-
 def test_the_counts_of_the_samples_are_those_of_the_real_tokenizers(samples: list[Sample]) -> None:
     counts = {sample.text: sample.counts for sample in samples}
-    for family, real in tokenizers._SAMPLE_COUNTS.items():
+    for family, (real, _) in tokenizers._VOCABULARIES.items():
         assert tuple(counts[text][family] for text in tokenizers._SAMPLES) == real, family
 
 
 def test_the_counts_of_the_samples_are_within_the_bounds_and_tell_the_families_apart() -> None:
-    told = tokenizers._SAMPLE_COUNTS
+    told = {family: counts for family, (counts, _) in tokenizers._VOCABULARIES.items()}
     for family, real in told.items():
         for text, count in zip(tokenizers._SAMPLES, real, strict=True):
             assert tokens.lower_bound(text, family) <= count <= tokens.upper_bound(text, family), family
@@ -418,15 +408,11 @@ def test_the_counts_of_the_samples_are_within_the_bounds_and_tell_the_families_a
 # Other processes
 
 
-def test_a_pickled_tokenizer_is_the_same_in_this_process(file: Path) -> None:
-    tokenizer = load(MODEL, path=file)
-    assert pickle.loads(pickle.dumps(tokenizer)) is tokenizer
-
-
-def test_a_pickled_tokenizer_reads_its_file_again(file: Path) -> None:
+def test_a_pickled_tokenizer_is_the_same_in_this_process_and_reads_its_file_again_in_another(file: Path) -> None:
     tokenizer = load(MODEL, path=file)
     pickled = pickle.dumps(tokenizer)
     assert len(pickled) < 500
+    assert pickle.loads(pickled) is tokenizer
     unload(MODEL)
     again = pickle.loads(pickled)
     assert again is not tokenizer

@@ -1,0 +1,400 @@
+"""Model, inputs and options to what is sent. Nothing is."""
+
+from __future__ import annotations
+
+import copy
+import decimal
+import json
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, Field
+
+from cfai import ConfigurationError, InputError
+from cfai._config import ClientConfig, LimitPolicy, Retry, Timeout
+from cfai._credentials import Credentials, Secret
+from cfai._request import ApiRequest, RunOptions, inputs_to_builtins, parse_headers, prepare, quote_model
+from tests.conftest import row
+
+API = "https://api.cloudflare.com/client/v4"
+GATEWAY = "https://gateway.ai.cloudflare.com/v1"
+MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+OTHERS = "openai/gpt-5-mini"
+"""A model of another author."""
+ACCOUNT = Credentials("0123456789abcdef0123456789abcdef", Secret("the-token"))
+REST = ACCOUNT._replace(gateway_route="api")
+RUN = f"{API}/accounts/{ACCOUNT.id}/ai/run"
+
+
+def built(model: str = MODEL, inputs: Any = None, account: Credentials = ACCOUNT, **options: Any) -> ApiRequest:
+    config = ClientConfig(account, Timeout(), None, Retry(), LimitPolicy("off"))
+    return prepare(config, model, inputs or {"prompt": "Hello"}, RunOptions(**options))
+
+
+def sent(inputs: Any, **options: Any) -> Any:
+    """Return what the service gets for `inputs`."""
+    return json.loads(built(inputs=inputs, **options).body)  # pyright: ignore[reportArgumentType]  # bytes, in a call
+
+
+# Paths
+
+
+def test_a_model_stands_in_the_path_with_slashes_and_at_signs_literal() -> None:
+    for model, path in (
+        (MODEL, MODEL),
+        ("@hf/mistral/mistral-7b-instruct-v0.2", "@hf/mistral/mistral-7b-instruct-v0.2"),
+        ("@cf/moondream/moondream3.1-9B-A2B", "@cf/moondream/moondream3.1-9B-A2B"),
+        ("@cf/a/b?c", "@cf/a/b%3Fc"),
+        ("@cf/a/b#c", "@cf/a/b%23c"),
+        ("@cf/a/b%2fc", "@cf/a/b%252fc"),
+        ("@cf/a/%2e%2e", "@cf/a/%252e%252e"),
+        ("@cf/a/b c", "@cf/a/b%20c"),
+        ("@cf/a/b\\..\\c", "@cf/a/b%5C..%5Cc"),
+        ("@cf/a/é", "@cf/a/%C3%A9"),
+        ("@cf/a/日本", "@cf/a/%E6%97%A5%E6%9C%AC"),
+        ("@cf/a/half \ud83d", "@cf/a/half%20%3F"),
+        ("@cf/a/b;c=d&e+f", "@cf/a/b%3Bc%3Dd%26e%2Bf"),
+        ("@cf/a/...", "@cf/a/..."),
+    ):
+        assert quote_model(model) == path
+        assert built(model).url == f"{RUN}/{path}"
+
+
+def test_what_could_leave_its_place_in_the_path_is_no_model() -> None:
+    paths = ("", ".", "..", "/", "@cf/../../tokens", "@cf/./a", "@cf/a/..", "../a", "@cf//a", "/@cf/a", "@cf/a/")
+    controls = ("@cf/a\n", "@cf/a\r\nx: y", "@cf/a\0", "@cf/a\t", "@cf/a\x7f")
+    others: tuple[Any, ...] = (None, 5, b"@cf/a", [], "@cf/" + "x" * 70_000)
+    for model in (*paths, *controls, *others):
+        with row(model), pytest.raises(ConfigurationError, match="model") as caught:
+            built(model)
+        assert len(str(caught.value)) < 200
+
+
+def test_an_account_is_quoted_as_well() -> None:
+    request = built(account=Credentials("a?b#c", Secret("x"), "http://localhost/client/v4"))
+    assert request.url == f"http://localhost/client/v4/accounts/a%3Fb%23c/ai/run/{MODEL}"
+
+
+# Inputs
+
+
+class Message(BaseModel):
+    role: str = "user"
+    content: str = Field(alias="said", default="")
+
+
+class Inputs(BaseModel):
+    prompt: str
+    stream: bool = False
+
+
+class Part(BaseModel):
+    text: str
+    detail: str | None = None
+
+
+class Nested(BaseModel):
+    content: list[Part]
+    name: str | None = None
+
+
+class Odd(BaseModel):
+    thing: Any
+
+
+class Scalar:
+    """What numpy's scalars and arrays have in common."""
+
+    dtype = "float32"
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def tolist(self) -> Any:
+        return self.value
+
+
+def test_the_inputs_are_the_body() -> None:
+    plain = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 9, "raw": True, "seed": None}
+    mapping = MappingProxyType({"response_format": MappingProxyType({"type": "json_object"}), "tags": (1, 2)})
+    rows: dict[str, tuple[Any, Any]] = {
+        "plain values": (plain, plain),
+        "an input named model": ({"model": "clef", "state": {}}, {"model": "clef", "state": {}}),
+        "mappings": (mapping, {"response_format": {"type": "json_object"}, "tags": [1, 2]}),
+        "a pydantic model": (Inputs(prompt="Hello", stream=True), {"prompt": "Hello", "stream": True}),
+        "aliases": ({"a": [Message(role="system", said="Be brief")]}, {"a": [{"role": "system", "said": "Be brief"}]}),
+        "defaults": ({"a": [Message(said="Hello")]}, {"a": [{"role": "user", "said": "Hello"}]}),
+        "defaults of None": ({"a": [Nested(content=[Part(text="x")])]}, {"a": [{"content": [{"text": "x"}]}]}),
+        "None that was set": (
+            Nested(content=[Part(text="x", detail=None)], name=None),
+            {"content": [{"text": "x", "detail": None}], "name": None},
+        ),
+        "numpy values": (
+            {"temperature": Scalar(0.5), "audio": Scalar([1, 2]), "nested": [{"seed": Scalar(7)}]},
+            {"temperature": 0.5, "audio": [1, 2], "nested": [{"seed": 7}]},
+        ),
+    }
+    for name, (inputs, expected) in rows.items():
+        with row(name):
+            assert sent(inputs) == expected
+
+
+def test_the_body_is_compact_json_in_utf_8() -> None:
+    body = '{"prompt":"café \u2028 😀","n":[1,2.5]}'.encode()
+    assert built(inputs={"prompt": "café \u2028 😀", "n": [1, 2.5]}).body == body
+
+
+def test_a_stream_is_told_by_the_inputs() -> None:
+    for model in (MODEL, OTHERS):
+        for stream, wants_stream in ((True, True), (1, True), (False, False), (None, False)):
+            request = built(model, {"prompt": "x", "stream": stream})
+            assert request.wants_stream is wants_stream, (model, stream)
+    assert built(inputs=Inputs(prompt="x", stream=True)).wants_stream is True
+    assert built(inputs={"prompt": "x"}).wants_stream is False
+
+
+def test_inputs_are_a_mapping() -> None:
+    values: tuple[Any, ...] = (None, "Hello", ["Hello"], 5)
+    for value in values:
+        with row(value), pytest.raises(InputError, match="inputs") as caught:
+            inputs_to_builtins(value)
+        assert isinstance(caught.value, TypeError)
+
+
+def test_inputs_are_never_changed() -> None:
+    inputs = {"messages": [{"role": "user", "content": "Hello"}], "options": {"other": 1}, "max_tokens": 5}
+    before = copy.deepcopy(inputs)
+    built(inputs=inputs, reject_if_busy=True, gateway="g")
+    assert inputs == before
+
+
+def circular() -> Any:
+    value: dict[str, Any] = {}
+    value["itself"] = value
+    return value
+
+
+def deep() -> Any:
+    value: Any = "bottom"
+    for _ in range(100_000):
+        value = [value]
+    return value
+
+
+def test_what_json_cannot_hold_is_named_by_its_place_and_not_shown_in_full() -> None:
+    rows: list[tuple[Any, str]] = [
+        ({"image": b"\x89PNG" * 10_000}, r"inputs\['image'\]: bytes"),
+        ({"image": bytearray(b"x")}, r"inputs\['image'\]"),
+        ({"image": memoryview(b"x")}, r"inputs\['image'\]"),
+        ({"messages": [{"content": "a"}, {"content": b"b"}]}, r"inputs\['messages'\]\[1\]\['content'\]"),
+        ({"temperature": float("nan")}, r"inputs\['temperature'\]: nan"),
+        ({"temperature": float("inf")}, r"inputs\['temperature'\]: inf"),
+        ({"temperature": -float("inf")}, r"inputs\['temperature'\]: -inf"),
+        ({"temperature": Scalar(float("nan"))}, r"inputs\['temperature'\]"),
+        ({"a": {"b": [object()]}}, r"inputs\['a'\]\['b'\]\[0\]: object"),
+        ({"a": {1, 2}}, r"inputs\['a'\]: set"),
+        ({"a": decimal.Decimal(1)}, r"inputs\['a'\]: Decimal"),
+        ({"a": (1, object())}, r"inputs\['a'\]\[1\]"),
+        ({"a": 1j}, r"inputs\['a'\]: complex"),
+        ({"a": print}, r"inputs\['a'\]"),
+        ({"a": MappingProxyType({"b": b""})}, r"inputs\['a'\]\['b'\]"),
+        ({"prompt": "half \ud83d an emoji"}, r"inputs\['prompt'\]: .*surrogate"),
+        ({"a": {"half \ud83d": 1}}, r"inputs\['a'\]: .*surrogate"),
+        ({"a": {(1, 2): 3}}, r"inputs\['a'\]: keys must be strings, got \(1, 2\)"),
+        ({"a": circular()}, "inputs"),
+        ({"a": deep()}, "inputs"),
+        *(({"a": Odd(thing=thing)}, r"inputs\['a'\]") for thing in (object(), b"\xff", "half \ud83d")),
+        *((Odd(thing=thing), "inputs") for thing in (object(), b"\xff", "half \ud83d")),
+    ]
+    for model in (MODEL, OTHERS):
+        for inputs, place in rows:
+            with row((model, place)), pytest.raises(InputError, match=f"^{place}") as caught:
+                built(model, inputs)
+            assert len(str(caught.value)) < 300
+
+
+# Headers
+
+BAD_VALUES: tuple[Any, ...] = ("a\nb", "a\r\nx: y", "a\0", "a\x7f", " a", "a ", "日本", "käse", 5, b"a")
+
+
+def test_a_call_has_these_headers() -> None:
+    headers = built().headers
+    assert headers["authorization"] == "Bearer the-token"
+    assert headers["content-type"] == "application/json"
+    assert headers["user-agent"].startswith("cfai/")
+    assert "cf-aig-authorization" not in headers
+    assert "x-session-affinity" not in headers
+    assert built(session_affinity="session 1").headers["x-session-affinity"] == "session 1"
+
+
+def test_a_stream_is_asked_for_uncompressed() -> None:
+    headers = built(inputs={"prompt": "x", "stream": True}).headers
+    assert headers["accept-encoding"] == "identity"
+    assert "text/event-stream" in headers["accept"]
+
+
+def test_headers_of_a_call_win_over_those_of_the_client_and_of_its_gateway() -> None:
+    account = ACCOUNT._replace(default_headers={"x-a": "client", "x-b": "client"})
+    extra = {"X-A": "call", "User-Agent": "mine", "cf-aig-cache-ttl": "5", "cf-aig-authorization": "Bearer mine"}
+    headers = built(account=account, gateway={"id": "g", "cache_ttl": 60}, extra_headers=extra).headers
+    assert headers["x-b"] == "client"
+    for name, value in extra.items():
+        assert headers[name.lower()] == value, name
+
+
+def test_what_is_no_header_or_is_set_by_cfai_is_refused() -> None:
+    names: tuple[Any, ...] = ("", "a b", "a:b", "a\n", "a\r\nb", "ä", "a\0", "(a)", 5, None)
+    reserved = ("authorization", "Authorization", "content-type", "Content-Type", "content-length", "Host")
+    for origin in ("default_headers", "extra_headers"):
+        for name in (*names, *reserved, "Transfer-Encoding"):
+            with row((origin, name)), pytest.raises(ConfigurationError, match=origin):
+                parse_headers({name: "x"}, origin)
+    for value in (*BAD_VALUES, None):
+        with row(value), pytest.raises(ConfigurationError, match="x-a"):
+            parse_headers({"x-a": value}, "extra_headers")
+    for value in BAD_VALUES:
+        with row(value), pytest.raises(ConfigurationError, match="session_affinity"):
+            built(session_affinity=value)
+    for value in ("", "a", "a b", "a\tb", "~"):
+        assert parse_headers({"X-A": value}, "extra_headers") == {"x-a": value}
+
+
+# Options
+
+
+def test_reject_if_busy_goes_into_the_body_beside_other_options() -> None:
+    assert sent({"prompt": "x"}) == {"prompt": "x"}
+    assert sent({"prompt": "x"}, reject_if_busy=True) == {"prompt": "x", "options": {"rejectIfBusy": True}}
+    for options, others in (({"other": 1}, {"other": 1}), ("odd", {})):
+        inputs = {"prompt": "x", "options": options}
+        assert sent(inputs, reject_if_busy=True)["options"] == {**others, "rejectIfBusy": True}, options
+    assert not built(reject_if_busy=True).retries_when_busy
+
+
+def test_queue_request_and_tags_go_into_the_query() -> None:
+    rows: list[tuple[dict[str, Any], str]] = [
+        ({}, ""),
+        ({"queue_request": True}, "?queueRequest=true"),
+        ({"tags": ["team:a", "v1.2-b/c@d"]}, "?tags=team:a,v1.2-b/c@d"),
+        ({"tags": ["a"], "queue_request": True}, "?queueRequest=true&tags=a"),
+        ({"tags": ["a", "b", "c", "d", "e", "a"]}, "?tags=a,b,c,d,e"),
+        ({"tags": (tag for tag in "ab")}, "?tags=a,b"),
+        ({"tags": ["a" * 50]}, f"?tags={'a' * 50}"),
+        ({"tags": []}, ""),
+    ]
+    for options, query in rows:
+        with row(options):
+            assert built(**options).url == f"{RUN}/{MODEL}{query}"
+    assert built(gateway="g", tags=["a"]).url == f"{GATEWAY}/{ACCOUNT.id}/g/workers-ai/{MODEL}?tags=a"
+
+
+def test_what_is_no_tag_is_refused() -> None:
+    rows: list[tuple[Any, str]] = [
+        (list("abcdef"), "`tags` must be 5 at most, got 6"),
+        ("ab", "`tags` must be a list of strings, got the string 'ab'"),
+        *(([tag], "is no tag") for tag in ("", "a" * 51, "a b", "a,b", "a_b", "é", "a\n", "a?b", 5, None)),
+    ]
+    for tags, message in rows:
+        with row(tags), pytest.raises(ConfigurationError, match=message):
+            built(tags=tags)
+
+
+# Gateways
+
+
+def test_a_gateway_is_reached_by_the_route_of_the_client_and_the_author_of_the_model() -> None:
+    """Models of others have no path of their own, and the older host is for Cloudflare's alone."""
+    gateway_host, hello = f"{GATEWAY}/{ACCOUNT.id}/mine/workers-ai/{MODEL}", {"prompt": "Hello"}
+    for model, account, gateway, url, is_named in (
+        (MODEL, ACCOUNT, "mine", gateway_host, False),
+        (MODEL, ACCOUNT, {"id": "mine"}, gateway_host, False),
+        (MODEL, REST, "mine", RUN, True),
+        (MODEL, REST, None, f"{RUN}/{MODEL}", False),
+        (OTHERS, ACCOUNT, "mine", RUN, True),
+        (OTHERS, REST, "mine", RUN, True),
+        (OTHERS, ACCOUNT, None, RUN, True),
+        (OTHERS, REST, None, RUN, True),
+    ):
+        with row((model, account.gateway_route, gateway)):
+            request = built(model, account=account, gateway=gateway)
+            assert request.url == url
+            assert json.loads(request.body) == ({"model": model, "input": hello} if is_named else hello)  # pyright: ignore[reportArgumentType]
+            assert request.headers["authorization"] == "Bearer the-token"
+            is_older_host = url == gateway_host
+            assert request.headers.get("cf-aig-authorization") == ("Bearer the-token" if is_older_host else None)
+            assert request.headers.get("cf-aig-gateway-id") == ("mine" if gateway and not is_older_host else None)
+
+
+def test_a_gateway_can_have_a_token_of_its_own_which_is_a_secret_too() -> None:
+    request = built(inputs={"prompt": "a private matter"}, gateway={"id": "g", "token": "for-the-gateway"})
+    assert request.headers["authorization"] == "Bearer the-token"
+    assert request.headers["cf-aig-authorization"] == "Bearer for-the-gateway"
+    assert request.secrets == ["the-token", "for-the-gateway"]
+    assert not [word for word in ("the-token", "for-the-gateway", "private") if word in repr(request)]
+
+
+def test_each_option_of_a_gateway_is_a_header() -> None:
+    rows: list[tuple[dict[str, Any], str, str]] = [
+        ({"skip_cache": True}, "cf-aig-skip-cache", "true"),
+        ({"skipCache": True}, "cf-aig-skip-cache", "true"),
+        ({"skip_cache": False}, "cf-aig-skip-cache", "false"),
+        ({"cache_ttl": 3600}, "cf-aig-cache-ttl", "3600"),
+        ({"cacheTtl": 3600}, "cf-aig-cache-ttl", "3600"),
+        ({"cache_ttl": 0}, "cf-aig-cache-ttl", "0"),
+        ({"cache_key": "key"}, "cf-aig-cache-key", "key"),
+        ({"cacheKey": "key"}, "cf-aig-cache-key", "key"),
+        ({"metadata": {"team": "é", "n": 1, "b": None}}, "cf-aig-metadata", '{"team":"\\u00e9","n":1,"b":null}'),
+        ({"metadata": {}}, "cf-aig-metadata", "{}"),
+        ({"collect_log": False}, "cf-aig-collect-log", "false"),
+        ({"collectLog": True}, "cf-aig-collect-log", "true"),
+        ({"event_id": "e1"}, "cf-aig-event-id", "e1"),
+        ({"eventId": "e1"}, "cf-aig-event-id", "e1"),
+        ({"request_timeout_ms": 500}, "cf-aig-request-timeout", "500"),
+        ({"requestTimeoutMs": 500}, "cf-aig-request-timeout", "500"),
+        ({"retries": {"max_attempts": 3}}, "cf-aig-max-attempts", "3"),
+        ({"retries": {"maxAttempts": 3}}, "cf-aig-max-attempts", "3"),
+        ({"retries": {"retry_delay_ms": 250}}, "cf-aig-retry-delay", "250"),
+        ({"retries": {"retryDelayMs": 250}}, "cf-aig-retry-delay", "250"),
+        ({"retries": {"backoff": "linear"}}, "cf-aig-backoff", "linear"),
+    ]
+    for model in (MODEL, OTHERS):
+        for option, header, value in rows:
+            gateway = {"id": "g", **option}
+            before = copy.deepcopy(gateway)
+            headers = built(model, gateway=gateway).headers
+            assert headers[header] == value, option
+            others = {"cf-aig-authorization", "cf-aig-gateway-id"}
+            assert {name for name in headers if name.startswith("cf-aig-")} - others == {header}, option
+            assert gateway == before, option
+
+
+def test_what_is_no_option_of_a_gateway_is_refused() -> None:
+    no_id = "`gateway` must have the 'id' of the gateway, such as 'default'"
+    rows: list[tuple[Any, str]] = [
+        ({"id": "g", "skipCash": True}, r"'skip_cash'.*skip_cache"),
+        ({"id": "g", "max_attempts": 3}, "no option 'max_attempts'"),
+        ({"id": "g", "extra": None}, "no option 'extra'"),
+        ({"id": "g", "retries": {"attempts": 3}}, "gateway retries: no option 'attempts', known are max_attempts, r"),
+        ({"id": "g", "retries": {5: 3}}, "gateway retries: no option '5'"),
+        ({"id": "g", "retries": 3}, "gateway retries must be a dict with 'max_attempts' and the like, got 3"),
+        ({"cache_ttl": 60}, no_id),
+        *(({"id": id}, no_id) for id in ("", None, 5, "a/b", "..")),
+        ("", no_id),
+        (5, "`gateway` must be an id or a dict with 'id', got 5"),
+        (["g"], "`gateway` must be an id or a dict with 'id'"),
+        *(({"id": id}, "gateway id: a header's value must be ASCII") for id in ("a\r\nx: y", "a\nb", "a\0")),
+        *(({"id": "g", "token": token}, "gateway token: a header") for token in ("a\r\nx: y", "a\nb", 5)),
+        ({"id": "g", "cache_key": "a\nb"}, "cache_key"),
+        ({"id": "g", "event_id": "a\r\nx: y"}, "event_id"),
+        ({"id": "g", "cache_key": "日本"}, "cache_key"),
+    ]
+    for model in (MODEL, OTHERS):
+        for account in (ACCOUNT, REST):
+            for gateway, message in rows:
+                with row(gateway), pytest.raises(ConfigurationError, match=message):
+                    built(model, account=account, gateway=gateway)
+    for value in (object(), float("nan"), b"x"):
+        with row(value), pytest.raises(InputError, match=r"gateway metadata\['a'\]"):
+            built(gateway={"id": "g", "metadata": {"a": value}})
