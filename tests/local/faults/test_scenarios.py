@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import cfai._streaming.reader
 import pytest
 
 import cfai
+import cfai._streaming.reader
 from cfai import (
     APIConnectionError,
     APIResponseValidationError,
