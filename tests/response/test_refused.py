@@ -303,6 +303,11 @@ FIGURES: list[tuple[str, str, dict[str, Any], dict[str, Any], str]] = [
      NOTHING | {"field": "input", "value": 9003, "input_tokens": 9003, "limit_kind": "input"},
      'split the text: one may have 8,192 tokens; Ai(limit_overrides={"@cf/some/model": {"input_length": 8192}}) has it '
      "checked before sending."),
+    # A count that stopped at the limit says nothing of the output that would fit.
+    (LLAMA_3_3, "The maximum context length is 8192 tokens. However, you requested at least 8193 tokens.",
+     {"prompt": "x", "max_tokens": 2000}, {"total_tokens": 8193, "output_tokens": 2000, "max_tokens": None},
+     f'{TOGETHER} 8,192 tokens; Ai(limit_overrides={{"{LLAMA_3_3}": {{"context_length": 8192}}}}) has it checked '
+     "before sending."),
     ("", ONE_TEXT, {}, NOTHING | {"field": "", "value": 9003, "input_tokens": 9003},
      "split the text: one may have 8,192 tokens."),
 ]  # fmt: skip
