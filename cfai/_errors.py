@@ -23,11 +23,12 @@ CfaiError
 │       └── APIResponseValidationError       a 2xx answer that cannot be read
 └── StreamError                        an error after a stream began; `.partial` has what had arrived
     └── StreamTruncatedError           the stream ended before the answer did
-        └── StreamTimeoutError         the stream fell silent                           (also APITimeoutError)
 ```
 
 `InferenceUpstreamError` and `AiInternalError` are the binding's own names. A length that the service refuses is a
-`ContextLengthError` or `SequenceLengthError` and a `BadRequestError`; inside a stream, a `StreamError`.
+`ContextLengthError` or `SequenceLengthError` and a `BadRequestError`; inside a stream, a `StreamError`. A stream that
+fell silent is a `StreamTruncatedError` and an `APITimeoutError`. What is both is a class of its own, which nobody needs
+to catch by its name.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from cfai import APIConnectionError, APITimeoutError, StreamError, StreamTimeoutError, StreamTruncatedError, Timeout
+from cfai import APIConnectionError, APITimeoutError, StreamError, StreamTruncatedError, Timeout
+from cfai._errors import StreamTimeoutError
 from tests.bodies import DONE, HELLO, chat, event, native, one_token
 from tests.conftest import LONG, SYNC_AND_ASYNC, Caller, Callers, Peer, Serve, Service
 
