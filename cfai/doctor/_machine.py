@@ -40,18 +40,18 @@ def check_versions(installation: Installation) -> Finding:
     """cfai, Python and the libraries it stands on."""
     there = {name: version for name in _LIBRARIES if (version := _get_version(name))}
     named = ", ".join(f"{name} {version}" for name, version in there.items())
-    says = f"cfai {__version__}, Python {platform.python_version()}, {named}"
+    message = f"cfai {__version__}, Python {platform.python_version()}, {named}"
     if _get_version("cfai"):
         # It installs a package of the same name over this one, or under it.
-        return problem(f"{says}; somebody else's distribution 'cfai' is installed too", "pip uninstall cfai")
+        return problem(f"{message}; somebody else's distribution 'cfai' is installed too", "pip uninstall cfai")
     old = [
         f"{name} {there[name]} (needs {lowest})"
         for name, lowest in _list_dependencies()
         if _is_older(there.get(name), lowest)
     ]
     if old:
-        return problem(f"{says}; too old: {', '.join(old)}", "pip install -U cfai-sdk")
-    return ok(says)
+        return problem(f"{message}; too old: {', '.join(old)}", "pip install -U cfai-sdk")
+    return ok(message)
 
 
 def check_extras(installation: Installation) -> Finding:
@@ -65,12 +65,12 @@ def check_extras(installation: Installation) -> Finding:
 def check_token(installation: Installation) -> Finding:
     """Return where the token comes from, and whether it looks like one."""
     if not installation.token_variables:
-        says = "no API token is set"
+        message = "no API token is set"
         if installation.find_set_variables(["CLOUDFLARE_API_KEY"]):
-            says += "; CLOUDFLARE_API_KEY beside CLOUDFLARE_EMAIL is the global key, which Workers AI does not take"
-        return problem(says, f"{NEW_TOKEN.format(installation.token_name)}, or work without an account: cfai dev")
+            message += "; CLOUDFLARE_API_KEY beside CLOUDFLARE_EMAIL is the global key, which Workers AI does not take"
+        return problem(message, f"{NEW_TOKEN.format(installation.token_name)}, or work without an account: cfai dev")
     name, secret = installation.token_variables[0]
-    says = f"from {name}, {_describe_length(secret)}"
+    message = f"from {name}, {_describe_length(secret)}"
     wrong = _find_flaw(secret)
     if wrong is None and installation.is_cloudflare:
         if re.fullmatch("[0-9a-fA-F]{32}", secret.value):
@@ -80,8 +80,8 @@ def check_token(installation: Installation) -> Finding:
         elif len(secret.value) < _SHORTEST_TOKEN:
             wrong = "it is too short to be one"
     if wrong:
-        return problem(f"{says}: {wrong}", NEW_TOKEN.format(name))
-    return _ok_unless_contradicted(says, installation.token_variables)
+        return problem(f"{message}: {wrong}", NEW_TOKEN.format(name))
+    return _ok_unless_contradicted(message, installation.token_variables)
 
 
 def check_account_id(installation: Installation) -> Finding:
@@ -89,7 +89,7 @@ def check_account_id(installation: Installation) -> Finding:
     if not installation.account_variables:
         return problem("no account id is set", _COPY_ID.format(installation.account_name))
     name, secret = installation.account_variables[0]
-    says = f"from {name}, {_describe_length(secret)}"
+    message = f"from {name}, {_describe_length(secret)}"
     wrong = _find_flaw(secret)
     if wrong is None and "/" in secret.value:
         wrong = "it looks like a URL, or a part of one"
@@ -100,8 +100,8 @@ def check_account_id(installation: Installation) -> Finding:
         elif len(secret.value) >= 37:
             wrong += ", and this looks like an API token"
     if wrong:
-        return problem(f"{says}: {wrong}", _COPY_ID.format(name))
-    return _ok_unless_contradicted(says, installation.account_variables)
+        return problem(f"{message}: {wrong}", _COPY_ID.format(name))
+    return _ok_unless_contradicted(message, installation.account_variables)
 
 
 def check_address(installation: Installation) -> Finding:
@@ -111,10 +111,12 @@ def check_address(installation: Installation) -> Finding:
         url = installation.base_url
     except ConfigurationError as error:
         return problem(f"{name} cannot be used: {error}", f"unset {name}, or set it to {BASE_URL}")
-    says = f"{url}, from {name}" if name else f"{url}, the default"
+    message = f"{url}, from {name}" if name else f"{url}, the default"
     if not urlsplit(url).path.endswith("/client/v4"):
-        return warning(says, f"let {name} end in /client/v4, as {BASE_URL} does: cfai adds the account and the model")
-    return _ok_unless_contradicted(says, installation.address_variables)
+        return warning(
+            message, f"let {name} end in /client/v4, as {BASE_URL} does: cfai adds the account and the model"
+        )
+    return _ok_unless_contradicted(message, installation.address_variables)
 
 
 def check_proxy(installation: Installation) -> Finding:
@@ -139,13 +141,13 @@ def check_proxy(installation: Installation) -> Finding:
         return problem(f"{name} is no URL of a proxy", example)
     if parts.scheme.startswith("socks") and find_spec("socksio") is None:
         return problem(f"{name} is a SOCKS proxy, which needs a package", 'pip install "httpx[socks]"')
-    says = f"{host}:{port}, from {name}" + (", with a login" if parts.username else "")
+    message = f"{host}:{port}, from {name}" + (", with a login" if parts.username else "")
     try:
         socket.create_connection((host, port), timeout=installation.timeout).close()
     except OSError as error:
         remedy = f"start the proxy, correct {name}, or unset it if this network needs none"
-        return problem(f"{says}, cannot be reached ({error.strerror or error})", remedy)
-    return ok(f"{says}, can be reached")
+        return problem(f"{message}, cannot be reached ({error.strerror or error})", remedy)
+    return ok(f"{message}, can be reached")
 
 
 def check_certificates(installation: Installation) -> Finding:
@@ -185,12 +187,14 @@ def _find_flaw(secret: Secret) -> str | None:
     return None
 
 
-def _ok_unless_contradicted(says: str, named: list[tuple[str, Secret]]) -> Finding:
+def _ok_unless_contradicted(message: str, named: list[tuple[str, Secret]]) -> Finding:
     """Return what was found, or a warning if another variable of the same meaning holds something else."""
     others = [name for name, secret in named[1:] if secret.value != named[0][1].value]
     if others:
-        return warning(f"{says}; {', '.join(others)} holds another, and is not used", "unset the one that is not meant")
-    return ok(says)
+        return warning(
+            f"{message}; {', '.join(others)} holds another, and is not used", "unset the one that is not meant"
+        )
+    return ok(message)
 
 
 def _get_version(distribution: str) -> str | None:

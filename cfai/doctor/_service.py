@@ -104,8 +104,8 @@ def check_models(installation: Installation) -> Finding:
     if not names:
         return warning("the list of models is empty", "check that the account has Workers AI")
     live = {model.name for model in models.catalogue().values() if not model.retired_on}
-    says = f"{len(names)} are listed, {len(names & live)} of the {len(live)} that cfai knows"
-    return ok(f"{says}; new to it: {', '.join(sorted(names - live)[:5])}" if names - live else says)
+    message = f"{len(names)} are listed, {len(names & live)} of the {len(live)} that cfai knows"
+    return ok(f"{message}; new to it: {', '.join(sorted(names - live)[:5])}" if names - live else message)
 
 
 def check_may_run(installation: Installation) -> Finding:

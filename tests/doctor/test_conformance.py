@@ -81,7 +81,7 @@ def test_every_fact_is_found_out_from_the_emulator(taken: tuple[Path, dict[str, 
     findings = taken[1]
     assert list(findings) == [fact.name for fact in FACTS]
     assert [name for name, finding in findings.items() if finding.verdict != "ok"] == UNSEEN
-    assert all(finding.says and "\n" not in finding.says for finding in findings.values())
+    assert all(finding.message and "\n" not in finding.message for finding in findings.values())
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_every_fact_is_found_out_from_the_emulator(taken: tuple[Path, dict[str, 
     ],
 )
 def test_a_fact_says_which_form_it_saw(taken: tuple[Path, dict[str, Finding]], fact: str, says: str) -> None:
-    assert taken[1][fact].says == says
+    assert taken[1][fact].message == says
 
 
 @pytest.mark.usefixtures("local")
@@ -638,7 +638,20 @@ def test_another_form_is_told(
     for recording in matching:
         change(recording)
     finding = replayed(changed)[fact]
-    assert (finding.verdict, says in finding.says) == (verdict, True), str(finding)
+    assert (finding.verdict, says in finding.message) == (verdict, True), str(finding)
+
+
+@pytest.mark.usefixtures("account")
+def test_a_refusal_for_the_account_or_its_use_finds_nothing_out(recordings: list[RecorderApp]) -> None:
+    for status, code, telling in ((401, 10000, ["wrong token"]), (429, 4006, ["retry-after"]), (403, 5018, [])):
+        changed = copy.deepcopy(recordings)
+        for recording in changed:
+            no(status, code)(recording)
+        findings = replayed(changed)
+        open = [name for name, finding in findings.items() if finding.message.startswith("not found out: ")]
+        assert [name for name in findings if name not in [*open, *telling, "wrong token"]] == [], (status, code)
+        assert {findings[name].verdict for name in open} == {"warning"}, (status, code)
+        assert [name for name in telling if findings[name].verdict != "ok"] == [], (status, code)
 
 
 @pytest.mark.usefixtures("account")
@@ -647,8 +660,8 @@ def test_a_batch_that_is_never_done_is_given_up(recordings: list[RecorderApp]) -
     pauses: list[float] = []
     with httpx.Client(transport=Replay(waiting * 20 + recordings)) as http:
         findings = {finding.check: finding for finding in conform(http_client=http, sleep=pauses.append)}
-    assert findings["batch"].says.endswith("while it waits 200 queued; not done after 15 polls")
-    assert findings["batch item"].says.endswith("not done after 15 polls")
+    assert findings["batch"].message.endswith("while it waits 200 queued; not done after 15 polls")
+    assert findings["batch item"].message.endswith("not done after 15 polls")
     assert pauses == [2.0] * 30
 
 
@@ -658,7 +671,7 @@ def test_what_a_service_echoes_is_not_repeated(recordings: list[RecorderApp]) ->
     for recording in recordings:
         if asked("lightning")(recording):
             no(400, 5006, f"who is {ACCOUNT}, {TOKEN}? ({id})")(recording)
-    says = replayed(recordings)["SDXL's image"].says
+    says = replayed(recordings)["SDXL's image"].message
     assert "who is " in says
     for secret in (ACCOUNT, TOKEN, id):
         assert secret not in says

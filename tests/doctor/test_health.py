@@ -31,8 +31,8 @@ def test_every_check_has_a_line_and_none_is_a_problem() -> None:
 
 def test_the_credentials_are_described_and_not_shown(local: Emulator) -> None:
     found = findings()
-    assert found["token"].says == f"from CLOUDFLARE_API_TOKEN, {len(local.api_token)} characters"
-    assert found["account id"].says == "from CLOUDFLARE_ACCOUNT_ID, 32 characters"
+    assert found["token"].message == f"from CLOUDFLARE_API_TOKEN, {len(local.api_token)} characters"
+    assert found["account id"].message == "from CLOUDFLARE_ACCOUNT_ID, 32 characters"
     shown = "".join(map(str, found.values()))
     assert local.api_token not in shown
     assert local.account_id not in shown
@@ -40,7 +40,7 @@ def test_the_credentials_are_described_and_not_shown(local: Emulator) -> None:
 
 @pytest.mark.usefixtures("local")
 def test_versions_are_those_that_are_installed() -> None:
-    says = findings()["versions"].says
+    says = findings()["versions"].message
     for name in ("httpx", "pydantic", "anyio"):
         assert f"{name} {metadata.version(name)}" in says
     assert f"cfai {cfai.__version__}, Python {platform.python_version()}" in says
@@ -60,7 +60,7 @@ def test_a_library_that_is_too_old_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(metadata, "version", lambda name: "2.8.2" if name == "pydantic" else real(name))
     found = findings()["versions"]
     assert found.verdict == "problem"
-    assert "too old: pydantic 2.8.2 (needs 2." in found.says
+    assert "too old: pydantic 2.8.2 (needs 2." in found.message
     assert found.remedy == "pip install -U cfai-sdk"
 
 
@@ -89,7 +89,10 @@ def test_without_metadata_no_version_is_too_old(monkeypatch: pytest.MonkeyPatch)
 def test_an_extra_that_is_missing_is_named_and_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cfai.doctor._machine.find_spec", lambda name: None if name == "tokenizers" else True)
     found = findings()["extras"]
-    assert (found.verdict, found.says) == ("ok", "installed: cli, emulator, llama, aiohttp; not installed: tokenizers")
+    assert (found.verdict, found.message) == (
+        "ok",
+        "installed: cli, emulator, llama, aiohttp; not installed: tokenizers",
+    )
 
 
 def test_every_extra_is_looked_for() -> None:
@@ -133,7 +136,7 @@ def test_what_is_wrong_with_credentials(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     found = findings(timeout=0.2)
-    assert (found[check].verdict, told in found[check].says) == (verdict, True), found[check]
+    assert (found[check].verdict, told in found[check].message) == (verdict, True), found[check]
     shown = "".join(map(str, found.values()))
     assert not [value for value in variables.values() if len(value) > 3 and value.strip() in shown]
 
@@ -178,7 +181,7 @@ def test_nothing_is_asked_without_an_address(at: At) -> None:
     at("http://example.com/client/v4")
     found = findings()
     assert problems(found) == ["address"]
-    assert found["connection"].says == "not looked at: first mend address"
+    assert found["connection"].message == "not looked at: first mend address"
 
 
 # Settings of certificates
@@ -200,7 +203,7 @@ def test_settings_of_certificates(
     at("https://127.0.0.1:9/client/v4")
     monkeypatch.setenv(name, value)
     found = findings()
-    assert (found["certificates"].verdict, told in found["certificates"].says) == (verdict, True)
+    assert (found["certificates"].verdict, told in found["certificates"].message) == (verdict, True)
     assert found["connection"].verdict == "problem"
 
 
@@ -221,7 +224,7 @@ def test_what_is_wrong_with_a_proxy(monkeypatch: pytest.MonkeyPatch, at: At, val
     monkeypatch.setenv("HTTPS_PROXY", value)
     found = findings()
     assert problems(found) == ["proxy", "connection"]
-    assert found["proxy"].says.startswith(told)
+    assert found["proxy"].message.startswith(told)
     assert "HTTPS_PROXY" in found["proxy"].remedy
     assert "hidden-word" not in "".join(map(str, found.values()))
 
@@ -244,8 +247,8 @@ def test_a_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch, serve: Serve, at:
     at("https://api.cloudflare.com/client/v4")
     monkeypatch.setenv("https_proxy", proxy.origin)
     found = findings()
-    assert found["proxy"].says == f"127.0.0.1:{proxy.port}, from https_proxy, can be reached"
-    assert "407 Proxy Authentication Required" in found["connection"].says
+    assert found["proxy"].message == f"127.0.0.1:{proxy.port}, from https_proxy, can be reached"
+    assert "407 Proxy Authentication Required" in found["connection"].message
     assert [request.split()[1] for request in proxy.requests] == [b"api.cloudflare.com:443"]
 
 
@@ -255,8 +258,8 @@ def test_a_host_that_is_exempt_needs_no_proxy(monkeypatch: pytest.MonkeyPatch, a
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "cloudflare.com")
     found = findings()
-    assert found["proxy"].says == "HTTPS_PROXY names one, and NO_PROXY exempts api.cloudflare.com from it"
-    assert "cannot be resolved" in found["connection"].says
+    assert found["proxy"].message == "HTTPS_PROXY names one, and NO_PROXY exempts api.cloudflare.com from it"
+    assert "cannot be resolved" in found["connection"].message
 
 
 @pytest.mark.usefixtures("local")
@@ -264,7 +267,7 @@ def test_a_proxy_is_not_used_for_this_machine(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     found = findings()
     assert problems(found) == []
-    assert found["proxy"].says == "none is used for an address on this machine"
+    assert found["proxy"].message == "none is used for an address on this machine"
 
 
 # Errors of one's own
