@@ -142,7 +142,7 @@ def test_a_client_passed_in_decides_neither_redirects_nor_timeouts(
     close(client, portal)
 
 
-def test_a_client_of_the_wrong_colour_is_refused() -> None:
+def test_a_sync_client_is_refused_for_async_calls_and_an_async_one_for_sync() -> None:
     with httpx.Client() as client, pytest.raises(ConfigurationError, match="async_http_client"):
         Ai(account_id=ACCOUNT, api_token="token", async_http_client=client)
     with pytest.raises(ConfigurationError, match="http_client"):
