@@ -118,6 +118,39 @@ class PooledClient:
                 transport._call_connection_lost(None)  # type: ignore[union-attr]
 
 
+class _LoopClient(PooledClient):
+    """The client of one event loop, closed at the end of the loop or when the pool is forgotten."""
+
+    def __init__(self, client: Any, loop: Any) -> None:
+        super().__init__(client)
+        self.loop = weakref.ref(loop)
+        self._closer = _close_at_end(client)
+
+    async def open(self) -> None:
+        # Event loops close the generators that were begun on them.
+        await anext(self._closer)
+        if not is_asyncio():
+            # trio complains of a generator that was forgotten before the end of its loop.
+            _closers.setdefault(self.loop(), []).append(self._closer)
+
+    async def aclose(self) -> None:
+        await self.aclose_abandoned()
+        await self._closer.aclose()
+
+    def is_over(self) -> bool:
+        """Return True once the event loop is closed: asyncio's, or trio's by its token."""
+        loop = self.loop()
+        if loop is None:
+            return True
+        if hasattr(loop, "is_closed"):
+            return loop.is_closed()
+        try:
+            loop.run_sync_soon(_do_nothing)
+        except RuntimeError:
+            return True
+        return False
+
+
 class ClientPool:
     """The HTTP clients of an `Ai` and its copies: made when first needed, kept, closed once."""
 
@@ -171,16 +204,15 @@ class ClientPool:
         return connections
 
     async def _get_client_of_loop(self, loop: Any) -> PooledClient:
-        entry = self._by_loop.get(id(loop))
-        if entry is None or entry.loop() is not loop or self._is_closed:
+        connections = self._by_loop.get(id(loop))
+        if connections is None or connections.loop() is not loop or self._is_closed:
             with self._lock:
                 if self._is_closed:
                     raise ConfigurationError(_CLOSED)
                 self._sweep()
-                entry = _LoopClient(loop, PooledClient(self._make_client(httpx.AsyncClient)))
-                self._by_loop[id(loop)] = entry
-            await entry.open()
-        return entry.connections
+                connections = self._by_loop[id(loop)] = _LoopClient(self._make_client(httpx.AsyncClient), loop)
+            await connections.open()
+        return connections
 
     def close(self) -> None:
         """Close the connections of synchronous calls; nothing can be called any more."""
@@ -199,18 +231,17 @@ class ClientPool:
         self.close()
         with self._lock:
             self._sweep()
-            entry = self._by_loop.pop(id(_get_running_loop()), None)
-        if entry is not None:
-            await entry.connections.aclose_abandoned()
-            await entry.aclose()
+            connections = self._by_loop.pop(id(_get_running_loop()), None)
+        if connections is not None:
+            await connections.aclose()
 
     def forget_connections(self) -> None:
         """Begin anew in a forked child, without touching what is the parent's."""
-        known = [self._passed_in, self._passed_in_async, self._sync]
-        for connections in [*known, *(entry.connections for entry in self._by_loop.values())]:
+        known = [self._passed_in, self._passed_in_async, self._sync, *self._by_loop.values()]
+        for connections in known:
             if connections is not None:
                 connections.is_inherited = True
-        _inherited.append((*known, self._by_loop))
+        _inherited.append(known)
         if self._finalizer is not None:
             self._finalizer.detach()
         self._lock = threading.Lock()
@@ -222,46 +253,14 @@ class ClientPool:
 
     def _sweep(self) -> None:
         """Let go of the clients whose event loop is closed."""
-        for key, entry in [*self._by_loop.items()]:
-            if entry.is_over():
+        for key, connections in [*self._by_loop.items()]:
+            if connections.is_over():
                 del self._by_loop[key]
-                entry.connections.close_sockets()
+                connections.close_sockets()
 
 
 def _wrap_passed_in(client: Any) -> PooledClient | None:
     return None if client is None else PooledClient(client, is_own=False)
-
-
-class _LoopClient:
-    """The client of one event loop, closed at the end of the loop or when the pool is forgotten."""
-
-    def __init__(self, loop: Any, connections: PooledClient) -> None:
-        self.loop = weakref.ref(loop)
-        self.connections = connections
-        self._closer = _close_at_end(connections.client)
-
-    async def open(self) -> None:
-        # Event loops close the generators that were begun on them.
-        await anext(self._closer)
-        if not is_asyncio():
-            # trio complains of a generator that was forgotten before the end of its loop.
-            _closers.setdefault(self.loop(), []).append(self._closer)
-
-    async def aclose(self) -> None:
-        await self._closer.aclose()
-
-    def is_over(self) -> bool:
-        """Return True once the event loop is closed: asyncio's, or trio's by its token."""
-        loop = self.loop()
-        if loop is None:
-            return True
-        if hasattr(loop, "is_closed"):
-            return loop.is_closed()
-        try:
-            loop.run_sync_soon(_do_nothing)
-        except RuntimeError:
-            return True
-        return False
 
 
 _pools: weakref.WeakSet[ClientPool] = weakref.WeakSet()
