@@ -182,8 +182,7 @@ def _decide_pause(attempts: int, error: CfaiError, request: ApiRequest, budget: 
 
 def _build_request(connections: PooledClient, request: ApiRequest, budget: TimeBudget, trace: Any) -> Any:
     client, timeout, now = connections.client, budget.timeout, time.monotonic()
-    if budget.is_exceeded(now):
-        raise budget.make_error()
+    budget.remaining(now)  # raises if there is none
     timeouts = {
         "connect": budget.shorten(timeout.connect, now),
         "read": budget.shorten(timeout.first_byte, now),

@@ -96,6 +96,8 @@ LIKELY = [
     ("This model's maximum context length is 8192 tokens, however you requested 8300 tokens (8000 in your prompt; "
      "300 for the completion). Please reduce your prompt; or completion length.",
      ParsedLimit("context", "model", 8192, 8000, 300, 8300)),
+    ("This model's maximum context length is 8192 tokens. However, you requested 9000 tokens (500 in the completion).",
+     ParsedLimit("context", "model", 8192, 8500, 500, 9000)),
     ("This model's maximum context length is 8192 tokens. However, your messages resulted in 9001 tokens (8500 in "
      "the messages, 501 in the functions). Please reduce the length of the messages or functions.",
      ParsedLimit("context", "model", 8192, 9001)),
