@@ -69,39 +69,41 @@ def check_token(installation: Installation) -> Finding:
         if installation.find_set_variables(["CLOUDFLARE_API_KEY"]):
             message += "; CLOUDFLARE_API_KEY beside CLOUDFLARE_EMAIL is the global key, which Workers AI does not take"
         return problem(message, f"{NEW_TOKEN.format(installation.token_name)}, or work without an account: cfai dev")
-    name, secret = installation.token_variables[0]
-    message = f"from {name}, {_describe_length(secret)}"
-    wrong = _find_flaw(secret)
-    if wrong is None and installation.is_cloudflare:
+    secret = installation.token_variables[0][1]
+    flaw = _find_flaw(secret)
+    if flaw is None and installation.is_cloudflare:
         if re.fullmatch("[0-9a-fA-F]{32}", secret.value):
-            wrong = "it looks like an account id"
+            flaw = "it looks like an account id"
         elif re.fullmatch("[0-9a-f]{37}", secret.value):
-            wrong = "it looks like the account's global key"
+            flaw = "it looks like the account's global key"
         elif len(secret.value) < _SHORTEST_TOKEN:
-            wrong = "it is too short to be one"
-    if wrong:
-        return problem(f"{message}: {wrong}", NEW_TOKEN.format(name))
-    return _ok_unless_contradicted(message, installation.token_variables)
+            flaw = "it is too short to be one"
+    return _judge_variables(installation.token_variables, flaw, NEW_TOKEN)
 
 
 def check_account_id(installation: Installation) -> Finding:
     """Return where the account id comes from, and whether it looks like one."""
     if not installation.account_variables:
         return problem("no account id is set", _COPY_ID.format(installation.account_name))
-    name, secret = installation.account_variables[0]
-    message = f"from {name}, {_describe_length(secret)}"
-    wrong = _find_flaw(secret)
-    if wrong is None and "/" in secret.value:
-        wrong = "it looks like a URL, or a part of one"
-    elif wrong is None and installation.is_cloudflare and not re.fullmatch("[0-9a-fA-F]{32}", secret.value):
-        wrong = "an account id is 32 hexadecimal digits"
+    secret = installation.account_variables[0][1]
+    flaw = _find_flaw(secret)
+    if flaw is None and "/" in secret.value:
+        flaw = "it looks like a URL, or a part of one"
+    elif flaw is None and installation.is_cloudflare and not re.fullmatch("[0-9a-fA-F]{32}", secret.value):
+        flaw = "an account id is 32 hexadecimal digits"
         if "@" in secret.value:
-            wrong += ", and this looks like an e-mail address"
+            flaw += ", and this looks like an e-mail address"
         elif len(secret.value) >= 37:
-            wrong += ", and this looks like an API token"
-    if wrong:
-        return problem(f"{message}: {wrong}", _COPY_ID.format(name))
-    return _ok_unless_contradicted(message, installation.account_variables)
+            flaw += ", and this looks like an API token"
+    return _judge_variables(installation.account_variables, flaw, _COPY_ID)
+
+
+def _judge_variables(variables: list[tuple[str, Secret]], flaw: str | None, remedy: str) -> Finding:
+    name, secret = variables[0]
+    message = f"from {name}, {len(secret.value)} character{'' if len(secret.value) == 1 else 's'}"
+    if flaw:
+        return problem(f"{message}: {flaw}", remedy.format(name))
+    return _ok_unless_contradicted(message, variables)
 
 
 def check_address(installation: Installation) -> Finding:
@@ -170,10 +172,6 @@ def check_certificates(installation: Installation) -> Finding:
     if context is None:
         return ok(f"those of {name} are trusted, and no others")
     return ok(f"the {len(context.get_ca_certs())} of {name} are trusted, and no others")
-
-
-def _describe_length(secret: Secret) -> str:
-    return f"{len(secret.value)} character{'' if len(secret.value) == 1 else 's'}"
 
 
 def _find_flaw(secret: Secret) -> str | None:

@@ -110,32 +110,53 @@ def test_what_is_no_http_is_told(serve: Serve, at: At) -> None:
     assert findings()["connection"].message.startswith("no answer came from 127.0.0.1 (")
 
 
-def test_a_page_of_a_proxy_is_no_answer(answering: Answering) -> None:
-    page = f"<!DOCTYPE html><html><title>Log in</title>{TOKEN}</html>"
-    answering({"": ("200 OK", "text/html; charset=utf-8", page)})
-    found = findings()
-    assert problems(found) == ["connection"]
-    assert "HTML page, status 200: that is a proxy or a login page" in found["connection"].message
-
-
-def test_a_page_of_cloudflares_edge_is_told_apart(answering: Answering) -> None:
-    answering({"": ("522 Timed Out", "text/html", "<html></html>")}, head="cf-ray: 1234567890abcdef-LHR\r\n")
-    assert "that is Cloudflare, not the API" in findings()["connection"].message
-
-
 def test_a_redirect_is_not_followed(answering: Answering) -> None:
     server = answering({"": ("302 Found", "text/plain", "")}, head="location: http://login.example/?next\r\n")
-    found = findings()["connection"]
-    assert found.message == "127.0.0.1 answers with a redirect to login.example"
+    assert findings()["connection"].message == "127.0.0.1 answers with a redirect to login.example"
     assert len(server.requests) == 1
 
 
-def test_a_service_that_fails_is_a_warning(answering: Answering) -> None:
-    answering({"": ("503 Service Unavailable", JSON, refused(7009))})
-    found = findings()
-    assert problems(found) == []
-    assert found["connection"].verdict == "warning"
-    assert found["may run"].verdict == "warning"
+# Answers
+
+PAGE = f"<!DOCTYPE html><html><title>Log in</title>{TOKEN}</html>"
+FAILING = ("503 Service Unavailable", JSON, refused(7009))
+EMPTY = ("200 OK", JSON, enveloped([]))
+SLOW_DOWN = ("429 Too Many", JSON, refused(971, "slow down"))
+ANSWERS: list[tuple[dict[str, Any], str, list[str], str, str, str]] = [
+    ({"": ("200 OK", "text/html; charset=utf-8", PAGE)}, "", ["connection"], "connection", "problem",
+     "HTML page, status 200: that is a proxy or a login page"),
+    ({"": ("522 Timed Out", "text/html", "<html></html>")}, "cf-ray: 1234567890abcdef-LHR\r\n", ["connection"],
+     "connection", "problem", "that is Cloudflare, not the API"),
+    ({"": FAILING}, "", [], "connection", "warning", "127.0.0.1 answers with status 503"),
+    ({"": FAILING}, "", [], "may run", "warning", "POST …/ai/run"),
+    ({"POST": VECTOR}, "", [], "clock", "warning", "the answer has no date to compare with"),
+    ({"GET": MODELS, "POST": VECTOR}, "", [], "may read", "ok", "GET …/ai/models/search was allowed"),
+    ({"GET": MODELS, "POST": VECTOR}, "", [], "models", "ok", "; new to it: @cf/new/model"),
+    ({"GET": MODELS, "POST": VECTOR}, "", [], "models", "ok", "2 are listed, 1 of the "),
+    ({"models/search": EMPTY, "POST": VECTOR}, "", [], "models", "warning", "the list of models is empty"),
+    ({"models/search": SLOW_DOWN, "POST": VECTOR}, "", [], "may read", "warning", "slow down"),
+    ({"models/search": MODELS, "/user/tokens": TRUSTED, "POST": DENIED}, "", ["may run"], "may run", "problem",
+     "give it Workers AI Edit"),
+    # A call that fails is told in the words of its error.
+    ({"models/search": MODELS, "POST": ("429 Too Many", JSON, refused(4006, "its words"))}, "", [], "may run",
+     "warning", "its words"),
+    ({"models/search": MODELS, "POST": ("429 Too Many", JSON, refused(3040, "its words"))}, "", [], "may run",
+     "warning", "its words"),
+    ({"models/search": MODELS, "POST": ("500 Oh", JSON, refused(8005, "its words"))}, "", [], "may run", "warning",
+     "its words"),
+    ({"models/search": MODELS, "POST": ("403 No", JSON, refused(5035, "its words"))}, "", ["may run"], "may run",
+     "problem", "its words"),
+]  # fmt: skip
+"""Answers and a header; the checks that find a problem; a check, its verdict, and some words of it."""
+
+
+def test_an_answer_is_judged_and_shows_no_token(answering: Answering) -> None:
+    for answers, head, bad, check, verdict, words in ANSWERS:
+        answering(answers, head)
+        found = findings()
+        assert problems(found) == bad, (check, words)
+        assert (found[check].verdict, words in said(found[check])) == (verdict, True), str(found[check])
+        assert TOKEN not in "".join(map(str, found.values())), words
 
 
 # Certificates that are shown
@@ -192,27 +213,12 @@ def test_the_clock_is_held_against_the_servers() -> None:
         assert (found.verdict, words in found.message) == (verdict, True), off
 
 
-def test_an_answer_without_a_date_is_told(answering: Answering) -> None:
-    answering({})
-    assert findings()["clock"].message == "the answer has no date to compare with"
-
-
 def test_the_date_is_that_of_the_header(answering: Answering) -> None:
     answering({}, head=f"date: {formatdate(1_000_000, usegmt=True)}\r\n")
     assert findings(now=lambda: 1_000_001.0)["clock"].verdict == "ok"
 
 
 # Permissions
-
-
-def test_all_is_allowed(answering: Answering) -> None:
-    answering({"GET /client/v4/accounts": MODELS, "POST": VECTOR})
-    found = findings()
-    assert {finding.verdict for finding in found.values()} == {"ok", "warning"}
-    assert found["clock"].verdict == "warning"
-    assert found["may read"].message == "GET …/ai/models/search was allowed"
-    assert found["models"].message.startswith("2 are listed, 1 of the ")
-    assert found["models"].message.endswith("new to it: @cf/new/model")
 
 
 def test_all_pages_of_the_list_are_read(answering: Answering) -> None:
@@ -242,11 +248,6 @@ def test_a_list_without_an_end_is_left(answering: Answering, monkeypatch: pytest
     server = answering({**pages, "POST": VECTOR})
     assert findings()["models"].message.startswith("20 are listed")
     assert sum(b"models/search" in request for request in server.requests) == 20
-
-
-def test_an_empty_list_is_a_warning(answering: Answering) -> None:
-    answering({"models/search": ("200 OK", JSON, enveloped([])), "POST": VECTOR})
-    assert findings()["models"].verdict == "warning"
 
 
 def test_a_refused_token_is_told_from_one_that_may_too_little(answering: Answering) -> None:
@@ -279,13 +280,6 @@ def test_a_question_about_the_token_that_is_not_answered_settles_nothing(serve: 
     assert found.remedy.startswith("check that CLOUDFLARE_API_TOKEN holds the whole token")
 
 
-def test_a_token_that_may_only_read_is_told(answering: Answering) -> None:
-    answering({"models/search": MODELS, "/user/tokens": TRUSTED, "POST": DENIED})
-    found = findings()
-    assert problems(found) == ["may run"]
-    assert "give it Workers AI Edit" in found["may run"].remedy
-
-
 def test_a_wrong_token_is_refused_by_the_emulator(local: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "not-the-token-that-it-wants")
     found = findings()
@@ -300,25 +294,6 @@ def test_a_wrong_account_is_refused_by_the_emulator(local: Emulator, monkeypatch
     assert "no such account" in found["may run"].message
     assert "CLOUDFLARE_ACCOUNT_ID" in found["may run"].remedy
     assert "f" * 32 not in "".join(map(str, found.values()))
-
-
-def test_a_call_that_fails_is_told_in_the_words_of_its_error(answering: Answering) -> None:
-    for status, code, verdict in (
-        ("429 Too Many", 4006, "warning"),
-        ("429 Too Many", 3040, "warning"),
-        ("500 Oh", 8005, "warning"),
-        ("403 No", 5035, "problem"),
-    ):
-        answering({"models/search": MODELS, "POST": (status, JSON, refused(code, "the words of the service"))})
-        found = findings()["may run"]
-        assert (found.verdict, "the words of the service" in found.message) == (verdict, True), code
-
-
-def test_a_list_that_fails_is_a_warning(answering: Answering) -> None:
-    answering({"models/search": ("429 Too Many", JSON, refused(971, "slow down")), "POST": VECTOR})
-    found = findings()
-    assert found["may read"].verdict == "warning"
-    assert "slow down" in found["may read"].message
 
 
 def test_what_a_server_echoes_is_taken_out(answering: Answering) -> None:

@@ -380,20 +380,6 @@ async def _arun(ai: Ai) -> Any:
     return await ai.arun(MODEL, HELLO)
 
 
-def test_two_ais_can_be_used_on_two_loops(serve: Serve) -> None:
-    server = serve(answering)
-
-    def one(_: int) -> str:
-        async def main() -> str:
-            async with Ai(account_id="local", api_token="token", base_url=server.url) as ai:
-                return (await ai.arun(MODEL, HELLO)).text
-
-        return asyncio.run(main())
-
-    with ThreadPoolExecutor(4) as threads:
-        assert list(threads.map(one, range(4))) == ["Hello"] * 4
-
-
 def test_many_calls_at_once_on_one_loop(serve: Serve) -> None:
     async def main() -> list[str]:
         async with Ai(account_id="local", api_token="token", base_url=serve(answering).url) as ai:
