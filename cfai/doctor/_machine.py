@@ -57,8 +57,8 @@ def check_versions(installation: Installation) -> Finding:
 def check_extras(installation: Installation) -> Finding:
     """Return which of the extras can be used."""
     there = {name: all(find_spec(module) for module in modules) for name, modules in EXTRAS.items()}
-    installed = ", ".join(name for name, found in there.items() if found) or "none"
-    missing = ", ".join(name for name, found in there.items() if not found)
+    installed = ", ".join(name for name, is_there in there.items() if is_there) or "none"
+    missing = ", ".join(name for name, is_there in there.items() if not is_there)
     return ok(f"installed: {installed}" + (f"; not installed: {missing}" if missing else ""))
 
 
@@ -125,9 +125,9 @@ def check_proxy(installation: Installation) -> Finding:
     """Return the proxy that the environment names for this address, and whether it can be reached."""
     if installation.is_direct:
         return ok("none is used for an address on this machine")
-    found = getproxies()
-    scheme = "https" if found.get("https") else "all"
-    url = found.get(scheme, "")
+    proxies = getproxies()
+    scheme = "https" if proxies.get("https") else "all"
+    url = proxies.get(scheme, "")
     if not url:
         return ok("none is set")
     name = next((name for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper()) if os.environ.get(name)), "the system")
@@ -208,8 +208,8 @@ def _list_dependencies() -> list[tuple[str, str]]:
         lines = metadata.requires("cfai-sdk") or []
     except metadata.PackageNotFoundError:
         return []
-    found = (re.fullmatch(r"([\w-]+)>=([\d.]+)", line) for line in lines)
-    return [(match[1], match[2]) for match in found if match]
+    matches = (re.fullmatch(r"([\w-]+)>=([\d.]+)", line) for line in lines)
+    return [(match[1], match[2]) for match in matches if match]
 
 
 def _is_older(version: str | None, lowest: str) -> bool:
