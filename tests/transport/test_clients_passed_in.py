@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -164,7 +165,8 @@ def test_a_client_of_our_own_sends_what_one_that_is_passed_in_sends(
         for options in ({}, {"http_client": client, "async_http_client": async_client}):
             caller = callers(base_url=server.url, **options)
             caller.run(MODEL, inputs, return_raw_response=True)
-            caller.run(MODEL, inputs, return_raw_response=True)
+            response = caller.run(MODEL, inputs, return_raw_response=True)
+            assert json.loads(response.request.content) == inputs
         if caller.portal is not None:
             caller.portal.call(async_client.aclose)
     requests = [request.partition(b"\r\n\r\n") for request in server.requests]
