@@ -28,7 +28,6 @@ from cfai._errors import (
     RequestTimeoutError,
     SequenceLengthError,
     StreamError,
-    StreamTimeoutError,
     StreamTruncatedError,
 )
 from cfai._lazy import lazy_exports
@@ -78,7 +77,6 @@ __all__ = [
     "SequenceLengthError",
     "Stream",
     "StreamError",
-    "StreamTimeoutError",
     "StreamTruncatedError",
     "Timeout",
     "Token",

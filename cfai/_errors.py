@@ -23,17 +23,17 @@ CfaiError
 │       └── APIResponseValidationError       a 2xx answer that cannot be read
 └── StreamError                        an error after a stream began; `.partial` has what had arrived
     └── StreamTruncatedError           the stream ended before the answer did
-        └── StreamTimeoutError         the stream fell silent                           (also APITimeoutError)
 ```
 
 `InferenceUpstreamError` and `AiInternalError` are the binding's own names. A length that the service refuses is a
-`ContextLengthError` or `SequenceLengthError` and a `BadRequestError`; inside a stream, a `StreamError`.
+`ContextLengthError` or `SequenceLengthError` and a `BadRequestError`; inside a stream, a `StreamError`. A stream that
+fell silent is a `StreamTruncatedError` and an `APITimeoutError`. What is both is a class of its own, which nobody needs
+to catch by its name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, Literal
 
 from cfai._json import to_compact_json
@@ -45,29 +45,37 @@ DONE_EVENT = b"data: [DONE]\n\n"
 class CfaiError(Exception):
     """The base of everything that cfai raises."""
 
-    retryable: bool = False
-    """Whether the same call may succeed later, and is safe to send again: it was not run, so it was not billed."""
-
-    model: str | None = None
-    """The model that was called."""
-
-    code: int | str | None = None
-    """The service's own code, such as 3040, or `None` if it gave none."""
-
-    status_code: int | None = None
-    """The HTTP status, where an answer came."""
-
-    request_id: str | None = None
-    """What Cloudflare's support asks for, where an answer came."""
-
-    retry_after: float | None = None
-    """Seconds that the service asks to wait."""
-
-    body: Any = None
-    """What the service answered with: parsed if it was JSON, else its text."""
-
-    headers: Mapping[str, str] = MappingProxyType({})
-    """The headers of the answer, names in lower case, credentials removed."""
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        retryable: bool = False,
+        model: str | None = None,
+        code: int | str | None = None,
+        status_code: int | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+        """Whether the same call may succeed later, and is safe to send again: it was not run, so it was not billed."""
+        self.model = model
+        """The model that was called."""
+        self.code = code
+        """The service's own code, such as 3040, or `None` if it gave none."""
+        self.status_code = status_code
+        """The HTTP status, where an answer came."""
+        self.request_id = request_id
+        """`cf-ai-req-id`, else `cf-ray`, else the id at the end of the message: quote it to Cloudflare's support."""
+        self.retry_after = retry_after
+        """Seconds that the service asks to wait, or `None`."""
+        self.body = body
+        """The body of the answer, or the event of a stream that reported the error: parsed if it was JSON, else its
+        text; without credentials, and a body cut at 1 MiB."""
+        self.headers = dict(headers or {})
+        """The headers of the answer, names in lower case, without cookies and credentials."""
 
     def to_event_stream(self) -> bytes:
         """Return the error for a browser: an event named `error`, with code and message, then `[DONE]`."""
@@ -90,7 +98,6 @@ class LimitError(CfaiError, ValueError):
         self,
         message: str,
         *,
-        model: str = "",
         field: str = "",
         value: int = 0,
         limit: int = 0,
@@ -104,8 +111,7 @@ class LimitError(CfaiError, ValueError):
         limit_kind: Literal["context", "sequence", "input", "batch"] = "context",
         **answer: Any,
     ) -> None:
-        super().__init__(message, **answer)  # what the service answered with, where it was asked
-        self.model = model
+        super().__init__(message, **answer)  # the model, and what the service answered with, where it was asked
         self.field = field
         """The input that is too large, such as `max_tokens` or `messages`."""
         self.value = value
@@ -143,12 +149,8 @@ class ContextLengthError(LimitError):
 class APIConnectionError(CfaiError):
     """No answer came: the connection could not be made, or broke first. The reason is in `__cause__`."""
 
-    retryable = True
-
-    def __init__(self, message: str, *, model: str | None = None, retryable: bool = True) -> None:
-        super().__init__(message)
-        self.model = model
-        self.retryable = retryable
+    def __init__(self, message: str, *, retryable: bool = True, **answer: Any) -> None:
+        super().__init__(message, retryable=retryable, **answer)
 
 
 class APITimeoutError(APIConnectionError):
@@ -158,37 +160,10 @@ class APITimeoutError(APIConnectionError):
 class InferenceUpstreamError(CfaiError):
     """The service answered with an error."""
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        status_code: int = 0,
-        code: int | str | None = None,
-        name: str = "",
-        request_id: str | None = None,
-        retryable: bool = False,
-        retry_after: float | None = None,
-        body: Any = None,
-        headers: Mapping[str, str] | None = None,
-        model: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status_code = status_code
-        """The HTTP status."""
-        self.code = code
-        """The service's own code, such as 3040, or `None` if the answer had none."""
+    def __init__(self, message: str, *, name: str = "", retryable: bool = False, **answer: Any) -> None:
+        super().__init__(message, retryable=retryable, **answer)
         self.name = name
         """The service's name for the error if it gave one, else this project's name for the code."""
-        self.request_id = request_id
-        """`cf-ai-req-id`, else `cf-ray`, else the id at the end of the message: quote it to Cloudflare's support."""
-        self.retryable = retryable
-        self.retry_after = retry_after
-        """Seconds that the service asked to wait, or `None`."""
-        self.body = body
-        """The answer's body: parsed if it was JSON, else its text (both without credentials, cut at 1 MiB)."""
-        self.headers = dict(headers or {})
-        """The answer's headers, names in lower case, cookies left out."""
-        self.model = model
 
 
 APIStatusError = InferenceUpstreamError
@@ -253,28 +228,12 @@ class APIResponseValidationError(AiInternalError):
 class StreamError(CfaiError):
     """The service reported an error after the stream had begun, or sent an event that is no JSON."""
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        code: int | str | None = None,
-        partial: str = "",
-        request_id: str | None = None,
-        model: str | None = None,
-        body: Any = None,
-    ) -> None:
-        super().__init__(message)
-        self.retryable = False
+    def __init__(self, message: str, *, partial: str = "", retryable: bool = False, **event: Any) -> None:
+        super().__init__(message, retryable=retryable, **event)
         self.message = message
         """What the service said."""
-        self.code = code
-        """The service's own code, if the event had one."""
         self.partial = partial
         """The text that had arrived before the error."""
-        self.request_id = request_id
-        self.model = model
-        self.body = body
-        """The event that reported the error: parsed if it was JSON, else its text; or `None`."""
 
 
 class StreamSequenceLengthError(SequenceLengthError, StreamError):

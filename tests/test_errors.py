@@ -8,8 +8,16 @@ import re
 import pytest
 
 import cfai
-from cfai import APIConnectionError, CfaiError, ConfigurationError, StreamError, StreamTimeoutError, _errors
-from cfai._errors import DONE_EVENT
+from cfai import (
+    APIConnectionError,
+    APITimeoutError,
+    CfaiError,
+    ConfigurationError,
+    StreamError,
+    StreamTruncatedError,
+    _errors,
+)
+from cfai._errors import DONE_EVENT, StreamTimeoutError
 
 
 def names_in_the_drawing() -> dict[str, str]:
@@ -40,7 +48,10 @@ def test_the_drawing_tells_the_truth(name: str, parent: str) -> None:
 
 
 def test_a_stream_that_fell_silent_is_not_safe_to_send_again() -> None:
-    assert StreamTimeoutError("silence").retryable is False
+    error = StreamTimeoutError("silence")
+    assert isinstance(error, StreamTruncatedError)
+    assert isinstance(error, APITimeoutError)
+    assert error.retryable is False
 
 
 @pytest.mark.parametrize("error", [CfaiError("x"), APIConnectionError("x"), ConfigurationError("x")])

@@ -37,9 +37,7 @@ _TIMED_OUT = "it may have been billed, so it was not sent again: stream the answ
 CODES: dict[int, ErrorSpec] = {
     1001: ErrorSpec(BadRequestError, "InvalidInput", "send either prompt or messages, as the model's page shows"),
     1031: ErrorSpec(
-        PermissionDeniedError,
-        "TokenExpired",
-        "the token has expired or lacks a permission: make a new one",
+        PermissionDeniedError, "TokenExpired", "the token has expired or lacks a permission: make a new one"
     ),
     2001: ErrorSpec(BadRequestError, "GatewayNotFound", "create the gateway in the dashboard first, or check its id"),
     2009: ErrorSpec(AuthenticationError, "GatewayUnauthorized", "the gateway wants a token with AI Gateway Run"),
@@ -91,16 +89,20 @@ STATUSES: dict[int, ErrorSpec] = {
     402: ErrorSpec(QuotaExceededError, "BalanceEmpty", "add money to the gateway, or bring your own key"),
     403: ErrorSpec(PermissionDeniedError, "Forbidden", "check the token's permissions and the account's plan"),
     404: ErrorSpec(NotFoundError, "NotFound", "check account_id and the model's name"),
-    408: ErrorSpec(RequestTimeoutError, "RequestTimeout", _TIMED_OUT),
+    408: CODES[3046],
     413: CODES[3006],
     429: CODES[3021],
     # The edge gave up on a model that still worked: 504 after its own limit, 524 after 120 s without an answer.
-    504: ErrorSpec(RequestTimeoutError, "RequestTimeout", _TIMED_OUT),
-    524: ErrorSpec(RequestTimeoutError, "RequestTimeout", _TIMED_OUT),
+    504: CODES[3046],
+    524: CODES[3046],
 }
-REDIRECT = ErrorSpec(
-    InferenceUpstreamError, "Redirect", "redirects are not followed, the token would go along: check base_url"
-)
-CLIENT_ERROR = ErrorSpec(BadRequestError, "BadRequest", "")
-SERVER_ERROR = ErrorSpec(InternalServerError, "InternalServerError", "try again", retryable=True)
+HUNDREDS: dict[int, ErrorSpec] = {
+    3: ErrorSpec(
+        InferenceUpstreamError, "Redirect", "redirects are not followed, the token would go along: check base_url"
+    ),
+    4: ErrorSpec(BadRequestError, "BadRequest", ""),
+    5: ErrorSpec(InternalServerError, "InternalServerError", "try again", retryable=True),
+}
+"""Any other status, by its first digit."""
 FAILED = ErrorSpec(AiInternalError, "Failed", "")
+"""An answer that reports an error under a good status."""

@@ -22,9 +22,9 @@ from cfai._errors import (
     StreamError,
     StreamSequenceLengthError,
 )
-from cfai._json import loads, to_compact_json
+from cfai._json import is_mapping, loads, to_compact_json
 from cfai._limits import requested_output, reserved_output
-from cfai._response.error_codes import CLIENT_ERROR, CODES, FAILED, REDIRECT, SERVER_ERROR, STATUSES, ErrorSpec
+from cfai._response.error_codes import CODES, FAILED, HUNDREDS, STATUSES, ErrorSpec
 from cfai._response.parsed_limit import ParsedLimit, parse_limit
 
 
@@ -42,14 +42,10 @@ _ADVICE = {
     "input": "split the text: one may have {} tokens",
     "batch": "send fewer texts in one call: together they may have {} tokens",
 }
-_LIMIT_FIELDS = {
-    "context": "context_length",
-    "sequence": "sequence_length",
-    "input": "input_length",
-    "batch": "batch_length",
-}
-"""The figures of a model by the kind of limit, as `limit_overrides` names them."""
 _PROMPT_FIELDS = ("messages", "prompt", "input", "text", "contexts", "documents", "queries")
+
+_NEVER_SENT = {"ConnectError", "ProxyError", "WriteError", "UnsupportedProtocol", "LocalProtocolError"}
+"""The exceptions of a request that did not leave whole, whatever a connection tells of it."""
 
 # Patterns stay strings: `re` compiles them at first use, so that importing does not.
 _UUID = r"\(?\b([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\b\)?\s*$"
@@ -87,44 +83,42 @@ def build_error(
     """
     body = parse_body(redact(content, secrets))
     headers = redact_headers(headers, secrets)
-    found = parse_error_body(body)
-    spec = _find_spec(status, found)
-    retry_after = parse_retry_after(headers, now)
-    request_id = headers.get("cf-ai-req-id") or headers.get("cf-ray") or _find_id(found.message)
-    reason = _remove_code(found.code, re.sub(_UUID, "", found.message).strip()) or _get_default_reason(status)
-    details = [f"status {status}"]
-    if request_id:
-        details.append(f"request id {request_id}")
-    if model:
-        details.append(f"model {model}")
-    name = found.name or spec.name
-    head = _cut(f"{found.code} {name}" if found.code is not None else name)
+    problem = parse_error_body(body)
+    spec = _find_spec(status, problem)
+    name = problem.name or spec.name
+    id_at_end = re.search(_UUID, problem.message)
+    request_id = headers.get("cf-ai-req-id") or headers.get("cf-ray") or (id_at_end[1] if id_at_end else None)
+    reason = problem.message[: id_at_end.start()] if id_at_end else problem.message
+    if not (reason := _remove_code(problem.code, reason.strip())):
+        reason = "the answer has no body" if status < 500 else "the service failed without saying why"
     hint = _find_hint(spec, model)
-    is_refusal = spec.kind is BadRequestError and (status < 500 or found.code == _CONTEXT_WINDOW_EXCEEDED)
+    is_refusal = spec.kind is BadRequestError and (status < 500 or problem.code == _CONTEXT_WINDOW_EXCEEDED)
     # Text that is no JSON may be JSON that was cut off.
-    limit = _parse_model_limit(found.message, model, is_whole=not isinstance(body, str)) if is_refusal else None
+    limit = _parse_model_limit(problem.message, model, is_whole=not isinstance(body, str)) if is_refusal else None
+    kind, limit_fields = spec.kind, dict[str, Any]()
     if limit is not None:
-        hint = _format_advice(limit, model)
-    message = f"{head}: {_cut(reason)} ({', '.join(details)})" + (f". What to do: {hint}." if hint else "")
-    answer: dict[str, Any] = {
-        "status_code": status,
-        "code": found.code,
-        "name": name,
-        "request_id": request_id,
-        "retryable": spec.retryable,
-        "retry_after": retry_after,
-        "body": body,
-        "headers": {key: value for key, value in headers.items() if key != "set-cookie"},
-        "model": model,
-    }
-    if limit is None:
-        return spec.kind(message, **answer)
-    kind = RefusedSequenceLengthError if limit.kind == "sequence" else RefusedContextLengthError
-    return kind(message, **_build_limit_fields(limit, model, inputs or {}), **answer)
+        kind = RefusedSequenceLengthError if limit.kind == "sequence" else RefusedContextLengthError
+        limit_fields, hint = _build_limit_fields(limit, model, inputs or {}), _format_advice(limit, model)
+    head = _cut(name if problem.code is None else f"{problem.code} {name}")
+    details = f"status {status}" + (f", request id {request_id}" if request_id else "")
+    details += f", model {model}" if model else ""
+    return kind(
+        f"{head}: {_cut(reason)} ({details})" + (f". What to do: {hint}." if hint else ""),
+        status_code=status,
+        code=problem.code,
+        name=name,
+        request_id=request_id,
+        retryable=spec.retryable,
+        retry_after=parse_retry_after(headers, now),
+        body=body,
+        headers={key: value for key, value in headers.items() if key != "set-cookie"},
+        model=model,
+        **limit_fields,
+    )
 
 
 def build_stream_error(
-    opening: str, found: ErrorBody, event: Any, *, model: str = "", inputs: Mapping[str, Any] | None = None
+    opening: str, problem: ErrorBody, event: Any, *, model: str = "", inputs: Mapping[str, Any] | None = None
 ) -> StreamError:
     """Return the error that an event of a stream reports; its message begins with `opening`.
 
@@ -132,15 +126,15 @@ def build_stream_error(
     >>> type(error).__name__, error.limit
     ('StreamSequenceLengthError', 512)
     """
-    reason = _remove_code(found.code, found.message) or "no reason given"
-    message = f"{opening}: {reason}" if found.code is None else f"{opening}: {found.code}: {reason}"
-    spec = CODES.get(found.code) if isinstance(found.code, int) else None
-    limit = _parse_model_limit(found.message, model) if spec is None or spec.kind is BadRequestError else None
+    reason = _remove_code(problem.code, problem.message) or "no reason given"
+    message = f"{opening}: {reason}" if problem.code is None else f"{opening}: {problem.code}: {reason}"
+    spec = CODES.get(problem.code) if isinstance(problem.code, int) else None
+    limit = _parse_model_limit(problem.message, model) if spec is None or spec.kind is BadRequestError else None
     if limit is None:
-        return StreamError(message, code=found.code, body=event)
+        return StreamError(message, code=problem.code, body=event)
     kind = StreamSequenceLengthError if limit.kind == "sequence" else StreamContextLengthError
     message = f"{message}. What to do: {_format_advice(limit, model)}."
-    return kind(message, **_build_limit_fields(limit, model, inputs or {}), code=found.code, body=event)
+    return kind(message, **_build_limit_fields(limit, model, inputs or {}), code=problem.code, body=event)
 
 
 def map_transport_error(
@@ -155,25 +149,28 @@ def map_transport_error(
     if "RequestError" not in names:
         return None
     reason = " ".join(str(exception).split()) or type(exception).__name__
+    retryable = not names & {"ReadTimeout", "UnsupportedProtocol", "LocalProtocolError", "DecodingError"}
     if "PoolTimeout" in names:
-        return APITimeoutError(f"no connection to {host} came free in time: {reason}", model=model)
-    if "ConnectTimeout" in names:
-        return APITimeoutError(f"could not connect to {host} in time: {reason}", model=model)
-    if "ReadTimeout" in names:
+        message = f"no connection to {host} came free in time: {reason}"
+    elif "ConnectTimeout" in names:
+        message = f"could not connect to {host} in time: {reason}"
+    elif "ReadTimeout" in names:
         hint = "the call may have been billed, so it was not sent again; raise timeout=, or stream the answer"
-        return APITimeoutError(f"{host} did not answer in time ({reason}): {hint}", model=model, retryable=False)
-    if "TimeoutException" in names:
-        return APITimeoutError(f"could not send to {host} in time: {reason}", model=model)
-    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        message = f"{host} did not answer in time ({reason}): {hint}"
+    elif "TimeoutException" in names:
+        message = f"could not send to {host} in time: {reason}"
+    elif "CERTIFICATE_VERIFY_FAILED" in reason:
+        retryable = False
         hint = "pass verify= with your own certificates if a proxy puts its own in between"
-        return APIConnectionError(f"{host} is not trusted: {reason}. {hint}", model=model, retryable=False)
-    if names & {"ConnectError", "ProxyError", "WriteError", "UnsupportedProtocol", "LocalProtocolError"}:
-        is_our_mistake = names & {"UnsupportedProtocol", "LocalProtocolError"}
-        return APIConnectionError(f"no answer from {host}: {reason}", model=model, retryable=not is_our_mistake)
-    if may_be_billed:
+        message = f"{host} is not trusted: {reason}. {hint}"
+    elif may_be_billed and not names & _NEVER_SENT:
+        retryable = False
         hint = "the request was sent whole, so it may have been billed; it was not sent again"
-        return APIConnectionError(f"no answer from {host}: {reason} ({hint})", model=model, retryable=False)
-    return APIConnectionError(f"no answer from {host}: {reason}", model=model, retryable="DecodingError" not in names)
+        message = f"no answer from {host}: {reason} ({hint})"
+    else:
+        message = f"no answer from {host}: {reason}"
+    kind = APITimeoutError if "TimeoutException" in names else APIConnectionError
+    return kind(message, model=model, retryable=retryable)
 
 
 def redact(content: bytes, secrets: Iterable[str]) -> bytes:
@@ -216,10 +213,10 @@ def parse_error_body(body: Any) -> ErrorBody:
     """
     if isinstance(body, str):
         return _parse_error_text(body)
-    found = [_parse_error(item) for item in _list_errors(body)]
-    first = next((error for error in found if error.message), found[0] if found else ErrorBody(""))
-    if first.message or first.code is not None:
-        return first
+    errors = [_parse_error(item) for item in _list_errors(body)]
+    error = next((error for error in errors if error.message), errors[0] if errors else ErrorBody(""))
+    if error.message or error.code is not None:
+        return error
     return ErrorBody("" if body in (None, {}, []) else _cut(to_compact_json(body)))
 
 
@@ -246,18 +243,14 @@ def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
 def _list_errors(body: Any) -> Iterable[Any]:
     if isinstance(body, list):
         yield from cast("list[Any]", body)
-    if not isinstance(body, dict):
+    if not is_mapping(body):
         return
-    body = cast("dict[str, Any]", body)
-    for key in ("errors", "error"):
-        value = body.get(key)
+    result = body.get("result")
+    for value in (body.get("errors"), body.get("error"), result.get("error") if is_mapping(result) else None):
         if isinstance(value, list):
             yield from cast("list[Any]", value)
         elif value:
             yield value
-    inner = body.get("result")
-    if isinstance(inner, dict) and cast("dict[str, Any]", inner).get("error"):
-        yield cast("dict[str, Any]", inner)["error"]
     if any(key in body for key in ("message", "description", "internalCode", "code", "detail")):
         yield body
 
@@ -265,9 +258,8 @@ def _list_errors(body: Any) -> Iterable[Any]:
 def _parse_error(item: Any, depth: int = 0) -> ErrorBody:
     if isinstance(item, str):
         return _parse_error_text(item)
-    if not isinstance(item, dict) or depth > 3:
+    if not is_mapping(item) or depth > 3:
         return ErrorBody("" if item is None else _cut(to_compact_json(item)))
-    item = cast("dict[str, Any]", item)
     text = next((item[key] for key in ("description", "message", "error", "detail") if item.get(key)), "")
     inner = _parse_error_text(text) if isinstance(text, str) else _parse_error(text, depth + 1)
     code = next((item[key] for key in ("internalCode", "code") if item.get(key) is not None), inner.code)
@@ -296,20 +288,14 @@ def _parse_code(value: Any) -> int | str | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text or None
 
 
-def _find_spec(status: int, found: ErrorBody) -> ErrorSpec:
-    if "daily free allocation" in found.message:
+def _find_spec(status: int, problem: ErrorBody) -> ErrorSpec:
+    if "daily free allocation" in problem.message:
         return CODES[4006]
-    spec = CODES.get(found.code) if isinstance(found.code, int) else None
+    spec = CODES.get(problem.code) if isinstance(problem.code, int) else None
     # At 504 and 524 the edge gave up while the model may still have run, whatever the body says.
     if spec is not None and not (status in (504, 524) and spec.retryable):
         return spec
-    if status in STATUSES:
-        return STATUSES[status]
-    if 300 <= status < 400:
-        return REDIRECT
-    if 400 <= status < 500:
-        return CLIENT_ERROR
-    return SERVER_ERROR if status >= 500 else FAILED
+    return STATUSES.get(status) or HUNDREDS.get(min(status // 100, 5), FAILED)
 
 
 def _find_hint(spec: ErrorSpec, model: str | None) -> str:
@@ -333,28 +319,22 @@ def _parse_model_limit(message: str, model: str | None, *, is_whole: bool = True
 
 def _build_limit_fields(limit: ParsedLimit, model: str | None, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a `LimitError`: the figures that the service named, completed by what the call requested."""
-    entry, kind = models.get(model or ""), limit.kind
     requested = requested_output(inputs)
     input_tokens, output_tokens, total_tokens = limit.input_tokens, limit.output_tokens, limit.total_tokens
-    value = next((count for count in (total_tokens, input_tokens, output_tokens) if count is not None), 0)
-    max_tokens = None
-    if kind == "sequence":
-        field = max(requested, key=requested.__getitem__, default="max_tokens")
-        max_tokens = limit.limit
-    else:
-        field = next((field for field in _PROMPT_FIELDS if inputs.get(field) is not None), "")
-    if kind == "context" and input_tokens is not None and not limit.at_least and input_tokens < limit.limit:
-        max_tokens = limit.limit - input_tokens
-    if kind == "context" and output_tokens is None and inputs:
-        output_tokens = reserved_output(entry or models.Model("", ""), inputs, requested).tokens
+    if limit.kind == "context" and output_tokens is None and inputs:
+        entry = models.get(model or "") or models.Model("", "")
+        output_tokens = reserved_output(entry, inputs, requested).tokens
         if total_tokens is not None and input_tokens is None:
             input_tokens = max(0, total_tokens - output_tokens)
-            max_tokens = max(0, limit.limit - input_tokens) or None
-        elif total_tokens is None and input_tokens is not None:
-            total_tokens = input_tokens + output_tokens
+    max_tokens = limit.limit if limit.kind == "sequence" else None
+    if limit.kind == "context" and input_tokens is not None and input_tokens < limit.limit and not limit.at_least:
+        max_tokens = limit.limit - input_tokens
+    field = next((field for field in _PROMPT_FIELDS if inputs.get(field) is not None), "")
+    if limit.kind == "sequence":
+        field = max(requested, key=requested.__getitem__, default="max_tokens")
     return {
         "field": field,
-        "value": value,
+        "value": limit.total_tokens or limit.input_tokens or limit.output_tokens or 0,
         "limit": limit.limit,
         "limit_source": f"the {limit.source}'s refusal",
         "source": limit.source,
@@ -362,7 +342,7 @@ def _build_limit_fields(limit: ParsedLimit, model: str | None, inputs: Mapping[s
         "output_tokens": output_tokens,
         "total_tokens": total_tokens,
         "max_tokens": max_tokens,
-        "limit_kind": kind,
+        "limit_kind": limit.kind,
     }
 
 
@@ -370,7 +350,7 @@ def _format_advice(limit: ParsedLimit, model: str | None) -> str:
     """Return the advice for a limit that the service named, and the line to set where the catalogue differs."""
     advice = _ADVICE[limit.kind].format(f"{limit.limit:,}")
     entry = models.get(model or "")
-    field = _LIMIT_FIELDS[limit.kind]
+    field = f"{limit.kind}_length"
     if entry is not None and entry.window == "separate" and field == "context_length":
         field = "total_length"  # the service speaks of input and output together
     published = getattr(entry, field, None)
@@ -383,15 +363,6 @@ def _format_advice(limit: ParsedLimit, model: str | None) -> str:
 def _remove_code(code: int | str | None, message: str) -> str:
     """Return `message` without the code at its beginning, which the error's own message has already."""
     return message if code is None else message.removeprefix(f"{code}:").lstrip()
-
-
-def _find_id(message: str) -> str | None:
-    found = re.search(_UUID, message[-100:])
-    return found[1] if found else None
-
-
-def _get_default_reason(status: int) -> str:
-    return "the answer has no body" if status < 500 else "the service failed without saying why"
 
 
 def _cut(text: str) -> str:

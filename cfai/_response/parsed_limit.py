@@ -114,13 +114,13 @@ def parse_limit(message: str, *, is_whole: bool = True) -> ParsedLimit | None:
     """
     text = _normalize(message if is_whole else re.sub(_LAST_NUMBER, "", message))
     for kind, shape in _SHAPES:
-        found = re.search(shape, text)
-        if found is None:
+        match = re.search(shape, text)
+        if match is None:
             continue
         counts = [count for pattern in _COUNTS if (count := re.search(pattern, text))] if shape is _CONTEXT else []
         if shape is not _CONTEXT or counts or re.search(_PASSED, text):
             source = "gateway" if shape is _GATEWAY else "model"
-            return _match_refusal(kind, source, _parse_numbers([found, *counts]))
+            return _build_limit(kind, source, _parse_numbers([match, *counts]))
     return None
 
 
@@ -130,7 +130,7 @@ def _normalize(message: str) -> str:
     if len(message) > _LOOKED_AT:
         # A number that is cut off is another number.
         text = text.rpartition(" ")[0]
-    text = re.sub(_ESCAPED, lambda found: chr(int(found[1], 16)), unescape(text))
+    text = re.sub(_ESCAPED, lambda escaped: chr(int(escaped[1], 16)), unescape(text))
     text = re.sub(_GROUPED, "", re.sub(_BREAK, " ", text.lower()))
     return " ".join(re.sub(_QUOTE, "", text).split())
 
@@ -146,13 +146,14 @@ def _parse_numbers(matches: Iterable[re.Match[str]]) -> dict[str, int]:
     return numbers
 
 
-def _match_refusal(kind: Kind, source: Literal["gateway", "model"], numbers: dict[str, int]) -> ParsedLimit | None:
-    limit, given, output, total = (numbers.get(name) for name in ("limit", "input", "output", "total"))
-    if kind == "context" and total is None and given is not None and output is not None:
-        total = given + output
-    stated = {"context": total, "sequence": output}.get(kind, given)
-    if limit is None or (stated is not None and stated < limit):
+def _build_limit(kind: Kind, source: Literal["gateway", "model"], numbers: dict[str, int]) -> ParsedLimit | None:
+    """Return the limit with the counts that follow from those that were read, or `None` if they do not pass it."""
+    limit, input, output, total = (numbers.get(name) for name in ("limit", "input", "output", "total"))
+    if kind == "context" and total is None and input is not None and output is not None:
+        total = input + output
+    passing = {"context": total, "sequence": output}.get(kind, input)
+    if limit is None or (passing is not None and passing < limit):
         return None
-    if kind == "context" and given is None and output is not None and total is not None and total >= output:
-        given = total - output
-    return ParsedLimit(kind, source, limit, given, output, total, "least" in numbers)
+    if kind == "context" and input is None and output is not None and total is not None and total >= output:
+        input = total - output
+    return ParsedLimit(kind, source, limit, input, output, total, "least" in numbers)

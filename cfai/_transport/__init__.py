@@ -8,8 +8,7 @@ from cfai._transport.pool import (
     has_connection_alone,
     stop_traffic,
 )
-from cfai._transport.send import asend, send
-from cfai._transport.time_budget import TimeBudget
+from cfai._transport.send import TimeBudget, asend, send
 from cfai._transport.unwind import unwind
 
 __all__ = [

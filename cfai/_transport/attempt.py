@@ -29,6 +29,10 @@ class Attempt:
         elif event.endswith(".send_request_body.complete"):
             self._sent_at = time.monotonic()
 
+    async def atrace(self, event: str, info: Any) -> None:
+        """Take note of an event of httpcore's, for a client whose trace is awaited."""
+        self.trace(event, info)
+
     def may_be_billed(self, exception: Exception, now: float) -> bool:
         """Return True if a model may have run, although `exception` came instead of an answer.
 
@@ -57,12 +61,3 @@ def _is_without_answer(exception: BaseException | None) -> bool:
             trace = trace.tb_next
         exception = exception.__cause__
     return False
-
-
-class AsyncAttempt(Attempt):
-    """An attempt of an asynchronous client, whose trace is awaited."""
-
-    __slots__ = ()
-
-    async def trace(self, event: str, info: Any) -> None:  # type: ignore[override]
-        Attempt.trace(self, event, info)

@@ -20,7 +20,6 @@ import weakref
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import suppress
-from http.cookiejar import CookieJar
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -31,6 +30,9 @@ from cfai._errors import ConfigurationError
 # httpcore looks at every connection whenever a call starts or ends, so few are kept alive; but many may be open, since
 # the 101st stream of a default client waits in vain.
 _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=20, keepalive_expiry=30.0)
+
+
+_CLOSED = "this Ai is closed: make a new one"
 
 
 class HttpClient(Protocol):
@@ -63,11 +65,13 @@ class OpenStream(Protocol):
 class PooledClient:
     """One HTTP client and what is read from it."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, *, is_own: bool = True) -> None:
         self.client = client
+        self.is_own = is_own
+        """False for a client that was passed in: headers, parameters and closing it are its owner's."""
         self.is_inherited = False
         """True in a forked child, if the connections are its parent's: they are not to be touched."""
-        self._open: dict[int, OpenStream] = {}
+        self._open: set[OpenStream] = set()
         self.abandoned: deque[OpenStream] = deque()
         self._network_streams: weakref.WeakSet[Any] = weakref.WeakSet()
 
@@ -79,11 +83,11 @@ class PooledClient:
 
     def hold(self, stream: OpenStream) -> None:
         """Keep a stream alive until it is closed: the collector is not to find what httpx has open for it."""
-        self._open[id(stream)] = stream
+        self._open.add(stream)
 
     def release(self, stream: OpenStream) -> None:
         """Let go of a stream that was closed."""
-        self._open.pop(id(stream), None)
+        self._open.discard(stream)
 
     def abandon(self, stream: OpenStream) -> None:
         """Note a stream that nobody holds any more. Takes no lock: the garbage collector calls it."""
@@ -114,6 +118,39 @@ class PooledClient:
                 transport._call_connection_lost(None)  # type: ignore[union-attr]
 
 
+class _LoopClient(PooledClient):
+    """The client of one event loop, closed at the end of the loop or when the pool is forgotten."""
+
+    def __init__(self, client: Any, loop: Any) -> None:
+        super().__init__(client)
+        self.loop = weakref.ref(loop)
+        self._closer = _close_at_end(client)
+
+    async def open(self) -> None:
+        # Event loops close the generators that were begun on them.
+        await anext(self._closer)
+        if not is_asyncio():
+            # trio complains of a generator that was forgotten before the end of its loop.
+            _closers.setdefault(self.loop(), []).append(self._closer)
+
+    async def aclose(self) -> None:
+        await self.aclose_abandoned()
+        await self._closer.aclose()
+
+    def is_over(self) -> bool:
+        """Return True once the event loop is closed: asyncio's, or trio's by its token."""
+        loop = self.loop()
+        if loop is None:
+            return True
+        if hasattr(loop, "is_closed"):
+            return loop.is_closed()
+        try:
+            loop.run_sync_soon(_do_nothing)
+        except RuntimeError:
+            return True
+        return False
+
+
 class ClientPool:
     """The HTTP clients of an `Ai` and its copies: made when first needed, kept, closed once."""
 
@@ -127,8 +164,8 @@ class ClientPool:
         async_http_client: AsyncHttpClient | None = None,
     ) -> None:
         self._make_client = functools.partial(_make_client, proxy=proxy, verify=verify, trust_env=trust_env)
-        self._passed_in = PooledClient(http_client) if http_client is not None else None
-        self._passed_in_async = PooledClient(async_http_client) if async_http_client is not None else None
+        self._passed_in = _wrap_passed_in(http_client)
+        self._passed_in_async = _wrap_passed_in(async_http_client)
         self._lock = threading.Lock()
         self._is_closed = False
         self._sync: PooledClient | None = None
@@ -139,43 +176,42 @@ class ClientPool:
     def get_sync_client(self) -> PooledClient:
         """Return the client of synchronous calls."""
         connections = self._passed_in or self._sync
-        if self._is_closed:
-            raise _make_closed_error()
-        if connections is None:
-            with self._lock:
-                if self._is_closed:
-                    raise _make_closed_error()
-                if self._sync is None:
-                    client = self._make_client(httpx.Client)
-                    self._sync = PooledClient(client)
-                    # Nobody is in a call on a pool that was forgotten, so the lock that this takes is free.
-                    self._finalizer = weakref.finalize(self, client.close)
-                    self._finalizer.atexit = False
-                connections = self._sync
+        if connections is None or self._is_closed:
+            connections = self._make_sync_client()
         if connections.abandoned:
             connections.close_abandoned()
         return connections
 
+    def _make_sync_client(self) -> PooledClient:
+        with self._lock:
+            if self._is_closed:
+                raise ConfigurationError(_CLOSED)
+            if self._sync is None:
+                client = self._make_client(httpx.Client)
+                self._sync = PooledClient(client)
+                # Nobody is in a call on a pool that was forgotten, so the lock that this takes is free.
+                self._finalizer = weakref.finalize(self, client.close)
+                self._finalizer.atexit = False
+            return self._sync
+
     async def get_async_client(self) -> PooledClient:
         """Return the client of the running event loop."""
-        if self._is_closed:
-            raise _make_closed_error()
-        if self._passed_in_async is not None:
-            connections = self._passed_in_async
-        else:
-            loop = _get_running_loop()
-            entry = self._by_loop.get(id(loop))
-            if entry is None or entry.loop() is not loop:
-                with self._lock:
-                    if self._is_closed:
-                        raise _make_closed_error()
-                    self._sweep()
-                    entry = _LoopClient(loop, PooledClient(self._make_client(httpx.AsyncClient)))
-                    self._by_loop[id(loop)] = entry
-                await entry.open()
-            connections = entry.connections
+        connections = self._passed_in_async
+        if connections is None or self._is_closed:
+            connections = await self._get_client_of_loop(_get_running_loop())
         if connections.abandoned:
             await connections.aclose_abandoned()
+        return connections
+
+    async def _get_client_of_loop(self, loop: Any) -> PooledClient:
+        connections = self._by_loop.get(id(loop))
+        if connections is None or connections.loop() is not loop or self._is_closed:
+            with self._lock:
+                if self._is_closed:
+                    raise ConfigurationError(_CLOSED)
+                self._sweep()
+                connections = self._by_loop[id(loop)] = _LoopClient(self._make_client(httpx.AsyncClient), loop)
+            await connections.open()
         return connections
 
     def close(self) -> None:
@@ -195,69 +231,36 @@ class ClientPool:
         self.close()
         with self._lock:
             self._sweep()
-            entry = self._by_loop.pop(id(_get_running_loop()), None)
-        if entry is not None:
-            await entry.connections.aclose_abandoned()
-            await entry.aclose()
+            connections = self._by_loop.pop(id(_get_running_loop()), None)
+        if connections is not None:
+            await connections.aclose()
 
     def forget_connections(self) -> None:
         """Begin anew in a forked child, without touching what is the parent's."""
-        known = [self._passed_in, self._passed_in_async, self._sync]
-        for connections in [*known, *(entry.connections for entry in self._by_loop.values())]:
+        known = [self._passed_in, self._passed_in_async, self._sync, *self._by_loop.values()]
+        for connections in known:
             if connections is not None:
                 connections.is_inherited = True
-        _inherited.append((*known, self._by_loop))
+        _inherited.append(known)
         if self._finalizer is not None:
             self._finalizer.detach()
         self._lock = threading.Lock()
         self._sync = None
         self._by_loop = {}
         # A client that was passed in is its owner's to replace; what was read from it is not read on.
-        self._passed_in = self._passed_in and PooledClient(self._passed_in.client)
-        self._passed_in_async = self._passed_in_async and PooledClient(self._passed_in_async.client)
+        self._passed_in = self._passed_in and _wrap_passed_in(self._passed_in.client)
+        self._passed_in_async = self._passed_in_async and _wrap_passed_in(self._passed_in_async.client)
 
     def _sweep(self) -> None:
         """Let go of the clients whose event loop is closed."""
-        for key, entry in [*self._by_loop.items()]:
-            if entry.is_over():
+        for key, connections in [*self._by_loop.items()]:
+            if connections.is_over():
                 del self._by_loop[key]
-                entry.connections.close_sockets()
+                connections.close_sockets()
 
 
-def _make_closed_error() -> ConfigurationError:
-    return ConfigurationError("this Ai is closed: make a new one")
-
-
-class _LoopClient:
-    """The client of one event loop, closed at the end of the loop or when the pool is forgotten."""
-
-    def __init__(self, loop: Any, connections: PooledClient) -> None:
-        self.loop = weakref.ref(loop)
-        self.connections = connections
-        self._closer = _close_at_end(connections.client)
-
-    async def open(self) -> None:
-        # Event loops close the generators that were begun on them.
-        await anext(self._closer)
-        if not is_asyncio():
-            # trio complains of a generator that was forgotten before the end of its loop.
-            _closers[self.loop()] = [*_closers.get(self.loop(), ()), self._closer]
-
-    async def aclose(self) -> None:
-        await self._closer.aclose()
-
-    def is_over(self) -> bool:
-        """Return True once the event loop is closed: asyncio's, or trio's by its token."""
-        loop = self.loop()
-        if loop is None:
-            return True
-        if hasattr(loop, "is_closed"):
-            return loop.is_closed()
-        try:
-            loop.run_sync_soon(_do_nothing)
-        except RuntimeError:
-            return True
-        return False
+def _wrap_passed_in(client: Any) -> PooledClient | None:
+    return None if client is None else PooledClient(client, is_own=False)
 
 
 _pools: weakref.WeakSet[ClientPool] = weakref.WeakSet()
@@ -309,25 +312,17 @@ def _get_asyncio_loop() -> Any:
     return None
 
 
-class _NoCookies(CookieJar):
-    """A jar that keeps none: a service with tokens needs none, and looking for them takes as long as reading them."""
-
-    def extract_cookies(self, response: Any, request: Any) -> None:
-        pass
-
-
 def _make_client(kind: Any, *, proxy: str | None, verify: ssl.SSLContext | str | bool, trust_env: bool) -> Any:
-    tls = _get_tls_context(verify, trust_env)
-    return kind(
-        verify=tls, proxy=proxy, trust_env=trust_env, limits=_LIMITS, follow_redirects=False, cookies=_NoCookies()
-    )
+    if not isinstance(verify, ssl.SSLContext):
+        files = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) if trust_env else (None, None)
+        verify = _make_tls_context(verify, trust_env, files)
+    client = kind(verify=verify, proxy=proxy, trust_env=trust_env, limits=_LIMITS, follow_redirects=False)
+    # A service with tokens needs no cookies, and httpx takes as long to look for them as to build a request.
+    client.cookies.extract_cookies = _ignore_cookies
+    return client
 
 
-def _get_tls_context(verify: ssl.SSLContext | str | bool, trust_env: bool) -> ssl.SSLContext:
-    if isinstance(verify, ssl.SSLContext):
-        return verify
-    files = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) if trust_env else (None, None)
-    return _make_tls_context(verify, trust_env, files)
+def _ignore_cookies(response: Any) -> None: ...
 
 
 @functools.lru_cache(maxsize=4)

@@ -12,8 +12,8 @@ LONGEST_WAIT = 60.0
 def pause_before_retry(retry: Retry, attempts: int, error: CfaiError, *, when_busy: bool = True) -> float | None:
     """Return the seconds to wait before a request is sent again, or `None` to raise `error`.
 
-    `sent` is how often it was sent already. The service knows best: `Retry-After` wins, up to a minute. Without it the
-    wait doubles from `base` up to `cap`, less up to a quarter, so that callers who failed together do not return
+    `attempts` is how often it was sent already. The service knows best: `Retry-After` wins, up to a minute. Without it
+    the wait doubles from `base` up to `cap`, less up to a quarter, so that callers who failed together do not return
     together. A busy model is not asked again unless `when_busy`.
 
     >>> from cfai import InternalServerError

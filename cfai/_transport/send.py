@@ -9,21 +9,27 @@ from __future__ import annotations
 import time
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
-from typing import Any, NoReturn, cast
+from typing import Any, NamedTuple, NoReturn, cast
 
 import anyio
+import httpx
 
+from cfai._config import Timeout
 from cfai._errors import APITimeoutError, CfaiError, InferenceUpstreamError
 from cfai._request import CREDENTIAL_HEADERS, ApiRequest
 from cfai._response import ApiResponse, build_error, is_body_streamed, map_transport_error, media_kind, parse_meta
-from cfai._transport.attempt import AsyncAttempt, Attempt
+from cfai._transport.attempt import Attempt
 from cfai._transport.pool import ClientPool, PooledClient
 from cfai._transport.retry import pause_before_retry
-from cfai._transport.time_budget import TimeBudget
 from cfai._transport.unwind import unwind
 
 LARGEST_ERROR = 1024 * 1024
 """The bytes of an error's body that are read."""
+
+ERROR_READ_TIMEOUT = 10.0
+"""Seconds that an error's body may take: its status is known already."""
+
+_SHORTEST_WAIT = 0.001
 
 
 def send(pool: ClientPool, request: ApiRequest) -> ApiResponse:
@@ -33,7 +39,7 @@ def send(pool: ClientPool, request: ApiRequest) -> ApiResponse:
     attempts = 1
     while True:
         try:
-            return _send_once(pool, pool.get_sync_client(), request, budget)
+            return _send_once(pool, request, budget)
         except CfaiError as error:
             pause = _decide_pause(attempts, error, request, budget)
             if pause is None:
@@ -49,7 +55,7 @@ async def asend(pool: ClientPool, request: ApiRequest) -> ApiResponse:
     attempts = 1
     while True:
         try:
-            return await _asend_once(pool, await pool.get_async_client(), request, budget)
+            return await _asend_once(pool, request, budget)
         except CfaiError as error:
             pause = _decide_pause(attempts, error, request, budget)
             if pause is None:
@@ -58,29 +64,27 @@ async def asend(pool: ClientPool, request: ApiRequest) -> ApiResponse:
         attempts += 1
 
 
-def _send_once(pool: ClientPool, connections: PooledClient, request: ApiRequest, budget: TimeBudget) -> ApiResponse:
-    attempt = Attempt()
-    http_request = _build_request(connections.client, request, budget, attempt.trace)
+def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> ApiResponse:
+    connections, attempt = pool.get_sync_client(), Attempt()
+    http_request = _build_request(connections, request, budget, attempt.trace)
     try:
         http = connections.client.send(http_request, stream=True, auth=None, follow_redirects=False)
     except Exception as exception:
         _raise_mapped(exception, request, budget, may_be_billed=attempt.may_be_billed(exception, time.monotonic()))
     finally:
         _forget_credentials(http_request)
-    if not http.is_success and not request.wants_raw:
-        raise _build_error(http, request, _read_error(http, http_request, budget))
     response = _build_response(http, request, budget, pool, connections)
-    http_request.extensions["timeout"]["read"] = budget.read_timeout(time.monotonic())
+    if not http.is_success and not request.wants_raw:
+        raise _build_error(response, request, _read_error(http, http_request, budget))
+    http_request.extensions["timeout"]["read"] = budget.shorten(budget.timeout.between, time.monotonic())
     if not is_body_streamed(response, request):
         response.content = _read(http, request, budget)
     return response
 
 
-async def _asend_once(
-    pool: ClientPool, connections: PooledClient, request: ApiRequest, budget: TimeBudget
-) -> ApiResponse:
-    attempt = AsyncAttempt()
-    http_request = _build_request(connections.client, request, budget, attempt.trace)
+async def _asend_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> ApiResponse:
+    connections, attempt = await pool.get_async_client(), Attempt()
+    http_request = _build_request(connections, request, budget, attempt.atrace)
     try:
         with _time_limit(budget):
             http = await connections.client.send(http_request, stream=True, auth=None, follow_redirects=False)
@@ -89,10 +93,10 @@ async def _asend_once(
     finally:
         _forget_credentials(http_request)
     connections.watch(http)
-    if not http.is_success and not request.wants_raw:
-        raise _build_error(http, request, await _aread_error(http, http_request, budget))
     response = _build_response(http, request, budget, pool, connections)
-    http_request.extensions["timeout"]["read"] = budget.read_timeout(time.monotonic())
+    if not http.is_success and not request.wants_raw:
+        raise _build_error(response, request, await _aread_error(http, http_request, budget))
+    http_request.extensions["timeout"]["read"] = budget.shorten(budget.timeout.between, time.monotonic())
     if not is_body_streamed(response, request):
         response.content = await _aread(http, request, budget)
     return response
@@ -127,7 +131,8 @@ async def _aread(http: Any, request: ApiRequest, budget: TimeBudget) -> bytes:
 
 def _read_error(http: Any, http_request: Any, budget: TimeBudget) -> bytes:
     """Read as much of an error's body as arrives in a moment. Its status is known, so what breaks here is ignored."""
-    seconds = http_request.extensions["timeout"]["read"] = budget.error_read_timeout(time.monotonic())
+    seconds = budget.shorten(ERROR_READ_TIMEOUT, time.monotonic()) or ERROR_READ_TIMEOUT
+    http_request.extensions["timeout"]["read"] = seconds
     content, end = bytearray(), time.monotonic() + seconds
     try:
         for chunk in http.iter_bytes():
@@ -144,7 +149,8 @@ def _read_error(http: Any, http_request: Any, budget: TimeBudget) -> bytes:
 
 async def _aread_error(http: Any, http_request: Any, budget: TimeBudget) -> bytes:
     """Read as much of an error's body as arrives in a moment. Its status is known, so what breaks here is ignored."""
-    seconds = http_request.extensions["timeout"]["read"] = budget.error_read_timeout(time.monotonic())
+    seconds = budget.shorten(ERROR_READ_TIMEOUT, time.monotonic()) or ERROR_READ_TIMEOUT
+    http_request.extensions["timeout"]["read"] = seconds
     content, chunks = bytearray(), http.aiter_bytes()
     try:
         with anyio.move_on_after(seconds):
@@ -168,27 +174,45 @@ def _time_limit(budget: TimeBudget) -> AbstractContextManager[object]:
 
 def _decide_pause(attempts: int, error: CfaiError, request: ApiRequest, budget: TimeBudget) -> float | None:
     """Return the seconds to wait before the request is sent again, or `None` to raise `error`."""
-    if not isinstance(request.body, bytes) and is_iterated_once(request.body):
-        return None
+    if hasattr(request.body, "__next__") or hasattr(request.body, "__anext__"):
+        return None  # a body that is iterated once cannot be sent again
     pause = pause_before_retry(request.config.retry, attempts, error, when_busy=request.retries_when_busy)
     return pause if pause is not None and budget.allows_pause(pause, time.monotonic()) else None
 
 
-def is_iterated_once(body: Any) -> bool:
-    """Return True for a body that can be iterated only once, and so never be sent again."""
-    return hasattr(body, "__next__") or hasattr(body, "__anext__")
-
-
-def _build_request(client: Any, request: ApiRequest, budget: TimeBudget, trace: Any) -> Any:
-    # A client takes only requests of its own library; if it was passed in, its headers and parameters are its owner's.
-    http_request = client.build_request(
-        request.method,
-        _parse_url(cast("Any", type(client.base_url)), request.url),
-        headers=dict(request.headers),
-        content=request.body,
-        timeout=budget.timeouts(time.monotonic()),
-    )
+def _build_request(connections: PooledClient, request: ApiRequest, budget: TimeBudget, trace: Any) -> Any:
+    client, timeout, now = connections.client, budget.timeout, time.monotonic()
+    budget.remaining(now)  # raises if there is none
+    timeouts = {
+        "connect": budget.shorten(timeout.connect, now),
+        "read": budget.shorten(timeout.first_byte, now),
+        "write": budget.shorten(timeout.write, now),
+        "pool": budget.shorten(timeout.pool, now),
+    }
+    url = _parse_url(cast("Any", type(client.base_url)), request.url)
+    if connections.is_own and isinstance(request.body, bytes) and request.body:
+        http_request = _build_own_request(client, url, request, request.body)
+        http_request.extensions["timeout"] = timeouts
+    else:
+        # A client takes only requests of its own library; its headers and parameters are its owner's.
+        http_request = client.build_request(
+            request.method, url, headers=dict(request.headers), content=request.body, timeout=tuple(timeouts.values())
+        )
     http_request.extensions["trace"] = trace
+    return http_request
+
+
+def _build_own_request(client: Any, url: Any, request: ApiRequest, body: bytes) -> httpx.Request:
+    """Return a request for a client of our own, which has nothing to merge into it: 5 µs, where httpx's takes 35."""
+    headers = {
+        "host": url.netloc.decode("ascii"),
+        "accept-encoding": client.headers["accept-encoding"],
+        "connection": "keep-alive",
+        **request.headers,
+        "content-length": str(len(body)),
+    }
+    http_request = httpx.Request(request.method, url, headers=headers, stream=httpx.ByteStream(body))
+    http_request.read()
     return http_request
 
 
@@ -201,7 +225,8 @@ def _parse_url(kind: Any, url: str) -> Any:
 def _build_response(
     http: Any, request: ApiRequest, budget: TimeBudget, pool: ClientPool, connections: PooledClient
 ) -> ApiResponse:
-    headers = _decode_headers(http)
+    # Each look-up in httpx's own headers costs as much as all of this.
+    headers = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in http.headers.raw}
     return ApiResponse(
         http=http,
         headers=headers,
@@ -214,21 +239,16 @@ def _build_response(
     )
 
 
-def _build_error(http: Any, request: ApiRequest, content: bytes) -> InferenceUpstreamError:
+def _build_error(response: ApiResponse, request: ApiRequest, content: bytes) -> InferenceUpstreamError:
     return build_error(
-        http.status_code,
-        _decode_headers(http),
+        response.meta.status_code,
+        response.headers,
         content,
         model=request.model,
         inputs=getattr(request, "inputs", None),
         now=time.time(),
         secrets=request.secrets,
     )
-
-
-def _decode_headers(http: Any) -> dict[str, str]:
-    """Return an answer's headers, names in lower case. Each look-up in httpx's own costs as much as all of this."""
-    return {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in http.headers.raw}
 
 
 def _forget_credentials(http_request: Any) -> None:
@@ -248,3 +268,39 @@ def _raise_mapped(exception: Exception, request: ApiRequest, budget: TimeBudget,
     if isinstance(error, APITimeoutError) and budget.is_exceeded(time.monotonic()):
         raise budget.make_error() from exception
     raise error from exception
+
+
+class TimeBudget(NamedTuple):
+    """The time that one call may take, retries and reading included. The clock is its caller's."""
+
+    timeout: Timeout
+    total: float | None
+    """Seconds that the whole call may take."""
+    started: float
+    """When the call began, in seconds of `time.monotonic`."""
+
+    def remaining(self, now: float) -> float | None:
+        """Return the seconds left of the total timeout, or `None` if there is none. Raises `APITimeoutError` at 0."""
+        if self.is_exceeded(now):
+            raise self.make_error()
+        return None if self.total is None else self.started + self.total - now
+
+    def is_exceeded(self, now: float) -> bool:
+        """Return True once the total timeout has passed."""
+        return self.total is not None and now >= self.started + self.total
+
+    def make_error(self) -> APITimeoutError:
+        """Return the error for a total timeout that has passed."""
+        passed = f"the total timeout of {self.total:g} s passed"
+        return APITimeoutError(f"{passed}: raise total_timeout= if the model needs longer", retryable=False)
+
+    def shorten(self, wait: float | None, now: float) -> float | None:
+        """Return a wait, no longer than what is left of the total timeout, but not 0."""
+        if self.total is None:
+            return wait
+        remaining = max(_SHORTEST_WAIT, self.started + self.total - now)
+        return remaining if wait is None else min(wait, remaining)
+
+    def allows_pause(self, seconds: float, now: float) -> bool:
+        """Return True if there is time for a pause, and for something after it."""
+        return self.total is None or self.started + self.total - now > seconds

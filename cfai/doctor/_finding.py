@@ -7,14 +7,17 @@ from typing import Literal
 
 Verdict = Literal["ok", "warning", "problem"]
 
+REPORT = "report it to the project"
+"""The remedy for an answer that cfai does not expect."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """The result of one check, and what to do about it. `str()` gives it as a line."""
 
     verdict: Verdict
-    says: str
-    """What was found. Credentials and the account id are never in it."""
+    message: str
+    """What is so. Credentials and the account id are never in it."""
 
     remedy: str = ""
     """What to do about it; empty where there is nothing to do."""
@@ -23,20 +26,20 @@ class Finding:
     """The name of the check."""
 
     def __str__(self) -> str:
-        head = f"{self.verdict:<7}  {self.check:<15}  {self.says}"
+        head = f"{self.verdict:<7}  {self.check:<15}  {self.message}"
         return f"{head}. What to do: {self.remedy}." if self.remedy else head
 
 
-def ok(says: str) -> Finding:
+def ok(message: str) -> Finding:
     """Return the finding that all is well."""
-    return Finding("ok", says)
+    return Finding("ok", message)
 
 
-def warning(says: str, remedy: str = "") -> Finding:
+def warning(message: str, remedy: str = "") -> Finding:
     """Return the finding that something is odd, or could not be seen."""
-    return Finding("warning", says, remedy)
+    return Finding("warning", message, remedy)
 
 
-def problem(says: str, remedy: str = "") -> Finding:
+def problem(message: str, remedy: str = "") -> Finding:
     """Return the finding that something has to be mended."""
-    return Finding("problem", says, remedy)
+    return Finding("problem", message, remedy)

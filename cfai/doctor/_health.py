@@ -52,8 +52,8 @@ def examine(*, timeout: float = 5.0, now: Callable[[], float] = time.time) -> It
     bad: set[str] = set()
     for check in CHECKS:
         missing = [name for name in check.needs if name in bad]
-        found = warning(f"not looked at: first mend {', '.join(missing)}") if missing else check.look(installation)
-        if missing or found.verdict == "problem":
+        finding = warning(f"not looked at: first mend {', '.join(missing)}") if missing else check.look(installation)
+        if missing or finding.verdict == "problem":
             bad.add(check.name)
-        says, remedy = installation.redact(found.says), installation.redact(found.remedy)
-        yield replace(found, says=says, remedy=remedy, check=check.name)
+        message, remedy = installation.redact(finding.message), installation.redact(finding.remedy)
+        yield replace(finding, message=message, remedy=remedy, check=check.name)

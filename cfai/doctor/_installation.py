@@ -26,6 +26,7 @@ from cfai._credentials import (
     parse_base_url,
     resolve_credentials,
 )
+from cfai._json import is_mapping
 from cfai._response import build_error, parse_body, parse_error_body
 
 EMBEDDING = "@cf/baai/bge-small-en-v1.5"
@@ -73,8 +74,7 @@ class ServiceResponse:
     @property
     def result(self) -> Any:
         """Return what stands under `result`, if anything does."""
-        body = self.body
-        return cast("dict[str, Any]", body).get("result") if isinstance(body, dict) else None
+        return self.body.get("result") if is_mapping(self.body) else None
 
 
 class Installation:
@@ -88,8 +88,7 @@ class Installation:
 
     def find_set_variables(self, names: Iterable[str]) -> list[tuple[str, Secret]]:
         """Return those of `names` that are set and not blank, in order, with their values."""
-        found = ((name, self.environment.first([name])) for name in names)
-        return [(name, value) for name, value in found if value is not None]
+        return [(name, value) for name in names if (value := self.environment.first([name])) is not None]
 
     @cached_property
     def token_variables(self) -> list[tuple[str, Secret]]:
@@ -166,7 +165,11 @@ class Installation:
         """Return the answer that shows whether there is a way to the service: with the token, if there is one."""
         if self.credentials is None:
             return self.get("", with_token=False)
-        return self.get(self.account_path("/ai/models/search?page=1&per_page=50"))
+        return self.get(self.models_path(1))
+
+    def models_path(self, page: int) -> str:
+        """Return the path of a page of the account's list of models."""
+        return self.account_path(f"/ai/models/search?page={page}&per_page=50")
 
     def account_path(self, path: str) -> str:
         """Return a path of the account."""

@@ -40,68 +40,70 @@ def check_versions(installation: Installation) -> Finding:
     """cfai, Python and the libraries it stands on."""
     there = {name: version for name in _LIBRARIES if (version := _get_version(name))}
     named = ", ".join(f"{name} {version}" for name, version in there.items())
-    says = f"cfai {__version__}, Python {platform.python_version()}, {named}"
+    message = f"cfai {__version__}, Python {platform.python_version()}, {named}"
     if _get_version("cfai"):
         # It installs a package of the same name over this one, or under it.
-        return problem(f"{says}; somebody else's distribution 'cfai' is installed too", "pip uninstall cfai")
+        return problem(f"{message}; somebody else's distribution 'cfai' is installed too", "pip uninstall cfai")
     old = [
         f"{name} {there[name]} (needs {lowest})"
         for name, lowest in _list_dependencies()
         if _is_older(there.get(name), lowest)
     ]
     if old:
-        return problem(f"{says}; too old: {', '.join(old)}", "pip install -U cfai-sdk")
-    return ok(says)
+        return problem(f"{message}; too old: {', '.join(old)}", "pip install -U cfai-sdk")
+    return ok(message)
 
 
 def check_extras(installation: Installation) -> Finding:
     """Return which of the extras can be used."""
     there = {name: all(find_spec(module) for module in modules) for name, modules in EXTRAS.items()}
-    installed = ", ".join(name for name, found in there.items() if found) or "none"
-    missing = ", ".join(name for name, found in there.items() if not found)
+    installed = ", ".join(name for name, is_there in there.items() if is_there) or "none"
+    missing = ", ".join(name for name, is_there in there.items() if not is_there)
     return ok(f"installed: {installed}" + (f"; not installed: {missing}" if missing else ""))
 
 
 def check_token(installation: Installation) -> Finding:
     """Return where the token comes from, and whether it looks like one."""
     if not installation.token_variables:
-        says = "no API token is set"
+        message = "no API token is set"
         if installation.find_set_variables(["CLOUDFLARE_API_KEY"]):
-            says += "; CLOUDFLARE_API_KEY beside CLOUDFLARE_EMAIL is the global key, which Workers AI does not take"
-        return problem(says, f"{NEW_TOKEN.format(installation.token_name)}, or work without an account: cfai dev")
-    name, secret = installation.token_variables[0]
-    says = f"from {name}, {_describe_length(secret)}"
-    wrong = _find_flaw(secret)
-    if wrong is None and installation.is_cloudflare:
+            message += "; CLOUDFLARE_API_KEY beside CLOUDFLARE_EMAIL is the global key, which Workers AI does not take"
+        return problem(message, f"{NEW_TOKEN.format(installation.token_name)}, or work without an account: cfai dev")
+    secret = installation.token_variables[0][1]
+    flaw = _find_flaw(secret)
+    if flaw is None and installation.is_cloudflare:
         if re.fullmatch("[0-9a-fA-F]{32}", secret.value):
-            wrong = "it looks like an account id"
+            flaw = "it looks like an account id"
         elif re.fullmatch("[0-9a-f]{37}", secret.value):
-            wrong = "it looks like the account's global key"
+            flaw = "it looks like the account's global key"
         elif len(secret.value) < _SHORTEST_TOKEN:
-            wrong = "it is too short to be one"
-    if wrong:
-        return problem(f"{says}: {wrong}", NEW_TOKEN.format(name))
-    return _ok_unless_contradicted(says, installation.token_variables)
+            flaw = "it is too short to be one"
+    return _judge_variables(installation.token_variables, flaw, NEW_TOKEN)
 
 
 def check_account_id(installation: Installation) -> Finding:
     """Return where the account id comes from, and whether it looks like one."""
     if not installation.account_variables:
         return problem("no account id is set", _COPY_ID.format(installation.account_name))
-    name, secret = installation.account_variables[0]
-    says = f"from {name}, {_describe_length(secret)}"
-    wrong = _find_flaw(secret)
-    if wrong is None and "/" in secret.value:
-        wrong = "it looks like a URL, or a part of one"
-    elif wrong is None and installation.is_cloudflare and not re.fullmatch("[0-9a-fA-F]{32}", secret.value):
-        wrong = "an account id is 32 hexadecimal digits"
+    secret = installation.account_variables[0][1]
+    flaw = _find_flaw(secret)
+    if flaw is None and "/" in secret.value:
+        flaw = "it looks like a URL, or a part of one"
+    elif flaw is None and installation.is_cloudflare and not re.fullmatch("[0-9a-fA-F]{32}", secret.value):
+        flaw = "an account id is 32 hexadecimal digits"
         if "@" in secret.value:
-            wrong += ", and this looks like an e-mail address"
+            flaw += ", and this looks like an e-mail address"
         elif len(secret.value) >= 37:
-            wrong += ", and this looks like an API token"
-    if wrong:
-        return problem(f"{says}: {wrong}", _COPY_ID.format(name))
-    return _ok_unless_contradicted(says, installation.account_variables)
+            flaw += ", and this looks like an API token"
+    return _judge_variables(installation.account_variables, flaw, _COPY_ID)
+
+
+def _judge_variables(variables: list[tuple[str, Secret]], flaw: str | None, remedy: str) -> Finding:
+    name, secret = variables[0]
+    message = f"from {name}, {len(secret.value)} character{'' if len(secret.value) == 1 else 's'}"
+    if flaw:
+        return problem(f"{message}: {flaw}", remedy.format(name))
+    return _ok_unless_contradicted(message, variables)
 
 
 def check_address(installation: Installation) -> Finding:
@@ -111,19 +113,21 @@ def check_address(installation: Installation) -> Finding:
         url = installation.base_url
     except ConfigurationError as error:
         return problem(f"{name} cannot be used: {error}", f"unset {name}, or set it to {BASE_URL}")
-    says = f"{url}, from {name}" if name else f"{url}, the default"
+    message = f"{url}, from {name}" if name else f"{url}, the default"
     if not urlsplit(url).path.endswith("/client/v4"):
-        return warning(says, f"let {name} end in /client/v4, as {BASE_URL} does: cfai adds the account and the model")
-    return _ok_unless_contradicted(says, installation.address_variables)
+        return warning(
+            message, f"let {name} end in /client/v4, as {BASE_URL} does: cfai adds the account and the model"
+        )
+    return _ok_unless_contradicted(message, installation.address_variables)
 
 
 def check_proxy(installation: Installation) -> Finding:
     """Return the proxy that the environment names for this address, and whether it can be reached."""
     if installation.is_direct:
         return ok("none is used for an address on this machine")
-    found = getproxies()
-    scheme = "https" if found.get("https") else "all"
-    url = found.get(scheme, "")
+    proxies = getproxies()
+    scheme = "https" if proxies.get("https") else "all"
+    url = proxies.get(scheme, "")
     if not url:
         return ok("none is set")
     name = next((name for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper()) if os.environ.get(name)), "the system")
@@ -139,13 +143,13 @@ def check_proxy(installation: Installation) -> Finding:
         return problem(f"{name} is no URL of a proxy", example)
     if parts.scheme.startswith("socks") and find_spec("socksio") is None:
         return problem(f"{name} is a SOCKS proxy, which needs a package", 'pip install "httpx[socks]"')
-    says = f"{host}:{port}, from {name}" + (", with a login" if parts.username else "")
+    message = f"{host}:{port}, from {name}" + (", with a login" if parts.username else "")
     try:
         socket.create_connection((host, port), timeout=installation.timeout).close()
     except OSError as error:
         remedy = f"start the proxy, correct {name}, or unset it if this network needs none"
-        return problem(f"{says}, cannot be reached ({error.strerror or error})", remedy)
-    return ok(f"{says}, can be reached")
+        return problem(f"{message}, cannot be reached ({error.strerror or error})", remedy)
+    return ok(f"{message}, can be reached")
 
 
 def check_certificates(installation: Installation) -> Finding:
@@ -170,10 +174,6 @@ def check_certificates(installation: Installation) -> Finding:
     return ok(f"the {len(context.get_ca_certs())} of {name} are trusted, and no others")
 
 
-def _describe_length(secret: Secret) -> str:
-    return f"{len(secret.value)} character{'' if len(secret.value) == 1 else 's'}"
-
-
 def _find_flaw(secret: Secret) -> str | None:
     value = secret.value
     if value.lower().startswith("bearer "):
@@ -185,12 +185,14 @@ def _find_flaw(secret: Secret) -> str | None:
     return None
 
 
-def _ok_unless_contradicted(says: str, named: list[tuple[str, Secret]]) -> Finding:
+def _ok_unless_contradicted(message: str, named: list[tuple[str, Secret]]) -> Finding:
     """Return what was found, or a warning if another variable of the same meaning holds something else."""
     others = [name for name, secret in named[1:] if secret.value != named[0][1].value]
     if others:
-        return warning(f"{says}; {', '.join(others)} holds another, and is not used", "unset the one that is not meant")
-    return ok(says)
+        return warning(
+            f"{message}; {', '.join(others)} holds another, and is not used", "unset the one that is not meant"
+        )
+    return ok(message)
 
 
 def _get_version(distribution: str) -> str | None:
@@ -206,8 +208,8 @@ def _list_dependencies() -> list[tuple[str, str]]:
         lines = metadata.requires("cfai-sdk") or []
     except metadata.PackageNotFoundError:
         return []
-    found = (re.fullmatch(r"([\w-]+)>=([\d.]+)", line) for line in lines)
-    return [(match[1], match[2]) for match in found if match]
+    matches = (re.fullmatch(r"([\w-]+)>=([\d.]+)", line) for line in lines)
+    return [(match[1], match[2]) for match in matches if match]
 
 
 def _is_older(version: str | None, lowest: str) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from cfai import APIConnectionError, CfaiError, InternalServerError, RateLimitError, models
+from cfai._json import is_mapping
 from cfai.doctor._finding import Finding, ok, problem, warning
 from cfai.doctor._installation import EMBEDDING, NO_ANSWER, Installation, ServiceResponse
 from cfai.doctor._machine import NEW_TOKEN
@@ -88,24 +88,17 @@ def check_models(installation: Installation) -> Finding:
     names: set[str] = set()
     for page in range(1, _MOST_PAGES + 1):
         try:
-            new = (
-                set(
-                    _list_names(
-                        installation.get(installation.account_path(f"/ai/models/search?page={page}&per_page=50"))
-                    )
-                )
-                - names
-            )
+            listed = _list_names(installation.get(installation.models_path(page)))
         except NO_ANSWER as error:
             return warning(f"{len(names)} were listed before the list broke off ({type(error).__name__})")
-        if not new:
+        if listed <= names:
             break
-        names |= new
+        names |= listed
     if not names:
         return warning("the list of models is empty", "check that the account has Workers AI")
     live = {model.name for model in models.catalogue().values() if not model.retired_on}
-    says = f"{len(names)} are listed, {len(names & live)} of the {len(live)} that cfai knows"
-    return ok(f"{says}; new to it: {', '.join(sorted(names - live)[:5])}" if names - live else says)
+    message = f"{len(names)} are listed, {len(names & live)} of the {len(live)} that cfai knows"
+    return ok(f"{message}; new to it: {', '.join(sorted(names - live)[:5])}" if names - live else message)
 
 
 def check_may_run(installation: Installation) -> Finding:
@@ -156,27 +149,25 @@ def _get_token_state(installation: Installation) -> str:
             answer = installation.get(path)
         except NO_ANSWER:
             return "unknown"
-        result = answer.result
-        state = cast("dict[str, Any]", result).get("status") if isinstance(result, dict) else None
+        state = answer.result.get("status") if is_mapping(answer.result) else None
         if answer.status == 200 and isinstance(state, str):
             return state
         known = known and answer.code not in _NO_ROUTE and not answer.is_html and answer.status < 500
     return "not valid" if known else "unknown"
 
 
-def _list_names(answer: ServiceResponse) -> Iterator[str]:
+def _list_names(answer: ServiceResponse) -> set[str]:
     result = answer.result if answer.status == 200 else None
-    for item in cast("list[Any]", result) if isinstance(result, list) else []:
-        name = cast("Mapping[str, Any]", item).get("name") if isinstance(item, dict) else None
-        if isinstance(name, str):
-            yield name
+    rows = cast("list[Any]", result) if isinstance(result, list) else []
+    names = [row.get("name") for row in rows if is_mapping(row)]
+    return {name for name in names if isinstance(name, str)}
 
 
 def _explain_no_answer(error: Exception, installation: Installation) -> Finding:
     """Return why no answer came."""
-    chain, kinds = list(_iter_causes(error)), {kind.__name__ for kind in type(error).__mro__}
+    kinds = {kind.__name__ for kind in type(error).__mro__}
     host, wait = installation.host, f"{installation.timeout:g} s"
-    for cause in chain:
+    for cause in _list_causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _explain_distrust(cause, host)
         if isinstance(cause, ssl.SSLError):
@@ -201,8 +192,8 @@ def _explain_no_answer(error: Exception, installation: Installation) -> Finding:
     if "TimeoutException" in kinds:
         remedy = "try again with --timeout 60, and check what stands between: a proxy, a firewall"
         return problem(f"{host} was connected to and did not answer in {wait}", remedy)
-    said = " ".join(str(error).split()) or type(error).__name__
-    return problem(f"no answer came from {host} ({said})", "check the network, the base URL and the proxy")
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return problem(f"no answer came from {host} ({reason})", "check the network, the base URL and the proxy")
 
 
 def _explain_distrust(error: ssl.SSLCertVerificationError, host: str) -> Finding:
@@ -217,8 +208,8 @@ def _explain_distrust(error: ssl.SSLCertVerificationError, host: str) -> Finding
     )
 
 
-def _iter_causes(error: BaseException) -> Iterator[BaseException]:
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
+def _list_causes(error: BaseException) -> list[BaseException]:
+    causes = [error]
+    while cause := causes[-1].__cause__ or causes[-1].__context__:
+        causes.append(cause)
+    return causes

@@ -46,7 +46,7 @@ def test_json_is_one_object(doctor: Run, local: Emulator) -> None:
     report = json.loads(out)
     assert (code, report["ok"]) == (0, True)
     assert [finding["check"] for finding in report["findings"]] == [check.name for check in CHECKS]
-    assert report["findings"][0].keys() == {"verdict", "says", "remedy", "check"}
+    assert report["findings"][0].keys() == {"verdict", "message", "remedy", "check"}
     assert "conformance" not in report
     assert local.api_token not in out
     assert local.account_id not in out

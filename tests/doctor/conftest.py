@@ -58,7 +58,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def said(finding: Finding) -> str:
-    return f"{finding.says} | {finding.remedy}"
+    return f"{finding.message} | {finding.remedy}"
 
 
 def enveloped(result: Any) -> dict[str, Any]:

@@ -31,8 +31,8 @@ def test_every_check_has_a_line_and_none_is_a_problem() -> None:
 
 def test_the_credentials_are_described_and_not_shown(local: Emulator) -> None:
     found = findings()
-    assert found["token"].says == f"from CLOUDFLARE_API_TOKEN, {len(local.api_token)} characters"
-    assert found["account id"].says == "from CLOUDFLARE_ACCOUNT_ID, 32 characters"
+    assert found["token"].message == f"from CLOUDFLARE_API_TOKEN, {len(local.api_token)} characters"
+    assert found["account id"].message == "from CLOUDFLARE_ACCOUNT_ID, 32 characters"
     shown = "".join(map(str, found.values()))
     assert local.api_token not in shown
     assert local.account_id not in shown
@@ -40,7 +40,7 @@ def test_the_credentials_are_described_and_not_shown(local: Emulator) -> None:
 
 @pytest.mark.usefixtures("local")
 def test_versions_are_those_that_are_installed() -> None:
-    says = findings()["versions"].says
+    says = findings()["versions"].message
     for name in ("httpx", "pydantic", "anyio"):
         assert f"{name} {metadata.version(name)}" in says
     assert f"cfai {cfai.__version__}, Python {platform.python_version()}" in says
@@ -60,7 +60,7 @@ def test_a_library_that_is_too_old_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(metadata, "version", lambda name: "2.8.2" if name == "pydantic" else real(name))
     found = findings()["versions"]
     assert found.verdict == "problem"
-    assert "too old: pydantic 2.8.2 (needs 2." in found.says
+    assert "too old: pydantic 2.8.2 (needs 2." in found.message
     assert found.remedy == "pip install -U cfai-sdk"
 
 
@@ -89,7 +89,10 @@ def test_without_metadata_no_version_is_too_old(monkeypatch: pytest.MonkeyPatch)
 def test_an_extra_that_is_missing_is_named_and_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cfai.doctor._machine.find_spec", lambda name: None if name == "tokenizers" else True)
     found = findings()["extras"]
-    assert (found.verdict, found.says) == ("ok", "installed: cli, emulator, llama, aiohttp; not installed: tokenizers")
+    assert (found.verdict, found.message) == (
+        "ok",
+        "installed: cli, emulator, llama, aiohttp; not installed: tokenizers",
+    )
 
 
 def test_every_extra_is_looked_for() -> None:
@@ -99,51 +102,50 @@ def test_every_extra_is_looked_for() -> None:
 # Credentials
 
 
-@pytest.mark.parametrize(
-    ("variables", "check", "verdict", "told"),
-    [
-        ({}, "token", "problem", "no API token is set"),
-        ({}, "account id", "problem", "no account id is set"),
-        ({"CLOUDFLARE_API_TOKEN": " \t"}, "token", "problem", "no API token is set"),
-        ({"CF_API_TOKEN": f" {TOKEN}\n"}, "token", "ok", f"from CF_API_TOKEN, {len(TOKEN)} characters"),
-        ({"CLOUDFLARE_API_TOKEN": f"Bearer {TOKEN}"}, "token", "problem", "starts with 'Bearer'"),
-        ({"CLOUDFLARE_API_TOKEN": f"'{TOKEN}'"}, "token", "problem", "quote marks"),
-        ({"CLOUDFLARE_API_TOKEN": f"{TOKEN[:9]}\n{TOKEN[9:]}"}, "token", "problem", "a line break"),
-        ({"CLOUDFLARE_API_TOKEN": ACCOUNT}, "token", "problem", "looks like an account id"),
-        ({"CLOUDFLARE_API_TOKEN": "0123456789abcdef" * 2 + "abcde"}, "token", "problem", "global key"),
-        ({"CLOUDFLARE_API_TOKEN": "x"}, "token", "problem", "1 character: it is too short to be one"),
-        ({"CLOUDFLARE_API_TOKEN": "x" * 19}, "token", "problem", "19 characters: it is too short to be one"),
-        ({"CLOUDFLARE_API_TOKEN": "x" * 20}, "token", "ok", "20 characters"),
-        ({"CLOUDFLARE_API_KEY": TOKEN, "CLOUDFLARE_EMAIL": "a@b.example"}, "token", "problem", "is the global key"),
-        ({"CLOUDFLARE_API_KEY": TOKEN}, "token", "ok", "from CLOUDFLARE_API_KEY"),
-        ({"CLOUDFLARE_API_TOKEN": TOKEN, "CF_API_TOKEN": "another-token"}, "token", "warning", "CF_API_TOKEN holds"),
-        ({"CLOUDFLARE_API_TOKEN": TOKEN, "CF_API_TOKEN": TOKEN}, "token", "ok", ""),
-        ({"CLOUDFLARE_ACCOUNT_ID": ACCOUNT}, "account id", "ok", "32 characters"),
-        ({"CLOUDFLARE_ACCOUNT_ID": TOKEN}, "account id", "problem", "32 hexadecimal digits"),
-        ({"CLOUDFLARE_ACCOUNT_ID": "x" * 40}, "account id", "problem", "looks like an API token"),
-        ({"CLOUDFLARE_ACCOUNT_ID": "somebody@mail.example"}, "account id", "problem", "looks like an e-mail address"),
-        ({"CLOUDFLARE_ACCOUNT_ID": f"dash.cloudflare.com/{ACCOUNT}"}, "account id", "problem", "looks like a URL"),
-        ({"CLOUDFLARE_ACCOUNT_ID": ACCOUNT, "CF_ACCOUNT_ID": "0" * 32}, "account id", "warning", "CF_ACCOUNT_ID holds"),
-    ],
-)
-def test_what_is_wrong_with_credentials(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], check: str, verdict: str, told: str
-) -> None:
-    no_network(monkeypatch)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    found = findings(timeout=0.2)
-    assert (found[check].verdict, told in found[check].says) == (verdict, True), found[check]
-    shown = "".join(map(str, found.values()))
-    assert not [value for value in variables.values() if len(value) > 3 and value.strip() in shown]
+CREDENTIALS: list[tuple[dict[str, str], str, str, str]] = [
+    ({}, "token", "problem", "no API token is set"),
+    ({}, "account id", "problem", "no account id is set"),
+    ({"CLOUDFLARE_API_TOKEN": " \t"}, "token", "problem", "no API token is set"),
+    ({"CF_API_TOKEN": f" {TOKEN}\n"}, "token", "ok", f"from CF_API_TOKEN, {len(TOKEN)} characters"),
+    ({"CLOUDFLARE_API_TOKEN": f"Bearer {TOKEN}"}, "token", "problem", "starts with 'Bearer'"),
+    ({"CLOUDFLARE_API_TOKEN": f"'{TOKEN}'"}, "token", "problem", "quote marks"),
+    ({"CLOUDFLARE_API_TOKEN": f"{TOKEN[:9]}\n{TOKEN[9:]}"}, "token", "problem", "a line break"),
+    ({"CLOUDFLARE_API_TOKEN": ACCOUNT}, "token", "problem", "looks like an account id"),
+    ({"CLOUDFLARE_API_TOKEN": "0123456789abcdef" * 2 + "abcde"}, "token", "problem", "global key"),
+    ({"CLOUDFLARE_API_TOKEN": "x"}, "token", "problem", "1 character: it is too short to be one"),
+    ({"CLOUDFLARE_API_TOKEN": "x" * 19}, "token", "problem", "19 characters: it is too short to be one"),
+    ({"CLOUDFLARE_API_TOKEN": "x" * 20}, "token", "ok", "20 characters"),
+    ({"CLOUDFLARE_API_KEY": TOKEN, "CLOUDFLARE_EMAIL": "a@b.example"}, "token", "problem", "is the global key"),
+    ({"CLOUDFLARE_API_KEY": TOKEN}, "token", "ok", "from CLOUDFLARE_API_KEY"),
+    ({"CLOUDFLARE_API_TOKEN": TOKEN, "CF_API_TOKEN": "another-token"}, "token", "warning", "CF_API_TOKEN holds"),
+    ({"CLOUDFLARE_API_TOKEN": TOKEN, "CF_API_TOKEN": TOKEN}, "token", "ok", ""),
+    ({"CLOUDFLARE_ACCOUNT_ID": ACCOUNT}, "account id", "ok", "32 characters"),
+    ({"CLOUDFLARE_ACCOUNT_ID": TOKEN}, "account id", "problem", "32 hexadecimal digits"),
+    ({"CLOUDFLARE_ACCOUNT_ID": "x" * 40}, "account id", "problem", "looks like an API token"),
+    ({"CLOUDFLARE_ACCOUNT_ID": "somebody@mail.example"}, "account id", "problem", "looks like an e-mail address"),
+    ({"CLOUDFLARE_ACCOUNT_ID": f"dash.cloudflare.com/{ACCOUNT}"}, "account id", "problem", "looks like a URL"),
+    ({"CLOUDFLARE_ACCOUNT_ID": ACCOUNT, "CF_ACCOUNT_ID": "0" * 32}, "account id", "warning", "CF_ACCOUNT_ID holds"),
+]
+"""The environment; a check, its verdict, and some words of it."""
 
 
-@pytest.mark.parametrize("name", ["CLOUDFLARE_API_TOKEN", "CF_ACCOUNT_ID"])
-def test_the_remedy_names_the_variable_that_has_to_be_mended(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_what_is_wrong_with_credentials_is_told_without_showing_them(monkeypatch: pytest.MonkeyPatch) -> None:
     no_network(monkeypatch)
-    monkeypatch.setenv(name, '"')
-    found = findings(timeout=0.2)["token" if "TOKEN" in name else "account id"]
-    assert found.remedy.endswith(name)
+    for variables, check, verdict, words in CREDENTIALS:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            found = findings(timeout=0.2)
+        assert (found[check].verdict, words in found[check].message) == (verdict, True), found[check]
+        shown = "".join(map(str, found.values()))
+        assert [value for value in variables.values() if len(value) > 3 and value.strip() in shown] == [], variables
+
+
+def test_the_remedy_names_the_variable_that_has_to_be_mended(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_network(monkeypatch)
+    for name, check in (("CLOUDFLARE_API_TOKEN", "token"), ("CF_ACCOUNT_ID", "account id")):
+        monkeypatch.setenv(name, '"')
+        assert findings(timeout=0.2)[check].remedy.endswith(name)
 
 
 def test_a_token_is_taken_out_with_and_without_the_quote_marks_around_it(at: At) -> None:
@@ -154,76 +156,65 @@ def test_a_token_is_taken_out_with_and_without_the_quote_marks_around_it(at: At)
 # The address
 
 
-@pytest.mark.parametrize(
-    ("url", "verdict", "told"),
-    [
+def test_what_is_wrong_with_the_address(at: At) -> None:
+    for url, verdict, words in (
         ("http://example.com/client/v4", "problem", "in the clear"),
         ("https://user:hidden-word@example.com/client/v4", "problem", "no user, password"),
         ("example.com", "problem", "must be a URL such as"),
         ("http://127.0.0.1:9", "warning", "end in /client/v4"),
         (f"http://127.0.0.1:9/client/v4/accounts/{ACCOUNT}/ai", "warning", "end in /client/v4"),
         (NOWHERE, "ok", "from CLOUDFLARE_API_BASE_URL"),
-    ],
-)
-def test_what_is_wrong_with_the_address(at: At, url: str, verdict: str, told: str) -> None:
-    at(url)
-    found = findings(timeout=0.2)
-    assert (found["address"].verdict, told in said(found["address"])) == (verdict, True)
-    shown = "".join(map(str, found.values()))
-    assert "hidden-word" not in shown
-    assert ACCOUNT not in shown
+    ):
+        at(url)
+        found = findings(timeout=0.2)
+        assert (found["address"].verdict, words in said(found["address"])) == (verdict, True), url
+        shown = "".join(map(str, found.values()))
+        assert [word for word in ("hidden-word", ACCOUNT) if word in shown] == [], url
 
 
 def test_nothing_is_asked_without_an_address(at: At) -> None:
     at("http://example.com/client/v4")
     found = findings()
     assert problems(found) == ["address"]
-    assert found["connection"].says == "not looked at: first mend address"
+    assert found["connection"].message == "not looked at: first mend address"
 
 
 # Settings of certificates
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "verdict", "told"),
-    [
+def test_settings_of_certificates(at: At) -> None:
+    at("https://127.0.0.1:9/client/v4")
+    for name, value, verdict, words in (
         ("SSL_CERT_FILE", "/no/such/file.pem", "problem", "names no file that is there"),
         ("SSL_CERT_FILE", __file__, "problem", "SSL_CERT_FILE cannot be used"),
         ("SSL_CERT_DIR", "/no/such/folder", "problem", "names no folder that is there"),
         ("SSL_CERT_DIR", str(TLS), "ok", "those of SSL_CERT_DIR are trusted"),
         ("REQUESTS_CA_BUNDLE", "/a/file.pem", "ok", "REQUESTS_CA_BUNDLE is not read"),
-    ],
-)
-def test_settings_of_certificates(
-    at: At, monkeypatch: pytest.MonkeyPatch, name: str, value: str, verdict: str, told: str
-) -> None:
-    at("https://127.0.0.1:9/client/v4")
-    monkeypatch.setenv(name, value)
-    found = findings()
-    assert (found["certificates"].verdict, told in found["certificates"].says) == (verdict, True)
-    assert found["connection"].verdict == "problem"
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(name, value)
+            found = findings()
+        assert (found["certificates"].verdict, words in found["certificates"].message) == (verdict, True), value
+        assert found["connection"].verdict == "problem", value
 
 
 # Proxies
 
 
-@pytest.mark.parametrize(
-    ("value", "told"),
-    [
+def test_what_is_wrong_with_a_proxy(monkeypatch: pytest.MonkeyPatch, at: At) -> None:
+    at("https://api.cloudflare.com/client/v4")
+    for value, words in (
         ("http://127.0.0.1:9", "127.0.0.1:9, from HTTPS_PROXY, cannot be reached"),
         ("http://somebody:hidden-word@127.0.0.1:9", "127.0.0.1:9, from HTTPS_PROXY, with a login, cannot be reached"),
         ("ftp://somebody:hidden-word@127.0.0.1", "HTTPS_PROXY is no URL of a proxy"),
         ("http://somebody:hidden-word@127.0.0.1:x", "HTTPS_PROXY is no URL of a proxy"),
-    ],
-)
-def test_what_is_wrong_with_a_proxy(monkeypatch: pytest.MonkeyPatch, at: At, value: str, told: str) -> None:
-    at("https://api.cloudflare.com/client/v4")
-    monkeypatch.setenv("HTTPS_PROXY", value)
-    found = findings()
-    assert problems(found) == ["proxy", "connection"]
-    assert found["proxy"].says.startswith(told)
-    assert "HTTPS_PROXY" in found["proxy"].remedy
-    assert "hidden-word" not in "".join(map(str, found.values()))
+    ):
+        monkeypatch.setenv("HTTPS_PROXY", value)
+        found = findings()
+        assert problems(found) == ["proxy", "connection"], value
+        assert found["proxy"].message.startswith(words), value
+        assert "HTTPS_PROXY" in found["proxy"].remedy, value
+        assert "hidden-word" not in "".join(map(str, found.values())), value
 
 
 def test_a_socks_proxy_without_its_package(monkeypatch: pytest.MonkeyPatch, at: At) -> None:
@@ -244,8 +235,8 @@ def test_a_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch, serve: Serve, at:
     at("https://api.cloudflare.com/client/v4")
     monkeypatch.setenv("https_proxy", proxy.origin)
     found = findings()
-    assert found["proxy"].says == f"127.0.0.1:{proxy.port}, from https_proxy, can be reached"
-    assert "407 Proxy Authentication Required" in found["connection"].says
+    assert found["proxy"].message == f"127.0.0.1:{proxy.port}, from https_proxy, can be reached"
+    assert "407 Proxy Authentication Required" in found["connection"].message
     assert [request.split()[1] for request in proxy.requests] == [b"api.cloudflare.com:443"]
 
 
@@ -255,8 +246,8 @@ def test_a_host_that_is_exempt_needs_no_proxy(monkeypatch: pytest.MonkeyPatch, a
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "cloudflare.com")
     found = findings()
-    assert found["proxy"].says == "HTTPS_PROXY names one, and NO_PROXY exempts api.cloudflare.com from it"
-    assert "cannot be resolved" in found["connection"].says
+    assert found["proxy"].message == "HTTPS_PROXY names one, and NO_PROXY exempts api.cloudflare.com from it"
+    assert "cannot be resolved" in found["connection"].message
 
 
 @pytest.mark.usefixtures("local")
@@ -264,7 +255,7 @@ def test_a_proxy_is_not_used_for_this_machine(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     found = findings()
     assert problems(found) == []
-    assert found["proxy"].says == "none is used for an address on this machine"
+    assert found["proxy"].message == "none is used for an address on this machine"
 
 
 # Errors of one's own

@@ -45,8 +45,8 @@ def test_no_network_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
     found = findings()
     assert problems(found) == ["connection"]
-    assert found["connection"].says == "the name api.cloudflare.com cannot be resolved"
-    assert [name for name, finding in found.items() if finding.says.startswith("not looked at")] == [
+    assert found["connection"].message == "the name api.cloudflare.com cannot be resolved"
+    assert [name for name, finding in found.items() if finding.message.startswith("not looked at")] == [
         "clock",
         "may read",
         "models",
@@ -57,7 +57,7 @@ def test_no_network_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nobody_listens(at: At) -> None:
     at(NOWHERE)
     found = findings()["connection"]
-    assert found.says == "nothing listens at 127.0.0.1:9"
+    assert found.message == "nothing listens at 127.0.0.1:9"
     assert "cfai dev" in found.remedy
 
 
@@ -68,7 +68,7 @@ def test_a_server_that_hangs_is_given_up(serve: Serve, at: At) -> None:
 
     at(serve(hang).url)
     found = findings(timeout=0.1)["connection"]
-    assert found.says == "127.0.0.1 was connected to and did not answer in 0.1 s"
+    assert found.message == "127.0.0.1 was connected to and did not answer in 0.1 s"
 
 
 def test_a_server_that_does_not_come_to_an_end_is_given_up(serve: Serve, at: At) -> None:
@@ -80,14 +80,14 @@ def test_a_server_that_does_not_come_to_an_end_is_given_up(serve: Serve, at: At)
     server = serve(drip)
     at(server.url)
     found = findings(timeout=1.0)["connection"]
-    assert (found.verdict, found.says) == ("problem", "127.0.0.1 answers, and does not come to an end")
+    assert (found.verdict, found.message) == ("problem", "127.0.0.1 answers, and does not come to an end")
     assert not server.dripped
 
 
 def test_an_answer_without_an_end_is_not_read_to_it(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cfai.doctor._installation._LARGEST", 1000)
     answering({"models/search": ("200 OK", JSON, " " * 2000)})
-    assert findings()["connection"].says == "127.0.0.1 answers, and does not come to an end"
+    assert findings()["connection"].message == "127.0.0.1 answers, and does not come to an end"
 
 
 def test_a_host_that_takes_no_connection_is_given_up(monkeypatch: pytest.MonkeyPatch, at: At) -> None:
@@ -98,7 +98,7 @@ def test_a_host_that_takes_no_connection_is_given_up(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(socket, "create_connection", never)
     found = findings(timeout=2.0)["connection"]
-    assert found.says == "api.cloudflare.com could not be connected to in 2 s"
+    assert found.message == "api.cloudflare.com could not be connected to in 2 s"
 
 
 def test_what_is_no_http_is_told(serve: Serve, at: At) -> None:
@@ -107,35 +107,56 @@ def test_what_is_no_http_is_told(serve: Serve, at: At) -> None:
         peer.send(b"220 mail.example ESMTP\r\n")
 
     at(serve(shout).url)
-    assert findings()["connection"].says.startswith("no answer came from 127.0.0.1 (")
-
-
-def test_a_page_of_a_proxy_is_no_answer(answering: Answering) -> None:
-    page = f"<!DOCTYPE html><html><title>Log in</title>{TOKEN}</html>"
-    answering({"": ("200 OK", "text/html; charset=utf-8", page)})
-    found = findings()
-    assert problems(found) == ["connection"]
-    assert "HTML page, status 200: that is a proxy or a login page" in found["connection"].says
-
-
-def test_a_page_of_cloudflares_edge_is_told_apart(answering: Answering) -> None:
-    answering({"": ("522 Timed Out", "text/html", "<html></html>")}, head="cf-ray: 1234567890abcdef-LHR\r\n")
-    assert "that is Cloudflare, not the API" in findings()["connection"].says
+    assert findings()["connection"].message.startswith("no answer came from 127.0.0.1 (")
 
 
 def test_a_redirect_is_not_followed(answering: Answering) -> None:
     server = answering({"": ("302 Found", "text/plain", "")}, head="location: http://login.example/?next\r\n")
-    found = findings()["connection"]
-    assert found.says == "127.0.0.1 answers with a redirect to login.example"
+    assert findings()["connection"].message == "127.0.0.1 answers with a redirect to login.example"
     assert len(server.requests) == 1
 
 
-def test_a_service_that_fails_is_a_warning(answering: Answering) -> None:
-    answering({"": ("503 Service Unavailable", JSON, refused(7009))})
-    found = findings()
-    assert problems(found) == []
-    assert found["connection"].verdict == "warning"
-    assert found["may run"].verdict == "warning"
+# Answers
+
+PAGE = f"<!DOCTYPE html><html><title>Log in</title>{TOKEN}</html>"
+FAILING = ("503 Service Unavailable", JSON, refused(7009))
+EMPTY = ("200 OK", JSON, enveloped([]))
+SLOW_DOWN = ("429 Too Many", JSON, refused(971, "slow down"))
+ANSWERS: list[tuple[dict[str, Any], str, list[str], str, str, str]] = [
+    ({"": ("200 OK", "text/html; charset=utf-8", PAGE)}, "", ["connection"], "connection", "problem",
+     "HTML page, status 200: that is a proxy or a login page"),
+    ({"": ("522 Timed Out", "text/html", "<html></html>")}, "cf-ray: 1234567890abcdef-LHR\r\n", ["connection"],
+     "connection", "problem", "that is Cloudflare, not the API"),
+    ({"": FAILING}, "", [], "connection", "warning", "127.0.0.1 answers with status 503"),
+    ({"": FAILING}, "", [], "may run", "warning", "POST …/ai/run"),
+    ({"POST": VECTOR}, "", [], "clock", "warning", "the answer has no date to compare with"),
+    ({"GET": MODELS, "POST": VECTOR}, "", [], "may read", "ok", "GET …/ai/models/search was allowed"),
+    ({"GET": MODELS, "POST": VECTOR}, "", [], "models", "ok", "; new to it: @cf/new/model"),
+    ({"GET": MODELS, "POST": VECTOR}, "", [], "models", "ok", "2 are listed, 1 of the "),
+    ({"models/search": EMPTY, "POST": VECTOR}, "", [], "models", "warning", "the list of models is empty"),
+    ({"models/search": SLOW_DOWN, "POST": VECTOR}, "", [], "may read", "warning", "slow down"),
+    ({"models/search": MODELS, "/user/tokens": TRUSTED, "POST": DENIED}, "", ["may run"], "may run", "problem",
+     "give it Workers AI Edit"),
+    # A call that fails is told in the words of its error.
+    ({"models/search": MODELS, "POST": ("429 Too Many", JSON, refused(4006, "its words"))}, "", [], "may run",
+     "warning", "its words"),
+    ({"models/search": MODELS, "POST": ("429 Too Many", JSON, refused(3040, "its words"))}, "", [], "may run",
+     "warning", "its words"),
+    ({"models/search": MODELS, "POST": ("500 Oh", JSON, refused(8005, "its words"))}, "", [], "may run", "warning",
+     "its words"),
+    ({"models/search": MODELS, "POST": ("403 No", JSON, refused(5035, "its words"))}, "", ["may run"], "may run",
+     "problem", "its words"),
+]  # fmt: skip
+"""Answers and a header; the checks that find a problem; a check, its verdict, and some words of it."""
+
+
+def test_an_answer_is_judged_and_shows_no_token(answering: Answering) -> None:
+    for answers, head, bad, check, verdict, words in ANSWERS:
+        answering(answers, head)
+        found = findings()
+        assert problems(found) == bad, (check, words)
+        assert (found[check].verdict, words in said(found[check])) == (verdict, True), str(found[check])
+        assert TOKEN not in "".join(map(str, found.values())), words
 
 
 # Certificates that are shown
@@ -144,7 +165,7 @@ def test_a_service_that_fails_is_a_warning(answering: Answering) -> None:
 def test_a_certificate_that_is_not_trusted(at: At, tls: Callable[[str], str]) -> None:
     at(f"{tls('localhost.pem')}/client/v4")
     found = findings()["connection"]
-    assert found.says.startswith("the certificate of localhost is not trusted (")
+    assert found.message.startswith("the certificate of localhost is not trusted (")
     assert "set SSL_CERT_FILE" in found.remedy
 
 
@@ -154,23 +175,23 @@ def test_an_authority_of_ones_own_is_trusted(
     at(f"{tls('localhost.pem')}/client/v4")
     monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "localhost.pem"))
     found = findings()
-    assert found["certificates"].says == "the 1 of SSL_CERT_FILE are trusted, and no others"
-    assert found["connection"].says.startswith("localhost answers (TLSv1.")
-    assert "certificate by cfai tests" in found["connection"].says
+    assert found["certificates"].message == "the 1 of SSL_CERT_FILE are trusted, and no others"
+    assert found["connection"].message.startswith("localhost answers (TLSv1.")
+    assert "certificate by cfai tests" in found["connection"].message
 
 
 def test_a_certificate_that_has_expired(at: At, tls: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
     at(f"{tls('expired.pem')}/client/v4")
     monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "expired.pem"))
     found = findings()["connection"]
-    assert found.says == "the certificate of localhost has expired"
+    assert found.message == "the certificate of localhost has expired"
     assert "clock" in found.remedy
 
 
 def test_a_certificate_of_another_host(at: At, tls: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
     at(f"{tls('localhost.pem').replace('localhost', '127.0.0.1')}/client/v4")
     monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "localhost.pem"))
-    assert findings()["connection"].says == "the certificate of 127.0.0.1 is for another host"
+    assert findings()["connection"].message == "the certificate of 127.0.0.1 is for another host"
 
 
 def test_a_server_without_tls(serve: Serve, at: At) -> None:
@@ -179,24 +200,17 @@ def test_a_server_without_tls(serve: Serve, at: At) -> None:
         peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     at(serve(plain).url.replace("http:", "https:"))
-    assert findings()["connection"].says.startswith("127.0.0.1: TLS failed (")
+    assert findings()["connection"].message.startswith("127.0.0.1: TLS failed (")
 
 
 # The clock
 
 
 @pytest.mark.usefixtures("local")
-@pytest.mark.parametrize(
-    ("off", "verdict", "told"), [(30.0, "ok", "agrees"), (-7200.0, "warning", "s slow"), (7200.0, "warning", "s fast")]
-)
-def test_the_clock_is_held_against_the_servers(off: float, verdict: str, told: str) -> None:
-    found = findings(now=lambda: time.time() + off)["clock"]
-    assert (found.verdict, told in found.says) == (verdict, True)
-
-
-def test_an_answer_without_a_date_is_told(answering: Answering) -> None:
-    answering({})
-    assert findings()["clock"].says == "the answer has no date to compare with"
+def test_the_clock_is_held_against_the_servers() -> None:
+    for off, verdict, words in ((30.0, "ok", "agrees"), (-7200.0, "warning", "s slow"), (7200.0, "warning", "s fast")):
+        found = findings(now=lambda off=off: time.time() + off)["clock"]
+        assert (found.verdict, words in found.message) == (verdict, True), off
 
 
 def test_the_date_is_that_of_the_header(answering: Answering) -> None:
@@ -207,22 +221,12 @@ def test_the_date_is_that_of_the_header(answering: Answering) -> None:
 # Permissions
 
 
-def test_all_is_allowed(answering: Answering) -> None:
-    answering({"GET /client/v4/accounts": MODELS, "POST": VECTOR})
-    found = findings()
-    assert {finding.verdict for finding in found.values()} == {"ok", "warning"}
-    assert found["clock"].verdict == "warning"
-    assert found["may read"].says == "GET …/ai/models/search was allowed"
-    assert found["models"].says.startswith("2 are listed, 1 of the ")
-    assert found["models"].says.endswith("new to it: @cf/new/model")
-
-
 def test_all_pages_of_the_list_are_read(answering: Answering) -> None:
     server = answering(
         {"page=1&": ("200 OK", JSON, enveloped([{"name": f"@cf/a/{n}"} for n in range(50)])), "page=2&": MODELS}
         | {"page=3&": ("200 OK", JSON, enveloped([])), "POST": VECTOR}
     )
-    assert findings()["models"].says.startswith("52 are listed, 1 of ")
+    assert findings()["models"].message.startswith("52 are listed, 1 of ")
     assert sum(b"models/search" in request for request in server.requests) == 3
 
 
@@ -236,40 +240,30 @@ def test_a_list_that_breaks_off_is_told(serve: Serve, at: At) -> None:
 
     at(serve(script).url)
     found = findings()["models"]
-    assert (found.verdict, found.says) == ("warning", "2 were listed before the list broke off (ReadError)")
+    assert (found.verdict, found.message) == ("warning", "2 were listed before the list broke off (ReadError)")
 
 
 def test_a_list_without_an_end_is_left(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = {f"page={n}&": ("200 OK", JSON, enveloped([{"name": f"@cf/a/{n}"}])) for n in range(1, 30)}
     server = answering({**pages, "POST": VECTOR})
-    assert findings()["models"].says.startswith("20 are listed")
+    assert findings()["models"].message.startswith("20 are listed")
     assert sum(b"models/search" in request for request in server.requests) == 20
 
 
-def test_an_empty_list_is_a_warning(answering: Answering) -> None:
-    answering({"models/search": ("200 OK", JSON, enveloped([])), "POST": VECTOR})
-    assert findings()["models"].verdict == "warning"
-
-
-@pytest.mark.parametrize(
-    ("user", "account", "told"),
-    [
+def test_a_refused_token_is_told_from_one_that_may_too_little(answering: Answering) -> None:
+    for user, account, words in (
         (TRUSTED, DENIED, "though the token itself is active | give it Workers AI Read"),
         (DENIED, TRUSTED, "though the token itself is active | give it Workers AI Read"),
         (DENIED, DENIED, "the token is not valid | make a token"),
         (("200 OK", JSON, enveloped({"status": "expired"})), DENIED, "the token is expired | make a token"),
         (("200 OK", JSON, enveloped({"status": "disabled"})), DENIED, "the token is disabled | make a token"),
         (("502 Bad Gateway", "text/html", "<html>"), DENIED, "| check that CLOUDFLARE_API_TOKEN holds the whole token"),
-    ],
-)
-def test_a_refused_token_is_told_from_one_that_may_too_little(
-    answering: Answering, user: Any, account: Any, told: str
-) -> None:
-    answering({"models/search": DENIED, "/user/tokens": user, "/tokens/verify": account, "POST": VECTOR})
-    found = findings()
-    assert problems(found) == ["may read"]
-    assert found["may read"].says.startswith("GET …/ai/models/search was refused (403, code 10000)")
-    assert told in said(found["may read"])
+    ):
+        answering({"models/search": DENIED, "/user/tokens": user, "/tokens/verify": account, "POST": VECTOR})
+        found = findings()
+        assert problems(found) == ["may read"], words
+        assert found["may read"].message.startswith("GET …/ai/models/search was refused (403, code 10000)"), words
+        assert words in said(found["may read"])
 
 
 def test_a_question_about_the_token_that_is_not_answered_settles_nothing(serve: Serve, at: At) -> None:
@@ -282,15 +276,8 @@ def test_a_question_about_the_token_that_is_not_answered_settles_nothing(serve: 
 
     at(serve(script).url)
     found = findings()["may read"]
-    assert found.says == "GET …/ai/models/search was refused (403, code 10000)"
+    assert found.message == "GET …/ai/models/search was refused (403, code 10000)"
     assert found.remedy.startswith("check that CLOUDFLARE_API_TOKEN holds the whole token")
-
-
-def test_a_token_that_may_only_read_is_told(answering: Answering) -> None:
-    answering({"models/search": MODELS, "/user/tokens": TRUSTED, "POST": DENIED})
-    found = findings()
-    assert problems(found) == ["may run"]
-    assert "give it Workers AI Edit" in found["may run"].remedy
 
 
 def test_a_wrong_token_is_refused_by_the_emulator(local: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,46 +285,22 @@ def test_a_wrong_token_is_refused_by_the_emulator(local: Emulator, monkeypatch: 
     found = findings()
     assert "may run" in problems(found)
     assert "not-the-token-that-it-wants" not in "".join(map(str, found.values()))
-    assert "401, code 10000" in found["may run"].says
+    assert "401, code 10000" in found["may run"].message
 
 
 def test_a_wrong_account_is_refused_by_the_emulator(local: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", "f" * 32)
     found = findings()
-    assert "no such account" in found["may run"].says
+    assert "no such account" in found["may run"].message
     assert "CLOUDFLARE_ACCOUNT_ID" in found["may run"].remedy
     assert "f" * 32 not in "".join(map(str, found.values()))
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "verdict"),
-    [
-        ("429 Too Many", 4006, "warning"),
-        ("429 Too Many", 3040, "warning"),
-        ("500 Oh", 8005, "warning"),
-        ("403 No", 5035, "problem"),
-    ],
-)
-def test_a_call_that_fails_is_told_in_the_words_of_its_error(
-    answering: Answering, status: str, code: int, verdict: str
-) -> None:
-    answering({"models/search": MODELS, "POST": (status, JSON, refused(code, "the words of the service"))})
-    found = findings()["may run"]
-    assert (found.verdict, "the words of the service" in found.says) == (verdict, True)
-
-
-def test_a_list_that_fails_is_a_warning(answering: Answering) -> None:
-    answering({"models/search": ("429 Too Many", JSON, refused(971, "slow down")), "POST": VECTOR})
-    found = findings()
-    assert found["may read"].verdict == "warning"
-    assert "slow down" in found["may read"].says
 
 
 def test_what_a_server_echoes_is_taken_out(answering: Answering) -> None:
     echo = refused(971, f"who is {TOKEN} of {ACCOUNT}?")
     answering({"models/search": ("429 Too Many", JSON, echo), "POST": ("400 Bad Request", JSON, echo)})
     found = findings()
-    assert "who is [removed] of [removed]?" in found["may read"].says
+    assert "who is [removed] of [removed]?" in found["may read"].message
     shown = "".join(map(str, found.values()))
     assert TOKEN not in shown
     assert ACCOUNT not in shown
@@ -347,5 +310,5 @@ def test_a_fault_of_the_emulator_is_told(local: Emulator) -> None:
     local.script(*[Fault(html=502)] * 20)
     found = findings()
     assert problems(found) == ["connection"]
-    assert found["connection"].says.startswith("127.0.0.1 answers with an HTML page, status 502")
-    assert found["may run"].says == "not looked at: first mend connection"
+    assert found["connection"].message.startswith("127.0.0.1 answers with an HTML page, status 502")
+    assert found["may run"].message == "not looked at: first mend connection"

@@ -1,7 +1,8 @@
-"""An answer of the service, or what broke instead, to an error."""
+"""An answer of the service, or what broke instead, to an error: its class, and the words that users read."""
 
 from __future__ import annotations
 
+import dataclasses
 import doctest
 import json
 import re
@@ -15,7 +16,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import cfai
 from cfai import (
     AiInternalError,
     APIConnectionError,
@@ -31,6 +31,7 @@ from cfai import (
     QuotaExceededError,
     RateLimitError,
     RequestTimeoutError,
+    models,
 )
 from cfai._response import errors as _errors
 from cfai._response.errors import (
@@ -43,9 +44,13 @@ from cfai._response.errors import (
     redact_json,
 )
 from cfai._response.extract import body_reports_error
+from tests.conftest import row
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+RETIRED = "@cf/meta/llama-2-7b-chat-int8"
 UUID = "3a1f9e1c-0b7d-4f0e-9a54-8f2f6c1f4b11"
+ADVICE = r"What to do: [a-z].*[a-z0-9')]\.$"
+"""It goes on in the middle of a sentence, and ends it."""
 
 
 def error_of(status: int, body: Any, model: str | None = MODEL, **headers: str) -> InferenceUpstreamError:
@@ -60,53 +65,29 @@ def envelope(code: int | None, message: str) -> dict[str, Any]:
 
 # Shapes
 
-
 SHAPES: list[tuple[Any, int | str | None, str, str]] = [
-    (
-        {
-            "result": None,
-            "success": False,
-            "errors": [{"code": 10000, "message": "Authentication error"}],
-            "messages": [],
-        },
-        10000,
-        "Authentication error",
-        "AuthenticationError",
-    ),
+    # The body; the code, some words of the message, and the name, if it is the body's own.
+    ({"result": None, "success": False, "errors": [{"code": 10000, "message": "Authentication error"}], "messages": []},
+     10000, "Authentication error", "AuthenticationError"),
     (envelope(3030, f"AiError: Sequence too long: 9003 > 8192 ({UUID})"), 3030, "Sequence too long: 9003 > 8192", ""),
-    (envelope(3030, f"AiError: AiError: Sequence too long ({UUID})"), 3030, "Sequence too long", ""),
+    (envelope(3030, f"AiError: AiError: Sequence too long ({UUID})"), 3030, ": Sequence too long (status", ""),
     (envelope(5006, "AiError: Bad input: Error: '/temperature' must be <= 5"), 5006, "'/temperature' must be <= 5", ""),
+    (envelope(5006, "AiError: about AiError: this"), 5006, ": about AiError: this", ""),
     (envelope(5007, "No such model: @cf/a/b"), 5007, "No such model: @cf/a/b", ""),
-    (
-        envelope(5012, 'AiError: {"object":"error","message":"too many images","code":400}'),
-        5012,
-        "too many images",
-        "",
-    ),
+    (envelope(5012, 'AiError: {"object":"error","message":"too many images","code":400}'), 5012, "too many images", ""),
     ({"errors": {"code": 3040, "message": "no room"}, "success": False}, 3040, "no room", ""),
-    (
-        {
-            "internalCode": 1001,
-            "message": "Invalid input",
-            "name": "InvalidInput",
-            "description": "prompt and messages",
-        },
-        1001,
-        "prompt and messages",
-        "InvalidInput",
-    ),
+    ({"internalCode": 1001, "message": "Invalid input", "name": "InvalidInput", "description": "prompt and messages"},
+     1001, "prompt and messages", "InvalidInput"),
     ({"internalCode": 3040, "message": "m", "name": "X", "description": "d", "httpCode": 429}, 3040, "d", "X"),
     ({"error": {"code": "invalid_prompt", "message": "AiError: no"}}, "invalid_prompt", "no", ""),
-    ({"error": {"message": "no such thing", "type": "invalid_request_error", "code": None}}, None, "no such thing", ""),
+    ({"error": {"message": "no such thing", "type": "invalid_request_error", "code": None}}, None, "no such thing",
+     "invalid_request_error"),
+    ({"errors": [{"message": "it failed", "name": "of_its_own"}]}, None, "it failed", "of_its_own"),
     ({"error": {"message": "no such thing"}}, None, "no such thing", ""),
     ({"error": "no such thing"}, None, "no such thing", ""),
     ({"success": False, "error": [{"code": 2001, "message": "no gateway"}]}, 2001, "no gateway", ""),
-    (
-        {"state": "Failed", "error": {"code": "provider_unavailable", "message": "down"}},
-        "provider_unavailable",
-        "down",
-        "",
-    ),
+    ({"state": "Failed", "error": {"code": "provider_unavailable", "message": "down"}}, "provider_unavailable", "down",
+     ""),
     ({"result": {"state": "Failed", "error": {"code": "x", "message": "down"}}, "success": False}, "x", "down", ""),
     ({"message": "plain", "code": "3040"}, 3040, "plain", ""),
     ({"detail": "not found"}, None, "not found", ""),
@@ -116,176 +97,164 @@ SHAPES: list[tuple[Any, int | str | None, str, str]] = [
     (b"3040: no room", 3040, "no room", ""),
     (b"error 99999: no code of ours", None, "no code of ours", ""),
     (b"upstream connect error", None, "upstream connect error", ""),
-    (b"<!DOCTYPE html>\n<html><head><title>502 Bad\n Gateway</title></head></html>", None, "502 Bad Gateway", ""),
-    (b"<html><body><h1>Bad &amp; worse</h1></body></html>", None, "Bad & worse", ""),
+    (b"<!DOCTYPE html>\n<html><head><title>502 Bad\n Gateway</title></head><p>Ask</p></html>", None,
+     ": 502 Bad Gateway (status", ""),
+    (b"<h1>Bad &amp; worse</h1><p>now</p>", None, ": Bad & worse now (status", ""),
     (b"\xff\xfe not text", None, "not text", ""),
     ({"errors": ["only text"]}, None, "only text", ""),
     ({"errors": [None, {"code": 5006, "message": "second"}]}, 5006, "second", ""),
-    ({"unheard": ["of"]}, None, '{"unheard":["of"]}', ""),
-]
+    ({"errors": [{"code": 1}, {"code": 2, "message": "x"}]}, 2, "x", ""),
+    ({"errors": [{"code": True, "message": "x"}]}, None, "x", ""),
+    ({"unheard": ["of"]}, None, ': {"unheard":["of"]}', ""),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("body", "code", "said", "name"), SHAPES)
-def test_every_shape_is_read(body: Any, code: int | str | None, said: str, name: str) -> None:
-    error = error_of(400, body)
-    assert error.code == code
-    assert said in str(error)
-    if name:
-        assert error.name == name
-        assert name in str(error)
+def test_every_shape_is_read_and_kept_whole() -> None:
+    for body, code, words, name in SHAPES:
+        error = error_of(400, body)
+        assert (error.code, words in str(error), name in str(error)) == (code, True, True), body
+        assert not name or error.name == name, body
+        assert error.body == (body.decode("utf-8", "replace") if isinstance(body, bytes) else body)
 
 
-@pytest.mark.parametrize(("body", "code", "said", "name"), SHAPES)
-def test_the_body_is_kept_whole(body: Any, code: int | str | None, said: str, name: str) -> None:
-    assert error_of(400, body).body == (body.decode("utf-8", "replace") if isinstance(body, bytes) else body)
+def test_the_text_of_a_problem_is_told_without_what_is_around_it() -> None:
+    for key in ("description", "message", "error", "detail"):
+        for body in ({"errors": [{key: "it failed"}]}, {key: "it failed"}):
+            assert str(error_of(400, body, model=None)) == "BadRequest: it failed (status 400)", body
+    for key in ("internalCode", "code"):
+        assert type(error_of(429, {key: 3040})) is CapacityError, key
 
 
-@pytest.mark.parametrize("body", [b"", {}, None, [], ""])
-def test_an_error_that_says_nothing_has_a_message_all_the_same(body: Any) -> None:
-    assert "without saying why (status 503" in str(error_of(503, body))
+def test_items_of_other_shapes_are_read_as_far_as_they_go() -> None:
+    deep = {"message": {"message": {"message": {"message": "deep"}}}}
+    for item, words in (
+        (7, "7"),
+        (["a"], '["a"]'),
+        (deep, "deep"),
+        ({"message": deep}, '{"message":"deep"}'),
+        ({"message": "m", "name": 5}, "m"),
+    ):  # fmt: skip
+        problem = parse_error_body({"errors": [item]})
+        assert (problem.message, problem.name) == (words, ""), item
 
 
-@pytest.mark.parametrize("body", [{"errors": [], "success": False, "result": None}, {"errors": [{}]}, [None], 5])
-def test_an_error_in_no_known_shape_is_shown_as_it_came(body: Any) -> None:
-    assert f": {json.dumps(body, separators=(',', ':'))} (status 503" in str(error_of(503, body))
+def test_an_error_that_says_nothing_has_a_message_all_the_same() -> None:
+    empty: list[Any] = [b"", {}, None, [], ""]
+    for body in empty:
+        assert "without saying why (status 503" in str(error_of(503, body)), body
+    unknown: list[Any] = [{"errors": [], "success": False, "result": None}, {"errors": [{}]}, [None], 5]
+    for body in unknown:
+        assert f": {json.dumps(body, separators=(',', ':'))} (status 503" in str(error_of(503, body)), body
+    for status, reason in ((499, "the answer has no body"), (500, "the service failed without saying why")):
+        assert f": {reason} (status {status})" in str(build_error(status, {}, b"")), status
 
 
-def test_a_message_is_one_line() -> None:
-    assert "\n" not in str(error_of(400, envelope(5006, "AiError: one\ntwo\r\nthree")))
-
-
-@pytest.mark.parametrize("part", ["code", "name", "type", "message"])
-def test_whatever_it_is_made_of(part: str) -> None:
-    problem = {"message": "failed", "code": "x", part: "one\ntwo\r\nthree\u2028four"}
-    assert len(str(error_of(400, {"errors": [problem]})).splitlines()) == 1
-
-
-@pytest.mark.parametrize("part", ["code", "name", "type", "message"])
-def test_a_message_is_bounded_and_the_body_is_not(part: str) -> None:
-    problem = {"message": "failed", "code": "x", part: "x" * 100_000}
-    error = error_of(400, {"errors": [problem]})
-    assert len(str(error)) < 1500
-    assert error.body == {"errors": [problem]}
-
-
-def test_a_prefix_in_the_middle_stays() -> None:
-    assert "about AiError: this" in str(error_of(400, envelope(5006, "AiError: about AiError: this")))
+def test_a_message_is_one_line_and_bounded_and_the_body_is_not() -> None:
+    for part in ("code", "name", "type", "message"):
+        problem = {"message": "failed", "code": "x", part: "one\ntwo\r\nthree\u2028four"}
+        assert len(str(error_of(400, {"errors": [problem]})).splitlines()) == 1, part
+        problem[part] = "x" * 100_000
+        error = error_of(400, {"errors": [problem]})
+        assert len(str(error)) < 1500, part
+        assert error.body == {"errors": [problem]}
+    for length, shown in ((500, "y" * 500), (501, "y" * 500 + "…")):
+        assert str(error_of(400, {"message": "y" * length}, model=None)) == f"BadRequest: {shown} (status 400)", length
 
 
 def test_a_code_stands_in_a_message_once() -> None:
-    said = "3040: Capacity temporarily exceeded, please try again"
-    for body in (envelope(3040, f"AiError: {said}"), {"error": said}, {"errors": [{"message": said}]}):
-        assert str(error_of(429, body)).startswith("3040 OutOfCapacity: Capacity temporarily exceeded")
+    words = "3040: Capacity temporarily exceeded, please try again"
+    for body in (envelope(3040, f"AiError: {words}"), {"error": words}, {"errors": [{"message": words}]}):
+        assert str(error_of(429, body)).startswith("3040 OutOfCapacity: Capacity temporarily exceeded"), body
 
 
-# Codes
+# Codes and statuses
 
-
-CODES: list[tuple[int, int, type[InferenceUpstreamError], bool]] = [
-    (1001, 400, BadRequestError, False),
-    (1031, 403, PermissionDeniedError, False),
-    (2001, 400, BadRequestError, False),
-    (2009, 401, AuthenticationError, False),
-    (2016, 400, BadRequestError, False),
-    (2017, 400, BadRequestError, False),
-    (3003, 400, BadRequestError, False),
-    (3006, 413, BadRequestError, False),
-    (3007, 408, RequestTimeoutError, False),
-    (3008, 408, RequestTimeoutError, False),
-    (3021, 429, RateLimitError, True),
-    (3023, 403, PermissionDeniedError, False),
-    (3030, 400, BadRequestError, False),
-    (3036, 429, QuotaExceededError, False),
-    (3039, 400, BadRequestError, False),
-    (3040, 429, CapacityError, True),
-    (3041, 403, PermissionDeniedError, False),
-    (3042, 404, NotFoundError, False),
-    (3046, 408, RequestTimeoutError, False),
-    (4006, 429, QuotaExceededError, False),
-    (5004, 400, BadRequestError, False),
-    (5005, 405, BadRequestError, False),
-    (5006, 400, BadRequestError, False),
-    (5007, 400, NotFoundError, False),
-    (5012, 422, BadRequestError, False),
-    (5016, 403, PermissionDeniedError, False),
-    (5018, 403, PermissionDeniedError, False),
-    (5019, 405, BadRequestError, False),
-    (5023, 400, BadRequestError, False),
-    (5024, 400, BadRequestError, False),
-    (5025, 400, BadRequestError, False),
-    (5035, 403, PermissionDeniedError, False),
-    (7000, 400, BadRequestError, False),
-    (7001, 405, BadRequestError, False),
-    (7003, 400, BadRequestError, False),
-    (8001, 400, BadRequestError, False),
-    (8005, 500, InternalServerError, True),
-    (8006, 400, BadRequestError, False),
-    (10000, 401, AuthenticationError, False),
-    (10000, 403, AuthenticationError, False),
+CODES: list[tuple[int, int, type[InferenceUpstreamError], bool, str]] = [
+    (1001, 400, BadRequestError, False, "InvalidInput"),
+    (1031, 403, PermissionDeniedError, False, "TokenExpired"),
+    (2001, 400, BadRequestError, False, "GatewayNotFound"),
+    (2009, 401, AuthenticationError, False, "GatewayUnauthorized"),
+    (2016, 400, BadRequestError, False, "PromptBlocked"),
+    (2017, 400, BadRequestError, False, "ResponseBlocked"),
+    (3003, 400, BadRequestError, False, "IncompleteRequest"),
+    (3006, 413, BadRequestError, False, "RequestTooLarge"),
+    (3007, 408, RequestTimeoutError, False, "RequestTimeout"),
+    (3008, 408, RequestTimeoutError, False, "RequestAborted"),
+    (3021, 429, RateLimitError, True, "TooManyRequests"),
+    (3023, 403, PermissionDeniedError, False, "AccountBlocked"),
+    (3030, 400, BadRequestError, False, "UpstreamRejected"),
+    (3036, 429, QuotaExceededError, False, "DailyAllocationUsed"),
+    (3039, 400, BadRequestError, False, "FineTuneIncomplete"),
+    (3040, 429, CapacityError, True, "OutOfCapacity"),
+    (3041, 403, PermissionDeniedError, False, "PrivateModel"),
+    (3042, 404, NotFoundError, False, "InvalidModel"),
+    (3046, 408, RequestTimeoutError, False, "RequestTimeout"),
+    (4006, 429, QuotaExceededError, False, "DailyAllocationUsed"),
+    (5004, 400, BadRequestError, False, "InvalidData"),
+    (5005, 405, BadRequestError, False, "NoLora"),
+    (5006, 400, BadRequestError, False, "InvalidInput"),
+    (5007, 400, NotFoundError, False, "NoSuchModel"),
+    (5012, 422, BadRequestError, False, "UpstreamValidation"),
+    (5016, 403, PermissionDeniedError, False, "AgreementRequired"),
+    (5018, 403, PermissionDeniedError, False, "PrivateModel"),
+    (5019, 405, BadRequestError, False, "OldSdk"),
+    (5021, 413, BadRequestError, False, "ContextWindowExceeded"),
+    (5023, 400, BadRequestError, False, "JsonModeStreams"),
+    (5024, 400, BadRequestError, False, "JsonModeFailed"),
+    (5025, 400, BadRequestError, False, "NoJsonMode"),
+    (5035, 403, PermissionDeniedError, False, "PaidPlanRequired"),
+    (7000, 400, BadRequestError, False, "NoRoute"),
+    (7001, 405, BadRequestError, False, "NoSuchMethod"),
+    (7003, 400, BadRequestError, False, "NoRoute"),
+    (8001, 400, BadRequestError, False, "InvalidInput"),
+    (8005, 500, InternalServerError, True, "InternalServerError"),
+    (8006, 400, BadRequestError, False, "ToolNeedsTokens"),
+    (10000, 401, AuthenticationError, False, "AuthenticationError"),
+    (10000, 403, AuthenticationError, False, "AuthenticationError"),
 ]
 
 
-@pytest.mark.parametrize(("code", "status", "kind", "retryable"), CODES)
-def test_every_code_has_its_class(code: int, status: int, kind: type[CfaiError], retryable: bool) -> None:
-    error = error_of(status, envelope(code, "AiError: it failed"))
-    assert (type(error), error.code, error.status_code, error.retryable) == (kind, code, status, retryable)
+def test_every_code_has_its_class_its_name_and_advice() -> None:
+    for code, status, kind, retryable, name in CODES:
+        error = error_of(status, envelope(code, "AiError: it failed"), model=None)
+        seen = (type(error), error.code, error.status_code, error.retryable, error.name)
+        assert seen == (kind, code, status, retryable, name), code
+        assert str(error).startswith(f"{code} {name}: it failed (status {status})"), code
+        assert re.search(ADVICE, str(error)), code
 
 
-@pytest.mark.parametrize(("code", "status", "kind", "retryable"), CODES)
-def test_every_code_has_a_name_and_says_what_to_do(
-    code: int, status: int, kind: type[CfaiError], retryable: bool
-) -> None:
-    error = error_of(status, envelope(code, "AiError: it failed"))
-    assert re.fullmatch("[A-Z][A-Za-z]+", error.name)
-    assert str(error).startswith(f"{code} {error.name}: it failed (status {status}")
-    assert "What to do: " in str(error)
-
-
-STATUSES: list[tuple[int, type[InferenceUpstreamError], bool]] = [
-    (301, InferenceUpstreamError, False),
-    (302, InferenceUpstreamError, False),
-    (307, InferenceUpstreamError, False),
-    (308, InferenceUpstreamError, False),
-    (400, BadRequestError, False),
-    (401, AuthenticationError, False),
-    (402, QuotaExceededError, False),
-    (403, PermissionDeniedError, False),
-    (404, NotFoundError, False),
-    (405, BadRequestError, False),
-    (408, RequestTimeoutError, False),
-    (409, BadRequestError, False),
-    (413, BadRequestError, False),
-    (418, BadRequestError, False),
-    (422, BadRequestError, False),
-    (429, RateLimitError, True),
-    (500, InternalServerError, True),
-    (502, InternalServerError, True),
-    (503, InternalServerError, True),
-    (504, RequestTimeoutError, False),
-    (520, InternalServerError, True),
-    (521, InternalServerError, True),
-    (522, InternalServerError, True),
-    (523, InternalServerError, True),
-    (524, RequestTimeoutError, False),
+STATUSES: list[tuple[tuple[int, ...], type[InferenceUpstreamError], bool, str, bool]] = [
+    # Statuses; class, whether it is retryable, name, and whether there is advice.
+    ((200, 299), AiInternalError, False, "Failed", False),
+    ((300, 301, 302, 307, 308, 399), InferenceUpstreamError, False, "Redirect", True),
+    ((400, 405, 409, 418, 422, 499), BadRequestError, False, "BadRequest", False),
+    ((401,), AuthenticationError, False, "AuthenticationError", True),
+    ((402,), QuotaExceededError, False, "BalanceEmpty", True),
+    ((403,), PermissionDeniedError, False, "Forbidden", True),
+    ((404,), NotFoundError, False, "NotFound", True),
+    ((408, 504, 524), RequestTimeoutError, False, "RequestTimeout", True),
+    ((413,), BadRequestError, False, "RequestTooLarge", True),
+    ((429,), RateLimitError, True, "TooManyRequests", True),
+    ((500, 502, 503, 520, 521, 522, 523, 599, 600), InternalServerError, True, "InternalServerError", True),
 ]
 
 
-@pytest.mark.parametrize(("status", "kind", "retryable"), STATUSES)
-@pytest.mark.parametrize("body", [b"", b"<html></html>", envelope(None, "said"), envelope(99_999, "an unknown code")])
-def test_without_a_known_code_the_status_decides(
-    body: Any, status: int, kind: type[CfaiError], retryable: bool
-) -> None:
-    error = error_of(status, body)
-    assert (type(error), error.retryable) == (kind, retryable)
+def test_without_a_known_code_the_status_decides() -> None:
+    for statuses, kind, retryable, name, has_advice in STATUSES:
+        for status in statuses:
+            for body in (b"", b"<html></html>", b"no", envelope(None, "no"), envelope(99_999, "an unknown code")):
+                error = error_of(status, body, model=None)
+                assert (type(error), error.retryable, error.name) == (kind, retryable, name), (status, body)
+            words = str(error_of(status, b"no", model=None))
+            assert bool(re.search(ADVICE, words)) is has_advice, status
+            assert has_advice or words.endswith(f"no (status {status})"), status
 
 
-@pytest.mark.parametrize("code", [None, 3040, 10_000_000])
-def test_the_daily_allocation_is_told_by_its_text_too(code: int | None) -> None:
+def test_the_daily_allocation_is_told_by_its_text_too() -> None:
     text = "AiError: you have used up your daily free allocation of 10,000 neurons, please upgrade"
-    error = error_of(429, envelope(code, text))
-    assert type(error) is QuotaExceededError
-    assert not error.retryable
-    assert "00:00 UTC" in str(error)
+    for code in (None, 3040, 10_000_000):
+        error = error_of(429, envelope(code, text))
+        assert (type(error), error.retryable, "00:00 UTC" in str(error)) == (QuotaExceededError, False, True), code
 
 
 def test_a_redirect_says_that_it_was_not_followed() -> None:
@@ -294,16 +263,12 @@ def test_a_redirect_says_that_it_was_not_followed() -> None:
     assert error.headers["location"] == "https://elsewhere.example/"
 
 
-def test_a_code_that_is_true_is_no_code() -> None:
-    assert error_of(400, {"errors": [{"code": True, "message": "x"}]}).code is None
-
-
-@pytest.mark.parametrize("status", [504, 524])
-def test_a_call_that_the_edge_gave_up_on_is_never_sent_again(status: int) -> None:
-    for code in (None, 8005, 3040, 3021, 99_999):
-        error = error_of(status, envelope(code, "it failed"))
-        assert (type(error), error.retryable) == (RequestTimeoutError, False), code
-        assert "may have been billed" in str(error), code
+def test_a_call_that_the_edge_gave_up_on_is_never_sent_again() -> None:
+    for status in (504, 524):
+        for code in (None, 8005, 3040, 3021, 99_999):
+            error = error_of(status, envelope(code, "it failed"))
+            assert (type(error), error.retryable) == (RequestTimeoutError, False), (status, code)
+            assert "may have been billed" in str(error), (status, code)
 
 
 def test_the_examples_in_docstrings_hold() -> None:
@@ -324,56 +289,47 @@ def test_a_message_has_all_that_support_asks_for() -> None:
     assert error.model == MODEL
 
 
-@pytest.mark.parametrize(
-    ("headers", "id"),
-    [
-        ({"cf_ai_req_id": "a", "cf_ray": "b"}, "a"),
-        ({"cf_ray": "b"}, "b"),
-        ({}, UUID),
-        ({"cf_ai_req_id": ""}, UUID),
-    ],
-)
-def test_the_request_id_is_the_best_that_there_is(headers: dict[str, str], id: str) -> None:
-    error = error_of(400, envelope(5006, f"AiError: bad ({UUID})"), **headers)
-    assert error.request_id == id
-    assert f"request id {id}" in str(error)
-
-
-def test_without_any_id_there_is_none() -> None:
+def test_the_request_id_is_the_best_that_there_is() -> None:
+    for message, headers, id in (
+        (f"bad ({UUID})", {"cf_ai_req_id": "a", "cf_ray": "b"}, "a"),
+        (f"bad ({UUID})", {"cf_ray": "b"}, "b"),
+        (f"bad ({UUID})", {}, UUID),
+        (f"bad ({UUID.upper()})", {"cf_ai_req_id": ""}, UUID.upper()),
+    ):
+        error = error_of(400, {"message": message}, model=None, **headers)
+        assert (error.request_id, str(error)) == (id, f"BadRequest: bad (status 400, request id {id})"), headers
     error = error_of(400, envelope(5006, "AiError: bad"))
-    assert error.request_id is None
-    assert "request id" not in str(error)
+    assert (error.request_id, "request id" in str(error)) == (None, False)
 
 
-@pytest.mark.parametrize("status", [400, 404])
-def test_an_unknown_model_names_the_nearest(status: int) -> None:
-    error = error_of(status, envelope(5007, "No such model"), model="@cf/meta/lama-3.3-70b-instruct")
-    assert isinstance(error, NotFoundError)
-    assert "did you mean @cf/meta/llama-3.3-70b-instruct-fp8-fast" in str(error)
+def test_an_unknown_model_names_the_nearest_that_live() -> None:
+    for status in (400, 404):
+        error = error_of(status, envelope(5007, "No such model"), model="@cf/meta/lama-3.3-70b-instruct")
+        assert isinstance(error, NotFoundError)
+        assert "did you mean @cf/meta/llama-3.3-70b-instruct-fp8-fast" in str(error)
+    words = str(error_of(400, envelope(5007, "No such model"), model="@cf/meta/llama-2-7b-chat-int9"))
+    names = re.findall(r"@[a-z]+/[^\s?,]+", words.partition("did you mean")[2])
+    entries = [models.get(name.rstrip("?.:")) for name in names]
+    assert entries
+    assert [entry for entry in entries if entry is None or entry.retired_on is not None] == []
+    assert "did you mean" not in str(error_of(404, b""))
+    assert str(error_of(404, b"no", model=None)).endswith("What to do: check account_id and the model's name.")
 
 
-def test_the_nearest_models_are_live_ones() -> None:
-    said = str(error_of(400, envelope(5007, "No such model"), model="@cf/meta/llama-2-7b-chat-int9"))
-    names = re.findall(r"@[a-z]+/[^\s?,]+", said.partition("did you mean")[2])
-    assert names
-    for name in names:
-        entry = cfai.models.get(name.rstrip("?.:"))
-        assert entry is not None
-        assert entry.retired_on is None
-
-
-def test_a_retired_model_names_one_that_lives() -> None:
-    error = error_of(400, envelope(5007, "No such model"), model="@cf/meta/llama-2-7b-chat-int8")
+def test_a_retired_model_names_one_that_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = error_of(400, envelope(5007, "No such model"), model=RETIRED)
     assert "was retired on" in str(error)
-    instead = re.search(r"use (@\S+?)\.?$", str(error))
-    assert instead
-    entry = cfai.models.get(instead[1])
+    successor = re.search(r"use (@\S+?)\.?$", str(error))
+    assert successor
+    entry = models.get(successor[1])
     assert entry is not None
     assert entry.retired_on is None
-
-
-def test_a_model_that_exists_is_not_corrected() -> None:
-    assert "did you mean" not in str(error_of(404, b""))
+    assert "retired" not in str(error_of(403, b"no", RETIRED)), "only a model that is not found is called retired"
+    entry = models.get(RETIRED)
+    assert entry is not None
+    alone = dataclasses.replace(entry, replaced_by=None, successor=None)
+    monkeypatch.setattr(models, "get", {RETIRED: alone}.get)
+    assert str(error_of(404, b"no", RETIRED)).endswith(f"{RETIRED} was retired on {entry.retired_on}.")
 
 
 def test_headers_are_kept_without_cookies() -> None:
@@ -383,60 +339,44 @@ def test_headers_are_kept_without_cookies() -> None:
 
 # Retry-After
 
-NOW = 1_700_000_000.0
-"""2023-11-14 22:13:20 UTC."""
+NOW = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC).timestamp()
+
+WAITS: list[tuple[str, float | None]] = [
+    ("2", 2.0), ("2.5", 2.5), (" 3 ", 3.0), ("0", 0.0), ("3600", 3600.0),
+    ("-1", None), ("+1", None), ("1e3", None), ("nan", None), ("inf", None), ("٣", None), ("soon", None), ("", None),
+    ("1, 2", None), ("9" * 400, None),
+    ("Tue, 14 Nov 2023 22:13:30 GMT", 10.0),
+    ("Wed, 15 Nov 2023 00:13:30 +0200", 10.0),
+    ("Tuesday, 14-Nov-23 22:13:30 GMT", 10.0),
+    ("Tue Nov 14 22:13:30 2023", 10.0),
+    ("Tue, 14 Nov 2023 22:13:00 GMT", 0.0),
+    ("Tue, 99 Nov 2023 22:13:00 GMT", None),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("2", 2.0),
-        ("2.5", 2.5),
-        (" 3 ", 3.0),
-        ("0", 0.0),
-        ("3600", 3600.0),
-        ("-1", None),
-        ("+1", None),
-        ("1e3", None),
-        ("nan", None),
-        ("inf", None),
-        ("٣", None),
-        ("soon", None),
-        ("", None),
-        ("1, 2", None),
-        ("9" * 400, None),
-        ("Tue, 14 Nov 2023 22:13:30 GMT", 10.0),
-        ("Tuesday, 14-Nov-23 22:13:30 GMT", 10.0),
-        ("Tue Nov 14 22:13:30 2023", 10.0),
-        ("Tue, 14 Nov 2023 22:13:00 GMT", 0.0),
-        ("Tue, 99 Nov 2023 22:13:00 GMT", None),
-    ],
-)
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
-def test_retry_after_is_read_as_seconds_or_as_a_date(
-    value: str, seconds: float | None, zone: str, monkeypatch: pytest.MonkeyPatch
+def test_retry_after_is_read_as_seconds_or_as_a_date_in_its_own_zone(
+    zone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TZ", zone)
     time.tzset()
     try:
-        assert parse_retry_after({"retry-after": value}, NOW) == seconds
+        for value, seconds in WAITS:
+            assert parse_retry_after({"retry-after": value}, NOW) == seconds, value
     finally:
         monkeypatch.undo()
         time.tzset()
 
 
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
+def test_milliseconds_are_more_exact() -> None:
+    for headers, seconds in (
         ({"retry-after-ms": "1500"}, 1.5),
         ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
         ({"retry-after-ms": "soon", "retry-after": "9"}, 9.0),
         ({"retry-after-ms": "-5"}, None),
         ({}, None),
-    ],
-)
-def test_milliseconds_are_more_exact(headers: dict[str, str], seconds: float | None) -> None:
-    assert parse_retry_after(headers, NOW) == seconds
+    ):
+        assert parse_retry_after(headers, NOW) == seconds, headers
 
 
 def test_an_error_says_how_long_to_wait() -> None:
@@ -444,60 +384,38 @@ def test_an_error_says_how_long_to_wait() -> None:
     assert error_of(429, envelope(3040, "x")).retry_after is None
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("Sun, 22 Nov 2026 13:00:30 GMT", 30.0),
-        ("Sun, 22 Nov 2026 15:00:30 +0200", 30.0),
-        ("Sunday, 22-Nov-26 13:00:30 GMT", 30.0),
-        ("Sun Nov 22 13:00:30 2026", 30.0),
-        ("Sun, 22 Nov 2026 12:00:00 GMT", 0.0),
-    ],
-)
-def test_a_date_to_wait_for_is_read_in_its_own_zone(value: str, expected: float) -> None:
-    now = datetime(2026, 11, 22, 13, 0, 0, tzinfo=UTC).timestamp()
-    assert parse_retry_after({"retry-after": value}, now) == expected
-
-
 # 2xx
 
 
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        ({"success": False}, True),
-        ({"success": False, "errors": [], "result": {"response": "x"}}, True),
-        ({"errors": [{"code": 1, "message": "x"}]}, True),
-        ({"errors": [{"code": 1}], "result": {}}, True),
-        ({"errors": [{"code": 1}], "result": None}, True),
-        ({"error": "x"}, True),
-        ({"error": {"message": "x"}}, True),
-        ({"error": [{"message": "x"}]}, True),
-        ({"success": True, "result": {"response": "x"}, "errors": []}, False),
-        ({"success": True, "result": {"response": "x"}, "errors": [{"message": "a warning"}]}, False),
-        ({"success": True, "result": {}, "errors": []}, False),
-        ({"result": None}, False),
-        ({"errors": []}, False),
-        ({"error": None, "choices": []}, False),
-        ({"error": ""}, False),
-        ([{"label": "error"}], False),
-        ("error", False),
-        (None, False),
-        (5, False),
-    ],
-)
-def test_an_answer_that_reports_an_error_is_one(body: Any, expected: bool) -> None:
-    assert body_reports_error(body) is expected
-
-
-def test_an_error_with_a_good_status_is_on_the_side_of_the_service() -> None:
-    error = error_of(200, {"success": False, "errors": []})
-    assert type(error) is AiInternalError
-
-
-def test_a_chat_completion_with_an_error_beside_its_choices_is_an_answer() -> None:
-    assert body_reports_error({"error": "slow", "choices": []}) is False
-    assert body_reports_error({"error": "slow"}) is True
+def test_an_answer_that_reports_an_error_is_one() -> None:
+    errors: list[Any] = [
+        {"success": False},
+        {"success": False, "errors": [], "result": {"response": "x"}},
+        {"errors": [{"code": 1, "message": "x"}]},
+        {"errors": [{"code": 1}], "result": {}},
+        {"errors": [{"code": 1}], "result": None},
+        {"error": "x"},
+        {"error": {"message": "x"}},
+        {"error": [{"message": "x"}]},
+    ]
+    for body in errors:
+        assert body_reports_error(body) is True, body
+    answers: list[Any] = [
+        {"success": True, "result": {"response": "x"}, "errors": []},
+        {"success": True, "result": {"response": "x"}, "errors": [{"message": "a warning"}]},
+        {"success": True, "result": {}, "errors": []},
+        {"result": None},
+        {"errors": []},
+        {"error": None, "choices": []},
+        {"error": "slow", "choices": []},
+        {"error": ""},
+        [{"label": "error"}],
+        "error",
+        None,
+        5,
+    ]
+    for body in answers:
+        assert body_reports_error(body) is False, body
 
 
 # What broke before an answer
@@ -533,22 +451,19 @@ NETWORK: list[tuple[str, str, bool, type[CfaiError], str, bool]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("library", [httpx, httpx2])
-def test_what_a_client_raises_has_its_class(library: Any) -> None:
-    for name, text, may_be_billed, kind, message, retryable in NETWORK:
-        exception = getattr(library, name)(text)
-        error = map_transport_error(exception, MODEL, "api.example", may_be_billed=may_be_billed)
-        assert error is not None, name
-        assert (type(error), str(error), error.retryable, error.model) == (kind, message, retryable, MODEL), name
+def test_what_a_client_raises_has_its_class() -> None:
+    for library in (httpx, httpx2):
+        for name, text, may_be_billed, kind, message, retryable in NETWORK:
+            exception = getattr(library, name)(text)
+            error = map_transport_error(exception, MODEL, "api.example", may_be_billed=may_be_billed)
+            assert error is not None, (library, name)
+            seen = (type(error), str(error), error.retryable, error.model)
+            assert seen == (kind, message, retryable, MODEL), (library, name)
 
 
-@pytest.mark.parametrize("exception", [ValueError("x"), OSError("x"), KeyError("x"), httpx.StreamConsumed()])
-def test_what_is_not_the_networks_is_nobodys_error(exception: Exception) -> None:
-    assert map_transport_error(exception, MODEL, "api.example") is None
-
-
-def test_a_connection_error_knows_its_model() -> None:
-    assert APIConnectionError("x", model="@cf/a/b").model == "@cf/a/b"
+def test_what_is_not_the_networks_is_nobodys_error() -> None:
+    for exception in (ValueError("x"), OSError("x"), KeyError("x"), httpx.StreamConsumed()):
+        assert map_transport_error(exception, MODEL, "api.example") is None, exception
 
 
 # Whatever comes
@@ -566,11 +481,6 @@ def test_a_json_value_without_secrets_stays_the_same_object() -> None:
     assert redact_json(value, ["the-token"]) is value
     assert redact_json({"a": ["the-token"]}, ["the-token"]) == {"a": ["[removed]"]}
     assert redact_json({"a": "the-token \ud83d"}, ["the-token"]) == {"a": "[removed] ?"}
-
-
-def test_an_error_without_a_body_says_whose_it_is() -> None:
-    for status, reason in ((499, "the answer has no body"), (500, "the service failed without saying why")):
-        assert f": {reason} (status {status})" in str(build_error(status, {}, b"")), status
 
 
 JSON = st.recursive(
@@ -598,15 +508,12 @@ def test_no_retry_after_breaks_the_parser(value: str) -> None:
     assert seconds is None or seconds >= 0
 
 
-@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"error":' * 50_000, b"<" * 1_000_000, b"AiError: " * 100_000])
-def test_a_body_made_to_be_hard_still_gives_a_short_message(content: bytes) -> None:
-    assert 0 < len(str(build_error(500, {}, content, model=MODEL))) < 1_000
+def test_a_body_made_to_be_hard_still_gives_a_short_message() -> None:
+    for content in (b"[" * 100_000, b'{"error":' * 50_000, b"<" * 1_000_000, b"AiError: " * 100_000):
+        with row(content[:10]):
+            assert 0 < len(str(build_error(500, {}, content, model=MODEL))) < 1_000
 
 
 def test_a_body_is_json_if_it_can_be() -> None:
     assert parse_body(b'{"a": 1}') == {"a": 1}
     assert parse_body(b"a") == "a"
-
-
-def test_a_problem_without_a_message_gives_way_to_one_that_has_one() -> None:
-    assert parse_error_body({"errors": [{"code": 1}, {"code": 2, "message": "x"}]}).code == 2

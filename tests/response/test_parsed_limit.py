@@ -47,153 +47,88 @@ BATCH = "Max context reached {input} tokens but model supports only {limit}"
 
 SEEN = [
     (GATEWAY.format(total=263008, limit=262144), ParsedLimit("context", "gateway", 262144, None, None, 263008)),
-    (
-        VLLM.format(limit=131072, output=16000, input=115073, total=131073),
-        ParsedLimit("context", "model", 131072, 115073, 16000, 131073, at_least=True),
-    ),
-    (
-        OLD_VLLM.format(limit=8192, total=9224, input=1224, output=8000),
-        ParsedLimit("context", "model", 8192, 1224, 8000, 9224),
-    ),
-    (
-        SGLANG.format(limit=256000, total=256878, input=31216, output=225662),
-        ParsedLimit("context", "model", 256000, 31216, 225662, 256878),
-    ),
+    (VLLM.format(limit=131072, output=16000, input=115073, total=131073),
+     ParsedLimit("context", "model", 131072, 115073, 16000, 131073, at_least=True)),
+    (OLD_VLLM.format(limit=8192, total=9224, input=1224, output=8000),
+     ParsedLimit("context", "model", 8192, 1224, 8000, 9224)),
+    (SGLANG.format(limit=256000, total=256878, input=31216, output=225662),
+     ParsedLimit("context", "model", 256000, 31216, 225662, 256878)),
     (CAP.format(output=262144, limit=256000), ParsedLimit("sequence", "model", 256000, None, 262144)),
     (TEXT.format(input=9003, limit=8192), ParsedLimit("input", "model", 8192, 9003)),
     (BATCH.format(input=85920, limit=60000), ParsedLimit("batch", "model", 60000, 85920)),
-]
-
-
-@pytest.mark.parametrize(("message", "refusal"), SEEN)
-def test_what_was_seen_is_read(message: str, refusal: ParsedLimit) -> None:
-    assert parse_limit(message) == refusal
+]  # fmt: skip
 
 
 # What the same engines say in other releases, and others that the service may call
 
 LIKELY = [
-    (
-        "The estimated number of tokens for this request (30,000) exceeded the context window limit of 24,000.",
-        ParsedLimit("context", "gateway", 24000, None, None, 30000),
-    ),
-    (
-        "'max_tokens' or 'max_completion_tokens' is too large: 8000. This model's maximum context length is 8192 "
-        "tokens and your request has 1224 input tokens (8000 > 8192 - 1224).",
-        ParsedLimit("context", "model", 8192, 1224, 8000, 9224),
-    ),
-    (
-        "This model's maximum context length is 8192 tokens. However, your request has 9000 input tokens. Please "
-        "reduce the length of the input messages.",
-        ParsedLimit("context", "model", 8192, 9000),
-    ),
-    (
-        "This model's maximum context length is 8192 tokens. However, you requested 9224 tokens in the messages, "
-        "Please reduce the length of the messages.",
-        ParsedLimit("context", "model", 8192, 9224),
-    ),
-    (
-        "You passed 120000 input tokens and requested 16000 output tokens. However, the model's context length is "
-        "only 131072 tokens, resulting in a maximum input length of 115072 tokens. Please reduce the length of the "
-        "input prompt. (parameter=input_tokens, value=120000)",
-        ParsedLimit("context", "model", 131072, 120000, 16000, 136000),
-    ),
-    (
-        "This model's maximum context length is 131072 tokens. However, you requested 16000 output tokens and your "
-        "prompt contains 9000000 characters (more than 7000000 characters, which is the upper bound for 115072 input "
-        "tokens). Please reduce the length of the input prompt.",
-        ParsedLimit("context", "model", 131072, None, 16000),
-    ),
-    (
-        "The decoder prompt (length 9000) is longer than the maximum model length of 8192. Make sure that "
-        "`max_model_len` is no smaller than the number of text tokens plus multimodal tokens.",
-        ParsedLimit("context", "model", 8192, 9000),
-    ),
-    (
-        "The prompt (total length 9000) is too long to fit into the model (context length 8192).",
-        ParsedLimit("context", "model", 8192, 9000),
-    ),
-    (
-        "The input (9000 tokens) is longer than the model's context length (8192 tokens).",
-        ParsedLimit("context", "model", 8192, 9000),
-    ),
-    (
-        "Input length (9000 tokens) exceeds the maximum allowed length (8186 tokens). Use a shorter input or enable "
-        "--allow-auto-truncate.",
-        ParsedLimit("context", "model", 8186, 9000),
-    ),
-    (
-        "the request exceeds the available context size (4096 tokens), try increasing it",
-        ParsedLimit("context", "model", 4096),
-    ),
-    (
-        "request (5000 tokens) exceeds the available context size (4096 tokens), try increasing it",
-        ParsedLimit("context", "model", 4096, 5000),
-    ),
-    (
-        "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 4000 `inputs` tokens and 256 `max_new_tokens`",
-        ParsedLimit("context", "model", 4096, 4000, 256, 4256),
-    ),
-    (
-        "This model's maximum context length is 8192 tokens, however you requested 8300 tokens (8000 in your prompt; "
-        "300 for the completion). Please reduce your prompt; or completion length.",
-        ParsedLimit("context", "model", 8192, 8000, 300, 8300),
-    ),
-    (
-        "This model's maximum context length is 8192 tokens. However, your messages resulted in 9001 tokens (8500 in "
-        "the messages, 501 in the functions). Please reduce the length of the messages or functions.",
-        ParsedLimit("context", "model", 8192, 9001),
-    ),
-    (
-        "Invalid request: Your request exceeded model token limit: 131072 (requested: 140000)",
-        ParsedLimit("context", "model", 131072, None, None, 140000),
-    ),
+    ("The estimated number of tokens for this request (30,000) exceeded the context window limit of 24,000.",
+     ParsedLimit("context", "gateway", 24000, None, None, 30000)),
+    ("'max_tokens' or 'max_completion_tokens' is too large: 8000. This model's maximum context length is 8192 "
+     "tokens and your request has 1224 input tokens (8000 > 8192 - 1224).",
+     ParsedLimit("context", "model", 8192, 1224, 8000, 9224)),
+    ("This model's maximum context length is 8192 tokens. However, your request has 9000 input tokens. Please "
+     "reduce the length of the input messages.", ParsedLimit("context", "model", 8192, 9000)),
+    ("This model's maximum context length is 8192 tokens. However, you requested 9224 tokens in the messages, "
+     "Please reduce the length of the messages.", ParsedLimit("context", "model", 8192, 9224)),
+    ("You passed 120000 input tokens and requested 16000 output tokens. However, the model's context length is "
+     "only 131072 tokens, resulting in a maximum input length of 115072 tokens. Please reduce the length of the "
+     "input prompt. (parameter=input_tokens, value=120000)",
+     ParsedLimit("context", "model", 131072, 120000, 16000, 136000)),
+    ("This model's maximum context length is 131072 tokens. However, you requested 16000 output tokens and your "
+     "prompt contains 9000000 characters (more than 7000000 characters, which is the upper bound for 115072 input "
+     "tokens). Please reduce the length of the input prompt.", ParsedLimit("context", "model", 131072, None, 16000)),
+    ("The decoder prompt (length 9000) is longer than the maximum model length of 8192. Make sure that "
+     "`max_model_len` is no smaller than the number of text tokens plus multimodal tokens.",
+     ParsedLimit("context", "model", 8192, 9000)),
+    ("The prompt (total length 9000) is too long to fit into the model (context length 8192).",
+     ParsedLimit("context", "model", 8192, 9000)),
+    ("The input (9000 tokens) is longer than the model's context length (8192 tokens).",
+     ParsedLimit("context", "model", 8192, 9000)),
+    ("Input length (9000 tokens) exceeds the maximum allowed length (8186 tokens). Use a shorter input or enable "
+     "--allow-auto-truncate.", ParsedLimit("context", "model", 8186, 9000)),
+    ("the request exceeds the available context size (4096 tokens), try increasing it",
+     ParsedLimit("context", "model", 4096)),
+    ("request (5000 tokens) exceeds the available context size (4096 tokens), try increasing it",
+     ParsedLimit("context", "model", 4096, 5000)),
+    ("`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 4000 `inputs` tokens and 256 `max_new_tokens`",
+     ParsedLimit("context", "model", 4096, 4000, 256, 4256)),
+    ("This model's maximum context length is 8192 tokens, however you requested 8300 tokens (8000 in your prompt; "
+     "300 for the completion). Please reduce your prompt; or completion length.",
+     ParsedLimit("context", "model", 8192, 8000, 300, 8300)),
+    ("This model's maximum context length is 8192 tokens. However, you requested 9000 tokens (500 in the completion).",
+     ParsedLimit("context", "model", 8192, 8500, 500, 9000)),
+    ("This model's maximum context length is 8192 tokens. However, your messages resulted in 9001 tokens (8500 in "
+     "the messages, 501 in the functions). Please reduce the length of the messages or functions.",
+     ParsedLimit("context", "model", 8192, 9001)),
+    ("Invalid request: Your request exceeded model token limit: 131072 (requested: 140000)",
+     ParsedLimit("context", "model", 131072, None, None, 140000)),
     ("prompt is too long: 215000 tokens > 200000 maximum", ParsedLimit("context", "model", 200000, 215000)),
-    (
-        "input length and `max_tokens` exceed context limit: 198000 + 8192 > 200000, decrease input length or "
-        "`max_tokens` and try again",
-        ParsedLimit("context", "model", 200000, 198000, 8192, 206192),
-    ),
-    (
-        "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
-        ParsedLimit("context", "model", 1048576, 1200000),
-    ),
-    (
-        "max_tokens is too large: 20000. This model supports at most 16384 completion tokens, whereas you provided "
-        "20000.",
-        ParsedLimit("sequence", "model", 16384, None, 20000),
-    ),
-    (
-        "max_output_tokens is too large: 20,000. This model supports at most 16,384 output tokens.",
-        ParsedLimit("sequence", "model", 16384, None, 20000),
-    ),
-    (
-        "max_tokens: 100000 > 8192, which is the maximum allowed number of output tokens",
-        ParsedLimit("sequence", "model", 8192, None, 100000),
-    ),
-    (
-        "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]",
-        ParsedLimit("sequence", "model", 8192),
-    ),
-    (
-        "This model's maximum context length is 512 tokens. However, you requested 600 tokens in the input for "
-        "embedding generation. Please reduce the length of the input.",
-        ParsedLimit("input", "model", 512, 600),
-    ),
+    ("input length and `max_tokens` exceed context limit: 198000 + 8192 > 200000, decrease input length or "
+     "`max_tokens` and try again", ParsedLimit("context", "model", 200000, 198000, 8192, 206192)),
+    ("The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+     ParsedLimit("context", "model", 1048576, 1200000)),
+    ("max_tokens is too large: 20000. This model supports at most 16384 completion tokens, whereas you provided "
+     "20000.", ParsedLimit("sequence", "model", 16384, None, 20000)),
+    ("max_output_tokens is too large: 20,000. This model supports at most 16,384 output tokens.",
+     ParsedLimit("sequence", "model", 16384, None, 20000)),
+    ("max_tokens: 100000 > 8192, which is the maximum allowed number of output tokens",
+     ParsedLimit("sequence", "model", 8192, None, 100000)),
+    ("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", ParsedLimit("sequence", "model", 8192)),
+    ("This model's maximum context length is 512 tokens. However, you requested 600 tokens in the input for "
+     "embedding generation. Please reduce the length of the input.", ParsedLimit("input", "model", 512, 600)),
     ("`inputs` must have less than 512 tokens. Given: 600", ParsedLimit("input", "model", 512, 600)),
     ("Invalid 'input': maximum input length is 8192 tokens.", ParsedLimit("input", "model", 8192)),
     ("Input is too long: it may have a maximum of 512 tokens.", ParsedLimit("input", "model", 512)),
     ("The input is too long (600 tokens): the maximum is 512 tokens.", ParsedLimit("input", "model", 512, 600)),
-    (
-        "Maximum context reached: 70000 tokens, but this model supports 60000 tokens.",
-        ParsedLimit("batch", "model", 60000, 70000),
-    ),
-]
+    ("Maximum context reached: 70000 tokens, but this model supports 60000 tokens.",
+     ParsedLimit("batch", "model", 60000, 70000)),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("message", "refusal"), LIKELY)
-def test_what_is_likely_is_read(message: str, refusal: ParsedLimit) -> None:
-    assert parse_limit(message) == refusal
+def test_what_was_seen_is_read_and_what_is_likely() -> None:
+    for message, limit in [*SEEN, *LIKELY]:
+        assert parse_limit(message) == limit, message
 
 
 # Any numbers, and however the message is wrapped
@@ -272,14 +207,14 @@ def test_the_numbers_of_a_message_come_back(
 # Cut off
 
 
-@pytest.mark.parametrize("template", [GATEWAY, SGLANG, TEXT, BATCH, CAP])
-def test_of_a_message_that_may_be_cut_the_last_number_is_not_believed(template: str) -> None:
-    message = template.format(total=263_008, input=263_000, output=263_007, limit=262_144)
-    whole = parse_limit(message)
-    assert whole is not None
-    found = {parse_limit(message[:end], is_whole=False) for end in range(len(message) + 1)}
-    assert {each.limit for each in found if each is not None} <= {whole.limit}
-    assert parse_limit(f"{message} (id)", is_whole=False) == whole
+def test_of_a_message_that_may_be_cut_the_last_number_is_not_believed() -> None:
+    for template in (GATEWAY, SGLANG, TEXT, BATCH, CAP):
+        message = template.format(total=263_008, input=263_000, output=263_007, limit=262_144)
+        whole = parse_limit(message)
+        assert whole is not None, template
+        cut = {parse_limit(message[:end], is_whole=False) for end in range(len(message) + 1)}
+        assert {limit.limit for limit in cut if limit is not None} <= {whole.limit}, template
+        assert parse_limit(f"{message} (id)", is_whole=False) == whole, template
 
 
 def test_a_number_that_is_cut_at_its_thousands_is_not_believed() -> None:
@@ -338,29 +273,29 @@ ORDINARY = [
 ]
 
 
-@pytest.mark.parametrize("message", ORDINARY)
-def test_other_messages_are_no_refusal_of_a_length(message: str) -> None:
-    assert parse_limit(message) is None
-    assert parse_limit(f"AiError: {message} ({UUID})") is None
+def test_other_messages_are_no_refusal_of_a_length() -> None:
+    for message in ORDINARY:
+        assert parse_limit(message) is None, message
+        assert parse_limit(f"AiError: {message} ({UUID})") is None, message
 
 
-@pytest.mark.parametrize("template", [shape.template for shape in SHAPES])
-@pytest.mark.parametrize("limit", [0, 10**9 + 1, 10**29, 10**50])
-def test_a_limit_that_none_can_be_is_no_limit(template: str, limit: int) -> None:
-    message = template.format(limit=limit, input=10**9, output=10**9, total=10**9)
-    assert parse_limit(message) is None
+def test_a_limit_that_none_can_be_is_no_limit() -> None:
+    for shape in SHAPES:
+        for limit in (0, 10**9 + 1, 10**29, 10**50):
+            message = shape.template.format(limit=limit, input=10**9, output=10**9, total=10**9)
+            assert parse_limit(message) is None, (shape.template, limit)
 
 
-@pytest.mark.parametrize("template", [CAP, TEXT, BATCH, GATEWAY])
-def test_other_numbers_that_are_too_large_are_not_told(template: str) -> None:
-    refusal = parse_limit(template.format(limit=4096, input=10**12, output=10**12, total=10**12))
-    assert refusal is not None
-    assert refusal[2:] == (4096, None, None, None, False)
+def test_other_numbers_that_are_too_large_are_not_told() -> None:
+    for template in (CAP, TEXT, BATCH, GATEWAY):
+        limit = parse_limit(template.format(limit=4096, input=10**12, output=10**12, total=10**12))
+        assert limit is not None, template
+        assert limit[2:] == (4096, None, None, None, False), template
 
 
-@pytest.mark.parametrize("template", [shape.template for shape in SHAPES])
-def test_what_fits_was_not_refused_for_its_length(template: str) -> None:
-    assert parse_limit(template.format(limit=4096, input=9, output=10, total=19)) is None
+def test_what_fits_was_not_refused_for_its_length() -> None:
+    for shape in SHAPES:
+        assert parse_limit(shape.template.format(limit=4096, input=9, output=10, total=19)) is None, shape.template
 
 
 # From a hand that means harm
@@ -377,43 +312,25 @@ def test_only_the_beginning_of_a_message_is_read() -> None:
     assert parse_limit("x" * 4000 + " " + TEXT.format(input=9003, limit=8192)) is None
 
 
-@pytest.mark.parametrize("number", ["8192", "8,192", "8\u202f192", "8\\u202f192", "8&#44;192"])
-def test_a_number_that_is_cut_off_is_not_read(number: str) -> None:
-    message = f"Sequence too long: 9003 > {number} and more"
-    refusals = [parse_limit("x" * (4000 - cut) + message) for cut in range(len(message))]
-    assert {refusal and refusal.limit for refusal in refusals} == {None, 8192}
+def test_a_number_that_is_cut_off_is_not_read() -> None:
+    for number in ("8192", "8,192", "8\u202f192", "8\\u202f192", "8&#44;192"):
+        message = f"Sequence too long: 9003 > {number} and more"
+        limits = [parse_limit("x" * (4000 - cut) + message) for cut in range(len(message))]
+        assert {limit and limit.limit for limit in limits} == {None, 8192}, number
 
 
-@pytest.mark.parametrize(
-    "unit",
-    [
-        "1",
-        "1,",
-        "1 ",
-        " ",
-        "\\",
-        "\\u003e",
-        "&",
-        "&#",
-        "max_tokens ",
-        "max_tokens too large 1 ",
-        "input too long 1 maximum ",
-        "input too long maximum ",
-        "estimated number of tokens ",
-        "estimated number of 1 context ",
-        "context length ",
-        "context length is ",
-        "context length of the model is (1 > ",
-        "exceeded 1 tokens context length 1 ",
-        "inputs must have less than ",
+def test_a_long_message_costs_no_more_than_a_short_one() -> None:
+    for unit in (
+        "1", "1,", "1 ", " ", "\\", "\\u003e", "&", "&#", "max_tokens ", "max_tokens too large 1 ",
+        "input too long 1 maximum ", "input too long maximum ", "estimated number of tokens ",
+        "estimated number of 1 context ", "context length ", "context length is ",
+        "context length of the model is (1 > ", "exceeded 1 tokens context length 1 ", "inputs must have less than ",
         "requested at least ",
-    ],
-)
-def test_a_long_message_costs_no_more_than_a_short_one(unit: str) -> None:
-    message = (unit * 1_000_000)[:1_000_000]
-    started = time.process_time()
-    assert parse_limit(message) == parse_limit(message[:4001])
-    assert time.process_time() - started < 0.5
+    ):  # fmt: skip
+        message = (unit * 1_000_000)[:1_000_000]
+        started = time.process_time()
+        assert parse_limit(message) == parse_limit(message[:4001]), unit
+        assert time.process_time() - started < 0.5, unit
 
 
 def test_the_examples_in_docstrings_hold() -> None:

@@ -12,7 +12,8 @@ import httpx
 import pytest
 from anyio.from_thread import BlockingPortal
 
-from cfai import APIConnectionError, APITimeoutError, StreamError, StreamTimeoutError, StreamTruncatedError, Timeout
+from cfai import APIConnectionError, APITimeoutError, StreamError, StreamTruncatedError, Timeout
+from cfai._errors import StreamTimeoutError
 from tests.bodies import DONE, HELLO, chat, event, native, one_token
 from tests.conftest import LONG, SYNC_AND_ASYNC, Caller, Callers, Peer, Serve, Service
 

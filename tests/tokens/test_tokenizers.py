@@ -20,7 +20,7 @@ from tokenizers import models, pre_tokenizers, processors, trainers
 
 from cfai import Ai, ConfigurationError, count_tokens, tokenizers, tokens
 from cfai.tokenizers import TokenizerMismatchWarning, TokenizerNotAvailable, load, unload
-from cfai.tokens._families import _KNOWN
+from cfai.tokens._families import _KNOWN_FAMILIES
 from tests.conftest import row
 from tests.tokens.conftest import Sample
 
@@ -269,7 +269,7 @@ def test_a_repository_is_asked_once(file: Path, hub: Hub) -> None:
 
 
 def test_every_family_that_is_known_for_certain_has_a_place_but_one() -> None:
-    assert set(tokenizers._VOCABULARIES) == set(_KNOWN)
+    assert set(tokenizers._VOCABULARIES) == set(_KNOWN_FAMILIES)
     assert [family for family, (_, repo) in tokenizers._VOCABULARIES.items() if repo is None] == ["kimi_k2"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -142,7 +143,7 @@ def test_a_client_passed_in_decides_neither_redirects_nor_timeouts(
     close(client, portal)
 
 
-def test_a_client_of_the_wrong_colour_is_refused() -> None:
+def test_a_sync_client_is_refused_for_async_calls_and_an_async_one_for_sync() -> None:
     with httpx.Client() as client, pytest.raises(ConfigurationError, match="async_http_client"):
         Ai(account_id=ACCOUNT, api_token="token", async_http_client=client)
     with pytest.raises(ConfigurationError, match="http_client"):
@@ -164,7 +165,8 @@ def test_a_client_of_our_own_sends_what_one_that_is_passed_in_sends(
         for options in ({}, {"http_client": client, "async_http_client": async_client}):
             caller = callers(base_url=server.url, **options)
             caller.run(MODEL, inputs, return_raw_response=True)
-            caller.run(MODEL, inputs, return_raw_response=True)
+            response = caller.run(MODEL, inputs, return_raw_response=True)
+            assert json.loads(response.request.content) == inputs
         if caller.portal is not None:
             caller.portal.call(async_client.aclose)
     requests = [request.partition(b"\r\n\r\n") for request in server.requests]

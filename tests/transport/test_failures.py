@@ -307,16 +307,6 @@ def test_an_answer_that_cannot_be_unpacked_is_not_asked_for_again(caller: Caller
 
 
 @SYNC_AND_ASYNC
-def test_a_host_that_does_not_listen_is_tried_three_times(callers: Callers, serve: Serve, sleeps: list[float]) -> None:
-    server = serve(lambda peer: None)
-    server.close()
-    with pytest.raises(APIConnectionError, match=r"127\.0\.0\.1") as caught:
-        callers(base_url=server.url).run(MODEL, HELLO)
-    assert caught.value.retryable
-    assert len(sleeps) == 2
-
-
-@SYNC_AND_ASYNC
 def test_half_an_answer_is_an_error_and_not_sent_again(callers: Callers, serve: Serve, sleeps: list[float]) -> None:
     def script(peer: Peer) -> None:
         peer.request()
@@ -326,13 +316,6 @@ def test_half_an_answer_is_an_error_and_not_sent_again(callers: Callers, serve: 
     with pytest.raises(APIConnectionError):
         callers(base_url=server.url).run(MODEL, HELLO)
     assert len(server.requests) == 1
-
-
-@SYNC_AND_ASYNC
-def test_an_answer_that_is_not_http_is_an_error(callers: Callers, serve: Serve) -> None:
-    server = serve(lambda peer: peer.request() and peer.send(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"))
-    with pytest.raises(APIConnectionError):
-        callers(base_url=server.url).run(MODEL, HELLO, max_retries=None)
 
 
 @SYNC_AND_ASYNC

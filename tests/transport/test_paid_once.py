@@ -105,7 +105,7 @@ def test_a_connection_that_was_kept_alive_and_died_at_once_is_tried_again(
 def test_a_connection_that_cannot_be_made_is_tried_again(callers: Callers, serve: Serve, sleeps: list[float]) -> None:
     server = serve(closes)
     server.close()
-    with pytest.raises(APIConnectionError) as caught:
+    with pytest.raises(APIConnectionError, match=r"127\.0\.0\.1") as caught:
         callers(base_url=server.url).run(MODEL, HELLO)
     assert caught.value.retryable
     assert len(sleeps) == 2

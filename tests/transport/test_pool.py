@@ -58,7 +58,7 @@ def test_nothing_is_opened_before_the_first_call(opened: list[Any]) -> None:
     assert opened == []
 
 
-def test_each_colour_opens_a_client_of_its_own_and_keeps_it(
+def test_sync_and_async_calls_open_a_client_each_and_keep_it(
     callers: Callers, service: Service, opened: list[Any]
 ) -> None:
     caller = callers()
@@ -121,30 +121,25 @@ def test_threads_share_an_ai(serve: Serve) -> None:
     with Ai(account_id="local", api_token="token", base_url=server.url) as ai, ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda number: ai.run(MODEL, {"prompt": str(number)}).text, range(200)))
     assert answers == ["Hello"] * 200
-    assert {request.rpartition(b"\r\n")[2] for request in server.requests} == {
-        b'{"prompt":"%d"}' % number for number in range(200)
-    }
+    bodies = {request.rpartition(b"\r\n")[2] for request in server.requests}
+    assert bodies == {b'{"prompt":"%d"}' % number for number in range(200)}
 
 
-def test_an_ai_can_be_used_in_both_colours(service: Service) -> None:
-    async def main() -> str:
-        async with Ai(account_id=ACCOUNT, api_token="token") as ai:
-            return ai.run(MODEL, HELLO).text + (await ai.arun(MODEL, HELLO)).text
-
-    assert asyncio.run(main()) == "HelloHello"
-
-
-def test_a_client_for_one_colour_leaves_the_other_to_us(service: Service, opened: list[Any]) -> None:
-    client = httpx.Client()
+@pytest.mark.parametrize("passed_in", [False, True])
+def test_an_ai_is_used_sync_and_async_with_a_client_for_each(
+    service: Service, opened: list[Any], passed_in: bool
+) -> None:
+    client = httpx.Client() if passed_in else None
+    opened.clear()
 
     async def main() -> str:
         async with Ai(account_id=ACCOUNT, api_token="token", http_client=client) as ai:
             return ai.run(MODEL, HELLO).text + (await ai.arun(MODEL, HELLO)).text
 
-    with client:
-        opened.clear()
-        assert asyncio.run(main()) == "HelloHello"
-    assert opened == ["AsyncClient"]
+    assert asyncio.run(main()) == "HelloHello"
+    assert opened == (["AsyncClient"] if passed_in else ["Client", "AsyncClient"])
+    if client is not None:
+        client.close()
 
 
 # Copies
@@ -227,7 +222,7 @@ def test_with_closes_it(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_async_with_closes_both_colours(serve: Serve, backend: str) -> None:
+def test_async_with_closes_both_clients(serve: Serve, backend: str) -> None:
     ended = threading.Semaphore(0)
 
     def script(peer: Peer) -> None:
@@ -268,22 +263,20 @@ def playing(collected: threading.Event) -> Callable[[Any], None]:
 
 
 @pytest.mark.parametrize("raw", [False, True])
-def test_a_stream_outlives_a_client_that_nobody_keeps(serve: Serve, raw: bool) -> None:
-    collected = threading.Event()
-    url = serve(playing(collected)).url
-    stream: Any = Ai(account_id="local", api_token="token", base_url=url).run(MODEL, STREAM, return_raw_response=raw)
-    gc.collect()
-    collected.set()
-    assert "lo" in (stream.read().decode() if raw else stream.result().text)
-
-
-@pytest.mark.parametrize("raw", [False, True])
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_an_asynchronous_stream_holds_its_client(serve: Serve, raw: bool, backend: str) -> None:
+@pytest.mark.parametrize("backend", ["", "asyncio", "trio"])
+def test_a_stream_outlives_a_client_that_nobody_keeps(serve: Serve, raw: bool, backend: str) -> None:
     collected = threading.Event()
     url = serve(playing(collected)).url
 
-    async def main() -> str:
+    def run() -> str:
+        ai = Ai(account_id="local", api_token="token", base_url=url)
+        stream: Any = ai.run(MODEL, STREAM, return_raw_response=raw)
+        del ai
+        gc.collect()
+        collected.set()
+        return stream.read().decode() if raw else stream.result().text
+
+    async def arun() -> str:
         call = Ai(account_id="local", api_token="token", base_url=url).arun(MODEL, STREAM, return_raw_response=raw)
         stream: Any = await call
         del call
@@ -291,7 +284,7 @@ def test_an_asynchronous_stream_holds_its_client(serve: Serve, raw: bool, backen
         collected.set()
         return (await stream.aread()).decode() if raw else (await stream.aresult()).text
 
-    assert "lo" in anyio.run(main, backend=backend)
+    assert "lo" in (anyio.run(arun, backend=backend) if backend else run())
 
 
 @pytest.mark.filterwarnings("error::ResourceWarning")
@@ -387,20 +380,6 @@ async def _arun(ai: Ai) -> Any:
     return await ai.arun(MODEL, HELLO)
 
 
-def test_two_ais_can_be_used_on_two_loops(serve: Serve) -> None:
-    server = serve(answering)
-
-    def one(_: int) -> str:
-        async def main() -> str:
-            async with Ai(account_id="local", api_token="token", base_url=server.url) as ai:
-                return (await ai.arun(MODEL, HELLO)).text
-
-        return asyncio.run(main())
-
-    with ThreadPoolExecutor(4) as threads:
-        assert list(threads.map(one, range(4))) == ["Hello"] * 4
-
-
 def test_many_calls_at_once_on_one_loop(serve: Serve) -> None:
     async def main() -> list[str]:
         async with Ai(account_id="local", api_token="token", base_url=serve(answering).url) as ai:
@@ -440,23 +419,15 @@ def test_a_proxy_of_the_environment_is_used(callers: Callers, serve: Serve, monk
     assert proxy.requests[0].startswith(f"POST http://127.0.0.1:9/client/v4/accounts/a/ai/run/{MODEL} ".encode())
 
 
-def test_a_token_in_the_clear_goes_past_it_to_this_machine(
+def test_a_proxy_of_the_environment_is_passed_by_on_the_way_to_this_machine_or_if_it_is_not_trusted(
     callers: Callers, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy, server = serve(answering), serve(answering)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, proxy.origin)
-    callers(base_url=server.url).run(MODEL, HELLO)
-    assert (proxy.connections, server.connections) == (0, 1)
-
-
-def test_unless_the_environment_is_to_be_left_alone(
-    callers: Callers, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    proxy, server = serve(answering), serve(answering)
-    monkeypatch.setenv("HTTP_PROXY", proxy.origin)
-    callers(base_url=server.url, trust_env=False).run(MODEL, HELLO)
-    assert (proxy.connections, server.connections) == (0, 1)
+    for calls, options in enumerate(({}, {"trust_env": False}), 1):
+        callers(base_url=server.url, **options).run(MODEL, HELLO)
+        assert (proxy.connections, server.connections) == (0, calls), options
 
 
 def test_a_proxy_can_be_given(callers: Callers, serve: Serve) -> None:

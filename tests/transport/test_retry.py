@@ -9,6 +9,7 @@ import pytest
 
 import cfai
 from cfai import APIConnectionError, APITimeoutError, CapacityError, CfaiError, ConfigurationError, Retry, Timeout
+from cfai._errors import StreamTimeoutError
 from cfai._transport.retry import pause_before_retry
 from tests.conftest import row
 
@@ -63,7 +64,7 @@ def test_only_what_was_not_run_is_sent_again() -> None:
         cfai.RateLimitError("no more today", retry_after=1.0),
         cfai.StreamError("x"),
         cfai.StreamTruncatedError("x"),
-        cfai.StreamTimeoutError("x"),
+        StreamTimeoutError("x"),
     ):
         assert pause_before_retry(Retry(), 1, error) is None, repr(error)
     for error in (APIConnectionError("x"), APITimeoutError("x"), CapacityError("x", retryable=True)):

@@ -4,91 +4,72 @@ from __future__ import annotations
 
 from typing import Any
 
-from cfai.doctor._finding import Finding, ok, warning
+from cfai.doctor._finding import Finding, ok
 from cfai.doctor.conformance._probe import (
+    InconclusiveError,
     Probe,
-    find_unrelated_refusal,
     get_content_type,
     judge_code,
     judge_output,
+    require_verdict,
     status_text,
 )
-from cfai.doctor.conformance._requests import GLM, SMALL, wrap_schema
-from cfai.doctor.conformance._streamed import LLAMA, to_data_url
+from cfai.doctor.conformance._requests import GLM, wrap_schema
+from cfai.doctor.conformance._streamed import to_data_url
 
 VISION = "@cf/meta/llama-3.2-11b-vision-instruct"
 GEMMA = "@cf/google/gemma-4-26b-a4b-it"
 
 _ANSWER = {"type": "object", "properties": {"words": {"type": "string", "minLength": 400}}, "required": ["words"]}
+JSON_OBJECT: dict[str, Any] = {"type": "json_object"}
+SCHEMA: dict[str, Any] = {"type": "json_schema", "json_schema": _ANSWER}
+WRAPPED_SCHEMA: dict[str, Any] = {"type": "json_schema", "json_schema": wrap_schema(_ANSWER)}
 
 
-def ask_json_streamed(probe: Probe) -> Finding:
-    """Return what JSON mode with a stream gives."""
-    return _ask_json(probe, LLAMA, {"type": "json_object"}, 5023, max_tokens=8, stream=True)
-
-
-def ask_json_cut(probe: Probe) -> Finding:
-    """Return what JSON mode gives where there is no room for what the schema asks for."""
-    return _ask_json(probe, LLAMA, {"type": "json_schema", "json_schema": _ANSWER}, 5024, max_tokens=2)
-
-
-def ask_json_wrapped(probe: Probe) -> Finding:
-    """Return what a native model gives for a schema in the envelope of OpenAI."""
-    return _ask_json(probe, LLAMA, {"type": "json_schema", "json_schema": wrap_schema(_ANSWER)}, 5024, max_tokens=8)
-
-
-def ask_json_unknown(probe: Probe) -> Finding:
-    """Return what a schema gives with a model whose own schema knows no JSON mode."""
-    return _ask_json(probe, SMALL, {"type": "json_schema", "json_schema": _ANSWER}, 5025, max_tokens=8)
-
-
-def _ask_json(probe: Probe, model: str, form: dict[str, Any], code: int, **options: Any) -> Finding:
+def ask_json(probe: Probe, model: str, form: dict[str, Any], code: int, **options: Any) -> Finding:
+    """Return what JSON mode gives where cfai expects a refusal with `code`."""
     inputs = {"prompt": "Give an object as JSON.", "response_format": form, **options}
     response = probe.run(model, inputs)
-    if response.is_success:
-        return judge_output(
-            f"not refused: {status_text(response)}, {get_content_type(response)}", probe.read(response, model, inputs)
-        )
-    return judge_code(response, code)
+    if not response.is_success:
+        return judge_code(response, code)
+    seen = f"not refused: {status_text(response)}, {get_content_type(response)}"
+    return judge_output(seen, probe.read(response, model, inputs))
 
 
 def ask_tool_choice(probe: Probe) -> Finding:
     """Return what a chat model gives for the choice `any`, and for a forced tool with no room for its arguments."""
-    forced = {"type": "function", "function": {"name": "weather"}}
     parameters = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
     tool = {"type": "function", "function": {"name": "weather", "description": "The weather", "parameters": parameters}}
-    found: list[str] = []
-    for name, choice in (("any", "any"), ("a forced tool with 2 tokens", forced)):
-        inputs = {
-            "messages": [{"role": "user", "content": "How is the weather in Paris?"}],
-            "tools": [tool],
-            "tool_choice": choice,
-            "max_completion_tokens": 2,
-        }
-        response = probe.run(GLM, inputs)
-        if refused := find_unrelated_refusal(response):
-            return refused
-        found.append(f"{name} gives {status_text(response)}{_describe_output(probe.read(response, GLM, inputs))}")
-    return ok("; ".join(found))
+    inputs = {
+        "messages": [{"role": "user", "content": "How is the weather in Paris?"}],
+        "tools": [tool],
+        "max_completion_tokens": 2,
+    }
+    forced = {"type": "function", "function": {"name": "weather"}}
+    any_tool = _describe_answer(probe, GLM, {**inputs, "tool_choice": "any"})
+    return ok(
+        f"any {any_tool}; a forced tool with 2 tokens {_describe_answer(probe, GLM, {**inputs, 'tool_choice': forced})}"
+    )
 
 
 def ask_picture(probe: Probe) -> Finding:
     """Return what a chat model gives for a picture that is none."""
     image = {"type": "image_url", "image_url": {"url": to_data_url(b"this is no image")}}
     inputs = {"messages": [{"role": "user", "content": [image]}], "max_completion_tokens": 1}
-    response = probe.run(GEMMA, inputs)
-    return find_unrelated_refusal(response) or ok(
-        f"gives {status_text(response)}{_describe_output(probe.read(response, GEMMA, inputs))}"
-    )
+    return ok(_describe_answer(probe, GEMMA, inputs))
 
 
 def ask_licence(probe: Probe) -> Finding:
     """Ask a model whose licence was not accepted. The prompt that would accept it is never sent."""
     response = probe.run(VISION, {"prompt": "Hi", "max_tokens": 1})
     if response.is_success:
-        return warning("not found out: the account has accepted it, or need not")
+        raise InconclusiveError("the account has accepted it, or need not")
     return judge_code(response, 5016)
 
 
-def _describe_output(output: Any) -> str:
-    return f", in cfai {type(output).__name__}" if isinstance(output, Exception) else ""
+def _describe_answer(probe: Probe, model: str, inputs: dict[str, Any]) -> str:
+    response = require_verdict(probe.run(model, inputs))
+    output = probe.read(response, model, inputs)
+    return f"gives {status_text(response)}" + (
+        f", in cfai {type(output).__name__}" if isinstance(output, Exception) else ""
+    )

@@ -14,8 +14,16 @@ from cfai import CfaiError
 from cfai._credentials import EnvironmentVariables, resolve_credentials
 from cfai.doctor._finding import Finding, warning
 from cfai.doctor.conformance import _answers, _codes, _gateways, _lists, _refusals, _requests, _streamed
+from cfai.doctor.conformance._codes import JSON_OBJECT, SCHEMA, WRAPPED_SCHEMA
 from cfai.doctor.conformance._exchanges import ExchangeRedactor, Keeper
-from cfai.doctor.conformance._probe import Probe
+from cfai.doctor.conformance._probe import InconclusiveError, Probe
+from cfai.doctor.conformance._refusals import BGE_M3
+from cfai.doctor.conformance._requests import GLM, SMALL
+from cfai.doctor.conformance._streamed import LLAMA
+
+_TOO_LONG = {"prompt": "Hi", "max_tokens": 10_000_000}
+_LONG_TEXT = {"text": "one " * 8_600}
+_SAY_HI = {"messages": [{"role": "user", "content": "Say hi."}], "max_completion_tokens": 32}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +45,9 @@ FACTS: tuple[Fact, ...] = (
     Fact("wrong token", _refusals.ask_wrong_token),
     Fact("no such model", _refusals.ask_no_model),
     Fact("request id", _refusals.ask_request_id),
-    Fact("too long", _refusals.ask_too_long, 5),
-    Fact("text too long", _refusals.ask_text_too_long, 11),
+    Fact("too long", lambda probe: _refusals.ask_limit(probe, SMALL, _TOO_LONG, "ten million output tokens"), 5),
+    # Its limit of 8,192 tokens is only presumed.
+    Fact("text too long", lambda probe: _refusals.ask_limit(probe, BGE_M3, _LONG_TEXT, "a text of 8,600 words"), 11),
     Fact("retired model", _requests.ask_retired, 1),
     Fact("reject if busy", _requests.ask_reject_if_busy),
     Fact("JSON schema", _requests.ask_json_schema, 6),
@@ -53,27 +62,33 @@ FACTS: tuple[Fact, ...] = (
     Fact("batch item", _answers.ask_batch_item),
     Fact("queued alone", _answers.ask_queued_alone),
     Fact("stream's frame", _streamed.ask_frame, 1),
-    Fact("stream, native", _streamed.ask_native, 4),
-    Fact("stream, chat", _streamed.ask_chat, 2),
+    Fact("stream, native", lambda probe: _streamed.ask_text(probe, LLAMA, {"prompt": "Say hi.", "max_tokens": 8}), 4),
+    Fact(
+        "stream, chat",
+        lambda probe: _streamed.ask_text(probe, GLM, _SAY_HI),
+        2,
+    ),
     Fact("stream, v1", _streamed.ask_chat_v1, 2),
     Fact("responses", _streamed.ask_responses, 3),
-    Fact("responses, v1", _streamed.ask_responses_v1, 3),
+    Fact("responses, v1", lambda probe: _streamed.ask_responses(probe, at_own_address=True), 3),
     Fact("moondream", _streamed.ask_moondream, 40),
     Fact("error inside", _streamed.ask_error_inside, 40),
-    Fact("JSON streamed", _codes.ask_json_streamed, 4),
-    Fact("JSON cut", _codes.ask_json_cut, 5),
-    Fact("JSON wrapped", _codes.ask_json_wrapped, 6),
-    Fact("no JSON mode", _codes.ask_json_unknown, 1),
+    Fact("JSON streamed", lambda probe: _codes.ask_json(probe, LLAMA, JSON_OBJECT, 5023, max_tokens=8, stream=True), 4),
+    # There is no room for what the schema asks for.
+    Fact("JSON cut", lambda probe: _codes.ask_json(probe, LLAMA, SCHEMA, 5024, max_tokens=2), 5),
+    Fact("JSON wrapped", lambda probe: _codes.ask_json(probe, LLAMA, WRAPPED_SCHEMA, 5024, max_tokens=8), 6),
+    # The model's own schema knows no JSON mode.
+    Fact("no JSON mode", lambda probe: _codes.ask_json(probe, SMALL, SCHEMA, 5025, max_tokens=8), 1),
     Fact("tool choice", _codes.ask_tool_choice, 3),
     Fact("bad picture", _codes.ask_picture, 4),
     Fact("licence", _codes.ask_licence, 1),
     Fact("models' list", _lists.ask_models, 0),
     Fact("schema", _lists.ask_schema, 0),
-    Fact("tasks", _lists.ask_tasks, 0),
-    Fact("authors", _lists.ask_authors, 0),
-    Fact("OpenAI list", _lists.ask_openai_list, 0),
-    Fact("gateway's host", _gateways.ask_gateway_host, needs_gateway=True),
-    Fact("gateway, REST", _gateways.ask_gateway_rest, needs_gateway=True),
+    Fact("tasks", lambda probe: _lists.ask_list(probe, "/tasks/search", "result"), 0),
+    Fact("authors", lambda probe: _lists.ask_list(probe, "/authors/search", "result"), 0),
+    Fact("OpenAI list", lambda probe: _lists.ask_list(probe, "/v1/models", "data"), 0),
+    Fact("gateway's host", _gateways.ask_gateway_envelope, needs_gateway=True),
+    Fact("gateway, REST", lambda probe: _gateways.ask_gateway_envelope(probe, "api"), needs_gateway=True),
     Fact("gateway, audio", _gateways.ask_gateway_binary, 3, needs_gateway=True),
     Fact("gateway's header", _gateways.ask_gateway_header, needs_gateway=True),
     Fact("retry-after", _refusals.ask_retry_after, 0),
@@ -107,20 +122,19 @@ def conform(
     `ConfigurationError` for credentials that cannot work, and what `keeper` raises.
     """
     account = resolve_credentials(EnvironmentVariables(os.environ))
-    redaction = ExchangeRedactor(account)
+    redactor = ExchangeRedactor(account)
     options: dict[str, Any] = {"timeout": 60.0, "trust_env": not account.is_direct, "follow_redirects": False}
     http = http_client or httpx.Client(headers={"accept-encoding": "identity"}, **options)
     probe = Probe(account, http, gateway=gateway, sleep=sleep)
     try:
         for fact in select_facts(gateway):
             before = len(probe.exchanges)
-            found = _ask(fact, probe)
-            # Also where nobody keeps them: an id that is known by now is taken out of what is said.
-            clean = list(map(redaction, probe.exchanges[before:]))
-            if keeper is not None:
-                for exchange in clean:
+            finding = _ask(fact, probe)
+            # Also where nobody keeps them: an id that is known by now is taken out of the message.
+            for exchange in map(redactor, probe.exchanges[before:]):
+                if keeper is not None:
                     keeper.keep(exchange)
-            yield replace(found, says=redaction.redact_text(found.says), check=fact.name)
+            yield replace(finding, message=redactor.redact_text(finding.message), check=fact.name)
     finally:
         probe.close()
         if http_client is None:
@@ -130,7 +144,7 @@ def conform(
 def _ask(fact: Fact, probe: Probe) -> Finding:
     try:
         return fact.ask(probe)
-    except (CfaiError, httpx.HTTPError) as error:
+    except (InconclusiveError, CfaiError, httpx.HTTPError) as error:
         return warning(f"not found out: {error or type(error).__name__}")
     except ValueError as error:
         return warning(f"not found out: the answer has an odd form ({error})")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -12,8 +12,9 @@ import httpx
 
 from cfai import Ai, CfaiError, Stream
 from cfai._credentials import Credentials
-from cfai._response import parse_body, parse_error_body
-from cfai.doctor._finding import Finding, ok, problem, warning
+from cfai._json import is_mapping
+from cfai._response import ErrorBody, parse_body, parse_error_body
+from cfai.doctor._finding import REPORT, Finding, ok, problem, warning
 from cfai.doctor.conformance._exchanges import record_into
 from cfai.local.recording import RawExchange
 
@@ -95,9 +96,35 @@ class Probe:
         )
 
 
-def decode_body(response: httpx.Response) -> Any:
-    """Return a body as JSON if it is JSON, else its text."""
-    return parse_body(response.content)
+class InconclusiveError(Exception):
+    """A fact cannot be found out; the message is the reason."""
+
+
+def require_success(response: httpx.Response) -> httpx.Response:
+    """Return the answer to a call that has to succeed. Raises `InconclusiveError` for any other."""
+    if response.is_success:
+        return response
+    reason = parse_error(response).message or get_content_type(response)
+    raise InconclusiveError(f"refused with {status_text(response)}, {' '.join(reason.split())[:200]}")
+
+
+def require_verdict(response: httpx.Response, *statuses: int) -> httpx.Response:
+    """Return an answer that tells something of the question.
+
+    Raises `InconclusiveError` for a refusal of the account, its plan or its use, unless it has one of `statuses`.
+    """
+    is_unrelated = response.status_code in (401, 402, 403, 404, 429) and response.status_code not in statuses
+    return require_success(response) if is_unrelated else response
+
+
+def parse_error(response: httpx.Response) -> ErrorBody:
+    """Return what the body of an error says."""
+    return parse_error_body(parse_body(response.content))
+
+
+def read_path(response: httpx.Response, *path: str | int) -> Any:
+    """Return what stands under `path` in a body of JSON, or `None` if there is no such place."""
+    return get_path(parse_body(response.content), *path)
 
 
 def get_path(value: Any, *path: str | int) -> Any:
@@ -118,38 +145,27 @@ def get_content_type(response: httpx.Response) -> str:
 
 
 def status_text(response: httpx.Response) -> str:
-    """Status, and code if it is an error with one."""
-    code = parse_error_body(decode_body(response)).code if response.status_code >= 400 else None
+    """Return the status, and the code if it is an error with one."""
+    code = parse_error(response).code if response.status_code >= 400 else None
     return str(response.status_code) if code is None else f"{response.status_code} / {code}"
-
-
-def find_refusal(response: httpx.Response) -> Finding | None:
-    """Return why there is nothing to find out from a call that had to succeed; `None` if it did."""
-    if response.is_success:
-        return None
-    said = parse_error_body(decode_body(response)).message or get_content_type(response)
-    return warning(f"not found out: refused with {status_text(response)}, {' '.join(said.split())[:200]}")
-
-
-def find_unrelated_refusal(response: httpx.Response) -> Finding | None:
-    """Return a refusal for the account, its plan or its use, which says nothing of what was asked; else `None`."""
-    return find_refusal(response) if response.status_code in (401, 402, 403, 404, 429) else None
 
 
 def judge_code(response: httpx.Response, code: int) -> Finding:
     """Judge a refusal that cfai expects under a code of which it is not sure."""
-    says = f"refused with {status_text(response)}, {get_content_type(response)}"
-    if parse_error_body(decode_body(response)).code == code:
-        return ok(says)
-    failed = find_refusal(response) if response.status_code >= 500 else find_unrelated_refusal(response)
-    return failed or warning(f"{says}; cfai expects {code}", "report it to the project")
+    form = f"refused with {status_text(response)}, {get_content_type(response)}"
+    if parse_error(response).code == code:
+        return ok(form)
+    if response.status_code >= 500:
+        require_success(response)
+    require_verdict(response)
+    return warning(f"{form}; cfai expects {code}", REPORT)
 
 
-def judge_output(says: str, output: Any) -> Finding:
-    """Return a form that was found, by what cfai made of it: its error is a problem."""
+def judge_output(form: str, output: Any) -> Finding:
+    """Judge a form by what cfai makes of it: its error is a problem."""
     if isinstance(output, CfaiError):
-        return problem(f"{says}; cfai cannot read that ({type(output).__name__}: {output})", "report it to the project")
-    return ok(says)
+        return problem(f"{form}; cfai cannot read that ({type(output).__name__}: {output})", REPORT)
+    return ok(form)
 
 
 def split_lines(response: httpx.Response) -> list[str]:
@@ -160,7 +176,7 @@ def split_lines(response: httpx.Response) -> list[str]:
 def parse_events(response: httpx.Response) -> list[Mapping[str, Any]]:
     """Return the JSON objects of a stream's `data:` lines."""
     data = [parse_body(line[5:].strip().encode()) for line in split_lines(response) if line.startswith("data:")]
-    return [cast("Mapping[str, Any]", each) for each in data if isinstance(each, dict)]
+    return [event for event in data if is_mapping(event)]
 
 
 def describe_last_line(response: httpx.Response) -> str:
@@ -171,6 +187,11 @@ def describe_last_line(response: httpx.Response) -> str:
     return "a bare [DONE]" if last.strip() == "[DONE]" else "neither an event nor [DONE]"
 
 
-def join_words(words: Any) -> str:
+def list_keys(value: Any) -> list[str]:
+    """Return the keys of an object in order; none of anything else."""
+    return sorted(value) if is_mapping(value) else []
+
+
+def join_words(words: Iterable[str]) -> str:
     """Return words in a row, or that there is none."""
     return ", ".join(words) or "none"

@@ -27,11 +27,10 @@ from cfai import (
     RequestTimeoutError,
     Retry,
     StreamError,
-    StreamTimeoutError,
     StreamTruncatedError,
     Timeout,
 )
-from cfai._errors import RefusedContextLengthError
+from cfai._errors import RefusedContextLengthError, StreamTimeoutError
 from cfai.local import SCENARIOS, Emulator, Fault
 from cfai.local.wire._errors import CODES
 from tests.local.dialects import CHAT, COMPLETION, DUAL, KIMI, MODELS, NATIVE, RESPONSES, TRAILER, question
