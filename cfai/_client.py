@@ -254,7 +254,7 @@ class Ai:
             if call.wants_raw:
                 return _keep_pool(response)
             if (call.wants_stream or call.is_unstreamed_retry) and should_resend_unstreamed(response, call):
-                return self._run(prepare_unstreamed(call, response.started))
+                return self._run(prepare_unstreamed(call, response.started, response.attempts))
             return open_stream(response, call) if is_stream(response, call) else parse(response, call)
         except InferenceUpstreamError as error:
             self._remember_error(error)
@@ -269,7 +269,7 @@ class Ai:
             if call.wants_raw:
                 return _keep_pool(response)
             if (call.wants_stream or call.is_unstreamed_retry) and should_resend_unstreamed(response, call):
-                return await self._arun(prepare_unstreamed(call, response.started))
+                return await self._arun(prepare_unstreamed(call, response.started, response.attempts))
             return aopen_stream(response, call) if is_stream(response, call) else parse(response, call)
         except InferenceUpstreamError as error:
             self._remember_error(error)
@@ -378,7 +378,7 @@ def _make_pool(
 ) -> ClientPool:
     """Return a pool that makes its clients when they are needed. Raw responses refer to it, so it holds no token."""
     return ClientPool(
-        proxy=config.proxy.value if config.proxy else None,
+        proxy=config.proxy,
         verify=config.verify,
         # A token in the clear goes to this machine and nowhere else, a proxy of the environment's included.
         trust_env=config.trust_env and not (config.credentials.is_direct and config.proxy is None),

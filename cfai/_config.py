@@ -216,9 +216,8 @@ def _choose_field(model: str) -> str:
 def parse_token_counter(counter: Any) -> Any:
     """Return a user's `token_counter`, one for all models or a mapping by model. Raises `ConfigurationError`."""
     if isinstance(counter, Mapping):
-        for model, one in cast("Mapping[str, Any]", counter).items():
-            tokens.validate_counter(one, f"token_counter[{model!r}]")
-        return cast("Any", counter)
+        by_model = cast("Mapping[str, Any]", counter)
+        return {model: tokens.validate_counter(by_model[model], f"token_counter[{model!r}]") for model in by_model}
     return None if counter is None else tokens.validate_counter(counter, "token_counter")
 
 
@@ -232,4 +231,4 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_positive(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e300

@@ -9,6 +9,8 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
+import httpx
+
 from cfai._errors import ConfigurationError
 
 GatewayRoute = Literal["gateway", "api"]
@@ -172,21 +174,28 @@ def parse_base_url(url: str, allow_http: bool) -> str:
     >>> parse_base_url("https://api.cloudflare.com/client/v4/", allow_http=False)
     'https://api.cloudflare.com/client/v4'
     """
+    parsed, problem = _parse_base_url(url, allow_http)
+    url = ""  # it may hold a password, and a traceback shows the variables of this frame
+    if problem:
+        raise ConfigurationError(problem)
+    return parsed
+
+
+def _parse_base_url(url: str, allow_http: bool) -> tuple[str, str]:
+    """Return a base URL without its last slash, its scheme in lower case, and what is wrong with it, if anything is."""
     try:
         parts = urlsplit(url)
-        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        parts, is_url = urlsplit(""), False
+        is_url = parts.scheme in ("http", "https") and bool(httpx.URL(url).host) and parts.port != 0
+    except (ValueError, httpx.InvalidURL):
+        return "", f"`base_url` must be a URL such as {BASE_URL!r}"
     if not is_url or not re.fullmatch(_VISIBLE, url):
-        raise ConfigurationError(f"`base_url` must be a URL such as {BASE_URL!r}")
+        return "", f"`base_url` must be a URL such as {BASE_URL!r}"
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise ConfigurationError("`base_url` must have no user, password, query or fragment")
+        return "", "`base_url` must have no user, password, query or fragment"
     host = parts.hostname or ""
     if parts.scheme == "http" and not allow_http and not _is_loopback(host):
-        raise ConfigurationError(
-            f"base_url: the token would go to {host} in the clear: use https, or pass allow_http=True"
-        )
-    return url.rstrip("/")
+        return "", f"base_url: the token would go to {host} in the clear: use https, or pass allow_http=True"
+    return parts.scheme + url[len(parts.scheme) :].rstrip("/"), ""
 
 
 def is_cloudflare(url: str) -> bool:

@@ -118,13 +118,13 @@ def is_mapping(value: Any) -> TypeGuard[Mapping[str, Any]]:
 _LARGEST_NUMBER = 10**308
 """Beyond any number of floating point, and long before Python refuses to write it."""
 
-_DEEPEST = 100
+_MAX_DEPTH = 100
 
 
 def to_builtins(value: Any) -> Any:
     """Return a value as it will be sent: pydantic models, other mappings and numpy values as plain ones.
 
-    What nothing is changed in comes back as itself; what cannot be converted stays, and `find_unsendable` names it.
+    A value that needs no change is returned itself; what cannot be converted stays, and `find_unsendable` names it.
     Raises `RecursionError` for a value that holds itself.
     """
     if value is None or isinstance(value, str | int | float):
@@ -135,8 +135,8 @@ def to_builtins(value: Any) -> Any:
         return fields if all(converted[key] is item for key, item in fields.items()) else converted
     if isinstance(value, list | tuple):
         items = cast("list[Any]", value)
-        made = [to_builtins(item) for item in items]
-        return items if all(new is old for new, old in zip(made, items, strict=True)) else made
+        new_items = [to_builtins(item) for item in items]
+        return items if all(new is old for new, old in zip(new_items, items, strict=True)) else new_items
     try:
         return to_builtins(json_default(value))
     except TypeError:
@@ -156,7 +156,7 @@ def json_default(value: Any) -> Any:
 
 def find_unsendable(value: Any, place: str, depth: int = 0) -> str | None:
     """Return what is wrong with the first value that JSON cannot hold, with its place; `None` if JSON can hold all."""
-    if depth > _DEEPEST or value is None:
+    if depth > _MAX_DEPTH or value is None:
         return None
     if isinstance(value, Mapping):
         for key, item in cast("Mapping[Any, Any]", value).items():
@@ -191,9 +191,9 @@ def _dump_model(model: Any) -> dict[str, Any]:
     try:
         without_none = model.model_dump(mode="json", by_alias=True, exclude_none=True)
         explicit = model.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return _merge(without_none, explicit)
     except ValueError as error:
         raise TypeError(str(error)) from None
-    return _merge(without_none, explicit)
 
 
 def _merge(fields: Any, others: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -150,6 +152,12 @@ def test_a_slash_at_the_end_of_the_base_url_is_taken_off() -> None:
     assert resolve(url="https://a.example/client/v4/").base_url == "https://a.example/client/v4"
 
 
+def test_a_scheme_in_capitals_is_the_same_scheme() -> None:
+    credentials = resolve("local", url="HTTP://127.0.0.1:8787/Path")
+    assert (credentials.base_url, credentials.is_direct) == ("http://127.0.0.1:8787/Path", True)
+    assert "allow_http" in error_of(url="HTTP://ai.example")
+
+
 def test_what_is_no_base_url_is_refused() -> None:
     for url in (
         "api.cloudflare.com",
@@ -159,6 +167,7 @@ def test_what_is_no_base_url_is_refused() -> None:
         "https://a.example:99999",
         "https://a.example:port",
         "https://a.example:0",
+        "https://999.1.1.1/client/v4",
         "https://[::1",
         "https://a.example/a b",
         "https://a.example/\x00",
@@ -211,14 +220,14 @@ def test_what_is_missing_is_told_by_the_constructor() -> None:
 
 
 def test_an_option_that_cannot_work_is_refused_by_name() -> None:
-    seconds = (0, -1, True, "30", float("nan"), float("inf"))
+    seconds = (0, -1, True, "30", float("nan"), float("inf"), 10**400)
     rows: dict[str, tuple[Any, ...]] = {
         "timeout": seconds,
         "total_timeout": seconds,
         "max_retries": (-1, True, "3", 1.5),
         "checks": ("loose", None),
         "gateway_route": ("x",),
-        "default_headers": ({"bad name": "x"},),
+        "default_headers": ({"bad name": "x"}, [("a", "b")], "a"),
         "http_client": (object(),),
         "async_http_client": (object(),),
         "proxy": ("user:password@host:1", "ftp://host", "nothing", 5, "http://[::1"),
@@ -228,6 +237,27 @@ def test_an_option_that_cannot_work_is_refused_by_name() -> None:
             with row((option, value)), pytest.raises(ConfigurationError, match=option) as caught:
                 Ai(account_id=ID, api_token=TOKEN, **{option: value})
             assert "password" not in str(caught.value)
+
+
+def test_certificates_and_proxies_that_cannot_be_used_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    for option, value in (("verify", "/nowhere.pem"), ("proxy", "socks5://user:password@127.0.0.1:1")):
+        ai = Ai(account_id=ID, api_token=TOKEN, **{option: value})
+        with row(option), pytest.raises(ConfigurationError, match=f"`{option}`") as caught:
+            ai.run("@cf/zai-org/glm-4.7-flash", {"prompt": "x"})
+        assert "password" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_counter_that_is_changed_later_changes_nothing() -> None:
+    class Counter:
+        def count_text(self, text: str) -> int:
+            return len(text)
+
+    model = "@cf/zai-org/glm-4.7-flash"
+    counters: dict[str, Any] = {model: Counter()}
+    ai = Ai(account_id=ID, api_token=TOKEN, token_counter=counters)
+    counters[model] = "none"
+    assert int(ai.check(model, {"prompt": "Hello"}).tokens) > 0
 
 
 def test_options_of_a_copy_and_of_a_call_are_checked_as_well() -> None:

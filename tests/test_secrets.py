@@ -240,6 +240,10 @@ MISTAKES: dict[str, Callable[[Ai], Any]] = {
     "a short account": lambda _: Ai(account_id="short", api_token=TOKEN),
     "a token with a blank": lambda _: Ai(account_id=ACCOUNT, api_token=TOKEN + " " + TOKEN),
     "a proxy": lambda _: Ai(account_id=ACCOUNT, api_token=TOKEN, proxy=f"user:{TOKEN}@host:1"),
+    "a password in a URL": lambda _: Ai(account_id=ACCOUNT, api_token=TOKEN, base_url=f"https://a:{TOKEN}@a.example"),
+    "a proxy beside bad certificates": lambda _: Ai(
+        account_id=ACCOUNT, api_token="x", proxy=f"http://a:{TOKEN}@127.0.0.1:1", verify="/no.pem"
+    ).run(MODEL, {"prompt": "x"}),
     "a deadline": lambda _: Ai(account_id=ACCOUNT, api_token=TOKEN, total_timeout=float("inf")),
 }
 

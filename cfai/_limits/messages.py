@@ -39,6 +39,7 @@ def make_output_error(entry: Model, field: str, value: int, limit: Limit) -> Lim
         value=value,
         output_tokens=value,
         certain=limit.certain_to_refuse,
+        limit_kind="sequence" if entry.sequence_length else "context",
         max_tokens=limit.value,
     )
 

@@ -70,6 +70,8 @@ class _Room(NamedTuple):
     limit: int
     """The tokens of prompt and answer, or of the prompt where that is limited by itself."""
     source: str
+    is_certain: bool
+    """Whether the service certainly refuses what has more."""
 
 
 def fit_messages(
@@ -200,11 +202,14 @@ def _find_room(model: str | None, limit: int | None, max_tokens: int | None) -> 
         default = entry.default_max_tokens if entry and entry.window == "shared" else None
         max_tokens = default.value if default else 1  # an answer takes one token at least
     if limit is not None:
-        return _Room(limit - max_tokens, limit, "given as limit=")
+        return _Room(limit - max_tokens, limit, "given as limit=", True)
     limits = input_limits(entry, max_tokens) if entry else []
     if not limits:
         raise ConfigurationError(f"`limit` must be given in tokens: no limit is known for {model or 'a family'}")
-    return min(_Room(each.value - reserved, each.value, format_source(each)) for each, reserved in limits)
+    return min(
+        _Room(each.value - reserved, each.value, format_source(each), each.certain_to_refuse)
+        for each, reserved in limits
+    )
 
 
 def _find_turns(messages: Sequence[Mapping[str, Any]], keep_system: bool) -> list[int]:
@@ -284,8 +289,8 @@ def _make_error(
 ) -> ContextLengthError:
     """Build the error of messages that are too long even without the turns that may be dropped."""
     count = to_token_count(size, strategy)
-    certain = count.lower > room.tokens
-    value = count.lower if certain else count.estimate
+    is_above = count.lower > room.tokens
+    value = count.lower if is_above else count.estimate
     reserved = room.limit - room.tokens
     largest = room.limit - max(size.likely_upper_bound, size.gateway_estimate) if reserved else 0
     if largest > 0:
@@ -308,7 +313,7 @@ def _make_error(
         limit_source=room.source,
         input_tokens=value,
         output_tokens=reserved,
-        certain=certain,
+        certain=is_above and count.certain and room.is_certain,
         max_tokens=largest if largest > 0 else None,
     )
 

@@ -101,6 +101,9 @@ def build_gateway_headers(gateway: Mapping[str, Any]) -> dict[str, str]:
             # A header is ASCII, and an empty object is sent too, as the binding does.
             if problem := find_unsendable(value, f"gateway {key}"):
                 raise InputError(problem)
-            value = json.dumps(dict(cast("Mapping[str, Any]", value)), separators=(",", ":"), default=json_default)
+            try:
+                value = json.dumps(dict(cast("Mapping[str, Any]", value)), separators=(",", ":"), default=json_default)
+            except (ValueError, RecursionError):
+                raise InputError(f"gateway {key}: a value holds itself, or is nested too deeply") from None
         headers[header] = check_header_value(f"gateway {key}", str(value))
     return headers

@@ -43,6 +43,8 @@ def parse_headers(headers: Mapping[str, str] | None, option: str) -> dict[str, s
 
     `option` is the name under which they were given.
     """
+    if headers is not None and not isinstance(headers, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(f"`{option}` must be a mapping of strings, got {type(headers).__name__}")
     parsed: dict[str, str] = {}
     for name, value in (headers or {}).items():
         if not isinstance(name, str) or not re.fullmatch(_NAME, name):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -66,14 +68,15 @@ def check_header_value(name: str, value: Any) -> str:
 
 def build_query(queue_request: bool, tags: Iterable[str]) -> str:
     """Return the query of a call's URL. Raises `ConfigurationError` for what is no tag."""
-    if isinstance(tags, str):
-        raise ConfigurationError(f"`tags` must be a list of strings, got the string {tags!r}")
-    distinct = list(dict.fromkeys(tags))
-    if len(distinct) > 5:
-        raise ConfigurationError(f"`tags` must be 5 at most, got {len(distinct)}")
-    for tag in distinct:
+    if isinstance(tags, str) or not isinstance(tags, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(f"`tags` must be a list of strings, got {tags!r}")
+    listed = list(tags)
+    for tag in listed:
         if not isinstance(tag, str) or not re.fullmatch(_TAG, tag):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"{tag!r} is no tag: 1 to 50 letters, digits and : - . / @")
+    distinct = list(dict.fromkeys(listed))
+    if len(distinct) > 5:
+        raise ConfigurationError(f"`tags` must be 5 at most, got {len(distinct)}")
     query = {"queueRequest": "true"} if queue_request else {}
     if distinct:
         # UNCERTAIN how several are written: a comma is in no tag, and is what a list becomes in the binding's language.

@@ -28,7 +28,7 @@ _ENDLESS = "cannot be sent as JSON (a value holds itself, or is nested too deepl
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ApiRequest:
-    """One request to the API, as it will be sent every time it is."""
+    """One request to the API, the same for every attempt."""
 
     config: ClientConfig
     """Its time budget, its retries and its credentials."""
@@ -45,7 +45,7 @@ class ApiRequest:
     wants_raw: bool = False
     """True if the caller takes any status for an answer."""
     retries_when_busy: bool = True
-    """False if a busy model (3040) is to be told of at once."""
+    """False to raise at once when the model is busy (3040)."""
     started: float | None = None
     """When the call began, in seconds of `time.monotonic`, if this is not its first request."""
 
@@ -104,12 +104,13 @@ async def aprepare(config: ClientConfig, model: str, inputs: Any, options: RunOp
     return await to_thread.run_sync(prepare, config, model, inputs, options)
 
 
-def prepare_unstreamed(call: PreparedCall, started: float) -> PreparedCall:
-    """Return the same call without streaming, its answer still wanted as a stream. It is paid for by one retry.
+def prepare_unstreamed(call: PreparedCall, started: float, attempts: int) -> PreparedCall:
+    """Return the same call without streaming, its answer still wanted as a stream.
 
-    It has what is left of the total timeout of the call, which began at `started`.
+    It has the retries that are left after `attempts`, of which it is one, and what is left of the total timeout of the
+    call, which began at `started`.
     """
-    retry = replace(call.config.retry, max_retries=call.config.retry.max_retries - 1)
+    retry = replace(call.config.retry, max_retries=call.config.retry.max_retries - attempts)
     inputs = {**call.inputs, "stream": False}
     # The URL stays: tags that can be iterated only once are in it already.
     path = quote_model(call.model)

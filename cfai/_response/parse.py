@@ -55,6 +55,8 @@ class ApiResponse:
     """When the call began, in seconds of `time.monotonic`."""
     pool: Any = field(repr=False)
     """The clients, kept as long as the response is: when they are collected, its connection closes."""
+    attempts: int = field(default=1, init=False)
+    """How often the request was sent."""
     connections: Any = field(repr=False)
     """The one client that it came through."""
 
@@ -120,7 +122,7 @@ def should_resend_unstreamed(response: ApiResponse, call: PreparedCall) -> bool:
     """
     if response.content is None or response.kind != "json" or not _is_empty(response.content):
         return False
-    if call.wants_stream and call.config.retry.max_retries > 0:
+    if call.wants_stream and call.config.retry.max_retries >= response.attempts:
         return True
     raise _make_unreadable_error(
         f"{call.model} does not stream, and answered with an empty result: call it without stream",

@@ -1,6 +1,6 @@
-"""One attempt to send a request, as httpcore's trace extension tells of it.
+"""One attempt to send a request, as httpcore's trace events report it.
 
-Whether a call may have been billed hangs on how far its request came: https://www.encode.io/httpcore/extensions/#trace
+Whether a call may have been billed depends on how far its request came: https://www.encode.io/httpcore/extensions/#trace
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-AT_ONCE = 1.0
+MAX_STALE_SECONDS = 1.0
 """Seconds. A connection that was kept alive and had died meanwhile fails within a round trip; no model does."""
 
 
@@ -19,6 +19,8 @@ class Attempt:
 
     _is_traced: bool = False
     _is_new: bool = False
+    _is_tunnel: bool = False
+    """True while a proxy is asked for a tunnel, by a request of its own."""
     _sent_at: float | None = None
 
     def trace(self, event: str, info: Any) -> None:
@@ -26,7 +28,9 @@ class Attempt:
         self._is_traced = True
         if event.startswith("connection."):
             self._is_new = True
-        elif event.endswith(".send_request_body.complete"):
+        elif event.endswith(".send_request_headers.started"):
+            self._is_tunnel = info["request"].method == b"CONNECT"
+        elif event.endswith(".send_request_body.complete") and not self._is_tunnel:
             self._sent_at = time.monotonic()
 
     async def atrace(self, event: str, info: Any) -> None:
@@ -43,7 +47,7 @@ class Attempt:
             return True
         if self._sent_at is None:
             return False
-        return self._is_new or now - self._sent_at > AT_ONCE or not _is_without_answer(exception)
+        return self._is_new or now - self._sent_at > MAX_STALE_SECONDS or not _is_without_answer(exception)
 
 
 def _is_without_answer(exception: BaseException | None) -> bool:

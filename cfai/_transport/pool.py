@@ -25,6 +25,7 @@ from typing import Any, Protocol
 
 import httpx
 
+from cfai._credentials import Secret
 from cfai._errors import ConfigurationError
 
 # httpcore looks at every connection whenever a call starts or ends, so few are kept alive; but many may be open, since
@@ -33,6 +34,7 @@ _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=20, keepa
 
 
 _CLOSED = "this Ai is closed: make a new one"
+_CLIENT_CLOSED = "the client that was passed in is closed: make a new Ai with an open one"
 
 
 class HttpClient(Protocol):
@@ -40,6 +42,8 @@ class HttpClient(Protocol):
 
     @property
     def base_url(self) -> Any: ...
+    @property
+    def is_closed(self) -> bool: ...
     def build_request(self, method: str, url: Any, *, headers: Any, content: Any, timeout: Any) -> Any: ...
     def send(self, request: Any, *, stream: bool, auth: Any, follow_redirects: Any) -> Any: ...
     def close(self) -> None: ...
@@ -50,6 +54,8 @@ class AsyncHttpClient(Protocol):
 
     @property
     def base_url(self) -> Any: ...
+    @property
+    def is_closed(self) -> bool: ...
     def build_request(self, method: str, url: Any, *, headers: Any, content: Any, timeout: Any) -> Any: ...
     async def send(self, request: Any, *, stream: bool, auth: Any, follow_redirects: Any) -> Any: ...
     async def aclose(self) -> None: ...
@@ -102,7 +108,8 @@ class PooledClient:
     async def aclose_abandoned(self) -> None:
         """Close the streams that nobody holds any more."""
         while self.abandoned:
-            await self.abandoned.popleft().aclose()
+            with suppress(IndexError):  # another thread was faster
+                await self.abandoned.popleft().aclose()
 
     def close_sockets(self) -> None:
         """Close the sockets of a client whose event loop is closed, without a sound.
@@ -157,7 +164,7 @@ class ClientPool:
     def __init__(
         self,
         *,
-        proxy: str | None = None,
+        proxy: Secret | None = None,
         verify: ssl.SSLContext | str | bool = True,
         trust_env: bool = True,
         http_client: HttpClient | None = None,
@@ -178,6 +185,8 @@ class ClientPool:
         connections = self._passed_in or self._sync
         if connections is None or self._is_closed:
             connections = self._make_sync_client()
+        elif connections.client.is_closed:
+            raise ConfigurationError(_CLIENT_CLOSED)
         if connections.abandoned:
             connections.close_abandoned()
         return connections
@@ -199,6 +208,8 @@ class ClientPool:
         connections = self._passed_in_async
         if connections is None or self._is_closed:
             connections = await self._get_client_of_loop(_get_running_loop())
+        elif connections.client.is_closed:
+            raise ConfigurationError(_CLIENT_CLOSED)
         if connections.abandoned:
             await connections.aclose_abandoned()
         return connections
@@ -312,11 +323,29 @@ def _get_asyncio_loop() -> Any:
     return None
 
 
-def _make_client(kind: Any, *, proxy: str | None, verify: ssl.SSLContext | str | bool, trust_env: bool) -> Any:
-    if not isinstance(verify, ssl.SSLContext):
-        files = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) if trust_env else (None, None)
-        verify = _make_tls_context(verify, trust_env, files)
-    client = kind(verify=verify, proxy=proxy, trust_env=trust_env, limits=_LIMITS, follow_redirects=False)
+def _make_client(
+    client_class: Any, *, proxy: Secret | None, verify: ssl.SSLContext | str | bool, trust_env: bool
+) -> Any:
+    """Return a client of our own. Raises `ConfigurationError` for certificates or a proxy that cannot be used."""
+    client: Any = None
+    problem = ""
+    try:
+        if not isinstance(verify, ssl.SSLContext):
+            files = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) if trust_env else (None, None)
+            verify = _make_tls_context(verify, trust_env, files)
+        client = client_class(
+            verify=verify,
+            proxy=proxy.value if proxy else None,
+            trust_env=trust_env,
+            limits=_LIMITS,
+            follow_redirects=False,
+        )
+    except OSError as error:
+        problem = f"the certificates of `verify`, or of SSL_CERT_FILE and SSL_CERT_DIR, cannot be read: {error}"
+    except (ImportError, ValueError) as error:
+        problem = f"`proxy`, or a proxy that the environment names, cannot be used: {error}"
+    if problem:  # raised here, so that no frame of its traceback has the proxy's password
+        raise ConfigurationError(problem)
     # A service with tokens needs no cookies, and httpx takes as long to look for them as to build a request.
     client.cookies.extract_cookies = _ignore_cookies
     return client

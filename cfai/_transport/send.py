@@ -39,7 +39,9 @@ def send(pool: ClientPool, request: ApiRequest) -> ApiResponse:
     attempts = 1
     while True:
         try:
-            return _send_once(pool, request, budget)
+            response = _send_once(pool, request, budget)
+            response.attempts = attempts
+            return response
         except CfaiError as error:
             pause = _decide_pause(attempts, error, request, budget)
             if pause is None:
@@ -55,7 +57,9 @@ async def asend(pool: ClientPool, request: ApiRequest) -> ApiResponse:
     attempts = 1
     while True:
         try:
-            return await _asend_once(pool, request, budget)
+            response = await _asend_once(pool, request, budget)
+            response.attempts = attempts
+            return response
         except CfaiError as error:
             pause = _decide_pause(attempts, error, request, budget)
             if pause is None:
@@ -66,7 +70,7 @@ async def asend(pool: ClientPool, request: ApiRequest) -> ApiResponse:
 
 def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> ApiResponse:
     connections, attempt = pool.get_sync_client(), Attempt()
-    http_request = _build_request(connections, request, budget, attempt.trace)
+    http_request = _build_http_request(connections, request, budget, attempt.trace)
     try:
         http = connections.client.send(http_request, stream=True, auth=None, follow_redirects=False)
     except Exception as exception:
@@ -84,7 +88,7 @@ def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> Api
 
 async def _asend_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> ApiResponse:
     connections, attempt = await pool.get_async_client(), Attempt()
-    http_request = _build_request(connections, request, budget, attempt.atrace)
+    http_request = _build_http_request(connections, request, budget, attempt.atrace)
     try:
         with _time_limit(budget):
             http = await connections.client.send(http_request, stream=True, auth=None, follow_redirects=False)
@@ -111,7 +115,8 @@ def _read(http: Any, request: ApiRequest, budget: TimeBudget) -> bytes:
         for chunk in http.iter_bytes():
             budget.remaining(time.monotonic())
             chunks.append(chunk)
-        return b"".join(chunks)
+        http._content = b"".join(chunks)  # as `read` leaves it, for whoever takes the raw response
+        return http._content
     except Exception as exception:
         _raise_mapped(exception, request, budget, may_be_billed=True)
     finally:
@@ -130,7 +135,7 @@ async def _aread(http: Any, request: ApiRequest, budget: TimeBudget) -> bytes:
 
 
 def _read_error(http: Any, http_request: Any, budget: TimeBudget) -> bytes:
-    """Read as much of an error's body as arrives in a moment. Its status is known, so what breaks here is ignored."""
+    """Read an error's body, within `ERROR_READ_TIMEOUT`. Its status is known, so what breaks here is ignored."""
     seconds = budget.shorten(ERROR_READ_TIMEOUT, time.monotonic()) or ERROR_READ_TIMEOUT
     http_request.extensions["timeout"]["read"] = seconds
     content, end = bytearray(), time.monotonic() + seconds
@@ -148,7 +153,7 @@ def _read_error(http: Any, http_request: Any, budget: TimeBudget) -> bytes:
 
 
 async def _aread_error(http: Any, http_request: Any, budget: TimeBudget) -> bytes:
-    """Read as much of an error's body as arrives in a moment. Its status is known, so what breaks here is ignored."""
+    """Read an error's body, within `ERROR_READ_TIMEOUT`. Its status is known, so what breaks here is ignored."""
     seconds = budget.shorten(ERROR_READ_TIMEOUT, time.monotonic()) or ERROR_READ_TIMEOUT
     http_request.extensions["timeout"]["read"] = seconds
     content, chunks = bytearray(), http.aiter_bytes()
@@ -180,7 +185,7 @@ def _decide_pause(attempts: int, error: CfaiError, request: ApiRequest, budget: 
     return pause if pause is not None and budget.allows_pause(pause, time.monotonic()) else None
 
 
-def _build_request(connections: PooledClient, request: ApiRequest, budget: TimeBudget, trace: Any) -> Any:
+def _build_http_request(connections: PooledClient, request: ApiRequest, budget: TimeBudget, trace: Any) -> Any:
     client, timeout, now = connections.client, budget.timeout, time.monotonic()
     budget.remaining(now)  # raises if there is none
     timeouts = {

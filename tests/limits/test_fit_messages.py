@@ -374,6 +374,9 @@ def test_an_error_says_what_must_be_and_what_came_and_what_to_do() -> None:
         fit_messages([system(), user("Hi"), user("a1" * 3000)], model=INT8)
     error = caught.value
     assert (error.model, error.field, error.limit, error.certain) == (INT8, "messages", 2048, True)
+    with pytest.raises(ContextLengthError) as caught:
+        fit_messages([user("word " * 200_000)], model="@cf/cloudflare/clef")
+    assert not caught.value.certain  # its tokenizer is not known
     assert error.value == error.input_tokens == error.total_tokens
     assert error.value > 6000
     assert error.max_tokens is None

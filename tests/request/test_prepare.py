@@ -293,7 +293,9 @@ def test_queue_request_and_tags_go_into_the_query() -> None:
 def test_what_is_no_tag_is_refused() -> None:
     rows: list[tuple[Any, str]] = [
         (list("abcdef"), "`tags` must be 5 at most, got 6"),
-        ("ab", "`tags` must be a list of strings, got the string 'ab'"),
+        ("ab", "`tags` must be a list of strings, got 'ab'"),
+        (5, "`tags` must be a list of strings, got 5"),
+        ([["a"]], "is no tag"),
         *(([tag], "is no tag") for tag in ("", "a" * 51, "a b", "a,b", "a_b", "é", "a\n", "a?b", 5, None)),
     ]
     for tags, message in rows:
@@ -398,3 +400,5 @@ def test_what_is_no_option_of_a_gateway_is_refused() -> None:
     for value in (object(), float("nan"), b"x"):
         with row(value), pytest.raises(InputError, match=r"gateway metadata\['a'\]"):
             built(gateway={"id": "g", "metadata": {"a": value}})
+    with pytest.raises(InputError, match="gateway metadata: a value holds itself"):
+        built(gateway={"id": "g", "metadata": {"a": circular()}})

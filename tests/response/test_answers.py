@@ -409,10 +409,16 @@ def test_an_empty_result_is_an_error_when_it_may_not_be_asked_for_again(caller: 
 
 
 def test_asking_again_costs_a_retry(caller: Caller, service: Service, sleeps: list[float]) -> None:
-    service.answers(service.result({}), service.error(503))
-    with pytest.raises(cfai.InternalServerError):
+    empty, busy = service.result({}), service.error(503)
+    for answers, retries in (([empty, busy], 1), ([busy, empty, busy], 2), ([empty, busy, busy], 2)):
+        service.forget()
+        service.answers(*answers)
+        with row(len(answers)), pytest.raises(cfai.InternalServerError):
+            caller.stream(MODEL, max_retries=retries)
+        assert len(service.requests) == 1 + retries
+    service.answers(busy, empty)
+    with pytest.raises(APIResponseValidationError, match="does not stream"):
         caller.stream(MODEL, max_retries=1)
-    assert len(service.requests) == 2
 
 
 def test_asking_again_has_what_is_left_of_the_total_timeout(

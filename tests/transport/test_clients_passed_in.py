@@ -150,6 +150,17 @@ def test_a_sync_client_is_refused_for_async_calls_and_an_async_one_for_sync() ->
         Ai(account_id=ACCOUNT, api_token="token", http_client=httpx.AsyncClient())
 
 
+@SYNC_AND_ASYNC
+def test_a_client_that_its_owner_has_closed_is_an_error(callers: Callers, portal: BlockingPortal | None) -> None:
+    client, async_client = httpx.Client(), httpx.AsyncClient()
+    caller = callers(http_client=client, async_http_client=async_client)
+    client.close()
+    if portal is not None:
+        portal.call(async_client.aclose)
+    with pytest.raises(ConfigurationError, match="passed in is closed"):
+        caller.run(MODEL, HELLO)
+
+
 @pytest.mark.parametrize("inputs", [HELLO, {**HELLO, "stream": True}])
 def test_a_client_of_our_own_sends_what_one_that_is_passed_in_sends(
     callers: Callers, serve: Serve, inputs: Any

@@ -464,3 +464,11 @@ def test_an_error_is_caught_by_each_of_its_names(caller: Caller, service: Servic
         with row((status, code)), pytest.raises(CfaiError) as caught:
             caller.run(MODEL, HELLO, max_retries=None)
         assert [kind for kind in kinds if not isinstance(caught.value, kind)] == [], (status, code)
+
+
+@SYNC_AND_ASYNC
+def test_a_raw_response_can_be_read_whatever_bounds_the_call(caller: Caller, service: Service) -> None:
+    for options in ({}, {"total_timeout": 20}):
+        service.answers(service.result({"response": "Hello"}))
+        response = caller.run(MODEL, HELLO, return_raw_response=True, **options)
+        assert response.json()["result"] == {"response": "Hello"}, options

@@ -112,6 +112,17 @@ def test_a_connection_that_cannot_be_made_is_tried_again(callers: Callers, serve
 
 
 @SYNC_AND_ASYNC
+def test_a_proxy_that_gives_no_tunnel_has_had_no_request(callers: Callers, serve: Serve, sleeps: list[float]) -> None:
+    server = serve(closes)
+    with pytest.raises(APIConnectionError) as caught:
+        callers(base_url="https://ai.example", proxy=server.url).run(MODEL, HELLO)
+    assert "billed" not in str(caught.value)
+    assert caught.value.retryable
+    assert [request.split()[0] for request in server.requests] == [b"CONNECT"] * 3
+    assert len(sleeps) == 2
+
+
+@SYNC_AND_ASYNC
 def test_an_answer_that_says_that_time_ran_out_is_taken_at_its_word(callers: Callers, serve: Serve) -> None:
     problem = b'{"type":"https://developers.cloudflare.com/error-524/","title":"Error 524: A timeout occurred"}'
     for status, body in (("504 Gateway Timeout", b""), ("524 Timeout", problem), ("408 Timeout", b"{}")):
