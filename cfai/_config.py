@@ -37,7 +37,7 @@ class Timeout:
     connect: float | None = 5.0
     first_byte: float | None = 300.0
     """To the answer's first byte: the service may queue a call until it has room."""
-    between: float | None = 60.0
+    read: float | None = 60.0
     """Between the bytes of an answer."""
     write: float | None = 60.0
     pool: float | None = None

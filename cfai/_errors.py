@@ -20,7 +20,7 @@ CfaiError
 │   │   └── CapacityError              the model is busy
 │   └── AiInternalError                the fault is on the service's side
 │       ├── InternalServerError        5xx
-│       └── APIResponseValidationError       a 2xx answer that cannot be read
+│       └── APIResponseValidationError a 2xx answer that cannot be read
 └── StreamError                        an error after a stream began; `.partial` has what had arrived
     └── StreamTruncatedError           the stream ended before the answer did
 ```

@@ -160,9 +160,10 @@ def find_unsendable(value: Any, place: str, depth: int = 0) -> str | None:
         return None
     if isinstance(value, Mapping):
         for key, item in cast("Mapping[Any, Any]", value).items():
-            if not isinstance(key, str):
+            # Numbers, booleans and None become strings where they are keys.
+            if not isinstance(key, str | int | float | None):
                 return f"{place}: keys must be strings, got {key!r}"
-            if not _is_encodable(key):
+            if isinstance(key, str) and not _is_encodable(key):
                 return f"{place}: the key {key!r} has half of a surrogate pair, which cannot be sent"
             if problem := find_unsendable(item, f"{place}[{key!r}]", depth + 1):
                 return problem

@@ -1,4 +1,4 @@
-"""Check whether a call fits its model before anything is sent, and shorten what does not."""
+"""Step 1 of a call: check whether it fits its model before anything is sent, and shorten what does not."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ from cfai._limits.window import MAX_TOKENS_FIELDS
 from cfai.tokens import MAX_AROUND_TEXT, MAX_MEDIUM, MAX_TEMPLATE, MEDIA_TYPES
 
 _DEFAULT = LimitPolicy()
-_SLOW = 100_000
+_MAX_TOKENS_ON_LOOP = 100_000
 """Tokens at most that are counted on an event loop, not beside it: some 10 ms."""
-_SHORT = 1_000_000
+_MAX_SHORT_TOKENS = 1_000_000
 """Tokens at most of inputs that are short, where no limit is lower."""
 _NUMBERS = (int, float, bool, type(None))
 
@@ -55,7 +55,7 @@ def check_unless_short(model: str, inputs: Mapping[str, Any], policy: LimitPolic
         value = inputs.get(field)
         if isinstance(value, int):
             output = max(output, value)
-    room = _SHORT
+    room = _MAX_SHORT_TOKENS
     for limit in (entry.context_length, entry.total_length, entry.batch_length):
         if limit:
             room = min(room, limit.value)
@@ -70,7 +70,7 @@ def check_unless_short(model: str, inputs: Mapping[str, Any], policy: LimitPolic
 
 def is_slow_to_count(inputs: Mapping[str, Any]) -> bool:
     """Return whether counting may take so long that other tasks of an event loop should not wait for it."""
-    return _bound_tokens(inputs, _SLOW)[0] > _SLOW
+    return _bound_tokens(inputs, _MAX_TOKENS_ON_LOOP)[0] > _MAX_TOKENS_ON_LOOP
 
 
 def resolve_max_tokens(model: str, inputs: Mapping[str, Any], policy: LimitPolicy = _DEFAULT) -> Mapping[str, Any]:

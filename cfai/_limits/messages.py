@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from cfai._limits.window import ReservedOutput
     from cfai.tokens import PromptSize
 
-_ANYWAY = "or pass checks='warn' to send it all the same"
-_SILENTLY = "or pass checks='off' to send it without a word"
+_SEND_ANYWAY = "or pass checks='warn' to send it all the same"
+_SEND_SILENTLY = "or pass checks='off' to send it without a word"
 _TEXTS = {"input": ("in each text", "Split `{}`"), "batch": ("in all texts together", "Send fewer texts in one call")}
 
 
 def format_warning(error: LimitError) -> str:
     """Return the message of a call that is sent although it does not fit, or may not."""
-    return str(error).replace(_ANYWAY, _SILENTLY)
+    return str(error).replace(_SEND_ANYWAY, _SEND_SILENTLY)
 
 
 def format_source(limit: Limit) -> str:
@@ -49,7 +49,7 @@ def make_prompt_error(
 ) -> LimitError:
     """Build the error of a prompt that is too long, by itself or with `reserved`; `largest` is the output that fits."""
     limit, value = judgement.limit.value, judgement.value
-    field = blamed = size.field or "prompt"
+    field = field_to_change = size.field or "prompt"
     must = f"must be at most {limit:,} tokens for {entry.name} ({format_source(judgement.limit)})"
     got = f"got {_format_count(judgement)}"
     if value + reserved.tokens <= limit and size.inline_characters:
@@ -60,7 +60,7 @@ def make_prompt_error(
     elif value > limit or not reserved.tokens:
         message = f"`{field}` {must}, {got}. Shorten `{field}`"
     else:
-        blamed = reserved.field or field
+        field_to_change = reserved.field or field
         advice = f"Set {reserved.field or 'max_tokens'} to {largest:,} or less" if largest else f"Shorten `{field}`"
         message = f"`{field}` and output {must}, {got}, and {reserved.tokens:,} {reserved.reason}. {advice}"
     return _make_error(
@@ -68,7 +68,7 @@ def make_prompt_error(
         message,
         entry,
         judgement.limit,
-        field=blamed,
+        field=field_to_change,
         value=value if value > limit else value + reserved.tokens,
         input_tokens=value,
         output_tokens=reserved.tokens,
@@ -97,7 +97,7 @@ def make_texts_error(entry: Model, judgement: Judgement, field: str, kind: Liter
 
 def _make_error(kind: type[LimitError], message: str, entry: Model, limit: Limit, **figures: Any) -> LimitError:
     source = format_source(limit)
-    return kind(f"{message}, {_ANYWAY}.", model=entry.name, limit=limit.value, limit_source=source, **figures)
+    return kind(f"{message}, {_SEND_ANYWAY}.", model=entry.name, limit=limit.value, limit_source=source, **figures)
 
 
 def _format_count(judgement: Judgement) -> str:

@@ -10,7 +10,7 @@ from cfai.models import Limit, Model
 MAX_TOKENS_FIELDS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 """The inputs that request output, under the names of the native API, chat completions and the Responses API."""
 
-_LARGEST = 10**18
+_MAX_TOKENS = 10**18
 """More than any limit is. Python would not even write a number of thousands of digits."""
 
 
@@ -27,7 +27,7 @@ class ReservedOutput(NamedTuple):
 def requested_output(inputs: Mapping[str, Any]) -> dict[str, int]:
     """Return the output tokens that a call requests, by field name."""
     return {
-        field: min(value, _LARGEST)
+        field: min(value, _MAX_TOKENS)
         for field in MAX_TOKENS_FIELDS
         if isinstance(value := inputs.get(field), int) and not isinstance(value, bool) and value >= 0
     }

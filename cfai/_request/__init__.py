@@ -1,4 +1,4 @@
-"""Step 1 of a call, after its limits: what is sent. `prepare` checks the inputs and builds the request."""
+"""Step 2 of a call: what is sent. `prepare` checks the inputs and builds the request."""
 
 from cfai._request.gateway import GatewayOptions, GatewayRetries
 from cfai._request.options import CREDENTIAL_HEADERS, RunOptions, parse_headers

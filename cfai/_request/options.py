@@ -19,7 +19,7 @@ CREDENTIAL_HEADERS = ("authorization", "cf-aig-authorization")
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _VALUE = r"[\t\x20-\x7e]*"  # httpx encodes headers in ASCII
 _TAG = r"[A-Za-z0-9:\-./@]{1,50}"
-_RESERVED = frozenset({"authorization", "content-type", "content-length", "host", "transfer-encoding"})
+_OWN_HEADERS = frozenset({"authorization", "content-type", "content-length", "host", "transfer-encoding"})
 
 
 class RunOptions(NamedTuple):
@@ -49,7 +49,7 @@ def parse_headers(headers: Mapping[str, str] | None, option: str) -> dict[str, s
     for name, value in (headers or {}).items():
         if not isinstance(name, str) or not re.fullmatch(_NAME, name):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"{option}: {name!r} is no header name")
-        if name.lower() in _RESERVED:
+        if name.lower() in _OWN_HEADERS:
             raise ConfigurationError(f"{option} may not set {name!r}: cfai sets it itself")
         parsed[name.lower()] = check_header_value(name, value)
     return parsed

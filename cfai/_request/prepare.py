@@ -1,4 +1,4 @@
-"""The first step of a call: inputs and limits checked, the request built, nothing sent."""
+"""Step 2 of a call: its inputs as they are sent, checked against the limits; the request, of which nothing is sent."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from cfai._warnings import LimitWarning, RetiredModelWarning
 
 # A pattern stays a string: `re` compiles it at first use, so that importing does not.
 _CONTROL = r"[\x00-\x1f\x7f]"
-_LONGEST_NAME = 500
-_ENDLESS = "cannot be sent as JSON (a value holds itself, or is nested too deeply)"
+_MAX_NAME_LENGTH = 500
+_NESTING_PROBLEM = "cannot be sent as JSON (a value holds itself, or is nested too deeply)"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -78,7 +78,7 @@ def prepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) 
     path = quote_model(model)
     inputs = resolve_max_tokens(model, inputs_to_builtins(inputs), config.limits)
     warnings = _check_call(model, inputs, config.limits)
-    url, headers, body = _build_request(config.credentials, model, path, inputs, options)
+    url, headers, body = _encode_run(config.credentials, model, path, inputs, options)
     return PreparedCall(
         config=config,
         url=url,
@@ -114,7 +114,7 @@ def prepare_unstreamed(call: PreparedCall, started: float, attempts: int) -> Pre
     inputs = {**call.inputs, "stream": False}
     # The URL stays: tags that can be iterated only once are in it already.
     path = quote_model(call.model)
-    _, headers, body = _build_request(call.config.credentials, call.model, path, inputs, call.options)
+    _, headers, body = _encode_run(call.config.credentials, call.model, path, inputs, call.options)
     return replace(
         call,
         config=call.config._replace(retry=retry),
@@ -140,7 +140,7 @@ def inputs_to_builtins(inputs: Any) -> dict[str, Any]:
     try:
         return {key: to_builtins(value) for key, value in cast("Mapping[str, Any]", inputs).items()}
     except RecursionError:
-        raise InputError(f"inputs: {_ENDLESS}") from None
+        raise InputError(f"inputs: {_NESTING_PROBLEM}") from None
 
 
 def check_sendable(inputs: Mapping[str, Any]) -> None:
@@ -162,8 +162,8 @@ def quote_model(model: str) -> str:
         raise ConfigurationError(f"`model` must be a name such as '@cf/zai-org/glm-4.7-flash', got {model!r}")
     if re.search(_CONTROL, model):
         raise ConfigurationError(f"{model!r} is no model name: it has a control character")
-    if len(model) > _LONGEST_NAME:
-        raise ConfigurationError(f"{model[:50]!r}… is no model name: it has more than {_LONGEST_NAME} characters")
+    if len(model) > _MAX_NAME_LENGTH:
+        raise ConfigurationError(f"{model[:50]!r}… is no model name: it has more than {_MAX_NAME_LENGTH} characters")
     if not {"", ".", ".."}.isdisjoint(model.split("/")):
         raise ConfigurationError(f"{model!r} is no model name: no part of it may be empty, '.' or '..'")
     return quote(model, safe="/@", errors="replace")
@@ -184,7 +184,7 @@ def _check_call(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) -> l
     return warnings
 
 
-def _build_request(
+def _encode_run(
     credentials: Credentials, model: str, path: str, inputs: Mapping[str, Any], options: RunOptions
 ) -> tuple[str, dict[str, str], bytes]:
     """Return URL, headers and body of a call that runs a model. Raises `ConfigurationError` or `InputError`."""
@@ -242,4 +242,4 @@ def _encode_json(body: Mapping[str, Any], inputs: Mapping[str, Any]) -> bytes:
         return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError):
         pass
-    raise InputError(find_unsendable(inputs, "inputs") or f"inputs: {_ENDLESS}")
+    raise InputError(find_unsendable(inputs, "inputs") or f"inputs: {_NESTING_PROBLEM}")

@@ -96,7 +96,7 @@ STATUSES: dict[int, ErrorSpec] = {
     504: CODES[3046],
     524: CODES[3046],
 }
-HUNDREDS: dict[int, ErrorSpec] = {
+BY_FIRST_DIGIT: dict[int, ErrorSpec] = {
     3: ErrorSpec(
         InferenceUpstreamError, "Redirect", "redirects are not followed, the token would go along: check base_url"
     ),
@@ -104,5 +104,5 @@ HUNDREDS: dict[int, ErrorSpec] = {
     5: ErrorSpec(InternalServerError, "InternalServerError", "try again", retryable=True),
 }
 """Any other status, by its first digit."""
-FAILED = ErrorSpec(AiInternalError, "Failed", "")
+UNKNOWN_FAILURE = ErrorSpec(AiInternalError, "Failed", "")
 """An answer that reports an error under a good status."""

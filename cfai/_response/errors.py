@@ -24,7 +24,7 @@ from cfai._errors import (
 )
 from cfai._json import is_mapping, loads, to_compact_json
 from cfai._limits import requested_output, reserved_output
-from cfai._response.error_codes import CODES, FAILED, HUNDREDS, STATUSES, ErrorSpec
+from cfai._response.error_codes import BY_FIRST_DIGIT, CODES, STATUSES, UNKNOWN_FAILURE, ErrorSpec
 from cfai._response.parsed_limit import ParsedLimit, parse_limit
 
 
@@ -55,7 +55,7 @@ _TAG = r"<[^<>]*>"
 _TITLE = r"(?i)<title[^<>]*>([^<]{1,300})"
 _SHORTEST_SECRET = 8
 """A shorter one is no real token, and would be found in the middle of words."""
-_LONGEST = 500
+_MAX_LENGTH = 500
 """The characters of a body that go into a message; the whole of it is in `.body`."""
 _CONTEXT_WINDOW_EXCEEDED = 5021
 """The gateway's own refusal of a length, whatever the status."""
@@ -295,7 +295,7 @@ def _find_spec(status: int, problem: ErrorBody) -> ErrorSpec:
     # At 504 and 524 the edge gave up while the model may still have run, whatever the body says.
     if spec is not None and not (status in (504, 524) and spec.retryable):
         return spec
-    return STATUSES.get(status) or HUNDREDS.get(min(status // 100, 5), FAILED)
+    return STATUSES.get(status) or BY_FIRST_DIGIT.get(min(status // 100, 5), UNKNOWN_FAILURE)
 
 
 def _find_hint(spec: ErrorSpec, model: str | None) -> str:
@@ -366,8 +366,8 @@ def _remove_code(code: int | str | None, message: str) -> str:
 
 
 def _cut(text: str) -> str:
-    text = _space_out(text[: 4 * _LONGEST])
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+    text = _space_out(text[: 4 * _MAX_LENGTH])
+    return text if len(text) <= _MAX_LENGTH else text[:_MAX_LENGTH] + "…"
 
 
 def _space_out(text: str) -> str:

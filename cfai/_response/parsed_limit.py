@@ -39,10 +39,10 @@ class ParsedLimit(NamedTuple):
     """Whether the counts are no measure of the prompt: vLLM stops counting where the limit is passed."""
 
 
-_LOOKED_AT = 4_000
+_MAX_CHARACTERS = 4_000
 """Characters of a message that are read."""
 
-_MOST = 10**9
+_MAX_NUMBER = 10**9
 """A larger number is no count of tokens."""
 
 # Patterns stay texts: `re` compiles them at first use. They see the message in lower case, without quotes, and with
@@ -68,7 +68,7 @@ _IS = r"(?:[ :(=]|\b(?:limit|of|for|is|only|the|this|models?)\b){1,12}"
 
 _GATEWAY = rf"estimated number of{_MORE}{_TOTAL}{_MORE}(?:context|window|limit){_MORE}{_LIMIT}"
 _CONTEXT = rf"{_WINDOW}{_IS}{_LIMIT}"
-_SHAPES: tuple[tuple[Kind, str], ...] = (
+_REFUSAL_PATTERNS: tuple[tuple[Kind, str], ...] = (
     ("context", _GATEWAY),
     # Comparisons come before `_CONTEXT`, which would take their first number for the limit.
     ("context", rf"(?:{_WINDOW}|prompt){_SOME}{_INPUT}(?: tokens)?(?: \+ {_OUTPUT})? > {_LIMIT}"),
@@ -98,7 +98,7 @@ _COUNTS = (
     rf"{_MAX_TOKENS}{_SOME}too large{_SOME}{_OUTPUT}",
 )
 _LAST_NUMBER = r"[0-9][0-9,._'\u2019\u00a0\u2009\u202f]*$"
-_PASSED = r"exceed|too (?:long|large|many)|longer than"
+_EXCEEDED = r"exceed|too (?:long|large|many)|longer than"
 
 
 def parse_limit(message: str, *, is_whole: bool = True) -> ParsedLimit | None:
@@ -113,21 +113,21 @@ def parse_limit(message: str, *, is_whole: bool = True) -> ParsedLimit | None:
     True
     """
     text = _normalize(message if is_whole else re.sub(_LAST_NUMBER, "", message))
-    for kind, shape in _SHAPES:
-        match = re.search(shape, text)
+    for kind, pattern in _REFUSAL_PATTERNS:
+        match = re.search(pattern, text)
         if match is None:
             continue
-        counts = [count for pattern in _COUNTS if (count := re.search(pattern, text))] if shape is _CONTEXT else []
-        if shape is not _CONTEXT or counts or re.search(_PASSED, text):
-            source = "gateway" if shape is _GATEWAY else "model"
+        counts = [count for pattern in _COUNTS if (count := re.search(pattern, text))] if pattern is _CONTEXT else []
+        if pattern is not _CONTEXT or counts or re.search(_EXCEEDED, text):
+            source = "gateway" if pattern is _GATEWAY else "model"
             return _build_limit(kind, source, _parse_numbers([match, *counts]))
     return None
 
 
 def _normalize(message: str) -> str:
     """Return the beginning of a message, in one spelling."""
-    text = message[:_LOOKED_AT]
-    if len(message) > _LOOKED_AT:
+    text = message[:_MAX_CHARACTERS]
+    if len(message) > _MAX_CHARACTERS:
         # A number that is cut off is another number.
         text = text.rpartition(" ")[0]
     text = re.sub(_ESCAPED, lambda escaped: chr(int(escaped[1], 16)), unescape(text))
@@ -141,7 +141,7 @@ def _parse_numbers(matches: Iterable[re.Match[str]]) -> dict[str, int]:
     for match in matches:
         for name, digits in match.groupdict().items():
             value = 0 if digits is None else 1 if name == "least" else int(digits)
-            if 0 < value <= _MOST:
+            if 0 < value <= _MAX_NUMBER:
                 numbers.setdefault(name, value)
     return numbers
 

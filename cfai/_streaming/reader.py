@@ -182,7 +182,7 @@ class _ReaderState:
         )
 
     def _describe_timeout(self, error: APITimeoutError) -> str:
-        seconds = self.budget.timeout.between
+        seconds = self.budget.timeout.read
         if self.budget.is_exceeded(time.monotonic()):
             return f"in the middle of the stream {self.budget.make_error()}"
         if seconds is None:

@@ -33,7 +33,7 @@ from cfai._errors import ConfigurationError
 _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=20, keepalive_expiry=30.0)
 
 
-_CLOSED = "this Ai is closed: make a new one"
+_AI_CLOSED = "this Ai is closed: make a new one"
 _CLIENT_CLOSED = "the client that was passed in is closed: make a new Ai with an open one"
 
 
@@ -194,7 +194,7 @@ class ClientPool:
     def _make_sync_client(self) -> PooledClient:
         with self._lock:
             if self._is_closed:
-                raise ConfigurationError(_CLOSED)
+                raise ConfigurationError(_AI_CLOSED)
             if self._sync is None:
                 client = self._make_client(httpx.Client)
                 self._sync = PooledClient(client)
@@ -219,7 +219,7 @@ class ClientPool:
         if connections is None or connections.loop() is not loop or self._is_closed:
             with self._lock:
                 if self._is_closed:
-                    raise ConfigurationError(_CLOSED)
+                    raise ConfigurationError(_AI_CLOSED)
                 self._sweep()
                 connections = self._by_loop[id(loop)] = _LoopClient(self._make_client(httpx.AsyncClient), loop)
             await connections.open()

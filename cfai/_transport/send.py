@@ -80,7 +80,7 @@ def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> Api
     response = _build_response(http, request, budget, pool, connections)
     if not http.is_success and not request.wants_raw:
         raise _build_error(response, request, _read_error(http, http_request, budget))
-    http_request.extensions["timeout"]["read"] = budget.shorten(budget.timeout.between, time.monotonic())
+    http_request.extensions["timeout"]["read"] = budget.shorten(budget.timeout.read, time.monotonic())
     if not is_body_streamed(response, request):
         response.content = _read(http, request, budget)
     return response
@@ -100,7 +100,7 @@ async def _asend_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget)
     response = _build_response(http, request, budget, pool, connections)
     if not http.is_success and not request.wants_raw:
         raise _build_error(response, request, await _aread_error(http, http_request, budget))
-    http_request.extensions["timeout"]["read"] = budget.shorten(budget.timeout.between, time.monotonic())
+    http_request.extensions["timeout"]["read"] = budget.shorten(budget.timeout.read, time.monotonic())
     if not is_body_streamed(response, request):
         response.content = await _aread(http, request, budget)
     return response

@@ -165,7 +165,8 @@ def test_llama_2_gives_what_was_announced_and_no_more(caller: Caller, service: S
         caller.run(model, {"prompt": PROSE * 6, "max_tokens": given})
         with pytest.raises(SequenceLengthError) as caught:
             caller.run(model, {"prompt": "x", "max_tokens": given + 1})
-        assert (caught.value.value, caught.value.limit) == (given + 1, given)
+        error = caught.value
+        assert (error.value, error.limit, error.limit_kind) == (given + 1, given, "sequence")
     assert len(service.requests) == 2
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -307,17 +307,22 @@ def test_nothing_can_be_had_of_a_stream_that_was_given_up() -> None:
 
 
 def test_decoding_is_linear_work_however_a_body_is_cut() -> None:
-    long_line = b"data: " + b"x" * 5_000_000
-    for body, size, count in (
-        *((long_line + end + end, 1024, 1) for end in (b"\n", b"\r\n", b"\r")),
-        (b"data: x\n" * 20_000 + b"\n", 16, 1),
-        (b"data: x\n\n" * 10_000, 1 << 20, 10_000),
-    ):
-        pieces = pieces_of(body, size)
-        events = decode(pieces)
-        assert len(events) == count
-        assert "".join(event.data for event in events).count("x") == body.count(b"x")
-        assert work(partial(decode, pieces)).size < 40 * len(body), (body[:9], size)
+    rows: list[tuple[str, Callable[[int], bytes], int, int]] = [
+        *(
+            (f"a long line, ended by {end!r}", partial(long_line, end), 5_000_000, 1024)
+            for end in (b"\n", b"\r\n", b"\r")
+        ),
+        ("an event of many lines", lambda count: b"data: x\n" * count + b"\n", 20_000, 16),
+        ("many events", lambda count: b"data: x\n\n" * count, 10_000, 1 << 20),
+    ]
+    for name, make, count, size in rows:
+        half, whole = (pieces_of(make(part), size) for part in (count // 2, count))
+        assert "".join(event.data for event in decode(whole)).count("x") == count, name
+        assert work(partial(decode, whole)).size < 3 * work(partial(decode, half)).size, name
+
+
+def long_line(end: bytes, count: int) -> bytes:
+    return b"data: " + b"x" * count + end + end
 
 
 def test_a_long_event_is_not_joined_anew_for_each_piece_that_looks_like_the_end() -> None:

@@ -207,7 +207,7 @@ def test_leaving_a_stream_closes_a_real_connection(callers: Callers, serve: Serv
 
 @SYNC_AND_ASYNC
 def test_silence_is_an_error(callers: Callers, serve: Serve) -> None:
-    stream = callers(base_url=serve(one_token).url).stream(MODEL, timeout=Timeout(between=0.1))
+    stream = callers(base_url=serve(one_token).url).stream(MODEL, timeout=Timeout(read=0.1))
     assert next(stream).text == "Hel"
     with pytest.raises(StreamTimeoutError, match="silent") as caught:
         next(stream)

@@ -338,10 +338,10 @@ def test_the_first_byte_may_take_longer_than_the_bytes_after_it(callers: Callers
             peer.chunk(OK[:20])
             assert peer.left()
 
-    caller = callers(base_url=serve(script).url, timeout=Timeout(between=0.1))
+    caller = callers(base_url=serve(script).url, timeout=Timeout(read=0.1))
     assert caller.run(MODEL, {"prompt": "slow"}).text == "Hello"
     with pytest.raises(APITimeoutError):
-        callers(base_url=serve(script).url).run(MODEL, HELLO, timeout=Timeout(between=0.1))
+        callers(base_url=serve(script).url).run(MODEL, HELLO, timeout=Timeout(read=0.1))
 
 
 # Timeouts
@@ -359,7 +359,7 @@ def test_each_operation_has_its_timeout(caller: Caller, service: Service) -> Non
         ({"timeout": None}, dict.fromkeys(DEFAULT), None),
         ({"timeout": limits}, {"connect": 1, "read": 2, "write": 3, "pool": 4}, 2),
         ({"timeout": httpx.Timeout(7)}, dict.fromkeys(DEFAULT, 7), 7),
-        ({"timeout": Timeout(first_byte=9, between=8)}, {**DEFAULT, "read": 9}, 8),
+        ({"timeout": Timeout(first_byte=9, read=8)}, {**DEFAULT, "read": 9}, 8),
     ]
     for options, sent, between in table:
         service.answers(service.result({"response": "Hello"}))

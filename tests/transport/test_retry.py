@@ -91,7 +91,7 @@ def test_waits_that_make_no_sense_are_refused() -> None:
 
 
 def test_timeouts_that_make_no_sense_are_refused() -> None:
-    for name in ("connect", "first_byte", "between", "write", "pool"):
+    for name in ("connect", "first_byte", "read", "write", "pool"):
         for value in (0, -1, float("nan"), float("inf"), "2", True):
             with row((name, value)), pytest.raises(ConfigurationError, match=rf"`{name}` must be .* got {value!r}"):
                 Timeout(**cast("Any", {name: value}))

@@ -81,7 +81,7 @@ GONE = Raises(APIConnectionError, retryable=False)
 DROPPED = replace(GONE, retryable=None)  # a connection that was kept alive may have been closed before the request
 STOPPED = Raises(StreamError, code=3040, partial=THREE, says="Capacity temporarily exceeded")
 TRUNCATED = Raises(StreamTruncatedError, partial=THREE)
-SOON = {"timeout": Timeout(first_byte=10, between=0.4)}
+SOON = {"timeout": Timeout(first_byte=10, read=0.4)}
 
 STREAMED: dict[str, Raises | Gives] = {
     # What is not named changes nothing for a caller.
@@ -211,7 +211,7 @@ STREAMED: dict[str, Raises | Gives] = {
 """What a call with `"stream": True` comes to."""
 
 BROKEN = Raises(APIConnectionError)
-LATE = Raises(APITimeoutError, options={"timeout": Timeout(first_byte=10, between=0.2)})
+LATE = Raises(APITimeoutError, options={"timeout": Timeout(first_byte=10, read=0.2)})
 
 WHOLE: dict[str, Raises | Gives] = {
     "empty-result": Gives(same=False, usage=False),
