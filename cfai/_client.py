@@ -149,7 +149,7 @@ class Ai:
     @property
     def account_id(self) -> str:
         """The account that calls are made for."""
-        return self._config.credentials.id
+        return self._config.credentials.account_id
 
     @property
     def base_url(self) -> str:
@@ -241,7 +241,7 @@ class Ai:
         if they are no dict or hold what cannot be sent, and `ConfigurationError` for a name that is no model's.
         """
         quote_model(model)
-        given, policy = inputs_to_builtins(inputs), self._config.limits
+        given, policy = inputs_to_builtins(inputs), self._config.limit_policy
         check_sendable(given)
         return check_call(model, resolve_max_tokens(model, given, policy), policy)
 

@@ -119,7 +119,7 @@ class ClientConfig(NamedTuple):
     timeout: Timeout
     total_timeout: float | None
     retry: Retry
-    limits: LimitPolicy
+    limit_policy: LimitPolicy
     proxy: Secret | None = None
     verify: ssl.SSLContext | str | bool = True
     trust_env: bool = True
@@ -140,7 +140,7 @@ class ClientConfig(NamedTuple):
         if max_retries is not NOT_GIVEN:
             changes["retry"] = parse_retry(max_retries)
         if checks is not NOT_GIVEN:
-            changes["limits"] = self.limits._replace(mode=parse_checks(checks))
+            changes["limit_policy"] = self.limit_policy._replace(mode=parse_checks(checks))
         return self._replace(**changes) if changes else self
 
 

@@ -51,7 +51,7 @@ class Secret:
 class Credentials(NamedTuple):
     """The account and its token, and the URL that calls go to."""
 
-    id: str
+    account_id: str
     token: Secret
     base_url: str = BASE_URL
     default_headers: Mapping[str, str] = MappingProxyType({})
@@ -60,7 +60,7 @@ class Credentials(NamedTuple):
 
     def __repr__(self) -> str:
         # Headers can be credentials too.
-        return f"Credentials(id={self.id!r}, base_url={self.base_url!r})"
+        return f"Credentials(account_id={self.account_id!r}, base_url={self.base_url!r})"
 
     @property
     def is_direct(self) -> bool:

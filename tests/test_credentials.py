@@ -50,7 +50,7 @@ def test_each_name_is_read_and_in_order() -> None:
     known = {"CLOUDFLARE_ACCOUNT_ID": ID, "CLOUDFLARE_API_TOKEN": TOKEN}
     rows: list[tuple[list[str], str, str, Callable[[Credentials], str]]] = [
         (TOKEN_NAMES, "first", "later", lambda credentials: credentials.token.value),
-        (ACCOUNT_NAMES, ID, OTHER_ID, lambda credentials: credentials.id),
+        (ACCOUNT_NAMES, ID, OTHER_ID, lambda credentials: credentials.account_id),
         (BASE_URL_NAMES, "https://a.example", "https://b.example", lambda credentials: credentials.base_url),
     ]
     for names, first, later, read in rows:
@@ -63,20 +63,24 @@ def test_each_name_is_read_and_in_order() -> None:
 def test_arguments_win_over_the_environment() -> None:
     environment = {"CLOUDFLARE_ACCOUNT_ID": OTHER_ID, "CLOUDFLARE_API_TOKEN": "other", BASE_URL_NAMES[0]: "https://b.c"}
     credentials = resolve(ID, TOKEN, "https://given.example", environment)
-    assert (credentials.id, credentials.token.value, credentials.base_url) == (ID, TOKEN, "https://given.example")
+    assert (credentials.account_id, credentials.token.value, credentials.base_url) == (
+        ID,
+        TOKEN,
+        "https://given.example",
+    )
 
 
 def test_blanks_around_a_value_are_taken_off() -> None:
     environment = {"CLOUDFLARE_API_TOKEN": f" {TOKEN}\n", "CF_API_BASE_URL": " https://a.example\t"}
     credentials = resolve(f"{ID}\n", None, environment=environment)
-    assert (credentials.id, credentials.token.value, credentials.base_url) == (ID, TOKEN, "https://a.example")
+    assert (credentials.account_id, credentials.token.value, credentials.base_url) == (ID, TOKEN, "https://a.example")
 
 
 def test_a_blank_value_counts_as_unset() -> None:
     for blank in ("", "  ", "\n"):
         environment = {"CLOUDFLARE_API_TOKEN": blank, "CF_API_TOKEN": TOKEN, "CF_ACCOUNT_ID": ID}
         credentials = resolve(blank, blank, blank, environment)
-        assert (credentials.id, credentials.token.value, credentials.base_url) == (ID, TOKEN, API), repr(blank)
+        assert (credentials.account_id, credentials.token.value, credentials.base_url) == (ID, TOKEN, API), repr(blank)
 
 
 def test_what_is_missing_is_named() -> None:
@@ -108,7 +112,7 @@ def test_an_account_of_cloudflare_is_32_hexadecimal_digits() -> None:
             message = error_of(id, url=url)
             assert "32 hexadecimal digits" in message, (id, url)
             assert id not in message
-    assert resolve(ID.upper()).id == ID.upper()
+    assert resolve(ID.upper()).account_id == ID.upper()
 
 
 def test_a_token_in_the_place_of_the_account_is_hinted_at_and_not_shown() -> None:
@@ -120,7 +124,7 @@ def test_a_token_in_the_place_of_the_account_is_hinted_at_and_not_shown() -> Non
 
 def test_other_hosts_take_any_account_that_stays_in_its_place_in_the_path() -> None:
     for host in ("https://ai.example/client/v4", "https://cloudflare.com.example", "https://notcloudflare.com"):
-        assert resolve("local", url=host).id == "local", host
+        assert resolve("local", url=host).account_id == "local", host
     for id in ("a/b", ".", "..", "a b", "a\nb", "café"):
         assert "account id" in error_of(id, url="http://localhost"), id
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cfai import models
 from cfai._config import LimitPolicy
 from cfai._errors import ConfigurationError
 from cfai._json import as_sequence, is_mapping
@@ -45,7 +44,7 @@ def check_unless_short(model: str, inputs: Mapping[str, Any], policy: LimitPolic
 
     These are within every limit by the lengths of their strings alone.
     """
-    entry = policy.get_model(model) if model in policy.overrides else models.get(model)
+    entry = policy.get_model(model)
     if entry is None:
         return None
     if "requests" in inputs:
@@ -85,16 +84,16 @@ def resolve_max_tokens(model: str, inputs: Mapping[str, Any], policy: LimitPolic
     resolved: dict[str, Any] = {}
     for field in MAX_TOKENS_FIELDS:
         if inputs.get(field) == "max":
-            resolved[field] = _find_largest_output(model, inputs, policy)
+            resolved[field] = _resolve_max(model, inputs, policy)
     if "requests" in inputs:
         requests = as_sequence(inputs["requests"])
         new = [resolve_max_tokens(model, each, policy) if is_mapping(each) else each for each in requests]
-        if any(one is not other for one, other in zip(new, requests, strict=True)):
+        if any(after is not before for after, before in zip(new, requests, strict=True)):
             resolved["requests"] = new
     return {**inputs, **resolved} if resolved else inputs
 
 
-def _find_largest_output(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) -> int:
+def _resolve_max(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) -> int:
     prompt = {key: value for key, value in inputs.items() if key not in (*MAX_TOKENS_FIELDS, "requests")}
     largest = check_call(model, prompt, policy).max_tokens
     if largest is None:

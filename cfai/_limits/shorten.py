@@ -136,7 +136,7 @@ def fit_messages(
     if dropped == max_dropped and not fits(remaining):
         shorter = _cut_last_message(remaining, fits) if truncate_last else None
         if shorter is None:
-            raise _make_error(measure(remaining), strategy, room, model, truncate_last)
+            raise _make_messages_error(measure(remaining), strategy, room, model, truncate_last)
         remaining = shorter
     size = measure(remaining)
     certain = size.upper_bound <= room.tokens and size.media == 0
@@ -284,7 +284,7 @@ def _cut_message(message: Mapping[str, Any], size: int) -> dict[str, Any]:
     return {**message, "content": parts or ""}
 
 
-def _make_error(
+def _make_messages_error(
     size: PromptSize, strategy: CountingStrategy, room: _Room, model: str | None, truncated: bool
 ) -> ContextLengthError:
     """Build the error of messages that are too long even without the turns that may be dropped."""

@@ -76,8 +76,8 @@ class PreparedCall(ApiRequest):
 def prepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) -> PreparedCall:
     """Return the call that runs `model`. Raises what forbids it before anything is sent; the inputs are not changed."""
     path = quote_model(model)
-    inputs = resolve_max_tokens(model, inputs_to_builtins(inputs), config.limits)
-    warnings = _check_call(model, inputs, config.limits)
+    inputs = resolve_max_tokens(model, inputs_to_builtins(inputs), config.limit_policy)
+    warnings = _check_call(model, inputs, config.limit_policy)
     url, headers, body = _encode_run(config.credentials, model, path, inputs, options)
     return PreparedCall(
         config=config,
@@ -173,9 +173,8 @@ def _check_call(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) -> l
     """Raise the error of what does not fit, or return what to warn of."""
     warnings: list[tuple[str, type[Warning]]] = []
     entry = models.get(model)
-    if entry is not None and entry.retired_on is not None:
-        instead = entry.replaced_by or entry.successor
-        warnings.append((f"{model} was retired on {entry.retired_on}: use {instead}", RetiredModelWarning))
+    if entry is not None and entry.retirement:
+        warnings.append((entry.retirement, RetiredModelWarning))
     result = check_unless_short(model, inputs, policy) if policy.mode != "off" else None
     if result is not None and result.error is not None:
         if result.raises(policy.mode):
@@ -193,7 +192,7 @@ def _encode_run(
     if options.reject_if_busy:
         others = inputs.get("options")
         inputs = {**inputs, "options": {**(others if is_mapping(others) else {}), "rejectIfBusy": True}}
-    account = quote(credentials.id, safe="")
+    account = quote(credentials.account_id, safe="")
     url = f"{credentials.base_url}/accounts/{account}/ai/run"
     id = gateway.get("id", "")
     # Other authors' models have no path of their own; without a gateway they take the account's default one.

@@ -301,12 +301,11 @@ def _find_spec(status: int, problem: ErrorBody) -> ErrorSpec:
 def _find_hint(spec: ErrorSpec, model: str | None) -> str:
     if spec.kind is NotFoundError and model:
         entry = models.get(model)
-        if entry is not None and entry.retired_on is not None:
-            instead = entry.replaced_by or entry.successor
-            return f"{model} was retired on {entry.retired_on}" + (f": use {instead}" if instead else "")
+        if entry is not None and entry.retirement:
+            return entry.retirement
         near = models.suggest(model) if entry is None else []
         if near:
-            return f"{spec.hint}: did you mean {' or '.join(near)}?".removesuffix("?")
+            return f"{spec.hint}: did you mean {' or '.join(near)}"
     return spec.hint
 
 

@@ -174,7 +174,7 @@ class Installation:
     def account_path(self, path: str) -> str:
         """Return a path of the account."""
         account = self.credentials
-        return f"/accounts/{quote(account.id, safe='')}{path}" if account else path
+        return f"/accounts/{quote(account.account_id, safe='')}{path}" if account else path
 
     def describe_error(self, answer: ServiceResponse) -> str:
         """Return what an answer that is no success says, in a line."""

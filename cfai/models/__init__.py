@@ -130,6 +130,14 @@ class Model:
     properties: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Everything else that the listing says, unchanged."""
 
+    @property
+    def retirement(self) -> str | None:
+        """Return when a model was retired, and what to use instead; `None` for one that is not."""
+        if self.retired_on is None:
+            return None
+        instead = self.replaced_by or self.successor
+        return f"{self.name} was retired on {self.retired_on}" + (f": use {instead}" if instead else "")
+
 
 def get(name: str) -> Model | None:
     """Return the catalogue's entry for `name`, or `None`. Names are case-sensitive, as they are for the service."""

@@ -24,7 +24,7 @@ OTHERS = "openai/gpt-5-mini"
 """A model of another author."""
 ACCOUNT = Credentials("0123456789abcdef0123456789abcdef", Secret("the-token"))
 REST = ACCOUNT._replace(gateway_route="api")
-RUN = f"{API}/accounts/{ACCOUNT.id}/ai/run"
+RUN = f"{API}/accounts/{ACCOUNT.account_id}/ai/run"
 
 
 def built(model: str = MODEL, inputs: Any = None, account: Credentials = ACCOUNT, **options: Any) -> ApiRequest:
@@ -287,7 +287,7 @@ def test_queue_request_and_tags_go_into_the_query() -> None:
     for options, query in rows:
         with row(options):
             assert built(**options).url == f"{RUN}/{MODEL}{query}"
-    assert built(gateway="g", tags=["a"]).url == f"{GATEWAY}/{ACCOUNT.id}/g/workers-ai/{MODEL}?tags=a"
+    assert built(gateway="g", tags=["a"]).url == f"{GATEWAY}/{ACCOUNT.account_id}/g/workers-ai/{MODEL}?tags=a"
 
 
 def test_what_is_no_tag_is_refused() -> None:
@@ -308,7 +308,7 @@ def test_what_is_no_tag_is_refused() -> None:
 
 def test_a_gateway_is_reached_by_the_route_of_the_client_and_the_author_of_the_model() -> None:
     """Models of others have no path of their own, and the older host is for Cloudflare's alone."""
-    gateway_host, hello = f"{GATEWAY}/{ACCOUNT.id}/mine/workers-ai/{MODEL}", {"prompt": "Hello"}
+    gateway_host, hello = f"{GATEWAY}/{ACCOUNT.account_id}/mine/workers-ai/{MODEL}", {"prompt": "Hello"}
     for model, account, gateway, url, is_named in (
         (MODEL, ACCOUNT, "mine", gateway_host, False),
         (MODEL, ACCOUNT, {"id": "mine"}, gateway_host, False),

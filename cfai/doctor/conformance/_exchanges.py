@@ -67,8 +67,8 @@ class ExchangeRedactor:
     """Takes the secrets of an account and the ids of requests out of exchanges, the same way in each."""
 
     def __init__(self, account: Credentials) -> None:
-        self._account = f"/{quote(account.id, safe='')}/"
-        self._redactor = Redactor({account.id: ACCOUNT, account.token.value: "x"})
+        self._account = f"/{quote(account.account_id, safe='')}/"
+        self._redactor = Redactor({account.account_id: ACCOUNT, account.token.value: "x"})
 
     def __call__(self, passed: RawExchange) -> Exchange:
         """Return the exchange as it may be written down."""

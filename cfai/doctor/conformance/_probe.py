@@ -56,7 +56,7 @@ class Probe:
         """Send a plain request to a path under `/ai`, and return the answer."""
         return self._http.request(
             method,
-            f"{self.account.base_url}/accounts/{quote(self.account.id, safe='')}/ai{path}",
+            f"{self.account.base_url}/accounts/{quote(self.account.account_id, safe='')}/ai{path}",
             json=json,
             content=content,
             headers={"authorization": f"Bearer {self.account.token.value}", **(headers or {})},
@@ -86,7 +86,7 @@ class Probe:
     def _client(self, http: httpx.Client) -> Ai:
         account = self.account
         return Ai(
-            account_id=account.id,
+            account_id=account.account_id,
             api_token=account.token.value,
             base_url=account.base_url,
             http_client=http,

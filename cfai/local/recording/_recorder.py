@@ -120,7 +120,7 @@ class _RecorderApp(RecordingApp):
         self._unsaved: set[int] = set()
         """Numbers of the exchanges whose answer is under way."""
         self._redactor = Redactor(
-            {upstream.id: ACCOUNT, upstream.token.value: "x", gateway_token.value: "x", access.api_token: "x"}
+            {upstream.account_id: ACCOUNT, upstream.token.value: "x", gateway_token.value: "x", access.api_token: "x"}
         )
         self._clients = ClientPool(trust_env=not upstream.is_direct)
 
@@ -193,7 +193,7 @@ class _RecorderApp(RecordingApp):
         origin, path = self._upstream.base_url, request.path.removeprefix("/client/v4")
         if path == request.path:
             origin, path = self._upstream.gateway_url, request.path.removeprefix("/v1")
-        path = path.replace(ACCOUNT_PATH, self._upstream.id, 1)
+        path = path.replace(ACCOUNT_PATH, self._upstream.account_id, 1)
         return f"{origin}{path}?{request.query}" if request.query else f"{origin}{path}"
 
     def _build_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
