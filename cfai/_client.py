@@ -123,13 +123,13 @@ class Ai:
         - `allow_http`: send the token over plain http to a host that is not this machine.
         """
         # Secrets are wrapped before anything can raise: a traceback shows the variables of this frame.
-        given = [parse_secret(value) for value in (account_id, api_token, base_url)]
+        secrets = [parse_secret(value) for value in (account_id, api_token, base_url)]
         hidden_proxy = Secret(proxy) if proxy is not None else None
         account_id = api_token = base_url = proxy = None
         check_proxy(hidden_proxy)
         credentials = resolve_credentials(
             EnvironmentVariables(os.environ if trust_env else {}),
-            *given,
+            *secrets,
             default_headers=parse_headers(default_headers, "default_headers"),
             gateway_route=gateway_route,
             allow_http=allow_http,
@@ -241,9 +241,9 @@ class Ai:
         if they are no dict or hold what cannot be sent, and `ConfigurationError` for a name that is no model's.
         """
         quote_model(model)
-        given, policy = inputs_to_builtins(inputs), self._config.limit_policy
-        check_sendable(given)
-        return check_call(model, resolve_max_tokens(model, given, policy), policy)
+        builtins, policy = inputs_to_builtins(inputs), self._config.limit_policy
+        check_sendable(builtins)
+        return check_call(model, resolve_max_tokens(model, builtins, policy), policy)
 
     def _run(self, call: PreparedCall) -> Any:
         for message, category in call.warnings:

@@ -12,7 +12,7 @@ def lazy_exports(
     package: str, names: Mapping[str, Iterable[str]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return `__getattr__` and `__dir__` for a package that exports `names`, listed by the module that has them."""
-    modules = {name: f"{package}.{module}" for module, found in names.items() for name in found}
+    modules = {name: f"{package}.{module}" for module, exports in names.items() for name in exports}
 
     def get(name: str) -> Any:
         if name not in modules:

@@ -83,7 +83,7 @@ class _File(NamedTuple):
     """A `tokenizer.json` on this machine, as it is now."""
 
     path: str
-    changed: int
+    modified_at: int
 
     def __str__(self) -> str:
         return self.path

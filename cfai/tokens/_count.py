@@ -124,8 +124,8 @@ def messages_to_builtins(messages: Any, place: str = "messages") -> list[Any]:
     for index, message in enumerate(converted):
         if not isinstance(message, Mapping):
             raise InputError(f"{place}[{index}] must be a dict or a pydantic model, got {type(message).__name__}")
-    if found := find_unsendable(converted, place):
-        raise InputError(found)
+    if problem := find_unsendable(converted, place):
+        raise InputError(problem)
     return converted
 
 

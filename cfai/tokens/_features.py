@@ -82,173 +82,173 @@ _GENERAL_MARKS = frozenset("\u2018\u2019\u201c\u201d\u2013\u2014\u2026\u00a0\u00
 
 def count_features(piece: str) -> Counter[str]:
     """Count what a piece is made of."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     inner = piece[1:] if piece[0] == " " and len(piece) > 1 else piece
     first = inner[0]
     if _WORD.fullmatch(piece):
-        _count_word(piece, found)
+        _count_word(piece, counts)
     elif first.isascii() and first.isalnum():
-        _count_number(piece, found) if piece.isdigit() else _count_identifier(piece, found)
+        _count_number(piece, counts) if piece.isdigit() else _count_identifier(piece, counts)
     elif first in " \t\r\n":
-        _count_blanks(piece, found)
+        _count_blanks(piece, counts)
     elif first < "\x21" or first == "\x7f":
-        found["control"] = len(piece)
+        counts["control"] = len(piece)
     elif first.isascii():
-        _count_marks(piece, found)
+        _count_marks(piece, counts)
     else:
         script = _SCRIPT.match(first)
-        _count_foreign(piece, script.lastgroup or "", found) if script else _count_character(first, found)
-    return found
+        _count_non_ascii(piece, script.lastgroup or "", counts) if script else _count_character(first, counts)
+    return counts
 
 
-def _count_word(piece: str, found: Counter[str]) -> None:
+def _count_word(piece: str, counts: Counter[str]) -> None:
     before = "s" if piece[0] == " " else "n" if piece[0].isalpha() else "p"
     word = piece[1:] if before == "p" else piece
     if len(word) >= 8 and (run := _STUTTER.search(word)):
-        found["stutter"] += 1
-        found["stutter upper" if run[1].isupper() else "stutter lower"] += len(word)
+        counts["stutter"] += 1
+        counts["stutter upper" if run[1].isupper() else "stutter lower"] += len(word)
         return
-    found["word " + before] += 1
+    counts["word " + before] += 1
     for level in _LEVELS:
-        parts, unknown = _cut(word, level)
-        found[f"parts {level}"] += parts
-        found[f"unknown {level}"] += unknown
-        found[f"cut {level}"] += parts > 1
+        parts, unknown = _cut_into_known_parts(word, level)
+        counts[f"parts {level}"] += parts
+        counts[f"unknown {level}"] += unknown
+        counts[f"cut {level}"] += parts > 1
     if len(word) > 1 and word[1:].isupper():
-        found["upper"] += 1
-        found["upper more"] += len(word) - 2
+        counts["upper"] += 1
+        counts["upper more"] += len(word) - 2
     if not word.isascii():
-        found["letter of Latin 1"] += sum("\x7f" < char < "\u0100" for char in word)
-        found["letter of Vietnamese"] += sum(char in "\u01a0\u01a1\u01af\u01b0" or char > "\u1e9f" for char in word)
-        found["letter beyond Latin 1"] += sum(char >= "\u0100" for char in word)
+        counts["letter of Latin 1"] += sum("\x7f" < char < "\u0100" for char in word)
+        counts["letter of Vietnamese"] += sum(char in "\u01a0\u01a1\u01af\u01b0" or char > "\u1e9f" for char in word)
+        counts["letter beyond Latin 1"] += sum(char >= "\u0100" for char in word)
 
 
-def _count_identifier(piece: str, found: Counter[str]) -> None:
+def _count_identifier(piece: str, counts: Counter[str]) -> None:
     kind = "hex" if piece in (piece.lower(), piece.upper()) else "base64"
     for part in _PARTS.findall(piece):
         if part.isdigit():
-            found[kind + " digits"] += 1
-            found[kind + " threes"] += -(-len(part) // 3)
-            found[kind + " digit"] += len(part)
+            counts[kind + " digits"] += 1
+            counts[kind + " threes"] += -(-len(part) // 3)
+            counts[kind + " digit"] += len(part)
         else:
-            found[kind + " letters"] += 1
-            found[kind + " letter"] += len(part)
+            counts[kind + " letters"] += 1
+            counts[kind + " letter"] += len(part)
 
 
-def _count_number(piece: str, found: Counter[str]) -> None:
+def _count_number(piece: str, counts: Counter[str]) -> None:
     size = len(piece)
     if size < 4:
-        found[f"digits {size}"] = 1
+        counts[f"digits {size}"] = 1
     else:
-        found["digits more"] = 1
-        found["threes"] = -(-size // 3)
-        found["digit"] = size
+        counts["digits more"] = 1
+        counts["threes"] = -(-size // 3)
+        counts["digit"] = size
 
 
-def _count_blanks(piece: str, found: Counter[str]) -> None:
+def _count_blanks(piece: str, counts: Counter[str]) -> None:
     newlines, returns = piece.count("\n"), piece.count("\r")
     tabs, blanks = piece.count("\t"), piece.count(" ")
     if newlines or returns:
-        found["newlines"] = 1
-        found["newline more"] = max(0, newlines - 1)
-        found["return"] = returns
-        found["tab at newline"] = tabs
-        found["blanks at newline"] = blanks > 0
-        found["blank at newline"] = blanks
+        counts["newlines"] = 1
+        counts["newline more"] = max(0, newlines - 1)
+        counts["return"] = returns
+        counts["tab at newline"] = tabs
+        counts["blanks at newline"] = blanks > 0
+        counts["blank at newline"] = blanks
         return
     if blanks == 1 and not tabs:
-        found["blank"] = 1
+        counts["blank"] = 1
     elif blanks:
-        found["blanks"] = 1
-        found["blanks by 16"] = blanks // 16
-        found["blanks many"] = blanks
+        counts["blanks"] = 1
+        counts["blanks by 16"] = blanks // 16
+        counts["blanks many"] = blanks
     if tabs:
-        found["tabs"] = 1
-        found["tab more"] = tabs - 1
-        found["tabs and blanks"] = blanks > 0
+        counts["tabs"] = 1
+        counts["tab more"] = tabs - 1
+        counts["tabs and blanks"] = blanks > 0
 
 
-def _count_marks(piece: str, found: Counter[str]) -> None:
+def _count_marks(piece: str, counts: Counter[str]) -> None:
     marks = piece.rstrip("\r\n")
     newlines = len(piece) - len(marks)
-    found["newlines at marks"] = newlines > 0
-    found["newline more at marks"] = max(0, newlines - 1)
+    counts["newlines at marks"] = newlines > 0
+    counts["newline more at marks"] = max(0, newlines - 1)
     if marks[0] == " ":
-        found["blank at marks"] = 1
+        counts["blank at marks"] = 1
         marks = marks[1:]
     rest = marks
     for run in _LONG_RUN.finditer(marks):
-        found["run"] += 1
-        found["run mark"] += len(run[0])
-        found["run by 16"] += len(run[0]) // 16
-    if "run" in found:
+        counts["run"] += 1
+        counts["run mark"] += len(run[0])
+        counts["run by 16"] += len(run[0]) // 16
+    if "run" in counts:
         rest = _LONG_RUN.sub("\0", marks)
     for part in rest.split("\0"):
         if 0 < len(part) < 4:
-            found[f"marks {len(part)}"] += 1
+            counts[f"marks {len(part)}"] += 1
         elif part:
-            found["marks more"] += 1
-            found["mark"] += len(part)
-            found["mark after 8"] += max(0, len(part) - 8)
+            counts["marks more"] += 1
+            counts["mark"] += len(part)
+            counts["mark after 8"] += max(0, len(part) - 8)
 
 
-def _count_foreign(piece: str, script: str, found: Counter[str]) -> None:
+def _count_non_ascii(piece: str, script: str, counts: Counter[str]) -> None:
     """Count the features of a run of a script other than Latin."""
     run = piece.removeprefix(" ")
-    found[script] = 1
-    found[script + " blank"] = len(piece) - len(run)
+    counts[script] = 1
+    counts[script + " blank"] = len(piece) - len(run)
     if script not in SEGMENTED:
         marks = sum(unicodedata.category(char)[0] == "M" for char in run)
-        found[script + " letter"] = len(run) - marks
-        found[script + " mark"] = marks
+        counts[script + " letter"] = len(run) - marks
+        counts[script + " mark"] = marks
         return
     for level in _LEVELS:
-        parts, unknown = _cut(piece, level)
-        found[f"{script} parts {level}"] = parts
-        found[f"{script} unknown {level}"] = unknown
+        parts, unknown = _cut_into_known_parts(piece, level)
+        counts[f"{script} parts {level}"] = parts
+        counts[f"{script} unknown {level}"] = unknown
     if script == "han":
         simplified, traditional = _han()
         common = sum(char in simplified for char in run)
-        found["han common"] = common
-        found["han traditional"] = sum(char in traditional for char in run)
-        found["han rare"] = sum(char not in simplified and char not in traditional for char in run)
-        found["han extension"] = sum(char > "\uffff" for char in run)
+        counts["han common"] = common
+        counts["han traditional"] = sum(char in traditional for char in run)
+        counts["han rare"] = sum(char not in simplified and char not in traditional for char in run)
+        counts["han extension"] = sum(char > "\uffff" for char in run)
     elif script == "cyr":
         russian = sum("\u0430" <= char <= "\u044f" or "\u0410" <= char <= "\u042f" for char in run)
-        found["cyr letter"] = russian
-        found["cyr other"] = len(run) - russian
-        found["cyr upper"] = sum(char.isupper() for char in run[1:])
+        counts["cyr letter"] = russian
+        counts["cyr other"] = len(run) - russian
+        counts["cyr upper"] = sum(char.isupper() for char in run[1:])
     elif script == "ara":
         points = sum("\u064b" <= char <= "\u065f" for char in run)
-        found["ara letter"] = len(run) - points
-        found["ara point"] = points
-        found["ara other"] = sum(char > "\u065f" for char in run)
+        counts["ara letter"] = len(run) - points
+        counts["ara point"] = points
+        counts["ara other"] = sum(char > "\u065f" for char in run)
     else:
-        found[script + " letter"] = len(run)
+        counts[script + " letter"] = len(run)
 
 
-def _count_character(char: str, found: Counter[str]) -> None:
+def _count_character(char: str, counts: Counter[str]) -> None:
     """Count the features of a character that is of no script: a mark, a symbol, an emoji."""
     place = ord(char)
     if 0x1F000 <= place <= 0x1FAFF:
-        found["emoji"] = 1
-        found["skin"] = 0x1F3FB <= place <= 0x1F3FF
-        found["flag"] = 0x1F1E6 <= place <= 0x1F1FF
+        counts["emoji"] = 1
+        counts["skin"] = 0x1F3FB <= place <= 0x1F3FF
+        counts["flag"] = 0x1F1E6 <= place <= 0x1F1FF
     elif char in "\u200d\ufe0f":
-        found["joiner"] = 1
+        counts["joiner"] = 1
     elif char in _GENERAL_MARKS:
-        found["general mark"] = 1
+        counts["general mark"] = 1
     elif 0x3000 <= place <= 0x303F or 0xFF00 <= place <= 0xFF65:
-        found["cjk mark"] = 1
+        counts["cjk mark"] = 1
     elif 0x2500 <= place < 0x2600 and char not in _COMMON_BOXES:
-        found["box rare"] = 1
+        counts["box rare"] = 1
     else:
         bounds = {0x300: "latin sign", 0x370: "combining", 0x800: "two bytes", 0x2000: "three bytes", 0x2500: "symbol"}
         more = {0x2600: "box", 0x2C00: "dingbat", 0x10000: "three bytes", 0x110000: "four bytes"}
-        found[next(name for bound, name in (bounds | more).items() if place < bound)] = 1
+        counts[next(name for bound, name in (bounds | more).items() if place < bound)] = 1
 
 
-def _cut(word: str, level: int) -> tuple[int, int]:
+def _cut_into_known_parts(word: str, level: int) -> tuple[int, int]:
     """Return the parts of a word by one set, and the bytes of the characters in none of its sequences."""
     parts = unknown = start = 0
     while start < len(word):

@@ -46,11 +46,11 @@ _BLANK = (
     "\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
 # Patterns stay texts: `re` compiles them at first use, so that importing does not.
-_END_OF_THOUGHT = r"</think>|\[/THINK\]|<channel\|>"
-_THOUGHT = r"<think>|\[THINK\]|<\|channel"
+_REASONING_END = r"</think>|\[/THINK\]|<channel\|>"
+_REASONING_START = r"<think>|\[THINK\]|<\|channel"
 # ASCII that stays as it is when JSON is made of it, up to escapes that only add tokens. Before another script the last
 # character is left out: a mark may be composed with it.
-_KEPT_BY_JSON = r"[ -&(-~]+(?![^\x00-\x7f])"
+_UNESCAPED_BY_JSON = r"[ -&(-~]+(?![^\x00-\x7f])"
 
 
 class _Prompt(NamedTuple):
@@ -175,8 +175,8 @@ def _list_messages(inputs: Mapping[str, Any]) -> list[Any]:
     """Return all that a model is to read, as messages."""
     if "messages" in inputs:
         return [*as_sequence(inputs["messages"])]
-    given = inputs.get("input", inputs.get("prompt"))
-    items = [{"role": "user", "content": given}] if isinstance(given, str) else as_sequence(given)
+    prompt = inputs.get("input", inputs.get("prompt"))
+    items = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else as_sequence(prompt)
     instructions = inputs.get("instructions")
     return [*([{"role": "system", "content": instructions}] if instructions else []), *items]
 
@@ -197,14 +197,14 @@ def _list_tool_calls(item: Mapping[str, Any]) -> Iterator[list[str]]:
 
 def _list_prompts(inputs: Mapping[str, Any]) -> Iterator[_Prompt]:
     """Find the prompt in each of the forms that the service takes."""
-    prompt, given = inputs.get("prompt"), inputs.get("input")
+    prompt, items = inputs.get("prompt"), inputs.get("input")
     if isinstance(prompt, str):
         yield _Prompt("prompt", [[prompt.strip(_BLANK)]])
     if "messages" in inputs:
         yield _Prompt("messages", list(_to_messages(as_sequence(inputs["messages"]))))
-    if given is not None:
+    if items is not None:
         instructions = _list_content_texts(inputs.get("instructions"))
-        items = [{"role": "user", "content": given}] if isinstance(given, str) else as_sequence(given)
+        items = [{"role": "user", "content": items}] if isinstance(items, str) else as_sequence(items)
         # Beside instructions, a system message of the list may not be read.
         rest = list(_to_messages([None, *items] if instructions else items))
         yield _Prompt("input", [instructions, *rest])
@@ -243,20 +243,20 @@ def get_text(part: Any) -> str | None:
 def _drop_thoughts(texts: list[str]) -> list[str]:
     """Return an assistant's texts without its thoughts, which templates drop from the turns before."""
     whole = "".join(texts)
-    said = re.split(_THOUGHT, re.split(_END_OF_THOUGHT, whole)[-1])[0]
-    return texts if said == whole else [said] if len(texts) == 1 else []
+    answer = re.split(_REASONING_START, re.split(_REASONING_END, whole)[-1])[0]
+    return texts if answer == whole else [answer] if len(texts) == 1 else []
 
 
 def _keep_json_text(texts: list[str]) -> str:
     """Return what of a tool's result stays as it is when a template makes JSON of it, or makes its JSON anew."""
-    kept: list[str] = []
+    pieces: list[str] = []
     for text in texts:
         try:
             value = json.loads(text, parse_int=float)  # int() refuses very long ones
         except (ValueError, RecursionError):
             value = text
-        kept += [piece for string in _iter_strings(value) for piece in re.findall(_KEPT_BY_JSON, string)]
-    return CUT.join(kept)
+        pieces += [piece for string in _iter_strings(value) for piece in re.findall(_UNESCAPED_BY_JSON, string)]
+    return CUT.join(pieces)
 
 
 def _iter_strings(value: Any) -> Iterator[str]:
@@ -293,14 +293,14 @@ def _lower_bound(prompt: _Prompt, strategy: CountingStrategy) -> int:
 
 def list_embedding_texts(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the texts of an embedding or reranking call, each with the name of its input."""
-    found: list[tuple[str, str]] = []
+    texts: list[tuple[str, str]] = []
     for field in ("text", "query", "queries", "documents", "contexts"):
-        given = inputs.get(field)
-        for item in [given] if isinstance(given, str) else as_sequence(given):
+        value = inputs.get(field)
+        for item in [value] if isinstance(value, str) else as_sequence(value):
             text = item.get("text") if is_mapping(item) else item
             if isinstance(text, str):
-                found.append((field, text))
-    return found
+                texts.append((field, text))
+    return texts
 
 
 def _read_all(inputs: Mapping[str, Any]) -> tuple[list[str], int, int]:
@@ -308,17 +308,17 @@ def _read_all(inputs: Mapping[str, Any]) -> tuple[list[str], int, int]:
     texts: list[str] = []
     media, characters = 0, 0
     stack = [inputs.get(field) for field in _PROMPT_FIELDS]
-    found = [inputs["image"]] if inputs.get("image") is not None else []
+    media_parts = [inputs["image"]] if inputs.get("image") is not None else []
     for value in _pop_all(stack):
         if isinstance(value, str):
             texts.append(value)
         elif is_media(value):
-            found.append(value)
+            media_parts.append(value)
         elif is_mapping(value):
             stack += [*value, *value.values()]
         elif not _is_list_of_numbers(value):
             stack += as_sequence(value)
-    for value in found:
+    for value in media_parts:
         media += 1
         if _is_list_of_numbers(value):
             characters += len(to_compact_json(value))

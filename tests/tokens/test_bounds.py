@@ -212,7 +212,7 @@ def test_the_table_of_every_family_is_what_the_bounds_stand_on() -> None:
             assert pair[1] not in row["apart"].get(pair[0], ""), family
             for token in held:  # the count of borders takes one off for each such token
                 assert len(_bounds._load_cores(token, pair)) == 1, token
-        if row.get("kind") is None:  # escapes of JSON have borders: see `_KEPT_BY_JSON` in the limit check
+        if row.get("kind") is None:  # escapes of JSON have borders: see `_UNESCAPED_BY_JSON`
             assert "d" in row["apart"]["l"], family
             assert "l" in row["apart"]["d"], family
 
