@@ -68,6 +68,16 @@ def test_neurons_are_spent_only_by_leave(doctor: Run, local: Emulator) -> None:
 
 
 @pytest.mark.usefixtures("local")
+def test_without_leave_the_health_is_in_the_json_all_the_same(doctor: Run) -> None:
+    code, out, err = doctor("--json", "--conformance", typed="n\n")
+    report = json.loads(out)
+    assert (code, report["ok"]) == (1, True)
+    assert [finding["check"] for finding in report["findings"]] == [check.name for check in CHECKS]
+    assert "conformance" not in report
+    assert err.endswith("None was made.\n")
+
+
+@pytest.mark.usefixtures("local")
 @pytest.mark.parametrize(("options", "typed"), [(["--yes"], ""), ([], "y\n")])
 def test_with_leave_each_fact_has_a_line(doctor: Run, options: list[str], typed: str) -> None:
     code, out, _ = doctor("--conformance", *options, typed=typed)
