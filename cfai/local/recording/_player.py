@@ -75,7 +75,7 @@ class _PlayerApp(RecordingApp):
         await self._wait_until(connection, start + exchange.times.head / 1000)
         if connection.is_gone:
             return
-        await connection.start(exchange.status, _build_headers(exchange))
+        await connection.start(exchange.status, _build_headers(exchange, request.method))
         for place, data in enumerate(exchange.data):
             if place < len(exchange.times.chunks):
                 await self._wait_until(connection, start + exchange.times.chunks[place] / 1000)
@@ -92,9 +92,14 @@ class _PlayerApp(RecordingApp):
             await connection.pause(moment - asyncio.get_running_loop().time())
 
 
-def _build_headers(exchange: ExchangeResponse) -> dict[str, str]:
+def _build_headers(exchange: ExchangeResponse, method: str) -> dict[str, str]:
+    """Return the headers of an answer. The length that they announce is that of the chunks, which may be edited."""
     headers = {"date": formatdate(usegmt=True), **{name.lower(): value for name, value in exchange.headers.items()}}
-    if "content-length" in headers and exchange.chunks and not exchange.cut:
-        # The chunks may have been changed by hand.
-        headers["content-length"] = str(sum(map(len, exchange.data)))
+    if "content-length" in headers and method != "HEAD":
+        length = sum(map(len, exchange.data))
+        if not exchange.cut:
+            headers["content-length"] = str(length)
+        elif int(headers["content-length"]) <= length:
+            # An answer that breaks off may announce more than is sent, never less.
+            del headers["content-length"]
     return headers

@@ -152,6 +152,30 @@ def test_a_chunk_that_was_changed_by_hand_is_played_as_it_is_now(
     assert http(play()).post().json() == {"result": {"response": "Grüße"}}
 
 
+def test_the_length_that_is_announced_is_that_of_the_edited_chunks(folder: Path, play: Make, http: Make) -> None:
+    for edited in ([], [""], ["much longer than it was"], ["a", "b"]):
+        write(folder, response__headers={"content-length": "10"}, response__chunks=edited)
+        with row(edited):
+            response = http(play()).post()
+            assert response.headers["content-length"] == str(len("".join(edited)))
+            assert response.text == "".join(edited)
+
+
+def test_an_answer_that_was_cut_breaks_off_however_long_its_edited_chunks_are(
+    folder: Path, play: Make, http: Make
+) -> None:
+    for edited in ("half", "just as it", "much longer than it was"):
+        headers = {"content-length": "10"}
+        write(folder, response__headers=headers, response__chunks=[edited], response__cut="by the service")
+        asked: Http = http(play())
+        with row(edited), asked.client.stream("POST", asked.path(), json={"prompt": "Hello"}) as response:
+            received = bytearray()
+            with pytest.raises(httpx.RemoteProtocolError):
+                for chunk in response.iter_raw():
+                    received += chunk
+            assert received.decode() == edited
+
+
 def test_answers_without_a_body_are_played_too(folder: Path, play: Make, http: Make) -> None:
     for method, status, headers in (("HEAD", 200, {"content-length": "10"}), ("GET", 204, {})):
         with row(method):
