@@ -21,17 +21,27 @@ _NUMBERS = re.compile(r"\[\n\s+(-?[\d.eE+-]+(?:,\n\s+-?[\d.eE+-]+)*)\n\s+\]")
 def save_exchange(exchange: Exchange, folder: Path, number: int) -> Path:
     """Write a file, at once and whole; the path of it. Raises `OSError`."""
     text = _format_json(_to_members(exchange))
-    while (path := folder / f"{number:04d}-{_build_slug(exchange.request)}.json").exists():
-        # Another recorder keeps its own here.
-        number += 1
+    path = _reserve_path(folder, number, _build_slug(exchange.request))
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         unfinished.write_text(text, "utf-8", newline="\n")
         unfinished.replace(path)
     except OSError:
         unfinished.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         raise
     return path
+
+
+def _reserve_path(folder: Path, number: int, slug: str) -> Path:
+    """Make an empty file that is nobody else's, and return its path: another recorder may write into the folder."""
+    while True:
+        path = folder / f"{number:04d}-{slug}.json"
+        try:
+            path.open("x").close()
+            return path
+        except FileExistsError:
+            number += 1
 
 
 def load_exchange(path: Path) -> Exchange:

@@ -18,6 +18,7 @@ import pytest
 
 from cfai import APITimeoutError, ConfigurationError, InternalServerError, StreamTruncatedError, Timeout
 from cfai.local import Emulator, Fault, Recorder
+from cfai.local.recording import Exchange, save_exchange
 from tests.conftest import row
 from tests.local.recording.conftest import (
     ACCOUNT,
@@ -459,6 +460,18 @@ def test_a_number_that_another_recorder_took_is_passed_over(recorder: Recorder, 
     http(recorder).post()
     assert len(list(folder.iterdir())) == 2
     assert (folder / "0001-cf-zai-org-glm-4.7-flash.json").read_text() == "{}"
+
+
+def test_recorders_that_write_into_one_folder_lose_nothing(tmp_path: Path) -> None:
+    bodies = [f"{number}" for number in range(200)]
+    request = {"method": "POST", "path": "/{account_id}/ai/run/@cf/a/b"}
+    responses = [{"status": 200, "headers": {}, "chunks": [body]} for body in bodies]
+    exchanges = [Exchange.model_validate({"format": 1, "request": request, "response": each}) for each in responses]
+    with ThreadPoolExecutor(8) as pool:
+        paths = list(pool.map(lambda exchange: save_exchange(exchange, tmp_path, 1), exchanges))
+    assert len(set(paths)) == len(exchanges)
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+    assert sorted(chunks(recording)[0].decode() for recording in kept(tmp_path)) == sorted(bodies)
 
 
 def test_files_are_named_by_their_model(through: Make, folder: Path) -> None:
