@@ -21,7 +21,7 @@ from cfai._transport import ClientPool
 from cfai.local.recording._application import RecordingApp
 from cfai.local.recording._exchange import ACCOUNT_PATH, Cut, RawExchange
 from cfai.local.recording._files import get_last_number, list_recordings, save_exchange
-from cfai.local.recording._redact import Redactor
+from cfai.local.recording._redact import CREDENTIAL_HEADERS, Redactor
 from cfai.local.server import ACCOUNT, LONGEST_WAIT, AccessRules, Connection, LocalServer, RawRequest, is_loopback
 from cfai.local.wire import EmulatorError
 
@@ -33,9 +33,7 @@ _HOP_BY_HOP_HEADERS = {
     *("transfer-encoding", "upgrade"),
 }
 # The real credentials and the service's cookies stay on their side of the recorder, the caller's on theirs.
-_LOCAL_HEADERS = {
-    *("host", "content-length", "expect", "accept-encoding", "authorization", "cookie", "x-auth-email", "x-auth-key"),
-}
+_LOCAL_HEADERS = {"host", "content-length", "expect", "accept-encoding", *CREDENTIAL_HEADERS}
 
 
 class Recorder(LocalServer):

@@ -35,7 +35,12 @@ _POLLED_ID = rb'"request_id"\s*:\s*"(' + _UUID + rb')"'
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 _ID_HEADER = r"(?:.*-)?(?:id|ray|uuid)"
-_CREDENTIAL_HEADER = r"(?<!^www-)auth|token$|secret|api-?key"
+CREDENTIAL_HEADERS = frozenset({"authorization", "cookie", "x-auth-email", "x-auth-key", "x-auth-user-service-key"})
+"""Headers of a request that hold credentials of Cloudflare's."""
+
+_CREDENTIAL_PATTERN = r"(?<!^www-)auth|token$|secret|api-?key"
+"""The names of other headers that hold one."""
+
 _RECORDED_HEADER = (
     r"content-(?:type|length|disposition|language)|retry-after|location|allow|www-authenticate"
     r"|cf-ray|cf-aig?-.*|(?:x-)?ratelimit.*"
@@ -109,7 +114,7 @@ class Redactor:
         headers = {
             name: self._replace_known_ids(replace(value.encode("latin-1"), header_ids)).decode("latin-1")
             for name, value in exchange.headers.items()
-            if re.fullmatch(_RECORDED_HEADER, name) and not re.search(_CREDENTIAL_HEADER, name)
+            if re.fullmatch(_RECORDED_HEADER, name) and not _is_credential(name)
         }
         long_ids = {id: stand_in for id, stand_in in header_ids.items() if len(id) >= _MIN_SECRET_LENGTH}
         body = replace(b"".join(exchange.chunks), long_ids)
@@ -157,8 +162,12 @@ def _find_credentials(headers: Mapping[str, str]) -> Iterator[str]:
         if name == "set-cookie":
             # Its attributes are no secrets: a domain, say.
             yield from re.findall(r"(?:^|,\s*)[^=;,\s]+=([^;,\s]+)", value)
-        elif re.search(_CREDENTIAL_HEADER, name):
+        elif _is_credential(name):
             yield value.rpartition(" ")[2]
+
+
+def _is_credential(header: str) -> bool:
+    return header in CREDENTIAL_HEADERS or re.search(_CREDENTIAL_PATTERN, header) is not None
 
 
 def _secret_patterns(secret: str, filler: str = "x") -> dict[bytes, bytes]:

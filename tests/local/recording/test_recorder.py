@@ -248,7 +248,8 @@ def test_headers_of_a_connection_and_cookies_stay_on_their_side(
     headers = {"connection": "x-yours, keep-alive", "x-yours": "1", "cookie": "c=d", "x-kept": "4", "te": "trailers"}
     asked: Http = http(record(server.url))
     for _ in range(2):
-        response = asked.post(headers=headers | {"x-auth-key": "k", "x-auth-email": "me@home.example"})
+        credentials = {"x-auth-key": "k", "x-auth-email": "me@home.example", "x-auth-user-service-key": "v1.0-k"}
+        response = asked.post(headers=headers | credentials)
         assert not {"keep-alive", "x-mine", "set-cookie"} & response.headers.keys()
         assert response.headers["x-other"] == "2, 3"
     for request in server.requests:
