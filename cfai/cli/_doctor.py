@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cfai.doctor import Finding, Recordings, conform, cost, examine
+from cfai.doctor import Finding, RecordingWriter, conform, estimate_cost, examine
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
@@ -43,9 +43,9 @@ def doctor(
     is_confirmed = True
     if conformance and not _has_problem(health):
         try:
-            recordings = Recordings(record) if record else None
-            is_confirmed = _confirm(cost(gateway), yes)
-            facts = _print_findings(conform(gateway=gateway, keeper=recordings), as_json) if is_confirmed else None
+            sink = RecordingWriter(record) if record else None
+            is_confirmed = _confirm(estimate_cost(gateway), yes)
+            facts = _print_findings(conform(gateway=gateway, sink=sink), as_json) if is_confirmed else None
         except OSError as error:
             raise typer.BadParameter(f"--record: {error}") from error
     elif conformance and not as_json:

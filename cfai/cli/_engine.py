@@ -10,7 +10,7 @@ import typer
 from cfai import ConfigurationError
 
 if TYPE_CHECKING:
-    from cfai.local.emulator import Engine
+    from cfai.local import Engine
 
 
 Gguf = Annotated[str | None, typer.Option("--gguf", help="A model's file, for real answers on this machine.")]

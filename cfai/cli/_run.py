@@ -17,7 +17,7 @@ from cfai.cli._engine import Gguf, ModelMap, UpstreamUrl, parse_engine
 from cfai.types import Binary, TextOutput
 
 if TYPE_CHECKING:
-    from cfai.local.emulator import Engine
+    from cfai.local import Engine
 
 LIFELIKE_RATE = 60.0
 """Tokens a second that the emulator gives, so that a stream looks like one."""

@@ -32,7 +32,7 @@ from cfai._response import build_error, parse_body, parse_error_body
 EMBEDDING = "@cf/baai/bge-small-en-v1.5"
 """The model of the cheapest call there is: a hundredth of a neuron."""
 
-_LARGEST = 8 * 1024 * 1024
+MAX_BODY_SIZE = 8 * 1024 * 1024
 """Bytes of an answer that are read."""
 
 _SHORTEST_SECRET = 4
@@ -210,7 +210,7 @@ class Installation:
             at, tls = self.now(), _describe_tls(response)
             for chunk in response.iter_bytes():
                 content += chunk
-                if len(content) > _LARGEST or time.monotonic() > end:
+                if len(content) > MAX_BODY_SIZE or time.monotonic() > end:
                     whole = False
                     break
         lower = {name.lower(): value for name, value in response.headers.items()}

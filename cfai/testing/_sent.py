@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from cfai.local.emulator import RecordedRequest
+from cfai.local import RecordedRequest
 
 _LONGEST_TEXT = 200
 """Characters of a text, or bytes, that are shown whole."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cfai.local.emulator import Emulator, RecordedRequest
+from cfai.local import Emulator, RecordedRequest
 from cfai.testing._sent import find_differences, format_requests, shorten
 
 

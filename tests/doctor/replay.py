@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx
 
-from cfai.local.recording import ACCOUNT_PATH, Exchange, RecordedExchanges, parse_request
+from cfai.local import Exchange
+from cfai.local.recording import ACCOUNT_PATH, RecordedExchanges, parse_request
 from cfai.local.wire import EmulatorError
 from tests.doctor.conftest import ACCOUNT
 

@@ -15,7 +15,7 @@ import pytest
 
 from cfai import ConfigurationError, count_tokens, models
 from cfai._credentials import Credentials, Secret
-from cfai.doctor import FACTS, Exchange, Finding, Recordings, conform, cost
+from cfai.doctor import FACTS, Exchange, Finding, RecordingWriter, conform, estimate_cost
 from cfai.doctor.conformance._exchanges import ExchangeRedactor
 from cfai.local import Emulator, Player
 from cfai.local.recording import RawExchange
@@ -43,7 +43,7 @@ class Kept:
     def __init__(self) -> None:
         self.exchanges: list[Exchange] = []
 
-    def keep(self, exchange: Exchange) -> None:
+    def add(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
 
 
@@ -61,7 +61,7 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Fin
         patch.setenv("CLOUDFLARE_API_BASE_URL", local.base_url)
         patch.setenv("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
         patch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
-        return folder, found(gateway="default", keeper=Recordings(folder))
+        return folder, found(gateway="default", sink=RecordingWriter(folder))
 
 
 @pytest.fixture
@@ -127,16 +127,16 @@ def test_a_gateway_is_asked_about_only_where_one_is_named() -> None:
 
 def test_the_cost_is_announced_as_more_than_it_is(local: Emulator) -> None:
     kept = Kept()
-    found(keeper=kept)
+    found(sink=kept)
     charged = sum(float(exchange.response.headers.get("cf-ai-neurons", 0)) for exchange in kept.exchanges)
-    assert 0 < charged < cost() <= 300
-    assert cost() < cost("a gateway") <= 300
+    assert 0 < charged < estimate_cost() <= 300
+    assert estimate_cost() < estimate_cost("a gateway") <= 300
 
 
 @pytest.mark.usefixtures("local")
 def test_no_fact_costs_more_than_it_says() -> None:
     kept = Kept()
-    findings = conform(gateway="default", keeper=kept, sleep=lambda _: None)
+    findings = conform(gateway="default", sink=kept, sleep=lambda _: None)
     for fact, finding in zip(FACTS, findings, strict=True):
         assert finding.check == fact.name
         assert sum(map(price, kept.exchanges)) <= fact.neurons, fact.name
@@ -262,7 +262,7 @@ def redacted(one: RawExchange) -> Exchange:
 def test_recordings_are_numbered_on_from_those_that_are_there(tmp_path: Path) -> None:
     exchange = redacted(passed(b"\xff"))
     folder = tmp_path / "new" / "folder"
-    names = [Recordings(folder).keep(exchange).name for _ in range(2)]
+    names = [RecordingWriter(folder).add(exchange).name for _ in range(2)]
     assert names == ["0001-cf-a-b.json", "0002-cf-a-b.json"]
     assert json.loads((folder / names[0]).read_bytes())["response"]["chunks"] == [{"base64": "/w=="}]
 

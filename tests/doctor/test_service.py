@@ -85,7 +85,7 @@ def test_a_server_that_does_not_come_to_an_end_is_given_up(serve: Serve, at: At)
 
 
 def test_an_answer_without_an_end_is_not_read_to_it(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cfai.doctor._installation._LARGEST", 1000)
+    monkeypatch.setattr("cfai.doctor._installation.MAX_BODY_SIZE", 1000)
     answering({"models/search": ("200 OK", JSON, " " * 2000)})
     assert findings()["connection"].message == "127.0.0.1 answers, and does not come to an end"
 

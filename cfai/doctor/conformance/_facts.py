@@ -15,7 +15,7 @@ from cfai._credentials import EnvironmentVariables, resolve_credentials
 from cfai.doctor._finding import Finding, warning
 from cfai.doctor.conformance import _answers, _codes, _gateways, _lists, _refusals, _requests, _streamed
 from cfai.doctor.conformance._codes import JSON_OBJECT, SCHEMA, WRAPPED_SCHEMA
-from cfai.doctor.conformance._exchanges import ExchangeRedactor, Keeper
+from cfai.doctor.conformance._exchanges import ExchangeRedactor, ExchangeSink
 from cfai.doctor.conformance._probe import InconclusiveError, Probe
 from cfai.doctor.conformance._refusals import BGE_M3
 from cfai.doctor.conformance._requests import GLM, SMALL
@@ -100,15 +100,15 @@ def select_facts(gateway: str | None = None) -> list[Fact]:
     return [fact for fact in FACTS if gateway or not fact.needs_gateway]
 
 
-def cost(gateway: str | None = None) -> float:
-    """Return neurons that `conform` takes at most."""
+def estimate_cost(gateway: str | None = None) -> float:
+    """Return the neurons that `conform` takes at most."""
     return sum(fact.neurons for fact in select_facts(gateway))
 
 
 def conform(
     *,
     gateway: str | None = None,
-    keeper: Keeper | None = None,
+    sink: ExchangeSink | None = None,
     http_client: httpx.Client | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Finding]:
@@ -116,10 +116,10 @@ def conform(
 
     Verdicts: `ok` is a form that cfai takes, `problem` one that it does not, `warning` what could not be found out.
 
-    It takes `cost()` neurons of the account in the environment, at most. `gateway` is the id of an AI Gateway to ask
-    about too. `keeper` is given every exchange, without token, account id and request ids; `Recordings` is one. Another
-    `http_client` than its own stays open. `sleep` waits so many seconds between two polls of a batch. Raises
-    `ConfigurationError` for credentials that cannot work, and what `keeper` raises.
+    It takes `estimate_cost()` neurons of the account in the environment, at most. `gateway` is the id of an AI Gateway
+    to ask about too. `sink` gets every exchange, without token, account id and request ids; a `RecordingWriter` is one.
+    Another `http_client` than its own stays open. `sleep` waits so many seconds between two polls of a batch. Raises
+    `ConfigurationError` for credentials that cannot work, and what `sink` raises.
     """
     account = resolve_credentials(EnvironmentVariables(os.environ))
     redactor = ExchangeRedactor(account)
@@ -130,10 +130,10 @@ def conform(
         for fact in select_facts(gateway):
             before = len(probe.exchanges)
             finding = _ask(fact, probe)
-            # Also where nobody keeps them: an id that is known by now is taken out of the message.
+            # Also where no sink takes them: an id that is known by now is taken out of the message.
             for exchange in map(redactor, probe.exchanges[before:]):
-                if keeper is not None:
-                    keeper.keep(exchange)
+                if sink is not None:
+                    sink.add(exchange)
             yield replace(finding, message=redactor.redact_text(finding.message), check=fact.name)
     finally:
         probe.close()

@@ -18,30 +18,47 @@ _HEADER_VALUE = r"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?"
 _NUMBERS = re.compile(r"\[\n\s+(-?[\d.eE+-]+(?:,\n\s+-?[\d.eE+-]+)*)\n\s+\]")
 
 
-def save_exchange(exchange: Exchange, folder: Path, number: int) -> Path:
-    """Write a file, at once and whole; the path of it. Raises `OSError`."""
-    text = _format_json(_to_members(exchange))
-    path = _reserve_path(folder, number, _build_slug(exchange.request))
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(text, "utf-8", newline="\n")
-        unfinished.replace(path)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
-        raise
-    return path
+class RecordingWriter:
+    """Writes exchanges into a folder, which is made if it is not there. Raises `OSError` where that fails.
 
+    ```python
+    for finding in conform(sink=RecordingWriter("recordings")):
+        print(finding)
+    ```
 
-def _reserve_path(folder: Path, number: int, slug: str) -> Path:
-    """Make an empty file that is nobody else's, and return its path: another recorder may write into the folder."""
-    while True:
-        path = folder / f"{number:04d}-{slug}.json"
+    `cfai dev --replay recordings` answers as the service did.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder)
         try:
-            path.open("x").close()
-            return path
-        except FileExistsError:
-            number += 1
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise FileExistsError(f"{self._folder} is a file: recordings are kept in a folder") from error
+        self._last_number = max(map(_get_number, self._folder.glob("*.json")), default=0)
+
+    def add(self, exchange: Exchange) -> Path:
+        """Write an exchange as the next file of the folder; the path of it. Raises `OSError`."""
+        return self.write(exchange, self.reserve_number())
+
+    def reserve_number(self) -> int:
+        """Return the number of the next file, which `write` takes when the exchange is over."""
+        self._last_number += 1
+        return self._last_number
+
+    def write(self, exchange: Exchange, number: int) -> Path:
+        """Write a file, at once and whole; the path of it. Raises `OSError`."""
+        text = _format_json(_to_members(exchange))
+        path = _reserve_path(self._folder, number, _build_slug(exchange.request))
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            unfinished.write_text(text, "utf-8", newline="\n")
+            unfinished.replace(path)
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+            raise
+        return path
 
 
 def load_exchange(path: Path) -> Exchange:
@@ -64,9 +81,15 @@ def list_recordings(folder: Path) -> list[Path]:
     return [path for number, path in sorted((_get_number(path), path) for path in folder.glob("*.json")) if number]
 
 
-def get_last_number(folder: Path) -> int:
-    """Return the number of the last recording in a folder, 0 if there is none."""
-    return max(map(_get_number, folder.glob("*.json")), default=0)
+def _reserve_path(folder: Path, number: int, slug: str) -> Path:
+    """Make an empty file that is nobody else's, and return its path: another recorder may write into the folder."""
+    while True:
+        path = folder / f"{number:04d}-{slug}.json"
+        try:
+            path.open("x").close()
+            return path
+        except FileExistsError:
+            number += 1
 
 
 def _get_number(path: Path) -> int:

@@ -35,7 +35,7 @@ class Player(LocalServer):
     or a file that is no recording, `OSError` if the port is taken and `ImportError` if the extra is not installed.
     """
 
-    _called = "the player"
+    display_name = "the player"
 
     def __init__(
         self,
@@ -58,12 +58,16 @@ class Player(LocalServer):
             raise ValueError(
                 f"nothing is recorded in {self._folder}: record first, with `Recorder` or cfai dev --record"
             )
-        return _PlayerApp(self._access, [(path, load_exchange(path)) for path in paths], self._timing)
+        return _PlayerApp(
+            self.display_name, self._access, [(path, load_exchange(path)) for path in paths], self._timing
+        )
 
 
 class _PlayerApp(RecordingApp):
-    def __init__(self, access: AccessRules, exchanges: Sequence[tuple[Path, Exchange]], timing: bool) -> None:
-        super().__init__(access)
+    def __init__(
+        self, display_name: str, access: AccessRules, exchanges: Sequence[tuple[Path, Exchange]], timing: bool
+    ) -> None:
+        super().__init__(display_name, access)
         self._recordings = RecordedExchanges(exchanges)
         self._timing = timing
 

@@ -20,13 +20,13 @@ from cfai._credentials import Credentials, EnvironmentVariables, Secret, parse_s
 from cfai._transport import ClientPool
 from cfai.local.recording._application import RecordingApp
 from cfai.local.recording._exchange import ACCOUNT_PATH, Cut, RawExchange
-from cfai.local.recording._files import get_last_number, list_recordings, save_exchange
+from cfai.local.recording._files import RecordingWriter, list_recordings
 from cfai.local.recording._redact import CREDENTIAL_HEADERS, Redactor
-from cfai.local.server import ACCOUNT, LONGEST_WAIT, AccessRules, Connection, LocalServer, RawRequest, is_loopback
+from cfai.local.server import ACCOUNT, MAX_OPEN_SECONDS, AccessRules, Connection, LocalServer, RawRequest, is_loopback
 from cfai.local.wire import EmulatorError
 
 _LOG = logging.getLogger("cfai.local.recording")
-_TIMEOUT = httpx.Timeout(LONGEST_WAIT, connect=10.0)
+_TIMEOUT = httpx.Timeout(MAX_OPEN_SECONDS, connect=10.0)
 
 _HOP_BY_HOP_HEADERS = {
     *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer"),
@@ -60,7 +60,7 @@ class Recorder(LocalServer):
     record itself and `ImportError` if the extra is not installed.
     """
 
-    _called = "the recorder"
+    display_name = "the recorder"
 
     def __init__(
         self,
@@ -98,23 +98,26 @@ class Recorder(LocalServer):
         upstream = urlsplit(self.upstream_url)
         if self._requested_port and upstream.port == self._requested_port and is_loopback(upstream.hostname or ""):
             raise ValueError(f"the recorder would record itself: {self.upstream_url} is its own address")
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except FileExistsError as error:
-            raise FileExistsError(f"{self._folder} is a file: recordings are kept in a folder") from error
         return super().start()
 
     def _make_application(self) -> _RecorderApp:
-        return _RecorderApp(self._access, self._upstream, self._gateway_token, self._folder)
+        writer = RecordingWriter(self._folder)
+        return _RecorderApp(self.display_name, self._access, self._upstream, self._gateway_token, writer)
 
 
 class _RecorderApp(RecordingApp):
-    def __init__(self, access: AccessRules, upstream: Credentials, gateway_token: Secret, folder: Path) -> None:
-        super().__init__(access)
+    def __init__(
+        self,
+        display_name: str,
+        access: AccessRules,
+        upstream: Credentials,
+        gateway_token: Secret,
+        writer: RecordingWriter,
+    ) -> None:
+        super().__init__(display_name, access)
         self._upstream = upstream
         self._gateway_token = gateway_token
-        self._folder = folder
-        self._last_number = get_last_number(folder)
+        self._writer = writer
         self._unsaved: set[int] = set()
         """Numbers of the exchanges whose answer is under way."""
         self._redactor = Redactor(
@@ -132,8 +135,7 @@ class _RecorderApp(RecordingApp):
 
     async def _pass_on(self, connection: Connection, request: RawRequest) -> None:
         clock = asyncio.get_running_loop().time
-        self._last_number += 1
-        number, start = self._last_number, clock()
+        number, start = self._writer.reserve_number(), clock()
         response = await self._send(request)
         async with aclosing(response):
             headers, chunks = _read(response)
@@ -208,7 +210,7 @@ class _RecorderApp(RecordingApp):
             return
         self._unsaved.remove(exchange.number)
         try:
-            save_exchange(self._redactor.redact(replace(exchange, cut=cut)), self._folder, exchange.number)
+            self._writer.write(self._redactor.redact(replace(exchange, cut=cut)), exchange.number)
         except OSError as error:
             # The caller's answer is not to suffer from it.
             _LOG.error("an exchange was not recorded: %s", error)

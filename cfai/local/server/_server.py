@@ -23,8 +23,8 @@ TOKEN = "cfai-emulator-token"
 class LocalServer(ABC):
     """Starts and stops; use it with `with`, or with `async with` under asyncio and trio."""
 
-    _called: ClassVar[str] = "the emulator"
-    """What it is called in errors."""
+    display_name: ClassVar[str]
+    """Its name in error messages."""
 
     def __init__(self, host: str, port: int, *, api_token: str, account_id: str, allow_remote: bool) -> None:
         if not allow_remote and not is_loopback(host):
@@ -44,7 +44,7 @@ class LocalServer(ABC):
     def port(self) -> int:
         """The port it listens on. Raises `RuntimeError` while it does not."""
         if self._thread is None:
-            raise RuntimeError(f"{self._called} is not running: use it with `with`, or call start()")
+            raise RuntimeError(f"{self.display_name} is not running: use it with `with`, or call start()")
         return self._port
 
     @property
@@ -85,11 +85,11 @@ class LocalServer(ABC):
     def start(self) -> Self:
         """Start serving. `with` and `async with` do this."""
         if self._thread is not None:
-            raise RuntimeError(f"{self._called} is already running")
+            raise RuntimeError(f"{self.display_name} is already running")
         try:
             from cfai.local.server._loop import run_server
         except ImportError as error:
-            raise ImportError(f'{self._called} needs another package: pip install "cfai-sdk[emulator]"') from error
+            raise ImportError(f'{self.display_name} needs another package: pip install "cfai-sdk[emulator]"') from error
         app = self._make_application()
         started: Future[Callable[[], object]] = Future()
         listener = listen(self._host, self._requested_port)

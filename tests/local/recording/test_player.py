@@ -169,11 +169,10 @@ def test_an_answer_that_was_cut_breaks_off_however_long_its_edited_chunks_are(
         write(folder, response__headers=headers, response__chunks=[edited], response__cut="by the service")
         asked: Http = http(play())
         with row(edited), asked.client.stream("POST", asked.path(), json={"prompt": "Hello"}) as response:
-            received = bytearray()
+            received: list[bytes] = []
             with pytest.raises(httpx.RemoteProtocolError):
-                for chunk in response.iter_raw():
-                    received += chunk
-            assert received.decode() == edited
+                received.extend(response.iter_raw())
+            assert b"".join(received).decode() == edited
 
 
 def test_answers_without_a_body_are_played_too(folder: Path, play: Make, http: Make) -> None:

@@ -17,8 +17,7 @@ import httpx
 import pytest
 
 from cfai import APITimeoutError, ConfigurationError, InternalServerError, StreamTruncatedError, Timeout
-from cfai.local import Emulator, Fault, Recorder
-from cfai.local.recording import Exchange, save_exchange
+from cfai.local import Emulator, Exchange, Fault, Recorder, RecordingWriter
 from tests.conftest import row
 from tests.local.recording.conftest import (
     ACCOUNT,
@@ -314,9 +313,15 @@ def test_a_recorder_passes_on_what_goes_to_workers_ai_alone(serve: Make, record:
     assert server.connections == 0
 
 
-def test_a_page_that_calls_itself_otherwise_is_refused(recorder: Recorder, http: Make) -> None:
-    response = http(recorder).post(headers={"host": "evil.example"})
-    assert response.status_code == 403
+def test_a_page_that_calls_itself_otherwise_is_refused_by_name(
+    recorder: Recorder, upstream: Emulator, play: Make, http: Make
+) -> None:
+    http(recorder).post()
+    for local, name in ((recorder, "the recorder"), (play(), "the player"), (upstream, "the emulator")):
+        with row(name):
+            response = http(local).post(headers={"host": "evil.example"})
+            assert response.status_code == 403
+            assert response.text == f"Host not allowed: {name} answers to loopback names only\n"
 
 
 def test_websockets_are_refused_in_so_many_words(
@@ -468,8 +473,9 @@ def test_recorders_that_write_into_one_folder_lose_nothing(tmp_path: Path) -> No
     request = {"method": "POST", "path": "/{account_id}/ai/run/@cf/a/b"}
     responses = [{"status": 200, "headers": {}, "chunks": [body]} for body in bodies]
     exchanges = [Exchange.model_validate({"format": 1, "request": request, "response": each}) for each in responses]
+    writers = [RecordingWriter(tmp_path) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        paths = list(pool.map(lambda exchange: save_exchange(exchange, tmp_path, 1), exchanges))
+        paths = list(pool.map(lambda writer, exchange: writer.add(exchange), writers * 25, exchanges))
     assert len(set(paths)) == len(exchanges)
     assert sorted(tmp_path.iterdir()) == sorted(paths)
     assert sorted(chunks(recording)[0].decode() for recording in kept(tmp_path)) == sorted(bodies)
