@@ -10,6 +10,12 @@ Verdict = Literal["ok", "warning", "problem"]
 REPORT = "report it to the project"
 """The remedy for an answer that cfai does not expect."""
 
+NEW_TOKEN = (
+    "make a token from the template 'Workers AI' (Workers AI Read and Edit) at "
+    "https://dash.cloudflare.com/profile/api-tokens and put it into {}"
+)
+"""The remedy for a token that does not work, with a place for the variable's name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

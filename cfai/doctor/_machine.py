@@ -14,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from cfai import ConfigurationError, __version__
 from cfai._credentials import BASE_URL, Secret
-from cfai.doctor._finding import Finding, ok, problem, warning
+from cfai.doctor._finding import NEW_TOKEN, Finding, ok, problem, warning
 from cfai.doctor._installation import Installation
 
 EXTRAS = {
@@ -27,13 +27,9 @@ EXTRAS = {
 """The extras, and the modules that show that they are there."""
 
 _LIBRARIES = ("httpx", "httpx2", "httpx-sse", "pydantic", "anyio")
-_DASHBOARD = "https://dash.cloudflare.com/profile/api-tokens"
 _COPY_ID = "copy the account id, 32 hexadecimal digits, from the dashboard's URL into {}"
 _SHORTEST_TOKEN = 20
 """Characters. Those that the service gives out have 40 and more."""
-NEW_TOKEN = (
-    f"make a token from the template 'Workers AI' (Workers AI Read and Edit) at {_DASHBOARD} and put it into {{}}"
-)
 
 
 def check_versions(installation: Installation) -> Finding:

@@ -11,9 +11,8 @@ from urllib.parse import urlsplit
 
 from cfai import APIConnectionError, CfaiError, InternalServerError, RateLimitError, models
 from cfai._json import is_mapping
-from cfai.doctor._finding import Finding, ok, problem, warning
+from cfai.doctor._finding import NEW_TOKEN, Finding, ok, problem, warning
 from cfai.doctor._installation import EMBEDDING, NO_ANSWER, Installation, ServiceResponse
-from cfai.doctor._machine import NEW_TOKEN
 
 _DRIFT = 60.0
 """Seconds by which a clock may be off."""

@@ -11,6 +11,8 @@ import httpx
 from cfai._json import is_mapping
 from cfai.doctor._finding import REPORT, Finding, ok, problem
 from cfai.doctor._installation import EMBEDDING
+from cfai.doctor.conformance._inputs import HELLO
+from cfai.doctor.conformance._models import MELOTTS, SDXL
 from cfai.doctor.conformance._probe import (
     InconclusiveError,
     Probe,
@@ -23,10 +25,6 @@ from cfai.doctor.conformance._probe import (
     require_verdict,
     status_text,
 )
-from cfai.doctor.conformance._requests import HELLO
-
-SDXL = "@cf/bytedance/stable-diffusion-xl-lightning"
-MELOTTS = "@cf/myshell-ai/melotts"
 
 _POLLS = 15
 _PAUSE = 2.0

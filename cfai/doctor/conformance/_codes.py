@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cfai.doctor._finding import Finding, ok
+from cfai.doctor.conformance._inputs import encode_data_url, wrap_schema
+from cfai.doctor.conformance._models import GEMMA, GLM, VISION
 from cfai.doctor.conformance._probe import (
     InconclusiveError,
     Probe,
@@ -14,11 +16,6 @@ from cfai.doctor.conformance._probe import (
     require_verdict,
     status_text,
 )
-from cfai.doctor.conformance._requests import GLM, wrap_schema
-from cfai.doctor.conformance._streamed import to_data_url
-
-VISION = "@cf/meta/llama-3.2-11b-vision-instruct"
-GEMMA = "@cf/google/gemma-4-26b-a4b-it"
 
 _ANSWER = {"type": "object", "properties": {"words": {"type": "string", "minLength": 400}}, "required": ["words"]}
 JSON_OBJECT: dict[str, Any] = {"type": "json_object"}
@@ -54,7 +51,7 @@ def ask_tool_choice(probe: Probe) -> Finding:
 
 def ask_picture(probe: Probe) -> Finding:
     """Return what a chat model gives for a picture that is none."""
-    image = {"type": "image_url", "image_url": {"url": to_data_url(b"this is no image")}}
+    image = {"type": "image_url", "image_url": {"url": encode_data_url(b"this is no image")}}
     inputs = {"messages": [{"role": "user", "content": [image]}], "max_completion_tokens": 1}
     return ok(_describe_answer(probe, GEMMA, inputs))
 

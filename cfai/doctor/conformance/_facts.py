@@ -16,12 +16,10 @@ from cfai.doctor._finding import Finding, warning
 from cfai.doctor.conformance import _answers, _codes, _gateways, _lists, _refusals, _requests, _streamed
 from cfai.doctor.conformance._codes import JSON_OBJECT, SCHEMA, WRAPPED_SCHEMA
 from cfai.doctor.conformance._exchanges import ExchangeRedactor, ExchangeSink
+from cfai.doctor.conformance._models import BGE_M3, GLM, LLAMA, SMALL_MODEL
 from cfai.doctor.conformance._probe import InconclusiveError, Probe
-from cfai.doctor.conformance._refusals import BGE_M3
-from cfai.doctor.conformance._requests import GLM, SMALL
-from cfai.doctor.conformance._streamed import LLAMA
 
-_TOO_LONG = {"prompt": "Hi", "max_tokens": 10_000_000}
+_HUGE_OUTPUT = {"prompt": "Hi", "max_tokens": 10_000_000}
 _LONG_TEXT = {"text": "one " * 8_600}
 _SAY_HI = {"messages": [{"role": "user", "content": "Say hi."}], "max_completion_tokens": 32}
 
@@ -45,7 +43,9 @@ FACTS: tuple[Fact, ...] = (
     Fact("wrong token", _refusals.ask_wrong_token),
     Fact("no such model", _refusals.ask_no_model),
     Fact("request id", _refusals.ask_request_id),
-    Fact("too long", lambda probe: _refusals.ask_limit(probe, SMALL, _TOO_LONG, "ten million output tokens"), 5),
+    Fact(
+        "too long", lambda probe: _refusals.ask_limit(probe, SMALL_MODEL, _HUGE_OUTPUT, "ten million output tokens"), 5
+    ),
     # Its limit of 8,192 tokens is only presumed.
     Fact("text too long", lambda probe: _refusals.ask_limit(probe, BGE_M3, _LONG_TEXT, "a text of 8,600 words"), 11),
     Fact("retired model", _requests.ask_retired, 1),
@@ -63,11 +63,7 @@ FACTS: tuple[Fact, ...] = (
     Fact("queued alone", _answers.ask_queued_alone),
     Fact("stream's frame", _streamed.ask_frame, 1),
     Fact("stream, native", lambda probe: _streamed.ask_text(probe, LLAMA, {"prompt": "Say hi.", "max_tokens": 8}), 4),
-    Fact(
-        "stream, chat",
-        lambda probe: _streamed.ask_text(probe, GLM, _SAY_HI),
-        2,
-    ),
+    Fact("stream, chat", lambda probe: _streamed.ask_text(probe, GLM, _SAY_HI), 2),
     Fact("stream, v1", _streamed.ask_chat_v1, 2),
     Fact("responses", _streamed.ask_responses, 3),
     Fact("responses, v1", lambda probe: _streamed.ask_responses(probe, at_own_address=True), 3),
@@ -78,7 +74,7 @@ FACTS: tuple[Fact, ...] = (
     Fact("JSON cut", lambda probe: _codes.ask_json(probe, LLAMA, SCHEMA, 5024, max_tokens=2), 5),
     Fact("JSON wrapped", lambda probe: _codes.ask_json(probe, LLAMA, WRAPPED_SCHEMA, 5024, max_tokens=8), 6),
     # The model's own schema knows no JSON mode.
-    Fact("no JSON mode", lambda probe: _codes.ask_json(probe, SMALL, SCHEMA, 5025, max_tokens=8), 1),
+    Fact("no JSON mode", lambda probe: _codes.ask_json(probe, SMALL_MODEL, SCHEMA, 5025, max_tokens=8), 1),
     Fact("tool choice", _codes.ask_tool_choice, 3),
     Fact("bad picture", _codes.ask_picture, 4),
     Fact("licence", _codes.ask_licence, 1),

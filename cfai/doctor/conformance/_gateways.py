@@ -5,6 +5,8 @@ from __future__ import annotations
 from cfai._json import is_mapping
 from cfai.doctor._finding import Finding, ok
 from cfai.doctor._installation import EMBEDDING
+from cfai.doctor.conformance._inputs import HELLO
+from cfai.doctor.conformance._models import AURA
 from cfai.doctor.conformance._probe import (
     Probe,
     get_content_type,
@@ -14,9 +16,6 @@ from cfai.doctor.conformance._probe import (
     require_success,
     status_text,
 )
-from cfai.doctor.conformance._requests import HELLO
-
-AURA = "@cf/deepgram/aura-1"
 
 
 def ask_gateway_envelope(probe: Probe, route: str | None = None) -> Finding:

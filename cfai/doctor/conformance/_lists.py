@@ -8,7 +8,7 @@ import httpx
 
 from cfai._json import is_mapping
 from cfai.doctor._finding import Finding, ok
-from cfai.doctor.conformance._answers import SDXL
+from cfai.doctor.conformance._models import SDXL
 from cfai.doctor.conformance._probe import (
     Probe,
     get_path,

@@ -18,7 +18,7 @@ from cfai.doctor._finding import REPORT, Finding, ok, problem, warning
 from cfai.doctor.conformance._exchanges import record_into
 from cfai.local.recording import RawExchange
 
-_PASSED_ON = ("content-type", "cf-ai-req-id", "cf-ai-neurons", "cf-ray", "cf-aig-log-id", "retry-after")
+_PARSED_HEADERS = ("content-type", "cf-ai-req-id", "cf-ai-neurons", "cf-ray", "cf-aig-log-id", "retry-after")
 
 
 class Probe:
@@ -64,7 +64,7 @@ class Probe:
 
     def read(self, response: httpx.Response, model: str, inputs: Any) -> Any:
         """Return what cfai makes of an answer that came before, a stream read to its end; or the error it raises."""
-        headers = {name: value for name, value in response.headers.items() if name.lower() in _PASSED_ON}
+        headers = {name: value for name, value in response.headers.items() if name.lower() in _PARSED_HEADERS}
         status, content = response.status_code, response.content
 
         def again(_: httpx.Request) -> httpx.Response:

@@ -12,8 +12,6 @@ from cfai.doctor._installation import EMBEDDING
 from cfai.doctor.conformance._probe import InconclusiveError, Probe, parse_error, require_verdict, status_text
 from cfai.local.recording import RawExchange
 
-BGE_M3 = "@cf/baai/bge-m3"
-
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 

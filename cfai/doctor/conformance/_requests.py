@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import struct
-import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +10,8 @@ import httpx
 
 from cfai.doctor._finding import REPORT, Finding, ok, problem
 from cfai.doctor._installation import EMBEDDING
+from cfai.doctor.conformance._inputs import HELLO, make_png, wrap_schema
+from cfai.doctor.conformance._models import GLM, RESNET, RETIRED, SMALL_MODEL
 from cfai.doctor.conformance._probe import (
     InconclusiveError,
     Probe,
@@ -22,13 +22,6 @@ from cfai.doctor.conformance._probe import (
     require_verdict,
     status_text,
 )
-
-GLM = "@cf/zai-org/glm-4.7-flash"
-SMALL = "@cf/meta/llama-3.2-1b-instruct"
-RETIRED = "@cf/meta/llama-3.1-8b-instruct"
-RESNET = "@cf/microsoft/resnet-50"
-
-HELLO = {"text": "hello"}
 
 
 def ask_tags(probe: Probe) -> Finding:
@@ -90,11 +83,6 @@ def _ask_schema_forms(ask: Callable[[dict[str, Any]], httpx.Response], *place: s
     return ok("; ".join(forms))
 
 
-def wrap_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a schema as OpenAI takes it."""
-    return {"name": "answer", "schema": schema}
-
-
 def _obeys_schema(content: Any) -> str:
     if isinstance(content, dict):
         return " with an object as content"
@@ -107,7 +95,7 @@ def _obeys_schema(content: Any) -> str:
 
 def ask_reject_if_busy(probe: Probe) -> Finding:
     """Return whether `options` in the body is taken, and what a busy model answers."""
-    response = probe.run(SMALL, {"prompt": "Hi", "max_tokens": 1}, reject_if_busy=True)
+    response = probe.run(SMALL_MODEL, {"prompt": "Hi", "max_tokens": 1}, reject_if_busy=True)
     if response.is_success:
         return ok("the option is taken; the model had room")
     if response.status_code == 429 and parse_error(response).code in (None, 3040):
@@ -119,13 +107,15 @@ def ask_reject_if_busy(probe: Probe) -> Finding:
 def ask_penalty(probe: Probe) -> Finding:
     """Return whether a model whose schema says that a penalty is 0 to 2 takes one below 0."""
     inputs = {"prompt": "Hi", "max_tokens": 1, "frequency_penalty": -1}
-    return ok(f"a frequency_penalty of -1 gives {status_text(require_verdict(probe.run(SMALL, inputs)))} with {SMALL}")
+    return ok(
+        f"a frequency_penalty of -1 gives {status_text(require_verdict(probe.run(SMALL_MODEL, inputs)))} with {SMALL_MODEL}"
+    )
 
 
 def ask_two_prompts(probe: Probe) -> Finding:
     """Return which is read where both a prompt and messages are given: messages of 60 words tell by their tokens."""
     messages = [{"role": "user", "content": "one two three " * 20}]
-    response = require_verdict(probe.run(SMALL, {"prompt": "Hi", "messages": messages, "max_tokens": 1}))
+    response = require_verdict(probe.run(SMALL_MODEL, {"prompt": "Hi", "messages": messages, "max_tokens": 1}))
     if not response.is_success:
         return ok(f"a prompt beside messages is refused with {status_text(response)}")
     tokens = read_path(response, "result", "usage", "prompt_tokens")
@@ -158,14 +148,3 @@ def ask_retired(probe: Probe) -> Finding:
     if response.is_success:
         return ok(f"{RETIRED} still answers")
     return ok(f"{RETIRED} is refused with {status_text(response)}")
-
-
-def make_png(size: int) -> bytes:
-    """Return a grey square of so many pixels a side."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    header = struct.pack(">IIBBBBB", size, size, 8, 0, 0, 0, 0)
-    rows = zlib.compress((b"\0" + b"\x80" * size) * size)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")

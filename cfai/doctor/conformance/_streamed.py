@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
@@ -11,6 +10,8 @@ from cfai import CfaiError, InferenceUpstreamError, StreamError
 from cfai._json import is_mapping
 from cfai._response import event_reports_error
 from cfai.doctor._finding import REPORT, Finding, ok, problem
+from cfai.doctor.conformance._inputs import encode_data_url, make_png
+from cfai.doctor.conformance._models import GLM, GPT, MOONDREAM, SMALL_MODEL
 from cfai.doctor.conformance._probe import (
     InconclusiveError,
     Probe,
@@ -26,17 +27,12 @@ from cfai.doctor.conformance._probe import (
     split_lines,
     status_text,
 )
-from cfai.doctor.conformance._requests import GLM, SMALL, make_png
-
-LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
-GPT = "@cf/openai/gpt-oss-20b"
-MOONDREAM = "@cf/moondream/moondream3.1-9B-A2B"
 
 
 def ask_frame(probe: Probe) -> Finding:
     """Return content type, line ends, comments, event names and padding of a native stream."""
     inputs = {"prompt": "Count to three.", "max_tokens": 16, "stream": True}
-    response = require_success(probe.run(SMALL, inputs))
+    response = require_success(probe.run(SMALL_MODEL, inputs))
     lines = split_lines(response)
     extras = {
         "CRLF": b"\r\n" in response.content,
@@ -46,7 +42,7 @@ def ask_frame(probe: Probe) -> Finding:
     }
     seen = join_words(name for name, is_seen in extras.items() if is_seen)
     form = f"{get_content_type(response)}, with {seen}; ends with {describe_last_line(response)}"
-    return judge_output(form, probe.read(response, SMALL, inputs))
+    return judge_output(form, probe.read(response, SMALL_MODEL, inputs))
 
 
 def ask_text(probe: Probe, model: str, inputs: dict[str, Any]) -> Finding:
@@ -144,13 +140,8 @@ def ask_chat_v1(probe: Probe) -> Finding:
 
 
 def _ask_moondream(picture: bytes) -> dict[str, Any]:
-    image = to_data_url(picture)
+    image = encode_data_url(picture)
     return {"task": "caption", "image": image, "caption_length": "short", "max_tokens": 8, "stream": True}
-
-
-def to_data_url(picture: bytes) -> str:
-    """Return a picture, or what is said to be one, as models take it."""
-    return "data:image/png;base64," + base64.b64encode(picture).decode()
 
 
 def _list_places(value: Any) -> list[str]:
