@@ -37,10 +37,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """
     if not isinstance(item, pytest.Function) or item.get_closest_marker(NAME) is None or NAME in item.fixturenames:
         return
-    named = {*inspect.signature(item.obj).parameters}
-    named.update(*(mark.args for mark in item.iter_markers("usefixtures")))
+    requested = {*inspect.signature(item.obj).parameters}
+    requested.update(*(mark.args for mark in item.iter_markers("usefixtures")))
     names = item.fixturenames
-    place = next((place for place, name in enumerate(names) if name in named), len(names))
+    place = next((place for place, name in enumerate(names) if name in requested), len(names))
     # A new list: that of a parametrised test is shared by all its cases, and perhaps only one of them is marked.
     item.fixturenames = [*names[:place], NAME, *names[place:]]
 

@@ -23,10 +23,10 @@ class Finding:
 
     verdict: Verdict
     message: str
-    """What is so. Credentials and the account id are never in it."""
+    """The result in words. Credentials and the account id are never in it."""
 
     remedy: str = ""
-    """What to do about it; empty where there is nothing to do."""
+    """The action that mends it; empty where there is nothing to do."""
 
     check: str = ""
     """The name of the check."""
@@ -36,16 +36,16 @@ class Finding:
         return f"{head}. What to do: {self.remedy}." if self.remedy else head
 
 
-def ok(message: str) -> Finding:
+def report_ok(message: str) -> Finding:
     """Return the finding that all is well."""
     return Finding("ok", message)
 
 
-def warning(message: str, remedy: str = "") -> Finding:
-    """Return the finding that something is odd, or could not be seen."""
+def report_warning(message: str, remedy: str = "") -> Finding:
+    """Return the finding that something is odd, or could not be checked."""
     return Finding("warning", message, remedy)
 
 
-def problem(message: str, remedy: str = "") -> Finding:
+def report_problem(message: str, remedy: str = "") -> Finding:
     """Return the finding that something has to be mended."""
     return Finding("problem", message, remedy)

@@ -24,7 +24,7 @@ class ExchangeSink(Protocol):
         ...
 
 
-def record_into(exchanges: list[RawExchange]) -> Callable[[httpx.Response], None]:
+def make_recording_hook(exchanges: list[RawExchange]) -> Callable[[httpx.Response], None]:
     """Return a hook for an httpx client that adds each exchange to a list, its chunks as they are read."""
 
     def hook(response: httpx.Response) -> None:

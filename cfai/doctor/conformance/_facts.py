@@ -12,7 +12,7 @@ import httpx
 
 from cfai import CfaiError
 from cfai._credentials import EnvironmentVariables, resolve_credentials
-from cfai.doctor._finding import Finding, warning
+from cfai.doctor._finding import Finding, report_warning
 from cfai.doctor.conformance import _answers, _codes, _gateways, _lists, _refusals, _requests, _streamed
 from cfai.doctor.conformance._codes import JSON_OBJECT, SCHEMA, WRAPPED_SCHEMA
 from cfai.doctor.conformance._exchanges import ExchangeRedactor, ExchangeSink
@@ -31,7 +31,7 @@ class Fact:
     name: str
     ask: Callable[[Probe], Finding]
     neurons: float = 0.1
-    """What it costs at most, rounded up."""
+    """Its cost at most, rounded up."""
 
     needs_gateway: bool = False
 
@@ -92,7 +92,7 @@ FACTS: tuple[Fact, ...] = (
 
 
 def select_facts(gateway: str | None = None) -> list[Fact]:
-    """Return those that can be found out, with the gateway named or without one."""
+    """Return the facts that can be settled, with the gateway or without one."""
     return [fact for fact in FACTS if gateway or not fact.needs_gateway]
 
 
@@ -141,6 +141,6 @@ def _ask(fact: Fact, probe: Probe) -> Finding:
     try:
         return fact.ask(probe)
     except (InconclusiveError, CfaiError, httpx.HTTPError) as error:
-        return warning(f"not found out: {error or type(error).__name__}")
+        return report_warning(f"not found out: {error or type(error).__name__}")
     except ValueError as error:
-        return warning(f"not found out: the answer has an odd form ({error})")
+        return report_warning(f"not found out: the answer has an odd form ({error})")

@@ -9,13 +9,14 @@ from typing import Any
 from cfai import CfaiError, InferenceUpstreamError, StreamError
 from cfai._json import is_mapping
 from cfai._response import event_reports_error
-from cfai.doctor._finding import REPORT, Finding, ok, problem
+from cfai.doctor._finding import REPORT, Finding, report_ok, report_problem
 from cfai.doctor.conformance._inputs import encode_data_url, make_png
 from cfai.doctor.conformance._models import GLM, GPT, MOONDREAM, SMALL_MODEL
 from cfai.doctor.conformance._probe import (
     InconclusiveError,
     Probe,
     describe_last_line,
+    format_status,
     get_content_type,
     get_path,
     join_words,
@@ -25,12 +26,11 @@ from cfai.doctor.conformance._probe import (
     require_success,
     require_verdict,
     split_lines,
-    status_text,
 )
 
 
 def ask_frame(probe: Probe) -> Finding:
-    """Return content type, line ends, comments, event names and padding of a native stream."""
+    """Report content type, line ends, comments, event names and padding of a native stream."""
     inputs = {"prompt": "Count to three.", "max_tokens": 16, "stream": True}
     response = require_success(probe.run(SMALL_MODEL, inputs))
     lines = split_lines(response)
@@ -46,7 +46,7 @@ def ask_frame(probe: Probe) -> Finding:
 
 
 def ask_text(probe: Probe, model: str, inputs: dict[str, Any]) -> Finding:
-    """Return where text and reasoning of a model's events stand, and how its usage is counted."""
+    """Report where text and reasoning stand in a model's events, and how its usage is counted."""
     inputs = {**inputs, "stream": True}
     response = require_success(probe.run(model, inputs))
     events = parse_events(response)
@@ -77,7 +77,7 @@ def _count_tokens(value: Any) -> int:
 
 
 def ask_responses(probe: Probe, *, at_own_address: bool = False) -> Finding:
-    """Return whether `[DONE]` follows the events of the Responses API, asked as cfai does or at its own address."""
+    """Report whether `[DONE]` ends a stream of the Responses API, called as cfai does or at its own address."""
     inputs = {"input": "Say hi.", "max_output_tokens": 32, "stream": True}
     if at_own_address:
         response = probe.ask("POST", "/v1/responses", json={"model": GPT, **inputs})
@@ -92,8 +92,8 @@ def ask_responses(probe: Probe, *, at_own_address: bool = False) -> Finding:
 
 
 def ask_moondream(probe: Probe) -> Finding:
-    """Return what the chunks of moondream are made of."""
-    inputs = _ask_moondream(make_png(32))
+    """Report the fields of moondream's chunks."""
+    inputs = _build_moondream_inputs(make_png(32))
     response = require_success(probe.run(MOONDREAM, inputs))
     output = probe.read(response, MOONDREAM, inputs)
     events = parse_events(response)
@@ -103,13 +103,13 @@ def ask_moondream(probe: Probe) -> Finding:
     places = dict.fromkeys(place for event in events for place in _list_places(event))
     form = f"{get_content_type(response)}: events of {join_words(places)}; ends with {describe_last_line(response)}"
     if not isinstance(output, CfaiError) and not str(output):
-        return problem(f"{form}; cfai finds no text in them", REPORT)
+        return report_problem(f"{form}; cfai finds no text in them", REPORT)
     return judge_output(form, output)
 
 
 def ask_error_inside(probe: Probe) -> Finding:
-    """Return the shape of an error inside a stream: of one that is provoked by a picture that is none."""
-    inputs = _ask_moondream(b"this is no image")
+    """Report the shape of an error inside a stream, provoked by a picture that is none."""
+    inputs = _build_moondream_inputs(b"this is no image")
     response = probe.run(MOONDREAM, inputs)
     event = next((event for event in parse_events(response) if event_reports_error(dict(event))), None)
     if event is not None:
@@ -117,29 +117,29 @@ def ask_error_inside(probe: Probe) -> Finding:
         places = join_words(_list_places(event))
         form = f"an event of {places}, after which it ends with {describe_last_line(response)}"
         if isinstance(output, StreamError | InferenceUpstreamError):
-            return ok(f"{form}; in cfai {type(output).__name__}")
-        return problem(f"{form}; cfai takes it for an answer", REPORT)
+            return report_ok(f"{form}; in cfai {type(output).__name__}")
+        return report_problem(f"{form}; cfai takes it for an answer", REPORT)
     if require_verdict(response).is_success:
         raise InconclusiveError("none could be provoked")
-    return ok(f"no image is refused before the stream: {status_text(response)}, {get_content_type(response)}")
+    return report_ok(f"no image is refused before the stream: {format_status(response)}, {get_content_type(response)}")
 
 
 def ask_chat_v1(probe: Probe) -> Finding:
-    """Return whether chunks at OpenAI's address tell their usage unasked, and whether a native event is among them."""
+    """Report whether chunks at OpenAI's address have their usage by default, and whether native events are there."""
     inputs = {"messages": [{"role": "user", "content": "Say hi."}], "max_completion_tokens": 16, "stream": True}
-    asking = inputs | {"stream_options": {"include_usage": True}}
-    unasked, asked = (
+    with_usage = inputs | {"stream_options": {"include_usage": True}}
+    default, requested = (
         require_success(probe.ask("POST", "/v1/chat/completions", json={"model": GLM, **each}))
-        for each in (inputs, asking)
+        for each in (inputs, with_usage)
     )
-    events = parse_events(asked)
-    form = f"{_describe_usage(parse_events(unasked))} unasked, {_describe_usage(events)} if asked for"
+    events = parse_events(requested)
+    form = f"{_describe_usage(parse_events(default))} unasked, {_describe_usage(events)} if asked for"
     native = "a native event" if any("response" in event for event in events) else "no native event"
-    form = f"{get_content_type(asked)}: {form}; {native} among them; ends with {describe_last_line(asked)}"
-    return judge_output(form, probe.read(asked, GLM, asking))
+    form = f"{get_content_type(requested)}: {form}; {native} among them; ends with {describe_last_line(requested)}"
+    return judge_output(form, probe.read(requested, GLM, with_usage))
 
 
-def _ask_moondream(picture: bytes) -> dict[str, Any]:
+def _build_moondream_inputs(picture: bytes) -> dict[str, Any]:
     image = encode_data_url(picture)
     return {"task": "caption", "image": image, "caption_length": "short", "max_tokens": 8, "stream": True}
 

@@ -1,4 +1,4 @@
-"""Keep exchanges in files: JSON to be read, changed and compared by people."""
+"""Read and write the files of exchanges: JSON to be read, changed and compared by people."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ class RecordingWriter:
     """Writes exchanges into a folder, which is made if it is not there. Raises `OSError` where that fails.
 
     ```python
+    from cfai.doctor import conform
+
     for finding in conform(sink=RecordingWriter("recordings")):
         print(finding)
     ```
@@ -107,7 +109,7 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 
 
 def _to_members(exchange: Exchange) -> dict[str, Any]:
-    """Return what a file holds: everything but what is not there."""
+    """Return the members of a file: all but those that are empty."""
     request, answer = exchange.request, exchange.response
     response = answer.model_dump(mode="json")
     if answer.cut is None:

@@ -1,4 +1,4 @@
-"""Record a service: its answers, passed on chunk by chunk, and kept."""
+"""Record a service: pass its answers on chunk by chunk, and save them."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ class _RecorderApp(RecordingApp):
         number, start = self._writer.reserve_number(), clock()
         response = await self._send(request)
         async with aclosing(response):
-            headers, chunks = _read(response)
+            headers, chunks = _read_response(response)
             received, times = list[bytes](), list[int]()
             exchange = RawExchange(
                 number=number,
@@ -197,7 +197,9 @@ class _RecorderApp(RecordingApp):
         return f"{origin}{path}?{request.query}" if request.query else f"{origin}{path}"
 
     def _build_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
-        sent = {name: value for name, value in _end_to_end_headers(headers).items() if name not in _LOCAL_HEADERS}
+        sent = {
+            name: value for name, value in _select_end_to_end_headers(headers).items() if name not in _LOCAL_HEADERS
+        }
         if sent.get("cf-aig-authorization") == self.access.bearer:
             sent["cf-aig-authorization"] = f"Bearer {self._gateway_token.value}"
         self._redactor.hide_credentials(sent)
@@ -223,19 +225,19 @@ def _is_whole(exchange: RawExchange) -> bool:
     return re.search(rb"data: ?\[DONE\]\s*$", b"".join(exchange.chunks[-8:])) is not None
 
 
-def _end_to_end_headers(headers: Mapping[str, str]) -> dict[str, str]:
+def _select_end_to_end_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return headers that are not this connection's own."""
-    named = {name.strip().lower() for name in headers.get("connection", "").split(",")}
-    return {name: value for name, value in headers.items() if name not in _HOP_BY_HOP_HEADERS | named}
+    hop_by_hop = {name.strip().lower() for name in headers.get("connection", "").split(",")}
+    return {name: value for name, value in headers.items() if name not in _HOP_BY_HOP_HEADERS | hop_by_hop}
 
 
-def _read(response: Any) -> tuple[dict[str, str], AsyncIterator[bytes]]:
+def _read_response(response: Any) -> tuple[dict[str, str], AsyncIterator[bytes]]:
     """Return headers and chunks of an answer. Raises `EmulatorError` for a compression that cannot be undone."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in response.headers.raw:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    headers = _end_to_end_headers(headers)
+    headers = _select_end_to_end_headers(headers)
     encoding = headers.pop("content-encoding", "identity").strip().lower()
     if encoding in ("", "identity"):
         return headers, response.aiter_raw()

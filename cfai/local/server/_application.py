@@ -98,7 +98,7 @@ class Connection:
         self._gone = asyncio.Event()
         self._ended = False
         self.left_by_client = False
-        """Whether the client left before its answer's end, with the server there to give it."""
+        """True if the client left before its answer's end, while the server still ran."""
 
     def __enter__(self) -> None:
         self._watch = asyncio.create_task(self._wait_until_gone())

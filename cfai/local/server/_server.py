@@ -1,4 +1,4 @@
-"""Starting and stopping a server, from a thread or an event loop of the caller's."""
+"""Start and stop a server, from a thread or an event loop of the caller's."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class LocalServer(ABC):
 
     @property
     def base_url(self) -> str:
-        """Return what to give a client as base URL; it ends in `/client/v4`."""
+        """The base URL for a client; it ends in `/client/v4`."""
         return f"{self._origin}/client/v4"
 
     @property
     def gateway_url(self) -> str:
-        """Return what stands for `https://gateway.ai.cloudflare.com/v1`."""
+        """The URL that stands for `https://gateway.ai.cloudflare.com/v1`."""
         return f"{self._origin}/v1"
 
     @property
@@ -80,7 +80,7 @@ class LocalServer(ABC):
 
     @abstractmethod
     def _make_application(self) -> Application:
-        """Return what to serve, made anew at each start."""
+        """Make the application to serve, anew at each start."""
 
     def start(self) -> Self:
         """Start serving. `with` and `async with` do this."""
