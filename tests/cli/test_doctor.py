@@ -138,8 +138,8 @@ def test_the_verdict_has_a_colour_on_a_terminal(doctor: Run, monkeypatch: pytest
 def shown(command: str) -> str:
     """Return the output that the page shows for a command."""
     page = (ROOT / "docs" / "doctor.md").read_text("utf-8")
-    [found] = re.findall(rf"^```sh\n{re.escape(command)}\n```\n\n```text\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
-    return str(found)
+    [output] = re.findall(rf"^```sh\n{re.escape(command)}\n```\n\n```text\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    return str(output)
 
 
 def pattern(text: str) -> str:

@@ -25,7 +25,7 @@ from cfai.doctor.conformance._probe import (
 
 
 def ask_tags(probe: Probe) -> Finding:
-    """Report how several tags are written, by cfai `tags=a,b`: too many, or an empty one, show how they are split."""
+    """Report how several tags are written, by cfai `tags=a,b`: too many, or a blank one, show how they are split."""
     first = require_verdict(probe.run(EMBEDDING, HELLO, tags=["a", "b"]))
     repeated, bad, six = (
         require_verdict(probe.ask("POST", f"/run/{EMBEDDING}?{query}", json=HELLO)).is_success
