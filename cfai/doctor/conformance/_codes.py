@@ -29,8 +29,8 @@ def ask_json(probe: Probe, model: str, form: dict[str, Any], code: int, **option
     response = probe.run(model, inputs)
     if not response.is_success:
         return judge_code(response, code)
-    seen = f"not refused: {format_status(response)}, {get_content_type(response)}"
-    return judge_output(seen, probe.read(response, model, inputs))
+    message = f"not refused: {format_status(response)}, {get_content_type(response)}"
+    return judge_output(message, probe.read(response, model, inputs))
 
 
 def ask_tool_choice(probe: Probe) -> Finding:

@@ -40,8 +40,8 @@ def ask_frame(probe: Probe) -> Finding:
         "event names": any(line.startswith("event:") for line in lines),
         "padding": any("p" in event for event in parse_events(response)),
     }
-    seen = join_words(name for name, is_seen in extras.items() if is_seen)
-    form = f"{get_content_type(response)}, with {seen}; ends with {describe_last_line(response)}"
+    names = join_words(name for name, is_present in extras.items() if is_present)
+    form = f"{get_content_type(response)}, with {names}; ends with {describe_last_line(response)}"
     return judge_output(form, probe.read(response, SMALL_MODEL, inputs))
 
 
@@ -63,12 +63,12 @@ def _describe_usage(events: list[Mapping[str, Any]]) -> str:
     """Return how usage is reported: once, growing, or in parts that have to be added up."""
     names = ("prompt_tokens", "completion_tokens")
     counts = [tuple(_count_tokens(get_path(event, "usage", name)) for name in names) for event in events]
-    seen = [count for count in counts if any(count)]
-    if len(seen) < 2:
-        return "usage once" if seen else "no usage"
-    if not seen[-1][0] and seen[0][0]:
+    usages = [count for count in counts if any(count)]
+    if len(usages) < 2:
+        return "usage once" if usages else "no usage"
+    if not usages[-1][0] and usages[0][0]:
         return "usage in increments"
-    grows = all(before[1] <= after[1] for before, after in pairwise(seen[:-1])) and seen[0][0] == seen[1][0]
+    grows = all(before[1] <= after[1] for before, after in pairwise(usages[:-1])) and usages[0][0] == usages[1][0]
     return "usage that grows" if grows else "usage in increments and a total at the end"
 
 

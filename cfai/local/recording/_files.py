@@ -71,8 +71,8 @@ def load_exchange(path: Path) -> Exchange:
         _check_headers(exchange.response.headers)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{path} is no recording: {where}: {first['msg']}") from error
+        location = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{path} is no recording: {location}: {first['msg']}") from error
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no recording: {error}") from error
     return exchange
