@@ -25,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         f'{NAME}(faults=[503, "ok"], **options): what the requests of this test meet, one after the other, '
-        "and the options of the `cfai.local.emulator.Emulator` that it talks to.",
+        "and the options of the `cfai.local.Emulator` that it talks to.",
     )
 
 
@@ -37,10 +37,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """
     if not isinstance(item, pytest.Function) or item.get_closest_marker(NAME) is None or NAME in item.fixturenames:
         return
-    named = {*inspect.signature(item.obj).parameters}
-    named.update(*(mark.args for mark in item.iter_markers("usefixtures")))
+    requested = {*inspect.signature(item.obj).parameters}
+    requested.update(*(mark.args for mark in item.iter_markers("usefixtures")))
     names = item.fixturenames
-    place = next((place for place, name in enumerate(names) if name in named), len(names))
+    place = next((place for place, name in enumerate(names) if name in requested), len(names))
     # A new list: that of a parametrised test is shared by all its cases, and perhaps only one of them is marked.
     item.fixturenames = [*names[:place], NAME, *names[place:]]
 
@@ -48,7 +48,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture
 def workers_ai(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkersAI]:
     """A Workers AI on this machine, this test's own, that an `Ai()` without arguments calls."""
-    from cfai.testing._mark import build_server
+    from cfai.testing import build_server
 
     try:
         workers_ai = build_server(request.node.iter_markers(NAME))

@@ -17,6 +17,7 @@ import pytest
 
 import cfai
 import cfai._transport.pool
+import cfai.local
 from cfai import Ai, AsyncStream, Stream
 from cfai._streaming import AsyncCall
 from tests.conftest import Caller, Service
@@ -168,6 +169,16 @@ def test_a_public_name_says_what_it_is_and_an_error_where_it_is_from() -> None:
     for kind in (Ai, Stream, AsyncStream):
         members = [(name, member) for name, member in inspect.getmembers(kind) if not name.startswith("_")]
         assert [name for name, member in members if not inspect.getdoc(member)] == [], kind
+
+
+def test_a_name_of_the_local_room_says_what_it_is_and_that_it_is_from_its_door() -> None:
+    public = {name: getattr(cfai.local, name) for name in cfai.local.__all__}
+    assert public.keys() <= set(dir(cfai.local))
+    named = {name: value for name, value in public.items() if name != "SCENARIOS"}
+    assert [name for name, value in named.items() if value.__module__ != "cfai.local"] == []
+    assert [name for name, value in named.items() if not (inspect.getdoc(value) or "").strip()] == []
+    others = "print(cfai.local.Fault.__module__, cfai.local.ErrorResponse.__module__)"
+    assert run(f"import cfai.local; {others}").split() == ["cfai.local"] * 2, "before any other room is loaded"
 
 
 def test_the_package_is_typed() -> None:

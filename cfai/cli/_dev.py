@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from cfai import CfaiError
-from cfai.cli._engine import Gguf, ModelMap, UpstreamUrl, parse_engine
-from cfai.cli._run import LIFELIKE_RATE
+from cfai.cli._engine import LIFELIKE_RATE, Gguf, ModelMap, UpstreamUrl, parse_engine
 
 if TYPE_CHECKING:
     from cfai.local import Emulator
@@ -86,7 +85,7 @@ def dev(
             engine = parse_engine(gguf, upstream, model_map)
             if record:
                 inner = cleanup.enter_context(Emulator(engine=engine, keep_requests=0)) if engine else None
-                service = {} if inner is None else _service_options(inner)
+                service = {} if inner is None else _build_upstream_options(inner)
                 recorder = Recorder(record, host, port, allow_remote=allow_remote, **service)
                 local: LocalServer = recorder
                 note = f"Recording {recorder.upstream_url} into {record} until Ctrl-C."
@@ -145,8 +144,8 @@ def _check_options(context: typer.Context, record: Path | None, replay: Path | N
         raise typer.BadParameter(f"--{option} is the emulator's: it means nothing with --record or --replay")
 
 
-def _service_options(inner: Emulator) -> dict[str, str]:
-    """Return an emulator as what a recorder stands in front of."""
+def _build_upstream_options(inner: Emulator) -> dict[str, str]:
+    """Return the options of a recorder that stands in front of an emulator."""
     return {"upstream_url": inner.base_url, "upstream_account_id": inner.account_id, "upstream_token": inner.api_token}
 
 

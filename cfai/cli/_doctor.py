@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cfai.doctor import Finding, Recordings, conform, cost, examine
+from cfai.doctor import Finding, RecordingWriter, conform, estimate_cost, examine
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
@@ -40,11 +40,12 @@ def doctor(
         raise typer.BadParameter("--record and --gateway go with --conformance")
     health = _print_findings(examine(timeout=timeout), as_json)
     facts: list[Finding] | None = None
+    is_confirmed = True
     if conformance and not _has_problem(health):
         try:
-            recordings = Recordings(record) if record else None
-            _ask(cost(gateway), yes)
-            facts = _print_findings(conform(gateway=gateway, keeper=recordings), as_json)
+            sink = RecordingWriter(record) if record else None
+            is_confirmed = _confirm(estimate_cost(gateway), yes)
+            facts = _print_findings(conform(gateway=gateway, sink=sink), as_json) if is_confirmed else None
         except OSError as error:
             raise typer.BadParameter(f"--record: {error}") from error
     elif conformance and not as_json:
@@ -55,7 +56,7 @@ def doctor(
         if facts is not None:
             report["conformance"] = list(map(asdict, facts))
         print(json.dumps(report, indent=2, ensure_ascii=False))
-    if has_problem:
+    if has_problem or not is_confirmed:
         raise typer.Exit(1)
 
 
@@ -72,17 +73,18 @@ def _print_findings(findings: Iterable[Finding], as_json: bool) -> list[Finding]
     return printed
 
 
-def _ask(neurons: float, yes: bool) -> None:
-    """Ask on standard error, so that what is piped on is the report."""
+def _confirm(neurons: float, yes: bool) -> bool:
+    """Return whether the calls may be made. It asks on standard error, so that what is piped on is the report."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     free = "10,000 a day are free"
     errors.print(f"The calls to come cost up to {neurons:.0f} neurons ({free}; more cost $0.011 per 1,000).")
     if yes:
-        return
+        return True
     errors.print(Text("Make them? [y/N] "), end="")
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    is_confirmed = sys.stdin.readline().strip().lower() in ("y", "yes")
+    if not is_confirmed:
         errors.print("None was made.")
-        raise typer.Exit(1)
+    return is_confirmed
 
 
 def _has_problem(findings: Iterable[Finding]) -> bool:

@@ -1,4 +1,4 @@
-"""The options of the command line that say what answers in earnest."""
+"""Options of the commands: the pace of an emulator, and models that really run."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import typer
 from cfai import ConfigurationError
 
 if TYPE_CHECKING:
-    from cfai.local.emulator import Engine
+    from cfai.local import Engine
 
+LIFELIKE_RATE = 60.0
+"""Tokens a second that the emulator gives, so that a stream looks like one."""
 
 Gguf = Annotated[str | None, typer.Option("--gguf", help="A model's file, for real answers on this machine.")]
 UpstreamUrl = Annotated[

@@ -13,14 +13,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from cfai import Ai, CfaiError, ConfigurationError, Stream, StreamError, Token
-from cfai.cli._engine import Gguf, ModelMap, UpstreamUrl, parse_engine
+from cfai.cli._engine import LIFELIKE_RATE, Gguf, ModelMap, UpstreamUrl, parse_engine
 from cfai.types import Binary, TextOutput
 
 if TYPE_CHECKING:
-    from cfai.local.emulator import Engine
-
-LIFELIKE_RATE = 60.0
-"""Tokens a second that the emulator gives, so that a stream looks like one."""
+    from cfai.local import Engine
 
 
 def run(
@@ -41,8 +38,8 @@ def run(
     if max_tokens is not None:
         inputs["max_tokens"] = max_tokens
     try:
-        with _client(local, parse_engine(gguf, upstream, model_map)) as ai, _print_warnings(errors):
-            _show(ai.run(model, inputs), errors)
+        with _open_client(local, parse_engine(gguf, upstream, model_map)) as ai, _print_warnings(errors):
+            _print_answer(ai.run(model, inputs), errors)
     except StreamError as error:
         # What had arrived is on the screen already.
         sys.stdout.write("\n")
@@ -52,7 +49,7 @@ def run(
         _fail(errors, error)
 
 
-def _show(answer: Any, errors: Console) -> None:
+def _print_answer(answer: Any, errors: Console) -> None:
     reasoning = _Reasoning(errors)
     if isinstance(answer, Stream):
         stream = cast("Stream[Token]", answer)
@@ -63,25 +60,25 @@ def _show(answer: Any, errors: Console) -> None:
         answer = stream.result()
         if isinstance(answer, TextOutput):
             sys.stdout.write("\n")
-            _show_calls(answer)
+            _print_calls(answer)
             return
     if isinstance(answer, Binary):
         _write(answer, errors)
     elif isinstance(answer, TextOutput):
         reasoning.show(answer.reasoning, more=False)
         print(answer)
-        _show_calls(answer)
+        _print_calls(answer)
     else:
         print(answer.model_dump_json())
 
 
-def _show_calls(answer: TextOutput) -> None:
+def _print_calls(answer: TextOutput) -> None:
     for call in answer.tool_calls:
         print(f"{call.name}({call.arguments})")
 
 
 def _write(answer: Binary, errors: Console) -> None:
-    """Return bytes, but not to a terminal."""
+    """Write bytes to standard output, unless it is a terminal."""
     if sys.stdout.isatty():
         errors.print(f"{answer.media_type} of {len(answer):,} bytes: put it into a file with > file", style="yellow")
     else:
@@ -124,7 +121,7 @@ def _fail(errors: Console, error: Exception) -> None:
 
 
 @contextmanager
-def _client(local: bool, engine: Engine | None) -> Generator[Ai]:
+def _open_client(local: bool, engine: Engine | None) -> Generator[Ai]:
     if not local and engine is None:
         try:
             ai = Ai()

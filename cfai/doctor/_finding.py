@@ -10,6 +10,12 @@ Verdict = Literal["ok", "warning", "problem"]
 REPORT = "report it to the project"
 """The remedy for an answer that cfai does not expect."""
 
+NEW_TOKEN = (
+    "make a token from the template 'Workers AI' (Workers AI Read and Edit) at "
+    "https://dash.cloudflare.com/profile/api-tokens and put it into {}"
+)
+"""The remedy for a token that does not work, with a place for the variable's name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -17,10 +23,10 @@ class Finding:
 
     verdict: Verdict
     message: str
-    """What is so. Credentials and the account id are never in it."""
+    """The result in words. Credentials and the account id are never in it."""
 
     remedy: str = ""
-    """What to do about it; empty where there is nothing to do."""
+    """The action that mends it; empty where there is nothing to do."""
 
     check: str = ""
     """The name of the check."""
@@ -30,16 +36,16 @@ class Finding:
         return f"{head}. What to do: {self.remedy}." if self.remedy else head
 
 
-def ok(message: str) -> Finding:
+def report_ok(message: str) -> Finding:
     """Return the finding that all is well."""
     return Finding("ok", message)
 
 
-def warning(message: str, remedy: str = "") -> Finding:
-    """Return the finding that something is odd, or could not be seen."""
+def report_warning(message: str, remedy: str = "") -> Finding:
+    """Return the finding that something is odd, or could not be checked."""
     return Finding("warning", message, remedy)
 
 
-def problem(message: str, remedy: str = "") -> Finding:
+def report_problem(message: str, remedy: str = "") -> Finding:
     """Return the finding that something has to be mended."""
     return Finding("problem", message, remedy)

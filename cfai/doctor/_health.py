@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from cfai.doctor import _machine, _service
-from cfai.doctor._finding import Finding, warning
+from cfai.doctor._finding import Finding, report_warning
 from cfai.doctor._installation import Installation
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing to look at. To add one, write a function that looks, and put it into `CHECKS`."""
+    """One check. To add one, write a function that returns a `Finding`, and put it into `CHECKS`."""
 
     name: str
     look: Callable[[Installation], Finding]
@@ -52,7 +52,9 @@ def examine(*, timeout: float = 5.0, now: Callable[[], float] = time.time) -> It
     bad: set[str] = set()
     for check in CHECKS:
         missing = [name for name in check.needs if name in bad]
-        finding = warning(f"not looked at: first mend {', '.join(missing)}") if missing else check.look(installation)
+        finding = (
+            report_warning(f"not looked at: first mend {', '.join(missing)}") if missing else check.look(installation)
+        )
         if missing or finding.verdict == "problem":
             bad.add(check.name)
         message, remedy = installation.redact(finding.message), installation.redact(finding.remedy)

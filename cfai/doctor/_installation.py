@@ -32,14 +32,14 @@ from cfai._response import build_error, parse_body, parse_error_body
 EMBEDDING = "@cf/baai/bge-small-en-v1.5"
 """The model of the cheapest call there is: a hundredth of a neuron."""
 
-_LARGEST = 8 * 1024 * 1024
+MAX_BODY_SIZE = 8 * 1024 * 1024
 """Bytes of an answer that are read."""
 
-_SHORTEST_SECRET = 4
+_MIN_SECRET_LENGTH = 4
 """Characters: a shorter one is in too many words."""
 
 NO_ANSWER = (httpx.HTTPError, httpx.InvalidURL, OSError, ImportError, ValueError)
-"""What is raised where no answer comes, a proxy's odd URL and a missing file of certificates included."""
+"""Exceptions where no answer comes, for a proxy's odd URL and a missing file of certificates too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class ServiceResponse:
 
     tls: str = ""
     whole: bool = True
-    """Whether all of the body came in time."""
+    """True if all of the body came in time."""
 
     @property
     def is_html(self) -> bool:
@@ -73,7 +73,7 @@ class ServiceResponse:
 
     @property
     def result(self) -> Any:
-        """Return what stands under `result`, if anything does."""
+        """The value of `result`, or `None`."""
         return self.body.get("result") if is_mapping(self.body) else None
 
 
@@ -118,7 +118,7 @@ class Installation:
 
     @cached_property
     def base_url(self) -> str:
-        """Return where calls go. Raises `ConfigurationError` for what is no such address."""
+        """The base URL of calls. Raises `ConfigurationError` for one that cannot work."""
         return parse_base_url(
             self.address_variables[0][1].value if self.address_variables else BASE_URL, allow_http=False
         )
@@ -144,8 +144,8 @@ class Installation:
         except ConfigurationError:
             return None
 
-    def ai(self) -> Ai:
-        """Return a client as the environment asks for it, which does not try again and gives up soon."""
+    def make_client(self) -> Ai:
+        """Return a client with the environment's credentials, which does not retry and gives up soon."""
         wait = self.timeout
         return Ai(timeout=Timeout(wait, wait, wait, wait, wait), total_timeout=3 * wait, max_retries=None)
 
@@ -161,28 +161,28 @@ class Installation:
             raise answer
         return answer
 
-    def first_response(self) -> ServiceResponse:
+    def get_first_response(self) -> ServiceResponse:
         """Return the answer that shows whether there is a way to the service: with the token, if there is one."""
         if self.credentials is None:
             return self.get("", with_token=False)
-        return self.get(self.models_path(1))
+        return self.get(self.build_models_path(1))
 
-    def models_path(self, page: int) -> str:
+    def build_models_path(self, page: int) -> str:
         """Return the path of a page of the account's list of models."""
-        return self.account_path(f"/ai/models/search?page={page}&per_page=50")
+        return self.build_account_path(f"/ai/models/search?page={page}&per_page=50")
 
-    def account_path(self, path: str) -> str:
+    def build_account_path(self, path: str) -> str:
         """Return a path of the account."""
         account = self.credentials
         return f"/accounts/{quote(account.account_id, safe='')}{path}" if account else path
 
     def describe_error(self, answer: ServiceResponse) -> str:
-        """Return what an answer that is no success says, in a line."""
+        """Return the message of an answer that is no success, in a line."""
         return str(build_error(answer.status, answer.headers, answer.content, now=self.now(), secrets=self.secrets))
 
     @cached_property
     def secrets(self) -> list[str]:
-        """Return what must not show."""
+        """The strings that must not show."""
         names = (*TOKEN_NAMES, *ACCOUNT_NAMES, "CLOUDFLARE_EMAIL", "CLOUDFLARE_API_USER_SERVICE_KEY")
         values = [os.environ.get(name, "") for name in names]
         for proxy in getproxies().values():
@@ -190,7 +190,7 @@ class Installation:
             values += [login, login.partition(":")[2]]
         values += [value.strip(" \t\r\n\"'") for value in values]
         values += [form(value) for form in (quote, unquote) for value in values]
-        return sorted({value for value in values if len(value) >= _SHORTEST_SECRET}, key=len, reverse=True)
+        return sorted({value for value in values if len(value) >= _MIN_SECRET_LENGTH}, key=len, reverse=True)
 
     def redact(self, text: str) -> str:
         """Return `text` without any of them, should a server or a library have put one there."""
@@ -210,7 +210,7 @@ class Installation:
             at, tls = self.now(), _describe_tls(response)
             for chunk in response.iter_bytes():
                 content += chunk
-                if len(content) > _LARGEST or time.monotonic() > end:
+                if len(content) > MAX_BODY_SIZE or time.monotonic() > end:
                     whole = False
                     break
         lower = {name.lower(): value for name, value in response.headers.items()}

@@ -14,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from cfai import ConfigurationError, __version__
 from cfai._credentials import BASE_URL, Secret
-from cfai.doctor._finding import Finding, ok, problem, warning
+from cfai.doctor._finding import NEW_TOKEN, Finding, report_ok, report_problem, report_warning
 from cfai.doctor._installation import Installation
 
 EXTRAS = {
@@ -27,48 +27,46 @@ EXTRAS = {
 """The extras, and the modules that show that they are there."""
 
 _LIBRARIES = ("httpx", "httpx2", "httpx-sse", "pydantic", "anyio")
-_DASHBOARD = "https://dash.cloudflare.com/profile/api-tokens"
 _COPY_ID = "copy the account id, 32 hexadecimal digits, from the dashboard's URL into {}"
-_SHORTEST_TOKEN = 20
+_MIN_TOKEN_LENGTH = 20
 """Characters. Those that the service gives out have 40 and more."""
-NEW_TOKEN = (
-    f"make a token from the template 'Workers AI' (Workers AI Read and Edit) at {_DASHBOARD} and put it into {{}}"
-)
 
 
 def check_versions(installation: Installation) -> Finding:
-    """cfai, Python and the libraries it stands on."""
-    there = {name: version for name in _LIBRARIES if (version := _get_version(name))}
-    named = ", ".join(f"{name} {version}" for name, version in there.items())
-    message = f"cfai {__version__}, Python {platform.python_version()}, {named}"
+    """Check the versions of cfai, Python and the libraries that cfai needs."""
+    versions = {name: version for name in _LIBRARIES if (version := _get_version(name))}
+    libraries = ", ".join(f"{name} {version}" for name, version in versions.items())
+    message = f"cfai {__version__}, Python {platform.python_version()}, {libraries}"
     if _get_version("cfai"):
         # It installs a package of the same name over this one, or under it.
-        return problem(f"{message}; somebody else's distribution 'cfai' is installed too", "pip uninstall cfai")
+        return report_problem(f"{message}; somebody else's distribution 'cfai' is installed too", "pip uninstall cfai")
     old = [
-        f"{name} {there[name]} (needs {lowest})"
+        f"{name} {versions[name]} (needs {lowest})"
         for name, lowest in _list_dependencies()
-        if _is_older(there.get(name), lowest)
+        if _is_older(versions.get(name), lowest)
     ]
     if old:
-        return problem(f"{message}; too old: {', '.join(old)}", "pip install -U cfai-sdk")
-    return ok(message)
+        return report_problem(f"{message}; too old: {', '.join(old)}", "pip install -U cfai-sdk")
+    return report_ok(message)
 
 
 def check_extras(installation: Installation) -> Finding:
-    """Return which of the extras can be used."""
-    there = {name: all(find_spec(module) for module in modules) for name, modules in EXTRAS.items()}
-    installed = ", ".join(name for name, is_there in there.items() if is_there) or "none"
-    missing = ", ".join(name for name, is_there in there.items() if not is_there)
-    return ok(f"installed: {installed}" + (f"; not installed: {missing}" if missing else ""))
+    """Report the extras that are installed."""
+    extras = {name: all(find_spec(module) for module in modules) for name, modules in EXTRAS.items()}
+    installed = ", ".join(name for name, is_installed in extras.items() if is_installed) or "none"
+    missing = ", ".join(name for name, is_installed in extras.items() if not is_installed)
+    return report_ok(f"installed: {installed}" + (f"; not installed: {missing}" if missing else ""))
 
 
 def check_token(installation: Installation) -> Finding:
-    """Return where the token comes from, and whether it looks like one."""
+    """Check that a token is set and looks like one, and report the variable that it comes from."""
     if not installation.token_variables:
         message = "no API token is set"
         if installation.find_set_variables(["CLOUDFLARE_API_KEY"]):
             message += "; CLOUDFLARE_API_KEY beside CLOUDFLARE_EMAIL is the global key, which Workers AI does not take"
-        return problem(message, f"{NEW_TOKEN.format(installation.token_name)}, or work without an account: cfai dev")
+        return report_problem(
+            message, f"{NEW_TOKEN.format(installation.token_name)}, or work without an account: cfai dev"
+        )
     secret = installation.token_variables[0][1]
     flaw = _find_flaw(secret)
     if flaw is None and installation.is_cloudflare:
@@ -76,15 +74,15 @@ def check_token(installation: Installation) -> Finding:
             flaw = "it looks like an account id"
         elif re.fullmatch("[0-9a-f]{37}", secret.value):
             flaw = "it looks like the account's global key"
-        elif len(secret.value) < _SHORTEST_TOKEN:
+        elif len(secret.value) < _MIN_TOKEN_LENGTH:
             flaw = "it is too short to be one"
     return _judge_variables(installation.token_variables, flaw, NEW_TOKEN)
 
 
 def check_account_id(installation: Installation) -> Finding:
-    """Return where the account id comes from, and whether it looks like one."""
+    """Check that an account id is set and looks like one, and report the variable that it comes from."""
     if not installation.account_variables:
-        return problem("no account id is set", _COPY_ID.format(installation.account_name))
+        return report_problem("no account id is set", _COPY_ID.format(installation.account_name))
     secret = installation.account_variables[0][1]
     flaw = _find_flaw(secret)
     if flaw is None and "/" in secret.value:
@@ -102,76 +100,76 @@ def _judge_variables(variables: list[tuple[str, Secret]], flaw: str | None, reme
     name, secret = variables[0]
     message = f"from {name}, {len(secret.value)} character{'' if len(secret.value) == 1 else 's'}"
     if flaw:
-        return problem(f"{message}: {flaw}", remedy.format(name))
-    return _ok_unless_contradicted(message, variables)
+        return report_problem(f"{message}: {flaw}", remedy.format(name))
+    return _report_unless_contradicted(message, variables)
 
 
 def check_address(installation: Installation) -> Finding:
-    """Return where calls go."""
+    """Check the base URL that calls go to."""
     name = installation.address_variables[0][0] if installation.address_variables else ""
     try:
         url = installation.base_url
     except ConfigurationError as error:
-        return problem(f"{name} cannot be used: {error}", f"unset {name}, or set it to {BASE_URL}")
+        return report_problem(f"{name} cannot be used: {error}", f"unset {name}, or set it to {BASE_URL}")
     message = f"{url}, from {name}" if name else f"{url}, the default"
     if not urlsplit(url).path.endswith("/client/v4"):
-        return warning(
+        return report_warning(
             message, f"let {name} end in /client/v4, as {BASE_URL} does: cfai adds the account and the model"
         )
-    return _ok_unless_contradicted(message, installation.address_variables)
+    return _report_unless_contradicted(message, installation.address_variables)
 
 
 def check_proxy(installation: Installation) -> Finding:
-    """Return the proxy that the environment names for this address, and whether it can be reached."""
+    """Check that the proxy that the environment names for this address can be reached."""
     if installation.is_direct:
-        return ok("none is used for an address on this machine")
+        return report_ok("none is used for an address on this machine")
     proxies = getproxies()
     scheme = "https" if proxies.get("https") else "all"
     url = proxies.get(scheme, "")
     if not url:
-        return ok("none is set")
+        return report_ok("none is set")
     name = next((name for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper()) if os.environ.get(name)), "the system")
     if proxy_bypass(installation.host):
-        return ok(f"{name} names one, and NO_PROXY exempts {installation.host} from it")
+        return report_ok(f"{name} names one, and NO_PROXY exempts {installation.host} from it")
     example = f"set {name} to a URL such as http://proxy.example:3128, or unset it"
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         host, port = parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme, 1080)
     except ValueError:
-        return problem(f"{name} is no URL of a proxy", example)
+        return report_problem(f"{name} is no URL of a proxy", example)
     if not host or parts.scheme not in ("http", "https", "socks5", "socks5h"):
-        return problem(f"{name} is no URL of a proxy", example)
+        return report_problem(f"{name} is no URL of a proxy", example)
     if parts.scheme.startswith("socks") and find_spec("socksio") is None:
-        return problem(f"{name} is a SOCKS proxy, which needs a package", 'pip install "httpx[socks]"')
+        return report_problem(f"{name} is a SOCKS proxy, which needs a package", 'pip install "httpx[socks]"')
     message = f"{host}:{port}, from {name}" + (", with a login" if parts.username else "")
     try:
         socket.create_connection((host, port), timeout=installation.timeout).close()
     except OSError as error:
         remedy = f"start the proxy, correct {name}, or unset it if this network needs none"
-        return problem(f"{message}, cannot be reached ({error.strerror or error})", remedy)
-    return ok(f"{message}, can be reached")
+        return report_problem(f"{message}, cannot be reached ({error.strerror or error})", remedy)
+    return report_ok(f"{message}, can be reached")
 
 
 def check_certificates(installation: Installation) -> Finding:
-    """Return whom TLS connections trust."""
+    """Report the certificates that TLS connections trust."""
     if installation.is_direct:
-        return ok("none is needed for an address on this machine")
+        return report_ok("none is needed for an address on this machine")
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     if not file and not folder:
         others = [name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)]
-        return ok("the usual authorities are trusted" + (f"; {others[0]} is not read" if others else ""))
+        return report_ok("the usual authorities are trusted" + (f"; {others[0]} is not read" if others else ""))
     name = "SSL_CERT_FILE" if file else "SSL_CERT_DIR"
     kind = "file" if file else "folder"
     remedy = f"let {name} name a {kind} of PEM certificates that can be read, or unset it"
     if not (os.path.isfile(file) if file else os.path.isdir(folder or "")):
-        return problem(f"{name} names no {kind} that is there", remedy)
+        return report_problem(f"{name} names no {kind} that is there", remedy)
     try:
         context = ssl.create_default_context(cafile=file) if file else None
     except OSError as error:  # a file without certificates is an ssl.SSLError, which is one too
-        return problem(f"{name} cannot be used ({error.strerror or error})", remedy)
+        return report_problem(f"{name} cannot be used ({error.strerror or error})", remedy)
     if context is None:
-        return ok(f"those of {name} are trusted, and no others")
-    return ok(f"the {len(context.get_ca_certs())} of {name} are trusted, and no others")
+        return report_ok(f"those of {name} are trusted, and no others")
+    return report_ok(f"the {len(context.get_ca_certs())} of {name} are trusted, and no others")
 
 
 def _find_flaw(secret: Secret) -> str | None:
@@ -185,14 +183,14 @@ def _find_flaw(secret: Secret) -> str | None:
     return None
 
 
-def _ok_unless_contradicted(message: str, named: list[tuple[str, Secret]]) -> Finding:
-    """Return what was found, or a warning if another variable of the same meaning holds something else."""
-    others = [name for name, secret in named[1:] if secret.value != named[0][1].value]
+def _report_unless_contradicted(message: str, variables: list[tuple[str, Secret]]) -> Finding:
+    """Report the message, or a warning if another variable of the same meaning has another value."""
+    others = [name for name, secret in variables[1:] if secret.value != variables[0][1].value]
     if others:
-        return warning(
+        return report_warning(
             f"{message}; {', '.join(others)} holds another, and is not used", "unset the one that is not meant"
         )
-    return ok(message)
+    return report_ok(message)
 
 
 def _get_version(distribution: str) -> str | None:

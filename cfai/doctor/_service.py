@@ -1,4 +1,4 @@
-"""Checks that ask the service: the way there, the clock, and what the token may."""
+"""Checks that ask the service: the connection, the clock, and the permissions of the token."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from urllib.parse import urlsplit
 
 from cfai import APIConnectionError, CfaiError, InternalServerError, RateLimitError, models
 from cfai._json import is_mapping
-from cfai.doctor._finding import Finding, ok, problem, warning
+from cfai.doctor._finding import NEW_TOKEN, Finding, report_ok, report_problem, report_warning
 from cfai.doctor._installation import EMBEDDING, NO_ANSWER, Installation, ServiceResponse
-from cfai.doctor._machine import NEW_TOKEN
 
-_DRIFT = 60.0
+_MAX_DRIFT_SECONDS = 60.0
 """Seconds by which a clock may be off."""
 
-_MOST_PAGES = 20
+_MAX_PAGES = 20
 _NO_ROUTE = (7000, 7001)
 _CERTIFICATE = {
     9: "is not valid yet: is the clock of this machine right?",
@@ -26,125 +25,127 @@ _CERTIFICATE = {
     62: "is for another host",
     64: "is for another host",
 }
-"""What OpenSSL finds wrong with a certificate, by its number."""
+"""Faults of a certificate, by the number that OpenSSL gives them."""
 
 
 def check_connection(installation: Installation) -> Finding:
-    """Return whether the service answers, and whether it is the service that does."""
+    """Check that the service answers, and nobody in its place."""
     try:
-        answer = installation.first_response()
+        answer = installation.get_first_response()
     except NO_ANSWER as error:
         return _explain_no_answer(error, installation)
-    how = f"{installation.host} answers" + (f" ({answer.tls})" if answer.tls else "")
+    summary = f"{installation.host} answers" + (f" ({answer.tls})" if answer.tls else "")
     if answer.status in range(300, 400):
-        there = urlsplit(answer.headers.get("location", "")).hostname or "another address"
-        return problem(
-            f"{how} with a redirect to {there}", "log in to this network, or correct the base URL: cfai follows none"
+        host = urlsplit(answer.headers.get("location", "")).hostname or "another address"
+        return report_problem(
+            f"{summary} with a redirect to {host}", "log in to this network, or correct the base URL: cfai follows none"
         )
     if answer.is_html:
-        where = "Cloudflare" if "cf-ray" in answer.headers and answer.status >= 520 else "a proxy or a login page"
-        remedy = "see cloudflarestatus.com" if where == "Cloudflare" else "log in to this network, or ask who runs it"
-        return problem(f"{how} with an HTML page, status {answer.status}: that is {where}, not the API", remedy)
+        origin = "Cloudflare" if "cf-ray" in answer.headers and answer.status >= 520 else "a proxy or a login page"
+        remedy = "see cloudflarestatus.com" if origin == "Cloudflare" else "log in to this network, or ask who runs it"
+        return report_problem(
+            f"{summary} with an HTML page, status {answer.status}: that is {origin}, not the API", remedy
+        )
     if not answer.whole:
-        return problem(f"{how}, and does not come to an end", "check the base URL and what stands between")
+        return report_problem(f"{summary}, and does not come to an end", "check the base URL and what stands between")
     if answer.status >= 500:
-        return warning(f"{how} with status {answer.status}", "try again later, and see cloudflarestatus.com")
-    return ok(how)
+        return report_warning(f"{summary} with status {answer.status}", "try again later, and see cloudflarestatus.com")
+    return report_ok(summary)
 
 
 def check_clock(installation: Installation) -> Finding:
-    """Return whether the clock agrees with the service's. `Retry-After` and the daily allocation go by it."""
-    answer = installation.first_response()
+    """Check that the clock agrees with the service's. `Retry-After` and the daily allocation go by it."""
+    answer = installation.get_first_response()
     try:
-        there = parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
+        server_time = parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
     except ValueError:
-        return warning("the answer has no date to compare with")
-    off = answer.at - there
-    if abs(off) <= _DRIFT:
-        return ok(f"agrees with the server's to {_DRIFT:.0f} s")
-    here = datetime.fromtimestamp(answer.at, UTC)
-    return warning(
-        f"{abs(off):.0f} s {'fast' if off > 0 else 'slow'}: it says {here:%Y-%m-%d %H:%M} UTC",
+        return report_warning("the answer has no date to compare with")
+    off = answer.at - server_time
+    if abs(off) <= _MAX_DRIFT_SECONDS:
+        return report_ok(f"agrees with the server's to {_MAX_DRIFT_SECONDS:.0f} s")
+    local_time = datetime.fromtimestamp(answer.at, UTC)
+    return report_warning(
+        f"{abs(off):.0f} s {'fast' if off > 0 else 'slow'}: it says {local_time:%Y-%m-%d %H:%M} UTC",
         "set it, best from the network (NTP): waits and the daily reset are reckoned by it",
     )
 
 
 def check_may_read(installation: Installation) -> Finding:
-    """Return whether the token may list models: the permission Workers AI Read."""
-    answer = installation.first_response()
+    """Check that the token may list models: the permission Workers AI Read."""
+    answer = installation.get_first_response()
     if answer.status == 200:
-        return ok("GET …/ai/models/search was allowed")
+        return report_ok("GET …/ai/models/search was allowed")
     if answer.code in _NO_ROUTE or answer.status == 405:
-        return ok(f"{installation.host} has no list of models to ask for")
-    return _explain_refusal(installation, answer.status, answer.code, "GET …/ai/models/search", "Read") or warning(
-        f"GET …/ai/models/search failed: {installation.describe_error(answer)}"
-    )
+        return report_ok(f"{installation.host} has no list of models to ask for")
+    refusal = _explain_refusal(installation, answer.status, answer.code, "GET …/ai/models/search", "Read")
+    return refusal or report_warning(f"GET …/ai/models/search failed: {installation.describe_error(answer)}")
 
 
 def check_models(installation: Installation) -> Finding:
-    """Return the models that the account can reach, held against the catalogue."""
-    if installation.first_response().status != 200:
-        return warning("no list of models came")
+    """Report the models that the account can reach, compared with the catalogue."""
+    if installation.get_first_response().status != 200:
+        return report_warning("no list of models came")
     names: set[str] = set()
-    for page in range(1, _MOST_PAGES + 1):
+    for page in range(1, _MAX_PAGES + 1):
         try:
-            listed = _list_names(installation.get(installation.models_path(page)))
+            listed = _list_names(installation.get(installation.build_models_path(page)))
         except NO_ANSWER as error:
-            return warning(f"{len(names)} were listed before the list broke off ({type(error).__name__})")
+            return report_warning(f"{len(names)} were listed before the list broke off ({type(error).__name__})")
         if listed <= names:
             break
         names |= listed
     if not names:
-        return warning("the list of models is empty", "check that the account has Workers AI")
+        return report_warning("the list of models is empty", "check that the account has Workers AI")
     live = {model.name for model in models.catalogue().values() if not model.retired_on}
     message = f"{len(names)} are listed, {len(names & live)} of the {len(live)} that cfai knows"
-    return ok(f"{message}; new to it: {', '.join(sorted(names - live)[:5])}" if names - live else message)
+    return report_ok(f"{message}; new to it: {', '.join(sorted(names - live)[:5])}" if names - live else message)
 
 
 def check_may_run(installation: Installation) -> Finding:
-    """Return whether the token may run a model: the permission Workers AI Edit. Costs a hundredth of a neuron."""
+    """Check that the token may run a model: the permission Workers AI Edit. Costs a hundredth of a neuron."""
     try:
-        with installation.ai() as ai:
+        with installation.make_client() as ai:
             ai.run(EMBEDDING, {"text": "hello"})
     except RateLimitError as error:
-        return warning(f"POST …/ai/run was allowed, and not run: {error}")
+        return report_warning(f"POST …/ai/run was allowed, and not run: {error}")
     except CfaiError as error:
         refused = _explain_refusal(installation, error.status_code or 0, error.code, "POST …/ai/run", "Edit")
         if refused:
             return refused
         passing = isinstance(error, InternalServerError | APIConnectionError)
-        return (warning if passing else problem)(f"POST …/ai/run/{EMBEDDING} failed: {error}")
-    return ok(f"POST …/ai/run/{EMBEDDING} gave an answer")
+        return (report_warning if passing else report_problem)(f"POST …/ai/run/{EMBEDDING} failed: {error}")
+    return report_ok(f"POST …/ai/run/{EMBEDDING} gave an answer")
 
 
 def _explain_refusal(
     installation: Installation, status: int, code: int | str | None, call: str, permission: str
 ) -> Finding | None:
-    """Return what it means that a call was refused, if it was for its credentials."""
-    how = f"{call} was refused ({status}{'' if code is None else f', code {code}'})"
+    """Report why a call was refused, if it was for its credentials."""
+    summary = f"{call} was refused ({status}{'' if code is None else f', code {code}'})"
     if code == 7003 or (status == 404 and code is None):
-        return problem(
-            f"{how}: no such account", f"copy the account id from the dashboard's URL into {installation.account_name}"
+        return report_problem(
+            f"{summary}: no such account",
+            f"copy the account id from the dashboard's URL into {installation.account_name}",
         )
     if status not in (401, 403) or code not in (None, 1031, 9106, 9109, 10000, 10001):
         return None
     state = _get_token_state(installation)
     if state == "active":
-        return problem(
-            f"{how}, though the token itself is active",
+        return report_problem(
+            f"{summary}, though the token itself is active",
             f"give it Workers AI {permission} (a token needs Read and Edit) "
             f"for the account in {installation.account_name}",
         )
     if state == "unknown":
         remedy = f"check that {installation.token_name} holds the whole token, that it may use Workers AI Read and Edit"
-        return problem(how, f"{remedy}, and that the account in {installation.account_name} is its own")
-    return problem(f"{how}: the token is {state}", NEW_TOKEN.format(installation.token_name))
+        return report_problem(summary, f"{remedy}, and that the account in {installation.account_name} is its own")
+    return report_problem(f"{summary}: the token is {state}", NEW_TOKEN.format(installation.token_name))
 
 
 def _get_token_state(installation: Installation) -> str:
     """Return `active`, `disabled`, `expired`, `not valid`, or `unknown`, by the calls that tell."""
     known = True
-    for path in ("/user/tokens/verify", installation.account_path("/tokens/verify")):
+    for path in ("/user/tokens/verify", installation.build_account_path("/tokens/verify")):
         try:
             answer = installation.get(path)
         except NO_ANSWER:
@@ -164,45 +165,45 @@ def _list_names(answer: ServiceResponse) -> set[str]:
 
 
 def _explain_no_answer(error: Exception, installation: Installation) -> Finding:
-    """Return why no answer came."""
+    """Report why no answer came."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     host, wait = installation.host, f"{installation.timeout:g} s"
     for cause in _list_causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _explain_distrust(cause, host)
         if isinstance(cause, ssl.SSLError):
-            return problem(
+            return report_problem(
                 f"{host}: TLS failed ({cause.reason or cause})",
                 "check the port of the base URL and the proxy: do they speak TLS",
             )
         if isinstance(cause, socket.gaierror):
             remedy = "check the network and its DNS; behind a company's proxy, set HTTPS_PROXY"
-            return problem(f"the name {host} cannot be resolved", remedy)
+            return report_problem(f"the name {host} cannot be resolved", remedy)
         if isinstance(cause, ConnectionRefusedError):
-            here = "start it (cfai dev), or unset the base URL"
-            remedy = here if installation.is_direct else "check the network, its firewall, and HTTPS_PROXY"
-            return problem(f"nothing listens at {urlsplit(installation.base_url).netloc}", remedy)
+            start = "start it (cfai dev), or unset the base URL"
+            remedy = start if installation.is_direct else "check the network, its firewall, and HTTPS_PROXY"
+            return report_problem(f"nothing listens at {urlsplit(installation.base_url).netloc}", remedy)
     if "ProxyError" in kinds:
-        return problem(
+        return report_problem(
             f"the proxy refused ({error})", "check the login in HTTPS_PROXY, and whether it lets this host through"
         )
     if "ConnectTimeout" in kinds:
         remedy = "check the network and its firewall; behind a company's proxy, set HTTPS_PROXY"
-        return problem(f"{host} could not be connected to in {wait}", remedy)
+        return report_problem(f"{host} could not be connected to in {wait}", remedy)
     if "TimeoutException" in kinds:
         remedy = "try again with --timeout 60, and check what stands between: a proxy, a firewall"
-        return problem(f"{host} was connected to and did not answer in {wait}", remedy)
+        return report_problem(f"{host} was connected to and did not answer in {wait}", remedy)
     reason = " ".join(str(error).split()) or type(error).__name__
-    return problem(f"no answer came from {host} ({reason})", "check the network, the base URL and the proxy")
+    return report_problem(f"no answer came from {host} ({reason})", "check the network, the base URL and the proxy")
 
 
 def _explain_distrust(error: ssl.SSLCertVerificationError, host: str) -> Finding:
     known = _CERTIFICATE.get(error.verify_code)
     if known:
-        return problem(
+        return report_problem(
             f"the certificate of {host} {known}", "set the clock if it is wrong; otherwise something stands in between"
         )
-    return problem(
+    return report_problem(
         f"the certificate of {host} is not trusted ({error.verify_message})",
         "if a company's proxy puts its own in between, set SSL_CERT_FILE to its authority's certificate, as PEM",
     )

@@ -4,8 +4,9 @@ With pytest it comes as the fixture `workers_ai`, and a client at it as `ai`. Ne
 `pip install "cfai-sdk[emulator]"`.
 """
 
+from cfai.testing._mark import build_server
 from cfai.testing._workers_ai import WorkersAI
 
 WorkersAI.__module__ = __name__
 
-__all__ = ["WorkersAI"]
+__all__ = ["WorkersAI", "build_server"]

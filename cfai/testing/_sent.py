@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from cfai.local.emulator import RecordedRequest
+from cfai.local import RecordedRequest
 
-_LONGEST_TEXT = 200
+_MAX_TEXT_LENGTH = 200
 """Characters of a text, or bytes, that are shown whole."""
 
-_MOST_ITEMS = 20
+_MAX_ITEMS = 20
 """Items of a list, and requests, that are shown."""
 
 
@@ -46,21 +46,21 @@ def shorten(value: Any) -> str:
         )
     if isinstance(value, list | tuple):
         items = cast(Sequence[Any], value)
-        more = [f"… {len(items)} items"] if len(items) > _MOST_ITEMS else []
-        return f"[{', '.join([*map(shorten, items[:_MOST_ITEMS]), *more])}]"
-    if isinstance(value, str | bytes) and len(value) > _LONGEST_TEXT:
+        more = [f"… {len(items)} items"] if len(items) > _MAX_ITEMS else []
+        return f"[{', '.join([*map(shorten, items[:_MAX_ITEMS]), *more])}]"
+    if isinstance(value, str | bytes) and len(value) > _MAX_TEXT_LENGTH:
         unit = "characters" if isinstance(value, str) else "bytes"
-        return f"{value[: _LONGEST_TEXT // 2]!r} … {len(value)} {unit} … {value[-_LONGEST_TEXT // 4 :]!r}"
+        return f"{value[: _MAX_TEXT_LENGTH // 2]!r} … {len(value)} {unit} … {value[-_MAX_TEXT_LENGTH // 4 :]!r}"
     return repr(value)
 
 
-def format_requests(requests: Sequence[RecordedRequest], unlike: Sequence[Sequence[str]]) -> str:
+def format_requests(requests: Sequence[RecordedRequest], mismatches: Sequence[Sequence[str]]) -> str:
     """Return the requests, oldest first, each with what keeps it from being the one that was looked for."""
     if not requests:
         return "nothing was received (a request with another token, account or path is turned away, and not listed)"
-    earlier = max(0, len(requests) - _MOST_ITEMS)
+    earlier = max(0, len(requests) - _MAX_ITEMS)
     lines = ["received, oldest first:", *([f"… {earlier} more"] if earlier else [])]
-    for number, (request, why) in enumerate(zip(requests, unlike, strict=True), 1):
+    for number, (request, differences) in enumerate(zip(requests, mismatches, strict=True), 1):
         if number > earlier:
-            lines += [f"{number}. {request.model} {shorten(request.inputs)}", *(f"   {line}" for line in why)]
+            lines += [f"{number}. {request.model} {shorten(request.inputs)}", *(f"   {line}" for line in differences)]
     return "\n".join(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cfai.local.emulator import Emulator, RecordedRequest
+from cfai.local import Emulator, RecordedRequest
 from cfai.testing._sent import find_differences, format_requests, shorten
 
 
@@ -41,14 +41,14 @@ class WorkersAI(Emulator):
         if headers is not None:
             wanted["headers"] = {name.lower(): value for name, value in headers.items()}
         requests = self.requests
-        unlike = [list(_unlike(request, wanted)) for request in requests]
-        fitting = [request for request, why in zip(requests, unlike, strict=True) if not why]
+        mismatches = [_find_mismatches(request, wanted) for request in requests]
+        fitting = [request for request, lines in zip(requests, mismatches, strict=True) if not lines]
         if (len(fitting) == times) if times is not None else fitting:
             return fitting
         criteria = ", ".join(f"{name}={shorten(value)}" for name, value in wanted.items())
-        count = f"{_requests(len(fitting))} sent{criteria and ' with '}{criteria}"
+        count = f"{_format_count(len(fitting))} sent{criteria and ' with '}{criteria}"
         heading = count if times is None else f"{count}, not {times}"
-        raise AssertionError(f"{heading}\n{format_requests(requests, unlike)}")
+        raise AssertionError(f"{heading}\n{format_requests(requests, mismatches)}")
 
     def assert_not_sent(
         self,
@@ -64,10 +64,10 @@ class WorkersAI(Emulator):
         self.assert_sent(model, inputs, headers=headers, query=query, gateway=gateway, times=0)
 
 
-def _unlike(request: RecordedRequest, wanted: Mapping[str, Any]) -> list[str]:
-    """Return in what a request differs from what is wanted of it."""
+def _find_mismatches(request: RecordedRequest, wanted: Mapping[str, Any]) -> list[str]:
+    """Return the lines that say how a request differs from what is wanted of it."""
     return [line for name, value in wanted.items() for line in find_differences(getattr(request, name), value, name)]
 
 
-def _requests(count: int) -> str:
+def _format_count(count: int) -> str:
     return {0: "no request was", 1: "1 request was"}.get(count, f"{count} requests were")

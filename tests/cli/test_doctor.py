@@ -68,6 +68,16 @@ def test_neurons_are_spent_only_by_leave(doctor: Run, local: Emulator) -> None:
 
 
 @pytest.mark.usefixtures("local")
+def test_without_leave_the_health_is_in_the_json_all_the_same(doctor: Run) -> None:
+    code, out, err = doctor("--json", "--conformance", typed="n\n")
+    report = json.loads(out)
+    assert (code, report["ok"]) == (1, True)
+    assert [finding["check"] for finding in report["findings"]] == [check.name for check in CHECKS]
+    assert "conformance" not in report
+    assert err.endswith("None was made.\n")
+
+
+@pytest.mark.usefixtures("local")
 @pytest.mark.parametrize(("options", "typed"), [(["--yes"], ""), ([], "y\n")])
 def test_with_leave_each_fact_has_a_line(doctor: Run, options: list[str], typed: str) -> None:
     code, out, _ = doctor("--conformance", *options, typed=typed)
@@ -128,8 +138,8 @@ def test_the_verdict_has_a_colour_on_a_terminal(doctor: Run, monkeypatch: pytest
 def shown(command: str) -> str:
     """Return the output that the page shows for a command."""
     page = (ROOT / "docs" / "doctor.md").read_text("utf-8")
-    [found] = re.findall(rf"^```sh\n{re.escape(command)}\n```\n\n```text\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
-    return str(found)
+    [output] = re.findall(rf"^```sh\n{re.escape(command)}\n```\n\n```text\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    return str(output)
 
 
 def pattern(text: str) -> str:

@@ -45,9 +45,9 @@ def findings(**options: Any) -> dict[str, Finding]:
     return {finding.check: finding for finding in examine(**{"timeout": 5.0, **options})}
 
 
-def problems(found: dict[str, Finding]) -> list[str]:
+def problems(report: dict[str, Finding]) -> list[str]:
     """Return the names of the checks that found a problem."""
-    return [name for name, finding in found.items() if finding.verdict == "problem"]
+    return [name for name, finding in report.items() if finding.verdict == "problem"]
 
 
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +57,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
 
 
-def said(finding: Finding) -> str:
+def get_text(finding: Finding) -> str:
     return f"{finding.message} | {finding.remedy}"
 
 

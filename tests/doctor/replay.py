@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx
 
-from cfai.local.recording import ACCOUNT_PATH, Exchange, RecordedExchanges, parse_request
+from cfai.local import Exchange
+from cfai.local.recording import ACCOUNT_PATH, RecordedExchanges, parse_request
 from cfai.local.wire import EmulatorError
 from tests.doctor.conftest import ACCOUNT
 
@@ -40,10 +41,10 @@ class Replay(httpx.BaseTransport):
         path = path.replace(ACCOUNT, ACCOUNT_PATH)
         kind = request.headers.get("content-type")
         try:
-            found = self.recordings.next(parse_request(request.method, path, query, kind, request.content))
+            response = self.recordings.next(parse_request(request.method, path, query, kind, request.content))
         except EmulatorError as no:
             raise httpx.ConnectError(f"{no}") from no
-        return httpx.Response(found.status, headers=found.headers, stream=Chunks(found.data))
+        return httpx.Response(response.status, headers=response.headers, stream=Chunks(response.data))
 
 
 def data(recording: RecorderApp) -> list[bytes]:

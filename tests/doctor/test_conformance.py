@@ -15,7 +15,7 @@ import pytest
 
 from cfai import ConfigurationError, count_tokens, models
 from cfai._credentials import Credentials, Secret
-from cfai.doctor import FACTS, Exchange, Finding, Recordings, conform, cost
+from cfai.doctor import FACTS, Exchange, Finding, RecordingWriter, conform, estimate_cost
 from cfai.doctor.conformance._exchanges import ExchangeRedactor
 from cfai.local import Emulator, Player
 from cfai.local.recording import RawExchange
@@ -32,18 +32,18 @@ MOST = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
-def found(**options: Any) -> dict[str, Finding]:
+def collect_findings(**options: Any) -> dict[str, Finding]:
     """Return what is found out, by the name of the fact, without the pauses between polls."""
     return {finding.check: finding for finding in conform(**{"sleep": lambda _: None, **options})}
 
 
-class Kept:
+class ExchangeList:
     """Keeps exchanges as they come."""
 
     def __init__(self) -> None:
         self.exchanges: list[Exchange] = []
 
-    def keep(self, exchange: Exchange) -> None:
+    def add(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
 
 
@@ -54,31 +54,31 @@ def account(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def taken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Finding]]:
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Finding]]:
     """A folder of recordings of the emulator, and what was found out meanwhile."""
     folder = tmp_path_factory.mktemp("recordings")
     with Emulator(account_id=ACCOUNT, api_token=TOKEN) as local, pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLOUDFLARE_API_BASE_URL", local.base_url)
         patch.setenv("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
         patch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
-        return folder, found(gateway="default", keeper=Recordings(folder))
+        return folder, collect_findings(gateway="default", sink=RecordingWriter(folder))
 
 
 @pytest.fixture
-def recordings(taken: tuple[Path, dict[str, Finding]]) -> list[RecorderApp]:
-    return [json.loads(file.read_bytes()) for file in sorted(taken[0].iterdir())]
+def recordings(recorded: tuple[Path, dict[str, Finding]]) -> list[RecorderApp]:
+    return [json.loads(file.read_bytes()) for file in sorted(recorded[0].iterdir())]
 
 
 def replayed(recordings: list[RecorderApp]) -> dict[str, Finding]:
     with httpx.Client(transport=Replay(recordings)) as http:
-        return found(gateway="default", http_client=http)
+        return collect_findings(gateway="default", http_client=http)
 
 
 # From the emulator
 
 
-def test_every_fact_is_found_out_from_the_emulator(taken: tuple[Path, dict[str, Finding]]) -> None:
-    findings = taken[1]
+def test_every_fact_is_found_out_from_the_emulator(recorded: tuple[Path, dict[str, Finding]]) -> None:
+    findings = recorded[1]
     assert list(findings) == [fact.name for fact in FACTS]
     assert [name for name, finding in findings.items() if finding.verdict != "ok"] == UNSEEN
     assert all(finding.message and "\n" not in finding.message for finding in findings.values())
@@ -115,67 +115,67 @@ SEEN = [
 ]  # fmt: skip
 
 
-def test_a_fact_says_which_form_it_saw(taken: tuple[Path, dict[str, Finding]]) -> None:
+def test_a_fact_says_which_form_it_saw(recorded: tuple[Path, dict[str, Finding]]) -> None:
     for fact, message in SEEN:
-        assert taken[1][fact].message == message, fact
+        assert recorded[1][fact].message == message, fact
 
 
 @pytest.mark.usefixtures("local")
 def test_a_gateway_is_asked_about_only_where_one_is_named() -> None:
-    assert list(found()) == [fact.name for fact in FACTS if not fact.needs_gateway]
+    assert list(collect_findings()) == [fact.name for fact in FACTS if not fact.needs_gateway]
 
 
 def test_the_cost_is_announced_as_more_than_it_is(local: Emulator) -> None:
-    kept = Kept()
-    found(keeper=kept)
-    charged = sum(float(exchange.response.headers.get("cf-ai-neurons", 0)) for exchange in kept.exchanges)
-    assert 0 < charged < cost() <= 300
-    assert cost() < cost("a gateway") <= 300
+    sink = ExchangeList()
+    collect_findings(sink=sink)
+    charged = sum(float(exchange.response.headers.get("cf-ai-neurons", 0)) for exchange in sink.exchanges)
+    assert 0 < charged < estimate_cost() <= 300
+    assert estimate_cost() < estimate_cost("a gateway") <= 300
 
 
 @pytest.mark.usefixtures("local")
 def test_no_fact_costs_more_than_it_says() -> None:
-    kept = Kept()
-    findings = conform(gateway="default", keeper=kept, sleep=lambda _: None)
+    sink = ExchangeList()
+    findings = conform(gateway="default", sink=sink, sleep=lambda _: None)
     for fact, finding in zip(FACTS, findings, strict=True):
         assert finding.check == fact.name
-        assert sum(map(price, kept.exchanges)) <= fact.neurons, fact.name
-        kept.exchanges.clear()
+        assert sum(map(price, sink.exchanges)) <= fact.neurons, fact.name
+        sink.exchanges.clear()
 
 
 def price(exchange: Exchange) -> float:
     """Neurons of a call by the catalogue's prices per token or character, for the longest answer that it may get."""
-    asked: Any = (exchange.request.body or {}).get("json", {})
+    inputs: Any = (exchange.request.body or {}).get("json", {})
     name = exchange.request.model or ""
     model = models.get(name)
     rates = {rate.unit: rate.neurons or 0.0 for rate in model.price} if model else {}
-    wanted = max((asked.get(field, 0) for field in MOST), default=0)
+    wanted = max((inputs.get(field, 0) for field in MOST), default=0)
     # A model stops by itself, and the doctor asks for nothing long.
-    given = min(wanted, 256) if "requests" not in asked else 0
-    texts = [text for _, text in list_embedding_texts(asked)] if asked else []
+    output = min(wanted, 256) if "requests" not in inputs else 0
+    texts = [text for _, text in list_embedding_texts(inputs)] if inputs else []
     read = sum(count_tokens(text, model=name).estimate for text in texts)
-    read = read or (measure_prompt(asked, get_strategy(name)).text_estimate if model else 0)
+    read = read or (measure_prompt(inputs, get_strategy(name)).text_estimate if model else 0)
     return (
         read * rates.get("per M input tokens", 0) / 1e6
-        + given * rates.get("per M output tokens", 0) / 1e6
-        + len(str(asked.get("text", ""))) * rates.get("per 1k characters", 0) / 1e3
+        + output * rates.get("per M output tokens", 0) / 1e6
+        + len(str(inputs.get("text", ""))) * rates.get("per 1k characters", 0) / 1e3
     )
 
 
 def test_every_model_is_in_the_catalogue(local: Emulator) -> None:
-    found()
-    asked = {request.model for request in local.requests}
-    assert {name for name in asked if models.get(name) is None} == {"@cf/cfai/no-such-model"}
+    collect_findings()
+    requested = {request.model for request in local.requests}
+    assert {name for name in requested if models.get(name) is None} == {"@cf/cfai/no-such-model"}
 
 
 def test_credentials_that_cannot_work_are_named_before_anything_is_asked() -> None:
     with pytest.raises(ConfigurationError, match="CLOUDFLARE_ACCOUNT_ID"):
-        found()
+        collect_findings()
 
 
 def test_a_client_that_was_passed_in_keeps_no_hooks(account: None) -> None:
     with httpx.Client(transport=Replay([])) as http:
-        found(http_client=http)
+        collect_findings(http_client=http)
         assert http.event_hooks["response"] == []
         assert not http.is_closed
 
@@ -192,29 +192,29 @@ def test_a_connection_that_fails_leaves_each_fact_open() -> None:
 
 @pytest.mark.usefixtures("account")
 def test_a_recording_gives_the_same_findings(
-    taken: tuple[Path, dict[str, Finding]], recordings: list[RecorderApp]
+    recorded: tuple[Path, dict[str, Finding]], recordings: list[RecorderApp]
 ) -> None:
-    assert replayed(recordings) == taken[1]
+    assert replayed(recordings) == recorded[1]
 
 
-def test_the_player_plays_it(taken: tuple[Path, dict[str, Finding]], monkeypatch: pytest.MonkeyPatch) -> None:
-    with Player(taken[0], account_id=ACCOUNT, api_token=TOKEN) as local:
+def test_the_player_plays_it(recorded: tuple[Path, dict[str, Finding]], monkeypatch: pytest.MonkeyPatch) -> None:
+    with Player(recorded[0], account_id=ACCOUNT, api_token=TOKEN) as local:
         monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", local.base_url)
         monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
         monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
-        assert found(gateway="default") == taken[1]
+        assert collect_findings(gateway="default") == recorded[1]
 
 
 def test_no_secret_and_no_id_is_on_the_disk(
-    taken: tuple[Path, dict[str, Finding]], recordings: list[RecorderApp]
+    recorded: tuple[Path, dict[str, Finding]], recordings: list[RecorderApp]
 ) -> None:
-    written = b"".join(file.name.encode() + file.read_bytes() for file in taken[0].iterdir())
+    written = b"".join(file.name.encode() + file.read_bytes() for file in recorded[0].iterdir())
     assert TOKEN.encode() not in written
     assert ACCOUNT.encode() not in written
     assert b"uthorization" not in written
     # The lists of models, tasks and authors have ids of their own, which are everybody's.
-    named = [json.dumps(one) for one in recordings if one["request"]["method"] == "POST"]
-    ids = set(re.findall(UUID, "".join(named)))
+    posted = [json.dumps(one) for one in recordings if one["request"]["method"] == "POST"]
+    ids = set(re.findall(UUID, "".join(posted)))
     assert ids
     assert {id for id in ids if not id.startswith("00000000-0000-0000-0000-")} == set()
 
@@ -241,7 +241,7 @@ def test_a_stream_is_recorded_in_its_chunks(recordings: list[RecorderApp]) -> No
     assert b"".join(data(stream)).endswith(b"data: [DONE]\n\n")
 
 
-def passed(*chunks: bytes, headers: dict[str, str] | None = None, sent: bytes = b"") -> RawExchange:
+def make_exchange(*chunks: bytes, headers: dict[str, str] | None = None, sent: bytes = b"") -> RawExchange:
     return RawExchange(
         number=1,
         method="POST",
@@ -255,21 +255,21 @@ def passed(*chunks: bytes, headers: dict[str, str] | None = None, sent: bytes = 
     )
 
 
-def redacted(one: RawExchange) -> Exchange:
+def redact(one: RawExchange) -> Exchange:
     return ExchangeRedactor(Credentials(ACCOUNT, Secret(TOKEN)))(one)
 
 
 def test_recordings_are_numbered_on_from_those_that_are_there(tmp_path: Path) -> None:
-    exchange = redacted(passed(b"\xff"))
+    exchange = redact(make_exchange(b"\xff"))
     folder = tmp_path / "new" / "folder"
-    names = [Recordings(folder).keep(exchange).name for _ in range(2)]
+    names = [RecordingWriter(folder).add(exchange).name for _ in range(2)]
     assert names == ["0001-cf-a-b.json", "0002-cf-a-b.json"]
     assert json.loads((folder / names[0]).read_bytes())["response"]["chunks"] == [{"base64": "/w=="}]
 
 
 def test_what_is_secret_is_taken_out_of_both_sides() -> None:
     body = f'{{"token":"{TOKEN}","account":"{ACCOUNT}"}}'.encode()
-    clean = redacted(passed(body[:20], body[20:], sent=body))
+    clean = redact(make_exchange(body[:20], body[20:], sent=body))
     assert [len(chunk) for chunk in clean.response.data] == [20, len(body) - 20]
     assert clean.request.path == "/client/v4/accounts/{account_id}/ai/run/@cf/a/b"
     for text in (b"".join(clean.response.data).decode(), clean.request.query, json.dumps(clean.request.body)):
@@ -280,9 +280,9 @@ def test_what_is_secret_is_taken_out_of_both_sides() -> None:
 
 def test_a_compressed_body_is_written_as_it_reads() -> None:
     body = gzip.compress(TOKEN.encode())
-    clean = redacted(passed(body[:5], body[5:], headers={"content-encoding": "gzip", "content-length": "9"}))
+    clean = redact(make_exchange(body[:5], body[5:], headers={"content-encoding": "gzip", "content-length": "9"}))
     assert (clean.response.data, clean.response.headers) == ([b"x" * len(TOKEN)], {})
-    unknown = redacted(passed(b"?", headers={"content-encoding": "br"}))
+    unknown = redact(make_exchange(b"?", headers={"content-encoding": "br"}))
     assert unknown.response.data == [b"[a body in the encoding br]"]
 
 
@@ -295,8 +295,10 @@ Change = Callable[[RecorderApp], None]
 def answer(status: int, body: Any, headers: dict[str, str] = JSON) -> Change:
     def change(recording: RecorderApp) -> None:
         text = body if isinstance(body, str) else json.dumps(body)
-        kept = {name: value for name, value in recording["response"]["headers"].items() if name.startswith("cf-ai-req")}
-        recording["response"] = {"status": status, "headers": {**kept, **headers}, "chunks": [text]}
+        id_headers = {
+            name: value for name, value in recording["response"]["headers"].items() if name.startswith("cf-ai-req")
+        }
+        recording["response"] = {"status": status, "headers": {**id_headers, **headers}, "chunks": [text]}
 
     return change
 
@@ -335,159 +337,159 @@ def without_done(recording: RecorderApp) -> None:
     recording["response"]["chunks"] = [chunk.replace("data: [DONE]\n\n", "") for chunk in chunks]
 
 
-def asked(text: str) -> Callable[[RecorderApp], bool]:
+def sends(text: str) -> Callable[[RecorderApp], bool]:
     """Recordings whose request has `text` in it."""
     return lambda recording: re.search(text, json.dumps(recording["request"])) is not None
 
 
 def queued(recording: RecorderApp) -> bool:
-    return b'"status":"queued"' in b"".join(data(recording)) and asked("request_id")(recording)
+    return b'"status":"queued"' in b"".join(data(recording)) and sends("request_id")(recording)
 
 
 RESPONSES = [
     '{"type": "response.output_text.delta", "delta": "Hi", "sequence_number": 1}',
     '{"type": "response.completed", "response": {"status": "completed", "output": []}, "sequence_number": 2}',
 ]
-BOTH_PROMPTS = asked('"prompt": "Hi", "messages"')
-ALONE = asked('queueRequest=true.*"json": {"text": "hello"}')
+BOTH_PROMPTS = sends('"prompt": "Hi", "messages"')
+ALONE = sends('queueRequest=true.*"json": {"text": "hello"}')
 CHAT = '{"choices": [{"index": 0, "delta": {"content": "%s"}, "finish_reason": null}], "usage": %s}'
 
 
 CHANGES: list[tuple[str, Callable[[RecorderApp], bool], Change, str, str]] = [
-    ("headers", asked("hello"), headed(cf_ai_req_id=None, cf_ray=None), "problem", "no request id comes"),
-    ("headers", asked("hello"), no(429, 4006), "warning", "refused with 429 / 4006"),
-    ("tags", asked("tags=%20"), no(400, 5006), "ok", "a comma passes, and so do six tags; a repeated key passes"),
-    ("tags", asked("tags=(%20|a,b,c)"), no(400, 5006), "ok", "a comma parts them (tags=a,b); a repeated key"),
-    ("tags", asked("tags=(%20|a,b|a&)"), no(400, 5006), "warning", "neither form is taken: 400 / 5006"),
-    ("tags", asked("tags=(%20|a,b)"), no(400, 5006), "problem", "the key is repeated (tags=a&tags=b)"),
-    ("tags", asked("tags=a,b"), no(400, 5006), "warning", "not found out: no tag is looked at"),
-    ("%40", asked("%40cf"), no(400, 7000), "ok", "%40 in place of @ gives 400 / 7000"),
-    ("wrong token", asked("a wrong token"), no(403, 10000), "ok", "403 / 10000, in cfai AuthenticationError"),
-    ("wrong token", asked("a wrong token"), no(400, 6003), "problem", "400 / 6003, in cfai BadRequestError"),
-    ("no such model", asked("no-such-model"), no(404, 3042), "ok", "404 / 3042"),
-    ("no such model", asked("no-such-model"), no(400, 9999), "problem", "in cfai BadRequestError"),
-    ("request id", asked('"text": 5}}'), no(400, 5006), "ok", "none in the message; one in cf-ai-req-id"),
-    ("request id", asked('"text": 5}}'), no(400, 5006, "no (12345678-0000-4000-8000-000000000000)"), "ok",
+    ("headers", sends("hello"), headed(cf_ai_req_id=None, cf_ray=None), "problem", "no request id comes"),
+    ("headers", sends("hello"), no(429, 4006), "warning", "refused with 429 / 4006"),
+    ("tags", sends("tags=%20"), no(400, 5006), "ok", "a comma passes, and so do six tags; a repeated key passes"),
+    ("tags", sends("tags=(%20|a,b,c)"), no(400, 5006), "ok", "a comma parts them (tags=a,b); a repeated key"),
+    ("tags", sends("tags=(%20|a,b|a&)"), no(400, 5006), "warning", "neither form is taken: 400 / 5006"),
+    ("tags", sends("tags=(%20|a,b)"), no(400, 5006), "problem", "the key is repeated (tags=a&tags=b)"),
+    ("tags", sends("tags=a,b"), no(400, 5006), "warning", "not found out: no tag is looked at"),
+    ("%40", sends("%40cf"), no(400, 7000), "ok", "%40 in place of @ gives 400 / 7000"),
+    ("wrong token", sends("a wrong token"), no(403, 10000), "ok", "403 / 10000, in cfai AuthenticationError"),
+    ("wrong token", sends("a wrong token"), no(400, 6003), "problem", "400 / 6003, in cfai BadRequestError"),
+    ("no such model", sends("no-such-model"), no(404, 3042), "ok", "404 / 3042"),
+    ("no such model", sends("no-such-model"), no(400, 9999), "problem", "in cfai BadRequestError"),
+    ("request id", sends('"text": 5}}'), no(400, 5006), "ok", "none in the message; one in cf-ai-req-id"),
+    ("request id", sends('"text": 5}}'), no(400, 5006, "no (12345678-0000-4000-8000-000000000000)"), "ok",
      "that in the message is not that in cf-ai-req-id"),
-    ("request id", asked('"text": 5}}'), headed(cf_ai_req_id=None), "ok", "none in cf-ai-req-id"),
-    ("request id", asked('"text": 5}}'), yes({}), "warning", "a number was taken"),
-    ("too long", asked("10000000"), no(400, 5021, "some new words"), "warning", "reads no limit: some new words"),
-    ("too long", asked("10000000"), yes({"response": "Hi"}), "ok", "no refusal for ten million output tokens"),
-    ("text too long", asked("bge-m3"), yes({"data": [[0.5]]}), "ok", "no refusal for a text of 8,600 words"),
+    ("request id", sends('"text": 5}}'), headed(cf_ai_req_id=None), "ok", "none in cf-ai-req-id"),
+    ("request id", sends('"text": 5}}'), yes({}), "warning", "a number was taken"),
+    ("too long", sends("10000000"), no(400, 5021, "some new words"), "warning", "reads no limit: some new words"),
+    ("too long", sends("10000000"), yes({"response": "Hi"}), "ok", "no refusal for ten million output tokens"),
+    ("text too long", sends("bge-m3"), yes({"data": [[0.5]]}), "ok", "no refusal for a text of 8,600 words"),
     ("two prompts", BOTH_PROMPTS, no(429, 4006), "warning", "refused with 429 / 4006"),
     ("two prompts", BOTH_PROMPTS, yes({"response": "Hi"}), "warning", "both are taken, and no usage comes"),
     ("two prompts", BOTH_PROMPTS, yes({"usage": {"prompt_tokens": 71}}), "ok", "both are taken: 71 tokens of prompt"),
-    ("two limits", asked("hundred"), no(400, 5006), "ok", "both together are refused with 400 / 5006"),
-    ("two limits", asked("hundred"), no(403, 5035), "warning", "refused with 403 / 5035"),
-    ("two limits", asked("hundred"), yes({"usage": {"completion_tokens": 1}}), "ok", "1: the smaller is read"),
-    ("two limits", asked("hundred"), yes({}), "ok", "it does not show which is read"),
-    ("penalty", asked("frequency_penalty"), yes({"response": "Hi"}), "ok", "of -1 gives 200 with @cf/meta/llama-3.2"),
-    ("penalty", asked("frequency_penalty"), no(429, 3040), "warning", "refused with 429 / 3040"),
-    ("JSON schema, v1", asked('v1/chat.*"name": "answer"'), no(400, 8001), "ok", "in an envelope 400 / 8001"),
-    ("JSON schema, v1", asked('v1/chat.*"json_schema": {"type"'),
+    ("two limits", sends("hundred"), no(400, 5006), "ok", "both together are refused with 400 / 5006"),
+    ("two limits", sends("hundred"), no(403, 5035), "warning", "refused with 403 / 5035"),
+    ("two limits", sends("hundred"), yes({"usage": {"completion_tokens": 1}}), "ok", "1: the smaller is read"),
+    ("two limits", sends("hundred"), yes({}), "ok", "it does not show which is read"),
+    ("penalty", sends("frequency_penalty"), yes({"response": "Hi"}), "ok", "of -1 gives 200 with @cf/meta/llama-3.2"),
+    ("penalty", sends("frequency_penalty"), no(429, 3040), "warning", "refused with 429 / 3040"),
+    ("JSON schema, v1", sends('v1/chat.*"name": "answer"'), no(400, 8001), "ok", "in an envelope 400 / 8001"),
+    ("JSON schema, v1", sends('v1/chat.*"json_schema": {"type"'),
      answer(200, {"choices": [{"message": {"content": {"n": 7}}}]}), "ok", "bare 200 with an object as content"),
     ("queued alone", ALONE, yes({"status": "queued", "request_id": "1"}), "ok", "200: queued like a batch"),
     ("queued alone", ALONE, no(400, 5006), "ok", "refused with 400 / 5006"),
     ("queued alone", ALONE, no(401, 10000), "warning", "refused with 401 / 10000"),
-    ("stream, v1", asked("include_usage"), stream(CHAT % ("Hi", "null"),
+    ("stream, v1", sends("include_usage"), stream(CHAT % ("Hi", "null"),
      '{"response": "", "usage": {"prompt_tokens": 5, "completion_tokens": 2}}', "[DONE]",), "ok",
      "usage that grows unasked, usage once if asked for; a native event among them"),
-    ("stream, v1", asked("include_usage"), no(400, 5006), "warning", "refused with 400 / 5006"),
-    ("JSON streamed", asked("json_object"), no(400, 5006), "warning",
+    ("stream, v1", sends("include_usage"), no(400, 5006), "warning", "refused with 400 / 5006"),
+    ("JSON streamed", sends("json_object"), no(400, 5006), "warning",
      "400 / 5006, application/json; cfai expects 5023"),
-    ("JSON streamed", asked("json_object"), no(500, 8005), "warning", "not found out: refused with 500 / 8005"),
-    ("JSON cut", asked("minLength.*max_tokens.: 2,?"), no(400, 5024), "ok", "refused with 400 / 5024"),
-    ("no JSON mode", asked("llama-3.2-1b.*minLength"), no(400, 5025), "ok", "refused with 400 / 5025"),
-    ("no JSON mode", asked("llama-3.2-1b.*minLength"), no(429, 4006), "warning", "not found out: refused with 429"),
-    ("tool choice", asked("function.: {.name.: .weather.}"), no(400, 8006), "ok", "2 tokens gives 400 / 8006, in cfai"),
-    ("tool choice", asked("weather"), no(429, 3040), "warning", "not found out: refused with 429 / 3040"),
-    ("bad picture", asked("gemma"), no(500, 8005), "ok", "gives 500 / 8005, in cfai InternalServerError"),
-    ("bad picture", asked("gemma"), no(429, 3040), "warning", "refused with 429 / 3040"),
-    ("licence", asked("vision"), no(403, 5016), "ok", "refused with 403 / 5016, application/json"),
-    ("licence", asked("vision"), no(403, 5018), "warning", "not found out: refused with 403 / 5018"),
-    ("retired model", asked("llama-3.1-8b-instruct"), no(400, 5007), "ok", "is refused with 400 / 5007"),
-    ("reject if busy", asked("rejectIfBusy"), no(429, 3040), "ok", "a busy model answers 429 / 3040"),
-    ("reject if busy", asked("rejectIfBusy"), no(400, 5006), "problem", "refused with 400 / 5006"),
-    ("JSON schema", asked("json_schema"), no(400, 8001), "ok", "bare 400 / 8001; in an envelope 400 / 8001"),
-    ("JSON schema", asked('"name": "answer"'), no(400, 8001), "ok", "in an envelope 400 / 8001"),
-    ("JSON schema", asked('"json_schema": {"type"'), yes({"choices": [{"message": {"content": {"n": 7}}}]}), "ok",
+    ("JSON streamed", sends("json_object"), no(500, 8005), "warning", "not found out: refused with 500 / 8005"),
+    ("JSON cut", sends("minLength.*max_tokens.: 2,?"), no(400, 5024), "ok", "refused with 400 / 5024"),
+    ("no JSON mode", sends("llama-3.2-1b.*minLength"), no(400, 5025), "ok", "refused with 400 / 5025"),
+    ("no JSON mode", sends("llama-3.2-1b.*minLength"), no(429, 4006), "warning", "not found out: refused with 429"),
+    ("tool choice", sends("function.: {.name.: .weather.}"), no(400, 8006), "ok", "2 tokens gives 400 / 8006, in cfai"),
+    ("tool choice", sends("weather"), no(429, 3040), "warning", "not found out: refused with 429 / 3040"),
+    ("bad picture", sends("gemma"), no(500, 8005), "ok", "gives 500 / 8005, in cfai InternalServerError"),
+    ("bad picture", sends("gemma"), no(429, 3040), "warning", "refused with 429 / 3040"),
+    ("licence", sends("vision"), no(403, 5016), "ok", "refused with 403 / 5016, application/json"),
+    ("licence", sends("vision"), no(403, 5018), "warning", "not found out: refused with 403 / 5018"),
+    ("retired model", sends("llama-3.1-8b-instruct"), no(400, 5007), "ok", "is refused with 400 / 5007"),
+    ("reject if busy", sends("rejectIfBusy"), no(429, 3040), "ok", "a busy model answers 429 / 3040"),
+    ("reject if busy", sends("rejectIfBusy"), no(400, 5006), "problem", "refused with 400 / 5006"),
+    ("JSON schema", sends("json_schema"), no(400, 8001), "ok", "bare 400 / 8001; in an envelope 400 / 8001"),
+    ("JSON schema", sends('"name": "answer"'), no(400, 8001), "ok", "in an envelope 400 / 8001"),
+    ("JSON schema", sends('"json_schema": {"type"'), yes({"choices": [{"message": {"content": {"n": 7}}}]}), "ok",
      "bare 200 with an object as content"),
-    ("JSON schema", asked('"json_schema": {"type"'), yes({"choices": [{"message": {"content": "Seven."}}]}), "ok",
+    ("JSON schema", sends('"json_schema": {"type"'), yes({"choices": [{"message": {"content": "Seven."}}]}), "ok",
      "bare 200 and is not obeyed"),
-    ("raw image", asked("image/png"), no(400, 5006), "ok", "as the whole body gives 400 / 5006, as a list of"),
-    ("SDXL's image", asked("lightning"), headed(content_type="image/jpeg"), "ok", "declared as image/jpeg, and"),
-    ("SDXL's image", asked("lightning"), no(403, 5018), "warning", "refused with 403 / 5018, no"),
-    ("melotts' speech", asked("melotts"), answer(200, "ID3", {"content-type": "audio/mpeg"}), "ok", "raw, decl"),
-    ("melotts' speech", asked("melotts"), yes({"audio": "x"}), "warning", "the answer has an odd form"),
-    ("melotts' speech", asked("melotts"), no(500, 8005), "warning", "refused with 500 / 8005"),
+    ("raw image", sends("image/png"), no(400, 5006), "ok", "as the whole body gives 400 / 5006, as a list of"),
+    ("SDXL's image", sends("lightning"), headed(content_type="image/jpeg"), "ok", "declared as image/jpeg, and"),
+    ("SDXL's image", sends("lightning"), no(403, 5018), "warning", "refused with 403 / 5018, no"),
+    ("melotts' speech", sends("melotts"), answer(200, "ID3", {"content-type": "audio/mpeg"}), "ok", "raw, decl"),
+    ("melotts' speech", sends("melotts"), yes({"audio": "x"}), "warning", "the answer has an odd form"),
+    ("melotts' speech", sends("melotts"), no(500, 8005), "warning", "refused with 500 / 8005"),
     ("batch", queued, status(202), "ok", "while it waits 202 queued; done with 200"),
-    ("batch", asked('"first"'), no(413, 3006), "warning", "refused with 413 / 3006"),
-    ("batch", asked('"first"'), yes({}), "warning", "there is no request_id"),
+    ("batch", sends('"first"'), no(413, 3006), "warning", "refused with 413 / 3006"),
+    ("batch", sends('"first"'), yes({}), "warning", "there is no request_id"),
     ("batch", queued, no(500, 8005), "warning", "refused with 500 / 8005"),
-    ("batch item", asked('{"text": 5}]'), no(400, 5006), "ok", "the whole batch is refused at once"),
+    ("batch item", sends('{"text": 5}]'), no(400, 5006), "ok", "the whole batch is refused at once"),
     ("batch item", queued, no(400, 5006), "ok", "the whole batch is refused later with 400 / 5006"),
-    ("batch item", asked("request_id"), yes({"responses": [{"success": True}]}), "ok", "no row of the batch"),
-    ("stream's frame", asked("Count to three"),
+    ("batch item", sends("request_id"), yes({"responses": [{"success": True}]}), "ok", "no row of the batch"),
+    ("stream's frame", sends("Count to three"),
      stream('{"response": "One"}', "[DONE]", head=": ping\r\nevent: message\r\n", end="\r\n\r\n"), "ok",
      "with CRLF, comments, event names; ends with data: [DONE]"),
-    ("stream's frame", asked("Count to three"),
+    ("stream's frame", sends("Count to three"),
      answer(200, 'data: {"response": "One"}\n\n[DONE]\n', {"content-type": "text/plain"}), "ok",
      "text/plain, with none; ends with a bare [DONE]"),
-    ("stream's frame", asked("Count to three"), without_done, "problem",
+    ("stream's frame", sends("Count to three"), without_done, "problem",
      "ends with an event, without [DONE]; cfai cannot read that (StreamTruncatedError"),
-    ("stream's frame", asked("Count to three"), no(429, 4006), "warning", "refused with 429 / 4006"),
-    ("stream, chat", asked("Say hi.*max_completion"), stream(CHAT % ("H",
+    ("stream's frame", sends("Count to three"), no(429, 4006), "warning", "refused with 429 / 4006"),
+    ("stream, chat", sends("Say hi.*max_completion"), stream(CHAT % ("H",
      '{"prompt_tokens": 5, "completion_tokens": 1}'), CHAT % ("i", '{"prompt_tokens": 0, "completion_tokens": 1}'),
      '{"response": "", "usage": {"prompt_tokens": 5, "completion_tokens": 2}}', "[DONE]",), "ok",
      "usage in increments and a total at the end"),
-    ("stream, chat", asked("Say hi.*max_completion"), stream(CHAT % ("Hi", "null"), "[DONE]"), "ok",
+    ("stream, chat", sends("Say hi.*max_completion"), stream(CHAT % ("Hi", "null"), "[DONE]"), "ok",
      "choices; no usage"),
-    ("stream, native", asked("Say hi.*max_tokens"),
+    ("stream, native", sends("Say hi.*max_tokens"),
      stream('{"response": "Hi"}', '{"response": "", "usage": {"prompt_tokens": 5}}', "[DONE]"), "ok",
      "text/event-stream: response; usage once"),
-    ("stream, native", asked("Say hi.*max_tokens"), no(429, 3040), "warning", "refused with 429 / 3040"),
-    ("JSON streamed", asked("json_object"), stream('{"response": "{}"}', "[DONE]"), "ok",
+    ("stream, native", sends("Say hi.*max_tokens"), no(429, 3040), "warning", "refused with 429 / 3040"),
+    ("JSON streamed", sends("json_object"), stream('{"response": "{}"}', "[DONE]"), "ok",
      "not refused: 200, text/event-stream"),
-    ("responses", asked("gpt-oss.*responses|run.*gpt-oss"), without_done, "ok", "ends with an event, without"),
-    ("responses", asked("run.*gpt-oss"), yes({"output": []}), "ok", "no events, application/json"),
-    ("responses, v1", asked("/v1/responses"), stream(*RESPONSES, "[DONE]"), "ok", "ends with data: [DONE]"),
-    ("responses, v1", asked("/v1/responses"), no(400, 7000), "warning", "refused with 400 / 7000"),
-    ("responses, v1", asked("/v1/responses"), stream(*RESPONSES), "ok", "last event is response.completed; ends"),
-    ("moondream", asked("moondream"), stream('{"answer": "A grey square", "metrics": {"output_tokens": 3}}', "[DONE]"),
+    ("responses", sends("gpt-oss.*responses|run.*gpt-oss"), without_done, "ok", "ends with an event, without"),
+    ("responses", sends("run.*gpt-oss"), yes({"output": []}), "ok", "no events, application/json"),
+    ("responses, v1", sends("/v1/responses"), stream(*RESPONSES, "[DONE]"), "ok", "ends with data: [DONE]"),
+    ("responses, v1", sends("/v1/responses"), no(400, 7000), "warning", "refused with 400 / 7000"),
+    ("responses, v1", sends("/v1/responses"), stream(*RESPONSES), "ok", "last event is response.completed; ends"),
+    ("moondream", sends("moondream"), stream('{"answer": "A grey square", "metrics": {"output_tokens": 3}}', "[DONE]"),
      "ok", "events of answer, metrics.output_tokens; ends with data: [DONE]"),
-    ("moondream", asked("moondream"), no(403, 5018), "warning", "refused with 403 / 5018"),
-    ("error inside", asked("dGhpcyBpcyBubyBpbWFnZQ"),
+    ("moondream", sends("moondream"), no(403, 5018), "warning", "refused with 403 / 5018"),
+    ("error inside", sends("dGhpcyBpcyBubyBpbWFnZQ"),
      stream('{"answer": "A grey square"}', "[DONE]", '{"error": "no"}'), "problem",
      "an event of error, after which it ends with an event, without [DONE]; cfai takes it for an answer"),
-    ("moondream", asked("moondream"), stream('{"piece": "A"}', "[DONE]"), "problem", "cfai finds no text in them"),
-    ("error inside", asked("dGhpcyBpcyBubyBpbWFnZQ"), stream('{"errors": [{"code": 8005, "message": "no"}]}', "[DONE]"),
+    ("moondream", sends("moondream"), stream('{"piece": "A"}', "[DONE]"), "problem", "cfai finds no text in them"),
+    ("error inside", sends("dGhpcyBpcyBubyBpbWFnZQ"), stream('{"errors": [{"code": 8005, "message": "no"}]}', "[DONE]"),
      "ok", "an event of errors.code, errors.message, after which it ends with data: [DONE]; in cfai StreamError"),
-    ("error inside", asked("dGhpcyBpcyBubyBpbWFnZQ"), no(500, 8005), "ok",
+    ("error inside", sends("dGhpcyBpcyBubyBpbWFnZQ"), no(500, 8005), "ok",
      "no image is refused before the stream: 500 / 8005, application/json"),
-    ("models' list", asked("page=1&"), yes([{"id": 1, "name": "a"}]), "ok", "a page of 5 has 1 rows of id, name;"),
-    ("models' list", asked("page=1"), answer(200, {"result": [], "result_info": {"count": 0}}), "ok",
+    ("models' list", sends("page=1&"), yes([{"id": 1, "name": "a"}]), "ok", "a page of 5 has 1 rows of id, name;"),
+    ("models' list", sends("page=1"), answer(200, {"result": [], "result_info": {"count": 0}}), "ok",
      "result_info has count; the next page has others; past the end 200 with 0 rows"),
-    ("models' list", asked("page=2&"), yes([]), "ok", "the next page has others"),
-    ("models' list", asked("page=[12]&"), yes([{"name": "a"}]), "ok", "the next page has the same ones"),
-    ("models' list", asked("page=1&"), no(403, 10000), "warning", "refused with 403 / 10000"),
-    ("tasks", asked("tasks/search"), yes(["a", "b"]), "ok", "2 rows under result; the first is str"),
-    ("tasks", asked("tasks/search"), yes({"a": 1}), "ok", "no list as result, but errors (list), messages (list)"),
-    ("authors", asked("authors/search"), no(404, 7000), "ok", "there is no such list: 404 / 7000"),
-    ("authors", asked("authors/search"), no(403, 10000), "warning", "refused with 403 / 10000"),
-    ("OpenAI list", asked("v1/models"), no(400, 7000), "ok", "there is no such list: 400 / 7000"),
-    ("schema", asked("models/schema"), no(400, 5007), "warning", "refused with 400 / 5007"),
-    ("schema", asked("models/schema"), yes({"input": {}, "output": {"contentType": "image/png", "format": "binary"}}),
+    ("models' list", sends("page=2&"), yes([]), "ok", "the next page has others"),
+    ("models' list", sends("page=[12]&"), yes([{"name": "a"}]), "ok", "the next page has the same ones"),
+    ("models' list", sends("page=1&"), no(403, 10000), "warning", "refused with 403 / 10000"),
+    ("tasks", sends("tasks/search"), yes(["a", "b"]), "ok", "2 rows under result; the first is str"),
+    ("tasks", sends("tasks/search"), yes({"a": 1}), "ok", "no list as result, but errors (list), messages (list)"),
+    ("authors", sends("authors/search"), no(404, 7000), "ok", "there is no such list: 404 / 7000"),
+    ("authors", sends("authors/search"), no(403, 10000), "warning", "refused with 403 / 10000"),
+    ("OpenAI list", sends("v1/models"), no(400, 7000), "ok", "there is no such list: 400 / 7000"),
+    ("schema", sends("models/schema"), no(400, 5007), "warning", "refused with 400 / 5007"),
+    ("schema", sends("models/schema"), yes({"input": {}, "output": {"contentType": "image/png", "format": "binary"}}),
      "ok", "has input, output; the output says contentType image/png, format binary"),
-    ("gateway's host", asked("default/workers-ai"), answer(200, {"shape": [], "data": []}), "ok", "of shape, data"),
-    ("gateway's host", asked("default/workers-ai"), no(401, 2009), "warning", "refused with 401 / 2009"),
-    ("gateway, REST", asked('/ai/run", '), yes({"state": "Completed", "result": {}}), "ok", "json of result"),
-    ("gateway, audio", asked("aura"), yes({"audio": "SUQz"}), "ok", "declared as application/json, and it begins with"),
-    ("gateway, audio", asked("aura"), no(401, 2009), "warning", "refused with 401 / 2009"),
-    ("gateway's header", asked("a gateway"), headed(cf_aig_log_id=None), "ok", "the header is heeded"),
-    ("gateway's header", asked("a gateway"), yes({}), "ok", "the header is not heeded"),
-    ("gateway's header", asked("a gateway"), no(400, 2001), "warning", "refused with 400 / 2001"),
-    ("retry-after", asked("rejectIfBusy"), no(429, 3040), "ok", "429 / 3040 with none"),
-    ("retry-after", asked("rejectIfBusy"), answer(429, {}, {"retry-after": "7", **JSON}), "ok", "429 with 7"),
+    ("gateway's host", sends("default/workers-ai"), answer(200, {"shape": [], "data": []}), "ok", "of shape, data"),
+    ("gateway's host", sends("default/workers-ai"), no(401, 2009), "warning", "refused with 401 / 2009"),
+    ("gateway, REST", sends('/ai/run", '), yes({"state": "Completed", "result": {}}), "ok", "json of result"),
+    ("gateway, audio", sends("aura"), yes({"audio": "SUQz"}), "ok", "declared as application/json, and it begins with"),
+    ("gateway, audio", sends("aura"), no(401, 2009), "warning", "refused with 401 / 2009"),
+    ("gateway's header", sends("a gateway"), headed(cf_aig_log_id=None), "ok", "the header is heeded"),
+    ("gateway's header", sends("a gateway"), yes({}), "ok", "the header is not heeded"),
+    ("gateway's header", sends("a gateway"), no(400, 2001), "warning", "refused with 400 / 2001"),
+    ("retry-after", sends("rejectIfBusy"), no(429, 3040), "ok", "429 / 3040 with none"),
+    ("retry-after", sends("rejectIfBusy"), answer(429, {}, {"retry-after": "7", **JSON}), "ok", "429 with 7"),
 ]  # fmt: skip
 """A fact, the exchanges that are changed, and how; the verdict, and some words of the finding."""
 
@@ -539,7 +541,7 @@ def test_a_batch_that_is_never_done_is_given_up(recordings: list[RecorderApp]) -
 def test_what_a_service_echoes_is_not_repeated(recordings: list[RecorderApp]) -> None:
     id = "12345678-0000-4000-8000-000000000000"
     for recording in recordings:
-        if asked("lightning")(recording):
+        if sends("lightning")(recording):
             no(400, 5006, f"who is {ACCOUNT}, {TOKEN}? ({id})")(recording)
     says = replayed(recordings)["SDXL's image"].message
     assert "who is " in says

@@ -16,24 +16,24 @@ from cfai.doctor import CHECKS, _machine
 from cfai.doctor._installation import Installation
 from cfai.local import Emulator
 from tests.conftest import Peer
-from tests.doctor.conftest import ACCOUNT, NOWHERE, TLS, TOKEN, At, Serve, findings, no_network, problems, said
+from tests.doctor.conftest import ACCOUNT, NOWHERE, TLS, TOKEN, At, Serve, findings, get_text, no_network, problems
 
 # A healthy installation
 
 
 @pytest.mark.usefixtures("local")
 def test_every_check_has_a_line_and_none_is_a_problem() -> None:
-    found = findings()
-    assert list(found) == [check.name for check in CHECKS]
-    assert problems(found) == []
-    assert [str(finding).count("\n") for finding in found.values()] == [0] * len(CHECKS)
+    report = findings()
+    assert list(report) == [check.name for check in CHECKS]
+    assert problems(report) == []
+    assert [str(finding).count("\n") for finding in report.values()] == [0] * len(CHECKS)
 
 
 def test_the_credentials_are_described_and_not_shown(local: Emulator) -> None:
-    found = findings()
-    assert found["token"].message == f"from CLOUDFLARE_API_TOKEN, {len(local.api_token)} characters"
-    assert found["account id"].message == "from CLOUDFLARE_ACCOUNT_ID, 32 characters"
-    shown = "".join(map(str, found.values()))
+    report = findings()
+    assert report["token"].message == f"from CLOUDFLARE_API_TOKEN, {len(local.api_token)} characters"
+    assert report["account id"].message == "from CLOUDFLARE_ACCOUNT_ID, 32 characters"
+    shown = "".join(map(str, report.values()))
     assert local.api_token not in shown
     assert local.account_id not in shown
 
@@ -58,10 +58,10 @@ def test_one_cheap_call_is_made(local: Emulator) -> None:
 def test_a_library_that_is_too_old_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     real = metadata.version
     monkeypatch.setattr(metadata, "version", lambda name: "2.8.2" if name == "pydantic" else real(name))
-    found = findings()["versions"]
-    assert found.verdict == "problem"
-    assert "too old: pydantic 2.8.2 (needs 2." in found.message
-    assert found.remedy == "pip install -U cfai-sdk"
+    report = findings()["versions"]
+    assert report.verdict == "problem"
+    assert "too old: pydantic 2.8.2 (needs 2." in report.message
+    assert report.remedy == "pip install -U cfai-sdk"
 
 
 def test_the_examples_of_the_machines_checks_hold() -> None:
@@ -88,8 +88,8 @@ def test_without_metadata_no_version_is_too_old(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.usefixtures("local")
 def test_an_extra_that_is_missing_is_named_and_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cfai.doctor._machine.find_spec", lambda name: None if name == "tokenizers" else True)
-    found = findings()["extras"]
-    assert (found.verdict, found.message) == (
+    report = findings()["extras"]
+    assert (report.verdict, report.message) == (
         "ok",
         "installed: cli, emulator, llama, aiohttp; not installed: tokenizers",
     )
@@ -135,9 +135,9 @@ def test_what_is_wrong_with_credentials_is_told_without_showing_them(monkeypatch
         with pytest.MonkeyPatch.context() as patch:
             for name, value in variables.items():
                 patch.setenv(name, value)
-            found = findings(timeout=0.2)
-        assert (found[check].verdict, words in found[check].message) == (verdict, True), found[check]
-        shown = "".join(map(str, found.values()))
+            report = findings(timeout=0.2)
+        assert (report[check].verdict, words in report[check].message) == (verdict, True), report[check]
+        shown = "".join(map(str, report.values()))
         assert [value for value in variables.values() if len(value) > 3 and value.strip() in shown] == [], variables
 
 
@@ -166,17 +166,17 @@ def test_what_is_wrong_with_the_address(at: At) -> None:
         (NOWHERE, "ok", "from CLOUDFLARE_API_BASE_URL"),
     ):
         at(url)
-        found = findings(timeout=0.2)
-        assert (found["address"].verdict, words in said(found["address"])) == (verdict, True), url
-        shown = "".join(map(str, found.values()))
+        report = findings(timeout=0.2)
+        assert (report["address"].verdict, words in get_text(report["address"])) == (verdict, True), url
+        shown = "".join(map(str, report.values()))
         assert [word for word in ("hidden-word", ACCOUNT) if word in shown] == [], url
 
 
 def test_nothing_is_asked_without_an_address(at: At) -> None:
     at("http://example.com/client/v4")
-    found = findings()
-    assert problems(found) == ["address"]
-    assert found["connection"].message == "not looked at: first mend address"
+    report = findings()
+    assert problems(report) == ["address"]
+    assert report["connection"].message == "not looked at: first mend address"
 
 
 # Settings of certificates
@@ -193,9 +193,9 @@ def test_settings_of_certificates(at: At) -> None:
     ):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(name, value)
-            found = findings()
-        assert (found["certificates"].verdict, words in found["certificates"].message) == (verdict, True), value
-        assert found["connection"].verdict == "problem", value
+            report = findings()
+        assert (report["certificates"].verdict, words in report["certificates"].message) == (verdict, True), value
+        assert report["connection"].verdict == "problem", value
 
 
 # Proxies
@@ -210,20 +210,20 @@ def test_what_is_wrong_with_a_proxy(monkeypatch: pytest.MonkeyPatch, at: At) -> 
         ("http://somebody:hidden-word@127.0.0.1:x", "HTTPS_PROXY is no URL of a proxy"),
     ):
         monkeypatch.setenv("HTTPS_PROXY", value)
-        found = findings()
-        assert problems(found) == ["proxy", "connection"], value
-        assert found["proxy"].message.startswith(words), value
-        assert "HTTPS_PROXY" in found["proxy"].remedy, value
-        assert "hidden-word" not in "".join(map(str, found.values())), value
+        report = findings()
+        assert problems(report) == ["proxy", "connection"], value
+        assert report["proxy"].message.startswith(words), value
+        assert "HTTPS_PROXY" in report["proxy"].remedy, value
+        assert "hidden-word" not in "".join(map(str, report.values())), value
 
 
 def test_a_socks_proxy_without_its_package(monkeypatch: pytest.MonkeyPatch, at: At) -> None:
     at("https://api.cloudflare.com/client/v4")
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
     monkeypatch.setattr("cfai.doctor._machine.find_spec", lambda name: None)
-    found = findings()
-    assert found["proxy"].remedy == 'pip install "httpx[socks]"'
-    assert found["connection"].verdict == "problem"
+    report = findings()
+    assert report["proxy"].remedy == 'pip install "httpx[socks]"'
+    assert report["connection"].verdict == "problem"
 
 
 def test_a_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch, serve: Serve, at: At) -> None:
@@ -234,9 +234,9 @@ def test_a_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch, serve: Serve, at:
     proxy = serve(refuse)
     at("https://api.cloudflare.com/client/v4")
     monkeypatch.setenv("https_proxy", proxy.origin)
-    found = findings()
-    assert found["proxy"].message == f"127.0.0.1:{proxy.port}, from https_proxy, can be reached"
-    assert "407 Proxy Authentication Required" in found["connection"].message
+    report = findings()
+    assert report["proxy"].message == f"127.0.0.1:{proxy.port}, from https_proxy, can be reached"
+    assert "407 Proxy Authentication Required" in report["connection"].message
     assert [request.split()[1] for request in proxy.requests] == [b"api.cloudflare.com:443"]
 
 
@@ -245,17 +245,17 @@ def test_a_host_that_is_exempt_needs_no_proxy(monkeypatch: pytest.MonkeyPatch, a
     at("https://api.cloudflare.com/client/v4")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "cloudflare.com")
-    found = findings()
-    assert found["proxy"].message == "HTTPS_PROXY names one, and NO_PROXY exempts api.cloudflare.com from it"
-    assert "cannot be resolved" in found["connection"].message
+    report = findings()
+    assert report["proxy"].message == "HTTPS_PROXY names one, and NO_PROXY exempts api.cloudflare.com from it"
+    assert "cannot be resolved" in report["connection"].message
 
 
 @pytest.mark.usefixtures("local")
 def test_a_proxy_is_not_used_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    found = findings()
-    assert problems(found) == []
-    assert found["proxy"].message == "none is used for an address on this machine"
+    report = findings()
+    assert problems(report) == []
+    assert report["proxy"].message == "none is used for an address on this machine"
 
 
 # Errors of one's own

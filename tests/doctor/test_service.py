@@ -23,10 +23,10 @@ from tests.doctor.conftest import (
     Serve,
     enveloped,
     findings,
+    get_text,
     no_network,
     problems,
     refused,
-    said,
 )
 
 JSON = "application/json"
@@ -43,10 +43,10 @@ def test_no_network_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
     no_network(monkeypatch)
     monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
-    found = findings()
-    assert problems(found) == ["connection"]
-    assert found["connection"].message == "the name api.cloudflare.com cannot be resolved"
-    assert [name for name, finding in found.items() if finding.message.startswith("not looked at")] == [
+    report = findings()
+    assert problems(report) == ["connection"]
+    assert report["connection"].message == "the name api.cloudflare.com cannot be resolved"
+    assert [name for name, finding in report.items() if finding.message.startswith("not looked at")] == [
         "clock",
         "may read",
         "models",
@@ -56,9 +56,9 @@ def test_no_network_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nobody_listens(at: At) -> None:
     at(NOWHERE)
-    found = findings()["connection"]
-    assert found.message == "nothing listens at 127.0.0.1:9"
-    assert "cfai dev" in found.remedy
+    report = findings()["connection"]
+    assert report.message == "nothing listens at 127.0.0.1:9"
+    assert "cfai dev" in report.remedy
 
 
 def test_a_server_that_hangs_is_given_up(serve: Serve, at: At) -> None:
@@ -67,8 +67,8 @@ def test_a_server_that_hangs_is_given_up(serve: Serve, at: At) -> None:
         peer.left()
 
     at(serve(hang).url)
-    found = findings(timeout=0.1)["connection"]
-    assert found.message == "127.0.0.1 was connected to and did not answer in 0.1 s"
+    report = findings(timeout=0.1)["connection"]
+    assert report.message == "127.0.0.1 was connected to and did not answer in 0.1 s"
 
 
 def test_a_server_that_does_not_come_to_an_end_is_given_up(serve: Serve, at: At) -> None:
@@ -79,13 +79,13 @@ def test_a_server_that_does_not_come_to_an_end_is_given_up(serve: Serve, at: At)
 
     server = serve(drip)
     at(server.url)
-    found = findings(timeout=1.0)["connection"]
-    assert (found.verdict, found.message) == ("problem", "127.0.0.1 answers, and does not come to an end")
+    report = findings(timeout=1.0)["connection"]
+    assert (report.verdict, report.message) == ("problem", "127.0.0.1 answers, and does not come to an end")
     assert not server.dripped
 
 
 def test_an_answer_without_an_end_is_not_read_to_it(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cfai.doctor._installation._LARGEST", 1000)
+    monkeypatch.setattr("cfai.doctor._installation.MAX_BODY_SIZE", 1000)
     answering({"models/search": ("200 OK", JSON, " " * 2000)})
     assert findings()["connection"].message == "127.0.0.1 answers, and does not come to an end"
 
@@ -97,8 +97,8 @@ def test_a_host_that_takes_no_connection_is_given_up(monkeypatch: pytest.MonkeyP
         raise TimeoutError("timed out")
 
     monkeypatch.setattr(socket, "create_connection", never)
-    found = findings(timeout=2.0)["connection"]
-    assert found.message == "api.cloudflare.com could not be connected to in 2 s"
+    report = findings(timeout=2.0)["connection"]
+    assert report.message == "api.cloudflare.com could not be connected to in 2 s"
 
 
 def test_what_is_no_http_is_told(serve: Serve, at: At) -> None:
@@ -153,10 +153,10 @@ ANSWERS: list[tuple[dict[str, Any], str, list[str], str, str, str]] = [
 def test_an_answer_is_judged_and_shows_no_token(answering: Answering) -> None:
     for answers, head, bad, check, verdict, words in ANSWERS:
         answering(answers, head)
-        found = findings()
-        assert problems(found) == bad, (check, words)
-        assert (found[check].verdict, words in said(found[check])) == (verdict, True), str(found[check])
-        assert TOKEN not in "".join(map(str, found.values())), words
+        report = findings()
+        assert problems(report) == bad, (check, words)
+        assert (report[check].verdict, words in get_text(report[check])) == (verdict, True), str(report[check])
+        assert TOKEN not in "".join(map(str, report.values())), words
 
 
 # Certificates that are shown
@@ -164,9 +164,9 @@ def test_an_answer_is_judged_and_shows_no_token(answering: Answering) -> None:
 
 def test_a_certificate_that_is_not_trusted(at: At, tls: Callable[[str], str]) -> None:
     at(f"{tls('localhost.pem')}/client/v4")
-    found = findings()["connection"]
-    assert found.message.startswith("the certificate of localhost is not trusted (")
-    assert "set SSL_CERT_FILE" in found.remedy
+    report = findings()["connection"]
+    assert report.message.startswith("the certificate of localhost is not trusted (")
+    assert "set SSL_CERT_FILE" in report.remedy
 
 
 def test_an_authority_of_ones_own_is_trusted(
@@ -174,18 +174,18 @@ def test_an_authority_of_ones_own_is_trusted(
 ) -> None:
     at(f"{tls('localhost.pem')}/client/v4")
     monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "localhost.pem"))
-    found = findings()
-    assert found["certificates"].message == "the 1 of SSL_CERT_FILE are trusted, and no others"
-    assert found["connection"].message.startswith("localhost answers (TLSv1.")
-    assert "certificate by cfai tests" in found["connection"].message
+    report = findings()
+    assert report["certificates"].message == "the 1 of SSL_CERT_FILE are trusted, and no others"
+    assert report["connection"].message.startswith("localhost answers (TLSv1.")
+    assert "certificate by cfai tests" in report["connection"].message
 
 
 def test_a_certificate_that_has_expired(at: At, tls: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
     at(f"{tls('expired.pem')}/client/v4")
     monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "expired.pem"))
-    found = findings()["connection"]
-    assert found.message == "the certificate of localhost has expired"
-    assert "clock" in found.remedy
+    report = findings()["connection"]
+    assert report.message == "the certificate of localhost has expired"
+    assert "clock" in report.remedy
 
 
 def test_a_certificate_of_another_host(at: At, tls: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,8 +209,8 @@ def test_a_server_without_tls(serve: Serve, at: At) -> None:
 @pytest.mark.usefixtures("local")
 def test_the_clock_is_held_against_the_servers() -> None:
     for off, verdict, words in ((30.0, "ok", "agrees"), (-7200.0, "warning", "s slow"), (7200.0, "warning", "s fast")):
-        found = findings(now=lambda off=off: time.time() + off)["clock"]
-        assert (found.verdict, words in found.message) == (verdict, True), off
+        report = findings(now=lambda off=off: time.time() + off)["clock"]
+        assert (report.verdict, words in report.message) == (verdict, True), off
 
 
 def test_the_date_is_that_of_the_header(answering: Answering) -> None:
@@ -239,8 +239,8 @@ def test_a_list_that_breaks_off_is_told(serve: Serve, at: At) -> None:
             peer.answer(json.dumps(VECTOR[2] if request.startswith(b"POST") else MODELS[2]).encode())
 
     at(serve(script).url)
-    found = findings()["models"]
-    assert (found.verdict, found.message) == ("warning", "2 were listed before the list broke off (ReadError)")
+    report = findings()["models"]
+    assert (report.verdict, report.message) == ("warning", "2 were listed before the list broke off (ReadError)")
 
 
 def test_a_list_without_an_end_is_left(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,10 +260,10 @@ def test_a_refused_token_is_told_from_one_that_may_too_little(answering: Answeri
         (("502 Bad Gateway", "text/html", "<html>"), DENIED, "| check that CLOUDFLARE_API_TOKEN holds the whole token"),
     ):
         answering({"models/search": DENIED, "/user/tokens": user, "/tokens/verify": account, "POST": VECTOR})
-        found = findings()
-        assert problems(found) == ["may read"], words
-        assert found["may read"].message.startswith("GET …/ai/models/search was refused (403, code 10000)"), words
-        assert words in said(found["may read"])
+        report = findings()
+        assert problems(report) == ["may read"], words
+        assert report["may read"].message.startswith("GET …/ai/models/search was refused (403, code 10000)"), words
+        assert words in get_text(report["may read"])
 
 
 def test_a_question_about_the_token_that_is_not_answered_settles_nothing(serve: Serve, at: At) -> None:
@@ -275,40 +275,40 @@ def test_a_question_about_the_token_that_is_not_answered_settles_nothing(serve: 
             peer.answer(json.dumps(DENIED[2]).encode(), status=DENIED[0])
 
     at(serve(script).url)
-    found = findings()["may read"]
-    assert found.message == "GET …/ai/models/search was refused (403, code 10000)"
-    assert found.remedy.startswith("check that CLOUDFLARE_API_TOKEN holds the whole token")
+    report = findings()["may read"]
+    assert report.message == "GET …/ai/models/search was refused (403, code 10000)"
+    assert report.remedy.startswith("check that CLOUDFLARE_API_TOKEN holds the whole token")
 
 
 def test_a_wrong_token_is_refused_by_the_emulator(local: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "not-the-token-that-it-wants")
-    found = findings()
-    assert "may run" in problems(found)
-    assert "not-the-token-that-it-wants" not in "".join(map(str, found.values()))
-    assert "401, code 10000" in found["may run"].message
+    report = findings()
+    assert "may run" in problems(report)
+    assert "not-the-token-that-it-wants" not in "".join(map(str, report.values()))
+    assert "401, code 10000" in report["may run"].message
 
 
 def test_a_wrong_account_is_refused_by_the_emulator(local: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", "f" * 32)
-    found = findings()
-    assert "no such account" in found["may run"].message
-    assert "CLOUDFLARE_ACCOUNT_ID" in found["may run"].remedy
-    assert "f" * 32 not in "".join(map(str, found.values()))
+    report = findings()
+    assert "no such account" in report["may run"].message
+    assert "CLOUDFLARE_ACCOUNT_ID" in report["may run"].remedy
+    assert "f" * 32 not in "".join(map(str, report.values()))
 
 
 def test_what_a_server_echoes_is_taken_out(answering: Answering) -> None:
     echo = refused(971, f"who is {TOKEN} of {ACCOUNT}?")
     answering({"models/search": ("429 Too Many", JSON, echo), "POST": ("400 Bad Request", JSON, echo)})
-    found = findings()
-    assert "who is [removed] of [removed]?" in found["may read"].message
-    shown = "".join(map(str, found.values()))
+    report = findings()
+    assert "who is [removed] of [removed]?" in report["may read"].message
+    shown = "".join(map(str, report.values()))
     assert TOKEN not in shown
     assert ACCOUNT not in shown
 
 
 def test_a_fault_of_the_emulator_is_told(local: Emulator) -> None:
     local.script(*[Fault(html=502)] * 20)
-    found = findings()
-    assert problems(found) == ["connection"]
-    assert found["connection"].message.startswith("127.0.0.1 answers with an HTML page, status 502")
-    assert found["may run"].message == "not looked at: first mend connection"
+    report = findings()
+    assert problems(report) == ["connection"]
+    assert report["connection"].message.startswith("127.0.0.1 answers with an HTML page, status 502")
+    assert report["may run"].message == "not looked at: first mend connection"

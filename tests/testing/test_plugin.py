@@ -136,14 +136,14 @@ def test_the_mark_is_explained(pytester: pytest.Pytester) -> None:
 
 
 def test_the_plugin_is_one_module_beside_the_package() -> None:
-    (found,) = importlib.metadata.entry_points(group="pytest11", name="cfai")
-    assert found.value == "cfai_pytest"
+    (entry_point,) = importlib.metadata.entry_points(group="pytest11", name="cfai")
+    assert entry_point.value == "cfai_pytest"
 
 
 def test_a_run_that_does_not_use_it_imports_one_module_more_and_starts_nothing(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def found(*arguments: str) -> set[str]:
+    def list_modules(*arguments: str) -> set[str]:
         monkeypatch.setenv("FOUND", str(pytester.path / "found"))
         pytester.runpytest_subprocess(*STRICT, *arguments).assert_outcomes(passed=1)
         return set((pytester.path / "found").read_text().splitlines())
@@ -158,9 +158,9 @@ def test_a_run_that_does_not_use_it_imports_one_module_more_and_starts_nothing(
         """
     )
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    assert found("-p", "cfai") - found() == {"cfai_pytest"}
+    assert list_modules("-p", "cfai") - list_modules() == {"cfai_pytest"}
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
-    loaded = found()
+    loaded = list_modules()
     assert "cfai_pytest" in loaded
     ours = {"cfai", "starlette", "uvicorn", "cfai-emulator"}
     assert {name for name in loaded if name.partition(".")[0] in ours} == set()

@@ -10,7 +10,7 @@ from unittest.mock import ANY
 import pytest
 
 from cfai import AuthenticationError, LimitError
-from cfai.local.emulator import Emulator, RecordedRequest
+from cfai.local import Emulator, RecordedRequest
 from cfai.testing import WorkersAI, _sent
 from cfai.testing._sent import find_differences, format_requests, shorten
 

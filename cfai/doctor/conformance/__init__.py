@@ -1,7 +1,6 @@
-"""Ask the service what no page of Cloudflare's settles: one small call for each fact, and what came of it."""
+"""Ask the service for the facts that no page of Cloudflare's settles: one small call for each."""
 
-from cfai.doctor.conformance._exchanges import Keeper
-from cfai.doctor.conformance._facts import FACTS, Fact, conform, cost
-from cfai.doctor.conformance._recordings import Recordings
+from cfai.doctor.conformance._exchanges import ExchangeSink
+from cfai.doctor.conformance._facts import FACTS, Fact, conform, estimate_cost
 
-__all__ = ["FACTS", "Fact", "Keeper", "Recordings", "conform", "cost"]
+__all__ = ["FACTS", "ExchangeSink", "Fact", "conform", "estimate_cost"]

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from cfai.doctor._finding import Finding, ok
+from cfai.doctor._finding import Finding, report_ok
+from cfai.doctor.conformance._inputs import encode_data_url, wrap_schema
+from cfai.doctor.conformance._models import GEMMA, GLM, VISION
 from cfai.doctor.conformance._probe import (
     InconclusiveError,
     Probe,
+    format_status,
     get_content_type,
     judge_code,
     judge_output,
     require_verdict,
-    status_text,
 )
-from cfai.doctor.conformance._requests import GLM, wrap_schema
-from cfai.doctor.conformance._streamed import to_data_url
-
-VISION = "@cf/meta/llama-3.2-11b-vision-instruct"
-GEMMA = "@cf/google/gemma-4-26b-a4b-it"
 
 _ANSWER = {"type": "object", "properties": {"words": {"type": "string", "minLength": 400}}, "required": ["words"]}
 JSON_OBJECT: dict[str, Any] = {"type": "json_object"}
@@ -27,17 +24,17 @@ WRAPPED_SCHEMA: dict[str, Any] = {"type": "json_schema", "json_schema": wrap_sch
 
 
 def ask_json(probe: Probe, model: str, form: dict[str, Any], code: int, **options: Any) -> Finding:
-    """Return what JSON mode gives where cfai expects a refusal with `code`."""
+    """Report how JSON mode is answered where cfai expects a refusal with `code`."""
     inputs = {"prompt": "Give an object as JSON.", "response_format": form, **options}
     response = probe.run(model, inputs)
     if not response.is_success:
         return judge_code(response, code)
-    seen = f"not refused: {status_text(response)}, {get_content_type(response)}"
-    return judge_output(seen, probe.read(response, model, inputs))
+    message = f"not refused: {format_status(response)}, {get_content_type(response)}"
+    return judge_output(message, probe.read(response, model, inputs))
 
 
 def ask_tool_choice(probe: Probe) -> Finding:
-    """Return what a chat model gives for the choice `any`, and for a forced tool with no room for its arguments."""
+    """Report how a chat model answers the choice `any`, and a forced tool with no room for its arguments."""
     parameters = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
     tool = {"type": "function", "function": {"name": "weather", "description": "The weather", "parameters": parameters}}
     inputs = {
@@ -47,20 +44,20 @@ def ask_tool_choice(probe: Probe) -> Finding:
     }
     forced = {"type": "function", "function": {"name": "weather"}}
     any_tool = _describe_answer(probe, GLM, {**inputs, "tool_choice": "any"})
-    return ok(
+    return report_ok(
         f"any {any_tool}; a forced tool with 2 tokens {_describe_answer(probe, GLM, {**inputs, 'tool_choice': forced})}"
     )
 
 
 def ask_picture(probe: Probe) -> Finding:
-    """Return what a chat model gives for a picture that is none."""
-    image = {"type": "image_url", "image_url": {"url": to_data_url(b"this is no image")}}
+    """Report how a chat model answers a picture that is none."""
+    image = {"type": "image_url", "image_url": {"url": encode_data_url(b"this is no image")}}
     inputs = {"messages": [{"role": "user", "content": [image]}], "max_completion_tokens": 1}
-    return ok(_describe_answer(probe, GEMMA, inputs))
+    return report_ok(_describe_answer(probe, GEMMA, inputs))
 
 
 def ask_licence(probe: Probe) -> Finding:
-    """Ask a model whose licence was not accepted. The prompt that would accept it is never sent."""
+    """Report how a model is refused whose licence was not accepted. The prompt that would accept it is never sent."""
     response = probe.run(VISION, {"prompt": "Hi", "max_tokens": 1})
     if response.is_success:
         raise InconclusiveError("the account has accepted it, or need not")
@@ -70,6 +67,6 @@ def ask_licence(probe: Probe) -> Finding:
 def _describe_answer(probe: Probe, model: str, inputs: dict[str, Any]) -> str:
     response = require_verdict(probe.run(model, inputs))
     output = probe.read(response, model, inputs)
-    return f"gives {status_text(response)}" + (
+    return f"gives {format_status(response)}" + (
         f", in cfai {type(output).__name__}" if isinstance(output, Exception) else ""
     )

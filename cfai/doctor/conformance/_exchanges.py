@@ -1,4 +1,4 @@
-"""Exchanges as they went over the wire: kept while a client makes them, and made fit to be written down."""
+"""Copy exchanges while a client makes them, and redact them so that they can be written down."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from urllib.parse import quote
 import httpx
 
 from cfai._credentials import Credentials
-from cfai.local.recording import ACCOUNT_PATH, Exchange, RawExchange, Redactor
+from cfai.local import Exchange
+from cfai.local.recording import ACCOUNT_PATH, RawExchange, Redactor
 from cfai.local.server import ACCOUNT
 
 
-class Keeper(Protocol):
-    """Whatever keeps exchanges."""
+class ExchangeSink(Protocol):
+    """Takes exchanges, to write them down or to look at them."""
 
-    def keep(self, exchange: Exchange) -> object:
+    def add(self, exchange: Exchange) -> object:
         """Take one that is over, with nothing secret in it."""
         ...
 
 
-def record_into(exchanges: list[RawExchange]) -> Callable[[httpx.Response], None]:
+def make_recording_hook(exchanges: list[RawExchange]) -> Callable[[httpx.Response], None]:
     """Return a hook for an httpx client that adds each exchange to a list, its chunks as they are read."""
 
     def hook(response: httpx.Response) -> None:
@@ -70,23 +71,23 @@ class ExchangeRedactor:
         self._account = f"/{quote(account.account_id, safe='')}/"
         self._redactor = Redactor({account.account_id: ACCOUNT, account.token.value: "x"})
 
-    def __call__(self, passed: RawExchange) -> Exchange:
+    def __call__(self, exchange: RawExchange) -> Exchange:
         """Return the exchange as it may be written down."""
-        path = f"{passed.path}/".replace(self._account, f"/{ACCOUNT_PATH}/", 1)[:-1]
-        return self._redactor.redact(_decompress(replace(passed, path=path)))
+        path = f"{exchange.path}/".replace(self._account, f"/{ACCOUNT_PATH}/", 1)[:-1]
+        return self._redactor.redact(_decompress(replace(exchange, path=path)))
 
     def redact_text(self, text: str) -> str:
         """Return a text as it may be shown: without secrets, with the ids of exchanges that were redacted before."""
         return self._redactor.redact_request(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
-def _decompress(passed: RawExchange) -> RawExchange:
+def _decompress(exchange: RawExchange) -> RawExchange:
     """Return an exchange with a body that can be searched for secrets."""
-    encoding = passed.headers.get("content-encoding", "identity")
+    encoding = exchange.headers.get("content-encoding", "identity")
     if encoding == "identity":
-        return passed
-    headers = {name: value for name, value in passed.headers.items() if name != "content-length"}
-    return replace(passed, headers=headers, chunks=_decode_chunks(passed.chunks, encoding))
+        return exchange
+    headers = {name: value for name, value in exchange.headers.items() if name != "content-length"}
+    return replace(exchange, headers=headers, chunks=_decode_chunks(exchange.chunks, encoding))
 
 
 def _decode_chunks(chunks: Sequence[bytes], encoding: str) -> list[bytes]:

@@ -12,16 +12,14 @@ import httpx
 
 from cfai import CfaiError
 from cfai._credentials import EnvironmentVariables, resolve_credentials
-from cfai.doctor._finding import Finding, warning
+from cfai.doctor._finding import Finding, report_warning
 from cfai.doctor.conformance import _answers, _codes, _gateways, _lists, _refusals, _requests, _streamed
 from cfai.doctor.conformance._codes import JSON_OBJECT, SCHEMA, WRAPPED_SCHEMA
-from cfai.doctor.conformance._exchanges import ExchangeRedactor, Keeper
+from cfai.doctor.conformance._exchanges import ExchangeRedactor, ExchangeSink
+from cfai.doctor.conformance._models import BGE_M3, GLM, LLAMA, SMALL_MODEL
 from cfai.doctor.conformance._probe import InconclusiveError, Probe
-from cfai.doctor.conformance._refusals import BGE_M3
-from cfai.doctor.conformance._requests import GLM, SMALL
-from cfai.doctor.conformance._streamed import LLAMA
 
-_TOO_LONG = {"prompt": "Hi", "max_tokens": 10_000_000}
+_HUGE_OUTPUT = {"prompt": "Hi", "max_tokens": 10_000_000}
 _LONG_TEXT = {"text": "one " * 8_600}
 _SAY_HI = {"messages": [{"role": "user", "content": "Say hi."}], "max_completion_tokens": 32}
 
@@ -33,7 +31,7 @@ class Fact:
     name: str
     ask: Callable[[Probe], Finding]
     neurons: float = 0.1
-    """What it costs at most, rounded up."""
+    """Its cost at most, rounded up."""
 
     needs_gateway: bool = False
 
@@ -45,7 +43,9 @@ FACTS: tuple[Fact, ...] = (
     Fact("wrong token", _refusals.ask_wrong_token),
     Fact("no such model", _refusals.ask_no_model),
     Fact("request id", _refusals.ask_request_id),
-    Fact("too long", lambda probe: _refusals.ask_limit(probe, SMALL, _TOO_LONG, "ten million output tokens"), 5),
+    Fact(
+        "too long", lambda probe: _refusals.ask_limit(probe, SMALL_MODEL, _HUGE_OUTPUT, "ten million output tokens"), 5
+    ),
     # Its limit of 8,192 tokens is only presumed.
     Fact("text too long", lambda probe: _refusals.ask_limit(probe, BGE_M3, _LONG_TEXT, "a text of 8,600 words"), 11),
     Fact("retired model", _requests.ask_retired, 1),
@@ -63,11 +63,7 @@ FACTS: tuple[Fact, ...] = (
     Fact("queued alone", _answers.ask_queued_alone),
     Fact("stream's frame", _streamed.ask_frame, 1),
     Fact("stream, native", lambda probe: _streamed.ask_text(probe, LLAMA, {"prompt": "Say hi.", "max_tokens": 8}), 4),
-    Fact(
-        "stream, chat",
-        lambda probe: _streamed.ask_text(probe, GLM, _SAY_HI),
-        2,
-    ),
+    Fact("stream, chat", lambda probe: _streamed.ask_text(probe, GLM, _SAY_HI), 2),
     Fact("stream, v1", _streamed.ask_chat_v1, 2),
     Fact("responses", _streamed.ask_responses, 3),
     Fact("responses, v1", lambda probe: _streamed.ask_responses(probe, at_own_address=True), 3),
@@ -78,7 +74,7 @@ FACTS: tuple[Fact, ...] = (
     Fact("JSON cut", lambda probe: _codes.ask_json(probe, LLAMA, SCHEMA, 5024, max_tokens=2), 5),
     Fact("JSON wrapped", lambda probe: _codes.ask_json(probe, LLAMA, WRAPPED_SCHEMA, 5024, max_tokens=8), 6),
     # The model's own schema knows no JSON mode.
-    Fact("no JSON mode", lambda probe: _codes.ask_json(probe, SMALL, SCHEMA, 5025, max_tokens=8), 1),
+    Fact("no JSON mode", lambda probe: _codes.ask_json(probe, SMALL_MODEL, SCHEMA, 5025, max_tokens=8), 1),
     Fact("tool choice", _codes.ask_tool_choice, 3),
     Fact("bad picture", _codes.ask_picture, 4),
     Fact("licence", _codes.ask_licence, 1),
@@ -96,19 +92,19 @@ FACTS: tuple[Fact, ...] = (
 
 
 def select_facts(gateway: str | None = None) -> list[Fact]:
-    """Return those that can be found out, with the gateway named or without one."""
+    """Return the facts that can be settled, with the gateway or without one."""
     return [fact for fact in FACTS if gateway or not fact.needs_gateway]
 
 
-def cost(gateway: str | None = None) -> float:
-    """Return neurons that `conform` takes at most."""
+def estimate_cost(gateway: str | None = None) -> float:
+    """Return the neurons that `conform` takes at most."""
     return sum(fact.neurons for fact in select_facts(gateway))
 
 
 def conform(
     *,
     gateway: str | None = None,
-    keeper: Keeper | None = None,
+    sink: ExchangeSink | None = None,
     http_client: httpx.Client | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Finding]:
@@ -116,10 +112,10 @@ def conform(
 
     Verdicts: `ok` is a form that cfai takes, `problem` one that it does not, `warning` what could not be found out.
 
-    It takes `cost()` neurons of the account in the environment, at most. `gateway` is the id of an AI Gateway to ask
-    about too. `keeper` is given every exchange, without token, account id and request ids; `Recordings` is one. Another
-    `http_client` than its own stays open. `sleep` waits so many seconds between two polls of a batch. Raises
-    `ConfigurationError` for credentials that cannot work, and what `keeper` raises.
+    It takes `estimate_cost()` neurons of the account in the environment, at most. `gateway` is the id of an AI Gateway
+    to ask about too. `sink` gets every exchange, without token, account id and request ids; a `RecordingWriter` is one.
+    Another `http_client` than its own stays open. `sleep` waits so many seconds between two polls of a batch. Raises
+    `ConfigurationError` for credentials that cannot work, and what `sink` raises.
     """
     account = resolve_credentials(EnvironmentVariables(os.environ))
     redactor = ExchangeRedactor(account)
@@ -130,10 +126,10 @@ def conform(
         for fact in select_facts(gateway):
             before = len(probe.exchanges)
             finding = _ask(fact, probe)
-            # Also where nobody keeps them: an id that is known by now is taken out of the message.
+            # Also where no sink takes them: an id that is known by now is taken out of the message.
             for exchange in map(redactor, probe.exchanges[before:]):
-                if keeper is not None:
-                    keeper.keep(exchange)
+                if sink is not None:
+                    sink.add(exchange)
             yield replace(finding, message=redactor.redact_text(finding.message), check=fact.name)
     finally:
         probe.close()
@@ -145,6 +141,6 @@ def _ask(fact: Fact, probe: Probe) -> Finding:
     try:
         return fact.ask(probe)
     except (InconclusiveError, CfaiError, httpx.HTTPError) as error:
-        return warning(f"not found out: {error or type(error).__name__}")
+        return report_warning(f"not found out: {error or type(error).__name__}")
     except ValueError as error:
-        return warning(f"not found out: the answer has an odd form ({error})")
+        return report_warning(f"not found out: the answer has an odd form ({error})")

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from cfai._json import is_mapping
-from cfai.doctor._finding import Finding, ok
+from cfai.doctor._finding import Finding, report_ok
 from cfai.doctor._installation import EMBEDDING
+from cfai.doctor.conformance._inputs import HELLO
+from cfai.doctor.conformance._models import AURA
 from cfai.doctor.conformance._probe import (
     Probe,
+    format_status,
     get_content_type,
     join_words,
     judge_output,
     read_path,
     require_success,
-    status_text,
 )
-from cfai.doctor.conformance._requests import HELLO
-
-AURA = "@cf/deepgram/aura-1"
 
 
 def ask_gateway_envelope(probe: Probe, route: str | None = None) -> Finding:
-    """Return what is put around an answer that came through a gateway: by its own host, or by the API's."""
+    """Report the envelope of an answer that came through a gateway: by its own host, or by the API's."""
     response = require_success(probe.run(EMBEDDING, HELLO, gateway=probe.gateway, route=route))
     body = read_path(response)
     keys = join_words(body) if is_mapping(body) else "no object"
@@ -30,15 +29,15 @@ def ask_gateway_envelope(probe: Probe, route: str | None = None) -> Finding:
 
 
 def ask_gateway_header(probe: Probe) -> Finding:
-    """Return whether a path with a model in it heeds the gateway's header."""
+    """Report whether a path with a model in it heeds the gateway's header."""
     header = {"cf-aig-gateway-id": probe.gateway}
     response = require_success(probe.run(EMBEDDING, {"text": "a gateway"}, extra_headers=header))
     heeded = any(name.startswith("cf-aig-") for name in response.headers)
-    return ok(f"{status_text(response)}, and the header is {'heeded' if heeded else 'not heeded'}")
+    return report_ok(f"{format_status(response)}, and the header is {'heeded' if heeded else 'not heeded'}")
 
 
 def ask_gateway_binary(probe: Probe) -> Finding:
-    """Return whether audio comes through the gateway's own host as it is."""
+    """Report whether audio comes through the gateway's own host as it is."""
     inputs = {"text": "Hi"}
     response = require_success(probe.run(AURA, inputs, gateway=probe.gateway))
     form = f"declared as {get_content_type(response)}, and it begins with {response.content[:4].hex()}"

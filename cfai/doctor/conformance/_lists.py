@@ -7,45 +7,47 @@ from typing import Any, cast
 import httpx
 
 from cfai._json import is_mapping
-from cfai.doctor._finding import Finding, ok
-from cfai.doctor.conformance._answers import SDXL
+from cfai.doctor._finding import Finding, report_ok
+from cfai.doctor.conformance._models import SDXL
 from cfai.doctor.conformance._probe import (
     Probe,
+    format_status,
     get_path,
     join_words,
     list_keys,
     read_path,
     require_success,
-    status_text,
 )
 
 
 def ask_models(probe: Probe) -> Finding:
-    """Return the pages of the list of models."""
+    """Report the pages of the list of models."""
     first, second, past = (probe.ask("GET", f"/models/search?page={page}&per_page=5") for page in (1, 2, 1000))
     row, info = read_path(require_success(first), "result", 0), read_path(first, "result_info")
     other = "the same ones" if read_path(second, "result", 0) == row else "others"
     form = f"a page of 5 has {_count_rows(first)} rows of {join_words(list_keys(row))}"
     form += f"; result_info has {join_words(list_keys(info))}; the next page has {other}"
-    return ok(f"{form}; past the end {status_text(past)} with {_count_rows(past)} rows")
+    return report_ok(f"{form}; past the end {format_status(past)} with {_count_rows(past)} rows")
 
 
 def ask_schema(probe: Probe) -> Finding:
-    """Return whether a schema says what its answer is."""
+    """Report whether a schema names the type of its output."""
     result = read_path(require_success(probe.ask("GET", f"/models/schema?model={SDXL}")), "result")
     kind, format = get_path(result, "output", "contentType"), get_path(result, "output", "format")
-    return ok(f"has {join_words(list_keys(result))}; the output says contentType {kind}, format {format}")
+    return report_ok(f"has {join_words(list_keys(result))}; the output says contentType {kind}, format {format}")
 
 
 def ask_list(probe: Probe, path: str, place: str) -> Finding:
-    """Return whether there is a list at `path`, and what an entry of it is."""
+    """Report whether there is a list at `path`, and the form of its entries."""
     response = probe.ask("GET", path)
     if response.status_code in (400, 404, 405):
-        return ok(f"there is no such list: {status_text(response)}")
+        return report_ok(f"there is no such list: {format_status(response)}")
     rows = read_path(require_success(response), place)
     if not isinstance(rows, list):
-        return ok(f"no list as {place}, but {_describe_shape(read_path(response))}")
-    return ok(f"{len(cast('list[Any]', rows))} rows under {place}; the first is {_describe_shape(get_path(rows, 0))}")
+        return report_ok(f"no list as {place}, but {_describe_shape(read_path(response))}")
+    return report_ok(
+        f"{len(cast('list[Any]', rows))} rows under {place}; the first is {_describe_shape(get_path(rows, 0))}"
+    )
 
 
 def _describe_shape(value: Any) -> str:

@@ -14,11 +14,11 @@ from cfai import Ai, CfaiError, Stream
 from cfai._credentials import Credentials
 from cfai._json import is_mapping
 from cfai._response import ErrorBody, parse_body, parse_error_body
-from cfai.doctor._finding import REPORT, Finding, ok, problem, warning
-from cfai.doctor.conformance._exchanges import record_into
+from cfai.doctor._finding import REPORT, Finding, report_ok, report_problem, report_warning
+from cfai.doctor.conformance._exchanges import make_recording_hook
 from cfai.local.recording import RawExchange
 
-_PASSED_ON = ("content-type", "cf-ai-req-id", "cf-ai-neurons", "cf-ray", "cf-aig-log-id", "retry-after")
+_PARSED_HEADERS = ("content-type", "cf-ai-req-id", "cf-ai-neurons", "cf-ray", "cf-aig-log-id", "retry-after")
 
 
 class Probe:
@@ -32,9 +32,9 @@ class Probe:
         self.sleep = sleep
         self.exchanges: list[RawExchange] = []
         self._http = http
-        self._hook = record_into(self.exchanges)
+        self._hook = make_recording_hook(self.exchanges)
         http.event_hooks["response"].append(self._hook)
-        self._ai = self._client(http)
+        self._ai = self._make_client(http)
 
     def close(self) -> None:
         """Keep no more exchanges of the client."""
@@ -64,16 +64,16 @@ class Probe:
 
     def read(self, response: httpx.Response, model: str, inputs: Any) -> Any:
         """Return what cfai makes of an answer that came before, a stream read to its end; or the error it raises."""
-        headers = {name: value for name, value in response.headers.items() if name.lower() in _PASSED_ON}
+        headers = {name: value for name, value in response.headers.items() if name.lower() in _PARSED_HEADERS}
         status, content = response.status_code, response.content
 
-        def again(_: httpx.Request) -> httpx.Response:
+        def replay(_: httpx.Request) -> httpx.Response:
             return httpx.Response(status, headers=headers, content=content)
 
-        with httpx.Client(transport=httpx.MockTransport(again)) as http, warnings.catch_warnings():
+        with httpx.Client(transport=httpx.MockTransport(replay)) as http, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                output: Any = self._client(http).run(model, inputs)
+                output: Any = self._make_client(http).run(model, inputs)
                 if isinstance(output, Stream):
                     stream = cast("Stream[Any]", output)
                     for _ in stream:
@@ -83,7 +83,7 @@ class Probe:
                 return error
         return output
 
-    def _client(self, http: httpx.Client) -> Ai:
+    def _make_client(self, http: httpx.Client) -> Ai:
         account = self.account
         return Ai(
             account_id=account.account_id,
@@ -105,7 +105,7 @@ def require_success(response: httpx.Response) -> httpx.Response:
     if response.is_success:
         return response
     reason = parse_error(response).message or get_content_type(response)
-    raise InconclusiveError(f"refused with {status_text(response)}, {' '.join(reason.split())[:200]}")
+    raise InconclusiveError(f"refused with {format_status(response)}, {' '.join(reason.split())[:200]}")
 
 
 def require_verdict(response: httpx.Response, *statuses: int) -> httpx.Response:
@@ -118,7 +118,7 @@ def require_verdict(response: httpx.Response, *statuses: int) -> httpx.Response:
 
 
 def parse_error(response: httpx.Response) -> ErrorBody:
-    """Return what the body of an error says."""
+    """Parse the body of an error."""
     return parse_error_body(parse_body(response.content))
 
 
@@ -144,7 +144,7 @@ def get_content_type(response: httpx.Response) -> str:
     return response.headers.get("content-type", "none").partition(";")[0].strip()
 
 
-def status_text(response: httpx.Response) -> str:
+def format_status(response: httpx.Response) -> str:
     """Return the status, and the code if it is an error with one."""
     code = parse_error(response).code if response.status_code >= 400 else None
     return str(response.status_code) if code is None else f"{response.status_code} / {code}"
@@ -152,20 +152,20 @@ def status_text(response: httpx.Response) -> str:
 
 def judge_code(response: httpx.Response, code: int) -> Finding:
     """Judge a refusal that cfai expects under a code of which it is not sure."""
-    form = f"refused with {status_text(response)}, {get_content_type(response)}"
+    form = f"refused with {format_status(response)}, {get_content_type(response)}"
     if parse_error(response).code == code:
-        return ok(form)
+        return report_ok(form)
     if response.status_code >= 500:
         require_success(response)
     require_verdict(response)
-    return warning(f"{form}; cfai expects {code}", REPORT)
+    return report_warning(f"{form}; cfai expects {code}", REPORT)
 
 
 def judge_output(form: str, output: Any) -> Finding:
     """Judge a form by what cfai makes of it: its error is a problem."""
     if isinstance(output, CfaiError):
-        return problem(f"{form}; cfai cannot read that ({type(output).__name__}: {output})", REPORT)
-    return ok(form)
+        return report_problem(f"{form}; cfai cannot read that ({type(output).__name__}: {output})", REPORT)
+    return report_ok(form)
 
 
 def split_lines(response: httpx.Response) -> list[str]:
@@ -180,7 +180,7 @@ def parse_events(response: httpx.Response) -> list[Mapping[str, Any]]:
 
 
 def describe_last_line(response: httpx.Response) -> str:
-    """Return what the last line of a stream is."""
+    """Describe the last line of a stream."""
     last = next((line for line in reversed(split_lines(response)) if line.strip()), "")
     if last.startswith("data:"):
         return "data: [DONE]" if last[5:].strip() == "[DONE]" else "an event, without [DONE]"

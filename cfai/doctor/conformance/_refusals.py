@@ -7,41 +7,39 @@ from typing import Any
 
 from cfai import AuthenticationError, LimitError, NotFoundError, PermissionDeniedError
 from cfai._response import parse_body, parse_error_body
-from cfai.doctor._finding import REPORT, Finding, ok, problem, warning
+from cfai.doctor._finding import REPORT, Finding, report_ok, report_problem, report_warning
 from cfai.doctor._installation import EMBEDDING
-from cfai.doctor.conformance._probe import InconclusiveError, Probe, parse_error, require_verdict, status_text
+from cfai.doctor.conformance._probe import InconclusiveError, Probe, format_status, parse_error, require_verdict
 from cfai.local.recording import RawExchange
-
-BGE_M3 = "@cf/baai/bge-m3"
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def ask_wrong_token(probe: Probe) -> Finding:
-    """Return the status of a token that there is not."""
+    """Report how a wrong token is refused."""
     # Inputs of its own: in a recording, where no token is, they tell this call from the others.
     inputs = {"text": "a wrong token"}
     response = probe.ask("POST", f"/run/{EMBEDDING}", json=inputs, headers={"authorization": f"Bearer {'0' * 40}"})
     error = probe.read(require_verdict(response, 401, 403, 404), EMBEDDING, inputs)
-    judge = ok if isinstance(error, AuthenticationError | PermissionDeniedError) else _report
-    return judge(f"{status_text(response)}, in cfai {type(error).__name__}")
+    judge = report_ok if isinstance(error, AuthenticationError | PermissionDeniedError) else _report_unexpected
+    return judge(f"{format_status(response)}, in cfai {type(error).__name__}")
 
 
 def ask_no_model(probe: Probe) -> Finding:
-    """Return what a model that there is not gives."""
+    """Report how an unknown model is refused."""
     model, inputs = "@cf/cfai/no-such-model", {"prompt": "Hi"}
     response = require_verdict(probe.run(model, inputs), 404)
     error = probe.read(response, model, inputs)
-    judge = ok if isinstance(error, NotFoundError) else _report
-    return judge(f"{status_text(response)}, in cfai {type(error).__name__}")
+    judge = report_ok if isinstance(error, NotFoundError) else _report_unexpected
+    return judge(f"{format_status(response)}, in cfai {type(error).__name__}")
 
 
-def _report(message: str) -> Finding:
-    return problem(message, REPORT)
+def _report_unexpected(message: str) -> Finding:
+    return report_problem(message, REPORT)
 
 
 def ask_request_id(probe: Probe) -> Finding:
-    """Return whether the id at the end of an error's message is that of the header."""
+    """Report whether the id at the end of an error's message is that of the header."""
     response = require_verdict(probe.run(EMBEDDING, {"text": 5}))
     if response.is_success:
         raise InconclusiveError("a number was taken for a text")
@@ -52,27 +50,27 @@ def ask_request_id(probe: Probe) -> Finding:
         form = "one in the message, and none in cf-ai-req-id"
     else:
         form = f"that in the message is {'' if ids[-1] == header else 'not '}that in cf-ai-req-id"
-    return ok(f"{status_text(response)}: {form}")
+    return report_ok(f"{format_status(response)}: {form}")
 
 
 def ask_limit(probe: Probe, model: str, inputs: dict[str, Any], excess: str) -> Finding:
-    """Return the words in which too many tokens are refused, and whether cfai reads the limit in them."""
+    """Report the words in which too many tokens are refused, and whether cfai reads the limit in them."""
     response = require_verdict(probe.run(model, inputs))
     if response.is_success:
-        return ok(f"no refusal for {excess}")
+        return report_ok(f"no refusal for {excess}")
     error = probe.read(response, model, inputs)
     if isinstance(error, LimitError):
-        return ok(f"{status_text(response)}, in which cfai reads a limit of {error.limit:,} tokens")
+        return report_ok(f"{format_status(response)}, in which cfai reads a limit of {error.limit:,} tokens")
     words = " ".join(parse_error(response).message.split())[:200]
-    return warning(f"{status_text(response)}, in which cfai reads no limit: {words}", REPORT)
+    return report_warning(f"{format_status(response)}, in which cfai reads no limit: {words}", REPORT)
 
 
 def ask_retry_after(probe: Probe) -> Finding:
-    """Tell how a refusal for being too busy says how long to wait: seen only if one came."""
+    """Report how a busy service says how long to wait: only seen if one of the calls was refused like that."""
     refused = [exchange for exchange in probe.exchanges if exchange.status in (429, 503)]
     if not refused:
         raise InconclusiveError("none of these calls was refused with 429 or 503")
-    return ok(", ".join(dict.fromkeys(map(_describe_wait, refused))))
+    return report_ok(", ".join(dict.fromkeys(map(_describe_wait, refused))))
 
 
 def _describe_wait(exchange: RawExchange) -> str:

@@ -3,74 +3,69 @@
 from __future__ import annotations
 
 import json
-import struct
-import zlib
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 
-from cfai.doctor._finding import REPORT, Finding, ok, problem
+from cfai.doctor._finding import REPORT, Finding, report_ok, report_problem
 from cfai.doctor._installation import EMBEDDING
+from cfai.doctor.conformance._inputs import HELLO, make_png, wrap_schema
+from cfai.doctor.conformance._models import GLM, RESNET, RETIRED, SMALL_MODEL
 from cfai.doctor.conformance._probe import (
     InconclusiveError,
     Probe,
+    format_status,
     get_path,
     parse_error,
     read_path,
     require_success,
     require_verdict,
-    status_text,
 )
-
-GLM = "@cf/zai-org/glm-4.7-flash"
-SMALL = "@cf/meta/llama-3.2-1b-instruct"
-RETIRED = "@cf/meta/llama-3.1-8b-instruct"
-RESNET = "@cf/microsoft/resnet-50"
-
-HELLO = {"text": "hello"}
 
 
 def ask_tags(probe: Probe) -> Finding:
-    """Return how several tags are written, by cfai `tags=a,b`: too many, or what is none, show what parts them."""
+    """Report how several tags are written, by cfai `tags=a,b`: too many, or a blank one, show how they are split."""
     first = require_verdict(probe.run(EMBEDDING, HELLO, tags=["a", "b"]))
     repeated, bad, six = (
         require_verdict(probe.ask("POST", f"/run/{EMBEDDING}?{query}", json=HELLO)).is_success
         for query in ("tags=a&tags=b", "tags=%20", "tags=a,b,c,d,e,f")
     )
     if bad and first.is_success:
-        return ok("no tag is looked at, not even one that is none: a comma and a repeated key both pass")
+        return report_ok("no tag is looked at, not even one that is none: a comma and a repeated key both pass")
     if bad:
         raise InconclusiveError("no tag is looked at, not even one that is none, and a comma is refused")
     if first.is_success:
         form = "a comma passes, and so do six tags" if six else "a comma parts them (tags=a,b)"
-        return ok(f"{form}; a repeated key {'passes too' if repeated else 'is refused'}")
+        return report_ok(f"{form}; a repeated key {'passes too' if repeated else 'is refused'}")
     if repeated:
-        return problem("the key is repeated (tags=a&tags=b); a comma is refused", REPORT)
-    raise InconclusiveError(f"neither form is taken: {status_text(first)}")
+        return report_problem("the key is repeated (tags=a&tags=b); a comma is refused", REPORT)
+    raise InconclusiveError(f"neither form is taken: {format_status(first)}")
 
 
 def ask_at_sign(probe: Probe) -> Finding:
-    """Return whether `%40` is taken in place of the `@` of a name, which cfai sends as it is."""
+    """Report whether `%40` is accepted in place of the `@` of a name, which cfai sends as it is."""
     encoded = require_verdict(probe.ask("POST", f"/run/{EMBEDDING.replace('@', '%40')}", json=HELLO), 404)
-    return ok(f"%40 in place of @ gives {status_text(encoded)}")
+    return report_ok(f"%40 in place of @ gives {format_status(encoded)}")
 
 
 def ask_raw_image(probe: Probe) -> Finding:
-    """Return whether an image is taken as the whole body; cfai sends images as JSON."""
+    """Report whether an image is accepted as the whole body; cfai sends images as JSON."""
     pixels = make_png(32)
     raw = require_verdict(probe.ask("POST", f"/run/{RESNET}", content=pixels, headers={"content-type": "image/png"}))
     array = require_success(probe.run(RESNET, {"image": list(pixels)}))
-    return ok(f"an image as the whole body gives {status_text(raw)}, as a list of numbers {status_text(array)}")
+    return report_ok(
+        f"an image as the whole body gives {format_status(raw)}, as a list of numbers {format_status(array)}"
+    )
 
 
 def ask_json_schema(probe: Probe) -> Finding:
-    """Return the shape in which a chat model takes a schema: bare, or in the envelope of OpenAI."""
+    """Report the shape in which a chat model accepts a schema: bare, or in the envelope of OpenAI."""
     return _ask_schema_forms(lambda inputs: probe.run(GLM, inputs), "result")
 
 
 def ask_json_schema_v1(probe: Probe) -> Finding:
-    """Return the shape in which the same model takes a schema at OpenAI's address."""
+    """Report the shape in which the same model accepts a schema at OpenAI's address."""
     return _ask_schema_forms(lambda inputs: probe.ask("POST", "/v1/chat/completions", json={"model": GLM, **inputs}))
 
 
@@ -86,13 +81,8 @@ def _ask_schema_forms(ask: Callable[[dict[str, Any]], httpx.Response], *place: s
         }
         response = require_verdict(ask(inputs), 404)
         content = read_path(response, *place, "choices", 0, "message", "content")
-        forms.append(f"{name} {status_text(response)}{_obeys_schema(content) if response.is_success else ''}")
-    return ok("; ".join(forms))
-
-
-def wrap_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a schema as OpenAI takes it."""
-    return {"name": "answer", "schema": schema}
+        forms.append(f"{name} {format_status(response)}{_obeys_schema(content) if response.is_success else ''}")
+    return report_ok("; ".join(forms))
 
 
 def _obeys_schema(content: Any) -> str:
@@ -106,36 +96,37 @@ def _obeys_schema(content: Any) -> str:
 
 
 def ask_reject_if_busy(probe: Probe) -> Finding:
-    """Return whether `options` in the body is taken, and what a busy model answers."""
-    response = probe.run(SMALL, {"prompt": "Hi", "max_tokens": 1}, reject_if_busy=True)
+    """Report whether `options` in the body is accepted, and how a busy model refuses."""
+    response = probe.run(SMALL_MODEL, {"prompt": "Hi", "max_tokens": 1}, reject_if_busy=True)
     if response.is_success:
-        return ok("the option is taken; the model had room")
+        return report_ok("the option is taken; the model had room")
     if response.status_code == 429 and parse_error(response).code in (None, 3040):
-        return ok(f"the option is taken, and a busy model answers {status_text(response)}")
+        return report_ok(f"the option is taken, and a busy model answers {format_status(response)}")
     require_verdict(response)
-    return problem(f"the option is refused with {status_text(response)}", REPORT)
+    return report_problem(f"the option is refused with {format_status(response)}", REPORT)
 
 
 def ask_penalty(probe: Probe) -> Finding:
-    """Return whether a model whose schema says that a penalty is 0 to 2 takes one below 0."""
+    """Report whether a model whose schema says that a penalty is 0 to 2 accepts one below 0."""
     inputs = {"prompt": "Hi", "max_tokens": 1, "frequency_penalty": -1}
-    return ok(f"a frequency_penalty of -1 gives {status_text(require_verdict(probe.run(SMALL, inputs)))} with {SMALL}")
+    response = require_verdict(probe.run(SMALL_MODEL, inputs))
+    return report_ok(f"a frequency_penalty of -1 gives {format_status(response)} with {SMALL_MODEL}")
 
 
 def ask_two_prompts(probe: Probe) -> Finding:
-    """Return which is read where both a prompt and messages are given: messages of 60 words tell by their tokens."""
+    """Report how a prompt beside messages is read: messages of 60 words show by their tokens."""
     messages = [{"role": "user", "content": "one two three " * 20}]
-    response = require_verdict(probe.run(SMALL, {"prompt": "Hi", "messages": messages, "max_tokens": 1}))
+    response = require_verdict(probe.run(SMALL_MODEL, {"prompt": "Hi", "messages": messages, "max_tokens": 1}))
     if not response.is_success:
-        return ok(f"a prompt beside messages is refused with {status_text(response)}")
+        return report_ok(f"a prompt beside messages is refused with {format_status(response)}")
     tokens = read_path(response, "result", "usage", "prompt_tokens")
     if not isinstance(tokens, int):
         raise InconclusiveError("both are taken, and no usage comes")
-    return ok(f"both are taken: {tokens} tokens of prompt, of which messages have 60 at least")
+    return report_ok(f"both are taken: {tokens} tokens of prompt, of which messages have 60 at least")
 
 
 def ask_two_limits(probe: Probe) -> Finding:
-    """Return which is read where both `max_tokens` and `max_completion_tokens` are given."""
+    """Report which limit counts where both `max_tokens` and `max_completion_tokens` are sent."""
     counts: list[Any] = []
     for max_tokens, max_completion_tokens in ((1, 16), (16, 1)):
         inputs = {
@@ -145,27 +136,16 @@ def ask_two_limits(probe: Probe) -> Finding:
         }
         response = require_verdict(probe.run(GLM, inputs))
         if not response.is_success:
-            return ok(f"both together are refused with {status_text(response)}")
+            return report_ok(f"both together are refused with {format_status(response)}")
         counts.append(read_path(response, "result", "usage", "completion_tokens"))
     read = {(1, 16): "max_tokens", (16, 1): "max_completion_tokens", (1, 1): "the smaller", (16, 16): "the larger"}
     form = f"max_tokens 1 and max_completion_tokens 16 give {counts[0]} tokens, the other way round {counts[1]}"
-    return ok(f"{form}: {read.get((counts[0], counts[1]), 'it does not show which')} is read")
+    return report_ok(f"{form}: {read.get((counts[0], counts[1]), 'it does not show which')} is read")
 
 
 def ask_retired(probe: Probe) -> Finding:
-    """Return what a model that is retired answers."""
+    """Report how a retired model answers."""
     response = require_verdict(probe.run(RETIRED, {"prompt": "Hi", "max_tokens": 1}), 404)
     if response.is_success:
-        return ok(f"{RETIRED} still answers")
-    return ok(f"{RETIRED} is refused with {status_text(response)}")
-
-
-def make_png(size: int) -> bytes:
-    """Return a grey square of so many pixels a side."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    header = struct.pack(">IIBBBBB", size, size, 8, 0, 0, 0, 0)
-    rows = zlib.compress((b"\0" + b"\x80" * size) * size)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+        return report_ok(f"{RETIRED} still answers")
+    return report_ok(f"{RETIRED} is refused with {format_status(response)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
@@ -10,11 +9,14 @@ from typing import Any
 from cfai import CfaiError, InferenceUpstreamError, StreamError
 from cfai._json import is_mapping
 from cfai._response import event_reports_error
-from cfai.doctor._finding import REPORT, Finding, ok, problem
+from cfai.doctor._finding import REPORT, Finding, report_ok, report_problem
+from cfai.doctor.conformance._inputs import encode_data_url, make_png
+from cfai.doctor.conformance._models import GLM, GPT, MOONDREAM, SMALL_MODEL
 from cfai.doctor.conformance._probe import (
     InconclusiveError,
     Probe,
     describe_last_line,
+    format_status,
     get_content_type,
     get_path,
     join_words,
@@ -24,19 +26,13 @@ from cfai.doctor.conformance._probe import (
     require_success,
     require_verdict,
     split_lines,
-    status_text,
 )
-from cfai.doctor.conformance._requests import GLM, SMALL, make_png
-
-LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
-GPT = "@cf/openai/gpt-oss-20b"
-MOONDREAM = "@cf/moondream/moondream3.1-9B-A2B"
 
 
 def ask_frame(probe: Probe) -> Finding:
-    """Return content type, line ends, comments, event names and padding of a native stream."""
+    """Report content type, line ends, comments, event names and padding of a native stream."""
     inputs = {"prompt": "Count to three.", "max_tokens": 16, "stream": True}
-    response = require_success(probe.run(SMALL, inputs))
+    response = require_success(probe.run(SMALL_MODEL, inputs))
     lines = split_lines(response)
     extras = {
         "CRLF": b"\r\n" in response.content,
@@ -44,13 +40,13 @@ def ask_frame(probe: Probe) -> Finding:
         "event names": any(line.startswith("event:") for line in lines),
         "padding": any("p" in event for event in parse_events(response)),
     }
-    seen = join_words(name for name, is_seen in extras.items() if is_seen)
-    form = f"{get_content_type(response)}, with {seen}; ends with {describe_last_line(response)}"
-    return judge_output(form, probe.read(response, SMALL, inputs))
+    names = join_words(name for name, is_present in extras.items() if is_present)
+    form = f"{get_content_type(response)}, with {names}; ends with {describe_last_line(response)}"
+    return judge_output(form, probe.read(response, SMALL_MODEL, inputs))
 
 
 def ask_text(probe: Probe, model: str, inputs: dict[str, Any]) -> Finding:
-    """Return where text and reasoning of a model's events stand, and how its usage is counted."""
+    """Report where text and reasoning stand in a model's events, and how its usage is counted."""
     inputs = {**inputs, "stream": True}
     response = require_success(probe.run(model, inputs))
     events = parse_events(response)
@@ -67,12 +63,12 @@ def _describe_usage(events: list[Mapping[str, Any]]) -> str:
     """Return how usage is reported: once, growing, or in parts that have to be added up."""
     names = ("prompt_tokens", "completion_tokens")
     counts = [tuple(_count_tokens(get_path(event, "usage", name)) for name in names) for event in events]
-    seen = [count for count in counts if any(count)]
-    if len(seen) < 2:
-        return "usage once" if seen else "no usage"
-    if not seen[-1][0] and seen[0][0]:
+    usages = [count for count in counts if any(count)]
+    if len(usages) < 2:
+        return "usage once" if usages else "no usage"
+    if not usages[-1][0] and usages[0][0]:
         return "usage in increments"
-    grows = all(before[1] <= after[1] for before, after in pairwise(seen[:-1])) and seen[0][0] == seen[1][0]
+    grows = all(before[1] <= after[1] for before, after in pairwise(usages[:-1])) and usages[0][0] == usages[1][0]
     return "usage that grows" if grows else "usage in increments and a total at the end"
 
 
@@ -81,7 +77,7 @@ def _count_tokens(value: Any) -> int:
 
 
 def ask_responses(probe: Probe, *, at_own_address: bool = False) -> Finding:
-    """Return whether `[DONE]` follows the events of the Responses API, asked as cfai does or at its own address."""
+    """Report whether `[DONE]` ends a stream of the Responses API, called as cfai does or at its own address."""
     inputs = {"input": "Say hi.", "max_output_tokens": 32, "stream": True}
     if at_own_address:
         response = probe.ask("POST", "/v1/responses", json={"model": GPT, **inputs})
@@ -96,8 +92,8 @@ def ask_responses(probe: Probe, *, at_own_address: bool = False) -> Finding:
 
 
 def ask_moondream(probe: Probe) -> Finding:
-    """Return what the chunks of moondream are made of."""
-    inputs = _ask_moondream(make_png(32))
+    """Report the fields of moondream's chunks."""
+    inputs = _build_moondream_inputs(make_png(32))
     response = require_success(probe.run(MOONDREAM, inputs))
     output = probe.read(response, MOONDREAM, inputs)
     events = parse_events(response)
@@ -107,13 +103,13 @@ def ask_moondream(probe: Probe) -> Finding:
     places = dict.fromkeys(place for event in events for place in _list_places(event))
     form = f"{get_content_type(response)}: events of {join_words(places)}; ends with {describe_last_line(response)}"
     if not isinstance(output, CfaiError) and not str(output):
-        return problem(f"{form}; cfai finds no text in them", REPORT)
+        return report_problem(f"{form}; cfai finds no text in them", REPORT)
     return judge_output(form, output)
 
 
 def ask_error_inside(probe: Probe) -> Finding:
-    """Return the shape of an error inside a stream: of one that is provoked by a picture that is none."""
-    inputs = _ask_moondream(b"this is no image")
+    """Report the shape of an error inside a stream, provoked by a picture that is none."""
+    inputs = _build_moondream_inputs(b"this is no image")
     response = probe.run(MOONDREAM, inputs)
     event = next((event for event in parse_events(response) if event_reports_error(dict(event))), None)
     if event is not None:
@@ -121,36 +117,31 @@ def ask_error_inside(probe: Probe) -> Finding:
         places = join_words(_list_places(event))
         form = f"an event of {places}, after which it ends with {describe_last_line(response)}"
         if isinstance(output, StreamError | InferenceUpstreamError):
-            return ok(f"{form}; in cfai {type(output).__name__}")
-        return problem(f"{form}; cfai takes it for an answer", REPORT)
+            return report_ok(f"{form}; in cfai {type(output).__name__}")
+        return report_problem(f"{form}; cfai takes it for an answer", REPORT)
     if require_verdict(response).is_success:
         raise InconclusiveError("none could be provoked")
-    return ok(f"no image is refused before the stream: {status_text(response)}, {get_content_type(response)}")
+    return report_ok(f"no image is refused before the stream: {format_status(response)}, {get_content_type(response)}")
 
 
 def ask_chat_v1(probe: Probe) -> Finding:
-    """Return whether chunks at OpenAI's address tell their usage unasked, and whether a native event is among them."""
+    """Report whether chunks at OpenAI's address have their usage by default, and whether native events are there."""
     inputs = {"messages": [{"role": "user", "content": "Say hi."}], "max_completion_tokens": 16, "stream": True}
-    asking = inputs | {"stream_options": {"include_usage": True}}
-    unasked, asked = (
+    with_usage = inputs | {"stream_options": {"include_usage": True}}
+    default, requested = (
         require_success(probe.ask("POST", "/v1/chat/completions", json={"model": GLM, **each}))
-        for each in (inputs, asking)
+        for each in (inputs, with_usage)
     )
-    events = parse_events(asked)
-    form = f"{_describe_usage(parse_events(unasked))} unasked, {_describe_usage(events)} if asked for"
+    events = parse_events(requested)
+    form = f"{_describe_usage(parse_events(default))} unasked, {_describe_usage(events)} if asked for"
     native = "a native event" if any("response" in event for event in events) else "no native event"
-    form = f"{get_content_type(asked)}: {form}; {native} among them; ends with {describe_last_line(asked)}"
-    return judge_output(form, probe.read(asked, GLM, asking))
+    form = f"{get_content_type(requested)}: {form}; {native} among them; ends with {describe_last_line(requested)}"
+    return judge_output(form, probe.read(requested, GLM, with_usage))
 
 
-def _ask_moondream(picture: bytes) -> dict[str, Any]:
-    image = to_data_url(picture)
+def _build_moondream_inputs(picture: bytes) -> dict[str, Any]:
+    image = encode_data_url(picture)
     return {"task": "caption", "image": image, "caption_length": "short", "max_tokens": 8, "stream": True}
-
-
-def to_data_url(picture: bytes) -> str:
-    """Return a picture, or what is said to be one, as models take it."""
-    return "data:image/png;base64," + base64.b64encode(picture).decode()
 
 
 def _list_places(value: Any) -> list[str]:

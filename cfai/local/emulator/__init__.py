@@ -17,7 +17,7 @@ from cfai.local.emulator._request_log import RecordedRequest
 from cfai.local.emulator._server import Emulator
 from cfai.local.faults import Fault
 
-for _public in (Emulator, Engine, Fault, RecordedRequest):
-    _public.__module__ = __name__
+for _public in (Emulator, Engine, RecordedRequest):
+    _public.__module__ = "cfai.local"
 
 __all__ = ["Emulator", "Engine", "Fault", "RecordedRequest"]

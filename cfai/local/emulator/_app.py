@@ -73,11 +73,10 @@ class _Reply:
 class EmulatorApp(Application):
     """The ASGI application."""
 
-    called = "the emulator"
     own_hosts = (BINDING_HOST,)
 
-    def __init__(self, access: AccessRules, config: EmulatorConfig, log: RequestLog) -> None:
-        super().__init__(access)
+    def __init__(self, display_name: str, access: AccessRules, config: EmulatorConfig, log: RequestLog) -> None:
+        super().__init__(display_name, access)
         self._config = config
         self._log = log
         self._batches = Batches()

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 
 from cfai.local.faults import Fault
-from cfai.local.server import LONGEST_WAIT, Connection
+from cfai.local.server import MAX_OPEN_SECONDS, Connection
 from cfai.local.wire import Event, Parts
 
 
@@ -67,7 +67,7 @@ async def _end_early(connection: Connection, ending: str, error: bytes) -> None:
     if ending in ("drop", "reset"):
         await connection.cut(reset=ending == "reset")
     elif ending == "silence":
-        await connection.pause(LONGEST_WAIT)
+        await connection.pause(MAX_OPEN_SECONDS)
     else:
         if ending == "error":
             await connection.write(error)

@@ -12,7 +12,7 @@ class Engine(Protocol):
     """Runs models for an emulator, which has checked the inputs and writes what comes in the service's wire format.
 
     All methods are called on the event loop of the emulator's server. What an engine cannot do is a
-    `cfai.local.wire.ErrorResponse`.
+    `cfai.local.ErrorResponse`.
     """
 
     async def answer(

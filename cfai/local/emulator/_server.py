@@ -52,6 +52,8 @@ class Emulator(LocalServer):
     the port is taken and `ImportError` if the extra is not installed.
     """
 
+    display_name = "the emulator"
+
     def __init__(
         self,
         host: str = "127.0.0.1",
@@ -153,4 +155,4 @@ class Emulator(LocalServer):
         self._log.script.clear()
 
     def _make_application(self) -> EmulatorApp:
-        return EmulatorApp(self._access, self._config, self._log)
+        return EmulatorApp(self.display_name, self._access, self._config, self._log)

@@ -15,6 +15,6 @@ from cfai.local.engines._llama import LlamaCpp
 from cfai.local.engines._upstream import OpenAIUpstream
 
 for _public in (LlamaCpp, OpenAIUpstream):
-    _public.__module__ = __name__
+    _public.__module__ = "cfai.local"
 
 __all__ = ["LlamaCpp", "OpenAIUpstream"]

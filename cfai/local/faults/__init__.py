@@ -8,6 +8,8 @@ from cfai.local.faults._fault import HEADER, Fault, UnfitFaultError
 from cfai.local.faults._script import Faults, Script, parse_fault, parse_faults
 from cfai.local.faults._table import SCENARIOS, Scenario
 
+Fault.__module__ = "cfai.local"
+
 __all__ = [
     "HEADER",
     "SCENARIOS",

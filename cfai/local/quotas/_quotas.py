@@ -14,7 +14,7 @@ from cfai.models import Model
 
 _DAY = 86_400
 
-LONGEST_WAIT = 600.0
+MAX_QUEUE_SECONDS = 600.0
 """Seconds that a call waits at most for a model that is busy."""
 
 
@@ -88,7 +88,7 @@ class Quotas:
         if places.locked() and reject_if_busy:
             raise ErrorResponse(3040)
         try:
-            async with asyncio.timeout(LONGEST_WAIT):
+            async with asyncio.timeout(MAX_QUEUE_SECONDS):
                 await places.acquire()
         except TimeoutError as error:
             raise ErrorResponse(3040) from error

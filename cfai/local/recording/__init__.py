@@ -1,7 +1,7 @@
 """Record what a Workers AI answered into files, and play it back, without the account and without its cost.
 
 ```python
-from cfai.local.recording import Player, Recorder
+from cfai.local import Player, Recorder
 
 with Recorder("recordings") as local:  # in front of the real service, with the credentials of the environment
     print(local.ai().run("@cf/zai-org/glm-4.7-flash", {"prompt": "Hello"}))
@@ -14,14 +14,14 @@ On the command line: `cfai dev --record DIR`, `cfai dev --replay DIR`. Needs `pi
 """
 
 from cfai.local.recording._exchange import ACCOUNT_PATH, Exchange, RawExchange, parse_request
-from cfai.local.recording._files import get_last_number, save_exchange
+from cfai.local.recording._files import RecordingWriter
 from cfai.local.recording._match import RecordedExchanges
 from cfai.local.recording._player import Player
 from cfai.local.recording._recorder import Recorder
 from cfai.local.recording._redact import Redactor
 
-for _public in (Player, Recorder):
-    _public.__module__ = __name__
+for _public in (Exchange, Player, Recorder, RecordingWriter):
+    _public.__module__ = "cfai.local"
 
 __all__ = [
     "ACCOUNT_PATH",
@@ -30,8 +30,7 @@ __all__ = [
     "RawExchange",
     "RecordedExchanges",
     "Recorder",
+    "RecordingWriter",
     "Redactor",
-    "get_last_number",
     "parse_request",
-    "save_exchange",
 ]

@@ -1,4 +1,4 @@
-"""Let in who may ask for what: the same for the recorder and the player."""
+"""Check the requests that a recorder and a player take: their token, account and path."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from pydantic_core import to_jsonable_python
 from cfai.local._json import as_object, loads_strictly
 
 ACCOUNT_PATH = "{account_id}"
-"""What stands in a path for the account."""
+"""The placeholder for the account in a path."""
 
 Cut = Literal["by the client", "by the service", "by the recorder"]
 
@@ -85,7 +85,7 @@ class ExchangeResponse(_Part):
     status: int = Field(ge=200, le=599)
     headers: dict[str, str]
     cut: Cut | None = None
-    """Who broke off before the end."""
+    """The side that broke off before the end."""
 
     times: ExchangeTimes = ExchangeTimes()
     chunks: list[str | BinaryChunk]
@@ -141,7 +141,7 @@ class RawExchange:
 
 
 def parse_request(method: str, path: str, query: str, content_type: str | None, body: bytes) -> ExchangeRequest:
-    """Return a request in the form in which it is kept and compared."""
+    """Return a request in the form in which it is saved and compared."""
     media_type, _, boundary = (content_type or "").partition("boundary=")
     boundary = boundary.partition(";")[0].strip().strip('"')
     if boundary and media_type.strip().lower().startswith("multipart/"):

@@ -1,4 +1,4 @@
-"""Keep exchanges in files: JSON to be read, changed and compared by people."""
+"""Read and write the files of exchanges: JSON to be read, changed and compared by people."""
 
 from __future__ import annotations
 
@@ -18,20 +18,49 @@ _HEADER_VALUE = r"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?"
 _NUMBERS = re.compile(r"\[\n\s+(-?[\d.eE+-]+(?:,\n\s+-?[\d.eE+-]+)*)\n\s+\]")
 
 
-def save_exchange(exchange: Exchange, folder: Path, number: int) -> Path:
-    """Write a file, at once and whole; the path of it. Raises `OSError`."""
-    text = _format_json(_to_members(exchange))
-    while (path := folder / f"{number:04d}-{_build_slug(exchange.request)}.json").exists():
-        # Another recorder keeps its own here.
-        number += 1
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(text, "utf-8", newline="\n")
-        unfinished.replace(path)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
-        raise
-    return path
+class RecordingWriter:
+    """Writes exchanges into a folder, which is made if it is not there. Raises `OSError` where that fails.
+
+    ```python
+    from cfai.doctor import conform
+
+    for finding in conform(sink=RecordingWriter("recordings")):
+        print(finding)
+    ```
+
+    `cfai dev --replay recordings` answers as the service did.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise FileExistsError(f"{self._folder} is a file: recordings are kept in a folder") from error
+        self._last_number = max(map(_get_number, self._folder.glob("*.json")), default=0)
+
+    def add(self, exchange: Exchange) -> Path:
+        """Write an exchange as the next file of the folder; the path of it. Raises `OSError`."""
+        return self.write(exchange, self.reserve_number())
+
+    def reserve_number(self) -> int:
+        """Return the number of the next file, which `write` takes when the exchange is over."""
+        self._last_number += 1
+        return self._last_number
+
+    def write(self, exchange: Exchange, number: int) -> Path:
+        """Write a file, at once and whole; the path of it. Raises `OSError`."""
+        text = _format_json(_to_members(exchange))
+        path = _reserve_path(self._folder, number, _build_slug(exchange.request))
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            unfinished.write_text(text, "utf-8", newline="\n")
+            unfinished.replace(path)
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+            raise
+        return path
 
 
 def load_exchange(path: Path) -> Exchange:
@@ -42,8 +71,8 @@ def load_exchange(path: Path) -> Exchange:
         _check_headers(exchange.response.headers)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{path} is no recording: {where}: {first['msg']}") from error
+        location = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{path} is no recording: {location}: {first['msg']}") from error
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no recording: {error}") from error
     return exchange
@@ -54,9 +83,15 @@ def list_recordings(folder: Path) -> list[Path]:
     return [path for number, path in sorted((_get_number(path), path) for path in folder.glob("*.json")) if number]
 
 
-def get_last_number(folder: Path) -> int:
-    """Return the number of the last recording in a folder, 0 if there is none."""
-    return max(map(_get_number, folder.glob("*.json")), default=0)
+def _reserve_path(folder: Path, number: int, slug: str) -> Path:
+    """Make an empty file that is nobody else's, and return its path: another recorder may write into the folder."""
+    while True:
+        path = folder / f"{number:04d}-{slug}.json"
+        try:
+            path.open("x").close()
+            return path
+        except FileExistsError:
+            number += 1
 
 
 def _get_number(path: Path) -> int:
@@ -74,7 +109,7 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 
 
 def _to_members(exchange: Exchange) -> dict[str, Any]:
-    """Return what a file holds: everything but what is not there."""
+    """Return the members of a file: all but those that are empty."""
     request, answer = exchange.request, exchange.response
     response = answer.model_dump(mode="json")
     if answer.cut is None:

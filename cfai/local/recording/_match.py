@@ -24,11 +24,11 @@ class RecordedExchanges:
         self._all = exchanges
         self._responses: dict[str, list[ExchangeResponse]] = {}
         for _, exchange in exchanges:
-            self._responses.setdefault(_key(exchange.request), []).append(exchange.response)
+            self._responses.setdefault(_build_key(exchange.request), []).append(exchange.response)
 
     def next(self, request: ExchangeRequest) -> ExchangeResponse:
         """Return the answer to a request. Raises `EmulatorError`, which names the nearest, if there is none."""
-        responses = self._responses.get(_key(request))
+        responses = self._responses.get(_build_key(request))
         if responses is None:
             raise EmulatorError(404, self._describe_nearest(request))
         return responses.pop(0) if len(responses) > 1 else responses[0]
@@ -39,22 +39,21 @@ class RecordedExchanges:
         elsewhere = {"method", "model", "path"}
         differences, path = min(compared, key=lambda each: (len(each[0]), any(at in elsewhere for at, _, _ in each[0])))
         shown = [
-            f"{at} is {_shorten(there, here)} there and {_shorten(here, there)} here"
-            for at, there, here in differences[:3]
+            f"{at} is {_shorten(old, new)} there and {_shorten(new, old)} here" for at, old, new in differences[:3]
         ]
         more = f", and {len(differences) - 3} more differ" if len(differences) > 3 else ""
         return f"no recording answers this request; the nearest is {path.name}: {', '.join(shown)}{more}"
 
 
 def _compare_requests(recorded: ExchangeRequest, request: ExchangeRequest) -> Iterator[tuple[str, Any, Any]]:
-    """Return what differs between two requests: where, the recorded value and the requested one."""
+    """Yield the differences of two requests: the place, the recorded value and the requested one."""
     if recorded.method != request.method:
         yield "method", recorded.method, request.method
     if recorded.model != request.model:
         yield "model", recorded.model or _MISSING, request.model or _MISSING
-    elif _segments(recorded) != _segments(request):
+    elif _decode_segments(recorded) != _decode_segments(request):
         yield "path", recorded.path, request.path
-    if _query(recorded) != _query(request):
+    if _parse_query(recorded) != _parse_query(request):
         yield "query", recorded.query, request.query
     old, new = recorded.body or {}, request.body or {}
     if "json" in old and "json" in new:
@@ -65,37 +64,37 @@ def _compare_requests(recorded: ExchangeRequest, request: ExchangeRequest) -> It
         yield "body", _describe_body(old), _describe_body(new)
 
 
-def _key(request: ExchangeRequest) -> str:
-    return json.dumps([request.method, _segments(request), _query(request), request.body], sort_keys=True)
+def _build_key(request: ExchangeRequest) -> str:
+    return json.dumps([request.method, _decode_segments(request), _parse_query(request), request.body], sort_keys=True)
 
 
-def _segments(request: ExchangeRequest) -> list[str]:
+def _decode_segments(request: ExchangeRequest) -> list[str]:
     # An encoded slash stays one: the service tells them apart.
     return [unquote(segment) for segment in request.path.split("/")]
 
 
-def _query(request: ExchangeRequest) -> list[tuple[str, str]]:
+def _parse_query(request: ExchangeRequest) -> list[tuple[str, str]]:
     return sorted(parse_qsl(request.query, keep_blank_values=True))
 
 
 def _compare_values(at: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(old, dict) and isinstance(new, dict):
-        there, here = cast("dict[str, Any]", old), cast("dict[str, Any]", new)
-        for name in dict.fromkeys([*there, *here]):
-            where = f"{at}.{name}" if at else name
-            yield from _compare_values(where, there.get(name, _MISSING), here.get(name, _MISSING))
+        old_members, new_members = cast("dict[str, Any]", old), cast("dict[str, Any]", new)
+        for name in dict.fromkeys([*old_members, *new_members]):
+            path = f"{at}.{name}" if at else name
+            yield from _compare_values(path, old_members.get(name, _MISSING), new_members.get(name, _MISSING))
         return
-    before, after = _parts(old), _parts(new)
-    if before is not None and after is not None:
-        for place in range(max(len(before), len(after))):
-            one, other = (each[place] if place < len(each) else _MISSING for each in (before, after))
-            yield from _compare_values(f"{at}[{place}]", one, other)
+    old_items, new_items = _list_items(old), _list_items(new)
+    if old_items is not None and new_items is not None:
+        for index in range(max(len(old_items), len(new_items))):
+            one, other = (items[index] if index < len(items) else _MISSING for items in (old_items, new_items))
+            yield from _compare_values(f"{at}[{index}]", one, other)
     elif json.dumps([old], default=str) != json.dumps([new], default=str):
         # Compared as JSON: to Python, `true` is 1.
         yield at or "body", old, new
 
 
-def _parts(value: Any) -> list[Any] | None:
+def _list_items(value: Any) -> list[Any] | None:
     """Return the items of a list, but for one of many numbers, which is audio or an image, and compared as one."""
     if not isinstance(value, list):
         return None

@@ -35,7 +35,7 @@ class Player(LocalServer):
     or a file that is no recording, `OSError` if the port is taken and `ImportError` if the extra is not installed.
     """
 
-    _called = "the player"
+    display_name = "the player"
 
     def __init__(
         self,
@@ -58,12 +58,16 @@ class Player(LocalServer):
             raise ValueError(
                 f"nothing is recorded in {self._folder}: record first, with `Recorder` or cfai dev --record"
             )
-        return _PlayerApp(self._access, [(path, load_exchange(path)) for path in paths], self._timing)
+        return _PlayerApp(
+            self.display_name, self._access, [(path, load_exchange(path)) for path in paths], self._timing
+        )
 
 
 class _PlayerApp(RecordingApp):
-    def __init__(self, access: AccessRules, exchanges: Sequence[tuple[Path, Exchange]], timing: bool) -> None:
-        super().__init__(access)
+    def __init__(
+        self, display_name: str, access: AccessRules, exchanges: Sequence[tuple[Path, Exchange]], timing: bool
+    ) -> None:
+        super().__init__(display_name, access)
         self._recordings = RecordedExchanges(exchanges)
         self._timing = timing
 
@@ -75,7 +79,7 @@ class _PlayerApp(RecordingApp):
         await self._wait_until(connection, start + exchange.times.head / 1000)
         if connection.is_gone:
             return
-        await connection.start(exchange.status, _build_headers(exchange))
+        await connection.start(exchange.status, _build_headers(exchange, request.method))
         for place, data in enumerate(exchange.data):
             if place < len(exchange.times.chunks):
                 await self._wait_until(connection, start + exchange.times.chunks[place] / 1000)
@@ -92,9 +96,14 @@ class _PlayerApp(RecordingApp):
             await connection.pause(moment - asyncio.get_running_loop().time())
 
 
-def _build_headers(exchange: ExchangeResponse) -> dict[str, str]:
+def _build_headers(exchange: ExchangeResponse, method: str) -> dict[str, str]:
+    """Return the headers of an answer. The length that they announce is that of the chunks, which may be edited."""
     headers = {"date": formatdate(usegmt=True), **{name.lower(): value for name, value in exchange.headers.items()}}
-    if "content-length" in headers and exchange.chunks and not exchange.cut:
-        # The chunks may have been changed by hand.
-        headers["content-length"] = str(sum(map(len, exchange.data)))
+    if "content-length" in headers and method != "HEAD":
+        length = sum(map(len, exchange.data))
+        if not exchange.cut:
+            headers["content-length"] = str(length)
+        elif int(headers["content-length"]) <= length:
+            # An answer that breaks off may announce more than is sent, never less.
+            del headers["content-length"]
     return headers

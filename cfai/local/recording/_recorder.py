@@ -1,4 +1,4 @@
-"""Record a service: its answers, passed on chunk by chunk, and kept."""
+"""Record a service: pass its answers on chunk by chunk, and save them."""
 
 from __future__ import annotations
 
@@ -20,22 +20,20 @@ from cfai._credentials import Credentials, EnvironmentVariables, Secret, parse_s
 from cfai._transport import ClientPool
 from cfai.local.recording._application import RecordingApp
 from cfai.local.recording._exchange import ACCOUNT_PATH, Cut, RawExchange
-from cfai.local.recording._files import get_last_number, list_recordings, save_exchange
-from cfai.local.recording._redact import Redactor
-from cfai.local.server import ACCOUNT, LONGEST_WAIT, AccessRules, Connection, LocalServer, RawRequest, is_loopback
+from cfai.local.recording._files import RecordingWriter, list_recordings
+from cfai.local.recording._redact import CREDENTIAL_HEADERS, Redactor
+from cfai.local.server import ACCOUNT, MAX_OPEN_SECONDS, AccessRules, Connection, LocalServer, RawRequest, is_loopback
 from cfai.local.wire import EmulatorError
 
 _LOG = logging.getLogger("cfai.local.recording")
-_TIMEOUT = httpx.Timeout(LONGEST_WAIT, connect=10.0)
+_TIMEOUT = httpx.Timeout(MAX_OPEN_SECONDS, connect=10.0)
 
 _HOP_BY_HOP_HEADERS = {
     *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer"),
     *("transfer-encoding", "upgrade"),
 }
 # The real credentials and the service's cookies stay on their side of the recorder, the caller's on theirs.
-_LOCAL_HEADERS = {
-    *("host", "content-length", "expect", "accept-encoding", "authorization", "cookie", "x-auth-email", "x-auth-key"),
-}
+_LOCAL_HEADERS = {"host", "content-length", "expect", "accept-encoding", *CREDENTIAL_HEADERS}
 
 
 class Recorder(LocalServer):
@@ -62,7 +60,7 @@ class Recorder(LocalServer):
     record itself and `ImportError` if the extra is not installed.
     """
 
-    _called = "the recorder"
+    display_name = "the recorder"
 
     def __init__(
         self,
@@ -100,23 +98,26 @@ class Recorder(LocalServer):
         upstream = urlsplit(self.upstream_url)
         if self._requested_port and upstream.port == self._requested_port and is_loopback(upstream.hostname or ""):
             raise ValueError(f"the recorder would record itself: {self.upstream_url} is its own address")
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except FileExistsError as error:
-            raise FileExistsError(f"{self._folder} is a file: recordings are kept in a folder") from error
         return super().start()
 
     def _make_application(self) -> _RecorderApp:
-        return _RecorderApp(self._access, self._upstream, self._gateway_token, self._folder)
+        writer = RecordingWriter(self._folder)
+        return _RecorderApp(self.display_name, self._access, self._upstream, self._gateway_token, writer)
 
 
 class _RecorderApp(RecordingApp):
-    def __init__(self, access: AccessRules, upstream: Credentials, gateway_token: Secret, folder: Path) -> None:
-        super().__init__(access)
+    def __init__(
+        self,
+        display_name: str,
+        access: AccessRules,
+        upstream: Credentials,
+        gateway_token: Secret,
+        writer: RecordingWriter,
+    ) -> None:
+        super().__init__(display_name, access)
         self._upstream = upstream
         self._gateway_token = gateway_token
-        self._folder = folder
-        self._last_number = get_last_number(folder)
+        self._writer = writer
         self._unsaved: set[int] = set()
         """Numbers of the exchanges whose answer is under way."""
         self._redactor = Redactor(
@@ -134,11 +135,10 @@ class _RecorderApp(RecordingApp):
 
     async def _pass_on(self, connection: Connection, request: RawRequest) -> None:
         clock = asyncio.get_running_loop().time
-        self._last_number += 1
-        number, start = self._last_number, clock()
+        number, start = self._writer.reserve_number(), clock()
         response = await self._send(request)
         async with aclosing(response):
-            headers, chunks = _read(response)
+            headers, chunks = _read_response(response)
             received, times = list[bytes](), list[int]()
             exchange = RawExchange(
                 number=number,
@@ -197,7 +197,9 @@ class _RecorderApp(RecordingApp):
         return f"{origin}{path}?{request.query}" if request.query else f"{origin}{path}"
 
     def _build_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
-        sent = {name: value for name, value in _end_to_end_headers(headers).items() if name not in _LOCAL_HEADERS}
+        sent = {
+            name: value for name, value in _select_end_to_end_headers(headers).items() if name not in _LOCAL_HEADERS
+        }
         if sent.get("cf-aig-authorization") == self.access.bearer:
             sent["cf-aig-authorization"] = f"Bearer {self._gateway_token.value}"
         self._redactor.hide_credentials(sent)
@@ -210,7 +212,7 @@ class _RecorderApp(RecordingApp):
             return
         self._unsaved.remove(exchange.number)
         try:
-            save_exchange(self._redactor.redact(replace(exchange, cut=cut)), self._folder, exchange.number)
+            self._writer.write(self._redactor.redact(replace(exchange, cut=cut)), exchange.number)
         except OSError as error:
             # The caller's answer is not to suffer from it.
             _LOG.error("an exchange was not recorded: %s", error)
@@ -223,19 +225,19 @@ def _is_whole(exchange: RawExchange) -> bool:
     return re.search(rb"data: ?\[DONE\]\s*$", b"".join(exchange.chunks[-8:])) is not None
 
 
-def _end_to_end_headers(headers: Mapping[str, str]) -> dict[str, str]:
+def _select_end_to_end_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return headers that are not this connection's own."""
-    named = {name.strip().lower() for name in headers.get("connection", "").split(",")}
-    return {name: value for name, value in headers.items() if name not in _HOP_BY_HOP_HEADERS | named}
+    hop_by_hop = {name.strip().lower() for name in headers.get("connection", "").split(",")}
+    return {name: value for name, value in headers.items() if name not in _HOP_BY_HOP_HEADERS | hop_by_hop}
 
 
-def _read(response: Any) -> tuple[dict[str, str], AsyncIterator[bytes]]:
+def _read_response(response: Any) -> tuple[dict[str, str], AsyncIterator[bytes]]:
     """Return headers and chunks of an answer. Raises `EmulatorError` for a compression that cannot be undone."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in response.headers.raw:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    headers = _end_to_end_headers(headers)
+    headers = _select_end_to_end_headers(headers)
     encoding = headers.pop("content-encoding", "identity").strip().lower()
     if encoding in ("", "identity"):
         return headers, response.aiter_raw()

@@ -35,7 +35,12 @@ _POLLED_ID = rb'"request_id"\s*:\s*"(' + _UUID + rb')"'
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 _ID_HEADER = r"(?:.*-)?(?:id|ray|uuid)"
-_CREDENTIAL_HEADER = r"(?<!^www-)auth|token$|secret|api-?key"
+CREDENTIAL_HEADERS = frozenset({"authorization", "cookie", "x-auth-email", "x-auth-key", "x-auth-user-service-key"})
+"""Headers of a request that hold credentials of Cloudflare's."""
+
+_CREDENTIAL_PATTERN = r"(?<!^www-)auth|token$|secret|api-?key"
+"""The names of other headers that hold one."""
+
 _RECORDED_HEADER = (
     r"content-(?:type|length|disposition|language)|retry-after|location|allow|www-authenticate"
     r"|cf-ray|cf-aig?-.*|(?:x-)?ratelimit.*"
@@ -54,12 +59,12 @@ class Redactor:
         """Stand-ins by the id in lower case."""
         self._counts: Counter[int] = Counter()
         for secret, filler in secrets.items():
-            self._secrets |= _secret_patterns(secret, filler)
+            self._secrets |= _build_secret_patterns(secret, filler)
 
     def hide_credentials(self, headers: Mapping[str, str]) -> None:
         """From here on, replace what a request's `headers` hold as credentials."""
         for credential in _find_credentials(headers):
-            self._secrets |= _secret_patterns(credential)
+            self._secrets |= _build_secret_patterns(credential)
 
     def redact(self, exchange: RawExchange) -> Exchange:
         """Return the exchange as it may be written down."""
@@ -68,7 +73,7 @@ class Redactor:
         )
         # From here on, the tokens for other providers are replaced wherever they are echoed.
         for token in (*_find_tokens(query), *_find_tokens(exchange.sent)):
-            self._secrets |= _secret_patterns(token.decode("utf-8", "replace"))
+            self._secrets |= _build_secret_patterns(token.decode("utf-8", "replace"))
         for id in re.findall(_POLLED_ID, exchange.sent):
             # Another recorder may have handed the batch in.
             if id not in self._ids.values():
@@ -95,7 +100,7 @@ class Redactor:
         """Return the headers that matter, and the body in the chunks in which it came."""
         secrets = dict(self._secrets)
         for cookie in _find_credentials(exchange.headers):
-            secrets |= _secret_patterns(cookie)
+            secrets |= _build_secret_patterns(cookie)
         header_ids: dict[bytes, bytes] = {}
         for name, value in exchange.headers.items():
             if re.fullmatch(_ID_HEADER, name) and value:
@@ -103,16 +108,16 @@ class Redactor:
                 id = re.sub(r"(?<=[0-9a-f]{16})-[A-Z]{3}$", "", value).encode("latin-1")
                 header_ids[id.lower()] = self._make_stand_in(id, exchange.number)
 
-        def replace(data: bytes, ids: Mapping[bytes, bytes]) -> bytes:
+        def substitute(data: bytes, ids: Mapping[bytes, bytes]) -> bytes:
             return _replace_values(_replace_secrets(data, secrets), ids)
 
         headers = {
-            name: self._replace_known_ids(replace(value.encode("latin-1"), header_ids)).decode("latin-1")
+            name: self._replace_known_ids(substitute(value.encode("latin-1"), header_ids)).decode("latin-1")
             for name, value in exchange.headers.items()
-            if re.fullmatch(_RECORDED_HEADER, name) and not re.search(_CREDENTIAL_HEADER, name)
+            if re.fullmatch(_RECORDED_HEADER, name) and not _is_credential(name)
         }
         long_ids = {id: stand_in for id, stand_in in header_ids.items() if len(id) >= _MIN_SECRET_LENGTH}
-        body = replace(b"".join(exchange.chunks), long_ids)
+        body = substitute(b"".join(exchange.chunks), long_ids)
         if re.search(_TEXT_TYPE, exchange.headers.get("content-type", "text/")):
             body = self._replace_known_ids(self._replace_new_ids(body, exchange, requested))
         cuts = accumulate(map(len, exchange.chunks), initial=0)
@@ -157,11 +162,15 @@ def _find_credentials(headers: Mapping[str, str]) -> Iterator[str]:
         if name == "set-cookie":
             # Its attributes are no secrets: a domain, say.
             yield from re.findall(r"(?:^|,\s*)[^=;,\s]+=([^;,\s]+)", value)
-        elif re.search(_CREDENTIAL_HEADER, name):
+        elif _is_credential(name):
             yield value.rpartition(" ")[2]
 
 
-def _secret_patterns(secret: str, filler: str = "x") -> dict[bytes, bytes]:
+def _is_credential(header: str) -> bool:
+    return header in CREDENTIAL_HEADERS or re.search(_CREDENTIAL_PATTERN, header) is not None
+
+
+def _build_secret_patterns(secret: str, filler: str = "x") -> dict[bytes, bytes]:
     """Return patterns of a secret, in base64 and with any character as URLs or JSON may write it, and their filler."""
     value = secret.encode("utf-8", "replace")
     if len(value) < _MIN_SECRET_LENGTH:

@@ -1,4 +1,4 @@
-"""Who is served: programs on this machine, with the local token, for the local account."""
+"""Let in programs on this machine, with the local token, for the local account."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cfai.local.wire import ErrorResponse
 
 @dataclass(frozen=True, slots=True)
 class AccessRules:
-    """Who is served."""
+    """The rules by which a request is let in: its host, its token, its account."""
 
     account_id: str
     api_token: str = field(repr=False)

@@ -1,4 +1,4 @@
-"""What a server serves: each request read whole, its client watched while it is answered."""
+"""Answer requests: each is read whole, and its client watched while it is answered."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Send = Callable[[Message], Awaitable[None]]
 MAX_BODY_SIZE = 100 * 1024 * 1024
 """Bytes of a request's body that are taken."""
 
-LONGEST_WAIT = 600.0
+MAX_OPEN_SECONDS = 600.0
 """Seconds that a silent or held connection stays open at most."""
 
 
@@ -46,13 +46,12 @@ class RawRequest:
 class Application(ABC):
     """An ASGI application that knows its connections: some faults are to close one."""
 
-    called: ClassVar[str] = "this server"
-    """What it is called in errors."""
-
     own_hosts: ClassVar[tuple[str, ...]] = ()
     """Names that it answers to besides those of loopback."""
 
-    def __init__(self, access: AccessRules) -> None:
+    def __init__(self, display_name: str, access: AccessRules) -> None:
+        self.display_name = display_name
+        """The name of its server in error messages."""
         self.access = access
         self.transports: dict[tuple[str, int], asyncio.Transport] = {}
         """The open connections, by the client's address."""
@@ -76,7 +75,7 @@ class Application(ABC):
                 await self.answer(connection, RawRequest(scope["method"], path, query, headers, body))
             else:
                 # A web page may have had its own name resolved to this machine.
-                text = f"Host not allowed: {self.called} answers to loopback names only\n"
+                text = f"Host not allowed: {self.display_name} answers to loopback names only\n"
                 await connection.send_text(403, "text/plain", text)
 
     @abstractmethod
@@ -99,7 +98,7 @@ class Connection:
         self._gone = asyncio.Event()
         self._ended = False
         self.left_by_client = False
-        """Whether the client left before its answer's end, with the server there to give it."""
+        """True if the client left before its answer's end, while the server still ran."""
 
     def __enter__(self) -> None:
         self._watch = asyncio.create_task(self._wait_until_gone())
@@ -154,7 +153,7 @@ class Connection:
         """End the body as it should be; with `hold`, only when the client has left."""
         self._ended = True
         if hold:
-            await self.pause(LONGEST_WAIT)
+            await self.pause(MAX_OPEN_SECONDS)
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def send_text(self, status: int, content_type: str, text: str) -> None:
@@ -183,7 +182,7 @@ class Connection:
         else:
             self._transport.close()
         # An application that returns before its connection is gone is taken for a broken one.
-        await self.pause(LONGEST_WAIT)
+        await self.pause(MAX_OPEN_SECONDS)
 
     async def _wait_until_gone(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

@@ -1,4 +1,4 @@
-"""Starting and stopping a server, from a thread or an event loop of the caller's."""
+"""Start and stop a server, from a thread or an event loop of the caller's."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ TOKEN = "cfai-emulator-token"
 class LocalServer(ABC):
     """Starts and stops; use it with `with`, or with `async with` under asyncio and trio."""
 
-    _called: ClassVar[str] = "the emulator"
-    """What it is called in errors."""
+    display_name: ClassVar[str]
+    """Its name in error messages."""
 
     def __init__(self, host: str, port: int, *, api_token: str, account_id: str, allow_remote: bool) -> None:
         if not allow_remote and not is_loopback(host):
@@ -44,17 +44,17 @@ class LocalServer(ABC):
     def port(self) -> int:
         """The port it listens on. Raises `RuntimeError` while it does not."""
         if self._thread is None:
-            raise RuntimeError(f"{self._called} is not running: use it with `with`, or call start()")
+            raise RuntimeError(f"{self.display_name} is not running: use it with `with`, or call start()")
         return self._port
 
     @property
     def base_url(self) -> str:
-        """Return what to give a client as base URL; it ends in `/client/v4`."""
+        """The base URL for a client; it ends in `/client/v4`."""
         return f"{self._origin}/client/v4"
 
     @property
     def gateway_url(self) -> str:
-        """Return what stands for `https://gateway.ai.cloudflare.com/v1`."""
+        """The URL that stands for `https://gateway.ai.cloudflare.com/v1`."""
         return f"{self._origin}/v1"
 
     @property
@@ -80,16 +80,16 @@ class LocalServer(ABC):
 
     @abstractmethod
     def _make_application(self) -> Application:
-        """Return what to serve, made anew at each start."""
+        """Make the application to serve, anew at each start."""
 
     def start(self) -> Self:
         """Start serving. `with` and `async with` do this."""
         if self._thread is not None:
-            raise RuntimeError(f"{self._called} is already running")
+            raise RuntimeError(f"{self.display_name} is already running")
         try:
             from cfai.local.server._loop import run_server
         except ImportError as error:
-            raise ImportError(f'{self._called} needs another package: pip install "cfai-sdk[emulator]"') from error
+            raise ImportError(f'{self.display_name} needs another package: pip install "cfai-sdk[emulator]"') from error
         app = self._make_application()
         started: Future[Callable[[], object]] = Future()
         listener = listen(self._host, self._requested_port)

@@ -36,6 +36,8 @@ from cfai.local.wire._generation import (
     split_into_tokens,
 )
 
+ErrorResponse.__module__ = "cfai.local"
+
 __all__ = [
     "CODES",
     "DONE_EVENT",

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import cfai.local.emulator
+import cfai.local
 from cfai import models
+from cfai.local import Fault
 from cfai.local.emulator import _delivery, _schema_values, _text
-from cfai.local.faults import Fault, _script
+from cfai.local.faults import _script
 from cfai.local.wire import compute_neurons, split_into_tokens
 from tests.conftest import row
 
@@ -149,7 +150,7 @@ def test_neurons_are_those_of_the_price_list() -> None:
 
 
 def test_the_examples_in_docstrings_hold() -> None:
-    for module in (cfai.local.emulator, _schema_values, _script):
+    for module in (cfai.local, _schema_values, _script):
         with row(module.__name__):
             failed, attempted = doctest.testmod(module)
             assert (failed, attempted > 0) == (0, True)

@@ -30,7 +30,7 @@ class Http:
 
     def __init__(self, local: LocalServer) -> None:
         self.local = local
-        self.client = httpx.Client(
+        self.http = httpx.Client(
             headers={"authorization": f"Bearer {local.api_token}"},
             base_url=local.base_url,
             trust_env=False,
@@ -47,7 +47,7 @@ class Http:
         return self.ask("POST", self.path(model), **options)
 
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        with self.client.stream(method, path, **options) as response:
+        with self.http.stream(method, path, **options) as response:
             chunks = list(response.iter_raw())
         response.extensions["chunks"] = chunks
         response._content = b"".join(chunks)
@@ -101,7 +101,7 @@ def http(stack: ExitStack) -> Callable[[LocalServer], Http]:
 
     def make(local: LocalServer) -> Http:
         made = Http(local)
-        stack.enter_context(made.client)
+        stack.enter_context(made.http)
         return made
 
     return make
@@ -149,7 +149,7 @@ def breaks_off(*pieces: bytes) -> Callable[[Any], None]:
     return script
 
 
-def kept(folder: Path) -> list[dict[str, Any]]:
+def read_recordings(folder: Path) -> list[dict[str, Any]]:
     """Return the recordings, as JSON."""
     return [json.loads(path.read_text("utf-8")) for path in sorted(folder.iterdir())]
 
@@ -164,7 +164,7 @@ def chunks(recording: dict[str, Any]) -> list[bytes]:
 
 def everything(folder: Path) -> bytes:
     """Return all that is on the disk: names, contents, and what is in base64 there."""
-    found = b""
+    content = b""
     for path in folder.rglob("*"):
-        found += path.name.encode() + path.read_bytes() + b"".join(chunks(json.loads(path.read_bytes())))
-    return found
+        content += path.name.encode() + path.read_bytes() + b"".join(chunks(json.loads(path.read_bytes())))
+    return content

@@ -19,7 +19,7 @@ import cfai.local.recording
 from cfai.cli import main
 from cfai.local import SCENARIOS, Emulator
 from tests.conftest import row
-from tests.local.recording.conftest import ACCOUNT, LONG, MODEL, TOKEN, everything, kept
+from tests.local.recording.conftest import ACCOUNT, LONG, MODEL, TOKEN, everything, read_recordings
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -87,7 +87,7 @@ def test_dev_emulates_records_and_plays_back(account: Emulator, folder: Path) ->
         assert TOKEN not in exported.values()
         recorded = ask(exported, inputs)
     account.stop()
-    assert len(kept(folder)) == 1
+    assert len(read_recordings(folder)) == 1
     assert TOKEN.encode() not in everything(folder)
     with dev("--replay", str(folder), note=f"Playing back {folder}") as exported:
         assert ask(exported, {"prompt": "other"}).status_code == 404

@@ -21,7 +21,7 @@ from tests.local.recording.conftest import (
     answers,
     breaks_off,
     chunks,
-    kept,
+    read_recordings,
     streams,
 )
 
@@ -108,7 +108,7 @@ def test_a_stream_that_was_cut_breaks_off_there(serve: Make, record: Make, play:
         with pytest.raises(StreamTruncatedError) as caught:
             list(ask(local or play()).stream(NATIVE))
         assert caught.value.partial == "Hel"
-    assert kept(folder)[0]["response"]["cut"] == "by the service"
+    assert read_recordings(folder)[0]["response"]["cut"] == "by the service"
 
 
 def test_an_answer_that_was_cut_has_no_proper_end(folder: Path, play: Make, http: Make) -> None:
@@ -123,9 +123,9 @@ def test_recordings_of_one_request_are_played_in_order_and_the_last_again(folder
     for number in (10, 2, 1):
         write(folder, number, response__chunks=[f"{number}"])
     write(folder, 3, request__body={"json": {"prompt": "other"}}, response__chunks=["other"])
-    asked: Http = http(play())
-    assert [asked.post().text for _ in range(5)] == ["1", "2", "10", "10", "10"]
-    assert asked.post({"prompt": "other"}).text == "other"
+    client: Http = http(play())
+    assert [client.post().text for _ in range(5)] == ["1", "2", "10", "10", "10"]
+    assert client.post({"prompt": "other"}).text == "other"
 
 
 def test_a_player_starts_again_from_the_first(folder: Path, play: Make, http: Make) -> None:
@@ -133,8 +133,8 @@ def test_a_player_starts_again_from_the_first(folder: Path, play: Make, http: Ma
         write(folder, number, response__chunks=[f"{number}"])
     player: Player = play()
     for _ in range(2):
-        asked: Http = http(player)
-        assert [asked.post().text, asked.post().text] == ["1", "2"]
+        client: Http = http(player)
+        assert [client.post().text, client.post().text] == ["1", "2"]
         player.stop()
         player.start()
 
@@ -152,13 +152,36 @@ def test_a_chunk_that_was_changed_by_hand_is_played_as_it_is_now(
     assert http(play()).post().json() == {"result": {"response": "Grüße"}}
 
 
+def test_the_length_that_is_announced_is_that_of_the_edited_chunks(folder: Path, play: Make, http: Make) -> None:
+    for edited in ([], [""], ["much longer than it was"], ["a", "b"]):
+        write(folder, response__headers={"content-length": "10"}, response__chunks=edited)
+        with row(edited):
+            response = http(play()).post()
+            assert response.headers["content-length"] == str(len("".join(edited)))
+            assert response.text == "".join(edited)
+
+
+def test_an_answer_that_was_cut_breaks_off_however_long_its_edited_chunks_are(
+    folder: Path, play: Make, http: Make
+) -> None:
+    for edited in ("half", "just as it", "much longer than it was"):
+        headers = {"content-length": "10"}
+        write(folder, response__headers=headers, response__chunks=[edited], response__cut="by the service")
+        client: Http = http(play())
+        with row(edited), client.http.stream("POST", client.path(), json={"prompt": "Hello"}) as response:
+            received: list[bytes] = []
+            with pytest.raises(httpx.RemoteProtocolError):
+                received.extend(response.iter_raw())
+            assert b"".join(received).decode() == edited
+
+
 def test_answers_without_a_body_are_played_too(folder: Path, play: Make, http: Make) -> None:
     for method, status, headers in (("HEAD", 200, {"content-length": "10"}), ("GET", 204, {})):
         with row(method):
             changes = {"response__status": status, "response__headers": headers, "response__chunks": []}
             write(folder, request__method=method, request__body=None, **changes)
-            asked: Http = http(play())
-            response = asked.ask(method, asked.path())
+            client: Http = http(play())
+            response = client.ask(method, client.path())
             assert (response.status_code, response.content) == (status, b"")
             assert response.headers.get("content-length") == headers.get("content-length")
 
@@ -171,10 +194,10 @@ def test_pauses_are_kept_if_they_are_asked_for(folder: Path, play: Make, http: M
         with row(times):
             write(folder, response__chunks=["one", "two"], response__times=times)
             assert http(play()).post().text == "onetwo"
-            asked: Http = http(play(timing=True))
-            asked.client.timeout = 0.2
+            client: Http = http(play(timing=True))
+            client.http.timeout = 0.2
             with pytest.raises(httpx.ReadTimeout):
-                asked.post()
+                client.post()
 
 
 def test_pauses_that_are_over_are_none(folder: Path, play: Make, http: Make) -> None:
@@ -226,23 +249,23 @@ def test_a_form_is_the_same_whatever_parts_it(through: Make, play: Make, http: M
 
 def test_a_query_is_compared_by_its_values(folder: Path, play: Make, http: Make) -> None:
     write(folder, request__query="a=1&b=%2F")
-    asked: Http = http(play())
+    client: Http = http(play())
     for query, status in (("a=1&b=%2F", 200), ("b=/&a=1", 200), ("a=1", 404), ("a=1&b=%2F&c=", 404), ("", 404)):
         with row(query):
-            path = f"{asked.path()}?{query}" if query else asked.path()
-            assert asked.ask("POST", path, json={"prompt": "Hello"}).status_code == status
+            path = f"{client.path()}?{query}" if query else client.path()
+            assert client.ask("POST", path, json={"prompt": "Hello"}).status_code == status
 
 
 def test_a_path_is_compared_segment_by_segment(folder: Path, play: Make, http: Make) -> None:
     write(folder)
-    asked: Http = http(play())
+    client: Http = http(play())
     for model, status in (
         ("%40cf/zai-org/glm-4%2E7-flash", 200),
         ("@cf%2Fzai-org%2Fglm-4.7-flash", 404),
         ("@cf/zai-org/GLM-4.7-flash", 404),
     ):
         with row(model):
-            assert asked.post(model=model).status_code == status
+            assert client.post(model=model).status_code == status
 
 
 # What was not recorded
@@ -267,7 +290,7 @@ def test_the_nearest_recording_is_named_with_the_differences(folder: Path, play:
     write(folder, 2, request__body={"json": {"messages": [{"role": "user", "content": "A"}]}})
     write(folder, 3, request__body={"json": {"text": LONG_TEXT + "old"}})
     write(folder, 4, request__body={"json": {"audio": [*range(100)]}})
-    asked: Http = http(play())
+    client: Http = http(play())
     for inputs, expected in (
         ({"prompt": "Hallo"}, '0001-x.json: prompt is "Hello" there and "Hallo" here'),
         ({}, '0001-x.json: prompt is "Hello" there and missing here'),
@@ -284,13 +307,13 @@ def test_the_nearest_recording_is_named_with_the_differences(folder: Path, play:
         ),
     ):
         with row(inputs):
-            assert nearest(asked.post(inputs)) == expected
+            assert nearest(client.post(inputs)) == expected
     for inputs, start, end in (
         ({"text": LONG_TEXT + "new"}, "0003-x.json: text is …", (LONG_TEXT + "new")[-26:] + '" here'),
         ({"audio": [*range(99), 0]}, "0004-x.json: audio is …", ", 94, 95, 96, 97, 98, 0] here"),
     ):
         with row(start):
-            message = nearest(asked.post(inputs))
+            message = nearest(client.post(inputs))
             assert len(message) < 250
             assert message.startswith(start)
             assert message.endswith(end)
@@ -299,19 +322,19 @@ def test_the_nearest_recording_is_named_with_the_differences(folder: Path, play:
 def test_another_model_is_named_in_the_path_and_in_the_body(folder: Path, play: Make, http: Make) -> None:
     write(folder, 1, request__body={"json": {"prompt": "other"}})
     write(folder, 2)
-    asked: Http = http(play())
+    client: Http = http(play())
     expected = f'0002-x.json: model is "{MODEL}" there and "{NATIVE}" here'
-    assert nearest(asked.post(model=NATIVE)) == expected
+    assert nearest(client.post(model=NATIVE)) == expected
     path = "/client/v4/accounts/{account_id}/ai/v1/chat/completions"
     write(folder, 2, request__path=path, request__body={"json": {"model": MODEL, "messages": []}})
-    asked = http(play())
-    url = path.replace("{account_id}", asked.local.account_id).removeprefix("/client/v4")
-    assert nearest(asked.ask("POST", url, json={"model": NATIVE, "messages": []})) == expected
+    client = http(play())
+    url = path.replace("{account_id}", client.local.account_id).removeprefix("/client/v4")
+    assert nearest(client.ask("POST", url, json={"model": NATIVE, "messages": []})) == expected
 
 
 def test_any_difference_is_named(folder: Path, play: Make, http: Make) -> None:
     write(folder)
-    asked: Http = http(play())
+    client: Http = http(play())
     for method, query, body, expected in (
         ("POST", "?a=1", b'{"prompt":"Hello"}', 'query is "" there and "a=1" here'),
         ("PUT", "", b'{"prompt":"Hello"}', 'method is "POST" there and "PUT" here'),
@@ -319,14 +342,14 @@ def test_any_difference_is_named(folder: Path, play: Make, http: Make) -> None:
         ("POST", "", b"", 'body is {"prompt": "Hello"} there and missing here'),
     ):
         with row(expected):
-            message = nearest(asked.ask(method, asked.path() + query, content=body))
+            message = nearest(client.ask(method, client.path() + query, content=body))
             assert message == f"0001-x.json: {expected}"
 
 
 def test_a_query_alone_is_named_beside_a_body_that_is_no_json(folder: Path, play: Make, http: Make) -> None:
     write(folder, request__body={"text": "plain"})
-    asked: Http = http(play())
-    message = nearest(asked.ask("POST", f"{asked.path()}?a=1", content=b"plain"))
+    client: Http = http(play())
+    message = nearest(client.ask("POST", f"{client.path()}?a=1", content=b"plain"))
     assert message == '0001-x.json: query is "" there and "a=1" here'
 
 
@@ -348,17 +371,17 @@ def test_a_client_of_ours_says_it_too(folder: Path, play: Make, ask: Make) -> No
 
 def test_a_player_checks_who_asks_as_the_recorder_does(folder: Path, play: Make, http: Make) -> None:
     write(folder)
-    asked: Http = http(play())
+    client: Http = http(play())
     for account, headers, status in (
-        (asked.local.account_id, {}, 200),
-        (asked.local.account_id, {"authorization": "Bearer other"}, 401),
+        (client.local.account_id, {}, 200),
+        (client.local.account_id, {"authorization": "Bearer other"}, 401),
         ("other", {}, 400),
-        (asked.local.account_id, {"host": "evil.example"}, 403),
-        (asked.local.account_id, {"connection": "upgrade", "upgrade": "websocket"}, 501),
+        (client.local.account_id, {"host": "evil.example"}, 403),
+        (client.local.account_id, {"connection": "upgrade", "upgrade": "websocket"}, 501),
     ):
         with row(status):
             path = f"/accounts/{account}/ai/run/{MODEL}"
-            assert asked.ask("POST", path, json={"prompt": "Hello"}, headers=headers).status_code == status
+            assert client.ask("POST", path, json={"prompt": "Hello"}, headers=headers).status_code == status
 
 
 def test_a_player_may_be_reached_from_elsewhere_with_allow_remote(folder: Path, http: Make) -> None:
@@ -437,4 +460,4 @@ def test_what_was_recorded_can_be_recorded_again_from_a_player(
     options = {"upstream_account_id": player.account_id, "upstream_token": player.api_token}
     with Recorder(tmp_path / "again", upstream_url=player.base_url, **options) as again:
         http(again).post()
-    assert chunks(kept(tmp_path / "again")[0]) == chunks(kept(folder)[0])
+    assert chunks(read_recordings(tmp_path / "again")[0]) == chunks(read_recordings(folder)[0])

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from cfai import APITimeoutError, ConfigurationError, InternalServerError, StreamTruncatedError, Timeout
-from cfai.local import Emulator, Fault, Recorder
+from cfai.local import Emulator, Exchange, Fault, Recorder, RecordingWriter
 from tests.conftest import row
 from tests.local.recording.conftest import (
     ACCOUNT,
@@ -29,7 +29,7 @@ from tests.local.recording.conftest import (
     Http,
     answers,
     chunks,
-    kept,
+    read_recordings,
     streams,
 )
 
@@ -68,7 +68,7 @@ def test_an_answer_is_passed_on_and_kept(recorder: Recorder, upstream: Emulator,
     answer = ask(recorder).run(MODEL, {"prompt": "Hello"})
     with upstream.ai() as ai:
         assert answer.text == ai.run(MODEL, {"prompt": "Hello"}).text
-    [exchange] = kept(folder)
+    [exchange] = read_recordings(folder)
     assert exchange["format"] == 1
     assert exchange["request"] == {
         "method": "POST",
@@ -101,7 +101,7 @@ def test_a_stream_is_passed_on_while_it_comes(serve: Make, record: Make, ask: Ma
     seen.set()
     tokens += [token.text for token in stream]
     assert tokens == ["Hel", "lo"]
-    [exchange] = kept(folder)
+    [exchange] = read_recordings(folder)
     assert chunks(exchange) == [EVENT, REST]
     assert len(exchange["response"]["times"]["chunks"]) == 2
 
@@ -117,7 +117,7 @@ def test_a_client_that_leaves_closes_the_call_and_what_came_is_kept(
         assert [next(stream).text for _ in events] == ["Hel", "lo"][: len(events)]
     assert server.was_left.wait(LONG)
     recorder.stop()
-    [exchange] = kept(folder)
+    [exchange] = read_recordings(folder)
     # Whoever leaves after the end has cut nothing.
     assert exchange["response"].get("cut") == cut
     assert chunks(exchange) == events
@@ -133,18 +133,18 @@ def test_a_client_that_leaves_before_there_is_an_answer_closes_the_call_too(
         ask(recorder, timeout=Timeout(first_byte=0.2)).run(NATIVE, {"prompt": "Hello"})
     assert server.was_left.wait(LONG)
     recorder.stop()
-    assert kept(folder) == []
+    assert read_recordings(folder) == []
 
 
 def test_stopping_keeps_what_came_so_far(through: Make, folder: Path) -> None:
-    asked: Http = through(waits_after(EVENT))
-    with asked.client.stream("POST", asked.path(), json={}) as response:
+    client: Http = through(waits_after(EVENT))
+    with client.http.stream("POST", client.path(), json={}) as response:
         pieces = response.iter_raw()
         assert next(pieces) == EVENT
-        asked.local.stop()
+        client.local.stop()
         with pytest.raises(httpx.RemoteProtocolError):
             next(pieces)
-    [exchange] = kept(folder)
+    [exchange] = read_recordings(folder)
     assert exchange["response"]["cut"] == "by the recorder"
     assert chunks(exchange) == [EVENT]
 
@@ -170,7 +170,7 @@ def test_a_service_that_breaks_off_breaks_off_for_the_caller_and_is_kept(
     with pytest.raises(StreamTruncatedError) as caught:
         list(stream)
     assert caught.value.partial == "Hel"
-    [exchange] = kept(folder)
+    [exchange] = read_recordings(folder)
     assert exchange["response"]["cut"] == "by the service"
     assert chunks(exchange) == [EVENT]
 
@@ -189,7 +189,7 @@ def test_a_body_that_is_not_what_was_announced_is_cut(
 
     with pytest.raises(httpx.RemoteProtocolError):
         through(script).post()
-    [exchange] = kept(folder)
+    [exchange] = read_recordings(folder)
     assert exchange["response"]["cut"] == "by the service"
     assert chunks(exchange) == received
 
@@ -199,24 +199,24 @@ def test_whole_bodies_are_kept_byte_for_byte(through: Make, folder: Path) -> Non
         with row(content_type):
             response = through(answers(content, content_type)).post()
             assert (response.content, response.headers["content-type"]) == (content, content_type)
-            assert b"".join(chunks(kept(folder)[-1])) == content
-    assert kept(folder)[-1]["response"]["chunks"] == []
-    assert not any("cut" in exchange["response"] for exchange in kept(folder))
+            assert b"".join(chunks(read_recordings(folder)[-1])) == content
+    assert read_recordings(folder)[-1]["response"]["chunks"] == []
+    assert not any("cut" in exchange["response"] for exchange in read_recordings(folder))
 
 
 def test_a_character_on_two_chunks_leaves_both_as_they_came(through: Make, folder: Path) -> None:
     pieces = [b'data: {"response":"caf\xc3', b'\xa9"}\n\n', b"data: [DONE]\n\n"]
     assert through(streams(*pieces)).post().extensions["chunks"] == pieces
-    [exchange] = kept(folder)
+    [exchange] = read_recordings(folder)
     assert chunks(exchange) == pieces
     assert exchange["response"]["chunks"][2] == "data: [DONE]\n\n"
 
 
 def test_errors_are_kept_too(recorder: Recorder, upstream: Emulator, http: Make, folder: Path) -> None:
     upstream.script(Fault(code=4006), Fault(html=524), Fault(status=429, retry_after=7))
-    asked: Http = http(recorder)
-    assert [asked.post().status_code for _ in range(3)] == [429, 524, 429]
-    refused, page, later = kept(folder)
+    client: Http = http(recorder)
+    assert [client.post().status_code for _ in range(3)] == [429, 524, 429]
+    refused, page, later = read_recordings(folder)
     assert json.loads(b"".join(chunks(refused)))["errors"][0]["code"] == 4006
     assert chunks(page)[0].startswith(b"<!DOCTYPE html>")
     assert page["response"]["headers"]["content-type"] == "text/html; charset=UTF-8"
@@ -234,7 +234,7 @@ def test_a_compressed_answer_is_asked_not_to_be_and_kept_as_text(
             assert b"accept-encoding: identity\r\n" in server.requests[0].lower()
             assert response.content == text
             assert "content-encoding" not in response.headers
-            exchange = kept(folder)[-1]
+            exchange = read_recordings(folder)[-1]
             assert b"".join(chunks(exchange)) == text
             assert "content-length" not in exchange["response"]["headers"]
 
@@ -245,9 +245,10 @@ def test_headers_of_a_connection_and_cookies_stay_on_their_side(
     head = "keep-alive: timeout=5\r\nconnection: x-mine\r\nx-mine: 1\r\nset-cookie: a=b\r\nx-other: 2\r\nx-other: 3\r\n"
     server = serve(answers(b"{}", head=head))
     headers = {"connection": "x-yours, keep-alive", "x-yours": "1", "cookie": "c=d", "x-kept": "4", "te": "trailers"}
-    asked: Http = http(record(server.url))
+    client: Http = http(record(server.url))
     for _ in range(2):
-        response = asked.post(headers=headers | {"x-auth-key": "k", "x-auth-email": "me@home.example"})
+        credentials = {"x-auth-key": "k", "x-auth-email": "me@home.example", "x-auth-user-service-key": "v1.0-k"}
+        response = client.post(headers=headers | credentials)
         assert not {"keep-alive", "x-mine", "set-cookie"} & response.headers.keys()
         assert response.headers["x-other"] == "2, 3"
     for request in server.requests:
@@ -256,14 +257,14 @@ def test_headers_of_a_connection_and_cookies_stay_on_their_side(
             assert absent not in sent
         assert b"\r\nx-kept: 4" in sent
         assert b"\r\nauthorization: bearer " + TOKEN.encode() in sent
-    assert set(kept(folder)[0]["response"]["headers"]) == {"content-type", "content-length"}
+    assert set(read_recordings(folder)[0]["response"]["headers"]) == {"content-type", "content-length"}
 
 
 def test_a_request_arrives_as_it_was_written(serve: Make, record: Make, http: Make) -> None:
     server = serve(answers(b"{}"))
-    asked: Http = http(record(server.url))
-    path = f"{asked.local.base_url}/accounts/{asked.local.account_id}/ai/run/@cf%2Fmeta/a%20b?tags=a%2Fb&c=1"
-    asked.ask("PUT", path, content=b"\x00\xff", headers={"content-type": "audio/wav"})
+    client: Http = http(record(server.url))
+    path = f"{client.local.base_url}/accounts/{client.local.account_id}/ai/run/@cf%2Fmeta/a%20b?tags=a%2Fb&c=1"
+    client.ask("PUT", path, content=b"\x00\xff", headers={"content-type": "audio/wav"})
     head, _, body = server.requests[0].partition(b"\r\n\r\n")
     line = f"PUT /client/v4/accounts/{ACCOUNT}/ai/run/@cf%2Fmeta/a%20b?tags=a%2Fb&c=1 HTTP/1.1\r\n"
     assert head.startswith(line.encode())
@@ -283,12 +284,12 @@ def test_a_gateway_s_route_leads_to_the_gateway(recorder: Recorder, upstream: Em
 
 def test_callers_need_the_local_token(serve: Make, record: Make, http: Make, folder: Path) -> None:
     server = serve(answers(b"{}"))
-    asked: Http = http(record(server.url))
+    client: Http = http(record(server.url))
     for name, token in (("the real one", f"Bearer {TOKEN}"), ("none", ""), ("another", "Bearer nonsense")):
         with row(name):
-            response = asked.post(headers={"authorization": token})
+            response = client.post(headers={"authorization": token})
             assert (response.status_code, response.json()["errors"][0]["code"]) == (401, 10000)
-    assert (server.connections, kept(folder)) == (0, [])
+    assert (server.connections, read_recordings(folder)) == (0, [])
 
 
 def test_a_recorder_passes_on_what_goes_to_workers_ai_alone(serve: Make, record: Make) -> None:
@@ -312,20 +313,26 @@ def test_a_recorder_passes_on_what_goes_to_workers_ai_alone(serve: Make, record:
     assert server.connections == 0
 
 
-def test_a_page_that_calls_itself_otherwise_is_refused(recorder: Recorder, http: Make) -> None:
-    response = http(recorder).post(headers={"host": "evil.example"})
-    assert response.status_code == 403
+def test_a_page_that_calls_itself_otherwise_is_refused_by_name(
+    recorder: Recorder, upstream: Emulator, play: Make, http: Make
+) -> None:
+    http(recorder).post()
+    for local, name in ((recorder, "the recorder"), (play(), "the player"), (upstream, "the emulator")):
+        with row(name):
+            response = http(local).post(headers={"host": "evil.example"})
+            assert response.status_code == 403
+            assert response.text == f"Host not allowed: {name} answers to loopback names only\n"
 
 
 def test_websockets_are_refused_in_so_many_words(
     recorder: Recorder, http: Make, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asked: Http = http(recorder)
+    client: Http = http(recorder)
     headers = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-key": "x", "sec-websocket-version": "13"}
-    response = asked.ask("GET", asked.path(), headers=headers)
+    response = client.ask("GET", client.path(), headers=headers)
     assert response.status_code == 501
     assert response.json()["errors"][0]["message"].startswith("WebSockets are neither recorded nor played back")
-    assert kept(folder) == []
+    assert read_recordings(folder) == []
     assert not [record for record in caplog.records if record.name.startswith("uvicorn")]
 
 
@@ -341,7 +348,7 @@ def test_a_client_that_leaves_while_it_uploads_does_no_harm(
         client.sendall(b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\nhalf")
     assert http(recorder).post().status_code == 200
     recorder.stop()
-    assert len(kept(folder)) == 1
+    assert len(read_recordings(folder)) == 1
     assert capfd.readouterr() == ("", "")
 
 
@@ -362,7 +369,7 @@ def test_the_service_is_found_as_a_client_finds_it(
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
     with Recorder(folder) as local, local.ai() as ai:
         assert ai.run(MODEL, {"prompt": "Hello"}).finish_reason == "stop"
-    assert len(kept(folder)) == 1
+    assert len(read_recordings(folder)) == 1
 
 
 # What goes wrong
@@ -370,14 +377,14 @@ def test_the_service_is_found_as_a_client_finds_it(
 
 @SYNC_AND_ASYNC
 def test_a_service_that_cannot_be_reached_is_a_502_and_nothing_is_kept(record: Make, ask: Make, folder: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}/client/v4"
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        url = f"http://127.0.0.1:{occupied.getsockname()[1]}/client/v4"
     with pytest.raises(InternalServerError) as caught:
         ask(record(url)).run(MODEL, {"prompt": "Hello"})
     assert caught.value.status_code == 502
     assert f"{url} did not answer (ConnectError" in str(caught.value)
     assert ACCOUNT not in str(caught.value)
-    assert kept(folder) == []
+    assert read_recordings(folder) == []
 
 
 def test_an_answer_that_cannot_be_read_is_a_502_and_nothing_is_kept(through: Make, folder: Path) -> None:
@@ -391,7 +398,7 @@ def test_an_answer_that_cannot_be_read_is_a_502_and_nothing_is_kept(through: Mak
             response = through(lambda peer: peer.request() and peer.send(sent)).post()  # noqa: B023 -- played at once
             assert (response.status_code, response.json()["success"]) == (502, False)
             assert message in response.json()["errors"][0]["message"]
-    assert kept(folder) == []
+    assert read_recordings(folder) == []
 
 
 def test_an_exchange_that_cannot_be_written_is_logged_and_still_passed_on(
@@ -432,11 +439,11 @@ def test_another_machine_may_have_the_same_port(folder: Path) -> None:
 
 
 def test_many_at_once_have_a_file_each(recorder: Recorder, http: Make, folder: Path) -> None:
-    asked: Http = http(recorder)
+    client: Http = http(recorder)
     with ThreadPoolExecutor(8) as pool:
-        bodies = list(pool.map(lambda i: asked.post({"prompt": f"number {i}", "stream": True}).content, range(40)))
+        bodies = list(pool.map(lambda i: client.post({"prompt": f"number {i}", "stream": True}).content, range(40)))
     assert [int(path.name[:4]) for path in sorted(folder.iterdir())] == list(range(1, 41))
-    by_prompt = {each["request"]["body"]["json"]["prompt"]: b"".join(chunks(each)) for each in kept(folder)}
+    by_prompt = {each["request"]["body"]["json"]["prompt"]: b"".join(chunks(each)) for each in read_recordings(folder)}
     for i, body in enumerate(bodies):
         assert by_prompt[f"number {i}"].count(b"\n\n") == body.count(b"\n\n")
 
@@ -461,8 +468,21 @@ def test_a_number_that_another_recorder_took_is_passed_over(recorder: Recorder, 
     assert (folder / "0001-cf-zai-org-glm-4.7-flash.json").read_text() == "{}"
 
 
+def test_recorders_that_write_into_one_folder_lose_nothing(tmp_path: Path) -> None:
+    bodies = [f"{number}" for number in range(200)]
+    request = {"method": "POST", "path": "/{account_id}/ai/run/@cf/a/b"}
+    responses = [{"status": 200, "headers": {}, "chunks": [body]} for body in bodies]
+    exchanges = [Exchange.model_validate({"format": 1, "request": request, "response": each}) for each in responses]
+    writers = [RecordingWriter(tmp_path) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        paths = list(pool.map(lambda writer, exchange: writer.add(exchange), writers * 25, exchanges))
+    assert len(set(paths)) == len(exchanges)
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+    assert sorted(chunks(recording)[0].decode() for recording in read_recordings(tmp_path)) == sorted(bodies)
+
+
 def test_files_are_named_by_their_model(through: Make, folder: Path) -> None:
-    asked: Http = through(answers(b"{}"))
+    client: Http = through(answers(b"{}"))
     for number, (path, body, name) in enumerate(
         (
             ("/run/author/model", {}, "author-model"),
@@ -475,7 +495,7 @@ def test_files_are_named_by_their_model(through: Make, folder: Path) -> None:
         1,
     ):
         with row(path):
-            asked.ask("POST", f"/accounts/{asked.local.account_id}/ai{path}", json=body)
+            client.ask("POST", f"/accounts/{client.local.account_id}/ai{path}", json=body)
             assert (folder / f"{number:04d}-{name}.json").exists()
 
 
@@ -490,7 +510,7 @@ def test_files_are_for_people(through: Make, folder: Path) -> None:
 
 def test_half_a_character_can_be_kept(through: Make, folder: Path) -> None:
     through(answers(b"{}")).post(content=b'{"prompt": "\\ud83d"}')
-    assert kept(folder)[0]["request"]["body"] == {"json": {"prompt": "\ud83d"}}
+    assert read_recordings(folder)[0]["request"]["body"] == {"json": {"prompt": "\ud83d"}}
 
 
 # Starting and stopping
@@ -502,7 +522,7 @@ async def test_a_recorder_is_an_async_context_manager(
 ) -> None:
     async with Recorder(folder, upstream_url=upstream.base_url, **CREDENTIALS) as local, local.ai() as ai:
         assert (await ai.arun(MODEL, {"prompt": anyio_backend_name})).finish_reason == "stop"
-    assert len(kept(folder)) == 1
+    assert len(read_recordings(folder)) == 1
     with pytest.raises(RuntimeError, match="the recorder is not running"):
         _ = local.port
 
@@ -512,7 +532,7 @@ def test_a_recorder_can_be_started_again(recorder: Recorder, http: Make, folder:
         recorder.stop()
         recorder.start()
         assert http(recorder).post().status_code == 200
-    assert len(kept(folder)) == 2
+    assert len(read_recordings(folder)) == 2
 
 
 def test_a_recorder_does_not_go_through_a_proxy_to_this_machine(

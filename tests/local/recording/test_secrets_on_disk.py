@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from cfai.local import Emulator, Fault
 from cfai.local.recording import RawExchange, Recorder, Redactor, _exchange, parse_request
 from tests.conftest import row
-from tests.local.recording.conftest import ACCOUNT, MODEL, TOKEN, Http, answers, chunks, everything, kept
+from tests.local.recording.conftest import ACCOUNT, MODEL, TOKEN, Http, answers, chunks, everything, read_recordings
 
 Make = Callable[..., Any]
 
@@ -82,17 +82,17 @@ def test_nothing_secret_that_a_service_echoes_is_kept(
                 peer.chunk(body[at : at + size])
             peer.chunk(b"")
 
-    asked: Http = through(script, gateway_token=GATEWAY_TOKEN)
-    headers = {"cf-aig-authorization": asked.client.headers["authorization"]}
-    path = f"{asked.path()}?note={TOKEN}&account={ACCOUNT}"
+    client: Http = through(script, gateway_token=GATEWAY_TOKEN)
+    headers = {"cf-aig-authorization": client.http.headers["authorization"]}
+    path = f"{client.path()}?note={TOKEN}&account={ACCOUNT}"
     inputs = {"prompt": f"my token is {TOKEN}", "headers": {"Authorization": "Bearer sk-of-another-provider"}}
-    response = asked.ask("POST", path, json=inputs, headers=headers)
+    response = client.ask("POST", path, json=inputs, headers=headers)
     # The caller gets it as it is.
     assert response.content == body
-    [exchange] = kept(folder)
+    [exchange] = read_recordings(folder)
     assert [len(chunk) for chunk in chunks(exchange)] == [len(chunk) for chunk in response.extensions["chunks"]]
     written = everything(folder).lower()
-    for secret in (*SECRETS, asked.local.api_token, "sk-of-another-provider"):
+    for secret in (*SECRETS, client.local.api_token, "sk-of-another-provider"):
         assert secret.lower().encode() not in written, secret
     headers = exchange["response"]["headers"]
     assert (headers["retry-after"], headers["cf-aig-cache-status"]) == ("5", "MISS")
@@ -105,7 +105,7 @@ def test_nothing_secret_that_a_service_echoes_is_kept(
 def test_what_was_not_secret_is_kept_as_it_was(through: Make, folder: Path) -> None:
     text = b'{"result":{"response":"Bearer tokens, 0123-4567, api.cloudflare.com, cafe-babe"},"success":true}'
     through(answers(text, head="set-cookie: a=b; Domain=.api.cloudflare.com\r\n")).post()
-    assert b"".join(chunks(kept(folder)[0])) == text
+    assert b"".join(chunks(read_recordings(folder)[0])) == text
 
 
 def test_a_gateway_token_is_not_kept_whoever_has_it(serve: Make, record: Make, http: Make, folder: Path) -> None:
@@ -127,11 +127,11 @@ def test_no_id_of_the_emulator_is_kept(
     recorder: Recorder, upstream: Emulator, http: Make, folder: Path, stream: bool
 ) -> None:
     upstream.script(Fault(error_after=3), Fault(code=3040), "ok")
-    asked: Http = http(recorder)
+    client: Http = http(recorder)
     ids: list[str] = []
     for _ in range(3):
         path = f"{recorder.gateway_url}/{recorder.account_id}/g/workers-ai/{MODEL}"
-        response = asked.ask("POST", path, json={"prompt": "Hello", "stream": stream})
+        response = client.ask("POST", path, json={"prompt": "Hello", "stream": stream})
         ids += [response.headers[name] for name in ("cf-ai-req-id", "cf-ray") if name in response.headers]
         ids += [response.headers["cf-aig-log-id"]] if "cf-aig-log-id" in response.headers else []
     assert len(ids) >= 7
@@ -144,10 +144,10 @@ def test_no_id_of_the_emulator_is_kept(
 def test_a_batch_can_be_followed_by_the_id_that_stands_for_its_own(
     recorder: Recorder, play: Make, folder: Path, http: Make
 ) -> None:
-    def follow(asked: Http) -> list[Any]:
-        path = f"{asked.path('@cf/baai/bge-small-en-v1.5')}?queueRequest=true"
-        queued = asked.ask("POST", path, json={"requests": [{"text": "Hello"}]}).json()["result"]
-        while (polled := asked.ask("POST", path, json={"request_id": queued["request_id"]}).json()["result"]).get(
+    def follow(client: Http) -> list[Any]:
+        path = f"{client.path('@cf/baai/bge-small-en-v1.5')}?queueRequest=true"
+        queued = client.ask("POST", path, json={"requests": [{"text": "Hello"}]}).json()["result"]
+        while (polled := client.ask("POST", path, json={"request_id": queued["request_id"]}).json()["result"]).get(
             "status"
         ) in ("queued", "running"):
             pass
@@ -170,7 +170,7 @@ def test_lists_of_what_exists_keep_their_ids(serve: Make, record: Make, http: Ma
 
     recorder = record(serve(script).url)
     http(recorder).ask("GET", f"/accounts/{recorder.account_id}/ai/models/search")
-    [body] = chunks(kept(folder)[0])
+    [body] = chunks(read_recordings(folder)[0])
     assert json.loads(body)["result"][0]["id"] == BATCH
     assert ERROR.encode() not in body
 
