@@ -378,6 +378,16 @@ def test_a_defect_happens_to_an_engine_s_stream(engine: Engine) -> None:
     assert caught.value.partial == "New York."
 
 
+def test_an_error_without_a_code_has_null_for_it_in_the_responses_api(engine: Engine) -> None:
+    engine.says("New", finish=None)
+    with Emulator(engine=OpenAIUpstream(URL)) as local:
+        body = {"model": GPT_OSS, "input": "Where is it?", "stream": True}
+        headers = {"authorization": f"Bearer {local.api_token}"}
+        answer = httpx.post(f"{local.openai_url}/responses", json=body, headers=headers, trust_env=False)
+    name, _, data = answer.text.rstrip().rpartition("\n\n")[2].partition("\ndata: ")
+    assert (name, json.loads(data)["code"]) == ("event: error", None)
+
+
 def test_an_event_that_is_no_json_is_no_answer(ai: Ai, engine: Engine) -> None:
     engine.answers("data: {no\n\n")
     with pytest.raises(InferenceUpstreamError, match=r"engine\.test"):
