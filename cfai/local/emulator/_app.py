@@ -6,7 +6,7 @@ import base64
 import json
 import uuid
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from functools import partial
@@ -92,7 +92,7 @@ class EmulatorApp(Application):
         """Answer a request. A place at a model is let go when that is over."""
         request_id, fault, route = str(uuid.uuid4()), Fault(), REST
         http_request = unwrap_request(request.method, request.path, request.query, request.headers)
-        with ExitStack() as cleanup:
+        async with AsyncExitStack() as cleanup:
             try:
                 matched = self._authorize(http_request)
                 route = matched.route
@@ -143,7 +143,7 @@ class EmulatorApp(Application):
         except ValueError as mistake:
             raise UnfitFaultError(str(mistake)) from mistake
 
-    async def _run(self, request: _PendingRequest, cleanup: ExitStack) -> _Reply:
+    async def _run(self, request: _PendingRequest, cleanup: AsyncExitStack) -> _Reply:
         call, route, fault = request.call, request.route, request.fault
         if isinstance(route, Listing):
             return _json_reply(200, route.build_page(call.query, self._quotas.now()))
@@ -159,7 +159,7 @@ class EmulatorApp(Application):
         streams = bool(inputs.get("stream") and get_schema(model.name).streams and is_text_model(model))
         fault.check_applies(streams)
         if streams and not fault.whole:
-            generation, parts = await begin_stream(self._config.engine, model, inputs, request.id)
+            generation, parts = await begin_stream(self._config.engine, model, inputs, request.id, cleanup)
             events = await _rewrite(route.rewrite_events(parts, call), fault, generation)
             return _Reply(200, "text/event-stream", headers=_answer_headers(call), stream=(generation, events))
         if fault.error_after is not None:

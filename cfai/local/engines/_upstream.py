@@ -20,6 +20,9 @@ from cfai.types import Token, ToolCallDelta, Usage
 _TIMEOUT = httpx.Timeout(600.0, connect=5.0)
 """A large model may take minutes to read a long prompt."""
 
+_BEGUN = Token("", {})
+"""The token that a generator yields first, for `_begin`."""
+
 
 class OpenAIUpstream:
     """Any server with OpenAI's API: Ollama, llama.cpp's server, vLLM, LM Studio.
@@ -61,8 +64,8 @@ class OpenAIUpstream:
         path, body = build_request(await self._map_model(model), inputs, max_tokens)
         forced = force_tool_call(body) if self._force_tools else None
         decoder = Decoder(model)
-        parts = self._decode(await self._send("POST", path, forced or body), decoder)
-        return parts if forced is None else _parse_forced_call(parts, decoder)
+        parts = await _begin(self._decode(await self._send("POST", path, forced or body), decoder))
+        return parts if forced is None else await _begin(_parse_forced_call(parts, decoder))
 
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
         """Return a vector for each text. Raises `ErrorResponse` for what the server refuses."""
@@ -95,10 +98,14 @@ class OpenAIUpstream:
     async def _decode(self, response: httpx.Response, decoder: Decoder) -> AsyncGenerator[Token | Usage, None]:
         splitter = EventSplitter()
         try:
+            yield _BEGUN
             async for chunk in response.aiter_bytes():
                 for block in splitter.feed(chunk):
                     for token in decoder.feed(block):
                         yield token
+                if decoder.done:
+                    # A server may keep the body open behind its last event.
+                    break
             for token in decoder.feed(splitter.rest()):
                 yield token
         except StreamError as error:
@@ -139,11 +146,18 @@ class OpenAIUpstream:
         raise ErrorResponse(3030, f"{url} refused: {_find_message(content)}", status=response.status_code)
 
 
+async def _begin(parts: AsyncGenerator[Token | Usage, None]) -> AsyncGenerator[Token | Usage, None]:
+    """Return a generator that has begun, by taking `_BEGUN`: only then does closing it run its `finally`."""
+    await anext(parts)
+    return parts
+
+
 async def _parse_forced_call(
     parts: AsyncGenerator[Token | Usage, None], decoder: Decoder
 ) -> AsyncGenerator[Token | Usage, None]:
     """Yield an answer that is the JSON of a call, as that call; as it is, if it was cut."""
     async with aclosing(parts):
+        yield _BEGUN
         async for _ in parts:
             pass
     try:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import respx
 
-from cfai import Ai, InferenceUpstreamError, StreamError
+from cfai import Ai, CfaiError, InferenceUpstreamError, StreamError
 from cfai._errors import ConfigurationError
 from cfai.local import Emulator, OpenAIUpstream
 
@@ -409,6 +409,42 @@ def test_a_server_without_models_says_what_to_do() -> None:
 def test_a_url_is_one() -> None:
     with pytest.raises(ConfigurationError, match="'localhost:11434' is no URL of a server"):
         OpenAIUpstream("localhost:11434")
+
+
+# A server whose connection stays open
+
+SERVED = "@cf/meta/llama-3.2-1b-instruct"
+
+
+@contextmanager
+def connect_to_emulator(**options: Any) -> Iterator[tuple[Emulator, Emulator]]:
+    """Give an emulator as a real server of OpenAI's API, and one that has it for its engine."""
+    with Emulator(**options) as server:
+        engine = OpenAIUpstream(server.openai_url, models=SERVED, api_key=server.api_token)
+        with Emulator(engine=engine) as local:
+            yield server, local
+
+
+def test_an_answer_is_whole_at_its_end_mark_though_the_body_stays_open() -> None:
+    with connect_to_emulator() as (server, local), local.ai(max_retries=None, timeout=5) as ai:
+        server.script("held-open")
+        assert "emulated" in ai.run(GLM, {"prompt": "Hello"}).text
+
+
+def test_an_answer_that_nobody_reads_is_not_generated_on() -> None:
+    inputs: dict[str, Any] = {"prompt": "write 3000 words", "stream": True, "max_tokens": 4000}
+    for name, fault in (
+        ("the connection is cut", "connection-closed"),
+        ("the connection is reset", "connection-reset"),
+        ("no HTTP answer", "not-http"),
+        ("the client leaves before the status line", "delay=600"),
+        ("the client leaves before the first token", "slow_first=600"),
+    ):
+        with connect_to_emulator(tokens_per_second=20) as (server, local):
+            local.script(fault)
+            with local.ai(max_retries=None, timeout=0.5) as ai, pytest.raises(CfaiError):
+                list(ai.run(GLM, inputs))
+            assert server.wait_for_disconnects(), name
 
 
 # Tools that have to be called
