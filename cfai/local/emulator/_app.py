@@ -84,7 +84,8 @@ class EmulatorApp(Application):
         self._quotas = Quotas(config.allowance)
 
     async def aclose(self) -> None:
-        """Free what the engine holds."""
+        """End the batches, and free what the engine holds."""
+        await self._batches.aclose()
         if self._config.engine is not None:
             await self._config.engine.aclose()
 

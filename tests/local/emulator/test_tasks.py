@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cfai.local.emulator import _batches
 from tests.conftest import row
 
 if TYPE_CHECKING:
@@ -229,8 +230,12 @@ def test_a_batch_above_10_megabytes_is_too_large(service: Service) -> None:
     assert (response.status_code, response.json()["errors"][0]["code"]) == (413, 3006)
 
 
-def test_only_the_last_batches_are_kept(service: Service) -> None:
-    first, *_, last = [submit(service, LLAMA, []) for _ in range(25)]
+def test_only_the_last_batches_are_kept(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, *_ = [submit(service, LLAMA, []) for _ in range(25)]
+    assert service.result(LLAMA, first)["status"] == "queued"
+    assert service.result(LLAMA, first)["responses"] == []
+    monkeypatch.setattr(_batches, "_MAX_BATCHES", 2)
+    *_, last = [submit(service, LLAMA, []) for _ in range(2)]
     assert service.error(LLAMA, first)[1] == 5006
     assert service.result(LLAMA, last)["status"] == "queued"
 
