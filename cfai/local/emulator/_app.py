@@ -26,10 +26,9 @@ from cfai.local.emulator._validate import check_inputs
 from cfai.local.faults import HEADER, Fault, UnfitFaultError
 from cfai.local.quotas import Allowance, Quotas
 from cfai.local.routes import BINDING_HOST, REST, HttpRequest, Listing, Route, RoutedCall, unwrap_request
-from cfai.local.server import AccessRules, Application, Connection, RawRequest
+from cfai.local.server import CREDENTIAL_HEADERS, AccessRules, Application, Connection, RawRequest
 from cfai.local.wire import ErrorResponse, Generation, Parts, encode_error, make_error, make_input_error
 
-_CREDENTIALS = {"authorization", "cf-aig-authorization", "x-auth-key", "x-auth-email", "cookie"}
 _HTML = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>Error {0}</h1><p>cloudflare</p></body></html>"
 
 
@@ -132,7 +131,7 @@ class EmulatorApp(Application):
         raw = media_type.startswith(("audio/", "image/", "video/", "multipart/form-data", "application/octet-stream"))
         call = matched.route.parse(http_request, matched.model, matched.gateway, body if raw else _parse_json(body))
         fault = self._next_fault(http_request, streams=bool(as_object(call.inputs).get("stream")))
-        headers = {name: value for name, value in http_request.headers.items() if name not in _CREDENTIALS}
+        headers = {name: value for name, value in http_request.headers.items() if name not in CREDENTIAL_HEADERS}
         self._log.add(
             RecordedRequest(call.model, call.inputs, headers, http_request.path, call.query, call.gateway, str(fault))
         )
