@@ -146,6 +146,7 @@ class EmulatorApp(Application):
     async def _run(self, request: _PendingRequest, cleanup: AsyncExitStack) -> _Reply:
         call, route, fault = request.call, request.route, request.fault
         if isinstance(route, Listing):
+            _check_fault(fault, streams=False)
             return _json_reply(200, route.build_page(call.query, self._quotas.now()))
         model = models.get(call.model)
         if model is None or (model.retired_on and self._config.retired == "refuse"):
@@ -157,13 +158,11 @@ class EmulatorApp(Application):
         inputs = _inputs_from_raw(model, call) if isinstance(call.inputs, bytes) else check_inputs(model, call.inputs)
         cleanup.callback(await self._quotas.acquire(model, reject_if_busy=call.reject_if_busy))
         streams = bool(inputs.get("stream") and get_schema(model.name).streams and is_text_model(model))
-        fault.check_applies(streams)
+        _check_fault(fault, streams=streams)
         if streams and not fault.whole:
             generation, parts = await begin_stream(self._config.engine, model, inputs, request.id, cleanup)
             events = await _rewrite(route.rewrite_events(parts, call), fault, generation)
             return _Reply(200, "text/event-stream", headers=_answer_headers(call), stream=(generation, events))
-        if fault.error_after is not None:
-            raise make_error(None, fault.code or 3040, fault.message)
         result = await self._run_whole(model, inputs)
         if isinstance(result.value, Media):
             return _Reply(200, result.value.content_type, result.value.content, headers=_answer_headers(call))
@@ -185,11 +184,13 @@ class EmulatorApp(Application):
     async def _queue_or_poll(self, model: models.Model, request: _PendingRequest) -> Any:
         """Return the result of a batch call, or `None` if it is not one."""
         inputs = as_object(request.call.inputs)
-        if "request_id" in inputs:
+        is_poll = "request_id" in inputs
+        if not is_poll and (request.call.query.get("queueRequest") != "true" or "requests" not in inputs):
+            return None
+        _check_fault(request.fault, streams=False)
+        if is_poll:
             # No call of the model: what was handed in is given out, whatever else was used up meanwhile.
             return await self._batches.poll(model, str(inputs["request_id"]), partial(self._run_batch_item, model))
-        if request.call.query.get("queueRequest") != "true" or "requests" not in inputs:
-            return None
         self._quotas.admit(model)
         if request.size > MAX_BATCH_SIZE:
             raise ErrorResponse(3006)
@@ -230,6 +231,13 @@ def _build_failure(fault: Fault, route: Route) -> _Reply | None:
     if fault.status or (fault.code and fault.error_after is None):
         raise make_error(fault.status, fault.code, fault.message)
     return _json_reply(200, route.build_empty_body()) if fault.empty else None
+
+
+def _check_fault(fault: Fault, *, streams: bool) -> None:
+    """Raise the error that a fault has inside a stream, where the answer is none, or that it needs a stream."""
+    fault.check_applies(streams)
+    if fault.error_after is not None and (fault.whole or not streams):
+        raise make_error(None, fault.code or 3040, fault.message)
 
 
 async def _rewrite(events: Parts, fault: Fault, generation: Generation) -> Parts:
