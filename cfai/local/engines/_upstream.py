@@ -45,7 +45,7 @@ class OpenAIUpstream:
         timeout: float | httpx.Timeout = _TIMEOUT,
         force_tools: bool = False,
     ) -> None:
-        if not url.startswith(("http://", "https://")):
+        if not _is_url(url):
             raise ConfigurationError(f"{url!r} is no URL of a server, such as 'http://127.0.0.1:11434/v1'")
         self._url = url.rstrip("/")
         self._models = {"*": models} if isinstance(models, str) else dict(models or {})
@@ -71,10 +71,12 @@ class OpenAIUpstream:
         """Return a vector for each text. Raises `ErrorResponse` for what the server refuses."""
         body = {"model": await self._map_model(model), "input": list(texts), "encoding_format": "float"}
         answer = await self._read("POST", "embeddings", body)
-        rows = sorted(
-            (row for row in as_sequence(answer.get("data")) if is_mapping(row)), key=lambda row: row.get("index", 0)
-        )
-        vectors = [list(map(float, as_sequence(row.get("embedding")))) for row in rows]
+        rows = [row for row in as_sequence(answer.get("data")) if is_mapping(row)]
+        try:
+            rows.sort(key=lambda row: row.get("index", 0))
+            vectors = [list(map(float, as_sequence(row.get("embedding")))) for row in rows]
+        except (TypeError, ValueError) as error:
+            raise bad_gateway(f"{self._url} gave vectors that are no numbers: {_describe(error)}") from error
         if len(vectors) != len(texts):
             raise bad_gateway(f"{self._url} gave {len(vectors)} vectors for {len(texts)} texts")
         return vectors
@@ -176,6 +178,15 @@ async def _parse_forced_call(
 def bad_gateway(message: str) -> ErrorResponse:
     """Return the error of an engine that cannot answer."""
     return ErrorResponse(None, message, status=502)
+
+
+def _is_url(text: str) -> bool:
+    """Return whether `text` is the URL of a server."""
+    try:
+        url = httpx.URL(text)
+    except (httpx.InvalidURL, ValueError):
+        return False
+    return url.scheme in ("http", "https") and bool(url.host)
 
 
 def _describe(error: Exception) -> str:

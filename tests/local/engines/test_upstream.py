@@ -281,6 +281,18 @@ def test_contexts_are_ranked_by_their_vectors(ai: Ai, engine: Engine) -> None:
     assert engine.sent["input"] == ["q", "far", "near"]
 
 
+def test_vectors_that_are_no_numbers_are_an_error(ai: Ai, engine: Engine) -> None:
+    for rows in (
+        [{"index": 0, "embedding": [None]}],
+        [{"index": 0, "embedding": ["a"]}],
+        [{"index": 0, "embedding": [1.0]}, {"index": None, "embedding": [1.0]}],
+    ):
+        engine.answers(json.dumps({"data": rows}), content_type="application/json")
+        with pytest.raises(InferenceUpstreamError, match="gave vectors that are no numbers") as caught:
+            ai.run(BGE, {"text": "a"})
+        assert caught.value.status_code == 502, rows
+
+
 def test_too_few_vectors_are_an_error(ai: Ai, engine: Engine) -> None:
     engine.embeds()
     with pytest.raises(InferenceUpstreamError, match="gave 0 vectors for 1 texts"):
@@ -407,8 +419,9 @@ def test_a_server_without_models_says_what_to_do() -> None:
 
 
 def test_a_url_is_one() -> None:
-    with pytest.raises(ConfigurationError, match="'localhost:11434' is no URL of a server"):
-        OpenAIUpstream("localhost:11434")
+    for url in ("localhost:11434", "http://127.0.0.1:abc/v1", "http://", "ftp://127.0.0.1/v1"):
+        with pytest.raises(ConfigurationError, match=f"'{url}' is no URL of a server"):
+            OpenAIUpstream(url)
 
 
 # A server whose connection stays open
