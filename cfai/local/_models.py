@@ -30,6 +30,11 @@ class Parameter:
         """Return whether a list of it has nothing but strings."""
         return "array<string>" in str(self.rules["type"])
 
+    @property
+    def holds_bytes(self) -> bool:
+        """Return whether a list of it has nothing but bytes, as numbers."""
+        return "array<number 0-255>" in str(self.rules["type"])
+
 
 @dataclass(frozen=True, slots=True)
 class Schema:

@@ -91,15 +91,16 @@ class EmulatorApp(Application):
     async def answer(self, connection: Connection, request: RawRequest) -> None:
         """Answer a request. A place at a model is let go when that is over."""
         request_id, fault, route = str(uuid.uuid4()), Fault(), REST
-        http_request = unwrap_request(request.method, request.path, request.query, request.headers)
         async with AsyncExitStack() as cleanup:
             try:
+                http_request = unwrap_request(request.method, request.path, request.query, request.headers)
                 matched = self._authorize(http_request)
                 route = matched.route
                 pending = self._parse(matched, http_request, request.body, request_id)
                 fault = pending.fault
                 reply = _build_failure(fault, route) or await connection.unless_gone(self._run(pending, cleanup))
-            except ErrorResponse as refusal:
+            except (ErrorResponse, RecursionError) as error:
+                refusal = error if isinstance(error, ErrorResponse) else make_input_error("nested too deeply")
                 reply = _json_reply(refusal.status, route.build_error(refusal, request_id), _retry_after_headers(fault))
             except UnfitFaultError as mistake:
                 reply, fault = _Reply(400, "text/plain", f"{mistake}\n".encode()), Fault()

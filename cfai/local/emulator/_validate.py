@@ -73,6 +73,11 @@ def _find_problems(name: str, value: Any, parameter: Parameter) -> Iterator[str]
                     yield from _find_length_problems(f"{name}/{index}", item, rules.get("minLength", 0), None)
                 else:
                     yield f"Type mismatch of '/{name}/{index}', '{_json_type(item)}' not in 'string'"
+            for index, item in enumerate(value) if parameter.holds_bytes else ():
+                if isinstance(item, bool) or not isinstance(item, int | float):
+                    yield f"Type mismatch of '/{name}/{index}', '{_json_type(item)}' not in 'number'"
+                elif not 0 <= item <= 255:
+                    yield f"'/{name}/{index}' must be {'>= 0' if item < 0 else '<= 255'}"
         case "object":
             if not rules.get("minProperties", 0) <= len(value) <= rules.get("maxProperties", len(value)):
                 yield f"'/{name}' must have {rules['minProperties']} to {rules['maxProperties']} properties"

@@ -112,11 +112,14 @@ def rejects_if_busy(holder: Any) -> bool:
 def unwrap_request(method: str, path: str, query: str, headers: Mapping[str, str]) -> HttpRequest:
     """Return the request that was meant: miniflare sends a Worker's as headers of another one, to its own address.
 
-    A `token` in the query of that address is the request's credential.
+    A `token` in the query of that address is the request's credential. Raises `ErrorResponse` for what is no URL.
     """
     if "mf-url" not in headers:
         return HttpRequest(method, path, _parse_query(query), headers)
-    meant = urlsplit(headers["mf-url"])
+    try:
+        meant = urlsplit(headers["mf-url"])
+    except ValueError as error:
+        raise ErrorResponse(7000) from error
     own = {name.removeprefix(_PROXY_PREFIX): value for name, value in headers.items() if name.startswith(_PROXY_PREFIX)}
     if token := _parse_query(query).get("token"):
         own.setdefault("authorization", f"Bearer {token}")

@@ -23,6 +23,7 @@ FLUX = "@cf/black-forest-labs/flux-1-schnell"
 BGE = "@cf/baai/bge-base-en-v1.5"
 M3 = "@cf/baai/bge-m3"
 VISION = "@cf/meta/llama-3.2-11b-vision-instruct"
+WHISPER = "@cf/openai/whisper"
 NEITHER = "oneOf at '/' not met, 0 matches: required properties at '/' are 'prompt', "
 NO_CONTENT = NEITHER + "required properties at '/messages/1' are 'role,content'"
 
@@ -34,6 +35,14 @@ def hi(**more: Any) -> dict[str, Any]:
 def says(*contents: Any) -> dict[str, Any]:
     """Return a chat of messages with these contents."""
     return {"messages": [{"role": "user", "content": content} for content in contents]}
+
+
+def nested(depth: int) -> Any:
+    """Return a list in lists."""
+    value: Any = "x"
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 def clef(questions: int = 1, **more: Any) -> dict[str, Any]:
@@ -72,7 +81,12 @@ def test_bad_inputs_are_named_by_code_5006(service: Service) -> None:
         (CLEF, clef(0), "'/questions' must have 1 to 64 properties"),
         (CLEF, clef(65), "'/questions' must have 1 to 64 properties"),
         (CLEF, clef(model="other"), r"'/model' must match pattern '^\s*(clef|clef-flash)\s*$'"),
-        ("@cf/openai/whisper", {"audio": "UklGRg=="}, "Type mismatch of '/audio', 'string' not in 'array'"),
+        (WHISPER, {"audio": [0, 256]}, "'/audio/1' must be <= 255"),
+        (WHISPER, {"audio": [-1]}, "'/audio/0' must be >= 0"),
+        (WHISPER, {"audio": [True]}, "Type mismatch of '/audio/0', 'boolean' not in 'number'"),
+        (VISION, hi(image=[1, "a"]), "Type mismatch of '/image/1', 'string' not in 'number'"),
+        (LLAMA, says(nested(700)), "nested too deeply"),
+        (WHISPER, {"audio": "UklGRg=="}, "Type mismatch of '/audio', 'string' not in 'array'"),
     ):
         with row(problem):
             assert service.error(model, inputs) == (400, 5006, f"AiError: Bad input: Error: {problem}")

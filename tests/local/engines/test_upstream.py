@@ -11,7 +11,7 @@ import httpx
 import pytest
 import respx
 
-from cfai import Ai, CfaiError, InferenceUpstreamError, StreamError
+from cfai import Ai, BadRequestError, CfaiError, InferenceUpstreamError, StreamError
 from cfai._errors import ConfigurationError
 from cfai.local import Emulator, OpenAIUpstream
 
@@ -262,6 +262,15 @@ def test_an_image_beside_the_prompt_is_a_part(ai: Ai, engine: Engine) -> None:
         {"type": "text", "text": "What is it?"},
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw=="}},
     ]
+
+
+def test_an_image_of_what_are_no_bytes_is_bad_input(engine: Engine) -> None:
+    # This model's schema has no image.
+    with Emulator(engine=OpenAIUpstream(URL)) as local, local.ai(max_retries=None, checks="off") as ai:
+        for image in ([1, "a"], [256], [0.5]):
+            with pytest.raises(BadRequestError, match="'/image': ") as caught:
+                ai.run(LLAMA_3_3, {"prompt": "What is it?", "image": image})
+            assert caught.value.code == 5006, image
 
 
 # Embeddings
