@@ -78,7 +78,7 @@ def _generate_choice(model: Model, inputs: Mapping[str, Any], form: Form, index:
         return GeneratedChoice([], reasoning, "tool_calls", [_build_call(model, tool, question)])
     parsed = None
     if json_mode:
-        parsed = build_value(rules) if rules else {"emulated": True, "question": _text.quote(question)}
+        parsed = _build_json(rules) if rules else {"emulated": True, "question": _text.quote(question)}
         text = json.dumps(parsed, ensure_ascii=False)
     else:
         prompt_inputs = {key: inputs.get(key) for key in ("prompt", "messages", "input", "seed")}
@@ -114,6 +114,13 @@ def _parse_json_mode(inputs: Mapping[str, Any], form: Form) -> tuple[bool, Mappi
     return True, as_object(rules["schema"]) if wrapped else rules
 
 
+def _build_json(rules: Mapping[str, Any]) -> Any:
+    try:
+        return build_value(rules)
+    except ValueError as error:
+        raise ErrorResponse(5024, f"JSON Mode couldn't be met: {error}") from error
+
+
 def _choose_tool(inputs: Mapping[str, Any], question: str) -> Mapping[str, Any] | None:
     """Return the tool to call: the one that is forced, or that the question names."""
     listed = [as_object(tool) for tool in as_sequence(inputs.get("tools"))]
@@ -144,5 +151,8 @@ def _build_call(model: Model, tool: Mapping[str, Any], question: str) -> Generat
     # Kimi's ids name the tool, and so come again in every turn.
     serial = f"{int(_text.build_score(question, name) * 1e6):032x}"
     call_id = f"functions.{name}:0" if model.name.startswith(KIMI) else f"chatcmpl-tool-{serial}"
-    arguments = build_value(tool.get("parameters") or {"type": "object"})
+    try:
+        arguments = build_value(tool.get("parameters") or {"type": "object"})
+    except ValueError as error:
+        raise ErrorResponse(8001, f"Invalid input: tool {name}: {error}") from error
     return GeneratedCall(call_id, name, json.dumps(arguments, ensure_ascii=False))

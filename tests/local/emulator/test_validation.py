@@ -24,6 +24,9 @@ BGE = "@cf/baai/bge-base-en-v1.5"
 M3 = "@cf/baai/bge-m3"
 VISION = "@cf/meta/llama-3.2-11b-vision-instruct"
 WHISPER = "@cf/openai/whisper"
+ODD = {"type": "json_schema", "json_schema": {"enum": {"a": 1}}}
+ODD_TOOL = {"name": "f", "description": "d", "parameters": {"enum": {"a": 1}}}
+ODD_TEXT = "tool f: not a JSON schema"
 NEITHER = "oneOf at '/' not met, 0 matches: required properties at '/' are 'prompt', "
 NO_CONTENT = NEITHER + "required properties at '/messages/1' are 'role,content'"
 
@@ -113,6 +116,8 @@ def test_what_the_service_names_by_a_code_of_its_own(service: Service) -> None:
     too_much = "AiError: AiError: max_completion_tokens is too large: 16385. This model supports at most 16384 "
     for model, inputs, refusal in (
         (LLAMA, hi(**says("hi")), (400, 1001, "AiError: prompt and messages are mutually exclusive")),
+        (LLAMA, hi(response_format=ODD), (400, 5024, "AiError: JSON Mode couldn't be met: not a JSON schema")),
+        (LLAMA, hi(tools=[ODD_TOOL], tool_choice="required"), (400, 8001, f"AiError: Invalid input: {ODD_TEXT}")),
         (GLM, hi(tool_choice="any"), (400, 8001, "AiError: Invalid input")),
         (GEMMA, hi(max_tokens=16385), (400, 3030, too_much + "completion tokens.")),
         (GEMMA, hi(max_completion_tokens=16385), (400, 3030, too_much + "completion tokens.")),
