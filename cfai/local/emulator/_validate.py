@@ -33,8 +33,10 @@ def check_inputs(model: Model, inputs: Any) -> Mapping[str, Any]:
     for problem in _find_message_problems(inputs.get("messages")):
         other = "oneOf at '/' not met, 0 matches: required properties at '/' are 'prompt', "
         raise make_input_error(f"{other if 'prompt' in known.parameters else ''}{problem}")
-    if inputs.get("tool_choice") == "any":
+    if inputs.get("tool_choice") == "any" or any(map(_lacks_description, as_sequence(inputs.get("tools")))):
         raise ErrorResponse(8001)
+    if inputs.get("lora") and "lora" not in model.capabilities:
+        raise ErrorResponse(5005)
     _check_window(model, inputs)
     _check_texts(model, inputs)
     return inputs
@@ -104,6 +106,11 @@ def _find_message_problems(messages: Any) -> Iterator[str]:
         json_type = _json_type(entry.get("content", ""))
         if json_type not in ("string", "array", "null"):
             yield f"Type mismatch of '/messages/{index}/content', '{json_type}' not in 'string'"
+
+
+def _lacks_description(tool: Any) -> bool:
+    """Return whether a tool says `false` in the place of a description."""
+    return (as_object(as_object(tool).get("function")) or as_object(tool)).get("description") is False
 
 
 def _check_window(model: Model, inputs: Mapping[str, Any]) -> None:

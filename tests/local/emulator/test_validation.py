@@ -98,6 +98,7 @@ def test_bad_inputs_are_named_by_code_5006(service: Service) -> None:
 def test_inputs_that_the_service_takes_are_taken(service: Service) -> None:
     for name, model, inputs in (
         ("unknown ones", LLAMA, hi(max_tokens=20, temperature=5, top_k=50, unknown={}, options={"rejectIfBusy": True})),
+        ("a LoRA", "@cf/mistral/mistral-7b-instruct-v0.1", hi(lora="mine")),
         ("parts of a message", LLAMA, says([{"type": "text", "text": "hi"}])),
         ("no content", LLAMA, says(None, "hi")),
         ("tool calls for content", GLM, {"messages": [{"role": "assistant", "tool_calls": [{"id": "1"}]}]}),
@@ -118,6 +119,9 @@ def test_what_the_service_names_by_a_code_of_its_own(service: Service) -> None:
         (LLAMA, hi(**says("hi")), (400, 1001, "AiError: prompt and messages are mutually exclusive")),
         (LLAMA, hi(response_format=ODD), (400, 5024, "AiError: JSON Mode couldn't be met: not a JSON schema")),
         (LLAMA, hi(tools=[ODD_TOOL], tool_choice="required"), (400, 8001, f"AiError: Invalid input: {ODD_TEXT}")),
+        (GLM, hi(tools=[{"name": "f", "description": False}]), (400, 8001, "AiError: Invalid input")),
+        (GLM, hi(tools=[{"function": {"name": "f", "description": False}}]), (400, 8001, "AiError: Invalid input")),
+        (LLAMA, hi(lora="mine"), (405, 5005, "AiError: Model does not support LoRA")),
         (GLM, hi(tool_choice="any"), (400, 8001, "AiError: Invalid input")),
         (GEMMA, hi(max_tokens=16385), (400, 3030, too_much + "completion tokens.")),
         (GEMMA, hi(max_completion_tokens=16385), (400, 3030, too_much + "completion tokens.")),
