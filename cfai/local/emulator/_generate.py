@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from cfai._json import as_sequence
@@ -75,7 +76,15 @@ def _generate_choice(model: Model, inputs: Mapping[str, Any], form: Form, index:
     json_mode, rules = _parse_json_mode(inputs, form)
     tool = None if json_mode else _choose_tool(inputs, question)
     if tool:
-        return GeneratedChoice([], reasoning, "tool_calls", [_build_call(model, tool, question)])
+        call = _build_call(model, tool, question)
+        pieces = split_into_tokens(call.text)
+        room = len(pieces) if limit is None else limit - len(reasoning)
+        if room >= len(pieces):
+            return GeneratedChoice([], reasoning, "tool_calls", [call])
+        if reasoning and isinstance(inputs.get("tool_choice"), Mapping):
+            raise ErrorResponse(8006)
+        cut = replace(call, text="".join(pieces[:room]))
+        return GeneratedChoice([], reasoning, "length", [cut] if room else [])
     parsed = None
     if json_mode:
         parsed = _build_json(rules) if rules else {"emulated": True, "question": _text.quote(question)}
