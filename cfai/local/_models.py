@@ -48,6 +48,15 @@ class Schema:
         """Return whether the model knows `stream`."""
         return "no streaming" not in self.output
 
+    @property
+    def raw_input(self) -> str | None:
+        """Return the name of the input that may be the whole body, as bytes: `audio`, `image` or `multipart`."""
+        for name in ("audio", "image", "multipart"):
+            described = str(self.parameters[name].rules["type"]) if name in self.parameters else ""
+            if described and ("(body)" in self.parameters or described.startswith("object {body:")):
+                return name
+        return None
+
     def required(self) -> dict[str | None, list[str]]:
         """Return the names that must be there, by variant; `None` is what every variant needs."""
         groups: dict[str | None, list[str]] = {}

@@ -53,6 +53,7 @@ class _PendingRequest:
     size: int
     """Bytes of its body."""
 
+    media_type: str
     fault: Fault
 
 
@@ -125,9 +126,12 @@ class EmulatorApp(Application):
         """Parse a request into a call. Raises `ErrorResponse`."""
         if isinstance(matched.route, Listing):
             call = RoutedCall("", None, http_request.query)
-            return _PendingRequest(request_id, matched.route, call, 0, self._next_fault(http_request, streams=False))
+            fault = self._next_fault(http_request, streams=False)
+            return _PendingRequest(request_id, matched.route, call, 0, "", fault)
         if body is None:
             raise ErrorResponse(3006)
+        if not body:
+            raise ErrorResponse(3003)
         media_type = http_request.headers.get("content-type", "").partition(";")[0].strip()
         raw = media_type.startswith(("audio/", "image/", "video/", "multipart/form-data", "application/octet-stream"))
         call = matched.route.parse(http_request, matched.model, matched.gateway, body if raw else _parse_json(body))
@@ -136,7 +140,7 @@ class EmulatorApp(Application):
         self._log.add(
             RecordedRequest(call.model, call.inputs, headers, http_request.path, call.query, call.gateway, str(fault))
         )
-        return _PendingRequest(request_id, matched.route, call, len(body), fault)
+        return _PendingRequest(request_id, matched.route, call, len(body), media_type, fault)
 
     def _next_fault(self, http_request: HttpRequest, *, streams: bool) -> Fault:
         try:
@@ -156,7 +160,8 @@ class EmulatorApp(Application):
         if (queued := await self._queue_or_poll(model, request)) is not None:
             return _json_reply(200, route.build_body(queued, call, 0), _answer_headers(call))
         self._quotas.admit(model)
-        inputs = _inputs_from_raw(model, call) if isinstance(call.inputs, bytes) else check_inputs(model, call.inputs)
+        is_raw = isinstance(call.inputs, bytes)
+        inputs = _inputs_from_raw(model, request) if is_raw else check_inputs(model, call.inputs)
         cleanup.callback(await self._quotas.acquire(model, reject_if_busy=call.reject_if_busy))
         streams = bool(inputs.get("stream") and get_schema(model.name).streams and is_text_model(model))
         _check_fault(fault, streams=streams)
@@ -265,19 +270,20 @@ def _retry_after_headers(fault: Fault) -> dict[str, str]:
 
 
 def _parse_json(body: bytes) -> Any:
-    if not body:
-        raise ErrorResponse(3003)
     try:
         return loads_strictly(body)
     except (ValueError, RecursionError) as error:
         raise ErrorResponse(5006, f"Bad input: SyntaxError: {error}") from error
 
 
-def _inputs_from_raw(model: models.Model, call: RoutedCall) -> Mapping[str, Any]:
+def _inputs_from_raw(model: models.Model, request: _PendingRequest) -> Mapping[str, Any]:
     """Return the inputs of a call whose body is audio, an image or a form; the rest of them is in the query."""
-    if not {"multipart", "audio", "image"} & get_schema(model.name).parameters.keys():
+    name = get_schema(model.name).raw_input
+    if name is None:
         raise make_input_error("Type mismatch of '/', 'string' not in 'object'")
-    return dict(call.query)
+    if (name == "multipart") != request.media_type.startswith("multipart/"):
+        raise make_input_error(f"required properties at '/' are '{name}'")
+    return dict(request.call.query)
 
 
 def _json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None) -> _Reply:

@@ -150,9 +150,24 @@ def test_nova_3_takes_a_raw_body_only(service: Service) -> None:
     assert service.error(model, {"audio": "SUQz"})[1] == 5006
 
 
-def test_a_text_model_takes_no_raw_body(service: Service) -> None:
-    response = service.http.post(service.url(LLAMA), content=b"RIFF", headers={"content-type": "audio/wav"})
-    assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 5006)
+def test_bytes_are_taken_as_the_body_by_models_whose_schema_has_that_alone(service: Service) -> None:
+    form = "multipart/form-data; boundary=x"
+    for model, media_type, content, code in (
+        ("@cf/openai/whisper-tiny-en", "application/octet-stream", b"RIFF", None),
+        ("@cf/unum/uform-gen2-qwen-500m", "image/png", PNG, None),
+        ("@cf/microsoft/resnet-50", "image/png", PNG, None),
+        ("@cf/pipecat-ai/smart-turn-v2", "audio/wav", b"RIFF", None),
+        (LLAMA, "audio/wav", b"RIFF", 5006),
+        ("@cf/meta/llama-3.2-11b-vision-instruct", "image/png", PNG, 5006),
+        ("@cf/openai/whisper-large-v3-turbo", "audio/mpeg", MP3, 5006),
+        ("@cf/cloudflare/clef-omni", "audio/mpeg", MP3, 5006),
+        ("@cf/black-forest-labs/flux-2-dev", "image/png", PNG, 5006),
+        ("@cf/openai/whisper", form, b"--x--", 5006),
+        ("@cf/openai/whisper", "audio/mpeg", b"", 3003),
+    ):
+        with row((model, media_type)):
+            response = service.http.post(service.url(model), content=content, headers={"content-type": media_type})
+            assert [error["code"] for error in response.json()["errors"]] == ([code] if code else [])
 
 
 def test_media_come_raw_with_their_content_type_and_images_are_marked(service: Service) -> None:
