@@ -31,6 +31,11 @@ class Parameter:
         return "array<string>" in str(self.rules["type"])
 
     @property
+    def is_base64(self) -> bool:
+        """Return whether a string of it is base64."""
+        return "base64" in str(self.rules["type"])
+
+    @property
     def holds_bytes(self) -> bool:
         """Return whether a list of it has nothing but bytes, as numbers."""
         return "array<number 0-255>" in str(self.rules["type"])

@@ -18,6 +18,8 @@ from cfai.local.emulator._generate import output_limit
 from cfai.local.wire import ErrorResponse, make_input_error
 from cfai.models import Model
 
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]*={0,2}\s*", re.ASCII)
+
 
 def check_inputs(model: Model, inputs: Any) -> Mapping[str, Any]:
     """Return `inputs`, if `model` takes them. Raises `ErrorResponse` with the first thing that is wrong."""
@@ -30,6 +32,9 @@ def check_inputs(model: Model, inputs: Any) -> Mapping[str, Any]:
     for name, parameter in known.parameters.items():
         for problem in _find_problems(name, inputs[name], parameter) if name in inputs else ():
             raise make_input_error(problem)
+        is_base64 = parameter.is_base64 or name == "image_b64"
+        if is_base64 and isinstance(value := inputs.get(name), str) and not _BASE64.fullmatch(value):
+            raise ErrorResponse(5004)
     for problem in _find_message_problems(inputs.get("messages")):
         other = "oneOf at '/' not met, 0 matches: required properties at '/' are 'prompt', "
         raise make_input_error(f"{other if 'prompt' in known.parameters else ''}{problem}")

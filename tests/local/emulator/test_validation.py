@@ -27,6 +27,8 @@ WHISPER = "@cf/openai/whisper"
 ODD = {"type": "json_schema", "json_schema": {"enum": {"a": 1}}}
 ODD_TOOL = {"name": "f", "description": "d", "parameters": {"enum": {"a": 1}}}
 ODD_TEXT = "tool f: not a JSON schema"
+TURBO = "@cf/openai/whisper-large-v3-turbo"
+SDXL = "@cf/stabilityai/stable-diffusion-xl-base-1.0"
 NEITHER = "oneOf at '/' not met, 0 matches: required properties at '/' are 'prompt', "
 NO_CONTENT = NEITHER + "required properties at '/messages/1' are 'role,content'"
 
@@ -99,6 +101,7 @@ def test_inputs_that_the_service_takes_are_taken(service: Service) -> None:
     for name, model, inputs in (
         ("unknown ones", LLAMA, hi(max_tokens=20, temperature=5, top_k=50, unknown={}, options={"rejectIfBusy": True})),
         ("a LoRA", "@cf/mistral/mistral-7b-instruct-v0.1", hi(lora="mine")),
+        ("base64 in lines", TURBO, {"audio": "UklG\nRg==\n"}),
         ("parts of a message", LLAMA, says([{"type": "text", "text": "hi"}])),
         ("no content", LLAMA, says(None, "hi")),
         ("tool calls for content", GLM, {"messages": [{"role": "assistant", "tool_calls": [{"id": "1"}]}]}),
@@ -122,6 +125,8 @@ def test_what_the_service_names_by_a_code_of_its_own(service: Service) -> None:
         (GLM, hi(tools=[{"name": "f", "description": False}]), (400, 8001, "AiError: Invalid input")),
         (GLM, hi(tools=[{"function": {"name": "f", "description": False}}]), (400, 8001, "AiError: Invalid input")),
         (LLAMA, hi(lora="mine"), (405, 5005, "AiError: Model does not support LoRA")),
+        (TURBO, {"audio": "!!not base64!!"}, (400, 5004, "AiError: Invalid data type for base64 input")),
+        (SDXL, hi(image_b64="!"), (400, 5004, "AiError: Invalid data type for base64 input")),
         (GLM, hi(tool_choice="any"), (400, 8001, "AiError: Invalid input")),
         (GEMMA, hi(max_tokens=16385), (400, 3030, too_much + "completion tokens.")),
         (GEMMA, hi(max_completion_tokens=16385), (400, 3030, too_much + "completion tokens.")),
