@@ -137,8 +137,9 @@ class EmulatorApp(Application):
         call = matched.route.parse(http_request, matched.model, matched.gateway, body if raw else _parse_json(body))
         fault = self._next_fault(http_request, streams=bool(as_object(call.inputs).get("stream")))
         headers = {name: value for name, value in http_request.headers.items() if name not in CREDENTIAL_HEADERS}
+        query = {**call.query, **http_request.repeated}
         self._log.add(
-            RecordedRequest(call.model, call.inputs, headers, http_request.path, call.query, call.gateway, str(fault))
+            RecordedRequest(call.model, call.inputs, headers, http_request.path, query, call.gateway, str(fault))
         )
         return _PendingRequest(request_id, matched.route, call, len(body), media_type, fault)
 

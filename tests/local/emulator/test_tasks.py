@@ -142,11 +142,14 @@ def test_whisper_turbo_tells_about_the_language(service: Service) -> None:
 
 def test_nova_3_takes_a_raw_body_only(service: Service) -> None:
     model = "@cf/deepgram/nova-3"
-    options: dict[str, Any] = {"headers": {"content-type": "audio/mpeg"}, "params": {"language": "en"}}
+    options: dict[str, Any] = {
+        "headers": {"content-type": "audio/mpeg"},
+        "params": {"language": "en", "keyterm": ["one", "two"]},
+    }
     response = service.http.post(service.url(model), content=b"ID3", **options)
     [channel] = response.json()["result"]["results"]["channels"]
     assert channel["alternatives"][0]["transcript"] == "emulated by cfai"
-    assert service.local.requests[-1].query == {"language": "en"}
+    assert service.local.requests[-1].query == {"language": "en", "keyterm": ["one", "two"]}
     assert service.error(model, {"audio": "SUQz"})[1] == 5006
 
 
