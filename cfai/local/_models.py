@@ -30,6 +30,16 @@ class Parameter:
         """Return whether a list of it has nothing but strings."""
         return "array<string>" in str(self.rules["type"])
 
+    @property
+    def is_base64(self) -> bool:
+        """Return whether a string of it is base64."""
+        return "base64" in str(self.rules["type"])
+
+    @property
+    def holds_bytes(self) -> bool:
+        """Return whether a list of it has nothing but bytes, as numbers."""
+        return "array<number 0-255>" in str(self.rules["type"])
+
 
 @dataclass(frozen=True, slots=True)
 class Schema:
@@ -42,6 +52,15 @@ class Schema:
     def streams(self) -> bool:
         """Return whether the model knows `stream`."""
         return "no streaming" not in self.output
+
+    @property
+    def raw_input(self) -> str | None:
+        """Return the name of the input that may be the whole body, as bytes: `audio`, `image` or `multipart`."""
+        for name in ("audio", "image", "multipart"):
+            described = str(self.parameters[name].rules["type"]) if name in self.parameters else ""
+            if described and ("(body)" in self.parameters or described.startswith("object {body:")):
+                return name
+        return None
 
     def required(self) -> dict[str | None, list[str]]:
         """Return the names that must be there, by variant; `None` is what every variant needs."""

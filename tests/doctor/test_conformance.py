@@ -99,7 +99,9 @@ SEEN = [
     ("two prompts", "a prompt beside messages is refused with 400 / 1001"),
     ("two limits",
      "max_tokens 1 and max_completion_tokens 16 give 1 tokens, the other way round 16: max_tokens is read"),
-    ("tool choice", "any gives 400 / 8001, in cfai BadRequestError; a forced tool with 2 tokens gives 200"),
+    ("tool choice",
+     "any gives 400 / 8001, in cfai BadRequestError; a forced tool with 2 tokens "
+     "gives 400 / 8006, in cfai BadRequestError"),
     ("queued alone", "200: answered at once"),
     ("tasks", "12 rows under result; the first is description (str), id (str), name (str)"),
     ("authors", "42 rows under result; the first is id (str), name (str)"),

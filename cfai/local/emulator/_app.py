@@ -6,7 +6,7 @@ import base64
 import json
 import uuid
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from functools import partial
@@ -26,10 +26,9 @@ from cfai.local.emulator._validate import check_inputs
 from cfai.local.faults import HEADER, Fault, UnfitFaultError
 from cfai.local.quotas import Allowance, Quotas
 from cfai.local.routes import BINDING_HOST, REST, HttpRequest, Listing, Route, RoutedCall, unwrap_request
-from cfai.local.server import AccessRules, Application, Connection, RawRequest
+from cfai.local.server import CREDENTIAL_HEADERS, AccessRules, Application, Connection, RawRequest
 from cfai.local.wire import ErrorResponse, Generation, Parts, encode_error, make_error, make_input_error
 
-_CREDENTIALS = {"authorization", "cf-aig-authorization", "x-auth-key", "x-auth-email", "cookie"}
 _HTML = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>Error {0}</h1><p>cloudflare</p></body></html>"
 
 
@@ -54,6 +53,7 @@ class _PendingRequest:
     size: int
     """Bytes of its body."""
 
+    media_type: str
     fault: Fault
 
 
@@ -83,22 +83,24 @@ class EmulatorApp(Application):
         self._quotas = Quotas(config.allowance)
 
     async def aclose(self) -> None:
-        """Free what the engine holds."""
+        """End the batches, and free what the engine holds."""
+        await self._batches.aclose()
         if self._config.engine is not None:
             await self._config.engine.aclose()
 
     async def answer(self, connection: Connection, request: RawRequest) -> None:
         """Answer a request. A place at a model is let go when that is over."""
         request_id, fault, route = str(uuid.uuid4()), Fault(), REST
-        http_request = unwrap_request(request.method, request.path, request.query, request.headers)
-        with ExitStack() as cleanup:
+        async with AsyncExitStack() as cleanup:
             try:
+                http_request = unwrap_request(request.method, request.path, request.query, request.headers)
                 matched = self._authorize(http_request)
                 route = matched.route
                 pending = self._parse(matched, http_request, request.body, request_id)
                 fault = pending.fault
                 reply = _build_failure(fault, route) or await connection.unless_gone(self._run(pending, cleanup))
-            except ErrorResponse as refusal:
+            except (ErrorResponse, RecursionError) as error:
+                refusal = error if isinstance(error, ErrorResponse) else make_input_error("nested too deeply")
                 reply = _json_reply(refusal.status, route.build_error(refusal, request_id), _retry_after_headers(fault))
             except UnfitFaultError as mistake:
                 reply, fault = _Reply(400, "text/plain", f"{mistake}\n".encode()), Fault()
@@ -123,18 +125,22 @@ class EmulatorApp(Application):
         """Parse a request into a call. Raises `ErrorResponse`."""
         if isinstance(matched.route, Listing):
             call = RoutedCall("", None, http_request.query)
-            return _PendingRequest(request_id, matched.route, call, 0, self._next_fault(http_request, streams=False))
+            fault = self._next_fault(http_request, streams=False)
+            return _PendingRequest(request_id, matched.route, call, 0, "", fault)
         if body is None:
             raise ErrorResponse(3006)
+        if not body:
+            raise ErrorResponse(3003)
         media_type = http_request.headers.get("content-type", "").partition(";")[0].strip()
         raw = media_type.startswith(("audio/", "image/", "video/", "multipart/form-data", "application/octet-stream"))
         call = matched.route.parse(http_request, matched.model, matched.gateway, body if raw else _parse_json(body))
         fault = self._next_fault(http_request, streams=bool(as_object(call.inputs).get("stream")))
-        headers = {name: value for name, value in http_request.headers.items() if name not in _CREDENTIALS}
+        headers = {name: value for name, value in http_request.headers.items() if name not in CREDENTIAL_HEADERS}
+        query = {**call.query, **http_request.repeated}
         self._log.add(
-            RecordedRequest(call.model, call.inputs, headers, http_request.path, call.query, call.gateway, str(fault))
+            RecordedRequest(call.model, call.inputs, headers, http_request.path, query, call.gateway, str(fault))
         )
-        return _PendingRequest(request_id, matched.route, call, len(body), fault)
+        return _PendingRequest(request_id, matched.route, call, len(body), media_type, fault)
 
     def _next_fault(self, http_request: HttpRequest, *, streams: bool) -> Fault:
         try:
@@ -142,9 +148,10 @@ class EmulatorApp(Application):
         except ValueError as mistake:
             raise UnfitFaultError(str(mistake)) from mistake
 
-    async def _run(self, request: _PendingRequest, cleanup: ExitStack) -> _Reply:
+    async def _run(self, request: _PendingRequest, cleanup: AsyncExitStack) -> _Reply:
         call, route, fault = request.call, request.route, request.fault
         if isinstance(route, Listing):
+            _check_fault(fault, streams=False)
             return _json_reply(200, route.build_page(call.query, self._quotas.now()))
         model = models.get(call.model)
         if model is None or (model.retired_on and self._config.retired == "refuse"):
@@ -153,16 +160,15 @@ class EmulatorApp(Application):
         if (queued := await self._queue_or_poll(model, request)) is not None:
             return _json_reply(200, route.build_body(queued, call, 0), _answer_headers(call))
         self._quotas.admit(model)
-        inputs = _inputs_from_raw(model, call) if isinstance(call.inputs, bytes) else check_inputs(model, call.inputs)
+        is_raw = isinstance(call.inputs, bytes)
+        inputs = _inputs_from_raw(model, request) if is_raw else check_inputs(model, call.inputs)
         cleanup.callback(await self._quotas.acquire(model, reject_if_busy=call.reject_if_busy))
         streams = bool(inputs.get("stream") and get_schema(model.name).streams and is_text_model(model))
-        fault.check_applies(streams)
+        _check_fault(fault, streams=streams)
         if streams and not fault.whole:
-            generation, parts = await begin_stream(self._config.engine, model, inputs, request.id)
+            generation, parts = await begin_stream(self._config.engine, model, inputs, request.id, cleanup)
             events = await _rewrite(route.rewrite_events(parts, call), fault, generation)
             return _Reply(200, "text/event-stream", headers=_answer_headers(call), stream=(generation, events))
-        if fault.error_after is not None:
-            raise make_error(None, fault.code or 3040, fault.message)
         result = await self._run_whole(model, inputs)
         if isinstance(result.value, Media):
             return _Reply(200, result.value.content_type, result.value.content, headers=_answer_headers(call))
@@ -184,11 +190,13 @@ class EmulatorApp(Application):
     async def _queue_or_poll(self, model: models.Model, request: _PendingRequest) -> Any:
         """Return the result of a batch call, or `None` if it is not one."""
         inputs = as_object(request.call.inputs)
-        if "request_id" in inputs:
+        is_poll = "request_id" in inputs
+        if not is_poll and (request.call.query.get("queueRequest") != "true" or "requests" not in inputs):
+            return None
+        _check_fault(request.fault, streams=False)
+        if is_poll:
             # No call of the model: what was handed in is given out, whatever else was used up meanwhile.
             return await self._batches.poll(model, str(inputs["request_id"]), partial(self._run_batch_item, model))
-        if request.call.query.get("queueRequest") != "true" or "requests" not in inputs:
-            return None
         self._quotas.admit(model)
         if request.size > MAX_BATCH_SIZE:
             raise ErrorResponse(3006)
@@ -231,6 +239,13 @@ def _build_failure(fault: Fault, route: Route) -> _Reply | None:
     return _json_reply(200, route.build_empty_body()) if fault.empty else None
 
 
+def _check_fault(fault: Fault, *, streams: bool) -> None:
+    """Raise the error that a fault has inside a stream, where the answer is none, or that it needs a stream."""
+    fault.check_applies(streams)
+    if fault.error_after is not None and (fault.whole or not streams):
+        raise make_error(None, fault.code or 3040, fault.message)
+
+
 async def _rewrite(events: Parts, fault: Fault, generation: Generation) -> Parts:
     """Return the events of a stream with the defect of a fault."""
     if fault.defect and not isinstance(events, Iterable):
@@ -255,19 +270,20 @@ def _retry_after_headers(fault: Fault) -> dict[str, str]:
 
 
 def _parse_json(body: bytes) -> Any:
-    if not body:
-        raise ErrorResponse(3003)
     try:
         return loads_strictly(body)
     except (ValueError, RecursionError) as error:
         raise ErrorResponse(5006, f"Bad input: SyntaxError: {error}") from error
 
 
-def _inputs_from_raw(model: models.Model, call: RoutedCall) -> Mapping[str, Any]:
+def _inputs_from_raw(model: models.Model, request: _PendingRequest) -> Mapping[str, Any]:
     """Return the inputs of a call whose body is audio, an image or a form; the rest of them is in the query."""
-    if not {"multipart", "audio", "image"} & get_schema(model.name).parameters.keys():
+    name = get_schema(model.name).raw_input
+    if name is None:
         raise make_input_error("Type mismatch of '/', 'string' not in 'object'")
-    return dict(call.query)
+    if (name == "multipart") != request.media_type.startswith("multipart/"):
+        raise make_input_error(f"required properties at '/' are '{name}'")
+    return dict(request.call.query)
 
 
 def _json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None) -> _Reply:

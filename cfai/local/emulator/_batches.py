@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from cfai._json import as_sequence
@@ -18,25 +18,28 @@ from cfai.models import Model
 MAX_BATCH_SIZE = 10 * 1024 * 1024
 """Bytes that a batch has at most."""
 
-_MAX_BATCHES = 20
+_MAX_BATCHES = 10_000
+"""How many batches are remembered."""
+
+_RUNNING_AFTER = 1.0
+"""Seconds that a poll waits for the result before it says that the batch is running."""
 
 Run = Callable[[Any], Awaitable[Result]]
 
 
 @dataclass(slots=True)
 class _Batch:
-    """A batch: its requests, and its result once there is one."""
+    """A batch: its requests, and the task that answers them once it runs."""
 
     model: str
     requests: Sequence[Any]
     polls: int = 0
-    result: dict[str, Any] | None = None
-    running: asyncio.Lock = field(default_factory=asyncio.Lock)
+    task: asyncio.Task[dict[str, Any]] | None = None
 
 
 class Batches:
-    """The queue. The first poll of a batch finds it queued, the next one done; it runs once, however often it is
-    polled.
+    """The queue. The first poll of a batch finds it queued, the next one done, or running if that takes longer; it runs
+    once, however often it is polled, and whoever leaves.
     """
 
     def __init__(self) -> None:
@@ -46,7 +49,7 @@ class Batches:
         """Take a batch in."""
         request_id = str(uuid.uuid4())
         self._batches[request_id] = _Batch(model.name, as_sequence(inputs["requests"]))
-        if len(self._batches) > _MAX_BATCHES:
+        while len(self._batches) > _MAX_BATCHES:
             self._batches.popitem(last=False)
         return {"status": "queued", "request_id": request_id, "model": model.name}
 
@@ -58,10 +61,17 @@ class Batches:
         batch.polls += 1
         if batch.polls == 1:
             return {"status": "queued", "request_id": request_id}
-        async with batch.running:
-            if batch.result is None:
-                batch.result = await _run_all(batch.requests, run)
-        return batch.result
+        if batch.task is None:
+            batch.task = asyncio.create_task(_run_all(batch.requests, run))
+        await asyncio.wait({batch.task}, timeout=_RUNNING_AFTER)
+        return batch.task.result() if batch.task.done() else {"status": "running", "request_id": request_id}
+
+    async def aclose(self) -> None:
+        """Cancel what still runs."""
+        tasks = [batch.task for batch in self._batches.values() if batch.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _run_all(requests: Sequence[Any], run: Run) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from cfai._json import as_sequence
@@ -75,10 +76,18 @@ def _generate_choice(model: Model, inputs: Mapping[str, Any], form: Form, index:
     json_mode, rules = _parse_json_mode(inputs, form)
     tool = None if json_mode else _choose_tool(inputs, question)
     if tool:
-        return GeneratedChoice([], reasoning, "tool_calls", [_build_call(model, tool, question)])
+        call = _build_call(model, tool, question)
+        pieces = split_into_tokens(call.text)
+        room = len(pieces) if limit is None else limit - len(reasoning)
+        if room >= len(pieces):
+            return GeneratedChoice([], reasoning, "tool_calls", [call])
+        if reasoning and isinstance(inputs.get("tool_choice"), Mapping):
+            raise ErrorResponse(8006)
+        cut = replace(call, text="".join(pieces[:room]))
+        return GeneratedChoice([], reasoning, "length", [cut] if room else [])
     parsed = None
     if json_mode:
-        parsed = build_value(rules) if rules else {"emulated": True, "question": _text.quote(question)}
+        parsed = _build_json(rules) if rules else {"emulated": True, "question": _text.quote(question)}
         text = json.dumps(parsed, ensure_ascii=False)
     else:
         prompt_inputs = {key: inputs.get(key) for key in ("prompt", "messages", "input", "seed")}
@@ -114,6 +123,13 @@ def _parse_json_mode(inputs: Mapping[str, Any], form: Form) -> tuple[bool, Mappi
     return True, as_object(rules["schema"]) if wrapped else rules
 
 
+def _build_json(rules: Mapping[str, Any]) -> Any:
+    try:
+        return build_value(rules)
+    except ValueError as error:
+        raise ErrorResponse(5024, f"JSON Mode couldn't be met: {error}") from error
+
+
 def _choose_tool(inputs: Mapping[str, Any], question: str) -> Mapping[str, Any] | None:
     """Return the tool to call: the one that is forced, or that the question names."""
     listed = [as_object(tool) for tool in as_sequence(inputs.get("tools"))]
@@ -144,5 +160,8 @@ def _build_call(model: Model, tool: Mapping[str, Any], question: str) -> Generat
     # Kimi's ids name the tool, and so come again in every turn.
     serial = f"{int(_text.build_score(question, name) * 1e6):032x}"
     call_id = f"functions.{name}:0" if model.name.startswith(KIMI) else f"chatcmpl-tool-{serial}"
-    arguments = build_value(tool.get("parameters") or {"type": "object"})
+    try:
+        arguments = build_value(tool.get("parameters") or {"type": "object"})
+    except ValueError as error:
+        raise ErrorResponse(8001, f"Invalid input: tool {name}: {error}") from error
     return GeneratedCall(call_id, name, json.dumps(arguments, ensure_ascii=False))

@@ -27,8 +27,8 @@ class RecordedRequest:
     path: str
     """The path as it came, still encoded."""
 
-    query: Mapping[str, str]
-    """The query's parameters."""
+    query: Mapping[str, str | list[str]]
+    """The query's parameters: a list for one that has several values."""
 
     gateway: str | None = None
     """The id of the AI Gateway it came through."""

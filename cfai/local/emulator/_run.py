@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,13 +30,15 @@ class Result:
 
 
 async def begin_stream(
-    engine: Engine | None, model: Model, inputs: Mapping[str, Any], request_id: str
+    engine: Engine | None, model: Model, inputs: Mapping[str, Any], request_id: str, cleanup: AsyncExitStack
 ) -> tuple[Generation, Parts]:
-    """Return a streamed answer: what it comes to, and its events."""
+    """Return a streamed answer: what it comes to, and its events. `cleanup` ends an engine's work on it."""
     if engine is None:
         generation = generate(model, inputs)
         return generation, wire.encode_events(generation)
     generation, parts, _ = await _ask(engine, model, inputs)
+    # Closing `encode_live_events` is not enough: a generator that nobody began to read runs no `finally`.
+    cleanup.push_async_callback(parts.aclose)
     return generation, wire.encode_live_events(generation, parts, request_id)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,32 +23,59 @@ _FORMATS = {
 # Past a few levels only what must be there: a schema that refers to itself has to end somewhere.
 _FULL_DEPTH = 3
 _MAX_DEPTH = 32
+_MAX_VALUES = 10_000
+_MAX_LENGTH = 100_000
 
 
-def build_value(schema: Any, root: Any = None, depth: int = 0) -> Any:
-    """Return a value that `schema` accepts; patterns and exotic keywords are not looked at.
+@dataclass(slots=True)
+class _Document:
+    """A whole schema, which references point into, and how many values may still be built from it."""
+
+    schema: Any
+    values_left: int = _MAX_VALUES
+
+
+def build_value(schema: Any) -> Any:
+    """Return a value that `schema` accepts; patterns and exotic keywords are not looked at. Raises `ValueError` for a
+    schema that is none, and for one that wants too much.
 
     >>> build_value({"type": "object", "properties": {"n": {"type": "integer", "minimum": 3}}})
     {'n': 3}
     """
+    try:
+        return _build(schema, _Document(schema), 0)
+    except (TypeError, ArithmeticError, LookupError) as error:
+        raise ValueError("not a JSON schema") from error
+
+
+def _build(schema: Any, document: _Document, depth: int) -> Any:
+    document.values_left -= 1
+    if document.values_left < 0:
+        raise ValueError(f"the schema wants more than {_MAX_VALUES} values")
     rules = as_object(schema)
     if not rules or depth > _MAX_DEPTH:
         return None
-    root = rules if root is None else root
     for key in ("const", "default"):
         if key in rules:
             return rules[key]
     if rules.get("enum"):
         return rules["enum"][0]
     if "$ref" in rules:
-        return build_value(_resolve_reference(str(rules["$ref"]), root), root, depth + 1)
+        return _build(_resolve_reference(str(rules["$ref"]), document.schema), document, depth + 1)
     for key in ("anyOf", "oneOf"):
         if rules.get(key):
-            return build_value(rules[key][0], root, depth + 1)
+            return _build(_choose_branch(rules[key], depth), document, depth + 1)
     if rules.get("allOf"):
-        parts = [build_value(part, root, depth + 1) for part in rules["allOf"]]
+        parts = [_build(part, document, depth + 1) for part in rules["allOf"]]
         return {key: value for part in parts for key, value in as_object(part).items()} or parts[0]
-    return _build_typed(_choose_type(rules), rules, root, depth)
+    return _build_typed(_choose_type(rules), rules, document, depth)
+
+
+def _choose_branch(branches: Sequence[Any], depth: int) -> Any:
+    """Return the first branch; past the full depth the first that refers to nothing, if there is one."""
+    if depth > _FULL_DEPTH:
+        return next((branch for branch in branches if "$ref" not in as_object(branch)), branches[0])
+    return branches[0]
 
 
 def _choose_type(rules: Mapping[str, Any]) -> str:
@@ -56,13 +84,13 @@ def _choose_type(rules: Mapping[str, Any]) -> str:
     return str(next(iter(as_sequence(types)), types))
 
 
-def _build_typed(type_: str, rules: Mapping[str, Any], root: Any, depth: int) -> Any:
+def _build_typed(type_: str, rules: Mapping[str, Any], document: _Document, depth: int) -> Any:
     match type_:
         case "object":
-            return _build_object(rules, root, depth)
+            return _build_object(rules, document, depth)
         case "array":
             default = min(1, rules.get("maxItems", 1)) if depth <= _FULL_DEPTH else 0
-            return [build_value(rules.get("items"), root, depth + 1) for _ in range(rules.get("minItems", default))]
+            return [_build(rules.get("items"), document, depth + 1) for _ in range(rules.get("minItems", default))]
         case "integer" | "number":
             return _build_number(rules, 1 if type_ == "integer" else 0.5)
         case "boolean":
@@ -71,14 +99,16 @@ def _build_typed(type_: str, rules: Mapping[str, Any], root: Any, depth: int) ->
             return None
         case _:
             text = _FORMATS.get(str(rules.get("format")), "emulated")
+            if rules.get("minLength", 0) > _MAX_LENGTH:
+                raise ValueError(f"the schema wants a text of more than {_MAX_LENGTH} characters")
             return text.ljust(rules.get("minLength", 0), ".")[: rules.get("maxLength")]
 
 
-def _build_object(rules: Mapping[str, Any], root: Any, depth: int) -> dict[str, Any]:
+def _build_object(rules: Mapping[str, Any], document: _Document, depth: int) -> dict[str, Any]:
     properties = as_object(rules.get("properties"))
     required: Sequence[str] = as_sequence(rules.get("required"))
     names = required if depth > _FULL_DEPTH else [*properties, *(name for name in required if name not in properties)]
-    return {name: build_value(properties.get(name, {"type": "string"}), root, depth + 1) for name in names}
+    return {name: _build(properties.get(name, {"type": "string"}), document, depth + 1) for name in names}
 
 
 def _build_number(rules: Mapping[str, Any], step: float) -> float:

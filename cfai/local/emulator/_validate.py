@@ -18,6 +18,8 @@ from cfai.local.emulator._generate import output_limit
 from cfai.local.wire import ErrorResponse, make_input_error
 from cfai.models import Model
 
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]*={0,2}\s*", re.ASCII)
+
 
 def check_inputs(model: Model, inputs: Any) -> Mapping[str, Any]:
     """Return `inputs`, if `model` takes them. Raises `ErrorResponse` with the first thing that is wrong."""
@@ -30,11 +32,16 @@ def check_inputs(model: Model, inputs: Any) -> Mapping[str, Any]:
     for name, parameter in known.parameters.items():
         for problem in _find_problems(name, inputs[name], parameter) if name in inputs else ():
             raise make_input_error(problem)
+        is_base64 = parameter.is_base64 or name == "image_b64"
+        if is_base64 and isinstance(value := inputs.get(name), str) and not _BASE64.fullmatch(value):
+            raise ErrorResponse(5004)
     for problem in _find_message_problems(inputs.get("messages")):
         other = "oneOf at '/' not met, 0 matches: required properties at '/' are 'prompt', "
         raise make_input_error(f"{other if 'prompt' in known.parameters else ''}{problem}")
-    if inputs.get("tool_choice") == "any":
+    if inputs.get("tool_choice") == "any" or any(map(_lacks_description, as_sequence(inputs.get("tools")))):
         raise ErrorResponse(8001)
+    if inputs.get("lora") and "lora" not in model.capabilities:
+        raise ErrorResponse(5005)
     _check_window(model, inputs)
     _check_texts(model, inputs)
     return inputs
@@ -73,6 +80,11 @@ def _find_problems(name: str, value: Any, parameter: Parameter) -> Iterator[str]
                     yield from _find_length_problems(f"{name}/{index}", item, rules.get("minLength", 0), None)
                 else:
                     yield f"Type mismatch of '/{name}/{index}', '{_json_type(item)}' not in 'string'"
+            for index, item in enumerate(value) if parameter.holds_bytes else ():
+                if isinstance(item, bool) or not isinstance(item, int | float):
+                    yield f"Type mismatch of '/{name}/{index}', '{_json_type(item)}' not in 'number'"
+                elif not 0 <= item <= 255:
+                    yield f"'/{name}/{index}' must be {'>= 0' if item < 0 else '<= 255'}"
         case "object":
             if not rules.get("minProperties", 0) <= len(value) <= rules.get("maxProperties", len(value)):
                 yield f"'/{name}' must have {rules['minProperties']} to {rules['maxProperties']} properties"
@@ -99,6 +111,11 @@ def _find_message_problems(messages: Any) -> Iterator[str]:
         json_type = _json_type(entry.get("content", ""))
         if json_type not in ("string", "array", "null"):
             yield f"Type mismatch of '/messages/{index}/content', '{json_type}' not in 'string'"
+
+
+def _lacks_description(tool: Any) -> bool:
+    """Return whether a tool says `false` in the place of a description."""
+    return (as_object(as_object(tool).get("function")) or as_object(tool)).get("description") is False
 
 
 def _check_window(model: Model, inputs: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from cfai._json import as_sequence, is_mapping, to_compact_json
 from cfai.local._json import as_object
+from cfai.local.wire import make_input_error
 
 _UNCHANGED_FIELDS = (
     *("temperature", "top_p", "top_k", "seed", "stop", "n", "frequency_penalty", "presence_penalty", "logit_bias"),
@@ -136,7 +137,10 @@ def _to_part(part: Any) -> Any:
 def _add_image(message: dict[str, Any], image: Any) -> dict[str, Any]:
     """Return a message with the image that stood beside the prompt: bytes as numbers, base64, or a URL."""
     if not isinstance(image, str):
-        image = base64.b64encode(bytes(as_sequence(image))).decode()
+        try:
+            image = base64.b64encode(bytes(as_sequence(image))).decode()
+        except (TypeError, ValueError) as error:
+            raise make_input_error(f"'/image': {error}") from error
     url = image if image.startswith(("data:", "http")) else f"data:image/png;base64,{image}"
     content = message["content"]
     parts: Sequence[Any] = [{"type": "text", "text": content}] if isinstance(content, str) else content

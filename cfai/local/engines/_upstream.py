@@ -20,6 +20,9 @@ from cfai.types import Token, ToolCallDelta, Usage
 _TIMEOUT = httpx.Timeout(600.0, connect=5.0)
 """A large model may take minutes to read a long prompt."""
 
+_BEGUN = Token("", {})
+"""The token that a generator yields first, for `_begin`."""
+
 
 class OpenAIUpstream:
     """Any server with OpenAI's API: Ollama, llama.cpp's server, vLLM, LM Studio.
@@ -42,7 +45,7 @@ class OpenAIUpstream:
         timeout: float | httpx.Timeout = _TIMEOUT,
         force_tools: bool = False,
     ) -> None:
-        if not url.startswith(("http://", "https://")):
+        if not _is_url(url):
             raise ConfigurationError(f"{url!r} is no URL of a server, such as 'http://127.0.0.1:11434/v1'")
         self._url = url.rstrip("/")
         self._models = {"*": models} if isinstance(models, str) else dict(models or {})
@@ -61,17 +64,19 @@ class OpenAIUpstream:
         path, body = build_request(await self._map_model(model), inputs, max_tokens)
         forced = force_tool_call(body) if self._force_tools else None
         decoder = Decoder(model)
-        parts = self._decode(await self._send("POST", path, forced or body), decoder)
-        return parts if forced is None else _parse_forced_call(parts, decoder)
+        parts = await _begin(self._decode(await self._send("POST", path, forced or body), decoder))
+        return parts if forced is None else await _begin(_parse_forced_call(parts, decoder))
 
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
         """Return a vector for each text. Raises `ErrorResponse` for what the server refuses."""
         body = {"model": await self._map_model(model), "input": list(texts), "encoding_format": "float"}
         answer = await self._read("POST", "embeddings", body)
-        rows = sorted(
-            (row for row in as_sequence(answer.get("data")) if is_mapping(row)), key=lambda row: row.get("index", 0)
-        )
-        vectors = [list(map(float, as_sequence(row.get("embedding")))) for row in rows]
+        rows = [row for row in as_sequence(answer.get("data")) if is_mapping(row)]
+        try:
+            rows.sort(key=lambda row: row.get("index", 0))
+            vectors = [list(map(float, as_sequence(row.get("embedding")))) for row in rows]
+        except (TypeError, ValueError) as error:
+            raise bad_gateway(f"{self._url} gave vectors that are no numbers: {_describe(error)}") from error
         if len(vectors) != len(texts):
             raise bad_gateway(f"{self._url} gave {len(vectors)} vectors for {len(texts)} texts")
         return vectors
@@ -95,10 +100,14 @@ class OpenAIUpstream:
     async def _decode(self, response: httpx.Response, decoder: Decoder) -> AsyncGenerator[Token | Usage, None]:
         splitter = EventSplitter()
         try:
+            yield _BEGUN
             async for chunk in response.aiter_bytes():
                 for block in splitter.feed(chunk):
                     for token in decoder.feed(block):
                         yield token
+                if decoder.done:
+                    # A server may keep the body open behind its last event.
+                    break
             for token in decoder.feed(splitter.rest()):
                 yield token
         except StreamError as error:
@@ -139,11 +148,18 @@ class OpenAIUpstream:
         raise ErrorResponse(3030, f"{url} refused: {_find_message(content)}", status=response.status_code)
 
 
+async def _begin(parts: AsyncGenerator[Token | Usage, None]) -> AsyncGenerator[Token | Usage, None]:
+    """Return a generator that has begun, by taking `_BEGUN`: only then does closing it run its `finally`."""
+    await anext(parts)
+    return parts
+
+
 async def _parse_forced_call(
     parts: AsyncGenerator[Token | Usage, None], decoder: Decoder
 ) -> AsyncGenerator[Token | Usage, None]:
     """Yield an answer that is the JSON of a call, as that call; as it is, if it was cut."""
     async with aclosing(parts):
+        yield _BEGUN
         async for _ in parts:
             pass
     try:
@@ -162,6 +178,15 @@ async def _parse_forced_call(
 def bad_gateway(message: str) -> ErrorResponse:
     """Return the error of an engine that cannot answer."""
     return ErrorResponse(None, message, status=502)
+
+
+def _is_url(text: str) -> bool:
+    """Return whether `text` is the URL of a server."""
+    try:
+        url = httpx.URL(text)
+    except (httpx.InvalidURL, ValueError):
+        return False
+    return url.scheme in ("http", "https") and bool(url.host)
 
 
 def _describe(error: Exception) -> str:

@@ -57,7 +57,7 @@ class RateLimiter:
     def _limit(self, model: Model) -> tuple[str, int | None]:
         """Return what is counted together, and how much of it is allowed; for some tasks nothing is published."""
         paid = _PAID_LIMIT if model.task == "Text Generation" and "require_workers_paid" in model.capabilities else None
-        own = self._numbers.get(model.name, _BY_MODEL.get(model.name, paid))
-        if own is not None:
-            return model.name, own
-        return model.task, self._numbers.get(model.task, _BY_TASK.get(model.task))
+        own = _BY_MODEL.get(model.name, paid)
+        counted = model.task if own is None and model.name not in self._numbers else model.name
+        published = _BY_TASK.get(model.task) if own is None else own
+        return counted, self._numbers.get(model.name, self._numbers.get(model.task, published))

@@ -21,8 +21,17 @@ from cfai._transport import ClientPool
 from cfai.local.recording._application import RecordingApp
 from cfai.local.recording._exchange import ACCOUNT_PATH, Cut, RawExchange
 from cfai.local.recording._files import RecordingWriter, list_recordings
-from cfai.local.recording._redact import CREDENTIAL_HEADERS, Redactor
-from cfai.local.server import ACCOUNT, MAX_OPEN_SECONDS, AccessRules, Connection, LocalServer, RawRequest, is_loopback
+from cfai.local.recording._redact import Redactor
+from cfai.local.server import (
+    ACCOUNT,
+    CREDENTIAL_HEADERS,
+    MAX_OPEN_SECONDS,
+    AccessRules,
+    Connection,
+    LocalServer,
+    RawRequest,
+    is_loopback,
+)
 from cfai.local.wire import EmulatorError
 
 _LOG = logging.getLogger("cfai.local.recording")
@@ -33,7 +42,8 @@ _HOP_BY_HOP_HEADERS = {
     *("transfer-encoding", "upgrade"),
 }
 # The real credentials and the service's cookies stay on their side of the recorder, the caller's on theirs.
-_LOCAL_HEADERS = {"host", "content-length", "expect", "accept-encoding", *CREDENTIAL_HEADERS}
+# A gateway's own token is passed on.
+_LOCAL_HEADERS = {"host", "content-length", "expect", "accept-encoding", *CREDENTIAL_HEADERS} - {"cf-aig-authorization"}
 
 
 class Recorder(LocalServer):

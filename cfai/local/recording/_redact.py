@@ -17,6 +17,7 @@ from cfai.local.recording._exchange import (
     RawExchange,
     parse_request,
 )
+from cfai.local.server import CREDENTIAL_HEADERS
 
 _MIN_SECRET_LENGTH = 12
 """Characters that a secret has at least: a local server's account may be called `me`, and so may much else."""
@@ -35,11 +36,8 @@ _POLLED_ID = rb'"request_id"\s*:\s*"(' + _UUID + rb')"'
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 _ID_HEADER = r"(?:.*-)?(?:id|ray|uuid)"
-CREDENTIAL_HEADERS = frozenset({"authorization", "cookie", "x-auth-email", "x-auth-key", "x-auth-user-service-key"})
-"""Headers of a request that hold credentials of Cloudflare's."""
-
 _CREDENTIAL_PATTERN = r"(?<!^www-)auth|token$|secret|api-?key"
-"""The names of other headers that hold one."""
+"""The names of other headers that hold a credential."""
 
 _RECORDED_HEADER = (
     r"content-(?:type|length|disposition|language)|retry-after|location|allow|www-authenticate"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from cfai.local._json import as_object
 from cfai.local.wire import ErrorResponse, Parts, envelope, make_input_error
@@ -23,8 +23,13 @@ class HttpRequest:
     """The path as it came, still encoded."""
 
     query: Mapping[str, str]
+    """The parameters, each with its last value."""
+
     headers: Mapping[str, str]
     """All headers, names in lower case."""
+
+    repeated: Mapping[str, list[str]]
+    """All values of each parameter that has more than one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +117,21 @@ def rejects_if_busy(holder: Any) -> bool:
 def unwrap_request(method: str, path: str, query: str, headers: Mapping[str, str]) -> HttpRequest:
     """Return the request that was meant: miniflare sends a Worker's as headers of another one, to its own address.
 
-    A `token` in the query of that address is the request's credential.
+    A `token` in the query of that address is the request's credential. Raises `ErrorResponse` for what is no URL.
     """
     if "mf-url" not in headers:
-        return HttpRequest(method, path, _parse_query(query), headers)
-    meant = urlsplit(headers["mf-url"])
+        return _build_request(method, path, query, headers)
+    try:
+        meant = urlsplit(headers["mf-url"])
+    except ValueError as error:
+        raise ErrorResponse(7000) from error
     own = {name.removeprefix(_PROXY_PREFIX): value for name, value in headers.items() if name.startswith(_PROXY_PREFIX)}
-    if token := _parse_query(query).get("token"):
-        own.setdefault("authorization", f"Bearer {token}")
-    return HttpRequest(method, meant.path, _parse_query(meant.query), {**own, "host": headers.get("host", "")})
+    if token := parse_qs(query).get("token"):
+        own.setdefault("authorization", f"Bearer {token[-1]}")
+    return _build_request(method, meant.path, meant.query, {**own, "host": headers.get("host", "")})
 
 
-def _parse_query(query: str) -> dict[str, str]:
-    return dict(parse_qsl(query, keep_blank_values=True))
+def _build_request(method: str, path: str, query: str, headers: Mapping[str, str]) -> HttpRequest:
+    values = parse_qs(query, keep_blank_values=True)
+    last = {name: each[-1] for name, each in values.items()}
+    return HttpRequest(method, path, last, headers, {name: each for name, each in values.items() if len(each) > 1})

@@ -8,6 +8,11 @@ from dataclasses import dataclass, field
 
 from cfai.local.wire import ErrorResponse
 
+CREDENTIAL_HEADERS = frozenset(
+    ("authorization", "cf-aig-authorization", "cookie", "x-auth-email", "x-auth-key", "x-auth-user-service-key")
+)
+"""Headers that hold who a caller is: they are noted nowhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class AccessRules:

@@ -93,7 +93,8 @@ def encode_error(generation: Generation, refusal: ErrorResponse, request_id: str
     """Return a failure after the headers: the ordinary envelope as an event, or the Responses API's own event."""
     if generation.form != "responses":
         return encode_event(refusal.to_body(request_id))
-    payload = {"type": "error", "code": str(refusal.code), "message": refusal.message, "param": None}
+    code = None if refusal.code is None else str(refusal.code)
+    payload = {"type": "error", "code": code, "message": refusal.message, "param": None}
     return b"event: error\n" + encode_event(payload)
 
 

@@ -55,10 +55,12 @@ class NativeWriter:
                 yield 1, {"tool_calls": [fragment], "p": make_padding()}
 
     def end(self) -> Payloads:
-        if self._generation.choices[0].calls:
+        choice = self._generation.choices[0]
+        if choice.calls:
             nothing = {"id": None, "type": None, "function": {"name": None, "arguments": ""}}
             yield 0, {"tool_calls": [nothing], "p": make_padding()}
-            yield 0, {"finish_reason": "tool_calls", "p": make_padding()}
+            finish = "length" if choice.finish == "length" else "tool_calls"
+            yield 0, {"finish_reason": finish, "p": make_padding()}
         yield 0, {"response": "", "usage": self._generation.usage(), "p": make_padding()}
 
     def _build_rest(self, text: str) -> Payload:

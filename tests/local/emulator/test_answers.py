@@ -261,6 +261,34 @@ def test_tool_choice_and_the_question_decide_which_tool_is_called(service: Servi
             assert names == ([name] if name else [])
 
 
+def test_a_call_that_does_not_fit_is_cut_or_refused_where_it_is_forced_behind_reasoning(service: Service) -> None:
+    forced = {"type": "function", "function": {"name": "get_weather"}}
+    whole = json.dumps(ARGUMENTS)
+    for name, model, choice, limit in (
+        ("forced, without reasoning", QWEN, forced, 5),
+        ("required", GLM, "required", 45),
+        ("named in the question", GLM, "auto", 45),
+    ):
+        with row(name):
+            inputs = ask("use get_weather", tools=TOOLS, tool_choice=choice, max_tokens=limit)
+            inputs["chat_template_kwargs"] = {"enable_thinking": model == GLM}
+            result = service.result(model, inputs)
+            [answer] = result["choices"]
+            [call] = answer["message"]["tool_calls"]
+            assert answer["finish_reason"] == "length"
+            assert whole.startswith(call["function"]["arguments"])
+            assert call["function"]["arguments"] != whole
+            assert result["usage"]["completion_tokens"] == limit
+    for limit in (1, 45):
+        with row(limit):
+            inputs = ask("hi", tools=TOOLS, tool_choice=forced, max_tokens=limit)
+            assert service.error(GLM, inputs)[:2] == (400, 8006)
+    [answer] = service.result(GLM, ask("use get_weather", tools=TOOLS, max_tokens=1))["choices"]
+    assert (answer["finish_reason"], answer["message"].get("tool_calls")) == ("length", None)
+    *_, last, _ = service.payloads(LLAMA, ask("use get_weather", tools=TOOLS, max_tokens=5))
+    assert last["finish_reason"] == "length"
+
+
 def test_after_the_result_of_a_tool_there_are_words(service: Service) -> None:
     inputs = ask("use get_weather", tools=TOOLS)
     inputs["messages"] += [{"role": "tool", "tool_call_id": "1", "name": "get_weather", "content": "get_weather: 5 C"}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 from typing import Any, cast
 
 import pytest
@@ -95,10 +96,32 @@ def test_an_instance_fits_its_schema() -> None:
     ):
         with row(schema):
             assert _schema_values.build_value(schema) == value
-    # One that contains itself comes to an end.
+    # One that contains itself comes to an end, where it can by the branch that does not.
+    expression = {"properties": {"l": {"$ref": "#"}, "r": {"$ref": "#"}}, "required": ["l", "r"]}
+    either = {"anyOf": [{"$ref": "#/$defs/e"}, {"const": 0}], "$defs": {"e": expression}}
+    assert "null" not in json.dumps(_schema_values.build_value(either))
     node = {"type": "object", "properties": {"next": {"$ref": "#"}, "all": {"type": "array", "items": {"$ref": "#"}}}}
     assert "next" in _schema_values.build_value(node)
     assert _schema_values.build_value(whole)["n"] == 7
+
+
+def test_what_is_no_schema_or_wants_too_much_is_refused() -> None:
+    many = {"type": "array", "minItems": 101, "items": {"type": "array", "minItems": 101, "items": {"const": 0}}}
+    both = {"properties": {"l": {"$ref": "#"}, "r": {"$ref": "#"}}, "required": ["l", "r"]}
+    for schema, message in (
+        ({"enum": {"a": 1}}, "not a JSON schema"),
+        ({"type": "number", "minimum": "3"}, "not a JSON schema"),
+        ({"type": "integer", "minimum": 1e308, "multipleOf": 1e-300}, "not a JSON schema"),
+        ({"anyOf": 5}, "not a JSON schema"),
+        ({"maxLength": "4"}, "not a JSON schema"),
+        ({"type": "array", "items": {"const": 0}, "minItems": 10**9}, "more than 10000 values"),
+        ({"type": "array", "minItems": 10**9}, "more than 10000 values"),
+        (many, "more than 10000 values"),
+        (both, "more than 10000 values"),
+        ({"type": "string", "minLength": 10**9}, "more than 100000 characters"),
+    ):
+        with row(schema), pytest.raises(ValueError, match=message):
+            _schema_values.build_value(schema)
 
 
 def test_the_pace_holds_over_the_whole_answer() -> None:

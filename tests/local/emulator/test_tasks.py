@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cfai.local.emulator import _batches
 from tests.conftest import row
 
 if TYPE_CHECKING:
@@ -141,17 +142,35 @@ def test_whisper_turbo_tells_about_the_language(service: Service) -> None:
 
 def test_nova_3_takes_a_raw_body_only(service: Service) -> None:
     model = "@cf/deepgram/nova-3"
-    options: dict[str, Any] = {"headers": {"content-type": "audio/mpeg"}, "params": {"language": "en"}}
+    options: dict[str, Any] = {
+        "headers": {"content-type": "audio/mpeg"},
+        "params": {"language": "en", "keyterm": ["one", "two"]},
+    }
     response = service.http.post(service.url(model), content=b"ID3", **options)
     [channel] = response.json()["result"]["results"]["channels"]
     assert channel["alternatives"][0]["transcript"] == "emulated by cfai"
-    assert service.local.requests[-1].query == {"language": "en"}
+    assert service.local.requests[-1].query == {"language": "en", "keyterm": ["one", "two"]}
     assert service.error(model, {"audio": "SUQz"})[1] == 5006
 
 
-def test_a_text_model_takes_no_raw_body(service: Service) -> None:
-    response = service.http.post(service.url(LLAMA), content=b"RIFF", headers={"content-type": "audio/wav"})
-    assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 5006)
+def test_bytes_are_taken_as_the_body_by_models_whose_schema_has_that_alone(service: Service) -> None:
+    form = "multipart/form-data; boundary=x"
+    for model, media_type, content, code in (
+        ("@cf/openai/whisper-tiny-en", "application/octet-stream", b"RIFF", None),
+        ("@cf/unum/uform-gen2-qwen-500m", "image/png", PNG, None),
+        ("@cf/microsoft/resnet-50", "image/png", PNG, None),
+        ("@cf/pipecat-ai/smart-turn-v2", "audio/wav", b"RIFF", None),
+        (LLAMA, "audio/wav", b"RIFF", 5006),
+        ("@cf/meta/llama-3.2-11b-vision-instruct", "image/png", PNG, 5006),
+        ("@cf/openai/whisper-large-v3-turbo", "audio/mpeg", MP3, 5006),
+        ("@cf/cloudflare/clef-omni", "audio/mpeg", MP3, 5006),
+        ("@cf/black-forest-labs/flux-2-dev", "image/png", PNG, 5006),
+        ("@cf/openai/whisper", form, b"--x--", 5006),
+        ("@cf/openai/whisper", "audio/mpeg", b"", 3003),
+    ):
+        with row((model, media_type)):
+            response = service.http.post(service.url(model), content=content, headers={"content-type": media_type})
+            assert [error["code"] for error in response.json()["errors"]] == ([code] if code else [])
 
 
 def test_media_come_raw_with_their_content_type_and_images_are_marked(service: Service) -> None:
@@ -229,8 +248,12 @@ def test_a_batch_above_10_megabytes_is_too_large(service: Service) -> None:
     assert (response.status_code, response.json()["errors"][0]["code"]) == (413, 3006)
 
 
-def test_only_the_last_batches_are_kept(service: Service) -> None:
-    first, *_, last = [submit(service, LLAMA, []) for _ in range(25)]
+def test_only_the_last_batches_are_kept(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, *_ = [submit(service, LLAMA, []) for _ in range(25)]
+    assert service.result(LLAMA, first)["status"] == "queued"
+    assert service.result(LLAMA, first)["responses"] == []
+    monkeypatch.setattr(_batches, "_MAX_BATCHES", 2)
+    *_, last = [submit(service, LLAMA, []) for _ in range(2)]
     assert service.error(LLAMA, first)[1] == 5006
     assert service.result(LLAMA, last)["status"] == "queued"
 

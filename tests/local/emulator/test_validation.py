@@ -23,6 +23,12 @@ FLUX = "@cf/black-forest-labs/flux-1-schnell"
 BGE = "@cf/baai/bge-base-en-v1.5"
 M3 = "@cf/baai/bge-m3"
 VISION = "@cf/meta/llama-3.2-11b-vision-instruct"
+WHISPER = "@cf/openai/whisper"
+ODD = {"type": "json_schema", "json_schema": {"enum": {"a": 1}}}
+ODD_TOOL = {"name": "f", "description": "d", "parameters": {"enum": {"a": 1}}}
+ODD_TEXT = "tool f: not a JSON schema"
+TURBO = "@cf/openai/whisper-large-v3-turbo"
+SDXL = "@cf/stabilityai/stable-diffusion-xl-base-1.0"
 NEITHER = "oneOf at '/' not met, 0 matches: required properties at '/' are 'prompt', "
 NO_CONTENT = NEITHER + "required properties at '/messages/1' are 'role,content'"
 
@@ -34,6 +40,14 @@ def hi(**more: Any) -> dict[str, Any]:
 def says(*contents: Any) -> dict[str, Any]:
     """Return a chat of messages with these contents."""
     return {"messages": [{"role": "user", "content": content} for content in contents]}
+
+
+def nested(depth: int) -> Any:
+    """Return a list in lists."""
+    value: Any = "x"
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 def clef(questions: int = 1, **more: Any) -> dict[str, Any]:
@@ -72,7 +86,12 @@ def test_bad_inputs_are_named_by_code_5006(service: Service) -> None:
         (CLEF, clef(0), "'/questions' must have 1 to 64 properties"),
         (CLEF, clef(65), "'/questions' must have 1 to 64 properties"),
         (CLEF, clef(model="other"), r"'/model' must match pattern '^\s*(clef|clef-flash)\s*$'"),
-        ("@cf/openai/whisper", {"audio": "UklGRg=="}, "Type mismatch of '/audio', 'string' not in 'array'"),
+        (WHISPER, {"audio": [0, 256]}, "'/audio/1' must be <= 255"),
+        (WHISPER, {"audio": [-1]}, "'/audio/0' must be >= 0"),
+        (WHISPER, {"audio": [True]}, "Type mismatch of '/audio/0', 'boolean' not in 'number'"),
+        (VISION, hi(image=[1, "a"]), "Type mismatch of '/image/1', 'string' not in 'number'"),
+        (LLAMA, says(nested(700)), "nested too deeply"),
+        (WHISPER, {"audio": "UklGRg=="}, "Type mismatch of '/audio', 'string' not in 'array'"),
     ):
         with row(problem):
             assert service.error(model, inputs) == (400, 5006, f"AiError: Bad input: Error: {problem}")
@@ -81,6 +100,8 @@ def test_bad_inputs_are_named_by_code_5006(service: Service) -> None:
 def test_inputs_that_the_service_takes_are_taken(service: Service) -> None:
     for name, model, inputs in (
         ("unknown ones", LLAMA, hi(max_tokens=20, temperature=5, top_k=50, unknown={}, options={"rejectIfBusy": True})),
+        ("a LoRA", "@cf/mistral/mistral-7b-instruct-v0.1", hi(lora="mine")),
+        ("base64 in lines", TURBO, {"audio": "UklG\nRg==\n"}),
         ("parts of a message", LLAMA, says([{"type": "text", "text": "hi"}])),
         ("no content", LLAMA, says(None, "hi")),
         ("tool calls for content", GLM, {"messages": [{"role": "assistant", "tool_calls": [{"id": "1"}]}]}),
@@ -99,6 +120,13 @@ def test_what_the_service_names_by_a_code_of_its_own(service: Service) -> None:
     too_much = "AiError: AiError: max_completion_tokens is too large: 16385. This model supports at most 16384 "
     for model, inputs, refusal in (
         (LLAMA, hi(**says("hi")), (400, 1001, "AiError: prompt and messages are mutually exclusive")),
+        (LLAMA, hi(response_format=ODD), (400, 5024, "AiError: JSON Mode couldn't be met: not a JSON schema")),
+        (LLAMA, hi(tools=[ODD_TOOL], tool_choice="required"), (400, 8001, f"AiError: Invalid input: {ODD_TEXT}")),
+        (GLM, hi(tools=[{"name": "f", "description": False}]), (400, 8001, "AiError: Invalid input")),
+        (GLM, hi(tools=[{"function": {"name": "f", "description": False}}]), (400, 8001, "AiError: Invalid input")),
+        (LLAMA, hi(lora="mine"), (405, 5005, "AiError: Model does not support LoRA")),
+        (TURBO, {"audio": "!!not base64!!"}, (400, 5004, "AiError: Invalid data type for base64 input")),
+        (SDXL, hi(image_b64="!"), (400, 5004, "AiError: Invalid data type for base64 input")),
         (GLM, hi(tool_choice="any"), (400, 8001, "AiError: Invalid input")),
         (GEMMA, hi(max_tokens=16385), (400, 3030, too_much + "completion tokens.")),
         (GEMMA, hi(max_completion_tokens=16385), (400, 3030, too_much + "completion tokens.")),

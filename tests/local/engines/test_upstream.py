@@ -11,7 +11,7 @@ import httpx
 import pytest
 import respx
 
-from cfai import Ai, InferenceUpstreamError, StreamError
+from cfai import Ai, BadRequestError, CfaiError, InferenceUpstreamError, StreamError
 from cfai._errors import ConfigurationError
 from cfai.local import Emulator, OpenAIUpstream
 
@@ -264,6 +264,15 @@ def test_an_image_beside_the_prompt_is_a_part(ai: Ai, engine: Engine) -> None:
     ]
 
 
+def test_an_image_of_what_are_no_bytes_is_bad_input(engine: Engine) -> None:
+    # This model's schema has no image.
+    with Emulator(engine=OpenAIUpstream(URL)) as local, local.ai(max_retries=None, checks="off") as ai:
+        for image in ([1, "a"], [256], [0.5]):
+            with pytest.raises(BadRequestError, match="'/image': ") as caught:
+                ai.run(LLAMA_3_3, {"prompt": "What is it?", "image": image})
+            assert caught.value.code == 5006, image
+
+
 # Embeddings
 
 
@@ -279,6 +288,18 @@ def test_contexts_are_ranked_by_their_vectors(ai: Ai, engine: Engine) -> None:
     answer = ai.run("@cf/baai/bge-reranker-base", {"query": "q", "contexts": [{"text": "far"}, {"text": "near"}]})
     assert answer["response"] == [{"id": 1, "score": 0.707107}, {"id": 0, "score": 0.0}]
     assert engine.sent["input"] == ["q", "far", "near"]
+
+
+def test_vectors_that_are_no_numbers_are_an_error(ai: Ai, engine: Engine) -> None:
+    for rows in (
+        [{"index": 0, "embedding": [None]}],
+        [{"index": 0, "embedding": ["a"]}],
+        [{"index": 0, "embedding": [1.0]}, {"index": None, "embedding": [1.0]}],
+    ):
+        engine.answers(json.dumps({"data": rows}), content_type="application/json")
+        with pytest.raises(InferenceUpstreamError, match="gave vectors that are no numbers") as caught:
+            ai.run(BGE, {"text": "a"})
+        assert caught.value.status_code == 502, rows
 
 
 def test_too_few_vectors_are_an_error(ai: Ai, engine: Engine) -> None:
@@ -378,6 +399,16 @@ def test_a_defect_happens_to_an_engine_s_stream(engine: Engine) -> None:
     assert caught.value.partial == "New York."
 
 
+def test_an_error_without_a_code_has_null_for_it_in_the_responses_api(engine: Engine) -> None:
+    engine.says("New", finish=None)
+    with Emulator(engine=OpenAIUpstream(URL)) as local:
+        body = {"model": GPT_OSS, "input": "Where is it?", "stream": True}
+        headers = {"authorization": f"Bearer {local.api_token}"}
+        answer = httpx.post(f"{local.openai_url}/responses", json=body, headers=headers, trust_env=False)
+    name, _, data = answer.text.rstrip().rpartition("\n\n")[2].partition("\ndata: ")
+    assert (name, json.loads(data)["code"]) == ("event: error", None)
+
+
 def test_an_event_that_is_no_json_is_no_answer(ai: Ai, engine: Engine) -> None:
     engine.answers("data: {no\n\n")
     with pytest.raises(InferenceUpstreamError, match=r"engine\.test"):
@@ -397,8 +428,45 @@ def test_a_server_without_models_says_what_to_do() -> None:
 
 
 def test_a_url_is_one() -> None:
-    with pytest.raises(ConfigurationError, match="'localhost:11434' is no URL of a server"):
-        OpenAIUpstream("localhost:11434")
+    for url in ("localhost:11434", "http://127.0.0.1:abc/v1", "http://", "ftp://127.0.0.1/v1"):
+        with pytest.raises(ConfigurationError, match=f"'{url}' is no URL of a server"):
+            OpenAIUpstream(url)
+
+
+# A server whose connection stays open
+
+SERVED = "@cf/meta/llama-3.2-1b-instruct"
+
+
+@contextmanager
+def connect_to_emulator(**options: Any) -> Iterator[tuple[Emulator, Emulator]]:
+    """Give an emulator as a real server of OpenAI's API, and one that has it for its engine."""
+    with Emulator(**options) as server:
+        engine = OpenAIUpstream(server.openai_url, models=SERVED, api_key=server.api_token)
+        with Emulator(engine=engine) as local:
+            yield server, local
+
+
+def test_an_answer_is_whole_at_its_end_mark_though_the_body_stays_open() -> None:
+    with connect_to_emulator() as (server, local), local.ai(max_retries=None, timeout=5) as ai:
+        server.script("held-open")
+        assert "emulated" in ai.run(GLM, {"prompt": "Hello"}).text
+
+
+def test_an_answer_that_nobody_reads_is_not_generated_on() -> None:
+    inputs: dict[str, Any] = {"prompt": "write 3000 words", "stream": True, "max_tokens": 4000}
+    for name, fault in (
+        ("the connection is cut", "connection-closed"),
+        ("the connection is reset", "connection-reset"),
+        ("no HTTP answer", "not-http"),
+        ("the client leaves before the status line", "delay=600"),
+        ("the client leaves before the first token", "slow_first=600"),
+    ):
+        with connect_to_emulator(tokens_per_second=20) as (server, local):
+            local.script(fault)
+            with local.ai(max_retries=None, timeout=0.5) as ai, pytest.raises(CfaiError):
+                list(ai.run(GLM, inputs))
+            assert server.wait_for_disconnects(), name
 
 
 # Tools that have to be called

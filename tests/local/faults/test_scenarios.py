@@ -36,8 +36,11 @@ from cfai.local.wire._errors import CODES
 from tests.local.dialects import CHAT, COMPLETION, DUAL, KIMI, MODELS, NATIVE, RESPONSES, TRAILER, question
 
 if TYPE_CHECKING:
+    import httpx
+
     from tests.local.conftest import Service
 
+BGE = "@cf/baai/bge-m3"
 THREE = "[emulated by"
 """The first three tokens."""
 
@@ -361,11 +364,27 @@ def test_a_stream_has_it_in_every_dialect(caller: Any, service: Service, model: 
     assert failures(ANY_DIALECT, check_stream) == []
 
 
+def run_without_stream(service: Service, fault: str) -> Iterator[tuple[str, httpx.Response]]:
+    """Give each kind of request whose answer is no stream, and its answer with a fault."""
+    queue = {"queueRequest": "true"}
+    poll = {"request_id": service.run(BGE, {"requests": []}, params=queue).json()["result"]["request_id"]}
+    models = f"/accounts/{service.local.account_id}/ai/models/search"
+    yield "call", service.run(NATIVE, {"prompt": "hi"}, fault)
+    yield "batch", service.run(BGE, {"requests": []}, fault, params=queue)
+    yield "poll", service.run(BGE, poll, fault)
+    yield "list", service.http.get(models, headers={"cfai-emulate": fault})
+
+
 def test_a_stream_is_needed_for_what_happens_to_streams(service: Service) -> None:
     for name in STREAMED.keys() - set(ANSWERED_WHOLE):
-        response = service.run(NATIVE, {"prompt": "hi"}, name)
-        assert (response.status_code, response.headers["content-type"]) == (400, "text/plain"), name
-        assert f"{name} happens to streams alone" in response.text
+        for request, response in run_without_stream(service, name):
+            assert (response.status_code, response.headers["content-type"]) == (400, "text/plain"), (name, request)
+            assert f"{name} happens to streams alone" in response.text
+
+
+def test_an_error_inside_a_stream_is_the_answer_where_there_is_none(service: Service) -> None:
+    for request, response in run_without_stream(service, "error_after=1,code=3046"):
+        assert (response.status_code, response.json()["errors"][0]["code"]) == (408, 3046), request
 
 
 # What the sources say

@@ -16,6 +16,7 @@ import pytest
 
 from cfai import CapacityError, Retry
 from cfai.local import Emulator
+from cfai.local.emulator import _batches
 from tests.local.conftest import Service
 
 GLM = "@cf/zai-org/glm-4.7-flash"
@@ -160,16 +161,23 @@ class Slow:
 
     asked = 0
 
+    def __init__(self, seconds: float = 0.1) -> None:
+        self.seconds = seconds
+        self.ended: list[str] = []
+
     async def answer(self, model: str, inputs: Any, most: int | None) -> Any:
         raise NotImplementedError
 
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
         self.asked += 1
-        await asyncio.sleep(0.1)
+        try:
+            await asyncio.sleep(self.seconds)
+        finally:
+            self.ended.append("call")
         return [[1.0] for _ in texts]
 
     async def aclose(self) -> None:
-        pass
+        self.ended.append("engine")
 
 
 def test_a_batch_that_two_ask_for_at_once_runs_once(serving: Make) -> None:
@@ -180,6 +188,39 @@ def test_a_batch_that_two_ask_for_at_once_runs_once(serving: Make) -> None:
         one, other = pool.map(lambda _: service.result(BGE, poll), range(2))
     assert one == other
     assert engine.asked == 1
+
+
+def test_a_batch_runs_on_and_once_when_who_asked_for_it_has_left(
+    serving: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_batches, "_RUNNING_AFTER", LONG)
+    engine = Slow(0.2)
+    service = serving(engine=engine)
+    poll = batch(service, BGE, [{"text": "x"}, {"text": "y"}, {"text": "z"}])
+    with pytest.raises(httpx.ReadTimeout):
+        service.run(BGE, poll, timeout=0.3)
+    assert service.local.wait_for_disconnects()
+    assert len(service.result(BGE, poll)["responses"]) == 3
+    assert engine.asked == 3
+
+
+def test_a_batch_that_takes_long_is_running_until_it_is_done(serving: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_batches, "_RUNNING_AFTER", 0.01)
+    service = serving(engine=Slow(0.1))
+    poll = batch(service, BGE, [{"text": "x"}])
+    assert service.result(BGE, poll) == {"status": "running", **poll}
+    while (answer := service.result(BGE, poll)) == {"status": "running", **poll}:
+        pass
+    assert len(answer["responses"]) == 1
+
+
+def test_a_batch_that_runs_ends_with_the_emulator(serving: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_batches, "_RUNNING_AFTER", 0.01)
+    engine = Slow(600)
+    service = serving(engine=engine)
+    assert service.result(BGE, batch(service, BGE, [{"text": "x"}]))["status"] == "running"
+    service.local.stop()
+    assert engine.ended == ["call", "engine"]
 
 
 def test_a_batch_is_handed_in_as_a_call_and_asked_for_as_none(serving: Make) -> None:

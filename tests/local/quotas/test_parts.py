@@ -140,6 +140,13 @@ def test_a_task_is_counted_together_and_a_paid_model_by_itself() -> None:
     assert rates.admit(entry(GLM), 0.0)
     assert not rates.admit(entry("@cf/meta/llama-3.1-8b-instruct-fp8"), 0.0)
     assert rates.admit(entry("@cf/moonshotai/kimi-k2.6"), 0.0)
+    assert not rates.admit(entry("@cf/moonshotai/kimi-k2.6"), 0.0)
+    assert rates.admit(entry(BGE), 0.0)
+
+
+def test_a_task_s_own_number_is_that_of_models_which_are_counted_by_themselves_too() -> None:
+    rates, large = RateLimiter({"Text Embeddings": 2}), entry("@cf/baai/bge-large-en-v1.5")
+    assert [rates.admit(large, 0.0) for _ in range(3)] == [True, True, False]
     assert rates.admit(entry(BGE), 0.0)
 
 

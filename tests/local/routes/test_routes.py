@@ -137,10 +137,12 @@ def test_a_model_in_the_body_must_be_named_together_with_its_input(service: Serv
 
 
 def test_what_was_received_is_told_without_the_credentials(service: Service) -> None:
-    headers = {"x-session-affinity": "abc", "cf-aig-authorization": "Bearer secret"}
+    names = ("cf-aig-authorization", "x-auth-key", "x-auth-email", "x-auth-user-service-key", "cookie")
+    headers = {"x-session-affinity": "abc", **dict.fromkeys(names, "Bearer secret")}
     service.run(LLAMA, {"prompt": "note this"}, headers=headers, params={"tags": "one"})
     request = service.local.requests[-1]
     assert (request.model, request.inputs, request.query) == (LLAMA, {"prompt": "note this"}, {"tags": "one"})
     assert request.headers["x-session-affinity"] == "abc"
-    assert not {"authorization", "cf-aig-authorization"} & request.headers.keys()
+    assert not {"authorization", *names} & request.headers.keys()
     assert service.local.api_token not in repr(request)
+    assert "secret" not in repr(request)

@@ -178,6 +178,11 @@ def test_from_other_machines_the_binding_needs_the_token(form: str) -> None:
         assert refused.status_code == 401
 
 
+def test_an_address_of_miniflare_that_is_no_url_has_no_route(service: Service) -> None:
+    response = service.http.post(service.local.binding_url, headers={"mf-url": "http://["})
+    assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 7000)
+
+
 def test_the_websocket_that_miniflare_asks_for_is_refused_without_a_word(
     service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
