@@ -59,3 +59,27 @@ def test_prose_that_begins_like_an_event_is_no_stream(caller: Caller, service: S
         service.answers(service.raw(body, content_type="text/plain"))
         answer = caller.run(MODEL, {"prompt": "x"})
         assert isinstance(stream_of(answer), Stream | AsyncStream), body
+
+
+def test_a_call_of_the_responses_api_is_whole_however_its_pieces_come() -> None:
+    item = {"type": "function_call", "name": "f", "call_id": "call_1"}
+    added = {"type": "response.output_item.added", "output_index": 0, "item": {**item, "arguments": ""}}
+    piece = {"type": "response.function_call_arguments.delta", "output_index": 0, "delta": '{"a":0.10}'}
+    ended = {"type": "response.function_call_arguments.done", "output_index": 0, "arguments": '{"a":0.10}'}
+    done = {"type": "response.output_item.done", "output_index": 0, "item": {**item, "arguments": '{"a":0.10}'}}
+    unnumbered = [{**each, "output_index": "first"} for each in (added, piece)]
+    for name, events in (
+        ("in pieces", [added, piece, ended, done]),
+        ("at the end of its arguments", [added, ended, done]),
+        ("at the end of its item", [done]),
+        ("without numbers", unnumbered),
+    ):
+        played = play([*map(event, events), DONE])
+        [call] = played.decoder.tool_calls
+        assert (call.name, call.arguments) == ("f", '{"a":0.10}'), name
+
+
+def test_digits_in_a_whole_answer_of_the_responses_api_stay_as_they_were() -> None:
+    answer = b'{"object":"response","status":"completed","output":[],"output_text":0.10}'
+    played = play([b'data: {"type":"response.completed","response":' + answer + b"}\n\n", DONE])
+    assert played.decoder.text == "0.10"
