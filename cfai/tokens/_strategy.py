@@ -87,7 +87,7 @@ class CountingStrategy(NamedTuple):
         return _to_number(count(inputs["messages"], tools=tools, response_format=schema), "count_messages")
 
     def _count_exactly(self, text: str) -> int:
-        return _cache(_count_by, text, _Identity(self.counter)) if text else 0
+        return _cache(_count_by, text, _identify(self.counter)) if text else 0
 
 
 def validate_counter(counter: Any, name: str) -> Any:
@@ -128,6 +128,7 @@ def unregister_counter(model: str) -> TokenCounter | None:
     counter = _registered.pop(model, None)
     if counter is None or any(each is counter for each in _registered.values()):
         return None
+    _cache.clear()
     return counter
 
 
@@ -140,17 +141,21 @@ class _Identity:
     """A counter as a key that does not keep it: it may take 350 MB. It need not be hashable."""
 
     def __init__(self, counter: Any) -> None:
-        self._hash = id(counter)
         try:
             self.get_counter: Callable[[], Any] = weakref.ref(counter)
         except TypeError:  # an object with slots, and none for this
             self.get_counter = lambda: counter
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identity) and self.get_counter() is other.get_counter()
 
-    def __hash__(self) -> int:
-        return self._hash
+_identities: dict[int, _Identity] = {}
+"""The identities of counters by their `id`, which another counter may have later."""
+
+
+def _identify(counter: Any) -> _Identity:
+    identity = _identities.get(id(counter))
+    if identity is None or identity.get_counter() is not counter:
+        identity = _identities[id(counter)] = _Identity(counter)
+    return identity
 
 
 def _count_by(text: str, key: _Identity) -> int:

@@ -9,6 +9,7 @@ import signal
 import struct
 import sys
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -375,3 +376,20 @@ def test_a_counter_that_knows_the_template_counts_messages_whole() -> None:
     # What it makes of messages is no less for the upper bound.
     found = count_tokens([user("")], model="@cf/some/model", counter=Templated(50_000))
     assert (found.estimate, found.upper) == (50_000, 50_000)
+
+
+def test_a_counter_is_not_kept_and_one_in_its_place_counts_for_itself() -> None:
+    class Counter:
+        def __init__(self, tokens: int) -> None:
+            self.tokens = tokens
+
+        def count_text(self, text: str) -> int:
+            return self.tokens
+
+    forgotten: list[weakref.ref[Counter]] = []
+    for number in range(1, 50):
+        counter = Counter(number)
+        assert int(count_tokens("Where is New York?", family="llama3", counter=counter)) == number
+        forgotten.append(weakref.ref(counter))
+        del counter
+    assert [counter() for counter in forgotten] == [None] * len(forgotten)
