@@ -406,7 +406,8 @@ def test_a_body_that_cannot_be_closed_hides_no_error(caller: Caller, service: Se
     stream = caller.stream(MODEL)
     for _ in range(2):
         error = truncated(stream)
-        assert (error.partial, str(error.__cause__)) == ("Hel", "gone")
+        assert error.partial == "Hel"
+        assert isinstance(error.__cause__, httpx.TransportError)
 
 
 @pytest.mark.parametrize("portal", ["asyncio", "trio"], indirect=True)
