@@ -47,13 +47,15 @@ class HttpBody:
     def close(self) -> None:
         """Close the response. Unless its end was read, the connection goes with it: the model stops."""
         if self._begin_to_close():
-            self.http.close()
+            with suppress(Exception):  # whoever closes it wants nothing more of it
+                self.http.close()
 
     async def aclose(self) -> None:
         """Close the response. Unless its end was read, the connection goes with it: the model stops."""
         if self._begin_to_close():
             with anyio.CancelScope(shield=True):
-                await self.http.aclose()
+                with suppress(Exception):
+                    await self.http.aclose()
                 await unwind(self.chunks)
 
     def _begin_to_close(self) -> bool:
@@ -91,6 +93,7 @@ class _ReaderState:
         self.error: Exception | None = None
         self.is_complete = False
         """True once the proper end was read."""
+        self.has_warned = False
 
     def __del__(self) -> None:
         # The garbage collector may run anywhere, so nothing here takes a lock: the next call closes the rest.
@@ -132,7 +135,12 @@ class _ReaderState:
         meta.elapsed = time.monotonic() - self.budget.started
         if meta.neurons is None and usage is not None:
             meta.neurons = usage.neurons
-        warn_if_cut(self.call, usage, answer.finish_reason)
+
+    def warn_once(self) -> None:
+        """Warn of an answer that was cut, when all is closed: a warning may be an error."""
+        if self.is_complete and not self.has_warned:
+            self.has_warned = True
+            warn_if_cut(self.call, self.token_decoder.usage, self.token_decoder.finish_reason)
 
     def fail(self, exception: Exception) -> None:
         """End the reading with what broke it, after what had come; with nothing if the answer was whole by then."""
@@ -219,15 +227,14 @@ class Reader(_ReaderState):
                         self.blocks.reverse()
         except Exception as exception:
             self.fail(exception)
-            with suppress(Exception):
-                self.body.close()
+            self.body.close()
         except BaseException:
             self.interrupt()
-            with suppress(Exception):
-                self.body.close()
+            self.body.close()
             raise
         if self.items:
             return self.items.pop()
+        self.warn_once()
         raise self.error or StopIteration  # the error again, however often it is asked for
 
     def close(self) -> None:
@@ -295,15 +302,14 @@ class AsyncReader(_ReaderState):
                         self.blocks.reverse()
         except Exception as exception:
             self.fail(exception)
-            with suppress(Exception):
-                await self.body.aclose()
+            await self.body.aclose()
         except BaseException:
             self.interrupt()
-            with suppress(Exception):
-                await self.body.aclose()
+            await self.body.aclose()
             raise
         if self.items:
             return self.items.pop()
+        self.warn_once()
         raise self.error or StopAsyncIteration
 
     async def aclose(self) -> None:

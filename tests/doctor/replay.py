@@ -44,9 +44,9 @@ class Replay(httpx.BaseTransport):
             response = self.recordings.next(parse_request(request.method, path, query, kind, request.content))
         except EmulatorError as no:
             raise httpx.ConnectError(f"{no}") from no
-        return httpx.Response(response.status, headers=response.headers, stream=Chunks(response.data))
+        return httpx.Response(response.status, headers=response.headers, stream=Chunks(response.decode_chunks()))
 
 
 def data(recording: RecorderApp) -> list[bytes]:
     """Return the chunks of a recorded answer."""
-    return Exchange.model_validate(recording).response.data
+    return Exchange.model_validate(recording).response.decode_chunks()

@@ -12,7 +12,14 @@ import httpx
 import pytest
 from anyio.from_thread import BlockingPortal
 
-from cfai import APIConnectionError, APITimeoutError, StreamError, StreamTruncatedError, Timeout
+from cfai import (
+    APIConnectionError,
+    APITimeoutError,
+    CutAnswerWarning,
+    StreamError,
+    StreamTruncatedError,
+    Timeout,
+)
 from cfai._errors import StreamTimeoutError
 from tests.bodies import DONE, HELLO, chat, event, native, one_token
 from tests.conftest import LONG, SYNC_AND_ASYNC, Caller, Callers, Peer, Serve, Service
@@ -384,25 +391,31 @@ def test_what_arrives_as_the_total_timeout_passes_is_not_lost(caller: Caller, se
     assert caller.stream(MODEL, total_timeout=0.1).result().text == "Hello"
 
 
+class Stuck(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that breaks behind its first token, and then cannot be closed."""
+
+    def __iter__(self) -> Any:
+        yield HELLO[0]
+        raise httpx.ReadError("gone")
+
+    async def __aiter__(self) -> Any:
+        yield HELLO[0]
+        raise httpx.ReadError("gone")
+
+    def close(self) -> None:
+        raise httpx.CloseError("stuck")
+
+    async def aclose(self) -> None:
+        raise httpx.CloseError("stuck")
+
+
+def stuck() -> httpx.Response:
+    return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=Stuck())
+
+
 @SYNC_AND_ASYNC
 def test_a_body_that_cannot_be_closed_hides_no_error(caller: Caller, service: Service) -> None:
-    class Stuck(httpx.SyncByteStream, httpx.AsyncByteStream):
-        def __iter__(self) -> Any:
-            yield HELLO[0]
-            raise httpx.ReadError("gone")
-
-        async def __aiter__(self) -> Any:
-            yield HELLO[0]
-            raise httpx.ReadError("gone")
-
-        def close(self) -> None:
-            raise httpx.CloseError("stuck")
-
-        async def aclose(self) -> None:
-            raise httpx.CloseError("stuck")
-
-    headers = {"content-type": "text/event-stream"}
-    service.answers(lambda: httpx.Response(200, headers=headers, stream=Stuck()))
+    service.answers(stuck)
     stream = caller.stream(MODEL)
     for _ in range(2):
         error = truncated(stream)
@@ -433,3 +446,23 @@ def test_an_answer_is_whole_although_reading_is_cancelled_after_done(
 
     result = portal.call(read)
     assert (result.text, result.usage.total_tokens) == ("Hello", 12)
+
+
+@SYNC_AND_ASYNC
+def test_leaving_a_body_that_cannot_be_closed_raises_nothing(caller: Caller, service: Service) -> None:
+    service.answers(stuck)
+    with caller.stream(MODEL) as stream:
+        assert next(stream).text == "Hel"
+
+
+@pytest.mark.filterwarnings("error::cfai.CutAnswerWarning")
+def test_a_warning_that_is_an_error_leaves_nothing_open(caller: Caller, service: Service) -> None:
+    usage = {"prompt_tokens": 1, "completion_tokens": 256, "total_tokens": 257}
+    last = event(json.dumps({"response": "", "usage": usage, "finish_reason": "length"}))
+    for breaks in (None, httpx.ReadError("gone")):
+        service.answers(service.events(*native("Hel"), last, *([] if breaks else [DONE]), breaks=breaks))
+        stream = caller.stream(MODEL)
+        with pytest.raises(CutAnswerWarning):
+            list(stream)
+        assert service.bodies[-1].closed, breaks
+        assert stream.result().text == "Hel", breaks

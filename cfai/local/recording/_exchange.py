@@ -90,9 +90,8 @@ class ExchangeResponse(_Part):
     times: ExchangeTimes = ExchangeTimes()
     chunks: list[str | BinaryChunk]
 
-    @property
-    def data(self) -> list[bytes]:
-        """The chunks in bytes."""
+    def decode_chunks(self) -> list[bytes]:
+        """Return the chunks in bytes. Raises `ValueError` for one that is not base64."""
         return [
             chunk.encode() if isinstance(chunk, str) else base64.b64decode(chunk.base64, validate=True)
             for chunk in self.chunks

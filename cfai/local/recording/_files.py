@@ -67,7 +67,7 @@ def load_exchange(path: Path) -> Exchange:
     """Read a file. Raises `ValueError` for one that is no recording, and says what is wrong with it."""
     try:
         exchange = Exchange.model_validate(json.loads(path.read_bytes(), parse_float=parse_float))
-        exchange.response.data  # noqa: B018 -- what cannot be decoded is found now
+        exchange.response.decode_chunks()  # raises here rather than when it is played
         _check_headers(exchange.response.headers)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

@@ -80,7 +80,7 @@ class _PlayerApp(RecordingApp):
         if connection.is_gone:
             return
         await connection.start(exchange.status, _build_headers(exchange, request.method))
-        for place, data in enumerate(exchange.data):
+        for place, data in enumerate(exchange.decode_chunks()):
             if place < len(exchange.times.chunks):
                 await self._wait_until(connection, start + exchange.times.chunks[place] / 1000)
             if connection.is_gone:
@@ -100,7 +100,7 @@ def _build_headers(exchange: ExchangeResponse, method: str) -> dict[str, str]:
     """Return the headers of an answer. The length that they announce is that of the chunks, which may be edited."""
     headers = {"date": formatdate(usegmt=True), **{name.lower(): value for name, value in exchange.headers.items()}}
     if "content-length" in headers and method != "HEAD":
-        length = sum(map(len, exchange.data))
+        length = sum(map(len, exchange.decode_chunks()))
         if not exchange.cut:
             headers["content-length"] = str(length)
         elif int(headers["content-length"]) <= length:

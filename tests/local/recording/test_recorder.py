@@ -10,6 +10,7 @@ import threading
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 
 from cfai import APITimeoutError, ConfigurationError, InternalServerError, StreamTruncatedError, Timeout
 from cfai.local import Emulator, Exchange, Fault, Recorder, RecordingWriter
-from tests.conftest import row
+from tests.conftest import Peer, row
 from tests.local.recording.conftest import (
     ACCOUNT,
     LONG,
@@ -387,6 +388,11 @@ def test_a_service_that_cannot_be_reached_is_a_502_and_nothing_is_kept(record: M
     assert read_recordings(folder) == []
 
 
+def send_once(answer: bytes, peer: Peer) -> None:
+    peer.request()
+    peer.send(answer)
+
+
 def test_an_answer_that_cannot_be_read_is_a_502_and_nothing_is_kept(through: Make, folder: Path) -> None:
     for sent, message in (
         (b"", "did not answer"),
@@ -395,7 +401,7 @@ def test_an_answer_that_cannot_be_read_is_a_502_and_nothing_is_kept(through: Mak
         (b"HTTP/1.1 200 OK\r\ncontent-encoding: x-gzip\r\n\r\n?", "compressed its answer (x-gzip)"),
     ):
         with row(sent):
-            response = through(lambda peer: peer.request() and peer.send(sent)).post()  # noqa: B023 -- played at once
+            response = through(partial(send_once, sent)).post()
             assert (response.status_code, response.json()["success"]) == (502, False)
             assert message in response.json()["errors"][0]["message"]
     assert read_recordings(folder) == []
