@@ -253,7 +253,7 @@ class Ai:
             self._remember(response)
             if call.wants_raw:
                 return _keep_pool(response)
-            if (call.wants_stream or call.is_unstreamed_retry) and should_resend_unstreamed(response, call):
+            if response.content is not None and should_resend_unstreamed(response, call):
                 return self._run(prepare_unstreamed(call, response.started, response.attempts))
             return open_stream(response, call) if is_stream(response, call) else parse(response, call)
         except InferenceUpstreamError as error:
@@ -268,7 +268,7 @@ class Ai:
             self._remember(response)
             if call.wants_raw:
                 return _keep_pool(response)
-            if (call.wants_stream or call.is_unstreamed_retry) and should_resend_unstreamed(response, call):
+            if response.content is not None and should_resend_unstreamed(response, call):
                 return await self._arun(prepare_unstreamed(call, response.started, response.attempts))
             return aopen_stream(response, call) if is_stream(response, call) else parse(response, call)
         except InferenceUpstreamError as error:

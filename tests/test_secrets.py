@@ -116,7 +116,7 @@ def test_a_stream_does_not_show_it(caller: Caller, service: Service) -> None:
     real = stream_of(stream)
     assert caller.token not in repr(real) + repr(vars(real))
     assert shown(stream.result()) == []
-    assert "authorization" not in real._reader.response.http.request.headers
+    assert "authorization" not in real._response.http.request.headers
 
 
 # Errors

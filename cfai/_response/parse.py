@@ -20,7 +20,7 @@ from cfai._response.errors import build_error, redact, redact_headers
 from cfai._response.extract import body_reports_error, unwrap
 from cfai._response.sse import BOM, EventSplitter, parse_fields
 from cfai._warnings import CutAnswerWarning, warn
-from cfai.types import Meta, Usage
+from cfai.types import Meta
 from cfai.types._tokens import TextSummary
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def parse(response: ApiResponse, call: PreparedCall) -> AnyOutput:
     """Return the output that a whole answer stands for. Raises what it reports, or `APIResponseValidationError`."""
     output = _parse_body(response, call)
     if isinstance(output, types.TextOutput):
-        warn_if_cut(call, output.usage, output.finish_reason)
+        warn_if_cut(call, output)
     return output
 
 
@@ -120,7 +120,8 @@ def should_resend_unstreamed(response: ApiResponse, call: PreparedCall) -> bool:
 
     Raises `APIResponseValidationError` if it may not be asked again.
     """
-    if response.content is None or response.kind != "json" or not _is_empty(response.content):
+    wants_stream = call.wants_stream or call.is_unstreamed_retry
+    if not wants_stream or response.kind != "json" or not _is_empty(response.content or b""):
         return False
     if call.wants_stream and call.config.retry.max_retries >= response.attempts:
         return True
@@ -176,12 +177,12 @@ def build_stream_output(answer: Accumulator, meta: Meta) -> TextOutput:
     return _build_text_output(output_class, body if usage is None else {**body, "usage": usage}, answer, meta)
 
 
-def warn_if_cut(call: PreparedCall, usage: Usage | None, finish_reason: str | None) -> None:
+def warn_if_cut(call: PreparedCall, answer: TextOutput | Accumulator) -> None:
     """Warn of an answer that stopped at the service's default of `max_tokens`."""
     entry = models.get(call.model)
     # The default is that of the native schema, not of the Responses API.
     limit = entry.default_max_tokens if entry and "input" not in call.inputs else None
-    if limit is None or usage is None or finish_reason not in (None, "length"):
+    if limit is None or (usage := answer.usage) is None or answer.finish_reason not in (None, "length"):
         return
     several = call.inputs.get("n") not in (None, 1)
     if usage.completion_tokens < limit.value or (usage.completion_tokens > limit.value and not several):

@@ -25,13 +25,21 @@ LARGEST_EVENT = 32 * 1024 * 1024
 class EventSplitter:
     """A splitter of bytes into blocks, every line end turned into LF. Linear in the bytes, however they are cut."""
 
-    __slots__ = ("_after_cr", "_has_oversized_event", "_largest", "_parts", "_size", "_start", "is_between_events")
+    __slots__ = (
+        "_after_cr",
+        "_has_oversized_event",
+        "_largest",
+        "_may_begin_with_bom",
+        "_parts",
+        "_size",
+        "is_between_events",
+    )
 
     def __init__(self, largest: int = LARGEST_EVENT) -> None:
         self._parts: list[bytes] = []
         self._size = 0
         self._after_cr = False
-        self._start: bytes | None = b""
+        self._may_begin_with_bom = True
         self._largest = largest
         self._has_oversized_event = False
         self.is_between_events = False
@@ -46,8 +54,6 @@ class EventSplitter:
                 return [block]
         if self._has_oversized_event:
             raise self._too_large()
-        if self._start is not None:
-            chunk = self._without_bom(chunk)
         if self._after_cr and chunk:
             # The CR has already ended its line; an LF right behind it belongs to it.
             chunk = chunk.removeprefix(b"\n")
@@ -69,6 +75,9 @@ class EventSplitter:
             parts.clear()
         blocks = chunk.split(b"\n\n")
         rest = blocks.pop()
+        if self._may_begin_with_bom and blocks:
+            self._may_begin_with_bom = False
+            blocks[0] = blocks[0].removeprefix(BOM)
         if rest:
             parts.append(rest)
         self._size = len(rest)
@@ -79,7 +88,8 @@ class EventSplitter:
         """Return what the last blank line left over."""
         if self._has_oversized_event or self._size > self._largest:
             raise self._too_large()
-        return (self._start or b"") + b"".join(self._parts)
+        rest = b"".join(self._parts)
+        return rest.removeprefix(BOM) if self._may_begin_with_bom else rest
 
     def last_line(self) -> bytes:
         """Return the line that is still open, or the last one behind the last blank line; nothing if it is long."""
@@ -106,14 +116,6 @@ class EventSplitter:
 
     def _too_large(self) -> StreamError:
         return StreamError(f"one event of the stream is larger than {self._largest:,} bytes")
-
-    def _without_bom(self, chunk: bytes) -> bytes:
-        start = (self._start or b"") + chunk
-        if len(start) < len(BOM) and BOM.startswith(start):
-            self._start = start
-            return b""
-        self._start = None
-        return start.removeprefix(BOM)
 
 
 @dataclass(slots=True, eq=False)

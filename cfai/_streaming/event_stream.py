@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal, Self
 
 from cfai._errors import DONE_EVENT, CfaiError, ConfigurationError, StreamError
 from cfai._json import to_compact_json
 from cfai._response import END_MARK, Decoder, is_json_object, parse_fields, split_at_end_mark, split_lone_events
-from cfai._streaming.reader import AsyncReader, Reader
 from cfai.types import Token
 
 Dialect = Literal["native", "original"]
@@ -18,74 +18,95 @@ Dialect = Literal["native", "original"]
 _PADDING = "abdefghijklmnoprstuvxyz1234567890"
 
 
-class EventStream:
-    """An iterator over the bytes of an event stream, which always ends in `[DONE]`. Closing it closes the call."""
+class ItemIterator:
+    """An iterator over the items of a stream that is not read as tokens. Closing it closes the call."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._ended = False
-        self._unexpected: Exception | None = None
-        """An exception that is none of cfai's, raised once the browser knows that the stream is over."""
+    def __init__(self, next_item: Callable[[], Any], close: Callable[[], None]) -> None:
+        self._next_item = next_item
+        self._close = close
 
     def __iter__(self) -> Self:
         return self
 
-    def __next__(self) -> bytes:
-        if self._ended:
-            unexpected, self._unexpected = self._unexpected, None
-            raise unexpected or StopIteration
-        try:
-            return next(self._reader)
-        except StopIteration:
-            self._ended = True
-            return DONE_EVENT
-        except CfaiError as error:
-            self._ended = True
-            return error.to_event_stream()
-        except Exception as error:
-            self._ended = True
-            self._unexpected = error
-            return StreamError("reading the stream failed").to_event_stream()
+    def __next__(self) -> Any:
+        return self._next_item()
 
     def close(self) -> None:
-        """Close the call; nothing more is given."""
-        self._ended = True
-        self._reader.close()
+        """Close the call."""
+        self._close()
 
 
-class AsyncEventStream:
-    """An asynchronous iterator over the bytes of an event stream, which always ends in `[DONE]`."""
+class AsyncItemIterator:
+    """An asynchronous iterator over the items of a stream that is not read as tokens. Closing it closes the call."""
 
-    def __init__(self, reader: AsyncReader) -> None:
-        self._reader = reader
-        self._ended = False
-        self._unexpected: Exception | None = None
-        """An exception that is none of cfai's, raised once the browser knows that the stream is over."""
+    def __init__(self, next_item: Callable[[], Awaitable[Any]], close: Callable[[], Awaitable[None]]) -> None:
+        self._next_item = next_item
+        self._close = close
 
     def __aiter__(self) -> Self:
         return self
 
+    async def __anext__(self) -> Any:
+        return await self._next_item()
+
+    async def aclose(self) -> None:
+        """Close the call."""
+        await self._close()
+
+
+class EventStream(ItemIterator):
+    """An iterator over the bytes of an event stream, which always ends in `[DONE]`. Closing it closes the call."""
+
+    _has_ended = False
+    _unexpected: Exception | None = None
+    """An exception that is none of cfai's, raised once the browser knows that the stream is over."""
+
+    def __next__(self) -> bytes:
+        if self._has_ended:
+            unexpected, self._unexpected = self._unexpected, None
+            raise unexpected or StopIteration
+        try:
+            return self._next_item()
+        except Exception as error:
+            self._has_ended = True
+            self._unexpected = None if isinstance(error, StopIteration | CfaiError) else error
+            return _encode_end(error)
+
+    def close(self) -> None:
+        """Close the call; nothing more is given."""
+        self._has_ended = True
+        self._close()
+
+
+class AsyncEventStream(AsyncItemIterator):
+    """An asynchronous iterator over the bytes of an event stream, which always ends in `[DONE]`."""
+
+    _has_ended = False
+    _unexpected: Exception | None = None
+    """An exception that is none of cfai's, raised once the browser knows that the stream is over."""
+
     async def __anext__(self) -> bytes:
-        if self._ended:
+        if self._has_ended:
             unexpected, self._unexpected = self._unexpected, None
             raise unexpected or StopAsyncIteration
         try:
-            return await anext(self._reader)
-        except StopAsyncIteration:
-            self._ended = True
-            return DONE_EVENT
-        except CfaiError as error:
-            self._ended = True
-            return error.to_event_stream()
+            return await self._next_item()
         except Exception as error:
-            self._ended = True
-            self._unexpected = error
-            return StreamError("reading the stream failed").to_event_stream()
+            self._has_ended = True
+            self._unexpected = None if isinstance(error, StopAsyncIteration | CfaiError) else error
+            return _encode_end(error)
 
     async def aclose(self) -> None:
         """Close the call; nothing more is given."""
-        self._ended = True
-        await self._reader.aclose()
+        self._has_ended = True
+        await self._close()
+
+
+def _encode_end(error: Exception) -> bytes:
+    """Return the last bytes of an event stream that `error`, or its proper end, has ended."""
+    if isinstance(error, StopIteration | StopAsyncIteration):
+        return DONE_EVENT
+    return (error if isinstance(error, CfaiError) else StreamError("reading the stream failed")).to_event_stream()
 
 
 def encoder_for(dialect: Dialect, decoder: Decoder) -> NativeEncoder | PassthroughEncoder:

@@ -1,63 +1,169 @@
-"""Streams: the answer to a call with `"stream": True`, as typed tokens, raw events, or bytes for a browser."""
+"""Streams: the answer to a call with `"stream": True`, as typed tokens, raw events, or bytes for a browser.
+
+A stream is an object rather than a generator: whatever interrupts it, it still knows where it is, and nothing runs when
+the garbage collector finds it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar
 
+import anyio
 from httpx_sse import ServerSentEvent
 
-from cfai._errors import ConfigurationError, StreamTruncatedError
+from cfai._errors import (
+    APITimeoutError,
+    ConfigurationError,
+    StreamError,
+    StreamTimeoutError,
+    StreamTruncatedError,
+)
 from cfai._request import PreparedCall
-from cfai._response import ApiResponse, EventDecoder, build_stream_output
-from cfai._streaming.event_stream import AsyncEventStream, Dialect, EventStream, encoder_for
-from cfai._streaming.reader import AsyncReader, BlockDecoder, Reader
+from cfai._response import (
+    ApiResponse,
+    Decoder,
+    EventDecoder,
+    EventSplitter,
+    build_stream_output,
+    convert_to_events,
+    map_transport_error,
+    warn_if_cut,
+)
+from cfai._streaming.event_stream import (
+    AsyncEventStream,
+    AsyncItemIterator,
+    Dialect,
+    EventStream,
+    ItemIterator,
+    encoder_for,
+)
+from cfai._transport import PooledClient, TimeBudget, has_connection_alone, stop_traffic, unwind
 from cfai.types import Meta, Token, ToolCall, Usage
 
 if TYPE_CHECKING:
     from cfai.types import TextOutput
 
 T = TypeVar("T")
-R = TypeVar("R", Reader, AsyncReader)
+
+DRAIN_TIMEOUT = 1.0
+"""Seconds that a server gets to end its body after `[DONE]`, so that the connection can be used again."""
 
 
-class _StreamState(Generic[T, R]):
-    """The answer so far, during and after iteration, for sync and async streams."""
+class BlockDecoder(Protocol):
+    """A decoder of blocks to what is wanted of them: tokens, events, or events for a browser."""
 
-    def __init__(self, reader: R) -> None:
-        self._reader = reader
+    @property
+    def done(self) -> bool: ...
+    def feed(self, block: bytes, /) -> list[Any]: ...
+    def finish(self, rest: bytes, /) -> list[Any]: ...
+    def ends_with(self, line: bytes, /) -> bool: ...
+    def check(self) -> None: ...
+
+
+class HttpBody:
+    """An open response of httpx. Its client keeps it until it is closed, even if its stream is collected before."""
+
+    __slots__ = ("chunks", "connections", "http")
+
+    def __init__(self, http: Any, connections: PooledClient, chunks: Any) -> None:
+        self.http = http
+        self.connections = connections
+        self.chunks = chunks
+        connections.open_bodies.add(self)
+
+    def close(self) -> None:
+        """Close the response. Unless its end was read, the connection goes with it: the model stops."""
+        if self._release():
+            with suppress(Exception):  # whoever closes it wants nothing more of it
+                self.http.close()
+
+    async def aclose(self) -> None:
+        """Close the response. Unless its end was read, the connection goes with it: the model stops."""
+        if self._release():
+            with anyio.CancelScope(shield=True):
+                with suppress(Exception):
+                    await self.http.aclose()
+                await unwind(self.chunks)
+
+    def _release(self) -> bool:
+        """Let go of the body. Return True if it is still to be closed: in a forked child it is the parent's."""
+        was_open = self in self.connections.open_bodies
+        self.connections.open_bodies.discard(self)
+        return was_open and not self.connections.is_inherited
+
+
+class _StreamState(Generic[T]):
+    """The answer so far, how far its body is read, and all that neither waits nor closes."""
+
+    def __init__(self, response: ApiResponse, call: PreparedCall, chunks: Any) -> None:
+        self._call = call
+        self._response = response
+        self._token_decoder = Decoder(call.model, response.meta.request_id, call.secrets, call.inputs)
+        """The decoder of tokens, which knows the text so far."""
+        self._decoder: BlockDecoder = self._token_decoder
+        """The decoder in use: `_token_decoder`, unless the stream is read as events or for a browser."""
         self._read_as = ""
+        self._content: bytes | None = None
+        """The events of an answer that came whole, until they are read."""
+        self._output: Any = None
+        """The output of the same call without streaming, where it was answered so."""
+        if response.content is not None:
+            self._content, self._output = convert_to_events(response, call)
+        elif response.http.is_stream_consumed:  # by a hook of the client's owner
+            self._content = response.http.content
+        self._budget = TimeBudget(call.config.timeout, call.config.total_timeout, response.started)
+        self._body = HttpBody(response.http, response.connections, chunks if self._content is None else None)
+        self._splitter = EventSplitter()
+        self._blocks: list[bytes] = []
+        """The blocks that were cut, last first."""
+        self._items: list[Any] = []
+        """The items of the last block that are still to be given, last first; none if the block had one item."""
+        self._phase: Literal["reading", "read", "finishing", "ended"] = "reading" if self._content is None else "read"
+        self._error: Exception | None = None
+        self._is_complete = False
+        """True once the proper end was read."""
+        self._must_warn = False
+
+    def __del__(self) -> None:
+        # The garbage collector may run anywhere, so nothing here takes a lock: the next call closes the rest.
+        body: HttpBody | None = getattr(self, "_body", None)
+        if body is not None and body in body.connections.open_bodies and not body.connections.is_inherited:
+            stop_traffic(body.http)
+            body.connections.abandoned.append(body)
 
     @property
     def text(self) -> str:
         """The text so far; with `n > 1`, that of the first answer."""
-        return self._reader.token_decoder.text
+        return self._token_decoder.text
 
     @property
     def reasoning(self) -> str:
         """The reasoning so far."""
-        return self._reader.token_decoder.reasoning
+        return self._token_decoder.reasoning
 
     @property
     def tool_calls(self) -> list[ToolCall]:
         """The tool calls so far, put together from their pieces."""
-        return self._reader.token_decoder.tool_calls
+        return self._token_decoder.tool_calls
 
     @property
     def finish_reason(self) -> str | None:
         """The last finish reason that came. Native streams seldom give one."""
-        return self._reader.token_decoder.finish_reason
+        return self._token_decoder.finish_reason
 
     @property
     def usage(self) -> Usage | None:
         """The whole call's tokens, as far as reported. `None` once the stream broke: nobody knows then."""
-        return self._reader.token_decoder.usage
+        return self._token_decoder.usage
 
     @property
     def meta(self) -> Meta:
         """The facts of the headers. `elapsed` is final at the end, as are `neurons` that only the stream has."""
-        return self._reader.response.meta
+        return self._response.meta
 
     def _claim(self, way: str, decoder: BlockDecoder | None = None) -> None:
         """Take the body to be read in one way: it can be read once."""
@@ -66,26 +172,109 @@ class _StreamState(Generic[T, R]):
                 f"this stream is read as {self._read_as} already, and cannot be read as {way} too: a body is read once"
             )
         self._read_as = way
-        self._reader.decoder = decoder or self._reader.token_decoder
+        self._decoder = decoder or self._token_decoder
 
-    def _result(self) -> TextOutput:
-        if self._reader.token_decoder.failure is not None:
-            raise self._reader.token_decoder.failure
+    def _build_result(self) -> TextOutput:
+        if self._token_decoder.failure is not None:
+            raise self._token_decoder.failure
         if self._read_as == "events":
             raise ConfigurationError("this stream was read as raw events: there is no result to put together")
-        if not self._reader.is_complete:
+        if not self._is_complete:
             raise StreamTruncatedError(
                 "the stream has not been read to its end",
                 partial=self.text,
                 request_id=self.meta.request_id,
                 model=self.meta.model,
             )
-        if self._reader.output is not None:
-            return self._reader.output
-        return build_stream_output(self._reader.token_decoder.accumulator, self._reader.response.meta)
+        if self._output is not None:
+            return self._output
+        return build_stream_output(self._token_decoder.accumulator, self._response.meta)
+
+    def _has_end_mark(self) -> bool:
+        """Return True if the last line is the end of the answer, though no blank line has ended it yet."""
+        return self._decoder.ends_with(self._splitter.last_line())
+
+    def _take_rest(self) -> None:
+        """Decode an answer that came whole, or what follows the last blank line."""
+        if self._content is not None:
+            self._blocks, self._content = self._splitter.feed(self._content)[::-1], None
+        else:
+            self._phase = "finishing"
+            self._items = self._decoder.finish(self._splitter.rest())[::-1]
+
+    def _finish(self) -> None:
+        """Note the proper end: times and neurons are known only now."""
+        self._phase = "ended"
+        self._is_complete = self._must_warn = True
+        meta, usage = self._response.meta, self._token_decoder.accumulator.usage
+        meta.elapsed = time.monotonic() - self._budget.started
+        if meta.neurons is None and usage is not None:
+            meta.neurons = usage.neurons
+
+    def _end(self) -> None:
+        """Raise what ended the reading, however often it is asked for. A warning may be an error: it comes first."""
+        if self._must_warn:
+            self._must_warn = False
+            warn_if_cut(self._call, self._token_decoder.accumulator)
+        if self._error is not None:
+            raise self._error
+
+    def _fail(self, exception: Exception) -> None:
+        """End the reading with what broke it, after what had come; with nothing if the answer was whole by then."""
+        was_reading = self._phase == "reading"
+        self._leave()
+        if was_reading and not isinstance(exception, StreamError):
+            try:
+                self._take_rest()
+            except StreamError as reported:
+                exception = reported
+        self._phase = "ended"
+        self._error = self._map_error(exception)
+        if self._error is None:
+            self._finish()
+        elif self._error is not exception:
+            self._error.__cause__ = exception
+
+    def _interrupt(self) -> None:
+        """Note that reading was cancelled or interrupted: what comes after it is lost, unless the answer was whole."""
+        if self._phase != "ended" and not self._decoder.done:
+            self._error = self._token_decoder.fail(StreamTruncatedError("reading the stream was interrupted"))
+        elif self._phase != "ended":
+            self._finish()
+        self._leave()
+
+    def _leave(self) -> None:
+        """End the reading: what was cut and not yet given out is lost."""
+        self._phase = "ended"
+        self._blocks, self._items = [], []
+
+    def _map_error(self, exception: Exception) -> Exception | None:
+        """Return the error to raise when reading failed; `None` if the answer was whole by then."""
+        decoder = self._token_decoder
+        if isinstance(exception, StreamError):
+            return exception if decoder.failure is exception else decoder.fail(exception)
+        if isinstance(exception, APITimeoutError):
+            error: Exception | None = exception
+        else:
+            error = map_transport_error(exception, self._call.model, self._call.host)
+        if error is None:
+            return exception
+        if decoder.is_whole:
+            return None
+        if isinstance(error, APITimeoutError):
+            return decoder.fail(StreamTimeoutError(self._describe_timeout(error)))
+        return decoder.fail(StreamTruncatedError(f"the connection broke in the middle of the stream: {error}"))
+
+    def _describe_timeout(self, error: APITimeoutError) -> str:
+        seconds = self._budget.timeout.read
+        if self._budget.is_exceeded(time.monotonic()):
+            return f"in the middle of the stream {self._budget.make_error()}"
+        if seconds is None:
+            return f"in the middle of the stream: {error}"
+        return f"the stream was silent for {seconds:g} s: raise timeout= if the model needs longer"
 
 
-class Stream(_StreamState[T, Reader]):
+class Stream(_StreamState[T]):
     """The answer to a call with `"stream": True`, piece by piece. Iterate it once; leave early with `with`.
 
     ```python
@@ -100,11 +289,12 @@ class Stream(_StreamState[T, Reader]):
 
     def __iter__(self) -> Iterator[T]:
         self._claim("tokens")
-        return self._reader
+        return self
 
     def __next__(self) -> T:
-        self._claim("tokens")
-        return next(self._reader)
+        if self._read_as != "tokens":
+            self._claim("tokens")
+        return self._next()
 
     def __enter__(self) -> Self:
         return self
@@ -116,19 +306,20 @@ class Stream(_StreamState[T, Reader]):
 
     def close(self) -> None:
         """Leave the stream. Unless it has come to its end, the connection is closed: the model stops."""
-        self._reader.close()
+        self._leave()
+        self._body.close()
 
     def result(self) -> TextOutput:
         """Return the output that the same call without streaming gives; reads the rest. Raises if the stream broke."""
-        if self._read_as in ("", "tokens") and self._reader.token_decoder.failure is None:
+        if self._read_as in ("", "tokens") and self._token_decoder.failure is None:
             for _ in self:
                 pass
-        return self._result()
+        return self._build_result()
 
     def events(self) -> Iterator[ServerSentEvent]:
         """Return the raw events instead of tokens: no JSON is read, nothing is taken for an error or for the end."""
         self._claim("events", EventDecoder())
-        return self._reader
+        return ItemIterator(self._next, self.close)
 
     def to_event_stream(self, dialect: Dialect = "native") -> EventStream:
         """Return the stream as `text/event-stream` bytes, for a browser's `EventSource`.
@@ -138,12 +329,75 @@ class Stream(_StreamState[T, Reader]):
         stream fails, an `error` event with code and message goes out. `[DONE]` is always last: without it, the browser
         would connect again, and pay again. Closing the iterator closes the call.
         """
-        encoder = encoder_for(dialect, self._reader.token_decoder)
+        encoder = encoder_for(dialect, self._token_decoder)
         self._claim("an event stream", encoder)
-        return EventStream(self._reader)
+        return EventStream(self._next, self.close)
+
+    def _next(self) -> Any:
+        """Return the next item of the decoder in use."""
+        try:
+            while not self._items and self._phase != "ended":
+                if self._blocks:
+                    items = self._decoder.feed(self._blocks.pop())
+                    if len(items) == 1:
+                        return items[0]
+                    self._items = items[::-1]
+                elif self._phase != "reading":
+                    self._advance()
+                elif self._decoder.done or (not self._splitter.is_between_events and self._has_end_mark()):
+                    self._phase = "read"
+                else:
+                    if self._budget.total is not None:
+                        self._budget.remaining(time.monotonic())  # a wait may overshoot it once
+                    chunk = next(self._body.chunks, None)
+                    if chunk is None:
+                        self._phase = "read"
+                    else:
+                        self._blocks = self._splitter.feed(chunk)
+                        self._blocks.reverse()
+        except Exception as exception:
+            self._fail(exception)
+            self._body.close()
+        except BaseException:
+            self._interrupt()
+            self._body.close()
+            raise
+        if self._items:
+            return self._items.pop()
+        self._end()
+        raise StopIteration
+
+    def _advance(self) -> None:
+        """Go on once the body is read: give out its rest, or end."""
+        if self._phase == "read":
+            self._take_rest()
+            return
+        if self._decoder.done and self._body.chunks is not None:
+            self._drain()
+        self._body.close()
+        self._decoder.check()
+        self._finish()
+
+    def _drain(self) -> None:
+        """Read on to the end of the body, which gives the connection back to the pool; for a moment at most.
+
+        httpx settles the timeout of a body when its iteration begins, so a second iteration is begun for the rest, with
+        a short one. The first stays open until the response is closed.
+        """
+        http = self._body.http
+        if not has_connection_alone(http):
+            return
+        # The last wait may begin just before the end, and take as long again.
+        end = time.monotonic() + DRAIN_TIMEOUT / 2
+        # The answer is whole: whatever happens to the connection now concerns nobody.
+        with suppress(Exception):
+            http.request.extensions["timeout"]["read"] = DRAIN_TIMEOUT / 2
+            for _ in http.stream:
+                if time.monotonic() > end:
+                    break
 
 
-class AsyncStream(_StreamState[T, AsyncReader]):
+class AsyncStream(_StreamState[T]):
     """The answer to an `arun` with `"stream": True`, piece by piece. Iterate it once; leave early with `async with`.
 
     ```python
@@ -158,11 +412,12 @@ class AsyncStream(_StreamState[T, AsyncReader]):
 
     def __aiter__(self) -> AsyncIterator[T]:
         self._claim("tokens")
-        return self._reader
+        return self
 
-    async def __anext__(self) -> T:
-        self._claim("tokens")
-        return await anext(self._reader)
+    def __anext__(self) -> Coroutine[Any, Any, T]:
+        if self._read_as != "tokens":
+            self._claim("tokens")
+        return self._anext()
 
     async def __aenter__(self) -> Self:
         return self
@@ -174,23 +429,24 @@ class AsyncStream(_StreamState[T, AsyncReader]):
 
     async def aclose(self) -> None:
         """Leave the stream. Unless it has come to its end, the connection is closed: the model stops."""
-        await self._reader.aclose()
+        self._leave()
+        await self._body.aclose()
 
     async def aresult(self) -> TextOutput:
         """Return the output that the same call without streaming gives; reads the rest. Raises if the stream broke."""
-        if self._read_as in ("", "tokens") and self._reader.token_decoder.failure is None:
+        if self._read_as in ("", "tokens") and self._token_decoder.failure is None:
             async for _ in self:
                 pass
-        return self._result()
+        return self._build_result()
 
     def result(self) -> TextOutput:
         """Return the output of a stream that has been read to its end."""
-        return self._result()
+        return self._build_result()
 
     def aevents(self) -> AsyncIterator[ServerSentEvent]:
         """Return the raw events instead of tokens: no JSON is read, nothing is taken for an error or for the end."""
         self._claim("events", EventDecoder())
-        return self._reader
+        return AsyncItemIterator(self._anext, self.aclose)
 
     def ato_event_stream(self, dialect: Dialect = "native") -> AsyncEventStream:
         """Return the stream as `text/event-stream` bytes, for a browser's `EventSource`.
@@ -200,16 +456,77 @@ class AsyncStream(_StreamState[T, AsyncReader]):
         stream fails, an `error` event with code and message goes out. `[DONE]` is always last: without it, the browser
         would connect again, and pay again. Closing the iterator closes the call.
         """
-        encoder = encoder_for(dialect, self._reader.token_decoder)
+        encoder = encoder_for(dialect, self._token_decoder)
         self._claim("an event stream", encoder)
-        return AsyncEventStream(self._reader)
+        return AsyncEventStream(self._anext, self.aclose)
+
+    async def _anext(self) -> Any:
+        """Return the next item of the decoder in use."""
+        try:
+            while not self._items and self._phase != "ended":
+                if self._blocks:
+                    items = self._decoder.feed(self._blocks.pop())
+                    if len(items) == 1:
+                        return items[0]
+                    self._items = items[::-1]
+                elif self._phase != "reading":
+                    await self._advance()
+                elif self._decoder.done or (not self._splitter.is_between_events and self._has_end_mark()):
+                    self._phase = "read"
+                else:
+                    is_timed = self._budget.total is not None
+                    chunk = await (self._next_in_time() if is_timed else anext(self._body.chunks, None))
+                    if chunk is None:
+                        self._phase = "read"
+                    else:
+                        self._blocks = self._splitter.feed(chunk)
+                        self._blocks.reverse()
+        except Exception as exception:
+            self._fail(exception)
+            await self._body.aclose()
+        except BaseException:
+            self._interrupt()
+            await self._body.aclose()
+            raise
+        if self._items:
+            return self._items.pop()
+        self._end()
+        raise StopAsyncIteration
+
+    async def _advance(self) -> None:
+        """Go on once the body is read: give out its rest, or end."""
+        if self._phase == "read":
+            self._take_rest()
+            return
+        if self._decoder.done and self._body.chunks is not None:
+            await self._drain()
+        await self._body.aclose()
+        self._decoder.check()
+        self._finish()
+
+    async def _next_in_time(self) -> bytes | None:
+        try:
+            with anyio.fail_after(self._budget.remaining(time.monotonic())):
+                return await anext(self._body.chunks, None)
+        except TimeoutError:
+            raise self._budget.make_error() from None
+
+    async def _drain(self) -> None:
+        """Read on to the end of the body, which gives the connection back to the pool; for a moment at most."""
+        if not has_connection_alone(self._body.http):
+            return
+        with suppress(Exception), anyio.move_on_after(DRAIN_TIMEOUT):
+            async for _ in self._body.chunks:
+                pass
 
 
 def open_stream(response: ApiResponse, call: PreparedCall) -> Stream[Token]:
     """Return the stream of an answer: one that is read while it comes, or one that came whole."""
-    return Stream(Reader(call, response))
+    http, is_encoded = response.http, "content-encoding" in response.headers
+    return Stream(response, call, http.iter_bytes() if is_encoded else iter(http.stream))
 
 
 def aopen_stream(response: ApiResponse, call: PreparedCall) -> AsyncStream[Token]:
     """Return the stream of an answer: one that is read while it comes, or one that came whole."""
-    return AsyncStream(AsyncReader(call, response))
+    http, is_encoded = response.http, "content-encoding" in response.headers
+    return AsyncStream(response, call, http.aiter_bytes() if is_encoded else aiter(http.stream))

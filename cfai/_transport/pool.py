@@ -61,8 +61,8 @@ class AsyncHttpClient(Protocol):
     async def aclose(self) -> None: ...
 
 
-class OpenStream(Protocol):
-    """A response that is being read, as far as closing it goes."""
+class OpenBody(Protocol):
+    """The body of a response that is being read, as far as closing it goes."""
 
     def close(self) -> None: ...
     async def aclose(self) -> None: ...
@@ -77,8 +77,10 @@ class PooledClient:
         """False for a client that was passed in: headers, parameters and closing it are its owner's."""
         self.is_inherited = False
         """True in a forked child, if the connections are its parent's: they are not to be touched."""
-        self._open: set[OpenStream] = set()
-        self.abandoned: deque[OpenStream] = deque()
+        self.open_bodies: set[OpenBody] = set()
+        """Kept until they are closed: the garbage collector is not to find what httpx has open for them."""
+        self.abandoned: deque[OpenBody] = deque()
+        """Bodies whose stream nobody holds any more."""
         self._network_streams: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def watch(self, response: Any) -> None:
@@ -86,18 +88,6 @@ class PooledClient:
         if (network_stream := response.extensions.get("network_stream")) is not None:
             with suppress(TypeError):  # one of another transport may not be weakly referable
                 self._network_streams.add(network_stream)
-
-    def hold(self, stream: OpenStream) -> None:
-        """Keep a stream alive until it is closed: the collector is not to find what httpx has open for it."""
-        self._open.add(stream)
-
-    def release(self, stream: OpenStream) -> None:
-        """Let go of a stream that was closed."""
-        self._open.discard(stream)
-
-    def abandon(self, stream: OpenStream) -> None:
-        """Note a stream that nobody holds any more. Takes no lock: the garbage collector calls it."""
-        self.abandoned.append(stream)
 
     def close_abandoned(self) -> None:
         """Close the streams that nobody holds any more."""

@@ -286,9 +286,12 @@ class TimeBudget(NamedTuple):
 
     def remaining(self, now: float) -> float | None:
         """Return the seconds left of the total timeout, or `None` if there is none. Raises `APITimeoutError` at 0."""
-        if self.is_exceeded(now):
+        if self.total is None:
+            return None
+        seconds = self.started + self.total - now
+        if seconds <= 0:
             raise self.make_error()
-        return None if self.total is None else self.started + self.total - now
+        return seconds
 
     def is_exceeded(self, now: float) -> bool:
         """Return True once the total timeout has passed."""

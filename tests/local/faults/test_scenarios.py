@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import cfai
-import cfai._streaming.reader
+import cfai._streaming.stream
 from cfai import (
     APIConnectionError,
     APIResponseValidationError,
@@ -240,7 +240,7 @@ def caller(callers: Callable[..., Any], service: Service) -> Any:
 
 @pytest.fixture(autouse=True)
 def _a_short_drain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cfai._streaming.reader, "DRAIN_TIMEOUT", 0.1)
+    monkeypatch.setattr(cfai._streaming.stream, "DRAIN_TIMEOUT", 0.1)
 
 
 def read_answer(caller: Any, model: str, inputs: dict[str, Any], **options: Any) -> Any:
