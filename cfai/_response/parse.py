@@ -57,7 +57,7 @@ class ApiResponse:
     """The clients, kept as long as the response is: when they are collected, its connection closes."""
     attempts: int = field(default=1, init=False)
     """How often the request was sent."""
-    connections: Any = field(repr=False)
+    pooled_client: Any = field(repr=False)
     """The one client that it came through."""
 
 

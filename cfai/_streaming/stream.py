@@ -67,13 +67,13 @@ class BlockDecoder(Protocol):
 class HttpBody:
     """An open response of httpx. Its client keeps it until it is closed, even if its stream is collected before."""
 
-    __slots__ = ("chunks", "connections", "http")
+    __slots__ = ("chunks", "http", "pooled_client")
 
-    def __init__(self, http: Any, connections: PooledClient, chunks: Any) -> None:
+    def __init__(self, http: Any, pooled_client: PooledClient, chunks: Any) -> None:
         self.http = http
-        self.connections = connections
+        self.pooled_client = pooled_client
         self.chunks = chunks
-        connections.open_bodies.add(self)
+        pooled_client.open_bodies.add(self)
 
     def close(self) -> None:
         """Close the response. Unless its end was read, the connection goes with it: the model stops."""
@@ -91,9 +91,9 @@ class HttpBody:
 
     def _release(self) -> bool:
         """Let go of the body. Return True if it is still to be closed: in a forked child it is the parent's."""
-        was_open = self in self.connections.open_bodies
-        self.connections.open_bodies.discard(self)
-        return was_open and not self.connections.is_inherited
+        was_open = self in self.pooled_client.open_bodies
+        self.pooled_client.open_bodies.discard(self)
+        return was_open and not self.pooled_client.is_inherited
 
 
 class _StreamState(Generic[T]):
@@ -116,7 +116,7 @@ class _StreamState(Generic[T]):
         elif response.http.is_stream_consumed:  # by a hook of the client's owner
             self._content = response.http.content
         self._budget = TimeBudget(call.config.timeout, call.config.total_timeout, response.started)
-        self._body = HttpBody(response.http, response.connections, chunks if self._content is None else None)
+        self._body = HttpBody(response.http, response.pooled_client, chunks if self._content is None else None)
         self._splitter = EventSplitter()
         self._blocks: list[bytes] = []
         """The blocks that were cut, last first."""
@@ -131,9 +131,9 @@ class _StreamState(Generic[T]):
     def __del__(self) -> None:
         # The garbage collector may run anywhere, so nothing here takes a lock: the next call closes the rest.
         body: HttpBody | None = getattr(self, "_body", None)
-        if body is not None and body in body.connections.open_bodies and not body.connections.is_inherited:
+        if body is not None and body in body.pooled_client.open_bodies and not body.pooled_client.is_inherited:
             stop_traffic(body.http)
-            body.connections.abandoned.append(body)
+            body.pooled_client.abandoned.append(body)
 
     @property
     def text(self) -> str:

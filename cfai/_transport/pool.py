@@ -172,14 +172,14 @@ class ClientPool:
 
     def get_sync_client(self) -> PooledClient:
         """Return the client of synchronous calls."""
-        connections = self._passed_in or self._sync
-        if connections is None or self._is_closed:
-            connections = self._make_sync_client()
-        elif connections.client.is_closed:
+        pooled_client = self._passed_in or self._sync
+        if pooled_client is None or self._is_closed:
+            pooled_client = self._make_sync_client()
+        elif pooled_client.client.is_closed:
             raise ConfigurationError(_CLIENT_CLOSED)
-        if connections.abandoned:
-            connections.close_abandoned()
-        return connections
+        if pooled_client.abandoned:
+            pooled_client.close_abandoned()
+        return pooled_client
 
     def _make_sync_client(self) -> PooledClient:
         with self._lock:
@@ -195,34 +195,34 @@ class ClientPool:
 
     async def get_async_client(self) -> PooledClient:
         """Return the client of the running event loop."""
-        connections = self._passed_in_async
-        if connections is None or self._is_closed:
-            connections = await self._get_client_of_loop(_get_running_loop())
-        elif connections.client.is_closed:
+        pooled_client = self._passed_in_async
+        if pooled_client is None or self._is_closed:
+            pooled_client = await self._get_client_of_loop(_get_running_loop())
+        elif pooled_client.client.is_closed:
             raise ConfigurationError(_CLIENT_CLOSED)
-        if connections.abandoned:
-            await connections.aclose_abandoned()
-        return connections
+        if pooled_client.abandoned:
+            await pooled_client.aclose_abandoned()
+        return pooled_client
 
     async def _get_client_of_loop(self, loop: Any) -> PooledClient:
-        connections = self._by_loop.get(id(loop))
-        if connections is None or connections.loop() is not loop or self._is_closed:
+        pooled_client = self._by_loop.get(id(loop))
+        if pooled_client is None or pooled_client.loop() is not loop or self._is_closed:
             with self._lock:
                 if self._is_closed:
                     raise ConfigurationError(_AI_CLOSED)
                 self._sweep()
-                connections = self._by_loop[id(loop)] = _LoopClient(self._make_client(httpx.AsyncClient), loop)
-            await connections.open()
-        return connections
+                pooled_client = self._by_loop[id(loop)] = _LoopClient(self._make_client(httpx.AsyncClient), loop)
+            await pooled_client.open()
+        return pooled_client
 
     def close(self) -> None:
         """Close the connections of synchronous calls; nothing can be called any more."""
         with self._lock:
-            connections, self._sync = self._sync, None
+            pooled_client, self._sync = self._sync, None
             self._is_closed = True
-        if connections is not None:
-            connections.close_abandoned()
-            connections.client.close()
+        if pooled_client is not None:
+            pooled_client.close_abandoned()
+            pooled_client.client.close()
 
     async def aclose(self) -> None:
         """Close the connections of synchronous calls and of the running event loop.
@@ -232,16 +232,16 @@ class ClientPool:
         self.close()
         with self._lock:
             self._sweep()
-            connections = self._by_loop.pop(id(_get_running_loop()), None)
-        if connections is not None:
-            await connections.aclose()
+            pooled_client = self._by_loop.pop(id(_get_running_loop()), None)
+        if pooled_client is not None:
+            await pooled_client.aclose()
 
     def forget_connections(self) -> None:
         """Begin anew in a forked child, without touching what is the parent's."""
         known = [self._passed_in, self._passed_in_async, self._sync, *self._by_loop.values()]
-        for connections in known:
-            if connections is not None:
-                connections.is_inherited = True
+        for pooled_client in known:
+            if pooled_client is not None:
+                pooled_client.is_inherited = True
         _inherited.append(known)
         if self._finalizer is not None:
             self._finalizer.detach()
@@ -254,10 +254,10 @@ class ClientPool:
 
     def _sweep(self) -> None:
         """Let go of the clients whose event loop is closed."""
-        for key, connections in [*self._by_loop.items()]:
-            if connections.is_over():
+        for key, pooled_client in [*self._by_loop.items()]:
+            if pooled_client.is_over():
                 del self._by_loop[key]
-                connections.close_sockets()
+                pooled_client.close_sockets()
 
 
 def _wrap_passed_in(client: Any) -> PooledClient | None:

@@ -69,15 +69,15 @@ async def asend(pool: ClientPool, request: ApiRequest) -> ApiResponse:
 
 
 def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> ApiResponse:
-    connections, attempt = pool.get_sync_client(), Attempt()
-    http_request = _build_http_request(connections, request, budget, attempt.trace)
+    pooled_client, attempt = pool.get_sync_client(), Attempt()
+    http_request = _build_http_request(pooled_client, request, budget, attempt.trace)
     try:
-        http = connections.client.send(http_request, stream=True, auth=None, follow_redirects=False)
+        http = pooled_client.client.send(http_request, stream=True, auth=None, follow_redirects=False)
     except Exception as exception:
         _raise_mapped(exception, request, budget, may_be_billed=attempt.may_be_billed(exception, time.monotonic()))
     finally:
         _forget_credentials(http_request)
-    response = _build_response(http, request, budget, pool, connections)
+    response = _build_response(http, request, budget, pool, pooled_client)
     if not http.is_success and not request.wants_raw:
         raise _build_error(response, request, _read_error(http, http_request, budget))
     http_request.extensions["timeout"]["read"] = budget.shorten(budget.timeout.read, time.monotonic())
@@ -87,17 +87,17 @@ def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> Api
 
 
 async def _asend_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> ApiResponse:
-    connections, attempt = await pool.get_async_client(), Attempt()
-    http_request = _build_http_request(connections, request, budget, attempt.atrace)
+    pooled_client, attempt = await pool.get_async_client(), Attempt()
+    http_request = _build_http_request(pooled_client, request, budget, attempt.atrace)
     try:
         with _time_limit(budget):
-            http = await connections.client.send(http_request, stream=True, auth=None, follow_redirects=False)
+            http = await pooled_client.client.send(http_request, stream=True, auth=None, follow_redirects=False)
     except Exception as exception:
         _raise_mapped(exception, request, budget, may_be_billed=attempt.may_be_billed(exception, time.monotonic()))
     finally:
         _forget_credentials(http_request)
-    connections.watch(http)
-    response = _build_response(http, request, budget, pool, connections)
+    pooled_client.watch(http)
+    response = _build_response(http, request, budget, pool, pooled_client)
     if not http.is_success and not request.wants_raw:
         raise _build_error(response, request, await _aread_error(http, http_request, budget))
     http_request.extensions["timeout"]["read"] = budget.shorten(budget.timeout.read, time.monotonic())
@@ -185,8 +185,8 @@ def _decide_pause(attempts: int, error: CfaiError, request: ApiRequest, budget: 
     return pause if pause is not None and budget.allows_pause(pause, time.monotonic()) else None
 
 
-def _build_http_request(connections: PooledClient, request: ApiRequest, budget: TimeBudget, trace: Any) -> Any:
-    client, timeout, now = connections.client, budget.timeout, time.monotonic()
+def _build_http_request(pooled_client: PooledClient, request: ApiRequest, budget: TimeBudget, trace: Any) -> Any:
+    client, timeout, now = pooled_client.client, budget.timeout, time.monotonic()
     budget.remaining(now)  # raises if there is none
     timeouts = {
         "connect": budget.shorten(timeout.connect, now),
@@ -195,7 +195,7 @@ def _build_http_request(connections: PooledClient, request: ApiRequest, budget: 
         "pool": budget.shorten(timeout.pool, now),
     }
     url = _parse_url(cast("Any", type(client.base_url)), request.url)
-    if connections.is_own and isinstance(request.body, bytes) and request.body:
+    if pooled_client.is_own and isinstance(request.body, bytes) and request.body:
         http_request = _build_own_request(client, url, request, request.body)
         http_request.extensions["timeout"] = timeouts
     else:
@@ -228,7 +228,7 @@ def _parse_url(kind: Any, url: str) -> Any:
 
 
 def _build_response(
-    http: Any, request: ApiRequest, budget: TimeBudget, pool: ClientPool, connections: PooledClient
+    http: Any, request: ApiRequest, budget: TimeBudget, pool: ClientPool, pooled_client: PooledClient
 ) -> ApiResponse:
     # Each look-up in httpx's own headers costs as much as all of this.
     headers = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in http.headers.raw}
@@ -240,7 +240,7 @@ def _build_response(
         content=None,
         started=budget.started,
         pool=pool,
-        connections=connections,
+        pooled_client=pooled_client,
     )
 
 
