@@ -49,28 +49,32 @@ class ApiResponse:
     """What the headers say about the call."""
     kind: str
     """`json`, `events`, `text` or `binary`, by the content type."""
-    content: bytes | None = field(repr=False)
-    """The whole body; `None` while it is still to be read as a stream."""
     started: float
     """When the call began, in seconds of `time.monotonic`."""
     pool: Any = field(repr=False)
     """The clients, kept as long as the response is: when they are collected, its connection closes."""
-    attempts: int = field(default=1, init=False)
-    """How often the request was sent."""
     pooled_client: Any = field(repr=False)
     """The one client that it came through."""
+    content: bytes | None = field(default=None, repr=False)
+    """The whole body; `None` while it is still to be read as a stream."""
+    attempts: int = 1
+    """How often the request was sent."""
 
 
-def parse_meta(model: str, status_code: int, headers: Mapping[str, str], elapsed: float) -> Meta:
-    """Return what the headers of an answer say about its call."""
-    return Meta(
+def build_response(http: Any, model: str, *, started: float, now: float, pool: Any, pooled_client: Any) -> ApiResponse:
+    """Return an answer whose body is unread, with what its headers say about the call."""
+    # Each look-up in httpx's own headers costs as much as all of this.
+    headers = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in http.headers.raw}
+    meta = Meta(
         model=model,
         request_id=headers.get("cf-ai-req-id") or headers.get("cf-ray"),
-        status_code=status_code,
+        status_code=http.status_code,
         neurons=_parse_number(headers["cf-ai-neurons"]) if "cf-ai-neurons" in headers else None,
         gateway_log_id=headers.get("cf-aig-log-id"),
-        elapsed=elapsed,
+        elapsed=now - started,
     )
+    kind = media_kind(headers.get("content-type", ""))
+    return ApiResponse(http, headers, meta, kind, started=started, pool=pool, pooled_client=pooled_client)
 
 
 def media_kind(content_type: str) -> str:

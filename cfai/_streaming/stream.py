@@ -41,7 +41,7 @@ from cfai._streaming.event_stream import (
     ItemIterator,
     encoder_for,
 )
-from cfai._transport import PooledClient, TimeBudget, has_connection_alone, stop_traffic, unwind
+from cfai._transport import PooledClient, TimeBudget, has_connection_alone, stop_traffic
 from cfai.types import Meta, Token, ToolCall, Usage
 
 if TYPE_CHECKING:
@@ -64,44 +64,16 @@ class BlockDecoder(Protocol):
     def check(self) -> None: ...
 
 
-class HttpBody:
-    """An open response of httpx. Its client keeps it until it is closed, even if its stream is collected before."""
-
-    __slots__ = ("chunks", "http", "pooled_client")
-
-    def __init__(self, http: Any, pooled_client: PooledClient, chunks: Any) -> None:
-        self.http = http
-        self.pooled_client = pooled_client
-        self.chunks = chunks
-        pooled_client.open_bodies.add(self)
-
-    def close(self) -> None:
-        """Close the response. Unless its end was read, the connection goes with it: the model stops."""
-        if self._release():
-            with suppress(Exception):  # whoever closes it wants nothing more of it
-                self.http.close()
-
-    async def aclose(self) -> None:
-        """Close the response. Unless its end was read, the connection goes with it: the model stops."""
-        if self._release():
-            with anyio.CancelScope(shield=True):
-                with suppress(Exception):
-                    await self.http.aclose()
-                await unwind(self.chunks)
-
-    def _release(self) -> bool:
-        """Let go of the body. Return True if it is still to be closed: in a forked child it is the parent's."""
-        was_open = self in self.pooled_client.open_bodies
-        self.pooled_client.open_bodies.discard(self)
-        return was_open and not self.pooled_client.is_inherited
-
-
 class _StreamState(Generic[T]):
     """The answer so far, how far its body is read, and all that neither waits nor closes."""
 
     def __init__(self, response: ApiResponse, call: PreparedCall, chunks: Any) -> None:
         self._call = call
         self._response = response
+        self._http = response.http
+        self._pooled_client = response.pooled_client
+        self._pooled_client.open_responses[self._http] = chunks
+        self._chunks = chunks
         self._token_decoder = Decoder(call.model, response.meta.request_id, call.secrets, call.inputs)
         """The decoder of tokens, which knows the text so far."""
         self._decoder: BlockDecoder = self._token_decoder
@@ -113,10 +85,9 @@ class _StreamState(Generic[T]):
         """The output of the same call without streaming, where it was answered so."""
         if response.content is not None:
             self._content, self._output = convert_to_events(response, call)
-        elif response.http.is_stream_consumed:  # by a hook of the client's owner
-            self._content = response.http.content
+        elif self._http.is_stream_consumed:  # by a hook of the client's owner
+            self._content = self._http.content
         self._budget = TimeBudget(call.config.timeout, call.config.total_timeout, response.started)
-        self._body = HttpBody(response.http, response.pooled_client, chunks if self._content is None else None)
         self._splitter = EventSplitter()
         self._blocks: list[bytes] = []
         """The blocks that were cut, last first."""
@@ -130,10 +101,10 @@ class _StreamState(Generic[T]):
 
     def __del__(self) -> None:
         # The garbage collector may run anywhere, so nothing here takes a lock: the next call closes the rest.
-        body: HttpBody | None = getattr(self, "_body", None)
-        if body is not None and body in body.pooled_client.open_bodies and not body.pooled_client.is_inherited:
-            stop_traffic(body.http)
-            body.pooled_client.abandoned.append(body)
+        pooled_client: PooledClient | None = getattr(self, "_pooled_client", None)
+        if pooled_client is not None and self._http in pooled_client.open_responses and not pooled_client.is_inherited:
+            stop_traffic(self._http)
+            pooled_client.abandoned.append(self._http)
 
     @property
     def text(self) -> str:
@@ -307,7 +278,7 @@ class Stream(_StreamState[T]):
     def close(self) -> None:
         """Leave the stream. Unless it has come to its end, the connection is closed: the model stops."""
         self._leave()
-        self._body.close()
+        self._pooled_client.close_response(self._http)
 
     def result(self) -> TextOutput:
         """Return the output that the same call without streaming gives; reads the rest. Raises if the stream broke."""
@@ -349,7 +320,7 @@ class Stream(_StreamState[T]):
                 else:
                     if self._budget.total is not None:
                         self._budget.remaining(time.monotonic())  # a wait may overshoot it once
-                    chunk = next(self._body.chunks, None)
+                    chunk = next(self._chunks, None)
                     if chunk is None:
                         self._phase = "read"
                     else:
@@ -357,10 +328,10 @@ class Stream(_StreamState[T]):
                         self._blocks.reverse()
         except Exception as exception:
             self._fail(exception)
-            self._body.close()
+            self._pooled_client.close_response(self._http)
         except BaseException:
             self._interrupt()
-            self._body.close()
+            self._pooled_client.close_response(self._http)
             raise
         if self._items:
             return self._items.pop()
@@ -372,9 +343,9 @@ class Stream(_StreamState[T]):
         if self._phase == "read":
             self._take_rest()
             return
-        if self._decoder.done and self._body.chunks is not None:
+        if self._decoder.done and not self._http.is_closed:
             self._drain()
-        self._body.close()
+        self._pooled_client.close_response(self._http)
         self._decoder.check()
         self._finish()
 
@@ -384,15 +355,14 @@ class Stream(_StreamState[T]):
         httpx settles the timeout of a body when its iteration begins, so a second iteration is begun for the rest, with
         a short one. The first stays open until the response is closed.
         """
-        http = self._body.http
-        if not has_connection_alone(http):
+        if not has_connection_alone(self._http):
             return
         # The last wait may begin just before the end, and take as long again.
         end = time.monotonic() + DRAIN_TIMEOUT / 2
         # The answer is whole: whatever happens to the connection now concerns nobody.
         with suppress(Exception):
-            http.request.extensions["timeout"]["read"] = DRAIN_TIMEOUT / 2
-            for _ in http.stream:
+            self._http.request.extensions["timeout"]["read"] = DRAIN_TIMEOUT / 2
+            for _ in self._http.stream:
                 if time.monotonic() > end:
                     break
 
@@ -430,7 +400,7 @@ class AsyncStream(_StreamState[T]):
     async def aclose(self) -> None:
         """Leave the stream. Unless it has come to its end, the connection is closed: the model stops."""
         self._leave()
-        await self._body.aclose()
+        await self._pooled_client.aclose_response(self._http)
 
     async def aresult(self) -> TextOutput:
         """Return the output that the same call without streaming gives; reads the rest. Raises if the stream broke."""
@@ -475,7 +445,7 @@ class AsyncStream(_StreamState[T]):
                     self._phase = "read"
                 else:
                     is_timed = self._budget.total is not None
-                    chunk = await (self._next_in_time() if is_timed else anext(self._body.chunks, None))
+                    chunk = await (self._next_in_time() if is_timed else anext(self._chunks, None))
                     if chunk is None:
                         self._phase = "read"
                     else:
@@ -483,10 +453,10 @@ class AsyncStream(_StreamState[T]):
                         self._blocks.reverse()
         except Exception as exception:
             self._fail(exception)
-            await self._body.aclose()
+            await self._pooled_client.aclose_response(self._http)
         except BaseException:
             self._interrupt()
-            await self._body.aclose()
+            await self._pooled_client.aclose_response(self._http)
             raise
         if self._items:
             return self._items.pop()
@@ -498,25 +468,25 @@ class AsyncStream(_StreamState[T]):
         if self._phase == "read":
             self._take_rest()
             return
-        if self._decoder.done and self._body.chunks is not None:
+        if self._decoder.done and not self._http.is_closed:
             await self._drain()
-        await self._body.aclose()
+        await self._pooled_client.aclose_response(self._http)
         self._decoder.check()
         self._finish()
 
     async def _next_in_time(self) -> bytes | None:
         try:
             with anyio.fail_after(self._budget.remaining(time.monotonic())):
-                return await anext(self._body.chunks, None)
+                return await anext(self._chunks, None)
         except TimeoutError:
             raise self._budget.make_error() from None
 
     async def _drain(self) -> None:
         """Read on to the end of the body, which gives the connection back to the pool; for a moment at most."""
-        if not has_connection_alone(self._body.http):
+        if not has_connection_alone(self._http):
             return
         with suppress(Exception), anyio.move_on_after(DRAIN_TIMEOUT):
-            async for _ in self._body.chunks:
+            async for _ in self._chunks:
                 pass
 
 

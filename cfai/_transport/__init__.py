@@ -9,7 +9,6 @@ from cfai._transport.pool import (
     stop_traffic,
 )
 from cfai._transport.send import TimeBudget, asend, send
-from cfai._transport.unwind import unwind
 
 __all__ = [
     "AsyncHttpClient",
@@ -21,5 +20,4 @@ __all__ = [
     "has_connection_alone",
     "send",
     "stop_traffic",
-    "unwind",
 ]

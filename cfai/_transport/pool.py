@@ -14,19 +14,19 @@ import functools
 import os
 import socket
 import ssl
-import sys
 import threading
 import weakref
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import suppress
-from importlib import import_module
 from typing import Any, Protocol
 
+import anyio
 import httpx
 
 from cfai._credentials import Secret
 from cfai._errors import ConfigurationError
+from cfai._transport.event_loop import get_running_loop, is_asyncio, unwind
 
 # httpcore looks at every connection whenever a call starts or ends, so few are kept alive; but many may be open, since
 # the 101st stream of a default client waits in vain.
@@ -61,13 +61,6 @@ class AsyncHttpClient(Protocol):
     async def aclose(self) -> None: ...
 
 
-class OpenBody(Protocol):
-    """The body of a response that is being read, as far as closing it goes."""
-
-    def close(self) -> None: ...
-    async def aclose(self) -> None: ...
-
-
 class PooledClient:
     """One HTTP client and what is read from it."""
 
@@ -77,10 +70,13 @@ class PooledClient:
         """False for a client that was passed in: headers, parameters and closing it are its owner's."""
         self.is_inherited = False
         """True in a forked child, if the connections are its parent's: they are not to be touched."""
-        self.open_bodies: set[OpenBody] = set()
-        """Kept until they are closed: the garbage collector is not to find what httpx has open for them."""
-        self.abandoned: deque[OpenBody] = deque()
-        """Bodies whose stream nobody holds any more."""
+        self.open_responses: dict[Any, Any] = {}
+        """Responses that are being read, each with the iterator over its chunks.
+
+        They are kept until they are closed: the garbage collector is not to find what httpx has open for them.
+        """
+        self.abandoned: deque[Any] = deque()
+        """Responses whose stream nobody holds any more. The garbage collector adds to them, and takes no lock."""
         self._network_streams: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def watch(self, response: Any) -> None:
@@ -89,17 +85,33 @@ class PooledClient:
             with suppress(TypeError):  # one of another transport may not be weakly referable
                 self._network_streams.add(network_stream)
 
+    def close_response(self, response: Any) -> None:
+        """Close a response. Unless its end was read, its connection goes with it: the model stops."""
+        chunks = self.open_responses.pop(response, None)
+        if chunks is not None and not self.is_inherited:
+            with suppress(Exception):  # whoever closes it wants nothing more of it
+                response.close()
+
+    async def aclose_response(self, response: Any) -> None:
+        """Close a response. Unless its end was read, its connection goes with it: the model stops."""
+        chunks = self.open_responses.pop(response, None)
+        if chunks is not None and not self.is_inherited:
+            with anyio.CancelScope(shield=True):
+                with suppress(Exception):
+                    await response.aclose()
+                await unwind(chunks)
+
     def close_abandoned(self) -> None:
-        """Close the streams that nobody holds any more."""
+        """Close the responses whose stream nobody holds any more."""
         while self.abandoned:
             with suppress(IndexError):  # another thread was faster
-                self.abandoned.popleft().close()
+                self.close_response(self.abandoned.popleft())
 
     async def aclose_abandoned(self) -> None:
-        """Close the streams that nobody holds any more."""
+        """Close the responses whose stream nobody holds any more."""
         while self.abandoned:
             with suppress(IndexError):  # another thread was faster
-                await self.abandoned.popleft().aclose()
+                await self.aclose_response(self.abandoned.popleft())
 
     def close_sockets(self) -> None:
         """Close the sockets of a client whose event loop is closed, without a sound.
@@ -197,7 +209,7 @@ class ClientPool:
         """Return the client of the running event loop."""
         pooled_client = self._passed_in_async
         if pooled_client is None or self._is_closed:
-            pooled_client = await self._get_client_of_loop(_get_running_loop())
+            pooled_client = await self._get_client_of_loop(get_running_loop())
         elif pooled_client.client.is_closed:
             raise ConfigurationError(_CLIENT_CLOSED)
         if pooled_client.abandoned:
@@ -232,7 +244,7 @@ class ClientPool:
         self.close()
         with self._lock:
             self._sweep()
-            pooled_client = self._by_loop.pop(id(_get_running_loop()), None)
+            pooled_client = self._by_loop.pop(id(get_running_loop()), None)
         if pooled_client is not None:
             await pooled_client.aclose()
 
@@ -300,19 +312,6 @@ def has_connection_alone(response: Any) -> bool:
     return "network_stream" in response.extensions and response.http_version.startswith("HTTP/1")
 
 
-def is_asyncio() -> bool:
-    """Return True if the running event loop is one of asyncio's."""
-    return _get_asyncio_loop() is not None
-
-
-def _get_asyncio_loop() -> Any:
-    # Importing asyncio takes 8 ms, which whoever calls no `arun` need not pay. Where it is not imported, no loop runs.
-    asyncio = sys.modules.get("asyncio")
-    with suppress(RuntimeError):
-        return asyncio and asyncio.get_running_loop()
-    return None
-
-
 def _make_client(
     client_class: Any, *, proxy: Secret | None, verify: ssl.SSLContext | str | bool, trust_env: bool
 ) -> Any:
@@ -351,15 +350,6 @@ def _make_tls_context(verify: str | bool, trust_env: bool, files: tuple[str | No
         folder = os.path.isdir(verify)
         return ssl.create_default_context(cafile=None if folder else verify, capath=verify if folder else None)
     return httpx.create_ssl_context(verify=verify, trust_env=trust_env)
-
-
-def _get_running_loop() -> Any:
-    """Return the running event loop, or what stands for one with trio."""
-    loop = _get_asyncio_loop()
-    if loop is None:
-        token = import_module("anyio.lowlevel").current_token()  # not sooner: it imports asyncio
-        return getattr(token, "native_token", token)
-    return loop
 
 
 def _do_nothing() -> None: ...

@@ -17,11 +17,11 @@ import httpx
 from cfai._config import Timeout
 from cfai._errors import APITimeoutError, CfaiError, InferenceUpstreamError
 from cfai._request import CREDENTIAL_HEADERS, ApiRequest
-from cfai._response import ApiResponse, build_error, is_body_streamed, map_transport_error, media_kind, parse_meta
+from cfai._response import ApiResponse, build_error, build_response, is_body_streamed, map_transport_error
 from cfai._transport.attempt import Attempt
+from cfai._transport.event_loop import unwind
 from cfai._transport.pool import ClientPool, PooledClient
 from cfai._transport.retry import pause_before_retry
-from cfai._transport.unwind import unwind
 
 LARGEST_ERROR = 1024 * 1024
 """The bytes of an error's body that are read."""
@@ -77,7 +77,9 @@ def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> Api
         _raise_mapped(exception, request, budget, may_be_billed=attempt.may_be_billed(exception, time.monotonic()))
     finally:
         _forget_credentials(http_request)
-    response = _build_response(http, request, budget, pool, pooled_client)
+    response = build_response(
+        http, request.model, started=budget.started, now=time.monotonic(), pool=pool, pooled_client=pooled_client
+    )
     if not http.is_success and not request.wants_raw:
         raise _build_error(response, request, _read_error(http, http_request, budget))
     http_request.extensions["timeout"]["read"] = budget.shorten(budget.timeout.read, time.monotonic())
@@ -97,7 +99,9 @@ async def _asend_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget)
     finally:
         _forget_credentials(http_request)
     pooled_client.watch(http)
-    response = _build_response(http, request, budget, pool, pooled_client)
+    response = build_response(
+        http, request.model, started=budget.started, now=time.monotonic(), pool=pool, pooled_client=pooled_client
+    )
     if not http.is_success and not request.wants_raw:
         raise _build_error(response, request, await _aread_error(http, http_request, budget))
     http_request.extensions["timeout"]["read"] = budget.shorten(budget.timeout.read, time.monotonic())
@@ -225,23 +229,6 @@ def _build_own_request(client: Any, url: Any, request: ApiRequest, body: bytes) 
 def _parse_url(kind: Any, url: str) -> Any:
     """Return a URL as the client's library has it. Parsing takes a twentieth of a short call, and few differ."""
     return kind(url)
-
-
-def _build_response(
-    http: Any, request: ApiRequest, budget: TimeBudget, pool: ClientPool, pooled_client: PooledClient
-) -> ApiResponse:
-    # Each look-up in httpx's own headers costs as much as all of this.
-    headers = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in http.headers.raw}
-    return ApiResponse(
-        http=http,
-        headers=headers,
-        meta=parse_meta(request.model, http.status_code, headers, time.monotonic() - budget.started),
-        kind=media_kind(headers.get("content-type", "")),
-        content=None,
-        started=budget.started,
-        pool=pool,
-        pooled_client=pooled_client,
-    )
 
 
 def _build_error(response: ApiResponse, request: ApiRequest, content: bytes) -> InferenceUpstreamError:

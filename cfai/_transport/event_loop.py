@@ -1,0 +1,50 @@
+"""The event loop that runs: which one it is, and trio's rule for asynchronous generators."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from importlib import import_module
+from typing import Any
+
+import anyio
+
+_LEFT_IN_BUFFERS = 10_000
+"""More chunks than can have been received before a response was closed."""
+
+
+async def unwind(chunks: AsyncIterator[bytes]) -> None:
+    """End the generators inside httpx, which trio complains of when they are left to the collector.
+
+    Closing the outermost one would not close the others, so they are read on from; whatever they would wait for is
+    cancelled, and this takes no time.
+    """
+    if is_asyncio():
+        return
+    with suppress(Exception), anyio.CancelScope() as scope:
+        scope.cancel()
+        for _ in range(_LEFT_IN_BUFFERS):
+            await anext(chunks)
+
+
+def is_asyncio() -> bool:
+    """Return True if the running event loop is one of asyncio's."""
+    return _get_asyncio_loop() is not None
+
+
+def get_running_loop() -> Any:
+    """Return the running event loop, or what stands for one with trio."""
+    loop = _get_asyncio_loop()
+    if loop is None:
+        token = import_module("anyio.lowlevel").current_token()  # not sooner: it imports asyncio
+        return getattr(token, "native_token", token)
+    return loop
+
+
+def _get_asyncio_loop() -> Any:
+    # Importing asyncio takes 8 ms, which whoever calls no `arun` need not pay. Where it is not imported, no loop runs.
+    asyncio = sys.modules.get("asyncio")
+    with suppress(RuntimeError):
+        return asyncio and asyncio.get_running_loop()
+    return None
