@@ -153,7 +153,7 @@ class Ai:
 
     @property
     def base_url(self) -> str:
-        """Return where calls go."""
+        """The URL that calls go to."""
         return self._config.credentials.base_url
 
     @typed_run
@@ -254,7 +254,7 @@ class Ai:
             if call.wants_raw:
                 return _keep_pool(response)
             if response.content is not None and should_resend_unstreamed(response, call):
-                return self._run(prepare_unstreamed(call, response.started, response.attempts))
+                return self._run(prepare_unstreamed(call, response.budget.started, response.attempts))
             return open_stream(response, call) if is_stream(response, call) else parse(response, call)
         except InferenceUpstreamError as error:
             self._remember_error(error)
@@ -269,7 +269,7 @@ class Ai:
             if call.wants_raw:
                 return _keep_pool(response)
             if response.content is not None and should_resend_unstreamed(response, call):
-                return await self._arun(prepare_unstreamed(call, response.started, response.attempts))
+                return await self._arun(prepare_unstreamed(call, response.budget.started, response.attempts))
             return aopen_stream(response, call) if is_stream(response, call) else parse(response, call)
         except InferenceUpstreamError as error:
             self._remember_error(error)

@@ -1,7 +1,7 @@
 """Step 4 of a call: what came back. `parse` makes an output of a whole answer, a `Decoder` typed tokens of a stream."""
 
 from cfai._response.accumulator import Accumulator
-from cfai._response.decoder import END_MARK, Decoder, is_json_object, split_at_end_mark, split_lone_events
+from cfai._response.decoder import END_MARK, Decoder, is_end_mark, is_json_object, split_at_end_mark, split_lone_events
 from cfai._response.errors import (
     ErrorBody,
     build_error,
@@ -39,6 +39,7 @@ __all__ = [
     "convert_to_events",
     "event_reports_error",
     "is_body_streamed",
+    "is_end_mark",
     "is_json_object",
     "is_stream",
     "map_transport_error",

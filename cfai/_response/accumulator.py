@@ -59,7 +59,7 @@ class Accumulator:
 
     def __init__(self) -> None:
         self.has_native_text = False
-        """Whether the service's own dialect was seen in more than a trailer."""
+        """True once the service's own dialect was seen in more than a trailer."""
         self.first_chunk: dict[str, Any] | None = None
         """The first chunk of a chat completion, for what all its chunks repeat."""
         self.response_object: dict[str, Any] | None = None
@@ -104,7 +104,7 @@ class Accumulator:
 
     @property
     def is_finished(self) -> bool:
-        """Return whether every answer seen has a finish reason."""
+        """Return True if every answer seen has a finish reason."""
         return all(choice in self.finish_reasons for choice in self.choices)
 
     def text_of(self, choice: int) -> str:

@@ -16,7 +16,7 @@ from cfai._response.accumulator import Accumulator
 from cfai._response.errors import ErrorBody, build_stream_error, parse_body, parse_error_body, redact, redact_json
 from cfai._response.extract import find_event_error
 from cfai._response.sse import parse_fields
-from cfai.types import Token, ToolCall, Usage
+from cfai.types import Token, Usage
 
 _DONE = b"[DONE]"
 END_MARK = b"data: " + _DONE
@@ -54,7 +54,7 @@ class Decoder:
         self.accumulator = Accumulator()
         """What has arrived."""
         self.done = False
-        """Whether `[DONE]`, or the last event of the Responses API, was seen."""
+        """True once `[DONE]`, or the last event of the Responses API, was seen."""
         self.failure: StreamError | None = None
         """What broke the stream, if anything did."""
         self._model = model
@@ -67,7 +67,7 @@ class Decoder:
 
     @property
     def is_whole(self) -> bool:
-        """Return whether the end was seen, or a finish reason for every answer that was asked for."""
+        """Return True if the end was seen, or a finish reason for every answer that was asked for."""
         several = self._inputs.get("n")
         count = several if isinstance(several, int) else 1
         return self.done or (self.accumulator.is_finished and len(self.accumulator.finish_reasons) >= count)
@@ -76,16 +76,6 @@ class Decoder:
     def text(self) -> str:
         """The text so far; of the first answer, where several were asked for."""
         return self.accumulator.text_of(0)
-
-    @property
-    def reasoning(self) -> str:
-        """The reasoning so far."""
-        return self.accumulator.reasoning_of(0)
-
-    @property
-    def tool_calls(self) -> list[ToolCall]:
-        """The tool calls so far, put together from their pieces."""
-        return self.accumulator.tool_calls_of(0)
 
     @property
     def finish_reason(self) -> str | None:
@@ -114,10 +104,6 @@ class Decoder:
         if self._stray_lines and not self._has_data and not self.done:
             tokens += self._feed_stray_lines()
         return tokens + self.accumulator.flush()
-
-    def ends_with(self, line: bytes) -> bool:
-        """Return whether `line`, which no blank line has ended yet, is the end mark all the same."""
-        return _is_end_mark(line)
 
     def check(self) -> None:
         """Raise if the stream is not whole: a failure was reported, or it ended before the answer did."""
@@ -261,7 +247,7 @@ def split_lone_events(data: bytes, may_be_cut_off: bool = False) -> list[bytes]:
 
 
 def is_json_object(data: bytes) -> bool:
-    """Return whether `data` is a JSON object, as all events are but the end mark."""
+    """Return True if `data` is a JSON object, as all events are but the end mark."""
     return isinstance(_load(data), dict)
 
 
@@ -270,13 +256,13 @@ def split_at_end_mark(block: bytes) -> tuple[bytes, bool]:
     if _DONE in block:
         lines = block.split(b"\n")
         for position, line in enumerate(lines):
-            if _is_end_mark(line):
+            if is_end_mark(line):
                 return b"\n".join(lines[:position]), True
     return block, False
 
 
-def _is_end_mark(line: bytes) -> bool:
-    """Return whether a line is `data: [DONE]`, or the bare `[DONE]` that some engines send."""
+def is_end_mark(line: bytes) -> bool:
+    """Return True if a line is `data: [DONE]`, or the bare `[DONE]` that some engines send."""
     return line.removeprefix(b"data:").strip() == _DONE
 
 

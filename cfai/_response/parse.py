@@ -49,8 +49,8 @@ class ApiResponse:
     """What the headers say about the call."""
     kind: str
     """`json`, `events`, `text` or `binary`, by the content type."""
-    started: float
-    """When the call began, in seconds of `time.monotonic`."""
+    budget: Any
+    """The time that the call may take."""
     pool: Any = field(repr=False)
     """The clients, kept as long as the response is: when they are collected, its connection closes."""
     pooled_client: Any = field(repr=False)
@@ -61,7 +61,7 @@ class ApiResponse:
     """How often the request was sent."""
 
 
-def build_response(http: Any, model: str, *, started: float, now: float, pool: Any, pooled_client: Any) -> ApiResponse:
+def build_response(http: Any, model: str, *, budget: Any, now: float, pool: Any, pooled_client: Any) -> ApiResponse:
     """Return an answer whose body is unread, with what its headers say about the call."""
     # Each look-up in httpx's own headers costs as much as all of this.
     headers = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in http.headers.raw}
@@ -71,10 +71,10 @@ def build_response(http: Any, model: str, *, started: float, now: float, pool: A
         status_code=http.status_code,
         neurons=_parse_number(headers["cf-ai-neurons"]) if "cf-ai-neurons" in headers else None,
         gateway_log_id=headers.get("cf-aig-log-id"),
-        elapsed=now - started,
+        elapsed=now - budget.started,
     )
     kind = media_kind(headers.get("content-type", ""))
-    return ApiResponse(http, headers, meta, kind, started=started, pool=pool, pooled_client=pooled_client)
+    return ApiResponse(http, headers, meta, kind, budget=budget, pool=pool, pooled_client=pooled_client)
 
 
 def media_kind(content_type: str) -> str:

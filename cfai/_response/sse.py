@@ -43,7 +43,7 @@ class EventSplitter:
         self._largest = largest
         self._has_oversized_event = False
         self.is_between_events = False
-        """Whether the blocks returned are all there was so far, so that the next byte begins one."""
+        """True if the blocks returned are all there was so far, so that the next byte begins one."""
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the blocks that `chunk` completes. Raises `StreamError` once an event is larger than the bound."""
@@ -157,8 +157,6 @@ def parse_fields(block: bytes) -> EventFields:
 class EventDecoder:
     """A decoder of blocks to whole events. What is left at the end without its blank line is no event."""
 
-    done = False
-
     def __init__(self) -> None:
         self._last_id = ""
 
@@ -180,13 +178,6 @@ class EventDecoder:
     def finish(self, rest: bytes) -> list[ServerSentEvent]:
         """Return nothing: `rest` has no blank line behind it."""
         return []
-
-    def ends_with(self, line: bytes) -> bool:
-        """Return `False`: the standard knows no end mark."""
-        return False
-
-    def check(self) -> None:
-        """Raise nothing: the standard knows no broken streams."""
 
 
 def _decode(value: bytes) -> str:

@@ -118,25 +118,11 @@ def encoder_for(dialect: Dialect, decoder: Decoder) -> NativeEncoder | Passthrou
     raise ConfigurationError(f"`dialect` must be 'native' or 'original', got {dialect!r}")
 
 
-class _Encoder:
-    """An encoder of browser events, while `decoder` watches for the end and for errors."""
+class NativeEncoder:
+    """An encoder of `{"response": "…"}`, whatever the model's own dialect."""
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
-
-    @property
-    def done(self) -> bool:
-        return self._decoder.done
-
-    def ends_with(self, line: bytes) -> bool:
-        return self._decoder.ends_with(line)
-
-    def check(self) -> None:
-        self._decoder.check()
-
-
-class NativeEncoder(_Encoder):
-    """An encoder of `{"response": "…"}`, whatever the model's own dialect."""
 
     def feed(self, block: bytes) -> list[bytes]:
         return _encode_tokens(self._decoder.feed(block))
@@ -145,8 +131,11 @@ class NativeEncoder(_Encoder):
         return _encode_tokens(self._decoder.finish(rest))
 
 
-class PassthroughEncoder(_Encoder):
-    """An encoder that passes events on as they came, each with padding put in."""
+class PassthroughEncoder:
+    """An encoder that passes events on as they came, each with padding put in; `decoder` watches for errors."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
 
     def feed(self, block: bytes) -> list[bytes]:
         if self._decoder.done:

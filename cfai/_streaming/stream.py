@@ -30,6 +30,7 @@ from cfai._response import (
     EventSplitter,
     build_stream_output,
     convert_to_events,
+    is_end_mark,
     map_transport_error,
     warn_if_cut,
 )
@@ -41,7 +42,7 @@ from cfai._streaming.event_stream import (
     ItemIterator,
     encoder_for,
 )
-from cfai._transport import PooledClient, TimeBudget, has_connection_alone, stop_traffic
+from cfai._transport import PooledClient, TimeBudget, has_connection_alone
 from cfai.types import Meta, Token, ToolCall, Usage
 
 if TYPE_CHECKING:
@@ -56,12 +57,8 @@ DRAIN_TIMEOUT = 1.0
 class BlockDecoder(Protocol):
     """A decoder of blocks to what is wanted of them: tokens, events, or events for a browser."""
 
-    @property
-    def done(self) -> bool: ...
     def feed(self, block: bytes, /) -> list[Any]: ...
     def finish(self, rest: bytes, /) -> list[Any]: ...
-    def ends_with(self, line: bytes, /) -> bool: ...
-    def check(self) -> None: ...
 
 
 class _StreamState(Generic[T]):
@@ -72,7 +69,6 @@ class _StreamState(Generic[T]):
         self._response = response
         self._http = response.http
         self._pooled_client = response.pooled_client
-        self._pooled_client.open_responses[self._http] = chunks
         self._chunks = chunks
         self._token_decoder = Decoder(call.model, response.meta.request_id, call.secrets, call.inputs)
         """The decoder of tokens, which knows the text so far."""
@@ -87,13 +83,15 @@ class _StreamState(Generic[T]):
             self._content, self._output = convert_to_events(response, call)
         elif self._http.is_stream_consumed:  # by a hook of the client's owner
             self._content = self._http.content
-        self._budget = TimeBudget(call.config.timeout, call.config.total_timeout, response.started)
+        else:
+            self._pooled_client.open_responses[self._http] = chunks
+        self._budget: TimeBudget = response.budget
         self._splitter = EventSplitter()
         self._blocks: list[bytes] = []
         """The blocks that were cut, last first."""
         self._items: list[Any] = []
         """The items of the last block that are still to be given, last first; none if the block had one item."""
-        self._phase: Literal["reading", "read", "finishing", "ended"] = "reading" if self._content is None else "read"
+        self._phase: Literal["reading", "at_end", "closing", "ended"] = "reading" if self._content is None else "at_end"
         self._error: Exception | None = None
         self._is_complete = False
         """True once the proper end was read."""
@@ -102,9 +100,8 @@ class _StreamState(Generic[T]):
     def __del__(self) -> None:
         # The garbage collector may run anywhere, so nothing here takes a lock: the next call closes the rest.
         pooled_client: PooledClient | None = getattr(self, "_pooled_client", None)
-        if pooled_client is not None and self._http in pooled_client.open_responses and not pooled_client.is_inherited:
-            stop_traffic(self._http)
-            pooled_client.abandoned.append(self._http)
+        if pooled_client is not None and self._http in pooled_client.open_responses:
+            pooled_client.abandon(self._http)
 
     @property
     def text(self) -> str:
@@ -114,12 +111,12 @@ class _StreamState(Generic[T]):
     @property
     def reasoning(self) -> str:
         """The reasoning so far."""
-        return self._token_decoder.reasoning
+        return self._token_decoder.accumulator.reasoning_of(0)
 
     @property
     def tool_calls(self) -> list[ToolCall]:
         """The tool calls so far, put together from their pieces."""
-        return self._token_decoder.tool_calls
+        return self._token_decoder.accumulator.tool_calls_of(0)
 
     @property
     def finish_reason(self) -> str | None:
@@ -146,8 +143,8 @@ class _StreamState(Generic[T]):
         self._decoder = decoder or self._token_decoder
 
     def _build_result(self) -> TextOutput:
-        if self._token_decoder.failure is not None:
-            raise self._token_decoder.failure
+        if self._error is not None:
+            raise self._error
         if self._read_as == "events":
             raise ConfigurationError("this stream was read as raw events: there is no result to put together")
         if not self._is_complete:
@@ -163,17 +160,17 @@ class _StreamState(Generic[T]):
 
     def _has_end_mark(self) -> bool:
         """Return True if the last line is the end of the answer, though no blank line has ended it yet."""
-        return self._decoder.ends_with(self._splitter.last_line())
+        return self._read_as != "events" and is_end_mark(self._splitter.last_line())
 
     def _take_rest(self) -> None:
         """Decode an answer that came whole, or what follows the last blank line."""
         if self._content is not None:
             self._blocks, self._content = self._splitter.feed(self._content)[::-1], None
         else:
-            self._phase = "finishing"
+            self._phase = "closing"
             self._items = self._decoder.finish(self._splitter.rest())[::-1]
 
-    def _finish(self) -> None:
+    def _complete(self) -> None:
         """Note the proper end: times and neurons are known only now."""
         self._phase = "ended"
         self._is_complete = self._must_warn = True
@@ -182,7 +179,7 @@ class _StreamState(Generic[T]):
         if meta.neurons is None and usage is not None:
             meta.neurons = usage.neurons
 
-    def _end(self) -> None:
+    def _raise_error(self) -> None:
         """Raise what ended the reading, however often it is asked for. A warning may be an error: it comes first."""
         if self._must_warn:
             self._must_warn = False
@@ -192,8 +189,10 @@ class _StreamState(Generic[T]):
 
     def _fail(self, exception: Exception) -> None:
         """End the reading with what broke it, after what had come; with nothing if the answer was whole by then."""
+        if hasattr(type(exception), "request"):
+            exception.request = self._http.request  # type: ignore[attr-defined]  # as httpx's own iterators do
         was_reading = self._phase == "reading"
-        self._leave()
+        self._discard_rest()
         if was_reading and not isinstance(exception, StreamError):
             try:
                 self._take_rest()
@@ -202,20 +201,20 @@ class _StreamState(Generic[T]):
         self._phase = "ended"
         self._error = self._map_error(exception)
         if self._error is None:
-            self._finish()
+            self._complete()
         elif self._error is not exception:
             self._error.__cause__ = exception
 
     def _interrupt(self) -> None:
         """Note that reading was cancelled or interrupted: what comes after it is lost, unless the answer was whole."""
-        if self._phase != "ended" and not self._decoder.done:
+        if self._phase != "ended" and not self._token_decoder.done:
             self._error = self._token_decoder.fail(StreamTruncatedError("reading the stream was interrupted"))
         elif self._phase != "ended":
-            self._finish()
-        self._leave()
+            self._complete()
+        self._discard_rest()
 
-    def _leave(self) -> None:
-        """End the reading: what was cut and not yet given out is lost."""
+    def _discard_rest(self) -> None:
+        """Read no further: what was cut and not yet given out is lost."""
         self._phase = "ended"
         self._blocks, self._items = [], []
 
@@ -224,6 +223,8 @@ class _StreamState(Generic[T]):
         decoder = self._token_decoder
         if isinstance(exception, StreamError):
             return exception if decoder.failure is exception else decoder.fail(exception)
+        if decoder.failure is not None:
+            return decoder.failure
         if isinstance(exception, APITimeoutError):
             error: Exception | None = exception
         else:
@@ -277,7 +278,7 @@ class Stream(_StreamState[T]):
 
     def close(self) -> None:
         """Leave the stream. Unless it has come to its end, the connection is closed: the model stops."""
-        self._leave()
+        self._discard_rest()
         self._pooled_client.close_response(self._http)
 
     def result(self) -> TextOutput:
@@ -315,14 +316,15 @@ class Stream(_StreamState[T]):
                     self._items = items[::-1]
                 elif self._phase != "reading":
                     self._advance()
-                elif self._decoder.done or (not self._splitter.is_between_events and self._has_end_mark()):
-                    self._phase = "read"
+                elif self._token_decoder.done or (not self._splitter.is_between_events and self._has_end_mark()):
+                    self._phase = "at_end"
                 else:
                     if self._budget.total is not None:
                         self._budget.remaining(time.monotonic())  # a wait may overshoot it once
                     chunk = next(self._chunks, None)
                     if chunk is None:
-                        self._phase = "read"
+                        self._pooled_client.close_response(self._http)
+                        self._phase = "at_end"
                     else:
                         self._blocks = self._splitter.feed(chunk)
                         self._blocks.reverse()
@@ -335,19 +337,20 @@ class Stream(_StreamState[T]):
             raise
         if self._items:
             return self._items.pop()
-        self._end()
+        self._raise_error()
         raise StopIteration
 
     def _advance(self) -> None:
         """Go on once the body is read: give out its rest, or end."""
-        if self._phase == "read":
+        if self._phase == "at_end":
             self._take_rest()
             return
-        if self._decoder.done and not self._http.is_closed:
+        if self._token_decoder.done and not self._http.is_closed:
             self._drain()
         self._pooled_client.close_response(self._http)
-        self._decoder.check()
-        self._finish()
+        if self._read_as != "events":
+            self._token_decoder.check()
+        self._complete()
 
     def _drain(self) -> None:
         """Read on to the end of the body, which gives the connection back to the pool; for a moment at most.
@@ -361,7 +364,7 @@ class Stream(_StreamState[T]):
         end = time.monotonic() + DRAIN_TIMEOUT / 2
         # The answer is whole: whatever happens to the connection now concerns nobody.
         with suppress(Exception):
-            self._http.request.extensions["timeout"]["read"] = DRAIN_TIMEOUT / 2
+            self._http.request.extensions["timeout"]["at_end"] = DRAIN_TIMEOUT / 2
             for _ in self._http.stream:
                 if time.monotonic() > end:
                     break
@@ -399,7 +402,7 @@ class AsyncStream(_StreamState[T]):
 
     async def aclose(self) -> None:
         """Leave the stream. Unless it has come to its end, the connection is closed: the model stops."""
-        self._leave()
+        self._discard_rest()
         await self._pooled_client.aclose_response(self._http)
 
     async def aresult(self) -> TextOutput:
@@ -441,13 +444,14 @@ class AsyncStream(_StreamState[T]):
                     self._items = items[::-1]
                 elif self._phase != "reading":
                     await self._advance()
-                elif self._decoder.done or (not self._splitter.is_between_events and self._has_end_mark()):
-                    self._phase = "read"
+                elif self._token_decoder.done or (not self._splitter.is_between_events and self._has_end_mark()):
+                    self._phase = "at_end"
                 else:
                     is_timed = self._budget.total is not None
                     chunk = await (self._next_in_time() if is_timed else anext(self._chunks, None))
                     if chunk is None:
-                        self._phase = "read"
+                        await self._pooled_client.aclose_response(self._http)
+                        self._phase = "at_end"
                     else:
                         self._blocks = self._splitter.feed(chunk)
                         self._blocks.reverse()
@@ -460,19 +464,20 @@ class AsyncStream(_StreamState[T]):
             raise
         if self._items:
             return self._items.pop()
-        self._end()
+        self._raise_error()
         raise StopAsyncIteration
 
     async def _advance(self) -> None:
         """Go on once the body is read: give out its rest, or end."""
-        if self._phase == "read":
+        if self._phase == "at_end":
             self._take_rest()
             return
-        if self._decoder.done and not self._http.is_closed:
+        if self._token_decoder.done and not self._http.is_closed:
             await self._drain()
         await self._pooled_client.aclose_response(self._http)
-        self._decoder.check()
-        self._finish()
+        if self._read_as != "events":
+            self._token_decoder.check()
+        self._complete()
 
     async def _next_in_time(self) -> bytes | None:
         try:
@@ -492,11 +497,12 @@ class AsyncStream(_StreamState[T]):
 
 def open_stream(response: ApiResponse, call: PreparedCall) -> Stream[Token]:
     """Return the stream of an answer: one that is read while it comes, or one that came whole."""
-    http, is_encoded = response.http, "content-encoding" in response.headers
-    return Stream(response, call, http.iter_bytes() if is_encoded else iter(http.stream))
+    http, has_encoding = response.http, "content-encoding" in response.headers
+    # `iter_raw` gives the same chunks as `stream`, and adds a twentieth to what an event costs.
+    return Stream(response, call, http.iter_bytes() if has_encoding else iter(http.stream))
 
 
 def aopen_stream(response: ApiResponse, call: PreparedCall) -> AsyncStream[Token]:
-    """Return the stream of an answer: one that is read while it comes, or one that came whole."""
-    http, is_encoded = response.http, "content-encoding" in response.headers
-    return AsyncStream(response, call, http.aiter_bytes() if is_encoded else aiter(http.stream))
+    """Return the stream of an answer, as `open_stream` does."""
+    http, has_encoding = response.http, "content-encoding" in response.headers
+    return AsyncStream(response, call, http.aiter_bytes() if has_encoding else aiter(http.stream))

@@ -6,7 +6,6 @@ from cfai._transport.pool import (
     HttpClient,
     PooledClient,
     has_connection_alone,
-    stop_traffic,
 )
 from cfai._transport.send import TimeBudget, asend, send
 
@@ -19,5 +18,4 @@ __all__ = [
     "asend",
     "has_connection_alone",
     "send",
-    "stop_traffic",
 ]

@@ -50,7 +50,7 @@ class HttpClient(Protocol):
 
 
 class AsyncHttpClient(Protocol):
-    """An asynchronous client that is passed in, as `HttpClient`."""
+    """An asynchronous client that is passed in: what `httpx.AsyncClient` and `httpx2.AsyncClient` have."""
 
     @property
     def base_url(self) -> Any: ...
@@ -76,7 +76,7 @@ class PooledClient:
         They are kept until they are closed: the garbage collector is not to find what httpx has open for them.
         """
         self.abandoned: deque[Any] = deque()
-        """Responses whose stream nobody holds any more. The garbage collector adds to them, and takes no lock."""
+        """Responses whose stream nobody holds any more."""
         self._network_streams: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def watch(self, response: Any) -> None:
@@ -100,6 +100,15 @@ class PooledClient:
                 with suppress(Exception):
                     await response.aclose()
                 await unwind(chunks)
+
+    def abandon(self, response: Any) -> None:
+        """Stop the model of a response whose stream nobody holds any more; the next call closes the response.
+
+        The garbage collector calls this anywhere, so it takes no lock.
+        """
+        if not self.is_inherited:
+            _stop_traffic(response)
+            self.abandoned.append(response)
 
     def close_abandoned(self) -> None:
         """Close the responses whose stream nobody holds any more."""
@@ -140,11 +149,12 @@ class _LoopClient(PooledClient):
         await anext(self._closer)
         if not is_asyncio():
             # trio complains of a generator that was forgotten before the end of its loop.
-            _closers.setdefault(self.loop(), []).append(self._closer)
+            _closers.setdefault(self.loop(), set()).add(self._closer)
 
     async def aclose(self) -> None:
         await self.aclose_abandoned()
         await self._closer.aclose()
+        _closers.get(self.loop(), set()).discard(self._closer)
 
     def is_over(self) -> bool:
         """Return True once the event loop is closed: asyncio's, or trio's by its token."""
@@ -232,6 +242,8 @@ class ClientPool:
         with self._lock:
             pooled_client, self._sync = self._sync, None
             self._is_closed = True
+        if self._passed_in is not None:
+            self._passed_in.close_abandoned()
         if pooled_client is not None:
             pooled_client.close_abandoned()
             pooled_client.client.close()
@@ -245,6 +257,8 @@ class ClientPool:
         with self._lock:
             self._sweep()
             pooled_client = self._by_loop.pop(id(get_running_loop()), None)
+        if self._passed_in_async is not None:
+            await self._passed_in_async.aclose_abandoned()
         if pooled_client is not None:
             await pooled_client.aclose()
 
@@ -279,7 +293,7 @@ def _wrap_passed_in(client: Any) -> PooledClient | None:
 _pools: weakref.WeakSet[ClientPool] = weakref.WeakSet()
 _inherited: list[Any] = []
 """In a forked child, the clients of its parent: kept, so that nothing closes them."""
-_closers: weakref.WeakKeyDictionary[Any, list[Any]] = weakref.WeakKeyDictionary()
+_closers: weakref.WeakKeyDictionary[Any, set[Any]] = weakref.WeakKeyDictionary()
 
 
 def _begin_anew_in_child() -> None:
@@ -299,7 +313,7 @@ async def _close_at_end(client: Any) -> AsyncGenerator[None]:
         await client.aclose()
 
 
-def stop_traffic(response: Any) -> None:
+def _stop_traffic(response: Any) -> None:
     """End the traffic of a response's connection, if that is its alone: the model stops. Takes no lock."""
     if not has_connection_alone(response):
         return

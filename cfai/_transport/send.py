@@ -30,6 +30,7 @@ ERROR_READ_TIMEOUT = 10.0
 """Seconds that an error's body may take: its status is known already."""
 
 _SHORTEST_WAIT = 0.001
+"""Seconds. httpx takes 0 for a wait that is over before it began."""
 
 
 def send(pool: ClientPool, request: ApiRequest) -> ApiResponse:
@@ -78,7 +79,7 @@ def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> Api
     finally:
         _forget_credentials(http_request)
     response = build_response(
-        http, request.model, started=budget.started, now=time.monotonic(), pool=pool, pooled_client=pooled_client
+        http, request.model, budget=budget, now=time.monotonic(), pool=pool, pooled_client=pooled_client
     )
     if not http.is_success and not request.wants_raw:
         raise _build_error(response, request, _read_error(http, http_request, budget))
@@ -100,7 +101,7 @@ async def _asend_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget)
         _forget_credentials(http_request)
     pooled_client.watch(http)
     response = build_response(
-        http, request.model, started=budget.started, now=time.monotonic(), pool=pool, pooled_client=pooled_client
+        http, request.model, budget=budget, now=time.monotonic(), pool=pool, pooled_client=pooled_client
     )
     if not http.is_success and not request.wants_raw:
         raise _build_error(response, request, await _aread_error(http, http_request, budget))

@@ -209,7 +209,8 @@ def test_odd_events_say_what_can_be_made_of_them() -> None:
             decoder = came.decoder
             with row(name):
                 assert came.error is None
-                assert (decoder.text, decoder.reasoning, tuple(decoder.tool_calls)) == (text, reasoning, calls)
+                assert (decoder.text, decoder.accumulator.reasoning_of(0)) == (text, reasoning)
+                assert tuple(decoder.accumulator.tool_calls_of(0)) == calls
                 assert "".join(token.text for token in came.tokens) == text
                 assert "".join(token.reasoning for token in came.tokens) == reasoning
                 pieces = [piece for token in came.tokens for piece in token.tool_calls]

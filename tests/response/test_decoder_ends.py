@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cfai import StreamError, StreamTruncatedError
-from cfai._response.decoder import Decoder
+from cfai._response.decoder import Decoder, is_end_mark
 from cfai._response.sse import EventSplitter
 from tests.conftest import row
 from tests.decoding import event, line, play, played, wire
@@ -45,7 +45,7 @@ def test_an_end_mark_without_its_empty_line_is_an_end() -> None:
         for size in (1, 3, 100):
             decoder, blocks = Decoder(), split(rest, size)
             with row((rest, size)):
-                assert decoder.ends_with(blocks.last_line())
+                assert is_end_mark(blocks.last_line())
                 assert [token for token in decoder.finish(blocks.rest()) if token.text] == []
                 assert decoder.done
                 decoder.check()

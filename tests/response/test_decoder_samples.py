@@ -258,7 +258,10 @@ def test_a_sample_says_what_it_should() -> None:
         with row(name):
             assert [token.text for token in came.tokens if token.text and token.choice == 0] == expected.texts
             assert decoder.text == "".join(expected.texts)
-            assert (decoder.reasoning, decoder.tool_calls) == (expected.reasoning, expected.tool_calls)
+            assert (decoder.accumulator.reasoning_of(0), decoder.accumulator.tool_calls_of(0)) == (
+                expected.reasoning,
+                expected.tool_calls,
+            )
             assert decoder.finish_reason == expected.finish
             assert (usage and (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens)) == expected.usage
             if expected.fails is None:

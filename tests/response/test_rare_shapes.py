@@ -75,7 +75,7 @@ def test_a_call_of_the_responses_api_is_whole_however_its_pieces_come() -> None:
         ("without numbers", unnumbered),
     ):
         played = play([*map(event, events), DONE])
-        [call] = played.decoder.tool_calls
+        [call] = played.decoder.accumulator.tool_calls_of(0)
         assert (call.name, call.arguments) == ("f", '{"a":0.10}'), name
 
 

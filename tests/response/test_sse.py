@@ -223,13 +223,10 @@ def test_the_last_line_is_known_without_its_end() -> None:
             assert blocks.last_line() == line, (body, size)
 
 
-def test_the_standard_knows_no_end_mark_and_no_broken_streams() -> None:
+def test_the_standard_knows_no_end_mark_and_no_event_without_its_blank_line() -> None:
     decoder = EventDecoder()
     assert decoder.feed(b"data: [DONE]")
     assert decoder.finish(b"data: a") == []
-    assert decoder.ends_with(b"data: [DONE]") is False
-    assert decoder.done is False
-    decoder.check()
 
 
 def test_the_fields_of_a_block_are_told_from_what_is_no_field() -> None:
