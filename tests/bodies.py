@@ -79,6 +79,14 @@ def one_token(peer: Peer) -> None:
 
 
 def answering(peer: Peer) -> None:
-    """Answer every request on a connection that is kept open."""
-    while peer.request():
-        peer.answer(OK)
+    """Answer every request on a connection that is kept open: a stream with one, and what is bad with an error."""
+    while sent := peer.request():
+        if b'"stream":true' in sent:
+            peer.start()
+            for piece in HELLO:
+                peer.chunk(piece)
+            peer.chunk(b"")
+        elif b'"bad"' in sent:
+            peer.answer(b'{"errors":[{"code":5006,"message":"bad"}]}', status="400 Bad Request")
+        else:
+            peer.answer(OK)
