@@ -54,6 +54,16 @@ def test_a_stream_that_fell_silent_is_not_safe_to_send_again() -> None:
     assert error.retryable is False
 
 
+def test_an_error_is_caught_by_each_of_its_names() -> None:
+    for kind, names in (
+        (cfai.CapacityError, (cfai.RateLimitError, cfai.InferenceUpstreamError)),
+        (cfai.QuotaExceededError, (cfai.RateLimitError,)),
+        (cfai.RequestTimeoutError, (APITimeoutError, APIConnectionError)),
+        (cfai.InternalServerError, (cfai.InferenceUpstreamError,)),
+    ):
+        assert [name for name in names if not issubclass(kind, name)] == [], kind
+
+
 @pytest.mark.parametrize("error", [CfaiError("x"), APIConnectionError("x"), ConfigurationError("x")])
 def test_every_error_can_be_asked_the_same_things(error: CfaiError) -> None:
     asked = (error.status_code, error.code, error.request_id, error.retry_after, error.body, error.model)

@@ -319,11 +319,10 @@ def test_the_token_does_not_follow_a_redirect(callers: Callers, serve: Serve) ->
             server = serve(script)
             caller = callers(base_url=server.url)
             for options in ({}, {"gateway": GATEWAY}):
-                with (
-                    row((status, location, options)),
-                    pytest.raises(InferenceUpstreamError, match="redirects are not followed"),
-                ):
-                    caller.run(MODEL, HELLO, **options)
+                with row((status, location, options)):
+                    with pytest.raises(InferenceUpstreamError, match="redirects are not followed") as caught:
+                        caller.run(MODEL, HELLO, **options)
+                    assert caught.value.headers["location"] == location
             assert len(server.requests) == 2, (status, location)
     assert other.connections == 0
 

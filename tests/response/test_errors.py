@@ -252,7 +252,7 @@ def test_without_a_known_code_the_status_decides() -> None:
 
 def test_the_daily_allocation_is_told_by_its_text_too() -> None:
     text = "AiError: you have used up your daily free allocation of 10,000 neurons, please upgrade"
-    for code in (None, 3040, 10_000_000):
+    for code in (None, 3040, 4006, 10_000_000):
         error = error_of(429, envelope(code, text))
         assert (type(error), error.retryable, "00:00 UTC" in str(error)) == (QuotaExceededError, False, True), code
 
@@ -264,11 +264,12 @@ def test_a_redirect_says_that_it_was_not_followed() -> None:
 
 
 def test_a_call_that_the_edge_gave_up_on_is_never_sent_again() -> None:
+    problem = {"type": "https://developers.cloudflare.com/error-524/", "title": "Error 524: A timeout occurred"}
     for status in (504, 524):
-        for code in (None, 8005, 3040, 3021, 99_999):
-            error = error_of(status, envelope(code, "it failed"))
-            assert (type(error), error.retryable) == (RequestTimeoutError, False), (status, code)
-            assert "may have been billed" in str(error), (status, code)
+        for body in (problem, *(envelope(code, "it failed") for code in (None, 8005, 3040, 3021, 99_999))):
+            error = error_of(status, body)
+            assert (type(error), error.retryable) == (RequestTimeoutError, False), (status, body)
+            assert "may have been billed" in str(error), (status, body)
 
 
 def test_the_examples_in_docstrings_hold() -> None:
