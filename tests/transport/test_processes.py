@@ -5,17 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import Server
+from tests.conftest import Serve, Server
 from tests.transport.echo import answer_by_name
-
-Serve = Callable[..., Server]
 
 HEAD = """
 import asyncio, faulthandler, gc, os, signal, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
 from cfai import Ai
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
@@ -154,29 +152,6 @@ def test_a_stream_that_a_child_inherits_stays_the_parent_s(server: Server) -> No
     )
 
 
-def test_several_loops_at_the_same_time_have_a_client_each(server: Server) -> None:
-    run(
-        server,
-        """
-        failed = []
-        def thread(number):
-            async def main():
-                for call in range(4):
-                    await aask(f"{number} {call}")
-            try:
-                asyncio.run(main())
-            except BaseException as error:
-                failed.append(error)
-        threads = [threading.Thread(target=thread, args=[number]) for number in range(6)]
-        for each in threads:
-            each.start()
-        for each in threads:
-            each.join()
-        assert not failed, failed
-        """,
-    )
-
-
 def test_a_loop_that_pauses_keeps_its_client(server: Server) -> None:
     run(
         server,
@@ -192,7 +167,7 @@ def test_a_loop_that_pauses_keeps_its_client(server: Server) -> None:
     assert server.connections == 2
 
 
-def test_several_loops_in_a_row_make_no_noise(server: Server) -> None:
+def test_several_loops_in_a_row_or_at_the_same_time_make_no_noise(server: Server) -> None:
     run(
         server,
         """
@@ -204,6 +179,11 @@ def test_several_loops_in_a_row_make_no_noise(server: Server) -> None:
             loop.close()
         asyncio.run(aask("last"))
         gc.collect()
+        async def main(number):
+            for call in range(4):
+                await aask(f"{number} {call}")
+        with ThreadPoolExecutor(6) as threads:
+            list(threads.map(lambda number: asyncio.run(main(number)), range(6)))
         """,
     )
 
@@ -261,7 +241,6 @@ def test_each_request_of_a_preforked_server_gets_its_own_answer(server: Server, 
         server,
         f"""
         import pathlib, subprocess, urllib.request
-        from concurrent.futures import ThreadPoolExecutor
         folder = pathlib.Path({str(tmp_path)!r})
         (folder / "application.py").write_text({APP!r}.format(url=sys.argv[1]))
         command = [sys.executable, "-m", "gunicorn", "--preload", "--workers", "4", "--bind", "127.0.0.1:0",
