@@ -224,19 +224,18 @@ FIGURES: list[tuple[str, str, dict[str, Any], dict[str, Any], str]] = [
 
 def test_a_refusal_has_every_figure_and_the_line_to_set() -> None:
     context = (RefusedContextLengthError, StreamContextLengthError)
+    kinds = {"sequence": (RefusedSequenceLengthError, StreamSequenceLengthError)}
     for (model, message, inputs, expected, advice), code in product(FIGURES, (3010, 3030, 5021, 8001)):
-        body = {"errors": [{"message": message, "code": code}]}
-        refused = build_error(400, {}, json.dumps(body).encode(), model=model, inputs=inputs)
-        inside = build_stream_error("it failed", parse_error_body(body), {}, model=model, inputs=inputs)
-        assert (isinstance(refused, BadRequestError), refused.model or "") == (True, model), (model, message)
-        for error, place in ((refused, 0), (inside, 1)):
-            with row((model, message, code, type(error))):
+        with row((model, message, code)):
+            body = {"errors": [{"message": message, "code": code}]}
+            refused = build_error(400, {}, json.dumps(body).encode(), model=model, inputs=inputs)
+            inside = build_stream_error("it failed", parse_error_body(body), {}, model=model, inputs=inputs)
+            assert (isinstance(refused, BadRequestError), refused.model or "") == (True, model)
+            for error, place in ((refused, 0), (inside, 1)):
                 assert isinstance(error, LimitError)
-                kinds = {"sequence": (RefusedSequenceLengthError, StreamSequenceLengthError)}
                 assert type(error) is kinds.get(error.limit_kind, context)[place]
                 assert {name: getattr(error, name) for name in expected} == expected
-                assert error.code == code
-                assert (error.certain, error.retryable) == (True, False)
+                assert (error.code, error.certain, error.retryable) == (code, True, False)
                 assert str(error).partition("What to do: ")[2] == advice
                 again = pickle.loads(pickle.dumps(error))
                 assert (type(again), vars(again)) == (type(error), vars(error))
