@@ -319,24 +319,21 @@ def test_what_breaks_a_stream_is_raised_after_what_came(name: str, dialect: Dial
         assert "".join(each["response"] for each in payloads(sent)) == decoder.text
 
 
-@pytest.mark.parametrize(
-    ("error", "code"),
-    [
-        (StreamError("3040: busy", code=3040), 3040),
+def test_an_error_becomes_an_event_with_code_and_message_and_then_the_end_mark() -> None:
+    assert DONE_EVENT == b"data: [DONE]\n\n"
+    error = StreamError("3040: busy", code=3040)
+    assert error.to_event_stream() == b'event: error\ndata: {"code":3040,"message":"3040: busy"}\n\n' + DONE_EVENT
+    for error, code in (
         (StreamError("bad prompt", code="invalid_prompt"), "invalid_prompt"),
         (StreamTruncatedError("ended\nearly \u2028 \ud83d"), None),
         (CapacityError("busy", code=3040), 3040),
         (CfaiError("anything"), None),
-    ],
-)
-def test_an_error_becomes_an_event_with_code_and_message_and_then_the_end_mark(error: CfaiError, code: Any) -> None:
-    event, end = events(error.to_event_stream())
-    assert event.event == "error"
-    assert end == Event("message", "[DONE]", "", None)
-    found = json.loads(event.data)
-    assert found["code"] == code
-    assert found["message"].split()[0] == str(error).split()[0]
-    assert found.keys() == {"code", "message"}
+    ):
+        event, end = events(error.to_event_stream())
+        assert (event.event, end) == ("error", Event("message", "[DONE]", "", None)), error
+        found = json.loads(event.data)
+        assert (found.keys(), found["code"]) == ({"code", "message"}, code), error
+        assert found["message"].split()[0] == str(error).split()[0], error
 
 
 def test_a_dialect_is_chosen_by_name() -> None:
