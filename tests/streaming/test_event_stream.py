@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from contextlib import suppress
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -17,15 +15,13 @@ from cfai._errors import DONE_EVENT
 from cfai._response.decoder import Decoder
 from cfai._response.sse import EventSplitter
 from cfai._streaming.event_stream import NativeEncoder, PassthroughEncoder, encoder_for, pad
+from tests.conftest import row
+from tests.decoding import WIRE, play, wire
 from tests.reference_sse import Event, events
 
-WIRE = Path(__file__).parents[1] / "wire"
 PADDING = set("abdefghijklmnoprstuvxyz1234567890")
 Dialect = Literal["native", "original"]
-
-
-def wire(name: str) -> bytes:
-    return (WIRE / f"{name}.sse").read_bytes()
+DIALECTS: tuple[Dialect, ...] = ("native", "original")
 
 
 def served(body: bytes, dialect: Dialect, size: int = 1 << 20) -> tuple[bytes, CfaiError | None]:
@@ -59,13 +55,7 @@ def without_padding(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def decoded(body: bytes) -> Decoder:
     """Return what the token decoder makes of a whole body."""
-    decoder, blocks = Decoder(), EventSplitter()
-    with suppress(StreamError):
-        for block in blocks.feed(body):
-            decoder.feed(block)
-        decoder.finish(blocks.rest())
-        decoder.check()
-    return decoder
+    return play([body]).decoder
 
 
 SAMPLES = sorted(path.stem for path in WIRE.glob("*.sse"))
@@ -76,63 +66,55 @@ SILENT = {"error-first", "nothing", "only-comments", "only-done"}
 # Native.
 
 
-@pytest.mark.parametrize(
-    "name", ["native", "chat", "dual", "trailer", "responses", "whole-chat-enveloped", "completion"]
-)
-def test_every_dialect_becomes_the_native_one(name: str) -> None:
-    decoder = decoded(wire(name))
-    sent, error = served(wire(name), "native")
-    found = payloads(sent)
-    assert error is None
-    assert "".join(each["response"] for each in found) == decoder.text
-    assert "".join(each.get("reasoning", "") for each in found) == decoder.accumulator.reasoning_of(0)
-    assert [each["finish_reason"] for each in found if "finish_reason" in each][-1:] == [decoder.finish_reason] * bool(
-        decoder.finish_reason
-    )
+def test_every_dialect_becomes_the_native_one() -> None:
+    for name in ("native", "chat", "dual", "trailer", "responses", "whole-chat-enveloped", "completion"):
+        decoder = decoded(wire(name))
+        sent, error = served(wire(name), "native")
+        found = payloads(sent)
+        assert error is None, name
+        assert "".join(each["response"] for each in found) == decoder.text, name
+        assert "".join(each.get("reasoning", "") for each in found) == decoder.accumulator.reasoning_of(0), name
+        reasons = [each["finish_reason"] for each in found if "finish_reason" in each]
+        assert reasons[-1:] == [decoder.finish_reason] * bool(decoder.finish_reason), name
 
 
-@pytest.mark.parametrize("dialect", ["native", "original"])
-@pytest.mark.parametrize("name", sorted(set(SAMPLES) - {"only-comments"}))
-def test_whatever_is_sent_is_one_object_an_event_and_cut_off_nowhere(name: str, dialect: Dialect) -> None:
-    sent, _ = served(wire(name), dialect)
-    assert (sent == b"") == (name in SILENT)
-    assert sent == b"" or sent.endswith(b"\n\n")
-    assert all(isinstance(each, dict) for each in payloads(sent))
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_browser_gets_padded_objects_and_the_same_wherever_the_stream_is_cut(dialect: Dialect) -> None:
+    for name in SAMPLES:
+        with row(name):
+            whole, broke = served(wire(name), dialect)
+            found = payloads(whole)
+            assert bool(found) == (name not in SILENT)
+            for each in found:
+                assert set(each["p"]) <= PADDING
+                assert 1 <= len(each["p"]) <= 33
+            if name != "only-comments":
+                assert (whole == b"") == (name in SILENT)
+                assert whole == b"" or whole.endswith(b"\n\n")
+            for size in (1, 3, 17, 100):
+                sent, error = served(wire(name), dialect, size)
+                assert without_padding(payloads(sent)) == without_padding(found)
+                assert (type(error), str(error)) == (type(broke), str(broke))
+            # What breaks a stream is raised after what came.
+            failure = decoded(wire(name)).failure
+            assert (type(broke), str(broke)) == (type(failure), str(failure))
+            if dialect == "native":
+                assert "".join(each["response"] for each in found) == decoded(wire(name)).text
 
 
-@pytest.mark.parametrize("dialect", ["native", "original"])
-@pytest.mark.parametrize("name", SAMPLES)
-def test_every_event_has_padding_and_none_has_the_service_s(name: str, dialect: Dialect) -> None:
-    found = payloads(served(wire(name), dialect)[0])
-    assert bool(found) == (name not in SILENT)
-    for each in found:
-        assert set(each["p"]) <= PADDING
-        assert 1 <= len(each["p"]) <= 33
-
-
-@pytest.mark.parametrize("dialect", ["native", "original"])
-@pytest.mark.parametrize("name", SAMPLES)
-def test_a_browser_gets_the_same_wherever_the_stream_is_cut(name: str, dialect: Dialect) -> None:
-    whole, broke = served(wire(name), dialect)
-    for size in (1, 3, 17, 100):
-        sent, error = served(wire(name), dialect, size)
-        assert without_padding(payloads(sent)) == without_padding(payloads(whole))
-        assert (type(error), str(error)) == (type(broke), str(broke))
+def native_payloads(name: str) -> list[dict[str, Any]]:
+    return without_padding(payloads(served(wire(name), "native")[0]))
 
 
 def test_a_native_event_has_whatever_a_token_has() -> None:
-    calls = without_padding(payloads(served(wire("native-tool-calls"), "native")[0]))
+    calls = native_payloads("native-tool-calls")
     assert calls[0] == {
         "response": "",
         "tool_calls": [{"index": "0", "id": "call_1", "function": {"name": "get_weather", "arguments": ""}}],
     }
     assert calls[1]["tool_calls"] == [{"index": "0", "id": None, "function": {"name": None, "arguments": '{"city":'}}]
     assert calls[-1] == {"response": "", "finish_reason": "tool_calls"}
-
-
-def test_a_native_event_has_the_usage_of_its_event() -> None:
-    last = without_padding(payloads(served(wire("trailer"), "native")[0]))[-1]
-    assert last == {
+    assert native_payloads("trailer")[-1] == {
         "response": "",
         "usage": {
             "prompt_tokens": "23",
@@ -142,26 +124,12 @@ def test_a_native_event_has_the_usage_of_its_event() -> None:
             "neurons": "0.99",
         },
     }
-
-
-def test_a_native_event_has_numbers_as_text() -> None:
-    found = payloads(served(wire("native-numbers"), "native")[0])
-    assert [each["response"] for each in found][:4] == ["$", "0", ".", "0.10"]
-
-
-def test_only_the_first_of_several_answers_is_served_natively() -> None:
-    found = payloads(served(wire("chat-two-answers"), "native")[0])
-    assert "".join(each["response"] for each in found) == "abc"
-    assert not [each for each in found if "tool_calls" in each]
-
-
-def test_separators_are_no_line_ends_for_a_browser_either() -> None:
-    found = payloads(served(wire("separators"), "native")[0])
-    assert found[0]["response"] == "a\u2028b\u2029c\x85d"
-
-
-def test_half_a_character_at_the_end_is_served() -> None:
-    assert payloads(served(wire("half-character-at-the-end"), "native")[0])[-1]["response"] == "\ufffd"
+    assert [each["response"] for each in native_payloads("native-numbers")][:4] == ["$", "0", ".", "0.10"]
+    assert native_payloads("separators")[0]["response"] == "a\u2028b\u2029c\x85d", "which are no line ends"
+    assert native_payloads("half-character-at-the-end")[-1]["response"] == "\ufffd"
+    first = native_payloads("chat-two-answers")
+    assert "".join(each["response"] for each in first) == "abc", "only the first of several answers is served"
+    assert not [each for each in first if "tool_calls" in each]
 
 
 def test_half_characters_in_the_arguments_of_a_tool_call_meet_in_the_browser() -> None:
@@ -177,40 +145,30 @@ def test_half_characters_in_the_arguments_of_a_tool_call_meet_in_the_browser() -
 # PassthroughEncoder.
 
 
-@pytest.mark.parametrize("name", ["native", "chat", "dual", "trailer", "native-numbers", "chat-numbers", "completion"])
-def test_original_events_are_passed_on_with_fresh_padding_only(name: str) -> None:
-    came = [event for event in events(wire(name)) if event.data != "[DONE]"]
-    sent = events(served(wire(name), "original")[0])
+def test_original_events_are_passed_on_with_fresh_padding_only() -> None:
     as_text: dict[str, Any] = {"parse_float": str, "parse_int": str, "parse_constant": str}
-    assert without_padding(json.loads(event.data, **as_text) for event in sent) == without_padding(
-        json.loads(event.data, **as_text) for event in came
-    )
+    for name in ("native", "chat", "dual", "trailer", "native-numbers", "chat-numbers", "completion", "responses"):
+        came, sent = (
+            [(each.event, json.loads(each.data, **as_text)) for each in events(body) if each.data != "[DONE]"]
+            for body in (wire(name), served(wire(name), "original")[0])
+        )
+        assert [event for event, _ in sent] == [event for event, _ in came], name
+        assert without_padding(data for _, data in sent) == without_padding(data for _, data in came), name
 
 
-@pytest.mark.parametrize("name", [name for name in SAMPLES if decoded(wire(name)).failure is None])
-def test_original_events_say_what_the_stream_said(name: str) -> None:
-    sent, error = served(wire(name), "original")
-    there, here = decoded(sent + DONE_EVENT), decoded(wire(name))
-    assert error is None
-    assert (
-        there.text,
-        there.accumulator.reasoning_of(0),
-        there.accumulator.tool_calls_of(0),
-        there.accumulator.finish_reasons,
-        there.usage,
-    ) == (
-        here.text,
-        here.accumulator.reasoning_of(0),
-        here.accumulator.tool_calls_of(0),
-        here.accumulator.finish_reasons,
-        here.usage,
-    )
-
-
-def test_all_events_of_the_responses_api_are_passed_on() -> None:
-    came = [(event.event, json.loads(event.data)["type"]) for event in events(wire("responses"))]
-    sent = [(event.event, json.loads(event.data)["type"]) for event in events(served(wire("responses"), "original")[0])]
-    assert sent == came
+def test_original_events_say_what_the_stream_said() -> None:
+    for name in SAMPLES:
+        here = decoded(wire(name))
+        if here.failure is None:
+            sent, error = served(wire(name), "original")
+            there = decoded(sent + DONE_EVENT)
+            assert error is None, name
+            one, other = (
+                (each.text, each.accumulator.reasoning_of(0), each.accumulator.tool_calls_of(0),
+                 each.accumulator.finish_reasons, each.usage)
+                for each in (here, there)
+            )  # fmt: skip
+            assert one == other, name
 
 
 def test_names_ids_and_comments_are_passed_on() -> None:
@@ -222,41 +180,31 @@ def test_names_ids_and_comments_are_passed_on() -> None:
     assert without_padding(payloads(sent)) == [{"response": "a"}]
 
 
-@pytest.mark.parametrize("name", ["native", "done-bare", "done-bare-ended", "done-without-end", "after-done"])
-@pytest.mark.parametrize("dialect", ["native", "original"])
-def test_the_service_s_end_mark_and_what_follows_are_not_passed_on(name: str, dialect: Dialect) -> None:
-    sent, _ = served(wire(name), dialect)
-    assert b"[DONE]" not in sent
-    assert b"late" not in sent
-
-
-@pytest.mark.parametrize("dialect", ["native", "original"])
-@pytest.mark.parametrize(
-    "mark", [b"data: [DONE]", b"data:[DONE]", b"data:  [DONE] ", b"[DONE]", b"data: [DONE]\nid: 5", b"[DONE]\n: over"]
-)
-def test_the_service_s_end_mark_is_not_passed_on_however_it_is_written(mark: bytes, dialect: Dialect) -> None:
-    sent, error = served(b'data: {"response":"a"}\n\n' + mark + b"\n\n", dialect)
-    assert error is None
-    assert without_padding(payloads(sent)) == [{"response": "a"}]
-
-
-@pytest.mark.parametrize("dialect", ["native", "original"])
-@pytest.mark.parametrize("name", ["last-line-without-end", "last-line-without-empty-line"])
-def test_a_last_line_without_its_empty_line_is_passed_on(name: str, dialect: Dialect) -> None:
-    sent, error = served(wire(name), dialect)
-    assert error is None
-    assert b"lo" in sent
-    assert len(events(sent)) == 2
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_the_service_s_end_mark_and_what_follows_are_not_passed_on(dialect: Dialect) -> None:
+    for name in ("native", "done-bare", "done-bare-ended", "done-without-end", "after-done"):
+        sent, _ = served(wire(name), dialect)
+        assert (b"[DONE]" in sent, b"late" in sent) == (False, False), name
+    marks = (b"data: [DONE]", b"data:[DONE]", b"data:  [DONE] ", b"[DONE]", b"data: [DONE]\nid: 5", b"[DONE]\n: over")
+    for mark in marks:
+        sent, error = served(b'data: {"response":"a"}\n\n' + mark + b"\n\n", dialect)
+        assert (error, without_padding(payloads(sent))) == (None, [{"response": "a"}]), mark
+    for name in ("last-line-without-end", "last-line-without-empty-line"):
+        sent, error = served(wire(name), dialect)
+        assert (error, b"lo" in sent, len(events(sent))) == (None, True, 2), name
+    feeder = encoder_for(dialect, Decoder())
+    assert not feeder.done
+    assert feeder.ends_with(b"data: [DONE]")
+    assert feeder.finish(b"data: [DONE]") == []
+    assert feeder.done
 
 
 # Padding.
 
 
-@pytest.mark.parametrize(
-    ("block", "expected"),
-    [
-        (b'data: {"response":"a"}', '{"response":"a","p":"P"}'),
-        (b'data:{"response":"a"}', '{"response":"a","p":"P"}'),
+def test_padding_goes_before_the_last_brace_and_only_into_objects() -> None:
+    for block, expected in (
+        *((b"data:" + space + b'{"response":"a"}', '{"response":"a","p":"P"}') for space in (b" ", b"")),
         (b'data: {"response":0.10,"n":1e3}', '{"response":0.10,"n":1e3,"p":"P"}'),
         (b'data: {"response":{"a":{}}}', '{"response":{"a":{}},"p":"P"}'),
         (b'data: {"response":"}"}  ', '{"response":"}","p":"P"}'),
@@ -267,20 +215,12 @@ def test_a_last_line_without_its_empty_line_is_passed_on(name: str, dialect: Dia
         (b'data: {"response":"a"}\ndata:', '{"response":"a","p":"P"}\n'),
         (b'event: x\ndata: {"response":"a"}\nid: {7}', '{"response":"a","p":"P"}'),
         (b"data: {\ndata: }", '{\n"p":"P"}'),
-    ],
-)
-def test_padding_goes_before_the_last_brace(block: bytes, expected: str) -> None:
-    (event,) = events(pad(block) + b"\n\n")
-    found = json.loads(event.data)
-    assert event.data == expected.replace('"P"', json.dumps(found["p"]))
-
-
-@pytest.mark.parametrize("block", [b"", b": ping", b": {ping}", b"data: [DONE]", b"id: 7", b"data", b"data: text"])
-def test_what_is_no_object_gets_no_padding(block: bytes) -> None:
-    assert pad(block) == block
-
-
-def test_padding_of_the_service_loses_against_the_fresh_one() -> None:
+    ):
+        (event,) = events(pad(block) + b"\n\n")
+        found = json.loads(event.data)
+        assert event.data == expected.replace('"P"', json.dumps(found["p"])), block
+    for block in (b"", b": ping", b": {ping}", b"data: [DONE]", b"id: 7", b"data", b"data: text"):
+        assert pad(block) == block
     (event,) = events(pad(b'data: {"p":"service!","response":"a"}') + b"\n\n")
     assert json.loads(event.data)["p"] != "service!"
 
@@ -309,16 +249,6 @@ def test_padding_changes_nothing_else(payload: dict[str, Any], indent: int | Non
 # Errors, and the choice of a dialect.
 
 
-@pytest.mark.parametrize("dialect", ["native", "original"])
-@pytest.mark.parametrize("name", [name for name in SAMPLES if name.startswith(("error-", "truncated", "not-"))])
-def test_what_breaks_a_stream_is_raised_after_what_came(name: str, dialect: Dialect) -> None:
-    decoder = decoded(wire(name))
-    sent, error = served(wire(name), dialect)
-    assert (type(error), str(error)) == (type(decoder.failure), str(decoder.failure))
-    if dialect == "native":
-        assert "".join(each["response"] for each in payloads(sent)) == decoder.text
-
-
 def test_an_error_becomes_an_event_with_code_and_message_and_then_the_end_mark() -> None:
     assert DONE_EVENT == b"data: [DONE]\n\n"
     error = StreamError("3040: busy", code=3040)
@@ -341,12 +271,3 @@ def test_a_dialect_is_chosen_by_name() -> None:
     assert isinstance(encoder_for("original", Decoder()), PassthroughEncoder)
     with pytest.raises(ConfigurationError, match="'chat'"):
         encoder_for("chat", Decoder())  # what a caller without types may pass
-
-
-@pytest.mark.parametrize("dialect", ["native", "original"])
-def test_the_end_is_known_without_its_empty_line(dialect: Dialect) -> None:
-    feeder = encoder_for(dialect, Decoder())
-    assert not feeder.done
-    assert feeder.ends_with(b"data: [DONE]")
-    assert feeder.finish(b"data: [DONE]") == []
-    assert feeder.done

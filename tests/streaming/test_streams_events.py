@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from typing import Any
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 
 from cfai import ConfigurationError, StreamTruncatedError
 from tests.bodies import DONE, HELLO, chat, event, native, one_token
-from tests.conftest import LONG, SYNC_AND_ASYNC, Caller, Callers, Serve, Service
+from tests.conftest import LONG, SYNC_AND_ASYNC, Caller, Callers, Serve, Service, row
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 
@@ -33,28 +34,18 @@ def test_events_are_raw(caller: Caller, service: Service) -> None:
 
 
 @SYNC_AND_ASYNC
-def test_events_need_no_done_and_lose_what_no_blank_line_ended(caller: Caller, service: Service) -> None:
-    service.answers(service.events(b"data: a\n\ndata: b"))
-    assert [event.data for event in caller.stream(MODEL).events()] == ["a"]
-    assert service.bodies[0].closed
-
-
-@SYNC_AND_ASYNC
-def test_events_break_when_the_connection_does(caller: Caller, service: Service) -> None:
-    service.answers(service.events(b"data: a\n\n", breaks=httpx.ReadError("gone")))
-    events = caller.stream(MODEL).events()
-    assert next(events).data == "a"
-    with pytest.raises(StreamTruncatedError):
-        next(events)
-
-
-@SYNC_AND_ASYNC
-def test_leaving_the_events_leaves_the_call(caller: Caller, service: Service) -> None:
+def test_events_need_no_done_and_break_or_end_with_the_connection(caller: Caller, service: Service) -> None:
+    for breaks in (None, httpx.ReadError("gone")):
+        service.answers(service.events(b"data: a\n\ndata: b", breaks=breaks))
+        events = caller.stream(MODEL).events()
+        assert next(events).data == "a"
+        with pytest.raises(StreamTruncatedError if breaks else StopIteration):
+            next(events)
     service.answers(service.events(*HELLO))
     events = caller.stream(MODEL).events()
     next(events)
     events.close()
-    assert service.bodies[0].closed
+    assert [body.closed for body in service.bodies] == [True] * 3
 
 
 # For a browser
@@ -73,15 +64,23 @@ def browser_events(pieces: Any) -> list[tuple[str, Any]]:
     return found
 
 
+SAID = [("message", {"response": "Hel"}), ("message", {"response": "lo"})]
+END = ("message", "[DONE]")
+DIALECTS = ("native", "original")
+
+
 @SYNC_AND_ASYNC
-@pytest.mark.parametrize("body", [HELLO[:2] + HELLO[3:], [chat(content="Hel"), chat(content="lo"), DONE]])
-def test_native_is_one_dialect_for_every_model(caller: Caller, service: Service, body: list[bytes]) -> None:
-    service.answers(service.events(*body))
-    assert browser_events(caller.stream(MODEL).to_event_stream()) == [
-        ("message", {"response": "Hel"}),
-        ("message", {"response": "lo"}),
-        ("message", "[DONE]"),
-    ]
+def test_native_is_one_dialect_for_every_model(caller: Caller, service: Service) -> None:
+    whole = [("message", {"response": "Hello"})]
+    for answer, expected in (
+        (service.events(*HELLO[:2], DONE), SAID),
+        (service.events(chat(content="Hel"), chat(content="lo"), DONE), SAID),
+        (service.result({"response": "Hello"}), whole),
+    ):
+        service.answers(answer)
+        stream = caller.stream(MODEL)
+        assert browser_events(stream.to_event_stream()) == [*expected, END], expected
+        assert stream.text == stream.result().text == "Hello", expected
 
 
 @SYNC_AND_ASYNC
@@ -94,53 +93,35 @@ def test_original_passes_events_on(caller: Caller, service: Service) -> None:
     assert pieces[-1] == DONE
 
 
-@pytest.mark.parametrize("dialect", ["native", "original"])
-def test_every_event_is_padded_afresh(caller: Caller, service: Service, dialect: str) -> None:
+def test_every_event_is_padded_afresh(caller: Caller, service: Service) -> None:
     service.answers(service.events(*native(*["x"] * 40), DONE))
-    *pieces, done = caller.stream(MODEL).to_event_stream(dialect)
-    assert done == DONE
-    assert len(pieces) == 40
-    assert all(b'"p":"' in piece for piece in pieces)
-    assert len({len(piece) for piece in pieces}) > 3
+    for dialect in DIALECTS:
+        *pieces, done = caller.stream(MODEL).to_event_stream(dialect)
+        assert (done, len(pieces)) == (DONE, 40), dialect
+        assert all(b'"p":"' in piece for piece in pieces), dialect
+        assert len({len(piece) for piece in pieces}) > 3, dialect
+    with caller.stream(MODEL) as stream, pytest.raises(ConfigurationError, match="dialect"):
+        stream.to_event_stream("klingon")
 
 
 @SYNC_AND_ASYNC
-@pytest.mark.parametrize("dialect", ["native", "original"])
-@pytest.mark.parametrize(
-    ("body", "breaks", "code", "said"),
-    [
+def test_a_stream_that_fails_tells_the_browser_and_is_done(caller: Caller, service: Service) -> None:
+    problem = '{"errors":[{"code":3040,"message":"no room"}]}'
+    together = b'data: {"response":"Hel"}\ndata: ' + problem.encode()
+    rows: list[tuple[list[bytes], Exception | None, int | None, str]] = [
         (native("Hel"), None, None, "ended"),
         (native("Hel"), httpx.ReadError("gone"), None, "gone"),
-        ([*native("Hel"), event('{"errors":[{"code":3040,"message":"no room"}]}'), DONE], None, 3040, "no room"),
+        ([*native("Hel"), event(problem), DONE], None, 3040, "no room"),
         ([*native("Hel"), event("no json"), DONE], None, None, "no JSON"),
-    ],
-)
-def test_a_stream_that_fails_tells_the_browser_and_is_done(
-    caller: Caller, service: Service, dialect: str, body: list[bytes], breaks: Any, code: int | None, said: str
-) -> None:
-    service.answers(service.events(*body, breaks=breaks))
-    events = browser_events(caller.stream(MODEL).to_event_stream(dialect))
-    assert events[0] == ("message", {"response": "Hel"})
-    name, error = events[-2]
-    assert name == "error"
-    assert error["code"] == code
-    assert said in error["message"]
-    assert events[-1] == ("message", "[DONE]")
-    assert sum(data == "[DONE]" for _, data in events) == 1
-
-
-@SYNC_AND_ASYNC
-@pytest.mark.parametrize("dialect", ["native", "original"])
-@pytest.mark.parametrize("end", [b"\n\n", b"", b"\ndata: [DONE]", b"\ndata: [DONE]\n\n"])
-def test_a_browser_has_what_came_before_an_error_in_the_same_block(
-    caller: Caller, service: Service, dialect: str, end: bytes
-) -> None:
-    body = b'data: {"response":"Hello"}\ndata: {"errors":[{"code":3040,"message":"no room"}]}' + end
-    service.answers(service.events(body))
-    message, (name, error), done = browser_events(caller.stream(MODEL).to_event_stream(dialect))
-    assert message == ("message", {"response": "Hello"})
-    assert (name, error["code"]) == ("error", 3040)
-    assert done == ("message", "[DONE]")
+        *(([together + end], None, 3040, "no room") for end in (b"\n\n", b"", b"\ndata: [DONE]", b"\n" + DONE)),
+    ]
+    for (body, breaks, code, said), dialect in product(rows, DIALECTS):
+        service.answers(service.events(*body, breaks=breaks))
+        with row((body, dialect)):
+            message, (name, error), end = browser_events(caller.stream(MODEL).to_event_stream(dialect))
+            assert (message, end) == (SAID[0], END)
+            assert (name, error["code"]) == ("error", code)
+            assert said in error["message"]
 
 
 @SYNC_AND_ASYNC
@@ -148,38 +129,17 @@ def test_a_browser_knows_of_the_end_before_an_unexpected_exception_is_raised(cal
     service.answers(service.events(*native("Hel"), breaks=ZeroDivisionError("the caller's transport")))
     pieces = caller.stream(MODEL).to_event_stream()
     assert b"Hel" in next(pieces)
-    assert browser_events([next(pieces)])[-1] == ("message", "[DONE]")
+    assert browser_events([next(pieces)])[-1] == END
     with pytest.raises(ZeroDivisionError):
         next(pieces)
     assert list(pieces) == []
 
 
 @SYNC_AND_ASYNC
-def test_json_in_the_place_of_a_stream_reaches_the_browser_too(caller: Caller, service: Service) -> None:
-    service.answers(service.result({"response": "Hello"}))
-    events = browser_events(caller.stream(MODEL).to_event_stream())
-    assert events == [("message", {"response": "Hello"}), ("message", "[DONE]")]
-
-
-@SYNC_AND_ASYNC
-@pytest.mark.parametrize("dialect", ["native", "original"])
-def test_a_browser_that_leaves_closes_the_call(callers: Callers, serve: Serve, dialect: str) -> None:
-    server = serve(one_token)
-    pieces = callers(base_url=server.url).stream(MODEL).to_event_stream(dialect)
-    assert b"Hel" in next(pieces)
-    pieces.close()
-    assert server.was_left.wait(LONG)
-
-
-@SYNC_AND_ASYNC
-def test_after_the_browser_had_it_all_there_is_a_result(caller: Caller, service: Service) -> None:
-    service.answers(service.events(*HELLO))
-    stream = caller.stream(MODEL)
-    list(stream.to_event_stream())
-    assert stream.text == stream.result().text == "Hello"
-
-
-def test_a_dialect_is_one_of_two(caller: Caller, service: Service) -> None:
-    service.answers(service.events(*HELLO))
-    with caller.stream(MODEL) as stream, pytest.raises(ConfigurationError, match="dialect"):
-        stream.to_event_stream("klingon")
+def test_a_browser_that_leaves_closes_the_call(callers: Callers, serve: Serve) -> None:
+    for dialect in DIALECTS:
+        server = serve(one_token)
+        pieces = callers(base_url=server.url).stream(MODEL).to_event_stream(dialect)
+        assert b"Hel" in next(pieces)
+        pieces.close()
+        assert server.was_left.wait(LONG), dialect
