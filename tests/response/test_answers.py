@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 import cfai
-from cfai import AiInternalError, APIResponseValidationError, APITimeoutError, CapacityError
+from cfai import AiInternalError, APIResponseValidationError, APITimeoutError, AsyncStream, CapacityError, Stream
 from cfai.types import Binary, ChatCompletion, ListOutput, NativeText, Output, ResponsesOutput, TextOutput, ValueOutput
 from tests.bodies import CHAT_ANSWER, COMPLETION_ANSWER, COUNTS, DONE, NATIVE_ANSWER, PNG, RESPONSES_ANSWER
-from tests.conftest import SYNC_AND_ASYNC, Answer, Caller, Service, row
+from tests.conftest import SYNC_AND_ASYNC, Answer, Caller, Service, row, stream_of
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 HELLO = {"prompt": "Hello"}
@@ -161,6 +161,16 @@ def test_json_and_events_are_read_under_any_type_that_may_hold_them(caller: Call
             service.answers(service.raw(EVENTS, content_type))
             stream = caller.run(MODEL, {"prompt": "x", "stream": requested})
             assert [str(token) for token in stream] == ["Hel", "lo"]
+
+
+def test_prose_that_begins_like_an_event_is_no_stream(caller: Caller, service: Service) -> None:
+    for text in (": ) hi", "id: 5 is it", "data: are here", "event: today"):
+        service.answers(service.raw(text.encode(), content_type="text/plain"))
+        assert bytes(caller.run(MODEL, {"prompt": "x"})) == text.encode(), text
+    for body in (EVENTS, b'data: {"response":"Hello"}', b"data: [DONE]\n\n"):
+        service.answers(service.raw(body, content_type="text/plain"))
+        with caller.run(MODEL, {"prompt": "x"}) as stream:
+            assert isinstance(stream_of(stream), Stream | AsyncStream), body
 
 
 @SYNC_AND_ASYNC

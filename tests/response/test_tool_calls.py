@@ -280,6 +280,16 @@ USAGES: dict[str, tuple[list[Any], dict[str, Any]]] = {
 def test_reports_make_one_usage() -> None:
     for name, (reports, expected) in USAGES.items():
         assert total_of(*reports) == expected, name
+    neurons, counts = {"neurons": 5, "total_tokens": 0}, report(2, 1)
+    for reports in (
+        [neurons, counts],
+        [counts, neurons],
+        [{**counts, "neurons": 5}],
+        [neurons, {**counts, "neurons": 5}],
+    ):
+        usage = Usage.of(total_of(*reports))
+        assert usage is not None
+        assert (usage.neurons, usage.total_tokens) == (5, 3), reports
 
 
 def test_reports_are_not_changed() -> None:
