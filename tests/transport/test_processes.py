@@ -74,10 +74,8 @@ def server(serve: Serve) -> Server:
     return serve(answer_by_name)
 
 
-def test_a_forked_child_has_connections_of_its_own_and_the_parent_goes_on(server: Server) -> None:
-    run(
-        server,
-        """
+PROGRAMS = {
+    "a forked child has connections of its own and the parent goes on": """
         ask("before")
         def work(number):
             for call in range(10):
@@ -89,14 +87,8 @@ def test_a_forked_child_has_connections_of_its_own_and_the_parent_goes_on(server
         wait_for(children)
         ask("after")
         ai.close()
-        """,
-    )
-
-
-def test_a_child_forked_inside_a_running_loop_begins_anew(server: Server) -> None:
-    run(
-        server,
-        """
+    """,
+    "a child forked inside a running loop begins anew": """
         async def main():
             await aask("before")
             children = [fork(lambda: (ask("child"), asyncio.run(aask("child, async")))) for _ in range(3)]
@@ -105,14 +97,8 @@ def test_a_child_forked_inside_a_running_loop_begins_anew(server: Server) -> Non
             await aask("after")
             await ai.aclose()
         asyncio.run(main())
-        """,
-    )
-
-
-def test_a_fork_while_other_threads_call_hangs_nobody(server: Server) -> None:
-    run(
-        server,
-        """
+    """,
+    "a fork while other threads call hangs nobody": """
         ask("before")
         stop = threading.Event()
         def calling(number):
@@ -129,14 +115,8 @@ def test_a_fork_while_other_threads_call_hangs_nobody(server: Server) -> None:
         for thread in threads:
             thread.join()
         ai.close()
-        """,
-    )
-
-
-def test_a_stream_that_a_child_inherits_stays_the_parent_s(server: Server) -> None:
-    run(
-        server,
-        """
+    """,
+    "a stream that a child inherits stays the parent s": """
         stream = ai.run(MODEL, {"prompt": "one two three", "stream": True})
         assert next(stream).text == "one "
         def work():
@@ -148,29 +128,8 @@ def test_a_stream_that_a_child_inherits_stays_the_parent_s(server: Server) -> No
         wait_for([fork(work)])
         assert "".join(map(str, stream)) == "two three"
         ai.close()
-        """,
-    )
-
-
-def test_a_loop_that_pauses_keeps_its_client(server: Server) -> None:
-    run(
-        server,
-        """
-        loop = asyncio.new_event_loop()
-        loop.run_until_complete(aask("first"))
-        asyncio.run(aask("another loop"))
-        loop.run_until_complete(aask("second"))
-        loop.run_until_complete(ai.aclose())
-        loop.close()
-        """,
-    )
-    assert server.connections == 2
-
-
-def test_several_loops_in_a_row_or_at_the_same_time_make_no_noise(server: Server) -> None:
-    run(
-        server,
-        """
+    """,
+    "several loops in a row or at the same time make no noise": """
         for number in range(3):
             asyncio.run(aask(f"run {number}"))
         for number in range(3):
@@ -184,14 +143,8 @@ def test_several_loops_in_a_row_or_at_the_same_time_make_no_noise(server: Server
                 await aask(f"{number} {call}")
         with ThreadPoolExecutor(6) as threads:
             list(threads.map(lambda number: asyncio.run(main(number)), range(6)))
-        """,
-    )
-
-
-def test_the_collector_may_find_a_stream_while_the_same_thread_holds_the_pool_s_lock(server: Server) -> None:
-    run(
-        server,
-        """
+    """,
+    "the collector may find a stream while the same thread holds the pool's lock": """
         class Holder:
             pass
 
@@ -215,8 +168,28 @@ def test_the_collector_may_find_a_stream_while_the_same_thread_holds_the_pool_s_
             print("a thread hangs")
             os._exit(1)
         ai.close()
+    """,
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_gets_its_own_answers_and_ends_without_noise(server: Server, name: str) -> None:
+    run(server, PROGRAMS[name])
+
+
+def test_a_loop_that_pauses_keeps_its_client(server: Server) -> None:
+    run(
+        server,
+        """
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(aask("first"))
+        asyncio.run(aask("another loop"))
+        loop.run_until_complete(aask("second"))
+        loop.run_until_complete(ai.aclose())
+        loop.close()
         """,
     )
+    assert server.connections == 2
 
 
 APP = """
