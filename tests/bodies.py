@@ -73,8 +73,7 @@ REASONED = [
 def one_token(peer: Peer) -> None:
     """Send the first token of a stream, and then nothing until the client leaves."""
     peer.request()
-    peer.start()
-    peer.chunk(HELLO[0])
+    peer.stream(HELLO[0])
     assert peer.left()
 
 
@@ -82,10 +81,7 @@ def answering(peer: Peer) -> None:
     """Answer every request on a connection that is kept open: a stream with one, and what is bad with an error."""
     while sent := peer.request():
         if b'"stream":true' in sent:
-            peer.start()
-            for piece in HELLO:
-                peer.chunk(piece)
-            peer.chunk(b"")
+            peer.stream(*HELLO, b"")
         elif b'"bad"' in sent:
             peer.answer(b'{"errors":[{"code":5006,"message":"bad"}]}', status="400 Bad Request")
         else:

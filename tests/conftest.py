@@ -391,6 +391,12 @@ class Peer:
         """Send the head of a chunked answer."""
         self.send(f"HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ntransfer-encoding: chunked\r\n\r\n".encode())
 
+    def stream(self, *pieces: bytes) -> None:
+        """Send the head of a stream and so many chunks of it."""
+        self.start()
+        for piece in pieces:
+            self.chunk(piece)
+
     def chunk(self, data: bytes) -> None:
         """Send a chunk; an empty one ends the body."""
         self.send(b"%x\r\n%s\r\n" % (len(data), data))

@@ -162,8 +162,7 @@ def test_what_broke_does_not_hold_it(callers: Callers, serve: Serve) -> None:
         if b"wait" in sent:
             assert peer.left()
         elif b'"stream":true' in sent:
-            peer.start()
-            peer.chunk(HELLO_STREAM[0])
+            peer.stream(HELLO_STREAM[0])
 
     for prompt, cause in (
         ("leave", httpx.RemoteProtocolError),

@@ -338,8 +338,7 @@ def test_more_than_a_hundred_streams_can_be_open(callers: Callers, serve: Serve)
 
     def script(peer: Peer) -> None:
         peer.request()
-        peer.start()
-        peer.chunk(HELLO[0])
+        peer.stream(HELLO[0])
         finish.wait(30)
         peer.chunk(DONE)
         peer.chunk(b"")

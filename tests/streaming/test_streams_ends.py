@@ -59,9 +59,7 @@ def test_a_stream_ends_with_its_end_mark_or_a_finish_reason(caller: Caller, serv
 def test_after_done_the_connection_is_used_again_when_the_body_ends(callers: Callers, serve: Serve) -> None:
     def script(peer: Peer) -> None:
         while sent := peer.request():
-            peer.start()
-            for piece in HELLO:
-                peer.chunk(piece)
+            peer.stream(*HELLO)
             time.sleep(0.1 if b"a moment later" in sent else 0)
             peer.chunk(b"")
 
@@ -81,9 +79,7 @@ def test_a_body_that_is_held_open_or_goes_on_after_done_holds_nobody(callers: Ca
         if b'"stream":true' not in sent:
             peer.answer(b'{"response":"another"}')
             return
-        peer.start()
-        for piece in HELLO:
-            peer.chunk(piece)
+        peer.stream(*HELLO)
         if b"goes on" in sent:
             peer.drip(b": ping\n\n")
         assert peer.left()
@@ -186,8 +182,7 @@ def test_a_real_connection_that_is_closed_or_reset_breaks_its_stream(callers: Ca
 
         def script(peer: Peer, end: str = end, seen: threading.Event = seen) -> None:
             peer.request()
-            peer.start()
-            peer.chunk(HELLO[0])
+            peer.stream(HELLO[0])
             seen.wait(LONG)
             if end == "reset":
                 peer.reset()
@@ -317,9 +312,7 @@ def test_an_answer_is_whole_although_reading_is_cancelled_after_done(
 ) -> None:
     def script(peer: Peer) -> None:
         peer.request()
-        peer.start()
-        for piece in HELLO:
-            peer.chunk(piece)
+        peer.stream(*HELLO)
         assert peer.left()
 
     ai = callers(base_url=serve(script).url).ai

@@ -58,8 +58,7 @@ def test_the_exceptions_of_a_client_passed_in_are_mapped(
     def script(peer: Peer) -> None:
         sent = peer.request()
         if b'"stream":true' in sent:
-            peer.start()
-            peer.chunk(HELLO_STREAM[0])
+            peer.stream(HELLO_STREAM[0])
         elif b"slow" in sent:
             assert peer.left()
 

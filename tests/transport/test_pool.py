@@ -206,8 +206,7 @@ def test_a_stream_outlives_a_client_that_nobody_keeps(serve: Serve, raw: bool, b
 
     def script(peer: Peer) -> None:
         peer.request()
-        peer.start()
-        peer.chunk(HELLO_STREAM[0])
+        peer.stream(HELLO_STREAM[0])
         assert collected.wait(LONG)
         for piece in (*HELLO_STREAM[1:], b""):
             peer.chunk(piece)
