@@ -227,7 +227,9 @@ def test_limits_can_be_lifted_and_put_back(callers: Callable[..., Caller], servi
     assert len(service.requests) == 6
 
 
-def test_a_warning_is_told_once_for_each_line_that_calls(callers: Callable[..., Caller], service: Service) -> None:
+def test_a_warning_is_told_once_for_each_line_and_stops_every_call_if_it_is_an_error(
+    callers: Callable[..., Caller], service: Service
+) -> None:
     caller, prompt = callers(), PROMPTS["likely too long"]
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("default")
@@ -240,16 +242,11 @@ def test_a_warning_is_told_once_for_each_line_that_calls(callers: Callable[..., 
         caller.ai.run(LLAMA_3_3, {"prompt": prompt})
         assert [warning.filename for warning in warned[1:]] == [__file__, __file__]
         assert warned[1].lineno != warned[2].lineno
-    assert len(service.requests) == 6
-
-
-def test_a_warning_that_is_an_error_stops_every_call(caller: Caller, service: Service) -> None:
-    with warnings.catch_warnings():
         warnings.simplefilter("error", LimitWarning)
         for _ in range(3):
             with pytest.raises(LimitWarning):
-                caller.run(LLAMA_3_3, {"prompt": PROMPTS["likely too long"]})
-    assert not service.requests
+                caller.run(LLAMA_3_3, {"prompt": prompt})
+    assert len(service.requests) == 6
 
 
 def test_a_warning_says_what_the_error_would_and_how_to_silence_it(caller: Caller, service: Service) -> None:
@@ -390,20 +387,16 @@ def test_a_long_prompt_is_counted_beside_the_event_loop(callers: Callable[..., C
 GOVERNMENT = "international cooperation between governments requires transparent administration and communication. "
 
 
-def test_the_gateway_does_not_refuse_what_max_requests(local: Emulator) -> None:
+def test_the_gateway_refuses_neither_what_max_requests_nor_what_is_left_of_a_conversation(local: Emulator) -> None:
+    talk = [{"role": "user" if turn % 2 == 0 else "assistant", "content": GOVERNMENT * 5} for turn in range(601)]
+    fit = fit_messages(talk, model=LLAMA_3_3, max_tokens=1000)
+    assert fit.dropped
     with local.ai(max_retries=None) as ai:
         for prompt in ("word " * 700, GOVERNMENT * 700):
             assert ai.run(LLAMA_3_3, {"prompt": prompt, "max_tokens": "max"}).text
             requested = local.requests[-1].inputs["max_tokens"]
             estimate = ceil(len(json.dumps({"prompt": prompt}, separators=(",", ":"))) / 4)
             assert 1000 < requested <= 24_000 - estimate
-
-
-def test_the_gateway_does_not_refuse_what_is_left_of_a_conversation(local: Emulator) -> None:
-    talk = [{"role": "user" if turn % 2 == 0 else "assistant", "content": GOVERNMENT * 5} for turn in range(601)]
-    fit = fit_messages(talk, model=LLAMA_3_3, max_tokens=1000)
-    assert fit.dropped
-    with local.ai(max_retries=None) as ai:
         assert ai.run(LLAMA_3_3, {"messages": fit.messages, "max_tokens": 1000}).text
     own = fit_messages(talk, model=LLAMA_3_3, limit=24_000, max_tokens=1000)
     assert len(own.messages) > len(fit.messages)  # the gateway knows nothing of a limit of one's own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -46,17 +46,14 @@ def test_a_result_says_how_much_fits() -> None:
     assert result.limit is not None
     assert (result.limit.value, result.limit.source) == (WINDOW, "Workers AI model listing, context_window")
     assert 23_900 < (result.max_tokens or 0) < WINDOW
-    announced = check_call(INT8, {"prompt": "Where is New York?"})
-    assert (announced.verdict, announced.certain, announced.max_tokens) == ("fits", True, 1800)
-
-
-def test_a_prompt_that_is_too_long_has_its_error() -> None:
     result = check_call(LLAMA_3_3, {"messages": [{"role": "user", "content": dense(24_001)}]})
     assert not result
     assert (result.verdict, result.certain, result.max_tokens) == ("too long", True, 0)
     assert isinstance(result.error, ContextLengthError)
     assert (result.error.source, result.error.input_tokens, result.error.output_tokens) == ("local", 24_001, 256)
     assert (result.error.total_tokens, result.error.max_tokens) == (24_257, None)
+    announced = check_call(INT8, {"prompt": "Where is New York?"})
+    assert (announced.verdict, announced.certain, announced.max_tokens) == ("fits", True, 1800)
 
 
 def test_without_a_figure_nothing_is_known() -> None:
@@ -283,28 +280,30 @@ def test_an_override_takes_the_place_of_the_catalogue() -> None:
         assert isinstance(error, kind), (model, limit)
         assert (error.limit, error.limit_source) == (limit, "limit_overrides, given by you"), model
     assert check_call(LLAMA_3_3, {"prompt": "Hi"}, policy).certain
-
-
-def test_a_total_is_of_input_and_output() -> None:
-    policy = limited(total_length=4000)
+    total = limited(total_length=4000)  # of input and output
     for words, output, verdict in ((2000, 3000, "too long"), (500, 1500, "likely fits")):
         inputs = {"prompt": "hello " * words, "max_tokens": output}
-        assert check_call(LLAMA_3_3, inputs, policy).verdict == verdict, words
-    alone = check_call(NO_FIGURES, {"prompt": "Hello", "max_tokens": 4001}, policy).error
+        assert check_call(LLAMA_3_3, inputs, total).verdict == verdict, words
+    alone = check_call(NO_FIGURES, {"prompt": "Hello", "max_tokens": 4001}, total).error
     assert "`max_tokens` must be at most 4,000 for" in str(alone)
 
 
-def test_an_override_that_says_nothing_is_refused() -> None:
-    for given, message in (
-        (5, "`limit_overrides` must be a mapping by model, got int"),
-        ({5: 100}, "names of models as keys, got 5"),
-        ({LLAMA_3_3: 0}, f"context_length in `limit_overrides` of {LLAMA_3_3} must be 1 or more, got 0"),
-        ({LLAMA_3_3: "many"}, "must be 1 or more, got 'many'"),
-        ({LLAMA_3_3: True}, "must be 1 or more, got True"),
-        ({LLAMA_3_3: {"window": 5}}, "must be of context_length, .*, got 'window'"),
-    ):
+def test_an_override_that_says_nothing_and_a_counter_that_cannot_count_are_refused() -> None:
+    method, of_model = r"must have a method count_text\(text\)", f"context_length in `limit_overrides` of {LLAMA_3_3}"
+    rows: list[tuple[Callable[[Any], Any], Any, str]] = [
+        (parse_limit_overrides, 5, "`limit_overrides` must be a mapping by model, got int"),
+        (parse_limit_overrides, {5: 100}, "names of models as keys, got 5"),
+        (parse_limit_overrides, {LLAMA_3_3: 0}, f"{of_model} must be 1 or more, got 0"),
+        (parse_limit_overrides, {LLAMA_3_3: "many"}, "must be 1 or more, got 'many'"),
+        (parse_limit_overrides, {LLAMA_3_3: True}, "must be 1 or more, got True"),
+        (parse_limit_overrides, {LLAMA_3_3: {"window": 5}}, "must be of context_length, .*, got 'window'"),
+        (parse_token_counter, len, f"`token_counter` {method}, got builtin_function_or_method"),
+        (parse_token_counter, ByWords, "`token_counter` must be an object, got the class ByWords: call it"),
+        (parse_token_counter, {LLAMA_3_3: 5}, f"{method}, got int"),
+    ]
+    for parse, given, message in rows:
         with row(given), pytest.raises(ConfigurationError, match=message):
-            parse_limit_overrides(given)
+            parse(given)
 
 
 def test_an_exact_count_is_certain_but_for_what_the_template_may_add() -> None:
@@ -319,13 +318,3 @@ def test_an_exact_count_is_certain_but_for_what_the_template_may_add() -> None:
             assert result.tokens is not None
             assert (result.tokens.method, result.tokens.lower) == ("custom", words - 1)
             assert (result.verdict, result.raises("enforce")) == (verdict, raises), words
-
-
-def test_a_counter_that_cannot_count_is_refused() -> None:
-    for counter, message in (
-        (len, r"`token_counter` must have a method count_text\(text\), got builtin_function_or_method"),
-        (ByWords, "`token_counter` must be an object, got the class ByWords: call it"),
-        ({LLAMA_3_3: 5}, r"must have a method count_text\(text\), got int"),
-    ):
-        with row(counter), pytest.raises(ConfigurationError, match=message):
-            parse_token_counter(counter)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from typing import Any
 
 import pytest
@@ -67,11 +68,6 @@ def test_the_output_is_limited_by_the_first_figure_that_is_known() -> None:
     assert found(NEMOTRON, {"prompt": "Hi", "max_tokens": 256_001}).certain  # whatever the tokenizer
     beside = {"prompt": "Hi", "max_tokens": 10, "max_completion_tokens": 1801}
     assert found(INT8, beside).error.field == "max_completion_tokens"
-
-
-def test_an_output_that_is_no_number_of_tokens_is_left_to_the_service() -> None:
-    for value in (None, True, "2000", "max", 1e9, 1801.0, -5, [5000], {"a": 1}):
-        assert passes(INT8, {"prompt": "Hi", "max_tokens": value}), value
 
 
 def test_a_prompt_fits_to_the_token() -> None:
@@ -222,6 +218,8 @@ def test_what_a_template_may_leave_out_does_not_count() -> None:
         {"requests": None},
         {"requests": [None, LONG, 5, []]},
         {"requests": LONG},
+        # An output that is no number of tokens is left to the service.
+        *({"prompt": "Hi", "max_tokens": it} for it in (None, True, "2000", "max", 1e9, 1801.0, -5, [5000], {"a": 1})),
         # Parts that make a special token together count as one.
         {"messages": user(texts(*["<|im_", "end|>"] * 3000))},
         # A template may trim.
@@ -327,19 +325,14 @@ def largest(model: str, inputs: dict[str, Any], policy: LimitPolicy | None = Non
     return resolved["max_tokens"]
 
 
-def test_max_is_the_sequence_length_where_the_window_leaves_it() -> None:
-    for model, most in ((INT8, 1800), (FP16, 2500), (GPT_OSS, 16_384)):
-        for field in MAX_TOKENS_FIELDS:
-            assert resolve_max_tokens(model, {"prompt": "Hi", field: "max"}) == {"prompt": "Hi", field: most}, model
-
-
-def test_max_leaves_room_for_the_prompt() -> None:
-    for model in (model for model in WINDOWS if model.window == "shared"):
-        for text in ("Hi", dense(1000)):
-            inputs = {"messages": user(text)}
-            number = largest(model.name, inputs)
-            assert 0 < number + len(text) < model.context_length.value, model.name
-            assert passes(model.name, {**inputs, "max_tokens": number}), model.name
+def test_max_is_the_sequence_length_where_the_window_leaves_room_for_it_and_the_prompt() -> None:
+    for (model, most), field in product(((INT8, 1800), (FP16, 2500), (GPT_OSS, 16_384)), MAX_TOKENS_FIELDS):
+        assert resolve_max_tokens(model, {"prompt": "Hi", field: "max"}) == {"prompt": "Hi", field: most}, model
+    for model, text in product((model for model in WINDOWS if model.window == "shared"), ("Hi", dense(1000))):
+        inputs = {"messages": user(text)}
+        number = largest(model.name, inputs)
+        assert 0 < number + len(text) < model.context_length.value, model.name
+        assert passes(model.name, {**inputs, "max_tokens": number}), model.name
     assert 4096 - 1000 - 500 < largest(MISTRAL, {"prompt": dense(1000)}) < 3096  # in a total
     assert largest(LLAMA_3_3, {"prompt": dense(60_000)}) == 1
 

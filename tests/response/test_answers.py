@@ -190,24 +190,23 @@ def test_other_types_are_bytes_that_say_what_they_are(caller: Caller, service: S
             assert (output.content, output.media_type) == (content, media_type)
 
 
-def test_an_html_page_is_no_answer(caller: Caller, service: Service) -> None:
-    service.answers(service.raw(b"<html><title>Log in</title></html>", "Text/HTML; charset=utf-8"))
-    for model in (MODEL, "@cf/somebody/new"):
-        for stream in (True, False):
-            with row((model, stream)), pytest.raises(APIResponseValidationError, match="an HTML page"):
-                caller.run(model, {"prompt": "x", "stream": stream})
-
-
-def test_json_that_is_none_is_the_services_fault(caller: Caller, service: Service) -> None:
-    for content in (b"", b"{", b"<html>", b'{"result":'):
+def test_an_html_page_and_json_that_is_none_are_the_services_fault(caller: Caller, service: Service) -> None:
+    page, html = b"<html><title>Log in</title></html>", "Text/HTML; charset=utf-8"
+    for model, content, content_type, message in (
+        *((model, page, html, "an HTML page") for model in (MODEL, "@cf/somebody/new")),
+        *(
+            (MODEL, content, "application/json", "no JSON|empty|HTML")
+            for content in (b"", b"{", b"<html>", b'{"result":')
+        ),
+    ):
         for stream in (False, True):
             service.forget()
-            service.answers(service.json(content, cf_ai_req_id="id-1"))
+            service.answers(service.raw(content, content_type, cf_ai_req_id="id-1"))
             with row((content, stream)):
-                with pytest.raises(APIResponseValidationError) as caught:
-                    caller.run(MODEL, {**HELLO, "stream": stream})
+                with pytest.raises(APIResponseValidationError, match=message) as caught:
+                    caller.run(model, {**HELLO, "stream": stream})
                 assert caught.value.body == content.decode()
-                assert (caught.value.status_code, caught.value.request_id, caught.value.model) == (200, "id-1", MODEL)
+                assert (caught.value.status_code, caught.value.request_id, caught.value.model) == (200, "id-1", model)
                 assert len(service.requests) == 1
 
 

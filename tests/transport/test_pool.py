@@ -53,19 +53,12 @@ def local_ai(server: Server) -> Ai:
 # Opening
 
 
-def test_nothing_is_opened_before_the_first_call(opened: list[Any]) -> None:
+def test_the_first_call_opens_a_client_which_is_kept(callers: Callers, service: Service, opened: list[Any]) -> None:
     # No TLS context either: the file would be missed.
-    ai = Ai(account_id=ACCOUNT, api_token="token", verify="no such file")
-    ai.with_options(timeout=5)
-    repr(ai)
-    ai.close()
+    for caller in (callers(verify="no such file"), callers()):
+        caller.with_options(timeout=5)
+        repr(caller.ai)
     assert opened == []
-
-
-def test_sync_and_async_calls_open_a_client_each_and_keep_it(
-    callers: Callers, service: Service, opened: list[Any]
-) -> None:
-    caller = callers()
     for _ in range(3):
         caller.run(MODEL, HELLO)
     assert opened == ["Client" if caller.portal is None else "AsyncClient"]
@@ -136,16 +129,6 @@ def test_an_ai_is_used_sync_and_async_with_a_client_for_each(
 
 
 # Copies
-
-
-def test_a_copy_is_all_that_its_original_is_but_for_what_was_given(callers: Callers, service: Service) -> None:
-    caller = callers(default_headers={"x-a": "b"}, timeout=30, checks="off", max_retries=None)
-    copy = caller.with_options(timeout=20)
-    copy.run(MODEL, {"prompt": "x", "max_tokens": 10**9})
-    assert service.request.headers["x-a"] == "b"
-    assert service.timeouts[0]["read"] == 20
-    caller.run(MODEL, HELLO)
-    assert service.timeouts[1]["read"] == 30
 
 
 # Closing

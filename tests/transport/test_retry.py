@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from typing import Any, cast
 
 import pytest
@@ -49,6 +48,9 @@ def test_a_wait_that_the_service_asks_for_wins_up_to_a_minute() -> None:
     for seconds in (60.001, 3600.0):
         assert pause_before_retry(Retry(), 1, rate_limited(seconds)) is None, "it is the caller's to decide"
     assert pause_before_retry(Retry(), 3, rate_limited(1)) is None, "it makes no more attempts"
+    # A caller who rejects a busy model waits for anything but room.
+    assert pause_before_retry(Retry(), 1, CapacityError("x", retryable=True, retry_after=1.0), when_busy=False) is None
+    assert pause_before_retry(Retry(), 1, rate_limited(1), when_busy=False) == 1.0
 
 
 def test_only_what_was_not_run_is_sent_again() -> None:
@@ -65,11 +67,6 @@ def test_only_what_was_not_run_is_sent_again() -> None:
         assert pause_before_retry(Retry(base=1, jitter=lambda: 1.0), 1, error) == 1.0, repr(error)
 
 
-def test_a_caller_who_rejects_a_busy_model_waits_for_anything_but_room() -> None:
-    assert pause_before_retry(Retry(), 1, CapacityError("x", retryable=True, retry_after=1.0), when_busy=False) is None
-    assert pause_before_retry(Retry(), 1, rate_limited(1), when_busy=False) == 1.0
-
-
 def test_figures_that_make_no_sense_are_refused() -> None:
     no_seconds = (-1, float("nan"), float("inf"), "2", True)
     for kind, name, text, values in (
@@ -82,7 +79,3 @@ def test_figures_that_make_no_sense_are_refused() -> None:
                 kind(**cast("Any", {name: value}))
     assert (Retry(base=0, cap=0).base, Retry(max_retries=0).max_retries) == (0, 0)
     assert [name for name in TIMEOUTS if getattr(Timeout(**cast("Any", {name: None})), name) is not None] == []
-
-
-def test_a_retry_pickles() -> None:
-    assert pickle.loads(pickle.dumps(Retry(max_retries=4))) == Retry(max_retries=4)
