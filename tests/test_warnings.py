@@ -198,15 +198,3 @@ def test_a_stream_that_was_left_says_nothing_and_one_that_goes_to_a_browser_warn
     assert told == []
     list(caller.stream(MODEL).to_event_stream())
     assert [warning.category for warning in told] == [CutAnswerWarning]
-
-
-def test_a_warning_that_was_made_an_error_goes_through_a_stream(
-    service: Service, told: list[Any], caller: Caller
-) -> None:
-    warnings.simplefilter("error", CutAnswerWarning)
-    service.answers(service.events(stream_of()))
-    stream = caller.stream(MODEL)
-    with pytest.raises(CutAnswerWarning):
-        list(stream)
-    assert stream.text == "Hello"
-    assert service.bodies[0].closed

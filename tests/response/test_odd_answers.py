@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 
 from cfai import Ai, StreamError
 from tests.bodies import DONE, answering, event
-from tests.conftest import ACCOUNT, BACKENDS, SYNC_AND_ASYNC, TOKEN, Caller, Callers, Serve, Service, row
+from tests.conftest import ACCOUNT, BACKENDS, TOKEN, Caller, Callers, Serve, Service, row
 
 MODEL = "@cf/zai-org/glm-4.7-flash"
 HI = event('{"response":"Hi"}')
@@ -66,47 +65,6 @@ def test_a_stream_that_is_held_open_or_goes_on_for_ever_holds_nobody(backend: st
     with pytest.raises(StreamError, match="busy"):
         anyio.run(read, failed, "tokens", backend=backend)
     assert anyio.run(read, endless, "tokens") == ["Hi"]
-
-
-# The end mark, in pieces
-
-
-def pieces(body: bytes, size: int) -> list[bytes]:
-    return [body[at : at + size] for at in range(0, len(body), size)]
-
-
-@SYNC_AND_ASYNC
-def test_the_end_mark_is_the_end_wherever_it_is_cut(caller: Caller, service: Service) -> None:
-    for mark in (b"data: [DONE]", b"data:[DONE]", b"[DONE]", b"event: x\ndata: [DONE]", b"data: [DONE]\n"):
-        for breaks in (None, httpx.ReadError("reset")):
-            for cut in range(1, len(mark)):
-                with row((mark, cut, breaks)):
-                    service.answers(service.events(HI, mark[:cut], mark[cut:], breaks=breaks))
-                    assert [token.text for token in caller.stream(MODEL)] == ["Hi"]
-
-
-def test_a_stream_says_the_same_around_its_end_mark_in_every_cut(caller: Caller, service: Service) -> None:
-    late = b'data: {"response":"late"}\n\n'
-    like_the_end = "a" + " " * 70 + "[DONE]"
-    for body, texts in (
-        (HI + b"[DONE]\n" + late, ["Hi"]),
-        (HI + b"data: [DONE]\n" + late, ["Hi"]),
-        (HI + b"data: [DONE]\ndata: garbage\n\n", ["Hi"]),
-        (HI + b"data: [DONE]\nevent: error\ndata: x\n\n", ["Hi"]),
-        (HI + DONE + late, ["Hi"]),
-        (event(json.dumps({"response": like_the_end})) + HI + DONE, [like_the_end, "Hi"]),
-        (HI + b"data: [1\ndata: [DONE]\n\n", None),
-    ):
-        for size in (1, 2, 5, 20, 1000):
-            with row((body, size)):
-                service.answers(service.events(*pieces(body, size)))
-                stream = caller.stream(MODEL)
-                if texts is not None:
-                    assert [token.text for token in stream] == texts
-                    continue
-                with pytest.raises(StreamError, match="no JSON") as caught:
-                    list(stream)
-                assert type(caught.value) is StreamError
 
 
 def test_nothing_goes_on_to_a_browser_behind_the_end(caller: Caller, service: Service) -> None:

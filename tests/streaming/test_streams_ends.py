@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from itertools import product
 from typing import Any, NamedTuple
 
 import anyio
@@ -31,10 +32,19 @@ MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 
 GONE = httpx.ReadError("gone")
 STOP = chat(finish_reason="stop")
+MARKS = (DONE, b"data: [DONE]", b"data: [DONE]\n", b"data:[DONE]\n\n", b"data:[DONE]", b"[DONE]\n\n", b"[DONE]")
+LATE = event('{"response":"late"}')
 ENDS: list[tuple[str, list[bytes], Exception | None]] = [
     *(
-        (f"{end!r}", [*native("Hello"), end], None)
-        for end in (DONE, b"data: [DONE]", b"data:[DONE]\n\n", b"[DONE]\n\n", b"[DONE]", b"data: [DONE]\r\n\r\n")
+        (f"{mark!r}, {breaks!r}", [*native("Hello"), mark], breaks)
+        for mark, breaks in product((*MARKS, b"data: [DONE]\r\n\r\n", b"event: x\ndata: [DONE]"), (None, GONE))
+    ),
+    *(
+        (f"{mark + late!r}", [*native("Hello"), mark, late], None)
+        for mark, late in (
+            *product((b"[DONE]\n", b"data: [DONE]\n", DONE), (LATE, b"data: garbage\n\n")),
+            (b"data: [DONE]\n", b"event: error\ndata: x\n\n"),
+        )
     ),
     ("a finish reason", [chat(content="Hello"), STOP], None),
     ("a finish reason that is not the last word", [chat(content="Hel"), STOP, chat(content="lo"), DONE], None),
@@ -47,12 +57,23 @@ ENDS: list[tuple[str, list[bytes], Exception | None]] = [
 
 
 @SYNC_AND_ASYNC
-def test_a_stream_ends_with_its_end_mark_or_a_finish_reason(caller: Caller, service: Service) -> None:
+def test_a_stream_ends_with_its_end_mark_or_a_finish_reason_in_every_cut(caller: Caller, service: Service) -> None:
     for name, pieces, breaks in ENDS:
-        service.answers(service.events(*pieces, breaks=breaks))
-        with row(name):
-            stream = caller.stream(MODEL, total_timeout=60)
-            assert "".join(token.text for token in stream) == stream.result().text == "Hello"
+        body = b"".join(pieces)
+        for size in (1, 2, 5, 20):
+            cut = [body[at : at + size] for at in range(0, len(body), size)]
+            service.answers(service.events(*(pieces if size == 20 else cut), breaks=breaks))
+            with row((name, size)):
+                stream = caller.stream(MODEL, total_timeout=60)
+                assert "".join(token.text for token in stream) == stream.result().text == "Hello"
+
+
+def test_a_text_that_looks_like_the_end_is_a_text(caller: Caller, service: Service) -> None:
+    text = "a" + " " * 70 + "[DONE]"
+    body = b"".join([*native(text, "Hi"), DONE])
+    for size in (1, 2, 5, 20, 1000):
+        service.answers(service.events(*[body[at : at + size] for at in range(0, len(body), size)]))
+        assert [token.text for token in caller.stream(MODEL)] == [text, "Hi"], size
 
 
 @SYNC_AND_ASYNC
@@ -145,6 +166,7 @@ BREAKS = [
     failing('{"error":{"code":"x","message":"no room"}}', "no room", "x"),
     failing('{"type":"error","code":"x","message":"no room"}', "no room", "x"),
     failing("<html>", "no JSON"),
+    Break("no JSON before the end", [*native("Hel"), b"data: [1\n" + DONE], kind=StreamError, message="no JSON"),
     Break("an error and a break", [*native("Hel"), event(REPORTED)[:-2]], "Hel", GONE, StreamError, "no room", 3040),
     Break("no end of an event", [*native("Hel"), *LARGE], kind=StreamError, message="larger than"),
 ]
