@@ -47,7 +47,8 @@ def test_an_end_mark_without_its_empty_line_is_an_end_and_other_rests_are_none()
                     assert [token for token in decoder.finish(blocks.rest()) if token.text] == []
                     assert decoder.done
                     decoder.check()
-    for rest, texts in ((b"", []), (b"\n", []), (b"\n\n\n", []), (b'data: {"response":"a"}\n\n', ["a"])):
+    silent = ((rest, []) for rest in (b"data: 12", b"", b"\n", b"\n\n\n"))
+    for rest, texts in (*silent, (b'data: {"response":"a"}\n\n', ["a"])):
         assert [token.text for token in Decoder().finish(rest)] == texts, rest
 
 
