@@ -149,9 +149,7 @@ def test_gateways_of_cloudflare_have_a_host_of_their_own_and_no_credentials_show
 # `Ai` itself
 
 
-def test_ai_takes_its_credentials_from_the_environment_unless_it_is_told_to_leave_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_ai_takes_its_credentials_from_the_environment_if_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
     for options, argument, variable in (
         ({"account_id": ID}, "api_token", "CLOUDFLARE_API_TOKEN"),
         ({"api_token": TOKEN}, "account_id", "CLOUDFLARE_ACCOUNT_ID"),
@@ -189,7 +187,7 @@ def test_an_option_that_cannot_work_is_refused_by_name() -> None:
             assert "password" not in str(caught.value)
 
 
-def test_certificates_and_proxies_that_cannot_be_used_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificates_and_proxies_that_cannot_be_used_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "socksio", None)
     for option, value in (("verify", "/nowhere.pem"), ("proxy", "socks5://user:password@127.0.0.1:1")):
         ai = Ai(account_id=ID, api_token=TOKEN, **{option: value})

@@ -119,9 +119,7 @@ def run(block: Block, namespace: dict[str, Any], runner: asyncio.Runner, capsys:
 @pytest.mark.usefixtures("local")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_code_of_a_page_runs_and_prints_what_the_page_says(
-    page: Path, clients: list[Ai], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_page_prints_what_it_says(page: Path, clients: list[Ai], capsys: pytest.CaptureFixture[str]) -> None:
     namespace: dict[str, Any] = {"__name__": "__main__"}
     with asyncio.Runner() as runner:
         try:

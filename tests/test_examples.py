@@ -171,9 +171,7 @@ def test_an_example_runs_with_the_environment_that_the_emulator_prints() -> None
     assert told.stdout.startswith(b"[emulated by cfai, not by a model]")
 
 
-def test_the_page_never_writes_html_and_an_answer_is_sent_as_events_that_nothing_on_the_way_keeps(
-    local: Emulator, site: httpx.Client
-) -> None:
+def test_the_page_never_writes_html_and_no_proxy_keeps_its_events(local: Emulator, site: httpx.Client) -> None:
     response = site.get("/")
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     assert "new EventSource(" in response.text
@@ -196,9 +194,7 @@ def test_the_page_asks_what_was_typed_and_shows_the_answer_as_text(local: Emulat
     assert "<img src=x" in text
 
 
-def test_the_page_shows_what_broke_a_stream_or_forbids_it_and_that_the_connection_was_lost(
-    local: Emulator, site: httpx.Client
-) -> None:
+def test_the_page_shows_what_breaks_or_forbids_a_stream(local: Emulator, site: httpx.Client) -> None:
     local.script(Fault(error_after=60, code=3040, message="no room at all"))
     *tokens, error, last = events_of(site, "hello")
     assert (error.event, error.json()["code"], last.data) == ("error", 3040, "[DONE]")
@@ -218,9 +214,7 @@ def test_the_page_shows_what_broke_a_stream_or_forbids_it_and_that_the_connectio
     [(Fault(silence_after=40), "hello"), (Fault(slow_first=LONG), "hello"), (None, "write 90000 words")],
     ids=["waiting in the middle", "waiting at once", "writing"],
 )
-def test_a_reader_who_leaves_ends_the_call(
-    local: Emulator, site: httpx.Client, fault: Fault | None, prompt: str
-) -> None:
+def test_a_reader_who_leaves_ends_a_call(local: Emulator, site: httpx.Client, fault: Fault | None, prompt: str) -> None:
     if fault is not None:
         local.script(fault)
     with site.stream("GET", "/answer", params={"prompt": prompt}) as response:

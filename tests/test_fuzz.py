@@ -22,9 +22,7 @@ def test_one_seed_makes_the_same_inputs_again() -> None:
     assert [fuzz.inputs(first) for _ in range(50)] == [fuzz.inputs(second) for _ in range(50)]
 
 
-def test_an_exception_that_is_not_cfai_s_or_tokens_that_do_not_add_up_are_found(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_other_exceptions_and_tokens_that_do_not_add_up_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(self: Decoder, rest: bytes) -> list[Token]:
         raise RecursionError("too deep")
 
@@ -53,9 +51,7 @@ def hang() -> None:
             pass
 
 
-def test_the_program_says_what_it_did_and_fails_with_the_input(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_program_fails_with_the_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert fuzz.main(["0", "7"]) == 0
     assert "seed 7" in capsys.readouterr().out
     monkeypatch.setattr(fuzz, "tokens", lambda pieces: object())

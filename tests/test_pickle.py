@@ -154,7 +154,7 @@ def test_an_ai_pickles_with_its_settings() -> None:
             assert (back.account_id, back.base_url) == (ai.account_id, ai.base_url)
 
 
-def test_a_pickled_client_has_its_token_with_it_and_leaves_connections_and_last_call_behind(
+def test_a_pickled_client_has_its_token_alone(
     callers: Callers, service: Service, portal: BlockingPortal | None
 ) -> None:
     service.answers(service.result({"response": "Hello"}, cf_ai_req_id="id-1"))

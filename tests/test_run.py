@@ -104,9 +104,7 @@ def test_a_copy_is_all_that_its_original_is_but_for_what_was_given(callers: Call
     assert [timeouts["read"] for timeouts in service.timeouts] == [30, 20, 30]
 
 
-def test_a_client_calls_where_it_was_told_to_and_a_gateway_at_its_host_or_by_a_header(
-    callers: Callers, service: Service
-) -> None:
+def test_a_client_calls_where_it_was_told_to_and_so_does_a_gateway(callers: Callers, service: Service) -> None:
     callers(base_url="https://ai.example/client/v4/", account_id="mine").run(MODEL, HELLO)
     assert service.url == f"https://ai.example/client/v4/accounts/mine/ai/run/{MODEL}"
     caller = callers()

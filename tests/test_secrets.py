@@ -140,9 +140,7 @@ def test_an_error_does_not_hold_it_even_if_the_server_echoes_it(caller: Caller, 
 
 
 @SYNC_AND_ASYNC
-def test_an_error_inside_a_stream_does_not_hold_it_even_if_the_server_echoes_it(
-    caller: Caller, service: Service
-) -> None:
+def test_an_error_inside_a_stream_does_not_hold_it_even_if_it_is_echoed(caller: Caller, service: Service) -> None:
     for data in (
         '{"errors":[{"code":10000,"message":"bad token %s"}]}',
         '{"error":"bad token %s"}',

@@ -90,9 +90,7 @@ def test_a_warning_stands_at_the_line_of_a_call_in_a_coroutine_or_a_task(service
     assert {warning.filename for warning in told[1:]} == {__file__}
 
 
-def test_a_warning_comes_once_for_a_line_and_again_at_another_or_for_another_model(
-    service: Service, told: list[Any], ai: Ai
-) -> None:
+def test_a_warning_comes_once_for_a_line_and_a_model_of_a_client(service: Service, told: list[Any], ai: Ai) -> None:
     for each in (ai, ai, ai.with_options(timeout=5)):
         each.run(RETIRED, HELLO)
     assert len(told) == 1
@@ -189,9 +187,7 @@ def test_an_answer_that_something_else_ended_says_nothing(service: Service, told
         assert told == [], (model, inputs, result)
 
 
-def test_a_stream_that_was_left_says_nothing_and_one_that_goes_to_a_browser_warns(
-    service: Service, told: list[Any], caller: Caller
-) -> None:
+def test_a_stream_for_a_browser_warns_and_one_left_does_not(service: Service, told: list[Any], caller: Caller) -> None:
     service.answers(service.events(stream_of()))
     with caller.stream(MODEL) as stream:
         next(stream)

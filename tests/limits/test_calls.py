@@ -227,9 +227,7 @@ def test_limits_can_be_lifted_and_put_back(callers: Callable[..., Caller], servi
     assert len(service.requests) == 6
 
 
-def test_a_warning_is_told_once_for_each_line_and_stops_every_call_if_it_is_an_error(
-    callers: Callable[..., Caller], service: Service
-) -> None:
+def test_a_warning_is_told_once_a_line_or_stops_every_call(callers: Callable[..., Caller], service: Service) -> None:
     caller, prompt = callers(), PROMPTS["likely too long"]
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("default")
@@ -304,9 +302,7 @@ def test_a_call_means_the_same_whatever_was_answered_before(callers: Callable[..
 # Options, and places of the text
 
 
-def test_limits_hold_whatever_the_options_and_wherever_the_text_is(
-    callers: Callable[..., Caller], serve: Callable[..., Any]
-) -> None:
+def test_limits_hold_for_every_option_and_every_text(callers: Callable[..., Caller], serve: Callable[..., Any]) -> None:
     server = serve(answering)
     caller, long = callers(base_url=server.url), {"role": "user", "content": PROSE * 30}
     options: tuple[dict[str, Any], ...] = (

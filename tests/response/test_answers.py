@@ -284,9 +284,7 @@ def test_a_stream_that_was_not_asked_for_is_a_stream(caller: Caller, service: Se
 
 
 @SYNC_AND_ASYNC
-def test_json_in_the_place_of_a_stream_gives_the_output_of_the_call_without_streaming(
-    caller: Caller, service: Service
-) -> None:
+def test_json_in_the_place_of_a_stream_gives_the_output_without_streaming(caller: Caller, service: Service) -> None:
     for answer, kind in (
         *((body, kind) for body, kind, _, _ in TEXTS),
         ({"response": {"safe": True, "categories": []}}, NativeText),
@@ -311,9 +309,7 @@ def test_json_in_the_place_of_a_stream_gives_the_output_of_the_call_without_stre
                     assert stream.usage == plain.usage
 
 
-def test_whatever_json_came_makes_one_token_and_other_types_stay_what_they_are(
-    caller: Caller, service: Service
-) -> None:
+def test_whatever_json_came_makes_one_token_and_other_types_stay_so(caller: Caller, service: Service) -> None:
     laid_out = json.dumps({"result": {"response": "two\nlines"}}, indent=2).encode()
     for body, text, kind in (
         (b'"Hi"', "Hi", NativeText),
@@ -347,9 +343,7 @@ def test_json_under_another_name_is_read_in_the_place_of_a_stream(caller: Caller
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("empty", [{}, None])
-def test_an_empty_result_in_the_place_of_a_stream_is_asked_for_once_more(
-    caller: Caller, service: Service, empty: Any
-) -> None:
+def test_an_empty_result_in_the_place_of_a_stream_is_asked_again(caller: Caller, service: Service, empty: Any) -> None:
     service.answers(service.result(empty), service.result(NATIVE_ANSWER, cf_ai_req_id="id-2"))
     inputs = {"prompt": "Hello", "stream": True, "seed": 5}
     stream = caller.run(MODEL, inputs, session_affinity="s", tags=iter(["a", "b"]))
@@ -379,9 +373,7 @@ def test_asking_again_costs_a_retry(caller: Caller, service: Service, sleeps: li
         assert len(service.requests) == requests, name
 
 
-def test_asking_again_has_what_is_left_of_the_total_timeout(
-    caller: Caller, service: Service, sleeps: list[float]
-) -> None:
+def test_asking_again_has_the_rest_of_the_total_timeout(caller: Caller, service: Service, sleeps: list[float]) -> None:
     def after_15_seconds(answer: Callable[[], httpx.Response]) -> Answer:
         def answer_late() -> httpx.Response:
             sleeps.append(15)  # which the clock moves on by

@@ -348,9 +348,7 @@ WAITS: list[tuple[str, float | None]] = [
 
 
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
-def test_retry_after_is_read_as_seconds_or_as_a_date_in_its_own_zone(
-    zone: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_retry_after_is_read_as_seconds_or_as_a_date_in_its_zone(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", zone)
     time.tzset()
     try:

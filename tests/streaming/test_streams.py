@@ -255,9 +255,7 @@ def test_a_stream_may_be_read_by_one_thread_and_left_by_another(callers: Callers
 
 @ASYNC
 @pytest.mark.parametrize("way", ["tokens", "aevents", "ato_event_stream"])
-def test_a_reader_who_is_cancelled_closes_the_call(
-    callers: Callers, serve: Serve, portal: BlockingPortal, way: str
-) -> None:
+def test_a_cancelled_reader_closes_the_call(callers: Callers, serve: Serve, portal: BlockingPortal, way: str) -> None:
     server = serve(one_token)
     ai = callers(base_url=server.url).ai
 
@@ -273,9 +271,7 @@ def test_a_reader_who_is_cancelled_closes_the_call(
 
 
 @ASYNC
-def test_a_caller_who_is_cancelled_before_the_answer_closes_the_call(
-    callers: Callers, serve: Serve, portal: BlockingPortal
-) -> None:
+def test_a_caller_cancelled_early_closes_the_call(callers: Callers, serve: Serve, portal: BlockingPortal) -> None:
     arrived = threading.Event()
 
     def script(peer: Peer) -> None:

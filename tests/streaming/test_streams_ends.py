@@ -329,9 +329,7 @@ def test_a_body_that_cannot_be_closed_hides_no_error_and_raises_none(caller: Cal
 
 
 @ASYNC
-def test_an_answer_is_whole_although_reading_is_cancelled_after_done(
-    callers: Callers, serve: Serve, portal: BlockingPortal
-) -> None:
+def test_an_answer_is_whole_if_its_reader_leaves_late(callers: Callers, serve: Serve, portal: BlockingPortal) -> None:
     def script(peer: Peer) -> None:
         peer.request()
         peer.stream(*HELLO)

@@ -80,9 +80,7 @@ def test_the_exceptions_of_a_client_passed_in_are_mapped(
 
 
 @SYNC_AND_ASYNC
-def test_a_client_that_was_passed_in_stays_open_and_calls_nothing_for_a_closed_ai(
-    callers: Callers, serve: Serve, given: Given
-) -> None:
+def test_a_client_passed_in_stays_open_behind_a_closed_ai(callers: Callers, serve: Serve, given: Given) -> None:
     server, client = serve(answering), given()
     caller = callers(base_url=server.url, **client)
     caller.run(MODEL, HELLO)
@@ -93,9 +91,7 @@ def test_a_client_that_was_passed_in_stays_open_and_calls_nothing_for_a_closed_a
     assert len(server.requests) == 1
 
 
-def test_a_client_passed_in_decides_neither_credentials_nor_redirects_nor_timeouts(
-    callers: Callers, serve: Serve, given: Given
-) -> None:
+def test_a_client_passed_in_decides_nothing_that_is_our_own(callers: Callers, serve: Serve, given: Given) -> None:
     other = serve(answering)
     head = f"location: {other.origin}/\r\n"
     server = serve(lambda peer: peer.request() and peer.answer(b"", status="308 Permanent Redirect", head=head))
@@ -119,9 +115,7 @@ def test_a_sync_client_is_refused_for_async_calls_and_an_async_one_for_sync() ->
 
 
 @SYNC_AND_ASYNC
-def test_a_client_that_its_owner_has_closed_is_an_error(
-    callers: Callers, given: Given, portal: BlockingPortal | None
-) -> None:
+def test_a_client_its_owner_closed_is_an_error(callers: Callers, given: Given, portal: BlockingPortal | None) -> None:
     options = given()
     [client] = options.values()
     client.close() if portal is None else portal.call(client.aclose)
@@ -130,9 +124,7 @@ def test_a_client_that_its_owner_has_closed_is_an_error(
 
 
 @pytest.mark.parametrize("inputs", [HELLO, {**HELLO, "stream": True}])
-def test_a_client_of_our_own_sends_what_one_that_is_passed_in_sends(
-    callers: Callers, serve: Serve, given: Given, inputs: Any
-) -> None:
+def test_our_client_sends_what_one_passed_in_does(callers: Callers, serve: Serve, given: Given, inputs: Any) -> None:
     def answering_with_a_cookie(peer: Peer) -> None:
         while peer.request():
             peer.answer(OK, head="set-cookie: crumb=1; Path=/\r\n")

@@ -126,9 +126,7 @@ def test_the_code_decides_how_often_a_call_is_sent(caller: Caller, service: Serv
                 assert (len(service.requests), len(sleeps)) == (calls, calls - 1)
 
 
-def test_an_exception_of_the_network_decides_how_often_a_call_is_sent(
-    caller: Caller, service: Service, sleeps: list[float]
-) -> None:
+def test_the_network_decides_how_often_a_call_is_sent(caller: Caller, service: Service, sleeps: list[float]) -> None:
     for exception, kind, calls in (
         (httpx.ConnectError("refused"), APIConnectionError, 3),
         (httpx.ConnectTimeout("slow"), APITimeoutError, 3),
@@ -167,9 +165,7 @@ def test_an_exception_that_is_not_the_network_s_passes_unchanged(caller: Caller,
 
 
 @SYNC_AND_ASYNC
-def test_the_service_says_how_long_to_wait_up_to_a_minute(
-    caller: Caller, service: Service, sleeps: list[float]
-) -> None:
+def test_the_service_says_how_long_to_wait_to_a_minute(caller: Caller, service: Service, sleeps: list[float]) -> None:
     date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 30))
     for headers, seconds in (
         ({"retry_after": "7"}, 7.0),
@@ -196,9 +192,7 @@ def test_the_service_says_how_long_to_wait_up_to_a_minute(
     assert (len(service.requests), sleeps) == (1, [])
 
 
-def test_retries_are_chosen_for_a_call_a_copy_or_a_client(
-    callers: Callers, service: Service, sleeps: list[float]
-) -> None:
+def test_a_call_a_copy_or_a_client_chooses_retries(callers: Callers, service: Service, sleeps: list[float]) -> None:
     service.answers(service.error(503))
     for retry, calls in ((None, 1), (0, 1), (1, 2), (2, 3), (4, 5), (Retry(max_retries=1), 2)):
         for place, caller, options in (
@@ -214,9 +208,7 @@ def test_retries_are_chosen_for_a_call_a_copy_or_a_client(
 
 
 @SYNC_AND_ASYNC
-def test_a_caller_who_rejects_a_busy_model_is_answered_at_once(
-    caller: Caller, service: Service, sleeps: list[float]
-) -> None:
+def test_a_caller_may_reject_a_busy_model_at_once(caller: Caller, service: Service, sleeps: list[float]) -> None:
     service.answers(service.error(429, 3040, "Capacity temporarily exceeded, please try again."))
     with pytest.raises(CapacityError):
         caller.run(MODEL, HELLO, reject_if_busy=True)
@@ -228,9 +220,7 @@ def test_a_caller_who_rejects_a_busy_model_is_answered_at_once(
 
 
 @SYNC_AND_ASYNC
-def test_after_a_200_nothing_is_sent_again_nor_said_to_be_safe(
-    caller: Caller, service: Service, sleeps: list[float]
-) -> None:
+def test_after_a_200_nothing_is_sent_or_called_safe(caller: Caller, service: Service, sleeps: list[float]) -> None:
     for exception, kind in (
         (httpx.ReadError("gone"), APIConnectionError),
         (httpx.RemoteProtocolError("cut"), APIConnectionError),
@@ -365,9 +355,7 @@ def test_a_total_timeout_passes_while_an_answer_or_an_error_drips_in(callers: Ca
 
 
 @SYNC_AND_ASYNC
-def test_no_retry_begins_that_the_total_timeout_would_cut_off(
-    caller: Caller, service: Service, sleeps: list[float]
-) -> None:
+def test_no_retry_begins_that_a_total_timeout_cuts_off(caller: Caller, service: Service, sleeps: list[float]) -> None:
     service.answers(service.error(503))
     with pytest.raises(InternalServerError):
         caller.run(MODEL, HELLO, total_timeout=10, max_retries=Retry(max_retries=99, base=3, jitter=lambda: 1.0))

@@ -46,9 +46,7 @@ def test_a_request_that_was_sent_whole_is_sent_once(callers: Callers, serve: Ser
 
 
 @SYNC_AND_ASYNC
-def test_a_connection_that_was_kept_alive_is_an_excuse_only_if_it_died_at_once(
-    callers: Callers, serve: Serve, sleeps: list[float]
-) -> None:
+def test_a_connection_kept_alive_must_have_died_at_once(callers: Callers, serve: Serve, sleeps: list[float]) -> None:
     def script(peer: Peer, end: dict[str, Any]) -> None:
         peer.request()
         peer.answer(OK)

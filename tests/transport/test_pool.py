@@ -65,9 +65,7 @@ def test_the_first_call_opens_a_client_which_is_kept(callers: Callers, service: 
 
 
 @SYNC_AND_ASYNC
-def test_calls_and_copies_share_a_connection_also_after_an_error_and_when_a_copy_is_closed(
-    callers: Callers, serve: Serve
-) -> None:
+def test_calls_and_copies_share_a_connection_also_after_an_error(callers: Callers, serve: Serve) -> None:
     server = serve(answering)
     caller = callers(base_url=server.url)
     copy = caller.with_options(timeout=5)
@@ -112,9 +110,7 @@ def test_threads_share_an_ai(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("passed_in", [False, True])
-def test_an_ai_is_used_sync_and_async_with_a_client_for_each(
-    service: Service, opened: list[Any], passed_in: bool
-) -> None:
+def test_sync_and_async_calls_have_a_client_each(service: Service, opened: list[Any], passed_in: bool) -> None:
     client = httpx.Client() if passed_in else None
     opened.clear()
 
@@ -305,9 +301,7 @@ def test_loops_one_after_another_leave_nothing_open(serve: Serve, closes: bool, 
 # Proxies and environment
 
 
-def test_a_proxy_of_the_environment_or_of_the_caller_is_used(
-    callers: Callers, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_proxy_that_is_given_is_used(callers: Callers, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     proxy = serve(answering)
     callers(account_id="a", base_url="http://127.0.0.1:9/client/v4", proxy=proxy.origin).run(MODEL, HELLO)
     monkeypatch.setenv("HTTP_PROXY", proxy.origin)
@@ -317,9 +311,7 @@ def test_a_proxy_of_the_environment_or_of_the_caller_is_used(
     assert "secret" not in repr(callers(proxy="http://user:secret@127.0.0.1:9").ai)
 
 
-def test_a_proxy_of_the_environment_is_passed_by_on_the_way_to_this_machine_or_if_it_is_not_trusted(
-    callers: Callers, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_proxy_is_asked_for_this_machine(callers: Callers, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     proxy, server = serve(answering), serve(answering)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, proxy.origin)
@@ -363,9 +355,7 @@ def called(**options: Any) -> None:
         Ai(account_id=ACCOUNT, api_token="token", **options).run(MODEL, HELLO)
 
 
-def test_certificates_come_from_a_context_a_file_or_a_folder_or_are_not_checked(
-    contexts: list[Any], tmp_path: Path
-) -> None:
+def test_certificates_come_from_a_context_a_file_a_folder_or_nowhere(contexts: list[Any], tmp_path: Path) -> None:
     context = ssl.create_default_context()
     for verify in (context, certifi.where(), str(tmp_path), False, True):
         called(verify=verify)
@@ -377,9 +367,7 @@ def test_certificates_come_from_a_context_a_file_or_a_folder_or_are_not_checked(
     assert [context.verify_mode for context in contexts] == [required, required, required, none, required]
 
 
-def test_one_context_serves_all_until_the_environment_changes(
-    contexts: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_context_serves_until_the_environment_changes(contexts: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     called()
     called()
     monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
