@@ -37,9 +37,6 @@ def error_of(*arguments: Any, **options: Any) -> str:
     return str(caught.value)
 
 
-# The environment
-
-
 def test_each_name_is_read_and_in_order() -> None:
     known = {"CLOUDFLARE_ACCOUNT_ID": ID, "CLOUDFLARE_API_TOKEN": TOKEN}
     rows: list[tuple[list[str], str, str, Callable[[Credentials], str]]] = [
@@ -78,9 +75,6 @@ def test_the_global_key_is_not_taken_for_a_token() -> None:
     assert resolve(token=None, environment=key | {"CLOUDFLARE_EMAIL": " "}).token.value == "the-global-key"
 
 
-# Accounts and tokens
-
-
 def test_an_account_of_cloudflare_is_32_hexadecimal_digits() -> None:
     token = "v1.0-0123456789abcdef0123456789abcdef01234567"
     for id in ("abc", ID[:-1], ID + "0", "g" * 32, f"{ID[:-1]}\u0661", "a-name", token):
@@ -108,9 +102,6 @@ def test_a_token_that_no_header_can_carry_is_refused_and_not_shown() -> None:
         ("gateway_route", "carrier pigeon", "carrier pigeon"),
     ):
         assert message in error_of(**{option: value}), option
-
-
-# Base URLs
 
 
 def test_plain_http_goes_to_this_machine_alone_unless_it_is_allowed() -> None:
@@ -144,9 +135,6 @@ def test_gateways_of_cloudflare_have_a_host_of_their_own_and_no_credentials_show
     credentials = resolve(default_headers={"cf-access-client-secret": "another"})
     for secret in (TOKEN, "another"):
         assert secret not in repr(credentials) + str(credentials)
-
-
-# `Ai` itself
 
 
 def test_ai_takes_its_credentials_from_the_environment_if_it_may(monkeypatch: pytest.MonkeyPatch) -> None:

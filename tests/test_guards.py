@@ -68,9 +68,6 @@ def imports_of(room: str) -> Iterator[tuple[str, str]]:
             yield from ((module, file.name) for module in modules if module.startswith("cfai."))
 
 
-# Imports
-
-
 def test_imports_point_one_way_and_a_private_room_is_imported_by_its_package() -> None:
     assert rooms() == {room for row in ORDER for room in row}
     wrong: list[str] = []
@@ -134,9 +131,6 @@ def test_only_four_libraries_are_needed() -> None:
     assert cfai.__version__ == importlib.metadata.version("cfai-sdk")
 
 
-# The public names
-
-
 PUBLIC_MODULES = {"models", "tokenizers", "types"}
 
 
@@ -168,9 +162,6 @@ def test_a_name_of_the_local_room_says_what_it_is_and_that_it_is_from_its_door()
     assert [name for name, value in named.items() if not (inspect.getdoc(value) or "").strip()] == []
     others = "print(cfai.local.Fault.__module__, cfai.local.ErrorResponse.__module__)"
     assert run(f"import cfai.local; {others}").split() == ["cfai.local"] * 2, "before any other room is loaded"
-
-
-# Sync and async
 
 
 def parameters(function: Any) -> list[tuple[str, Any, Any]]:
@@ -231,9 +222,6 @@ def test_twins_have_one_signature() -> None:
     for name in twins:
         wanted = [each[0] for each in parameters(functions[name])]
         assert [each[0] for each in parameters(functions[name.replace("a", "", 1)])][: len(wanted)] == wanted, name
-
-
-# The library underneath
 
 
 def test_the_tests_and_the_client_run_with_the_library_that_was_asked_for(

@@ -33,9 +33,6 @@ def client(**options: Any) -> Ai:
     return Ai(account_id=ACCOUNT, api_token="the-token", **options)
 
 
-# Errors
-
-
 def make_error(name: str) -> CfaiError:
     """Return an error of that name, with everything on it that it can have."""
     kind: Any = getattr(cfai, name)
@@ -85,9 +82,6 @@ def test_an_error_that_was_raised_pickles(caller: Caller, service: Service) -> N
         assert getattr(back, field) == value, kind
 
 
-# Results
-
-
 def test_a_result_pickles_and_copies_with_all_that_is_on_it(caller: Caller, service: Service) -> None:
     headers = {"cf_ai_req_id": "id-1", "cf_ai_neurons": "1.5"}
     for name, answer in (
@@ -130,9 +124,6 @@ def test_small_things_pickle_and_copy() -> None:
         GatewayOptions(id="g"),
     ):
         assert repickle(value) == copy.deepcopy(value) == value
-
-
-# Clients
 
 
 def settings(value: Any) -> Any:

@@ -19,9 +19,6 @@ MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 HELLO = {"prompt": "Hello"}
 
 
-# What is sent
-
-
 @SYNC_AND_ASYNC
 def test_a_call_is_one_post_of_its_inputs(caller: Caller, service: Service) -> None:
     caller.run(MODEL, {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 5})
@@ -118,9 +115,6 @@ def test_a_client_calls_where_it_was_told_to_and_so_does_a_gateway(callers: Call
         assert service.sent == {"model": MODEL, "input": HELLO}
 
 
-# What is known of the last call
-
-
 def last(caller: Caller) -> tuple[Any, ...]:
     ai = caller.ai
     return (
@@ -148,9 +142,6 @@ def test_the_last_call_can_be_asked_about_and_nothing_of_the_one_before(caller: 
             caller.run(MODEL, HELLO)
         assert last(caller) == known
     assert last(caller.with_options(timeout=5)) == (None, None, None, None)
-
-
-# The answer as it came
 
 
 @SYNC_AND_ASYNC

@@ -55,9 +55,6 @@ def here() -> int:
     return frame.f_back.f_lineno
 
 
-# Where, and how often
-
-
 def test_a_warning_stands_at_the_line_of_the_call(service: Service, told: list[Any], ai: Ai) -> None:
     service.answers(service.result(cut()))
     for model, inputs, options, kind in (
@@ -121,9 +118,6 @@ def test_a_warning_can_be_switched_off_or_made_an_error_by_its_class(service: Se
     assert issubclass(LimitWarning, UserWarning)
 
 
-# Retired models
-
-
 def test_a_retired_model_names_the_day_and_one_that_lives(service: Service, told: list[Any], ai: Ai) -> None:
     ai.run(RETIRED, HELLO)
     said = str(told[0].message)
@@ -142,9 +136,6 @@ def test_every_retired_model_is_told_of_and_called_all_the_same(service: Service
         assert [warning.category for warning in told] == [RetiredModelWarning], model
         assert "None" not in str(told.pop().message), model
     assert len(service.requests) == len(retired) > 0
-
-
-# Answers cut by the default
 
 
 def test_an_answer_that_the_default_cut_says_what_to_pass(service: Service, told: list[Any], caller: Caller) -> None:

@@ -29,9 +29,6 @@ def message_event(*texts: str) -> dict[str, Any]:
     return completed_event({"object": "response", "status": "completed", "output": [*map(message_item, texts)]})
 
 
-# Tokens.
-
-
 def test_a_token_has_the_event_as_it_came_less_its_padding() -> None:
     assert [token.raw for token in played("native").tokens] == [
         {"response": "Hel", "tool_calls": []},
@@ -109,9 +106,6 @@ def test_every_answer_of_several_has_its_own_tokens() -> None:
     assert answer.finish_reasons == {0: "stop", 1: "tool_calls"}
 
 
-# Usage.
-
-
 def test_usage_has_the_service_s_own_names_and_details_too() -> None:
     increments, trailer, responses = (
         played(name).decoder.usage for name in ("usage-increments", "trailer", "whole-responses")
@@ -140,8 +134,6 @@ def test_usage_is_that_of_a_vision_model_too_and_unknown_once_the_stream_broke()
     assert (decoder.text, answer.text_of(3), answer.reasoning_of(0), answer.tool_calls_of(0)) == ("", "", "", [])
     assert (decoder.finish_reason, decoder.usage, decoder.failure, answer.choices) == (None, None, None, [0])
 
-
-# Odd events.
 
 CALL = {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}
 ADDED: dict[str, Any] = {
@@ -264,9 +256,6 @@ def test_an_incomplete_answer_says_why() -> None:
         for body in (event(answer), event({"type": "response.incomplete", "response": answer})):
             came = play([body])
             assert (came.decoder.finish_reason, came.error) == (reason, None), body
-
-
-# What the shape of the answer is told from.
 
 
 def test_the_dialects_that_were_seen_are_known() -> None:

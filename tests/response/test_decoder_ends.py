@@ -15,9 +15,6 @@ from tests.decoding import event, line, play, played, wire
 DONE = b"data: [DONE]\n\n"
 
 
-# The end.
-
-
 def test_an_end_mark_is_an_end_however_it_is_written() -> None:
     named = b"event: done\ndata: [DONE]\nid: 5"
     for block in (b"data: [DONE]", b"data:[DONE]", b"data:  [DONE] ", b"[DONE]", b" [DONE]", named):
@@ -100,9 +97,6 @@ def test_halves_of_characters_of_different_parts_do_not_meet() -> None:
     assert (answer.text_of(0), answer.reasoning_of(0), answer.text_of(1)) == ("😀", "x\ufffd", "\ufffd")
 
 
-# Errors.
-
-
 def test_an_error_has_the_event_that_reported_it() -> None:
     stopped = {"choices": [{"index": 0, "delta": {}, "finish_reason": "error"}]}
     busy = [{"code": 3040, "message": "AiError: Capacity temporarily exceeded, please try again."}]
@@ -161,9 +155,6 @@ def test_an_error_stays_what_it_was() -> None:
         decoder.check()
     assert again.value is first.value
     assert decoder.text == ""
-
-
-# Any size.
 
 
 def is_answer_or_stream_error(body: bytes) -> bool:

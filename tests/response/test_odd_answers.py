@@ -18,9 +18,6 @@ MODEL = "@cf/zai-org/glm-4.7-flash"
 HI = event('{"response":"Hi"}')
 
 
-# Bodies that do not end
-
-
 async def silent() -> AsyncIterator[bytes]:
     yield HI
     await anyio.sleep_forever()
@@ -75,9 +72,6 @@ def test_nothing_goes_on_to_a_browser_behind_the_end(caller: Caller, service: Se
             sent = b"".join(caller.stream(MODEL).to_event_stream("original"))
             assert sent.count(b"data: ") == 2
             assert sent.endswith(b"\n\n" + DONE)
-
-
-# Clients that were passed in
 
 
 def test_a_body_that_a_hook_has_read_is_read_all_the_same(callers: Callers, serve: Serve) -> None:

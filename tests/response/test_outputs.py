@@ -33,9 +33,6 @@ def output_of(result: dict[str, Any]) -> Any:
         return Ai(account_id=ACCOUNT, api_token=TOKEN, http_client=client).run("@cf/some/model", {"prompt": "x"})
 
 
-# Usage.
-
-
 def test_usage_is_read_under_either_name() -> None:
     huge = 10**400
     for report, expected in (
@@ -77,9 +74,6 @@ def test_usage_knows_cached_and_reasoning_tokens() -> None:
         Usage().prompt_tokens = 1
 
 
-# Tool calls and tokens.
-
-
 def test_arguments_are_parsed_on_demand_and_say_whose_they_are_if_they_are_no_json() -> None:
     for arguments, parsed in (
         ('{"city": "Paris"}', {"city": "Paris"}),
@@ -110,9 +104,6 @@ def test_a_token_is_its_text_and_has_the_usage_of_its_event() -> None:
     ):
         usage = Token("", raw).usage
         assert (usage and usage.total_tokens) == total, raw
-
-
-# Outputs.
 
 
 def test_fields_are_attributes_and_items() -> None:
@@ -169,9 +160,6 @@ def test_a_list_is_a_list_and_any_other_value_is_in_its_root() -> None:
     assert (output[1], output[-2:], len(output)) == ({"label": "B"}, output.root, 2)
     assert output.meta == ValueOutput(0.5).meta == Meta()
     assert ValueOutput(None).root is None
-
-
-# Binary.
 
 
 def test_the_bytes_say_what_they_are() -> None:

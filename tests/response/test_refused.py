@@ -99,9 +99,6 @@ def test_other_errors_are_no_refusal_whatever_their_words() -> None:
         assert (isinstance(error, LimitError), str(code) in str(error)) == (is_refusal, True), (status, code)
 
 
-# Inside a stream
-
-
 IN_A_STREAM: list[Any] = [
     {"errors": [{"code": 5021, "message": GATEWAY}], "success": False, "result": {}, "messages": []},
     {"error": {"message": GATEWAY, "type": "BadRequestError", "code": 400}},
@@ -138,8 +135,6 @@ def test_an_error_of_another_code_inside_a_stream_is_no_refusal(caller: Caller, 
         assert type(caught.value) is StreamError
         assert str(caught.value).count(str(code)) == 1
 
-
-# Every figure, and the line to set
 
 NOTHING: dict[str, Any] = {"source": "model", "input_tokens": None, "output_tokens": None, "total_tokens": None}
 TOGETHER = "shorten the input or lower max_tokens: together they may be"
@@ -239,9 +234,6 @@ def test_a_refusal_has_every_figure_and_the_line_to_set() -> None:
                 assert str(error).partition("What to do: ")[2] == advice
                 again = pickle.loads(pickle.dumps(error))
                 assert (type(again), vars(again)) == (type(error), vars(error))
-
-
-# What the call adds
 
 
 def test_the_same_call_means_the_same_after_a_refusal(caller: Caller, service: Service) -> None:

@@ -197,9 +197,6 @@ def test_calls_by_index_come_together_in_any_interleaving(said: list[tuple[str, 
     assert calls.build_result() == [ToolCall(name, "".join(parts)) for name, parts in said]
 
 
-# Usage.
-
-
 def report(prompt: int, completion: int, **more: Any) -> dict[str, Any]:
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion, **more}
 

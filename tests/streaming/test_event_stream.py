@@ -63,9 +63,6 @@ SILENT = {"error-first", "nothing", "only-comments", "only-done"}
 """Samples that tell a browser nothing before they end or break."""
 
 
-# Native.
-
-
 def test_every_dialect_becomes_the_native_one() -> None:
     for name in ("native", "chat", "dual", "trailer", "responses", "whole-chat-enveloped", "completion"):
         decoder = decoded(wire(name))
@@ -142,9 +139,6 @@ def test_half_characters_in_the_arguments_of_a_tool_call_meet_in_the_browser() -
     assert arguments.encode("utf-16", "surrogatepass").decode("utf-16") == '{"a":"😀"}'
 
 
-# PassthroughEncoder.
-
-
 def test_original_events_are_passed_on_with_fresh_padding_only() -> None:
     as_text: dict[str, Any] = {"parse_float": str, "parse_int": str, "parse_constant": str}
     for name in ("native", "chat", "dual", "trailer", "native-numbers", "chat-numbers", "completion", "responses"):
@@ -199,9 +193,6 @@ def test_the_service_s_end_mark_and_what_follows_are_not_passed_on(dialect: Dial
     assert feeder.done
 
 
-# Padding.
-
-
 def test_padding_goes_before_the_last_brace_and_only_into_objects() -> None:
     for block, expected in (
         *((b"data:" + space + b'{"response":"a"}', '{"response":"a","p":"P"}') for space in (b" ", b"")),
@@ -244,9 +235,6 @@ def test_padding_changes_nothing_else(payload: dict[str, Any], indent: int | Non
     block = b"\n".join(b"data: " + line.encode() for line in text.split("\n"))
     (event,) = events(pad(block) + b"\n\n")
     assert without_padding([json.loads(event.data)]) == [payload]
-
-
-# Errors, and the choice of a dialect.
 
 
 def test_an_error_becomes_an_event_with_code_and_message_and_then_the_end_mark() -> None:

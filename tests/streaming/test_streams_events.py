@@ -16,9 +16,6 @@ from tests.conftest import LONG, SYNC_AND_ASYNC, Caller, Callers, Serve, Service
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 
 
-# Raw events
-
-
 @SYNC_AND_ASYNC
 def test_events_are_raw(caller: Caller, service: Service) -> None:
     body = b': ping\n\nid: 7\nevent: tick\nretry: 50\ndata: {"error":\ndata: "x"}\n\n'
@@ -46,9 +43,6 @@ def test_events_need_no_done_and_break_or_end_with_the_connection(caller: Caller
     next(events)
     events.close()
     assert [body.closed for body in service.bodies] == [True] * 3
-
-
-# For a browser
 
 
 def browser_events(pieces: Any) -> list[tuple[str, Any]]:

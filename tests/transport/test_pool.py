@@ -124,9 +124,6 @@ def test_sync_and_async_calls_have_a_client_each(service: Service, opened: list[
         client.close()
 
 
-# Copies
-
-
 # Closing
 
 
