@@ -12,9 +12,8 @@ import pytest
 import trio
 
 from cfai import Ai, CutAnswerWarning, LimitWarning, RetiredModelWarning, models
-from tests.conftest import Caller, Service
+from tests.conftest import ACCOUNT, Caller, Service
 
-ACCOUNT = "0123456789abcdef0123456789abcdef"
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 RETIRED = "@cf/meta/llama-2-7b-chat-int8"
 HELLO: Any = {"prompt": "Hello"}

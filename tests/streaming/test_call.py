@@ -6,9 +6,11 @@ import asyncio
 import gc
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 import trio
 from pydantic import BaseModel
@@ -19,8 +21,10 @@ from cfai import (
     APITimeoutError,
     ConfigurationError,
     RateLimitError,
+    StreamError,
     StreamTruncatedError,
 )
+from tests.bodies import event
 from tests.conftest import ACCOUNT, BACKENDS, TOKEN, Service, row
 
 MODEL = "@cf/meta/llama-3.1-8b-instruct-fp8"
@@ -230,3 +234,49 @@ def test_errors_come_out_of_every_way_in(ai: Ai, service: Service) -> None:
     with pytest.raises(APIResponseValidationError, match="answered Binary") as caught:
         asyncio.run(enter(ai, STREAM))
     assert caught.value.body.media_type == "image/png"
+
+
+async def silent() -> AsyncIterator[bytes]:
+    yield EVENTS[0]
+    await anyio.sleep_forever()
+
+
+async def failed() -> AsyncIterator[bytes]:
+    yield EVENTS[0] + event('{"errors":[{"code":3040,"message":"busy"}]}')
+    await anyio.sleep_forever()
+
+
+async def endless() -> AsyncIterator[bytes]:
+    yield EVENTS[0] + EVENTS[2]
+    while True:
+        yield b": ping\n\n"
+
+
+async def read(body: Callable[[], AsyncIterator[bytes]], way: str) -> list[str]:
+    """Return what is read in one way, of a silent body the first item alone."""
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body())
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    found: list[str] = []
+    with anyio.fail_after(20):
+        stream: Any = await Ai(account_id=ACCOUNT, api_token=TOKEN, async_http_client=client).arun(
+            MODEL, {"prompt": "x", "stream": True}
+        )
+        items = {"tokens": lambda: stream, "events": stream.aevents, "sse": stream.ato_event_stream}[way]()
+        async with stream, aclosing(items):
+            async for item in items:
+                found.append(str(item))
+                if body is silent:
+                    break
+    return found
+
+
+@BACKENDS
+def test_a_stream_that_is_held_open_or_goes_on_for_ever_holds_nobody(backend: str) -> None:
+    for way in ("tokens", "events", "sse"):
+        assert len(anyio.run(read, silent, way, backend=backend)) == 1, way
+    with pytest.raises(StreamError, match="busy"):
+        anyio.run(read, failed, "tokens", backend=backend)
+    assert anyio.run(read, endless, "tokens") == ["New"]

@@ -137,3 +137,13 @@ def test_a_browser_that_leaves_closes_the_call(callers: Callers, serve: Serve) -
         assert b"Hel" in next(pieces)
         pieces.close()
         assert server.was_left.wait(LONG), dialect
+
+
+def test_nothing_goes_on_to_a_browser_behind_the_end(caller: Caller, service: Service) -> None:
+    body = event('{"response":"b\\ud83d"}') + DONE + event('{"response":{"safe":true}}')
+    for cut in range(1, 90, 7):
+        with row(cut):
+            service.answers(service.events(body[:cut], body[cut:]))
+            sent = b"".join(caller.stream(MODEL).to_event_stream("original"))
+            assert sent.count(b"data: ") == 2
+            assert sent.endswith(b"\n\n" + DONE)

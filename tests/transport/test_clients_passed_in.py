@@ -15,9 +15,8 @@ import cfai
 from cfai import Ai, APIConnectionError, APITimeoutError, ConfigurationError, StreamTruncatedError
 from tests.bodies import HELLO as HELLO_STREAM
 from tests.bodies import OK, answering
-from tests.conftest import SYNC_AND_ASYNC, Callers, Peer, Serve
+from tests.conftest import ACCOUNT, SYNC_AND_ASYNC, Callers, Peer, Serve
 
-ACCOUNT = "0123456789abcdef0123456789abcdef"
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 HELLO: Any = {"prompt": "Hello"}
 Given = Callable[..., dict[str, Any]]
@@ -144,3 +143,15 @@ def test_our_client_sends_what_one_passed_in_does(callers: Callers, serve: Serve
     assert int(heads[0]["content-length"]) == len(requests[0][2])
     encodings = httpx.Client().headers["accept-encoding"]
     assert heads[0]["accept-encoding"] == ("identity" if "stream" in inputs else encodings)
+
+
+def test_a_body_that_a_hook_has_read_is_read_all_the_same(callers: Callers, serve: Serve) -> None:
+    async def aread(response: httpx.Response) -> None:
+        await response.aread()
+
+    with httpx.Client(event_hooks={"response": [httpx.Response.read]}) as client:
+        async_client = httpx.AsyncClient(event_hooks={"response": [aread]})
+        caller = callers(base_url=serve(answering).url, http_client=client, async_http_client=async_client)
+        assert caller.stream(MODEL).result().text == "Hello"
+        if caller.portal is not None:
+            caller.portal.call(async_client.aclose)

@@ -20,9 +20,8 @@ import cfai._transport.pool
 from cfai import Ai, APIConnectionError, ConfigurationError
 from tests.bodies import HELLO as HELLO_STREAM
 from tests.bodies import OK, answering
-from tests.conftest import BACKENDS, LONG, SYNC_AND_ASYNC, Callers, Peer, Serve, Server, Service, row
+from tests.conftest import ACCOUNT, BACKENDS, LONG, SYNC_AND_ASYNC, Callers, Peer, Serve, Server, Service, row
 
-ACCOUNT = "0123456789abcdef0123456789abcdef"
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 HELLO: Any = {"prompt": "Hello"}
 STREAM: Any = {"prompt": "Hello", "stream": True}
