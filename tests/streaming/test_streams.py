@@ -16,6 +16,7 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
+import httpx
 import pytest
 from anyio.from_thread import BlockingPortal
 
@@ -343,3 +344,32 @@ def test_more_than_a_hundred_streams_can_be_open(callers: Callers, serve: Serve)
     streams = [caller.stream(MODEL, timeout=20) for _ in range(105)]
     finish.set()
     assert {stream.result().text for stream in streams} == {"Hel"}
+
+
+@SYNC_AND_ASYNC
+def test_events_are_raw(caller: Caller, service: Service) -> None:
+    body = b': ping\n\nid: 7\nevent: tick\nretry: 50\ndata: {"error":\ndata: "x"}\n\n'
+    service.answers(service.events(body, event("no json"), DONE, event("more")))
+    events = list(caller.stream(MODEL).events())
+    assert [(event.event, event.data, event.id, event.retry) for event in events] == [
+        ("tick", '{"error":\n"x"}', "7", 50),
+        ("message", "no json", "7", None),
+        ("message", "[DONE]", "7", None),
+        ("message", "more", "7", None),
+    ]
+    assert type(events[0]).__module__.partition(".")[0] == "httpx_sse"
+
+
+@SYNC_AND_ASYNC
+def test_events_need_no_done_and_break_or_end_with_the_connection(caller: Caller, service: Service) -> None:
+    for breaks in (None, httpx.ReadError("gone")):
+        service.answers(service.events(b"data: a\n\ndata: b", breaks=breaks))
+        events = caller.stream(MODEL).events()
+        assert next(events).data == "a"
+        with pytest.raises(StreamTruncatedError if breaks else StopIteration):
+            next(events)
+    service.answers(service.events(*HELLO))
+    events = caller.stream(MODEL).events()
+    next(events)
+    events.close()
+    assert [body.closed for body in service.bodies] == [True] * 3
