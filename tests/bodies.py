@@ -73,12 +73,16 @@ REASONED = [
 def one_token(peer: Peer) -> None:
     """Send the first token of a stream, and then nothing until the client leaves."""
     peer.request()
-    peer.start()
-    peer.chunk(HELLO[0])
+    peer.stream(HELLO[0])
     assert peer.left()
 
 
 def answering(peer: Peer) -> None:
-    """Answer every request on a connection that is kept open."""
-    while peer.request():
-        peer.answer(OK)
+    """Answer every request on a connection that is kept open: a stream with one, and what is bad with an error."""
+    while sent := peer.request():
+        if b'"stream":true' in sent:
+            peer.stream(*HELLO, b"")
+        elif b'"bad"' in sent:
+            peer.answer(b'{"errors":[{"code":5006,"message":"bad"}]}', status="400 Bad Request")
+        else:
+            peer.answer(OK)

@@ -95,43 +95,6 @@ class Caller:
             self.portal.call(self.ai.aclose)
 
 
-class BlockingStream:
-    """An `AsyncStream` with the methods of a `Stream`."""
-
-    def __init__(self, stream: AsyncStream[Any], portal: BlockingPortal) -> None:
-        self.stream = stream
-        self._portal = portal
-        self._tokens = BlockingIterator(stream, portal)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
-
-    def __iter__(self) -> Iterator[Any]:
-        return BlockingIterator(aiter(self.stream), self._portal)
-
-    def __next__(self) -> Any:
-        return next(self._tokens)
-
-    def __enter__(self) -> BlockingStream:
-        self._portal.call(self.stream.__aenter__)
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._portal.call(self.stream.__aexit__, *error)
-
-    def close(self) -> None:
-        self._portal.call(self.stream.aclose)
-
-    def result(self) -> Any:
-        return self._portal.call(self.stream.aresult)
-
-    def events(self) -> BlockingIterator:
-        return BlockingIterator(self.stream.aevents(), self._portal)
-
-    def to_event_stream(self, *dialect: Any) -> BlockingIterator:
-        return BlockingIterator(self.stream.ato_event_stream(*dialect), self._portal)
-
-
 class BlockingIterator:
     """An asynchronous iterator, stepped through from outside its loop."""
 
@@ -156,6 +119,36 @@ class BlockingIterator:
 
     def close(self) -> None:
         self._portal.call(self._items.aclose)
+
+
+class BlockingStream(BlockingIterator):
+    """An `AsyncStream` with the methods of a `Stream`."""
+
+    def __init__(self, stream: AsyncStream[Any], portal: BlockingPortal) -> None:
+        super().__init__(stream, portal)
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def __iter__(self) -> BlockingIterator:
+        return BlockingIterator(aiter(self.stream), self._portal)
+
+    def __enter__(self) -> BlockingStream:
+        self._portal.call(self.stream.__aenter__)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._portal.call(self.stream.__aexit__, *error)
+
+    def result(self) -> Any:
+        return self._portal.call(self.stream.aresult)
+
+    def events(self) -> BlockingIterator:
+        return BlockingIterator(self.stream.aevents(), self._portal)
+
+    def to_event_stream(self, *dialect: Any) -> BlockingIterator:
+        return BlockingIterator(self.stream.ato_event_stream(*dialect), self._portal)
 
 
 def stream_of(stream: Stream[Token] | BlockingStream) -> Stream[Token] | AsyncStream[Token]:
@@ -390,6 +383,12 @@ class Peer:
     def start(self, content_type: str = "text/event-stream") -> None:
         """Send the head of a chunked answer."""
         self.send(f"HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ntransfer-encoding: chunked\r\n\r\n".encode())
+
+    def stream(self, *pieces: bytes) -> None:
+        """Send the head of a stream and so many chunks of it."""
+        self.start()
+        for piece in pieces:
+            self.chunk(piece)
 
     def chunk(self, data: bytes) -> None:
         """Send a chunk; an empty one ends the body."""

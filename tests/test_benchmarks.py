@@ -28,17 +28,13 @@ def test_every_client_reads_the_words_that_were_sent_in_their_order(server: str,
 
 
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-def test_every_client_tells_when_each_token_arrived(server: str, is_async: bool) -> None:
+def test_every_client_gets_the_whole_answer_and_tells_when_each_token_arrived(server: str, is_async: bool) -> None:
     with streaming.opened(server, "paced", 5, is_async=is_async) as clients:
         for stream, _ in clients.values():
             arrived: list[int] = []
             sent = [int(text) for text in stream(arrived)]
             assert len(sent) == 5
             assert all(left < there for left, there in zip(sent, arrived, strict=False))
-
-
-@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-def test_every_client_gets_the_whole_answer(server: str, is_async: bool) -> None:
     with streaming.opened(server, "whole", 1, is_async=is_async) as clients:
         read = {name: call() for name, (_, call) in clients.items() if name.startswith(("cfai", "openai"))}
     assert set(read.values()) == {"".join(words(12))}
@@ -68,9 +64,6 @@ def test_an_answer_and_an_event_have_the_shape_of_their_dialect() -> None:
     assert answer("openai").startswith(b'{"id":')
     assert event("native", "a").startswith(b'data: {"response":"a","p":"')
     assert text_of({"choices": []}) is None
-
-
-def test_a_client_that_loses_a_token_has_no_figure() -> None:
     with pytest.raises(AssertionError, match="a client gave other texts"):
         check_texts("a client", words(3)[1:], 3)
 

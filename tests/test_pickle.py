@@ -6,6 +6,7 @@ import copy
 import pickle
 import ssl
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -30,9 +31,6 @@ def repickle(value: Any, protocol: int = pickle.HIGHEST_PROTOCOL) -> Any:
 
 def client(**options: Any) -> Ai:
     return Ai(account_id=ACCOUNT, api_token="the-token", **options)
-
-
-# Errors
 
 
 def make_error(name: str) -> CfaiError:
@@ -69,23 +67,19 @@ def test_an_error_pickles_and_copies_with_all_that_is_on_it() -> None:
 
 
 def test_an_error_that_was_raised_pickles(caller: Caller, service: Service) -> None:
-    service.answers(service.error(404, 5007, "No such model", cf_ai_req_id="id-1", retry_after="90"))
-    with pytest.raises(InferenceUpstreamError) as upstream:
-        caller.run("@cf/meta/lama-3.3-70b-instruct", HELLO)
-    with pytest.raises(LimitError) as limit:
-        caller.run(MODEL, {"prompt": "x", "max_tokens": 10**9})
-    service.answers(service.events(b'data: {"response":"Hel"}\n\n', breaks=httpx.ReadError("gone")))
-    with pytest.raises(StreamError) as stream:
-        list(caller.stream(MODEL))
-    for error in (upstream.value, limit.value, stream.value):
-        assert str(repickle(error)) == str(error)
-        assert vars(repickle(error)) == vars(error)
-    assert repickle(upstream.value).retry_after == 90.0
-    assert repickle(limit.value).limit == limit.value.limit
-    assert repickle(stream.value).partial == "Hel"
-
-
-# Results
+    not_found = service.error(404, 5007, "No such model", cf_ai_req_id="id-1", retry_after="90")
+    broken = service.events(b'data: {"response":"Hel"}\n\n', breaks=httpx.ReadError("gone"))
+    for kind, answer, inputs, field, value in (
+        (InferenceUpstreamError, not_found, HELLO, "retry_after", 90.0),
+        (LimitError, not_found, {"prompt": "x", "max_tokens": 10**9}, "limit", 24_000),
+        (StreamError, broken, {**HELLO, "stream": True}, "partial", "Hel"),
+    ):
+        service.answers(answer)
+        with row(kind), pytest.raises(kind) as caught:
+            list(caller.run(MODEL, inputs))
+        back = repickle(caught.value)
+        assert (str(back), vars(back)) == (str(caught.value), vars(caught.value)), kind
+        assert getattr(back, field) == value, kind
 
 
 def test_a_result_pickles_and_copies_with_all_that_is_on_it(caller: Caller, service: Service) -> None:
@@ -132,9 +126,6 @@ def test_small_things_pickle_and_copy() -> None:
         assert repickle(value) == copy.deepcopy(value) == value
 
 
-# Clients
-
-
 def settings(value: Any) -> Any:
     """Return all that a client was made with, in a form that compares."""
     if isinstance(value, Secret):
@@ -154,19 +145,22 @@ def test_an_ai_pickles_with_its_settings() -> None:
             assert (back.account_id, back.base_url) == (ai.account_id, ai.base_url)
 
 
-def test_a_pickled_client_has_its_token_with_it_and_leaves_connections_and_last_call_behind(
+def test_a_pickled_client_has_its_token_alone(
     callers: Callers, service: Service, portal: BlockingPortal | None
 ) -> None:
     service.answers(service.result({"response": "Hello"}, cf_ai_req_id="id-1"))
     caller = callers(default_headers={"x-a": "b"}, timeout=9)
     caller.run(MODEL, HELLO)
-    other = Caller(repickle(caller.ai), portal)
-    assert other.ai.last_request_id is None
-    assert other.run(MODEL, HELLO).text == "Hello"
-    assert service.request.headers["authorization"] == f"Bearer {caller.token}"
-    assert service.request.headers["x-a"] == "b"
-    assert service.timeouts[-1]["read"] == 9
-    other.close()
+    for each, timeout in ((caller, 9), (caller.with_options(timeout=3), 3)):
+        other = Caller(repickle(each.ai), portal)
+        assert other.ai.last_request_id is None
+        assert other.run(MODEL, HELLO).text == "Hello"
+        sent = service.request.headers
+        assert (sent["authorization"], sent["x-a"]) == (f"Bearer {caller.token}", "b"), timeout
+        assert service.timeouts[-1]["read"] == timeout
+        other.close()
+        with pytest.raises(cfai.ConfigurationError, match="closed"):
+            other.run(MODEL, HELLO)
     assert caller.run(MODEL, HELLO).text == "Hello"
     caller.close()
     other = Caller(repickle(caller.ai), portal)
@@ -174,22 +168,12 @@ def test_a_pickled_client_has_its_token_with_it_and_leaves_connections_and_last_
     other.close()
 
 
-def test_a_pickled_client_leaves_a_client_passed_in_behind(service: Service) -> None:
+def test_a_pickled_client_leaves_a_client_passed_in_behind_also_by_its_methods(service: Service) -> None:
     with httpx.Client(headers={"x-own": "1"}) as own:
-        back = repickle(client(http_client=own))
-    with back:
-        assert back.run(MODEL, HELLO).text == "Hello"
+        run = repickle(client(http_client=own).run)
+    assert run(MODEL, HELLO).text == "Hello"
     assert "x-own" not in service.request.headers
-
-
-def test_a_copy_with_options_pickles_as_an_ai_of_its_own(service: Service) -> None:
-    with client() as ai:
-        back = repickle(ai.with_options(timeout=3))
-    back.run(MODEL, HELLO)
-    assert service.timeouts[0]["read"] == 3
-    back.close()
-    with pytest.raises(cfai.ConfigurationError, match="closed"):
-        back.run(MODEL, HELLO)
+    run.__self__.close()
 
 
 def test_an_ai_pickles_while_it_is_in_use(serve: Serve) -> None:
@@ -201,22 +185,14 @@ def test_an_ai_pickles_while_it_is_in_use(serve: Serve) -> None:
             finish.wait(10)
             peer.answer(OK)
 
-    with client(base_url=serve(script).url) as ai:
-        thread = threading.Thread(target=ai.run, args=[MODEL, HELLO])
-        thread.start()
+    with client(base_url=serve(script).url) as ai, ThreadPoolExecutor(1) as threads:
+        call = threads.submit(ai.run, MODEL, HELLO)
         assert arrived.wait(10)
         back = repickle(ai)
         finish.set()
-        thread.join(10)
+        assert call.result(10).text == "Hello"
         with back:
             assert back.run(MODEL, HELLO).text == "Hello"
-
-
-def test_methods_of_a_client_pickle_for_a_pool_of_workers(service: Service) -> None:
-    with client() as ai:
-        run = repickle(ai.run)
-    assert run(MODEL, HELLO).text == "Hello"
-    run.__self__.close()
 
 
 def test_a_context_of_tls_is_not_pickled_and_says_so() -> None:

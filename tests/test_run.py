@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from contextlib import nullcontext
 from typing import Any
@@ -16,9 +17,6 @@ from tests.conftest import SYNC_AND_ASYNC, Caller, Callers, Serve, Service, row
 API = "https://api.cloudflare.com/client/v4"
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 HELLO = {"prompt": "Hello"}
-
-
-# What is sent
 
 
 @SYNC_AND_ASYNC
@@ -51,11 +49,8 @@ def test_what_goes_over_the_wire_is_the_path_as_it_was_built_and_the_token(calle
 
 def test_what_cannot_work_is_told_before_anything_is_sent(caller: Caller, service: Service) -> None:
     options: tuple[dict[str, Any], ...] = (
-        {"tags": ["not a tag"]},
-        {"extra_headers": {"x": "a\nb"}},
-        {"extra_headers": {"authorization": "Bearer mine"}},
-        {"session_affinity": "a\nb"},
-        {"gateway": {"id": "g", "unknown": 1}},
+        *({"tags": ["not a tag"]}, {"session_affinity": "a\nb"}, {"gateway": {"id": "g", "unknown": 1}}),
+        *({"extra_headers": headers} for headers in ({"x": "a\nb"}, {"authorization": "Bearer mine"})),
         *({"timeout": -1}, {"total_timeout": 0}, {"max_retries": -1}, {"checks": "x"}),
     )
     for model, inputs, option, error in (
@@ -70,10 +65,12 @@ def test_what_cannot_work_is_told_before_anything_is_sent(caller: Caller, servic
 
 
 def test_inputs_are_never_changed(caller: Caller, service: Service) -> None:
-    inputs = {"prompt": "x", "options": {}, "max_tokens": "max"}
+    inputs = {"prompt": "x", "options": {}, "max_tokens": "max", "plain": [{"a": (1, 2)}]}
+    before = copy.deepcopy(inputs)
     caller.run(MODEL, inputs, reject_if_busy=True)
-    assert inputs == {"prompt": "x", "options": {}, "max_tokens": "max"}
+    assert inputs == before
     assert isinstance(service.sent["max_tokens"], int)
+    assert service.sent["plain"] == [{"a": [1, 2]}]
 
 
 def test_options_become_query_body_and_headers(caller: Caller, service: Service) -> None:
@@ -92,36 +89,30 @@ def test_options_become_query_body_and_headers(caller: Caller, service: Service)
     assert service.request.headers["x-mine"] == "1"
 
 
-def test_headers_of_the_client_go_with_every_call_but_not_with_those_of_a_copy(
-    callers: Callers, service: Service
-) -> None:
-    caller = callers(default_headers={"X-A": "client", "X-B": "client"})
+def test_a_copy_is_all_that_its_original_is_but_for_what_was_given(callers: Callers, service: Service) -> None:
+    caller = callers(default_headers={"X-A": "client", "X-B": "client"}, timeout=30, checks="off")
     caller.run(MODEL, HELLO, extra_headers={"x-b": "call"})
     assert (service.request.headers["x-a"], service.request.headers["x-b"]) == ("client", "call")
+    caller.with_options(timeout=20).run(MODEL, {"prompt": "x", "max_tokens": 10**9})
+    assert service.request.headers["x-a"] == "client"
     caller.with_options(default_headers={"x-b": "2"}).run(MODEL, HELLO)
     assert "x-a" not in service.request.headers
     assert service.request.headers["x-b"] == "2"
+    assert [timeouts["read"] for timeouts in service.timeouts] == [30, 20, 30]
 
 
-def test_a_gateway_is_reached_at_its_host_or_by_a_header_at_that_of_the_api(caller: Caller, service: Service) -> None:
+def test_a_client_calls_where_it_was_told_to_and_so_does_a_gateway(callers: Callers, service: Service) -> None:
+    callers(base_url="https://ai.example/client/v4/", account_id="mine").run(MODEL, HELLO)
+    assert service.url == f"https://ai.example/client/v4/accounts/mine/ai/run/{MODEL}"
+    caller = callers()
     caller.run(MODEL, HELLO, gateway={"id": "g", "cache_ttl": 60})
     assert service.url == f"https://gateway.ai.cloudflare.com/v1/{caller.account}/g/workers-ai/{MODEL}"
     assert service.request.headers["cf-aig-cache-ttl"] == "60"
-    caller.with_options(gateway_route="api").run(MODEL, HELLO, gateway="g")
-    assert service.url == f"{API}/accounts/{caller.account}/ai/run"
-    assert service.request.headers["cf-aig-gateway-id"] == "g"
-    assert service.sent == {"model": MODEL, "input": HELLO}
-
-
-def test_a_client_calls_where_it_was_told_to(callers: Callers, service: Service) -> None:
-    callers(base_url="https://ai.example/client/v4/", account_id="mine").run(MODEL, HELLO)
-    assert service.url == f"https://ai.example/client/v4/accounts/mine/ai/run/{MODEL}"
-    caller = callers(gateway_route="api")
-    caller.run(MODEL, HELLO, gateway="g")
-    assert service.url == f"{API}/accounts/{caller.account}/ai/run"
-
-
-# What is known of the last call
+    for each in (caller.with_options(gateway_route="api"), callers(gateway_route="api")):
+        each.run(MODEL, HELLO, gateway="g")
+        assert service.url == f"{API}/accounts/{caller.account}/ai/run"
+        assert service.request.headers["cf-aig-gateway-id"] == "g"
+        assert service.sent == {"model": MODEL, "input": HELLO}
 
 
 def last(caller: Caller) -> tuple[Any, ...]:
@@ -151,9 +142,6 @@ def test_the_last_call_can_be_asked_about_and_nothing_of_the_one_before(caller: 
             caller.run(MODEL, HELLO)
         assert last(caller) == known
     assert last(caller.with_options(timeout=5)) == (None, None, None, None)
-
-
-# The answer as it came
 
 
 @SYNC_AND_ASYNC

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 import trio
 
-from cfai import Ai, CutAnswerWarning, LimitError, LimitWarning, RetiredModelWarning, models
-from tests.conftest import Caller, Callers, Service
+from cfai import Ai, CutAnswerWarning, LimitWarning, RetiredModelWarning, models
+from tests.conftest import ACCOUNT, Caller, Service
 
-ACCOUNT = "0123456789abcdef0123456789abcdef"
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 RETIRED = "@cf/meta/llama-2-7b-chat-int8"
 HELLO: Any = {"prompt": "Hello"}
@@ -55,84 +54,67 @@ def here() -> int:
     return frame.f_back.f_lineno
 
 
-# Where, and how often
-
-
 def test_a_warning_stands_at_the_line_of_the_call(service: Service, told: list[Any], ai: Ai) -> None:
-    line = here() + 1
-    ai.run(RETIRED, HELLO)
-    [warning] = told
-    assert (warning.filename, warning.lineno) == (__file__, line)
-    assert warning.category is RetiredModelWarning
+    service.answers(service.result(cut()))
+    for model, inputs, options, kind in (
+        (RETIRED, {"prompt": "x", "max_tokens": 5}, {}, RetiredModelWarning),
+        (MODEL, HELLO, {}, CutAnswerWarning),
+        (MODEL, {"prompt": "x", "max_tokens": 10**9}, {"checks": "warn"}, LimitWarning),
+    ):
+        line = here() + 1
+        ai.run(model, inputs, **options)
+        [warning] = told
+        told.clear()
+        assert (warning.category, warning.filename, warning.lineno) == (kind, __file__, line)
+        assert service.sent == inputs, kind
 
 
-def test_a_warning_stands_at_the_line_of_a_call_in_a_coroutine(service: Service, told: list[Any]) -> None:
+def test_a_warning_stands_at_the_line_of_a_call_in_a_coroutine_or_a_task(service: Service, told: list[Any]) -> None:
     async def main() -> int:
         async with Ai(account_id=ACCOUNT, api_token="token") as ai:
             line = here() + 1
             await ai.arun(RETIRED, HELLO)
         return line
 
-    lines = [asyncio.run(main()), trio.run(main)]
-    assert [(warning.filename, warning.lineno) for warning in told] == [(__file__, lines[0])]
-
-
-def test_a_warning_stands_at_the_line_of_a_call_in_a_task(service: Service, told: list[Any]) -> None:
-    async def main() -> None:
+    async def gather() -> None:
         async with Ai(account_id=ACCOUNT, api_token="token") as ai:
             await asyncio.gather(ai.arun(RETIRED, HELLO), ai.arun(RETIRED, HELLO))
 
-    asyncio.run(main())
-    assert {warning.filename for warning in told} == {__file__}
+    lines = [asyncio.run(main()), trio.run(main)]
+    assert [(warning.filename, warning.lineno) for warning in told] == [(__file__, lines[0])]
+    asyncio.run(gather())
+    assert {warning.filename for warning in told[1:]} == {__file__}
 
 
-def test_a_warning_comes_once_for_a_line_and_again_at_another(service: Service, told: list[Any], ai: Ai) -> None:
-    for _ in range(3):
-        ai.run(RETIRED, HELLO)
+def test_a_warning_comes_once_for_a_line_and_a_model_of_a_client(service: Service, told: list[Any], ai: Ai) -> None:
+    for each in (ai, ai, ai.with_options(timeout=5)):
+        each.run(RETIRED, HELLO)
     assert len(told) == 1
-    ai.run(RETIRED, HELLO)
-    assert len(told) == 2
-
-
-def test_another_client_tells_it_again(service: Service, told: list[Any], ai: Ai) -> None:
-    warnings.simplefilter("always")
-    for other in (ai, Ai(account_id=ai.account_id, api_token="token")):
-        other.run(RETIRED, HELLO)
-    assert len(told) == 2
-
-
-def test_a_warning_comes_again_for_another_model(service: Service, told: list[Any], ai: Ai) -> None:
     for model in (RETIRED, "@cf/meta/llama-2-7b-chat-fp16"):
         ai.run(model, HELLO)
-    assert len(told) == 2
+    assert len(told) == 3
+    service.answers(service.events(stream_of()))
+    for _ in range(3):
+        ai.run(MODEL, {"prompt": "x", "stream": True}).result()
+    assert len(told) == 4
+    warnings.simplefilter("always")
+    service.answers(service.result(cut(1)))
+    for other in (ai, Ai(account_id=ai.account_id, api_token="token")):
+        other.run(RETIRED, HELLO)
+    assert len(told) == 6
 
 
-def test_a_copy_tells_it_at_the_same_line(service: Service, told: list[Any], ai: Ai) -> None:
-    for copy in (ai, ai.with_options(timeout=5)):
-        copy.run(RETIRED, HELLO)
-    assert len(told) == 1
-
-
-def test_a_warning_can_be_switched_off_by_its_class(service: Service, told: list[Any], ai: Ai) -> None:
+def test_a_warning_can_be_switched_off_or_made_an_error_by_its_class(service: Service, told: list[Any], ai: Ai) -> None:
     warnings.simplefilter("ignore", RetiredModelWarning)
     ai.run(RETIRED, HELLO)
     assert told == []
-
-
-def test_a_warning_that_is_an_error_keeps_the_call_from_being_sent(service: Service, told: list[Any], ai: Ai) -> None:
     warnings.simplefilter("error", RetiredModelWarning)
     with pytest.raises(RetiredModelWarning):
         ai.run(RETIRED, HELLO)
-    assert not service.requests
-
-
-def test_python_shows_it_if_it_is_told_nothing() -> None:
-    assert issubclass(RetiredModelWarning, FutureWarning)
-    assert issubclass(CutAnswerWarning, UserWarning)
+    assert len(service.requests) == 1
+    for kind, base in ((RetiredModelWarning, FutureWarning), (CutAnswerWarning, UserWarning)):
+        assert issubclass(kind, base)
     assert issubclass(LimitWarning, UserWarning)
-
-
-# Retired models
 
 
 def test_a_retired_model_names_the_day_and_one_that_lives(service: Service, told: list[Any], ai: Ai) -> None:
@@ -155,9 +137,6 @@ def test_every_retired_model_is_told_of_and_called_all_the_same(service: Service
     assert len(service.requests) == len(retired) > 0
 
 
-# Answers cut by the default
-
-
 def test_an_answer_that_the_default_cut_says_what_to_pass(service: Service, told: list[Any], caller: Caller) -> None:
     warnings.simplefilter("always")
     for finish_reason in (None, "length"):
@@ -169,13 +148,6 @@ def test_an_answer_that_the_default_cut_says_what_to_pass(service: Service, told
         assert [word for word in ("256", "max_tokens", '"max"') if word not in str(warning.message)] == []
 
 
-def test_a_cut_answer_is_told_at_the_line_of_the_call(service: Service, told: list[Any], ai: Ai) -> None:
-    service.answers(service.result(cut()))
-    line = here() + 1
-    ai.run(MODEL, HELLO)
-    assert (told[0].filename, told[0].lineno) == (__file__, line)
-
-
 def test_a_stream_is_told_of_at_the_line_that_reads_it(service: Service, told: list[Any], ai: Ai) -> None:
     service.answers(service.events(stream_of()))
     stream = ai.run(MODEL, {"prompt": "x", "stream": True})
@@ -184,19 +156,6 @@ def test_a_stream_is_told_of_at_the_line_that_reads_it(service: Service, told: l
     assert stream.result().text == "Hello"
     [warning] = told
     assert (warning.category, warning.filename, warning.lineno) == (CutAnswerWarning, __file__, line)
-
-
-def test_once_for_a_line_of_streams(service: Service, told: list[Any], caller: Caller) -> None:
-    service.answers(service.events(stream_of()))
-    for _ in range(3):
-        caller.stream(MODEL).result()
-    assert len(told) == 1
-
-
-def test_a_cut_stream_that_goes_to_a_browser_warns(service: Service, told: list[Any], caller: Caller) -> None:
-    service.answers(service.events(stream_of()))
-    list(caller.stream(MODEL).to_event_stream())
-    assert [warning.category for warning in told] == [CutAnswerWarning]
 
 
 def test_an_answer_that_something_else_ended_says_nothing(service: Service, told: list[Any], ai: Ai) -> None:
@@ -218,58 +177,10 @@ def test_an_answer_that_something_else_ended_says_nothing(service: Service, told
         assert told == [], (model, inputs, result)
 
 
-def test_a_stream_that_was_left_says_nothing(service: Service, told: list[Any], caller: Caller) -> None:
+def test_a_stream_for_a_browser_warns_and_one_left_does_not(service: Service, told: list[Any], caller: Caller) -> None:
     service.answers(service.events(stream_of()))
     with caller.stream(MODEL) as stream:
         next(stream)
     assert told == []
-
-
-def test_a_warning_that_was_made_an_error_goes_through_a_stream(
-    service: Service, told: list[Any], caller: Caller
-) -> None:
-    warnings.simplefilter("error", CutAnswerWarning)
-    service.answers(service.events(stream_of()))
-    stream = caller.stream(MODEL)
-    with pytest.raises(CutAnswerWarning):
-        list(stream)
-    assert stream.text == "Hello"
-    assert service.bodies[0].closed
-
-
-# Limits that warn
-
-
-def test_limits_can_warn_instead(service: Service, told: list[Any], callers: Callers) -> None:
-    warnings.simplefilter("always")
-    caller = callers(checks="warn")
-    for inputs in ({"prompt": "x", "max_tokens": 10**9}, {"prompt": "word " * 200_000}):
-        caller.run(MODEL, inputs)
-        warning = told.pop()
-        assert (warning.category, MODEL in str(warning.message), told) == (LimitWarning, True, []), str(inputs)[:50]
-    assert len(service.requests) == 2
-
-
-def test_for_one_call_as_well(service: Service, told: list[Any], ai: Ai) -> None:
-    line = here() + 1
-    ai.run(MODEL, {"prompt": "x", "max_tokens": 10**9}, checks="warn")
-    [warning] = told
-    assert (warning.filename, warning.lineno) == (__file__, line)
-    assert service.sent["max_tokens"] == 10**9
-
-
-def test_a_limit_warning_says_what_the_error_would_and_how_to_silence_it(
-    service: Service, told: list[Any], ai: Ai
-) -> None:
-    inputs = {"prompt": "x", "max_tokens": 10**9}
-    with pytest.raises(LimitError) as caught:
-        ai.run(MODEL, inputs)
-    ai.run(MODEL, inputs, checks="warn")
-    begin, advice, _ = str(caught.value).partition("or pass checks=")
-    assert str(told[0].message) == f"{begin}{advice}'off' to send it without a word."
-
-
-def test_they_can_be_switched_off(service: Service, told: list[Any], callers: Callers) -> None:
-    callers(checks="off").run(MODEL, {"prompt": "x", "max_tokens": 10**9})
-    assert told == []
-    assert len(service.requests) == 1
+    list(caller.stream(MODEL).to_event_stream())
+    assert [warning.category for warning in told] == [CutAnswerWarning]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from cfai import tokens
+
 FAMILIES = ["llama3", "gemma3", "qwen2", "o200k", "deepseek_v3"]
 LOWEST = {True: 0.87, False: 0.71}
 """The share of an estimate that a real count is at least, of texts that are ASCII and of others."""
@@ -46,3 +48,11 @@ def words(count: int) -> str:
 def dense(length: int) -> str:
     """A text of exactly so many bytes that is exactly so many tokens in every family: no token has letter and digit."""
     return ("a1" * (length // 2 + 1))[:length]
+
+
+HAN = "我们今天去公园散步然后回家吃饭。"
+
+
+def han(share: float) -> str:
+    """Return a text whose estimate is that share of the window of Llama 3.3, less the answer."""
+    return HAN * round((24_000 - 256) * share * 50 / tokens.estimate(HAN * 50, "llama3"))

@@ -6,6 +6,7 @@ import json
 import threading
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from itertools import product
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -25,8 +26,9 @@ from cfai import (
     tokens,
 )
 from cfai.models import Model
+from tests.bodies import answering
 from tests.conftest import Caller, Service, row
-from tests.texts import ByWords, dense
+from tests.texts import ByWords, dense, han
 
 if TYPE_CHECKING:
     from cfai.local import Emulator
@@ -47,14 +49,6 @@ PROSE = (
     "Every morning the bells were rung by hand, and every evening the market was swept by the same three women. "
 )
 """47 tokens of Llama 2."""
-HAN = "我们今天去公园散步然后回家吃饭。"
-
-
-def han(share: float) -> str:
-    """Return a text whose estimate is that share of the window of Llama 3.3 less the answer."""
-    return HAN * round((24_000 - 256) * share * 50 / tokens.estimate(HAN * 50, "llama3"))
-
-
 PROMPTS = {
     "fits": "Where is New York?",
     "likely fits": han(0.9),
@@ -91,11 +85,6 @@ def is_certain(entry: Model) -> bool:
     return tokens.get_family(entry.name).certain
 
 
-def test_these_are_the_forty_models_of_the_promise_and_more() -> None:
-    assert len(TEXT_MODELS) >= 40
-    assert len([entry for entry in TEXT_MODELS if entry.retired_on is None]) >= 30
-
-
 def test_what_is_over_a_limit_is_not_sent(caller: Caller, service: Service) -> None:
     for entry in TEXT_MODELS:
         kind = SequenceLengthError if entry.sequence_length else ContextLengthError
@@ -129,6 +118,8 @@ def test_what_is_over_a_limit_is_not_sent(caller: Caller, service: Service) -> N
 
 
 def test_a_legal_call_is_sent_as_it_is(caller: Caller, service: Service) -> None:
+    assert len(TEXT_MODELS) >= 40
+    assert len([entry for entry in TEXT_MODELS if entry.retired_on is None]) >= 30
     for entry, stream in product(TEXT_MODELS, [False, True]):
         inputs = {"messages": [{"role": "user", "content": PROSE}], "max_tokens": most(entry), "stream": stream}
         caller.run(entry.name, inputs)
@@ -160,24 +151,28 @@ def test_the_largest_output_of_a_check_is_what_max_requests(caller: Caller, serv
 # The announcement of 2023
 
 
-def test_llama_2_gives_what_was_announced_and_no_more(caller: Caller, service: Service) -> None:
-    for model, given in ((LLAMA_2, 1800), (LLAMA_2_FP16, 2500)):
-        caller.run(model, {"prompt": PROSE * 6, "max_tokens": given})
-        with pytest.raises(SequenceLengthError) as caught:
-            caller.run(model, {"prompt": "x", "max_tokens": given + 1})
-        error = caught.value
-        assert (error.value, error.limit, error.limit_kind) == (given + 1, given, "sequence")
-    assert len(service.requests) == 2
-
-
-def test_prose_of_2400_tokens_is_sent_to_a_model_of_3072_and_not_of_2048(caller: Caller, service: Service) -> None:
-    with pytest.raises(ContextLengthError) as caught:
-        caller.run(LLAMA_2, {"prompt": PROSE * 52})
-    assert caught.value.limit == 2048 < caught.value.value
-    assert not service.requests
-    caller.run(LLAMA_2_FP16, {"prompt": PROSE * 52})
-    caller.run(LLAMA_2, {"prompt": PROSE * 40, "max_tokens": 1800})  # 1900 tokens
-    assert len(service.requests) == 2
+def test_llama_2_reads_and_gives_what_was_announced_and_no_more(caller: Caller, service: Service) -> None:
+    rows: list[tuple[str, int, int | None, tuple[str, int] | None]] = [
+        # The model, how often it reads the prose, the output; the kind and the figure of the limit, if it is passed.
+        (LLAMA_2, 6, 1800, None),
+        (LLAMA_2, 1, 1801, ("sequence", 1800)),
+        (LLAMA_2_FP16, 6, 2500, None),
+        (LLAMA_2_FP16, 1, 2501, ("sequence", 2500)),
+        (LLAMA_2, 40, 1800, None),  # 1900 tokens
+        (LLAMA_2, 52, None, ("context", 2048)),  # 2400 tokens
+        (LLAMA_2_FP16, 52, None, None),
+    ]
+    for model, times, output, limit in rows:
+        inputs = {"prompt": PROSE * times} | ({} if output is None else {"max_tokens": output})
+        service.forget()
+        with row((model, times, output)), pytest.raises(LimitError) if limit else nullcontext() as caught:
+            caller.run(model, inputs)
+        assert len(service.requests) == (limit is None), (model, times, output)
+        if caught is not None and limit is not None:
+            error = caught.value
+            assert type(error) is (SequenceLengthError if output else ContextLengthError), (model, times, output)
+            assert (error.limit_kind, error.limit) == limit, (model, times, output)
+            assert error.value == output if output else error.value > limit[1], (model, times, output)
 
 
 # Modes
@@ -232,7 +227,7 @@ def test_limits_can_be_lifted_and_put_back(callers: Callable[..., Caller], servi
     assert len(service.requests) == 6
 
 
-def test_a_warning_is_told_once_for_each_line_that_calls(callers: Callable[..., Caller], service: Service) -> None:
+def test_a_warning_is_told_once_a_line_or_stops_every_call(callers: Callable[..., Caller], service: Service) -> None:
     caller, prompt = callers(), PROMPTS["likely too long"]
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("default")
@@ -245,36 +240,31 @@ def test_a_warning_is_told_once_for_each_line_that_calls(callers: Callable[..., 
         caller.ai.run(LLAMA_3_3, {"prompt": prompt})
         assert [warning.filename for warning in warned[1:]] == [__file__, __file__]
         assert warned[1].lineno != warned[2].lineno
-    assert len(service.requests) == 6
-
-
-def test_a_warning_that_is_an_error_stops_every_call(caller: Caller, service: Service) -> None:
-    with warnings.catch_warnings():
         warnings.simplefilter("error", LimitWarning)
         for _ in range(3):
             with pytest.raises(LimitWarning):
-                caller.run(LLAMA_3_3, {"prompt": PROMPTS["likely too long"]})
-    assert not service.requests
+                caller.run(LLAMA_3_3, {"prompt": prompt})
+    assert len(service.requests) == 6
 
 
-def test_a_warning_says_everything(caller: Caller, service: Service) -> None:
-    prompt = PROMPTS["likely too long"]
-    count = caller.ai.check(LLAMA_3_3, {"prompt": prompt}).tokens
-    assert count is not None
+def test_a_warning_says_what_the_error_would_and_how_to_silence_it(caller: Caller, service: Service) -> None:
+    for inputs in ({"prompt": PROMPTS["likely too long"]}, {"prompt": "x", "max_tokens": 10**9}):
+        result = caller.ai.check(LLAMA_3_3, inputs)
+        with pytest.warns(LimitWarning) as warned:
+            caller.run(LLAMA_3_3, inputs, checks="warn")
+        begin, advice, _ = str(result.error).partition("or pass checks=")
+        assert str(warned[0].message) == f"{begin}{advice}'off' to send it without a word.", [*inputs]
+    count = caller.ai.check(LLAMA_3_3, {"prompt": PROMPTS["likely too long"]}).tokens
     with pytest.warns(LimitWarning) as warned:
-        caller.run(LLAMA_3_3, {"prompt": prompt})
+        caller.run(LLAMA_3_3, {"prompt": PROMPTS["likely too long"]})
+    assert count is not None
     for part in (
-        LLAMA_3_3,
-        f"likely {count.estimate:,} tokens",
-        f"lower bound {count.lower:,}",
-        f"upper bound {count.upper:,}",
-        "24,000",
-        "Workers AI model listing, context_window",
+        f"24,000 tokens for {LLAMA_3_3} (Workers AI model listing, context_window",
+        f"likely {count.estimate:,} tokens (lower bound {count.lower:,}, upper bound {count.upper:,})",
         "Shorten `prompt`",
-        "or pass checks='off' to send it without a word",
     ):
         assert part in str(warned[0].message), part
-    assert len(service.requests) == 1
+    assert len(service.requests) == 3
 
 
 def test_a_call_is_checked_by_its_overrides(callers: Callable[..., Caller], service: Service) -> None:
@@ -309,55 +299,35 @@ def test_a_call_means_the_same_whatever_was_answered_before(callers: Callable[..
     assert checked() == before
 
 
-# Embeddings
-
-
-def test_texts_that_are_too_long_to_embed_are_not_sent(caller: Caller, service: Service) -> None:
-    with pytest.raises(ContextLengthError, match="Split `text`"):
-        caller.run(BGE, {"text": ["short", "word " * 513]})
-    with pytest.raises(ContextLengthError, match="at most 60,000 tokens in all texts together"):
-        caller.run("@cf/baai/bge-m3", {"text": ["word " * 7000] * 10})
-    assert not service.requests
-    for inputs in ({"text": "word " * 500}, {"text": ["word " * 500] * 100}, {"text": [5, None]}):
-        caller.run(BGE, inputs)
-        assert service.sent == inputs
-
-
 # Options, and places of the text
 
 
-def test_limits_hold_whatever_the_options_and_wherever_the_text_is(caller: Caller, service: Service) -> None:
-    for options in (
-        {"return_raw_response": True},
-        {"gateway": "g"},
-        {"queue_request": True},
-        {"max_retries": None},
-        {"total_timeout": 50},
-        {"reject_if_busy": True},
-    ):
-        with row(options), pytest.raises(LimitError):
-            caller.run(LLAMA_2, {"prompt": "x", "max_tokens": 1801}, **options)
-    for inputs in (
-        {"messages": [{"role": "system", "content": PROSE * 60}, {"role": "user", "content": "x"}]},
-        {"messages": [{"role": "user", "content": [{"type": "text", "text": PROSE * 60}]}]},
-        {"messages": [{"role": "user", "content": PROSE * 30}, {"role": "user", "content": PROSE * 30}]},
-        {"requests": [{"prompt": "x"}, {"prompt": PROSE * 60}]},
-        {"messages": [Message(role="user", content="word " * 3000)]},
-        {"prompt": "x", "max_tokens": Number(1801)},
-    ):
-        with row(inputs), pytest.raises(LimitError):
-            caller.run(LLAMA_2, inputs)
-    assert not service.requests
-    assert caller.ai.last_request_http_status_code is None
-
-
-def test_nothing_is_opened_for_a_call_that_is_refused(
-    callers: Callable[..., Caller], serve: Callable[..., Any]
-) -> None:
-    server = serve(lambda peer: peer.request())
-    with pytest.raises(LimitError):
-        callers(base_url=server.url).run(LLAMA_2, {"prompt": "x", "max_tokens": 1801})
+def test_limits_hold_for_every_option_and_every_text(callers: Callable[..., Caller], serve: Callable[..., Any]) -> None:
+    server = serve(answering)
+    caller, long = callers(base_url=server.url), {"role": "user", "content": PROSE * 30}
+    options: tuple[dict[str, Any], ...] = (
+        *({"return_raw_response": True}, {"gateway": "g"}, {"queue_request": True}),
+        *({"max_retries": None}, {"total_timeout": 50}, {"reject_if_busy": True}),
+    )
+    rows: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
+        *((LLAMA_2, {"prompt": "x", "max_tokens": 1801}, option, "max_tokens") for option in options),
+        (LLAMA_2, {"messages": [{**long, "role": "system"}, {**long, "content": PROSE * 60}]}, {}, "messages"),
+        (LLAMA_2, {"messages": [{"role": "user", "content": [{"type": "text", "text": PROSE * 60}]}]}, {}, "messages"),
+        (LLAMA_2, {"messages": [long, long]}, {}, "messages"),
+        (LLAMA_2, {"requests": [{"prompt": "x"}, {"prompt": PROSE * 60}]}, {}, "prompt"),
+        (LLAMA_2, {"messages": [Message(role="user", content="word " * 3000)]}, {}, "messages"),
+        (LLAMA_2, {"prompt": "x", "max_tokens": Number(1801)}, {}, "max_tokens"),
+        (BGE, {"text": ["short", "word " * 513]}, {}, "Split `text`"),
+        ("@cf/baai/bge-m3", {"text": ["word " * 7000] * 10}, {}, "at most 60,000 tokens in all texts together"),
+    ]
+    for model, inputs, option, message in rows:
+        with row((message, option)), pytest.raises(LimitError, match=message):
+            caller.run(model, inputs, **option)
     assert server.connections == 0
+    assert caller.ai.last_request_http_status_code is None
+    for inputs in ({"text": "word " * 500}, {"text": ["word " * 500] * 100}, {"text": [5, None]}):
+        caller.run(BGE, inputs)
+        assert json.loads(server.requests[-1].partition(b"\r\n\r\n")[2]) == inputs
 
 
 class Number:
@@ -375,30 +345,13 @@ class Message(BaseModel):
     content: str
 
 
-def test_inputs_are_never_changed(caller: Caller, service: Service) -> None:
-    inputs = {"messages": [Message(role="user", content="x")], "seed": Number(5), "plain": [{"a": (1, 2)}]}
-    before = dict(inputs)
-    caller.run(CHAT, inputs)
-    assert inputs == before
-    assert service.sent == {"messages": [{"role": "user", "content": "x"}], "seed": 5, "plain": [{"a": [1, 2]}]}
-
-
-def test_inputs_that_cannot_be_sent_are_refused(caller: Caller, service: Service) -> None:
-    holding: dict[str, Any] = {}
-    holding["itself"] = holding
-    for model, inputs, kind, message in (
-        (CHAT, {"prompt": "x", "more": holding}, InputError, "a value holds itself"),
-        (LLAMA_3_3, {"prompt": "\ud800"}, InputError, r"inputs\['prompt'\]: the text has half of a surrogate pair"),
-        (
-            "@cf/some/model",
-            {"prompt": "Hello", "max_tokens": 10**5000},
-            InputError,
-            r"inputs\['max_tokens'\]: a number of that many digits cannot be sent",
-        ),
-        (LLAMA_3_3, {"prompt": "x", "max_tokens": 10**5000}, SequenceLengthError, "got 1,000,000,000,000,000,000"),
+def test_a_number_that_has_too_many_digits_is_refused(caller: Caller, service: Service) -> None:
+    for model, kind, message in (
+        ("@cf/some/model", InputError, r"inputs\['max_tokens'\]: a number of that many digits cannot be sent"),
+        (LLAMA_3_3, SequenceLengthError, "got 1,000,000,000,000,000,000"),
     ):
         with row(message), pytest.raises(kind, match=message):
-            caller.run(model, inputs)
+            caller.run(model, {"prompt": "x", "max_tokens": 10**5000})
     assert not service.requests
 
 
@@ -430,20 +383,16 @@ def test_a_long_prompt_is_counted_beside_the_event_loop(callers: Callable[..., C
 GOVERNMENT = "international cooperation between governments requires transparent administration and communication. "
 
 
-def test_the_gateway_does_not_refuse_what_max_requests(local: Emulator) -> None:
+def test_the_gateway_refuses_neither_what_max_requests_nor_what_is_left_of_a_conversation(local: Emulator) -> None:
+    talk = [{"role": "user" if turn % 2 == 0 else "assistant", "content": GOVERNMENT * 5} for turn in range(601)]
+    fit = fit_messages(talk, model=LLAMA_3_3, max_tokens=1000)
+    assert fit.dropped
     with local.ai(max_retries=None) as ai:
         for prompt in ("word " * 700, GOVERNMENT * 700):
             assert ai.run(LLAMA_3_3, {"prompt": prompt, "max_tokens": "max"}).text
             requested = local.requests[-1].inputs["max_tokens"]
             estimate = ceil(len(json.dumps({"prompt": prompt}, separators=(",", ":"))) / 4)
             assert 1000 < requested <= 24_000 - estimate
-
-
-def test_the_gateway_does_not_refuse_what_is_left_of_a_conversation(local: Emulator) -> None:
-    talk = [{"role": "user" if turn % 2 == 0 else "assistant", "content": GOVERNMENT * 5} for turn in range(601)]
-    fit = fit_messages(talk, model=LLAMA_3_3, max_tokens=1000)
-    assert fit.dropped
-    with local.ai(max_retries=None) as ai:
         assert ai.run(LLAMA_3_3, {"messages": fit.messages, "max_tokens": 1000}).text
     own = fit_messages(talk, model=LLAMA_3_3, limit=24_000, max_tokens=1000)
     assert len(own.messages) > len(fit.messages)  # the gateway knows nothing of a limit of one's own

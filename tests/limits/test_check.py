@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from cfai import count_tokens as count
 from cfai._config import LimitPolicy, parse_limit_overrides, parse_token_counter
 from cfai._limits import check_call
 from tests.conftest import row
-from tests.texts import ByWords, dense
+from tests.texts import HAN, ByWords, dense, han
 
 LLAMA_3_3 = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"  # 24000 together, 256 by default
 INT8 = "@cf/meta/llama-2-7b-chat-int8"  # 2048 in, 1800 out, announced
@@ -24,12 +24,6 @@ BGE_M3 = "@cf/baai/bge-m3"  # 8192 a text, presumed; 60000 together
 EMBEDDING = "@cf/qwen/qwen3-embedding-0.6b"  # 8192 a text
 NO_FIGURES = "@cf/meta/llama-3.1-8b-instruct-fast"
 WINDOW = 24_000
-HAN = "我们今天去公园散步然后回家吃饭。"
-
-
-def han(share: float) -> str:
-    """Return a text whose estimate is that share of the window less the answer."""
-    return HAN * round((WINDOW - 256) * share * 50 / tokens.estimate(HAN * 50, "llama3"))
 
 
 def limited(**figures: int) -> LimitPolicy:
@@ -46,28 +40,20 @@ def test_a_result_says_how_much_fits() -> None:
     )
     assert isinstance(result, CheckResult)
     assert result
-    assert (result.verdict, result.certain, result.error) == ("fits", False, None)
+    assert (result.verdict, result.certain, result.error, result.reserve) == ("fits", False, None, 1000)
     assert result.tokens is not None
     assert result.tokens.lower <= 5 <= result.tokens.estimate <= result.tokens.upper
     assert result.limit is not None
-    assert result.max_tokens is not None
-    assert (result.reserve, result.limit.value) == (1000, WINDOW)
-    assert result.limit.source == "Workers AI model listing, context_window"
-    assert 23_900 < result.max_tokens < WINDOW
-
-
-def test_an_announced_limit_fits_for_certain() -> None:
-    result = check_call(INT8, {"prompt": "Where is New York?"})
-    assert (result.verdict, result.certain, result.max_tokens) == ("fits", True, 1800)
-
-
-def test_a_prompt_that_is_too_long_has_its_error() -> None:
+    assert (result.limit.value, result.limit.source) == (WINDOW, "Workers AI model listing, context_window")
+    assert 23_900 < (result.max_tokens or 0) < WINDOW
     result = check_call(LLAMA_3_3, {"messages": [{"role": "user", "content": dense(24_001)}]})
     assert not result
     assert (result.verdict, result.certain, result.max_tokens) == ("too long", True, 0)
     assert isinstance(result.error, ContextLengthError)
     assert (result.error.source, result.error.input_tokens, result.error.output_tokens) == ("local", 24_001, 256)
     assert (result.error.total_tokens, result.error.max_tokens) == (24_257, None)
+    announced = check_call(INT8, {"prompt": "Where is New York?"})
+    assert (announced.verdict, announced.certain, announced.max_tokens) == ("fits", True, 1800)
 
 
 def test_without_a_figure_nothing_is_known() -> None:
@@ -130,14 +116,11 @@ def test_the_reserved_output_is_the_default_or_one_token() -> None:
         ("@cf/zai-org/glm-4.7-flash", {"prompt": "Hi"}, 1),
     ):
         assert check_call(model, inputs).reserve == reserved, (model, inputs)
-
-
-def test_one_token_is_a_token() -> None:
     error = check_call(NO_FIGURES, {"prompt": "a"}, limited(context_length=1)).error
     assert "got at least 1 token (" in str(error)
 
 
-def test_inputs_that_hold_themselves_are_refused() -> None:
+def test_inputs_that_cannot_be_sent_are_refused() -> None:
     circle: list[Any] = []
     circle.append(circle)
     pair: list[Any] = []
@@ -152,10 +135,6 @@ def test_inputs_that_hold_themselves_are_refused() -> None:
     for value in (circle, pair):
         with pytest.raises(InputError, match="holds itself"):
             count([{"role": "user", "content": value}], family="llama3")
-
-
-def test_a_check_says_what_cannot_be_sent() -> None:
-    ai = Ai(account_id="0" * 32, api_token="token")
     with pytest.raises(InputError, match=r"inputs\['messages'\]\[0\]\['content'\]: bytes cannot be sent as JSON"):
         ai.check(LLAMA_3_3, {"messages": [{"role": "user", "content": b"Hello"}]})
 
@@ -183,14 +162,17 @@ def shown(*images: Mapping[str, Any], text: str = "What is this?") -> dict[str, 
     return {"messages": [{"role": "user", "content": [{"type": "text", "text": text}, *images]}], "max_tokens": 100}
 
 
-def test_an_image_is_never_a_reason_to_refuse() -> None:
+def test_an_image_is_never_a_reason_to_refuse_as_text_beside_it_is() -> None:
     # 60 images of 17 tiles are more than the window, as far as is known.
     result = check_call(SCOUT, shown(*[picture(1344, 1344)] * 60))
     assert not result
     assert not result.raises("strict")
+    base64_as_text = [{"role": "user", "content": "data:image/png;base64," + dense(131_000)}]
+    for inputs in (shown(picture(640, 480), text=dense(131_000)), {"messages": base64_as_text}):
+        assert check_call(SCOUT, inputs).raises("enforce")
 
 
-def test_a_large_image_may_be_refused_by_the_gateway() -> None:
+def test_only_a_large_image_may_be_refused_by_the_gateway() -> None:
     for inputs, characters in (
         (shown(picture(1344, 1344, size=600_000)), "800,"),
         ({"prompt": "hi", "image": [200] * 400_000}, "1,600,001"),
@@ -199,23 +181,10 @@ def test_a_large_image_may_be_refused_by_the_gateway() -> None:
         assert result.verdict == "likely too long"
         assert result.tokens is not None
         assert result.tokens.estimate < 4000
-        assert f" and {characters}" in str(result.error)
-        assert "characters of images" in str(result.error)
-        assert "Shrink the images or link them" in str(result.error)
-
-
-def test_a_small_image_is_no_reason_for_anything() -> None:
+        for part in (f" and {characters}", "characters of images", "Shrink the images or link them"):
+            assert part in str(result.error), characters
     for image in (picture(640, 480), {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}):
         assert check_call(SCOUT, shown(image)).verdict == "likely fits"
-
-
-def test_text_beside_an_image_and_base64_as_text_count_as_text() -> None:
-    text = "data:image/png;base64," + dense(131_000)
-    for inputs in (
-        shown(picture(640, 480), text=dense(131_000)),
-        {"messages": [{"role": "user", "content": text}]},
-    ):
-        assert check_call(SCOUT, inputs).raises("enforce")
 
 
 def test_the_gateway_counts_a_quarter_of_the_characters_of_an_image() -> None:
@@ -299,42 +268,42 @@ def test_texts_in_every_input_are_checked_unless_the_service_is_to_cut_them() ->
 
 
 def test_an_override_takes_the_place_of_the_catalogue() -> None:
-    policy = LimitPolicy(
-        overrides=parse_limit_overrides(
-            {LLAMA_3_3: 5000, BGE_M3: 100, NO_FIGURES: {"context_length": 1000, "sequence_length": 50}}
-        )
-    )
-    error = check_call(LLAMA_3_3, {"prompt": dense(5000)}, policy).error
-    assert isinstance(error, ContextLengthError)
-    assert (error.limit, error.limit_source) == (5000, "limit_overrides, given by you")
+    figures = {LLAMA_3_3: 5000, BGE_M3: 100, NO_FIGURES: {"context_length": 1000, "sequence_length": 50}}
+    policy = LimitPolicy(overrides=parse_limit_overrides(figures))
+    for model, inputs, kind, limit in (
+        (LLAMA_3_3, {"prompt": dense(5000)}, ContextLengthError, 5000),
+        (NO_FIGURES, {"prompt": "Hi", "max_tokens": 51}, SequenceLengthError, 50),
+        (NO_FIGURES, {"prompt": dense(1000)}, ContextLengthError, 1000),
+        (BGE_M3, {"text": ["hello " * 200]}, ContextLengthError, 100),  # a number alone is the length of a text there
+    ):
+        error = check_call(model, inputs, policy).error
+        assert isinstance(error, kind), (model, limit)
+        assert (error.limit, error.limit_source) == (limit, "limit_overrides, given by you"), model
     assert check_call(LLAMA_3_3, {"prompt": "Hi"}, policy).certain
-    assert isinstance(check_call(NO_FIGURES, {"prompt": "Hi", "max_tokens": 51}, policy).error, SequenceLengthError)
-    assert isinstance(check_call(NO_FIGURES, {"prompt": dense(1000)}, policy).error, ContextLengthError)
-    result = check_call(BGE_M3, {"text": ["hello " * 200]}, policy)  # a number alone is the length of a text there
-    assert result.limit is not None
-    assert result.limit.value == 100
-
-
-def test_a_total_is_of_input_and_output() -> None:
-    policy = limited(total_length=4000)
+    total = limited(total_length=4000)  # of input and output
     for words, output, verdict in ((2000, 3000, "too long"), (500, 1500, "likely fits")):
         inputs = {"prompt": "hello " * words, "max_tokens": output}
-        assert check_call(LLAMA_3_3, inputs, policy).verdict == verdict, words
-    alone = check_call(NO_FIGURES, {"prompt": "Hello", "max_tokens": 4001}, policy).error
+        assert check_call(LLAMA_3_3, inputs, total).verdict == verdict, words
+    alone = check_call(NO_FIGURES, {"prompt": "Hello", "max_tokens": 4001}, total).error
     assert "`max_tokens` must be at most 4,000 for" in str(alone)
 
 
-def test_an_override_that_says_nothing_is_refused() -> None:
-    for given, message in (
-        (5, "`limit_overrides` must be a mapping by model, got int"),
-        ({5: 100}, "names of models as keys, got 5"),
-        ({LLAMA_3_3: 0}, f"context_length in `limit_overrides` of {LLAMA_3_3} must be 1 or more, got 0"),
-        ({LLAMA_3_3: "many"}, "must be 1 or more, got 'many'"),
-        ({LLAMA_3_3: True}, "must be 1 or more, got True"),
-        ({LLAMA_3_3: {"window": 5}}, "must be of context_length, .*, got 'window'"),
-    ):
+def test_an_override_that_says_nothing_and_a_counter_that_cannot_count_are_refused() -> None:
+    method, of_model = r"must have a method count_text\(text\)", f"context_length in `limit_overrides` of {LLAMA_3_3}"
+    rows: list[tuple[Callable[[Any], Any], Any, str]] = [
+        (parse_limit_overrides, 5, "`limit_overrides` must be a mapping by model, got int"),
+        (parse_limit_overrides, {5: 100}, "names of models as keys, got 5"),
+        (parse_limit_overrides, {LLAMA_3_3: 0}, f"{of_model} must be 1 or more, got 0"),
+        (parse_limit_overrides, {LLAMA_3_3: "many"}, "must be 1 or more, got 'many'"),
+        (parse_limit_overrides, {LLAMA_3_3: True}, "must be 1 or more, got True"),
+        (parse_limit_overrides, {LLAMA_3_3: {"window": 5}}, "must be of context_length, .*, got 'window'"),
+        (parse_token_counter, len, f"`token_counter` {method}, got builtin_function_or_method"),
+        (parse_token_counter, ByWords, "`token_counter` must be an object, got the class ByWords: call it"),
+        (parse_token_counter, {LLAMA_3_3: 5}, f"{method}, got int"),
+    ]
+    for parse, given, message in rows:
         with row(given), pytest.raises(ConfigurationError, match=message):
-            parse_limit_overrides(given)
+            parse(given)
 
 
 def test_an_exact_count_is_certain_but_for_what_the_template_may_add() -> None:
@@ -349,13 +318,3 @@ def test_an_exact_count_is_certain_but_for_what_the_template_may_add() -> None:
             assert result.tokens is not None
             assert (result.tokens.method, result.tokens.lower) == ("custom", words - 1)
             assert (result.verdict, result.raises("enforce")) == (verdict, raises), words
-
-
-def test_a_counter_that_cannot_count_is_refused() -> None:
-    for counter, message in (
-        (len, r"`token_counter` must have a method count_text\(text\), got builtin_function_or_method"),
-        (ByWords, "`token_counter` must be an object, got the class ByWords: call it"),
-        ({LLAMA_3_3: 5}, r"must have a method count_text\(text\), got int"),
-    ):
-        with row(counter), pytest.raises(ConfigurationError, match=message):
-            parse_token_counter(counter)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import pickle
+from itertools import product
 from typing import Any
 
 import pytest
@@ -68,11 +68,6 @@ def test_the_output_is_limited_by_the_first_figure_that_is_known() -> None:
     assert found(NEMOTRON, {"prompt": "Hi", "max_tokens": 256_001}).certain  # whatever the tokenizer
     beside = {"prompt": "Hi", "max_tokens": 10, "max_completion_tokens": 1801}
     assert found(INT8, beside).error.field == "max_completion_tokens"
-
-
-def test_an_output_that_is_no_number_of_tokens_is_left_to_the_service() -> None:
-    for value in (None, True, "2000", "max", 1e9, 1801.0, -5, [5000], {"a": 1}):
-        assert passes(INT8, {"prompt": "Hi", "max_tokens": value}), value
 
 
 def test_a_prompt_fits_to_the_token() -> None:
@@ -142,6 +137,11 @@ def test_a_limit_or_a_tokenizer_that_is_presumed_is_never_certain(monkeypatch: p
 
 LONG = dense(2049)
 SPEECH = "Her long speech was over and nobody had heard a word. " * 300
+BLANKS = (" ", "\n", "\ufeff", "\u3000", "\x1f")
+
+
+def texts(*parts: str) -> list[dict[str, str]]:
+    return [{"type": "text", "text": part} for part in parts]
 
 
 def test_text_that_a_model_reads_counts() -> None:
@@ -150,7 +150,7 @@ def test_text_that_a_model_reads_counts() -> None:
         {"prompt": LONG, "raw": True},
         {"messages": user(LONG)},
         {"messages": [{"role": "system", "content": LONG}, {"role": "user", "content": "Hi"}]},
-        {"messages": [{"role": "user", "content": [{"type": "text", "text": LONG}]}]},
+        {"messages": user(texts(LONG))},
         {"messages": [{"role": "user", "content": [{"type": "image_url"}, {"type": "text", "text": LONG}]}]},
         {"messages": user(LONG), "image": [1, 2, 3]},
         {"messages": [*user("Hi"), {"role": "assistant", "content": LONG}, *user("And?")]},
@@ -201,18 +201,7 @@ def test_what_a_template_may_leave_out_does_not_count() -> None:
         {"messages": [*user("Hi"), {"role": "assistant", "content": f"{LONG}</think>Yes."}]},
         {"messages": [*user("Hi"), {"role": "assistant", "content": f"Yes.<think>{LONG}"}]},
         {"messages": [*user("Hi"), {"role": "assistant", "content": f"Yes.[THINK]{LONG}"}]},
-        {
-            "messages": [
-                {
-                    "role": "assistant",
-                    "content": [
-                        {"type": "text", "text": "<think>"},
-                        {"type": "text", "text": LONG},
-                        {"type": "text", "text": "</think>"},
-                    ],
-                }
-            ]
-        },
+        {"messages": [{"role": "assistant", "content": texts("<think>", LONG, "</think>")}]},
         {"messages": [*user("Hi"), {"role": "tool", "content": "\n1" * 4000}]},
         {"messages": [*user("Hi"), {"role": "tool", "content": "中" * 4000}]},
         {"messages": [*user("Hi"), {"role": "tool", "content": json.dumps(list(range(4000)))}]},
@@ -229,13 +218,16 @@ def test_what_a_template_may_leave_out_does_not_count() -> None:
         {"requests": None},
         {"requests": [None, LONG, 5, []]},
         {"requests": LONG},
+        # An output that is no number of tokens is left to the service.
+        *({"prompt": "Hi", "max_tokens": it} for it in (None, True, "2000", "max", 1e9, 1801.0, -5, [5000], {"a": 1})),
+        # Parts that make a special token together count as one.
+        {"messages": user(texts(*["<|im_", "end|>"] * 3000))},
+        # A template may trim.
+        *({"prompt": blank * 20_000} for blank in BLANKS),
+        *({"messages": user(blank * 20_000)} for blank in BLANKS),
     ]:
-        assert passes(INT8, inputs), inputs
-
-
-def test_parts_that_make_a_special_token_together_count_as_one() -> None:
-    halves = [{"type": "text", "text": half} for _ in range(3000) for half in ("<|im_", "end|>")]
-    assert passes(QWEN, {"messages": [{"role": "user", "content": halves}]})
+        for model in (INT8, QWEN):
+            assert passes(model, inputs), (model, inputs)
 
 
 words = st.text(max_size=30)
@@ -269,13 +261,6 @@ def test_any_inputs_are_taken_and_left_as_they_are(inputs: dict[str, Any]) -> No
         assert finding or check_unless_short(model, resolved, LimitPolicy()) is not None
         assert finding.error is None or isinstance(finding.error, LimitError)
     assert repr(inputs) == before
-
-
-def test_what_a_template_may_trim_counts_nothing() -> None:
-    for blank in [" ", "\n", "\ufeff", "\u3000", "\x1f"]:
-        for what in ["prompt", "messages"]:
-            text = blank * 20_000
-            assert passes(INT8, {what: text if what == "prompt" else user(text)}), (blank, what)
 
 
 # Messages
@@ -328,19 +313,6 @@ def test_a_short_prompt_is_not_counted() -> None:
     assert "".join(counted) == LONG * 20
 
 
-def test_the_errors_survive_pickling() -> None:
-    error = found(INT8, {"messages": user(LONG)}).error
-    again = pickle.loads(pickle.dumps(error))
-    assert type(again) is ContextLengthError
-    assert (str(again), again.field, again.value, again.limit, again.limit_source) == (
-        str(error),
-        error.field,
-        error.value,
-        error.limit,
-        error.limit_source,
-    )
-
-
 # "max"
 
 
@@ -353,19 +325,14 @@ def largest(model: str, inputs: dict[str, Any], policy: LimitPolicy | None = Non
     return resolved["max_tokens"]
 
 
-def test_max_is_the_sequence_length_where_the_window_leaves_it() -> None:
-    for model, most in ((INT8, 1800), (FP16, 2500), (GPT_OSS, 16_384)):
-        for field in MAX_TOKENS_FIELDS:
-            assert resolve_max_tokens(model, {"prompt": "Hi", field: "max"}) == {"prompt": "Hi", field: most}, model
-
-
-def test_max_leaves_room_for_the_prompt() -> None:
-    for model in (model for model in WINDOWS if model.window == "shared"):
-        for text in ("Hi", dense(1000)):
-            inputs = {"messages": user(text)}
-            number = largest(model.name, inputs)
-            assert 0 < number + len(text) < model.context_length.value, model.name
-            assert passes(model.name, {**inputs, "max_tokens": number}), model.name
+def test_max_is_the_sequence_length_where_the_window_leaves_room_for_it_and_the_prompt() -> None:
+    for (model, most), field in product(((INT8, 1800), (FP16, 2500), (GPT_OSS, 16_384)), MAX_TOKENS_FIELDS):
+        assert resolve_max_tokens(model, {"prompt": "Hi", field: "max"}) == {"prompt": "Hi", field: most}, model
+    for model, text in product((model for model in WINDOWS if model.window == "shared"), ("Hi", dense(1000))):
+        inputs = {"messages": user(text)}
+        number = largest(model.name, inputs)
+        assert 0 < number + len(text) < model.context_length.value, model.name
+        assert passes(model.name, {**inputs, "max_tokens": number}), model.name
     assert 4096 - 1000 - 500 < largest(MISTRAL, {"prompt": dense(1000)}) < 3096  # in a total
     assert largest(LLAMA_3_3, {"prompt": dense(60_000)}) == 1
 
@@ -401,18 +368,11 @@ def test_max_is_resolved_in_each_request_of_a_batch() -> None:
     assert largest(LLAMA_3_3, {"prompt": "Hi", "requests": [{"prompt": dense(900)}]}, policy) == 700
 
 
-def test_inputs_without_max_are_given_back_as_they_are() -> None:
-    for inputs in (
-        {"prompt": "Hi"},
-        {"max_tokens": 5},
-        {"requests": [{"max_tokens": 5}]},
-        {"max_tokens": "most"},
-        {"max_tokens": "fit"},
-    ):
-        assert resolve_max_tokens(NO_FIGURES, inputs) is inputs
-
-
-def test_max_without_a_figure_is_a_configuration_error() -> None:
+def test_max_without_a_figure_is_a_configuration_error_and_without_max_inputs_are_given_back() -> None:
     for model in (NO_FIGURES, "somebody/unknown"):
         with pytest.raises(ConfigurationError, match=f"`max_tokens` must be a number for {model}, .*, got 'max'"):
             largest(model, {"prompt": "Hi"})
+    for inputs in ({"prompt": "Hi"}, *({"max_tokens": value} for value in (5, "most", "fit"))):
+        assert resolve_max_tokens(NO_FIGURES, inputs) is inputs
+    batch = {"requests": [{"max_tokens": 5}]}
+    assert resolve_max_tokens(NO_FIGURES, batch) is batch

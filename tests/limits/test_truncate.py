@@ -65,16 +65,6 @@ def test_a_text_that_is_cut_is_short_enough_by_its_counter(text: str, most: int,
     assert is_part(text, left, side)
 
 
-def test_plain_texts_are_cut_between_characters() -> None:
-    for name, text in TEXTS.items():
-        # Of consonants that a sign joins, another package makes one character; here the sign ends it.
-        ends = {0, *(found.end() for found in regex.finditer(r"\X", text))}
-        ends |= {place + 1 for place, character in enumerate(text) if character == "\u094d"}
-        for most in range(len(text.encode())):
-            left = truncate(text, most, family="llama3", counter=ByBytes())
-            assert len(left) in ends, (name, left)
-
-
 def test_as_much_is_left_as_fits() -> None:
     for family, side, name in product(FAMILIES, SIDES, TEXTS):
         text = TEXTS[name] * 40
@@ -82,6 +72,10 @@ def test_as_much_is_left_as_fits() -> None:
         assert is_within(left, 150, family), (family, side, name)
         assert not is_within(left, 120, family), (family, side, name)
         assert is_part(text, left, side), (family, side, name)
+    text = TEXTS["German"] * 10
+    rising = [truncate(text, most, model=LLAMA_3_3) for most in range(0, 360, 3)]
+    assert all(longer.startswith(shorter) for shorter, longer in pairwise(rising))
+    assert rising[-1] == text
 
 
 CHARACTERS = {
@@ -110,46 +104,42 @@ def test_a_character_stays_whole() -> None:
         for most, side in product(range(1, 4 * size), SIDES[:2]):
             left = truncate(character * 9, most, family="llama3", side=side, counter=ByBytes())
             assert left == character * (most // size), (name, side)
-
-
-def test_flags_are_paired_from_their_beginning() -> None:
-    text = "x" + "🇩🇪🇫🇷🇮🇹"
-    left = [truncate(text, most, family="llama3", counter=ByBytes()) for most in (8, 9, 16, 17)]
+    for name, text in TEXTS.items():
+        # Of consonants that a sign joins, another package makes one character; here the sign ends it.
+        ends = {0, *(found.end() for found in regex.finditer(r"\X", text))}
+        ends |= {place + 1 for place, character in enumerate(text) if character == "\u094d"}
+        for most in range(len(text.encode())):
+            left = truncate(text, most, family="llama3", counter=ByBytes())
+            assert len(left) in ends, (name, left)
+    # Flags are paired from their beginning.
+    left = [truncate("x🇩🇪🇫🇷🇮🇹", most, family="llama3", counter=ByBytes()) for most in (8, 9, 16, 17)]
     assert left == ["x", "x🇩🇪", "x🇩🇪", "x🇩🇪🇫🇷"]
 
 
-def test_words_stay_whole() -> None:
+def test_words_stay_whole_unless_a_fifth_were_lost() -> None:
+    four = "one two three four"
     rows: list[tuple[str, int, Side, str]] = [
-        ("one two three four", 2, "end", "one two"),
-        ("one two three four", 2, "start", "three four"),
-        ("one two three four", 2, "middle", "one four"),
-        ("one two three four", 3, "middle", "one two four"),
+        (four, 2, "end", "one two"),
+        (four, 2, "start", "three four"),
+        (four, 2, "middle", "one four"),
+        (four, 3, "middle", "one two four"),
         ("one\n\ntwo three   four", 2, "end", "one\n\ntwo"),
         ("one two   three four", 3, "start", "two   three four"),
-        ("one two three four", 4, "end", "one two three four"),
-        ("one two three four", 0, "end", ""),
-        ("one two three four", -1, "end", ""),
-        ("", 3, "end", ""),
+        (four, 4, "end", four),
+        *((text, most, "end", "") for text, most in ((four, 0), (four, -1), ("", 3))),
     ]
     for text, most, side, left in rows:
         assert truncate(text, most, family="llama3", side=side, counter=ByWords()) == left, (text, most, side)
-
-
-def test_a_word_is_cut_rather_than_a_fifth_lost() -> None:
-    text = "short " + "x" * 100
-    assert truncate(text, 20, family="llama3", counter=ByBytes()) == text[:20]
-    assert truncate(text, 7, family="llama3", counter=ByBytes()) == "short"
-
-
-def test_no_blank_is_looked_for_far_away() -> None:
-    text = "x " + "x" * 2000 + " " + "y" * 2000
-    assert len(truncate(text, 2300, family="llama3", counter=ByBytes())) == 2300
-    assert len(truncate(text, 2200, family="llama3", counter=ByBytes())) == 2002
-
-
-def test_scripts_without_blanks_are_cut_anywhere() -> None:
-    text = "今天 " + "的天气很好我们去公园散步吧" * 20
-    assert len(truncate(text, 25, family="llama3", counter=ByBytes()).encode()) == 25
+    far, chinese = "x " + "x" * 2000 + " " + "y" * 2000, "今天 " + "的天气很好我们去公园散步吧" * 20
+    for text, most, size in (
+        ("short " + "x" * 100, 20, 20),
+        ("short " + "x" * 100, 7, len("short")),
+        (far, 2300, 2300),  # no blank is looked for far away
+        (far, 2200, 2002),
+        (chinese, 25, 25),  # without blanks a text is cut anywhere
+    ):
+        left = truncate(text, most, family="llama3", counter=ByBytes())
+        assert (text.startswith(left), len(left.encode())) == (True, size), (text[:9], most)
 
 
 def test_little_is_counted_of_a_long_text() -> None:
@@ -160,13 +150,6 @@ def test_little_is_counted_of_a_long_text() -> None:
     assert sum(sizes) < 100_000
     assert len(sizes) < 40
     assert max(counter.seen.values()) == 1
-
-
-def test_more_tokens_leave_more_of_a_text() -> None:
-    text = TEXTS["German"] * 10
-    left = [truncate(text, most, model=LLAMA_3_3) for most in range(0, 360, 3)]
-    assert all(longer.startswith(shorter) for shorter, longer in pairwise(left))
-    assert left[-1] == text
 
 
 def test_the_certain_lower_bound_wins_over_the_estimate() -> None:

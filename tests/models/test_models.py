@@ -39,25 +39,33 @@ def is_date(text: str) -> bool:
 
 
 def test_a_limit_is_the_figure_that_is_enforced() -> None:
-    for name, field, value in [
-        ("@cf/meta/llama-2-7b-chat-int8", "context_length", 2048),
-        ("@cf/meta/llama-2-7b-chat-int8", "sequence_length", 1800),
-        ("@cf/meta/llama-2-7b-chat-fp16", "context_length", 3072),
-        ("@cf/meta/llama-2-7b-chat-fp16", "sequence_length", 2500),
-        ("@hf/mistral/mistral-7b-instruct-v0.2", "context_length", 3072),
-        ("@hf/mistral/mistral-7b-instruct-v0.2", "total_length", 4096),
-        ("@cf/google/gemma-4-26b-a4b-it", "context_length", 131_072),
-        ("@cf/zai-org/glm-5.2", "context_length", 256_000),
-        ("@cf/zai-org/glm-5.3-flash", "context_length", 1_048_576),
-        ("@cf/deepseek-ai/deepseek-v4-flash-0731", "context_length", 1_048_576),
-        ("@cf/zai-org/glm-4.7-flash", "context_length", 131_072),
-        ("@cf/meta/llama-3.3-70b-instruct-fp8-fast", "context_length", 24_000),
-        ("@cf/moonshotai/kimi-k2.6", "context_length", 262_144),
-        ("@cf/moonshotai/kimi-k2.6", "sequence_length", 256_000),
-        ("@cf/baai/bge-base-en-v1.5", "input_length", 512),
-        ("@cf/baai/bge-m3", "batch_length", 60_000),
+    for name, figures in [
+        ("@cf/meta/llama-2-7b-chat-int8", {"context_length": 2048, "sequence_length": 1800}),
+        ("@cf/meta/llama-2-7b-chat-fp16", {"context_length": 3072, "sequence_length": 2500}),
+        ("@hf/mistral/mistral-7b-instruct-v0.2", {"context_length": 3072, "total_length": 4096}),
+        *(
+            (name, {"context_length": 131_072})
+            for name in ("@cf/google/gemma-4-26b-a4b-it", "@cf/zai-org/glm-4.7-flash")
+        ),
+        ("@cf/zai-org/glm-5.2", {"context_length": 256_000}),
+        ("@cf/zai-org/glm-5.3-flash", {"context_length": 1_048_576}),
+        ("@cf/deepseek-ai/deepseek-v4-flash-0731", {"context_length": 1_048_576}),
+        ("@cf/meta/llama-3.3-70b-instruct-fp8-fast", {"context_length": 24_000, "default_max_tokens": 256}),
+        ("@cf/moonshotai/kimi-k2.6", {"context_length": 262_144, "sequence_length": 256_000}),
+        ("@cf/baai/bge-base-en-v1.5", {"input_length": 512}),
+        ("@cf/baai/bge-m3", {"batch_length": 60_000}),
     ]:
-        assert getattr(entry(name), field).value == value, (name, field, value)
+        assert {field: getattr(entry(name), field).value for field in figures} == figures, name
+    # Where no source gives a figure, there is none.
+    for name in ["@cf/meta/llama-3.1-8b-instruct-fast", "@cf/microsoft/phi-2", "@cf/meta/llama-3-8b-instruct"]:
+        model = entry(name)
+        assert (model.context_length, model.sequence_length, model.window) == (None, None, None), name
+    assert entry("@cf/zai-org/glm-4.7-flash").default_max_tokens is None
+    assert {model.name for model in ALL if model.default_max_tokens and model.default_max_tokens.value == 2000} == {
+        "@cf/aisingapore/gemma-sea-lion-v4-27b-it",
+        "@cf/ibm-granite/granite-4.0-h-micro",
+        "@cf/qwen/qwen3-30b-a3b-fp8",
+    }
 
 
 def test_figures_that_are_sure_say_so_and_where_they_are_from() -> None:
@@ -73,29 +81,18 @@ def test_figures_that_are_sure_say_so_and_where_they_are_from() -> None:
     assert "256,000" in measured.source  # what the listing says, which it corrects
 
 
-def test_where_no_source_gives_a_figure_there_is_none() -> None:
-    for name in ["@cf/meta/llama-3.1-8b-instruct-fast", "@cf/microsoft/phi-2", "@cf/meta/llama-3-8b-instruct"]:
-        model = entry(name)
-        assert model.context_length is None, name
-        assert model.sequence_length is None, name
-        assert model.window is None, name
-
-
 def test_every_limit_and_price_has_a_source_and_a_date() -> None:
     for model in ALL:
         for figure in (*limits_of(model), *model.price):
             assert figure.source, model.name
             assert is_date(figure.date), model.name
         assert all(limit.value > 0 for limit in limits_of(model)), model.name
-        assert all(price.usd >= 0 and price.unit.startswith("per ") for price in model.price), model.name
         units = [price.unit for price in model.price]
         assert len(set(units)) == len(units), model.name
-
-
-def test_neurons_are_what_the_price_comes_to() -> None:
-    for model in ALL:
         for price in model.price:
-            # $0.011 per 1,000; the page rounds both columns, and contradicts itself for smart-turn-v2.
+            assert price.usd >= 0, model.name
+            assert price.unit.startswith("per "), model.name
+            # $0.011 per 1,000 neurons; the page rounds both columns, and contradicts itself for smart-turn-v2.
             if price.neurons is not None and model.name != "@cf/pipecat-ai/smart-turn-v2":
                 assert price.neurons * 0.000_011 == pytest.approx(price.usd, rel=0.12), model.name
 
@@ -138,16 +135,6 @@ def test_the_recommended_models_are_live_and_priced() -> None:
     # The figures of the page with the prices, not those of the listing, which are rounded.
     prices = {price.unit: price.usd for price in entry("@cf/meta/llama-3.3-70b-instruct-fp8-fast").price}
     assert prices == {"per M input tokens": 0.293, "per M output tokens": 2.253}
-
-
-def test_default_outputs_are_per_model() -> None:
-    assert entry("@cf/meta/llama-3.3-70b-instruct-fp8-fast").default_max_tokens.value == 256
-    assert entry("@cf/zai-org/glm-4.7-flash").default_max_tokens is None
-    assert {model.name for model in ALL if model.default_max_tokens and model.default_max_tokens.value == 2000} == {
-        "@cf/aisingapore/gemma-sea-lion-v4-27b-it",
-        "@cf/ibm-granite/granite-4.0-h-micro",
-        "@cf/qwen/qwen3-30b-a3b-fp8",
-    }
 
 
 def test_the_catalogue_is_whole_and_in_order_and_cannot_be_changed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import decimal
 import json
+from itertools import product
 from types import MappingProxyType
 from typing import Any
 
@@ -42,9 +43,10 @@ def sent(inputs: Any, **options: Any) -> Any:
 
 def test_a_model_stands_in_the_path_with_slashes_and_at_signs_literal() -> None:
     for model, path in (
-        (MODEL, MODEL),
-        ("@hf/mistral/mistral-7b-instruct-v0.2", "@hf/mistral/mistral-7b-instruct-v0.2"),
-        ("@cf/moondream/moondream3.1-9B-A2B", "@cf/moondream/moondream3.1-9B-A2B"),
+        *(
+            (name, name)
+            for name in (MODEL, "@hf/mistral/mistral-7b-instruct-v0.2", "@cf/moondream/moondream3.1-9B-A2B")
+        ),
         ("@cf/a/b?c", "@cf/a/b%3Fc"),
         ("@cf/a/b#c", "@cf/a/b%23c"),
         ("@cf/a/b%2fc", "@cf/a/b%252fc"),
@@ -59,6 +61,8 @@ def test_a_model_stands_in_the_path_with_slashes_and_at_signs_literal() -> None:
     ):
         assert quote_model(model) == path
         assert built(model).url == f"{RUN}/{path}"
+    request = built(account=Credentials("a?b#c", Secret("x"), "http://localhost/client/v4"))
+    assert request.url == f"http://localhost/client/v4/accounts/a%3Fb%23c/ai/run/{MODEL}"
 
 
 def test_what_could_leave_its_place_in_the_path_is_no_model() -> None:
@@ -69,11 +73,6 @@ def test_what_could_leave_its_place_in_the_path_is_no_model() -> None:
         with row(model), pytest.raises(ConfigurationError, match="model") as caught:
             built(model)
         assert len(str(caught.value)) < 200
-
-
-def test_an_account_is_quoted_as_well() -> None:
-    request = built(account=Credentials("a?b#c", Secret("x"), "http://localhost/client/v4"))
-    assert request.url == f"http://localhost/client/v4/accounts/a%3Fb%23c/ai/run/{MODEL}"
 
 
 # Inputs
@@ -118,6 +117,7 @@ class Scalar:
 def test_the_inputs_are_the_body() -> None:
     plain = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 9, "raw": True, "seed": None}
     mapping = MappingProxyType({"response_format": MappingProxyType({"type": "json_object"}), "tags": (1, 2)})
+    unset, nulls = Nested(content=[Part(text="x")]), Nested(content=[Part(text="x", detail=None)], name=None)
     rows: dict[str, tuple[Any, Any]] = {
         "plain values": (plain, plain),
         "an input named model": ({"model": "clef", "state": {}}, {"model": "clef", "state": {}}),
@@ -125,11 +125,8 @@ def test_the_inputs_are_the_body() -> None:
         "a pydantic model": (Inputs(prompt="Hello", stream=True), {"prompt": "Hello", "stream": True}),
         "aliases": ({"a": [Message(role="system", said="Be brief")]}, {"a": [{"role": "system", "said": "Be brief"}]}),
         "defaults": ({"a": [Message(said="Hello")]}, {"a": [{"role": "user", "said": "Hello"}]}),
-        "defaults of None": ({"a": [Nested(content=[Part(text="x")])]}, {"a": [{"content": [{"text": "x"}]}]}),
-        "None that was set": (
-            Nested(content=[Part(text="x", detail=None)], name=None),
-            {"content": [{"text": "x", "detail": None}], "name": None},
-        ),
+        "defaults of None": ({"a": [unset]}, {"a": [{"content": [{"text": "x"}]}]}),
+        "None that was set": (nulls, {"content": [{"text": "x", "detail": None}], "name": None}),
         "numpy values": (
             {"temperature": Scalar(0.5), "audio": Scalar([1, 2]), "nested": [{"seed": Scalar(7)}]},
             {"temperature": 0.5, "audio": [1, 2], "nested": [{"seed": 7}]},
@@ -138,11 +135,11 @@ def test_the_inputs_are_the_body() -> None:
     for name, (inputs, expected) in rows.items():
         with row(name):
             assert sent(inputs) == expected
-
-
-def test_the_body_is_compact_json_in_utf_8() -> None:
     body = '{"prompt":"café \u2028 😀","n":[1,2.5]}'.encode()
     assert built(inputs={"prompt": "café \u2028 😀", "n": [1, 2.5]}).body == body
+    before = copy.deepcopy(plain)
+    built(inputs=plain, reject_if_busy=True, gateway="g")
+    assert plain == before
 
 
 def test_a_stream_is_told_by_the_inputs() -> None:
@@ -152,21 +149,6 @@ def test_a_stream_is_told_by_the_inputs() -> None:
             assert request.wants_stream is wants_stream, (model, stream)
     assert built(inputs=Inputs(prompt="x", stream=True)).wants_stream is True
     assert built(inputs={"prompt": "x"}).wants_stream is False
-
-
-def test_inputs_are_a_mapping() -> None:
-    values: tuple[Any, ...] = (None, "Hello", ["Hello"], 5)
-    for value in values:
-        with row(value), pytest.raises(InputError, match="inputs") as caught:
-            inputs_to_builtins(value)
-        assert isinstance(caught.value, TypeError)
-
-
-def test_inputs_are_never_changed() -> None:
-    inputs = {"messages": [{"role": "user", "content": "Hello"}], "options": {"other": 1}, "max_tokens": 5}
-    before = copy.deepcopy(inputs)
-    built(inputs=inputs, reject_if_busy=True, gateway="g")
-    assert inputs == before
 
 
 def circular() -> Any:
@@ -185,12 +167,9 @@ def deep() -> Any:
 def test_what_json_cannot_hold_is_named_by_its_place_and_not_shown_in_full() -> None:
     rows: list[tuple[Any, str]] = [
         ({"image": b"\x89PNG" * 10_000}, r"inputs\['image'\]: bytes"),
-        ({"image": bytearray(b"x")}, r"inputs\['image'\]"),
-        ({"image": memoryview(b"x")}, r"inputs\['image'\]"),
+        *(({"image": data}, r"inputs\['image'\]") for data in (bytearray(b"x"), memoryview(b"x"))),
         ({"messages": [{"content": "a"}, {"content": b"b"}]}, r"inputs\['messages'\]\[1\]\['content'\]"),
-        ({"temperature": float("nan")}, r"inputs\['temperature'\]: nan"),
-        ({"temperature": float("inf")}, r"inputs\['temperature'\]: inf"),
-        ({"temperature": -float("inf")}, r"inputs\['temperature'\]: -inf"),
+        *(({"temperature": float(name)}, rf"inputs\['temperature'\]: {name}") for name in ("nan", "inf", "-inf")),
         ({"temperature": Scalar(float("nan"))}, r"inputs\['temperature'\]"),
         ({"a": {"b": [object()]}}, r"inputs\['a'\]\['b'\]\[0\]: object"),
         ({"a": {1, 2}}, r"inputs\['a'\]: set"),
@@ -202,16 +181,18 @@ def test_what_json_cannot_hold_is_named_by_its_place_and_not_shown_in_full() -> 
         ({"prompt": "half \ud83d an emoji"}, r"inputs\['prompt'\]: .*surrogate"),
         ({"a": {"half \ud83d": 1}}, r"inputs\['a'\]: .*surrogate"),
         ({"a": {(1, 2): 3}}, r"inputs\['a'\]: keys must be strings, got \(1, 2\)"),
-        ({"a": circular()}, "inputs"),
-        ({"a": deep()}, "inputs"),
+        *(({"a": value}, "inputs") for value in (circular(), deep())),
         *(({"a": Odd(thing=thing)}, r"inputs\['a'\]") for thing in (object(), b"\xff", "half \ud83d")),
         *((Odd(thing=thing), "inputs") for thing in (object(), b"\xff", "half \ud83d")),
     ]
-    for model in (MODEL, OTHERS):
-        for inputs, place in rows:
-            with row((model, place)), pytest.raises(InputError, match=f"^{place}") as caught:
-                built(model, inputs)
-            assert len(str(caught.value)) < 300
+    for model, (inputs, place) in product((MODEL, OTHERS), rows):
+        with row((model, place)), pytest.raises(InputError, match=f"^{place}") as caught:
+            built(model, inputs)
+        assert len(str(caught.value)) < 300
+    for value in (None, "Hello", ["Hello"], 5):
+        with row(value), pytest.raises(InputError, match="inputs") as caught:
+            inputs_to_builtins(value)  # pyright: ignore[reportArgumentType]  # what is tested
+        assert isinstance(caught.value, TypeError)
 
 
 # Headers
@@ -224,12 +205,8 @@ def test_a_call_has_these_headers() -> None:
     assert headers["authorization"] == "Bearer the-token"
     assert headers["content-type"] == "application/json"
     assert headers["user-agent"].startswith("cfai/")
-    assert "cf-aig-authorization" not in headers
-    assert "x-session-affinity" not in headers
+    assert not {"cf-aig-authorization", "x-session-affinity"} & {*headers}
     assert built(session_affinity="session 1").headers["x-session-affinity"] == "session 1"
-
-
-def test_a_stream_is_asked_for_uncompressed() -> None:
     headers = built(inputs={"prompt": "x", "stream": True}).headers
     assert headers["accept-encoding"] == "identity"
     assert "text/event-stream" in headers["accept"]
@@ -275,14 +252,13 @@ def test_reject_if_busy_goes_into_the_body_beside_other_options() -> None:
 
 def test_queue_request_and_tags_go_into_the_query() -> None:
     rows: list[tuple[dict[str, Any], str]] = [
-        ({}, ""),
+        *((options, "") for options in ({}, {"tags": []})),
         ({"queue_request": True}, "?queueRequest=true"),
         ({"tags": ["team:a", "v1.2-b/c@d"]}, "?tags=team:a,v1.2-b/c@d"),
         ({"tags": ["a"], "queue_request": True}, "?queueRequest=true&tags=a"),
         ({"tags": ["a", "b", "c", "d", "e", "a"]}, "?tags=a,b,c,d,e"),
         ({"tags": (tag for tag in "ab")}, "?tags=a,b"),
         ({"tags": ["a" * 50]}, f"?tags={'a' * 50}"),
-        ({"tags": []}, ""),
     ]
     for options, query in rows:
         with row(options):
@@ -310,14 +286,10 @@ def test_a_gateway_is_reached_by_the_route_of_the_client_and_the_author_of_the_m
     """Models of others have no path of their own, and the older host is for Cloudflare's alone."""
     gateway_host, hello = f"{GATEWAY}/{ACCOUNT.account_id}/mine/workers-ai/{MODEL}", {"prompt": "Hello"}
     for model, account, gateway, url, is_named in (
-        (MODEL, ACCOUNT, "mine", gateway_host, False),
-        (MODEL, ACCOUNT, {"id": "mine"}, gateway_host, False),
+        *((MODEL, ACCOUNT, gateway, gateway_host, False) for gateway in ("mine", {"id": "mine"})),
         (MODEL, REST, "mine", RUN, True),
         (MODEL, REST, None, f"{RUN}/{MODEL}", False),
-        (OTHERS, ACCOUNT, "mine", RUN, True),
-        (OTHERS, REST, "mine", RUN, True),
-        (OTHERS, ACCOUNT, None, RUN, True),
-        (OTHERS, REST, None, RUN, True),
+        *((OTHERS, *each, RUN, True) for each in product((ACCOUNT, REST), ("mine", None))),
     ):
         with row((model, account.gateway_route, gateway)):
             request = built(model, account=account, gateway=gateway)
@@ -327,9 +299,6 @@ def test_a_gateway_is_reached_by_the_route_of_the_client_and_the_author_of_the_m
             is_older_host = url == gateway_host
             assert request.headers.get("cf-aig-authorization") == ("Bearer the-token" if is_older_host else None)
             assert request.headers.get("cf-aig-gateway-id") == ("mine" if gateway and not is_older_host else None)
-
-
-def test_a_gateway_can_have_a_token_of_its_own_which_is_a_secret_too() -> None:
     request = built(inputs={"prompt": "a private matter"}, gateway={"id": "g", "token": "for-the-gateway"})
     assert request.headers["authorization"] == "Bearer the-token"
     assert request.headers["cf-aig-authorization"] == "Bearer for-the-gateway"
@@ -337,39 +306,31 @@ def test_a_gateway_can_have_a_token_of_its_own_which_is_a_secret_too() -> None:
     assert not [word for word in ("the-token", "for-the-gateway", "private") if word in repr(request)]
 
 
-def test_each_option_of_a_gateway_is_a_header() -> None:
-    rows: list[tuple[dict[str, Any], str, str]] = [
-        ({"skip_cache": True}, "cf-aig-skip-cache", "true"),
-        ({"skipCache": True}, "cf-aig-skip-cache", "true"),
-        ({"skip_cache": False}, "cf-aig-skip-cache", "false"),
-        ({"cache_ttl": 3600}, "cf-aig-cache-ttl", "3600"),
-        ({"cacheTtl": 3600}, "cf-aig-cache-ttl", "3600"),
-        ({"cache_ttl": 0}, "cf-aig-cache-ttl", "0"),
-        ({"cache_key": "key"}, "cf-aig-cache-key", "key"),
-        ({"cacheKey": "key"}, "cf-aig-cache-key", "key"),
-        ({"metadata": {"team": "é", "n": 1, "b": None}}, "cf-aig-metadata", '{"team":"\\u00e9","n":1,"b":null}'),
-        ({"metadata": {}}, "cf-aig-metadata", "{}"),
-        ({"collect_log": False}, "cf-aig-collect-log", "false"),
-        ({"collectLog": True}, "cf-aig-collect-log", "true"),
-        ({"event_id": "e1"}, "cf-aig-event-id", "e1"),
-        ({"eventId": "e1"}, "cf-aig-event-id", "e1"),
-        ({"request_timeout_ms": 500}, "cf-aig-request-timeout", "500"),
-        ({"requestTimeoutMs": 500}, "cf-aig-request-timeout", "500"),
-        ({"retries": {"max_attempts": 3}}, "cf-aig-max-attempts", "3"),
-        ({"retries": {"maxAttempts": 3}}, "cf-aig-max-attempts", "3"),
-        ({"retries": {"retry_delay_ms": 250}}, "cf-aig-retry-delay", "250"),
-        ({"retries": {"retryDelayMs": 250}}, "cf-aig-retry-delay", "250"),
-        ({"retries": {"backoff": "linear"}}, "cf-aig-backoff", "linear"),
+def test_each_option_of_a_gateway_is_a_header_under_either_spelling() -> None:
+    rows: list[tuple[str, str, Any, str, str]] = [
+        ("skip_cache", "skipCache", True, "skip-cache", "true"),
+        ("skip_cache", "skipCache", False, "skip-cache", "false"),
+        ("cache_ttl", "cacheTtl", 3600, "cache-ttl", "3600"),
+        ("cache_ttl", "cacheTtl", 0, "cache-ttl", "0"),
+        ("cache_key", "cacheKey", "key", "cache-key", "key"),
+        ("metadata", "metadata", {"team": "é", "n": 1, "b": None}, "metadata", '{"team":"\\u00e9","n":1,"b":null}'),
+        ("metadata", "metadata", {}, "metadata", "{}"),
+        ("collect_log", "collectLog", False, "collect-log", "false"),
+        ("collect_log", "collectLog", True, "collect-log", "true"),
+        ("event_id", "eventId", "e1", "event-id", "e1"),
+        ("request_timeout_ms", "requestTimeoutMs", 500, "request-timeout", "500"),
+        *(("retries", "retries", {name: 3}, "max-attempts", "3") for name in ("max_attempts", "maxAttempts")),
+        *(("retries", "retries", {name: 250}, "retry-delay", "250") for name in ("retry_delay_ms", "retryDelayMs")),
+        ("retries", "retries", {"backoff": "linear"}, "backoff", "linear"),
     ]
-    for model in (MODEL, OTHERS):
-        for option, header, value in rows:
-            gateway = {"id": "g", **option}
+    for model, (snake, camel, option, header, value) in product((MODEL, OTHERS), rows):
+        for name in (snake, camel):
+            gateway = {"id": "g", name: option}
             before = copy.deepcopy(gateway)
             headers = built(model, gateway=gateway).headers
-            assert headers[header] == value, option
-            others = {"cf-aig-authorization", "cf-aig-gateway-id"}
-            assert {name for name in headers if name.startswith("cf-aig-")} - others == {header}, option
-            assert gateway == before, option
+            names = {each for each in headers if each.startswith("cf-aig-")}
+            assert names - {"cf-aig-authorization", "cf-aig-gateway-id"} == {f"cf-aig-{header}"}, name
+            assert (headers[f"cf-aig-{header}"], gateway) == (value, before), name
 
 
 def test_what_is_no_option_of_a_gateway_is_refused() -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import httpx
 import pytest
 
 import cfai
-from cfai import AiInternalError, APIResponseValidationError, APITimeoutError, CapacityError
+from cfai import AiInternalError, APIResponseValidationError, APITimeoutError, AsyncStream, CapacityError, Stream
 from cfai.types import Binary, ChatCompletion, ListOutput, NativeText, Output, ResponsesOutput, TextOutput, ValueOutput
 from tests.bodies import CHAT_ANSWER, COMPLETION_ANSWER, COUNTS, DONE, NATIVE_ANSWER, PNG, RESPONSES_ANSWER
-from tests.conftest import SYNC_AND_ASYNC, Answer, Caller, Service, row
+from tests.conftest import SYNC_AND_ASYNC, Answer, Caller, Service, row, stream_of
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 HELLO = {"prompt": "Hello"}
@@ -35,9 +36,11 @@ def envelope(result: Any) -> dict[str, Any]:
 
 
 @SYNC_AND_ASYNC
-def test_a_text_answer_is_read_in_each_of_its_shapes(caller: Caller, service: Service) -> None:
+def test_a_text_answer_is_read_in_each_of_its_shapes_with_all_its_fields(caller: Caller, service: Service) -> None:
     for body, kind, reasoning, finish_reason in TEXTS:
-        for answer in (service.json(body), service.result(body), service.json({"result": body})):
+        body = {**body, "unheard_of": {"a": [1]}}
+        warned = {**envelope(body), "errors": [{"message": "careful"}]}
+        for answer in (*map(service.json, (body, warned, {"result": body})), service.result(body)):
             with row(kind):
                 service.answers(answer)
                 output = caller.run(MODEL, HELLO)
@@ -47,16 +50,11 @@ def test_a_text_answer_is_read_in_each_of_its_shapes(caller: Caller, service: Se
                 assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (3, 2, 5)
                 assert (output.reasoning, output.finish_reason) == (reasoning, finish_reason)
                 assert (output.tool_calls, output.meta.model) == ([], MODEL)
-
-
-def test_the_fields_of_the_service_are_all_there(caller: Caller, service: Service) -> None:
-    for body, kind, _, _ in TEXTS:
-        with row(kind):
-            service.answers(service.result({**body, "unheard_of": {"a": [1]}}))
-            answer = caller.run(MODEL, HELLO)
-            assert type(answer) is kind
-            assert [field for field in body if field not in answer] == []
-            assert answer["unheard_of"] == answer.unheard_of == answer.model_dump()["unheard_of"] == {"a": [1]}
+                assert [field for field in body if field not in output] == []
+                assert output["unheard_of"] == output.unheard_of == output.model_dump()["unheard_of"] == {"a": [1]}
+    service.answers(service.result({"response": "par", "finish_reason": "error", "usage": COUNTS}))
+    answer = caller.run(MODEL, HELLO)
+    assert (answer.finish_reason, answer.usage.total_tokens) == ("error", 5)
 
 
 def test_a_tool_call_is_read_in_each_of_its_shapes(caller: Caller, service: Service) -> None:
@@ -105,18 +103,12 @@ def test_what_stands_in_the_place_of_text_becomes_text(caller: Caller, service: 
         assert caller.run(MODEL, HELLO).text == text, body
 
 
-def test_an_object_of_json_mode_stays_an_object(caller: Caller, service: Service) -> None:
-    service.answers(service.result({"response": {"city": "Paris"}}))
-    answer = caller.run(MODEL, HELLO)
-    assert answer.response == {"city": "Paris"}
-    assert json.loads(answer.text) == {"city": "Paris"}
-
-
 def test_a_text_answer_that_nobody_has_seen_yet_is_given_in_full(caller: Caller, service: Service) -> None:
     for result in (
         {"choices": [{"message": "Hello"}], "usage": {"prompt_tokens": 1}},
         {"choices": ["Hello", {"message": {"content": "Hello"}, "index": "first"}]},
         {"object": "response", "output": ["Hello"], "status": 5},
+        {"response": {"city": "Paris"}},
     ):
         with row(result):
             service.answers(service.result(result))
@@ -124,6 +116,7 @@ def test_a_text_answer_that_nobody_has_seen_yet_is_given_in_full(caller: Caller,
             assert isinstance(answer, TextOutput)
             assert {field: answer[field] for field in result} == result
             assert isinstance(answer.text, str)
+    assert json.loads(answer.text) == {"city": "Paris"}
 
 
 # Other results
@@ -140,6 +133,7 @@ def test_a_result_that_is_no_text_keeps_its_own_shape(caller: Caller, service: S
         ({"state": "Completed", "result": {"url": "https://a.example"}}, Output),
         ({"result": 1, "model": "only resembles the envelope"}, Output),
         ({"copy": 1, "model_dump": 2, "meta": 3, "schema": 4}, Output),
+        ({"a\ud83d": 1, "b": 2}, Output),
     ):
         for answer in (service.json(result), service.result(result)):
             with row(result):
@@ -150,29 +144,33 @@ def test_a_result_that_is_no_text_keeps_its_own_shape(caller: Caller, service: S
                 assert came == result
 
 
-def test_half_a_character_in_a_name_does_not_lose_the_answer(caller: Caller, service: Service) -> None:
-    for body in (b'{"a\\ud83d": 1, "b": 2}', b'{"result": {"a\\ud83d": 1, "b": 2}, "success": true}'):
-        service.answers(service.json(body))
-        output = caller.run("@cf/some/model", HELLO)
-        assert isinstance(output, Output)
-        assert (output["b"], output["a\ud83d"]) == (2, 1)
-
-
 # Content types
 
 
-def test_json_is_read_under_any_type_that_may_hold_it(caller: Caller, service: Service) -> None:
+def test_json_and_events_are_read_under_any_type_that_may_hold_them(caller: Caller, service: Service) -> None:
     json_types = ("application/json; charset=utf-8", "APPLICATION/JSON", "application/problem+json")
-    for content_type in (*json_types, "text/plain", "text/plain; charset=utf-8", None):
+    text_types = ("text/plain", "text/plain; charset=utf-8", None)
+    for content_type in (*json_types, *text_types):
         with row(content_type):
             service.answers(service.raw(b'\xef\xbb\xbf{"response":"Hello"}', content_type))
             assert caller.run(MODEL, HELLO).text == "Hello"
-
-
-def test_a_compressed_answer_is_read(caller: Caller, service: Service) -> None:
-    body = gzip.compress(b'{"response":"Hello"}')
-    service.answers(service.raw(body, "application/json", content_encoding="gzip"))
+    service.answers(service.raw(gzip.compress(b'{"response":"Hello"}'), json_types[0], content_encoding="gzip"))
     assert caller.run(MODEL, HELLO).text == "Hello"
+    for content_type, requested in (*product(text_types, (True, False)), ("application/octet-stream", True)):
+        with row((content_type, requested)):
+            service.answers(service.raw(EVENTS, content_type))
+            stream = caller.run(MODEL, {"prompt": "x", "stream": requested})
+            assert [str(token) for token in stream] == ["Hel", "lo"]
+
+
+def test_prose_that_begins_like_an_event_is_no_stream(caller: Caller, service: Service) -> None:
+    for text in (": ) hi", "id: 5 is it", "data: are here", "event: today"):
+        service.answers(service.raw(text.encode(), content_type="text/plain"))
+        assert bytes(caller.run(MODEL, {"prompt": "x"})) == text.encode(), text
+    for body in (EVENTS, b'data: {"response":"Hello"}', b"data: [DONE]\n\n"):
+        service.answers(service.raw(body, content_type="text/plain"))
+        with caller.run(MODEL, {"prompt": "x"}) as stream:
+            assert isinstance(stream_of(stream), Stream | AsyncStream), body
 
 
 @SYNC_AND_ASYNC
@@ -192,24 +190,23 @@ def test_other_types_are_bytes_that_say_what_they_are(caller: Caller, service: S
             assert (output.content, output.media_type) == (content, media_type)
 
 
-def test_an_html_page_is_no_answer(caller: Caller, service: Service) -> None:
-    service.answers(service.raw(b"<html><title>Log in</title></html>", "Text/HTML; charset=utf-8"))
-    for model in (MODEL, "@cf/somebody/new"):
-        for stream in (True, False):
-            with row((model, stream)), pytest.raises(APIResponseValidationError, match="an HTML page"):
-                caller.run(model, {"prompt": "x", "stream": stream})
-
-
-def test_json_that_is_none_is_the_services_fault(caller: Caller, service: Service) -> None:
-    for content in (b"", b"{", b"<html>", b'{"result":'):
+def test_an_html_page_and_json_that_is_none_are_the_services_fault(caller: Caller, service: Service) -> None:
+    page, html = b"<html><title>Log in</title></html>", "Text/HTML; charset=utf-8"
+    for model, content, content_type, message in (
+        *((model, page, html, "an HTML page") for model in (MODEL, "@cf/somebody/new")),
+        *(
+            (MODEL, content, "application/json", "no JSON|empty|HTML")
+            for content in (b"", b"{", b"<html>", b'{"result":')
+        ),
+    ):
         for stream in (False, True):
             service.forget()
-            service.answers(service.json(content, cf_ai_req_id="id-1"))
+            service.answers(service.raw(content, content_type, cf_ai_req_id="id-1"))
             with row((content, stream)):
-                with pytest.raises(APIResponseValidationError) as caught:
-                    caller.run(MODEL, {**HELLO, "stream": stream})
+                with pytest.raises(APIResponseValidationError, match=message) as caught:
+                    caller.run(model, {**HELLO, "stream": stream})
                 assert caught.value.body == content.decode()
-                assert (caught.value.status_code, caught.value.request_id, caught.value.model) == (200, "id-1", MODEL)
+                assert (caught.value.status_code, caught.value.request_id, caught.value.model) == (200, "id-1", model)
                 assert len(service.requests) == 1
 
 
@@ -218,47 +215,22 @@ def test_json_that_is_none_is_the_services_fault(caller: Caller, service: Servic
 
 @SYNC_AND_ASYNC
 def test_an_answer_that_reports_an_error_is_one(caller: Caller, service: Service) -> None:
-    for stream in (False, True):
-        service.forget()
-        service.answers(service.error(200, 3040, "no room", cf_ai_req_id="id-1"))
-        with pytest.raises(CapacityError, match="no room") as caught:
-            caller.run(MODEL, {**HELLO, "stream": stream})
-        assert (caught.value.status_code, caught.value.code, caught.value.request_id) == (200, 3040, "id-1")
-        assert len(service.requests) == 1
-
-
-def test_an_error_without_a_code_in_a_good_answer_is_an_internal_one(caller: Caller, service: Service) -> None:
-    service.answers(service.error(200, message="something broke"))
-    with pytest.raises(AiInternalError, match="something broke"):
-        caller.run(MODEL, HELLO)
-
-
-def test_a_response_that_failed_is_an_error(caller: Caller, service: Service) -> None:
     failed = {"object": "response", "status": "failed", "error": {"code": "e", "message": "boom"}, "output": []}
-    for body in (failed, envelope(failed)):
-        for stream in (True, False):
-            service.answers(service.json(body))
-            with row((body, stream)), pytest.raises(cfai.APIStatusError, match="boom") as caught:
-                caller.run(MODEL, {"input": "x", "stream": stream})
-            assert caught.value.code == "e"
-
-
-def test_an_error_under_200_says_how_long_to_wait_from_now_on(caller: Caller, service: Service) -> None:
-    service.answers(service.error(200, 3040, "busy", retry_after="Wed, 21 Oct 2015 07:28:00 GMT"))
-    with pytest.raises(CapacityError) as caught:
-        caller.run(MODEL, HELLO)
-    assert (caught.value.retry_after, caught.value.retryable) == (0, False)
-
-
-def test_warnings_beside_a_result_are_no_error(caller: Caller, service: Service) -> None:
-    service.answers(service.json({**envelope(NATIVE_ANSWER), "errors": [{"message": "careful"}]}))
-    assert caller.run(MODEL, HELLO).text == "Hello"
-
-
-def test_an_answer_that_ended_with_an_error_has_its_usage(caller: Caller, service: Service) -> None:
-    service.answers(service.result({"response": "par", "finish_reason": "error", "usage": COUNTS}))
-    answer = caller.run(MODEL, HELLO)
-    assert (answer.finish_reason, answer.usage.total_tokens) == ("error", 5)
+    headers = {"cf_ai_req_id": "id-1", "retry_after": "Wed, 21 Oct 2015 07:28:00 GMT"}
+    for answer, kind, code, message in (
+        (service.error(200, 3040, "no room", **headers), CapacityError, 3040, "no room"),
+        (service.error(200, message="something broke", **headers), AiInternalError, None, "something broke"),
+        *((service.json(body, **headers), cfai.APIStatusError, "e", "boom") for body in (failed, envelope(failed))),
+    ):
+        for stream in (False, True):
+            service.forget()
+            service.answers(answer)
+            with row((message, stream)):
+                with pytest.raises(kind, match=message) as caught:
+                    caller.run(MODEL, {**HELLO, "stream": stream})
+                error = caught.value
+                assert (error.status_code, error.code, error.request_id) == (200, code, "id-1")
+                assert (error.retry_after, error.retryable, len(service.requests)) == (0, False, 1)
 
 
 # What else is known of an answer
@@ -283,19 +255,16 @@ def test_every_result_knows_its_call(caller: Caller, service: Service) -> None:
             assert (meta.model, meta.request_id, meta.status_code) == (MODEL, "id-1", 200)
             assert (meta.neurons, meta.gateway_log_id) == (12.65, "log-1")
             assert 0 < meta.elapsed < 60
-
-
-def test_the_ray_stands_in_for_a_request_id(caller: Caller, service: Service) -> None:
-    service.answers(service.result(NATIVE_ANSWER, cf_ray="ray-1"))
-    assert caller.run(MODEL, HELLO).meta.request_id == "ray-1"
-
-
-def test_neurons_that_are_no_number_are_unknown_and_those_of_the_usage_count(caller: Caller, service: Service) -> None:
-    for value in ("", "many", "nan", "inf"):
-        service.answers(service.result(NATIVE_ANSWER, cf_ai_neurons=value))
-        assert caller.run(MODEL, HELLO).meta.neurons is None, value
-    service.answers(service.result({"response": "x", "usage": {"prompt_tokens": 1, "neurons": 0.99}}))
-    assert caller.run(MODEL, HELLO).meta.neurons == 0.99
+    # The ray stands in for a request id; neurons that are no number are unknown, and those of the usage count.
+    counted = {"response": "x", "usage": {"prompt_tokens": 1, "neurons": 0.99}}
+    for result, headers, known in (
+        (NATIVE_ANSWER, {"cf_ray": "ray-1"}, ("ray-1", None)),
+        *((NATIVE_ANSWER, {"cf_ai_neurons": value}, (None, None)) for value in ("", "many", "nan", "inf")),
+        (counted, {}, (None, 0.99)),
+    ):
+        service.answers(service.result(result, **headers))
+        meta = caller.run(MODEL, HELLO).meta
+        assert (meta.request_id, meta.neurons) == known, headers
 
 
 # Streams that were not asked for
@@ -311,24 +280,11 @@ def test_a_stream_that_was_not_asked_for_is_a_stream(caller: Caller, service: Se
     assert stream.result().text == "Hello"
 
 
-def test_events_are_a_stream_under_any_other_name(caller: Caller, service: Service) -> None:
-    for content_type in ("text/plain", "text/plain; charset=utf-8", None):
-        for requested in (True, False):
-            with row((content_type, requested)):
-                service.answers(service.raw(EVENTS, content_type))
-                stream = caller.run(MODEL, {"prompt": "x", "stream": requested})
-                assert [str(token) for token in stream] == ["Hel", "lo"]
-    service.answers(service.raw(EVENTS, "application/octet-stream"))
-    assert caller.stream(MODEL).result().text == "Hello"
-
-
 # Answers in the place of a stream
 
 
 @SYNC_AND_ASYNC
-def test_json_in_the_place_of_a_stream_gives_the_output_of_the_call_without_streaming(
-    caller: Caller, service: Service
-) -> None:
+def test_json_in_the_place_of_a_stream_gives_the_output_without_streaming(caller: Caller, service: Service) -> None:
     for answer, kind in (
         *((body, kind) for body, kind, _, _ in TEXTS),
         ({"response": {"safe": True, "categories": []}}, NativeText),
@@ -353,7 +309,7 @@ def test_json_in_the_place_of_a_stream_gives_the_output_of_the_call_without_stre
                     assert stream.usage == plain.usage
 
 
-def test_whatever_json_came_makes_one_token(caller: Caller, service: Service) -> None:
+def test_whatever_json_came_makes_one_token_and_other_types_stay_so(caller: Caller, service: Service) -> None:
     laid_out = json.dumps({"result": {"response": "two\nlines"}}, indent=2).encode()
     for body, text, kind in (
         (b'"Hi"', "Hi", NativeText),
@@ -368,6 +324,10 @@ def test_whatever_json_came_makes_one_token(caller: Caller, service: Service) ->
             stream = caller.stream(MODEL)
             assert [token.text for token in stream] == [text]
             assert type(stream.result()) is kind
+    service.answers(service.raw(PNG, "image/png"))
+    assert caller.stream(MODEL).content == PNG
+    service.answers(service.result({}), service.raw(b'hello "there"\n', "text/plain"))
+    assert caller.stream(MODEL).result().text == 'hello "there"', "asked for a second time"
 
 
 def test_json_under_another_name_is_read_in_the_place_of_a_stream(caller: Caller, service: Service) -> None:
@@ -383,9 +343,7 @@ def test_json_under_another_name_is_read_in_the_place_of_a_stream(caller: Caller
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("empty", [{}, None])
-def test_an_empty_result_in_the_place_of_a_stream_is_asked_for_once_more(
-    caller: Caller, service: Service, empty: Any
-) -> None:
+def test_an_empty_result_in_the_place_of_a_stream_is_asked_again(caller: Caller, service: Service, empty: Any) -> None:
     service.answers(service.result(empty), service.result(NATIVE_ANSWER, cf_ai_req_id="id-2"))
     inputs = {"prompt": "Hello", "stream": True, "seed": 5}
     stream = caller.run(MODEL, inputs, session_affinity="s", tags=iter(["a", "b"]))
@@ -397,32 +355,25 @@ def test_an_empty_result_in_the_place_of_a_stream_is_asked_for_once_more(
     assert stream.meta.request_id == "id-2"
 
 
-def test_an_empty_result_is_an_error_when_it_may_not_be_asked_for_again(caller: Caller, service: Service) -> None:
-    empty, full = service.result({}), service.result(NATIVE_ANSWER)
-    for answers, retries, requests in (([empty], 2, 2), ([empty, full], None, 1), ([empty, full], 0, 1)):
-        service.forget()
-        service.answers(*answers)
-        with row((requests, retries)), pytest.raises(APIResponseValidationError, match="does not stream"):
-            caller.stream(MODEL, max_retries=retries)
-        assert len(service.requests) == requests
-
-
 def test_asking_again_costs_a_retry(caller: Caller, service: Service, sleeps: list[float]) -> None:
-    empty, busy = service.result({}), service.error(503)
-    for answers, retries in (([empty, busy], 1), ([busy, empty, busy], 2), ([empty, busy, busy], 2)):
+    empty, full, busy = service.result({}), service.result(NATIVE_ANSWER), service.error(503)
+    no_stream, failed = APIResponseValidationError, cfai.InternalServerError
+    for name, answers, retries, requests, kind in (
+        ("empty twice", [empty], 2, 2, no_stream),
+        *(("no retries", [empty, full], retries, 1, no_stream) for retries in (None, 0)),
+        ("empty, busy", [empty, busy], 1, 2, failed),
+        ("busy, empty, busy", [busy, empty, busy], 2, 3, failed),
+        ("empty, busy twice", [empty, busy, busy], 2, 3, failed),
+        ("busy, empty", [busy, empty], 1, 2, no_stream),
+    ):
         service.forget()
         service.answers(*answers)
-        with row(len(answers)), pytest.raises(cfai.InternalServerError):
+        with row(name), pytest.raises(kind, match="does not stream" if kind is no_stream else None):
             caller.stream(MODEL, max_retries=retries)
-        assert len(service.requests) == 1 + retries
-    service.answers(busy, empty)
-    with pytest.raises(APIResponseValidationError, match="does not stream"):
-        caller.stream(MODEL, max_retries=1)
+        assert len(service.requests) == requests, name
 
 
-def test_asking_again_has_what_is_left_of_the_total_timeout(
-    caller: Caller, service: Service, sleeps: list[float]
-) -> None:
+def test_asking_again_has_the_rest_of_the_total_timeout(caller: Caller, service: Service, sleeps: list[float]) -> None:
     def after_15_seconds(answer: Callable[[], httpx.Response]) -> Answer:
         def answer_late() -> httpx.Response:
             sleeps.append(15)  # which the clock moves on by
@@ -434,13 +385,3 @@ def test_asking_again_has_what_is_left_of_the_total_timeout(
     with pytest.raises(APITimeoutError, match=r"total timeout of 25 s passed: raise total_timeout="):
         caller.run(MODEL, {**HELLO, "stream": True}, total_timeout=25)
     assert sleeps == [15, 15]
-
-
-def test_plain_text_in_the_place_of_a_second_answer_is_the_text(caller: Caller, service: Service) -> None:
-    service.answers(service.result({}), service.raw(b'hello "there"\n', "text/plain"))
-    assert caller.stream(MODEL).result().text == 'hello "there"'
-
-
-def test_an_image_in_the_place_of_a_stream_is_an_image(caller: Caller, service: Service) -> None:
-    service.answers(service.raw(PNG, "image/png"))
-    assert caller.stream(MODEL).content == PNG

@@ -25,7 +25,8 @@ def message_item(text: str) -> dict[str, Any]:
     return {"type": "message", "content": [{"type": "output_text", "text": text}]}
 
 
-# Tokens.
+def message_event(*texts: str) -> dict[str, Any]:
+    return completed_event({"object": "response", "status": "completed", "output": [*map(message_item, texts)]})
 
 
 def test_a_token_has_the_event_as_it_came_less_its_padding() -> None:
@@ -105,16 +106,6 @@ def test_every_answer_of_several_has_its_own_tokens() -> None:
     assert answer.finish_reasons == {0: "stop", 1: "tool_calls"}
 
 
-def test_an_answer_that_never_came_is_empty() -> None:
-    decoder = Decoder()
-    answer = decoder.accumulator
-    assert (decoder.text, answer.text_of(3), answer.reasoning_of(0), answer.tool_calls_of(0)) == ("", "", "", [])
-    assert (decoder.finish_reason, decoder.usage, decoder.failure, answer.choices) == (None, None, None, [0])
-
-
-# Usage.
-
-
 def test_usage_has_the_service_s_own_names_and_details_too() -> None:
     increments, trailer, responses = (
         played(name).decoder.usage for name in ("usage-increments", "trailer", "whole-responses")
@@ -128,24 +119,27 @@ def test_usage_has_the_service_s_own_names_and_details_too() -> None:
     assert (responses.total_tokens, responses.reasoning_tokens) == (14, 2)
 
 
-def test_usage_is_unknown_once_the_stream_broke() -> None:
-    for name in ("truncated", "truncated-chat", "error-list", "error-finish", "not-json"):
-        body = event({"response": "", "usage": {"prompt_tokens": 10, "completion_tokens": 1}}) + wire(name)
-        assert play([body]).decoder.usage is None, name
-
-
-def test_an_answer_of_a_vision_model_has_its_text_and_its_usage() -> None:
+def test_usage_is_that_of_a_vision_model_too_and_unknown_once_the_stream_broke() -> None:
     for key in ("answer", "caption"):
         decoder = play([event({key: "a cat", "metrics": {"input_tokens": 700, "output_tokens": 3}}), DONE]).decoder
         assert decoder.text == "a cat", key
         assert decoder.usage is not None, key
         assert (decoder.usage.prompt_tokens, decoder.usage.completion_tokens) == (700, 3), key
+    for name in ("truncated", "truncated-chat", "error-list", "error-finish", "not-json"):
+        body = event({"response": "", "usage": {"prompt_tokens": 10, "completion_tokens": 1}}) + wire(name)
+        assert play([body]).decoder.usage is None, name
+    # An answer that never came is empty.
+    decoder = Decoder()
+    answer = decoder.accumulator
+    assert (decoder.text, answer.text_of(3), answer.reasoning_of(0), answer.tool_calls_of(0)) == ("", "", "", [])
+    assert (decoder.finish_reason, decoder.usage, decoder.failure, answer.choices) == (None, None, None, [0])
 
-
-# Odd events.
 
 CALL = {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}
-ADDED = {"type": "response.output_item.added", "item": {"type": "function_call", "name": "f", "call_id": "a"}}
+ADDED: dict[str, Any] = {
+    "type": "response.output_item.added",
+    "item": {"type": "function_call", "name": "f", "call_id": "a"},
+}
 TWO_CALLS = [
     {"type": "function_call", "id": "fc_1", "call_id": "a", "name": "f", "arguments": "{}"},
     {"type": "function_call", "id": "fc_2", "call_id": "b", "name": "g", "arguments": "[]"},
@@ -170,6 +164,18 @@ class Odd(NamedTuple):
 
 
 ARGUMENTS = {"type": "response.function_call_arguments.delta", "delta": "{}"}
+WHOLE_CALL = {"type": "response.output_item.done", "item": {**ADDED["item"], "arguments": "{}"}}
+PIECES: list[dict[str, Any]] = [
+    {**piece, "output_index": 0}
+    for piece in (
+        {**ADDED, "item": {**ADDED["item"], "arguments": ""}},
+        ARGUMENTS,
+        {"type": "response.function_call_arguments.done", "arguments": "{}"},
+        WHOLE_CALL,
+    )
+]
+"""A call of the Responses API as it comes: its item, its arguments, all of them, and the whole item."""
+DELTA: dict[str, Any] = {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "Hel"}
 BOTH = {"choices": [{"index": 0, "delta": {"tool_calls": [CALL]}}], "response": "", "tool_calls": [CALL]}
 F, G = ToolCall("f", "{}", "a"), ToolCall("g", "[]", "b")
 ODD_EVENTS = [
@@ -179,6 +185,12 @@ ODD_EVENTS = [
     Odd("tool calls beside those of the choice", [BOTH], calls=(F,)),
     Odd("other events of the Responses API", [{"type": kind, "delta": "x"} for kind in SILENT_KINDS]),
     Odd("arguments without a place", [ADDED, ARGUMENTS], calls=(F,)),
+    Odd("arguments at places that are no numbers", [{**it, "output_index": "first"} for it in PIECES[:2]], calls=(F,)),
+    Odd("arguments in pieces, and whole", PIECES, calls=(F,)),
+    Odd("arguments at their end", [PIECES[0], PIECES[2]], calls=(F,)),
+    Odd("arguments at the end of their item", PIECES[3:], calls=(F,)),
+    Odd("a message beside an empty delta", [{"choices": [{"delta": {}, "message": {"content": "Hello"}}]}], "Hello"),
+    Odd("an index that is no number", [{"choices": [{"index": True, "delta": {"content": "Hello"}}]}], "Hello"),
     *(
         Odd(f"reasoning as {kind} {delta!r}", [{"type": f"response.{kind}.delta", "delta": delta}], "", reasoning)
         for kind in ("reasoning_text", "reasoning_summary_text")
@@ -193,6 +205,9 @@ COMPLETED = [
     ),
     Odd("a content that is a text", [completed_event({"output": [{"content": "x"}]})], "x"),
     Odd("no object before a message", [completed_event({"output": [None, message_item("Hello")]})], "Hello"),
+    Odd("a second item that was not streamed", [DELTA, message_event("Hel", "lo")], "Hello"),
+    Odd("an answer that was streamed whole", [DELTA, {**DELTA, "delta": "lo"}, message_event("Hello")], "Hello"),
+    Odd("another text than was streamed", [DELTA, message_event("Bye")], "Hel"),
     Odd("two parts in turn", [*parts("delta", "delta"), *parts("done", "text"), completed_event({"output": []})], "AB"),
     Odd(
         "a call that came in pieces, and another",
@@ -209,6 +224,7 @@ def test_odd_events_say_what_can_be_made_of_them() -> None:
             decoder = came.decoder
             with row(name):
                 assert came.error is None
+                assert all(type(token.choice) is int for token in came.tokens)
                 assert (decoder.text, decoder.accumulator.reasoning_of(0)) == (text, reasoning)
                 assert tuple(decoder.accumulator.tool_calls_of(0)) == calls
                 assert "".join(token.text for token in came.tokens) == text
@@ -218,14 +234,17 @@ def test_odd_events_say_what_can_be_made_of_them() -> None:
                 assert [piece.name for piece in pieces if piece.name] == [call.name for call in calls]
 
 
-def test_events_of_the_responses_api_that_say_nothing_are_no_tokens() -> None:
-    assert feed(Decoder(), *(line({"type": kind, "delta": "x"}) for kind in SILENT_KINDS)) == []
-
-
 def test_lines_that_are_events_of_their_own_come_in_order() -> None:
     both = {"choices": [{"delta": {"content": "b"}}, {"index": 1, "delta": {"content": "c"}}]}
     tokens = Decoder().feed(line({"response": "a"}) + b"\n" + line(both))
     assert [(token.text, token.choice) for token in tokens] == [("a", 0), ("b", 0), ("c", 1)]
+    # Events of the Responses API that say nothing are no tokens.
+    assert feed(Decoder(), *(line({"type": kind, "delta": "x"}) for kind in SILENT_KINDS)) == []
+
+
+def test_digits_in_a_whole_answer_of_the_responses_api_stay_as_they_were() -> None:
+    answer = b'{"object":"response","status":"completed","output":[],"output_text":0.10}'
+    assert play([b'data: {"type":"response.completed","response":' + answer + b"}\n\n"]).decoder.text == "0.10"
 
 
 def test_an_incomplete_answer_says_why() -> None:
@@ -238,9 +257,6 @@ def test_an_incomplete_answer_says_why() -> None:
         for body in (event(answer), event({"type": "response.incomplete", "response": answer})):
             came = play([body])
             assert (came.decoder.finish_reason, came.error) == (reason, None), body
-
-
-# What the shape of the answer is told from.
 
 
 def test_the_dialects_that_were_seen_are_known() -> None:

@@ -15,17 +15,6 @@ from tests.decoding import event, line, play, played, wire
 DONE = b"data: [DONE]\n\n"
 
 
-# The end.
-
-
-def split(body: bytes, size: int) -> EventSplitter:
-    """Return a splitter that was fed a body without a blank line, so many bytes at a time."""
-    blocks = EventSplitter()
-    for at in range(0, len(body), size):
-        assert blocks.feed(body[at : at + size]) == []
-    return blocks
-
-
 def test_an_end_mark_is_an_end_however_it_is_written() -> None:
     named = b"event: done\ndata: [DONE]\nid: 5"
     for block in (b"data: [DONE]", b"data:[DONE]", b"data:  [DONE] ", b"[DONE]", b" [DONE]", named):
@@ -37,33 +26,32 @@ def test_an_end_mark_is_an_end_however_it_is_written() -> None:
             decoder.check()
 
 
-def test_an_end_mark_without_its_empty_line_is_an_end() -> None:
-    for rest in (
-        *(b"[DONE]", b"data: [DONE]", b"data:[DONE]", b"data: [DONE]\n", b"event: x\ndata: [DONE]\n", b"[DONE]\r\n"),
-        b'data: {"response":""}\ndata: [DONE]',
+def test_an_end_mark_without_its_empty_line_is_an_end_and_other_rests_are_none() -> None:
+    marks = (b"[DONE]", b"data: [DONE]", b"data:[DONE]", b"data: [DONE]\n", b"event: x\ndata: [DONE]\n", b"[DONE]\r\n")
+    others = (b"", b"data: [DON", b'data: {"response":"[DONE]', b"id: [DONE]", b"data: [DONE]\ndata: x")
+    long = (b"x" * 100 + b"[DONE]", b'data: {"response":"' + b" " * 60 + b"data: [DONE]")
+    for rest, is_end in (
+        *((mark, True) for mark in (*marks, b'data: {"response":""}\ndata: [DONE]')),
+        *((other, False) for other in (*others, *long)),
     ):
         for size in (1, 3, 100):
-            decoder, blocks = Decoder(), split(rest, size)
+            decoder, blocks = Decoder(), EventSplitter()
             with row((rest, size)):
-                assert is_end_mark(blocks.last_line())
-                assert [token for token in decoder.finish(blocks.rest()) if token.text] == []
-                assert decoder.done
-                decoder.check()
-
-
-def test_other_rests_are_no_end() -> None:
-    for rest in (
-        *(b"", b"data: [DON", b'data: {"response":"[DONE]', b"id: [DONE]", b"data: [DONE]\ndata: x"),
-        b"x" * 100 + b"[DONE]",
-        b'data: {"response":"' + b" " * 60 + b"data: [DONE]",
-    ):
-        for size in (1, 3, 100):
-            assert not Decoder().ends_with(split(rest, size).last_line()), (rest, size)
+                for at in range(0, len(rest), size):
+                    assert blocks.feed(rest[at : at + size]) == []
+                assert is_end_mark(blocks.last_line()) is is_end
+                if is_end:
+                    assert [token for token in decoder.finish(blocks.rest()) if token.text] == []
+                    assert decoder.done
+                    decoder.check()
+    silent = ((rest, []) for rest in (b"data: 12", b"", b"\n", b"\n\n\n"))
+    for rest, texts in (*silent, (b'data: {"response":"a"}\n\n', ["a"])):
+        assert [token.text for token in Decoder().finish(rest)] == texts, rest
 
 
 def test_a_text_that_looks_like_the_end_mark_is_text() -> None:
     for text in ("[DONE]", "data: [DONE]", " [DONE] "):
-        came = play([event({"response": text}), event({"response": "!"}), DONE])
+        came = play([b"event: error\n\n", event({"response": text}), event({"response": "!"}), DONE])
         assert (came.decoder.text, came.error) == (text + "!", None)
 
 
@@ -109,18 +97,11 @@ def test_halves_of_characters_of_different_parts_do_not_meet() -> None:
     assert (answer.text_of(0), answer.reasoning_of(0), answer.text_of(1)) == ("😀", "x\ufffd", "\ufffd")
 
 
-def test_lines_at_the_end_count_without_their_ends() -> None:
-    for rest, texts in ((b"", []), (b"\n", []), (b"\n\n\n", []), (b'data: {"response":"a"}\n\n', ["a"])):
-        assert [token.text for token in Decoder().finish(rest)] == texts, rest
-
-
-# Errors.
-
-
 def test_an_error_has_the_event_that_reported_it() -> None:
     stopped = {"choices": [{"index": 0, "delta": {}, "finish_reason": "error"}]}
     busy = [{"code": 3040, "message": "AiError: Capacity temporarily exceeded, please try again."}]
     failed = {"type": "response.failed", "response": None, "message": "out of memory"}
+    beside = [{"response": "", "finish_reason": "error", key: "out of memory"} for key in ("message", "detail")]
     for events, message, body in (
         (wire("error-list"), "Capacity temporarily exceeded", {"errors": busy}),
         (wire("error-string"), "Request timeout", {"error": "3046: Request timeout"}),
@@ -130,24 +111,14 @@ def test_an_error_has_the_event_that_reported_it() -> None:
         (wire("truncated"), "neither", None),
         (b"data: \xffoops\n\n", "no JSON: '\ufffdoops'", "\ufffdoops"),
         (event(stopped), "the model stopped with an error: no reason given", stopped),
-        (event(failed), "out of memory", failed),
         (event({"type": "response.failed", "response": {}}), "no reason given", {}),
-        *(
-            (event(stop), "out of memory", stop)
-            for stop in (
-                {"response": "", "finish_reason": "error", key: "out of memory"} for key in ("message", "detail")
-            )
-        ),
+        *((event(each), "out of memory", each) for each in (failed, *beside)),
     ):
         error = play([events]).error
         with row(events):
             assert isinstance(error, StreamError)
             assert message in str(error)
             assert error.body == body
-
-
-def test_an_event_named_error_without_data_is_no_event() -> None:
-    assert play([b"event: error\n\n", wire("native")]).error is None
 
 
 def test_tokens_that_came_with_an_error_are_given_before_it() -> None:
@@ -184,9 +155,6 @@ def test_an_error_stays_what_it_was() -> None:
         decoder.check()
     assert again.value is first.value
     assert decoder.text == ""
-
-
-# Any size.
 
 
 def is_answer_or_stream_error(body: bytes) -> bool:

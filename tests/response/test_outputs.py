@@ -12,12 +12,10 @@ import pytest
 from cfai import Ai
 from cfai.types import (
     Binary,
-    ChatCompletion,
     ListOutput,
     Meta,
     NativeText,
     Output,
-    ResponsesOutput,
     TextOutput,
     Token,
     ToolCall,
@@ -33,9 +31,6 @@ def output_of(result: dict[str, Any]) -> Any:
     transport = httpx.MockTransport(lambda request: httpx.Response(200, json={"result": result}))
     with httpx.Client(transport=transport) as client:
         return Ai(account_id=ACCOUNT, api_token=TOKEN, http_client=client).run("@cf/some/model", {"prompt": "x"})
-
-
-# Usage.
 
 
 def test_usage_is_read_under_either_name() -> None:
@@ -61,11 +56,6 @@ def test_usage_is_read_under_either_name() -> None:
         assert usage.raw == report
 
 
-def test_what_is_no_report_is_no_usage() -> None:
-    for report in (None, {}, [], "", "3", 3, [{"prompt_tokens": 3}], True):
-        assert Usage.of(report) is None, report
-
-
 def test_usage_knows_cached_and_reasoning_tokens() -> None:
     cached, reasoning = {"cached_tokens": 5}, {"reasoning_tokens": 6}
     for report, expected in (
@@ -78,21 +68,16 @@ def test_usage_knows_cached_and_reasoning_tokens() -> None:
         usage = Usage.of(report)
         assert usage is not None, report
         assert (usage.cached_tokens, usage.reasoning_tokens) == expected, report
-
-
-def test_usage_cannot_be_changed() -> None:
+    for report in (None, {}, [], "", "3", 3, [{"prompt_tokens": 3}], True):
+        assert Usage.of(report) is None, report
     with pytest.raises(FrozenInstanceError):
         Usage().prompt_tokens = 1
 
 
-# Tool calls and tokens.
-
-
-def test_arguments_are_parsed_on_demand() -> None:
+def test_arguments_are_parsed_on_demand_and_say_whose_they_are_if_they_are_no_json() -> None:
     for arguments, parsed in (
         ('{"city": "Paris"}', {"city": "Paris"}),
-        ("", {}),
-        (" \n", {}),
+        *((blank, {}) for blank in ("", " \n")),
         ("[1]", [1]),
         ("null", None),
         ('{"a": "\\ud83d\\ude00"}', {"a": "😀"}),
@@ -100,29 +85,18 @@ def test_arguments_are_parsed_on_demand() -> None:
     ):
         call = ToolCall("f", arguments)
         assert (call.parse(), call.arguments) == (parsed, arguments)
-
-
-def test_arguments_that_are_no_json_say_whose_they_are() -> None:
     for arguments in ('{"city":', "Paris", "{'a': 1}", "[" * 100_000):
         with row(arguments[:9]), pytest.raises(ValueError, match="arguments of 'get_weather' are no JSON") as raised:
             ToolCall("get_weather", arguments).parse()
         assert len(str(raised.value)) < 300
 
 
-def test_a_token_is_its_text() -> None:
+def test_a_token_is_its_text_and_has_the_usage_of_its_event() -> None:
     token = Token("Hi", {"secret": 1})
-    assert (str(token), f"{token}", token.text) == ("Hi", "Hi", "Hi")
-    assert (token.reasoning, token.tool_calls, token.finish_reason, token.usage, token.choice) == (
-        "",
-        (),
-        None,
-        None,
-        0,
-    )
+    assert str(token) == f"{token}" == token.text == "Hi"
+    parts = (token.reasoning, token.tool_calls, token.finish_reason, token.usage, token.choice)
+    assert parts == ("", (), None, None, 0)
     assert "secret" not in repr(token)
-
-
-def test_a_token_has_the_usage_of_its_event() -> None:
     for raw, total in (
         ({"usage": {"prompt_tokens": 3, "completion_tokens": 4}}, 7),
         ({"response": {"usage": {"input_tokens": 3, "output_tokens": 4}}}, 7),
@@ -130,9 +104,6 @@ def test_a_token_has_the_usage_of_its_event() -> None:
     ):
         usage = Token("", raw).usage
         assert (usage and usage.total_tokens) == total, raw
-
-
-# Outputs.
 
 
 def test_fields_are_attributes_and_items() -> None:
@@ -154,27 +125,10 @@ def test_a_field_that_has_a_name_here_is_an_item_only_if_it_was_sent() -> None:
     for output, name in ((NativeText.model_validate({}), "response"), (output_of(NATIVE_ANSWER), "model_dump")):
         with pytest.raises(KeyError, match=name):
             output[name]
-
-
-def test_fields_of_the_service_under_names_of_ours_stay_items() -> None:
     theirs = {"response": "Hello", "text": "theirs", "meta": 1, "usage": {"prompt_tokens": 3}, "tool_calls": []}
     output = output_of(theirs)
     assert (output.text, output.meta.model, output.usage.prompt_tokens) == ("Hello", "@cf/some/model", 3)
     assert {name: output[name] for name in theirs} == theirs
-
-
-def test_a_text_answer_prints_as_its_text_and_has_the_fields_that_went_in() -> None:
-    for fields, kind in (
-        (NATIVE_ANSWER, NativeText),
-        (CHAT_ANSWER, ChatCompletion),
-        (RESPONSES_ANSWER, ResponsesOutput),
-    ):
-        fields = {**fields, "new": {"a": [1]}}
-        output = output_of(fields)
-        assert type(output) is kind
-        assert str(output) == f"{output}" == "Hello"
-        assert output.model_dump(exclude_unset=True) == fields, kind
-        assert output["new"] == {"a": [1]}
 
 
 def test_a_text_answer_without_anything_is_empty() -> None:
@@ -185,8 +139,12 @@ def test_a_text_answer_without_anything_is_empty() -> None:
     assert output.tool_calls is not NativeText.model_validate({}).tool_calls
 
 
-def test_each_text_answer_has_its_own_fields() -> None:
-    native, chat, responses = output_of(NATIVE_ANSWER), output_of(CHAT_ANSWER), output_of(RESPONSES_ANSWER)
+def test_each_text_answer_has_its_own_fields_and_prints_as_its_text() -> None:
+    outputs = [output_of(fields) for fields in (NATIVE_ANSWER, CHAT_ANSWER, RESPONSES_ANSWER)]
+    for output, fields in zip(outputs, (NATIVE_ANSWER, CHAT_ANSWER, RESPONSES_ANSWER), strict=True):
+        assert str(output) == f"{output}" == "Hello"
+        assert output.model_dump(exclude_unset=True) == fields
+    native, chat, responses = outputs
     assert native.response == "Hello"
     [choice] = chat.choices
     assert (chat["id"], choice.index, choice.finish_reason, "logprobs" in choice) == ("chatcmpl-1", 0, "stop", True)
@@ -196,19 +154,12 @@ def test_each_text_answer_has_its_own_fields() -> None:
     assert (responses.status, responses.output, responses["id"]) == ("completed", RESPONSES_ANSWER["output"], "resp_1")
 
 
-def test_a_list_is_a_list() -> None:
+def test_a_list_is_a_list_and_any_other_value_is_in_its_root() -> None:
     output = ListOutput([{"label": "A"}, {"label": "B"}])
     assert [item["label"] for item in output] == ["A", "B"]
     assert (output[1], output[-2:], len(output)) == ({"label": "B"}, output.root, 2)
-    assert output.meta == Meta()
-
-
-def test_any_other_value_is_in_its_root() -> None:
+    assert output.meta == ValueOutput(0.5).meta == Meta()
     assert ValueOutput(None).root is None
-    assert ValueOutput(0.5).meta == Meta()
-
-
-# Binary.
 
 
 def test_the_bytes_say_what_they_are() -> None:
@@ -236,20 +187,14 @@ def test_the_bytes_say_what_they_are() -> None:
         assert (output.media_type, output.content, output.meta) == (media_type, content, meta), (content, declared)
 
 
-def test_bytes_are_bytes_and_are_not_shown() -> None:
+def test_bytes_are_bytes_saved_where_they_are_told_to_and_images_alone_are_shown(tmp_path: Path) -> None:
     output = Binary(b"abc", "audio/mpeg")
     assert (bytes(output), len(output), output.meta) == (b"abc", 3, Meta())
     assert "abc" not in repr(output)
-
-
-def test_bytes_are_saved_where_they_are_told_to(tmp_path: Path) -> None:
+    assert output._repr_mimebundle_() == {}
+    assert Binary(PNG, "image/png")._repr_mimebundle_(include=None) == {"image/png": PNG}
     target = tmp_path / "a.png"
     for path in (target, str(target)):
         target.write_bytes(b"what was there before, and longer" + PNG)
         assert Binary(PNG, "image/png").save(path) == target
         assert target.read_bytes() == PNG
-
-
-def test_a_notebook_shows_images_and_nothing_else() -> None:
-    assert Binary(PNG, "image/png")._repr_mimebundle_(include=None) == {"image/png": PNG}
-    assert Binary(b"x", "audio/mpeg")._repr_mimebundle_() == {}

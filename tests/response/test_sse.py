@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -201,32 +201,19 @@ def test_an_event_is_given_as_soon_as_its_empty_line_has_come() -> None:
         assert [len(blocks.feed(piece)) for piece in pieces_of(body, 1)].count(1) == 1, end
 
 
-def test_what_the_last_empty_line_left_over_is_kept() -> None:
-    for pieces, rest in (([b"data: a\n\nda", b"ta: b\r"], b"data: b\n"), ([BOM[:2]], BOM[:2])):
-        blocks = EventSplitter()
-        for piece in pieces:
-            blocks.feed(piece)
-        assert blocks.rest() == rest, pieces
-
-
-def test_the_last_line_is_known_without_its_end() -> None:
-    for body, line in (
-        *((body, b"data: b") for body in (b"data: a\ndata: b", b"data: a\ndata: b\n", b"data: a\r\ndata: b\r\n")),
-        (b"x\n\ndata: b", b"data: b"),
-        (b"", b""),
-        (b"data: a\n\n", b""),
+def test_the_last_line_is_known_without_its_end_and_the_rest_is_kept() -> None:
+    for body, line, rest in (
+        (b"data: a\ndata: b", b"data: b", b"data: a\ndata: b"),
+        *((b"data: a" + end + b"data: b" + end, b"data: b", b"data: a\ndata: b\n") for end in (b"\n", b"\r\n")),
+        *((b"x\n\ndata: b" + end, b"data: b", b"data: b" + end.replace(b"\r", b"\n")) for end in (b"", b"\r")),
+        *((body, b"", b"") for body in (b"", b"data: a\n\n")),
+        (BOM[:2], b"", BOM[:2]),
     ):
         for size in (1, 2, 5, 100):
             blocks = EventSplitter()
             for piece in pieces_of(body, size):
                 blocks.feed(piece)
-            assert blocks.last_line() == line, (body, size)
-
-
-def test_the_standard_knows_no_end_mark_and_no_event_without_its_blank_line() -> None:
-    decoder = EventDecoder()
-    assert decoder.feed(b"data: [DONE]")
-    assert decoder.finish(b"data: a") == []
+            assert (blocks.last_line(), blocks.rest()) == (line, rest), (body, size)
 
 
 def test_the_fields_of_a_block_are_told_from_what_is_no_field() -> None:
@@ -238,17 +225,17 @@ def test_the_fields_of_a_block_are_told_from_what_is_no_field() -> None:
         fields = parse_fields(block)
         assert (fields.event, fields.data, fields.other_lines) == (b"", data, other), block[:9]
         assert (fields.id, fields.retry) == (id, retry), block[:9]
+    # The standard knows no end mark and no broken streams.
+    decoder = EventDecoder()
+    assert decoder.feed(b"data: [DONE]")
+    assert decoder.finish(b"data: a") == []
 
 
 # The bound.
 
 
-def test_the_largest_event_is_32_mib() -> None:
-    assert LARGEST_EVENT == 32 * 2**20
-
-
 def split_up_to(pieces: Iterable[bytes], largest: int = 100) -> tuple[list[bytes], StreamError | None]:
-    """Return the blocks that come before an event is given up as too large, and what is raised then."""
+    """Return the blocks that come before an event is given up as too large, and what is raised then and ever after."""
     blocks = EventSplitter(largest)
     found: list[bytes] = []
     try:
@@ -256,11 +243,17 @@ def split_up_to(pieces: Iterable[bytes], largest: int = 100) -> tuple[list[bytes
             found += blocks.feed(piece)
         blocks.rest()
     except StreamError as error:
+        for piece in (b"\n\n", b"data: c\n\n", b"data: d\n", b""):
+            with row(piece), pytest.raises(StreamError, match="larger than"):
+                blocks.feed(piece)
+        with pytest.raises(StreamError, match="larger than"):
+            blocks.rest()
         return found, error
     return found, None
 
 
 def test_an_event_over_the_bound_is_given_up_in_every_cut_behind_what_came_before_it() -> None:
+    assert LARGEST_EVENT == 32 * 2**20
     large = b"data: " + b"x" * 150
     just_under = b"data: " + b"x" * 90
     for body, before, is_too_large in (
@@ -289,37 +282,19 @@ def test_an_event_over_the_bound_is_given_up_before_more_is_kept() -> None:
             blocks.feed(last)
 
 
-def test_nothing_can_be_had_of_a_stream_that_was_given_up() -> None:
-    for end in (b"", b"\n\n", b"\n\ndata: b\n\n"):
-        blocks = EventSplitter(largest=100)
-        assert blocks.feed(b"data: a\n\ndata: " + b"x" * 150 + end) == [b"data: a"]
-        for piece in (b"\n\n", b"data: c\n\n", b"data: d\n", b""):
-            with row((end, piece)), pytest.raises(StreamError, match="100 bytes"):
-                blocks.feed(piece)
-        with row(end), pytest.raises(StreamError, match="100 bytes"):
-            blocks.rest()
-
-
 # Work.
 
 
 def test_decoding_is_linear_work_however_a_body_is_cut() -> None:
-    rows: list[tuple[str, Callable[[int], bytes], int, int]] = [
-        *(
-            (f"a long line, ended by {end!r}", partial(long_line, end), 5_000_000, 1024)
-            for end in (b"\n", b"\r\n", b"\r")
-        ),
-        ("an event of many lines", lambda count: b"data: x\n" * count + b"\n", 20_000, 16),
-        ("many events", lambda count: b"data: x\n\n" * count, 10_000, 1 << 20),
+    rows: list[tuple[str, bytes, bytes, bytes, int, int]] = [
+        *(("a long line", b"data: ", b"x", end + end, 5_000_000, 1024) for end in (b"\n", b"\r\n", b"\r")),
+        ("an event of many lines", b"", b"data: x\n", b"\n", 20_000, 16),
+        ("many events", b"", b"data: x\n\n", b"", 10_000, 1 << 20),
     ]
-    for name, make, count, size in rows:
-        half, whole = (pieces_of(make(part), size) for part in (count // 2, count))
-        assert "".join(event.data for event in decode(whole)).count("x") == count, name
-        assert work(partial(decode, whole)).size < 3 * work(partial(decode, half)).size, name
-
-
-def long_line(end: bytes, count: int) -> bytes:
-    return b"data: " + b"x" * count + end + end
+    for name, before, unit, end, count, size in rows:
+        half, whole = (pieces_of(before + unit * times + end, size) for times in (count // 2, count))
+        assert "".join(event.data for event in decode(whole)).count("x") == count, (name, end)
+        assert work(partial(decode, whole)).size < 3 * work(partial(decode, half)).size, (name, end)
 
 
 def test_a_long_event_is_not_joined_anew_for_each_piece_that_looks_like_the_end() -> None:

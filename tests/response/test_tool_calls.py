@@ -156,26 +156,22 @@ CALLS: dict[str, tuple[list[list[Any]], list[ToolCall]]] = {
 def test_pieces_make_calls() -> None:
     for name, (events, expected) in CALLS.items():
         assert calls_of(*events) == expected, name
+    for id in (None, "a"):  # a name in every piece
+        parts = ['["', *["0123456789"] * 2_000, '"]']
+        assert calls_of(*([piece("f", part, id=id)] for part in parts)) == [ToolCall("f", "".join(parts), id)]
 
 
-def test_a_piece_is_given_on_with_the_index_of_its_call() -> None:
+def test_a_piece_is_given_on_with_the_index_of_its_call_which_lacks_its_arguments_until_they_come() -> None:
     calls = ToolCallAccumulator()
+    assert calls.is_missing(1)
     assert calls.add([piece("f", "{}", id="a"), piece("g")]) == (
         ToolCallDelta(0, "f", "{}", "a"),
         ToolCallDelta(1, "g", "", None),
     )
     assert calls.add([FINAL]) == ()
+    assert calls.is_missing(1)
     assert calls.add([piece(None, "{}")]) == (ToolCallDelta(1, None, "{}", None),)
-
-
-def test_a_call_lacks_its_arguments_until_they_come() -> None:
-    calls = ToolCallAccumulator()
-    assert calls.is_missing(1)
-    calls.add([piece("f", index=1)])
-    assert calls.is_missing(1)
-    calls.add([piece(None, "{", 1)])
-    assert not calls.is_missing(1)
-    assert calls.is_missing(0)
+    assert [calls.is_missing(index) for index in (0, 1, 2)] == [False, False, True]
 
 
 def test_half_a_character_waits_for_its_other_half() -> None:
@@ -199,15 +195,6 @@ def test_calls_by_index_come_together_in_any_interleaving(said: list[tuple[str, 
     while queue := [queue for queue in queues if queue]:
         calls.add([chance.choice(queue).pop(0)])
     assert calls.build_result() == [ToolCall(name, "".join(parts)) for name, parts in said]
-
-
-def test_a_name_in_every_piece_still_makes_one_call() -> None:
-    for id in (None, "a"):
-        parts = ['["', *["0123456789"] * 2_000, '"]']
-        assert calls_of(*([piece("f", part, id=id)] for part in parts)) == [ToolCall("f", "".join(parts), id)]
-
-
-# Usage.
 
 
 def report(prompt: int, completion: int, **more: Any) -> dict[str, Any]:
@@ -279,14 +266,19 @@ USAGES: dict[str, tuple[list[Any], dict[str, Any]]] = {
 
 def test_reports_make_one_usage() -> None:
     for name, (reports, expected) in USAGES.items():
+        before = copy.deepcopy(reports)
         assert total_of(*reports) == expected, name
-
-
-def test_reports_are_not_changed() -> None:
-    reports = [report(prompt, 1, prompt_tokens_details={"cached_tokens": prompt}) for prompt in (11, 0)]
-    before = copy.deepcopy(reports)
-    total_of(*reports, reports[1])
-    assert reports == before
+        assert reports == before, name
+    neurons, counts = {"neurons": 5, "total_tokens": 0}, report(2, 1)
+    for reports in (
+        [neurons, counts],
+        [counts, neurons],
+        [{**counts, "neurons": 5}],
+        [neurons, {**counts, "neurons": 5}],
+    ):
+        usage = Usage.of(total_of(*reports))
+        assert usage is not None
+        assert (usage.neurons, usage.total_tokens) == (5, 3), reports
 
 
 _counts = st.integers(1, 50)

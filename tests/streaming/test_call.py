@@ -6,9 +6,11 @@ import asyncio
 import gc
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 import trio
 from pydantic import BaseModel
@@ -19,9 +21,11 @@ from cfai import (
     APITimeoutError,
     ConfigurationError,
     RateLimitError,
+    StreamError,
     StreamTruncatedError,
 )
-from tests.conftest import ACCOUNT, BACKENDS, TOKEN, Service
+from tests.bodies import event
+from tests.conftest import ACCOUNT, BACKENDS, TOKEN, Service, row
 
 MODEL = "@cf/meta/llama-3.1-8b-instruct-fp8"
 PLAIN = {"prompt": "Hello"}
@@ -51,43 +55,38 @@ async def closed(ai: Ai, work: Callable[[], Awaitable[Any]]) -> Any:
         return await work()
 
 
-async def in_a_task(ai: Ai) -> list[str]:
-    return [str(await asyncio.create_task(ai.arun(MODEL, PLAIN)))]
+async def run_as_task(ai: Ai) -> list[Any]:
+    return [await asyncio.create_task(ai.arun(MODEL, PLAIN))]
 
 
-async def in_a_task_group(ai: Ai) -> list[str]:
+async def run_in_task_group(ai: Ai) -> list[Any]:
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(ai.arun(MODEL, PLAIN)) for _ in range(3)]
-    return [str(task.result()) for task in tasks]
+    return [task.result() for task in tasks]
 
 
-async def gathered(ai: Ai) -> list[str]:
-    return [str(answer) for answer in await asyncio.gather(*(ai.arun(MODEL, PLAIN) for _ in range(3)))]
+WAYS: dict[str, Callable[[Ai], Awaitable[list[Any]]]] = {
+    "a task": run_as_task,
+    "a task group": run_in_task_group,
+    "gather": lambda ai: asyncio.gather(*(ai.arun(MODEL, PLAIN) for _ in range(3))),
+    "wait_for": lambda ai: asyncio.gather(asyncio.wait_for(ai.arun(MODEL, PLAIN), 10)),
+    "as_completed": lambda ai: asyncio.gather(*asyncio.as_completed([ai.arun(MODEL, PLAIN) for _ in range(2)])),
+    "ensure_future": lambda ai: asyncio.gather(asyncio.ensure_future(ai.arun(MODEL, PLAIN))),
+}
 
 
-async def waited_for(ai: Ai) -> list[str]:
-    return [str(await asyncio.wait_for(ai.arun(MODEL, PLAIN), 10))]
+def test_asyncio_takes_it_for_a_coroutine(ai: Ai, service: Service) -> None:
+    async def work() -> None:
+        for name, way in WAYS.items():
+            service.forget()
+            answers = await way(ai)
+            assert {str(answer) for answer in answers} == {"Hello"}, name
+            assert len(answers) == len(service.requests), name
 
-
-async def as_completed(ai: Ai) -> list[str]:
-    return [str(await each) for each in asyncio.as_completed([ai.arun(MODEL, PLAIN) for _ in range(2)])]
-
-
-async def ensured(ai: Ai) -> list[str]:
-    return [str(await asyncio.ensure_future(ai.arun(MODEL, PLAIN)))]
-
-
-@pytest.mark.parametrize("way", [in_a_task, in_a_task_group, gathered, waited_for, as_completed, ensured])
-def test_asyncio_takes_it_for_a_coroutine(ai: Ai, service: Service, way: Callable[[Ai], Awaitable[list[str]]]) -> None:
-    answers = asyncio.run(closed(ai, lambda: way(ai)))
-    assert set(answers) == {"Hello"}
-    assert len(answers) == len(service.requests)
-
-
-def test_asyncio_runs_it_by_itself(ai: Ai, service: Service) -> None:
     assert str(asyncio.run(ai.arun(MODEL, PLAIN))) == "Hello"
     with asyncio.Runner() as runner:
         assert str(runner.run(ai.arun(MODEL, PLAIN))) == "Hello"
+    asyncio.run(closed(ai, work))
 
 
 @BACKENDS
@@ -112,7 +111,7 @@ def test_trio_starts_it_in_a_nursery_and_runs_it_by_itself(ai: Ai, service: Serv
     assert len(service.requests) == 4
 
 
-def test_nothing_is_sent_before_it_is_awaited_and_python_warns_if_it_never_is(ai: Ai, service: Service) -> None:
+def test_nothing_is_sent_before_it_is_awaited_once_and_python_warns_if_it_never_is(ai: Ai, service: Service) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         ai.arun(MODEL, PLAIN)
@@ -120,8 +119,6 @@ def test_nothing_is_sent_before_it_is_awaited_and_python_warns_if_it_never_is(ai
     assert [str(warning.message) for warning in caught] == ["coroutine 'Ai.arun' was never awaited"]
     assert service.requests == []
 
-
-def test_a_call_is_awaited_once(ai: Ai, service: Service) -> None:
     async def work() -> None:
         call = ai.arun(MODEL, PLAIN)
         assert str(await call) == "Hello"
@@ -151,22 +148,21 @@ def test_a_call_that_is_too_slow_is_cancelled(ai: Ai, service: Service) -> None:
 
 
 @BACKENDS
-def test_a_stream_is_entered_without_an_await(ai: Ai, streams: Service, backend: str) -> None:
-    async def work() -> str:
+def test_a_stream_is_entered_or_iterated_without_an_await(ai: Ai, streams: Service, backend: str) -> None:
+    async def break_inside() -> None:
         async with ai.arun(MODEL, STREAM) as stream:
-            return "".join([str(token) async for token in stream])
+            async for _ in stream:
+                raise KeyError("mine")
 
-    assert anyio.run(closed, ai, work, backend=backend) == "New York"
-    assert streams.bodies[0].closed
+    async def work() -> None:
+        async with ai.arun(MODEL, STREAM) as stream:
+            assert "".join([str(token) async for token in stream]) == "New York"
+        assert "".join([str(token) async for token in ai.arun(MODEL, STREAM)]) == "New York"
+        with pytest.raises(KeyError, match="mine"):
+            await break_inside()
+        assert [body.closed for body in streams.bodies] == [True] * 3
 
-
-@BACKENDS
-def test_a_stream_is_iterated_without_an_await(ai: Ai, streams: Service, backend: str) -> None:
-    async def work() -> str:
-        return "".join([str(token) async for token in ai.arun(MODEL, STREAM)])
-
-    assert anyio.run(closed, ai, work, backend=backend) == "New York"
-    assert streams.bodies[0].closed
+    anyio.run(closed, ai, work, backend=backend)
 
 
 @BACKENDS
@@ -187,24 +183,6 @@ def test_a_loop_that_is_left_early_leaves_nothing_open(ai: Ai, streams: Service,
         anyio.run(closed, ai, work, backend=backend)
 
 
-def test_errors_come_out_of_every_way_in(ai: Ai, service: Service) -> None:
-    async def awaited() -> None:
-        await ai.arun(MODEL, STREAM)
-
-    async def entered() -> None:
-        async with ai.arun(MODEL, STREAM):
-            pytest.fail("entered")
-
-    async def iterated() -> None:
-        async for _ in ai.arun(MODEL, STREAM):
-            pytest.fail("iterated")
-
-    for way in (awaited, entered, iterated):
-        service.answers(service.error(429, 4006))
-        with pytest.raises(RateLimitError):
-            asyncio.run(way())
-
-
 def test_a_stream_that_breaks_off_says_so_in_every_way_in(ai: Ai, service: Service) -> None:
     service.answers(service.events(EVENTS[0]))
 
@@ -221,46 +199,84 @@ def test_a_stream_that_breaks_off_says_so_in_every_way_in(ai: Ai, service: Servi
     asyncio.run(closed(ai, work))
 
 
+async def enter(ai: Ai, inputs: Any, **options: Any) -> None:
+    async with ai.arun(MODEL, inputs, **options):
+        pytest.fail("entered")
+
+
+async def iterate(ai: Ai, inputs: Any, **options: Any) -> None:
+    async for _ in ai.arun(MODEL, inputs, **options):
+        pytest.fail("iterated")
+
+
 def test_a_call_that_does_not_stream_is_neither_entered_nor_iterated(ai: Ai, service: Service) -> None:
-    async def entered() -> None:
-        async with ai.arun(MODEL, PLAIN):  # pyright: ignore
-            pytest.fail("entered")
-
-    async def iterated() -> None:
-        async for _ in ai.arun(MODEL, PLAIN):  # pyright: ignore
-            pytest.fail("iterated")
-
-    async def raw() -> None:
-        async with ai.arun(MODEL, STREAM, return_raw_response=True):  # pyright: ignore
-            pytest.fail("entered")
-
-    async def model() -> None:
-        async with ai.arun(MODEL, Inputs(prompt="Hello")):
-            pytest.fail("entered")
-
-    for way in (entered, iterated, raw, model):
-        with pytest.raises(ConfigurationError, match='need a stream: put "stream": True into the inputs, or await'):
-            asyncio.run(way())
+    message = 'need a stream: put "stream": True into the inputs, or await'
+    for inputs, options in (
+        (PLAIN, {}),
+        (STREAM, {"return_raw_response": True}),
+        (Inputs(prompt="Hello"), {}),
+    ):
+        for way in (enter, iterate):
+            with row((inputs, way)), pytest.raises(ConfigurationError, match=message):
+                asyncio.run(way(ai, inputs, **options))
     assert service.requests == []
 
 
-def test_an_image_in_the_place_of_a_stream_is_neither_entered_nor_lost(ai: Ai, service: Service) -> None:
-    async def entered() -> None:
-        async with ai.arun(MODEL, STREAM):
-            pytest.fail("entered")
+def test_errors_come_out_of_every_way_in(ai: Ai, service: Service) -> None:
+    async def wait(ai: Ai, inputs: Any) -> None:
+        await ai.arun(MODEL, inputs)
 
+    service.answers(service.error(429, 4006))
+    for way in (wait, enter, iterate):
+        with row(way), pytest.raises(RateLimitError):
+            asyncio.run(way(ai, STREAM))
     service.answers(service.raw(b"\x89PNG\r\n\x1a\n", "image/png"))
     with pytest.raises(APIResponseValidationError, match="answered Binary") as caught:
-        asyncio.run(entered())
+        asyncio.run(enter(ai, STREAM))
     assert caught.value.body.media_type == "image/png"
 
 
-def test_an_exception_in_the_block_closes_the_stream(ai: Ai, streams: Service) -> None:
-    async def work() -> None:
-        async with ai.arun(MODEL, STREAM) as stream:
-            async for _ in stream:
-                raise KeyError("mine")
+async def silent() -> AsyncIterator[bytes]:
+    yield EVENTS[0]
+    await anyio.sleep_forever()
 
-    with pytest.raises(KeyError, match="mine"):
-        asyncio.run(closed(ai, work))
-    assert streams.bodies[0].closed
+
+async def failed() -> AsyncIterator[bytes]:
+    yield EVENTS[0] + event('{"errors":[{"code":3040,"message":"busy"}]}')
+    await anyio.sleep_forever()
+
+
+async def endless() -> AsyncIterator[bytes]:
+    yield EVENTS[0] + EVENTS[2]
+    while True:
+        yield b": ping\n\n"
+
+
+async def read(body: Callable[[], AsyncIterator[bytes]], way: str) -> list[str]:
+    """Return what is read in one way, of a silent body the first item alone."""
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body())
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    found: list[str] = []
+    with anyio.fail_after(20):
+        stream: Any = await Ai(account_id=ACCOUNT, api_token=TOKEN, async_http_client=client).arun(
+            MODEL, {"prompt": "x", "stream": True}
+        )
+        items = {"tokens": lambda: stream, "events": stream.aevents, "sse": stream.ato_event_stream}[way]()
+        async with stream, aclosing(items):
+            async for item in items:
+                found.append(str(item))
+                if body is silent:
+                    break
+    return found
+
+
+@BACKENDS
+def test_a_stream_that_is_held_open_or_goes_on_for_ever_holds_nobody(backend: str) -> None:
+    for way in ("tokens", "events", "sse"):
+        assert len(anyio.run(read, silent, way, backend=backend)) == 1, way
+    with pytest.raises(StreamError, match="busy"):
+        anyio.run(read, failed, "tokens", backend=backend)
+    assert anyio.run(read, endless, "tokens") == ["New"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from contextlib import suppress
-from pathlib import Path
+from itertools import product
 from typing import Any, Literal
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,31 +17,31 @@ from cfai._errors import DONE_EVENT
 from cfai._response.decoder import Decoder
 from cfai._response.sse import EventSplitter
 from cfai._streaming.event_stream import NativeEncoder, PassthroughEncoder, encoder_for, pad
+from tests.bodies import DONE, HELLO, chat, event, native, one_token
+from tests.conftest import LONG, SYNC_AND_ASYNC, Caller, Callers, Serve, Service, row
+from tests.decoding import WIRE, play, wire
 from tests.reference_sse import Event, events
 
-WIRE = Path(__file__).parents[1] / "wire"
+MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 PADDING = set("abdefghijklmnoprstuvxyz1234567890")
 Dialect = Literal["native", "original"]
-
-
-def wire(name: str) -> bytes:
-    return (WIRE / f"{name}.sse").read_bytes()
+DIALECTS: tuple[Dialect, ...] = ("native", "original")
 
 
 def served(body: bytes, dialect: Dialect, size: int = 1 << 20) -> tuple[bytes, CfaiError | None]:
     """Return what a browser gets of a stream, up to its end or to what breaks it."""
-    feeder = encoder_for(dialect, Decoder())
-    blocks = EventSplitter()
+    decoder, blocks = Decoder(), EventSplitter()
+    feeder = encoder_for(dialect, decoder)
     sent: list[bytes] = []
     try:
         for at in range(0, len(body), size):
             for block in blocks.feed(body[at : at + size]):
                 item = feeder.feed(block)
                 sent += item if isinstance(item, list) else [item] if item is not None else []
-            if feeder.done:
+            if decoder.done:
                 break
         sent += feeder.finish(blocks.rest())
-        feeder.check()
+        decoder.check()
     except CfaiError as error:
         return b"".join(sent), error
     return b"".join(sent), None
@@ -59,13 +59,7 @@ def without_padding(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def decoded(body: bytes) -> Decoder:
     """Return what the token decoder makes of a whole body."""
-    decoder, blocks = Decoder(), EventSplitter()
-    with suppress(StreamError):
-        for block in blocks.feed(body):
-            decoder.feed(block)
-        decoder.finish(blocks.rest())
-        decoder.check()
-    return decoder
+    return play([body]).decoder
 
 
 SAMPLES = sorted(path.stem for path in WIRE.glob("*.sse"))
@@ -73,66 +67,55 @@ SILENT = {"error-first", "nothing", "only-comments", "only-done"}
 """Samples that tell a browser nothing before they end or break."""
 
 
-# Native.
+def test_every_dialect_becomes_the_native_one() -> None:
+    for name in ("native", "chat", "dual", "trailer", "responses", "whole-chat-enveloped", "completion"):
+        decoder = decoded(wire(name))
+        sent, error = served(wire(name), "native")
+        found = payloads(sent)
+        assert error is None, name
+        assert "".join(each["response"] for each in found) == decoder.text, name
+        assert "".join(each.get("reasoning", "") for each in found) == decoder.accumulator.reasoning_of(0), name
+        reasons = [each["finish_reason"] for each in found if "finish_reason" in each]
+        assert reasons[-1:] == [decoder.finish_reason] * bool(decoder.finish_reason), name
 
 
-@pytest.mark.parametrize(
-    "name", ["native", "chat", "dual", "trailer", "responses", "whole-chat-enveloped", "completion"]
-)
-def test_every_dialect_becomes_the_native_one(name: str) -> None:
-    decoder = decoded(wire(name))
-    sent, error = served(wire(name), "native")
-    found = payloads(sent)
-    assert error is None
-    assert "".join(each["response"] for each in found) == decoder.text
-    assert "".join(each.get("reasoning", "") for each in found) == decoder.accumulator.reasoning_of(0)
-    assert [each["finish_reason"] for each in found if "finish_reason" in each][-1:] == [decoder.finish_reason] * bool(
-        decoder.finish_reason
-    )
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_browser_gets_padded_objects_and_the_same_wherever_the_stream_is_cut(dialect: Dialect) -> None:
+    for name in SAMPLES:
+        with row(name):
+            whole, broke = served(wire(name), dialect)
+            found = payloads(whole)
+            assert bool(found) == (name not in SILENT)
+            for each in found:
+                assert set(each["p"]) <= PADDING
+                assert 1 <= len(each["p"]) <= 33
+            if name != "only-comments":
+                assert (whole == b"") == (name in SILENT)
+                assert whole == b"" or whole.endswith(b"\n\n")
+            for size in (1, 3, 17, 100):
+                sent, error = served(wire(name), dialect, size)
+                assert without_padding(payloads(sent)) == without_padding(found)
+                assert (type(error), str(error)) == (type(broke), str(broke))
+            # What breaks a stream is raised after what came.
+            failure = decoded(wire(name)).failure
+            assert (type(broke), str(broke)) == (type(failure), str(failure))
+            if dialect == "native":
+                assert "".join(each["response"] for each in found) == decoded(wire(name)).text
 
 
-@pytest.mark.parametrize("dialect", ["native", "original"])
-@pytest.mark.parametrize("name", sorted(set(SAMPLES) - {"only-comments"}))
-def test_whatever_is_sent_is_one_object_an_event_and_cut_off_nowhere(name: str, dialect: Dialect) -> None:
-    sent, _ = served(wire(name), dialect)
-    assert (sent == b"") == (name in SILENT)
-    assert sent == b"" or sent.endswith(b"\n\n")
-    assert all(isinstance(each, dict) for each in payloads(sent))
-
-
-@pytest.mark.parametrize("dialect", ["native", "original"])
-@pytest.mark.parametrize("name", SAMPLES)
-def test_every_event_has_padding_and_none_has_the_service_s(name: str, dialect: Dialect) -> None:
-    found = payloads(served(wire(name), dialect)[0])
-    assert bool(found) == (name not in SILENT)
-    for each in found:
-        assert set(each["p"]) <= PADDING
-        assert 1 <= len(each["p"]) <= 33
-
-
-@pytest.mark.parametrize("dialect", ["native", "original"])
-@pytest.mark.parametrize("name", SAMPLES)
-def test_a_browser_gets_the_same_wherever_the_stream_is_cut(name: str, dialect: Dialect) -> None:
-    whole, broke = served(wire(name), dialect)
-    for size in (1, 3, 17, 100):
-        sent, error = served(wire(name), dialect, size)
-        assert without_padding(payloads(sent)) == without_padding(payloads(whole))
-        assert (type(error), str(error)) == (type(broke), str(broke))
+def native_payloads(name: str) -> list[dict[str, Any]]:
+    return without_padding(payloads(served(wire(name), "native")[0]))
 
 
 def test_a_native_event_has_whatever_a_token_has() -> None:
-    calls = without_padding(payloads(served(wire("native-tool-calls"), "native")[0]))
+    calls = native_payloads("native-tool-calls")
     assert calls[0] == {
         "response": "",
         "tool_calls": [{"index": "0", "id": "call_1", "function": {"name": "get_weather", "arguments": ""}}],
     }
     assert calls[1]["tool_calls"] == [{"index": "0", "id": None, "function": {"name": None, "arguments": '{"city":'}}]
     assert calls[-1] == {"response": "", "finish_reason": "tool_calls"}
-
-
-def test_a_native_event_has_the_usage_of_its_event() -> None:
-    last = without_padding(payloads(served(wire("trailer"), "native")[0]))[-1]
-    assert last == {
+    assert native_payloads("trailer")[-1] == {
         "response": "",
         "usage": {
             "prompt_tokens": "23",
@@ -142,26 +125,12 @@ def test_a_native_event_has_the_usage_of_its_event() -> None:
             "neurons": "0.99",
         },
     }
-
-
-def test_a_native_event_has_numbers_as_text() -> None:
-    found = payloads(served(wire("native-numbers"), "native")[0])
-    assert [each["response"] for each in found][:4] == ["$", "0", ".", "0.10"]
-
-
-def test_only_the_first_of_several_answers_is_served_natively() -> None:
-    found = payloads(served(wire("chat-two-answers"), "native")[0])
-    assert "".join(each["response"] for each in found) == "abc"
-    assert not [each for each in found if "tool_calls" in each]
-
-
-def test_separators_are_no_line_ends_for_a_browser_either() -> None:
-    found = payloads(served(wire("separators"), "native")[0])
-    assert found[0]["response"] == "a\u2028b\u2029c\x85d"
-
-
-def test_half_a_character_at_the_end_is_served() -> None:
-    assert payloads(served(wire("half-character-at-the-end"), "native")[0])[-1]["response"] == "\ufffd"
+    assert [each["response"] for each in native_payloads("native-numbers")][:4] == ["$", "0", ".", "0.10"]
+    assert native_payloads("separators")[0]["response"] == "a\u2028b\u2029c\x85d", "which are no line ends"
+    assert native_payloads("half-character-at-the-end")[-1]["response"] == "\ufffd"
+    first = native_payloads("chat-two-answers")
+    assert "".join(each["response"] for each in first) == "abc", "only the first of several answers is served"
+    assert not [each for each in first if "tool_calls" in each]
 
 
 def test_half_characters_in_the_arguments_of_a_tool_call_meet_in_the_browser() -> None:
@@ -174,43 +143,30 @@ def test_half_characters_in_the_arguments_of_a_tool_call_meet_in_the_browser() -
     assert arguments.encode("utf-16", "surrogatepass").decode("utf-16") == '{"a":"😀"}'
 
 
-# PassthroughEncoder.
-
-
-@pytest.mark.parametrize("name", ["native", "chat", "dual", "trailer", "native-numbers", "chat-numbers", "completion"])
-def test_original_events_are_passed_on_with_fresh_padding_only(name: str) -> None:
-    came = [event for event in events(wire(name)) if event.data != "[DONE]"]
-    sent = events(served(wire(name), "original")[0])
+def test_original_events_are_passed_on_with_fresh_padding_only() -> None:
     as_text: dict[str, Any] = {"parse_float": str, "parse_int": str, "parse_constant": str}
-    assert without_padding(json.loads(event.data, **as_text) for event in sent) == without_padding(
-        json.loads(event.data, **as_text) for event in came
-    )
+    for name in ("native", "chat", "dual", "trailer", "native-numbers", "chat-numbers", "completion", "responses"):
+        came, sent = (
+            [(each.event, json.loads(each.data, **as_text)) for each in events(body) if each.data != "[DONE]"]
+            for body in (wire(name), served(wire(name), "original")[0])
+        )
+        assert [event for event, _ in sent] == [event for event, _ in came], name
+        assert without_padding(data for _, data in sent) == without_padding(data for _, data in came), name
 
 
-@pytest.mark.parametrize("name", [name for name in SAMPLES if decoded(wire(name)).failure is None])
-def test_original_events_say_what_the_stream_said(name: str) -> None:
-    sent, error = served(wire(name), "original")
-    there, here = decoded(sent + DONE_EVENT), decoded(wire(name))
-    assert error is None
-    assert (
-        there.text,
-        there.accumulator.reasoning_of(0),
-        there.accumulator.tool_calls_of(0),
-        there.accumulator.finish_reasons,
-        there.usage,
-    ) == (
-        here.text,
-        here.accumulator.reasoning_of(0),
-        here.accumulator.tool_calls_of(0),
-        here.accumulator.finish_reasons,
-        here.usage,
-    )
-
-
-def test_all_events_of_the_responses_api_are_passed_on() -> None:
-    came = [(event.event, json.loads(event.data)["type"]) for event in events(wire("responses"))]
-    sent = [(event.event, json.loads(event.data)["type"]) for event in events(served(wire("responses"), "original")[0])]
-    assert sent == came
+def test_original_events_say_what_the_stream_said() -> None:
+    for name in SAMPLES:
+        here = decoded(wire(name))
+        if here.failure is None:
+            sent, error = served(wire(name), "original")
+            there = decoded(sent + DONE_EVENT)
+            assert error is None, name
+            one, other = (
+                (each.text, each.accumulator.reasoning_of(0), each.accumulator.tool_calls_of(0),
+                 each.accumulator.finish_reasons, each.usage)
+                for each in (here, there)
+            )  # fmt: skip
+            assert one == other, name
 
 
 def test_names_ids_and_comments_are_passed_on() -> None:
@@ -222,41 +178,26 @@ def test_names_ids_and_comments_are_passed_on() -> None:
     assert without_padding(payloads(sent)) == [{"response": "a"}]
 
 
-@pytest.mark.parametrize("name", ["native", "done-bare", "done-bare-ended", "done-without-end", "after-done"])
-@pytest.mark.parametrize("dialect", ["native", "original"])
-def test_the_service_s_end_mark_and_what_follows_are_not_passed_on(name: str, dialect: Dialect) -> None:
-    sent, _ = served(wire(name), dialect)
-    assert b"[DONE]" not in sent
-    assert b"late" not in sent
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_the_service_s_end_mark_and_what_follows_are_not_passed_on(dialect: Dialect) -> None:
+    for name in ("native", "done-bare", "done-bare-ended", "done-without-end", "after-done"):
+        sent, _ = served(wire(name), dialect)
+        assert (b"[DONE]" in sent, b"late" in sent) == (False, False), name
+    marks = (b"data: [DONE]", b"data:[DONE]", b"data:  [DONE] ", b"[DONE]", b"data: [DONE]\nid: 5", b"[DONE]\n: over")
+    for mark in marks:
+        sent, error = served(b'data: {"response":"a"}\n\n' + mark + b"\n\n", dialect)
+        assert (error, without_padding(payloads(sent))) == (None, [{"response": "a"}]), mark
+    for name in ("last-line-without-end", "last-line-without-empty-line"):
+        sent, error = served(wire(name), dialect)
+        assert (error, b"lo" in sent, len(events(sent))) == (None, True, 2), name
+    decoder = Decoder()
+    assert encoder_for(dialect, decoder).finish(b"data: [DONE]") == []
+    assert decoder.done
 
 
-@pytest.mark.parametrize("dialect", ["native", "original"])
-@pytest.mark.parametrize(
-    "mark", [b"data: [DONE]", b"data:[DONE]", b"data:  [DONE] ", b"[DONE]", b"data: [DONE]\nid: 5", b"[DONE]\n: over"]
-)
-def test_the_service_s_end_mark_is_not_passed_on_however_it_is_written(mark: bytes, dialect: Dialect) -> None:
-    sent, error = served(b'data: {"response":"a"}\n\n' + mark + b"\n\n", dialect)
-    assert error is None
-    assert without_padding(payloads(sent)) == [{"response": "a"}]
-
-
-@pytest.mark.parametrize("dialect", ["native", "original"])
-@pytest.mark.parametrize("name", ["last-line-without-end", "last-line-without-empty-line"])
-def test_a_last_line_without_its_empty_line_is_passed_on(name: str, dialect: Dialect) -> None:
-    sent, error = served(wire(name), dialect)
-    assert error is None
-    assert b"lo" in sent
-    assert len(events(sent)) == 2
-
-
-# Padding.
-
-
-@pytest.mark.parametrize(
-    ("block", "expected"),
-    [
-        (b'data: {"response":"a"}', '{"response":"a","p":"P"}'),
-        (b'data:{"response":"a"}', '{"response":"a","p":"P"}'),
+def test_padding_goes_before_the_last_brace_and_only_into_objects() -> None:
+    for block, expected in (
+        *((b"data:" + space + b'{"response":"a"}', '{"response":"a","p":"P"}') for space in (b" ", b"")),
         (b'data: {"response":0.10,"n":1e3}', '{"response":0.10,"n":1e3,"p":"P"}'),
         (b'data: {"response":{"a":{}}}', '{"response":{"a":{}},"p":"P"}'),
         (b'data: {"response":"}"}  ', '{"response":"}","p":"P"}'),
@@ -267,20 +208,12 @@ def test_a_last_line_without_its_empty_line_is_passed_on(name: str, dialect: Dia
         (b'data: {"response":"a"}\ndata:', '{"response":"a","p":"P"}\n'),
         (b'event: x\ndata: {"response":"a"}\nid: {7}', '{"response":"a","p":"P"}'),
         (b"data: {\ndata: }", '{\n"p":"P"}'),
-    ],
-)
-def test_padding_goes_before_the_last_brace(block: bytes, expected: str) -> None:
-    (event,) = events(pad(block) + b"\n\n")
-    found = json.loads(event.data)
-    assert event.data == expected.replace('"P"', json.dumps(found["p"]))
-
-
-@pytest.mark.parametrize("block", [b"", b": ping", b": {ping}", b"data: [DONE]", b"id: 7", b"data", b"data: text"])
-def test_what_is_no_object_gets_no_padding(block: bytes) -> None:
-    assert pad(block) == block
-
-
-def test_padding_of_the_service_loses_against_the_fresh_one() -> None:
+    ):
+        (event,) = events(pad(block) + b"\n\n")
+        found = json.loads(event.data)
+        assert event.data == expected.replace('"P"', json.dumps(found["p"])), block
+    for block in (b"", b": ping", b": {ping}", b"data: [DONE]", b"id: 7", b"data", b"data: text"):
+        assert pad(block) == block
     (event,) = events(pad(b'data: {"p":"service!","response":"a"}') + b"\n\n")
     assert json.loads(event.data)["p"] != "service!"
 
@@ -306,37 +239,21 @@ def test_padding_changes_nothing_else(payload: dict[str, Any], indent: int | Non
     assert without_padding([json.loads(event.data)]) == [payload]
 
 
-# Errors, and the choice of a dialect.
-
-
-@pytest.mark.parametrize("dialect", ["native", "original"])
-@pytest.mark.parametrize("name", [name for name in SAMPLES if name.startswith(("error-", "truncated", "not-"))])
-def test_what_breaks_a_stream_is_raised_after_what_came(name: str, dialect: Dialect) -> None:
-    decoder = decoded(wire(name))
-    sent, error = served(wire(name), dialect)
-    assert (type(error), str(error)) == (type(decoder.failure), str(decoder.failure))
-    if dialect == "native":
-        assert "".join(each["response"] for each in payloads(sent)) == decoder.text
-
-
-@pytest.mark.parametrize(
-    ("error", "code"),
-    [
-        (StreamError("3040: busy", code=3040), 3040),
+def test_an_error_becomes_an_event_with_code_and_message_and_then_the_end_mark() -> None:
+    assert DONE_EVENT == b"data: [DONE]\n\n"
+    error = StreamError("3040: busy", code=3040)
+    assert error.to_event_stream() == b'event: error\ndata: {"code":3040,"message":"3040: busy"}\n\n' + DONE_EVENT
+    for error, code in (
         (StreamError("bad prompt", code="invalid_prompt"), "invalid_prompt"),
         (StreamTruncatedError("ended\nearly \u2028 \ud83d"), None),
         (CapacityError("busy", code=3040), 3040),
         (CfaiError("anything"), None),
-    ],
-)
-def test_an_error_becomes_an_event_with_code_and_message_and_then_the_end_mark(error: CfaiError, code: Any) -> None:
-    event, end = events(error.to_event_stream())
-    assert event.event == "error"
-    assert end == Event("message", "[DONE]", "", None)
-    found = json.loads(event.data)
-    assert found["code"] == code
-    assert found["message"].split()[0] == str(error).split()[0]
-    assert found.keys() == {"code", "message"}
+    ):
+        event, end = events(error.to_event_stream())
+        assert (event.event, end) == ("error", Event("message", "[DONE]", "", None)), error
+        found = json.loads(event.data)
+        assert (found.keys(), found["code"]) == ({"code", "message"}, code), error
+        assert found["message"].split()[0] == str(error).split()[0], error
 
 
 def test_a_dialect_is_chosen_by_name() -> None:
@@ -346,10 +263,104 @@ def test_a_dialect_is_chosen_by_name() -> None:
         encoder_for("chat", Decoder())  # what a caller without types may pass
 
 
-@pytest.mark.parametrize("dialect", ["native", "original"])
-def test_the_end_is_known_without_its_empty_line(dialect: Dialect) -> None:
-    feeder = encoder_for(dialect, Decoder())
-    assert not feeder.done
-    assert feeder.ends_with(b"data: [DONE]")
-    assert feeder.finish(b"data: [DONE]") == []
-    assert feeder.done
+def browser_events(pieces: Any) -> list[tuple[str, Any]]:
+    """Return the name and the data of each event, without padding, as an `EventSource` would have them."""
+    found: list[tuple[str, Any]] = []
+    for block in b"".join(pieces).decode().split("\n\n")[:-1]:
+        lines = dict(line.split(": ", 1) for line in block.split("\n"))
+        data = lines["data"]
+        decoded = data if data == "[DONE]" else json.loads(data)
+        if isinstance(decoded, dict):
+            decoded.pop("p", None)
+        found.append((lines.get("event", "message"), decoded))
+    return found
+
+
+SAID = [("message", {"response": "Hel"}), ("message", {"response": "lo"})]
+END = ("message", "[DONE]")
+
+
+@SYNC_AND_ASYNC
+def test_native_is_one_dialect_for_every_model(caller: Caller, service: Service) -> None:
+    whole = [("message", {"response": "Hello"})]
+    for answer, expected in (
+        (service.events(*HELLO[:2], DONE), SAID),
+        (service.events(chat(content="Hel"), chat(content="lo"), DONE), SAID),
+        (service.result({"response": "Hello"}), whole),
+    ):
+        service.answers(answer)
+        stream = caller.stream(MODEL)
+        assert browser_events(stream.to_event_stream()) == [*expected, END], expected
+        assert stream.text == stream.result().text == "Hello", expected
+
+
+@SYNC_AND_ASYNC
+def test_original_passes_events_on(caller: Caller, service: Service) -> None:
+    body = [b"event: tick\n" + event('{"response":0.10}'), chat(content="lo"), DONE]
+    service.answers(service.events(*body))
+    pieces = list(caller.stream(MODEL).to_event_stream("original"))
+    assert pieces[0].startswith(b'event: tick\ndata: {"response":0.10,"p":"')
+    assert browser_events(pieces)[1][1] == json.loads(body[1][6:])
+    assert pieces[-1] == DONE
+
+
+def test_every_event_is_padded_afresh(caller: Caller, service: Service) -> None:
+    service.answers(service.events(*native(*["x"] * 40), DONE))
+    for dialect in DIALECTS:
+        *pieces, done = caller.stream(MODEL).to_event_stream(dialect)
+        assert (done, len(pieces)) == (DONE, 40), dialect
+        assert all(b'"p":"' in piece for piece in pieces), dialect
+        assert len({len(piece) for piece in pieces}) > 3, dialect
+    with caller.stream(MODEL) as stream, pytest.raises(ConfigurationError, match="dialect"):
+        stream.to_event_stream("klingon")
+
+
+@SYNC_AND_ASYNC
+def test_a_stream_that_fails_tells_the_browser_and_is_done(caller: Caller, service: Service) -> None:
+    problem = '{"errors":[{"code":3040,"message":"no room"}]}'
+    together = b'data: {"response":"Hel"}\ndata: ' + problem.encode()
+    rows: list[tuple[list[bytes], Exception | None, int | None, str]] = [
+        (native("Hel"), None, None, "ended"),
+        (native("Hel"), httpx.ReadError("gone"), None, "gone"),
+        ([*native("Hel"), event(problem), DONE], None, 3040, "no room"),
+        ([*native("Hel"), event("no json"), DONE], None, None, "no JSON"),
+        *(([together + end], None, 3040, "no room") for end in (b"\n\n", b"", b"\ndata: [DONE]", b"\n" + DONE)),
+    ]
+    for (body, breaks, code, said), dialect in product(rows, DIALECTS):
+        service.answers(service.events(*body, breaks=breaks))
+        with row((body, dialect)):
+            message, (name, error), end = browser_events(caller.stream(MODEL).to_event_stream(dialect))
+            assert (message, end) == (SAID[0], END)
+            assert (name, error["code"]) == ("error", code)
+            assert said in error["message"]
+
+
+@SYNC_AND_ASYNC
+def test_a_browser_knows_of_the_end_before_an_unexpected_exception_is_raised(caller: Caller, service: Service) -> None:
+    service.answers(service.events(*native("Hel"), breaks=ZeroDivisionError("the caller's transport")))
+    pieces = caller.stream(MODEL).to_event_stream()
+    assert b"Hel" in next(pieces)
+    assert browser_events([next(pieces)])[-1] == END
+    with pytest.raises(ZeroDivisionError):
+        next(pieces)
+    assert list(pieces) == []
+
+
+@SYNC_AND_ASYNC
+def test_a_browser_that_leaves_closes_the_call(callers: Callers, serve: Serve) -> None:
+    for dialect in DIALECTS:
+        server = serve(one_token)
+        pieces = callers(base_url=server.url).stream(MODEL).to_event_stream(dialect)
+        assert b"Hel" in next(pieces)
+        pieces.close()
+        assert server.was_left.wait(LONG), dialect
+
+
+def test_nothing_goes_on_to_a_browser_behind_the_end(caller: Caller, service: Service) -> None:
+    body = event('{"response":"b\\ud83d"}') + DONE + event('{"response":{"safe":true}}')
+    for cut in range(1, 90, 7):
+        with row(cut):
+            service.answers(service.events(body[:cut], body[cut:]))
+            sent = b"".join(caller.stream(MODEL).to_event_stream("original"))
+            assert sent.count(b"data: ") == 2
+            assert sent.endswith(b"\n\n" + DONE)

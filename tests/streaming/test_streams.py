@@ -9,18 +9,21 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import product
 from typing import Any
 
 import anyio
 import anyio.to_thread
+import httpx
 import pytest
 from anyio.from_thread import BlockingPortal
 
 from cfai import AsyncStream, CfaiError, ConfigurationError, Stream, StreamTruncatedError, Token
 from cfai.types import ChatCompletion, NativeText, ResponsesOutput
-from tests.bodies import DONE, HELLO, REASONED, USAGE, event, native, one_token
-from tests.conftest import LONG, SYNC_AND_ASYNC, Caller, Callers, Peer, Serve, Service, stream_of
+from tests.bodies import DONE, HELLO, REASONED, RESPONSES_ANSWER, USAGE, event, native, one_token
+from tests.conftest import ASYNC, LONG, SYNC_AND_ASYNC, Caller, Callers, Peer, Serve, Service, row, stream_of
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 
@@ -29,30 +32,20 @@ MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 
 
 @SYNC_AND_ASYNC
-def test_a_stream_gives_tokens(caller: Caller, service: Service) -> None:
+def test_a_stream_gives_tokens_in_a_loop_or_one_by_one(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO))
-    tokens = list(caller.stream(MODEL))
+    stream = caller.stream(MODEL)
+    assert isinstance(stream_of(stream), Stream if caller.portal is None else AsyncStream)
+    tokens = list(stream)
     assert all(type(token) is Token for token in tokens)
     assert [str(token) for token in tokens] == [token.text for token in tokens] == ["Hel", "lo", ""]
     assert tokens[0].raw == {"response": "Hel"}
     assert tokens[2].usage.total_tokens == 12
-
-
-def test_each_colour_has_its_class(caller: Caller, service: Service, portal: BlockingPortal | None) -> None:
-    service.answers(service.events(*HELLO))
-    with caller.stream(MODEL) as stream:
-        assert isinstance(stream_of(stream), Stream if portal is None else AsyncStream)
-
-
-@SYNC_AND_ASYNC
-def test_tokens_can_be_taken_one_by_one(caller: Caller, service: Service) -> None:
-    service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
     assert [next(stream).text, next(stream).text, next(stream).text] == ["Hel", "lo", ""]
-    with pytest.raises(StopIteration):
-        next(stream)
-    with pytest.raises(StopIteration):
-        next(stream)
+    for _ in range(2):
+        with pytest.raises(StopIteration):
+            next(stream)
 
 
 @SYNC_AND_ASYNC
@@ -70,93 +63,53 @@ def test_a_stream_knows_what_it_has_come_to(caller: Caller, service: Service) ->
 
 
 @SYNC_AND_ASYNC
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
-def test_cuts_do_not_matter(caller: Caller, service: Service, size: int) -> None:
+def test_neither_cuts_nor_compression_matter(caller: Caller, service: Service) -> None:
     body = b"\xef\xbb\xbf" + b"".join(native("H\u00e9", "l\u2028", "😀o")) + event(USAGE) + DONE
-    service.answers(service.events(*[body[at : at + size] for at in range(0, len(body), size)]))
-    stream = caller.stream(MODEL)
-    assert [str(token) for token in stream] == ["Hé", "l\u2028", "😀o", ""]
+    for size in (1, 2, 3, 7, 64):
+        for headers, sent in (({}, body), ({"content_encoding": "gzip"}, gzip.compress(body))):
+            service.answers(service.events(*[sent[at : at + size] for at in range(0, len(sent), size)], **headers))
+            stream = caller.stream(MODEL)
+            assert [str(token) for token in stream] == ["Hé", "l\u2028", "😀o", ""], (size, headers)
+
+
+RESPONSES = {
+    "type": "response.completed",
+    "response": RESPONSES_ANSWER | {"usage": {"input_tokens": 10, "output_tokens": 2}},
+}
 
 
 @SYNC_AND_ASYNC
-@pytest.mark.parametrize(
-    ("body", "kind"),
-    [
-        (HELLO, NativeText),
-        (REASONED, ChatCompletion),
-        (
-            [
-                event('{"type":"response.output_text.delta","delta":"Hello"}'),
-                event(
-                    '{"type":"response.completed","response":{"object":"response","status":"completed","output":'
-                    '[{"type":"message","content":[{"type":"output_text","text":"Hello"}]}],'
-                    '"usage":{"input_tokens":10,"output_tokens":2}}}'
-                ),
-            ],
-            ResponsesOutput,
-        ),
-    ],
-)
-def test_the_result_is_that_of_the_same_call_without_streaming(
-    caller: Caller, service: Service, body: list[bytes], kind: type
-) -> None:
-    service.answers(service.events(*body, cf_ai_req_id="id-1"))
-    stream = caller.stream(MODEL)
-    result = stream.result()
-    assert type(result) is kind
-    assert result.text == str(result) == stream.text == "Hello"
-    assert result.usage.total_tokens == 12
-    assert result.tool_calls == stream.tool_calls
-    assert result.meta.request_id == "id-1"
+def test_the_result_is_that_of_the_same_call_without_streaming(caller: Caller, service: Service) -> None:
+    for model, body, kind in (
+        (MODEL, HELLO, NativeText),
+        *((model, REASONED, ChatCompletion) for model in (MODEL, "openai/gpt-5-mini")),
+        (MODEL, [event('{"type":"response.output_text.delta","delta":"Hello"}'), event(json.dumps(RESPONSES))],
+         ResponsesOutput),
+    ):  # fmt: skip
+        service.answers(service.events(*body, cf_ai_req_id="id-1"))
+        with row((model, kind)):
+            stream = caller.stream(model)
+            result = stream.result()
+            assert type(result) is kind
+            assert result.text == str(result) == stream.text == "Hello"
+            assert result.usage.total_tokens == 12
+            assert result.tool_calls == stream.tool_calls
+            assert result.meta.request_id == "id-1"
 
 
 @SYNC_AND_ASYNC
-def test_asked_early_the_result_reads_the_rest(caller: Caller, service: Service) -> None:
-    service.answers(service.events(*HELLO))
-    stream = caller.stream(MODEL)
-    assert next(stream).text == "Hel"
-    assert stream.result().text == "Hello"
-    assert list(stream) == []
-    assert service.bodies[0].closed
-
-
-@SYNC_AND_ASYNC
-def test_asked_twice_it_is_the_same(caller: Caller, service: Service) -> None:
-    service.answers(service.events(*HELLO))
-    stream = caller.stream(MODEL)
-    assert stream.result().text == stream.result().text == "Hello"
-
-
-def test_the_time_that_a_stream_took_is_known_at_its_end(caller: Caller, service: Service) -> None:
-    service.answers(service.events(*HELLO))
-    stream = caller.stream(MODEL)
-    before = stream.meta.elapsed
-    time.sleep(0.01)
-    stream.result()
-    assert stream.meta.elapsed >= before + 0.01
-
-
-def test_neurons_that_only_the_stream_has_are_known_at_its_end(caller: Caller, service: Service) -> None:
-    service.answers(service.events(*HELLO))
-    stream = caller.stream(MODEL)
-    assert stream.meta.neurons is None
-    assert stream.result().meta.neurons == 0.5
-
-
-def test_neurons_of_the_headers_win(caller: Caller, service: Service) -> None:
-    service.answers(service.events(*HELLO, cf_ai_neurons="12.5"))
-    assert caller.stream(MODEL).result().meta.neurons == 12.5
-
-
-def test_a_compressed_stream_is_read(caller: Caller, service: Service) -> None:
-    packed = gzip.compress(b"".join(HELLO))
-    service.answers(service.events(packed[:10], packed[10:], content_encoding="gzip"))
-    assert caller.stream(MODEL).result().text == "Hello"
-
-
-def test_a_stream_of_others_models_is_read(caller: Caller, service: Service) -> None:
-    service.answers(service.events(*REASONED))
-    assert caller.stream("openai/gpt-5-mini").result().text == "Hello"
+def test_the_result_reads_the_rest_and_stays_the_same(caller: Caller, service: Service) -> None:
+    for headers, neurons in (({}, 0.5), ({"cf_ai_neurons": "12.5"}, 12.5)):
+        service.answers(service.events(*HELLO, **headers))
+        stream = caller.stream(MODEL)
+        elapsed, known = stream.meta.elapsed, stream.meta.neurons
+        assert next(stream).text == "Hel"
+        time.sleep(0.01)
+        assert stream.result().text == stream.result().text == stream_of(stream).result().text == "Hello"
+        assert list(stream) == []
+        assert stream.meta.elapsed >= elapsed + 0.01
+        assert (known, stream.result().meta.neurons) == (12.5 if headers else None, neurons)
+        assert service.bodies[-1].closed
 
 
 def test_several_answers_are_told_apart(caller: Caller, service: Service) -> None:
@@ -193,43 +146,28 @@ def test_tokens_come_as_they_are_sent(callers: Callers, serve: Serve, content_ty
 
 
 @SYNC_AND_ASYNC
-def test_with_leaves_at_once(caller: Caller, service: Service) -> None:
+def test_a_stream_is_left_by_its_block_an_exception_or_closing(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO))
     with caller.stream(MODEL) as stream:
         for token in stream:
             assert token.text == "Hel"
             break
         assert not service.bodies[0].closed
-    assert service.bodies[0].closed
     assert stream.text == "Hel"
-
-
-@SYNC_AND_ASYNC
-def test_with_leaves_also_before_the_first_token(caller: Caller, service: Service) -> None:
-    service.answers(service.events(*HELLO))
+    with pytest.raises(StreamTruncatedError) as caught:
+        stream.result()
+    assert caught.value.partial == "Hel"
     with caller.stream(MODEL):
         pass
-    assert service.bodies[0].closed
-
-
-@SYNC_AND_ASYNC
-def test_with_leaves_also_by_an_exception(caller: Caller, service: Service) -> None:
-    service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
     with pytest.raises(ZeroDivisionError), stream:
         raise ZeroDivisionError(next(stream))
-    assert service.bodies[0].closed
-
-
-@SYNC_AND_ASYNC
-def test_closing_leaves_and_can_be_done_twice(caller: Caller, service: Service) -> None:
-    service.answers(service.events(*HELLO))
     stream = caller.stream(MODEL)
     next(stream)
     stream.close()
     stream.close()
-    assert service.bodies[0].closed
     assert list(stream) == []
+    assert [body.closed for body in service.bodies] == [True] * 4
 
 
 @pytest.fixture
@@ -240,30 +178,15 @@ def without_collector() -> Iterator[None]:
     gc.enable()
 
 
-def starting_an_answer(peer: Peer) -> None:
-    peer.request()
-    peer.start()
-    peer.chunk(HELLO[0])
-    peer.left()
-
-
 @SYNC_AND_ASYNC
 @pytest.mark.usefixtures("without_collector")
-def test_a_bare_break_ends_the_traffic_as_soon_as_the_stream_is_forgotten(callers: Callers, serve: Serve) -> None:
-    server = serve(starting_an_answer)
-    texts: list[str] = []
+def test_a_stream_that_is_forgotten_ends_its_traffic(callers: Callers, serve: Serve) -> None:
+    unread, server = serve(one_token), serve(one_token)
+    callers(base_url=unread.url).stream(MODEL)
+    assert unread.was_left.wait(LONG)
     for token in callers(base_url=server.url).stream(MODEL):
-        texts.append(token.text)
+        assert token.text == "Hel"
         break
-    assert texts == ["Hel"]
-    assert server.was_left.wait(LONG)
-
-
-@SYNC_AND_ASYNC
-@pytest.mark.usefixtures("without_collector")
-def test_a_stream_that_is_forgotten_unread_ends_its_traffic_too(callers: Callers, serve: Serve) -> None:
-    server = serve(starting_an_answer)
-    callers(base_url=server.url).stream(MODEL)
     assert server.was_left.wait(LONG)
 
 
@@ -295,25 +218,6 @@ def wait_for(happened: Any) -> None:
         time.sleep(0.005)
 
 
-@SYNC_AND_ASYNC
-def test_the_result_of_a_stream_that_was_left_is_an_error(caller: Caller, service: Service) -> None:
-    service.answers(service.events(*HELLO))
-    with caller.stream(MODEL) as stream:
-        next(stream)
-    with pytest.raises(StreamTruncatedError) as caught:
-        stream.result()
-    assert caught.value.partial == "Hel"
-
-
-def test_an_asynchronous_stream_gives_its_result_without_waiting_once_it_was_read(
-    service: Service, caller: Caller
-) -> None:
-    service.answers(service.events(*HELLO))
-    stream = caller.stream(MODEL)
-    list(stream)
-    assert stream_of(stream).result().text == "Hello"
-
-
 @pytest.mark.parametrize("portal", ["asyncio"], indirect=True)
 def test_asking_too_early_spoils_nothing(service: Service, caller: Caller) -> None:
     service.answers(service.events(*HELLO))
@@ -325,13 +229,13 @@ def test_asking_too_early_spoils_nothing(service: Service, caller: Caller) -> No
 
 
 @SYNC_AND_ASYNC
-@pytest.mark.parametrize("tokens", [0, 1])
-def test_a_reader_who_leaves_closes_the_call(callers: Callers, serve: Serve, tokens: int) -> None:
-    server = serve(one_token)
-    with callers(base_url=server.url).stream(MODEL) as stream:
-        for _ in range(tokens):
-            next(stream)
-    assert server.was_left.wait(LONG)
+def test_a_reader_who_leaves_closes_the_call(callers: Callers, serve: Serve) -> None:
+    for tokens in (0, 1):
+        server = serve(one_token)
+        with callers(base_url=server.url).stream(MODEL) as stream:
+            for _ in range(tokens):
+                next(stream)
+        assert server.was_left.wait(LONG), tokens
 
 
 def test_a_stream_may_be_read_by_one_thread_and_left_by_another(callers: Callers, serve: Serve) -> None:
@@ -343,22 +247,16 @@ def test_a_stream_may_be_read_by_one_thread_and_left_by_another(callers: Callers
         with suppress(CfaiError, StopIteration):
             next(stream)
 
-    reader = threading.Thread(target=read)
-    reader.start()
-    stream.close()
-    assert server.was_left.wait(LONG)
-    reader.join(LONG)
-    assert not reader.is_alive()
+    with ThreadPoolExecutor(1) as threads:
+        reader = threads.submit(read)
+        stream.close()
+        assert server.was_left.wait(LONG)
+        reader.result(LONG)
 
 
-ASYNCHRONOUS = pytest.mark.parametrize("portal", ["asyncio", "trio"], indirect=True)
-
-
-@ASYNCHRONOUS
+@ASYNC
 @pytest.mark.parametrize("way", ["tokens", "aevents", "ato_event_stream"])
-def test_a_reader_who_is_cancelled_closes_the_call(
-    callers: Callers, serve: Serve, portal: BlockingPortal, way: str
-) -> None:
+def test_a_cancelled_reader_closes_the_call(callers: Callers, serve: Serve, portal: BlockingPortal, way: str) -> None:
     server = serve(one_token)
     ai = callers(base_url=server.url).ai
 
@@ -373,10 +271,8 @@ def test_a_reader_who_is_cancelled_closes_the_call(
     assert server.was_left.wait(LONG)
 
 
-@ASYNCHRONOUS
-def test_a_caller_who_is_cancelled_before_the_answer_closes_the_call(
-    callers: Callers, serve: Serve, portal: BlockingPortal
-) -> None:
+@ASYNC
+def test_a_caller_cancelled_early_closes_the_call(callers: Callers, serve: Serve, portal: BlockingPortal) -> None:
     arrived = threading.Event()
 
     def script(peer: Peer) -> None:
@@ -406,21 +302,16 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("second", WAYS)
-@pytest.mark.parametrize("first", WAYS)
-def test_a_body_is_read_in_one_way(caller: Caller, service: Service, first: str, second: str) -> None:
+def test_a_body_is_read_in_one_way(caller: Caller, service: Service) -> None:
     service.answers(service.events(*HELLO))
-    with caller.stream(MODEL) as stream:
-        WAYS[first](stream)
-        if first == second == "tokens":
-            assert WAYS[second](stream).text == "lo"
-            return
-        with pytest.raises(ConfigurationError, match=first):
-            WAYS[second](stream)
-
-
-def test_events_leave_no_result(caller: Caller, service: Service) -> None:
-    service.answers(service.events(*HELLO))
+    for first, second in product(WAYS, WAYS):
+        with row((first, second)), caller.stream(MODEL) as stream:
+            WAYS[first](stream)
+            if first == second == "tokens":
+                assert WAYS[second](stream).text == "lo"
+                continue
+            with pytest.raises(ConfigurationError, match=first):
+                WAYS[second](stream)
     stream = caller.stream(MODEL)
     list(stream.events())
     with pytest.raises(ConfigurationError, match="events"):
@@ -444,8 +335,7 @@ def test_more_than_a_hundred_streams_can_be_open(callers: Callers, serve: Serve)
 
     def script(peer: Peer) -> None:
         peer.request()
-        peer.start()
-        peer.chunk(HELLO[0])
+        peer.stream(HELLO[0])
         finish.wait(30)
         peer.chunk(DONE)
         peer.chunk(b"")
@@ -454,3 +344,32 @@ def test_more_than_a_hundred_streams_can_be_open(callers: Callers, serve: Serve)
     streams = [caller.stream(MODEL, timeout=20) for _ in range(105)]
     finish.set()
     assert {stream.result().text for stream in streams} == {"Hel"}
+
+
+@SYNC_AND_ASYNC
+def test_events_are_raw(caller: Caller, service: Service) -> None:
+    body = b': ping\n\nid: 7\nevent: tick\nretry: 50\ndata: {"error":\ndata: "x"}\n\n'
+    service.answers(service.events(body, event("no json"), DONE, event("more")))
+    events = list(caller.stream(MODEL).events())
+    assert [(event.event, event.data, event.id, event.retry) for event in events] == [
+        ("tick", '{"error":\n"x"}', "7", 50),
+        ("message", "no json", "7", None),
+        ("message", "[DONE]", "7", None),
+        ("message", "more", "7", None),
+    ]
+    assert type(events[0]).__module__.partition(".")[0] == "httpx_sse"
+
+
+@SYNC_AND_ASYNC
+def test_events_need_no_done_and_break_or_end_with_the_connection(caller: Caller, service: Service) -> None:
+    for breaks in (None, httpx.ReadError("gone")):
+        service.answers(service.events(b"data: a\n\ndata: b", breaks=breaks))
+        events = caller.stream(MODEL).events()
+        assert next(events).data == "a"
+        with pytest.raises(StreamTruncatedError if breaks else StopIteration):
+            next(events)
+    service.answers(service.events(*HELLO))
+    events = caller.stream(MODEL).events()
+    next(events)
+    events.close()
+    assert [body.closed for body in service.bodies] == [True] * 3

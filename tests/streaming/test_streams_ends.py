@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from typing import Any
+from itertools import product
+from typing import Any, NamedTuple
 
 import anyio
 import httpx
@@ -14,7 +15,6 @@ from anyio.from_thread import BlockingPortal
 
 from cfai import (
     APIConnectionError,
-    APITimeoutError,
     CutAnswerWarning,
     StreamError,
     StreamTruncatedError,
@@ -22,7 +22,7 @@ from cfai import (
 )
 from cfai._errors import StreamTimeoutError
 from tests.bodies import DONE, HELLO, chat, event, native, one_token
-from tests.conftest import LONG, SYNC_AND_ASYNC, Caller, Callers, Peer, Serve, Service
+from tests.conftest import ASYNC, LONG, SYNC_AND_ASYNC, Caller, Callers, Peer, Serve, Service, row
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 
@@ -30,103 +30,91 @@ MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 # Ending
 
 
-@SYNC_AND_ASYNC
-@pytest.mark.parametrize(
-    "end", [DONE, b"data: [DONE]", b"data:[DONE]\n\n", b"[DONE]\n\n", b"[DONE]", b"data: [DONE]\r\n\r\n"]
-)
-def test_done_is_the_end(caller: Caller, service: Service, end: bytes) -> None:
-    service.answers(service.events(*native("Hello"), end))
-    assert caller.stream(MODEL).result().text == "Hello"
+GONE = httpx.ReadError("gone")
+STOP = chat(finish_reason="stop")
+MARKS = (DONE, b"data: [DONE]", b"data: [DONE]\n", b"data:[DONE]\n\n", b"data:[DONE]", b"[DONE]\n\n", b"[DONE]")
+LATE = event('{"response":"late"}')
+ENDS: list[tuple[str, list[bytes], Exception | None]] = [
+    *(
+        (f"{mark!r}, {breaks!r}", [*native("Hello"), mark], breaks)
+        for mark, breaks in product((*MARKS, b"data: [DONE]\r\n\r\n", b"event: x\ndata: [DONE]"), (None, GONE))
+    ),
+    *(
+        (f"{mark + late!r}", [*native("Hello"), mark, late], None)
+        for mark, late in (
+            *product((b"[DONE]\n", b"data: [DONE]\n", DONE), (LATE, b"data: garbage\n\n")),
+            (b"data: [DONE]\n", b"event: error\ndata: x\n\n"),
+        )
+    ),
+    ("a finish reason", [chat(content="Hello"), STOP], None),
+    ("a finish reason that is not the last word", [chat(content="Hel"), STOP, chat(content="lo"), DONE], None),
+    ("more after the end mark", [*HELLO, *native("more"), event("no json"), event('{"error":"x"}')], None),
+    ("a break after the end mark", HELLO, GONE),
+    ("a break after a finish reason", [chat(content="Hello", finish_reason="stop")], GONE),
+    ("no blank line", [*native("Hel"), b'data: {"response":"lo","finish_reason":"stop"}'], None),
+    ("no blank line and a break", [chat(content="Hel"), chat(content="lo", finish_reason="stop")[:-1]], GONE),
+]
 
 
 @SYNC_AND_ASYNC
-def test_a_finish_reason_is_an_end_too(caller: Caller, service: Service) -> None:
-    service.answers(service.events(chat(content="Hello"), chat(finish_reason="stop")))
-    assert caller.stream(MODEL).result().text == "Hello"
+def test_a_stream_ends_with_its_end_mark_or_a_finish_reason_in_every_cut(caller: Caller, service: Service) -> None:
+    for name, pieces, breaks in ENDS:
+        body = b"".join(pieces)
+        for size in (1, 2, 5, 20):
+            cut = [body[at : at + size] for at in range(0, len(body), size)]
+            service.answers(service.events(*(pieces if size == 20 else cut), breaks=breaks))
+            with row((name, size)):
+                stream = caller.stream(MODEL, total_timeout=60)
+                assert "".join(token.text for token in stream) == stream.result().text == "Hello"
 
 
-def test_a_finish_reason_is_not_the_last_word(caller: Caller, service: Service) -> None:
-    service.answers(service.events(chat(content="Hel"), chat(finish_reason="stop"), chat(content="lo"), DONE))
-    assert caller.stream(MODEL).result().text == "Hello"
-
-
-def test_nothing_is_read_out_of_what_comes_after_done(caller: Caller, service: Service) -> None:
-    service.answers(service.events(*native("Hello"), DONE, *native("more"), event("no json"), event('{"error":"x"}')))
-    stream = caller.stream(MODEL)
-    assert [str(token) for token in stream] == ["Hello"]
-    assert stream.result().text == "Hello"
-
-
-def test_a_connection_that_breaks_after_done_breaks_nothing(caller: Caller, service: Service) -> None:
-    service.answers(service.events(*HELLO, breaks=httpx.ReadError("gone")))
-    assert caller.stream(MODEL).result().text == "Hello"
-
-
-def test_one_that_breaks_after_a_finish_reason_neither(caller: Caller, service: Service) -> None:
-    service.answers(service.events(chat(content="Hello", finish_reason="stop"), breaks=httpx.ReadError("gone")))
-    assert caller.stream(MODEL).result().text == "Hello"
-
-
-def test_a_last_event_without_its_blank_line_is_delivered(caller: Caller, service: Service) -> None:
-    service.answers(service.events(*native("Hel"), b'data: {"response":"lo","finish_reason":"stop"}'))
-    assert caller.stream(MODEL).result().text == "Hello"
+def test_a_text_that_looks_like_the_end_is_a_text(caller: Caller, service: Service) -> None:
+    text = "a" + " " * 70 + "[DONE]"
+    body = b"".join([*native(text, "Hi"), DONE])
+    for size in (1, 2, 5, 20, 1000):
+        service.answers(service.events(*[body[at : at + size] for at in range(0, len(body), size)]))
+        assert [token.text for token in caller.stream(MODEL)] == [text, "Hi"], size
 
 
 @SYNC_AND_ASYNC
-@pytest.mark.parametrize("pause", [0, 0.1], ids=["at once", "a moment later"])
-def test_after_done_the_connection_is_used_again_when_the_body_ends(
-    callers: Callers, serve: Serve, pause: float
-) -> None:
+def test_after_done_the_connection_is_used_again_when_the_body_ends(callers: Callers, serve: Serve) -> None:
     def script(peer: Peer) -> None:
-        while peer.request():
-            peer.start()
-            for piece in HELLO:
-                peer.chunk(piece)
-            time.sleep(pause)
+        while sent := peer.request():
+            peer.stream(*HELLO)
+            time.sleep(0.1 if b"a moment later" in sent else 0)
             peer.chunk(b"")
 
     server = serve(script)
     caller = callers(base_url=server.url)
-    for _ in range(3):
-        assert [str(token) for token in caller.stream(MODEL)] == ["Hel", "lo", ""]
-        assert caller.stream(MODEL).result().text == "Hello"
-    assert len(server.requests) == 6
-    assert server.connections == 1
+    for prompt in ("at once", "a moment later", "at once", "a moment later"):
+        stream = caller.stream(MODEL, prompt)
+        assert [str(token) for token in stream] == ["Hel", "lo", ""], prompt
+        assert stream.result().text == "Hello", prompt
+    assert (len(server.requests), server.connections) == (4, 1)
 
 
 @SYNC_AND_ASYNC
-def test_a_body_that_is_held_open_after_done_holds_nobody(callers: Callers, serve: Serve) -> None:
+def test_a_body_that_is_held_open_or_goes_on_after_done_holds_nobody(callers: Callers, serve: Serve) -> None:
     def script(peer: Peer) -> None:
-        peer.request()
-        if peer.server.connections > 1:
+        sent = peer.request()
+        if b'"stream":true' not in sent:
             peer.answer(b'{"response":"another"}')
             return
-        peer.start()
-        for piece in HELLO:
-            peer.chunk(piece)
+        peer.stream(*HELLO)
+        if b"goes on" in sent:
+            peer.drip(b": ping\n\n")
         assert peer.left()
 
-    caller = callers(base_url=serve(script).url)
-    started = time.monotonic()
-    stream = caller.stream(MODEL)
-    assert [str(token) for token in stream] == ["Hel", "lo", ""]
-    assert time.monotonic() - started < 5
-    assert stream.result().text == "Hello"
-    assert caller.run(MODEL, {"prompt": "x"}).text == "another"
-
-
-@SYNC_AND_ASYNC
-def test_a_body_that_goes_on_and_on_after_done_holds_nobody_either(callers: Callers, serve: Serve) -> None:
-    def script(peer: Peer) -> None:
-        peer.request()
-        peer.start()
-        for piece in HELLO:
-            peer.chunk(piece)
-        peer.drip(b": ping\n\n")
-
     server = serve(script)
-    assert callers(base_url=server.url).stream(MODEL).result().text == "Hello"
-    assert not server.dripped
+    caller = callers(base_url=server.url)
+    for prompt in ("is held open", "goes on"):
+        started = time.monotonic()
+        stream = caller.stream(MODEL, prompt)
+        assert [str(token) for token in stream] == ["Hel", "lo", ""], prompt
+        assert time.monotonic() - started < 5, prompt
+        assert stream.result().text == "Hello", prompt
+        assert not server.dripped, prompt
+        assert caller.run(MODEL, {"prompt": "x"}).text == "another", prompt
 
 
 @SYNC_AND_ASYNC
@@ -145,160 +133,115 @@ def truncated(stream: Any) -> StreamTruncatedError:
     return caught.value
 
 
-@SYNC_AND_ASYNC
-@pytest.mark.parametrize(
-    "body", [[], native("Hel"), [*native("Hel"), b": ping\n\n"], [*native("Hel"), b'data: {"respo']]
-)
-def test_a_stream_that_just_ends_is_an_error(caller: Caller, service: Service, body: list[bytes]) -> None:
-    service.answers(service.events(*body, cf_ai_req_id="id-1"))
-    stream = caller.stream(MODEL)
-    error = truncated(stream)
-    assert error.partial == stream.text == ("Hel" if body else "")
-    assert (error.model, error.request_id, error.retryable) == (MODEL, "id-1", False)
-    assert stream.usage is None
-    assert service.bodies[0].closed
+class Break(NamedTuple):
+    """How a stream breaks, and its error."""
+
+    name: str
+    pieces: list[bytes]
+    partial: str = "Hel"
+    breaks: Exception | None = None
+    kind: type[StreamError] = StreamTruncatedError
+    message: str = "neither|gone"
+    code: int | str | None = None
+
+
+def failing(data: str, message: str, code: int | str | None = None) -> Break:
+    pieces = [*native("Hel"), event(data), *native("lo"), DONE]
+    return Break(data, pieces, kind=StreamError, message=message, code=code)
+
+
+REPORTED = '{"errors":[{"code":3040,"message":"no room"}]}'
+LARGE = [b'data: {"response":"', *[b"x" * (1 << 20)] * 40]
+BREAKS = [
+    Break("nothing came", [], partial=""),
+    *(Break(f"the end after {rest!r}", [*native("Hel"), rest]) for rest in (b"", b": ping\n\n", b'data: {"respo')),
+    Break("a break", native("Hel"), breaks=GONE),
+    Break("a break behind a line", [*native("Hel"), b'data: {"response":"lo"}\n'], "Hello", breaks=GONE),
+    *(
+        Break(f"a break in {rest!r}", [*native("Hel"), rest], breaks=GONE)
+        for rest in (b'data: {"response":"l', b"data: ")
+    ),
+    failing(REPORTED, "no room", 3040),
+    failing('{"error":"no room"}', "no room"),
+    failing('{"error":{"code":"x","message":"no room"}}', "no room", "x"),
+    failing('{"type":"error","code":"x","message":"no room"}', "no room", "x"),
+    failing("<html>", "no JSON"),
+    Break("no JSON before the end", [*native("Hel"), b"data: [1\n" + DONE], kind=StreamError, message="no JSON"),
+    Break("an error and a break", [*native("Hel"), event(REPORTED)[:-2]], "Hel", GONE, StreamError, "no room", 3040),
+    Break("no end of an event", [*native("Hel"), *LARGE], kind=StreamError, message="larger than"),
+]
 
 
 @SYNC_AND_ASYNC
-def test_the_tokens_before_its_end_are_delivered(caller: Caller, service: Service) -> None:
-    service.answers(service.events(*native("Hel", "lo")))
-    stream = caller.stream(MODEL)
-    assert [next(stream).text, next(stream).text] == ["Hel", "lo"]
-    with pytest.raises(StreamTruncatedError):
-        next(stream)
+def test_a_stream_that_breaks_is_an_error_with_what_came_before(caller: Caller, service: Service) -> None:
+    for name, pieces, partial, breaks, kind, message, code in BREAKS:
+        service.forget()
+        service.answers(service.events(*pieces, breaks=breaks, cf_ai_req_id="id-1"))
+        with row(name):
+            stream, texts = caller.stream(MODEL), list[str]()
+            with pytest.raises(kind, match=message) as caught:
+                texts.extend(token.text for token in stream)
+            error = caught.value
+            assert type(error) is kind
+            assert partial == "".join(texts) == error.partial == stream.text
+            assert (error.code, error.model, error.request_id, error.retryable) == (code, MODEL, "id-1", False)
+            assert kind is StreamError or error.__cause__ is breaks
+            assert kind is not StreamTruncatedError or stream.usage is None
+            if name.startswith("{"):
+                assert error.body == json.loads(name)
+            for again in (lambda stream=stream: next(stream), stream.result, stream.result):
+                with pytest.raises(kind, match=message) as caught:
+                    again()
+                assert caught.value.partial == partial
+            assert service.bodies[0].closed
+            assert len(service.requests) == 1
 
 
 @SYNC_AND_ASYNC
-def test_the_result_of_a_broken_stream_is_the_same_error_whenever_it_is_asked_for(
-    caller: Caller, service: Service
-) -> None:
-    service.answers(service.events(*native("Hel")))
-    stream = caller.stream(MODEL)
-    for _ in range(2):
-        with pytest.raises(StreamTruncatedError) as caught:
-            stream.result()
-        assert caught.value.partial == "Hel"
+def test_a_real_connection_that_is_closed_or_reset_breaks_its_stream(callers: Callers, serve: Serve) -> None:
+    for end in ("close", "reset"):
+        seen = threading.Event()
+
+        def script(peer: Peer, end: str = end, seen: threading.Event = seen) -> None:
+            peer.request()
+            peer.stream(HELLO[0])
+            seen.wait(LONG)
+            if end == "reset":
+                peer.reset()
+
+        stream = callers(base_url=serve(script).url).stream(MODEL)
+        assert next(stream).text == "Hel"
+        seen.set()
+        error = truncated(stream)
+        assert error.partial == "Hel", end
+        assert isinstance(error.__cause__, httpx.TransportError), end
+
+
+def dripping(peer: Peer) -> None:
+    peer.request()
+    peer.start()
+    peer.drip(HELLO[0])
 
 
 @SYNC_AND_ASYNC
-def test_a_connection_that_breaks_in_the_middle_is_an_error(caller: Caller, service: Service) -> None:
-    broke = httpx.ReadError("gone")
-    service.answers(service.events(*native("Hel"), breaks=broke))
-    error = truncated(caller.stream(MODEL))
-    assert error.partial == "Hel"
-    assert error.__cause__ is broke
-    assert type(error) is StreamTruncatedError
-    assert len(service.requests) == 1
-
-
-@SYNC_AND_ASYNC
-@pytest.mark.parametrize("how", ["close", "reset"])
-def test_leaving_a_stream_closes_a_real_connection(callers: Callers, serve: Serve, how: str) -> None:
-    seen = threading.Event()
-
-    def script(peer: Peer) -> None:
-        peer.request()
-        peer.start()
-        peer.chunk(HELLO[0])
-        seen.wait(LONG)
-        if how == "reset":
-            peer.reset()
-
-    stream = callers(base_url=serve(script).url).stream(MODEL)
-    assert next(stream).text == "Hel"
-    seen.set()
-    error = truncated(stream)
-    assert error.partial == "Hel"
-    assert isinstance(error.__cause__, httpx.TransportError)
-
-
-@SYNC_AND_ASYNC
-def test_silence_is_an_error(callers: Callers, serve: Serve) -> None:
-    stream = callers(base_url=serve(one_token).url).stream(MODEL, timeout=Timeout(read=0.1))
-    assert next(stream).text == "Hel"
-    with pytest.raises(StreamTimeoutError, match="silent") as caught:
-        next(stream)
-    error = caught.value
-    assert error.partial == "Hel"
-    assert isinstance(error.__cause__, httpx.ReadTimeout)
-    assert isinstance(error, APITimeoutError)
-    assert isinstance(error, StreamTruncatedError)
-    assert not error.retryable
-
-
-def test_a_number_of_seconds_bounds_the_silence_too(callers: Callers, serve: Serve) -> None:
-    def script(peer: Peer) -> None:
-        peer.request()
-        peer.start()
-        assert peer.left()
-
-    with pytest.raises(StreamTimeoutError):
-        list(callers(base_url=serve(script).url, timeout=0.2).stream(MODEL))
-
-
-@SYNC_AND_ASYNC
-def test_a_deadline_passes_in_the_middle_of_a_stream(callers: Callers, serve: Serve) -> None:
-    def script(peer: Peer) -> None:
-        peer.request()
-        peer.start()
-        peer.drip(HELLO[0])
-
-    server = serve(script)
-    stream = callers(base_url=server.url).stream(MODEL, total_timeout=0.3)
-    with pytest.raises(StreamTimeoutError, match="total timeout") as caught:
-        list(stream)
-    assert caught.value.partial == stream.text
-    assert stream.text.startswith("Hel")
-    assert not server.dripped
-
-
-@SYNC_AND_ASYNC
-def test_a_deadline_passes_in_a_silence(callers: Callers, serve: Serve) -> None:
-    stream = callers(base_url=serve(one_token).url).stream(MODEL, total_timeout=0.3)
-    with pytest.raises(StreamTimeoutError) as caught:
-        list(stream)
-    assert caught.value.partial == "Hel"
-
-
-def test_a_deadline_that_does_not_pass_changes_nothing(caller: Caller, service: Service) -> None:
-    service.answers(service.events(*HELLO))
-    assert caller.stream(MODEL, total_timeout=60).result().text == "Hello"
-
-
-@SYNC_AND_ASYNC
-@pytest.mark.parametrize(
-    ("data", "code", "said"),
-    [
-        ('{"errors":[{"code":3040,"message":"no room"}]}', 3040, "no room"),
-        ('{"error":"no room"}', None, "no room"),
-        ('{"error":{"code":"x","message":"no room"}}', "x", "no room"),
-        ('{"type":"error","code":"x","message":"no room"}', "x", "no room"),
-    ],
-)
-def test_an_error_inside_a_stream_is_raised(
-    caller: Caller, service: Service, data: str, code: int | str | None, said: str
-) -> None:
-    service.answers(service.events(*native("Hel"), event(data), *native("lo"), DONE, cf_ai_req_id="id-1"))
-    stream = caller.stream(MODEL)
-    assert next(stream).text == "Hel"
-    with pytest.raises(StreamError, match=said) as caught:
-        list(stream)
-    error = caught.value
-    assert not isinstance(error, StreamTruncatedError)
-    assert (error.code, error.partial, error.model, error.request_id) == (code, "Hel", MODEL, "id-1")
-    assert error.body == json.loads(data)
-    with pytest.raises(StreamError):
-        stream.result()
-    assert service.bodies[0].closed
-    assert len(service.requests) == 1
-
-
-@SYNC_AND_ASYNC
-def test_an_event_that_is_no_json_is_an_error(caller: Caller, service: Service) -> None:
-    service.answers(service.events(*native("Hel"), event("<html>"), DONE))
-    with pytest.raises(StreamError, match="no JSON") as caught:
-        list(caller.stream(MODEL))
-    assert caught.value.partial == "Hel"
+def test_silence_is_an_error_and_so_is_a_total_timeout_that_passes(callers: Callers, serve: Serve) -> None:
+    for name, script, options, message in (
+        ("silence", one_token, {"timeout": Timeout(read=0.1)}, "silent"),
+        ("silence for a number of seconds", one_token, {"timeout": 0.2}, "silent"),
+        ("a total timeout in a silence", one_token, {"total_timeout": 0.3}, "silent|total timeout"),
+        ("a total timeout in the middle", dripping, {"total_timeout": 0.3}, "total timeout"),
+    ):
+        server = serve(script)
+        stream = callers(base_url=server.url).stream(MODEL, **options)
+        with row(name):
+            assert next(stream).text == "Hel"
+            with pytest.raises(StreamTimeoutError, match=message) as caught:
+                list(stream)
+            error = caught.value
+            assert (error.partial, error.retryable) == (stream.text, False)
+            assert stream.text.startswith("Hel")
+            assert "timeout" not in options or isinstance(error.__cause__, httpx.ReadTimeout)
+            assert not server.dripped
 
 
 @SYNC_AND_ASYNC
@@ -306,27 +249,15 @@ def test_what_is_not_the_networks_fault_goes_on_as_it_is(caller: Caller, service
     service.answers(service.events(*native("Hel"), breaks=ZeroDivisionError("the caller's transport")))
     with pytest.raises(ZeroDivisionError):
         list(caller.stream(MODEL))
-
-
-@SYNC_AND_ASYNC
-def test_an_event_without_an_end_is_given_up(caller: Caller, service: Service) -> None:
-    service.answers(service.events(*native("Hel"), b'data: {"response":"', *[b"x" * (1 << 20)] * 40))
-    with pytest.raises(StreamError, match="larger than") as caught:
-        list(caller.stream(MODEL))
-    assert caught.value.partial == "Hel"
-    assert service.bodies[0].closed
+    service.answers(httpx.ConnectError("refused"))
+    with pytest.raises(APIConnectionError):
+        caller.stream(MODEL, max_retries=None)
 
 
 def test_a_stream_that_cannot_be_unpacked_is_an_error(caller: Caller, service: Service) -> None:
     service.answers(service.events(b"no gzip", content_encoding="gzip"))
     with pytest.raises(StreamTruncatedError):
         list(caller.stream(MODEL))
-
-
-def test_errors_before_a_stream_are_those_of_any_call(caller: Caller, service: Service) -> None:
-    service.answers(httpx.ConnectError("refused"))
-    with pytest.raises(APIConnectionError):
-        caller.stream(MODEL, max_retries=None)
 
 
 def test_a_stream_that_falls_silent_says_which_timeout_passed(caller: Caller, service: Service) -> None:
@@ -345,43 +276,15 @@ def test_a_stream_that_falls_silent_says_which_timeout_passed(caller: Caller, se
 
 
 @SYNC_AND_ASYNC
-def test_what_came_before_a_break_is_part_of_the_answer(caller: Caller, service: Service) -> None:
-    for rest, text in ((b'data: {"response":"lo"}\n', "Hello"), (b'data: {"response":"l', "Hel"), (b"data: ", "Hel")):
-        service.answers(service.events(*native("Hel"), rest, breaks=httpx.ReadError("gone")))
-        stream = caller.stream(MODEL)
-        assert truncated(stream).partial == stream.text == text, rest
-    last = chat(content="lo", finish_reason="stop").removesuffix(b"\n")
-    service.answers(service.events(chat(content="Hel"), last, breaks=httpx.ReadError("gone")))
-    assert caller.stream(MODEL).result().text == "Hello"
-
-
-@SYNC_AND_ASYNC
-def test_each_token_before_a_break_is_given(caller: Caller, service: Service) -> None:
-    service.answers(service.events(*native("Hel"), b'data: {"response":"lo"}\n', breaks=httpx.ReadError("gone")))
-    stream = caller.stream(MODEL)
-    assert [next(stream).text, next(stream).text] == ["Hel", "lo"]
-    for _ in range(2):
-        with pytest.raises(StreamTruncatedError, match="gone"):
-            next(stream)
-
-
-@SYNC_AND_ASYNC
-def test_an_error_of_the_service_in_what_came_last_wins_over_the_break(caller: Caller, service: Service) -> None:
-    reported = b'data: {"errors":[{"code":3040,"message":"no room"}]}'
-    service.answers(service.events(*native("Hel"), reported, breaks=httpx.ReadError("gone")))
-    with pytest.raises(StreamError, match="no room") as caught:
-        list(caller.stream(MODEL))
-    assert (caught.value.code, caught.value.partial) == (3040, "Hel")
-
-
-@SYNC_AND_ASYNC
 def test_an_answer_of_several_is_whole_when_each_has_ended(caller: Caller, service: Service) -> None:
     inputs = {"prompt": "x", "n": 2, "stream": True}
-    first = event('{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}')
-    second = event('{"choices":[{"index":1,"delta":{"content":"b"},"finish_reason":"stop"}]}')
-    service.answers(service.events(first, second, breaks=httpx.ReadError("gone")))
+    first, second = (
+        event(json.dumps({"choices": [{"index": index, "delta": {"content": text}, "finish_reason": "stop"}]}))
+        for index, text in enumerate("ab")
+    )
+    service.answers(service.events(first, second, breaks=GONE))
     assert len(caller.run(MODEL, inputs).result().choices) == 2
-    service.answers(service.events(first, breaks=httpx.ReadError("gone")))
+    service.answers(service.events(first, breaks=GONE))
     assert truncated(caller.run(MODEL, inputs)).partial == "a"
 
 
@@ -414,24 +317,22 @@ def stuck() -> httpx.Response:
 
 
 @SYNC_AND_ASYNC
-def test_a_body_that_cannot_be_closed_hides_no_error(caller: Caller, service: Service) -> None:
+def test_a_body_that_cannot_be_closed_hides_no_error_and_raises_none(caller: Caller, service: Service) -> None:
     service.answers(stuck)
     stream = caller.stream(MODEL)
     for _ in range(2):
         error = truncated(stream)
         assert error.partial == "Hel"
         assert isinstance(error.__cause__, httpx.TransportError)
+    with caller.stream(MODEL) as stream:
+        assert next(stream).text == "Hel"
 
 
-@pytest.mark.parametrize("portal", ["asyncio", "trio"], indirect=True)
-def test_an_answer_is_whole_although_reading_is_cancelled_after_done(
-    callers: Callers, serve: Serve, portal: BlockingPortal
-) -> None:
+@ASYNC
+def test_an_answer_is_whole_if_its_reader_leaves_late(callers: Callers, serve: Serve, portal: BlockingPortal) -> None:
     def script(peer: Peer) -> None:
         peer.request()
-        peer.start()
-        for piece in HELLO:
-            peer.chunk(piece)
+        peer.stream(*HELLO)
         assert peer.left()
 
     ai = callers(base_url=serve(script).url).ai
@@ -446,13 +347,6 @@ def test_an_answer_is_whole_although_reading_is_cancelled_after_done(
 
     result = portal.call(read)
     assert (result.text, result.usage.total_tokens) == ("Hello", 12)
-
-
-@SYNC_AND_ASYNC
-def test_leaving_a_body_that_cannot_be_closed_raises_nothing(caller: Caller, service: Service) -> None:
-    service.answers(stuck)
-    with caller.stream(MODEL) as stream:
-        assert next(stream).text == "Hel"
 
 
 @pytest.mark.filterwarnings("error::cfai.CutAnswerWarning")

@@ -5,17 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import Server
+from tests.conftest import Serve, Server
 from tests.transport.echo import answer_by_name
-
-Serve = Callable[..., Server]
 
 HEAD = """
 import asyncio, faulthandler, gc, os, signal, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
 from cfai import Ai
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
@@ -76,10 +74,8 @@ def server(serve: Serve) -> Server:
     return serve(answer_by_name)
 
 
-def test_a_forked_child_has_connections_of_its_own_and_the_parent_goes_on(server: Server) -> None:
-    run(
-        server,
-        """
+PROGRAMS = {
+    "a forked child has connections of its own and the parent goes on": """
         ask("before")
         def work(number):
             for call in range(10):
@@ -91,14 +87,8 @@ def test_a_forked_child_has_connections_of_its_own_and_the_parent_goes_on(server
         wait_for(children)
         ask("after")
         ai.close()
-        """,
-    )
-
-
-def test_a_child_forked_inside_a_running_loop_begins_anew(server: Server) -> None:
-    run(
-        server,
-        """
+    """,
+    "a child forked inside a running loop begins anew": """
         async def main():
             await aask("before")
             children = [fork(lambda: (ask("child"), asyncio.run(aask("child, async")))) for _ in range(3)]
@@ -107,14 +97,8 @@ def test_a_child_forked_inside_a_running_loop_begins_anew(server: Server) -> Non
             await aask("after")
             await ai.aclose()
         asyncio.run(main())
-        """,
-    )
-
-
-def test_a_fork_while_other_threads_call_hangs_nobody(server: Server) -> None:
-    run(
-        server,
-        """
+    """,
+    "a fork while other threads call hangs nobody": """
         ask("before")
         stop = threading.Event()
         def calling(number):
@@ -131,14 +115,8 @@ def test_a_fork_while_other_threads_call_hangs_nobody(server: Server) -> None:
         for thread in threads:
             thread.join()
         ai.close()
-        """,
-    )
-
-
-def test_a_stream_that_a_child_inherits_stays_the_parent_s(server: Server) -> None:
-    run(
-        server,
-        """
+    """,
+    "a stream that a child inherits stays the parent s": """
         stream = ai.run(MODEL, {"prompt": "one two three", "stream": True})
         assert next(stream).text == "one "
         def work():
@@ -150,52 +128,8 @@ def test_a_stream_that_a_child_inherits_stays_the_parent_s(server: Server) -> No
         wait_for([fork(work)])
         assert "".join(map(str, stream)) == "two three"
         ai.close()
-        """,
-    )
-
-
-def test_several_loops_at_the_same_time_have_a_client_each(server: Server) -> None:
-    run(
-        server,
-        """
-        failed = []
-        def thread(number):
-            async def main():
-                for call in range(4):
-                    await aask(f"{number} {call}")
-            try:
-                asyncio.run(main())
-            except BaseException as error:
-                failed.append(error)
-        threads = [threading.Thread(target=thread, args=[number]) for number in range(6)]
-        for each in threads:
-            each.start()
-        for each in threads:
-            each.join()
-        assert not failed, failed
-        """,
-    )
-
-
-def test_a_loop_that_pauses_keeps_its_client(server: Server) -> None:
-    run(
-        server,
-        """
-        loop = asyncio.new_event_loop()
-        loop.run_until_complete(aask("first"))
-        asyncio.run(aask("another loop"))
-        loop.run_until_complete(aask("second"))
-        loop.run_until_complete(ai.aclose())
-        loop.close()
-        """,
-    )
-    assert server.connections == 2
-
-
-def test_several_loops_in_a_row_make_no_noise(server: Server) -> None:
-    run(
-        server,
-        """
+    """,
+    "several loops in a row or at the same time make no noise": """
         for number in range(3):
             asyncio.run(aask(f"run {number}"))
         for number in range(3):
@@ -204,14 +138,13 @@ def test_several_loops_in_a_row_make_no_noise(server: Server) -> None:
             loop.close()
         asyncio.run(aask("last"))
         gc.collect()
-        """,
-    )
-
-
-def test_the_collector_may_find_a_stream_while_the_same_thread_holds_the_pool_s_lock(server: Server) -> None:
-    run(
-        server,
-        """
+        async def main(number):
+            for call in range(4):
+                await aask(f"{number} {call}")
+        with ThreadPoolExecutor(6) as threads:
+            list(threads.map(lambda number: asyncio.run(main(number)), range(6)))
+    """,
+    "the collector may find a stream while the same thread holds the pool's lock": """
         class Holder:
             pass
 
@@ -235,8 +168,28 @@ def test_the_collector_may_find_a_stream_while_the_same_thread_holds_the_pool_s_
             print("a thread hangs")
             os._exit(1)
         ai.close()
+    """,
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_gets_its_own_answers_and_ends_without_noise(server: Server, name: str) -> None:
+    run(server, PROGRAMS[name])
+
+
+def test_a_loop_that_pauses_keeps_its_client(server: Server) -> None:
+    run(
+        server,
+        """
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(aask("first"))
+        asyncio.run(aask("another loop"))
+        loop.run_until_complete(aask("second"))
+        loop.run_until_complete(ai.aclose())
+        loop.close()
         """,
     )
+    assert server.connections == 2
 
 
 APP = """
@@ -261,7 +214,6 @@ def test_each_request_of_a_preforked_server_gets_its_own_answer(server: Server, 
         server,
         f"""
         import pathlib, subprocess, urllib.request
-        from concurrent.futures import ThreadPoolExecutor
         folder = pathlib.Path({str(tmp_path)!r})
         (folder / "application.py").write_text({APP!r}.format(url=sys.argv[1]))
         command = [sys.executable, "-m", "gunicorn", "--preload", "--workers", "4", "--bind", "127.0.0.1:0",

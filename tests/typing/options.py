@@ -1,9 +1,10 @@
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
-"""What the options do to the type of the result, and that they are checked. Never run."""
+"""What the options do to the type of the result, and that they and the clients passed in are checked. Never run."""
 
 from typing import Final, assert_type
 
 import httpx
+import httpx2
 
 from cfai import Ai, Retry, Stream, Timeout, Token
 from cfai.types import Binary, ListOutput, NativeText, Output, ValueOutput
@@ -63,3 +64,12 @@ ai.run(LLAMA, {"prompt": "Hi"}, checks="no")  # pyright: ignore[reportCallIssue,
 ai.run(LLAMA, {"prompt": "Hi"}, gateway={"name": "a"})  # pyright: ignore[reportCallIssue, reportArgumentType]
 ai.run(LLAMA, [{"prompt": "Hi"}])  # pyright: ignore[reportCallIssue, reportArgumentType]
 ai.run(LLAMA)  # pyright: ignore[reportCallIssue]
+
+Ai(http_client=httpx.Client(), async_http_client=httpx.AsyncClient())
+Ai(http_client=httpx2.Client(), async_http_client=httpx2.AsyncClient())
+Ai(http_client=None, async_http_client=None)
+
+Ai(http_client=httpx.AsyncClient())  # pyright: ignore[reportArgumentType]
+Ai(async_http_client=httpx.Client())  # pyright: ignore[reportArgumentType]
+Ai(http_client="a client")  # pyright: ignore[reportArgumentType]
+Ai(async_http_client=httpx2.Client())  # pyright: ignore[reportArgumentType]

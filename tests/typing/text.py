@@ -169,6 +169,24 @@ assert_type(ai.run("@cf/swiss-ai/apertus-v1.5-8b", {"prompt": "Hi"}), TextOutput
 assert_type(ai.run("@cf/swiss-ai/apertus-v1.5-8b", {"prompt": "Hi", "stream": True}), Stream[Token])
 assert_type(ai.run("@cf/utter-project/eurollm-9b-it", {"anything": 1}), TextOutput | Stream[Token])
 
+# Models of other tasks, and models that no list names, give what the service sends.
+
+assert_type(ai.run("@cf/baai/bge-m3", {"text": ["Hi"]}), Output | ListOutput | Binary)
+assert_type(ai.run("@cf/deepgram/aura-1", {"text": "Hi", "speaker": "angus"}), Output | ListOutput | Binary)
+assert_type(
+    ai.run("@cf/black-forest-labs/flux-1-schnell", {"prompt": "a cat", "steps": 4}), Output | ListOutput | Binary
+)
+assert_type(
+    ai.run("@cf/cloudflare/clef", {"model": "clef", "state": "a", "questions": {}}), Output | ListOutput | Binary
+)
+assert_type(
+    ai.run("@cf/moondream/moondream3.1-9B-A2B", {"image": "data:,", "question": "What?"}), Output | Stream[Token]
+)
+assert_type(
+    ai.run("@cf/nobody/knows-this", {"prompt": "Hi"}), Output | ListOutput | ValueOutput | Binary | Stream[Token]
+)
+assert_type(ai.run("@cf/nobody/knows-this", {"prompt": "Hi", "stream": True}), Stream[Token])
+
 
 def what_is_known_at_run_time_only(
     stream: bool,
@@ -237,7 +255,11 @@ def an_answer_can_be_asked_on(answer: ChatCompletion) -> None:
     assert_type(ai.run(GLM, {"messages": [message, {"role": "user", "content": "And?"}]}), ChatCompletion)
 
 
-async def arun_is_run_awaited(stream: bool, inputs: dict[str, Any], model: str) -> None:
+async def arun_is_run_awaited(stream: bool, inputs: dict[str, Any], texts: dict[str, str], model: str) -> None:
+    assert_type(await ai.arun("@cf/baai/bge-m3", inputs), Output | ListOutput | Binary)
+    assert_type(await ai.arun("@cf/baai/bge-m3", texts), Output | ListOutput | Binary)
+    assert_type(await ai.arun(model, texts), Output | ListOutput | ValueOutput | Binary | AsyncStream[Token])
+    assert_type(await ai.arun(model, inputs), Output | ListOutput | ValueOutput | Binary | AsyncStream[Token])
     assert_type(await ai.arun(LLAMA, {"prompt": "Hi"}), NativeText)
     assert_type(await ai.arun(LLAMA, {"prompt": "Hi", "stream": True}), AsyncStream[Token])
     assert_type(await ai.arun(GLM, {"prompt": "Hi", "stream": stream}), ChatCompletion | AsyncStream[Token])
