@@ -6,7 +6,6 @@ import os
 import ssl
 from collections.abc import Iterable, Mapping
 from inspect import iscoroutinefunction
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import httpx
@@ -33,15 +32,14 @@ from cfai._credentials import (
     parse_secret,
     resolve_credentials,
 )
-from cfai._errors import ConfigurationError, InferenceUpstreamError
-from cfai._json import is_mapping
+from cfai._errors import ConfigurationError, InferenceUpstreamError, InputError
+from cfai._json import find_unsendable, is_mapping
 from cfai._limits import CheckResult, check_call, resolve_max_tokens
 from cfai._request import (
     GatewayOptions,
     PreparedCall,
     RunOptions,
     aprepare,
-    check_sendable,
     inputs_to_builtins,
     parse_headers,
     prepare,
@@ -242,7 +240,8 @@ class Ai:
         """
         quote_model(model)
         builtins, policy = inputs_to_builtins(inputs), self._config.limit_policy
-        check_sendable(builtins)
+        if problem := find_unsendable(builtins, "inputs"):
+            raise InputError(problem)
         return check_call(model, resolve_max_tokens(model, builtins, policy), policy)
 
     def _run(self, call: PreparedCall) -> Any:
@@ -335,17 +334,13 @@ class Ai:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     def __repr__(self) -> str:
