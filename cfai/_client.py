@@ -18,10 +18,8 @@ from cfai._config import (
     LimitPolicy,
     Retry,
     Timeout,
-    parse_checks,
     parse_limit_overrides,
     parse_token_counter,
-    parse_total_timeout,
 )
 from cfai._credentials import (
     EnvironmentVariables,
@@ -76,6 +74,9 @@ class Ai:
     `with`, `async with`, `close` and `aclose` close its connections. It pickles with its token in it, so that workers
     of a process pool can use it, and without its connections: treat such a pickle as the secret that it is.
     """
+
+    _owns_pool = True
+    _last = LastCall()
 
     def __init__(
         self,
@@ -132,17 +133,12 @@ class Ai:
             gateway_route=gateway_route,
             allow_http=allow_http,
         )
-        policy = LimitPolicy(
-            parse_checks(checks), parse_limit_overrides(limit_overrides), parse_token_counter(token_counter)
-        )
-        total = parse_total_timeout(total_timeout)
-        config = ClientConfig(credentials, Timeout(), total, Retry(), policy, hidden_proxy, verify, trust_env)
-        self._config = config.with_overrides(timeout=timeout, max_retries=max_retries)
+        policy = LimitPolicy("enforce", parse_limit_overrides(limit_overrides), parse_token_counter(token_counter))
+        config = ClientConfig(credentials, Timeout(), None, Retry(), policy, hidden_proxy, verify, trust_env)
+        self._config = config.with_overrides(timeout, total_timeout, max_retries, checks)
         _check_client(http_client, "http_client", is_async=False)
         _check_client(async_http_client, "async_http_client", is_async=True)
         self._pool = _make_pool(self._config, http_client, async_http_client)
-        self._owns_pool = True
-        self._last = LastCall()
 
     @property
     def account_id(self) -> str:
@@ -295,7 +291,6 @@ class Ai:
         copy._config = config.with_overrides(timeout, total_timeout, max_retries, checks)
         copy._pool = self._pool
         copy._owns_pool = False
-        copy._last = LastCall()
         return copy
 
     @property
@@ -356,8 +351,6 @@ class Ai:
     def __setstate__(self, config: ClientConfig) -> None:
         self._config = config
         self._pool = _make_pool(config)
-        self._owns_pool = True
-        self._last = LastCall()
 
     def _remember(self, response: ApiResponse) -> None:
         meta = response.meta

@@ -131,16 +131,19 @@ class ClientConfig(NamedTuple):
         max_retries: Any = NOT_GIVEN,
         checks: Any = NOT_GIVEN,
     ) -> ClientConfig:
-        """Return a copy with the options that are given, checked; itself if none is."""
+        """Return a copy with the options that are given; itself if none is. Raises `ConfigurationError`."""
         changes: dict[str, Any] = {}
         if timeout is not NOT_GIVEN:
             changes["timeout"] = parse_timeout(timeout)
         if total_timeout is not NOT_GIVEN:
-            changes["total_timeout"] = parse_total_timeout(total_timeout)
+            _check_seconds("total_timeout", total_timeout)
+            changes["total_timeout"] = total_timeout
         if max_retries is not NOT_GIVEN:
             changes["retry"] = parse_retry(max_retries)
         if checks is not NOT_GIVEN:
-            changes["limit_policy"] = self.limit_policy._replace(mode=parse_checks(checks))
+            if checks not in get_args(CheckMode):
+                raise ConfigurationError(f"`checks` must be 'enforce', 'strict', 'warn' or 'off', got {checks!r}")
+            changes["limit_policy"] = self.limit_policy._replace(mode=checks)
         return self._replace(**changes) if changes else self
 
 
@@ -162,12 +165,6 @@ def parse_timeout(value: Any) -> Timeout:
     return Timeout(*[float(value)] * 5)
 
 
-def parse_total_timeout(value: Any) -> float | None:
-    """Return the seconds that a whole call may take, or `None`. Raises `ConfigurationError`."""
-    _check_seconds("total_timeout", value)
-    return None if value is None else float(value)
-
-
 def parse_retry(value: Any) -> Retry:
     """Return a `Retry`, made of a number of retries, or of `None` for none. Raises `ConfigurationError`."""
     if isinstance(value, Retry):
@@ -179,13 +176,6 @@ def parse_retry(value: Any) -> Retry:
     return Retry(max_retries=value)
 
 
-def parse_checks(value: Any) -> CheckMode:
-    """Return the mode of the checks before sending. Raises `ConfigurationError`."""
-    if value not in get_args(CheckMode):
-        raise ConfigurationError(f"`checks` must be 'enforce', 'strict', 'warn' or 'off', got {value!r}")
-    return value
-
-
 def parse_limit_overrides(limits: Any) -> dict[str, dict[str, Limit]]:
     """Return a user's `limit_overrides` by model and field. Raises `ConfigurationError`."""
     if limits is not None and not isinstance(limits, Mapping):
@@ -194,9 +184,12 @@ def parse_limit_overrides(limits: Any) -> dict[str, dict[str, Limit]]:
     for model, figures in cast("Mapping[Any, Any]", limits or {}).items():
         if not isinstance(model, str):
             raise ConfigurationError(f"`limit_overrides` must have names of models as keys, got {model!r}")
-        by_field: Mapping[Any, Any] = {_choose_field(model): figures}
-        if isinstance(figures, Mapping):
-            by_field = cast("Mapping[Any, Any]", figures)
+        by_field = cast("Mapping[Any, Any]", figures)
+        if not isinstance(figures, Mapping):
+            # A number alone is the length of a text where texts are all that is limited, and of the context elsewhere.
+            entry = models.get(model)
+            is_of_texts = entry is not None and entry.window is None and entry.input_length
+            by_field = {"input_length" if is_of_texts else "context_length": figures}
         for field, value in by_field.items():
             if field not in LIMIT_FIELDS:
                 known = ", ".join(LIMIT_FIELDS)
@@ -205,12 +198,6 @@ def parse_limit_overrides(limits: Any) -> dict[str, dict[str, Limit]]:
                 raise ConfigurationError(f"{field} in `limit_overrides` of {model} must be 1 or more, got {value!r}")
             overrides.setdefault(model, {})[field] = Limit(value, "limit_overrides", "given by you", True, True)
     return overrides
-
-
-def _choose_field(model: str) -> str:
-    """Return the field that a number alone stands for."""
-    entry = models.get(model)
-    return "input_length" if entry is not None and entry.window is None and entry.input_length else "context_length"
 
 
 def parse_token_counter(counter: Any) -> Any:
