@@ -166,8 +166,8 @@ def find_unsendable(value: Any, place: str, depth: int = 0) -> str | None:
     if depth > _MAX_DEPTH or value is None:
         return None
     if isinstance(value, Mapping | list | tuple):
-        is_object = isinstance(value, Mapping)
-        for key, item in cast("Any", value.items() if is_object else enumerate(value)):
+        items = cast("Any", value).items() if isinstance(value, Mapping) else enumerate(cast("Any", value))
+        for key, item in items:
             # Numbers, booleans and None become strings where they are keys.
             if not isinstance(key, str | int | float | None):
                 return f"{place}: keys must be strings, got {key!r}"
