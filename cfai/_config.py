@@ -88,23 +88,14 @@ class LimitPolicy(NamedTuple):
     """The limits that calls are held to, and how strictly."""
 
     mode: CheckMode = "enforce"
-    overrides: Mapping[str, Mapping[str, Limit]] = MappingProxyType({})
-    """The user's limits by model and field, in place of the catalogue's."""
+    overrides: Mapping[str, Model] = MappingProxyType({})
+    """The models with limits of the user's in place of the catalogue's."""
     counter: TokenCounter | Mapping[str, TokenCounter] | None = None
     """The user's counter, for all models or by model."""
 
     def get_model(self, name: str) -> Model | None:
-        """Return the catalogue's entry of a model with the user's limits in it, or `None` if nothing is known."""
-        entry, overrides = models.get(name), self.overrides.get(name)
-        if not overrides:
-            return entry
-        entry = entry or Model(name, "")
-        window = entry.window
-        if window is None and "context_length" in overrides:
-            window = "shared"
-        elif window is None and "total_length" in overrides:
-            window = "separate"
-        return replace(entry, **cast("Any", overrides), window=window)
+        """Return what is known of a model, with the user's limits in it, or `None` if nothing is."""
+        return self.overrides.get(name) or models.get(name)
 
     def get_strategy(self, name: str) -> CountingStrategy:
         """Return how the tokens of a model's texts are counted."""
@@ -176,27 +167,33 @@ def parse_retry(value: Any) -> Retry:
     return Retry(max_retries=value)
 
 
-def parse_limit_overrides(limits: Any) -> dict[str, dict[str, Limit]]:
-    """Return a user's `limit_overrides` by model and field. Raises `ConfigurationError`."""
+def parse_limit_overrides(limits: Any) -> dict[str, Model]:
+    """Return the models of a user's `limit_overrides`, with these limits. Raises `ConfigurationError`."""
     if limits is not None and not isinstance(limits, Mapping):
         raise ConfigurationError(f"`limit_overrides` must be a mapping by model, got {type(limits).__name__}")
-    overrides: dict[str, dict[str, Limit]] = {}
+    overrides: dict[str, Model] = {}
     for model, figures in cast("Mapping[Any, Any]", limits or {}).items():
         if not isinstance(model, str):
             raise ConfigurationError(f"`limit_overrides` must have names of models as keys, got {model!r}")
-        by_field = cast("Mapping[Any, Any]", figures)
+        entry = models.get(model) or Model(model, "")
         if not isinstance(figures, Mapping):
             # A number alone is the length of a text where texts are all that is limited, and of the context elsewhere.
-            entry = models.get(model)
-            is_of_texts = entry is not None and entry.window is None and entry.input_length
-            by_field = {"input_length" if is_of_texts else "context_length": figures}
-        for field, value in by_field.items():
+            is_of_texts = entry.window is None and entry.input_length
+            figures = {"input_length" if is_of_texts else "context_length": figures}
+        changes: dict[str, Any] = {}
+        for field, value in cast("Mapping[Any, Any]", figures).items():
             if field not in LIMIT_FIELDS:
                 known = ", ".join(LIMIT_FIELDS)
                 raise ConfigurationError(f"`limit_overrides` of {model} must be of {known}, got {field!r}")
             if not _is_count(value) or value == 0:
                 raise ConfigurationError(f"{field} in `limit_overrides` of {model} must be 1 or more, got {value!r}")
-            overrides.setdefault(model, {})[field] = Limit(value, "limit_overrides", "given by you", True, True)
+            changes[field] = Limit(value, "limit_overrides", "given by you", True, True)
+        if entry.window is None and "context_length" in changes:
+            changes["window"] = "shared"
+        elif entry.window is None and "total_length" in changes:
+            changes["window"] = "separate"
+        if changes:
+            overrides[model] = replace(entry, **changes)
     return overrides
 
 

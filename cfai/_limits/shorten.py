@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -122,7 +123,7 @@ def fit_messages(
 
     dropped = 0
     if not fits(conversation):
-        dropped = max_dropped - _find_largest(max_dropped, int, lambda more: fits(drop(max_dropped - more)))
+        dropped = bisect_left(range(max_dropped), True, key=lambda number: fits(drop(number)))
     remaining = drop(dropped)
     if dropped == max_dropped and not fits(remaining):
         shorter = _cut_last_message(remaining, fits) if truncate_last else None

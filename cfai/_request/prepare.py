@@ -87,8 +87,8 @@ def prepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) 
     inputs = resolve_max_tokens(model, inputs_to_builtins(inputs), policy)
     warnings: list[tuple[str, type[Warning]]] = []
     entry = models.get(model)
-    if entry is not None and entry.retirement:
-        warnings.append((entry.retirement, RetiredModelWarning))
+    if entry is not None and entry.retired_on:
+        warnings.append((str(entry.retirement), RetiredModelWarning))
     result = check_unless_short(model, inputs, policy) if policy.mode != "off" else None
     if result is not None and result.error is not None:
         if result.raises(policy.mode):

@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cfai import count_tokens, models, tokens
-from cfai._config import LimitPolicy
+from cfai._config import LimitPolicy, parse_limit_overrides
 from cfai._errors import ConfigurationError, ContextLengthError, LimitError, SequenceLengthError
 from cfai._limits import CheckResult, check_call, check_unless_short, resolve_max_tokens
-from cfai.models import Limit
 from tests.texts import dense
 
 INT8 = "@cf/meta/llama-2-7b-chat-int8"  # 2048 in, 1800 out
@@ -395,7 +394,7 @@ def test_max_is_resolved_in_each_request_of_a_batch() -> None:
     resolved = {"requests": [{"prompt": "Hi", "max_tokens": 1800}, {"prompt": "Ho"}, None]}
     assert resolve_max_tokens(INT8, inputs) == resolved
     assert inputs["requests"][0] == {"prompt": "Hi", "max_tokens": "max"}
-    policy = LimitPolicy(overrides={LLAMA_3_3: {"sequence_length": Limit(700, "limit_overrides", "given by you")}})
+    policy = LimitPolicy(overrides=parse_limit_overrides({LLAMA_3_3: {"sequence_length": 700}}))
     batch = {"requests": [{"prompt": "Hi", "max_tokens": "max"}]}
     assert resolve_max_tokens(LLAMA_3_3, batch, policy)["requests"][0]["max_tokens"] == 700
     assert largest(LLAMA_3_3, {"prompt": "Hi", "requests": [{"prompt": dense(900)}]}, policy) == 700
