@@ -382,9 +382,7 @@ def _keep_pool(response: ApiResponse) -> Any:
 
 
 def _check_client(client: Any, option: str, *, is_async: bool) -> None:
-    if client is None:
-        return
     is_client = all(hasattr(client, name) for name in ("base_url", "build_request", "send"))
-    if not is_client or iscoroutinefunction(client.send) != is_async:
+    if client is not None and (not is_client or iscoroutinefunction(client.send) != is_async):
         must_be = "an httpx.AsyncClient" if is_async else "an httpx.Client"
         raise ConfigurationError(f"`{option}` must be {must_be} (or httpx2's), got {type(client).__name__}")

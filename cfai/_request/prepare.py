@@ -184,18 +184,19 @@ def _encode_run(
     account = quote(credentials.account_id, safe="")
     url = f"{credentials.base_url}/accounts/{account}/ai/run"
     id = gateway.get("id", "")
+    sent = inputs
     # Other authors' models have no path of their own; without a gateway they take the account's default one.
     has_own_path = model.startswith(("@cf/", "@hf/")) or "/" not in model
     # The older host, whose form is certain for these models.
     uses_gateway_host = has_own_path and bool(gateway) and credentials.gateway_route == "gateway"
-    names_model_in_body = not has_own_path or (bool(gateway) and not uses_gateway_host)
     if uses_gateway_host:
         url = f"{credentials.gateway_url}/{account}/{quote(id, safe='')}/workers-ai/{path}"
-    elif not names_model_in_body:
+    elif has_own_path and not gateway:
         url = f"{url}/{path}"
+    else:
+        sent = {"model": model, "input": inputs}
     body = b""
     with suppress(TypeError, ValueError, RecursionError):
-        sent = {"model": model, "input": inputs} if names_model_in_body else inputs
         body = json.dumps(sent, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     if not body:
         raise InputError(find_unsendable(inputs, "inputs") or f"inputs: {_NESTING_PROBLEM}")

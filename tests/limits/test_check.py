@@ -315,6 +315,12 @@ def test_an_override_takes_the_place_of_the_catalogue() -> None:
     assert result.limit.value == 100
 
 
+def test_an_override_without_figures_changes_nothing() -> None:
+    policy = LimitPolicy(overrides=parse_limit_overrides({"@cf/some/model": {}, LLAMA_3_3: {}}))
+    for model in ("@cf/some/model", LLAMA_3_3):
+        assert check_call(model, {"prompt": "Hi"}, policy) == check_call(model, {"prompt": "Hi"}), model
+
+
 def test_a_total_is_of_input_and_output() -> None:
     policy = limited(total_length=4000)
     for words, output, verdict in ((2000, 3000, "too long"), (500, 1500, "likely fits")):
