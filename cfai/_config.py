@@ -95,7 +95,7 @@ class LimitPolicy(NamedTuple):
 
     def get_model(self, name: str) -> Model | None:
         """Return what is known of a model, with the user's limits in it, or `None` if nothing is."""
-        return self.overrides.get(name) or models.get(name)
+        return self.overrides.get(name) or models.catalogue().get(name)
 
     def get_strategy(self, name: str) -> CountingStrategy:
         """Return how the tokens of a model's texts are counted."""

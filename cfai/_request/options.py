@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, TypedDict, cast
 from urllib.parse import urlencode
 
 from cfai._errors import ConfigurationError, InputError
-from cfai._json import find_unsendable, json_default
+from cfai._json import find_unsendable, to_builtins
 
 CREDENTIAL_HEADERS = ("authorization", "cf-aig-authorization")
 """Headers that carry a secret. They are taken off a request as soon as it is sent."""
@@ -158,8 +158,8 @@ def build_gateway_headers(gateway: Mapping[str, Any]) -> dict[str, str]:
             if problem := find_unsendable(value, f"gateway {key}"):
                 raise InputError(problem)
             try:
-                value = json.dumps(dict(cast("Mapping[str, Any]", value)), separators=(",", ":"), default=json_default)
-            except (ValueError, RecursionError):
+                value = json.dumps(to_builtins(value), separators=(",", ":"))
+            except RecursionError:
                 raise InputError(f"gateway {key}: a value holds itself, or is nested too deeply") from None
         # Milliseconds are no part of a header's name: `cf-aig-request-timeout`.
         header = "cf-aig-" + key.removesuffix("_ms").replace("_", "-")

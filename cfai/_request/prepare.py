@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 from urllib.parse import quote
 
-from cfai import models
 from cfai._config import ClientConfig
 from cfai._credentials import Credentials
 from cfai._errors import ConfigurationError, InputError
@@ -86,7 +85,7 @@ def prepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) 
     path, policy = quote_model(model), config.limit_policy
     inputs = resolve_max_tokens(model, inputs_to_builtins(inputs), policy)
     warnings: list[tuple[str, type[Warning]]] = []
-    entry = models.get(model)
+    entry = policy.get_model(model)
     if entry is not None and entry.retired_on:
         warnings.append((str(entry.retirement), RetiredModelWarning))
     result = check_unless_short(model, inputs, policy) if policy.mode != "off" else None

@@ -34,8 +34,8 @@ def user(text: Any) -> list[dict[str, Any]]:
     return [{"role": "user", "content": text}]
 
 
-def found(model: str, inputs: dict[str, Any]) -> CheckResult:
-    fit = check_call(model, inputs)
+def found(model: str, inputs: dict[str, Any], policy: LimitPolicy | None = None) -> CheckResult:
+    fit = check_call(model, inputs, policy or LimitPolicy())
     assert fit.error is not None
     return fit
 
@@ -123,7 +123,7 @@ def test_input_and_output_count_against_their_own_limits() -> None:
         assert (result.error.limit if result.verdict == "too long" and result.error else None) == limit, (model, size)
 
 
-def test_a_limit_or_a_tokenizer_that_is_presumed_is_never_certain(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_or_a_tokenizer_that_is_presumed_is_never_certain() -> None:
     finding = found(NEMOTRON, {"prompt": dense(256_001)})
     assert not finding.certain
     presumed = "got at least 256,001 tokens if its tokenizer is as presumed (estimate 256,001, upper bound 256,439). "
@@ -132,9 +132,9 @@ def test_a_limit_or_a_tokenizer_that_is_presumed_is_never_certain(monkeypatch: p
     assert found(NEMOTRON, {"requests": [{"prompt": dense(256_001)}, {"prompt": "Hi", "max_tokens": 10**9}]}).certain
     doubtful = models.Limit(100, "a rumour", "2026-01-01", certain_to_refuse=False)
     entry = models.Model(INT8, "Text Generation", context_length=doubtful, sequence_length=doubtful, window="separate")
-    monkeypatch.setattr(models, "get", lambda name: entry)
-    assert not found(INT8, {"prompt": dense(101)}).certain
-    assert not found(INT8, {"prompt": "Hi", "max_tokens": 101}).certain
+    policy = LimitPolicy(overrides={INT8: entry})
+    assert not found(INT8, {"prompt": dense(101)}, policy).certain
+    assert not found(INT8, {"prompt": "Hi", "max_tokens": 101}, policy).certain
 
 
 # What counts
