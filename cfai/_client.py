@@ -6,7 +6,6 @@ import os
 import ssl
 from collections.abc import Iterable, Mapping
 from inspect import iscoroutinefunction
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import httpx
@@ -19,10 +18,8 @@ from cfai._config import (
     LimitPolicy,
     Retry,
     Timeout,
-    parse_checks,
     parse_limit_overrides,
     parse_token_counter,
-    parse_total_timeout,
 )
 from cfai._credentials import (
     EnvironmentVariables,
@@ -33,15 +30,14 @@ from cfai._credentials import (
     parse_secret,
     resolve_credentials,
 )
-from cfai._errors import ConfigurationError, InferenceUpstreamError
-from cfai._json import is_mapping
+from cfai._errors import ConfigurationError, InferenceUpstreamError, InputError
+from cfai._json import find_unsendable, is_mapping
 from cfai._limits import CheckResult, check_call, resolve_max_tokens
 from cfai._request import (
     GatewayOptions,
     PreparedCall,
     RunOptions,
     aprepare,
-    check_sendable,
     inputs_to_builtins,
     parse_headers,
     prepare,
@@ -78,6 +74,9 @@ class Ai:
     `with`, `async with`, `close` and `aclose` close its connections. It pickles with its token in it, so that workers
     of a process pool can use it, and without its connections: treat such a pickle as the secret that it is.
     """
+
+    _owns_pool = True
+    _last = LastCall()
 
     def __init__(
         self,
@@ -134,17 +133,12 @@ class Ai:
             gateway_route=gateway_route,
             allow_http=allow_http,
         )
-        policy = LimitPolicy(
-            parse_checks(checks), parse_limit_overrides(limit_overrides), parse_token_counter(token_counter)
-        )
-        total = parse_total_timeout(total_timeout)
-        config = ClientConfig(credentials, Timeout(), total, Retry(), policy, hidden_proxy, verify, trust_env)
-        self._config = config.with_overrides(timeout=timeout, max_retries=max_retries)
+        policy = LimitPolicy("enforce", parse_limit_overrides(limit_overrides), parse_token_counter(token_counter))
+        config = ClientConfig(credentials, Timeout(), None, Retry(), policy, hidden_proxy, verify, trust_env)
+        self._config = config.with_overrides(timeout, total_timeout, max_retries, checks)
         _check_client(http_client, "http_client", is_async=False)
         _check_client(async_http_client, "async_http_client", is_async=True)
         self._pool = _make_pool(self._config, http_client, async_http_client)
-        self._owns_pool = True
-        self._last = LastCall()
 
     @property
     def account_id(self) -> str:
@@ -242,7 +236,8 @@ class Ai:
         """
         quote_model(model)
         builtins, policy = inputs_to_builtins(inputs), self._config.limit_policy
-        check_sendable(builtins)
+        if problem := find_unsendable(builtins, "inputs"):
+            raise InputError(problem)
         return check_call(model, resolve_max_tokens(model, builtins, policy), policy)
 
     def _run(self, call: PreparedCall) -> Any:
@@ -296,7 +291,6 @@ class Ai:
         copy._config = config.with_overrides(timeout, total_timeout, max_retries, checks)
         copy._pool = self._pool
         copy._owns_pool = False
-        copy._last = LastCall()
         return copy
 
     @property
@@ -335,17 +329,13 @@ class Ai:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     def __repr__(self) -> str:
@@ -361,8 +351,6 @@ class Ai:
     def __setstate__(self, config: ClientConfig) -> None:
         self._config = config
         self._pool = _make_pool(config)
-        self._owns_pool = True
-        self._last = LastCall()
 
     def _remember(self, response: ApiResponse) -> None:
         meta = response.meta
@@ -394,9 +382,7 @@ def _keep_pool(response: ApiResponse) -> Any:
 
 
 def _check_client(client: Any, option: str, *, is_async: bool) -> None:
-    if client is None:
-        return
     is_client = all(hasattr(client, name) for name in ("base_url", "build_request", "send"))
-    if not is_client or iscoroutinefunction(client.send) != is_async:
+    if client is not None and (not is_client or iscoroutinefunction(client.send) != is_async):
         must_be = "an httpx.AsyncClient" if is_async else "an httpx.Client"
         raise ConfigurationError(f"`{option}` must be {must_be} (or httpx2's), got {type(client).__name__}")

@@ -88,23 +88,14 @@ class LimitPolicy(NamedTuple):
     """The limits that calls are held to, and how strictly."""
 
     mode: CheckMode = "enforce"
-    overrides: Mapping[str, Mapping[str, Limit]] = MappingProxyType({})
-    """The user's limits by model and field, in place of the catalogue's."""
+    overrides: Mapping[str, Model] = MappingProxyType({})
+    """The models with limits of the user's in place of the catalogue's."""
     counter: TokenCounter | Mapping[str, TokenCounter] | None = None
     """The user's counter, for all models or by model."""
 
     def get_model(self, name: str) -> Model | None:
-        """Return the catalogue's entry of a model with the user's limits in it, or `None` if nothing is known."""
-        entry, overrides = models.get(name), self.overrides.get(name)
-        if not overrides:
-            return entry
-        entry = entry or Model(name, "")
-        window = entry.window
-        if window is None and "context_length" in overrides:
-            window = "shared"
-        elif window is None and "total_length" in overrides:
-            window = "separate"
-        return replace(entry, **cast("Any", overrides), window=window)
+        """Return what is known of a model, with the user's limits in it, or `None` if nothing is."""
+        return self.overrides.get(name) or models.catalogue().get(name)
 
     def get_strategy(self, name: str) -> CountingStrategy:
         """Return how the tokens of a model's texts are counted."""
@@ -131,16 +122,19 @@ class ClientConfig(NamedTuple):
         max_retries: Any = NOT_GIVEN,
         checks: Any = NOT_GIVEN,
     ) -> ClientConfig:
-        """Return a copy with the options that are given, checked; itself if none is."""
+        """Return a copy with the options that are given; itself if none is. Raises `ConfigurationError`."""
         changes: dict[str, Any] = {}
         if timeout is not NOT_GIVEN:
             changes["timeout"] = parse_timeout(timeout)
         if total_timeout is not NOT_GIVEN:
-            changes["total_timeout"] = parse_total_timeout(total_timeout)
+            _check_seconds("total_timeout", total_timeout)
+            changes["total_timeout"] = total_timeout
         if max_retries is not NOT_GIVEN:
             changes["retry"] = parse_retry(max_retries)
         if checks is not NOT_GIVEN:
-            changes["limit_policy"] = self.limit_policy._replace(mode=parse_checks(checks))
+            if checks not in get_args(CheckMode):
+                raise ConfigurationError(f"`checks` must be 'enforce', 'strict', 'warn' or 'off', got {checks!r}")
+            changes["limit_policy"] = self.limit_policy._replace(mode=checks)
         return self._replace(**changes) if changes else self
 
 
@@ -162,12 +156,6 @@ def parse_timeout(value: Any) -> Timeout:
     return Timeout(*[float(value)] * 5)
 
 
-def parse_total_timeout(value: Any) -> float | None:
-    """Return the seconds that a whole call may take, or `None`. Raises `ConfigurationError`."""
-    _check_seconds("total_timeout", value)
-    return None if value is None else float(value)
-
-
 def parse_retry(value: Any) -> Retry:
     """Return a `Retry`, made of a number of retries, or of `None` for none. Raises `ConfigurationError`."""
     if isinstance(value, Retry):
@@ -179,38 +167,34 @@ def parse_retry(value: Any) -> Retry:
     return Retry(max_retries=value)
 
 
-def parse_checks(value: Any) -> CheckMode:
-    """Return the mode of the checks before sending. Raises `ConfigurationError`."""
-    if value not in get_args(CheckMode):
-        raise ConfigurationError(f"`checks` must be 'enforce', 'strict', 'warn' or 'off', got {value!r}")
-    return value
-
-
-def parse_limit_overrides(limits: Any) -> dict[str, dict[str, Limit]]:
-    """Return a user's `limit_overrides` by model and field. Raises `ConfigurationError`."""
+def parse_limit_overrides(limits: Any) -> dict[str, Model]:
+    """Return the models of a user's `limit_overrides`, with these limits. Raises `ConfigurationError`."""
     if limits is not None and not isinstance(limits, Mapping):
         raise ConfigurationError(f"`limit_overrides` must be a mapping by model, got {type(limits).__name__}")
-    overrides: dict[str, dict[str, Limit]] = {}
+    overrides: dict[str, Model] = {}
     for model, figures in cast("Mapping[Any, Any]", limits or {}).items():
         if not isinstance(model, str):
             raise ConfigurationError(f"`limit_overrides` must have names of models as keys, got {model!r}")
-        by_field: Mapping[Any, Any] = {_choose_field(model): figures}
-        if isinstance(figures, Mapping):
-            by_field = cast("Mapping[Any, Any]", figures)
-        for field, value in by_field.items():
+        entry = models.get(model) or Model(model, "")
+        if not isinstance(figures, Mapping):
+            # A number alone is the length of a text where texts are all that is limited, and of the context elsewhere.
+            is_of_texts = entry.window is None and entry.input_length
+            figures = {"input_length" if is_of_texts else "context_length": figures}
+        changes: dict[str, Any] = {}
+        for field, value in cast("Mapping[Any, Any]", figures).items():
             if field not in LIMIT_FIELDS:
                 known = ", ".join(LIMIT_FIELDS)
                 raise ConfigurationError(f"`limit_overrides` of {model} must be of {known}, got {field!r}")
             if not _is_count(value) or value == 0:
                 raise ConfigurationError(f"{field} in `limit_overrides` of {model} must be 1 or more, got {value!r}")
-            overrides.setdefault(model, {})[field] = Limit(value, "limit_overrides", "given by you", True, True)
+            changes[field] = Limit(value, "limit_overrides", "given by you", True, True)
+        if entry.window is None and "context_length" in changes:
+            changes["window"] = "shared"
+        elif entry.window is None and "total_length" in changes:
+            changes["window"] = "separate"
+        if changes:
+            overrides[model] = replace(entry, **changes)
     return overrides
-
-
-def _choose_field(model: str) -> str:
-    """Return the field that a number alone stands for."""
-    entry = models.get(model)
-    return "input_length" if entry is not None and entry.window is None and entry.input_length else "context_length"
 
 
 def parse_token_counter(counter: Any) -> Any:

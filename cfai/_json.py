@@ -7,6 +7,7 @@ the service does send, bad UTF-8 and half of a surrogate pair, so those few are 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any, TypeGuard, cast
@@ -119,6 +120,7 @@ _LARGEST_NUMBER = 10**308
 """Beyond any number of floating point, and long before Python refuses to write it."""
 
 _MAX_DEPTH = 100
+_SURROGATE = "[\ud800-\udfff]"
 
 
 def to_builtins(value: Any) -> Any:
@@ -146,7 +148,12 @@ def to_builtins(value: Any) -> Any:
 def json_default(value: Any) -> Any:
     """Return what stands in JSON for a pydantic model, another mapping, or a numpy value. Raises `TypeError`."""
     if hasattr(value, "model_dump"):
-        return _dump_model(value)
+        # A `None` is sent only if the user gave it: a default `None` means nothing.
+        try:
+            without_none = value.model_dump(mode="json", by_alias=True, exclude_none=True)
+            return _merge(without_none, value.model_dump(mode="json", by_alias=True, exclude_unset=True))
+        except ValueError as error:
+            raise TypeError(str(error)) from None
     if isinstance(value, Mapping):
         return dict(cast("Mapping[str, Any]", value))
     if hasattr(value, "dtype") and hasattr(value, "tolist"):
@@ -158,22 +165,20 @@ def find_unsendable(value: Any, place: str, depth: int = 0) -> str | None:
     """Return what is wrong with the first value that JSON cannot hold, with its place; `None` if JSON can hold all."""
     if depth > _MAX_DEPTH or value is None:
         return None
-    if isinstance(value, Mapping):
-        for key, item in cast("Mapping[Any, Any]", value).items():
+    if isinstance(value, Mapping | list | tuple):
+        items = cast("Any", value).items() if isinstance(value, Mapping) else enumerate(cast("Any", value))
+        for key, item in items:
             # Numbers, booleans and None become strings where they are keys.
             if not isinstance(key, str | int | float | None):
                 return f"{place}: keys must be strings, got {key!r}"
-            if isinstance(key, str) and not _is_encodable(key):
+            if isinstance(key, str) and re.search(_SURROGATE, key):
                 return f"{place}: the key {key!r} has half of a surrogate pair, which cannot be sent"
             if problem := find_unsendable(item, f"{place}[{key!r}]", depth + 1):
                 return problem
         return None
-    if isinstance(value, list | tuple):
-        places = enumerate(cast("list[Any]", value))
-        problems = (find_unsendable(item, f"{place}[{index}]", depth + 1) for index, item in places)
-        return next(filter(None, problems), None)
     if isinstance(value, str):
-        return None if _is_encodable(value) else f"{place}: the text has half of a surrogate pair, which cannot be sent"
+        has_half = re.search(_SURROGATE, value)
+        return f"{place}: the text has half of a surrogate pair, which cannot be sent" if has_half else None
     if isinstance(value, float):
         return None if isfinite(value) else f"{place}: {value} cannot be sent as JSON"
     if isinstance(value, int):
@@ -187,16 +192,6 @@ def find_unsendable(value: Any, place: str, depth: int = 0) -> str | None:
         return f"{place}: {type(value).__name__} cannot be sent as JSON {error}".rstrip()
 
 
-def _dump_model(model: Any) -> dict[str, Any]:
-    """Return a pydantic model's fields. A `None` is sent only if the user gave it: a default `None` means nothing."""
-    try:
-        without_none = model.model_dump(mode="json", by_alias=True, exclude_none=True)
-        explicit = model.model_dump(mode="json", by_alias=True, exclude_unset=True)
-        return _merge(without_none, explicit)
-    except ValueError as error:
-        raise TypeError(str(error)) from None
-
-
 def _merge(fields: Any, others: Any) -> Any:
     """Return `fields`, with those of `others` that are missing there, at every depth."""
     if isinstance(fields, dict) and isinstance(others, dict):
@@ -205,11 +200,3 @@ def _merge(fields: Any, others: Any) -> Any:
     if isinstance(fields, list) and isinstance(others, list):
         return [_merge(*pair) for pair in zip(cast("list[Any]", fields), cast("list[Any]", others), strict=True)]
     return cast("Any", fields)
-
-
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cfai._lazy import lazy_exports
-from cfai._limits.check import check_call, check_unless_short, is_slow_to_count, resolve_max_tokens
+from cfai._limits.check import CheckResult, check_call, check_unless_short, is_slow_to_count, resolve_max_tokens
 from cfai._limits.messages import format_warning
-from cfai._limits.verdict import CheckResult
-from cfai._limits.window import MAX_TOKENS_FIELDS, ReservedOutput, requested_output, reserved_output
+from cfai._limits.window import MAX_TOKENS_FIELDS, requested_output, reserved_output
 
 if TYPE_CHECKING:
     from cfai._limits.shorten import FittedMessages, fit_messages, truncate
@@ -17,7 +16,6 @@ __all__ = [
     "MAX_TOKENS_FIELDS",
     "CheckResult",
     "FittedMessages",
-    "ReservedOutput",
     "check_call",
     "check_unless_short",
     "fit_messages",

@@ -8,7 +8,7 @@ from cfai._errors import ContextLengthError, LimitError, SequenceLengthError
 from cfai.models import Limit, Model
 
 if TYPE_CHECKING:
-    from cfai._limits.verdict import Judgement
+    from cfai._limits.check import Judgement
     from cfai._limits.window import ReservedOutput
     from cfai.tokens import PromptSize
 
@@ -23,8 +23,8 @@ def format_warning(error: LimitError) -> str:
 
 
 def format_source(limit: Limit) -> str:
-    """Return the source of a limit and its date, as errors tell them."""
-    return f"{limit.source}, {limit.date}"
+    """Return the source of a limit and its date, if it has one, as errors tell them."""
+    return f"{limit.source}, {limit.date}" if limit.date else limit.source
 
 
 def make_output_error(entry: Model, field: str, value: int, limit: Limit) -> LimitError:

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any, Literal, NamedTuple
+from operator import itemgetter
+from typing import Any, Literal
 
 from cfai import models
 from cfai._errors import ConfigurationError, ContextLengthError, InputError
 from cfai._json import as_sequence, is_mapping
 from cfai._limits.messages import format_source
 from cfai._limits.window import input_limits
+from cfai.models import Limit
 from cfai.tokens import (
     CountingStrategy,
     PromptSize,
@@ -63,17 +66,6 @@ class FittedMessages:
     """Whether even the upper bound fits. If not, they fit by an estimate with a margin: 99 times in 100."""
 
 
-class _Room(NamedTuple):
-    """The tokens that a prompt may have."""
-
-    tokens: int
-    limit: int
-    """The tokens of prompt and answer, or of the prompt where that is limited by itself."""
-    source: str
-    is_certain: bool
-    """Whether the service certainly refuses what has more."""
-
-
 def fit_messages(
     messages: Sequence[Any],
     *,
@@ -113,7 +105,7 @@ def fit_messages(
         if value is not None:
             _validate_number(name, value, least)
     conversation, tools = messages_to_builtins(messages), messages_to_builtins(tools or (), "tools")
-    room = _find_room(model, limit, max_tokens)
+    room, source = _find_room(model, limit, max_tokens)
     turns = _find_turns(conversation, keep_system)
     max_dropped = max(0, len(turns) - keep_last)
 
@@ -127,19 +119,19 @@ def fit_messages(
     def fits(candidate: Sequence[Any]) -> bool:
         size = measure(candidate)
         # The gateway estimates by itself, but it knows nothing of a limit of one's own.
-        return max(size.likely_upper_bound, size.gateway_estimate if limit is None else 0) <= room.tokens
+        return max(size.likely_upper_bound, size.gateway_estimate if limit is None else 0) <= room
 
     dropped = 0
     if not fits(conversation):
-        dropped = max_dropped - _find_largest(max_dropped, int, lambda more: fits(drop(max_dropped - more)))
+        dropped = bisect_left(range(max_dropped), True, key=lambda number: fits(drop(number)))
     remaining = drop(dropped)
     if dropped == max_dropped and not fits(remaining):
         shorter = _cut_last_message(remaining, fits) if truncate_last else None
         if shorter is None:
-            raise _make_messages_error(measure(remaining), strategy, room, model, truncate_last)
+            raise _make_messages_error(measure(remaining), strategy, room, source, model, truncate_last)
         remaining = shorter
     size = measure(remaining)
-    certain = size.upper_bound <= room.tokens and size.media == 0
+    certain = size.upper_bound <= room and size.media == 0
     omitted = conversation[turns[0] : turns[dropped]]
     return FittedMessages(remaining, omitted, to_token_count(size, strategy), certain)
 
@@ -183,7 +175,13 @@ def truncate(
         head = text[: _find_end(text, lambda end: _is_within(text[:end], room, strategy))]
     if side == "end":
         return head
-    return head + text[_find_start(text, len(head), lambda start: _is_within(head + text[start:], tokens, strategy)) :]
+    end = len(text)
+    size = _find_largest(
+        end - len(head),
+        lambda size: end - _find_boundary(text, end - size, 1, keep_blank=head != ""),
+        lambda size: _is_within(head + text[end - size :], tokens, strategy),
+    )
+    return head + text[end - size :]
 
 
 def _validate_number(name: str, value: Any, least: float, unit: str = "tokens") -> None:
@@ -195,21 +193,18 @@ def _validate_number(name: str, value: Any, least: float, unit: str = "tokens") 
 # Conversations
 
 
-def _find_room(model: str | None, limit: int | None, max_tokens: int | None) -> _Room:
-    """Return what the lowest limit leaves for the prompt."""
+def _find_room(model: str | None, limit: int | None, max_tokens: int | None) -> tuple[int, Limit]:
+    """Return the tokens that a prompt may have, and the limit that leaves it the least."""
     entry = models.get(model) if model is not None else None
     if max_tokens is None:
         default = entry.default_max_tokens if entry and entry.window == "shared" else None
         max_tokens = default.value if default else 1  # an answer takes one token at least
     if limit is not None:
-        return _Room(limit - max_tokens, limit, "given as limit=", True)
+        return limit - max_tokens, Limit(limit, "given as limit=", "")
     limits = input_limits(entry, max_tokens) if entry else []
     if not limits:
         raise ConfigurationError(f"`limit` must be given in tokens: no limit is known for {model or 'a family'}")
-    return min(
-        _Room(each.value - reserved, each.value, format_source(each), each.certain_to_refuse)
-        for each, reserved in limits
-    )
+    return min(((each.value - reserved, each) for each, reserved in limits), key=itemgetter(0))
 
 
 def _find_turns(messages: Sequence[Mapping[str, Any]], keep_system: bool) -> list[int]:
@@ -218,38 +213,34 @@ def _find_turns(messages: Sequence[Mapping[str, Any]], keep_system: bool) -> lis
     while keep_system and head < len(messages) and messages[head].get("role") in ("system", "developer"):
         head += 1
     starts = [head]
-    calls: dict[Any, int] = {}
+    calls: dict[str | None, int] = {}
     for place, message in enumerate(messages[head:], head):
         if place > head and message.get("role") == "user":
             starts.append(place)
         for call in _list_call_ids(message):
             # Some number the calls of each turn anew, and some give no ids at all: the last one is meant.
             calls[call] = calls[None] = place
-        for answered in _list_answered_ids(message):
+        is_result = message.get("role") in ("tool", "function")
+        if is_result or str(message.get("type")).endswith("_call_output"):
+            answered = _get_id(message, "tool_call_id" if is_result else "call_id")
             while calls.get(answered, place) < starts[-1]:
                 starts.pop()
     return starts
 
 
-def _list_call_ids(message: Mapping[str, Any]) -> list[Any]:
+def _list_call_ids(message: Mapping[str, Any]) -> list[str | None]:
     """Return the ids of the calls that a message makes."""
-    ids = [call.get("id") if is_mapping(call) else None for call in as_sequence(message.get("tool_calls"))]
+    ids = [_get_id(call, "id") for call in as_sequence(message.get("tool_calls"))]
     if message.get("function_call"):
         ids.append(None)
     if str(message.get("type")).endswith("_call"):
-        ids.append(message.get("call_id"))
-    return [each if isinstance(each, str) else None for each in ids]
+        ids.append(_get_id(message, "call_id"))
+    return ids
 
 
-def _list_answered_ids(message: Mapping[str, Any]) -> list[Any]:
-    """Return the id of the call whose result a message is, if it is one."""
-    if message.get("role") in ("tool", "function"):
-        answered = message.get("tool_call_id")
-    elif str(message.get("type")).endswith("_call_output"):
-        answered = message.get("call_id")
-    else:
-        return []
-    return [answered if isinstance(answered, str) else None]
+def _get_id(value: Any, field: str) -> str | None:
+    id = value.get(field) if is_mapping(value) else None
+    return id if isinstance(id, str) else None
 
 
 def _cut_last_message(messages: Sequence[Any], fits: Callable[[Sequence[Any]], bool]) -> list[Any] | None:
@@ -285,23 +276,24 @@ def _cut_message(message: Mapping[str, Any], size: int) -> dict[str, Any]:
 
 
 def _make_messages_error(
-    size: PromptSize, strategy: CountingStrategy, room: _Room, model: str | None, truncated: bool
+    size: PromptSize, strategy: CountingStrategy, room: int, limit: Limit, model: str | None, truncated: bool
 ) -> ContextLengthError:
     """Build the error of messages that are too long even without the turns that may be dropped."""
     count = to_token_count(size, strategy)
-    is_above = count.lower > room.tokens
+    is_above = count.lower > room
     value = count.lower if is_above else count.estimate
-    reserved = room.limit - room.tokens
-    largest = room.limit - max(size.likely_upper_bound, size.gateway_estimate) if reserved else 0
+    reserved = limit.value - room
+    largest = limit.value - max(size.likely_upper_bound, size.gateway_estimate) if reserved else 0
     if largest > 0:
         advice = f"Set max_tokens to {largest:,} or less"
     else:
         advice = "Shorten the last messages, the system message or the tools, or lower keep_last or max_tokens"
     if not truncated:
         advice += ", or pass truncate_last=True"
+    source = format_source(limit)
     message = (
-        f"`messages` must be at most {max(0, room.tokens):,} tokens{f' for {model}' if model else ''}, which the limit "
-        f"of {room.limit:,} ({room.source}) leaves beside {reserved:,} for the answer, got {count.estimate:,} "
+        f"`messages` must be at most {max(0, room):,} tokens{f' for {model}' if model else ''}, which the limit "
+        f"of {limit.value:,} ({source}) leaves beside {reserved:,} for the answer, got {count.estimate:,} "
         f"(lower bound {count.lower:,}, upper bound {count.upper:,}) without the turns that may be dropped. {advice}."
     )
     return ContextLengthError(
@@ -309,11 +301,11 @@ def _make_messages_error(
         model=model or "",
         field="messages",
         value=reserved + value,
-        limit=room.limit,
-        limit_source=room.source,
+        limit=limit.value,
+        limit_source=source,
         input_tokens=value,
         output_tokens=reserved,
-        certain=is_above and count.certain and room.is_certain,
+        certain=is_above and count.certain and limit.certain_to_refuse,
         max_tokens=largest if largest > 0 else None,
     )
 
@@ -337,17 +329,6 @@ def _is_within(text: str, max_tokens: int, strategy: CountingStrategy) -> bool:
 def _find_end(text: str, fits: Callable[[int], bool]) -> int:
     """Return where to cut `text` so that what stands before is as long as fits."""
     return _find_largest(len(text), lambda size: _find_boundary(text, size, -1), fits)
-
-
-def _find_start(text: str, least: int, fits: Callable[[int], bool]) -> int:
-    """Return where to cut `text`, behind `least`, so that what stands behind is as long as fits."""
-    end = len(text)
-    size = _find_largest(
-        end - least,
-        lambda size: end - _find_boundary(text, end - size, 1, keep_blank=least > 0),
-        lambda size: fits(end - size),
-    )
-    return end - size
 
 
 def _find_largest(size: int, cut: Callable[[int], int], fits: Callable[[int], bool]) -> int:

@@ -1,12 +1,10 @@
 """Step 2 of a call: what is sent. `prepare` checks the inputs and builds the request."""
 
-from cfai._request.gateway import GatewayOptions, GatewayRetries
-from cfai._request.options import CREDENTIAL_HEADERS, RunOptions, parse_headers
+from cfai._request.options import CREDENTIAL_HEADERS, GatewayOptions, GatewayRetries, RunOptions, parse_headers
 from cfai._request.prepare import (
     ApiRequest,
     PreparedCall,
     aprepare,
-    check_sendable,
     inputs_to_builtins,
     prepare,
     prepare_unstreamed,
@@ -21,7 +19,6 @@ __all__ = [
     "PreparedCall",
     "RunOptions",
     "aprepare",
-    "check_sendable",
     "inputs_to_builtins",
     "parse_headers",
     "prepare",

@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 from urllib.parse import quote
 
-from cfai import models
-from cfai._config import ClientConfig, LimitPolicy
+from cfai._config import ClientConfig
 from cfai._credentials import Credentials
 from cfai._errors import ConfigurationError, InputError
 from cfai._json import find_unsendable, is_mapping, json_default, to_builtins
 from cfai._limits import check_unless_short, format_warning, is_slow_to_count, resolve_max_tokens
-from cfai._request.gateway import build_gateway_headers, parse_gateway
-from cfai._request.options import CREDENTIAL_HEADERS, RunOptions, build_query, check_header_value, parse_headers
+from cfai._request.options import (
+    CREDENTIAL_HEADERS,
+    RunOptions,
+    build_gateway_headers,
+    build_query,
+    check_header_value,
+    parse_gateway,
+    parse_headers,
+)
 from cfai._version import __version__
 from cfai._warnings import LimitWarning, RetiredModelWarning
 
@@ -75,9 +82,17 @@ class PreparedCall(ApiRequest):
 
 def prepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) -> PreparedCall:
     """Return the call that runs `model`. Raises what forbids it before anything is sent; the inputs are not changed."""
-    path = quote_model(model)
-    inputs = resolve_max_tokens(model, inputs_to_builtins(inputs), config.limit_policy)
-    warnings = _check_call(model, inputs, config.limit_policy)
+    path, policy = quote_model(model), config.limit_policy
+    inputs = resolve_max_tokens(model, inputs_to_builtins(inputs), policy)
+    warnings: list[tuple[str, type[Warning]]] = []
+    entry = policy.get_model(model)
+    if entry is not None and entry.retired_on:
+        warnings.append((str(entry.retirement), RetiredModelWarning))
+    result = check_unless_short(model, inputs, policy) if policy.mode != "off" else None
+    if result is not None and result.error is not None:
+        if result.raises(policy.mode):
+            raise result.error
+        warnings.append((format_warning(result.error), LimitWarning))
     url, headers, body = _encode_run(config.credentials, model, path, inputs, options)
     return PreparedCall(
         config=config,
@@ -111,21 +126,10 @@ def prepare_unstreamed(call: PreparedCall, started: float, attempts: int) -> Pre
     call, which began at `started`.
     """
     retry = replace(call.config.retry, max_retries=call.config.retry.max_retries - attempts)
-    inputs = {**call.inputs, "stream": False}
+    config = call.config.with_overrides(max_retries=retry, checks="off")  # it was checked, and warned of
     # The URL stays: tags that can be iterated only once are in it already.
-    path = quote_model(call.model)
-    _, headers, body = _encode_run(call.config.credentials, call.model, path, inputs, call.options)
-    return replace(
-        call,
-        config=call.config._replace(retry=retry),
-        started=started,
-        headers=headers,
-        body=body,
-        inputs=inputs,
-        wants_stream=False,
-        is_unstreamed_retry=True,
-        warnings=(),
-    )
+    again = prepare(config, call.model, {**call.inputs, "stream": False}, call.options._replace(tags=()))
+    return replace(again, url=call.url, started=started, is_unstreamed_retry=True, warnings=())
 
 
 def inputs_to_builtins(inputs: Any) -> dict[str, Any]:
@@ -137,16 +141,14 @@ def inputs_to_builtins(inputs: Any) -> dict[str, Any]:
             raise InputError(f"inputs: {type(inputs).__name__} cannot be sent as JSON {error}".rstrip()) from None
     if not isinstance(inputs, Mapping):
         raise InputError(f"`inputs` must be a dict such as {{'prompt': '...'}}, got {type(inputs).__name__}")
+    builtins = dict(cast("Mapping[str, Any]", inputs))
     try:
-        return {key: to_builtins(value) for key, value in cast("Mapping[str, Any]", inputs).items()}
+        for key, value in builtins.items():
+            if not isinstance(value, str | int | float | None):
+                builtins[key] = to_builtins(value)
     except RecursionError:
         raise InputError(f"inputs: {_NESTING_PROBLEM}") from None
-
-
-def check_sendable(inputs: Mapping[str, Any]) -> None:
-    """Raise `InputError` with the place of what JSON cannot hold."""
-    if problem := find_unsendable(inputs, "inputs"):
-        raise InputError(problem)
+    return builtins
 
 
 def quote_model(model: str) -> str:
@@ -169,20 +171,6 @@ def quote_model(model: str) -> str:
     return quote(model, safe="/@", errors="replace")
 
 
-def _check_call(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) -> list[tuple[str, type[Warning]]]:
-    """Raise the error of what does not fit, or return what to warn of."""
-    warnings: list[tuple[str, type[Warning]]] = []
-    entry = models.get(model)
-    if entry is not None and entry.retirement:
-        warnings.append((entry.retirement, RetiredModelWarning))
-    result = check_unless_short(model, inputs, policy) if policy.mode != "off" else None
-    if result is not None and result.error is not None:
-        if result.raises(policy.mode):
-            raise result.error
-        warnings.append((format_warning(result.error), LimitWarning))
-    return warnings
-
-
 def _encode_run(
     credentials: Credentials, model: str, path: str, inputs: Mapping[str, Any], options: RunOptions
 ) -> tuple[str, dict[str, str], bytes]:
@@ -195,16 +183,22 @@ def _encode_run(
     account = quote(credentials.account_id, safe="")
     url = f"{credentials.base_url}/accounts/{account}/ai/run"
     id = gateway.get("id", "")
+    sent = inputs
     # Other authors' models have no path of their own; without a gateway they take the account's default one.
     has_own_path = model.startswith(("@cf/", "@hf/")) or "/" not in model
     # The older host, whose form is certain for these models.
     uses_gateway_host = has_own_path and bool(gateway) and credentials.gateway_route == "gateway"
-    names_model_in_body = not has_own_path or (bool(gateway) and not uses_gateway_host)
     if uses_gateway_host:
         url = f"{credentials.gateway_url}/{account}/{quote(id, safe='')}/workers-ai/{path}"
-    elif not names_model_in_body:
+    elif has_own_path and not gateway:
         url = f"{url}/{path}"
-    body = _encode_json({"model": model, "input": inputs} if names_model_in_body else inputs, inputs)
+    else:
+        sent = {"model": model, "input": inputs}
+    body = b""
+    with suppress(TypeError, ValueError, RecursionError):
+        body = json.dumps(sent, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    if not body:
+        raise InputError(find_unsendable(inputs, "inputs") or f"inputs: {_NESTING_PROBLEM}")
     # Last, so that no traceback of a mistake in the inputs has the token in it.
     headers = _build_headers(credentials, options, gateway, wants_stream=bool(inputs.get("stream")))
     if uses_gateway_host:
@@ -233,12 +227,3 @@ def _build_headers(
     headers["content-type"] = "application/json"
     headers["authorization"] = f"Bearer {credentials.token.value}"
     return headers
-
-
-def _encode_json(body: Mapping[str, Any], inputs: Mapping[str, Any]) -> bytes:
-    """Return a body as JSON in UTF-8. Raises `InputError` with the place of what JSON cannot hold in its inputs."""
-    try:
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-    except (TypeError, ValueError, RecursionError):
-        pass
-    raise InputError(find_unsendable(inputs, "inputs") or f"inputs: {_NESTING_PROBLEM}")

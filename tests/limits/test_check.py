@@ -267,6 +267,12 @@ def test_texts_in_every_input_are_checked_unless_the_service_is_to_cut_them() ->
 # Limits and counters of the user's
 
 
+def test_an_override_without_figures_changes_nothing() -> None:
+    policy = LimitPolicy(overrides=parse_limit_overrides({"@cf/some/model": {}, LLAMA_3_3: {}}))
+    for model in ("@cf/some/model", LLAMA_3_3):
+        assert check_call(model, {"prompt": "Hi"}, policy) == check_call(model, {"prompt": "Hi"}), model
+
+
 def test_an_override_takes_the_place_of_the_catalogue() -> None:
     figures = {LLAMA_3_3: 5000, BGE_M3: 100, NO_FIGURES: {"context_length": 1000, "sequence_length": 50}}
     policy = LimitPolicy(overrides=parse_limit_overrides(figures))

@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cfai import count_tokens, models, tokens
-from cfai._config import LimitPolicy
+from cfai._config import LimitPolicy, parse_limit_overrides
 from cfai._errors import ConfigurationError, ContextLengthError, LimitError, SequenceLengthError
 from cfai._limits import CheckResult, check_call, check_unless_short, resolve_max_tokens
-from cfai.models import Limit
 from tests.texts import dense
 
 INT8 = "@cf/meta/llama-2-7b-chat-int8"  # 2048 in, 1800 out
@@ -35,8 +34,8 @@ def user(text: Any) -> list[dict[str, Any]]:
     return [{"role": "user", "content": text}]
 
 
-def found(model: str, inputs: dict[str, Any]) -> CheckResult:
-    fit = check_call(model, inputs)
+def found(model: str, inputs: dict[str, Any], policy: LimitPolicy | None = None) -> CheckResult:
+    fit = check_call(model, inputs, policy or LimitPolicy())
     assert fit.error is not None
     return fit
 
@@ -119,7 +118,7 @@ def test_input_and_output_count_against_their_own_limits() -> None:
         assert (result.error.limit if result.verdict == "too long" and result.error else None) == limit, (model, size)
 
 
-def test_a_limit_or_a_tokenizer_that_is_presumed_is_never_certain(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_or_a_tokenizer_that_is_presumed_is_never_certain() -> None:
     finding = found(NEMOTRON, {"prompt": dense(256_001)})
     assert not finding.certain
     presumed = "got at least 256,001 tokens if its tokenizer is as presumed (estimate 256,001, upper bound 256,439). "
@@ -128,9 +127,9 @@ def test_a_limit_or_a_tokenizer_that_is_presumed_is_never_certain(monkeypatch: p
     assert found(NEMOTRON, {"requests": [{"prompt": dense(256_001)}, {"prompt": "Hi", "max_tokens": 10**9}]}).certain
     doubtful = models.Limit(100, "a rumour", "2026-01-01", certain_to_refuse=False)
     entry = models.Model(INT8, "Text Generation", context_length=doubtful, sequence_length=doubtful, window="separate")
-    monkeypatch.setattr(models, "get", lambda name: entry)
-    assert not found(INT8, {"prompt": dense(101)}).certain
-    assert not found(INT8, {"prompt": "Hi", "max_tokens": 101}).certain
+    policy = LimitPolicy(overrides={INT8: entry})
+    assert not found(INT8, {"prompt": dense(101)}, policy).certain
+    assert not found(INT8, {"prompt": "Hi", "max_tokens": 101}, policy).certain
 
 
 # What counts
@@ -362,7 +361,7 @@ def test_max_is_resolved_in_each_request_of_a_batch() -> None:
     resolved = {"requests": [{"prompt": "Hi", "max_tokens": 1800}, {"prompt": "Ho"}, None]}
     assert resolve_max_tokens(INT8, inputs) == resolved
     assert inputs["requests"][0] == {"prompt": "Hi", "max_tokens": "max"}
-    policy = LimitPolicy(overrides={LLAMA_3_3: {"sequence_length": Limit(700, "limit_overrides", "given by you")}})
+    policy = LimitPolicy(overrides=parse_limit_overrides({LLAMA_3_3: {"sequence_length": 700}}))
     batch = {"requests": [{"prompt": "Hi", "max_tokens": "max"}]}
     assert resolve_max_tokens(LLAMA_3_3, batch, policy)["requests"][0]["max_tokens"] == 700
     assert largest(LLAMA_3_3, {"prompt": "Hi", "requests": [{"prompt": dense(900)}]}, policy) == 700
