@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from cfai._json import join_surrogates, loads, split_surrogate, value_to_text
+from cfai._json import is_mapping, join_surrogates, loads, split_surrogate, value_to_text
 from cfai.types import ToolCall, ToolCallDelta
 
 
@@ -26,12 +26,11 @@ class ToolCallAccumulator:
         deltas: list[ToolCallDelta] = []
         named: set[int] = set()
         for piece in pieces:
-            if not isinstance(piece, dict):
+            if not is_mapping(piece):
                 continue
-            piece = cast("dict[str, Any]", piece)
             function = piece.get("function")
             # Llama 3.3 sends `{"name", "arguments"}` with nothing around it.
-            fields = cast("dict[str, Any]", function) if isinstance(function, dict) else piece
+            fields = function if is_mapping(function) else piece
             name = _to_string(fields.get("name"))
             arguments = value_to_text(fields.get("arguments"))
             id = _get_call_id(piece)
@@ -134,7 +133,7 @@ class _PartialCall:
         return True
 
 
-def _get_call_id(piece: dict[str, Any]) -> str | None:
+def _get_call_id(piece: Mapping[str, Any]) -> str | None:
     """Return the id of a call: the Responses API has one for the item, `id`, and another to answer to, `call_id`."""
     return _to_string(piece.get("call_id")) or _to_string(piece.get("id"))
 
