@@ -89,16 +89,6 @@ _MAX_STACKED_MARKS = 32
 
 
 @dataclass(frozen=True, slots=True)
-class _Crossed:
-    """A pair of classes that only a few tokens hold."""
-
-    pair: bytes
-    cores: tuple[str, ...]
-    """The two characters beside the border in those tokens."""
-    tokens: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _Vocabulary:
     """The constants of one family, in the form in which they are counted fast."""
 
@@ -106,7 +96,8 @@ class _Vocabulary:
     apart: tuple[tuple[bytes, bytes], ...]
     """Tables from bytes to bits. Two neighbours are kept apart if the left one's first table and the right one's second
     have a bit in common."""
-    crossed: tuple[_Crossed, ...]
+    crossed: tuple[tuple[bytes, set[str], list[str]], ...]
+    """Pairs of classes that only a few tokens hold; the two characters beside the border in those; the tokens."""
     runs: tuple[tuple[bytes, re.Pattern[bytes]], ...]
     """By class: the shortest run that takes two tokens, and a pattern that matches once a border."""
     marks: tuple[tuple[bytes, bytes], ...]
@@ -132,7 +123,7 @@ def lower_bound(text: str, family: str) -> int:
     vocabulary = _load_vocabulary(family)
     if vocabulary.kind != "bytes":
         return _count_words(text, vocabulary.kind)
-    return 1 + _count_vocabulary_borders(text, vocabulary) if text else 0
+    return 1 + _count_borders(text, vocabulary) if text else 0
 
 
 def count_borders(texts: Sequence[str], family: str) -> int:
@@ -145,15 +136,8 @@ def count_borders(texts: Sequence[str], family: str) -> int:
     tokens or more. A sum of `lower_bound` would be too high, since tokens may reach from one text into the next.
     """
     joined = [CUT.join(texts), "".join(texts)] if len(texts) > 1 else texts
-    borders = min((_count_borders(text, family) for text in joined), default=0)
+    borders = min((lower_bound(text, family) for text in joined), default=0) - 1
     return max(0, borders - 2 * max(0, len(texts) - 1))
-
-
-def _count_borders(text: str, family: str) -> int:
-    vocabulary = _load_vocabulary(family)
-    if vocabulary.kind != "bytes":
-        return max(0, _count_words(text, vocabulary.kind) - 1)
-    return _count_vocabulary_borders(text, vocabulary)
 
 
 def upper_bound(text: str, family: str) -> int:
@@ -184,7 +168,7 @@ def is_composed(family: str) -> bool:
     return _load_vocabulary(family).nfc
 
 
-def _count_vocabulary_borders(text: str, vocabulary: _Vocabulary) -> int:
+def _count_borders(text: str, vocabulary: _Vocabulary) -> int:
     """Count the borders that a text has whether or not the server composes it."""
     text = _cut_special_tokens(text, vocabulary.special)
     if not vocabulary.nfc or text.isascii():
@@ -218,11 +202,11 @@ def _count_borders_as_is(text: str, vocabulary: _Vocabulary) -> int:
     data = text.encode("utf-8", "surrogateescape")
     borders = sum(_count_meetings(data, left, right) for left, right in vocabulary.apart)
     classes = data.translate(_CLASSES)
-    for crossed in vocabulary.crossed:
-        if places := classes.count(crossed.pair):
+    for pair, cores, tokens in vocabulary.crossed:
+        if places := classes.count(pair):
             # Tokens that reach over an end of the text, or over a cut, are not seen whole: one at each side.
-            seen = 2 + 2 * data.count(255) + sum(map(text.count, crossed.tokens))
-            borders += max(0, places - min(seen, sum(map(text.count, crossed.cores))))
+            seen = 2 + 2 * data.count(255) + sum(map(text.count, tokens))
+            borders += max(0, places - min(seen, sum(map(text.count, cores))))
     long = {one[:1]: len(border.findall(classes)) for one, border in vocabulary.runs if one in classes}
     borders += sum(long.values())
     # A border between two marks may be one of those that cut a long run of marks.
@@ -296,9 +280,7 @@ def _load_vocabulary(family: str) -> _Vocabulary:
         indents=row.get("indents", False),
         words=zlib.decompress(b85decode(row["words"])) if "words" in row else b"",
         crossed=tuple(
-            _Crossed(
-                pair.encode(), tuple({core for token in tokens for core in _load_cores(token, pair)}), tuple(tokens)
-            )
+            (pair.encode(), {core for token in tokens for core in _load_cores(token, pair)}, tokens)
             for pair, tokens in row.get("crossed", {}).items()
         ),
         runs=tuple(

@@ -95,7 +95,11 @@ def count_tokens(
     if exact is False:
         strategy = strategy._replace(counter=None)
     if exact and not strategy.is_exact:
-        strategy = strategy._replace(counter=_load_tokenizer(model))
+        if model is None:
+            raise ConfigurationError("`exact=True` needs `model`: a family has no tokenizer of its own")
+        from cfai import tokenizers  # not sooner: most counts need none
+
+        strategy = strategy._replace(counter=tokenizers.load(model))
     if isinstance(text_or_messages, str):
         return count_text(text_or_messages, strategy)
     if not isinstance(text_or_messages, list | tuple):
@@ -103,14 +107,6 @@ def count_tokens(
         raise InputError(f"`text_or_messages` must be a string or a list of dicts, got {kind}")
     messages = messages_to_builtins(text_or_messages)
     return count_prompt({"messages": messages, "tools": messages_to_builtins(tools or (), "tools")}, strategy)
-
-
-def _load_tokenizer(model: str | None) -> TokenCounter:
-    if model is None:
-        raise ConfigurationError("`exact=True` needs `model`: a family has no tokenizer of its own")
-    from cfai import tokenizers  # not sooner: most counts need none
-
-    return tokenizers.load(model)
 
 
 def messages_to_builtins(messages: Any, place: str = "messages") -> list[Any]:
