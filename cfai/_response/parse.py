@@ -15,7 +15,7 @@ from cfai._errors import APIResponseValidationError
 from cfai._json import loads, to_compact_json
 from cfai._limits import MAX_TOKENS_FIELDS
 from cfai._response.accumulator import Accumulator
-from cfai._response.decoder import is_json_object, split_at_end_mark
+from cfai._response.decoder import END_MARK, is_json_object, split_at_end_mark
 from cfai._response.errors import build_error, redact, redact_headers
 from cfai._response.extract import body_reports_error, unwrap
 from cfai._response.sse import BOM, EventSplitter, parse_fields
@@ -259,8 +259,8 @@ def _to_events(content: bytes) -> bytes:
         except ValueError:
             content = to_compact_json(content.decode("utf-8", "replace")).encode()
         content = b'{"result":' + content + b"}"
-    lines = content.replace(b"\r", b"\n").split(b"\n")
-    return b"".join(b"data: " + line + b"\n" for line in lines if line.strip()) + b"\ndata: [DONE]\n\n"
+    lines = (b"data: " + line + b"\n" for line in content.splitlines() if line.strip())
+    return b"".join(lines) + b"\n" + END_MARK + b"\n\n"
 
 
 def _find_text_class(result: Any, model: str) -> type[TextOutput] | None:

@@ -154,18 +154,14 @@ class ValueOutput(RootModel[Any]):
 
 
 _MAGIC = {
-    b"\x89PNG\r\n\x1a\n": "image/png",
-    b"\xff\xd8\xff": "image/jpeg",
-    b"GIF8": "image/gif",
-    b"ID3": "audio/mpeg",
-    b"\xff\xfb": "audio/mpeg",
-    b"\xff\xf3": "audio/mpeg",
-    b"\xff\xf2": "audio/mpeg",
-    b"\xff\xf1": "audio/aac",
-    b"\xff\xf9": "audio/aac",
-    b"OggS": "audio/ogg",
-    b"fLaC": "audio/flac",
-    b"%PDF": "application/pdf",
+    "image/png": b"\x89PNG\r\n\x1a\n",
+    "image/jpeg": b"\xff\xd8\xff",
+    "image/gif": b"GIF8",
+    "audio/mpeg": (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"),
+    "audio/aac": (b"\xff\xf1", b"\xff\xf9"),
+    "audio/ogg": b"OggS",
+    "audio/flac": b"fLaC",
+    "application/pdf": b"%PDF",
 }
 _RIFF = {b"WAVE": "audio/wav", b"WEBP": "image/webp", b"AVI ": "video/x-msvideo"}
 
@@ -183,7 +179,7 @@ class Binary:
     @classmethod
     def of(cls, content: bytes, content_type: str, meta: Meta) -> Binary:
         """Return the bytes with their media type. The beginning of the bytes wins over `content_type`."""
-        media_type = next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), None)
+        media_type = next((kind for kind, magic in _MAGIC.items() if content.startswith(magic)), None)
         if media_type is None and content[:4] == b"RIFF":
             media_type = _RIFF.get(content[8:12])
         declared = content_type.partition(";")[0].strip().lower()
