@@ -159,21 +159,16 @@ def _holds_whole_event(content: bytes) -> bool:
 
 def build_stream_output(answer: Accumulator, meta: Meta) -> TextOutput:
     """Return the output that the same call without streaming would have given, from what its stream came to."""
-    usage = dict(answer.usage.raw) if answer.usage else None
     if answer.response_object is not None:
         return _build_text_output(types.ResponsesOutput, answer.response_object, answer, meta)
+    usage = {"usage": dict(answer.usage.raw)} if answer.usage else {}
     if answer.first_chunk is not None and not answer.has_native_text:
-        output_class: type[TextOutput] = types.ChatCompletion
-        body: dict[str, Any] = {
-            key: value for key, value in answer.first_chunk.items() if key not in ("choices", "usage")
-        }
-        body |= {"object": "chat.completion", "choices": [_build_choice(answer, choice) for choice in answer.choices]}
-    else:
-        output_class = types.NativeText
-        body: dict[str, Any] = {"response": answer.text_of(0)}
-        if calls := _build_tool_calls(answer, 0):
-            body["tool_calls"] = calls
-    return _build_text_output(output_class, body if usage is None else {**body, "usage": usage}, answer, meta)
+        chunk = {key: value for key, value in answer.first_chunk.items() if key not in ("choices", "usage")}
+        choices = [_build_choice(answer, choice) for choice in answer.choices]
+        body = {**chunk, "object": "chat.completion", "choices": choices, **usage}
+        return _build_text_output(types.ChatCompletion, body, answer, meta)
+    body = {"response": answer.text_of(0), **_build_tool_calls(answer, 0), **usage}
+    return _build_text_output(types.NativeText, body, answer, meta)
 
 
 def warn_if_cut(call: PreparedCall, usage: Usage | None, finish_reason: str | None) -> None:
@@ -313,16 +308,17 @@ def _build_choice(answer: Accumulator, choice: int) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": answer.text_of(choice) or None}
     if reasoning := answer.reasoning_of(choice):
         message["reasoning_content"] = reasoning
-    if calls := _build_tool_calls(answer, choice):
-        message["tool_calls"] = calls
+    message |= _build_tool_calls(answer, choice)
     return {"index": choice, "message": message, "finish_reason": answer.finish_reasons.get(choice)}
 
 
-def _build_tool_calls(answer: Accumulator, choice: int) -> list[dict[str, Any]]:
-    return [
+def _build_tool_calls(answer: Accumulator, choice: int) -> dict[str, Any]:
+    """Return the field `tool_calls`, if there are any."""
+    calls = [
         {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
         for call in answer.tool_calls_of(choice)
     ]
+    return {"tool_calls": calls} if calls else {}
 
 
 def _make_unreadable_error(
