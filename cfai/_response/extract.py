@@ -7,7 +7,7 @@ The functions are pure. Each takes the part itself, already decoded, and for wha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from cfai._json import as_sequence, is_mapping, raw_number, value_to_text
 
@@ -28,9 +28,9 @@ class Delta(NamedTuple):
 
 def unwrap(body: Any) -> Any:
     """Return the result without its envelope, if it has one."""
-    if isinstance(body, dict) and "result" in body and cast("dict[str, Any]", body).keys() <= _ENVELOPE:
-        return cast("dict[str, Any]", body)["result"]
-    return cast("Any", body)
+    if body.__class__ is dict and "result" in body and body.keys() <= _ENVELOPE:
+        return body["result"]
+    return body
 
 
 def event_reports_error(event: Mapping[str, Any]) -> bool:
@@ -61,15 +61,14 @@ def is_responses_object(answer: Any) -> bool:
 
 def body_reports_error(body: Any) -> bool:
     """Return True if a 2xx body is an error: `success` is false, or an error is named and no result came."""
-    if not isinstance(body, dict):
+    if body.__class__ is not dict:
         return False
-    body = cast("dict[str, Any]", body)
     if body.get("success") is False:
         return True
     for answer in (body, body.get("result")):
         # The Responses API reports a failure in an answer of its own shape.
-        if isinstance(answer, dict) and cast("dict[str, Any]", answer).get("object") == "response":
-            return cast("dict[str, Any]", answer).get("status") == "failed"
+        if answer.__class__ is dict and answer.get("object") == "response":
+            return answer.get("status") == "failed"
     return bool(body.get("errors") or body.get("error")) and not body.get("result") and "choices" not in body
 
 

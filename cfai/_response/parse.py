@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic_core import ValidationError
 
@@ -225,12 +225,12 @@ def _build_output(body: Any, content: bytes, meta: Meta) -> AnyOutput:
     output_class = _find_text_class(result, meta.model)
     if output_class is not None:
         answer = Accumulator.read(body, content)
-        fields = cast("dict[str, Any]", result) if isinstance(result, dict) else {"response": result}
+        fields = result if result.__class__ is dict else {"response": result}
         return _build_text_output(output_class, fields, answer, meta)
-    if isinstance(result, dict):
-        output: AnyOutput = _validate(types.Output, cast("dict[str, Any]", result))
-    elif isinstance(result, list):
-        output = types.ListOutput(cast("list[Any]", result))
+    if result.__class__ is dict:
+        output: AnyOutput = _validate(types.Output, result)
+    elif result.__class__ is list:
+        output = types.ListOutput(result)
     else:
         output = types.ValueOutput(result)
     output._meta = meta  # pyright: ignore[reportPrivateUsage]
@@ -262,9 +262,8 @@ def _find_text_class(result: Any, model: str) -> type[TextOutput] | None:
     """Return the output class for the shape of a text answer that `result` has, if it has one of the three."""
     if isinstance(result, str):
         return types.NativeText
-    if not isinstance(result, dict):
+    if result.__class__ is not dict:
         return None
-    result = cast("dict[str, Any]", result)
     if isinstance(result.get("choices"), list):
         return types.ChatCompletion
     if isinstance(result.get("output"), list) and result.get("object") == "response":

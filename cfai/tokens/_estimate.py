@@ -82,7 +82,6 @@ def list_families() -> list[str]:
 
 @cache
 def _get_rates(family: str) -> dict[str, float]:
-    """Return the rates of a family, by feature."""
     data = _read_rates()
     return dict(zip(data["features"], data["rates"][family], strict=True))
 
