@@ -36,8 +36,8 @@ class Fields(BaseModel):
             return default
 
 
-class Output(Fields):
-    """A result that is an object. Fields are attributes, `result["field"]` works too."""
+class _Result(BaseModel):
+    model_config = ConfigDict(defer_build=True)
 
     _meta: Meta = PrivateAttr(default_factory=Meta)
 
@@ -45,6 +45,10 @@ class Output(Fields):
     def meta(self) -> Meta:
         """Return what the answer's headers say: request id, neurons, seconds."""
         return self._meta
+
+
+class Output(Fields, _Result):
+    """A result that is an object. Fields are attributes, `result["field"]` works too."""
 
 
 class TextOutput(Output):
@@ -118,17 +122,8 @@ class ResponsesOutput(TextOutput):
     status: str | None = None
 
 
-class ListOutput(RootModel[list[Any]]):
+class ListOutput(RootModel[list[Any]], _Result):  # pyright: ignore[reportIncompatibleMethodOverride]  # RootModel's
     """A result that is a list, such as labels with scores: iterate it, index it, take its length."""
-
-    model_config = ConfigDict(defer_build=True)
-
-    _meta: Meta = PrivateAttr(default_factory=Meta)
-
-    @property
-    def meta(self) -> Meta:
-        """Return what the answer's headers say: request id, neurons, seconds."""
-        return self._meta
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # a model iterates its fields; a list, its items
         return iter(self.root)
@@ -140,17 +135,8 @@ class ListOutput(RootModel[list[Any]]):
         return len(self.root)
 
 
-class ValueOutput(RootModel[Any]):
+class ValueOutput(RootModel[Any], _Result):  # pyright: ignore[reportIncompatibleMethodOverride]  # RootModel's
     """A result that is neither object, list nor text: `.root` has it."""
-
-    model_config = ConfigDict(defer_build=True)
-
-    _meta: Meta = PrivateAttr(default_factory=Meta)
-
-    @property
-    def meta(self) -> Meta:
-        """Return what the answer's headers say: request id, neurons, seconds."""
-        return self._meta
 
 
 _MAGIC = {
