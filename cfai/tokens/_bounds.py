@@ -37,13 +37,12 @@ from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
-from cfai.tokens._features import SCRIPTS, SEGMENTED
+from cfai.tokens._features import MARKS, SCRIPTS, SEGMENTED
 from cfai.tokens._pretokens import count_cuts
 
 CUT = "\udcff"
 """Stands for anything, or for nothing: no border is counted beside it. It is encoded as the byte 0xFF, never UTF-8."""
 
-_MARKS = r"!-/:-@\[-`{-~"
 _BY_BYTE = "".join(
     "." if byte == 255
     else "x" if byte > 127
@@ -81,8 +80,8 @@ _SPECIAL_TOKEN = (
 )
 _SPECIAL_TOKEN_OR_TAG = _SPECIAL_TOKEN + "|</?[A-Za-z][A-Za-z0-9_]{0,23}>"
 _WORDPIECE_SPECIAL_TOKEN = re.compile(r"\[(?:CLS|SEP|MASK|UNK|PAD)\]")
-_WORDPIECE_MARK = re.compile(f"[{_MARKS}]")
-_WORDPIECE_WORD = re.compile(rf"[A-Za-z0-9][^ \t\r\n{_MARKS}]*")
+_WORDPIECE_MARK = re.compile(f"[{MARKS}]")
+_WORDPIECE_WORD = re.compile(rf"[A-Za-z0-9][^ \t\r\n{MARKS}]*")
 _UNIGRAM_WORD = re.compile(r"[A-Za-z0-9][^ \t\r\n]*")
 _MAX_STACKED_MARKS = 32
 """How many combining marks may stand on each other before the text is no longer composed: sorting them is quadratic."""
