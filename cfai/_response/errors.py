@@ -272,7 +272,7 @@ def _parse_error_text(text: str) -> ErrorBody:
     head = text.lstrip()[:2000]
     if head[:1] == "<":
         title = re.search(_TITLE, head)
-        return ErrorBody(_space_out(unescape(title[1] if title else re.sub(_TAG, " ", head))))
+        return ErrorBody(" ".join(unescape(title[1] if title else re.sub(_TAG, " ", head)).split()))
     message = re.sub(r"\A(?:AiError: \s*)+", "", text.strip())
     # The binding writes "3040: text", sometimes behind a class name: only a code that is known counts.
     code = next((int(digits) for digits in re.findall(_CODE_IN_TEXT, message[:200]) if int(digits) in CODES), None)
@@ -319,18 +319,19 @@ def _parse_model_limit(message: str, model: str | None, *, is_whole: bool = True
 def _build_limit_fields(limit: ParsedLimit, model: str | None, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a `LimitError`: the figures that the service named, completed by what the call requested."""
     requested = requested_output(inputs)
-    input_tokens, output_tokens, total_tokens = limit.input_tokens, limit.output_tokens, limit.total_tokens
-    if limit.kind == "context" and output_tokens is None and inputs:
-        entry = models.get(model or "") or models.Model("", "")
-        output_tokens = reserved_output(entry, inputs, requested).tokens
-        if total_tokens is not None and input_tokens is None:
-            input_tokens = max(0, total_tokens - output_tokens)
-    max_tokens = limit.limit if limit.kind == "sequence" else None
-    if limit.kind == "context" and input_tokens is not None and input_tokens < limit.limit and not limit.at_least:
-        max_tokens = limit.limit - input_tokens
+    input_tokens, output_tokens, max_tokens = limit.input_tokens, limit.output_tokens, None
     field = next((field for field in _PROMPT_FIELDS if inputs.get(field) is not None), "")
     if limit.kind == "sequence":
+        max_tokens = limit.limit
         field = max(requested, key=requested.__getitem__, default="max_tokens")
+    elif limit.kind == "context":
+        if output_tokens is None and inputs:
+            entry = models.get(model or "") or models.Model("", "")
+            output_tokens = reserved_output(entry, inputs, requested).tokens
+            if limit.total_tokens is not None and input_tokens is None:
+                input_tokens = max(0, limit.total_tokens - output_tokens)
+        if input_tokens is not None and input_tokens < limit.limit and not limit.at_least:
+            max_tokens = limit.limit - input_tokens
     return {
         "field": field,
         "value": limit.total_tokens or limit.input_tokens or limit.output_tokens or 0,
@@ -339,7 +340,7 @@ def _build_limit_fields(limit: ParsedLimit, model: str | None, inputs: Mapping[s
         "source": limit.source,
         "input_tokens": input_tokens,
         "output_tokens": output_tokens,
-        "total_tokens": total_tokens,
+        "total_tokens": limit.total_tokens,
         "max_tokens": max_tokens,
         "limit_kind": limit.kind,
     }
@@ -365,9 +366,5 @@ def _remove_code(code: int | str | None, message: str) -> str:
 
 
 def _cut(text: str) -> str:
-    text = _space_out(text[: 4 * _MAX_LENGTH])
+    text = " ".join(text[: 4 * _MAX_LENGTH].split())
     return text if len(text) <= _MAX_LENGTH else text[:_MAX_LENGTH] + "…"
-
-
-def _space_out(text: str) -> str:
-    return " ".join(text.split())

@@ -6,10 +6,10 @@ The functions are pure. Each takes the part itself, already decoded, and for wha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from cfai._json import raw_number, value_to_text
+from cfai._json import as_sequence, is_mapping, raw_number, value_to_text
 
 Path = tuple[str | int, ...]
 
@@ -28,12 +28,12 @@ class Delta(NamedTuple):
 
 def unwrap(body: Any) -> Any:
     """Return the result without its envelope, if it has one."""
-    if isinstance(body, dict) and "result" in body and cast("dict[str, Any]", body).keys() <= _ENVELOPE:
-        return cast("dict[str, Any]", body)["result"]
-    return cast("Any", body)
+    if body.__class__ is dict and "result" in body and body.keys() <= _ENVELOPE:
+        return body["result"]
+    return body
 
 
-def event_reports_error(event: dict[str, Any]) -> bool:
+def event_reports_error(event: Mapping[str, Any]) -> bool:
     """Return whether an event reports an error.
 
     UNCERTAIN: no page shows an error inside a stream, so every shape that errors have elsewhere counts.
@@ -43,49 +43,42 @@ def event_reports_error(event: dict[str, Any]) -> bool:
     return event.get("type") == "error" or event.get("object") == "error"
 
 
-def find_event_error(event: dict[str, Any]) -> dict[str, Any] | None:
+def find_event_error(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the part of an event that reports an error: mostly all of it, of the Responses API the failed answer."""
     if event_reports_error(event):
         return event
     if event.get("type") == "response.failed":
         answer = event.get("response")
-        return cast("dict[str, Any]", answer) if isinstance(answer, dict) else event
+        return answer if is_mapping(answer) else event
     answer = unwrap(event)
-    if is_responses_object(answer) and answer.get("status") == "failed":
-        return answer
-    return None
+    return answer if is_responses_object(answer) and answer.get("status") == "failed" else None
 
 
 def is_responses_object(answer: Any) -> bool:
     """Return whether an object is a whole answer of the Responses API."""
-    if not isinstance(answer, dict):
-        return False
-    answer = cast("dict[str, Any]", answer)
-    return answer.get("object") == "response" and isinstance(answer.get("output"), list)
+    return is_mapping(answer) and answer.get("object") == "response" and isinstance(answer.get("output"), list)
 
 
 def body_reports_error(body: Any) -> bool:
     """Return True if a 2xx body is an error: `success` is false, or an error is named and no result came."""
-    if not isinstance(body, dict):
+    if body.__class__ is not dict:
         return False
-    body = cast("dict[str, Any]", body)
     if body.get("success") is False:
         return True
     for answer in (body, body.get("result")):
         # The Responses API reports a failure in an answer of its own shape.
-        if isinstance(answer, dict) and cast("dict[str, Any]", answer).get("object") == "response":
-            return cast("dict[str, Any]", answer).get("status") == "failed"
+        if answer.__class__ is dict and answer.get("object") == "response":
+            return answer.get("status") == "failed"
     return bool(body.get("errors") or body.get("error")) and not body.get("result") and "choices" not in body
 
 
-def extract_choice(choice: dict[str, Any], data: bytes, path: Path) -> Delta:
+def extract_choice(choice: Mapping[str, Any], data: bytes, path: Path) -> Delta:
     """Return what a choice of a chat completion holds, in a chunk or whole. Older ones have `text` and no message."""
     key = "delta" if choice.get("delta") else "message"
     message: Any = choice.get(key)
-    if not isinstance(message, dict) or not message:
+    if not is_mapping(message) or not message:
         text = to_text(choice.get("text"), data, (*path, "text"))
         return Delta(text, finish_reason=choice.get("finish_reason"))
-    message = cast("dict[str, Any]", message)
     path = (*path, key)
     calls = extract_tool_calls(message.get("tool_calls"), data, (*path, "tool_calls"))
     if not calls and "function_call" in message:
@@ -99,7 +92,7 @@ def extract_choice(choice: dict[str, Any], data: bytes, path: Path) -> Delta:
     )
 
 
-def extract_native(event: dict[str, Any], data: bytes, path: Path) -> Delta:
+def extract_native(event: Mapping[str, Any], data: bytes, path: Path) -> Delta:
     """Return what stands at the top level of an event of the service's own dialect."""
     key = "response"
     if key not in event:
@@ -113,15 +106,14 @@ def extract_native(event: dict[str, Any], data: bytes, path: Path) -> Delta:
     )
 
 
-def extract_response(answer: dict[str, Any], data: bytes, path: Path) -> Delta:
+def extract_response(answer: Mapping[str, Any], data: bytes, path: Path) -> Delta:
     """Return what a whole answer of the Responses API holds, each tool call under its place in the output."""
     texts: list[str] = []
     reasonings: list[str] = []
     calls: list[Any] = []
     for position, item in enumerate(extract_tool_calls(answer.get("output"), data, (*path, "output"))):
-        if not isinstance(item, dict):
+        if not is_mapping(item):
             continue
-        item = cast("dict[str, Any]", item)
         item_path = (*path, "output", position)
         if item.get("type") == "function_call":
             calls.append({**item, "index": position})
@@ -133,14 +125,13 @@ def extract_response(answer: dict[str, Any], data: bytes, path: Path) -> Delta:
     return Delta(text, "".join(reasonings), calls, _map_finish_reason(answer))
 
 
-def extract_reasoning(part: dict[str, Any], data: bytes, path: Path) -> str:
+def extract_reasoning(part: Mapping[str, Any], data: bytes, path: Path) -> str:
     """Return `reasoning_content`, else `reasoning`: the field was renamed between models, and both are about."""
     for key in ("reasoning_content", "reasoning"):
         value = part.get(key)
         value_path = (*path, key)
-        if isinstance(value, dict):
-            value = cast("dict[str, Any]", value).get("text")
-            value_path = (*value_path, "text")
+        if is_mapping(value):
+            value, value_path = value.get("text"), (*value_path, "text")
         # A boolean says whether there is any, and is none.
         if not isinstance(value, bool) and (text := to_text(value, data, value_path)):
             return text
@@ -149,18 +140,15 @@ def extract_reasoning(part: dict[str, Any], data: bytes, path: Path) -> str:
 
 def extract_tool_calls(items: Any, data: bytes, path: Path) -> list[Any]:
     """Return tool calls with their arguments as sent; anything but a list holds none."""
-    if not isinstance(items, list):
-        return []
-    return [keep_raw_arguments(item, data, (*path, position)) for position, item in enumerate(cast("list[Any]", items))]
+    return [keep_raw_arguments(item, data, (*path, position)) for position, item in enumerate(as_sequence(items))]
 
 
 def keep_raw_arguments(item: Any, data: bytes, path: Path) -> Any:
     """Return a tool call whose arguments, if they came as an object, are the text that stood there."""
-    if not isinstance(item, dict):
+    if not is_mapping(item):
         return item
-    item = cast("dict[str, Any]", item)
     function = item.get("function")
-    if isinstance(function, dict):
+    if is_mapping(function):
         called = keep_raw_arguments(function, data, (*path, "function"))
         return item if called is function else {**item, "function": called}
     # Llama 3.3 sends `{"name", "arguments"}` with nothing around it.
@@ -182,16 +170,16 @@ def to_text(value: Any, data: bytes, path: Path) -> str:
         return value_to_text(value)
 
 
-def _map_finish_reason(answer: dict[str, Any]) -> str:
+def _map_finish_reason(answer: Mapping[str, Any]) -> str:
     """Return why an answer of the Responses API ended, under the names of chat completions."""
     if answer.get("status") != "incomplete":
         return "stop"
     details = answer.get("incomplete_details")
-    reason = cast("dict[str, Any]", details).get("reason") if isinstance(details, dict) else None
+    reason = details.get("reason") if is_mapping(details) else None
     return "length" if reason in (None, "max_output_tokens") else str(reason)
 
 
-def _find_text(part: dict[str, Any], keys: tuple[str, ...], data: bytes, path: Path) -> str:
+def _find_text(part: Mapping[str, Any], keys: tuple[str, ...], data: bytes, path: Path) -> str:
     """Return the text under the first of `keys` that has any. It may have come as a list of parts."""
     for key in keys:
         value = part.get(key)
@@ -199,9 +187,9 @@ def _find_text(part: dict[str, Any], keys: tuple[str, ...], data: bytes, path: P
             text = to_text(value, data, (*path, key))
         else:
             text = "".join(
-                _find_text(cast("dict[str, Any]", item), ("text", "refusal"), data, (*path, key, position))
-                for position, item in enumerate(cast("list[Any]", value))
-                if isinstance(item, dict)
+                _find_text(item, ("text", "refusal"), data, (*path, key, position))
+                for position, item in enumerate(as_sequence(value))
+                if is_mapping(item)
             )
         if text:
             return text

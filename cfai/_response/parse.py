@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic_core import ValidationError
 
@@ -15,7 +15,7 @@ from cfai._errors import APIResponseValidationError
 from cfai._json import loads, to_compact_json
 from cfai._limits import MAX_TOKENS_FIELDS
 from cfai._response.accumulator import Accumulator
-from cfai._response.decoder import is_json_object, split_at_end_mark
+from cfai._response.decoder import END_MARK, is_json_object, split_at_end_mark
 from cfai._response.errors import build_error, redact, redact_headers
 from cfai._response.extract import body_reports_error, unwrap
 from cfai._response.sse import BOM, EventSplitter, parse_fields
@@ -164,21 +164,16 @@ def _holds_whole_event(content: bytes) -> bool:
 
 def build_stream_output(answer: Accumulator, meta: Meta) -> TextOutput:
     """Return the output that the same call without streaming would have given, from what its stream came to."""
-    usage = dict(answer.usage.raw) if answer.usage else None
     if answer.response_object is not None:
         return _build_text_output(types.ResponsesOutput, answer.response_object, answer, meta)
+    usage = {"usage": dict(answer.usage.raw)} if answer.usage else {}
     if answer.first_chunk is not None and not answer.has_native_text:
-        output_class: type[TextOutput] = types.ChatCompletion
-        body: dict[str, Any] = {
-            key: value for key, value in answer.first_chunk.items() if key not in ("choices", "usage")
-        }
-        body |= {"object": "chat.completion", "choices": [_build_choice(answer, choice) for choice in answer.choices]}
-    else:
-        output_class = types.NativeText
-        body: dict[str, Any] = {"response": answer.text_of(0)}
-        if calls := _build_tool_calls(answer, 0):
-            body["tool_calls"] = calls
-    return _build_text_output(output_class, body if usage is None else {**body, "usage": usage}, answer, meta)
+        chunk = {key: value for key, value in answer.first_chunk.items() if key not in ("choices", "usage")}
+        choices = [_build_choice(answer, choice) for choice in answer.choices]
+        body = {**chunk, "object": "chat.completion", "choices": choices, **usage}
+        return _build_text_output(types.ChatCompletion, body, answer, meta)
+    body = {"response": answer.text_of(0), **_build_tool_calls(answer, 0), **usage}
+    return _build_text_output(types.NativeText, body, answer, meta)
 
 
 def warn_if_cut(call: PreparedCall, answer: TextOutput | Accumulator) -> None:
@@ -235,12 +230,12 @@ def _build_output(body: Any, content: bytes, meta: Meta) -> AnyOutput:
     output_class = _find_text_class(result, meta.model)
     if output_class is not None:
         answer = Accumulator.read(body, content)
-        fields = cast("dict[str, Any]", result) if isinstance(result, dict) else {"response": result}
+        fields = result if result.__class__ is dict else {"response": result}
         return _build_text_output(output_class, fields, answer, meta)
-    if isinstance(result, dict):
-        output: AnyOutput = _validate(types.Output, cast("dict[str, Any]", result))
-    elif isinstance(result, list):
-        output = types.ListOutput(cast("list[Any]", result))
+    if result.__class__ is dict:
+        output: AnyOutput = _validate(types.Output, result)
+    elif result.__class__ is list:
+        output = types.ListOutput(result)
     else:
         output = types.ValueOutput(result)
     output._meta = meta  # pyright: ignore[reportPrivateUsage]
@@ -264,17 +259,16 @@ def _to_events(content: bytes) -> bytes:
         except ValueError:
             content = to_compact_json(content.decode("utf-8", "replace")).encode()
         content = b'{"result":' + content + b"}"
-    lines = content.replace(b"\r", b"\n").split(b"\n")
-    return b"".join(b"data: " + line + b"\n" for line in lines if line.strip()) + b"\ndata: [DONE]\n\n"
+    lines = (b"data: " + line + b"\n" for line in content.splitlines() if line.strip())
+    return b"".join(lines) + b"\n" + END_MARK + b"\n\n"
 
 
 def _find_text_class(result: Any, model: str) -> type[TextOutput] | None:
     """Return the output class for the shape of a text answer that `result` has, if it has one of the three."""
     if isinstance(result, str):
         return types.NativeText
-    if not isinstance(result, dict):
+    if result.__class__ is not dict:
         return None
-    result = cast("dict[str, Any]", result)
     if isinstance(result.get("choices"), list):
         return types.ChatCompletion
     if isinstance(result.get("output"), list) and result.get("object") == "response":
@@ -318,16 +312,17 @@ def _build_choice(answer: Accumulator, choice: int) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": answer.text_of(choice) or None}
     if reasoning := answer.reasoning_of(choice):
         message["reasoning_content"] = reasoning
-    if calls := _build_tool_calls(answer, choice):
-        message["tool_calls"] = calls
+    message |= _build_tool_calls(answer, choice)
     return {"index": choice, "message": message, "finish_reason": answer.finish_reasons.get(choice)}
 
 
-def _build_tool_calls(answer: Accumulator, choice: int) -> list[dict[str, Any]]:
-    return [
+def _build_tool_calls(answer: Accumulator, choice: int) -> dict[str, Any]:
+    """Return the field `tool_calls`, if there are any."""
+    calls = [
         {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
         for call in answer.tool_calls_of(choice)
     ]
+    return {"tool_calls": calls} if calls else {}
 
 
 def _make_unreadable_error(

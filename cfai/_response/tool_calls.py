@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from cfai._json import join_surrogates, loads, split_surrogate, value_to_text
+from cfai._json import is_mapping, join_surrogates, loads, split_surrogate, value_to_text
 from cfai.types import ToolCall, ToolCallDelta
 
 
+@dataclass(slots=True, eq=False)
 class ToolCallAccumulator:
     """Tool calls from their pieces. The index tells them apart: ids repeat, go missing, or come last."""
 
-    __slots__ = ("_calls", "_last", "_next", "_redirects")
-
-    def __init__(self) -> None:
-        self._calls: dict[int, _PartialCall] = {}
-        self._next = 0
-        self._last = 0
-        self._redirects: dict[int, int] = {}
-        """Where the pieces of a second call under one index belong."""
+    _calls: dict[int, _PartialCall] = field(default_factory=dict[int, "_PartialCall"])
+    _next: int = 0
+    _last: int = 0
+    _redirects: dict[int, int] = field(default_factory=dict[int, int])
+    """Where the pieces of a second call under one index belong."""
 
     def add(self, pieces: Sequence[Any]) -> tuple[ToolCallDelta, ...]:
         """Add the pieces of one event, and return each with the index of its call."""
         deltas: list[ToolCallDelta] = []
         named: set[int] = set()
         for piece in pieces:
-            if not isinstance(piece, dict):
+            if not is_mapping(piece):
                 continue
-            piece = cast("dict[str, Any]", piece)
             function = piece.get("function")
             # Llama 3.3 sends `{"name", "arguments"}` with nothing around it.
-            fields = cast("dict[str, Any]", function) if isinstance(function, dict) else piece
+            fields = function if is_mapping(function) else piece
             name = _to_string(fields.get("name"))
             arguments = value_to_text(fields.get("arguments"))
             id = _get_call_id(piece)
@@ -95,18 +93,16 @@ class ToolCallAccumulator:
         return self._next
 
 
+@dataclass(slots=True, eq=False)
 class _PartialCall:
     """A tool call so far."""
 
-    __slots__ = ("_attempted", "_open_braces", "arguments", "half", "id", "name")
-
-    def __init__(self) -> None:
-        self.name = ""
-        self.arguments: list[str] = []
-        self.id: str | None = None
-        self.half = ""
-        self._open_braces = 0
-        self._attempted = 0
+    name: str = ""
+    arguments: list[str] = field(default_factory=list[str])
+    id: str | None = None
+    half: str = ""
+    _open_braces: int = 0
+    _attempted: int = 0
 
     def add(self, name: str | None, arguments: str, id: str | None) -> str:
         """Add one piece, and return its arguments in whole characters."""
@@ -134,7 +130,7 @@ class _PartialCall:
         return True
 
 
-def _get_call_id(piece: dict[str, Any]) -> str | None:
+def _get_call_id(piece: Mapping[str, Any]) -> str | None:
     """Return the id of a call: the Responses API has one for the item, `id`, and another to answer to, `call_id`."""
     return _to_string(piece.get("call_id")) or _to_string(piece.get("id"))
 

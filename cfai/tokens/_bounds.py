@@ -37,13 +37,12 @@ from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
-from cfai.tokens._features import SCRIPTS, SEGMENTED
+from cfai.tokens._features import MARKS, SCRIPTS, SEGMENTED
 from cfai.tokens._pretokens import count_cuts
 
 CUT = "\udcff"
 """Stands for anything, or for nothing: no border is counted beside it. It is encoded as the byte 0xFF, never UTF-8."""
 
-_MARKS = r"!-/:-@\[-`{-~"
 _BY_BYTE = "".join(
     "." if byte == 255
     else "x" if byte > 127
@@ -81,21 +80,11 @@ _SPECIAL_TOKEN = (
 )
 _SPECIAL_TOKEN_OR_TAG = _SPECIAL_TOKEN + "|</?[A-Za-z][A-Za-z0-9_]{0,23}>"
 _WORDPIECE_SPECIAL_TOKEN = re.compile(r"\[(?:CLS|SEP|MASK|UNK|PAD)\]")
-_WORDPIECE_MARK = re.compile(f"[{_MARKS}]")
-_WORDPIECE_WORD = re.compile(rf"[A-Za-z0-9][^ \t\r\n{_MARKS}]*")
+_WORDPIECE_MARK = re.compile(f"[{MARKS}]")
+_WORDPIECE_WORD = re.compile(rf"[A-Za-z0-9][^ \t\r\n{MARKS}]*")
 _UNIGRAM_WORD = re.compile(r"[A-Za-z0-9][^ \t\r\n]*")
 _MAX_STACKED_MARKS = 32
 """How many combining marks may stand on each other before the text is no longer composed: sorting them is quadratic."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Crossed:
-    """A pair of classes that only a few tokens hold."""
-
-    pair: bytes
-    cores: tuple[str, ...]
-    """The two characters beside the border in those tokens."""
-    tokens: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +95,8 @@ class _Vocabulary:
     apart: tuple[tuple[bytes, bytes], ...]
     """Tables from bytes to bits. Two neighbours are kept apart if the left one's first table and the right one's second
     have a bit in common."""
-    crossed: tuple[_Crossed, ...]
+    crossed: tuple[tuple[bytes, set[str], list[str]], ...]
+    """Pairs of classes that only a few tokens hold; the two characters beside the border in those; the tokens."""
     runs: tuple[tuple[bytes, re.Pattern[bytes]], ...]
     """By class: the shortest run that takes two tokens, and a pattern that matches once a border."""
     marks: tuple[tuple[bytes, bytes], ...]
@@ -132,7 +122,7 @@ def lower_bound(text: str, family: str) -> int:
     vocabulary = _load_vocabulary(family)
     if vocabulary.kind != "bytes":
         return _count_words(text, vocabulary.kind)
-    return 1 + _count_vocabulary_borders(text, vocabulary) if text else 0
+    return 1 + _count_borders(text, vocabulary) if text else 0
 
 
 def count_borders(texts: Sequence[str], family: str) -> int:
@@ -145,15 +135,8 @@ def count_borders(texts: Sequence[str], family: str) -> int:
     tokens or more. A sum of `lower_bound` would be too high, since tokens may reach from one text into the next.
     """
     joined = [CUT.join(texts), "".join(texts)] if len(texts) > 1 else texts
-    borders = min((_count_borders(text, family) for text in joined), default=0)
+    borders = min((lower_bound(text, family) for text in joined), default=0) - 1
     return max(0, borders - 2 * max(0, len(texts) - 1))
-
-
-def _count_borders(text: str, family: str) -> int:
-    vocabulary = _load_vocabulary(family)
-    if vocabulary.kind != "bytes":
-        return max(0, _count_words(text, vocabulary.kind) - 1)
-    return _count_vocabulary_borders(text, vocabulary)
 
 
 def upper_bound(text: str, family: str) -> int:
@@ -184,7 +167,7 @@ def is_composed(family: str) -> bool:
     return _load_vocabulary(family).nfc
 
 
-def _count_vocabulary_borders(text: str, vocabulary: _Vocabulary) -> int:
+def _count_borders(text: str, vocabulary: _Vocabulary) -> int:
     """Count the borders that a text has whether or not the server composes it."""
     text = _cut_special_tokens(text, vocabulary.special)
     if not vocabulary.nfc or text.isascii():
@@ -218,11 +201,11 @@ def _count_borders_as_is(text: str, vocabulary: _Vocabulary) -> int:
     data = text.encode("utf-8", "surrogateescape")
     borders = sum(_count_meetings(data, left, right) for left, right in vocabulary.apart)
     classes = data.translate(_CLASSES)
-    for crossed in vocabulary.crossed:
-        if places := classes.count(crossed.pair):
+    for pair, cores, tokens in vocabulary.crossed:
+        if places := classes.count(pair):
             # Tokens that reach over an end of the text, or over a cut, are not seen whole: one at each side.
-            seen = 2 + 2 * data.count(255) + sum(map(text.count, crossed.tokens))
-            borders += max(0, places - min(seen, sum(map(text.count, crossed.cores))))
+            seen = 2 + 2 * data.count(255) + sum(map(text.count, tokens))
+            borders += max(0, places - min(seen, sum(map(text.count, cores))))
     long = {one[:1]: len(border.findall(classes)) for one, border in vocabulary.runs if one in classes}
     borders += sum(long.values())
     # A border between two marks may be one of those that cut a long run of marks.
@@ -296,9 +279,7 @@ def _load_vocabulary(family: str) -> _Vocabulary:
         indents=row.get("indents", False),
         words=zlib.decompress(b85decode(row["words"])) if "words" in row else b"",
         crossed=tuple(
-            _Crossed(
-                pair.encode(), tuple({core for token in tokens for core in _load_cores(token, pair)}), tuple(tokens)
-            )
+            (pair.encode(), {core for token in tokens for core in _load_cores(token, pair)}, tokens)
             for pair, tokens in row.get("crossed", {}).items()
         ),
         runs=tuple(

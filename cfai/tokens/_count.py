@@ -95,7 +95,11 @@ def count_tokens(
     if exact is False:
         strategy = strategy._replace(counter=None)
     if exact and not strategy.is_exact:
-        strategy = strategy._replace(counter=_load_tokenizer(model))
+        if model is None:
+            raise ConfigurationError("`exact=True` needs `model`: a family has no tokenizer of its own")
+        from cfai import tokenizers  # not sooner: most counts need none
+
+        strategy = strategy._replace(counter=tokenizers.load(model))
     if isinstance(text_or_messages, str):
         return count_text(text_or_messages, strategy)
     if not isinstance(text_or_messages, list | tuple):
@@ -103,14 +107,6 @@ def count_tokens(
         raise InputError(f"`text_or_messages` must be a string or a list of dicts, got {kind}")
     messages = messages_to_builtins(text_or_messages)
     return count_prompt({"messages": messages, "tools": messages_to_builtins(tools or (), "tools")}, strategy)
-
-
-def _load_tokenizer(model: str | None) -> TokenCounter:
-    if model is None:
-        raise ConfigurationError("`exact=True` needs `model`: a family has no tokenizer of its own")
-    from cfai import tokenizers  # not sooner: most counts need none
-
-    return tokenizers.load(model)
 
 
 def messages_to_builtins(messages: Any, place: str = "messages") -> list[Any]:
@@ -149,15 +145,7 @@ def count_text(text: str, strategy: CountingStrategy) -> TokenCount:
     """Count the tokens of a text that stands alone."""
     lower, upper = strategy.lower_bound(text), strategy.upper_bound(text)
     estimate = min(upper, max(lower, round(strategy.estimate(text))))
-    return TokenCount(
-        lower,
-        estimate,
-        upper,
-        strategy.family.name,
-        strategy.is_certain,
-        exact=strategy.is_exact,
-        method=_describe_method(strategy),
-    )
+    return _build_count(lower, estimate, upper, strategy, exact=strategy.is_exact)
 
 
 def count_prompt(inputs: Mapping[str, Any], strategy: CountingStrategy) -> TokenCount:
@@ -167,19 +155,13 @@ def count_prompt(inputs: Mapping[str, Any], strategy: CountingStrategy) -> Token
 
 def to_token_count(size: PromptSize, strategy: CountingStrategy) -> TokenCount:
     """Return the count of a prompt that was measured."""
-    return TokenCount(
-        size.lower_bound,
-        size.estimate,
-        size.upper_bound,
-        strategy.family.name,
-        strategy.is_certain,
-        images=size.images,
-        method=_describe_method(strategy),
-        template=(0, round(size.template_estimate), size.template_upper_bound),
-    )
+    template = (0, round(size.template_estimate), size.template_upper_bound)
+    bounds = size.lower_bound, size.estimate, size.upper_bound
+    return _build_count(*bounds, strategy, images=size.images, template=template)
 
 
-def _describe_method(strategy: CountingStrategy) -> Literal["estimator", "tokenizers", "custom"]:
-    if not strategy.is_exact:
-        return "estimator"
-    return "tokenizers" if type(strategy.counter).__module__ == "cfai.tokenizers" else "custom"
+def _build_count(lower: int, estimate: int, upper: int, strategy: CountingStrategy, **fields: Any) -> TokenCount:
+    method = "estimator"
+    if strategy.is_exact:
+        method = "tokenizers" if type(strategy.counter).__module__ == "cfai.tokenizers" else "custom"
+    return TokenCount(lower, estimate, upper, strategy.family.name, strategy.is_certain, method=method, **fields)

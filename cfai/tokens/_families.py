@@ -85,8 +85,6 @@ _BY_PREFIX = {
     for name, prefixes in table.items()
     for prefix in prefixes
 }
-_PREFIXES = sorted(_BY_PREFIX, key=len, reverse=True)
-_DEFAULT = Family("default", certain=False)
 
 
 @lru_cache(maxsize=256)
@@ -101,5 +99,5 @@ def get_family(model: str) -> Family:
     Family(name='default', certain=False)
     """
     name = model.lower().removeprefix("@cf/").removeprefix("@hf/")
-    prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), None)
-    return _DEFAULT if prefix is None else _BY_PREFIX[prefix]
+    longest = max((prefix for prefix in _BY_PREFIX if name.startswith(prefix)), key=len, default="")
+    return _BY_PREFIX.get(longest, Family("default", certain=False))

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 
 _LATIN = r"A-Za-z\u00aa\u00b5\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
-_MARKS = r"!-/:-@\[-`{-~"
+MARKS = r"!-/:-@\[-`{-~"
 SCRIPTS = {
     "han": r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff",
     "hira": r"\u3041-\u309f",
@@ -58,13 +58,13 @@ SEGMENTED = ("han", "hira", "kata", "hang", "cyr", "grk", "heb", "ara", "dev", "
 
 PIECE = re.compile(
     "(?:[A-Za-z]{1,12}[0-9]{1,12}){2,}[A-Za-z]*|(?:[0-9]{1,12}[A-Za-z]{1,12}){2,}[0-9]*"
-    f"|[ {_MARKS}]?[{_LATIN}]+"
-    f"|[0-9]+| ?[{_MARKS}]+[\r\n]*"
+    f"|[ {MARKS}]?[{_LATIN}]+"
+    f"|[0-9]+| ?[{MARKS}]+[\r\n]*"
     "|[ \t\r\n]*[\r\n]+|[ \t]+(?![^ \t])|[ \t](?=[0-9])"
     f"|[ ]?(?:{'|'.join(f'[{span}]+' for span in SCRIPTS.values())})"
     "|[ \t]+|[^\x00-\x7f]|[\x00-\x1f\x7f]+"
 )
-_WORD = re.compile(f"[ {_MARKS}]?[{_LATIN}]+")
+_WORD = re.compile(f"[ {MARKS}]?[{_LATIN}]+")
 _SCRIPT = re.compile("|".join(f"(?P<{name}>[{span}])" for name, span in SCRIPTS.items()))
 _PARTS = re.compile("[0-9]+|[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[A-Z]")
 _LONG_RUN = re.compile(r"(.)\1{3,}", re.DOTALL)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from math import ceil
 from typing import Any
 
-from cfai._json import is_mapping
+from cfai._json import as_sequence, is_mapping
 
 MAX_MEDIUM = 3000
 """The most tokens that an image is taken for."""
@@ -59,20 +59,14 @@ def _decode_first_bytes(image: Any) -> bytes:
         if not is_mapping(image):
             break
         image = next((image[key] for key in ("image_url", "url", "image", "source", "data") if key in image), None)
-    if isinstance(image, str):
-        kind, comma, data = image.partition(",")
-        data = data if comma and kind.startswith("data:") else image
-        head = data[:_HEAD_CHARACTERS]
-        try:
+    try:
+        if isinstance(image, str):
+            kind, comma, data = image.partition(",")
+            head = (data if comma and kind.startswith("data:") else image)[:_HEAD_CHARACTERS]
             return base64.b64decode(head[: len(head) // 4 * 4])
-        except ValueError:
-            return b""
-    if isinstance(image, list | tuple):
-        try:
-            return bytes(image[:_HEAD_CHARACTERS])  # pyright: ignore[reportUnknownArgumentType]  # whatever the inputs held
-        except (TypeError, ValueError):
-            return b""
-    return b""
+        return bytes(as_sequence(image)[:_HEAD_CHARACTERS])
+    except (TypeError, ValueError):
+        return b""
 
 
 def _parse_image_size(data: bytes) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from cfai._json import as_sequence, is_mapping, to_compact_json
 from cfai.tokens._bounds import CUT
 from cfai.tokens._images import MAX_MEDIUM, estimate_image, is_image, is_media
 from cfai.tokens._strategy import CountingStrategy
-from cfai.tokens._templates import MAX_AROUND_TEXT, MAX_TEMPLATE, get_template
+from cfai.tokens._templates import MAX_AROUND_TEXT, MAX_TEMPLATE, Template, get_template
 
 _PROMPT_FIELDS = (
     "prompt",
@@ -51,14 +51,6 @@ _REASONING_START = r"<think>|\[THINK\]|<\|channel"
 # ASCII that stays as it is when JSON is made of it, up to escapes that only add tokens. Before another script the last
 # character is left out: a mark may be composed with it.
 _UNESCAPED_BY_JSON = r"[ -&(-~]+(?![^\x00-\x7f])"
-
-
-class _Prompt(NamedTuple):
-    """A prompt that a model is to read, and the input that it came in."""
-
-    field: str
-    messages: list[list[str]]
-    """The texts that count, message by message."""
 
 
 class PromptSize(NamedTuple):
@@ -105,24 +97,26 @@ def measure_prompt(inputs: Mapping[str, Any], strategy: CountingStrategy) -> Pro
     """Bound and estimate the tokens of the prompt of `inputs`."""
     # UNCERTAIN: which one of several prompts is read. The shortest counts.
     lower, field = min(
-        ((_lower_bound(prompt, strategy), prompt.field) for prompt in _list_prompts(inputs)), default=(0, "")
+        ((_lower_bound(messages, strategy), field) for field, messages in _list_prompts(inputs)), default=(0, "")
     )
-    texts, media, inline = _read_all(inputs)
-    template = MAX_TEMPLATE + MAX_AROUND_TEXT * len(texts)
     counted = strategy.count_messages(inputs)
-    estimate = _estimate(inputs, strategy, counted)
-    media_upper_bound = max(MAX_MEDIUM * media, estimate.image_estimate)
+    likely_texts, images, template_tokens = _list_likely_texts(inputs, get_template(strategy.family.name))
+    estimate = template_tokens + sum(map(strategy.estimate, likely_texts)) if counted is None else counted
+    image_estimate = sum(estimate_image(image, strategy.family.name) for image in images)
+    texts, media, inline = _list_all_texts(inputs)
+    template = MAX_TEMPLATE + MAX_AROUND_TEXT * len(texts)
+    media_upper_bound = max(MAX_MEDIUM * media, image_estimate)
     upper = max(lower, template + media_upper_bound + sum(map(strategy.upper_bound, texts)), counted or 0)
     read_by_gateway = to_compact_json({key: inputs[key] for key in _PROMPT_FIELDS if key in inputs})
     gateway = max(0, ceil((len(read_by_gateway) - inline) / 4))
     return PromptSize(
         lower_bound=lower,
         field=field,
-        text_estimate=estimate.text_estimate,
-        template_estimate=estimate.template_estimate,
-        lowest_ratio=estimate.lowest_ratio,
-        image_estimate=estimate.image_estimate,
-        images=estimate.images,
+        text_estimate=estimate,
+        template_estimate=template_tokens,
+        lowest_ratio=strategy.lowest_ratio(all(text.isascii() for text in likely_texts)),
+        image_estimate=image_estimate,
+        images=len(images),
         media=media,
         inline_characters=inline,
         upper_bound=upper,
@@ -131,19 +125,8 @@ def measure_prompt(inputs: Mapping[str, Any], strategy: CountingStrategy) -> Pro
     )
 
 
-class _Estimate(NamedTuple):
-    """The estimates of a prompt, as `PromptSize` has them."""
-
-    text_estimate: float
-    template_estimate: float
-    lowest_ratio: float
-    image_estimate: int
-    images: int
-
-
-def _estimate(inputs: Mapping[str, Any], strategy: CountingStrategy, counted: int | None) -> _Estimate:
-    """Estimate the tokens of the prompt, with the template that its family likely has."""
-    template = get_template(strategy.family.name)
+def _list_likely_texts(inputs: Mapping[str, Any], template: Template) -> tuple[list[str], list[Any], float]:
+    """Return the texts and the images that a model likely reads, and the tokens that its template adds to them."""
     texts: list[str] = []
     images = [inputs["image"]] if inputs.get("image") is not None else []
     template_tokens = 0.0 if inputs.get("raw") is True else template.start
@@ -165,10 +148,7 @@ def _estimate(inputs: Mapping[str, Any], strategy: CountingStrategy, counted: in
     if tools:
         template_tokens += template.tools + len(tools)
         texts += map(to_compact_json, tools)
-    estimate = template_tokens + sum(map(strategy.estimate, texts)) if counted is None else counted
-    lowest_ratio = strategy.lowest_ratio(all(text.isascii() for text in texts))
-    image_estimate = sum(estimate_image(image, strategy.family.name) for image in images)
-    return _Estimate(estimate, template_tokens, lowest_ratio, image_estimate, len(images))
+    return texts, images, template_tokens
 
 
 def _list_messages(inputs: Mapping[str, Any]) -> list[Any]:
@@ -195,19 +175,19 @@ def _list_tool_calls(item: Mapping[str, Any]) -> Iterator[list[str]]:
             yield [str(function.get("name", "")), text]
 
 
-def _list_prompts(inputs: Mapping[str, Any]) -> Iterator[_Prompt]:
-    """Find the prompt in each of the forms that the service takes."""
+def _list_prompts(inputs: Mapping[str, Any]) -> Iterator[tuple[str, list[list[str]]]]:
+    """Find the prompt in each of the forms that the service takes: the input's name, and texts message by message."""
     prompt, items = inputs.get("prompt"), inputs.get("input")
     if isinstance(prompt, str):
-        yield _Prompt("prompt", [[prompt.strip(_BLANK)]])
+        yield "prompt", [[prompt.strip(_BLANK)]]
     if "messages" in inputs:
-        yield _Prompt("messages", list(_to_messages(as_sequence(inputs["messages"]))))
+        yield "messages", list(_to_messages(as_sequence(inputs["messages"])))
     if items is not None:
         instructions = _list_content_texts(inputs.get("instructions"))
         items = [{"role": "user", "content": items}] if isinstance(items, str) else as_sequence(items)
         # Beside instructions, a system message of the list may not be read.
         rest = list(_to_messages([None, *items] if instructions else items))
-        yield _Prompt("input", [instructions, *rest])
+        yield "input", [instructions, *rest]
 
 
 def _to_messages(items: Sequence[Any]) -> Iterator[list[str]]:
@@ -255,28 +235,23 @@ def _keep_json_text(texts: list[str]) -> str:
             value = json.loads(text, parse_int=float)  # int() refuses very long ones
         except (ValueError, RecursionError):
             value = text
-        pieces += [piece for string in _iter_strings(value) for piece in re.findall(_UNESCAPED_BY_JSON, string)]
+        pieces += [piece for string in _walk([value]) for piece in re.findall(_UNESCAPED_BY_JSON, string)]
     return CUT.join(pieces)
 
 
-def _iter_strings(value: Any) -> Iterator[str]:
-    """Find every string in a JSON value, keys included, in no particular order."""
-    stack = [value]
-    for value in _pop_all(stack):
-        if isinstance(value, str):
+def _walk(values: Iterable[Any], *, into_media: bool = True) -> Iterator[Any]:
+    """Find every string in JSON values, keys included, in no particular order; and media, if not to be walked into."""
+    stack = [*values]
+    for _ in range(_MAX_VALUES):  # inputs may hold themselves
+        if not stack:
+            return
+        value = stack.pop()
+        if isinstance(value, str) or (not into_media and is_media(value)):
             yield value
         elif is_mapping(value):
             stack += [*value, *value.values()]
         elif not _is_list_of_numbers(value):
             stack += as_sequence(value)
-
-
-def _pop_all(stack: list[Any]) -> Iterator[Any]:
-    """Take the values off a list to which more may be added; not for ever, though: inputs may hold themselves."""
-    for _ in range(_MAX_VALUES):
-        if not stack:
-            return
-        yield stack.pop()
     raise InputError(f"the inputs hold more than {_MAX_VALUES:,} values, or themselves")
 
 
@@ -286,9 +261,9 @@ def _is_list_of_numbers(value: Any) -> bool:
     return bool(items) and isinstance(items[0], (int, float))
 
 
-def _lower_bound(prompt: _Prompt, strategy: CountingStrategy) -> int:
-    borders = sum(strategy.count_borders(tuple(message)) for message in prompt.messages)
-    return borders + any(text for message in prompt.messages for text in message)
+def _lower_bound(messages: list[list[str]], strategy: CountingStrategy) -> int:
+    borders = sum(strategy.count_borders(tuple(message)) for message in messages)
+    return borders + any(text for message in messages for text in message)
 
 
 def list_embedding_texts(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -303,24 +278,14 @@ def list_embedding_texts(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
     return texts
 
 
-def _read_all(inputs: Mapping[str, Any]) -> tuple[list[str], int, int]:
+def _list_all_texts(inputs: Mapping[str, Any]) -> tuple[list[str], int, int]:
     """Return every string that a template may put before the model, the number of media, and their length."""
-    texts: list[str] = []
-    media, characters = 0, 0
-    stack = [inputs.get(field) for field in _PROMPT_FIELDS]
-    media_parts = [inputs["image"]] if inputs.get("image") is not None else []
-    for value in _pop_all(stack):
-        if isinstance(value, str):
-            texts.append(value)
-        elif is_media(value):
-            media_parts.append(value)
-        elif is_mapping(value):
-            stack += [*value, *value.values()]
-        elif not _is_list_of_numbers(value):
-            stack += as_sequence(value)
-    for value in media_parts:
-        media += 1
-        if _is_list_of_numbers(value):
-            characters += len(to_compact_json(value))
-        characters += sum(len(text) for text in _iter_strings(value) if not text.startswith(("https://", "http://")))
-    return texts, media, characters
+    values = list(_walk([inputs.get(field) for field in _PROMPT_FIELDS], into_media=False))
+    texts = [value for value in values if isinstance(value, str)]
+    media = [value for value in values if not isinstance(value, str)]
+    if inputs.get("image") is not None:
+        media.append(inputs["image"])
+    characters = sum(len(to_compact_json(value)) for value in media if _is_list_of_numbers(value))
+    strings = (string for value in media for string in _walk([value]))
+    characters += sum(len(string) for string in strings if not string.startswith(("https://", "http://")))
+    return texts, len(media), characters

@@ -1,92 +1,15 @@
 """Types of inputs and outputs."""
 
+# ruff: noqa: F403, F405  # `__all__` lists the names
+
 from typing import TYPE_CHECKING
 
 from cfai._lazy import lazy_exports
 from cfai.types._tokens import Meta, Token, ToolCall, ToolCallDelta, Usage
 
 if TYPE_CHECKING:
-    from cfai.types._inputs import (
-        AllowedTools,
-        AssistantMessage,
-        AudioData,
-        AudioOptions,
-        AudioPart,
-        BatchPoll,
-        ChatInputs,
-        ChatInputsPlain,
-        ChatInputsStream,
-        ChatMessages,
-        ChatMessagesPlain,
-        ChatMessagesStream,
-        ChatPrompt,
-        ChatPromptPlain,
-        ChatPromptStream,
-        ChatTemplateOptions,
-        ChatTool,
-        ChatToolChoice,
-        ContentPart,
-        CustomTool,
-        EmbeddedFunction,
-        FileData,
-        FilePart,
-        FunctionCall,
-        FunctionDefinition,
-        FunctionMessage,
-        FunctionTool,
-        ImagePart,
-        ImageUrl,
-        InputMessage,
-        JsonFormat,
-        NamedFunction,
-        NamedTool,
-        NativeInputs,
-        NativeInputsPlain,
-        NativeInputsStream,
-        NativeMessages,
-        NativeMessagesPlain,
-        NativeMessagesStream,
-        NativePrompt,
-        NativePromptPlain,
-        NativePromptStream,
-        NativeTool,
-        Prediction,
-        ReasoningOptions,
-        ResponsesFormat,
-        ResponsesFunction,
-        ResponsesFunctionCall,
-        ResponsesFunctionOutput,
-        ResponsesImagePart,
-        ResponsesInput,
-        ResponsesInputPlain,
-        ResponsesInputStream,
-        ResponsesItem,
-        ResponsesMessage,
-        ResponsesText,
-        ResponsesTextPart,
-        StreamOptions,
-        SystemMessage,
-        TextFormat,
-        TextPart,
-        ToolCallMessage,
-        ToolMessage,
-        UserMessage,
-        VideoPart,
-        VideoUrl,
-        WebSearchOptions,
-    )
-    from cfai.types._outputs import (
-        Binary,
-        ChatCompletion,
-        Choice,
-        ListOutput,
-        Message,
-        NativeText,
-        Output,
-        ResponsesOutput,
-        TextOutput,
-        ValueOutput,
-    )
+    from cfai.types._inputs import *
+    from cfai.types._outputs import *
 
 __all__ = [
     "AllowedTools",

@@ -36,8 +36,8 @@ class Fields(BaseModel):
             return default
 
 
-class Output(Fields):
-    """A result that is an object. Fields are attributes, `result["field"]` works too."""
+class _Result(BaseModel):
+    model_config = ConfigDict(defer_build=True)
 
     _meta: Meta = PrivateAttr(default_factory=Meta)
 
@@ -45,6 +45,10 @@ class Output(Fields):
     def meta(self) -> Meta:
         """Return what the answer's headers say: request id, neurons, seconds."""
         return self._meta
+
+
+class Output(Fields, _Result):
+    """A result that is an object. Fields are attributes, `result["field"]` works too."""
 
 
 class TextOutput(Output):
@@ -118,17 +122,8 @@ class ResponsesOutput(TextOutput):
     status: str | None = None
 
 
-class ListOutput(RootModel[list[Any]]):
+class ListOutput(RootModel[list[Any]], _Result):  # pyright: ignore[reportIncompatibleMethodOverride]  # RootModel's
     """A result that is a list, such as labels with scores: iterate it, index it, take its length."""
-
-    model_config = ConfigDict(defer_build=True)
-
-    _meta: Meta = PrivateAttr(default_factory=Meta)
-
-    @property
-    def meta(self) -> Meta:
-        """Return what the answer's headers say: request id, neurons, seconds."""
-        return self._meta
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # a model iterates its fields; a list, its items
         return iter(self.root)
@@ -140,32 +135,19 @@ class ListOutput(RootModel[list[Any]]):
         return len(self.root)
 
 
-class ValueOutput(RootModel[Any]):
+class ValueOutput(RootModel[Any], _Result):  # pyright: ignore[reportIncompatibleMethodOverride]  # RootModel's
     """A result that is neither object, list nor text: `.root` has it."""
-
-    model_config = ConfigDict(defer_build=True)
-
-    _meta: Meta = PrivateAttr(default_factory=Meta)
-
-    @property
-    def meta(self) -> Meta:
-        """Return what the answer's headers say: request id, neurons, seconds."""
-        return self._meta
 
 
 _MAGIC = {
-    b"\x89PNG\r\n\x1a\n": "image/png",
-    b"\xff\xd8\xff": "image/jpeg",
-    b"GIF8": "image/gif",
-    b"ID3": "audio/mpeg",
-    b"\xff\xfb": "audio/mpeg",
-    b"\xff\xf3": "audio/mpeg",
-    b"\xff\xf2": "audio/mpeg",
-    b"\xff\xf1": "audio/aac",
-    b"\xff\xf9": "audio/aac",
-    b"OggS": "audio/ogg",
-    b"fLaC": "audio/flac",
-    b"%PDF": "application/pdf",
+    "image/png": b"\x89PNG\r\n\x1a\n",
+    "image/jpeg": b"\xff\xd8\xff",
+    "image/gif": b"GIF8",
+    "audio/mpeg": (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"),
+    "audio/aac": (b"\xff\xf1", b"\xff\xf9"),
+    "audio/ogg": b"OggS",
+    "audio/flac": b"fLaC",
+    "application/pdf": b"%PDF",
 }
 _RIFF = {b"WAVE": "audio/wav", b"WEBP": "image/webp", b"AVI ": "video/x-msvideo"}
 
@@ -183,7 +165,7 @@ class Binary:
     @classmethod
     def of(cls, content: bytes, content_type: str, meta: Meta) -> Binary:
         """Return the bytes with their media type. The beginning of the bytes wins over `content_type`."""
-        media_type = next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), None)
+        media_type = next((kind for kind, magic in _MAGIC.items() if content.startswith(magic)), None)
         if media_type is None and content[:4] == b"RIFF":
             media_type = _RIFF.get(content[8:12])
         declared = content_type.partition(";")[0].strip().lower()
