@@ -13,7 +13,7 @@ from dataclasses import replace
 from cfai.local.wire._chat import ChatWriter, build_completion
 from cfai.local.wire._errors import ErrorResponse
 from cfai.local.wire._generation import Generation, Payload, Payloads, complete
-from cfai.local.wire._native import DualWriter, NativeWriter, build_native
+from cfai.local.wire._native import NativeWriter, build_native
 from cfai.local.wire._responses import ResponsesWriter
 from cfai.types import Token, Usage
 
@@ -109,10 +109,8 @@ def encode_event(payload: Payload, *, indent: int | None = None) -> bytes:
 
 def _make_writer(generation: Generation) -> NativeWriter | ChatWriter | ResponsesWriter:
     match generation.form:
-        case "native":
+        case "native" | "dual":
             return NativeWriter(generation)
-        case "dual":
-            return DualWriter(generation)
         case "responses":
             return ResponsesWriter(generation)
         case _:

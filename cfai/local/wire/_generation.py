@@ -193,11 +193,6 @@ def compute_neurons(model: Model, prompt_tokens: int, tokens: int) -> float:
     return round(total, 6)
 
 
-def reasoning_field(model: Model) -> str:
-    """Return what the model calls its reasoning."""
-    return "reasoning" if is_new_kimi(model.name) else "reasoning_content"
-
-
 def is_new_kimi(name: str) -> bool:
     """Return whether a model names its reasoning, and the switch for it, as Kimi does since K2.6."""
     return name.startswith(KIMI) and not name.endswith("k2.5")
