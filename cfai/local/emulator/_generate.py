@@ -34,7 +34,7 @@ def begin(model: Model, inputs: Mapping[str, Any]) -> tuple[Generation, bool]:
     """Return an empty answer for an engine to fill, and whether it is to be JSON."""
     form = _choose_form(model, inputs)
     json_mode, _ = _parse_json_mode(inputs, form)
-    return Generation(model, form, None, []), json_mode
+    return Generation(model, form, None, [GeneratedChoice()]), json_mode
 
 
 def generate(model: Model, inputs: Mapping[str, Any]) -> Generation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
@@ -59,7 +60,12 @@ async def _ask_whole(engine: Engine, model: Model, inputs: Mapping[str, Any]) ->
     async with aclosing(wire.take_parts(generation, parts)) as tokens:
         async for _ in tokens:
             pass
-    wire.complete(generation, json_mode=json_mode)
+    for choice in generation.choices if json_mode else ():
+        if choice.finish == "stop" and not choice.calls:
+            try:
+                choice.parsed = json.loads("".join(choice.text).rpartition("</think>")[2])
+            except ValueError as error:
+                raise wire.ErrorResponse(5024) from error
     return generation
 
 

@@ -13,27 +13,29 @@ from typing import Any
 from cfai._json import as_sequence
 from cfai.local._json import as_object
 from cfai.local._models import is_text_model
-from cfai.local.routes._route import BareRoute, HttpRequest, Route, RoutedCall, rejects_if_busy
+from cfai.local.routes._route import Route, RoutedCall, rejects_if_busy
+from cfai.local.server import RawRequest
 from cfai.local.wire import DONE_EVENT, EDGE_CODES, ErrorResponse, Event, Parts, encode_event, make_input_error
 from cfai.models import Model
 
 _COMPAT_PREFIX = "workers-ai/"
 
 
-class _OpenAI(BareRoute):
+class _OpenAI(Route):
     """A route of OpenAI's API: the body names the model."""
 
+    has_envelope = False
     required = ""
     """What a body must have besides the model."""
 
-    def parse(self, http_request: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
+    def parse(self, request: RawRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
         fields = as_object(body)
         if not isinstance(fields.get("model"), str) or self.required not in fields:
             raise make_input_error(f"required properties at '/' are 'model,{self.required}'")
         inputs = {name: value for name, value in fields.items() if name != "model"}
         name = fields["model"].removeprefix(_COMPAT_PREFIX)
         return RoutedCall(
-            name, self.build_inputs(inputs), http_request.query, gateway, rejects_if_busy(fields), route_fields=inputs
+            name, self.build_inputs(inputs), request.parameters, gateway, rejects_if_busy(fields), route_fields=inputs
         )
 
     def build_inputs(self, fields: dict[str, Any]) -> dict[str, Any]:

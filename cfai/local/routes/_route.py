@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from cfai.local._json import as_object
+from cfai.local.server import RawRequest
 from cfai.local.wire import ErrorResponse, Parts, envelope, make_input_error
 from cfai.models import Model
 
 _PROXY_PREFIX = "mf-header-"
-
-
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
-    """The line and the headers of a request."""
-
-    method: str
-    path: str
-    """The path as it came, still encoded."""
-
-    query: Mapping[str, str]
-    """The parameters, each with its last value."""
-
-    headers: Mapping[str, str]
-    """All headers, names in lower case."""
-
-    repeated: Mapping[str, list[str]]
-    """All values of each parameter that has more than one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +36,11 @@ class Route:
     """The REST API: inputs as the body, and an envelope around the result."""
 
     method = "POST"
+    has_envelope = True
 
-    def parse(self, http_request: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
+    def parse(self, request: RawRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
         """Return what a request asks for. `model` is the one in its path. Raises `ErrorResponse`."""
-        return RoutedCall(model or "", body, http_request.query, gateway, rejects_if_busy(body))
+        return RoutedCall(model or "", body, request.parameters, gateway, rejects_if_busy(body))
 
     def accept(self, model: Model) -> Model:
         """Return the model as it answers here. Raises `ErrorResponse` if it does not."""
@@ -64,11 +48,7 @@ class Route:
 
     def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:
         """Return the body of an answer that does not stream."""
-        return envelope(result)
-
-    def build_empty_body(self) -> Any:
-        """Return the body of an answer that has nothing in it."""
-        return envelope({})
+        return envelope(result) if self.has_envelope else result
 
     def rewrite_events(self, events: Parts, call: RoutedCall) -> Parts:
         """Return the events of an answer that does."""
@@ -79,20 +59,10 @@ class Route:
         return refusal.to_body(request_id)
 
 
-class BareRoute(Route):
-    """A route whose answers have no envelope."""
-
-    def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:
-        return result
-
-    def build_empty_body(self) -> Any:
-        return {}
-
-
 class _Unified(Route):
     """The REST API where the body names the model."""
 
-    def parse(self, http_request: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
+    def parse(self, request: RawRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
         named = as_object(body)
         if not isinstance(named.get("model"), str) or "input" not in named:
             raise make_input_error("required properties at '/' are 'model,input'")
@@ -101,7 +71,7 @@ class _Unified(Route):
         # UNCERTAIN: where `options` stands on this route.
         inputs = named["input"]
         return RoutedCall(
-            named["model"], inputs, http_request.query, gateway, rejects_if_busy(named) or rejects_if_busy(inputs)
+            named["model"], inputs, request.parameters, gateway, rejects_if_busy(named) or rejects_if_busy(inputs)
         )
 
 
@@ -114,24 +84,19 @@ def rejects_if_busy(holder: Any) -> bool:
     return as_object(as_object(holder).get("options")).get("rejectIfBusy") is True
 
 
-def unwrap_request(method: str, path: str, query: str, headers: Mapping[str, str]) -> HttpRequest:
+def unwrap_request(request: RawRequest) -> RawRequest:
     """Return the request that was meant: miniflare sends a Worker's as headers of another one, to its own address.
 
     A `token` in the query of that address is the request's credential. Raises `ErrorResponse` for what is no URL.
     """
+    headers = request.headers
     if "mf-url" not in headers:
-        return _build_request(method, path, query, headers)
+        return request
     try:
         meant = urlsplit(headers["mf-url"])
     except ValueError as error:
         raise ErrorResponse(7000) from error
     own = {name.removeprefix(_PROXY_PREFIX): value for name, value in headers.items() if name.startswith(_PROXY_PREFIX)}
-    if token := parse_qs(query).get("token"):
+    if token := parse_qs(request.query).get("token"):
         own.setdefault("authorization", f"Bearer {token[-1]}")
-    return _build_request(method, meant.path, meant.query, {**own, "host": headers.get("host", "")})
-
-
-def _build_request(method: str, path: str, query: str, headers: Mapping[str, str]) -> HttpRequest:
-    values = parse_qs(query, keep_blank_values=True)
-    last = {name: each[-1] for name, each in values.items()}
-    return HttpRequest(method, path, last, headers, {name: each for name, each in values.items() if len(each) > 1})
+    return replace(request, path=meant.path, query=meant.query, headers={**own, "host": headers.get("host", "")})

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cfai.local._json import as_object
-from cfai.local.routes._route import BareRoute, HttpRequest, RoutedCall, rejects_if_busy
+from cfai.local.routes._route import Route, RoutedCall, rejects_if_busy
+from cfai.local.server import RawRequest
 from cfai.local.wire import EDGE_CODES, ErrorResponse, make_input_error
 
 BINDING_HOST = "workers-binding.ai"
@@ -20,12 +21,14 @@ BINDING_MODEL = "cf-consn-model-id"
 """The header that names the model."""
 
 
-class _Worker(BareRoute):
-    def parse(self, http_request: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
+class _Worker(Route):
+    has_envelope = False
+
+    def parse(self, request: RawRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
         # An option of the binding puts words with a colon before the name.
-        name = http_request.headers.get(BINDING_MODEL, "").rpartition(":")[2]
+        name = request.headers.get(BINDING_MODEL, "").rpartition(":")[2]
         if isinstance(body, bytes):
-            return RoutedCall(name, body, _to_strings(_parse_object(http_request.query.get("userInputs", "{}"))))
+            return RoutedCall(name, body, _to_strings(_parse_object(request.parameters.get("userInputs", "{}"))))
         sent = as_object(body)
         if "inputs" not in sent:
             raise make_input_error("required properties at '/' are 'inputs'")

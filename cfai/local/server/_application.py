@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, cast
+from urllib.parse import parse_qsl
 
 from cfai.local.server._access import AccessRules
 
@@ -41,6 +42,11 @@ class RawRequest:
 
     body: bytes | None
     """`None` if it is too large."""
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Return the query's parameters, each with its last value."""
+        return dict(parse_qsl(self.query, keep_blank_values=True))
 
 
 class Application(ABC):

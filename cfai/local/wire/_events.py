@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from cfai.local.wire._chat import ChatWriter, build_completion
 from cfai.local.wire._errors import ErrorResponse
-from cfai.local.wire._generation import Generation, Payload, Payloads, complete
+from cfai.local.wire._generation import Generation, Payload, Payloads
 from cfai.local.wire._native import NativeWriter, build_native
 from cfai.local.wire._responses import ResponsesWriter
 from cfai.types import Token, Usage
@@ -59,7 +59,6 @@ async def encode_live_events(
     except ErrorResponse as refusal:
         yield 0, encode_error(generation, refusal, request_id)
         return
-    complete(generation, json_mode=False)
     for tokens, payload in writer.end():
         yield tokens, encode_event(payload)
     yield 0, DONE_EVENT

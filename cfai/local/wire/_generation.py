@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Literal
 
-from cfai.local.wire._errors import ErrorResponse
 from cfai.models import Model
 from cfai.types import Token, ToolCallDelta, Usage
 
@@ -168,17 +167,6 @@ def _iter_choice(choice: GeneratedChoice, index: int) -> Iterator[Token]:
         yield Token("", {}, tool_calls=(ToolCallDelta(number, call.name, "", call.id),), choice=index)
         for piece in split_into_tokens(call.text):
             yield Token("", {}, tool_calls=(ToolCallDelta(number, None, piece),), choice=index)
-
-
-def complete(generation: Generation, *, json_mode: bool) -> None:
-    """Complete a generation once the engine has ended. Raises `ErrorResponse` if it was to be JSON and is not."""
-    generation.choices = generation.choices or [GeneratedChoice()]
-    for choice in generation.choices if json_mode else ():
-        if choice.finish == "stop" and not choice.calls:
-            try:
-                choice.parsed = json.loads("".join(choice.text).rpartition("</think>")[2])
-            except ValueError as error:
-                raise ErrorResponse(5024) from error
 
 
 def compute_neurons(model: Model, prompt_tokens: int, tokens: int) -> float:

@@ -54,7 +54,7 @@ class ResponsesWriter:
             yield 0, self._event("response.created", response=self._build_response() | started)
 
     def _build_response(self) -> Payload:
-        is_cut = bool(self._generation.choices) and self._generation.choices[0].finish == "length"
+        is_cut = self._generation.choices[0].finish == "length"
         prompt, completion = self._generation.prompt_tokens or 0, self._generation.tokens
         return {
             "id": self._id,
