@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -70,33 +70,37 @@ class _Chunks:
         self._usage = usage
         self._last: dict[str, Any] | None = None
 
-    def feed(self, data: bytes) -> bytes:
-        """Return what becomes of an event."""
+    def feed(self, event: Event) -> Iterator[Event]:
+        """Yield what becomes of an event."""
+        tokens, data = event
         if data == DONE_EVENT:
-            return (encode_event(self._last) if self._last and self._usage else b"") + data
+            if self._last and self._usage:
+                yield 0, encode_event(self._last)
+            yield event
+            return
         payload: dict[str, Any] = json.loads(data.removeprefix(b"data: "))
-        if payload.get("choices"):
-            return data if self._usage else encode_event({key: payload[key] for key in payload if key != "usage"})
-        if "choices" in payload:
+        if payload.get("choices") and not self._usage:
+            yield tokens, encode_event({key: payload[key] for key in payload if key != "usage"})
+        elif payload.get("choices"):
+            yield event
+        elif "choices" in payload:
             self._last = payload
-            return b""
-        if self._last and payload.get("usage"):
+        elif self._last and payload.get("usage"):
             self._last["usage"] = payload["usage"]
-            return b""
-        return data
+        else:
+            yield event
 
 
 def _rewrite(events: Iterable[Event], chunks: _Chunks) -> Iterable[Event]:
-    for tokens, data in events:
-        if written := chunks.feed(data):
-            yield tokens, written
+    for event in events:
+        yield from chunks.feed(event)
 
 
 async def _arewrite(events: AsyncGenerator[Event, None], chunks: _Chunks) -> AsyncGenerator[Event, None]:
     async with aclosing(events):
-        async for tokens, data in events:
-            if written := chunks.feed(data):
-                yield tokens, written
+        async for event in events:
+            for written in chunks.feed(event):
+                yield written
 
 
 class _Embeddings(_OpenAI):
