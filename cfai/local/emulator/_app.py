@@ -39,7 +39,7 @@ _RAW_TYPES = ("audio/", "image/", "video/", "multipart/form-data", "application/
 _HTML = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>Error {0}</h1><p>cloudflare</p></body></html>"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class EmulatorConfig:
     """The configuration of an emulator, as `Emulator` describes it."""
 
@@ -148,7 +148,8 @@ class EmulatorApp(Application):
         is_raw = isinstance(routed.inputs, bytes)
         inputs = _inputs_from_raw(model, call) if is_raw else check_inputs(model, routed.inputs)
         cleanup.callback(await self._quotas.acquire(model, reject_if_busy=routed.reject_if_busy))
-        streams = bool(inputs.get("stream") and get_schema(model.name).streams and is_text_model(model))
+        can_stream = is_text_model(model) and "no streaming" not in get_schema(model.name).output
+        streams = bool(inputs.get("stream")) and can_stream
         _check_fault(fault, streams=streams)
         if streams and not fault.whole:
             generation, parts = await begin_stream(self._config.engine, model, inputs, call.id, cleanup)

@@ -74,19 +74,14 @@ class Emulator(LocalServer):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(host, port, api_token=api_token, account_id=account_id, allow_remote=allow_remote)
-        self._config = EmulatorConfig(
-            tokens_per_second=tokens_per_second,
-            lenient_paths=lenient_paths,
-            retired=retired,
-            engine=engine,
-            allowance=Allowance(
-                rate_limits=rate_limits,
-                daily_neurons=daily_neurons,
-                concurrency=concurrency,
-                workers_paid=workers_paid,
-                clock=clock,
-            ),
+        allowance = Allowance(
+            rate_limits=rate_limits,
+            daily_neurons=daily_neurons,
+            concurrency=concurrency,
+            workers_paid=workers_paid,
+            clock=clock,
         )
+        self._config = EmulatorConfig(tokens_per_second, lenient_paths, retired, engine, allowance)
         self._log = RequestLog(keep_requests)
         self._stalled: socket.socket | None = None
 

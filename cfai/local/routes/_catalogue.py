@@ -148,7 +148,7 @@ def _property_schema(parameter: Parameter) -> dict[str, Any]:
     types = sorted(parameter.kinds)
     rules = {name: value for name, value in parameter.rules.items() if name not in ("type", "variant", "required")}
     # What the listing says of the type in words is more than its JSON types.
-    words = {"description": parameter.rules["type"]} if parameter.rules["type"] not in types else {}
+    words = {"description": parameter.type} if parameter.type not in types else {}
     return ({"type": types[0] if len(types) == 1 else types} if types else {}) | words | rules
 
 
