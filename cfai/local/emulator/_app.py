@@ -138,10 +138,12 @@ class EmulatorApp(Application):
         if isinstance(route, Listing):
             _check_fault(fault, streams=False)
             return json_reply(200, route.build_page(routed.query, self._quotas.now()))
-        model = models.get(routed.model)
-        if model is None or (model.retired_on and self._config.retired == "refuse"):
+        known = models.get(routed.model)
+        if known is not None and known.retired_on and self._config.retired == "refuse":
+            known = None
+        model = known and route.accept(known)
+        if model is None:
             raise ErrorResponse(5007, f"No such model: No such model {routed.model} or task")
-        model = route.accept(model)
         if (queued := await self._queue_or_poll(model, call)) is not None:
             return json_reply(200, route.build_body(queued, routed, 0), _answer_headers(routed))
         self._quotas.admit(model)

@@ -12,7 +12,7 @@ from typing import Any
 from cfai._json import as_sequence
 from cfai.local._json import as_object
 from cfai.local.emulator._run import Result
-from cfai.local.wire import ErrorResponse, make_input_error
+from cfai.local.wire import ErrorResponse, count_usage, make_input_error
 from cfai.models import Model
 
 MAX_BATCH_SIZE = 10 * 1024 * 1024
@@ -87,6 +87,4 @@ async def _run_all(requests: Sequence[Any], run: Run) -> dict[str, Any]:
             row |= {"success": True, "result": result.value}
             prompt_tokens, tokens = prompt_tokens + result.prompt_tokens, tokens + result.tokens
         rows.append(row)
-    total = prompt_tokens + tokens
-    usage = {"prompt_tokens": prompt_tokens, "completion_tokens": tokens, "total_tokens": total}
-    return {"responses": rows[::-1], "usage": usage}
+    return {"responses": rows[::-1], "usage": count_usage(prompt_tokens, tokens)}

@@ -48,10 +48,8 @@ class _Chat(_OpenAI):
 
     required = "messages"
 
-    def accept(self, model: Model) -> Model:
-        if not is_text_model(model):
-            raise _not_found(model)
-        return replace(model, answers="chat")
+    def accept(self, model: Model) -> Model | None:
+        return replace(model, answers="chat") if is_text_model(model) else None
 
     def rewrite_events(self, events: Parts, call: RoutedCall) -> Parts:
         chunks = _Chunks(usage=as_object(call.route_fields.get("stream_options")).get("include_usage") is not False)
@@ -108,10 +106,8 @@ class _Embeddings(_OpenAI):
 
     required = "input"
 
-    def accept(self, model: Model) -> Model:
-        if model.task != "Text Embeddings":
-            raise _not_found(model)
-        return model
+    def accept(self, model: Model) -> Model | None:
+        return model if model.task == "Text Embeddings" else None
 
     def build_inputs(self, fields: dict[str, Any]) -> dict[str, Any]:
         if fields.get("encoding_format", "float") not in ("float", "base64"):
@@ -142,10 +138,8 @@ class _Responses(_OpenAI):
 
     required = "input"
 
-    def accept(self, model: Model) -> Model:
-        if model.answers != "by input":
-            raise _not_found(model)
-        return model
+    def accept(self, model: Model) -> Model | None:
+        return model if model.answers == "by input" else None
 
     def build_error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
         """Return OpenAI's form, which was seen on this route; on the other ones it is the envelope of the REST API."""
@@ -154,10 +148,6 @@ class _Responses(_OpenAI):
         codes = {400: "invalid_prompt", 429: "rate_limit_exceeded"}
         code = codes.get(refusal.status, "server_error" if refusal.status >= 500 else "invalid_request")
         return {"error": {"code": code, "message": refusal.to_entry(request_id)["message"]}}
-
-
-def _not_found(model: Model) -> ErrorResponse:
-    return ErrorResponse(5007, f"No such model: No such model {model.name} or task")
 
 
 OPENAI: Mapping[str, Route] = {"chat/completions": _Chat(), "embeddings": _Embeddings(), "responses": _Responses()}

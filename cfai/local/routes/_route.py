@@ -42,8 +42,8 @@ class Route:
         """Return what a request asks for. `model` is the one in its path. Raises `ErrorResponse`."""
         return RoutedCall(model or "", body, request.parameters, gateway, rejects_if_busy(body))
 
-    def accept(self, model: Model) -> Model:
-        """Return the model as it answers here. Raises `ErrorResponse` if it does not."""
+    def accept(self, model: Model) -> Model | None:
+        """Return the model as it answers here, or `None` if it does not."""
         return model
 
     def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:

@@ -28,7 +28,11 @@ class _Worker(Route):
         # An option of the binding puts words with a colon before the name.
         name = request.headers.get(BINDING_MODEL, "").rpartition(":")[2]
         if isinstance(body, bytes):
-            return RoutedCall(name, body, _to_strings(_parse_object(request.parameters.get("userInputs", "{}"))))
+            try:
+                own = json.loads(request.parameters.get("userInputs", "{}"))
+            except ValueError as error:
+                raise make_input_error("'userInputs' is not JSON") from error
+            return RoutedCall(name, body, _to_strings(as_object(own)))
         sent = as_object(body)
         if "inputs" not in sent:
             raise make_input_error("required properties at '/' are 'inputs'")
@@ -47,13 +51,6 @@ class _Worker(Route):
 
 
 WORKER = _Worker()
-
-
-def _parse_object(text: str) -> Mapping[str, Any]:
-    try:
-        return as_object(json.loads(text))
-    except ValueError as error:
-        raise make_input_error("'userInputs' is not JSON") from error
 
 
 def _to_strings(values: Mapping[str, Any]) -> dict[str, str]:

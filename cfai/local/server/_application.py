@@ -76,13 +76,16 @@ class Application(ABC):
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         path, query = (cast(bytes, scope[name]).decode("latin-1") for name in ("raw_path", "query_string"))
-        with connection:
+        watch = asyncio.create_task(connection.watch())
+        try:
             if self.access.allows_host(headers.get("host", ""), self.own_hosts):
                 await self.answer(connection, RawRequest(scope["method"], path, query, headers, body))
             else:
                 # A web page may have had its own name resolved to this machine.
                 text = f"Host not allowed: {self.display_name} answers to loopback names only\n"
                 await connection.send_text(403, "text/plain", text)
+        finally:
+            watch.cancel()
 
     @abstractmethod
     async def answer(self, connection: Connection, request: RawRequest) -> None:
@@ -94,7 +97,7 @@ class Application(ABC):
 
 
 class Connection:
-    """The connection of one request. Inside of `with`, a client that leaves is noticed."""
+    """The connection of one request."""
 
     def __init__(self, application: Application, receive: Receive, send: Send, transport: asyncio.Transport) -> None:
         self._application = application
@@ -105,12 +108,6 @@ class Connection:
         self._ended = False
         self.left_by_client = False
         """True if the client left before its answer's end, while the server still ran."""
-
-    def __enter__(self) -> None:
-        self._watch = asyncio.create_task(self._wait_until_gone())
-
-    def __exit__(self, *_: object) -> None:
-        self._watch.cancel()
 
     @property
     def is_gone(self) -> bool:
@@ -190,7 +187,8 @@ class Connection:
         # An application that returns before its connection is gone is taken for a broken one.
         await self.pause(MAX_OPEN_SECONDS)
 
-    async def _wait_until_gone(self) -> None:
+    async def watch(self) -> None:
+        """Notice when the client leaves. By now the request's body has been read."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self.left_by_client = not (self._ended or self._application.stopping)
