@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,12 +16,10 @@ from cfai.local._json import as_object, loads_strictly
 from cfai.local._models import get_schema, is_text_model
 from cfai.local.emulator._batches import MAX_BATCH_SIZE, Batches
 from cfai.local.emulator._delivery import Reply, json_reply, send_reply
-from cfai.local.emulator._engine import Engine
-from cfai.local.emulator._request_log import RecordedRequest, RequestLog
-from cfai.local.emulator._run import Result, begin_stream, run_whole
+from cfai.local.emulator._run import Engine, Result, begin_stream, run_whole
 from cfai.local.emulator._tasks import Media
 from cfai.local.emulator._validate import check_inputs
-from cfai.local.faults import HEADER, Fault, UnfitFaultError
+from cfai.local.faults import HEADER, Fault, Script, UnfitFaultError
 from cfai.local.quotas import Allowance, Quotas
 from cfai.local.routes import BINDING_HOST, REST, Listing, MatchedRoute, Route, RoutedCall, match_route, unwrap_request
 from cfai.local.server import CREDENTIAL_HEADERS, AccessRules, Application, Connection, RawRequest
@@ -51,6 +49,32 @@ class EmulatorConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedRequest:
+    """A request that reached a model's door."""
+
+    model: str
+    """The model as the request names it."""
+
+    inputs: Any
+    """The JSON that was sent, or the bytes of any other body."""
+
+    headers: Mapping[str, str]
+    """All headers but the credentials, names in lower case."""
+
+    path: str
+    """The path as it came, still encoded."""
+
+    query: Mapping[str, str | list[str]]
+    """The query's parameters: a list for one that has several values."""
+
+    gateway: str | None = None
+    """The id of the AI Gateway it came through."""
+
+    fault: str = "ok"
+    """What went wrong: the name of the scenario, or the `Fault` as text."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Call:
     """A call that came on a route, and what is to go wrong with it."""
 
@@ -66,10 +90,20 @@ class EmulatorApp(Application):
 
     own_hosts = (BINDING_HOST,)
 
-    def __init__(self, display_name: str, access: AccessRules, config: EmulatorConfig, log: RequestLog) -> None:
+    def __init__(
+        self,
+        display_name: str,
+        access: AccessRules,
+        config: EmulatorConfig,
+        script: Script,
+        note_request: Callable[[RecordedRequest], None],
+        note_disconnect: Callable[[], None],
+    ) -> None:
         super().__init__(display_name, access)
         self._config = config
-        self._log = log
+        self._script = script
+        self._note_request = note_request
+        self._note_disconnect = note_disconnect
         self._batches = Batches()
         self._quotas = Quotas(config.allowance)
 
@@ -101,7 +135,7 @@ class EmulatorApp(Application):
                 if reply.stream is not None:
                     self._quotas.charge(reply.stream[0].cost(tokens))
         if connection.left_by_client:
-            self._log.note_disconnect()
+            self._note_disconnect()
 
     def _authorize(self, request: RawRequest) -> MatchedRoute:
         """Return the route of a request that may use it, its account and its gateway. Raises `ErrorResponse`."""
@@ -121,14 +155,14 @@ class EmulatorApp(Application):
         """Return what is to go wrong with a call, and log it unless it lists what there is."""
         streams = bool(as_object(routed.inputs).get("stream"))
         try:
-            fault = self._log.script.next(request.headers.get(HEADER), streams=streams)
+            fault = self._script.next(request.headers.get(HEADER), streams=streams)
         except ValueError as mistake:
             raise UnfitFaultError(str(mistake)) from mistake
         if not isinstance(route, Listing):
             headers = {name: value for name, value in request.headers.items() if name not in CREDENTIAL_HEADERS}
             values = parse_qs(request.query, keep_blank_values=True).items()
             query = {**routed.query, **{name: each for name, each in values if len(each) > 1}}
-            self._log.add(
+            self._note_request(
                 RecordedRequest(routed.model, routed.inputs, headers, request.path, query, routed.gateway, str(fault))
             )
         return fault

@@ -7,8 +7,7 @@ from urllib.parse import unquote
 
 from cfai.local.routes._catalogue import LISTINGS
 from cfai.local.routes._openai import OPENAI
-from cfai.local.routes._route import REST, UNIFIED, Route
-from cfai.local.routes._worker import BINDING_MODEL, WORKER
+from cfai.local.routes._route import BINDING_MODEL, REST, UNIFIED, WORKER, Route
 from cfai.local.server import RawRequest
 from cfai.local.wire import ErrorResponse
 

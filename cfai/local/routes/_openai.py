@@ -119,18 +119,14 @@ class _Embeddings(_OpenAI):
         return {"text": fields["input"]} if fields["input"] else {}
 
     def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:
-        packed = call.route_fields.get("encoding_format") == "base64"
-        rows: list[dict[str, Any]] = [
-            {"object": "embedding", "index": index, "embedding": _encode_vector(vector) if packed else vector}
-            for index, vector in enumerate(result["data"])
-        ]
+        rows: list[dict[str, Any]] = []
+        for index, vector in enumerate(result["data"]):
+            if call.route_fields.get("encoding_format") == "base64":
+                # Numbers of 32 bits, the lowest byte first: what OpenAI's client asks for by itself.
+                vector = base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+            rows.append({"object": "embedding", "index": index, "embedding": vector})
         usage = {"prompt_tokens": prompt_tokens, "total_tokens": prompt_tokens}
         return {"object": "list", "data": rows, "model": call.model, "usage": usage}
-
-
-def _encode_vector(vector: list[float]) -> str:
-    """Return numbers of 32 bits, the lowest byte first: what OpenAI's client asks for by itself."""
-    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
 class _Responses(_OpenAI):
