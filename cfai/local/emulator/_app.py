@@ -189,7 +189,8 @@ class EmulatorApp(Application):
         _check_fault(fault, streams=streams)
         if streams and not fault.whole:
             generation, parts = await begin_stream(self._config.engine, model, inputs, call.id, cleanup)
-            events = await _rewrite(route.rewrite_events(parts, routed), fault, generation)
+            generation.includes_usage = route.includes_usage(routed)
+            events = await _rewrite(parts, fault, generation)
             return Reply(200, "text/event-stream", headers=_answer_headers(routed), stream=(generation, events))
         result = await self._run_whole(model, inputs)
         if isinstance(result.value, Media):

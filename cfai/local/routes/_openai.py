@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import json
 import struct
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +13,7 @@ from cfai.local._json import as_object
 from cfai.local._models import is_text_model
 from cfai.local.routes._route import Route, RoutedCall, rejects_if_busy
 from cfai.local.server import RawRequest
-from cfai.local.wire import DONE_EVENT, EDGE_CODES, ErrorResponse, Event, Parts, encode_event, make_input_error
+from cfai.local.wire import EDGE_CODES, ErrorResponse, make_input_error
 from cfai.models import Model
 
 _COMPAT_PREFIX = "workers-ai/"
@@ -51,54 +49,8 @@ class _Chat(_OpenAI):
     def accept(self, model: Model) -> Model | None:
         return replace(model, answers="chat") if is_text_model(model) else None
 
-    def rewrite_events(self, events: Parts, call: RoutedCall) -> Parts:
-        chunks = _Chunks(usage=as_object(call.route_fields.get("stream_options")).get("include_usage") is not False)
-        return _rewrite(events, chunks) if isinstance(events, Iterable) else _arewrite(events, chunks)
-
-
-class _Chunks:
-    """Chunks as they are on this route: those of the model, and no event of the native dialect among them.
-
-    Usage is reported unless it is refused. UNCERTAIN: the service may tell it only if asked to. The native event that
-    GLM-5.3 Flash and Kimi send behind their chunks was seen on some route; here it would break the clients of OpenAI's
-    API, so what it counts stands in the last chunk instead.
-    """
-
-    def __init__(self, *, usage: bool) -> None:
-        self._usage = usage
-        self._last: dict[str, Any] | None = None
-
-    def feed(self, event: Event) -> Iterator[Event]:
-        """Yield what becomes of an event."""
-        tokens, data = event
-        if data == DONE_EVENT:
-            if self._last and self._usage:
-                yield 0, encode_event(self._last)
-            yield event
-            return
-        payload: dict[str, Any] = json.loads(data.removeprefix(b"data: "))
-        if payload.get("choices") and not self._usage:
-            yield tokens, encode_event({key: payload[key] for key in payload if key != "usage"})
-        elif payload.get("choices"):
-            yield event
-        elif "choices" in payload:
-            self._last = payload
-        elif self._last and payload.get("usage"):
-            self._last["usage"] = payload["usage"]
-        else:
-            yield event
-
-
-def _rewrite(events: Iterable[Event], chunks: _Chunks) -> Iterable[Event]:
-    for event in events:
-        yield from chunks.feed(event)
-
-
-async def _arewrite(events: AsyncGenerator[Event, None], chunks: _Chunks) -> AsyncGenerator[Event, None]:
-    async with aclosing(events):
-        async for event in events:
-            for written in chunks.feed(event):
-                yield written
+    def includes_usage(self, call: RoutedCall) -> bool:
+        return as_object(call.route_fields.get("stream_options")).get("include_usage") is not False
 
 
 class _Embeddings(_OpenAI):

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from cfai.local._json import as_object
 from cfai.local.server import RawRequest
-from cfai.local.wire import EDGE_CODES, ErrorResponse, Parts, envelope, make_input_error
+from cfai.local.wire import EDGE_CODES, ErrorResponse, envelope, make_input_error
 from cfai.models import Model
 
 BINDING_HOST = "workers-binding.ai"
@@ -57,9 +57,9 @@ class Route:
         """Return the body of an answer that does not stream."""
         return envelope(result) if self.has_envelope else result
 
-    def rewrite_events(self, events: Parts, call: RoutedCall) -> Parts:
-        """Return the events of an answer that does."""
-        return events
+    def includes_usage(self, call: RoutedCall) -> bool | None:
+        """Return whether the chunks of a stream report usage; `None` if they are as the model has them."""
+        return None
 
     def build_error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
         """Return the body of a refusal."""

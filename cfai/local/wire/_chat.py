@@ -87,13 +87,20 @@ class ChatWriter:
             yield from self._begin(index)
             yield self._chunk(index, 0, {"text": ""} if self._is_text else {"delta": {}}, choice.finish)
         usage = self._generation.usage(details=True)
-        if self._increments is None and self._reports_usage:
-            yield 0, {**self._head, "choices": [], "usage": usage}
-            return
-        # Zeros where the chunks before were increments.
-        last = self._increments.count(0) if self._increments else usage
-        yield 0, {**self._head, "choices": [], "usage": last, "p": make_padding()}
-        yield 0, {"response": "", "usage": usage}
+        last = {**self._head, "choices": [], "usage": usage}
+        is_openai = self._generation.includes_usage is not None
+        has_trailer = self._increments is not None or not self._reports_usage
+        if has_trailer:
+            last["p"] = make_padding()
+            if self._increments and not is_openai:
+                # Zeros, as the chunks before were increments.
+                last["usage"] = self._increments.count(0)
+        if self._generation.includes_usage is not False:
+            yield 0, last
+        # The native event that GLM-5.3 Flash and Kimi send behind their chunks was seen on some route; on OpenAI's it
+        # would break the clients, so what it counts stands in the last chunk instead.
+        if has_trailer and not is_openai:
+            yield 0, {"response": "", "usage": usage}
 
     def _begin(self, index: int) -> Payloads:
         if index not in self._begun and not self._is_text:
@@ -108,6 +115,9 @@ class ChatWriter:
         # GLM-5.3 Flash says "" where the others say null.
         finish = finish or ("" if self._increments else None)
         chunk = {**self._head, "choices": [{"index": index, **part, "logprobs": None, "finish_reason": finish}]}
+        if self._generation.includes_usage is False:
+            # UNCERTAIN: the service may tell it to clients of OpenAI's API only if asked to.
+            return tokens, chunk
         if self._increments:
             chunk["usage"] = self._increments.count(tokens)
         elif self._reports_usage and self._generation.prompt_tokens is not None:

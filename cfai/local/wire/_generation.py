@@ -97,6 +97,9 @@ class Generation:
     counted: int | None = None
     """How many tokens an engine says that it generated."""
 
+    includes_usage: bool | None = None
+    """Whether the chunks of a stream report usage, on OpenAI's route; `None` on others, where they are the model's."""
+
     @property
     def tokens(self) -> int:
         """Return how many tokens were generated, over all choices."""
