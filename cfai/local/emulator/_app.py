@@ -276,16 +276,12 @@ def _parse(matched: MatchedRoute, request: RawRequest) -> RoutedCall:
         raise ErrorResponse(3006)
     if not request.body:
         raise ErrorResponse(3003)
-    is_raw = _media_type(request).startswith(_RAW_TYPES)
-    body = request.body if is_raw else _parse_json(request.body)
-    return matched.route.parse(request, matched.model, matched.gateway, body)
-
-
-def _parse_json(body: bytes) -> Any:
     try:
-        return loads_strictly(body)
+        is_raw = _media_type(request).startswith(_RAW_TYPES)
+        body = request.body if is_raw else loads_strictly(request.body)
     except (ValueError, RecursionError) as error:
         raise ErrorResponse(5006, f"Bad input: SyntaxError: {error}") from error
+    return matched.route.parse(request, matched.model, matched.gateway, body)
 
 
 def _media_type(request: RawRequest) -> str:

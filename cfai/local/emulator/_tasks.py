@@ -154,7 +154,7 @@ def _answer_clef(inputs: Mapping[str, Any]) -> Any:
 
 def _moderate(inputs: Mapping[str, Any]) -> Any:
     prompt = _text.count_emulated(inputs["messages"])
-    verdict = {"safe": True, "categories": []} if inputs.get("response_format") else "safe"
+    verdict: Any = {"safe": True, "categories": []} if inputs.get("response_format") else "safe"
     return {"response": verdict, "usage": count_usage(prompt, 2)}
 
 

@@ -39,7 +39,9 @@ def check_inputs(model: Model, inputs: Any) -> Mapping[str, Any]:
     for problem in _find_message_problems(inputs.get("messages")):
         other = "oneOf at '/' not met, 0 matches: required properties at '/' are 'prompt', "
         raise make_input_error(f"{other if 'prompt' in known.parameters else ''}{problem}")
-    if inputs.get("tool_choice") == "any" or any(map(_lacks_description, as_sequence(inputs.get("tools")))):
+    tools = [as_object(tool) for tool in as_sequence(inputs.get("tools"))]
+    functions = [as_object(tool.get("function")) or tool for tool in tools]
+    if inputs.get("tool_choice") == "any" or any(each.get("description") is False for each in functions):
         raise ErrorResponse(8001)
     if inputs.get("lora") and "lora" not in model.capabilities:
         raise ErrorResponse(5005)
@@ -118,11 +120,6 @@ def _find_message_problems(messages: Any) -> Iterator[str]:
             yield f"Type mismatch of '/messages/{index}/content', '{json_type}' not in 'string'"
 
 
-def _lacks_description(tool: Any) -> bool:
-    """Return whether a tool says `false` in the place of a description."""
-    return (as_object(as_object(tool).get("function")) or as_object(tool)).get("description") is False
-
-
 def _check_window(model: Model, inputs: Mapping[str, Any]) -> None:
     """Check the limits of a text model: the gateway by its estimate, and then the model by its count."""
     requested = output_limit(model, inputs)
@@ -165,7 +162,7 @@ def _check_texts(model: Model, inputs: Mapping[str, Any]) -> None:
     if inputs.get("truncate_inputs") or not (model.input_length or model.batch_length):
         return
     counts = [_text.count_emulated(text) for text in list_texts(inputs)]
-    for tokens in counts if model.input_length else ():
+    for tokens in counts:
         if model.input_length and tokens > model.input_length.value:
             raise ErrorResponse(3030, f"AiError: Sequence too long: {tokens} > {model.input_length.value}")
     if model.batch_length and sum(counts) > model.batch_length.value:
@@ -175,12 +172,9 @@ def _check_texts(model: Model, inputs: Mapping[str, Any]) -> None:
 
 def list_texts(inputs: Mapping[str, Any]) -> list[str]:
     """Return the texts of an embedding or reranking call, in the order of the request."""
-    texts: list[str] = []
-    for name in ("text", "queries", "documents", "contexts"):
-        value = inputs.get(name, [])
-        for item in as_sequence(value) if isinstance(value, list) else [value]:
-            texts.append(str(as_object(item).get("text", "") if isinstance(item, Mapping) else item))
-    return texts
+    values = [inputs.get(name, []) for name in ("text", "queries", "documents", "contexts")]
+    items = [item for value in values for item in (as_sequence(value) if isinstance(value, list) else [value])]
+    return [str(as_object(item).get("text", "") if isinstance(item, Mapping) else item) for item in items]
 
 
 def _json_type(value: Any) -> str:

@@ -87,7 +87,7 @@ class ChatWriter:
             yield from self._begin(index)
             yield self._chunk(index, 0, {"text": ""} if self._is_text else {"delta": {}}, choice.finish)
         usage = self._generation.usage(details=True)
-        last = {**self._head, "choices": [], "usage": usage}
+        last: Payload = {**self._head, "choices": [], "usage": usage}
         is_openai = self._generation.includes_usage is not None
         has_trailer = self._increments is not None or not self._reports_usage
         if has_trailer:

@@ -89,7 +89,7 @@ class ResponsesWriter:
             item = item | {"arguments": text, "status": "completed"}
         else:
             yield 0, self._text_event("done", {"text": text})
-            rest = {"annotations": []} if item["type"] == "message" else {}
+            rest: Payload = {"annotations": []} if item["type"] == "message" else {}
             item = item | {"content": [{"type": _ITEMS[item["type"]][1], "text": text, **rest}]}
         yield 0, self._event("response.output_item.done", output_index=len(self._items), item=item)
         self._items.append(item)
