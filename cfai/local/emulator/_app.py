@@ -74,17 +74,6 @@ class RecordedRequest:
     """What went wrong: the name of the scenario, or the `Fault` as text."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """A call that came on a route, and what is to go wrong with it."""
-
-    id: str
-    route: Route
-    routed: RoutedCall
-    request: RawRequest
-    fault: Fault
-
-
 class EmulatorApp(Application):
     """The ASGI application."""
 
@@ -115,23 +104,22 @@ class EmulatorApp(Application):
 
     async def answer(self, connection: Connection, request: RawRequest) -> None:
         """Answer a request. A place at a model is let go when that is over."""
-        request_id, fault, route = str(uuid.uuid4()), Fault(), REST
+        fault, route = Fault(), REST
         async with AsyncExitStack() as cleanup:
             try:
                 request = unwrap_request(request)
                 matched = self._authorize(request)
                 route = matched.route
-                routed = _parse(matched, request)
-                fault = self._next_fault(route, routed, request)
-                call = _Call(request_id, route, routed, request, fault)
-                reply = _build_failure(fault, route) or await connection.unless_gone(self._run(call, cleanup))
+                call = _parse(matched, request)
+                fault = self._next_fault(call)
+                reply = _build_failure(fault, route) or await connection.unless_gone(self._run(call, fault, cleanup))
             except (ErrorResponse, RecursionError) as error:
                 refusal = error if isinstance(error, ErrorResponse) else make_input_error("nested too deeply")
-                reply = json_reply(refusal.status, route.build_error(refusal, request_id), _retry_after_headers(fault))
+                reply = json_reply(refusal.status, route.build_error(refusal, request.id), _retry_after_headers(fault))
             except UnfitFaultError as mistake:
                 reply, fault = Reply(400, "text/plain", f"{mistake}\n".encode()), Fault()
             if reply is not None:
-                tokens = await send_reply(connection, reply, fault, request_id, self._config.tokens_per_second)
+                tokens = await send_reply(connection, reply, fault, request.id, self._config.tokens_per_second)
                 if reply.stream is not None:
                     self._quotas.charge(reply.stream[0].cost(tokens))
         if connection.left_by_client:
@@ -151,52 +139,51 @@ class EmulatorApp(Application):
             raise ErrorResponse(7001, f"Method {request.method} not available for that URI.")
         return matched
 
-    def _next_fault(self, route: Route, routed: RoutedCall, request: RawRequest) -> Fault:
+    def _next_fault(self, call: RoutedCall) -> Fault:
         """Return what is to go wrong with a call, and log it unless it lists what there is."""
-        streams = bool(as_object(routed.inputs).get("stream"))
+        streams = bool(as_object(call.inputs).get("stream"))
         try:
-            fault = self._script.next(request.headers.get(HEADER), streams=streams)
+            fault = self._script.next(call.request.headers.get(HEADER), streams=streams)
         except ValueError as mistake:
             raise UnfitFaultError(str(mistake)) from mistake
-        if not isinstance(route, Listing):
-            headers = {name: value for name, value in request.headers.items() if name not in CREDENTIAL_HEADERS}
-            values = parse_qs(request.query, keep_blank_values=True).items()
-            query = {**routed.query, **{name: each for name, each in values if len(each) > 1}}
-            self._note_request(
-                RecordedRequest(routed.model, routed.inputs, headers, request.path, query, routed.gateway, str(fault))
-            )
+        if not isinstance(call.route, Listing):
+            path, sent = call.request.path, call.request.headers
+            headers = {name: value for name, value in sent.items() if name not in CREDENTIAL_HEADERS}
+            values = parse_qs(call.request.query, keep_blank_values=True).items()
+            query = {**call.query, **{name: each for name, each in values if len(each) > 1}}
+            self._note_request(RecordedRequest(call.model, call.inputs, headers, path, query, call.gateway, str(fault)))
         return fault
 
-    async def _run(self, call: _Call, cleanup: AsyncExitStack) -> Reply:
-        routed, route, fault = call.routed, call.route, call.fault
+    async def _run(self, call: RoutedCall, fault: Fault, cleanup: AsyncExitStack) -> Reply:
+        route = call.route
         if isinstance(route, Listing):
             _check_fault(fault, streams=False)
-            return json_reply(200, route.build_page(routed.query, self._quotas.now()))
-        known = models.get(routed.model)
+            return json_reply(200, route.build_page(call.query, self._quotas.now()))
+        known = models.get(call.model)
         if known is not None and known.retired_on and self._config.retired == "refuse":
             known = None
         model = known and route.accept(known)
         if model is None:
-            raise ErrorResponse(5007, f"No such model: No such model {routed.model} or task")
-        if (queued := await self._queue_or_poll(model, call)) is not None:
-            return json_reply(200, route.build_body(queued, routed, 0), _answer_headers(routed))
+            raise ErrorResponse(5007, f"No such model: No such model {call.model} or task")
+        if (queued := await self._queue_or_poll(model, call, fault)) is not None:
+            return json_reply(200, route.build_body(queued, call, 0), _answer_headers(call))
         self._quotas.admit(model)
-        is_raw = isinstance(routed.inputs, bytes)
-        inputs = _inputs_from_raw(model, call) if is_raw else check_inputs(model, routed.inputs)
-        cleanup.callback(await self._quotas.acquire(model, reject_if_busy=routed.reject_if_busy))
+        is_raw = isinstance(call.inputs, bytes)
+        inputs = _inputs_from_raw(model, call) if is_raw else check_inputs(model, call.inputs)
+        cleanup.callback(await self._quotas.acquire(model, reject_if_busy=call.reject_if_busy))
         can_stream = is_text_model(model) and "no streaming" not in get_schema(model.name).output
         streams = bool(inputs.get("stream")) and can_stream
         _check_fault(fault, streams=streams)
         if streams and not fault.whole:
-            generation, parts = await begin_stream(self._config.engine, model, inputs, call.id, cleanup)
-            generation.includes_usage = route.includes_usage(routed)
+            generation, parts = await begin_stream(self._config.engine, model, inputs, call.request.id, cleanup)
+            generation.includes_usage = route.includes_usage(call)
             events = await _rewrite(parts, fault, generation)
-            return Reply(200, "text/event-stream", headers=_answer_headers(routed), stream=(generation, events))
+            return Reply(200, "text/event-stream", headers=_answer_headers(call), stream=(generation, events))
         result = await self._run_whole(model, inputs)
         if isinstance(result.value, Media):
-            return Reply(200, result.value.content_type, result.value.content, headers=_answer_headers(routed))
-        body = route.build_body(result.value, routed, result.prompt_tokens)
-        return json_reply(200, body, _answer_headers(routed, result.neurons), result.tokens)
+            return Reply(200, result.value.content_type, result.value.content, headers=_answer_headers(call))
+        body = route.build_body(result.value, call, result.prompt_tokens)
+        return json_reply(200, body, _answer_headers(call, result.neurons), result.tokens)
 
     async def _run_whole(self, model: models.Model, inputs: Mapping[str, Any]) -> Result:
         result = await run_whole(self._config.engine, model, inputs)
@@ -210,13 +197,13 @@ class EmulatorApp(Application):
             result = replace(result, value={"data": base64.b64encode(result.value.content).decode()})
         return result
 
-    async def _queue_or_poll(self, model: models.Model, call: _Call) -> Any:
+    async def _queue_or_poll(self, model: models.Model, call: RoutedCall, fault: Fault) -> Any:
         """Return the result of a batch call, or `None` if it is not one."""
-        inputs = as_object(call.routed.inputs)
+        inputs = as_object(call.inputs)
         is_poll = "request_id" in inputs
-        if not is_poll and (call.routed.query.get("queueRequest") != "true" or "requests" not in inputs):
+        if not is_poll and (call.query.get("queueRequest") != "true" or "requests" not in inputs):
             return None
-        _check_fault(call.fault, streams=False)
+        _check_fault(fault, streams=False)
         if is_poll:
             # No call of the model: what was handed in is given out, whatever else was used up meanwhile.
             return await self._batches.poll(model, str(inputs["request_id"]), partial(self._run_batch_item, model))
@@ -254,12 +241,12 @@ async def _rewrite(events: Parts, fault: Fault, generation: Generation) -> Parts
     return fault.rewrite(events, generation.usage()) if isinstance(events, Iterable) else events
 
 
-def _answer_headers(routed: RoutedCall, neurons: float = 0.0) -> dict[str, str]:
+def _answer_headers(call: RoutedCall, neurons: float = 0.0) -> dict[str, str]:
     """Return what an answer carries besides the headers that every reply has. A stream's cost is not known in time."""
     headers: dict[str, str] = {}
     if neurons:
         headers["cf-ai-neurons"] = f"{neurons:.6f}".rstrip("0").rstrip(".")
-    if routed.gateway:
+    if call.gateway:
         headers |= {"cf-aig-log-id": uuid.uuid4().hex, "cf-aig-cache-status": "MISS", "cf-aig-step": "0"}
     return headers
 
@@ -271,7 +258,7 @@ def _retry_after_headers(fault: Fault) -> dict[str, str]:
 def _parse(matched: MatchedRoute, request: RawRequest) -> RoutedCall:
     """Return what a request asks for. Raises `ErrorResponse`."""
     if isinstance(matched.route, Listing):
-        return RoutedCall("", None, request.parameters)
+        return RoutedCall(matched.route, request, "", None, request.parameters)
     if request.body is None:
         raise ErrorResponse(3006)
     if not request.body:
@@ -288,11 +275,11 @@ def _media_type(request: RawRequest) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip()
 
 
-def _inputs_from_raw(model: models.Model, call: _Call) -> Mapping[str, Any]:
+def _inputs_from_raw(model: models.Model, call: RoutedCall) -> Mapping[str, Any]:
     """Return the inputs of a call whose body is audio, an image or a form; the rest of them is in the query."""
     name = get_schema(model.name).raw_input
     if name is None:
         raise make_input_error("Type mismatch of '/', 'string' not in 'object'")
     if (name == "multipart") != _media_type(call.request).startswith("multipart/"):
         raise make_input_error(f"required properties at '/' are '{name}'")
-    return call.routed.query
+    return call.query

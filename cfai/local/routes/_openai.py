@@ -32,9 +32,8 @@ class _OpenAI(Route):
             raise make_input_error(f"required properties at '/' are 'model,{self.required}'")
         inputs = {name: value for name, value in fields.items() if name != "model"}
         name = fields["model"].removeprefix(_COMPAT_PREFIX)
-        return RoutedCall(
-            name, self.build_inputs(inputs), request.parameters, gateway, rejects_if_busy(fields), route_fields=inputs
-        )
+        own, rejects = self.build_inputs(inputs), rejects_if_busy(fields)
+        return RoutedCall(self, request, name, own, request.parameters, gateway, rejects, inputs)
 
     def build_inputs(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Return the model's inputs."""

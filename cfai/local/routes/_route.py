@@ -26,6 +26,8 @@ _PROXY_PREFIX = "mf-header-"
 class RoutedCall:
     """A model, and what it is to do."""
 
+    route: Route
+    request: RawRequest
     model: str
     inputs: Any
     """The JSON of the inputs, or the bytes of audio, an image or a form."""
@@ -47,7 +49,7 @@ class Route:
 
     def parse(self, request: RawRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
         """Return what a request asks for. `model` is the one in its path. Raises `ErrorResponse`."""
-        return RoutedCall(model or "", body, request.parameters, gateway, rejects_if_busy(body))
+        return RoutedCall(self, request, model or "", body, request.parameters, gateway, rejects_if_busy(body))
 
     def accept(self, model: Model) -> Model | None:
         """Return the model as it answers here, or `None` if it does not."""
@@ -77,9 +79,8 @@ class _Unified(Route):
             raise ErrorResponse(3003, "Incomplete request: cf-aig-gateway-id is missing")
         # UNCERTAIN: where `options` stands on this route.
         inputs = named["input"]
-        return RoutedCall(
-            named["model"], inputs, request.parameters, gateway, rejects_if_busy(named) or rejects_if_busy(inputs)
-        )
+        rejects = rejects_if_busy(named) or rejects_if_busy(inputs)
+        return RoutedCall(self, request, named["model"], inputs, request.parameters, gateway, rejects)
 
 
 class _Worker(Route):
@@ -98,13 +99,13 @@ class _Worker(Route):
                 own = json.loads(request.parameters.get("userInputs", "{}"))
             except ValueError as error:
                 raise make_input_error("'userInputs' is not JSON") from error
-            return RoutedCall(name, body, _to_strings(as_object(own)))
+            return RoutedCall(self, request, name, body, _to_strings(as_object(own)))
         sent = as_object(body)
         if "inputs" not in sent:
             raise make_input_error("required properties at '/' are 'inputs'")
         options = as_object(sent.get("options"))
-        chosen = as_object(options.get("gateway")).get("id")
-        return RoutedCall(name, sent["inputs"], _to_strings(options), chosen or gateway, rejects_if_busy(sent))
+        gateway = as_object(options.get("gateway")).get("id") or gateway
+        return RoutedCall(self, request, name, sent["inputs"], _to_strings(options), gateway, rejects_if_busy(sent))
 
     def build_error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
         """Return what the binding makes `InferenceUpstreamError: <code>: <description>` of."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import parse_qsl
 
@@ -43,6 +44,8 @@ class RawRequest:
     body: bytes | None
     """`None` if it is too large."""
 
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
     @property
     def parameters(self) -> dict[str, str]:
         """Return the query's parameters, each with its last value."""
@@ -59,18 +62,12 @@ class Application(ABC):
         self.display_name = display_name
         """The name of its server in error messages."""
         self.access = access
-        self.transports: dict[tuple[str, int], asyncio.Transport] = {}
-        """The open connections, by the client's address."""
         self.stopping = False
         """Set when the server is about to cut off everyone itself."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, unless its client has left already."""
-        transport = self.transports.get(tuple(scope["client"]))
-        if transport is None:
-            # It left before its request was looked at.
-            return
-        connection = Connection(self, receive, send, transport)
+        connection = Connection(self, receive, send, scope["state"]["transport"])
         body = await connection.read_body()
         if connection.is_gone:
             return
