@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Literal
 from urllib.parse import parse_qs
 
@@ -93,7 +92,7 @@ class EmulatorApp(Application):
         self._script = script
         self._note_request = note_request
         self._note_disconnect = note_disconnect
-        self._batches = Batches()
+        self._batches = Batches(self._run_batch_item)
         self._quotas = Quotas(config.allowance)
 
     async def aclose(self) -> None:
@@ -206,7 +205,7 @@ class EmulatorApp(Application):
         _check_fault(fault, streams=False)
         if is_poll:
             # No call of the model: what was handed in is given out, whatever else was used up meanwhile.
-            return await self._batches.poll(model, str(inputs["request_id"]), partial(self._run_batch_item, model))
+            return await self._batches.poll(model, str(inputs["request_id"]))
         self._quotas.admit(model)
         if len(call.request.body or b"") > MAX_BATCH_SIZE:
             raise ErrorResponse(3006)

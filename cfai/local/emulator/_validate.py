@@ -82,11 +82,9 @@ def _find_problems(name: str, value: Any, parameter: Parameter) -> Iterator[str]
                 yield f"'/{name}' must match pattern '{rules['pattern']}'"
         case "array":
             yield from _find_length_problems(name, value, rules.get("minItems", 0), rules.get("maxItems"))
+            text = Parameter("string", frozenset({"string"}), {"minLength": rules.get("minLength", 0)})
             for index, item in enumerate(value) if "array<string>" in parameter.type else ():
-                if isinstance(item, str):
-                    yield from _find_length_problems(f"{name}/{index}", item, rules.get("minLength", 0), None)
-                else:
-                    yield f"Type mismatch of '/{name}/{index}', '{_json_type(item)}' not in 'string'"
+                yield from _find_problems(f"{name}/{index}", item, text)
             for index, item in enumerate(value) if "array<number 0-255>" in parameter.type else ():
                 if isinstance(item, bool) or not isinstance(item, int | float):
                     yield f"Type mismatch of '/{name}/{index}', '{_json_type(item)}' not in 'number'"

@@ -73,19 +73,14 @@ async def take_parts(generation: Generation, parts: AsyncGenerator[Token | Usage
         async for part in parts:
             if isinstance(part, Token) and generation.form in ("native", "dual", "completion"):
                 # One answer alone: only chat completions ask an engine for several.
-                text, is_thinking = _mark_reasoning(part, is_thinking)
-                part = replace(part, text=text, reasoning="")
+                begin = "<think>" if part.reasoning and not is_thinking else ""
+                has_ended = (is_thinking or part.reasoning) and (part.text or not part.reasoning)
+                end = "</think>\n\n" if has_ended else ""
+                is_thinking = not has_ended and (is_thinking or bool(part.reasoning))
+                part = replace(part, text=f"{begin}{part.reasoning}{end}{part.text}", reasoning="")
             generation.add(part)
             if isinstance(part, Token):
                 yield part
-
-
-def _mark_reasoning(part: Token, is_thinking: bool) -> tuple[str, bool]:
-    """Return a part's reasoning and text as one text, and whether there may be more reasoning."""
-    text = part.reasoning if is_thinking or not part.reasoning else f"<think>{part.reasoning}"
-    if (is_thinking or part.reasoning) and (part.text or not part.reasoning):
-        return f"{text}</think>\n\n{part.text}", False
-    return text + part.text, is_thinking or bool(part.reasoning)
 
 
 def encode_error(generation: Generation, refusal: ErrorResponse, request_id: str) -> bytes:
