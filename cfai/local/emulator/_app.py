@@ -38,13 +38,16 @@ _HTML = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>Error {0}
 
 @dataclass(frozen=True, slots=True)
 class EmulatorConfig:
-    """The configuration of an emulator, as `Emulator` describes it."""
+    """The configuration of an emulator, as `Emulator` describes it, and what it is told of requests."""
 
     tokens_per_second: float | None
     lenient_paths: bool
     retired: Literal["serve", "refuse"]
     engine: Engine | None
     allowance: Allowance
+    script: Script
+    note_request: Callable[[RecordedRequest], None]
+    note_disconnect: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +81,9 @@ class EmulatorApp(Application):
 
     own_hosts = (BINDING_HOST,)
 
-    def __init__(
-        self,
-        display_name: str,
-        access: AccessRules,
-        config: EmulatorConfig,
-        script: Script,
-        note_request: Callable[[RecordedRequest], None],
-        note_disconnect: Callable[[], None],
-    ) -> None:
+    def __init__(self, display_name: str, access: AccessRules, config: EmulatorConfig) -> None:
         super().__init__(display_name, access)
         self._config = config
-        self._script = script
-        self._note_request = note_request
-        self._note_disconnect = note_disconnect
         self._batches = Batches(self._run_batch_item)
         self._quotas = Quotas(config.allowance)
 
@@ -122,7 +114,7 @@ class EmulatorApp(Application):
                 if reply.stream is not None:
                     self._quotas.charge(reply.stream[0].cost(tokens))
         if connection.left_by_client:
-            self._note_disconnect()
+            self._config.note_disconnect()
 
     def _authorize(self, request: RawRequest) -> MatchedRoute:
         """Return the route of a request that may use it, its account and its gateway. Raises `ErrorResponse`."""
@@ -142,7 +134,7 @@ class EmulatorApp(Application):
         """Return what is to go wrong with a call, and log it unless it lists what there is."""
         streams = bool(as_object(call.inputs).get("stream"))
         try:
-            fault = self._script.next(call.request.headers.get(HEADER), streams=streams)
+            fault = self._config.script.next(call.request.headers.get(HEADER), streams=streams)
         except ValueError as mistake:
             raise UnfitFaultError(str(mistake)) from mistake
         if not isinstance(call.route, Listing):
@@ -150,7 +142,8 @@ class EmulatorApp(Application):
             headers = {name: value for name, value in sent.items() if name not in CREDENTIAL_HEADERS}
             values = parse_qs(call.request.query, keep_blank_values=True).items()
             query = {**call.query, **{name: each for name, each in values if len(each) > 1}}
-            self._note_request(RecordedRequest(call.model, call.inputs, headers, path, query, call.gateway, str(fault)))
+            received = RecordedRequest(call.model, call.inputs, headers, path, query, call.gateway, str(fault))
+            self._config.note_request(received)
         return fault
 
     async def _run(self, call: RoutedCall, fault: Fault, cleanup: AsyncExitStack) -> Reply:

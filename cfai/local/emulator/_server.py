@@ -82,11 +82,14 @@ class Emulator(LocalServer):
             workers_paid=workers_paid,
             clock=clock,
         )
-        self._config = EmulatorConfig(tokens_per_second, lenient_paths, retired, engine, allowance)
         self._script = Script()
         self._changed = threading.Condition()
         self._requests: deque[RecordedRequest] = deque(maxlen=keep_requests)
         self._disconnects = 0
+        notes = (self._note_request, self._note_disconnect)
+        self._config = EmulatorConfig(
+            tokens_per_second, lenient_paths, retired, engine, allowance, self._script, *notes
+        )
         self._stalled: socket.socket | None = None
 
     @property
@@ -156,8 +159,7 @@ class Emulator(LocalServer):
         self._script.clear()
 
     def _make_application(self) -> EmulatorApp:
-        notes = self._note_request, self._note_disconnect
-        return EmulatorApp(self.display_name, self._access, self._config, self._script, *notes)
+        return EmulatorApp(self.display_name, self._access, self._config)
 
     def _note_request(self, request: RecordedRequest) -> None:
         with self._changed:
