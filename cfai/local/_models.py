@@ -11,6 +11,7 @@ from typing import Any
 
 from cfai.models import Model
 
+_JSON_TYPES = {"string", "number", "integer", "boolean", "null", "object", "array"}
 _CHAT_MODEL = "@cf/zai-org/glm-4.7-flash"
 """The model whose schema stands in for chat models without one."""
 
@@ -19,26 +20,14 @@ _CHAT_MODEL = "@cf/zai-org/glm-4.7-flash"
 class Parameter:
     """One input of a model."""
 
+    type: str
+    """What it may be, in the words of the listing."""
+
     kinds: frozenset[str]
     """JSON types it may have; empty where any will do."""
 
     rules: dict[str, Any]
     """What else its schema says: `minimum`, `enum`, `required`, ..."""
-
-    @property
-    def holds_texts(self) -> bool:
-        """Return whether a list of it has nothing but strings."""
-        return "array<string>" in str(self.rules["type"])
-
-    @property
-    def is_base64(self) -> bool:
-        """Return whether a string of it is base64."""
-        return "base64" in str(self.rules["type"])
-
-    @property
-    def holds_bytes(self) -> bool:
-        """Return whether a list of it has nothing but bytes, as numbers."""
-        return "array<number 0-255>" in str(self.rules["type"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +38,13 @@ class Schema:
     output: str
 
     @property
-    def streams(self) -> bool:
-        """Return whether the model knows `stream`."""
-        return "no streaming" not in self.output
-
-    @property
     def raw_input(self) -> str | None:
         """Return the name of the input that may be the whole body, as bytes: `audio`, `image` or `multipart`."""
         for name in ("audio", "image", "multipart"):
-            described = str(self.parameters[name].rules["type"]) if name in self.parameters else ""
-            if described and ("(body)" in self.parameters or described.startswith("object {body:")):
+            parameter = self.parameters.get(name)
+            if parameter and ("(body)" in self.parameters or parameter.type.startswith("object {body:")):
                 return name
         return None
-
-    def required(self) -> dict[str | None, list[str]]:
-        """Return the names that must be there, by variant; `None` is what every variant needs."""
-        groups: dict[str | None, list[str]] = {}
-        for name, parameter in self.parameters.items():
-            if parameter.rules.get("required"):
-                groups.setdefault(parameter.rules.get("variant"), []).append(name)
-        return groups
 
 
 def is_text_model(model: Model) -> bool:
@@ -82,20 +58,18 @@ def get_schema(model: str) -> Schema:
     """Return the schema of `model`, batches apart; a chat model's, if the listing has none."""
     row: dict[str, Any] = _load_rows()[model]
     listed = row["input_params"] or _load_rows()[_CHAT_MODEL]["input_params"]
-    parameters = {name: _parse_parameter(rules) for name, rules in listed.items() if name != "requests"}
+    parameters: dict[str, Parameter] = {}
+    for name, rules in listed.items():
+        if name != "requests":
+            many = re.search(r"\(maxItems (\d+)\)", rules["type"])
+            size = {"maxItems": int(many[1])} if many else {}
+            parameters[name] = Parameter(rules["type"], _parse_types(rules["type"]), rules | size)
     return Schema(parameters, row["output"] or "")
 
 
 @cache
 def _load_rows() -> dict[str, Any]:
     return json.loads(files("cfai.models").joinpath("schemas.json").read_bytes())
-
-
-def _parse_parameter(rules: dict[str, Any]) -> Parameter:
-    described = str(rules["type"])
-    kinds = _parse_types(described)
-    many = re.search(r"\(maxItems (\d+)\)", described)
-    return Parameter(kinds, rules | {"maxItems": int(many[1])} if many else rules)
 
 
 @cache
@@ -106,12 +80,5 @@ def _parse_types(described: str) -> frozenset[str]:
         before = flat
         flat = re.sub(r"<[^<>{}]*>", "", re.sub(r"\{[^<>{}]*\}", "object", flat))
     flat = re.sub(r"\([^()]*\)", "", flat)
-    kinds = [_parse_type(part.strip()) for part in flat.split("|")]
-    return frozenset[str]() if None in kinds else frozenset(kind for kind in kinds if kind)
-
-
-def _parse_type(part: str) -> str | None:
-    if part.startswith("'"):
-        return "string"
-    word = part.split(" ")[0]
-    return word if word in ("string", "number", "integer", "boolean", "null", "object", "array") else None
+    words = ["string" if part.startswith("'") else part.split(" ")[0] for part in map(str.strip, flat.split("|"))]
+    return frozenset[str](words if _JSON_TYPES.issuperset(words) else ())

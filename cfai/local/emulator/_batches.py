@@ -12,7 +12,7 @@ from typing import Any
 from cfai._json import as_sequence
 from cfai.local._json import as_object
 from cfai.local.emulator._run import Result
-from cfai.local.wire import ErrorResponse, make_input_error
+from cfai.local.wire import ErrorResponse, count_usage, make_input_error
 from cfai.models import Model
 
 MAX_BATCH_SIZE = 10 * 1024 * 1024
@@ -24,7 +24,7 @@ _MAX_BATCHES = 10_000
 _RUNNING_AFTER = 1.0
 """Seconds that a poll waits for the result before it says that the batch is running."""
 
-Run = Callable[[Any], Awaitable[Result]]
+Run = Callable[[Model, Any], Awaitable[Result]]
 
 
 @dataclass(slots=True)
@@ -42,7 +42,8 @@ class Batches:
     once, however often it is polled, and whoever leaves.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, run: Run) -> None:
+        self._run = run
         self._batches: OrderedDict[str, _Batch] = OrderedDict()
 
     def submit(self, model: Model, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,7 +54,7 @@ class Batches:
             self._batches.popitem(last=False)
         return {"status": "queued", "request_id": request_id, "model": model.name}
 
-    async def poll(self, model: Model, request_id: str, run: Run) -> dict[str, Any]:
+    async def poll(self, model: Model, request_id: str) -> dict[str, Any]:
         """Return the state or result of a batch. Raises `ErrorResponse` for one that was not submitted to `model`."""
         batch = self._batches.get(request_id)
         if batch is None or batch.model != model.name:
@@ -62,7 +63,7 @@ class Batches:
         if batch.polls == 1:
             return {"status": "queued", "request_id": request_id}
         if batch.task is None:
-            batch.task = asyncio.create_task(_run_all(batch.requests, run))
+            batch.task = asyncio.create_task(self._run_all(model, batch.requests))
         await asyncio.wait({batch.task}, timeout=_RUNNING_AFTER)
         return batch.task.result() if batch.task.done() else {"status": "running", "request_id": request_id}
 
@@ -73,20 +74,17 @@ class Batches:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-
-async def _run_all(requests: Sequence[Any], run: Run) -> dict[str, Any]:
-    prompt_tokens = tokens = 0
-    rows: list[dict[str, Any]] = []
-    for index, request in enumerate(requests):
-        row = {"id": index, "external_reference": as_object(request).get("external_reference")}
-        try:
-            result = await run(request)
-        except ErrorResponse as refusal:
-            row |= {"success": False, "result": {}, "errors": [refusal.to_entry(str(uuid.uuid4()))]}
-        else:
-            row |= {"success": True, "result": result.value}
-            prompt_tokens, tokens = prompt_tokens + result.prompt_tokens, tokens + result.tokens
-        rows.append(row)
-    total = prompt_tokens + tokens
-    usage = {"prompt_tokens": prompt_tokens, "completion_tokens": tokens, "total_tokens": total}
-    return {"responses": rows[::-1], "usage": usage}
+    async def _run_all(self, model: Model, requests: Sequence[Any]) -> dict[str, Any]:
+        prompt_tokens = tokens = 0
+        rows: list[dict[str, Any]] = []
+        for index, request in enumerate(requests):
+            row = {"id": index, "external_reference": as_object(request).get("external_reference")}
+            try:
+                result = await self._run(model, request)
+            except ErrorResponse as refusal:
+                row |= {"success": False, "result": {}, "errors": [refusal.to_entry(str(uuid.uuid4()))]}
+            else:
+                row |= {"success": True, "result": result.value}
+                prompt_tokens, tokens = prompt_tokens + result.prompt_tokens, tokens + result.tokens
+            rows.append(row)
+        return {"responses": rows[::-1], "usage": count_usage(prompt_tokens, tokens)}

@@ -3,12 +3,61 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+import json
+import uuid
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from email.utils import formatdate
+from typing import Any
 
 from cfai.local.faults import Fault
 from cfai.local.server import MAX_OPEN_SECONDS, Connection
-from cfai.local.wire import Event, Parts
+from cfai.local.wire import Event, Generation, Parts, encode_error, make_error
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, ready to be sent."""
+
+    status: int
+    content_type: str
+    body: bytes = b""
+    tokens: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    stream: tuple[Generation, Parts] | None = None
+    """What a stream comes to, and its events."""
+
+
+def json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None, tokens: int = 0) -> Reply:
+    """Return a reply that is JSON."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Reply(status, "application/json", text.encode("utf-8", "replace"), tokens, headers or {})
+
+
+async def send_reply(connection: Connection, reply: Reply, fault: Fault, request_id: str, rate: float | None) -> int:
+    """Send a reply at `rate` tokens a second, and return how many tokens of a stream were sent."""
+    await connection.pause(fault.delay)
+    if fault.hang_up or fault.reset or fault.raw is not None:
+        await connection.cut(fault.raw or b"", reset=fault.reset)
+        return 0
+    content_type = reply.content_type if fault.content_type is None else fault.content_type
+    headers = {"date": formatdate(usegmt=True), **({"content-type": content_type} if content_type else {})}
+    headers |= {**reply.headers, "cf-ai-req-id": request_id, "cf-ray": f"{uuid.uuid4().hex[:16]}-LHR"}
+    error = b""
+    if reply.stream is None:
+        # The real service sends nothing of a whole answer before all of it is there.
+        await connection.pause(fault.slow_first + pace(reply.tokens, rate, 0.0))
+        parts, length = _split_body(reply.body, fault)
+        fault, rate = replace(fault, error_after=None, hold=False, slow_first=0.0), None
+        headers["content-length"] = str(length)
+    else:
+        generation, parts = reply.stream
+        error = encode_error(generation, make_error(None, fault.code or 3040, fault.message), request_id)
+    if connection.is_gone:
+        return 0
+    await connection.start(reply.status, headers)
+    return await deliver(connection, fault, parts, rate=rate, error=error)
 
 
 def pace(tokens: int, rate: float | None, elapsed: float) -> float:
@@ -27,7 +76,14 @@ async def deliver(
     async with aclosing(_until_gone(connection, parts)) as each:
         async for tokens, data in each:
             if ending and sent >= after:
-                await _end_early(connection, ending, error)
+                if ending in ("drop", "reset"):
+                    await connection.cut(reset=ending == "reset")
+                elif ending == "silence":
+                    await connection.pause(MAX_OPEN_SECONDS)
+                else:
+                    if ending == "error":
+                        await connection.write(error)
+                    await connection.end()
                 return sent
             sent += tokens
             if tokens:
@@ -43,7 +99,7 @@ async def deliver(
     return sent
 
 
-def split_body(body: bytes, fault: Fault) -> tuple[list[Event], int]:
+def _split_body(body: bytes, fault: Fault) -> tuple[list[Event], int]:
     """Return a whole body as one part, or in two if it is to break off between them, and the length to announce."""
     ending, after = fault.ending or (None, 0)
     if ending in (None, "error"):
@@ -61,14 +117,3 @@ async def _until_gone(connection: Connection, parts: Parts) -> AsyncGenerator[Ev
     async with aclosing(parts):
         while (part := await connection.unless_gone(anext(parts, None))) is not None:
             yield part
-
-
-async def _end_early(connection: Connection, ending: str, error: bytes) -> None:
-    if ending in ("drop", "reset"):
-        await connection.cut(reset=ending == "reset")
-    elif ending == "silence":
-        await connection.pause(MAX_OPEN_SECONDS)
-    else:
-        if ending == "error":
-            await connection.write(error)
-        await connection.end()

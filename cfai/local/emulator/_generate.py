@@ -30,16 +30,9 @@ _CHAT_STREAMS = ("@cf/qwen/qwq-32b", "@cf/deepseek-ai/deepseek-r1-distill-qwen-3
 _MAX_CHOICES = 128
 
 
-def begin(model: Model, inputs: Mapping[str, Any]) -> tuple[Generation, bool]:
-    """Return an empty answer for an engine to fill, and whether it is to be JSON."""
-    form = _choose_form(model, inputs)
-    json_mode, _ = _parse_json_mode(inputs, form)
-    return Generation(model, form, None, []), json_mode
-
-
 def generate(model: Model, inputs: Mapping[str, Any]) -> Generation:
     """Return the emulated answer to `inputs`."""
-    form = _choose_form(model, inputs)
+    form = choose_form(model, inputs)
     requested = inputs.get("n")
     number = min(requested, _MAX_CHOICES) if form == "chat" and isinstance(requested, int) else 1
     choices = [_generate_choice(model, inputs, form, index) for index in range(number)]
@@ -58,7 +51,8 @@ def output_limit(model: Model, inputs: Mapping[str, Any]) -> int | None:
     return default.value if default else None
 
 
-def _choose_form(model: Model, inputs: Mapping[str, Any]) -> Form:
+def choose_form(model: Model, inputs: Mapping[str, Any]) -> Form:
+    """Return the form in which a model answers these inputs."""
     if model.answers == "by input":
         return "responses" if "input" in inputs else "chat" if "messages" in inputs else "native"
     if model.answers == "native":
@@ -73,7 +67,7 @@ def _generate_choice(model: Model, inputs: Mapping[str, Any], form: Form, index:
     limit = output_limit(model, inputs)
     reasoning = split_into_tokens(_text.write_reasoning(question)) if _is_reasoning(model, inputs, form) else []
     reasoning = reasoning[:limit]
-    json_mode, rules = _parse_json_mode(inputs, form)
+    json_mode, rules = parse_json_mode(inputs, form)
     tool = None if json_mode else _choose_tool(inputs, question)
     if tool:
         call = _build_call(model, tool, question)
@@ -87,7 +81,10 @@ def _generate_choice(model: Model, inputs: Mapping[str, Any], form: Form, index:
         return GeneratedChoice([], reasoning, "length", [cut] if room else [])
     parsed = None
     if json_mode:
-        parsed = _build_json(rules) if rules else {"emulated": True, "question": _text.quote(question)}
+        try:
+            parsed = build_value(rules) if rules else {"emulated": True, "question": _text.quote(question)}
+        except ValueError as error:
+            raise ErrorResponse(5024, f"JSON Mode couldn't be met: {error}") from error
         text = json.dumps(parsed, ensure_ascii=False)
     else:
         prompt_inputs = {key: inputs.get(key) for key in ("prompt", "messages", "input", "seed")}
@@ -105,7 +102,7 @@ def _is_reasoning(model: Model, inputs: Mapping[str, Any], form: Form) -> bool:
     return not off and inputs.get("reasoning_effort", "medium") is not None
 
 
-def _parse_json_mode(inputs: Mapping[str, Any], form: Form) -> tuple[bool, Mapping[str, Any]]:
+def parse_json_mode(inputs: Mapping[str, Any], form: Form) -> tuple[bool, Mapping[str, Any]]:
     """Return whether JSON is requested, and its schema."""
     if inputs.get("guided_json"):
         return True, as_object(inputs["guided_json"])
@@ -123,13 +120,6 @@ def _parse_json_mode(inputs: Mapping[str, Any], form: Form) -> tuple[bool, Mappi
     return True, as_object(rules["schema"]) if wrapped else rules
 
 
-def _build_json(rules: Mapping[str, Any]) -> Any:
-    try:
-        return build_value(rules)
-    except ValueError as error:
-        raise ErrorResponse(5024, f"JSON Mode couldn't be met: {error}") from error
-
-
 def _choose_tool(inputs: Mapping[str, Any], question: str) -> Mapping[str, Any] | None:
     """Return the tool to call: the one that is forced, or that the question names."""
     listed = [as_object(tool) for tool in as_sequence(inputs.get("tools"))]
@@ -145,14 +135,9 @@ def _choose_tool(inputs: Mapping[str, Any], question: str) -> Mapping[str, Any] 
     named = next((tool for tool in tools if str(tool["name"]) in question), None)
     if choice == "required":
         return named or tools[0]
-    return None if _follows_tool_result(inputs) else named
-
-
-def _follows_tool_result(inputs: Mapping[str, Any]) -> bool:
-    """Return whether the last message is the result of a tool: then it is time for words."""
-    entries = as_sequence(inputs.get("messages") or inputs.get("input"))
-    last = as_object(entries[-1] if entries else None)
-    return last.get("role") == "tool" or last.get("type") == "function_call_output"
+    # After the result of a tool it is time for words.
+    last = as_object(next(reversed(as_sequence(inputs.get("messages") or inputs.get("input"))), None))
+    return None if last.get("role") == "tool" or last.get("type") == "function_call_output" else named
 
 
 def _build_call(model: Model, tool: Mapping[str, Any], question: str) -> GeneratedCall:

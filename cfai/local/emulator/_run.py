@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+import json
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from cfai.local import wire
 from cfai.local._models import is_text_model
 from cfai.local.emulator import _tasks, _text
-from cfai.local.emulator._engine import Engine
-from cfai.local.emulator._generate import begin, generate, output_limit
-from cfai.local.wire import Generation, Parts
+from cfai.local.emulator._generate import choose_form, generate, output_limit, parse_json_mode
+from cfai.local.wire import GeneratedChoice, Generation, Parts
 from cfai.models import Model
 from cfai.types import Token, Usage
+
+
+class Engine(Protocol):
+    """Runs models for an emulator, which has checked the inputs and writes what comes in the service's wire format.
+
+    All methods are called on the event loop of the emulator's server. What an engine cannot do is a
+    `cfai.local.ErrorResponse`.
+    """
+
+    async def answer(
+        self, model: str, inputs: Mapping[str, Any], max_tokens: int | None
+    ) -> AsyncGenerator[Token | Usage, None]:
+        """Yield the answer to a text model's inputs in tokens, and what it took at the end. `max_tokens` is how many of
+        output the service would give. It returns when the engine has begun, or raises; closing it ends the work.
+        """
+        ...
+
+    async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
+        """Return a vector for each text."""
+        ...
+
+    async def aclose(self) -> None:
+        """Free what the engine holds."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +83,12 @@ async def _ask_whole(engine: Engine, model: Model, inputs: Mapping[str, Any]) ->
     async with aclosing(wire.take_parts(generation, parts)) as tokens:
         async for _ in tokens:
             pass
-    wire.complete(generation, json_mode=json_mode)
+    for choice in generation.choices if json_mode else ():
+        if choice.finish == "stop" and not choice.calls:
+            try:
+                choice.parsed = json.loads("".join(choice.text).rpartition("</think>")[2])
+            except ValueError as error:
+                raise wire.ErrorResponse(5024) from error
     return generation
 
 
@@ -67,7 +96,9 @@ async def _ask(
     engine: Engine, model: Model, inputs: Mapping[str, Any]
 ) -> tuple[Generation, AsyncGenerator[Token | Usage, None], bool]:
     """Return an answer with nothing in it yet, the parts that an engine gives of it, and whether it is to be JSON."""
-    generation, json_mode = begin(model, inputs)
+    form = choose_form(model, inputs)
+    generation = Generation(model, form, None, [GeneratedChoice()])
+    json_mode, _ = parse_json_mode(inputs, form)
     # Only chat completions have a place for more than one answer.
-    taken = inputs if generation.form == "chat" else {name: value for name, value in inputs.items() if name != "n"}
+    taken = inputs if form == "chat" else {name: value for name, value in inputs.items() if name != "n"}
     return generation, await engine.answer(model.name, taken, output_limit(model, inputs)), json_mode

@@ -63,36 +63,27 @@ def _build(schema: Any, document: _Document, depth: int) -> Any:
     if "$ref" in rules:
         return _build(_resolve_reference(str(rules["$ref"]), document.schema), document, depth + 1)
     for key in ("anyOf", "oneOf"):
-        if rules.get(key):
-            return _build(_choose_branch(rules[key], depth), document, depth + 1)
+        if branches := rules.get(key):
+            # Past the full depth the first that refers to nothing, if there is one.
+            ends = (branch for branch in branches if depth > _FULL_DEPTH and "$ref" not in as_object(branch))
+            return _build(next(ends, branches[0]), document, depth + 1)
     if rules.get("allOf"):
         parts = [_build(part, document, depth + 1) for part in rules["allOf"]]
         return {key: value for part in parts for key, value in as_object(part).items()} or parts[0]
-    return _build_typed(_choose_type(rules), rules, document, depth)
-
-
-def _choose_branch(branches: Sequence[Any], depth: int) -> Any:
-    """Return the first branch; past the full depth the first that refers to nothing, if there is one."""
-    if depth > _FULL_DEPTH:
-        return next((branch for branch in branches if "$ref" not in as_object(branch)), branches[0])
-    return branches[0]
-
-
-def _choose_type(rules: Mapping[str, Any]) -> str:
-    default = "object" if "properties" in rules else "array" if "items" in rules else "string"
-    types = rules.get("type") or default
-    return str(next(iter(as_sequence(types)), types))
-
-
-def _build_typed(type_: str, rules: Mapping[str, Any], document: _Document, depth: int) -> Any:
-    match type_:
+    types = rules.get("type") or ("object" if "properties" in rules else "array" if "items" in rules else "string")
+    match str(next(iter(as_sequence(types)), types)):
         case "object":
-            return _build_object(rules, document, depth)
+            properties = as_object(rules.get("properties"))
+            required: Sequence[str] = as_sequence(rules.get("required"))
+            names = required if depth > _FULL_DEPTH else {**properties, **dict.fromkeys(required)}
+            return {name: _build(properties.get(name, {"type": "string"}), document, depth + 1) for name in names}
         case "array":
             default = min(1, rules.get("maxItems", 1)) if depth <= _FULL_DEPTH else 0
             return [_build(rules.get("items"), document, depth + 1) for _ in range(rules.get("minItems", default))]
-        case "integer" | "number":
-            return _build_number(rules, 1 if type_ == "integer" else 0.5)
+        case "integer":
+            return _build_number(rules, 1)
+        case "number":
+            return _build_number(rules, 0.5)
         case "boolean":
             return True
         case "null":
@@ -102,13 +93,6 @@ def _build_typed(type_: str, rules: Mapping[str, Any], document: _Document, dept
             if rules.get("minLength", 0) > _MAX_LENGTH:
                 raise ValueError(f"the schema wants a text of more than {_MAX_LENGTH} characters")
             return text.ljust(rules.get("minLength", 0), ".")[: rules.get("maxLength")]
-
-
-def _build_object(rules: Mapping[str, Any], document: _Document, depth: int) -> dict[str, Any]:
-    properties = as_object(rules.get("properties"))
-    required: Sequence[str] = as_sequence(rules.get("required"))
-    names = required if depth > _FULL_DEPTH else [*properties, *(name for name in required if name not in properties)]
-    return {name: _build(properties.get(name, {"type": "string"}), document, depth + 1) for name in names}
 
 
 def _build_number(rules: Mapping[str, Any], step: float) -> float:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from cfai.local.emulator._app import EmulatorApp, EmulatorConfig
-from cfai.local.emulator._engine import Engine
-from cfai.local.emulator._request_log import RecordedRequest, RequestLog
-from cfai.local.faults import Fault, Faults
+from cfai.local.emulator._app import EmulatorApp, EmulatorConfig, RecordedRequest
+from cfai.local.emulator._run import Engine
+from cfai.local.faults import Fault, Faults, Script
 from cfai.local.quotas import Allowance
 from cfai.local.server import ACCOUNT, TOKEN, LocalServer, listen
 
@@ -74,20 +75,21 @@ class Emulator(LocalServer):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(host, port, api_token=api_token, account_id=account_id, allow_remote=allow_remote)
-        self._config = EmulatorConfig(
-            tokens_per_second=tokens_per_second,
-            lenient_paths=lenient_paths,
-            retired=retired,
-            engine=engine,
-            allowance=Allowance(
-                rate_limits=rate_limits,
-                daily_neurons=daily_neurons,
-                concurrency=concurrency,
-                workers_paid=workers_paid,
-                clock=clock,
-            ),
+        allowance = Allowance(
+            rate_limits=rate_limits,
+            daily_neurons=daily_neurons,
+            concurrency=concurrency,
+            workers_paid=workers_paid,
+            clock=clock,
         )
-        self._log = RequestLog(keep_requests)
+        self._script = Script()
+        self._changed = threading.Condition()
+        self._requests: deque[RecordedRequest] = deque(maxlen=keep_requests)
+        self._disconnects = 0
+        notes = (self._note_request, self._note_disconnect)
+        self._config = EmulatorConfig(
+            tokens_per_second, lenient_paths, retired, engine, allowance, self._script, *notes
+        )
         self._stalled: socket.socket | None = None
 
     @property
@@ -117,21 +119,23 @@ class Emulator(LocalServer):
     @property
     def requests(self) -> list[RecordedRequest]:
         """The last requests that asked for a model with the right token, oldest first, up to `keep_requests`."""
-        return self._log.requests
+        with self._changed:
+            return list(self._requests)
 
     @property
     def faults(self) -> list[Fault]:
         """Return what was scripted and not yet met."""
-        return self._log.script.pending
+        return self._script.pending
 
     @property
     def disconnects(self) -> int:
         """Return how many clients left before the end of their answer, which stopped being generated then."""
-        return self._log.disconnects
+        return self._disconnects
 
     def wait_for_disconnects(self, count: int = 1, timeout: float = 5.0) -> bool:
         """Return whether `disconnects` reaches `count` within `timeout` seconds."""
-        return self._log.wait_for_disconnects(count, timeout)
+        with self._changed:
+            return self._changed.wait_for(lambda: self._disconnects >= count, timeout)
 
     def script(self, *faults: Faults) -> None:
         """Let the requests to come go wrong, one fault each; `"ok"` is one that goes well.
@@ -139,7 +143,7 @@ class Emulator(LocalServer):
         A fault is the name of a scenario, an HTTP status, a `Fault`, or a list of them. A text may change what a
         scenario has, as the header does: `"rate-limited,retry-after=2"`. Raises `ValueError` for an unknown name.
         """
-        self._log.script.add(*faults)
+        self._script.add(*faults)
 
     def random_faults(self, rate: float = 0.2, *, seed: int = 0, scenarios: Faults | None = None) -> None:
         """Let this share of the requests go wrong by chance, once the script is used up, until `reset`.
@@ -148,11 +152,20 @@ class Emulator(LocalServer):
         among `scenarios`, by default all that let nobody wait; those of streams happen to streams alone. Raises
         `ValueError` for a share that is not from 0 to 1 and for an unknown name.
         """
-        self._log.script.draw(rate, seed, scenarios)
+        self._script.draw(rate, seed, scenarios)
 
     def reset(self) -> None:
         """Forget the faults that no request has met, those of chance too."""
-        self._log.script.clear()
+        self._script.clear()
 
     def _make_application(self) -> EmulatorApp:
-        return EmulatorApp(self.display_name, self._access, self._config, self._log)
+        return EmulatorApp(self.display_name, self._access, self._config)
+
+    def _note_request(self, request: RecordedRequest) -> None:
+        with self._changed:
+            self._requests.append(request)
+
+    def _note_disconnect(self) -> None:
+        with self._changed:
+            self._disconnects += 1
+            self._changed.notify_all()

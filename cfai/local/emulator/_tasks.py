@@ -15,7 +15,7 @@ from cfai.local._json import as_object
 from cfai.local._models import get_schema
 from cfai.local.emulator import _text
 from cfai.local.emulator._validate import list_texts
-from cfai.local.wire import make_input_error
+from cfai.local.wire import count_usage, make_input_error
 from cfai.models import Model
 
 # From the models' own cards; the listing gives the other ones.
@@ -154,8 +154,8 @@ def _answer_clef(inputs: Mapping[str, Any]) -> Any:
 
 def _moderate(inputs: Mapping[str, Any]) -> Any:
     prompt = _text.count_emulated(inputs["messages"])
-    usage = {"prompt_tokens": prompt, "completion_tokens": 2, "total_tokens": prompt + 2}
-    return {"response": {"safe": True, "categories": []} if inputs.get("response_format") else "safe", "usage": usage}
+    verdict: Any = {"safe": True, "categories": []} if inputs.get("response_format") else "safe"
+    return {"response": verdict, "usage": count_usage(prompt, 2)}
 
 
 _GREY_PNG = base64.b64decode(

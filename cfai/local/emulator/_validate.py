@@ -6,6 +6,7 @@ The messages are the service's own where they are known. The schemas are data; o
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -32,13 +33,15 @@ def check_inputs(model: Model, inputs: Any) -> Mapping[str, Any]:
     for name, parameter in known.parameters.items():
         for problem in _find_problems(name, inputs[name], parameter) if name in inputs else ():
             raise make_input_error(problem)
-        is_base64 = parameter.is_base64 or name == "image_b64"
+        is_base64 = "base64" in parameter.type or name == "image_b64"
         if is_base64 and isinstance(value := inputs.get(name), str) and not _BASE64.fullmatch(value):
             raise ErrorResponse(5004)
     for problem in _find_message_problems(inputs.get("messages")):
         other = "oneOf at '/' not met, 0 matches: required properties at '/' are 'prompt', "
         raise make_input_error(f"{other if 'prompt' in known.parameters else ''}{problem}")
-    if inputs.get("tool_choice") == "any" or any(map(_lacks_description, as_sequence(inputs.get("tools")))):
+    tools = [as_object(tool) for tool in as_sequence(inputs.get("tools"))]
+    functions = [as_object(tool.get("function")) or tool for tool in tools]
+    if inputs.get("tool_choice") == "any" or any(each.get("description") is False for each in functions):
         raise ErrorResponse(8001)
     if inputs.get("lora") and "lora" not in model.capabilities:
         raise ErrorResponse(5005)
@@ -48,7 +51,11 @@ def check_inputs(model: Model, inputs: Any) -> Mapping[str, Any]:
 
 
 def _check_required(known: Schema, inputs: Mapping[str, Any]) -> None:
-    groups = known.required()
+    groups: dict[str | None, list[str]] = {}
+    """Names that must be there, by variant; `None` is what every variant needs."""
+    for name, parameter in known.parameters.items():
+        if parameter.rules.get("required"):
+            groups.setdefault(parameter.rules.get("variant"), []).append(name)
     common = groups.pop(None, [])
     if not all(name in inputs for name in common):
         raise make_input_error(f"required properties at '/' are '{','.join(common)}'")
@@ -75,12 +82,10 @@ def _find_problems(name: str, value: Any, parameter: Parameter) -> Iterator[str]
                 yield f"'/{name}' must match pattern '{rules['pattern']}'"
         case "array":
             yield from _find_length_problems(name, value, rules.get("minItems", 0), rules.get("maxItems"))
-            for index, item in enumerate(value) if parameter.holds_texts else ():
-                if isinstance(item, str):
-                    yield from _find_length_problems(f"{name}/{index}", item, rules.get("minLength", 0), None)
-                else:
-                    yield f"Type mismatch of '/{name}/{index}', '{_json_type(item)}' not in 'string'"
-            for index, item in enumerate(value) if parameter.holds_bytes else ():
+            text = Parameter("string", frozenset({"string"}), {"minLength": rules.get("minLength", 0)})
+            for index, item in enumerate(value) if "array<string>" in parameter.type else ():
+                yield from _find_problems(f"{name}/{index}", item, text)
+            for index, item in enumerate(value) if "array<number 0-255>" in parameter.type else ():
                 if isinstance(item, bool) or not isinstance(item, int | float):
                     yield f"Type mismatch of '/{name}/{index}', '{_json_type(item)}' not in 'number'"
                 elif not 0 <= item <= 255:
@@ -113,30 +118,25 @@ def _find_message_problems(messages: Any) -> Iterator[str]:
             yield f"Type mismatch of '/messages/{index}/content', '{json_type}' not in 'string'"
 
 
-def _lacks_description(tool: Any) -> bool:
-    """Return whether a tool says `false` in the place of a description."""
-    return (as_object(as_object(tool).get("function")) or as_object(tool)).get("description") is False
-
-
 def _check_window(model: Model, inputs: Mapping[str, Any]) -> None:
     """Check the limits of a text model: the gateway by its estimate, and then the model by its count."""
-    context, sequence = model.context_length, model.sequence_length
     requested = output_limit(model, inputs)
     if requested is not None and requested < 1:
         raise make_input_error("'/max_tokens' must be >= 1")
-    if sequence and requested and requested > sequence.value:
-        cap = sequence.value
+    if model.sequence_length and requested and requested > model.sequence_length.value:
         raise ErrorResponse(
             3030,
             f"AiError: max_completion_tokens is too large: {requested}. "
-            f"This model supports at most {cap} completion tokens.",
+            f"This model supports at most {model.sequence_length.value} completion tokens.",
         )
-    if context is None or model.answers is None:
+    if model.context_length is None or model.answers is None:
         return
     names = ("prompt", "messages", "input", "instructions", "tools", "image")
     prompt_inputs = {name: inputs[name] for name in names if name in inputs}
-    limit, reserved = context.value, 0 if model.window == "separate" else requested or 0
-    estimate = _estimate_prompt(prompt_inputs) + reserved
+    limit, reserved = model.context_length.value, 0 if model.window == "separate" else requested or 0
+    # The gateway takes four characters of JSON for a token, base64 like any other text.
+    text = json.dumps(prompt_inputs, ensure_ascii=False, separators=(",", ":"))
+    estimate = math.ceil(len(text) / 4) + reserved
     if estimate > limit:
         raise ErrorResponse(
             5021,
@@ -155,35 +155,24 @@ def _check_window(model: Model, inputs: Mapping[str, Any]) -> None:
         )
 
 
-def _estimate_prompt(prompt_inputs: Mapping[str, Any]) -> int:
-    """Estimate a prompt as the gateway does: four characters of its JSON a token, base64 like any other text."""
-    text = json.dumps(prompt_inputs, ensure_ascii=False, separators=(",", ":"))
-    return -(-len(text) // 4)
-
-
 def _check_texts(model: Model, inputs: Mapping[str, Any]) -> None:
     """Check the limits of an embedding model: for each text, and for all together."""
     if inputs.get("truncate_inputs") or not (model.input_length or model.batch_length):
         return
-    texts = list_texts(inputs)
-    if model.input_length:
-        for tokens in map(_text.count_emulated, texts):
-            if tokens > model.input_length.value:
-                raise ErrorResponse(3030, f"AiError: Sequence too long: {tokens} > {model.input_length.value}")
-    total = sum(map(_text.count_emulated, texts))
-    if model.batch_length and total > model.batch_length.value:
+    counts = [_text.count_emulated(text) for text in list_texts(inputs)]
+    for tokens in counts:
+        if model.input_length and tokens > model.input_length.value:
+            raise ErrorResponse(3030, f"AiError: Sequence too long: {tokens} > {model.input_length.value}")
+    if model.batch_length and sum(counts) > model.batch_length.value:
         limit = model.batch_length.value
-        raise ErrorResponse(3030, f"AiError: Max context reached {total} tokens but model supports only {limit}")
+        raise ErrorResponse(3030, f"AiError: Max context reached {sum(counts)} tokens but model supports only {limit}")
 
 
 def list_texts(inputs: Mapping[str, Any]) -> list[str]:
     """Return the texts of an embedding or reranking call, in the order of the request."""
-    texts: list[str] = []
-    for name in ("text", "queries", "documents", "contexts"):
-        value = inputs.get(name, [])
-        for item in as_sequence(value) if isinstance(value, list) else [value]:
-            texts.append(str(as_object(item).get("text", "") if isinstance(item, Mapping) else item))
-    return texts
+    values = [inputs.get(name, []) for name in ("text", "queries", "documents", "contexts")]
+    items = [item for value in values for item in (as_sequence(value) if isinstance(value, list) else [value])]
+    return [str(as_object(item).get("text", "") if isinstance(item, Mapping) else item) for item in items]
 
 
 def _json_type(value: Any) -> str:

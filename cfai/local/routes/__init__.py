@@ -3,22 +3,17 @@
 A route says what is asked for, and writes the answer or the refusal as whoever asked expects it.
 """
 
-from cfai.local.routes._catalogue import LISTINGS, Listing
-from cfai.local.routes._openai import OPENAI
-from cfai.local.routes._route import REST, UNIFIED, HttpRequest, Route, RoutedCall, unwrap_request
-from cfai.local.routes._worker import BINDING_HOST, BINDING_MODEL, WORKER
+from cfai.local.routes._catalogue import Listing
+from cfai.local.routes._match import MatchedRoute, match_route
+from cfai.local.routes._route import BINDING_HOST, REST, Route, RoutedCall, unwrap_request
 
 __all__ = [
     "BINDING_HOST",
-    "BINDING_MODEL",
-    "LISTINGS",
-    "OPENAI",
     "REST",
-    "UNIFIED",
-    "WORKER",
-    "HttpRequest",
     "Listing",
+    "MatchedRoute",
     "Route",
     "RoutedCall",
+    "match_route",
     "unwrap_request",
 ]

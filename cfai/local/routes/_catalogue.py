@@ -61,8 +61,8 @@ def _list_tasks(query: Mapping[str, str], now: float) -> Any:
 
 def _list_authors(query: Mapping[str, str], now: float) -> Any:
     # UNCERTAIN: what an entry of `authors/search` is.
-    names = sorted({_get_author(model) for model in models.catalogue().values()})
-    return envelope([{"id": _build_id(name), "name": name} for name in names])
+    names = {_get_author(model) for model in models.catalogue().values()}
+    return envelope([{"id": _build_id(name), "name": name} for name in sorted(names)])
 
 
 def _list_for_openai(query: Mapping[str, str], now: float) -> Any:
@@ -124,23 +124,18 @@ def _model_entry(model: Model) -> dict[str, Any]:
 def _input_schema(model: Model) -> dict[str, Any]:
     """Return a JSON Schema of the inputs, with a branch for each of its variants."""
     parameters = get_schema(model.name).parameters
-    variants = {str(each.rules["variant"]): None for each in parameters.values() if "variant" in each.rules}
+    variants = dict.fromkeys(each.rules["variant"] for each in parameters.values() if "variant" in each.rules)
     if not variants:
-        return _branch_schema(parameters)
-    branches = [
-        {"title": variant, **_branch_schema({n: p for n, p in parameters.items() if _is_in(variant, p)})}
-        for variant in variants
-    ]
+        return _branch_schema(parameters, None)
+    branches = [{"title": variant, **_branch_schema(parameters, variant)} for variant in variants]
     return {"type": "object", "oneOf": branches}
 
 
-def _is_in(variant: str, parameter: Parameter) -> bool:
-    return parameter.rules.get("variant", variant) == variant
-
-
-def _branch_schema(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
-    properties = {name: _property_schema(parameter) for name, parameter in parameters.items()}
-    required = [name for name, parameter in parameters.items() if parameter.rules.get("required")]
+def _branch_schema(parameters: Mapping[str, Parameter], variant: str | None) -> dict[str, Any]:
+    """Return a schema of the inputs that this variant has."""
+    known = {name: each for name, each in parameters.items() if each.rules.get("variant", variant) == variant}
+    properties = {name: _property_schema(parameter) for name, parameter in known.items()}
+    required = [name for name, parameter in known.items() if parameter.rules.get("required")]
     return {"type": "object", "properties": properties} | ({"required": required} if required else {})
 
 
@@ -148,7 +143,7 @@ def _property_schema(parameter: Parameter) -> dict[str, Any]:
     types = sorted(parameter.kinds)
     rules = {name: value for name, value in parameter.rules.items() if name not in ("type", "variant", "required")}
     # What the listing says of the type in words is more than its JSON types.
-    words = {"description": parameter.rules["type"]} if parameter.rules["type"] not in types else {}
+    words = {"description": parameter.type} if parameter.type not in types else {}
     return ({"type": types[0] if len(types) == 1 else types} if types else {}) | words | rules
 
 

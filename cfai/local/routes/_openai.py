@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 import base64
-import json
 import struct
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from cfai._json import as_sequence
 from cfai.local._json import as_object
 from cfai.local._models import is_text_model
-from cfai.local.routes._route import BareRoute, HttpRequest, Route, RoutedCall, rejects_if_busy
-from cfai.local.wire import DONE_EVENT, EDGE_CODES, ErrorResponse, Event, Parts, encode_event, make_input_error
+from cfai.local.routes._route import Route, RoutedCall, rejects_if_busy
+from cfai.local.server import RawRequest
+from cfai.local.wire import EDGE_CODES, ErrorResponse, make_input_error
 from cfai.models import Model
 
 _COMPAT_PREFIX = "workers-ai/"
 
 
-class _OpenAI(BareRoute):
+class _OpenAI(Route):
     """A route of OpenAI's API: the body names the model."""
 
+    has_envelope = False
     required = ""
     """What a body must have besides the model."""
 
-    def parse(self, http_request: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
+    def parse(self, request: RawRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
         fields = as_object(body)
         if not isinstance(fields.get("model"), str) or self.required not in fields:
             raise make_input_error(f"required properties at '/' are 'model,{self.required}'")
         inputs = {name: value for name, value in fields.items() if name != "model"}
         name = fields["model"].removeprefix(_COMPAT_PREFIX)
-        return RoutedCall(
-            name, self.build_inputs(inputs), http_request.query, gateway, rejects_if_busy(fields), route_fields=inputs
-        )
+        own, rejects = self.build_inputs(inputs), rejects_if_busy(fields)
+        return RoutedCall(self, request, name, own, request.parameters, gateway, rejects, inputs)
 
     def build_inputs(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Return the model's inputs."""
@@ -46,55 +45,11 @@ class _Chat(_OpenAI):
 
     required = "messages"
 
-    def accept(self, model: Model) -> Model:
-        if not is_text_model(model):
-            raise _not_found(model)
-        return replace(model, answers="chat")
+    def accept(self, model: Model) -> Model | None:
+        return replace(model, answers="chat") if is_text_model(model) else None
 
-    def rewrite_events(self, events: Parts, call: RoutedCall) -> Parts:
-        chunks = _Chunks(usage=as_object(call.route_fields.get("stream_options")).get("include_usage") is not False)
-        return _rewrite(events, chunks) if isinstance(events, Iterable) else _arewrite(events, chunks)
-
-
-class _Chunks:
-    """Chunks as they are on this route: those of the model, and no event of the native dialect among them.
-
-    Usage is reported unless it is refused. UNCERTAIN: the service may tell it only if asked to. The native event that
-    GLM-5.3 Flash and Kimi send behind their chunks was seen on some route; here it would break the clients of OpenAI's
-    API, so what it counts stands in the last chunk instead.
-    """
-
-    def __init__(self, *, usage: bool) -> None:
-        self._usage = usage
-        self._last: dict[str, Any] | None = None
-
-    def feed(self, data: bytes) -> bytes:
-        """Return what becomes of an event."""
-        if data == DONE_EVENT:
-            return (encode_event(self._last) if self._last and self._usage else b"") + data
-        payload: dict[str, Any] = json.loads(data.removeprefix(b"data: "))
-        if payload.get("choices"):
-            return data if self._usage else encode_event({key: payload[key] for key in payload if key != "usage"})
-        if "choices" in payload:
-            self._last = payload
-            return b""
-        if self._last and payload.get("usage"):
-            self._last["usage"] = payload["usage"]
-            return b""
-        return data
-
-
-def _rewrite(events: Iterable[Event], chunks: _Chunks) -> Iterable[Event]:
-    for tokens, data in events:
-        if written := chunks.feed(data):
-            yield tokens, written
-
-
-async def _arewrite(events: AsyncGenerator[Event, None], chunks: _Chunks) -> AsyncGenerator[Event, None]:
-    async with aclosing(events):
-        async for tokens, data in events:
-            if written := chunks.feed(data):
-                yield tokens, written
+    def includes_usage(self, call: RoutedCall) -> bool:
+        return as_object(call.route_fields.get("stream_options")).get("include_usage") is not False
 
 
 class _Embeddings(_OpenAI):
@@ -102,10 +57,8 @@ class _Embeddings(_OpenAI):
 
     required = "input"
 
-    def accept(self, model: Model) -> Model:
-        if model.task != "Text Embeddings":
-            raise _not_found(model)
-        return model
+    def accept(self, model: Model) -> Model | None:
+        return model if model.task == "Text Embeddings" else None
 
     def build_inputs(self, fields: dict[str, Any]) -> dict[str, Any]:
         if fields.get("encoding_format", "float") not in ("float", "base64"):
@@ -117,18 +70,14 @@ class _Embeddings(_OpenAI):
         return {"text": fields["input"]} if fields["input"] else {}
 
     def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:
-        packed = call.route_fields.get("encoding_format") == "base64"
-        rows: list[dict[str, Any]] = [
-            {"object": "embedding", "index": index, "embedding": _encode_vector(vector) if packed else vector}
-            for index, vector in enumerate(result["data"])
-        ]
+        rows: list[dict[str, Any]] = []
+        for index, vector in enumerate(result["data"]):
+            if call.route_fields.get("encoding_format") == "base64":
+                # Numbers of 32 bits, the lowest byte first: what OpenAI's client asks for by itself.
+                vector = base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+            rows.append({"object": "embedding", "index": index, "embedding": vector})
         usage = {"prompt_tokens": prompt_tokens, "total_tokens": prompt_tokens}
         return {"object": "list", "data": rows, "model": call.model, "usage": usage}
-
-
-def _encode_vector(vector: list[float]) -> str:
-    """Return numbers of 32 bits, the lowest byte first: what OpenAI's client asks for by itself."""
-    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
 class _Responses(_OpenAI):
@@ -136,10 +85,8 @@ class _Responses(_OpenAI):
 
     required = "input"
 
-    def accept(self, model: Model) -> Model:
-        if model.answers != "by input":
-            raise _not_found(model)
-        return model
+    def accept(self, model: Model) -> Model | None:
+        return model if model.answers == "by input" else None
 
     def build_error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
         """Return OpenAI's form, which was seen on this route; on the other ones it is the envelope of the REST API."""
@@ -148,10 +95,6 @@ class _Responses(_OpenAI):
         codes = {400: "invalid_prompt", 429: "rate_limit_exceeded"}
         code = codes.get(refusal.status, "server_error" if refusal.status >= 500 else "invalid_request")
         return {"error": {"code": code, "message": refusal.to_entry(request_id)["message"]}}
-
-
-def _not_found(model: Model) -> ErrorResponse:
-    return ErrorResponse(5007, f"No such model: No such model {model.name} or task")
 
 
 OPENAI: Mapping[str, Route] = {"chat/completions": _Chat(), "embeddings": _Embeddings(), "responses": _Responses()}

@@ -1,41 +1,33 @@
-"""A family of routes: what all of them do, as the REST API does it."""
+"""Routes to a model: the REST API, by the path and by the body, and the binding of a Worker."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from cfai.local._json import as_object
-from cfai.local.wire import ErrorResponse, Parts, envelope, make_input_error
+from cfai.local.server import RawRequest
+from cfai.local.wire import EDGE_CODES, ErrorResponse, envelope, make_input_error
 from cfai.models import Model
 
+BINDING_HOST = "workers-binding.ai"
+"""The host that a binding asks for; it exists inside of workerd only."""
+
+BINDING_MODEL = "cf-consn-model-id"
+"""The header that names the model."""
+
 _PROXY_PREFIX = "mf-header-"
-
-
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
-    """The line and the headers of a request."""
-
-    method: str
-    path: str
-    """The path as it came, still encoded."""
-
-    query: Mapping[str, str]
-    """The parameters, each with its last value."""
-
-    headers: Mapping[str, str]
-    """All headers, names in lower case."""
-
-    repeated: Mapping[str, list[str]]
-    """All values of each parameter that has more than one."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoutedCall:
     """A model, and what it is to do."""
 
+    route: Route
+    request: RawRequest
     model: str
     inputs: Any
     """The JSON of the inputs, or the bytes of audio, an image or a form."""
@@ -53,46 +45,33 @@ class Route:
     """The REST API: inputs as the body, and an envelope around the result."""
 
     method = "POST"
+    has_envelope = True
 
-    def parse(self, http_request: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
+    def parse(self, request: RawRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
         """Return what a request asks for. `model` is the one in its path. Raises `ErrorResponse`."""
-        return RoutedCall(model or "", body, http_request.query, gateway, rejects_if_busy(body))
+        return RoutedCall(self, request, model or "", body, request.parameters, gateway, rejects_if_busy(body))
 
-    def accept(self, model: Model) -> Model:
-        """Return the model as it answers here. Raises `ErrorResponse` if it does not."""
+    def accept(self, model: Model) -> Model | None:
+        """Return the model as it answers here, or `None` if it does not."""
         return model
 
     def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:
         """Return the body of an answer that does not stream."""
-        return envelope(result)
+        return envelope(result) if self.has_envelope else result
 
-    def build_empty_body(self) -> Any:
-        """Return the body of an answer that has nothing in it."""
-        return envelope({})
-
-    def rewrite_events(self, events: Parts, call: RoutedCall) -> Parts:
-        """Return the events of an answer that does."""
-        return events
+    def includes_usage(self, call: RoutedCall) -> bool | None:
+        """Return whether the chunks of a stream report usage; `None` if they are as the model has them."""
+        return None
 
     def build_error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
         """Return the body of a refusal."""
         return refusal.to_body(request_id)
 
 
-class BareRoute(Route):
-    """A route whose answers have no envelope."""
-
-    def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:
-        return result
-
-    def build_empty_body(self) -> Any:
-        return {}
-
-
 class _Unified(Route):
     """The REST API where the body names the model."""
 
-    def parse(self, http_request: HttpRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
+    def parse(self, request: RawRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
         named = as_object(body)
         if not isinstance(named.get("model"), str) or "input" not in named:
             raise make_input_error("required properties at '/' are 'model,input'")
@@ -100,13 +79,47 @@ class _Unified(Route):
             raise ErrorResponse(3003, "Incomplete request: cf-aig-gateway-id is missing")
         # UNCERTAIN: where `options` stands on this route.
         inputs = named["input"]
-        return RoutedCall(
-            named["model"], inputs, http_request.query, gateway, rejects_if_busy(named) or rejects_if_busy(inputs)
-        )
+        rejects = rejects_if_busy(named) or rejects_if_busy(inputs)
+        return RoutedCall(self, request, named["model"], inputs, request.parameters, gateway, rejects)
+
+
+class _Worker(Route):
+    """The binding of a Worker, `env.AI`: inputs and options in one body, and the bare result as an answer.
+
+    As `src/cloudflare/internal/ai-api.ts` of cloudflare/workerd sends and reads it.
+    """
+
+    has_envelope = False
+
+    def parse(self, request: RawRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
+        # An option of the binding puts words with a colon before the name.
+        name = request.headers.get(BINDING_MODEL, "").rpartition(":")[2]
+        if isinstance(body, bytes):
+            try:
+                own = json.loads(request.parameters.get("userInputs", "{}"))
+            except ValueError as error:
+                raise make_input_error("'userInputs' is not JSON") from error
+            return RoutedCall(self, request, name, body, _to_strings(as_object(own)))
+        sent = as_object(body)
+        if "inputs" not in sent:
+            raise make_input_error("required properties at '/' are 'inputs'")
+        options = as_object(sent.get("options"))
+        gateway = as_object(options.get("gateway")).get("id") or gateway
+        return RoutedCall(self, request, name, sent["inputs"], _to_strings(options), gateway, rejects_if_busy(sent))
+
+    def build_error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
+        """Return what the binding makes `InferenceUpstreamError: <code>: <description>` of."""
+        if refusal.code in EDGE_CODES or refusal.code is None:
+            return refusal.to_body(request_id)
+        # Seen are this name for most codes, and that of workerd's own test for one.
+        name = "InvalidInput" if refusal.code == 1001 else "InferenceUpstreamError"
+        message = f"{name}: {refusal.message}"
+        return {"internalCode": refusal.code, "message": message, "name": name, "description": refusal.message}
 
 
 REST = Route()
 UNIFIED = _Unified()
+WORKER = _Worker()
 
 
 def rejects_if_busy(holder: Any) -> bool:
@@ -114,24 +127,24 @@ def rejects_if_busy(holder: Any) -> bool:
     return as_object(as_object(holder).get("options")).get("rejectIfBusy") is True
 
 
-def unwrap_request(method: str, path: str, query: str, headers: Mapping[str, str]) -> HttpRequest:
+def _to_strings(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return options as the query of the REST API has them."""
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+
+
+def unwrap_request(request: RawRequest) -> RawRequest:
     """Return the request that was meant: miniflare sends a Worker's as headers of another one, to its own address.
 
     A `token` in the query of that address is the request's credential. Raises `ErrorResponse` for what is no URL.
     """
+    headers = request.headers
     if "mf-url" not in headers:
-        return _build_request(method, path, query, headers)
+        return request
     try:
         meant = urlsplit(headers["mf-url"])
     except ValueError as error:
         raise ErrorResponse(7000) from error
     own = {name.removeprefix(_PROXY_PREFIX): value for name, value in headers.items() if name.startswith(_PROXY_PREFIX)}
-    if token := parse_qs(query).get("token"):
+    if token := parse_qs(request.query).get("token"):
         own.setdefault("authorization", f"Bearer {token[-1]}")
-    return _build_request(method, meant.path, meant.query, {**own, "host": headers.get("host", "")})
-
-
-def _build_request(method: str, path: str, query: str, headers: Mapping[str, str]) -> HttpRequest:
-    values = parse_qs(query, keep_blank_values=True)
-    last = {name: each[-1] for name, each in values.items()}
-    return HttpRequest(method, path, last, headers, {name: each for name, each in values.items() if len(each) > 1})
+    return replace(request, path=meant.path, query=meant.query, headers={**own, "host": headers.get("host", "")})

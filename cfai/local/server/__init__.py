@@ -2,8 +2,7 @@
 
 from cfai.local.server._access import CREDENTIAL_HEADERS, AccessRules, is_loopback
 from cfai.local.server._application import MAX_OPEN_SECONDS, Application, Connection, RawRequest
-from cfai.local.server._foreground import serve_in_foreground
-from cfai.local.server._server import ACCOUNT, TOKEN, LocalServer, listen
+from cfai.local.server._server import ACCOUNT, TOKEN, LocalServer, listen, serve_in_foreground
 
 __all__ = [
     "ACCOUNT",

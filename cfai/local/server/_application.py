@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar, cast
+from urllib.parse import parse_qsl
 
 from cfai.local.server._access import AccessRules
 
@@ -42,6 +44,13 @@ class RawRequest:
     body: bytes | None
     """`None` if it is too large."""
 
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Return the query's parameters, each with its last value."""
+        return dict(parse_qsl(self.query, keep_blank_values=True))
+
 
 class Application(ABC):
     """An ASGI application that knows its connections: some faults are to close one."""
@@ -53,30 +62,27 @@ class Application(ABC):
         self.display_name = display_name
         """The name of its server in error messages."""
         self.access = access
-        self.transports: dict[tuple[str, int], asyncio.Transport] = {}
-        """The open connections, by the client's address."""
         self.stopping = False
         """Set when the server is about to cut off everyone itself."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, unless its client has left already."""
-        transport = self.transports.get(tuple(scope["client"]))
-        if transport is None:
-            # It left before its request was looked at.
-            return
-        connection = Connection(self, receive, send, transport)
+        connection = Connection(self, receive, send, scope["state"]["transport"])
         body = await connection.read_body()
         if connection.is_gone:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         path, query = (cast(bytes, scope[name]).decode("latin-1") for name in ("raw_path", "query_string"))
-        with connection:
+        watch = asyncio.create_task(connection.watch())
+        try:
             if self.access.allows_host(headers.get("host", ""), self.own_hosts):
                 await self.answer(connection, RawRequest(scope["method"], path, query, headers, body))
             else:
                 # A web page may have had its own name resolved to this machine.
                 text = f"Host not allowed: {self.display_name} answers to loopback names only\n"
                 await connection.send_text(403, "text/plain", text)
+        finally:
+            watch.cancel()
 
     @abstractmethod
     async def answer(self, connection: Connection, request: RawRequest) -> None:
@@ -88,7 +94,7 @@ class Application(ABC):
 
 
 class Connection:
-    """The connection of one request. Inside of `with`, a client that leaves is noticed."""
+    """The connection of one request."""
 
     def __init__(self, application: Application, receive: Receive, send: Send, transport: asyncio.Transport) -> None:
         self._application = application
@@ -99,12 +105,6 @@ class Connection:
         self._ended = False
         self.left_by_client = False
         """True if the client left before its answer's end, while the server still ran."""
-
-    def __enter__(self) -> None:
-        self._watch = asyncio.create_task(self._wait_until_gone())
-
-    def __exit__(self, *_: object) -> None:
-        self._watch.cancel()
 
     @property
     def is_gone(self) -> bool:
@@ -184,7 +184,8 @@ class Connection:
         # An application that returns before its connection is gone is taken for a broken one.
         await self.pause(MAX_OPEN_SECONDS)
 
-    async def _wait_until_gone(self) -> None:
+    async def watch(self) -> None:
+        """Notice when the client leaves. By now the request's body has been read."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self.left_by_client = not (self._ended or self._application.stopping)

@@ -17,30 +17,21 @@ from cfai.local.server._application import Application
 # Longer than any client keeps an idle connection, so that none is closed just as it is used again.
 _IDLE_SECONDS = 600
 
-Transports = dict[tuple[str, int], asyncio.Transport]
-
 
 class _Protocol(H11Protocol):
     """Makes its transport known: an ASGI application cannot close a connection, and some faults are just that."""
 
-    def __init__(self, transports: Transports, config: uvicorn.Config, state: ServerState) -> None:
+    def __init__(self, config: uvicorn.Config, state: ServerState) -> None:
         super().__init__(config=config, server_state=state, app_state={})
         # Not by the configuration: that would silence the access log of every other server of this process.
         self.access_log = False
-        self._transports = transports
 
     def _unsupported_upgrade_warning(self) -> None:
         """No word of uvicorn's on what to install for WebSockets: the application answers."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] -- as in uvicorn
         super().connection_made(transport)
-        if self.client:
-            self._transports[self.client] = transport
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self.client:
-            self._transports.pop(self.client, None)
-        super().connection_lost(exc)
+        self.app_state["transport"] = transport
 
 
 def run_server(app: Application, listener: socket.socket, started: Future[Callable[[], object]]) -> None:
@@ -65,15 +56,15 @@ async def _serve(app: Application, listener: socket.socket, started: Future[Call
     config.load()
     state = ServerState()
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    server = await loop.create_server(partial(_Protocol, app.transports, config, state), sock=listener)
+    server = await loop.create_server(partial(_Protocol, config, state), sock=listener)
     started.set_result(partial(loop.call_soon_threadsafe, stop.set))
     await stop.wait()
     server.close()
     app.stopping = True
     # A connection that was just being accepted turns up a moment later.
     await asyncio.sleep(0)
-    for transport in list(app.transports.values()):
-        transport.abort()
+    for protocol in list(state.connections):
+        protocol.transport.abort()
     # Every request now sees that its client is gone.
     await asyncio.gather(*state.tasks)
     await app.aclose()

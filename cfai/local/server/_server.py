@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 from cfai.local.server._access import AccessRules, is_loopback
 from cfai.local.server._application import Application
@@ -142,6 +144,19 @@ class LocalServer(ABC):
     def _name(self) -> str:
         name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)
         return f"[{name}]" if ":" in name else name
+
+
+def serve_in_foreground(local: LocalServer, note: str) -> NoReturn:
+    """Print the environment that points a client at `local`, and serve until `KeyboardInterrupt`."""
+    # What a container's or a service's manager sends means the same as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with local:
+        print(f"export CLOUDFLARE_API_BASE_URL={local.base_url}")
+        print(f"export CLOUDFLARE_ACCOUNT_ID={local.account_id}")
+        print(f"export CLOUDFLARE_API_TOKEN={local.api_token}", flush=True)
+        print(note, file=sys.stderr, flush=True)
+        while True:
+            time.sleep(3600)
 
 
 def _stop_late(started: Future[Callable[[], object]]) -> None:

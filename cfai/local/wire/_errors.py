@@ -57,6 +57,9 @@ EDGE_CODES = {7000, 7001, 7003, 10000}
 BY_STATUS = {401: 10000, 403: 5018, 404: 3042, 408: 3046, 413: 3006, 422: 5012, 429: 3040}
 """The code a status most often comes with."""
 
+_MESSAGES = {402: "Insufficient balance; add money to your gateway or use BYOK"}
+"""Texts of statuses that come with no code."""
+
 
 class ErrorResponse(Exception):
     """A request that is answered with an error."""
@@ -65,7 +68,8 @@ class ErrorResponse(Exception):
         known_status, known_message = CODES.get(code or 0, (None, None))
         self.code = code
         self.status = status or known_status or 400
-        self.message = message or known_message or _plain_error(self.status)
+        unknown = "AiError: Internal server error" if self.status >= 500 else "Request failed"
+        self.message = message or known_message or _MESSAGES.get(self.status, unknown)
         super().__init__(self.message)
 
     def to_body(self, request_id: str) -> dict[str, Any]:
@@ -113,9 +117,3 @@ def make_input_error(problem: str) -> ErrorResponse:
 def envelope(result: Any) -> dict[str, Any]:
     """Return a success."""
     return {"result": result, "success": True, "errors": [], "messages": []}
-
-
-def _plain_error(status: int) -> str:
-    if status == 402:
-        return "Insufficient balance; add money to your gateway or use BYOK"
-    return "AiError: Internal server error" if status >= 500 else "Request failed"

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from cfai.local.wire._chat import ChatWriter, build_completion
 from cfai.local.wire._errors import ErrorResponse
-from cfai.local.wire._generation import Generation, Payload, Payloads, complete
-from cfai.local.wire._native import DualWriter, NativeWriter, build_native
+from cfai.local.wire._generation import Generation, Payload, Payloads
+from cfai.local.wire._native import NativeWriter, build_native
 from cfai.local.wire._responses import ResponsesWriter
 from cfai.types import Token, Usage
 
@@ -50,7 +50,7 @@ async def encode_live_events(
     generation: Generation, parts: AsyncGenerator[Token | Usage, None], request_id: str
 ) -> AsyncGenerator[Event, None]:
     """Yield the events of an answer that an engine is giving. If it breaks off, the last event is an error."""
-    writer = _make_writer(generation)
+    writer = _WRITERS.get(generation.form, ChatWriter)(generation)
     try:
         async with aclosing(take_parts(generation, parts)) as taken:
             async for token in taken:
@@ -59,7 +59,6 @@ async def encode_live_events(
     except ErrorResponse as refusal:
         yield 0, encode_error(generation, refusal, request_id)
         return
-    complete(generation, json_mode=False)
     for tokens, payload in writer.end():
         yield tokens, encode_event(payload)
     yield 0, DONE_EVENT
@@ -74,19 +73,14 @@ async def take_parts(generation: Generation, parts: AsyncGenerator[Token | Usage
         async for part in parts:
             if isinstance(part, Token) and generation.form in ("native", "dual", "completion"):
                 # One answer alone: only chat completions ask an engine for several.
-                text, is_thinking = _mark_reasoning(part, is_thinking)
-                part = replace(part, text=text, reasoning="")
+                begin = "<think>" if part.reasoning and not is_thinking else ""
+                has_ended = (is_thinking or part.reasoning) and (part.text or not part.reasoning)
+                end = "</think>\n\n" if has_ended else ""
+                is_thinking = not has_ended and (is_thinking or bool(part.reasoning))
+                part = replace(part, text=f"{begin}{part.reasoning}{end}{part.text}", reasoning="")
             generation.add(part)
             if isinstance(part, Token):
                 yield part
-
-
-def _mark_reasoning(part: Token, is_thinking: bool) -> tuple[str, bool]:
-    """Return a part's reasoning and text as one text, and whether there may be more reasoning."""
-    text = part.reasoning if is_thinking or not part.reasoning else f"<think>{part.reasoning}"
-    if (is_thinking or part.reasoning) and (part.text or not part.reasoning):
-        return f"{text}</think>\n\n{part.text}", False
-    return text + part.text, is_thinking or bool(part.reasoning)
 
 
 def encode_error(generation: Generation, refusal: ErrorResponse, request_id: str) -> bytes:
@@ -107,20 +101,12 @@ def encode_event(payload: Payload, *, indent: int | None = None) -> bytes:
     return f"{name}{lines}\n".encode("utf-8", "backslashreplace")
 
 
-def _make_writer(generation: Generation) -> NativeWriter | ChatWriter | ResponsesWriter:
-    match generation.form:
-        case "native":
-            return NativeWriter(generation)
-        case "dual":
-            return DualWriter(generation)
-        case "responses":
-            return ResponsesWriter(generation)
-        case _:
-            return ChatWriter(generation)
+_WRITERS = {"native": NativeWriter, "dual": NativeWriter, "responses": ResponsesWriter}
+"""Writers by form; `ChatWriter` has the others."""
 
 
 def _write_all(generation: Generation) -> Payloads:
-    writer = _make_writer(generation)
+    writer = _WRITERS.get(generation.form, ChatWriter)(generation)
     for token in generation.iter_tokens():
         yield from writer.feed(token)
     yield from writer.end()

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Literal
 
-from cfai.local.wire._errors import ErrorResponse
 from cfai.models import Model
 from cfai.types import Token, ToolCallDelta, Usage
 
@@ -98,6 +97,9 @@ class Generation:
     counted: int | None = None
     """How many tokens an engine says that it generated."""
 
+    includes_usage: bool | None = None
+    """Whether the chunks of a stream report usage, on OpenAI's route; `None` on others, where they are the model's."""
+
     @property
     def tokens(self) -> int:
         """Return how many tokens were generated, over all choices."""
@@ -170,17 +172,6 @@ def _iter_choice(choice: GeneratedChoice, index: int) -> Iterator[Token]:
             yield Token("", {}, tool_calls=(ToolCallDelta(number, None, piece),), choice=index)
 
 
-def complete(generation: Generation, *, json_mode: bool) -> None:
-    """Complete a generation once the engine has ended. Raises `ErrorResponse` if it was to be JSON and is not."""
-    generation.choices = generation.choices or [GeneratedChoice()]
-    for choice in generation.choices if json_mode else ():
-        if choice.finish == "stop" and not choice.calls:
-            try:
-                choice.parsed = json.loads("".join(choice.text).rpartition("</think>")[2])
-            except ValueError as error:
-                raise ErrorResponse(5024) from error
-
-
 def compute_neurons(model: Model, prompt_tokens: int, tokens: int) -> float:
     """Return the neurons of a call; for models not priced by the token, one unit of everything they charge for."""
     total = 0.0
@@ -191,11 +182,6 @@ def compute_neurons(model: Model, prompt_tokens: int, tokens: int) -> float:
             each *= counts.get(price.unit, 0) / 1e6
         total += each
     return round(total, 6)
-
-
-def reasoning_field(model: Model) -> str:
-    """Return what the model calls its reasoning."""
-    return "reasoning" if is_new_kimi(model.name) else "reasoning_content"
 
 
 def is_new_kimi(name: str) -> bool:

@@ -35,16 +35,26 @@ def build_native(generation: Generation) -> Payload:
 
 
 class NativeWriter:
-    """Writes the events of the native dialect."""
+    """Writes the events of the native dialect.
+
+    In the form `dual` an event has its text in a chat chunk too, with usage in increments and no total at the end.
+    """
 
     def __init__(self, generation: Generation) -> None:
         self._generation = generation
+        self._increments = UsageIncrements(generation) if generation.form == "dual" else None
 
     def feed(self, token: Token) -> Payloads:
         if token.text:
             # The real service sends a token of digits alone as a JSON number.
             value = int(token.text) if _WHOLE_NUMBER.fullmatch(token.text) else token.text
-            yield 1, {"response": value, **self._build_rest(token.text), "p": make_padding()}
+            rest: Payload = {"tool_calls": []}
+            if self._increments:
+                usage = self._increments.count(1)
+                neurons = compute_neurons(self._generation.model, usage["prompt_tokens"], 1)
+                delta = {"index": 0, "delta": {"content": token.text}, "finish_reason": None}
+                rest = {"choices": [delta], "usage": usage | {"neurons": neurons}}
+            yield 1, {"response": value, **rest, "p": make_padding()}
         for part in token.tool_calls:
             if part.name:
                 call = self._generation.choices[0].calls[part.index]
@@ -56,40 +66,18 @@ class NativeWriter:
 
     def end(self) -> Payloads:
         choice = self._generation.choices[0]
+        last: Payload = {"usage": self._generation.usage()}
         if choice.calls:
             nothing = {"id": None, "type": None, "function": {"name": None, "arguments": ""}}
             yield 0, {"tool_calls": [nothing], "p": make_padding()}
             finish = "length" if choice.finish == "length" else "tool_calls"
             yield 0, {"finish_reason": finish, "p": make_padding()}
-        yield 0, {"response": "", "usage": self._generation.usage(), "p": make_padding()}
-
-    def _build_rest(self, text: str) -> Payload:
-        """Return what an event has besides its text."""
-        return {"tool_calls": []}
-
-
-class DualWriter(NativeWriter):
-    """Writes both dialects in one event, with usage in increments and no total at the end."""
-
-    def __init__(self, generation: Generation) -> None:
-        super().__init__(generation)
-        self._usage = UsageIncrements(generation)
-
-    def end(self) -> Payloads:
-        choice = self._generation.choices[0]
-        if choice.calls:
-            yield from super().end()
-            return
-        finish = [{"index": 0, "delta": {"content": ""}, "finish_reason": choice.finish}]
-        # An engine says only now how long the prompt was, so this is the whole call's.
-        usage = {} if self._usage.has_prompt else {"usage": self._generation.usage(details=True)}
-        yield 0, {"response": "", "choices": finish, **usage, "p": make_padding()}
-
-    def _build_rest(self, text: str) -> Payload:
-        usage = self._usage.count(1)
-        neurons = compute_neurons(self._generation.model, usage["prompt_tokens"], 1)
-        delta = [{"index": 0, "delta": {"content": text}, "finish_reason": None}]
-        return {"choices": delta, "usage": usage | {"neurons": neurons}}
+        elif self._increments:
+            last = {"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": choice.finish}]}
+            if not self._increments.has_prompt:
+                # An engine says only now how long the prompt was, so this is the whole call's.
+                last["usage"] = self._generation.usage(details=True)
+        yield 0, {"response": "", **last, "p": make_padding()}
 
 
 def make_padding() -> str:

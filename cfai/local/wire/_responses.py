@@ -54,7 +54,7 @@ class ResponsesWriter:
             yield 0, self._event("response.created", response=self._build_response() | started)
 
     def _build_response(self) -> Payload:
-        is_cut = bool(self._generation.choices) and self._generation.choices[0].finish == "length"
+        is_cut = self._generation.choices[0].finish == "length"
         prompt, completion = self._generation.prompt_tokens or 0, self._generation.tokens
         return {
             "id": self._id,
@@ -84,18 +84,13 @@ class ResponsesWriter:
         if self._open is None:
             return
         item, text = self._open, "".join(self._text)
-        content: Payload
-        match item["type"]:
-            case "function_call":
-                content = {"arguments": text, "status": "completed"}
-                yield 0, self._text_event("done", {"name": item["name"], "arguments": text})
-            case "reasoning":
-                content = {"content": [{"type": "reasoning_text", "text": text}]}
-                yield 0, self._text_event("done", {"text": text})
-            case _:
-                content = {"content": [{"type": "output_text", "text": text, "annotations": []}]}
-                yield 0, self._text_event("done", {"text": text})
-        item = item | content
+        if item["type"] == "function_call":
+            yield 0, self._text_event("done", {"name": item["name"], "arguments": text})
+            item = item | {"arguments": text, "status": "completed"}
+        else:
+            yield 0, self._text_event("done", {"text": text})
+            rest: Payload = {"annotations": []} if item["type"] == "message" else {}
+            item = item | {"content": [{"type": _ITEMS[item["type"]][1], "text": text, **rest}]}
         yield 0, self._event("response.output_item.done", output_index=len(self._items), item=item)
         self._items.append(item)
         self._open = None

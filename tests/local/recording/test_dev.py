@@ -52,7 +52,7 @@ def ask(exported: dict[str, str], inputs: Any) -> httpx.Response:
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs the command line in this process, where Ctrl-C comes as soon as it serves."""
-    monkeypatch.setattr("cfai.local.server._foreground.time.sleep", MagicMock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr("cfai.local.server._server.time.sleep", MagicMock(side_effect=KeyboardInterrupt))
     monkeypatch.setattr(signal, "signal", MagicMock())
     # Where it is set, rich takes any file for a terminal.
     monkeypatch.delenv("FORCE_COLOR", raising=False)

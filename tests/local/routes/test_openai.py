@@ -367,3 +367,12 @@ def test_an_error_inside_a_stream_reaches_the_client(client: Client, service: Se
 def test_an_empty_answer_has_nothing_in_it(service: Service) -> None:
     service.local.script(Fault(empty=True))
     assert post(service, "chat/completions", {"model": CHAT, "messages": ASKED}).json() == {}
+
+
+def test_the_chunks_of_this_route_can_have_a_defect(service: Service) -> None:
+    for defect, has_usage in (("usage-missing", False), ("usage-null", False), ("empty-token", True)):
+        service.local.script(defect)
+        response = post(service, "chat/completions", {"model": CHAT, "messages": ASKED, "stream": True})
+        *chunks, done = read(response.text)
+        assert done.data == "[DONE]", defect
+        assert bool(chunks[-1].json.get("usage")) is has_usage, defect

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from cfai.local.routes import BINDING_MODEL, LISTINGS, OPENAI, REST, UNIFIED, WORKER, HttpRequest, Route
-from cfai.local.server import AccessRules
-from cfai.local.wire import ErrorResponse, GatewayErrorResponse
+from cfai.local.routes._catalogue import LISTINGS
+from cfai.local.routes._openai import OPENAI
+from cfai.local.routes._route import BINDING_MODEL, REST, UNIFIED, WORKER, Route
+from cfai.local.server import RawRequest
+from cfai.local.wire import ErrorResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +27,15 @@ class MatchedRoute:
     route: Route = REST
 
 
-def match_route(http_request: HttpRequest, *, lenient: bool) -> MatchedRoute:
+def match_route(request: RawRequest, *, lenient: bool) -> MatchedRoute:
     """Return the route of a request. Raises `ErrorResponse` where there is none."""
-    path = http_request.path
+    path = request.path
     if lenient:
         path = unquote(path)
     elif "%2f" in path.lower():
         # An encoded slash is part of a name, and no name has one: what many generated clients get to see.
         raise ErrorResponse(7000)
-    gateway = http_request.headers.get("cf-aig-gateway-id")
+    gateway = request.headers.get("cf-aig-gateway-id")
     match [unquote(part) for part in path.split("/")[1:]]:
         case ["client", "v4", "accounts", account, "ai", "run"]:
             return MatchedRoute(account, None, gateway, route=UNIFIED)
@@ -51,23 +53,10 @@ def match_route(http_request: HttpRequest, *, lenient: bool) -> MatchedRoute:
             model or [""]
         ):
             return MatchedRoute(account, "/".join(model), named, on_gateway_host=True)
-        case ["run"] | ["ai-gateway", "run"] if BINDING_MODEL in http_request.headers:
+        case ["run"] | ["ai-gateway", "run"] if BINDING_MODEL in request.headers:
             # No web page of another origin can send that header, so none can use the binding.
             return MatchedRoute(None, None, route=WORKER)
         case ["ai-api", *rest] if route := LISTINGS.get("/".join(rest)):
             return MatchedRoute(None, None, route=route)
         case _:
             raise ErrorResponse(7000)
-
-
-def check_credentials(matched: MatchedRoute, http_request: HttpRequest, access: AccessRules) -> None:
-    """Raise `ErrorResponse` unless the request may use this account, and this gateway."""
-    headers = http_request.headers
-    if matched.account is None and not access.allow_remote and "authorization" not in headers:
-        # The binding has no credentials of its own: on this machine it needs none.
-        return
-    # Only the `default` gateway has its authentication on here, as it has when the service makes it.
-    locked = matched.on_gateway_host and matched.gateway == "default"
-    if locked and headers.get("cf-aig-authorization") != access.bearer:
-        raise GatewayErrorResponse(2009, "Unauthorized", status=401)
-    access.check_credentials(headers, matched.account, http_request.path)
