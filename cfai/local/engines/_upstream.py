@@ -20,9 +20,6 @@ from cfai.types import Token, ToolCallDelta, Usage
 _TIMEOUT = httpx.Timeout(600.0, connect=5.0)
 """A large model may take minutes to read a long prompt."""
 
-_BEGUN = Token("", {})
-"""The token that a generator yields first, for `_begin`."""
-
 
 class OpenAIUpstream:
     """Any server with OpenAI's API: Ollama, llama.cpp's server, vLLM, LM Studio.
@@ -63,9 +60,11 @@ class OpenAIUpstream:
         """Yield the answer in tokens, then its usage. Raises `ErrorResponse` for what the server refuses."""
         path, body = build_request(await self._map_model(model), inputs, max_tokens)
         forced = force_tool_call(body) if self._force_tools else None
-        decoder = Decoder(model)
-        parts = await _begin(self._decode(await self._send("POST", path, forced or body), decoder))
-        return parts if forced is None else await _begin(_parse_forced_call(parts, decoder))
+        response = await self._send("POST", path, forced or body)
+        parts = self._decode(response, Decoder(model), is_forced=forced is not None)
+        # Only a generator that has begun runs its `finally` when it is closed.
+        await anext(parts)
+        return parts
 
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
         """Return a vector for each text. Raises `ErrorResponse` for what the server refuses."""
@@ -97,19 +96,24 @@ class OpenAIUpstream:
             self._models["*"] = first
         return self._models.get(name) or self._models["*"]
 
-    async def _decode(self, response: httpx.Response, decoder: Decoder) -> AsyncGenerator[Token | Usage, None]:
+    async def _decode(
+        self, response: httpx.Response, decoder: Decoder, *, is_forced: bool
+    ) -> AsyncGenerator[Token | Usage, None]:
+        """Yield an empty token, then the answer as it comes; if a call of a tool was forced, that call at the end."""
         splitter = EventSplitter()
         try:
-            yield _BEGUN
+            yield Token("", {})
             async for chunk in response.aiter_bytes():
                 for block in splitter.feed(chunk):
                     for token in decoder.feed(block):
-                        yield token
+                        if not is_forced:
+                            yield token
                 if decoder.done:
                     # A server may keep the body open behind its last event.
                     break
             for token in decoder.feed(splitter.rest()):
-                yield token
+                if not is_forced:
+                    yield token
         except StreamError as error:
             raise bad_gateway(f"{self._url}: {error}") from error
         except httpx.HTTPError as error:
@@ -118,6 +122,8 @@ class OpenAIUpstream:
             await response.aclose()
         if not decoder.done and decoder.finish_reason is None:
             raise bad_gateway(f"{self._url} ended before its answer did")
+        if is_forced:
+            yield _parse_forced_call(decoder)
         if decoder.usage is not None:
             yield decoder.usage
 
@@ -148,31 +154,16 @@ class OpenAIUpstream:
         raise ErrorResponse(3030, f"{url} refused: {_find_message(content)}", status=response.status_code)
 
 
-async def _begin(parts: AsyncGenerator[Token | Usage, None]) -> AsyncGenerator[Token | Usage, None]:
-    """Return a generator that has begun, by taking `_BEGUN`: only then does closing it run its `finally`."""
-    await anext(parts)
-    return parts
-
-
-async def _parse_forced_call(
-    parts: AsyncGenerator[Token | Usage, None], decoder: Decoder
-) -> AsyncGenerator[Token | Usage, None]:
-    """Yield an answer that is the JSON of a call, as that call; as it is, if it was cut."""
-    async with aclosing(parts):
-        yield _BEGUN
-        async for _ in parts:
-            pass
+def _parse_forced_call(decoder: Decoder) -> Token:
+    """Return an answer that is the JSON of a call, as that call; as it is, if it was cut."""
     try:
         call = json.loads(decoder.text)
     except ValueError:
         call = None
     if not is_mapping(call) or not {"name", "arguments"} <= call.keys():
-        yield Token(decoder.text, {}, finish_reason=decoder.finish_reason or "length")
-    else:
-        head = ToolCallDelta(0, str(call["name"]), to_compact_json(call["arguments"]), f"call_{uuid.uuid4().hex}")
-        yield Token("", {}, tool_calls=(head,), finish_reason="tool_calls")
-    if decoder.usage is not None:
-        yield decoder.usage
+        return Token(decoder.text, {}, finish_reason=decoder.finish_reason or "length")
+    head = ToolCallDelta(0, str(call["name"]), to_compact_json(call["arguments"]), f"call_{uuid.uuid4().hex}")
+    return Token("", {}, tool_calls=(head,), finish_reason="tool_calls")
 
 
 def bad_gateway(message: str) -> ErrorResponse:
