@@ -66,9 +66,15 @@ _REASONING_DEFECTS: _Rows = {
 }
 
 _CALL_DEFECTS: _Rows = {
-    "tool-call-without-index": ("The pieces of a tool call have no `index`", to.remove_call_field("index")),
-    "tool-call-without-id": ("A tool call has no `id`", to.remove_call_field("id")),
-    "tool-call-flat": ("Name and arguments of a tool call stand in no `function`", to.edit_payloads(to.flatten_calls)),
+    "tool-call-without-index": (
+        "The pieces of a tool call have no `index`",
+        to.edit_calls(lambda call: call.pop("index", None)),
+    ),
+    "tool-call-without-id": ("A tool call has no `id`", to.edit_calls(lambda call: call.pop("id", None))),
+    "tool-call-flat": (
+        "Name and arguments of a tool call stand in no `function`",
+        to.edit_calls(lambda call: call.update(call.pop("function", {}))),
+    ),
     "tool-arguments-first": ("The first arguments of a tool call come before its name", to.put_arguments_first),
     "tool-arguments-object": ("A tool call comes whole, its arguments an object", to.join_calls),
 }
@@ -89,12 +95,15 @@ _SHAPE_DEFECTS: _Rows = {
     "usage-metrics": ("The total is called `metrics`, of `input_tokens`", to.replace_usage(None, "metrics")),
     "usage-null": ("Each event has `null` for its usage", to.replace_usage(lambda prompt, sent, own: None)),
     "usage-missing": ("No event reports usage", to.replace_usage(None)),
-    "text-after-finish": ("The finish reason comes after the first token of text", to.finish_early),
+    "text-after-finish": (
+        "The finish reason comes after the first token of text",
+        to.finish_after(1, "stop", is_last=False),
+    ),
     "empty-finish-reason": (
         'Events without a finish reason have `""` for one',
         to.edit_payloads(to.empty_finish_reason),
     ),
-    "finish-reason-error": ("The finish reason is `error`", to.finish_with_error),
+    "finish-reason-error": ("The finish reason is `error`", to.finish_after(3, "error", is_last=True)),
 }
 
 _OTHER_DEFECTS: _Rows = {
@@ -158,8 +167,14 @@ _OTHER_DEFECTS: _Rows = {
     ),
     "multi-line-data": ("The JSON of an event is spread over several `data` lines", to.split_over_lines),
     "no-blank-lines": ("Events have no blank line between them", to.edit_bytes(lambda data: data[:-1])),
-    "unterminated-end": ("The last event has no line end", to.remove_last_line_end),
-    "one-chunk": ("All events come in one chunk", to.join_events),
+    "unterminated-end": (
+        "The last event has no line end",
+        lambda events, _: [*events[:-1], (events[-1][0], to.encode(events[-1][1]).rstrip(b"\n"))],
+    ),
+    "one-chunk": (
+        "All events come in one chunk",
+        lambda events, _: [(sum(tokens for tokens, _ in events), b"".join(to.encode(event) for _, event in events))],
+    ),
     "split-characters": ("Chunks end in the middle of a character", to.split_characters),
 }
 

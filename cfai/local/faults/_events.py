@@ -183,15 +183,9 @@ def rename_reasoning(payload: Payload) -> None:
             delta[_OTHER_NAMES[name]] = delta.pop(name)
 
 
-def flatten_calls(payload: Payload) -> None:
-    """Give name and arguments without a `function` around them."""
-    for _, call in list_calls(payload):
-        call.update(call.pop("function", {}))
-
-
-def remove_call_field(name: str) -> Rewrite:
-    """Remove a field of the tool calls."""
-    return edit_payloads(lambda payload: [call.pop(name, None) for _, call in list_calls(payload)])
+def edit_calls(change: Callable[[Payload], object]) -> Rewrite:
+    """Change every tool call, or piece of one, in place."""
+    return edit_payloads(lambda payload: [change(call) for _, call in list_calls(payload)])
 
 
 def put_arguments_first(events: list[Event], usage: Usage) -> list[Event]:
@@ -303,39 +297,27 @@ def replace_usage(report: Callable[[int, int, int], Payload | None] | None, trai
 # Finish reasons and the end.
 
 
-def finish_early(events: list[Event], usage: Usage) -> list[Event]:
-    """Finish behind the first token."""
-    first = _take_first_tokens(events, 1)
-    return [*first, (0, _build_finish(first[-1][1], "stop")), *events[len(first) :]]
+def finish_after(number: int, reason: str, *, is_last: bool) -> Rewrite:
+    """Finish behind so many tokens, with an event like the last one that has nothing else; then end, or go on."""
 
+    def rewrite(events: list[Event], usage: Usage) -> list[Event]:
+        first = _take_first_tokens(events, number)
+        payload = _copy_without_usage(first[-1][1])
+        for choice in _list_objects(payload, "choices"):
+            choice |= {"text": ""} if "text" in choice else {"delta": {}}
+            choice["finish_reason"] = reason
+        payload.pop("tool_calls", None)
+        if "choices" not in payload or "response" in payload:
+            payload |= {"response": "", "finish_reason": reason}
+        return [*first, (0, payload), *([(0, DONE_EVENT)] if is_last else events[len(first) :])]
 
-def finish_with_error(events: list[Event], usage: Usage) -> list[Event]:
-    """Finish with an error behind the first tokens."""
-    first = _take_first_tokens(events)
-    return [*first, (0, _build_finish(first[-1][1], "error")), (0, DONE_EVENT)]
-
-
-def _build_finish(event: Payload | bytes, reason: str) -> Payload:
-    """Return an event like this one, with a finish reason and nothing else."""
-    payload = _copy_without_usage(event)
-    for choice in _list_objects(payload, "choices"):
-        choice |= {"text": ""} if "text" in choice else {"delta": {}}
-        choice["finish_reason"] = reason
-    payload.pop("tool_calls", None)
-    if "choices" not in payload or "response" in payload:
-        payload |= {"response": "", "finish_reason": reason}
-    return payload
+    return rewrite
 
 
 def empty_finish_reason(payload: Payload) -> None:
     """Give the empty string where there is no finish reason."""
     for holder in [*_list_objects(payload, "choices"), *([payload] if "response" in payload else [])]:
         holder["finish_reason"] = holder.get("finish_reason") or ""
-
-
-def remove_last_line_end(events: list[Event], usage: Usage) -> list[Event]:
-    """Send no line end at the end."""
-    return [*events[:-1], (events[-1][0], encode(events[-1][1]).rstrip(b"\n"))]
 
 
 def cut_last_event(events: list[Event], usage: Usage) -> list[Event]:
@@ -346,11 +328,6 @@ def cut_last_event(events: list[Event], usage: Usage) -> list[Event]:
 
 
 # Framing.
-
-
-def join_events(events: list[Event], usage: Usage) -> list[Event]:
-    """Send all events at once."""
-    return [(sum(tokens for tokens, _ in events), b"".join(encode(event) for _, event in events))]
 
 
 def split_characters(events: list[Event], usage: Usage) -> list[Event]:
