@@ -13,6 +13,7 @@ import httpx
 from cfai._errors import ConfigurationError, StreamError
 from cfai._json import as_sequence, is_mapping, to_compact_json
 from cfai._response import Decoder, EventSplitter
+from cfai.local._json import as_object
 from cfai.local.engines._translate import build_request, force_tool_call
 from cfai.local.wire import ErrorResponse
 from cfai.types import Token, ToolCallDelta, Usage
@@ -69,8 +70,7 @@ class OpenAIUpstream:
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
         """Return a vector for each text. Raises `ErrorResponse` for what the server refuses."""
         body = {"model": await self._map_model(model), "input": list(texts), "encoding_format": "float"}
-        answer = await self._read("POST", "embeddings", body)
-        rows = [row for row in as_sequence(answer.get("data")) if is_mapping(row)]
+        rows = await self._read_rows("POST", "embeddings", body)
         try:
             rows.sort(key=lambda row: row.get("index", 0))
             vectors = [list(map(float, as_sequence(row.get("embedding")))) for row in rows]
@@ -89,8 +89,8 @@ class OpenAIUpstream:
     async def _map_model(self, name: str) -> str:
         """Return what the server calls the model that stands for `name`."""
         if name not in self._models and "*" not in self._models:
-            listed = await self._read("GET", "models")
-            first = next((item.get("id") for item in as_sequence(listed.get("data")) if is_mapping(item)), None)
+            rows = await self._read_rows("GET", "models")
+            first = rows[0].get("id") if rows else None
             if not isinstance(first, str):
                 raise bad_gateway(f"{self._url} has no model: load one, or say which with a model map")
             self._models["*"] = first
@@ -127,7 +127,8 @@ class OpenAIUpstream:
         if decoder.usage is not None:
             yield decoder.usage
 
-    async def _read(self, method: str, path: str, body: Any = None) -> Mapping[str, Any]:
+    async def _read_rows(self, method: str, path: str, body: Any = None) -> list[Mapping[str, Any]]:
+        """Return the objects in the list that the server answers with."""
         response = await self._send(method, path, body)
         try:
             answer = json.loads(await response.aread())
@@ -135,7 +136,7 @@ class OpenAIUpstream:
             raise bad_gateway(f"{self._url}/{path} answered with no JSON: {_describe(error)}") from error
         finally:
             await response.aclose()
-        return answer if is_mapping(answer) else {}
+        return [row for row in as_sequence(as_object(answer).get("data")) if is_mapping(row)]
 
     async def _send(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """Return the server's answer, not read yet. Raises `ErrorResponse` if it is none, or an error."""

@@ -243,11 +243,8 @@ def _select_end_to_end_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _read_response(response: Any) -> tuple[dict[str, str], AsyncIterator[bytes]]:
     """Return headers and chunks of an answer. Raises `EmulatorError` for a compression that cannot be undone."""
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in response.headers.raw:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    headers = _select_end_to_end_headers(headers)
+    response.headers.encoding = "latin-1"
+    headers = _select_end_to_end_headers(response.headers)
     encoding = headers.pop("content-encoding", "identity").strip().lower()
     if encoding in ("", "identity"):
         return headers, response.aiter_raw()
