@@ -51,7 +51,13 @@ class Probe:
         return ProbeResponse(response)
 
     def ask(
-        self, method: str, path: str, *, json: Any = None, content: bytes | None = None, headers: Any = None
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> ProbeResponse:
         """Send a plain request to a path under `/ai`, and return the answer."""
         url = f"{self.account.base_url}/accounts/{quote(self.account.account_id, safe='')}/ai{path}"

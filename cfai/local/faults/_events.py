@@ -203,15 +203,19 @@ def join_calls(events: list[Event], usage: Usage) -> list[Event]:
     arguments: dict[tuple[Any, Any], str] = {}
     for payload in iter_payloads(events):
         for key, call in list_calls(payload):
-            arguments[key] = arguments.get(key, "") + ((call.get("function") or {}).get("arguments") or "")
+            function: Payload = call.get("function") or {}
+            arguments[key] = arguments.get(key, "") + (function.get("arguments") or "")
     joined: list[Event] = []
     for tokens, event in events:
         calls = list_calls(event) if isinstance(event, dict) else []
-        # Llama 3.3 ends its calls with a piece that names nothing.
-        first = [(key, call) for key, call in calls if key in arguments and (call.get("function") or {}).get("name")]
-        for key, call in first:
-            call["function"]["arguments"] = json.loads(arguments.pop(key) or "{}")
-        if first or not calls:
+        is_first = False
+        for key, call in calls:
+            function = call.get("function") or {}
+            # Llama 3.3 ends its calls with a piece that names nothing.
+            if key in arguments and function.get("name"):
+                function["arguments"] = json.loads(arguments.pop(key) or "{}")
+                is_first = True
+        if is_first or not calls:
             joined.append((tokens, event))
     return joined
 

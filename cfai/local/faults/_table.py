@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -168,7 +169,7 @@ _ANSWERS = {
     "no-content-type": ("The answer, or the stream, has no content type", Fault(content_type="")),
 }
 
-_CONNECTIONS: dict[str, tuple[str, Fault | None]] = {
+_CONNECTIONS = {
     "connection-closed": ("The connection is closed before an answer", Fault(hang_up=True)),
     "connection-reset": ("The connection is reset before an answer", Fault(reset=True)),
     "partial-header": (
@@ -198,7 +199,7 @@ _STREAMS = {
 }
 
 
-_GROUPS: dict[str, dict[str, tuple[str, Fault | None]]] = {
+_GROUPS: dict[str, Mapping[str, tuple[str, Fault | None]]] = {
     "Codes": {name: (f"{code}: {summary}", Fault(code=code)) for name, (code, summary) in _CODES.items()},
     "Statuses": {
         **{name: (f"{status}: {summary}", Fault(status=status)) for name, (status, summary) in _STATUSES.items()},
