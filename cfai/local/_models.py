@@ -14,6 +14,8 @@ from cfai.models import Model
 _CHAT_MODEL = "@cf/zai-org/glm-4.7-flash"
 """The model whose schema stands in for chat models without one."""
 
+_JSON_TYPES = {"string", "number", "integer", "boolean", "null", "object", "array"}
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -106,12 +108,6 @@ def _parse_types(described: str) -> frozenset[str]:
         before = flat
         flat = re.sub(r"<[^<>{}]*>", "", re.sub(r"\{[^<>{}]*\}", "object", flat))
     flat = re.sub(r"\([^()]*\)", "", flat)
-    kinds = [_parse_type(part.strip()) for part in flat.split("|")]
-    return frozenset[str]() if None in kinds else frozenset(kind for kind in kinds if kind)
-
-
-def _parse_type(part: str) -> str | None:
-    if part.startswith("'"):
-        return "string"
-    word = part.split(" ")[0]
-    return word if word in ("string", "number", "integer", "boolean", "null", "object", "array") else None
+    parts = [part.strip() for part in flat.split("|")]
+    types = frozenset("string" if part.startswith("'") else part.partition(" ")[0] for part in parts)
+    return types if types <= _JSON_TYPES else frozenset()
