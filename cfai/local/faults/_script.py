@@ -131,10 +131,8 @@ class Script:
             raise ValueError(f"rate is the share of requests that go wrong, from 0 to 1, not {rate}")
         if scenarios is None:
             # One that waits would be a test that waits: they have to be asked for.
-            faults = [(name, scenario.fault) for name, scenario in SCENARIOS.items()]
-            pool = [fault.with_name(name) for name, fault in faults if fault is not None and not fault.waits]
-        else:
-            pool = parse_faults(scenarios)
+            scenarios = [name for name, each in SCENARIOS.items() if each.fault and not each.fault.waits]
+        pool = [fault.with_name(fault.name, drawn=True) for fault in parse_faults(scenarios)]
         if not pool:
             raise ValueError("scenarios has nothing to draw from")
         with self._lock:
@@ -163,7 +161,4 @@ class Script:
         # Two numbers for each request, so that what one draws does not depend on the ones before.
         hit, which = self._random.random() < self._rate, self._random.random()
         pool = [fault for fault in self._pool if streams or not fault.only_streams]
-        if not hit or not pool:
-            return Fault()
-        fault = pool[int(which * len(pool))]
-        return fault.with_name(fault.name, drawn=True)
+        return pool[int(which * len(pool))] if hit and pool else Fault()
