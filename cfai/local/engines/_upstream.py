@@ -105,15 +105,15 @@ class OpenAIUpstream:
             yield Token("", {})
             async for chunk in response.aiter_bytes():
                 for block in splitter.feed(chunk):
-                    for token in decoder.feed(block):
-                        if not is_forced:
-                            yield token
+                    tokens = decoder.feed(block)
+                    for token in tokens if not is_forced else ():
+                        yield token
                 if decoder.done:
                     # A server may keep the body open behind its last event.
                     break
-            for token in decoder.feed(splitter.rest()):
-                if not is_forced:
-                    yield token
+            tokens = decoder.feed(splitter.rest())
+            for token in tokens if not is_forced else ():
+                yield token
         except StreamError as error:
             raise bad_gateway(f"{self._url}: {error}") from error
         except httpx.HTTPError as error:
