@@ -12,19 +12,13 @@ BUSY = CODES[3040][1]
 _FAILED = {"object": "response", "status": "failed", "error": {"code": "server_error", "message": BUSY}}
 
 
-class Need(NamedTuple):
-    """Something that a stream must have for a defect: what it is in words, and whether an event has it."""
-
-    name: str
-    is_met: Callable[[Payload], Any]
-
-
 class Defect(NamedTuple):
-    """One rewriting, and what it does in a line."""
+    """One rewriting, what it does in a line, and what a stream must have for it: in words, and by its events."""
 
     summary: str
     rewrite: to.Rewrite
-    need: Need | None
+    need: str
+    is_met: Callable[[Payload], Any] | None
 
 
 _Rows = dict[str, tuple[str, to.Rewrite]]
@@ -178,16 +172,16 @@ _OTHER_DEFECTS: _Rows = {
     "split-characters": ("Chunks end in the middle of a character", to.split_characters),
 }
 
-_DEFECTS_BY_NEED = (
-    (Need("text", to.find_texts), _TEXT_DEFECTS),
-    (Need("reasoning", to.has_reasoning), _REASONING_DEFECTS),
-    (Need("a tool call", to.list_calls), _CALL_DEFECTS),
-    (Need("events other than those of the Responses API", to.is_native_or_chat), _SHAPE_DEFECTS),
-    (None, _OTHER_DEFECTS),
+_DEFECTS_BY_NEED: tuple[tuple[str, Callable[[Payload], Any] | None, _Rows], ...] = (
+    ("text", to.find_texts, _TEXT_DEFECTS),
+    ("reasoning", to.has_reasoning, _REASONING_DEFECTS),
+    ("a tool call", to.list_calls, _CALL_DEFECTS),
+    ("events other than those of the Responses API", to.is_native_or_chat, _SHAPE_DEFECTS),
+    ("", None, _OTHER_DEFECTS),
 )
 DEFECTS = {
-    name: Defect(summary, rewrite, need)
-    for need, defects in _DEFECTS_BY_NEED
+    name: Defect(summary, rewrite, need, is_met)
+    for need, is_met, defects in _DEFECTS_BY_NEED
     for name, (summary, rewrite) in defects.items()
 }
 """Every defect, by its name."""

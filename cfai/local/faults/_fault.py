@@ -164,11 +164,11 @@ class Fault:
             return events
         defect, before = DEFECTS[self.defect], list(events)
         decoded = [(tokens, decode_event(data)) for tokens, data in before]
-        if defect.need is None or any(map(defect.need.is_met, iter_payloads(decoded))):
+        if defect.is_met is None or any(map(defect.is_met, iter_payloads(decoded))):
             return [(tokens, encode(event)) for tokens, event in defect.rewrite(decoded, usage)]
         if self.drawn:
             return before
-        raise UnfitFaultError(f"{HEADER}: {self} needs a stream with {defect.need.name}, and this one has none")
+        raise UnfitFaultError(f"{HEADER}: {self} needs a stream with {defect.need}, and this one has none")
 
     @property
     def waits(self) -> bool:
