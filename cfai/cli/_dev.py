@@ -15,7 +15,6 @@ from cfai import CfaiError
 from cfai.cli._engine import LIFELIKE_RATE, Gguf, ModelMap, UpstreamUrl, parse_engine
 
 if TYPE_CHECKING:
-    from cfai.local import Emulator
     from cfai.local.server import LocalServer
 
 _EMULATOR_OPTIONS = (
@@ -84,8 +83,14 @@ def dev(
         with ExitStack() as cleanup:
             engine = parse_engine(gguf, upstream, model_map)
             if record:
-                inner = cleanup.enter_context(Emulator(engine=engine, keep_requests=0)) if engine else None
-                service = {} if inner is None else _build_upstream_options(inner)
+                service: dict[str, str] = {}
+                if engine:
+                    inner = cleanup.enter_context(Emulator(engine=engine, keep_requests=0))
+                    service = {
+                        "upstream_url": inner.base_url,
+                        "upstream_account_id": inner.account_id,
+                        "upstream_token": inner.api_token,
+                    }
                 recorder = Recorder(record, host, port, allow_remote=allow_remote, **service)
                 local: LocalServer = recorder
                 note = f"Recording {recorder.upstream_url} into {record} until Ctrl-C."
@@ -142,11 +147,6 @@ def _check_options(context: typer.Context, record: Path | None, replay: Path | N
     if options and (record or replay):
         option = options[0].replace("_", "-")
         raise typer.BadParameter(f"--{option} is the emulator's: it means nothing with --record or --replay")
-
-
-def _build_upstream_options(inner: Emulator) -> dict[str, str]:
-    """Return the options of a recorder that stands in front of an emulator."""
-    return {"upstream_url": inner.base_url, "upstream_account_id": inner.account_id, "upstream_token": inner.api_token}
 
 
 def _is_given(context: typer.Context, name: str) -> bool:

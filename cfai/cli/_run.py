@@ -40,13 +40,12 @@ def run(
     try:
         with _open_client(local, parse_engine(gguf, upstream, model_map)) as ai, _print_warnings(errors):
             _print_answer(ai.run(model, inputs), errors)
-    except StreamError as error:
-        # What had arrived is on the screen already.
-        sys.stdout.write("\n")
-        _fail(errors, error)
-    except (CfaiError, ImportError) as error:
-        # An extra that is missing says in one line how to install it.
-        _fail(errors, error)
+    except (CfaiError, ImportError) as error:  # an extra that is missing says in one line how to install it
+        if isinstance(error, StreamError):
+            # What had arrived is on the screen already.
+            sys.stdout.write("\n")
+        errors.print(escape(str(error)), style="red")
+        raise typer.Exit(1) from error
 
 
 def _print_answer(answer: Any, errors: Console) -> None:
@@ -113,11 +112,6 @@ def _print_warnings(errors: Console) -> Generator[None]:
         finally:
             for message in dict.fromkeys(str(warning.message) for warning in caught):
                 errors.print(escape(message), style="yellow")
-
-
-def _fail(errors: Console, error: Exception) -> None:
-    errors.print(escape(str(error)), style="red")
-    raise typer.Exit(1)
 
 
 @contextmanager

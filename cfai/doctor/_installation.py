@@ -85,36 +85,21 @@ class Installation:
         self.now = now
         self.environment = EnvironmentVariables(os.environ)
         self._answers: dict[tuple[str, bool], ServiceResponse | Exception] = {}
+        has_email = self.environment.first(["CLOUDFLARE_EMAIL"]) is not None
+        self.token_variables = self.find_set_variables(TOKEN_NAMES[:-1] if has_email else TOKEN_NAMES)
+        """The variables that hold a token; the first one counts."""
+        self.account_variables = self.find_set_variables(ACCOUNT_NAMES)
+        """The variables that hold an account id; the first one counts."""
+        self.address_variables = self.find_set_variables(BASE_URL_NAMES)
+        """The variables that hold a base URL; the first one counts."""
+        self.token_name = self.token_variables[0][0] if self.token_variables else TOKEN_NAMES[0]
+        """The variable that the token comes from, or should."""
+        self.account_name = self.account_variables[0][0] if self.account_variables else ACCOUNT_NAMES[0]
+        """The variable that the account id comes from, or should."""
 
     def find_set_variables(self, names: Iterable[str]) -> list[tuple[str, Secret]]:
         """Return those of `names` that are set and not blank, in order, with their values."""
         return [(name, value) for name in names if (value := self.environment.first([name])) is not None]
-
-    @cached_property
-    def token_variables(self) -> list[tuple[str, Secret]]:
-        """The variables that hold a token; the first one counts."""
-        names = TOKEN_NAMES[:-1] if self.environment.first(["CLOUDFLARE_EMAIL"]) else TOKEN_NAMES
-        return self.find_set_variables(names)
-
-    @cached_property
-    def account_variables(self) -> list[tuple[str, Secret]]:
-        """The variables that hold an account id; the first one counts."""
-        return self.find_set_variables(ACCOUNT_NAMES)
-
-    @cached_property
-    def address_variables(self) -> list[tuple[str, Secret]]:
-        """The variables that hold a base URL; the first one counts."""
-        return self.find_set_variables(BASE_URL_NAMES)
-
-    @property
-    def token_name(self) -> str:
-        """The variable that the token comes from, or should."""
-        return self.token_variables[0][0] if self.token_variables else TOKEN_NAMES[0]
-
-    @property
-    def account_name(self) -> str:
-        """The variable that the account id comes from, or should."""
-        return self.account_variables[0][0] if self.account_variables else ACCOUNT_NAMES[0]
 
     @cached_property
     def base_url(self) -> str:

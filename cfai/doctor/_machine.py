@@ -41,9 +41,9 @@ def check_versions(installation: Installation) -> Finding:
         # It installs a package of the same name over this one, or under it.
         return report_problem(f"{message}; somebody else's distribution 'cfai' is installed too", "pip uninstall cfai")
     old = [
-        f"{name} {versions[name]} (needs {lowest})"
+        f"{name} {versions.get(name, 'is missing')} (needs {lowest})"
         for name, lowest in _list_dependencies()
-        if _is_older(versions.get(name), lowest)
+        if _parse_version(versions.get(name, "")) < _parse_version(lowest)
     ]
     if old:
         return report_problem(f"{message}; too old: {', '.join(old)}", "pip install -U cfai-sdk")
@@ -208,10 +208,6 @@ def _list_dependencies() -> list[tuple[str, str]]:
         return []
     matches = (re.fullmatch(r"([\w-]+)>=([\d.]+)", line) for line in lines)
     return [(match[1], match[2]) for match in matches if match]
-
-
-def _is_older(version: str | None, lowest: str) -> bool:
-    return version is None or _parse_version(version) < _parse_version(lowest)
 
 
 def _parse_version(version: str) -> list[int]:

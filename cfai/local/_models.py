@@ -15,6 +15,8 @@ _JSON_TYPES = {"string", "number", "integer", "boolean", "null", "object", "arra
 _CHAT_MODEL = "@cf/zai-org/glm-4.7-flash"
 """The model whose schema stands in for chat models without one."""
 
+_JSON_TYPES = {"string", "number", "integer", "boolean", "null", "object", "array"}
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -80,5 +82,6 @@ def _parse_types(described: str) -> frozenset[str]:
         before = flat
         flat = re.sub(r"<[^<>{}]*>", "", re.sub(r"\{[^<>{}]*\}", "object", flat))
     flat = re.sub(r"\([^()]*\)", "", flat)
-    words = ["string" if part.startswith("'") else part.split(" ")[0] for part in map(str.strip, flat.split("|"))]
-    return frozenset[str](words if _JSON_TYPES.issuperset(words) else ())
+    parts = [part.strip() for part in flat.split("|")]
+    types = frozenset("string" if part.startswith("'") else part.partition(" ")[0] for part in parts)
+    return types if types <= _JSON_TYPES else frozenset()

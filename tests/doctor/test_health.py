@@ -55,12 +55,19 @@ def test_one_cheap_call_is_made(local: Emulator) -> None:
 
 
 @pytest.mark.usefixtures("local")
-def test_a_library_that_is_too_old_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_that_is_too_old_or_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     real = metadata.version
-    monkeypatch.setattr(metadata, "version", lambda name: "2.8.2" if name == "pydantic" else real(name))
+
+    def version(name: str) -> str:
+        if name == "anyio":
+            raise metadata.PackageNotFoundError(name)
+        return "2.8.2" if name == "pydantic" else real(name)
+
+    monkeypatch.setattr(metadata, "version", version)
     report = findings()["versions"]
     assert report.verdict == "problem"
-    assert "too old: pydantic 2.8.2 (needs 2." in report.message
+    for old in ("pydantic 2.8.2 (needs 2.", "anyio is missing (needs 4."):
+        assert old in report.message.partition("too old: ")[2], old
     assert report.remedy == "pip install -U cfai-sdk"
 
 

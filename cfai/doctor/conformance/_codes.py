@@ -5,17 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cfai.doctor._finding import Finding, report_ok
-from cfai.doctor.conformance._inputs import encode_data_url, wrap_schema
-from cfai.doctor.conformance._models import GEMMA, GLM, VISION
-from cfai.doctor.conformance._probe import (
-    InconclusiveError,
-    Probe,
-    format_status,
-    get_content_type,
-    judge_code,
-    judge_output,
-    require_verdict,
-)
+from cfai.doctor.conformance._inputs import GEMMA, GLM, VISION, encode_data_url, wrap_schema
+from cfai.doctor.conformance._probe import InconclusiveError, Probe, judge_code, judge_output
 
 _ANSWER = {"type": "object", "properties": {"words": {"type": "string", "minLength": 400}}, "required": ["words"]}
 JSON_OBJECT: dict[str, Any] = {"type": "json_object"}
@@ -29,7 +20,7 @@ def ask_json(probe: Probe, model: str, form: dict[str, Any], code: int, **option
     response = probe.run(model, inputs)
     if not response.is_success:
         return judge_code(response, code)
-    message = f"not refused: {format_status(response)}, {get_content_type(response)}"
+    message = f"not refused: {response.status_text}, {response.content_type}"
     return judge_output(message, probe.read(response, model, inputs))
 
 
@@ -65,8 +56,8 @@ def ask_licence(probe: Probe) -> Finding:
 
 
 def _describe_answer(probe: Probe, model: str, inputs: dict[str, Any]) -> str:
-    response = require_verdict(probe.run(model, inputs))
+    response = probe.run(model, inputs).require_verdict()
     output = probe.read(response, model, inputs)
-    return f"gives {format_status(response)}" + (
+    return f"gives {response.status_text}" + (
         f", in cfai {type(output).__name__}" if isinstance(output, Exception) else ""
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -86,12 +86,9 @@ def _decompress(exchange: RawExchange) -> RawExchange:
     encoding = exchange.headers.get("content-encoding", "identity")
     if encoding == "identity":
         return exchange
-    headers = {name: value for name, value in exchange.headers.items() if name != "content-length"}
-    return replace(exchange, headers=headers, chunks=_decode_chunks(exchange.chunks, encoding))
-
-
-def _decode_chunks(chunks: Sequence[bytes], encoding: str) -> list[bytes]:
     try:
-        return [zlib.decompress(b"".join(chunks), zlib.MAX_WBITS | 32)]
+        body = zlib.decompress(b"".join(exchange.chunks), zlib.MAX_WBITS | 32)
     except zlib.error:
-        return [f"[a body in the encoding {encoding}]".encode()]
+        body = f"[a body in the encoding {encoding}]".encode()
+    headers = {name: value for name, value in exchange.headers.items() if name != "content-length"}
+    return replace(exchange, headers=headers, chunks=[body])

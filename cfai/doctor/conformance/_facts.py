@@ -16,7 +16,7 @@ from cfai.doctor._finding import Finding, report_warning
 from cfai.doctor.conformance import _answers, _codes, _gateways, _lists, _refusals, _requests, _streamed
 from cfai.doctor.conformance._codes import JSON_OBJECT, SCHEMA, WRAPPED_SCHEMA
 from cfai.doctor.conformance._exchanges import ExchangeRedactor, ExchangeSink
-from cfai.doctor.conformance._models import BGE_M3, GLM, LLAMA, SMALL_MODEL
+from cfai.doctor.conformance._inputs import BGE_M3, GLM, LLAMA, SMALL_MODEL
 from cfai.doctor.conformance._probe import InconclusiveError, Probe
 
 _HUGE_OUTPUT = {"prompt": "Hi", "max_tokens": 10_000_000}

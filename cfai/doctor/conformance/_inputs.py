@@ -1,4 +1,4 @@
-"""Inputs that several facts are asked with: a text, pictures, schemas."""
+"""The models that the facts are asked of, and inputs that several are asked with: a text, pictures, schemas."""
 
 from __future__ import annotations
 
@@ -6,6 +6,20 @@ import base64
 import struct
 import zlib
 from typing import Any
+
+AURA = "@cf/deepgram/aura-1"
+BGE_M3 = "@cf/baai/bge-m3"
+GEMMA = "@cf/google/gemma-4-26b-a4b-it"
+GLM = "@cf/zai-org/glm-4.7-flash"
+GPT = "@cf/openai/gpt-oss-20b"
+LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+MELOTTS = "@cf/myshell-ai/melotts"
+MOONDREAM = "@cf/moondream/moondream3.1-9B-A2B"
+RESNET = "@cf/microsoft/resnet-50"
+RETIRED = "@cf/meta/llama-3.1-8b-instruct"
+SDXL = "@cf/bytedance/stable-diffusion-xl-lightning"
+SMALL_MODEL = "@cf/meta/llama-3.2-1b-instruct"
+VISION = "@cf/meta/llama-3.2-11b-vision-instruct"
 
 HELLO = {"text": "hello"}
 """The inputs of an embedding."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, cast
+from typing import Any, Self, cast
 from urllib.parse import quote
 
 import httpx
@@ -40,7 +40,7 @@ class Probe:
         """Keep no more exchanges of the client."""
         self._http.event_hooks["response"].remove(self._hook)
 
-    def run(self, model: str, inputs: Any, *, route: str | None = None, **options: Any) -> httpx.Response:
+    def run(self, model: str, inputs: Any, *, route: str | None = None, **options: Any) -> ProbeResponse:
         """Return the answer to a call of cfai's own, whatever its status. `route` is the one to a gateway."""
         ai = self._ai if route is None else self._ai.with_options(gateway_route=cast("Any", route))
         with warnings.catch_warnings():
@@ -48,27 +48,28 @@ class Probe:
             response: Any = ai.run(model, inputs, return_raw_response=True, **options)
         response.read()
         response.close()
-        return response
+        return ProbeResponse(response)
 
     def ask(
-        self, method: str, path: str, *, json: Any = None, content: bytes | None = None, headers: Any = None
-    ) -> httpx.Response:
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> ProbeResponse:
         """Send a plain request to a path under `/ai`, and return the answer."""
-        return self._http.request(
-            method,
-            f"{self.account.base_url}/accounts/{quote(self.account.account_id, safe='')}/ai{path}",
-            json=json,
-            content=content,
-            headers={"authorization": f"Bearer {self.account.token.value}", **(headers or {})},
-        )
+        url = f"{self.account.base_url}/accounts/{quote(self.account.account_id, safe='')}/ai{path}"
+        headers = {"authorization": f"Bearer {self.account.token.value}", **(headers or {})}
+        return ProbeResponse(self._http.request(method, url, json=json, content=content, headers=headers))
 
-    def read(self, response: httpx.Response, model: str, inputs: Any) -> Any:
+    def read(self, response: ProbeResponse, model: str, inputs: Any) -> Any:
         """Return what cfai makes of an answer that came before, a stream read to its end; or the error it raises."""
         headers = {name: value for name, value in response.headers.items() if name.lower() in _PARSED_HEADERS}
-        status, content = response.status_code, response.content
 
         def replay(_: httpx.Request) -> httpx.Response:
-            return httpx.Response(status, headers=headers, content=content)
+            return httpx.Response(response.status, headers=headers, content=response.content)
 
         with httpx.Client(transport=httpx.MockTransport(replay)) as http, warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -100,31 +101,73 @@ class InconclusiveError(Exception):
     """A fact cannot be found out; the message is the reason."""
 
 
-def require_success(response: httpx.Response) -> httpx.Response:
-    """Return the answer to a call that has to succeed. Raises `InconclusiveError` for any other."""
-    if response.is_success:
-        return response
-    reason = parse_error(response).message or get_content_type(response)
-    raise InconclusiveError(f"refused with {format_status(response)}, {' '.join(reason.split())[:200]}")
+class ProbeResponse:
+    """An answer of the service, read whole."""
 
+    def __init__(self, response: httpx.Response) -> None:
+        self.status = response.status_code
+        self.headers = response.headers
+        self.content = response.content
+        self.is_success = response.is_success
 
-def require_verdict(response: httpx.Response, *statuses: int) -> httpx.Response:
-    """Return an answer that tells something of the question.
+    @property
+    def body(self) -> Any:
+        """The body as JSON if it is JSON, else its text."""
+        return parse_body(self.content)
 
-    Raises `InconclusiveError` for a refusal of the account, its plan or its use, unless it has one of `statuses`.
-    """
-    is_unrelated = response.status_code in (401, 402, 403, 404, 429) and response.status_code not in statuses
-    return require_success(response) if is_unrelated else response
+    @property
+    def error(self) -> ErrorBody:
+        """The body as that of an error."""
+        return parse_error_body(self.body)
 
+    @property
+    def content_type(self) -> str:
+        """The content type without its parameters."""
+        return self.headers.get("content-type", "none").partition(";")[0].strip()
 
-def parse_error(response: httpx.Response) -> ErrorBody:
-    """Parse the body of an error."""
-    return parse_error_body(parse_body(response.content))
+    @property
+    def status_text(self) -> str:
+        """The status, and the code if it is an error with one."""
+        code = self.error.code if self.status >= 400 else None
+        return str(self.status) if code is None else f"{self.status} / {code}"
 
+    @property
+    def lines(self) -> list[str]:
+        """The lines of a stream. Only these three ends end one; a line separator in a token does not."""
+        return re.split("\r\n|\n|\r", self.content.decode("utf-8", "replace"))
 
-def read_path(response: httpx.Response, *path: str | int) -> Any:
-    """Return what stands under `path` in a body of JSON, or `None` if there is no such place."""
-    return get_path(parse_body(response.content), *path)
+    @property
+    def events(self) -> list[Mapping[str, Any]]:
+        """The JSON objects of a stream's `data:` lines."""
+        data = [parse_body(line[5:].strip().encode()) for line in self.lines if line.startswith("data:")]
+        return [event for event in data if is_mapping(event)]
+
+    @property
+    def last_line(self) -> str:
+        """The last line of a stream, described."""
+        last = next((line for line in reversed(self.lines) if line.strip()), "")
+        if last.startswith("data:"):
+            return "data: [DONE]" if last[5:].strip() == "[DONE]" else "an event, without [DONE]"
+        return "a bare [DONE]" if last.strip() == "[DONE]" else "neither an event nor [DONE]"
+
+    def get(self, *path: str | int) -> Any:
+        """Return what stands under `path` in a body of JSON, or `None` if there is no such place."""
+        return get_path(self.body, *path)
+
+    def require_success(self) -> Self:
+        """Return the answer to a call that has to succeed. Raises `InconclusiveError` for any other."""
+        if self.is_success:
+            return self
+        reason = self.error.message or self.content_type
+        raise InconclusiveError(f"refused with {self.status_text}, {' '.join(reason.split())[:200]}")
+
+    def require_verdict(self, *statuses: int) -> Self:
+        """Return an answer that tells something of the question.
+
+        Raises `InconclusiveError` for a refusal of the account, its plan or its use, unless it has one of `statuses`.
+        """
+        is_unrelated = self.status in (401, 402, 403, 404, 429) and self.status not in statuses
+        return self.require_success() if is_unrelated else self
 
 
 def get_path(value: Any, *path: str | int) -> Any:
@@ -139,25 +182,14 @@ def get_path(value: Any, *path: str | int) -> Any:
     return value
 
 
-def get_content_type(response: httpx.Response) -> str:
-    """Return the content type without its parameters."""
-    return response.headers.get("content-type", "none").partition(";")[0].strip()
-
-
-def format_status(response: httpx.Response) -> str:
-    """Return the status, and the code if it is an error with one."""
-    code = parse_error(response).code if response.status_code >= 400 else None
-    return str(response.status_code) if code is None else f"{response.status_code} / {code}"
-
-
-def judge_code(response: httpx.Response, code: int) -> Finding:
+def judge_code(response: ProbeResponse, code: int) -> Finding:
     """Judge a refusal that cfai expects under a code of which it is not sure."""
-    form = f"refused with {format_status(response)}, {get_content_type(response)}"
-    if parse_error(response).code == code:
+    form = f"refused with {response.status_text}, {response.content_type}"
+    if response.error.code == code:
         return report_ok(form)
-    if response.status_code >= 500:
-        require_success(response)
-    require_verdict(response)
+    if response.status >= 500:
+        response.require_success()
+    response.require_verdict()
     return report_warning(f"{form}; cfai expects {code}", REPORT)
 
 
@@ -166,25 +198,6 @@ def judge_output(form: str, output: Any) -> Finding:
     if isinstance(output, CfaiError):
         return report_problem(f"{form}; cfai cannot read that ({type(output).__name__}: {output})", REPORT)
     return report_ok(form)
-
-
-def split_lines(response: httpx.Response) -> list[str]:
-    """Return the lines of a stream. Only these three ends end one; a line separator in a token does not."""
-    return re.split("\r\n|\n|\r", response.content.decode("utf-8", "replace"))
-
-
-def parse_events(response: httpx.Response) -> list[Mapping[str, Any]]:
-    """Return the JSON objects of a stream's `data:` lines."""
-    data = [parse_body(line[5:].strip().encode()) for line in split_lines(response) if line.startswith("data:")]
-    return [event for event in data if is_mapping(event)]
-
-
-def describe_last_line(response: httpx.Response) -> str:
-    """Describe the last line of a stream."""
-    last = next((line for line in reversed(split_lines(response)) if line.strip()), "")
-    if last.startswith("data:"):
-        return "data: [DONE]" if last[5:].strip() == "[DONE]" else "an event, without [DONE]"
-    return "a bare [DONE]" if last.strip() == "[DONE]" else "neither an event nor [DONE]"
 
 
 def list_keys(value: Any) -> list[str]:

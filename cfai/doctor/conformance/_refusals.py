@@ -9,7 +9,7 @@ from cfai import AuthenticationError, LimitError, NotFoundError, PermissionDenie
 from cfai._response import parse_body, parse_error_body
 from cfai.doctor._finding import REPORT, Finding, report_ok, report_problem, report_warning
 from cfai.doctor._installation import EMBEDDING
-from cfai.doctor.conformance._probe import InconclusiveError, Probe, format_status, parse_error, require_verdict
+from cfai.doctor.conformance._probe import InconclusiveError, Probe
 from cfai.local.recording import RawExchange
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -20,18 +20,18 @@ def ask_wrong_token(probe: Probe) -> Finding:
     # Inputs of its own: in a recording, where no token is, they tell this call from the others.
     inputs = {"text": "a wrong token"}
     response = probe.ask("POST", f"/run/{EMBEDDING}", json=inputs, headers={"authorization": f"Bearer {'0' * 40}"})
-    error = probe.read(require_verdict(response, 401, 403, 404), EMBEDDING, inputs)
+    error = probe.read(response.require_verdict(401, 403, 404), EMBEDDING, inputs)
     judge = report_ok if isinstance(error, AuthenticationError | PermissionDeniedError) else _report_unexpected
-    return judge(f"{format_status(response)}, in cfai {type(error).__name__}")
+    return judge(f"{response.status_text}, in cfai {type(error).__name__}")
 
 
 def ask_no_model(probe: Probe) -> Finding:
     """Report how an unknown model is refused."""
     model, inputs = "@cf/cfai/no-such-model", {"prompt": "Hi"}
-    response = require_verdict(probe.run(model, inputs), 404)
+    response = probe.run(model, inputs).require_verdict(404)
     error = probe.read(response, model, inputs)
     judge = report_ok if isinstance(error, NotFoundError) else _report_unexpected
-    return judge(f"{format_status(response)}, in cfai {type(error).__name__}")
+    return judge(f"{response.status_text}, in cfai {type(error).__name__}")
 
 
 def _report_unexpected(message: str) -> Finding:
@@ -40,29 +40,29 @@ def _report_unexpected(message: str) -> Finding:
 
 def ask_request_id(probe: Probe) -> Finding:
     """Report whether the id at the end of an error's message is that of the header."""
-    response = require_verdict(probe.run(EMBEDDING, {"text": 5}))
+    response = probe.run(EMBEDDING, {"text": 5}).require_verdict()
     if response.is_success:
         raise InconclusiveError("a number was taken for a text")
-    ids, header = re.findall(_UUID, parse_error(response).message), response.headers.get("cf-ai-req-id")
+    ids, header = re.findall(_UUID, response.error.message), response.headers.get("cf-ai-req-id")
     if not ids:
         form = f"none in the message; {'one' if header else 'none'} in cf-ai-req-id"
     elif not header:
         form = "one in the message, and none in cf-ai-req-id"
     else:
         form = f"that in the message is {'' if ids[-1] == header else 'not '}that in cf-ai-req-id"
-    return report_ok(f"{format_status(response)}: {form}")
+    return report_ok(f"{response.status_text}: {form}")
 
 
 def ask_limit(probe: Probe, model: str, inputs: dict[str, Any], excess: str) -> Finding:
     """Report the words in which too many tokens are refused, and whether cfai reads the limit in them."""
-    response = require_verdict(probe.run(model, inputs))
+    response = probe.run(model, inputs).require_verdict()
     if response.is_success:
         return report_ok(f"no refusal for {excess}")
     error = probe.read(response, model, inputs)
     if isinstance(error, LimitError):
-        return report_ok(f"{format_status(response)}, in which cfai reads a limit of {error.limit:,} tokens")
-    words = " ".join(parse_error(response).message.split())[:200]
-    return report_warning(f"{format_status(response)}, in which cfai reads no limit: {words}", REPORT)
+        return report_ok(f"{response.status_text}, in which cfai reads a limit of {error.limit:,} tokens")
+    words = " ".join(response.error.message.split())[:200]
+    return report_warning(f"{response.status_text}, in which cfai reads no limit: {words}", REPORT)
 
 
 def ask_retry_after(probe: Probe) -> Finding:

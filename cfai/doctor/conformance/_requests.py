@@ -6,29 +6,17 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import httpx
-
 from cfai.doctor._finding import REPORT, Finding, report_ok, report_problem
 from cfai.doctor._installation import EMBEDDING
-from cfai.doctor.conformance._inputs import HELLO, make_png, wrap_schema
-from cfai.doctor.conformance._models import GLM, RESNET, RETIRED, SMALL_MODEL
-from cfai.doctor.conformance._probe import (
-    InconclusiveError,
-    Probe,
-    format_status,
-    get_path,
-    parse_error,
-    read_path,
-    require_success,
-    require_verdict,
-)
+from cfai.doctor.conformance._inputs import GLM, HELLO, RESNET, RETIRED, SMALL_MODEL, make_png, wrap_schema
+from cfai.doctor.conformance._probe import InconclusiveError, Probe, ProbeResponse, get_path
 
 
 def ask_tags(probe: Probe) -> Finding:
     """Report how several tags are written, by cfai `tags=a,b`: too many, or a blank one, show how they are split."""
-    first = require_verdict(probe.run(EMBEDDING, HELLO, tags=["a", "b"]))
+    first = probe.run(EMBEDDING, HELLO, tags=["a", "b"]).require_verdict()
     repeated, bad, six = (
-        require_verdict(probe.ask("POST", f"/run/{EMBEDDING}?{query}", json=HELLO)).is_success
+        probe.ask("POST", f"/run/{EMBEDDING}?{query}", json=HELLO).require_verdict().is_success
         for query in ("tags=a&tags=b", "tags=%20", "tags=a,b,c,d,e,f")
     )
     if bad and first.is_success:
@@ -40,23 +28,21 @@ def ask_tags(probe: Probe) -> Finding:
         return report_ok(f"{form}; a repeated key {'passes too' if repeated else 'is refused'}")
     if repeated:
         return report_problem("the key is repeated (tags=a&tags=b); a comma is refused", REPORT)
-    raise InconclusiveError(f"neither form is taken: {format_status(first)}")
+    raise InconclusiveError(f"neither form is taken: {first.status_text}")
 
 
 def ask_at_sign(probe: Probe) -> Finding:
     """Report whether `%40` is accepted in place of the `@` of a name, which cfai sends as it is."""
-    encoded = require_verdict(probe.ask("POST", f"/run/{EMBEDDING.replace('@', '%40')}", json=HELLO), 404)
-    return report_ok(f"%40 in place of @ gives {format_status(encoded)}")
+    encoded = probe.ask("POST", f"/run/{EMBEDDING.replace('@', '%40')}", json=HELLO).require_verdict(404)
+    return report_ok(f"%40 in place of @ gives {encoded.status_text}")
 
 
 def ask_raw_image(probe: Probe) -> Finding:
     """Report whether an image is accepted as the whole body; cfai sends images as JSON."""
     pixels = make_png(32)
-    raw = require_verdict(probe.ask("POST", f"/run/{RESNET}", content=pixels, headers={"content-type": "image/png"}))
-    array = require_success(probe.run(RESNET, {"image": list(pixels)}))
-    return report_ok(
-        f"an image as the whole body gives {format_status(raw)}, as a list of numbers {format_status(array)}"
-    )
+    raw = probe.ask("POST", f"/run/{RESNET}", content=pixels, headers={"content-type": "image/png"}).require_verdict()
+    array = probe.run(RESNET, {"image": list(pixels)}).require_success()
+    return report_ok(f"an image as the whole body gives {raw.status_text}, as a list of numbers {array.status_text}")
 
 
 def ask_json_schema(probe: Probe) -> Finding:
@@ -69,7 +55,7 @@ def ask_json_schema_v1(probe: Probe) -> Finding:
     return _ask_schema_forms(lambda inputs: probe.ask("POST", "/v1/chat/completions", json={"model": GLM, **inputs}))
 
 
-def _ask_schema_forms(ask: Callable[[dict[str, Any]], httpx.Response], *place: str) -> Finding:
+def _ask_schema_forms(ask: Callable[[dict[str, Any]], ProbeResponse], *place: str) -> Finding:
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     forms: list[str] = []
     for name, form in (("bare", schema), ("in an envelope", wrap_schema(schema))):
@@ -79,9 +65,9 @@ def _ask_schema_forms(ask: Callable[[dict[str, Any]], httpx.Response], *place: s
             "chat_template_kwargs": {"enable_thinking": False},
             "max_completion_tokens": 64,
         }
-        response = require_verdict(ask(inputs), 404)
-        content = read_path(response, *place, "choices", 0, "message", "content")
-        forms.append(f"{name} {format_status(response)}{_obeys_schema(content) if response.is_success else ''}")
+        response = ask(inputs).require_verdict(404)
+        content = response.get(*place, "choices", 0, "message", "content")
+        forms.append(f"{name} {response.status_text}{_obeys_schema(content) if response.is_success else ''}")
     return report_ok("; ".join(forms))
 
 
@@ -100,26 +86,26 @@ def ask_reject_if_busy(probe: Probe) -> Finding:
     response = probe.run(SMALL_MODEL, {"prompt": "Hi", "max_tokens": 1}, reject_if_busy=True)
     if response.is_success:
         return report_ok("the option is taken; the model had room")
-    if response.status_code == 429 and parse_error(response).code in (None, 3040):
-        return report_ok(f"the option is taken, and a busy model answers {format_status(response)}")
-    require_verdict(response)
-    return report_problem(f"the option is refused with {format_status(response)}", REPORT)
+    if response.status == 429 and response.error.code in (None, 3040):
+        return report_ok(f"the option is taken, and a busy model answers {response.status_text}")
+    response.require_verdict()
+    return report_problem(f"the option is refused with {response.status_text}", REPORT)
 
 
 def ask_penalty(probe: Probe) -> Finding:
     """Report whether a model whose schema says that a penalty is 0 to 2 accepts one below 0."""
     inputs = {"prompt": "Hi", "max_tokens": 1, "frequency_penalty": -1}
-    response = require_verdict(probe.run(SMALL_MODEL, inputs))
-    return report_ok(f"a frequency_penalty of -1 gives {format_status(response)} with {SMALL_MODEL}")
+    response = probe.run(SMALL_MODEL, inputs).require_verdict()
+    return report_ok(f"a frequency_penalty of -1 gives {response.status_text} with {SMALL_MODEL}")
 
 
 def ask_two_prompts(probe: Probe) -> Finding:
     """Report how a prompt beside messages is read: messages of 60 words show by their tokens."""
     messages = [{"role": "user", "content": "one two three " * 20}]
-    response = require_verdict(probe.run(SMALL_MODEL, {"prompt": "Hi", "messages": messages, "max_tokens": 1}))
+    response = probe.run(SMALL_MODEL, {"prompt": "Hi", "messages": messages, "max_tokens": 1}).require_verdict()
     if not response.is_success:
-        return report_ok(f"a prompt beside messages is refused with {format_status(response)}")
-    tokens = read_path(response, "result", "usage", "prompt_tokens")
+        return report_ok(f"a prompt beside messages is refused with {response.status_text}")
+    tokens = response.get("result", "usage", "prompt_tokens")
     if not isinstance(tokens, int):
         raise InconclusiveError("both are taken, and no usage comes")
     return report_ok(f"both are taken: {tokens} tokens of prompt, of which messages have 60 at least")
@@ -134,10 +120,10 @@ def ask_two_limits(probe: Probe) -> Finding:
             "max_tokens": max_tokens,
             "max_completion_tokens": max_completion_tokens,
         }
-        response = require_verdict(probe.run(GLM, inputs))
+        response = probe.run(GLM, inputs).require_verdict()
         if not response.is_success:
-            return report_ok(f"both together are refused with {format_status(response)}")
-        counts.append(read_path(response, "result", "usage", "completion_tokens"))
+            return report_ok(f"both together are refused with {response.status_text}")
+        counts.append(response.get("result", "usage", "completion_tokens"))
     read = {(1, 16): "max_tokens", (16, 1): "max_completion_tokens", (1, 1): "the smaller", (16, 16): "the larger"}
     form = f"max_tokens 1 and max_completion_tokens 16 give {counts[0]} tokens, the other way round {counts[1]}"
     return report_ok(f"{form}: {read.get((counts[0], counts[1]), 'it does not show which')} is read")
@@ -145,7 +131,7 @@ def ask_two_limits(probe: Probe) -> Finding:
 
 def ask_retired(probe: Probe) -> Finding:
     """Report how a retired model answers."""
-    response = require_verdict(probe.run(RETIRED, {"prompt": "Hi", "max_tokens": 1}), 404)
+    response = probe.run(RETIRED, {"prompt": "Hi", "max_tokens": 1}).require_verdict(404)
     if response.is_success:
         return report_ok(f"{RETIRED} still answers")
-    return report_ok(f"{RETIRED} is refused with {format_status(response)}")
+    return report_ok(f"{RETIRED} is refused with {response.status_text}")

@@ -10,53 +10,38 @@ from cfai import CfaiError, InferenceUpstreamError, StreamError
 from cfai._json import is_mapping
 from cfai._response import event_reports_error
 from cfai.doctor._finding import REPORT, Finding, report_ok, report_problem
-from cfai.doctor.conformance._inputs import encode_data_url, make_png
-from cfai.doctor.conformance._models import GLM, GPT, MOONDREAM, SMALL_MODEL
-from cfai.doctor.conformance._probe import (
-    InconclusiveError,
-    Probe,
-    describe_last_line,
-    format_status,
-    get_content_type,
-    get_path,
-    join_words,
-    judge_output,
-    parse_events,
-    read_path,
-    require_success,
-    require_verdict,
-    split_lines,
-)
+from cfai.doctor.conformance._inputs import GLM, GPT, MOONDREAM, SMALL_MODEL, encode_data_url, make_png
+from cfai.doctor.conformance._probe import InconclusiveError, Probe, get_path, join_words, judge_output
 
 
 def ask_frame(probe: Probe) -> Finding:
     """Report content type, line ends, comments, event names and padding of a native stream."""
     inputs = {"prompt": "Count to three.", "max_tokens": 16, "stream": True}
-    response = require_success(probe.run(SMALL_MODEL, inputs))
-    lines = split_lines(response)
+    response = probe.run(SMALL_MODEL, inputs).require_success()
+    lines = response.lines
     extras = {
         "CRLF": b"\r\n" in response.content,
         "comments": any(line.startswith(":") for line in lines),
         "event names": any(line.startswith("event:") for line in lines),
-        "padding": any("p" in event for event in parse_events(response)),
+        "padding": any("p" in event for event in response.events),
     }
     names = join_words(name for name, is_present in extras.items() if is_present)
-    form = f"{get_content_type(response)}, with {names}; ends with {describe_last_line(response)}"
+    form = f"{response.content_type}, with {names}; ends with {response.last_line}"
     return judge_output(form, probe.read(response, SMALL_MODEL, inputs))
 
 
 def ask_text(probe: Probe, model: str, inputs: dict[str, Any]) -> Finding:
     """Report where text and reasoning stand in a model's events, and how its usage is counted."""
     inputs = {**inputs, "stream": True}
-    response = require_success(probe.run(model, inputs))
-    events = parse_events(response)
+    response = probe.run(model, inputs).require_success()
+    events = response.events
     keys = [key for key in ("response", "choices") if any(key in event for event in events)]
     both = any(event.get("response") and get_path(event, "choices", 0, "delta", "content") for event in events)
     deltas = [get_path(event, "choices", 0, "delta") for event in events]
     keys += [key for key in ("reasoning_content", "reasoning") if any(get_path(delta, key) for delta in deltas)]
-    form = f"{get_content_type(response)}: {' and '.join(keys) or 'neither response nor choices'}"
+    form = f"{response.content_type}: {' and '.join(keys) or 'neither response nor choices'}"
     form += f"{', both in one event' if both else ''}; {_describe_usage(events)}"
-    return judge_output(f"{form}; ends with {describe_last_line(response)}", probe.read(response, model, inputs))
+    return judge_output(f"{form}; ends with {response.last_line}", probe.read(response, model, inputs))
 
 
 def _describe_usage(events: list[Mapping[str, Any]]) -> str:
@@ -83,25 +68,25 @@ def ask_responses(probe: Probe, *, at_own_address: bool = False) -> Finding:
         response = probe.ask("POST", "/v1/responses", json={"model": GPT, **inputs})
     else:
         response = probe.run(GPT, inputs)
-    output = probe.read(require_success(response), GPT, inputs)
-    events = parse_events(response)
+    output = probe.read(response.require_success(), GPT, inputs)
+    events = response.events
     if not events:
-        return judge_output(f"no events, {get_content_type(response)}", output)
-    form = f"{get_content_type(response)}: the last event is {events[-1].get('type')}"
-    return judge_output(f"{form}; ends with {describe_last_line(response)}", output)
+        return judge_output(f"no events, {response.content_type}", output)
+    form = f"{response.content_type}: the last event is {events[-1].get('type')}"
+    return judge_output(f"{form}; ends with {response.last_line}", output)
 
 
 def ask_moondream(probe: Probe) -> Finding:
     """Report the fields of moondream's chunks."""
     inputs = _build_moondream_inputs(make_png(32))
-    response = require_success(probe.run(MOONDREAM, inputs))
+    response = probe.run(MOONDREAM, inputs).require_success()
     output = probe.read(response, MOONDREAM, inputs)
-    events = parse_events(response)
+    events = response.events
     if not events:
-        places = _list_places(read_path(response, "result"))
-        return judge_output(f"no events, {get_content_type(response)} with {join_words(places)}", output)
+        places = _list_places(response.get("result"))
+        return judge_output(f"no events, {response.content_type} with {join_words(places)}", output)
     places = dict.fromkeys(place for event in events for place in _list_places(event))
-    form = f"{get_content_type(response)}: events of {join_words(places)}; ends with {describe_last_line(response)}"
+    form = f"{response.content_type}: events of {join_words(places)}; ends with {response.last_line}"
     if not isinstance(output, CfaiError) and not str(output):
         return report_problem(f"{form}; cfai finds no text in them", REPORT)
     return judge_output(form, output)
@@ -111,17 +96,17 @@ def ask_error_inside(probe: Probe) -> Finding:
     """Report the shape of an error inside a stream, provoked by a picture that is none."""
     inputs = _build_moondream_inputs(b"this is no image")
     response = probe.run(MOONDREAM, inputs)
-    event = next((event for event in parse_events(response) if event_reports_error(dict(event))), None)
+    event = next((event for event in response.events if event_reports_error(dict(event))), None)
     if event is not None:
         output = probe.read(response, MOONDREAM, inputs)
         places = join_words(_list_places(event))
-        form = f"an event of {places}, after which it ends with {describe_last_line(response)}"
+        form = f"an event of {places}, after which it ends with {response.last_line}"
         if isinstance(output, StreamError | InferenceUpstreamError):
             return report_ok(f"{form}; in cfai {type(output).__name__}")
         return report_problem(f"{form}; cfai takes it for an answer", REPORT)
-    if require_verdict(response).is_success:
+    if response.require_verdict().is_success:
         raise InconclusiveError("none could be provoked")
-    return report_ok(f"no image is refused before the stream: {format_status(response)}, {get_content_type(response)}")
+    return report_ok(f"no image is refused before the stream: {response.status_text}, {response.content_type}")
 
 
 def ask_chat_v1(probe: Probe) -> Finding:
@@ -129,13 +114,13 @@ def ask_chat_v1(probe: Probe) -> Finding:
     inputs = {"messages": [{"role": "user", "content": "Say hi."}], "max_completion_tokens": 16, "stream": True}
     with_usage = inputs | {"stream_options": {"include_usage": True}}
     default, requested = (
-        require_success(probe.ask("POST", "/v1/chat/completions", json={"model": GLM, **each}))
+        probe.ask("POST", "/v1/chat/completions", json={"model": GLM, **each}).require_success()
         for each in (inputs, with_usage)
     )
-    events = parse_events(requested)
-    form = f"{_describe_usage(parse_events(default))} unasked, {_describe_usage(events)} if asked for"
+    events = requested.events
+    form = f"{_describe_usage(default.events)} unasked, {_describe_usage(events)} if asked for"
     native = "a native event" if any("response" in event for event in events) else "no native event"
-    form = f"{get_content_type(requested)}: {form}; {native} among them; ends with {describe_last_line(requested)}"
+    form = f"{requested.content_type}: {form}; {native} among them; ends with {requested.last_line}"
     return judge_output(form, probe.read(requested, GLM, with_usage))
 
 

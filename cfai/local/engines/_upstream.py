@@ -13,15 +13,13 @@ import httpx
 from cfai._errors import ConfigurationError, StreamError
 from cfai._json import as_sequence, is_mapping, to_compact_json
 from cfai._response import Decoder, EventSplitter
+from cfai.local._json import as_object
 from cfai.local.engines._translate import build_request, force_tool_call
 from cfai.local.wire import ErrorResponse
 from cfai.types import Token, ToolCallDelta, Usage
 
 _TIMEOUT = httpx.Timeout(600.0, connect=5.0)
 """A large model may take minutes to read a long prompt."""
-
-_BEGUN = Token("", {})
-"""The token that a generator yields first, for `_begin`."""
 
 
 class OpenAIUpstream:
@@ -63,15 +61,16 @@ class OpenAIUpstream:
         """Yield the answer in tokens, then its usage. Raises `ErrorResponse` for what the server refuses."""
         path, body = build_request(await self._map_model(model), inputs, max_tokens)
         forced = force_tool_call(body) if self._force_tools else None
-        decoder = Decoder(model)
-        parts = await _begin(self._decode(await self._send("POST", path, forced or body), decoder))
-        return parts if forced is None else await _begin(_parse_forced_call(parts, decoder))
+        response = await self._send("POST", path, forced or body)
+        parts = self._decode(response, Decoder(model), is_forced=forced is not None)
+        # Only a generator that has begun runs its `finally` when it is closed.
+        await anext(parts)
+        return parts
 
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
         """Return a vector for each text. Raises `ErrorResponse` for what the server refuses."""
         body = {"model": await self._map_model(model), "input": list(texts), "encoding_format": "float"}
-        answer = await self._read("POST", "embeddings", body)
-        rows = [row for row in as_sequence(answer.get("data")) if is_mapping(row)]
+        rows = await self._read_rows("POST", "embeddings", body)
         try:
             rows.sort(key=lambda row: row.get("index", 0))
             vectors = [list(map(float, as_sequence(row.get("embedding")))) for row in rows]
@@ -90,25 +89,30 @@ class OpenAIUpstream:
     async def _map_model(self, name: str) -> str:
         """Return what the server calls the model that stands for `name`."""
         if name not in self._models and "*" not in self._models:
-            listed = await self._read("GET", "models")
-            first = next((item.get("id") for item in as_sequence(listed.get("data")) if is_mapping(item)), None)
+            rows = await self._read_rows("GET", "models")
+            first = rows[0].get("id") if rows else None
             if not isinstance(first, str):
                 raise bad_gateway(f"{self._url} has no model: load one, or say which with a model map")
             self._models["*"] = first
         return self._models.get(name) or self._models["*"]
 
-    async def _decode(self, response: httpx.Response, decoder: Decoder) -> AsyncGenerator[Token | Usage, None]:
+    async def _decode(
+        self, response: httpx.Response, decoder: Decoder, *, is_forced: bool
+    ) -> AsyncGenerator[Token | Usage, None]:
+        """Yield an empty token, then the answer as it comes; if a call of a tool was forced, that call at the end."""
         splitter = EventSplitter()
         try:
-            yield _BEGUN
+            yield Token("", {})
             async for chunk in response.aiter_bytes():
                 for block in splitter.feed(chunk):
-                    for token in decoder.feed(block):
+                    tokens = decoder.feed(block)
+                    for token in tokens if not is_forced else ():
                         yield token
                 if decoder.done:
                     # A server may keep the body open behind its last event.
                     break
-            for token in decoder.feed(splitter.rest()):
+            tokens = decoder.feed(splitter.rest())
+            for token in tokens if not is_forced else ():
                 yield token
         except StreamError as error:
             raise bad_gateway(f"{self._url}: {error}") from error
@@ -118,10 +122,13 @@ class OpenAIUpstream:
             await response.aclose()
         if not decoder.done and decoder.finish_reason is None:
             raise bad_gateway(f"{self._url} ended before its answer did")
+        if is_forced:
+            yield _parse_forced_call(decoder)
         if decoder.usage is not None:
             yield decoder.usage
 
-    async def _read(self, method: str, path: str, body: Any = None) -> Mapping[str, Any]:
+    async def _read_rows(self, method: str, path: str, body: Any = None) -> list[Mapping[str, Any]]:
+        """Return the objects in the list that the server answers with."""
         response = await self._send(method, path, body)
         try:
             answer = json.loads(await response.aread())
@@ -129,7 +136,7 @@ class OpenAIUpstream:
             raise bad_gateway(f"{self._url}/{path} answered with no JSON: {_describe(error)}") from error
         finally:
             await response.aclose()
-        return answer if is_mapping(answer) else {}
+        return [row for row in as_sequence(as_object(answer).get("data")) if is_mapping(row)]
 
     async def _send(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """Return the server's answer, not read yet. Raises `ErrorResponse` if it is none, or an error."""
@@ -148,31 +155,16 @@ class OpenAIUpstream:
         raise ErrorResponse(3030, f"{url} refused: {_find_message(content)}", status=response.status_code)
 
 
-async def _begin(parts: AsyncGenerator[Token | Usage, None]) -> AsyncGenerator[Token | Usage, None]:
-    """Return a generator that has begun, by taking `_BEGUN`: only then does closing it run its `finally`."""
-    await anext(parts)
-    return parts
-
-
-async def _parse_forced_call(
-    parts: AsyncGenerator[Token | Usage, None], decoder: Decoder
-) -> AsyncGenerator[Token | Usage, None]:
-    """Yield an answer that is the JSON of a call, as that call; as it is, if it was cut."""
-    async with aclosing(parts):
-        yield _BEGUN
-        async for _ in parts:
-            pass
+def _parse_forced_call(decoder: Decoder) -> Token:
+    """Return an answer that is the JSON of a call, as that call; as it is, if it was cut."""
     try:
         call = json.loads(decoder.text)
     except ValueError:
         call = None
     if not is_mapping(call) or not {"name", "arguments"} <= call.keys():
-        yield Token(decoder.text, {}, finish_reason=decoder.finish_reason or "length")
-    else:
-        head = ToolCallDelta(0, str(call["name"]), to_compact_json(call["arguments"]), f"call_{uuid.uuid4().hex}")
-        yield Token("", {}, tool_calls=(head,), finish_reason="tool_calls")
-    if decoder.usage is not None:
-        yield decoder.usage
+        return Token(decoder.text, {}, finish_reason=decoder.finish_reason or "length")
+    head = ToolCallDelta(0, str(call["name"]), to_compact_json(call["arguments"]), f"call_{uuid.uuid4().hex}")
+    return Token("", {}, tool_calls=(head,), finish_reason="tool_calls")
 
 
 def bad_gateway(message: str) -> ErrorResponse:

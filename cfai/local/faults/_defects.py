@@ -5,41 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from cfai.local.faults import _event_edits as to
-from cfai.local.faults._events import (
-    Rewrite,
-    edit_bytes,
-    edit_payloads,
-    fail_with,
-    find_texts,
-    has_reasoning,
-    insert_copies,
-    is_native_or_chat,
-    list_calls,
-    replace_text,
-)
+from cfai.local.faults import _events as to
 from cfai.local.wire import CODES, DONE_EVENT, Payload, count_usage
 
 BUSY = CODES[3040][1]
 _FAILED = {"object": "response", "status": "failed", "error": {"code": "server_error", "message": BUSY}}
 
 
-class Need(NamedTuple):
-    """Something that a stream must have for a defect: what it is in words, and whether an event has it."""
-
-    name: str
-    is_met: Callable[[Payload], Any]
-
-
 class Defect(NamedTuple):
-    """One rewriting, and what it does in a line."""
+    """One rewriting, what it does in a line, and what a stream must have for it: in words, and by its events."""
 
     summary: str
-    rewrite: Rewrite
-    need: Need | None
+    rewrite: to.Rewrite
+    need: str
+    is_met: Callable[[Payload], Any] | None
 
 
-_Rows = dict[str, tuple[str, Rewrite]]
+_Rows = dict[str, tuple[str, to.Rewrite]]
 
 
 def error_envelope(**error: Any) -> Payload:
@@ -52,20 +34,20 @@ def _report_increment(prompt: int, sent: int, own: int) -> Payload:
 
 
 _TEXT_DEFECTS: _Rows = {
-    "number-token": ("A token is the number `0`, which many take for nothing", insert_copies(replace_text(0))),
-    "decimal-token": ("A token is the number `0.10`, whose last zero a parser drops", insert_copies(to.use_decimal)),
-    "null-token": ("An event has `null` for its text", insert_copies(replace_text(None))),
-    "empty-token": ("An event has the empty string for its text", insert_copies(replace_text(""))),
-    "missing-token": ("An event lacks the field of the text", insert_copies(to.remove_text)),
-    "object-token": ("A token is a JSON object", insert_copies(replace_text({"a": 1}))),
-    "boolean-token": ("A token is `true`", insert_copies(replace_text(True))),
+    "number-token": ("A token is the number `0`, which many take for nothing", to.insert_copies(to.replace_text(0))),
+    "decimal-token": ("A token is the number `0.10`, whose last zero a parser drops", to.insert_copies(to.use_decimal)),
+    "null-token": ("An event has `null` for its text", to.insert_copies(to.replace_text(None))),
+    "empty-token": ("An event has the empty string for its text", to.insert_copies(to.replace_text(""))),
+    "missing-token": ("An event lacks the field of the text", to.insert_copies(to.remove_text)),
+    "object-token": ("A token is a JSON object", to.insert_copies(to.replace_text({"a": 1}))),
+    "boolean-token": ("A token is `true`", to.insert_copies(to.replace_text(True))),
     "line-separator-token": (
         "A token holds U+2028, U+2029 and U+0085, which only look like line ends",
-        insert_copies(replace_text("\u2028\u2029\u0085")),
+        to.insert_copies(to.replace_text("\u2028\u2029\u0085")),
     ),
     "split-surrogate-pair": (
         "An emoji comes as half a surrogate pair in each of two events",
-        insert_copies(replace_text("\ud83d"), replace_text("\ude42")),
+        to.insert_copies(to.replace_text("\ud83d"), to.replace_text("\ude42")),
     ),
     "events-after-done": ("Text, and another `[DONE]`, come after `[DONE]`", to.continue_after_done),
 }
@@ -73,17 +55,20 @@ _TEXT_DEFECTS: _Rows = {
 _REASONING_DEFECTS: _Rows = {
     "renamed-reasoning": (
         "`reasoning_content` is called `reasoning`, or the reverse",
-        edit_payloads(to.rename_reasoning),
+        to.edit_payloads(to.rename_reasoning),
     )
 }
 
 _CALL_DEFECTS: _Rows = {
     "tool-call-without-index": (
         "The pieces of a tool call have no `index`",
-        edit_payloads(to.remove_call_field("index")),
+        to.edit_calls(lambda call: call.pop("index", None)),
     ),
-    "tool-call-without-id": ("A tool call has no `id`", edit_payloads(to.remove_call_field("id"))),
-    "tool-call-flat": ("Name and arguments of a tool call stand in no `function`", edit_payloads(to.flatten_calls)),
+    "tool-call-without-id": ("A tool call has no `id`", to.edit_calls(lambda call: call.pop("id", None))),
+    "tool-call-flat": (
+        "Name and arguments of a tool call stand in no `function`",
+        to.edit_calls(lambda call: call.update(call.pop("function", {}))),
+    ),
     "tool-arguments-first": ("The first arguments of a tool call come before its name", to.put_arguments_first),
     "tool-arguments-object": ("A tool call comes whole, its arguments an object", to.join_calls),
 }
@@ -91,9 +76,9 @@ _CALL_DEFECTS: _Rows = {
 _SHAPE_DEFECTS: _Rows = {
     "null-fields": (
         "Every event has all fields of its dialect, most of them `null`",
-        edit_payloads(to.add_null_fields),
+        to.edit_payloads(to.add_null_fields),
     ),
-    "doubled-dialect": ("Each event has its text in both dialects", edit_payloads(to.double_text)),
+    "doubled-dialect": ("Each event has its text in both dialects", to.edit_payloads(to.double_text)),
     "mixed-dialects": ("Every second event is in the other dialect, tool calls and all", to.mix_dialects),
     "usage-cumulative": (
         "Each event reports the tokens so far",
@@ -104,9 +89,15 @@ _SHAPE_DEFECTS: _Rows = {
     "usage-metrics": ("The total is called `metrics`, of `input_tokens`", to.replace_usage(None, "metrics")),
     "usage-null": ("Each event has `null` for its usage", to.replace_usage(lambda prompt, sent, own: None)),
     "usage-missing": ("No event reports usage", to.replace_usage(None)),
-    "text-after-finish": ("The finish reason comes after the first token of text", to.finish_early),
-    "empty-finish-reason": ('Events without a finish reason have `""` for one', edit_payloads(to.empty_finish_reason)),
-    "finish-reason-error": ("The finish reason is `error`", to.finish_with_error),
+    "text-after-finish": (
+        "The finish reason comes after the first token of text",
+        to.finish_after(1, "stop", is_last=False),
+    ),
+    "empty-finish-reason": (
+        'Events without a finish reason have `""` for one',
+        to.edit_payloads(to.empty_finish_reason),
+    ),
+    "finish-reason-error": ("The finish reason is `error`", to.finish_after(3, "error", is_last=True)),
 }
 
 _OTHER_DEFECTS: _Rows = {
@@ -116,75 +107,81 @@ _OTHER_DEFECTS: _Rows = {
     ),
     "bare-done": (
         "The last line is `[DONE]`, without `data:`",
-        edit_bytes(lambda data: b"[DONE]\n\n" if data == DONE_EVENT else data),
+        to.edit_bytes(lambda data: b"[DONE]\n\n" if data == DONE_EVENT else data),
     ),
     "empty-stream": ("The stream has no event at all", lambda events, _: []),
     "only-done": ("The stream has no event but `[DONE]`", lambda events, _: [(0, DONE_EVENT)]),
     "truncated-event": ("The stream ends properly, in the middle of an event", to.cut_last_event),
     "html-event": (
         "An event is an HTML page, no JSON",
-        fail_with(b"data: <html><title>502 Bad Gateway</title></html>\n\n", done=True),
+        to.fail_with(b"data: <html><title>502 Bad Gateway</title></html>\n\n", done=True),
     ),
-    "list-event": ("An event is a JSON list", fail_with(b"data: [1,2]\n\n", done=True)),
+    "list-event": ("An event is a JSON list", to.fail_with(b"data: [1,2]\n\n", done=True)),
     "error-event-done": (
         "After three tokens the error envelope, then `[DONE]`",
-        fail_with(error_envelope(code=3040, message=f"AiError: {BUSY}"), done=True),
+        to.fail_with(error_envelope(code=3040, message=f"AiError: {BUSY}"), done=True),
     ),
     "error-event-object": (
         "After three tokens an `error` object, as OpenAI sends it",
-        fail_with({"error": {"message": BUSY, "type": "server_error", "code": 3040}}),
+        to.fail_with({"error": {"message": BUSY, "type": "server_error", "code": 3040}}),
     ),
     "error-event-string": (
         "After three tokens an `error` string with the code in it",
-        fail_with({"error": f"AiError: 3040: {BUSY}"}),
+        to.fail_with({"error": f"AiError: 3040: {BUSY}"}),
     ),
     "error-event-typed": (
         'After three tokens `"type": "error"`, with the code as text',
-        fail_with({"type": "error", "code": "3040", "message": BUSY, "param": None}),
+        to.fail_with({"type": "error", "code": "3040", "message": BUSY, "param": None}),
     ),
     "error-event-internal": (
         "After three tokens `internalCode` and `description`",
-        fail_with({"internalCode": 3040, "name": "OutOfCapacity", "message": "busy", "description": BUSY}),
+        to.fail_with({"internalCode": 3040, "name": "OutOfCapacity", "message": "busy", "description": BUSY}),
     ),
     "error-event-named": (
         "After three tokens an event named `error`, its data plain text",
-        fail_with(f"event: error\ndata: 3040: {BUSY}\n\n".encode()),
+        to.fail_with(f"event: error\ndata: 3040: {BUSY}\n\n".encode()),
     ),
     "error-event-response": (
         "After three tokens the `response.failed` of the Responses API",
-        fail_with({"type": "response.failed", "response": _FAILED}),
+        to.fail_with({"type": "response.failed", "response": _FAILED}),
     ),
     "byte-order-mark": ("A byte-order mark comes first", lambda events, _: [(0, b"\xef\xbb\xbf"), *events]),
-    "crlf-line-ends": ("Lines end in CRLF", edit_bytes(lambda data: data.replace(b"\n", b"\r\n"))),
-    "cr-line-ends": ("Lines end in CR", edit_bytes(lambda data: data.replace(b"\n", b"\r"))),
+    "crlf-line-ends": ("Lines end in CRLF", to.edit_bytes(lambda data: data.replace(b"\n", b"\r\n"))),
+    "cr-line-ends": ("Lines end in CR", to.edit_bytes(lambda data: data.replace(b"\n", b"\r"))),
     "mixed-line-ends": ("Lines end in LF, CRLF and CR by turns", to.mix_line_ends),
-    "keep-alive-comments": ("A comment before every event", edit_bytes(lambda data: b": keep-alive\n\n" + data)),
-    "empty-events": ("An event without data before every event", edit_bytes(lambda data: b"data:\n\n" + data)),
+    "keep-alive-comments": ("A comment before every event", to.edit_bytes(lambda data: b": keep-alive\n\n" + data)),
+    "empty-events": ("An event without data before every event", to.edit_bytes(lambda data: b"data:\n\n" + data)),
     "event-fields": (
         "Events have `id`, `retry` and an unknown field",
-        edit_bytes(lambda data: b"id: 1\nretry: 1000\nunknown: 1\n" + data),
+        to.edit_bytes(lambda data: b"id: 1\nretry: 1000\nunknown: 1\n" + data),
     ),
     "no-space-after-colon": (
         "`data:` has no space behind it",
-        edit_bytes(lambda data: data.replace(b"data: ", b"data:", 1)),
+        to.edit_bytes(lambda data: data.replace(b"data: ", b"data:", 1)),
     ),
     "multi-line-data": ("The JSON of an event is spread over several `data` lines", to.split_over_lines),
-    "no-blank-lines": ("Events have no blank line between them", edit_bytes(lambda data: data[:-1])),
-    "unterminated-end": ("The last event has no line end", to.remove_last_line_end),
-    "one-chunk": ("All events come in one chunk", to.join_events),
+    "no-blank-lines": ("Events have no blank line between them", to.edit_bytes(lambda data: data[:-1])),
+    "unterminated-end": (
+        "The last event has no line end",
+        lambda events, _: [*events[:-1], (events[-1][0], to.encode(events[-1][1]).rstrip(b"\n"))],
+    ),
+    "one-chunk": (
+        "All events come in one chunk",
+        lambda events, _: [(sum(tokens for tokens, _ in events), b"".join(to.encode(event) for _, event in events))],
+    ),
     "split-characters": ("Chunks end in the middle of a character", to.split_characters),
 }
 
-_DEFECTS_BY_NEED = (
-    (Need("text", find_texts), _TEXT_DEFECTS),
-    (Need("reasoning", has_reasoning), _REASONING_DEFECTS),
-    (Need("a tool call", list_calls), _CALL_DEFECTS),
-    (Need("events other than those of the Responses API", is_native_or_chat), _SHAPE_DEFECTS),
-    (None, _OTHER_DEFECTS),
+_DEFECTS_BY_NEED: tuple[tuple[str, Callable[[Payload], Any] | None, _Rows], ...] = (
+    ("text", to.find_texts, _TEXT_DEFECTS),
+    ("reasoning", to.has_reasoning, _REASONING_DEFECTS),
+    ("a tool call", to.list_calls, _CALL_DEFECTS),
+    ("events other than those of the Responses API", to.is_native_or_chat, _SHAPE_DEFECTS),
+    ("", None, _OTHER_DEFECTS),
 )
 DEFECTS = {
-    name: Defect(summary, rewrite, need)
-    for need, defects in _DEFECTS_BY_NEED
+    name: Defect(summary, rewrite, need, is_met)
+    for need, is_met, defects in _DEFECTS_BY_NEED
     for name, (summary, rewrite) in defects.items()
 }
 """Every defect, by its name."""

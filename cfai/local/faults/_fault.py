@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from cfai.local.faults._defects import DEFECTS
 from cfai.local.faults._events import decode_event, encode, iter_payloads
 from cfai.local.wire import Event
 
 HEADER = "cfai-emulate"
-
-Ending = Literal["drop", "reset", "silence", "truncate", "error"]
-
-_NO_BODY = (204, 304)
 
 
 class UnfitFaultError(ValueError):
@@ -108,13 +104,14 @@ class Fault:
     """Whether chance chose it."""
 
     def __post_init__(self) -> None:
-        for name, lowest, highest in (("status", 200, 599), ("html", 200, 599), ("split", 1, None)):
-            value = getattr(self, name)
-            if value is not None and not (lowest <= value and (highest is None or value <= highest)):
-                raise ValueError(f"{HEADER}: {name} is {lowest} to {highest or 'any number'}, not {value}")
-        for status in (self.status, self.html):
-            if status in _NO_BODY:
+        for name in ("status", "html"):
+            status = getattr(self, name)
+            if status is not None and not 200 <= status <= 599:
+                raise ValueError(f"{HEADER}: {name} is 200 to 599, not {status}")
+            if status in (204, 304):
                 raise ValueError(f"{HEADER}: an answer with status {status} has no body: give all of it as raw")
+        if self.split is not None and self.split < 1:
+            raise ValueError(f"{HEADER}: split is 1 to any number, not {self.split}")
         for name in ("retry_after", "content_type"):
             value = str(getattr(self, name) or "")
             if not (value.isprintable() and value.isascii()):
@@ -130,8 +127,8 @@ class Fault:
 
     def get_changed_fields(self) -> dict[str, Any]:
         """Return the fields that differ from no fault."""
-        values = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
-        return {name: value for name, value in values.items() if value != _DEFAULTS[name]}
+        own = [(f, getattr(self, f.name)) for f in fields(self) if f.init]
+        return {f.name: value for f, value in own if value != f.default}
 
     def with_name(self, name: str, *, drawn: bool = False) -> Self:
         """Return a copy that is known by this name."""
@@ -141,16 +138,13 @@ class Fault:
         return copy
 
     @property
-    def ending(self) -> tuple[Ending, int] | None:
+    def ending(self) -> tuple[str, int] | None:
         """Return how the body ends before its time, and after how many tokens."""
-        endings: dict[Ending, int | None] = {
-            "drop": self.drop_after,
-            "reset": self.reset_after,
-            "silence": self.silence_after,
-            "truncate": self.truncate_after,
-            "error": self.error_after,
-        }
-        return next(((ending, after) for ending, after in endings.items() if after is not None), None)
+        for ending in ("drop", "reset", "silence", "truncate", "error"):
+            after: int | None = getattr(self, f"{ending}_after")
+            if after is not None:
+                return ending, after
+        return None
 
     @property
     def only_streams(self) -> bool:
@@ -170,16 +164,13 @@ class Fault:
             return events
         defect, before = DEFECTS[self.defect], list(events)
         decoded = [(tokens, decode_event(data)) for tokens, data in before]
-        if defect.need is None or any(map(defect.need.is_met, iter_payloads(decoded))):
+        if defect.is_met is None or any(map(defect.is_met, iter_payloads(decoded))):
             return [(tokens, encode(event)) for tokens, event in defect.rewrite(decoded, usage)]
         if self.drawn:
             return before
-        raise UnfitFaultError(f"{HEADER}: {self} needs a stream with {defect.need.name}, and this one has none")
+        raise UnfitFaultError(f"{HEADER}: {self} needs a stream with {defect.need}, and this one has none")
 
     @property
     def waits(self) -> bool:
         """Return whether the client has to wait, or to leave."""
         return bool(self.delay or self.slow_first or self.trickle or self.hold) or self.silence_after is not None
-
-
-_DEFAULTS = {f.name: f.default for f in fields(Fault)}

@@ -33,18 +33,15 @@ def parse_fault(text: str) -> Fault:
     """
     values: dict[str, Any] = {}
     names: list[str] = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    for part in filter(None, map(str.strip, text.split(","))):
         name, equals, value = (each.strip() for each in part.partition("="))
         name = name.lower().replace("_", "-")
         if equals or _FIELDS.get(name) is bool:
-            values |= {name.replace("-", "_"): _parse_value(part, name, value if equals else None)}
-            continue
-        names.append(name)
-        if name.isdecimal():
-            values |= {} if name == "200" else {"status": _parse_status(int(name))}
-        elif name != "ok":
-            values |= _parse_name(name).get_changed_fields()
-    return Fault(**values).with_name("" if names in ([], ["ok"]) else ",".join(text.replace(" ", "").split(",")))
+            values[name.replace("-", "_")] = _parse_value(part, name, value if equals else None)
+        else:
+            names.append(name)
+            values |= _parse_name(name)
+    return Fault(**values).with_name("" if names in ([], ["ok"]) else text.replace(" ", ""))
 
 
 def parse_faults(*requested: Faults) -> list[Fault]:
@@ -68,24 +65,25 @@ def parse_faults(*requested: Faults) -> list[Fault]:
     return faults
 
 
-def _parse_status(number: int) -> int:
-    for name, scenario in SCENARIOS.items():
-        if scenario.fault == Fault(code=number):
-            raise ValueError(f"{HEADER}: {number} is no status but a code: ask for {name}")
-    return number
-
-
-def _parse_name(name: str) -> Fault:
-    scenario = SCENARIOS.get(name)
-    if scenario is None:
-        if name in _FIELDS:
-            raise ValueError(f"{HEADER}: {name} needs a value, as in {name}=…")
+def _parse_name(name: str) -> dict[str, Any]:
+    """Return the fields of a scenario or a status."""
+    if name in ("ok", "200"):
+        return {}
+    if name.isdecimal():
+        for code, scenario in SCENARIOS.items():
+            if scenario.fault == Fault(code=int(name)):
+                raise ValueError(f"{HEADER}: {int(name)} is no status but a code: ask for {code}")
+        return {"status": int(name)}
+    if name in _FIELDS:
+        raise ValueError(f"{HEADER}: {name} needs a value, as in {name}=…")
+    if name not in SCENARIOS:
         near = get_close_matches(name, [*SCENARIOS, *_FIELDS], n=2)
         suggestion = f": did you mean {' or '.join(near)}?" if near else "."
         raise ValueError(f"{HEADER}: there is no scenario {name!r}{suggestion} All are listed by: cfai dev --scenarios")
+    scenario = SCENARIOS[name]
     if scenario.fault is None:
         raise ValueError(f"{HEADER}: {name} happens before a request is read. {scenario.summary}")
-    return scenario.fault
+    return scenario.fault.get_changed_fields()
 
 
 def _parse_value(part: str, name: str, value: str | None) -> Any:
@@ -101,45 +99,16 @@ def _parse_value(part: str, name: str, value: str | None) -> Any:
         raise ValueError(f"{HEADER}: {part!r} has a value of the wrong kind") from None
 
 
-class _RandomFaults:
-    """Draws the faults of requests, the same ones for the same seed and the same order of requests."""
-
-    def __init__(self, rate: float, seed: int, scenarios: Faults | None) -> None:
-        if not 0 <= rate <= 1:
-            raise ValueError(f"rate is the share of requests that go wrong, from 0 to 1, not {rate}")
-        if scenarios is None:
-            # One that waits would be a test that waits: they have to be asked for.
-            pool = [
-                scenario.fault.with_name(name)
-                for name, scenario in SCENARIOS.items()
-                if scenario.fault is not None and not scenario.fault.waits
-            ]
-        else:
-            pool = parse_faults(scenarios)
-        if not pool:
-            raise ValueError("scenarios has nothing to draw from")
-        self._rate = rate
-        self._pool = pool
-        self._random = random.Random(seed)
-
-    def draw(self, streams: bool) -> Fault:
-        # Two numbers for each request, so that what one draws does not depend on the ones before.
-        hit, which = self._random.random() < self._rate, self._random.random()
-        pool = [fault for fault in self._pool if streams or not fault.only_streams]
-        if not hit or not pool:
-            return Fault()
-        fault = pool[int(which * len(pool))]
-        return fault.with_name(fault.name, drawn=True)
-
-
 class Script:
     """Which fault is next. Shared by the caller's thread and the server's."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._pending: deque[Fault] = deque()
-        self._chance: _RandomFaults | None = None
         self._header_turns: dict[str, int] = {}
+        self._rate = 0.0
+        self._pool: list[Fault] = []
+        self._random = random.Random()
 
     @property
     def pending(self) -> list[Fault]:
@@ -154,28 +123,42 @@ class Script:
             self._pending.extend(faults)
 
     def draw(self, rate: float, seed: int, scenarios: Faults | None) -> None:
-        """Let chance choose for every request for which nothing else does."""
-        chance = _RandomFaults(rate, seed, scenarios)
+        """Let chance choose for every request for which nothing else does.
+
+        The same seed draws the same for the same order of requests.
+        """
+        if not 0 <= rate <= 1:
+            raise ValueError(f"rate is the share of requests that go wrong, from 0 to 1, not {rate}")
+        if scenarios is None:
+            # One that waits would be a test that waits: they have to be asked for.
+            scenarios = [name for name, each in SCENARIOS.items() if each.fault and not each.fault.waits]
+        pool = [fault.with_name(fault.name, drawn=True) for fault in parse_faults(scenarios)]
+        if not pool:
+            raise ValueError("scenarios has nothing to draw from")
         with self._lock:
-            self._chance = chance
+            self._rate, self._pool, self._random = rate, pool, random.Random(seed)
 
     def clear(self) -> None:
         """Forget what was not used, and leave nothing to chance."""
         with self._lock:
             self._pending.clear()
             self._header_turns.clear()
-            self._chance = None
+            self._pool = []
 
     def next(self, header: str | None, *, streams: bool = False) -> Fault:
         """Return the fault for one request: what its header asks for, else the next one added, else one by chance."""
         with self._lock:
             if header is None:
-                if self._pending:
-                    return self._pending.popleft()
-                return self._chance.draw(streams) if self._chance else Fault()
+                return self._pending.popleft() if self._pending else self._draw_one(streams)
             sequence = [part.strip() for part in header.split(";")]
             turn = self._header_turns.get(header, 0)
             if len(self._header_turns) > 1000:
                 self._header_turns.clear()
             self._header_turns[header] = turn + 1
         return parse_fault(sequence[turn % len(sequence)])
+
+    def _draw_one(self, streams: bool) -> Fault:
+        # Two numbers for each request, so that what one draws does not depend on the ones before.
+        hit, which = self._random.random() < self._rate, self._random.random()
+        pool = [fault for fault in self._pool if streams or not fault.only_streams]
+        return pool[int(which * len(pool))] if hit and pool else Fault()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -169,7 +169,7 @@ _ANSWERS = {
     "no-content-type": ("The answer, or the stream, has no content type", Fault(content_type="")),
 }
 
-_CONNECTIONS: dict[str, tuple[str, Fault | None]] = {
+_CONNECTIONS = {
     "connection-closed": ("The connection is closed before an answer", Fault(hang_up=True)),
     "connection-reset": ("The connection is reset before an answer", Fault(reset=True)),
     "partial-header": (
@@ -199,26 +199,25 @@ _STREAMS = {
 }
 
 
-def _iter_scenarios() -> Iterator[tuple[str, Scenario]]:
-    for name, (code, summary) in _CODES.items():
-        yield name, Scenario("Codes", f"{code}: {summary}", Fault(code=code))
-    for name, (status, summary) in _STATUSES.items():
-        yield name, Scenario("Statuses", f"{status}: {summary}", Fault(status=status))
-    for name, (status, summary) in _PAGES.items():
-        yield name, Scenario("Statuses", f"{status}, an HTML page: {summary}", Fault(html=status))
-    groups = {
-        "Errors": _ERRORS,
-        "Answers": _ANSWERS,
-        "Connections": _CONNECTIONS,
-        "Bodies": _BODIES,
-        "Streams": _STREAMS,
-    }
-    for group, scenarios in groups.items():
-        for name, (summary, fault) in scenarios.items():
-            yield name, Scenario(group, summary, fault)
-    for name, defect in DEFECTS.items():
-        yield name, Scenario("Streams", defect.summary, Fault(defect=name))
+_GROUPS: dict[str, Mapping[str, tuple[str, Fault | None]]] = {
+    "Codes": {name: (f"{code}: {summary}", Fault(code=code)) for name, (code, summary) in _CODES.items()},
+    "Statuses": {
+        **{name: (f"{status}: {summary}", Fault(status=status)) for name, (status, summary) in _STATUSES.items()},
+        **{
+            name: (f"{status}, an HTML page: {summary}", Fault(html=status))
+            for name, (status, summary) in _PAGES.items()
+        },
+    },
+    "Errors": _ERRORS,
+    "Answers": _ANSWERS,
+    "Connections": _CONNECTIONS,
+    "Bodies": _BODIES,
+    "Streams": {**_STREAMS, **{name: (defect.summary, Fault(defect=name)) for name, defect in DEFECTS.items()}},
+}
 
-
-SCENARIOS = dict(_iter_scenarios())
+SCENARIOS = {
+    name: Scenario(group, summary, fault)
+    for group, scenarios in _GROUPS.items()
+    for name, (summary, fault) in scenarios.items()
+}
 """All of them, by name."""

@@ -4,18 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from cfai.local.quotas._rate_limits import RateLimiter, is_task_or_model
+from cfai import models
 from cfai.local.wire import ErrorResponse
 from cfai.models import Model
 
+_MINUTE = 60.0
 _DAY = 86_400
 
 MAX_QUEUE_SECONDS = 600.0
 """Seconds that a call waits at most for a model that is busy."""
+
+# Requests per minute, as https://developers.cloudflare.com/workers-ai/platform/limits/ gave them on 2026-09-17.
+_BY_TASK = {
+    "Automatic Speech Recognition": 720,
+    "Image Classification": 3000,
+    "Image-to-Text": 720,
+    "Object Detection": 3000,
+    "Summarization": 1500,
+    "Text Classification": 2000,
+    "Text Embeddings": 3000,
+    "Text Generation": 300,
+    "Text-to-Image": 720,
+    "Translation": 720,
+}
+
+_BY_MODEL = {"@cf/baai/bge-large-en-v1.5": 1500, "@cf/runwayml/stable-diffusion-v1-5-img2img": 1500}
+
+_PAID_LIMIT = 20
+"""For each text model that requires Workers Paid, with standard billing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +63,39 @@ class Allowance:
         if self.concurrency is not None and self.concurrency < 1:
             raise ValueError(f"concurrency is 1 or more, not {self.concurrency}")
         for name, number in self.rate_limits.items() if isinstance(self.rate_limits, Mapping) else ():
-            if not is_task_or_model(name):
+            if models.get(name) is None and all(model.task != name for model in models.catalogue().values()):
                 raise ValueError(f"rate_limits: {name!r} is neither a task nor a model")
             if number < 0:
                 raise ValueError(f"rate_limits: {name!r} is 0 or more, not {number}")
+
+
+class RateLimiter:
+    """The calls of the last minute. `numbers` by task or model stand in for the published ones."""
+
+    def __init__(self, numbers: Mapping[str, int]) -> None:
+        self._numbers = numbers
+        self._admitted: defaultdict[str, deque[float]] = defaultdict(deque)
+
+    def admit(self, model: Model, now: float) -> bool:
+        """Return whether one more call is allowed, which is counted then."""
+        name, number = self._limit(model)
+        if number is None:
+            return True
+        calls = self._admitted[name]
+        while calls and calls[0] <= now - _MINUTE:
+            calls.popleft()
+        if len(calls) >= number:
+            return False
+        calls.append(now)
+        return True
+
+    def _limit(self, model: Model) -> tuple[str, int | None]:
+        """Return what is counted together, and how much of it is allowed; for some tasks nothing is published."""
+        paid = _PAID_LIMIT if model.task == "Text Generation" and "require_workers_paid" in model.capabilities else None
+        own = _BY_MODEL.get(model.name, paid)
+        counted = model.task if own is None and model.name not in self._numbers else model.name
+        published = _BY_TASK.get(model.task) if own is None else own
+        return counted, self._numbers.get(model.name, self._numbers.get(model.task, published))
 
 
 class Quotas:
@@ -56,8 +105,8 @@ class Quotas:
         self._allowance = allowance
         self._rates = RateLimiter(allowance.rate_limits if isinstance(allowance.rate_limits, Mapping) else {})
         self._places = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(allowance.concurrency or 0))
-        self._day = 0
-        self._used = 0.0
+        self._neurons = defaultdict[int, float](float)
+        """Used up on a day, by its number since 1970."""
 
     def now(self) -> float:
         """Return seconds since 1970."""
@@ -69,13 +118,14 @@ class Quotas:
             raise ErrorResponse(5035)
         if self._allowance.rate_limits is not False and not self._rates.admit(model, self.now()):
             raise ErrorResponse(3021)
-        if self._allowance.daily_neurons is not None and self._used_today() >= self._allowance.daily_neurons:
+        limit = self._allowance.daily_neurons
+        if limit is not None and self._neurons[self._today()] >= limit:
             # The documentation says 3036; this is what is seen.
             raise ErrorResponse(4006)
 
     def charge(self, neurons: float) -> None:
         """Count what a call took."""
-        self._used = self._used_today() + neurons
+        self._neurons[self._today()] += neurons
 
     async def acquire(self, model: Model, *, reject_if_busy: bool) -> Callable[[], None]:
         """Wait until the model is free, who came first goes first; return how to release it.
@@ -94,8 +144,5 @@ class Quotas:
             raise ErrorResponse(3040) from error
         return places.release
 
-    def _used_today(self) -> float:
-        today = int(self.now() // _DAY)
-        if today != self._day:
-            self._day, self._used = today, 0.0
-        return self._used
+    def _today(self) -> int:
+        return int(self.now() // _DAY)

@@ -6,7 +6,6 @@ import json
 import uuid
 from abc import abstractmethod
 from dataclasses import replace
-from typing import Any
 from urllib.parse import unquote
 
 from cfai.local.recording._exchange import ACCOUNT_PATH
@@ -20,27 +19,25 @@ class RecordingApp(Application):
     async def answer(self, connection: Connection, request: RawRequest) -> None:
         """Answer one request."""
         try:
-            await self.answer_accepted(connection, self._check(request))
+            if request.headers.get("upgrade", "").lower() == "websocket":
+                raise EmulatorError(501, "WebSockets are neither recorded nor played back: ask the service itself")
+            account, path = _split_path(request.path)
+            self.access.check_credentials(request.headers, account, request.path)
+            if request.body is None:
+                raise ErrorResponse(3006)
+            return await self.answer_accepted(connection, replace(request, path=path))
         except ErrorResponse as refusal:
-            await _send_json(connection, refusal.status, refusal.to_body(str(uuid.uuid4())))
+            status, body = refusal.status, refusal.to_body(str(uuid.uuid4()))
         except EmulatorError as error:
-            envelope = {"result": None, "success": False, "errors": [{"message": str(error)}], "messages": []}
-            await _send_json(connection, error.status, envelope)
+            status = error.status
+            body = {"result": None, "success": False, "errors": [{"message": str(error)}], "messages": []}
+        await connection.send_text(status, "application/json", json.dumps(body, ensure_ascii=False))
 
     @abstractmethod
     async def answer_accepted(self, connection: Connection, request: RawRequest) -> None:
         """Answer a request, in whose path `{account_id}` stands for the account. Raises `EmulatorError` before anything
         was sent.
         """
-
-    def _check(self, request: RawRequest) -> RawRequest:
-        if request.headers.get("upgrade", "").lower() == "websocket":
-            raise EmulatorError(501, "WebSockets are neither recorded nor played back: ask the service itself")
-        account, path = _split_path(request.path)
-        self.access.check_credentials(request.headers, account, request.path)
-        if request.body is None:
-            raise ErrorResponse(3006)
-        return replace(request, path=path)
 
 
 def _split_path(path: str) -> tuple[str, str]:
@@ -56,7 +53,3 @@ def _split_path(path: str) -> tuple[str, str]:
         case _:
             raise ErrorResponse(7000)
     return unquote(account), "/".join(parts)
-
-
-async def _send_json(connection: Connection, status: int, body: Any) -> None:
-    await connection.send_text(status, "application/json", json.dumps(body, ensure_ascii=False))

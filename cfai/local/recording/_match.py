@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote
 
+from cfai._json import as_sequence
 from cfai.local.recording._exchange import Exchange, ExchangeRequest, ExchangeResponse
 from cfai.local.wire import EmulatorError
 
@@ -78,28 +79,24 @@ def _parse_query(request: ExchangeRequest) -> list[tuple[str, str]]:
 
 
 def _compare_values(at: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        old_members, new_members = cast("dict[str, Any]", old), cast("dict[str, Any]", new)
-        for name in dict.fromkeys([*old_members, *new_members]):
-            path = f"{at}.{name}" if at else name
-            yield from _compare_values(path, old_members.get(name, _MISSING), new_members.get(name, _MISSING))
-        return
-    old_items, new_items = _list_items(old), _list_items(new)
-    if old_items is not None and new_items is not None:
-        for index in range(max(len(old_items), len(new_items))):
-            one, other = (items[index] if index < len(items) else _MISSING for items in (old_items, new_items))
-            yield from _compare_values(f"{at}[{index}]", one, other)
+    old_parts, new_parts = _split(old), _split(new)
+    if old_parts is not None and new_parts is not None and type(old) is type(new):
+        for name in old_parts | new_parts:
+            path = f"{at}{name}" if at else name.removeprefix(".")
+            yield from _compare_values(path, old_parts.get(name, _MISSING), new_parts.get(name, _MISSING))
     elif json.dumps([old], default=str) != json.dumps([new], default=str):
         # Compared as JSON: to Python, `true` is 1.
         yield at or "body", old, new
 
 
-def _list_items(value: Any) -> list[Any] | None:
-    """Return the items of a list, but for one of many numbers, which is audio or an image, and compared as one."""
-    if not isinstance(value, list):
+def _split(value: Any) -> dict[str, Any] | None:
+    """Return the parts of a value by their place, or `None` for one without, as many numbers are: audio or an image."""
+    if isinstance(value, dict):
+        return {f".{name}": part for name, part in cast("dict[str, Any]", value).items()}
+    items = as_sequence(value)
+    if not isinstance(value, list) or (len(items) > 8 and all(isinstance(item, int | float) for item in items)):
         return None
-    items = cast("list[Any]", value)
-    return None if len(items) > 8 and all(isinstance(item, int | float) for item in items) else items
+    return {f"[{index}]": item for index, item in enumerate(items)}
 
 
 def _describe_body(body: dict[str, Any]) -> Any:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from email.utils import formatdate
 from pathlib import Path
 
 from cfai.local.recording._application import RecordingApp
-from cfai.local.recording._exchange import Exchange, ExchangeResponse, parse_request
+from cfai.local.recording._exchange import ExchangeResponse, parse_request
 from cfai.local.recording._files import list_recordings, load_exchange
 from cfai.local.recording._match import RecordedExchanges
 from cfai.local.server import ACCOUNT, TOKEN, AccessRules, Connection, LocalServer, RawRequest
@@ -58,17 +57,14 @@ class Player(LocalServer):
             raise ValueError(
                 f"nothing is recorded in {self._folder}: record first, with `Recorder` or cfai dev --record"
             )
-        return _PlayerApp(
-            self.display_name, self._access, [(path, load_exchange(path)) for path in paths], self._timing
-        )
+        recordings = RecordedExchanges([(path, load_exchange(path)) for path in paths])
+        return _PlayerApp(self.display_name, self._access, recordings, self._timing)
 
 
 class _PlayerApp(RecordingApp):
-    def __init__(
-        self, display_name: str, access: AccessRules, exchanges: Sequence[tuple[Path, Exchange]], timing: bool
-    ) -> None:
+    def __init__(self, display_name: str, access: AccessRules, recordings: RecordedExchanges, timing: bool) -> None:
         super().__init__(display_name, access)
-        self._recordings = RecordedExchanges(exchanges)
+        self._recordings = recordings
         self._timing = timing
 
     async def answer_accepted(self, connection: Connection, request: RawRequest) -> None:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -103,14 +103,10 @@ class Recorder(LocalServer):
         """The files in its folder, in their order, those of earlier times included."""
         return list_recordings(self._folder)
 
-    def start(self) -> Self:
-        """Start serving. `with` and `async with` do this."""
+    def _make_application(self) -> _RecorderApp:
         upstream = urlsplit(self.upstream_url)
         if self._requested_port and upstream.port == self._requested_port and is_loopback(upstream.hostname or ""):
             raise ValueError(f"the recorder would record itself: {self.upstream_url} is its own address")
-        return super().start()
-
-    def _make_application(self) -> _RecorderApp:
         writer = RecordingWriter(self._folder)
         return _RecorderApp(self.display_name, self._access, self._upstream, self._gateway_token, writer)
 
@@ -243,11 +239,8 @@ def _select_end_to_end_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _read_response(response: Any) -> tuple[dict[str, str], AsyncIterator[bytes]]:
     """Return headers and chunks of an answer. Raises `EmulatorError` for a compression that cannot be undone."""
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in response.headers.raw:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    headers = _select_end_to_end_headers(headers)
+    response.headers.encoding = "latin-1"
+    headers = _select_end_to_end_headers(response.headers)
     encoding = headers.pop("content-encoding", "identity").strip().lower()
     if encoding in ("", "identity"):
         return headers, response.aiter_raw()

@@ -11,7 +11,7 @@ import pytest
 from cfai import models
 from cfai.local import Emulator
 from cfai.local.quotas import Allowance, Quotas, _quotas
-from cfai.local.quotas._rate_limits import RateLimiter
+from cfai.local.quotas._quotas import RateLimiter
 from cfai.local.wire import ErrorResponse
 
 GLM = "@cf/zai-org/glm-4.7-flash"
