@@ -15,12 +15,6 @@ from tests.local.dialects import DUAL, MODELS, NATIVE
 
 
 @pytest.fixture
-def local() -> Iterator[Emulator]:
-    with Emulator() as local:
-        yield local
-
-
-@pytest.fixture
 def ai(local: Emulator) -> Iterator[Ai]:
     with local.ai(max_retries=cfai.Retry(base=0)) as ai:
         yield ai

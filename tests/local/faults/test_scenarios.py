@@ -315,29 +315,20 @@ def failures(names: Iterable[str], check: Callable[[str], None]) -> list[str]:
     return failed
 
 
-def test_a_caller_who_streams_sees_it_for_what_it_is(caller: Any, service: Service) -> None:
+def test_a_caller_sees_it_for_what_it_is(caller: Any, service: Service) -> None:
     def check_stream(name: str) -> None:
         model = CHAT if name == "renamed-reasoning" else NATIVE
         check(caller, service, model, name, STREAMED[name], stream=True)
 
-    assert failures(STREAMED, check_stream) == []
-
-
-def test_a_caller_who_does_not_stream_sees_it_for_what_it_is(caller: Any, service: Service) -> None:
     def check_whole(name: str) -> None:
         check(caller, service, NATIVE, name, WHOLE.get(name, STREAMED[name]), stream=False)
 
+    assert failures(STREAMED, check_stream) == []
     assert failures(ANSWERED_WHOLE, check_whole) == []
 
 
-ANY_DIALECT = [
-    "truncated",
-    *(
-        name
-        for name, each in SCENARIOS.items()
-        if each.group == "Streams" and name not in ("held-open", "whole-answer")
-    ),
-]
+OF_STREAMS = [name for name, each in SCENARIOS.items() if each.group == "Streams"]
+ANY_DIALECT = ["truncated", *(name for name in OF_STREAMS if name not in ("held-open", "whole-answer"))]
 NO_SHAPE = {"null-fields", "doubled-dialect", "mixed-dialects", "text-after-finish", "empty-finish-reason"}
 """What needs events of another dialect than that of the Responses API, as all that `usage-…` is."""
 
@@ -390,35 +381,25 @@ def test_an_error_inside_a_stream_is_the_answer_where_there_is_none(service: Ser
 # What the sources say
 
 
-def test_every_code_of_the_service_is_a_scenario() -> None:
+def test_every_code_of_the_service_and_every_status_without_one_is_a_scenario() -> None:
     faults = {name: each.fault for name, each in SCENARIOS.items() if each.group == "Codes" and each.fault}
     assert {fault.code for fault in faults.values()} == set(CODES)
-    assert all(fault == Fault(code=fault.code) for fault in faults.values())
     for name, fault in faults.items():
         expected = STREAMED[name]
         assert isinstance(expected, Raises)
+        assert fault == Fault(code=fault.code), name
         assert (expected.status, expected.code) == (CODES[fault.code or 0][0], fault.code)
-
-
-def test_every_status_without_a_code_is_one_too() -> None:
-    faults = [scenario.fault for scenario in SCENARIOS.values() if scenario.group == "Statuses" and scenario.fault]
-    assert [fault.status or fault.html for fault in faults] == [402, 500, 502, 503, 504, 520, 521, 522, 523, 524]
+    statuses = [scenario.fault for scenario in SCENARIOS.values() if scenario.group == "Statuses" and scenario.fault]
+    assert [fault.status or fault.html for fault in statuses] == [402, 500, 502, 503, 504, 520, 521, 522, 523, 524]
 
 
 # Retries
 
 
 @pytest.fixture
-def local() -> Iterator[Emulator]:
-    with Emulator() as local:
-        yield local
-
-
-@pytest.fixture
 def patient(callers: Callable[..., Any], local: Emulator) -> Any:
     """A caller who tries again at once."""
-    own = {"base_url": local.base_url, "trust_env": False, "max_retries": Retry(base=0)}
-    return callers(local.account_id, local.api_token, **own)
+    return callers(local.account_id, local.api_token, base_url=local.base_url, max_retries=Retry(base=0))
 
 
 def test_what_was_not_run_is_sent_again(patient: Any, local: Emulator) -> None:
@@ -428,10 +409,9 @@ def test_what_was_not_run_is_sent_again(patient: Any, local: Emulator) -> None:
         assert [request.fault for request in local.requests[-3:]] == [name, name, "ok"]
 
 
+NEVER_LEFT = [name for name, each in STREAMED.items() if each in (GONE, DROPPED)]
 ONCE: dict[str, tuple[type[CfaiError], str | None]] = {
-    **{
-        name: (APIConnectionError, "may have been billed") for name, each in STREAMED.items() if each in (GONE, DROPPED)
-    },
+    **dict.fromkeys(NEVER_LEFT, (APIConnectionError, "may have been billed")),
     **dict.fromkeys(
         ["retry-after-too-long", "quota-exceeded", "inference-timeout", "success-false"], (InferenceUpstreamError, None)
     ),
