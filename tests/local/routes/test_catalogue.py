@@ -26,7 +26,7 @@ def names(service: Service, **query: Any) -> list[str]:
     return [row["name"] for row in response.json()["result"]]
 
 
-def test_pages_are_full_until_one_is_empty(service: Service) -> None:
+def test_pages_are_full_until_one_is_empty_and_say_what_they_are(service: Service) -> None:
     found: list[str] = []
     for page in range(1, 100):
         rows = listing(service, "models/search", page=page, per_page=7).json()["result"]
@@ -35,9 +35,6 @@ def test_pages_are_full_until_one_is_empty(service: Service) -> None:
         assert len(rows) == 7 or len(found) + len(rows) == len(LIVE)
         found += [row["name"] for row in rows]
     assert found == [model.name for model in LIVE]
-
-
-def test_a_page_says_what_it_is(service: Service) -> None:
     answer = listing(service, "models/search", page=2, per_page=5).json()
     assert answer["success"] is True
     assert answer["result_info"] == {"count": 5, "page": 2, "per_page": 5, "total_count": len(LIVE)}
@@ -106,7 +103,7 @@ def test_a_schema_has_a_branch_for_each_variant(service: Service) -> None:
     assert result["output"]["contentType"] == "application/json"
 
 
-def test_a_schema_says_what_comes_out(service: Service) -> None:
+def test_every_model_has_a_schema_that_says_what_comes_out(service: Service) -> None:
     rows = [
         ("@cf/leonardo/phoenix-1.0", "string", "image/jpeg"),
         ("@cf/deepgram/aura-1", "string", "audio/mpeg"),
@@ -117,9 +114,6 @@ def test_a_schema_says_what_comes_out(service: Service) -> None:
         output = listing(service, "models/schema", model=model).json()["result"]["output"]
         assert (output["type"], output["contentType"]) == (json_type, content_type), model
         assert ("format" in output) is (json_type == "string"), model
-
-
-def test_every_model_has_a_schema(service: Service) -> None:
     for model in models.catalogue():
         inputs = listing(service, "models/schema", model=model).json()["result"]["input"]
         assert inputs["type"] == "object", model
@@ -135,13 +129,10 @@ def test_tasks_and_authors_are_those_of_the_models(service: Service) -> None:
     assert {"meta", "zai-org"} <= set(authors)
 
 
-def test_lists_are_got_with_the_token_only(service: Service) -> None:
+def test_a_list_is_no_request_for_a_model_but_meets_faults_and_needs_the_token(service: Service) -> None:
     path = f"/accounts/{service.local.account_id}/ai/models/search"
     assert service.http.get(path, headers={"authorization": "Bearer wrong"}).status_code == 401
     assert service.http.post(path).status_code == 405
-
-
-def test_a_list_is_no_request_for_a_model_but_meets_faults(service: Service) -> None:
     before = len(service.local.requests)
     service.local.script(Fault(status=503), Fault(empty=True))
     assert listing(service, "models/search").status_code == 503

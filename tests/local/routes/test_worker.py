@@ -56,7 +56,7 @@ def binding(request: pytest.FixtureRequest, service: Service) -> Any:
         yield binding
 
 
-def test_the_answer_is_the_bare_result(binding: Binding, service: Service) -> None:
+def test_the_answer_is_the_bare_result_bytes_or_a_list(binding: Binding, service: Service) -> None:
     response = binding.run(LLAMA, HELLO)
     assert response.status_code == 200
     # The binding compares the content type as it stands.
@@ -66,11 +66,13 @@ def test_the_answer_is_the_bare_result(binding: Binding, service: Service) -> No
     received = service.local.requests[-2]
     assert (received.model, received.inputs, received.path) == (LLAMA, HELLO, "/run")
     assert received.headers["cf-consn-model-id"] == LLAMA
-
-
-def test_a_prefix_of_the_model_is_left_out(binding: Binding, service: Service) -> None:
     assert binding.run(f"team:{LLAMA}", HELLO).status_code == 200
-    assert service.local.requests[-1].model == LLAMA
+    assert service.local.requests[-1].model == LLAMA, "a prefix is left out"
+    image = binding.run("@cf/leonardo/phoenix-1.0", HELLO)
+    assert image.headers["content-type"] == "image/jpeg"
+    assert image.content.startswith(b"\xff\xd8")
+    found = binding.fetch("GET", "/ai-api/models/search?search=glm-4.7&per_page=1")
+    assert [row["name"] for row in found.json()["result"]] == [GLM]
 
 
 def test_a_stream_is_that_of_the_rest_api(binding: Binding) -> None:
@@ -80,12 +82,6 @@ def test_a_stream_is_that_of_the_rest_api(binding: Binding) -> None:
         *events, last = read(response.text)
         assert last.data == DONE, model
         assert len(events) > 10, model
-
-
-def test_media_are_bytes(binding: Binding) -> None:
-    response = binding.run("@cf/leonardo/phoenix-1.0", HELLO)
-    assert response.headers["content-type"] == "image/jpeg"
-    assert response.content.startswith(b"\xff\xd8")
 
 
 def test_a_readable_stream_is_the_body_and_the_rest_stands_in_the_query(binding: Binding, service: Service) -> None:
@@ -129,24 +125,15 @@ def test_faults_are_had_by_the_header_or_the_script(binding: Binding, service: S
     assert binding.run(LLAMA, HELLO).json() == {}
 
 
-def test_a_gateway_is_an_option(binding: Binding, service: Service) -> None:
-    path = "/ai-gateway/run?version=3"
-    response = binding.run(LLAMA, HELLO, {"gateway": {"id": "mine"}}, path)
+def test_a_gateway_and_a_batch_are_options(binding: Binding, service: Service) -> None:
+    response = binding.run(LLAMA, HELLO, {"gateway": {"id": "mine"}}, "/ai-gateway/run?version=3")
     assert response.headers["cf-aig-log-id"]
     assert service.local.requests[-1].gateway == "mine"
-
-
-def test_a_batch_is_an_option_too(binding: Binding) -> None:
     queued = binding.run("@cf/baai/bge-m3", {"requests": [{"text": "one"}]}, {"queueRequest": True}).json()
     assert queued["status"] == "queued"
     polled = [binding.run("@cf/baai/bge-m3", {"request_id": queued["request_id"]}).json() for _ in range(2)]
     assert polled[0]["status"] == "queued"
     assert polled[1]["responses"][0]["success"] is True
-
-
-def test_models_are_searched(binding: Binding) -> None:
-    response = binding.fetch("GET", "/ai-api/models/search?search=glm-4.7&per_page=1")
-    assert [row["name"] for row in response.json()["result"]] == [GLM]
 
 
 def test_other_requests_get_the_edges_errors(binding: Binding) -> None:
@@ -162,33 +149,26 @@ def test_other_requests_get_the_edges_errors(binding: Binding) -> None:
         assert response.json()["errors"][0]["code"] == code, (method, path)
 
 
-@pytest.mark.parametrize("form", ["workerd", "miniflare"])
-def test_from_other_machines_the_binding_needs_the_token(form: str) -> None:
-    with Emulator(allow_remote=True) as local, httpx.Client(trust_env=False) as http:
-        binding = Binding(local, form)
-        binding.http = http
-        response = binding.run(LLAMA, HELLO)
-        if form == "workerd":
-            assert (response.status_code, response.json()["errors"][0]["code"]) == (401, 10000)
-            response = binding.run(LLAMA, HELLO, authorization=f"Bearer {local.api_token}")
-        assert response.status_code == 200
-        refused = http.post(
-            local.binding_url + "x", headers={"MF-URL": f"{HOST}/run", "MF-Header-cf-consn-model-id": LLAMA}
-        )
-        assert refused.status_code == 401
+def test_from_other_machines_the_binding_needs_the_token() -> None:
+    for form in ("workerd", "miniflare"):
+        with Emulator(allow_remote=True) as local, (binding := Binding(local, form)).http as http:
+            response = binding.run(LLAMA, HELLO)
+            if form == "workerd":
+                assert (response.status_code, response.json()["errors"][0]["code"]) == (401, 10000)
+                response = binding.run(LLAMA, HELLO, authorization=f"Bearer {local.api_token}")
+            assert response.status_code == 200, form
+            headers = {"MF-URL": f"{HOST}/run", "MF-Header-cf-consn-model-id": LLAMA}
+            assert http.post(f"{local.binding_url}x", headers=headers).status_code == 401, form
 
 
-def test_an_address_of_miniflare_that_is_no_url_has_no_route(service: Service) -> None:
-    response = service.http.post(service.local.binding_url, headers={"mf-url": "http://["})
-    assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 7000)
-
-
-def test_the_websocket_that_miniflare_asks_for_is_refused_without_a_word(
+def test_what_miniflare_asks_for_beside_has_no_route_and_says_no_word(
     service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
     headers = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-key": "x", "sec-websocket-version": "13"}
-    response = service.http.get(service.local.binding_url + "&MF-Binding=AI", headers=headers)
-    assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 7000)
+    url = service.local.binding_url
+    websocket = service.http.get(f"{url}&MF-Binding=AI", headers=headers)
+    for response in (websocket, service.http.post(url, headers={"mf-url": "http://["})):
+        assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 7000), response.request.method
     assert caplog.records == []
 
 
