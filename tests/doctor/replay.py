@@ -11,7 +11,7 @@ import httpx
 from cfai.local import Exchange
 from cfai.local.recording import ACCOUNT_PATH, RecordedExchanges, parse_request
 from cfai.local.wire import EmulatorError
-from tests.doctor.conftest import ACCOUNT
+from tests.conftest import ACCOUNT
 
 RecorderApp = dict[str, Any]
 """What a file holds."""

@@ -115,14 +115,7 @@ def test_nobody_waits_for_ever_and_who_will_not_wait_is_refused_at_once(monkeypa
 
 
 def test_the_published_numbers_are_kept_to() -> None:
-    published = {
-        GLM: 300,
-        BGE: 3000,
-        LARGE: 1500,
-        KIMI: 20,
-        "@cf/openai/whisper": 720,
-        "@cf/meta/m2m100-1.2b": 720,
-    }
+    published = {GLM: 300, BGE: 3000, LARGE: 1500, KIMI: 20, "@cf/openai/whisper": 720, "@cf/meta/m2m100-1.2b": 720}
     for name, number in published.items():
         rates, model = RateLimiter({}), entry(name)
         assert [rates.admit(model, 0.0) for _ in range(number + 1)] == [True] * number + [False], name

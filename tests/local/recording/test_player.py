@@ -12,18 +12,7 @@ import pytest
 from cfai import NotFoundError, RateLimitError, StreamTruncatedError
 from cfai.local import Emulator, Fault, Player, Recorder
 from tests.conftest import SYNC_AND_ASYNC, Caller, row
-from tests.local.recording.conftest import (
-    EVENT,
-    MODEL,
-    NATIVE,
-    REST,
-    Ask,
-    Tapes,
-    answers,
-    breaks_off,
-    chunks,
-    streams,
-)
+from tests.local.recording.conftest import EVENT, MODEL, NATIVE, REST, Ask, Tapes, answers, breaks_off, chunks, streams
 
 IMAGE = "@cf/leonardo/phoenix-1.0"
 
@@ -367,8 +356,7 @@ def test_other_files_are_left_alone(tapes: Tapes) -> None:
 @pytest.mark.anyio
 async def test_a_player_is_an_async_context_manager(tapes: Tapes, anyio_backend_name: str) -> None:
     tapes.write(
-        request__body={"json": {"prompt": anyio_backend_name}},
-        response__chunks=['{"result":{"response":"x"}}'],
+        request__body={"json": {"prompt": anyio_backend_name}}, response__chunks=['{"result":{"response":"x"}}']
     )
     async with Player(str(tapes.folder)) as local, local.ai() as ai:
         assert repr(local) == f"Player('{local.base_url}')"

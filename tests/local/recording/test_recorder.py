@@ -18,18 +18,7 @@ import pytest
 from cfai import APITimeoutError, ConfigurationError, InternalServerError, StreamTruncatedError, Timeout
 from cfai.local import Emulator, Exchange, Fault, Recorder, RecordingWriter
 from tests.conftest import ACCOUNT, LONG, SYNC_AND_ASYNC, TOKEN, Peer, Script, Serve, row
-from tests.local.recording.conftest import (
-    CREDENTIALS,
-    EVENT,
-    MODEL,
-    NATIVE,
-    REST,
-    Ask,
-    Tapes,
-    answers,
-    chunks,
-    streams,
-)
+from tests.local.recording.conftest import CREDENTIALS, EVENT, MODEL, NATIVE, REST, Ask, Tapes, answers, chunks, streams
 
 # What is passed on
 
