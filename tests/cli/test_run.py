@@ -58,6 +58,9 @@ def test_the_answer_is_printed_and_streamed_unless_the_command_says_otherwise(cf
     for options, streams in (([], True), (["--no-stream"], False)):
         assert cfai("run", MODEL, "where is new york?", *options) == (0, f"{answer}\n", "")
         assert local.requests[-1].inputs.get("stream", False) is streams
+    cfai("run", MODEL, "hello", "--max-tokens", "7")
+    cfai("run", MODEL, "hello")
+    assert [request.inputs.get("max_tokens") for request in local.requests[-2:]] == [7, None]
 
 
 @pytest.mark.parametrize("options", [[], ["--no-stream"]], ids=["streamed", "whole"])
@@ -81,19 +84,10 @@ def test_an_image_is_not_written_to_a_terminal(cfai: Run, local: Emulator, monke
     assert re.fullmatch(r"image/png of [0-9,]+ bytes: put it into a file with > file\n", err)
 
 
-def test_an_answer_has_as_many_tokens_as_it_may(cfai: Run, local: Emulator) -> None:
-    cfai("run", MODEL, "hello", "--max-tokens", "7")
-    cfai("run", MODEL, "hello")
-    assert [request.inputs.get("max_tokens") for request in local.requests] == [7, None]
-
-
-def test_local_asks_the_emulator_and_needs_no_account(cfai: Run) -> None:
+def test_local_asks_the_emulator_and_without_it_the_error_names_what_an_account_needs(cfai: Run) -> None:
     code, out, err = cfai("run", "--local", MODEL, "where is new york?")
     assert (code, err) == (0, "")
     assert out.startswith("[emulated by cfai, not by a model] “where is new york?”")
-
-
-def test_without_an_account_the_error_names_what_to_set(cfai: Run) -> None:
     code, out, err = cfai("run", MODEL, "hello")
     assert (code, out) == (1, "")
     assert "CLOUDFLARE_ACCOUNT_ID" in err
@@ -218,13 +212,7 @@ def test_a_reader_who_has_seen_enough_is_no_error(local: Emulator) -> None:
     assert b"Traceback" not in err
 
 
-def test_without_arguments_it_says_what_it_can(cfai: Run) -> None:
-    _, out, _ = cfai()
-    assert "run" in out
-    assert "Workers AI" in out
-
-
-def test_an_engine_that_cannot_be_says_so(cfai: Run) -> None:
+def test_arguments_that_cannot_be_are_told_and_none_say_what_can(cfai: Run) -> None:
     rows = [
         (["--gguf", "a.gguf", "--upstream", "http://127.0.0.1:9"], "give either"),
         (["--gguf", "nowhere.gguf"], "nowhere.gguf cannot be read as a model"),
@@ -237,6 +225,9 @@ def test_an_engine_that_cannot_be_says_so(cfai: Run) -> None:
         code, _, errors = cfai("run", "--local", *options, MODEL, "Hello")
         assert code == 1, options
         assert message in " ".join(errors.split()), options
+    _, out, _ = cfai()
+    assert "run" in out
+    assert "Workers AI" in out
 
 
 def test_an_upstream_answers_in_the_place_of_emulated_text(cfai: Run) -> None:

@@ -127,9 +127,13 @@ def test_a_failure_shows_the_line_of_the_test_and_what_was_sent(pytester: pytest
     )
 
 
-def test_the_mark_is_explained(pytester: pytest.Pytester) -> None:
+def test_the_mark_is_explained_and_the_plugin_can_be_switched_off(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("--markers")
     result.stdout.fnmatch_lines(['@pytest.mark.workers_ai(faults=[[]503, "ok"[]], [*][*]options): what the requests *'])
+    pytester.makepyfile("def test_it(workers_ai): pass")
+    result = pytester.runpytest_subprocess(*STRICT, "-p", "no:cfai")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*fixture 'workers_ai' not found"])
 
 
 # Nothing that is not asked for
@@ -164,13 +168,6 @@ def test_a_run_that_does_not_use_it_imports_one_module_more_and_starts_nothing(
     assert "cfai_pytest" in loaded
     ours = {"cfai", "starlette", "uvicorn", "cfai-emulator"}
     assert {name for name in loaded if name.partition(".")[0] in ours} == set()
-
-
-def test_the_plugin_can_be_switched_off(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("def test_it(workers_ai): pass")
-    result = pytester.runpytest_subprocess(*STRICT, "-p", "no:cfai")
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*fixture 'workers_ai' not found"])
 
 
 @pytest.mark.parametrize("package", ["uvicorn"])

@@ -139,7 +139,7 @@ def test_an_answer_has_the_form_of_its_family(service: Service) -> None:
             assert total == read + written
 
 
-def test_an_answer_depends_on_prompt_seed_and_model_alone(service: Service) -> None:
+def test_an_answer_depends_on_prompt_seed_and_model_alone_and_n_choices_differ(service: Service) -> None:
     def answer(model: str = NATIVE, **inputs: Any) -> str:
         return service.result(model, inputs)["response"].partition(": ")[2]
 
@@ -148,6 +148,9 @@ def test_an_answer_depends_on_prompt_seed_and_model_alone(service: Service) -> N
     others = [answer(prompt="hj", seed=1), answer(prompt="hi", seed=2), answer(prompt="hi")]
     others += [answer(model, prompt="hi", seed=1) for model in (LLAMA, SCOUT)]
     assert len({first, *others}) == 6
+    choices = service.result(GLM, ask("hi", n=3))["choices"]
+    assert [choice["index"] for choice in choices] == [0, 1, 2]
+    assert len({choice["message"]["content"] for choice in choices}) == 3
 
 
 def test_reasoning_has_the_models_own_name_and_switch(service: Service) -> None:
@@ -166,12 +169,6 @@ def test_reasoning_has_the_models_own_name_and_switch(service: Service) -> None:
         with row((model, options)):
             answer = message(service, model, ask("hi", **options))
             assert list(answer) == ["role", "content", *([field] if field else [])]
-
-
-def test_n_choices_differ_and_are_numbered(service: Service) -> None:
-    choices = service.result(GLM, ask("hi", n=3))["choices"]
-    assert [choice["index"] for choice in choices] == [0, 1, 2]
-    assert len({choice["message"]["content"] for choice in choices}) == 3
 
 
 # JSON mode

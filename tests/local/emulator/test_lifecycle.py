@@ -128,14 +128,11 @@ def test_a_client_that_leaves_while_it_uploads_does_no_harm(capfd: pytest.Captur
     assert capfd.readouterr() == ("", "")
 
 
-def test_other_than_loopback_must_be_asked_for() -> None:
+def test_other_than_loopback_must_be_asked_for_and_the_url_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for host in ("0.0.0.0", "192.168.1.5", "example.com", "::"):
         with row(host), pytest.raises(ValueError, match="allow_remote=True"):
             Emulator(host)
     assert repr(Emulator("127.0.0.2")) == "Emulator()"
-
-
-def test_the_url_names_loopback_with_an_ipv6_address_in_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
     for host, remote, shown in (("localhost", False, "localhost"), ("0.0.0.0", True, "127.0.0.1")):
         with row(host), Emulator(host, allow_remote=remote) as local:
             assert local.base_url == f"http://{shown}:{local.port}/client/v4"
@@ -199,14 +196,11 @@ def python(*arguments: str, **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
-def test_a_program_that_forgets_to_stop_it_still_ends() -> None:
+def test_a_program_that_forgets_to_stop_it_ends_and_importing_it_imports_no_server() -> None:
     program = python("-c", "from cfai.local.emulator import Emulator; print(Emulator().start().port)")
     output, errors = program.communicate(timeout=20)
     assert (program.returncode, errors) == (0, "")
     assert int(output)
-
-
-def test_neither_the_client_nor_the_emulator_imports_a_server() -> None:
     for module, absent in (("cfai", ("cfai.local", "uvicorn")), ("cfai.local.emulator", ("uvicorn",))):
         with row(module):
             check = f"import sys, {module}; print([m for m in sys.modules if m.startswith({absent})])"

@@ -26,7 +26,7 @@ def test_pieces_joined_are_the_text_and_counted_as_its_tokens(text: str) -> None
     assert _text.count_emulated(text) == len(pieces)
 
 
-def test_pieces_look_like_tokens() -> None:
+def test_pieces_look_like_tokens_and_names_braces_and_media_count() -> None:
     for pieces in (
         ["Hello", " there", ",", " you", "."],
         ["$", "0", ".", "005", " or", " ", "123", "4"],
@@ -35,9 +35,6 @@ def test_pieces_look_like_tokens() -> None:
     ):
         with row(pieces):
             assert split_into_tokens("".join(pieces)) == pieces
-
-
-def test_names_braces_and_media_count() -> None:
     nested: Any = "x"
     for _ in range(100_000):
         nested = [nested]

@@ -50,12 +50,16 @@ def test_native_events_are_deltas_with_padding_at_random_and_end_in_usage(servic
             assert int(last["usage"]["completion_tokens"]) == len(tokens) == (number or len(tokens))
 
 
-def test_every_event_is_one_data_line_and_done_comes_last(service: Service) -> None:
+def test_every_event_is_one_data_line_of_utf_8_and_done_comes_last(service: Service) -> None:
     body = service.run(NATIVE, ask("hi", stream=True)).text
     blocks = body.split("\n\n")
     assert blocks[-2:] == ["data: [DONE]", ""]
     assert len(blocks) > 3
     assert all(block.startswith("data: {") and "\n" not in block for block in blocks[:-2])
+    raw = service.run(NATIVE, ask("naïve 東京 🙂", stream=True)).content
+    assert all(text.encode() in raw for text in ("ïve", "東京", "🙂"))
+    half = b'{"prompt": "half \\ud83d an emoji", "stream": true}'
+    assert service.http.post(service.url(NATIVE), content=half).text.endswith("data: [DONE]\n\n")
 
 
 def test_a_token_of_digits_is_a_bare_number(service: Service) -> None:
@@ -66,13 +70,6 @@ def test_a_token_of_digits_is_a_bare_number(service: Service) -> None:
             assert {42, 0, "007"} <= set(values)
             assert any('"response":42,' in body for body in bodies)
             assert [value for value in values if isinstance(value, str) and value.isdecimal()] == ["007"]
-
-
-def test_text_beyond_ascii_comes_as_utf_8(service: Service) -> None:
-    raw = service.run(NATIVE, ask("naïve 東京 🙂", stream=True)).content
-    assert all(text.encode() in raw for text in ("ïve", "東京", "🙂"))
-    half = b'{"prompt": "half \\ud83d an emoji", "stream": true}'
-    assert service.http.post(service.url(NATIVE), content=half).text.endswith("data: [DONE]\n\n")
 
 
 def test_llama_3_3_writes_both_dialects_into_one_event_and_usage_in_increments_without_a_total(
@@ -138,6 +135,10 @@ def test_reasoning_comes_before_the_content_that_the_whole_answer_has(service: S
             assert content(payloads, field) == message[field]
             kinds = [next(iter(payload["choices"][0]["delta"]), "") for payload in payloads if payload.get("choices")]
             assert kinds.index("content") == kinds.count(field) + 1
+    for model in (QWQ, R1):
+        with row(model):
+            assert "response" in service.result(model, ask("hi"))
+            assert content(service.payloads(model, ask("hi")), "reasoning_content")
 
 
 def test_usage_of_most_chat_models_is_cumulative(service: Service) -> None:
@@ -149,7 +150,7 @@ def test_usage_of_most_chat_models_is_cumulative(service: Service) -> None:
             assert all(report == (prompt, report[1], prompt + report[1]) for report in reports)
 
 
-def test_usage_of_glm_5_3_flash_is_per_chunk_with_a_native_trailer(service: Service) -> None:
+def test_usage_of_glm_5_3_flash_is_per_chunk_and_that_of_kimi_comes_twice_at_the_end(service: Service) -> None:
     *chunks, empty, trailer = service.payloads(TRAILER, ask("hi"))
     whole = counts(service.result(TRAILER, ask("hi"))["usage"])
     reports = [counts(chunk["usage"]) for chunk in chunks]
@@ -161,22 +162,12 @@ def test_usage_of_glm_5_3_flash_is_per_chunk_with_a_native_trailer(service: Serv
     assert list(trailer) == ["response", "usage"]
     assert (trailer["response"], counts(trailer["usage"])) == ("", whole)
     assert float(trailer["usage"]["neurons"]) > 0
-
-
-def test_kimi_reports_its_total_twice_at_the_end(service: Service) -> None:
     *chunks, empty, trailer = service.payloads(KIMI, ask("hi"))
     whole = counts(service.result(KIMI, ask("hi"))["usage"])
     assert chunks
     assert not any("usage" in chunk for chunk in chunks)
     assert (empty["choices"], counts(empty["usage"])) == ([], whole)
     assert (trailer["response"], counts(trailer["usage"])) == ("", whole)
-
-
-def test_qwq_and_r1_stream_chat_chunks_though_they_answer_natively(service: Service) -> None:
-    for model in (QWQ, R1):
-        with row(model):
-            assert "response" in service.result(model, ask("hi"))
-            assert content(service.payloads(model, ask("hi")), "reasoning_content")
 
 
 def test_chat_tool_calls_come_by_index_with_the_id_only_once(service: Service) -> None:
@@ -209,7 +200,7 @@ def test_qwen3_streams_a_text_completion_for_a_prompt(service: Service) -> None:
     assert entries[-1]["finish_reason"] == "stop"
 
 
-def test_responses_events_are_typed_and_numbered(service: Service) -> None:
+def test_responses_events_are_typed_and_numbered_and_arguments_come_in_pieces(service: Service) -> None:
     *events, last = service.events(RESPONSES, {"input": "hi"})
     payloads = [event.json for event in events]
     assert last.data == "[DONE]"
@@ -232,9 +223,6 @@ def test_responses_events_are_typed_and_numbered(service: Service) -> None:
     deltas = [payload for payload in payloads if payload["type"].endswith("_text.delta")]
     assert {(payload["output_index"], payload["content_index"]) for payload in deltas} == {("0", "0"), ("1", "0")}
     assert service.payloads(RESPONSES, {"input": "hi", "max_output_tokens": 3})[-1]["type"] == "response.incomplete"
-
-
-def test_responses_arguments_come_in_pieces(service: Service) -> None:
     payloads = service.payloads(RESPONSES, {"input": "use get_time", "tools": TOOLS})
     kind = "response.function_call_arguments"
     deltas = [payload["delta"] for payload in payloads if payload["type"] == f"{kind}.delta"]

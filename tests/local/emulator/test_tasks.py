@@ -87,7 +87,7 @@ def test_a_result_has_the_form_of_its_task(service: Service) -> None:
             check(service.result(model, inputs), expected)
 
 
-def test_embeddings_have_the_size_of_their_model(service: Service) -> None:
+def test_embeddings_have_the_size_of_their_model_and_depend_on_their_text_alone(service: Service) -> None:
     for model, size in (
         ("@cf/baai/bge-small-en-v1.5", 384),
         (BGE, 768),
@@ -102,30 +102,24 @@ def test_embeddings_have_the_size_of_their_model(service: Service) -> None:
             assert [len(vector) for vector in result["data"]] == [size, size]
             assert all(math.hypot(*vector) == pytest.approx(1, abs=1e-3) for vector in result["data"])
             assert result.get("pooling") == ("mean" if "bge" in model else None)
-
-
-def test_an_embedding_depends_on_its_text_alone(service: Service) -> None:
     both = service.result(M3, {"text": ["one", "two"]})["data"]
     assert both[0] != both[1]
     assert service.result(M3, {"text": "two"})["data"] == [both[1]]
 
 
-def test_a_reranker_sorts_and_keeps_the_best(service: Service) -> None:
+def test_a_reranker_sorts_and_keeps_the_best_and_a_classification_adds_up_to_one(service: Service) -> None:
     contexts = [{"text": str(number)} for number in range(9)]
     ranked = service.result(RERANKER, {"query": "q", "contexts": contexts})["response"]
     scores = [row["score"] for row in ranked]
     assert (scores, len(set(scores))) == (sorted(scores, reverse=True), 9)
     best = service.result(RERANKER, {"query": "q", "contexts": contexts, "top_k": 3})
     assert best["response"] == ranked[:3]
-
-
-def test_a_classification_adds_up_to_one(service: Service) -> None:
     rows = service.result("@cf/huggingface/distilbert-sst-2-int8", {"text": "good"})
     assert [row["label"] for row in rows] == ["NEGATIVE", "POSITIVE"]
     assert sum(row["score"] for row in rows) == pytest.approx(1)
 
 
-def test_whisper_takes_raw_audio_and_numbers(service: Service) -> None:
+def test_whisper_takes_raw_audio_and_numbers_and_nova_3_a_raw_body_only(service: Service) -> None:
     for model in ("@cf/openai/whisper", "@cf/openai/whisper-tiny-en"):
         with row(model):
             as_numbers = service.result(model, {"audio": [1, 2, 3]})
@@ -133,9 +127,6 @@ def test_whisper_takes_raw_audio_and_numbers(service: Service) -> None:
             assert raw.json()["result"] == as_numbers
             assert list(as_numbers) == ["text", "word_count", "vtt", "words"]
             assert service.local.requests[-1].inputs == b"RIFF"
-
-
-def test_nova_3_takes_a_raw_body_only(service: Service) -> None:
     model = "@cf/deepgram/nova-3"
     options: dict[str, Any] = {
         "headers": {"content-type": "audio/mpeg"},
@@ -202,7 +193,7 @@ def run_batch(service: Service, model: str, requests: list[Any]) -> Any:
     return service.result(model, poll)
 
 
-def test_a_batch_is_queued_and_then_there_in_another_order(service: Service) -> None:
+def test_a_batch_is_queued_and_then_there_in_another_order_with_media_in_base64(service: Service) -> None:
     result = run_batch(service, LLAMA, [{"prompt": "one", "external_reference": "a"}, {"prompt": "two"}, {}])
     assert "status" not in result
     assert result["usage"]["total_tokens"] > 0
@@ -213,9 +204,11 @@ def test_a_batch_is_queued_and_then_there_in_another_order(service: Service) -> 
     # A bad item fails alone.
     assert [each["success"] for each in (one, two, bad)] == [True, True, False]
     assert bad["errors"][0]["code"] == 5006
+    [response] = run_batch(service, "@cf/deepgram/aura-1", [{"text": "x"}])["responses"]
+    assert base64.b64decode(response["result"]["data"]).startswith(MP3)
 
 
-def test_what_is_no_batch_is_bad_input(service: Service) -> None:
+def test_what_is_no_batch_is_bad_input_and_one_above_10_megabytes_too_large(service: Service) -> None:
     poll = submit(service, LLAMA, [{"prompt": "one"}])
     for name, model, inputs in (
         ("requests without the query", LLAMA, {"requests": [{"prompt": "one"}]}),
@@ -225,9 +218,6 @@ def test_what_is_no_batch_is_bad_input(service: Service) -> None:
         with row(name):
             assert service.error(model, inputs)[:2] == (400, 5006)
     assert service.result(LLAMA, poll)["status"] == "queued"
-
-
-def test_a_batch_above_10_megabytes_is_too_large(service: Service) -> None:
     response = service.run(LLAMA, {"requests": ["x" * 10 * 1024 * 1024]}, params={"queueRequest": "true"})
     assert (response.status_code, response.json()["errors"][0]["code"]) == (413, 3006)
 
@@ -242,12 +232,7 @@ def test_only_the_last_batches_are_kept(service: Service, monkeypatch: pytest.Mo
     assert service.result(LLAMA, last)["status"] == "queued"
 
 
-def test_media_in_a_batch_are_base64(service: Service) -> None:
-    [response] = run_batch(service, "@cf/deepgram/aura-1", [{"text": "x"}])["responses"]
-    assert base64.b64decode(response["result"]["data"]).startswith(MP3)
-
-
-def test_every_model_of_the_catalogue_answers(service: Service) -> None:
+def test_every_model_of_the_catalogue_answers_but_one_for_websockets_only(service: Service) -> None:
     from cfai import models
 
     minimal = {
@@ -277,8 +262,5 @@ def test_every_model_of_the_catalogue_answers(service: Service) -> None:
         inputs = form if "flux-2" in name else special.get(name, minimal | {"model": name.rpartition("/")[2]})
         response = service.run(name, inputs)
         assert response.status_code == 200, (name, response.text)
-
-
-def test_deepgram_flux_is_for_websockets_only(service: Service) -> None:
     inputs = {"encoding": "linear16", "sample_rate": "16000"}
     assert service.error("@cf/deepgram/flux", inputs)[2].endswith("this model is reached by WebSocket only")

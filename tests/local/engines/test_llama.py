@@ -111,15 +111,14 @@ def test_a_file_that_cannot_be_loaded_is_told_with_the_call(library: Library, fi
         ai.run(GLM, {"prompt": "Hi"})
 
 
-def test_what_is_no_model_is_refused_at_once(library: Library, tmp_path: Path) -> None:
+def test_what_is_no_model_is_refused_at_once_as_is_a_missing_extra(
+    library: Library, tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read as a model: No such file"):
         LlamaCpp(tmp_path / "none.gguf")
     (tmp_path / "text.gguf").write_bytes(b"text")
     with pytest.raises(ConfigurationError, match="is no GGUF file: it begins with b'text'"):
         LlamaCpp(tmp_path / "text.gguf")
-
-
-def test_a_missing_extra_gives_the_line_that_installs_it(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     with pytest.raises(ImportError, match=r'pip install "cfai-sdk\[llama\]"'):
         LlamaCpp(file)

@@ -148,7 +148,7 @@ def test_items_of_the_responses_api_are_messages(ai: Ai, engine: Engine) -> None
         assert engine.sent["max_tokens"] == 50
 
 
-def test_reasoning_stands_where_its_family_has_it(ai: Ai, engine: Engine) -> None:
+def test_reasoning_stands_where_its_family_has_it_and_a_call_behind_it_is_not_lost(ai: Ai, engine: Engine) -> None:
     engine.says("New", " York", reasoning="Hm.")
     for answer in run_both(ai, GLM, {"prompt": "Where?"}):
         assert (answer.text, answer.reasoning) == ("New York", "Hm.")
@@ -157,9 +157,6 @@ def test_reasoning_stands_where_its_family_has_it(ai: Ai, engine: Engine) -> Non
         engine.streams(deltas, "stop")
         for answer in run_both(ai, LLAMA_3_3, {"prompt": "Where?"}):
             assert answer.text == "<think>Hm.</think>\n\nNew York", deltas
-
-
-def test_a_call_of_a_tool_right_behind_reasoning_is_not_lost(ai: Ai, engine: Engine) -> None:
     call = {"index": 0, "id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
     engine.streams([{"reasoning_content": "Hm."}, {"tool_calls": [call]}], "tool_calls")
     for model in (GLM, LLAMA_3_3):
@@ -282,13 +279,10 @@ def test_vectors_that_are_too_few_or_no_numbers_are_an_error(ai: Ai, engine: Eng
 # Which model
 
 
-def test_the_first_model_is_looked_up_once(ai: Ai, engine: Engine) -> None:
+def test_the_first_model_is_looked_up_once_unless_a_map_says_which_stands_for_which(ai: Ai, engine: Engine) -> None:
     for _ in range(2):
         ai.run(GLM, {"prompt": "Hello"})
     assert [path for path, _ in engine.requests] == ["models", "chat/completions", "chat/completions"]
-
-
-def test_a_map_says_which_model_stands_for_which(engine: Engine) -> None:
     with connect(models={GLM: "small", "*": "large"}, api_key="engine-key") as ai:
         for model, name in ((GLM, "small"), (LLAMA_3_3, "large")):
             ai.run(model, {"prompt": "Hello"})
@@ -344,13 +338,16 @@ def test_an_engine_that_does_not_answer_is_reported_with_its_status(ai: Ai, engi
         assert caught.value.status_code == 502
 
 
-def test_a_stream_that_breaks_off_is_no_answer(ai: Ai, engine: Engine) -> None:
+def test_a_stream_that_breaks_off_or_has_no_json_is_no_answer(ai: Ai, engine: Engine) -> None:
     engine.says("New", finish=None)
     with pytest.raises(InferenceUpstreamError, match="ended before its answer did"):
         ai.run(GLM, {"prompt": "Hello"})
     with pytest.raises(StreamError, match="ended before its answer did") as caught:
         list(ai.run(GLM, {"prompt": "Hello", "stream": True}))
     assert caught.value.partial == "New"
+    engine.answers("data: {no\n\n")
+    with pytest.raises(InferenceUpstreamError, match=r"engine\.test"):
+        ai.run(GLM, {"prompt": "Hello"})
 
 
 def test_a_defect_happens_to_an_engine_s_stream(engine: Engine) -> None:
@@ -375,13 +372,7 @@ def test_an_error_without_a_code_has_null_for_it_in_the_responses_api(engine: En
     assert (name, json.loads(data)["code"]) == ("event: error", None)
 
 
-def test_an_event_that_is_no_json_is_no_answer(ai: Ai, engine: Engine) -> None:
-    engine.answers("data: {no\n\n")
-    with pytest.raises(InferenceUpstreamError, match=r"engine\.test"):
-        ai.run(GLM, {"prompt": "Hello"})
-
-
-def test_a_server_without_models_says_what_to_do() -> None:
+def test_a_server_without_models_or_without_a_url_is_told() -> None:
     with (
         respx.mock as router,
         Emulator(engine=OpenAIUpstream("http://empty.test")) as local,
@@ -391,9 +382,6 @@ def test_a_server_without_models_says_what_to_do() -> None:
         router.get("http://empty.test/models").respond(json={"data": []})
         with pytest.raises(InferenceUpstreamError, match="has no model: load one"):
             ai.run(GLM, {"prompt": "Hello"})
-
-
-def test_a_url_is_one() -> None:
     for url in ("localhost:11434", "http://127.0.0.1:abc/v1", "http://", "ftp://127.0.0.1/v1"):
         with pytest.raises(ConfigurationError, match=f"'{url}' is no URL of a server"):
             OpenAIUpstream(url)
@@ -413,13 +401,10 @@ def connect_to_emulator(**options: Any) -> Iterator[tuple[Emulator, Emulator]]:
             yield server, local
 
 
-def test_an_answer_is_whole_at_its_end_mark_though_the_body_stays_open() -> None:
+def test_an_answer_is_whole_at_its_end_mark_and_one_that_nobody_reads_not_generated_on() -> None:
     with connect_to_emulator() as (server, local), local.ai(max_retries=None, timeout=5) as ai:
         server.script("held-open")
         assert "emulated" in ai.run(GLM, {"prompt": "Hello"}).text
-
-
-def test_an_answer_that_nobody_reads_is_not_generated_on() -> None:
     inputs: dict[str, Any] = {"prompt": "write 3000 words", "stream": True, "max_tokens": 4000}
     for name, fault in (
         ("the connection is cut", "connection-closed"),
@@ -451,16 +436,13 @@ def test_a_forced_tool_is_written_by_a_schema(engine: Engine) -> None:
                 assert engine.sent["messages"][1] == {"role": "user", "content": "Weather?"}
 
 
-def test_what_is_no_call_of_the_forced_tool_is_text(engine: Engine) -> None:
+def test_what_is_no_call_of_the_forced_tool_is_text_and_several_are_alternatives(engine: Engine) -> None:
     rows = (('{"name": "wea', "length"), ('{"name": "weather"}', "stop"), ("[1]", "stop"), ("sunny", "stop"))
     with connect(force_tools=True) as ai:
         for text, finish in rows:
             engine.says(text, finish=finish)
             answer = ai.run(GLM, TOOLS | {"tool_choice": "required"})
             assert (answer.text, answer.tool_calls, answer.finish_reason) == (text, [], finish)
-
-
-def test_several_tools_are_alternatives_and_free_ones_stay_free(engine: Engine) -> None:
     inputs = TOOLS | {"tools": [WEATHER, WEATHER | {"name": "time"}]}
     with connect(force_tools=True) as ai:
         engine.says('{"name": "time", "arguments": {}}')

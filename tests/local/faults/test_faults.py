@@ -73,11 +73,15 @@ def test_errors_come_in_the_inference_envelope(service: Service) -> None:
         assert response.json() == {"errors": [expected], "success": False, "result": {}, "messages": []}, fault
 
 
-def test_edge_errors_come_in_the_edge_envelope(service: Service) -> None:
+def test_edge_errors_come_in_the_edge_envelope_and_a_proxys_page_is_html(service: Service) -> None:
     response = service.run(LLAMA, HELLO, "status=401")
     assert response.status_code == 401
     errors = [{"code": 10000, "message": "Authentication error"}]
     assert response.json() == {"result": None, "success": False, "errors": errors, "messages": []}
+    response = service.run(LLAMA, STREAM, "html=502,retry-after=3")
+    assert (response.status_code, response.headers["content-type"]) == (502, "text/html; charset=UTF-8")
+    assert response.text.startswith("<!DOCTYPE html>")
+    assert response.headers["retry-after"] == "3"
 
 
 def test_retry_after_goes_out_as_it_came(service: Service) -> None:
@@ -88,14 +92,7 @@ def test_retry_after_goes_out_as_it_came(service: Service) -> None:
     assert (response.status_code, response.headers["retry-after"]) == (503, "2")
 
 
-def test_a_proxys_page_is_html(service: Service) -> None:
-    response = service.run(LLAMA, STREAM, "html=502,retry-after=3")
-    assert (response.status_code, response.headers["content-type"]) == (502, "text/html; charset=UTF-8")
-    assert response.text.startswith("<!DOCTYPE html>")
-    assert response.headers["retry-after"] == "3"
-
-
-def test_a_stream_breaks_off_where_it_is_told_to(service: Service) -> None:
+def test_an_answer_breaks_off_where_it_is_told_to(service: Service) -> None:
     for after in (0, 1, 3):
         assert tokens_before_the_end(service, f"drop-after={after}") == (after, "RemoteProtocolError")
         # Which ends well, but without [DONE].
@@ -104,9 +101,6 @@ def test_a_stream_breaks_off_where_it_is_told_to(service: Service) -> None:
     assert (count <= 3, end) == (True, "ReadError")
     # One that is shorter is whole.
     assert service.run(LLAMA, STREAM, "truncate-after=100000").text.endswith("data: [DONE]\n\n")
-
-
-def test_a_whole_answer_breaks_off_in_the_middle(service: Service) -> None:
     for fault in ("drop-after=3", "reset-after=3"):
         with pytest.raises(httpx.TransportError):
             service.run(LLAMA, HELLO, fault)
@@ -115,13 +109,16 @@ def test_a_whole_answer_breaks_off_in_the_middle(service: Service) -> None:
     assert not half.endswith(b"}")
 
 
-def test_an_error_event_holds_the_envelope_and_ends_the_stream(service: Service) -> None:
+def test_an_error_event_has_the_form_of_its_api_and_ends_the_stream(service: Service) -> None:
     *tokens, failure = service.events(LLAMA, HELLO, "error-after=2,code=3040")
     assert len(tokens) == 2
     assert list(failure.json) == ["errors", "success", "result", "messages"]
     [error] = failure.json["errors"]
     assert error["code"] == "3040"
     assert error["message"].startswith("AiError: Capacity temporarily exceeded, please try again. (")
+    failure = service.events(OSS, {"input": "hi"}, "error-after=2,code=8005")[-1]
+    expected = {"type": "error", "code": "8005", "message": "AiError: Internal server error", "param": None}
+    assert (failure.name, failure.json) == ("error", expected)
 
 
 def test_an_error_without_a_code_is_the_lack_of_capacity_and_one_in_a_whole_answer_its_status(service: Service) -> None:
@@ -131,13 +128,7 @@ def test_an_error_without_a_code_is_the_lack_of_capacity_and_one_in_a_whole_answ
     assert (response.status_code, response.json()["errors"][0]["code"]) == (408, 3046)
 
 
-def test_the_responses_api_has_an_error_event_of_its_own(service: Service) -> None:
-    failure = service.events(OSS, {"input": "hi"}, "error-after=2,code=8005")[-1]
-    expected = {"type": "error", "code": "8005", "message": "AiError: Internal server error", "param": None}
-    assert (failure.name, failure.json) == ("error", expected)
-
-
-def test_a_content_type_is_that_of_any_answer(service: Service) -> None:
+def test_a_content_type_is_that_of_any_answer_and_a_body_is_sent_as_it_is(service: Service) -> None:
     for inputs in (HELLO, STREAM):
         plain = service.run(LLAMA, inputs)
         named = service.run(LLAMA, inputs, "content-type=text/plain")
@@ -145,9 +136,6 @@ def test_a_content_type_is_that_of_any_answer(service: Service) -> None:
         assert named.headers["content-type"] == "text/plain"
         assert "content-type" not in nameless.headers
         assert plain.text[:30] == named.text[:30] == nameless.text[:30]
-
-
-def test_a_body_is_sent_as_it_is(service: Service) -> None:
     service.local.script(Fault(body=b"\xff\0", content_type="image/png"), Fault(status=418, body=b"[]", retry_after=5))
     image, error = service.run(LLAMA, HELLO), service.run(LLAMA, STREAM)
     assert (image.status_code, image.headers["content-type"], image.content) == (200, "image/png", b"\xff\0")
@@ -155,7 +143,7 @@ def test_a_body_is_sent_as_it_is(service: Service) -> None:
     assert error.headers["retry-after"] == "5"
 
 
-def test_raw_bytes_are_all_that_is_sent(service: Service) -> None:
+def test_raw_bytes_are_all_that_is_sent_and_a_connection_cut_at_once_leaves_none(service: Service) -> None:
     with pytest.raises(httpx.RemoteProtocolError, match="illegal status line"):
         service.run(LLAMA, HELLO, "raw=hello%0D%0A%0D%0A")
     # What follows the bytes is the end of the connection, so the answer says so: nobody is to use it again.
@@ -163,9 +151,6 @@ def test_raw_bytes_are_all_that_is_sent(service: Service) -> None:
     response = service.run(LLAMA, HELLO, f"raw={quote(raw)}")
     assert (response.status_code, response.reason_phrase, response.text) == (299, "Fine", "hi")
     assert list(response.headers) == ["content-length", "connection"]
-
-
-def test_a_connection_that_is_cut_at_once_leaves_no_byte(service: Service) -> None:
     with pytest.raises(httpx.ReadError):
         service.run(LLAMA, HELLO, "reset")
     with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
@@ -211,15 +196,12 @@ def test_headers_come_after_a_delay_and_do_not_wait_for_the_body(service: Servic
                 service.http.send(request, stream=True)
 
 
-def test_a_held_body_has_said_done(service: Service) -> None:
+def test_a_held_body_has_said_done_and_what_is_late_comes(service: Service) -> None:
     with stream(service, "hold") as response:
         parts, received = response.iter_raw(), b""
         while not received.endswith(b"data: [DONE]\n\n"):
             received += next(parts)
     assert received.count(b"[DONE]") == 1
-
-
-def test_what_is_late_comes(service: Service) -> None:
     for fault in ("delay=0.01", "slow-first=0.01"):
         assert service.run(LLAMA, STREAM, fault).text.endswith("data: [DONE]\n\n"), fault
 

@@ -53,12 +53,9 @@ PARSED = {
 }
 
 
-def test_a_string_asks_for_a_fault() -> None:
+def test_a_string_asks_for_a_fault_and_a_sequence_for_one_for_each_request() -> None:
     for requested, expected in PARSED.items():
         assert parse_fault(requested) == expected, requested
-
-
-def test_a_sequence_is_a_fault_for_each_request() -> None:
     rows: list[tuple[list[Any], list[str]]] = [
         ([503, 503, "ok"], ["503", "503", "ok"]),
         ([[503, "rate-limited"], Fault(code=3040), 200], ["503", "rate-limited", "Fault(code=3040)", "200"]),
@@ -91,7 +88,9 @@ WRONG = {
 }
 
 
-def test_a_wrong_name_is_refused_with_the_nearest_one(service: Service) -> None:
+def test_a_wrong_name_is_refused_with_the_nearest_one_and_no_name_is_a_type_error(
+    service: Service, local: Emulator
+) -> None:
     for requested, message in WRONG.items():
         with pytest.raises(ValueError, match=re.escape(message)):
             service.local.script(requested)
@@ -100,9 +99,6 @@ def test_a_wrong_name_is_refused_with_the_nearest_one(service: Service) -> None:
         response = [service.run(NATIVE, HELLO, requested) for _ in requested.split(";")][-1]
         assert (response.status_code, response.headers["content-type"]) == (400, "text/plain"), requested
         assert message in response.text, requested
-
-
-def test_a_value_that_is_no_fault_at_all_is_a_type_error(local: Emulator) -> None:
     wrong: list[Any] = [None, True, 3.5, object()]
     for value in wrong:
         with pytest.raises(TypeError, match=f"the name of a scenario or several of them, not {re.escape(repr(value))}"):
@@ -125,7 +121,9 @@ def test_each_scenario_has_a_name_a_line_and_a_fault_of_its_own() -> None:
 # In sequence, and in the header
 
 
-def test_scripts_and_headers_are_met_in_order_and_reported(local: Emulator, service: Service) -> None:
+def test_scripts_and_headers_are_met_in_order_and_reported_and_leave_each_other_alone(
+    local: Emulator, service: Service
+) -> None:
     local.script([503, "rate-limited"], "ok")
     assert [service.run(NATIVE, HELLO).status_code for _ in range(4)] == [503, 429, 200, 200]
     assert [request.fault for request in local.requests[-4:]] == ["503", "rate-limited", "ok", "ok"]
@@ -134,9 +132,6 @@ def test_scripts_and_headers_are_met_in_order_and_reported(local: Emulator, serv
     assert [response.status_code for response in responses] == [503, 429, 200, 503], "it starts over"
     assert responses[1].headers["retry-after"] == "7"
     assert local.requests[-2].fault == "ok"
-
-
-def test_a_request_with_a_header_leaves_the_script_alone_until_the_reset(service: Service) -> None:
     service.local.script(Fault(status=503))
     assert service.run(NATIVE, HELLO, "ok").status_code == 200
     assert service.local.faults == [Fault(status=503)]
@@ -313,7 +308,7 @@ def test_every_defect_is_there_where_it_was_not() -> None:
         assert re.search(pattern, defective, re.DOTALL), (name, defective[:2000])
 
 
-def test_what_concerns_the_pieces_changes_only_them() -> None:
+def test_what_concerns_the_pieces_changes_only_them_and_what_ends_a_stream_a_short_one_too() -> None:
     original = [(1, "data: “a”\n\n".encode()), (1, b"data: b\n\n"), (0, b"data: [DONE]\n\n")]
     whole = b"".join(data for _, data in original)
     assert rewrite("one-chunk", original) == [(2, whole)]
@@ -322,6 +317,11 @@ def test_what_concerns_the_pieces_changes_only_them() -> None:
     assert b"".join(data for _, data in pieces) == whole
     with pytest.raises(UnicodeDecodeError):
         pieces[0][1].decode()
+    text, done = b'data: {"response":"a"}\n\n', b"data: [DONE]\n\n"
+    for name in ("error-event-object", "html-event", "finish-reason-error", "truncated-event"):
+        stream = rewrite(name, [(1, text), (0, done)])
+        assert stream[0] == (1, text), name
+        assert done not in stream[1][1][: len(done)], name
 
 
 def test_defects_of_tool_calls_keep_the_calls_of_several_answers_apart() -> None:
@@ -357,14 +357,6 @@ def test_a_defect_changes_every_dialect_that_can_have_it() -> None:
             assert sum(tokens for tokens, _ in defective) <= sum(tokens for tokens, _ in plain), (name, model)
             # The events of one model have both dialects as they are.
             assert (defective != plain) is ((name, model) != ("doubled-dialect", DUAL)), (name, model)
-
-
-def test_what_ends_a_stream_ends_a_short_one_too() -> None:
-    text, done = b'data: {"response":"a"}\n\n', b"data: [DONE]\n\n"
-    for name in ("error-event-object", "html-event", "finish-reason-error", "truncated-event"):
-        stream = rewrite(name, [(1, text), (0, done)])
-        assert stream[0] == (1, text), name
-        assert done not in stream[1][1][: len(done)], name
 
 
 # What is told of them

@@ -83,13 +83,6 @@ def test_the_published_numbers_are_those_without_others(serving: Make) -> None:
         assert (last.status_code, [error["code"] for error in last.json()["errors"]]) == expected, options
 
 
-def test_lists_and_unknown_models_are_had_where_nothing_is_left(serving: Make) -> None:
-    service = serving(daily_neurons=0, clock=Clock())
-    assert service.http.get(f"{service.local.openai_url}/models").status_code == 200
-    assert refused(service.run("@cf/meta/no-such-model", HELLO)) == (400, 5007)
-    assert refused(service.run(GLM, HELLO)) == (429, 4006)
-
-
 # The daily allocation
 
 
@@ -103,7 +96,7 @@ def test_what_was_used_up_is_back_at_midnight(serving: Make) -> None:
     assert service.run(GLM, HELLO).status_code == 200
 
 
-def test_streams_whole_answers_and_media_are_charged(serving: Make) -> None:
+def test_streams_whole_answers_and_media_are_charged_for_what_came(serving: Make) -> None:
     rows: list[tuple[str, Any]] = [
         (GLM, {"prompt": "hello", "stream": True}),
         (GLM, {"messages": [{"role": "user", "content": "hello"}]}),
@@ -113,9 +106,6 @@ def test_streams_whole_answers_and_media_are_charged(serving: Make) -> None:
         service = serving(daily_neurons=0.001, clock=Clock())
         assert service.run(model, inputs).status_code == 200, inputs
         assert refused(service.run(model, inputs)) == (429, 4006), inputs
-
-
-def test_of_a_stream_that_is_left_only_what_came_is_charged(serving: Make) -> None:
     asked = {"prompt": "write 5000 words", "stream": True}
     whole = serving().result(GLM, {"prompt": "write 5000 words"})["usage"]["neurons"]
     service = serving(daily_neurons=whole / 10, clock=Clock())
@@ -125,11 +115,15 @@ def test_of_a_stream_that_is_left_only_what_came_is_charged(serving: Make) -> No
     assert service.run(GLM, HELLO).status_code == 200
 
 
-def test_refusals_and_faults_cost_nothing(serving: Make) -> None:
+def test_refusals_faults_lists_and_unknown_models_cost_nothing(serving: Make) -> None:
     service = serving(daily_neurons=0.001, rate_limits={"Text Generation": 2}, clock=Clock())
     assert refused(service.run(GLM, {})) == (400, 5006)
     assert service.run(GLM, HELLO, "status=500").status_code == 500
     assert service.run(GLM, HELLO).status_code == 200
+    service = serving(daily_neurons=0, clock=Clock())
+    assert service.http.get(f"{service.local.openai_url}/models").status_code == 200
+    assert refused(service.run("@cf/meta/no-such-model", HELLO)) == (400, 5007)
+    assert refused(service.run(GLM, HELLO)) == (429, 4006)
 
 
 def batch(service: Service, model: str, requests: list[Any]) -> dict[str, str]:
@@ -260,7 +254,16 @@ def test_a_busy_model_is_waited_for_or_refused_at_once(serving: Make, callers: C
     waiting.join()
 
 
-def test_who_stops_waiting_leaves_the_line(serving: Make) -> None:
+def test_an_answer_or_a_refusal_gives_its_place_back_and_who_stops_waiting_leaves_the_line(serving: Make) -> None:
+    service = serving(concurrency=1)
+    asked = HELLO | {"options": {"rejectIfBusy": True}}
+    for fault in (None, "truncate-after=1", "drop-after=1", "error-after=1"):
+        try:
+            service.run(GLM, asked | {"stream": True}, fault)
+        except httpx.RemoteProtocolError:
+            assert fault == "drop-after=1"
+    assert refused(service.run(GLM, asked | {"tool_choice": "any"})) == (400, 8001)
+    assert service.run(GLM, asked).status_code == 200
     service = serving(concurrency=1)
     body = json.dumps(HELLO)
     head = f"POST /client/v4{service.url(GLM)} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
@@ -271,18 +274,6 @@ def test_who_stops_waiting_leaves_the_line(serving: Make) -> None:
                 service.http.get(f"{service.local.openai_url}/models")
         assert service.local.wait_for_disconnects()
     assert service.run(GLM, HELLO).status_code == 200
-
-
-def test_an_answer_or_a_refusal_gives_its_place_back(serving: Make) -> None:
-    service = serving(concurrency=1)
-    asked = HELLO | {"options": {"rejectIfBusy": True}}
-    for fault in (None, "truncate-after=1", "drop-after=1", "error-after=1"):
-        try:
-            service.run(GLM, asked | {"stream": True}, fault)
-        except httpx.RemoteProtocolError:
-            assert fault == "drop-after=1"
-    assert refused(service.run(GLM, asked | {"tool_choice": "any"})) == (400, 8001)
-    assert service.run(GLM, asked).status_code == 200
 
 
 # The plan

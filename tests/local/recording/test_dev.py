@@ -124,9 +124,6 @@ def test_the_options_of_dev_reach_the_emulator(cli: Run, monkeypatch: pytest.Mon
         with row(options):
             assert cli("--host", "::1", "--port", "8787", *options)[0] == 0
             assert stand_in.call_args == call("::1", 8787, **defaults | changes)
-
-
-def test_chance_and_its_seed_reach_the_emulator(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in = MagicMock()
     monkeypatch.setattr(cfai.local, "Emulator", stand_in)
     for options in ([], ["--random-faults", "0.3", "--seed", "7"]):
@@ -172,7 +169,7 @@ def test_the_options_of_dev_reach_the_recorder_and_the_player(
         assert stand_in.call_args.kwargs == {"allow_remote": True} | timing
 
 
-def test_options_that_mean_nothing_together_are_refused(
+def test_options_that_mean_nothing_together_are_refused_and_a_mistake_named(
     cli: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -194,9 +191,6 @@ def test_options_that_mean_nothing_together_are_refused(
             assert (code, out) == (2, "")
             assert problem in err
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_mistake_is_named_in_one_line(cli: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     for options, problem in (
         (["--host", "0.0.0.0"], "'0.0.0.0' is not loopback: pass allow_remote=True, or --allow-remote, to be"),

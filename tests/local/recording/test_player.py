@@ -105,9 +105,7 @@ def test_a_chunk_that_was_changed_by_hand_is_played_as_it_is_now(tapes: Tapes, r
     headers |= {"Content-Length": headers.pop("content-length"), "x-note": "été", "x-empty": ""}
     path.write_text(json.dumps(recording), "utf-8")
     assert tapes.replay().post().json() == {"result": {"response": "Grüße"}}
-
-
-def test_the_length_that_is_announced_is_that_of_the_edited_chunks(tapes: Tapes) -> None:
+    path.unlink()
     for edited in ([], [""], ["much longer than it was"], ["a", "b"]):
         tapes.write(response__headers={"content-length": "10"}, response__chunks=edited)
         with row(edited):
@@ -149,7 +147,7 @@ def test_pauses_are_kept_if_they_are_asked_for(tapes: Tapes) -> None:
 JSON = {"content-type": "application/json"}
 
 
-def test_bodies_are_compared_by_value(tapes: Tapes) -> None:
+def test_bodies_are_compared_by_value_and_forms_whatever_parts_them(tapes: Tapes) -> None:
     for recorded, requested, status in (
         (b'{"a": 1, "b": [1, {"c": null, "d": 2}]}', b'{"b":[1.0,{"d":2e0,"c":null}],"a":1.0}', 200),
         (b'{"a": "\\u00fc"}', '{"a": "ü"}'.encode(), 200),
@@ -175,9 +173,6 @@ def test_bodies_are_compared_by_value(tapes: Tapes) -> None:
                 path.unlink()
             assert tapes.through(answers(b"{}")).post(content=recorded, headers=JSON).status_code == 200
             assert tapes.replay().post(content=requested, headers=JSON).status_code == status
-
-
-def test_a_form_is_the_same_whatever_parts_it(tapes: Tapes) -> None:
     form = {"prompt": (None, "a cat"), "image": ("cat.png", b"\xff\xfe", "image/png")}
     tapes.through(answers(b"{}")).post(files=form)
     player = tapes.replay()
@@ -282,7 +277,7 @@ def test_a_client_of_ours_says_it_too(tapes: Tapes, ask: Ask) -> None:
 # Who is let in
 
 
-def test_a_player_checks_who_asks_as_the_recorder_does(tapes: Tapes) -> None:
+def test_a_player_checks_who_asks_and_may_be_reached_from_elsewhere(tapes: Tapes) -> None:
     tapes.write()
     client = tapes.replay()
     for account, headers, status in (
@@ -295,9 +290,6 @@ def test_a_player_checks_who_asks_as_the_recorder_does(tapes: Tapes) -> None:
         with row(status):
             path = f"/accounts/{account}/ai/run/{MODEL}"
             assert client.ask("POST", path, json={"prompt": "Hello"}, headers=headers).status_code == status
-
-
-def test_a_player_may_be_reached_from_elsewhere_with_allow_remote(tapes: Tapes) -> None:
     tapes.write()
     with pytest.raises(ValueError, match="allow_remote=True"):
         Player(tapes.folder, "0.0.0.0")
@@ -308,7 +300,13 @@ def test_a_player_may_be_reached_from_elsewhere_with_allow_remote(tapes: Tapes) 
 # Files that are none
 
 
-def test_a_file_that_is_no_recording_is_named(tapes: Tapes) -> None:
+def test_a_folder_without_recordings_is_an_error_and_a_file_that_is_none_named(tapes: Tapes) -> None:
+    with pytest.raises(ValueError, match="nothing is recorded in"):
+        Player(tapes.folder).start()
+    tapes.folder.mkdir()
+    (tapes.folder / "notes.json").write_text("{}")
+    with pytest.raises(ValueError, match="nothing is recorded in"):
+        Player(tapes.folder).start()
     for changes, problem in (
         ({"format": 2}, "format: Input should be 1"),
         ({"response__status": "fine"}, "response.status: Input should be a valid integer"),
@@ -332,15 +330,6 @@ def test_a_file_that_is_no_recording_is_named(tapes: Tapes) -> None:
         tapes.write().write_bytes(content)
         with row(content[:20]), pytest.raises(ValueError, match=r"0001-x\.json is no recording: "):
             Player(tapes.folder).start()
-
-
-def test_a_folder_without_recordings_is_an_error(tapes: Tapes) -> None:
-    with pytest.raises(ValueError, match="nothing is recorded in"):
-        Player(tapes.folder).start()
-    tapes.folder.mkdir()
-    (tapes.folder / "notes.json").write_text("{}")
-    with pytest.raises(ValueError, match="nothing is recorded in"):
-        Player(tapes.folder).start()
 
 
 def test_other_files_are_left_alone(tapes: Tapes) -> None:

@@ -235,16 +235,13 @@ def test_a_gateway_s_route_leads_to_the_gateway(recorder: Recorder, upstream: Em
 # Who is let in
 
 
-def test_callers_need_the_local_token(tapes: Tapes) -> None:
+def test_callers_need_the_local_token_and_reach_workers_ai_alone(tapes: Tapes, serve: Serve) -> None:
     client = tapes.through(answers(b"{}"))
     for name, token in (("the real one", f"Bearer {TOKEN}"), ("none", ""), ("another", "Bearer nonsense")):
         with row(name):
             response = client.post(headers={"authorization": token})
             assert (response.status_code, response.json()["errors"][0]["code"]) == (401, 10000)
     assert (client.server.connections, tapes.read()) == (0, [])
-
-
-def test_a_recorder_passes_on_what_goes_to_workers_ai_alone(tapes: Tapes, serve: Serve) -> None:
     server = serve(answers(b"{}"))
     recorder = tapes.record(server.url)
     for path, code in (
@@ -304,16 +301,13 @@ def test_a_client_that_leaves_while_it_uploads_does_no_harm(
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_local_token_is_a_new_one_each_time(tapes: Tapes) -> None:
+def test_the_local_token_is_a_new_one_each_time_and_the_service_found_as_by_a_client(
+    tapes: Tapes, upstream: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one, other = (Recorder(tapes.folder, **CREDENTIALS) for _ in range(2))
     assert one.api_token != other.api_token
     assert TOKEN not in repr(vars(one)) + repr(one)
     assert one.upstream_url == "https://api.cloudflare.com/client/v4"
-
-
-def test_the_service_is_found_as_a_client_finds_it(
-    tapes: Tapes, upstream: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
     with pytest.raises(ConfigurationError, match="no account id"):
         Recorder(tapes.folder)
     monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", upstream.base_url)
@@ -450,18 +444,15 @@ def test_files_are_named_by_their_model(tapes: Tapes) -> None:
             assert (tapes.folder / f"{number:04d}-{name}.json").exists()
 
 
-def test_files_are_for_people(tapes: Tapes) -> None:
+def test_files_are_for_people_and_keep_half_a_character(tapes: Tapes) -> None:
     tapes.through(streams(EVENT, REST)).post({"audio": list(range(100)), "text": "Füße"})
     [path] = tapes.folder.iterdir()
     lines = path.read_text("utf-8").splitlines()
     assert f'        "audio": {list(range(100))},' in lines
     assert '        "text": "Füße"' in lines
     assert r'      "data: {\"response\":\"Hel\"}\n\n",' in lines
-
-
-def test_half_a_character_can_be_kept(tapes: Tapes) -> None:
     tapes.through(answers(b"{}")).post(content=b'{"prompt": "\\ud83d"}')
-    assert tapes.read()[0]["request"]["body"] == {"json": {"prompt": "\ud83d"}}
+    assert tapes.read()[1]["request"]["body"] == {"json": {"prompt": "\ud83d"}}
 
 
 # Starting and stopping
@@ -478,17 +469,14 @@ async def test_a_recorder_is_an_async_context_manager(
         _ = local.port
 
 
-def test_a_recorder_can_be_started_again(tapes: Tapes, recorder: Recorder) -> None:
+def test_a_recorder_can_be_started_again_and_uses_no_proxy_to_this_machine(
+    tapes: Tapes, recorder: Recorder, upstream: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for _ in range(2):
         recorder.stop()
         recorder.start()
         assert tapes.http(recorder).post().status_code == 200
     assert len(tapes.read()) == 2
-
-
-def test_a_recorder_does_not_go_through_a_proxy_to_this_machine(
-    tapes: Tapes, upstream: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     assert tapes.http(tapes.record(upstream.base_url)).post().status_code == 200

@@ -101,16 +101,15 @@ def test_a_stream_says_the_same_as_the_whole_answer(client: Client) -> None:
         assert last.usage.prompt_tokens == whole.usage.prompt_tokens, model
 
 
-def test_no_event_of_the_native_dialect_is_among_the_chunks(service: Service) -> None:
+def test_no_native_event_is_among_the_chunks_and_usage_is_reported_unless_refused(
+    service: Service, client: Client
+) -> None:
     for model in (DUAL, KIMI, TRAILER):
         response = post(service, "chat/completions", {"model": model, "messages": ASKED, "stream": True})
         *chunks, done = read(response.text)
         assert done.data == "[DONE]", model
         assert {chunk.json["object"] for chunk in chunks} == {"chat.completion.chunk"}, model
         assert all("response" not in chunk.json for chunk in chunks), model
-
-
-def test_usage_is_reported_unless_it_is_refused(client: Client) -> None:
     rows: list[tuple[dict[str, Any], bool]] = [({}, True), ({"stream_options": {"include_usage": False}}, False)]
     for options, has_usage in rows:
         chunks = client.chat(TRAILER, stream=True, **options)
@@ -140,16 +139,13 @@ def test_a_chat_has_what_its_options_ask_for(client: Client) -> None:
             check(client.chat(**options).model_dump(), expected)
 
 
-def test_a_tool_call_streams_in_parts(client: Client) -> None:
+def test_a_tool_call_streams_in_parts_and_its_result_gets_words(client: Client) -> None:
     for model in (CHAT, DUAL):
         chunks = client.chat(model, CALL, tools=[TOOL], stream=True)
         parts = [call for chunk in chunks if chunk.choices for call in chunk.choices[0].delta.tool_calls or []]
         assert [part.function.name for part in parts if part.function.name] == ["get_weather"], model
         arguments = "".join(part.function.arguments for part in parts)
         assert json.loads(arguments) == {"city": "emulated"}, model
-
-
-def test_the_result_of_a_tool_gets_words(client: Client) -> None:
     call = client.chat(messages=CALL, tools=[TOOL]).choices[0].message
     result = {"role": "tool", "tool_call_id": call.tool_calls[0].id, "content": "sunny"}
     messages = [*CALL, call.model_dump(exclude_none=True), result]
@@ -273,7 +269,7 @@ def test_models_are_listed_without_those_that_were_retired(client: Client) -> No
 # Refusals
 
 
-def test_what_cannot_be_is_refused_in_the_envelope(service: Service) -> None:
+def test_what_cannot_be_is_refused_in_the_envelope_or_in_the_form_of_openai(service: Service) -> None:
     rows: list[tuple[str, Any, int]] = [
         ("chat/completions", {"messages": ASKED}, 5006),
         ("chat/completions", {"model": CHAT}, 5006),
@@ -293,9 +289,6 @@ def test_what_cannot_be_is_refused_in_the_envelope(service: Service) -> None:
         error = response.json()["errors"][0]
         assert (response.status_code, error["code"]) == (400, code), body
         assert response.headers["cf-ai-req-id"] in error["message"], body
-
-
-def test_responses_are_refused_in_the_form_of_openai(service: Service) -> None:
     for body in ({"model": GPT_OSS}, {"model": CHAT, "input": "x"}):
         response = post(service, "responses", body)
         assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_prompt"), body

@@ -92,7 +92,7 @@ def test_only_a_loopback_name_is_answered(service: Service) -> None:
         assert service.run(LLAMA, HELLO, headers={"host": host}).status_code == 200, host
 
 
-def test_the_gateway_host_gives_the_same_answer_and_its_own_headers(service: Service) -> None:
+def test_the_gateway_host_gives_the_same_answer_and_the_default_wants_a_credential(service: Service) -> None:
     direct = service.run(LLAMA, HELLO)
     assert "cf-aig-log-id" not in direct.headers
     for form in ("workers-ai", "workers-ai/run"):
@@ -102,9 +102,6 @@ def test_the_gateway_host_gives_the_same_answer_and_its_own_headers(service: Ser
         assert response.headers["cf-aig-cache-status"] == "MISS", form
         assert response.headers["cf-aig-log-id"], form
         assert service.local.requests[-1].gateway == "my-gateway", form
-
-
-def test_the_default_gateway_wants_its_own_credential(service: Service) -> None:
     url = f"{service.local.gateway_url}/{service.local.account_id}/default/workers-ai/{LLAMA}"
     refused = service.http.post(url, json=HELLO)
     errors = [{"code": 2009, "message": "Unauthorized"}]

@@ -75,16 +75,13 @@ def test_the_answer_is_the_bare_result_bytes_or_a_list(binding: Binding, service
     assert [row["name"] for row in found.json()["result"]] == [GLM]
 
 
-def test_a_stream_is_that_of_the_rest_api(binding: Binding) -> None:
+def test_a_stream_is_that_of_the_rest_api_and_a_readable_one_the_body(binding: Binding, service: Service) -> None:
     for model in (LLAMA, GLM):
         response = binding.run(model, HELLO | {"stream": True})
         assert response.headers["content-type"] == "text/event-stream", model
         *events, last = read(response.text)
         assert last.data == DONE, model
         assert len(events) > 10, model
-
-
-def test_a_readable_stream_is_the_body_and_the_rest_stands_in_the_query(binding: Binding, service: Service) -> None:
     query = urlencode({"version": "3", "userInputs": json.dumps({"language": "en", "punctuate": True})})
     headers = {"content-type": "audio/mpeg", "cf-consn-model-id": "@cf/deepgram/nova-3"}
     response = binding.fetch("POST", f"/run?{query}", headers=headers, content=b"sound")
@@ -108,9 +105,6 @@ def test_errors_have_the_form_that_the_binding_reads(binding: Binding) -> None:
         assert (response.status_code, error["internalCode"], error["name"]) == expected, (model, inputs)
         assert error["message"] == f"{error['name']}: {error['description']}"
         assert sorted(error) == ["description", "internalCode", "message", "name"]
-
-
-def test_a_body_without_inputs_is_refused(binding: Binding) -> None:
     audio = {"content-type": "audio/mpeg", "cf-consn-model-id": "@cf/deepgram/nova-3"}
     rows = [("/run", {"cf-consn-model-id": LLAMA}, b'{"prompt": "x"}'), ("/run?userInputs=%7B", audio, b"sound")]
     for path, headers, content in rows:
@@ -149,7 +143,7 @@ def test_other_requests_get_the_edges_errors(binding: Binding) -> None:
         assert response.json()["errors"][0]["code"] == code, (method, path)
 
 
-def test_from_other_machines_the_binding_needs_the_token() -> None:
+def test_from_other_machines_the_binding_needs_the_token_which_miniflares_address_holds() -> None:
     for form in ("workerd", "miniflare"):
         with Emulator(allow_remote=True) as local, (binding := Binding(local, form)).http as http:
             response = binding.run(LLAMA, HELLO)
@@ -159,6 +153,9 @@ def test_from_other_machines_the_binding_needs_the_token() -> None:
             assert response.status_code == 200, form
             headers = {"MF-URL": f"{HOST}/run", "MF-Header-cf-consn-model-id": LLAMA}
             assert http.post(f"{local.binding_url}x", headers=headers).status_code == 401, form
+    with Emulator(api_token="secret") as local:
+        assert local.binding_url == f"http://127.0.0.1:{local.port}/?token=secret"
+        assert "secret" not in repr(local)
 
 
 def test_what_miniflare_asks_for_beside_has_no_route_and_says_no_word(
@@ -170,9 +167,3 @@ def test_what_miniflare_asks_for_beside_has_no_route_and_says_no_word(
     for response in (websocket, service.http.post(url, headers={"mf-url": "http://["})):
         assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 7000), response.request.method
     assert caplog.records == []
-
-
-def test_the_address_for_miniflare_holds_the_token() -> None:
-    with Emulator(api_token="secret") as local:
-        assert local.binding_url == f"http://127.0.0.1:{local.port}/?token=secret"
-        assert "secret" not in repr(local)
