@@ -146,13 +146,8 @@ def test_a_test_may_run_loops_of_its_own(ai: Ai, workers_ai: WorkersAI) -> None:
 
 @pytest.mark.workers_ai(faults=[503, "out-of-capacity", "status=429, code=3036", Fault(empty=True), "ok"])
 def test_faults_are_told_in_any_form(workers_ai: WorkersAI) -> None:
-    assert workers_ai.faults == [
-        Fault(status=503),
-        Fault(code=3040),
-        Fault(status=429, code=3036),
-        Fault(empty=True),
-        Fault(),
-    ]
+    made = [Fault(status=503), Fault(code=3040), Fault(status=429, code=3036), Fault(empty=True), Fault()]
+    assert workers_ai.faults == made
 
 
 @pytest.mark.workers_ai(api_token="abc", account_id="f" * 32, keep_requests=1)
@@ -219,31 +214,27 @@ class TestOfUnittest(unittest.TestCase):
             ai.run(MODEL, HELLO)
 
 
+mark = pytest.mark.workers_ai
+PARAMETERS = ", ".join(inspect.signature(WorkersAI).parameters)
+REMOTE = "pass allow_remote=True, or --allow-remote, to be reachable from other machines"
+
+
 @pytest.mark.parametrize(
     ("mark", "message"),
     [
-        (pytest.mark.workers_ai(503, "ok"), "what goes wrong is named: faults=[503, 'ok']"),
-        (pytest.mark.workers_ai(fautls=[503]), "there is no option fautls: did you mean faults?"),
-        (pytest.mark.workers_ai(fault=[503]), "there is no option fault: did you mean faults?"),
+        (mark(503, "ok"), "what goes wrong is named: faults=[503, 'ok']"),
+        (mark(fautls=[503]), "there is no option fautls: did you mean faults?"),
+        (mark(fault=[503]), "there is no option fault: did you mean faults?"),
+        (mark(colour=1), f"there is no option colour: it has faults and {PARAMETERS}"),
+        (mark(faults=503), "faults is a list, not 503"),
+        (mark(faults="ok"), "faults is a list, not 'ok'"),
+        (mark(faults=[99]), "cfai-emulate: status is 200 to 599, not 99"),
         (
-            pytest.mark.workers_ai(colour=1),
-            f"there is no option colour: it has faults and {', '.join(inspect.signature(WorkersAI).parameters)}",
-        ),
-        (pytest.mark.workers_ai(faults=503), "faults is a list, not 503"),
-        (pytest.mark.workers_ai(faults="ok"), "faults is a list, not 'ok'"),
-        (pytest.mark.workers_ai(faults=[99]), "cfai-emulate: status is 200 to 599, not 99"),
-        (
-            pytest.mark.workers_ai(faults=["sometimes"]),
+            mark(faults=["sometimes"]),
             "cfai-emulate: there is no scenario 'sometimes'. All are listed by: cfai dev --scenarios",
         ),
-        (
-            pytest.mark.workers_ai(faults=[True]),
-            "a fault is a Fault, a status, the name of a scenario or several of them, not True",
-        ),
-        (
-            pytest.mark.workers_ai(host="0.0.0.0"),
-            "'0.0.0.0' is not loopback: pass allow_remote=True, or --allow-remote, to be reachable from other machines",
-        ),
+        (mark(faults=[True]), "a fault is a Fault, a status, the name of a scenario or several of them, not True"),
+        (mark(host="0.0.0.0"), f"'0.0.0.0' is not loopback: {REMOTE}"),
     ],
 )
 def test_a_mark_that_makes_no_sense_says_so(

@@ -89,9 +89,9 @@ def engine() -> Iterator[Engine]:
 
 
 @contextmanager
-def connect(**options: Any) -> Iterator[Ai]:
+def connect(checks: Any = "enforce", **options: Any) -> Iterator[Ai]:
     """Give a client of an emulator whose engine has these options."""
-    with Emulator(engine=OpenAIUpstream(URL, **options)) as local, local.ai(max_retries=None) as ai:
+    with Emulator(engine=OpenAIUpstream(URL, **options)) as local, local.ai(max_retries=None, checks=checks) as ai:
         yield ai
 
 
@@ -242,7 +242,7 @@ def test_a_raw_prompt_stays_raw(ai: Ai, engine: Engine) -> None:
 
 def test_an_image_of_what_are_no_bytes_is_bad_input(engine: Engine) -> None:
     # This model's schema has no image.
-    with Emulator(engine=OpenAIUpstream(URL)) as local, local.ai(max_retries=None, checks="off") as ai:
+    with connect(checks="off") as ai:
         for image in ([1, "a"], [256], [0.5]):
             with pytest.raises(BadRequestError, match="'/image': ") as caught:
                 ai.run(LLAMA_3_3, {"prompt": "What is it?", "image": image})

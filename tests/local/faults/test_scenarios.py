@@ -72,8 +72,21 @@ class Gives:
     """Whether it has the text at all."""
 
 
-def refused(kind: type[CfaiError], *expected: tuple[str, int, int], retryable: bool = False) -> dict[str, Raises]:
-    return {name: Raises(kind, status, code, retryable) for name, status, code in expected}
+REFUSED: dict[type[CfaiError], str] = {
+    BadRequestError: """
+        invalid-input 400 1001, incomplete-request 400 3003, request-too-large 413 3006, upstream-rejected 400 3030,
+        fine-tune-incomplete 400 3039, invalid-base64 400 5004, lora-unsupported 405 5005, bad-input 400 5006,
+        unprocessable-input 422 5012, sdk-deprecated 405 5019, context-window-exceeded 413 5021,
+        json-mode-streaming 400 5023, json-mode-failed 400 5024, json-mode-unsupported 400 5025, no-route 400 7000,
+        method-not-allowed 405 7001, invalid-account 400 7003, engine-invalid-input 400 8001,
+        forced-tool-too-long 400 8006""",
+    PermissionDeniedError: """
+        token-expired 403 1031, account-blocked 403 3023, private-model 403 3041, agreement-required 403 5016,
+        model-not-allowed 403 5018, paid-plan-required 403 5035""",
+    RequestTimeoutError: "request-timeout 408 3007, request-aborted 408 3008, inference-timeout 408 3046",
+    NotFoundError: "invalid-model 404 3042, no-such-model 400 5007",
+}
+"""Scenarios, with status and code, by the error that they are and that no further call mends."""
 
 
 LIMITED = Raises(RateLimitError, 429, 3021, True)
@@ -90,44 +103,11 @@ STREAMED: dict[str, Raises | Gives] = {
     # What is not named changes nothing for a caller.
     **{name: Gives() for name, scenario in SCENARIOS.items() if scenario.fault is not None},
     # Codes
-    **refused(
-        BadRequestError,
-        ("invalid-input", 400, 1001),
-        ("incomplete-request", 400, 3003),
-        ("request-too-large", 413, 3006),
-        ("upstream-rejected", 400, 3030),
-        ("fine-tune-incomplete", 400, 3039),
-        ("invalid-base64", 400, 5004),
-        ("lora-unsupported", 405, 5005),
-        ("bad-input", 400, 5006),
-        ("unprocessable-input", 422, 5012),
-        ("sdk-deprecated", 405, 5019),
-        ("context-window-exceeded", 413, 5021),
-        ("json-mode-streaming", 400, 5023),
-        ("json-mode-failed", 400, 5024),
-        ("json-mode-unsupported", 400, 5025),
-        ("no-route", 400, 7000),
-        ("method-not-allowed", 405, 7001),
-        ("invalid-account", 400, 7003),
-        ("engine-invalid-input", 400, 8001),
-        ("forced-tool-too-long", 400, 8006),
-    ),
-    **refused(
-        PermissionDeniedError,
-        ("token-expired", 403, 1031),
-        ("account-blocked", 403, 3023),
-        ("private-model", 403, 3041),
-        ("agreement-required", 403, 5016),
-        ("model-not-allowed", 403, 5018),
-        ("paid-plan-required", 403, 5035),
-    ),
-    **refused(
-        RequestTimeoutError,
-        ("request-timeout", 408, 3007),
-        ("request-aborted", 408, 3008),
-        ("inference-timeout", 408, 3046),
-    ),
-    **refused(NotFoundError, ("invalid-model", 404, 3042), ("no-such-model", 400, 5007)),
+    **{
+        name: Raises(kind, int(status), int(code))
+        for kind, refusals in REFUSED.items()
+        for name, status, code in map(str.split, refusals.split(","))
+    },
     "authentication-error": Raises(AuthenticationError, 401, 10000),
     "rate-limited": LIMITED,
     "out-of-capacity": BUSY,

@@ -63,7 +63,7 @@ def test_an_answer_is_passed_on_and_kept(tapes: Tapes, recorder: Recorder, upstr
 
 
 @SYNC_AND_ASYNC
-def test_a_stream_is_passed_on_while_it_comes(tapes: Tapes, serve: Serve, ask: Ask) -> None:
+def test_a_stream_is_passed_on_while_it_comes(tapes: Tapes, ask: Ask) -> None:
     seen = threading.Event()
 
     def script(peer: Peer) -> None:
@@ -74,41 +74,36 @@ def test_a_stream_is_passed_on_while_it_comes(tapes: Tapes, serve: Serve, ask: A
         peer.chunk(REST)
         peer.chunk(b"")
 
-    stream = ask(tapes.record(serve(script).url)).stream(NATIVE)
+    stream = ask(tapes.through(script).local).stream(NATIVE)
     tokens = [next(stream).text]
     seen.set()
     tokens += [token.text for token in stream]
     assert tokens == ["Hel", "lo"]
-    [exchange] = tapes.read()
-    assert chunks(exchange) == [EVENT, REST]
-    assert len(exchange["response"]["times"]["chunks"]) == 2
+    assert tapes.bodies() == [(None, [EVENT, REST])]
+    assert len(tapes.read()[0]["response"]["times"]["chunks"]) == 2
 
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize(("events", "cut"), [([EVENT], "by the client"), ([EVENT, REST], None)])
 def test_a_client_that_leaves_closes_the_call_and_what_came_is_kept(
-    tapes: Tapes, serve: Serve, ask: Ask, events: list[bytes], cut: str | None
+    tapes: Tapes, ask: Ask, events: list[bytes], cut: str | None
 ) -> None:
-    server = serve(waits_after(*events))
-    recorder = tapes.record(server.url)
-    with ask(recorder).stream(NATIVE) as stream:
+    client = tapes.through(waits_after(*events))
+    with ask(client.local).stream(NATIVE) as stream:
         assert [next(stream).text for _ in events] == ["Hel", "lo"][: len(events)]
-    assert server.was_left.wait(LONG)
-    recorder.stop()
+    assert client.server.was_left.wait(LONG)
+    client.local.stop()
     # Whoever leaves after the end has cut nothing.
     assert tapes.bodies() == [(cut, events)]
 
 
 @SYNC_AND_ASYNC
-def test_a_client_that_leaves_before_there_is_an_answer_closes_the_call_too(
-    tapes: Tapes, serve: Serve, ask: Ask
-) -> None:
-    server = serve(lambda peer: peer.request() and peer.left())
-    recorder = tapes.record(server.url)
+def test_a_client_that_leaves_before_there_is_an_answer_closes_the_call_too(tapes: Tapes, ask: Ask) -> None:
+    client = tapes.through(lambda peer: peer.request() and peer.left())
     with pytest.raises(APITimeoutError):
-        ask(recorder, timeout=Timeout(first_byte=0.2)).run(NATIVE, {"prompt": "Hello"})
-    assert server.was_left.wait(LONG)
-    recorder.stop()
+        ask(client.local, timeout=Timeout(first_byte=0.2)).run(NATIVE, {"prompt": "Hello"})
+    assert client.server.was_left.wait(LONG)
+    client.local.stop()
     assert tapes.read() == []
 
 
@@ -125,9 +120,7 @@ def test_stopping_keeps_what_came_so_far(tapes: Tapes) -> None:
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize("ending", ["close", "reset"])
-def test_a_service_that_breaks_off_breaks_off_for_the_caller_and_is_kept(
-    tapes: Tapes, serve: Serve, ask: Ask, ending: str
-) -> None:
+def test_a_service_that_breaks_off_breaks_off_for_the_caller_and_is_kept(tapes: Tapes, ask: Ask, ending: str) -> None:
     gone = threading.Event()
 
     def script(peer: Peer) -> None:
@@ -138,7 +131,7 @@ def test_a_service_that_breaks_off_breaks_off_for_the_caller_and_is_kept(
         if ending == "reset":
             peer.reset()
 
-    stream = ask(tapes.record(serve(script).url)).stream(NATIVE)
+    stream = ask(tapes.through(script).local).stream(NATIVE)
     assert next(stream).text == "Hel"
     gone.set()
     with pytest.raises(StreamTruncatedError) as caught:
