@@ -24,13 +24,18 @@ def doctor(cfai: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.mark.usefixtures("local")
-def test_a_line_for_each_check(doctor: Run) -> None:
+def test_each_check_has_a_line_whose_verdict_has_a_colour_on_a_terminal(
+    doctor: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code, out, err = doctor()
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert len(lines) == len(CHECKS)
     for line, check in zip(lines, CHECKS, strict=True):
         assert re.match(rf"(ok|warning) +{check.name}  +\S", line), line
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert "\x1b[32mok\x1b[0m" in doctor()[1]
 
 
 def test_a_problem_gives_exit_code_1_and_says_what_to_do(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +46,7 @@ def test_a_problem_gives_exit_code_1_and_says_what_to_do(doctor: Run, monkeypatc
     assert "or work without an account: cfai dev" in out
 
 
-def test_json_is_one_object_that_tells_of_problems(
+def test_json_is_one_object_and_tells_of_problems(
     doctor: Run, local: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, out, _ = doctor("--json")
@@ -93,7 +98,7 @@ def test_what_is_found_out_is_in_the_json_and_recorded(doctor: Run, local: Emula
     assert not [file for file in files if local.account_id in file.read_text("utf-8")]
 
 
-def test_nothing_more_is_asked_where_there_is_a_problem(
+def test_nothing_more_is_asked_if_there_is_a_problem(
     doctor: Run, local: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "a-token-of-somebody-else")
@@ -104,9 +109,7 @@ def test_nothing_more_is_asked_where_there_is_a_problem(
     assert "conformance" not in json.loads(doctor("--conformance", "--yes", "--json")[1])
 
 
-def test_options_of_conformance_need_it_and_a_folder_that_can_be_made(
-    doctor: Run, local: Emulator, tmp_path: Path
-) -> None:
+def test_options_of_conformance_need_it_and_a_folder_that_is_none(doctor: Run, local: Emulator, tmp_path: Path) -> None:
     for options in (["--record", "folder"], ["--gateway", "default"]):
         code, _, err = doctor(*options)
         assert code == 2, options
@@ -116,13 +119,6 @@ def test_options_of_conformance_need_it_and_a_folder_that_can_be_made(
     assert code == 2
     assert "--record" in err
     assert len(local.requests) == 1
-
-
-@pytest.mark.usefixtures("local")
-def test_the_verdict_has_a_colour_on_a_terminal(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("TERM", "xterm-256color")
-    assert "\x1b[32mok\x1b[0m" in doctor()[1]
 
 
 # The page
@@ -141,7 +137,7 @@ def pattern(text: str) -> str:
 
 @pytest.mark.usefixtures("local")
 @pytest.mark.parametrize("options", [[], ["--conformance", "--yes", "--record", "recordings"]], ids=["health", "facts"])
-def test_the_page_shows_what_is_printed(
+def test_the_page_shows_output(
     doctor: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

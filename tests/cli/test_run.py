@@ -106,9 +106,7 @@ def test_a_dash_reads_the_prompt_from_standard_input(cfai: Run, local: Emulator,
 
 
 @BOTH_WAYS
-def test_an_error_is_one_line_on_standard_error_and_keeps_its_brackets(
-    cfai: Run, local: Emulator, options: list[str]
-) -> None:
+def test_an_error_is_one_line_of_its_own_and_keeps_its_brackets(cfai: Run, local: Emulator, options: list[str]) -> None:
     local.script(Fault(code=4006, message="[bold] is [/] wrong"))
     code, out, err = cfai("run", MODEL, "hello", *options)
     assert (code, out) == (1, "")

@@ -173,11 +173,10 @@ def test_a_connection_that_fails_leaves_each_fact_open_and_a_client_without_hook
 
 
 @pytest.mark.usefixtures("account")
-def test_a_recording_gives_the_same_findings(recorded: Recorded, recordings: list[RecorderApp]) -> None:
+def test_a_recording_gives_the_same_findings_also_when_it_is_played(
+    recorded: Recorded, recordings: list[RecorderApp], at: At
+) -> None:
     assert replayed(recordings) == recorded[1]
-
-
-def test_the_player_plays_it(recorded: Recorded, at: At) -> None:
     with Player(recorded[0], account_id=ACCOUNT, api_token=TOKEN) as local:
         at(local.base_url)
         assert collect_findings(gateway="default") == recorded[1]
@@ -230,7 +229,7 @@ def test_recordings_are_numbered_on_from_those_that_are_there(tmp_path: Path) ->
     assert json.loads((folder / names[0]).read_bytes())["response"]["chunks"] == [{"base64": "/w=="}]
 
 
-def test_what_is_secret_is_taken_out_of_both_sides() -> None:
+def test_what_is_secret_is_taken_out_of_both_sides_and_of_compressed_bodies() -> None:
     body = f'{{"token":"{TOKEN}","account":"{ACCOUNT}"}}'.encode()
     clean = redact(make_exchange(body[:20], body[20:], sent=body))
     assert [len(chunk) for chunk in clean.response.decode_chunks()] == [20, len(body) - 20]
@@ -240,9 +239,6 @@ def test_what_is_secret_is_taken_out_of_both_sides() -> None:
         assert "x" * len(TOKEN) in text
         assert TOKEN not in text
         assert ACCOUNT not in text
-
-
-def test_a_compressed_body_is_written_as_it_reads() -> None:
     body = gzip.compress(TOKEN.encode())
     clean = redact(make_exchange(body[:5], body[5:], headers={"content-encoding": "gzip", "content-length": "9"}))
     assert (clean.response.decode_chunks(), clean.response.headers) == ([b"x" * len(TOKEN)], {})

@@ -103,9 +103,7 @@ CREDENTIALS: list[tuple[dict[str, str], str, str, str]] = [
 """The environment; a check, its verdict, and some words of it."""
 
 
-def test_what_is_wrong_with_credentials_is_told_without_showing_them_and_the_variable_named(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_is_wrong_with_credentials_is_told_without_showing_them(monkeypatch: pytest.MonkeyPatch) -> None:
     no_network(monkeypatch)
     for variables, check, verdict, words in CREDENTIALS:
         with pytest.MonkeyPatch.context() as patch:

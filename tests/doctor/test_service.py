@@ -168,7 +168,7 @@ CERTIFICATES = [
 """A certificate, the host that is called, which one is trusted; how what is found begins, and a word of the remedy."""
 
 
-def test_a_certificate_is_trusted_or_it_is_told_why_not(
+def test_a_certificate_is_trusted_or_told_why(
     at: At, tls: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for shown, host, trusted, message, remedy in CERTIFICATES:

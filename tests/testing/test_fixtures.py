@@ -22,9 +22,7 @@ MODEL = "@cf/zai-org/glm-4.7-flash"
 HELLO = {"prompt": "Hello"}
 
 
-def test_code_with_other_names_in_its_environment_finds_the_server(
-    monkeypatch: pytest.MonkeyPatch, workers_ai: WorkersAI
-) -> None:
+def test_code_with_other_names_for_it_finds_the_server(monkeypatch: pytest.MonkeyPatch, workers_ai: WorkersAI) -> None:
     monkeypatch.setenv("CF_API_TOKEN", "real")
     monkeypatch.setenv("CF_ACCOUNT_ID", "0" * 32)
     monkeypatch.setenv("CF_API_BASE_URL", "https://api.example.com/client/v4")
@@ -118,9 +116,7 @@ class TestAsynchronous:
     async def test_the_client_serves_both_loops(self, ai: Ai, workers_ai: WorkersAI, anyio_backend_name: str) -> None:
         await run_in_every_way(ai, workers_ai, anyio_backend_name)
 
-    async def test_a_client_from_the_environment_serves_both_loops(
-        self, workers_ai: WorkersAI, anyio_backend_name: str
-    ) -> None:
+    async def test_a_client_of_its_own_serves_both_loops(self, workers_ai: WorkersAI, anyio_backend_name: str) -> None:
         async with Ai() as ai:
             await run_in_every_way(ai, workers_ai, anyio_backend_name)
 
@@ -237,9 +233,7 @@ REMOTE = "pass allow_remote=True, or --allow-remote, to be reachable from other 
         (mark(host="0.0.0.0"), f"'0.0.0.0' is not loopback: {REMOTE}"),
     ],
 )
-def test_a_mark_that_makes_no_sense_says_so(
-    request: pytest.FixtureRequest, mark: pytest.MarkDecorator, message: str
-) -> None:
+def test_a_mark_of_no_sense_says_so(request: pytest.FixtureRequest, mark: pytest.MarkDecorator, message: str) -> None:
     request.node.add_marker(mark)
     with pytest.raises(pytest.fail.Exception) as caught:
         request.getfixturevalue("workers_ai")

@@ -26,7 +26,7 @@ def test_a_test_with_a_fault_takes_five_lines(pytester: pytest.Pytester) -> None
     pytester.runpytest_subprocess(*STRICT).assert_outcomes(passed=1)
 
 
-def test_a_test_leaves_neither_its_server_nor_its_environment_behind(
+def test_a_test_leaves_no_server_or_environment_behind(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "the machine's own")
@@ -139,12 +139,7 @@ def test_the_mark_is_explained_and_the_plugin_can_be_switched_off(pytester: pyte
 # Nothing that is not asked for
 
 
-def test_the_plugin_is_one_module_beside_the_package() -> None:
-    (entry_point,) = importlib.metadata.entry_points(group="pytest11", name="cfai")
-    assert entry_point.value == "cfai_pytest"
-
-
-def test_a_run_that_does_not_use_it_imports_one_module_more_and_starts_nothing(
+def test_a_run_without_it_imports_one_module_and_starts_nothing(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def list_modules(*arguments: str) -> set[str]:
@@ -168,10 +163,12 @@ def test_a_run_that_does_not_use_it_imports_one_module_more_and_starts_nothing(
     assert "cfai_pytest" in loaded
     ours = {"cfai", "starlette", "uvicorn", "cfai-emulator"}
     assert {name for name in loaded if name.partition(".")[0] in ours} == set()
+    (entry_point,) = importlib.metadata.entry_points(group="pytest11", name="cfai")
+    assert entry_point.value == "cfai_pytest"
 
 
 @pytest.mark.parametrize("package", ["uvicorn"])
-def test_without_the_extra_one_line_says_what_to_install_and_other_tests_pass(
+def test_without_the_extra_one_line_says_what_to_install_and_others_pass(
     pytester: pytest.Pytester, package: str
 ) -> None:
     pytester.makeconftest(f"import sys\nsys.modules['{package}'] = None")

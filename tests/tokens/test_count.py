@@ -125,34 +125,24 @@ def test_an_image_counts_by_its_size_where_the_model_s_way_is_known() -> None:
         assert measure_image(by_url(data_url(IMAGES["PNG"])), family) == (1, expected), family
 
 
-def test_an_image_is_found_where_it_may_be() -> None:
+def test_an_image_is_found_where_it_may_be_and_of_unknown_size_a_guess() -> None:
     data = IMAGES["PNG"]
     base = base64.b64encode(data).decode()
-    for image in (
+    found: list[Any] = [
         {"type": "image_url", "image_url": "data:image/png;base64," + base},
         {"type": "input_image", "image_url": data_url(data)},
         {"type": "image", "image": base},
         {"type": "image", "source": {"data": base}},
         list(data),
         data_url(data),
-    ):
-        assert measure_image(image) == (1, 980), image
-
-
-def test_an_image_of_unknown_size_is_a_guess() -> None:
-    for image in (
-        *map(by_url, ("https://example.com/a.png", "data:image/png;base64,####", "data:,", "", data_url(b"BM"))),
-        by_url(data_url(IMAGES["PNG"][:20])),
-        ["a", "b"],
-        [-1, 300],
-        [],
-        5,
-        "données en français",
-        list(b"RIFF\0\0\0\0WEBPVP9 " + bytes(40)),
-        list(b"\xff\xd8\xff\xe0\0\x10" + bytes(14)),
-        list(b"\xff\xd8"),
-    ):
-        assert measure_image(image) == (1, 1000), image
+    ]
+    urls = ("https://example.com/a.png", "data:image/png;base64,####", "data:,", "", data_url(b"BM"))
+    unknown: list[Any] = [*map(by_url, urls), by_url(data_url(data[:20])), ["a", "b"], [-1, 300], [], 5]
+    heads = (b"RIFF\0\0\0\0WEBPVP9 " + bytes(40), b"\xff\xd8\xff\xe0\0\x10" + bytes(14), b"\xff\xd8")
+    unknown += ["données en français", *map(list, heads)]
+    for images, expected in ((found, 980), (unknown, 1000)):
+        for image in images:
+            assert measure_image(image) == (1, expected), image
 
 
 def test_media_are_no_text() -> None:

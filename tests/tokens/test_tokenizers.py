@@ -92,14 +92,11 @@ def counted(encoder: Encoder, text: str) -> int:
 # Counting
 
 
-def test_texts_have_as_many_tokens_as_their_tokenizer_makes_of_them_without_special_ones(
-    file: Path, encoder: Encoder
-) -> None:
+def test_texts_have_as_many_tokens_as_their_tokenizer_makes_but_special_ones(file: Path, encoder: Encoder) -> None:
     tokenizer = load(MODEL, path=file)
     assert len(encoder.encode(TEXT).ids) == counted(encoder, TEXT) + 1
     assert tokenizer.count_text(TEXT) == counted(encoder, TEXT) < len(TEXT.encode())
     assert tokenizer.count_text("") == 0
-    tokenizer = load(MODEL, path=file)
     texts = [TEXT[:end] for end in range(len(TEXT))] * 5  # more than one batch
     assert len(texts) > tokenizers._BATCH
     assert tokenizer.count_texts(texts) == [tokenizer.count_text(text) for text in texts]
@@ -229,9 +226,7 @@ def test_messages_and_calls_are_counted_by_a_loaded_tokenizer(file: Path, encode
     assert count.estimate > counted(encoder, TEXT)
 
 
-def test_an_unloaded_tokenizer_counts_no_more_and_stays_while_another_model_uses_it(
-    file: Path, encoder: Encoder
-) -> None:
+def test_an_unloaded_tokenizer_counts_no_more_but_stays_for_another_model(file: Path, encoder: Encoder) -> None:
     tokenizer = load(MODEL, path=file)
     assert load("@cf/somebody/else", path=file) is tokenizer
     unload(MODEL)
@@ -393,9 +388,7 @@ def test_the_counts_of_the_samples_are_within_the_bounds_and_tell_the_families_a
 # Other processes
 
 
-def test_a_pickled_tokenizer_is_the_same_here_reads_its_file_again_elsewhere_and_downloads_nothing(
-    file: Path, hub: Hub
-) -> None:
+def test_a_pickled_tokenizer_is_the_same_here_and_reads_its_file_again_elsewhere(file: Path, hub: Hub) -> None:
     hub.answer = file
     pickled = pickle.dumps(load(MODEL, repo="a/b"))
     unload(MODEL)

@@ -45,12 +45,6 @@ async def test_the_async_client_gets_the_same_answer(ai: Ai, local: Emulator) ->
             assert "".join([str(token) async for token in stream]) == whole.text
 
 
-def test_scripted_faults_are_met_by_the_clients_retries(ai: Ai, local: Emulator) -> None:
-    local.script(Fault(status=503), Fault(code=3040, retry_after=0), "ok")
-    assert ai.run(NATIVE, {"prompt": "hi"}).text
-    assert len(local.requests) == 3
-
-
 def test_leaving_a_stream_stops_the_answer(ai: Ai, local: Emulator) -> None:
     local.script(Fault(silence_after=2))
     with ai.run(NATIVE, {"prompt": "hi", "stream": True}) as stream:

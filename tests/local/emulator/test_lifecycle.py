@@ -40,17 +40,7 @@ def threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name == "cfai-emulator"]
 
 
-def test_an_emulator_starts_and_stops_twenty_times_and_leaves_nothing() -> None:
-    before = threads()
-    local = Emulator()
-    for _ in range(20):
-        with local:
-            assert ask(local) == 200
-            assert len(threads()) == len(before) + 1
-    assert threads() == before
-
-
-def test_a_stopped_emulator_is_gone_stopping_may_be_done_twice_and_starting_may_not() -> None:
+def test_a_stopped_emulator_is_gone_and_may_be_started_again_twenty_times() -> None:
     local = Emulator()
     local.stop()
     with local:
@@ -63,9 +53,18 @@ def test_a_stopped_emulator_is_gone_stopping_may_be_done_twice_and_starting_may_
         socket.create_connection(("127.0.0.1", port), timeout=1)
     with pytest.raises(RuntimeError, match="not running"):
         _ = local.base_url
+    before = threads()
+    local = Emulator()
+    for _ in range(20):
+        with local:
+            assert ask(local) == 200
+            assert len(threads()) == len(before) + 1
+    assert threads() == before
 
 
-def test_an_emulator_stops_at_once_with_answers_under_way(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_emulator_stops_at_once_with_answers_under_way_and_a_client_may_leave_as_it_uploads(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     for fault in ("silence-after=2", "hold", "slow-first=300", "delay=300"):
         local = Emulator().start()
         local.script(fault)
@@ -76,6 +75,11 @@ def test_an_emulator_stops_at_once_with_answers_under_way(capfd: pytest.CaptureF
             local.stop()
             assert isinstance(answer.exception(5), httpx.TransportError)
             assert local.disconnects == 0
+    assert capfd.readouterr() == ("", "")
+    with Emulator() as local:
+        with socket.create_connection(("127.0.0.1", local.port)) as client:
+            client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf")
+        assert ask(local) == 200
     assert capfd.readouterr() == ("", "")
 
 
@@ -118,14 +122,6 @@ def test_an_interrupt_while_it_starts_leaves_nothing(monkeypatch: pytest.MonkeyP
     with pytest.raises(KeyboardInterrupt):
         Emulator().start()
     assert threads() == before
-
-
-def test_a_client_that_leaves_while_it_uploads_does_no_harm(capfd: pytest.CaptureFixture[str]) -> None:
-    with Emulator() as local:
-        with socket.create_connection(("127.0.0.1", local.port)) as client:
-            client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf")
-        assert ask(local) == 200
-    assert capfd.readouterr() == ("", "")
 
 
 def test_other_than_loopback_must_be_asked_for_and_the_url_names_it(monkeypatch: pytest.MonkeyPatch) -> None:

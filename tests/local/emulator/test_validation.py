@@ -135,9 +135,7 @@ def test_what_the_service_names_by_a_code_of_its_own(service: Service) -> None:
             assert service.error(model, inputs) == refusal
 
 
-def test_a_body_is_json_not_too_large_which_needs_no_content_type(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_body_is_json_not_too_large_of_any_content_type(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     for body, code in (("{", 5006), ('{"prompt": NaN}', 5006), ("[" * 100_000, 5006), ("", 3003)):
         with row(body[:20]):
             response = service.http.post(service.url(LLAMA), content=body)

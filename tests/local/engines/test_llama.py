@@ -74,7 +74,7 @@ def router() -> Iterator[respx.MockRouter]:
         yield router
 
 
-def test_a_model_is_loaded_when_it_is_needed_once_for_each_use(
+def test_a_model_is_loaded_when_needed_once_for_each_use(
     library: Library, file: Path, router: respx.MockRouter
 ) -> None:
     with Emulator(engine=LlamaCpp(file, context=2048, threads=2)) as local, local.ai() as ai:
@@ -109,6 +109,7 @@ def test_a_file_that_cannot_be_loaded_is_told_with_the_call(library: Library, fi
         pytest.raises(InferenceUpstreamError, match=said),
     ):
         ai.run(GLM, {"prompt": "Hi"})
+    assert repr(LlamaCpp(file)) == f"LlamaCpp({str(file)!r})"
 
 
 def test_what_is_no_model_is_refused_at_once_as_is_a_missing_extra(
@@ -122,7 +123,3 @@ def test_what_is_no_model_is_refused_at_once_as_is_a_missing_extra(
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     with pytest.raises(ImportError, match=r'pip install "cfai-sdk\[llama\]"'):
         LlamaCpp(file)
-
-
-def test_a_llama_says_what_it_is(library: Library, file: Path) -> None:
-    assert repr(LlamaCpp(file)) == f"LlamaCpp({str(file)!r})"

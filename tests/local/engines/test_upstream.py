@@ -294,9 +294,7 @@ def test_the_first_model_is_looked_up_once_unless_a_map_says_which_stands_for_wh
     assert engine.sent["model"] == "only"
 
 
-def test_an_upstream_can_be_used_again_after_it_was_closed_and_needs_no_proxy(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_upstream_can_be_used_again_and_needs_no_proxy(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "ftp://which.no.client.takes")
     local = Emulator(engine=OpenAIUpstream(f"{URL}/"))
     for _ in range(2):

@@ -73,7 +73,12 @@ def test_errors_come_in_the_inference_envelope(service: Service) -> None:
         assert response.json() == {"errors": [expected], "success": False, "result": {}, "messages": []}, fault
 
 
-def test_edge_errors_come_in_the_edge_envelope_and_a_proxys_page_is_html(service: Service) -> None:
+def test_retry_after_goes_out_as_it_came_and_edges_and_proxies_answer_in_their_form(service: Service) -> None:
+    for value in ("2", "1.5", "Wed, 21 Oct 2026 07:28:00 GMT"):
+        service.local.script(Fault(code=3040, retry_after=value))
+        assert service.run(LLAMA, HELLO).headers["retry-after"] == value
+    response = service.run(LLAMA, HELLO, "status=503,retry-after=2")
+    assert (response.status_code, response.headers["retry-after"]) == (503, "2")
     response = service.run(LLAMA, HELLO, "status=401")
     assert response.status_code == 401
     errors = [{"code": 10000, "message": "Authentication error"}]
@@ -82,14 +87,6 @@ def test_edge_errors_come_in_the_edge_envelope_and_a_proxys_page_is_html(service
     assert (response.status_code, response.headers["content-type"]) == (502, "text/html; charset=UTF-8")
     assert response.text.startswith("<!DOCTYPE html>")
     assert response.headers["retry-after"] == "3"
-
-
-def test_retry_after_goes_out_as_it_came(service: Service) -> None:
-    for value in ("2", "1.5", "Wed, 21 Oct 2026 07:28:00 GMT"):
-        service.local.script(Fault(code=3040, retry_after=value))
-        assert service.run(LLAMA, HELLO).headers["retry-after"] == value
-    response = service.run(LLAMA, HELLO, "status=503,retry-after=2")
-    assert (response.status_code, response.headers["retry-after"]) == (503, "2")
 
 
 def test_an_answer_breaks_off_where_it_is_told_to(service: Service) -> None:
@@ -214,22 +211,19 @@ def test_split_writes_hold_at_most_so_many_bytes(service: Service) -> None:
         assert len(b"".join(parts).split(b"\n\n")) == len(service.run(LLAMA, STREAM).text.split("\n\n"))
 
 
-def test_a_stream_can_be_answered_with_the_whole_answer_or_with_nothing(service: Service) -> None:
+def test_a_stream_can_be_answered_with_the_whole_answer_or_nothing_and_others_meanwhile(service: Service) -> None:
     nothing = {"result": {}, "success": True, "errors": [], "messages": []}
     for fault, expected in (("whole", service.run(LLAMA, HELLO).json()), ("empty", nothing)):
         response = service.run(LLAMA, STREAM, fault)
         assert (response.status_code, response.headers["content-type"]) == (200, "application/json"), fault
         assert response.json() == expected, fault
+    with stream(service, "silence-after=0"):
+        began = time.monotonic()
+        assert service.run(LLAMA, HELLO).status_code == 200
+    assert time.monotonic() - began < 5
 
 
 def test_failed_requests_are_received_too_and_a_fault_shows_only_what_was_set(service: Service) -> None:
     service.run(LLAMA, {"prompt": "meant to fail"}, "status=503")
     assert service.local.requests[-1].inputs == {"prompt": "meant to fail"}
     assert repr(Fault(code=3040, hold=True)) == "Fault(code=3040, hold=True)"
-
-
-def test_other_requests_are_answered_meanwhile(service: Service) -> None:
-    with stream(service, "silence-after=0"):
-        began = time.monotonic()
-        assert service.run(LLAMA, HELLO).status_code == 200
-    assert time.monotonic() - began < 5

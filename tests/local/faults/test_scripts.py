@@ -88,7 +88,7 @@ WRONG = {
 }
 
 
-def test_a_wrong_name_is_refused_with_the_nearest_one_and_no_name_is_a_type_error(
+def test_a_wrong_name_is_refused_with_the_nearest_and_no_name_is_a_type_error(
     service: Service, local: Emulator
 ) -> None:
     for requested, message in WRONG.items():
@@ -121,9 +121,7 @@ def test_each_scenario_has_a_name_a_line_and_a_fault_of_its_own() -> None:
 # In sequence, and in the header
 
 
-def test_scripts_and_headers_are_met_in_order_and_reported_and_leave_each_other_alone(
-    local: Emulator, service: Service
-) -> None:
+def test_scripts_and_headers_are_met_in_order_and_leave_each_other_alone(local: Emulator, service: Service) -> None:
     local.script([503, "rate-limited"], "ok")
     assert [service.run(NATIVE, HELLO).status_code for _ in range(4)] == [503, 429, 200, 200]
     assert [request.fault for request in local.requests[-4:]] == ["503", "rate-limited", "ok", "ok"]
@@ -176,15 +174,12 @@ def test_chance_draws_from_what_is_given_about_as_often_as_was_asked_for() -> No
         assert set(draws) == set(expected.split()), name
 
 
-def test_by_default_nobody_has_to_wait() -> None:
+def test_by_default_nobody_has_to_wait_and_a_draw_that_cannot_be_is_refused(local: Emulator) -> None:
     possible = set(drawn(1, 5, streams=True, number=20_000))
     every = {name: scenario.fault for name, scenario in SCENARIOS.items() if scenario.fault}
     waiting = {"no-answer", "no-body", "trickling-body", "stalled", "held-open"}
     assert {name for name, fault in every.items() if fault.waits} == waiting
     assert possible == set(every) - waiting
-
-
-def test_a_draw_that_cannot_be_is_refused(local: Emulator) -> None:
     rows: list[tuple[dict[str, Any], str]] = [
         ({"rate": 1.1}, "from 0 to 1, not 1.1"),
         ({"rate": -1}, "from 0 to 1"),
@@ -197,7 +192,9 @@ def test_a_draw_that_cannot_be_is_refused(local: Emulator) -> None:
             local.random_faults(**options)
 
 
-def test_requests_say_what_each_one_drew_until_the_reset(local: Emulator, service: Service) -> None:
+def test_requests_say_what_each_one_drew_and_an_answer_that_cannot_have_it_is_whole(
+    local: Emulator, service: Service
+) -> None:
     local.random_faults(0.5, seed=11, scenarios=[503, 429])
     local.script("request-too-large")
     statuses = [service.run(NATIVE, HELLO).status_code for _ in range(20)]
@@ -209,9 +206,6 @@ def test_requests_say_what_each_one_drew_until_the_reset(local: Emulator, servic
     assert [service.run(NATIVE, HELLO).status_code for _ in range(5)] == [200] * 5
     local.random_faults(1, scenarios=[503])
     assert [service.run(NATIVE, HELLO, fault).status_code for fault in ("ok", None)] == [200, 503], "a header wins"
-
-
-def test_an_answer_that_cannot_have_what_chance_drew_is_whole(local: Emulator, service: Service) -> None:
     for name, model, inputs in (("tool-call-flat", NATIVE, HELLO), ("held-open", "@cf/baai/bge-m3", {"text": "x"})):
         local.random_faults(1, scenarios=name)
         response = service.run(model, inputs | {"stream": True})

@@ -290,7 +290,6 @@ def test_a_player_checks_who_asks_and_may_be_reached_from_elsewhere(tapes: Tapes
         with row(status):
             path = f"/accounts/{account}/ai/run/{MODEL}"
             assert client.ask("POST", path, json={"prompt": "Hello"}, headers=headers).status_code == status
-    tapes.write()
     with pytest.raises(ValueError, match="allow_remote=True"):
         Player(tapes.folder, "0.0.0.0")
     with Player(tapes.folder, "0.0.0.0", allow_remote=True, api_token="t", account_id="me") as player:

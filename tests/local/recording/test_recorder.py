@@ -85,9 +85,7 @@ def test_a_stream_is_passed_on_while_it_comes(tapes: Tapes, ask: Ask) -> None:
 
 @SYNC_AND_ASYNC
 @pytest.mark.parametrize(("events", "cut"), [([EVENT], "by the client"), ([EVENT, REST], None)])
-def test_a_client_that_leaves_closes_the_call_and_what_came_is_kept(
-    tapes: Tapes, ask: Ask, events: list[bytes], cut: str | None
-) -> None:
+def test_a_client_that_leaves_ends_the_call(tapes: Tapes, ask: Ask, events: list[bytes], cut: str | None) -> None:
     client = tapes.through(waits_after(*events))
     with ask(client.local).stream(NATIVE) as stream:
         assert [next(stream).text for _ in events] == ["Hel", "lo"][: len(events)]
@@ -255,9 +253,7 @@ def test_callers_need_the_local_token_and_reach_workers_ai_alone(tapes: Tapes, s
     assert server.connections == 0
 
 
-def test_a_page_that_calls_itself_otherwise_is_refused_by_name(
-    tapes: Tapes, recorder: Recorder, upstream: Emulator
-) -> None:
+def test_a_page_that_calls_itself_otherwise_is_refused(tapes: Tapes, recorder: Recorder, upstream: Emulator) -> None:
     tapes.http(recorder).post()
     for local, name in ((recorder, "the recorder"), (tapes.play(), "the player"), (upstream, "the emulator")):
         with row(name):
@@ -266,9 +262,7 @@ def test_a_page_that_calls_itself_otherwise_is_refused_by_name(
             assert response.text == f"Host not allowed: {name} answers to loopback names only\n"
 
 
-def test_websockets_are_refused_in_so_many_words(
-    tapes: Tapes, recorder: Recorder, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_websockets_are_refused_in_words(tapes: Tapes, recorder: Recorder, caplog: pytest.LogCaptureFixture) -> None:
     client = tapes.http(recorder)
     headers = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-key": "x", "sec-websocket-version": "13"}
     response = client.ask("GET", client.path(), headers=headers)
@@ -283,7 +277,7 @@ def test_a_body_that_is_too_long_is_refused(tapes: Tapes, recorder: Recorder, mo
     assert tapes.http(recorder).post().json()["errors"][0]["code"] == 3006
 
 
-def test_a_client_that_leaves_while_it_uploads_does_no_harm(
+def test_a_client_may_leave_while_it_uploads(
     tapes: Tapes, recorder: Recorder, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with socket.create_connection(("127.0.0.1", recorder.port)) as client:
@@ -385,9 +379,7 @@ def test_many_at_once_have_a_file_each(tapes: Tapes, recorder: Recorder) -> None
         assert by_prompt[f"number {i}"].count(b"\n\n") == body.count(b"\n\n")
 
 
-def test_a_folder_is_gone_on_with_and_a_number_that_another_recorder_took_is_passed_over(
-    tapes: Tapes, upstream: Emulator
-) -> None:
+def test_a_folder_is_gone_on_with_and_a_number_that_was_taken_is_passed_over(tapes: Tapes, upstream: Emulator) -> None:
     tapes.folder.mkdir()
     (tapes.folder / "notes.txt").write_text("mine")
     for model in (MODEL, NATIVE):
@@ -452,9 +444,7 @@ def test_files_are_for_people_and_keep_half_a_character(tapes: Tapes) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_recorder_is_an_async_context_manager(
-    tapes: Tapes, anyio_backend_name: str, upstream: Emulator
-) -> None:
+async def test_a_recorder_is_an_async_context(tapes: Tapes, anyio_backend_name: str, upstream: Emulator) -> None:
     async with Recorder(tapes.folder, upstream_url=upstream.base_url, **CREDENTIALS) as local, local.ai() as ai:
         assert (await ai.arun(MODEL, {"prompt": anyio_backend_name})).finish_reason == "stop"
     assert len(tapes.read()) == 1

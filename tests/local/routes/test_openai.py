@@ -76,7 +76,9 @@ def post(service: Service, path: str, body: Any, **headers: str) -> httpx.Respon
 # Chat
 
 
-def test_every_text_model_answers_with_a_chat_completion(client: Client, service: Service) -> None:
+def test_every_text_model_answers_with_a_chat_completion_and_those_that_live_are_listed(
+    client: Client, service: Service
+) -> None:
     for model in (CHAT, DUAL, GPT_OSS, "@cf/meta/llama-4-scout-17b-16e-instruct"):
         answer = client.chat(model)
         assert (answer.object, answer.model) == ("chat.completion", model)
@@ -86,6 +88,10 @@ def test_every_text_model_answers_with_a_chat_completion(client: Client, service
         received = service.local.requests[-1]
         assert (received.model, received.inputs["messages"]) == (model, ASKED)
         assert "model" not in received.inputs
+    rows = {model.id: model for model in client.ask("models.list").data}
+    assert rows[CHAT].owned_by == "zai-org"
+    assert rows[CHAT].created > 1_700_000_000
+    assert "@cf/meta/llama-2-7b-chat-int8" not in rows
 
 
 def test_a_stream_says_the_same_as_the_whole_answer(client: Client) -> None:
@@ -101,9 +107,7 @@ def test_a_stream_says_the_same_as_the_whole_answer(client: Client) -> None:
         assert last.usage.prompt_tokens == whole.usage.prompt_tokens, model
 
 
-def test_no_native_event_is_among_the_chunks_and_usage_is_reported_unless_refused(
-    service: Service, client: Client
-) -> None:
+def test_no_native_event_is_among_the_chunks_and_usage_is_unless_refused(service: Service, client: Client) -> None:
     for model in (DUAL, KIMI, TRAILER):
         response = post(service, "chat/completions", {"model": model, "messages": ASKED, "stream": True})
         *chunks, done = read(response.text)
@@ -259,13 +263,6 @@ def test_a_response_has_its_text_streams_in_numbered_events_and_calls_a_tool(cli
 # Models
 
 
-def test_models_are_listed_without_those_that_were_retired(client: Client) -> None:
-    rows = {model.id: model for model in client.ask("models.list").data}
-    assert rows[CHAT].owned_by == "zai-org"
-    assert rows[CHAT].created > 1_700_000_000
-    assert "@cf/meta/llama-2-7b-chat-int8" not in rows
-
-
 # Refusals
 
 
@@ -295,7 +292,7 @@ def test_what_cannot_be_is_refused_in_the_envelope_or_in_the_form_of_openai(serv
         assert response.json()["error"]["message"].startswith("AiError: "), body
 
 
-def test_faults_reach_a_client_of_openai(client: Client, service: Service) -> None:
+def test_faults_reach_a_client_of_openai_also_inside_a_stream(client: Client, service: Service) -> None:
     rows: list[tuple[Fault, type[openai.APIStatusError], str]] = [
         (Fault(code=3040), openai.RateLimitError, "rate_limit_exceeded"),
         (Fault(status=500), openai.InternalServerError, "server_error"),
@@ -308,6 +305,10 @@ def test_faults_reach_a_client_of_openai(client: Client, service: Service) -> No
         assert caught.value.code == code
         with pytest.raises(kind):
             client.chat()
+    service.local.script(Fault(error_after=3))
+    chunks = client.chat(stream=True)
+    assert sum(1 for chunk in chunks if chunk.choices and chunk.choices[0].delta.content) <= 3
+    assert chunks[-1].errors[0]["code"] == 3040
 
 
 def test_a_request_that_does_not_get_through_has_the_envelope_of_the_edge(service: Service) -> None:
@@ -325,10 +326,3 @@ def test_a_request_that_does_not_get_through_has_the_envelope_of_the_edge(servic
         service.local.script(Fault(status=401))
         body = {"model": GPT_OSS, "messages": ASKED, "input": "x"}
         assert post(service, path, body).json()["errors"][0]["code"] == 10000
-
-
-def test_an_error_inside_a_stream_reaches_the_client(client: Client, service: Service) -> None:
-    service.local.script(Fault(error_after=3))
-    chunks = client.chat(stream=True)
-    assert sum(1 for chunk in chunks if chunk.choices and chunk.choices[0].delta.content) <= 3
-    assert chunks[-1].errors[0]["code"] == 3040

@@ -112,13 +112,6 @@ def test_errors_have_the_form_that_the_binding_reads(binding: Binding) -> None:
         assert response.json()["internalCode"] == 5006, path
 
 
-def test_faults_are_had_by_the_header_or_the_script(binding: Binding, service: Service) -> None:
-    assert binding.run(LLAMA, HELLO, **{"cfai-emulate": "code=3040"}).json()["internalCode"] == 3040
-    service.local.script(Fault(status=500), Fault(empty=True))
-    assert binding.run(LLAMA, HELLO).json()["errors"][0]["message"].startswith("AiError: ")
-    assert binding.run(LLAMA, HELLO).json() == {}
-
-
 def test_a_gateway_and_a_batch_are_options(binding: Binding, service: Service) -> None:
     response = binding.run(LLAMA, HELLO, {"gateway": {"id": "mine"}}, "/ai-gateway/run?version=3")
     assert response.headers["cf-aig-log-id"]
@@ -130,7 +123,9 @@ def test_a_gateway_and_a_batch_are_options(binding: Binding, service: Service) -
     assert polled[1]["responses"][0]["success"] is True
 
 
-def test_other_requests_get_the_edges_errors(binding: Binding) -> None:
+def test_faults_are_had_by_the_header_or_the_script_and_other_requests_get_the_edges_errors(
+    binding: Binding, service: Service
+) -> None:
     rows: list[tuple[str, str, dict[str, str], int]] = [
         # A web page can send a plain POST to this machine, but not this header.
         ("POST", "/run?version=3", {}, 7000),
@@ -141,6 +136,10 @@ def test_other_requests_get_the_edges_errors(binding: Binding) -> None:
     for method, path, headers, code in rows:
         response = binding.fetch(method, path, headers=headers, content=b"{}")
         assert response.json()["errors"][0]["code"] == code, (method, path)
+    assert binding.run(LLAMA, HELLO, **{"cfai-emulate": "code=3040"}).json()["internalCode"] == 3040
+    service.local.script(Fault(status=500), Fault(empty=True))
+    assert binding.run(LLAMA, HELLO).json()["errors"][0]["message"].startswith("AiError: ")
+    assert binding.run(LLAMA, HELLO).json() == {}
 
 
 def test_from_other_machines_the_binding_needs_the_token_which_miniflares_address_holds() -> None:
@@ -158,9 +157,7 @@ def test_from_other_machines_the_binding_needs_the_token_which_miniflares_addres
         assert "secret" not in repr(local)
 
 
-def test_what_miniflare_asks_for_beside_has_no_route_and_says_no_word(
-    service: Service, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_miniflare_asks_for_beside_has_no_route(service: Service, caplog: pytest.LogCaptureFixture) -> None:
     headers = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-key": "x", "sec-websocket-version": "13"}
     url = service.local.binding_url
     websocket = service.http.get(f"{url}&MF-Binding=AI", headers=headers)
