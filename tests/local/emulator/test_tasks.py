@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cfai import models
 from cfai.local.emulator import _batches
 from tests.conftest import row
 from tests.local.conftest import check
@@ -128,14 +129,12 @@ def test_whisper_takes_raw_audio_and_numbers_and_nova_3_a_raw_body_only(service:
             assert list(as_numbers) == ["text", "word_count", "vtt", "words"]
             assert service.local.requests[-1].inputs == b"RIFF"
     model = "@cf/deepgram/nova-3"
-    options: dict[str, Any] = {
-        "headers": {"content-type": "audio/mpeg"},
-        "params": {"language": "en", "keyterm": ["one", "two"]},
-    }
-    response = service.http.post(service.url(model), content=b"ID3", **options)
+    query = {"language": "en", "keyterm": ["one", "two"]}
+    headers = {"content-type": "audio/mpeg"}
+    response = service.http.post(service.url(model), content=b"ID3", headers=headers, params=query)
     [channel] = response.json()["result"]["results"]["channels"]
     assert channel["alternatives"][0]["transcript"] == "emulated by cfai"
-    assert service.local.requests[-1].query == {"language": "en", "keyterm": ["one", "two"]}
+    assert service.local.requests[-1].query == query
     assert service.error(model, {"audio": "SUQz"})[1] == 5006
 
 
@@ -233,20 +232,9 @@ def test_only_the_last_batches_are_kept(service: Service, monkeypatch: pytest.Mo
 
 
 def test_every_model_of_the_catalogue_answers_but_one_for_websockets_only(service: Service) -> None:
-    from cfai import models
-
-    minimal = {
-        "prompt": "x",
-        "text": "x",
-        "input_text": "x",
-        "query": "x",
-        "contexts": [{"text": "x"}],
-        "image": PIXEL,
-        "state": "x",
-        "questions": {"q": {"type": "noul", "instructions": "?"}},
-        "target_lang": "fr",
-        "target_language": "hin_Deva",
-    }
+    minimal: dict[str, Any] = dict.fromkeys(("prompt", "text", "input_text", "query", "state"), "x")
+    minimal |= {"contexts": CONTEXTS, "image": PIXEL, "questions": {"q": {"type": "noul", "instructions": "?"}}}
+    minimal |= {"target_lang": "fr", "target_language": "hin_Deva"}
     special: dict[str, Any] = {
         "@cf/meta/llama-guard-3-8b": {"messages": [{"role": "user", "content": "x"}]},
         "@cf/openai/whisper": {"audio": [1]},

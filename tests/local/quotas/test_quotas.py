@@ -17,14 +17,13 @@ import pytest
 from cfai import CapacityError, Retry
 from cfai.local import Emulator
 from cfai.local.emulator import _batches
+from tests.conftest import LONG
 from tests.local.conftest import Service
 
 GLM = "@cf/zai-org/glm-4.7-flash"
 KIMI = "@cf/moonshotai/kimi-k2.6"
 BGE = "@cf/baai/bge-m3"
 HELLO = {"prompt": "hello"}
-LONG = 10.0
-"""Seconds after which a test gives up waiting for what should have happened at once."""
 
 
 class Clock:
