@@ -343,9 +343,8 @@ def test_other_files_are_left_alone(tapes: Tapes) -> None:
 
 @pytest.mark.anyio
 async def test_a_player_is_an_async_context_manager(tapes: Tapes, anyio_backend_name: str) -> None:
-    tapes.write(
-        request__body={"json": {"prompt": anyio_backend_name}}, response__chunks=['{"result":{"response":"x"}}']
-    )
+    body = {"json": {"prompt": anyio_backend_name}}
+    tapes.write(request__body=body, response__chunks=['{"result":{"response":"x"}}'])
     async with Player(str(tapes.folder)) as local, local.ai() as ai:
         assert repr(local) == f"Player('{local.base_url}')"
         assert (await ai.arun(MODEL, {"prompt": anyio_backend_name})).text == "x"

@@ -11,6 +11,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -337,15 +338,11 @@ def test_an_answer_that_cannot_be_read_is_a_502_and_nothing_is_kept(tapes: Tapes
 def test_an_exchange_that_cannot_be_written_is_logged_and_still_passed_on(
     tapes: Tapes, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def full(self: Path, target: Path) -> Path:
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(Path, "replace", full)
+    monkeypatch.setattr(Path, "replace", Mock(side_effect=OSError("no space left on device")))
     assert tapes.http(recorder).post().status_code == 200
     recorder.stop()
-    assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
-        "an exchange was not recorded: no space left on device"
-    ]
+    errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert errors == ["an exchange was not recorded: no space left on device"]
     assert list(tapes.folder.iterdir()) == []
 
 
@@ -360,10 +357,7 @@ def test_what_cannot_be_recorded_into_or_from_is_an_error_where_it_is_started(ta
 def test_another_machine_may_have_the_same_port(tapes: Tapes) -> None:
     with Emulator() as local:
         port = local.port
-    with Recorder(
-        tapes.folder, port=port, upstream_url=f"https://api.example:{port}/client/v4", **CREDENTIALS
-    ) as recorder:
-        assert recorder.port == port
+    assert tapes.record(f"https://api.example:{port}/client/v4", port=port).port == port
 
 
 # Files
@@ -387,15 +381,12 @@ def test_a_folder_is_gone_on_with_and_a_number_that_was_taken_is_passed_over(tap
         tapes.http(recorder).post(model=model)
         recorder.stop()
     recorder.start()
-    (tapes.folder / "0003-cf-zai-org-glm-4.7-flash.json").write_text("{}")
+    names = ["cf-zai-org-glm-4.7-flash", "cf-meta-llama-3.1-8b-instruct-fp8", *["cf-zai-org-glm-4.7-flash"] * 2]
+    paths = [tapes.folder / f"{number:04d}-{name}.json" for number, name in enumerate(names, 1)]
+    paths[2].write_text("{}")
     tapes.http(recorder).post()
-    assert sorted(path.name for path in tapes.folder.glob("*.json")) == [
-        "0001-cf-zai-org-glm-4.7-flash.json",
-        "0002-cf-meta-llama-3.1-8b-instruct-fp8.json",
-        "0003-cf-zai-org-glm-4.7-flash.json",
-        "0004-cf-zai-org-glm-4.7-flash.json",
-    ]
-    assert (tapes.folder / "0003-cf-zai-org-glm-4.7-flash.json").read_text() == "{}"
+    assert sorted(tapes.folder.glob("*.json")) == paths
+    assert paths[2].read_text() == "{}"
 
 
 def test_recorders_that_write_into_one_folder_lose_nothing(tapes: Tapes) -> None:
