@@ -24,7 +24,7 @@ def doctor(cfai: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.mark.usefixtures("local")
-def test_each_check_has_a_line_whose_verdict_has_a_colour_on_a_terminal(
+def test_each_check_has_a_line_with_a_coloured_verdict_on_a_terminal(
     doctor: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, out, err = doctor()
@@ -46,9 +46,7 @@ def test_a_problem_gives_exit_code_1_and_says_what_to_do(doctor: Run, monkeypatc
     assert "or work without an account: cfai dev" in out
 
 
-def test_json_is_one_object_and_tells_of_problems(
-    doctor: Run, local: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_json_is_one_object_of_problems_too(doctor: Run, local: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     code, out, _ = doctor("--json")
     report = json.loads(out)
     assert (code, report["ok"]) == (0, True)
@@ -98,9 +96,7 @@ def test_what_is_found_out_is_in_the_json_and_recorded(doctor: Run, local: Emula
     assert not [file for file in files if local.account_id in file.read_text("utf-8")]
 
 
-def test_nothing_more_is_asked_if_there_is_a_problem(
-    doctor: Run, local: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_a_problem_nothing_more_is_asked(doctor: Run, local: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "a-token-of-somebody-else")
     code, out, _ = doctor("--conformance", "--yes")
     assert code == 1
@@ -137,7 +133,7 @@ def pattern(text: str) -> str:
 
 @pytest.mark.usefixtures("local")
 @pytest.mark.parametrize("options", [[], ["--conformance", "--yes", "--record", "recordings"]], ids=["health", "facts"])
-def test_the_page_shows_output(
+def test_the_page_shows_what_is_printed(
     doctor: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

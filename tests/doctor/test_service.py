@@ -168,9 +168,7 @@ CERTIFICATES = [
 """A certificate, the host that is called, which one is trusted; how what is found begins, and a word of the remedy."""
 
 
-def test_a_certificate_is_trusted_or_told_why(
-    at: At, tls: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_certificate_is_trusted_or_not(at: At, tls: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
     for shown, host, trusted, message, remedy in CERTIFICATES:
         at(f"{tls(shown).replace('localhost', host)}/client/v4")
         if trusted:

@@ -122,9 +122,7 @@ class TestAsynchronous:
 
     @pytest.mark.usefixtures("a_loop_for_all")
     @pytest.mark.parametrize("again", [1, 2])
-    async def test_a_loop_may_outlive_it(
-        self, ai: Ai, workers_ai: WorkersAI, anyio_backend_name: str, again: int
-    ) -> None:
+    async def test_a_loop_outlives_it(self, ai: Ai, workers_ai: WorkersAI, anyio_backend_name: str, again: int) -> None:
         await run_in_every_way(ai, workers_ai, f"{anyio_backend_name} {again}")
 
 

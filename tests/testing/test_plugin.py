@@ -26,9 +26,7 @@ def test_a_test_with_a_fault_takes_five_lines(pytester: pytest.Pytester) -> None
     pytester.runpytest_subprocess(*STRICT).assert_outcomes(passed=1)
 
 
-def test_a_test_leaves_no_server_or_environment_behind(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_test_leaves_nothing_of_its_own_behind(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "the machine's own")
     pytester.makepyfile(
         """
@@ -168,9 +166,7 @@ def test_a_run_without_it_imports_one_module_and_starts_nothing(
 
 
 @pytest.mark.parametrize("package", ["uvicorn"])
-def test_without_the_extra_one_line_says_what_to_install_and_others_pass(
-    pytester: pytest.Pytester, package: str
-) -> None:
+def test_without_the_extra_a_line_says_what_to_install_and_others_pass(pytester: pytest.Pytester, package: str) -> None:
     pytester.makeconftest(f"import sys\nsys.modules['{package}'] = None")
     pytester.makepyfile(
         """

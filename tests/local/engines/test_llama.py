@@ -74,9 +74,7 @@ def router() -> Iterator[respx.MockRouter]:
         yield router
 
 
-def test_a_model_is_loaded_when_needed_once_for_each_use(
-    library: Library, file: Path, router: respx.MockRouter
-) -> None:
+def test_a_model_is_loaded_once_for_each_use_it_has(library: Library, file: Path, router: respx.MockRouter) -> None:
     with Emulator(engine=LlamaCpp(file, context=2048, threads=2)) as local, local.ai() as ai:
         assert library.started == []
         assert [ai.run(GLM, {"prompt": "Hi"}).text for _ in range(2)] == ["Hello", "Hello"]

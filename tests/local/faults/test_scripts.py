@@ -88,9 +88,7 @@ WRONG = {
 }
 
 
-def test_a_wrong_name_is_refused_with_the_nearest_and_no_name_is_a_type_error(
-    service: Service, local: Emulator
-) -> None:
+def test_a_wrong_name_is_refused_with_the_nearest_and_none_is_a_type_error(service: Service, local: Emulator) -> None:
     for requested, message in WRONG.items():
         with pytest.raises(ValueError, match=re.escape(message)):
             service.local.script(requested)
@@ -192,7 +190,7 @@ def test_by_default_nobody_has_to_wait_and_a_draw_that_cannot_be_is_refused(loca
             local.random_faults(**options)
 
 
-def test_requests_say_what_each_one_drew_and_an_answer_that_cannot_have_it_is_whole(
+def test_requests_say_what_each_one_drew_and_are_whole_if_they_cannot_have_it(
     local: Emulator, service: Service
 ) -> None:
     local.random_faults(0.5, seed=11, scenarios=[503, 429])

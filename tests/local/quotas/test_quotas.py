@@ -172,9 +172,7 @@ class Slow:
         self.ended.append("engine")
 
 
-def test_a_batch_runs_once_for_two_and_on_when_who_asked_has_left(
-    serving: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_batch_runs_once_for_two_and_on_for_one_who_left(serving: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_batches, "_RUNNING_AFTER", LONG)
     service = serving(engine=(engine := Slow()))
     poll = batch(service, BGE, [{"text": "x"}])
@@ -189,9 +187,7 @@ def test_a_batch_runs_once_for_two_and_on_when_who_asked_has_left(
     assert len(service.result(BGE, poll)["responses"]) == engine.asked == 3
 
 
-def test_a_batch_is_running_until_it_is_done_or_the_emulator_ends(
-    serving: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_batch_runs_until_it_is_done_or_the_emulator_ends(serving: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_batches, "_RUNNING_AFTER", 0.01)
     service = serving(engine=Slow(0.1))
     poll = batch(service, BGE, [{"text": "x"}])

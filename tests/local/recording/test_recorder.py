@@ -278,9 +278,7 @@ def test_a_body_that_is_too_long_is_refused(tapes: Tapes, recorder: Recorder, mo
     assert tapes.http(recorder).post().json()["errors"][0]["code"] == 3006
 
 
-def test_a_client_may_leave_while_it_uploads(
-    tapes: Tapes, recorder: Recorder, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_client_may_leave_in_an_upload(tapes: Tapes, recorder: Recorder, capfd: pytest.CaptureFixture[str]) -> None:
     with socket.create_connection(("127.0.0.1", recorder.port)) as client:
         client.sendall(b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\nhalf")
     assert tapes.http(recorder).post().status_code == 200

@@ -67,9 +67,7 @@ BINARY = b"\x89PNG\xff" + f"{TOKEN}{ACCOUNT}{REQUEST}{GATEWAY_TOKEN}".encode() +
     ],
     ids=["error", "result", "page", "stream", "binary", "no content type"],
 )
-def test_nothing_secret_that_is_echoed_is_kept(
-    tapes: Tapes, body: bytes, content_type: str, status: str, size: int
-) -> None:
+def test_no_secret_that_is_echoed_is_kept(tapes: Tapes, body: bytes, content_type: str, status: str, size: int) -> None:
     def script(peer: Peer) -> None:
         while peer.request():
             kind = f"content-type: {content_type}\r\n" if content_type else ""

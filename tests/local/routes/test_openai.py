@@ -76,7 +76,7 @@ def post(service: Service, path: str, body: Any, **headers: str) -> httpx.Respon
 # Chat
 
 
-def test_every_text_model_answers_with_a_chat_completion_and_those_that_live_are_listed(
+def test_every_text_model_answers_with_a_chat_completion_and_is_listed_if_live(
     client: Client, service: Service
 ) -> None:
     for model in (CHAT, DUAL, GPT_OSS, "@cf/meta/llama-4-scout-17b-16e-instruct"):
