@@ -24,13 +24,18 @@ def doctor(cfai: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.mark.usefixtures("local")
-def test_a_line_for_each_check(doctor: Run) -> None:
+def test_each_check_has_a_line_with_a_coloured_verdict_on_a_terminal(
+    doctor: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code, out, err = doctor()
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert len(lines) == len(CHECKS)
     for line, check in zip(lines, CHECKS, strict=True):
         assert re.match(rf"(ok|warning) +{check.name}  +\S", line), line
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert "\x1b[32mok\x1b[0m" in doctor()[1]
 
 
 def test_a_problem_gives_exit_code_1_and_says_what_to_do(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +46,7 @@ def test_a_problem_gives_exit_code_1_and_says_what_to_do(doctor: Run, monkeypatc
     assert "or work without an account: cfai dev" in out
 
 
-def test_json_is_one_object(doctor: Run, local: Emulator) -> None:
+def test_json_is_one_object_of_problems_too(doctor: Run, local: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     code, out, _ = doctor("--json")
     report = json.loads(out)
     assert (code, report["ok"]) == (0, True)
@@ -50,25 +55,19 @@ def test_json_is_one_object(doctor: Run, local: Emulator) -> None:
     assert "conformance" not in report
     assert local.api_token not in out
     assert local.account_id not in out
-
-
-def test_json_of_a_problem_says_so(doctor: Run, local: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "a-token-of-somebody-else")
     code, out, _ = doctor("--json")
     assert (code, json.loads(out)["ok"]) == (1, False)
     assert "a-token-of-somebody-else" not in out
 
 
-def test_neurons_are_spent_only_by_leave(doctor: Run, local: Emulator) -> None:
+@pytest.mark.usefixtures("local")
+def test_neurons_are_spent_only_by_leave_and_without_it_the_health_is_in_the_json(doctor: Run, local: Emulator) -> None:
     for number, typed in enumerate(("n\n", "\n", ""), 1):
         code, _, err = doctor("--conformance", typed=typed)
         assert code == 1, typed
         assert "up to 176 neurons" in err
         assert len(local.requests) == number, "the one of the health check"
-
-
-@pytest.mark.usefixtures("local")
-def test_without_leave_the_health_is_in_the_json_all_the_same(doctor: Run) -> None:
     code, out, err = doctor("--json", "--conformance", typed="n\n")
     report = json.loads(out)
     assert (code, report["ok"]) == (1, True)
@@ -97,9 +96,7 @@ def test_what_is_found_out_is_in_the_json_and_recorded(doctor: Run, local: Emula
     assert not [file for file in files if local.account_id in file.read_text("utf-8")]
 
 
-def test_nothing_more_is_asked_where_there_is_a_problem(
-    doctor: Run, local: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_a_problem_nothing_more_is_asked(doctor: Run, local: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "a-token-of-somebody-else")
     code, out, _ = doctor("--conformance", "--yes")
     assert code == 1
@@ -108,28 +105,16 @@ def test_nothing_more_is_asked_where_there_is_a_problem(
     assert "conformance" not in json.loads(doctor("--conformance", "--yes", "--json")[1])
 
 
-def test_options_of_conformance_need_it(doctor: Run) -> None:
+def test_options_of_conformance_need_it_and_a_folder_that_is_none(doctor: Run, local: Emulator, tmp_path: Path) -> None:
     for options in (["--record", "folder"], ["--gateway", "default"]):
         code, _, err = doctor(*options)
         assert code == 2, options
         assert "go with --conformance" in err, options
-
-
-def test_a_folder_that_cannot_be_made_is_told_before_anything_is_spent(
-    doctor: Run, local: Emulator, tmp_path: Path
-) -> None:
     (tmp_path / "file").write_text("")
     code, _, err = doctor("--conformance", "--yes", "--record", str(tmp_path / "file"))
     assert code == 2
     assert "--record" in err
     assert len(local.requests) == 1
-
-
-@pytest.mark.usefixtures("local")
-def test_the_verdict_has_a_colour_on_a_terminal(doctor: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("TERM", "xterm-256color")
-    assert "\x1b[32mok\x1b[0m" in doctor()[1]
 
 
 # The page

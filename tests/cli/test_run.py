@@ -29,12 +29,18 @@ def program(*arguments: str) -> subprocess.Popen[bytes]:
     """Return the command line as a program of its own."""
     # Unbuffered output would hide that a token is not flushed.
     own = {"PYTHONIOENCODING": "utf-8", "PYTHONWARNINGS": "default", "PYTHONUNBUFFERED": ""}
-    return subprocess.Popen(
-        [sys.executable, "-m", "cfai.cli", *arguments],
-        env={**os.environ, **own},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    command = [sys.executable, "-m", "cfai.cli", *arguments]
+    return subprocess.Popen(command, env={**os.environ, **own}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def call(*arguments: str) -> tuple[int, bytes, bytes]:
+    """Return exit code, output and errors of a program."""
+    with program(*arguments) as called:
+        out, errors = called.communicate(timeout=LONG)
+    return called.returncode, out, errors
+
+
+BOTH_WAYS = pytest.mark.parametrize("options", [[], ["--no-stream"]], ids=["streamed", "whole"])
 
 
 class Missing:
@@ -58,19 +64,19 @@ def test_the_answer_is_printed_and_streamed_unless_the_command_says_otherwise(cf
     for options, streams in (([], True), (["--no-stream"], False)):
         assert cfai("run", MODEL, "where is new york?", *options) == (0, f"{answer}\n", "")
         assert local.requests[-1].inputs.get("stream", False) is streams
+    cfai("run", MODEL, "hello", "--max-tokens", "7")
+    cfai("run", MODEL, "hello")
+    assert [request.inputs.get("max_tokens") for request in local.requests[-2:]] == [7, None]
 
 
-@pytest.mark.parametrize("options", [[], ["--no-stream"]], ids=["streamed", "whole"])
+@BOTH_WAYS
 def test_what_is_no_text_is_not_lost(local: Emulator, options: list[str]) -> None:
     """An image comes as bytes, and one that stands in JSON as that."""
     with local.ai() as ai:
         expected = ai.run(SDXL, {"prompt": "a cat"})
-    with program("run", SDXL, "a cat", *options) as called:
-        out, errors = called.communicate(timeout=LONG)
-    assert (called.returncode, out, errors) == (0, expected.content, b"")
-    with program("run", FLUX, "a cat", *options) as called:
-        out, errors = called.communicate(timeout=LONG)
-    assert (called.returncode, errors) == (0, b"")
+    assert call("run", SDXL, "a cat", *options) == (0, expected.content, b"")
+    code, out, errors = call("run", FLUX, "a cat", *options)
+    assert (code, errors) == (0, b"")
     assert base64.b64decode(json.loads(out)["image"], validate=True).startswith(b"\xff\xd8")
 
 
@@ -81,26 +87,17 @@ def test_an_image_is_not_written_to_a_terminal(cfai: Run, local: Emulator, monke
     assert re.fullmatch(r"image/png of [0-9,]+ bytes: put it into a file with > file\n", err)
 
 
-def test_an_answer_has_as_many_tokens_as_it_may(cfai: Run, local: Emulator) -> None:
-    cfai("run", MODEL, "hello", "--max-tokens", "7")
-    cfai("run", MODEL, "hello")
-    assert [request.inputs.get("max_tokens") for request in local.requests] == [7, None]
-
-
-def test_local_asks_the_emulator_and_needs_no_account(cfai: Run) -> None:
+def test_local_asks_the_emulator_and_without_it_the_error_names_what_an_account_needs(cfai: Run) -> None:
     code, out, err = cfai("run", "--local", MODEL, "where is new york?")
     assert (code, err) == (0, "")
     assert out.startswith("[emulated by cfai, not by a model] “where is new york?”")
-
-
-def test_without_an_account_the_error_names_what_to_set(cfai: Run) -> None:
     code, out, err = cfai("run", MODEL, "hello")
     assert (code, out) == (1, "")
     assert "CLOUDFLARE_ACCOUNT_ID" in err
     assert err.endswith("; with --local no account is needed\n")
 
 
-@pytest.mark.parametrize("options", [[], ["--no-stream"]], ids=["streamed", "whole"])
+@BOTH_WAYS
 def test_a_dash_reads_the_prompt_from_standard_input(cfai: Run, local: Emulator, options: list[str]) -> None:
     code, out, _ = cfai("run", MODEL, "-", *options, typed="where is\nnew york?\n")
     assert code == 0
@@ -108,18 +105,14 @@ def test_a_dash_reads_the_prompt_from_standard_input(cfai: Run, local: Emulator,
     assert "“where is new york?”" in out
 
 
-@pytest.mark.parametrize("options", [[], ["--no-stream"]], ids=["streamed", "whole"])
-def test_an_error_is_one_line_on_standard_error(cfai: Run, local: Emulator, options: list[str]) -> None:
-    local.script(Fault(code=4006))
+@BOTH_WAYS
+def test_an_error_is_one_line_of_its_own_and_keeps_its_brackets(cfai: Run, local: Emulator, options: list[str]) -> None:
+    local.script(Fault(code=4006, message="[bold] is [/] wrong"))
     code, out, err = cfai("run", MODEL, "hello", *options)
     assert (code, out) == (1, "")
     assert err.startswith("4006 DailyAllocationUsed: ")
+    assert "[bold] is [/] wrong" in err
     assert err.count("\n") == 1
-
-
-def test_an_error_keeps_its_brackets(cfai: Run, local: Emulator) -> None:
-    local.script(Fault(code=5006, message="[bold] is [/] wrong"))
-    assert "[bold] is [/] wrong" in cfai("run", MODEL, "hello")[2]
 
 
 def test_a_limit_is_told_before_anything_is_sent(cfai: Run, local: Emulator) -> None:
@@ -139,31 +132,26 @@ def test_a_stream_that_breaks_keeps_what_had_come(cfai: Run, local: Emulator) ->
     assert "[DONE]" in err
 
 
-@pytest.mark.parametrize("options", [[], ["--no-stream"]], ids=["streamed", "whole"])
-def test_reasoning_is_no_part_of_what_is_piped_on(cfai: Run, local: Emulator, options: list[str]) -> None:
-    with local.ai() as ai:
-        assert "emulated reasoning" in ai.run(MODEL, {"prompt": "hello"}).reasoning
-    _, out, err = cfai("run", MODEL, "hello", *options)
-    assert "reasoning" not in out + err
-
-
-@pytest.mark.parametrize("options", [[], ["--no-stream"]], ids=["streamed", "whole"])
-def test_reasoning_shows_on_a_terminal_and_not_in_the_output(
+@BOTH_WAYS
+def test_reasoning_shows_on_a_terminal_and_is_no_part_of_what_is_piped_on(
     cfai: Run, local: Emulator, monkeypatch: pytest.MonkeyPatch, options: list[str]
 ) -> None:
+    with local.ai() as ai:
+        reasoning = ai.run(MODEL, {"prompt": "hello"}).reasoning
+    assert "emulated reasoning" in (reasoning or "")
+    _, out, err = cfai("run", MODEL, "hello", *options)
+    assert "reasoning" not in out + err
     monkeypatch.setattr("rich.console.Console.is_terminal", True)
     _, out, err = cfai("run", MODEL, "hello", *options)
     shown = re.sub(r"\x1b\[[0-9;]*m", "", err)
-    with local.ai() as ai:
-        assert shown.rstrip("\n") == ai.run(MODEL, {"prompt": "hello"}).reasoning
+    assert shown.rstrip("\n") == reasoning
     assert "reasoning" not in out
     assert shown.endswith("\n"), "the answer would start in the middle of a line"
 
 
 def test_a_warning_is_one_line_that_names_no_file(local: Emulator) -> None:
-    with program("run", NATIVE, "write 600 words", "--no-stream") as run:
-        _, err = run.communicate(timeout=LONG)
-    assert run.returncode == 0
+    code, _, err = call("run", NATIVE, "write 600 words", "--no-stream")
+    assert code == 0
     assert b"256 tokens" in err
     assert err.count(b"\n") == 1
     assert b".py" not in err
@@ -218,13 +206,7 @@ def test_a_reader_who_has_seen_enough_is_no_error(local: Emulator) -> None:
     assert b"Traceback" not in err
 
 
-def test_without_arguments_it_says_what_it_can(cfai: Run) -> None:
-    _, out, _ = cfai()
-    assert "run" in out
-    assert "Workers AI" in out
-
-
-def test_an_engine_that_cannot_be_says_so(cfai: Run) -> None:
+def test_arguments_that_cannot_be_are_told_and_none_say_what_can(cfai: Run) -> None:
     rows = [
         (["--gguf", "a.gguf", "--upstream", "http://127.0.0.1:9"], "give either"),
         (["--gguf", "nowhere.gguf"], "nowhere.gguf cannot be read as a model"),
@@ -237,6 +219,9 @@ def test_an_engine_that_cannot_be_says_so(cfai: Run) -> None:
         code, _, errors = cfai("run", "--local", *options, MODEL, "Hello")
         assert code == 1, options
         assert message in " ".join(errors.split()), options
+    _, out, _ = cfai()
+    assert "run" in out
+    assert "Workers AI" in out
 
 
 def test_an_upstream_answers_in_the_place_of_emulated_text(cfai: Run) -> None:

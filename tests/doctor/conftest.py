@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cfai.doctor import Finding, examine
-
-ACCOUNT = "0123456789abcdef0123456789abcdef"
-TOKEN = "token-that-must-not-show-0123456789"
+from tests.conftest import ACCOUNT, TOKEN, Peer, Serve, Server
 
 NOWHERE = "http://127.0.0.1:9/client/v4"
 """Where nothing listens."""
@@ -26,11 +23,8 @@ TLS = Path(__file__).parent / "tls"
 
 Answers = dict[str, tuple[str, str, Any]]
 """By a part of the request's first line: status, content type, and a body, as JSON unless it is a text."""
-
-
 At = Callable[..., None]
-Answering = Callable[..., Any]
-Serve = Callable[[Callable[[Any], None]], Any]
+Answering = Callable[..., Server]
 """What the fixtures of these names are."""
 
 
@@ -43,6 +37,11 @@ def _trusts_the_usual(monkeypatch: pytest.MonkeyPatch) -> None:
 def findings(**options: Any) -> dict[str, Finding]:
     """Return what the doctor finds, by the name of the check."""
     return {finding.check: finding for finding in examine(**{"timeout": 5.0, **options})}
+
+
+def show(report: dict[str, Finding]) -> str:
+    """Return all that a report says."""
+    return "".join(map(str, report.values()))
 
 
 def problems(report: dict[str, Finding]) -> list[str]:
@@ -69,30 +68,28 @@ def refused(code: int, message: str = "no") -> dict[str, Any]:
     return {"result": None, "success": False, "errors": [{"code": code, "message": message}], "messages": []}
 
 
+def point_at(patch: pytest.MonkeyPatch, url: str, account: str = ACCOUNT, token: str = TOKEN) -> None:
+    """Set the environment's base URL, account id and token."""
+    patch.setenv("CLOUDFLARE_API_BASE_URL", url)
+    patch.setenv("CLOUDFLARE_ACCOUNT_ID", account)
+    patch.setenv("CLOUDFLARE_API_TOKEN", token)
+
+
 @pytest.fixture
 def at(monkeypatch: pytest.MonkeyPatch) -> At:
-    """Sets the environment's base URL, account id and token."""
-
-    def set_to(url: str, account: str = ACCOUNT, token: str = TOKEN) -> None:
-        monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", url)
-        monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", account)
-        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", token)
-
-    return set_to
+    return partial(point_at, monkeypatch)
 
 
 @pytest.fixture
 def answering(serve: Serve, at: At) -> Answering:
     """Starts a server that answers as it is told, with headers if any are given, and points the environment at it."""
 
-    def start(answers: Answers, head: str = "") -> Any:
-        def script(peer: Any) -> None:
+    def start(answers: Answers, head: str = "") -> Server:
+        def script(peer: Peer) -> None:
             while request := peer.request():
                 line = request.partition(b"\r\n")[0].decode()
-                part = next((part for part in answers if part in line), None)
-                status, kind, body = (
-                    answers[part] if part is not None else ("400 Bad Request", "application/json", refused(7000))
-                )
+                other = ("400 Bad Request", "application/json", refused(7000))
+                status, kind, body = next((answer for part, answer in answers.items() if part in line), other)
                 content = body if isinstance(body, str) else json.dumps(body)
                 peer.answer(content.encode(), kind, status, head)
 
@@ -104,40 +101,19 @@ def answering(serve: Serve, at: At) -> Answering:
 
 
 @pytest.fixture
-def tls() -> Iterator[Callable[[str], str]]:
+def tls(serve: Serve) -> Callable[[str], str]:
     """Starts a server with the certificate of that name: its origin, by the name `localhost`."""
-    running: list[tuple[HTTPServer, threading.Thread]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = json.dumps(refused(7000)).encode()
-            self.send_response(400)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_POST = do_GET
-
-        def log_message(self, format: str, *arguments: Any) -> None:
-            pass
-
-    class Quiet(HTTPServer):
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            pass  # a client that does not trust it leaves in the middle
 
     def start(certificate: str) -> str:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(TLS / certificate)
-        server = Quiet(("127.0.0.1", 0), Handler)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        running.append((server, thread))
-        return f"https://localhost:{server.server_port}"
 
-    yield start
-    for server, thread in running:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        def script(peer: Peer) -> None:
+            # A client that does not trust it leaves in the middle.
+            with context.wrap_socket(peer.connection, server_side=True) as peer.connection:
+                while peer.request():
+                    peer.answer(json.dumps(refused(7000)).encode(), status="400 Bad Request")
+
+        return f"https://localhost:{serve(script).port}"
+
+    return start

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +10,10 @@ import httpx
 from cfai.local import Exchange
 from cfai.local.recording import ACCOUNT_PATH, RecordedExchanges, parse_request
 from cfai.local.wire import EmulatorError
-from tests.doctor.conftest import ACCOUNT
+from tests.conftest import ACCOUNT
 
 RecorderApp = dict[str, Any]
 """What a file holds."""
-
-
-class Chunks(httpx.SyncByteStream):
-    """A body in the pieces in which it came."""
-
-    def __init__(self, chunks: list[bytes]) -> None:
-        self.chunks = chunks
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield from self.chunks
 
 
 class Replay(httpx.BaseTransport):
@@ -44,7 +33,7 @@ class Replay(httpx.BaseTransport):
             response = self.recordings.next(parse_request(request.method, path, query, kind, request.content))
         except EmulatorError as no:
             raise httpx.ConnectError(f"{no}") from no
-        return httpx.Response(response.status, headers=response.headers, stream=Chunks(response.decode_chunks()))
+        return httpx.Response(response.status, headers=response.headers, content=iter(response.decode_chunks()))
 
 
 def data(recording: RecorderApp) -> list[bytes]:

@@ -8,25 +8,24 @@ import time
 from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from cfai.local import Emulator, Fault
-from tests.conftest import Peer
+from tests.conftest import ACCOUNT, TOKEN, Peer, Script, Serve, row
 from tests.doctor.conftest import (
-    ACCOUNT,
     NOWHERE,
     TLS,
-    TOKEN,
     Answering,
     At,
-    Serve,
     enveloped,
     findings,
     get_text,
     no_network,
     problems,
     refused,
+    show,
 )
 
 JSON = "application/json"
@@ -46,12 +45,8 @@ def test_no_network_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
     report = findings()
     assert problems(report) == ["connection"]
     assert report["connection"].message == "the name api.cloudflare.com cannot be resolved"
-    assert [name for name, finding in report.items() if finding.message.startswith("not looked at")] == [
-        "clock",
-        "may read",
-        "models",
-        "may run",
-    ]
+    unseen = [name for name, finding in report.items() if finding.message.startswith("not looked at")]
+    assert unseen == ["clock", "may read", "models", "may run"]
 
 
 def test_nobody_listens(at: At) -> None:
@@ -61,27 +56,43 @@ def test_nobody_listens(at: At) -> None:
     assert "cfai dev" in report.remedy
 
 
-def test_a_server_that_hangs_is_given_up(serve: Serve, at: At) -> None:
-    def hang(peer: Peer) -> None:
-        peer.request()
-        peer.left()
-
-    at(serve(hang).url)
-    report = findings(timeout=0.1)["connection"]
-    assert report.message == "127.0.0.1 was connected to and did not answer in 0.1 s"
+def hang(peer: Peer) -> None:
+    peer.request()
+    peer.left()
 
 
-def test_a_server_that_does_not_come_to_an_end_is_given_up(serve: Serve, at: At) -> None:
-    def drip(peer: Peer) -> None:
-        peer.request()
-        peer.start("application/json")
-        peer.drip(b" ")
+def drip(peer: Peer) -> None:
+    peer.request()
+    peer.start("application/json")
+    peer.drip(b" ")
 
-    server = serve(drip)
-    at(server.url)
-    report = findings(timeout=1.0)["connection"]
-    assert (report.verdict, report.message) == ("problem", "127.0.0.1 answers, and does not come to an end")
-    assert not server.dripped
+
+def shout(peer: Peer) -> None:
+    peer.request()
+    peer.send(b"220 mail.example ESMTP\r\n")
+
+
+def speak_plainly(peer: Peer) -> None:
+    peer.connection.recv(1000)
+    peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+SERVERS: list[tuple[Script, str, float, str]] = [
+    (hang, "http:", 0.1, "127.0.0.1 was connected to and did not answer in 0.1 s"),
+    (drip, "http:", 1.0, "127.0.0.1 answers, and does not come to an end"),
+    (shout, "http:", 5.0, "no answer came from 127.0.0.1 ("),
+    (speak_plainly, "https:", 5.0, "127.0.0.1: TLS failed ("),
+]
+"""A server, how it is called, for how long, and how what is found begins."""
+
+
+def test_a_server_that_does_not_answer_as_it_should_is_given_up(serve: Serve, at: At) -> None:
+    for script, scheme, timeout, message in SERVERS:
+        server = serve(script)
+        at(server.url.replace("http:", scheme))
+        report = findings(timeout=timeout)["connection"]
+        assert (report.verdict, report.message[: len(message)]) == ("problem", message)
+        assert not server.dripped
 
 
 def test_an_answer_without_an_end_is_not_read_to_it(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,22 +103,9 @@ def test_an_answer_without_an_end_is_not_read_to_it(answering: Answering, monkey
 
 def test_a_host_that_takes_no_connection_is_given_up(monkeypatch: pytest.MonkeyPatch, at: At) -> None:
     at("https://api.cloudflare.com/client/v4")
-
-    def never(*_: Any, **__: Any) -> Any:
-        raise TimeoutError("timed out")
-
-    monkeypatch.setattr(socket, "create_connection", never)
+    monkeypatch.setattr(socket, "create_connection", Mock(side_effect=TimeoutError("timed out")))
     report = findings(timeout=2.0)["connection"]
     assert report.message == "api.cloudflare.com could not be connected to in 2 s"
-
-
-def test_what_is_no_http_is_told(serve: Serve, at: At) -> None:
-    def shout(peer: Peer) -> None:
-        peer.request()
-        peer.send(b"220 mail.example ESMTP\r\n")
-
-    at(serve(shout).url)
-    assert findings()["connection"].message.startswith("no answer came from 127.0.0.1 (")
 
 
 def test_a_redirect_is_not_followed(answering: Answering) -> None:
@@ -156,54 +154,33 @@ def test_an_answer_is_judged_and_shows_no_token(answering: Answering) -> None:
         report = findings()
         assert problems(report) == bad, (check, words)
         assert (report[check].verdict, words in get_text(report[check])) == (verdict, True), str(report[check])
-        assert TOKEN not in "".join(map(str, report.values())), words
+        assert TOKEN not in show(report), words
 
 
-# Certificates that are shown
+# Certificates that are shown, and the clock
+
+CERTIFICATES = [
+    ("localhost.pem", "localhost", None, "the certificate of localhost is not trusted (", "set SSL_CERT_FILE"),
+    ("localhost.pem", "localhost", "localhost.pem", "localhost answers (TLSv1.", ""),
+    ("localhost.pem", "127.0.0.1", "localhost.pem", "the certificate of 127.0.0.1 is for another host", ""),
+    ("expired.pem", "localhost", "expired.pem", "the certificate of localhost has expired", "clock"),
+]
+"""A certificate, the host that is called, which one is trusted; how what is found begins, and a word of the remedy."""
 
 
-def test_a_certificate_that_is_not_trusted(at: At, tls: Callable[[str], str]) -> None:
-    at(f"{tls('localhost.pem')}/client/v4")
-    report = findings()["connection"]
-    assert report.message.startswith("the certificate of localhost is not trusted (")
-    assert "set SSL_CERT_FILE" in report.remedy
-
-
-def test_an_authority_of_ones_own_is_trusted(
-    at: At, tls: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    at(f"{tls('localhost.pem')}/client/v4")
-    monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "localhost.pem"))
-    report = findings()
-    assert report["certificates"].message == "the 1 of SSL_CERT_FILE are trusted, and no others"
-    assert report["connection"].message.startswith("localhost answers (TLSv1.")
-    assert "certificate by cfai tests" in report["connection"].message
-
-
-def test_a_certificate_that_has_expired(at: At, tls: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
-    at(f"{tls('expired.pem')}/client/v4")
-    monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "expired.pem"))
-    report = findings()["connection"]
-    assert report.message == "the certificate of localhost has expired"
-    assert "clock" in report.remedy
-
-
-def test_a_certificate_of_another_host(at: At, tls: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
-    at(f"{tls('localhost.pem').replace('localhost', '127.0.0.1')}/client/v4")
-    monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "localhost.pem"))
-    assert findings()["connection"].message == "the certificate of 127.0.0.1 is for another host"
-
-
-def test_a_server_without_tls(serve: Serve, at: At) -> None:
-    def plain(peer: Peer) -> None:
-        peer.connection.recv(1000)
-        peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-    at(serve(plain).url.replace("http:", "https:"))
-    assert findings()["connection"].message.startswith("127.0.0.1: TLS failed (")
-
-
-# The clock
+def test_a_certificate_is_trusted_or_not(at: At, tls: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for shown, host, trusted, message, remedy in CERTIFICATES:
+        at(f"{tls(shown).replace('localhost', host)}/client/v4")
+        if trusted:
+            monkeypatch.setenv("SSL_CERT_FILE", str(TLS / trusted))
+        report = findings()
+        found = report["connection"]
+        with row((shown, host, trusted)):
+            assert found.message.startswith(message)
+            assert remedy in found.remedy
+            assert ("certificate by cfai tests" in found.message) is message.startswith("localhost answers")
+            if trusted:
+                assert report["certificates"].message == "the 1 of SSL_CERT_FILE are trusted, and no others"
 
 
 @pytest.mark.usefixtures("local")
@@ -221,33 +198,40 @@ def test_the_date_is_that_of_the_header(answering: Answering) -> None:
 # Permissions
 
 
-def test_all_pages_of_the_list_are_read(answering: Answering) -> None:
-    server = answering(
-        {"page=1&": ("200 OK", JSON, enveloped([{"name": f"@cf/a/{n}"} for n in range(50)])), "page=2&": MODELS}
-        | {"page=3&": ("200 OK", JSON, enveloped([])), "POST": VECTOR}
-    )
-    assert findings()["models"].message.startswith("52 are listed, 1 of ")
-    assert sum(b"models/search" in request for request in server.requests) == 3
+def test_all_pages_of_the_list_are_read_and_one_without_an_end_is_left(answering: Answering) -> None:
+    full = {"page=1&": ("200 OK", JSON, enveloped([{"name": f"@cf/a/{n}"} for n in range(50)])), "page=2&": MODELS}
+    endless = {f"page={n}&": ("200 OK", JSON, enveloped([{"name": f"@cf/a/{n}"}])) for n in range(1, 30)}
+    for pages, message, requests in (
+        (full | {"page=3&": EMPTY}, "52 are listed, 1 of ", 3),
+        (endless, "20 are listed", 20),
+    ):
+        server = answering({**pages, "POST": VECTOR})
+        assert findings()["models"].message.startswith(message)
+        assert sum(b"models/search" in request for request in server.requests) == requests, message
 
 
-def test_a_list_that_breaks_off_is_told(serve: Serve, at: At) -> None:
+def resets(part: bytes, get: tuple[str, str, Any], post: tuple[str, str, Any]) -> Script:
+    """Return a server that breaks off where a request has that part, and answers the others."""
+
     def script(peer: Peer) -> None:
         request = peer.request()
-        if b"page=2" in request:
+        if part in request:
             peer.reset()
         elif request:
-            peer.answer(json.dumps(VECTOR[2] if request.startswith(b"POST") else MODELS[2]).encode())
+            status, _, body = post if request.startswith(b"POST") else get
+            peer.answer(json.dumps(body).encode(), status=status)
 
-    at(serve(script).url)
+    return script
+
+
+def test_an_answer_that_breaks_off_settles_nothing(serve: Serve, at: At) -> None:
+    at(serve(resets(b"page=2", MODELS, VECTOR)).url)
     report = findings()["models"]
     assert (report.verdict, report.message) == ("warning", "2 were listed before the list broke off (ReadError)")
-
-
-def test_a_list_without_an_end_is_left(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
-    pages = {f"page={n}&": ("200 OK", JSON, enveloped([{"name": f"@cf/a/{n}"}])) for n in range(1, 30)}
-    server = answering({**pages, "POST": VECTOR})
-    assert findings()["models"].message.startswith("20 are listed")
-    assert sum(b"models/search" in request for request in server.requests) == 20
+    at(serve(resets(b"tokens/verify", DENIED, DENIED)).url)
+    report = findings()["may read"]
+    assert report.message == "GET …/ai/models/search was refused (403, code 10000)"
+    assert report.remedy.startswith("check that CLOUDFLARE_API_TOKEN holds the whole token")
 
 
 def test_a_refused_token_is_told_from_one_that_may_too_little(answering: Answering) -> None:
@@ -266,34 +250,19 @@ def test_a_refused_token_is_told_from_one_that_may_too_little(answering: Answeri
         assert words in get_text(report["may read"])
 
 
-def test_a_question_about_the_token_that_is_not_answered_settles_nothing(serve: Serve, at: At) -> None:
-    def script(peer: Peer) -> None:
-        request = peer.request()
-        if b"tokens/verify" in request:
-            peer.reset()
-        elif request:
-            peer.answer(json.dumps(DENIED[2]).encode(), status=DENIED[0])
-
-    at(serve(script).url)
-    report = findings()["may read"]
-    assert report.message == "GET …/ai/models/search was refused (403, code 10000)"
-    assert report.remedy.startswith("check that CLOUDFLARE_API_TOKEN holds the whole token")
-
-
-def test_a_wrong_token_is_refused_by_the_emulator(local: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "not-the-token-that-it-wants")
-    report = findings()
-    assert "may run" in problems(report)
-    assert "not-the-token-that-it-wants" not in "".join(map(str, report.values()))
-    assert "401, code 10000" in report["may run"].message
-
-
-def test_a_wrong_account_is_refused_by_the_emulator(local: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", "f" * 32)
-    report = findings()
-    assert "no such account" in report["may run"].message
-    assert "CLOUDFLARE_ACCOUNT_ID" in report["may run"].remedy
-    assert "f" * 32 not in "".join(map(str, report.values()))
+@pytest.mark.usefixtures("local")
+def test_wrong_credentials_are_refused_by_the_emulator() -> None:
+    for name, value, words, remedy in (
+        ("CLOUDFLARE_API_TOKEN", "not-the-token-that-it-wants", "401, code 10000", ""),
+        ("CLOUDFLARE_ACCOUNT_ID", "f" * 32, "no such account", "CLOUDFLARE_ACCOUNT_ID"),
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(name, value)
+            report = findings()
+        assert "may run" in problems(report), name
+        assert words in report["may run"].message, name
+        assert remedy in report["may run"].remedy, name
+        assert value not in show(report), name
 
 
 def test_what_a_server_echoes_is_taken_out(answering: Answering) -> None:
@@ -301,9 +270,7 @@ def test_what_a_server_echoes_is_taken_out(answering: Answering) -> None:
     answering({"models/search": ("429 Too Many", JSON, echo), "POST": ("400 Bad Request", JSON, echo)})
     report = findings()
     assert "who is [removed] of [removed]?" in report["may read"].message
-    shown = "".join(map(str, report.values()))
-    assert TOKEN not in shown
-    assert ACCOUNT not in shown
+    assert [secret for secret in (TOKEN, ACCOUNT) if secret in show(report)] == []
 
 
 def test_a_fault_of_the_emulator_is_told(local: Emulator) -> None:

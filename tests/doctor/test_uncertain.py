@@ -26,9 +26,7 @@ ASKED: dict[str, tuple[str, ...]] = {
 }
 """The facts that settle a line marked UNCERTAIN, by some words of the line."""
 
-NOT_ASKED: dict[str, str] = {
-    "where `options` stands": "where `options` stands in a call of `/ai/run`",
-}
+NOT_ASKED: dict[str, str] = {"where `options` stands": "where `options` stands in a call of `/ai/run`"}
 """For the lines that no fact settles: words of the reason, on the page of the doctor."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -82,6 +83,32 @@ def read(body: str) -> list[Event]:
         lines = dict(line.split(": ", 1) for line in block.split("\n"))
         events.append(Event(lines.get("event"), lines["data"]))
     return events
+
+
+def get(value: Any, path: str) -> Any:
+    """Return what stands at a dotted path; `*` gives all names, `#` the number, `json` what a text holds as JSON."""
+    for name in filter(None, path.split(".")):
+        if name in ("*", "#"):
+            value = list(value) if name == "*" else len(value)
+        elif isinstance(value, str) and name == "json":
+            value = json.loads(value)
+        else:
+            value = value[int(name)] if isinstance(value, list) else value[name]
+    return value
+
+
+def check(value: Any, expected: dict[str, Any]) -> None:
+    """Assert what stands at each path: a value, one of a type, one that has a pattern, or one that passes a test."""
+    for path, wanted in expected.items():
+        actual = get(value, path)
+        if isinstance(wanted, re.Pattern):
+            assert wanted.search(actual), (path, actual)
+        elif isinstance(wanted, type):
+            assert type(actual) is wanted, (path, actual)
+        elif callable(wanted):
+            assert wanted(actual), (path, actual)
+        else:
+            assert actual == wanted, path
 
 
 @pytest.fixture(scope="session")

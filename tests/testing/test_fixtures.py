@@ -22,9 +22,7 @@ MODEL = "@cf/zai-org/glm-4.7-flash"
 HELLO = {"prompt": "Hello"}
 
 
-def test_code_with_other_names_in_its_environment_finds_the_server(
-    monkeypatch: pytest.MonkeyPatch, workers_ai: WorkersAI
-) -> None:
+def test_code_with_other_names_for_it_finds_the_server(monkeypatch: pytest.MonkeyPatch, workers_ai: WorkersAI) -> None:
     monkeypatch.setenv("CF_API_TOKEN", "real")
     monkeypatch.setenv("CF_ACCOUNT_ID", "0" * 32)
     monkeypatch.setenv("CF_API_BASE_URL", "https://api.example.com/client/v4")
@@ -118,17 +116,13 @@ class TestAsynchronous:
     async def test_the_client_serves_both_loops(self, ai: Ai, workers_ai: WorkersAI, anyio_backend_name: str) -> None:
         await run_in_every_way(ai, workers_ai, anyio_backend_name)
 
-    async def test_a_client_from_the_environment_serves_both_loops(
-        self, workers_ai: WorkersAI, anyio_backend_name: str
-    ) -> None:
+    async def test_a_client_of_its_own_serves_both_loops(self, workers_ai: WorkersAI, anyio_backend_name: str) -> None:
         async with Ai() as ai:
             await run_in_every_way(ai, workers_ai, anyio_backend_name)
 
     @pytest.mark.usefixtures("a_loop_for_all")
     @pytest.mark.parametrize("again", [1, 2])
-    async def test_a_loop_may_outlive_it(
-        self, ai: Ai, workers_ai: WorkersAI, anyio_backend_name: str, again: int
-    ) -> None:
+    async def test_a_loop_outlives_it(self, ai: Ai, workers_ai: WorkersAI, anyio_backend_name: str, again: int) -> None:
         await run_in_every_way(ai, workers_ai, f"{anyio_backend_name} {again}")
 
 
@@ -146,13 +140,8 @@ def test_a_test_may_run_loops_of_its_own(ai: Ai, workers_ai: WorkersAI) -> None:
 
 @pytest.mark.workers_ai(faults=[503, "out-of-capacity", "status=429, code=3036", Fault(empty=True), "ok"])
 def test_faults_are_told_in_any_form(workers_ai: WorkersAI) -> None:
-    assert workers_ai.faults == [
-        Fault(status=503),
-        Fault(code=3040),
-        Fault(status=429, code=3036),
-        Fault(empty=True),
-        Fault(),
-    ]
+    made = [Fault(status=503), Fault(code=3040), Fault(status=429, code=3036), Fault(empty=True), Fault()]
+    assert workers_ai.faults == made
 
 
 @pytest.mark.workers_ai(api_token="abc", account_id="f" * 32, keep_requests=1)
@@ -219,36 +208,30 @@ class TestOfUnittest(unittest.TestCase):
             ai.run(MODEL, HELLO)
 
 
+mark = pytest.mark.workers_ai
+PARAMETERS = ", ".join(inspect.signature(WorkersAI).parameters)
+REMOTE = "pass allow_remote=True, or --allow-remote, to be reachable from other machines"
+
+
 @pytest.mark.parametrize(
     ("mark", "message"),
     [
-        (pytest.mark.workers_ai(503, "ok"), "what goes wrong is named: faults=[503, 'ok']"),
-        (pytest.mark.workers_ai(fautls=[503]), "there is no option fautls: did you mean faults?"),
-        (pytest.mark.workers_ai(fault=[503]), "there is no option fault: did you mean faults?"),
+        (mark(503, "ok"), "what goes wrong is named: faults=[503, 'ok']"),
+        (mark(fautls=[503]), "there is no option fautls: did you mean faults?"),
+        (mark(fault=[503]), "there is no option fault: did you mean faults?"),
+        (mark(colour=1), f"there is no option colour: it has faults and {PARAMETERS}"),
+        (mark(faults=503), "faults is a list, not 503"),
+        (mark(faults="ok"), "faults is a list, not 'ok'"),
+        (mark(faults=[99]), "cfai-emulate: status is 200 to 599, not 99"),
         (
-            pytest.mark.workers_ai(colour=1),
-            f"there is no option colour: it has faults and {', '.join(inspect.signature(WorkersAI).parameters)}",
-        ),
-        (pytest.mark.workers_ai(faults=503), "faults is a list, not 503"),
-        (pytest.mark.workers_ai(faults="ok"), "faults is a list, not 'ok'"),
-        (pytest.mark.workers_ai(faults=[99]), "cfai-emulate: status is 200 to 599, not 99"),
-        (
-            pytest.mark.workers_ai(faults=["sometimes"]),
+            mark(faults=["sometimes"]),
             "cfai-emulate: there is no scenario 'sometimes'. All are listed by: cfai dev --scenarios",
         ),
-        (
-            pytest.mark.workers_ai(faults=[True]),
-            "a fault is a Fault, a status, the name of a scenario or several of them, not True",
-        ),
-        (
-            pytest.mark.workers_ai(host="0.0.0.0"),
-            "'0.0.0.0' is not loopback: pass allow_remote=True, or --allow-remote, to be reachable from other machines",
-        ),
+        (mark(faults=[True]), "a fault is a Fault, a status, the name of a scenario or several of them, not True"),
+        (mark(host="0.0.0.0"), f"'0.0.0.0' is not loopback: {REMOTE}"),
     ],
 )
-def test_a_mark_that_makes_no_sense_says_so(
-    request: pytest.FixtureRequest, mark: pytest.MarkDecorator, message: str
-) -> None:
+def test_a_mark_of_no_sense_says_so(request: pytest.FixtureRequest, mark: pytest.MarkDecorator, message: str) -> None:
     request.node.add_marker(mark)
     with pytest.raises(pytest.fail.Exception) as caught:
         request.getfixturevalue("workers_ai")

@@ -26,9 +26,7 @@ def test_a_test_with_a_fault_takes_five_lines(pytester: pytest.Pytester) -> None
     pytester.runpytest_subprocess(*STRICT).assert_outcomes(passed=1)
 
 
-def test_a_test_leaves_neither_its_server_nor_its_environment_behind(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_test_leaves_nothing_of_its_own_behind(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "the machine's own")
     pytester.makepyfile(
         """
@@ -127,20 +125,19 @@ def test_a_failure_shows_the_line_of_the_test_and_what_was_sent(pytester: pytest
     )
 
 
-def test_the_mark_is_explained(pytester: pytest.Pytester) -> None:
+def test_the_mark_is_explained_and_the_plugin_can_be_switched_off(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("--markers")
     result.stdout.fnmatch_lines(['@pytest.mark.workers_ai(faults=[[]503, "ok"[]], [*][*]options): what the requests *'])
+    pytester.makepyfile("def test_it(workers_ai): pass")
+    result = pytester.runpytest_subprocess(*STRICT, "-p", "no:cfai")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*fixture 'workers_ai' not found"])
 
 
 # Nothing that is not asked for
 
 
-def test_the_plugin_is_one_module_beside_the_package() -> None:
-    (entry_point,) = importlib.metadata.entry_points(group="pytest11", name="cfai")
-    assert entry_point.value == "cfai_pytest"
-
-
-def test_a_run_that_does_not_use_it_imports_one_module_more_and_starts_nothing(
+def test_a_run_without_it_imports_one_module_and_starts_nothing(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def list_modules(*arguments: str) -> set[str]:
@@ -164,19 +161,12 @@ def test_a_run_that_does_not_use_it_imports_one_module_more_and_starts_nothing(
     assert "cfai_pytest" in loaded
     ours = {"cfai", "starlette", "uvicorn", "cfai-emulator"}
     assert {name for name in loaded if name.partition(".")[0] in ours} == set()
-
-
-def test_the_plugin_can_be_switched_off(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("def test_it(workers_ai): pass")
-    result = pytester.runpytest_subprocess(*STRICT, "-p", "no:cfai")
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*fixture 'workers_ai' not found"])
+    (entry_point,) = importlib.metadata.entry_points(group="pytest11", name="cfai")
+    assert entry_point.value == "cfai_pytest"
 
 
 @pytest.mark.parametrize("package", ["uvicorn"])
-def test_without_the_extra_one_line_says_what_to_install_and_other_tests_pass(
-    pytester: pytest.Pytester, package: str
-) -> None:
+def test_without_the_extra_a_line_says_what_to_install_and_others_pass(pytester: pytest.Pytester, package: str) -> None:
     pytester.makeconftest(f"import sys\nsys.modules['{package}'] = None")
     pytester.makepyfile(
         """

@@ -30,13 +30,10 @@ def sent() -> Iterator[WorkersAI]:
         yield workers_ai
 
 
-def test_what_the_docstrings_show_is_so() -> None:
+def test_the_fixture_is_an_emulator_under_its_public_name_and_the_docstrings_are_right() -> None:
     failed, attempted = doctest.testmod(_sent)
     assert attempted > 0
     assert failed == 0
-
-
-def test_the_fixture_is_an_emulator_under_its_public_name() -> None:
     assert issubclass(WorkersAI, Emulator)
     assert WorkersAI.__module__ == "cfai.testing"
 
@@ -105,7 +102,7 @@ def test_a_failure_shows_each_request_and_why_it_is_not_the_one(sent: WorkersAI)
     ]
 
 
-def test_a_failure_begins_with_what_was_counted(sent: WorkersAI) -> None:
+def test_a_failure_begins_with_what_was_counted_and_shows_no_credentials(sent: WorkersAI) -> None:
     headings: list[tuple[dict[str, Any], str]] = [
         ({"times": 1}, "3 requests were sent, not 1"),
         ({"model": MODEL, "times": 2}, f"1 request was sent with model='{MODEL}', not 2"),
@@ -116,6 +113,9 @@ def test_a_failure_begins_with_what_was_counted(sent: WorkersAI) -> None:
         with pytest.raises(AssertionError) as caught:
             sent.assert_sent(**wanted)
         assert str(caught.value).startswith(f"{heading}\nreceived, oldest first:\n1. "), wanted
+    with pytest.raises(AssertionError) as caught:
+        sent.assert_sent(headers={"x-order": "8", "authorization": "Bearer"})
+    assert sent.api_token not in str(caught.value)
 
 
 def test_nothing_sent_says_what_would_not_be_listed() -> None:
@@ -132,12 +132,6 @@ def test_nothing_sent_says_what_would_not_be_listed() -> None:
         "no request was sent",
         "nothing was received (a request with another token, account or path is turned away, and not listed)",
     ]
-
-
-def test_credentials_are_not_shown(sent: WorkersAI) -> None:
-    with pytest.raises(AssertionError) as caught:
-        sent.assert_sent(headers={"x-order": "8", "authorization": "Bearer"})
-    assert sent.api_token not in str(caught.value)
 
 
 def test_differences_are_named() -> None:
@@ -164,7 +158,7 @@ def test_differences_are_named() -> None:
         assert list(find_differences(value, wanted, "inputs")) == expected, (value, wanted)
 
 
-def test_what_is_long_is_shown_in_short() -> None:
+def test_what_is_long_is_shown_in_short_and_of_many_requests_the_last() -> None:
     rows: list[tuple[Any, str]] = [
         ({"a": [1, None, True], "b": {"c": "d"}}, "{'a': [1, None, True], 'b': {'c': 'd'}}"),
         ((1, 2), "[1, 2]"),
@@ -178,9 +172,6 @@ def test_what_is_long_is_shown_in_short() -> None:
     ]
     for value, text in rows:
         assert shorten(value) == text
-
-
-def test_of_many_requests_the_last_are_listed() -> None:
     for count, left_out in ((20, []), (21, ["… 1 more"]), (120, ["… 100 more"])):
         requests = [RecordedRequest("m", {"n": number}, {}, "/", {}) for number in range(1, count + 1)]
         listed = [f"{number}. m {{'n': {number}}}" for number in range(count - 19, count + 1)]

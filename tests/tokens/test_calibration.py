@@ -16,20 +16,14 @@ SHORT_WINDOWS = [
 ]
 
 
-def test_the_bounds_hold_for_real_counts(samples: list[Sample]) -> None:
+def test_the_bounds_hold_for_real_counts_of_every_family(samples: list[Sample]) -> None:
     for family in COUNTED:
         for sample in samples:
             real = sample.counts[family]
             assert tokens.lower_bound(sample.text, family) <= real <= tokens.upper_bound(sample.text, family), (
                 sample.name
             )
-
-
-def test_all_families_with_real_counts_are_tested(samples: list[Sample]) -> None:
     assert set(samples[0].counts) == set(COUNTED)
-
-
-def test_the_default_family_bounds_every_other(samples: list[Sample]) -> None:
     for sample in samples:
         counts = [count for family, count in sample.counts.items() if family not in ("bert", "xlmr")]
         assert tokens.lower_bound(sample.text, "default") <= min(counts), sample.name

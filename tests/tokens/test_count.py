@@ -52,7 +52,7 @@ FORMS: dict[str, tuple[dict[str, Any], float]] = {
 }
 
 
-def test_a_text_counts_in_every_form() -> None:
+def test_a_text_counts_in_every_form_and_other_scripts_are_told() -> None:
     for form, (inputs, around) in FORMS.items():
         found = measure_prompt(inputs, LLAMA)
         assert found.text_estimate == pytest.approx(tokens.estimate_unrounded(TEXT, "llama3") + around, abs=0.5), form
@@ -60,27 +60,21 @@ def test_a_text_counts_in_every_form() -> None:
         assert found.upper_bound >= len(TEXT) + around, form
         whole = count_prompt(inputs, LLAMA)
         assert whole.lower <= WORDS <= whole.estimate <= whole.upper, form
+    other, ascii_text = (measure_prompt({"prompt": text}, LLAMA) for text in ("naïve", "naive"))
+    assert other.lowest_ratio < ascii_text.lowest_ratio
 
 
-def test_tools_count_as_their_json() -> None:
+def test_tools_and_arguments_count_as_their_json() -> None:
     for key in ["tools", "functions"]:
         bare = measure_prompt({"prompt": TEXT}, LLAMA).text_estimate
         one, two = (measure_prompt({"prompt": TEXT, key: [TOOL] * times}, LLAMA).text_estimate for times in (1, 2))
         assert one - bare > 56 + tokens.estimate_unrounded(TEXT, "llama3"), key
         assert two - one == pytest.approx(one - bare - 56), key
-
-
-def test_arguments_that_are_objects_count_as_json() -> None:
     as_object, as_text = (
         measure_prompt({"messages": [{"role": "assistant", "tool_calls": [{"function": {**CALL, **given}}]}]}, LLAMA)
         for given in ({"arguments": {"city": "Paris"}}, {"arguments": '{"city":"Paris"}'})
     )
     assert as_object.text_estimate == as_text.text_estimate
-
-
-def test_other_scripts_are_told() -> None:
-    other, ascii_text = (measure_prompt({"prompt": text}, LLAMA) for text in ("naïve", "naive"))
-    assert other.lowest_ratio < ascii_text.lowest_ratio
 
 
 def test_odd_inputs_break_nothing() -> None:
@@ -131,34 +125,24 @@ def test_an_image_counts_by_its_size_where_the_model_s_way_is_known() -> None:
         assert measure_image(by_url(data_url(IMAGES["PNG"])), family) == (1, expected), family
 
 
-def test_an_image_is_found_where_it_may_be() -> None:
+def test_an_image_is_found_where_it_may_be_and_of_unknown_size_a_guess() -> None:
     data = IMAGES["PNG"]
     base = base64.b64encode(data).decode()
-    for image in (
+    found: list[Any] = [
         {"type": "image_url", "image_url": "data:image/png;base64," + base},
         {"type": "input_image", "image_url": data_url(data)},
         {"type": "image", "image": base},
         {"type": "image", "source": {"data": base}},
         list(data),
         data_url(data),
-    ):
-        assert measure_image(image) == (1, 980), image
-
-
-def test_an_image_of_unknown_size_is_a_guess() -> None:
-    for image in (
-        *map(by_url, ("https://example.com/a.png", "data:image/png;base64,####", "data:,", "", data_url(b"BM"))),
-        by_url(data_url(IMAGES["PNG"][:20])),
-        ["a", "b"],
-        [-1, 300],
-        [],
-        5,
-        "données en français",
-        list(b"RIFF\0\0\0\0WEBPVP9 " + bytes(40)),
-        list(b"\xff\xd8\xff\xe0\0\x10" + bytes(14)),
-        list(b"\xff\xd8"),
-    ):
-        assert measure_image(image) == (1, 1000), image
+    ]
+    urls = ("https://example.com/a.png", "data:image/png;base64,####", "data:,", "", data_url(b"BM"))
+    unknown: list[Any] = [*map(by_url, urls), by_url(data_url(data[:20])), ["a", "b"], [-1, 300], [], 5]
+    heads = (b"RIFF\0\0\0\0WEBPVP9 " + bytes(40), b"\xff\xd8\xff\xe0\0\x10" + bytes(14), b"\xff\xd8")
+    unknown += ["données en français", *map(list, heads)]
+    for images, expected in ((found, 980), (unknown, 1000)):
+        for image in images:
+            assert measure_image(image) == (1, expected), image
 
 
 def test_media_are_no_text() -> None:
@@ -201,7 +185,7 @@ class Letters:
         return len(text)
 
 
-def test_a_counter_is_asked_once_for_a_text_and_not_for_that_of_another() -> None:
+def test_a_counter_is_asked_once_for_a_text_and_counts_are_right_when_more_is_counted_than_is_kept() -> None:
     class Twice(Letters):
         def count_text(self, text: str, /) -> int:
             return 2 * len(text)
@@ -213,6 +197,11 @@ def test_a_counter_is_asked_once_for_a_text_and_not_for_that_of_another() -> Non
         assert count_tokens(TEXT, model="@cf/some/model", counter=Twice()).estimate == 2 * len(TEXT)
     assert letters.asked.count(TEXT) == 1
     assert len(letters.asked) == len(set(letters.asked))
+    letters = Letters()
+    for number in range(100):
+        text = f"{number} " + "x" * 400_000
+        assert count_tokens(text, family="llama3", counter=letters).lower == len(text)
+        assert count_tokens(TEXT, family="llama3", counter=letters).lower == len(TEXT)
 
 
 def test_a_long_chat_pays_for_its_new_message() -> None:
@@ -235,14 +224,6 @@ def test_a_loaded_counter_counts_until_it_is_unloaded() -> None:
     assert tokens.unregister_counter("@cf/other/model") is letters
     assert tokens.unregister_counter("@cf/other/model") is None
     assert sys.getrefcount(letters) == 2  # nothing keeps it
-
-
-def test_counts_are_right_when_more_is_counted_than_is_kept() -> None:
-    letters = Letters()
-    for number in range(100):
-        text = f"{number} " + "x" * 400_000
-        assert count_tokens(text, family="llama3", counter=letters).lower == len(text)
-        assert count_tokens(TEXT, family="llama3", counter=letters).lower == len(TEXT)
 
 
 def test_threads_that_count_the_same_agree() -> None:
@@ -285,13 +266,10 @@ class Message(BaseModel):
     content: str | None = None
 
 
-def test_messages_may_be_pydantic_models() -> None:
+def test_messages_may_be_pydantic_models_and_tools_come_one_by_one_or_not_at_all() -> None:
     plain = count_tokens([{"role": "user", "content": TEXT}], family="llama3")
     assert count_tokens([Message(role="user", content=TEXT)], family="llama3") == plain
     assert plain.lower > 8
-
-
-def test_tools_may_come_one_by_one_or_not_at_all() -> None:
     bare = count_tokens([user(TEXT)], family="llama3")
     listed = count_tokens([user(TEXT)], family="llama3", tools=[TOOL])
     assert count_tokens([user(TEXT)], family="llama3", tools=(tool for tool in [TOOL])) == listed
@@ -301,14 +279,11 @@ def test_tools_may_come_one_by_one_or_not_at_all() -> None:
         count_tokens([user("a")], family="llama3", tools="weather")
 
 
-def test_a_json_schema_is_in_the_upper_bound_and_in_no_lower_one() -> None:
+def test_a_json_schema_is_in_the_upper_bound_alone_and_the_template_in_a_part_of_its_own() -> None:
     schema = {"type": "json_schema", "json_schema": {"type": "object", "description": TEXT}}
     bare, held = count_prompt({"prompt": TEXT}, LLAMA), count_prompt({"prompt": TEXT, "response_format": schema}, LLAMA)
     assert held.upper >= bare.upper + len(TEXT)
     assert held.lower == bare.lower
-
-
-def test_the_count_says_what_of_it_is_the_template() -> None:
     found = count_tokens([user(TEXT)], family="llama3")
     assert found.template == (0, 10, found.upper - len(TEXT) - len("user") - len("role") - len("content"))
     assert found.estimate - found.template[1] == WORDS

@@ -87,7 +87,7 @@ def test_every_feature_is_a_number_of_something(text: str) -> None:
     assert all(size >= 0 for piece in PIECE.findall(text) for size in count_features(piece).values())
 
 
-def test_pieces_have_features() -> None:
+def test_pieces_have_features_and_rare_words_are_cut() -> None:
     for piece, expected in [
         (" world", {"word s": 1, "parts 7": 1, "parts 3": 1}),
         ("_bar", {"word p": 1, "parts 7": 1, "parts 3": 1}),
@@ -113,9 +113,6 @@ def test_pieces_have_features() -> None:
     ]:
         assert PIECE.findall(piece) == [piece], (piece, expected)
         assert {name: int(size) for name, size in count_features(piece).items() if size} == expected, (piece, expected)
-
-
-def test_a_rare_word_is_cut_and_a_common_one_is_not() -> None:
     assert (count_features(" information")["parts 7"], count_features(" zyxqwvkjbfgh")["parts 7"] > 3) == (1, True)
 
 
@@ -153,15 +150,12 @@ def test_of_a_long_text_a_part_stands_for_all() -> None:
         assert tokens.estimate_unrounded(text, "codegen") == pytest.approx(expected, rel=0.03), text[:9]
 
 
-def test_an_estimate_is_the_same_whatever_was_estimated_before() -> None:
+def test_an_estimate_is_the_same_whatever_was_estimated_before_and_looks_at_no_piece_again() -> None:
     text = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(100_000))
     first = tokens.estimate_unrounded(text, "qwen2")
     for part in (text[:9000], text[50_000:60_000]):
         tokens.estimate_unrounded(part, "qwen2")
     assert tokens.estimate_unrounded(text, "qwen2") == first
-
-
-def test_pieces_that_came_before_are_not_looked_at_again() -> None:
     assert calls("Where is New York? " * 50) < 2000
 
 

@@ -60,12 +60,9 @@ def test_a_model_has_the_family_of_its_tokenizer() -> None:
                 assert tokens.get_family(model) == Family(family, certain), model
 
 
-def test_every_model_of_the_catalogue_has_a_family_with_bounds() -> None:
+def test_every_model_of_the_catalogue_has_a_family_and_no_text_model_the_default_one_unnoticed() -> None:
     for name in models.catalogue():
         assert tokens.get_family(name).name in FAMILIES
-
-
-def test_no_text_model_falls_to_the_default_unnoticed() -> None:
     unknown = {
         model.name
         for model in models.catalogue().values()

@@ -92,17 +92,11 @@ def counted(encoder: Encoder, text: str) -> int:
 # Counting
 
 
-def test_a_text_has_as_many_tokens_as_its_tokenizer_makes_of_it_without_special_ones(
-    file: Path, encoder: Encoder
-) -> None:
+def test_texts_have_as_many_tokens_as_their_tokenizer_makes_but_special_ones(file: Path, encoder: Encoder) -> None:
     tokenizer = load(MODEL, path=file)
     assert len(encoder.encode(TEXT).ids) == counted(encoder, TEXT) + 1
     assert tokenizer.count_text(TEXT) == counted(encoder, TEXT) < len(TEXT.encode())
     assert tokenizer.count_text("") == 0
-
-
-def test_texts_are_counted_together_as_they_are_one_by_one(file: Path) -> None:
-    tokenizer = load(MODEL, path=file)
     texts = [TEXT[:end] for end in range(len(TEXT))] * 5  # more than one batch
     assert len(texts) > tokenizers._BATCH
     assert tokenizer.count_texts(texts) == [tokenizer.count_text(text) for text in texts]
@@ -149,14 +143,13 @@ def test_eight_threads_count_the_same(file: Path) -> None:
 # What is kept
 
 
-def test_a_file_is_read_once(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_read_once_and_again_when_it_has_changed(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: Encoder
+) -> None:
     tokenizer = load(MODEL, path=file)
     assert load("@cf/somebody/else", path=str(tmp_path)) is tokenizer
     monkeypatch.chdir(tmp_path)
     assert load(MODEL, path="tokenizer.json") is tokenizer
-
-
-def test_a_file_that_has_changed_is_read_again(file: Path, encoder: Encoder) -> None:
     before = load(MODEL, path=file)
     trained(size=270).save(str(file))
     os.utime(file, ns=(1, 1))
@@ -233,9 +226,7 @@ def test_messages_and_calls_are_counted_by_a_loaded_tokenizer(file: Path, encode
     assert count.estimate > counted(encoder, TEXT)
 
 
-def test_an_unloaded_tokenizer_counts_no_more_and_stays_while_another_model_uses_it(
-    file: Path, encoder: Encoder
-) -> None:
+def test_an_unloaded_tokenizer_counts_no_more_but_stays_for_another_model(file: Path, encoder: Encoder) -> None:
     tokenizer = load(MODEL, path=file)
     assert load("@cf/somebody/else", path=file) is tokenizer
     unload(MODEL)
@@ -268,11 +259,6 @@ def test_a_repository_is_asked_once(file: Path, hub: Hub) -> None:
     assert hub.asked == [("somebody/new", None, False), ("somebody/new", "v1", False), llama]
 
 
-def test_every_family_that_is_known_for_certain_has_a_place_but_one() -> None:
-    assert set(tokenizers._VOCABULARIES) == set(_KNOWN_FAMILIES)
-    assert [family for family, (_, repo) in tokenizers._VOCABULARIES.items() if repo is None] == ["kimi_k2"]
-
-
 def test_a_model_whose_tokenizer_is_not_known_needs_a_place(hub: Hub, file: Path) -> None:
     both = "load takes either `path` or `repo` and `revision`, got both"
     rows: list[tuple[Any, dict[str, Any], str]] = [
@@ -289,6 +275,8 @@ def test_a_model_whose_tokenizer_is_not_known_needs_a_place(hub: Hub, file: Path
     with pytest.raises(TokenizerNotAvailable):
         load(MODEL)
     assert hub.asked == []
+    assert set(tokenizers._VOCABULARIES) == set(_KNOWN_FAMILIES)
+    assert [family for family, (_, repo) in tokenizers._VOCABULARIES.items() if repo is None] == ["kimi_k2"]
 
 
 # What goes wrong
@@ -303,7 +291,7 @@ def failed(**options: Any) -> str:
     return str(caught.value)
 
 
-def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
+def test_a_missing_or_broken_file_or_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert failed(path=tmp_path / "gone.json").startswith(f"there is no file {tmp_path.resolve() / 'gone.json'}: path=")
     path = tmp_path / "tokenizer.json"
     assert str(path.resolve()) in failed(path=tmp_path)
@@ -311,9 +299,6 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
         path.write_text(content)
         expected = f"{path.resolve()} is no tokenizer.json that can be read: "
         assert failed(path=path).startswith(expected), content
-
-
-def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for missing in ("tokenizers", "huggingface_hub"):
         with monkeypatch.context() as patch:
             patch.setitem(sys.modules, missing, None)
@@ -321,7 +306,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         assert message == 'exact token counts need an extra: pip install "cfai-sdk[tokenizers]"', missing
 
 
-def test_an_error_of_the_hub_says_what_to_do(hub: Hub) -> None:
+def test_an_error_of_the_hub_says_what_to_do_and_the_hub_is_asked_again(hub: Hub, file: Path) -> None:
     for kind, part in (
         (errors.GatedRepoError, "accept its licence at https://huggingface.co/a/b and set HF_TOKEN, or pass path="),
         (errors.RepositoryNotFoundError, "no repository 'a/b'"),
@@ -336,9 +321,6 @@ def test_an_error_of_the_hub_says_what_to_do(hub: Hub) -> None:
         message = failed(repo="a/b", revision="v1")
         assert part in message, kind
         assert message.endswith(f"({kind.__name__})"), kind
-
-
-def test_what_failed_is_tried_again(file: Path, hub: Hub) -> None:
     hub.answer = ConnectionError()
     failed(repo="a/b")
     hub.answer = file
@@ -361,8 +343,6 @@ def test_another_models_tokenizer_is_warned_of_with_both_counts(file: Path, enco
     for model in (PRESUMED, MODEL):
         load(model, path=file)  # no warning where the family is only presumed
 
-
-def test_a_mismatch_in_the_last_sample_counts_as_well() -> None:
     def told(*counts: int) -> bool:
         return tokenizers._describe_mismatch(Fixed(list(counts)), LLAMA) is not None
 
@@ -408,7 +388,12 @@ def test_the_counts_of_the_samples_are_within_the_bounds_and_tell_the_families_a
 # Other processes
 
 
-def test_a_pickled_tokenizer_is_the_same_in_this_process_and_reads_its_file_again_in_another(file: Path) -> None:
+def test_a_pickled_tokenizer_is_the_same_here_and_reads_its_file_again_elsewhere(file: Path, hub: Hub) -> None:
+    hub.answer = file
+    pickled = pickle.dumps(load(MODEL, repo="a/b"))
+    unload(MODEL)
+    assert pickle.loads(pickled).source == "a/b"
+    assert hub.asked == [("a/b", None, False), ("a/b", None, True)]
     tokenizer = load(MODEL, path=file)
     pickled = pickle.dumps(tokenizer)
     assert len(pickled) < 500
@@ -421,14 +406,6 @@ def test_a_pickled_tokenizer_is_the_same_in_this_process_and_reads_its_file_agai
     file.unlink()
     with pytest.raises(TokenizerNotAvailable, match="there is no file"):
         pickle.loads(pickled)
-
-
-def test_unpickling_downloads_nothing(file: Path, hub: Hub) -> None:
-    hub.answer = file
-    pickled = pickle.dumps(load(MODEL, repo="a/b"))
-    unload(MODEL)
-    assert pickle.loads(pickled).source == "a/b"
-    assert hub.asked == [("a/b", None, False), ("a/b", None, True)]
 
 
 def test_nothing_is_imported_before_a_tokenizer_is_loaded() -> None:

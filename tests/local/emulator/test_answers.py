@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tests.conftest import row
+from tests.local.conftest import check
 
 if TYPE_CHECKING:
     from tests.local.conftest import Service
@@ -54,60 +55,91 @@ def message(service: Service, model: str, inputs: Any) -> Any:
     return choice["message"]
 
 
-def add_up(usage: Any) -> bool:
-    return usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
+NEW_YORK = ask("where is new york?")
+USE = ask("use get_weather", tools=TOOLS)
+RETURNED = {"type": "function_call_output", "call_id": "1", "output": "get_weather: 5 C"}
+CUT = ask("write 5000 words")
+PARTS = [{"type": "text", "text": "what is"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,"}}]
+MARKED = re.compile(f"^{re.escape(MARK)}")
+USAGE = ["prompt_tokens", "completion_tokens", "total_tokens"]
+LENGTH = "choices.0.finish_reason"
+
+ANSWERS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "native": (NATIVE, NEW_YORK, {"*": ["response", "usage"], "response": MARKED, "usage.*": USAGE}),
+    "chat": (GLM, NEW_YORK, {
+        "object": "chat.completion", "id": re.compile("^chatcmpl-"), "model": GLM, "created": int,
+        "choices.#": 1, "choices.0.*": ["index", "message", "finish_reason", "logprobs"], "choices.0.index": 0,
+        LENGTH: "stop", "choices.0.logprobs": None, "choices.0.message.*": ["role", "content", "reasoning_content"],
+        "choices.0.message.role": "assistant", "choices.0.message.content": MARKED,
+        "usage.prompt_tokens_details": {"cached_tokens": 0}, "usage.neurons": lambda neurons: neurons > 0}),
+    "chat for a prompt": (GLM, {"prompt": "hi"}, {"object": "chat.completion"}),
+    "text completion for a prompt": (QWEN, {"prompt": "hi"}, {
+        "object": "text_completion", "choices.0.text": MARKED, "choices.0.*": lambda names: "message" not in names}),
+    "gpt-oss for a prompt": (OSS, {"prompt": "hi"}, {"*": ["response", "usage"]}),
+    "gpt-oss for messages": (OSS, ask("hi"), {"object": "chat.completion"}),
+    "gpt-oss for an input": (OSS, {"input": "hi"}, {
+        "object": "response", "status": "completed", "output.#": 2, "output.0.type": "reasoning",
+        "output.1.type": "message", "output.1.content.#": 1, "output.1.content.0.type": "output_text",
+        "output.1.content.0.text": MARKED, "usage.*": ["input_tokens", "output_tokens", "total_tokens"]}),
+    "cut, of the Responses API": (OSS, {"input": "hi", "max_output_tokens": 30}, {
+        "status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "usage.output_tokens": 30}),
+    "the question is quoted": (NATIVE, NEW_YORK, {"response": re.compile("“where is new york\\?”")}),
+    "the question in parts": (GLM, {"messages": [{"role": "user", "content": PARTS}]}, {
+        "choices.0.message.content": re.compile("“what is”")}),
+    "as many words as are wanted": (NATIVE, {"prompt": "write 1234 words", "max_tokens": 20_000}, {
+        "response": lambda text: len(text.partition("$0.10. ")[2].split()) == 1234}),
+    "cut at the default of 256": (NATIVE, CUT, {"usage.completion_tokens": 256}),
+    "cut at max_tokens": (NATIVE, CUT | {"max_tokens": 300}, {"usage.completion_tokens": 300}),
+    "cut at the default of 2000": (QWEN, CUT, {"usage.completion_tokens": 2000}),
+    "not cut": (GLM, CUT, {"usage.completion_tokens": lambda tokens: tokens > 5000, LENGTH: "stop"}),
+    "chat that is cut": (GLM, ask("hi", max_tokens=40), {LENGTH: "length", "usage.completion_tokens": 40}),
+    "chat that is cut by the newer name": (GLM, ask("hi", max_completion_tokens=40), {
+        LENGTH: "length", "usage.completion_tokens": 40}),
+    "few tokens are reasoning": (GLM, ask("hi", max_tokens=5), {
+        "choices.0.message.content": None, "choices.0.message.reasoning_content": re.compile("^.emulated reason")}),
+    # JSON mode
+    "object, a schema": (LLAMA, ask("hi", **schema(WEATHER)), {"response": ARGUMENTS}),
+    "object, guided_json": (SCOUT, ask("hi", guided_json=WEATHER), {"response": ARGUMENTS}),
+    "object, no schema": (LLAMA, ask("hi", response_format={"type": "json_object"}), {
+        "response": {"emulated": True, "question": "hi"}}),
+    "text, a schema": (GLM, ask("hi", **schema(WEATHER)), {"choices.0.message.content.json": ARGUMENTS}),
+    "text, a wrapped schema": (GLM, ask("hi", **schema(WRAPPED)), {"choices.0.message.content.json": ARGUMENTS}),
+    # Tools
+    "native calls are flat, with an object": (LLAMA, USE, {
+        "response": None, "tool_calls": [{"name": "get_weather", "arguments": ARGUMENTS}]}),
+    "Llama 4 Scout calls as OpenAI does, without a response": (SCOUT, USE, {
+        "*": ["tool_calls", "usage"], "tool_calls.#": 1, "tool_calls.0.type": "function",
+        "tool_calls.0.function.name": "get_weather", "tool_calls.0.function.arguments.json": ARGUMENTS}),
+    "chat models call in their choice": (GLM, USE, {
+        "choices.#": 1, LENGTH: "tool_calls", "choices.0.message.content": None, "choices.0.message.tool_calls.#": 1,
+        "choices.0.message.tool_calls.0.id": re.compile("^chatcmpl-tool-[0-9a-f]{32}$"),
+        "choices.0.message.tool_calls.0.function": {"name": "get_weather", "arguments": json.dumps(ARGUMENTS)}}),
+    "Kimi repeats its ids": (KIMI, USE, {"choices.0.message.tool_calls.0.id": "functions.get_weather:0"}),
+    "the Responses API calls in an item": (OSS, {"input": "use get_weather", "tools": FLAT_TOOLS}, {
+        "output.#": 2, "output.0.type": "reasoning", "output.1.type": "function_call",
+        "output.1.arguments.json": ARGUMENTS,
+        "output.1.*": ["type", "id", "call_id", "name", "arguments", "status"]}),
+    "words for an output": (OSS, {"input": [RETURNED], "tools": FLAT_TOOLS}, {
+        "output.1.content.0.text": re.compile("“get_weather: 5 C”")}),
+    "words for the result of a tool": (GLM, USE | {"messages": [
+        *USE["messages"], {"role": "tool", "tool_call_id": "1", "name": "get_weather", "content": "get_weather: 5 C"}]},
+        {"choices.0.message.content": re.compile("“get_weather: 5 C”")}),
+    "no token for a call": (GLM, USE | {"max_tokens": 1}, {
+        "choices.#": 1, LENGTH: "length", "choices.0.message.*": lambda names: "tool_calls" not in names}),
+}  # fmt: skip
+"""A model and its inputs, and what stands where in the result."""
 
 
-def test_native_models_answer_with_response_and_usage(service: Service) -> None:
-    result = service.result(NATIVE, ask("where is new york?"))
-    assert list(result) == ["response", "usage"]
-    assert result["response"].startswith(MARK)
-    assert list(result["usage"]) == ["prompt_tokens", "completion_tokens", "total_tokens"]
-    assert add_up(result["usage"])
+def test_an_answer_has_the_form_of_its_family(service: Service) -> None:
+    for name, (model, inputs, expected) in ANSWERS.items():
+        with row(name):
+            result = service.result(model, inputs)
+            check(result, expected)
+            read, written, total = (result["usage"][field] for field in list(result["usage"])[:3])
+            assert total == read + written
 
 
-def test_chat_models_answer_with_a_chat_completion(service: Service) -> None:
-    result = service.result(GLM, ask("where is new york?"))
-    assert result["object"] == "chat.completion"
-    assert result["id"].startswith("chatcmpl-")
-    assert (result["model"], type(result["created"])) == (GLM, int)
-    [choice] = result["choices"]
-    assert choice | {"message": None} == {"index": 0, "message": None, "finish_reason": "stop", "logprobs": None}
-    assert list(choice["message"]) == ["role", "content", "reasoning_content"]
-    assert choice["message"]["role"] == "assistant"
-    assert choice["message"]["content"].startswith(MARK)
-    assert add_up(result["usage"])
-    assert result["usage"]["prompt_tokens_details"] == {"cached_tokens": 0}
-    assert result["usage"]["neurons"] > 0
-
-
-def test_a_prompt_is_answered_in_the_form_of_the_model(service: Service) -> None:
-    assert service.result(GLM, {"prompt": "hi"})["object"] == "chat.completion"
-    result = service.result(QWEN, {"prompt": "hi"})
-    assert result["object"] == "text_completion"
-    assert result["choices"][0]["text"].startswith(MARK)
-    assert "message" not in result["choices"][0]
-
-
-def test_gpt_oss_answers_in_the_form_of_its_input(service: Service) -> None:
-    assert list(service.result(OSS, {"prompt": "hi"})) == ["response", "usage"]
-    assert service.result(OSS, ask("hi"))["object"] == "chat.completion"
-    response = service.result(OSS, {"input": "hi"})
-    assert (response["object"], response["status"]) == ("response", "completed")
-    assert [item["type"] for item in response["output"]] == ["reasoning", "message"]
-    [part] = response["output"][1]["content"]
-    assert (part["type"], part["text"].startswith(MARK)) == ("output_text", True)
-    assert list(response["usage"]) == ["input_tokens", "output_tokens", "total_tokens"]
-
-
-def test_a_responses_answer_that_is_cut_is_incomplete(service: Service) -> None:
-    response = service.result(OSS, {"input": "hi", "max_output_tokens": 30})
-    assert response["status"] == "incomplete"
-    assert response["incomplete_details"] == {"reason": "max_output_tokens"}
-    assert response["usage"]["output_tokens"] == 30
-
-
-def test_an_answer_depends_on_prompt_seed_and_model_alone(service: Service) -> None:
+def test_an_answer_depends_on_prompt_seed_and_model_alone_and_n_choices_differ(service: Service) -> None:
     def answer(model: str = NATIVE, **inputs: Any) -> str:
         return service.result(model, inputs)["response"].partition(": ")[2]
 
@@ -116,42 +148,9 @@ def test_an_answer_depends_on_prompt_seed_and_model_alone(service: Service) -> N
     others = [answer(prompt="hj", seed=1), answer(prompt="hi", seed=2), answer(prompt="hi")]
     others += [answer(model, prompt="hi", seed=1) for model in (LLAMA, SCOUT)]
     assert len({first, *others}) == 6
-
-
-def test_an_answer_quotes_the_question(service: Service) -> None:
-    assert "“where is new york?”" in service.result(NATIVE, ask("where is new york?"))["response"]
-    parts = [{"type": "text", "text": "what is"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,"}}]
-    assert "“what is”" in message(service, GLM, {"messages": [{"role": "user", "content": parts}]})["content"]
-
-
-def test_a_question_for_n_words_gets_n_words(service: Service) -> None:
-    inputs = {"prompt": "write 1234 words", "max_tokens": 20_000}
-    text = service.result(NATIVE, inputs)["response"]
-    assert len(text.partition("$0.10. ")[2].split()) == 1234
-
-
-def test_an_answer_ends_at_the_requested_tokens_or_at_the_default_of_its_model(service: Service) -> None:
-    for model, limit, tokens in ((NATIVE, {}, 256), (NATIVE, {"max_tokens": 300}, 300), (QWEN, {}, 2000)):
-        with row((model, limit)):
-            result = service.result(model, ask("write 5000 words", **limit))
-            assert result["usage"]["completion_tokens"] == tokens
-    result = service.result(GLM, ask("write 5000 words"))
-    assert result["usage"]["completion_tokens"] > 5000
-    assert result["choices"][0]["finish_reason"] == "stop"
-
-
-def test_a_cut_chat_answer_says_length(service: Service) -> None:
-    for name in ("max_tokens", "max_completion_tokens"):
-        with row(name):
-            result = service.result(GLM, ask("hi", **{name: 40}))
-            assert result["choices"][0]["finish_reason"] == "length"
-            assert result["usage"]["completion_tokens"] == 40
-
-
-def test_with_few_tokens_a_reasoning_model_only_reasons(service: Service) -> None:
-    answer = message(service, GLM, ask("hi", max_tokens=5))
-    assert answer["content"] is None
-    assert answer["reasoning_content"].startswith("[emulated reason")
+    choices = service.result(GLM, ask("hi", n=3))["choices"]
+    assert [choice["index"] for choice in choices] == [0, 1, 2]
+    assert len({choice["message"]["content"] for choice in choices}) == 3
 
 
 def test_reasoning_has_the_models_own_name_and_switch(service: Service) -> None:
@@ -172,29 +171,7 @@ def test_reasoning_has_the_models_own_name_and_switch(service: Service) -> None:
             assert list(answer) == ["role", "content", *([field] if field else [])]
 
 
-def test_n_choices_differ_and_are_numbered(service: Service) -> None:
-    choices = service.result(GLM, ask("hi", n=3))["choices"]
-    assert [choice["index"] for choice in choices] == [0, 1, 2]
-    assert len({choice["message"]["content"] for choice in choices}) == 3
-
-
 # JSON mode
-
-
-def test_json_mode_is_an_object_for_native_models(service: Service) -> None:
-    for name, model, options, expected in (
-        ("a schema", LLAMA, schema(WEATHER), ARGUMENTS),
-        ("guided_json", SCOUT, {"guided_json": WEATHER}, ARGUMENTS),
-        ("no schema", LLAMA, {"response_format": {"type": "json_object"}}, {"emulated": True, "question": "hi"}),
-    ):
-        with row(name):
-            assert service.result(model, ask("hi", **options))["response"] == expected
-
-
-def test_json_mode_is_text_for_chat_models_with_or_without_the_wrapper(service: Service) -> None:
-    for rules in (WEATHER, WRAPPED):
-        with row(rules):
-            assert json.loads(message(service, GLM, ask("hi", **schema(rules)))["content"]) == ARGUMENTS
 
 
 def test_native_json_mode_neither_streams_nor_takes_the_wrapper(service: Service) -> None:
@@ -205,44 +182,6 @@ def test_native_json_mode_neither_streams_nor_takes_the_wrapper(service: Service
 
 
 # Tools
-
-
-def test_native_tool_calls_are_flat_with_an_object(service: Service) -> None:
-    result = service.result(LLAMA, ask("use get_weather", tools=TOOLS))
-    assert result["response"] is None
-    assert result["tool_calls"] == [{"name": "get_weather", "arguments": ARGUMENTS}]
-
-
-def test_llama_4_scout_calls_in_openai_form_and_without_response(service: Service) -> None:
-    result = service.result(SCOUT, ask("use get_weather", tools=TOOLS))
-    assert list(result) == ["tool_calls", "usage"]
-    [call] = result["tool_calls"]
-    assert (call["type"], call["function"]["name"]) == ("function", "get_weather")
-    assert json.loads(call["function"]["arguments"]) == ARGUMENTS
-
-
-def test_chat_models_call_in_their_choice(service: Service) -> None:
-    [choice] = service.result(GLM, ask("use get_weather", tools=TOOLS))["choices"]
-    assert choice["finish_reason"] == "tool_calls"
-    assert choice["message"]["content"] is None
-    [call] = choice["message"]["tool_calls"]
-    assert re.fullmatch(r"chatcmpl-tool-[0-9a-f]{32}", call["id"])
-    assert call["function"] == {"name": "get_weather", "arguments": json.dumps(ARGUMENTS)}
-
-
-def test_kimi_repeats_its_tool_ids(service: Service) -> None:
-    calls = message(service, KIMI, ask("use get_weather", tools=TOOLS))["tool_calls"]
-    assert calls[0]["id"] == "functions.get_weather:0"
-
-
-def test_the_responses_api_calls_in_an_item_and_reads_the_output(service: Service) -> None:
-    output = service.result(OSS, {"input": "use get_weather", "tools": FLAT_TOOLS})["output"]
-    assert [item["type"] for item in output] == ["reasoning", "function_call"]
-    assert json.loads(output[1]["arguments"]) == ARGUMENTS
-    assert list(output[1]) == ["type", "id", "call_id", "name", "arguments", "status"]
-    returned = [{"type": "function_call_output", "call_id": "1", "output": "get_weather: 5 C"}]
-    output = service.result(OSS, {"input": returned, "tools": FLAT_TOOLS})["output"]
-    assert "“get_weather: 5 C”" in output[1]["content"][0]["text"]
 
 
 def test_tool_choice_and_the_question_decide_which_tool_is_called(service: Service) -> None:
@@ -283,13 +222,5 @@ def test_a_call_that_does_not_fit_is_cut_or_refused_where_it_is_forced_behind_re
         with row(limit):
             inputs = ask("hi", tools=TOOLS, tool_choice=forced, max_tokens=limit)
             assert service.error(GLM, inputs)[:2] == (400, 8006)
-    [answer] = service.result(GLM, ask("use get_weather", tools=TOOLS, max_tokens=1))["choices"]
-    assert (answer["finish_reason"], answer["message"].get("tool_calls")) == ("length", None)
     *_, last, _ = service.payloads(LLAMA, ask("use get_weather", tools=TOOLS, max_tokens=5))
     assert last["finish_reason"] == "length"
-
-
-def test_after_the_result_of_a_tool_there_are_words(service: Service) -> None:
-    inputs = ask("use get_weather", tools=TOOLS)
-    inputs["messages"] += [{"role": "tool", "tool_call_id": "1", "name": "get_weather", "content": "get_weather: 5 C"}]
-    assert "“get_weather: 5 C”" in message(service, GLM, inputs)["content"]

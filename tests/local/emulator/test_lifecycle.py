@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from unittest.mock import MagicMock
@@ -40,7 +40,19 @@ def threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name == "cfai-emulator"]
 
 
-def test_an_emulator_starts_and_stops_twenty_times_and_leaves_nothing() -> None:
+def test_a_stopped_emulator_is_gone_and_may_be_started_again_twenty_times() -> None:
+    local = Emulator()
+    local.stop()
+    with local:
+        port = local.port
+        with pytest.raises(RuntimeError, match="already running"):
+            local.start()
+    local.stop()
+    assert repr(local) == "Emulator()"
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=1)
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = local.base_url
     before = threads()
     local = Emulator()
     for _ in range(20):
@@ -50,69 +62,41 @@ def test_an_emulator_starts_and_stops_twenty_times_and_leaves_nothing() -> None:
     assert threads() == before
 
 
-def test_a_stopped_emulator_is_gone() -> None:
+def test_an_emulator_stops_at_once_with_answers_under_way_and_a_client_may_leave_as_it_uploads(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    for fault in ("silence-after=2", "hold", "slow-first=300", "delay=300"):
+        local = Emulator().start()
+        local.script(fault)
+        with row(fault), ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(httpx.post, **request(local, stream=True), trust_env=False, timeout=30)
+            while not local.requests:
+                assert not answer.done()
+            local.stop()
+            assert isinstance(answer.exception(5), httpx.TransportError)
+            assert local.disconnects == 0
+    assert capfd.readouterr() == ("", "")
     with Emulator() as local:
-        port = local.port
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=1)
-    with pytest.raises(RuntimeError, match="not running"):
-        _ = local.base_url
-
-
-def test_stopping_may_be_done_twice_and_starting_may_not() -> None:
-    local = Emulator()
-    local.stop()
-    with local, pytest.raises(RuntimeError, match="already running"):
-        local.start()
-    local.stop()
-    assert repr(local) == "Emulator()"
-
-
-@pytest.mark.parametrize("fault", ["silence-after=2", "hold", "slow-first=300", "delay=300"])
-def test_an_emulator_stops_at_once_with_answers_under_way(fault: str, capfd: pytest.CaptureFixture[str]) -> None:
-    local = Emulator().start()
-    local.script(fault)
-    outcome: list[BaseException] = []
-
-    def read() -> None:
-        try:
-            httpx.post(**request(local, stream=True), trust_env=False, timeout=30)
-        except httpx.TransportError as error:
-            outcome.append(error)
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    while not local.requests:
-        assert reader.is_alive()
-    local.stop()
-    reader.join(5)
-    assert len(outcome) == 1
-    assert local.disconnects == 0
+        with socket.create_connection(("127.0.0.1", local.port)) as client:
+            client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf")
+        assert ask(local) == 200
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.anyio
-async def test_an_emulator_is_an_async_context_manager(anyio_backend_name: str) -> None:
+async def test_an_emulator_runs_beside_a_loop_with_async_with_or_without(anyio_backend_name: str) -> None:
     async with Emulator() as local, httpx.AsyncClient(trust_env=False) as client:
         assert (await client.post(**request(local, prompt=anyio_backend_name))).status_code == 200
     with pytest.raises(RuntimeError):
         _ = local.port
-
-
-@pytest.mark.anyio
-async def test_an_emulator_runs_beside_a_loop_when_started_without_await(anyio_backend_name: str) -> None:
     with Emulator() as local:
         async with httpx.AsyncClient(trust_env=False) as client:
-            response = await client.post(f"{local.base_url}/{anyio_backend_name}")
-    assert response.status_code == 400
+            assert (await client.post(f"{local.base_url}/{anyio_backend_name}")).status_code == 400
 
 
-def test_a_taken_port_is_an_error_where_it_is_started() -> None:
+def test_what_keeps_a_server_from_running_is_an_error_where_it_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
     with Emulator() as local, pytest.raises(OSError, match="in use"):
         Emulator(port=local.port).start()
-
-
-def test_a_server_that_cannot_run_is_an_error_where_it_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_loop.uvicorn, "Config", MagicMock(side_effect=LookupError("no config")))
     before = threads()
     with pytest.raises(LookupError, match="no config"):
@@ -140,29 +124,15 @@ def test_an_interrupt_while_it_starts_leaves_nothing(monkeypatch: pytest.MonkeyP
     assert threads() == before
 
 
-def test_a_client_that_leaves_while_it_uploads_does_no_harm(capfd: pytest.CaptureFixture[str]) -> None:
-    with Emulator() as local:
-        with socket.create_connection(("127.0.0.1", local.port)) as client:
-            client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf")
-        assert ask(local) == 200
-    assert capfd.readouterr() == ("", "")
-
-
-def test_other_than_loopback_must_be_asked_for() -> None:
+def test_other_than_loopback_must_be_asked_for_and_the_url_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for host in ("0.0.0.0", "192.168.1.5", "example.com", "::"):
         with row(host), pytest.raises(ValueError, match="allow_remote=True"):
             Emulator(host)
     assert repr(Emulator("127.0.0.2")) == "Emulator()"
-
-
-def test_the_url_names_loopback() -> None:
     for host, remote, shown in (("localhost", False, "localhost"), ("0.0.0.0", True, "127.0.0.1")):
         with row(host), Emulator(host, allow_remote=remote) as local:
             assert local.base_url == f"http://{shown}:{local.port}/client/v4"
             assert ask(local) == 200
-
-
-def test_an_ipv6_address_stands_in_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
     # Not every machine has IPv6, so it listens on the other loopback address.
     listener = _server.listen("127.0.0.1", 0)
     monkeypatch.setattr(_server, "listen", MagicMock(return_value=listener))
@@ -170,14 +140,11 @@ def test_an_ipv6_address_stands_in_brackets(monkeypatch: pytest.MonkeyPatch) -> 
         assert local.base_url == f"http://[::1]:{local.port}/client/v4"
 
 
-def test_the_url_and_the_credentials_have_their_forms(service: Service) -> None:
+def test_the_url_and_the_credentials_have_their_forms_and_the_token_is_in_no_repr(service: Service) -> None:
     local = service.local
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/client/v4", local.base_url)
     assert re.fullmatch(r"[0-9a-f]{32}", local.account_id)
     assert repr(local) == f"Emulator('{local.base_url}')"
-
-
-def test_the_token_is_the_callers_choice_and_not_in_reprs() -> None:
     with Emulator(api_token="abc-123", account_id="f" * 32) as local:
         assert ask(local) == 200
         assert "abc-123" not in repr(local) + repr(vars(local))
@@ -209,39 +176,23 @@ def test_a_client_that_leaves_before_the_end_is_counted_and_no_other_is() -> Non
             assert local.wait_for_disconnects(1, timeout=5 if count else 0.05) == bool(count)
 
 
-def test_only_so_many_requests_are_kept() -> None:
+def test_only_so_many_requests_are_kept_and_the_logs_of_other_servers_are_left_alone() -> None:
+    logger = logging.getLogger("uvicorn.access")
+    before = (list(logger.handlers), logger.propagate, logger.level)
     with Emulator(keep_requests=2) as local:
         for _ in range(3):
             ask(local)
         assert len(local.requests) == 2
-
-
-def test_the_logs_of_other_servers_are_left_alone() -> None:
-    logger = logging.getLogger("uvicorn.access")
-    before = (list(logger.handlers), logger.propagate, logger.level)
-    with Emulator() as local:
-        ask(local)
     assert (list(logger.handlers), logger.propagate, logger.level) == before
 
 
-def python(*arguments: str, **options: Any) -> subprocess.Popen[str]:
-    # -P: the package as it is installed, wherever the tests run.
-    command = [sys.executable, "-P", "-W", "error", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-
-
 def test_a_program_that_forgets_to_stop_it_still_ends() -> None:
-    program = python("-c", "from cfai.local.emulator import Emulator; print(Emulator().start().port)")
-    output, errors = program.communicate(timeout=20)
-    assert (program.returncode, errors) == (0, "")
-    assert int(output)
-
-
-def test_neither_the_client_nor_the_emulator_imports_a_server() -> None:
-    for module, absent in (("cfai", ("cfai.local", "uvicorn")), ("cfai.local.emulator", ("uvicorn",))):
-        with row(module):
-            check = f"import sys, {module}; print([m for m in sys.modules if m.startswith({absent})])"
-            assert python("-c", check).communicate(timeout=20)[0] == "[]\n"
+    # -P: the package as it is installed, wherever the tests run.
+    code = "from cfai.local.emulator import Emulator; print(Emulator().start().port)"
+    command = [sys.executable, "-P", "-W", "error", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout)
 
 
 def test_without_the_extra_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

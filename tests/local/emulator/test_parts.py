@@ -26,7 +26,7 @@ def test_pieces_joined_are_the_text_and_counted_as_its_tokens(text: str) -> None
     assert _text.count_emulated(text) == len(pieces)
 
 
-def test_pieces_look_like_tokens() -> None:
+def test_pieces_look_like_tokens_and_names_braces_and_media_count() -> None:
     for pieces in (
         ["Hello", " there", ",", " you", "."],
         ["$", "0", ".", "005", " or", " ", "123", "4"],
@@ -35,9 +35,6 @@ def test_pieces_look_like_tokens() -> None:
     ):
         with row(pieces):
             assert split_into_tokens("".join(pieces)) == pieces
-
-
-def test_names_braces_and_media_count() -> None:
     nested: Any = "x"
     for _ in range(100_000):
         nested = [nested]
@@ -56,6 +53,7 @@ def test_names_braces_and_media_count() -> None:
     ):
         with row(name):
             assert _text.count_emulated(value) == tokens
+    assert len(_text.write_answer("write 999999999 words", key="").split()) < _text.MAX_WORDS + 40
 
 
 @given(st.text(), st.text())
@@ -63,10 +61,6 @@ def test_texts_are_marked_and_repeatable(question: str, key: str) -> None:
     text = _text.write_answer(question, key=key)
     assert text.startswith("[emulated by cfai, not by a model] ")
     assert text == _text.write_answer(question, key=key)
-
-
-def test_a_text_never_has_more_words_than_the_longest() -> None:
-    assert len(_text.write_answer("write 999999999 words", key="").split()) < _text.MAX_WORDS + 40
 
 
 def test_an_instance_fits_its_schema() -> None:
@@ -160,7 +154,7 @@ async def test_every_token_is_waited_for_and_nothing_else_is(anyio_backend: str)
     assert connection.pauses == pytest.approx([100, 200], abs=1)
 
 
-def test_neurons_are_those_of_the_price_list() -> None:
+def test_neurons_are_those_of_the_price_list_and_the_examples_in_docstrings_hold() -> None:
     for model, expected in (
         ("@cf/meta/llama-3.1-8b-instruct-fp8", (13778 * 1000 + 26128 * 100) / 1e6),
         ("@cf/baai/bge-m3", 1075 * 1000 / 1e6),
@@ -170,9 +164,6 @@ def test_neurons_are_those_of_the_price_list() -> None:
             entry = models.get(model)
             assert entry is not None
             assert compute_neurons(entry, 1000, 100) == pytest.approx(expected)
-
-
-def test_the_examples_in_docstrings_hold() -> None:
     for module in (cfai.local, _schema_values, _script):
         with row(module.__name__):
             failed, attempted = doctest.testmod(module)

@@ -35,33 +35,22 @@ def finishes(payloads: list[Any]) -> list[Any]:
     return [entry["finish_reason"] for payload in payloads for entry in payload.get("choices", ())]
 
 
-def test_native_events_are_deltas_with_padding_and_end_in_usage(service: Service) -> None:
-    *tokens, last = service.payloads(NATIVE, ask("hi"))
-    whole = service.result(NATIVE, ask("hi"))
-    assert all(list(token) == ["response", "tool_calls", "p"] and token["tool_calls"] == [] for token in tokens)
-    assert "".join(token["response"] for token in tokens) == whole["response"]
-    assert list(last) == ["response", "usage", "p"]
-    assert last["response"] == ""
-    assert counts(last["usage"]) == counts(whole["usage"])
-    assert int(last["usage"]["completion_tokens"]) == len(tokens)
+def test_native_events_are_deltas_with_padding_at_random_and_end_in_usage(service: Service) -> None:
+    for text, number in (("hi", None), ("write 1000 words", 256)):
+        with row(text):
+            *tokens, last = service.payloads(NATIVE, ask(text))
+            whole = service.result(NATIVE, ask(text))
+            assert all(list(token) == ["response", "tool_calls", "p"] and token["tool_calls"] == [] for token in tokens)
+            assert "".join(str(token["response"]) for token in tokens) == whole["response"]
+            assert all(PADDING.startswith(token["p"]) for token in tokens)
+            assert len({token["p"] for token in tokens}) > 10
+            assert list(last) == ["response", "usage", "p"]
+            assert last["response"] == ""
+            assert counts(last["usage"]) == counts(whole["usage"])
+            assert int(last["usage"]["completion_tokens"]) == len(tokens) == (number or len(tokens))
 
 
-def test_native_streams_stop_at_256_tokens_and_are_padded_at_random(service: Service) -> None:
-    *tokens, last = service.payloads(NATIVE, ask("write 1000 words"))
-    assert len(tokens) == 256 == int(last["usage"]["completion_tokens"])
-    assert all(PADDING.startswith(token["p"]) for token in tokens)
-    assert len({token["p"] for token in tokens}) > 10
-
-
-def test_every_event_is_one_data_line_and_done_comes_last(service: Service) -> None:
-    body = service.run(NATIVE, ask("hi", stream=True)).text
-    blocks = body.split("\n\n")
-    assert blocks[-2:] == ["data: [DONE]", ""]
-    assert len(blocks) > 3
-    assert all(block.startswith("data: {") and "\n" not in block for block in blocks[:-2])
-
-
-def test_a_token_of_digits_is_a_bare_number(service: Service) -> None:
+def test_every_event_is_one_data_line_in_which_digits_are_a_number_and_done_comes_last(service: Service) -> None:
     for model in (NATIVE, DUAL):
         with row(model):
             bodies = [event.data for event in service.events(model, ask("is it 007?"))]
@@ -69,38 +58,38 @@ def test_a_token_of_digits_is_a_bare_number(service: Service) -> None:
             assert {42, 0, "007"} <= set(values)
             assert any('"response":42,' in body for body in bodies)
             assert [value for value in values if isinstance(value, str) and value.isdecimal()] == ["007"]
-
-
-def test_text_beyond_ascii_comes_as_utf_8(service: Service) -> None:
+    body = service.run(NATIVE, ask("hi", stream=True)).text
+    blocks = body.split("\n\n")
+    assert blocks[-2:] == ["data: [DONE]", ""]
+    assert len(blocks) > 3
+    assert all(block.startswith("data: {") and "\n" not in block for block in blocks[:-2])
     raw = service.run(NATIVE, ask("naïve 東京 🙂", stream=True)).content
     assert all(text.encode() in raw for text in ("ïve", "東京", "🙂"))
     half = b'{"prompt": "half \\ud83d an emoji", "stream": true}'
     assert service.http.post(service.url(NATIVE), content=half).text.endswith("data: [DONE]\n\n")
 
 
-def test_llama_3_3_writes_both_dialects_into_one_event(service: Service) -> None:
-    *tokens, _ = service.payloads(DUAL, ask("hi"))
+def test_llama_3_3_writes_both_dialects_into_one_event_and_usage_in_increments(service: Service) -> None:
+    result = service.result(DUAL, ask("hi"))
+    *tokens, last = service.payloads(DUAL, ask("hi"))
     texts = [token["choices"][0]["delta"]["content"] for token in tokens]
     assert [str(token["response"]) for token in tokens] == texts
-    assert "".join(texts) == service.result(DUAL, ask("hi"))["response"]
-
-
-def test_llama_3_3_reports_usage_in_increments_without_a_total(service: Service) -> None:
-    whole = counts(service.result(DUAL, ask("hi"))["usage"])
-    *tokens, last = service.payloads(DUAL, ask("hi"))
-    assert "usage" not in last
-    reports = [counts(token["usage"]) for token in tokens]
-    assert reports[0] == (whole[0], 1, whole[0] + 1)
-    assert set(reports[1:]) == {(0, 1, 1)}
-    assert len(reports) == whole[1]
+    assert "".join(texts) == result["response"]
+    prompt, written, _ = counts(result["usage"])
+    assert [counts(token["usage"]) for token in tokens] == [(prompt, 1, prompt + 1)] + [(0, 1, 1)] * (written - 1)
     assert all(float(token["usage"]["neurons"]) > 0 for token in tokens)
+    assert "usage" not in last
 
 
-def test_llama_3_3_finishes_once_at_the_end(service: Service) -> None:
-    for options, reason in (({"max_tokens": 5}, "length"), ({}, "stop")):
-        with row(reason):
-            payloads = service.payloads(DUAL, ask("hi", **options))
-            assert finishes(payloads) == [None] * (len(payloads) - 1) + [reason]
+def test_a_stream_finishes_once_at_the_end(service: Service) -> None:
+    for model, options, before, reason in (
+        (DUAL, {"max_tokens": 5}, None, "length"),
+        (DUAL, {}, None, "stop"),
+        (TRAILER, {}, "", "stop"),
+    ):
+        with row((model, options)):
+            *between, last = finishes(service.payloads(model, ask("hi", **options)))
+            assert (set(between), last) == ({before}, reason)
 
 
 def test_a_native_tool_call_comes_in_the_order_of_the_service(service: Service) -> None:
@@ -141,6 +130,10 @@ def test_reasoning_comes_before_the_content_that_the_whole_answer_has(service: S
             assert content(payloads, field) == message[field]
             kinds = [next(iter(payload["choices"][0]["delta"]), "") for payload in payloads if payload.get("choices")]
             assert kinds.index("content") == kinds.count(field) + 1
+    for model in (QWQ, R1):
+        with row(model):
+            assert "response" in service.result(model, ask("hi"))
+            assert content(service.payloads(model, ask("hi")), "reasoning_content")
 
 
 def test_usage_of_most_chat_models_is_cumulative(service: Service) -> None:
@@ -152,39 +145,24 @@ def test_usage_of_most_chat_models_is_cumulative(service: Service) -> None:
             assert all(report == (prompt, report[1], prompt + report[1]) for report in reports)
 
 
-def test_usage_of_glm_5_3_flash_is_per_chunk_with_a_native_trailer(service: Service) -> None:
+def test_usage_of_glm_5_3_flash_is_per_chunk_and_that_of_kimi_comes_twice_at_the_end(service: Service) -> None:
     *chunks, empty, trailer = service.payloads(TRAILER, ask("hi"))
     whole = counts(service.result(TRAILER, ask("hi"))["usage"])
     reports = [counts(chunk["usage"]) for chunk in chunks]
     assert reports[0] == (whole[0], 0, whole[0])
-    assert [report[0] for report in reports[1:]] == [0] * (len(reports) - 1)
+    assert {report[0] for report in reports[1:]} == {0}
     assert sum(report[1] for report in reports) == whole[1]
     assert (empty["choices"], counts(empty["usage"])) == ([], (0, 0, 0))
     assert PADDING.startswith(empty["p"])
     assert list(trailer) == ["response", "usage"]
     assert (trailer["response"], counts(trailer["usage"])) == ("", whole)
     assert float(trailer["usage"]["neurons"]) > 0
-
-
-def test_glm_5_3_flash_has_an_empty_finish_reason_in_between(service: Service) -> None:
-    reasons = finishes(service.payloads(TRAILER, ask("hi")))
-    assert reasons == [""] * (len(reasons) - 1) + ["stop"]
-
-
-def test_kimi_reports_its_total_twice_at_the_end(service: Service) -> None:
     *chunks, empty, trailer = service.payloads(KIMI, ask("hi"))
     whole = counts(service.result(KIMI, ask("hi"))["usage"])
     assert chunks
     assert not any("usage" in chunk for chunk in chunks)
     assert (empty["choices"], counts(empty["usage"])) == ([], whole)
     assert (trailer["response"], counts(trailer["usage"])) == ("", whole)
-
-
-def test_qwq_and_r1_stream_chat_chunks_though_they_answer_natively(service: Service) -> None:
-    for model in (QWQ, R1):
-        with row(model):
-            assert "response" in service.result(model, ask("hi"))
-            assert content(service.payloads(model, ask("hi")), "reasoning_content")
 
 
 def test_chat_tool_calls_come_by_index_with_the_id_only_once(service: Service) -> None:
@@ -217,49 +195,29 @@ def test_qwen3_streams_a_text_completion_for_a_prompt(service: Service) -> None:
     assert entries[-1]["finish_reason"] == "stop"
 
 
-def test_responses_events_are_typed_and_numbered(service: Service) -> None:
+def test_responses_events_are_typed_and_numbered_and_arguments_come_in_pieces(service: Service) -> None:
     *events, last = service.events(RESPONSES, {"input": "hi"})
     payloads = [event.json for event in events]
     assert last.data == "[DONE]"
     assert [event.name for event in events] == [payload["type"] for payload in payloads]
     assert [int(payload["sequence_number"]) for payload in payloads] == list(range(len(payloads)))
-    kinds = list(dict.fromkeys(payload["type"] for payload in payloads))
-    assert kinds == [
-        "response.created",
-        "response.output_item.added",
-        "response.reasoning_text.delta",
-        "response.reasoning_text.done",
-        "response.output_item.done",
-        "response.output_text.delta",
-        "response.output_text.done",
-        "response.completed",
+    kinds = "created output_item.added reasoning_text.delta reasoning_text.done output_item.done"
+    kinds += " output_text.delta output_text.done completed"
+    assert list(dict.fromkeys(payload["type"] for payload in payloads)) == [
+        f"response.{kind}" for kind in kinds.split()
     ]
     text = "".join(payload["delta"] for payload in payloads if payload["type"] == "response.output_text.delta")
     done = payloads[-1]["response"]
     assert done["output"][1]["content"][0]["text"] == text
     assert int(done["usage"]["total_tokens"]) > 0
-    assert payloads[0]["response"] | {"id": ""} == done | {
-        "id": "",
-        "status": "in_progress",
-        "output": [],
-        "usage": None,
-    }
+    begun = {"id": "", "status": "in_progress", "output": [], "usage": None}
+    assert payloads[0]["response"] | {"id": ""} == done | begun
     items = [payload for payload in payloads if payload["type"].startswith("response.output_item.")]
-    assert [(payload["output_index"], payload["item"]["type"]) for payload in items] == [
-        ("0", "reasoning"),
-        ("0", "reasoning"),
-        ("1", "message"),
-        ("1", "message"),
-    ]
+    places = [(payload["output_index"], payload["item"]["type"]) for payload in items]
+    assert places == [("0", "reasoning")] * 2 + [("1", "message")] * 2
     deltas = [payload for payload in payloads if payload["type"].endswith("_text.delta")]
     assert {(payload["output_index"], payload["content_index"]) for payload in deltas} == {("0", "0"), ("1", "0")}
-
-
-def test_a_cut_responses_stream_ends_incomplete(service: Service) -> None:
     assert service.payloads(RESPONSES, {"input": "hi", "max_output_tokens": 3})[-1]["type"] == "response.incomplete"
-
-
-def test_responses_arguments_come_in_pieces(service: Service) -> None:
     payloads = service.payloads(RESPONSES, {"input": "use get_time", "tools": TOOLS})
     kind = "response.function_call_arguments"
     deltas = [payload["delta"] for payload in payloads if payload["type"] == f"{kind}.delta"]

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cfai import models
 from cfai.local.emulator import _batches
 from tests.conftest import row
+from tests.local.conftest import check
 
 if TYPE_CHECKING:
     from tests.local.conftest import Service
@@ -20,11 +22,73 @@ M3 = "@cf/baai/bge-m3"
 RERANKER = "@cf/baai/bge-reranker-base"
 GUARD = "@cf/meta/llama-guard-3-8b"
 LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+TURBO = "@cf/openai/whisper-large-v3-turbo"
 PIXEL = [137, 80, 78, 71]
 PNG, JPEG, MP3 = b"\x89PNG\r\n", b"\xff\xd8\xff", b"\xff\xfb"
 
 
-def test_embeddings_have_the_size_of_their_model(service: Service) -> None:
+BOX = {"xmin": 0, "ymin": 0, "xmax": 1, "ymax": 1}
+CONTEXTS = [{"text": "one"}, {"text": "two"}]
+GUARDED: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}
+QUESTIONS = {
+    "fits": {"type": "noul", "instructions": "?"},
+    "colour": {"type": "choice", "instructions": "?", "criteria": {"red": "", "blue": ""}},
+    "grade": {"type": "score", "instructions": "?", "criteria": ["bad", "good"]},
+}
+MOONDREAM = "@cf/moondream/moondream3.1-9B-A2B"
+TASKS = {"query": "answer", "caption": "caption", "point": "points", "detect": "objects", None: "answer"}
+
+
+def holds(magic: bytes) -> Any:
+    """Return a test that a text is base64 of something that begins so."""
+    return lambda text: base64.b64decode(text, validate=True).startswith(magic)
+
+
+RESULTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "pooling as requested": (BGE, {"text": "one", "pooling": "cls"}, {"pooling": "cls"}),
+    "vectors of contexts": (M3, {"contexts": CONTEXTS}, {"shape": [2, 1024], "response.#": 2}),
+    "contexts ranked": (M3, {"query": "which", "contexts": CONTEXTS}, {
+        "response": lambda ranked: sorted(row["id"] for row in ranked) == [0, 1]}),
+    "vector of a text": (M3, {"text": "one"}, {"*": lambda names: "data" in names}),
+    "translation": ("@cf/meta/m2m100-1.2b", {"text": "hi", "target_lang": "french"}, {
+        "": {"translated_text": f"{MARK} hi"}}),
+    "translations": ("@cf/ai4bharat/indictrans2-en-indic-1B", {"text": ["a", "b"], "target_language": "hin_Deva"}, {
+        "": {"translations": [f"{MARK} a", f"{MARK} b"]}}),
+    "summary": ("@cf/facebook/bart-large-cnn", {"input_text": "hi"}, {"": {"summary": MARK}}),
+    "description": ("@cf/llava-hf/llava-1.5-7b-hf", {"image": PIXEL, "prompt": "what"}, {
+        "": {"description": MARK}}),
+    "classes": ("@cf/microsoft/resnet-50", {"image": PIXEL}, {
+        "": [{"label": "EMULATED", "score": 1.0}]}),
+    "objects": ("@cf/facebook/detr-resnet-50", {"image": PIXEL}, {
+        "": [{"label": "emulated", "score": 1.0, "box": BOX}]}),
+    "end of a turn": ("@cf/pipecat-ai/smart-turn-v2", {"audio": "AAAA"}, {
+        "": {"is_complete": True, "probability": 0.9}}),
+    "judgement": (GUARD, GUARDED, {"response": "safe"}),
+    "judgement in JSON mode": (GUARD, GUARDED | {"response_format": {"type": "json_object"}}, {
+        "response": {"safe": True, "categories": []}}),
+    **{f"moondream, {task}": (MOONDREAM, {"image": "https://example.com/a.png"} | ({"task": task} if task else {}), {
+        "*": ["finish_reason", "metrics", field]}) for task, field in TASKS.items()},
+    "clef": ("@cf/cloudflare/clef", {"model": "clef", "state": "x", "questions": QUESTIONS}, {
+        "model": "clef", "usage.output_tokens": 0, "answers.*": list(QUESTIONS), "answers.fits.type": "noul",
+        "answers.colour.type": "choice", "answers.colour.probabilities": {"red": 0.5, "blue": 0.5},
+        "answers.grade.type": "score",
+        "answers.grade.*": ["type", "score", "legend", "probabilities", "confidence"]}),
+    "language of a transcription": (TURBO, {"audio": "UklGRg==", "language": "de"}, {
+        "transcription_info.language": "de", "": lambda result: result["segments"][0]["text"] == result["text"]}),
+    "image of flux": ("@cf/black-forest-labs/flux-1-schnell", {"prompt": "x"}, {"image": holds(JPEG)}),
+    "image of lucid": ("@cf/leonardo/lucid-origin", {"prompt": "x"}, {"image": holds(JPEG)}),
+    "speech of melotts": ("@cf/myshell-ai/melotts", {"prompt": "x"}, {"audio": holds(MP3)}),
+}  # fmt: skip
+"""A model and its inputs, and what stands where in the result."""
+
+
+def test_a_result_has_the_form_of_its_task(service: Service) -> None:
+    for name, (model, inputs, expected) in RESULTS.items():
+        with row(name):
+            check(service.result(model, inputs), expected)
+
+
+def test_embeddings_have_the_size_of_their_model_and_depend_on_their_text_alone(service: Service) -> None:
     for model, size in (
         ("@cf/baai/bge-small-en-v1.5", 384),
         (BGE, 768),
@@ -39,92 +103,24 @@ def test_embeddings_have_the_size_of_their_model(service: Service) -> None:
             assert [len(vector) for vector in result["data"]] == [size, size]
             assert all(math.hypot(*vector) == pytest.approx(1, abs=1e-3) for vector in result["data"])
             assert result.get("pooling") == ("mean" if "bge" in model else None)
-
-
-def test_an_embedding_depends_on_its_text_alone(service: Service) -> None:
     both = service.result(M3, {"text": ["one", "two"]})["data"]
     assert both[0] != both[1]
     assert service.result(M3, {"text": "two"})["data"] == [both[1]]
 
 
-def test_pooling_is_named_as_requested(service: Service) -> None:
-    assert service.result(BGE, {"text": "one", "pooling": "cls"})["pooling"] == "cls"
-
-
-def test_bge_m3_answers_in_three_forms(service: Service) -> None:
-    contexts = [{"text": "one"}, {"text": "two"}]
-    vectors = service.result(M3, {"contexts": contexts})
-    assert (vectors["shape"], len(vectors["response"])) == ([2, 1024], 2)
-    ranked = service.result(M3, {"query": "which", "contexts": contexts})["response"]
-    assert sorted(row["id"] for row in ranked) == [0, 1]
-    assert "data" in service.result(M3, {"text": "one"})
-
-
-def test_a_reranker_sorts_and_keeps_the_best(service: Service) -> None:
+def test_a_reranker_sorts_and_keeps_the_best_and_a_classification_adds_up_to_one(service: Service) -> None:
     contexts = [{"text": str(number)} for number in range(9)]
     ranked = service.result(RERANKER, {"query": "q", "contexts": contexts})["response"]
     scores = [row["score"] for row in ranked]
     assert (scores, len(set(scores))) == (sorted(scores, reverse=True), 9)
     best = service.result(RERANKER, {"query": "q", "contexts": contexts, "top_k": 3})
     assert best["response"] == ranked[:3]
-
-
-def test_other_tasks_have_their_own_shape(service: Service) -> None:
-    box = {"xmin": 0, "ymin": 0, "xmax": 1, "ymax": 1}
-    both = {"text": ["a", "b"], "target_language": "hin_Deva"}
-    for model, inputs, expected in (
-        ("@cf/meta/m2m100-1.2b", {"text": "hi", "target_lang": "french"}, {"translated_text": f"{MARK} hi"}),
-        ("@cf/ai4bharat/indictrans2-en-indic-1B", both, {"translations": [f"{MARK} a", f"{MARK} b"]}),
-        ("@cf/facebook/bart-large-cnn", {"input_text": "hi"}, {"summary": MARK}),
-        ("@cf/llava-hf/llava-1.5-7b-hf", {"image": PIXEL, "prompt": "what"}, {"description": MARK}),
-        ("@cf/microsoft/resnet-50", {"image": PIXEL}, [{"label": "EMULATED", "score": 1.0}]),
-        ("@cf/facebook/detr-resnet-50", {"image": PIXEL}, [{"label": "emulated", "score": 1.0, "box": box}]),
-        ("@cf/pipecat-ai/smart-turn-v2", {"audio": "AAAA"}, {"is_complete": True, "probability": 0.9}),
-    ):
-        with row(model):
-            assert service.result(model, inputs) == expected
-
-
-def test_llama_guard_answers_with_an_object_in_json_mode(service: Service) -> None:
-    inputs: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}
-    assert service.result(GUARD, inputs)["response"] == "safe"
-    inputs["response_format"] = {"type": "json_object"}
-    assert service.result(GUARD, inputs)["response"] == {"safe": True, "categories": []}
-
-
-def test_moondream_answers_by_task(service: Service) -> None:
-    fields = {"query": "answer", "caption": "caption", "point": "points", "detect": "objects", None: "answer"}
-    for task, field in fields.items():
-        with row(task):
-            inputs = {"image": "https://example.com/a.png"} | ({"task": task} if task else {})
-            result = service.result("@cf/moondream/moondream3.1-9B-A2B", inputs)
-            assert list(result) == ["finish_reason", "metrics", field]
-
-
-def test_a_classification_adds_up_to_one(service: Service) -> None:
     rows = service.result("@cf/huggingface/distilbert-sst-2-int8", {"text": "good"})
     assert [row["label"] for row in rows] == ["NEGATIVE", "POSITIVE"]
     assert sum(row["score"] for row in rows) == pytest.approx(1)
 
 
-def test_clef_answers_each_question_in_its_type(service: Service) -> None:
-    questions = {
-        "fits": {"type": "noul", "instructions": "?"},
-        "colour": {"type": "choice", "instructions": "?", "criteria": {"red": "", "blue": ""}},
-        "grade": {"type": "score", "instructions": "?", "criteria": ["bad", "good"]},
-    }
-    result = service.result("@cf/cloudflare/clef", {"model": "clef", "state": "x", "questions": questions})
-    assert (result["model"], result["usage"]["output_tokens"]) == ("clef", 0)
-    assert {name: answer["type"] for name, answer in result["answers"].items()} == {
-        "fits": "noul",
-        "colour": "choice",
-        "grade": "score",
-    }
-    assert result["answers"]["colour"]["probabilities"] == {"red": 0.5, "blue": 0.5}
-    assert list(result["answers"]["grade"]) == ["type", "score", "legend", "probabilities", "confidence"]
-
-
-def test_whisper_takes_raw_audio_and_numbers(service: Service) -> None:
+def test_whisper_takes_raw_audio_and_numbers_and_nova_3_a_raw_body_only(service: Service) -> None:
     for model in ("@cf/openai/whisper", "@cf/openai/whisper-tiny-en"):
         with row(model):
             as_numbers = service.result(model, {"audio": [1, 2, 3]})
@@ -132,24 +128,13 @@ def test_whisper_takes_raw_audio_and_numbers(service: Service) -> None:
             assert raw.json()["result"] == as_numbers
             assert list(as_numbers) == ["text", "word_count", "vtt", "words"]
             assert service.local.requests[-1].inputs == b"RIFF"
-
-
-def test_whisper_turbo_tells_about_the_language(service: Service) -> None:
-    result = service.result("@cf/openai/whisper-large-v3-turbo", {"audio": "UklGRg==", "language": "de"})
-    assert result["transcription_info"]["language"] == "de"
-    assert result["segments"][0]["text"] == result["text"]
-
-
-def test_nova_3_takes_a_raw_body_only(service: Service) -> None:
     model = "@cf/deepgram/nova-3"
-    options: dict[str, Any] = {
-        "headers": {"content-type": "audio/mpeg"},
-        "params": {"language": "en", "keyterm": ["one", "two"]},
-    }
-    response = service.http.post(service.url(model), content=b"ID3", **options)
+    query = {"language": "en", "keyterm": ["one", "two"]}
+    headers = {"content-type": "audio/mpeg"}
+    response = service.http.post(service.url(model), content=b"ID3", headers=headers, params=query)
     [channel] = response.json()["result"]["results"]["channels"]
     assert channel["alternatives"][0]["transcript"] == "emulated by cfai"
-    assert service.local.requests[-1].query == {"language": "en", "keyterm": ["one", "two"]}
+    assert service.local.requests[-1].query == query
     assert service.error(model, {"audio": "SUQz"})[1] == 5006
 
 
@@ -187,17 +172,6 @@ def test_media_come_raw_with_their_content_type_and_images_are_marked(service: S
             assert "cf-ai-neurons" not in response.headers
 
 
-def test_other_media_come_as_base64(service: Service) -> None:
-    for model, field, magic in (
-        ("@cf/black-forest-labs/flux-1-schnell", "image", JPEG),
-        ("@cf/leonardo/lucid-origin", "image", JPEG),
-        ("@cf/myshell-ai/melotts", "audio", MP3),
-    ):
-        with row(model):
-            result = service.result(model, {"prompt": "x"})
-            assert base64.b64decode(result[field], validate=True).startswith(magic)
-
-
 def test_flux_2_takes_a_form(service: Service) -> None:
     url = service.url("@cf/black-forest-labs/flux-2-dev")
     response = service.http.post(url, files={"prompt": (None, "a cat"), "width": (None, "512")})
@@ -218,7 +192,7 @@ def run_batch(service: Service, model: str, requests: list[Any]) -> Any:
     return service.result(model, poll)
 
 
-def test_a_batch_is_queued_and_then_there_in_another_order(service: Service) -> None:
+def test_a_batch_is_queued_and_then_there_in_another_order_with_media_in_base64(service: Service) -> None:
     result = run_batch(service, LLAMA, [{"prompt": "one", "external_reference": "a"}, {"prompt": "two"}, {}])
     assert "status" not in result
     assert result["usage"]["total_tokens"] > 0
@@ -229,9 +203,11 @@ def test_a_batch_is_queued_and_then_there_in_another_order(service: Service) -> 
     # A bad item fails alone.
     assert [each["success"] for each in (one, two, bad)] == [True, True, False]
     assert bad["errors"][0]["code"] == 5006
+    [response] = run_batch(service, "@cf/deepgram/aura-1", [{"text": "x"}])["responses"]
+    assert base64.b64decode(response["result"]["data"]).startswith(MP3)
 
 
-def test_what_is_no_batch_is_bad_input(service: Service) -> None:
+def test_what_is_no_batch_is_bad_input_and_one_above_10_megabytes_too_large(service: Service) -> None:
     poll = submit(service, LLAMA, [{"prompt": "one"}])
     for name, model, inputs in (
         ("requests without the query", LLAMA, {"requests": [{"prompt": "one"}]}),
@@ -241,9 +217,6 @@ def test_what_is_no_batch_is_bad_input(service: Service) -> None:
         with row(name):
             assert service.error(model, inputs)[:2] == (400, 5006)
     assert service.result(LLAMA, poll)["status"] == "queued"
-
-
-def test_a_batch_above_10_megabytes_is_too_large(service: Service) -> None:
     response = service.run(LLAMA, {"requests": ["x" * 10 * 1024 * 1024]}, params={"queueRequest": "true"})
     assert (response.status_code, response.json()["errors"][0]["code"]) == (413, 3006)
 
@@ -258,26 +231,10 @@ def test_only_the_last_batches_are_kept(service: Service, monkeypatch: pytest.Mo
     assert service.result(LLAMA, last)["status"] == "queued"
 
 
-def test_media_in_a_batch_are_base64(service: Service) -> None:
-    [response] = run_batch(service, "@cf/deepgram/aura-1", [{"text": "x"}])["responses"]
-    assert base64.b64decode(response["result"]["data"]).startswith(MP3)
-
-
-def test_every_model_of_the_catalogue_answers(service: Service) -> None:
-    from cfai import models
-
-    minimal = {
-        "prompt": "x",
-        "text": "x",
-        "input_text": "x",
-        "query": "x",
-        "contexts": [{"text": "x"}],
-        "image": PIXEL,
-        "state": "x",
-        "questions": {"q": {"type": "noul", "instructions": "?"}},
-        "target_lang": "fr",
-        "target_language": "hin_Deva",
-    }
+def test_every_model_of_the_catalogue_answers_but_one_for_websockets_only(service: Service) -> None:
+    minimal: dict[str, Any] = dict.fromkeys(("prompt", "text", "input_text", "query", "state"), "x")
+    minimal |= {"contexts": CONTEXTS, "image": PIXEL, "questions": {"q": {"type": "noul", "instructions": "?"}}}
+    minimal |= {"target_lang": "fr", "target_language": "hin_Deva"}
     special: dict[str, Any] = {
         "@cf/meta/llama-guard-3-8b": {"messages": [{"role": "user", "content": "x"}]},
         "@cf/openai/whisper": {"audio": [1]},
@@ -293,8 +250,5 @@ def test_every_model_of_the_catalogue_answers(service: Service) -> None:
         inputs = form if "flux-2" in name else special.get(name, minimal | {"model": name.rpartition("/")[2]})
         response = service.run(name, inputs)
         assert response.status_code == 200, (name, response.text)
-
-
-def test_deepgram_flux_is_for_websockets_only(service: Service) -> None:
     inputs = {"encoding": "linear16", "sample_rate": "16000"}
     assert service.error("@cf/deepgram/flux", inputs)[2].endswith("this model is reached by WebSocket only")

@@ -135,19 +135,13 @@ def test_what_the_service_names_by_a_code_of_its_own(service: Service) -> None:
             assert service.error(model, inputs) == refusal
 
 
-def test_a_body_that_is_no_json_is_refused(service: Service) -> None:
+def test_a_body_is_json_not_too_large_of_any_content_type(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     for body, code in (("{", 5006), ('{"prompt": NaN}', 5006), ("[" * 100_000, 5006), ("", 3003)):
         with row(body[:20]):
             response = service.http.post(service.url(LLAMA), content=body)
             assert (response.status_code, response.json()["errors"][0]["code"]) == (400, code)
-
-
-def test_json_needs_no_content_type(service: Service) -> None:
     content = b'{"prompt": "hi"}'
     assert service.http.post(service.url(LLAMA), content=content).json() == service.run(LLAMA, hi()).json()
-
-
-def test_a_body_can_be_too_large(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cfai.local.server._application.MAX_BODY_SIZE", 100)
     assert service.run(LLAMA, hi()).status_code == 200
     assert service.error(LLAMA, hi(lora="x" * 100))[:2] == (413, 3006)

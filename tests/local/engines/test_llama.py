@@ -74,9 +74,7 @@ def router() -> Iterator[respx.MockRouter]:
         yield router
 
 
-def test_a_model_is_loaded_when_it_is_needed_once_for_each_use(
-    library: Library, file: Path, router: respx.MockRouter
-) -> None:
+def test_a_model_is_loaded_once_for_each_use_it_has(library: Library, file: Path, router: respx.MockRouter) -> None:
     with Emulator(engine=LlamaCpp(file, context=2048, threads=2)) as local, local.ai() as ai:
         assert library.started == []
         assert [ai.run(GLM, {"prompt": "Hi"}).text for _ in range(2)] == ["Hello", "Hello"]
@@ -109,21 +107,17 @@ def test_a_file_that_cannot_be_loaded_is_told_with_the_call(library: Library, fi
         pytest.raises(InferenceUpstreamError, match=said),
     ):
         ai.run(GLM, {"prompt": "Hi"})
+    assert repr(LlamaCpp(file)) == f"LlamaCpp({str(file)!r})"
 
 
-def test_what_is_no_model_is_refused_at_once(library: Library, tmp_path: Path) -> None:
+def test_what_is_no_model_is_refused_at_once_as_is_a_missing_extra(
+    library: Library, tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read as a model: No such file"):
         LlamaCpp(tmp_path / "none.gguf")
     (tmp_path / "text.gguf").write_bytes(b"text")
     with pytest.raises(ConfigurationError, match="is no GGUF file: it begins with b'text'"):
         LlamaCpp(tmp_path / "text.gguf")
-
-
-def test_a_missing_extra_gives_the_line_that_installs_it(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     with pytest.raises(ImportError, match=r'pip install "cfai-sdk\[llama\]"'):
         LlamaCpp(file)
-
-
-def test_a_llama_says_what_it_is(library: Library, file: Path) -> None:
-    assert repr(LlamaCpp(file)) == f"LlamaCpp({str(file)!r})"

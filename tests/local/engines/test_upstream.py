@@ -14,6 +14,8 @@ import respx
 from cfai import Ai, BadRequestError, CfaiError, InferenceUpstreamError, StreamError
 from cfai._errors import ConfigurationError
 from cfai.local import Emulator, OpenAIUpstream
+from tests.conftest import row
+from tests.local.conftest import check
 
 URL = "http://engine.test:11434/v1"
 GLM = "@cf/zai-org/glm-4.7-flash"  # chunks of chat completions
@@ -22,6 +24,7 @@ LLAMA_3_3 = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"  # both at once
 GLM_5_3 = "@cf/zai-org/glm-5.3-flash"  # usage in increments
 KIMI = "@cf/moonshotai/kimi-k2.6"
 QWEN = "@cf/qwen/qwen3-30b-a3b-fp8"  # a prompt is answered by a text completion
+VISION = "@cf/meta/llama-3.2-11b-vision-instruct"
 GPT_OSS = "@cf/openai/gpt-oss-20b"
 CHAT = [GLM, LLAMA_2, LLAMA_3_3, GLM_5_3, KIMI, QWEN, GPT_OSS]
 BGE = "@cf/baai/bge-base-en-v1.5"
@@ -86,9 +89,9 @@ def engine() -> Iterator[Engine]:
 
 
 @contextmanager
-def connect(**options: Any) -> Iterator[Ai]:
+def connect(checks: Any = "enforce", **options: Any) -> Iterator[Ai]:
     """Give a client of an emulator whose engine has these options."""
-    with Emulator(engine=OpenAIUpstream(URL, **options)) as local, local.ai(max_retries=None) as ai:
+    with Emulator(engine=OpenAIUpstream(URL, **options)) as local, local.ai(max_retries=None, checks=checks) as ai:
         yield ai
 
 
@@ -145,7 +148,7 @@ def test_items_of_the_responses_api_are_messages(ai: Ai, engine: Engine) -> None
         assert engine.sent["max_tokens"] == 50
 
 
-def test_reasoning_stands_where_its_family_has_it(ai: Ai, engine: Engine) -> None:
+def test_reasoning_stands_where_its_family_has_it_and_a_call_behind_it_is_not_lost(ai: Ai, engine: Engine) -> None:
     engine.says("New", " York", reasoning="Hm.")
     for answer in run_both(ai, GLM, {"prompt": "Where?"}):
         assert (answer.text, answer.reasoning) == ("New York", "Hm.")
@@ -154,20 +157,11 @@ def test_reasoning_stands_where_its_family_has_it(ai: Ai, engine: Engine) -> Non
         engine.streams(deltas, "stop")
         for answer in run_both(ai, LLAMA_3_3, {"prompt": "Where?"}):
             assert answer.text == "<think>Hm.</think>\n\nNew York", deltas
-
-
-def test_a_call_of_a_tool_right_behind_reasoning_is_not_lost(ai: Ai, engine: Engine) -> None:
     call = {"index": 0, "id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
     engine.streams([{"reasoning_content": "Hm."}, {"tool_calls": [call]}], "tool_calls")
     for model in (GLM, LLAMA_3_3):
         for answer in run_both(ai, model, {"prompt": "Weather?", "tools": [WEATHER]}):
             assert calls_of(answer) == [("weather", {})], model
-
-
-def test_only_chat_completions_ask_an_engine_for_several_answers(ai: Ai, engine: Engine) -> None:
-    for model, number in ((GLM, 2), (LLAMA_3_3, None)):
-        ai.run(model, {"prompt": "Where?", "n": 2})
-        assert engine.sent.get("n") == number, model
 
 
 @pytest.mark.filterwarnings("ignore::cfai.RetiredModelWarning")
@@ -183,69 +177,59 @@ def test_two_calls_of_tools_come_whole(ai: Ai, engine: Engine) -> None:
             assert engine.sent["tool_choice"] == "auto"
 
 
-def test_json_mode_asks_for_the_schema_and_gives_the_value(ai: Ai, engine: Engine) -> None:
-    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
-    engine.says('{"city":', ' "Rome"}', reasoning="Which {city}?")
-    rows: list[tuple[str, Any, Any]] = [
-        (GLM, {"name": "a", "schema": schema}, '{"city": "Rome"}'),
-        (LLAMA_3_3, schema, {"city": "Rome"}),  # native answers have the value itself in the place of the text
-    ]
-    for model, sent, expected in rows:
-        answer = ai.run(model, {"prompt": "A city", "response_format": {"type": "json_schema", "json_schema": sent}})
-        assert (answer.text if model == GLM else answer["response"]) == expected, model
-        assert engine.sent["response_format"]["json_schema"]["schema"] == schema, model
-    ai.run(LLAMA_3_3, {"prompt": "A city", "guided_json": schema})
-    assert engine.sent["response_format"]["json_schema"]["schema"] == schema
+CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+FLAT_CALL = {"id": "c1", "name": "weather", "arguments": {}}
+IMAGE = "data:image/png;base64,iVBORw=="
+PART = {"type": "image_url", "image_url": {"url": IMAGE}}
+HI = {"role": "user", "content": "Hi"}
+PARTS = {"role": "user", "content": [{"type": "text", "text": "Hi"}]}
+NAMES = {"temperature": 0.5, "top_p": 0.9, "top_k": 5, "seed": 7, "repetition_penalty": 1.1, "frequency_penalty": 1}
+TEXT = '{"city": "Rome"}'
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}}
+SCHEMA = "response_format.json_schema.schema"
+WRAPPED = {"type": "json_schema", "json_schema": {"name": "a", "schema": CITY}}
+SENT: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "several answers of chat completions": (GLM, {"prompt": "Where?", "n": 2}, {"n": 2}),
+    "one answer of native models": (LLAMA_3_3, {"prompt": "Where?", "n": 2}, {"*": lambda names: "n" not in names}),
+    # The last is the service's default for this model.
+    "names of the engine": (LLAMA_3_3, {"prompt": "Hi", **NAMES}, NAMES | {"repeat_penalty": 1.1, "max_tokens": 256}),
+    "developer": (GLM, {"messages": [HI, {"role": "developer", "content": "Be brief."}]}, {
+        "messages.1": {"role": "system", "content": "Be brief."}}),
+    "flat call": (GLM, {"messages": [HI, {"role": "assistant", "content": None, "tool_calls": [FLAT_CALL]}]}, {
+        "messages.1": {"role": "assistant", "content": "", "tool_calls": [CALL]}}),
+    "parts": (GLM, {"messages": [HI, PARTS]}, {"messages.1": PARTS}),
+    "image in an input": (GPT_OSS, {"input": [HI, {"role": "user", "content": [
+        {"type": "input_image", "image_url": IMAGE}]}]}, {"messages.1": {"role": "user", "content": [PART]}}),
+    "image beside the prompt": (VISION, {"prompt": "What is it?", "image": [137, 80, 78, 71]}, {
+        "messages": lambda messages: messages[-1]["content"] == [{"type": "text", "text": "What is it?"}, PART]}),
+    **{f"tool {number}": (LLAMA_3_3, TOOLS | {"tools": [tool]}, {"tools": [{"type": "function", "function": WEATHER}]})
+        for number, tool in enumerate([WEATHER, {"type": "function", **WEATHER},
+                                       {"type": "function", "function": WEATHER}])},
+    "schema in an envelope": (GLM, {"prompt": "A city", "response_format": WRAPPED}, {SCHEMA: CITY}),
+    "bare schema": (LLAMA_3_3, {"prompt": "A city", "response_format": WRAPPED | {"json_schema": CITY}}, {
+        SCHEMA: CITY}),
+    "guided_json": (LLAMA_3_3, {"prompt": "A city", "guided_json": CITY}, {SCHEMA: CITY}),
+}  # fmt: skip
+"""A model and its inputs, and what of it stands where in the request that the engine gets."""
+
+
+def test_inputs_in_any_form_are_those_of_chat_completions(ai: Ai, engine: Engine) -> None:
+    engine.says(TEXT[:8], TEXT[8:], reasoning="Which {city}?")
+    for name, (model, inputs, expected) in SENT.items():
+        with row(name):
+            answer = ai.run(model, inputs)
+            check(engine.sent, expected)
+            if SCHEMA in expected:
+                # Native answers have the value itself in the place of the text.
+                assert (answer.text if model == GLM else answer["response"]) == (
+                    TEXT if model == GLM else json.loads(TEXT)
+                )
 
 
 def test_json_mode_that_gets_no_json_says_so(ai: Ai, engine: Engine) -> None:
     with pytest.raises(InferenceUpstreamError) as caught:
         ai.run(LLAMA_3_3, {"prompt": "A city", "response_format": {"type": "json_object"}})
     assert caught.value.code == 5024
-
-
-def test_inputs_have_the_names_that_the_engine_knows(ai: Ai, engine: Engine) -> None:
-    inputs = {"temperature": 0.5, "top_p": 0.9, "top_k": 5, "seed": 7, "repetition_penalty": 1.1}
-    inputs |= {"frequency_penalty": 1}
-    ai.run(LLAMA_3_3, {"prompt": "Hello", **inputs})
-    # The last is the service's default for this model.
-    expected = inputs | {"repeat_penalty": 1.1, "max_tokens": 256}
-    assert {name: engine.sent[name] for name in expected} == expected
-
-
-def test_a_message_in_any_form_is_one_of_chat_completions(ai: Ai, engine: Engine) -> None:
-    call = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
-    image = "data:image/png;base64,iVBORw=="
-    rows: list[tuple[str, str, Any, Any]] = [
-        (GLM, "messages", {"role": "developer", "content": "Be brief."}, {"role": "system", "content": "Be brief."}),
-        (
-            GLM,
-            "messages",
-            {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "name": "weather", "arguments": {}}]},
-            {"role": "assistant", "content": "", "tool_calls": [call]},
-        ),
-        (
-            GLM,
-            "messages",
-            {"role": "user", "content": [{"type": "text", "text": "Hi"}]},
-            {"role": "user", "content": [{"type": "text", "text": "Hi"}]},
-        ),
-        (
-            GPT_OSS,
-            "input",
-            {"role": "user", "content": [{"type": "input_image", "image_url": image}]},
-            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": image}}]},
-        ),
-    ]
-    for model, field, message, expected in rows:
-        ai.run(model, {field: [{"role": "user", "content": "Hi"}, message]})
-        assert engine.sent["messages"][1] == expected, message
-
-
-def test_a_tool_in_any_form_is_one_of_chat_completions(ai: Ai, engine: Engine) -> None:
-    for tool in (WEATHER, {"type": "function", **WEATHER}, {"type": "function", "function": WEATHER}):
-        ai.run(LLAMA_3_3, TOOLS | {"tools": [tool]})
-        assert engine.sent["tools"] == [{"type": "function", "function": WEATHER}], tool
 
 
 def test_a_raw_prompt_stays_raw(ai: Ai, engine: Engine) -> None:
@@ -256,17 +240,9 @@ def test_a_raw_prompt_stays_raw(ai: Ai, engine: Engine) -> None:
     assert engine.sent["prompt"] == "The capital is"
 
 
-def test_an_image_beside_the_prompt_is_a_part(ai: Ai, engine: Engine) -> None:
-    ai.run("@cf/meta/llama-3.2-11b-vision-instruct", {"prompt": "What is it?", "image": [137, 80, 78, 71]})
-    assert engine.sent["messages"][-1]["content"] == [
-        {"type": "text", "text": "What is it?"},
-        {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw=="}},
-    ]
-
-
 def test_an_image_of_what_are_no_bytes_is_bad_input(engine: Engine) -> None:
     # This model's schema has no image.
-    with Emulator(engine=OpenAIUpstream(URL)) as local, local.ai(max_retries=None, checks="off") as ai:
+    with connect(checks="off") as ai:
         for image in ([1, "a"], [256], [0.5]):
             with pytest.raises(BadRequestError, match="'/image': ") as caught:
                 ai.run(LLAMA_3_3, {"prompt": "What is it?", "image": image})
@@ -276,48 +252,37 @@ def test_an_image_of_what_are_no_bytes_is_bad_input(engine: Engine) -> None:
 # Embeddings
 
 
-def test_texts_are_embedded_in_their_order(ai: Ai, engine: Engine) -> None:
+def test_vectors_are_those_of_the_texts_in_their_order(ai: Ai, engine: Engine) -> None:
     engine.embeds([1.0, 0.0], [0.0, 2.0])
     answer = ai.run(BGE, {"text": ["a", "b"]})
     assert (answer.shape, answer.data) == ([2, 2], [[1.0, 0.0], [0.0, 2.0]])
     assert (engine.requests[-1][0], engine.sent["input"]) == ("embeddings", ["a", "b"])
-
-
-def test_contexts_are_ranked_by_their_vectors(ai: Ai, engine: Engine) -> None:
     engine.embeds([1.0, 0.0], [0.0, 1.0], [1.0, 1.0])
     answer = ai.run("@cf/baai/bge-reranker-base", {"query": "q", "contexts": [{"text": "far"}, {"text": "near"}]})
     assert answer["response"] == [{"id": 1, "score": 0.707107}, {"id": 0, "score": 0.0}]
     assert engine.sent["input"] == ["q", "far", "near"]
 
 
-def test_vectors_that_are_no_numbers_are_an_error(ai: Ai, engine: Engine) -> None:
-    for rows in (
-        [{"index": 0, "embedding": [None]}],
-        [{"index": 0, "embedding": ["a"]}],
-        [{"index": 0, "embedding": [1.0]}, {"index": None, "embedding": [1.0]}],
+def test_vectors_that_are_too_few_or_no_numbers_are_an_error(ai: Ai, engine: Engine) -> None:
+    for rows, message in (
+        ([{"index": 0, "embedding": [None]}], "gave vectors that are no numbers"),
+        ([{"index": 0, "embedding": ["a"]}], "gave vectors that are no numbers"),
+        ([{"index": 0, "embedding": [1.0]}, {"index": None, "embedding": [1.0]}], "gave vectors that are no numbers"),
+        ([], "gave 0 vectors for 1 texts"),
     ):
         engine.answers(json.dumps({"data": rows}), content_type="application/json")
-        with pytest.raises(InferenceUpstreamError, match="gave vectors that are no numbers") as caught:
+        with row(rows), pytest.raises(InferenceUpstreamError, match=message) as caught:
             ai.run(BGE, {"text": "a"})
         assert caught.value.status_code == 502, rows
-
-
-def test_too_few_vectors_are_an_error(ai: Ai, engine: Engine) -> None:
-    engine.embeds()
-    with pytest.raises(InferenceUpstreamError, match="gave 0 vectors for 1 texts"):
-        ai.run(BGE, {"text": "a"})
 
 
 # Which model
 
 
-def test_the_first_model_is_looked_up_once(ai: Ai, engine: Engine) -> None:
+def test_the_first_model_is_looked_up_once_unless_a_map_says_which_stands_for_which(ai: Ai, engine: Engine) -> None:
     for _ in range(2):
         ai.run(GLM, {"prompt": "Hello"})
     assert [path for path, _ in engine.requests] == ["models", "chat/completions", "chat/completions"]
-
-
-def test_a_map_says_which_model_stands_for_which(engine: Engine) -> None:
     with connect(models={GLM: "small", "*": "large"}, api_key="engine-key") as ai:
         for model, name in ((GLM, "small"), (LLAMA_3_3, "large")):
             ai.run(model, {"prompt": "Hello"})
@@ -329,24 +294,17 @@ def test_a_map_says_which_model_stands_for_which(engine: Engine) -> None:
     assert engine.sent["model"] == "only"
 
 
-def test_an_upstream_can_be_used_again_after_it_was_closed(engine: Engine) -> None:
+def test_an_upstream_can_be_used_again_and_needs_no_proxy(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "ftp://which.no.client.takes")
     local = Emulator(engine=OpenAIUpstream(f"{URL}/"))
     for _ in range(2):
         with local, local.ai(max_retries=None) as ai:
             assert ai.run(GLM, {"prompt": "Hello"}).text == "New York."
 
 
-def test_a_proxy_of_the_environment_is_not_used(ai: Ai, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "ftp://which.no.client.takes")
-    assert ai.run(GLM, {"prompt": "Hello"}).text == "New York."
-
-
-def test_what_is_no_text_or_embedding_stays_emulated(ai: Ai, engine: Engine) -> None:
+def test_a_batch_is_answered_in_earnest_and_what_is_no_text_or_embedding_stays_emulated(ai: Ai, engine: Engine) -> None:
     assert "[emulated" in ai.run("@cf/meta/m2m100-1.2b", {"text": "Hello", "target_lang": "fr"}).translated_text
     assert engine.requests == []
-
-
-def test_a_batch_is_answered_in_earnest(ai: Ai, engine: Engine) -> None:
     queued = ai.run(LLAMA_3_3, {"requests": [{"prompt": "Where?"}]}, queue_request=True)
     ai.run(LLAMA_3_3, {"request_id": queued["request_id"]})
     done = ai.run(LLAMA_3_3, {"request_id": queued["request_id"]})
@@ -378,13 +336,16 @@ def test_an_engine_that_does_not_answer_is_reported_with_its_status(ai: Ai, engi
         assert caught.value.status_code == 502
 
 
-def test_a_stream_that_breaks_off_is_no_answer(ai: Ai, engine: Engine) -> None:
+def test_a_stream_that_breaks_off_or_has_no_json_is_no_answer(ai: Ai, engine: Engine) -> None:
     engine.says("New", finish=None)
     with pytest.raises(InferenceUpstreamError, match="ended before its answer did"):
         ai.run(GLM, {"prompt": "Hello"})
     with pytest.raises(StreamError, match="ended before its answer did") as caught:
         list(ai.run(GLM, {"prompt": "Hello", "stream": True}))
     assert caught.value.partial == "New"
+    engine.answers("data: {no\n\n")
+    with pytest.raises(InferenceUpstreamError, match=r"engine\.test"):
+        ai.run(GLM, {"prompt": "Hello"})
 
 
 def test_a_defect_happens_to_an_engine_s_stream(engine: Engine) -> None:
@@ -409,13 +370,7 @@ def test_an_error_without_a_code_has_null_for_it_in_the_responses_api(engine: En
     assert (name, json.loads(data)["code"]) == ("event: error", None)
 
 
-def test_an_event_that_is_no_json_is_no_answer(ai: Ai, engine: Engine) -> None:
-    engine.answers("data: {no\n\n")
-    with pytest.raises(InferenceUpstreamError, match=r"engine\.test"):
-        ai.run(GLM, {"prompt": "Hello"})
-
-
-def test_a_server_without_models_says_what_to_do() -> None:
+def test_a_server_without_models_or_without_a_url_is_told() -> None:
     with (
         respx.mock as router,
         Emulator(engine=OpenAIUpstream("http://empty.test")) as local,
@@ -425,9 +380,6 @@ def test_a_server_without_models_says_what_to_do() -> None:
         router.get("http://empty.test/models").respond(json={"data": []})
         with pytest.raises(InferenceUpstreamError, match="has no model: load one"):
             ai.run(GLM, {"prompt": "Hello"})
-
-
-def test_a_url_is_one() -> None:
     for url in ("localhost:11434", "http://127.0.0.1:abc/v1", "http://", "ftp://127.0.0.1/v1"):
         with pytest.raises(ConfigurationError, match=f"'{url}' is no URL of a server"):
             OpenAIUpstream(url)
@@ -447,13 +399,10 @@ def connect_to_emulator(**options: Any) -> Iterator[tuple[Emulator, Emulator]]:
             yield server, local
 
 
-def test_an_answer_is_whole_at_its_end_mark_though_the_body_stays_open() -> None:
+def test_an_answer_is_whole_at_its_end_mark_and_one_that_nobody_reads_not_generated_on() -> None:
     with connect_to_emulator() as (server, local), local.ai(max_retries=None, timeout=5) as ai:
         server.script("held-open")
         assert "emulated" in ai.run(GLM, {"prompt": "Hello"}).text
-
-
-def test_an_answer_that_nobody_reads_is_not_generated_on() -> None:
     inputs: dict[str, Any] = {"prompt": "write 3000 words", "stream": True, "max_tokens": 4000}
     for name, fault in (
         ("the connection is cut", "connection-closed"),
@@ -485,16 +434,13 @@ def test_a_forced_tool_is_written_by_a_schema(engine: Engine) -> None:
                 assert engine.sent["messages"][1] == {"role": "user", "content": "Weather?"}
 
 
-def test_what_is_no_call_of_the_forced_tool_is_text(engine: Engine) -> None:
+def test_what_is_no_call_of_the_forced_tool_is_text_and_several_are_alternatives(engine: Engine) -> None:
     rows = (('{"name": "wea', "length"), ('{"name": "weather"}', "stop"), ("[1]", "stop"), ("sunny", "stop"))
     with connect(force_tools=True) as ai:
         for text, finish in rows:
             engine.says(text, finish=finish)
             answer = ai.run(GLM, TOOLS | {"tool_choice": "required"})
             assert (answer.text, answer.tool_calls, answer.finish_reason) == (text, [], finish)
-
-
-def test_several_tools_are_alternatives_and_free_ones_stay_free(engine: Engine) -> None:
     inputs = TOOLS | {"tools": [WEATHER, WEATHER | {"name": "time"}]}
     with connect(force_tools=True) as ai:
         engine.says('{"name": "time", "arguments": {}}')

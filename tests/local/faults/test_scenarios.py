@@ -72,8 +72,21 @@ class Gives:
     """Whether it has the text at all."""
 
 
-def refused(kind: type[CfaiError], *expected: tuple[str, int, int], retryable: bool = False) -> dict[str, Raises]:
-    return {name: Raises(kind, status, code, retryable) for name, status, code in expected}
+REFUSED: dict[type[CfaiError], str] = {
+    BadRequestError: """
+        invalid-input 400 1001, incomplete-request 400 3003, request-too-large 413 3006, upstream-rejected 400 3030,
+        fine-tune-incomplete 400 3039, invalid-base64 400 5004, lora-unsupported 405 5005, bad-input 400 5006,
+        unprocessable-input 422 5012, sdk-deprecated 405 5019, context-window-exceeded 413 5021,
+        json-mode-streaming 400 5023, json-mode-failed 400 5024, json-mode-unsupported 400 5025, no-route 400 7000,
+        method-not-allowed 405 7001, invalid-account 400 7003, engine-invalid-input 400 8001,
+        forced-tool-too-long 400 8006""",
+    PermissionDeniedError: """
+        token-expired 403 1031, account-blocked 403 3023, private-model 403 3041, agreement-required 403 5016,
+        model-not-allowed 403 5018, paid-plan-required 403 5035""",
+    RequestTimeoutError: "request-timeout 408 3007, request-aborted 408 3008, inference-timeout 408 3046",
+    NotFoundError: "invalid-model 404 3042, no-such-model 400 5007",
+}
+"""Scenarios, with status and code, by the error that they are and that no further call mends."""
 
 
 LIMITED = Raises(RateLimitError, 429, 3021, True)
@@ -90,44 +103,11 @@ STREAMED: dict[str, Raises | Gives] = {
     # What is not named changes nothing for a caller.
     **{name: Gives() for name, scenario in SCENARIOS.items() if scenario.fault is not None},
     # Codes
-    **refused(
-        BadRequestError,
-        ("invalid-input", 400, 1001),
-        ("incomplete-request", 400, 3003),
-        ("request-too-large", 413, 3006),
-        ("upstream-rejected", 400, 3030),
-        ("fine-tune-incomplete", 400, 3039),
-        ("invalid-base64", 400, 5004),
-        ("lora-unsupported", 405, 5005),
-        ("bad-input", 400, 5006),
-        ("unprocessable-input", 422, 5012),
-        ("sdk-deprecated", 405, 5019),
-        ("context-window-exceeded", 413, 5021),
-        ("json-mode-streaming", 400, 5023),
-        ("json-mode-failed", 400, 5024),
-        ("json-mode-unsupported", 400, 5025),
-        ("no-route", 400, 7000),
-        ("method-not-allowed", 405, 7001),
-        ("invalid-account", 400, 7003),
-        ("engine-invalid-input", 400, 8001),
-        ("forced-tool-too-long", 400, 8006),
-    ),
-    **refused(
-        PermissionDeniedError,
-        ("token-expired", 403, 1031),
-        ("account-blocked", 403, 3023),
-        ("private-model", 403, 3041),
-        ("agreement-required", 403, 5016),
-        ("model-not-allowed", 403, 5018),
-        ("paid-plan-required", 403, 5035),
-    ),
-    **refused(
-        RequestTimeoutError,
-        ("request-timeout", 408, 3007),
-        ("request-aborted", 408, 3008),
-        ("inference-timeout", 408, 3046),
-    ),
-    **refused(NotFoundError, ("invalid-model", 404, 3042), ("no-such-model", 400, 5007)),
+    **{
+        name: Raises(kind, int(status), int(code))
+        for kind, refusals in REFUSED.items()
+        for name, status, code in map(str.split, refusals.split(","))
+    },
     "authentication-error": Raises(AuthenticationError, 401, 10000),
     "rate-limited": LIMITED,
     "out-of-capacity": BUSY,
@@ -298,12 +278,6 @@ def count_tokens(answer: Any) -> tuple[int, int, int] | None:
     return usage and (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens)
 
 
-def test_expectations_are_of_scenarios() -> None:
-    assert set(STREAMED) == {name for name, scenario in SCENARIOS.items() if scenario.fault is not None}
-    assert set(WHOLE) <= set(ANSWERED_WHOLE)
-    assert [name for name, scenario in SCENARIOS.items() if scenario.fault is None] == ["stalled-tls"]
-
-
 def failures(names: Iterable[str], check: Callable[[str], None]) -> list[str]:
     """Return the names for which a check fails, each with why."""
     failed: list[str] = []
@@ -315,29 +289,20 @@ def failures(names: Iterable[str], check: Callable[[str], None]) -> list[str]:
     return failed
 
 
-def test_a_caller_who_streams_sees_it_for_what_it_is(caller: Any, service: Service) -> None:
+def test_a_caller_sees_it_for_what_it_is(caller: Any, service: Service) -> None:
     def check_stream(name: str) -> None:
         model = CHAT if name == "renamed-reasoning" else NATIVE
         check(caller, service, model, name, STREAMED[name], stream=True)
 
-    assert failures(STREAMED, check_stream) == []
-
-
-def test_a_caller_who_does_not_stream_sees_it_for_what_it_is(caller: Any, service: Service) -> None:
     def check_whole(name: str) -> None:
         check(caller, service, NATIVE, name, WHOLE.get(name, STREAMED[name]), stream=False)
 
+    assert failures(STREAMED, check_stream) == []
     assert failures(ANSWERED_WHOLE, check_whole) == []
 
 
-ANY_DIALECT = [
-    "truncated",
-    *(
-        name
-        for name, each in SCENARIOS.items()
-        if each.group == "Streams" and name not in ("held-open", "whole-answer")
-    ),
-]
+OF_STREAMS = [name for name, each in SCENARIOS.items() if each.group == "Streams"]
+ANY_DIALECT = ["truncated", *(name for name in OF_STREAMS if name not in ("held-open", "whole-answer"))]
 NO_SHAPE = {"null-fields", "doubled-dialect", "mixed-dialects", "text-after-finish", "empty-finish-reason"}
 """What needs events of another dialect than that of the Responses API, as all that `usage-…` is."""
 
@@ -375,14 +340,11 @@ def run_without_stream(service: Service, fault: str) -> Iterator[tuple[str, http
     yield "list", service.http.get(models, headers={"cfai-emulate": fault})
 
 
-def test_a_stream_is_needed_for_what_happens_to_streams(service: Service) -> None:
+def test_a_stream_is_needed_for_what_happens_to_streams_unless_it_is_an_error_inside(service: Service) -> None:
     for name in STREAMED.keys() - set(ANSWERED_WHOLE):
         for request, response in run_without_stream(service, name):
             assert (response.status_code, response.headers["content-type"]) == (400, "text/plain"), (name, request)
             assert f"{name} happens to streams alone" in response.text
-
-
-def test_an_error_inside_a_stream_is_the_answer_where_there_is_none(service: Service) -> None:
     for request, response in run_without_stream(service, "error_after=1,code=3046"):
         assert (response.status_code, response.json()["errors"][0]["code"]) == (408, 3046), request
 
@@ -390,48 +352,33 @@ def test_an_error_inside_a_stream_is_the_answer_where_there_is_none(service: Ser
 # What the sources say
 
 
-def test_every_code_of_the_service_is_a_scenario() -> None:
+def test_every_code_of_the_service_is_a_scenario_and_every_scenario_expected() -> None:
     faults = {name: each.fault for name, each in SCENARIOS.items() if each.group == "Codes" and each.fault}
     assert {fault.code for fault in faults.values()} == set(CODES)
-    assert all(fault == Fault(code=fault.code) for fault in faults.values())
     for name, fault in faults.items():
         expected = STREAMED[name]
         assert isinstance(expected, Raises)
+        assert fault == Fault(code=fault.code), name
         assert (expected.status, expected.code) == (CODES[fault.code or 0][0], fault.code)
-
-
-def test_every_status_without_a_code_is_one_too() -> None:
-    faults = [scenario.fault for scenario in SCENARIOS.values() if scenario.group == "Statuses" and scenario.fault]
-    assert [fault.status or fault.html for fault in faults] == [402, 500, 502, 503, 504, 520, 521, 522, 523, 524]
+    statuses = [scenario.fault for scenario in SCENARIOS.values() if scenario.group == "Statuses" and scenario.fault]
+    assert [fault.status or fault.html for fault in statuses] == [402, 500, 502, 503, 504, 520, 521, 522, 523, 524]
+    assert set(STREAMED) == {name for name, scenario in SCENARIOS.items() if scenario.fault is not None}
+    assert set(WHOLE) <= set(ANSWERED_WHOLE)
+    assert [name for name, scenario in SCENARIOS.items() if scenario.fault is None] == ["stalled-tls"]
 
 
 # Retries
 
 
 @pytest.fixture
-def local() -> Iterator[Emulator]:
-    with Emulator() as local:
-        yield local
-
-
-@pytest.fixture
 def patient(callers: Callable[..., Any], local: Emulator) -> Any:
     """A caller who tries again at once."""
-    own = {"base_url": local.base_url, "trust_env": False, "max_retries": Retry(base=0)}
-    return callers(local.account_id, local.api_token, **own)
+    return callers(local.account_id, local.api_token, base_url=local.base_url, max_retries=Retry(base=0))
 
 
-def test_what_was_not_run_is_sent_again(patient: Any, local: Emulator) -> None:
-    for name in [name for name, expected in STREAMED.items() if expected in (BUSY, LIMITED)]:
-        local.script([name, name, "ok"])
-        assert patient.run(NATIVE, {"prompt": "hi"}).text.startswith("[emulated"), name
-        assert [request.fault for request in local.requests[-3:]] == [name, name, "ok"]
-
-
+NEVER_LEFT = [name for name, each in STREAMED.items() if each in (GONE, DROPPED)]
 ONCE: dict[str, tuple[type[CfaiError], str | None]] = {
-    **{
-        name: (APIConnectionError, "may have been billed") for name, each in STREAMED.items() if each in (GONE, DROPPED)
-    },
+    **dict.fromkeys(NEVER_LEFT, (APIConnectionError, "may have been billed")),
     **dict.fromkeys(
         ["retry-after-too-long", "quota-exceeded", "inference-timeout", "success-false"], (InferenceUpstreamError, None)
     ),
@@ -448,11 +395,15 @@ def test_what_may_have_run_or_cannot_be_mended_is_sent_once(patient: Any, local:
         assert [request.fault for request in local.requests] == list(ONCE)[:number]
 
 
-def test_an_empty_result_is_asked_for_once_more(patient: Any, local: Emulator) -> None:
+def test_what_was_not_run_is_sent_again_and_an_empty_result_asked_for_once_more(patient: Any, local: Emulator) -> None:
     local.script("empty-result")
     answer = read_answer(patient, NATIVE, {"prompt": "hi", "stream": True})
     assert answer.text.startswith("[emulated")
     assert [request.inputs.get("stream") for request in local.requests] == [True, False]
+    for name in [name for name, expected in STREAMED.items() if expected in (BUSY, LIMITED)]:
+        local.script([name, name, "ok"])
+        assert patient.run(NATIVE, {"prompt": "hi"}).text.startswith("[emulated"), name
+        assert [request.fault for request in local.requests[-3:]] == [name, name, "ok"]
 
 
 # TLS

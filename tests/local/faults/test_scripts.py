@@ -53,12 +53,9 @@ PARSED = {
 }
 
 
-def test_a_string_asks_for_a_fault() -> None:
+def test_a_string_asks_for_a_fault_and_a_sequence_for_one_for_each_request() -> None:
     for requested, expected in PARSED.items():
         assert parse_fault(requested) == expected, requested
-
-
-def test_a_sequence_is_a_fault_for_each_request() -> None:
     rows: list[tuple[list[Any], list[str]]] = [
         ([503, 503, "ok"], ["503", "503", "ok"]),
         ([[503, "rate-limited"], Fault(code=3040), 200], ["503", "rate-limited", "Fault(code=3040)", "200"]),
@@ -91,7 +88,7 @@ WRONG = {
 }
 
 
-def test_a_wrong_name_is_refused_with_the_nearest_one(service: Service) -> None:
+def test_a_wrong_name_is_refused_with_the_nearest_and_none_is_a_type_error(service: Service, local: Emulator) -> None:
     for requested, message in WRONG.items():
         with pytest.raises(ValueError, match=re.escape(message)):
             service.local.script(requested)
@@ -100,9 +97,6 @@ def test_a_wrong_name_is_refused_with_the_nearest_one(service: Service) -> None:
         response = [service.run(NATIVE, HELLO, requested) for _ in requested.split(";")][-1]
         assert (response.status_code, response.headers["content-type"]) == (400, "text/plain"), requested
         assert message in response.text, requested
-
-
-def test_a_value_that_is_no_fault_at_all_is_a_type_error(local: Emulator) -> None:
     wrong: list[Any] = [None, True, 3.5, object()]
     for value in wrong:
         with pytest.raises(TypeError, match=f"the name of a scenario or several of them, not {re.escape(repr(value))}"):
@@ -110,46 +104,30 @@ def test_a_value_that_is_no_fault_at_all_is_a_type_error(local: Emulator) -> Non
         assert local.faults == [], value
 
 
-def test_names_are_those_of_no_field_and_have_dashes() -> None:
-    fields = {name.replace("_", "-") for name in Fault.__slots__}
-    assert not fields & set(SCENARIOS)
-    assert all(re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", name) for name in SCENARIOS)
-
-
-def test_each_scenario_has_a_line_and_a_fault_of_its_own() -> None:
+def test_each_scenario_has_a_name_a_line_and_a_fault_of_its_own() -> None:
+    assert not {name.replace("_", "-") for name in Fault.__slots__} & set(SCENARIOS)
     made = [scenario.fault for scenario in SCENARIOS.values() if scenario.fault]
     assert all(fault.get_changed_fields() for fault in made)
     assert all(made.count(fault) == 1 for fault in made if fault != Fault(html=502))
     for name, scenario in SCENARIOS.items():
+        assert re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", name), name
         assert 0 < len(scenario.summary) < 90, name
         assert not scenario.summary.endswith("."), name
-
-
-def test_a_fault_that_is_known_by_name_is_equal_to_itself() -> None:
-    assert parse_fault("rate-limited") == Fault(code=3021)
-    assert parse_fault("rate-limited").name == "rate-limited"
-    assert repr(parse_fault("rate-limited")) == "Fault(code=3021)"
+    assert (parse_fault("rate-limited").name, repr(parse_fault("rate-limited"))) == ("rate-limited", "Fault(code=3021)")
 
 
 # In sequence, and in the header
 
 
-def test_scripts_are_met_in_order_and_reported(local: Emulator, service: Service) -> None:
+def test_scripts_and_headers_are_met_in_order_and_leave_each_other_alone(local: Emulator, service: Service) -> None:
     local.script([503, "rate-limited"], "ok")
     assert [service.run(NATIVE, HELLO).status_code for _ in range(4)] == [503, 429, 200, 200]
     assert [request.fault for request in local.requests[-4:]] == ["503", "rate-limited", "ok", "ok"]
     assert local.faults == []
-
-
-def test_a_header_takes_names_and_statuses_and_starts_over(service: Service) -> None:
-    header = "503; rate-limited,retry-after=7; ok"
-    responses = [service.run(NATIVE, HELLO, header) for _ in range(4)]
-    assert [response.status_code for response in responses] == [503, 429, 200, 503]
+    responses = [service.run(NATIVE, HELLO, "503; rate-limited,retry-after=7; ok") for _ in range(4)]
+    assert [response.status_code for response in responses] == [503, 429, 200, 503], "it starts over"
     assert responses[1].headers["retry-after"] == "7"
-    assert service.local.requests[-2].fault == "ok"
-
-
-def test_a_request_with_a_header_leaves_the_script_alone_until_the_reset(service: Service) -> None:
+    assert local.requests[-2].fault == "ok"
     service.local.script(Fault(status=503))
     assert service.run(NATIVE, HELLO, "ok").status_code == 200
     assert service.local.faults == [Fault(status=503)]
@@ -157,20 +135,14 @@ def test_a_request_with_a_header_leaves_the_script_alone_until_the_reset(service
     assert service.run(NATIVE, HELLO).status_code == 200
 
 
-def test_of_the_sequences_in_headers_only_so_many_are_remembered() -> None:
-    script = Script()
-    assert [str(script.next("503;ok")) for _ in range(2)] == ["503", "ok"]
-    assert str(script.next("503;ok")) == "503"
-    for number in range(1001):
-        script.next(f"delay=0.{number}")
-    assert str(script.next("503;ok")) == "503", "it begins anew"
-
-
-def test_a_reset_begins_a_sequence_of_a_header_anew() -> None:
+def test_a_sequence_of_a_header_begins_anew_at_its_end_after_a_reset_and_when_it_is_forgotten() -> None:
     script = Script()
     assert [script.next("503;ok").status for _ in range(3)] == [503, None, 503]
     script.clear()
     assert script.next("503;ok").status == 503
+    for number in range(1001):
+        script.next(f"delay=0.{number}")
+    assert script.next("503;ok").status == 503, "only so many are remembered"
 
 
 # By chance
@@ -182,43 +154,30 @@ def drawn(rate: float, seed: int, scenarios: Any = None, *, streams: bool = Fals
     return [str(script.next(None, streams=streams)) for _ in range(number)]
 
 
-def test_the_same_seed_draws_the_same() -> None:
+def test_chance_draws_from_what_is_given_about_as_often_as_was_asked_for() -> None:
     assert drawn(0.3, 7) == drawn(0.3, 7)
     assert drawn(0.3, 7) != drawn(0.3, 8)
-
-
-def test_about_as_many_go_wrong_as_were_asked_for() -> None:
     assert 350 < sum(fault != "ok" for fault in drawn(0.2, 1, number=2000)) < 450
-    assert set(drawn(0, 1)) == {"ok"}
     assert "ok" not in drawn(1, 1)
-
-
-def test_chance_draws_from_what_is_given() -> None:
-    assert set(drawn(0.5, 3, [503, "rate-limited", Fault(code=3040)])) == {
-        "503",
-        "rate-limited",
-        "Fault(code=3040)",
-        "ok",
-    }
-    assert set(drawn(1, 3, "503; rate-limited")) == {"503", "rate-limited"}
-
-
-def test_what_happens_to_streams_is_drawn_for_them_alone() -> None:
+    given = [503, "rate-limited", Fault(code=3040)]
     pool = ["byte-order-mark", "rate-limited"]
-    assert set(drawn(1, 3, pool)) == {"rate-limited"}
-    assert set(drawn(1, 3, pool, streams=True)) == {"byte-order-mark", "rate-limited"}
-    assert set(drawn(1, 3, "byte-order-mark")) == {"ok"}
+    for name, draws, expected in (
+        ("nothing goes wrong", drawn(0, 1), "ok"),
+        ("several forms", drawn(0.5, 3, given), "503 rate-limited Fault(code=3040) ok"),
+        ("a string", drawn(1, 3, "503; rate-limited"), "503 rate-limited"),
+        ("no stream", drawn(1, 3, pool), "rate-limited"),
+        ("a stream", drawn(1, 3, pool, streams=True), "byte-order-mark rate-limited"),
+        ("what happens to streams alone", drawn(1, 3, "byte-order-mark"), "ok"),
+    ):
+        assert set(draws) == set(expected.split()), name
 
 
-def test_by_default_nobody_has_to_wait() -> None:
+def test_by_default_nobody_has_to_wait_and_a_draw_that_cannot_be_is_refused(local: Emulator) -> None:
     possible = set(drawn(1, 5, streams=True, number=20_000))
     every = {name: scenario.fault for name, scenario in SCENARIOS.items() if scenario.fault}
     waiting = {"no-answer", "no-body", "trickling-body", "stalled", "held-open"}
     assert {name for name, fault in every.items() if fault.waits} == waiting
     assert possible == set(every) - waiting
-
-
-def test_a_draw_that_cannot_be_is_refused(local: Emulator) -> None:
     rows: list[tuple[dict[str, Any], str]] = [
         ({"rate": 1.1}, "from 0 to 1, not 1.1"),
         ({"rate": -1}, "from 0 to 1"),
@@ -231,7 +190,9 @@ def test_a_draw_that_cannot_be_is_refused(local: Emulator) -> None:
             local.random_faults(**options)
 
 
-def test_requests_say_what_each_one_drew_until_the_reset(local: Emulator, service: Service) -> None:
+def test_requests_say_what_each_one_drew_and_are_whole_if_they_cannot_have_it(
+    local: Emulator, service: Service
+) -> None:
     local.random_faults(0.5, seed=11, scenarios=[503, 429])
     local.script("request-too-large")
     statuses = [service.run(NATIVE, HELLO).status_code for _ in range(20)]
@@ -241,14 +202,8 @@ def test_requests_say_what_each_one_drew_until_the_reset(local: Emulator, servic
     assert statuses[1:] == [200 if fault == "ok" else int(fault) for fault in told[1:]]
     local.reset()
     assert [service.run(NATIVE, HELLO).status_code for _ in range(5)] == [200] * 5
-
-
-def test_a_header_is_left_out_of_the_draw(local: Emulator, service: Service) -> None:
     local.random_faults(1, scenarios=[503])
-    assert [service.run(NATIVE, HELLO, fault).status_code for fault in ("ok", None)] == [200, 503]
-
-
-def test_an_answer_that_cannot_have_what_chance_drew_is_whole(local: Emulator, service: Service) -> None:
+    assert [service.run(NATIVE, HELLO, fault).status_code for fault in ("ok", None)] == [200, 503], "a header wins"
     for name, model, inputs in (("tool-call-flat", NATIVE, HELLO), ("held-open", "@cf/baai/bge-m3", {"text": "x"})):
         local.random_faults(1, scenarios=name)
         response = service.run(model, inputs | {"stream": True})
@@ -335,7 +290,9 @@ def joined(stream: Events) -> bytes:
     return b"".join(data for _, data in stream)
 
 
-def test_a_defect_is_there_where_it_was_not() -> None:
+def test_every_defect_is_there_where_it_was_not() -> None:
+    # These change the pieces and no byte.
+    assert set(PATTERNS) | {"one-chunk", "split-characters"} == DEFECTS
     for name, pattern in PATTERNS.items():
         plain, usage = streamed(CHAT if name == "renamed-reasoning" else NATIVE, name)
         assert not re.search(pattern, joined(plain), re.DOTALL), name
@@ -343,15 +300,7 @@ def test_a_defect_is_there_where_it_was_not() -> None:
         assert re.search(pattern, defective, re.DOTALL), (name, defective[:2000])
 
 
-CHUNKS = {"one-chunk", "split-characters"}
-"""What changes the pieces and no byte."""
-
-
-def test_every_defect_has_a_pattern() -> None:
-    assert set(PATTERNS) | CHUNKS == DEFECTS
-
-
-def test_what_concerns_the_pieces_changes_only_them() -> None:
+def test_what_concerns_the_pieces_changes_only_them_and_what_ends_a_stream_a_short_one_too() -> None:
     original = [(1, "data: “a”\n\n".encode()), (1, b"data: b\n\n"), (0, b"data: [DONE]\n\n")]
     whole = b"".join(data for _, data in original)
     assert rewrite("one-chunk", original) == [(2, whole)]
@@ -360,6 +309,11 @@ def test_what_concerns_the_pieces_changes_only_them() -> None:
     assert b"".join(data for _, data in pieces) == whole
     with pytest.raises(UnicodeDecodeError):
         pieces[0][1].decode()
+    text, done = b'data: {"response":"a"}\n\n', b"data: [DONE]\n\n"
+    for name in ("error-event-object", "html-event", "finish-reason-error", "truncated-event"):
+        stream = rewrite(name, [(1, text), (0, done)])
+        assert stream[0] == (1, text), name
+        assert done not in stream[1][1][: len(done)], name
 
 
 def test_defects_of_tool_calls_keep_the_calls_of_several_answers_apart() -> None:
@@ -375,12 +329,9 @@ def test_defects_of_tool_calls_keep_the_calls_of_several_answers_apart() -> None
 
     events = [piece(0, 0, "a", ""), piece(1, 0, "b", ""), piece(0, 0, None, '{"x": '), piece(1, 0, None, '{"y": 2}')]
     events += [piece(0, 0, None, "1}"), piece(0, 1, "c", "")]
-    whole = calls(rewrite("tool-arguments-object", events))
-    assert whole == [
-        (0, {"arguments": {"x": 1}, "name": "a"}),
-        (1, {"arguments": {"y": 2}, "name": "b"}),
-        (0, {"arguments": {}, "name": "c"}),
-    ]
+    whole = [(0, {"x": 1}, "a"), (1, {"y": 2}, "b"), (0, {}, "c")]
+    expected = [(index, {"arguments": arguments, "name": name}) for index, arguments, name in whole]
+    assert calls(rewrite("tool-arguments-object", events)) == expected
     first, second, *_ = calls(rewrite("tool-arguments-first", events))
     assert (first, second) == ((0, {"arguments": '{"x": '}), (0, {"arguments": "", "name": "a"}))
     assert len(rewrite("tool-arguments-first", events[:2])) == 2, "no more of a call comes"
@@ -400,28 +351,13 @@ def test_a_defect_changes_every_dialect_that_can_have_it() -> None:
             assert (defective != plain) is ((name, model) != ("doubled-dialect", DUAL)), (name, model)
 
 
-def test_what_ends_a_stream_ends_a_short_one_too() -> None:
-    text, done = b'data: {"response":"a"}\n\n', b"data: [DONE]\n\n"
-    for name in ("error-event-object", "html-event", "finish-reason-error", "truncated-event"):
-        stream = rewrite(name, [(1, text), (0, done)])
-        assert stream[0] == (1, text), name
-        assert done not in stream[1][1][: len(done)], name
-
-
 # What is told of them
 
 
-def rows() -> list[str]:
-    """Return the table of the documentation, made from the table of the code."""
+def test_the_documentation_has_every_scenario() -> None:
     lines: list[str] = []
     for group in dict.fromkeys(scenario.group for scenario in SCENARIOS.values()):
         lines += ["", f"| {group} | |", "|---|---|"]
-        lines += [
-            f"| `{name}` | {scenario.summary} |" for name, scenario in SCENARIOS.items() if scenario.group == group
-        ]
-    return lines
-
-
-def test_the_documentation_has_every_scenario() -> None:
+        lines += [f"| `{name}` | {each.summary} |" for name, each in SCENARIOS.items() if each.group == group]
     page = (Path(__file__).parents[3] / "docs" / "testing.md").read_text("utf-8")
-    assert "\n".join(rows()) in page, "\n".join(rows())
+    assert "\n".join(lines) in page, "\n".join(lines)

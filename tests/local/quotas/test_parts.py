@@ -15,7 +15,10 @@ from cfai.local.quotas._quotas import RateLimiter
 from cfai.local.wire import ErrorResponse
 
 GLM = "@cf/zai-org/glm-4.7-flash"
+LLAMA = "@cf/meta/llama-3.1-8b-instruct-fp8"
+KIMI = "@cf/moonshotai/kimi-k2.6"
 BGE = "@cf/baai/bge-m3"
+LARGE = "@cf/baai/bge-large-en-v1.5"
 
 
 def entry(name: str) -> models.Model:
@@ -72,17 +75,6 @@ def test_who_came_first_goes_first_and_alone() -> None:
     run(body)
 
 
-def test_who_will_not_wait_is_refused_at_once() -> None:
-    async def body(line: Line) -> None:
-        await line.enter("a", wait=False)
-        await line.refuse(wait=False)
-        await line.enter("b", model=BGE, wait=False)  # another model has a place of its own
-        line.release()
-        await line.enter("c", wait=False)
-
-    run(body)
-
-
 def test_who_leaves_the_line_neither_holds_up_the_others_nor_takes_a_place_along() -> None:
     for leaves in ("before a place is free", "just when it is", "just when it is his turn"):
 
@@ -105,78 +97,52 @@ def test_who_leaves_the_line_neither_holds_up_the_others_nor_takes_a_place_along
         run(body)
 
 
-def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def body(line: Line) -> None:
-        await line.enter("a")
-        await line.refuse(wait=True)
-        line.release()
-        await line.enter("b", wait=False)
+def test_nobody_waits_for_ever_and_who_will_not_wait_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for wait, longest in ((False, 10.0), (True, 0.0)):
 
-    monkeypatch.setattr(_quotas, "MAX_QUEUE_SECONDS", 0.0)
-    run(body)
+        async def body(line: Line, wait: bool = wait) -> None:
+            await line.enter("a", wait=wait)
+            await line.refuse(wait=wait)
+            await line.enter("b", model=BGE, wait=False)  # another model has a place of its own
+            line.release()
+            await line.enter("c", wait=False)
+
+        monkeypatch.setattr(_quotas, "MAX_QUEUE_SECONDS", longest)
+        run(body)
 
 
 # The minute
 
 
-def test_the_published_numbers_are_kept_to() -> None:
-    published = {
-        GLM: 300,
-        BGE: 3000,
-        "@cf/baai/bge-large-en-v1.5": 1500,
-        "@cf/moonshotai/kimi-k2.6": 20,
-        "@cf/openai/whisper": 720,
-        "@cf/meta/m2m100-1.2b": 720,
-    }
+RATES: dict[str, tuple[dict[str, int], list[tuple[str, int, bool]]]] = {
+    "a task is counted together and a paid model by itself": (
+        {"Text Generation": 1},
+        [(GLM, 1, True), (LLAMA, 1, False), (KIMI, 1, True), (KIMI, 1, False), (BGE, 1, True)],
+    ),
+    "a task's own number is that of models which are counted by themselves too": (
+        {"Text Embeddings": 2},
+        [(LARGE, 2, True), (LARGE, 1, False), (BGE, 1, True)],
+    ),
+    "a task without a published number has none": ({}, [("@cf/deepgram/aura-1", 5000, True)]),
+    "own numbers win and the rest stays": (
+        {KIMI: 50, GLM: 0},
+        [(KIMI, 50, True), (KIMI, 1, False), (GLM, 1, False), ("@cf/zai-org/glm-5.3", 1, True)],
+    ),
+}
+"""Limits; models, how often each is called, and whether it may be."""
+
+
+def test_calls_are_counted_by_task_or_by_model_up_to_the_published_numbers() -> None:
+    for name, (limits, calls) in RATES.items():
+        rates = RateLimiter(limits)
+        for model, times, admitted in calls:
+            assert [rates.admit(entry(model), 0.0) for _ in range(times)] == [admitted] * times, (name, model)
+    published = {GLM: 300, BGE: 3000, LARGE: 1500, KIMI: 20, "@cf/openai/whisper": 720, "@cf/meta/m2m100-1.2b": 720}
     for name, number in published.items():
         rates, model = RateLimiter({}), entry(name)
         assert [rates.admit(model, 0.0) for _ in range(number + 1)] == [True] * number + [False], name
         assert rates.admit(model, 59.9) is False, name
         assert rates.admit(model, 60.0) is True, name
-
-
-def test_a_task_is_counted_together_and_a_paid_model_by_itself() -> None:
-    rates = RateLimiter({"Text Generation": 1})
-    assert rates.admit(entry(GLM), 0.0)
-    assert not rates.admit(entry("@cf/meta/llama-3.1-8b-instruct-fp8"), 0.0)
-    assert rates.admit(entry("@cf/moonshotai/kimi-k2.6"), 0.0)
-    assert not rates.admit(entry("@cf/moonshotai/kimi-k2.6"), 0.0)
-    assert rates.admit(entry(BGE), 0.0)
-
-
-def test_a_task_s_own_number_is_that_of_models_which_are_counted_by_themselves_too() -> None:
-    rates, large = RateLimiter({"Text Embeddings": 2}), entry("@cf/baai/bge-large-en-v1.5")
-    assert [rates.admit(large, 0.0) for _ in range(3)] == [True, True, False]
-    assert rates.admit(entry(BGE), 0.0)
-
-
-def test_a_task_without_a_published_number_has_none() -> None:
-    rates = RateLimiter({})
-    assert all(rates.admit(entry("@cf/deepgram/aura-1"), 0.0) for _ in range(5000))
-
-
-def test_own_numbers_win_and_the_rest_stays() -> None:
-    rates = RateLimiter({"@cf/moonshotai/kimi-k2.6": 50, GLM: 0})
-    assert [rates.admit(entry("@cf/moonshotai/kimi-k2.6"), 0.0) for _ in range(51)].count(True) == 50
-    assert not rates.admit(entry(GLM), 0.0)
-    assert rates.admit(entry("@cf/zai-org/glm-5.3"), 0.0)
-
-
-# The day
-
-
-def test_a_day_begins_at_midnight_utc() -> None:
-    now = 1_000 * 86_400.0 - 1
-    quotas = Quotas(Allowance(daily_neurons=10, clock=lambda: now))
-    quotas.admit(entry(GLM))
-    quotas.charge(10)
-    with pytest.raises(ErrorResponse) as caught:
-        quotas.admit(entry(GLM))
-    assert caught.value.code == 4006
-    now += 1
-    quotas.admit(entry(GLM))
-    quotas.charge(9.9)
-    quotas.admit(entry(GLM))
 
 
 def test_limits_that_are_none_are_refused() -> None:

@@ -17,14 +17,13 @@ import pytest
 from cfai import CapacityError, Retry
 from cfai.local import Emulator
 from cfai.local.emulator import _batches
+from tests.conftest import LONG
 from tests.local.conftest import Service
 
 GLM = "@cf/zai-org/glm-4.7-flash"
 KIMI = "@cf/moonshotai/kimi-k2.6"
 BGE = "@cf/baai/bge-m3"
 HELLO = {"prompt": "hello"}
-LONG = 10.0
-"""Seconds after which a test gives up waiting for what should have happened at once."""
 
 
 class Clock:
@@ -76,16 +75,11 @@ def test_a_call_too_many_in_a_minute_is_refused_whatever_its_route(serving: Make
 
 
 def test_the_published_numbers_are_those_without_others(serving: Make) -> None:
-    service = serving(rate_limits=True, clock=Clock())
-    assert {service.run(KIMI, HELLO).status_code for _ in range(20)} == {200}
-    assert refused(service.run(KIMI, HELLO)) == (429, 3021)
-
-
-def test_lists_and_unknown_models_are_had_where_nothing_is_left(serving: Make) -> None:
-    service = serving(daily_neurons=0, clock=Clock())
-    assert service.http.get(f"{service.local.openai_url}/models").status_code == 200
-    assert refused(service.run("@cf/meta/no-such-model", HELLO)) == (400, 5007)
-    assert refused(service.run(GLM, HELLO)) == (429, 4006)
+    for options, expected in (({"rate_limits": True, "clock": Clock()}, (429, [3021])), ({}, (200, []))):
+        service = serving(**options)
+        assert {service.run(KIMI, HELLO).status_code for _ in range(20)} == {200}
+        last = service.run(KIMI, HELLO)
+        assert (last.status_code, [error["code"] for error in last.json()["errors"]]) == expected, options
 
 
 # The daily allocation
@@ -93,15 +87,16 @@ def test_lists_and_unknown_models_are_had_where_nothing_is_left(serving: Make) -
 
 def test_what_was_used_up_is_back_at_midnight(serving: Make) -> None:
     clock = Clock()
+    clock.now -= 1
     first = float(serving().run(GLM, HELLO).headers["cf-ai-neurons"])
     service = serving(daily_neurons=first + first / 2, clock=clock)
     assert [service.run(GLM, HELLO).status_code for _ in range(2)] == [200, 200]
     assert refused(service.run(GLM, HELLO)) == (429, 4006)
-    clock.now += 86_400
+    clock.now += 1
     assert service.run(GLM, HELLO).status_code == 200
 
 
-def test_streams_whole_answers_and_media_are_charged(serving: Make) -> None:
+def test_streams_whole_answers_and_media_are_charged_for_what_came(serving: Make) -> None:
     rows: list[tuple[str, Any]] = [
         (GLM, {"prompt": "hello", "stream": True}),
         (GLM, {"messages": [{"role": "user", "content": "hello"}]}),
@@ -111,9 +106,6 @@ def test_streams_whole_answers_and_media_are_charged(serving: Make) -> None:
         service = serving(daily_neurons=0.001, clock=Clock())
         assert service.run(model, inputs).status_code == 200, inputs
         assert refused(service.run(model, inputs)) == (429, 4006), inputs
-
-
-def test_of_a_stream_that_is_left_only_what_came_is_charged(serving: Make) -> None:
     asked = {"prompt": "write 5000 words", "stream": True}
     whole = serving().result(GLM, {"prompt": "write 5000 words"})["usage"]["neurons"]
     service = serving(daily_neurons=whole / 10, clock=Clock())
@@ -123,11 +115,15 @@ def test_of_a_stream_that_is_left_only_what_came_is_charged(serving: Make) -> No
     assert service.run(GLM, HELLO).status_code == 200
 
 
-def test_refusals_and_faults_cost_nothing(serving: Make) -> None:
+def test_refusals_faults_lists_and_unknown_models_cost_nothing(serving: Make) -> None:
     service = serving(daily_neurons=0.001, rate_limits={"Text Generation": 2}, clock=Clock())
     assert refused(service.run(GLM, {})) == (400, 5006)
     assert service.run(GLM, HELLO, "status=500").status_code == 500
     assert service.run(GLM, HELLO).status_code == 200
+    service = serving(daily_neurons=0, clock=Clock())
+    assert service.http.get(f"{service.local.openai_url}/models").status_code == 200
+    assert refused(service.run("@cf/meta/no-such-model", HELLO)) == (400, 5007)
+    assert refused(service.run(GLM, HELLO)) == (429, 4006)
 
 
 def batch(service: Service, model: str, requests: list[Any]) -> dict[str, str]:
@@ -138,22 +134,18 @@ def batch(service: Service, model: str, requests: list[Any]) -> dict[str, str]:
     return poll
 
 
-def test_a_batch_is_charged_when_it_is_done(serving: Make) -> None:
-    alone = [serving().run(GLM, {"prompt": text}).headers["cf-ai-neurons"] for text in ("one", "two")]
-    service = serving(daily_neurons=sum(map(float, alone)) * 0.999, clock=Clock())
+def test_a_batch_is_charged_once_and_when_it_is_done(serving: Make) -> None:
+    one, two = (float(serving().run(GLM, {"prompt": text}).headers["cf-ai-neurons"]) for text in ("one", "two"))
+    service = serving(daily_neurons=(one + two) * 0.999, clock=Clock())
     poll = batch(service, GLM, [{"prompt": "one"}, {"prompt": "two"}, {}])
     assert service.run(BGE, {"text": "x"}).status_code == 200, "what waits has cost nothing yet"
     assert len(service.result(GLM, poll)["responses"]) == 3
     assert refused(service.run(GLM, HELLO)) == (429, 4006)
-
-
-def test_a_batch_is_charged_once_however_often_it_is_asked_for(serving: Make) -> None:
-    alone = float(serving().run(GLM, HELLO).headers["cf-ai-neurons"])
-    service = serving(daily_neurons=alone * 1.5, clock=Clock())
-    poll = batch(service, GLM, [HELLO])
+    service = serving(daily_neurons=one * 1.5, clock=Clock())
+    poll = batch(service, GLM, [{"prompt": "one"}])
     done = [service.result(GLM, poll) for _ in range(3)]
     assert done[0] == done[1] == done[2]
-    assert service.run(GLM, HELLO).status_code == 200
+    assert service.run(GLM, {"prompt": "one"}).status_code == 200
 
 
 class Slow:
@@ -180,31 +172,22 @@ class Slow:
         self.ended.append("engine")
 
 
-def test_a_batch_that_two_ask_for_at_once_runs_once(serving: Make) -> None:
-    engine = Slow()
-    service = serving(engine=engine)
+def test_a_batch_runs_once_for_two_and_on_for_one_who_left(serving: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_batches, "_RUNNING_AFTER", LONG)
+    service = serving(engine=(engine := Slow()))
     poll = batch(service, BGE, [{"text": "x"}])
     with ThreadPoolExecutor(2) as pool:
         one, other = pool.map(lambda _: service.result(BGE, poll), range(2))
-    assert one == other
-    assert engine.asked == 1
-
-
-def test_a_batch_runs_on_and_once_when_who_asked_for_it_has_left(
-    serving: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_batches, "_RUNNING_AFTER", LONG)
-    engine = Slow(0.2)
-    service = serving(engine=engine)
+    assert (one == other, engine.asked) == (True, 1)
+    service = serving(engine=(engine := Slow(0.2)))
     poll = batch(service, BGE, [{"text": "x"}, {"text": "y"}, {"text": "z"}])
     with pytest.raises(httpx.ReadTimeout):
         service.run(BGE, poll, timeout=0.3)
     assert service.local.wait_for_disconnects()
-    assert len(service.result(BGE, poll)["responses"]) == 3
-    assert engine.asked == 3
+    assert len(service.result(BGE, poll)["responses"]) == engine.asked == 3
 
 
-def test_a_batch_that_takes_long_is_running_until_it_is_done(serving: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_runs_until_it_is_done_or_the_emulator_ends(serving: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_batches, "_RUNNING_AFTER", 0.01)
     service = serving(engine=Slow(0.1))
     poll = batch(service, BGE, [{"text": "x"}])
@@ -212,12 +195,7 @@ def test_a_batch_that_takes_long_is_running_until_it_is_done(serving: Make, monk
     while (answer := service.result(BGE, poll)) == {"status": "running", **poll}:
         pass
     assert len(answer["responses"]) == 1
-
-
-def test_a_batch_that_runs_ends_with_the_emulator(serving: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_batches, "_RUNNING_AFTER", 0.01)
-    engine = Slow(600)
-    service = serving(engine=engine)
+    service = serving(engine=(engine := Slow(600)))
     assert service.result(BGE, batch(service, BGE, [{"text": "x"}]))["status"] == "running"
     service.local.stop()
     assert engine.ended == ["call", "engine"]
@@ -272,7 +250,16 @@ def test_a_busy_model_is_waited_for_or_refused_at_once(serving: Make, callers: C
     waiting.join()
 
 
-def test_who_stops_waiting_leaves_the_line(serving: Make) -> None:
+def test_an_answer_or_a_refusal_gives_its_place_back_and_who_stops_waiting_leaves_the_line(serving: Make) -> None:
+    service = serving(concurrency=1)
+    asked = HELLO | {"options": {"rejectIfBusy": True}}
+    for fault in (None, "truncate-after=1", "drop-after=1", "error-after=1"):
+        try:
+            service.run(GLM, asked | {"stream": True}, fault)
+        except httpx.RemoteProtocolError:
+            assert fault == "drop-after=1"
+    assert refused(service.run(GLM, asked | {"tool_choice": "any"})) == (400, 8001)
+    assert service.run(GLM, asked).status_code == 200
     service = serving(concurrency=1)
     body = json.dumps(HELLO)
     head = f"POST /client/v4{service.url(GLM)} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
@@ -285,18 +272,6 @@ def test_who_stops_waiting_leaves_the_line(serving: Make) -> None:
     assert service.run(GLM, HELLO).status_code == 200
 
 
-def test_an_answer_or_a_refusal_gives_its_place_back(serving: Make) -> None:
-    service = serving(concurrency=1)
-    asked = HELLO | {"options": {"rejectIfBusy": True}}
-    for fault in (None, "truncate-after=1", "drop-after=1", "error-after=1"):
-        try:
-            service.run(GLM, asked | {"stream": True}, fault)
-        except httpx.RemoteProtocolError:
-            assert fault == "drop-after=1"
-    assert refused(service.run(GLM, asked | {"tool_choice": "any"})) == (400, 8001)
-    assert service.run(GLM, asked).status_code == 200
-
-
 # The plan
 
 
@@ -304,10 +279,5 @@ def test_models_of_the_paid_plan_can_be_refused(serving: Make) -> None:
     service = serving(workers_paid=False)
     assert refused(service.run(KIMI, HELLO)) == (403, 5035)
     assert service.run(GLM, HELLO).status_code == 200
-
-
-def test_nothing_is_limited_unless_asked_for(serving: Make) -> None:
-    service = serving()
-    assert {service.run(KIMI, HELLO).status_code for _ in range(21)} == {200}
-    with service.local.ai() as ai:
+    with serving().local.ai() as ai:
         assert ai.run(KIMI, HELLO).text

@@ -14,19 +14,22 @@ import pytest
 
 from cfai.local import Emulator, Player, Recorder
 from cfai.local.server import LocalServer
-from tests.conftest import SYNC_AND_ASYNC as SYNC_AND_ASYNC
+from tests.conftest import ACCOUNT, LONG, TOKEN, Caller, Callers, Script, Serve, Server
 
-ACCOUNT = "0123456789abcdef0123456789abcdef"
-TOKEN = "token-that-must-not-show-0123456789"
-LONG = 10.0
-"""Seconds after which a test gives up waiting for what should have happened at once."""
-
+CREDENTIALS = {"upstream_account_id": ACCOUNT, "upstream_token": TOKEN}
 MODEL = "@cf/zai-org/glm-4.7-flash"
 NATIVE = "@cf/meta/llama-3.1-8b-instruct-fp8"
+EVENT = b'data: {"response":"Hel"}\n\n'
+REST = b'data: {"response":"lo"}\n\ndata: [DONE]\n\n'
+
+Ask = Callable[..., Caller]
 
 
 class Http:
     """Asks a local server as any program might."""
+
+    server: Server
+    """What stands behind a recorder and plays a script."""
 
     def __init__(self, local: LocalServer) -> None:
         self.local = local
@@ -54,9 +57,79 @@ class Http:
         return response
 
 
+class Tapes:
+    """A folder of recordings, with what records into it, plays from it, and asks either."""
+
+    def __init__(self, folder: Path, stack: ExitStack, serve: Serve) -> None:
+        self.folder = folder
+        self._stack = stack
+        self._serve = serve
+
+    def record(self, url: str, **options: Any) -> Recorder:
+        """Start a recorder in front of a base URL."""
+        return self._stack.enter_context(Recorder(self.folder, upstream_url=url, **CREDENTIALS | options))
+
+    def play(self, **options: Any) -> Player:
+        return self._stack.enter_context(Player(self.folder, **options))
+
+    def replay(self, **options: Any) -> Http:
+        """Start a player, and return a client of it."""
+        return self.http(self.play(**options))
+
+    def http(self, local: LocalServer) -> Http:
+        made = Http(local)
+        self._stack.enter_context(made.http)
+        return made
+
+    def through(self, script: Script, **options: Any) -> Http:
+        """Start a recorder in front of a server that plays a script, and return a client of it."""
+        server = self._serve(script)
+        made = self.http(self.record(server.url, **options))
+        made.server = server
+        return made
+
+    def write(self, number: int = 1, **changes: Any) -> Path:
+        """Write a recording by hand; names with two underscores reach inside."""
+        recording: dict[str, Any] = {
+            "format": 1,
+            "request": {
+                "method": "POST",
+                "path": f"/client/v4/accounts/{{account_id}}/ai/run/{MODEL}",
+                "body": {"json": {"prompt": "Hello"}},
+            },
+            "response": {"status": 200, "headers": {"content-type": "application/json"}, "chunks": ["{}"]},
+        }
+        for name, value in changes.items():
+            *inside, last = name.split("__")
+            part = recording
+            for each in inside:
+                part = part[each]
+            part[last] = value
+        self.folder.mkdir(exist_ok=True)
+        path = self.folder / f"{number:04d}-x.json"
+        path.write_text(json.dumps(recording), "utf-8")
+        return path
+
+    def read(self) -> list[dict[str, Any]]:
+        """Return the recordings, as JSON."""
+        return [json.loads(path.read_text("utf-8")) for path in sorted(self.folder.iterdir())]
+
+    def bodies(self) -> list[tuple[str | None, list[bytes]]]:
+        """Return by whom each recorded body was cut, if it was, and its chunks."""
+        return [(recording["response"].get("cut"), chunks(recording)) for recording in self.read()]
+
+    def everything(self) -> bytes:
+        """Return all that is on the disk: names, contents, and what is in base64 there."""
+        content = b""
+        for path in self.folder.rglob("*"):
+            content += path.name.encode() + path.read_bytes() + b"".join(chunks(json.loads(path.read_bytes())))
+        return content
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "recordings"
+def tapes(tmp_path: Path, serve: Serve) -> Iterator[Tapes]:
+    with ExitStack() as stack:
+        yield Tapes(tmp_path / "recordings", stack, serve)
 
 
 @pytest.fixture
@@ -67,52 +140,17 @@ def upstream() -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
-
-
-@pytest.fixture
-def record(folder: Path, stack: ExitStack) -> Callable[..., Recorder]:
-    """Starts a recorder in front of a base URL."""
-
-    def start(url: str, **options: Any) -> Recorder:
-        credentials = {"upstream_account_id": ACCOUNT, "upstream_token": TOKEN}
-        return stack.enter_context(Recorder(folder, upstream_url=url, **credentials | options))
-
-    return start
-
-
-@pytest.fixture
-def recorder(record: Callable[..., Recorder], upstream: Emulator) -> Recorder:
+def recorder(tapes: Tapes, upstream: Emulator) -> Recorder:
     """In front of the emulator."""
-    return record(upstream.base_url)
+    return tapes.record(upstream.base_url)
 
 
 @pytest.fixture
-def play(folder: Path, stack: ExitStack) -> Callable[..., Player]:
-    """Starts a player of what was recorded."""
-    return lambda **options: stack.enter_context(Player(folder, **options))
-
-
-@pytest.fixture
-def http(stack: ExitStack) -> Callable[[LocalServer], Http]:
-    """Makes an HTTP client of a local server."""
-
-    def make(local: LocalServer) -> Http:
-        made = Http(local)
-        stack.enter_context(made.http)
-        return made
-
-    return make
-
-
-@pytest.fixture
-def through(
-    serve: Callable[..., Any], record: Callable[..., Recorder], http: Callable[..., Http]
-) -> Callable[..., Http]:
-    """Starts a recorder in front of a server that plays a script, and gives a client of it."""
-    return lambda script, **options: http(record(serve(script).url, **options))
+def ask(callers: Callers) -> Ask:
+    """A caller of a local server, in one portal."""
+    return lambda local, **options: callers(
+        local.account_id, local.api_token, base_url=local.base_url, max_retries=None, **options
+    )
 
 
 def answers(content: bytes, content_type: str = "application/json", **more: str) -> Callable[[Any], None]:
@@ -149,22 +187,9 @@ def breaks_off(*pieces: bytes) -> Callable[[Any], None]:
     return script
 
 
-def read_recordings(folder: Path) -> list[dict[str, Any]]:
-    """Return the recordings, as JSON."""
-    return [json.loads(path.read_text("utf-8")) for path in sorted(folder.iterdir())]
-
-
 def chunks(recording: dict[str, Any]) -> list[bytes]:
     """Return the chunks of a recording in bytes, read without the code under test."""
     return [
         each.encode() if isinstance(each, str) else base64.b64decode(each["base64"])
         for each in recording["response"]["chunks"]
     ]
-
-
-def everything(folder: Path) -> bytes:
-    """Return all that is on the disk: names, contents, and what is in base64 there."""
-    content = b""
-    for path in folder.rglob("*"):
-        content += path.name.encode() + path.read_bytes() + b"".join(chunks(json.loads(path.read_bytes())))
-    return content

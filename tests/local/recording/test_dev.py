@@ -18,8 +18,8 @@ import cfai.local.emulator
 import cfai.local.recording
 from cfai.cli import main
 from cfai.local import SCENARIOS, Emulator
-from tests.conftest import row
-from tests.local.recording.conftest import ACCOUNT, LONG, MODEL, TOKEN, everything, read_recordings
+from tests.conftest import ACCOUNT, LONG, TOKEN, row
+from tests.local.recording.conftest import MODEL, Tapes
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -77,19 +77,19 @@ def account(monkeypatch: pytest.MonkeyPatch, upstream: Emulator) -> Emulator:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such signal to send to a program")
-def test_dev_emulates_records_and_plays_back(account: Emulator, folder: Path) -> None:
+def test_dev_emulates_records_and_plays_back(tapes: Tapes, account: Emulator) -> None:
     inputs = {"prompt": "Hello", "stream": True}
     for number in (signal.SIGINT, signal.SIGTERM):
         emulator = dev("--port", "0", "--tokens-per-second", "0", note="Serving emulated answers", number=number)
         with row(number), emulator as exported:
             assert ask(exported, {"prompt": "Hello"}).json()["result"]["choices"]
-    with dev("--record", str(folder), note=f"Recording {account.base_url} into {folder}") as exported:
+    with dev("--record", str(tapes.folder), note=f"Recording {account.base_url} into {tapes.folder}") as exported:
         assert TOKEN not in exported.values()
         recorded = ask(exported, inputs)
     account.stop()
-    assert len(read_recordings(folder)) == 1
-    assert TOKEN.encode() not in everything(folder)
-    with dev("--replay", str(folder), note=f"Playing back {folder}") as exported:
+    assert len(tapes.read()) == 1
+    assert TOKEN.encode() not in tapes.everything()
+    with dev("--replay", str(tapes.folder), note=f"Playing back {tapes.folder}") as exported:
         assert ask(exported, {"prompt": "other"}).status_code == 404
         played = ask(exported, inputs)
     assert played.status_code == 200
@@ -124,9 +124,6 @@ def test_the_options_of_dev_reach_the_emulator(cli: Run, monkeypatch: pytest.Mon
         with row(options):
             assert cli("--host", "::1", "--port", "8787", *options)[0] == 0
             assert stand_in.call_args == call("::1", 8787, **defaults | changes)
-
-
-def test_chance_and_its_seed_reach_the_emulator(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in = MagicMock()
     monkeypatch.setattr(cfai.local, "Emulator", stand_in)
     for options in ([], ["--random-faults", "0.3", "--seed", "7"]):
@@ -145,7 +142,7 @@ def test_an_engine_answers_in_earnest(cli: Run, monkeypatch: pytest.MonkeyPatch)
     assert (plain["tokens_per_second"], paced["tokens_per_second"]) == (None, 5.0)
 
 
-def test_the_emulator_behind_a_recorder_ends_with_it(cli: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_emulator_behind_a_recorder_ends_with_it(cli: Run, tapes: Tapes, monkeypatch: pytest.MonkeyPatch) -> None:
     passed: dict[str, str] = {}
 
     def interrupted(*_: Any, **options: Any) -> None:
@@ -154,25 +151,25 @@ def test_the_emulator_behind_a_recorder_ends_with_it(cli: Run, folder: Path, mon
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cfai.local, "Recorder", interrupted)
-    assert cli("--record", folder, "--upstream", "http://127.0.0.1:9/v1")[0] == 0
+    assert cli("--record", tapes.folder, "--upstream", "http://127.0.0.1:9/v1")[0] == 0
     assert passed["upstream_token"] == "cfai-emulator-token"
     with pytest.raises(httpx.ConnectError):
         httpx.get(passed["upstream_url"], trust_env=False)
 
 
 def test_the_options_of_dev_reach_the_recorder_and_the_player(
-    cli: Run, account: Emulator, folder: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Run, tapes: Tapes, account: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, option, more in (("Recorder", "--record", []), ("Player", "--replay", ["--timing"])):
         stand_in = MagicMock(side_effect=KeyboardInterrupt)
         monkeypatch.setattr(cfai.local, name, stand_in)
-        assert cli(option, folder, "--host", "::1", "--port", "8787", "--allow-remote", *more)[0] == 0
-        assert stand_in.call_args.args == (folder, "::1", 8787)
+        assert cli(option, tapes.folder, "--host", "::1", "--port", "8787", "--allow-remote", *more)[0] == 0
+        assert stand_in.call_args.args == (tapes.folder, "::1", 8787)
         timing = {"timing": True} if more else {}
         assert stand_in.call_args.kwargs == {"allow_remote": True} | timing
 
 
-def test_options_that_mean_nothing_together_are_refused(
+def test_options_that_mean_nothing_together_are_refused_and_a_mistake_named(
     cli: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -194,10 +191,6 @@ def test_options_that_mean_nothing_together_are_refused(
             assert (code, out) == (2, "")
             assert problem in err
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_mistake_is_named_in_one_line(cli: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
     for options, problem in (
         (["--host", "0.0.0.0"], "'0.0.0.0' is not loopback: pass allow_remote=True, or --allow-remote, to be"),
         (["--random-faults", "2"], "rate is the share of requests that go wrong, from 0 to 1, not 2.0"),
@@ -218,17 +211,18 @@ def test_a_file_in_the_place_of_the_folder_is_named(cli: Run, account: Emulator,
 
 
 def test_without_the_extra_a_line_says_what_to_install(
-    cli: Run, account: Emulator, folder: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Run, tapes: Tapes, account: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(sys.modules, "cfai.local.server._loop", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     for option, name in (("--record", "the recorder"), ("--replay", "the player")):
         with row(option):
-            assert cli(option, folder) == (1, "", f'{name} needs another package: pip install "cfai-sdk[emulator]"\n')
+            line = f'{name} needs another package: pip install "cfai-sdk[emulator]"\n'
+            assert cli(option, tapes.folder) == (1, "", line)
 
 
 def test_importing_a_room_does_not_need_the_extra() -> None:
-    for module in ("cfai.local.recording", "cfai.local.server", "cfai.cli._app"):
+    for module in ("cfai.local.emulator", "cfai.local.recording", "cfai.local.server", "cfai.cli._app"):
         with row(module):
             check = f"import sys, {module}; print([m for m in sys.modules if m.startswith('uvicorn')])"
             result = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=LONG)

@@ -26,7 +26,7 @@ def names(service: Service, **query: Any) -> list[str]:
     return [row["name"] for row in response.json()["result"]]
 
 
-def test_pages_are_full_until_one_is_empty(service: Service) -> None:
+def test_pages_are_full_until_one_is_empty_and_say_what_they_are(service: Service) -> None:
     found: list[str] = []
     for page in range(1, 100):
         rows = listing(service, "models/search", page=page, per_page=7).json()["result"]
@@ -35,23 +35,9 @@ def test_pages_are_full_until_one_is_empty(service: Service) -> None:
         assert len(rows) == 7 or len(found) + len(rows) == len(LIVE)
         found += [row["name"] for row in rows]
     assert found == [model.name for model in LIVE]
-
-
-def test_a_page_says_what_it_is(service: Service) -> None:
     answer = listing(service, "models/search", page=2, per_page=5).json()
     assert answer["success"] is True
     assert answer["result_info"] == {"count": 5, "page": 2, "per_page": 5, "total_count": len(LIVE)}
-
-
-def test_a_model_has_what_the_service_tells_of_it(service: Service) -> None:
-    [row] = listing(service, "models/search", search="kimi-k2.6").json()["result"]
-    assert (str(uuid.UUID(row["id"])), row["source"], row["tags"]) == (row["id"], 1, [])
-    assert row["task"]["id"] == TEXT_GENERATION
-    assert row["created_at"] == "2026-04-20 01:40:35.001"
-    properties = {entry["property_id"]: entry["value"] for entry in row["properties"]}
-    assert properties["context_window"] == "262144"
-    assert properties["require_workers_paid"] == "true"
-    assert {"unit": "per M input tokens", "price": 0.95, "currency": "USD"} in properties["price"]
 
 
 SEARCHES: list[tuple[dict[str, Any], set[str]]] = [
@@ -67,9 +53,17 @@ SEARCHES: list[tuple[dict[str, Any], set[str]]] = [
 ]
 
 
-def test_a_search_finds_what_matches(service: Service) -> None:
+def test_a_search_finds_what_matches_and_what_the_service_tells_of_it(service: Service) -> None:
     for query, expected in SEARCHES:
         assert sorted(names(service, **query)) == sorted(expected), query
+    [row] = listing(service, "models/search", search="kimi-k2.6").json()["result"]
+    assert (str(uuid.UUID(row["id"])), row["source"], row["tags"]) == (row["id"], 1, [])
+    assert row["task"]["id"] == TEXT_GENERATION
+    assert row["created_at"] == "2026-04-20 01:40:35.001"
+    properties = {entry["property_id"]: entry["value"] for entry in row["properties"]}
+    assert properties["context_window"] == "262144"
+    assert properties["require_workers_paid"] == "true"
+    assert {"unit": "per M input tokens", "price": 0.95, "currency": "USD"} in properties["price"]
 
 
 def test_retired_models_are_listed_three_months_longer_on_request() -> None:
@@ -82,19 +76,21 @@ def test_retired_models_are_listed_three_months_longer_on_request() -> None:
                 assert len(rows) == (is_listed and requested == "true"), day
 
 
-def test_a_query_that_makes_no_sense_is_refused(service: Service) -> None:
-    rows: list[tuple[str, dict[str, Any], int]] = [
-        *(("models/search", {"page": page}, 5006) for page in (0, "x", "9" * 5000, "²")),
-        ("models/search", {"per_page": -1}, 5006),
-        ("models/schema", {}, 5007),
-        ("models/schema", {"model": "@cf/no/such-model"}, 5007),
+def test_every_model_has_a_schema_with_variants_that_says_what_comes_out(service: Service) -> None:
+    rows = [
+        ("@cf/leonardo/phoenix-1.0", "string", "image/jpeg"),
+        ("@cf/deepgram/aura-1", "string", "audio/mpeg"),
+        ("@cf/huggingface/distilbert-sst-2-int8", "array", "application/json"),
+        ("@cf/myshell-ai/melotts", "object", "application/json"),
     ]
-    for path, query, code in rows:
-        response = listing(service, path, **query)
-        assert (response.status_code, response.json()["errors"][0]["code"]) == (400, code), query
-
-
-def test_a_schema_has_a_branch_for_each_variant(service: Service) -> None:
+    for model, json_type, content_type in rows:
+        output = listing(service, "models/schema", model=model).json()["result"]["output"]
+        assert (output["type"], output["contentType"]) == (json_type, content_type), model
+        assert ("format" in output) is (json_type == "string"), model
+    for model in models.catalogue():
+        inputs = listing(service, "models/schema", model=model).json()["result"]["input"]
+        assert inputs["type"] == "object", model
+        assert all(branch["properties"] for branch in inputs.get("oneOf", [inputs])), model
     model = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
     result = listing(service, "models/schema", model=model).json()["result"]
     branches = {branch["title"]: branch for branch in result["input"]["oneOf"]}
@@ -106,42 +102,28 @@ def test_a_schema_has_a_branch_for_each_variant(service: Service) -> None:
     assert result["output"]["contentType"] == "application/json"
 
 
-def test_a_schema_says_what_comes_out(service: Service) -> None:
-    rows = [
-        ("@cf/leonardo/phoenix-1.0", "string", "image/jpeg"),
-        ("@cf/deepgram/aura-1", "string", "audio/mpeg"),
-        ("@cf/huggingface/distilbert-sst-2-int8", "array", "application/json"),
-        ("@cf/myshell-ai/melotts", "object", "application/json"),
-    ]
-    for model, json_type, content_type in rows:
-        output = listing(service, "models/schema", model=model).json()["result"]["output"]
-        assert (output["type"], output["contentType"]) == (json_type, content_type), model
-        assert ("format" in output) is (json_type == "string"), model
-
-
-def test_every_model_has_a_schema(service: Service) -> None:
-    for model in models.catalogue():
-        inputs = listing(service, "models/schema", model=model).json()["result"]["input"]
-        assert inputs["type"] == "object", model
-        assert all(branch["properties"] for branch in inputs.get("oneOf", [inputs])), model
-
-
-def test_tasks_and_authors_are_those_of_the_models(service: Service) -> None:
+def test_tasks_and_authors_are_those_of_the_models_and_odd_queries_are_refused(service: Service) -> None:
     tasks = {row["name"]: row["id"] for row in listing(service, "tasks/search").json()["result"]}
     assert tasks.keys() == {model.task for model in models.catalogue().values()}
     assert tasks["Text Generation"] == TEXT_GENERATION
     authors = [row["name"] for row in listing(service, "authors/search").json()["result"]]
     assert authors == sorted(set(authors))
     assert {"meta", "zai-org"} <= set(authors)
+    rows: list[tuple[str, dict[str, Any], int]] = [
+        *(("models/search", {"page": page}, 5006) for page in (0, "x", "9" * 5000, "²")),
+        ("models/search", {"per_page": -1}, 5006),
+        ("models/schema", {}, 5007),
+        ("models/schema", {"model": "@cf/no/such-model"}, 5007),
+    ]
+    for path, query, code in rows:
+        response = listing(service, path, **query)
+        assert (response.status_code, response.json()["errors"][0]["code"]) == (400, code), query
 
 
-def test_lists_are_got_with_the_token_only(service: Service) -> None:
+def test_a_list_is_no_request_for_a_model_but_meets_faults_and_needs_the_token(service: Service) -> None:
     path = f"/accounts/{service.local.account_id}/ai/models/search"
     assert service.http.get(path, headers={"authorization": "Bearer wrong"}).status_code == 401
     assert service.http.post(path).status_code == 405
-
-
-def test_a_list_is_no_request_for_a_model_but_meets_faults(service: Service) -> None:
     before = len(service.local.requests)
     service.local.script(Fault(status=503), Fault(empty=True))
     assert listing(service, "models/search").status_code == 503

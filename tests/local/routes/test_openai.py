@@ -17,7 +17,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from cfai.local import Emulator, Fault
 from cfai.local.wire import ErrorResponse
 from cfai.types import Token, Usage
-from tests.local.conftest import read
+from tests.conftest import row
+from tests.local.conftest import check, read
 from tests.local.dialects import CHAT, DUAL, KIMI, TOOL, TRAILER
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ def post(service: Service, path: str, body: Any, **headers: str) -> httpx.Respon
 # Chat
 
 
-def test_every_text_model_answers_with_a_chat_completion(client: Client, service: Service) -> None:
+def test_every_text_model_answers_with_a_chat_completion_and_is_listed_if_live(
+    client: Client, service: Service
+) -> None:
     for model in (CHAT, DUAL, GPT_OSS, "@cf/meta/llama-4-scout-17b-16e-instruct"):
         answer = client.chat(model)
         assert (answer.object, answer.model) == ("chat.completion", model)
@@ -85,12 +88,10 @@ def test_every_text_model_answers_with_a_chat_completion(client: Client, service
         received = service.local.requests[-1]
         assert (received.model, received.inputs["messages"]) == (model, ASKED)
         assert "model" not in received.inputs
-
-
-def test_there_is_no_envelope(service: Service) -> None:
-    response = post(service, "chat/completions", {"model": CHAT, "messages": ASKED})
-    assert list(response.json()) == ["id", "object", "created", "model", "choices", "usage"]
-    assert float(response.headers["cf-ai-neurons"]) > 0
+    rows = {model.id: model for model in client.ask("models.list").data}
+    assert rows[CHAT].owned_by == "zai-org"
+    assert rows[CHAT].created > 1_700_000_000
+    assert "@cf/meta/llama-2-7b-chat-int8" not in rows
 
 
 def test_a_stream_says_the_same_as_the_whole_answer(client: Client) -> None:
@@ -106,16 +107,13 @@ def test_a_stream_says_the_same_as_the_whole_answer(client: Client) -> None:
         assert last.usage.prompt_tokens == whole.usage.prompt_tokens, model
 
 
-def test_no_event_of_the_native_dialect_is_among_the_chunks(service: Service) -> None:
+def test_no_native_event_is_among_the_chunks_and_usage_is_unless_refused(service: Service, client: Client) -> None:
     for model in (DUAL, KIMI, TRAILER):
         response = post(service, "chat/completions", {"model": model, "messages": ASKED, "stream": True})
         *chunks, done = read(response.text)
         assert done.data == "[DONE]", model
         assert {chunk.json["object"] for chunk in chunks} == {"chat.completion.chunk"}, model
         assert all("response" not in chunk.json for chunk in chunks), model
-
-
-def test_usage_is_reported_unless_it_is_refused(client: Client) -> None:
     rows: list[tuple[dict[str, Any], bool]] = [({}, True), ({"stream_options": {"include_usage": False}}, False)]
     for options, has_usage in rows:
         chunks = client.chat(TRAILER, stream=True, **options)
@@ -123,40 +121,35 @@ def test_usage_is_reported_unless_it_is_refused(client: Client) -> None:
         assert (chunks[-1].choices == []) is has_usage, options
 
 
-def test_several_choices_are_several(client: Client) -> None:
-    first, second = client.chat(n=2).choices
-    assert (first.index, second.index) == (0, 1)
-    assert first.message.content != second.message.content
+FORCED = {"type": "function", "function": {"name": "get_weather"}}
+CALLED = "choices.0.message.tool_calls"
+ANSWERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "reasoning beside the content": ({"model": "@cf/qwen/qwq-32b"}, {
+        "choices.0.message.reasoning_content": lambda text: text.startswith("[emulated reasoning]")}),
+    "cut": ({"model": DUAL, "max_tokens": 5}, {"choices.0.finish_reason": "length"}),
+    "several choices": ({"n": 2}, {
+        "choices.#": 2, "choices.0.index": 0, "choices.1.index": 1,
+        "choices": lambda choices: choices[0]["message"]["content"] != choices[1]["message"]["content"]}),
+    **{f"forced tool of {model}": ({"model": model, "tools": [TOOL], "tool_choice": FORCED}, {
+        "choices.0.finish_reason": "tool_calls", f"{CALLED}.#": 1, f"{CALLED}.0.function.name": "get_weather",
+        f"{CALLED}.0.function.arguments.json": {"city": "emulated"}}) for model in (CHAT, DUAL)},
+}  # fmt: skip
+"""Options of a chat, and what stands where in the answer."""
 
 
-def test_reasoning_is_beside_the_content(client: Client) -> None:
-    message = client.chat("@cf/qwen/qwq-32b").choices[0].message
-    assert message.reasoning_content.startswith("[emulated reasoning]")
+def test_a_chat_has_what_its_options_ask_for(client: Client) -> None:
+    for name, (options, expected) in ANSWERS.items():
+        with row(name):
+            check(client.chat(**options).model_dump(), expected)
 
 
-def test_a_cut_answer_says_so(client: Client) -> None:
-    assert client.chat(DUAL, max_tokens=5).choices[0].finish_reason == "length"
-
-
-def test_a_forced_tool_is_called(client: Client) -> None:
-    forced = {"type": "function", "function": {"name": "get_weather"}}
-    for model in (CHAT, DUAL):
-        choice = client.chat(model, tools=[TOOL], tool_choice=forced).choices[0]
-        [call] = choice.message.tool_calls
-        assert (choice.finish_reason, call.function.name) == ("tool_calls", "get_weather"), model
-        assert json.loads(call.function.arguments) == {"city": "emulated"}, model
-
-
-def test_a_tool_call_streams_in_parts(client: Client) -> None:
+def test_a_tool_call_streams_in_parts_and_its_result_gets_words(client: Client) -> None:
     for model in (CHAT, DUAL):
         chunks = client.chat(model, CALL, tools=[TOOL], stream=True)
         parts = [call for chunk in chunks if chunk.choices for call in chunk.choices[0].delta.tool_calls or []]
         assert [part.function.name for part in parts if part.function.name] == ["get_weather"], model
         arguments = "".join(part.function.arguments for part in parts)
         assert json.loads(arguments) == {"city": "emulated"}, model
-
-
-def test_the_result_of_a_tool_gets_words(client: Client) -> None:
     call = client.chat(messages=CALL, tools=[TOOL]).choices[0].message
     result = {"role": "tool", "tool_call_id": call.tool_calls[0].id, "content": "sunny"}
     messages = [*CALL, call.model_dump(exclude_none=True), result]
@@ -173,15 +166,16 @@ def test_json_mode_takes_the_envelope_of_a_schema(client: Client) -> None:
         assert json.loads(whole) == json.loads(streamed) == {"n": 3}, model
 
 
-def test_a_body_says_itself_whether_to_wait_for_capacity(service: Service) -> None:
+def test_an_answer_has_no_envelope_and_shows_that_it_went_through_a_gateway(service: Service) -> None:
+    # A body says itself whether to wait for capacity.
     body = {"model": CHAT, "messages": ASKED, "options": {"rejectIfBusy": True}}
-    assert post(service, "chat/completions", body).status_code == 200
-
-
-def test_a_gateway_leaves_its_mark(service: Service) -> None:
-    response = post(service, "chat/completions", {"model": CHAT, "messages": ASKED}, **{"cf-aig-gateway-id": "mine"})
+    response = post(service, "chat/completions", body, **{"cf-aig-gateway-id": "mine"})
+    assert list(response.json()) == ["id", "object", "created", "model", "choices", "usage"]
+    assert float(response.headers["cf-ai-neurons"]) > 0
     assert response.headers["cf-aig-log-id"]
     assert service.local.requests[-1].gateway == "mine"
+    service.local.script(Fault(empty=True))
+    assert post(service, "chat/completions", body).json() == {}
 
 
 def test_the_gateway_host_has_these_routes_too(service: Service) -> None:
@@ -221,9 +215,6 @@ def test_what_an_engine_says_comes_in_chunks_too() -> None:
             with pytest.raises(openai.RateLimitError) as caught:
                 client.chat.completions.create(**call)
             assert caught.value.response.json()["errors"][0]["code"] == 4006, model
-
-
-def test_an_engine_that_breaks_off_says_so_in_the_stream() -> None:
     with Emulator(engine=Engine()) as local, openai.OpenAI(**key(local)) as client:
         asked: Any = [{"role": "user", "content": "break off"}]
         *_, last = client.chat.completions.create(model=CHAT, messages=asked, stream=True)
@@ -239,41 +230,30 @@ def test_vectors_are_the_same_in_every_encoding(client: Client, service: Service
         answer = client.ask("embeddings.create", model=BGE, input=["one", "two"], **options)
         assert ([row.index for row in answer.data], answer.model) == ([0, 1], BGE), options
         assert answer.usage.total_tokens == answer.usage.prompt_tokens > 0, options
-        for row, vector in zip(answer.data, expected, strict=True):
+        for each, vector in zip(answer.data, expected, strict=True):
             # What a caller asks for in base64 itself, the client leaves as it is.
-            packed = row.embedding if isinstance(row.embedding, str) else None
-            numbers = row.embedding if packed is None else array("f", base64.b64decode(packed)).tolist()
+            packed = each.embedding if isinstance(each.embedding, str) else None
+            numbers = each.embedding if packed is None else array("f", base64.b64decode(packed)).tolist()
             assert numbers == pytest.approx(vector, abs=1e-6), options
-
-
-def test_the_client_asks_for_base64_and_gets_it(client: Client, service: Service) -> None:
-    row = client.ask("embeddings.create", model=BGE, input="one").data[0]
+    assert len(client.ask("embeddings.create", model=BGE, input="one").data[0].embedding) == 768
     assert service.local.requests[-1].inputs == {"text": "one"}
     wire = post(service, "embeddings", {"model": BGE, "input": "one", "encoding_format": "base64"}).json()["data"][0]
     assert isinstance(wire["embedding"], str)
-    assert len(row.embedding) == 768
 
 
 # Responses
 
 
-def test_a_response_has_its_text(client: Client) -> None:
-    answer = client.ask("responses.create", model=GPT_OSS, input="where is new york?")
-    assert answer.status == "completed"
-    assert answer.output_text.startswith("[emulated by cfai")
-    assert answer.usage.total_tokens == answer.usage.input_tokens + answer.usage.output_tokens > 0
-
-
-def test_a_response_streams_in_numbered_events(client: Client) -> None:
+def test_a_response_has_its_text_streams_in_numbered_events_and_calls_a_tool(client: Client) -> None:
     whole = client.ask("responses.create", model=GPT_OSS, input="where is new york?")
+    assert whole.status == "completed"
+    assert whole.output_text.startswith("[emulated by cfai")
+    assert whole.usage.total_tokens == whole.usage.input_tokens + whole.usage.output_tokens > 0
     events = client.ask("responses.create", model=GPT_OSS, input="where is new york?", stream=True)
     assert [event.sequence_number for event in events] == list(range(len(events)))
     assert (events[0].type, events[-1].type) == ("response.created", "response.completed")
     text = "".join(event.delta for event in events if event.type == "response.output_text.delta")
     assert text == whole.output_text == events[-1].response.output_text
-
-
-def test_a_response_calls_a_tool(client: Client) -> None:
     tool = {"type": "function", **TOOL["function"], "strict": None}
     answer = client.ask("responses.create", model=GPT_OSS, input="call get_weather", tools=[tool])
     [call] = [item for item in answer.output if item.type == "function_call"]
@@ -283,17 +263,10 @@ def test_a_response_calls_a_tool(client: Client) -> None:
 # Models
 
 
-def test_models_are_listed_without_those_that_were_retired(client: Client) -> None:
-    rows = {model.id: model for model in client.ask("models.list").data}
-    assert rows[CHAT].owned_by == "zai-org"
-    assert rows[CHAT].created > 1_700_000_000
-    assert "@cf/meta/llama-2-7b-chat-int8" not in rows
-
-
 # Refusals
 
 
-def test_what_cannot_be_is_refused_in_the_envelope(service: Service) -> None:
+def test_what_cannot_be_is_refused_in_the_envelope_or_in_the_form_of_openai(service: Service) -> None:
     rows: list[tuple[str, Any, int]] = [
         ("chat/completions", {"messages": ASKED}, 5006),
         ("chat/completions", {"model": CHAT}, 5006),
@@ -313,16 +286,13 @@ def test_what_cannot_be_is_refused_in_the_envelope(service: Service) -> None:
         error = response.json()["errors"][0]
         assert (response.status_code, error["code"]) == (400, code), body
         assert response.headers["cf-ai-req-id"] in error["message"], body
-
-
-def test_responses_are_refused_in_the_form_of_openai(service: Service) -> None:
     for body in ({"model": GPT_OSS}, {"model": CHAT, "input": "x"}):
         response = post(service, "responses", body)
         assert (response.status_code, response.json()["error"]["code"]) == (400, "invalid_prompt"), body
         assert response.json()["error"]["message"].startswith("AiError: "), body
 
 
-def test_faults_reach_a_client_of_openai(client: Client, service: Service) -> None:
+def test_faults_reach_a_client_of_openai_also_inside_a_stream(client: Client, service: Service) -> None:
     rows: list[tuple[Fault, type[openai.APIStatusError], str]] = [
         (Fault(code=3040), openai.RateLimitError, "rate_limit_exceeded"),
         (Fault(status=500), openai.InternalServerError, "server_error"),
@@ -335,6 +305,10 @@ def test_faults_reach_a_client_of_openai(client: Client, service: Service) -> No
         assert caught.value.code == code
         with pytest.raises(kind):
             client.chat()
+    service.local.script(Fault(error_after=3))
+    chunks = client.chat(stream=True)
+    assert sum(1 for chunk in chunks if chunk.choices and chunk.choices[0].delta.content) <= 3
+    assert chunks[-1].errors[0]["code"] == 3040
 
 
 def test_a_request_that_does_not_get_through_has_the_envelope_of_the_edge(service: Service) -> None:
@@ -348,25 +322,10 @@ def test_a_request_that_does_not_get_through_has_the_envelope_of_the_edge(servic
     for method, path, headers, status, code in rows:
         response = service.http.request(method, f"{service.local.openai_url}/{path}", headers=headers, json={})
         assert (response.status_code, response.json()["errors"][0]["code"]) == (status, code), (method, path)
-
-
-def test_what_the_edge_says_has_its_own_form_on_every_route(service: Service) -> None:
     for path in ("chat/completions", "responses"):
         service.local.script(Fault(status=401))
         body = {"model": GPT_OSS, "messages": ASKED, "input": "x"}
         assert post(service, path, body).json()["errors"][0]["code"] == 10000
-
-
-def test_an_error_inside_a_stream_reaches_the_client(client: Client, service: Service) -> None:
-    service.local.script(Fault(error_after=3))
-    chunks = client.chat(stream=True)
-    assert sum(1 for chunk in chunks if chunk.choices and chunk.choices[0].delta.content) <= 3
-    assert chunks[-1].errors[0]["code"] == 3040
-
-
-def test_an_empty_answer_has_nothing_in_it(service: Service) -> None:
-    service.local.script(Fault(empty=True))
-    assert post(service, "chat/completions", {"model": CHAT, "messages": ASKED}).json() == {}
 
 
 def test_the_chunks_of_this_route_can_have_a_defect(service: Service) -> None:

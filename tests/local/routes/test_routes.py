@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -26,21 +27,35 @@ def test_a_success_has_the_envelope_and_the_headers_of_the_service(service: Serv
     assert re.fullmatch(r"[0-9a-f]{16}-[A-Z]{3}", response.headers["cf-ray"])
     assert list(response.json()) == ["result", "success", "errors", "messages"]
     assert response.json() | {"result": None} == {"result": None, "success": True, "errors": [], "messages": []}
-
-
-def test_neurons_follow_the_price_list_and_are_absent_on_errors(service: Service) -> None:
-    response = service.run(LLAMA, HELLO)
     usage = response.json()["result"]["usage"]
     # 13778 and 26128 neurons a million tokens.
     expected = (usage["prompt_tokens"] * 13778 + usage["completion_tokens"] * 26128) / 1e6
     assert float(response.headers["cf-ai-neurons"]) == pytest.approx(expected, abs=1e-6)
-    assert "cf-ai-neurons" not in service.run(LLAMA, {}).headers
 
 
-def test_lenient_paths_accept_encoded_slashes() -> None:
-    with Emulator(lenient_paths=True) as local, Service(local).http as http:
-        url = f"/accounts/{local.account_id}/ai/run/@cf%2Fmeta%2Fllama-3.1-8b-instruct-fp8"
-        assert http.post(url, json=HELLO).status_code == 200
+def test_an_unknown_model_is_named_in_the_inference_envelope_with_the_request_id(service: Service) -> None:
+    response = service.run("@cf/meta/no-such-model", HELLO)
+    message = "AiError: No such model: No such model @cf/meta/no-such-model or task"
+    errors = [{"message": f"{message} ({response.headers['cf-ai-req-id']})", "code": 5007}]
+    assert response.status_code == 400
+    assert response.json() == {"errors": errors, "success": False, "result": {}, "messages": []}
+    for refused in (response, service.run(LLAMA, {})):
+        assert "cf-ai-neurons" not in refused.headers
+
+
+def test_an_emulator_may_be_more_lenient_or_stricter(service: Service) -> None:
+    retired = "@cf/meta/llama-2-7b-chat-int8"
+    assert service.run(retired, HELLO).status_code == 200
+    rows: list[tuple[dict[str, Any], str, dict[str, str], tuple[int, list[int]]]] = [
+        ({"lenient_paths": True}, "@cf%2Fmeta%2Fllama-3.1-8b-instruct-fp8", {}, (200, [])),
+        ({"retired": "refuse"}, retired, {}, (400, [5007])),
+        ({"allow_remote": True}, LLAMA, {"host": "emulator.lan"}, (200, [])),
+    ]
+    for options, model, headers, expected in rows:
+        with Emulator(**options) as local, Service(local).http as http:
+            response = http.post(f"/accounts/{local.account_id}/ai/run/{model}", json=HELLO, headers=headers)
+        codes = [error["code"] for error in response.json()["errors"]]
+        assert (response.status_code, codes) == expected, options
 
 
 NO_ROUTE = edge(7000, "No route for that URI")
@@ -69,23 +84,6 @@ def test_a_request_that_does_not_get_through_has_the_envelope_of_the_edge(servic
         assert response.headers["content-type"] == "application/json"
 
 
-def test_an_unknown_model_is_named_in_the_inference_envelope_with_the_request_id(service: Service) -> None:
-    response = service.run("@cf/meta/no-such-model", HELLO)
-    message = "AiError: No such model: No such model @cf/meta/no-such-model or task"
-    message += f" ({response.headers['cf-ai-req-id']})"
-    assert response.status_code == 400
-    errors = [{"message": message, "code": 5007}]
-    assert response.json() == {"errors": errors, "success": False, "result": {}, "messages": []}
-
-
-def test_retired_models_answer_until_told_otherwise(service: Service) -> None:
-    retired = "@cf/meta/llama-2-7b-chat-int8"
-    assert service.run(retired, HELLO).status_code == 200
-    with Emulator(retired="refuse") as local, Service(local).http as http:
-        response = http.post(f"/accounts/{local.account_id}/ai/run/{retired}", json=HELLO)
-    assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 5007)
-
-
 def test_only_a_loopback_name_is_answered(service: Service) -> None:
     for host in ("evil.example", "evil.example:80", "localhost.evil.example", "10.0.0.1", ""):
         response = service.run(LLAMA, HELLO, headers={"host": host})
@@ -94,13 +92,7 @@ def test_only_a_loopback_name_is_answered(service: Service) -> None:
         assert service.run(LLAMA, HELLO, headers={"host": host}).status_code == 200, host
 
 
-def test_with_remote_access_any_host_is_answered() -> None:
-    with Emulator(allow_remote=True) as local, Service(local).http as http:
-        url = f"/accounts/{local.account_id}/ai/run/{LLAMA}"
-        assert http.post(url, json=HELLO, headers={"host": "emulator.lan"}).status_code == 200
-
-
-def test_the_gateway_host_gives_the_same_answer_and_its_own_headers(service: Service) -> None:
+def test_the_gateway_host_gives_the_same_answer_and_the_default_wants_a_credential(service: Service) -> None:
     direct = service.run(LLAMA, HELLO)
     assert "cf-aig-log-id" not in direct.headers
     for form in ("workers-ai", "workers-ai/run"):
@@ -110,9 +102,6 @@ def test_the_gateway_host_gives_the_same_answer_and_its_own_headers(service: Ser
         assert response.headers["cf-aig-cache-status"] == "MISS", form
         assert response.headers["cf-aig-log-id"], form
         assert service.local.requests[-1].gateway == "my-gateway", form
-
-
-def test_the_default_gateway_wants_its_own_credential(service: Service) -> None:
     url = f"{service.local.gateway_url}/{service.local.account_id}/default/workers-ai/{LLAMA}"
     refused = service.http.post(url, json=HELLO)
     errors = [{"code": 2009, "message": "Unauthorized"}]
@@ -122,18 +111,15 @@ def test_the_default_gateway_wants_its_own_credential(service: Service) -> None:
     assert service.http.post(url, json=HELLO, headers=token).status_code == 200
 
 
-def test_a_model_in_the_body_needs_a_gateway_id(service: Service) -> None:
+def test_a_model_in_the_body_needs_a_gateway_id_and_its_input(service: Service) -> None:
     url = f"/accounts/{service.local.account_id}/ai/run"
     body = {"model": LLAMA, "input": HELLO}
     assert service.http.post(url, json=body).json()["errors"][0]["code"] == 3003
     through = service.http.post(url, json=body, headers={"cf-aig-gateway-id": "default"})
     assert through.json() == service.run(LLAMA, HELLO).json()
     assert through.headers["cf-aig-log-id"]
-
-
-def test_a_model_in_the_body_must_be_named_together_with_its_input(service: Service) -> None:
-    response = service.http.post(f"/accounts/{service.local.account_id}/ai/run", json={"model": LLAMA})
-    assert "required properties at '/' are 'model,input'" in response.json()["errors"][0]["message"]
+    bare = service.http.post(url, json={"model": LLAMA})
+    assert "required properties at '/' are 'model,input'" in bare.json()["errors"][0]["message"]
 
 
 def test_what_was_received_is_told_without_the_credentials(service: Service) -> None:

@@ -56,7 +56,7 @@ def binding(request: pytest.FixtureRequest, service: Service) -> Any:
         yield binding
 
 
-def test_the_answer_is_the_bare_result(binding: Binding, service: Service) -> None:
+def test_the_answer_is_the_bare_result_bytes_or_a_list(binding: Binding, service: Service) -> None:
     response = binding.run(LLAMA, HELLO)
     assert response.status_code == 200
     # The binding compares the content type as it stands.
@@ -66,29 +66,22 @@ def test_the_answer_is_the_bare_result(binding: Binding, service: Service) -> No
     received = service.local.requests[-2]
     assert (received.model, received.inputs, received.path) == (LLAMA, HELLO, "/run")
     assert received.headers["cf-consn-model-id"] == LLAMA
-
-
-def test_a_prefix_of_the_model_is_left_out(binding: Binding, service: Service) -> None:
     assert binding.run(f"team:{LLAMA}", HELLO).status_code == 200
-    assert service.local.requests[-1].model == LLAMA
+    assert service.local.requests[-1].model == LLAMA, "a prefix is left out"
+    image = binding.run("@cf/leonardo/phoenix-1.0", HELLO)
+    assert image.headers["content-type"] == "image/jpeg"
+    assert image.content.startswith(b"\xff\xd8")
+    found = binding.fetch("GET", "/ai-api/models/search?search=glm-4.7&per_page=1")
+    assert [row["name"] for row in found.json()["result"]] == [GLM]
 
 
-def test_a_stream_is_that_of_the_rest_api(binding: Binding) -> None:
+def test_a_stream_is_that_of_the_rest_api_and_a_readable_one_the_body(binding: Binding, service: Service) -> None:
     for model in (LLAMA, GLM):
         response = binding.run(model, HELLO | {"stream": True})
         assert response.headers["content-type"] == "text/event-stream", model
         *events, last = read(response.text)
         assert last.data == DONE, model
         assert len(events) > 10, model
-
-
-def test_media_are_bytes(binding: Binding) -> None:
-    response = binding.run("@cf/leonardo/phoenix-1.0", HELLO)
-    assert response.headers["content-type"] == "image/jpeg"
-    assert response.content.startswith(b"\xff\xd8")
-
-
-def test_a_readable_stream_is_the_body_and_the_rest_stands_in_the_query(binding: Binding, service: Service) -> None:
     query = urlencode({"version": "3", "userInputs": json.dumps({"language": "en", "punctuate": True})})
     headers = {"content-type": "audio/mpeg", "cf-consn-model-id": "@cf/deepgram/nova-3"}
     response = binding.fetch("POST", f"/run?{query}", headers=headers, content=b"sound")
@@ -112,9 +105,6 @@ def test_errors_have_the_form_that_the_binding_reads(binding: Binding) -> None:
         assert (response.status_code, error["internalCode"], error["name"]) == expected, (model, inputs)
         assert error["message"] == f"{error['name']}: {error['description']}"
         assert sorted(error) == ["description", "internalCode", "message", "name"]
-
-
-def test_a_body_without_inputs_is_refused(binding: Binding) -> None:
     audio = {"content-type": "audio/mpeg", "cf-consn-model-id": "@cf/deepgram/nova-3"}
     rows = [("/run", {"cf-consn-model-id": LLAMA}, b'{"prompt": "x"}'), ("/run?userInputs=%7B", audio, b"sound")]
     for path, headers, content in rows:
@@ -122,21 +112,10 @@ def test_a_body_without_inputs_is_refused(binding: Binding) -> None:
         assert response.json()["internalCode"] == 5006, path
 
 
-def test_faults_are_had_by_the_header_or_the_script(binding: Binding, service: Service) -> None:
-    assert binding.run(LLAMA, HELLO, **{"cfai-emulate": "code=3040"}).json()["internalCode"] == 3040
-    service.local.script(Fault(status=500), Fault(empty=True))
-    assert binding.run(LLAMA, HELLO).json()["errors"][0]["message"].startswith("AiError: ")
-    assert binding.run(LLAMA, HELLO).json() == {}
-
-
-def test_a_gateway_is_an_option(binding: Binding, service: Service) -> None:
-    path = "/ai-gateway/run?version=3"
-    response = binding.run(LLAMA, HELLO, {"gateway": {"id": "mine"}}, path)
+def test_a_gateway_and_a_batch_are_options(binding: Binding, service: Service) -> None:
+    response = binding.run(LLAMA, HELLO, {"gateway": {"id": "mine"}}, "/ai-gateway/run?version=3")
     assert response.headers["cf-aig-log-id"]
     assert service.local.requests[-1].gateway == "mine"
-
-
-def test_a_batch_is_an_option_too(binding: Binding) -> None:
     queued = binding.run("@cf/baai/bge-m3", {"requests": [{"text": "one"}]}, {"queueRequest": True}).json()
     assert queued["status"] == "queued"
     polled = [binding.run("@cf/baai/bge-m3", {"request_id": queued["request_id"]}).json() for _ in range(2)]
@@ -144,12 +123,9 @@ def test_a_batch_is_an_option_too(binding: Binding) -> None:
     assert polled[1]["responses"][0]["success"] is True
 
 
-def test_models_are_searched(binding: Binding) -> None:
-    response = binding.fetch("GET", "/ai-api/models/search?search=glm-4.7&per_page=1")
-    assert [row["name"] for row in response.json()["result"]] == [GLM]
-
-
-def test_other_requests_get_the_edges_errors(binding: Binding) -> None:
+def test_faults_are_had_by_the_header_or_the_script_and_other_requests_get_the_edges_errors(
+    binding: Binding, service: Service
+) -> None:
     rows: list[tuple[str, str, dict[str, str], int]] = [
         # A web page can send a plain POST to this machine, but not this header.
         ("POST", "/run?version=3", {}, 7000),
@@ -160,39 +136,31 @@ def test_other_requests_get_the_edges_errors(binding: Binding) -> None:
     for method, path, headers, code in rows:
         response = binding.fetch(method, path, headers=headers, content=b"{}")
         assert response.json()["errors"][0]["code"] == code, (method, path)
+    assert binding.run(LLAMA, HELLO, **{"cfai-emulate": "code=3040"}).json()["internalCode"] == 3040
+    service.local.script(Fault(status=500), Fault(empty=True))
+    assert binding.run(LLAMA, HELLO).json()["errors"][0]["message"].startswith("AiError: ")
+    assert binding.run(LLAMA, HELLO).json() == {}
 
 
-@pytest.mark.parametrize("form", ["workerd", "miniflare"])
-def test_from_other_machines_the_binding_needs_the_token(form: str) -> None:
-    with Emulator(allow_remote=True) as local, httpx.Client(trust_env=False) as http:
-        binding = Binding(local, form)
-        binding.http = http
-        response = binding.run(LLAMA, HELLO)
-        if form == "workerd":
-            assert (response.status_code, response.json()["errors"][0]["code"]) == (401, 10000)
-            response = binding.run(LLAMA, HELLO, authorization=f"Bearer {local.api_token}")
-        assert response.status_code == 200
-        refused = http.post(
-            local.binding_url + "x", headers={"MF-URL": f"{HOST}/run", "MF-Header-cf-consn-model-id": LLAMA}
-        )
-        assert refused.status_code == 401
-
-
-def test_an_address_of_miniflare_that_is_no_url_has_no_route(service: Service) -> None:
-    response = service.http.post(service.local.binding_url, headers={"mf-url": "http://["})
-    assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 7000)
-
-
-def test_the_websocket_that_miniflare_asks_for_is_refused_without_a_word(
-    service: Service, caplog: pytest.LogCaptureFixture
-) -> None:
-    headers = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-key": "x", "sec-websocket-version": "13"}
-    response = service.http.get(service.local.binding_url + "&MF-Binding=AI", headers=headers)
-    assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 7000)
-    assert caplog.records == []
-
-
-def test_the_address_for_miniflare_holds_the_token() -> None:
+def test_from_other_machines_the_binding_needs_the_token_which_miniflares_address_holds() -> None:
+    for form in ("workerd", "miniflare"):
+        with Emulator(allow_remote=True) as local, (binding := Binding(local, form)).http as http:
+            response = binding.run(LLAMA, HELLO)
+            if form == "workerd":
+                assert (response.status_code, response.json()["errors"][0]["code"]) == (401, 10000)
+                response = binding.run(LLAMA, HELLO, authorization=f"Bearer {local.api_token}")
+            assert response.status_code == 200, form
+            headers = {"MF-URL": f"{HOST}/run", "MF-Header-cf-consn-model-id": LLAMA}
+            assert http.post(f"{local.binding_url}x", headers=headers).status_code == 401, form
     with Emulator(api_token="secret") as local:
         assert local.binding_url == f"http://127.0.0.1:{local.port}/?token=secret"
         assert "secret" not in repr(local)
+
+
+def test_what_miniflare_asks_for_beside_has_no_route(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    headers = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-key": "x", "sec-websocket-version": "13"}
+    url = service.local.binding_url
+    websocket = service.http.get(f"{url}&MF-Binding=AI", headers=headers)
+    for response in (websocket, service.http.post(url, headers={"mf-url": "http://["})):
+        assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 7000), response.request.method
+    assert caplog.records == []
