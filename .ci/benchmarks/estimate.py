@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from cfai import count_tokens, tokens
-from cfai._config import LimitPolicy
+from cfai._config import LimitPolicy, parse_limit_overrides
 from cfai._limits import CheckResult, check_call
-from cfai.models import Limit
 from cfai.tokens import _estimate
 from cfai.tokens._templates import get_template
 
@@ -242,9 +241,9 @@ def _fit(sample: Sample, family: str, times: float) -> CheckResult:
     """Return what is found of a prompt that is so many times as long as its model reads."""
     copies = max(1, _LENGTH // sample.counts[family])
     limit = round((sample.counts[family] * copies + get_template(family).start) / times)
-    figures = {"context_length": Limit(limit + 1, "", "", True, True), "sequence_length": Limit(10**7, "", "")}
+    overrides = parse_limit_overrides({MODELS[family]: {"context_length": limit + 1, "sequence_length": 10**7}})
     inputs = {"prompt": "\n\n".join([sample.text] * copies), "max_tokens": 1}
-    return check_call(MODELS[family], inputs, LimitPolicy(overrides={MODELS[family]: figures}))
+    return check_call(MODELS[family], inputs, LimitPolicy(overrides=overrides))
 
 
 def _print_markdown(texts: Texts, errors: Mapping[str, Array]) -> None:
