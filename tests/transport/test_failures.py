@@ -252,9 +252,6 @@ def test_half_an_answer_is_an_error_and_not_sent_again(callers: Callers, serve: 
     assert len(server.requests) == 1
 
 
-# Over a real connection
-
-
 @SYNC_AND_ASYNC
 def test_an_answer_that_does_not_come_is_waited_for_once(callers: Callers, serve: Serve) -> None:
     for options, message in (
