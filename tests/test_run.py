@@ -74,15 +74,8 @@ def test_inputs_are_never_changed(caller: Caller, service: Service) -> None:
 
 
 def test_options_become_query_body_and_headers(caller: Caller, service: Service) -> None:
-    caller.run(
-        MODEL,
-        HELLO,
-        queue_request=True,
-        tags=["team:a", "b"],
-        session_affinity="session-1",
-        reject_if_busy=True,
-        extra_headers={"X-Mine": "1"},
-    )
+    options = {"queue_request": True, "tags": ["team:a", "b"], "reject_if_busy": True}
+    caller.run(MODEL, HELLO, **options, session_affinity="session-1", extra_headers={"X-Mine": "1"})
     assert service.request.url.raw_path.endswith(b"?queueRequest=true&tags=team:a,b")
     assert service.sent == {"prompt": "Hello", "options": {"rejectIfBusy": True}}
     assert service.request.headers["x-session-affinity"] == "session-1"
@@ -116,13 +109,8 @@ def test_a_client_calls_where_it_was_told_to_and_so_does_a_gateway(callers: Call
 
 
 def last(caller: Caller) -> tuple[Any, ...]:
-    ai = caller.ai
-    return (
-        ai.last_request_id,
-        ai.ai_gateway_log_id,
-        ai.last_request_http_status_code,
-        ai.last_request_internal_status_code,
-    )
+    status = (caller.ai.last_request_http_status_code, caller.ai.last_request_internal_status_code)
+    return (caller.ai.last_request_id, caller.ai.ai_gateway_log_id, *status)
 
 
 @SYNC_AND_ASYNC

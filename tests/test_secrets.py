@@ -90,9 +90,6 @@ def test_an_ai_shows_its_account_and_no_secret(callers: Callers) -> None:
     assert repr(options) == "RunOptions(tags=['a'])"
 
 
-# Results
-
-
 @SYNC_AND_ASYNC
 def test_a_result_does_not_hold_it(caller: Caller, service: Service) -> None:
     for content_type in ("application/json", "image/png"):
@@ -113,9 +110,6 @@ def test_a_stream_does_not_show_it(caller: Caller, service: Service) -> None:
     for request in (real._response.http.request, response.request):
         assert not {"authorization", "cf-aig-authorization"} & {*request.headers}
     caller.leave(response)
-
-
-# Errors
 
 
 def echoing(service: Service, token: str, status: int = 401) -> Any:
@@ -197,9 +191,6 @@ def test_an_error_before_sending_does_not_hold_it(caller: Caller, service: Servi
         assert shown(caught.value) == [], (inputs, options)
 
 
-# Frames of a traceback, as tools that print their variables show them
-
-
 def frames(trace: TracebackType | None) -> list[FrameType]:
     found: list[FrameType] = []
     while trace is not None:
@@ -232,16 +223,21 @@ MISTAKES: dict[str, Callable[[Ai], Any]] = {
 
 
 @pytest.mark.filterwarnings("ignore::cfai.RetiredModelWarning")
-def test_no_frame_of_ours_shows_the_token() -> None:
+def test_no_frame_of_ours_shows_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, mistake in MISTAKES.items():
         with row(name):
             ai = Ai(account_id=ACCOUNT, api_token=TOKEN)
             with pytest.raises(CfaiError) as caught:
                 mistake(ai)
             check_frames(caught.value)
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
+    with pytest.raises(ConfigurationError, match="no account id") as missing:
+        Ai()
+    check_frames(missing.value)
 
 
 def check_frames(error: BaseException) -> None:
+    """Check the frames of a traceback, as tools that print their variables show them."""
     ours = [
         frame
         for frame in frames(error.__traceback__)
@@ -252,16 +248,6 @@ def check_frames(error: BaseException) -> None:
         assert TOKEN not in repr(frame.f_locals), frame.f_code.co_name
     assert "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
     assert TOKEN not in str(error)
-
-
-def test_the_environment_s_token_does_not_show_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
-    with pytest.raises(ConfigurationError, match="no account id") as caught:
-        Ai()
-    check_frames(caught.value)
-
-
-# Logs and other hosts
 
 
 @SYNC_AND_ASYNC

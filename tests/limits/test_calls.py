@@ -148,9 +148,6 @@ def test_the_largest_output_of_a_check_is_what_max_requests(caller: Caller, serv
         assert more.error.max_tokens == result.max_tokens
 
 
-# The announcement of 2023
-
-
 def test_llama_2_reads_and_gives_what_was_announced_and_no_more(caller: Caller, service: Service) -> None:
     rows: list[tuple[str, int, int | None, tuple[str, int] | None]] = [
         # The model, how often it reads the prose, the output; the kind and the figure of the limit, if it is passed.

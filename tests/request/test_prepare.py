@@ -38,9 +38,6 @@ def sent(inputs: Any, **options: Any) -> Any:
     return json.loads(built(inputs=inputs, **options).body)  # pyright: ignore[reportArgumentType]  # bytes, in a call
 
 
-# Paths
-
-
 def test_a_model_stands_in_the_path_with_slashes_and_at_signs_literal() -> None:
     for model, path in (
         *(
@@ -73,9 +70,6 @@ def test_what_could_leave_its_place_in_the_path_is_no_model() -> None:
         with row(model), pytest.raises(ConfigurationError, match="model") as caught:
             built(model)
         assert len(str(caught.value)) < 200
-
-
-# Inputs
 
 
 class Message(BaseModel):
@@ -195,8 +189,6 @@ def test_what_json_cannot_hold_is_named_by_its_place_and_not_shown_in_full() -> 
         assert isinstance(caught.value, TypeError)
 
 
-# Headers
-
 BAD_VALUES: tuple[Any, ...] = ("a\nb", "a\r\nx: y", "a\0", "a\x7f", " a", "a ", "日本", "käse", 5, b"a")
 
 
@@ -238,9 +230,6 @@ def test_what_is_no_header_or_is_set_by_cfai_is_refused() -> None:
         assert parse_headers({"X-A": value}, "extra_headers") == {"x-a": value}
 
 
-# Options
-
-
 def test_reject_if_busy_goes_into_the_body_beside_other_options() -> None:
     assert sent({"prompt": "x"}) == {"prompt": "x"}
     assert sent({"prompt": "x"}, reject_if_busy=True) == {"prompt": "x", "options": {"rejectIfBusy": True}}
@@ -277,9 +266,6 @@ def test_what_is_no_tag_is_refused() -> None:
     for tags, message in rows:
         with row(tags), pytest.raises(ConfigurationError, match=message):
             built(tags=tags)
-
-
-# Gateways
 
 
 def test_a_gateway_is_reached_by_the_route_of_the_client_and_the_author_of_the_model() -> None:

@@ -32,9 +32,6 @@ def envelope(result: Any) -> dict[str, Any]:
     return {"result": result, "success": True, "errors": [], "messages": []}
 
 
-# Texts
-
-
 @SYNC_AND_ASYNC
 def test_a_text_answer_is_read_in_each_of_its_shapes_with_all_its_fields(caller: Caller, service: Service) -> None:
     for body, kind, reasoning, finish_reason in TEXTS:
@@ -119,9 +116,6 @@ def test_a_text_answer_that_nobody_has_seen_yet_is_given_in_full(caller: Caller,
     assert json.loads(answer.text) == {"city": "Paris"}
 
 
-# Other results
-
-
 def test_a_result_that_is_no_text_keeps_its_own_shape(caller: Caller, service: Service) -> None:
     for result, kind in (
         *((value, ValueOutput) for value in (None, 5, 0.5, True)),
@@ -142,9 +136,6 @@ def test_a_result_that_is_no_text_keeps_its_own_shape(caller: Caller, service: S
                 assert type(output) is kind
                 came = {field: output[field] for field in result} if isinstance(result, dict) else output.root
                 assert came == result
-
-
-# Content types
 
 
 def test_json_and_events_are_read_under_any_type_that_may_hold_them(caller: Caller, service: Service) -> None:
@@ -210,9 +201,6 @@ def test_an_html_page_and_json_that_is_none_are_the_services_fault(caller: Calle
                 assert len(service.requests) == 1
 
 
-# Errors under a 200
-
-
 @SYNC_AND_ASYNC
 def test_an_answer_that_reports_an_error_is_one(caller: Caller, service: Service) -> None:
     failed = {"object": "response", "status": "failed", "error": {"code": "e", "message": "boom"}, "output": []}
@@ -231,9 +219,6 @@ def test_an_answer_that_reports_an_error_is_one(caller: Caller, service: Service
                 error = caught.value
                 assert (error.status_code, error.code, error.request_id) == (200, code, "id-1")
                 assert (error.retry_after, error.retryable, len(service.requests)) == (0, False, 1)
-
-
-# What else is known of an answer
 
 
 @SYNC_AND_ASYNC
@@ -267,8 +252,6 @@ def test_every_result_knows_its_call(caller: Caller, service: Service) -> None:
         assert (meta.request_id, meta.neurons) == known, headers
 
 
-# Streams that were not asked for
-
 EVENTS = b'data: {"response":"Hel"}\n\ndata: {"response":"lo"}\n\ndata: [DONE]\n\n'
 
 
@@ -278,9 +261,6 @@ def test_a_stream_that_was_not_asked_for_is_a_stream(caller: Caller, service: Se
     stream = caller.run("@cf/moondream/moondream3.1-9B-A2B", {"image": "https://a.example/b.png"})
     assert [str(token) for token in stream] == ["Hel", "lo"]
     assert stream.result().text == "Hello"
-
-
-# Answers in the place of a stream
 
 
 @SYNC_AND_ASYNC

@@ -330,8 +330,6 @@ def test_headers_are_kept_without_cookies_and_say_how_long_to_wait() -> None:
     assert error.headers["location"] == "https://elsewhere.example/"
 
 
-# Retry-After
-
 NOW = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC).timestamp()
 
 WAITS: list[tuple[str, float | None]] = [
@@ -365,9 +363,6 @@ def test_retry_after_is_read_as_seconds_or_as_a_date_in_its_zone(zone: str, monk
         time.tzset()
 
 
-# 2xx
-
-
 def test_an_answer_that_reports_an_error_is_one() -> None:
     result = {"response": "x"}
     errors: list[Any] = [
@@ -383,9 +378,6 @@ def test_an_answer_that_reports_an_error_is_one() -> None:
     ]
     for body, is_error in (*((body, True) for body in errors), *((body, False) for body in answers)):
         assert body_reports_error(body) is is_error, body
-
-
-# What broke before an answer
 
 
 NO_ANSWER = "no answer from api.example: slow"

@@ -204,9 +204,6 @@ def test_the_numbers_of_a_message_come_back(
     )
 
 
-# Cut off
-
-
 def test_of_a_message_that_may_be_cut_the_last_number_is_not_believed() -> None:
     for template in (GATEWAY, SGLANG, TEXT, BATCH, CAP):
         message = template.format(total=263_008, input=263_000, output=263_007, limit=262_144)

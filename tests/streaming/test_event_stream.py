@@ -57,11 +57,6 @@ def without_padding(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in each.items() if key != "p"} for each in found]
 
 
-def decoded(body: bytes) -> Decoder:
-    """Return what the token decoder makes of a whole body."""
-    return play([body]).decoder
-
-
 SAMPLES = sorted(path.stem for path in WIRE.glob("*.sse"))
 SILENT = {"error-first", "nothing", "only-comments", "only-done"}
 """Samples that tell a browser nothing before they end or break."""
@@ -69,7 +64,7 @@ SILENT = {"error-first", "nothing", "only-comments", "only-done"}
 
 def test_every_dialect_becomes_the_native_one() -> None:
     for name in ("native", "chat", "dual", "trailer", "responses", "whole-chat-enveloped", "completion"):
-        decoder = decoded(wire(name))
+        decoder = play([wire(name)]).decoder
         sent, error = served(wire(name), "native")
         found = payloads(sent)
         assert error is None, name
@@ -97,10 +92,10 @@ def test_a_browser_gets_padded_objects_and_the_same_wherever_the_stream_is_cut(d
                 assert without_padding(payloads(sent)) == without_padding(found)
                 assert (type(error), str(error)) == (type(broke), str(broke))
             # What breaks a stream is raised after what came.
-            failure = decoded(wire(name)).failure
+            failure = play([wire(name)]).decoder.failure
             assert (type(broke), str(broke)) == (type(failure), str(failure))
             if dialect == "native":
-                assert "".join(each["response"] for each in found) == decoded(wire(name)).text
+                assert "".join(each["response"] for each in found) == play([wire(name)]).decoder.text
 
 
 def native_payloads(name: str) -> list[dict[str, Any]]:
@@ -156,10 +151,10 @@ def test_original_events_are_passed_on_with_fresh_padding_only() -> None:
 
 def test_original_events_say_what_the_stream_said() -> None:
     for name in SAMPLES:
-        here = decoded(wire(name))
+        here = play([wire(name)]).decoder
         if here.failure is None:
             sent, error = served(wire(name), "original")
-            there = decoded(sent + DONE_EVENT)
+            there = play([sent + DONE_EVENT]).decoder
             assert error is None, name
             one, other = (
                 (each.text, each.accumulator.reasoning_of(0), each.accumulator.tool_calls_of(0),

@@ -293,8 +293,6 @@ def test_a_caller_cancelled_early_closes_the_call(callers: Callers, serve: Serve
     assert server.was_left.wait(LONG)
 
 
-# One body, read in one way
-
 WAYS = {
     "tokens": lambda stream: next(iter(stream)),
     "events": lambda stream: next(stream.events()),
@@ -316,9 +314,6 @@ def test_a_body_is_read_in_one_way(caller: Caller, service: Service) -> None:
     list(stream.events())
     with pytest.raises(ConfigurationError, match="events"):
         stream.result()
-
-
-# Two at once
 
 
 @SYNC_AND_ASYNC

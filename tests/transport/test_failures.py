@@ -26,12 +26,6 @@ MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 HELLO = {"prompt": "Hello"}
 
 
-def wait(peer: Peer) -> None:
-    """Receive a request, and never answer it."""
-    peer.request()
-    assert peer.left()
-
-
 # Errors of the service
 
 
@@ -154,12 +148,11 @@ def test_the_network_decides_how_often_a_call_is_sent(caller: Caller, service: S
 
 @SYNC_AND_ASYNC
 def test_an_exception_that_is_not_the_network_s_passes_unchanged(caller: Caller, service: Service) -> None:
-    service.answers(ZeroDivisionError("a hook of the caller's client"))
-    with pytest.raises(ZeroDivisionError):
-        caller.run(MODEL, HELLO)
-    service.answers(service.events(b"{", breaks=ZeroDivisionError("the caller's transport"), status=400))
-    with pytest.raises(ZeroDivisionError):
-        caller.run(MODEL, HELLO)
+    broken = ZeroDivisionError("the caller's")
+    for answer in (broken, service.events(b"{", breaks=broken, status=400)):
+        service.answers(answer)
+        with pytest.raises(ZeroDivisionError):
+            caller.run(MODEL, HELLO)
     assert len(service.requests) == 2
     assert service.bodies[0].closed
 
@@ -252,9 +245,6 @@ def test_half_an_answer_is_an_error_and_not_sent_again(callers: Callers, serve: 
     assert len(server.requests) == 1
 
 
-# Over a real connection
-
-
 @SYNC_AND_ASYNC
 def test_an_answer_that_does_not_come_is_waited_for_once(callers: Callers, serve: Serve) -> None:
     for options, message in (
@@ -262,7 +252,7 @@ def test_an_answer_that_does_not_come_is_waited_for_once(callers: Callers, serve
         ({"timeout": Timeout(first_byte=0.1)}, "may have been billed"),
         ({"total_timeout": 0.2}, r"the total timeout of 0\.2 s passed"),
     ):
-        server = serve(wait)
+        server = serve(lambda peer: (peer.request(), peer.left()))
         with row(options), pytest.raises(APITimeoutError, match=message) as caught:
             callers(base_url=server.url).run(MODEL, HELLO, **options)
         assert (caught.value.retryable, len(server.requests)) == (False, 1), options

@@ -77,8 +77,16 @@ def test_a_connection_that_cannot_be_made_is_tried_again(callers: Callers, serve
 
 @SYNC_AND_ASYNC
 def test_a_proxy_that_gives_no_tunnel_has_had_no_request(callers: Callers, serve: Serve, sleeps: list[float]) -> None:
-    server = serve(break_off)
-    with pytest.raises(APIConnectionError) as caught:
-        callers(base_url="https://ai.example", proxy=server.url).run(MODEL, HELLO)
-    assert ("billed" in str(caught.value), caught.value.retryable, len(sleeps)) == (False, True, 2)
-    assert [request.split()[0] for request in server.requests] == [b"CONNECT"] * 3
+    def refuse(peer: Peer) -> None:
+        peer.request()
+        peer.answer(b"", status="407 Proxy Authentication Required")
+
+    for script in (break_off, refuse):
+        server = serve(script)
+        caller = callers(base_url="https://ai.example", proxy=server.url)
+        with row(script), pytest.raises(APIConnectionError) as caught:
+            caller.run(MODEL, HELLO)
+        assert ("billed" in str(caught.value), caught.value.retryable, len(sleeps)) == (False, True, 2), script
+        assert [request.split()[:2] for request in server.requests] == [[b"CONNECT", b"ai.example:443"]] * 3, script
+        assert caller.token.encode() not in b"".join(server.requests), script
+        sleeps.clear()
