@@ -187,15 +187,15 @@ def tokens(pieces: Iterable[bytes]) -> list[str]:
 def browser(pieces: list[bytes]) -> None:
     """Both dialects for a browser, of which the native one must be JSON that a browser can read."""
     for dialect in ("native", "original"):
-        feeder = encoder_for(dialect, Decoder())
-        blocks = EventSplitter()
+        decoder, blocks = Decoder(), EventSplitter()
+        encoder = encoder_for(dialect, decoder)
         sent: list[bytes] = []
         try:
             for piece in pieces:
                 for block in blocks.feed(piece):
-                    sent += feeder.feed(block)
-            sent += feeder.finish(blocks.rest())
-            feeder.check()
+                    sent += encoder.feed(block)
+            sent += encoder.finish(blocks.rest())
+            decoder.check()
         except StreamError as error:
             sent.append(error.to_event_stream())
         for item in sent:

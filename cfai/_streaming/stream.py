@@ -364,7 +364,7 @@ class Stream(_StreamState[T]):
         end = time.monotonic() + DRAIN_TIMEOUT / 2
         # The answer is whole: whatever happens to the connection now concerns nobody.
         with suppress(Exception):
-            self._http.request.extensions["timeout"]["at_end"] = DRAIN_TIMEOUT / 2
+            self._http.request.extensions["timeout"]["read"] = DRAIN_TIMEOUT / 2
             for _ in self._http.stream:
                 if time.monotonic() > end:
                     break
