@@ -116,7 +116,7 @@ class ChatWriter:
         finish = finish or ("" if self._increments else None)
         chunk = {**self._head, "choices": [{"index": index, **part, "logprobs": None, "finish_reason": finish}]}
         if self._generation.includes_usage is False:
-            # UNCERTAIN: the service may tell it to clients of OpenAI's API only if asked to.
+            # UNCERTAIN: on OpenAI's route the service may tell it only if asked to.
             return tokens, chunk
         if self._increments:
             chunk["usage"] = self._increments.count(tokens)

@@ -197,6 +197,8 @@ class Engine:
             if "break off" in str(inputs):
                 raise ErrorResponse(3040)
             yield Token(" two", {}, finish_reason="stop")
+            if inputs.get("n"):
+                yield Token("another", {}, choice=1)
             yield Usage(prompt_tokens=7, completion_tokens=2)
 
         return parts()
@@ -215,6 +217,16 @@ def test_what_an_engine_says_comes_in_chunks_too() -> None:
             with pytest.raises(openai.RateLimitError) as caught:
                 client.chat.completions.create(**call)
             assert caught.value.response.json()["errors"][0]["code"] == 4006, model
+
+
+def test_an_engine_may_give_several_answers() -> None:
+    with Emulator(engine=Engine()) as local, openai.OpenAI(**key(local)) as client:
+        call: dict[str, Any] = {"model": CHAT, "messages": ASKED, "n": 2}
+        several = client.chat.completions.create(**call)
+        assert [choice.message.content for choice in several.choices] == ["one two", "another"]
+
+
+def test_an_engine_that_breaks_off_says_so_in_the_stream() -> None:
     with Emulator(engine=Engine()) as local, openai.OpenAI(**key(local)) as client:
         asked: Any = [{"role": "user", "content": "break off"}]
         *_, last = client.chat.completions.create(model=CHAT, messages=asked, stream=True)
