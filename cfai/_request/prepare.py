@@ -47,6 +47,8 @@ class ApiRequest:
     """Bytes, or a stream of them: one that can be iterated only once is never sent again."""
     model: str = ""
     """The model that it runs, for errors; empty if it runs none."""
+    inputs: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    """The inputs of that model, as they are sent, for errors."""
     wants_stream: bool = False
     """True if the answer is to be read while it comes."""
     wants_raw: bool = False
@@ -71,8 +73,6 @@ class ApiRequest:
 class PreparedCall(ApiRequest):
     """A call of `run`, ready to be sent: its request, and what its answer is read by."""
 
-    inputs: Mapping[str, Any] = field(repr=False)
-    """The inputs as they are sent."""
     options: RunOptions
     warnings: tuple[tuple[str, type[Warning]], ...] = ()
     """What the caller is to be warned of."""

@@ -110,9 +110,9 @@ class Decoder:
         if self.failure is not None:
             raise self._with_partial(self.failure)
         if not self.is_whole:
-            raise self.fail(StreamTruncatedError("the stream ended with neither [DONE] nor a finish reason"))
+            raise self.record_failure(StreamTruncatedError("the stream ended with neither [DONE] nor a finish reason"))
 
-    def fail(self, error: StreamError) -> StreamError:
+    def record_failure(self, error: StreamError) -> StreamError:
         """Return `error` as what broke this stream, with what had arrived. Usage is unknown from here on."""
         error.model = self._model or None
         error.request_id = self._request_id
@@ -130,7 +130,7 @@ class Decoder:
         if fields.data is not None:
             data = b"\n".join(fields.data)
             if fields.event == b"error" and not self.done:
-                raise self._fail_by_event(parse_body(data))
+                raise self._record_error_of_event(parse_body(data))
             tokens = self._feed_data(data)
         elif fields.other_lines and not self._has_data and len(self._stray_lines) < _MAX_STRAY_LINES:
             self._stray_lines += fields.other_lines
@@ -162,18 +162,18 @@ class Decoder:
             if self._may_be_cut_off:
                 return []
             event = redact_json(event, self._secrets)
-            raise self.fail(
+            raise self.record_failure(
                 StreamError(f"an event of the stream is no object: {to_compact_json(event)[:200]}", body=event)
             )
         event = cast("dict[str, Any]", event)
         event.pop("p", None)
         error = find_event_error(event)
         if error is not None:
-            raise self._fail_by_event(error)
+            raise self._record_error_of_event(error)
         tokens = self.accumulator.add(event, data)
         for token in tokens:
             if token.finish_reason == "error":
-                self._fail_by_finish_reason(token.raw)
+                self._record_error_of_finish_reason(token.raw)
         if event.get("type") in ("response.completed", "response.incomplete"):
             self.done = True
         return tokens
@@ -194,7 +194,7 @@ class Decoder:
         if self._may_be_cut_off:
             return []  # cut in the middle of an event: a truncation, and `check` says so
         text = redact(data, self._secrets)[:200].decode("utf-8", "replace")
-        raise self.fail(StreamError(f"an event of the stream is no JSON: {text!r}", body=text))
+        raise self.record_failure(StreamError(f"an event of the stream is no JSON: {text!r}", body=text))
 
     def _feed_lines(self, lines: list[bytes]) -> list[Token]:
         tokens: list[Token] = []
@@ -219,18 +219,18 @@ class Decoder:
         self.done = True
         return tokens
 
-    def _fail_by_event(self, event: Any) -> StreamError:
+    def _record_error_of_event(self, event: Any) -> StreamError:
         event = redact_json(event, self._secrets)
         reason = parse_error_body(event)
         opening = "the service reported an error inside the stream"
-        return self.fail(build_stream_error(opening, reason, event, model=self._model, inputs=self._inputs))
+        return self.record_failure(build_stream_error(opening, reason, event, model=self._model, inputs=self._inputs))
 
-    def _fail_by_finish_reason(self, event: dict[str, Any]) -> None:
-        """Fail, but raise nothing yet: the event's own token is given first."""
+    def _record_error_of_finish_reason(self, event: dict[str, Any]) -> None:
+        """Raise nothing yet: the event's own token is given first."""
         event = redact_json(event, self._secrets)
         reason = ErrorBody(parse_error_body(event).message if event.keys() & {"message", "detail"} else "")
         opening = "the model stopped with an error"
-        self.fail(build_stream_error(opening, reason, event, model=self._model, inputs=self._inputs))
+        self.record_failure(build_stream_error(opening, reason, event, model=self._model, inputs=self._inputs))
 
 
 def split_lone_events(data: bytes, may_be_cut_off: bool = False) -> list[bytes]:

@@ -18,7 +18,7 @@ BOM = b"\xef\xbb\xbf"
 _LONGEST_END_MARK = 64
 """More bytes than an end mark has, so that a long event is not joined anew for every chunk of it."""
 
-LARGEST_EVENT = 32 * 1024 * 1024
+MAX_EVENT_BYTES = 32 * 1024 * 1024
 """How many bytes one event may have before the stream is given up."""
 
 
@@ -35,7 +35,7 @@ class EventSplitter:
         "is_between_events",
     )
 
-    def __init__(self, largest: int = LARGEST_EVENT) -> None:
+    def __init__(self, largest: int = MAX_EVENT_BYTES) -> None:
         self._parts: list[bytes] = []
         self._size = 0
         self._after_cr = False

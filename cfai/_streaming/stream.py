@@ -208,7 +208,7 @@ class _StreamState(Generic[T]):
     def _interrupt(self) -> None:
         """Note that reading was cancelled or interrupted: what comes after it is lost, unless the answer was whole."""
         if self._phase != "ended" and not self._token_decoder.done:
-            self._error = self._token_decoder.fail(StreamTruncatedError("reading the stream was interrupted"))
+            self._error = self._token_decoder.record_failure(StreamTruncatedError("reading the stream was interrupted"))
         elif self._phase != "ended":
             self._complete()
         self._discard_rest()
@@ -222,7 +222,7 @@ class _StreamState(Generic[T]):
         """Return the error to raise when reading failed; `None` if the answer was whole by then."""
         decoder = self._token_decoder
         if isinstance(exception, StreamError):
-            return exception if decoder.failure is exception else decoder.fail(exception)
+            return exception if decoder.failure is exception else decoder.record_failure(exception)
         if decoder.failure is not None:
             return decoder.failure
         if isinstance(exception, APITimeoutError):
@@ -234,8 +234,10 @@ class _StreamState(Generic[T]):
         if decoder.is_whole:
             return None
         if isinstance(error, APITimeoutError):
-            return decoder.fail(StreamTimeoutError(self._describe_timeout(error)))
-        return decoder.fail(StreamTruncatedError(f"the connection broke in the middle of the stream: {error}"))
+            return decoder.record_failure(StreamTimeoutError(self._describe_timeout(error)))
+        return decoder.record_failure(
+            StreamTruncatedError(f"the connection broke in the middle of the stream: {error}")
+        )
 
     def _describe_timeout(self, error: APITimeoutError) -> str:
         seconds = self._budget.timeout.read

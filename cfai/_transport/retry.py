@@ -5,7 +5,7 @@ from __future__ import annotations
 from cfai._config import Retry
 from cfai._errors import CapacityError, CfaiError
 
-LONGEST_WAIT = 60.0
+MAX_RETRY_AFTER = 60.0
 """Seconds. If the service asks for a longer wait than this, the error is raised with `retry_after` set."""
 
 
@@ -27,7 +27,7 @@ def pause_before_retry(retry: Retry, attempts: int, error: CfaiError, *, when_bu
     if isinstance(error, CapacityError) and not when_busy:
         return None
     if error.retry_after is not None:
-        return error.retry_after if error.retry_after <= LONGEST_WAIT else None
+        return error.retry_after if error.retry_after <= MAX_RETRY_AFTER else None
     # The exponent is bounded so that a thousand attempts do not overflow a float.
     wait = min(retry.cap, retry.base * 2.0 ** min(attempts - 1, 60))
     return wait * (0.75 + 0.25 * retry.jitter())

@@ -1,6 +1,6 @@
 """Step 3 of a call: send a request, wait, and send it again where that is safe.
 
-It knows nothing of models: method, URL, headers, body and configuration are the request's. The synchronous and the
+Method, URL, headers, body and configuration are the request's, whatever endpoint it goes to. The synchronous and the
 asynchronous half read the same, but for what only one of them can do.
 """
 
@@ -23,7 +23,7 @@ from cfai._transport.event_loop import unwind
 from cfai._transport.pool import ClientPool, PooledClient
 from cfai._transport.retry import pause_before_retry
 
-LARGEST_ERROR = 1024 * 1024
+MAX_ERROR_BYTES = 1024 * 1024
 """The bytes of an error's body that are read."""
 
 ERROR_READ_TIMEOUT = 10.0
@@ -147,14 +147,14 @@ def _read_error(http: Any, http_request: Any, budget: TimeBudget) -> bytes:
     try:
         for chunk in http.iter_bytes():
             content += chunk
-            if len(content) >= LARGEST_ERROR or time.monotonic() > end:
+            if len(content) >= MAX_ERROR_BYTES or time.monotonic() > end:
                 break
     except Exception as exception:
         if map_transport_error(exception, "", "") is None:
             raise
     finally:
         http.close()
-    return bytes(content[:LARGEST_ERROR])
+    return bytes(content[:MAX_ERROR_BYTES])
 
 
 async def _aread_error(http: Any, http_request: Any, budget: TimeBudget) -> bytes:
@@ -166,7 +166,7 @@ async def _aread_error(http: Any, http_request: Any, budget: TimeBudget) -> byte
         with anyio.move_on_after(seconds):
             async for chunk in chunks:
                 content += chunk
-                if len(content) >= LARGEST_ERROR:
+                if len(content) >= MAX_ERROR_BYTES:
                     break
     except Exception as exception:
         if map_transport_error(exception, "", "") is None:
@@ -174,7 +174,7 @@ async def _aread_error(http: Any, http_request: Any, budget: TimeBudget) -> byte
     finally:
         await http.aclose()
         await unwind(chunks)
-    return bytes(content[:LARGEST_ERROR])
+    return bytes(content[:MAX_ERROR_BYTES])
 
 
 def _time_limit(budget: TimeBudget) -> AbstractContextManager[object]:
@@ -238,7 +238,7 @@ def _build_error(response: ApiResponse, request: ApiRequest, content: bytes) -> 
         response.headers,
         content,
         model=request.model,
-        inputs=getattr(request, "inputs", None),
+        inputs=request.inputs,
         now=time.time(),
         secrets=request.secrets,
     )

@@ -11,7 +11,6 @@ from typing import Any
 
 from cfai.models import Model
 
-_JSON_TYPES = {"string", "number", "integer", "boolean", "null", "object", "array"}
 _CHAT_MODEL = "@cf/zai-org/glm-4.7-flash"
 """The model whose schema stands in for chat models without one."""
 

@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cfai import StreamError
-from cfai._response.sse import LARGEST_EVENT, EventDecoder, EventSplitter, parse_fields
+from cfai._response.sse import MAX_EVENT_BYTES, EventDecoder, EventSplitter, parse_fields
 from tests.conftest import row
 from tests.reference_sse import Event
 from tests.reference_sse import events as reference
@@ -253,7 +253,7 @@ def split_up_to(pieces: Iterable[bytes], largest: int = 100) -> tuple[list[bytes
 
 
 def test_an_event_over_the_bound_is_given_up_in_every_cut_behind_what_came_before_it() -> None:
-    assert LARGEST_EVENT == 32 * 2**20
+    assert MAX_EVENT_BYTES == 32 * 2**20
     large = b"data: " + b"x" * 150
     just_under = b"data: " + b"x" * 90
     for body, before, is_too_large in (
