@@ -228,8 +228,8 @@ def test_silence_is_an_error_and_so_is_a_total_timeout_that_passes(callers: Call
     for name, script, options, message in (
         ("silence", one_token, {"timeout": Timeout(read=0.1)}, "silent"),
         ("silence for a number of seconds", one_token, {"timeout": 0.2}, "silent"),
-        ("a total timeout in a silence", one_token, {"total_timeout": 0.3}, "silent|total timeout"),
-        ("a total timeout in the middle", dripping, {"total_timeout": 0.3}, "total timeout"),
+        ("a total timeout in a silence", one_token, {"total_timeout": 1.5}, "silent|total timeout"),
+        ("a total timeout in the middle", dripping, {"total_timeout": 1.5}, "total timeout"),
     ):
         server = serve(script)
         stream = callers(base_url=server.url).stream(MODEL, **options)
