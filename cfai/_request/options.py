@@ -159,7 +159,7 @@ def build_gateway_headers(gateway: Mapping[str, Any]) -> dict[str, str]:
                 raise InputError(problem)
             try:
                 value = json.dumps(to_builtins(value), separators=(",", ":"))
-            except RecursionError:
+            except (RecursionError, ValueError):
                 raise InputError(f"gateway {key}: a value holds itself, or is nested too deeply") from None
         # Milliseconds are no part of a header's name: `cf-aig-request-timeout`.
         header = "cf-aig-" + key.removesuffix("_ms").replace("_", "-")

@@ -178,7 +178,7 @@ def build_stream_output(answer: Accumulator, meta: Meta) -> TextOutput:
 
 def warn_if_cut(call: PreparedCall, answer: TextOutput | Accumulator) -> None:
     """Warn of an answer that stopped at the service's default of `max_tokens`."""
-    entry = call.config.limit_policy.get_model(call.model)
+    entry = models.get(call.model)
     # The default is that of the native schema, not of the Responses API.
     limit = entry.default_max_tokens if entry and "input" not in call.inputs else None
     if limit is None or (usage := answer.usage) is None or answer.finish_reason not in (None, "length"):

@@ -101,7 +101,8 @@ class EventSplitter:
                 return line.rpartition(b"\n")[2]
             if len(last) >= _LONGEST_END_MARK:
                 return b""
-        return last.rstrip(b"\n")
+        line = last.rstrip(b"\n")
+        return line.removeprefix(BOM) if self._may_begin_with_bom else line
 
     def _before_too_large(self, blocks: list[bytes]) -> list[bytes]:
         """Return the blocks before the first that is too large, which is raised for when they have been given."""

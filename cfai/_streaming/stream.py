@@ -76,14 +76,14 @@ class _StreamState(Generic[T]):
         """The decoder in use: `_token_decoder`, unless the stream is read as events or for a browser."""
         self._read_as = ""
         self._content: bytes | None = None
-        """The events of an answer that came whole, until they are read."""
+        """The events of an answer that came whole; `None` also where a hook of the client's owner read it."""
         self._output: Any = None
         """The output of the same call without streaming, where it was answered so."""
         if response.content is not None:
             self._content, self._output = convert_to_events(response, call)
-        elif self._http.is_stream_consumed:  # by a hook of the client's owner
-            self._content = self._http.content
-        else:
+        self._phase: Literal["whole", "reading", "at_end", "closing", "ended"] = "whole"
+        if response.content is None and not self._http.is_stream_consumed:
+            self._phase = "reading"
             self._pooled_client.open_responses[self._http] = chunks
         self._budget: TimeBudget = response.budget
         self._splitter = EventSplitter()
@@ -91,7 +91,6 @@ class _StreamState(Generic[T]):
         """The blocks that were cut, last first."""
         self._items: list[Any] = []
         """The items of the last block that are still to be given, last first; none if the block had one item."""
-        self._phase: Literal["reading", "at_end", "closing", "ended"] = "reading" if self._content is None else "at_end"
         self._error: Exception | None = None
         self._is_complete = False
         """True once the proper end was read."""
@@ -143,8 +142,8 @@ class _StreamState(Generic[T]):
         self._decoder = decoder or self._token_decoder
 
     def _build_result(self) -> TextOutput:
-        if self._error is not None:
-            raise self._error
+        if (error := self._error or self._token_decoder.failure) is not None:
+            raise error
         if self._read_as == "events":
             raise ConfigurationError("this stream was read as raw events: there is no result to put together")
         if not self._is_complete:
@@ -164,8 +163,10 @@ class _StreamState(Generic[T]):
 
     def _take_rest(self) -> None:
         """Decode an answer that came whole, or what follows the last blank line."""
-        if self._content is not None:
-            self._blocks, self._content = self._splitter.feed(self._content)[::-1], None
+        if self._phase == "whole":
+            self._phase = "at_end"
+            content = self._http.content if self._content is None else self._content
+            self._blocks = self._splitter.feed(content)[::-1]
         else:
             self._phase = "closing"
             self._items = self._decoder.finish(self._splitter.rest())[::-1]
@@ -190,7 +191,8 @@ class _StreamState(Generic[T]):
     def _fail(self, exception: Exception) -> None:
         """End the reading with what broke it, after what had come; with nothing if the answer was whole by then."""
         if hasattr(type(exception), "request"):
-            exception.request = self._http.request  # type: ignore[attr-defined]  # as httpx's own iterators do
+            with suppress(AttributeError):  # it can be set on httpx's errors, and httpx's own iterators do
+                exception.request = self._http.request  # type: ignore[attr-defined]
         was_reading = self._phase == "reading"
         self._discard_rest()
         if was_reading and not isinstance(exception, StreamError):
@@ -344,7 +346,7 @@ class Stream(_StreamState[T]):
 
     def _advance(self) -> None:
         """Go on once the body is read: give out its rest, or end."""
-        if self._phase == "at_end":
+        if self._phase != "closing":
             self._take_rest()
             return
         if self._token_decoder.done and not self._http.is_closed:
@@ -471,7 +473,7 @@ class AsyncStream(_StreamState[T]):
 
     async def _advance(self) -> None:
         """Go on once the body is read: give out its rest, or end."""
-        if self._phase == "at_end":
+        if self._phase != "closing":
             self._take_rest()
             return
         if self._token_decoder.done and not self._http.is_closed:

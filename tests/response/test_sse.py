@@ -208,6 +208,7 @@ def test_the_last_line_is_known_without_its_end_and_the_rest_is_kept() -> None:
         *((b"x\n\ndata: b" + end, b"data: b", b"data: b" + end.replace(b"\r", b"\n")) for end in (b"", b"\r")),
         *((body, b"", b"") for body in (b"", b"data: a\n\n")),
         (BOM[:2], BOM[:2], BOM[:2]),
+        (BOM + b"data: [DONE]", b"data: [DONE]", b"data: [DONE]"),
     ):
         for size in (1, 2, 5, 100):
             blocks = EventSplitter()

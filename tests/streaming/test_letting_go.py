@@ -116,6 +116,34 @@ def test_the_result_of_a_stream_that_broke_raises_what_broke_it(caller: Caller, 
                 read()
 
 
+class LockedError(Exception):
+    """An error whose request nobody can set."""
+
+    request = property(lambda self: None)
+
+
+@SYNC_AND_ASYNC
+def test_an_error_of_the_callers_transport_goes_on_as_it_is_and_leaves_nothing_open(
+    caller: Caller, service: Service
+) -> None:
+    service.answers(service.events(*native("Hel"), breaks=LockedError("locked")))
+    with pytest.raises(LockedError):
+        list(caller.stream(MODEL))
+    assert service.bodies[-1].closed
+
+
+@SYNC_AND_ASYNC
+def test_the_result_of_a_stream_that_was_left_at_its_error_raises_that_error(caller: Caller, service: Service) -> None:
+    last = {"response": "Hello", "finish_reason": "error", "message": "out of memory"}
+    service.answers(service.events(event(json.dumps(last)), DONE))
+    stream = caller.stream(MODEL)
+    assert str(next(stream)) == "Hello"
+    stream.close()
+    for read in (stream.result, stream_of(stream).result):
+        with pytest.raises(StreamError, match="out of memory"):
+            read()
+
+
 @SYNC_AND_ASYNC
 def test_the_cause_of_a_broken_stream_knows_its_request(caller: Caller, service: Service) -> None:
     service.answers(service.events(*native("Hel"), breaks=httpx.ReadError("gone")))
