@@ -90,10 +90,10 @@ def test_what_was_used_up_is_back_at_midnight(serving: Make) -> None:
     clock.now -= 1
     first = float(serving().run(GLM, HELLO).headers["cf-ai-neurons"])
     service = serving(daily_neurons=first + first / 2, clock=clock)
-    assert [service.run(GLM, HELLO).status_code for _ in range(2)] == [200, 200]
-    assert refused(service.run(GLM, HELLO)) == (429, 4006)
-    clock.now += 1
-    assert service.run(GLM, HELLO).status_code == 200
+    for _ in range(2):
+        assert [service.run(GLM, HELLO).status_code for _ in range(2)] == [200, 200]
+        assert refused(service.run(GLM, HELLO)) == (429, 4006)
+        clock.now += 1
 
 
 def test_streams_whole_answers_and_media_are_charged_for_what_came(serving: Make) -> None:

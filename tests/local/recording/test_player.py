@@ -255,13 +255,15 @@ NEAREST: list[tuple[list[dict[str, Any]], str, str, Any, str]] = [
 
 def test_the_nearest_recording_is_named_with_the_differences(tapes: Tapes) -> None:
     for recorded, method, place, body, expected in NEAREST:
+        for path in tapes.folder.glob("*"):
+            path.unlink()
         for number, changes in enumerate(recorded, 1):
             tapes.write(number, **changes)
         client = tapes.replay()
-        path = place.replace("{account_id}", client.local.account_id).removeprefix("/client/v4")
+        url = place.replace("{account_id}", client.local.account_id).removeprefix("/client/v4")
         with row(expected):
             sent = {"content": body} if isinstance(body, bytes) else {"json": body}
-            message = nearest(client.ask(method, path if path.startswith("/") else client.path() + place, **sent))
+            message = nearest(client.ask(method, url if url.startswith("/") else client.path() + place, **sent))
             start, _, end = expected.partition("*")
             assert message == expected if not end else message.startswith(start) and message.endswith(end)
             assert len(message) < 250
