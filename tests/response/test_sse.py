@@ -209,6 +209,10 @@ def test_the_last_line_is_known_without_its_end_and_the_rest_is_kept() -> None:
         *((body, b"", b"") for body in (b"", b"data: a\n\n")),
         (BOM[:2], BOM[:2], BOM[:2]),
         (BOM + b"data: [DONE]", b"data: [DONE]", b"data: [DONE]"),
+        (b"a\nb\ndata: c \n", b"data: c ", b"a\nb\ndata: c \n"),
+        (b"data: c ", b"data: c ", b"data: c "),
+        (b"x" * 64, b"", b"x" * 64),
+        (b"x" * 63, b"x" * 63, b"x" * 63),
     ):
         for size in (1, 2, 5, 100):
             blocks = EventSplitter()
@@ -268,6 +272,8 @@ def test_an_event_over_the_bound_is_given_up_in_every_cut_behind_what_came_befor
             assert (found, error is not None) == (before, is_too_large), (body, size)
             assert error is None or "larger than 100 bytes" in str(error)
     assert "larger than 1,000 bytes" in str(split_up_to([b"x" * 1000, b"x"], largest=1000)[1])
+    blocks, exact = EventSplitter(100), b"x" * 100
+    assert (blocks.feed(2 * (exact + b"\n\n") + exact), blocks.rest()) == ([exact] * 2, exact)
 
 
 def test_an_event_over_the_bound_is_given_up_before_more_is_kept() -> None:
