@@ -163,7 +163,7 @@ def raw_events(pieces: Iterable[bytes]) -> list[Any]:
 
 
 def tokens(pieces: Iterable[bytes]) -> list[str]:
-    """What the token decoder says, and all that can be asked of it afterwards; as text, since NaN differs from NaN."""
+    """Return what the token decoder says, and all that it has afterwards; as text, since NaN differs from NaN."""
     blocks, decoder = EventSplitter(), Decoder("@cf/some/model", "request-1")
     found: list[Token] = []
     said: list[Any] = []

@@ -39,7 +39,7 @@ from typing import Any, Literal
 from cfai._json import to_compact_json
 
 DONE_EVENT = b"data: [DONE]\n\n"
-"""What ends a stream for a browser: without it, an `EventSource` would connect again, and pay again."""
+"""The event that ends a stream for a browser: without it, an `EventSource` would connect again, and pay again."""
 
 
 class CfaiError(Exception):
@@ -60,7 +60,7 @@ class CfaiError(Exception):
     ) -> None:
         super().__init__(message)
         self.retryable = retryable
-        """Whether the same call may succeed later, and is safe to send again: it was not run, so it was not billed."""
+        """True if the same call may succeed later, and is safe to send again: it was not run, so it was not billed."""
         self.model = model
         """The model that was called."""
         self.code = code
@@ -127,11 +127,11 @@ class LimitError(CfaiError, ValueError):
         self.output_tokens = output_tokens
         """The tokens of output that were asked for, or held free."""
         self.certain = certain
-        """Whether the service is sure to refuse, or did."""
+        """True if the service is sure to refuse, or did."""
         self.max_tokens = max_tokens
         """The largest `max_tokens` that fits, where there is one."""
         self.limit_kind: Literal["context", "sequence", "input", "batch"] = limit_kind
-        """What is limited: the context, the output, one text of an embedding call, or all of them together."""
+        """The subject of the limit: the context, the output, one text of an embedding call, or all of them together."""
         self.total_tokens = total_tokens
         """Input and output together, where both are known."""
         if total_tokens is None and input_tokens is not None and output_tokens is not None:
@@ -231,7 +231,7 @@ class StreamError(CfaiError):
     def __init__(self, message: str, *, partial: str = "", retryable: bool = False, **event: Any) -> None:
         super().__init__(message, retryable=retryable, **event)
         self.message = message
-        """What the service said."""
+        """The message of the service."""
         self.partial = partial
         """The text that had arrived before the error."""
 

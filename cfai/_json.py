@@ -110,7 +110,7 @@ def as_sequence(value: Any) -> Sequence[Any]:
 
 
 def is_mapping(value: Any) -> TypeGuard[Mapping[str, Any]]:
-    """Return whether a value is a JSON object or another mapping."""
+    """Return True if a value is a JSON object or another mapping."""
     return isinstance(value, (dict, Mapping))  # the first is found at once
 
 

@@ -1,4 +1,4 @@
-"""What the tests share: an `Ai` called alike sync and async, a mocked service, and a server that speaks raw bytes."""
+"""Tools of all tests: an `Ai` called alike sync and async, a mocked service, and a server that speaks raw bytes."""
 
 from __future__ import annotations
 
@@ -429,7 +429,7 @@ class Server:
         self.requests: list[bytes] = []
         self.connections = 0
         self.dripped = False
-        """Whether a drip came to its end."""
+        """True once a drip has come to its end."""
         self.was_left = threading.Event()
         """Set once a client has closed its connection to a script that waits for it."""
         self._script = script

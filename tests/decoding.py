@@ -16,7 +16,7 @@ WIRE = Path(__file__).parent / "wire"
 
 @dataclass
 class Played:
-    """What came of a stream."""
+    """The outcome of a stream."""
 
     decoder: Decoder
     tokens: list[Token] = field(default_factory=list[Token])

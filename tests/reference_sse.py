@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Event(NamedTuple):
-    """What a dispatched event has; `retry` is the reconnection time, in milliseconds, that its own lines set."""
+    """A dispatched event; `retry` is the reconnection time, in milliseconds, that its own lines set."""
 
     event: str
     data: str

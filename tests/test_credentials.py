@@ -1,4 +1,4 @@
-"""Where calls go and with which credentials."""
+"""The addresses that calls go to, and their credentials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the package promises about itself."""
+"""The promises of the package about itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What cfai costs beside openai, httpx-sse and httpx itself, in one run on one server of prepared bytes.
+"""The costs of cfai beside openai, httpx-sse and httpx itself, in one run on one server of prepared bytes.
 
 Run it from the checkout, with the extra `dev` installed:
 

@@ -23,7 +23,7 @@ GROUPS: dict[str, tuple[Callable[[Report, str, int], None], ...]] = {
     "estimate": (),
 }
 UNASKED = [name for name in GROUPS if name not in ("crowd", "estimate")]
-"""What is run if nothing is asked for."""
+"""The groups that are run if none is asked for."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What a call costs that is not streamed, and what the limits' check adds to it."""
+"""The cost of a call that is not streamed, and what the limits' check adds to it."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Client(ABC):
 
 
 class AsyncClient(Client):
-    """The same, to be awaited."""
+    """A client whose calls are awaited."""
 
     stream: Any
     call: Any

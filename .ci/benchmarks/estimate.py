@@ -63,7 +63,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "white space": ("whitespace",),
     "nonsense": ("adversarial",),
 }
-"""What the kinds of the samples are called; a name that ends in `_` stands for all that begin with it."""
+"""The kinds of the samples, by what they are called; a kind that ends in `_` stands for all that begin with it."""
 
 _MEAN, _HIGH = 5.0, 16.0
 _MEANS = {
@@ -208,7 +208,10 @@ def _verdicts(texts: Texts, times: float) -> dict[str, Counter[tuple[str, bool]]
 
 
 def _print_speed(texts: Texts) -> None:
-    """What counting English takes: 1 MB with nothing known of its words, and 2 KB, both with the constants read."""
+    """Print the seconds of the processor that counting English takes.
+
+    Counted are 1 MB with nothing known of its words, and 2 KB, both with the constants read.
+    """
     prose = "\n\n".join(sample.text for sample in texts.samples if _is_of(sample.kind, KINDS["English prose"]))
     tokens.estimate_unrounded("x", "llama3")
     print("\nSeconds of the processor that counting English takes with nothing known of its words")

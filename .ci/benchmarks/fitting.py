@@ -122,7 +122,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class Priors:
-    """What was fitted to other texts."""
+    """Features and rates that were fitted to other texts."""
 
     features: list[str]
     scale: Array
@@ -206,7 +206,10 @@ def _solve(x: Array, counts: Array, weights: Array, prior: Array, ridge: Array |
 
 
 def _group(feature: str) -> str:
-    """What shares a mixture: Chinese and Japanese, another script with many texts, all others, words, numbers, ..."""
+    """Return the group of a feature, which shares a mixture.
+
+    It is Chinese and Japanese, another script with many texts, all others, words, numbers, ...
+    """
     first = feature.split()[0]
     group = next((group for group, firsts in _GROUPS.items() if first in firsts), None)
     if group is None and first in _features.SCRIPTS:

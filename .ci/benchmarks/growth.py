@@ -1,4 +1,4 @@
-"""Whether a byte, and a token, costs the same however much came before it."""
+"""The growth of the cost of a byte, and of a token, with how much came before it: there should be none."""
 
 from __future__ import annotations
 

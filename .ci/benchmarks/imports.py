@@ -1,4 +1,4 @@
-"""What `import cfai` costs a process that has imported nothing yet."""
+"""The cost of `import cfai` to a process that has imported nothing yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a streamed token costs, and how late it comes."""
+"""The cost of a streamed token, and how late it comes."""
 
 from __future__ import annotations
 
@@ -115,7 +115,10 @@ def _reading(name: str, read: Read, count: int) -> Callable[[], float]:
 
 
 def _paced(name: str, read: Read, count: int, late: list[float]) -> Callable[[], float]:
-    """The same of a stream whose texts are the times of their writing; `late` takes the median of the microseconds."""
+    """Read a stream whose texts are the times of their writing: CPU microseconds a token.
+
+    `late` takes the median of the microseconds from the writing of a text to its arrival.
+    """
 
     def cost() -> float:
         arrived: list[int] = []

@@ -55,7 +55,7 @@ class CheckResult:
     """`fits`, `likely fits`, `likely too long`, `very likely too long`, `too long`; `unknown` without a limit."""
 
     certain: bool = False
-    """Whether `fits` or `too long` is beyond doubt. If not, the tokenizer or the limit itself is only presumed."""
+    """True if `fits` or `too long` is beyond doubt. If not, the tokenizer or the limit itself is only presumed."""
 
     tokens: TokenCount | None = None
     """The prompt's; `None` where there is no limit to hold it against."""
@@ -76,7 +76,7 @@ class CheckResult:
         return self.error is None
 
     def raises(self, mode: CheckMode) -> bool:
-        """Return whether `run` raises the error under `mode`. If not, it warns, unless `mode` is `off`."""
+        """Return True if `run` raises the error under `mode`. If not, it warns, unless `mode` is `off`."""
         if self.error is None or mode in ("warn", "off"):
             return False
         return (self.verdict == "too long" and self.certain) or (
@@ -99,7 +99,7 @@ class Judgement(NamedTuple):
 
     @property
     def fits(self) -> bool:
-        """Whether there is nothing to warn of."""
+        """True if there is nothing to warn of."""
         return self.verdict in ("fits", "likely fits")
 
 
@@ -151,7 +151,7 @@ def check_unless_short(model: str, inputs: Mapping[str, Any], policy: LimitPolic
 
 
 def is_slow_to_count(inputs: Mapping[str, Any]) -> bool:
-    """Return whether counting may take so long that other tasks of an event loop should not wait for it."""
+    """Return True if counting may take so long that other tasks of an event loop should not wait for it."""
     return _bound_tokens(inputs, _MAX_TOKENS_ON_LOOP)[0] > _MAX_TOKENS_ON_LOOP
 
 

@@ -63,7 +63,7 @@ class FittedMessages:
     """The tokens of `messages`, with their chat template and the tools."""
 
     certain: bool
-    """Whether even the upper bound fits. If not, they fit by an estimate with a margin: 99 times in 100."""
+    """True if even the upper bound fits. If not, the messages fit by an estimate with a margin: 99 times in 100."""
 
 
 def fit_messages(
@@ -314,7 +314,7 @@ def _make_messages_error(
 
 
 def _is_within(text: str, max_tokens: int, strategy: CountingStrategy) -> bool:
-    """Return whether a text has at most `max_tokens`: surely, or by its estimate with a margin."""
+    """Return True if a text has at most `max_tokens`: surely, or by its estimate with a margin."""
     # Nothing is cached here: most of what is tried is never seen again.
     if strategy.counter is not None:
         return count_with(strategy.counter, text) <= max_tokens
@@ -365,14 +365,14 @@ def _find_boundary(text: str, place: int, step: int, keep_blank: bool = False) -
 
 
 def _is_word_end(outside: str, inside: str) -> bool:
-    """Return whether a word ends between two characters, of which `inside` is the word's."""
+    """Return True if a word ends between two characters, of which `inside` is the word's."""
     if outside.isspace():
         return not inside.isspace()
     return bool(re.match(_UNSPACED, outside) or re.match(_UNSPACED, inside))
 
 
 def _is_character_end(text: str, place: int) -> bool:
-    """Return whether what a reader takes for one character ends at `place`."""
+    """Return True if what a reader takes for one character ends at `place`."""
     if not 0 < place < len(text):
         return True
     before, after = text[place - 1], text[place]

@@ -75,7 +75,7 @@ class PreparedCall(ApiRequest):
 
     options: RunOptions
     warnings: tuple[tuple[str, type[Warning]], ...] = ()
-    """What the caller is to be warned of."""
+    """The warnings for the caller, each with its category."""
     is_unstreamed_retry: bool = False
     """True if a whole answer is to be given as a stream: the model would not stream, and was asked again without."""
 

@@ -52,11 +52,11 @@ class Decoder:
         inputs: Mapping[str, Any] | None = None,
     ) -> None:
         self.accumulator = Accumulator()
-        """What has arrived."""
+        """The answer as far as it has arrived."""
         self.done = False
         """True once `[DONE]`, or the last event of the Responses API, was seen."""
         self.failure: StreamError | None = None
-        """What broke the stream, if anything did."""
+        """The error that broke the stream, if any did."""
         self._model = model
         self._request_id = request_id
         self._secrets = tuple(secrets)

@@ -34,7 +34,7 @@ def unwrap(body: Any) -> Any:
 
 
 def event_reports_error(event: Mapping[str, Any]) -> bool:
-    """Return whether an event reports an error.
+    """Return True if an event reports an error.
 
     UNCERTAIN: no page shows an error inside a stream, so every shape that errors have elsewhere counts.
     """
@@ -55,7 +55,7 @@ def find_event_error(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def is_responses_object(answer: Any) -> bool:
-    """Return whether an object is a whole answer of the Responses API."""
+    """Return True if an object is a whole answer of the Responses API."""
     return is_mapping(answer) and answer.get("object") == "response" and isinstance(answer.get("output"), list)
 
 

@@ -46,7 +46,7 @@ class ApiResponse:
     headers: Mapping[str, str] = field(repr=False)
     """Names in lower case."""
     meta: Meta
-    """What the headers say about the call."""
+    """The metadata of the call, from the headers."""
     kind: str
     """`json`, `events`, `text` or `binary`, by the content type."""
     budget: Any

@@ -30,13 +30,13 @@ class ParsedLimit(NamedTuple):
     """The prompt; of embeddings the text that is too long, or all texts together."""
 
     output_tokens: int | None = None
-    """What was asked for."""
+    """The tokens of output that were asked for."""
 
     total_tokens: int | None = None
     """Input and output together."""
 
     at_least: bool = False
-    """Whether the counts are no measure of the prompt: vLLM stops counting where the limit is passed."""
+    """True if the counts are no measure of the prompt: vLLM stops counting where the limit is passed."""
 
 
 _MAX_CHARACTERS = 4_000

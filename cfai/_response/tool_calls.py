@@ -18,7 +18,7 @@ class ToolCallAccumulator:
     _next: int = 0
     _last: int = 0
     _redirects: dict[int, int] = field(default_factory=dict[int, int])
-    """Where the pieces of a second call under one index belong."""
+    """By the index that two calls share: the index to which the pieces of the second belong."""
 
     def add(self, pieces: Sequence[Any]) -> tuple[ToolCallDelta, ...]:
         """Add the pieces of one event, and return each with the index of its call."""
@@ -45,7 +45,7 @@ class ToolCallAccumulator:
         return tuple(deltas)
 
     def is_missing(self, index: int) -> bool:
-        """Return whether a call's arguments, or the call itself, have not come yet."""
+        """Return True if a call's arguments, or the call itself, have not come yet."""
         return index not in self._calls or not self._calls[index].arguments
 
     def select_missing(self, calls: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -116,7 +116,7 @@ class _PartialCall:
         return arguments
 
     def is_complete(self) -> bool:
-        """Return whether the arguments are whole JSON. Counting braces decides most cases without parsing."""
+        """Return True if the arguments are whole JSON. Counting braces decides most cases without parsing."""
         if self._open_braces != 0 or not self.arguments or not self.arguments[-1].rstrip().endswith("}"):
             return False
         # Pieces that are no JSON are tried again when they have doubled, so that all attempts together stay linear.

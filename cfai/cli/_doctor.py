@@ -74,7 +74,7 @@ def _print_findings(findings: Iterable[Finding], as_json: bool) -> list[Finding]
 
 
 def _confirm(neurons: float, yes: bool) -> bool:
-    """Return whether the calls may be made. It asks on standard error, so that what is piped on is the report."""
+    """Return True if the calls may be made. It asks on standard error, so that what is piped on is the report."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     free = "10,000 a day are free"
     errors.print(f"The calls to come cost up to {neurons:.0f} neurons ({free}; more cost $0.011 per 1,000).")

@@ -114,7 +114,7 @@ class Installation:
 
     @property
     def is_direct(self) -> bool:
-        """Return whether calls go to this machine in the clear, past any proxy."""
+        """Return True if calls go to this machine in the clear, past any proxy."""
         return self.base_url.startswith("http:")
 
     @property

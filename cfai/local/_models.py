@@ -1,4 +1,4 @@
-"""What is known of a model beyond the catalogue: its schema as the service lists it, and whether it writes text."""
+"""Facts about a model beyond the catalogue: its schema as the service lists it, and whether it writes text."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Parameter:
     """One input of a model."""
 
     type: str
-    """What it may be, in the words of the listing."""
+    """Its type, in the words of the listing."""
 
     kinds: frozenset[str]
     """JSON types it may have; empty where any will do."""
 
     rules: dict[str, Any]
-    """What else its schema says: `minimum`, `enum`, `required`, ..."""
+    """The other rules of its schema: `minimum`, `enum`, `required`, ..."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Schema:
 
 
 def is_text_model(model: Model) -> bool:
-    """Return whether `model` writes text: all of that task do, but those that judge texts."""
+    """Return True if `model` writes text: all of that task do, but those that judge texts."""
     is_judge = model.name.startswith("@cf/cloudflare/clef") or model.name == "@cf/meta/llama-guard-3-8b"
     return model.task == "Text Generation" and not is_judge
 

@@ -49,10 +49,10 @@ class Limit:
     """When: an ISO date, or `from/to` for a listing that was read over a span of time."""
 
     certain_to_refuse: bool = True
-    """Whether more than `value` is sure to be refused. True for published figures: corrections only lowered them."""
+    """True if more than `value` is sure to be refused. Published figures are such: corrections only lowered them."""
 
     certain_to_fit: bool = False
-    """Whether `value` is sure to be accepted. True only for figures that were measured, or announced as enforced."""
+    """True if `value` is sure to be accepted. False but for figures that were measured, or announced as enforced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Model:
     """Tokens of input and output together, where that is published beside a separate `context_length`."""
 
     window: Literal["shared", "separate"] | None = None
-    """Whether input and output share `context_length`, or have a limit each. `None` where neither is known."""
+    """`shared` if input and output share `context_length`, `separate` if each has a limit, `None` if not known."""
 
     input_length: Limit | None = None
     """Tokens of one text, for embeddings and rerankers."""
@@ -107,13 +107,13 @@ class Model:
     """Tokens of all texts of one call together, for embeddings."""
 
     default_max_tokens: Limit | None = None
-    """What the service takes for `max_tokens` when none is sent. `None`: whatever the window leaves, or not known."""
+    """The `max_tokens` that the service takes when none is sent. `None`: whatever the window leaves, or not known."""
 
     answers: Literal["native", "chat", "by input"] | None = None
     """The shape of a text answer: `{"response": ...}`, a chat completion, or whichever fits the input sent."""
 
     capabilities: frozenset[str] = frozenset()
-    """What the listing says the model can do: `function_calling`, `reasoning`, `vision`, `lora`, `async_queue`, ..."""
+    """The model's abilities in the listing: `function_calling`, `reasoning`, `vision`, `lora`, `async_queue`, ..."""
 
     price: tuple[Price, ...] = ()
     """Prices by unit; empty where none is known."""

@@ -100,7 +100,7 @@ class _Vocabulary:
     runs: tuple[tuple[bytes, re.Pattern[bytes]], ...]
     """By class: the shortest run that takes two tokens, and a pattern that matches once a border."""
     marks: tuple[tuple[bytes, bytes], ...]
-    """The same as `apart`, for single bytes instead of classes."""
+    """Tables as in `apart`, for single bytes instead of classes."""
     indents: bool
     words: bytes
     """Has a bit set for each word that stands in a token, and for a few others by chance; or is empty."""
@@ -163,7 +163,7 @@ def upper_bound(text: str, family: str) -> int:
 
 
 def is_composed(family: str) -> bool:
-    """Return whether the family's tokenizer composes characters first."""
+    """Return True if the family's tokenizer composes characters first."""
     return _load_vocabulary(family).nfc
 
 

@@ -31,16 +31,16 @@ class TokenCount:
     """The tokenizer family that was counted for, `default` if the model's is not known."""
 
     certain: bool
-    """Whether the model is known to use this family's vocabulary, not only presumed to; or a tokenizer counted."""
+    """True if the model is known to use this family's vocabulary, not only presumed to; or if a tokenizer counted."""
 
     exact: bool = False
-    """Whether the three are equal, counted by the tokenizer itself."""
+    """True if `lower`, `estimate` and `upper` are equal, counted by the tokenizer itself."""
 
     images: int = 0
     """How many images are in it: their tokens are a guess, and their base64 counts nothing."""
 
     method: Literal["estimator", "tokenizers", "custom"] = "estimator"
-    """What counted the texts: the estimator, a tokenizer that was loaded, or a counter of yours."""
+    """The counter of the texts: the estimator, a tokenizer that was loaded, or a counter of yours."""
 
     template: tuple[int, int, int] = (0, 0, 0)
     """The part of `lower`, `estimate` and `upper` that is the chat template around the texts."""

@@ -17,7 +17,7 @@ class Family(NamedTuple):
     """The key that the bounds and the estimate take, such as `llama3`; `default` where nothing is known."""
 
     certain: bool
-    """Whether the model is known to use this vocabulary, not only presumed to."""
+    """True if the model is known to use this vocabulary, not only presumed to."""
 
 
 _KNOWN_FAMILIES = {

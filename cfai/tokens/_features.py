@@ -265,7 +265,7 @@ def _cut_into_known_parts(word: str, level: int) -> tuple[int, int]:
 
 
 def _is_known(sequence: str, level: int) -> bool:
-    """Return whether a set has a sequence: a xor filter (Graf and Lemire, 2019) of three places a byte."""
+    """Return True if a set has a sequence: a xor filter (Graf and Lemire, 2019) of three places a byte."""
     data = sequence.encode("utf-8", "surrogatepass")
     low, high = zlib.crc32(data), zlib.crc32(data, 0x5BD1E995)
     filled, third = _filters()[level]

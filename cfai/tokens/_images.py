@@ -16,7 +16,7 @@ from cfai._json import as_sequence, is_mapping
 MAX_MEDIUM = 3000
 """The most tokens that an image is taken for."""
 _UNKNOWN_IMAGE_TOKENS = 1000
-"""What an image is taken for, where its size or the model's way with images is not known."""
+"""The tokens that an image is taken for, where its size or the model's way with images is not known."""
 
 _IMAGE_TYPES = ("image_url", "input_image", "image")
 MEDIA_TYPES = (*_IMAGE_TYPES, "input_audio", "audio", "video_url", "input_video", "video", "file", "input_file")
@@ -36,12 +36,12 @@ _HEAD_CHARACTERS = 65536
 
 
 def is_image(part: Any) -> bool:
-    """Return whether a part of a message is an image."""
+    """Return True if a part of a message is an image."""
     return is_mapping(part) and part.get("type") in _IMAGE_TYPES
 
 
 def is_media(part: Any) -> bool:
-    """Return whether a part of a message is an image, a sound, a video or a file: its text is none to the model."""
+    """Return True if a part of a message is an image, a sound, a video or a file: its text is none to the model."""
     return is_mapping(part) and part.get("type") in MEDIA_TYPES
 
 

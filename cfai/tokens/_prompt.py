@@ -32,11 +32,11 @@ _PROMPT_FIELDS = (
 )
 """The inputs that a model reads as text."""
 _MARGIN = 32
-"""What a template may add beyond what it likely does."""
+"""The tokens that a template may add beyond what it likely does."""
 _MAX_VALUES = 2_000_000
 """How many values of the inputs are looked at."""
 _TOOL_CALL = 10
-"""What stands around the name and the arguments of a call."""
+"""The tokens around the name and the arguments of a call."""
 _TOOL_RESULT = 5
 _TEXT_PARTS = (None, "text", "input_text", "output_text")
 
@@ -256,7 +256,7 @@ def _walk(values: Iterable[Any], *, into_media: bool = True) -> Iterator[Any]:
 
 
 def _is_list_of_numbers(value: Any) -> bool:
-    """Return whether a value is the bytes of an image, or samples of a sound, as numbers."""
+    """Return True if a value is the bytes of an image, or samples of a sound, as numbers."""
     items = as_sequence(value)
     return bool(items) and isinstance(items[0], (int, float))
 

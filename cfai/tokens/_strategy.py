@@ -21,7 +21,7 @@ _TOKENS_AT_ENDS = 2
 _MAX_CACHED_CHARACTERS = 16_000_000
 """The characters of all texts whose counts are cached, about."""
 _ENTRY_CHARACTERS = 300
-"""What an entry of the cache takes beside its text, in characters, about."""
+"""The size of an entry of the cache beside its text, in characters, about."""
 
 
 class TokenCounter(Protocol):
@@ -44,12 +44,12 @@ class CountingStrategy(NamedTuple):
 
     @property
     def is_exact(self) -> bool:
-        """Return whether a tokenizer counts, not the estimate."""
+        """Return True if a tokenizer counts, not the estimate."""
         return self.counter is not None
 
     @property
     def is_certain(self) -> bool:
-        """Return whether the bounds hold for the model, not only for a family that it is presumed to be of."""
+        """Return True if the bounds hold for the model, not only for a family that it is presumed to be of."""
         return self.family.certain or self.is_exact
 
     def lowest_ratio(self, is_ascii: bool) -> float:

@@ -100,7 +100,7 @@ ContentPart = TextPart | ImagePart | VideoPart | AudioPart | FilePart | Untyped
 
 
 class SystemMessage(TypedDict, total=False):
-    """What the model is told to be."""
+    """A message that says what the model is to be."""
 
     role: Required[Literal["system", "developer"]]
     """`developer` is known to chat models alone."""
@@ -149,9 +149,9 @@ class AssistantMessage(TypedDict, total=False):
     name: str
     tool_calls: Sequence[ToolCallMessage | Untyped]
     reasoning_content: str | None
-    """What it thought, for models that keep that between turns (`clear_thinking`)."""
+    """Its reasoning, for models that keep that between turns (`clear_thinking`)."""
     reasoning: str | None
-    """The same, under the name that some models use."""
+    """`reasoning_content`, under the name that some models use."""
     refusal: str | None
     function_call: FunctionCall | None
     """Superseded by `tool_calls`."""
@@ -192,7 +192,7 @@ class FunctionDefinition(TypedDict, total=False):
     parameters: Mapping[str, Any]
     """A JSON schema. Native models demand `type` and `description` of every property."""
     strict: bool | None
-    """Whether the arguments must follow the schema to the letter. Chat models only."""
+    """True if the arguments must follow the schema to the letter. Chat models only."""
 
 
 class FunctionTool(TypedDict):
@@ -360,9 +360,9 @@ class ChatTemplateOptions(TypedDict, total=False):
     """Options of the model's chat template."""
 
     enable_thinking: bool
-    """Whether the model reasons first. Default true. Kimi K2.7 Code and GLM 5.3 Flash cannot be told not to."""
+    """True if the model is to reason first. Default true. Kimi K2.7 Code and GLM 5.3 Flash cannot be told not to."""
     clear_thinking: bool
-    """Whether reasoning of earlier turns is dropped. Default false."""
+    """True if reasoning of earlier turns is to be dropped. Default false."""
     thinking: bool
     """`enable_thinking` as Kimi K2.6 and later call it. Source: the notes of Cloudflare's provider."""
 
@@ -602,7 +602,7 @@ class _Responses(TypedDict, total=False):
     input: Required[str | Sequence[ResponsesItem]]
     """The prompt, or the conversation so far."""
     instructions: str | None
-    """What the model is told to be."""
+    """The text that says what the model is to be."""
     max_output_tokens: int | Literal["max"] | None
     """Tokens of the answer at most, reasoning included. `"max"`: all there is."""
     reasoning: ReasoningOptions | Untyped | None
@@ -614,7 +614,7 @@ class _Responses(TypedDict, total=False):
     parallel_tool_calls: bool | None
     stream_options: StreamOptions | Untyped
     include: Sequence[str] | None
-    """What else the answer should hold, such as `message.output_text.logprobs`."""
+    """Further parts that the answer should hold, such as `message.output_text.logprobs`."""
     truncation: Literal["auto", "disabled"] | None
     previous_response_id: str | None
     prompt_cache_key: str

@@ -158,7 +158,7 @@ class Binary:
 
     content: bytes = field(repr=False)
     media_type: str
-    """What the bytes are, told from their beginning where that is known (some models declare it wrongly)."""
+    """The type of the bytes, read from their beginning where that is known (some models declare it wrongly)."""
 
     meta: Meta = field(default_factory=Meta)
 

@@ -23,7 +23,7 @@ class Meta:
     """The HTTP status."""
 
     neurons: float | None = None
-    """What the call was charged, in neurons ($0.011 per 1,000), from `cf-ai-neurons` or the usage; `None` if unsaid."""
+    """The charge of the call, in neurons ($0.011 per 1,000), from `cf-ai-neurons` or the usage; `None` if unsaid."""
 
     gateway_log_id: str | None = None
     """`cf-aig-log-id`, when a gateway logged the call."""
@@ -40,7 +40,7 @@ class Usage:
     completion_tokens: int = 0
     total_tokens: int = 0
     neurons: float | None = None
-    """What the usage itself says was charged, in neurons ($0.011 per 1,000)."""
+    """The charge by the usage itself, in neurons ($0.011 per 1,000)."""
 
     raw: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     """The report as the service sent it; the sum of the reports where it sent increments."""

@@ -16,7 +16,7 @@ from cfai.doctor import Finding, examine
 from tests.conftest import ACCOUNT, TOKEN, Peer, Serve, Server
 
 NOWHERE = "http://127.0.0.1:9/client/v4"
-"""Where nothing listens."""
+"""A base URL at which nothing listens."""
 
 TLS = Path(__file__).parent / "tls"
 """Certificates of `localhost` with their keys, signed by themselves: one is good for a century, one has expired."""
@@ -25,7 +25,7 @@ Answers = dict[str, tuple[str, str, Any]]
 """By a part of the request's first line: status, content type, and a body, as JSON unless it is a text."""
 At = Callable[..., None]
 Answering = Callable[..., Server]
-"""What the fixtures of these names are."""
+"""The types of the fixtures of these names."""
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from cfai.local.wire import EmulatorError
 from tests.conftest import ACCOUNT
 
 RecorderApp = dict[str, Any]
-"""What a file holds."""
+"""The JSON object in a file of a recording."""
 
 
 class Replay(httpx.BaseTransport):

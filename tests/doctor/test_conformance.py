@@ -27,7 +27,7 @@ from tests.doctor.replay import RecorderApp, Replay, data
 JSON = {"content-type": "application/json"}
 EVENTS = {"content-type": "text/event-stream"}
 UNSEEN = ["error inside", "licence", "retry-after"]
-"""What the emulator gives no occasion to find out."""
+"""The facts that the emulator gives no occasion to find out."""
 
 MOST = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 Recorded = tuple[Path, dict[str, Finding]]

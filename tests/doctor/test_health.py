@@ -1,4 +1,4 @@
-"""What the doctor finds wrong with this machine, and that it shows nothing secret."""
+"""The doctor's findings about this machine, which show nothing secret."""
 
 from __future__ import annotations
 

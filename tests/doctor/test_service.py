@@ -1,4 +1,4 @@
-"""What the doctor finds wrong with the way to the service, its answers, and what the token may."""
+"""The doctor's findings about the way to the service, its answers, and what the token may."""
 
 from __future__ import annotations
 

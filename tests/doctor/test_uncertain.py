@@ -1,4 +1,4 @@
-"""What the code says it is uncertain of has a fact that finds it out, or a reason in the docs why none does."""
+"""Every uncertainty that the code states has a fact that finds it out, or a reason in the docs why none does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is left of conversations that are too long."""
+"""Conversations that are too long, and what is left of them."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def fitted(messages: list[Any], **options: Any) -> FittedMessages | ContextLengt
 FEW = st.sampled_from([*TEXTS.values(), "Hi", ""]).flatmap(lambda text: st.integers(1, 9).map(text.__mul__))
 IMAGES = st.just([{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": IMAGE}}])
 PERCENT = st.integers(20, 105)
-"""What the limit is of what a conversation needs. Limits drawn by themselves refuse nearly every conversation."""
+"""The limit, in per cent of what a conversation needs. Limits drawn by themselves refuse nearly every conversation."""
 
 
 @st.composite

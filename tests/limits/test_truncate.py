@@ -1,4 +1,4 @@
-"""What is left of texts that are too long, and where they may be cut."""
+"""Texts that are too long: what is left of them, and where they may be cut."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class Odd(BaseModel):
 
 
 class Scalar:
-    """What numpy's scalars and arrays have in common."""
+    """A value with what numpy's scalars and arrays have in common."""
 
     dtype = "float32"
 

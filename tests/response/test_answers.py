@@ -1,4 +1,4 @@
-"""What an answer of the service becomes, whatever its shape and its content type."""
+"""Answers of the service, and what each becomes, whatever its shape and its content type."""
 
 from __future__ import annotations
 

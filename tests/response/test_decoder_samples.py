@@ -28,7 +28,7 @@ class Fails:
 
 @dataclass
 class Says:
-    """What a wire sample says."""
+    """The content of a wire sample."""
 
     texts: list[str] = field(default_factory=list[str])
     """The texts of its tokens, those of the first answer, less the empty ones."""

@@ -1,4 +1,4 @@
-"""What `run` gives back: outputs, and the small things that they are made of."""
+"""Results of `run`: outputs, and the small things that they are made of."""
 
 from __future__ import annotations
 

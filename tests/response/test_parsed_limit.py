@@ -1,4 +1,4 @@
-"""What a message of the service says about a length."""
+"""Messages of the service about a length, and what they say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `arun` returns: a coroutine wherever one is expected, and a stream that can be entered or iterated at once."""
+"""The result of `arun`: a coroutine wherever one is expected, and a stream to be entered or iterated at once."""
 
 from __future__ import annotations
 

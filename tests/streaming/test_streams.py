@@ -172,7 +172,7 @@ def test_a_stream_is_left_by_its_block_an_exception_or_closing(caller: Caller, s
 
 @pytest.fixture
 def without_collector() -> Iterator[None]:
-    """What goes now goes because nobody holds it, not because the garbage collector came by."""
+    """Stop the garbage collector: what goes now goes because nobody holds it, not because the collector came by."""
     gc.disable()
     yield
     gc.enable()

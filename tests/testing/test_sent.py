@@ -1,4 +1,4 @@
-"""What was sent beside what should have been."""
+"""Requests that were sent, beside those that should have been."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of the inputs is counted, in each of their forms, and how often."""
+"""The parts of the inputs that are counted, in each of their forms, and how often."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong before an answer has begun: errors of the service, retries, timeouts and total timeouts."""
+"""Failures before an answer has begun: errors of the service, retries, timeouts and total timeouts."""
 
 from __future__ import annotations
 

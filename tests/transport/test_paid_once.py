@@ -32,7 +32,7 @@ LATER: dict[str, dict[str, Any]] = {
     "sends a status line": {"sends": b"HTTP/1.1 200 OK\r\n"},
     "sends no HTTP": {"sends": b"220 mail.example ESMTP\r\n"},
 }
-"""What a server does with a request that it has received whole: it breaks the connection before it is used, or then."""
+"""Ways in which a server that has received a request whole breaks the connection: before it is used, or then."""
 
 
 @SYNC_AND_ASYNC

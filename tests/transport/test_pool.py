@@ -321,7 +321,7 @@ def test_no_proxy_is_asked_for_this_machine(callers: Callers, serve: Serve, monk
 
 @pytest.fixture
 def contexts(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What `verify` the clients were made with."""
+    """The `verify` of each client that was made."""
     given: list[Any] = []
 
     def client(**options: Any) -> Any:

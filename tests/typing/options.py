@@ -1,5 +1,5 @@
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
-"""What the options do to the type of the result, and that they and the clients passed in are checked. Never run."""
+"""The effect of options on the type of the result, and the checks of them and of clients passed in. Never run."""
 
 from typing import Final, assert_type
 

@@ -73,7 +73,7 @@ class RecordedRequest:
     """The id of the AI Gateway it came through."""
 
     fault: str = "ok"
-    """What went wrong: the name of the scenario, or the `Fault` as text."""
+    """The fault of its answer: the name of the scenario, or the `Fault` as text."""
 
 
 class EmulatorApp(Application):

@@ -26,7 +26,7 @@ class Reply:
     tokens: int = 0
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     stream: tuple[Generation, Parts] | None = None
-    """What a stream comes to, and its events."""
+    """The whole generation that a stream sends, and its events."""
 
 
 def json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None, tokens: int = 0) -> Reply:

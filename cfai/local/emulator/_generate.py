@@ -103,7 +103,7 @@ def _is_reasoning(model: Model, inputs: Mapping[str, Any], form: Form) -> bool:
 
 
 def parse_json_mode(inputs: Mapping[str, Any], form: Form) -> tuple[bool, Mapping[str, Any]]:
-    """Return whether JSON is requested, and its schema."""
+    """Return a flag, True if JSON is requested, and its schema."""
     if inputs.get("guided_json"):
         return True, as_object(inputs["guided_json"])
     response_format = as_object(inputs.get("response_format") or as_object(inputs.get("text")).get("format"))

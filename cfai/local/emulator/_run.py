@@ -46,7 +46,7 @@ class Result:
     """A whole answer, and what it took."""
 
     value: Any
-    """What stands under `result`, or `Media`."""
+    """The value under `result`, or `Media`."""
 
     prompt_tokens: int
     tokens: int

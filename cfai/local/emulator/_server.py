@@ -133,7 +133,7 @@ class Emulator(LocalServer):
         return self._disconnects
 
     def wait_for_disconnects(self, count: int = 1, timeout: float = 5.0) -> bool:
-        """Return whether `disconnects` reaches `count` within `timeout` seconds."""
+        """Return True if `disconnects` reaches `count` within `timeout` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: self._disconnects >= count, timeout)
 

@@ -168,7 +168,7 @@ _GREY_JPEG = base64.b64decode(
     f"/9j//gAkW2VtdWxhdGVkIGJ5IGNmYWksIG5vdCBieSBhIG1vZGVsXf/bAEMA{'AQEB' * 21}Af/AAAsIAAEAAQEBEQD/xAAUAAEAAAAAAAAAAAAA"
     "AAAAAAAA/8QAFBABAAAAAAAAAAAAAAAAAAAAAP/aAAgBAQAAPwA//9k="
 )
-"""The same."""
+"""One pixel as a JPEG, with a comment that says where it is from: `MARK`."""
 
 # A silent frame: MPEG 1, layer III, 128 kbit/s, 44.1 kHz.
 _SILENT_MP3 = (bytes.fromhex("fffb9000") + bytes(413)) * 4

@@ -173,7 +173,7 @@ def bad_gateway(message: str) -> ErrorResponse:
 
 
 def _is_url(text: str) -> bool:
-    """Return whether `text` is the URL of a server."""
+    """Return True if `text` is the URL of a server."""
     try:
         url = httpx.URL(text)
     except (httpx.InvalidURL, ValueError):

@@ -21,7 +21,7 @@ Rewrite = Callable[[list[Event], Usage], list[Event]]
 
 _DELTA_FIELDS = ("role", "content", "reasoning_content", "refusal", "function_call", "tool_calls")
 _SHARED_FIELDS = ("tool_calls", "reasoning_content", "reasoning")
-"""What the native dialect and the deltas of chat completions call the same."""
+"""The fields that the native dialect and the deltas of chat completions call by the same name."""
 
 _OTHER_NAMES = {"reasoning_content": "reasoning", "reasoning": "reasoning_content"}
 
@@ -72,12 +72,12 @@ def list_calls(payload: Payload) -> list[tuple[tuple[Any, Any], Payload]]:
 
 
 def has_reasoning(payload: Payload) -> bool:
-    """Return whether an event of a chat completion has reasoning."""
+    """Return True if an event of a chat completion has reasoning."""
     return any(delta.keys() & _OTHER_NAMES.keys() for delta in _list_deltas(payload))
 
 
 def is_native_or_chat(payload: Payload) -> bool:
-    """Return whether it is an event of the native dialect or of chat completions, not of the Responses API."""
+    """Return True if it is an event of the native dialect or of chat completions, not of the Responses API."""
     return "type" not in payload
 
 

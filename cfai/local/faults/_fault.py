@@ -101,7 +101,7 @@ class Fault:
     """The scenario that it is, if it was asked for by name."""
 
     drawn: bool = field(default=False, init=False, compare=False)
-    """Whether chance chose it."""
+    """True if chance chose it."""
 
     def __post_init__(self) -> None:
         for name in ("status", "html"):
@@ -148,7 +148,7 @@ class Fault:
 
     @property
     def only_streams(self) -> bool:
-        """Return whether it can happen to streams alone."""
+        """Return True if it can happen to streams alone."""
         return self.defect is not None or self.hold or self.whole
 
     def check_applies(self, streams: bool) -> None:
@@ -172,5 +172,5 @@ class Fault:
 
     @property
     def waits(self) -> bool:
-        """Return whether the client has to wait, or to leave."""
+        """Return True if the client has to wait, or to leave."""
         return bool(self.delay or self.slow_first or self.trickle or self.hold) or self.silence_after is not None

@@ -20,10 +20,10 @@ class Scenario:
     """Under which heading it stands."""
 
     summary: str
-    """What it is, in a line."""
+    """Its description, in a line."""
 
     fault: Fault | None
-    """What makes it; `None` if no request gets that far, and then the summary says how to have it."""
+    """The fault that makes it; `None` if no request gets that far, and then the summary says how to have it."""
 
 
 # Codes of the service, named for what they mean; their statuses and texts are the emulator's.

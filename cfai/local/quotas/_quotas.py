@@ -52,7 +52,7 @@ class Allowance:
     """How many calls a model answers at a time; the others wait in line."""
 
     workers_paid: bool = True
-    """Whether models that require Workers Paid may be called."""
+    """True if models that require Workers Paid may be called."""
 
     clock: Callable[[], float] = time.time
     """Seconds since 1970."""
@@ -77,7 +77,7 @@ class RateLimiter:
         self._admitted: defaultdict[str, deque[float]] = defaultdict(deque)
 
     def admit(self, model: Model, now: float) -> bool:
-        """Return whether one more call is allowed, which is counted then."""
+        """Return True if one more call is allowed, which is counted then."""
         name, number = self._limit(model)
         if number is None:
             return True

@@ -225,7 +225,7 @@ class _RecorderApp(RecordingApp):
 
 
 def _is_whole(exchange: RawExchange) -> bool:
-    """Return whether all is there that was announced, or that a reader of events waits for."""
+    """Return True if all is there that was announced, or that a reader of events waits for."""
     if length := exchange.headers.get("content-length"):
         return length == str(sum(map(len, exchange.chunks)))
     return re.search(rb"data: ?\[DONE\]\s*$", b"".join(exchange.chunks[-8:])) is not None

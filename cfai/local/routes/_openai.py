@@ -24,7 +24,7 @@ class _OpenAI(Route):
 
     has_envelope = False
     required = ""
-    """What a body must have besides the model."""
+    """The field that a body must have besides the model."""
 
     def parse(self, request: RawRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
         fields = as_object(body)

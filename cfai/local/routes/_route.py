@@ -33,12 +33,12 @@ class RoutedCall:
     """The JSON of the inputs, or the bytes of audio, an image or a form."""
 
     query: Mapping[str, str]
-    """What the REST API takes in the query."""
+    """The parameters that the REST API takes in the query."""
 
     gateway: str | None = None
     reject_if_busy: bool = False
     route_fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What the route itself has to know of the body."""
+    """The fields of the body that the route itself has to know."""
 
 
 class Route:
@@ -60,7 +60,7 @@ class Route:
         return envelope(result) if self.has_envelope else result
 
     def includes_usage(self, call: RoutedCall) -> bool | None:
-        """Return whether the chunks of a stream report usage; `None` if they are as the model has them."""
+        """Return True if the chunks of a stream report usage; `None` if they are as the model has them."""
         return None
 
     def build_error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
@@ -123,7 +123,7 @@ WORKER = _Worker()
 
 
 def rejects_if_busy(holder: Any) -> bool:
-    """Return whether `options.rejectIfBusy` is set in a body."""
+    """Return True if `options.rejectIfBusy` is set in a body."""
     return as_object(as_object(holder).get("options")).get("rejectIfBusy") is True
 
 

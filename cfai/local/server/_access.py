@@ -28,7 +28,7 @@ class AccessRules:
         return f"Bearer {self.api_token}"
 
     def allows_host(self, header: str, own: Iterable[str] = ()) -> bool:
-        """Return whether a `Host` header names this machine, or one of its `own` names; with remote access any does."""
+        """Return True if a `Host` header names this machine, or one of its `own` names; with remote access any does."""
         name, colon, port = header.rpartition(":")
         host = name if colon and port.isdecimal() else header
         return self.allow_remote or is_loopback(host) or host in own
@@ -42,7 +42,7 @@ class AccessRules:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether `host`, a name or an address without a port, is this machine."""
+    """Return True if `host`, a name or an address without a port, is this machine."""
     name = host.strip("[]").lower()
     if name == "localhost":
         return True

@@ -108,7 +108,7 @@ class Connection:
 
     @property
     def is_gone(self) -> bool:
-        """Return whether the client has left."""
+        """Return True if the client has left."""
         return self._gone.is_set()
 
     async def read_body(self) -> bytes | None:

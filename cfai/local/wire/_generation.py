@@ -17,7 +17,7 @@ Form = Literal["native", "dual", "chat", "completion", "responses"]
 
 Payload = dict[str, Any]
 Payloads = Iterator[tuple[int, Payload]]
-"""What events hold, each with how many tokens it carries."""
+"""The JSON objects in events, each with how many tokens it carries."""
 
 DUAL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 SCOUT = "@cf/meta/llama-4-scout-17b-16e-instruct"
@@ -98,7 +98,7 @@ class Generation:
     """How many tokens an engine says that it generated."""
 
     includes_usage: bool | None = None
-    """Whether the chunks of a stream report usage, on OpenAI's route; `None` on others, where they are the model's."""
+    """True if the chunks of a stream report usage, on OpenAI's route; `None` on others, where they are the model's."""
 
     @property
     def tokens(self) -> int:
@@ -185,5 +185,5 @@ def compute_neurons(model: Model, prompt_tokens: int, tokens: int) -> float:
 
 
 def is_new_kimi(name: str) -> bool:
-    """Return whether a model names its reasoning, and the switch for it, as Kimi does since K2.6."""
+    """Return True if a model names its reasoning, and the switch for it, as Kimi does since K2.6."""
     return name.startswith(KIMI) and not name.endswith("k2.5")

@@ -1,4 +1,4 @@
-"""What is refused before a model runs, in the service's words."""
+"""Refusals before a model runs, in the service's words."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Server:
 
 
 class Library:
-    """What is used of `xllamacpp`."""
+    """The part of `xllamacpp` that is used."""
 
     def __init__(self) -> None:
         self.started: list[Any] = []

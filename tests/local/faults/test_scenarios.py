@@ -1,4 +1,4 @@
-"""What a caller of cfai sees of every scenario, in both colours."""
+"""Every scenario as a caller of cfai sees it, in both colours."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Gives:
     usage: bool = True
     finish: str | None = None
     same: bool = True
-    """Whether it has the text at all."""
+    """True if it has the text at all."""
 
 
 REFUSED: dict[type[CfaiError], str] = {
@@ -191,7 +191,7 @@ STREAMED: dict[str, Raises | Gives] = {
     "error-event-named": STOPPED,
     "error-event-response": replace(STOPPED, code="server_error"),
 }
-"""What a call with `"stream": True` comes to."""
+"""The outcome of a call with `"stream": True`, by scenario."""
 
 BROKEN = Raises(APIConnectionError)
 LATE = Raises(APITimeoutError, options={"timeout": Timeout(first_byte=10, read=0.2)})
@@ -207,7 +207,7 @@ WHOLE: dict[str, Raises | Gives] = {
     "stalled": LATE,
     "error-event": BUSY,
 }
-"""What any other call comes to, where that is something else."""
+"""The outcome of any other call, by scenario, where that is something else."""
 
 ANSWERED_WHOLE = [name for name, each in SCENARIOS.items() if each.fault is not None and not each.fault.only_streams]
 
@@ -304,7 +304,7 @@ def test_a_caller_sees_it_for_what_it_is(caller: Any, service: Service) -> None:
 OF_STREAMS = [name for name, each in SCENARIOS.items() if each.group == "Streams"]
 ANY_DIALECT = ["truncated", *(name for name in OF_STREAMS if name not in ("held-open", "whole-answer"))]
 NO_SHAPE = {"null-fields", "doubled-dialect", "mixed-dialects", "text-after-finish", "empty-finish-reason"}
-"""What needs events of another dialect than that of the Responses API, as all that `usage-…` is."""
+"""The scenarios that need events of another dialect than that of the Responses API, as all that are `usage-…` do."""
 
 
 def expect_in_dialect(model: str, name: str) -> Raises | Gives:

@@ -1,4 +1,4 @@
-"""What counts, by itself: the line in front of a model, the calls of a minute, and the neurons of a day."""
+"""The parts of quotas, each by itself: the line in front of a model, the calls of a minute, the neurons of a day."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an account may use, as a client meets it: switched off until it is asked for."""
+"""The quotas of an account, as a client meets them: switched off until they are asked for."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Http:
     """Asks a local server as any program might."""
 
     server: Server
-    """What stands behind a recorder and plays a script."""
+    """The server that stands behind a recorder and plays a script."""
 
     def __init__(self, local: LocalServer) -> None:
         self.local = local
@@ -134,7 +134,7 @@ def tapes(tmp_path: Path, serve: Serve) -> Iterator[Tapes]:
 
 @pytest.fixture
 def upstream() -> Iterator[Emulator]:
-    """What stands for the real service."""
+    """An emulator that stands for the real service."""
     with Emulator(account_id=ACCOUNT, api_token=TOKEN) as upstream:
         yield upstream
 

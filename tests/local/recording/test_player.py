@@ -250,7 +250,7 @@ NEAREST: list[tuple[list[dict[str, Any]], str, str, Any, str]] = [
     # Of two that are as near it is the one of the same model.
     ([OF_NATIVE | OTHER, OTHER], "POST", "", HELLO, '0002-x.json: prompt is "other" there and "Hello" here'),
 ]  # fmt: skip
-"""What is recorded; a method, a query or a path, and a body; the nearest recording, with `*` for any text."""
+"""Rows: recordings; a method, a query or a path, and a body; the nearest recording, with `*` for any text."""
 
 
 def test_the_nearest_recording_is_named_with_the_differences(tapes: Tapes) -> None:

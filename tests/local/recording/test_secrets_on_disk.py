@@ -1,4 +1,4 @@
-"""What must never reach the disk, searched for in every file of a recording."""
+"""Secrets, which must never reach the disk, searched for in every file of a recording."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the service lists: models, page by page and by what was asked, their schemas, tasks and authors."""
+"""The service's lists: models, page by page and by what was asked, their schemas, tasks and authors."""
 
 from __future__ import annotations
 
