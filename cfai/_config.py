@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeGuard, cast, get
 
 from cfai import models, tokens
 from cfai._credentials import Credentials, Secret
-from cfai._errors import ConfigurationError
+from cfai._errors import APITimeoutError, ConfigurationError
 from cfai.models import LIMIT_FIELDS, Limit, Model
 
 if TYPE_CHECKING:
@@ -216,3 +216,46 @@ def _is_count(value: Any) -> bool:
 
 def _is_positive(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e300
+
+
+_SHORTEST_WAIT = 0.001
+"""Seconds. httpx takes 0 for a wait that is over before it began."""
+
+
+class TimeBudget(NamedTuple):
+    """The time that one call may take, retries and reading included. The clock is its caller's."""
+
+    timeout: Timeout
+    total: float | None
+    """Seconds that the whole call may take."""
+    started: float
+    """When the call began, in seconds of `time.monotonic`."""
+
+    def remaining(self, now: float) -> float | None:
+        """Return the seconds left of the total timeout, or `None` if there is none. Raises `APITimeoutError` at 0."""
+        if self.total is None:
+            return None
+        seconds = self.started + self.total - now
+        if seconds <= 0:
+            raise self.make_error()
+        return seconds
+
+    def is_exceeded(self, now: float) -> bool:
+        """Return True once the total timeout has passed."""
+        return self.total is not None and now >= self.started + self.total
+
+    def make_error(self) -> APITimeoutError:
+        """Return the error for a total timeout that has passed."""
+        passed = f"the total timeout of {self.total:g} s passed"
+        return APITimeoutError(f"{passed}: raise total_timeout= if the model needs longer", retryable=False)
+
+    def shorten(self, wait: float | None, now: float) -> float | None:
+        """Return a wait, no longer than what is left of the total timeout, but not 0."""
+        if self.total is None:
+            return wait
+        remaining = max(_SHORTEST_WAIT, self.started + self.total - now)
+        return remaining if wait is None else min(wait, remaining)
+
+    def allows_pause(self, seconds: float, now: float) -> bool:
+        """Return True if there is time for a pause, and for something after it."""
+        return self.total is None or self.started + self.total - now > seconds

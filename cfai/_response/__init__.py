@@ -15,6 +15,7 @@ from cfai._response.extract import event_reports_error
 from cfai._response.parse import (
     ApiResponse,
     build_response,
+    build_response_error,
     build_stream_output,
     convert_to_events,
     is_body_streamed,
@@ -35,6 +36,7 @@ __all__ = [
     "EventSplitter",
     "build_error",
     "build_response",
+    "build_response_error",
     "build_stream_output",
     "convert_to_events",
     "event_reports_error",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic_core import ValidationError
 
 from cfai import models, types
-from cfai._errors import APIResponseValidationError
+from cfai._errors import APIResponseValidationError, InferenceUpstreamError
 from cfai._json import loads, to_compact_json
 from cfai._limits import MAX_TOKENS_FIELDS
 from cfai._response.accumulator import Accumulator
@@ -20,12 +20,12 @@ from cfai._response.errors import build_error, redact, redact_headers
 from cfai._response.extract import body_reports_error, unwrap
 from cfai._response.sse import BOM, EventSplitter, parse_fields
 from cfai._warnings import CutAnswerWarning, warn
-from cfai.types import Meta
-from cfai.types._tokens import TextSummary
+from cfai.types import Meta, TextSummary
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from cfai._config import TimeBudget
     from cfai._request import ApiRequest, PreparedCall
     from cfai.types import Binary, ListOutput, Output, TextOutput, ValueOutput
 
@@ -49,7 +49,7 @@ class ApiResponse:
     """The metadata of the call, from the headers."""
     kind: str
     """`json`, `events`, `text` or `binary`, by the content type."""
-    budget: Any
+    budget: TimeBudget
     """The time that the call may take."""
     pool: Any = field(repr=False)
     """The clients, kept as long as the response is: when they are collected, its connection closes."""
@@ -61,7 +61,9 @@ class ApiResponse:
     """How often the request was sent."""
 
 
-def build_response(http: Any, model: str, *, budget: Any, now: float, pool: Any, pooled_client: Any) -> ApiResponse:
+def build_response(
+    http: Any, model: str, *, budget: TimeBudget, now: float, pool: Any, pooled_client: Any
+) -> ApiResponse:
     """Return an answer whose body is unread, with what its headers say about the call."""
     # Each look-up in httpx's own headers costs as much as all of this.
     headers = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in http.headers.raw}
@@ -89,6 +91,21 @@ def media_kind(content_type: str) -> str:
     if media_type == "text/event-stream":
         return "events"
     return "text" if media_type in ("text/plain", "") else "binary"
+
+
+def build_response_error(
+    response: ApiResponse, request: ApiRequest, content: bytes, now: float
+) -> InferenceUpstreamError:
+    """Return the error that an answer with the body `content` stands for; `now` is the time of day, in seconds."""
+    return build_error(
+        response.meta.status_code,
+        response.headers,
+        content,
+        model=request.model,
+        inputs=request.inputs,
+        now=now,
+        secrets=request.secrets,
+    )
 
 
 def is_body_streamed(response: ApiResponse, request: ApiRequest) -> bool:
@@ -211,15 +228,7 @@ def _parse_body(response: ApiResponse, call: PreparedCall) -> AnyOutput:
             raise _make_unreadable_error("the answer is no JSON, though it says so", response, call, content) from None
         return types.Binary.of(content, content_type, meta)
     if body_reports_error(body):
-        error = build_error(
-            meta.status_code,
-            response.headers,
-            content,
-            model=call.model,
-            inputs=call.inputs,
-            now=time.time(),
-            secrets=call.secrets,
-        )
+        error = build_response_error(response, call, content, time.time())
         error.retryable = False  # under a 200 the model may have run
         raise error
     return _build_output(body, content, meta)

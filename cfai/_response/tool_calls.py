@@ -15,7 +15,6 @@ class ToolCallAccumulator:
     """Tool calls from their pieces. The index tells them apart: ids repeat, go missing, or come last."""
 
     _calls: dict[int, _PartialCall] = field(default_factory=dict[int, "_PartialCall"])
-    _next: int = 0
     _last: int = 0
     _redirects: dict[int, int] = field(default_factory=dict[int, int])
     """By the index that two calls share: the index to which the pieces of the second belong."""
@@ -39,7 +38,6 @@ class ToolCallAccumulator:
             if name:
                 named.add(index)
             call = self._calls.setdefault(index, _PartialCall())
-            self._next = max(self._next, index + 1)
             self._last = index
             deltas.append(ToolCallDelta(index, name, call.add(name, arguments, id), id))
         return tuple(deltas)
@@ -52,7 +50,7 @@ class ToolCallAccumulator:
         """Return those of the whole calls at the end of a stream that have not come in pieces, with a free index."""
         missing: list[dict[str, Any]] = []
         by_id = {call.id: index for index, call in self._calls.items() if call.id is not None}
-        free = self._next
+        free = self._free_index
         for call in calls:
             id = _get_call_id(call)
             index: int = call["index"]
@@ -70,6 +68,10 @@ class ToolCallAccumulator:
             ToolCall(call.name, join_surrogates("".join(call.arguments) + call.half), call.id)
             for _, call in sorted(self._calls.items())
         ]
+
+    @property
+    def _free_index(self) -> int:
+        return max([-1, *self._calls]) + 1
 
     def _find_index(self, index: Any, name: str | None, id: str | None, named: set[int]) -> int:
         has_index = isinstance(index, int) and not isinstance(index, bool)
@@ -89,8 +91,8 @@ class ToolCallAccumulator:
         if not is_another:
             return target
         if has_index:
-            self._redirects[index] = self._next
-        return self._next
+            self._redirects[index] = self._free_index
+        return self._free_index
 
 
 @dataclass(slots=True, eq=False)

@@ -42,7 +42,7 @@ from cfai._streaming.event_stream import (
     ItemIterator,
     encoder_for,
 )
-from cfai._transport import PooledClient, TimeBudget, has_connection_alone
+from cfai._transport import PooledClient, has_connection_alone
 from cfai.types import Meta, Token, ToolCall, Usage
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class _StreamState(Generic[T]):
         if response.content is None and not self._http.is_stream_consumed:
             self._phase = "reading"
             self._pooled_client.open_responses[self._http] = chunks
-        self._budget: TimeBudget = response.budget
+        self._budget = response.budget
         self._splitter = EventSplitter()
         self._blocks: list[bytes] = []
         """The blocks that were cut, last first."""
@@ -141,7 +141,8 @@ class _StreamState(Generic[T]):
         self._read_as = way
         self._decoder = decoder or self._token_decoder
 
-    def _build_result(self) -> TextOutput:
+    def result(self) -> TextOutput:
+        """Return the output of a stream that has been read to its end."""
         if (error := self._error or self._token_decoder.failure) is not None:
             raise error
         if self._read_as == "events":
@@ -180,7 +181,7 @@ class _StreamState(Generic[T]):
         if meta.neurons is None and usage is not None:
             meta.neurons = usage.neurons
 
-    def _raise_error(self) -> None:
+    def _warn_or_raise(self) -> None:
         """Raise what ended the reading, however often it is asked for. A warning may be an error: it comes first."""
         if self._must_warn:
             self._must_warn = False
@@ -290,7 +291,7 @@ class Stream(_StreamState[T]):
         if self._read_as in ("", "tokens") and self._token_decoder.failure is None:
             for _ in self:
                 pass
-        return self._build_result()
+        return super().result()
 
     def events(self) -> Iterator[ServerSentEvent]:
         """Return the raw events instead of tokens: no JSON is read, nothing is taken for an error or for the end."""
@@ -341,7 +342,7 @@ class Stream(_StreamState[T]):
             raise
         if self._items:
             return self._items.pop()
-        self._raise_error()
+        self._warn_or_raise()
         raise StopIteration
 
     def _advance(self) -> None:
@@ -414,11 +415,7 @@ class AsyncStream(_StreamState[T]):
         if self._read_as in ("", "tokens") and self._token_decoder.failure is None:
             async for _ in self:
                 pass
-        return self._build_result()
-
-    def result(self) -> TextOutput:
-        """Return the output of a stream that has been read to its end."""
-        return self._build_result()
+        return self.result()
 
     def aevents(self) -> AsyncIterator[ServerSentEvent]:
         """Return the raw events instead of tokens: no JSON is read, nothing is taken for an error or for the end."""
@@ -468,7 +465,7 @@ class AsyncStream(_StreamState[T]):
             raise
         if self._items:
             return self._items.pop()
-        self._raise_error()
+        self._warn_or_raise()
         raise StopAsyncIteration
 
     async def _advance(self) -> None:

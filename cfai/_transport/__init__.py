@@ -7,14 +7,13 @@ from cfai._transport.pool import (
     PooledClient,
     has_connection_alone,
 )
-from cfai._transport.send import TimeBudget, asend, send
+from cfai._transport.send import asend, send
 
 __all__ = [
     "AsyncHttpClient",
     "ClientPool",
     "HttpClient",
     "PooledClient",
-    "TimeBudget",
     "asend",
     "has_connection_alone",
     "send",

@@ -350,11 +350,8 @@ def _make_client(
     if problem:  # raised here, so that no frame of its traceback has the proxy's password
         raise ConfigurationError(problem)
     # A service with tokens needs no cookies, and httpx takes as long to look for them as to build a request.
-    client.cookies.extract_cookies = _ignore_cookies
+    client.cookies.extract_cookies = _do_nothing
     return client
-
-
-def _ignore_cookies(response: Any) -> None: ...
 
 
 @functools.lru_cache(maxsize=4)
@@ -366,4 +363,4 @@ def _make_tls_context(verify: str | bool, trust_env: bool, files: tuple[str | No
     return httpx.create_ssl_context(verify=verify, trust_env=trust_env)
 
 
-def _do_nothing() -> None: ...
+def _do_nothing(*_: Any) -> None: ...

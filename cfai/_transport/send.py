@@ -9,15 +9,15 @@ from __future__ import annotations
 import time
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
-from typing import Any, NamedTuple, NoReturn, cast
+from typing import Any, NoReturn, cast
 
 import anyio
 import httpx
 
-from cfai._config import Timeout
-from cfai._errors import APITimeoutError, CfaiError, InferenceUpstreamError
+from cfai._config import TimeBudget
+from cfai._errors import APITimeoutError, CfaiError
 from cfai._request import CREDENTIAL_HEADERS, ApiRequest
-from cfai._response import ApiResponse, build_error, build_response, is_body_streamed, map_transport_error
+from cfai._response import ApiResponse, build_response, build_response_error, is_body_streamed, map_transport_error
 from cfai._transport.attempt import Attempt
 from cfai._transport.event_loop import unwind
 from cfai._transport.pool import ClientPool, PooledClient
@@ -28,9 +28,6 @@ MAX_ERROR_BYTES = 1024 * 1024
 
 ERROR_READ_TIMEOUT = 10.0
 """Seconds that an error's body may take: its status is known already."""
-
-_SHORTEST_WAIT = 0.001
-"""Seconds. httpx takes 0 for a wait that is over before it began."""
 
 
 def send(pool: ClientPool, request: ApiRequest) -> ApiResponse:
@@ -82,7 +79,7 @@ def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> Api
         http, request.model, budget=budget, now=time.monotonic(), pool=pool, pooled_client=pooled_client
     )
     if not http.is_success and not request.wants_raw:
-        raise _build_error(response, request, _read_error(http, http_request, budget))
+        raise build_response_error(response, request, _read_error(http, http_request, budget), time.time())
     http_request.extensions["timeout"]["read"] = budget.shorten(budget.timeout.read, time.monotonic())
     if not is_body_streamed(response, request):
         response.content = _read(http, request, budget)
@@ -104,7 +101,7 @@ async def _asend_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget)
         http, request.model, budget=budget, now=time.monotonic(), pool=pool, pooled_client=pooled_client
     )
     if not http.is_success and not request.wants_raw:
-        raise _build_error(response, request, await _aread_error(http, http_request, budget))
+        raise build_response_error(response, request, await _aread_error(http, http_request, budget), time.time())
     http_request.extensions["timeout"]["read"] = budget.shorten(budget.timeout.read, time.monotonic())
     if not is_body_streamed(response, request):
         response.content = await _aread(http, request, budget)
@@ -232,18 +229,6 @@ def _parse_url(kind: Any, url: str) -> Any:
     return kind(url)
 
 
-def _build_error(response: ApiResponse, request: ApiRequest, content: bytes) -> InferenceUpstreamError:
-    return build_error(
-        response.meta.status_code,
-        response.headers,
-        content,
-        model=request.model,
-        inputs=request.inputs,
-        now=time.time(),
-        secrets=request.secrets,
-    )
-
-
 def _forget_credentials(http_request: Any) -> None:
     # From here on the request lives in responses, exceptions and their pickles.
     for name in CREDENTIAL_HEADERS:
@@ -261,42 +246,3 @@ def _raise_mapped(exception: Exception, request: ApiRequest, budget: TimeBudget,
     if isinstance(error, APITimeoutError) and budget.is_exceeded(time.monotonic()):
         raise budget.make_error() from exception
     raise error from exception
-
-
-class TimeBudget(NamedTuple):
-    """The time that one call may take, retries and reading included. The clock is its caller's."""
-
-    timeout: Timeout
-    total: float | None
-    """Seconds that the whole call may take."""
-    started: float
-    """When the call began, in seconds of `time.monotonic`."""
-
-    def remaining(self, now: float) -> float | None:
-        """Return the seconds left of the total timeout, or `None` if there is none. Raises `APITimeoutError` at 0."""
-        if self.total is None:
-            return None
-        seconds = self.started + self.total - now
-        if seconds <= 0:
-            raise self.make_error()
-        return seconds
-
-    def is_exceeded(self, now: float) -> bool:
-        """Return True once the total timeout has passed."""
-        return self.total is not None and now >= self.started + self.total
-
-    def make_error(self) -> APITimeoutError:
-        """Return the error for a total timeout that has passed."""
-        passed = f"the total timeout of {self.total:g} s passed"
-        return APITimeoutError(f"{passed}: raise total_timeout= if the model needs longer", retryable=False)
-
-    def shorten(self, wait: float | None, now: float) -> float | None:
-        """Return a wait, no longer than what is left of the total timeout, but not 0."""
-        if self.total is None:
-            return wait
-        remaining = max(_SHORTEST_WAIT, self.started + self.total - now)
-        return remaining if wait is None else min(wait, remaining)
-
-    def allows_pause(self, seconds: float, now: float) -> bool:
-        """Return True if there is time for a pause, and for something after it."""
-        return self.total is None or self.started + self.total - now > seconds

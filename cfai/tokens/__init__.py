@@ -30,7 +30,6 @@ __getattr__, __dir__ = lazy_exports(
         "_bounds": ("count_borders", "lower_bound", "upper_bound"),
         "_count": (
             "TokenCount",
-            "count_prompt",
             "count_text",
             "count_tokens",
             "messages_to_builtins",

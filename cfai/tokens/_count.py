@@ -106,7 +106,8 @@ def count_tokens(
         kind = type(text_or_messages).__name__
         raise InputError(f"`text_or_messages` must be a string or a list of dicts, got {kind}")
     messages = messages_to_builtins(text_or_messages)
-    return count_prompt({"messages": messages, "tools": messages_to_builtins(tools or (), "tools")}, strategy)
+    prompt = {"messages": messages, "tools": messages_to_builtins(tools or (), "tools")}
+    return to_token_count(measure_prompt(prompt, strategy), strategy)
 
 
 def messages_to_builtins(messages: Any, place: str = "messages") -> list[Any]:
@@ -146,11 +147,6 @@ def count_text(text: str, strategy: CountingStrategy) -> TokenCount:
     lower, upper = strategy.lower_bound(text), strategy.upper_bound(text)
     estimate = min(upper, max(lower, round(strategy.estimate(text))))
     return _build_count(lower, estimate, upper, strategy, exact=strategy.is_exact)
-
-
-def count_prompt(inputs: Mapping[str, Any], strategy: CountingStrategy) -> TokenCount:
-    """Count the tokens of the prompt of `inputs`, with its chat template."""
-    return to_token_count(measure_prompt(inputs, strategy), strategy)
 
 
 def to_token_count(size: PromptSize, strategy: CountingStrategy) -> TokenCount:

@@ -14,9 +14,9 @@ from typing import Any
 from cfai._json import as_sequence, is_mapping
 
 MAX_MEDIUM = 3000
-"""The most tokens that an image is taken for."""
+"""The tokens of an image at most, where its size or the model's way with images is not known."""
 _UNKNOWN_IMAGE_TOKENS = 1000
-"""The tokens that an image is taken for, where its size or the model's way with images is not known."""
+"""Its likely tokens there."""
 
 _IMAGE_TYPES = ("image_url", "input_image", "image")
 MEDIA_TYPES = (*_IMAGE_TYPES, "input_audio", "audio", "video_url", "input_video", "video", "file", "input_file")

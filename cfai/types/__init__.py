@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cfai._lazy import lazy_exports
 from cfai.types._tokens import Meta, Token, ToolCall, ToolCallDelta, Usage
+from cfai.types._tokens import TextSummary as TextSummary
 
 if TYPE_CHECKING:
     from cfai.types._inputs import *

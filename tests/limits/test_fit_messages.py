@@ -69,7 +69,8 @@ def item_result(call: str, text: str = "18 degrees") -> dict[str, Any]:
 def most_likely(messages: list[Any], tools: Any, measure: CountingStrategy) -> int:
     """Return what a prompt takes at most, as the documentation has it."""
     inputs = {"messages": messages, "tools": tools}
-    count, about = tokens.count_prompt(inputs, measure), tokens.measure_prompt(inputs, measure)
+    about = tokens.measure_prompt(inputs, measure)
+    count = tokens.to_token_count(about, measure)
     sure = 1 if measure.counter else LOWEST[str(inputs).isascii()]
     return min(count.upper, max(count.lower, ceil(about.text_estimate / sure) + 3000 * about.images + 32))
 
@@ -157,7 +158,8 @@ def test_what_is_left_fits_and_is_whole(
         assert fit.limit == limit
         return
     assert most_likely(fit.messages, tools, measured(family)) + max_tokens <= limit
-    assert fit.count == tokens.count_prompt({"messages": fit.messages, "tools": tools}, measured(family))
+    size = tokens.measure_prompt({"messages": fit.messages, "tools": tools}, measured(family))
+    assert fit.count == tokens.to_token_count(size, measured(family))
     assert answers_have_their_calls(fit.messages)
     head = [*messages[: len(messages) - len(without_system(messages))]] if keep_system else []
     assert fit.messages[: len(head)] == head

@@ -17,7 +17,7 @@ import pytest
 from pydantic import BaseModel
 
 from cfai import ConfigurationError, InputError, TokenCount, count_tokens, tokens
-from cfai.tokens import CountingStrategy, Family, count_prompt, measure_prompt
+from cfai.tokens import CountingStrategy, Family, measure_prompt, to_token_count
 from tests.conftest import row
 
 LLAMA = CountingStrategy(Family("llama3", certain=True))
@@ -58,7 +58,7 @@ def test_a_text_counts_in_every_form_and_other_scripts_are_told() -> None:
         assert found.text_estimate == pytest.approx(tokens.estimate_unrounded(TEXT, "llama3") + around, abs=0.5), form
         assert (found.images, found.lowest_ratio) == (0, LLAMA.lowest_ratio(True)), form
         assert found.upper_bound >= len(TEXT) + around, form
-        whole = count_prompt(inputs, LLAMA)
+        whole = to_token_count(measure_prompt(inputs, LLAMA), LLAMA)
         assert whole.lower <= WORDS <= whole.estimate <= whole.upper, form
     other, ascii_text = (measure_prompt({"prompt": text}, LLAMA) for text in ("naïve", "naive"))
     assert other.lowest_ratio < ascii_text.lowest_ratio
@@ -281,7 +281,8 @@ def test_messages_may_be_pydantic_models_and_tools_come_one_by_one_or_not_at_all
 
 def test_a_json_schema_is_in_the_upper_bound_alone_and_the_template_in_a_part_of_its_own() -> None:
     schema = {"type": "json_schema", "json_schema": {"type": "object", "description": TEXT}}
-    bare, held = count_prompt({"prompt": TEXT}, LLAMA), count_prompt({"prompt": TEXT, "response_format": schema}, LLAMA)
+    bare = to_token_count(measure_prompt({"prompt": TEXT}, LLAMA), LLAMA)
+    held = to_token_count(measure_prompt({"prompt": TEXT, "response_format": schema}, LLAMA), LLAMA)
     assert held.upper >= bare.upper + len(TEXT)
     assert held.lower == bare.lower
     found = count_tokens([user(TEXT)], family="llama3")
