@@ -178,9 +178,9 @@ def tokens(pieces: Iterable[bytes]) -> list[str]:
         said.append((type(error), str(error), error.partial, error.code))
     for choice in decoder.accumulator.choices:
         text = "".join(token.text for token in found if token.choice == choice)
-        if text != decoder.accumulator.text_of(choice):
-            raise Uneven(f"the tokens say {text!r}, the text is {decoder.accumulator.text_of(choice)!r}")
-        said += [text, decoder.accumulator.reasoning_of(choice), decoder.accumulator.tool_calls_of(choice)]
+        if text != decoder.accumulator.get_text(choice):
+            raise Uneven(f"the tokens say {text!r}, the text is {decoder.accumulator.get_text(choice)!r}")
+        said += [text, decoder.accumulator.get_reasoning(choice), decoder.accumulator.get_tool_calls(choice)]
     return [repr(each) for each in (*((token, token.raw, token.usage) for token in found), *said, decoder.usage)]
 
 

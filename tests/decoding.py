@@ -33,9 +33,9 @@ class Played:
         answers = [
             (
                 number,
-                decoder.accumulator.text_of(number),
-                decoder.accumulator.reasoning_of(number),
-                decoder.accumulator.tool_calls_of(number),
+                decoder.accumulator.get_text(number),
+                decoder.accumulator.get_reasoning(number),
+                decoder.accumulator.get_tool_calls(number),
             )
             for number in decoder.accumulator.choices
         ]

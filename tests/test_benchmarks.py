@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 import pytest
 from benchmarks import calls, growth, streaming
-from benchmarks.clients import AsyncCfai, check_texts, running_server, text_of, texts_in
+from benchmarks.clients import AsyncCfai, check_texts, get_text, running_server, texts_in
 from benchmarks.measure import Report, Target, in_turns
 from benchmarks.server import answer, event, prepared, trailer, words
 
@@ -63,7 +63,7 @@ def test_an_answer_and_an_event_have_the_shape_of_their_dialect() -> None:
     assert answer("native").startswith(b'{"result":{"response":')
     assert answer("openai").startswith(b'{"id":')
     assert event("native", "a").startswith(b'data: {"response":"a","p":"')
-    assert text_of({"choices": []}) is None
+    assert get_text({"choices": []}) is None
     with pytest.raises(AssertionError, match="a client gave other texts"):
         check_texts("a client", words(3)[1:], 3)
 

@@ -31,7 +31,7 @@ def test_other_exceptions_and_tokens_that_do_not_add_up_are_found(monkeypatch: p
         with pytest.raises(RecursionError) as raised:
             fuzz.run(1, lambda number: number < 300, long_every=0)
     assert "of seed 1: b" in raised.value.__notes__[0]
-    monkeypatch.setattr(Accumulator, "text_of", lambda self, choice: "something else")
+    monkeypatch.setattr(Accumulator, "get_text", lambda self, choice: "something else")
     with pytest.raises(fuzz.Uneven):
         fuzz.run(1, lambda number: number < 300, long_every=0)
 

@@ -135,7 +135,7 @@ class Sse(Floor):
             for event in EventSource(response).iter_sse():
                 if event.data == "[DONE]":
                     continue
-                text = text_of(json.loads(event.data))
+                text = get_text(json.loads(event.data))
                 if text:
                     texts.append(text)
                     if arrived is not None:
@@ -150,7 +150,7 @@ class AsyncSse(AsyncFloor):
             async for event in EventSource(response).aiter_sse():
                 if event.data == "[DONE]":
                     continue
-                text = text_of(json.loads(event.data))
+                text = get_text(json.loads(event.data))
                 if text:
                     texts.append(text)
                     if arrived is not None:
@@ -276,7 +276,7 @@ def check_texts(name: str, texts: list[str], count: int) -> None:
         raise AssertionError(f"{name} gave other texts than the {count} that were sent: {texts[:20]}")
 
 
-def text_of(event: dict[str, Any]) -> str | None:
+def get_text(event: dict[str, Any]) -> str | None:
     """Return what a program without an SDK takes out of an event."""
     if "response" in event:
         return event["response"]
@@ -286,4 +286,4 @@ def text_of(event: dict[str, Any]) -> str | None:
 def texts_in(body: bytes) -> list[str]:
     """Return the texts of a whole stream."""
     events = [json.loads(line[6:]) for line in body.split(b"\n") if line.startswith(b"data: {")]
-    return [text for text in map(text_of, events) if text]
+    return [text for text in map(get_text, events) if text]

@@ -17,7 +17,7 @@ WEATHER = {
 }
 
 
-def text_of(chunks: list) -> str:
+def get_text(chunks: list) -> str:
     return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
 
 
@@ -25,7 +25,7 @@ for model in (LLAMA, "@cf/zai-org/glm-4.7-flash", "@cf/moonshotai/kimi-k2.6"):
     whole = litellm.completion(model=f"cloudflare/{model}", messages=ASKED, **TOLD)
     chunks = list(litellm.completion(model=f"cloudflare/{model}", messages=ASKED, stream=True, **TOLD))
     assert whole.choices[0].message.content.startswith("[emulated by cfai"), whole
-    assert text_of(chunks) == whole.choices[0].message.content
+    assert get_text(chunks) == whole.choices[0].message.content
     assert whole.usage.total_tokens > 0
 
 forced = {"type": "function", "function": {"name": "weather"}}
@@ -46,7 +46,7 @@ assert [len(row["embedding"]) for row in vectors.data] == [768, 768]
 
 async def asynchronous() -> None:
     stream = await litellm.acompletion(model=f"cloudflare/{LLAMA}", messages=ASKED, stream=True, **TOLD)
-    assert text_of([chunk async for chunk in stream]).startswith("[emulated by cfai")
+    assert get_text([chunk async for chunk in stream]).startswith("[emulated by cfai")
 
 
 asyncio.run(asynchronous())

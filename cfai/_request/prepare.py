@@ -53,8 +53,8 @@ class ApiRequest:
     """True if the answer is to be read while it comes."""
     wants_raw: bool = False
     """True if the caller takes any status for an answer."""
-    retries_when_busy: bool = True
-    """False to raise at once when the model is busy (3040)."""
+    reject_if_busy: bool = False
+    """True to raise at once when the model is busy (3040)."""
     started: float | None = None
     """When the call began, in seconds of `time.monotonic`, if this is not its first request."""
 
@@ -102,7 +102,7 @@ def prepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) 
         model=model,
         wants_stream=bool(inputs.get("stream")),
         wants_raw=options.return_raw_response,
-        retries_when_busy=not options.reject_if_busy,
+        reject_if_busy=options.reject_if_busy,
         inputs=inputs,
         options=options,
         warnings=tuple(warnings),

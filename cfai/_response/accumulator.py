@@ -25,7 +25,7 @@ from cfai._response.usage import UsageAccumulator
 from cfai.types import Token, ToolCall, ToolCallDelta, Usage
 
 _NATIVE_KEYS = frozenset({"response", "usage", "tool_calls"})
-_CHUNK_KEYS = frozenset(
+_CHAT_CHUNK_KEYS = frozenset(
     {"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier"},
 )
 """The keys of a plain event, native or a chunk. An event with any other goes the long way."""
@@ -52,7 +52,7 @@ class Accumulator:
         "_texts",
         "_usage",
         "finish_reasons",
-        "first_chunk",
+        "first_chat_chunk",
         "has_native_text",
         "response_object",
     )
@@ -60,7 +60,7 @@ class Accumulator:
     def __init__(self) -> None:
         self.has_native_text = False
         """True once the service's own dialect was seen in more than a trailer."""
-        self.first_chunk: dict[str, Any] | None = None
+        self.first_chat_chunk: dict[str, Any] | None = None
         """The first chunk of a chat completion, for what all its chunks repeat."""
         self.response_object: dict[str, Any] | None = None
         """The whole answer of the Responses API, where the stream held one."""
@@ -107,15 +107,15 @@ class Accumulator:
         """Return True if every answer seen has a finish reason."""
         return all(choice in self.finish_reasons for choice in self.choices)
 
-    def text_of(self, choice: int) -> str:
+    def get_text(self, choice: int) -> str:
         """Return the text of one answer so far."""
         return _join(self._texts.get(choice))
 
-    def reasoning_of(self, choice: int) -> str:
+    def get_reasoning(self, choice: int) -> str:
         """Return the reasoning of one answer so far."""
         return _join(self._reasonings.get(choice))
 
-    def tool_calls_of(self, choice: int) -> list[ToolCall]:
+    def get_tool_calls(self, choice: int) -> list[ToolCall]:
         """Return the tool calls of one answer so far."""
         return self._calls[choice].build_result() if choice in self._calls else []
 
@@ -133,13 +133,13 @@ class Accumulator:
         if text.__class__ is str:
             if len(event) > 1 and (event.get("tool_calls") or not _NATIVE_KEYS.issuperset(event)):
                 return None
-            self.has_native_text = self.has_native_text or text != "" or self.first_chunk is None
+            self.has_native_text = self.has_native_text or text != "" or self.first_chat_chunk is None
         else:
             choices: Any = event.get("choices")
             if text is not None or choices.__class__ is not list or len(choices) != 1:
                 return None
             choice = choices[0]
-            if choice.__class__ is not dict or choice.get("index") or not _CHUNK_KEYS.issuperset(event):
+            if choice.__class__ is not dict or choice.get("index") or not _CHAT_CHUNK_KEYS.issuperset(event):
                 return None
             delta: Any = choice.get("delta")
             if delta.__class__ is not dict and not (self._texts[0] or self._reasonings):
@@ -162,8 +162,8 @@ class Accumulator:
                 self._reasonings.setdefault(0, []).append(reasoning)
             if finish_reason:
                 self.finish_reasons[0] = finish_reason
-            if self.first_chunk is None:
-                self.first_chunk = event
+            if self.first_chat_chunk is None:
+                self.first_chat_chunk = event
         if text:
             self._texts[0].append(text)
         if len(event) > 1 and (usage := event.get("usage")):
@@ -191,12 +191,12 @@ class Accumulator:
         choices: Any = event.get("choices")
         response = event.get("response")
         has_response = response is not None and response != ""
-        if "response" in event and (has_response or (not choices and self.first_chunk is None)):
+        if "response" in event and (has_response or (not choices and self.first_chat_chunk is None)):
             self.has_native_text = True
         if not isinstance(choices, list):
             choices = []
-        elif self.first_chunk is None:
-            self.first_chunk = event
+        elif self.first_chat_chunk is None:
+            self.first_chat_chunk = event
         tokens: list[Token] = []
         for position, choice in enumerate(cast("list[Any]", choices)):
             if not isinstance(choice, dict):
@@ -226,8 +226,8 @@ class Accumulator:
         if not (delta.finish_reason or choice in self.finish_reasons):
             return delta
         return delta._replace(
-            text=delta.text.removeprefix(self.text_of(choice)),
-            reasoning=delta.reasoning.removeprefix(self.reasoning_of(choice)),
+            text=delta.text.removeprefix(self.get_text(choice)),
+            reasoning=delta.reasoning.removeprefix(self.get_reasoning(choice)),
             tool_calls=[] if choice in self._calls else delta.tool_calls,
         )
 
@@ -335,8 +335,8 @@ class Accumulator:
         has_calls = bool(delta.tool_calls or self._calls)
         return self._add_delta(
             Delta(
-                _select_unstreamed(delta.text, self.text_of(0)),
-                _select_unstreamed(delta.reasoning, self.reasoning_of(0)),
+                _select_unstreamed(delta.text, self.get_text(0)),
+                _select_unstreamed(delta.reasoning, self.get_reasoning(0)),
                 self._calls[0].select_missing(delta.tool_calls) if 0 in self._calls else delta.tool_calls,
                 "tool_calls" if has_calls and delta.finish_reason == "stop" else delta.finish_reason,
             ),

@@ -75,7 +75,7 @@ class Decoder:
     @property
     def text(self) -> str:
         """The text so far; of the first answer, where several were asked for."""
-        return self.accumulator.text_of(0)
+        return self.accumulator.get_text(0)
 
     @property
     def finish_reason(self) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from cfai._json import as_sequence, is_mapping, raw_number, value_to_text
 
-Path = tuple[str | int, ...]
+JsonPath = tuple[str | int, ...]
 
 _ENVELOPE = frozenset({"result", "success", "errors", "messages", "result_info"})
 """The keys of the wrapper around a result. An object with any other key is a result itself."""
@@ -72,7 +72,7 @@ def body_reports_error(body: Any) -> bool:
     return bool(body.get("errors") or body.get("error")) and not body.get("result") and "choices" not in body
 
 
-def extract_choice(choice: Mapping[str, Any], data: bytes, path: Path) -> Delta:
+def extract_choice(choice: Mapping[str, Any], data: bytes, path: JsonPath) -> Delta:
     """Return what a choice of a chat completion holds, in a chunk or whole. Older ones have `text` and no message."""
     key = "delta" if choice.get("delta") else "message"
     message: Any = choice.get(key)
@@ -92,7 +92,7 @@ def extract_choice(choice: Mapping[str, Any], data: bytes, path: Path) -> Delta:
     )
 
 
-def extract_native(event: Mapping[str, Any], data: bytes, path: Path) -> Delta:
+def extract_native(event: Mapping[str, Any], data: bytes, path: JsonPath) -> Delta:
     """Return what stands at the top level of an event of the service's own dialect."""
     key = "response"
     if key not in event:
@@ -106,7 +106,7 @@ def extract_native(event: Mapping[str, Any], data: bytes, path: Path) -> Delta:
     )
 
 
-def extract_response(answer: Mapping[str, Any], data: bytes, path: Path) -> Delta:
+def extract_response(answer: Mapping[str, Any], data: bytes, path: JsonPath) -> Delta:
     """Return what a whole answer of the Responses API holds, each tool call under its place in the output."""
     texts: list[str] = []
     reasonings: list[str] = []
@@ -125,7 +125,7 @@ def extract_response(answer: Mapping[str, Any], data: bytes, path: Path) -> Delt
     return Delta(text, "".join(reasonings), calls, _map_finish_reason(answer))
 
 
-def extract_reasoning(part: Mapping[str, Any], data: bytes, path: Path) -> str:
+def extract_reasoning(part: Mapping[str, Any], data: bytes, path: JsonPath) -> str:
     """Return `reasoning_content`, else `reasoning`: the field was renamed between models, and both are about."""
     for key in ("reasoning_content", "reasoning"):
         value = part.get(key)
@@ -138,12 +138,12 @@ def extract_reasoning(part: Mapping[str, Any], data: bytes, path: Path) -> str:
     return ""
 
 
-def extract_tool_calls(items: Any, data: bytes, path: Path) -> list[Any]:
+def extract_tool_calls(items: Any, data: bytes, path: JsonPath) -> list[Any]:
     """Return tool calls with their arguments as sent; anything but a list holds none."""
     return [keep_raw_arguments(item, data, (*path, position)) for position, item in enumerate(as_sequence(items))]
 
 
-def keep_raw_arguments(item: Any, data: bytes, path: Path) -> Any:
+def keep_raw_arguments(item: Any, data: bytes, path: JsonPath) -> Any:
     """Return a tool call whose arguments, if they came as an object, are the text that stood there."""
     if not is_mapping(item):
         return item
@@ -158,7 +158,7 @@ def keep_raw_arguments(item: Any, data: bytes, path: Path) -> Any:
     return {**item, "arguments": to_text(arguments, data, (*path, "arguments"))}
 
 
-def to_text(value: Any, data: bytes, path: Path) -> str:
+def to_text(value: Any, data: bytes, path: JsonPath) -> str:
     """Return the text that a value stands for, with the digits of its numbers as they were written."""
     if value.__class__ is str or value is None:
         return value or ""
@@ -179,7 +179,7 @@ def _map_finish_reason(answer: Mapping[str, Any]) -> str:
     return "length" if reason in (None, "max_output_tokens") else str(reason)
 
 
-def _find_text(part: Mapping[str, Any], keys: tuple[str, ...], data: bytes, path: Path) -> str:
+def _find_text(part: Mapping[str, Any], keys: tuple[str, ...], data: bytes, path: JsonPath) -> str:
     """Return the text under the first of `keys` that has any. It may have come as a list of parts."""
     for key in keys:
         value = part.get(key)

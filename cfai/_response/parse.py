@@ -184,12 +184,12 @@ def build_stream_output(answer: Accumulator, meta: Meta) -> TextOutput:
     if answer.response_object is not None:
         return _build_text_output(types.ResponsesOutput, answer.response_object, answer, meta)
     usage = {"usage": dict(answer.usage.raw)} if answer.usage else {}
-    if answer.first_chunk is not None and not answer.has_native_text:
-        chunk = {key: value for key, value in answer.first_chunk.items() if key not in ("choices", "usage")}
+    if answer.first_chat_chunk is not None and not answer.has_native_text:
+        chunk = {key: value for key, value in answer.first_chat_chunk.items() if key not in ("choices", "usage")}
         choices = [_build_choice(answer, choice) for choice in answer.choices]
         body = {**chunk, "object": "chat.completion", "choices": choices, **usage}
         return _build_text_output(types.ChatCompletion, body, answer, meta)
-    body = {"response": answer.text_of(0), **_build_tool_calls(answer, 0), **usage}
+    body = {"response": answer.get_text(0), **_build_tool_calls(answer, 0), **usage}
     return _build_text_output(types.NativeText, body, answer, meta)
 
 
@@ -299,7 +299,7 @@ def _build_text_output(
     output = _validate(output_class, fields)
     usage = answer.usage
     summary = TextSummary(
-        answer.text_of(0), answer.reasoning_of(0), answer.tool_calls_of(0), answer.finish_reason, usage
+        answer.get_text(0), answer.get_reasoning(0), answer.get_tool_calls(0), answer.finish_reason, usage
     )
     # As pydantic sets it: its `__setattr__` would look the name up first.
     object.__setattr__(output, "__pydantic_private__", {"_meta": meta, "_summary": summary})
@@ -318,8 +318,8 @@ def _validate(output_class: type[M], fields: dict[str, Any]) -> M:
 
 def _build_choice(answer: Accumulator, choice: int) -> dict[str, Any]:
     """Return one choice of a chat completion, as it would have come in one piece."""
-    message: dict[str, Any] = {"role": "assistant", "content": answer.text_of(choice) or None}
-    if reasoning := answer.reasoning_of(choice):
+    message: dict[str, Any] = {"role": "assistant", "content": answer.get_text(choice) or None}
+    if reasoning := answer.get_reasoning(choice):
         message["reasoning_content"] = reasoning
     message |= _build_tool_calls(answer, choice)
     return {"index": choice, "message": message, "finish_reason": answer.finish_reasons.get(choice)}
@@ -329,7 +329,7 @@ def _build_tool_calls(answer: Accumulator, choice: int) -> dict[str, Any]:
     """Return the field `tool_calls`, if there are any."""
     calls = [
         {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-        for call in answer.tool_calls_of(choice)
+        for call in answer.get_tool_calls(choice)
     ]
     return {"tool_calls": calls} if calls else {}
 

@@ -42,7 +42,7 @@ from cfai._streaming.event_stream import (
     ItemIterator,
     encoder_for,
 )
-from cfai._transport import PooledClient, has_connection_alone
+from cfai._transport import PooledClient, has_own_connection
 from cfai.types import Meta, Token, ToolCall, Usage
 
 if TYPE_CHECKING:
@@ -110,12 +110,12 @@ class _StreamState(Generic[T]):
     @property
     def reasoning(self) -> str:
         """The reasoning so far."""
-        return self._token_decoder.accumulator.reasoning_of(0)
+        return self._token_decoder.accumulator.get_reasoning(0)
 
     @property
     def tool_calls(self) -> list[ToolCall]:
         """The tool calls so far, put together from their pieces."""
-        return self._token_decoder.accumulator.tool_calls_of(0)
+        return self._token_decoder.accumulator.get_tool_calls(0)
 
     @property
     def finish_reason(self) -> str | None:
@@ -363,7 +363,7 @@ class Stream(_StreamState[T]):
         httpx settles the timeout of a body when its iteration begins, so a second iteration is begun for the rest, with
         a short one. The first stays open until the response is closed.
         """
-        if not has_connection_alone(self._http):
+        if not has_own_connection(self._http):
             return
         # The last wait may begin just before the end, and take as long again.
         end = time.monotonic() + DRAIN_TIMEOUT / 2
@@ -489,7 +489,7 @@ class AsyncStream(_StreamState[T]):
 
     async def _drain(self) -> None:
         """Read on to the end of the body, which gives the connection back to the pool; for a moment at most."""
-        if not has_connection_alone(self._http):
+        if not has_own_connection(self._http):
             return
         with suppress(Exception), anyio.move_on_after(DRAIN_TIMEOUT):
             async for _ in self._chunks:

@@ -5,7 +5,7 @@ from cfai._transport.pool import (
     ClientPool,
     HttpClient,
     PooledClient,
-    has_connection_alone,
+    has_own_connection,
 )
 from cfai._transport.send import asend, send
 
@@ -15,6 +15,6 @@ __all__ = [
     "HttpClient",
     "PooledClient",
     "asend",
-    "has_connection_alone",
+    "has_own_connection",
     "send",
 ]

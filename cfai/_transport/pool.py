@@ -30,7 +30,7 @@ from cfai._transport.event_loop import get_running_loop, is_asyncio, unwind
 
 # httpcore looks at every connection whenever a call starts or ends, so few are kept alive; but many may be open, since
 # the 101st stream of a default client waits in vain.
-_LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=20, keepalive_expiry=30.0)
+_CONNECTION_LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=20, keepalive_expiry=30.0)
 
 
 _AI_CLOSED = "this Ai is closed: make a new one"
@@ -315,13 +315,13 @@ async def _close_at_end(client: Any) -> AsyncGenerator[None]:
 
 def _stop_traffic(response: Any) -> None:
     """End the traffic of a response's connection, if that is its alone: the model stops. Takes no lock."""
-    if not has_connection_alone(response):
+    if not has_own_connection(response):
         return
     with suppress(Exception):
         response.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
-def has_connection_alone(response: Any) -> bool:
+def has_own_connection(response: Any) -> bool:
     """Return True if a connection carries this response alone: where several share one, it stays open."""
     return "network_stream" in response.extensions and response.http_version.startswith("HTTP/1")
 
@@ -340,7 +340,7 @@ def _make_client(
             verify=verify,
             proxy=proxy.value if proxy else None,
             trust_env=trust_env,
-            limits=_LIMITS,
+            limits=_CONNECTION_LIMITS,
             follow_redirects=False,
         )
     except OSError as error:

@@ -9,22 +9,22 @@ MAX_RETRY_AFTER = 60.0
 """Seconds. If the service asks for a longer wait than this, the error is raised with `retry_after` set."""
 
 
-def pause_before_retry(retry: Retry, attempts: int, error: CfaiError, *, when_busy: bool = True) -> float | None:
+def compute_retry_pause(retry: Retry, attempts: int, error: CfaiError, *, reject_if_busy: bool = False) -> float | None:
     """Return the seconds to wait before a request is sent again, or `None` to raise `error`.
 
     `attempts` is how often it was sent already. The service knows best: `Retry-After` wins, up to a minute. Without it
     the wait doubles from `base` up to `cap`, less up to a quarter, so that callers who failed together do not return
-    together. A busy model is not asked again unless `when_busy`.
+    together. With `reject_if_busy` a busy model is not asked again.
 
     >>> from cfai import InternalServerError
-    >>> pause_before_retry(Retry(base=1, jitter=lambda: 1.0), 2, InternalServerError("busy", retryable=True))
+    >>> compute_retry_pause(Retry(base=1, jitter=lambda: 1.0), 2, InternalServerError("busy", retryable=True))
     2.0
-    >>> pause_before_retry(Retry(), 3, InternalServerError("busy", retryable=True)) is None
+    >>> compute_retry_pause(Retry(), 3, InternalServerError("busy", retryable=True)) is None
     True
     """
     if attempts > retry.max_retries or not error.retryable:
         return None
-    if isinstance(error, CapacityError) and not when_busy:
+    if isinstance(error, CapacityError) and reject_if_busy:
         return None
     if error.retry_after is not None:
         return error.retry_after if error.retry_after <= MAX_RETRY_AFTER else None

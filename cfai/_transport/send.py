@@ -21,7 +21,7 @@ from cfai._response import ApiResponse, build_response, build_response_error, is
 from cfai._transport.attempt import Attempt
 from cfai._transport.event_loop import unwind
 from cfai._transport.pool import ClientPool, PooledClient
-from cfai._transport.retry import pause_before_retry
+from cfai._transport.retry import compute_retry_pause
 
 MAX_ERROR_BYTES = 1024 * 1024
 """The bytes of an error's body that are read."""
@@ -41,7 +41,7 @@ def send(pool: ClientPool, request: ApiRequest) -> ApiResponse:
             response.attempts = attempts
             return response
         except CfaiError as error:
-            pause = _decide_pause(attempts, error, request, budget)
+            pause = _find_pause(attempts, error, request, budget)
             if pause is None:
                 raise
         time.sleep(pause)
@@ -59,7 +59,7 @@ async def asend(pool: ClientPool, request: ApiRequest) -> ApiResponse:
             response.attempts = attempts
             return response
         except CfaiError as error:
-            pause = _decide_pause(attempts, error, request, budget)
+            pause = _find_pause(attempts, error, request, budget)
             if pause is None:
                 raise
         await anyio.sleep(pause)
@@ -74,7 +74,7 @@ def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> Api
     except Exception as exception:
         _raise_mapped(exception, request, budget, may_be_billed=attempt.may_be_billed(exception, time.monotonic()))
     finally:
-        _forget_credentials(http_request)
+        _strip_request(http_request)
     response = build_response(
         http, request.model, budget=budget, now=time.monotonic(), pool=pool, pooled_client=pooled_client
     )
@@ -95,7 +95,7 @@ async def _asend_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget)
     except Exception as exception:
         _raise_mapped(exception, request, budget, may_be_billed=attempt.may_be_billed(exception, time.monotonic()))
     finally:
-        _forget_credentials(http_request)
+        _strip_request(http_request)
     pooled_client.watch(http)
     response = build_response(
         http, request.model, budget=budget, now=time.monotonic(), pool=pool, pooled_client=pooled_client
@@ -179,11 +179,11 @@ def _time_limit(budget: TimeBudget) -> AbstractContextManager[object]:
     return nullcontext() if budget.total is None else anyio.fail_after(budget.remaining(time.monotonic()))
 
 
-def _decide_pause(attempts: int, error: CfaiError, request: ApiRequest, budget: TimeBudget) -> float | None:
+def _find_pause(attempts: int, error: CfaiError, request: ApiRequest, budget: TimeBudget) -> float | None:
     """Return the seconds to wait before the request is sent again, or `None` to raise `error`."""
     if hasattr(request.body, "__next__") or hasattr(request.body, "__anext__"):
         return None  # a body that is iterated once cannot be sent again
-    pause = pause_before_retry(request.config.retry, attempts, error, when_busy=request.retries_when_busy)
+    pause = compute_retry_pause(request.config.retry, attempts, error, reject_if_busy=request.reject_if_busy)
     return pause if pause is not None and budget.allows_pause(pause, time.monotonic()) else None
 
 
@@ -229,8 +229,10 @@ def _parse_url(kind: Any, url: str) -> Any:
     return kind(url)
 
 
-def _forget_credentials(http_request: Any) -> None:
-    # From here on the request lives in responses, exceptions and their pickles.
+def _strip_request(http_request: Any) -> None:
+    # From here on the request lives in responses, exceptions and their pickles. Nor is the answer's body traced, which
+    # takes as long as building the request (5 µs): what has begun to be answered may be billed.
+    http_request.extensions.pop("trace", None)
     for name in CREDENTIAL_HEADERS:
         if name in http_request.headers:
             del http_request.headers[name]

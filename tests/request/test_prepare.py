@@ -236,7 +236,7 @@ def test_reject_if_busy_goes_into_the_body_beside_other_options() -> None:
     for options, others in (({"other": 1}, {"other": 1}), ("odd", {})):
         inputs = {"prompt": "x", "options": options}
         assert sent(inputs, reject_if_busy=True)["options"] == {**others, "rejectIfBusy": True}, options
-    assert not built(reject_if_busy=True).retries_when_busy
+    assert built(reject_if_busy=True).reject_if_busy
 
 
 def test_queue_request_and_tags_go_into_the_query() -> None:

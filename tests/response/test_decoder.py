@@ -98,11 +98,11 @@ def test_every_answer_of_several_has_its_own_tokens() -> None:
         answer = came.decoder.accumulator
         assert [(token.choice, token.text) for token in came.tokens if token.text] == texts
         for choice in answer.choices:
-            assert answer.text_of(choice) == "".join(text for number, text in texts if number == choice)
+            assert answer.get_text(choice) == "".join(text for number, text in texts if number == choice)
         assert answer.choices == [0, 1]
     answer = played("chat-two-answers").decoder.accumulator
-    assert answer.reasoning_of(1) == "hm"
-    assert (answer.tool_calls_of(0), answer.tool_calls_of(1)) == ([], [ToolCall("f", "{}", "t")])
+    assert answer.get_reasoning(1) == "hm"
+    assert (answer.get_tool_calls(0), answer.get_tool_calls(1)) == ([], [ToolCall("f", "{}", "t")])
     assert answer.finish_reasons == {0: "stop", 1: "tool_calls"}
 
 
@@ -131,7 +131,7 @@ def test_usage_is_that_of_a_vision_model_too_and_unknown_once_the_stream_broke()
     # An answer that never came is empty.
     decoder = Decoder()
     answer = decoder.accumulator
-    assert (decoder.text, answer.text_of(3), answer.reasoning_of(0), answer.tool_calls_of(0)) == ("", "", "", [])
+    assert (decoder.text, answer.get_text(3), answer.get_reasoning(0), answer.get_tool_calls(0)) == ("", "", "", [])
     assert (decoder.finish_reason, decoder.usage, decoder.failure, answer.choices) == (None, None, None, [0])
 
 
@@ -225,8 +225,8 @@ def test_odd_events_say_what_can_be_made_of_them() -> None:
             with row(name):
                 assert came.error is None
                 assert all(type(token.choice) is int for token in came.tokens)
-                assert (decoder.text, decoder.accumulator.reasoning_of(0)) == (text, reasoning)
-                assert tuple(decoder.accumulator.tool_calls_of(0)) == calls
+                assert (decoder.text, decoder.accumulator.get_reasoning(0)) == (text, reasoning)
+                assert tuple(decoder.accumulator.get_tool_calls(0)) == calls
                 assert "".join(token.text for token in came.tokens) == text
                 assert "".join(token.reasoning for token in came.tokens) == reasoning
                 pieces = [piece for token in came.tokens for piece in token.tool_calls]
@@ -278,9 +278,9 @@ def test_the_dialects_that_were_seen_are_known() -> None:
         (event(chunk("a")) + event({"response": "b"}), True, True, False),
     ):
         answer = play([body]).decoder.accumulator
-        seen = (answer.has_native_text, answer.first_chunk is not None, answer.response_object is not None)
+        seen = (answer.has_native_text, answer.first_chat_chunk is not None, answer.response_object is not None)
         assert seen == (native, chunks, response), body
-    first = played("trailer").decoder.accumulator.first_chunk
+    first = played("trailer").decoder.accumulator.first_chat_chunk
     assert first is not None
     assert (first["id"], first["choices"][0]["delta"]) == ("chatcmpl-1", {"role": "assistant", "content": "I"})
     response = played("responses").decoder.accumulator.response_object

@@ -61,7 +61,7 @@ def streams(draw: st.DrawFn) -> tuple[bytes, str, str]:
 def test_any_stream_says_what_was_put_into_it_in_any_cut(stream: tuple[bytes, str, str], at: list[int]) -> None:
     body, text, reasoning = stream
     whole = play([body])
-    assert (whole.error, whole.decoder.text, whole.decoder.accumulator.reasoning_of(0)) == (None, text, reasoning)
+    assert (whole.error, whole.decoder.text, whole.decoder.accumulator.get_reasoning(0)) == (None, text, reasoning)
     assert "".join(map(str, whole.tokens)) == text
     places = [0, *sorted(min(place, len(body)) for place in at), len(body)]
     assert play(body[start:end] for start, end in pairwise(places)).told() == whole.told()

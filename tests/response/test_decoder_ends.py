@@ -80,7 +80,7 @@ def test_half_a_character_is_given_once_at_the_end_even_behind_the_end_mark() ->
     decoder.feed(b"data: [DONE]")
     halves = [("\ufffd", "", 0), ("", "\ufffd", 1)]
     assert [(token.text, token.reasoning, token.choice) for token in decoder.finish(b"")] == halves
-    assert (decoder.text, decoder.accumulator.reasoning_of(1)) == ("a\ufffd", "\ufffd")
+    assert (decoder.text, decoder.accumulator.get_reasoning(1)) == ("a\ufffd", "\ufffd")
     assert decoder.finish(b"") == []
 
 
@@ -94,7 +94,7 @@ def test_halves_of_characters_of_different_parts_do_not_meet() -> None:
             DONE,
         ]
     ).decoder.accumulator
-    assert (answer.text_of(0), answer.reasoning_of(0), answer.text_of(1)) == ("😀", "x\ufffd", "\ufffd")
+    assert (answer.get_text(0), answer.get_reasoning(0), answer.get_text(1)) == ("😀", "x\ufffd", "\ufffd")
 
 
 def test_an_error_has_the_event_that_reported_it() -> None:

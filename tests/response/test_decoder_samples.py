@@ -255,7 +255,7 @@ def test_a_sample_says_what_it_should() -> None:
         with row(name):
             assert [token.text for token in came.tokens if token.text and token.choice == 0] == expected.texts
             assert decoder.text == "".join(expected.texts)
-            assert (decoder.accumulator.reasoning_of(0), decoder.accumulator.tool_calls_of(0)) == (
+            assert (decoder.accumulator.get_reasoning(0), decoder.accumulator.get_tool_calls(0)) == (
                 expected.reasoning,
                 expected.tool_calls,
             )
@@ -283,8 +283,8 @@ def test_the_tokens_of_a_sample_add_up_to_it() -> None:
             assert [token.raw for token in came.tokens if "p" in token.raw] == []
             for number in answer.choices:
                 tokens = [token for token in came.tokens if token.choice == number]
-                assert "".join(token.text for token in tokens) == answer.text_of(number)
-                assert "".join(token.reasoning for token in tokens) == answer.reasoning_of(number)
+                assert "".join(token.text for token in tokens) == answer.get_text(number)
+                assert "".join(token.reasoning for token in tokens) == answer.get_reasoning(number)
                 calls: dict[int, list[ToolCallDelta]] = {}
                 for piece in (piece for token in tokens for piece in token.tool_calls):
                     calls.setdefault(piece.index, []).append(piece)
@@ -292,7 +292,7 @@ def test_the_tokens_of_a_sample_add_up_to_it() -> None:
                     ("".join(piece.arguments for piece in pieces), {piece.name for piece in pieces} - {None})
                     for _, pieces in sorted(calls.items())
                 ]
-                assert whole == [(call.arguments, {call.name}) for call in answer.tool_calls_of(number)]
+                assert whole == [(call.arguments, {call.name}) for call in answer.get_tool_calls(number)]
 
 
 @pytest.mark.parametrize("name", SAMPLES)

@@ -69,7 +69,7 @@ def test_every_dialect_becomes_the_native_one() -> None:
         found = payloads(sent)
         assert error is None, name
         assert "".join(each["response"] for each in found) == decoder.text, name
-        assert "".join(each.get("reasoning", "") for each in found) == decoder.accumulator.reasoning_of(0), name
+        assert "".join(each.get("reasoning", "") for each in found) == decoder.accumulator.get_reasoning(0), name
         reasons = [each["finish_reason"] for each in found if "finish_reason" in each]
         assert reasons[-1:] == [decoder.finish_reason] * bool(decoder.finish_reason), name
 
@@ -157,7 +157,7 @@ def test_original_events_say_what_the_stream_said() -> None:
             there = play([sent + DONE_EVENT]).decoder
             assert error is None, name
             one, other = (
-                (each.text, each.accumulator.reasoning_of(0), each.accumulator.tool_calls_of(0),
+                (each.text, each.accumulator.get_reasoning(0), each.accumulator.get_tool_calls(0),
                  each.accumulator.finish_reasons, each.usage)
                 for each in (here, there)
             )  # fmt: skip

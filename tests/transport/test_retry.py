@@ -9,7 +9,7 @@ import pytest
 import cfai
 from cfai import APIConnectionError, APITimeoutError, CapacityError, CfaiError, ConfigurationError, Retry, Timeout
 from cfai._errors import StreamTimeoutError
-from cfai._transport.retry import pause_before_retry
+from cfai._transport.retry import compute_retry_pause
 from tests.conftest import row
 
 BUSY = cfai.InternalServerError("busy", retryable=True)
@@ -32,25 +32,28 @@ def test_pauses_double_from_a_base_to_a_cap_for_as_long_as_there_are_retries() -
         (Retry(cap=0), [0.0]),
         (Retry(max_retries=0), [None]),
     ):
-        assert [pause_before_retry(retry, attempt, BUSY) for attempt in range(1, len(pauses) + 1)] == pauses, retry
-    assert pause_before_retry(Retry(max_retries=9_999, jitter=lambda: 1.0), 5000, BUSY) == 8.0
+        assert [compute_retry_pause(retry, attempt, BUSY) for attempt in range(1, len(pauses) + 1)] == pauses, retry
+    assert compute_retry_pause(Retry(max_retries=9_999, jitter=lambda: 1.0), 5000, BUSY) == 8.0
 
 
 def test_callers_who_failed_together_do_not_return_together() -> None:
-    waits = {pause_before_retry(Retry(base=1), 1, BUSY) for _ in range(50)}
+    waits = {compute_retry_pause(Retry(base=1), 1, BUSY) for _ in range(50)}
     assert len(waits) > 1
     assert all(wait is not None and 0.75 <= wait <= 1 for wait in waits)
 
 
 def test_a_wait_that_the_service_asks_for_wins_up_to_a_minute() -> None:
     for seconds in (0.0, 0.25, 9.0, 60.0):
-        assert pause_before_retry(Retry(), 1, rate_limited(seconds)) == seconds
+        assert compute_retry_pause(Retry(), 1, rate_limited(seconds)) == seconds
     for seconds in (60.001, 3600.0):
-        assert pause_before_retry(Retry(), 1, rate_limited(seconds)) is None, "it is the caller's to decide"
-    assert pause_before_retry(Retry(), 3, rate_limited(1)) is None, "it makes no more attempts"
+        assert compute_retry_pause(Retry(), 1, rate_limited(seconds)) is None, "it is the caller's to decide"
+    assert compute_retry_pause(Retry(), 3, rate_limited(1)) is None, "it makes no more attempts"
     # A caller who rejects a busy model waits for anything but room.
-    assert pause_before_retry(Retry(), 1, CapacityError("x", retryable=True, retry_after=1.0), when_busy=False) is None
-    assert pause_before_retry(Retry(), 1, rate_limited(1), when_busy=False) == 1.0
+    assert (
+        compute_retry_pause(Retry(), 1, CapacityError("x", retryable=True, retry_after=1.0), reject_if_busy=True)
+        is None
+    )
+    assert compute_retry_pause(Retry(), 1, rate_limited(1), reject_if_busy=True) == 1.0
 
 
 def test_only_what_was_not_run_is_sent_again() -> None:
@@ -62,9 +65,9 @@ def test_only_what_was_not_run_is_sent_again() -> None:
         cfai.InternalServerError("not again", retryable=False),
         cfai.RateLimitError("no more today", retry_after=1.0),
     ):
-        assert pause_before_retry(Retry(), 1, error) is None, repr(error)
+        assert compute_retry_pause(Retry(), 1, error) is None, repr(error)
     for error in (APIConnectionError("x"), APITimeoutError("x"), CapacityError("x", retryable=True)):
-        assert pause_before_retry(Retry(base=1, jitter=lambda: 1.0), 1, error) == 1.0, repr(error)
+        assert compute_retry_pause(Retry(base=1, jitter=lambda: 1.0), 1, error) == 1.0, repr(error)
 
 
 def test_figures_that_make_no_sense_are_refused() -> None:
