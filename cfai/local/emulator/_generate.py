@@ -36,10 +36,7 @@ def generate(model: Model, inputs: Mapping[str, Any]) -> Generation:
     requested = inputs.get("n")
     number = min(requested, _MAX_CHOICES) if form == "chat" and isinstance(requested, int) else 1
     choices = [_generate_choice(model, inputs, form, index) for index in range(number)]
-    prompt_inputs = {
-        key: inputs[key] for key in ("prompt", "messages", "input", "instructions", "tools") if key in inputs
-    }
-    return Generation(model, form, _text.count_emulated(prompt_inputs), choices)
+    return Generation(model, form, _text.count_emulated(_text.select_prompt_inputs(inputs)), choices)
 
 
 def output_limit(model: Model, inputs: Mapping[str, Any]) -> int | None:

@@ -23,9 +23,15 @@ _VOCABULARY = (
     "Ωmega мир 東京 مرحبا 🙂 3 7 10 64 2026 0.5 $0.005 100% x=1 is and or to in of"
 )
 
+_PROMPT_INPUTS = ("prompt", "messages", "input", "instructions", "tools", "image")
 _MEDIA = {"image", "image_url", "input_audio", "audio", "file", "video_url"}
 _MEDIUM_TOKENS = 576
 """Tokens of an image, as LLaVA has them, and of any other medium."""
+
+
+def select_prompt_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a text model's inputs that make up its prompt."""
+    return {name: inputs[name] for name in _PROMPT_INPUTS if name in inputs}
 
 
 def count_emulated(value: Any) -> int:

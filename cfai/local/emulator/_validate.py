@@ -131,8 +131,7 @@ def _check_window(model: Model, inputs: Mapping[str, Any]) -> None:
         )
     if model.context_length is None or model.answers is None:
         return
-    names = ("prompt", "messages", "input", "instructions", "tools", "image")
-    prompt_inputs = {name: inputs[name] for name in names if name in inputs}
+    prompt_inputs = _text.select_prompt_inputs(inputs)
     limit, reserved = model.context_length.value, 0 if model.window == "separate" else requested or 0
     # The gateway takes four characters of JSON for a token, base64 like any other text.
     text = json.dumps(prompt_inputs, ensure_ascii=False, separators=(",", ":"))
