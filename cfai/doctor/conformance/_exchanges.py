@@ -36,11 +36,11 @@ def make_recording_hook(exchanges: list[RawExchange]) -> Callable[[httpx.Respons
                 method=request.method,
                 path=path,
                 query=query,
-                content_type=request.headers.get("content-type"),
-                sent=request.content,
+                request_content_type=request.headers.get("content-type"),
+                request_body=request.content,
                 status=response.status_code,
-                headers={name.lower(): value for name, value in response.headers.items()},
-                chunks=chunks,
+                response_headers={name.lower(): value for name, value in response.headers.items()},
+                response_chunks=chunks,
             )
         )
         response.stream = _CopyingStream(response.stream, chunks)
@@ -83,12 +83,12 @@ class ExchangeRedactor:
 
 def _decompress(exchange: RawExchange) -> RawExchange:
     """Return an exchange with a body that can be searched for secrets."""
-    encoding = exchange.headers.get("content-encoding", "identity")
+    encoding = exchange.response_headers.get("content-encoding", "identity")
     if encoding == "identity":
         return exchange
     try:
-        body = zlib.decompress(b"".join(exchange.chunks), zlib.MAX_WBITS | 32)
+        body = zlib.decompress(b"".join(exchange.response_chunks), zlib.MAX_WBITS | 32)
     except zlib.error:
         body = f"[a body in the encoding {encoding}]".encode()
-    headers = {name: value for name, value in exchange.headers.items() if name != "content-length"}
-    return replace(exchange, headers=headers, chunks=[body])
+    headers = {name: value for name, value in exchange.response_headers.items() if name != "content-length"}
+    return replace(exchange, response_headers=headers, response_chunks=[body])

@@ -74,6 +74,6 @@ def ask_retry_after(probe: Probe) -> Finding:
 
 
 def _describe_wait(exchange: RawExchange) -> str:
-    code = parse_error_body(parse_body(b"".join(exchange.chunks))).code
-    wait = exchange.headers.get("retry-after") or "none"
+    code = parse_error_body(parse_body(b"".join(exchange.response_chunks))).code
+    wait = exchange.response_headers.get("retry-after") or "none"
     return f"{exchange.status}{'' if code is None else f' / {code}'} with {wait}"

@@ -52,7 +52,7 @@ class EmulatorConfig:
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """A request that reached a model's door."""
+    """A request for a model, as it came."""
 
     model: str
     """The model as the request names it."""

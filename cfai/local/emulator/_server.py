@@ -35,7 +35,7 @@ class Emulator(LocalServer):
     - `retired`: whether retired models still answer (`"serve"`) or get 400 / 5007 (`"refuse"`).
     - `allow_remote`: needed to listen on anything but loopback; then any `Host` header is answered.
     - `keep_requests`: how many requests to keep for `requests`, with all that was sent.
-    - `engine`: what runs models in earnest for text and embeddings, such as those of `cfai.local.engines`. Everything
+    - `engine`: what runs models in earnest for text and embeddings, such as `LlamaCpp` or `OpenAIUpstream`. Everything
       else stays emulated. It is closed with the emulator.
 
     Nothing is limited unless you say so:

@@ -170,9 +170,8 @@ _GREY_JPEG = base64.b64decode(
 )
 """One pixel as a JPEG, with a comment that says where it is from: `MARK`."""
 
-# A silent frame: MPEG 1, layer III, 128 kbit/s, 44.1 kHz.
 _SILENT_MP3 = (bytes.fromhex("fffb9000") + bytes(413)) * 4
-"""A tenth of a second of silence."""
+"""A tenth of a second of silence: MPEG 1, layer III, 128 kbit/s, 44.1 kHz."""
 
 _TASKS: dict[str, Callable[[Model, Mapping[str, Any]], Any]] = {
     "Text Embeddings": _embed,

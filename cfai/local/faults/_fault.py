@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 from cfai.local.faults._defects import DEFECTS
-from cfai.local.faults._events import decode_event, encode, iter_payloads
+from cfai.local.faults._rewrites import decode_event, encode, iter_payloads
 from cfai.local.wire import Event
 
 HEADER = "cfai-emulate"

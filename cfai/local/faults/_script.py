@@ -1,4 +1,4 @@
-"""Which fault is next: what a test scripted, what a header asks for, or what chance draws."""
+"""Choose the next fault: what a test scripted, what a header asks for, or what chance draws."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _parse_value(part: str, name: str, value: str | None) -> Any:
 
 
 class Script:
-    """Which fault is next. Shared by the caller's thread and the server's."""
+    """A queue of faults, shared by the caller's thread and the server's."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

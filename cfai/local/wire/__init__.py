@@ -3,7 +3,6 @@
 from cfai.local.wire._errors import (
     CODES,
     EDGE_CODES,
-    EmulatorError,
     ErrorResponse,
     GatewayErrorResponse,
     envelope,
@@ -43,7 +42,6 @@ __all__ = [
     "DUAL",
     "EDGE_CODES",
     "KIMI",
-    "EmulatorError",
     "ErrorResponse",
     "Event",
     "Form",

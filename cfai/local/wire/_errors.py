@@ -85,14 +85,6 @@ class ErrorResponse(Exception):
         return error if self.code is None else error | {"code": self.code}
 
 
-class EmulatorError(Exception):
-    """A request that is refused by the emulator as such; the service would never say this."""
-
-    def __init__(self, status: int, message: str) -> None:
-        self.status = status
-        super().__init__(message)
-
-
 class GatewayErrorResponse(ErrorResponse):
     """An error of the gateway itself, which names its list `error`."""
 
