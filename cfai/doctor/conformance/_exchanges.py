@@ -13,7 +13,7 @@ import httpx
 from cfai._credentials import Credentials
 from cfai.local import Exchange
 from cfai.local.recording import ACCOUNT_PATH, RawExchange, Redactor
-from cfai.local.server import ACCOUNT
+from cfai.local.server import LOCAL_ACCOUNT_ID
 
 
 class ExchangeSink(Protocol):
@@ -69,7 +69,7 @@ class ExchangeRedactor:
 
     def __init__(self, account: Credentials) -> None:
         self._account = f"/{quote(account.account_id, safe='')}/"
-        self._redactor = Redactor({account.account_id: ACCOUNT, account.token.value: "x"})
+        self._redactor = Redactor({account.account_id: LOCAL_ACCOUNT_ID, account.token.value: "x"})
 
     def __call__(self, exchange: RawExchange) -> Exchange:
         """Return the exchange as it may be written down."""

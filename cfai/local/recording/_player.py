@@ -10,7 +10,7 @@ from cfai.local.recording._application import RecordingApp
 from cfai.local.recording._exchange import ExchangeResponse, parse_request
 from cfai.local.recording._files import list_recordings, load_exchange
 from cfai.local.recording._match import RecordedExchanges
-from cfai.local.server import ACCOUNT, TOKEN, AccessRules, Connection, LocalServer, RawRequest
+from cfai.local.server import LOCAL_ACCOUNT_ID, LOCAL_API_TOKEN, AccessRules, Connection, LocalServer, RawRequest
 
 
 class Player(LocalServer):
@@ -43,8 +43,8 @@ class Player(LocalServer):
         port: int = 0,
         *,
         timing: bool = False,
-        api_token: str = TOKEN,
-        account_id: str = ACCOUNT,
+        api_token: str = LOCAL_API_TOKEN,
+        account_id: str = LOCAL_ACCOUNT_ID,
         allow_remote: bool = False,
     ) -> None:
         super().__init__(host, port, api_token=api_token, account_id=account_id, allow_remote=allow_remote)

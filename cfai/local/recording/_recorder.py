@@ -23,8 +23,8 @@ from cfai.local.recording._exchange import ACCOUNT_PATH, Cut, RawExchange
 from cfai.local.recording._files import RecordingWriter, list_recordings
 from cfai.local.recording._redact import Redactor
 from cfai.local.server import (
-    ACCOUNT,
     CREDENTIAL_HEADERS,
+    LOCAL_ACCOUNT_ID,
     MAX_OPEN_SECONDS,
     AccessRules,
     Connection,
@@ -82,7 +82,7 @@ class Recorder(LocalServer):
         upstream_token: str | None = None,
         gateway_token: str | None = None,
         api_token: str | None = None,
-        account_id: str = ACCOUNT,
+        account_id: str = LOCAL_ACCOUNT_ID,
         allow_remote: bool = False,
     ) -> None:
         local = api_token or f"cfai-recorder-{secrets.token_hex(16)}"
@@ -126,7 +126,12 @@ class _RecorderApp(RecordingApp):
         self._unsaved: set[int] = set()
         """Numbers of the exchanges whose answer is under way."""
         self._redactor = Redactor(
-            {upstream.account_id: ACCOUNT, upstream.token.value: "x", gateway_token.value: "x", access.api_token: "x"}
+            {
+                upstream.account_id: LOCAL_ACCOUNT_ID,
+                upstream.token.value: "x",
+                gateway_token.value: "x",
+                access.api_token: "x",
+            }
         )
         self._clients = ClientPool(trust_env=not upstream.is_direct)
 
@@ -136,7 +141,7 @@ class _RecorderApp(RecordingApp):
 
     async def answer_accepted(self, connection: Connection, request: RawRequest) -> None:
         """Pass a request on, and its answer back, until its client leaves."""
-        await connection.unless_gone(self._pass_on(connection, request))
+        await connection.run_until_gone(self._pass_on(connection, request))
 
     async def _pass_on(self, connection: Connection, request: RawRequest) -> None:
         clock = asyncio.get_running_loop().time
