@@ -34,7 +34,9 @@ _MIN_TOKEN_LENGTH = 20
 
 def check_versions(installation: Installation) -> Finding:
     """Check the versions of cfai, Python and the libraries that cfai needs."""
-    versions = {name: version for name in _LIBRARIES if (version := _get_version(name))}
+    needed = _list_dependencies()
+    names = dict.fromkeys([*_LIBRARIES, *(name for name, _ in needed)])
+    versions = {name: version for name in names if (version := _get_version(name))}
     libraries = ", ".join(f"{name} {version}" for name, version in versions.items())
     message = f"cfai {__version__}, Python {platform.python_version()}, {libraries}"
     if _get_version("cfai"):
@@ -42,7 +44,7 @@ def check_versions(installation: Installation) -> Finding:
         return report_problem(f"{message}; somebody else's distribution 'cfai' is installed too", "pip uninstall cfai")
     old = [
         f"{name} {versions.get(name, 'is missing')} (needs {lowest})"
-        for name, lowest in _list_dependencies()
+        for name, lowest in needed
         if _parse_version(versions.get(name, "")) < _parse_version(lowest)
     ]
     if old:
