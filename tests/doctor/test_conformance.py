@@ -15,9 +15,9 @@ import pytest
 
 from cfai import ConfigurationError, count_tokens, models
 from cfai._credentials import Credentials, Secret
-from cfai.doctor import FACTS, Exchange, Finding, RecordingWriter, conform, estimate_cost
+from cfai.doctor import FACTS, Finding, conform, estimate_cost
 from cfai.doctor.conformance._exchanges import ExchangeRedactor
-from cfai.local import Emulator, Player
+from cfai.local import Emulator, Exchange, Player, RecordingWriter
 from cfai.local.recording import RawExchange
 from cfai.tokens import get_strategy, list_embedding_texts, measure_prompt
 from tests.conftest import ACCOUNT, TOKEN

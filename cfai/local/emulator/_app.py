@@ -23,12 +23,12 @@ from cfai.local.quotas import Allowance, Quotas
 from cfai.local.routes import BINDING_HOST, REST, Listing, MatchedRoute, Route, RoutedCall, match_route, unwrap_request
 from cfai.local.server import CREDENTIAL_HEADERS, AccessRules, Application, Connection, RawRequest
 from cfai.local.wire import (
+    CODES_BY_STATUS,
     ErrorResponse,
     GatewayErrorResponse,
     Generation,
     Parts,
     build_envelope,
-    make_error,
     make_input_error,
 )
 
@@ -215,7 +215,8 @@ def _build_failure(fault: Fault, route: Route) -> Reply | None:
     if fault.body is not None:
         return Reply(fault.status or 200, "application/json", fault.body, headers=headers)
     if fault.status or (fault.code and fault.error_after is None):
-        raise make_error(fault.status, fault.code, fault.message)
+        code = CODES_BY_STATUS.get(fault.status or 0) if fault.code is None else fault.code
+        raise ErrorResponse(code, fault.message, status=fault.status)
     return build_json_reply(200, build_envelope({}) if route.has_envelope else {}) if fault.empty else None
 
 
@@ -223,7 +224,7 @@ def _check_fault(fault: Fault, *, streams: bool) -> None:
     """Raise the error that a fault has inside a stream, where the answer is none, or that it needs a stream."""
     fault.check_applies(streams)
     if fault.error_after is not None and (fault.whole or not streams):
-        raise make_error(None, fault.code or 3040, fault.message)
+        raise ErrorResponse(fault.code or 3040, fault.message)
 
 
 async def _rewrite(events: Parts, fault: Fault, generation: Generation) -> Parts:

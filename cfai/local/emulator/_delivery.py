@@ -13,7 +13,7 @@ from typing import Any
 
 from cfai.local.faults import Fault
 from cfai.local.server import MAX_OPEN_SECONDS, Connection
-from cfai.local.wire import Event, Generation, Parts, encode_error, make_error
+from cfai.local.wire import ErrorResponse, Event, Generation, Parts, encode_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ async def send_reply(connection: Connection, reply: Reply, fault: Fault, request
         headers["content-length"] = str(length)
     else:
         generation, parts = reply.stream
-        error = encode_error(generation, make_error(None, fault.code or 3040, fault.message), request_id)
+        error = encode_error(generation, ErrorResponse(fault.code or 3040, fault.message), request_id)
     if connection.is_gone:
         return 0
     await connection.start(reply.status, headers)

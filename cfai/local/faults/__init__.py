@@ -6,7 +6,7 @@ happen: `local.script("rate-limited", 503, "ok")`.
 
 from cfai.local.faults._fault import FAULT_HEADER, Fault, UnfitFaultError
 from cfai.local.faults._script import Faults, Script, parse_fault, parse_faults
-from cfai.local.faults._table import SCENARIOS, Scenario
+from cfai.local.faults._table import SCENARIOS
 
 Fault.__module__ = "cfai.local"
 
@@ -15,7 +15,6 @@ __all__ = [
     "SCENARIOS",
     "Fault",
     "Faults",
-    "Scenario",
     "Script",
     "UnfitFaultError",
     "parse_fault",

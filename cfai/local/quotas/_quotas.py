@@ -103,14 +103,11 @@ class Quotas:
 
     def __init__(self, allowance: Allowance) -> None:
         self._allowance = allowance
+        self.now = allowance.clock
         self._rates = RateLimiter(allowance.rate_limits if isinstance(allowance.rate_limits, Mapping) else {})
         self._places = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(allowance.concurrency or 0))
         self._neurons = defaultdict[int, float](float)
         """Used up on a day, by its number since 1970."""
-
-    def now(self) -> float:
-        """Return seconds since 1970."""
-        return self._allowance.clock()
 
     def admit(self, model: Model) -> None:
         """Count a call in. Raises `ErrorResponse` if it is one too many, or not in the account's plan."""

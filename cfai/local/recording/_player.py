@@ -84,9 +84,6 @@ class _PlayerApp(RecordingApp):
             await connection.write(data)
         await (connection.cut() if response.cut else connection.end())
 
-    async def aclose(self) -> None:
-        """Do nothing: nothing is open."""
-
     async def _wait_until(self, connection: Connection, moment: float) -> None:
         if self._timing:
             await connection.pause(moment - asyncio.get_running_loop().time())

@@ -88,9 +88,9 @@ class Application(ABC):
     async def answer(self, connection: Connection, request: RawRequest) -> None:
         """Answer a request."""
 
-    @abstractmethod
     async def aclose(self) -> None:
-        """Close what was opened. By now every request has ended."""
+        """Close what was opened, if anything was. By now every request has ended."""
+        return
 
 
 class Connection:

@@ -2,11 +2,11 @@
 
 from cfai.local.wire._errors import (
     CODES,
+    CODES_BY_STATUS,
     EDGE_CODES,
     ErrorResponse,
     GatewayErrorResponse,
     build_envelope,
-    make_error,
     make_input_error,
 )
 from cfai.local.wire._events import (
@@ -38,6 +38,7 @@ ErrorResponse.__module__ = "cfai.local"
 
 __all__ = [
     "CODES",
+    "CODES_BY_STATUS",
     "DONE_EVENT",
     "DUAL",
     "EDGE_CODES",
@@ -60,7 +61,6 @@ __all__ = [
     "encode_events",
     "encode_live_events",
     "is_new_kimi",
-    "make_error",
     "make_input_error",
     "split_into_tokens",
     "take_parts",

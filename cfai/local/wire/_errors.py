@@ -54,7 +54,7 @@ CODES: dict[int, tuple[int, str]] = {
 EDGE_CODES = {7000, 7001, 7003, 10000}
 """Codes that the API's edge answers with, before any model is asked."""
 
-_BY_STATUS = {401: 10000, 403: 5018, 404: 3042, 408: 3046, 413: 3006, 422: 5012, 429: 3040}
+CODES_BY_STATUS = {401: 10000, 403: 5018, 404: 3042, 408: 3046, 413: 3006, 422: 5012, 429: 3040}
 """The code a status most often comes with."""
 
 _MESSAGES = {402: "Insufficient balance; add money to your gateway or use BYOK"}
@@ -92,13 +92,6 @@ class GatewayErrorResponse(ErrorResponse):
         """Return the gateway's envelope."""
         error = {"code": self.code, "message": self.message}
         return {"success": False, "result": [], "messages": [], "error": [error]}
-
-
-def make_error(status: int | None, code: int | None, message: str | None = None) -> ErrorResponse:
-    """Return the refusal with this status, this code, or both."""
-    if code is None and status is not None:
-        code = _BY_STATUS.get(status)
-    return ErrorResponse(code, message, status=status)
 
 
 def make_input_error(problem: str) -> ErrorResponse:
