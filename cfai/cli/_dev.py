@@ -98,7 +98,7 @@ def dev(
                 local = Player(replay, host, port, timing=timing, allow_remote=allow_remote)
                 note = f"Playing back {replay} until Ctrl-C."
             else:
-                is_lifelike = engine is None or _is_given(context, "tokens_per_second")
+                is_lifelike = engine is None or _is_on_command_line(context, "tokens_per_second")
                 emulator = Emulator(
                     host,
                     port,
@@ -143,12 +143,12 @@ def _check_options(context: typer.Context, record: Path | None, replay: Path | N
         raise typer.BadParameter("--timing needs --replay")
     if replay and (context.params.get("gguf") or context.params.get("upstream")):
         raise typer.BadParameter("--gguf and --upstream answer anew: they mean nothing with --replay")
-    options = [name for name in _EMULATOR_OPTIONS if _is_given(context, name)]
+    options = [name for name in _EMULATOR_OPTIONS if _is_on_command_line(context, name)]
     if options and (record or replay):
         option = options[0].replace("_", "-")
         raise typer.BadParameter(f"--{option} is the emulator's: it means nothing with --record or --replay")
 
 
-def _is_given(context: typer.Context, name: str) -> bool:
+def _is_on_command_line(context: typer.Context, name: str) -> bool:
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"

@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cfai.doctor import Finding, RecordingWriter, conform, estimate_cost, examine
+from cfai.doctor import Finding, conform, estimate_cost, examine
+from cfai.local import RecordingWriter
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 

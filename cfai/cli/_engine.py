@@ -42,5 +42,5 @@ def parse_engine(gguf: str | None, upstream: str | None, model_map: Iterable[str
 def _parse_pair(text: str) -> tuple[str, str]:
     name, equals, model = text.partition("=")
     if not (name and equals and model):
-        raise ConfigurationError(f"--model-map is such as '@cf/zai-org/glm-4.7-flash=llama3.2', not {text!r}")
+        raise ConfigurationError(f"--model-map must be such as '@cf/zai-org/glm-4.7-flash=llama3.2', got {text!r}")
     return name, model

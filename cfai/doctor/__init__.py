@@ -13,17 +13,14 @@ On the command line: `cfai doctor`, and `cfai doctor --conformance` for the fact
 from cfai.doctor._finding import Finding
 from cfai.doctor._health import CHECKS, Check, examine
 from cfai.doctor.conformance import FACTS, ExchangeSink, Fact, conform, estimate_cost
-from cfai.local import Exchange, RecordingWriter
 
 __all__ = [
     "CHECKS",
     "FACTS",
     "Check",
-    "Exchange",
     "ExchangeSink",
     "Fact",
     "Finding",
-    "RecordingWriter",
     "conform",
     "estimate_cost",
     "examine",

@@ -7,10 +7,10 @@ from typing import Literal
 
 Verdict = Literal["ok", "warning", "problem"]
 
-REPORT = "report it to the project"
+REPORT_REMEDY = "report it to the project"
 """The remedy for an answer that cfai does not expect."""
 
-NEW_TOKEN = (
+NEW_TOKEN_REMEDY = (
     "make a token from the template 'Workers AI' (Workers AI Read and Edit) at "
     "https://dash.cloudflare.com/profile/api-tokens and put it into {}"
 )

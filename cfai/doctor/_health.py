@@ -16,7 +16,7 @@ class Check:
     """One check. To add one, write a function that returns a `Finding`, and put it into `CHECKS`."""
 
     name: str
-    look: Callable[[Installation], Finding]
+    run: Callable[[Installation], Finding]
     needs: tuple[str, ...] = ()
     """Earlier checks without whose success there is nothing to see."""
 
@@ -53,7 +53,7 @@ def examine(*, timeout: float = 5.0, now: Callable[[], float] = time.time) -> It
     for check in CHECKS:
         missing = [name for name in check.needs if name in bad]
         finding = (
-            report_warning(f"not looked at: first mend {', '.join(missing)}") if missing else check.look(installation)
+            report_warning(f"not looked at: first mend {', '.join(missing)}") if missing else check.run(installation)
         )
         if missing or finding.verdict == "problem":
             bad.add(check.name)

@@ -29,7 +29,7 @@ from cfai._credentials import (
 from cfai._json import is_mapping
 from cfai._response import build_error, parse_body, parse_error_body
 
-EMBEDDING = "@cf/baai/bge-small-en-v1.5"
+CHEAPEST_MODEL = "@cf/baai/bge-small-en-v1.5"
 """The model of the cheapest call there is: a hundredth of a neuron."""
 
 MAX_BODY_SIZE = 8 * 1024 * 1024
@@ -38,7 +38,7 @@ MAX_BODY_SIZE = 8 * 1024 * 1024
 _MIN_SECRET_LENGTH = 4
 """Characters: a shorter one is in too many words."""
 
-NO_ANSWER = (httpx.HTTPError, httpx.InvalidURL, OSError, ImportError, ValueError)
+FETCH_ERRORS = (httpx.HTTPError, httpx.InvalidURL, OSError, ImportError, ValueError)
 """Exceptions where no answer comes, for a proxy's odd URL and a missing file of certificates too."""
 
 
@@ -114,7 +114,7 @@ class Installation:
 
     @property
     def is_direct(self) -> bool:
-        """Return True if calls go to this machine in the clear, past any proxy."""
+        """True if calls go to this machine in the clear, past any proxy."""
         return self.base_url.startswith("http:")
 
     @property
@@ -139,7 +139,7 @@ class Installation:
         if (path, with_token) not in self._answers:
             try:
                 self._answers[path, with_token] = self._fetch(path, with_token)
-            except NO_ANSWER as error:
+            except FETCH_ERRORS as error:
                 self._answers[path, with_token] = error
         answer = self._answers[path, with_token]
         if isinstance(answer, Exception):

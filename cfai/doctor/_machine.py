@@ -14,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from cfai import ConfigurationError, __version__
 from cfai._credentials import BASE_URL, Secret
-from cfai.doctor._finding import NEW_TOKEN, Finding, report_ok, report_problem, report_warning
+from cfai.doctor._finding import NEW_TOKEN_REMEDY, Finding, report_ok, report_problem, report_warning
 from cfai.doctor._installation import Installation
 
 EXTRAS = {
@@ -34,7 +34,9 @@ _MIN_TOKEN_LENGTH = 20
 
 def check_versions(installation: Installation) -> Finding:
     """Check the versions of cfai, Python and the libraries that cfai needs."""
-    versions = {name: version for name in _LIBRARIES if (version := _get_version(name))}
+    needed = _list_dependencies()
+    names = dict.fromkeys([*_LIBRARIES, *(name for name, _ in needed)])
+    versions = {name: version for name in names if (version := _get_version(name))}
     libraries = ", ".join(f"{name} {version}" for name, version in versions.items())
     message = f"cfai {__version__}, Python {platform.python_version()}, {libraries}"
     if _get_version("cfai"):
@@ -42,7 +44,7 @@ def check_versions(installation: Installation) -> Finding:
         return report_problem(f"{message}; somebody else's distribution 'cfai' is installed too", "pip uninstall cfai")
     old = [
         f"{name} {versions.get(name, 'is missing')} (needs {lowest})"
-        for name, lowest in _list_dependencies()
+        for name, lowest in needed
         if _parse_version(versions.get(name, "")) < _parse_version(lowest)
     ]
     if old:
@@ -65,7 +67,7 @@ def check_token(installation: Installation) -> Finding:
         if installation.find_set_variables(["CLOUDFLARE_API_KEY"]):
             message += "; CLOUDFLARE_API_KEY beside CLOUDFLARE_EMAIL is the global key, which Workers AI does not take"
         return report_problem(
-            message, f"{NEW_TOKEN.format(installation.token_name)}, or work without an account: cfai dev"
+            message, f"{NEW_TOKEN_REMEDY.format(installation.token_name)}, or work without an account: cfai dev"
         )
     secret = installation.token_variables[0][1]
     flaw = _find_flaw(secret)
@@ -76,7 +78,7 @@ def check_token(installation: Installation) -> Finding:
             flaw = "it looks like the account's global key"
         elif len(secret.value) < _MIN_TOKEN_LENGTH:
             flaw = "it is too short to be one"
-    return _judge_variables(installation.token_variables, flaw, NEW_TOKEN)
+    return _judge_variables(installation.token_variables, flaw, NEW_TOKEN_REMEDY)
 
 
 def check_account_id(installation: Installation) -> Finding:
@@ -101,7 +103,7 @@ def _judge_variables(variables: list[tuple[str, Secret]], flaw: str | None, reme
     message = f"from {name}, {len(secret.value)} character{'' if len(secret.value) == 1 else 's'}"
     if flaw:
         return report_problem(f"{message}: {flaw}", remedy.format(name))
-    return _report_unless_contradicted(message, variables)
+    return _check_contradictions(message, variables)
 
 
 def check_address(installation: Installation) -> Finding:
@@ -116,7 +118,7 @@ def check_address(installation: Installation) -> Finding:
         return report_warning(
             message, f"let {name} end in /client/v4, as {BASE_URL} does: cfai adds the account and the model"
         )
-    return _report_unless_contradicted(message, installation.address_variables)
+    return _check_contradictions(message, installation.address_variables)
 
 
 def check_proxy(installation: Installation) -> Finding:
@@ -183,7 +185,7 @@ def _find_flaw(secret: Secret) -> str | None:
     return None
 
 
-def _report_unless_contradicted(message: str, variables: list[tuple[str, Secret]]) -> Finding:
+def _check_contradictions(message: str, variables: list[tuple[str, Secret]]) -> Finding:
     """Report the message, or a warning if another variable of the same meaning has another value."""
     others = [name for name, secret in variables[1:] if secret.value != variables[0][1].value]
     if others:

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from cfai import APIConnectionError, CfaiError, InternalServerError, RateLimitError, models
 from cfai._json import is_mapping
-from cfai.doctor._finding import NEW_TOKEN, Finding, report_ok, report_problem, report_warning
-from cfai.doctor._installation import EMBEDDING, NO_ANSWER, Installation, ServiceResponse
+from cfai.doctor._finding import NEW_TOKEN_REMEDY, Finding, report_ok, report_problem, report_warning
+from cfai.doctor._installation import CHEAPEST_MODEL, FETCH_ERRORS, Installation, ServiceResponse
 
 _MAX_DRIFT_SECONDS = 60.0
 """Seconds by which a clock may be off."""
@@ -32,7 +32,7 @@ def check_connection(installation: Installation) -> Finding:
     """Check that the service answers, and nobody in its place."""
     try:
         answer = installation.get_first_response()
-    except NO_ANSWER as error:
+    except FETCH_ERRORS as error:
         return _explain_no_answer(error, installation)
     summary = f"{installation.host} answers" + (f" ({answer.tls})" if answer.tls else "")
     if answer.status in range(300, 400):
@@ -89,7 +89,7 @@ def check_models(installation: Installation) -> Finding:
     for page in range(1, _MAX_PAGES + 1):
         try:
             listed = _list_names(installation.get(installation.build_models_path(page)))
-        except NO_ANSWER as error:
+        except FETCH_ERRORS as error:
             return report_warning(f"{len(names)} were listed before the list broke off ({type(error).__name__})")
         if listed <= names:
             break
@@ -105,16 +105,16 @@ def check_may_run(installation: Installation) -> Finding:
     """Check that the token may run a model: the permission Workers AI Edit. Costs a hundredth of a neuron."""
     try:
         with installation.make_client() as ai:
-            ai.run(EMBEDDING, {"text": "hello"})
+            ai.run(CHEAPEST_MODEL, {"text": "hello"})
     except RateLimitError as error:
         return report_warning(f"POST …/ai/run was allowed, and not run: {error}")
     except CfaiError as error:
         refused = _explain_refusal(installation, error.status_code or 0, error.code, "POST …/ai/run", "Edit")
         if refused:
             return refused
-        passing = isinstance(error, InternalServerError | APIConnectionError)
-        return (report_warning if passing else report_problem)(f"POST …/ai/run/{EMBEDDING} failed: {error}")
-    return report_ok(f"POST …/ai/run/{EMBEDDING} gave an answer")
+        is_transient = isinstance(error, InternalServerError | APIConnectionError)
+        return (report_warning if is_transient else report_problem)(f"POST …/ai/run/{CHEAPEST_MODEL} failed: {error}")
+    return report_ok(f"POST …/ai/run/{CHEAPEST_MODEL} gave an answer")
 
 
 def _explain_refusal(
@@ -139,7 +139,7 @@ def _explain_refusal(
     if state == "unknown":
         remedy = f"check that {installation.token_name} holds the whole token, that it may use Workers AI Read and Edit"
         return report_problem(summary, f"{remedy}, and that the account in {installation.account_name} is its own")
-    return report_problem(f"{summary}: the token is {state}", NEW_TOKEN.format(installation.token_name))
+    return report_problem(f"{summary}: the token is {state}", NEW_TOKEN_REMEDY.format(installation.token_name))
 
 
 def _get_token_state(installation: Installation) -> str:
@@ -148,7 +148,7 @@ def _get_token_state(installation: Installation) -> str:
     for path in ("/user/tokens/verify", installation.build_account_path("/tokens/verify")):
         try:
             answer = installation.get(path)
-        except NO_ANSWER:
+        except FETCH_ERRORS:
             return "unknown"
         state = answer.result.get("status") if is_mapping(answer.result) else None
         if answer.status == 200 and isinstance(state, str):

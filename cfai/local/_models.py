@@ -40,7 +40,7 @@ class Schema:
 
     @property
     def raw_input(self) -> str | None:
-        """Return the name of the input that may be the whole body, as bytes: `audio`, `image` or `multipart`."""
+        """The name of the input that may be the whole body, as bytes: `audio`, `image` or `multipart`."""
         for name in ("audio", "image", "multipart"):
             parameter = self.parameters.get(name)
             if parameter and ("(body)" in self.parameters or parameter.type.startswith("object {body:")):

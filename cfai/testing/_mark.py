@@ -24,11 +24,11 @@ def build_server(marks: Iterable[pytest.Mark]) -> WorkersAI:
     try:
         for mark in marks:
             if mark.args:
-                raise ValueError(f"what goes wrong is named: faults={list(mark.args)!r}")
+                raise ValueError(f"faults must be passed by name: faults={list(mark.args)!r}")
             options = dict(mark.kwargs) | options
         faults = options.pop("faults", [])
         if not isinstance(faults, list | tuple):
-            raise ValueError(f"faults is a list, not {faults!r}")
+            raise ValueError(f"faults must be a list, got {faults!r}")
         for name in options.keys() - _OPTIONS:
             near = get_close_matches(name, [*_OPTIONS, "faults"], n=1)
             meant = f"did you mean {near[0]}?" if near else f"it has faults and {', '.join(_OPTIONS)}"

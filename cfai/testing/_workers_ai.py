@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cfai.local import Emulator, RecordedRequest
-from cfai.testing._sent import find_differences, format_requests, shorten
+from cfai.testing._differences import find_differences, format_requests, shorten
 
 
 class WorkersAI(Emulator):

@@ -211,7 +211,7 @@ def test_arguments_that_cannot_be_are_told_and_none_say_what_can(cfai: Run) -> N
         (["--gguf", "a.gguf", "--upstream", "http://127.0.0.1:9"], "give either"),
         (["--gguf", "nowhere.gguf"], "nowhere.gguf cannot be read as a model"),
         (["--upstream", "localhost:9"], "is no URL of a server"),
-        (["--upstream", "http://127.0.0.1:9", "--model-map", "llama"], "--model-map is such as"),
+        (["--upstream", "http://127.0.0.1:9", "--model-map", "llama"], "--model-map must be such as"),
         (["--model-map", "a=b"], "give --upstream as well"),
         (["--upstream", "http://127.0.0.1:9/v1"], "cannot be reached"),
     ]

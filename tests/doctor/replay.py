@@ -8,18 +8,17 @@ from typing import Any
 import httpx
 
 from cfai.local import Exchange
-from cfai.local.recording import ACCOUNT_PATH, RecordedExchanges, parse_request
-from cfai.local.wire import EmulatorError
+from cfai.local.recording import ACCOUNT_PATH, RecordedExchanges, RecordingError, parse_request
 from tests.conftest import ACCOUNT
 
-RecorderApp = dict[str, Any]
+RecordingFile = dict[str, Any]
 """The JSON object in a file of a recording."""
 
 
 class Replay(httpx.BaseTransport):
     """A transport without a network: what was not recorded fails as a connection would."""
 
-    def __init__(self, recordings: list[RecorderApp]) -> None:
+    def __init__(self, recordings: list[RecordingFile]) -> None:
         exchanges = [Exchange.model_validate(recording) for recording in recordings]
         self.recordings = RecordedExchanges(
             [(Path(f"{number}"), exchange) for number, exchange in enumerate(exchanges)]
@@ -31,11 +30,11 @@ class Replay(httpx.BaseTransport):
         kind = request.headers.get("content-type")
         try:
             response = self.recordings.next(parse_request(request.method, path, query, kind, request.content))
-        except EmulatorError as no:
+        except RecordingError as no:
             raise httpx.ConnectError(f"{no}") from no
         return httpx.Response(response.status, headers=response.headers, content=iter(response.decode_chunks()))
 
 
-def data(recording: RecorderApp) -> list[bytes]:
+def data(recording: RecordingFile) -> list[bytes]:
     """Return the chunks of a recorded answer."""
     return Exchange.model_validate(recording).response.decode_chunks()

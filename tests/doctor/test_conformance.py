@@ -15,14 +15,14 @@ import pytest
 
 from cfai import ConfigurationError, count_tokens, models
 from cfai._credentials import Credentials, Secret
-from cfai.doctor import FACTS, Exchange, Finding, RecordingWriter, conform, estimate_cost
+from cfai.doctor import FACTS, Finding, conform, estimate_cost
 from cfai.doctor.conformance._exchanges import ExchangeRedactor
-from cfai.local import Emulator, Player
+from cfai.local import Emulator, Exchange, Player, RecordingWriter
 from cfai.local.recording import RawExchange
 from cfai.tokens import get_strategy, list_embedding_texts, measure_prompt
 from tests.conftest import ACCOUNT, TOKEN
 from tests.doctor.conftest import At, point_at
-from tests.doctor.replay import RecorderApp, Replay, data
+from tests.doctor.replay import RecordingFile, Replay, data
 
 JSON = {"content-type": "application/json"}
 EVENTS = {"content-type": "text/event-stream"}
@@ -61,11 +61,11 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
 
 
 @pytest.fixture
-def recordings(recorded: Recorded) -> list[RecorderApp]:
+def recordings(recorded: Recorded) -> list[RecordingFile]:
     return [json.loads(file.read_bytes()) for file in sorted(recorded[0].iterdir())]
 
 
-def replayed(recordings: list[RecorderApp]) -> dict[str, Finding]:
+def replayed(recordings: list[RecordingFile]) -> dict[str, Finding]:
     with httpx.Client(transport=Replay(recordings)) as http:
         return collect_findings(gateway="default", http_client=http)
 
@@ -174,7 +174,7 @@ def test_a_connection_that_fails_leaves_each_fact_open_and_a_client_without_hook
 
 @pytest.mark.usefixtures("account")
 def test_a_recording_gives_the_same_findings_also_when_it_is_played(
-    recorded: Recorded, recordings: list[RecorderApp], at: At
+    recorded: Recorded, recordings: list[RecordingFile], at: At
 ) -> None:
     assert replayed(recordings) == recorded[1]
     with Player(recorded[0], account_id=ACCOUNT, api_token=TOKEN) as local:
@@ -182,7 +182,7 @@ def test_a_recording_gives_the_same_findings_also_when_it_is_played(
         assert collect_findings(gateway="default") == recorded[1]
 
 
-def test_no_secret_and_no_id_is_on_the_disk(recorded: Recorded, recordings: list[RecorderApp]) -> None:
+def test_no_secret_and_no_id_is_on_the_disk(recorded: Recorded, recordings: list[RecordingFile]) -> None:
     written = b"".join(file.name.encode() + file.read_bytes() for file in recorded[0].iterdir())
     assert [secret for secret in (TOKEN, ACCOUNT, "uthorization") if secret.encode() in written] == []
     # The lists of models, tasks and authors have ids of their own, which are everybody's.
@@ -192,7 +192,7 @@ def test_no_secret_and_no_id_is_on_the_disk(recorded: Recorded, recordings: list
     assert {id for id in ids if not id.startswith("00000000-0000-0000-0000-")} == set()
 
 
-def test_a_recording_has_what_was_asked_and_answered_in_its_chunks(recordings: list[RecorderApp]) -> None:
+def test_a_recording_has_what_was_asked_and_answered_in_its_chunks(recordings: list[RecordingFile]) -> None:
     first = recordings[0]
     assert first["format"] == 1
     assert first["request"] == {
@@ -213,8 +213,15 @@ def test_a_recording_has_what_was_asked_and_answered_in_its_chunks(recordings: l
 
 def make_exchange(*chunks: bytes, headers: dict[str, str] | None = None, sent: bytes = b"") -> RawExchange:
     path, query = f"/client/v4/accounts/{ACCOUNT}/ai/run/@cf/a/b", f"a={TOKEN}"
-    request: dict[str, Any] = {"number": 1, "method": "POST", "path": path, "query": query, "content_type": None}
-    return RawExchange(**request, sent=sent, status=200, headers=headers or {}, chunks=chunks)
+    request: dict[str, Any] = {
+        "number": 1,
+        "method": "POST",
+        "path": path,
+        "query": query,
+        "request_content_type": None,
+    }
+    response: dict[str, Any] = {"status": 200, "response_headers": headers or {}, "response_chunks": chunks}
+    return RawExchange(**request, request_body=sent, **response)
 
 
 def redact(one: RawExchange) -> Exchange:
@@ -249,11 +256,11 @@ def test_what_is_secret_is_taken_out_of_both_sides_and_of_compressed_bodies() ->
 # Other forms, as the real service may have them
 
 
-Change = Callable[[RecorderApp], None]
+Change = Callable[[RecordingFile], None]
 
 
 def answer(status: int, body: Any, headers: dict[str, str] = JSON) -> Change:
-    def change(recording: RecorderApp) -> None:
+    def change(recording: RecordingFile) -> None:
         text = body if isinstance(body, str) else json.dumps(body)
         own = {name: value for name, value in recording["response"]["headers"].items() if name.startswith("cf-ai-req")}
         recording["response"] = {"status": status, "headers": {**own, **headers}, "chunks": [text]}
@@ -274,7 +281,7 @@ def stream(*data: str, head: str = "", end: str = "\n\n") -> Change:
 
 
 def headed(**headers: str | None) -> Change:
-    def change(recording: RecorderApp) -> None:
+    def change(recording: RecordingFile) -> None:
         for name, value in headers.items():
             recording["response"]["headers"].pop(name.replace("_", "-"), None)
             if value is not None:
@@ -284,23 +291,23 @@ def headed(**headers: str | None) -> Change:
 
 
 def status(code: int) -> Change:
-    def change(recording: RecorderApp) -> None:
+    def change(recording: RecordingFile) -> None:
         recording["response"]["status"] = code
 
     return change
 
 
-def without_done(recording: RecorderApp) -> None:
+def without_done(recording: RecordingFile) -> None:
     chunks = recording["response"]["chunks"]
     recording["response"]["chunks"] = [chunk.replace("data: [DONE]\n\n", "") for chunk in chunks]
 
 
-def sends(text: str) -> Callable[[RecorderApp], bool]:
+def sends(text: str) -> Callable[[RecordingFile], bool]:
     """Recordings whose request has `text` in it."""
     return lambda recording: re.search(text, json.dumps(recording["request"])) is not None
 
 
-def queued(recording: RecorderApp) -> bool:
+def queued(recording: RecordingFile) -> bool:
     return b'"status":"queued"' in b"".join(data(recording)) and sends("request_id")(recording)
 
 
@@ -313,7 +320,7 @@ ALONE = sends('queueRequest=true.*"json": {"text": "hello"}')
 CHAT = '{"choices": [{"index": 0, "delta": {"content": "%s"}, "finish_reason": null}], "usage": %s}'
 
 
-CHANGES: list[tuple[str, Callable[[RecorderApp], bool], Change, str, str]] = [
+CHANGES: list[tuple[str, Callable[[RecordingFile], bool], Change, str, str]] = [
     ("headers", sends("hello"), headed(cf_ai_req_id=None, cf_ray=None), "problem", "no request id comes"),
     ("headers", sends("hello"), no(429, 4006), "warning", "refused with 429 / 4006"),
     ("tags", sends("tags=%20"), no(400, 5006), "ok", "a comma passes, and so do six tags; a repeated key passes"),
@@ -453,7 +460,7 @@ CHANGES: list[tuple[str, Callable[[RecorderApp], bool], Change, str, str]] = [
 
 
 @pytest.mark.usefixtures("account")
-def test_another_form_is_told(recordings: list[RecorderApp]) -> None:
+def test_another_form_is_told(recordings: list[RecordingFile]) -> None:
     wrong: list[str] = []
     for fact, which, change, verdict, words in CHANGES:
         changed = copy.deepcopy(recordings)
@@ -467,7 +474,7 @@ def test_another_form_is_told(recordings: list[RecorderApp]) -> None:
 
 
 @pytest.mark.usefixtures("account")
-def test_a_refusal_for_the_account_or_its_use_finds_nothing_out(recordings: list[RecorderApp]) -> None:
+def test_a_refusal_for_the_account_or_its_use_finds_nothing_out(recordings: list[RecordingFile]) -> None:
     for status, code, telling in ((401, 10000, ["wrong token"]), (429, 4006, ["retry-after"]), (403, 5018, [])):
         changed = copy.deepcopy(recordings)
         for recording in changed:
@@ -480,7 +487,7 @@ def test_a_refusal_for_the_account_or_its_use_finds_nothing_out(recordings: list
 
 
 @pytest.mark.usefixtures("account")
-def test_a_batch_that_is_never_done_is_given_up(recordings: list[RecorderApp]) -> None:
+def test_a_batch_that_is_never_done_is_given_up(recordings: list[RecordingFile]) -> None:
     waiting = [recording for recording in recordings if queued(recording)]
     pauses: list[float] = []
     with httpx.Client(transport=Replay(waiting * 20 + recordings)) as http:
@@ -491,7 +498,7 @@ def test_a_batch_that_is_never_done_is_given_up(recordings: list[RecorderApp]) -
 
 
 @pytest.mark.usefixtures("account")
-def test_what_a_service_echoes_is_not_repeated(recordings: list[RecorderApp]) -> None:
+def test_what_a_service_echoes_is_not_repeated(recordings: list[RecordingFile]) -> None:
     id = "12345678-0000-4000-8000-000000000000"
     for recording in recordings:
         if sends("lightning")(recording):

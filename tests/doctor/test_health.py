@@ -71,6 +71,9 @@ def test_versions_are_those_that_are_installed_and_one_that_cannot_be_is_named(m
     monkeypatch.setattr(metadata, "version", real)
     monkeypatch.setattr(metadata, "requires", Mock(side_effect=metadata.PackageNotFoundError("cfai-sdk")))
     assert findings()["versions"].verdict == "ok", "without metadata none is too old"
+    monkeypatch.setattr(metadata, "requires", lambda name: ["pytest>=8.0"])
+    report = findings()["versions"]
+    assert (report.verdict, f"pytest {metadata.version('pytest')}" in report.message) == ("ok", True)
 
 
 @pytest.mark.usefixtures("local")

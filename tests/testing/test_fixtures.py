@@ -216,18 +216,18 @@ REMOTE = "pass allow_remote=True, or --allow-remote, to be reachable from other 
 @pytest.mark.parametrize(
     ("mark", "message"),
     [
-        (mark(503, "ok"), "what goes wrong is named: faults=[503, 'ok']"),
+        (mark(503, "ok"), "faults must be passed by name: faults=[503, 'ok']"),
         (mark(fautls=[503]), "there is no option fautls: did you mean faults?"),
         (mark(fault=[503]), "there is no option fault: did you mean faults?"),
         (mark(colour=1), f"there is no option colour: it has faults and {PARAMETERS}"),
-        (mark(faults=503), "faults is a list, not 503"),
-        (mark(faults="ok"), "faults is a list, not 'ok'"),
-        (mark(faults=[99]), "cfai-emulate: status is 200 to 599, not 99"),
+        (mark(faults=503), "faults must be a list, got 503"),
+        (mark(faults="ok"), "faults must be a list, got 'ok'"),
+        (mark(faults=[99]), "cfai-emulate: status must be 200 to 599, got 99"),
         (
             mark(faults=["sometimes"]),
             "cfai-emulate: there is no scenario 'sometimes'. All are listed by: cfai dev --scenarios",
         ),
-        (mark(faults=[True]), "a fault is a Fault, a status, the name of a scenario or several of them, not True"),
+        (mark(faults=[True]), "a fault must be a Fault, a status, the name of a scenario or several of them, got True"),
         (mark(host="0.0.0.0"), f"'0.0.0.0' is not loopback: {REMOTE}"),
     ],
 )

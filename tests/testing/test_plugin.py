@@ -96,7 +96,11 @@ def test_a_failure_shows_the_line_of_the_test_and_what_was_sent(pytester: pytest
     result = pytester.runpytest_subprocess(*STRICT)
     result.assert_outcomes(failed=2, errors=1)
     result.stdout.fnmatch_lines(
-        ["*_ ERROR at setup of test_marked _*", "@pytest.mark.workers_ai: faults is a list, not 503", "*= FAILURES =*"],
+        [
+            "*_ ERROR at setup of test_marked _*",
+            "@pytest.mark.workers_ai: faults must be a list, got 503",
+            "*= FAILURES =*",
+        ],
         consecutive=True,
     )
     result.stdout.fnmatch_lines(

@@ -11,8 +11,8 @@ import pytest
 
 from cfai import AuthenticationError, LimitError
 from cfai.local import Emulator, RecordedRequest
-from cfai.testing import WorkersAI, _sent
-from cfai.testing._sent import find_differences, format_requests, shorten
+from cfai.testing import WorkersAI, _differences
+from cfai.testing._differences import find_differences, format_requests, shorten
 
 MODEL = "@cf/zai-org/glm-4.7-flash"
 OTHER = "@cf/meta/llama-3.2-1b-instruct"
@@ -31,7 +31,7 @@ def sent() -> Iterator[WorkersAI]:
 
 
 def test_the_fixture_is_an_emulator_under_its_public_name_and_the_docstrings_are_right() -> None:
-    failed, attempted = doctest.testmod(_sent)
+    failed, attempted = doctest.testmod(_differences)
     assert attempted > 0
     assert failed == 0
     assert issubclass(WorkersAI, Emulator)

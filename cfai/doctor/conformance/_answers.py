@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from cfai._json import is_mapping
-from cfai.doctor._finding import REPORT, Finding, report_ok, report_problem
-from cfai.doctor._installation import EMBEDDING
+from cfai.doctor._finding import REPORT_REMEDY, Finding, report_ok, report_problem
+from cfai.doctor._installation import CHEAPEST_MODEL
 from cfai.doctor.conformance._inputs import HELLO, MELOTTS, SDXL
 from cfai.doctor.conformance._probe import InconclusiveError, Probe, ProbeResponse, get_path, join_words, judge_output
 
@@ -21,10 +21,10 @@ _MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "imag
 
 def ask_headers(probe: Probe) -> Finding:
     """Report the headers that are Cloudflare's, and check that the request's id is among them."""
-    response = probe.run(EMBEDDING, HELLO).require_success()
+    response = probe.run(CHEAPEST_MODEL, HELLO).require_success()
     names = sorted(name for name in response.headers if name.startswith("cf-"))
     if not {"cf-ai-req-id", "cf-ray"} & set(names):
-        return report_problem(f"no request id comes: {join_words(names)}", REPORT)
+        return report_problem(f"no request id comes: {join_words(names)}", REPORT_REMEDY)
     return report_ok(join_words(names))
 
 
@@ -50,7 +50,7 @@ def ask_speech(probe: Probe) -> Finding:
 def ask_batch(probe: Probe) -> Finding:
     """Report the statuses while a batch waits, the form of its polls, and the order and depth of its results."""
     texts = [HELLO | {"external_reference": "first"}, {"text": "bye", "external_reference": "second"}]
-    submitted = probe.run(EMBEDDING, {"requests": texts}, queue_request=True)
+    submitted = probe.run(CHEAPEST_MODEL, {"requests": texts}, queue_request=True)
     id = submitted.get("result", "request_id")
     if not isinstance(id, str):
         submitted.require_success()
@@ -61,7 +61,7 @@ def ask_batch(probe: Probe) -> Finding:
         rows = polled.get("result", "responses")
         if isinstance(rows, list):
             end = f"done with {_describe_rows(polled, rows)}; a poll without queueRequest gives "
-            end += probe.run(EMBEDDING, {"request_id": id}).status_text
+            end += probe.run(CHEAPEST_MODEL, {"request_id": id}).status_text
             break
         waiting[f"{polled.status_text} {polled.get('result', 'status')}"] = None
     else:
@@ -79,7 +79,7 @@ def _describe_rows(polled: ProbeResponse, rows: Any) -> str:
 
 def ask_batch_item(probe: Probe) -> Finding:
     """Report how one bad request of a batch is marked."""
-    submitted = probe.run(EMBEDDING, {"requests": [HELLO, {"text": 5}]}, queue_request=True).require_verdict()
+    submitted = probe.run(CHEAPEST_MODEL, {"requests": [HELLO, {"text": 5}]}, queue_request=True).require_verdict()
     id = submitted.get("result", "request_id")
     if not isinstance(id, str):
         return report_ok(f"the whole batch is refused at once with {submitted.status_text}")
@@ -99,13 +99,13 @@ def ask_batch_item(probe: Probe) -> Finding:
 
 def _poll(probe: Probe, id: str) -> Iterator[ProbeResponse]:
     for _ in range(_POLLS):
-        yield probe.run(EMBEDDING, {"request_id": id}, queue_request=True)
+        yield probe.run(CHEAPEST_MODEL, {"request_id": id}, queue_request=True)
         probe.sleep(_PAUSE)
 
 
 def ask_queued_alone(probe: Probe) -> Finding:
     """Report how inputs that are queued without `requests` around them are answered."""
-    response = probe.run(EMBEDDING, HELLO, queue_request=True).require_verdict()
+    response = probe.run(CHEAPEST_MODEL, HELLO, queue_request=True).require_verdict()
     if not response.is_success:
         return report_ok(f"refused with {response.status_text}")
     waits = isinstance(response.get("result", "request_id"), str)

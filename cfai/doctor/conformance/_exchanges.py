@@ -13,7 +13,7 @@ import httpx
 from cfai._credentials import Credentials
 from cfai.local import Exchange
 from cfai.local.recording import ACCOUNT_PATH, RawExchange, Redactor
-from cfai.local.server import ACCOUNT
+from cfai.local.server import LOCAL_ACCOUNT_ID
 
 
 class ExchangeSink(Protocol):
@@ -36,11 +36,11 @@ def make_recording_hook(exchanges: list[RawExchange]) -> Callable[[httpx.Respons
                 method=request.method,
                 path=path,
                 query=query,
-                content_type=request.headers.get("content-type"),
-                sent=request.content,
+                request_content_type=request.headers.get("content-type"),
+                request_body=request.content,
                 status=response.status_code,
-                headers={name.lower(): value for name, value in response.headers.items()},
-                chunks=chunks,
+                response_headers={name.lower(): value for name, value in response.headers.items()},
+                response_chunks=chunks,
             )
         )
         response.stream = _CopyingStream(response.stream, chunks)
@@ -69,7 +69,7 @@ class ExchangeRedactor:
 
     def __init__(self, account: Credentials) -> None:
         self._account = f"/{quote(account.account_id, safe='')}/"
-        self._redactor = Redactor({account.account_id: ACCOUNT, account.token.value: "x"})
+        self._redactor = Redactor({account.account_id: LOCAL_ACCOUNT_ID, account.token.value: "x"})
 
     def __call__(self, exchange: RawExchange) -> Exchange:
         """Return the exchange as it may be written down."""
@@ -83,12 +83,12 @@ class ExchangeRedactor:
 
 def _decompress(exchange: RawExchange) -> RawExchange:
     """Return an exchange with a body that can be searched for secrets."""
-    encoding = exchange.headers.get("content-encoding", "identity")
+    encoding = exchange.response_headers.get("content-encoding", "identity")
     if encoding == "identity":
         return exchange
     try:
-        body = zlib.decompress(b"".join(exchange.chunks), zlib.MAX_WBITS | 32)
+        body = zlib.decompress(b"".join(exchange.response_chunks), zlib.MAX_WBITS | 32)
     except zlib.error:
         body = f"[a body in the encoding {encoding}]".encode()
-    headers = {name: value for name, value in exchange.headers.items() if name != "content-length"}
-    return replace(exchange, headers=headers, chunks=[body])
+    headers = {name: value for name, value in exchange.response_headers.items() if name != "content-length"}
+    return replace(exchange, response_headers=headers, response_chunks=[body])

@@ -14,7 +14,7 @@ from cfai import Ai, CfaiError, Stream
 from cfai._credentials import Credentials
 from cfai._json import is_mapping
 from cfai._response import ErrorBody, parse_body, parse_error_body
-from cfai.doctor._finding import REPORT, Finding, report_ok, report_problem, report_warning
+from cfai.doctor._finding import REPORT_REMEDY, Finding, report_ok, report_problem, report_warning
 from cfai.doctor.conformance._exchanges import make_recording_hook
 from cfai.local.recording import RawExchange
 
@@ -190,13 +190,13 @@ def judge_code(response: ProbeResponse, code: int) -> Finding:
     if response.status >= 500:
         response.require_success()
     response.require_verdict()
-    return report_warning(f"{form}; cfai expects {code}", REPORT)
+    return report_warning(f"{form}; cfai expects {code}", REPORT_REMEDY)
 
 
 def judge_output(form: str, output: Any) -> Finding:
     """Judge a form by what cfai makes of it: its error is a problem."""
     if isinstance(output, CfaiError):
-        return report_problem(f"{form}; cfai cannot read that ({type(output).__name__}: {output})", REPORT)
+        return report_problem(f"{form}; cfai cannot read that ({type(output).__name__}: {output})", REPORT_REMEDY)
     return report_ok(form)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from cfai import AuthenticationError, LimitError, NotFoundError, PermissionDeniedError
 from cfai._response import parse_body, parse_error_body
-from cfai.doctor._finding import REPORT, Finding, report_ok, report_problem, report_warning
-from cfai.doctor._installation import EMBEDDING
+from cfai.doctor._finding import REPORT_REMEDY, Finding, report_ok, report_problem, report_warning
+from cfai.doctor._installation import CHEAPEST_MODEL
 from cfai.doctor.conformance._probe import InconclusiveError, Probe
 from cfai.local.recording import RawExchange
 
@@ -19,8 +19,8 @@ def ask_wrong_token(probe: Probe) -> Finding:
     """Report how a wrong token is refused."""
     # Inputs of its own: in a recording, where no token is, they tell this call from the others.
     inputs = {"text": "a wrong token"}
-    response = probe.ask("POST", f"/run/{EMBEDDING}", json=inputs, headers={"authorization": f"Bearer {'0' * 40}"})
-    error = probe.read(response.require_verdict(401, 403, 404), EMBEDDING, inputs)
+    response = probe.ask("POST", f"/run/{CHEAPEST_MODEL}", json=inputs, headers={"authorization": f"Bearer {'0' * 40}"})
+    error = probe.read(response.require_verdict(401, 403, 404), CHEAPEST_MODEL, inputs)
     judge = report_ok if isinstance(error, AuthenticationError | PermissionDeniedError) else _report_unexpected
     return judge(f"{response.status_text}, in cfai {type(error).__name__}")
 
@@ -35,12 +35,12 @@ def ask_no_model(probe: Probe) -> Finding:
 
 
 def _report_unexpected(message: str) -> Finding:
-    return report_problem(message, REPORT)
+    return report_problem(message, REPORT_REMEDY)
 
 
 def ask_request_id(probe: Probe) -> Finding:
     """Report whether the id at the end of an error's message is that of the header."""
-    response = probe.run(EMBEDDING, {"text": 5}).require_verdict()
+    response = probe.run(CHEAPEST_MODEL, {"text": 5}).require_verdict()
     if response.is_success:
         raise InconclusiveError("a number was taken for a text")
     ids, header = re.findall(_UUID, response.error.message), response.headers.get("cf-ai-req-id")
@@ -62,7 +62,7 @@ def ask_limit(probe: Probe, model: str, inputs: dict[str, Any], excess: str) -> 
     if isinstance(error, LimitError):
         return report_ok(f"{response.status_text}, in which cfai reads a limit of {error.limit:,} tokens")
     words = " ".join(response.error.message.split())[:200]
-    return report_warning(f"{response.status_text}, in which cfai reads no limit: {words}", REPORT)
+    return report_warning(f"{response.status_text}, in which cfai reads no limit: {words}", REPORT_REMEDY)
 
 
 def ask_retry_after(probe: Probe) -> Finding:
@@ -74,6 +74,6 @@ def ask_retry_after(probe: Probe) -> Finding:
 
 
 def _describe_wait(exchange: RawExchange) -> str:
-    code = parse_error_body(parse_body(b"".join(exchange.chunks))).code
-    wait = exchange.headers.get("retry-after") or "none"
+    code = parse_error_body(parse_body(b"".join(exchange.response_chunks))).code
+    wait = exchange.response_headers.get("retry-after") or "none"
     return f"{exchange.status}{'' if code is None else f' / {code}'} with {wait}"

@@ -6,17 +6,17 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from cfai.doctor._finding import REPORT, Finding, report_ok, report_problem
-from cfai.doctor._installation import EMBEDDING
+from cfai.doctor._finding import REPORT_REMEDY, Finding, report_ok, report_problem
+from cfai.doctor._installation import CHEAPEST_MODEL
 from cfai.doctor.conformance._inputs import GLM, HELLO, RESNET, RETIRED, SMALL_MODEL, make_png, wrap_schema
 from cfai.doctor.conformance._probe import InconclusiveError, Probe, ProbeResponse, get_path
 
 
 def ask_tags(probe: Probe) -> Finding:
     """Report how several tags are written, by cfai `tags=a,b`: too many, or a blank one, show how they are split."""
-    first = probe.run(EMBEDDING, HELLO, tags=["a", "b"]).require_verdict()
+    first = probe.run(CHEAPEST_MODEL, HELLO, tags=["a", "b"]).require_verdict()
     repeated, bad, six = (
-        probe.ask("POST", f"/run/{EMBEDDING}?{query}", json=HELLO).require_verdict().is_success
+        probe.ask("POST", f"/run/{CHEAPEST_MODEL}?{query}", json=HELLO).require_verdict().is_success
         for query in ("tags=a&tags=b", "tags=%20", "tags=a,b,c,d,e,f")
     )
     if bad and first.is_success:
@@ -27,13 +27,13 @@ def ask_tags(probe: Probe) -> Finding:
         form = "a comma passes, and so do six tags" if six else "a comma parts them (tags=a,b)"
         return report_ok(f"{form}; a repeated key {'passes too' if repeated else 'is refused'}")
     if repeated:
-        return report_problem("the key is repeated (tags=a&tags=b); a comma is refused", REPORT)
+        return report_problem("the key is repeated (tags=a&tags=b); a comma is refused", REPORT_REMEDY)
     raise InconclusiveError(f"neither form is taken: {first.status_text}")
 
 
 def ask_at_sign(probe: Probe) -> Finding:
     """Report whether `%40` is accepted in place of the `@` of a name, which cfai sends as it is."""
-    encoded = probe.ask("POST", f"/run/{EMBEDDING.replace('@', '%40')}", json=HELLO).require_verdict(404)
+    encoded = probe.ask("POST", f"/run/{CHEAPEST_MODEL.replace('@', '%40')}", json=HELLO).require_verdict(404)
     return report_ok(f"%40 in place of @ gives {encoded.status_text}")
 
 
@@ -89,7 +89,7 @@ def ask_reject_if_busy(probe: Probe) -> Finding:
     if response.status == 429 and response.error.code in (None, 3040):
         return report_ok(f"the option is taken, and a busy model answers {response.status_text}")
     response.require_verdict()
-    return report_problem(f"the option is refused with {response.status_text}", REPORT)
+    return report_problem(f"the option is refused with {response.status_text}", REPORT_REMEDY)
 
 
 def ask_penalty(probe: Probe) -> Finding:

@@ -9,7 +9,7 @@ from typing import Any
 from cfai import CfaiError, InferenceUpstreamError, StreamError
 from cfai._json import is_mapping
 from cfai._response import event_reports_error
-from cfai.doctor._finding import REPORT, Finding, report_ok, report_problem
+from cfai.doctor._finding import REPORT_REMEDY, Finding, report_ok, report_problem
 from cfai.doctor.conformance._inputs import GLM, GPT, MOONDREAM, SMALL_MODEL, encode_data_url, make_png
 from cfai.doctor.conformance._probe import InconclusiveError, Probe, get_path, join_words, judge_output
 
@@ -88,7 +88,7 @@ def ask_moondream(probe: Probe) -> Finding:
     places = dict.fromkeys(place for event in events for place in _list_places(event))
     form = f"{response.content_type}: events of {join_words(places)}; ends with {response.last_line}"
     if not isinstance(output, CfaiError) and not str(output):
-        return report_problem(f"{form}; cfai finds no text in them", REPORT)
+        return report_problem(f"{form}; cfai finds no text in them", REPORT_REMEDY)
     return judge_output(form, output)
 
 
@@ -103,7 +103,7 @@ def ask_error_inside(probe: Probe) -> Finding:
         form = f"an event of {places}, after which it ends with {response.last_line}"
         if isinstance(output, StreamError | InferenceUpstreamError):
             return report_ok(f"{form}; in cfai {type(output).__name__}")
-        return report_problem(f"{form}; cfai takes it for an answer", REPORT)
+        return report_problem(f"{form}; cfai takes it for an answer", REPORT_REMEDY)
     if response.require_verdict().is_success:
         raise InconclusiveError("none could be provoked")
     return report_ok(f"no image is refused before the stream: {response.status_text}, {response.content_type}")

@@ -14,21 +14,21 @@ from cfai import models
 from cfai.local._json import as_object, loads_strictly
 from cfai.local._models import get_schema, is_text_model
 from cfai.local.emulator._batches import MAX_BATCH_SIZE, Batches
-from cfai.local.emulator._delivery import Reply, json_reply, send_reply
+from cfai.local.emulator._delivery import Reply, build_json_reply, send_reply
 from cfai.local.emulator._run import Engine, Result, begin_stream, run_whole
 from cfai.local.emulator._tasks import Media
 from cfai.local.emulator._validate import check_inputs
-from cfai.local.faults import HEADER, Fault, Script, UnfitFaultError
+from cfai.local.faults import FAULT_HEADER, Fault, Script, UnfitFaultError
 from cfai.local.quotas import Allowance, Quotas
 from cfai.local.routes import BINDING_HOST, REST, Listing, MatchedRoute, Route, RoutedCall, match_route, unwrap_request
 from cfai.local.server import CREDENTIAL_HEADERS, AccessRules, Application, Connection, RawRequest
 from cfai.local.wire import (
+    CODES_BY_STATUS,
     ErrorResponse,
     GatewayErrorResponse,
     Generation,
     Parts,
-    envelope,
-    make_error,
+    build_envelope,
     make_input_error,
 )
 
@@ -52,7 +52,7 @@ class EmulatorConfig:
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """A request that reached a model's door."""
+    """A request for a model, as it came."""
 
     model: str
     """The model as the request names it."""
@@ -103,16 +103,18 @@ class EmulatorApp(Application):
                 route = matched.route
                 call = _parse(matched, request)
                 fault = self._next_fault(call)
-                reply = _build_failure(fault, route) or await connection.unless_gone(self._run(call, fault, cleanup))
+                reply = _build_failure(fault, route) or await connection.run_until_gone(self._run(call, fault, cleanup))
             except (ErrorResponse, RecursionError) as error:
                 refusal = error if isinstance(error, ErrorResponse) else make_input_error("nested too deeply")
-                reply = json_reply(refusal.status, route.build_error(refusal, request.id), _retry_after_headers(fault))
+                reply = build_json_reply(
+                    refusal.status, route.build_error(refusal, request.id), _build_retry_after_headers(fault)
+                )
             except UnfitFaultError as mistake:
                 reply, fault = Reply(400, "text/plain", f"{mistake}\n".encode()), Fault()
             if reply is not None:
                 tokens = await send_reply(connection, reply, fault, request.id, self._config.tokens_per_second)
                 if reply.stream is not None:
-                    self._quotas.charge(reply.stream[0].cost(tokens))
+                    self._quotas.charge(reply.stream[0].compute_cost(tokens))
         if connection.left_by_client:
             self._config.note_disconnect()
 
@@ -134,7 +136,7 @@ class EmulatorApp(Application):
         """Return what is to go wrong with a call, and log it unless it lists what there is."""
         streams = bool(as_object(call.inputs).get("stream"))
         try:
-            fault = self._config.script.next(call.request.headers.get(HEADER), streams=streams)
+            fault = self._config.script.next(call.request.headers.get(FAULT_HEADER), streams=streams)
         except ValueError as mistake:
             raise UnfitFaultError(str(mistake)) from mistake
         if not isinstance(call.route, Listing):
@@ -150,7 +152,7 @@ class EmulatorApp(Application):
         route = call.route
         if isinstance(route, Listing):
             _check_fault(fault, streams=False)
-            return json_reply(200, route.build_page(call.query, self._quotas.now()))
+            return build_json_reply(200, route.build_page(call.query, self._quotas.now()))
         known = models.get(call.model)
         if known is not None and known.retired_on and self._config.retired == "refuse":
             known = None
@@ -158,10 +160,10 @@ class EmulatorApp(Application):
         if model is None:
             raise ErrorResponse(5007, f"No such model: No such model {call.model} or task")
         if (queued := await self._queue_or_poll(model, call, fault)) is not None:
-            return json_reply(200, route.build_body(queued, call, 0), _answer_headers(call))
+            return build_json_reply(200, route.build_body(queued, call, 0), _build_answer_headers(call))
         self._quotas.admit(model)
         is_raw = isinstance(call.inputs, bytes)
-        inputs = _inputs_from_raw(model, call) if is_raw else check_inputs(model, call.inputs)
+        inputs = _build_raw_inputs(model, call) if is_raw else check_inputs(model, call.inputs)
         cleanup.callback(await self._quotas.acquire(model, reject_if_busy=call.reject_if_busy))
         can_stream = is_text_model(model) and "no streaming" not in get_schema(model.name).output
         streams = bool(inputs.get("stream")) and can_stream
@@ -170,12 +172,12 @@ class EmulatorApp(Application):
             generation, parts = await begin_stream(self._config.engine, model, inputs, call.request.id, cleanup)
             generation.includes_usage = route.includes_usage(call)
             events = await _rewrite(parts, fault, generation)
-            return Reply(200, "text/event-stream", headers=_answer_headers(call), stream=(generation, events))
+            return Reply(200, "text/event-stream", headers=_build_answer_headers(call), stream=(generation, events))
         result = await self._run_whole(model, inputs)
         if isinstance(result.value, Media):
-            return Reply(200, result.value.content_type, result.value.content, headers=_answer_headers(call))
+            return Reply(200, result.value.content_type, result.value.content, headers=_build_answer_headers(call))
         body = route.build_body(result.value, call, result.prompt_tokens)
-        return json_reply(200, body, _answer_headers(call, result.neurons), result.tokens)
+        return build_json_reply(200, body, _build_answer_headers(call, result.neurons), result.tokens)
 
     async def _run_whole(self, model: models.Model, inputs: Mapping[str, Any]) -> Result:
         result = await run_whole(self._config.engine, model, inputs)
@@ -207,21 +209,22 @@ class EmulatorApp(Application):
 
 def _build_failure(fault: Fault, route: Route) -> Reply | None:
     """Return the reply that a fault asks for instead of an answer."""
-    headers = _retry_after_headers(fault)
+    headers = _build_retry_after_headers(fault)
     if fault.html:
         return Reply(fault.html, "text/html; charset=UTF-8", _HTML.format(fault.html).encode(), headers=headers)
     if fault.body is not None:
         return Reply(fault.status or 200, "application/json", fault.body, headers=headers)
     if fault.status or (fault.code and fault.error_after is None):
-        raise make_error(fault.status, fault.code, fault.message)
-    return json_reply(200, envelope({}) if route.has_envelope else {}) if fault.empty else None
+        code = CODES_BY_STATUS.get(fault.status or 0) if fault.code is None else fault.code
+        raise ErrorResponse(code, fault.message, status=fault.status)
+    return build_json_reply(200, build_envelope({}) if route.has_envelope else {}) if fault.empty else None
 
 
 def _check_fault(fault: Fault, *, streams: bool) -> None:
     """Raise the error that a fault has inside a stream, where the answer is none, or that it needs a stream."""
     fault.check_applies(streams)
     if fault.error_after is not None and (fault.whole or not streams):
-        raise make_error(None, fault.code or 3040, fault.message)
+        raise ErrorResponse(fault.code or 3040, fault.message)
 
 
 async def _rewrite(events: Parts, fault: Fault, generation: Generation) -> Parts:
@@ -233,7 +236,7 @@ async def _rewrite(events: Parts, fault: Fault, generation: Generation) -> Parts
     return fault.rewrite(events, generation.usage()) if isinstance(events, Iterable) else events
 
 
-def _answer_headers(call: RoutedCall, neurons: float = 0.0) -> dict[str, str]:
+def _build_answer_headers(call: RoutedCall, neurons: float = 0.0) -> dict[str, str]:
     """Return what an answer carries besides the headers that every reply has. A stream's cost is not known in time."""
     headers: dict[str, str] = {}
     if neurons:
@@ -243,7 +246,7 @@ def _answer_headers(call: RoutedCall, neurons: float = 0.0) -> dict[str, str]:
     return headers
 
 
-def _retry_after_headers(fault: Fault) -> dict[str, str]:
+def _build_retry_after_headers(fault: Fault) -> dict[str, str]:
     return {} if fault.retry_after is None else {"retry-after": str(fault.retry_after)}
 
 
@@ -256,22 +259,22 @@ def _parse(matched: MatchedRoute, request: RawRequest) -> RoutedCall:
     if not request.body:
         raise ErrorResponse(3003)
     try:
-        is_raw = _media_type(request).startswith(_RAW_TYPES)
+        is_raw = _get_media_type(request).startswith(_RAW_TYPES)
         body = request.body if is_raw else loads_strictly(request.body)
     except (ValueError, RecursionError) as error:
         raise ErrorResponse(5006, f"Bad input: SyntaxError: {error}") from error
     return matched.route.parse(request, matched.model, matched.gateway, body)
 
 
-def _media_type(request: RawRequest) -> str:
+def _get_media_type(request: RawRequest) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip()
 
 
-def _inputs_from_raw(model: models.Model, call: RoutedCall) -> Mapping[str, Any]:
+def _build_raw_inputs(model: models.Model, call: RoutedCall) -> Mapping[str, Any]:
     """Return the inputs of a call whose body is audio, an image or a form; the rest of them is in the query."""
     name = get_schema(model.name).raw_input
     if name is None:
         raise make_input_error("Type mismatch of '/', 'string' not in 'object'")
-    if (name == "multipart") != _media_type(call.request).startswith("multipart/"):
+    if (name == "multipart") != _get_media_type(call.request).startswith("multipart/"):
         raise make_input_error(f"required properties at '/' are '{name}'")
     return call.query

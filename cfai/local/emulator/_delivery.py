@@ -13,7 +13,7 @@ from typing import Any
 
 from cfai.local.faults import Fault
 from cfai.local.server import MAX_OPEN_SECONDS, Connection
-from cfai.local.wire import Event, Generation, Parts, encode_error, make_error
+from cfai.local.wire import ErrorResponse, Event, Generation, Parts, encode_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Reply:
     """The whole generation that a stream sends, and its events."""
 
 
-def json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None, tokens: int = 0) -> Reply:
+def build_json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None, tokens: int = 0) -> Reply:
     """Return a reply that is JSON."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return Reply(status, "application/json", text.encode("utf-8", "replace"), tokens, headers or {})
@@ -47,20 +47,20 @@ async def send_reply(connection: Connection, reply: Reply, fault: Fault, request
     error = b""
     if reply.stream is None:
         # The real service sends nothing of a whole answer before all of it is there.
-        await connection.pause(fault.slow_first + pace(reply.tokens, rate, 0.0))
+        await connection.pause(fault.slow_first + compute_pause(reply.tokens, rate, 0.0))
         parts, length = _split_body(reply.body, fault)
         fault, rate = replace(fault, error_after=None, hold=False, slow_first=0.0), None
         headers["content-length"] = str(length)
     else:
         generation, parts = reply.stream
-        error = encode_error(generation, make_error(None, fault.code or 3040, fault.message), request_id)
+        error = encode_error(generation, ErrorResponse(fault.code or 3040, fault.message), request_id)
     if connection.is_gone:
         return 0
     await connection.start(reply.status, headers)
     return await deliver(connection, fault, parts, rate=rate, error=error)
 
 
-def pace(tokens: int, rate: float | None, elapsed: float) -> float:
+def compute_pause(tokens: int, rate: float | None, elapsed: float) -> float:
     """Return seconds to wait before `tokens` tokens in all have been sent at `rate` tokens a second."""
     return max(0.0, tokens / rate - elapsed) if rate else 0.0
 
@@ -73,7 +73,7 @@ async def deliver(
     clock = asyncio.get_running_loop().time
     start, sent = clock(), 0
     ending, after = fault.ending or (None, 0)
-    async with aclosing(_until_gone(connection, parts)) as each:
+    async with aclosing(_iter_until_gone(connection, parts)) as each:
         async for tokens, data in each:
             if ending and sent >= after:
                 if ending in ("drop", "reset"):
@@ -87,7 +87,7 @@ async def deliver(
                 return sent
             sent += tokens
             if tokens:
-                await connection.pause(pace(sent, rate, clock() - start))
+                await connection.pause(compute_pause(sent, rate, clock() - start))
             step = fault.split or (1 if fault.trickle else max(1, len(data)))
             for at in range(0, len(data), step):
                 if connection.is_gone:
@@ -108,12 +108,12 @@ def _split_body(body: bytes, fault: Fault) -> tuple[list[Event], int]:
     return [(after, half), (0, body[len(half) :])], len(half) if ending == "truncate" else len(body)
 
 
-async def _until_gone(connection: Connection, parts: Parts) -> AsyncGenerator[Event, None]:
+async def _iter_until_gone(connection: Connection, parts: Parts) -> AsyncGenerator[Event, None]:
     """Yield each of `parts`, until the client has left: what is waited for ends then."""
     if isinstance(parts, Iterable):
         for part in parts:
             yield part
         return
     async with aclosing(parts):
-        while (part := await connection.unless_gone(anext(parts, None))) is not None:
+        while (part := await connection.run_until_gone(anext(parts, None))) is not None:
             yield part

@@ -36,13 +36,10 @@ def generate(model: Model, inputs: Mapping[str, Any]) -> Generation:
     requested = inputs.get("n")
     number = min(requested, _MAX_CHOICES) if form == "chat" and isinstance(requested, int) else 1
     choices = [_generate_choice(model, inputs, form, index) for index in range(number)]
-    prompt_inputs = {
-        key: inputs[key] for key in ("prompt", "messages", "input", "instructions", "tools") if key in inputs
-    }
-    return Generation(model, form, _text.count_emulated(prompt_inputs), choices)
+    return Generation(model, form, _text.count_emulated(_text.select_prompt_inputs(inputs)), choices)
 
 
-def output_limit(model: Model, inputs: Mapping[str, Any]) -> int | None:
+def get_output_limit(model: Model, inputs: Mapping[str, Any]) -> int | None:
     """Return how many tokens may be generated: what a call requests, else the model's default."""
     for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
         if isinstance(inputs.get(name), int):
@@ -64,7 +61,7 @@ def choose_form(model: Model, inputs: Mapping[str, Any]) -> Form:
 
 def _generate_choice(model: Model, inputs: Mapping[str, Any], form: Form, index: int) -> GeneratedChoice:
     question = _text.find_question(inputs)
-    limit = output_limit(model, inputs)
+    limit = get_output_limit(model, inputs)
     reasoning = split_into_tokens(_text.write_reasoning(question)) if _is_reasoning(model, inputs, form) else []
     reasoning = reasoning[:limit]
     json_mode, rules = parse_json_mode(inputs, form)

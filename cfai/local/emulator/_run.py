@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from cfai.local import wire
 from cfai.local._models import is_text_model
 from cfai.local.emulator import _tasks, _text
-from cfai.local.emulator._generate import choose_form, generate, output_limit, parse_json_mode
+from cfai.local.emulator._generate import choose_form, generate, get_output_limit, parse_json_mode
 from cfai.local.wire import GeneratedChoice, Generation, Parts
 from cfai.models import Model
 from cfai.types import Token, Usage
@@ -69,7 +69,7 @@ async def begin_stream(
 async def run_whole(engine: Engine | None, model: Model, inputs: Mapping[str, Any]) -> Result:
     """Return an answer that does not stream."""
     if not is_text_model(model):
-        texts = _tasks.texts_to_embed(model, inputs) if engine else []
+        texts = _tasks.list_texts_to_embed(model, inputs) if engine else []
         vectors = await engine.embed(model.name, texts) if engine and texts else None
         value, prompt, tokens = _tasks.run_task(model, inputs, vectors), _text.count_emulated(dict(inputs)), 0
     else:
@@ -100,5 +100,5 @@ async def _ask(
     generation = Generation(model, form, None, [GeneratedChoice()])
     json_mode, _ = parse_json_mode(inputs, form)
     # Only chat completions have a place for more than one answer.
-    taken = inputs if form == "chat" else {name: value for name, value in inputs.items() if name != "n"}
-    return generation, await engine.answer(model.name, taken, output_limit(model, inputs)), json_mode
+    engine_inputs = inputs if form == "chat" else {name: value for name, value in inputs.items() if name != "n"}
+    return generation, await engine.answer(model.name, engine_inputs, get_output_limit(model, inputs)), json_mode

@@ -13,7 +13,7 @@ from cfai.local.emulator._app import EmulatorApp, EmulatorConfig, RecordedReques
 from cfai.local.emulator._run import Engine
 from cfai.local.faults import Fault, Faults, Script
 from cfai.local.quotas import Allowance
-from cfai.local.server import ACCOUNT, TOKEN, LocalServer, listen
+from cfai.local.server import LOCAL_ACCOUNT_ID, LOCAL_API_TOKEN, LocalServer, listen
 
 
 class Emulator(LocalServer):
@@ -35,7 +35,7 @@ class Emulator(LocalServer):
     - `retired`: whether retired models still answer (`"serve"`) or get 400 / 5007 (`"refuse"`).
     - `allow_remote`: needed to listen on anything but loopback; then any `Host` header is answered.
     - `keep_requests`: how many requests to keep for `requests`, with all that was sent.
-    - `engine`: what runs models in earnest for text and embeddings, such as those of `cfai.local.engines`. Everything
+    - `engine`: what runs models in earnest for text and embeddings, such as `LlamaCpp` or `OpenAIUpstream`. Everything
       else stays emulated. It is closed with the emulator.
 
     Nothing is limited unless you say so:
@@ -60,8 +60,8 @@ class Emulator(LocalServer):
         host: str = "127.0.0.1",
         port: int = 0,
         *,
-        api_token: str = TOKEN,
-        account_id: str = ACCOUNT,
+        api_token: str = LOCAL_API_TOKEN,
+        account_id: str = LOCAL_ACCOUNT_ID,
         tokens_per_second: float | None = None,
         lenient_paths: bool = False,
         retired: Literal["serve", "refuse"] = "serve",
@@ -97,7 +97,7 @@ class Emulator(LocalServer):
         """A base URL where connections are taken, and no TLS handshake is ever answered."""
         if self._stalled is None:
             self._stalled = listen(self._host, 0)
-        return f"https://{self._name}:{self._stalled.getsockname()[1]}/client/v4"
+        return f"https://{self._url_host}:{self._stalled.getsockname()[1]}/client/v4"
 
     def stop(self) -> None:
         """Stop serving, answers under way included. Does nothing if it is not running."""
@@ -108,12 +108,12 @@ class Emulator(LocalServer):
 
     @property
     def openai_url(self) -> str:
-        """Return what to give a client of OpenAI's API as base URL, with `api_token` as its key."""
+        """The base URL for a client of OpenAI's API, with `api_token` as its key."""
         return f"{self.base_url}/accounts/{self.account_id}/ai/v1"
 
     @property
     def binding_url(self) -> str:
-        """Return what to give miniflare as the `remoteProxyConnectionString` of `env.AI`."""
+        """The `remoteProxyConnectionString` of `env.AI` for miniflare."""
         return f"{self._origin}/?token={self.api_token}"
 
     @property
@@ -124,12 +124,12 @@ class Emulator(LocalServer):
 
     @property
     def faults(self) -> list[Fault]:
-        """Return what was scripted and not yet met."""
+        """The faults that were scripted and that no request has met yet."""
         return self._script.pending
 
     @property
     def disconnects(self) -> int:
-        """Return how many clients left before the end of their answer, which stopped being generated then."""
+        """The number of clients that left before the end of their answer, which stopped being generated then."""
         return self._disconnects
 
     def wait_for_disconnects(self, count: int = 1, timeout: float = 5.0) -> bool:

@@ -37,7 +37,10 @@ class Media:
 
 
 def run_task(model: Model, inputs: Mapping[str, Any], vectors: list[list[float]] | None = None) -> Any:
-    """Return what stands under `result`, or `Media`. `vectors` are those of `texts_to_embed`, if a model made them."""
+    """Return what stands under `result`, or `Media`.
+
+    `vectors` are those of `list_texts_to_embed`, if a model made them.
+    """
     if vectors is not None:
         return _rank(inputs, vectors) if "query" in inputs else _build_embeddings(model, inputs, vectors)
     if model.name.startswith("@cf/cloudflare/clef"):
@@ -47,7 +50,7 @@ def run_task(model: Model, inputs: Mapping[str, Any], vectors: list[list[float]]
     return _TASKS[model.task](model, inputs)
 
 
-def texts_to_embed(model: Model, inputs: Mapping[str, Any]) -> list[str]:
+def list_texts_to_embed(model: Model, inputs: Mapping[str, Any]) -> list[str]:
     """Return the texts that a real model can embed for a call, a query first; none where the task is another one."""
     if model.task == "Text Embeddings" or model.name.endswith("reranker-base"):
         query = inputs.get("query")
@@ -170,9 +173,8 @@ _GREY_JPEG = base64.b64decode(
 )
 """One pixel as a JPEG, with a comment that says where it is from: `MARK`."""
 
-# A silent frame: MPEG 1, layer III, 128 kbit/s, 44.1 kHz.
 _SILENT_MP3 = (bytes.fromhex("fffb9000") + bytes(413)) * 4
-"""A tenth of a second of silence."""
+"""A tenth of a second of silence: MPEG 1, layer III, 128 kbit/s, 44.1 kHz."""
 
 _TASKS: dict[str, Callable[[Model, Mapping[str, Any]], Any]] = {
     "Text Embeddings": _embed,

@@ -23,9 +23,15 @@ _VOCABULARY = (
     "Ωmega мир 東京 مرحبا 🙂 3 7 10 64 2026 0.5 $0.005 100% x=1 is and or to in of"
 )
 
+_PROMPT_INPUTS = ("prompt", "messages", "input", "instructions", "tools", "image")
 _MEDIA = {"image", "image_url", "input_audio", "audio", "file", "video_url"}
 _MEDIUM_TOKENS = 576
 """Tokens of an image, as LLaVA has them, and of any other medium."""
+
+
+def select_prompt_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a text model's inputs that make up its prompt."""
+    return {name: inputs[name] for name in _PROMPT_INPUTS if name in inputs}
 
 
 def count_emulated(value: Any) -> int:
@@ -57,7 +63,7 @@ def write_answer(question: str, *, key: str) -> str:
     """
     requested = re.search(r"\b(\d{1,9})\s+words\b", question, re.IGNORECASE)
     number = min(int(requested[1]), MAX_WORDS) if requested else _DEFAULT_WORDS
-    chance = _random_of(key)
+    chance = _make_random(key)
     words = chance.choices(_VOCABULARY.split(), k=number)
     words[11::12] = [f"{word}." for word in words[11::12]]
     # Lone digits and a number in parts are here for good: they are the tokens that clients lose.
@@ -76,7 +82,7 @@ def quote(question: str) -> str:
 
 def build_vector(text: str, size: int) -> list[float]:
     """Return a vector of length 1 that depends on `text` alone."""
-    chance = _random_of(text)
+    chance = _make_random(text)
     values = [chance.gauss(0, 1) for _ in range(size)]
     norm = sum(value * value for value in values) ** 0.5
     return [round(value / norm, 6) for value in values]
@@ -84,7 +90,7 @@ def build_vector(text: str, size: int) -> list[float]:
 
 def build_score(*texts: str) -> float:
     """Return a number from 0 to 1 that depends on the texts."""
-    return round(_random_of("\0".join(texts)).random(), 6)
+    return round(_make_random("\0".join(texts)).random(), 6)
 
 
 def find_question(inputs: Mapping[str, Any]) -> str:
@@ -105,6 +111,6 @@ def _extract_text(value: Any) -> str:
     return ""
 
 
-def _random_of(key: str) -> random.Random:
+def _make_random(key: str) -> random.Random:
     digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
     return random.Random(int.from_bytes(digest[:8], "big"))

@@ -15,7 +15,7 @@ from cfai._json import as_sequence, is_mapping
 from cfai.local._json import as_object
 from cfai.local._models import Parameter, Schema, get_schema
 from cfai.local.emulator import _text
-from cfai.local.emulator._generate import output_limit
+from cfai.local.emulator._generate import get_output_limit
 from cfai.local.wire import ErrorResponse, make_input_error
 from cfai.models import Model
 
@@ -25,7 +25,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/\s]*={0,2}\s*", re.ASCII)
 def check_inputs(model: Model, inputs: Any) -> Mapping[str, Any]:
     """Return `inputs`, if `model` takes them. Raises `ErrorResponse` with the first thing that is wrong."""
     if not is_mapping(inputs):
-        raise make_input_error(f"Type mismatch of '/', '{_json_type(inputs)}' not in 'object'")
+        raise make_input_error(f"Type mismatch of '/', '{_get_json_type(inputs)}' not in 'object'")
     if "prompt" in inputs and "messages" in inputs:
         raise ErrorResponse(1001)
     known = get_schema(model.name)
@@ -66,7 +66,7 @@ def _check_required(known: Schema, inputs: Mapping[str, Any]) -> None:
 
 def _find_problems(name: str, value: Any, parameter: Parameter) -> Iterator[str]:
     """Yield problems of one value, in the validator's words."""
-    json_type, rules = _json_type(value), parameter.rules
+    json_type, rules = _get_json_type(value), parameter.rules
     fits = json_type in parameter.kinds or (json_type == "integer" and "number" in parameter.kinds)
     if parameter.kinds and not fits:
         yield f"Type mismatch of '/{name}', '{json_type}' not in '{','.join(sorted(parameter.kinds))}'"
@@ -87,7 +87,7 @@ def _find_problems(name: str, value: Any, parameter: Parameter) -> Iterator[str]
                 yield from _find_problems(f"{name}/{index}", item, text)
             for index, item in enumerate(value) if "array<number 0-255>" in parameter.type else ():
                 if isinstance(item, bool) or not isinstance(item, int | float):
-                    yield f"Type mismatch of '/{name}/{index}', '{_json_type(item)}' not in 'number'"
+                    yield f"Type mismatch of '/{name}/{index}', '{_get_json_type(item)}' not in 'number'"
                 elif not 0 <= item <= 255:
                     yield f"'/{name}/{index}' must be {'>= 0' if item < 0 else '<= 255'}"
         case "object":
@@ -109,18 +109,18 @@ def _find_length_problems(name: str, value: str | list[Any], least: int, most: i
 def _find_message_problems(messages: Any) -> Iterator[str]:
     for index, message in enumerate(as_sequence(messages)):
         if not isinstance(message, Mapping):
-            yield f"Type mismatch of '/messages/{index}', '{_json_type(message)}' not in 'object'"
+            yield f"Type mismatch of '/messages/{index}', '{_get_json_type(message)}' not in 'object'"
         entry = as_object(message)
         if "role" not in entry or not ("content" in entry or entry.get("tool_calls")):
             yield f"required properties at '/messages/{index}' are 'role,content'"
-        json_type = _json_type(entry.get("content", ""))
+        json_type = _get_json_type(entry.get("content", ""))
         if json_type not in ("string", "array", "null"):
             yield f"Type mismatch of '/messages/{index}/content', '{json_type}' not in 'string'"
 
 
 def _check_window(model: Model, inputs: Mapping[str, Any]) -> None:
     """Check the limits of a text model: the gateway by its estimate, and then the model by its count."""
-    requested = output_limit(model, inputs)
+    requested = get_output_limit(model, inputs)
     if requested is not None and requested < 1:
         raise make_input_error("'/max_tokens' must be >= 1")
     if model.sequence_length and requested and requested > model.sequence_length.value:
@@ -131,8 +131,7 @@ def _check_window(model: Model, inputs: Mapping[str, Any]) -> None:
         )
     if model.context_length is None or model.answers is None:
         return
-    names = ("prompt", "messages", "input", "instructions", "tools", "image")
-    prompt_inputs = {name: inputs[name] for name in names if name in inputs}
+    prompt_inputs = _text.select_prompt_inputs(inputs)
     limit, reserved = model.context_length.value, 0 if model.window == "separate" else requested or 0
     # The gateway takes four characters of JSON for a token, base64 like any other text.
     text = json.dumps(prompt_inputs, ensure_ascii=False, separators=(",", ":"))
@@ -175,7 +174,7 @@ def list_texts(inputs: Mapping[str, Any]) -> list[str]:
     return [str(as_object(item).get("text", "") if isinstance(item, Mapping) else item) for item in items]
 
 
-def _json_type(value: Any) -> str:
+def _get_json_type(value: Any) -> str:
     return next((name for name, types in _TYPES.items() if isinstance(value, types)), "null")
 
 

@@ -11,7 +11,7 @@ import anyio
 from anyio import to_thread
 
 from cfai._errors import ConfigurationError
-from cfai.local.engines._upstream import OpenAIUpstream, bad_gateway
+from cfai.local.engines._upstream import OpenAIUpstream, build_gateway_error
 from cfai.types import Token, Usage
 
 _INSTALL = 'models that run in this process need an extra: pip install "cfai-sdk[llama]"'
@@ -100,4 +100,4 @@ class LlamaCpp:
             return library.Server(params)
         except Exception as error:  # the library raises nothing narrower
             why = f"llama.cpp cannot load {self._file.name}: {str(error).rstrip('.')}"
-            raise bad_gateway(f"{why}. Is the file whole, and does it fit into memory?") from error
+            raise build_gateway_error(f"{why}. Is the file whole, and does it fit into memory?") from error

@@ -31,11 +31,11 @@ def build_request(model: str, inputs: Mapping[str, Any], max_tokens: int | None)
         body |= {"repetition_penalty": penalty, "repeat_penalty": penalty}
     if inputs.get("raw") is True and isinstance(inputs.get("prompt"), str):
         return "completions", body | {"prompt": inputs["prompt"]}
-    body["messages"] = to_messages(inputs)
+    body["messages"] = _to_messages(inputs)
     tools = [_to_tool(tool) for key in ("tools", "functions") for tool in as_sequence(inputs.get(key))]
     if tools:
         body["tools"] = tools
-    if (wanted := to_response_format(inputs)) is not None:
+    if (wanted := _to_response_format(inputs)) is not None:
         body["response_format"] = wanted
     return "chat/completions", body
 
@@ -61,7 +61,7 @@ def force_tool_call(body: Mapping[str, Any]) -> dict[str, Any] | None:
         "content": f"Answer with a call of one of these tools, as JSON: {to_compact_json(tools)}",
     }
     rest = {key: body[key] for key in body if key not in ("tools", "tool_choice", "parallel_tool_calls")}
-    return rest | {"messages": [instruction, *body["messages"]], "response_format": _schema_format(schema)}
+    return rest | {"messages": [instruction, *body["messages"]], "response_format": _build_schema_format(schema)}
 
 
 def _build_call_schema(tool: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _build_call_schema(tool: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": ["name", "arguments"]}
 
 
-def to_messages(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _to_messages(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the messages that the model is to read."""
     if "messages" in inputs:
         messages = [_to_message(item) for item in as_sequence(inputs["messages"])]
@@ -147,19 +147,19 @@ def _add_image(message: dict[str, Any], image: Any) -> dict[str, Any]:
     return message | {"content": [*parts, {"type": "image_url", "image_url": {"url": url}}]}
 
 
-def to_response_format(inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+def _to_response_format(inputs: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the form that the answer is to have, in OpenAI's envelope."""
     if inputs.get("guided_json"):
-        return _schema_format(inputs["guided_json"])
+        return _build_schema_format(inputs["guided_json"])
     wanted = as_object(inputs.get("response_format") or as_object(inputs.get("text")).get("format"))
     if wanted.get("type") == "json_schema":
         rules = wanted.get("json_schema") or wanted.get("schema")
         # The bare schema, as native models want it, or the envelope.
-        return _schema_format(as_object(rules).get("schema", rules))
+        return _build_schema_format(as_object(rules).get("schema", rules))
     return {"type": "json_object"} if wanted.get("type") == "json_object" else None
 
 
-def _schema_format(schema: Any) -> dict[str, Any]:
+def _build_schema_format(schema: Any) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
 
 

@@ -75,9 +75,9 @@ class OpenAIUpstream:
             rows.sort(key=lambda row: row.get("index", 0))
             vectors = [list(map(float, as_sequence(row.get("embedding")))) for row in rows]
         except (TypeError, ValueError) as error:
-            raise bad_gateway(f"{self._url} gave vectors that are no numbers: {_describe(error)}") from error
+            raise build_gateway_error(f"{self._url} gave vectors that are no numbers: {_describe(error)}") from error
         if len(vectors) != len(texts):
-            raise bad_gateway(f"{self._url} gave {len(vectors)} vectors for {len(texts)} texts")
+            raise build_gateway_error(f"{self._url} gave {len(vectors)} vectors for {len(texts)} texts")
         return vectors
 
     async def aclose(self) -> None:
@@ -92,7 +92,7 @@ class OpenAIUpstream:
             rows = await self._read_rows("GET", "models")
             first = rows[0].get("id") if rows else None
             if not isinstance(first, str):
-                raise bad_gateway(f"{self._url} has no model: load one, or say which with a model map")
+                raise build_gateway_error(f"{self._url} has no model: load one, or say which with a model map")
             self._models["*"] = first
         return self._models.get(name) or self._models["*"]
 
@@ -115,13 +115,13 @@ class OpenAIUpstream:
             for token in tokens if not is_forced else ():
                 yield token
         except StreamError as error:
-            raise bad_gateway(f"{self._url}: {error}") from error
+            raise build_gateway_error(f"{self._url}: {error}") from error
         except httpx.HTTPError as error:
-            raise bad_gateway(f"{self._url} broke off: {_describe(error)}") from error
+            raise build_gateway_error(f"{self._url} broke off: {_describe(error)}") from error
         finally:
             await response.aclose()
         if not decoder.done and decoder.finish_reason is None:
-            raise bad_gateway(f"{self._url} ended before its answer did")
+            raise build_gateway_error(f"{self._url} ended before its answer did")
         if is_forced:
             yield _parse_forced_call(decoder)
         if decoder.usage is not None:
@@ -133,7 +133,7 @@ class OpenAIUpstream:
         try:
             answer = json.loads(await response.aread())
         except (ValueError, httpx.HTTPError) as error:
-            raise bad_gateway(f"{self._url}/{path} answered with no JSON: {_describe(error)}") from error
+            raise build_gateway_error(f"{self._url}/{path} answered with no JSON: {_describe(error)}") from error
         finally:
             await response.aclose()
         return [row for row in as_sequence(as_object(answer).get("data")) if is_mapping(row)]
@@ -151,7 +151,9 @@ class OpenAIUpstream:
             async with aclosing(response):
                 content = (await response.aread()).decode("utf-8", "replace")
         except httpx.HTTPError as error:
-            raise bad_gateway(f"{self._url} cannot be reached: {_describe(error)}. Is the server running?") from error
+            raise build_gateway_error(
+                f"{self._url} cannot be reached: {_describe(error)}. Is the server running?"
+            ) from error
         raise ErrorResponse(3030, f"{url} refused: {_find_message(content)}", status=response.status_code)
 
 
@@ -167,7 +169,7 @@ def _parse_forced_call(decoder: Decoder) -> Token:
     return Token("", {}, tool_calls=(head,), finish_reason="tool_calls")
 
 
-def bad_gateway(message: str) -> ErrorResponse:
+def build_gateway_error(message: str) -> ErrorResponse:
     """Return the error of an engine that cannot answer."""
     return ErrorResponse(None, message, status=502)
 

@@ -4,18 +4,17 @@
 happen: `local.script("rate-limited", 503, "ok")`.
 """
 
-from cfai.local.faults._fault import HEADER, Fault, UnfitFaultError
+from cfai.local.faults._fault import FAULT_HEADER, Fault, UnfitFaultError
 from cfai.local.faults._script import Faults, Script, parse_fault, parse_faults
-from cfai.local.faults._table import SCENARIOS, Scenario
+from cfai.local.faults._table import SCENARIOS
 
 Fault.__module__ = "cfai.local"
 
 __all__ = [
-    "HEADER",
+    "FAULT_HEADER",
     "SCENARIOS",
     "Fault",
     "Faults",
-    "Scenario",
     "Script",
     "UnfitFaultError",
     "parse_fault",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 from cfai.local.faults._defects import DEFECTS
-from cfai.local.faults._events import decode_event, encode, iter_payloads
-from cfai.local.wire import Event
+from cfai.local.faults._rewrites import decode_event, encode, iter_payloads
+from cfai.local.wire import Event, Payload
 
-HEADER = "cfai-emulate"
+FAULT_HEADER = "cfai-emulate"
 
 
 class UnfitFaultError(ValueError):
@@ -107,17 +107,17 @@ class Fault:
         for name in ("status", "html"):
             status = getattr(self, name)
             if status is not None and not 200 <= status <= 599:
-                raise ValueError(f"{HEADER}: {name} is 200 to 599, not {status}")
+                raise ValueError(f"{FAULT_HEADER}: {name} must be 200 to 599, got {status}")
             if status in (204, 304):
-                raise ValueError(f"{HEADER}: an answer with status {status} has no body: give all of it as raw")
+                raise ValueError(f"{FAULT_HEADER}: an answer with status {status} has no body: give all of it as raw")
         if self.split is not None and self.split < 1:
-            raise ValueError(f"{HEADER}: split is 1 to any number, not {self.split}")
+            raise ValueError(f"{FAULT_HEADER}: split must be 1 or more, got {self.split}")
         for name in ("retry_after", "content_type"):
             value = str(getattr(self, name) or "")
             if not (value.isprintable() and value.isascii()):
-                raise ValueError(f"{HEADER}: {name} is one line of ASCII")
+                raise ValueError(f"{FAULT_HEADER}: {name} must be one line of ASCII")
         if self.defect is not None and self.defect not in DEFECTS:
-            raise ValueError(f"{HEADER}: no defect of streams is called {self.defect!r}")
+            raise ValueError(f"{FAULT_HEADER}: no defect of streams is called {self.defect!r}")
 
     def __repr__(self) -> str:
         return f"Fault({', '.join(f'{name}={value!r}' for name, value in self.get_changed_fields().items())})"
@@ -139,7 +139,7 @@ class Fault:
 
     @property
     def ending(self) -> tuple[str, int] | None:
-        """Return how the body ends before its time, and after how many tokens."""
+        """The way in which the body ends before its time, and after how many tokens."""
         for ending in ("drop", "reset", "silence", "truncate", "error"):
             after: int | None = getattr(self, f"{ending}_after")
             if after is not None:
@@ -148,17 +148,17 @@ class Fault:
 
     @property
     def only_streams(self) -> bool:
-        """Return True if it can happen to streams alone."""
+        """True if it can happen to streams alone."""
         return self.defect is not None or self.hold or self.whole
 
     def check_applies(self, streams: bool) -> None:
         """Raise `UnfitFaultError` if it happens to streams alone, and this answer is none."""
         if self.only_streams and not streams and not self.drawn:
             raise UnfitFaultError(
-                f'{HEADER}: {self} happens to streams alone, and this call does not ask a model to "stream"'
+                f'{FAULT_HEADER}: {self} happens to streams alone, and this call does not ask a model to "stream"'
             )
 
-    def rewrite(self, events: Iterable[Event], usage: Mapping[str, Any]) -> Iterable[Event]:
+    def rewrite(self, events: Iterable[Event], usage: Payload) -> Iterable[Event]:
         """Return the events of a stream with its defect. Raises `UnfitFaultError` if nothing of them can have it."""
         if self.defect is None:
             return events
@@ -168,9 +168,9 @@ class Fault:
             return [(tokens, encode(event)) for tokens, event in defect.rewrite(decoded, usage)]
         if self.drawn:
             return before
-        raise UnfitFaultError(f"{HEADER}: {self} needs a stream with {defect.need}, and this one has none")
+        raise UnfitFaultError(f"{FAULT_HEADER}: {self} needs a stream with {defect.need}, and this one has none")
 
     @property
     def waits(self) -> bool:
-        """Return True if the client has to wait, or to leave."""
+        """True if the client has to wait, or to leave."""
         return bool(self.delay or self.slow_first or self.trickle or self.hold) or self.silence_after is not None

@@ -1,4 +1,4 @@
-"""Which fault is next: what a test scripted, what a header asks for, or what chance draws."""
+"""Choose the next fault: what a test scripted, what a header asks for, or what chance draws."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
 
-from cfai.local.faults._fault import HEADER, Fault
+from cfai.local.faults._fault import FAULT_HEADER, Fault
 from cfai.local.faults._table import SCENARIOS
 
 Faults = Fault | int | str | Sequence["Faults"]
@@ -61,7 +61,9 @@ def parse_faults(*requested: Faults) -> list[Fault]:
         elif isinstance(item, Iterable):
             faults += parse_faults(*item)
         else:
-            raise TypeError(f"a fault is a Fault, a status, the name of a scenario or several of them, not {item!r}")
+            raise TypeError(
+                f"a fault must be a Fault, a status, the name of a scenario or several of them, got {item!r}"
+            )
     return faults
 
 
@@ -72,17 +74,19 @@ def _parse_name(name: str) -> dict[str, Any]:
     if name.isdecimal():
         for code, scenario in SCENARIOS.items():
             if scenario.fault == Fault(code=int(name)):
-                raise ValueError(f"{HEADER}: {int(name)} is no status but a code: ask for {code}")
+                raise ValueError(f"{FAULT_HEADER}: {int(name)} is no status but a code: ask for {code}")
         return {"status": int(name)}
     if name in _FIELDS:
-        raise ValueError(f"{HEADER}: {name} needs a value, as in {name}=…")
+        raise ValueError(f"{FAULT_HEADER}: {name} needs a value, as in {name}=…")
     if name not in SCENARIOS:
         near = get_close_matches(name, [*SCENARIOS, *_FIELDS], n=2)
         suggestion = f": did you mean {' or '.join(near)}?" if near else "."
-        raise ValueError(f"{HEADER}: there is no scenario {name!r}{suggestion} All are listed by: cfai dev --scenarios")
+        raise ValueError(
+            f"{FAULT_HEADER}: there is no scenario {name!r}{suggestion} All are listed by: cfai dev --scenarios"
+        )
     scenario = SCENARIOS[name]
     if scenario.fault is None:
-        raise ValueError(f"{HEADER}: {name} happens before a request is read. {scenario.summary}")
+        raise ValueError(f"{FAULT_HEADER}: {name} happens before a request is read. {scenario.summary}")
     return scenario.fault.get_changed_fields()
 
 
@@ -90,17 +94,17 @@ def _parse_value(part: str, name: str, value: str | None) -> Any:
     parse = _FIELDS.get(name)
     if parse is None:
         near = get_close_matches(name, _FIELDS, n=1)
-        raise ValueError(f"{HEADER}: there is no field {name!r}" + (f": did you mean {near[0]}?" if near else ""))
+        raise ValueError(f"{FAULT_HEADER}: there is no field {name!r}" + (f": did you mean {near[0]}?" if near else ""))
     if parse is bool and value is not None:
-        raise ValueError(f"{HEADER}: {name} takes no value")
+        raise ValueError(f"{FAULT_HEADER}: {name} takes no value")
     try:
         return parse(value) if value is not None else True
     except ValueError:
-        raise ValueError(f"{HEADER}: {part!r} has a value of the wrong kind") from None
+        raise ValueError(f"{FAULT_HEADER}: {part!r} has a value of the wrong kind") from None
 
 
 class Script:
-    """Which fault is next. Shared by the caller's thread and the server's."""
+    """A queue of faults, shared by the caller's thread and the server's."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -112,7 +116,7 @@ class Script:
 
     @property
     def pending(self) -> list[Fault]:
-        """Return what the requests to come will meet."""
+        """The faults of the requests to come."""
         with self._lock:
             return list(self._pending)
 
@@ -128,7 +132,7 @@ class Script:
         The same seed draws the same for the same order of requests.
         """
         if not 0 <= rate <= 1:
-            raise ValueError(f"rate is the share of requests that go wrong, from 0 to 1, not {rate}")
+            raise ValueError(f"rate must be a share of the requests, from 0 to 1, got {rate}")
         if scenarios is None:
             # One that waits would be a test that waits: they have to be asked for.
             scenarios = [name for name, each in SCENARIOS.items() if each.fault and not each.fault.waits]

@@ -99,32 +99,37 @@ _REDIRECT = b"HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 0\r\
 _CHUNKS = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nno size\r\n"
 
 
-def _json_fault(value: Any, status: int = 200) -> Fault:
+def _build_json_fault(value: Any, status: int = 200) -> Fault:
     return Fault(status=status, body=json.dumps(value, separators=(",", ":")).encode())
 
 
 _ERRORS = {
     "errors-object": (
         "The envelope, its `errors` an object and no list",
-        _json_fault({"errors": {"code": 3040, "message": BUSY}, "success": False, "result": None}, 429),
+        _build_json_fault({"errors": {"code": 3040, "message": BUSY}, "success": False, "result": None}, 429),
     ),
     "internal-error-envelope": (
         "The binding's own error: `internalCode`, `name` and `description`",
-        _json_fault(_INTERNAL, 400),
+        _build_json_fault(_INTERNAL, 400),
     ),
     "openai-error": (
         "OpenAI's `error` object, with a word for a code",
-        _json_fault({"error": {"code": "invalid_prompt", "message": "AiError: the prompt is invalid"}}, 400),
+        _build_json_fault({"error": {"code": "invalid_prompt", "message": "AiError: the prompt is invalid"}}, 400),
     ),
-    "openai-error-message": ("OpenAI's `error` object, without a code", _json_fault({"error": {"message": "no"}}, 400)),
-    "openai-error-string": ("OpenAI's `error` as a string", _json_fault({"error": "the model failed"}, 500)),
+    "openai-error-message": (
+        "OpenAI's `error` object, without a code",
+        _build_json_fault({"error": {"message": "no"}}, 400),
+    ),
+    "openai-error-string": ("OpenAI's `error` as a string", _build_json_fault({"error": "the model failed"}, 500)),
     "gateway-run-failed": (
         "The error of the gateway's Run API: `state` and `error`",
-        _json_fault({"state": "Failed", "error": {"code": "provider_unavailable", "message": "no provider"}}, 503),
+        _build_json_fault(
+            {"state": "Failed", "error": {"code": "provider_unavailable", "message": "no provider"}}, 503
+        ),
     ),
     "gateway-unauthorized": (
         "The gateway's own error: a list called `error`",
-        _json_fault(GatewayErrorResponse(2009, "Unauthorized").to_body(""), 401),
+        _build_json_fault(GatewayErrorResponse(2009, "Unauthorized").to_body(""), 401),
     ),
     "code-in-text": (
         "An error in plain text, as the binding writes it: class name, code and text",
@@ -138,11 +143,11 @@ _ERRORS = {
     "html-error": ("An error that is the HTML page of a proxy", Fault(html=502)),
     "upstream-json-message": (
         "An error whose message is the JSON of the model's server",
-        _json_fault(error_envelope(message=f"AiError: AiError: {_UPSTREAM}", code=3030), 400),
+        _build_json_fault(error_envelope(message=f"AiError: AiError: {_UPSTREAM}", code=3030), 400),
     ),
     "unknown-code": (
         "An error with a code that nobody knows, so that the status decides",
-        _json_fault(error_envelope(message="AiError: it is new", code=9999), 403),
+        _build_json_fault(error_envelope(message="AiError: it is new", code=9999), 403),
     ),
     "sequence-too-long": (
         "3030 with the words of an embedding model, and its limit",
@@ -159,7 +164,7 @@ _ERRORS = {
 }
 
 _ANSWERS = {
-    "success-false": ("Status 200 with `success: false`", _json_fault(error_envelope(code=3040, message=BUSY))),
+    "success-false": ("Status 200 with `success: false`", _build_json_fault(error_envelope(code=3040, message=BUSY))),
     "empty-result": ("Status 200 with an empty `result`, also to `stream: true`", Fault(empty=True)),
     "invalid-json": ("Status 200 with something that is no JSON", Fault(body=b"Hello")),
     "truncated-json": ("Status 200 with half of a JSON text", Fault(body=b'{"result":{"response":"Hel')),

@@ -59,14 +59,14 @@ class Allowance:
 
     def __post_init__(self) -> None:
         if self.daily_neurons is not None and not self.daily_neurons >= 0:
-            raise ValueError(f"daily_neurons is 0 or more, not {self.daily_neurons}")
+            raise ValueError(f"daily_neurons must be 0 or more, got {self.daily_neurons}")
         if self.concurrency is not None and self.concurrency < 1:
-            raise ValueError(f"concurrency is 1 or more, not {self.concurrency}")
+            raise ValueError(f"concurrency must be 1 or more, got {self.concurrency}")
         for name, number in self.rate_limits.items() if isinstance(self.rate_limits, Mapping) else ():
             if models.get(name) is None and all(model.task != name for model in models.catalogue().values()):
                 raise ValueError(f"rate_limits: {name!r} is neither a task nor a model")
             if number < 0:
-                raise ValueError(f"rate_limits: {name!r} is 0 or more, not {number}")
+                raise ValueError(f"rate_limits: {name!r} must be 0 or more, got {number}")
 
 
 class RateLimiter:
@@ -78,7 +78,7 @@ class RateLimiter:
 
     def admit(self, model: Model, now: float) -> bool:
         """Return True if one more call is allowed, which is counted then."""
-        name, number = self._limit(model)
+        name, number = self._find_limit(model)
         if number is None:
             return True
         calls = self._admitted[name]
@@ -89,7 +89,7 @@ class RateLimiter:
         calls.append(now)
         return True
 
-    def _limit(self, model: Model) -> tuple[str, int | None]:
+    def _find_limit(self, model: Model) -> tuple[str, int | None]:
         """Return what is counted together, and how much of it is allowed; for some tasks nothing is published."""
         paid = _PAID_LIMIT if model.task == "Text Generation" and "require_workers_paid" in model.capabilities else None
         own = _BY_MODEL.get(model.name, paid)
@@ -103,14 +103,11 @@ class Quotas:
 
     def __init__(self, allowance: Allowance) -> None:
         self._allowance = allowance
+        self.now = allowance.clock
         self._rates = RateLimiter(allowance.rate_limits if isinstance(allowance.rate_limits, Mapping) else {})
         self._places = defaultdict[str, asyncio.Semaphore](lambda: asyncio.Semaphore(allowance.concurrency or 0))
         self._neurons = defaultdict[int, float](float)
         """Used up on a day, by its number since 1970."""
-
-    def now(self) -> float:
-        """Return seconds since 1970."""
-        return self._allowance.clock()
 
     def admit(self, model: Model) -> None:
         """Count a call in. Raises `ErrorResponse` if it is one too many, or not in the account's plan."""

@@ -13,6 +13,7 @@ with Player("recordings") as local:
 On the command line: `cfai dev --record DIR`, `cfai dev --replay DIR`. Needs `pip install "cfai-sdk[emulator]"`.
 """
 
+from cfai.local.recording._application import RecordingError
 from cfai.local.recording._exchange import ACCOUNT_PATH, Exchange, RawExchange, parse_request
 from cfai.local.recording._files import RecordingWriter
 from cfai.local.recording._match import RecordedExchanges
@@ -30,6 +31,7 @@ __all__ = [
     "RawExchange",
     "RecordedExchanges",
     "Recorder",
+    "RecordingError",
     "RecordingWriter",
     "Redactor",
     "parse_request",

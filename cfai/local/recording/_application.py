@@ -10,7 +10,15 @@ from urllib.parse import unquote
 
 from cfai.local.recording._exchange import ACCOUNT_PATH
 from cfai.local.server import Application, Connection, RawRequest
-from cfai.local.wire import EmulatorError, ErrorResponse
+from cfai.local.wire import ErrorResponse
+
+
+class RecordingError(Exception):
+    """A request that a recorder or a player refuses as such; the service would never say this."""
+
+    def __init__(self, status: int, message: str) -> None:
+        self.status = status
+        super().__init__(message)
 
 
 class RecordingApp(Application):
@@ -20,7 +28,7 @@ class RecordingApp(Application):
         """Answer one request."""
         try:
             if request.headers.get("upgrade", "").lower() == "websocket":
-                raise EmulatorError(501, "WebSockets are neither recorded nor played back: ask the service itself")
+                raise RecordingError(501, "WebSockets are neither recorded nor played back: ask the service itself")
             account, path = _split_path(request.path)
             self.access.check_credentials(request.headers, account, request.path)
             if request.body is None:
@@ -28,15 +36,16 @@ class RecordingApp(Application):
             return await self.answer_accepted(connection, replace(request, path=path))
         except ErrorResponse as refusal:
             status, body = refusal.status, refusal.to_body(str(uuid.uuid4()))
-        except EmulatorError as error:
+        except RecordingError as error:
             status = error.status
             body = {"result": None, "success": False, "errors": [{"message": str(error)}], "messages": []}
         await connection.send_text(status, "application/json", json.dumps(body, ensure_ascii=False))
 
     @abstractmethod
     async def answer_accepted(self, connection: Connection, request: RawRequest) -> None:
-        """Answer a request, in whose path `{account_id}` stands for the account. Raises `EmulatorError` before anything
-        was sent.
+        """Answer a request, in whose path `{account_id}` stands for the account.
+
+        Raises `RecordingError` before anything was sent.
         """
 
 

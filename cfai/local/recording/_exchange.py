@@ -118,24 +118,20 @@ class RawExchange:
     """The path as it came, with `{account_id}` for the account."""
 
     query: str
-    content_type: str | None
-    """That of the request."""
-
-    sent: bytes
-    """The body of the request."""
-
+    request_content_type: str | None
+    request_body: bytes
     status: int
-    headers: Mapping[str, str]
-    """Those of the answer, names in lower case."""
+    response_headers: Mapping[str, str]
+    """Names in lower case."""
 
-    chunks: Sequence[bytes]
-    """The body of the answer, in the pieces in which it came."""
+    response_chunks: Sequence[bytes]
+    """The body of the response, in the pieces in which it came."""
 
     cut: Cut | None = None
     head_time: int = 0
     """Milliseconds until the status and the headers were there."""
 
-    times: Sequence[int] = ()
+    chunk_times: Sequence[int] = ()
     """Milliseconds until each chunk was."""
 
 

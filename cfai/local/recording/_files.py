@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from cfai.local._json import loads_strictly
 from cfai.local.recording._exchange import ACCOUNT_PATH, Exchange, ExchangeRequest, parse_float
 
 _HEADER_NAME = r"[0-9A-Za-z!#$%&'*+.^_`|~-]+"
@@ -23,6 +24,7 @@ class RecordingWriter:
 
     ```python
     from cfai.doctor import conform
+    from cfai.local import RecordingWriter
 
     for finding in conform(sink=RecordingWriter("recordings")):
         print(finding)
@@ -66,7 +68,7 @@ class RecordingWriter:
 def load_exchange(path: Path) -> Exchange:
     """Read a file. Raises `ValueError` for one that is no recording, and says what is wrong with it."""
     try:
-        exchange = Exchange.model_validate(json.loads(path.read_bytes(), parse_float=parse_float))
+        exchange = Exchange.model_validate(loads_strictly(path.read_bytes(), parse_float))
         exchange.response.decode_chunks()  # raises here rather than when it is played
         _check_headers(exchange.response.headers)
     except ValidationError as error:

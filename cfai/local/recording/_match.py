@@ -9,8 +9,8 @@ from typing import Any, cast
 from urllib.parse import parse_qsl, unquote
 
 from cfai._json import as_sequence
+from cfai.local.recording._application import RecordingError
 from cfai.local.recording._exchange import Exchange, ExchangeRequest, ExchangeResponse
-from cfai.local.wire import EmulatorError
 
 _MAX_LENGTH = 60
 """Characters of a value that are shown."""
@@ -28,10 +28,10 @@ class RecordedExchanges:
             self._responses.setdefault(_build_key(exchange.request), []).append(exchange.response)
 
     def next(self, request: ExchangeRequest) -> ExchangeResponse:
-        """Return the answer to a request. Raises `EmulatorError`, which names the nearest, if there is none."""
+        """Return the answer to a request. Raises `RecordingError`, which names the nearest, if there is none."""
         responses = self._responses.get(_build_key(request))
         if responses is None:
-            raise EmulatorError(404, self._describe_nearest(request))
+            raise RecordingError(404, self._describe_nearest(request))
         return responses.pop(0) if len(responses) > 1 else responses[0]
 
     def _describe_nearest(self, request: ExchangeRequest) -> str:

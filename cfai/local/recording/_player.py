@@ -10,7 +10,7 @@ from cfai.local.recording._application import RecordingApp
 from cfai.local.recording._exchange import ExchangeResponse, parse_request
 from cfai.local.recording._files import list_recordings, load_exchange
 from cfai.local.recording._match import RecordedExchanges
-from cfai.local.server import ACCOUNT, TOKEN, AccessRules, Connection, LocalServer, RawRequest
+from cfai.local.server import LOCAL_ACCOUNT_ID, LOCAL_API_TOKEN, AccessRules, Connection, LocalServer, RawRequest
 
 
 class Player(LocalServer):
@@ -43,8 +43,8 @@ class Player(LocalServer):
         port: int = 0,
         *,
         timing: bool = False,
-        api_token: str = TOKEN,
-        account_id: str = ACCOUNT,
+        api_token: str = LOCAL_API_TOKEN,
+        account_id: str = LOCAL_ACCOUNT_ID,
         allow_remote: bool = False,
     ) -> None:
         super().__init__(host, port, api_token=api_token, account_id=account_id, allow_remote=allow_remote)
@@ -70,34 +70,31 @@ class _PlayerApp(RecordingApp):
     async def answer_accepted(self, connection: Connection, request: RawRequest) -> None:
         """Play the recording of a request."""
         content_type, body = request.headers.get("content-type"), request.body or b""
-        exchange = self._recordings.next(parse_request(request.method, request.path, request.query, content_type, body))
+        response = self._recordings.next(parse_request(request.method, request.path, request.query, content_type, body))
         start = asyncio.get_running_loop().time()
-        await self._wait_until(connection, start + exchange.times.head / 1000)
+        await self._wait_until(connection, start + response.times.head / 1000)
         if connection.is_gone:
             return
-        await connection.start(exchange.status, _build_headers(exchange, request.method))
-        for place, data in enumerate(exchange.decode_chunks()):
-            if place < len(exchange.times.chunks):
-                await self._wait_until(connection, start + exchange.times.chunks[place] / 1000)
+        await connection.start(response.status, _build_headers(response, request.method))
+        for place, data in enumerate(response.decode_chunks()):
+            if place < len(response.times.chunks):
+                await self._wait_until(connection, start + response.times.chunks[place] / 1000)
             if connection.is_gone:
                 return
             await connection.write(data)
-        await (connection.cut() if exchange.cut else connection.end())
-
-    async def aclose(self) -> None:
-        """Do nothing: nothing is open."""
+        await (connection.cut() if response.cut else connection.end())
 
     async def _wait_until(self, connection: Connection, moment: float) -> None:
         if self._timing:
             await connection.pause(moment - asyncio.get_running_loop().time())
 
 
-def _build_headers(exchange: ExchangeResponse, method: str) -> dict[str, str]:
+def _build_headers(response: ExchangeResponse, method: str) -> dict[str, str]:
     """Return the headers of an answer. The length that they announce is that of the chunks, which may be edited."""
-    headers = {"date": formatdate(usegmt=True), **{name.lower(): value for name, value in exchange.headers.items()}}
+    headers = {"date": formatdate(usegmt=True), **{name.lower(): value for name, value in response.headers.items()}}
     if "content-length" in headers and method != "HEAD":
-        length = sum(map(len, exchange.decode_chunks()))
-        if not exchange.cut:
+        length = sum(map(len, response.decode_chunks()))
+        if not response.cut:
             headers["content-length"] = str(length)
         elif int(headers["content-length"]) <= length:
             # An answer that breaks off may announce more than is sent, never less.

@@ -18,13 +18,13 @@ import httpx
 
 from cfai._credentials import Credentials, EnvironmentVariables, Secret, parse_secret, resolve_credentials
 from cfai._transport import ClientPool
-from cfai.local.recording._application import RecordingApp
+from cfai.local.recording._application import RecordingApp, RecordingError
 from cfai.local.recording._exchange import ACCOUNT_PATH, Cut, RawExchange
 from cfai.local.recording._files import RecordingWriter, list_recordings
 from cfai.local.recording._redact import Redactor
 from cfai.local.server import (
-    ACCOUNT,
     CREDENTIAL_HEADERS,
+    LOCAL_ACCOUNT_ID,
     MAX_OPEN_SECONDS,
     AccessRules,
     Connection,
@@ -32,7 +32,6 @@ from cfai.local.server import (
     RawRequest,
     is_loopback,
 )
-from cfai.local.wire import EmulatorError
 
 _LOG = logging.getLogger("cfai.local.recording")
 _TIMEOUT = httpx.Timeout(MAX_OPEN_SECONDS, connect=10.0)
@@ -83,7 +82,7 @@ class Recorder(LocalServer):
         upstream_token: str | None = None,
         gateway_token: str | None = None,
         api_token: str | None = None,
-        account_id: str = ACCOUNT,
+        account_id: str = LOCAL_ACCOUNT_ID,
         allow_remote: bool = False,
     ) -> None:
         local = api_token or f"cfai-recorder-{secrets.token_hex(16)}"
@@ -127,7 +126,12 @@ class _RecorderApp(RecordingApp):
         self._unsaved: set[int] = set()
         """Numbers of the exchanges whose answer is under way."""
         self._redactor = Redactor(
-            {upstream.account_id: ACCOUNT, upstream.token.value: "x", gateway_token.value: "x", access.api_token: "x"}
+            {
+                upstream.account_id: LOCAL_ACCOUNT_ID,
+                upstream.token.value: "x",
+                gateway_token.value: "x",
+                access.api_token: "x",
+            }
         )
         self._clients = ClientPool(trust_env=not upstream.is_direct)
 
@@ -137,7 +141,7 @@ class _RecorderApp(RecordingApp):
 
     async def answer_accepted(self, connection: Connection, request: RawRequest) -> None:
         """Pass a request on, and its answer back, until its client leaves."""
-        await connection.unless_gone(self._pass_on(connection, request))
+        await connection.run_until_gone(self._pass_on(connection, request))
 
     async def _pass_on(self, connection: Connection, request: RawRequest) -> None:
         clock = asyncio.get_running_loop().time
@@ -151,13 +155,13 @@ class _RecorderApp(RecordingApp):
                 method=request.method,
                 path=request.path,
                 query=request.query,
-                content_type=request.headers.get("content-type"),
-                sent=request.body or b"",
+                request_content_type=request.headers.get("content-type"),
+                request_body=request.body or b"",
                 status=response.status_code,
-                headers=headers,
-                chunks=received,
+                response_headers=headers,
+                response_chunks=received,
                 head_time=round(1000 * (clock() - start)),
-                times=times,
+                chunk_times=times,
             )
             self._unsaved.add(number)
             try:
@@ -184,7 +188,7 @@ class _RecorderApp(RecordingApp):
                 raise
 
     async def _send(self, request: RawRequest) -> Any:
-        """Return the service's answer, not read yet. Raises `EmulatorError` if there is none."""
+        """Return the service's answer, not read yet. Raises `RecordingError` if there is none."""
         client: Any = (await self._clients.get_async_client()).client
         url, headers = self._build_url(request), self._build_headers(request.headers)
         try:
@@ -193,7 +197,7 @@ class _RecorderApp(RecordingApp):
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             reason = self._redactor.redact_request(f"{type(error).__name__}: {error}".encode()).decode()
             message = f"{self._upstream.base_url} did not answer ({reason}): nothing is recorded"
-            raise EmulatorError(502, message) from error
+            raise RecordingError(502, message) from error
 
     def _build_url(self, request: RawRequest) -> str:
         origin, path = self._upstream.base_url, request.path.removeprefix("/client/v4")
@@ -226,9 +230,9 @@ class _RecorderApp(RecordingApp):
 
 def _is_whole(exchange: RawExchange) -> bool:
     """Return True if all is there that was announced, or that a reader of events waits for."""
-    if length := exchange.headers.get("content-length"):
-        return length == str(sum(map(len, exchange.chunks)))
-    return re.search(rb"data: ?\[DONE\]\s*$", b"".join(exchange.chunks[-8:])) is not None
+    if length := exchange.response_headers.get("content-length"):
+        return length == str(sum(map(len, exchange.response_chunks)))
+    return re.search(rb"data: ?\[DONE\]\s*$", b"".join(exchange.response_chunks[-8:])) is not None
 
 
 def _select_end_to_end_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -238,13 +242,13 @@ def _select_end_to_end_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _read_response(response: Any) -> tuple[dict[str, str], AsyncIterator[bytes]]:
-    """Return headers and chunks of an answer. Raises `EmulatorError` for a compression that cannot be undone."""
+    """Return headers and chunks of an answer. Raises `RecordingError` for a compression that cannot be undone."""
     response.headers.encoding = "latin-1"
     headers = _select_end_to_end_headers(response.headers)
     encoding = headers.pop("content-encoding", "identity").strip().lower()
     if encoding in ("", "identity"):
         return headers, response.aiter_raw()
     if encoding not in ("gzip", "deflate"):
-        raise EmulatorError(502, f"the service compressed its answer ({encoding}) though it was asked not to")
+        raise RecordingError(502, f"the service compressed its answer ({encoding}) though it was asked not to")
     headers.pop("content-length", None)
     return headers, response.aiter_bytes()

@@ -67,25 +67,25 @@ class Redactor:
     def redact(self, exchange: RawExchange) -> Exchange:
         """Return the exchange as it may be written down."""
         path, query, content_type = (
-            text.encode("latin-1") for text in (exchange.path, exchange.query, exchange.content_type or "")
+            text.encode("latin-1") for text in (exchange.path, exchange.query, exchange.request_content_type or "")
         )
         # From here on, the tokens for other providers are replaced wherever they are echoed.
-        for token in (*_find_tokens(query), *_find_tokens(exchange.sent)):
+        for token in (*_find_tokens(query), *_find_tokens(exchange.request_body)):
             self._secrets |= _build_secret_patterns(token.decode("utf-8", "replace"))
-        for id in re.findall(_POLLED_ID, exchange.sent):
+        for id in re.findall(_POLLED_ID, exchange.request_body):
             # Another recorder may have handed the batch in.
             if id not in self._ids.values():
                 self._make_stand_in(id, exchange.number)
         redacted = [self.redact_request(part).decode("latin-1") for part in (path, query, content_type)]
         request = parse_request(
-            exchange.method, redacted[0], redacted[1], redacted[2] or None, self.redact_request(exchange.sent)
+            exchange.method, redacted[0], redacted[1], redacted[2] or None, self.redact_request(exchange.request_body)
         )
-        headers, chunks = self._redact_response(exchange, b"\n".join([path, query, exchange.sent]))
+        headers, chunks = self._redact_response(exchange, b"\n".join([path, query, exchange.request_body]))
         response = ExchangeResponse(
             status=exchange.status,
             headers=headers,
             cut=exchange.cut,
-            times=ExchangeTimes(head=exchange.head_time, chunks=list(exchange.times)),
+            times=ExchangeTimes(head=exchange.head_time, chunks=list(exchange.chunk_times)),
             chunks=[BinaryChunk.encode(chunk) for chunk in chunks],
         )
         return Exchange(format=1, request=request, response=response)
@@ -97,10 +97,10 @@ class Redactor:
     def _redact_response(self, exchange: RawExchange, requested: bytes) -> tuple[dict[str, str], list[bytes]]:
         """Return the headers that matter, and the body in the chunks in which it came."""
         secrets = dict(self._secrets)
-        for cookie in _find_credentials(exchange.headers):
+        for cookie in _find_credentials(exchange.response_headers):
             secrets |= _build_secret_patterns(cookie)
         header_ids: dict[bytes, bytes] = {}
-        for name, value in exchange.headers.items():
+        for name, value in exchange.response_headers.items():
             if re.fullmatch(_ID_HEADER, name) and value:
                 # The id in `cf-ray` is followed by the name of a data centre, which is left off in bodies.
                 id = re.sub(r"(?<=[0-9a-f]{16})-[A-Z]{3}$", "", value).encode("latin-1")
@@ -111,14 +111,14 @@ class Redactor:
 
         headers = {
             name: self._replace_known_ids(substitute(value.encode("latin-1"), header_ids)).decode("latin-1")
-            for name, value in exchange.headers.items()
+            for name, value in exchange.response_headers.items()
             if re.fullmatch(_RECORDED_HEADER, name) and not _is_credential(name)
         }
         long_ids = {id: stand_in for id, stand_in in header_ids.items() if len(id) >= _MIN_SECRET_LENGTH}
-        body = substitute(b"".join(exchange.chunks), long_ids)
-        if re.search(_TEXT_TYPE, exchange.headers.get("content-type", "text/")):
+        body = substitute(b"".join(exchange.response_chunks), long_ids)
+        if re.search(_TEXT_TYPE, exchange.response_headers.get("content-type", "text/")):
             body = self._replace_known_ids(self._replace_new_ids(body, exchange, requested))
-        cuts = accumulate(map(len, exchange.chunks), initial=0)
+        cuts = accumulate(map(len, exchange.response_chunks), initial=0)
         return headers, [body[start:end] for start, end in pairwise(cuts)]
 
     def _replace_known_ids(self, data: bytes) -> bytes:
@@ -135,17 +135,17 @@ class Redactor:
         new = [id for id in dict.fromkeys(ids) if id not in stand_ins and id.lower() not in requested]
         return _replace_values(body, {id.lower(): self._make_stand_in(id, exchange.number) for id in new})
 
-    def _make_stand_in(self, id: bytes, exchange: int) -> bytes:
-        """Return zeros in the shape of `id`, which end in the exchange's number and a number of its own."""
-        if (known := self._ids.get(id.lower())) is not None:
+    def _make_stand_in(self, value: bytes, number: int) -> bytes:
+        """Return zeros in the shape of `value`, which end in the exchange's number and a number of its own."""
+        if (known := self._ids.get(value.lower())) is not None:
             return known
-        self._counts[exchange] += 1
-        digits = reversed(f"{exchange:04d}{self._counts[exchange]:03d}".encode())
-        shape = bytearray(re.sub(rb"[0-9A-Za-z]", b"0", id))
+        self._counts[number] += 1
+        digits = reversed(f"{number:04d}{self._counts[number]:03d}".encode())
+        shape = bytearray(re.sub(rb"[0-9A-Za-z]", b"0", value))
         for at in reversed(range(len(shape))):
             if shape[at] == ord("0"):
                 shape[at] = next(digits, ord("0"))
-        self._ids[id.lower()] = bytes(shape)
+        self._ids[value.lower()] = bytes(shape)
         return bytes(shape)
 
 

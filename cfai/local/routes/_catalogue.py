@@ -11,7 +11,7 @@ from typing import Any
 from cfai import models
 from cfai.local._models import Parameter, get_schema
 from cfai.local.routes._route import Route
-from cfai.local.wire import ErrorResponse, envelope, make_input_error
+from cfai.local.wire import ErrorResponse, build_envelope, make_input_error
 from cfai.models import Model
 
 _DEPRECATION_PERIOD = timedelta(days=92)
@@ -44,31 +44,33 @@ def _list_models(query: Mapping[str, str], now: float) -> Any:
     page, size = _parse_number(query, "page", 1), _parse_number(query, "per_page", _PER_PAGE)
     rows = matching[(page - 1) * size :][:size]
     info = {"count": len(rows), "page": page, "per_page": size, "total_count": len(matching)}
-    return envelope([_model_entry(model) for model in rows]) | {"result_info": info}
+    return build_envelope([_build_model_entry(model) for model in rows]) | {"result_info": info}
 
 
 def _describe_schema(query: Mapping[str, str], now: float) -> Any:
     model = models.get(query.get("model", ""))
     if model is None:
         raise ErrorResponse(5007, f"No such model: No such model {query.get('model', '')} or task")
-    return envelope({"input": _input_schema(model), "output": _output_schema(model)})
+    return build_envelope({"input": _build_input_schema(model), "output": _build_output_schema(model)})
 
 
 def _list_tasks(query: Mapping[str, str], now: float) -> Any:
     # UNCERTAIN: what an entry of `tasks/search` is; it is taken to be what a model has for its task.
-    return envelope([_task_entry(name) for name in sorted({model.task for model in models.catalogue().values()})])
+    return build_envelope(
+        [_build_task_entry(name) for name in sorted({model.task for model in models.catalogue().values()})]
+    )
 
 
 def _list_authors(query: Mapping[str, str], now: float) -> Any:
     # UNCERTAIN: what an entry of `authors/search` is.
     names = {_get_author(model) for model in models.catalogue().values()}
-    return envelope([{"id": _build_id(name), "name": name} for name in sorted(names)])
+    return build_envelope([{"id": _build_id(name), "name": name} for name in sorted(names)])
 
 
 def _list_for_openai(query: Mapping[str, str], now: float) -> Any:
     """Return everything that still runs, on one page."""
     rows = [
-        {"id": model.name, "object": "model", "created": _created_at(model), "owned_by": _get_author(model)}
+        {"id": model.name, "object": "model", "created": _parse_created_at(model), "owned_by": _get_author(model)}
         for model in models.catalogue().values()
         if model.retired_on is None
     ]
@@ -92,7 +94,7 @@ def _matches(model: Model, query: Mapping[str, str], now: float) -> bool:
             return False
     if query.get("hide_experimental") == "true" and "beta" in model.capabilities:
         return False
-    if query.get("task") and query["task"] not in (model.task, _task_entry(model.task)["id"]):
+    if query.get("task") and query["task"] not in (model.task, _build_task_entry(model.task)["id"]):
         return False
     if query.get("author") and query["author"].lower() != _get_author(model):
         return False
@@ -100,7 +102,7 @@ def _matches(model: Model, query: Mapping[str, str], now: float) -> bool:
     return query.get("source", "1") == "1" and query.get("search", "").lower() in model.name.lower()
 
 
-def _model_entry(model: Model) -> dict[str, Any]:
+def _build_model_entry(model: Model) -> dict[str, Any]:
     values: dict[str, Any] = dict.fromkeys(sorted(model.capabilities), "true")
     if model.context_length:
         values["context_window"] = str(model.context_length.value)
@@ -114,32 +116,32 @@ def _model_entry(model: Model) -> dict[str, Any]:
         "source": 1,
         "name": model.name,
         "description": f"{model.name.rpartition('/')[2]} by {_get_author(model)}: {model.task}.",
-        "task": _task_entry(model.task),
+        "task": _build_task_entry(model.task),
         "created_at": model.created_at,
         "tags": [],
         "properties": rows,
     }
 
 
-def _input_schema(model: Model) -> dict[str, Any]:
+def _build_input_schema(model: Model) -> dict[str, Any]:
     """Return a JSON Schema of the inputs, with a branch for each of its variants."""
     parameters = get_schema(model.name).parameters
     variants = dict.fromkeys(each.rules["variant"] for each in parameters.values() if "variant" in each.rules)
     if not variants:
-        return _branch_schema(parameters, None)
-    branches = [{"title": variant, **_branch_schema(parameters, variant)} for variant in variants]
+        return _build_branch_schema(parameters, None)
+    branches = [{"title": variant, **_build_branch_schema(parameters, variant)} for variant in variants]
     return {"type": "object", "oneOf": branches}
 
 
-def _branch_schema(parameters: Mapping[str, Parameter], variant: str | None) -> dict[str, Any]:
+def _build_branch_schema(parameters: Mapping[str, Parameter], variant: str | None) -> dict[str, Any]:
     """Return a schema of the inputs that this variant has."""
     known = {name: each for name, each in parameters.items() if each.rules.get("variant", variant) == variant}
-    properties = {name: _property_schema(parameter) for name, parameter in known.items()}
+    properties = {name: _build_property_schema(parameter) for name, parameter in known.items()}
     required = [name for name, parameter in known.items() if parameter.rules.get("required")]
     return {"type": "object", "properties": properties} | ({"required": required} if required else {})
 
 
-def _property_schema(parameter: Parameter) -> dict[str, Any]:
+def _build_property_schema(parameter: Parameter) -> dict[str, Any]:
     types = sorted(parameter.kinds)
     rules = {name: value for name, value in parameter.rules.items() if name not in ("type", "variant", "required")}
     # What the listing says of the type in words is more than its JSON types.
@@ -147,7 +149,7 @@ def _property_schema(parameter: Parameter) -> dict[str, Any]:
     return ({"type": types[0] if len(types) == 1 else types} if types else {}) | words | rules
 
 
-def _output_schema(model: Model) -> dict[str, Any]:
+def _build_output_schema(model: Model) -> dict[str, Any]:
     words = get_schema(model.name).output
     binary = re.search(r"contentType ([a-z]+/[a-z]+)", words)
     if binary and words.startswith("binary"):
@@ -156,7 +158,7 @@ def _output_schema(model: Model) -> dict[str, Any]:
     return {"type": "array" if words.startswith("[") else "object", **content_type, "description": words}
 
 
-def _task_entry(name: str) -> dict[str, str]:
+def _build_task_entry(name: str) -> dict[str, str]:
     return {"id": _TASKS.get(name) or _build_id(name), "name": name, "description": f"Models for {name}."}
 
 
@@ -164,7 +166,7 @@ def _get_author(model: Model) -> str:
     return model.name.split("/")[1].lower()
 
 
-def _created_at(model: Model) -> int:
+def _parse_created_at(model: Model) -> int:
     """Return seconds since 1970; where the day is not known, the one on which Workers AI began."""
     day = date.fromisoformat(model.created_at[:10]) if model.created_at else date(2023, 9, 27)
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from cfai.local.routes._catalogue import LISTINGS
-from cfai.local.routes._openai import OPENAI
+from cfai.local.routes._openai import OPENAI_ROUTES
 from cfai.local.routes._route import BINDING_MODEL, REST, UNIFIED, WORKER, Route
 from cfai.local.server import RawRequest
 from cfai.local.wire import ErrorResponse
@@ -41,12 +41,12 @@ def match_route(request: RawRequest, *, lenient: bool) -> MatchedRoute:
             return MatchedRoute(account, None, gateway, route=UNIFIED)
         case ["client", "v4", "accounts", account, "ai", "run", *model] if all(model):
             return MatchedRoute(account, "/".join(model), gateway)
-        case ["client", "v4", "accounts", account, "ai", "v1", *rest] if route := OPENAI.get("/".join(rest)):
+        case ["client", "v4", "accounts", account, "ai", "v1", *rest] if route := OPENAI_ROUTES.get("/".join(rest)):
             return MatchedRoute(account, None, gateway, route=route)
         case ["client", "v4", "accounts", account, "ai", *rest] if route := LISTINGS.get("/".join(rest)):
             return MatchedRoute(account, None, route=route)
         case ["v1", account, named, "workers-ai", "v1", *rest] | ["v1", account, named, "compat", *rest] if (
-            route := OPENAI.get("/".join(rest))
+            route := OPENAI_ROUTES.get("/".join(rest))
         ):
             return MatchedRoute(account, None, named, on_gateway_host=True, route=route)
         case ["v1", account, named, "workers-ai", "run", *model] | ["v1", account, named, "workers-ai", *model] if all(

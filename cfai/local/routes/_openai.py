@@ -97,5 +97,9 @@ class _Responses(_OpenAI):
         return {"error": {"code": code, "message": refusal.to_entry(request_id)["message"]}}
 
 
-OPENAI: Mapping[str, Route] = {"chat/completions": _Chat(), "embeddings": _Embeddings(), "responses": _Responses()}
+OPENAI_ROUTES: Mapping[str, Route] = {
+    "chat/completions": _Chat(),
+    "embeddings": _Embeddings(),
+    "responses": _Responses(),
+}
 """The routes by what stands behind `/v1/`."""

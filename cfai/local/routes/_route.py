@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from cfai.local._json import as_object
 from cfai.local.server import RawRequest
-from cfai.local.wire import EDGE_CODES, ErrorResponse, envelope, make_input_error
+from cfai.local.wire import EDGE_CODES, ErrorResponse, build_envelope, make_input_error
 from cfai.models import Model
 
 BINDING_HOST = "workers-binding.ai"
@@ -57,7 +57,7 @@ class Route:
 
     def build_body(self, result: Any, call: RoutedCall, prompt_tokens: int) -> Any:
         """Return the body of an answer that does not stream."""
-        return envelope(result) if self.has_envelope else result
+        return build_envelope(result) if self.has_envelope else result
 
     def includes_usage(self, call: RoutedCall) -> bool | None:
         """Return True if the chunks of a stream report usage; `None` if they are as the model has them."""

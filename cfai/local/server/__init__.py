@@ -2,13 +2,13 @@
 
 from cfai.local.server._access import CREDENTIAL_HEADERS, AccessRules, is_loopback
 from cfai.local.server._application import MAX_OPEN_SECONDS, Application, Connection, RawRequest
-from cfai.local.server._server import ACCOUNT, TOKEN, LocalServer, listen, serve_in_foreground
+from cfai.local.server._server import LOCAL_ACCOUNT_ID, LOCAL_API_TOKEN, LocalServer, listen, serve_in_foreground
 
 __all__ = [
-    "ACCOUNT",
     "CREDENTIAL_HEADERS",
+    "LOCAL_ACCOUNT_ID",
+    "LOCAL_API_TOKEN",
     "MAX_OPEN_SECONDS",
-    "TOKEN",
     "AccessRules",
     "Application",
     "Connection",

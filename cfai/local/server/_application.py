@@ -48,7 +48,7 @@ class RawRequest:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """Return the query's parameters, each with its last value."""
+        """The query's parameters, each with its last value."""
         return dict(parse_qsl(self.query, keep_blank_values=True))
 
 
@@ -88,9 +88,9 @@ class Application(ABC):
     async def answer(self, connection: Connection, request: RawRequest) -> None:
         """Answer a request."""
 
-    @abstractmethod
     async def aclose(self) -> None:
-        """Close what was opened. By now every request has ended."""
+        """Close what was opened, if anything was. By now every request has ended."""
+        return
 
 
 class Connection:
@@ -108,7 +108,7 @@ class Connection:
 
     @property
     def is_gone(self) -> bool:
-        """Return True if the client has left."""
+        """True if the client has left."""
         return self._gone.is_set()
 
     async def read_body(self) -> bytes | None:
@@ -127,7 +127,7 @@ class Connection:
                 parts.append(message.get("body", b""))
         return b"".join(parts) if size <= MAX_BODY_SIZE else None
 
-    async def unless_gone(self, work: Awaitable[T]) -> T | None:
+    async def run_until_gone(self, work: Awaitable[T]) -> T | None:
         """Return what `work` comes to, or `None` if the client leaves before: then it is cancelled."""
         task, gone = asyncio.ensure_future(work), asyncio.ensure_future(self._gone.wait())
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)

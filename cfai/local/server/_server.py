@@ -18,8 +18,8 @@ from cfai.local.server._application import Application
 if TYPE_CHECKING:
     from cfai import Ai
 
-ACCOUNT = "cfa10000000000000000000000000000"
-TOKEN = "cfai-emulator-token"
+LOCAL_ACCOUNT_ID = "cfa10000000000000000000000000000"
+LOCAL_API_TOKEN = "cfai-emulator-token"
 
 
 class LocalServer(ABC):
@@ -36,7 +36,7 @@ class LocalServer(ABC):
         self._requested_port = port
         self._access = AccessRules(account_id, api_token, allow_remote)
         self._thread: threading.Thread | None = None
-        self._stop: Callable[[], object] = lambda: None
+        self._request_stop: Callable[[], object] = lambda: None
         self._port = 0
 
     def __repr__(self) -> str:
@@ -101,7 +101,7 @@ class LocalServer(ABC):
         thread = threading.Thread(target=run_server, args=(app, listener, started), name=name, daemon=True)
         thread.start()
         try:
-            self._stop = started.result()
+            self._request_stop = started.result()
         except BaseException:
             # An interrupt in between: it runs, or is about to.
             started.add_done_callback(_stop_late)
@@ -115,7 +115,7 @@ class LocalServer(ABC):
         """Stop serving, answers under way included. Does nothing if it is not running."""
         thread, self._thread = self._thread, None
         if thread is not None:
-            self._stop()
+            self._request_stop()
             thread.join()
 
     def __enter__(self) -> Self:
@@ -138,10 +138,10 @@ class LocalServer(ABC):
 
     @property
     def _origin(self) -> str:
-        return f"http://{self._name}:{self.port}"
+        return f"http://{self._url_host}:{self.port}"
 
     @property
-    def _name(self) -> str:
+    def _url_host(self) -> str:
         name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)
         return f"[{name}]" if ":" in name else name
 

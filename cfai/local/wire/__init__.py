@@ -2,12 +2,11 @@
 
 from cfai.local.wire._errors import (
     CODES,
+    CODES_BY_STATUS,
     EDGE_CODES,
-    EmulatorError,
     ErrorResponse,
     GatewayErrorResponse,
-    envelope,
-    make_error,
+    build_envelope,
     make_input_error,
 )
 from cfai.local.wire._events import (
@@ -39,11 +38,11 @@ ErrorResponse.__module__ = "cfai.local"
 
 __all__ = [
     "CODES",
+    "CODES_BY_STATUS",
     "DONE_EVENT",
     "DUAL",
     "EDGE_CODES",
     "KIMI",
-    "EmulatorError",
     "ErrorResponse",
     "Event",
     "Form",
@@ -53,6 +52,7 @@ __all__ = [
     "Generation",
     "Parts",
     "Payload",
+    "build_envelope",
     "build_result",
     "compute_neurons",
     "count_usage",
@@ -60,9 +60,7 @@ __all__ = [
     "encode_event",
     "encode_events",
     "encode_live_events",
-    "envelope",
     "is_new_kimi",
-    "make_error",
     "make_input_error",
     "split_into_tokens",
     "take_parts",

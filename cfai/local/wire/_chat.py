@@ -27,7 +27,7 @@ def build_completion(generation: Generation) -> Payload:
         text = "".join(choice.text)
         message: Payload = {"role": "assistant", "content": text or None}
         if choice.reasoning:
-            message[_reasoning_field(generation)] = "".join(choice.reasoning)
+            message[_get_reasoning_field(generation)] = "".join(choice.reasoning)
         if choice.calls:
             message["tool_calls"] = [to_openai_call(call) for call in choice.calls]
         content = {"text": text} if generation.form == "completion" else {"message": message}
@@ -45,7 +45,7 @@ def _build_head(generation: Generation, suffix: str = "") -> Payload:
     }
 
 
-def _reasoning_field(generation: Generation) -> str:
+def _get_reasoning_field(generation: Generation) -> str:
     return "reasoning" if is_new_kimi(generation.model.name) else "reasoning_content"
 
 
@@ -69,7 +69,7 @@ class ChatWriter:
                 yield self._chunk(token.choice, 1, {"text": token.text})
             return
         if token.reasoning:
-            yield self._delta(token, 1, {_reasoning_field(self._generation): token.reasoning})
+            yield self._delta(token, 1, {_get_reasoning_field(self._generation): token.reasoning})
         if token.text:
             yield self._delta(token, 1, {"content": token.text})
         for part in token.tool_calls:

@@ -54,7 +54,7 @@ CODES: dict[int, tuple[int, str]] = {
 EDGE_CODES = {7000, 7001, 7003, 10000}
 """Codes that the API's edge answers with, before any model is asked."""
 
-BY_STATUS = {401: 10000, 403: 5018, 404: 3042, 408: 3046, 413: 3006, 422: 5012, 429: 3040}
+CODES_BY_STATUS = {401: 10000, 403: 5018, 404: 3042, 408: 3046, 413: 3006, 422: 5012, 429: 3040}
 """The code a status most often comes with."""
 
 _MESSAGES = {402: "Insufficient balance; add money to your gateway or use BYOK"}
@@ -85,14 +85,6 @@ class ErrorResponse(Exception):
         return error if self.code is None else error | {"code": self.code}
 
 
-class EmulatorError(Exception):
-    """A request that is refused by the emulator as such; the service would never say this."""
-
-    def __init__(self, status: int, message: str) -> None:
-        self.status = status
-        super().__init__(message)
-
-
 class GatewayErrorResponse(ErrorResponse):
     """An error of the gateway itself, which names its list `error`."""
 
@@ -102,18 +94,11 @@ class GatewayErrorResponse(ErrorResponse):
         return {"success": False, "result": [], "messages": [], "error": [error]}
 
 
-def make_error(status: int | None, code: int | None, message: str | None = None) -> ErrorResponse:
-    """Return the refusal with this status, this code, or both."""
-    if code is None and status is not None:
-        code = BY_STATUS.get(status)
-    return ErrorResponse(code, message, status=status)
-
-
 def make_input_error(problem: str) -> ErrorResponse:
     """Return a schema validation failure, in the words of the service's validator."""
     return ErrorResponse(5006, f"Bad input: Error: {problem}")
 
 
-def envelope(result: Any) -> dict[str, Any]:
+def build_envelope(result: Any) -> dict[str, Any]:
     """Return a success."""
     return {"result": result, "success": True, "errors": [], "messages": []}

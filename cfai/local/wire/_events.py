@@ -52,8 +52,8 @@ async def encode_live_events(
     """Yield the events of an answer that an engine is giving. If it breaks off, the last event is an error."""
     writer = _WRITERS.get(generation.form, ChatWriter)(generation)
     try:
-        async with aclosing(take_parts(generation, parts)) as taken:
-            async for token in taken:
+        async with aclosing(take_parts(generation, parts)) as answer_tokens:
+            async for token in answer_tokens:
                 for tokens, payload in writer.feed(token):
                     yield tokens, encode_event(payload)
     except ErrorResponse as refusal:

@@ -47,7 +47,7 @@ class GeneratedCall:
 
     @property
     def arguments(self) -> Any:
-        """Return the arguments as an object, or as they are if they are no JSON."""
+        """The arguments as an object, or as they are if they are no JSON."""
         try:
             return json.loads(self.text)
         except ValueError:
@@ -67,7 +67,7 @@ class GeneratedChoice:
 
     @property
     def tokens(self) -> int:
-        """Return how many tokens were generated."""
+        """The number of generated tokens."""
         return len(self.text) + len(self.reasoning) + sum(len(split_into_tokens(call.text)) for call in self.calls)
 
     def add(self, token: Token) -> None:
@@ -102,7 +102,7 @@ class Generation:
 
     @property
     def tokens(self) -> int:
-        """Return how many tokens were generated, over all choices."""
+        """The number of generated tokens, over all choices."""
         return sum(choice.tokens for choice in self.choices) if self.counted is None else self.counted
 
     def add(self, part: Token | Usage) -> None:
@@ -123,10 +123,10 @@ class Generation:
         """Return token counts of the whole call, with `details` as the newer models give them."""
         usage = count_usage(self.prompt_tokens or 0, self.tokens)
         if details:
-            usage |= {"prompt_tokens_details": {"cached_tokens": 0}, "neurons": self.cost(self.tokens)}
+            usage |= {"prompt_tokens_details": {"cached_tokens": 0}, "neurons": self.compute_cost(self.tokens)}
         return usage
 
-    def cost(self, tokens: int) -> float:
+    def compute_cost(self, tokens: int) -> float:
         """Return what the call costs in neurons when `tokens` of its answer are taken."""
         return compute_neurons(self.model, self.prompt_tokens or 0, tokens)
 

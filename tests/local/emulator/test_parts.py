@@ -121,7 +121,7 @@ def test_what_is_no_schema_or_wants_too_much_is_refused() -> None:
 def test_the_pace_holds_over_the_whole_answer() -> None:
     for tokens, rate, elapsed, seconds in ((3, 10, 0.0, 0.3), (3, 10, 0.2, 0.1), (3, 10, 5.0, 0.0), (3, None, 0, 0)):
         with row((rate, elapsed)):
-            assert _delivery.pace(tokens, rate, elapsed) == pytest.approx(seconds)
+            assert _delivery.compute_pause(tokens, rate, elapsed) == pytest.approx(seconds)
 
 
 class Connection:

@@ -212,6 +212,16 @@ def test_an_image_that_the_model_would_take_is_refused_for_its_base64(service: S
     assert service.error(VISION, {"prompt": "what is this?", "image": "A" * 600_000})[:2] == (413, 5021)
 
 
+def test_an_image_is_counted_wherever_it_stands(service: Service) -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    for place, inputs in (
+        ("a message", says([{"type": "text", "text": "what is this?"}, image])),
+        ("beside the prompt", {"prompt": "what is this?", "image": "AAAA"}),
+    ):
+        with row(place):
+            assert 576 < service.result(VISION, inputs)["usage"]["prompt_tokens"] < 650
+
+
 def test_every_prompt_meets_the_gateway_or_the_model(service: Service) -> None:
     for unit in ("word ", "東京", "x=1;", " " * 9, "🙂", "A" * 100):
         with row(unit):

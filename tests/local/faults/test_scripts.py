@@ -77,13 +77,13 @@ WRONG = {
     "bogus=1": "no field 'bogus'",
     "hold=1": "hold takes no value",
     "split=two": "'split=two' has a value of the wrong kind",
-    "split=0": "split is 1 to any number, not 0",
+    "split=0": "split must be 1 or more, got 0",
     "3040": "3040 is no status but a code: ask for out-of-capacity",
-    "99": "status is 200 to 599, not 99",
+    "99": "status must be 200 to 599, got 99",
     "204": "status 204 has no body",
     "defect=nothing": "no defect of streams is called 'nothing'",
-    "content-type=a%0Ab": "content_type is one line of ASCII",
-    "retry-after=%C3%A9": "retry_after is one line of ASCII",
+    "content-type=a%0Ab": "content_type must be one line of ASCII",
+    "retry-after=%C3%A9": "retry_after must be one line of ASCII",
     "stalled-tls": "local.stalled_tls_url",
 }
 
@@ -99,7 +99,7 @@ def test_a_wrong_name_is_refused_with_the_nearest_and_none_is_a_type_error(servi
         assert message in response.text, requested
     wrong: list[Any] = [None, True, 3.5, object()]
     for value in wrong:
-        with pytest.raises(TypeError, match=f"the name of a scenario or several of them, not {re.escape(repr(value))}"):
+        with pytest.raises(TypeError, match=f"the name of a scenario or several of them, got {re.escape(repr(value))}"):
             local.script("ok", value)
         assert local.faults == [], value
 
@@ -179,7 +179,7 @@ def test_by_default_nobody_has_to_wait_and_a_draw_that_cannot_be_is_refused(loca
     assert {name for name, fault in every.items() if fault.waits} == waiting
     assert possible == set(every) - waiting
     rows: list[tuple[dict[str, Any], str]] = [
-        ({"rate": 1.1}, "from 0 to 1, not 1.1"),
+        ({"rate": 1.1}, "from 0 to 1, got 1.1"),
         ({"rate": -1}, "from 0 to 1"),
         ({"rate": float("nan")}, "from 0 to 1"),
         ({"scenarios": []}, "nothing to draw from"),

@@ -147,11 +147,11 @@ def test_calls_are_counted_by_task_or_by_model_up_to_the_published_numbers() -> 
 
 def test_limits_that_are_none_are_refused() -> None:
     rows: list[tuple[dict[str, Any], str]] = [
-        ({"daily_neurons": -1}, "daily_neurons is 0 or more, not -1"),
-        ({"daily_neurons": float("nan")}, "daily_neurons is 0 or more, not nan"),
-        ({"concurrency": 0}, "concurrency is 1 or more, not 0"),
+        ({"daily_neurons": -1}, "daily_neurons must be 0 or more, got -1"),
+        ({"daily_neurons": float("nan")}, "daily_neurons must be 0 or more, got nan"),
+        ({"concurrency": 0}, "concurrency must be 1 or more, got 0"),
         ({"rate_limits": {"Text": 1}}, "'Text' is neither a task nor a model"),
-        ({"rate_limits": {GLM: -1}}, "is 0 or more, not -1"),
+        ({"rate_limits": {GLM: -1}}, "must be 0 or more, got -1"),
     ]
     for options, message in rows:
         with pytest.raises(ValueError, match=message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -320,6 +321,7 @@ def test_a_folder_without_recordings_is_an_error_and_a_file_that_is_none_named(t
         ({"response__headers": {"x a": ""}}, "response.headers.x a"),
         ({"response__headers": {"Content-Length": "ten"}}, "response.headers.Content-Length: 'ten' cannot be sent"),
         ({"request__method": None}, "request.method: Input should be a valid string"),
+        ({"request__body": {"json": {"a": math.nan}}}, "NaN is not JSON"),
     ):
         path = tapes.write(**changes)
         with row(problem):

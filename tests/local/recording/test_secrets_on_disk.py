@@ -170,8 +170,9 @@ def test_lists_of_what_exists_keep_their_ids(tapes: Tapes, serve: Serve) -> None
 
 def raw(*chunks: bytes, **changes: Any) -> RawExchange:
     """Return an exchange as it passes by."""
-    exchange: dict[str, Any] = {"number": 1, "method": "POST", "path": "/p", "query": "", "content_type": None}
-    return RawExchange(**exchange | {"sent": b"", "status": 200, "headers": JSON, "chunks": chunks} | changes)
+    request: dict[str, Any] = {"method": "POST", "path": "/p", "query": "", "request_content_type": None}
+    response: dict[str, Any] = {"status": 200, "response_headers": JSON, "response_chunks": chunks}
+    return RawExchange(**{"number": 1, "request_body": b""} | request | response | changes)
 
 
 def redact(body: bytes, cuts: list[int], **changes: Any) -> bytes:
@@ -211,14 +212,16 @@ def test_a_stand_in_is_as_long_as_what_it_stands_for() -> None:
 def test_an_id_has_the_same_stand_in_in_every_exchange_unless_the_request_named_it() -> None:
     redactor = Redactor({})
     headers = JSON | {"cf-ray": f"{RAY}-LHR"}
-    one, other = (redactor.redact(raw(ERROR.encode(), number=number, headers=headers)).response for number in (1, 2))
+    one, other = (
+        redactor.redact(raw(ERROR.encode(), number=number, response_headers=headers)).response for number in (1, 2)
+    )
     assert one == other
     assert one.headers["cf-ray"] == "0000000000001001-LHR"
     assert (
         redactor.redact_request(f"/x/{ERROR}?ray={RAY}".encode())
         == b"/x/%s?ray=0000000000001001" % one.decode_chunks()[0]
     )
-    assert redact(ERROR.encode(), [], sent=f'{{"prompt":"echo {ERROR}"}}'.encode()).decode() == ERROR
+    assert redact(ERROR.encode(), [], request_body=f'{{"prompt":"echo {ERROR}"}}'.encode()).decode() == ERROR
 
 
 def test_a_secret_that_begins_as_another_does_is_replaced_whole_and_a_word_is_none() -> None:
@@ -226,7 +229,7 @@ def test_a_secret_that_begins_as_another_does_is_replaced_whole_and_a_word_is_no
     assert redactor.redact_request(f"{TOKEN}-and-more".encode()) == b"y" * (len(TOKEN) + 9)
     assert Redactor({"none": "x", "me": "x"}).redact_request(b"none of me") == b"none of me"
     redactor = Redactor({})
-    redactor.redact(raw(sent=b'{"prompt": "Explain bearer authentication, token=authentication-scheme"}'))
+    redactor.redact(raw(request_body=b'{"prompt": "Explain bearer authentication, token=authentication-scheme"}'))
     assert redactor.redact_request(b"authentication-scheme") == b"authentication-scheme"
 
 
@@ -262,8 +265,8 @@ def test_secrets_are_found_whatever_of_them_is_escaped() -> None:
             passed = raw(
                 f'{{"said": "{written}"}}'.encode(),
                 query=f"note={written}" if "%" in written else "",
-                sent=f'{{"prompt": "{written}"}}'.encode(),
-                headers=JSON | {"location": f"/x?{written}"},
+                request_body=f'{{"prompt": "{written}"}}'.encode(),
+                response_headers=JSON | {"location": f"/x?{written}"},
             )
             exchange = Redactor({TOKEN: "x"}).redact(passed)
             hidden = "x" * len(written)
@@ -277,7 +280,7 @@ def test_a_token_for_another_provider_is_kept_neither_where_it_is_sent_nor_where
     def passed(token: str) -> RawExchange:
         """Return an exchange with a token in the place of `OTHER`."""
         error = f'{{"error": "Incorrect API key provided: {token}"}}'.encode()
-        places = {"query": query.replace("OTHER", token), "sent": sent.replace("OTHER", token).encode()}
+        places = {"query": query.replace("OTHER", token), "request_body": sent.replace("OTHER", token).encode()}
         return raw(error, status=401, **places)
 
     for query, sent in (
@@ -292,17 +295,17 @@ def test_a_token_for_another_provider_is_kept_neither_where_it_is_sent_nor_where
             assert "sk-of-another-provider-42" not in exchange.model_dump_json()
             # A player looks for the same, whichever token its caller has.
             mine = passed("sk-of-another-provider-77")
-            assert exchange.request == parse_request("POST", mine.path, mine.query, None, mine.sent)
+            assert exchange.request == parse_request("POST", mine.path, mine.query, None, mine.request_body)
 
 
 def test_a_batch_that_another_recorder_handed_in_is_followed_without_its_id() -> None:
     redactor = Redactor({})
     result = f'{{"result": {{"status": "queued", "request_id": "{BATCH}"}}}}'.encode()
-    exchange = redactor.redact(raw(result, number=7, sent=f'{{"request_id": "{BATCH}"}}'.encode()))
+    exchange = redactor.redact(raw(result, number=7, request_body=f'{{"request_id": "{BATCH}"}}'.encode()))
     stand_in = "00000000-0000-0000-0000-000000007001"
     assert exchange.request.body == {"json": {"request_id": stand_in}}
     assert json.loads(exchange.response.decode_chunks()[0])["result"]["request_id"] == stand_in
-    redactor.redact(raw(number=8, sent=f'{{"request_id": "{stand_in}"}}'.encode()))
+    redactor.redact(raw(number=8, request_body=f'{{"request_id": "{stand_in}"}}'.encode()))
     assert redactor.redact_request(stand_in.encode()) == stand_in.encode()
 
 

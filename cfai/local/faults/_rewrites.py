@@ -6,17 +6,16 @@ What a rewriting needs in a stream is looked for before it is called.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from typing import Any, cast
 
 from cfai.local.wire import DONE_EVENT, Payload, encode_event
 
-Event = tuple[int, Payload | bytes]
+DecodedEvent = tuple[int, Payload | bytes]
 """How many tokens an event carries, and its JSON object; its bytes, if it holds none."""
 
-Usage = Mapping[str, Any]
-Rewrite = Callable[[list[Event], Usage], list[Event]]
+Rewrite = Callable[[list[DecodedEvent], Payload], list[DecodedEvent]]
 """From the events of a stream, and what the call comes to in tokens, to other events."""
 
 _DELTA_FIELDS = ("role", "content", "reasoning_content", "refusal", "function_call", "tool_calls")
@@ -81,12 +80,12 @@ def is_native_or_chat(payload: Payload) -> bool:
     return "type" not in payload
 
 
-def iter_payloads(events: Iterable[Event]) -> Iterator[Payload]:
+def iter_payloads(events: Iterable[DecodedEvent]) -> Iterator[Payload]:
     """Return the JSON objects of the events."""
     return (event for _, event in events if isinstance(event, dict))
 
 
-def _find_position(events: Iterable[Event], is_wanted: Callable[[Payload], Any]) -> int | None:
+def _find_position(events: Iterable[DecodedEvent], is_wanted: Callable[[Payload], Any]) -> int | None:
     return next((at for at, (_, event) in enumerate(events) if isinstance(event, dict) and is_wanted(event)), None)
 
 
@@ -101,7 +100,7 @@ def edit_bytes(change: Callable[[bytes], bytes]) -> Rewrite:
 def edit_payloads(change: Callable[[Payload], object]) -> Rewrite:
     """Change the payload of every event, in place."""
 
-    def rewrite(events: list[Event], usage: Usage) -> list[Event]:
+    def rewrite(events: list[DecodedEvent], usage: Payload) -> list[DecodedEvent]:
         for payload in iter_payloads(events):
             change(payload)
         return events
@@ -112,9 +111,9 @@ def edit_payloads(change: Callable[[Payload], object]) -> Rewrite:
 def insert_copies(*changes: Callable[[Payload], Payload | bytes]) -> Rewrite:
     """Send more events behind the first one with text: that one without its usage, and with one of the changes."""
 
-    def rewrite(events: list[Event], usage: Usage) -> list[Event]:
+    def rewrite(events: list[DecodedEvent], usage: Payload) -> list[DecodedEvent]:
         at = _find_position(events, find_texts) or 0
-        copies: list[Event] = [(0, change(_copy_without_usage(events[at][1]))) for change in changes]
+        copies: list[DecodedEvent] = [(0, change(_copy_without_usage(events[at][1]))) for change in changes]
         return [*events[: at + 1], *copies, *events[at + 1 :]]
 
     return rewrite
@@ -122,7 +121,7 @@ def insert_copies(*changes: Callable[[Payload], Payload | bytes]) -> Rewrite:
 
 def fail_with(event: Payload | bytes, *, done: bool = False) -> Rewrite:
     """Keep the first tokens, then send this event, and nothing of the rest."""
-    last: list[Event] = [(0, event), *([(0, DONE_EVENT)] if done else [])]
+    last: list[DecodedEvent] = [(0, event), *([(0, DONE_EVENT)] if done else [])]
     return lambda events, _: _take_first_tokens(events) + last
 
 
@@ -132,7 +131,7 @@ def _copy_without_usage(event: Payload | bytes) -> Payload:
     return {name: deepcopy(value) for name, value in items if name != "usage"}
 
 
-def _take_first_tokens(events: list[Event], number: int = 3) -> list[Event]:
+def _take_first_tokens(events: list[DecodedEvent], number: int = 3) -> list[DecodedEvent]:
     """Return the events up to the third token, or to the last one of a shorter answer."""
     sent, end = 0, 1
     for at, (tokens, _) in enumerate(events):
@@ -167,7 +166,7 @@ def remove_text(payload: Payload) -> Payload:
     return payload
 
 
-def continue_after_done(events: list[Event], usage: Usage) -> list[Event]:
+def continue_after_done(events: list[DecodedEvent], usage: Payload) -> list[DecodedEvent]:
     """Send text behind the end mark."""
     text = _copy_without_usage(events[_find_position(events, find_texts) or 0][1])
     return [*events, (0, replace_text("leaked")(text)), (0, DONE_EVENT)]
@@ -188,7 +187,7 @@ def edit_calls(change: Callable[[Payload], object]) -> Rewrite:
     return edit_payloads(lambda payload: [change(call) for _, call in list_calls(payload)])
 
 
-def put_arguments_first(events: list[Event], usage: Usage) -> list[Event]:
+def put_arguments_first(events: list[DecodedEvent], usage: Payload) -> list[DecodedEvent]:
     """Put the first arguments of a tool call before its name."""
     at = _find_position(events, list_calls) or 0
     keys = {key for payload in iter_payloads(events[at : at + 1]) for key, _ in list_calls(payload)}
@@ -198,14 +197,14 @@ def put_arguments_first(events: list[Event], usage: Usage) -> list[Event]:
     return events
 
 
-def join_calls(events: list[Event], usage: Usage) -> list[Event]:
+def join_calls(events: list[DecodedEvent], usage: Payload) -> list[DecodedEvent]:
     """Put all of a tool call into its first event, with the arguments as an object."""
     arguments: dict[tuple[Any, Any], str] = {}
     for payload in iter_payloads(events):
         for key, call in list_calls(payload):
             function: Payload = call.get("function") or {}
             arguments[key] = arguments.get(key, "") + (function.get("arguments") or "")
-    joined: list[Event] = []
+    joined: list[DecodedEvent] = []
     for tokens, event in events:
         calls = list_calls(event) if isinstance(event, dict) else []
         is_first = False
@@ -245,7 +244,7 @@ def double_text(payload: Payload) -> None:
         payload["choices"] = [{"index": 0, "delta": delta, "finish_reason": None}]
 
 
-def mix_dialects(events: list[Event], usage: Usage) -> list[Event]:
+def mix_dialects(events: list[DecodedEvent], usage: Payload) -> list[DecodedEvent]:
     """Put every second event into the other dialect."""
     for payload in list(iter_payloads(events))[1::2]:
         _swap_dialect(payload)
@@ -281,7 +280,7 @@ def replace_usage(report: Callable[[int, int, int], Payload | None] | None, trai
     `trailer` names the field of one more event, with the total.
     """
 
-    def rewrite(events: list[Event], usage: Usage) -> list[Event]:
+    def rewrite(events: list[DecodedEvent], usage: Payload) -> list[DecodedEvent]:
         sent = 0
         for tokens, event in events:
             if isinstance(event, dict):
@@ -304,7 +303,7 @@ def replace_usage(report: Callable[[int, int, int], Payload | None] | None, trai
 def finish_after(number: int, reason: str, *, is_last: bool) -> Rewrite:
     """Finish behind so many tokens, with an event like the last one that has nothing else; then end, or go on."""
 
-    def rewrite(events: list[Event], usage: Usage) -> list[Event]:
+    def rewrite(events: list[DecodedEvent], usage: Payload) -> list[DecodedEvent]:
         first = _take_first_tokens(events, number)
         payload = _copy_without_usage(first[-1][1])
         for choice in _list_objects(payload, "choices"):
@@ -324,7 +323,7 @@ def empty_finish_reason(payload: Payload) -> None:
         holder["finish_reason"] = holder.get("finish_reason") or ""
 
 
-def cut_last_event(events: list[Event], usage: Usage) -> list[Event]:
+def cut_last_event(events: list[DecodedEvent], usage: Payload) -> list[DecodedEvent]:
     """Cut the event behind the first tokens in half, and send no more."""
     first = _take_first_tokens(events)
     cut = [encode(event) for _, event in events[len(first) : len(first) + 1]]
@@ -334,9 +333,9 @@ def cut_last_event(events: list[Event], usage: Usage) -> list[Event]:
 # Framing.
 
 
-def split_characters(events: list[Event], usage: Usage) -> list[Event]:
+def split_characters(events: list[DecodedEvent], usage: Payload) -> list[DecodedEvent]:
     """Send each event in two pieces, cut inside its first character of several bytes."""
-    pieces: list[Event] = []
+    pieces: list[DecodedEvent] = []
     for tokens, event in events:
         data = encode(event)
         cut = next((at + 1 for at, byte in enumerate(data) if byte >= 0xC0), None)
@@ -344,12 +343,12 @@ def split_characters(events: list[Event], usage: Usage) -> list[Event]:
     return pieces
 
 
-def mix_line_ends(events: list[Event], usage: Usage) -> list[Event]:
+def mix_line_ends(events: list[DecodedEvent], usage: Payload) -> list[DecodedEvent]:
     """Send another line end with each event, by turns."""
     ends = (b"\n", b"\r\n", b"\r")
     return [(tokens, encode(event).replace(b"\n", ends[at % 3])) for at, (tokens, event) in enumerate(events)]
 
 
-def split_over_lines(events: list[Event], usage: Usage) -> list[Event]:
+def split_over_lines(events: list[DecodedEvent], usage: Payload) -> list[DecodedEvent]:
     """Split the JSON of each event over several lines of data."""
     return [(tokens, encode_event(event, indent=1) if isinstance(event, dict) else event) for tokens, event in events]
