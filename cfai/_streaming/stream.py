@@ -192,7 +192,7 @@ class _StreamState(Generic[T]):
     def _fail(self, exception: Exception) -> None:
         """End the reading with what broke it, after what had come; with nothing if the answer was whole by then."""
         if hasattr(type(exception), "request"):
-            with suppress(AttributeError):  # it can be set on httpx's errors, and httpx's own iterators do
+            with suppress(AttributeError):  # as httpx's own iterators do; another's error may not let it
                 exception.request = self._http.request  # type: ignore[attr-defined]
         was_reading = self._phase == "reading"
         self._discard_rest()
@@ -210,10 +210,13 @@ class _StreamState(Generic[T]):
 
     def _interrupt(self) -> None:
         """Note that reading was cancelled or interrupted: what comes after it is lost, unless the answer was whole."""
-        if self._phase != "ended" and not self._token_decoder.done:
-            self._error = self._token_decoder.record_failure(StreamTruncatedError("reading the stream was interrupted"))
-        elif self._phase != "ended":
-            self._complete()
+        decoder = self._token_decoder
+        if self._phase != "ended":
+            if decoder.failure is None and decoder.done:
+                self._complete()
+            else:
+                interrupted = StreamTruncatedError("reading the stream was interrupted")
+                self._error = decoder.failure or decoder.record_failure(interrupted)
         self._discard_rest()
 
     def _discard_rest(self) -> None:

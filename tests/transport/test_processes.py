@@ -98,6 +98,61 @@ PROGRAMS = {
             await ai.aclose()
         asyncio.run(main())
     """,
+    "a forked child closes nothing that its parent reads": """
+        import httpx
+
+        class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
+            closed = False
+            events = [b'data: {"response":"a"}\\n\\n', b"data: [DONE]\\n\\n"]
+
+            def __iter__(self):
+                yield from self.events
+
+            async def __aiter__(self):
+                for event in self.events:
+                    yield event
+
+            def close(self):
+                self.closed = True
+
+            async def aclose(self):
+                self.closed = True
+
+        bodies = []
+
+        def reply(request):
+            bodies.append(Body())
+            return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=bodies[-1])
+
+        transport = httpx.MockTransport(reply)
+        passed_in = {"http_client": httpx.Client(transport=transport)}
+        passed_in["async_http_client"] = httpx.AsyncClient(transport=transport)
+        ai = Ai(account_id="local", api_token="token", base_url=sys.argv[1], **passed_in)
+        inputs = {"prompt": "Hello", "stream": True}
+        stream = ai.run(MODEL, inputs)
+
+        def leave():
+            stream.close()
+            assert not bodies[-1].closed
+
+        wait_for([fork(leave)])
+        assert ["".join(map(str, stream)), bodies[-1].closed] == ["a", True]
+
+        async def main():
+            stream = await ai.arun(MODEL, inputs)
+
+            def leave():
+                try:
+                    stream.aclose().send(None)
+                except StopIteration:
+                    pass
+                assert not bodies[-1].closed
+
+            wait_for([fork(leave)])
+            assert [[str(token) async for token in stream], bodies[-1].closed] == [["a"], True]
+
+        asyncio.run(main())
+    """,
     "a fork while other threads call hangs nobody": """
         ask("before")
         stop = threading.Event()
