@@ -98,6 +98,7 @@ class Ai:
         gateway_route: GatewayRoute = "gateway",
         trust_env: bool = True,
         allow_http: bool = False,
+        max_answer_bytes: int = NOT_GIVEN,
     ) -> None:
         """Check the options and keep them. Raises `ConfigurationError` for what cannot work.
 
@@ -120,6 +121,7 @@ class Ai:
         - `gateway_route`: where a call of a `@cf/` model with `gateway` goes: to the gateway's host (`gateway`),
           or to the API's host (`api`), the newer way whose answers are not documented yet.
         - `allow_http`: send the token over plain http to a host that is not this machine.
+        - `max_answer_bytes`: how large an answer may be, unpacked, before it is given up. By default 256 MiB.
         """
         # Secrets are wrapped before anything can raise: a traceback shows the variables of this frame.
         secrets = [parse_secret(value) for value in (account_id, api_token, base_url)]
@@ -135,7 +137,7 @@ class Ai:
         )
         policy = LimitPolicy("enforce", parse_limit_overrides(limit_overrides), parse_token_counter(token_counter))
         config = ClientConfig(credentials, Timeout(), None, Retry(), policy, hidden_proxy, verify, trust_env)
-        self._config = config.with_overrides(timeout, total_timeout, max_retries, checks)
+        self._config = config.with_overrides(timeout, total_timeout, max_retries, checks, max_answer_bytes)
         _check_client(http_client, "http_client", is_async=False)
         _check_client(async_http_client, "async_http_client", is_async=True)
         self._pool = _make_pool(self._config, http_client, async_http_client)
@@ -279,6 +281,7 @@ class Ai:
         checks: CheckMode = NOT_GIVEN,
         default_headers: Mapping[str, str] | None = NOT_GIVEN,
         gateway_route: GatewayRoute = NOT_GIVEN,
+        max_answer_bytes: int = NOT_GIVEN,
     ) -> Ai:
         """Return a copy with other options, on the same connections. Closing the copy closes nothing."""
         copy = object.__new__(type(self))
@@ -288,7 +291,7 @@ class Ai:
         if gateway_route is not NOT_GIVEN:
             credentials = credentials._replace(gateway_route=parse_gateway_route(gateway_route))
         config = self._config._replace(credentials=credentials)
-        copy._config = config.with_overrides(timeout, total_timeout, max_retries, checks)
+        copy._config = config.with_overrides(timeout, total_timeout, max_retries, checks, max_answer_bytes)
         copy._pool = self._pool
         copy._owns_pool = False
         return copy

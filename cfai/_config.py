@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import ssl
 from collections.abc import Callable, Mapping
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from cfai.tokens import CountingStrategy, TokenCounter
 
 CheckMode = Literal["enforce", "strict", "warn", "off"]
+
+
+MAX_ANSWER_BYTES = 256 * 1024 * 1024
+"""The bytes that an answer may have by default: more than any model gives, and less than fills a machine."""
 
 
 class NotGiven:
@@ -45,7 +50,7 @@ class Timeout:
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
-            _check_seconds(name, getattr(self, name))
+            check_seconds(name, getattr(self, name))
 
 
 def _draw_jitter() -> float:
@@ -114,6 +119,7 @@ class ClientConfig(NamedTuple):
     proxy: Secret | None = None
     verify: ssl.SSLContext | str | bool = True
     trust_env: bool = True
+    max_answer_bytes: int = MAX_ANSWER_BYTES
 
     def with_overrides(
         self,
@@ -121,13 +127,14 @@ class ClientConfig(NamedTuple):
         total_timeout: Any = NOT_GIVEN,
         max_retries: Any = NOT_GIVEN,
         checks: Any = NOT_GIVEN,
+        max_answer_bytes: Any = NOT_GIVEN,
     ) -> ClientConfig:
         """Return a copy with the options that are given; itself if none is. Raises `ConfigurationError`."""
         changes: dict[str, Any] = {}
         if timeout is not NOT_GIVEN:
             changes["timeout"] = parse_timeout(timeout)
         if total_timeout is not NOT_GIVEN:
-            _check_seconds("total_timeout", total_timeout)
+            check_seconds("total_timeout", total_timeout)
             changes["total_timeout"] = total_timeout
         if max_retries is not NOT_GIVEN:
             changes["retry"] = parse_retry(max_retries)
@@ -135,6 +142,10 @@ class ClientConfig(NamedTuple):
             if checks not in get_args(CheckMode):
                 raise ConfigurationError(f"`checks` must be 'enforce', 'strict', 'warn' or 'off', got {checks!r}")
             changes["limit_policy"] = self.limit_policy._replace(mode=checks)
+        if max_answer_bytes is not NOT_GIVEN:
+            if not _is_count(max_answer_bytes) or max_answer_bytes == 0:
+                raise ConfigurationError(f"`max_answer_bytes` must be 1 or more, got {max_answer_bytes!r}")
+            changes["max_answer_bytes"] = max_answer_bytes
         return self._replace(**changes) if changes else self
 
 
@@ -205,7 +216,8 @@ def parse_token_counter(counter: Any) -> Any:
     return None if counter is None else tokens.validate_counter(counter, "token_counter")
 
 
-def _check_seconds(option: str, seconds: Any) -> None:
+def check_seconds(option: str, seconds: Any) -> None:
+    """Raise `ConfigurationError` if `seconds` is no time that an option can have."""
     if seconds is not None and not _is_positive(seconds):
         raise ConfigurationError(f"`{option}` must be a positive number of seconds or None, got {seconds!r}")
 
@@ -220,6 +232,25 @@ def _is_positive(value: Any) -> TypeGuard[float]:
 
 _SHORTEST_WAIT = 0.001
 """Seconds. httpx takes 0 for a wait that is over before it began."""
+
+
+class BoundedWait(float):
+    """The seconds that one wait may take, which knows when all waits of its call have to be over.
+
+    Where nobody looks at that, it is a plain number of seconds.
+    """
+
+    end: float
+    """In seconds of `time.monotonic`."""
+
+    def __new__(cls, seconds: float, end: float) -> BoundedWait:
+        wait = super().__new__(cls, seconds)
+        wait.end = end
+        return wait
+
+    def shorten(self, now: float) -> float:
+        """Return the seconds that a wait may take if it begins now; not 0."""
+        return max(_SHORTEST_WAIT, min(float(self), self.end - now))
 
 
 class TimeBudget(NamedTuple):
@@ -253,8 +284,8 @@ class TimeBudget(NamedTuple):
         """Return a wait, no longer than what is left of the total timeout, but not 0."""
         if self.total is None:
             return wait
-        remaining = max(_SHORTEST_WAIT, self.started + self.total - now)
-        return remaining if wait is None else min(wait, remaining)
+        end = self.started + self.total
+        return BoundedWait(BoundedWait(math.inf if wait is None else wait, end).shorten(now), end)
 
     def allows_pause(self, seconds: float, now: float) -> bool:
         """Return True if there is time for a pause, and for something after it."""

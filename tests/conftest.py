@@ -147,8 +147,8 @@ class BlockingStream(BlockingIterator):
     def events(self) -> BlockingIterator:
         return BlockingIterator(self.stream.aevents(), self._portal)
 
-    def to_event_stream(self, *dialect: Any) -> BlockingIterator:
-        return BlockingIterator(self.stream.ato_event_stream(*dialect), self._portal)
+    def to_event_stream(self, *dialect: Any, ping: float | None = None) -> BlockingIterator:
+        return BlockingIterator(self.stream.ato_event_stream(*dialect, ping=ping), self._portal)
 
 
 def stream_of(stream: Stream[Token] | BlockingStream) -> Stream[Token] | AsyncStream[Token]:

@@ -95,7 +95,7 @@ class Decoder:
         return self._feed_fields(block)
 
     def finish(self, rest: bytes) -> list[Token]:
-        """Decode what no blank line ended, and half a character that never got its other half."""
+        """Decode what no blank line ended, and in a whole answer half a character that never got its other half."""
         tokens: list[Token] = []
         if rest.strip(b"\n"):
             # With an end mark behind it, the rest is complete.
@@ -103,7 +103,8 @@ class Decoder:
             tokens += self.feed(rest)
         if self._stray_lines and not self._has_data and not self.done:
             tokens += self._feed_stray_lines()
-        return tokens + self.accumulator.flush()
+        # Of one that is cut off, the other half was still to come.
+        return tokens + self.accumulator.flush() if self.is_whole else tokens
 
     def check(self) -> None:
         """Raise if the stream is not whole: a failure was reported, or it ended before the answer did."""

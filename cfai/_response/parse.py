@@ -164,6 +164,12 @@ def convert_to_events(response: ApiResponse, call: PreparedCall) -> tuple[bytes,
     return _to_events(content), None if isinstance(output, types.Binary) else output
 
 
+def make_too_large_error(response: ApiResponse, request: ApiRequest) -> APIResponseValidationError:
+    """Return the error for a 2xx answer with more bytes than `max_answer_bytes`."""
+    problem = f"the answer has more than {request.config.max_answer_bytes:,} bytes: max_answer_bytes= of Ai allows more"
+    return _make_unreadable_error(problem, response, request, content=b"")
+
+
 def holds_events(content: bytes) -> bool:
     """Return True for a body that is a stream of events, whatever it is declared as."""
     return content.removeprefix(BOM).lstrip(b"\r\n").startswith(_EVENT_STARTS)
@@ -335,7 +341,7 @@ def _build_tool_calls(answer: Accumulator, choice: int) -> dict[str, Any]:
 
 
 def _make_unreadable_error(
-    problem: str, response: ApiResponse, call: PreparedCall, content: bytes
+    problem: str, response: ApiResponse, call: ApiRequest, content: bytes
 ) -> APIResponseValidationError:
     """Return the error for a 2xx answer that cannot be read, with what came of it."""
     content = redact(content, call.secrets)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Awaitable, Callable
+from queue import Empty, SimpleQueue
 from typing import Any, Literal, Self
+
+import anyio
 
 from cfai._errors import DONE_EVENT, CfaiError, ConfigurationError, StreamError
 from cfai._json import to_compact_json
@@ -12,6 +16,9 @@ from cfai._response import END_MARK, Decoder, is_json_object, parse_fields, spli
 from cfai.types import Token
 
 Dialect = Literal["native", "original"]
+
+_PING = b": ping\n\n"
+"""A comment, which an `EventSource` ignores."""
 
 # Workers AI pads its own streams with these, so that the length of an encrypted event does not give its token away:
 # https://blog.cloudflare.com/ai-side-channel-attack-mitigated/
@@ -61,6 +68,9 @@ class EventStream(ItemIterator):
     _unexpected: Exception | None = None
     """An exception that is none of cfai's, raised once the browser knows that the stream is over."""
 
+    def __init__(self, next_item: Callable[[], Any], close: Callable[[], None], ping: float | None) -> None:
+        super().__init__(next_item if ping is None else _PingingReader(next_item, ping).next, close)
+
     def __next__(self) -> bytes:
         if self._has_ended:
             unexpected, self._unexpected = self._unexpected, None
@@ -72,11 +82,6 @@ class EventStream(ItemIterator):
             self._unexpected = None if isinstance(error, StopIteration | CfaiError) else error
             return _encode_end(error)
 
-    def close(self) -> None:
-        """Close the call; nothing more is given."""
-        self._has_ended = True
-        self._close()
-
 
 class AsyncEventStream(AsyncItemIterator):
     """An asynchronous iterator over the bytes of an event stream, which always ends in `[DONE]`."""
@@ -85,21 +90,64 @@ class AsyncEventStream(AsyncItemIterator):
     _unexpected: Exception | None = None
     """An exception that is none of cfai's, raised once the browser knows that the stream is over."""
 
+    def __init__(
+        self, next_item: Callable[[], Awaitable[Any]], close: Callable[[], Awaitable[None]], ping: float | None
+    ) -> None:
+        super().__init__(next_item, close)
+        self._ping = ping
+
     async def __anext__(self) -> bytes:
         if self._has_ended:
             unexpected, self._unexpected = self._unexpected, None
             raise unexpected or StopAsyncIteration
         try:
-            return await self._next_item()
+            if self._ping is None:
+                return await self._next_item()
+            with anyio.move_on_after(self._ping):
+                return await self._next_item()
+            return _PING
         except Exception as error:
             self._has_ended = True
             self._unexpected = None if isinstance(error, StopAsyncIteration | CfaiError) else error
             return _encode_end(error)
 
-    async def aclose(self) -> None:
-        """Close the call; nothing more is given."""
-        self._has_ended = True
-        await self._close()
+
+class _PingingReader:
+    """A reader of items in a thread of its own, which gives a comment instead of one that is long in coming."""
+
+    def __init__(self, next_item: Callable[[], bytes], ping: float) -> None:
+        self._ping = ping
+        self._wanted: SimpleQueue[bool] = SimpleQueue()
+        """True for an item that is wanted, False once none is wanted any more."""
+        self._given: SimpleQueue[tuple[bytes, Exception | None]] = SimpleQueue()
+        self._is_waiting = False
+        threading.Thread(target=_give_items, args=(next_item, self._wanted, self._given), daemon=True).start()
+
+    def __del__(self) -> None:
+        self._wanted.put(False)
+
+    def next(self) -> bytes:
+        if not self._is_waiting:
+            self._wanted.put(True)
+        self._is_waiting = True
+        try:
+            item, error = self._given.get(timeout=self._ping)
+        except Empty:
+            return _PING
+        self._is_waiting = False
+        if error is not None:
+            raise error
+        return item
+
+
+def _give_items(
+    next_item: Callable[[], bytes], wanted: SimpleQueue[bool], given: SimpleQueue[tuple[bytes, Exception | None]]
+) -> None:
+    while wanted.get():
+        try:
+            given.put((next_item(), None))
+        except Exception as error:
+            given.put((b"", error))
 
 
 def _encode_end(error: Exception) -> bytes:

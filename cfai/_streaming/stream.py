@@ -6,6 +6,7 @@ the garbage collector finds it.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar
 import anyio
 from httpx_sse import ServerSentEvent
 
+from cfai._config import check_seconds
 from cfai._errors import (
     APITimeoutError,
     ConfigurationError,
@@ -31,6 +33,7 @@ from cfai._response import (
     build_stream_output,
     convert_to_events,
     is_end_mark,
+    make_too_large_error,
     map_transport_error,
     warn_if_cut,
 )
@@ -42,7 +45,7 @@ from cfai._streaming.event_stream import (
     ItemIterator,
     encoder_for,
 )
-from cfai._transport import PooledClient, has_own_connection
+from cfai._transport import BackgroundReader, PooledClient, has_own_connection
 from cfai.types import Meta, Token, ToolCall, Usage
 
 if TYPE_CHECKING:
@@ -64,12 +67,13 @@ class BlockDecoder(Protocol):
 class _StreamState(Generic[T]):
     """The answer so far, how far its body is read, and all that neither waits nor closes."""
 
-    def __init__(self, response: ApiResponse, call: PreparedCall, chunks: Any) -> None:
+    def __init__(self, response: ApiResponse, call: PreparedCall, body: Any) -> None:
         self._call = call
         self._response = response
         self._http = response.http
         self._pooled_client = response.pooled_client
-        self._chunks = chunks
+        self._body = body
+        """The chunks: an iterator, or for asynchronous calls a `BackgroundReader`."""
         self._token_decoder = Decoder(call.model, response.meta.request_id, call.secrets, call.inputs)
         """The decoder of tokens, which knows the text so far."""
         self._decoder: BlockDecoder = self._token_decoder
@@ -84,14 +88,17 @@ class _StreamState(Generic[T]):
         self._phase: Literal["whole", "reading", "at_end", "closing", "ended"] = "whole"
         if response.content is None and not self._http.is_stream_consumed:
             self._phase = "reading"
-            self._pooled_client.open_responses[self._http] = chunks
+            self._pooled_client.open_responses[self._http] = body
         self._budget = response.budget
         self._splitter = EventSplitter()
+        self._bytes_left = call.config.max_answer_bytes
         self._blocks: list[bytes] = []
         """The blocks that were cut, last first."""
         self._items: list[Any] = []
         """The items of the last block that are still to be given, last first; none if the block had one item."""
         self._error: Exception | None = None
+        self._turn = threading.Lock()
+        """Held by whoever reads."""
         self._is_complete = False
         """True once the proper end was read."""
         self._must_warn = False
@@ -148,19 +155,27 @@ class _StreamState(Generic[T]):
         if self._read_as == "events":
             raise ConfigurationError("this stream was read as raw events: there is no result to put together")
         if not self._is_complete:
-            raise StreamTruncatedError(
-                "the stream has not been read to its end",
-                partial=self.text,
-                request_id=self.meta.request_id,
-                model=self.meta.model,
-            )
+            raise self._make_truncated_error("the stream has not been read to its end")
         if self._output is not None:
             return self._output
         return build_stream_output(self._token_decoder.accumulator, self._response.meta)
 
-    def _has_end_mark(self) -> bool:
-        """Return True if the last line is the end of the answer, though no blank line has ended it yet."""
-        return self._read_as != "events" and is_end_mark(self._splitter.last_line())
+    def _take_turn(self) -> None:
+        """Begin to read. Raises `ConfigurationError` if somebody is reading: two would take tokens from each other."""
+        if not self._turn.acquire(blocking=False):
+            raise ConfigurationError("this stream is being read already, by another thread or task: read it from one")
+
+    def _is_at_end(self) -> bool:
+        """Return True if nothing more of the body is wanted: its end mark came, or the model's own error."""
+        decoder = self._token_decoder
+        if decoder.done or decoder.failure is not None:
+            return True
+        # A last line that no blank line has ended yet.
+        return (
+            not self._splitter.is_between_events
+            and self._read_as != "events"
+            and is_end_mark(self._splitter.last_line())
+        )
 
     def _take_rest(self) -> None:
         """Decode an answer that came whole, or what follows the last blank line."""
@@ -186,11 +201,15 @@ class _StreamState(Generic[T]):
         if self._must_warn:
             self._must_warn = False
             warn_if_cut(self._call, self._token_decoder.accumulator)
+        if self._error is None and not self._is_complete:
+            self._error = self._make_truncated_error("the stream was left before its end")
         if self._error is not None:
             raise self._error
 
     def _fail(self, exception: Exception) -> None:
         """End the reading with what broke it, after what had come; with nothing if the answer was whole by then."""
+        if self._phase == "ended":
+            return  # it was left meanwhile, which is all that broke
         if hasattr(type(exception), "request"):
             with suppress(AttributeError):  # as httpx's own iterators do; another's error may not let it
                 exception.request = self._http.request  # type: ignore[attr-defined]
@@ -223,6 +242,19 @@ class _StreamState(Generic[T]):
         """Read no further: what was cut and not yet given out is lost."""
         self._phase = "ended"
         self._blocks, self._items = [], []
+
+    def _split(self, chunk: bytes) -> list[bytes]:
+        """Return the blocks that a chunk completes, last first."""
+        self._bytes_left -= len(chunk)
+        if self._bytes_left < 0:
+            raise StreamError(str(make_too_large_error(self._response, self._call)))
+        blocks = self._splitter.feed(chunk)
+        blocks.reverse()
+        return blocks
+
+    def _make_truncated_error(self, reason: str) -> StreamTruncatedError:
+        meta = self._response.meta
+        return StreamTruncatedError(reason, partial=self.text, request_id=meta.request_id, model=meta.model)
 
     def _map_error(self, exception: Exception) -> Exception | None:
         """Return the error to raise when reading failed; `None` if the answer was whole by then."""
@@ -287,6 +319,8 @@ class Stream(_StreamState[T]):
     def close(self) -> None:
         """Leave the stream. Unless it has come to its end, the connection is closed: the model stops."""
         self._discard_rest()
+        if self._turn.locked():
+            self._pooled_client.stop_traffic(self._http)  # closing a socket ends no wait of another thread
         self._pooled_client.close_response(self._http)
 
     def result(self) -> TextOutput:
@@ -301,20 +335,25 @@ class Stream(_StreamState[T]):
         self._claim("events", EventDecoder())
         return ItemIterator(self._next, self.close)
 
-    def to_event_stream(self, dialect: Dialect = "native") -> EventStream:
+    def to_event_stream(self, dialect: Dialect = "native", *, ping: float | None = None) -> EventStream:
         """Return the stream as `text/event-stream` bytes, for a browser's `EventSource`.
 
         `native` gives `{"response": "…"}` whatever the model's own dialect; `original` passes events on as they came.
         Each has fresh random padding under `p`, so that the lengths of tokens stay hidden on that leg too. If the
         stream fails, an `error` event with code and message goes out. `[DONE]` is always last: without it, the browser
         would connect again, and pay again. Closing the iterator closes the call.
+
+        With `ping` a comment goes out after so many seconds of silence, and again: proxies close a connection that is
+        silent, and a model may think for minutes.
         """
+        check_seconds("ping", ping)
         encoder = encoder_for(dialect, self._token_decoder)
         self._claim("an event stream", encoder)
-        return EventStream(self._next, self.close)
+        return EventStream(self._next, self.close, ping)
 
     def _next(self) -> Any:
         """Return the next item of the decoder in use."""
+        self._take_turn()
         try:
             while not self._items and self._phase != "ended":
                 if self._blocks:
@@ -324,18 +363,19 @@ class Stream(_StreamState[T]):
                     self._items = items[::-1]
                 elif self._phase != "reading":
                     self._advance()
-                elif self._token_decoder.done or (not self._splitter.is_between_events and self._has_end_mark()):
+                elif self._is_at_end():
                     self._phase = "at_end"
                 else:
                     if self._budget.total is not None:
                         self._budget.remaining(time.monotonic())  # a wait may overshoot it once
-                    chunk = next(self._chunks, None)
+                    chunk = next(self._body, None)
+                    if self._phase != "reading":  # it was left meanwhile, by another thread
+                        break
                     if chunk is None:
                         self._pooled_client.close_response(self._http)
                         self._phase = "at_end"
                     else:
-                        self._blocks = self._splitter.feed(chunk)
-                        self._blocks.reverse()
+                        self._blocks = self._split(chunk)
         except Exception as exception:
             self._fail(exception)
             self._pooled_client.close_response(self._http)
@@ -343,6 +383,8 @@ class Stream(_StreamState[T]):
             self._interrupt()
             self._pooled_client.close_response(self._http)
             raise
+        finally:
+            self._turn.release()
         if self._items:
             return self._items.pop()
         self._warn_or_raise()
@@ -353,12 +395,14 @@ class Stream(_StreamState[T]):
         if self._phase != "closing":
             self._take_rest()
             return
-        if self._token_decoder.done and not self._http.is_closed:
-            self._drain()
-        self._pooled_client.close_response(self._http)
         if self._read_as != "events":
             self._token_decoder.check()
         self._complete()
+        try:
+            if self._token_decoder.done and not self._http.is_closed:
+                self._drain()
+        finally:
+            self._pooled_client.close_response(self._http)
 
     def _drain(self) -> None:
         """Read on to the end of the body, which gives the connection back to the pool; for a moment at most.
@@ -425,20 +469,25 @@ class AsyncStream(_StreamState[T]):
         self._claim("events", EventDecoder())
         return AsyncItemIterator(self._anext, self.aclose)
 
-    def ato_event_stream(self, dialect: Dialect = "native") -> AsyncEventStream:
+    def ato_event_stream(self, dialect: Dialect = "native", *, ping: float | None = None) -> AsyncEventStream:
         """Return the stream as `text/event-stream` bytes, for a browser's `EventSource`.
 
         `native` gives `{"response": "…"}` whatever the model's own dialect; `original` passes events on as they came.
         Each has fresh random padding under `p`, so that the lengths of tokens stay hidden on that leg too. If the
         stream fails, an `error` event with code and message goes out. `[DONE]` is always last: without it, the browser
         would connect again, and pay again. Closing the iterator closes the call.
+
+        With `ping` a comment goes out after so many seconds of silence, and again: proxies close a connection that is
+        silent, and a model may think for minutes.
         """
+        check_seconds("ping", ping)
         encoder = encoder_for(dialect, self._token_decoder)
         self._claim("an event stream", encoder)
-        return AsyncEventStream(self._anext, self.aclose)
+        return AsyncEventStream(self._anext, self.aclose, ping)
 
     async def _anext(self) -> Any:
         """Return the next item of the decoder in use."""
+        self._take_turn()
         try:
             while not self._items and self._phase != "ended":
                 if self._blocks:
@@ -448,24 +497,27 @@ class AsyncStream(_StreamState[T]):
                     self._items = items[::-1]
                 elif self._phase != "reading":
                     await self._advance()
-                elif self._token_decoder.done or (not self._splitter.is_between_events and self._has_end_mark()):
+                elif self._is_at_end():
                     self._phase = "at_end"
                 else:
                     is_timed = self._budget.total is not None
-                    chunk = await (self._next_in_time() if is_timed else anext(self._chunks, None))
+                    chunk = await (self._next_in_time() if is_timed else self._body.next())
+                    if self._phase != "reading":  # it was left meanwhile, by another task
+                        break
                     if chunk is None:
                         await self._pooled_client.aclose_response(self._http)
                         self._phase = "at_end"
                     else:
-                        self._blocks = self._splitter.feed(chunk)
-                        self._blocks.reverse()
+                        self._blocks = self._split(chunk)
         except Exception as exception:
             self._fail(exception)
             await self._pooled_client.aclose_response(self._http)
-        except BaseException:
+        except (KeyboardInterrupt, SystemExit):
             self._interrupt()
             await self._pooled_client.aclose_response(self._http)
             raise
+        finally:
+            self._turn.release()
         if self._items:
             return self._items.pop()
         self._warn_or_raise()
@@ -476,17 +528,19 @@ class AsyncStream(_StreamState[T]):
         if self._phase != "closing":
             self._take_rest()
             return
-        if self._token_decoder.done and not self._http.is_closed:
-            await self._drain()
-        await self._pooled_client.aclose_response(self._http)
         if self._read_as != "events":
             self._token_decoder.check()
         self._complete()
+        try:
+            if self._token_decoder.done and not self._http.is_closed:
+                await self._drain()
+        finally:
+            await self._pooled_client.aclose_response(self._http)
 
     async def _next_in_time(self) -> bytes | None:
         try:
             with anyio.fail_after(self._budget.remaining(time.monotonic())):
-                return await anext(self._chunks, None)
+                return await self._body.next()
         except TimeoutError:
             raise self._budget.make_error() from None
 
@@ -495,7 +549,7 @@ class AsyncStream(_StreamState[T]):
         if not has_own_connection(self._http):
             return
         with suppress(Exception), anyio.move_on_after(DRAIN_TIMEOUT):
-            async for _ in self._chunks:
+            while await self._body.next() is not None:
                 pass
 
 
@@ -509,4 +563,4 @@ def open_stream(response: ApiResponse, call: PreparedCall) -> Stream[Token]:
 def aopen_stream(response: ApiResponse, call: PreparedCall) -> AsyncStream[Token]:
     """Return the stream of an answer, as `open_stream` does."""
     http, has_encoding = response.http, "content-encoding" in response.headers
-    return AsyncStream(response, call, http.aiter_bytes() if has_encoding else aiter(http.stream))
+    return AsyncStream(response, call, BackgroundReader(http.aiter_bytes() if has_encoding else aiter(http.stream)))

@@ -1,5 +1,6 @@
 """Step 3 of a call: how a request is sent. Retries, time budget and connections are the same for every endpoint."""
 
+from cfai._transport.background_reader import BackgroundReader
 from cfai._transport.pool import (
     AsyncHttpClient,
     ClientPool,
@@ -11,6 +12,7 @@ from cfai._transport.send import asend, send
 
 __all__ = [
     "AsyncHttpClient",
+    "BackgroundReader",
     "ClientPool",
     "HttpClient",
     "PooledClient",

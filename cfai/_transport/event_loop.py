@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
@@ -12,6 +12,8 @@ import anyio
 
 _LEFT_IN_BUFFERS = 10_000
 """More chunks than can have been received before a response was closed."""
+
+_tasks: set[Any] = set()
 
 
 async def unwind(chunks: AsyncIterator[bytes]) -> None:
@@ -26,6 +28,16 @@ async def unwind(chunks: AsyncIterator[bytes]) -> None:
         scope.cancel()
         for _ in range(_LEFT_IN_BUFFERS):
             await anext(chunks)
+
+
+def start_system_task(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Start a task that belongs to the event loop, not to the task that starts it. It must not raise."""
+    if (loop := _get_asyncio_loop()) is not None:
+        task = loop.create_task(function())
+        _tasks.add(task)  # asyncio itself keeps none
+        task.add_done_callback(_tasks.discard)
+    else:
+        import_module("trio.lowlevel").spawn_system_task(function)
 
 
 def is_asyncio() -> bool:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import os
-import socket
 import ssl
 import threading
 import weakref
@@ -26,7 +25,9 @@ import httpx
 
 from cfai._credentials import Secret
 from cfai._errors import ConfigurationError
-from cfai._transport.event_loop import get_running_loop, is_asyncio, unwind
+from cfai._transport.background_reader import BackgroundReader
+from cfai._transport.event_loop import get_running_loop, is_asyncio
+from cfai._transport.network import BoundedBackend, shut_down
 
 # httpcore looks at every connection whenever a call starts or ends, so few are kept alive; but many may be open, since
 # the 101st stream of a default client waits in vain.
@@ -71,7 +72,7 @@ class PooledClient:
         self.is_inherited = False
         """True in a forked child, if the connections are its parent's: they are not to be touched."""
         self.open_responses: dict[Any, Any] = {}
-        """Responses that are being read, each with the iterator over its chunks.
+        """Responses that are being read, each with what reads it.
 
         They are kept until they are closed: the garbage collector is not to find what httpx has open for them.
         """
@@ -87,19 +88,19 @@ class PooledClient:
 
     def close_response(self, response: Any) -> None:
         """Close a response. Unless its end was read, its connection goes with it: the model stops."""
-        chunks = self.open_responses.pop(response, None)
-        if chunks is not None and not self.is_inherited:
+        reader = self.open_responses.pop(response, None)
+        if reader is not None and not self.is_inherited:
             with suppress(Exception):  # whoever closes it wants nothing more of it
                 response.close()
 
     async def aclose_response(self, response: Any) -> None:
         """Close a response. Unless its end was read, its connection goes with it: the model stops."""
-        chunks = self.open_responses.pop(response, None)
-        if chunks is not None and not self.is_inherited:
+        reader: BackgroundReader | None = self.open_responses.pop(response, None)
+        if reader is not None and not self.is_inherited:
             with anyio.CancelScope(shield=True):
+                await reader.stop()
                 with suppress(Exception):
                     await response.aclose()
-                await unwind(chunks)
 
     def abandon(self, response: Any) -> None:
         """Stop the model of a response whose stream nobody holds any more; the next call closes the response.
@@ -107,8 +108,13 @@ class PooledClient:
         The garbage collector calls this anywhere, so it takes no lock.
         """
         if not self.is_inherited:
-            _stop_traffic(response)
+            self.stop_traffic(response)
             self.abandoned.append(response)
+
+    def stop_traffic(self, response: Any) -> None:
+        """End the traffic of a response's connection, if that is its alone: the model stops. Takes no lock."""
+        if has_own_connection(response) and not self.is_inherited:
+            shut_down(response.extensions["network_stream"])
 
     def close_abandoned(self) -> None:
         """Close the responses whose stream nobody holds any more."""
@@ -188,6 +194,7 @@ class ClientPool:
         self._lock = threading.Lock()
         self._is_closed = False
         self._sync: PooledClient | None = None
+        self._backend: BoundedBackend | None = None
         self._finalizer: Any = None
         self._by_loop: dict[int, _LoopClient] = {}
         _pools.add(self)
@@ -209,6 +216,7 @@ class ClientPool:
                 raise ConfigurationError(_AI_CLOSED)
             if self._sync is None:
                 client = self._make_client(httpx.Client)
+                self._backend = BoundedBackend.install(client)
                 self._sync = PooledClient(client)
                 # Nobody is in a call on a pool that was forgotten, so the lock that this takes is free.
                 self._finalizer = weakref.finalize(self, client.close)
@@ -245,6 +253,8 @@ class ClientPool:
         if self._passed_in is not None:
             self._passed_in.close_abandoned()
         if pooled_client is not None:
+            if self._backend is not None:
+                self._backend.stop_traffic()  # closing a socket ends no wait of another thread
             pooled_client.close_abandoned()
             pooled_client.client.close()
 
@@ -311,14 +321,6 @@ async def _close_at_end(client: Any) -> AsyncGenerator[None]:
         yield
     finally:
         await client.aclose()
-
-
-def _stop_traffic(response: Any) -> None:
-    """End the traffic of a response's connection, if that is its alone: the model stops. Takes no lock."""
-    if not has_own_connection(response):
-        return
-    with suppress(Exception):
-        response.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
 def has_own_connection(response: Any) -> bool:

@@ -14,10 +14,17 @@ from typing import Any, NoReturn, cast
 import anyio
 import httpx
 
-from cfai._config import TimeBudget
+from cfai._config import BoundedWait, TimeBudget
 from cfai._errors import APITimeoutError, CfaiError
 from cfai._request import CREDENTIAL_HEADERS, ApiRequest
-from cfai._response import ApiResponse, build_response, build_response_error, is_body_streamed, map_transport_error
+from cfai._response import (
+    ApiResponse,
+    build_response,
+    build_response_error,
+    is_body_streamed,
+    make_too_large_error,
+    map_transport_error,
+)
 from cfai._transport.attempt import Attempt
 from cfai._transport.event_loop import unwind
 from cfai._transport.pool import ClientPool, PooledClient
@@ -82,7 +89,7 @@ def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> Api
         raise build_response_error(response, request, _read_error(http, http_request, budget), time.time())
     http_request.extensions["timeout"]["read"] = budget.shorten(budget.timeout.read, time.monotonic())
     if not is_body_streamed(response, request):
-        response.content = _read(http, request, budget)
+        response.content = _read(response, request)
     return response
 
 
@@ -104,43 +111,54 @@ async def _asend_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget)
         raise build_response_error(response, request, await _aread_error(http, http_request, budget), time.time())
     http_request.extensions["timeout"]["read"] = budget.shorten(budget.timeout.read, time.monotonic())
     if not is_body_streamed(response, request):
-        response.content = await _aread(http, request, budget)
+        response.content = await _aread(response, request)
     return response
 
 
-def _read(http: Any, request: ApiRequest, budget: TimeBudget) -> bytes:
-    """Read the whole body of an answer. The total timeout is looked at between its chunks."""
+def _read(response: ApiResponse, request: ApiRequest) -> bytes:
+    """Read the whole body of an answer."""
+    http, budget, parts, size = response.http, response.budget, list[bytes](), 0
     try:
-        if budget.total is None:
-            return http.read()
-        chunks: list[bytes] = []
         for chunk in http.iter_bytes():
+            parts.append(chunk)
+            size += len(chunk)
+            if size > request.config.max_answer_bytes:
+                raise make_too_large_error(response, request)
             budget.remaining(time.monotonic())
-            chunks.append(chunk)
-        http._content = b"".join(chunks)  # as `read` leaves it, for whoever takes the raw response
-        return http._content
     except Exception as exception:
         _raise_mapped(exception, request, budget, may_be_billed=True)
     finally:
         http.close()
+    http._content = b"".join(parts)  # as `read` leaves it, for whoever takes the raw response
+    return http._content
 
 
-async def _aread(http: Any, request: ApiRequest, budget: TimeBudget) -> bytes:
+async def _aread(response: ApiResponse, request: ApiRequest) -> bytes:
     """Read the whole body of an answer."""
+    http, budget, parts, size = response.http, response.budget, list[bytes](), 0
+    chunks = http.aiter_bytes()
     try:
         with _time_limit(budget):
-            return await http.aread()
+            async for chunk in chunks:
+                parts.append(chunk)
+                size += len(chunk)
+                if size > request.config.max_answer_bytes:
+                    raise make_too_large_error(response, request)
     except Exception as exception:
         _raise_mapped(exception, request, budget, may_be_billed=True)
     finally:
         await http.aclose()
+        await unwind(chunks)
+    http._content = b"".join(parts)  # as `read` leaves it, for whoever takes the raw response
+    return http._content
 
 
 def _read_error(http: Any, http_request: Any, budget: TimeBudget) -> bytes:
     """Read an error's body, within `ERROR_READ_TIMEOUT`. Its status is known, so what breaks here is ignored."""
     seconds = budget.shorten(ERROR_READ_TIMEOUT, time.monotonic()) or ERROR_READ_TIMEOUT
-    http_request.extensions["timeout"]["read"] = seconds
-    content, end = bytearray(), time.monotonic() + seconds
+    end = time.monotonic() + seconds
+    http_request.extensions["timeout"]["read"] = BoundedWait(seconds, end)
+    content = bytearray()
     try:
         for chunk in http.iter_bytes():
             content += chunk

@@ -7,17 +7,15 @@ import json
 import time
 from typing import Any
 
-import anyio
 import httpx
 import pytest
 import trio
-from anyio.from_thread import BlockingPortal
 
 import cfai._streaming.stream
 import cfai._transport.pool
 from cfai import Ai, InferenceUpstreamError, StreamError, StreamTruncatedError
 from tests.bodies import DONE, OK, chat, event, native
-from tests.conftest import ACCOUNT, ASYNC, SYNC_AND_ASYNC, TOKEN, Caller, Callers, Peer, Serve, Service, stream_of
+from tests.conftest import ACCOUNT, SYNC_AND_ASYNC, TOKEN, Caller, Callers, Peer, Serve, Service, stream_of
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 PIECES = [str(number) for number in range(5)]
@@ -108,10 +106,8 @@ def test_the_error_of_a_finish_reason_is_raised_though_the_connection_breaks(cal
     assert caught.value.partial == "par"
 
 
-@ASYNC
-def test_the_error_of_a_finish_reason_is_raised_though_reading_is_cancelled_behind_it(
-    callers: Callers, serve: Serve, portal: BlockingPortal
-) -> None:
+@SYNC_AND_ASYNC
+def test_the_error_of_a_finish_reason_is_raised_without_waiting_for_the_end(callers: Callers, serve: Serve) -> None:
     last = {"choices": [{"index": 0, "delta": {"content": "par"}, "finish_reason": "error"}], "message": "boom"}
 
     def script(peer: Peer) -> None:
@@ -119,18 +115,12 @@ def test_the_error_of_a_finish_reason_is_raised_though_reading_is_cancelled_behi
         peer.stream(event(json.dumps(last)))
         assert peer.left()
 
-    ai = callers(base_url=serve(script).url).ai
-
-    async def read() -> None:
-        stream = await ai.arun(MODEL, {"prompt": "x", "stream": True})
-        with anyio.move_on_after(0.3) as scope:
-            async for _ in stream:
-                pass
-        assert scope.cancelled_caught
-        with pytest.raises(StreamError, match="boom"):
-            await anext(stream)
-
-    portal.call(read)
+    stream = callers(base_url=serve(script).url).stream(MODEL)
+    assert str(next(stream)) == "par"
+    for _ in range(2):
+        with pytest.raises(StreamError, match="boom") as caught:
+            list(stream)
+        assert caught.value.partial == "par"
 
 
 @SYNC_AND_ASYNC
