@@ -396,8 +396,12 @@ class Peer:
 
     def drip(self, data: bytes) -> None:
         """Send one chunk so often that no single wait is long, for three seconds in all."""
+        self.drip_raw(b"%x\r\n%s\r\n" % (len(data), data))
+
+    def drip_raw(self, data: bytes) -> None:
+        """Send bytes so often that no single wait is long, for three seconds in all."""
         for _ in range(60):
-            self.chunk(data)
+            self.send(data)
             sleep(0.05)
         self.server.dripped = True
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn, Self, cast
 
 import anyio
 import httpx
@@ -227,6 +227,28 @@ def _build_http_request(pooled_client: PooledClient, request: ApiRequest, budget
     return http_request
 
 
+class _RequestBody(httpx.ByteStream):
+    """A body in one piece. That of httpx is a generator, which trio complains of if writing it is cancelled."""
+
+    def __aiter__(self) -> Any:
+        return _OnePiece(b"".join(self))
+
+
+class _OnePiece:
+    """An asynchronous iterator over one piece."""
+
+    def __init__(self, piece: bytes) -> None:
+        self._pieces = [piece]
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._pieces:
+            raise StopAsyncIteration
+        return self._pieces.pop()
+
+
 def _build_own_request(client: Any, url: Any, request: ApiRequest, body: bytes) -> httpx.Request:
     """Return a request for a client of our own, which has nothing to merge into it: 5 µs, where httpx's takes 35."""
     headers = {
@@ -236,7 +258,7 @@ def _build_own_request(client: Any, url: Any, request: ApiRequest, body: bytes) 
         **request.headers,
         "content-length": str(len(body)),
     }
-    http_request = httpx.Request(request.method, url, headers=headers, stream=httpx.ByteStream(body))
+    http_request = httpx.Request(request.method, url, headers=headers, stream=_RequestBody(body))
     http_request.read()
     return http_request
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from typing import Any
 
@@ -9,18 +10,24 @@ import httpx
 import pytest
 
 from cfai import (
+    Ai,
     APIConnectionError,
+    APIResponseValidationError,
     APITimeoutError,
     AuthenticationError,
     CapacityError,
+    ConfigurationError,
     InferenceUpstreamError,
     InternalServerError,
     NotFoundError,
     Retry,
+    StreamError,
+    StreamTruncatedError,
     Timeout,
 )
 from tests.bodies import DONE, OK
-from tests.conftest import SYNC_AND_ASYNC, Caller, Callers, Peer, Serve, Service, row
+from tests.bodies import HELLO as HELLO_EVENTS
+from tests.conftest import ACCOUNT, SYNC_AND_ASYNC, TOKEN, Caller, Callers, Peer, Serve, Service, row
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 HELLO = {"prompt": "Hello"}
@@ -327,21 +334,106 @@ def test_a_total_timeout_bounds_every_operation_and_the_answer_can_be_read(calle
         assert 40 < timeouts[operation] <= 50, operation
 
 
-@SYNC_AND_ASYNC
-def test_a_total_timeout_passes_while_an_answer_or_an_error_drips_in(callers: Callers, serve: Serve) -> None:
-    def script(peer: Peer) -> None:
-        if b"bad" in peer.request():
-            peer.send(b"HTTP/1.1 400 Bad Request\r\ntransfer-encoding: chunked\r\n\r\n")
-        else:
-            peer.start("application/json")
-        peer.drip(b" ")
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+CHUNKED = HEAD + b"transfer-encoding: chunked\r\n"
+DRIPS: dict[str, tuple[bytes, bytes]] = {
+    "spaces of a body": (CHUNKED + b"\r\n", b"1\r\n \r\n"),
+    "headers": (HEAD, b"x-more: 1\r\n"),
+    "one header": (HEAD + b"x-long: ", b"x"),
+    "interim answers": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    "the extension of a chunk": (CHUNKED + b"\r\n1;", b"x"),
+    "the name in a gzip header": (
+        CHUNKED + b"content-encoding: gzip\r\n\r\na\r\n\x1f\x8b\x08\x08\0\0\0\0\0\xff\r\n",
+        b"1\r\nx\r\n",
+    ),
+    "an error": (b"HTTP/1.1 400 Bad Request\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    "the extension of an error's chunk": (
+        b"HTTP/1.1 400 Bad Request\r\ntransfer-encoding: chunked\r\n\r\n1;",
+        b"x",
+    ),
+}
+"""By name, how an answer begins, and what comes of it now and then for seconds."""
 
-    server = serve(script)
-    with pytest.raises(APITimeoutError, match="total timeout"):
-        callers(base_url=server.url).run(MODEL, HELLO, total_timeout=0.3)
-    with pytest.raises((InferenceUpstreamError, APITimeoutError)):
-        callers(base_url=server.url).run(MODEL, {"prompt": "bad"}, total_timeout=0.3)
+
+@SYNC_AND_ASYNC
+def test_a_total_timeout_passes_whatever_drips_in(callers: Callers, serve: Serve) -> None:
+    for name, (start, drop) in DRIPS.items():
+
+        def script(peer: Peer, start: bytes = start, drop: bytes = drop) -> None:
+            peer.request()
+            peer.send(start)
+            peer.drip_raw(drop)
+
+        server = serve(script)
+        with row(name):
+            with pytest.raises((InferenceUpstreamError, APITimeoutError)) as caught:
+                callers(base_url=server.url, max_retries=0).run(MODEL, HELLO, total_timeout=0.5)
+            assert ("total timeout" in str(caught.value)) == ("error" not in name)
+            assert not server.dripped
+
+
+@SYNC_AND_ASYNC
+def test_a_total_timeout_passes_while_a_stream_drips_in_or_a_request_is_taken_slowly(
+    callers: Callers, serve: Serve
+) -> None:
+    def trickle(peer: Peer) -> None:
+        peer.request()
+        peer.stream(HELLO_EVENTS[0])
+        peer.send(b"5;")
+        peer.drip_raw(b"x")
+
+    server = serve(trickle)
+    stream = callers(base_url=server.url).stream(MODEL, total_timeout=0.5)
+    with pytest.raises(StreamTruncatedError, match="total timeout"):
+        list(stream)
+    assert stream.text == "Hel"
     assert not server.dripped
+
+    def swallow(peer: Peer) -> None:
+        for _ in range(60):
+            peer.connection.recv(65536)
+            time.sleep(0.05)
+        peer.server.dripped = True
+
+    server = serve(swallow)
+    with pytest.raises(APITimeoutError, match="total timeout"):
+        callers(base_url=server.url, checks="off").run(MODEL, {"prompt": "x" * 60_000_000}, total_timeout=1)
+    assert not server.dripped
+
+
+# Size
+
+
+@SYNC_AND_ASYNC
+def test_an_answer_that_is_too_large_is_given_up(callers: Callers, serve: Serve) -> None:
+    bomb = gzip.compress(b'{"result":{"response":"' + b" " * 50_000_000)
+
+    def whole(peer: Peer) -> None:
+        peer.request()
+        peer.answer(bomb, head="content-encoding: gzip\r\ncf-ai-req-id: the-id\r\n")
+
+    def comments(peer: Peer) -> None:
+        peer.request()
+        peer.stream(HELLO_EVENTS[0])
+        while True:
+            peer.chunk(b": nothing\n\n" * 1000)
+
+    for raw in (False, True):
+        caller = callers(base_url=serve(whole).url, max_answer_bytes=1_000_000)
+        with pytest.raises(APIResponseValidationError, match="max_answer_bytes") as caught:
+            caller.run(MODEL, HELLO, return_raw_response=raw)
+        assert (caught.value.status_code, caught.value.request_id) == (200, "the-id")
+        assert not caught.value.retryable
+    caller = callers(base_url=serve(comments).url).with_options(max_answer_bytes=1_000_000)
+    with pytest.raises(StreamError, match="max_answer_bytes") as broken:
+        list(caller.stream(MODEL))
+    assert broken.value.partial == "Hel"
+
+
+def test_the_size_of_an_answer_is_a_number_of_bytes() -> None:
+    for size in (0, -1, 1.5, "1", None, True):
+        with row(size), pytest.raises(ConfigurationError, match="`max_answer_bytes` must be 1 or more"):
+            Ai(account_id=ACCOUNT, api_token=TOKEN, max_answer_bytes=size)  # pyright: ignore[reportArgumentType]
 
 
 @SYNC_AND_ASYNC
