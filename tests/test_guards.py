@@ -31,7 +31,7 @@ ORDER = (
     ("_errors",),
     ("models", "types"),
     ("tokens", "tokenizers"),
-    ("_config", "_credentials"),
+    ("_config", "_credentials", "_preload"),
     ("_limits",),
     ("_request",),
     ("_response",),

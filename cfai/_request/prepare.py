@@ -15,6 +15,7 @@ from cfai._credentials import Credentials
 from cfai._errors import ConfigurationError, InputError
 from cfai._json import find_unsendable, is_mapping, json_default, to_builtins
 from cfai._limits import check_unless_short, format_warning, is_slow_to_count, resolve_max_tokens
+from cfai._preload import has_preloaded, preload
 from cfai._request.options import (
     CREDENTIAL_HEADERS,
     RunOptions,
@@ -82,6 +83,8 @@ class PreparedCall(ApiRequest):
 
 def prepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) -> PreparedCall:
     """Return the call that runs `model`. Raises what forbids it before anything is sent; the inputs are not changed."""
+    if not has_preloaded.is_set():
+        preload()
     path, policy = quote_model(model), config.limit_policy
     inputs = resolve_max_tokens(model, inputs_to_builtins(inputs), policy)
     warnings: list[tuple[str, type[Warning]]] = []
@@ -110,9 +113,9 @@ def prepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) 
 
 
 async def aprepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) -> PreparedCall:
-    """Return the call that runs `model`, with long inputs counted in a thread, beside the event loop."""
+    """Return the call that runs `model`. What takes long is done in a thread, beside the event loop."""
     inputs = inputs_to_builtins(inputs)
-    if not is_slow_to_count(inputs):
+    if has_preloaded.is_set() and not is_slow_to_count(inputs):
         return prepare(config, model, inputs, options)
     from anyio import to_thread  # not sooner: it imports asyncio
 

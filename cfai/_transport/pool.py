@@ -25,6 +25,7 @@ import httpx
 
 from cfai._credentials import Secret
 from cfai._errors import ConfigurationError
+from cfai._preload import fork_lock
 from cfai._transport.background_reader import BackgroundReader
 from cfai._transport.event_loop import get_running_loop, is_asyncio
 from cfai._transport.network import BoundedBackend, shut_down
@@ -215,13 +216,17 @@ class ClientPool:
             if self._is_closed:
                 raise ConfigurationError(_AI_CLOSED)
             if self._sync is None:
-                client = self._make_client(httpx.Client)
+                client = self._open(httpx.Client)
                 self._backend = BoundedBackend.install(client)
                 self._sync = PooledClient(client)
                 # Nobody is in a call on a pool that was forgotten, so the lock that this takes is free.
                 self._finalizer = weakref.finalize(self, client.close)
                 self._finalizer.atexit = False
             return self._sync
+
+    def _open(self, client_class: Any) -> Any:
+        with fork_lock:  # httpx imports its transports now
+            return self._make_client(client_class)
 
     async def get_async_client(self) -> PooledClient:
         """Return the client of the running event loop."""
@@ -235,15 +240,26 @@ class ClientPool:
         return pooled_client
 
     async def _get_client_of_loop(self, loop: Any) -> PooledClient:
-        pooled_client = self._by_loop.get(id(loop))
-        if pooled_client is None or pooled_client.loop() is not loop or self._is_closed:
+        pooled_client = self._find_client_of_loop(loop)
+        if pooled_client is None:
+            from anyio import to_thread  # not sooner: it imports asyncio
+
+            # In a thread: reading certificates takes tens of milliseconds.
+            client = await to_thread.run_sync(self._open, httpx.AsyncClient)
             with self._lock:
-                if self._is_closed:
-                    raise ConfigurationError(_AI_CLOSED)
                 self._sweep()
-                pooled_client = self._by_loop[id(loop)] = _LoopClient(self._make_client(httpx.AsyncClient), loop)
+                # Another task may have been faster: nothing is open in this one yet.
+                if (pooled_client := self._find_client_of_loop(loop)) is not None:
+                    return pooled_client
+                pooled_client = self._by_loop[id(loop)] = _LoopClient(client, loop)
             await pooled_client.open()
         return pooled_client
+
+    def _find_client_of_loop(self, loop: Any) -> _LoopClient | None:
+        if self._is_closed:
+            raise ConfigurationError(_AI_CLOSED)
+        pooled_client = self._by_loop.get(id(loop))
+        return pooled_client if pooled_client is not None and pooled_client.loop() is loop else None
 
     def close(self) -> None:
         """Close the connections of synchronous calls; nothing can be called any more."""

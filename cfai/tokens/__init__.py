@@ -8,6 +8,7 @@ are imported, and the constants read, when the first text is counted: most calls
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from cfai._lazy import lazy_exports
@@ -21,6 +22,18 @@ if TYPE_CHECKING:
     from cfai.tokens._prompt import *
     from cfai.tokens._strategy import *
     from cfai.tokens._templates import *
+
+
+def load() -> None:
+    """Import the modules and read the constants, which counting does at first use."""
+    from cfai.tokens import _bounds, _estimate, _features
+
+    for name in __dir__():
+        getattr(sys.modules[__name__], name)
+    _bounds.read_bounds()
+    _estimate.read_rates()
+    _features.read_filters()
+
 
 __all__ = ["TokenCount", "TokenCounter", "count_tokens"]
 

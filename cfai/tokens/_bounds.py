@@ -267,7 +267,7 @@ def find_tall_stacks(text: str) -> re.Pattern[str] | None:
 
 @cache
 def _load_vocabulary(family: str) -> _Vocabulary:
-    known = _read()
+    known = read_bounds()
     if family not in known:
         raise ValueError(f"unknown tokenizer family {family!r}: one of {', '.join(known)}")
     row = known[family]
@@ -297,7 +297,7 @@ def _load_vocabulary(family: str) -> _Vocabulary:
 
 
 @cache
-def _read() -> dict[str, dict[str, Any]]:
+def read_bounds() -> dict[str, dict[str, Any]]:
     return json.loads(Path(__file__).with_name("bounds.json").read_bytes())
 
 

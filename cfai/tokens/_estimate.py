@@ -77,15 +77,15 @@ def _estimate_long(piece: str, family: str) -> float:
 
 def list_families() -> list[str]:
     """List the tokenizer families that there are rates for."""
-    return list(_read_rates()["rates"])
+    return list(read_rates()["rates"])
 
 
 @cache
 def _get_rates(family: str) -> dict[str, float]:
-    data = _read_rates()
+    data = read_rates()
     return dict(zip(data["features"], data["rates"][family], strict=True))
 
 
 @cache
-def _read_rates() -> dict[str, Any]:
+def read_rates() -> dict[str, Any]:
     return json.loads(Path(__file__).with_name("rates.json").read_bytes())

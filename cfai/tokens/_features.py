@@ -268,7 +268,7 @@ def _is_known(sequence: str, level: int) -> bool:
     """Return True if a set has a sequence: a xor filter (Graf and Lemire, 2019) of three places a byte."""
     data = sequence.encode("utf-8", "surrogatepass")
     low, high = zlib.crc32(data), zlib.crc32(data, 0x5BD1E995)
-    filled, third = _filters()[level]
+    filled, third = read_filters()[level]
     return (
         filled[(low & 0xFFFFF) % third]
         ^ filled[third + ((low >> 20) | (high & 0xFF) << 12) % third]
@@ -281,7 +281,7 @@ _LEVELS = (7, 3)
 
 
 @cache
-def _filters() -> dict[int, tuple[bytes, int]]:
+def read_filters() -> dict[int, tuple[bytes, int]]:
     """Return the set of each level, and a third of its size."""
     data = zlib.decompress(Path(__file__).with_name("known.bin").read_bytes())
     filters: dict[int, tuple[bytes, int]] = {}

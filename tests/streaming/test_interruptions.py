@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -282,12 +283,11 @@ def test_a_stream_that_was_read_to_its_end_is_left_without_a_complaint(callers: 
 
 
 INTERRUPTED = """
-import asyncio, os, signal, sys, threading
+import asyncio, sys
 from cfai import Ai, StreamTruncatedError
 
 ai = Ai(account_id="{account}", api_token="{token}", base_url=sys.argv[1])
 inputs = {{"prompt": "x", "stream": True}}
-threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
 
 def told(read):
     try:
@@ -302,7 +302,7 @@ CTRL_C = {
 stream = ai.run("{model}", inputs)
 try:
     for token in stream:
-        pass
+        print("reading", flush=True)
 except KeyboardInterrupt:
     pass
 told(lambda: list(stream))
@@ -311,7 +311,7 @@ told(lambda: list(stream))
 events = ai.run("{model}", inputs).to_event_stream()
 try:
     for piece in events:
-        pass
+        print("reading", flush=True)
 except KeyboardInterrupt:
     pass
 *_, last = events
@@ -322,7 +322,7 @@ async def main():
     global stream
     stream = await ai.arun("{model}", inputs)
     async for token in stream:
-        pass
+        print("reading", flush=True)
 
 try:
     asyncio.run(main())
@@ -342,6 +342,10 @@ def test_a_ctrl_c_that_is_caught_ends_no_stream_as_if_it_were_whole(serve: Serve
         server = serve(one_token)
         code = INTERRUPTED.format(account=ACCOUNT, token=TOKEN, program=program.format(model=MODEL))
         with Popen([executable, "-X", "dev", "-c", code, server.url], stdout=PIPE, stderr=PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "reading\n"
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=60)
         with row(name):
             assert set(out.splitlines()) == {"told Hel"}

@@ -11,8 +11,11 @@ def answer_by_name(peer: Peer) -> None:
     """Answer every request of a connection with its prompt; as a stream, word by word, where one is asked for."""
     while request := peer.request():
         inputs = json.loads(request.partition(b"\r\n\r\n")[2])
+        if inputs.get("prompt") == "bad":
+            peer.answer(b'{"errors":[{"code":5006,"message":"bad"}]}', status="400 Bad Request")
+            continue
         if not inputs.get("stream"):
-            peer.answer(json.dumps({"result": {"response": inputs["prompt"]}, "success": True}).encode())
+            peer.answer(json.dumps({"result": {"response": inputs.get("prompt")}, "success": True}).encode())
             continue
         words = inputs["prompt"].split()
         peer.start()

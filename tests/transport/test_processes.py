@@ -227,6 +227,32 @@ PROGRAMS = {
 }
 
 
+BLOCKING = """
+from blockbuster import blockbuster_ctx
+from cfai import CfaiError
+
+async def main():
+    async with Ai(account_id="local", api_token="token", base_url=sys.argv[1], max_retries=None) as ai:
+        await ai.arun(MODEL, {"prompt": "the first one"})
+        async with ai.arun(MODEL, {"prompt": "one two three", "stream": True}) as stream:
+            assert [str(token) async for token in stream] == ["one ", "two ", "three"]
+        await ai.arun(MODEL, {"prompt": "a word " * 8_000})
+        await ai.arun(MODEL, {"messages": [{"role": "user", "content": "a word " * 5_000}], "max_tokens": "max"})
+        for inputs, code in (({"prompt": "bad"}, 5006), ({"prompt": "x", "max_tokens": 10**9}, None)):
+            try:
+                await ai.arun(MODEL, inputs)
+            except CfaiError as error:
+                assert error.code == code
+            else:
+                raise AssertionError(inputs)
+
+"""
+
+
+def test_nothing_of_an_asynchronous_call_blocks_its_loop(server: Server) -> None:
+    run(server, BLOCKING + "with blockbuster_ctx():\n    asyncio.run(main())\n")
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_gets_its_own_answers_and_ends_without_noise(server: Server, name: str) -> None:
     run(server, PROGRAMS[name])
