@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -30,9 +32,10 @@ from cfai._credentials import (
     parse_secret,
     resolve_credentials,
 )
-from cfai._errors import ConfigurationError, InferenceUpstreamError, InputError
+from cfai._errors import CfaiError, ConfigurationError, InferenceUpstreamError, InputError
 from cfai._json import find_unsendable, is_mapping
 from cfai._limits import CheckResult, check_call, resolve_max_tokens
+from cfai._log import log_call, log_failure, logger, show_log
 from cfai._request import (
     GatewayOptions,
     PreparedCall,
@@ -107,8 +110,8 @@ class Ai:
         - `base_url`: without it `CLOUDFLARE_API_BASE_URL`, `CLOUDFLARE_BASE_URL`, `CF_API_BASE_URL`, else Cloudflare's.
         - `timeout`: seconds for each operation, as in httpx. By default 5 s to connect, 300 s to the first byte of an
           answer, since the service may queue a call, and 60 s between its bytes.
-        - `total_timeout`: seconds for a whole call, retries and reading included. A synchronous read may
-          overshoot it once.
+        - `total_timeout`: seconds for a whole call, retries and reading included. A synchronous client that is passed
+          in may overshoot it by one wait.
         - `max_retries`: a `Retry`, a number of retries, or `None`. By default two.
         - `checks`: `enforce` raises `LimitError` before sending what is certain to be refused, and warns of what is
           likely to be; `strict` raises what is very likely as well; `warn` only warns; `off`.
@@ -138,6 +141,8 @@ class Ai:
         policy = LimitPolicy("enforce", parse_limit_overrides(limit_overrides), parse_token_counter(token_counter))
         config = ClientConfig(credentials, Timeout(), None, Retry(), policy, hidden_proxy, verify, trust_env)
         self._config = config.with_overrides(timeout, total_timeout, max_retries, checks, max_answer_bytes)
+        if trust_env and (level := os.environ.get("CFAI_LOG")):
+            show_log(level)
         _check_client(http_client, "http_client", is_async=False)
         _check_client(async_http_client, "async_http_client", is_async=True)
         self._pool = _make_pool(self._config, http_client, async_http_client)
@@ -248,11 +253,9 @@ class Ai:
         try:
             response = send(self._pool, call)
             self._remember(response)
-            if call.wants_raw:
-                return _keep_pool(response)
-            if response.content is not None and should_resend_unstreamed(response, call):
+            if response.content is not None and not call.wants_raw and should_resend_unstreamed(response, call):
                 return self._run(prepare_unstreamed(call, response.budget.started, response.attempts))
-            return open_stream(response, call) if is_stream(response, call) else parse(response, call)
+            return _take_answer(response, call, open_stream)
         except InferenceUpstreamError as error:
             self._remember_error(error)
             raise
@@ -263,11 +266,9 @@ class Ai:
         try:
             response = await asend(self._pool, call)
             self._remember(response)
-            if call.wants_raw:
-                return _keep_pool(response)
-            if response.content is not None and should_resend_unstreamed(response, call):
+            if response.content is not None and not call.wants_raw and should_resend_unstreamed(response, call):
                 return await self._arun(prepare_unstreamed(call, response.budget.started, response.attempts))
-            return aopen_stream(response, call) if is_stream(response, call) else parse(response, call)
+            return _take_answer(response, call, aopen_stream)
         except InferenceUpstreamError as error:
             self._remember_error(error)
             raise
@@ -376,6 +377,25 @@ def _make_pool(
         http_client=http_client,
         async_http_client=async_http_client,
     )
+
+
+def _take_answer(
+    response: ApiResponse, call: PreparedCall, open_stream: Callable[[ApiResponse, PreparedCall], Any]
+) -> Any:
+    """Return the stream or the output that an answer stands for. A stream is logged at its end, all else here."""
+    try:
+        if not call.wants_raw and is_stream(response, call):
+            return open_stream(response, call)
+        output: Any = _keep_pool(response) if call.wants_raw else parse(response, call)
+    except CfaiError as error:
+        if logger.isEnabledFor(logging.INFO):
+            log_failure(call.model, response.budget.elapsed(time.monotonic()), response.attempts, error)
+        raise
+    if logger.isEnabledFor(logging.INFO):
+        log_call(
+            response.meta, response.budget.elapsed(time.monotonic()), response.attempts, getattr(output, "usage", None)
+        )
+    return output
 
 
 def _keep_pool(response: ApiResponse) -> Any:

@@ -271,6 +271,10 @@ class TimeBudget(NamedTuple):
             raise self.make_error()
         return seconds
 
+    def elapsed(self, now: float) -> float:
+        """Return the seconds since the call began."""
+        return now - self.started
+
     def is_exceeded(self, now: float) -> bool:
         """Return True once the total timeout has passed."""
         return self.total is not None and now >= self.started + self.total

@@ -31,7 +31,7 @@ ORDER = (
     ("_errors",),
     ("models", "types"),
     ("tokens", "tokenizers"),
-    ("_config", "_credentials", "_preload"),
+    ("_config", "_credentials", "_preload", "_log"),
     ("_limits",),
     ("_request",),
     ("_response",),

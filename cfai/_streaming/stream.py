@@ -6,6 +6,7 @@ the garbage collector finds it.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -24,6 +25,7 @@ from cfai._errors import (
     StreamTimeoutError,
     StreamTruncatedError,
 )
+from cfai._log import log_call, logger
 from cfai._request import PreparedCall
 from cfai._response import (
     ApiResponse,
@@ -55,6 +57,9 @@ T = TypeVar("T")
 
 DRAIN_TIMEOUT = 1.0
 """Seconds that a server gets to end its body after `[DONE]`, so that the connection can be used again."""
+
+
+_READ_BY_ANOTHER = "this stream is being read already, by another thread or task: read it from one"
 
 
 class BlockDecoder(Protocol):
@@ -160,11 +165,6 @@ class _StreamState(Generic[T]):
             return self._output
         return build_stream_output(self._token_decoder.accumulator, self._response.meta)
 
-    def _take_turn(self) -> None:
-        """Begin to read. Raises `ConfigurationError` if somebody is reading: two would take tokens from each other."""
-        if not self._turn.acquire(blocking=False):
-            raise ConfigurationError("this stream is being read already, by another thread or task: read it from one")
-
     def _is_at_end(self) -> bool:
         """Return True if nothing more of the body is wanted: its end mark came, or the model's own error."""
         decoder = self._token_decoder
@@ -187,22 +187,25 @@ class _StreamState(Generic[T]):
             self._phase = "closing"
             self._items = self._decoder.finish(self._splitter.rest())[::-1]
 
-    def _complete(self) -> None:
-        """Note the proper end: times and neurons are known only now."""
+    def _end(self, error: Exception | None) -> None:
+        """Note the end: the proper one, or what broke the stream. Times and neurons are known only now."""
         self._phase = "ended"
-        self._is_complete = self._must_warn = True
+        self._error = error
         meta, usage = self._response.meta, self._token_decoder.accumulator.usage
-        meta.elapsed = time.monotonic() - self._budget.started
-        if meta.neurons is None and usage is not None:
-            meta.neurons = usage.neurons
+        seconds = self._budget.elapsed(time.monotonic())
+        if error is None:
+            self._is_complete = self._must_warn = True
+            meta.elapsed = seconds
+            if meta.neurons is None and usage is not None:
+                meta.neurons = usage.neurons
+        if logger.isEnabledFor(logging.INFO):
+            log_call(meta, seconds, self._response.attempts, usage, error)
 
     def _warn_or_raise(self) -> None:
         """Raise what ended the reading, however often it is asked for. A warning may be an error: it comes first."""
         if self._must_warn:
             self._must_warn = False
             warn_if_cut(self._call, self._token_decoder.accumulator)
-        if self._error is None and not self._is_complete:
-            self._error = self._make_truncated_error("the stream was left before its end")
         if self._error is not None:
             raise self._error
 
@@ -213,34 +216,23 @@ class _StreamState(Generic[T]):
         if hasattr(type(exception), "request"):
             with suppress(AttributeError):  # as httpx's own iterators do; another's error may not let it
                 exception.request = self._http.request  # type: ignore[attr-defined]
-        was_reading = self._phase == "reading"
-        self._discard_rest()
-        if was_reading and not isinstance(exception, StreamError):
+        self._blocks, self._items = [], []
+        if self._phase == "reading" and not isinstance(exception, StreamError):
             try:
                 self._take_rest()
             except StreamError as reported:
                 exception = reported
-        self._phase = "ended"
-        self._error = self._map_error(exception)
-        if self._error is None:
-            self._complete()
-        elif self._error is not exception:
-            self._error.__cause__ = exception
+        error = self._map_error(exception)
+        if error is not None and error is not exception:
+            error.__cause__ = exception
+        self._end(error)
 
-    def _interrupt(self) -> None:
-        """Note that reading was cancelled or interrupted: what comes after it is lost, unless the answer was whole."""
+    def _leave(self, reason: str) -> None:
+        """Read no further. Whoever does all the same is told so, unless the answer had been given whole."""
         decoder = self._token_decoder
         if self._phase != "ended":
-            if decoder.failure is None and decoder.done:
-                self._complete()
-            else:
-                interrupted = StreamTruncatedError("reading the stream was interrupted")
-                self._error = decoder.failure or decoder.record_failure(interrupted)
-        self._discard_rest()
-
-    def _discard_rest(self) -> None:
-        """Read no further: what was cut and not yet given out is lost."""
-        self._phase = "ended"
+            was_given_whole = decoder.done and decoder.failure is None and not self._items and not self._blocks
+            self._end(None if was_given_whole else decoder.failure or self._make_truncated_error(reason))
         self._blocks, self._items = [], []
 
     def _split(self, chunk: bytes) -> list[bytes]:
@@ -318,7 +310,7 @@ class Stream(_StreamState[T]):
 
     def close(self) -> None:
         """Leave the stream. Unless it has come to its end, the connection is closed: the model stops."""
-        self._discard_rest()
+        self._leave("the stream was left before its end")
         if self._turn.locked():
             self._pooled_client.stop_traffic(self._http)  # closing a socket ends no wait of another thread
         self._pooled_client.close_response(self._http)
@@ -353,7 +345,8 @@ class Stream(_StreamState[T]):
 
     def _next(self) -> Any:
         """Return the next item of the decoder in use."""
-        self._take_turn()
+        if not self._turn.acquire(blocking=False):
+            raise ConfigurationError(_READ_BY_ANOTHER)
         try:
             while not self._items and self._phase != "ended":
                 if self._blocks:
@@ -380,7 +373,7 @@ class Stream(_StreamState[T]):
             self._fail(exception)
             self._pooled_client.close_response(self._http)
         except BaseException:
-            self._interrupt()
+            self._leave("reading the stream was interrupted")
             self._pooled_client.close_response(self._http)
             raise
         finally:
@@ -397,7 +390,7 @@ class Stream(_StreamState[T]):
             return
         if self._read_as != "events":
             self._token_decoder.check()
-        self._complete()
+        self._end(None)
         try:
             if self._token_decoder.done and not self._http.is_closed:
                 self._drain()
@@ -454,7 +447,7 @@ class AsyncStream(_StreamState[T]):
 
     async def aclose(self) -> None:
         """Leave the stream. Unless it has come to its end, the connection is closed: the model stops."""
-        self._discard_rest()
+        self._leave("the stream was left before its end")
         await self._pooled_client.aclose_response(self._http)
 
     async def aresult(self) -> TextOutput:
@@ -487,7 +480,8 @@ class AsyncStream(_StreamState[T]):
 
     async def _anext(self) -> Any:
         """Return the next item of the decoder in use."""
-        self._take_turn()
+        if not self._turn.acquire(blocking=False):
+            raise ConfigurationError(_READ_BY_ANOTHER)
         try:
             while not self._items and self._phase != "ended":
                 if self._blocks:
@@ -513,7 +507,7 @@ class AsyncStream(_StreamState[T]):
             self._fail(exception)
             await self._pooled_client.aclose_response(self._http)
         except (KeyboardInterrupt, SystemExit):
-            self._interrupt()
+            self._leave("reading the stream was interrupted")
             await self._pooled_client.aclose_response(self._http)
             raise
         finally:
@@ -530,7 +524,7 @@ class AsyncStream(_StreamState[T]):
             return
         if self._read_as != "events":
             self._token_decoder.check()
-        self._complete()
+        self._end(None)
         try:
             if self._token_decoder.done and not self._http.is_closed:
                 await self._drain()

@@ -28,7 +28,7 @@ from cfai._errors import ConfigurationError
 from cfai._preload import fork_lock
 from cfai._transport.background_reader import BackgroundReader
 from cfai._transport.event_loop import get_running_loop, is_asyncio
-from cfai._transport.network import BoundedBackend, shut_down
+from cfai._transport.network import AsyncBackend, BoundedBackend, replace_backend, shut_down
 
 # httpcore looks at every connection whenever a call starts or ends, so few are kept alive; but many may be open, since
 # the 101st stream of a default client waits in vain.
@@ -136,8 +136,9 @@ class PooledClient:
         loop would have called last is private to them, and the only way left.
         """
         for network_stream in self._network_streams:
-            stream = getattr(network_stream, "_stream", None)
-            stream = getattr(stream, "transport_stream", stream)
+            stream = network_stream
+            while (inner := getattr(stream, "_stream", getattr(stream, "transport_stream", None))) is not None:
+                stream = inner
             transport = getattr(stream, "_transport", None)
             with suppress(Exception):
                 transport._call_connection_lost(None)  # type: ignore[union-attr]
@@ -217,7 +218,7 @@ class ClientPool:
                 raise ConfigurationError(_AI_CLOSED)
             if self._sync is None:
                 client = self._open(httpx.Client)
-                self._backend = BoundedBackend.install(client)
+                self._backend = replace_backend(client, BoundedBackend)
                 self._sync = PooledClient(client)
                 # Nobody is in a call on a pool that was forgotten, so the lock that this takes is free.
                 self._finalizer = weakref.finalize(self, client.close)
@@ -246,6 +247,7 @@ class ClientPool:
 
             # In a thread: reading certificates takes tens of milliseconds.
             client = await to_thread.run_sync(self._open, httpx.AsyncClient)
+            replace_backend(client, AsyncBackend)
             with self._lock:
                 self._sweep()
                 # Another task may have been faster: nothing is open in this one yet.

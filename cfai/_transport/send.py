@@ -6,6 +6,7 @@ asynchronous half read the same, but for what only one of them can do.
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
@@ -16,6 +17,7 @@ import httpx
 
 from cfai._config import BoundedWait, TimeBudget
 from cfai._errors import APITimeoutError, CfaiError
+from cfai._log import log_failure, log_headers, log_retry, logger
 from cfai._request import CREDENTIAL_HEADERS, ApiRequest
 from cfai._response import (
     ApiResponse,
@@ -24,6 +26,7 @@ from cfai._response import (
     is_body_streamed,
     make_too_large_error,
     map_transport_error,
+    redact_headers,
 )
 from cfai._transport.attempt import Attempt
 from cfai._transport.event_loop import unwind
@@ -50,7 +53,10 @@ def send(pool: ClientPool, request: ApiRequest) -> ApiResponse:
         except CfaiError as error:
             pause = _find_pause(attempts, error, request, budget)
             if pause is None:
+                if logger.isEnabledFor(logging.INFO):
+                    log_failure(request.model, budget.elapsed(time.monotonic()), attempts, error)
                 raise
+            log_retry(request.model, attempts, pause, error)
         time.sleep(pause)
         attempts += 1
 
@@ -68,7 +74,10 @@ async def asend(pool: ClientPool, request: ApiRequest) -> ApiResponse:
         except CfaiError as error:
             pause = _find_pause(attempts, error, request, budget)
             if pause is None:
+                if logger.isEnabledFor(logging.INFO):
+                    log_failure(request.model, budget.elapsed(time.monotonic()), attempts, error)
                 raise
+            log_retry(request.model, attempts, pause, error)
         await anyio.sleep(pause)
         attempts += 1
 
@@ -85,6 +94,8 @@ def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> Api
     response = build_response(
         http, request.model, budget=budget, now=time.monotonic(), pool=pool, pooled_client=pooled_client
     )
+    if logger.isEnabledFor(logging.DEBUG):
+        log_headers(f"{request.model} answered {http.status_code},", redact_headers(response.headers, request.secrets))
     if not http.is_success and not request.wants_raw:
         raise build_response_error(response, request, _read_error(http, http_request, budget), time.time())
     http_request.extensions["timeout"]["read"] = budget.shorten(budget.timeout.read, time.monotonic())
@@ -107,6 +118,8 @@ async def _asend_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget)
     response = build_response(
         http, request.model, budget=budget, now=time.monotonic(), pool=pool, pooled_client=pooled_client
     )
+    if logger.isEnabledFor(logging.DEBUG):
+        log_headers(f"{request.model} answered {http.status_code},", redact_headers(response.headers, request.secrets))
     if not http.is_success and not request.wants_raw:
         raise build_response_error(response, request, await _aread_error(http, http_request, budget), time.time())
     http_request.extensions["timeout"]["read"] = budget.shorten(budget.timeout.read, time.monotonic())
@@ -206,6 +219,8 @@ def _find_pause(attempts: int, error: CfaiError, request: ApiRequest, budget: Ti
 
 
 def _build_http_request(pooled_client: PooledClient, request: ApiRequest, budget: TimeBudget, trace: Any) -> Any:
+    if logger.isEnabledFor(logging.DEBUG):
+        log_headers(f"{request.method} {request.url}", request.headers)
     client, timeout, now = pooled_client.client, budget.timeout, time.monotonic()
     budget.remaining(now)  # raises if there is none
     timeouts = {

@@ -7,7 +7,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from subprocess import PIPE, Popen
 from sys import executable
@@ -24,7 +24,6 @@ from tests.conftest import ACCOUNT, ASYNC, LONG, SYNC_AND_ASYNC, TOKEN, Callers,
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 TEXTS = [f"{number} " for number in range(10)]
-INPUTS: Any = {"prompt": "x", "stream": True}
 
 
 def thinking(peer: Peer) -> None:
@@ -110,7 +109,7 @@ def test_a_wait_that_is_cut_short_loses_nothing_and_can_be_asked_again(
     for step in (by_move_on_after, by_fail_after, *(of_asyncio if is_asyncio else ())):
 
         async def read(step: Any = step) -> tuple[list[Any], int, str]:
-            async with thoughtful.arun(MODEL, INPUTS) as stream:
+            async with thoughtful.arun(MODEL, {"prompt": "x", "stream": True}) as stream:
                 came, cuts = await read_in_pieces(stream, step)
                 return came, cuts, (await stream.aresult()).text
 
@@ -124,7 +123,7 @@ def test_a_wait_that_is_cut_short_loses_nothing_and_can_be_asked_again(
 @ASYNC
 def test_events_and_event_streams_go_on_after_a_wait_that_was_cut_short(thoughtful: Ai, portal: BlockingPortal) -> None:
     async def read(way: str) -> list[Any]:
-        async with thoughtful.arun(MODEL, INPUTS) as stream:
+        async with thoughtful.arun(MODEL, {"prompt": "x", "stream": True}) as stream:
             return (await read_in_pieces(getattr(stream, way)(), by_move_on_after))[0]
 
     events = portal.call(read, "aevents")
@@ -140,7 +139,7 @@ def test_a_client_that_was_passed_in_loses_nothing_either(
     callers: Callers, serve: Serve, portal: BlockingPortal, kind: str
 ) -> None:
     class Thinking(httpx.AsyncByteStream):
-        async def __aiter__(self) -> Any:
+        async def __aiter__(self) -> AsyncIterator[bytes]:
             for piece in (*native(*TEXTS), DONE):
                 await anyio.sleep(0.05)
                 yield piece
@@ -152,7 +151,7 @@ def test_a_client_that_was_passed_in_loses_nothing_either(
         transport = httpx.MockTransport(answer) if kind == "transport" else None
         async with httpx.AsyncClient(transport=transport) as client:
             ai = callers(base_url=serve(thinking).url, async_http_client=client).ai
-            async with ai.arun(MODEL, INPUTS) as stream:
+            async with ai.arun(MODEL, {"prompt": "x", "stream": True}) as stream:
                 return [str(token) for token in (await read_in_pieces(stream, by_move_on_after))[0]]
 
     assert portal.call(read) == TEXTS
@@ -162,7 +161,7 @@ def test_a_client_that_was_passed_in_loses_nothing_either(
 def test_reading_goes_on_in_another_task_and_after_a_loop_that_was_cut(thoughtful: Ai, portal: BlockingPortal) -> None:
     async def read() -> list[str]:
         came: list[str] = []
-        stream = await thoughtful.arun(MODEL, INPUTS)
+        stream = await thoughtful.arun(MODEL, {"prompt": "x", "stream": True})
 
         async def loop() -> None:
             async for token in stream:
@@ -198,7 +197,7 @@ def test_more_than_is_read_ahead_is_given_whole_whoever_is_cancelled(
         return None
 
     async def read() -> list[str]:
-        async with ai.arun(MODEL, INPUTS) as stream:
+        async with ai.arun(MODEL, {"prompt": "x", "stream": True}) as stream:
             await anyio.sleep(0.1)
             return [str(token) for token in (await read_in_pieces(stream, step))[0]]
 
@@ -213,7 +212,7 @@ def test_a_reader_that_waits_is_woken_when_another_task_leaves_the_stream(
     ai = callers(base_url=server.url).ai
 
     async def read() -> StreamTruncatedError:
-        stream = await ai.arun(MODEL, INPUTS)
+        stream = await ai.arun(MODEL, {"prompt": "x", "stream": True})
         assert str(await anext(stream)) == "Hel"
         raised: list[StreamTruncatedError] = []
 
@@ -373,7 +372,7 @@ def test_two_tasks_that_read_one_stream_are_told(callers: Callers, serve: Serve,
     ai = callers(base_url=serve(one_token).url).ai
 
     async def read() -> None:
-        stream = await ai.arun(MODEL, INPUTS)
+        stream = await ai.arun(MODEL, {"prompt": "x", "stream": True})
         await anext(stream)
         async with anyio.create_task_group() as group:
             group.start_soon(stream.__anext__)
@@ -467,7 +466,7 @@ def test_a_stream_that_pings_ends_with_its_error_and_is_closed_by_its_reader(cal
 
 def test_a_ping_takes_seconds(callers: Callers, service: Service) -> None:
     service.answers(service.events(*HELLO))
-    stream = callers().ai.run(MODEL, INPUTS)
+    stream = callers().ai.run(MODEL, {"prompt": "x", "stream": True})
     for ping in (0, -1, "15", True):
         with row(ping), pytest.raises(ConfigurationError, match="`ping` must be a positive number of seconds"):
             stream.to_event_stream(ping=ping)  # pyright: ignore[reportArgumentType]

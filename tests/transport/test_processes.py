@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 
-from tests.conftest import Serve, Server
+from tests.bodies import DONE, event
+from tests.conftest import Peer, Serve, Server
 from tests.transport.echo import answer_by_name
 
 HEAD = """
@@ -271,6 +275,66 @@ def test_a_loop_that_pauses_keeps_its_client(server: Server) -> None:
         """,
     )
     assert server.connections == 2
+
+
+STOPPED = {
+    "sync": """
+        stream = ai.run(MODEL, {"prompt": "one two three", "stream": True}, timeout=1)
+        words = [str(next(stream))]
+        print("stop", flush=True)
+        words += map(str, stream)
+    """,
+    "async": """
+        async def main():
+            global words
+            async with ai.arun(MODEL, {"prompt": "one two three", "stream": True}, timeout=1) as stream:
+                words = [str(await anext(stream))]
+                print("stop", flush=True)
+                async for token in stream:
+                    words.append(str(token))
+        asyncio.run(main())
+    """,
+    "async, before the first byte": """
+        async def main():
+            global words
+            await aask("before")
+            print("stop", flush=True)
+            words = (await ai.arun(MODEL, {"prompt": "one two three"}, timeout=1)).text.split(" ")
+            words = [f"{word} " for word in words[:-1]] + words[-1:]
+        asyncio.run(main())
+    """,
+}
+
+
+@pytest.mark.parametrize("name", STOPPED)
+def test_what_came_while_a_process_was_stopped_is_not_taken_for_a_timeout(serve: Serve, name: str) -> None:
+    def slowly(peer: Peer) -> None:
+        while request := peer.request():
+            if b"before" in request:
+                peer.answer(b'{"result":{"response":"before"}}')
+            elif b"stream" in request:
+                peer.start()
+                for word in ("one ", "two ", "three"):
+                    peer.chunk(event(json.dumps({"response": word})))
+                    time.sleep(0.5)
+                peer.chunk(DONE)
+                peer.chunk(b"")
+            else:
+                time.sleep(0.5)
+                peer.answer(b'{"result":{"response":"one two three"}}')
+
+    code = HEAD + textwrap.dedent(STOPPED[name]) + "\nassert words == ['one ', 'two ', 'three'], words\n"
+    command = [sys.executable, "-W", "error", "-c", code, serve(slowly).url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "stop\n"
+        time.sleep(0.2)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(3)
+        process.send_signal(signal.SIGCONT)
+        _, err = process.communicate(timeout=60)
+    assert err == ""
+    assert process.returncode == 0
 
 
 APP = """

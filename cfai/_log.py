@@ -1,0 +1,90 @@
+"""The lines of the logger `cfai`: one for each call at INFO and for each retry at WARNING, and headers at DEBUG.
+
+A library is silent by default. `CFAI_LOG=info` shows them on standard error; a program may set up the logger itself.
+Neither inputs nor answers are logged, and no credentials.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from cfai._errors import CfaiError, ConfigurationError
+from cfai.types import Meta, Usage
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_SECRET_HEADER = r"auth|token|key|secret|cookie|password|credential"
+"""Headers with one of these in their names may carry a secret: the user's own, too."""
+
+logger = logging.getLogger("cfai")
+"""Whoever logs a line a call asks it first for the level, which is cheaper than to make the line."""
+logger.addHandler(logging.NullHandler())
+
+
+def show_log(level: str) -> None:
+    """Show the log on standard error from a level on. Raises `ConfigurationError` for a level that is none."""
+    if level.lower() not in LEVELS:
+        raise ConfigurationError(f"CFAI_LOG must be {', '.join(LEVELS)} or unset")
+    logger.setLevel(LEVELS[level.lower()])
+    if not any(isinstance(handler, logging.StreamHandler) for handler in logger.handlers):
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logger.addHandler(handler)
+        logger.propagate = False  # the root logger's handlers would show it a second time
+
+
+def log_call(meta: Meta, seconds: float, attempts: int, usage: Usage | None, error: Exception | None = None) -> None:
+    """Log a call that was answered, with the error that ended its stream, if one did."""
+    tokens = None if usage is None else f"{usage.prompt_tokens}+{usage.completion_tokens}"
+    ended = None if error is None else _describe_error(error)
+    _log(meta.model, meta.status_code, seconds, tokens, meta.neurons, attempts - 1, meta.request_id, ended)
+
+
+def log_failure(model: str, seconds: float, attempts: int, error: CfaiError) -> None:
+    """Log a call that failed before its answer could be read."""
+    _log(model, error.status_code, seconds, None, None, attempts - 1, error.request_id, _describe_error(error))
+
+
+def log_retry(model: str, attempts: int, pause: float, error: CfaiError) -> None:
+    """Log that a call is sent again after a pause of so many seconds, and why."""
+    reason = " ".join(str(error).split())[:200]
+    message = f"sent again in {pause:.2f} s, retry {attempts}, after {type(error).__name__}: {reason}"
+    logger.warning("%s", _printable(model, message))
+
+
+def log_headers(subject: str, headers: Mapping[str, str]) -> None:
+    """Log the headers of a request or an answer, those that may carry a secret without their values."""
+    shown = (f"{name}: {_redact_header(name, value)}" for name, value in headers.items())
+    logger.debug("%s", _printable(subject, "headers:", "; ".join(shown)))
+
+
+def _log(
+    model: str,
+    status: int | None,
+    seconds: float,
+    tokens: str | None,
+    neurons: float | None,
+    retries: int,
+    request_id: str | None,
+    error: str | None,
+) -> None:
+    milliseconds = round(seconds * 1000)
+    fields = {"status": status, "ms": milliseconds, "tokens": tokens, "neurons": neurons, "retries": retries}
+    fields |= {"request_id": request_id, "error": error}
+    logger.info("%s", _printable(model, *(f"{name}={value}" for name, value in fields.items() if value is not None)))
+
+
+def _describe_error(error: Exception) -> str:
+    code = getattr(error, "code", None)
+    return type(error).__name__ if code is None else f"{type(error).__name__}({code})"
+
+
+def _redact_header(name: str, value: str) -> str:
+    return "[removed]" if re.search(_SECRET_HEADER, name.lower()) else value
+
+
+def _printable(*parts: Any) -> str:
+    text = " ".join(parts)
+    return text if text.isprintable() else ascii(text)[1:-1]
