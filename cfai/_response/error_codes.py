@@ -48,7 +48,10 @@ _BANNED = "the edge blocks this network: try another one, without VPN or proxy"
 _ORIGIN = "the host in base_url cannot be reached from Cloudflare's edge: check it"
 _PROVIDER_KEY = "store the provider's key in the gateway, or load credits and turn its authentication on"
 
-# Codes as of 2026-11: developers.cloudflare.com/workers-ai/platform/errors, and those that were seen on the wire since.
+# Codes as of 2026-11: developers.cloudflare.com/workers-ai/platform/errors, and those that public reports name.
+# UNCERTAIN: the statuses of 5023 to 5025.
+# UNCERTAIN: the statuses of 8001, 8005 and 8006.
+# UNCERTAIN: statuses and texts of codes that were reported as a number alone, such as 5030 of a speech model.
 CODES: dict[int, ErrorSpec] = {
     # Cloudflare's API, before any model is asked.
     971: ErrorSpec(429, "TooManyRequests", RateLimitError, "slow down: the API counts all requests of a user", True),
@@ -164,7 +167,6 @@ CODES: dict[int, ErrorSpec] = {
     5024: ErrorSpec(400, "JsonModeFailed", BadRequestError, "ask again, or for a simpler schema, or raise max_tokens"),
     5025: ErrorSpec(400, "NoJsonMode", BadRequestError, "this model takes no JSON schema: use one that does"),
     5028: ErrorSpec(410, "ModelRetired", NotFoundError, "the service has retired this model: use another"),
-    # UNCERTAIN: seen without its words, from a speech model that was connected to in quick succession.
     5030: ErrorSpec(503, "ModelUnavailable", InternalServerError, "try again", True),
     5035: ErrorSpec(403, "PaidPlanRequired", PermissionDeniedError, "move to Workers Paid, or prepay gateway credits"),
     8001: ErrorSpec(400, "InvalidInput", BadRequestError, f"the model refused these inputs: {_SCHEMA}"),

@@ -148,7 +148,7 @@ def build_error(
         retryable=spec.retryable,
         retry_after=parse_retry_after(headers, now),
         body=body,
-        headers={key: value for key, value in headers.items() if key != "set-cookie"},
+        headers=headers,
         model=model,
         **limit_fields,
     )
@@ -220,8 +220,8 @@ def redact(content: bytes, secrets: Iterable[str]) -> bytes:
 
 
 def redact_headers(headers: Mapping[str, str], secrets: Sequence[str]) -> dict[str, str]:
-    """Return `headers` without the credentials that a server or proxy echoed."""
-    return {name: redact(value.encode(), secrets).decode() for name, value in headers.items()}
+    """Return `headers` without cookies, and without the credentials that a server or proxy echoed."""
+    return {name: redact(value.encode(), secrets).decode() for name, value in headers.items() if name != "set-cookie"}
 
 
 def redact_json(value: Any, secrets: Iterable[str]) -> Any:

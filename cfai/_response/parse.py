@@ -42,6 +42,7 @@ M = TypeVar("M", bound="BaseModel")
 
 _UNREADABLE = object()
 _PAGE_STARTS = (b"<!doctype html", b"<html")
+_MEDIA = ("image/", "audio/", "video/")
 _EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":", b"[DONE]")
 
 
@@ -121,28 +122,26 @@ def build_response_error(
 def build_broken_error(
     error: APIConnectionError, response: ApiResponse, request: ApiRequest, content: bytes
 ) -> APIConnectionError:
-    """Return the error for an answer that broke off: `error`, with what its head told, and what had come of its body.
-
-    A time that ran out stays an `APITimeoutError`.
-    """
+    """Return the error for an answer of which no more came than `content`; `error` is what the connection came to."""
     meta = response.meta
-    is_late = isinstance(error, APITimeoutError)
     came = f"{request.host} answered, and {len(content):,} bytes of the answer came"
-    message = str(error) if is_late else f"{came} before it broke off ({error.__cause__ or error})"
-    if is_late and "total timeout" not in message:
-        message = f"{came}, and then no more in time: raise timeout=, or stream the answer"
-    kind = APITimeoutError if is_late else BrokenResponseError
+    if not isinstance(error, APITimeoutError):
+        cause = error.__cause__ or error
+        kind, reason = (
+            BrokenResponseError,
+            f"{came} before it broke off: {' '.join(str(cause).split()) or type(cause).__name__}",
+        )
+    elif "total_timeout" in str(error):
+        kind, reason = APITimeoutError, f"{error}; {came}"
+    else:
+        kind, reason = APITimeoutError, f"{came}, and no more in time: raise timeout=, or stream the answer"
     return kind(
-        f"{message} ({_describe(meta)}). It may have been billed, so it was not sent again",
+        f"{reason} ({_describe(meta)}). It may have been billed, so it was not sent again",
         retryable=False,
         status_code=meta.status_code,
         request_id=meta.request_id,
         body=parse_body(redact(to_utf8(content), request.secrets)),
-        headers={
-            name: value
-            for name, value in redact_headers(response.headers, request.secrets).items()
-            if name != "set-cookie"
-        },
+        headers=redact_headers(response.headers, request.secrets),
         model=request.model,
     )
 
@@ -151,7 +150,8 @@ def is_body_streamed(response: ApiResponse, request: ApiRequest) -> bool:
     """Return True if the body of an answer is to be read while it comes. Some models call their events plain text."""
     if request.wants_raw:
         return request.wants_stream
-    return response.kind == "events" or (response.kind == "text" and request.wants_stream)
+    is_empty = response.meta.status_code == 204 or response.headers.get("content-length") == "0"
+    return response.kind == "events" or (response.kind == "text" and request.wants_stream and not is_empty)
 
 
 def parse(response: ApiResponse, call: PreparedCall) -> AnyOutput:
@@ -172,7 +172,7 @@ def is_stream(response: ApiResponse, call: PreparedCall) -> bool:
         return True
     if kind == "text" and _holds_whole_event(response.content):
         return True
-    return wants_stream and (kind != "binary" or _may_be_json(response))
+    return wants_stream and (kind != "binary" or _begins_object(to_utf8(response.content)))
 
 
 def should_resend_unstreamed(response: ApiResponse, call: PreparedCall) -> bool:
@@ -180,22 +180,18 @@ def should_resend_unstreamed(response: ApiResponse, call: PreparedCall) -> bool:
 
     Raises `APIResponseValidationError` if it may not be asked again.
     """
-    wants_stream = call.wants_stream or call.is_unstreamed_retry
-    if not wants_stream or response.kind != "json" or not _is_empty(response.content or b""):
+    # Asked again, without streaming, an empty result is an answer.
+    if not call.wants_stream or response.kind != "json":
         return False
-    if call.is_unstreamed_retry:
-        return False  # asked for without streaming, an empty result is an answer
+    body = _load(to_utf8(response.content or b""))
+    if body_reports_error(body) or not _is_empty(unwrap(body)):
+        return False
     if call.config.retry.max_retries >= response.attempts:
         return True
-    if unwrap(loads(to_utf8(response.content or b""))) is None:
+    if unwrap(body) is None:
         return False
-    raise _make_unreadable_error(
-        f"{call.model} does not stream, and answered with an empty result",
-        "call it without stream",
-        response,
-        call,
-        b"",
-    )
+    problem = f"{call.model} does not stream, and answered with an empty result"
+    raise _make_unreadable_error(problem, "call it without stream", response, call)
 
 
 def convert_to_events(response: ApiResponse, call: PreparedCall) -> tuple[bytes, AnyOutput | None]:
@@ -263,55 +259,49 @@ def warn_if_cut(call: PreparedCall, answer: TextOutput | Accumulator) -> None:
 
 
 def _parse_body(response: ApiResponse, call: PreparedCall) -> AnyOutput:
-    content = response.content or b""
-    kind, meta, content_type = response.kind, response.meta, response.headers.get("content-type", "")
+    content, content_type, meta = response.content or b"", response.headers.get("content-type", ""), response.meta
     if not content or content.isspace():
         hint = "it may have been billed, so it was not sent again: ask once more"
-        raise _make_unreadable_error("the answer is empty", hint, response, call, content)
-    if kind == "events" or (kind == "binary" and _is_media(content_type)):
+        raise _make_unreadable_error("the answer is empty", hint, response, call)
+    if response.kind == "events" or content_type.startswith(_MEDIA):
         return types.Binary.of(content, content_type, meta)
     text = to_utf8(content)
-    is_json = kind == "json" or _is_html(content_type)
-    if text.lstrip()[:15].lower().startswith(_PAGE_STARTS) or (_is_html(content_type) and not _may_be_json(response)):
+    is_html = content_type.lstrip().lower().startswith("text/html")
+    if text.lstrip()[:15].lower().startswith(_PAGE_STARTS) or (is_html and not _begins_object(text)):
         # No model writes one: it is a proxy's, or that of a network one has to log in to.
         hint = f"a proxy or a network's login page answered in place of {call.host}: look at it in a browser"
-        raise _make_unreadable_error("the answer is an HTML page", hint, response, call, content)
-    if kind == "binary" and not _may_be_json(response):
-        return types.Binary.of(content, content_type, meta)
-    try:
-        body = loads(text)
-    except ValueError:
-        body = _UNREADABLE
-    if body is _UNREADABLE and not is_json:
-        return types.Binary.of(content, content_type, meta)
+        raise _make_unreadable_error("the answer is an HTML page", hint, response, call)
+    body = _load(text) if response.kind != "binary" or _begins_object(text) else _UNREADABLE
     if body is _UNREADABLE:
-        problem = (
-            "the answer breaks off, and is no JSON" if _is_cut(text) else "the answer is no JSON, though it says so"
-        )
+        if response.kind != "json":
+            return types.Binary.of(content, content_type, meta)
+        problem = "the answer breaks off, and is no JSON" if _is_cut(text) else "the answer is no JSON"
         hint = f"ask again; if it stays, see whether a proxy stands before {call.host}"
-        raise _make_unreadable_error(problem, hint, response, call, content)
+        raise _make_unreadable_error(f"{problem}, though it says so", hint, response, call)
     if body_reports_error(body):
         error = build_response_error(response, call, content, time.time())
         error.retryable = False  # under a 200 the model may have run
         raise error
     if isinstance(body, list | int | float) and _writes_text(meta.model):
         hint = f"check base_url: {call.host} may not be the service"
-        raise _make_unreadable_error("the answer is neither an object nor text", hint, response, call, content)
+        raise _make_unreadable_error("the answer is neither an object nor text", hint, response, call)
     return _build_output(body, text, meta)
 
 
-def _is_html(content_type: str) -> bool:
-    return content_type.lstrip().lower().startswith("text/html")
+def _begins_object(text: bytes) -> bool:
+    return text.lstrip()[:1] == b"{"
 
 
-def _is_media(content_type: str) -> bool:
-    return content_type.lstrip().lower().startswith(("image/", "audio/", "video/"))
+def _load(text: bytes) -> Any:
+    # Raised from inside `except`, an error would carry the decoder's, and with it the whole text.
+    try:
+        return loads(text)
+    except ValueError:
+        return _UNREADABLE
 
 
-def _may_be_json(response: ApiResponse) -> bool:
-    """Return True for a body that begins as an object does, under a type that does not rule it out."""
-    content_type = response.headers.get("content-type", "")
-    return not _is_media(content_type) and to_utf8(response.content or b"").lstrip()[:1] == b"{"
+def _is_empty(result: Any) -> bool:
+    return result is None or result == {}
 
 
 def _is_cut(text: bytes) -> bool:
@@ -345,14 +335,6 @@ def _build_output(body: Any, content: bytes, meta: Meta) -> AnyOutput:
     return output
 
 
-def _is_empty(content: bytes) -> bool:
-    try:
-        body = loads(to_utf8(content))
-    except ValueError:
-        return False
-    return not body_reports_error(body) and unwrap(body) in ({}, None)
-
-
 def _to_events(content: bytes) -> bytes:
     """Return a whole JSON answer as one event and the end mark."""
     content = to_utf8(content).strip()
@@ -370,7 +352,7 @@ def _find_text_class(result: Any, model: str) -> type[TextOutput] | None:
     """Return the output class for the shape of a text answer that `result` has, if it has one of the three."""
     if isinstance(result, str):
         return types.NativeText
-    if not result and _writes_text(model):
+    if _is_empty(result) and _writes_text(model):
         return types.NativeText
     if result.__class__ is not dict:
         return None
@@ -428,10 +410,10 @@ def _build_tool_calls(answer: Accumulator, choice: int) -> dict[str, Any]:
 
 
 def _make_unreadable_error(
-    problem: str, hint: str, response: ApiResponse, call: PreparedCall, content: bytes
+    problem: str, hint: str, response: ApiResponse, call: PreparedCall
 ) -> APIResponseValidationError:
     """Return the error for a 2xx answer that cannot be read, with what came of it."""
-    content = redact(to_utf8(content), call.secrets)
+    content = redact(to_utf8(response.content or b""), call.secrets)
     meta = response.meta
     start = f": {content[:200].decode('utf-8', 'replace')!r}" if content else ""
     return APIResponseValidationError(

@@ -29,7 +29,7 @@ class Scenario:
 
 # Codes of the service, named for what they mean; their statuses and texts are the emulator's.
 _CODES = {
-    "api-rate-limited": (971, "Too many requests to Cloudflare's API"),
+    "api-throttled": (971, "Too many requests to Cloudflare's API"),
     "invalid-token": (1000, "The token is not valid"),
     "invalid-headers": (6003, "The headers are not valid, such as that of the token"),
     "invalid-key-header": (6103, "The global key's header has not its form"),

@@ -92,7 +92,7 @@ MESSAGES: dict[int, str] = {
     8007: "Bad request to the engine",
     8008: "Internal server error",
 }
-"""Texts by code. UNCERTAIN: those of codes that are known by their number alone."""
+"""Texts by code."""
 
 _API_CODES = {971, 1000, 6003, 6103, 6111, 7000, 7001, 7002, 7003, 9106, 9109, 10000, 10001}
 """Codes that Cloudflare's API answers with, before any model is asked."""
