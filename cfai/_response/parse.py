@@ -206,8 +206,8 @@ def convert_to_events(response: ApiResponse, call: PreparedCall) -> tuple[bytes,
 
 def make_too_large_error(response: ApiResponse, request: ApiRequest) -> APIResponseValidationError:
     """Return the error for a 2xx answer with more bytes than `max_answer_bytes`."""
-    problem = f"the answer has more than {request.config.max_answer_bytes:,} bytes: max_answer_bytes= of Ai allows more"
-    return _make_unreadable_error(problem, response, request, content=b"")
+    problem = f"the answer has more than {request.config.max_answer_bytes:,} bytes"
+    return _make_unreadable_error(problem, "max_answer_bytes= of Ai allows more", response, request)
 
 
 def holds_events(content: bytes) -> bool:
@@ -410,7 +410,7 @@ def _build_tool_calls(answer: Accumulator, choice: int) -> dict[str, Any]:
 
 
 def _make_unreadable_error(
-    problem: str, hint: str, response: ApiResponse, call: PreparedCall
+    problem: str, hint: str, response: ApiResponse, call: ApiRequest
 ) -> APIResponseValidationError:
     """Return the error for a 2xx answer that cannot be read, with what came of it."""
     content = redact(to_utf8(response.content or b""), call.secrets)

@@ -253,7 +253,7 @@ def test_an_answer_that_cannot_be_unpacked_is_not_asked_for_again(caller: Caller
     assert len(service.requests) == 1
 
 
-HEAD = "HTTP/1.1 200 OK\r\ncf-ai-req-id: id-1\r\ncontent-type: application/json\r\n"
+OPENING = "HTTP/1.1 200 OK\r\ncf-ai-req-id: id-1\r\ncontent-type: application/json\r\n"
 
 
 def break_off(peer: Peer, sends: bytes, resets: bool) -> None:
@@ -266,11 +266,14 @@ def break_off(peer: Peer, sends: bytes, resets: bool) -> None:
 
 BREAKS: dict[str, tuple[bytes, bytes]] = {
     # What is sent before the connection closes, and what had come of the body.
-    "a length that is not reached": (f"{HEAD}content-length: 100\r\n\r\n".encode() + OK[:20], OK[:20]),
-    "a length, and nothing": (f"{HEAD}content-length: 100\r\n\r\n".encode(), b""),
-    "chunks without an end": (f"{HEAD}transfer-encoding: chunked\r\n\r\n14\r\n".encode() + OK[:20] + b"\r\n", OK[:20]),
-    "half a chunk": (f"{HEAD}transfer-encoding: chunked\r\n\r\n40\r\n".encode() + OK[:20], OK[:20]),
-    "a chunk without a size": (f"{HEAD}transfer-encoding: chunked\r\n\r\nno size\r\n".encode(), b""),
+    "a length that is not reached": (f"{OPENING}content-length: 100\r\n\r\n".encode() + OK[:20], OK[:20]),
+    "a length, and nothing": (f"{OPENING}content-length: 100\r\n\r\n".encode(), b""),
+    "chunks without an end": (
+        f"{OPENING}transfer-encoding: chunked\r\n\r\n14\r\n".encode() + OK[:20] + b"\r\n",
+        OK[:20],
+    ),
+    "half a chunk": (f"{OPENING}transfer-encoding: chunked\r\n\r\n40\r\n".encode() + OK[:20], OK[:20]),
+    "a chunk without a size": (f"{OPENING}transfer-encoding: chunked\r\n\r\nno size\r\n".encode(), b""),
 }
 
 
@@ -295,7 +298,7 @@ def test_half_an_answer_is_an_error_with_what_had_come(callers: Callers, serve: 
 @SYNC_AND_ASYNC
 def test_half_of_a_packed_answer_is_an_error_too(callers: Callers, serve: Serve) -> None:
     packed = gzip.compress(OK)
-    head = f"{HEAD}content-encoding: gzip\r\ncontent-length: "
+    head = f"{OPENING}content-encoding: gzip\r\ncontent-length: "
     for name, sent, problem in (
         ("the connection closes", f"{head}{len(packed)}\r\n\r\n".encode() + packed[:-12], "broke off"),
         ("the length is that of the half", f"{head}{len(packed) - 12}\r\n\r\n".encode() + packed[:-12], "breaks off"),
@@ -310,7 +313,7 @@ def test_half_of_a_packed_answer_is_an_error_too(callers: Callers, serve: Serve)
 def test_an_answer_that_stops_is_given_up_with_what_had_come(callers: Callers, serve: Serve) -> None:
     def script(peer: Peer) -> None:
         peer.request()
-        peer.send(f"{HEAD}content-length: 100\r\n\r\n".encode() + OK[:20])
+        peer.send(f"{OPENING}content-length: 100\r\n\r\n".encode() + OK[:20])
         peer.left()
 
     for options, message in (

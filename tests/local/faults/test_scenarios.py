@@ -107,7 +107,7 @@ REFUSED: dict[type[CfaiError], str] = {
 
 TEMPORARY: dict[type[CfaiError], str] = {
     RateLimitError: """
-        rate-limited 429 3021, api-throttled 429 971, edge-rate-limited 429 1015, gateway-rate-limited 429 2003""",
+        rate-limited 429 3021, api-throttled 429 971, edge-throttled 429 1015, gateway-throttled 429 2003""",
     CapacityError: "out-of-capacity 429 3040",
     InternalServerError: """
         engine-error 500 8005, engine-failed 500 8008, unknown-failure 500 3001, inference-error 500 3043,
