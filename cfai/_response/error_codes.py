@@ -40,7 +40,6 @@ _TOKEN = "check the token: it needs the permissions Workers AI Read and Edit for
 _HEADER = "check the token: it is sent as it was given, so it may hold quotes, spaces or another secret's value"
 _ADDRESS = "check account_id, base_url and the model's name"
 _SCHEMA = "compare the inputs with the model's schema"
-_RATE = "slow down: requests are counted by the minute"
 _SPENT = "the gateway's spend limit is reached: wait for its next window, or raise it in the dashboard"
 _PRIVATE = "this account may not use this model"
 _LORA = "list the account's with `npx wrangler ai finetune list`, and those for all with GET …/ai/finetunes/public"
@@ -135,7 +134,7 @@ CODES: dict[int, ErrorSpec] = {
     3010: ErrorSpec(
         400, "IncompleteInput", BadRequestError, f"{_SCHEMA}: audio and images in the form and size that it takes"
     ),
-    3021: ErrorSpec(429, "TooManyRequests", RateLimitError, _RATE, True),
+    3021: ErrorSpec(429, "TooManyRequests", RateLimitError, "slow down: requests are counted by the minute", True),
     3023: ErrorSpec(403, "AccountBlocked", PermissionDeniedError, "ask Cloudflare's support about this account"),
     3025: ErrorSpec(400, "EngineRejected", BadRequestError, "the model refused these inputs"),
     3030: ErrorSpec(400, "UpstreamRejected", BadRequestError, "the model refused these inputs"),
@@ -300,7 +299,10 @@ HINTS: tuple[tuple[str, str], ...] = (
         r"data for image|decode .{0,20}image|image .{0,40}(?:dimensions|unsupported)",
         'give an image as "data:image/png;base64,…", of a size and type that the model takes',
     ),
-    (r"\baudio\b", "give audio in a form that the model takes, such as WAV or MP3, with speech in it"),
+    (
+        r"(?:process|decode) .{0,20}audio|audio .{0,40}(?:corrupt|unsupported)",
+        "give audio in a form that the model takes, such as WAV or MP3, with speech in it",
+    ),
     (r"system message must", "put the system message first, and only one"),
     (r"arguments must be", "the arguments of a tool call in messages must be JSON text"),
     (r"credentials|authentication is required", _PROVIDER_KEY),

@@ -19,13 +19,15 @@ from cfai import (
     QuotaExceededError,
     RateLimitError,
     RequestTimeoutError,
+    StreamError,
     models,
 )
 from cfai._errors import RefusedContextLengthError
 from cfai._response.error_codes import CODES, EDGE_PAGE_CODES, HINTS, NAMES, STATUSES
 from cfai._response.errors import build_error
 from cfai.local import Emulator, Fault
-from tests.conftest import SYNC_AND_ASYNC, Callers, row
+from tests.bodies import event, native
+from tests.conftest import SYNC_AND_ASYNC, Callers, Service, row
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 UUID = "3a1f9e1c-0b7d-4f0e-9a54-8f2f6c1f4b11"
@@ -274,6 +276,28 @@ def test_an_unknown_fine_tune_is_named_with_how_to_list_those_that_there_are() -
         assert "did you mean" not in advice
     for lora in (None, 5, "x" * 10_000):
         assert len(str(error_of(400, body, MODEL, {"lora": lora}))) < 2000, lora
+
+
+def test_an_error_inside_a_stream_has_the_same_advice(callers: Callers, service: Service) -> None:
+    caller, inputs = callers(), {"prompt": "hi", "lora": "my-lora", "stream": True}
+    for problem, words in (
+        (
+            {"errors": [{"code": 5028, "message": "Model has been deprecated"}], "success": False},
+            "use another, such as @cf/",
+        ),
+        ({"error": {"message": "Model has been deprecated", "code": "model_deprecated"}}, "use another, such as @cf/"),
+        ({"error": "AiError: 3037: Finetune my-lora not found"}, "there is no 'my-lora'"),
+        ({"error": [{"code": 2041, "message": "Spend limit exceeded"}], "name": "AiGatewayError"}, "spend limit"),
+        ({"error": {"message": "Capacity temporarily exceeded"}}, "the model is busy"),
+    ):
+        service.answers(service.events(*native("Hel"), event(json.dumps(problem))))
+        with row(problem), pytest.raises(StreamError) as caught:
+            list(caller.run(MODEL, inputs, checks="off"))
+        assert (caught.value.partial, caught.value.retryable) == ("Hel", False)
+        assert words in str(caught.value).partition("What to do: ")[2]
+    service.answers(service.events(*native("Hel"), event('{"error":"it is new"}')))
+    with pytest.raises(StreamError, match=r"it is new$"):
+        list(caller.run(MODEL, inputs, checks="off"))
 
 
 def test_the_advice_on_a_code_that_says_little_goes_by_its_text() -> None:
