@@ -265,6 +265,19 @@ def test_a_retired_model_names_one_that_lives_whether_the_catalogue_knows_or_not
     assert [entry for entry in entries if entry is None or entry.retired_on] == []
 
 
+@pytest.mark.filterwarnings("ignore::cfai.RetiredModelWarning")
+def test_the_emulator_refuses_a_retired_model_as_the_service_does(callers: Callers) -> None:
+    with Emulator(retired="refuse") as local:
+        caller = callers(local.account_id, local.api_token, base_url=local.base_url, trust_env=False)
+        with pytest.raises(NotFoundError, match=r"was retired on 2026-05-30: use @cf/") as caught:
+            caller.run("@cf/meta/llama-3-8b-instruct", {"prompt": "hi"})
+        [request] = local.requests
+    error = caught.value
+    words = f"AiError: Model has been deprecated: it ended on 2026-05-30, use another ({error.request_id})"
+    assert (error.status_code, error.code, request.model) == (410, 5028, "@cf/meta/llama-3-8b-instruct")
+    assert error.body == {"errors": [{"message": words, "code": 5028}], "success": False, "result": {}, "messages": []}
+
+
 def test_an_unknown_fine_tune_is_named_with_how_to_list_those_that_there_are() -> None:
     body = {"errors": [{"message": f"AiError: AiError: Finetune my-lora not found ({UUID})", "code": 3037}]}
     for status in (400, 404):
