@@ -263,7 +263,7 @@ def _parse_body(response: ApiResponse, call: PreparedCall) -> AnyOutput:
     if not content or content.isspace():
         hint = "it may have been billed, so it was not sent again: ask once more"
         raise _make_unreadable_error("the answer is empty", hint, response, call)
-    if response.kind == "events" or content_type.startswith(_MEDIA):
+    if response.kind == "events" or content_type.lstrip().lower().startswith(_MEDIA):
         return types.Binary.of(content, content_type, meta)
     text = to_utf8(content)
     is_html = content_type.lstrip().lower().startswith("text/html")

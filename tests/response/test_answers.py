@@ -223,6 +223,18 @@ def test_an_answer_that_cannot_be_read_says_where_it_came_from_and_what_to_do(ca
 
 
 @SYNC_AND_ASYNC
+def test_a_web_page_in_the_place_of_a_stream_is_told_as_one(caller: Caller, service: Service) -> None:
+    for content_type in ("text/plain", "text/event-stream", None):
+        for page in (PAGE, b"<!DOCTYPE html>\n<html>\n<head>\n\n<title>Log in: now</title>\n" + b"<p>x</p>\n" * 100):
+            service.answers(service.raw(page, content_type, cf_ai_req_id="id-1"))
+            with row((content_type, page)), pytest.raises(cfai.StreamError, match="a web page came") as caught:
+                list(caller.stream(MODEL))
+            assert type(caught.value) is cfai.StreamError, content_type
+            assert (caught.value.request_id, caught.value.partial, caught.value.retryable) == ("id-1", "", False)
+            assert caught.value.body.startswith("<"), content_type
+
+
+@SYNC_AND_ASYNC
 def test_an_answer_of_status_204_is_an_empty_one(caller: Caller, service: Service) -> None:
     for stream in (False, True):
         service.answers(service.raw(b"", None, 204))
