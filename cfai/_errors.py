@@ -20,15 +20,16 @@ CfaiError
 │   │   └── CapacityError              the model is busy
 │   └── AiInternalError                the fault is on the service's side
 │       ├── InternalServerError        5xx
-│       └── APIResponseValidationError a 2xx answer that cannot be read
+│       └── APIResponseValidationError a 2xx answer that cannot be read, or breaks off
 └── StreamError                        an error after a stream began; `.partial` has what had arrived
     └── StreamTruncatedError           the stream ended before the answer did
 ```
 
 `InferenceUpstreamError` and `AiInternalError` are the binding's own names. A length that the service refuses is a
 `ContextLengthError` or `SequenceLengthError` and a `BadRequestError`; inside a stream, a `StreamError`. A stream that
-fell silent is a `StreamTruncatedError` and an `APITimeoutError`. What is both is a class of its own, which nobody needs
-to catch by its name.
+fell silent is a `StreamTruncatedError` and an `APITimeoutError`; an answer that broke off is an
+`APIResponseValidationError` and an `APIConnectionError`. What is both is a class of its own, which nobody needs to
+catch by its name.
 """
 
 from __future__ import annotations
@@ -222,7 +223,11 @@ class InternalServerError(AiInternalError):
 
 
 class APIResponseValidationError(AiInternalError):
-    """The service said 2xx, and sent something that cannot be read."""
+    """The service said 2xx, and sent something that cannot be read. It may have been billed, and is not sent again."""
+
+
+class BrokenResponseError(APIResponseValidationError, APIConnectionError):
+    """The connection broke while an answer came: an `APIResponseValidationError` whose `.body` is what had come."""
 
 
 class StreamError(CfaiError):

@@ -2,6 +2,8 @@
 
 from cfai._response.accumulator import Accumulator
 from cfai._response.decoder import END_MARK, Decoder, is_end_mark, is_json_object, split_at_end_mark, split_lone_events
+from cfai._response.error_codes import CODES as ERROR_CODES
+from cfai._response.error_codes import EDGE_PAGE_CODES
 from cfai._response.errors import (
     ErrorBody,
     build_error,
@@ -14,6 +16,7 @@ from cfai._response.errors import (
 from cfai._response.extract import event_reports_error
 from cfai._response.parse import (
     ApiResponse,
+    build_broken_error,
     build_response,
     build_response_error,
     build_stream_output,
@@ -28,13 +31,16 @@ from cfai._response.parse import (
 from cfai._response.sse import EventDecoder, EventSplitter, parse_fields
 
 __all__ = [
+    "EDGE_PAGE_CODES",
     "END_MARK",
+    "ERROR_CODES",
     "Accumulator",
     "ApiResponse",
     "Decoder",
     "ErrorBody",
     "EventDecoder",
     "EventSplitter",
+    "build_broken_error",
     "build_error",
     "build_response",
     "build_response_error",

@@ -211,9 +211,15 @@ class Decoder:
         return tokens
 
     def _feed_stray_lines(self) -> list[Token]:
-        """Decode a body that has no events: an answer, or an error, that came as JSON under the wrong content type."""
+        """Decode a body that has no events: JSON under the wrong content type. Raises `StreamError` for a web page."""
         data = b"\n".join(self._stray_lines)
         event = _load(data)
+        if data.lstrip()[:1] == b"<":
+            text = redact(data, self._secrets)[:200].decode("utf-8", "replace")
+            hint = "a proxy or a network's login page answered: look at it in a browser"
+            raise self.record_failure(
+                StreamError(f"a web page came in place of a stream: {text!r}. What to do: {hint}.", body=text)
+            )
         if not isinstance(event, dict):
             return []
         tokens = self._feed_event(cast("dict[str, Any]", event), data)

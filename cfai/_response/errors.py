@@ -7,25 +7,39 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from html import unescape
+from json import detect_encoding
 from typing import Any, NamedTuple, cast
 
 from cfai import models
 from cfai._errors import (
+    AiInternalError,
     APIConnectionError,
     APITimeoutError,
+    AuthenticationError,
     BadRequestError,
     InferenceUpstreamError,
-    NotFoundError,
+    QuotaExceededError,
     RefusedContextLengthError,
     RefusedSequenceLengthError,
     StreamContextLengthError,
     StreamError,
     StreamSequenceLengthError,
 )
-from cfai._json import is_mapping, loads, to_compact_json
+from cfai._json import as_sequence, is_mapping, loads, to_compact_json
 from cfai._limits import requested_output, reserved_output
-from cfai._response.error_codes import BY_FIRST_DIGIT, CODES, STATUSES, UNKNOWN_FAILURE, ErrorSpec
+from cfai._response.error_codes import (
+    BY_FIRST_DIGIT,
+    CODES,
+    EDGE_PAGE_CODES,
+    HINTS,
+    NAMES,
+    STATUSES,
+    TEXTS,
+    UNKNOWN_FAILURE,
+    ErrorSpec,
+)
 from cfai._response.parsed_limit import ParsedLimit, parse_limit
+from cfai._response.schema_problems import find_input_problem
 
 
 class ErrorBody(NamedTuple):
@@ -44,17 +58,35 @@ _ADVICE = {
 }
 _PROMPT_FIELDS = ("messages", "prompt", "input", "text", "contexts", "documents", "queries")
 
+_TEXT_KEYS = ("description", "message", "error", "detail", "title", "msg")
+"""The fields of an error that may hold its text, the best first."""
+
+_NO_MODEL = {"NoSuchModel", "InvalidModel", "ModelRetired", "NotFound"}
+"""The errors for which there is another model to name."""
+
 _NEVER_SENT = {"ConnectError", "ProxyError", "WriteError", "UnsupportedProtocol", "LocalProtocolError"}
 """The exceptions of a request that did not leave whole, whatever a connection tells of it."""
 
 # Patterns stay strings: `re` compiles them at first use, so that importing does not.
 _UUID = r"\(?\b([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\b\)?\s*$"
-_CODE_IN_TEXT = r"\b([0-9]{3,5}):"
+_PREFIXES = r"\A(?:(?:AiError|AiGatewayError|InferenceUpstreamError): \s*)+"
+# "3040: …", and behind a word: "error code: 1015", "AiError 3043", "[code: 9109]". A port is none.
+_CODE_IN_TEXT = r"(?<![\w.:/])([0-9]{3,5}):|(?:error|code)\W{1,4}([0-9]{3,5})\b"
+_CODE_IN_PAGE = r"(?i)(?:error(?: code)?[ :]{1,2}|cf-error-code[^<>]{0,20}>\s{0,9}|\|\s)([0-9]{4})\b"
 _SECONDS = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
 _TAG = r"<[^<>]*>"
-_TITLE = r"(?i)<title[^<>]*>([^<]{1,300})"
+_TITLE = r"(?i)<title[^<>]*>\s*([^<\s][^<]{0,300})"
+_NO_TEXT = r"(?is)<(style|script)\b.*?(?:</\1[^<>]*>|\Z)|<!--.*?(?:-->|\Z)"
+# The host alone is no mark: a firewall's page names the address that it blocks.
+_EDGE_MARKS = r"(?i)cf-(?:error|wrapper|ray)|cdn-cgi|cloudflare ray id|cloudflare to restrict|[>|]\s?cloudflare\b"
+_MAX_PAGE = 20_000
+"""The characters of a web page that are read."""
+_MAX_TEXT = 400
+"""The characters of a message in which an error is told by its text: what follows may be an echo of the inputs."""
 _SHORTEST_SECRET = 8
 """A shorter one is no real token, and would be found in the middle of words."""
+_FIRST_EDGE_STATUS = 520
+"""From here on, statuses are those of Cloudflare's edge about an origin."""
 _MAX_LENGTH = 500
 """The characters of a body that go into a message; the whole of it is in `.body`."""
 _CONTEXT_WINDOW_EXCEEDED = 5021
@@ -81,7 +113,7 @@ def build_error(
     >>> type(error).__name__, error.code, "@cf/meta/llama-3.3-70b-instruct-fp8-fast" in str(error)
     ('NotFoundError', 5007, True)
     """
-    body = parse_body(redact(content, secrets))
+    body = parse_body(redact(to_utf8(content), secrets))
     headers = redact_headers(headers, secrets)
     problem = parse_error_body(body)
     spec = _find_spec(status, problem)
@@ -91,7 +123,12 @@ def build_error(
     reason = problem.message[: id_at_end.start()] if id_at_end else problem.message
     if not (reason := _remove_code(problem.code, reason.strip())):
         reason = "the answer has no body" if status < 500 else "the service failed without saying why"
-    hint = _find_hint(spec, model)
+    hint = _find_hint(spec, problem.message, model, inputs or {})
+    if status < 500 and isinstance(body, str) and _is_foreign_page(body):
+        hint = "a web page answered, and not Workers AI: check base_url, and the proxy or firewall on the way"
+    if spec.kind is BadRequestError and inputs is not None and (wrong := find_input_problem(reason, inputs)):
+        entry = models.get(model or "")
+        reason, hint = wrong.reason, wrong.hint or (f"{hint}: it is for {entry.task}" if entry else hint)
     is_refusal = spec.kind is BadRequestError and (status < 500 or problem.code == _CONTEXT_WINDOW_EXCEEDED)
     # Text that is no JSON may be JSON that was cut off.
     limit = _parse_model_limit(problem.message, model, is_whole=not isinstance(body, str)) if is_refusal else None
@@ -111,7 +148,7 @@ def build_error(
         retryable=spec.retryable,
         retry_after=parse_retry_after(headers, now),
         body=body,
-        headers={key: value for key, value in headers.items() if key != "set-cookie"},
+        headers=headers,
         model=model,
         **limit_fields,
     )
@@ -128,10 +165,11 @@ def build_stream_error(
     """
     reason = _remove_code(problem.code, problem.message) or "no reason given"
     message = f"{opening}: {reason}" if problem.code is None else f"{opening}: {problem.code}: {reason}"
-    spec = CODES.get(problem.code) if isinstance(problem.code, int) else None
-    limit = _parse_model_limit(problem.message, model) if spec is None or spec.kind is BadRequestError else None
+    spec = _find_spec(0, problem)
+    limit = _parse_model_limit(problem.message, model) if spec.kind in (BadRequestError, AiInternalError) else None
     if limit is None:
-        return StreamError(message, code=problem.code, body=event)
+        hint = "" if spec is UNKNOWN_FAILURE else _find_hint(spec, problem.message, model, inputs or {})
+        return StreamError(message + (f". What to do: {hint}." if hint else ""), code=problem.code, body=event)
     kind = StreamSequenceLengthError if limit.kind == "sequence" else StreamContextLengthError
     message = f"{message}. What to do: {_format_advice(limit, model)}."
     return kind(message, **_build_limit_fields(limit, model, inputs or {}), code=problem.code, body=event)
@@ -182,8 +220,8 @@ def redact(content: bytes, secrets: Iterable[str]) -> bytes:
 
 
 def redact_headers(headers: Mapping[str, str], secrets: Sequence[str]) -> dict[str, str]:
-    """Return `headers` without the credentials that a server or proxy echoed."""
-    return {name: redact(value.encode(), secrets).decode() for name, value in headers.items()}
+    """Return `headers` without cookies, and without the credentials that a server or proxy echoed."""
+    return {name: redact(value.encode(), secrets).decode() for name, value in headers.items() if name != "set-cookie"}
 
 
 def redact_json(value: Any, secrets: Iterable[str]) -> Any:
@@ -193,12 +231,25 @@ def redact_json(value: Any, secrets: Iterable[str]) -> Any:
     return value if redacted == content else parse_body(redacted)
 
 
+def to_utf8(content: bytes) -> bytes:
+    """Return a body of text in UTF-8 without a byte-order mark, if it was one in UTF-16 or UTF-32 as JSON may be.
+
+    >>> to_utf8('{"a": 1}'.encode("utf-16-le")), to_utf8(b"\\xef\\xbb\\xbf{}")
+    (b'{"a": 1}', b'{}')
+    """
+    encoding = detect_encoding(content)
+    try:
+        return content if encoding == "utf-8" else content.decode(encoding).encode()
+    except ValueError:
+        return content  # other bytes that begin like it
+
+
 def parse_body(content: bytes) -> Any:
     """Return a body as JSON if it is JSON, else as text."""
     try:
-        return loads(content)
+        return loads(to_utf8(content))
     except ValueError:
-        return content.decode("utf-8", "replace")
+        return to_utf8(content).decode("utf-8", "replace")
 
 
 def parse_error_body(body: Any) -> ErrorBody:
@@ -217,7 +268,7 @@ def parse_error_body(body: Any) -> ErrorBody:
     error = next((error for error in errors if error.message), errors[0] if errors else ErrorBody(""))
     if error.message or error.code is not None:
         return error
-    return ErrorBody("" if body in (None, {}, []) else _cut(to_compact_json(body)))
+    return error._replace(message="" if body in (None, {}, []) else _cut(to_compact_json(body)))
 
 
 def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
@@ -251,32 +302,59 @@ def _list_errors(body: Any) -> Iterable[Any]:
             yield from cast("list[Any]", value)
         elif value:
             yield value
-    if any(key in body for key in ("message", "description", "internalCode", "code", "detail")):
+    if any(key in body for key in (*_TEXT_KEYS, "internalCode", "code", "name")):
         yield body
 
 
 def _parse_error(item: Any, depth: int = 0) -> ErrorBody:
     if isinstance(item, str):
         return _parse_error_text(item)
+    first = next(iter(as_sequence(item)), None)
+    if is_mapping(first) and "msg" in first:
+        # FastAPI's list of what is wrong with a request, which engines answer with.
+        return ErrorBody(": ".join((".".join(map(str, as_sequence(first.get("loc")))), str(first["msg"]))).lstrip(": "))
     if not is_mapping(item) or depth > 3:
         return ErrorBody("" if item is None else _cut(to_compact_json(item)))
-    text = next((item[key] for key in ("description", "message", "error", "detail") if item.get(key)), "")
+    text = next((item[key] for key in _TEXT_KEYS if item.get(key)), "")
     inner = _parse_error_text(text) if isinstance(text, str) else _parse_error(text, depth + 1)
+    message, title = inner.message, item.get("title")
+    if isinstance(title, str) and title != message:
+        message = f"{title}: {message}"
+    # The API says in a chain what it means: "Invalid request headers", for "Invalid format for Authorization header".
+    chain = [link.get("message") for link in as_sequence(item.get("error_chain")) if is_mapping(link)]
+    message = ": ".join([message, *(link for link in chain if isinstance(link, str))])
     code = next((item[key] for key in ("internalCode", "code") if item.get(key) is not None), inner.code)
     # In problem+json (RFC 9457) the type is the URL of a page about the error, and no name of it.
     name = next((name for name in (item.get("name"), item.get("type")) if name and "://" not in str(name)), "")
-    return ErrorBody(inner.message, _parse_code(code), name if isinstance(name, str) else "")
+    return ErrorBody(message, _parse_code(code), name if isinstance(name, str) else "")
 
 
 def _parse_error_text(text: str) -> ErrorBody:
-    head = text.lstrip()[:2000]
-    if head[:1] == "<":
-        title = re.search(_TITLE, head)
-        return ErrorBody(" ".join(unescape(title[1] if title else re.sub(_TAG, " ", head)).split()))
-    message = re.sub(r"\A(?:AiError: \s*)+", "", text.strip())
+    if text.lstrip()[:1] == "<":
+        return _parse_page(text.lstrip()[:_MAX_PAGE])
+    message = re.sub(_PREFIXES, "", text.strip())
+    end = message.rfind("}") + 1
+    if message[:1] == "{" and is_mapping(upstream := parse_body(message[:end].encode("utf-8", "replace"))):
+        inner = parse_error_body(upstream)
+        code = inner.code if inner.code in CODES else None
+        return ErrorBody(inner.message + message[end:], code, inner.name)
     # The binding writes "3040: text", sometimes behind a class name: only a code that is known counts.
-    code = next((int(digits) for digits in re.findall(_CODE_IN_TEXT, message[:200]) if int(digits) in CODES), None)
-    return ErrorBody(message, code)
+    found = (int(digits) for match in re.findall(_CODE_IN_TEXT, message[:200]) for digits in match if digits)
+    return ErrorBody(message, next((code for code in found if code in CODES), None))
+
+
+def _parse_page(page: str) -> ErrorBody:
+    """Return what a web page says: its title, else its text, and the code of an error of Cloudflare's edge."""
+    title = re.search(_TITLE, page)
+    text = title[1] if title else re.sub(_TAG, " ", re.sub(_NO_TEXT, " ", page))
+    found = map(int, re.findall(_CODE_IN_PAGE, page)) if re.search(_EDGE_MARKS, page) else ()
+    return ErrorBody(_cut(unescape(text)), next((code for code in found if code in EDGE_PAGE_CODES), None))
+
+
+def _is_foreign_page(body: str) -> bool:
+    """Return True for a web page that is not of Cloudflare's edge."""
+    page = body.lstrip()[:_MAX_PAGE]
+    return page[:1] == "<" and not re.search(_EDGE_MARKS, page)
 
 
 def _parse_code(value: Any) -> int | str | None:
@@ -289,24 +367,58 @@ def _parse_code(value: Any) -> int | str | None:
 
 
 def _find_spec(status: int, problem: ErrorBody) -> ErrorSpec:
-    if "daily free allocation" in problem.message:
-        return CODES[4006]
-    spec = CODES.get(problem.code) if isinstance(problem.code, int) else None
+    """Return the row for an error: by its code, else its name, else its text, else its status; 0 for an event's.
+
+    >>> _find_spec(400, ErrorBody("Model has been deprecated")).name, _find_spec(418, ErrorBody("teapot")).name
+    ('ModelRetired', 'BadRequest')
+    """
+    spec = None if 300 <= status < 400 else _find_spec_by_content(status, problem)
     # At 504 and 524 the edge gave up while the model may still have run, whatever the body says.
     if spec is not None and not (status in (504, 524) and spec.retryable):
         return spec
     return STATUSES.get(status) or BY_FIRST_DIGIT.get(min(status // 100, 5), UNKNOWN_FAILURE)
 
 
-def _find_hint(spec: ErrorSpec, model: str | None) -> str:
-    if spec.kind is NotFoundError and model:
-        entry = models.get(model)
-        if entry is not None and entry.retirement:
-            return entry.retirement
-        near = models.suggest(model) if entry is None else []
-        if near:
-            return f"{spec.hint}: did you mean {' or '.join(near)}"
+def _find_spec_by_content(status: int, problem: ErrorBody) -> ErrorSpec | None:
+    text = problem.message[:_MAX_TEXT].lower()
+    if "daily free allocation" in text:
+        return CODES[4006]
+    if isinstance(problem.code, int) and problem.code in CODES:
+        return CODES[problem.code]
+    for name in (problem.code, problem.name):
+        if isinstance(name, str) and (spec := NAMES.get(re.sub(r"[ _-]", "", name).lower())):
+            return spec
+    if status >= _FIRST_EDGE_STATUS:
+        return None  # an origin's connection that "timed out" is no call that did
+    spec = next((spec for pattern, spec in TEXTS if re.search(pattern, text)), None)
+    # "Not authorized" says no more than the status does.
+    return STATUSES[403] if status == 403 and spec is not None and spec.kind is AuthenticationError else spec
+
+
+def _find_hint(spec: ErrorSpec, message: str, model: str | None, inputs: Mapping[str, Any]) -> str:
+    if spec.name in _NO_MODEL and model:
+        return _suggest_model(spec, model)
+    if spec.name == "FineTuneNotFound" and isinstance(lora := inputs.get("lora"), str):
+        return f"there is no {_cut(lora)!r} for this model and account: {spec.hint}"
+    if spec.kind in (BadRequestError, QuotaExceededError) or spec.name == "AgreementRequired":
+        text = message[:_MAX_TEXT].lower()
+        return next((hint for pattern, hint in HINTS if re.search(pattern, text)), spec.hint)
     return spec.hint
+
+
+def _suggest_model(spec: ErrorSpec, model: str) -> str:
+    """Return the hint for a model that the service does not have, or has no more."""
+    entry = models.get(model)
+    if entry is not None and entry.retirement:
+        return entry.retirement
+    if entry is not None and spec.name != "ModelRetired":
+        return spec.hint
+    # The service has retired it since the catalogue was made.
+    near = [models.catalogue()[name] for name in models.suggest(model) if name != model]
+    names = [other.name for other in near if entry is None or other.task == entry.task]
+    if not names:
+        return spec.hint
+    return f"{spec.hint}{', such as ' if spec.name == 'ModelRetired' else ': did you mean '}{' or '.join(names)}"
 
 
 def _parse_model_limit(message: str, model: str | None, *, is_whole: bool = True) -> ParsedLimit | None:
@@ -362,7 +474,7 @@ def _format_advice(limit: ParsedLimit, model: str | None) -> str:
 
 def _remove_code(code: int | str | None, message: str) -> str:
     """Return `message` without the code at its beginning, which the error's own message has already."""
-    return message if code is None else message.removeprefix(f"{code}:").lstrip()
+    return message if code is None else re.sub(rf"\A(?:error )?{re.escape(str(code))}:\s*", "", message, flags=re.I)
 
 
 def _cut(text: str) -> str:

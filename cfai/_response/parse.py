@@ -8,15 +8,21 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic_core import ValidationError
+from pydantic_core import ValidationError, from_json
 
 from cfai import models, types
-from cfai._errors import APIResponseValidationError, InferenceUpstreamError
+from cfai._errors import (
+    APIConnectionError,
+    APIResponseValidationError,
+    APITimeoutError,
+    BrokenResponseError,
+    InferenceUpstreamError,
+)
 from cfai._json import loads, to_compact_json
 from cfai._limits import MAX_TOKENS_FIELDS
 from cfai._response.accumulator import Accumulator
 from cfai._response.decoder import END_MARK, is_json_object, split_at_end_mark
-from cfai._response.errors import build_error, redact, redact_headers
+from cfai._response.errors import build_error, parse_body, redact, redact_headers, to_utf8
 from cfai._response.extract import body_reports_error, unwrap
 from cfai._response.sse import BOM, EventSplitter, parse_fields
 from cfai._warnings import CutAnswerWarning, warn
@@ -34,6 +40,9 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound="BaseModel")
 
+_UNREADABLE = object()
+_PAGE_STARTS = (b"<!doctype html", b"<html")
+_MEDIA = ("image/", "audio/", "video/")
 _EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":", b"[DONE]")
 
 
@@ -73,6 +82,8 @@ def build_response(
         status_code=http.status_code,
         neurons=_parse_number(headers["cf-ai-neurons"]) if "cf-ai-neurons" in headers else None,
         gateway_log_id=headers.get("cf-aig-log-id"),
+        gateway_cache_status=headers.get("cf-aig-cache-status"),
+        gateway_step=_parse_step(headers.get("cf-aig-step", "")),
         elapsed=now - budget.started,
     )
     kind = media_kind(headers.get("content-type", ""))
@@ -108,11 +119,39 @@ def build_response_error(
     )
 
 
+def build_broken_error(
+    error: APIConnectionError, response: ApiResponse, request: ApiRequest, content: bytes
+) -> APIConnectionError:
+    """Return the error for an answer of which no more came than `content`; `error` is what the connection came to."""
+    meta = response.meta
+    came = f"{request.host} answered, and {len(content):,} bytes of the answer came"
+    if not isinstance(error, APITimeoutError):
+        cause = error.__cause__ or error
+        kind, reason = (
+            BrokenResponseError,
+            f"{came} before it broke off: {' '.join(str(cause).split()) or type(cause).__name__}",
+        )
+    elif "total_timeout" in str(error):
+        kind, reason = APITimeoutError, f"{error}; {came}"
+    else:
+        kind, reason = APITimeoutError, f"{came}, and no more in time: raise timeout=, or stream the answer"
+    return kind(
+        f"{reason} ({_describe(meta)}). It may have been billed, so it was not sent again",
+        retryable=False,
+        status_code=meta.status_code,
+        request_id=meta.request_id,
+        body=parse_body(redact(to_utf8(content), request.secrets)),
+        headers=redact_headers(response.headers, request.secrets),
+        model=request.model,
+    )
+
+
 def is_body_streamed(response: ApiResponse, request: ApiRequest) -> bool:
     """Return True if the body of an answer is to be read while it comes. Some models call their events plain text."""
     if request.wants_raw:
         return request.wants_stream
-    return response.kind == "events" or (response.kind == "text" and request.wants_stream)
+    is_empty = response.meta.status_code == 204 or response.headers.get("content-length") == "0"
+    return response.kind == "events" or (response.kind == "text" and request.wants_stream and not is_empty)
 
 
 def parse(response: ApiResponse, call: PreparedCall) -> AnyOutput:
@@ -133,7 +172,7 @@ def is_stream(response: ApiResponse, call: PreparedCall) -> bool:
         return True
     if kind == "text" and _holds_whole_event(response.content):
         return True
-    return wants_stream and kind != "binary"
+    return wants_stream and (kind != "binary" or _begins_object(to_utf8(response.content)))
 
 
 def should_resend_unstreamed(response: ApiResponse, call: PreparedCall) -> bool:
@@ -141,17 +180,18 @@ def should_resend_unstreamed(response: ApiResponse, call: PreparedCall) -> bool:
 
     Raises `APIResponseValidationError` if it may not be asked again.
     """
-    wants_stream = call.wants_stream or call.is_unstreamed_retry
-    if not wants_stream or response.kind != "json" or not _is_empty(response.content or b""):
+    # Asked again, without streaming, an empty result is an answer.
+    if not call.wants_stream or response.kind != "json":
         return False
-    if call.wants_stream and call.config.retry.max_retries >= response.attempts:
+    body = _load(to_utf8(response.content or b""))
+    if body_reports_error(body) or not _is_empty(unwrap(body)):
+        return False
+    if call.config.retry.max_retries >= response.attempts:
         return True
-    raise _make_unreadable_error(
-        f"{call.model} does not stream, and answered with an empty result: call it without stream",
-        response,
-        call,
-        content=b"",
-    )
+    if unwrap(body) is None:
+        return False
+    problem = f"{call.model} does not stream, and answered with an empty result"
+    raise _make_unreadable_error(problem, "call it without stream", response, call)
 
 
 def convert_to_events(response: ApiResponse, call: PreparedCall) -> tuple[bytes, AnyOutput | None]:
@@ -166,8 +206,8 @@ def convert_to_events(response: ApiResponse, call: PreparedCall) -> tuple[bytes,
 
 def make_too_large_error(response: ApiResponse, request: ApiRequest) -> APIResponseValidationError:
     """Return the error for a 2xx answer with more bytes than `max_answer_bytes`."""
-    problem = f"the answer has more than {request.config.max_answer_bytes:,} bytes: max_answer_bytes= of Ai allows more"
-    return _make_unreadable_error(problem, response, request, content=b"")
+    problem = f"the answer has more than {request.config.max_answer_bytes:,} bytes"
+    return _make_unreadable_error(problem, "max_answer_bytes= of Ai allows more", response, request)
 
 
 def holds_events(content: bytes) -> bool:
@@ -219,25 +259,63 @@ def warn_if_cut(call: PreparedCall, answer: TextOutput | Accumulator) -> None:
 
 
 def _parse_body(response: ApiResponse, call: PreparedCall) -> AnyOutput:
-    content = response.content or b""
-    kind, meta, content_type = response.kind, response.meta, response.headers.get("content-type", "")
-    if content_type.lstrip().lower().startswith("text/html"):
+    content, content_type, meta = response.content or b"", response.headers.get("content-type", ""), response.meta
+    if not content or content.isspace():
+        hint = "it may have been billed, so it was not sent again: ask once more"
+        raise _make_unreadable_error("the answer is empty", hint, response, call)
+    if response.kind == "events" or content_type.lstrip().lower().startswith(_MEDIA):
+        return types.Binary.of(content, content_type, meta)
+    text = to_utf8(content)
+    is_html = content_type.lstrip().lower().startswith("text/html")
+    if text.lstrip()[:15].lower().startswith(_PAGE_STARTS) or (is_html and not _begins_object(text)):
         # No model writes one: it is a proxy's, or that of a network one has to log in to.
-        raise _make_unreadable_error("the answer is an HTML page", response, call, content)
-    if kind in ("binary", "events"):
-        return types.Binary.of(content, content_type, meta)
-    content = content.removeprefix(BOM)
-    try:
-        body = loads(content)
-    except ValueError:
-        if kind == "json":
-            raise _make_unreadable_error("the answer is no JSON, though it says so", response, call, content) from None
-        return types.Binary.of(content, content_type, meta)
+        hint = f"a proxy or a network's login page answered in place of {call.host}: look at it in a browser"
+        raise _make_unreadable_error("the answer is an HTML page", hint, response, call)
+    body = _load(text) if response.kind != "binary" or _begins_object(text) else _UNREADABLE
+    if body is _UNREADABLE:
+        if response.kind != "json":
+            return types.Binary.of(content, content_type, meta)
+        problem = "the answer breaks off, and is no JSON" if _is_cut(text) else "the answer is no JSON"
+        hint = f"ask again; if it stays, see whether a proxy stands before {call.host}"
+        raise _make_unreadable_error(f"{problem}, though it says so", hint, response, call)
     if body_reports_error(body):
         error = build_response_error(response, call, content, time.time())
         error.retryable = False  # under a 200 the model may have run
         raise error
-    return _build_output(body, content, meta)
+    if isinstance(body, list | int | float) and _writes_text(meta.model):
+        hint = f"check base_url: {call.host} may not be the service"
+        raise _make_unreadable_error("the answer is neither an object nor text", hint, response, call)
+    return _build_output(body, text, meta)
+
+
+def _begins_object(text: bytes) -> bool:
+    return text.lstrip()[:1] == b"{"
+
+
+def _load(text: bytes) -> Any:
+    # Raised from inside `except`, an error would carry the decoder's, and with it the whole text.
+    try:
+        return loads(text)
+    except ValueError:
+        return _UNREADABLE
+
+
+def _is_empty(result: Any) -> bool:
+    return result is None or result == {}
+
+
+def _is_cut(text: bytes) -> bool:
+    """Return True for the beginning of a JSON text."""
+    try:
+        from_json(text, allow_partial=True)
+    except ValueError:
+        return False
+    return True
+
+
+def _writes_text(model: str) -> bool:
+    entry = models.get(model)
+    return entry is not None and entry.task == "Text Generation"
 
 
 def _build_output(body: Any, content: bytes, meta: Meta) -> AnyOutput:
@@ -257,17 +335,9 @@ def _build_output(body: Any, content: bytes, meta: Meta) -> AnyOutput:
     return output
 
 
-def _is_empty(content: bytes) -> bool:
-    try:
-        body = loads(content)
-    except ValueError:
-        return False
-    return not body_reports_error(body) and unwrap(body) in ({}, None)
-
-
 def _to_events(content: bytes) -> bytes:
     """Return a whole JSON answer as one event and the end mark."""
-    content = content.removeprefix(BOM).strip()
+    content = to_utf8(content).strip()
     if not content.startswith(b"{"):
         try:
             loads(content)
@@ -282,6 +352,8 @@ def _find_text_class(result: Any, model: str) -> type[TextOutput] | None:
     """Return the output class for the shape of a text answer that `result` has, if it has one of the three."""
     if isinstance(result, str):
         return types.NativeText
+    if _is_empty(result) and _writes_text(model):
+        return types.NativeText
     if result.__class__ is not dict:
         return None
     if isinstance(result.get("choices"), list):
@@ -292,10 +364,7 @@ def _find_text_class(result: Any, model: str) -> type[TextOutput] | None:
     if "response" in result and not isinstance(result["response"], list):
         return types.NativeText
     # Llama 4 Scout leaves `response` out when it calls a tool.
-    if isinstance(result.get("tool_calls"), list):
-        return types.NativeText
-    entry = models.get(model)
-    return types.NativeText if not result and entry is not None and entry.task == "Text Generation" else None
+    return types.NativeText if isinstance(result.get("tool_calls"), list) else None
 
 
 def _build_text_output(
@@ -341,21 +410,30 @@ def _build_tool_calls(answer: Accumulator, choice: int) -> dict[str, Any]:
 
 
 def _make_unreadable_error(
-    problem: str, response: ApiResponse, call: ApiRequest, content: bytes
+    problem: str, hint: str, response: ApiResponse, call: ApiRequest
 ) -> APIResponseValidationError:
     """Return the error for a 2xx answer that cannot be read, with what came of it."""
-    content = redact(content, call.secrets)
+    content = redact(to_utf8(response.content or b""), call.secrets)
     meta = response.meta
     start = f": {content[:200].decode('utf-8', 'replace')!r}" if content else ""
-    details = f"status {meta.status_code}, request id {meta.request_id}, model {meta.model}"
     return APIResponseValidationError(
-        f"{problem}{start} ({details})",
+        f"{problem}{start} ({_describe(meta)}). What to do: {hint}.",
         status_code=meta.status_code,
         request_id=meta.request_id,
         body=content.decode("utf-8", "replace"),
         headers=redact_headers(response.headers, call.secrets),
         model=meta.model,
     )
+
+
+def _describe(meta: Meta) -> str:
+    """Return what support asks for: status, request id and model."""
+    request_id = f", request id {meta.request_id}" if meta.request_id else ""
+    return f"status {meta.status_code}{request_id}" + (f", model {meta.model}" if meta.model else "")
+
+
+def _parse_step(value: str) -> int | None:
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
 
 
 def _parse_number(value: str) -> float | None:

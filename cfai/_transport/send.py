@@ -16,11 +16,12 @@ import anyio
 import httpx
 
 from cfai._config import BoundedWait, TimeBudget
-from cfai._errors import APITimeoutError, CfaiError
+from cfai._errors import APIConnectionError, APITimeoutError, CfaiError
 from cfai._log import log_failure, log_headers, log_retry, logger
 from cfai._request import CREDENTIAL_HEADERS, ApiRequest
 from cfai._response import (
     ApiResponse,
+    build_broken_error,
     build_response,
     build_response_error,
     is_body_streamed,
@@ -139,7 +140,7 @@ def _read(response: ApiResponse, request: ApiRequest) -> bytes:
                 raise make_too_large_error(response, request)
             budget.remaining(time.monotonic())
     except Exception as exception:
-        _raise_mapped(exception, request, budget, may_be_billed=True)
+        _raise_broken(exception, response, request, b"".join(parts))
     finally:
         http.close()
     http._content = b"".join(parts)  # as `read` leaves it, for whoever takes the raw response
@@ -158,7 +159,7 @@ async def _aread(response: ApiResponse, request: ApiRequest) -> bytes:
                 if size > request.config.max_answer_bytes:
                     raise make_too_large_error(response, request)
     except Exception as exception:
-        _raise_mapped(exception, request, budget, may_be_billed=True)
+        _raise_broken(exception, response, request, b"".join(parts))
     finally:
         await http.aclose()
         await unwind(chunks)
@@ -291,6 +292,14 @@ def _strip_request(http_request: Any) -> None:
     for name in CREDENTIAL_HEADERS:
         if name in http_request.headers:
             del http_request.headers[name]
+
+
+def _raise_broken(exception: Exception, response: ApiResponse, request: ApiRequest, content: bytes) -> NoReturn:
+    """Raise the error for a body that broke off, with what had come of it."""
+    try:
+        _raise_mapped(exception, request, response.budget, may_be_billed=True)
+    except APIConnectionError as error:
+        raise build_broken_error(error, response, request, content) from exception
 
 
 def _raise_mapped(exception: Exception, request: ApiRequest, budget: TimeBudget, *, may_be_billed: bool) -> NoReturn:

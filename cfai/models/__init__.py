@@ -119,7 +119,7 @@ class Model:
     """Prices by unit; empty where none is known."""
 
     retired_on: date | None = None
-    """The day the service retired it, if it did. Calling it is most likely answered with error 5007."""
+    """The day the service retired it, if it did. Calling it is answered with error 5028, or 5007."""
 
     replaced_by: str | None = None
     """The model that the service put in its place, if it named one."""

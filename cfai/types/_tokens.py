@@ -28,6 +28,12 @@ class Meta:
     gateway_log_id: str | None = None
     """`cf-aig-log-id`, when a gateway logged the call."""
 
+    gateway_cache_status: str | None = None
+    """`HIT` if a gateway answered from its cache, `MISS` if it did not; `None` if it does not say."""
+
+    gateway_step: int | None = None
+    """The place of the provider or model that answered among those a gateway was to try, from 0; `None` if unsaid."""
+
     elapsed: float = 0.0
     """Seconds from sending to the answer's headers; once a stream has ended, to its end."""
 

@@ -330,7 +330,7 @@ CHANGES: list[tuple[str, Callable[[RecordingFile], bool], Change, str, str]] = [
     ("tags", sends("tags=a,b"), no(400, 5006), "warning", "not found out: no tag is looked at"),
     ("%40", sends("%40cf"), no(400, 7000), "ok", "%40 in place of @ gives 400 / 7000"),
     ("wrong token", sends("a wrong token"), no(403, 10000), "ok", "403 / 10000, in cfai AuthenticationError"),
-    ("wrong token", sends("a wrong token"), no(400, 6003), "problem", "400 / 6003, in cfai BadRequestError"),
+    ("wrong token", sends("a wrong token"), no(400, 7003), "problem", "400 / 7003, in cfai BadRequestError"),
     ("no such model", sends("no-such-model"), no(404, 3042), "ok", "404 / 3042"),
     ("no such model", sends("no-such-model"), no(400, 9999), "problem", "in cfai BadRequestError"),
     ("request id", sends('"text": 5}}'), no(400, 5006), "ok", "none in the message; one in cf-ai-req-id"),

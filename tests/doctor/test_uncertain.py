@@ -11,7 +11,6 @@ PACKAGE = Path(cfai.__file__).parent
 ROOT = Path(__file__).parents[2]
 
 ASKED: dict[str, tuple[str, ...]] = {
-    "the next three are from memory": ("JSON streamed", "JSON cut", "JSON wrapped", "no JSON mode"),
     "how several are written": ("tags",),
     "the chunks of moondream": ("moondream",),
     "an error inside a stream": ("error inside",),
@@ -21,12 +20,15 @@ ASKED: dict[str, tuple[str, ...]] = {
     "`authors/search`": ("authors",),
     "may tell it only if asked to": ("stream, v1",),
     "which one of several prompts is read": ("two prompts",),
-    "5023 to 5025": ("JSON streamed", "JSON cut", "no JSON mode"),
+    "5023 to 5025": ("JSON streamed", "JSON cut", "JSON wrapped", "no JSON mode"),
     "the statuses of 8001, 8005 and 8006": ("tool choice", "bad picture"),
 }
 """The facts that settle a line marked UNCERTAIN, by some words of the line."""
 
-NOT_ASKED: dict[str, str] = {"where `options` stands": "where `options` stands in a call of `/ai/run`"}
+NOT_ASKED: dict[str, str] = {
+    "where `options` stands": "where `options` stands in a call of `/ai/run`",
+    "reported as a number alone": "the words of errors that no call brings about",
+}
 """For the lines that no fact settles: words of the reason, on the page of the doctor."""
 
 

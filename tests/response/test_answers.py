@@ -172,7 +172,7 @@ def test_other_types_are_bytes_that_say_what_they_are(caller: Caller, service: S
         (b"ID3\x04", "audio/mpeg", "audio/mpeg"),
         (b"nothing known", "Audio/L16; rate=8000", "audio/l16"),
         (b"just words", "text/plain", "text/plain"),
-        (b"", "application/octet-stream", "application/octet-stream"),
+        (b"\0\1", "application/octet-stream", "application/octet-stream"),
     ):
         with row((content, declared)):
             service.answers(service.raw(content, declared))
@@ -181,24 +181,112 @@ def test_other_types_are_bytes_that_say_what_they_are(caller: Caller, service: S
             assert (output.content, output.media_type) == (content, media_type)
 
 
-def test_an_html_page_and_json_that_is_none_are_the_services_fault(caller: Caller, service: Service) -> None:
-    page, html = b"<html><title>Log in</title></html>", "Text/HTML; charset=utf-8"
-    for model, content, content_type, message in (
-        *((model, page, html, "an HTML page") for model in (MODEL, "@cf/somebody/new")),
-        *(
-            (MODEL, content, "application/json", "no JSON|empty|HTML")
-            for content in (b"", b"{", b"<html>", b'{"result":')
-        ),
-    ):
+PAGE = b"<html><title>Log in</title></html>"
+UTF_16 = '{"result":{"response":"Hé"}}'.encode("utf-16")
+
+UNREADABLE: list[tuple[bytes, str | None, str]] = [
+    # The body and its declared type, and words on it.
+    *((PAGE, declared, "an HTML page") for declared in ("Text/HTML; charset=utf-8", "application/json", "text/html")),
+    (b" \n<!DOCTYPE HTML><p>Log in", "application/json", "an HTML page"),
+    (b"\xef\xbb\xbf<!doctype html>", "application/octet-stream", "an HTML page"),
+    (b"please log in", "text/html", "an HTML page"),
+    *((b"", declared, "the answer is empty") for declared in ("application/json", "image/png", "text/html")),
+    (b" \n", "application/json", "the answer is empty"),
+    *((b"{", declared, "breaks off, and is no JSON") for declared in ("application/json", "application/problem+json")),
+    (b'{"result":', "application/json", "breaks off, and is no JSON"),
+    (b'{"result":{"response":"Hel', "application/json", "breaks off, and is no JSON"),
+    (UTF_16[:-4], "application/json; charset=utf-16", "breaks off, and is no JSON"),
+    (b"Hello", "application/json", "the answer is no JSON, though it says so"),
+    (b'{"result":' * 3000 + b"1" + b"}" * 3000, "application/json", "the answer is no JSON, though it says so"),
+    *((content, "application/json", "neither an object nor text") for content in (b"[]", b'["a"]', b"5", b"true")),
+]
+
+
+def test_an_answer_that_cannot_be_read_says_where_it_came_from_and_what_to_do(caller: Caller, service: Service) -> None:
+    for content, content_type, problem in UNREADABLE:
         for stream in (False, True):
             service.forget()
-            service.answers(service.raw(content, content_type, cf_ai_req_id="id-1"))
-            with row((content, stream)):
-                with pytest.raises(APIResponseValidationError, match=message) as caught:
-                    caller.run(model, {**HELLO, "stream": stream})
-                assert caught.value.body == content.decode()
-                assert (caught.value.status_code, caught.value.request_id, caught.value.model) == (200, "id-1", model)
-                assert len(service.requests) == 1
+            headers = {"cf_ai_req_id": "id-1", "set_cookie": "__cf_bm=secret", "x_a": "b"}
+            service.answers(service.raw(content, content_type, **headers))
+            with row((content, content_type, stream)):
+                with pytest.raises(APIResponseValidationError, match=problem) as caught:
+                    caller.run(MODEL, {**HELLO, "stream": stream})
+                error, words = caught.value, str(caught.value)
+                assert f"(status 200, request id id-1, model {MODEL}). What to do: " in words
+                assert ("api.cloudflare.com" in words) is bool(content.strip())
+                assert len(words) < 1000
+                assert (error.status_code, error.request_id, error.model) == (200, "id-1", MODEL)
+                assert (error.retryable, len(service.requests)) == (False, 1)
+                assert error.body in (content.decode("utf-8-sig", "replace"), content.decode("utf-16", "replace"))
+                assert error.headers["x-a"] == "b"
+                assert "set-cookie" not in error.headers
+
+
+@SYNC_AND_ASYNC
+def test_a_web_page_in_the_place_of_a_stream_is_told_as_one(caller: Caller, service: Service) -> None:
+    for content_type in ("text/plain", "text/event-stream", None):
+        for page in (PAGE, b"<!DOCTYPE html>\n<html>\n<head>\n\n<title>Log in: now</title>\n" + b"<p>x</p>\n" * 100):
+            service.answers(service.raw(page, content_type, cf_ai_req_id="id-1"))
+            with row((content_type, page)), pytest.raises(cfai.StreamError, match="a web page came") as caught:
+                list(caller.stream(MODEL))
+            assert type(caught.value) is cfai.StreamError, content_type
+            assert (caught.value.request_id, caught.value.partial, caught.value.retryable) == ("id-1", "", False)
+            assert caught.value.body.startswith("<"), content_type
+
+
+@SYNC_AND_ASYNC
+def test_an_answer_of_status_204_is_an_empty_one(caller: Caller, service: Service) -> None:
+    for stream in (False, True):
+        service.answers(service.raw(b"", None, 204))
+        with pytest.raises(APIResponseValidationError, match=r"the answer is empty \(status 204, model"):
+            caller.run(MODEL, {**HELLO, "stream": stream})
+
+
+def test_json_is_read_in_every_encoding_and_under_types_that_proxies_give_it(caller: Caller, service: Service) -> None:
+    text = '{"result":{"response":"Hé"},"success":true}'
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"):
+        for content_type in ("application/json", f"application/json; charset={encoding}", "text/plain", None):
+            service.answers(service.raw(text.encode(encoding), content_type))
+            assert caller.run(MODEL, HELLO).text == "Hé", (encoding, content_type)
+        service.answers(service.raw(text.encode(encoding), "application/json"))
+        assert [str(token) for token in caller.stream(MODEL)] == ["Hé"], encoding
+        refusal = '{"errors":[{"code":3030,"message":"AiError: no é"}]}'.encode(encoding)
+        service.answers(service.raw(refusal, "application/json", 400))
+        with row(encoding), pytest.raises(cfai.BadRequestError, match="3030 UpstreamRejected: no é ") as caught:
+            caller.run(MODEL, HELLO)
+        assert caught.value.body == {"errors": [{"code": 3030, "message": "AiError: no é"}]}
+    for content_type in ("text/html", "text/html; charset=utf-8", "application/octet-stream", "application/x-json"):
+        service.answers(service.raw(text.encode(), content_type))
+        assert caller.run(MODEL, HELLO).text == "Hé", content_type
+        assert caller.stream(MODEL).result().text == "Hé", content_type
+    for odd, said in (
+        (b'{"response":NaN}', "NaN"),
+        (b'{"response":1e999}', "1e999"),
+        (b'{"response":"a","response":"b"}', "b"),
+        (b'{"response":0.10,"response":0.20}', "0.20"),
+        (b'{"response":"a","x":' + b"[" * 100 + b"]" * 100 + b"}", "a"),
+    ):
+        service.answers(service.json(odd))
+        assert caller.run(MODEL, HELLO).text == said, odd
+
+
+def test_an_empty_result_of_a_text_model_is_an_empty_answer(caller: Caller, service: Service) -> None:
+    for body in (
+        *(envelope(result) for result in (None, {}, "", {"response": None}, {"response": ""}, {"tool_calls": []})),
+        *({"result": result} for result in (None, {}, "", {"response": None})),
+        *({}, None, "", {"response": None}, {"response": ""}),
+    ):
+        for retries in (2, None):
+            with row((body, retries)):
+                service.answers(service.json(body, cf_ai_req_id="id-1"))
+                answer = caller.run(MODEL, HELLO, max_retries=retries)
+                assert isinstance(answer, TextOutput)
+                assert (answer.text, answer.tool_calls, answer.meta.request_id) == ("", [], "id-1")
+                if retries is None and body in ({}, {"result": {}}, envelope({})):
+                    continue  # it does not stream, and may not be asked again
+                stream = caller.stream(MODEL, max_retries=retries)
+                assert "".join(map(str, stream)) == stream.result().text == ""
+                assert isinstance(stream.result(), TextOutput)
 
 
 @SYNC_AND_ASYNC
@@ -224,6 +312,7 @@ def test_an_answer_that_reports_an_error_is_one(caller: Caller, service: Service
 @SYNC_AND_ASYNC
 def test_every_result_knows_its_call(caller: Caller, service: Service) -> None:
     headers = {"cf_ai_req_id": "id-1", "cf_ray": "ray", "cf_ai_neurons": "12.65", "cf_aig_log_id": "log-1"}
+    headers |= {"cf_aig_cache_status": "HIT", "cf_aig_step": "1"}
     for name, answer in (
         ("text", service.result(NATIVE_ANSWER, **headers)),
         ("list", service.result([1], **headers)),
@@ -239,6 +328,7 @@ def test_every_result_knows_its_call(caller: Caller, service: Service) -> None:
                 output.close()
             assert (meta.model, meta.request_id, meta.status_code) == (MODEL, "id-1", 200)
             assert (meta.neurons, meta.gateway_log_id) == (12.65, "log-1")
+            assert (meta.gateway_cache_status, meta.gateway_step) == ("HIT", 1)
             assert 0 < meta.elapsed < 60
     # The ray stands in for a request id; neurons that are no number are unknown, and those of the usage count.
     counted = {"response": "x", "usage": {"prompt_tokens": 1, "neurons": 0.99}}
@@ -250,6 +340,14 @@ def test_every_result_knows_its_call(caller: Caller, service: Service) -> None:
         service.answers(service.result(result, **headers))
         meta = caller.run(MODEL, HELLO).meta
         assert (meta.request_id, meta.neurons) == known, headers
+        assert (meta.gateway_log_id, meta.gateway_cache_status, meta.gateway_step) == (None, None, None), headers
+    for value, step in (("0", 0), ("12", 12), ("", None), ("first", None), ("-1", None), ("9" * 50, None)):
+        service.answers(service.result(NATIVE_ANSWER, cf_aig_step=value))
+        assert caller.run(MODEL, HELLO).meta.gateway_step == step, value
+    service.answers(service.error(400, 5006, cf_aig_cache_status="MISS", cf_aig_step="1"))
+    with pytest.raises(cfai.BadRequestError) as caught:
+        caller.run(MODEL, HELLO)
+    assert caught.value.headers["cf-aig-step"] == "1"
 
 
 EVENTS = b'data: {"response":"Hel"}\n\ndata: {"response":"lo"}\n\ndata: [DONE]\n\n'
@@ -293,8 +391,8 @@ def test_whatever_json_came_makes_one_token_and_other_types_stay_so(caller: Call
     laid_out = json.dumps({"result": {"response": "two\nlines"}}, indent=2).encode()
     for body, text, kind in (
         (b'"Hi"', "Hi", NativeText),
-        (b"5", "5", ValueOutput),
-        (b'["a"]', '["a"]', ListOutput),
+        (b'{"result":5}', "5", ValueOutput),
+        (b'{"result":["a"]}', '["a"]', ListOutput),
         (b'\xef\xbb\xbf{"response":"Hi"}', "Hi", NativeText),
         (laid_out, "two\nlines", NativeText),
         (laid_out.replace(b"\n", b"\r\n"), "two\nlines", NativeText),
@@ -339,7 +437,6 @@ def test_asking_again_costs_a_retry(caller: Caller, service: Service, sleeps: li
     empty, full, busy = service.result({}), service.result(NATIVE_ANSWER), service.error(503)
     no_stream, failed = APIResponseValidationError, cfai.InternalServerError
     for name, answers, retries, requests, kind in (
-        ("empty twice", [empty], 2, 2, no_stream),
         *(("no retries", [empty, full], retries, 1, no_stream) for retries in (None, 0)),
         ("empty, busy", [empty, busy], 1, 2, failed),
         ("busy, empty, busy", [busy, empty, busy], 2, 3, failed),

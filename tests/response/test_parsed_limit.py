@@ -223,7 +223,7 @@ ORDINARY = [
     *(known.hint for known in error_codes.CODES.values()),
     *(known.hint for known in error_codes.STATUSES.values()),
     *_ADVICE.values(),
-    *(message for _, message in _errors.CODES.values()),
+    *_errors.MESSAGES.values(),
     "",
     "Sequence too long",
     "Max context reached",

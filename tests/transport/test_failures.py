@@ -221,35 +221,111 @@ def test_a_caller_may_reject_a_busy_model_at_once(caller: Caller, service: Servi
 
 @SYNC_AND_ASYNC
 def test_after_a_200_nothing_is_sent_or_called_safe(caller: Caller, service: Service, sleeps: list[float]) -> None:
-    for exception, kind in (
-        (httpx.ReadError("gone"), APIConnectionError),
-        (httpx.RemoteProtocolError("cut"), APIConnectionError),
-        (httpx.ReadTimeout("slow"), APITimeoutError),
+    for exception, kind, words in (
+        (httpx.ReadError("gone"), APIResponseValidationError, "10 bytes of the answer came before it broke off: gone"),
+        (httpx.RemoteProtocolError("cut"), APIConnectionError, "10 bytes of the answer came before it broke off: cut"),
+        (httpx.ReadError(""), APIConnectionError, "before it broke off: ReadError"),
+        (
+            httpx.ReadTimeout("slow"),
+            APITimeoutError,
+            "10 bytes of the answer came, and no more in time: raise timeout=",
+        ),
     ):
         service.forget()
-        service.answers(service.events(b'{"result":', breaks=exception, content_type="application/json"))
+        headers = {"content_type": "application/json", "cf_ai_req_id": "id-1", "set_cookie": "__cf_bm=secret"}
+        service.answers(service.events(b'{"result":', breaks=exception, **headers))
         with row(exception):
-            with pytest.raises(kind) as caught:
+            with pytest.raises(kind, match=words) as caught:
                 caller.run(MODEL, HELLO)
-            assert caught.value.__cause__ is exception
-            assert not caught.value.retryable
-            assert len(service.requests) == 1
+            error = caught.value
+            assert error.__cause__ is exception
+            assert f"(status 200, request id id-1, model {MODEL}). It may have been billed" in str(error)
+            assert "no answer" not in str(error)
+            assert (error.status_code, error.request_id, error.body) == (200, "id-1", '{"result":')
+            assert (error.headers["cf-ai-req-id"], "set-cookie" in error.headers) == ("id-1", False)
+            assert (error.retryable, len(service.requests)) == (False, 1)
 
 
 def test_an_answer_that_cannot_be_unpacked_is_not_asked_for_again(caller: Caller, service: Service) -> None:
     service.answers(service.events(b"no gzip", content_type="application/json", content_encoding="gzip"))
-    with pytest.raises(APIConnectionError):
+    with pytest.raises(APIResponseValidationError, match="before it broke off"):
         caller.run(MODEL, HELLO)
     assert len(service.requests) == 1
 
 
+OPENING = "HTTP/1.1 200 OK\r\ncf-ai-req-id: id-1\r\ncontent-type: application/json\r\n"
+
+
+def break_off(peer: Peer, sends: bytes, resets: bool) -> None:
+    """Receive a request, send the beginning of an answer, and break the connection."""
+    peer.request()
+    peer.send(sends)
+    if resets:
+        peer.reset()
+
+
+BREAKS: dict[str, tuple[bytes, bytes]] = {
+    # What is sent before the connection closes, and what had come of the body.
+    "a length that is not reached": (f"{OPENING}content-length: 100\r\n\r\n".encode() + OK[:20], OK[:20]),
+    "a length, and nothing": (f"{OPENING}content-length: 100\r\n\r\n".encode(), b""),
+    "chunks without an end": (
+        f"{OPENING}transfer-encoding: chunked\r\n\r\n14\r\n".encode() + OK[:20] + b"\r\n",
+        OK[:20],
+    ),
+    "half a chunk": (f"{OPENING}transfer-encoding: chunked\r\n\r\n40\r\n".encode() + OK[:20], OK[:20]),
+    "a chunk without a size": (f"{OPENING}transfer-encoding: chunked\r\n\r\nno size\r\n".encode(), b""),
+}
+
+
 @SYNC_AND_ASYNC
-def test_half_an_answer_is_an_error_and_not_sent_again(callers: Callers, serve: Serve, sleeps: list[float]) -> None:
-    half = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n" + OK[:20]
-    server = serve(lambda peer: peer.request() and peer.send(half))
-    with pytest.raises(APIConnectionError):
-        callers(base_url=server.url).run(MODEL, HELLO)
-    assert len(server.requests) == 1
+def test_half_an_answer_is_an_error_with_what_had_come(callers: Callers, serve: Serve, sleeps: list[float]) -> None:
+    for name, (sent, came) in BREAKS.items():
+        for resets in (False, True):
+            server = serve(
+                lambda peer, sent=sent, resets=resets: (peer.request(), peer.send(sent), resets and peer.reset())
+            )
+            with row((name, resets)), pytest.raises(APIResponseValidationError) as caught:
+                callers(base_url=server.url).run(MODEL, HELLO)
+            error = caught.value
+            assert isinstance(error, APIConnectionError), "whoever catches broken connections catches this one"
+            assert (error.status_code, error.request_id, error.retryable) == (200, "id-1", False), name
+            assert resets or error.body == came.decode(), name
+            assert "answered, and" in str(error), name
+            assert "no answer" not in str(error), name
+            assert len(server.requests) == 1, name
+
+
+@SYNC_AND_ASYNC
+def test_half_of_a_packed_answer_is_an_error_too(callers: Callers, serve: Serve) -> None:
+    packed = gzip.compress(OK)
+    head = f"{OPENING}content-encoding: gzip\r\ncontent-length: "
+    for name, sent, problem in (
+        ("the connection closes", f"{head}{len(packed)}\r\n\r\n".encode() + packed[:-12], "broke off"),
+        ("the length is that of the half", f"{head}{len(packed) - 12}\r\n\r\n".encode() + packed[:-12], "breaks off"),
+    ):
+        server = serve(lambda peer, sent=sent: (peer.request(), peer.send(sent)))
+        with row(name), pytest.raises(APIResponseValidationError, match=problem) as caught:
+            callers(base_url=server.url).run(MODEL, HELLO)
+        assert (caught.value.status_code, caught.value.request_id, len(server.requests)) == (200, "id-1", 1), name
+
+
+@SYNC_AND_ASYNC
+def test_an_answer_that_stops_is_given_up_with_what_had_come(callers: Callers, serve: Serve) -> None:
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(f"{OPENING}content-length: 100\r\n\r\n".encode() + OK[:20])
+        peer.left()
+
+    for options, message in (
+        ({"timeout": Timeout(read=0.2)}, "20 bytes of the answer came, and no more in time"),
+        ({"total_timeout": 0.3}, r"the total timeout of 0\.3 s passed: raise total_timeout="),
+    ):
+        server = serve(script)
+        with row(options), pytest.raises(APITimeoutError, match=message) as caught:
+            callers(base_url=server.url).run(MODEL, HELLO, **options)
+        error = caught.value
+        assert (error.status_code, error.request_id, error.body) == (200, "id-1", OK[:20].decode()), options
+        assert (error.retryable, len(server.requests)) == (False, 1), options
 
 
 @SYNC_AND_ASYNC

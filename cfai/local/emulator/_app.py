@@ -25,7 +25,6 @@ from cfai.local.server import CREDENTIAL_HEADERS, AccessRules, Application, Conn
 from cfai.local.wire import (
     CODES_BY_STATUS,
     ErrorResponse,
-    GatewayErrorResponse,
     Generation,
     Parts,
     build_envelope,
@@ -126,7 +125,7 @@ class EmulatorApp(Application):
             # Only the `default` gateway has its authentication on here, as it has when the service makes it.
             locked = matched.on_gateway_host and matched.gateway == "default"
             if locked and request.headers.get("cf-aig-authorization") != self.access.bearer:
-                raise GatewayErrorResponse(2009, "Unauthorized", status=401)
+                raise ErrorResponse(2009)
             self.access.check_credentials(request.headers, matched.account, request.path)
         if request.method != matched.route.method:
             raise ErrorResponse(7001, f"Method {request.method} not available for that URI.")
@@ -155,7 +154,7 @@ class EmulatorApp(Application):
             return build_json_reply(200, route.build_page(call.query, self._quotas.now()))
         known = models.get(call.model)
         if known is not None and known.retired_on and self._config.retired == "refuse":
-            known = None
+            raise ErrorResponse(5028, f"Model has been deprecated: it ended on {known.retired_on}, use another")
         model = known and route.accept(known)
         if model is None:
             raise ErrorResponse(5007, f"No such model: No such model {call.model} or task")

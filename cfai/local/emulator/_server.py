@@ -32,7 +32,7 @@ class Emulator(LocalServer):
     - `api_token`, `account_id`: what callers must send; any will do.
     - `tokens_per_second`: how fast it answers; `None` is as fast as it can.
     - `lenient_paths`: accept `%2F` in paths, for clients with that bug.
-    - `retired`: whether retired models still answer (`"serve"`) or get 400 / 5007 (`"refuse"`).
+    - `retired`: whether retired models still answer (`"serve"`) or get 410 / 5028 (`"refuse"`).
     - `allow_remote`: needed to listen on anything but loopback; then any `Host` header is answered.
     - `keep_requests`: how many requests to keep for `requests`, with all that was sent.
     - `engine`: what runs models in earnest for text and embeddings, such as `LlamaCpp` or `OpenAIUpstream`. Everything

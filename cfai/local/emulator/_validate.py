@@ -39,6 +39,7 @@ def check_inputs(model: Model, inputs: Any) -> Mapping[str, Any]:
     for problem in _find_message_problems(inputs.get("messages")):
         other = "oneOf at '/' not met, 0 matches: required properties at '/' are 'prompt', "
         raise make_input_error(f"{other if 'prompt' in known.parameters else ''}{problem}")
+    _check_tools(known, inputs)
     tools = [as_object(tool) for tool in as_sequence(inputs.get("tools"))]
     functions = [as_object(tool.get("function")) or tool for tool in tools]
     if inputs.get("tool_choice") == "any" or any(each.get("description") is False for each in functions):
@@ -48,6 +49,19 @@ def check_inputs(model: Model, inputs: Any) -> Mapping[str, Any]:
     _check_window(model, inputs)
     _check_texts(model, inputs)
     return inputs
+
+
+def _check_tools(known: Schema, inputs: Mapping[str, Any]) -> None:
+    """Refuse tools without a `function` where it must be there, with all else that the schemas would have wanted."""
+    if "tools" not in known.parameters or not known.parameters["tools"].type.startswith("array<{type:'function'"):
+        return
+    tools = map(as_object, as_sequence(inputs.get("tools")))
+    flat = [index for index, tool in enumerate(tools) if tool.get("type") == "function" and "function" not in tool]
+    if flat:
+        audio = ["required properties at '/audio' are 'voice,format'"] if "audio" in known.parameters else []
+        missing = [f"required properties at '/tools/{index}/function' are 'name'" for index in flat]
+        page = [*audio, *missing, "required properties at '/' are 'prompt'"]
+        raise make_input_error(f"anyOf at '/' not met: {', '.join(page)}")
 
 
 def _check_required(known: Schema, inputs: Mapping[str, Any]) -> None:

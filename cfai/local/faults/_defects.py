@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from cfai.local.faults import _rewrites as rewrites
-from cfai.local.wire import CODES, DONE_EVENT, Payload, count_usage
+from cfai.local.wire import DONE_EVENT, MESSAGES, Payload, count_usage
 
-BUSY = CODES[3040][1]
+BUSY = MESSAGES[3040]
 _FAILED = {"object": "response", "status": "failed", "error": {"code": "server_error", "message": BUSY}}
 
 

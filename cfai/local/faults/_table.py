@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cfai._response import EDGE_PAGE_CODES, ERROR_CODES
 from cfai.local.faults._defects import BUSY, DEFECTS, error_envelope
 from cfai.local.faults._fault import Fault
-from cfai.local.wire import GatewayErrorResponse
+from cfai.local.wire import ErrorResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +29,65 @@ class Scenario:
 
 # Codes of the service, named for what they mean; their statuses and texts are the emulator's.
 _CODES = {
-    "invalid-input": (1001, "Prompt and messages together"),
+    "api-throttled": (971, "Too many requests to Cloudflare's API"),
+    "invalid-token": (1000, "The token is not valid"),
+    "invalid-headers": (6003, "The headers are not valid, such as that of the token"),
+    "invalid-key-header": (6103, "The global key's header has not its form"),
+    "invalid-authorization-header": (6111, "The token's header has not its form"),
+    "no-route": (7000, "No route for the URI: an encoded slash, say"),
+    "method-not-allowed": (7001, "Another method than POST"),
+    "not-found": (7002, "No such object in the account, such as a log"),
+    "invalid-account": (7003, "Could not route: a wrong account id, say"),
+    "no-token": (9106, "No token arrived"),
+    "token-of-another-account": (9109, "The token is not for this account"),
+    "authentication-error": (10000, "The token is missing or wrong"),
+    "unauthenticated": (10001, "The request cannot be authenticated"),
+    "address-banned": (1006, "The edge blocks the client's address"),
+    "country-banned": (1009, "The edge blocks the client's country"),
+    "client-banned": (1010, "The edge blocks the client's signature"),
+    "edge-throttled": (1015, "The edge limits the client's rate"),
+    "origin-dns-error": (1016, "The edge finds no address of the host"),
+    "firewall-blocked": (1020, "A rule of the edge's firewall blocks the request"),
     "token-expired": (1031, "The token has expired or lacks a permission"),
+    "tunnel-error": (1033, "The edge finds no tunnel to the host"),
+    "worker-exception": (1101, "A Worker on the way failed"),
+    "worker-over-limit": (1102, "A Worker on the way is over its limits"),
+    "gateway-not-found": (2001, "No such gateway"),
+    "gateway-unreadable-answer": (2002, "The gateway cannot read the model's answer"),
+    "gateway-throttled": (2003, "Too many requests for the gateway"),
+    "provider-failed": (2005, "The gateway got no answer from the provider"),
+    "invalid-provider": (2008, "The gateway does not serve this provider"),
+    "gateway-unauthorized": (2009, "The gateway wants another token"),
+    "prompt-blocked": (2016, "A guardrail of the gateway blocked the prompt"),
+    "response-blocked": (2017, "A guardrail of the gateway blocked the answer"),
+    "provider-unauthorized": (2018, "The provider refuses the gateway's key"),
+    "gateway-endpoint-disabled": (2019, "The gateway has this endpoint switched off"),
+    "gateway-balance-empty": (2021, "The gateway's balance is empty"),
+    "gateway-endpoint-off": (2036, "The gateway has this endpoint switched off, by another code"),
+    "provider-key-missing": (2040, "The gateway has no key for the provider"),
+    "spend-limit": (2041, "The gateway's spend limit is reached"),
+    "spend-limit-of-rule": (2045, "The spend limit of one of the gateway's rules is reached"),
+    "invalid-input": (1001, "Prompt and messages together"),
+    "unknown-failure": (3001, "The service failed, and does not know why"),
     "incomplete-request": (3003, "Headers or body are missing"),
     "request-too-large": (3006, "The body is too large"),
     "request-timeout": (3007, "The service gave up"),
     "request-aborted": (3008, "The service aborted the call"),
+    "incomplete-input": (3010, "The model cannot read the inputs"),
     "rate-limited": (3021, "Too many requests in a minute"),
     "account-blocked": (3023, "The account is blocked"),
+    "engine-rejected": (3025, "An older engine refused the request"),
     "upstream-rejected": (3030, "The model's server refused the request"),
     "quota-exceeded-documented": (3036, "The daily allocation is used up, as the documentation has it"),
+    "fine-tune-not-found": (3037, "No such fine-tune"),
     "fine-tune-incomplete": (3039, "The fine-tune lacks files"),
     "out-of-capacity": (3040, "The model is busy"),
     "private-model": (3041, "The model is another account's"),
     "invalid-model": (3042, "No such model id"),
+    "inference-error": (3043, "The model failed"),
     "inference-timeout": (3046, "The model ran for longer than 240 s"),
+    "unknown-inference-error": (3048, "The model failed, and the service does not know why"),
+    "retries-exhausted": (3050, "The service tried several times"),
     "quota-exceeded": (4006, "The daily allocation is used up, as the service says it"),
     "invalid-base64": (5004, "The data is not of the type that the model takes"),
     "lora-unsupported": (5005, "The model takes no LoRA"),
@@ -56,14 +101,15 @@ _CODES = {
     "json-mode-streaming": (5023, "JSON mode and streaming together"),
     "json-mode-failed": (5024, "The model could not keep to the schema"),
     "json-mode-unsupported": (5025, "The model has no JSON mode"),
+    "model-retired": (5028, "The model was retired"),
+    "model-unavailable": (5030, "The model cannot be reached"),
     "paid-plan-required": (5035, "The model needs the Workers Paid plan"),
-    "no-route": (7000, "No route for the URI: an encoded slash, say"),
-    "method-not-allowed": (7001, "Another method than POST"),
-    "invalid-account": (7003, "Could not route: a wrong account id, say"),
     "engine-invalid-input": (8001, "The engine refused the inputs"),
+    "engine-invalid-value": (8002, "The engine refused a value, such as a language"),
     "engine-error": (8005, "The engine failed"),
-    "forced-tool-too-long": (8006, "A forced tool call does not fit max_tokens"),
-    "authentication-error": (10000, "The token is missing or wrong"),
+    "forced-tool-too-long": (8006, "A forced tool call does not fit max_tokens, or an image is none"),
+    "engine-bad-request": (8007, "The engine refused the request"),
+    "engine-failed": (8008, "The engine failed, by another code"),
 }
 
 _STATUSES = {
@@ -95,12 +141,29 @@ _INTERNAL = {
     "description": "prompt is missing",
 }
 _UPSTREAM = '{"object":"error","message":"the image cannot be read","code":400}'
+_EDGE_PAGE = (
+    b'<html><head><title>Attention Required! | Cloudflare</title></head><body><div id="cf-error-details">'
+    b'<span class="cf-error-code">1020</span></div></body></html>'
+)
+_SCHEMA_PAGE = (
+    "anyOf at '/' not met: required properties at '/audio' are 'voice,format', "
+    + "".join(f"required properties at '/tools/{index}/function' are 'name', " for index in range(30))
+    + "Type mismatch of '/prompt', 'string' not in 'array', required properties at '/' are 'messages'"
+)
 _REDIRECT = b"HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _CHUNKS = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nno size\r\n"
 
 
 def _build_json_fault(value: Any, status: int = 200) -> Fault:
     return Fault(status=status, body=json.dumps(value, separators=(",", ":")).encode())
+
+
+def _build_code_fault(code: int) -> Fault:
+    """Return the fault that answers with a code: the edge's are plain text."""
+    if code not in EDGE_PAGE_CODES:
+        return Fault(code=code)
+    text = f"error code: {code}".encode()
+    return Fault(status=ERROR_CODES[code].status, body=text, content_type="text/plain; charset=UTF-8")
 
 
 _ERRORS = {
@@ -127,13 +190,25 @@ _ERRORS = {
             {"state": "Failed", "error": {"code": "provider_unavailable", "message": "no provider"}}, 503
         ),
     ),
-    "gateway-unauthorized": (
+    "gateway-error-list": (
         "The gateway's own error: a list called `error`",
-        _build_json_fault(GatewayErrorResponse(2009, "Unauthorized").to_body(""), 401),
+        _build_json_fault(ErrorResponse(2009).to_body(""), 401),
     ),
     "code-in-text": (
         "An error in plain text, as the binding writes it: class name, code and text",
         Fault(status=429, body=f"InferenceUpstreamError: 3040: {BUSY}".encode(), content_type="text/plain"),
+    ),
+    "edge-page": (
+        "The edge's own error as an HTML page",
+        Fault(status=403, body=_EDGE_PAGE, content_type="text/html; charset=UTF-8"),
+    ),
+    "schema-page": (
+        "A page of what every schema misses, most of it about inputs that were not sent",
+        _build_json_fault(error_envelope(message=f"AiError: Bad input: Error: {_SCHEMA_PAGE}", code=5006), 400),
+    ),
+    "problem-json": (
+        "An error as RFC 9457 has it: a URL for its type, a title and a detail",
+        _build_json_fault({"type": "https://a.example/e", "title": "Bad Request", "detail": "it is wrong"}, 400),
     ),
     "plain-text-error": (
         "An error in plain text",
@@ -205,7 +280,7 @@ _STREAMS = {
 
 
 _GROUPS: dict[str, Mapping[str, tuple[str, Fault | None]]] = {
-    "Codes": {name: (f"{code}: {summary}", Fault(code=code)) for name, (code, summary) in _CODES.items()},
+    "Codes": {name: (f"{code}: {summary}", _build_code_fault(code)) for name, (code, summary) in _CODES.items()},
     "Statuses": {
         **{name: (f"{status}: {summary}", Fault(status=status)) for name, (status, summary) in _STATUSES.items()},
         **{

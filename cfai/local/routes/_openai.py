@@ -13,7 +13,7 @@ from cfai.local._json import as_object
 from cfai.local._models import is_text_model
 from cfai.local.routes._route import Route, RoutedCall, rejects_if_busy
 from cfai.local.server import RawRequest
-from cfai.local.wire import EDGE_CODES, ErrorResponse, make_input_error
+from cfai.local.wire import ErrorResponse, make_input_error
 from cfai.models import Model
 
 _COMPAT_PREFIX = "workers-ai/"
@@ -90,7 +90,7 @@ class _Responses(_OpenAI):
 
     def build_error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
         """Return OpenAI's form, which was seen on this route; on the other ones it is the envelope of the REST API."""
-        if refusal.code in EDGE_CODES:
+        if not refusal.is_of_model:
             return refusal.to_body(request_id)
         codes = {400: "invalid_prompt", 429: "rate_limit_exceeded"}
         code = codes.get(refusal.status, "server_error" if refusal.status >= 500 else "invalid_request")

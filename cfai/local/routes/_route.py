@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from cfai.local._json import as_object
 from cfai.local.server import RawRequest
-from cfai.local.wire import EDGE_CODES, ErrorResponse, build_envelope, make_input_error
+from cfai.local.wire import ErrorResponse, build_envelope, make_input_error
 from cfai.models import Model
 
 BINDING_HOST = "workers-binding.ai"
@@ -109,7 +109,7 @@ class _Worker(Route):
 
     def build_error(self, refusal: ErrorResponse, request_id: str) -> dict[str, Any]:
         """Return what the binding makes `InferenceUpstreamError: <code>: <description>` of."""
-        if refusal.code in EDGE_CODES or refusal.code is None:
+        if refusal.code is None or not refusal.is_of_model:
             return refusal.to_body(request_id)
         # Seen are this name for most codes, and that of workerd's own test for one.
         name = "InvalidInput" if refusal.code == 1001 else "InferenceUpstreamError"

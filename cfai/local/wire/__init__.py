@@ -1,11 +1,9 @@
 """The wire of the service: an answer as JSON or as events, in the shape of each family of models, and its refusals."""
 
 from cfai.local.wire._errors import (
-    CODES,
     CODES_BY_STATUS,
-    EDGE_CODES,
+    MESSAGES,
     ErrorResponse,
-    GatewayErrorResponse,
     build_envelope,
     make_input_error,
 )
@@ -37,16 +35,14 @@ from cfai.local.wire._generation import (
 ErrorResponse.__module__ = "cfai.local"
 
 __all__ = [
-    "CODES",
     "CODES_BY_STATUS",
     "DONE_EVENT",
     "DUAL",
-    "EDGE_CODES",
     "KIMI",
+    "MESSAGES",
     "ErrorResponse",
     "Event",
     "Form",
-    "GatewayErrorResponse",
     "GeneratedCall",
     "GeneratedChoice",
     "Generation",

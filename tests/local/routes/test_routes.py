@@ -48,7 +48,7 @@ def test_an_emulator_may_be_more_lenient_or_stricter(service: Service) -> None:
     assert service.run(retired, HELLO).status_code == 200
     rows: list[tuple[dict[str, Any], str, dict[str, str], tuple[int, list[int]]]] = [
         ({"lenient_paths": True}, "@cf%2Fmeta%2Fllama-3.1-8b-instruct-fp8", {}, (200, [])),
-        ({"retired": "refuse"}, retired, {}, (400, [5007])),
+        ({"retired": "refuse"}, retired, {}, (410, [5028])),
         ({"allow_remote": True}, LLAMA, {"host": "emulator.lan"}, (200, [])),
     ]
     for options, model, headers, expected in rows:
@@ -106,7 +106,8 @@ def test_the_gateway_host_gives_the_same_answer_and_the_default_wants_a_credenti
     refused = service.http.post(url, json=HELLO)
     errors = [{"code": 2009, "message": "Unauthorized"}]
     assert refused.status_code == 401
-    assert refused.json() == {"success": False, "result": [], "messages": [], "error": errors}
+    name = {"name": "AiGatewayError", "httpCode": 401, "internalCode": 2009, "message": "Unauthorized"}
+    assert refused.json() == {"success": False, "result": [], "messages": [], "error": errors, **name}
     token = {"cf-aig-authorization": f"Bearer {service.local.api_token}"}
     assert service.http.post(url, json=HELLO, headers=token).status_code == 200
 
