@@ -18,7 +18,11 @@ from typing import Any, TypeVar
 
 from cfai._config import BoundedWait
 
-T = TypeVar("T")
+B = TypeVar("B", bound="_Backend")
+S = TypeVar("S")
+
+open_streams: weakref.WeakSet[Any] = weakref.WeakSet()
+"""The connections of all our own clients; in a forked child, those of its parent too."""
 
 _LAST_LOOK = 0.01
 """Seconds, in which an event loop sees what its sockets hold."""
@@ -26,7 +30,7 @@ _BYTES_AT_ONCE = 64 * 1024
 """The bytes that are written before the time is looked at again."""
 
 
-def replace_backend(client: Any, kind: Callable[[Any], T]) -> T | None:
+def replace_backend(client: Any, kind: Callable[[Any], B]) -> B | None:
     """Give a client a network backend around its own; return it, or `None` if the client is not made as httpx makes it.
 
     httpcore takes a backend of the user's, but httpx has no option for it.
@@ -40,26 +44,26 @@ def replace_backend(client: Any, kind: Callable[[Any], T]) -> T | None:
     return backend
 
 
-class BoundedBackend:
-    """A network backend of httpcore, whose connections look at the end of a `BoundedWait`, and can be stopped."""
+class _Backend:
+    """A network backend of httpcore around another one, which knows its connections."""
 
     def __init__(self, backend: Any) -> None:
         self._backend = backend
-        self._streams: weakref.WeakSet[BoundedStream] = weakref.WeakSet()
+        self.streams: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def keep(self, stream: S) -> S:
+        """Return a connection, known from now on."""
+        self.streams.add(stream)
+        open_streams.add(stream)
+        return stream
+
+
+class BoundedBackend(_Backend):
+    """A network backend of httpcore, whose connections look at the end of a `BoundedWait`."""
 
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, **options: Any) -> BoundedStream:
-        return self.wrap(self._backend.connect_tcp(host, port, timeout=_shorten(timeout), **options))
-
-    def wrap(self, stream: Any) -> BoundedStream:
-        """Return a network stream as one of this backend's."""
-        bounded = BoundedStream(stream, self)
-        self._streams.add(bounded)
-        return bounded
-
-    def stop_traffic(self) -> None:
-        """End the traffic of all connections: whoever waits for one waits no longer."""
-        for stream in [*self._streams]:
-            shut_down(stream)
+        stream = self._backend.connect_tcp(host, port, timeout=_shorten(timeout), **options)
+        return self.keep(BoundedStream(stream, self))
 
 
 class BoundedStream:
@@ -81,24 +85,23 @@ class BoundedStream:
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> BoundedStream:
-        return self._backend.wrap(self._stream.start_tls(ssl_context, server_hostname, _shorten(timeout)))
+        stream = self._stream.start_tls(ssl_context, server_hostname, _shorten(timeout))
+        return self._backend.keep(BoundedStream(stream, self._backend))
 
 
-class AsyncBackend:
+class AsyncBackend(_Backend):
     """A network backend of httpcore, whose connections look once more before a read times out."""
 
-    def __init__(self, backend: Any) -> None:
-        self._backend = backend
-
     async def connect_tcp(self, *place: Any, **options: Any) -> AsyncNetworkStream:
-        return AsyncNetworkStream(await self._backend.connect_tcp(*place, **options))
+        return self.keep(AsyncNetworkStream(await self._backend.connect_tcp(*place, **options), self))
 
 
 class AsyncNetworkStream:
     """A network stream of httpcore that looks once more before a read times out."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, backend: AsyncBackend) -> None:
         self._stream = stream
+        self._backend = backend
         self.write = stream.write
         self.aclose = stream.aclose
         self.get_extra_info = stream.get_extra_info
@@ -112,7 +115,8 @@ class AsyncNetworkStream:
         return await self._stream.read(max_bytes, _LAST_LOOK)
 
     async def start_tls(self, *context: Any, **options: Any) -> AsyncNetworkStream:
-        return AsyncNetworkStream(await self._stream.start_tls(*context, **options))
+        stream = await self._stream.start_tls(*context, **options)
+        return self._backend.keep(AsyncNetworkStream(stream, self._backend))
 
 
 def shut_down(network_stream: Any) -> None:
@@ -124,6 +128,23 @@ def shut_down(network_stream: Any) -> None:
             socket.socket.shutdown(connection, socket.SHUT_RDWR)
         else:
             connection.shutdown(socket.SHUT_RDWR)
+
+
+def close_socket(network_stream: Any) -> None:
+    """Close a socket at once and without a sound, unless its event loop runs.
+
+    asyncio's transports close themselves on their loop alone, and complain when they are collected open. What the loop
+    would have called last is private to them, and the only way left.
+    """
+    stream = network_stream
+    while (inner := getattr(stream, "_stream", getattr(stream, "transport_stream", None))) is not None:
+        stream = inner
+    transport = getattr(stream, "_transport", None)
+    with suppress(Exception):
+        if transport is None:
+            network_stream.close()
+        elif not transport._loop.is_running():
+            transport._call_connection_lost(None)
 
 
 def _shorten(timeout: float | None) -> float | None:

@@ -10,6 +10,7 @@ traffic of the connection, notes the stream as abandoned, and the next call clos
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import ssl
@@ -28,7 +29,7 @@ from cfai._errors import ConfigurationError
 from cfai._preload import fork_lock
 from cfai._transport.background_reader import BackgroundReader
 from cfai._transport.event_loop import get_running_loop, is_asyncio
-from cfai._transport.network import AsyncBackend, BoundedBackend, replace_backend, shut_down
+from cfai._transport.network import AsyncBackend, BoundedBackend, close_socket, open_streams, replace_backend, shut_down
 
 # httpcore looks at every connection whenever a call starts or ends, so few are kept alive; but many may be open, since
 # the 101st stream of a default client waits in vain.
@@ -66,7 +67,9 @@ class AsyncHttpClient(Protocol):
 class PooledClient:
     """One HTTP client and what is read from it."""
 
-    def __init__(self, client: Any, *, is_own: bool = True) -> None:
+    def __init__(
+        self, client: Any, *, is_own: bool = True, backend: AsyncBackend | BoundedBackend | None = None
+    ) -> None:
         self.client = client
         self.is_own = is_own
         """False for a client that was passed in: headers, parameters and closing it are its owner's."""
@@ -79,13 +82,7 @@ class PooledClient:
         """
         self.abandoned: deque[Any] = deque()
         """Responses whose stream nobody holds any more."""
-        self._network_streams: weakref.WeakSet[Any] = weakref.WeakSet()
-
-    def watch(self, response: Any) -> None:
-        """Remember the connection of a response, so that it can be closed when its event loop no longer runs."""
-        if (network_stream := response.extensions.get("network_stream")) is not None:
-            with suppress(TypeError):  # one of another transport may not be weakly referable
-                self._network_streams.add(network_stream)
+        self._backend = backend
 
     def close_response(self, response: Any) -> None:
         """Close a response. Unless its end was read, its connection goes with it: the model stops."""
@@ -129,26 +126,22 @@ class PooledClient:
             with suppress(IndexError):  # another thread was faster
                 await self.aclose_response(self.abandoned.popleft())
 
-    def close_sockets(self) -> None:
-        """Close the sockets of a client whose event loop is closed, without a sound.
+    def stop_all_traffic(self) -> None:
+        """End the traffic of all connections: whoever waits for one waits no longer."""
+        for network_stream in [*self._backend.streams] if self._backend else ():
+            shut_down(network_stream)
 
-        asyncio's transports close themselves on their loop alone, and complain when they are collected open. What the
-        loop would have called last is private to them, and the only way left.
-        """
-        for network_stream in self._network_streams:
-            stream = network_stream
-            while (inner := getattr(stream, "_stream", getattr(stream, "transport_stream", None))) is not None:
-                stream = inner
-            transport = getattr(stream, "_transport", None)
-            with suppress(Exception):
-                transport._call_connection_lost(None)  # type: ignore[union-attr]
+    def close_sockets(self) -> None:
+        """Close the sockets of a client whose event loop is closed, without a sound."""
+        for network_stream in [*self._backend.streams] if self._backend else ():
+            close_socket(network_stream)
 
 
 class _LoopClient(PooledClient):
     """The client of one event loop, closed at the end of the loop or when the pool is forgotten."""
 
     def __init__(self, client: Any, loop: Any) -> None:
-        super().__init__(client)
+        super().__init__(client, backend=replace_backend(client, AsyncBackend))
         self.loop = weakref.ref(loop)
         self._closer = _close_at_end(client)
 
@@ -196,7 +189,6 @@ class ClientPool:
         self._lock = threading.Lock()
         self._is_closed = False
         self._sync: PooledClient | None = None
-        self._backend: BoundedBackend | None = None
         self._finalizer: Any = None
         self._by_loop: dict[int, _LoopClient] = {}
         _pools.add(self)
@@ -218,8 +210,7 @@ class ClientPool:
                 raise ConfigurationError(_AI_CLOSED)
             if self._sync is None:
                 client = self._open(httpx.Client)
-                self._backend = replace_backend(client, BoundedBackend)
-                self._sync = PooledClient(client)
+                self._sync = PooledClient(client, backend=replace_backend(client, BoundedBackend))
                 # Nobody is in a call on a pool that was forgotten, so the lock that this takes is free.
                 self._finalizer = weakref.finalize(self, client.close)
                 self._finalizer.atexit = False
@@ -247,7 +238,6 @@ class ClientPool:
 
             # In a thread: reading certificates takes tens of milliseconds.
             client = await to_thread.run_sync(self._open, httpx.AsyncClient)
-            replace_backend(client, AsyncBackend)
             with self._lock:
                 self._sweep()
                 # Another task may have been faster: nothing is open in this one yet.
@@ -271,8 +261,7 @@ class ClientPool:
         if self._passed_in is not None:
             self._passed_in.close_abandoned()
         if pooled_client is not None:
-            if self._backend is not None:
-                self._backend.stop_traffic()  # closing a socket ends no wait of another thread
+            pooled_client.stop_all_traffic()  # closing a socket ends no wait of another thread
             pooled_client.close_abandoned()
             pooled_client.client.close()
 
@@ -289,6 +278,11 @@ class ClientPool:
             await self._passed_in_async.aclose_abandoned()
         if pooled_client is not None:
             await pooled_client.aclose()
+
+    def list_streamed_connections(self) -> list[Any]:
+        """Return the connections of the synchronous streams that have not come to their end."""
+        responses = [*self._sync.open_responses] if self._sync else []
+        return [response.extensions.get("network_stream") for response in responses]
 
     def forget_connections(self) -> None:
         """Begin anew in a forked child, without touching what is the parent's."""
@@ -331,6 +325,17 @@ def _begin_anew_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_anew_in_child)
+
+
+@atexit.register
+def _close_at_exit() -> None:
+    """Close all sockets, of which Python would complain, but those that a thread may be reading. Takes no lock."""
+    # A thread that is left by now is a daemon. Those of our own servers read no stream.
+    others = {*threading.enumerate()} - {threading.current_thread()}
+    may_be_read = any(not thread.name.startswith("cfai-") for thread in others)
+    in_use = {each for pool in [*_pools] for each in pool.list_streamed_connections()} if may_be_read else set[Any]()
+    for network_stream in {*open_streams} - in_use:
+        close_socket(network_stream)
 
 
 async def _close_at_end(client: Any) -> AsyncGenerator[None]:

@@ -115,7 +115,6 @@ async def _asend_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget)
         _raise_mapped(exception, request, budget, may_be_billed=attempt.may_be_billed(exception, time.monotonic()))
     finally:
         _strip_request(http_request)
-    pooled_client.watch(http)
     response = build_response(
         http, request.model, budget=budget, now=time.monotonic(), pool=pool, pooled_client=pooled_client
     )
