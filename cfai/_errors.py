@@ -37,6 +37,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from cfai._escape import escape_controls
 from cfai._json import to_compact_json
 
 DONE_EVENT = b"data: [DONE]\n\n"
@@ -59,7 +60,7 @@ class CfaiError(Exception):
         body: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(escape_controls(message))  # it may quote the service, and a traceback shows it on a terminal
         self.retryable = retryable
         """True if the same call may succeed later, and is safe to send again: it was not run, so it was not billed."""
         self.model = model
@@ -235,7 +236,7 @@ class StreamError(CfaiError):
 
     def __init__(self, message: str, *, partial: str = "", retryable: bool = False, **event: Any) -> None:
         super().__init__(message, retryable=retryable, **event)
-        self.message = message
+        self.message = str(self)
         """The message of the service."""
         self.partial = partial
         """The text that had arrived before the error."""
