@@ -149,7 +149,10 @@ class ContextLengthError(LimitError):
 
 
 class APIConnectionError(CfaiError):
-    """No answer came: the connection could not be made, or broke first. The reason is in `__cause__`."""
+    """No answer came: the connection could not be made, or broke first.
+
+    The reason is in the message, and in `__cause__` unless that holds credentials.
+    """
 
     def __init__(self, message: str, *, retryable: bool = True, **answer: Any) -> None:
         super().__init__(message, retryable=retryable, **answer)
