@@ -39,6 +39,7 @@ from typing import Any, Literal
 
 from pydantic_core import CoreSchema, core_schema
 
+from cfai._escape import escape_controls
 from cfai._json import to_compact_json
 
 DONE_EVENT = b"data: [DONE]\n\n"
@@ -61,7 +62,7 @@ class CfaiError(Exception):
         body: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(escape_controls(message))  # it may quote the service, and a traceback shows it on a terminal
         self.retryable = retryable
         """True if the same call may succeed later, and is safe to send again: it was not run, so it was not billed."""
         self.model = model
@@ -156,7 +157,10 @@ class ContextLengthError(LimitError):
 
 
 class APIConnectionError(CfaiError):
-    """No answer came: the connection could not be made, or broke first. The reason is in `__cause__`."""
+    """No answer came: the connection could not be made, or broke first.
+
+    The reason is in the message, and in `__cause__` unless that holds credentials.
+    """
 
     def __init__(self, message: str, *, retryable: bool = True, **answer: Any) -> None:
         super().__init__(message, retryable=retryable, **answer)
@@ -243,7 +247,7 @@ class StreamError(CfaiError):
 
     def __init__(self, message: str, *, partial: str = "", retryable: bool = False, **event: Any) -> None:
         super().__init__(message, retryable=retryable, **event)
-        self.message = message
+        self.message = str(self)
         """The message of the service."""
         self.partial = partial
         """The text that had arrived before the error."""

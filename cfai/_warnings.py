@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import warnings
 
+from cfai._escape import escape_controls
+
 
 class CutAnswerWarning(UserWarning):
     """An answer stopped at the service's default of `max_tokens`, not where the model would have."""
@@ -29,4 +31,4 @@ def warn(message: str, category: type[Warning]) -> None:
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _INTERNAL:
         frame = frame.f_back
         level += 1
-    warnings.warn(message, category, stacklevel=level)
+    warnings.warn(escape_controls(message), category, stacklevel=level)

@@ -27,7 +27,7 @@ _SEND = sys.modules["cfai._transport.send"]
 
 
 ORDER = (
-    ("_version", "_lazy", "_json", "_warnings"),
+    ("_version", "_lazy", "_json", "_escape", "_warnings"),
     ("_errors",),
     ("models", "types"),
     ("tokens", "tokenizers"),

@@ -7,7 +7,6 @@ from cfai._response.error_codes import EDGE_PAGE_CODES
 from cfai._response.errors import (
     ErrorBody,
     build_error,
-    map_transport_error,
     parse_body,
     parse_error_body,
     redact,
@@ -29,6 +28,7 @@ from cfai._response.parse import (
     warn_if_cut,
 )
 from cfai._response.sse import EventDecoder, EventSplitter, parse_fields
+from cfai._response.transport_errors import find_cause, map_transport_error
 
 __all__ = [
     "EDGE_PAGE_CODES",
@@ -47,6 +47,7 @@ __all__ = [
     "build_stream_output",
     "convert_to_events",
     "event_reports_error",
+    "find_cause",
     "is_body_streamed",
     "is_end_mark",
     "is_json_object",

@@ -13,8 +13,6 @@ from typing import Any, NamedTuple, cast
 from cfai import models
 from cfai._errors import (
     AiInternalError,
-    APIConnectionError,
-    APITimeoutError,
     AuthenticationError,
     BadRequestError,
     InferenceUpstreamError,
@@ -63,9 +61,6 @@ _TEXT_KEYS = ("description", "message", "error", "detail", "title", "msg")
 
 _NO_MODEL = {"NoSuchModel", "InvalidModel", "ModelRetired", "NotFound"}
 """The errors for which there is another model to name."""
-
-_NEVER_SENT = {"ConnectError", "ProxyError", "WriteError", "UnsupportedProtocol", "LocalProtocolError"}
-"""The exceptions of a request that did not leave whole, whatever a connection tells of it."""
 
 # Patterns stay strings: `re` compiles them at first use, so that importing does not.
 _UUID = r"\(?\b([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\b\)?\s*$"
@@ -173,42 +168,6 @@ def build_stream_error(
     kind = StreamSequenceLengthError if limit.kind == "sequence" else StreamContextLengthError
     message = f"{message}. What to do: {_format_advice(limit, model)}."
     return kind(message, **_build_limit_fields(limit, model, inputs or {}), code=problem.code, body=event)
-
-
-def map_transport_error(
-    exception: Exception, model: str, host: str, *, may_be_billed: bool = False
-) -> APIConnectionError | None:
-    """Return the error for what an HTTP client raised, or `None` if it is none of its own.
-
-    It goes by the names of the classes, since a client may come from httpx or from its fork, whose trees are unrelated.
-    With `may_be_billed` the request came so far that the model may have run: it is not safe to send again.
-    """
-    names = {kind.__name__ for kind in type(exception).__mro__}
-    if "RequestError" not in names:
-        return None
-    reason = " ".join(str(exception).split()) or type(exception).__name__
-    retryable = not names & {"ReadTimeout", "UnsupportedProtocol", "LocalProtocolError", "DecodingError"}
-    if "PoolTimeout" in names:
-        message = f"no connection to {host} came free in time: {reason}"
-    elif "ConnectTimeout" in names:
-        message = f"could not connect to {host} in time: {reason}"
-    elif "ReadTimeout" in names:
-        hint = "the call may have been billed, so it was not sent again; raise timeout=, or stream the answer"
-        message = f"{host} did not answer in time ({reason}): {hint}"
-    elif "TimeoutException" in names:
-        message = f"could not send to {host} in time: {reason}"
-    elif "CERTIFICATE_VERIFY_FAILED" in reason:
-        retryable = False
-        hint = "pass verify= with your own certificates if a proxy puts its own in between"
-        message = f"{host} is not trusted: {reason}. {hint}"
-    elif may_be_billed and not names & _NEVER_SENT:
-        retryable = False
-        hint = "the request was sent whole, so it may have been billed; it was not sent again"
-        message = f"no answer from {host}: {reason} ({hint})"
-    else:
-        message = f"no answer from {host}: {reason}"
-    kind = APITimeoutError if "TimeoutException" in names else APIConnectionError
-    return kind(message, model=model, retryable=retryable)
 
 
 def redact(content: bytes, secrets: Iterable[str]) -> bytes:

@@ -35,6 +35,7 @@ from cfai._response import (
     EventSplitter,
     build_stream_output,
     convert_to_events,
+    find_cause,
     is_end_mark,
     make_too_large_error,
     map_transport_error,
@@ -222,7 +223,7 @@ class _StreamState(Generic[T]):
                 exception = reported
         error = self._map_error(exception)
         if error is not None and error is not exception:
-            error.__cause__ = exception
+            error.__cause__ = find_cause(exception, self._call.secrets)
         self._end(error)
 
     def _leave(self, reason: str) -> None:
@@ -256,7 +257,7 @@ class _StreamState(Generic[T]):
         if isinstance(exception, APITimeoutError):
             error: Exception | None = exception
         else:
-            error = map_transport_error(exception, self._call.model, self._call.host)
+            error = map_transport_error(exception, self._call.model, self._call.host, secrets=self._call.secrets)
         if error is None:
             return exception
         if decoder.is_whole:

@@ -10,7 +10,7 @@ import logging
 import time
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
-from typing import Any, NoReturn, Self, cast
+from typing import Any, Self, cast
 
 import anyio
 import httpx
@@ -24,6 +24,7 @@ from cfai._response import (
     build_broken_error,
     build_response,
     build_response_error,
+    find_cause,
     is_body_streamed,
     make_too_large_error,
     map_transport_error,
@@ -86,12 +87,16 @@ async def asend(pool: ClientPool, request: ApiRequest) -> ApiResponse:
 def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> ApiResponse:
     pooled_client, attempt = pool.get_sync_client(), Attempt()
     http_request = _build_http_request(pooled_client, request, budget, attempt.trace)
+    http, failure = cast("Any", None), None
     try:
         http = pooled_client.client.send(http_request, stream=True, auth=None, follow_redirects=False)
     except Exception as exception:
-        _raise_mapped(exception, request, budget, may_be_billed=attempt.may_be_billed(exception, time.monotonic()))
+        may_be_billed = attempt.may_be_billed(exception, time.monotonic())
+        failure = _map_exception(exception, request, budget, may_be_billed=may_be_billed)
     finally:
         _strip_request(http_request)
+    if failure is not None:
+        raise failure
     response = build_response(
         http, request.model, budget=budget, now=time.monotonic(), pool=pool, pooled_client=pooled_client
     )
@@ -108,13 +113,17 @@ def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> Api
 async def _asend_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> ApiResponse:
     pooled_client, attempt = await pool.get_async_client(), Attempt()
     http_request = _build_http_request(pooled_client, request, budget, attempt.atrace)
+    http, failure = cast("Any", None), None
     try:
         with _time_limit(budget):
             http = await pooled_client.client.send(http_request, stream=True, auth=None, follow_redirects=False)
     except Exception as exception:
-        _raise_mapped(exception, request, budget, may_be_billed=attempt.may_be_billed(exception, time.monotonic()))
+        may_be_billed = attempt.may_be_billed(exception, time.monotonic())
+        failure = _map_exception(exception, request, budget, may_be_billed=may_be_billed)
     finally:
         _strip_request(http_request)
+    if failure is not None:
+        raise failure
     response = build_response(
         http, request.model, budget=budget, now=time.monotonic(), pool=pool, pooled_client=pooled_client
     )
@@ -131,6 +140,7 @@ async def _asend_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget)
 def _read(response: ApiResponse, request: ApiRequest) -> bytes:
     """Read the whole body of an answer."""
     http, budget, parts, size = response.http, response.budget, list[bytes](), 0
+    failure: Exception | None = None
     try:
         for chunk in http.iter_bytes():
             parts.append(chunk)
@@ -139,9 +149,11 @@ def _read(response: ApiResponse, request: ApiRequest) -> bytes:
                 raise make_too_large_error(response, request)
             budget.remaining(time.monotonic())
     except Exception as exception:
-        _raise_broken(exception, response, request, b"".join(parts))
+        failure = _map_broken(exception, response, request, b"".join(parts))
     finally:
         http.close()
+    if failure is not None:
+        raise failure
     http._content = b"".join(parts)  # as `read` leaves it, for whoever takes the raw response
     return http._content
 
@@ -149,6 +161,7 @@ def _read(response: ApiResponse, request: ApiRequest) -> bytes:
 async def _aread(response: ApiResponse, request: ApiRequest) -> bytes:
     """Read the whole body of an answer."""
     http, budget, parts, size = response.http, response.budget, list[bytes](), 0
+    failure: Exception | None = None
     chunks = http.aiter_bytes()
     try:
         with _time_limit(budget):
@@ -158,10 +171,12 @@ async def _aread(response: ApiResponse, request: ApiRequest) -> bytes:
                 if size > request.config.max_answer_bytes:
                     raise make_too_large_error(response, request)
     except Exception as exception:
-        _raise_broken(exception, response, request, b"".join(parts))
+        failure = _map_broken(exception, response, request, b"".join(parts))
     finally:
         await http.aclose()
         await unwind(chunks)
+    if failure is not None:
+        raise failure
     http._content = b"".join(parts)  # as `read` leaves it, for whoever takes the raw response
     return http._content
 
@@ -293,21 +308,28 @@ def _strip_request(http_request: Any) -> None:
             del http_request.headers[name]
 
 
-def _raise_broken(exception: Exception, response: ApiResponse, request: ApiRequest, content: bytes) -> NoReturn:
-    """Raise the error for a body that broke off, with what had come of it."""
-    try:
-        _raise_mapped(exception, request, response.budget, may_be_billed=True)
-    except APIConnectionError as error:
-        raise build_broken_error(error, response, request, content) from exception
+def _map_broken(exception: Exception, response: ApiResponse, request: ApiRequest, content: bytes) -> Exception:
+    """Return the error for a body that broke off, with what had come of it."""
+    error = _map_exception(exception, request, response.budget, may_be_billed=True)
+    if isinstance(error, APIConnectionError):
+        error = build_broken_error(error, response, request, content)
+        error.__cause__ = find_cause(exception, request.secrets)
+    return error
 
 
-def _raise_mapped(exception: Exception, request: ApiRequest, budget: TimeBudget, *, may_be_billed: bool) -> NoReturn:
-    """Raise what `exception` stands for, with it as the cause; one that is not the network's goes on as it is."""
+def _map_exception(exception: Exception, request: ApiRequest, budget: TimeBudget, *, may_be_billed: bool) -> Exception:
+    """Return the error that `exception` stands for; one that is not the network's stays as it is.
+
+    It is raised when `exception` is handled: else that would be its context, whatever credentials it holds.
+    """
+    error: Exception | None = map_transport_error(
+        exception, request.model, request.host, may_be_billed=may_be_billed, secrets=request.secrets
+    )
     if isinstance(exception, TimeoutError) and budget.total is not None:
-        raise budget.make_error() from exception
-    error = map_transport_error(exception, request.model, request.host, may_be_billed=may_be_billed)
+        error = budget.make_error()
     if error is None:
-        raise exception
+        return exception
     if isinstance(error, APITimeoutError) and budget.is_exceeded(time.monotonic()):
-        raise budget.make_error() from exception
-    raise error from exception
+        error = budget.make_error()
+    error.__cause__ = find_cause(exception, request.secrets)
+    return error

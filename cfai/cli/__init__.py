@@ -10,6 +10,7 @@ def main() -> None:
     """Run the command line, or say what to install for it."""
     try:
         from cfai.cli._app import app
+        from cfai.cli._terminal import escape_logs
     except ModuleNotFoundError as error:
         if error.name not in ("typer", "rich", "click"):
             raise
@@ -18,4 +19,5 @@ def main() -> None:
         # A terminal, or a file, whose encoding lacks a character shows a question mark instead.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
+    escape_logs()
     app()

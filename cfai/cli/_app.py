@@ -7,8 +7,11 @@ import typer
 from cfai.cli._dev import dev
 from cfai.cli._doctor import doctor
 from cfai.cli._run import run
+from cfai.cli._terminal import EscapingGroup
 
-app = typer.Typer(help="Workers AI on the command line.", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    cls=EscapingGroup, help="Workers AI on the command line.", no_args_is_help=True, pretty_exceptions_enable=False
+)
 
 
 app.command()(run)

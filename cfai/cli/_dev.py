@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
@@ -9,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from cfai import CfaiError
 from cfai.cli._engine import LIFELIKE_RATE, Gguf, ModelMap, UpstreamUrl, parse_engine
+from cfai.cli._terminal import escape_for, print_text
 
 if TYPE_CHECKING:
     from cfai.local.server import LocalServer
@@ -116,11 +117,11 @@ def dev(
                 emulator.random_faults(random_faults, seed=seed)
                 local = emulator
                 note = f"Serving {'emulated answers' if engine is None else f'answers of {engine!r}'} until Ctrl-C."
-            serve_in_foreground(local, note)
+            serve_in_foreground(local, escape_for(sys.stderr, note))
     except KeyboardInterrupt:
         return
     except (CfaiError, ImportError, OSError, OverflowError, ValueError) as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(escape(str(error)), style="red")
+        print_text(Console(stderr=True, highlight=False, soft_wrap=True), str(error), "red")
         raise typer.Exit(1) from error
 
 

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
+from cfai.cli._terminal import print_text, write
 from cfai.doctor import Finding, conform, estimate_cost, examine
 from cfai.local import RecordingWriter
 
@@ -56,7 +56,7 @@ def doctor(
         report: dict[str, Any] = {"ok": not has_problem, "findings": list(map(asdict, health))}
         if facts is not None:
             report["conformance"] = list(map(asdict, facts))
-        print(json.dumps(report, indent=2, ensure_ascii=False))
+        write(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     if has_problem or not is_confirmed:
         raise typer.Exit(1)
 
@@ -68,9 +68,8 @@ def _print_findings(findings: Iterable[Finding], as_json: bool) -> list[Finding]
     for finding in findings:
         printed.append(finding)
         if not as_json:
-            line = Text(str(finding))
-            line.stylize(_COLOURS[finding.verdict], 0, len(finding.verdict))
-            out.print(line)
+            print_text(out, finding.verdict, _COLOURS[finding.verdict], end="")
+            print_text(out, str(finding).removeprefix(finding.verdict))
     return printed
 
 
@@ -81,7 +80,7 @@ def _confirm(neurons: float, yes: bool) -> bool:
     errors.print(f"The calls to come cost up to {neurons:.0f} neurons ({free}; more cost $0.011 per 1,000).")
     if yes:
         return True
-    errors.print(Text("Make them? [y/N] "), end="")
+    print_text(errors, "Make them? [y/N] ", end="")
     is_confirmed = sys.stdin.readline().strip().lower() in ("y", "yes")
     if not is_confirmed:
         errors.print("None was made.")

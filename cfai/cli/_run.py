@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from cfai import Ai, CfaiError, ConfigurationError, Stream, StreamError, Token
 from cfai.cli._engine import LIFELIKE_RATE, Gguf, ModelMap, UpstreamUrl, parse_engine
+from cfai.cli._terminal import print_text, write
 from cfai.types import Binary, TextOutput
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def run(
     except (CfaiError, ImportError) as error:  # an extra that is missing says in one line how to install it
         if isinstance(error, StreamError):
             # What had arrived is on the screen already.
-            sys.stdout.write("\n")
-        errors.print(escape(str(error)), style="red")
+            write("\n")
+        print_text(errors, str(error), "red")
         raise typer.Exit(1) from error
 
 
@@ -54,32 +54,31 @@ def _print_answer(answer: Any, errors: Console) -> None:
         stream = cast("Stream[Token]", answer)
         for token in stream:
             reasoning.show(token.reasoning, more=not token.text)
-            sys.stdout.write(token.text)
-            sys.stdout.flush()
+            write(token.text)
         answer = stream.result()
         if isinstance(answer, TextOutput):
-            sys.stdout.write("\n")
+            write("\n")
             _print_calls(answer)
             return
     if isinstance(answer, Binary):
         _write(answer, errors)
     elif isinstance(answer, TextOutput):
         reasoning.show(answer.reasoning, more=False)
-        print(answer)
+        write(f"{answer}\n")
         _print_calls(answer)
     else:
-        print(answer.model_dump_json())
+        write(f"{answer.model_dump_json()}\n")
 
 
 def _print_calls(answer: TextOutput) -> None:
     for call in answer.tool_calls:
-        print(f"{call.name}({call.arguments})")
+        write(f"{call.name}({call.arguments})\n")
 
 
 def _write(answer: Binary, errors: Console) -> None:
     """Write bytes to standard output, unless it is a terminal."""
     if sys.stdout.isatty():
-        errors.print(f"{answer.media_type} of {len(answer):,} bytes: put it into a file with > file", style="yellow")
+        print_text(errors, f"{answer.media_type} of {len(answer):,} bytes: put it into a file with > file", "yellow")
     else:
         sys.stdout.buffer.write(answer.content)
 
@@ -95,7 +94,7 @@ class _Reasoning:
         if not self._errors.is_terminal:
             return
         if text:
-            self._errors.print(escape(text), style="dim", end="")
+            print_text(self._errors, text, "dim", end="")
             self._in_a_line = True
         if self._in_a_line and not more:
             self._errors.print()
@@ -111,7 +110,7 @@ def _print_warnings(errors: Console) -> Generator[None]:
             yield
         finally:
             for message in dict.fromkeys(str(warning.message) for warning in caught):
-                errors.print(escape(message), style="yellow")
+                print_text(errors, message, "yellow")
 
 
 @contextmanager

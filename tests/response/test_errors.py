@@ -34,9 +34,9 @@ from cfai import (
     models,
 )
 from cfai._response import errors as _errors
+from cfai._response import map_transport_error
 from cfai._response.errors import (
     build_error,
-    map_transport_error,
     parse_error_body,
     parse_retry_after,
     redact,
@@ -368,7 +368,7 @@ def test_what_a_client_raises_has_its_class() -> None:
             assert error is not None, (library, name)
             seen = (type(error), str(error), error.retryable, error.model)
             assert seen == (kind, message, retryable, MODEL), (library, name)
-    for exception in (ValueError("x"), OSError("x"), KeyError("x"), httpx.StreamConsumed()):
+    for exception in (ValueError("x"), RuntimeError("x"), KeyError("x"), httpx.StreamConsumed()):
         assert map_transport_error(exception, MODEL, "api.example") is None, exception
 
 
