@@ -40,12 +40,10 @@ def map_transport_error(
     With `may_be_billed` the request came so far that the model may have run: it is not safe to send again. What the
     server echoed of `secrets` is taken out.
     """
-    # httpx-aiohttp takes a lost connection for one that could not be made: what aiohttp itself said counts.
-    origin = next(filter(_is_aiohttp, _chain(exception)), exception)
-    names = {kind.__name__ for kind in type(origin).__mro__}
+    names = _list_names(exception)
     if not names & _OF_THE_NETWORK:
         return None
-    reason = _describe(origin, names, secrets)
+    reason = describe_transport_error(exception, secrets)
     retryable = not names & (_NEVER_RETRYABLE | _READ_TIMEOUTS) or bool(names & _CONNECT_TIMEOUTS)
     if "PoolTimeout" in names:
         message = f"no connection to {host} came free in time: {reason}"
@@ -94,12 +92,22 @@ def _is_aiohttp(exception: BaseException) -> bool:
     return type(exception).__module__.partition(".")[0] == "aiohttp"
 
 
-def _describe(exception: BaseException, names: set[str], secrets: Sequence[str]) -> str:
-    """Return an exception in words."""
-    text = str(exception)
+def describe_transport_error(exception: BaseException, secrets: Sequence[str]) -> str:
+    """Return what an HTTP client raised, in words."""
+    origin, names = _find_origin(exception), _list_names(exception)
+    text = str(origin)
     if "ClientResponseError" in names:
-        text = getattr(exception, "message", text)  # the rest of it reads like a status that the service sent
+        text = getattr(origin, "message", text)  # the rest of it reads like a status that the service sent
     elif "ServerDisconnectedError" in names:
         text = "the server disconnected"  # else half an answer, as an object
     text = redact(" ".join(text.split()).encode("utf-8", "replace"), secrets).decode()
-    return text[:_MAX_LENGTH] or type(exception).__name__
+    return text[:_MAX_LENGTH] or type(origin).__name__
+
+
+def _find_origin(exception: BaseException) -> BaseException:
+    """Return what aiohttp itself raised, if it did: httpx-aiohttp takes a lost connection for one that was not made."""
+    return next(filter(_is_aiohttp, _chain(exception)), exception)
+
+
+def _list_names(exception: BaseException) -> set[str]:
+    return {kind.__name__ for kind in type(_find_origin(exception)).__mro__}

@@ -312,7 +312,7 @@ def _map_broken(exception: Exception, response: ApiResponse, request: ApiRequest
     """Return the error for a body that broke off, with what had come of it."""
     error = _map_exception(exception, request, response.budget, may_be_billed=True)
     if isinstance(error, APIConnectionError):
-        error = build_broken_error(error, response, request, content)
+        error = build_broken_error(exception, error, response, request, content)
         error.__cause__ = find_cause(exception, request.secrets)
     return error
 

@@ -340,7 +340,7 @@ def test_a_ctrl_c_that_is_caught_ends_no_stream_as_if_it_were_whole(serve: Serve
     for name, program in CTRL_C.items():
         server = serve(one_token)
         code = INTERRUPTED.format(account=ACCOUNT, token=TOKEN, program=program.format(model=MODEL))
-        with Popen([executable, "-X", "dev", "-c", code, server.url], stdout=PIPE, stderr=PIPE, text=True) as process:
+        with Popen([executable, "-W", "error", "-c", code, server.url], stdout=PIPE, stderr=PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "reading\n"
             time.sleep(0.2)
