@@ -24,14 +24,15 @@ from cfai._config import (
     Timeout,
     parse_limit_overrides,
     parse_token_counter,
+    parse_verify,
 )
 from cfai._credentials import (
     EnvironmentVariables,
     GatewayRoute,
     Secret,
-    check_proxy,
+    check_flag,
     parse_gateway_route,
-    parse_secret,
+    parse_setting,
     resolve_credentials,
 )
 from cfai._errors import CfaiError, ConfigurationError, InferenceUpstreamError, InputError
@@ -51,7 +52,7 @@ from cfai._request import (
 )
 from cfai._response import ApiResponse, is_stream, parse, should_resend_unstreamed
 from cfai._streaming import AsyncCall, aopen_stream, open_stream
-from cfai._transport import AsyncHttpClient, ClientPool, HttpClient, asend, send
+from cfai._transport import AsyncHttpClient, ClientPool, HttpClient, asend, parse_proxy, send
 from cfai._warnings import warn
 
 
@@ -91,7 +92,7 @@ class Ai:
         max_retries: Retry | int | None = NOT_GIVEN,
         checks: CheckMode = "enforce",
         proxy: str | None = None,
-        verify: ssl.SSLContext | str | bool = True,
+        verify: ssl.SSLContext | str | os.PathLike[str] | bool = True,
         default_headers: Mapping[str, str] | None = None,
         http_client: HttpClient | None = None,
         async_http_client: AsyncHttpClient | None = None,
@@ -117,7 +118,8 @@ class Ai:
         - `limit_overrides`: what you know better than the catalogue, in tokens: by model its context length, or a
           mapping such as `{"context_length": 32_000, "sequence_length": 8_000}`.
         - `token_counter`: counts tokens exactly instead of estimating them, for every model or by model.
-        - `proxy`, `verify`, `trust_env`: as in httpx. A client that is passed in has its own.
+        - `proxy`, `verify`, `trust_env`: as in httpx; `verify` may be the path of PEM certificates. What cannot be used
+          raises `ConfigurationError`, here or in the first call. A client that is passed in has its own.
         - `default_headers`: sent with every call. `extra_headers` of a call win over them.
         - `http_client`, `async_http_client`: ready clients of httpx or httpx2. They stay the caller's to close.
         - `gateway_route`: where a call of a `@cf/` model with `gateway` goes: to the gateway's host (`gateway`),
@@ -126,19 +128,25 @@ class Ai:
         - `max_answer_bytes`: how large an answer may be, unpacked, before it is given up. By default 256 MiB.
         """
         # Secrets are wrapped before anything can raise: a traceback shows the variables of this frame.
-        secrets = [parse_secret(value) for value in (account_id, api_token, base_url)]
-        hidden_proxy = Secret(proxy) if proxy is not None else None
-        account_id = api_token = base_url = proxy = None
-        check_proxy(hidden_proxy)
+        hidden_id, hidden_token, hidden_url = Secret(account_id), Secret(api_token), Secret(base_url)
+        hidden_proxy, hidden_headers = Secret(proxy), Secret(default_headers)
+        account_id = api_token = base_url = proxy = default_headers = None
+        check_flag("trust_env", trust_env)
+        check_flag("allow_http", allow_http)
+        proxy_setting = parse_proxy(hidden_proxy)
         credentials = resolve_credentials(
             EnvironmentVariables(os.environ if trust_env else {}),
-            *secrets,
-            default_headers=parse_headers(default_headers, "default_headers"),
+            parse_setting("account_id", hidden_id),
+            parse_setting("api_token", hidden_token),
+            parse_setting("base_url", hidden_url),
+            default_headers=parse_headers("default_headers", hidden_headers),
             gateway_route=gateway_route,
             allow_http=allow_http,
         )
         policy = LimitPolicy("enforce", parse_limit_overrides(limit_overrides), parse_token_counter(token_counter))
-        config = ClientConfig(credentials, Timeout(), None, Retry(), policy, hidden_proxy, verify, trust_env)
+        config = ClientConfig(
+            credentials, Timeout(), None, Retry(), policy, proxy_setting, parse_verify(verify), trust_env
+        )
         self._config = config.with_overrides(timeout, total_timeout, max_retries, checks, max_answer_bytes)
         if trust_env and (level := os.environ.get("CFAI_LOG")):
             show_log(level)
@@ -188,10 +196,11 @@ class Ai:
         `ConfigurationError` and `InputError` before anything is sent; `InferenceUpstreamError` for what the service
         refuses; `APIConnectionError` if no answer came.
         """
-        config = self._config.with_overrides(timeout, total_timeout, max_retries, checks)
         options = RunOptions(
             gateway, queue_request, tags, extra_headers, session_affinity, reject_if_busy, return_raw_response
         )
+        gateway = extra_headers = None  # secrets, which a traceback would show
+        config = self._config.with_overrides(timeout, total_timeout, max_retries, checks)
         return self._run(prepare(config, model, inputs, options))
 
     @typed_arun
@@ -217,10 +226,11 @@ class Ai:
         `await ai.arun(...)` has sent the request and checked its status when it returns. `async with ai.arun(...) as
         stream` and `async for token in ai.arun(...)` do the same for a stream, and leave it at the end.
         """
-        config = self._config.with_overrides(timeout, total_timeout, max_retries, checks)
         options = RunOptions(
             gateway, queue_request, tags, extra_headers, session_affinity, reject_if_busy, return_raw_response
         )
+        gateway = extra_headers = None  # secrets, which a traceback would show
+        config = self._config.with_overrides(timeout, total_timeout, max_retries, checks)
 
         async def arun() -> Any:
             return await self._arun(await aprepare(config, model, inputs, options))
@@ -284,10 +294,11 @@ class Ai:
         max_answer_bytes: int = NOT_GIVEN,
     ) -> Self:
         """Return a copy with other options, on the same connections. Closing the copy closes nothing."""
+        hidden_headers, default_headers = Secret(default_headers), None
         other = copy.copy(self)
         credentials = self._config.credentials
-        if default_headers is not NOT_GIVEN:
-            credentials = credentials._replace(default_headers=parse_headers(default_headers, "default_headers"))
+        if hidden_headers.value is not NOT_GIVEN:
+            credentials = credentials._replace(default_headers=parse_headers("default_headers", hidden_headers))
         if gateway_route is not NOT_GIVEN:
             credentials = credentials._replace(gateway_route=parse_gateway_route(gateway_route))
         config = self._config._replace(credentials=credentials)
@@ -396,6 +407,7 @@ def _make_pool(
 ) -> ClientPool:
     """Return a pool that makes its clients when they are needed. Raw responses refer to it, so it holds no token."""
     return ClientPool(
+        urls=(config.credentials.base_url, config.credentials.gateway_url),
         proxy=config.proxy,
         verify=config.verify,
         # A token in the clear goes to this machine and nowhere else, a proxy of the environment's included.
@@ -431,7 +443,13 @@ def _keep_pool(response: ApiResponse) -> Any:
 
 
 def _check_client(client: Any, option: str, *, is_async: bool) -> None:
-    is_client = all(hasattr(client, name) for name in ("base_url", "build_request", "send"))
-    if client is not None and (not is_client or iscoroutinefunction(client.send) != is_async):
-        must_be = "an httpx.AsyncClient" if is_async else "an httpx.Client"
+    if client is None:
+        return
+    must_be = "an httpx.AsyncClient" if is_async else "an httpx.Client"
+    if isinstance(client, type):
+        raise ConfigurationError(f"`{option}` must be {must_be}, got the class {client.__name__}: call it")
+    is_client = all(hasattr(client, name) for name in ("base_url", "build_request", "is_closed", "send"))
+    if not is_client or iscoroutinefunction(client.send) != is_async:
         raise ConfigurationError(f"`{option}` must be {must_be} (or httpx2's), got {type(client).__name__}")
+    if client.is_closed:
+        raise ConfigurationError(f"`{option}`: the client that was passed in is closed: pass an open one")

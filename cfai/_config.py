@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 import ssl
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeGuard, cast, get_args
 
 from cfai import models, tokens
-from cfai._credentials import Credentials, Secret
+from cfai._credentials import Credentials, Setting, describe
 from cfai._errors import APITimeoutError, ConfigurationError
 from cfai.models import LIMIT_FIELDS, Limit, Model
 
@@ -20,6 +21,9 @@ CheckMode = Literal["enforce", "strict", "warn", "off"]
 
 MAX_ANSWER_BYTES = 256 * 1024 * 1024
 """The bytes that an answer may have by default: more than any model gives, and less than fills a machine."""
+
+_FOREVER = 1e300
+"""Seconds."""
 
 
 class NotGiven:
@@ -78,12 +82,16 @@ class Retry:
 
     def __post_init__(self) -> None:
         if not _is_count(self.max_retries):
-            raise ConfigurationError(f"`max_retries` must be a number of 0 or more, got {self.max_retries!r}")
+            raise ConfigurationError(f"`max_retries` must be a number of 0 or more, got {describe(self.max_retries)}")
         for name, seconds in (("base", self.base), ("cap", self.cap)):
-            if seconds != 0 and not _is_positive(seconds):
+            if not _is_number(seconds) or not 0 <= seconds < _FOREVER:
                 raise ConfigurationError(
-                    f"`{name}` of a Retry must be 0 or a positive number of seconds, got {seconds!r}"
+                    f"`{name}` of a Retry must be 0 or a positive number of seconds, got {describe(seconds)}"
                 )
+        if not callable(self.jitter):
+            raise ConfigurationError(
+                f"`jitter` of a Retry must be a function that returns 0 to 1, got {describe(self.jitter)}"
+            )
 
 
 class LimitPolicy(NamedTuple):
@@ -113,7 +121,7 @@ class ClientConfig(NamedTuple):
     total_timeout: float | None
     retry: Retry
     limit_policy: LimitPolicy
-    proxy: Secret | None = None
+    proxy: Setting | None = None
     verify: ssl.SSLContext | str | bool = True
     trust_env: bool = True
     max_answer_bytes: int = MAX_ANSWER_BYTES
@@ -136,13 +144,14 @@ class ClientConfig(NamedTuple):
         if max_retries is not NOT_GIVEN:
             changes["retry"] = parse_retry(max_retries)
         if checks is not NOT_GIVEN:
-            if checks not in get_args(CheckMode):
-                raise ConfigurationError(f"`checks` must be 'enforce', 'strict', 'warn' or 'off', got {checks!r}")
+            if not isinstance(checks, str) or checks not in get_args(CheckMode):
+                must_be = "`checks` must be 'enforce', 'strict', 'warn' or 'off'"
+                raise ConfigurationError(f"{must_be}, got {describe(checks)}")
             changes["limit_policy"] = self.limit_policy._replace(mode=checks)
         if max_answer_bytes is not NOT_GIVEN:
             if not _is_count(max_answer_bytes) or max_answer_bytes == 0:
-                raise ConfigurationError(f"`max_answer_bytes` must be 1 or more, got {max_answer_bytes!r}")
-            changes["max_answer_bytes"] = max_answer_bytes
+                raise ConfigurationError(f"`max_answer_bytes` must be 1 or more, got {describe(max_answer_bytes)}")
+            changes["max_answer_bytes"] = int(max_answer_bytes)
         return self._replace(**changes) if changes else self
 
 
@@ -160,7 +169,7 @@ def parse_timeout(value: Any) -> Timeout:
         return Timeout(value.connect, value.read, value.read, value.write, value.pool)
     if not _is_positive(value):
         must_be = "`timeout` must be a positive number of seconds, an `httpx.Timeout`, a `Timeout` or None"
-        raise ConfigurationError(f"{must_be}, got {value!r}")
+        raise ConfigurationError(f"{must_be}, got {describe(value)}")
     return Timeout(*[float(value)] * 5)
 
 
@@ -171,8 +180,18 @@ def parse_retry(value: Any) -> Retry:
     if value is None:
         return Retry(max_retries=0)
     if not _is_count(value):
-        raise ConfigurationError(f"`max_retries` must be a number of 0 or more, a Retry or None, got {value!r}")
+        raise ConfigurationError(f"`max_retries` must be a number of 0 or more, a Retry or None, got {describe(value)}")
     return Retry(max_retries=value)
+
+
+def parse_verify(verify: Any) -> ssl.SSLContext | str | bool:
+    """Return the option `verify`, with a path as a string. Raises `ConfigurationError`."""
+    path = cast("Any", os.fspath(verify) if hasattr(verify, "__fspath__") else verify)
+    is_context = isinstance(path, ssl.SSLContext) and path.protocol != ssl.PROTOCOL_TLS_SERVER
+    if is_context or isinstance(path, bool) or (isinstance(path, str) and path):
+        return cast("ssl.SSLContext | str | bool", path)
+    must_be = "`verify` must be True, False, the path of PEM certificates or the ssl.SSLContext of a client"
+    raise ConfigurationError(f"{must_be}, got {type(verify).__name__}")
 
 
 def parse_limit_overrides(limits: Any) -> dict[str, Model]:
@@ -182,7 +201,7 @@ def parse_limit_overrides(limits: Any) -> dict[str, Model]:
     overrides: dict[str, Model] = {}
     for model, figures in cast("Mapping[Any, Any]", limits or {}).items():
         if not isinstance(model, str):
-            raise ConfigurationError(f"`limit_overrides` must have names of models as keys, got {model!r}")
+            raise ConfigurationError(f"`limit_overrides` must have names of models as keys, got {describe(model)}")
         entry = models.get(model) or Model(model, "")
         if not isinstance(figures, Mapping):
             # A number alone is the length of a text where texts are all that is limited, and of the context elsewhere.
@@ -190,11 +209,12 @@ def parse_limit_overrides(limits: Any) -> dict[str, Model]:
             figures = {"input_length" if is_of_texts else "context_length": figures}
         changes: dict[str, Any] = {}
         for field, value in cast("Mapping[Any, Any]", figures).items():
-            if field not in LIMIT_FIELDS:
+            if not isinstance(field, str) or field not in LIMIT_FIELDS:
                 known = ", ".join(LIMIT_FIELDS)
-                raise ConfigurationError(f"`limit_overrides` of {model} must be of {known}, got {field!r}")
+                raise ConfigurationError(f"`limit_overrides` of {model} must be of {known}, got {describe(field)}")
             if not _is_count(value) or value == 0:
-                raise ConfigurationError(f"{field} in `limit_overrides` of {model} must be 1 or more, got {value!r}")
+                must_be = f"{field} in `limit_overrides` of {model} must be 1 or more"
+                raise ConfigurationError(f"{must_be}, got {describe(value)}")
             changes[field] = Limit(value, "limit_overrides", "given by you", True, True)
         if entry.window is None and "context_length" in changes:
             changes["window"] = "shared"
@@ -207,16 +227,20 @@ def parse_limit_overrides(limits: Any) -> dict[str, Model]:
 
 def parse_token_counter(counter: Any) -> Any:
     """Return a user's `token_counter`, one for all models or a mapping by model. Raises `ConfigurationError`."""
-    if isinstance(counter, Mapping):
-        by_model = cast("Mapping[str, Any]", counter)
-        return {model: tokens.validate_counter(by_model[model], f"token_counter[{model!r}]") for model in by_model}
-    return None if counter is None else tokens.validate_counter(counter, "token_counter")
+    if not isinstance(counter, Mapping):
+        return None if counter is None else tokens.validate_counter(counter, "token_counter")
+    by_model = dict(cast("Mapping[Any, Any]", counter))
+    for model in by_model:
+        if not isinstance(model, str):
+            raise ConfigurationError(f"`token_counter` must have names of models as keys, got {describe(model)}")
+        tokens.validate_counter(by_model[model], f"token_counter[{model!r}]")
+    return by_model
 
 
 def check_seconds(option: str, seconds: Any) -> None:
     """Raise `ConfigurationError` if `seconds` is no time that an option can have."""
     if seconds is not None and not _is_positive(seconds):
-        raise ConfigurationError(f"`{option}` must be a positive number of seconds or None, got {seconds!r}")
+        raise ConfigurationError(f"`{option}` must be a positive number of seconds or None, got {describe(seconds)}")
 
 
 def _is_count(value: Any) -> bool:
@@ -224,7 +248,11 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_positive(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e300
+    return _is_number(value) and 0 < value < _FOREVER
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 _SHORTEST_WAIT = 0.001

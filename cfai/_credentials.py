@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -28,17 +27,34 @@ TOKEN_NAMES = (
 ACCOUNT_NAMES = ("CLOUDFLARE_ACCOUNT_ID", "CF_ACCOUNT_ID")
 BASE_URL_NAMES = ("CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL", "CF_API_BASE_URL")
 
+_MAX_LENGTH = 4096
+"""Characters of a token, an id or a URL: servers take some 8,000 for all headers together."""
+
 # Patterns stay strings: `re` compiles them at first use, so that importing does not.
 _HEX_32 = r"[0-9a-fA-F]{32}"
+_GLOBAL_KEY = r"[0-9a-f]{37}"
 _VISIBLE = r"[\x21-\x7e]+"
+_BEARER_TOKEN = r"[\w.~+-][\w.~+/-]*=*"  # RFC 6750, section 2.1; none begins with a slash, as paths do
+_HOST_NAME = r"([\w-]{1,63}\.)*[\w-]{1,63}\.?"
+# Files written on Windows begin with a byte order mark, and web pages have blanks without a width.
+_WIDTHLESS = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+_QUOTED = (
+    r"""(?s)"(.*)"|'(.*)'|`(.*)`"""
+    r"|[\u201c-\u201e](.*)[\u201c\u201d]|[\u2018-\u201a](.*)[\u2018\u2019]|\u00ab(.*)\u00bb"
+)
+_OWN_NAME = rf"{'|'.join((*TOKEN_NAMES, *ACCOUNT_NAMES))}"
+_PLACEHOLDER = (
+    rf"(?s)<.*>|\{{+.*\}}+|\[.*\]|\$\{{.*\}}|\$\(.*\)|\$[A-Z_]+|%\w+%|{_OWN_NAME}|None|null|undefined"
+    r"|[xX]{3,}|\*{3,}|\.{3,}|\u2026+|\u2022+|(?i:(your|insert|enter|paste|replace|put)_.*|your-.*|change.?me)"
+)
 
 
 class Secret:
-    """A string that does not show itself."""
+    """A value that does not show itself."""
 
     __slots__ = ("value",)
 
-    def __init__(self, value: str) -> None:
+    def __init__(self, value: Any) -> None:
         self.value = value
 
     def __repr__(self) -> str:
@@ -48,19 +64,26 @@ class Secret:
         return Secret, (self.value,)
 
 
+_NO_HEADERS = Secret({})
+
+
+class Setting(NamedTuple):
+    """A string that was set, and the option or the environment variable that it comes from."""
+
+    name: str
+    secret: Secret
+
+
 class Credentials(NamedTuple):
     """The account and its token, and the URL that calls go to."""
 
     account_id: str
     token: Secret
     base_url: str = BASE_URL
-    default_headers: Mapping[str, str] = MappingProxyType({})
+    default_headers: Secret = _NO_HEADERS
+    """A mapping by name: headers can be credentials too."""
     gateway_route: GatewayRoute = "gateway"
     allow_http: bool = False
-
-    def __repr__(self) -> str:
-        # Headers can be credentials too.
-        return f"Credentials(account_id={self.account_id!r}, base_url={self.base_url!r})"
 
     @property
     def is_direct(self) -> bool:
@@ -76,38 +99,71 @@ class Credentials(NamedTuple):
 
 
 class EnvironmentVariables:
-    """The environment variables that cfai knows, stripped; no others, and none of them shown."""
+    """The environment variables that cfai knows, cleaned; no others, and none of them shown."""
 
     __slots__ = ("_values",)
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         known = (*TOKEN_NAMES, *ACCOUNT_NAMES, *BASE_URL_NAMES, "CLOUDFLARE_EMAIL")
-        # Blanks around a value come from files and shells.
-        self._values = {name: Secret(value) for name in known if (value := variables.get(name, "").strip())}
+        self._values = {name: Secret(value) for name in known if (value := clean(variables.get(name, "")))}
 
-    def first(self, names: Iterable[str]) -> Secret | None:
-        """Return the first of `names` that is set and not blank."""
-        return next((self._values[name] for name in names if name in self._values), None)
+    def find(self, names: Iterable[str]) -> list[Setting]:
+        """Return those of `names` that are set and not blank, in order."""
+        return [Setting(name, self._values[name]) for name in names if name in self._values]
+
+    def find_tokens(self) -> list[Setting]:
+        """Return the variables that hold a token; the first one counts."""
+        # Beside an e-mail address the last name is the account's global key, which is no token.
+        return self.find(TOKEN_NAMES[:-1] if self.find(["CLOUDFLARE_EMAIL"]) else TOKEN_NAMES)
 
 
-def parse_secret(value: Any) -> Secret | None:
-    """Return an argument without the blanks around it, hidden from here on, or `None` if it is empty."""
-    if value is None or isinstance(value, Secret):
-        return value
-    if not isinstance(value, str):
-        raise ConfigurationError(
-            f"`account_id`, `api_token` and `base_url` must be strings, got {type(value).__name__}"
-        )
-    return Secret(value.strip()) if value.strip() else None
+def clean(value: str) -> str:
+    """Return a value without the blanks and the pairs of quote marks around it, which files and shells leave there.
+
+    >>> clean(' "abc"\\r\\n'), clean("\\ufeff'abc'"), clean('"abc')
+    ('abc', 'abc', '"abc')
+    """
+    for _ in range(3):
+        value = value.strip().strip(_WIDTHLESS).strip()
+        if quoted := re.fullmatch(_QUOTED, value):
+            value = "".join(group or "" for group in quoted.groups())
+    return value
+
+
+def describe(value: object) -> str:
+    """Return what came in place of an option's value: a number or a word as it is, and of all else only the type.
+
+    >>> describe(-1), describe("Strict"), describe(["a secret"])
+    ('-1', "'Strict'", 'list')
+    """
+    is_number = type(value) is float or (type(value) is int and abs(value) < 10**20)
+    is_word = type(value) is str and re.fullmatch(r"[\w .-]{0,20}", value)
+    return repr(value) if is_number or is_word or value is None or isinstance(value, bool) else type(value).__name__
+
+
+def check_flag(option: str, value: object) -> None:
+    """Raise `ConfigurationError` for what is neither True nor False: the string "false" would be true."""
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"`{option}` must be True or False, got {describe(value)}")
+
+
+def parse_setting(option: str, value: Secret) -> Setting | None:
+    """Return an argument cleaned, or `None` if it is empty. Raises `ConfigurationError` for what is no string."""
+    if value.value is None:
+        return None
+    if not isinstance(value.value, str):
+        raise ConfigurationError(f"`{option}` must be a string, got {type(value.value).__name__}")
+    cleaned = Secret(clean(value.value))
+    return Setting(f"`{option}`", cleaned) if cleaned.value else None
 
 
 def resolve_credentials(
     environment: EnvironmentVariables,
-    account_id: Secret | None = None,
-    api_token: Secret | None = None,
-    base_url: Secret | None = None,
+    account_id: Setting | None = None,
+    api_token: Setting | None = None,
+    base_url: Setting | None = None,
     *,
-    default_headers: Mapping[str, str] | None = None,
+    default_headers: Secret = _NO_HEADERS,
     gateway_route: GatewayRoute = "gateway",
     allow_http: bool = False,
 ) -> Credentials:
@@ -115,87 +171,137 @@ def resolve_credentials(
 
     Raises `ConfigurationError`, which names what is missing or wrong, and never its value.
     """
-    configured_url = base_url or environment.first(BASE_URL_NAMES)
-    url = parse_base_url(configured_url.value if configured_url else BASE_URL, allow_http)
-    id = account_id or environment.first(ACCOUNT_NAMES)
+    url = parse_base_url(base_url or _first(environment.find(BASE_URL_NAMES)), allow_http)
+    id = account_id or _first(environment.find(ACCOUNT_NAMES))
     if id is None:
         raise ConfigurationError(
             f"no account id: pass account_id, or set {ACCOUNT_NAMES[0]} (it is in the dashboard's URL)"
         )
-    # Beside an e-mail address the last name is the account's global key, which is no token.
-    has_email = environment.first(["CLOUDFLARE_EMAIL"]) is not None
-    token = api_token or environment.first(TOKEN_NAMES[:-1] if has_email else TOKEN_NAMES)
+    token = api_token or _first(environment.find_tokens())
     if token is None:
         hint = ""
-        if environment.first(["CLOUDFLARE_API_KEY"]):
+        if environment.find(["CLOUDFLARE_API_KEY"]):
             hint = "; CLOUDFLARE_API_KEY beside CLOUDFLARE_EMAIL is the global key, which Workers AI does not take"
         raise ConfigurationError(
             f"no API token: pass api_token, or set {TOKEN_NAMES[0]} (make one with Workers AI Read and Edit){hint}"
         )
-    # The id itself is not shown: what is wrong with it may be that it is the token.
-    if is_cloudflare(url) and not re.fullmatch(_HEX_32, id.value):
-        hint = "; this one looks like an API token" if len(id.value) >= 40 else ""
-        raise ConfigurationError(f"an account id is 32 hexadecimal digits{hint}")
-    if not re.fullmatch(_VISIBLE, id.value) or "/" in id.value or id.value in (".", ".."):
-        raise ConfigurationError("the account id has a character that no account id has")
-    if not re.fullmatch(_VISIBLE, token.value):
-        raise ConfigurationError("the API token has a blank, a line break or a character that no token has")
+    # Neither is shown, not even the id: what is wrong with it may be that it is the token.
+    if flaw := find_account_flaw(id.secret, url):
+        raise ConfigurationError(f"{id.name} is no account id: {flaw}. Copy the id from the dashboard's URL")
+    if flaw := find_token_flaw(token.secret, url):
+        raise ConfigurationError(
+            f"{token.name} is no API token: {flaw}. Copy the token again, or make one with Workers AI Read and Edit"
+        )
     route = parse_gateway_route(gateway_route)
-    return Credentials(id.value, token, url, default_headers or {}, route, allow_http)
+    return Credentials(id.secret.value, token.secret, url, default_headers, route, allow_http)
+
+
+def _first(settings: list[Setting]) -> Setting | None:
+    return settings[0] if settings else None
 
 
 def parse_gateway_route(route: GatewayRoute) -> GatewayRoute:
     """Return where calls of a gateway go. Raises `ConfigurationError`."""
-    if route not in ("gateway", "api"):
-        raise ConfigurationError(f"`gateway_route` must be 'gateway' or 'api', got {route!r}")
+    if not isinstance(route, str) or route not in ("gateway", "api"):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(f"`gateway_route` must be 'gateway' or 'api', got {describe(route)}")
     return route
 
 
-def check_proxy(proxy: Secret | None) -> None:
-    """Raise `ConfigurationError` for what is no URL of a proxy, without showing it: it can hold a password."""
-    if proxy is not None and not _is_proxy(proxy.value):
-        raise ConfigurationError(
-            "`proxy` must be a URL such as 'http://proxy.example:3128', with http, https or socks5"
-        )
+def find_token_flaw(token: Secret, base_url: str) -> str:
+    """Return what is wrong with an API token, or nothing."""
+    flaw = _find_flaw(token.value)
+    if flaw or not is_cloudflare(base_url):
+        return flaw
+    if re.fullmatch(_HEX_32, token.value):
+        return "it looks like an account id"
+    if re.fullmatch(_GLOBAL_KEY, token.value):
+        return "it looks like the account's global key, which Workers AI does not take"
+    return "" if re.fullmatch(_BEARER_TOKEN, token.value) else "it looks like an address, a path or a list"
 
 
-def _is_proxy(url: str) -> bool:
-    # A function of its own, so that no frame of the error's traceback has the parts.
-    try:
-        parts = urlsplit(url)
-    except (AttributeError, TypeError, ValueError):
-        return False
-    return parts.scheme in ("http", "https", "socks5", "socks5h") and bool(parts.hostname)
+def find_account_flaw(id: Secret, base_url: str) -> str:
+    """Return what is wrong with an account id, or nothing."""
+    value = id.value
+    if flaw := _find_flaw(value):
+        return flaw
+    if "/" in value or value in (".", ".."):
+        return "it looks like a URL, or a part of one"
+    if not is_cloudflare(base_url) or re.fullmatch(_HEX_32, value):
+        return ""
+    flaw = "an account id is 32 hexadecimal digits"
+    if "@" in value:
+        return f"{flaw}, and this looks like an e-mail address"
+    if len(value) >= 37:
+        return f"{flaw}, and this looks like an API token"
+    return f"{flaw}, and this looks like a domain" if "." in value else flaw
 
 
-def parse_base_url(url: str, allow_http: bool) -> str:
+def _find_flaw(value: str) -> str:
+    """Return what no token and no id has, or nothing."""
+    if len(value) > _MAX_LENGTH:
+        return f"it has {len(value):,} characters"
+    if re.match(r"(?i)(authorization\s*:|bearer\b)", value):
+        return "it starts with 'Bearer', which cfai adds itself: take it off"
+    if re.match(rf"({_OWN_NAME})\s*=", value):
+        return "it starts with the name of a variable: take off all up to the equals sign"
+    if re.fullmatch(_PLACEHOLDER, value):
+        return "it is a placeholder, to be replaced by the value that it stands for"
+    if re.search("[\"'`]", value[0] + value[-1]):
+        return "it has a quote mark at one end"
+    if not re.fullmatch(_VISIBLE, value):
+        return "it has a blank, a line break or a character that none has"
+    return ""
+
+
+def parse_base_url(url: Setting | None, allow_http: bool) -> str:
     """Return a base URL without its last slash. Raises `ConfigurationError`: a token does not travel in the clear.
 
-    >>> parse_base_url("https://api.cloudflare.com/client/v4/", allow_http=False)
+    >>> parse_base_url(Setting("`base_url`", Secret("https://api.cloudflare.com/client/v4/")), allow_http=False)
     'https://api.cloudflare.com/client/v4'
     """
-    parsed, problem = _parse_base_url(url, allow_http)
-    url = ""  # it may hold a password, and a traceback shows the variables of this frame
-    if problem:
-        raise ConfigurationError(problem)
-    return parsed
+    if url is None:
+        return BASE_URL
+    if flaw := _find_url_flaw(url.secret.value, allow_http):
+        raise ConfigurationError(f"{url.name} {flaw}")
+    scheme, rest = url.secret.value.split(":", 1)
+    return f"{scheme.lower()}:{rest.rstrip('/')}"
 
 
-def _parse_base_url(url: str, allow_http: bool) -> tuple[str, str]:
-    """Return a base URL without its last slash, its scheme in lower case, and what is wrong with it, if anything is."""
+def _find_url_flaw(url: str, allow_http: bool) -> str:
+    """Return what is wrong with a base URL, or nothing. A URL may hold a password, so no part of it is shown."""
     try:
         parts = urlsplit(url)
         is_url = parts.scheme in ("http", "https") and bool(httpx.URL(url).host) and parts.port != 0
     except (ValueError, httpx.InvalidURL):
-        return "", f"`base_url` must be a URL such as {BASE_URL!r}"
-    if not is_url or not re.fullmatch(_VISIBLE, url):
-        return "", f"`base_url` must be a URL such as {BASE_URL!r}"
-    if parts.username or parts.password or parts.query or parts.fragment:
-        return "", "`base_url` must have no user, password, query or fragment"
-    host = parts.hostname or ""
+        return f"must be a URL such as {BASE_URL!r}"
+    host, path = parts.hostname or "", parts.path.rstrip("/")
+    if not is_url or not is_host(host) or not re.fullmatch(_VISIBLE, url) or len(url) > _MAX_LENGTH:
+        return f"must be a URL such as {BASE_URL!r}"
+    if "@" in parts.netloc or "?" in url or "#" in url:
+        return "must have no user, password, query or fragment"
     if parts.scheme == "http" and not allow_http and not _is_loopback(host):
-        return "", f"base_url: the token would go to {host} in the clear: use https, or pass allow_http=True"
-    return parts.scheme + url[len(parts.scheme) :].rstrip("/"), ""
+        return "begins with http://, so the token would go there in the clear: use https, or pass allow_http=True"
+    if host == urlsplit(GATEWAY_URL).hostname:
+        return "is the URL of a gateway: leave it out, and pass gateway= with the gateway's id to the call"
+    if is_cloudflare(url) and not host.startswith("api."):
+        return f"is a page of Cloudflare's, not its API: leave it out, or set it to {BASE_URL!r}"
+    if path.endswith("/client/v4"):
+        return ""
+    # What a server of somebody else's has before the account is its own affair.
+    if wrong := re.search(r"(/accounts|/ai/v1|/ai/run)(?=/|\Z)|(?<=/client/v4)/", path):
+        end = f"{wrong[1]} and what follows it" if wrong[1] else "what follows /client/v4"
+        return f"must end before the account and the model, which cfai adds: take off {end}"
+    return f"must be {BASE_URL!r}" if host == urlsplit(BASE_URL).hostname else ""
+
+
+def is_host(host: str) -> bool:
+    """Return True for a name or an address that can be looked up. Python raises `UnicodeError` for a long label."""
+    if ":" not in host:
+        return bool(re.fullmatch(_HOST_NAME, host, re.ASCII)) and len(host) < 254
+    try:
+        return bool(ipaddress.ip_address(host))
+    except ValueError:
+        return False
 
 
 def is_cloudflare(url: str) -> bool:
@@ -204,7 +310,7 @@ def is_cloudflare(url: str) -> bool:
     >>> is_cloudflare("https://api.cloudflare.com/client/v4"), is_cloudflare("https://cloudflare.com.example/")
     (True, False)
     """
-    return f".{urlsplit(url).hostname}".endswith(".cloudflare.com")
+    return f".{urlsplit(url).hostname}".rstrip(".").endswith(".cloudflare.com")
 
 
 def _is_loopback(host: str) -> bool:

@@ -170,7 +170,7 @@ def find_unsendable(value: Any, place: str, depth: int = 0) -> str | None:
         for key, item in items:
             # Numbers, booleans and None become strings where they are keys.
             if not isinstance(key, str | int | float | None):
-                return f"{place}: keys must be strings, got {key!r}"
+                return f"{place}: keys must be strings, got {type(key).__name__}"
             if isinstance(key, str) and re.search(_SURROGATE, key):
                 return f"{place}: the key {key!r} has half of a surrogate pair, which cannot be sent"
             if problem := find_unsendable(item, f"{place}[{key!r}]", depth + 1):

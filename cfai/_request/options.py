@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypedDict, cast
 from urllib.parse import urlencode
 
+from cfai._credentials import Secret, check_flag, describe, find_token_flaw
 from cfai._errors import ConfigurationError, InputError
-from cfai._json import find_unsendable, to_builtins
+from cfai._json import find_unsendable, is_mapping, to_builtins
 
 CREDENTIAL_HEADERS = ("authorization", "cf-aig-authorization")
 """Headers that carry a secret. They are taken off a request as soon as it is sent."""
@@ -18,6 +21,8 @@ CREDENTIAL_HEADERS = ("authorization", "cf-aig-authorization")
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _VALUE = r"[\t\x20-\x7e]*"  # httpx encodes headers in ASCII
 _TAG = r"[A-Za-z0-9:\-./@]{1,50}"
+_MAX_ID_LENGTH = 256
+_LARGEST_NUMBER = 10**12
 _OWN_HEADERS = frozenset({"authorization", "content-type", "content-length", "host", "transfer-encoding"})
 
 
@@ -51,7 +56,8 @@ class GatewayOptions(TypedDict, total=False):
     """A token for the gateway's own host alone; without it the API token is sent there twice."""
 
 
-class RunOptions(NamedTuple):
+@dataclass(frozen=True, slots=True, repr=False)
+class RunOptions:
     """The options of `run`, beside its inputs and what the client's configuration holds."""
 
     gateway: str | GatewayOptions | None = None
@@ -67,42 +73,65 @@ class RunOptions(NamedTuple):
         return f"RunOptions(tags={self.tags!r})"
 
 
-def parse_headers(headers: Mapping[str, str] | None, option: str) -> dict[str, str]:
-    """Return headers with names in lower case. Raises `ConfigurationError` for what would break or endanger a request.
+class Gateway(NamedTuple):
+    """The gateway that a call goes through."""
 
-    `option` is the name under which they were given.
+    id: str
+    headers: Mapping[str, str]
+    token: Secret | None
+
+
+def check_flags(options: RunOptions) -> None:
+    """Raise `ConfigurationError` for an option that is neither True nor False, and should be."""
+    for option in ("queue_request", "reject_if_busy", "return_raw_response"):
+        check_flag(option, getattr(options, option))
+
+
+def parse_headers(option: str, headers: Secret) -> Secret:
+    """Return the headers of an option, with names in lower case.
+
+    Raises `ConfigurationError` for what would break or endanger a request.
     """
-    if headers is not None and not isinstance(headers, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigurationError(f"`{option}` must be a mapping of strings, got {type(headers).__name__}")
-    parsed: dict[str, str] = {}
-    for name, value in (headers or {}).items():
-        if not isinstance(name, str) or not re.fullmatch(_NAME, name):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(f"{option}: {name!r} is no header name")
+    if headers.value is None:
+        return Secret({})
+    if flaw := _find_headers_flaw(headers.value):
+        raise ConfigurationError(f"{option}{flaw}")
+    return Secret({name.lower(): headers.value[name] for name in headers.value})
+
+
+def _find_headers_flaw(headers: Any) -> str:
+    """Return what is wrong with headers, or nothing. Any of their values can be a credential."""
+    if not isinstance(headers, Mapping):
+        return f" must be a mapping of strings, got {type(headers).__name__}"
+    for position, (name, value) in enumerate(cast("Mapping[Any, Any]", headers).items(), 1):
+        if not isinstance(name, str) or not re.fullmatch(_NAME, name):
+            return f": name {position} is no header name, such as 'x-team'"
         if name.lower() in _OWN_HEADERS:
-            raise ConfigurationError(f"{option} may not set {name!r}: cfai sets it itself")
-        parsed[name.lower()] = check_header_value(name, value)
-    return parsed
+            return f" may not set {name!r}: cfai sets it itself"
+        if flaw := find_header_flaw(value):
+            return f": {name}: {flaw}"
+    return ""
 
 
-def check_header_value(name: str, value: Any) -> str:
-    """Return `value` if it can be sent as a header's. Raises `ConfigurationError` under `name`."""
+def find_header_flaw(value: object) -> str:
+    """Return what is wrong with the value of a header, or nothing."""
     if not isinstance(value, str):
-        raise ConfigurationError(f"{name}: a header's value must be a string, got {type(value).__name__}")
+        return f"a header's value must be a string, got {type(value).__name__}"
     if not re.fullmatch(_VALUE, value) or value != value.strip():
-        raise ConfigurationError(
-            f"{name}: a header's value must be ASCII, without line breaks, control characters or blanks around it"
-        )
-    return value
+        return "a header's value must be ASCII, without line breaks, control characters or blanks around it"
+    return ""
 
 
-def build_query(queue_request: bool, tags: Iterable[str]) -> str:
+def build_query(queue_request: bool, tags: Iterable[str] | None) -> str:
     """Return the query of a call's URL. Raises `ConfigurationError` for what is no tag."""
+    tags = () if tags is None else tags
     if isinstance(tags, str) or not isinstance(tags, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigurationError(f"`tags` must be a list of strings, got {tags!r}")
+        raise ConfigurationError(f"`tags` must be a list of strings, got {describe(tags)}")
     listed = list(tags)
     for tag in listed:
         if not isinstance(tag, str) or not re.fullmatch(_TAG, tag):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(f"{tag!r} is no tag: 1 to 50 letters, digits and : - . / @")
+            must_be = "`tags` must be of 1 to 50 letters, digits and : - . / @"
+            raise ConfigurationError(f"{must_be}: {describe(tag)} is no tag")
     distinct = list(dict.fromkeys(listed))
     if len(distinct) > 5:
         raise ConfigurationError(f"`tags` must be 5 at most, got {len(distinct)}")
@@ -113,55 +142,101 @@ def build_query(queue_request: bool, tags: Iterable[str]) -> str:
     return urlencode(query, safe=":/@,")
 
 
-def parse_gateway(gateway: str | GatewayOptions) -> dict[str, Any]:
-    """Return the gateway's options in snake case. Raises `ConfigurationError`."""
-    if isinstance(gateway, str):
-        gateway = {"id": gateway}
-    if not isinstance(gateway, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigurationError(f"`gateway` must be an id or a dict with 'id', got {gateway!r}")
-    options = _parse_options(gateway, "gateway", GatewayOptions)
+def parse_gateway(gateway: Secret) -> Gateway:
+    """Return a call's gateway, its options as headers: `cache_ttl` is `cf-aig-cache-ttl`. Raises `ConfigurationError`.
+
+    Metadata that cannot be sent is an `InputError`.
+    """
+    options, token = _split_token(gateway.value)
+    if not isinstance(options, dict):
+        raise ConfigurationError(f"`gateway` must be an id or a dict with 'id', got {options}")
+    _check_names(options, "gateway", GatewayOptions)
     retries = options.pop("retries", None)
     if retries is not None:
         if not isinstance(retries, Mapping):
             raise ConfigurationError(
-                f"gateway retries must be a dict with 'max_attempts' and the like, got {retries!r}"
+                f"gateway retries must be a dict with 'max_attempts' and the like, got {describe(retries)}"
             )
-        options |= _parse_options(cast("Mapping[str, Any]", retries), "gateway retries", GatewayRetries)
-    id = options.get("id")
-    if not isinstance(id, str) or not id or "/" in id or id in (".", ".."):
+        retries = {_to_snake_case(name): value for name, value in cast("Mapping[Any, Any]", retries).items()}
+        _check_names(retries, "gateway retries", GatewayRetries)
+        options |= retries
+    id = options.pop("id", None)
+    if not isinstance(id, str) or not id or len(id) > _MAX_ID_LENGTH or "/" in id or id in (".", ".."):
         raise ConfigurationError("`gateway` must have the 'id' of the gateway, such as 'default'")
-    for key in ("id", "token"):
-        check_header_value(f"gateway {key}", options.get(key, ""))
-    return options
+    token_flaw = token and (find_header_flaw(token.value) or find_token_flaw(token, ""))
+    for name, flaw in (("id", find_header_flaw(id)), ("token", token_flaw)):
+        if flaw:
+            raise ConfigurationError(f"gateway {name}: {flaw}")
+    # Milliseconds are no part of a header's name: `cf-aig-request-timeout`.
+    headers = {
+        "cf-aig-" + name.removesuffix("_ms").replace("_", "-"): _encode_option(name, value)
+        for name, value in options.items()
+        if value is not None
+    }
+    return Gateway(id, headers, token)
 
 
-def _parse_options(values: Mapping[str, Any], place: str, known: type) -> dict[str, Any]:
-    """Return options in snake case. Raises `ConfigurationError` for one that is not among those of `known`."""
-    # The binding's names are in camel case.
-    options = {re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", str(key)): values[key] for key in values}
+def _split_token(gateway: Any) -> tuple[dict[str, Any] | str, Secret | None]:
+    """Return a gateway's options in snake case, or what came in their place, and its token: no frame shows it."""
+    if isinstance(gateway, str):
+        return {"id": gateway}, None
+    if not isinstance(gateway, Mapping):
+        return describe(gateway), None
+    options: dict[str, Any] = {}
+    for name, value in cast("Mapping[Any, Any]", gateway).items():
+        # The value of an option that there is not, such as `Token`, is not needed to say so.
+        known = _to_snake_case(name)
+        options[known] = value if known in GatewayOptions.__annotations__ else None
+    token = options.pop("token", None)
+    is_empty = token is None or (isinstance(token, str) and not token)
+    return options, None if is_empty else Secret(token)
+
+
+def _check_names(options: Mapping[str, Any], place: str, known: type) -> None:
+    """Raise `ConfigurationError` for an option that is not among those of `known`."""
     unknown = sorted(options.keys() - known.__annotations__)
     if unknown:
-        raise ConfigurationError(f"{place}: no option {unknown[0]!r}, known are {', '.join(known.__annotations__)}")
-    return options
+        known_names = ", ".join(known.__annotations__)
+        raise ConfigurationError(f"{place}: no option {unknown[0][:40]!r}, known are {known_names}")
 
 
-def build_gateway_headers(gateway: Mapping[str, Any]) -> dict[str, str]:
-    """Return the headers that carry a gateway's options: `cache_ttl` is `cf-aig-cache-ttl`."""
-    headers: dict[str, str] = {}
-    for key, value in gateway.items():
-        if key in ("id", "token") or value is None:
-            continue
-        if isinstance(value, bool):
-            value = str(value).lower()
-        elif isinstance(value, Mapping):
-            # A header is ASCII, and an empty object is sent too, as the binding does.
-            if problem := find_unsendable(value, f"gateway {key}"):
-                raise InputError(problem)
-            try:
-                value = json.dumps(to_builtins(value), separators=(",", ":"))
-            except (RecursionError, ValueError):
-                raise InputError(f"gateway {key}: a value holds itself, or is nested too deeply") from None
-        # Milliseconds are no part of a header's name: `cf-aig-request-timeout`.
-        header = "cf-aig-" + key.removesuffix("_ms").replace("_", "-")
-        headers[header] = check_header_value(f"gateway {key}", str(value))
-    return headers
+def _to_snake_case(name: Any) -> str:
+    """Return the name of an option; the binding's are in camel case."""
+    return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name if isinstance(name, str) else describe(name))
+
+
+def _encode_option(name: str, value: Any) -> str:
+    """Return an option of a gateway as the value of its header. Raises `ConfigurationError` or `InputError`."""
+    if name in ("skip_cache", "collect_log"):
+        must_be, is_right = "True or False", isinstance(value, bool)
+    elif name in ("cache_key", "event_id"):
+        must_be, is_right = "a string", isinstance(value, str)
+    elif name == "backoff":
+        must_be = "'constant', 'linear' or 'exponential'"
+        is_right = isinstance(value, str) and value in ("constant", "linear", "exponential")
+    elif name == "metadata":
+        must_be = "a dict of at most five entries"  # the gateway drops the sixth without a word
+        is_right = is_mapping(value) and len(value) <= 5
+    else:
+        must_be = "a whole number of 0 or more"
+        is_right = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST_NUMBER
+    if not is_right:
+        raise ConfigurationError(f"gateway {name} must be {must_be}, got {describe(value)}")
+    if isinstance(value, Mapping):
+        return _encode_metadata(cast("Mapping[Any, Any]", value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return str(int(value))
+    if flaw := find_header_flaw(value):
+        raise ConfigurationError(f"gateway {name}: {flaw}")
+    return value
+
+
+def _encode_metadata(metadata: Mapping[Any, Any]) -> str:
+    # A header is ASCII, and an empty object is sent too, as the binding does.
+    if problem := find_unsendable(metadata, "gateway metadata"):
+        raise InputError(problem)
+    with suppress(RecursionError, ValueError):
+        return json.dumps(to_builtins(metadata), separators=(",", ":"))
+    raise InputError("gateway metadata: a value holds itself, or is nested too deeply")

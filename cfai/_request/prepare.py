@@ -11,17 +11,18 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from cfai._config import ClientConfig
-from cfai._credentials import Credentials
+from cfai._credentials import Credentials, Secret, describe
 from cfai._errors import ConfigurationError, InputError
 from cfai._json import find_unsendable, is_mapping, json_default, to_builtins
 from cfai._limits import check_unless_short, format_warning, is_slow_to_count, resolve_max_tokens
 from cfai._preload import has_preloaded, preload
 from cfai._request.options import (
     CREDENTIAL_HEADERS,
+    Gateway,
     RunOptions,
-    build_gateway_headers,
     build_query,
-    check_header_value,
+    check_flags,
+    find_header_flaw,
     parse_gateway,
     parse_headers,
 )
@@ -131,7 +132,7 @@ def prepare_unstreamed(call: PreparedCall, started: float, attempts: int) -> Pre
     retry = replace(call.config.retry, max_retries=call.config.retry.max_retries - attempts)
     config = call.config.with_overrides(max_retries=retry, checks="off")  # it was checked, and warned of
     # The URL stays: tags that can be iterated only once are in it already.
-    again = prepare(config, call.model, {**call.inputs, "stream": False}, call.options._replace(tags=()))
+    again = prepare(config, call.model, {**call.inputs, "stream": False}, replace(call.options, tags=()))
     return replace(again, url=call.url, started=started, is_unstreamed_retry=True, warnings=())
 
 
@@ -164,11 +165,11 @@ def quote_model(model: str) -> str:
     cfai.ConfigurationError: '@cf/../../tokens' is no model name: no part of it may be empty, '.' or '..'
     """
     if not isinstance(model, str) or not model:  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without types
-        raise ConfigurationError(f"`model` must be a name such as '@cf/zai-org/glm-4.7-flash', got {model!r}")
-    if re.search(_CONTROL, model):
-        raise ConfigurationError(f"{model!r} is no model name: it has a control character")
+        raise ConfigurationError(f"`model` must be a name such as '@cf/zai-org/glm-4.7-flash', got {describe(model)}")
     if len(model) > _MAX_NAME_LENGTH:
         raise ConfigurationError(f"{model[:50]!r}… is no model name: it has more than {_MAX_NAME_LENGTH} characters")
+    if re.search(_CONTROL, model):
+        raise ConfigurationError(f"{model!r} is no model name: it has a control character")
     if not {"", ".", ".."}.isdisjoint(model.split("/")):
         raise ConfigurationError(f"{model!r} is no model name: no part of it may be empty, '.' or '..'")
     return quote(model, safe="/@", errors="replace")
@@ -178,21 +179,21 @@ def _encode_run(
     credentials: Credentials, model: str, path: str, inputs: Mapping[str, Any], options: RunOptions
 ) -> tuple[str, dict[str, str], bytes]:
     """Return URL, headers and body of a call that runs a model. Raises `ConfigurationError` or `InputError`."""
-    gateway = {} if options.gateway is None else parse_gateway(options.gateway)
-    query = build_query(options.queue_request, options.tags) if options.queue_request or options.tags else ""
+    check_flags(options)
+    gateway = None if options.gateway is None else parse_gateway(Secret(options.gateway))
+    query = build_query(options.queue_request, options.tags)
     if options.reject_if_busy:
         others = inputs.get("options")
         inputs = {**inputs, "options": {**(others if is_mapping(others) else {}), "rejectIfBusy": True}}
     account = quote(credentials.account_id, safe="")
     url = f"{credentials.base_url}/accounts/{account}/ai/run"
-    id = gateway.get("id", "")
     sent = inputs
     # Other authors' models have no path of their own; without a gateway they take the account's default one.
     has_own_path = model.startswith(("@cf/", "@hf/")) or "/" not in model
     # The older host, whose form is certain for these models.
-    uses_gateway_host = has_own_path and bool(gateway) and credentials.gateway_route == "gateway"
-    if uses_gateway_host:
-        url = f"{credentials.gateway_url}/{account}/{quote(id, safe='')}/workers-ai/{path}"
+    uses_gateway_host = has_own_path and credentials.gateway_route == "gateway"
+    if gateway and uses_gateway_host:
+        url = f"{credentials.gateway_url}/{account}/{quote(gateway.id, safe='')}/workers-ai/{path}"
     elif has_own_path and not gateway:
         url = f"{url}/{path}"
     else:
@@ -204,29 +205,33 @@ def _encode_run(
         raise InputError(find_unsendable(inputs, "inputs") or f"inputs: {_NESTING_PROBLEM}")
     # Last, so that no traceback of a mistake in the inputs has the token in it.
     headers = _build_headers(credentials, options, gateway, wants_stream=bool(inputs.get("stream")))
-    if uses_gateway_host:
+    if gateway and uses_gateway_host:
         # This host wants the token a second time.
-        headers.setdefault("cf-aig-authorization", f"Bearer {gateway.get('token') or credentials.token.value}")
+        headers.setdefault("cf-aig-authorization", f"Bearer {(gateway.token or credentials.token).value}")
     elif gateway:
-        headers["cf-aig-gateway-id"] = id
+        headers["cf-aig-gateway-id"] = gateway.id
     return f"{url}?{query}" if query else url, headers, body
 
 
 def _build_headers(
-    credentials: Credentials, options: RunOptions, gateway: Mapping[str, Any], *, wants_stream: bool
+    credentials: Credentials, options: RunOptions, gateway: Gateway | None, *, wants_stream: bool
 ) -> dict[str, str]:
+    affinity = options.session_affinity
+    if flaw := "" if affinity is None else find_header_flaw(affinity):
+        raise ConfigurationError(f"session_affinity: {flaw}")
+    extra_headers = parse_headers("extra_headers", Secret(options.extra_headers))
     headers = {
         "user-agent": f"cfai/{__version__}",
         "accept": "text/event-stream, application/json" if wants_stream else "*/*",
-        **credentials.default_headers,
-        **(build_gateway_headers(gateway) if gateway else {}),
-        **(parse_headers(options.extra_headers, "extra_headers") if options.extra_headers else {}),
+        **credentials.default_headers.value,
+        **(gateway.headers if gateway else {}),
+        **extra_headers.value,
     }
     if wants_stream:
         # A compressed stream arrives late, in lumps.
         headers["accept-encoding"] = "identity"
-    if options.session_affinity is not None:
-        headers["x-session-affinity"] = check_header_value("session_affinity", options.session_affinity)
+    if affinity is not None:
+        headers["x-session-affinity"] = affinity
     headers["content-type"] = "application/json"
     headers["authorization"] = f"Bearer {credentials.token.value}"
     return headers

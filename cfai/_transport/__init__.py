@@ -7,8 +7,11 @@ from cfai._transport.pool import (
     HttpClient,
     PooledClient,
     has_own_connection,
+    make_client,
 )
+from cfai._transport.proxies import check_proxy_url, check_socks, find_proxy, parse_proxy
 from cfai._transport.send import asend, send
+from cfai._transport.tls import make_tls_context
 
 __all__ = [
     "AsyncHttpClient",
@@ -17,6 +20,12 @@ __all__ = [
     "HttpClient",
     "PooledClient",
     "asend",
+    "check_proxy_url",
+    "check_socks",
+    "find_proxy",
     "has_own_connection",
+    "make_client",
+    "make_tls_context",
+    "parse_proxy",
     "send",
 ]

@@ -17,19 +17,21 @@ import ssl
 import threading
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
 import anyio
 import httpx
 
-from cfai._credentials import Secret
+from cfai._credentials import Setting, clean
 from cfai._errors import ConfigurationError
 from cfai._preload import fork_lock
 from cfai._transport.background_reader import BackgroundReader
 from cfai._transport.event_loop import get_running_loop, is_asyncio
 from cfai._transport.network import AsyncBackend, BoundedBackend, close_socket, open_streams, replace_backend, shut_down
+from cfai._transport.proxies import check_proxy_url, check_socks, find_exempt_hosts, find_proxy
+from cfai._transport.tls import make_tls_context
 
 # httpcore looks at every connection whenever a call starts or ends, so few are kept alive; but many may be open, since
 # the 101st stream of a default client waits in vain.
@@ -177,13 +179,14 @@ class ClientPool:
     def __init__(
         self,
         *,
-        proxy: Secret | None = None,
+        urls: Sequence[str],
+        proxy: Setting | None = None,
         verify: ssl.SSLContext | str | bool = True,
         trust_env: bool = True,
         http_client: HttpClient | None = None,
         async_http_client: AsyncHttpClient | None = None,
     ) -> None:
-        self._make_client = functools.partial(_make_client, proxy=proxy, verify=verify, trust_env=trust_env)
+        self._make_client = functools.partial(make_client, urls=urls, proxy=proxy, verify=verify, trust_env=trust_env)
         self._passed_in = _wrap_passed_in(http_client)
         self._passed_in_async = _wrap_passed_in(async_http_client)
         self._lock = threading.Lock()
@@ -351,41 +354,42 @@ def has_own_connection(response: Any) -> bool:
     return "network_stream" in response.extensions and response.http_version.startswith("HTTP/1")
 
 
-def _make_client(
-    client_class: Any, *, proxy: Secret | None, verify: ssl.SSLContext | str | bool, trust_env: bool
+def make_client(
+    client_class: Any,
+    *,
+    urls: Sequence[str],
+    proxy: Setting | None = None,
+    verify: ssl.SSLContext | str | bool = True,
+    trust_env: bool = True,
 ) -> Any:
-    """Return a client of our own. Raises `ConfigurationError` for certificates or a proxy that cannot be used."""
-    client: Any = None
-    problem = ""
-    try:
-        if not isinstance(verify, ssl.SSLContext):
-            files = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) if trust_env else (None, None)
-            verify = _make_tls_context(verify, trust_env, files)
-        client = client_class(
-            verify=verify,
-            proxy=proxy.value if proxy else None,
-            trust_env=trust_env,
-            limits=_CONNECTION_LIMITS,
-            follow_redirects=False,
-        )
-    except OSError as error:
-        problem = f"the certificates of `verify`, or of SSL_CERT_FILE and SSL_CERT_DIR, cannot be read: {error}"
-    except (ImportError, ValueError) as error:
-        problem = f"`proxy`, or a proxy that the environment names, cannot be used: {error}"
-    if problem:  # raised here, so that no frame of its traceback has the proxy's password
-        raise ConfigurationError(problem)
+    """Return a client of our own for `urls`. Raises `ConfigurationError` for what its TLS or its proxy cannot use."""
+    if not isinstance(verify, ssl.SSLContext):
+        names = ("SSL_CERT_FILE", "SSL_CERT_DIR") if trust_env else ()
+        files = (clean(os.environ.get(name, "")) for name in names)
+        verify = make_tls_context(verify, *files)
+    exempt: list[str] = []
+    if proxy is None and trust_env:
+        exempt = find_exempt_hosts(urls)
+        proxy = next(filter(None, map(find_proxy, urls)), None)
+    if proxy is not None:
+        check_proxy_url(proxy)
+        check_socks(proxy)
+    client = client_class(
+        verify=verify,
+        proxy=_make_proxy(proxy.secret.value, verify) if proxy else None,
+        mounts={f"all://[{host}]" if ":" in host else f"all://{host}": None for host in exempt},
+        trust_env=False,  # it was looked at here
+        limits=_CONNECTION_LIMITS,
+        follow_redirects=False,
+    )
     # A service with tokens needs no cookies, and httpx takes as long to look for them as to build a request.
     client.cookies.extract_cookies = _do_nothing
     return client
 
 
-@functools.lru_cache(maxsize=4)
-def _make_tls_context(verify: str | bool, trust_env: bool, files: tuple[str | None, str | None]) -> ssl.SSLContext:
-    """Return a TLS context. One costs tens of milliseconds, and serves all clients."""
-    if isinstance(verify, str):
-        folder = os.path.isdir(verify)
-        return ssl.create_default_context(cafile=None if folder else verify, capath=verify if folder else None)
-    return httpx.create_ssl_context(verify=verify, trust_env=trust_env)
+def _make_proxy(url: str, context: ssl.SSLContext) -> httpx.Proxy:
+    """Return a proxy; a connection to it that is encrypted trusts the same certificates as those through it."""
+    return httpx.Proxy(url, ssl_context=context if url.lower().startswith("https:") else None)
 
 
 def _do_nothing(*_: Any) -> None: ...

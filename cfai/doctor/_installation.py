@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
@@ -16,18 +16,18 @@ import httpx
 from cfai import Ai, ConfigurationError, Timeout
 from cfai._credentials import (
     ACCOUNT_NAMES,
-    BASE_URL,
     BASE_URL_NAMES,
     TOKEN_NAMES,
     Credentials,
     EnvironmentVariables,
-    Secret,
+    clean,
     is_cloudflare,
     parse_base_url,
     resolve_credentials,
 )
 from cfai._json import is_mapping
 from cfai._response import build_error, parse_body, parse_error_body
+from cfai._transport import make_client
 
 CHEAPEST_MODEL = "@cf/baai/bge-small-en-v1.5"
 """The model of the cheapest call there is: a hundredth of a neuron."""
@@ -38,8 +38,8 @@ MAX_BODY_SIZE = 8 * 1024 * 1024
 _MIN_SECRET_LENGTH = 4
 """Characters: a shorter one is in too many words."""
 
-FETCH_ERRORS = (httpx.HTTPError, httpx.InvalidURL, OSError, ImportError, ValueError)
-"""Exceptions where no answer comes, for a proxy's odd URL and a missing file of certificates too."""
+FETCH_ERRORS = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError)
+"""Exceptions where no answer comes; a `ConfigurationError` for a proxy or certificates is a `ValueError`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,28 +85,21 @@ class Installation:
         self.now = now
         self.environment = EnvironmentVariables(os.environ)
         self._answers: dict[tuple[str, bool], ServiceResponse | Exception] = {}
-        has_email = self.environment.first(["CLOUDFLARE_EMAIL"]) is not None
-        self.token_variables = self.find_set_variables(TOKEN_NAMES[:-1] if has_email else TOKEN_NAMES)
+        self.token_variables = self.environment.find_tokens()
         """The variables that hold a token; the first one counts."""
-        self.account_variables = self.find_set_variables(ACCOUNT_NAMES)
+        self.account_variables = self.environment.find(ACCOUNT_NAMES)
         """The variables that hold an account id; the first one counts."""
-        self.address_variables = self.find_set_variables(BASE_URL_NAMES)
+        self.address_variables = self.environment.find(BASE_URL_NAMES)
         """The variables that hold a base URL; the first one counts."""
         self.token_name = self.token_variables[0][0] if self.token_variables else TOKEN_NAMES[0]
         """The variable that the token comes from, or should."""
         self.account_name = self.account_variables[0][0] if self.account_variables else ACCOUNT_NAMES[0]
         """The variable that the account id comes from, or should."""
 
-    def find_set_variables(self, names: Iterable[str]) -> list[tuple[str, Secret]]:
-        """Return those of `names` that are set and not blank, in order, with their values."""
-        return [(name, value) for name in names if (value := self.environment.first([name])) is not None]
-
     @cached_property
     def base_url(self) -> str:
         """The base URL of calls. Raises `ConfigurationError` for one that cannot work."""
-        return parse_base_url(
-            self.address_variables[0][1].value if self.address_variables else BASE_URL, allow_http=False
-        )
+        return parse_base_url(next(iter(self.address_variables), None), allow_http=False)
 
     @property
     def host(self) -> str:
@@ -173,9 +166,11 @@ class Installation:
         for proxy in getproxies().values():
             login = proxy.rpartition("@")[0].rpartition("//")[2]
             values += [login, login.partition(":")[2]]
-        values += [value.strip(" \t\r\n\"'") for value in values]
-        values += [form(value) for form in (quote, unquote) for value in values]
-        return sorted({value for value in values if len(value) >= _MIN_SECRET_LENGTH}, key=len, reverse=True)
+        values += [clean(value) for value in values]
+        values += [quote(value, errors="replace") for value in values] + [unquote(value) for value in values]
+        # A placeholder can be the name of the variable itself, which is to be named.
+        secrets = {value for value in values if len(value) >= _MIN_SECRET_LENGTH and value not in names}
+        return sorted(secrets, key=len, reverse=True)
 
     def redact(self, text: str) -> str:
         """Return `text` without any of them, should a server or a library have put one there."""
@@ -188,10 +183,11 @@ class Installation:
         headers = {"accept-encoding": "identity"}
         if with_token and account:
             headers["authorization"] = f"Bearer {account.token.value}"
-        options: dict[str, Any] = {"timeout": self.timeout, "follow_redirects": False, "trust_env": not self.is_direct}
+        client = make_client(httpx.Client, urls=[self.base_url], trust_env=not self.is_direct)
+        client.timeout = self.timeout
         content, end = bytearray(), time.monotonic() + 2 * self.timeout
         whole = True
-        with httpx.Client(**options) as client, client.stream("GET", self.base_url + path, headers=headers) as response:
+        with client, client.stream("GET", self.base_url + path, headers=headers) as response:
             at, tls = self.now(), _describe_tls(response)
             for chunk in response.iter_bytes():
                 content += chunk

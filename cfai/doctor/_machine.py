@@ -6,14 +6,14 @@ import os
 import platform
 import re
 import socket
-import ssl
 from importlib import metadata
 from importlib.util import find_spec
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.request import getproxies
 
 from cfai import ConfigurationError, __version__
-from cfai._credentials import BASE_URL, Secret
+from cfai._credentials import BASE_URL, Setting, clean, find_account_flaw, find_token_flaw
+from cfai._transport import check_proxy_url, check_socks, find_proxy, make_tls_context
 from cfai.doctor._finding import NEW_TOKEN_REMEDY, Finding, report_ok, report_problem, report_warning
 from cfai.doctor._installation import Installation
 
@@ -64,20 +64,15 @@ def check_token(installation: Installation) -> Finding:
     """Check that a token is set and looks like one, and report the variable that it comes from."""
     if not installation.token_variables:
         message = "no API token is set"
-        if installation.find_set_variables(["CLOUDFLARE_API_KEY"]):
+        if installation.environment.find(["CLOUDFLARE_API_KEY"]):
             message += "; CLOUDFLARE_API_KEY beside CLOUDFLARE_EMAIL is the global key, which Workers AI does not take"
         return report_problem(
             message, f"{NEW_TOKEN_REMEDY.format(installation.token_name)}, or work without an account: cfai dev"
         )
-    secret = installation.token_variables[0][1]
-    flaw = _find_flaw(secret)
-    if flaw is None and installation.is_cloudflare:
-        if re.fullmatch("[0-9a-fA-F]{32}", secret.value):
-            flaw = "it looks like an account id"
-        elif re.fullmatch("[0-9a-f]{37}", secret.value):
-            flaw = "it looks like the account's global key"
-        elif len(secret.value) < _MIN_TOKEN_LENGTH:
-            flaw = "it is too short to be one"
+    secret = installation.token_variables[0].secret
+    flaw = find_token_flaw(secret, installation.base_url)
+    if not flaw and installation.is_cloudflare and len(secret.value) < _MIN_TOKEN_LENGTH:
+        flaw = "it is too short to be one"
     return _judge_variables(installation.token_variables, flaw, NEW_TOKEN_REMEDY)
 
 
@@ -85,20 +80,11 @@ def check_account_id(installation: Installation) -> Finding:
     """Check that an account id is set and looks like one, and report the variable that it comes from."""
     if not installation.account_variables:
         return report_problem("no account id is set", _COPY_ID.format(installation.account_name))
-    secret = installation.account_variables[0][1]
-    flaw = _find_flaw(secret)
-    if flaw is None and "/" in secret.value:
-        flaw = "it looks like a URL, or a part of one"
-    elif flaw is None and installation.is_cloudflare and not re.fullmatch("[0-9a-fA-F]{32}", secret.value):
-        flaw = "an account id is 32 hexadecimal digits"
-        if "@" in secret.value:
-            flaw += ", and this looks like an e-mail address"
-        elif len(secret.value) >= 37:
-            flaw += ", and this looks like an API token"
+    flaw = find_account_flaw(installation.account_variables[0].secret, installation.base_url)
     return _judge_variables(installation.account_variables, flaw, _COPY_ID)
 
 
-def _judge_variables(variables: list[tuple[str, Secret]], flaw: str | None, remedy: str) -> Finding:
+def _judge_variables(variables: list[Setting], flaw: str, remedy: str) -> Finding:
     name, secret = variables[0]
     message = f"from {name}, {len(secret.value)} character{'' if len(secret.value) == 1 else 's'}"
     if flaw:
@@ -108,11 +94,11 @@ def _judge_variables(variables: list[tuple[str, Secret]], flaw: str | None, reme
 
 def check_address(installation: Installation) -> Finding:
     """Check the base URL that calls go to."""
-    name = installation.address_variables[0][0] if installation.address_variables else ""
+    name = installation.address_variables[0].name if installation.address_variables else ""
     try:
         url = installation.base_url
     except ConfigurationError as error:
-        return report_problem(f"{name} cannot be used: {error}", f"unset {name}, or set it to {BASE_URL}")
+        return report_problem(str(error), f"unset {name}, or set it to {BASE_URL}")
     message = f"{url}, from {name}" if name else f"{url}, the default"
     if not urlsplit(url).path.endswith("/client/v4"):
         return report_warning(
@@ -125,29 +111,22 @@ def check_proxy(installation: Installation) -> Finding:
     """Check that the proxy that the environment names for this address can be reached."""
     if installation.is_direct:
         return report_ok("none is used for an address on this machine")
-    proxies = getproxies()
-    scheme = "https" if proxies.get("https") else "all"
-    url = proxies.get(scheme, "")
-    if not url:
-        return report_ok("none is set")
-    name = next((name for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper()) if os.environ.get(name)), "the system")
-    if proxy_bypass(installation.host):
-        return report_ok(f"{name} names one, and NO_PROXY exempts {installation.host} from it")
-    example = f"set {name} to a URL such as http://proxy.example:3128, or unset it"
+    proxy = find_proxy(installation.base_url)
+    if proxy is None:
+        is_set = any(getproxies().get(scheme) for scheme in ("https", "all"))
+        return report_ok(f"none is used: NO_PROXY exempts {installation.host}" if is_set else "none is set")
     try:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        host, port = parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme, 1080)
-    except ValueError:
-        return report_problem(f"{name} is no URL of a proxy", example)
-    if not host or parts.scheme not in ("http", "https", "socks5", "socks5h"):
-        return report_problem(f"{name} is no URL of a proxy", example)
-    if parts.scheme.startswith("socks") and find_spec("socksio") is None:
-        return report_problem(f"{name} is a SOCKS proxy, which needs a package", 'pip install "httpx[socks]"')
-    message = f"{host}:{port}, from {name}" + (", with a login" if parts.username else "")
+        check_proxy_url(proxy)
+        check_socks(proxy)
+    except ConfigurationError as error:
+        return report_problem(str(error), f"correct {proxy.name}, or unset it if this network needs none")
+    parts = urlsplit(str(proxy.secret.value))
+    host, port = parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme, 1080)
+    message = f"{host}:{port}, from {proxy.name}" + (", with a login" if parts.username else "")
     try:
-        socket.create_connection((host, port), timeout=installation.timeout).close()
+        socket.create_connection((host or "", port), timeout=installation.timeout).close()
     except OSError as error:
-        remedy = f"start the proxy, correct {name}, or unset it if this network needs none"
+        remedy = f"start the proxy, correct {proxy.name}, or unset it if this network needs none"
         return report_problem(f"{message}, cannot be reached ({error.strerror or error})", remedy)
     return report_ok(f"{message}, can be reached")
 
@@ -156,36 +135,21 @@ def check_certificates(installation: Installation) -> Finding:
     """Report the certificates that TLS connections trust."""
     if installation.is_direct:
         return report_ok("none is needed for an address on this machine")
-    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-    if not file and not folder:
-        others = [name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)]
-        return report_ok("the usual authorities are trusted" + (f"; {others[0]} is not read" if others else ""))
-    name = "SSL_CERT_FILE" if file else "SSL_CERT_DIR"
-    kind = "file" if file else "folder"
-    remedy = f"let {name} name a {kind} of PEM certificates that can be read, or unset it"
-    if not (os.path.isfile(file) if file else os.path.isdir(folder or "")):
-        return report_problem(f"{name} names no {kind} that is there", remedy)
+    file, folder = (clean(os.environ.get(name, "")) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
     try:
-        context = ssl.create_default_context(cafile=file) if file else None
-    except OSError as error:  # a file without certificates is an ssl.SSLError, which is one too
-        return report_problem(f"{name} cannot be used ({error.strerror or error})", remedy)
-    if context is None:
-        return report_ok(f"those of {name} are trusted, and no others")
-    return report_ok(f"the {len(context.get_ca_certs())} of {name} are trusted, and no others")
+        context = make_tls_context(True, file, folder)
+    except ConfigurationError as error:
+        message, _, remedy = str(error).partition(": ")
+        return report_problem(message, f"{remedy}, or unset it")
+    if file:
+        return report_ok(f"the {len(context.get_ca_certs())} of SSL_CERT_FILE are trusted, and no others")
+    if folder:
+        return report_ok("those of SSL_CERT_DIR are trusted, and no others")
+    others = [name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)]
+    return report_ok("the usual authorities are trusted" + (f"; {others[0]} is not read" if others else ""))
 
 
-def _find_flaw(secret: Secret) -> str | None:
-    value = secret.value
-    if value.lower().startswith("bearer "):
-        return "it starts with 'Bearer', which cfai adds itself"
-    if value[0] in "\"'`" or value[-1] in "\"'`":
-        return "it has quote marks around it"
-    if not re.fullmatch(r"[\x21-\x7e]+", value):
-        return "it has a blank, a line break or a character that none has"
-    return None
-
-
-def _check_contradictions(message: str, variables: list[tuple[str, Secret]]) -> Finding:
+def _check_contradictions(message: str, variables: list[Setting]) -> Finding:
     """Report the message, or a warning if another variable of the same meaning has another value."""
     others = [name for name, secret in variables[1:] if secret.value != variables[0][1].value]
     if others:

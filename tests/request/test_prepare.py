@@ -174,7 +174,7 @@ def test_what_json_cannot_hold_is_named_by_its_place_and_not_shown_in_full() -> 
         ({"a": MappingProxyType({"b": b""})}, r"inputs\['a'\]\['b'\]"),
         ({"prompt": "half \ud83d an emoji"}, r"inputs\['prompt'\]: .*surrogate"),
         ({"a": {"half \ud83d": 1}}, r"inputs\['a'\]: .*surrogate"),
-        ({"a": {(1, 2): 3}}, r"inputs\['a'\]: keys must be strings, got \(1, 2\)"),
+        ({"a": {(1, 2): 3}}, r"inputs\['a'\]: keys must be strings, got tuple"),
         *(({"a": value}, "inputs") for value in (circular(), deep())),
         *(({"a": Odd(thing=thing)}, r"inputs\['a'\]") for thing in (object(), b"\xff", "half \ud83d")),
         *((Odd(thing=thing), "inputs") for thing in (object(), b"\xff", "half \ud83d")),
@@ -205,7 +205,7 @@ def test_a_call_has_these_headers() -> None:
 
 
 def test_headers_of_a_call_win_over_those_of_the_client_and_of_its_gateway() -> None:
-    account = ACCOUNT._replace(default_headers={"x-a": "client", "x-b": "client"})
+    account = ACCOUNT._replace(default_headers=Secret({"x-a": "client", "x-b": "client"}))
     extra = {"X-A": "call", "User-Agent": "mine", "cf-aig-cache-ttl": "5", "cf-aig-authorization": "Bearer mine"}
     headers = built(account=account, gateway={"id": "g", "cache_ttl": 60}, extra_headers=extra).headers
     assert headers["x-b"] == "client"
@@ -219,15 +219,15 @@ def test_what_is_no_header_or_is_set_by_cfai_is_refused() -> None:
     for origin in ("default_headers", "extra_headers"):
         for name in (*names, *reserved, "Transfer-Encoding"):
             with row((origin, name)), pytest.raises(ConfigurationError, match=origin):
-                parse_headers({name: "x"}, origin)
+                parse_headers(origin, Secret({name: "x"}))
     for value in (*BAD_VALUES, None):
         with row(value), pytest.raises(ConfigurationError, match="x-a"):
-            parse_headers({"x-a": value}, "extra_headers")
+            parse_headers("extra_headers", Secret({"x-a": value}))
     for value in BAD_VALUES:
         with row(value), pytest.raises(ConfigurationError, match="session_affinity"):
             built(session_affinity=value)
     for value in ("", "a", "a b", "a\tb", "~"):
-        assert parse_headers({"X-A": value}, "extra_headers") == {"x-a": value}
+        assert parse_headers("extra_headers", Secret({"X-A": value})).value == {"x-a": value}
 
 
 def test_reject_if_busy_goes_into_the_body_beside_other_options() -> None:

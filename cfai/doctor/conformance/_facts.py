@@ -6,12 +6,12 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import httpx
 
 from cfai import CfaiError
-from cfai._credentials import EnvironmentVariables, resolve_credentials
+from cfai._credentials import Credentials, EnvironmentVariables, resolve_credentials
+from cfai._transport import make_client
 from cfai.doctor._finding import Finding, report_warning
 from cfai.doctor.conformance import _answers, _codes, _gateways, _lists, _refusals, _requests, _streamed
 from cfai.doctor.conformance._codes import JSON_OBJECT, SCHEMA, WRAPPED_SCHEMA
@@ -119,8 +119,7 @@ def conform(
     """
     account = resolve_credentials(EnvironmentVariables(os.environ))
     redactor = ExchangeRedactor(account)
-    options: dict[str, Any] = {"timeout": 60.0, "trust_env": not account.is_direct, "follow_redirects": False}
-    http = http_client or httpx.Client(headers={"accept-encoding": "identity"}, **options)
+    http = http_client or _make_http_client(account)
     probe = Probe(account, http, gateway=gateway, sleep=sleep)
     try:
         for fact in select_facts(gateway):
@@ -135,6 +134,14 @@ def conform(
         probe.close()
         if http_client is None:
             http.close()
+
+
+def _make_http_client(account: Credentials) -> httpx.Client:
+    urls = (account.base_url, account.gateway_url)
+    http: httpx.Client = make_client(httpx.Client, urls=urls, trust_env=not account.is_direct)
+    http.timeout = 60.0
+    http.headers["accept-encoding"] = "identity"
+    return http
 
 
 def _ask(fact: Fact, probe: Probe) -> Finding:

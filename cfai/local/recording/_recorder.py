@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from cfai._credentials import Credentials, EnvironmentVariables, Secret, parse_secret, resolve_credentials
+from cfai._credentials import Credentials, EnvironmentVariables, Secret, parse_setting, resolve_credentials
 from cfai._transport import ClientPool
 from cfai.local.recording._application import RecordingApp, RecordingError
 from cfai.local.recording._exchange import ACCOUNT_PATH, Cut, RawExchange
@@ -88,8 +88,12 @@ class Recorder(LocalServer):
         local = api_token or f"cfai-recorder-{secrets.token_hex(16)}"
         super().__init__(host, port, api_token=local, account_id=account_id, allow_remote=allow_remote)
         self._folder = Path(folder)
-        options = map(parse_secret, (upstream_account_id, upstream_token, upstream_url))
-        self._upstream = resolve_credentials(EnvironmentVariables(os.environ), *options)
+        self._upstream = resolve_credentials(
+            EnvironmentVariables(os.environ),
+            parse_setting("upstream_account_id", Secret(upstream_account_id)),
+            parse_setting("upstream_token", Secret(upstream_token)),
+            parse_setting("upstream_url", Secret(upstream_url)),
+        )
         self._gateway_token = Secret(gateway_token) if gateway_token else self._upstream.token
 
     @property
@@ -133,7 +137,7 @@ class _RecorderApp(RecordingApp):
                 access.api_token: "x",
             }
         )
-        self._clients = ClientPool(trust_env=not upstream.is_direct)
+        self._clients = ClientPool(urls=(upstream.base_url, upstream.gateway_url), trust_env=not upstream.is_direct)
 
     async def aclose(self) -> None:
         """Close the connections to the service."""
