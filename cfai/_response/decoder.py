@@ -22,7 +22,7 @@ _DONE = b"[DONE]"
 END_MARK = b"data: " + _DONE
 """The block that ends a stream."""
 
-_UNREADABLE = object()
+_UNREADABLE: Any = object()
 
 _MAX_STRAY_LINES = 10_000
 """How many lines that are no fields of events are kept, in case that they are an answer."""
@@ -150,6 +150,8 @@ class Decoder:
         try:
             event = from_json(data)
         except ValueError:
+            event = _UNREADABLE
+        if event is _UNREADABLE:  # not inside `except`: an error would carry that frame along, and in it the data
             return self._feed_odd_data(data)
         if event.__class__ is not dict:
             return self._feed_event(event, data)

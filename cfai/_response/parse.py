@@ -197,12 +197,11 @@ def should_resend_unstreamed(response: ApiResponse, call: PreparedCall) -> bool:
 
 def convert_to_events(response: ApiResponse, call: PreparedCall) -> tuple[bytes, AnyOutput | None]:
     """Return the events that a whole answer stands for, and the output of the same call without streaming, if any."""
-    content = response.content or b""
-    if response.kind != "json" and holds_events(content):
-        return content, None
+    if response.kind != "json" and holds_events(response.content or b""):
+        return response.content or b"", None
     output = _parse_body(response, call)
     # Text that is not JSON counts as an answer only here: the caller certainly asked for a stream of text.
-    return _to_events(content), None if isinstance(output, types.Binary) else output
+    return _to_events(response.content or b""), None if isinstance(output, types.Binary) else output
 
 
 def make_too_large_error(response: ApiResponse, request: ApiRequest) -> APIResponseValidationError:
@@ -260,10 +259,18 @@ def warn_if_cut(call: PreparedCall, answer: TextOutput | Accumulator) -> None:
 
 
 def _parse_body(response: ApiResponse, call: PreparedCall) -> AnyOutput:
+    output = _read_body(response, call)
+    if isinstance(output, InferenceUpstreamError):
+        raise output  # not sooner: a body may repeat the token, and a traceback shows the variables of its frames
+    return output
+
+
+def _read_body(response: ApiResponse, call: PreparedCall) -> AnyOutput | InferenceUpstreamError:
+    """Return the output that a whole answer stands for, or the error."""
     content, content_type, meta = response.content or b"", response.headers.get("content-type", ""), response.meta
     if not content or content.isspace():
         hint = "it may have been billed, so it was not sent again: ask once more"
-        raise _make_unreadable_error("the answer is empty", hint, response, call)
+        return _make_unreadable_error("the answer is empty", hint, response, call)
     if response.kind == "events" or content_type.lstrip().lower().startswith(_MEDIA):
         return types.Binary.of(content, content_type, meta)
     text = to_utf8(content)
@@ -271,21 +278,21 @@ def _parse_body(response: ApiResponse, call: PreparedCall) -> AnyOutput:
     if text.lstrip()[:15].lower().startswith(_PAGE_STARTS) or (is_html and not _begins_object(text)):
         # No model writes one: it is a proxy's, or that of a network one has to log in to.
         hint = f"a proxy or a network's login page answered in place of {call.host}: look at it in a browser"
-        raise _make_unreadable_error("the answer is an HTML page", hint, response, call)
+        return _make_unreadable_error("the answer is an HTML page", hint, response, call)
     body = _load(text) if response.kind != "binary" or _begins_object(text) else _UNREADABLE
     if body is _UNREADABLE:
         if response.kind != "json":
             return types.Binary.of(content, content_type, meta)
         problem = "the answer breaks off, and is no JSON" if _is_cut(text) else "the answer is no JSON"
         hint = f"ask again; if it stays, see whether a proxy stands before {call.host}"
-        raise _make_unreadable_error(f"{problem}, though it says so", hint, response, call)
+        return _make_unreadable_error(f"{problem}, though it says so", hint, response, call)
     if body_reports_error(body):
         error = build_response_error(response, call, content, time.time())
         error.retryable = False  # under a 200 the model may have run
-        raise error
+        return error
     if isinstance(body, list | int | float) and _writes_text(meta.model):
         hint = f"check base_url: {call.host} may not be the service"
-        raise _make_unreadable_error("the answer is neither an object nor text", hint, response, call)
+        return _make_unreadable_error("the answer is neither an object nor text", hint, response, call)
     return _build_output(body, text, meta)
 
 

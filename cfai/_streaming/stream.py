@@ -222,7 +222,10 @@ class _StreamState(Generic[T]):
             except StreamError as reported:
                 exception = reported
         error = self._map_error(exception)
-        if error is not None and error is not exception:
+        if error is exception and isinstance(error, StreamError):
+            # The frames of the decoder have the event as it came, in which a server may repeat the token.
+            error.__traceback__ = None
+        elif error is not None and error is not exception:
             error.__cause__ = find_cause(exception, self._call.secrets)
         self._end(error)
 
@@ -367,7 +370,7 @@ class Stream(_StreamState[T]):
                         self._pooled_client.close_response(self._http)
                         self._phase = "at_end"
                     else:
-                        self._blocks = self._split(chunk)
+                        self._blocks, chunk = self._split(chunk), None  # not for a traceback's variables
         except Exception as exception:
             self._fail(exception)
             self._pooled_client.close_response(self._http)
@@ -501,7 +504,7 @@ class AsyncStream(_StreamState[T]):
                         await self._pooled_client.aclose_response(self._http)
                         self._phase = "at_end"
                     else:
-                        self._blocks = self._split(chunk)
+                        self._blocks, chunk = self._split(chunk), None  # not for a traceback's variables
         except Exception as exception:
             self._fail(exception)
             await self._pooled_client.aclose_response(self._http)
