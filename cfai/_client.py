@@ -8,10 +8,11 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import httpx
 
+from cfai import tokens
 from cfai._client_overloads import typed_arun, typed_run
 from cfai._config import (
     NOT_GIVEN,
@@ -51,9 +52,6 @@ from cfai._response import ApiResponse, is_stream, parse, should_resend_unstream
 from cfai._streaming import AsyncCall, aopen_stream, open_stream
 from cfai._transport import AsyncHttpClient, ClientPool, HttpClient, asend, send
 from cfai._warnings import warn
-
-if TYPE_CHECKING:
-    from cfai.tokens import TokenCounter
 
 
 class LastCall(NamedTuple):
@@ -97,7 +95,7 @@ class Ai:
         http_client: HttpClient | None = None,
         async_http_client: AsyncHttpClient | None = None,
         limit_overrides: Mapping[str, int | Mapping[str, int]] | None = None,
-        token_counter: TokenCounter | Mapping[str, TokenCounter] | None = None,
+        token_counter: tokens.TokenCounter | Mapping[str, tokens.TokenCounter] | None = None,
         gateway_route: GatewayRoute = "gateway",
         trust_env: bool = True,
         allow_http: bool = False,

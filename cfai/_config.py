@@ -8,15 +8,12 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeGuard, cast, get_args
+from typing import Any, Literal, NamedTuple, TypeGuard, cast, get_args
 
 from cfai import models, tokens
 from cfai._credentials import Credentials, Secret
 from cfai._errors import APITimeoutError, ConfigurationError
 from cfai.models import LIMIT_FIELDS, Limit, Model
-
-if TYPE_CHECKING:
-    from cfai.tokens import CountingStrategy, TokenCounter
 
 CheckMode = Literal["enforce", "strict", "warn", "off"]
 
@@ -95,14 +92,14 @@ class LimitPolicy(NamedTuple):
     mode: CheckMode = "enforce"
     overrides: Mapping[str, Model] = MappingProxyType({})
     """The models with limits of the user's in place of the catalogue's."""
-    counter: TokenCounter | Mapping[str, TokenCounter] | None = None
+    counter: tokens.TokenCounter | Mapping[str, tokens.TokenCounter] | None = None
     """The user's counter, for all models or by model."""
 
     def get_model(self, name: str) -> Model | None:
         """Return what is known of a model, with the user's limits in it, or `None` if nothing is."""
         return self.overrides.get(name) or models.catalogue().get(name)
 
-    def get_strategy(self, name: str) -> CountingStrategy:
+    def get_strategy(self, name: str) -> tokens.CountingStrategy:
         """Return how the tokens of a model's texts are counted."""
         counter = self.counter.get(name) if isinstance(self.counter, Mapping) else self.counter
         return tokens.get_strategy(name, counter)

@@ -10,14 +10,11 @@ import warnings
 from collections.abc import Sequence
 from os import PathLike, stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from cfai._errors import ConfigurationError
 from cfai._json import join_surrogates
 from cfai.tokens import get_family, register_counter, unregister_counter
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer as _Encoder
 
 __all__ = ["Tokenizer", "TokenizerMismatchWarning", "TokenizerNotAvailable", "load", "unload"]
 
@@ -106,9 +103,10 @@ class Tokenizer:
     must have been downloaded there.
     """
 
-    def __init__(self, place: _File | _Hub, encoder: _Encoder) -> None:
+    def __init__(self, place: _File | _Hub, encoder: Any) -> None:
         self._place = place
         self._encoder = encoder
+        """A `tokenizers.Tokenizer`: a type of the extra, which may not be installed."""
 
     @property
     def source(self) -> str:

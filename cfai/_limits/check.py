@@ -14,6 +14,7 @@ from math import inf
 from operator import add
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
+import cfai.tokens
 from cfai import tokens
 from cfai._config import CheckMode, LimitPolicy
 from cfai._errors import ConfigurationError, LimitError
@@ -57,7 +58,7 @@ class CheckResult:
     certain: bool = False
     """True if `fits` or `too long` is beyond doubt. If not, the tokenizer or the limit itself is only presumed."""
 
-    tokens: TokenCount | None = None
+    tokens: cfai.tokens.TokenCount | None = None
     """The prompt's; `None` where there is no limit to hold it against."""
 
     reserve: int = 0
@@ -88,7 +89,7 @@ class Judgement(NamedTuple):
     """A count held against one limit."""
 
     limit: Limit
-    tokens: TokenCount
+    tokens: cfai.tokens.TokenCount
     verdict: Verdict
     certain: bool = False
 

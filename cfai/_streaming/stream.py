@@ -12,11 +12,12 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 
 import anyio
 from httpx_sse import ServerSentEvent
 
+from cfai import types
 from cfai._config import check_seconds
 from cfai._errors import (
     APITimeoutError,
@@ -49,9 +50,6 @@ from cfai._streaming.event_stream import (
 )
 from cfai._transport import BackgroundReader, PooledClient, has_own_connection
 from cfai.types import Meta, Token, ToolCall, Usage
-
-if TYPE_CHECKING:
-    from cfai.types import TextOutput
 
 T = TypeVar("T")
 
@@ -153,7 +151,7 @@ class _StreamState(Generic[T]):
         self._read_as = way
         self._decoder = decoder or self._token_decoder
 
-    def result(self) -> TextOutput:
+    def result(self) -> types.TextOutput:
         """Return the output of a stream that has been read to its end."""
         if (error := self._error or self._token_decoder.failure) is not None:
             raise error
@@ -315,7 +313,7 @@ class Stream(_StreamState[T]):
             self._pooled_client.stop_traffic(self._http)  # closing a socket ends no wait of another thread
         self._pooled_client.close_response(self._http)
 
-    def result(self) -> TextOutput:
+    def result(self) -> types.TextOutput:
         """Return the output that the same call without streaming gives; reads the rest. Raises if the stream broke."""
         if self._read_as in ("", "tokens") and self._token_decoder.failure is None:
             for _ in self:
@@ -450,7 +448,7 @@ class AsyncStream(_StreamState[T]):
         self._leave("the stream was left before its end")
         await self._pooled_client.aclose_response(self._http)
 
-    async def aresult(self) -> TextOutput:
+    async def aresult(self) -> types.TextOutput:
         """Return the output that the same call without streaming gives; reads the rest. Raises if the stream broke."""
         if self._read_as in ("", "tokens") and self._token_decoder.failure is None:
             async for _ in self:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
+
+import pytest
 
 from cfai.testing._workers_ai import WorkersAI
-
-if TYPE_CHECKING:
-    import pytest
 
 _OPTIONS = tuple(inspect.signature(WorkersAI).parameters)
 

@@ -13,6 +13,8 @@ with Player("recordings") as local:
 On the command line: `cfai dev --record DIR`, `cfai dev --replay DIR`. Needs `pip install "cfai-sdk[emulator]"`.
 """
 
+from inspect import get_annotations
+
 from cfai.local.recording._application import RecordingError
 from cfai.local.recording._exchange import ACCOUNT_PATH, Exchange, RawExchange, parse_request
 from cfai.local.recording._files import RecordingWriter
@@ -22,6 +24,7 @@ from cfai.local.recording._recorder import Recorder
 from cfai.local.recording._redact import Redactor
 
 for _public in (Exchange, Player, Recorder, RecordingWriter):
+    _public.__annotations__ = get_annotations(_public, eval_str=True)  # their names are those of their own module
     _public.__module__ = "cfai.local"
 
 __all__ = [

@@ -10,13 +10,11 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
+from typing import Any, ClassVar, NoReturn, Self
 
+from cfai import Ai
 from cfai.local.server._access import AccessRules, is_loopback
 from cfai.local.server._application import Application
-
-if TYPE_CHECKING:
-    from cfai import Ai
 
 LOCAL_ACCOUNT_ID = "cfa10000000000000000000000000000"
 LOCAL_API_TOKEN = "cfai-emulator-token"
@@ -74,8 +72,6 @@ class LocalServer(ABC):
 
         The environment's proxies are not used: they could not reach this machine's loopback.
         """
-        from cfai import Ai
-
         own: dict[str, Any] = {"account_id": self.account_id, "api_token": self.api_token}
         own |= {"base_url": self.base_url, "trust_env": False}
         return Ai(**(own | options))
