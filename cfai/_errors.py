@@ -37,6 +37,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from pydantic_core import CoreSchema, core_schema
+
 from cfai._json import to_compact_json
 
 DONE_EVENT = b"data: [DONE]\n\n"
@@ -82,6 +84,12 @@ class CfaiError(Exception):
         """Return the error for a browser: an event named `error`, with code and message, then `[DONE]`."""
         body = to_compact_json({"code": self.code, "message": str(self)})
         return b"event: error\ndata: " + body.encode("utf-8", "replace") + b"\n\n" + DONE_EVENT
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> CoreSchema:
+        """Let a field of a pydantic model hold an error; in JSON it is its message."""
+        message = core_schema.to_string_ser_schema(when_used="json")
+        return core_schema.is_instance_schema(cls, serialization=message)
 
 
 class ConfigurationError(CfaiError, ValueError):

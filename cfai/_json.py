@@ -147,7 +147,7 @@ def to_builtins(value: Any) -> Any:
 
 def json_default(value: Any) -> Any:
     """Return what stands in JSON for a pydantic model, another mapping, or a numpy value. Raises `TypeError`."""
-    if hasattr(value, "model_dump"):
+    if hasattr(value, "model_dump") and not hasattr(value, "__bytes__"):  # an image is no object of fields
         # A `None` is sent only if the user gave it: a default `None` means nothing.
         try:
             without_none = value.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -356,15 +357,7 @@ def _find_text_class(result: Any, model: str) -> type[TextOutput] | None:
         return types.NativeText
     if result.__class__ is not dict:
         return None
-    if isinstance(result.get("choices"), list):
-        return types.ChatCompletion
-    if isinstance(result.get("output"), list) and result.get("object") == "response":
-        return types.ResponsesOutput
-    # Rerankers and some embeddings have a list under the same name.
-    if "response" in result and not isinstance(result["response"], list):
-        return types.NativeText
-    # Llama 4 Scout leaves `response` out when it calls a tool.
-    return types.NativeText if isinstance(result.get("tool_calls"), list) else None
+    return types.find_text_class(result)
 
 
 def _build_text_output(
@@ -373,14 +366,24 @@ def _build_text_output(
     """Return a text answer with the service's own fields and with what they come down to."""
     output = _validate(output_class, fields)
     usage = answer.usage
-    summary = TextSummary(
-        answer.get_text(0), answer.get_reasoning(0), answer.get_tool_calls(0), answer.finish_reason, usage
-    )
     # As pydantic sets it: its `__setattr__` would look the name up first.
-    object.__setattr__(output, "__pydantic_private__", {"_meta": meta, "_summary": summary})
+    object.__setattr__(output, "__pydantic_private__", {"_meta": meta, "_summary": _summarize(answer)})
     if usage is not None and meta.neurons is None:
         meta.neurons = usage.neurons
     return output
+
+
+def _summarize(answer: Accumulator) -> TextSummary:
+    return TextSummary(
+        answer.get_text(0), answer.get_reasoning(0), answer.get_tool_calls(0), answer.finish_reason, answer.usage
+    )
+
+
+def _read_summary(fields: Mapping[str, Any]) -> TextSummary:
+    return _summarize(Accumulator.read(fields, json.dumps(fields, default=str).encode()))
+
+
+TextSummary.of = _read_summary
 
 
 def _validate(output_class: type[M], fields: dict[str, Any]) -> M:

@@ -113,4 +113,4 @@ _OUTPUTS = {
 }
 _INPUTS = {*__all__} - _OUTPUTS - {"Meta", "Token", "ToolCall", "ToolCallDelta", "Usage"}
 
-__getattr__, __dir__ = lazy_exports(__name__, {"_outputs": _OUTPUTS, "_inputs": _INPUTS})
+__getattr__, __dir__ = lazy_exports(__name__, {"_outputs": {*_OUTPUTS, "find_text_class"}, "_inputs": _INPUTS})

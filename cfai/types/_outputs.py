@@ -2,21 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self, cast
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, RootModel
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    PlainSerializer,
+    PrivateAttr,
+    RootModel,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticKnownError, PydanticSerializationUnexpectedValue
+from pydantic_core.core_schema import wrap_serializer_function_ser_schema
 
 from cfai.types._tokens import Meta, TextSummary, ToolCall, Usage
 
+_DUMP_OPTIONS = (
+    "mode",
+    "include",
+    "exclude",
+    "context",
+    "by_alias",
+    "exclude_unset",
+    "exclude_defaults",
+    "exclude_none",
+    "round_trip",
+)
 
-class Fields(BaseModel):
-    """An object of the service: every field stays, as an attribute and by `value["field"]`."""
+
+class Fields(BaseModel, Mapping[str, Any]):
+    """An object of the service, a mapping: every field stays, as an attribute and by `value["field"]`."""
 
     model_config = ConfigDict(extra="allow", defer_build=True, protected_namespaces=())
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler, /) -> CoreSchema:
+        """Write a subclass with all its fields also where this class is what a field or a function declares."""
+
+        def serialize(value: Any, serialize_fields: Any, info: Any) -> Any:
+            if type(value) is cls:
+                return serialize_fields(value)
+            if not isinstance(value, cls):
+                raise PydanticSerializationUnexpectedValue(f"expected {cls.__name__}, got {type(value).__name__}")
+            options = {name: getattr(info, name) for name in _DUMP_OPTIONS}
+            return type(value).__pydantic_serializer__.to_python(value, **options)
+
+        schema = handler(source)
+        schema.setdefault("serialization", wrap_serializer_function_ser_schema(serialize, info_arg=True))
+        return schema
 
     def __getitem__(self, key: str) -> Any:
         if key in (self.model_extra or {}):
@@ -25,15 +67,11 @@ class Fields(BaseModel):
             return getattr(self, key)
         raise KeyError(key)
 
-    def __contains__(self, key: object) -> bool:
-        return key in (self.model_extra or {}) or key in self.model_fields_set
+    def __iter__(self) -> Iterator[str]:  # type: ignore[override]  # a model iterates pairs; a mapping, its keys
+        return (name for name in (*vars(self), *(self.model_extra or ())) if name in self.model_fields_set)
 
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return the field as the service sent it, or `default`."""
-        try:
-            return self[key]
-        except KeyError:
-            return default
+    def __len__(self) -> int:
+        return len(self.model_fields_set)
 
 
 class _Result(BaseModel):
@@ -46,41 +84,75 @@ class _Result(BaseModel):
         """Return what the answer's headers say: request id, neurons, seconds."""
         return self._meta
 
+    def __eq__(self, other: object) -> bool:
+        """Compare what the service answered, not the facts of the call."""
+        if not isinstance(other, _Result) or type(self) is not type(other):
+            return NotImplemented
+        names = type(self).model_fields
+        mine, others = (([vars(each).get(name) for name in names], each.model_extra) for each in (self, other))
+        return mine == others
+
 
 class Output(Fields, _Result):
     """A result that is an object. Fields are attributes, `result["field"]` works too."""
+
+    def __new__(cls, **fields: Any) -> Self:
+        return super().__new__(cast("type[Self]", _find_class(cls, fields)))
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _validate_fields(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        """Take an answer of this class, or fields, which tell theirs; nothing else that has attributes."""
+        if isinstance(value, cls):
+            return handler(value)
+        if not isinstance(value, Mapping) or isinstance(value, Output):
+            raise PydanticKnownError("model_type", {"class_name": cls.__name__})
+        found = _find_class(cls, cast("Mapping[str, Any]", value))
+        return handler(value) if found is cls else found.model_validate(value)
 
 
 class TextOutput(Output):
     """A text answer; `str(answer)` is its text. The service's own fields are there too, as `answer["field"]`."""
 
     # One attribute and private: each costs time with every answer, and a field of the service's may have any name.
-    _summary: TextSummary = PrivateAttr(default_factory=TextSummary)
+    _summary: TextSummary | None = PrivateAttr(default=None)
+
+    def _summarize(self) -> TextSummary:
+        if self._summary is None:
+            self._summary = TextSummary.of(self.model_dump(exclude_unset=True, warnings=False))
+        return self._summary
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy; what is updated shows in its text as well."""
+        copy = super().model_copy(update=update, deep=deep)
+        if update:
+            copy._summary = None
+        return copy
 
     @property
     def text(self) -> str:
         """The answer, empty if there is none: a tool call, or a reasoning model that ran out of `max_tokens`."""
-        return self._summary.text
+        return self._summarize().text
 
     @property
     def reasoning(self) -> str:
         """Return what a reasoning model thought first."""
-        return self._summary.reasoning
+        return self._summarize().reasoning
 
     @property
     def tool_calls(self) -> list[ToolCall]:
         """The tools that the model wants called."""
-        return self._summary.tool_calls
+        return self._summarize().tool_calls
 
     @property
     def finish_reason(self) -> str | None:
         """`stop`, `length`, `tool_calls`, ... or `None`: native answers seldom say."""
-        return self._summary.finish_reason
+        return self._summarize().finish_reason
 
     @property
     def usage(self) -> Usage | None:
         """Tokens of the call, if the service said."""
-        return self._summary.usage
+        return self._summarize().usage
 
     def __str__(self) -> str:
         return self.text
@@ -93,8 +165,14 @@ class NativeText(TextOutput):
     """The text; an object in JSON mode; `None` with a tool call."""
 
 
+# Built at once: up to pydantic 2.12, a part whose class is still to be built cannot be written where `Any` is declared.
+_BUILT = ConfigDict(defer_build=False)
+
+
 class Message(Fields):
     """The message of a choice."""
+
+    model_config = _BUILT
 
     role: str | None = None
     content: Any = None
@@ -103,6 +181,8 @@ class Message(Fields):
 
 class Choice(Fields):
     """One answer of a chat completion."""
+
+    model_config = _BUILT
 
     index: int | None = None
     message: Message | None = None
@@ -120,6 +200,25 @@ class ResponsesOutput(TextOutput):
 
     output: list[dict[str, Any]] = []
     status: str | None = None
+
+
+def find_text_class(fields: Mapping[str, Any]) -> type[TextOutput] | None:
+    """Return the class for the shape of a text answer that an object has, if it has one of the three."""
+    if isinstance(fields.get("choices"), list):
+        return ChatCompletion
+    if isinstance(fields.get("output"), list) and fields.get("object") == "response":
+        return ResponsesOutput
+    # Rerankers and some embeddings have a list under the same name.
+    if "response" in fields and not isinstance(fields["response"], list):
+        return NativeText
+    # Llama 4 Scout leaves `response` out when it calls a tool.
+    return NativeText if isinstance(fields.get("tool_calls"), list) else None
+
+
+def _find_class(declared: type[Output], fields: Mapping[str, Any]) -> type[Output]:
+    """Return the class of an object's shape where no more than `Output` or `TextOutput` is declared."""
+    is_open = declared in (Output, TextOutput)
+    return (find_text_class(fields) if is_open else None) or declared
 
 
 class ListOutput(RootModel[list[Any]], _Result):  # pyright: ignore[reportIncompatibleMethodOverride]  # RootModel's
@@ -152,15 +251,26 @@ _MAGIC = {
 _RIFF = {b"WAVE": "audio/wav", b"WEBP": "image/webp", b"AVI ": "video/x-msvideo"}
 
 
-@dataclass(slots=True)
-class Binary:
-    """An answer that is bytes: an image, or speech."""
+def _decode_base64(value: Any) -> Any:
+    return b64decode(value, validate=True) if isinstance(value, str) else value
 
-    content: bytes = field(repr=False)
+
+def _encode_base64(content: bytes) -> str:
+    return b64encode(content).decode()
+
+
+class Binary(_Result):
+    """An answer that is bytes: an image, or speech. In JSON its content is base64 text."""
+
+    content: Annotated[
+        bytes,
+        BeforeValidator(_decode_base64),
+        PlainSerializer(_encode_base64, return_type=str, when_used="json"),
+        WithJsonSchema({"type": "string", "contentEncoding": "base64"}),
+    ] = Field(repr=False)
+
     media_type: str
     """The type of the bytes, read from their beginning where that is known (some models declare it wrongly)."""
-
-    meta: Meta = field(default_factory=Meta)
 
     @classmethod
     def of(cls, content: bytes, content_type: str, meta: Meta) -> Binary:
@@ -169,7 +279,9 @@ class Binary:
         if media_type is None and content[:4] == b"RIFF":
             media_type = _RIFF.get(content[8:12])
         declared = content_type.partition(";")[0].strip().lower()
-        return cls(content, media_type or declared or "application/octet-stream", meta)
+        output = cls(content=content, media_type=media_type or declared or "application/octet-stream")
+        output._meta = meta
+        return output
 
     def __bytes__(self) -> bytes:
         return self.content

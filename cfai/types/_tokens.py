@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from cfai._json import loads
 
@@ -126,6 +126,9 @@ class TextSummary:
     tool_calls: list[ToolCall] = field(default_factory=list[ToolCall])
     finish_reason: str | None = None
     usage: Usage | None = None
+
+    of: ClassVar[Callable[[Mapping[str, Any]], TextSummary]]
+    """Read the fields of an answer. The room `_response`, which knows their shapes, sets it: imports go one way."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,13 +188,13 @@ def test_the_bytes_say_what_they_are() -> None:
 
 
 def test_bytes_are_bytes_saved_where_they_are_told_to_and_images_alone_are_shown(tmp_path: Path) -> None:
-    output = Binary(b"abc", "audio/mpeg")
+    output = Binary(content=b"abc", media_type="audio/mpeg")
     assert (bytes(output), len(output), output.meta) == (b"abc", 3, Meta())
     assert "abc" not in repr(output)
     assert output._repr_mimebundle_() == {}
-    assert Binary(PNG, "image/png")._repr_mimebundle_(include=None) == {"image/png": PNG}
+    assert Binary(content=PNG, media_type="image/png")._repr_mimebundle_(include=None) == {"image/png": PNG}
     target = tmp_path / "a.png"
     for path in (target, str(target)):
         target.write_bytes(b"what was there before, and longer" + PNG)
-        assert Binary(PNG, "image/png").save(path) == target
+        assert Binary(content=PNG, media_type="image/png").save(path) == target
         assert target.read_bytes() == PNG
