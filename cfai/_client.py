@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import ssl
@@ -281,19 +282,17 @@ class Ai:
         default_headers: Mapping[str, str] | None = NOT_GIVEN,
         gateway_route: GatewayRoute = NOT_GIVEN,
         max_answer_bytes: int = NOT_GIVEN,
-    ) -> Ai:
+    ) -> Self:
         """Return a copy with other options, on the same connections. Closing the copy closes nothing."""
-        copy = object.__new__(type(self))
+        other = copy.copy(self)
         credentials = self._config.credentials
         if default_headers is not NOT_GIVEN:
             credentials = credentials._replace(default_headers=parse_headers(default_headers, "default_headers"))
         if gateway_route is not NOT_GIVEN:
             credentials = credentials._replace(gateway_route=parse_gateway_route(gateway_route))
         config = self._config._replace(credentials=credentials)
-        copy._config = config.with_overrides(timeout, total_timeout, max_retries, checks, max_answer_bytes)
-        copy._pool = self._pool
-        copy._owns_pool = False
-        return copy
+        other._config = config.with_overrides(timeout, total_timeout, max_retries, checks, max_answer_bytes)
+        return other
 
     @property
     def last_request_id(self) -> str | None:
@@ -345,14 +344,28 @@ class Ai:
             return "Ai()"  # in the traceback of its own constructor
         return f"Ai(account_id={self.account_id!r}, base_url={self.base_url!r})"
 
-    def __getstate__(self) -> ClientConfig:
+    def __copy__(self) -> Self:
+        """Return a client on the same connections, with the same attributes. Closing it closes nothing."""
+        other = object.__new__(type(self))
+        _set_attributes(other, _get_attributes(self) | {"_owns_pool": False})
+        return other
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return a client on the same connections, with copies of the attributes that a subclass has."""
+        other = memo[id(self)] = copy.copy(self)
+        own = {name: value for name, value in _get_attributes(self).items() if name not in _ATTRIBUTES}
+        _set_attributes(other, copy.deepcopy(own, memo))
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
         if isinstance(self._config.verify, ssl.SSLContext):
             raise ConfigurationError("an Ai with an SSLContext cannot be pickled: pass the path of its certificates")
-        return self._config
+        own = {name: value for name, value in _get_attributes(self).items() if name not in _ATTRIBUTES}
+        return {**own, "_config": self._config}
 
-    def __setstate__(self, config: ClientConfig) -> None:
-        self._config = config
-        self._pool = _make_pool(config)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        _set_attributes(self, state)
+        self._pool = _make_pool(self._config)
 
     def _remember(self, response: ApiResponse) -> None:
         meta = response.meta
@@ -361,6 +374,21 @@ class Ai:
     def _remember_error(self, error: InferenceUpstreamError) -> None:
         log_id = error.headers.get("cf-aig-log-id")
         self._last = LastCall(error.request_id, log_id, error.status_code, error.code)
+
+
+_ATTRIBUTES = ("_config", "_pool", "_owns_pool", "_last")
+"""The attributes of an `Ai`; all others are those of a subclass."""
+
+
+def _get_attributes(ai: Ai) -> dict[str, Any]:
+    """Return all attributes, those in the `__slots__` of a subclass too."""
+    state: Any = object.__getstate__(ai)
+    return {**state[0], **state[1]} if type(state) is tuple else state
+
+
+def _set_attributes(ai: Ai, attributes: Mapping[str, Any]) -> None:
+    for name, value in attributes.items():
+        object.__setattr__(ai, name, value)  # a subclass may guard its own
 
 
 def _make_pool(
