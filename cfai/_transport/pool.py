@@ -10,6 +10,7 @@ traffic of the connection, notes the stream as abandoned, and the next call clos
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import ssl
@@ -82,10 +83,11 @@ class PooledClient:
         self._network_streams: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def watch(self, response: Any) -> None:
-        """Remember the connection of a response, so that it can be closed when its event loop no longer runs."""
-        if (network_stream := response.extensions.get("network_stream")) is not None:
+        """Remember the connection of a response, so that it can be closed at exit, or when its event loop is closed."""
+        if self.is_own and (network_stream := response.extensions.get("network_stream")) is not None:
             with suppress(TypeError):  # one of another transport may not be weakly referable
                 self._network_streams.add(network_stream)
+                _network_streams.add(network_stream)
 
     def close_response(self, response: Any) -> None:
         """Close a response. Unless its end was read, its connection goes with it: the model stops."""
@@ -130,18 +132,9 @@ class PooledClient:
                 await self.aclose_response(self.abandoned.popleft())
 
     def close_sockets(self) -> None:
-        """Close the sockets of a client whose event loop is closed, without a sound.
-
-        asyncio's transports close themselves on their loop alone, and complain when they are collected open. What the
-        loop would have called last is private to them, and the only way left.
-        """
+        """Close the sockets of a client whose event loop is closed, without a sound."""
         for network_stream in self._network_streams:
-            stream = network_stream
-            while (inner := getattr(stream, "_stream", getattr(stream, "transport_stream", None))) is not None:
-                stream = inner
-            transport = getattr(stream, "_transport", None)
-            with suppress(Exception):
-                transport._call_connection_lost(None)  # type: ignore[union-attr]
+            _close_socket(network_stream)
 
 
 class _LoopClient(PooledClient):
@@ -290,6 +283,11 @@ class ClientPool:
         if pooled_client is not None:
             await pooled_client.aclose()
 
+    def list_streamed_connections(self) -> list[Any]:
+        """Return the connections of the synchronous streams that have not come to their end."""
+        responses = [*self._sync.open_responses] if self._sync else []
+        return [response.extensions.get("network_stream") for response in responses]
+
     def forget_connections(self) -> None:
         """Begin anew in a forked child, without touching what is the parent's."""
         known = [self._passed_in, self._passed_in_async, self._sync, *self._by_loop.values()]
@@ -331,6 +329,38 @@ def _begin_anew_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_anew_in_child)
+
+
+_network_streams: weakref.WeakSet[Any] = weakref.WeakSet()
+"""The connections of all our own clients; in a forked child, those of its parent too."""
+
+
+def _close_socket(network_stream: Any) -> None:
+    """Close a socket at once, unless its event loop runs.
+
+    asyncio's transports close themselves on their loop alone, and complain when they are collected open. What the loop
+    would have called last is private to them, and the only way left.
+    """
+    stream = network_stream
+    while (inner := getattr(stream, "_stream", getattr(stream, "transport_stream", None))) is not None:
+        stream = inner
+    transport = getattr(stream, "_transport", None)
+    with suppress(Exception):
+        if transport is None:
+            network_stream.close()
+        elif not transport._loop.is_running():
+            transport._call_connection_lost(None)
+
+
+@atexit.register
+def _close_at_exit() -> None:
+    """Close all sockets, of which Python would complain, but those that a thread may be reading. Takes no lock."""
+    # A thread that is left by now is a daemon. Those of our own servers read no stream.
+    others = {*threading.enumerate()} - {threading.current_thread()}
+    may_be_read = any(not thread.name.startswith("cfai-") for thread in others)
+    in_use = {each for pool in [*_pools] for each in pool.list_streamed_connections()} if may_be_read else set[Any]()
+    for network_stream in {*_network_streams} - in_use:
+        _close_socket(network_stream)
 
 
 async def _close_at_end(client: Any) -> AsyncGenerator[None]:

@@ -92,6 +92,7 @@ def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> Api
         _raise_mapped(exception, request, budget, may_be_billed=attempt.may_be_billed(exception, time.monotonic()))
     finally:
         _strip_request(http_request)
+    pooled_client.watch(http)
     response = build_response(
         http, request.model, budget=budget, now=time.monotonic(), pool=pool, pooled_client=pooled_client
     )
