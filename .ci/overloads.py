@@ -124,6 +124,18 @@ OVERLOADS = [
     Overload("A stream, unless `stream` is `False`.", "UnaskedStreamModel", ANYTHING, f"Output | {STREAM}"),
     Overload("The answer: an object, a list or bytes.", "OtherModel", ANYTHING, "Output | ListOutput | Binary"),
     Overload(
+        "The answer of a model in a `str`, since a prompt or messages are sent.",
+        "str",
+        "NativeInputsPlain | ChatInputsPlain | LooseMessages",
+        "TextOutput",
+    ),
+    Overload(
+        "A stream or the answer of a model in a `str`, as `stream` says at run time.",
+        "str",
+        "NativeInputs | ChatInputs",
+        f"TextOutput | {STREAM}",
+    ),
+    Overload(
         "What a model gives that the type checker does not know by name.",
         "str",
         ANYTHING,
@@ -145,12 +157,15 @@ HEAD = '''\
 Written by `python .ci/overloads.py` from the catalogue. Do not edit it by hand.
 """
 
+# A `stream` that may be `None` fits two overloads, of which the narrower one comes first.
+# pyright: reportOverlappingOverload=false
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, Literal, NotRequired, Required, TypeVar, Unpack, overload
 
     import httpx
@@ -188,6 +203,12 @@ if TYPE_CHECKING:
         """Any object that asks for a stream."""
 
         stream: Required[Literal[True]]
+
+    class LooseMessages(TypedDict, extra_items=Any):
+        """Messages of any type, and no word of a stream."""
+
+        messages: Required[Sequence[Any]]
+        stream: NotRequired[Literal[False]]
 
     class LoosePlain(TypedDict, extra_items=Any):
         """Any object that asks for none."""

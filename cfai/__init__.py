@@ -35,7 +35,7 @@ from cfai._limits import CheckResult
 from cfai._request import GatewayOptions, GatewayRetries
 from cfai._streaming import AsyncStream, Stream
 from cfai._version import __version__
-from cfai._warnings import CutAnswerWarning, LimitWarning, RetiredModelWarning
+from cfai._warnings import CutAnswerWarning, LimitWarning, RetiredModelWarning, UnstoppedStreamWarning
 from cfai.types import Token
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ __all__ = [
     "Token",
     "TokenCount",
     "TokenCounter",
+    "UnstoppedStreamWarning",
     "__version__",
     "count_tokens",
     "fit_messages",

@@ -3,12 +3,15 @@
 Written by `python .ci/overloads.py` from the catalogue. Do not edit it by hand.
 """
 
+# A `stream` that may be `None` fits two overloads, of which the narrower one comes first.
+# pyright: reportOverlappingOverload=false
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, Literal, NotRequired, Required, TypeVar, Unpack, overload
 
     import httpx
@@ -70,6 +73,12 @@ if TYPE_CHECKING:
         """Any object that asks for a stream."""
 
         stream: Required[Literal[True]]
+
+    class LooseMessages(TypedDict, extra_items=Any):
+        """Messages of any type, and no word of a stream."""
+
+        messages: Required[Sequence[Any]]
+        stream: NotRequired[Literal[False]]
 
     class LoosePlain(TypedDict, extra_items=Any):
         """Any object that asks for none."""
@@ -445,6 +454,21 @@ if TYPE_CHECKING:
         self: Any, model: OtherModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
     ) -> Output | ListOutput | Binary: ...
 
+    # The answer of a model in a `str`, since a prompt or messages are sent.
+    @overload
+    def run(
+        self: Any,
+        model: str,
+        inputs: NativeInputsPlain | ChatInputsPlain | LooseMessages,
+        **options: Unpack[PlainOptions],
+    ) -> TextOutput: ...
+
+    # A stream or the answer of a model in a `str`, as `stream` says at run time.
+    @overload
+    def run(
+        self: Any, model: str, inputs: NativeInputs | ChatInputs, **options: Unpack[PlainOptions]
+    ) -> TextOutput | Stream[Token]: ...
+
     # What a model gives that the type checker does not know by name.
     @overload
     def run(
@@ -723,6 +747,21 @@ if TYPE_CHECKING:
     def arun(
         self: Any, model: OtherModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
     ) -> AsyncCall[Output | ListOutput | Binary]: ...
+
+    # The answer of a model in a `str`, since a prompt or messages are sent.
+    @overload
+    def arun(
+        self: Any,
+        model: str,
+        inputs: NativeInputsPlain | ChatInputsPlain | LooseMessages,
+        **options: Unpack[PlainOptions],
+    ) -> AsyncCall[TextOutput]: ...
+
+    # A stream or the answer of a model in a `str`, as `stream` says at run time.
+    @overload
+    def arun(
+        self: Any, model: str, inputs: NativeInputs | ChatInputs, **options: Unpack[PlainOptions]
+    ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
 
     # What a model gives that the type checker does not know by name.
     @overload

@@ -1,4 +1,4 @@
-"""Let a package export names whose modules are imported at first use."""
+"""Load at first use: the modules of names that a package exports, and data files."""
 
 from __future__ import annotations
 
@@ -23,3 +23,13 @@ def lazy_exports(
         return value
 
     return get, lambda: sorted({*vars(sys.modules[package]), *modules})
+
+
+def read_data(package: str, name: str) -> bytes:
+    """Return the content of a data file of a package, out of a zip file too."""
+    import pkgutil  # not `importlib.resources`: its locks would be held over a fork
+
+    data = pkgutil.get_data(package, name)
+    if data is None:
+        raise FileNotFoundError(f"{package} has no file {name}")
+    return data

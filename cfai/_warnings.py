@@ -20,6 +20,10 @@ class RetiredModelWarning(FutureWarning):
     """The model was retired. Shown by default wherever it is raised, which a `DeprecationWarning` is not."""
 
 
+class UnstoppedStreamWarning(UserWarning):
+    """A stream was left, or may be, without its model being stopped: it writes on, and is paid for."""
+
+
 _INTERNAL = frozenset({"cfai", "anyio", "asyncio", "trio"})
 """Packages whose frames are nobody's own code."""
 

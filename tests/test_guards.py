@@ -40,7 +40,7 @@ ORDER = (
     ("_client_overloads", "_client"),
     ("__init__",),
     ("local",),
-    ("testing", "doctor", "cli"),
+    ("testing", "doctor", "cli", "_pyinstaller"),
 )
 """Every room, and the rooms that it may import from: those of its own row, and of the rows before it."""
 

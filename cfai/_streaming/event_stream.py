@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from queue import Empty, SimpleQueue
@@ -13,6 +14,7 @@ import anyio
 from cfai._errors import DONE_EVENT, CfaiError, ConfigurationError, StreamError
 from cfai._json import to_compact_json
 from cfai._response import END_MARK, Decoder, is_json_object, parse_fields, split_at_end_mark, split_lone_events
+from cfai._warnings import UnstoppedStreamWarning, warn
 from cfai.types import Token
 
 Dialect = Literal["native", "original"]
@@ -70,8 +72,12 @@ class EventStream(ItemIterator):
 
     def __init__(self, next_item: Callable[[], Any], close: Callable[[], None], ping: float | None) -> None:
         super().__init__(next_item if ping is None else _PingingReader(next_item, ping).next, close)
+        self._is_new = True
 
     def __next__(self) -> bytes:
+        if self._is_new:
+            self._is_new = False
+            _warn_if_read_by_starlette()
         if self._has_ended:
             unexpected, self._unexpected = self._unexpected, None
             raise unexpected or StopIteration
@@ -148,6 +154,17 @@ def _give_items(
             given.put((next_item(), None))
         except Exception as error:
             given.put((b"", error))
+
+
+def _warn_if_read_by_starlette() -> None:
+    """Warn of Starlette's `StreamingResponse`, which does not close a synchronous iterator when its reader leaves."""
+    frame = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]  # what `warnings` itself uses
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "starlette.concurrency":
+            message = "Starlette does not close a synchronous stream when its reader leaves, so the model writes on: "
+            warn(message + "await arun(...) and return its ato_event_stream()", UnstoppedStreamWarning)
+            return
+        frame = frame.f_back
 
 
 def _encode_end(error: Exception) -> bytes:

@@ -50,6 +50,7 @@ from cfai._streaming.event_stream import (
     encoder_for,
 )
 from cfai._transport import BackgroundReader, PooledClient, has_own_connection
+from cfai._warnings import UnstoppedStreamWarning, warn
 from cfai.types import Meta, Token, ToolCall, Usage
 
 T = TypeVar("T")
@@ -58,6 +59,10 @@ DRAIN_TIMEOUT = 1.0
 """Seconds that a server gets to end its body after `[DONE]`, so that the connection can be used again."""
 
 
+_RUNS_ON = (
+    "a stream was left early over HTTP/2: its model writes on, and some hundred of these block the connection; "
+    "make the client with http2=False, or read its streams to their end"
+)
 _READ_BY_ANOTHER = "this stream is being read already, by another thread or task: read it from one"
 
 
@@ -237,6 +242,11 @@ class _StreamState(Generic[T]):
             self._end(None if was_given_whole else decoder.failure or self._make_truncated_error(reason))
         self._blocks, self._items = [], []
 
+    def _runs_on_if_left(self) -> bool:
+        """Return True if leaving now would not stop the model: httpx ends no stream of HTTP/2 before its time."""
+        is_early = self._phase == "reading" and not self._token_decoder.done
+        return is_early and self._http.http_version == "HTTP/2"
+
     def _split(self, chunk: bytes) -> list[bytes]:
         """Return the blocks that a chunk completes, last first."""
         self._bytes_left -= len(chunk)
@@ -311,11 +321,17 @@ class Stream(_StreamState[T]):
         self.close()
 
     def close(self) -> None:
-        """Leave the stream. Unless it has come to its end, the connection is closed: the model stops."""
+        """Leave the stream. Unless it has come to its end, the connection is closed: the model stops.
+
+        Over HTTP/2, with a client of your own, it writes on, and an `UnstoppedStreamWarning` says so.
+        """
+        runs_on = self._runs_on_if_left()
         self._leave("the stream was left before its end")
         if self._turn.locked():
             self._pooled_client.stop_traffic(self._http)  # closing a socket ends no wait of another thread
         self._pooled_client.close_response(self._http)
+        if runs_on:
+            warn(_RUNS_ON, UnstoppedStreamWarning)
 
     def result(self) -> types.TextOutput:
         """Return the output that the same call without streaming gives; reads the rest. Raises if the stream broke."""
@@ -339,6 +355,9 @@ class Stream(_StreamState[T]):
 
         With `ping` a comment goes out after so many seconds of silence, and again: proxies close a connection that is
         silent, and a model may think for minutes.
+
+        FastAPI and Starlette do not close a synchronous iterator when a reader leaves, so the model writes on, and an
+        `UnstoppedStreamWarning` says so: use `arun` and `ato_event_stream` there.
         """
         check_seconds("ping", ping)
         encoder = encoder_for(dialect, self._token_decoder)
@@ -448,9 +467,15 @@ class AsyncStream(_StreamState[T]):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Leave the stream. Unless it has come to its end, the connection is closed: the model stops."""
+        """Leave the stream. Unless it has come to its end, the connection is closed: the model stops.
+
+        Over HTTP/2, with a client of your own, it writes on, and an `UnstoppedStreamWarning` says so.
+        """
+        runs_on = self._runs_on_if_left()
         self._leave("the stream was left before its end")
         await self._pooled_client.aclose_response(self._http)
+        if runs_on:
+            warn(_RUNS_ON, UnstoppedStreamWarning)
 
     async def aresult(self) -> types.TextOutput:
         """Return the output that the same call without streaming gives; reads the rest. Raises if the stream broke."""

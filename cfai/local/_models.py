@@ -6,9 +6,9 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
+from cfai._lazy import read_data
 from cfai.models import Model
 
 _CHAT_MODEL = "@cf/zai-org/glm-4.7-flash"
@@ -70,7 +70,7 @@ def get_schema(model: str) -> Schema:
 
 @cache
 def _load_rows() -> dict[str, Any]:
-    return json.loads(files("cfai.models").joinpath("schemas.json").read_bytes())
+    return json.loads(read_data("cfai.models", "schemas.json"))
 
 
 @cache

@@ -18,9 +18,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
+
+from cfai._lazy import read_data
 
 __all__ = ["Limit", "Model", "Price", "catalogue", "get", "suggest"]
 
@@ -147,8 +148,7 @@ def get(name: str) -> Model | None:
 @cache
 def catalogue() -> Mapping[str, Model]:
     """Return every known model by name, retired ones included."""
-    # Not through `importlib.resources`: its locks would be held over a fork.
-    rows = json.loads(Path(__file__).with_name("models.json").read_bytes())
+    rows = json.loads(read_data(__name__, "models.json"))
     return MappingProxyType({row["name"]: _parse_model(row) for row in rows})
 
 

@@ -34,9 +34,9 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 from math import ceil
-from pathlib import Path
 from typing import Any, Literal
 
+from cfai._lazy import read_data
 from cfai.tokens._features import MARKS, SCRIPTS, SEGMENTED
 from cfai.tokens._pretokens import count_cuts
 
@@ -298,7 +298,7 @@ def _load_vocabulary(family: str) -> _Vocabulary:
 
 @cache
 def read_bounds() -> dict[str, dict[str, Any]]:
-    return json.loads(Path(__file__).with_name("bounds.json").read_bytes())
+    return json.loads(read_data("cfai.tokens", "bounds.json"))
 
 
 def _load_tables(

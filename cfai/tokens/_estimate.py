@@ -10,9 +10,9 @@ import json
 import unicodedata
 from collections import Counter
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import Any
 
+from cfai._lazy import read_data
 from cfai.tokens._bounds import find_tall_stacks, is_composed, lower_bound, upper_bound
 from cfai.tokens._features import PIECE, count_features
 
@@ -88,4 +88,4 @@ def _get_rates(family: str) -> dict[str, float]:
 
 @cache
 def read_rates() -> dict[str, Any]:
-    return json.loads(Path(__file__).with_name("rates.json").read_bytes())
+    return json.loads(read_data("cfai.tokens", "rates.json"))

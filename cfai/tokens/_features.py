@@ -17,7 +17,8 @@ import unicodedata
 import zlib
 from collections import Counter
 from functools import cache
-from pathlib import Path
+
+from cfai._lazy import read_data
 
 _LATIN = r"A-Za-z\u00aa\u00b5\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 MARKS = r"!-/:-@\[-`{-~"
@@ -283,7 +284,7 @@ _LEVELS = (7, 3)
 @cache
 def read_filters() -> dict[int, tuple[bytes, int]]:
     """Return the set of each level, and a third of its size."""
-    data = zlib.decompress(Path(__file__).with_name("known.bin").read_bytes())
+    data = zlib.decompress(read_data("cfai.tokens", "known.bin"))
     filters: dict[int, tuple[bytes, int]] = {}
     for level in _LEVELS:
         size = int.from_bytes(data[:4], "little")

@@ -182,9 +182,8 @@ assert_type(
 assert_type(
     ai.run("@cf/moondream/moondream3.1-9B-A2B", {"image": "data:,", "question": "What?"}), Output | Stream[Token]
 )
-assert_type(
-    ai.run("@cf/nobody/knows-this", {"prompt": "Hi"}), Output | ListOutput | ValueOutput | Binary | Stream[Token]
-)
+assert_type(ai.run("@cf/nobody/knows-this", {"prompt": "Hi"}), TextOutput)
+assert_type(ai.run("@cf/nobody/knows-this", {"text": "Hi"}), Output | ListOutput | ValueOutput | Binary | Stream[Token])
 assert_type(ai.run("@cf/nobody/knows-this", {"prompt": "Hi", "stream": True}), Stream[Token])
 
 
@@ -214,7 +213,7 @@ def what_is_known_at_run_time_only(
     assert_type(ai.run(either, {"prompt": "Hi", "stream": True}), Stream[Token])
     assert_type(ai.run(model, {"prompt": "Hi", "stream": True}), Stream[Token])
     assert_type(ai.run(model, {"anything": 1, "stream": True}), Stream[Token])
-    assert_type(ai.run(model, {"prompt": "Hi"}), Output | ListOutput | ValueOutput | Binary | Stream[Token])
+    assert_type(ai.run(model, {"prompt": "Hi"}), TextOutput)
 
 
 class Inputs(BaseModel):
