@@ -302,6 +302,7 @@ class Ai:
         if gateway_route is not NOT_GIVEN:
             credentials = credentials._replace(gateway_route=parse_gateway_route(gateway_route))
         config = self._config._replace(credentials=credentials)
+        other._last = LastCall()
         other._config = config.with_overrides(timeout, total_timeout, max_retries, checks, max_answer_bytes)
         return other
 
