@@ -36,7 +36,7 @@ def test_a_few_seconds_of_chaos_find_nothing() -> None:
         text=True,
         timeout=120,
     )
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     assert "0 problems with seed 1" in done.stdout
 
 

@@ -15,6 +15,7 @@ import json
 import os
 import random
 import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -101,11 +102,9 @@ class Chaos:
 
     def call_in_turn(self, ai: Any) -> None:
         """Make a few calls before all others, so that all is imported: import locks do not survive a fork."""
-        for _ in range(20):
+        for make in (run, partial(anyio.run, arun)) * 20:
             if call := self.next_call():
-                self.note(call, run(ai, call))
-            if call := self.next_call():
-                self.note(call, anyio.run(arun, ai, call))
+                self.note(call, make(ai, call))
 
     def guard(self, caller: Callable[[], Any]) -> None:
         """Note what a caller raises beside its calls."""
@@ -138,18 +137,12 @@ class Chaos:
 
     def call_in_thread(self, ai: Any) -> None:
         while call := self.next_call():
-            try:
-                self.note(call, run(ai, call))
-            except Wrong as wrong:
-                self.note(call, wrong)
+            self.note(call, run(ai, call))
 
     async def call_in_tasks(self, ai: Any) -> None:
         async def call_in_task() -> None:
             while call := self.next_call():
-                try:
-                    self.note(call, await arun(ai, call))
-                except Wrong as wrong:
-                    self.note(call, wrong)
+                self.note(call, await arun(ai, call))
 
         async with anyio.create_task_group() as group:
             for _ in range(self.tasks):
@@ -165,13 +158,12 @@ class Chaos:
                 numbers = range(10**9 + 3 * call.plan.number, 10**9 + 3 * call.plan.number + 3)
                 call_as_child(ai, [call, *(Call(self.seed, number) for number in numbers)])
             started = time.monotonic()
-            while os.waitpid(child, os.WNOHANG) == (0, 0):
+            while (ended := os.waitpid(child, os.WNOHANG))[0] == 0:
                 time.sleep(0.05)
                 if time.monotonic() - started > LONGEST:
-                    os.kill(child, 9)
-                    os.waitpid(child, 0)
-                    self.problems.append(f"a child that was forked for {call.plan} hangs")
-                    break
+                    os.kill(child, signal.SIGKILL)
+            if ended[1] != 0:
+                self.problems.append(f"a child that was forked for call {call.plan.number} hung or failed")
             self.outcomes["child"] += 1
             time.sleep(chance.random())
 
@@ -181,12 +173,10 @@ def call_as_child(ai: Any, calls: list[Call]) -> None:
     faulthandler.dump_traceback_later(LONGEST - 5, exit=True)
     code = 1
     try:
-        for call in calls[:-1]:
-            run(ai, call)
-        anyio.run(arun, ai, calls[-1])
-        code = 0
-    except BaseException as error:
-        os.write(2, f"in a child: {error!r}\n".encode())
+        outcomes = [*(run(ai, call) for call in calls[:-1]), anyio.run(arun, ai, calls[-1])]
+        wrong = [outcome for outcome in outcomes if isinstance(outcome, Wrong) and not isinstance(outcome, Lost)]
+        os.write(2, "".join(f"in a child: {outcome}\n" for outcome in wrong).encode())
+        code = len(wrong)
     finally:
         os._exit(code)
 

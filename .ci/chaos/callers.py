@@ -40,7 +40,7 @@ def make_client(port: int) -> Ai:
         account_id="0" * 32,
         api_token="chaos-token-that-must-not-show",
         base_url=f"http://127.0.0.1:{port}/client/v4",
-        timeout=Timeout(connect=5, first_byte=2, read=2, write=5),
+        timeout=Timeout(connect=5, first_byte=4, read=4, write=5),
         max_retries=Retry(base=0.01),
         max_answer_bytes=MAX_ANSWER,
         trust_env=False,
@@ -48,7 +48,7 @@ def make_client(port: int) -> Ai:
 
 
 class Lost(Wrong):
-    """A good answer did not arrive."""
+    """A good answer did not arrive; which is right where its request did not."""
 
 
 class Call:
@@ -94,7 +94,7 @@ class Call:
         if not isinstance(error, CfaiError):
             raise Wrong(f"{error!r} is none of cfai's") from error
         if plan.is_good and not self.is_interrupted:
-            kind = Lost if type(error) is APIConnectionError else Wrong
+            kind = Lost if type(error) is APIConnectionError or plan.refusals else Wrong
             raise kind(f"the answer was good, and this was raised: {error!r}") from error
         if error.request_id not in (None, plan.request_id):
             raise Wrong(f"the request id is {error.request_id!r}") from error
@@ -120,8 +120,15 @@ class Call:
             self.take(json.loads(data).get("response") or "" if data else "")
 
 
-def run(ai: Ai, call: Call) -> str:
-    """Make a call, and return how it ended. Raises `Wrong`."""
+def run(ai: Ai, call: Call) -> str | Wrong:
+    """Make a call, and return how it ended."""
+    try:
+        return make_call(ai, call)
+    except Wrong as wrong:
+        return wrong
+
+
+def make_call(ai: Ai, call: Call) -> str:
     try:
         answer = ai.run(MODEL, call.inputs, **call.options)
         if not isinstance(answer, Stream):
@@ -168,8 +175,15 @@ def stop_after(stream: Any, call: Call, count: int, way: str) -> None:
         gc.collect()
 
 
-async def arun(ai: Ai, call: Call) -> str:
-    """Make a call, and return how it ended. Raises `Wrong`."""
+async def arun(ai: Ai, call: Call) -> str | Wrong:
+    """Make a call, and return how it ended."""
+    try:
+        return await amake_call(ai, call)
+    except Wrong as wrong:
+        return wrong
+
+
+async def amake_call(ai: Ai, call: Call) -> str:
     outcome = "cancelled"
     seconds = call.chance.random() / 4 if call.chance.random() < 0.15 else None
     try:

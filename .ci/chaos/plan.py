@@ -148,7 +148,7 @@ def behave(plan: Plan) -> None:
     plan.is_good = True
     content_type, body = make_body(plan)
     if chance.random() < 0.2:
-        encoding, body = "gzip", gzip.compress(body)
+        encoding, body = "gzip", gzip.compress(body, mtime=0)
     steps = make_answer(plan, content_type, body, encoding=encoding)
     wire = steps[0]
     assert isinstance(wire, bytes)
@@ -307,9 +307,11 @@ def bomb(plan: Plan) -> None:
 def make_bomb(kind: str) -> bytes:
     """Return 30 MB, packed."""
     if kind == "json":
-        return gzip.compress(b'{"result":{"response":"' + b"x" * 30_000_000 + b'"}}', 1)
+        return gzip.compress(b'{"result":{"response":"' + b"x" * 30_000_000 + b'"}}', 1, mtime=0)
     event = json.dumps({"response": "", "p": "x" * 50_000}).encode()
-    return gzip.compress(b": " + b"x" * 30_000_000 if kind == "comment" else (b"data: " + event + b"\n\n") * 600, 1)
+    return gzip.compress(
+        b": " + b"x" * 30_000_000 if kind == "comment" else (b"data: " + event + b"\n\n") * 600, 1, mtime=0
+    )
 
 
 BEHAVIOURS: dict[str, tuple[float, Callable[[Plan], None]]] = {
