@@ -19,6 +19,9 @@ from cfai.local.server._application import Application
 LOCAL_ACCOUNT_ID = "cfa10000000000000000000000000000"
 LOCAL_API_TOKEN = "cfai-emulator-token"
 
+BACKLOG = 2048
+"""Connections that may wait to be accepted. The system lets the others try again after a second, or turns them away."""
+
 
 class LocalServer(ABC):
     """Starts and stops; use it with `with`, or with `async with` under asyncio and trio."""
@@ -170,7 +173,7 @@ def listen(host: str, port: int) -> socket.socket:
             # There it would let two servers share a port.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(1024)
+        listener.listen(BACKLOG)
     except OSError:
         listener.close()
         raise
