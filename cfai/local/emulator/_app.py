@@ -120,13 +120,11 @@ class EmulatorApp(Application):
     def _authorize(self, request: RawRequest) -> MatchedRoute:
         """Return the route of a request that may use it, its account and its gateway. Raises `ErrorResponse`."""
         matched = match_route(request, lenient=self._config.lenient_paths)
-        # The binding has no credentials of its own: on this machine it needs none.
-        if matched.account is not None or self.access.allow_remote or "authorization" in request.headers:
-            # Only the `default` gateway has its authentication on here, as it has when the service makes it.
-            locked = matched.on_gateway_host and matched.gateway == "default"
-            if locked and request.headers.get("cf-aig-authorization") != self.access.bearer:
-                raise ErrorResponse(2009)
-            self.access.check_credentials(request.headers, matched.account, request.path)
+        # Only the `default` gateway has its authentication on here, as it has when the service makes it.
+        locked = matched.on_gateway_host and matched.gateway == "default"
+        if locked and request.headers.get("cf-aig-authorization") != self.access.bearer:
+            raise ErrorResponse(2009)
+        self.access.check_credentials(request.headers, matched.account, request.path)
         if request.method != matched.route.method:
             raise ErrorResponse(7001, f"Method {request.method} not available for that URI.")
         return matched
