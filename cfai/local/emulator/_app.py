@@ -17,6 +17,7 @@ from cfai.local.emulator._batches import MAX_BATCH_SIZE, Batches
 from cfai.local.emulator._delivery import Reply, build_json_reply, send_reply
 from cfai.local.emulator._run import Engine, Result, begin_stream, run_whole
 from cfai.local.emulator._tasks import Media
+from cfai.local.emulator._text import TextKind
 from cfai.local.emulator._validate import check_inputs
 from cfai.local.faults import FAULT_HEADER, Fault, Script, UnfitFaultError
 from cfai.local.quotas import Allowance, Quotas
@@ -43,6 +44,7 @@ class EmulatorConfig:
     lenient_paths: bool
     retired: Literal["serve", "refuse"]
     engine: Engine | None
+    text: TextKind
     allowance: Allowance
     script: Script
     note_request: Callable[[RecordedRequest], None]
@@ -166,7 +168,9 @@ class EmulatorApp(Application):
         streams = bool(inputs.get("stream")) and can_stream
         _check_fault(fault, streams=streams)
         if streams and not fault.whole:
-            generation, parts = await begin_stream(self._config.engine, model, inputs, call.request.id, cleanup)
+            generation, parts = await begin_stream(
+                self._config.engine, self._config.text, model, inputs, call.request.id, cleanup
+            )
             generation.includes_usage = route.includes_usage(call)
             events = await _rewrite(parts, fault, generation)
             return Reply(200, "text/event-stream", headers=_build_answer_headers(call), stream=(generation, events))
@@ -177,7 +181,7 @@ class EmulatorApp(Application):
         return build_json_reply(200, body, _build_answer_headers(call, result.neurons), result.tokens)
 
     async def _run_whole(self, model: models.Model, inputs: Mapping[str, Any]) -> Result:
-        result = await run_whole(self._config.engine, model, inputs)
+        result = await run_whole(self._config.engine, self._config.text, model, inputs)
         self._quotas.charge(result.neurons)
         return result
 
