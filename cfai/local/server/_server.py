@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import sys
@@ -147,6 +148,9 @@ class LocalServer(ABC):
 
 def serve_in_foreground(local: LocalServer, note: str) -> NoReturn:
     """Print the environment that points a client at `local`, and serve until `KeyboardInterrupt`."""
+    if logging.lastResort is not None:
+        # A library's log is silent, but this is a program: what cannot be taken or recorded is said on standard error.
+        logging.getLogger("cfai.local").addHandler(logging.lastResort)
     # What a container's or a service's manager sends means the same as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with local:
