@@ -335,10 +335,10 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture
 def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """Start an emulator that an `Ai` without arguments calls."""
+    """Start an emulator that an `Ai` without arguments calls. Its text is the one that is hard to get right."""
     from cfai.local import Emulator
 
-    with Emulator() as local:
+    with Emulator(text="hostile") as local:
         monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", local.base_url)
         monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", local.account_id)
         monkeypatch.setenv("CLOUDFLARE_API_TOKEN", local.api_token)

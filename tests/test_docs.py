@@ -83,10 +83,10 @@ def looks_like(printed: str, expected: str) -> bool:
 
 
 @pytest.fixture
-def local(local: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Emulator:
-    """The emulator, in a folder of the page's own."""
+def local(workers_ai: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Emulator:
+    """The emulator as a reader has it, in a folder of the page's own."""
     monkeypatch.chdir(tmp_path)
-    return local
+    return workers_ai
 
 
 @pytest.fixture

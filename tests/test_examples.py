@@ -168,7 +168,7 @@ def test_an_example_runs_with_the_environment_that_the_emulator_prints() -> None
             )
         finally:
             emulator.terminate()
-    assert told.stdout.startswith(b"[emulated by cfai, not by a model]")
+    assert told.stdout.startswith("This is an emulated answer to “Where is New York?”".encode())
 
 
 def test_the_page_never_writes_html_and_no_proxy_keeps_its_events(local: Emulator, site: httpx.Client) -> None:

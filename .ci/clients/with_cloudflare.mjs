@@ -13,7 +13,7 @@ const client = new Cloudflare({
 });
 
 const answer = await client.ai.run(LLAMA, { account_id, prompt: "hello" });
-assert.match(answer.response, /^\[emulated by cfai/);
+assert.match(answer.response, /^This is an emulated/);
 const labels = await client.ai.run("@cf/huggingface/distilbert-sst-2-int8", { account_id, text: "fine" });
 assert.deepEqual(labels.map((row) => row.label), ["NEGATIVE", "POSITIVE"]);
 const image = await client.ai.run("@cf/leonardo/phoenix-1.0", { account_id, prompt: "a cat" }).asResponse();

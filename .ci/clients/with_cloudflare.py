@@ -15,7 +15,7 @@ def text(answer: object) -> str:
 
 
 client = cloudflare.Cloudflare(**TOLD)
-assert text(client.ai.run(LLAMA, account_id=ACCOUNT, prompt="hello")).startswith("[emulated by cfai")
+assert text(client.ai.run(LLAMA, account_id=ACCOUNT, prompt="hello")).startswith("This is an emulated")
 image = client.ai.with_raw_response.run("@cf/leonardo/phoenix-1.0", account_id=ACCOUNT, prompt="a cat")
 assert image.http_response.content.startswith(b"\xff\xd8")
 names = [model["name"] for model in client.ai.models.list(account_id=ACCOUNT, per_page=20)]
@@ -34,7 +34,7 @@ assert codes == [5007]
 
 async def asynchronous() -> None:
     async with cloudflare.AsyncCloudflare(**TOLD) as client:
-        assert text(await client.ai.run(LLAMA, account_id=ACCOUNT, prompt="hello")).startswith("[emulated by cfai")
+        assert text(await client.ai.run(LLAMA, account_id=ACCOUNT, prompt="hello")).startswith("This is an emulated")
 
 
 asyncio.run(asynchronous())

@@ -33,10 +33,10 @@ def chat(model: str) -> ChatCloudflareWorkersAI:
 
 for name in MODELS:
     model = chat(name)
-    whole = model.invoke("where is new york?")
-    assert whole.text.startswith("[emulated by cfai"), whole
+    whole = model.invoke("is 42 worth $0.10 in naïve 東京? 🙂")
+    assert whole.text.startswith("This is an emulated"), whole
     assert whole.usage_metadata["total_tokens"] > 0
-    streamed = "".join(part.text for part in model.stream("where is new york?"))
+    streamed = "".join(part.text for part in model.stream("is 42 worth $0.10 in naïve 東京? 🙂"))
     assert streamed == whole.text, (name, streamed, whole)
     called = model.bind_tools([weather]).invoke("call weather")
     assert [call["name"] for call in called.tool_calls] == ["weather"], called
@@ -46,8 +46,8 @@ for name in MODELS:
 
 async def asynchronous() -> None:
     model = chat(MODELS[1])
-    parts = [part.text async for part in model.astream("where is new york?")]
-    assert "".join(parts) == (await model.ainvoke("where is new york?")).text
+    parts = [part.text async for part in model.astream("is 42 worth $0.10 in naïve 東京? 🙂")]
+    assert "".join(parts) == (await model.ainvoke("is 42 worth $0.10 in naïve 東京? 🙂")).text
 
 
 asyncio.run(asynchronous())

@@ -9,7 +9,7 @@ os.environ |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "HF_HUB_OFFLINE": "1"}
 import litellm
 
 TOLD = {"api_base": os.environ["EMULATOR_OPENAI_URL"], "api_key": os.environ["EMULATOR_TOKEN"]}
-ASKED = [{"role": "user", "content": "where is new york?"}]
+ASKED = [{"role": "user", "content": "is 42 worth $0.10 in naïve 東京? 🙂"}]
 LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 WEATHER = {
     "type": "function",
@@ -24,7 +24,7 @@ def get_text(chunks: list) -> str:
 for model in (LLAMA, "@cf/zai-org/glm-4.7-flash", "@cf/moonshotai/kimi-k2.6"):
     whole = litellm.completion(model=f"cloudflare/{model}", messages=ASKED, **TOLD)
     chunks = list(litellm.completion(model=f"cloudflare/{model}", messages=ASKED, stream=True, **TOLD))
-    assert whole.choices[0].message.content.startswith("[emulated by cfai"), whole
+    assert whole.choices[0].message.content.startswith("This is an emulated"), whole
     assert get_text(chunks) == whole.choices[0].message.content
     assert whole.usage.total_tokens > 0
 
@@ -46,7 +46,7 @@ assert [len(row["embedding"]) for row in vectors.data] == [768, 768]
 
 async def asynchronous() -> None:
     stream = await litellm.acompletion(model=f"cloudflare/{LLAMA}", messages=ASKED, stream=True, **TOLD)
-    assert get_text([chunk async for chunk in stream]).startswith("[emulated by cfai")
+    assert get_text([chunk async for chunk in stream]).startswith("This is an emulated")
 
 
 asyncio.run(asynchronous())

@@ -6,7 +6,7 @@ import OpenAI from "openai";
 const GLM = "@cf/zai-org/glm-4.7-flash";
 const LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast";
 const GPT_OSS = "@cf/openai/gpt-oss-120b";
-const messages = [{ role: "user", content: "where is new york?" }];
+const messages = [{ role: "user", content: "is 42 worth $0.10 in naïve 東京? 🙂" }];
 const parameters = { type: "object", properties: { city: { type: "string" } } };
 const tools = [{ type: "function", function: { name: "weather", parameters } }];
 
@@ -19,7 +19,7 @@ const client = new OpenAI({
 for (const model of [GLM, LLAMA, GPT_OSS]) {
     const whole = await client.chat.completions.create({ model, messages });
     const content = whole.choices[0].message.content;
-    assert.match(content, /^\[emulated by cfai/);
+    assert.match(content, /^This is an emulated/);
     let text = "";
     let usage;
     const options = { stream: true, stream_options: { include_usage: true } };
@@ -36,11 +36,11 @@ const called = await client.chat.completions.create({ model: LLAMA, messages, to
 assert.deepEqual(JSON.parse(called.choices[0].message.tool_calls[0].function.arguments), { city: "emulated" });
 
 const gathered = client.chat.completions.stream({ model: GLM, messages });
-assert.match(await gathered.finalContent(), /^\[emulated by cfai/);
+assert.match(await gathered.finalContent(), /^This is an emulated/);
 
-const answer = await client.responses.create({ model: GPT_OSS, input: "where is new york?" });
+const answer = await client.responses.create({ model: GPT_OSS, input: "is 42 worth $0.10 in naïve 東京? 🙂" });
 let spoken = "";
-for await (const event of await client.responses.create({ model: GPT_OSS, input: "where is new york?", stream: true })) {
+for await (const event of await client.responses.create({ model: GPT_OSS, input: "is 42 worth $0.10 in naïve 東京? 🙂", stream: true })) {
     if (event.type === "response.output_text.delta") spoken += event.delta;
 }
 assert.equal(spoken, answer.output_text);

@@ -11,7 +11,7 @@ GLM = "@cf/zai-org/glm-4.7-flash"
 LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 GPT_OSS = "@cf/openai/gpt-oss-120b"
 BGE = "@cf/baai/bge-base-en-v1.5"
-ASKED = [{"role": "user", "content": "where is new york?"}]
+ASKED = [{"role": "user", "content": "is 42 worth $0.10 in naïve 東京? 🙂"}]
 WEATHER = {
     "type": "function",
     "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}},
@@ -22,7 +22,7 @@ def sync() -> None:
     client = openai.OpenAI(**TOLD)
     for model in (GLM, LLAMA, GPT_OSS):
         whole = client.chat.completions.create(model=model, messages=ASKED)
-        assert whole.choices[0].message.content.startswith("[emulated by cfai"), whole
+        assert whole.choices[0].message.content.startswith("This is an emulated"), whole
         chunks = list(
             client.chat.completions.create(
                 model=model, messages=ASKED, stream=True, stream_options={"include_usage": True}
@@ -42,8 +42,8 @@ def sync() -> None:
             pass
         assert stream.get_final_completion().choices[0].finish_reason == "stop"
 
-    answer = client.responses.create(model=GPT_OSS, input="where is new york?")
-    events = list(client.responses.create(model=GPT_OSS, input="where is new york?", stream=True))
+    answer = client.responses.create(model=GPT_OSS, input="is 42 worth $0.10 in naïve 東京? 🙂")
+    events = list(client.responses.create(model=GPT_OSS, input="is 42 worth $0.10 in naïve 東京? 🙂", stream=True))
     assert answer.output_text == events[-1].response.output_text != ""
 
     [row, _] = client.embeddings.create(model=BGE, input=["one", "two"]).data
@@ -62,7 +62,7 @@ async def asynchronous() -> None:
     async with openai.AsyncOpenAI(**TOLD) as client:
         stream = await client.chat.completions.create(model=GLM, messages=ASKED, stream=True)
         text = [chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices]
-        assert "".join(text).startswith("[emulated by cfai")
+        assert "".join(text).startswith("This is an emulated")
         assert len((await client.embeddings.create(model=BGE, input="one")).data[0].embedding) == 768
         assert GLM in {model.id async for model in client.models.list()}
 

@@ -39,7 +39,7 @@ const call = (method, ...parameters) =>
 
 try {
     const whole = await (await call("run", LLAMA, { prompt: "hello" })).json();
-    assert.match(whole.answer.response, /^\[emulated by cfai/);
+    assert.match(whole.answer.response, /^This is an emulated/);
     assert.match(whole.id, /^[0-9a-f-]{36}$/);
     assert.equal(whole.status, 200);
     assert.equal(whole.log, null);

@@ -41,7 +41,9 @@ await writeFile(
                     innerBindings = [(name = "fetcher", service = "emulator")],
                 ))],
             )),
-            (name = "emulator", external = (address = "${host}", http = ())),
+            (name = "emulator", external = (address = "${host}", http = (
+                injectRequestHeaders = [(name = "Authorization", value = "Bearer ${process.env.EMULATOR_TOKEN}")],
+            ))),
         ],
         sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
     );`,
@@ -57,7 +59,7 @@ try {
     // It says on the control pipe when it listens; if it cannot, the pipe ends.
     await Promise.race([once(server.stdio[3], "data"), once(server, "exit").then(() => assert.fail("workerd ended"))]);
     const whole = await (await run(LLAMA, { prompt: "hello" })).json();
-    assert.match(whole.response, /^\[emulated by cfai/);
+    assert.match(whole.response, /^This is an emulated/);
     const text = await (await run(LLAMA, { prompt: "hello", stream: true })).text();
     assert.match(text, /^data: \{.*\n\ndata: \[DONE\]\n\n$/s);
     const refused = await run(LLAMA, { prompt: "hello", messages: [] });

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _EMULATOR_OPTIONS = (
     "tokens_per_second",
+    "text",
     "lenient_paths",
     "retired",
     "rate_limits",
@@ -29,6 +30,13 @@ _EMULATOR_OPTIONS = (
     "random_faults",
     "seed",
 )
+
+
+class Text(StrEnum):
+    """The kinds of emulated text."""
+
+    READABLE = "readable"
+    HOSTILE = "hostile"
 
 
 class Retired(StrEnum):
@@ -52,6 +60,9 @@ def dev(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 is any free one.")] = 0,
     tokens_per_second: Annotated[float, typer.Option(min=0, help="Pace of the emulator; 0 is none.")] = LIFELIKE_RATE,
+    text: Annotated[
+        Text, typer.Option(help="What is answered: sentences, or what programs lose or break on its way.")
+    ] = Text.READABLE,
     lenient_paths: Annotated[bool, typer.Option("--lenient-paths", help="Accept %2F in paths.")] = False,
     retired: Annotated[Retired, typer.Option(help="What retired models do.")] = Retired.SERVE,
     allow_remote: Annotated[
@@ -104,6 +115,7 @@ def dev(
                     host,
                     port,
                     tokens_per_second=tokens_per_second or None if is_lifelike else None,
+                    text=text.value,
                     lenient_paths=lenient_paths,
                     retired=retired.value,
                     allow_remote=allow_remote,

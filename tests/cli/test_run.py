@@ -90,7 +90,7 @@ def test_an_image_is_not_written_to_a_terminal(cfai: Run, local: Emulator, monke
 def test_local_asks_the_emulator_and_without_it_the_error_names_what_an_account_needs(cfai: Run) -> None:
     code, out, err = cfai("run", "--local", MODEL, "where is new york?")
     assert (code, err) == (0, "")
-    assert out.startswith("[emulated by cfai, not by a model] “where is new york?”")
+    assert out.startswith("This is an emulated answer to “where is new york?”")
     code, out, err = cfai("run", MODEL, "hello")
     assert (code, out) == (1, "")
     assert "CLOUDFLARE_ACCOUNT_ID" in err

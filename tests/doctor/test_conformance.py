@@ -97,7 +97,7 @@ SEEN = [
     ("stream, v1",
      "text/event-stream: usage that grows unasked, usage that grows if asked for; no native event among them; "
      "ends with data: [DONE]"),
-    ("gateway, audio", "declared as audio/mpeg, and it begins with fffb9000"),
+    ("gateway, audio", "declared as audio/mpeg, and it begins with fff360c4"),
     ("stream, native",
      "text/event-stream: response and choices, both in one event; usage in increments; ends with data: [DONE]"),
     ("stream, chat", "text/event-stream: choices and reasoning_content; usage that grows; ends with data: [DONE]"),

@@ -1,10 +1,10 @@
-"""One emulator for these tests, and a plain HTTP client that knows nothing of cfai."""
+"""One emulator of hostile text for these tests, and a plain HTTP client that knows nothing of cfai."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +85,11 @@ def read(body: str) -> list[Event]:
     return events
 
 
+def join(pieces: Iterable[str]) -> str:
+    """Return a text whose emojis may have come in two halves."""
+    return "".join(pieces).encode("utf-16", "surrogatepass").decode("utf-16")
+
+
 def get(value: Any, path: str) -> Any:
     """Return what stands at a dotted path; `*` gives all names, `#` the number, `json` what a text holds as JSON."""
     for name in filter(None, path.split(".")):
@@ -113,7 +118,7 @@ def check(value: Any, expected: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="session")
 def running() -> Iterator[Service]:
-    with Emulator() as local:
+    with Emulator(text="hostile") as local:
         service = Service(local)
         with service.http:
             yield service

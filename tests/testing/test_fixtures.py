@@ -183,7 +183,7 @@ class TestWithoutNaming:
     def test_the_server_is_there_before_an_argument(self, code: Ai) -> None:
         with pytest.raises(InternalServerError):
             code.run(MODEL, HELLO)
-        assert code.run(MODEL, HELLO).text.startswith("[emulated")
+        assert code.run(MODEL, HELLO).text.startswith("This is an emulated")
 
     @pytest.mark.workers_ai(faults=[503])
     @pytest.mark.usefixtures("code")
@@ -194,7 +194,7 @@ class TestWithoutNaming:
     @pytest.mark.workers_ai
     def test_the_server_is_there_without_any_fixture(self) -> None:
         with Ai() as ai:
-            assert ai.run(MODEL, HELLO).text.startswith("[emulated")
+            assert ai.run(MODEL, HELLO).text.startswith("This is an emulated")
 
     @pytest.mark.parametrize("marked", [pytest.param(True, marks=pytest.mark.workers_ai()), False])
     def test_one_case_can_be_marked(self, marked: bool) -> None:

@@ -19,7 +19,7 @@ def test_a_test_with_a_fault_takes_five_lines(pytester: pytest.Pytester) -> None
         import pytest
         @pytest.mark.workers_ai(faults=[503, "ok"])
         def test_a_busy_model_is_asked_again(ai, workers_ai):
-            assert ai.run("{MODEL}", {{"prompt": "Hello"}}).text.startswith("[emulated")
+            assert ai.run("{MODEL}", {{"prompt": "Hello"}}).text.startswith("This is an emulated")
             workers_ai.assert_sent(times=2)
         """
     )

@@ -17,6 +17,7 @@ from cfai.local.emulator._batches import MAX_BATCH_SIZE, Batches
 from cfai.local.emulator._delivery import Reply, build_json_reply, send_reply
 from cfai.local.emulator._run import Engine, Result, begin_stream, run_whole
 from cfai.local.emulator._tasks import Media
+from cfai.local.emulator._text import TextKind
 from cfai.local.emulator._validate import check_inputs
 from cfai.local.faults import FAULT_HEADER, Fault, Script, UnfitFaultError
 from cfai.local.quotas import Allowance, Quotas
@@ -43,6 +44,7 @@ class EmulatorConfig:
     lenient_paths: bool
     retired: Literal["serve", "refuse"]
     engine: Engine | None
+    text: TextKind
     allowance: Allowance
     script: Script
     note_request: Callable[[RecordedRequest], None]
@@ -120,13 +122,11 @@ class EmulatorApp(Application):
     def _authorize(self, request: RawRequest) -> MatchedRoute:
         """Return the route of a request that may use it, its account and its gateway. Raises `ErrorResponse`."""
         matched = match_route(request, lenient=self._config.lenient_paths)
-        # The binding has no credentials of its own: on this machine it needs none.
-        if matched.account is not None or self.access.allow_remote or "authorization" in request.headers:
-            # Only the `default` gateway has its authentication on here, as it has when the service makes it.
-            locked = matched.on_gateway_host and matched.gateway == "default"
-            if locked and request.headers.get("cf-aig-authorization") != self.access.bearer:
-                raise ErrorResponse(2009)
-            self.access.check_credentials(request.headers, matched.account, request.path)
+        # Only the `default` gateway has its authentication on here, as it has when the service makes it.
+        locked = matched.on_gateway_host and matched.gateway == "default"
+        if locked and request.headers.get("cf-aig-authorization") != self.access.bearer:
+            raise ErrorResponse(2009)
+        self.access.check_credentials(request.headers, matched.account, request.path)
         if request.method != matched.route.method:
             raise ErrorResponse(7001, f"Method {request.method} not available for that URI.")
         return matched
@@ -168,7 +168,9 @@ class EmulatorApp(Application):
         streams = bool(inputs.get("stream")) and can_stream
         _check_fault(fault, streams=streams)
         if streams and not fault.whole:
-            generation, parts = await begin_stream(self._config.engine, model, inputs, call.request.id, cleanup)
+            generation, parts = await begin_stream(
+                self._config.engine, self._config.text, model, inputs, call.request.id, cleanup
+            )
             generation.includes_usage = route.includes_usage(call)
             events = await _rewrite(parts, fault, generation)
             return Reply(200, "text/event-stream", headers=_build_answer_headers(call), stream=(generation, events))
@@ -179,7 +181,7 @@ class EmulatorApp(Application):
         return build_json_reply(200, body, _build_answer_headers(call, result.neurons), result.tokens)
 
     async def _run_whole(self, model: models.Model, inputs: Mapping[str, Any]) -> Result:
-        result = await run_whole(self._config.engine, model, inputs)
+        result = await run_whole(self._config.engine, self._config.text, model, inputs)
         self._quotas.charge(result.neurons)
         return result
 

@@ -32,7 +32,8 @@ class Reply:
 def build_json_reply(status: int, value: Any, headers: Mapping[str, str] | None = None, tokens: int = 0) -> Reply:
     """Return a reply that is JSON."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Reply(status, "application/json", text.encode("utf-8", "replace"), tokens, headers or {})
+    # Half a surrogate pair has no bytes in UTF-8; what Python puts for it is its escape in JSON too.
+    return Reply(status, "application/json", text.encode("utf-8", "backslashreplace"), tokens, headers or {})
 
 
 async def send_reply(connection: Connection, reply: Reply, fault: Fault, request_id: str, rate: float | None) -> int:

@@ -12,6 +12,7 @@ from cfai.local._json import as_object
 from cfai.local._models import get_schema
 from cfai.local.emulator import _text
 from cfai.local.emulator._schema_values import build_value
+from cfai.local.emulator._text import TextKind
 from cfai.local.wire import (
     DUAL,
     KIMI,
@@ -30,12 +31,12 @@ _CHAT_STREAMS = ("@cf/qwen/qwq-32b", "@cf/deepseek-ai/deepseek-r1-distill-qwen-3
 _MAX_CHOICES = 128
 
 
-def generate(model: Model, inputs: Mapping[str, Any]) -> Generation:
-    """Return the emulated answer to `inputs`."""
+def generate(model: Model, inputs: Mapping[str, Any], kind: TextKind) -> Generation:
+    """Return the emulated answer to `inputs`, in text of this kind."""
     form = choose_form(model, inputs)
     requested = inputs.get("n")
     number = min(requested, _MAX_CHOICES) if form == "chat" and isinstance(requested, int) else 1
-    choices = [_generate_choice(model, inputs, form, index) for index in range(number)]
+    choices = [_generate_choice(model, inputs, form, index, kind) for index in range(number)]
     return Generation(model, form, _text.count_emulated(_text.select_prompt_inputs(inputs)), choices)
 
 
@@ -59,7 +60,9 @@ def choose_form(model: Model, inputs: Mapping[str, Any]) -> Form:
     return "completion" if "prompt" in inputs and "text completion" in get_schema(model.name).output else "chat"
 
 
-def _generate_choice(model: Model, inputs: Mapping[str, Any], form: Form, index: int) -> GeneratedChoice:
+def _generate_choice(
+    model: Model, inputs: Mapping[str, Any], form: Form, index: int, kind: TextKind
+) -> GeneratedChoice:
     question = _text.find_question(inputs)
     limit = get_output_limit(model, inputs)
     reasoning = split_into_tokens(_text.write_reasoning(question)) if _is_reasoning(model, inputs, form) else []
@@ -85,8 +88,10 @@ def _generate_choice(model: Model, inputs: Mapping[str, Any], form: Form, index:
         text = json.dumps(parsed, ensure_ascii=False)
     else:
         prompt_inputs = {key: inputs.get(key) for key in ("prompt", "messages", "input", "seed")}
-        text = _text.write_answer(question, key=json.dumps([model.name, prompt_inputs, index]))
+        text = _text.write_answer(question, key=json.dumps([model.name, prompt_inputs, index]), kind=kind)
     tokens = split_into_tokens(text)
+    if kind == "hostile":
+        tokens = [half for token in tokens for half in _text.split_emoji(token)]
     room = len(tokens) if limit is None else limit - len(reasoning)
     return GeneratedChoice(tokens[:room], reasoning, "length" if room < len(tokens) else "stop", parsed=parsed)
 

@@ -12,6 +12,7 @@ from cfai.local import wire
 from cfai.local._models import is_text_model
 from cfai.local.emulator import _tasks, _text
 from cfai.local.emulator._generate import choose_form, generate, get_output_limit, parse_json_mode
+from cfai.local.emulator._text import TextKind
 from cfai.local.wire import GeneratedChoice, Generation, Parts
 from cfai.models import Model
 from cfai.types import Token, Usage
@@ -54,11 +55,16 @@ class Result:
 
 
 async def begin_stream(
-    engine: Engine | None, model: Model, inputs: Mapping[str, Any], request_id: str, cleanup: AsyncExitStack
+    engine: Engine | None,
+    text: TextKind,
+    model: Model,
+    inputs: Mapping[str, Any],
+    request_id: str,
+    cleanup: AsyncExitStack,
 ) -> tuple[Generation, Parts]:
     """Return a streamed answer: what it comes to, and its events. `cleanup` ends an engine's work on it."""
     if engine is None:
-        generation = generate(model, inputs)
+        generation = generate(model, inputs, text)
         return generation, wire.encode_events(generation)
     generation, parts, _ = await _ask(engine, model, inputs)
     # Closing `encode_live_events` is not enough: a generator that nobody began to read runs no `finally`.
@@ -66,14 +72,14 @@ async def begin_stream(
     return generation, wire.encode_live_events(generation, parts, request_id)
 
 
-async def run_whole(engine: Engine | None, model: Model, inputs: Mapping[str, Any]) -> Result:
+async def run_whole(engine: Engine | None, text: TextKind, model: Model, inputs: Mapping[str, Any]) -> Result:
     """Return an answer that does not stream."""
     if not is_text_model(model):
         texts = _tasks.list_texts_to_embed(model, inputs) if engine else []
         vectors = await engine.embed(model.name, texts) if engine and texts else None
         value, prompt, tokens = _tasks.run_task(model, inputs, vectors), _text.count_emulated(dict(inputs)), 0
     else:
-        generation = await _ask_whole(engine, model, inputs) if engine else generate(model, inputs)
+        generation = await _ask_whole(engine, model, inputs) if engine else generate(model, inputs, text)
         value, prompt, tokens = wire.build_result(generation), generation.prompt_tokens or 0, generation.tokens
     return Result(value, prompt, tokens, wire.compute_neurons(model, prompt, tokens))
 

@@ -7,10 +7,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 from cfai.local.emulator._app import EmulatorApp, EmulatorConfig, RecordedRequest
 from cfai.local.emulator._run import Engine
+from cfai.local.emulator._text import TextKind
 from cfai.local.faults import Fault, Faults, Script
 from cfai.local.quotas import Allowance
 from cfai.local.server import LOCAL_ACCOUNT_ID, LOCAL_API_TOKEN, LocalServer, listen
@@ -27,7 +28,7 @@ class Emulator(LocalServer):
 
     It also works with `async with`, under asyncio and trio. Its answers are the same for the same question, say that
     they are emulated, and have as many words as a question asks for (`write 500 words`). A tool is called if it is
-    forced or if the question names it.
+    forced or if the question names it. Pictures and sounds are always the same ones, and say the same of themselves.
 
     - `api_token`, `account_id`: what callers must send; any will do.
     - `tokens_per_second`: how fast it answers; `None` is as fast as it can.
@@ -35,6 +36,8 @@ class Emulator(LocalServer):
     - `retired`: whether retired models still answer (`"serve"`) or get 410 / 5028 (`"refuse"`).
     - `allow_remote`: needed to listen on anything but loopback; then any `Host` header is answered.
     - `keep_requests`: how many requests to keep for `requests`, with all that was sent.
+    - `text`: `"readable"` for sentences, or `"hostile"` for what programs lose or break on its way: tokens of digits,
+      emojis cut in two, text from right to left, marks of the stream's own, control characters.
     - `engine`: what runs models in earnest for text and embeddings, such as `LlamaCpp` or `OpenAIUpstream`. Everything
       else stays emulated. It is closed with the emulator.
 
@@ -67,6 +70,7 @@ class Emulator(LocalServer):
         retired: Literal["serve", "refuse"] = "serve",
         allow_remote: bool = False,
         keep_requests: int = 1000,
+        text: TextKind = "readable",
         engine: Engine | None = None,
         rate_limits: bool | Mapping[str, int] = False,
         daily_neurons: float | None = None,
@@ -75,6 +79,10 @@ class Emulator(LocalServer):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(host, port, api_token=api_token, account_id=account_id, allow_remote=allow_remote)
+        if text not in get_args(TextKind):
+            raise ValueError(f"text must be {' or '.join(map(repr, get_args(TextKind)))}, got {text!r}")
+        if engine is not None and text != "readable":
+            raise ValueError(f"text={text!r} is for emulated answers: it means nothing with an engine")
         allowance = Allowance(
             rate_limits=rate_limits,
             daily_neurons=daily_neurons,
@@ -88,7 +96,7 @@ class Emulator(LocalServer):
         self._disconnects = 0
         notes = (self._note_request, self._note_disconnect)
         self._config = EmulatorConfig(
-            tokens_per_second, lenient_paths, retired, engine, allowance, self._script, *notes
+            tokens_per_second, lenient_paths, retired, engine, text, allowance, self._script, *notes
         )
         self._stalled: socket.socket | None = None
 

@@ -1,4 +1,4 @@
-"""Models that do not chat: the smallest valid result of each task."""
+"""Models that do not chat: a small valid result of each task."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from operator import mul
 from typing import Any
 
@@ -25,7 +27,8 @@ _DIMENSIONS = {
     "@cf/pfnet/plamo-embedding-1b": 2048,
     "@cf/qwen/qwen3-embedding-0.6b": 1024,
 }
-_WORDS = ["emulated", "by", "cfai"]
+_TRANSCRIPT = "This transcript is emulated by cfai."
+_CAPTION = "This is an emulated description of a picture: no model has seen it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,49 +99,58 @@ def _classify(model: Model, inputs: Mapping[str, Any]) -> Any:
 
 
 def _translate(model: Model, inputs: Mapping[str, Any]) -> Any:
-    texts = [f"{_text.MARK} {text}" for text in list_texts(inputs)]
+    texts = [_text.introduce("translation", text) for text in list_texts(inputs)]
     return {"translations": texts} if "translations" in get_schema(model.name).output else {"translated_text": texts[0]}
 
 
 def _describe(model: Model, inputs: Mapping[str, Any]) -> Any:
     if not model.name.startswith("@cf/moondream/"):
-        return {"description": _text.MARK}
+        return {"description": _CAPTION}
     # UNCERTAIN: what its events are. So it answers with JSON even where the service would stream.
     result: dict[str, Any] = {
-        "caption": {"caption": _text.MARK},
+        "caption": {"caption": _CAPTION},
         "point": {"points": [{"x": 0.5, "y": 0.5}]},
         "detect": {"objects": [{"x_min": 0.1, "y_min": 0.1, "x_max": 0.9, "y_max": 0.9}]},
-    }.get(str(inputs.get("task")), {"answer": _text.MARK})
+    }.get(str(inputs.get("task")), {"answer": _text.introduce("answer", str(inputs.get("question", "")))})
     return {"finish_reason": "stop", "metrics": {"input_tokens": 1, "output_tokens": 8}, **result}
 
 
 def _transcribe(model: Model, inputs: Mapping[str, Any]) -> Any:
-    words = [{"word": word, "start": float(at), "end": at + 1.0} for at, word in enumerate(_WORDS)]
-    text = " ".join(_WORDS)
+    words = [{"word": word, "start": at / 2, "end": at / 2 + 0.5} for at, word in enumerate(_TRANSCRIPT.split())]
+    text, duration = _TRANSCRIPT, len(words) / 2
     if model.name == "@cf/deepgram/flux":
         raise make_input_error("this model is reached by WebSocket only")
     if model.name == "@cf/deepgram/nova-3":
         scored = [word | {"confidence": 1.0} for word in words]
         alternative = {"transcript": text, "confidence": 1.0, "words": scored}
         return {"results": {"channels": [{"alternatives": [alternative]}]}}
-    result = {"text": text, "word_count": len(words), "vtt": f"WEBVTT\n\n00.000 --> 03.000\n{text}"}
+    result = {"text": text, "word_count": len(words), "vtt": f"WEBVTT\n\n00.000 --> 0{duration:.3f}\n{text}"}
     if model.name == "@cf/openai/whisper-large-v3-turbo":
-        info = {"language": inputs.get("language", "en"), "language_probability": 1.0, "duration": 3.0}
-        return result | {"transcription_info": info, "segments": [{"start": 0.0, "end": 3.0, "text": text}]}
+        info = {"language": inputs.get("language", "en"), "language_probability": 1.0, "duration": duration}
+        return result | {"transcription_info": info, "segments": [{"start": 0.0, "end": duration, "text": text}]}
     return result | {"words": words}
 
 
 def _build_speech(model: Model, inputs: Mapping[str, Any]) -> Any:
     if "base64" in get_schema(model.name).output:
-        return {"audio": base64.b64encode(_SILENT_MP3).decode()}
-    return Media(_SILENT_MP3, "audio/mpeg")
+        # The schema says MP3; what comes is WAV.
+        return {"audio": base64.b64encode(_read("speech.wav")).decode()}
+    if inputs.get("encoding") == "linear16":
+        return Media(_read("speech.wav"), "audio/wav")
+    return Media(_read("speech.mp3"), "audio/mpeg")
 
 
 def _build_image(model: Model, inputs: Mapping[str, Any]) -> Any:
     binary = re.search(r"contentType (image/\w+)", get_schema(model.name).output)
     if binary is None:
-        return {"image": base64.b64encode(_GREY_JPEG).decode()}
-    return Media(_GREY_PNG if binary[1] == "image/png" else _GREY_JPEG, binary[1])
+        return {"image": base64.b64encode(_read("picture.jpg")).decode()}
+    return Media(_read("picture.png" if binary[1] == "image/png" else "picture.jpg"), binary[1])
+
+
+@cache
+def _read(name: str) -> bytes:
+    """Return one of the files that stand for every picture and every sound."""
+    return files("cfai.local.emulator").joinpath("media", name).read_bytes()
 
 
 def _answer_clef(inputs: Mapping[str, Any]) -> Any:
@@ -161,26 +173,11 @@ def _moderate(inputs: Mapping[str, Any]) -> Any:
     return {"response": verdict, "usage": count_usage(prompt, 2)}
 
 
-_GREY_PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAAKnRFWHRDb21tZW50AFtlbXVsYXRlZCBieSBjZmFpLCBub3QgYnkgYSBtb2RlbF2HNudv"
-    "AAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
-)
-"""One pixel, with a comment that says where it is from: `MARK`."""
-
-_GREY_JPEG = base64.b64decode(
-    f"/9j//gAkW2VtdWxhdGVkIGJ5IGNmYWksIG5vdCBieSBhIG1vZGVsXf/bAEMA{'AQEB' * 21}Af/AAAsIAAEAAQEBEQD/xAAUAAEAAAAAAAAAAAAA"
-    "AAAAAAAA/8QAFBABAAAAAAAAAAAAAAAAAAAAAP/aAAgBAQAAPwA//9k="
-)
-"""One pixel as a JPEG, with a comment that says where it is from: `MARK`."""
-
-_SILENT_MP3 = (bytes.fromhex("fffb9000") + bytes(413)) * 4
-"""A tenth of a second of silence: MPEG 1, layer III, 128 kbit/s, 44.1 kHz."""
-
 _TASKS: dict[str, Callable[[Model, Mapping[str, Any]], Any]] = {
     "Text Embeddings": _embed,
     "Text Classification": _classify,
     "Translation": _translate,
-    "Summarization": lambda model, inputs: {"summary": _text.MARK},
+    "Summarization": lambda model, inputs: {"summary": _text.introduce("summary", str(inputs["input_text"]))},
     "Image-to-Text": _describe,
     "Image Classification": lambda model, inputs: [{"label": "EMULATED", "score": 1.0}],
     "Object Detection": lambda model, inputs: [

@@ -1,4 +1,4 @@
-"""Text of emulated models: the same words for the same question, and plainly marked as nobody's answer."""
+"""Text of emulated models: the same words for the same question, which say that they are nobody's answer."""
 
 from __future__ import annotations
 
@@ -6,21 +6,28 @@ import hashlib
 import random
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast
 
+from cfai.local.emulator._sentences import find_topics, write_sentences
 from cfai.local.wire import split_into_tokens
 
-MARK = "[emulated by cfai, not by a model]"
-"""How every emulated text begins."""
+TextKind = Literal["readable", "hostile"]
+"""The kind of emulated text: sentences, or what clients lose or break on its way."""
 
 MAX_WORDS = 100_000
 """Words that one answer has at most."""
 
-_DEFAULT_WORDS = 40
-_VOCABULARY = (
-    "a the one this some that light water paper stone river window garden morning answer question small open warm "
-    "quiet early slow bright between under after with without near reads turns holds asks gives finds café naïve über "
-    "Ωmega мир 東京 مرحبا 🙂 3 7 10 64 2026 0.5 $0.005 100% x=1 is and or to in of"
+_HOSTILE_BEGINNING = ("42", "words", "cost", "$0.10.", "🙂", "مرحبا", "a\u2028b")
+_HOSTILE_WORDS = (
+    # Digits alone are sent as JSON numbers, and may be taken for such behind a sign or in parts.
+    *("3", "7", "10", "0", "007", "64", "2026", "0.5", "$0.005", "100%", "x=1", "1e3", "-0"),
+    # JSON, Unix lines and HTML have marks of their own, and so have streams and models.
+    *("null", "true", "[]", "{}", '"', "'", "\\n", "\\u0041", "a\\b", "<b>", "&amp;", "a\tb", "a  b"),
+    *("[DONE]", "a\n\ndata: [DONE]\n\nb", "<|im_end|>"),
+    # What is more than one code point, or more than one unit of UTF-16, or written from right to left.
+    *("café", "naïve", "Ωmega", "мир", "東京", "שלום", "हिन्दी", "ไทย", "e\u0301", "🇪🇺", "👩\u200d👩\u200d👧\u200d👦"),
+    # What some take for the end of a line, and what is not seen.
+    *("a\u2029b", "a\u0085b", "\ufeff", "a\u200bb", "\u202eabc\u202c", "\ufffd", "\0", "\x1b[31mred\x1b[0m"),
 )
 
 _PROMPT_INPUTS = ("prompt", "messages", "input", "instructions", "tools", "image")
@@ -55,29 +62,49 @@ def count_emulated(value: Any) -> int:
     return total
 
 
-def write_answer(question: str, *, key: str) -> str:
+def write_answer(question: str, *, key: str, kind: TextKind = "readable") -> str:
     """Return the answer to `question`; another `key` (model, seed, choice, ...) gives other words.
 
-    It quotes the beginning of the question. A question that asks for `N words` gets N of them after that, so that a
-    caller can see a long answer cut off.
+    It begins with a sentence that says what it is and quotes the question. A question that asks for `N words` gets N of
+    them after that, so that a caller can see a long answer cut off.
     """
     requested = re.search(r"\b(\d{1,9})\s+words\b", question, re.IGNORECASE)
-    number = min(int(requested[1]), MAX_WORDS) if requested else _DEFAULT_WORDS
+    number = min(int(requested[1]), MAX_WORDS) if requested else None
     chance = _make_random(key)
-    words = chance.choices(_VOCABULARY.split(), k=number)
-    words[11::12] = [f"{word}." for word in words[11::12]]
-    # Lone digits and a number in parts are here for good: they are the tokens that clients lose.
-    return f"{MARK} “{quote(question)}”: 42 words cost $0.10. {' '.join(words)}"
+    introduction = introduce("answer", question)
+    if kind == "hostile":
+        words = [*_HOSTILE_BEGINNING, *chance.choices(_HOSTILE_WORDS, k=number or 40)]
+        return f"{introduction} {' '.join(words[:number])}"
+    return f"{introduction} {write_sentences(chance, find_topics(question), number)}"
 
 
 def write_reasoning(question: str) -> str:
     """Return the emulated reasoning on `question`."""
-    return f"[emulated reasoning] The question begins with “{quote(question)}”. No model is here, so any words will do."
+    return f"This is emulated reasoning about “{quote(question)}”: no model thinks here, so any words will do."
+
+
+def introduce(kind: str, question: str) -> str:
+    """Return the sentence that says what a text is: an emulated answer, summary, ...
+
+    >>> introduce("answer", "Where is New York?")
+    'This is an emulated answer to “Where is New York?”: no model has read it.'
+    """
+    preposition = "to" if kind == "answer" else "of"
+    quoted = f" {preposition} “{quote(question)}”" if question.strip() else ""
+    return f"This is an emulated {kind}{quoted}: no model has read it."
 
 
 def quote(question: str) -> str:
     """Return the first words of a question."""
-    return " ".join(question.split()[:12])[:100]
+    words = question.split()
+    short = " ".join(words[:12])[:100]
+    return short if short == " ".join(words) else f"{short}…"
+
+
+def split_emoji(token: str) -> list[str]:
+    """Return the two halves of an emoji, a surrogate pair in JSON, as some tokenizers cut it; else the token."""
+    units = token.encode("utf-16-be", "surrogatepass")
+    return [token] if len(token) != 1 or len(units) == 2 else [chr(int.from_bytes(units[at : at + 2])) for at in (0, 2)]
 
 
 def build_vector(text: str, size: int) -> list[float]:

@@ -7,10 +7,10 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import to_jsonable_python
 
 from cfai.local._json import as_object, loads_strictly
@@ -44,7 +44,14 @@ class ExchangeRequest(_Part):
     query: str = ""
     content_type: str | None = None
     body: dict[str, Any] | None = None
-    """One member: `json` has the value, `text` the text, `sha256` the digest of any other bytes."""
+    """`json` has the value, or `text` the text, or `sha256` the digest of any other bytes and `bytes` their number."""
+
+    @field_validator("body")
+    @classmethod
+    def _check_body(cls, body: dict[str, Any] | None) -> dict[str, Any] | None:
+        if body is not None and sorted(body) not in (["json"], ["text"], ["bytes", "sha256"]):
+            raise ValueError("it has `json`, `text`, or `sha256` and `bytes`")
+        return body
 
     @property
     def model(self) -> str | None:
@@ -69,13 +76,16 @@ class BinaryChunk(_Part):
             return cls(base64=base64.b64encode(data).decode())
 
 
+Milliseconds = Annotated[int, Field(ge=0, le=10**9)]
+
+
 class ExchangeTimes(_Part):
     """Milliseconds since the request was sent."""
 
-    head: int = Field(default=0, ge=0)
+    head: Milliseconds = 0
     """Until the status and the headers were there."""
 
-    chunks: list[int] = []
+    chunks: list[Milliseconds] = []
     """Until each chunk was."""
 
 

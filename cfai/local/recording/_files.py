@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
+from tempfile import mkstemp
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import to_jsonable_python
 
 from cfai.local._json import loads_strictly
 from cfai.local.recording._exchange import ACCOUNT_PATH, Exchange, ExchangeRequest, parse_float
+
+_MAX_SIZE = 512 * 1024 * 1024
+"""Bytes that a file has at most."""
+
+_CONNECTION_HEADERS = ("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade")
+"""Headers that belong to a connection, not to an answer."""
 
 _HEADER_NAME = r"[0-9A-Za-z!#$%&'*+.^_`|~-]+"
 _HEADER_VALUE = r"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?"
@@ -21,6 +27,8 @@ _NUMBERS = re.compile(r"\[\n\s+(-?[\d.eE+-]+(?:,\n\s+-?[\d.eE+-]+)*)\n\s+\]")
 
 class RecordingWriter:
     """Writes exchanges into a folder, which is made if it is not there. Raises `OSError` where that fails.
+
+    Nobody but the user can read the files, nor look into a folder that is made: prompts and answers stand in them.
 
     ```python
     from cfai.doctor import conform
@@ -36,7 +44,7 @@ class RecordingWriter:
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except FileExistsError as error:
             raise FileExistsError(f"{self._folder} is a file: recordings are kept in a folder") from error
         self._last_number = max(map(_get_number, self._folder.glob("*.json")), default=0)
@@ -54,13 +62,17 @@ class RecordingWriter:
         """Write a file, at once and whole; the path of it. Raises `OSError`."""
         text = _format_json(_to_members(exchange))
         path = _reserve_path(self._folder, number, _build_slug(exchange.request))
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+        unfinished: Path | None = None
         try:
-            unfinished.write_text(text, "utf-8", newline="\n")
+            descriptor, name = mkstemp(prefix=f".{path.name}.", dir=self._folder)
+            unfinished = Path(name)
+            with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
             unfinished.replace(path)
         except OSError:
-            unfinished.unlink(missing_ok=True)
-            path.unlink(missing_ok=True)
+            for each in (unfinished, path):
+                if each is not None:
+                    each.unlink(missing_ok=True)
             raise
         return path
 
@@ -68,16 +80,28 @@ class RecordingWriter:
 def load_exchange(path: Path) -> Exchange:
     """Read a file. Raises `ValueError` for one that is no recording, and says what is wrong with it."""
     try:
-        exchange = Exchange.model_validate(loads_strictly(path.read_bytes(), parse_float))
-        exchange.response.decode_chunks()  # raises here rather than when it is played
-        _check_headers(exchange.response.headers)
+        exchange = Exchange.model_validate(loads_strictly(_read(path), parse_float))
+        _check_playable(exchange)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         location = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{path} is no recording: {location}: {first['msg']}") from error
-    except (ValueError, RecursionError) as error:
+        problem = f"{location}: {first['msg']}" if location else f"{first['msg']}"
+        raise ValueError(f"{path} is no recording: {problem}") from error
+    except RecursionError as error:
+        raise ValueError(f"{path} is no recording: it is nested too deeply") from error
+    except (OSError, ValueError) as error:
         raise ValueError(f"{path} is no recording: {error}") from error
     return exchange
+
+
+def _read(path: Path) -> bytes:
+    """Return what is in a file. Raises `ValueError` for what is none, and might never end, and for one too large."""
+    if not path.is_file():
+        raise ValueError("it must be a file, or a link to one")
+    size = path.stat().st_size
+    if not 0 < size <= _MAX_SIZE:
+        raise ValueError(f"it must have from 1 to {_MAX_SIZE:,} bytes, and has {size:,}")
+    return path.read_bytes()
 
 
 def list_recordings(folder: Path) -> list[Path]:
@@ -90,7 +114,7 @@ def _reserve_path(folder: Path, number: int, slug: str) -> Path:
     while True:
         path = folder / f"{number:04d}-{slug}.json"
         try:
-            path.open("x").close()
+            path.touch(0o600, exist_ok=False)
             return path
         except FileExistsError:
             number += 1
@@ -102,12 +126,22 @@ def _get_number(path: Path) -> int:
     return int(match[1]) if match else 0
 
 
-def _check_headers(headers: Mapping[str, str]) -> None:
-    """Raise `ValueError` for a header that no answer can have."""
-    for name, value in headers.items():
-        pattern = r"\d+" if name.lower() == "content-length" else _HEADER_VALUE
+def _check_playable(exchange: Exchange) -> None:
+    """Raise `ValueError` for what cannot be compared with requests, or sent as an answer."""
+    try:
+        to_jsonable_python(exchange.request.body)
+    except ValueError as error:
+        # Comparing goes as deep as the value does.
+        raise ValueError("request.body: it is nested too deeply") from error
+    response = exchange.response
+    for name, value in response.headers.items():
+        pattern = r"[0-9]{1,18}" if name.lower() == "content-length" else _HEADER_VALUE
         if not re.fullmatch(_HEADER_NAME, name) or not re.fullmatch(pattern, value):
             raise ValueError(f"response.headers.{name}: {value!r} cannot be sent")
+        if name.lower() in _CONNECTION_HEADERS:
+            raise ValueError(f"response.headers.{name}: it belongs to a connection; take it out")
+    if any(response.decode_chunks()) and (response.status in (204, 304) or exchange.request.method == "HEAD"):
+        raise ValueError(f"response.chunks: status {response.status} to {exchange.request.method} has no body")
 
 
 def _to_members(exchange: Exchange) -> dict[str, Any]:

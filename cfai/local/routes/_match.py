@@ -54,7 +54,6 @@ def match_route(request: RawRequest, *, lenient: bool) -> MatchedRoute:
         ):
             return MatchedRoute(account, "/".join(model), named, on_gateway_host=True)
         case ["run"] | ["ai-gateway", "run"] if BINDING_MODEL in request.headers:
-            # No web page of another origin can send that header, so none can use the binding.
             return MatchedRoute(None, None, route=WORKER)
         case ["ai-api", *rest] if route := LISTINGS.get("/".join(rest)):
             return MatchedRoute(None, None, route=route)

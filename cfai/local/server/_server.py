@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import sys
@@ -18,6 +19,9 @@ from cfai.local.server._application import Application
 
 LOCAL_ACCOUNT_ID = "cfa10000000000000000000000000000"
 LOCAL_API_TOKEN = "cfai-emulator-token"
+
+BACKLOG = 2048
+"""Connections that may wait to be accepted. The system lets the others try again after a second, or turns them away."""
 
 
 class LocalServer(ABC):
@@ -144,6 +148,9 @@ class LocalServer(ABC):
 
 def serve_in_foreground(local: LocalServer, note: str) -> NoReturn:
     """Print the environment that points a client at `local`, and serve until `KeyboardInterrupt`."""
+    if logging.lastResort is not None:
+        # A library's log is silent, but this is a program: what cannot be taken or recorded is said on standard error.
+        logging.getLogger("cfai.local").addHandler(logging.lastResort)
     # What a container's or a service's manager sends means the same as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with local:
@@ -170,7 +177,7 @@ def listen(host: str, port: int) -> socket.socket:
             # There it would let two servers share a port.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(1024)
+        listener.listen(BACKLOG)
     except OSError:
         listener.close()
         raise

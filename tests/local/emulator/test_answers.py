@@ -12,7 +12,7 @@ from tests.local.conftest import check
 if TYPE_CHECKING:
     from tests.local.conftest import Service
 
-MARK = "[emulated by cfai, not by a model]"
+MARK = "This is an emulated answer"
 NATIVE = "@cf/meta/llama-3.1-8b-instruct-fp8"
 LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 SCOUT = "@cf/meta/llama-4-scout-17b-16e-instruct"
@@ -86,8 +86,6 @@ ANSWERS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "the question is quoted": (NATIVE, NEW_YORK, {"response": re.compile("“where is new york\\?”")}),
     "the question in parts": (GLM, {"messages": [{"role": "user", "content": PARTS}]}, {
         "choices.0.message.content": re.compile("“what is”")}),
-    "as many words as are wanted": (NATIVE, {"prompt": "write 1234 words", "max_tokens": 20_000}, {
-        "response": lambda text: len(text.partition("$0.10. ")[2].split()) == 1234}),
     "cut at the default of 256": (NATIVE, CUT, {"usage.completion_tokens": 256}),
     "cut at max_tokens": (NATIVE, CUT | {"max_tokens": 300}, {"usage.completion_tokens": 300}),
     "cut at the default of 2000": (QWEN, CUT, {"usage.completion_tokens": 2000}),
@@ -96,7 +94,8 @@ ANSWERS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "chat that is cut by the newer name": (GLM, ask("hi", max_completion_tokens=40), {
         LENGTH: "length", "usage.completion_tokens": 40}),
     "few tokens are reasoning": (GLM, ask("hi", max_tokens=5), {
-        "choices.0.message.content": None, "choices.0.message.reasoning_content": re.compile("^.emulated reason")}),
+        "choices.0.message.content": None,
+        "choices.0.message.reasoning_content": re.compile("^This is emulated reason")}),
     # JSON mode
     "object, a schema": (LLAMA, ask("hi", **schema(WEATHER)), {"response": ARGUMENTS}),
     "object, guided_json": (SCOUT, ask("hi", guided_json=WEATHER), {"response": ARGUMENTS}),
@@ -141,7 +140,7 @@ def test_an_answer_has_the_form_of_its_family(service: Service) -> None:
 
 def test_an_answer_depends_on_prompt_seed_and_model_alone_and_n_choices_differ(service: Service) -> None:
     def answer(model: str = NATIVE, **inputs: Any) -> str:
-        return service.result(model, inputs)["response"].partition(": ")[2]
+        return service.result(model, inputs)["response"].partition("read it. ")[2]
 
     first = answer(prompt="hi", seed=1)
     assert first == answer(prompt="hi", seed=1)

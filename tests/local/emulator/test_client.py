@@ -30,7 +30,7 @@ def test_a_stream_and_a_whole_answer_say_the_same(ai: Ai) -> None:
             with run(model, inputs | {"stream": True}) as stream:
                 text = "".join(str(token) for token in stream)
             assert text == whole.text
-            assert text.startswith("[emulated by cfai, not by a model] “where is new york?”")
+            assert text.startswith("This is an emulated answer to “where is new york?”: no model has read it. ")
             assert (stream.reasoning or "") == (whole.reasoning or "")
             assert stream.usage.prompt_tokens == whole.usage.prompt_tokens
             assert stream.usage.completion_tokens == whole.usage.completion_tokens

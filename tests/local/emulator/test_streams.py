@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tests.conftest import row
+from tests.local.conftest import join
 from tests.local.dialects import CHAT, COMPLETION, DUAL, KIMI, NATIVE, RESPONSES, TRAILER
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def counts(usage: Any) -> tuple[int, ...]:
 
 
 def content(payloads: list[Any], field: str = "content") -> str:
-    return "".join(entry["delta"].get(field) or "" for payload in payloads for entry in payload.get("choices", ()))
+    return join(entry["delta"].get(field) or "" for payload in payloads for entry in payload.get("choices", ()))
 
 
 def finishes(payloads: list[Any]) -> list[Any]:
@@ -41,7 +42,7 @@ def test_native_events_are_deltas_with_padding_at_random_and_end_in_usage(servic
             *tokens, last = service.payloads(NATIVE, ask(text))
             whole = service.result(NATIVE, ask(text))
             assert all(list(token) == ["response", "tool_calls", "p"] and token["tool_calls"] == [] for token in tokens)
-            assert "".join(str(token["response"]) for token in tokens) == whole["response"]
+            assert join(str(token["response"]) for token in tokens) == whole["response"]
             assert all(PADDING.startswith(token["p"]) for token in tokens)
             assert len({token["p"] for token in tokens}) > 10
             assert list(last) == ["response", "usage", "p"]
@@ -57,14 +58,17 @@ def test_every_event_is_one_data_line_in_which_digits_are_a_number_and_done_come
             values = [json.loads(body)["response"] for body in bodies[:-1]]
             assert {42, 0, "007"} <= set(values)
             assert any('"response":42,' in body for body in bodies)
-            assert [value for value in values if isinstance(value, str) and value.isdecimal()] == ["007"]
+            assert {value for value in values if isinstance(value, str) and value.isdecimal()} <= {"007", "005"}
     body = service.run(NATIVE, ask("hi", stream=True)).text
     blocks = body.split("\n\n")
     assert blocks[-2:] == ["data: [DONE]", ""]
     assert len(blocks) > 3
     assert all(block.startswith("data: {") and "\n" not in block for block in blocks[:-2])
     raw = service.run(NATIVE, ask("naïve 東京 🙂", stream=True)).content
-    assert all(text.encode() in raw for text in ("ïve", "東京", "🙂"))
+    assert all(text.encode() in raw for text in ("ïve", "東京"))
+    # Half a surrogate pair is an escape, for it has no bytes in UTF-8.
+    assert rb'"response":"\ud83d"' in raw
+    assert rb'"response":"\ude42"' in raw
     half = b'{"prompt": "half \\ud83d an emoji", "stream": true}'
     assert service.http.post(service.url(NATIVE), content=half).text.endswith("data: [DONE]\n\n")
 
@@ -74,7 +78,7 @@ def test_llama_3_3_writes_both_dialects_into_one_event_and_usage_in_increments(s
     *tokens, last = service.payloads(DUAL, ask("hi"))
     texts = [token["choices"][0]["delta"]["content"] for token in tokens]
     assert [str(token["response"]) for token in tokens] == texts
-    assert "".join(texts) == result["response"]
+    assert join(texts) == result["response"]
     prompt, written, _ = counts(result["usage"])
     assert [counts(token["usage"]) for token in tokens] == [(prompt, 1, prompt + 1)] + [(0, 1, 1)] * (written - 1)
     assert all(float(token["usage"]["neurons"]) > 0 for token in tokens)
@@ -183,7 +187,7 @@ def test_n_choices_stream_side_by_side(service: Service) -> None:
     whole = [choice["message"]["content"] for choice in service.result(CHAT, ask("hi", n=2))["choices"]]
     for index in (0, 1):
         mine = [entry["delta"].get("content") or "" for entry in entries if int(entry["index"]) == index]
-        assert "".join(mine) == whole[index]
+        assert join(mine) == whole[index]
 
 
 def test_qwen3_streams_a_text_completion_for_a_prompt(service: Service) -> None:
@@ -191,7 +195,7 @@ def test_qwen3_streams_a_text_completion_for_a_prompt(service: Service) -> None:
     entries = [entry for payload in payloads for entry in payload["choices"]]
     whole = service.result(COMPLETION, {"prompt": "hi"})["choices"][0]["text"]
     assert payloads[0]["object"] == "text_completion"
-    assert "".join(entry["text"] for entry in entries) == whole
+    assert join(entry["text"] for entry in entries) == whole
     assert entries[-1]["finish_reason"] == "stop"
 
 
@@ -206,7 +210,7 @@ def test_responses_events_are_typed_and_numbered_and_arguments_come_in_pieces(se
     assert list(dict.fromkeys(payload["type"] for payload in payloads)) == [
         f"response.{kind}" for kind in kinds.split()
     ]
-    text = "".join(payload["delta"] for payload in payloads if payload["type"] == "response.output_text.delta")
+    text = join(payload["delta"] for payload in payloads if payload["type"] == "response.output_text.delta")
     done = payloads[-1]["response"]
     assert done["output"][1]["content"][0]["text"] == text
     assert int(done["usage"]["total_tokens"]) > 0

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import base64
+import io
 import math
+import re
+import struct
+import wave
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +20,6 @@ from tests.local.conftest import check
 if TYPE_CHECKING:
     from tests.local.conftest import Service
 
-MARK = "[emulated by cfai, not by a model]"
 BGE = "@cf/baai/bge-base-en-v1.5"
 M3 = "@cf/baai/bge-m3"
 RERANKER = "@cf/baai/bge-reranker-base"
@@ -24,7 +27,7 @@ GUARD = "@cf/meta/llama-guard-3-8b"
 LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 TURBO = "@cf/openai/whisper-large-v3-turbo"
 PIXEL = [137, 80, 78, 71]
-PNG, JPEG, MP3 = b"\x89PNG\r\n", b"\xff\xd8\xff", b"\xff\xfb"
+PNG, JPEG, MP3, WAV = b"\x89PNG\r\n", b"\xff\xd8\xff", b"\xff\xf3", b"RIFF"
 
 
 BOX = {"xmin": 0, "ymin": 0, "xmax": 1, "ymax": 1}
@@ -51,12 +54,13 @@ RESULTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         "response": lambda ranked: sorted(row["id"] for row in ranked) == [0, 1]}),
     "vector of a text": (M3, {"text": "one"}, {"*": lambda names: "data" in names}),
     "translation": ("@cf/meta/m2m100-1.2b", {"text": "hi", "target_lang": "french"}, {
-        "": {"translated_text": f"{MARK} hi"}}),
+        "": {"translated_text": "This is an emulated translation of “hi”: no model has read it."}}),
     "translations": ("@cf/ai4bharat/indictrans2-en-indic-1B", {"text": ["a", "b"], "target_language": "hin_Deva"}, {
-        "": {"translations": [f"{MARK} a", f"{MARK} b"]}}),
-    "summary": ("@cf/facebook/bart-large-cnn", {"input_text": "hi"}, {"": {"summary": MARK}}),
+        "translations.#": 2, "translations.1": re.compile("^This is an emulated translation of “b”")}),
+    "summary": ("@cf/facebook/bart-large-cnn", {"input_text": "hi"}, {
+        "": {"summary": "This is an emulated summary of “hi”: no model has read it."}}),
     "description": ("@cf/llava-hf/llava-1.5-7b-hf", {"image": PIXEL, "prompt": "what"}, {
-        "": {"description": MARK}}),
+        "": {"description": "This is an emulated description of a picture: no model has seen it."}}),
     "classes": ("@cf/microsoft/resnet-50", {"image": PIXEL}, {
         "": [{"label": "EMULATED", "score": 1.0}]}),
     "objects": ("@cf/facebook/detr-resnet-50", {"image": PIXEL}, {
@@ -77,7 +81,7 @@ RESULTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         "transcription_info.language": "de", "": lambda result: result["segments"][0]["text"] == result["text"]}),
     "image of flux": ("@cf/black-forest-labs/flux-1-schnell", {"prompt": "x"}, {"image": holds(JPEG)}),
     "image of lucid": ("@cf/leonardo/lucid-origin", {"prompt": "x"}, {"image": holds(JPEG)}),
-    "speech of melotts": ("@cf/myshell-ai/melotts", {"prompt": "x"}, {"audio": holds(MP3)}),
+    "speech of melotts": ("@cf/myshell-ai/melotts", {"prompt": "x"}, {"audio": holds(WAV)}),
 }  # fmt: skip
 """A model and its inputs, and what stands where in the result."""
 
@@ -133,7 +137,7 @@ def test_whisper_takes_raw_audio_and_numbers_and_nova_3_a_raw_body_only(service:
     headers = {"content-type": "audio/mpeg"}
     response = service.http.post(service.url(model), content=b"ID3", headers=headers, params=query)
     [channel] = response.json()["result"]["results"]["channels"]
-    assert channel["alternatives"][0]["transcript"] == "emulated by cfai"
+    assert channel["alternatives"][0]["transcript"] == "This transcript is emulated by cfai."
     assert service.local.requests[-1].query == query
     assert service.error(model, {"audio": "SUQz"})[1] == 5006
 
@@ -158,18 +162,40 @@ def test_bytes_are_taken_as_the_body_by_models_whose_schema_has_that_alone(servi
             assert [error["code"] for error in response.json()["errors"]] == ([code] if code else [])
 
 
-def test_media_come_raw_with_their_content_type_and_images_are_marked(service: Service) -> None:
-    for model, content_type, magic in (
-        ("@cf/lykon/dreamshaper-8-lcm", "image/png", PNG),
-        ("@cf/leonardo/phoenix-1.0", "image/jpeg", JPEG),
-        ("@cf/deepgram/aura-2-en", "audio/mpeg", MP3),
+def test_pictures_and_sounds_come_raw_with_their_content_type(service: Service) -> None:
+    for model, inputs, content_type, magic in (
+        ("@cf/lykon/dreamshaper-8-lcm", {"prompt": "x"}, "image/png", PNG),
+        ("@cf/leonardo/phoenix-1.0", {"prompt": "x"}, "image/jpeg", JPEG),
+        ("@cf/deepgram/aura-2-en", {"text": "x"}, "audio/mpeg", MP3),
+        ("@cf/deepgram/aura-2-en", {"text": "x", "encoding": "linear16"}, "audio/wav", WAV),
     ):
-        with row(model):
-            response = service.run(model, {"prompt": "x", "text": "x"})
+        with row((model, inputs)):
+            response = service.run(model, inputs)
             assert response.headers["content-type"] == content_type
             assert response.content.startswith(magic)
-            assert (MARK.encode() in response.content) == (magic != MP3)
             assert "cf-ai-neurons" not in response.headers
+
+
+def test_a_picture_has_512_pixels_a_side_and_says_that_it_is_emulated(service: Service) -> None:
+    png = service.run("@cf/lykon/dreamshaper-8-lcm", {"prompt": "x"}).content
+    jpeg = service.run("@cf/leonardo/phoenix-1.0", {"prompt": "x"}).content
+    assert struct.unpack(">II", png[16:24]) == (512, 512)
+    # The frame of a JPEG: two bytes of its length, one of its depth, height and width.
+    assert struct.unpack(">HH", jpeg.partition(b"\xff\xc0")[2][3:7]) == (512, 512)
+    for content in (png, jpeg):
+        assert b"emulated by cfai, not by a model" in content
+        assert 10_000 < len(content) < 60_000
+
+
+def test_a_sound_is_a_sentence_of_some_seconds(service: Service) -> None:
+    encoded = service.result("@cf/myshell-ai/melotts", {"prompt": "x"})["audio"]
+    with wave.open(io.BytesIO(base64.b64decode(encoded))) as sound:
+        assert (sound.getnchannels(), sound.getsampwidth(), sound.getframerate()) == (1, 2, 16_000)
+        assert 2 < sound.getnframes() / sound.getframerate() < 4
+        samples = sound.readframes(sound.getnframes())
+    assert max(abs(each) for (each,) in struct.iter_unpack("<h", samples)) > 5000, "it is silent"
+    mp3 = service.run("@cf/deepgram/aura-1", {"text": "x"}).content
+    assert 10_000 < len(mp3) < len(samples) / 3
 
 
 def test_flux_2_takes_a_form(service: Service) -> None:

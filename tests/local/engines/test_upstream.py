@@ -303,7 +303,9 @@ def test_an_upstream_can_be_used_again_and_needs_no_proxy(engine: Engine, monkey
 
 
 def test_a_batch_is_answered_in_earnest_and_what_is_no_text_or_embedding_stays_emulated(ai: Ai, engine: Engine) -> None:
-    assert "[emulated" in ai.run("@cf/meta/m2m100-1.2b", {"text": "Hello", "target_lang": "fr"}).translated_text
+    assert (
+        "emulated translation" in ai.run("@cf/meta/m2m100-1.2b", {"text": "Hello", "target_lang": "fr"}).translated_text
+    )
     assert engine.requests == []
     queued = ai.run(LLAMA_3_3, {"requests": [{"prompt": "Where?"}]}, queue_request=True)
     ai.run(LLAMA_3_3, {"request_id": queued["request_id"]})

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from tests.local.conftest import Service
 
 BGE = "@cf/baai/bge-m3"
-THREE = "[emulated by"
+THREE = "This is an"
 """The first three tokens."""
 
 
@@ -65,7 +65,7 @@ class Raises:
 class Gives:
     """An answer, the same as without the scenario but for what is told here."""
 
-    before: str = "["
+    before: str = "This"
     """How the text begins: whatever comes between its first token and the others."""
     usage: bool = True
     finish: str | None = None
@@ -193,12 +193,12 @@ STREAMED: dict[str, Raises | Gives] = {
     "truncated": TRUNCATED,
     "stalled": Raises(StreamTimeoutError, partial=THREE, options=SOON),
     "error-event": STOPPED,
-    "number-token": Gives("[0"),
-    "decimal-token": Gives("[0.10"),
-    "object-token": Gives('[{"a":1}'),
-    "boolean-token": Gives("[true"),
-    "line-separator-token": Gives("[\u2028\u2029\u0085"),
-    "split-surrogate-pair": Gives("[🙂"),
+    "number-token": Gives("This0"),
+    "decimal-token": Gives("This0.10"),
+    "object-token": Gives('This{"a":1}'),
+    "boolean-token": Gives("Thistrue"),
+    "line-separator-token": Gives("This\u2028\u2029\u0085"),
+    "split-surrogate-pair": Gives("This🙂"),
     "usage-null": Gives(usage=False),
     "usage-missing": Gives(usage=False),
     "text-after-finish": Gives(finish="stop"),
@@ -288,7 +288,7 @@ def check_answer(answer: Any, plain: Any, expected: Gives, name: str) -> None:
     if not expected.same:
         assert (answer.text, answer.usage) == ("", None)
         return
-    assert answer.text == (plain.text and expected.before + plain.text[1:])
+    assert answer.text == (plain.text and expected.before + plain.text.removeprefix("This"))
     assert answer.reasoning == plain.reasoning
     assert answer.finish_reason == (expected.finish or plain.finish_reason)
     calls = [(call.name, call.parse(), call.id) for call in plain.tool_calls]
@@ -420,11 +420,11 @@ def test_what_may_have_run_or_cannot_be_mended_is_sent_once(patient: Any, local:
 def test_what_was_not_run_is_sent_again_and_an_empty_result_asked_for_once_more(patient: Any, local: Emulator) -> None:
     local.script("empty-result")
     answer = read_answer(patient, NATIVE, {"prompt": "hi", "stream": True})
-    assert answer.text.startswith("[emulated")
+    assert answer.text.startswith("This is an emulated")
     assert [request.inputs.get("stream") for request in local.requests] == [True, False]
     for name in [name for name, expected in STREAMED.items() if expected in (BUSY, LIMITED)]:
         local.script([name, name, "ok"])
-        assert patient.run(NATIVE, {"prompt": "hi"}).text.startswith("[emulated"), name
+        assert patient.run(NATIVE, {"prompt": "hi"}).text.startswith("This is an emulated"), name
         assert [request.fault for request in local.requests[-3:]] == [name, name, "ok"]
 
 

@@ -215,7 +215,7 @@ def test_requests_say_what_each_one_drew_and_are_whole_if_they_cannot_have_it(
 # On the wire
 
 PATTERNS = {
-    "number-token": rb'"response":"\[".*?"response":0,.*?"response":"emulated"',
+    "number-token": rb'"response":"This".*?"response":0,.*?"response":" is"',
     "decimal-token": rb'"response":0\.10,',
     "null-token": rb'"response":null,',
     "empty-token": rb'"response":"","tool_calls"',
@@ -224,10 +224,10 @@ PATTERNS = {
     "boolean-token": rb'"response":true',
     "line-separator-token": "\u2028\u2029\u0085".encode(),
     "split-surrogate-pair": rb'"response":"\\ud83d".*"response":"\\ude42"',
-    "null-fields": rb'"response":"\[","tool_calls":null,"p":"\w+","finish_reason":null,"usage":null\}',
-    "doubled-dialect": rb'"response":"emulated".*?"delta":\{"content":"emulated"\}',
-    "mixed-dialects": rb'\{"response":"\[".*?\{"p":"\w+","choices":\[\{"index":0,"delta":\{"content":"emulated"\}',
-    "renamed-reasoning": rb'"reasoning":"emulated"',
+    "null-fields": rb'"response":"This","tool_calls":null,"p":"\w+","finish_reason":null,"usage":null\}',
+    "doubled-dialect": rb'"response":" is".*?"delta":\{"content":" is"\}',
+    "mixed-dialects": rb'\{"response":"This".*?\{"p":"\w+","choices":\[\{"index":0,"delta":\{"content":" is"\}',
+    "renamed-reasoning": rb'"reasoning":" is"',
     "tool-call-without-index": rb'"tool_calls":\[\{"id":"[\w-]+","type":"function","function"',
     "tool-call-without-id": rb'"tool_calls":\[\{"type":"function","index":0,"function"',
     "tool-call-flat": rb'"tool_calls":\[\{"id":"[\w-]+","type":"function","index":0,"name":"get_weather"\}',
@@ -239,24 +239,24 @@ PATTERNS = {
     "usage-metrics": rb'"metrics":\{"input_tokens":4,"output_tokens":\d+\}\}\n\ndata: \[DONE\]',
     "usage-null": rb'"usage":null',
     "usage-missing": rb'\A(?!.*"usage")',
-    "text-after-finish": rb'"response":"\[".*?"finish_reason":"stop".*?"response":"emulated"',
-    "empty-finish-reason": rb'"response":"\[",[^\n]*"finish_reason":""',
-    "finish-reason-error": rb'"response":" by".*?"finish_reason":"error"\}\n\ndata: \[DONE\]\n\n\Z',
+    "text-after-finish": rb'"response":"This".*?"finish_reason":"stop".*?"response":" is"',
+    "empty-finish-reason": rb'"response":"This",[^\n]*"finish_reason":""',
+    "finish-reason-error": rb'"response":" an".*?"finish_reason":"error"\}\n\ndata: \[DONE\]\n\n\Z',
     "missing-done": rb"\A(?!.*DONE)",
     "bare-done": rb"\n\n\[DONE\]\n\n\Z",
     "events-after-done": rb'data: \[DONE\]\n\ndata: \{"response":"leaked".*data: \[DONE\]\n\n\Z',
     "empty-stream": rb"\A\Z",
     "only-done": rb"\Adata: \[DONE\]\n\n\Z",
-    "truncated-event": rb'"response":" by"[^\n]*\n\ndata: \{"response":"[^\n}]*\Z',
+    "truncated-event": rb'"response":" an"[^\n]*\n\ndata: \{"response":"[^\n}]*\Z',
     "html-event": rb"\n\ndata: <html>.*</html>\n\ndata: \[DONE\]\n\n\Z",
     "list-event": rb"\n\ndata: \[1,2\]\n\ndata: \[DONE\]\n\n\Z",
-    "error-event-done": rb'" by".*data: \{"errors":\[\{"code":3040[^\n]*\n\ndata: \[DONE\]\n\n\Z',
-    "error-event-object": rb'" by".*data: \{"error":\{"message":[^\n]*\n\n\Z',
-    "error-event-string": rb'" by".*data: \{"error":"AiError: 3040: [^\n]*\n\n\Z',
-    "error-event-typed": rb'" by".*data: \{"type":"error","code":"3040"[^\n]*\n\n\Z',
-    "error-event-internal": rb'" by".*data: \{"internalCode":3040[^\n]*\n\n\Z',
-    "error-event-named": rb'" by".*event: error\ndata: 3040: [^\n]*\n\n\Z',
-    "error-event-response": rb'" by".*data: \{"type":"response.failed"[^\n]*\n\n\Z',
+    "error-event-done": rb'" an".*data: \{"errors":\[\{"code":3040[^\n]*\n\ndata: \[DONE\]\n\n\Z',
+    "error-event-object": rb'" an".*data: \{"error":\{"message":[^\n]*\n\n\Z',
+    "error-event-string": rb'" an".*data: \{"error":"AiError: 3040: [^\n]*\n\n\Z',
+    "error-event-typed": rb'" an".*data: \{"type":"error","code":"3040"[^\n]*\n\n\Z',
+    "error-event-internal": rb'" an".*data: \{"internalCode":3040[^\n]*\n\n\Z',
+    "error-event-named": rb'" an".*event: error\ndata: 3040: [^\n]*\n\n\Z',
+    "error-event-response": rb'" an".*data: \{"type":"response.failed"[^\n]*\n\n\Z',
     "byte-order-mark": rb"\A\xef\xbb\xbfdata: ",
     "crlf-line-ends": rb"\A(?:[^\r\n]+\r\n\r\n)+\Z",
     "cr-line-ends": rb"\A(?:[^\r\n]+\r\r)+\Z",
@@ -265,7 +265,7 @@ PATTERNS = {
     "empty-events": rb"\Adata:\n\ndata: \{",
     "event-fields": rb"\Aid: 1\nretry: 1000\nunknown: 1\ndata: \{",
     "no-space-after-colon": rb'\Adata:\{"response":.*data:\[DONE\]',
-    "multi-line-data": rb'\Adata: \{\ndata:  "response":"\[",\n.*\ndata: \}\n\n',
+    "multi-line-data": rb'\Adata: \{\ndata:  "response":"This",\n.*\ndata: \}\n\n',
     "no-blank-lines": rb"\A(?:data: [^\n]+\n)+\Z",
     "unterminated-end": rb"\n\ndata: \[DONE\]\Z",
 }
@@ -278,7 +278,7 @@ def streamed(model: str, name: str) -> tuple[Events, dict[str, Any]]:
     """Return the events of a stream in which a defect can be, and its usage."""
     entry = models.get(model)
     assert entry is not None
-    generation = generate(entry, question(model, name) | {"stream": True})
+    generation = generate(entry, question(model, name) | {"stream": True}, "readable")
     return list(encode_events(generation)), generation.usage()
 
 

@@ -135,7 +135,7 @@ def tapes(tmp_path: Path, serve: Serve) -> Iterator[Tapes]:
 @pytest.fixture
 def upstream() -> Iterator[Emulator]:
     """An emulator that stands for the real service."""
-    with Emulator(account_id=ACCOUNT, api_token=TOKEN) as upstream:
+    with Emulator(account_id=ACCOUNT, api_token=TOKEN, text="hostile") as upstream:
         yield upstream
 
 

@@ -108,11 +108,12 @@ def test_the_options_of_dev_reach_the_emulator(cli: Run, monkeypatch: pytest.Mon
     monkeypatch.setattr(cfai.local, "Emulator", stand_in)
     defaults: dict[str, Any] = {"lenient_paths": False, "retired": "serve", "allow_remote": False, "keep_requests": 0}
     defaults |= {"engine": None, "rate_limits": False, "daily_neurons": None, "concurrency": None}
-    defaults |= {"workers_paid": True, "tokens_per_second": 60.0}
+    defaults |= {"workers_paid": True, "tokens_per_second": 60.0, "text": "readable"}
     for options, changes in (
         ([], {}),
         (["--tokens-per-second", "0"], {"tokens_per_second": None}),
         (["--tokens-per-second", "5"], {"tokens_per_second": 5.0}),
+        (["--text", "hostile"], {"text": "hostile"}),
         (["--lenient-paths"], {"lenient_paths": True}),
         (["--retired", "refuse"], {"retired": "refuse"}),
         (["--allow-remote"], {"allow_remote": True}),
@@ -179,6 +180,8 @@ def test_options_that_mean_nothing_together_are_refused_and_a_mistake_named(
         (["--timing"], "--timing needs --replay"),
         (["--record", "a", "--timing"], "--timing needs --replay"),
         (["--replay", "a", "--lenient-paths"], "--lenient-paths is the emulator's"),
+        (["--replay", "a", "--text", "hostile"], "--text is the emulator's"),
+        (["--text", "rude"], "--text"),
         (["--replay", "a", "--random-faults", "0.1"], "--random-faults is the emulator's"),
         (["--record", "a", "--daily-neurons", "10"], "--daily-neurons is the emulator's"),
         (["--record", "a", "--tokens-per-second", "60"], "--tokens-per-second is the emulator's"),

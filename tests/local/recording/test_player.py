@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -302,6 +305,50 @@ def test_a_player_checks_who_asks_and_may_be_reached_from_elsewhere(tapes: Tapes
 # Files that are none
 
 
+def nested(depth: int) -> Any:
+    """Return a list in a list in a list ..."""
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such files")
+def test_what_is_no_file_or_a_huge_one_is_named_and_not_read(tapes: Tapes) -> None:
+    def make_large(path: Path) -> None:
+        with path.open("wb") as file:
+            file.truncate(2**40)
+
+    made: dict[str, Callable[[Path], object]] = {
+        "a pipe": os.mkfifo,
+        "a folder": Path.mkdir,
+        "a link to a device without an end": lambda path: path.symlink_to("/dev/zero"),
+        "a link to nothing": lambda path: path.symlink_to("nowhere"),
+        "a link to itself": lambda path: path.symlink_to(path),
+        "a terabyte": make_large,
+    }
+    for name, make in made.items():
+        path = tapes.write()
+        path.unlink()
+        with row(name):
+            make(path)
+            with pytest.raises(ValueError, match=r"0001-x\.json is no recording: it must "):
+                Player(tapes.folder).start()
+        path.rmdir() if path.is_dir() else path.unlink()
+
+
+def test_an_answer_that_has_no_body_is_played_and_a_link_to_a_recording_followed(tapes: Tapes, tmp_path: Path) -> None:
+    for status in (204, 304):
+        for changes in ({}, {"response__headers": {"content-length": "5"}}):
+            with row((status, changes)):
+                tapes.write(response__status=status, response__chunks=[], **changes).replace(tmp_path / "elsewhere")
+                path = tapes.folder / "0001-x.json"
+                path.symlink_to(tmp_path / "elsewhere")
+                answer = tapes.replay().post()
+                assert (answer.status_code, answer.content) == (status, b"")
+                path.unlink()
+
+
 def test_a_folder_without_recordings_is_an_error_and_a_file_that_is_none_named(tapes: Tapes) -> None:
     with pytest.raises(ValueError, match="nothing is recorded in"):
         Player(tapes.folder).start()
@@ -322,6 +369,25 @@ def test_a_folder_without_recordings_is_an_error_and_a_file_that_is_none_named(t
         ({"response__headers": {"Content-Length": "ten"}}, "response.headers.Content-Length: 'ten' cannot be sent"),
         ({"request__method": None}, "request.method: Input should be a valid string"),
         ({"request__body": {"json": {"a": math.nan}}}, "NaN is not JSON"),
+        (
+            {"request__body": {"sha256": "00"}},
+            "request.body: Value error, it has `json`, `text`",
+        ),
+        ({"request__body": {"json": nested(300)}}, "request.body: it is nested too deeply"),
+        ({"response__status": 100}, "response.status: Input should be greater than or equal to 200"),
+        ({"response__status": 999}, "response.status: Input should be less than or equal to 599"),
+        ({"response__status": 204}, "response.chunks: status 204 to POST has no body"),
+        ({"response__status": 304}, "response.chunks: status 304 to POST has no body"),
+        ({"request__method": "HEAD"}, "response.chunks: status 200 to HEAD has no body"),
+        (
+            {"response__headers": {"Transfer-Encoding": "gzip"}},
+            "Transfer-Encoding: it belongs to a connection",
+        ),
+        ({"response__headers": {"connection": "close"}}, "response.headers.connection: it belongs to a connection"),
+        ({"response__headers": {"content-length": "9" * 5000}}, "cannot be sent"),
+        ({"response__headers": {"content-length": "\u0663"}}, "cannot be sent"),
+        ({"response__times": {"head": -1}}, "response.times.head: Input should be greater than or equal to 0"),
+        ({"response__times": {"chunks": [10**400]}}, "response.times.chunks.0: Input should be less than"),
     ):
         path = tapes.write(**changes)
         with row(problem):

@@ -220,7 +220,7 @@ def test_a_request_arrives_as_it_was_written(tapes: Tapes) -> None:
 def test_a_gateway_s_route_leads_to_the_gateway(recorder: Recorder, upstream: Emulator, ask: Ask) -> None:
     # The gateway `default` wants its own token, which the local one stands for.
     answer = ask(recorder).run(MODEL, {"prompt": "Hello"}, gateway={"id": "default", "token": recorder.api_token})
-    assert answer.text.startswith("[emulated")
+    assert answer.text.startswith("This is an emulated")
     assert upstream.requests[0].gateway == "default"
 
 

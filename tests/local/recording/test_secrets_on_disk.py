@@ -5,7 +5,11 @@ from __future__ import annotations
 import base64
 import doctest
 import json
+import os
+import stat
+import sys
 from itertools import pairwise, product
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -13,8 +17,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cfai.local import Emulator, Fault
+from cfai.local import Emulator, Fault, RecordingWriter
 from cfai.local.recording import RawExchange, Recorder, Redactor, _exchange, parse_request
+from cfai.local.recording._files import load_exchange
 from tests.conftest import ACCOUNT, TOKEN, Peer, Serve, row
 from tests.local.recording.conftest import MODEL, Http, Tapes, answers, chunks
 
@@ -52,6 +57,25 @@ EVENTS = (
     f'"account":"{ACCOUNT}","request_id":"{BATCH}"}}\n\ndata: {REQUEST} {RAY} {RUN} {GATEWAY_TOKEN} {COOKIE}\n\n'
 ).encode()
 BINARY = b"\x89PNG\xff" + f"{TOKEN}{ACCOUNT}{REQUEST}{GATEWAY_TOKEN}".encode() + b"\xfe"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such modes")
+def test_recordings_are_for_nobody_else_s_eyes(tapes: Tapes, upstream: Emulator, tmp_path: Path) -> None:
+    def mode(path: Path) -> int:
+        return stat.S_IMODE(path.stat().st_mode)
+
+    umask = os.umask(0)
+    try:
+        recorder = tapes.record(upstream.base_url)
+        tapes.http(recorder).post()
+        own = tmp_path / "own"
+        own.mkdir(0o755)
+        RecordingWriter(own).add(load_exchange(recorder.recordings[0]))
+    finally:
+        os.umask(umask)
+    assert mode(tapes.folder) == 0o700
+    assert mode(own) == 0o755, "a folder that was there is its owner's"
+    assert [mode(path) for folder in (tapes.folder, own) for path in folder.iterdir()] == [0o600, 0o600]
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])

@@ -18,7 +18,7 @@ from cfai.local import Emulator, Fault
 from cfai.local.wire import ErrorResponse
 from cfai.types import Token, Usage
 from tests.conftest import row
-from tests.local.conftest import check, read
+from tests.local.conftest import check, join, read
 from tests.local.dialects import CHAT, DUAL, KIMI, TOOL, TRAILER
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def test_every_text_model_answers_with_a_chat_completion_and_is_listed_if_live(
     for model in (CHAT, DUAL, GPT_OSS, "@cf/meta/llama-4-scout-17b-16e-instruct"):
         answer = client.chat(model)
         assert (answer.object, answer.model) == ("chat.completion", model)
-        assert answer.choices[0].message.content.startswith("[emulated by cfai"), model
+        assert answer.choices[0].message.content.startswith("This is an emulated"), model
         assert answer.choices[0].finish_reason == "stop", model
         assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 0, model
         received = service.local.requests[-1]
@@ -98,7 +98,7 @@ def test_a_stream_says_the_same_as_the_whole_answer(client: Client) -> None:
     for model in (CHAT, DUAL, KIMI, TRAILER, GPT_OSS):
         whole = client.chat(model)
         *chunks, last = client.chat(model, stream=True, stream_options={"include_usage": True})
-        text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+        text = join(chunk.choices[0].delta.content or "" for chunk in chunks)
         assert text == whole.choices[0].message.content, model
         assert chunks[0].choices[0].delta.role == "assistant", model
         assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices[0].finish_reason] == ["stop"], model
@@ -125,7 +125,7 @@ FORCED = {"type": "function", "function": {"name": "get_weather"}}
 CALLED = "choices.0.message.tool_calls"
 ANSWERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "reasoning beside the content": ({"model": "@cf/qwen/qwq-32b"}, {
-        "choices.0.message.reasoning_content": lambda text: text.startswith("[emulated reasoning]")}),
+        "choices.0.message.reasoning_content": lambda text: text.startswith("This is emulated reasoning")}),
     "cut": ({"model": DUAL, "max_tokens": 5}, {"choices.0.finish_reason": "length"}),
     "several choices": ({"n": 2}, {
         "choices.#": 2, "choices.0.index": 0, "choices.1.index": 1,
@@ -259,12 +259,12 @@ def test_vectors_are_the_same_in_every_encoding(client: Client, service: Service
 def test_a_response_has_its_text_streams_in_numbered_events_and_calls_a_tool(client: Client) -> None:
     whole = client.ask("responses.create", model=GPT_OSS, input="where is new york?")
     assert whole.status == "completed"
-    assert whole.output_text.startswith("[emulated by cfai")
+    assert whole.output_text.startswith("This is an emulated")
     assert whole.usage.total_tokens == whole.usage.input_tokens + whole.usage.output_tokens > 0
     events = client.ask("responses.create", model=GPT_OSS, input="where is new york?", stream=True)
     assert [event.sequence_number for event in events] == list(range(len(events)))
     assert (events[0].type, events[-1].type) == ("response.created", "response.completed")
-    text = "".join(event.delta for event in events if event.type == "response.output_text.delta")
+    text = join(event.delta for event in events if event.type == "response.output_text.delta")
     assert text == whole.output_text == events[-1].response.output_text
     tool = {"type": "function", **TOOL["function"], "strict": None}
     answer = client.ask("responses.create", model=GPT_OSS, input="call get_weather", tools=[tool])

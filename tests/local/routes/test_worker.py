@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from cfai.local import Emulator, Fault
+from tests.conftest import row
 from tests.local.conftest import DONE, read
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ HOST = "https://workers-binding.ai"
 
 
 class Binding:
-    """Sends what the binding sends, in one of the two forms; there are no credentials in it."""
+    """Sends what the binding sends, in one of the two forms, with the credentials that workerd or the address has."""
 
     def __init__(self, local: Emulator, form: str) -> None:
         self.local = local
@@ -34,7 +35,7 @@ class Binding:
         sent = dict(headers or {})
         origin = self.local.base_url.removesuffix("/client/v4")
         if self._form == "workerd":
-            sent |= {"host": "workers-binding.ai"}
+            sent = {"authorization": f"Bearer {self.local.api_token}", **sent, "host": "workers-binding.ai"}
             return self.http.request(method, f"{origin}{path}", headers=sent, **options)
         proxied = {f"MF-Header-{name}": value for name, value in sent.items()}
         proxied |= {"MF-URL": f"{HOST}{path}", "MF-Binding": "AI"}
@@ -142,16 +143,27 @@ def test_faults_are_had_by_the_header_or_the_script_and_other_requests_get_the_e
     assert binding.run(LLAMA, HELLO).json() == {}
 
 
-def test_from_other_machines_the_binding_needs_the_token_which_miniflares_address_holds() -> None:
-    for form in ("workerd", "miniflare"):
-        with Emulator(allow_remote=True) as local, (binding := Binding(local, form)).http as http:
-            response = binding.run(LLAMA, HELLO)
-            if form == "workerd":
-                assert (response.status_code, response.json()["errors"][0]["code"]) == (401, 10000)
-                response = binding.run(LLAMA, HELLO, authorization=f"Bearer {local.api_token}")
-            assert response.status_code == 200, form
-            headers = {"MF-URL": f"{HOST}/run", "MF-Header-cf-consn-model-id": LLAMA}
-            assert http.post(f"{local.binding_url}x", headers=headers).status_code == 401, form
+def test_the_binding_needs_the_token_which_workerd_adds_and_miniflares_address_holds() -> None:
+    for remote in (False, True):
+        with row(remote), Emulator(allow_remote=remote) as local, Binding(local, "workerd").http as http:
+            asked = {"cf-consn-model-id": LLAMA, "host": "workers-binding.ai"}
+            body = {"inputs": HELLO, "options": {}}
+            origin = local.base_url.removesuffix("/client/v4")
+            proxied = {"MF-URL": f"{HOST}/run", "MF-Header-cf-consn-model-id": LLAMA}
+            for url, headers, status in (
+                (f"{origin}/run", asked, 401),
+                (f"{origin}/run", asked | {"authorization": "Bearer wrong"}, 401),
+                (f"{origin}/run", asked | {"authorization": f"Bearer {local.api_token}"}, 200),
+                (f"{origin}/", proxied, 401),
+                (f"{local.binding_url}x", proxied, 401),
+                (local.binding_url, proxied, 200),
+            ):
+                with row((url, headers)):
+                    response = http.post(url, headers=headers, json=body)
+                    assert response.status_code == status
+                    assert status == 200 or response.json()["errors"][0]["code"] == 10000
+            listing = http.get(f"{origin}/ai-api/models/search", headers={"host": "workers-binding.ai"})
+            assert listing.status_code == 401
     with Emulator(api_token="secret") as local:
         assert local.binding_url == f"http://127.0.0.1:{local.port}/?token=secret"
         assert "secret" not in repr(local)
