@@ -194,6 +194,8 @@ class ClientPool:
         self._sync: PooledClient | None = None
         self._finalizer: Any = None
         self._by_loop: dict[int, _LoopClient] = {}
+        self.local_server: Any = None
+        """The service that is closed with the `Ai`, if it was made for it: `Ai.local`."""
         _pools.add(self)
 
     def get_sync_client(self) -> PooledClient:
