@@ -16,5 +16,5 @@ def pull() -> None:
     try:
         print(fetch_model(verify=True))
     except ConfigurationError as error:
-        print_text(Console(stderr=True), str(error), "red")
+        print_text(Console(stderr=True, highlight=False, soft_wrap=True), str(error), "red")
         raise typer.Exit(1) from error
