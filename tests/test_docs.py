@@ -1,6 +1,7 @@
-"""Every Python block of README.md and docs/ runs against the emulator, and prints what the page says it prints.
+"""Every Python block of README.md and docs/ runs by itself, and prints what the page says it prints.
 
-The blocks of a page run one after the other, in one namespace. A `text` block right behind one is its output, where an
+Each block has a namespace and a folder of its own: it can be copied alone. It runs against the emulator as an account,
+and once more with `Ai.local` in the place of `Ai`. A `text` block right behind one is its output, where an
 ellipsis stands for anything. A block that starts with the name of a test file is run by pytest, beside the others of
 its page; text behind it is what pytest prints of it alone. Comments before a block say what is special about it:
 `<!-- not run: why -->`, `<!-- warns: LimitWarning -->`.
@@ -12,23 +13,26 @@ import ast
 import asyncio
 import gc
 import inspect
+import logging
 import re
 import subprocess
 import sys
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
 import cfai._errors
-from cfai import Ai
+from cfai import Ai, ConfigurationError
 from cfai.local import Emulator
+from tests.conftest import row
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-NOT_RUN = {"client.md": 1, "limits.md": 1, "local.md": 3}
+NOT_RUN = {"client.md": 1, "limits.md": 1, "local.md": 4}
 """How many blocks of a page cannot run."""
 
 LONG = 60.0
@@ -67,6 +71,9 @@ class Block:
         return compile(code, str(self.page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
+RunAlone: TypeAlias = Callable[[Block], None]
+
+
 def blocks(page: Path) -> list[Block]:
     text, found = page.read_text("utf-8"), []
     for block in _BLOCK.finditer(text):
@@ -83,9 +90,8 @@ def looks_like(printed: str, expected: str) -> bool:
 
 
 @pytest.fixture
-def local(workers_ai: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Emulator:
-    """The emulator as a reader has it, in a folder of the page's own."""
-    monkeypatch.chdir(tmp_path)
+def local(workers_ai: Emulator) -> Emulator:
+    """The emulator as a reader has it."""
     return workers_ai
 
 
@@ -116,23 +122,70 @@ def run(block: Block, namespace: dict[str, Any], runner: asyncio.Runner, capsys:
         assert looks_like(printed, block.output), f"{block.page.name}:{block.line} printed\n{printed}"
 
 
+@pytest.fixture
+def run_alone(
+    clients: list[Ai], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[RunAlone]:
+    """Run a block as if it were all that there is."""
+
+    def run_alone(block: Block) -> None:
+        folder = tmp_path / str(block.line)
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        namespace: dict[str, Any] = {"__name__": "__main__"}
+        level = logging.getLogger("cfai").level
+        with row(f"{block.page.name}:{block.line}"), asyncio.Runner() as runner:
+            try:
+                run(block, namespace, runner, capsys)
+            finally:
+                for ai in clients:
+                    runner.run(ai.aclose())
+                clients.clear()
+                logging.getLogger("cfai").setLevel(level)
+
+    yield run_alone
+    # The connections of an event loop that has ended can only be collected: now, not in the middle of another test.
+    gc.collect()
+
+
+def runnable(page: Path) -> list[Block]:
+    return [block for block in blocks(page) if block.not_run is None and block.file is None]
+
+
+def pages(pattern: str) -> pytest.MarkDecorator:
+    """Parametrize with the pages that have a block with `pattern` in it."""
+    found = [page for page in PAGES if any(re.search(pattern, block.code) for block in runnable(page))]
+    return pytest.mark.parametrize("page", found, ids=lambda page: page.name)
+
+
+_CLIENT = r"\bAi\((?!account_id)"
+"""A client that is made with the credentials of the environment."""
+
+
 @pytest.mark.usefixtures("local")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_page_prints_what_it_says(page: Path, clients: list[Ai], capsys: pytest.CaptureFixture[str]) -> None:
-    namespace: dict[str, Any] = {"__name__": "__main__"}
-    with asyncio.Runner() as runner:
-        try:
-            for block in blocks(page):
-                if block.not_run is None and block.file is None:
-                    run(block, namespace, runner, capsys)
-        finally:
-            for ai in clients:
-                runner.run(ai.aclose())
-    # The connections of an event loop that has ended can only be collected: now, not in the middle of another test.
-    namespace.clear()
-    clients.clear()
-    gc.collect()
+@pages("")
+def test_a_block_prints_what_its_page_says(page: Path, run_alone: RunAlone) -> None:
+    for block in runnable(page):
+        run_alone(block)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pages(_CLIENT)
+def test_without_an_account_a_block_runs_with_local_in_its_place(page: Path, run_alone: RunAlone) -> None:
+    for block in runnable(page):
+        if re.search(_CLIENT, block.code):
+            code = re.sub(r"\bAi\(account_id.*?\)", "Ai()", block.code)
+            code = code.replace("Ai()", "Ai.local(emulated=True)").replace("Ai(", "Ai.local(emulated=True, ")
+            run_alone(replace(block, code=code))
+
+
+@pages(_CLIENT)
+def test_without_an_account_the_error_of_a_block_names_the_way_out(page: Path, run_alone: RunAlone) -> None:
+    for block in runnable(page):
+        if re.search(_CLIENT, block.code):
+            with pytest.raises(ConfigurationError, match=r"Ai\.local\(\)"):
+                run_alone(block)
 
 
 @pytest.mark.parametrize(

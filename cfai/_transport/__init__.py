@@ -1,6 +1,7 @@
 """Step 3 of a call: how a request is sent. Retries, time budget and connections are the same for every endpoint."""
 
 from cfai._transport.background_reader import BackgroundReader
+from cfai._transport.event_loop import start_system_task
 from cfai._transport.pool import (
     AsyncHttpClient,
     ClientPool,
@@ -28,4 +29,5 @@ __all__ = [
     "make_tls_context",
     "parse_proxy",
     "send",
+    "start_system_task",
 ]

@@ -86,10 +86,15 @@ class PooledClient:
         """Responses whose stream nobody holds any more."""
         self._backend = backend
 
-    def close_response(self, response: Any) -> None:
-        """Close a response. Unless its end was read, its connection goes with it: the model stops."""
-        reader = self.open_responses.pop(response, None)
+    def close_response(self, response: Any, *, is_read_elsewhere: bool = False) -> None:
+        """Close a response. Unless its end was read, its connection goes with it: the model stops.
+
+        Another thread may be reading it, whose wait the closing of a socket does not end.
+        """
+        reader = self.open_responses.pop(response, None)  # whoever has it, has the connection
         if reader is not None and not self.is_inherited:
+            if is_read_elsewhere:
+                self.stop_traffic(response)
             with suppress(Exception):  # whoever closes it wants nothing more of it
                 response.close()
 
@@ -113,7 +118,7 @@ class PooledClient:
 
     def stop_traffic(self, response: Any) -> None:
         """End the traffic of a response's connection, if that is its alone: the model stops. Takes no lock."""
-        if has_own_connection(response) and not self.is_inherited:
+        if has_own_connection(response) and not response.is_closed and not self.is_inherited:
             shut_down(response.extensions["network_stream"])
 
     def close_abandoned(self) -> None:
@@ -194,6 +199,8 @@ class ClientPool:
         self._sync: PooledClient | None = None
         self._finalizer: Any = None
         self._by_loop: dict[int, _LoopClient] = {}
+        self.local_server: Any = None
+        """The service that is closed with the `Ai`, if it was made for it: `Ai.local`."""
         _pools.add(self)
 
     def get_sync_client(self) -> PooledClient:

@@ -9,6 +9,13 @@ from io import TextIOWrapper
 def main() -> None:
     """Run the command line, or say what to install for it."""
     try:
+        _run_app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _run_app() -> None:
+    try:
         from cfai.cli._app import app
         from cfai.cli._terminal import escape_logs
     except ModuleNotFoundError as error:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 import warnings
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
 
-from cfai import Ai, CfaiError, ConfigurationError, Stream, StreamError, Token
+from cfai import Ai, CfaiError, ConfigurationError, Stream, StreamError, Token, models
 from cfai.cli._engine import LIFELIKE_RATE, Gguf, ModelMap, UpstreamUrl, parse_engine
+from cfai.cli._prompt import check_argument, read_prompt
 from cfai.cli._terminal import print_text, write
 from cfai.types import Binary, TextOutput
 
@@ -22,30 +25,67 @@ if TYPE_CHECKING:
 
 def run(
     model: Annotated[str, typer.Argument(help="The model, such as @cf/zai-org/glm-4.7-flash.")],
-    prompt: Annotated[str, typer.Argument(help="What to ask. A single - reads it from standard input.")],
+    prompt: Annotated[
+        str | None, typer.Argument(help="What to ask. What comes by standard input is put behind it, or in place of -.")
+    ] = None,
+    system: Annotated[str | None, typer.Option("--system", "-s", help="Instructions that come first.")] = None,
     local: Annotated[
-        bool, typer.Option("--local", help="Ask the emulator on this machine; no account needed.")
+        bool, typer.Option("--local", help="Ask a small model on this machine; no account needed.")
+    ] = False,
+    emulated: Annotated[
+        bool, typer.Option("--emulated", help="Ask no model: emulated text. No account needed.")
     ] = False,
     gguf: Gguf = None,
     upstream: UpstreamUrl = None,
     model_map: ModelMap = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="How many tokens the answer may have.")] = None,
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer when it is whole.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", dir_okay=False, help="A file for the answer: text, image, sound.")
+    ] = None,
 ) -> None:
-    """Run a model and print its answer as it comes; what is no text goes into a file with > file."""
+    """Run a model and print its answer as it comes; an image or a sound goes into a file."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
-    inputs: dict[str, Any] = {"prompt": sys.stdin.read() if prompt == "-" else prompt, "stream": not no_stream}
+    try:
+        inputs = _build_inputs(read_prompt(prompt), system)
+        if output is not None:
+            # Tried before anything is paid for, and without a loss if the call fails.
+            output.open("ab").close()
+    except (OSError, ValueError) as error:
+        print_text(errors, str(error), "red")
+        raise typer.Exit(2) from error
+    inputs["stream"] = not no_stream
     if max_tokens is not None:
         inputs["max_tokens"] = max_tokens
     try:
-        with _open_client(local, parse_engine(gguf, upstream, model_map)) as ai, _print_warnings(errors):
-            _print_answer(ai.run(model, inputs), errors)
-    except (CfaiError, ImportError) as error:  # an extra that is missing says in one line how to install it
-        if isinstance(error, StreamError):
+        engine = parse_engine(gguf, upstream, model_map)
+        if emulated and engine is not None:
+            raise ConfigurationError("--emulated asks no model: leave out --gguf and --upstream, or it")
+        if local and engine is None and not emulated:
+            engine = _load_small_model(model, errors)
+        with _open_client(local or emulated, engine) as ai, _print_warnings(errors):
+            answer = ai.run(model, inputs)
+            if output is None:
+                _print_answer(answer, errors)
+            else:
+                with output.open("w", encoding="utf-8") as file, redirect_stdout(file):
+                    _print_answer(answer, errors)
+            sys.stdout.flush()
+    except BrokenPipeError:  # a reader who has seen enough
+        raise
+    except (CfaiError, ImportError, OSError) as error:  # an extra that is missing says in one line how to install it
+        if isinstance(error, StreamError) and output is None:
             # What had arrived is on the screen already.
             write("\n")
         print_text(errors, str(error), "red")
         raise typer.Exit(1) from error
+
+
+def _build_inputs(prompt: str, system: str | None) -> dict[str, Any]:
+    if system is None:
+        return {"prompt": prompt}
+    instructions = {"role": "system", "content": check_argument(system, "--system")}
+    return {"messages": [instructions, {"role": "user", "content": prompt}]}
 
 
 def _print_answer(answer: Any, errors: Console) -> None:
@@ -60,8 +100,8 @@ def _print_answer(answer: Any, errors: Console) -> None:
             write("\n")
             _print_calls(answer)
             return
-    if isinstance(answer, Binary):
-        _write(answer, errors)
+    if (media := _find_media(answer)) is not None:
+        _write(*media, errors)
     elif isinstance(answer, TextOutput):
         reasoning.show(answer.reasoning, more=False)
         write(f"{answer}\n")
@@ -75,12 +115,25 @@ def _print_calls(answer: TextOutput) -> None:
         write(f"{call.name}({call.arguments})\n")
 
 
-def _write(answer: Binary, errors: Console) -> None:
+def _find_media(answer: Any) -> tuple[bytes, str] | None:
+    """Return the bytes of an image or a sound, and what they are. Some models send them as base64 in JSON."""
+    if isinstance(answer, Binary):
+        return answer.content, answer.media_type
+    for name in ("image", "audio"):
+        encoded = getattr(answer, name, None)
+        if isinstance(encoded, str):
+            with suppress(ValueError):
+                return base64.b64decode(encoded, validate=True), name
+    return None
+
+
+def _write(content: bytes, media_type: str, errors: Console) -> None:
     """Write bytes to standard output, unless it is a terminal."""
     if sys.stdout.isatty():
-        print_text(errors, f"{answer.media_type} of {len(answer):,} bytes: put it into a file with > file", "yellow")
+        how = "put it into a file with --output file, or > file"
+        print_text(errors, f"{media_type} of {len(content):,} bytes: {how}", "yellow")
     else:
-        sys.stdout.buffer.write(answer.content)
+        sys.stdout.buffer.write(content)
 
 
 class _Reasoning:
@@ -113,14 +166,28 @@ def _print_warnings(errors: Console) -> Generator[None]:
                 print_text(errors, message, "yellow")
 
 
+def _load_small_model(model: str, errors: Console) -> Engine | None:
+    """Return the engine of the small model, if it can run here and answers for `model`; a line says who answers."""
+    from cfai.local._start import check_server_is_installed
+    from cfai.local.engines import SMALL_MODEL, load_small_model
+
+    check_server_is_installed()
+    known = models.get(model)
+    if known is None or known.task not in ("Text Generation", "Text Embeddings"):
+        return None
+    try:
+        engine = load_small_model()
+    except ConfigurationError as error:
+        print_text(errors, f"The text is emulated: {error}", "yellow")
+        return None
+    print_text(errors, f"{SMALL_MODEL.name} answers on this machine, in place of {model}.", "dim")
+    return engine
+
+
 @contextmanager
 def _open_client(local: bool, engine: Engine | None) -> Generator[Ai]:
     if not local and engine is None:
-        try:
-            ai = Ai()
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{error}; with --local no account is needed") from error
-        with ai:
+        with Ai() as ai:
             yield ai
         return
     from cfai.local import Emulator

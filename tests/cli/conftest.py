@@ -19,9 +19,10 @@ def cfai(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     # Where it is set, rich takes any file for a terminal.
     monkeypatch.delenv("FORCE_COLOR", raising=False)
 
-    def cfai(*arguments: str, typed: str = "") -> tuple[int, str, str]:
+    def cfai(*arguments: str, typed: str | bytes = "") -> tuple[int, str, str]:
+        content = typed.encode() if isinstance(typed, str) else typed
         monkeypatch.setattr(sys, "argv", ["cfai", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content), "utf-8"))
         with pytest.raises(SystemExit) as ended:
             main()
         captured = capsys.readouterr()

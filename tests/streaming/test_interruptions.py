@@ -18,6 +18,7 @@ import httpx
 import pytest
 from anyio.from_thread import BlockingPortal
 
+import cfai._streaming.event_stream
 from cfai import Ai, APIConnectionError, ConfigurationError, StreamTruncatedError
 from tests.bodies import DONE, HELLO, native, one_token
 from tests.conftest import ACCOUNT, ASYNC, LONG, SYNC_AND_ASYNC, TOKEN, Callers, Peer, Serve, Service, row
@@ -131,6 +132,29 @@ def test_events_and_event_streams_go_on_after_a_wait_that_was_cut_short(thoughtf
     sent = portal.call(read, "ato_event_stream")
     assert sent[-1] == DONE
     assert [json.loads(piece[6:])["response"] for piece in sent[:-1]] == TEXTS
+
+
+@ASYNC
+def test_a_browser_that_is_gone_ends_the_call_though_nobody_closes_its_event_stream(
+    callers: Callers, serve: Serve, portal: BlockingPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cfai._streaming.event_stream, "GONE_AFTER", 0.2)
+    server = serve(one_token)
+    ai = callers(base_url=server.url).ai
+
+    async def read() -> Any:
+        events = (await ai.arun(MODEL, {"prompt": "x", "stream": True})).ato_event_stream()
+        with anyio.move_on_after(0.1) as scope:
+            async for _ in events:
+                pass
+        assert scope.cancelled_caught
+        return events
+
+    events = portal.call(read)
+    assert server.was_left.wait(LONG)
+    last = portal.call(events.__anext__)
+    assert last.startswith(b"event: error")
+    assert last.endswith(DONE)
 
 
 @ASYNC

@@ -8,13 +8,14 @@ with Emulator(engine=OpenAIUpstream("http://127.0.0.1:11434/v1")) as local, loca
 ```
 
 `OpenAIUpstream` asks any server that speaks OpenAI's API: Ollama, llama.cpp, vLLM. `LlamaCpp` runs a GGUF file in this
-process and needs `pip install "cfai-sdk[llama]"`.
+process and needs `pip install "cfai-sdk[llama]"`. `load_small_model` is such an engine without a file of one's own.
 """
 
 from cfai.local.engines._llama import LlamaCpp
+from cfai.local.engines._small_model import SMALL_MODEL, PackagedModel, fetch_model, load_small_model
 from cfai.local.engines._upstream import OpenAIUpstream
 
 for _public in (LlamaCpp, OpenAIUpstream):
     _public.__module__ = "cfai.local"
 
-__all__ = ["LlamaCpp", "OpenAIUpstream"]
+__all__ = ["SMALL_MODEL", "LlamaCpp", "OpenAIUpstream", "PackagedModel", "fetch_model", "load_small_model"]

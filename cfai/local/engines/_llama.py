@@ -18,16 +18,34 @@ _INSTALL = 'models that run in this process need an extra: pip install "cfai-sdk
 _MAGIC = b"GGUF"
 
 
+def import_llama() -> Any:
+    """Return llama.cpp's library. Raises `ImportError`, which says what to install."""
+    try:
+        import xllamacpp  # pyright: ignore[reportMissingImports]  # an extra, which checks do without
+    except ImportError as error:
+        raise ImportError(_INSTALL) from error
+    return xllamacpp  # pyright: ignore[reportUnknownVariableType]
+
+
 class LlamaCpp:
     """A model in a GGUF file, run in this process by llama.cpp. It answers for every text model and every embedding.
 
     It is loaded when the first call needs it, once for text and once for embeddings. `context` is how many tokens
-    prompt and answer may have together, `threads` how many cores it may use, all by default.
+    prompt and answer may have together, `threads` how many cores it may use, all by default. `temperature` and
+    `max_tokens` are for calls that name none.
 
     Raises `ConfigurationError` for what is no GGUF file, and `ImportError` if the extra is missing.
     """
 
-    def __init__(self, path: str | PathLike[str], *, context: int = 8192, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        context: int = 8192,
+        threads: int | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+    ) -> None:
         file = Path(path).expanduser()
         try:
             with file.open("rb") as start:
@@ -36,14 +54,12 @@ class LlamaCpp:
             raise ConfigurationError(f"{file} cannot be read as a model: {error.strerror}") from error
         if magic != _MAGIC:
             raise ConfigurationError(f"{file} is no GGUF file: it begins with {magic!r}")
-        try:
-            import xllamacpp  # pyright: ignore[reportMissingImports]  # an extra, which checks do without
-        except ImportError as error:
-            raise ImportError(_INSTALL) from error
-        self._library: Any = xllamacpp
+        self._library = import_llama()
         self._file = file
         self._context = context
         self._threads = threads
+        self._temperature = temperature
+        self._max_tokens = max_tokens
         self._servers: dict[bool, Any] = {}
         self._upstreams: dict[bool, OpenAIUpstream] = {}
         self._lock: anyio.Lock | None = None
@@ -55,7 +71,8 @@ class LlamaCpp:
         self, model: str, inputs: Mapping[str, Any], max_tokens: int | None
     ) -> AsyncGenerator[Token | Usage, None]:
         """Yield the answer in tokens, then its usage. Raises `ErrorResponse` if the model cannot be loaded."""
-        return await (await self._get_upstream(embeds=False)).answer(model, inputs, max_tokens)
+        upstream = await self._get_upstream(embeds=False)
+        return await upstream.answer(model, inputs, self._max_tokens if max_tokens is None else max_tokens)
 
     async def embed(self, model: str, texts: Sequence[str]) -> list[list[float]]:
         """Return a vector for each text: the mean of its tokens' vectors. Raises `ErrorResponse` as `answer` does."""
@@ -93,6 +110,8 @@ class LlamaCpp:
         params.verbosity = -1
         if self._threads is not None:
             params.cpuparams.n_threads = self._threads
+        if self._temperature is not None:
+            params.sampling.temp = self._temperature
         if embeds:
             params.embedding = True
             params.pooling_type = library.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN

@@ -74,7 +74,8 @@ class _Protocol(H11Protocol):
 def run_server(app: Application, listener: socket.socket, started: Future[Callable[[], object]]) -> None:
     """Serve `app` on `listener` until the function is called that `started` is resolved with."""
     try:
-        asyncio.run(_serve(app, listener, started))
+        # Not in debug mode, as `python -X dev` has it: this loop's slow callbacks are none of the caller's.
+        asyncio.run(_serve(app, listener, started), debug=False)
     except BaseException as error:
         if started.done():
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import signal
 import socket
@@ -96,7 +97,7 @@ class LocalServer(ABC):
         started: Future[Callable[[], object]] = Future()
         listener = listen(self._host, self._requested_port)
         self._port = listener.getsockname()[1]
-        # A daemon: a program that forgets to stop it still ends.
+        # A daemon: a program that forgets to stop it still ends. What it has loaded is unloaded before, or may crash.
         name = f"cfai-{type(self).__name__.lower()}"
         thread = threading.Thread(target=run_server, args=(app, listener, started), name=name, daemon=True)
         thread.start()
@@ -109,14 +110,21 @@ class LocalServer(ABC):
             listener.close()
             raise
         self._thread = thread
+        atexit.register(self.stop)
         return self
 
     def stop(self) -> None:
         """Stop serving, answers under way included. Does nothing if it is not running."""
         thread, self._thread = self._thread, None
         if thread is not None:
-            self._request_stop()
+            self.request_stop()
             thread.join()
+        atexit.unregister(self.stop)
+
+    def request_stop(self) -> None:
+        """Ask it to stop, and wait for nothing: a finalizer may do this anywhere."""
+        request_stop, self._request_stop = self._request_stop, lambda: None
+        request_stop()
 
     def __enter__(self) -> Self:
         return self.start()

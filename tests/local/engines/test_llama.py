@@ -2,58 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import sys
-import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
-import httpx
 import pytest
 import respx
 
 from cfai import InferenceUpstreamError
 from cfai._errors import ConfigurationError
 from cfai.local import Emulator, LlamaCpp
+from tests.llama_library import Library, answer_hello, install_library
 
 GLM = "@cf/zai-org/glm-4.7-flash"
-CHUNK = '{"choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": "stop"}]}'
-
-
-class Server:
-    """A server of llama.cpp, which ends when nobody holds it any more."""
-
-    listening_address = ""
-
-
-class Library:
-    """The part of `xllamacpp` that is used."""
-
-    def __init__(self) -> None:
-        self.started: list[Any] = []
-        self.servers: list[weakref.ref[Server]] = []
-        self.fails = False
-        self.llama_pooling_type = SimpleNamespace(LLAMA_POOLING_TYPE_MEAN="mean")
-
-    def CommonParams(self) -> Any:
-        return SimpleNamespace(model=SimpleNamespace(), cpuparams=SimpleNamespace(), embedding=False)
-
-    def Server(self, asked: Any) -> Any:
-        if self.fails:
-            raise RuntimeError("failed to load model")
-        self.started.append(asked)
-        server = Server()
-        server.listening_address = f"http://llama.test:{len(self.started)}"
-        self.servers.append(weakref.ref(server))
-        return server
 
 
 @pytest.fixture
 def library(monkeypatch: pytest.MonkeyPatch) -> Library:
-    library = Library()
-    monkeypatch.setitem(sys.modules, "xllamacpp", library)
-    return library
+    return install_library(monkeypatch)
 
 
 @pytest.fixture
@@ -66,11 +33,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def router() -> Iterator[respx.MockRouter]:
     with respx.mock(assert_all_called=False) as router:
-        router.route(host="127.0.0.1").pass_through()
-        router.post(path="/v1/chat/completions").mock(
-            side_effect=lambda _: httpx.Response(200, content=f"data: {CHUNK}\n\ndata: [DONE]\n\n".encode())
-        )
-        router.post(path="/v1/embeddings").respond(json={"data": [{"index": 0, "embedding": [1.0]}]})
+        answer_hello(router)
         yield router
 
 
@@ -84,6 +47,20 @@ def test_a_model_is_loaded_once_for_each_use_it_has(library: Library, file: Path
     assert (text.model.path, text.n_ctx, text.port, text.cpuparams.n_threads) == (str(file), 2048, 0, 2)
     assert (text.embedding, embeds.embedding, embeds.pooling_type) == (False, True, "mean")
     assert router.calls[-1].request.url.port == 2
+
+
+def test_temperature_and_length_are_for_calls_that_name_none(
+    library: Library, file: Path, router: respx.MockRouter
+) -> None:
+    with Emulator(engine=LlamaCpp(file, temperature=0.2, max_tokens=1000)) as local, local.ai() as ai:
+        for requested in ({}, {"max_tokens": 7}):
+            ai.run(GLM, {"prompt": "Hi", **requested})
+    assert library.started[0].sampling.temp == 0.2
+    assert [
+        json.loads(call.request.content)["max_tokens"]
+        for call in router.calls
+        if b"stream_options" in call.request.content
+    ] == [1000, 7]
 
 
 def test_a_model_is_unloaded_with_the_emulator_and_loaded_again_with_the_next_call(

