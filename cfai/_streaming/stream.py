@@ -519,8 +519,9 @@ class AsyncStream(_StreamState[T]):
                 elif self._is_at_end():
                     self._phase = "at_end"
                 else:
-                    is_timed = self._budget.total is not None
-                    chunk = await (self._next_in_time() if is_timed else self._body.next())
+                    while not self._body.received and not self._body.is_over:
+                        await (self._body.wait() if self._budget.total is None else self._wait_in_time())
+                    chunk = self._body.take()
                     if self._phase != "reading":  # it was left meanwhile, by another task
                         break
                     if chunk is None:
@@ -556,10 +557,10 @@ class AsyncStream(_StreamState[T]):
         finally:
             await self._pooled_client.aclose_response(self._http)
 
-    async def _next_in_time(self) -> bytes | None:
+    async def _wait_in_time(self) -> None:
         try:
             with anyio.fail_after(self._budget.remaining(time.monotonic())):
-                return await self._body.next()
+                await self._body.wait()
         except TimeoutError:
             raise self._budget.make_error() from None
 
