@@ -66,7 +66,7 @@ class Secret:
         return Secret, (self.value,)
 
 
-_NO_HEADERS = Secret({})
+NO_HEADERS = Secret({})
 
 
 class Setting(NamedTuple):
@@ -82,7 +82,7 @@ class Credentials(NamedTuple):
     account_id: str
     token: Secret
     base_url: str = BASE_URL
-    default_headers: Secret = _NO_HEADERS
+    default_headers: Secret = NO_HEADERS
     """A mapping by name: headers can be credentials too."""
     gateway_route: GatewayRoute = "gateway"
     allow_http: bool = False
@@ -165,7 +165,7 @@ def resolve_credentials(
     api_token: Setting | None = None,
     base_url: Setting | None = None,
     *,
-    default_headers: Secret = _NO_HEADERS,
+    default_headers: Secret = NO_HEADERS,
     gateway_route: GatewayRoute = "gateway",
     allow_http: bool = False,
 ) -> Credentials:

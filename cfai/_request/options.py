@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypedDict, cast
 from urllib.parse import urlencode
 
-from cfai._credentials import Secret, check_flag, describe, find_token_flaw
+from cfai._credentials import NO_HEADERS, Secret, describe, find_token_flaw
 from cfai._errors import ConfigurationError, InputError
 from cfai._json import find_unsendable, is_mapping, to_builtins
 
@@ -73,6 +73,10 @@ class RunOptions:
         return f"RunOptions(tags={self.tags!r})"
 
 
+FLAGS = ("queue_request", "reject_if_busy", "return_raw_response")
+"""The options of `run` that are True or False."""
+
+
 class Gateway(NamedTuple):
     """The gateway that a call goes through."""
 
@@ -81,19 +85,13 @@ class Gateway(NamedTuple):
     token: Secret | None
 
 
-def check_flags(options: RunOptions) -> None:
-    """Raise `ConfigurationError` for an option that is neither True nor False, and should be."""
-    for option in ("queue_request", "reject_if_busy", "return_raw_response"):
-        check_flag(option, getattr(options, option))
-
-
 def parse_headers(option: str, headers: Secret) -> Secret:
     """Return the headers of an option, with names in lower case.
 
     Raises `ConfigurationError` for what would break or endanger a request.
     """
     if headers.value is None:
-        return Secret({})
+        return NO_HEADERS
     if flaw := _find_headers_flaw(headers.value):
         raise ConfigurationError(f"{option}{flaw}")
     return Secret({name.lower(): headers.value[name] for name in headers.value})

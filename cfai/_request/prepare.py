@@ -11,17 +11,17 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from cfai._config import ClientConfig
-from cfai._credentials import Credentials, Secret, describe
+from cfai._credentials import NO_HEADERS, Credentials, Secret, check_flag, describe
 from cfai._errors import ConfigurationError, InputError
 from cfai._json import find_unsendable, is_mapping, json_default, to_builtins
 from cfai._limits import check_unless_short, format_warning, is_slow_to_count, resolve_max_tokens
 from cfai._preload import has_preloaded, preload
 from cfai._request.options import (
     CREDENTIAL_HEADERS,
+    FLAGS,
     Gateway,
     RunOptions,
     build_query,
-    check_flags,
     find_header_flaw,
     parse_gateway,
     parse_headers,
@@ -68,7 +68,11 @@ class ApiRequest:
     @property
     def secrets(self) -> list[str]:
         """The credentials in its headers: what must not show in anything that comes back."""
-        return [self.headers[name].removeprefix("Bearer ") for name in CREDENTIAL_HEADERS if name in self.headers]
+        secrets: list[str] = []
+        for name in CREDENTIAL_HEADERS:
+            if name in self.headers:
+                secrets.append(self.headers[name].removeprefix("Bearer "))
+        return secrets
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -179,9 +183,12 @@ def _encode_run(
     credentials: Credentials, model: str, path: str, inputs: Mapping[str, Any], options: RunOptions
 ) -> tuple[str, dict[str, str], bytes]:
     """Return URL, headers and body of a call that runs a model. Raises `ConfigurationError` or `InputError`."""
-    check_flags(options)
+    for flag in FLAGS:
+        if not isinstance(getattr(options, flag), bool):
+            check_flag(flag, getattr(options, flag))
     gateway = None if options.gateway is None else parse_gateway(Secret(options.gateway))
-    query = build_query(options.queue_request, options.tags)
+    has_tags = not (type(options.tags) is tuple and not options.tags)
+    query = build_query(options.queue_request, options.tags) if options.queue_request or has_tags else ""
     if options.reject_if_busy:
         others = inputs.get("options")
         inputs = {**inputs, "options": {**(others if is_mapping(others) else {}), "rejectIfBusy": True}}
@@ -219,7 +226,8 @@ def _build_headers(
     affinity = options.session_affinity
     if flaw := "" if affinity is None else find_header_flaw(affinity):
         raise ConfigurationError(f"session_affinity: {flaw}")
-    extra_headers = parse_headers("extra_headers", Secret(options.extra_headers))
+    given = options.extra_headers is not None
+    extra_headers = parse_headers("extra_headers", Secret(options.extra_headers)) if given else NO_HEADERS
     headers = {
         "user-agent": f"cfai/{__version__}",
         "accept": "text/event-stream, application/json" if wants_stream else "*/*",

@@ -85,7 +85,7 @@ def build_response(
         neurons=_parse_number(headers["cf-ai-neurons"]) if "cf-ai-neurons" in headers else None,
         gateway_log_id=headers.get("cf-aig-log-id"),
         gateway_cache_status=headers.get("cf-aig-cache-status"),
-        gateway_step=_parse_step(headers.get("cf-aig-step", "")),
+        gateway_step=_parse_step(headers["cf-aig-step"]) if "cf-aig-step" in headers else None,
         elapsed=now - budget.started,
     )
     kind = media_kind(headers.get("content-type", ""))
@@ -271,7 +271,8 @@ def _read_body(response: ApiResponse, call: PreparedCall) -> AnyOutput | Inferen
         return _make_unreadable_error("the answer is empty", hint, response, call)
     if response.kind == "events" or content_type.lstrip().lower().startswith(_MEDIA):
         return types.Binary.of(content, content_type, meta)
-    text = to_utf8(content)
+    # UTF-16 and UTF-32 begin with a zero, or with a byte-order mark.
+    text = content if content[:2].isascii() and 0 not in content[:2] else to_utf8(content)
     is_html = content_type.lstrip().lower().startswith("text/html")
     if text.lstrip()[:15].lower().startswith(_PAGE_STARTS) or (is_html and not _begins_object(text)):
         # No model writes one: it is a proxy's, or that of a network one has to log in to.

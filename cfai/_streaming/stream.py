@@ -196,7 +196,7 @@ class _StreamState(Generic[T]):
         self._phase = "ended"
         self._error = error
         meta, usage = self._response.meta, self._token_decoder.accumulator.usage
-        seconds = self._budget.elapsed(time.monotonic())
+        seconds = time.monotonic() - self._budget.started
         if error is None:
             self._is_complete = self._must_warn = True
             meta.elapsed = seconds
@@ -244,8 +244,7 @@ class _StreamState(Generic[T]):
 
     def _runs_on_if_left(self) -> bool:
         """Return True if leaving now would not stop the model: httpx ends no stream of HTTP/2 before its time."""
-        is_early = self._phase == "reading" and not self._token_decoder.done
-        return is_early and self._http.http_version == "HTTP/2"
+        return self._http.http_version == "HTTP/2" and not self._token_decoder.done
 
     def _split(self, chunk: bytes) -> list[bytes]:
         """Return the blocks that a chunk completes, last first."""
@@ -325,7 +324,7 @@ class Stream(_StreamState[T]):
 
         Over HTTP/2, with a client of your own, it writes on, and an `UnstoppedStreamWarning` says so.
         """
-        runs_on = self._runs_on_if_left()
+        runs_on = self._phase == "reading" and self._runs_on_if_left()
         self._leave("the stream was left before its end")
         self._pooled_client.close_response(self._http, is_read_elsewhere=self._turn.locked())
         if runs_on:
@@ -469,7 +468,7 @@ class AsyncStream(_StreamState[T]):
 
         Over HTTP/2, with a client of your own, it writes on, and an `UnstoppedStreamWarning` says so.
         """
-        runs_on = self._runs_on_if_left()
+        runs_on = self._phase == "reading" and self._runs_on_if_left()
         self._leave("the stream was left before its end")
         await self._pooled_client.aclose_response(self._http)
         if runs_on:
