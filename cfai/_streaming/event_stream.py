@@ -76,8 +76,14 @@ class EventStream(ItemIterator):
     _unexpected: Exception | None = None
     """An exception that is none of cfai's, raised once the browser knows that the stream is over."""
 
-    def __init__(self, next_item: Callable[[], Any], close: Callable[[], None], ping: float | None) -> None:
-        super().__init__(next_item if ping is None else _PingingReader(next_item, ping).next, close)
+    def __init__(
+        self,
+        next_item: Callable[[], Any],
+        close: Callable[[], None],
+        abandon: Callable[[], None],
+        ping: float | None,
+    ) -> None:
+        super().__init__(next_item if ping is None else _PingingReader(next_item, abandon, ping).next, close)
         self._is_new = True
 
     def __next__(self) -> bytes:
@@ -140,7 +146,8 @@ class AsyncEventStream(AsyncItemIterator):
 class _PingingReader:
     """A reader of items in a thread of its own, which gives a comment instead of one that is long in coming."""
 
-    def __init__(self, next_item: Callable[[], bytes], ping: float) -> None:
+    def __init__(self, next_item: Callable[[], bytes], abandon: Callable[[], None], ping: float) -> None:
+        self._abandon = abandon
         self._ping = ping
         self._wanted: SimpleQueue[bool] = SimpleQueue()
         """True for an item that is wanted, False once none is wanted any more."""
@@ -150,6 +157,7 @@ class _PingingReader:
 
     def __del__(self) -> None:
         self._wanted.put(False)
+        self._abandon()  # the thread may be waiting for an item, and holds the stream
 
     def next(self) -> bytes:
         if not self._is_waiting:

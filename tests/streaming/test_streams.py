@@ -192,6 +192,19 @@ def test_a_stream_that_is_forgotten_ends_its_traffic(callers: Callers, serve: Se
     assert server.was_left.wait(LONG)
 
 
+@pytest.mark.parametrize("portal", ["sync"], indirect=True)
+@pytest.mark.usefixtures("without_collector")
+def test_an_event_stream_that_is_forgotten_while_its_model_thinks_ends_its_traffic(
+    callers: Callers, serve: Serve
+) -> None:
+    server = serve(one_token)
+    ai = callers(base_url=server.url).ai
+    for piece in ai.run(MODEL, {"prompt": "x", "stream": True}).to_event_stream(ping=0.01):
+        if piece.startswith(b":"):
+            break
+    assert server.was_left.wait(LONG)
+
+
 @SYNC_AND_ASYNC
 @pytest.mark.usefixtures("without_collector")
 def test_a_stream_that_was_forgotten_is_closed_by_the_next_call(caller: Caller, service: Service) -> None:
