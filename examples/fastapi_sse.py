@@ -63,7 +63,7 @@ async def page() -> HTMLResponse:
 async def answer(prompt: str) -> StreamingResponse:
     # A reader who leaves ends the iterator, and that closes the call.
     stream = await ai.arun(MODEL, {"prompt": prompt, "stream": True})
-    return StreamingResponse(stream.ato_event_stream(), media_type="text/event-stream", headers=HEADERS)
+    return StreamingResponse(stream.ato_event_stream(ping=15), media_type="text/event-stream", headers=HEADERS)
 
 
 @app.exception_handler(CfaiError)

@@ -73,6 +73,9 @@ class RunOptions:
         return f"RunOptions(tags={self.tags!r})"
 
 
+NO_TAGS: tuple[str, ...] = ()
+"""The default of `tags`."""
+
 FLAGS = ("queue_request", "reject_if_busy", "return_raw_response")
 """The options of `run` that are True or False."""
 

@@ -19,6 +19,7 @@ from cfai._preload import has_preloaded, preload
 from cfai._request.options import (
     CREDENTIAL_HEADERS,
     FLAGS,
+    NO_TAGS,
     Gateway,
     RunOptions,
     build_query,
@@ -187,8 +188,9 @@ def _encode_run(
         if not isinstance(getattr(options, flag), bool):
             check_flag(flag, getattr(options, flag))
     gateway = None if options.gateway is None else parse_gateway(Secret(options.gateway))
-    has_tags = not (type(options.tags) is tuple and not options.tags)
-    query = build_query(options.queue_request, options.tags) if options.queue_request or has_tags else ""
+    query = (
+        build_query(options.queue_request, options.tags) if options.queue_request or options.tags is not NO_TAGS else ""
+    )
     if options.reject_if_busy:
         others = inputs.get("options")
         inputs = {**inputs, "options": {**(others if is_mapping(others) else {}), "rejectIfBusy": True}}

@@ -131,7 +131,9 @@ class AsyncEventStream(AsyncItemIterator):
             self._has_ended = True
             self._unexpected = None if isinstance(error, StopAsyncIteration | CfaiError) else error
             return _encode_end(error)
-        except BaseException:
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException:  # cancelled
             start_system_task(partial(self._close_unless_asked, self._asked))
             raise
 

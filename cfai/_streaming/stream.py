@@ -49,7 +49,7 @@ from cfai._streaming.event_stream import (
     ItemIterator,
     encoder_for,
 )
-from cfai._transport import BackgroundReader, PooledClient, has_own_connection
+from cfai._transport import LAST_LOOK, BackgroundReader, PooledClient, has_own_connection
 from cfai._warnings import UnstoppedStreamWarning, warn
 from cfai.types import Meta, Token, ToolCall, Usage
 
@@ -561,11 +561,12 @@ class AsyncStream(_StreamState[T]):
             await self._pooled_client.aclose_response(self._http)
 
     async def _wait_in_time(self) -> None:
-        try:
-            with anyio.fail_after(self._budget.remaining(time.monotonic())):
+        for seconds in (self._budget.shorten(None, time.monotonic()), LAST_LOOK):
+            with anyio.move_on_after(seconds):
                 await self._body.wait()
-        except TimeoutError:
-            raise self._budget.make_error() from None
+                return
+        # If the process was stopped meanwhile, the last look was at what had come.
+        raise self._budget.make_error()
 
     async def _drain(self) -> None:
         """Read on to the end of the body, which gives the connection back to the pool; for a moment at most."""

@@ -2,6 +2,7 @@
 
 from cfai._transport.background_reader import BackgroundReader
 from cfai._transport.event_loop import start_system_task
+from cfai._transport.network import LAST_LOOK
 from cfai._transport.pool import (
     AsyncHttpClient,
     ClientPool,
@@ -15,6 +16,7 @@ from cfai._transport.send import asend, send
 from cfai._transport.tls import make_tls_context
 
 __all__ = [
+    "LAST_LOOK",
     "AsyncHttpClient",
     "BackgroundReader",
     "ClientPool",

@@ -24,7 +24,7 @@ S = TypeVar("S")
 open_streams: weakref.WeakSet[Any] = weakref.WeakSet()
 """The connections of all our own clients; in a forked child, those of its parent too."""
 
-_LAST_LOOK = 0.01
+LAST_LOOK = 0.01
 """Seconds, in which an event loop sees what its sockets hold."""
 _BYTES_AT_ONCE = 64 * 1024
 """The bytes that are written before the time is looked at again."""
@@ -112,7 +112,7 @@ class AsyncNetworkStream:
         except Exception as exception:
             if type(exception).__name__ != "ReadTimeout":
                 raise
-        return await self._stream.read(max_bytes, _LAST_LOOK)
+        return await self._stream.read(max_bytes, LAST_LOOK)
 
     async def start_tls(self, *context: Any, **options: Any) -> AsyncNetworkStream:
         stream = await self._stream.start_tls(*context, **options)
