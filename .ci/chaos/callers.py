@@ -84,8 +84,8 @@ class Call:
             return "answer"
         if isinstance(answer, TextOutput):
             self.take(answer.text.removeprefix(self.given))
-        elif self.plan.behaviour == "garbage" and getattr(answer, "content", None) == b"":
-            return "nothing"  # a head of garbage may be one without a type and a body
+        elif self.plan.behaviour == "garbage" and hasattr(answer, "content"):
+            return "bytes"  # a head of garbage may be one without a type: what follows, if anything, is a file
         return self.end(answer.meta)
 
     def fail(self, error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Coroutine, Generator
 from types import TracebackType
 from typing import Any, Generic, TypeVar, cast
@@ -41,6 +42,11 @@ class AsyncCall(Coroutine[Any, Any, T], Generic[T]):
             self._coroutine.close()
             raise ConfigurationError(
                 '`async with` and `async for` need a stream: put "stream": True into the inputs, or await the call'
+            )
+        if inspect.getcoroutinestate(self._coroutine) == inspect.CORO_CLOSED:
+            raise ConfigurationError(
+                "this call was made already, or cancelled before its stream began: call `arun` again, and to wait for "
+                "each token with a timeout, await the call first"
             )
         stream: Any = await self._coroutine
         if not isinstance(stream, AsyncStream):

@@ -122,6 +122,10 @@ class _StreamState(Generic[T]):
         if pooled_client is not None and self._http in pooled_client.open_responses:
             pooled_client.abandon(self._http)
 
+    def __reduce_ex__(self, _: Any) -> Any:
+        # A copy that is let go would end the stream.
+        raise TypeError("a stream cannot be copied or pickled: copy its result()")
+
     @property
     def text(self) -> str:
         """The text so far; with `n > 1`, that of the first answer."""
@@ -280,6 +284,10 @@ class _StreamState(Generic[T]):
             return None
         if isinstance(error, APITimeoutError):
             return decoder.record_failure(StreamTimeoutError(self._describe_timeout(error)))
+        if self._pooled_client.client.is_closed:
+            return decoder.record_failure(
+                StreamTruncatedError("the Ai was closed before its stream was read to the end")
+            )
         return decoder.record_failure(
             StreamTruncatedError(f"the connection broke in the middle of the stream: {error}")
         )

@@ -15,6 +15,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 
+from cfai._errors import ConfigurationError, StreamTruncatedError
 from cfai._transport.event_loop import get_running_loop, start_system_task, unwind
 
 MAX_BYTES_AHEAD = 64 * 1024
@@ -25,14 +26,29 @@ _LONG_WAIT = 0.001
 """Whoever waited so many seconds for a chunk has it before the next read is begun, as long as so few bodies are read:
 a token is 40 µs less late. Of 1,000 bodies each token would cost 150 µs instead of 90, with more garbage to collect."""
 
+_CANCELLED = "the event loop of the stream was closed, or the task that read it cancelled"
+_FOREIGN = "this stream belongs to another event loop: read it on the one that called `arun`"
+
 _running: set[BackgroundReader] = set()
 """Those that are reading."""
 
 
 class BackgroundReader:
-    """A reader of one body, for one task at a time, on the event loop on which its first chunk is waited for."""
+    """A reader of one body, for one task at a time, on the event loop on which it was made."""
 
-    __slots__ = ("_chunks", "_ended", "_error", "_loop", "_room", "_scope", "_size", "_waited", "is_over", "received")
+    __slots__ = (
+        "_chunks",
+        "_ended",
+        "_error",
+        "_is_started",
+        "_loop",
+        "_room",
+        "_scope",
+        "_size",
+        "_waited",
+        "is_over",
+        "received",
+    )
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks
@@ -42,7 +58,8 @@ class BackgroundReader:
         """True once nothing more will come."""
         self._size = 0
         self._error: Exception | None = None
-        self._loop: Any = None
+        self._loop = get_running_loop()
+        self._is_started = False
         self._scope: anyio.CancelScope | None = None
         self._ended: anyio.Event | None = None
         self._waited: Any = None
@@ -70,8 +87,10 @@ class BackgroundReader:
 
     def wait(self) -> Awaitable[Any]:
         """Return what to await until something came, if nothing has. It may be cancelled."""
-        if self._loop is None:
-            self._loop = get_running_loop()
+        if self._loop is not get_running_loop():
+            raise ConfigurationError(_FOREIGN)
+        if not self._is_started:
+            self._is_started = True
             start_system_task(self._read)
         if hasattr(self._loop, "create_future"):
             # An event of anyio's takes three times as long, and makes more work for the garbage collector.
@@ -82,7 +101,7 @@ class BackgroundReader:
 
     async def stop(self) -> None:
         """Read no more, and return when nothing is under way. On another event loop than its own it does nothing."""
-        if self._loop is None or self._loop is not get_running_loop():
+        if not self._is_started or self._loop is not get_running_loop():
             return
         if not self.is_over:
             self._ended = self._ended or anyio.Event()
@@ -113,6 +132,9 @@ class BackgroundReader:
                         self._room = None
         except Exception as exception:
             self._error = exception
+        except BaseException:  # the end of the event loop, or whoever cancels all of its tasks
+            self._error = StreamTruncatedError(_CANCELLED)
+            raise
         finally:
             _running.discard(self)
             self.is_over = True

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
+import anyio
+
 from cfai._config import BoundedWait
 
 B = TypeVar("B", bound="_Backend")
@@ -26,6 +28,9 @@ open_streams: weakref.WeakSet[Any] = weakref.WeakSet()
 
 LAST_LOOK = 0.01
 """Seconds, in which an event loop sees what its sockets hold."""
+_OVERSHOOT = 0.25
+"""Seconds after the end of all waits, from which on none begins: a server that sends without a pause is not waited for,
+and so has no timeout."""
 _BYTES_AT_ONCE = 64 * 1024
 """The bytes that are written before the time is looked at again."""
 
@@ -76,6 +81,8 @@ class BoundedStream:
         self.get_extra_info = stream.get_extra_info
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if isinstance(timeout, BoundedWait) and time.monotonic() > timeout.end + _OVERSHOOT:
+            raise TimeoutError("timed out")
         return self._stream.read(max_bytes, _shorten(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -115,7 +122,12 @@ class AsyncNetworkStream:
         return await self._stream.read(max_bytes, LAST_LOOK)
 
     async def start_tls(self, *context: Any, **options: Any) -> AsyncNetworkStream:
-        stream = await self._stream.start_tls(*context, **options)
+        try:
+            stream = await self._stream.start_tls(*context, **options)
+        except BaseException:  # httpcore closes it unless this is cancelled
+            with anyio.CancelScope(shield=True):
+                await self.aclose()
+            raise
         return self._backend.keep(AsyncNetworkStream(stream, self._backend))
 
 

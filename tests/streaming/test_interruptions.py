@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
+import pickle
 import signal
 import threading
 import time
@@ -21,7 +23,7 @@ from anyio.from_thread import BlockingPortal
 import cfai._streaming.event_stream
 from cfai import Ai, APIConnectionError, ConfigurationError, StreamTruncatedError
 from tests.bodies import DONE, HELLO, native, one_token
-from tests.conftest import ACCOUNT, ASYNC, LONG, SYNC_AND_ASYNC, TOKEN, Callers, Peer, Serve, Service, row
+from tests.conftest import ACCOUNT, ASYNC, LONG, SYNC_AND_ASYNC, TOKEN, Callers, Peer, Serve, Service, row, stream_of
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 TEXTS = [f"{number} " for number in range(10)]
@@ -373,6 +375,77 @@ def test_a_ctrl_c_that_is_caught_ends_no_stream_as_if_it_were_whole(serve: Serve
         with row(name):
             assert set(out.splitlines()) == {"told Hel"}
             assert err == ""
+
+
+def test_a_call_that_was_cut_before_its_first_token_says_so_when_it_is_asked_again(
+    callers: Callers, serve: Serve
+) -> None:
+    async def read() -> None:
+        call = callers(base_url=serve(Peer.left).url).ai.arun(MODEL, {"prompt": "x", "stream": True})
+        assert await by_wait_for(call) is None
+        for ask in (anext, type(call).__aenter__):
+            with pytest.raises(ConfigurationError, match="cancelled before its stream began"):
+                await ask(call)
+
+    asyncio.run(read())
+
+
+def test_a_stream_whose_loop_cancels_all_of_its_tasks_does_not_end_as_if_it_were_whole(
+    callers: Callers, serve: Serve
+) -> None:
+    async def read(way: str) -> None:
+        ai = callers(base_url=serve(one_token).url).ai
+        async with ai.arun(MODEL, {"prompt": "x", "stream": True}) as stream:
+            items = getattr(stream, way)()
+            await anext(items)
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+            with pytest.raises(StreamTruncatedError, match="the task that read it cancelled"):
+                await anext(items)
+        await ai.aclose()
+
+    for way in ("__aiter__", "aevents"):
+        with row(way):
+            asyncio.run(read(way))
+
+
+def test_a_stream_is_read_on_its_own_event_loop(callers: Callers, serve: Serve) -> None:
+    ai = callers(base_url=serve(thinking).url).ai
+    for read_before in (0, 1):
+        with row(read_before), asyncio.Runner() as own, asyncio.Runner() as other:
+
+            async def begin(read_before: int = read_before) -> Any:
+                stream = await ai.arun(MODEL, {"prompt": "x", "stream": True})
+                for _ in range(read_before):
+                    await anext(stream)
+                return stream
+
+            async def read(stream: Any) -> None:
+                with pytest.raises(ConfigurationError, match="belongs to another event loop"):
+                    await anext(stream)
+
+            stream = own.run(begin())
+            other.run(read(stream))
+            own.run(ai.aclose()) if read_before else own.run(stream.aclose())
+
+
+@SYNC_AND_ASYNC
+def test_a_stream_that_outlives_its_closed_ai_is_told_so(callers: Callers, serve: Serve) -> None:
+    caller = callers(base_url=serve(one_token).url)
+    stream = caller.stream(MODEL)
+    assert str(next(stream)) == "Hel"
+    caller.close()
+    with pytest.raises(StreamTruncatedError, match="the Ai was closed before its stream was read to the end") as caught:
+        next(stream)
+    assert caught.value.partial == "Hel"
+
+
+def test_a_stream_is_not_copied_and_goes_on_behind_the_attempt(callers: Callers, serve: Serve) -> None:
+    stream = callers(base_url=serve(thinking).url).stream(MODEL)
+    for duplicate in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="cannot be copied or pickled"):
+            duplicate(stream_of(stream))
+    assert "".join(map(str, stream)) == "".join(TEXTS)
 
 
 # Several readers, and those who close a stream that another one reads

@@ -6,8 +6,10 @@ import gzip
 import time
 from typing import Any
 
+import anyio
 import httpx
 import pytest
+from anyio.from_thread import BlockingPortal
 
 from cfai import (
     Ai,
@@ -27,7 +29,7 @@ from cfai import (
 )
 from tests.bodies import DONE, OK
 from tests.bodies import HELLO as HELLO_EVENTS
-from tests.conftest import ACCOUNT, SYNC_AND_ASYNC, TOKEN, Caller, Callers, Peer, Serve, Service, row
+from tests.conftest import ACCOUNT, ASYNC, LONG, SYNC_AND_ASYNC, TOKEN, Caller, Callers, Peer, Serve, Service, row
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 HELLO = {"prompt": "Hello"}
@@ -417,6 +419,7 @@ DRIPS: dict[str, tuple[bytes, bytes]] = {
     "headers": (HEAD, b"x-more: 1\r\n"),
     "one header": (HEAD + b"x-long: ", b"x"),
     "interim answers": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    "interim answers without a pause": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 5000),
     "the extension of a chunk": (CHUNKED + b"\r\n1;", b"x"),
     "the name in a gzip header": (
         CHUNKED + b"content-encoding: gzip\r\n\r\na\r\n\x1f\x8b\x08\x08\0\0\0\0\0\xff\r\n",
@@ -446,6 +449,22 @@ def test_a_total_timeout_passes_whatever_drips_in(callers: Callers, serve: Serve
                 callers(base_url=server.url, max_retries=0).run(MODEL, HELLO, total_timeout=0.5)
             assert ("total timeout" in str(caught.value)) == ("error" not in name)
             assert not server.dripped
+
+
+@ASYNC
+def test_a_call_that_is_cancelled_in_a_handshake_closes_its_connection(
+    callers: Callers, serve: Serve, portal: BlockingPortal
+) -> None:
+    server = serve(Peer.left)
+    ai = callers(base_url=server.url.replace("http:", "https:")).ai
+
+    async def call() -> None:
+        with anyio.move_on_after(0.3) as scope:
+            await ai.arun(MODEL, HELLO)
+        assert scope.cancelled_caught
+
+    portal.call(call)
+    assert server.was_left.wait(LONG)
 
 
 @SYNC_AND_ASYNC
