@@ -26,7 +26,7 @@ class Attempt:
     def trace(self, event: str, info: Any) -> None:
         """Take note of an event of httpcore's."""
         self._is_traced = True
-        if event.startswith("connection."):
+        if event.startswith(("connection.", "socks.")):
             self._is_new = True
         elif event.endswith(".send_request_headers.started"):
             self._is_tunnel = info["request"].method == b"CONNECT"
@@ -37,6 +37,11 @@ class Attempt:
         """Take note of an event of httpcore's, for a client whose trace is awaited."""
         self.trace(event, info)
 
+    @property
+    def is_unsent(self) -> bool:
+        """True if it is certain that the request was not sent whole."""
+        return self._is_traced and self._sent_at is None
+
     def may_be_billed(self, exception: Exception, now: float) -> bool:
         """Return True if a model may have run, although `exception` came instead of an answer.
 
@@ -45,9 +50,9 @@ class Attempt:
         """
         if not self._is_traced:
             return True
-        if self._sent_at is None:
+        if self.is_unsent:
             return False
-        return self._is_new or now - self._sent_at > MAX_STALE_SECONDS or not _is_without_answer(exception)
+        return self._is_new or now - (self._sent_at or 0) > MAX_STALE_SECONDS or not _is_without_answer(exception)
 
 
 def _is_without_answer(exception: BaseException | None) -> bool:

@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import anyio
 import httpx
@@ -82,6 +83,8 @@ class PooledClient:
 
         They are kept until they are closed: the garbage collector is not to find what httpx has open for them.
         """
+        self.proxies: dict[str, Setting] = getattr(client, "cfai_proxies", {})
+        """The proxy by host of those that are reached by one; of a client that was passed in, it is not known."""
         self.abandoned: deque[Any] = deque()
         """Responses whose stream nobody holds any more."""
         self._backend = backend
@@ -391,6 +394,8 @@ def make_client(
     )
     # A service with tokens needs no cookies, and httpx takes as long to look for them as to build a request.
     client.cookies.extract_cookies = _do_nothing
+    hosts = {urlsplit(url).hostname or "" for url in urls} - {*exempt}
+    client.cfai_proxies = {host: proxy for host in hosts if proxy is not None}
     return client
 
 

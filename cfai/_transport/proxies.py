@@ -7,13 +7,14 @@ hosts that an `Ai` calls.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import os
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies
 
 import httpx
@@ -61,6 +62,20 @@ def _find_proxy_flaw(url: str) -> str:
     except (ValueError, httpx.InvalidURL):
         host, port = "", None
     return "" if is_host(host) and port != 0 else f"{must_be}, with http, https or socks5 and a port of 1 to 65535"
+
+
+def describe_proxy(proxy: Setting) -> str:
+    """Return where a proxy comes from and its address, without its user and password."""
+    parts = urlsplit(str(proxy.secret.value))
+    return f"{proxy.name} ({parts.netloc.rpartition('@')[2]})"
+
+
+def list_proxy_secrets(proxy: Setting) -> list[str]:
+    """Return what a proxy may echo of its password: as it is written, as it is meant, and as it is sent."""
+    parts = urlsplit(str(proxy.secret.value))
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    login = base64.b64encode(f"{user}:{password}".encode("utf-8", "replace")).decode()
+    return [parts.password, password, login] if parts.password else []
 
 
 def find_proxy(url: str) -> Setting | None:
