@@ -50,42 +50,53 @@ def send(pool: ClientPool, request: ApiRequest) -> ApiResponse:
     """Return the answer to a request: 2xx, or any if it is raw; its body unread if it is a stream. Raises all else."""
     started = time.monotonic() if request.started is None else request.started
     budget = TimeBudget(request.config.timeout, request.config.total_timeout, started)
-    attempts = 1
+    attempts, pause = 0, 0.0
     while True:
         try:
+            if attempts:
+                time.sleep(pause)
+            attempts += 1
             response = _send_once(pool, request, budget)
             response.attempts = attempts
             return response
         except CfaiError as error:
             pause = _find_pause(attempts, error, request, budget)
             if pause is None:
-                if logger.isEnabledFor(logging.INFO):
-                    log_failure(request.model, budget.elapsed(time.monotonic()), attempts, error)
+                _log_end(request, budget, attempts, error)
                 raise
             log_retry(request.model, attempts, pause, error)
-        time.sleep(pause)
-        attempts += 1
+        except BaseException as error:  # cancelled, interrupted, or no failure of the network
+            _log_end(request, budget, attempts, error)
+            raise
 
 
 async def asend(pool: ClientPool, request: ApiRequest) -> ApiResponse:
     """Return the answer to a request: 2xx, or any if it is raw; its body unread if it is a stream. Raises all else."""
     started = time.monotonic() if request.started is None else request.started
     budget = TimeBudget(request.config.timeout, request.config.total_timeout, started)
-    attempts = 1
+    attempts, pause = 0, 0.0
     while True:
         try:
+            if attempts:
+                await anyio.sleep(pause)
+            attempts += 1
             response = await _asend_once(pool, request, budget)
             response.attempts = attempts
             return response
         except CfaiError as error:
             pause = _find_pause(attempts, error, request, budget)
             if pause is None:
-                if logger.isEnabledFor(logging.INFO):
-                    log_failure(request.model, budget.elapsed(time.monotonic()), attempts, error)
+                _log_end(request, budget, attempts, error)
                 raise
             log_retry(request.model, attempts, pause, error)
-        await anyio.sleep(pause)
-        attempts += 1
+        except BaseException as error:  # cancelled, interrupted, or no failure of the network
+            _log_end(request, budget, attempts, error)
+            raise
+
+
+def _log_end(request: ApiRequest, budget: TimeBudget, attempts: int, error: BaseException) -> None:
+    if logger.isEnabledFor(logging.INFO):
+        log_failure(request.model, budget.elapsed(time.monotonic()), attempts, error)
 
 
 def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> ApiResponse:
