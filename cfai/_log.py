@@ -7,17 +7,14 @@ Neither inputs nor answers are logged, and no credentials.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from cfai._credentials import clean
+from cfai._credentials import clean, is_secret_header
 from cfai._errors import CfaiError, ConfigurationError, StreamTruncatedError
 from cfai.types import Meta, Usage
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-_SECRET_HEADER = r"auth|token|key|secret|cookie|password|credential"
-"""Headers with one of these in their names may carry a secret: the user's own, too."""
 
 logger = logging.getLogger("cfai")
 """Whoever logs a line a call asks it first for the level, which is cheaper than to make the line."""
@@ -91,7 +88,7 @@ def _describe_error(error: BaseException) -> str:
 
 
 def _redact_header(name: str, value: str) -> str:
-    return "[removed]" if re.search(_SECRET_HEADER, name.lower()) else value
+    return "[removed]" if is_secret_header(name) else value
 
 
 def _printable(*parts: Any) -> str:

@@ -113,7 +113,7 @@ def is_exempt(url: str, no_proxy: str) -> bool:
     host, port = (parts.hostname or "").rstrip("."), parts.port or {"http": 80}.get(parts.scheme, 443)
     for entry in re.split(r"[\s,;]+", clean(no_proxy).lower()):
         scheme, _, rest = entry.rpartition("://")
-        name = rest.rstrip("/")
+        name = rest.partition("/")[0] if scheme else rest.rstrip("/")
         with_port = re.fullmatch(r"(\[.*\]|[^:]*):(\d{1,5})", name)
         name, named_port = (with_port[1], int(with_port[2])) if with_port else (name, port)
         name = re.sub(r"[\[\]]", "", name).rstrip(".")
