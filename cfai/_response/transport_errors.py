@@ -62,9 +62,9 @@ def map_transport_error(
         message = f"{host} did not answer in time ({reason}): {hint}"
     elif names & _TIMEOUTS:
         message = f"could not send to {host} in time: {reason}"
-    elif "ProxyError" in names and reason.startswith("407"):
+    elif "ProxyError" in names and re.match("407|Invalid username|Requested .* from proxy", reason):
         retryable = False
-        message = f"no answer from {host}: {reason}. The proxy wants a user and a password: http://user:password@…"
+        message = f"no answer from {host}: {reason}. Put a user and a password that the proxy takes into its URL"
     elif "ProxyError" in names and re.match("[34]", reason) and not reason.startswith("429"):
         retryable = False
         message = f"no answer from {host}: {reason}. The proxy does not let this call through: ask whoever runs it"

@@ -20,7 +20,7 @@ SECRETS = (PASSWORD, base64.b64encode(f"me:{PASSWORD}".encode()).decode())
 
 TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
 ENDS = {
-    "wants a login": (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", 1, "407 .* a user and a password"),
+    "wants a login": (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", 1, "407 .* a user and a password that"),
     "sends to a login page": (
         b"HTTP/1.1 302 Found\r\nlocation: http://login.example/\r\n\r\n",
         1,
@@ -72,12 +72,30 @@ def test_a_proxy_that_does_not_let_a_call_through_is_named_and_its_password_not_
 
 @SYNC_AND_ASYNC
 def test_a_proxy_that_says_nothing_has_had_no_request_either(callers: Callers, serve: Serve) -> None:
-    server = serve(Peer.left)
-    caller = callers(base_url="https://ai.example", proxy=server.origin, timeout=0.2, max_retries=0)
-    with pytest.raises(APITimeoutError, match=r"could not connect to .* through `proxy`") as caught:
-        caller.run(MODEL, HELLO)
-    assert caught.value.retryable
-    assert "billed" not in str(caught.value)
+    for scheme in ("http", "socks5"):
+        server = serve(Peer.left)
+        proxy = f"{scheme}://127.0.0.1:{server.port}"
+        caller = callers(base_url="https://ai.example", proxy=proxy, timeout=0.2, max_retries=0)
+        with row(scheme), pytest.raises(APITimeoutError, match=r"could not connect to .* through `proxy`") as caught:
+            caller.run(MODEL, HELLO)
+        assert caught.value.retryable
+        assert "billed" not in str(caught.value)
+
+
+@SYNC_AND_ASYNC
+def test_a_socks_proxy_that_refuses_a_login_is_asked_once(callers: Callers, serve: Serve, sleeps: list[float]) -> None:
+    def refuse(peer: Peer) -> None:
+        peer.connection.recv(65536)
+        peer.send(b"\x05\x02")
+        peer.connection.recv(65536)
+        peer.send(b"\x01\x01")
+
+    for login in (f"me:{PASSWORD}@", ""):
+        server = serve(refuse)
+        caller = callers(base_url="https://ai.example", proxy=f"socks5://{login}127.0.0.1:{server.port}")
+        with row(login), pytest.raises(APIConnectionError, match="a user and a password that the proxy takes"):
+            caller.run(MODEL, HELLO)
+        assert server.connections == 1, login
 
 
 @SYNC_AND_ASYNC
