@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -37,6 +38,7 @@ _HEX_32 = r"[0-9a-fA-F]{32}"
 _GLOBAL_KEY = r"[0-9a-f]{37}"
 _VISIBLE = r"[\x21-\x7e]+"
 _BEARER_TOKEN = r"[\w.~+-][\w.~+/-]*=*"  # RFC 6750, section 2.1; none begins with a slash, as paths do
+_SECRET_HEADER = r"(?i)auth|token|key|secret|cookie|password|credential"
 _HOST_NAME = r"([\w-]{1,63}\.)*[\w-]{1,63}\.?"
 # Files written on Windows begin with a byte order mark, and web pages have blanks without a width.
 _WIDTHLESS = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
@@ -141,6 +143,12 @@ def describe(value: object) -> str:
     is_number = type(value) is float or (type(value) is int and abs(value) < 10**20)
     is_word = type(value) is str and re.fullmatch(r"[\w .-]{0,20}", value)
     return repr(value) if is_number or is_word or value is None or isinstance(value, bool) else type(value).__name__
+
+
+@lru_cache(maxsize=256)  # asked for every header of a call, and few differ
+def is_secret_header(name: str) -> bool:
+    """Return True for a header that may carry a secret, by its name: the user's own, too."""
+    return bool(re.search(_SECRET_HEADER, name))
 
 
 def check_flag(option: str, value: object) -> None:

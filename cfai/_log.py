@@ -7,16 +7,14 @@ Neither inputs nor answers are logged, and no credentials.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from cfai._errors import CfaiError, ConfigurationError
+from cfai._credentials import clean, is_secret_header
+from cfai._errors import CfaiError, ConfigurationError, StreamTruncatedError
 from cfai.types import Meta, Usage
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-_SECRET_HEADER = r"auth|token|key|secret|cookie|password|credential"
-"""Headers with one of these in their names may carry a secret: the user's own, too."""
 
 logger = logging.getLogger("cfai")
 """Whoever logs a line a call asks it first for the level, which is cheaper than to make the line."""
@@ -25,9 +23,10 @@ logger.addHandler(logging.NullHandler())
 
 def show_log(level: str) -> None:
     """Show the log on standard error from a level on. Raises `ConfigurationError` for a level that is none."""
-    if level.lower() not in LEVELS:
+    level = clean(level).lower()
+    if level not in LEVELS:
         raise ConfigurationError(f"CFAI_LOG must be {', '.join(LEVELS)} or unset")
-    logger.setLevel(LEVELS[level.lower()])
+    logger.setLevel(LEVELS[level])
     if not any(isinstance(handler, logging.StreamHandler) for handler in logger.handlers):
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -42,9 +41,16 @@ def log_call(meta: Meta, seconds: float, attempts: int, usage: Usage | None, err
     _log(meta.model, meta.status_code, seconds, tokens, meta.neurons, attempts - 1, meta.request_id, ended)
 
 
-def log_failure(model: str, seconds: float, attempts: int, error: CfaiError) -> None:
-    """Log a call that failed before its answer could be read."""
-    _log(model, error.status_code, seconds, None, None, attempts - 1, error.request_id, _describe_error(error))
+def log_dropped(meta: Meta, seconds: float, attempts: int) -> None:
+    """Log a call whose stream nobody held any more before its end, if calls are logged."""
+    if logger.isEnabledFor(logging.INFO):
+        log_call(meta, seconds, attempts, None, StreamTruncatedError(""))
+
+
+def log_failure(model: str, seconds: float, attempts: int, error: BaseException) -> None:
+    """Log a call that failed, or was cancelled, before its answer could be read."""
+    status, request_id = getattr(error, "status_code", None), getattr(error, "request_id", None)
+    _log(model, status, seconds, None, None, attempts - 1, request_id, _describe_error(error))
 
 
 def log_retry(model: str, attempts: int, pause: float, error: CfaiError) -> None:
@@ -76,13 +82,13 @@ def _log(
     logger.info("%s", _printable(model, *(f"{name}={value}" for name, value in fields.items() if value is not None)))
 
 
-def _describe_error(error: Exception) -> str:
+def _describe_error(error: BaseException) -> str:
     code = getattr(error, "code", None)
     return type(error).__name__ if code is None else f"{type(error).__name__}({code})"
 
 
 def _redact_header(name: str, value: str) -> str:
-    return "[removed]" if re.search(_SECRET_HEADER, name.lower()) else value
+    return "[removed]" if is_secret_header(name) else value
 
 
 def _printable(*parts: Any) -> str:

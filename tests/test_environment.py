@@ -269,6 +269,7 @@ def proxies() -> Iterator[Case]:
     exempting += (
         "api.cloudflare.com:443",
         "https://api.cloudflare.com",
+        API,
         "a.example cloudflare.com",
         " ;cloudflare.com.,",
     )

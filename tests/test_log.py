@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import re
 import subprocess
 import sys
 
+import anyio
 import httpx
 import pytest
 
 from cfai import Ai, CfaiError, ConfigurationError, Retry
-from tests.bodies import HELLO, native
-from tests.conftest import ACCOUNT, SYNC_AND_ASYNC, TOKEN, Caller, Callers, Serve, Service, row
+from tests.bodies import HELLO, OK, native
+from tests.conftest import ACCOUNT, SYNC_AND_ASYNC, TOKEN, Caller, Callers, Peer, Serve, Service, row
 from tests.transport.echo import answer_by_name
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
@@ -78,6 +80,51 @@ def test_a_call_that_fails_is_one_line_with_its_error(
     assert lines(caplog, logging.INFO) == [ended, ended]
 
 
+def test_a_call_that_is_cancelled_is_one_line_before_its_answer_and_while_it_waits_to_be_sent_again(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "cfai")
+
+    def busy(peer: Peer) -> None:
+        peer.request()
+        peer.answer(b"{}", status="503 Service Unavailable", head="retry-after: 30\r\n")
+
+    async def give_up(ai: Ai) -> None:
+        with anyio.move_on_after(0.2):
+            await ai.arun(MODEL, {"prompt": "x"})
+
+    for name, script in (("silent", Peer.left), ("busy", busy)):
+        with row(name), Ai(account_id=ACCOUNT, api_token=TOKEN, base_url=serve(script).url) as ai:
+            anyio.run(give_up, ai)
+            assert lines(caplog, logging.INFO) == [f"{MODEL} ms=… retries=0 error=CancelledError"]
+
+
+@SYNC_AND_ASYNC
+def test_a_stream_that_is_dropped_is_one_line_at_the_next_call(
+    callers: Callers, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "cfai")
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        if peer.server.connections == 1:
+            peer.stream(native("Hel")[0])
+            peer.left()
+        else:
+            peer.answer(OK)
+
+    server = serve(script)
+    caller = callers(base_url=server.url)
+    stream = caller.stream(MODEL)
+    next(stream)
+    del stream
+    gc.collect()
+    caller.run(MODEL, {"prompt": "x"})
+    dropped, answered = lines(caplog, logging.INFO)
+    assert dropped == f"{MODEL} status=200 ms=… retries=0 error=StreamTruncatedError"
+    assert answered.endswith("retries=0")
+
+
 @SYNC_AND_ASYNC
 def test_each_retry_is_a_warning_with_the_reason_and_the_pause(
     caller: Caller, service: Service, sleeps: list[float], caplog: pytest.LogCaptureFixture
@@ -128,6 +175,7 @@ def test_a_library_is_silent_until_an_environment_variable_asks(serve: Serve) ->
         ("by default", None, True, ""),
         ("info", "info", True, shown),
         ("in capitals", "INFO", True, shown),
+        ("in quotes", '"info"\r', True, shown),
         ("warning", "warning", True, ""),
         ("not trusted", "info", False, ""),
     ):

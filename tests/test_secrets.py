@@ -181,6 +181,30 @@ def test_an_error_inside_a_stream_does_not_hold_it_even_if_it_is_echoed(caller: 
 
 
 @SYNC_AND_ASYNC
+def test_an_error_does_not_hold_the_credentials_among_the_headers_of_the_user_if_they_are_echoed(
+    callers: Callers, serve: Serve
+) -> None:
+    def echo(peer: Peer) -> None:
+        request = peer.request().decode()
+        if "/whole" in request:
+            peer.answer(request.encode(), "text/html", "403 Forbidden", head=f"x-echo: {HEADER}\r\n")
+        else:
+            peer.stream(b"data: " + json.dumps({"error": request}).encode() + b"\n\n", b"")
+
+    caller = callers(base_url=serve(echo).url, default_headers={"CF-Access-Client-Secret": HEADER})
+    for name, ask in (
+        ("whole", lambda: caller.run("@cf/a/whole", HELLO)),
+        ("stream", lambda: [*caller.stream("@cf/a/stream")]),
+        ("header of a call", lambda: caller.run("@cf/a/whole", HELLO, extra_headers={"x-api-key": f"{HEADER}-too"})),
+    ):
+        with row(name), pytest.raises(CfaiError) as caught:
+            ask()
+        assert "[removed]" in str(caught.value.body), name
+        assert shows(caught.value, HEADER) == [], name
+        assert HEADER.encode() not in pickle.dumps(caught.value), name
+
+
+@SYNC_AND_ASYNC
 def test_what_broke_does_not_hold_it(callers: Callers, serve: Serve) -> None:
     def script(peer: Peer) -> None:
         sent = peer.request()

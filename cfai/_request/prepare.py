@@ -11,13 +11,12 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from cfai._config import ClientConfig
-from cfai._credentials import NO_HEADERS, Credentials, Secret, check_flag, describe
+from cfai._credentials import NO_HEADERS, Credentials, Secret, check_flag, describe, is_secret_header
 from cfai._errors import ConfigurationError, InputError
 from cfai._json import find_unsendable, is_mapping, json_default, to_builtins
 from cfai._limits import check_unless_short, format_warning, is_slow_to_count, resolve_max_tokens
 from cfai._preload import has_preloaded, preload
 from cfai._request.options import (
-    CREDENTIAL_HEADERS,
     FLAGS,
     NO_TAGS,
     Gateway,
@@ -68,10 +67,10 @@ class ApiRequest:
 
     @property
     def secrets(self) -> list[str]:
-        """The credentials in its headers: what must not show in anything that comes back."""
+        """The credentials in its headers, the user's own too: what must not show in anything that comes back."""
         secrets: list[str] = []
-        for name in CREDENTIAL_HEADERS:
-            if name in self.headers:
+        for name in self.headers:
+            if is_secret_header(name):
                 secrets.append(self.headers[name].removeprefix("Bearer "))
         return secrets
 

@@ -6,6 +6,7 @@ under it may be aiohttp, or a transport of its owner's that lets the exceptions 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from cfai._errors import APIConnectionError, APITimeoutError
@@ -33,27 +34,40 @@ _MAX_LENGTH = 500
 
 
 def map_transport_error(
-    exception: Exception, model: str, host: str, *, may_be_billed: bool = False, secrets: Sequence[str] = ()
+    exception: Exception,
+    model: str,
+    host: str,
+    *,
+    may_be_billed: bool = False,
+    is_unsent: bool = False,
+    secrets: Sequence[str] = (),
 ) -> APIConnectionError | None:
     """Return the error for what an HTTP client raised, or `None` if it is none of the network's.
 
-    With `may_be_billed` the request came so far that the model may have run: it is not safe to send again. What the
-    server echoed of `secrets` is taken out.
+    With `may_be_billed` the request came so far that the model may have run: it is not safe to send again. With
+    `is_unsent` it certainly did not. What the server echoed of `secrets` is taken out.
     """
     names = _list_names(exception)
     if not names & _OF_THE_NETWORK:
         return None
     reason = describe_transport_error(exception, secrets)
-    retryable = not names & (_NEVER_RETRYABLE | _READ_TIMEOUTS) or bool(names & _CONNECT_TIMEOUTS)
+    is_connecting = bool(names & _CONNECT_TIMEOUTS or (names & _READ_TIMEOUTS and is_unsent))
+    retryable = not names & (_NEVER_RETRYABLE | _READ_TIMEOUTS) or is_connecting
     if "PoolTimeout" in names:
         message = f"no connection to {host} came free in time: {reason}"
-    elif names & _CONNECT_TIMEOUTS:
+    elif is_connecting:
         message = f"could not connect to {host} in time: {reason}"
     elif names & _READ_TIMEOUTS:
         hint = "the call may have been billed, so it was not sent again; raise timeout=, or stream the answer"
         message = f"{host} did not answer in time ({reason}): {hint}"
     elif names & _TIMEOUTS:
         message = f"could not send to {host} in time: {reason}"
+    elif "ProxyError" in names and re.match("407|Invalid username|Requested .* from proxy", reason):
+        retryable = False
+        message = f"no answer from {host}: {reason}. Put a user and a password that the proxy takes into its URL"
+    elif "ProxyError" in names and re.match("[34]", reason) and not reason.startswith("429"):
+        retryable = False
+        message = f"no answer from {host}: {reason}. The proxy does not let this call through: ask whoever runs it"
     elif "CERTIFICATE_VERIFY_FAILED" in reason:
         retryable = False
         hint = "pass verify= with your own certificates if a proxy puts its own in between"
@@ -71,11 +85,13 @@ def map_transport_error(
 def find_cause(exception: Exception, secrets: Sequence[str] = ()) -> Exception | None:
     """Return the exception to stand behind the error for it: itself, unless it holds credentials.
 
-    aiohttp's exceptions have the headers of the request, and so have the frames of their tracebacks.
+    aiohttp's exceptions have the headers of the request. The frames of any library have them, and those for a proxy,
+    so it stands there without its traceback, and without what it was raised in.
     """
     for each in _chain(exception):
         if _is_aiohttp(each) or any(secret in str(each) for secret in secrets):
             return None
+        each.__traceback__ = each.__context__ = None
     return exception
 
 
@@ -100,6 +116,8 @@ def describe_transport_error(exception: BaseException, secrets: Sequence[str]) -
         text = getattr(origin, "message", text)  # the rest of it reads like a status that the service sent
     elif "ServerDisconnectedError" in names:
         text = "the server disconnected"  # else half an answer, as an object
+    elif not text and "ConnectError" in names:
+        text = "the connection was closed"  # anyio's end of a stream has no words
     text = redact(" ".join(text.split()).encode("utf-8", "replace"), secrets).decode()
     return text[:_MAX_LENGTH] or type(origin).__name__
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 
@@ -26,7 +27,7 @@ from cfai._errors import (
     StreamTimeoutError,
     StreamTruncatedError,
 )
-from cfai._log import log_call, logger
+from cfai._log import log_call, log_dropped, logger
 from cfai._request import PreparedCall
 from cfai._response import (
     ApiResponse,
@@ -120,7 +121,9 @@ class _StreamState(Generic[T]):
         # The garbage collector may run anywhere, so nothing here takes a lock: the next call closes the rest.
         pooled_client: PooledClient | None = getattr(self, "_pooled_client", None)
         if pooled_client is not None and self._http in pooled_client.open_responses:
-            pooled_client.abandon(self._http)
+            seconds, attempts = self._budget.elapsed(time.monotonic()), self._response.attempts
+            log = None if self._phase == "ended" else partial(log_dropped, self._response.meta, seconds, attempts)
+            pooled_client.abandon(self._http, log)
 
     def __reduce_ex__(self, _: Any) -> Any:
         # A copy that is let go would end the stream.

@@ -12,6 +12,8 @@ from typing import Any
 MAX_STALE_SECONDS = 1.0
 """Seconds. A connection that was kept alive and had died meanwhile fails within a round trip; no model does."""
 
+_SOCKS_FAILED = "socks.setup_socks5_connection.failed"
+
 
 @dataclass(slots=True, eq=False)
 class Attempt:
@@ -22,20 +24,36 @@ class Attempt:
     _is_tunnel: bool = False
     """True while a proxy is asked for a tunnel, by a request of its own."""
     _sent_at: float | None = None
+    _socks_stream: Any = None
+    """The connection to a SOCKS proxy, which httpcore leaves open if the proxy then refuses."""
 
     def trace(self, event: str, info: Any) -> None:
         """Take note of an event of httpcore's."""
+        self._note(event, info)
+        if event == _SOCKS_FAILED:
+            self._socks_stream.close()
+
+    async def atrace(self, event: str, info: Any) -> None:
+        """Take note of an event of httpcore's, for a client whose trace is awaited."""
+        self._note(event, info)
+        if event == _SOCKS_FAILED:
+            await self._socks_stream.aclose()
+
+    def _note(self, event: str, info: Any) -> None:
         self._is_traced = True
-        if event.startswith("connection."):
+        if event == "socks.connect_tcp.complete":
+            self._socks_stream = info["return_value"]
+        if event.startswith(("connection.", "socks.")):
             self._is_new = True
         elif event.endswith(".send_request_headers.started"):
             self._is_tunnel = info["request"].method == b"CONNECT"
         elif event.endswith(".send_request_body.complete") and not self._is_tunnel:
             self._sent_at = time.monotonic()
 
-    async def atrace(self, event: str, info: Any) -> None:
-        """Take note of an event of httpcore's, for a client whose trace is awaited."""
-        self.trace(event, info)
+    @property
+    def is_unsent(self) -> bool:
+        """True if it is certain that the request was not sent whole."""
+        return self._is_traced and self._sent_at is None
 
     def may_be_billed(self, exception: Exception, now: float) -> bool:
         """Return True if a model may have run, although `exception` came instead of an answer.
@@ -45,9 +63,9 @@ class Attempt:
         """
         if not self._is_traced:
             return True
-        if self._sent_at is None:
+        if self.is_unsent:
             return False
-        return self._is_new or now - self._sent_at > MAX_STALE_SECONDS or not _is_without_answer(exception)
+        return self._is_new or now - (self._sent_at or 0) > MAX_STALE_SECONDS or not _is_without_answer(exception)
 
 
 def _is_without_answer(exception: BaseException | None) -> bool:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import anyio
 
-from cfai._config import BoundedWait
+from cfai._config import NOT_GIVEN, BoundedWait
 
 B = TypeVar("B", bound="_Backend")
 S = TypeVar("S")
@@ -68,22 +68,24 @@ class BoundedBackend(_Backend):
 
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, **options: Any) -> BoundedStream:
         stream = self._backend.connect_tcp(host, port, timeout=_shorten(timeout), **options)
-        return self.keep(BoundedStream(stream, self))
+        return self.keep(BoundedStream(stream, self, timeout))
 
 
 class BoundedStream:
     """A network stream of httpcore that looks at the end of a `BoundedWait` whenever it waits."""
 
-    def __init__(self, stream: Any, backend: BoundedBackend) -> None:
+    def __init__(self, stream: Any, backend: BoundedBackend, connect_timeout: float | None) -> None:
         self._stream = stream
+        self._connect_timeout = connect_timeout
+        """For the words with a SOCKS proxy, to which httpcore gives no time of their own."""
         self._backend = backend
         self.close = stream.close
         self.get_extra_info = stream.get_extra_info
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+    def read(self, max_bytes: int, timeout: float | None = NOT_GIVEN) -> bytes:
         if isinstance(timeout, BoundedWait) and time.monotonic() > timeout.end + _OVERSHOOT:
             raise TimeoutError("timed out")
-        return self._stream.read(max_bytes, _shorten(timeout))
+        return self._stream.read(max_bytes, _shorten(self._connect_timeout if timeout is NOT_GIVEN else timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         for start in range(0, len(buffer), _BYTES_AT_ONCE):
@@ -93,27 +95,38 @@ class BoundedStream:
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> BoundedStream:
         stream = self._stream.start_tls(ssl_context, server_hostname, _shorten(timeout))
-        return self._backend.keep(BoundedStream(stream, self._backend))
+        return self._backend.keep(BoundedStream(stream, self._backend, self._connect_timeout))
 
 
 class AsyncBackend(_Backend):
     """A network backend of httpcore, whose connections look once more before a read times out."""
 
-    async def connect_tcp(self, *place: Any, **options: Any) -> AsyncNetworkStream:
-        return self.keep(AsyncNetworkStream(await self._backend.connect_tcp(*place, **options), self))
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109  # httpcore's
+        **options: Any,
+    ) -> AsyncNetworkStream:
+        stream = await self._backend.connect_tcp(host, port, timeout=timeout, **options)
+        return self.keep(AsyncNetworkStream(stream, self, timeout))
 
 
 class AsyncNetworkStream:
     """A network stream of httpcore that looks once more before a read times out."""
 
-    def __init__(self, stream: Any, backend: AsyncBackend) -> None:
+    def __init__(self, stream: Any, backend: AsyncBackend, connect_timeout: float | None) -> None:
         self._stream = stream
+        self._connect_timeout = connect_timeout
+        """For the words with a SOCKS proxy, to which httpcore gives no time of their own."""
         self._backend = backend
         self.write = stream.write
         self.aclose = stream.aclose
         self.get_extra_info = stream.get_extra_info
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109  # httpcore's
+    async def read(self, max_bytes: int, timeout: float | None = NOT_GIVEN) -> bytes:  # noqa: ASYNC109  # httpcore's
+        if timeout is NOT_GIVEN:
+            timeout = self._connect_timeout
         try:
             return await self._stream.read(max_bytes, timeout)
         except Exception as exception:
@@ -128,7 +141,7 @@ class AsyncNetworkStream:
             with anyio.CancelScope(shield=True):
                 await self.aclose()
             raise
-        return self._backend.keep(AsyncNetworkStream(stream, self._backend))
+        return self._backend.keep(AsyncNetworkStream(stream, self._backend, self._connect_timeout))
 
 
 def shut_down(network_stream: Any) -> None:

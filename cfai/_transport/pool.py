@@ -17,9 +17,10 @@ import ssl
 import threading
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import anyio
 import httpx
@@ -82,8 +83,10 @@ class PooledClient:
 
         They are kept until they are closed: the garbage collector is not to find what httpx has open for them.
         """
-        self.abandoned: deque[Any] = deque()
-        """Responses whose stream nobody holds any more."""
+        self.proxies: dict[str, Setting] = getattr(client, "cfai_proxies", {})
+        """The proxy by host of those that are reached by one; of a client that was passed in, it is not known."""
+        self.abandoned: deque[tuple[Any, Callable[[], None] | None]] = deque()
+        """Responses whose stream nobody holds any more, each with what logs its call, if that was not done."""
         self._backend = backend
 
     def close_response(self, response: Any, *, is_read_elsewhere: bool = False) -> None:
@@ -107,14 +110,14 @@ class PooledClient:
                 with suppress(Exception):
                     await response.aclose()
 
-    def abandon(self, response: Any) -> None:
-        """Stop the model of a response whose stream nobody holds any more; the next call closes the response.
+    def abandon(self, response: Any, log: Callable[[], None] | None) -> None:
+        """Stop the model of a response whose stream nobody holds any more; the next call closes and logs it.
 
         The garbage collector calls this anywhere, so it takes no lock.
         """
         if not self.is_inherited:
             self.stop_traffic(response)
-            self.abandoned.append(response)
+            self.abandoned.append((response, log))
 
     def stop_traffic(self, response: Any) -> None:
         """End the traffic of a response's connection, if that is its alone: the model stops. Takes no lock."""
@@ -125,13 +128,19 @@ class PooledClient:
         """Close the responses whose stream nobody holds any more."""
         while self.abandoned:
             with suppress(IndexError):  # another thread was faster
-                self.close_response(self.abandoned.popleft())
+                response, log = self.abandoned.popleft()
+                self.close_response(response)
+                if log is not None:
+                    log()
 
     async def aclose_abandoned(self) -> None:
         """Close the responses whose stream nobody holds any more."""
         while self.abandoned:
             with suppress(IndexError):  # another thread was faster
-                await self.aclose_response(self.abandoned.popleft())
+                response, log = self.abandoned.popleft()
+                await self.aclose_response(response)
+                if log is not None:
+                    log()
 
     def stop_all_traffic(self) -> None:
         """End the traffic of all connections: whoever waits for one waits no longer."""
@@ -391,6 +400,8 @@ def make_client(
     )
     # A service with tokens needs no cookies, and httpx takes as long to look for them as to build a request.
     client.cookies.extract_cookies = _do_nothing
+    hosts = {urlsplit(url).hostname or "" for url in urls} - {*exempt}
+    client.cfai_proxies = {host: proxy for host in hosts if proxy is not None}
     return client
 
 

@@ -7,13 +7,14 @@ hosts that an `Ai` calls.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import os
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies
 
 import httpx
@@ -63,6 +64,20 @@ def _find_proxy_flaw(url: str) -> str:
     return "" if is_host(host) and port != 0 else f"{must_be}, with http, https or socks5 and a port of 1 to 65535"
 
 
+def describe_proxy(proxy: Setting) -> str:
+    """Return where a proxy comes from and its address, without its user and password."""
+    parts = urlsplit(str(proxy.secret.value))
+    return f"{proxy.name} ({parts.netloc.rpartition('@')[2]})"
+
+
+def list_proxy_secrets(proxy: Setting) -> list[str]:
+    """Return what a proxy may echo of its password: as it is written, as it is meant, and as it is sent."""
+    parts = urlsplit(str(proxy.secret.value))
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    login = base64.b64encode(f"{user}:{password}".encode("utf-8", "replace")).decode()
+    return [parts.password, password, login] if parts.password else []
+
+
 def find_proxy(url: str) -> Setting | None:
     """Return the proxy that the environment names for a URL, or `None` if there is none. It is not checked yet."""
     proxies = getproxies()
@@ -98,7 +113,7 @@ def is_exempt(url: str, no_proxy: str) -> bool:
     host, port = (parts.hostname or "").rstrip("."), parts.port or {"http": 80}.get(parts.scheme, 443)
     for entry in re.split(r"[\s,;]+", clean(no_proxy).lower()):
         scheme, _, rest = entry.rpartition("://")
-        name = rest.rstrip("/")
+        name = rest.partition("/")[0] if scheme else rest.rstrip("/")
         with_port = re.fullmatch(r"(\[.*\]|[^:]*):(\d{1,5})", name)
         name, named_port = (with_port[1], int(with_port[2])) if with_port else (name, port)
         name = re.sub(r"[\[\]]", "", name).rstrip(".")

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any, Self, cast
+from urllib.parse import urlsplit
 
 import anyio
 import httpx
 
 from cfai._config import BoundedWait, TimeBudget
+from cfai._credentials import Setting
 from cfai._errors import APIConnectionError, APITimeoutError, CfaiError
 from cfai._log import log_failure, log_headers, log_retry, logger
 from cfai._request import CREDENTIAL_HEADERS, ApiRequest
@@ -33,6 +36,7 @@ from cfai._response import (
 from cfai._transport.attempt import Attempt
 from cfai._transport.event_loop import unwind
 from cfai._transport.pool import ClientPool, PooledClient
+from cfai._transport.proxies import describe_proxy, list_proxy_secrets
 from cfai._transport.retry import compute_retry_pause
 
 MAX_ERROR_BYTES = 1024 * 1024
@@ -46,42 +50,53 @@ def send(pool: ClientPool, request: ApiRequest) -> ApiResponse:
     """Return the answer to a request: 2xx, or any if it is raw; its body unread if it is a stream. Raises all else."""
     started = time.monotonic() if request.started is None else request.started
     budget = TimeBudget(request.config.timeout, request.config.total_timeout, started)
-    attempts = 1
+    attempts, pause = 0, 0.0
     while True:
         try:
+            if attempts:
+                time.sleep(pause)
+            attempts += 1
             response = _send_once(pool, request, budget)
             response.attempts = attempts
             return response
         except CfaiError as error:
             pause = _find_pause(attempts, error, request, budget)
             if pause is None:
-                if logger.isEnabledFor(logging.INFO):
-                    log_failure(request.model, budget.elapsed(time.monotonic()), attempts, error)
+                _log_end(request, budget, attempts, error)
                 raise
             log_retry(request.model, attempts, pause, error)
-        time.sleep(pause)
-        attempts += 1
+        except BaseException as error:  # cancelled, interrupted, or no failure of the network
+            _log_end(request, budget, attempts, error)
+            raise
 
 
 async def asend(pool: ClientPool, request: ApiRequest) -> ApiResponse:
     """Return the answer to a request: 2xx, or any if it is raw; its body unread if it is a stream. Raises all else."""
     started = time.monotonic() if request.started is None else request.started
     budget = TimeBudget(request.config.timeout, request.config.total_timeout, started)
-    attempts = 1
+    attempts, pause = 0, 0.0
     while True:
         try:
+            if attempts:
+                await anyio.sleep(pause)
+            attempts += 1
             response = await _asend_once(pool, request, budget)
             response.attempts = attempts
             return response
         except CfaiError as error:
             pause = _find_pause(attempts, error, request, budget)
             if pause is None:
-                if logger.isEnabledFor(logging.INFO):
-                    log_failure(request.model, budget.elapsed(time.monotonic()), attempts, error)
+                _log_end(request, budget, attempts, error)
                 raise
             log_retry(request.model, attempts, pause, error)
-        await anyio.sleep(pause)
-        attempts += 1
+        except BaseException as error:  # cancelled, interrupted, or no failure of the network
+            _log_end(request, budget, attempts, error)
+            raise
+
+
+def _log_end(request: ApiRequest, budget: TimeBudget, attempts: int, error: BaseException) -> None:
+    if logger.isEnabledFor(logging.INFO):
+        log_failure(request.model, budget.elapsed(time.monotonic()), attempts, error)
 
 
 def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> ApiResponse:
@@ -91,8 +106,14 @@ def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> Api
     try:
         http = pooled_client.client.send(http_request, stream=True, auth=None, follow_redirects=False)
     except Exception as exception:
-        may_be_billed = attempt.may_be_billed(exception, time.monotonic())
-        failure = _map_exception(exception, request, budget, may_be_billed=may_be_billed)
+        failure = _map_exception(
+            exception,
+            request,
+            budget,
+            pooled_client.proxies,
+            may_be_billed=attempt.may_be_billed(exception, time.monotonic()),
+            is_unsent=attempt.is_unsent,
+        )
     finally:
         _strip_request(http_request)
     if failure is not None:
@@ -118,8 +139,14 @@ async def _asend_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget)
         with _time_limit(budget):
             http = await pooled_client.client.send(http_request, stream=True, auth=None, follow_redirects=False)
     except Exception as exception:
-        may_be_billed = attempt.may_be_billed(exception, time.monotonic())
-        failure = _map_exception(exception, request, budget, may_be_billed=may_be_billed)
+        failure = _map_exception(
+            exception,
+            request,
+            budget,
+            pooled_client.proxies,
+            may_be_billed=attempt.may_be_billed(exception, time.monotonic()),
+            is_unsent=attempt.is_unsent,
+        )
     finally:
         _strip_request(http_request)
     if failure is not None:
@@ -310,20 +337,32 @@ def _strip_request(http_request: Any) -> None:
 
 def _map_broken(exception: Exception, response: ApiResponse, request: ApiRequest, content: bytes) -> Exception:
     """Return the error for a body that broke off, with what had come of it."""
-    error = _map_exception(exception, request, response.budget, may_be_billed=True)
+    proxies = response.pooled_client.proxies
+    error = _map_exception(exception, request, response.budget, proxies, may_be_billed=True)
     if isinstance(error, APIConnectionError):
         error = build_broken_error(exception, error, response, request, content)
         error.__cause__ = find_cause(exception, request.secrets)
     return error
 
 
-def _map_exception(exception: Exception, request: ApiRequest, budget: TimeBudget, *, may_be_billed: bool) -> Exception:
+def _map_exception(
+    exception: Exception,
+    request: ApiRequest,
+    budget: TimeBudget,
+    proxies: Mapping[str, Setting],
+    *,
+    may_be_billed: bool,
+    is_unsent: bool = False,
+) -> Exception:
     """Return the error that `exception` stands for; one that is not the network's stays as it is.
 
     It is raised when `exception` is handled: else that would be its context, whatever credentials it holds.
     """
+    host, secrets = request.host, request.secrets
+    if proxy := proxies.get(urlsplit(request.url).hostname or ""):
+        host, secrets = f"{host} through {describe_proxy(proxy)}", [*secrets, *list_proxy_secrets(proxy)]
     error: Exception | None = map_transport_error(
-        exception, request.model, request.host, may_be_billed=may_be_billed, secrets=request.secrets
+        exception, request.model, host, may_be_billed=may_be_billed, is_unsent=is_unsent, secrets=secrets
     )
     if isinstance(exception, TimeoutError) and budget.total is not None:
         error = budget.make_error()
@@ -331,5 +370,5 @@ def _map_exception(exception: Exception, request: ApiRequest, budget: TimeBudget
         return exception
     if isinstance(error, APITimeoutError) and budget.is_exceeded(time.monotonic()):
         error = budget.make_error()
-    error.__cause__ = find_cause(exception, request.secrets)
+    error.__cause__ = find_cause(exception, secrets)
     return error

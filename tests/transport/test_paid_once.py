@@ -76,10 +76,30 @@ def test_a_connection_that_cannot_be_made_is_tried_again(callers: Callers, serve
 
 
 @SYNC_AND_ASYNC
+def test_a_request_that_was_sent_whole_through_a_socks_proxy_is_sent_once(
+    callers: Callers, serve: Serve, sleeps: list[float]
+) -> None:
+    pytest.importorskip("socksio")
+
+    def carry(peer: Peer) -> None:
+        peer.connection.recv(65536)
+        peer.send(b"\x05\x00")
+        peer.connection.recv(65536)
+        peer.send(b"\x05\x00\x00\x01" + bytes(6))
+        break_off(peer)
+
+    server = serve(carry)
+    caller = callers(base_url="http://a.example", allow_http=True, proxy=f"socks5://127.0.0.1:{server.port}")
+    with pytest.raises(APIConnectionError, match="may have been billed"):
+        caller.run(MODEL, HELLO)
+    assert len(server.requests) == 1
+
+
+@SYNC_AND_ASYNC
 def test_a_proxy_that_gives_no_tunnel_has_had_no_request(callers: Callers, serve: Serve, sleeps: list[float]) -> None:
     def refuse(peer: Peer) -> None:
         peer.request()
-        peer.answer(b"", status="407 Proxy Authentication Required")
+        peer.answer(b"", status="502 Bad Gateway")
 
     for script in (break_off, refuse):
         server = serve(script)

@@ -95,7 +95,7 @@ async def test_an_emulator_runs_beside_a_loop_with_async_with_or_without(anyio_b
 
 
 def test_what_keeps_a_server_from_running_is_an_error_where_it_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Emulator() as local, pytest.raises(OSError, match="in use"):
+    with Emulator() as local, pytest.raises(OSError, match=f"in use.*{local.port}"):
         Emulator(port=local.port).start()
     monkeypatch.setattr(_loop.uvicorn, "Config", MagicMock(side_effect=LookupError("no config")))
     before = threads()
