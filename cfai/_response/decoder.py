@@ -11,7 +11,7 @@ from typing import Any, cast
 from pydantic_core import from_json
 
 from cfai._errors import StreamError, StreamTruncatedError
-from cfai._json import loads, to_compact_json
+from cfai._json import as_sequence, is_mapping, loads, to_compact_json
 from cfai._response.accumulator import Accumulator
 from cfai._response.errors import ErrorBody, build_stream_error, parse_body, parse_error_body, redact, redact_json
 from cfai._response.extract import find_event_error
@@ -21,6 +21,9 @@ from cfai.types import Token, Usage
 _DONE = b"[DONE]"
 END_MARK = b"data: " + _DONE
 """The block that ends a stream."""
+
+_LINE_STARTS = (b"data: ", b"event: ", b"id: ", b"retry: ", _DONE)
+"""The beginnings of lines, of which one that was cut off may have come."""
 
 _UNREADABLE: Any = object()
 
@@ -111,7 +114,7 @@ class Decoder:
         if self.failure is not None:
             raise self._with_partial(self.failure)
         if not self.is_whole:
-            raise self.record_failure(StreamTruncatedError("the stream ended with neither [DONE] nor a finish reason"))
+            raise self._record_truncation()
 
     def record_failure(self, error: StreamError) -> StreamError:
         """Return `error` as what broke this stream, with what had arrived. Usage is unknown from here on."""
@@ -119,6 +122,17 @@ class Decoder:
         error.request_id = self._request_id
         self.failure = error
         return self._with_partial(error)
+
+    def _record_truncation(self) -> StreamError:
+        """Return the error of a stream that ended too early, with the text that came in the place of an event."""
+        message = "the stream ended with neither [DONE] nor a finish reason"
+        lines = [line for line in self._stray_lines if not any(start.startswith(line) for start in _LINE_STARTS)]
+        text = redact(b"\n".join(lines), self._secrets).decode("utf-8", "replace").strip()
+        if not text:
+            return self.record_failure(StreamTruncatedError(message))
+        if parse_error_body(text).code is not None:
+            return self._record_error_of_event(text)
+        return self.record_failure(StreamTruncatedError(f"{message}; what came is no event: {text[:200]!r}", body=text))
 
     def _with_partial(self, failure: StreamError) -> StreamError:
         failure.partial = self.text
@@ -133,7 +147,7 @@ class Decoder:
             if fields.event == b"error" and not self.done:
                 raise self._record_error_of_event(parse_body(data))
             tokens = self._feed_data(data)
-        elif fields.other_lines and not self._has_data and len(self._stray_lines) < _MAX_STRAY_LINES:
+        elif fields.other_lines and len(self._stray_lines) < _MAX_STRAY_LINES:
             self._stray_lines += fields.other_lines
         if has_end_mark and not self.done:
             if not tokens and self.failure is not None:
@@ -237,7 +251,10 @@ class Decoder:
     def _record_error_of_finish_reason(self, event: dict[str, Any]) -> None:
         """Raise nothing yet: the event's own token is given first."""
         event = redact_json(event, self._secrets)
-        reason = ErrorBody(parse_error_body(event).message if event.keys() & {"message", "detail"} else "")
+        choices = as_sequence(event.get("choices"))
+        errors = [choice["error"] for choice in choices if is_mapping(choice) and choice.get("error")]
+        source = errors[0] if errors else event if event.keys() & {"message", "detail"} else None
+        reason = ErrorBody(parse_error_body(source).message)
         opening = "the model stopped with an error"
         self.record_failure(build_stream_error(opening, reason, event, model=self._model, inputs=self._inputs))
 

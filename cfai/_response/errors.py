@@ -164,7 +164,8 @@ def build_stream_error(
     limit = _parse_model_limit(problem.message, model) if spec.kind in (BadRequestError, AiInternalError) else None
     if limit is None:
         hint = "" if spec is UNKNOWN_FAILURE else _find_hint(spec, problem.message, model, inputs or {})
-        return StreamError(message + (f". What to do: {hint}." if hint else ""), code=problem.code, body=event)
+        message += f"{'' if message.endswith('.') else '.'} What to do: {hint}." if hint else ""
+        return StreamError(message, code=problem.code, body=event)
     kind = StreamSequenceLengthError if limit.kind == "sequence" else StreamContextLengthError
     message = f"{message}. What to do: {_format_advice(limit, model)}."
     return kind(message, **_build_limit_fields(limit, model, inputs or {}), code=problem.code, body=event)
@@ -289,9 +290,11 @@ def _parse_error(item: Any, depth: int = 0) -> ErrorBody:
 
 
 def _parse_error_text(text: str) -> ErrorBody:
-    if text.lstrip()[:1] == "<":
-        return _parse_page(text.lstrip()[:_MAX_PAGE])
     message = re.sub(_PREFIXES, "", text.strip())
+    if message[:1] == "<":
+        page = _parse_page(message[:_MAX_PAGE])
+        id_at_end = re.search(_UUID, message[-100:])
+        return page._replace(message=f"{page.message} ({id_at_end[1]})") if id_at_end else page
     end = message.rfind("}") + 1
     if message[:1] == "{" and is_mapping(upstream := parse_body(message[:end].encode("utf-8", "replace"))):
         inner = parse_error_body(upstream)
@@ -342,6 +345,8 @@ def _find_spec_by_content(status: int, problem: ErrorBody) -> ErrorSpec | None:
     text = problem.message[:_MAX_TEXT].lower()
     if "daily free allocation" in text:
         return CODES[4006]
+    if "network connection lost" in text:
+        return CODES[3043]  # it comes with 1000, which stands for a wrong token elsewhere
     if isinstance(problem.code, int) and problem.code in CODES:
         return CODES[problem.code]
     for name in (problem.code, problem.name):

@@ -159,6 +159,24 @@ def test_without_code_and_name_the_text_decides() -> None:
                 assert advice in str(error).partition("What to do: ")[2]
 
 
+def test_a_lost_connection_of_the_service_is_no_wrong_token() -> None:
+    for status in (400, 500):
+        error = error_of(status, {"errors": [{"message": "Error: Network connection lost.", "code": 1000}]})
+        assert (type(error), error.code) == (InternalServerError, 1000)
+        assert "token" not in str(error)
+
+
+def test_a_page_inside_a_message_is_told_by_its_title() -> None:
+    page = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body></body>\r\n</html>"
+    for body in (
+        f"InferenceUpstreamError: {page}".encode(),
+        {"errors": [{"message": f"AiError: AiError: {page} ({UUID})", "code": 3043}], "success": False},
+    ):
+        error = error_of(502, body)
+        assert ": 502 Bad Gateway (status 502" in str(error)
+        assert error.request_id == (None if isinstance(body, bytes) else UUID)
+
+
 def test_an_error_of_a_status_alone_is_that_error() -> None:
     for status, kind in (
         (401, AuthenticationError),
@@ -324,6 +342,8 @@ def test_the_advice_on_a_code_that_says_little_goes_by_its_text() -> None:
         (3030, "Assistant tool call function.arguments must be valid JSON.", "JSON text"),
         (2021, "Gateway authentication is required to use unified billing", "authentication on"),
         (3030, "it failed", "the model refused these inputs"),
+        (2009, "Unauthorized", "if some calls pass, slow down"),
+        (2016, "Prompt blocked due to security configurations", "word the prompt in another way"),
     ):
         error = error_of(400, {"errors": [{"code": code, "message": text}]})
         assert type(error) is CODES[code].kind, code
