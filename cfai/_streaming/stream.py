@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Generic, Literal, Protocol, Self, TypeVar
+from typing import Any, Generic, Literal, NoReturn, Protocol, Self, TypeVar
 
 import anyio
 from httpx_sse import ServerSentEvent
@@ -117,6 +117,11 @@ class _StreamState(Generic[T]):
         pooled_client: PooledClient | None = getattr(self, "_pooled_client", None)
         if pooled_client is not None and self._http in pooled_client.open_responses:
             pooled_client.abandon(self._http)
+
+    def __getstate__(self) -> NoReturn:
+        """Refuse to be copied or pickled: of two on one connection, the first that is collected closes it."""
+        name = type(self).__name__
+        raise ConfigurationError(f"{name} cannot be copied or pickled: read it here, and pass its result() on")
 
     @property
     def text(self) -> str:
