@@ -112,7 +112,8 @@ CODES: dict[int, ErrorSpec] = {
         401,
         "GatewayUnauthorized",
         AuthenticationError,
-        "the gateway wants a token with AI Gateway Run, in the option token of gateway; if some calls pass, slow down",
+        "the gateway wants a token with AI Gateway Run, in the option token of gateway, or the provider refused its "
+        "key; if some calls pass, slow down",
     ),
     2016: ErrorSpec(400, "PromptBlocked", BadRequestError, _GUARDRAIL.format("prompt")),
     2017: ErrorSpec(400, "ResponseBlocked", BadRequestError, _GUARDRAIL.format("answer")),
@@ -188,6 +189,7 @@ STATUSES: dict[int, ErrorSpec] = {
     402: ErrorSpec(402, "BalanceEmpty", QuotaExceededError, "add money to the gateway, or bring your own key"),
     403: _FORBIDDEN,
     404: ErrorSpec(404, "NotFound", NotFoundError, "check account_id and the model's name"),
+    405: CODES[7001],
     407: ErrorSpec(
         407, "ProxyAuthentication", BadRequestError, "the proxy wants a user and a password: put them into its address"
     ),

@@ -68,6 +68,7 @@ _PREFIXES = r"\A(?:(?:AiError|AiGatewayError|InferenceUpstreamError): \s*)+"
 # "3040: …", and behind a word: "error code: 1015", "AiError 3043", "[code: 9109]". A port is none.
 _CODE_IN_TEXT = r"(?<![\w.:/])([0-9]{3,5}):|(?:error|code)\W{1,4}([0-9]{3,5})\b"
 _CODE_IN_PAGE = r"(?i)(?:error(?: code)?[ :]{1,2}|cf-error-code[^<>]{0,20}>\s{0,9}|\|\s)([0-9]{4})\b"
+_MODEL = r"@(?:cf|hf)/[\w./-]*\w"
 _SECONDS = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
 _TAG = r"<[^<>]*>"
 _TITLE = r"(?i)<title[^<>]*>\s*([^<\s][^<]{0,300})"
@@ -283,7 +284,7 @@ def _parse_error(item: Any, depth: int = 0) -> ErrorBody:
     # The API says in a chain what it means: "Invalid request headers", for "Invalid format for Authorization header".
     chain = [link.get("message") for link in as_sequence(item.get("error_chain")) if is_mapping(link)]
     message = ": ".join([message, *(link for link in chain if isinstance(link, str))])
-    code = next((item[key] for key in ("internalCode", "code") if item.get(key) is not None), inner.code)
+    code = next((item[key] for key in ("internalCode", "code", "error_code") if item.get(key) is not None), inner.code)
     # In problem+json (RFC 9457) the type is the URL of a page about the error, and no name of it.
     name = next((name for name in (item.get("name"), item.get("type")) if name and "://" not in str(name)), "")
     return ErrorBody(message, _parse_code(code), name if isinstance(name, str) else "")
@@ -324,6 +325,8 @@ def _parse_code(value: Any) -> int | str | None:
         return None
     if isinstance(value, int):
         return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
     text = str(value)[:100]
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text or None
 
@@ -361,7 +364,7 @@ def _find_spec_by_content(status: int, problem: ErrorBody) -> ErrorSpec | None:
 
 def _find_hint(spec: ErrorSpec, message: str, model: str | None, inputs: Mapping[str, Any]) -> str:
     if spec.name in _NO_MODEL and model:
-        return _suggest_model(spec, model)
+        return _suggest_model(spec, model, message[:_MAX_TEXT])
     if spec.name == "FineTuneNotFound" and isinstance(lora := inputs.get("lora"), str):
         return f"there is no {_cut(lora)!r} for this model and account: {spec.hint}"
     if spec.kind in (BadRequestError, QuotaExceededError) or spec.name == "AgreementRequired":
@@ -370,9 +373,12 @@ def _find_hint(spec: ErrorSpec, message: str, model: str | None, inputs: Mapping
     return spec.hint
 
 
-def _suggest_model(spec: ErrorSpec, model: str) -> str:
+def _suggest_model(spec: ErrorSpec, model: str, message: str) -> str:
     """Return the hint for a model that the service does not have, or has no more."""
     entry = models.get(model)
+    named = next((name for name in re.findall(_MODEL, message) if name != model), None)
+    if named and spec.name == "ModelRetired":
+        return f"{spec.hint}, such as {named}"
     if entry is not None and entry.retirement:
         return entry.retirement
     if entry is not None and spec.name != "ModelRetired":

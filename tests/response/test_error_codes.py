@@ -77,6 +77,8 @@ def test_a_code_is_found_wherever_it_stands() -> None:
         (b"InferenceUpstreamError: error code: 1031", 1031),
         (b"AiError: 5007: No such model @cf/a/b or task", 5007),
         (b"error code: 1015", 1015),
+        ({"title": "Error 1020: Access denied", "status": 403, "detail": "It is blocked.", "error_code": 1020}, 1020),
+        ({"errors": [{"code": 3040.0, "message": "no"}]}, 3040),
         (b"AiError 3043: it failed", 3043),
         (b"Invalid provider (code 2008)", 2008),
         (b"Unauthorized to access requested resource [code: 9109]", 9109),
@@ -86,6 +88,7 @@ def test_a_code_is_found_wherever_it_stands() -> None:
         (b"http://10.0.0.1:8001: connection refused", None),
         (b"502: bad gateway", None),
         (b"12.3040: no", None),
+        (b'{"errors":[{"code":NaN,"message":"no"}]}', None),
     ):
         error = error_of(400, body)
         assert error.code == code, body
@@ -276,6 +279,8 @@ def test_a_retired_model_names_one_that_lives_whether_the_catalogue_knows_or_not
             error = error_of(status, body, model)
             assert (type(error), error.name, error.retryable) == (NotFoundError, "ModelRetired", False), (model, body)
             assert words in str(error), (model, body)
+    said = {"errors": [{"code": 5028, "message": "@cf/a/b was deprecated on 2026-11-01. Please use @cf/a/b-2.5."}]}
+    assert "use another, such as @cf/a/b-2.5." in str(error_of(410, said, "@cf/a/b")), "the service's own advice"
     suggested = str(error_of(410, b"", "@cf/zai-org/glm-4.7-flash")).partition("such as ")[2]
     names = re.findall(r"@[a-z]+/[^\s?,]+[a-z0-9]", suggested)
     assert "@cf/zai-org/glm-4.7-flash" not in names
@@ -342,7 +347,7 @@ def test_the_advice_on_a_code_that_says_little_goes_by_its_text() -> None:
         (3030, "Assistant tool call function.arguments must be valid JSON.", "JSON text"),
         (2021, "Gateway authentication is required to use unified billing", "authentication on"),
         (3030, "it failed", "the model refused these inputs"),
-        (2009, "Unauthorized", "if some calls pass, slow down"),
+        (2009, "Unauthorized", "the provider refused its key; if some calls pass, slow down"),
         (2016, "Prompt blocked due to security configurations", "word the prompt in another way"),
     ):
         error = error_of(400, {"errors": [{"code": code, "message": text}]})

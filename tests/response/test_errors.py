@@ -168,7 +168,8 @@ STATUSES: list[tuple[tuple[int, ...], type[InferenceUpstreamError], bool, str]] 
     # Statuses; class, whether it is retryable, and name.
     ((200, 299), AiInternalError, False, "Failed"),
     ((300, 301, 302, 307, 308, 399), InferenceUpstreamError, False, "Redirect"),
-    ((400, 405, 409, 418, 422, 499), BadRequestError, False, "BadRequest"),
+    ((400, 409, 418, 422, 499), BadRequestError, False, "BadRequest"),
+    ((405,), BadRequestError, False, "NoSuchMethod"),
     ((401,), AuthenticationError, False, "AuthenticationError"),
     ((402,), QuotaExceededError, False, "BalanceEmpty"),
     ((403,), PermissionDeniedError, False, "Forbidden"),
