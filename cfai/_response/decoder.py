@@ -41,6 +41,7 @@ class Decoder:
         "_model",
         "_request_id",
         "_secrets",
+        "_status_code",
         "_stray_lines",
         "accumulator",
         "done",
@@ -53,6 +54,7 @@ class Decoder:
         request_id: str | None = None,
         secrets: Iterable[str] = (),
         inputs: Mapping[str, Any] | None = None,
+        status_code: int | None = None,
     ) -> None:
         self.accumulator = Accumulator()
         """The answer as far as it has arrived."""
@@ -62,6 +64,7 @@ class Decoder:
         """The error that broke the stream, if any did."""
         self._model = model
         self._request_id = request_id
+        self._status_code = status_code
         self._secrets = tuple(secrets)
         self._inputs = inputs or {}
         self._stray_lines: list[bytes] = []
@@ -120,6 +123,7 @@ class Decoder:
         """Return `error` as what broke this stream, with what had arrived. Usage is unknown from here on."""
         error.model = self._model or None
         error.request_id = self._request_id
+        error.status_code = self._status_code
         self.failure = error
         return self._with_partial(error)
 
@@ -246,7 +250,7 @@ class Decoder:
         event = redact_json(event, self._secrets)
         reason = parse_error_body(event)
         opening = "the service reported an error inside the stream"
-        return self.record_failure(build_stream_error(opening, reason, event, model=self._model, inputs=self._inputs))
+        return self._record_reported(opening, reason, event)
 
     def _record_error_of_finish_reason(self, event: dict[str, Any]) -> None:
         """Raise nothing yet: the event's own token is given first."""
@@ -256,7 +260,13 @@ class Decoder:
         source = errors[0] if errors else event if event.keys() & {"message", "detail"} else None
         reason = ErrorBody(parse_error_body(source).message)
         opening = "the model stopped with an error"
-        self.record_failure(build_stream_error(opening, reason, event, model=self._model, inputs=self._inputs))
+        self._record_reported(opening, reason, event)
+
+    def _record_reported(self, opening: str, reason: ErrorBody, event: Any) -> StreamError:
+        error = build_stream_error(
+            opening, reason, event, model=self._model, inputs=self._inputs, request_id=self._request_id
+        )
+        return self.record_failure(error)
 
 
 def split_lone_events(data: bytes, may_be_cut_off: bool = False) -> list[bytes]:

@@ -151,7 +151,13 @@ def build_error(
 
 
 def build_stream_error(
-    opening: str, problem: ErrorBody, event: Any, *, model: str = "", inputs: Mapping[str, Any] | None = None
+    opening: str,
+    problem: ErrorBody,
+    event: Any,
+    *,
+    model: str = "",
+    inputs: Mapping[str, Any] | None = None,
+    request_id: str | None = None,
 ) -> StreamError:
     """Return the error that an event of a stream reports; its message begins with `opening`.
 
@@ -161,6 +167,8 @@ def build_stream_error(
     """
     reason = _remove_code(problem.code, problem.message) or "no reason given"
     message = f"{opening}: {reason}" if problem.code is None else f"{opening}: {problem.code}: {reason}"
+    if request_id:
+        message += f" (request id {request_id})"
     spec = _find_spec(0, problem)
     limit = _parse_model_limit(problem.message, model) if spec.kind in (BadRequestError, AiInternalError) else None
     if limit is None:

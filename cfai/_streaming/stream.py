@@ -83,7 +83,9 @@ class _StreamState(Generic[T]):
         self._pooled_client = response.pooled_client
         self._body = body
         """The chunks: an iterator, or for asynchronous calls a `BackgroundReader`."""
-        self._token_decoder = Decoder(call.model, response.meta.request_id, call.secrets, call.inputs)
+        self._token_decoder = Decoder(
+            call.model, response.meta.request_id, call.secrets, call.inputs, response.meta.status_code
+        )
         """The decoder of tokens, which knows the text so far."""
         self._decoder: BlockDecoder = self._token_decoder
         """The decoder in use: `_token_decoder`, unless the stream is read as events or for a browser."""

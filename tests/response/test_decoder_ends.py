@@ -119,7 +119,7 @@ def test_an_error_has_the_event_that_reported_it() -> None:
         (event({"success": "false", "errors": []}), '"success":"false"', {"success": "false", "errors": []}),
         (
             event({"error": "Model overloaded."}),
-            "overloaded. What to do: the model is busy",
+            r"overloaded\. \(request id request-1\)\. What to do: the",
             {"error": "Model overloaded."},
         ),
         # Text in the place of an event, or of all of them.

@@ -329,7 +329,7 @@ def test_an_error_inside_a_stream_has_the_same_advice(callers: Callers, service:
         service.answers(service.events(*native("Hel"), event(json.dumps(problem))))
         with row(problem), pytest.raises(StreamError) as caught:
             list(caller.run(MODEL, inputs, checks="off"))
-        assert (caught.value.partial, caught.value.retryable) == ("Hel", False)
+        assert (caught.value.partial, caught.value.retryable, caught.value.status_code) == ("Hel", False, 200)
         assert words in str(caught.value).partition("What to do: ")[2]
     service.answers(service.events(*native("Hel"), event('{"error":"it is new"}')))
     with pytest.raises(StreamError, match=r"it is new$"):
