@@ -109,7 +109,7 @@ def build_error(
     >>> type(error).__name__, error.code, "@cf/meta/llama-3.3-70b-instruct-fp8-fast" in str(error)
     ('NotFoundError', 5007, True)
     """
-    body = parse_body(redact(to_utf8(content), secrets))
+    body = parse_redacted_body(content, secrets)
     headers = redact_headers(headers, secrets)
     problem = parse_error_body(body)
     spec = _find_spec(status, problem)
@@ -198,6 +198,18 @@ def redact_json(value: Any, secrets: Iterable[str]) -> Any:
     content = to_compact_json(value).encode("utf-8", "replace")
     redacted = redact(content, secrets)
     return value if redacted == content else parse_body(redacted)
+
+
+def parse_redacted_body(content: bytes, secrets: Sequence[str]) -> Any:
+    """Return a body as JSON if it is JSON, else as text, without the credentials that a server echoed.
+
+    >>> parse_redacted_body(b'{"error": "no /topsecret"}', ["/topsecret"])
+    {'error': 'no [removed]'}
+    """
+    body = parse_body(content)
+    if isinstance(body, str):
+        return redact(body.encode("utf-8", "replace"), secrets).decode()
+    return redact_json(body, secrets)  # parsed: JSON may escape any character
 
 
 def to_utf8(content: bytes) -> bytes:

@@ -388,6 +388,10 @@ def test_credentials_that_were_echoed_are_removed_and_what_has_none_stays_the_sa
         ({"a": "the-token \ud83d"}, {"a": "[removed] ?"}),
     ):
         assert redact_json(value, ["the-token"]) == redacted
+    for echoed in (rb"no \/the-token", rb"no \u002fthe-token", b"no /the-token"):
+        error = build_error(400, {}, b'{"error":"' + echoed + b'"}', secrets=["/the-token"])
+        assert error.body == {"error": "no [removed]"}, echoed
+        assert "the-token" not in str(error), echoed
 
 
 JSON = st.recursive(
