@@ -116,7 +116,9 @@ class Decoder:
         """Raise if the stream is not whole: a failure was reported, or it ended before the answer did."""
         if self.failure is not None:
             raise self._with_partial(self.failure)
-        if not self.is_whole:
+        answer = self.accumulator
+        is_empty = not (answer.get_text(0) or answer.get_reasoning(0) or answer.get_tool_calls(0))
+        if not self.is_whole or (is_empty and self._stray_lines):
             raise self._record_truncation()
 
     def record_failure(self, error: StreamError) -> StreamError:
@@ -129,7 +131,8 @@ class Decoder:
 
     def _record_truncation(self) -> StreamError:
         """Return the error of a stream that ended too early, with the text that came in the place of an event."""
-        message = "the stream ended with neither [DONE] nor a finish reason"
+        lacking = "without an answer" if self.is_whole else "with neither [DONE] nor a finish reason"
+        message = f"the stream ended {lacking}"
         lines = [line for line in self._stray_lines if not any(start.startswith(line) for start in _LINE_STARTS)]
         text = redact(b"\n".join(lines), self._secrets).decode("utf-8", "replace").strip()
         if not text:

@@ -126,6 +126,7 @@ def test_an_error_has_the_event_that_reported_it() -> None:
         (b"error code: 1031", "has expired", "error code: 1031"),
         (event({"response": "a"}) + b"AiError: 3043: it failed\n\n", "3043: it failed", "AiError: 3043: it failed"),
         (b"upstream connect error\n", "neither .* what came is no event: 'upstream connect", "upstream connect error"),
+        (b'{"response": "a"}\n\n' + DONE, "without an answer; what came is no event: '{", '{"response": "a"}'),
         (event({"response": "a"}) + b"dat", "nor a finish reason$", None),
     ):
         error = play([events]).error
