@@ -1,12 +1,19 @@
 """A program for a freezer: it reads every data file of cfai, and calls what loads at first use, on an emulator."""
 
 import asyncio
+from typing import Any
 
 import cfai
 from cfai.local import Emulator
 from cfai.types import NativeText
 
 MODEL = "@cf/zai-org/glm-4.7-flash"
+MEDIA: list[tuple[str, Any]] = [
+    ("@cf/black-forest-labs/flux-1-schnell", {"prompt": "a cat"}),  # JPEG
+    ("@cf/stabilityai/stable-diffusion-xl-base-1.0", {"prompt": "a cat"}),  # PNG
+    ("@cf/myshell-ai/melotts", {"prompt": "Hi"}),  # WAV
+    ("@cf/deepgram/aura-1", {"text": "Hi"}),  # MP3
+]
 
 
 async def embed(local: Emulator) -> list[int]:
@@ -26,6 +33,8 @@ def main() -> None:
         except cfai.LimitError as error:
             print(type(error).__name__)
         print(asyncio.run(embed(local)))
+        for model, inputs in MEDIA:
+            print(len(ai.run(model, inputs).model_dump_json()) > 10_000)
 
 
 if __name__ == "__main__":

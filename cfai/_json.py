@@ -186,6 +186,9 @@ def find_unsendable(value: Any, place: str, depth: int = 0) -> str | None:
         return f"{place}: a number of that many digits cannot be sent as JSON" if too_large else None
     if isinstance(value, bytes | bytearray | memoryview):
         return f"{place}: bytes cannot be sent as JSON: encode them as the model asks, often as base64 text"
+    if isinstance(value, type):
+        schema = f": send {value.__name__}.model_json_schema()" if hasattr(value, "model_json_schema") else ""
+        return f"{place}: the class {value.__name__} cannot be sent as JSON{schema}"
     try:
         return find_unsendable(json_default(value), place, depth + 1)
     except TypeError as error:

@@ -26,6 +26,10 @@ stop
 stop
 SequenceLengthError
 [2, 1024]
+True
+True
+True
+True
 """
 
 

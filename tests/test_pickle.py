@@ -17,8 +17,8 @@ import cfai
 from cfai import Ai, CfaiError, GatewayOptions, InferenceUpstreamError, LimitError, Retry, StreamError, Timeout, Token
 from cfai._credentials import Secret
 from cfai.types import Meta, ToolCall, ToolCallDelta, Usage
-from tests.bodies import CHAT_ANSWER, DONE, NATIVE_ANSWER, OK, PNG, RESPONSES_ANSWER
-from tests.conftest import ACCOUNT, Caller, Callers, Peer, Serve, Service, row
+from tests.bodies import CHAT_ANSWER, DONE, NATIVE_ANSWER, OK, PNG, RESPONSES_ANSWER, native
+from tests.conftest import ACCOUNT, SYNC_AND_ASYNC, Caller, Callers, Peer, Serve, Service, row, stream_of
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 HELLO: Any = {"prompt": "Hello"}
@@ -198,3 +198,13 @@ def test_an_ai_pickles_while_it_is_in_use(serve: Serve) -> None:
 def test_a_context_of_tls_is_not_pickled_and_says_so() -> None:
     with pytest.raises(cfai.ConfigurationError, match="the path of its certificates"):
         pickle.dumps(client(verify=ssl.create_default_context()))
+
+
+@SYNC_AND_ASYNC
+def test_a_stream_is_neither_copied_nor_pickled_and_says_so(caller: Caller, service: Service) -> None:
+    service.answers(service.events(*native("Hel", "lo"), DONE))
+    stream = caller.stream(MODEL)
+    for attempt in (copy.copy, copy.deepcopy, pickle.dumps):
+        with row(attempt), pytest.raises(cfai.ConfigurationError, match=r"cannot be copied or pickled: .* result\(\)"):
+            attempt(stream_of(stream))
+    assert stream.result().text == "Hello"

@@ -11,7 +11,7 @@ from typing import Any, cast
 from pydantic_core import from_json
 
 from cfai._errors import StreamError, StreamTruncatedError
-from cfai._json import loads, to_compact_json
+from cfai._json import as_sequence, is_mapping, loads, to_compact_json
 from cfai._response.accumulator import Accumulator
 from cfai._response.errors import ErrorBody, build_stream_error, parse_body, parse_error_body, redact, redact_json
 from cfai._response.extract import find_event_error
@@ -21,6 +21,9 @@ from cfai.types import Token, Usage
 _DONE = b"[DONE]"
 END_MARK = b"data: " + _DONE
 """The block that ends a stream."""
+
+_LINE_STARTS = (b"data: ", b"event: ", b"id: ", b"retry: ", _DONE)
+"""The beginnings of lines, of which one that was cut off may have come."""
 
 _UNREADABLE: Any = object()
 
@@ -38,6 +41,7 @@ class Decoder:
         "_model",
         "_request_id",
         "_secrets",
+        "_status_code",
         "_stray_lines",
         "accumulator",
         "done",
@@ -50,6 +54,7 @@ class Decoder:
         request_id: str | None = None,
         secrets: Iterable[str] = (),
         inputs: Mapping[str, Any] | None = None,
+        status_code: int | None = None,
     ) -> None:
         self.accumulator = Accumulator()
         """The answer as far as it has arrived."""
@@ -59,6 +64,7 @@ class Decoder:
         """The error that broke the stream, if any did."""
         self._model = model
         self._request_id = request_id
+        self._status_code = status_code
         self._secrets = tuple(secrets)
         self._inputs = inputs or {}
         self._stray_lines: list[bytes] = []
@@ -110,15 +116,30 @@ class Decoder:
         """Raise if the stream is not whole: a failure was reported, or it ended before the answer did."""
         if self.failure is not None:
             raise self._with_partial(self.failure)
-        if not self.is_whole:
-            raise self.record_failure(StreamTruncatedError("the stream ended with neither [DONE] nor a finish reason"))
+        answer = self.accumulator
+        is_empty = not (answer.get_text(0) or answer.get_reasoning(0) or answer.get_tool_calls(0))
+        if not self.is_whole or (is_empty and self._stray_lines):
+            raise self._record_truncation()
 
     def record_failure(self, error: StreamError) -> StreamError:
         """Return `error` as what broke this stream, with what had arrived. Usage is unknown from here on."""
         error.model = self._model or None
         error.request_id = self._request_id
+        error.status_code = self._status_code
         self.failure = error
         return self._with_partial(error)
+
+    def _record_truncation(self) -> StreamError:
+        """Return the error of a stream that ended too early, with the text that came in the place of an event."""
+        lacking = "without an answer" if self.is_whole else "with neither [DONE] nor a finish reason"
+        message = f"the stream ended {lacking}"
+        lines = [line for line in self._stray_lines if not any(start.startswith(line) for start in _LINE_STARTS)]
+        text = redact(b"\n".join(lines), self._secrets).decode("utf-8", "replace").strip()
+        if not text:
+            return self.record_failure(StreamTruncatedError(message))
+        if parse_error_body(text).code is not None:
+            return self._record_error_of_event(text)
+        return self.record_failure(StreamTruncatedError(f"{message}; what came is no event: {text[:200]!r}", body=text))
 
     def _with_partial(self, failure: StreamError) -> StreamError:
         failure.partial = self.text
@@ -133,7 +154,7 @@ class Decoder:
             if fields.event == b"error" and not self.done:
                 raise self._record_error_of_event(parse_body(data))
             tokens = self._feed_data(data)
-        elif fields.other_lines and not self._has_data and len(self._stray_lines) < _MAX_STRAY_LINES:
+        elif fields.other_lines and len(self._stray_lines) < _MAX_STRAY_LINES:
             self._stray_lines += fields.other_lines
         if has_end_mark and not self.done:
             if not tokens and self.failure is not None:
@@ -232,14 +253,23 @@ class Decoder:
         event = redact_json(event, self._secrets)
         reason = parse_error_body(event)
         opening = "the service reported an error inside the stream"
-        return self.record_failure(build_stream_error(opening, reason, event, model=self._model, inputs=self._inputs))
+        return self._record_reported(opening, reason, event)
 
     def _record_error_of_finish_reason(self, event: dict[str, Any]) -> None:
         """Raise nothing yet: the event's own token is given first."""
         event = redact_json(event, self._secrets)
-        reason = ErrorBody(parse_error_body(event).message if event.keys() & {"message", "detail"} else "")
+        choices = as_sequence(event.get("choices"))
+        errors = [choice["error"] for choice in choices if is_mapping(choice) and choice.get("error")]
+        source = errors[0] if errors else event if event.keys() & {"message", "detail"} else None
+        reason = ErrorBody(parse_error_body(source).message)
         opening = "the model stopped with an error"
-        self.record_failure(build_stream_error(opening, reason, event, model=self._model, inputs=self._inputs))
+        self._record_reported(opening, reason, event)
+
+    def _record_reported(self, opening: str, reason: ErrorBody, event: Any) -> StreamError:
+        error = build_stream_error(
+            opening, reason, event, model=self._model, inputs=self._inputs, request_id=self._request_id
+        )
+        return self.record_failure(error)
 
 
 def split_lone_events(data: bytes, may_be_cut_off: bool = False) -> list[bytes]:

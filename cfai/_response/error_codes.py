@@ -41,6 +41,7 @@ _HEADER = "check the token: it is sent as it was given, so it may hold quotes, s
 _ADDRESS = "check account_id, base_url and the model's name"
 _SCHEMA = "compare the inputs with the model's schema"
 _SPENT = "the gateway's spend limit is reached: wait for its next window, or raise it in the dashboard"
+_GUARDRAIL = "a guardrail of the gateway blocked the {}: word the prompt in another way, or change its settings"
 _PRIVATE = "this account may not use this model"
 _LORA = "list the account's with `npx wrangler ai finetune list`, and those for all with GET …/ai/finetunes/public"
 _BANNED = "the edge blocks this network: try another one, without VPN or proxy"
@@ -111,10 +112,11 @@ CODES: dict[int, ErrorSpec] = {
         401,
         "GatewayUnauthorized",
         AuthenticationError,
-        "the gateway wants a token with AI Gateway Run, in the option token of gateway",
+        "the gateway wants a token with AI Gateway Run, in the option token of gateway, or the provider refused its "
+        "key; if some calls pass, slow down",
     ),
-    2016: ErrorSpec(400, "PromptBlocked", BadRequestError, "a guardrail of the gateway blocked the prompt"),
-    2017: ErrorSpec(400, "ResponseBlocked", BadRequestError, "a guardrail of the gateway blocked the answer"),
+    2016: ErrorSpec(400, "PromptBlocked", BadRequestError, _GUARDRAIL.format("prompt")),
+    2017: ErrorSpec(400, "ResponseBlocked", BadRequestError, _GUARDRAIL.format("answer")),
     2018: ErrorSpec(401, "ProviderUnauthorized", AuthenticationError, _PROVIDER_KEY),
     2019: ErrorSpec(400, "GatewayEndpointOff", BadRequestError, "turn this endpoint on in the gateway's settings"),
     2021: ErrorSpec(
@@ -187,6 +189,7 @@ STATUSES: dict[int, ErrorSpec] = {
     402: ErrorSpec(402, "BalanceEmpty", QuotaExceededError, "add money to the gateway, or bring your own key"),
     403: _FORBIDDEN,
     404: ErrorSpec(404, "NotFound", NotFoundError, "check account_id and the model's name"),
+    405: CODES[7001],
     407: ErrorSpec(
         407, "ProxyAuthentication", BadRequestError, "the proxy wants a user and a password: put them into its address"
     ),

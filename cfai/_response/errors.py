@@ -68,6 +68,7 @@ _PREFIXES = r"\A(?:(?:AiError|AiGatewayError|InferenceUpstreamError): \s*)+"
 # "3040: …", and behind a word: "error code: 1015", "AiError 3043", "[code: 9109]". A port is none.
 _CODE_IN_TEXT = r"(?<![\w.:/])([0-9]{3,5}):|(?:error|code)\W{1,4}([0-9]{3,5})\b"
 _CODE_IN_PAGE = r"(?i)(?:error(?: code)?[ :]{1,2}|cf-error-code[^<>]{0,20}>\s{0,9}|\|\s)([0-9]{4})\b"
+_MODEL = r"@(?:cf|hf)/[\w./-]*\w"
 _SECONDS = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
 _TAG = r"<[^<>]*>"
 _TITLE = r"(?i)<title[^<>]*>\s*([^<\s][^<]{0,300})"
@@ -108,7 +109,7 @@ def build_error(
     >>> type(error).__name__, error.code, "@cf/meta/llama-3.3-70b-instruct-fp8-fast" in str(error)
     ('NotFoundError', 5007, True)
     """
-    body = parse_body(redact(to_utf8(content), secrets))
+    body = parse_redacted_body(content, secrets)
     headers = redact_headers(headers, secrets)
     problem = parse_error_body(body)
     spec = _find_spec(status, problem)
@@ -150,7 +151,13 @@ def build_error(
 
 
 def build_stream_error(
-    opening: str, problem: ErrorBody, event: Any, *, model: str = "", inputs: Mapping[str, Any] | None = None
+    opening: str,
+    problem: ErrorBody,
+    event: Any,
+    *,
+    model: str = "",
+    inputs: Mapping[str, Any] | None = None,
+    request_id: str | None = None,
 ) -> StreamError:
     """Return the error that an event of a stream reports; its message begins with `opening`.
 
@@ -160,11 +167,14 @@ def build_stream_error(
     """
     reason = _remove_code(problem.code, problem.message) or "no reason given"
     message = f"{opening}: {reason}" if problem.code is None else f"{opening}: {problem.code}: {reason}"
+    if request_id:
+        message += f" (request id {request_id})"
     spec = _find_spec(0, problem)
     limit = _parse_model_limit(problem.message, model) if spec.kind in (BadRequestError, AiInternalError) else None
     if limit is None:
         hint = "" if spec is UNKNOWN_FAILURE else _find_hint(spec, problem.message, model, inputs or {})
-        return StreamError(message + (f". What to do: {hint}." if hint else ""), code=problem.code, body=event)
+        message += f"{'' if message.endswith('.') else '.'} What to do: {hint}." if hint else ""
+        return StreamError(message, code=problem.code, body=event)
     kind = StreamSequenceLengthError if limit.kind == "sequence" else StreamContextLengthError
     message = f"{message}. What to do: {_format_advice(limit, model)}."
     return kind(message, **_build_limit_fields(limit, model, inputs or {}), code=problem.code, body=event)
@@ -188,6 +198,18 @@ def redact_json(value: Any, secrets: Iterable[str]) -> Any:
     content = to_compact_json(value).encode("utf-8", "replace")
     redacted = redact(content, secrets)
     return value if redacted == content else parse_body(redacted)
+
+
+def parse_redacted_body(content: bytes, secrets: Sequence[str]) -> Any:
+    """Return a body as JSON if it is JSON, else as text, without the credentials that a server echoed.
+
+    >>> parse_redacted_body(b'{"error": "no /topsecret"}', ["/topsecret"])
+    {'error': 'no [removed]'}
+    """
+    body = parse_body(content)
+    if isinstance(body, str):
+        return redact(body.encode("utf-8", "replace"), secrets).decode()
+    return redact_json(body, secrets)  # parsed: JSON may escape any character
 
 
 def to_utf8(content: bytes) -> bytes:
@@ -282,16 +304,18 @@ def _parse_error(item: Any, depth: int = 0) -> ErrorBody:
     # The API says in a chain what it means: "Invalid request headers", for "Invalid format for Authorization header".
     chain = [link.get("message") for link in as_sequence(item.get("error_chain")) if is_mapping(link)]
     message = ": ".join([message, *(link for link in chain if isinstance(link, str))])
-    code = next((item[key] for key in ("internalCode", "code") if item.get(key) is not None), inner.code)
+    code = next((item[key] for key in ("internalCode", "code", "error_code") if item.get(key) is not None), inner.code)
     # In problem+json (RFC 9457) the type is the URL of a page about the error, and no name of it.
     name = next((name for name in (item.get("name"), item.get("type")) if name and "://" not in str(name)), "")
     return ErrorBody(message, _parse_code(code), name if isinstance(name, str) else "")
 
 
 def _parse_error_text(text: str) -> ErrorBody:
-    if text.lstrip()[:1] == "<":
-        return _parse_page(text.lstrip()[:_MAX_PAGE])
     message = re.sub(_PREFIXES, "", text.strip())
+    if message[:1] == "<":
+        page = _parse_page(message[:_MAX_PAGE])
+        id_at_end = re.search(_UUID, message[-100:])
+        return page._replace(message=f"{page.message} ({id_at_end[1]})") if id_at_end else page
     end = message.rfind("}") + 1
     if message[:1] == "{" and is_mapping(upstream := parse_body(message[:end].encode("utf-8", "replace"))):
         inner = parse_error_body(upstream)
@@ -321,6 +345,8 @@ def _parse_code(value: Any) -> int | str | None:
         return None
     if isinstance(value, int):
         return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
     text = str(value)[:100]
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text or None
 
@@ -342,6 +368,8 @@ def _find_spec_by_content(status: int, problem: ErrorBody) -> ErrorSpec | None:
     text = problem.message[:_MAX_TEXT].lower()
     if "daily free allocation" in text:
         return CODES[4006]
+    if "network connection lost" in text:
+        return CODES[3043]  # it comes with 1000, which stands for a wrong token elsewhere
     if isinstance(problem.code, int) and problem.code in CODES:
         return CODES[problem.code]
     for name in (problem.code, problem.name):
@@ -356,7 +384,7 @@ def _find_spec_by_content(status: int, problem: ErrorBody) -> ErrorSpec | None:
 
 def _find_hint(spec: ErrorSpec, message: str, model: str | None, inputs: Mapping[str, Any]) -> str:
     if spec.name in _NO_MODEL and model:
-        return _suggest_model(spec, model)
+        return _suggest_model(spec, model, message[:_MAX_TEXT])
     if spec.name == "FineTuneNotFound" and isinstance(lora := inputs.get("lora"), str):
         return f"there is no {_cut(lora)!r} for this model and account: {spec.hint}"
     if spec.kind in (BadRequestError, QuotaExceededError) or spec.name == "AgreementRequired":
@@ -365,9 +393,12 @@ def _find_hint(spec: ErrorSpec, message: str, model: str | None, inputs: Mapping
     return spec.hint
 
 
-def _suggest_model(spec: ErrorSpec, model: str) -> str:
+def _suggest_model(spec: ErrorSpec, model: str, message: str) -> str:
     """Return the hint for a model that the service does not have, or has no more."""
     entry = models.get(model)
+    named = next((name for name in re.findall(_MODEL, message) if name != model), None)
+    if named and spec.name == "ModelRetired":
+        return f"{spec.hint}, such as {named}"
     if entry is not None and entry.retirement:
         return entry.retirement
     if entry is not None and spec.name != "ModelRetired":

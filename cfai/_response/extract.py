@@ -16,6 +16,8 @@ JsonPath = tuple[str | int, ...]
 _ENVELOPE = frozenset({"result", "success", "errors", "messages", "result_info"})
 """The keys of the wrapper around a result. An object with any other key is a result itself."""
 
+_NO_SUCCESS = (False, "false")
+
 
 class Delta(NamedTuple):
     """A part of an answer, before it is put to what came before."""
@@ -27,9 +29,9 @@ class Delta(NamedTuple):
 
 
 def unwrap(body: Any) -> Any:
-    """Return the result without its envelope, if it has one."""
-    if body.__class__ is dict and "result" in body and body.keys() <= _ENVELOPE:
-        return body["result"]
+    """Return the result without its envelope, if it has one; `None` for an envelope without a result."""
+    if body.__class__ is dict and ("result" in body or "success" in body) and body.keys() <= _ENVELOPE:
+        return body.get("result")
     return body
 
 
@@ -38,7 +40,9 @@ def event_reports_error(event: Mapping[str, Any]) -> bool:
 
     UNCERTAIN: no page shows an error inside a stream, so every shape that errors have elsewhere counts.
     """
-    if event.get("error") or event.get("errors") or event.get("success") is False or "internalCode" in event:
+    if event.get("success") is True and event.get("result"):
+        return False  # what stands beside a result is a warning
+    if event.get("error") or event.get("errors") or event.get("success") in _NO_SUCCESS or "internalCode" in event:
         return True
     return event.get("type") == "error" or event.get("object") == "error"
 
@@ -63,7 +67,7 @@ def body_reports_error(body: Any) -> bool:
     """Return True if a 2xx body is an error: `success` is false, or an error is named and no result came."""
     if body.__class__ is not dict:
         return False
-    if body.get("success") is False:
+    if body.get("success") in _NO_SUCCESS:
         return True
     for answer in (body, body.get("result")):
         # The Responses API reports a failure in an answer of its own shape.
@@ -97,7 +101,7 @@ def extract_native(event: Mapping[str, Any], data: bytes, path: JsonPath) -> Del
     key = "response"
     if key not in event:
         # UNCERTAIN: the chunks of moondream are documented nowhere; its whole answers name their text like this.
-        key = next((key for key in ("answer", "caption") if isinstance(event.get(key), str)), key)
+        key = next((key for key in ("answer", "caption", "response_text") if isinstance(event.get(key), str)), key)
     return Delta(
         to_text(event.get(key), data, (*path, key)),
         extract_reasoning(event, data, path),

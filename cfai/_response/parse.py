@@ -23,7 +23,7 @@ from cfai._json import loads, to_compact_json
 from cfai._limits import MAX_TOKENS_FIELDS
 from cfai._response.accumulator import Accumulator
 from cfai._response.decoder import END_MARK, is_json_object, split_at_end_mark
-from cfai._response.errors import build_error, parse_body, redact, redact_headers, to_utf8
+from cfai._response.errors import build_error, parse_redacted_body, redact, redact_headers, to_utf8
 from cfai._response.extract import body_reports_error, unwrap
 from cfai._response.sse import BOM, EventSplitter, parse_fields
 from cfai._response.transport_errors import describe_transport_error
@@ -139,7 +139,7 @@ def build_broken_error(
         retryable=False,
         status_code=meta.status_code,
         request_id=meta.request_id,
-        body=parse_body(redact(to_utf8(content), request.secrets)),
+        body=parse_redacted_body(content, request.secrets),
         headers=redact_headers(response.headers, request.secrets),
         model=request.model,
     )
@@ -361,7 +361,11 @@ def _find_text_class(result: Any, model: str) -> type[TextOutput] | None:
         return types.NativeText
     if _is_empty(result) and _writes_text(model):
         return types.NativeText
-    return types.find_text_class(result) if result.__class__ is dict else None
+    if result.__class__ is not dict:
+        return None
+    # A list as `response` is that of a reranker, but in JSON mode that of a text model.
+    is_native = "response" in result and _writes_text(model)
+    return types.find_text_class(result) or (types.NativeText if is_native else None)
 
 
 def _build_text_output(

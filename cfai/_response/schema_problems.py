@@ -30,6 +30,8 @@ class _Problem(NamedTuple):
     """The names that must be there, if that is the problem."""
     type_name: str = ""
     """The JSON type that came, if another must come."""
+    is_choice: bool = False
+    """True if a value of a few must come: mostly it tells kinds of inputs apart, and others list what came."""
 
 
 _MAX_CHARACTERS = 200_000
@@ -48,12 +50,14 @@ _SENTENCE = "|".join(
         rf"required propert(?:y|ies) at {_PATH.format('holder')} (?:are|is) '(?P<missing>[^']{{1,500}})'",
         rf"Type mismatch of {_PATH.format('typed')}, '(?P<came>[^']{{1,30}})' not in '(?P<types>[^']{{1,100}})'",
         rf"Additional or unevaluated properties {_PATH.format('extra')}",
+        rf"enum [^']{{1,100}} not in (?P<choices>[^']{{1,500}}) at {_PATH.format('chosen')}",
         rf"(?P<length>Length of )?{_PATH.format('bounded')} (?P<rule>must [^',]{{1,80}}(?:'[^']{{0,300}}')?)",
     )
 )
 
 _TOOL = 'a tool is {"type": "function", "function": {"name": …, "description": …, "parameters": …}}'
 _MESSAGE = 'a message is {"role": "user", "content": "…"}'
+_TOOL_MESSAGE = 'the result of a tool is {"role": "tool", "tool_call_id": call.id, "content": "…"}'
 _TEXT_ONLY = "this model takes nothing but text there: join the parts into one string, or use a model that sees"
 _FORM = "this model takes a multipart form and no JSON, which `run` does not send: use one that takes JSON"
 
@@ -73,6 +77,7 @@ def find_input_problem(message: str, inputs: Mapping[str, Any]) -> InputProblem 
     problems = list(_list_problems(" ".join(message[:_MAX_CHARACTERS].split()), inputs))
     # What all inputs together lack belongs to another of the schemas, if one of the inputs is wrong.
     within = sorted((problem for problem in problems if problem.path), key=lambda problem: -len(problem.path))
+    within = [problem for problem in within if not problem.is_choice] or within
     if not within:
         return _describe_root(problems, inputs)
     # Thirty tools that are wrong in one way are one problem.
@@ -99,6 +104,10 @@ def _list_problems(page: str, inputs: Mapping[str, Any]) -> Iterator[_Problem]:
             if _was_sent(inputs, path):
                 came = match["came"]
                 yield _Problem(path, f"is {_name_type(came)}, and must be {_join_types(types)}", type_name=came)
+        elif match["chosen"]:
+            if _was_sent(inputs, path := _split(match["chosen"])):
+                choices = " or ".join(f"`{choice}`" for choice in match["choices"].split(","))
+                yield _Problem(path, f"must be {choices}", is_choice=True)
         elif match["extra"]:
             for path in map(_split, match["extra"].split(", ")):
                 if _was_sent(inputs, path):
@@ -130,7 +139,7 @@ def _was_sent(inputs: Mapping[str, Any], path: tuple[str, ...]) -> bool:
         holder = _look_up(inputs, path[:position])
         if position == 0 and step not in inputs:
             return False
-        if isinstance(holder, list | tuple) and step.isdecimal() and _look_up(holder, (step,)) is None:
+        if isinstance(holder, list | tuple) and step.isdecimal() and not int(step[:9]) < len(cast("list[Any]", holder)):
             return False
     return True
 
@@ -183,4 +192,6 @@ def _advise(problem: _Problem) -> str:
         return ""
     if path[-1] == "content":
         return {"array": _TEXT_ONLY, "null": 'send "" for no content'}.get(problem.type_name, "")
-    return _MESSAGE if problem.missing else ""
+    if "tool_call_id" in problem.missing:
+        return _TOOL_MESSAGE
+    return _MESSAGE if {"role", "content"} & {*problem.missing} else ""

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import Any, Generic, Literal, Protocol, Self, TypeVar
+from typing import Any, Generic, Literal, NoReturn, Protocol, Self, TypeVar
 
 import anyio
 from httpx_sse import ServerSentEvent
@@ -84,7 +84,9 @@ class _StreamState(Generic[T]):
         self._pooled_client = response.pooled_client
         self._body = body
         """The chunks: an iterator, or for asynchronous calls a `BackgroundReader`."""
-        self._token_decoder = Decoder(call.model, response.meta.request_id, call.secrets, call.inputs)
+        self._token_decoder = Decoder(
+            call.model, response.meta.request_id, call.secrets, call.inputs, response.meta.status_code
+        )
         """The decoder of tokens, which knows the text so far."""
         self._decoder: BlockDecoder = self._token_decoder
         """The decoder in use: `_token_decoder`, unless the stream is read as events or for a browser."""
@@ -128,6 +130,11 @@ class _StreamState(Generic[T]):
     def __reduce_ex__(self, _: Any) -> Any:
         # A copy that is let go would end the stream.
         raise TypeError("a stream cannot be copied or pickled: copy its result()")
+
+    def __getstate__(self) -> NoReturn:
+        """Refuse to be copied or pickled: of two on one connection, the first that is collected closes it."""
+        name = type(self).__name__
+        raise ConfigurationError(f"{name} cannot be copied or pickled: read it here, and pass its result() on")
 
     @property
     def text(self) -> str:

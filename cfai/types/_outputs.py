@@ -212,7 +212,8 @@ def find_text_class(fields: Mapping[str, Any]) -> type[TextOutput] | None:
     if "response" in fields and not isinstance(fields["response"], list):
         return NativeText
     # Llama 4 Scout leaves `response` out when it calls a tool.
-    return NativeText if isinstance(fields.get("tool_calls"), list) else None
+    has_text = isinstance(fields.get("response_text"), str)  # UNCERTAIN: other clients look for it, for Nemotron's sake
+    return NativeText if has_text or isinstance(fields.get("tool_calls"), list) else None
 
 
 def _find_class(declared: type[Output], fields: Mapping[str, Any]) -> type[Output]:

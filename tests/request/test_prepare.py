@@ -170,6 +170,8 @@ def test_what_json_cannot_hold_is_named_by_its_place_and_not_shown_in_full() -> 
         ({"a": decimal.Decimal(1)}, r"inputs\['a'\]: Decimal"),
         ({"a": (1, object())}, r"inputs\['a'\]\[1\]"),
         ({"a": 1j}, r"inputs\['a'\]: complex"),
+        ({"a": {"schema": Odd}}, r"inputs\['a'\]\['schema'\]: the class Odd .*: send Odd.model_json_schema\(\)$"),
+        ({"a": int}, r"inputs\['a'\]: the class int cannot be sent as JSON$"),
         ({"a": print}, r"inputs\['a'\]"),
         ({"a": MappingProxyType({"b": b""})}, r"inputs\['a'\]\['b'\]"),
         ({"prompt": "half \ud83d an emoji"}, r"inputs\['prompt'\]: .*surrogate"),

@@ -40,6 +40,8 @@ def test_a_text_answer_is_read_in_each_of_its_shapes_with_all_its_fields(caller:
         for answer in (*map(service.json, (body, warned, {"result": body})), service.result(body)):
             with row(kind):
                 service.answers(answer)
+                assert caller.stream(MODEL).result().text == "Hello"
+                service.answers(answer)
                 output = caller.run(MODEL, HELLO)
                 assert type(output) is kind
                 assert output.text == str(output) == "Hello"
@@ -105,12 +107,16 @@ def test_a_text_answer_that_nobody_has_seen_yet_is_given_in_full(caller: Caller,
         {"choices": [{"message": "Hello"}], "usage": {"prompt_tokens": 1}},
         {"choices": ["Hello", {"message": {"content": "Hello"}, "index": "first"}]},
         {"object": "response", "output": ["Hello"], "status": 5},
+        {"response": [1, 2]},
+        {"response_text": "Hello"},
         {"response": {"city": "Paris"}},
     ):
         with row(result):
             service.answers(service.result(result))
             answer = caller.run(MODEL, HELLO)
             assert isinstance(answer, TextOutput)
+            service.answers(service.result(result))
+            assert caller.stream(MODEL).result().text == answer.text
             assert {field: answer[field] for field in result} == result
             assert isinstance(answer.text, str)
     assert json.loads(answer.text) == {"city": "Paris"}
@@ -275,6 +281,7 @@ def test_an_empty_result_of_a_text_model_is_an_empty_answer(caller: Caller, serv
         *(envelope(result) for result in (None, {}, "", {"response": None}, {"response": ""}, {"tool_calls": []})),
         *({"result": result} for result in (None, {}, "", {"response": None})),
         *({}, None, "", {"response": None}, {"response": ""}),
+        {"success": True, "errors": [], "messages": []},
     ):
         for retries in (2, None):
             with row((body, retries)):
@@ -296,6 +303,7 @@ def test_an_answer_that_reports_an_error_is_one(caller: Caller, service: Service
     for answer, kind, code, message in (
         (service.error(200, 3040, "no room", **headers), CapacityError, 3040, "no room"),
         (service.error(200, message="something broke", **headers), AiInternalError, None, "something broke"),
+        (service.json({"success": "false", "result": None}, **headers), AiInternalError, None, '"success":"false"'),
         *((service.json(body, **headers), cfai.APIStatusError, "e", "boom") for body in (failed, envelope(failed))),
     ):
         for stream in (False, True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -99,6 +100,7 @@ def test_halves_of_characters_of_different_parts_do_not_meet() -> None:
 
 def test_an_error_has_the_event_that_reported_it() -> None:
     stopped = {"choices": [{"index": 0, "delta": {}, "finish_reason": "error"}]}
+    in_choice = {"choices": [{**stopped["choices"][0], "error": {"code": 502, "message": "out of memory"}}]}
     busy = [{"code": 3040, "message": "AiError: Capacity temporarily exceeded, please try again."}]
     failed = {"type": "response.failed", "response": None, "message": "out of memory"}
     beside = [{"response": "", "finish_reason": "error", key: "out of memory"} for key in ("message", "detail")]
@@ -113,11 +115,24 @@ def test_an_error_has_the_event_that_reported_it() -> None:
         (event(stopped), "the model stopped with an error: no reason given", stopped),
         (event({"type": "response.failed", "response": {}}), "no reason given", {}),
         *((event(each), "out of memory", each) for each in (failed, *beside)),
+        (event(in_choice), "the model stopped with an error: out of memory", in_choice),
+        (event({"success": "false", "errors": []}), '"success":"false"', {"success": "false", "errors": []}),
+        (
+            event({"error": "Model overloaded."}),
+            r"overloaded\. \(request id request-1\)\. What to do: the",
+            {"error": "Model overloaded."},
+        ),
+        # Text in the place of an event, or of all of them.
+        (b"error code: 1031", "has expired", "error code: 1031"),
+        (event({"response": "a"}) + b"AiError: 3043: it failed\n\n", "3043: it failed", "AiError: 3043: it failed"),
+        (b"upstream connect error\n", "neither .* what came is no event: 'upstream connect", "upstream connect error"),
+        (b'{"response": "a"}\n\n' + DONE, "without an answer; what came is no event: '{", '{"response": "a"}'),
+        (event({"response": "a"}) + b"dat", "nor a finish reason$", None),
     ):
         error = play([events]).error
         with row(events):
             assert isinstance(error, StreamError)
-            assert message in str(error)
+            assert re.search(message, str(error))
             assert error.body == body
 
 

@@ -77,6 +77,8 @@ def test_a_code_is_found_wherever_it_stands() -> None:
         (b"InferenceUpstreamError: error code: 1031", 1031),
         (b"AiError: 5007: No such model @cf/a/b or task", 5007),
         (b"error code: 1015", 1015),
+        ({"title": "Error 1020: Access denied", "status": 403, "detail": "It is blocked.", "error_code": 1020}, 1020),
+        ({"errors": [{"code": 3040.0, "message": "no"}]}, 3040),
         (b"AiError 3043: it failed", 3043),
         (b"Invalid provider (code 2008)", 2008),
         (b"Unauthorized to access requested resource [code: 9109]", 9109),
@@ -86,6 +88,7 @@ def test_a_code_is_found_wherever_it_stands() -> None:
         (b"http://10.0.0.1:8001: connection refused", None),
         (b"502: bad gateway", None),
         (b"12.3040: no", None),
+        (b'{"errors":[{"code":NaN,"message":"no"}]}', None),
     ):
         error = error_of(400, body)
         assert error.code == code, body
@@ -157,6 +160,24 @@ def test_without_code_and_name_the_text_decides() -> None:
                 error = error_of(status, body, model=None)
                 assert type(error) is kind
                 assert advice in str(error).partition("What to do: ")[2]
+
+
+def test_a_lost_connection_of_the_service_is_no_wrong_token() -> None:
+    for status in (400, 500):
+        error = error_of(status, {"errors": [{"message": "Error: Network connection lost.", "code": 1000}]})
+        assert (type(error), error.code) == (InternalServerError, 1000)
+        assert "token" not in str(error)
+
+
+def test_a_page_inside_a_message_is_told_by_its_title() -> None:
+    page = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body></body>\r\n</html>"
+    for body in (
+        f"InferenceUpstreamError: {page}".encode(),
+        {"errors": [{"message": f"AiError: AiError: {page} ({UUID})", "code": 3043}], "success": False},
+    ):
+        error = error_of(502, body)
+        assert ": 502 Bad Gateway (status 502" in str(error)
+        assert error.request_id == (None if isinstance(body, bytes) else UUID)
 
 
 def test_an_error_of_a_status_alone_is_that_error() -> None:
@@ -258,6 +279,8 @@ def test_a_retired_model_names_one_that_lives_whether_the_catalogue_knows_or_not
             error = error_of(status, body, model)
             assert (type(error), error.name, error.retryable) == (NotFoundError, "ModelRetired", False), (model, body)
             assert words in str(error), (model, body)
+    said = {"errors": [{"code": 5028, "message": "@cf/a/b was deprecated on 2026-11-01. Please use @cf/a/b-2.5."}]}
+    assert "use another, such as @cf/a/b-2.5." in str(error_of(410, said, "@cf/a/b")), "the service's own advice"
     suggested = str(error_of(410, b"", "@cf/zai-org/glm-4.7-flash")).partition("such as ")[2]
     names = re.findall(r"@[a-z]+/[^\s?,]+[a-z0-9]", suggested)
     assert "@cf/zai-org/glm-4.7-flash" not in names
@@ -306,7 +329,7 @@ def test_an_error_inside_a_stream_has_the_same_advice(callers: Callers, service:
         service.answers(service.events(*native("Hel"), event(json.dumps(problem))))
         with row(problem), pytest.raises(StreamError) as caught:
             list(caller.run(MODEL, inputs, checks="off"))
-        assert (caught.value.partial, caught.value.retryable) == ("Hel", False)
+        assert (caught.value.partial, caught.value.retryable, caught.value.status_code) == ("Hel", False, 200)
         assert words in str(caught.value).partition("What to do: ")[2]
     service.answers(service.events(*native("Hel"), event('{"error":"it is new"}')))
     with pytest.raises(StreamError, match=r"it is new$"):
@@ -324,6 +347,8 @@ def test_the_advice_on_a_code_that_says_little_goes_by_its_text() -> None:
         (3030, "Assistant tool call function.arguments must be valid JSON.", "JSON text"),
         (2021, "Gateway authentication is required to use unified billing", "authentication on"),
         (3030, "it failed", "the model refused these inputs"),
+        (2009, "Unauthorized", "the provider refused its key; if some calls pass, slow down"),
+        (2016, "Prompt blocked due to security configurations", "word the prompt in another way"),
     ):
         error = error_of(400, {"errors": [{"code": code, "message": text}]})
         assert type(error) is CODES[code].kind, code

@@ -168,7 +168,8 @@ STATUSES: list[tuple[tuple[int, ...], type[InferenceUpstreamError], bool, str]] 
     # Statuses; class, whether it is retryable, and name.
     ((200, 299), AiInternalError, False, "Failed"),
     ((300, 301, 302, 307, 308, 399), InferenceUpstreamError, False, "Redirect"),
-    ((400, 405, 409, 418, 422, 499), BadRequestError, False, "BadRequest"),
+    ((400, 409, 418, 422, 499), BadRequestError, False, "BadRequest"),
+    ((405,), BadRequestError, False, "NoSuchMethod"),
     ((401,), AuthenticationError, False, "AuthenticationError"),
     ((402,), QuotaExceededError, False, "BalanceEmpty"),
     ((403,), PermissionDeniedError, False, "Forbidden"),
@@ -387,6 +388,10 @@ def test_credentials_that_were_echoed_are_removed_and_what_has_none_stays_the_sa
         ({"a": "the-token \ud83d"}, {"a": "[removed] ?"}),
     ):
         assert redact_json(value, ["the-token"]) == redacted
+    for echoed in (rb"no \/the-token", rb"no \u002fthe-token", b"no /the-token"):
+        error = build_error(400, {}, b'{"error":"' + echoed + b'"}', secrets=["/the-token"])
+        assert error.body == {"error": "no [removed]"}, echoed
+        assert "the-token" not in str(error), echoed
 
 
 JSON = st.recursive(

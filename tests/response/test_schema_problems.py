@@ -54,6 +54,37 @@ PAGES: list[tuple[str, dict[str, Any], str, str]] = [
         A_TOOL,
     ),
     (
+        "anyOf at '/' not met: required properties at '/tools/0/function' are 'name', enum function not in custom at "
+        "'/tools/0/type', required properties at '/' are 'prompt'",
+        {"messages": SAID, "tools": [FLAT]},
+        "`tools[0].function` lacks `name`",
+        A_TOOL,
+    ),
+    (
+        f"{NEITHER}enum xml not in json_object,json_schema at '/response_format/type'",
+        {"messages": SAID, "response_format": {"type": "xml"}},
+        "`response_format.type` must be `json_object` or `json_schema`",
+        "schema",
+    ),
+    (
+        f"{TEXT_OR_BATCH}, Type mismatch of '/text/1', 'null' not in 'string'",
+        {"text": ["a", None]},
+        "`text[1]` is null, and must be a string",
+        "schema",
+    ),
+    (
+        f"{NEITHER}required properties at '/messages/1' are 'tool_call_id'",
+        {"messages": [*SAID, {"role": "tool", "content": "5"}]},
+        "`messages[1]` lacks `tool_call_id`",
+        '{"role": "tool", "tool_call_id": call.id',
+    ),
+    (
+        "required properties at '/messages/0/content/0/image_url' are 'url'",
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"uri": "x"}}]}]},
+        "`messages[0].content[0].image_url` lacks `url`",
+        "compare the inputs",
+    ),
+    (
         "anyOf at '/' not met: required properties at '/tools/0' are 'function', required properties at '/' are 'text'",
         {"messages": SAID, "tools": [FLAT]},
         "`tools[0]` lacks `function`",

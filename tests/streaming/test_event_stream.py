@@ -30,7 +30,7 @@ DIALECTS: tuple[Dialect, ...] = ("native", "original")
 
 def served(body: bytes, dialect: Dialect, size: int = 1 << 20) -> tuple[bytes, CfaiError | None]:
     """Return what a browser gets of a stream, up to its end or to what breaks it."""
-    decoder, blocks = Decoder(), EventSplitter()
+    decoder, blocks = Decoder(request_id="request-1"), EventSplitter()
     feeder = encoder_for(dialect, decoder)
     sent: list[bytes] = []
     try:
