@@ -119,9 +119,28 @@ def test_output_takes_any_answer_into_a_file(cfai: Run, local: Emulator, tmp_pat
     local.script("quota-exceeded")
     assert cfai("run", MODEL, "a cat", "--output", str(file))[0] == 1
     assert file.read_bytes().startswith(b"\xff\xd8"), "a call that fails leaves the file as it was"
+    local.script("quota-exceeded")
+    assert cfai("run", MODEL, "a cat", "--output", str(tmp_path / "new"))[0] == 1
+    assert not (tmp_path / "new").exists(), "a call that fails leaves no empty file"
     code, _, err = cfai("run", MODEL, "a cat", "-o", str(tmp_path / "no folder" / "file"))
     assert code == 2
     assert "No such file or directory" in err
+
+
+def test_the_prompt_is_the_input_that_the_model_takes_a_text_in(cfai: Run, local: Emulator, tmp_path: Path) -> None:
+    for model, expected in (
+        ("@cf/baai/bge-m3", "text"),
+        ("@cf/deepgram/aura-1", "text"),
+        ("@cf/myshell-ai/melotts", "prompt"),
+        ("@cf/huggingface/distilbert-sst-2-int8", "text"),
+        (FLUX, "prompt"),
+        (NATIVE, "prompt"),
+    ):
+        with row(model):
+            assert cfai("run", model, "a cat", "--output", str(tmp_path / "answer")) == (0, "", "")
+            assert local.requests[-1].inputs[expected] == "a cat"
+    assert cfai("run", "@cf/facebook/bart-large-cnn", "a cat")[0] == 0, "it is retired, and so warns"
+    assert local.requests[-1].inputs["input_text"] == "a cat"
 
 
 # No account
