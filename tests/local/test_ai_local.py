@@ -132,13 +132,17 @@ def test_what_cannot_work_is_told_and_leaves_nothing_behind(
     rows: list[tuple[dict[str, Any], str]] = [
         ({"gguf": tmp_path / "none.gguf"}, "cannot be read as a model"),
         ({"gguf": tmp_path / "text.gguf"}, "is no GGUF file"),
+        ({"gguf": "~no-such-user/a.gguf"}, "cannot be read as a model: Could not determine home directory"),
+        ({"gguf": "a\0.gguf"}, "cannot be read as a model: embedded null byte"),
         ({"gguf": 7}, "`gguf` must be a path, got int"),
         ({"upstream": "localhost:11434"}, "is no URL of a server"),
+        ({"upstream": "http://localhost:99999/v1"}, "is no URL of a server"),
         ({"upstream": 7}, "`upstream` must be the URL of a server, got int"),
         ({"gguf": "a", "upstream": "http://127.0.0.1:9"}, "exclude each other"),
         ({"gguf": "a", "emulated": True}, "exclude each other"),
         ({"emulated": True, "faults": "rate-limted"}, "there is no scenario 'rate-limted'"),
         ({"emulated": True, "faults": None}, "None"),
+        ({"account_id": "a", "api_token": "b"}, "an account and a URL of its own: leave out `account_id`, `api_token`"),
         ({"emulated": True, "timeout": -1}, "`timeout` must be a positive number"),
     ]
     for options, message in rows:
@@ -211,7 +215,8 @@ def test_copies_share_the_service_and_end_nothing() -> None:
 
 
 def test_a_stream_goes_on_though_its_client_is_forgotten() -> None:
-    assert "".join(token.text for token in Ai.local(emulated=True).run(GLM, STREAMED)).startswith("[emulated")
+    text = "".join(token.text for token in Ai.local(emulated=True).run(GLM, STREAMED))
+    assert text.startswith("This is an emulated answer")
     _wait_until(lambda: servers() == 0)
 
 
