@@ -89,6 +89,11 @@ def run(
         if isinstance(error, StreamError) and output is None:
             # What had arrived is on the screen already.
             write("\n")
+        try:
+            sys.stdout.flush()
+        except OSError:
+            # The interpreter would try once more as it ends, and tell of it in lines of its own.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         print_text(errors, str(error), "red")
         raise typer.Exit(1) from error
 

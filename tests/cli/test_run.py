@@ -392,13 +392,30 @@ def test_a_reader_who_has_seen_enough_is_no_error(local: Emulator) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no full device")
 @pytest.mark.usefixtures("local")
 def test_a_full_disk_is_one_line() -> None:
-    for options in ([], ["--no-stream"]):
-        with row(options), open("/dev/full", "wb") as full:
+    for options, unbuffered in (([], ""), (["--no-stream"], ""), ([], "1"), (["--no-stream"], "1")):
+        with row((options, unbuffered)), open("/dev/full", "wb") as full:
             command = [sys.executable, "-m", "cfai.cli", "run", MODEL, "Hello", *options]
-            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=LONG)
+            done = subprocess.run(
+                command,
+                env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+                stdin=subprocess.DEVNULL,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                timeout=LONG,
+            )
             assert done.returncode == 1
             assert done.stderr.endswith(b"No space left on device\n")
             assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no such shell")
+@pytest.mark.usefixtures("local")
+def test_without_a_standard_output_or_error_it_does_as_ever() -> None:
+    for closed, shows in ((">&-", False), ("2>&-", True)):
+        with row(closed):
+            command = f'"$0" -m cfai.cli run "$1" Hello {closed}'
+            done = subprocess.run(["sh", "-c", command, sys.executable, MODEL], capture_output=True, timeout=LONG)
+            assert (done.returncode, b"emulated" in done.stdout, done.stderr) == (0, shows, b"")
 
 
 def test_arguments_that_cannot_be_are_told_and_none_say_what_can(cfai: Run) -> None:
