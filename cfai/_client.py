@@ -206,6 +206,9 @@ class Ai:
         Copies by `with_options` share it and end nothing, as do pickles and forked processes, which go on calling it
         here. It blocks while it fetches and starts. Raises `ConfigurationError` for what cannot work.
         """
+        if foreign := options.keys() & {"account_id", "api_token", "base_url", "trust_env"}:
+            names = ", ".join(f"`{name}`" for name in sorted(foreign))
+            raise ConfigurationError(f"`Ai.local` has an account and a URL of its own: leave out {names}")
         from cfai.local._start import start_emulator
 
         server = start_emulator(gguf=gguf, upstream=upstream, emulated=emulated, faults=faults)

@@ -1,4 +1,4 @@
-"""What the first call imports and reads, which takes a tenth of a second.
+"""Imports and reads of the first call, which take a tenth of a second.
 
 An event loop does not stand still for it: `arun` does it in a thread. A fork waits for it: the child would inherit the
 locks of imports that are under way, and nobody there would release them.

@@ -17,6 +17,7 @@ import logging
 import re
 import subprocess
 import sys
+import tomllib
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -209,6 +210,28 @@ def test_no_block_is_left_out_silently() -> None:
     for page in PAGES:
         fences = re.findall(r"^ *[`~]{3,} *(?:python|py|pycon)", page.read_text("utf-8"), re.MULTILINE)
         assert len(blocks(page)) == len(fences), page.name
+
+
+def test_no_page_has_a_heading_twice() -> None:
+    for page in PAGES:
+        text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+        headings = [line for line in re.findall(r"^#+ .*", text, re.MULTILINE) if page.name != "changelog.md"]
+        assert sorted(headings) == sorted(set(headings)), page.name
+
+
+def test_no_page_has_the_package_installed_from_an_index_that_does_not_have_it() -> None:
+    # Where it is installed already, pip takes an extra of it without asking for the package.
+    adds_an_extra = 'once it is installed, `pip install "cfai-sdk['
+    for page in PAGES:
+        if page.name != "releasing.md":
+            text = page.read_text("utf-8").replace(adds_an_extra, "")
+            assert not re.findall(r"pip install[^`&\n]*cfai.*", text), page.name
+
+
+def test_the_readme_names_every_extra() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = re.findall(r"^\| `(\w+)` \|", PAGES[0].read_text("utf-8"), re.MULTILINE)
+    assert {*extras, "dev"} == {*project["optional-dependencies"]}
 
 
 def test_the_errors_page_shows_the_whole_tree() -> None:

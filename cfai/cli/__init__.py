@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from io import TextIOWrapper
 
@@ -22,6 +23,9 @@ def _run_app() -> None:
         if error.name not in ("typer", "rich", "click"):
             raise
         sys.exit('The command line needs an extra: pip install "cfai-sdk[cli]"')
+    # A program that was started without them has none.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  # closed with the program
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115  # closed with the program
     for stream in (sys.stdout, sys.stderr):
         # A terminal, or a file, whose encoding lacks a character shows a question mark instead.
         if isinstance(stream, TextIOWrapper):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import sys
 import warnings
 from collections.abc import Generator
@@ -21,6 +22,14 @@ from cfai.types import Binary, TextOutput
 
 if TYPE_CHECKING:
     from cfai.local import Engine
+
+_PROMPT_FIELDS = {
+    "Summarization": "input_text",
+    "Text Classification": "text",
+    "Text Embeddings": "text",
+    "Text-to-Speech": "text",
+}
+"""Where the models of a task take what others take as `prompt`."""
 
 
 def run(
@@ -47,10 +56,13 @@ def run(
     """Run a model and print its answer as it comes; an image or a sound goes into a file."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        inputs = _build_inputs(read_prompt(prompt), system)
+        inputs = _build_inputs(model, read_prompt(prompt), system)
         if output is not None:
-            # Tried before anything is paid for, and without a loss if the call fails.
+            # Tried before anything is paid for, and without a loss or an empty file if the call fails.
+            is_new = not os.path.lexists(output)
             output.open("ab").close()
+            if is_new:
+                output.unlink()
     except (OSError, ValueError) as error:
         print_text(errors, str(error), "red")
         raise typer.Exit(2) from error
@@ -77,13 +89,20 @@ def run(
         if isinstance(error, StreamError) and output is None:
             # What had arrived is on the screen already.
             write("\n")
+        try:
+            sys.stdout.flush()
+        except OSError:
+            # The interpreter would try once more as it ends, and tell of it in lines of its own.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         print_text(errors, str(error), "red")
         raise typer.Exit(1) from error
 
 
-def _build_inputs(prompt: str, system: str | None) -> dict[str, Any]:
+def _build_inputs(model: str, prompt: str, system: str | None) -> dict[str, Any]:
     if system is None:
-        return {"prompt": prompt}
+        known = models.get(model)
+        own = None if known is None or known.name == "@cf/myshell-ai/melotts" else _PROMPT_FIELDS.get(known.task)
+        return {own or "prompt": prompt}
     instructions = {"role": "system", "content": check_argument(system, "--system")}
     return {"messages": [instructions, {"role": "user", "content": prompt}]}
 

@@ -1,4 +1,4 @@
-"""What others wrote, on a terminal: no character of a model's or a service's text acts on it.
+"""Text of others on a terminal: no character of a model's or a service's text acts on it.
 
 A stream that is no terminal gets the text as it is. Standard output and standard error are judged each by itself.
 """

@@ -42,13 +42,11 @@ def check_versions(installation: Installation) -> Finding:
     if _get_version("cfai"):
         # It installs a package of the same name over this one, or under it.
         return report_problem(f"{message}; somebody else's distribution 'cfai' is installed too", "pip uninstall cfai")
-    old = [
-        f"{name} {versions.get(name, 'is missing')} (needs {lowest})"
-        for name, lowest in needed
-        if _parse_version(versions.get(name, "")) < _parse_version(lowest)
-    ]
+    old = [item for item in needed if _parse_version(versions.get(item[0], "")) < _parse_version(item[1])]
     if old:
-        return report_problem(f"{message}; too old: {', '.join(old)}", "pip install -U cfai-sdk")
+        found = ", ".join(f"{name} {versions.get(name, 'is missing')} (needs {lowest})" for name, lowest in old)
+        remedy = " ".join(["pip install", *(f'"{name}>={lowest}"' for name, lowest in old)])
+        return report_problem(f"{message}; too old: {found}", remedy)
     return report_ok(message)
 
 

@@ -1,7 +1,7 @@
 """Fixtures for tests of code that uses Workers AI: an emulator that says what it was sent.
 
-With pytest it comes as the fixture `workers_ai`, and a client at it as `ai`. Needs
-`pip install "cfai-sdk[emulator]"`.
+With pytest it comes as the fixture `workers_ai`, and a client at it as `ai`. Needs the extra
+`emulator`.
 """
 
 from cfai.testing._mark import build_server

@@ -119,9 +119,28 @@ def test_output_takes_any_answer_into_a_file(cfai: Run, local: Emulator, tmp_pat
     local.script("quota-exceeded")
     assert cfai("run", MODEL, "a cat", "--output", str(file))[0] == 1
     assert file.read_bytes().startswith(b"\xff\xd8"), "a call that fails leaves the file as it was"
+    local.script("quota-exceeded")
+    assert cfai("run", MODEL, "a cat", "--output", str(tmp_path / "new"))[0] == 1
+    assert not (tmp_path / "new").exists(), "a call that fails leaves no empty file"
     code, _, err = cfai("run", MODEL, "a cat", "-o", str(tmp_path / "no folder" / "file"))
     assert code == 2
     assert "No such file or directory" in err
+
+
+def test_the_prompt_is_the_input_that_the_model_takes_a_text_in(cfai: Run, local: Emulator, tmp_path: Path) -> None:
+    for model, expected in (
+        ("@cf/baai/bge-m3", "text"),
+        ("@cf/deepgram/aura-1", "text"),
+        ("@cf/myshell-ai/melotts", "prompt"),
+        ("@cf/huggingface/distilbert-sst-2-int8", "text"),
+        (FLUX, "prompt"),
+        (NATIVE, "prompt"),
+    ):
+        with row(model):
+            assert cfai("run", model, "a cat", "--output", str(tmp_path / "answer")) == (0, "", "")
+            assert local.requests[-1].inputs[expected] == "a cat"
+    assert cfai("run", "@cf/facebook/bart-large-cnn", "a cat")[0] == 0, "it is retired, and so warns"
+    assert local.requests[-1].inputs["input_text"] == "a cat"
 
 
 # No account
@@ -373,13 +392,30 @@ def test_a_reader_who_has_seen_enough_is_no_error(local: Emulator) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no full device")
 @pytest.mark.usefixtures("local")
 def test_a_full_disk_is_one_line() -> None:
-    for options in ([], ["--no-stream"]):
-        with row(options), open("/dev/full", "wb") as full:
+    for options, unbuffered in (([], ""), (["--no-stream"], ""), ([], "1"), (["--no-stream"], "1")):
+        with row((options, unbuffered)), open("/dev/full", "wb") as full:
             command = [sys.executable, "-m", "cfai.cli", "run", MODEL, "Hello", *options]
-            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=LONG)
+            done = subprocess.run(
+                command,
+                env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+                stdin=subprocess.DEVNULL,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                timeout=LONG,
+            )
             assert done.returncode == 1
             assert done.stderr.endswith(b"No space left on device\n")
             assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no such shell")
+@pytest.mark.usefixtures("local")
+def test_without_a_standard_output_or_error_it_does_as_ever() -> None:
+    for closed, shows in ((">&-", False), ("2>&-", True)):
+        with row(closed):
+            command = f'"$0" -m cfai.cli run "$1" Hello {closed}'
+            done = subprocess.run(["sh", "-c", command, sys.executable, MODEL], capture_output=True, timeout=LONG)
+            assert (done.returncode, b"emulated" in done.stdout, done.stderr) == (0, shows, b"")
 
 
 def test_arguments_that_cannot_be_are_told_and_none_say_what_can(cfai: Run) -> None:

@@ -120,7 +120,7 @@ def test_a_wait_that_is_cut_short_loses_nothing_and_can_be_asked_again(
             tokens, cuts, text = portal.call(read)
             assert [str(token) for token in tokens] == TEXTS
             assert text == "".join(TEXTS)
-            assert cuts > len(TEXTS)
+            assert cuts > 0
 
 
 @ASYNC

@@ -8,7 +8,7 @@ with Emulator(engine=OpenAIUpstream("http://127.0.0.1:11434/v1")) as local, loca
 ```
 
 `OpenAIUpstream` asks any server that speaks OpenAI's API: Ollama, llama.cpp, vLLM. `LlamaCpp` runs a GGUF file in this
-process and needs `pip install "cfai-sdk[llama]"`. `load_small_model` is such an engine without a file of one's own.
+process and needs the extra `llama`. `load_small_model` is such an engine without a file of one's own.
 """
 
 from cfai.local.engines._llama import LlamaCpp

@@ -46,12 +46,14 @@ class LlamaCpp:
         temperature: float | None = None,
         max_tokens: int | None = None,
     ) -> None:
-        file = Path(path).expanduser()
+        file = Path(path)
         try:
+            file = file.expanduser()
             with file.open("rb") as start:
                 magic = start.read(len(_MAGIC))
-        except OSError as error:
-            raise ConfigurationError(f"{file} cannot be read as a model: {error.strerror}") from error
+        except (OSError, RuntimeError, ValueError) as error:  # another user's home that is none, a NUL
+            reason = getattr(error, "strerror", None) or error
+            raise ConfigurationError(f"{file} cannot be read as a model: {reason}") from error
         if magic != _MAGIC:
             raise ConfigurationError(f"{file} is no GGUF file: it begins with {magic!r}")
         self._library = import_llama()

@@ -180,7 +180,7 @@ def _is_url(text: str) -> bool:
         url = httpx.URL(text)
     except (httpx.InvalidURL, ValueError):
         return False
-    return url.scheme in ("http", "https") and bool(url.host)
+    return url.scheme in ("http", "https") and bool(url.host) and (url.port or 0) < 65536
 
 
 def _describe(error: Exception) -> str:

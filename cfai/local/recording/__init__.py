@@ -10,7 +10,7 @@ with Player("recordings") as local:
     print(local.ai().run("@cf/zai-org/glm-4.7-flash", {"prompt": "Hello"}))
 ```
 
-On the command line: `cfai dev --record DIR`, `cfai dev --replay DIR`. Needs `pip install "cfai-sdk[emulator]"`.
+On the command line: `cfai dev --record DIR`, `cfai dev --replay DIR`. Needs the extra `emulator`.
 """
 
 from inspect import get_annotations
