@@ -127,10 +127,6 @@ class _StreamState(Generic[T]):
             log = None if self._phase == "ended" else partial(log_dropped, self._response.meta, seconds, attempts)
             pooled_client.abandon(self._http, log)
 
-    def __reduce_ex__(self, _: Any) -> Any:
-        # A copy that is let go would end the stream.
-        raise TypeError("a stream cannot be copied or pickled: copy its result()")
-
     def __getstate__(self) -> NoReturn:
         """Refuse to be copied or pickled: of two on one connection, the first that is collected closes it."""
         name = type(self).__name__

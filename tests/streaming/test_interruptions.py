@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import json
-import pickle
 import signal
 import threading
 import time
@@ -23,7 +21,7 @@ from anyio.from_thread import BlockingPortal
 import cfai._streaming.event_stream
 from cfai import Ai, APIConnectionError, ConfigurationError, StreamTruncatedError
 from tests.bodies import DONE, HELLO, native, one_token
-from tests.conftest import ACCOUNT, ASYNC, LONG, SYNC_AND_ASYNC, TOKEN, Callers, Peer, Serve, Service, row, stream_of
+from tests.conftest import ACCOUNT, ASYNC, LONG, SYNC_AND_ASYNC, TOKEN, Callers, Peer, Serve, Service, row
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 TEXTS = [f"{number} " for number in range(10)]
@@ -438,14 +436,6 @@ def test_a_stream_that_outlives_its_closed_ai_is_told_so(callers: Callers, serve
     with pytest.raises(StreamTruncatedError, match="the Ai was closed before its stream was read to the end") as caught:
         next(stream)
     assert caught.value.partial == "Hel"
-
-
-def test_a_stream_is_not_copied_and_goes_on_behind_the_attempt(callers: Callers, serve: Serve) -> None:
-    stream = callers(base_url=serve(thinking).url).stream(MODEL)
-    for duplicate in (copy.copy, copy.deepcopy, pickle.dumps):
-        with pytest.raises(TypeError, match="cannot be copied or pickled"):
-            duplicate(stream_of(stream))
-    assert "".join(map(str, stream)) == "".join(TEXTS)
 
 
 # Several readers, and those who close a stream that another one reads
