@@ -72,6 +72,7 @@ def test_a_proxy_that_does_not_let_a_call_through_is_named_and_its_password_not_
 
 @SYNC_AND_ASYNC
 def test_a_proxy_that_says_nothing_has_had_no_request_either(callers: Callers, serve: Serve) -> None:
+    pytest.importorskip("socksio")
     for scheme in ("http", "socks5"):
         server = serve(Peer.left)
         proxy = f"{scheme}://127.0.0.1:{server.port}"
@@ -84,6 +85,8 @@ def test_a_proxy_that_says_nothing_has_had_no_request_either(callers: Callers, s
 
 @SYNC_AND_ASYNC
 def test_a_socks_proxy_that_refuses_a_login_is_asked_once(callers: Callers, serve: Serve, sleeps: list[float]) -> None:
+    pytest.importorskip("socksio")
+
     def refuse(peer: Peer) -> None:
         peer.connection.recv(65536)
         peer.send(b"\x05\x02")
