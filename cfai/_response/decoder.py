@@ -116,10 +116,12 @@ class Decoder:
         """Raise if the stream is not whole: a failure was reported, or it ended before the answer did."""
         if self.failure is not None:
             raise self._with_partial(self.failure)
-        answer = self.accumulator
-        is_empty = not (answer.get_text(0) or answer.get_reasoning(0) or answer.get_tool_calls(0))
-        if not self.is_whole or (is_empty and self._stray_lines):
+        if not self.is_whole or (self._stray_lines and self._is_empty()):
             raise self._record_truncation()
+
+    def _is_empty(self) -> bool:
+        answer = self.accumulator
+        return not (answer.get_text(0) or answer.get_reasoning(0) or answer.get_tool_calls(0))
 
     def record_failure(self, error: StreamError) -> StreamError:
         """Return `error` as what broke this stream, with what had arrived. Usage is unknown from here on."""

@@ -364,8 +364,9 @@ def _find_text_class(result: Any, model: str) -> type[TextOutput] | None:
     if result.__class__ is not dict:
         return None
     # A list as `response` is that of a reranker, but in JSON mode that of a text model.
-    is_native = "response" in result and _writes_text(model)
-    return types.find_text_class(result) or (types.NativeText if is_native else None)
+    if isinstance(result.get("response"), list) and _writes_text(model):
+        return types.NativeText
+    return types.find_text_class(result)
 
 
 def _build_text_output(

@@ -116,9 +116,6 @@ class _StreamState(Generic[T]):
         self._must_warn = False
 
     def __del__(self) -> None:
-        self._abandon()
-
-    def _abandon(self) -> None:
         """Stop the model of a stream that nobody holds any more."""
         # The garbage collector may run anywhere, so nothing here takes a lock: the next call closes the rest.
         pooled_client: PooledClient | None = getattr(self, "_pooled_client", None)
@@ -377,7 +374,7 @@ class Stream(_StreamState[T]):
         check_seconds("ping", ping)
         encoder = encoder_for(dialect, self._token_decoder)
         self._claim("an event stream", encoder)
-        return EventStream(self._next, self.close, self._abandon, ping)
+        return EventStream(self._next, self.close, self.__del__, ping)
 
     def _next(self) -> Any:
         """Return the next item of the decoder in use."""

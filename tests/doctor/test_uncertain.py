@@ -27,6 +27,7 @@ ASKED: dict[str, tuple[str, ...]] = {
 
 NOT_ASKED: dict[str, str] = {
     "where `options` stands": "where `options` stands in a call of `/ai/run`",
+    "other clients look for it": "`response_text`, which other clients look for",
     "reported as a number alone": "the words of errors that no call brings about",
 }
 """For the lines that no fact settles: words of the reason, on the page of the doctor."""

@@ -356,7 +356,7 @@ NETWORK: list[tuple[str, str, bool, type[CfaiError], str, bool]] = [
     ("ReadTimeout", "slow", False, APITimeoutError, "api.example did not answer in time (slow): the call may have been "
      "billed, so it was not sent again; raise timeout=, or stream the answer", False),
     ("ConnectError", SSL, True, APIConnectionError, f"api.example is not trusted: {SSL}. {CHECK}", False),
-    ("ConnectError", "", False, APIConnectionError, "no answer from api.example: ConnectError", True),
+    ("ConnectError", "", False, APIConnectionError, "no answer from api.example: the connection was closed", True),
     ("ConnectError", " two\n lines ", False, APIConnectionError, "no answer from api.example: two lines", True),
 ]  # fmt: skip
 
