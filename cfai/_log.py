@@ -27,11 +27,11 @@ def show_log(level: str) -> None:
     if level not in LEVELS:
         raise ConfigurationError(f"CFAI_LOG must be {', '.join(LEVELS)} or unset")
     logger.setLevel(LEVELS[level])
-    if not any(isinstance(handler, logging.StreamHandler) for handler in logger.handlers):
+    if not logging.getLogger().handlers and not any(type(each) is logging.StreamHandler for each in logger.handlers):
+        # A program that has set up its own logging shows the lines by that.
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         logger.addHandler(handler)
-        logger.propagate = False  # the root logger's handlers would show it a second time
 
 
 def log_call(meta: Meta, seconds: float, attempts: int, usage: Usage | None, error: Exception | None = None) -> None:

@@ -188,6 +188,21 @@ def test_a_library_is_silent_until_an_environment_variable_asks(serve: Serve) ->
             assert done.stdout == ""
 
 
+def test_a_program_s_own_logging_shows_each_line_once(serve: Serve) -> None:
+    program = 'import logging; logging.basicConfig(format="own %(message)s")\n' + PROGRAM
+    command = [
+        sys.executable,
+        "-c",
+        program.format(token=TOKEN, model=MODEL, trust_env=True),
+        serve(answer_by_name).url,
+    ]
+    environment = {**os.environ, "CFAI_LOG": "info"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    shown = [line for line in done.stderr.splitlines() if "status=" in line]
+    assert len(shown) == 1
+    assert shown[0].startswith(f"own {MODEL} status=200 ")
+
+
 def test_a_level_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CFAI_LOG", "loud")
     with pytest.raises(ConfigurationError, match="CFAI_LOG must be debug, info, warning, error or unset"):
