@@ -2,16 +2,10 @@
 
 from cfai._response.accumulator import Accumulator
 from cfai._response.decoder import END_MARK, Decoder, is_end_mark, is_json_object, split_at_end_mark, split_lone_events
+from cfai._response.error_body import ErrorBody, parse_body, parse_error_body, redact, redact_headers
 from cfai._response.error_codes import CODES as ERROR_CODES
 from cfai._response.error_codes import EDGE_PAGE_CODES
-from cfai._response.errors import (
-    ErrorBody,
-    build_error,
-    parse_body,
-    parse_error_body,
-    redact,
-    redact_headers,
-)
+from cfai._response.errors import build_error
 from cfai._response.extract import event_reports_error
 from cfai._response.parse import (
     ApiResponse,

@@ -13,7 +13,8 @@ from pydantic_core import from_json
 from cfai._errors import StreamError, StreamTruncatedError
 from cfai._json import as_sequence, is_mapping, loads, to_compact_json
 from cfai._response.accumulator import Accumulator
-from cfai._response.errors import ErrorBody, build_stream_error, parse_body, parse_error_body, redact, redact_json
+from cfai._response.error_body import ErrorBody, parse_body, parse_error_body, redact, redact_json
+from cfai._response.errors import build_stream_error
 from cfai._response.extract import find_event_error
 from cfai._response.sse import parse_fields
 from cfai.types import Token, Usage

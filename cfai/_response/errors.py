@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from html import unescape
-from json import detect_encoding
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 from cfai import models
 from cfai._errors import (
@@ -23,12 +21,19 @@ from cfai._errors import (
     StreamError,
     StreamSequenceLengthError,
 )
-from cfai._json import as_sequence, is_mapping, loads, to_compact_json
 from cfai._limits import requested_output, reserved_output
+from cfai._response.error_body import (
+    UUID_AT_END,
+    ErrorBody,
+    is_foreign_page,
+    parse_error_body,
+    parse_redacted_body,
+    redact_headers,
+    truncate,
+)
 from cfai._response.error_codes import (
     BY_FIRST_DIGIT,
     CODES,
-    EDGE_PAGE_CODES,
     HINTS,
     NAMES,
     STATUSES,
@@ -39,15 +44,6 @@ from cfai._response.error_codes import (
 from cfai._response.parsed_limit import ParsedLimit, parse_limit
 from cfai._response.schema_problems import find_input_problem
 
-
-class ErrorBody(NamedTuple):
-    """An error body, whichever of its shapes it came in."""
-
-    message: str
-    code: int | str | None = None
-    name: str = ""
-
-
 _ADVICE = {
     "context": "shorten the input or lower max_tokens: together they may be {} tokens",
     "sequence": "lower max_tokens to {} or less",
@@ -56,35 +52,16 @@ _ADVICE = {
 }
 _PROMPT_FIELDS = ("messages", "prompt", "input", "text", "contexts", "documents", "queries")
 
-_TEXT_KEYS = ("description", "message", "error", "detail", "title", "msg")
-"""The fields of an error that may hold its text, the best first."""
-
 _NO_MODEL = {"NoSuchModel", "InvalidModel", "ModelRetired", "NotFound"}
 """The errors for which there is another model to name."""
 
 # Patterns stay strings: `re` compiles them at first use, so that importing does not.
-_UUID = r"\(?\b([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\b\)?\s*$"
-_PREFIXES = r"\A(?:(?:AiError|AiGatewayError|InferenceUpstreamError): \s*)+"
-# "3040: …", and behind a word: "error code: 1015", "AiError 3043", "[code: 9109]". A port is none.
-_CODE_IN_TEXT = r"(?<![\w.:/])([0-9]{3,5}):|(?:error|code)\W{1,4}([0-9]{3,5})\b"
-_CODE_IN_PAGE = r"(?i)(?:error(?: code)?[ :]{1,2}|cf-error-code[^<>]{0,20}>\s{0,9}|\|\s)([0-9]{4})\b"
 _MODEL = r"@(?:cf|hf)/[\w./-]*\w"
 _SECONDS = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
-_TAG = r"<[^<>]*>"
-_TITLE = r"(?i)<title[^<>]*>\s*([^<\s][^<]{0,300})"
-_NO_TEXT = r"(?is)<(style|script)\b.*?(?:</\1[^<>]*>|\Z)|<!--.*?(?:-->|\Z)"
-# The host alone is no mark: a firewall's page names the address that it blocks.
-_EDGE_MARKS = r"(?i)cf-(?:error|wrapper|ray)|cdn-cgi|cloudflare ray id|cloudflare to restrict|[>|]\s?cloudflare\b"
-_MAX_PAGE = 20_000
-"""The characters of a web page that are read."""
 _MAX_TEXT = 400
 """The characters of a message in which an error is told by its text: what follows may be an echo of the inputs."""
-_SHORTEST_SECRET = 8
-"""A shorter one is no real token, and would be found in the middle of words."""
 _FIRST_EDGE_STATUS = 520
 """From here on, statuses are those of Cloudflare's edge about an origin."""
-_MAX_LENGTH = 500
-"""The characters of a body that go into a message; the whole of it is in `.body`."""
 _CONTEXT_WINDOW_EXCEEDED = 5021
 """The gateway's own refusal of a length, whatever the status."""
 
@@ -114,13 +91,13 @@ def build_error(
     problem = parse_error_body(body)
     spec = _find_spec(status, problem)
     name = problem.name or spec.name
-    id_at_end = re.search(_UUID, problem.message)
+    id_at_end = re.search(UUID_AT_END, problem.message)
     request_id = headers.get("cf-ai-req-id") or headers.get("cf-ray") or (id_at_end[1] if id_at_end else None)
     reason = problem.message[: id_at_end.start()] if id_at_end else problem.message
     if not (reason := _remove_code(problem.code, reason.strip())):
         reason = "the answer has no body" if status < 500 else "the service failed without saying why"
     hint = _find_hint(spec, problem.message, model, inputs or {})
-    if status < 500 and isinstance(body, str) and _is_foreign_page(body):
+    if status < 500 and isinstance(body, str) and is_foreign_page(body):
         hint = "a web page answered, and not Workers AI: check base_url, and the proxy or firewall on the way"
     if spec.kind is BadRequestError and inputs is not None and (wrong := find_input_problem(reason, inputs)):
         entry = models.get(model or "")
@@ -132,11 +109,11 @@ def build_error(
     if limit is not None:
         kind = RefusedSequenceLengthError if limit.kind == "sequence" else RefusedContextLengthError
         limit_fields, hint = _build_limit_fields(limit, model, inputs or {}), _format_advice(limit, model)
-    head = _cut(name if problem.code is None else f"{problem.code} {name}")
+    head = truncate(name if problem.code is None else f"{problem.code} {name}")
     details = f"status {status}" + (f", request id {request_id}" if request_id else "")
     details += f", model {model}" if model else ""
     return kind(
-        f"{head}: {_cut(reason)} ({details})" + (f". What to do: {hint}." if hint else ""),
+        f"{head}: {truncate(reason)} ({details})" + (f". What to do: {hint}." if hint else ""),
         status_code=status,
         code=problem.code,
         name=name,
@@ -180,78 +157,6 @@ def build_stream_error(
     return kind(message, **_build_limit_fields(limit, model, inputs or {}), code=problem.code, body=event)
 
 
-def redact(content: bytes, secrets: Iterable[str]) -> bytes:
-    """Return `content` without the credentials that a server or proxy echoed."""
-    for secret in secrets:
-        if len(secret) >= _SHORTEST_SECRET:
-            content = content.replace(secret.encode(), b"[removed]")
-    return content
-
-
-def redact_headers(headers: Mapping[str, str], secrets: Sequence[str]) -> dict[str, str]:
-    """Return `headers` without cookies, and without the credentials that a server or proxy echoed."""
-    return {name: redact(value.encode(), secrets).decode() for name, value in headers.items() if name != "set-cookie"}
-
-
-def redact_json(value: Any, secrets: Iterable[str]) -> Any:
-    """Return a JSON value without the credentials that a server echoed; itself if it has none."""
-    content = to_compact_json(value).encode("utf-8", "replace")
-    redacted = redact(content, secrets)
-    return value if redacted == content else parse_body(redacted)
-
-
-def parse_redacted_body(content: bytes, secrets: Sequence[str]) -> Any:
-    """Return a body as JSON if it is JSON, else as text, without the credentials that a server echoed.
-
-    >>> parse_redacted_body(b'{"error": "no /topsecret"}', ["/topsecret"])
-    {'error': 'no [removed]'}
-    """
-    body = parse_body(content)
-    if isinstance(body, str):
-        return redact(body.encode("utf-8", "replace"), secrets).decode()
-    return redact_json(body, secrets)  # parsed: JSON may escape any character
-
-
-def to_utf8(content: bytes) -> bytes:
-    """Return a body of text in UTF-8 without a byte-order mark, if it was one in UTF-16 or UTF-32 as JSON may be.
-
-    >>> to_utf8('{"a": 1}'.encode("utf-16-le")), to_utf8(b"\\xef\\xbb\\xbf{}")
-    (b'{"a": 1}', b'{}')
-    """
-    encoding = detect_encoding(content)
-    try:
-        return content if encoding == "utf-8" else content.decode(encoding).encode()
-    except ValueError:
-        return content  # other bytes that begin like it
-
-
-def parse_body(content: bytes) -> Any:
-    """Return a body as JSON if it is JSON, else as text."""
-    try:
-        return loads(to_utf8(content))
-    except ValueError:
-        return to_utf8(content).decode("utf-8", "replace")
-
-
-def parse_error_body(body: Any) -> ErrorBody:
-    """Return what an error body says: the first error that has a message, in any of the shapes the service uses.
-
-    >>> parse_error_body({"errors": [{"code": 3040, "message": "AiError: Capacity temporarily exceeded"}]})
-    ErrorBody(message='Capacity temporarily exceeded', code=3040, name='')
-    >>> parse_error_body({"internalCode": 1001, "name": "InvalidInput", "description": "prompt and messages"})
-    ErrorBody(message='prompt and messages', code=1001, name='InvalidInput')
-    >>> parse_error_body("<html><title>502 Bad Gateway</title></html>")
-    ErrorBody(message='502 Bad Gateway', code=None, name='')
-    """
-    if isinstance(body, str):
-        return _parse_error_text(body)
-    errors = [_parse_error(item) for item in _list_errors(body)]
-    error = next((error for error in errors if error.message), errors[0] if errors else ErrorBody(""))
-    if error.message or error.code is not None:
-        return error
-    return error._replace(message="" if body in (None, {}, []) else _cut(to_compact_json(body)))
-
-
 def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Return the seconds that `Retry-After` asks for, whether it came as seconds, milliseconds or a date.
 
@@ -270,85 +175,6 @@ def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
         return max(0.0, (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - now)
     except (ValueError, TypeError, IndexError, OverflowError, OSError):
         return None
-
-
-def _list_errors(body: Any) -> Iterable[Any]:
-    if isinstance(body, list):
-        yield from cast("list[Any]", body)
-    if not is_mapping(body):
-        return
-    result = body.get("result")
-    for value in (body.get("errors"), body.get("error"), result.get("error") if is_mapping(result) else None):
-        if isinstance(value, list):
-            yield from cast("list[Any]", value)
-        elif value:
-            yield value
-    if any(key in body for key in (*_TEXT_KEYS, "internalCode", "code", "name")):
-        yield body
-
-
-def _parse_error(item: Any, depth: int = 0) -> ErrorBody:
-    if isinstance(item, str):
-        return _parse_error_text(item)
-    first = next(iter(as_sequence(item)), None)
-    if is_mapping(first) and "msg" in first:
-        # FastAPI's list of what is wrong with a request, which engines answer with.
-        return ErrorBody(": ".join((".".join(map(str, as_sequence(first.get("loc")))), str(first["msg"]))).lstrip(": "))
-    if not is_mapping(item) or depth > 3:
-        return ErrorBody("" if item is None else _cut(to_compact_json(item)))
-    text = next((item[key] for key in _TEXT_KEYS if item.get(key)), "")
-    inner = _parse_error_text(text) if isinstance(text, str) else _parse_error(text, depth + 1)
-    message, title = inner.message, item.get("title")
-    if isinstance(title, str) and title != message:
-        message = f"{title}: {message}"
-    # The API says in a chain what it means: "Invalid request headers", for "Invalid format for Authorization header".
-    chain = [link.get("message") for link in as_sequence(item.get("error_chain")) if is_mapping(link)]
-    message = ": ".join([message, *(link for link in chain if isinstance(link, str))])
-    code = next((item[key] for key in ("internalCode", "code", "error_code") if item.get(key) is not None), inner.code)
-    # In problem+json (RFC 9457) the type is the URL of a page about the error, and no name of it.
-    name = next((name for name in (item.get("name"), item.get("type")) if name and "://" not in str(name)), "")
-    return ErrorBody(message, _parse_code(code), name if isinstance(name, str) else "")
-
-
-def _parse_error_text(text: str) -> ErrorBody:
-    message = re.sub(_PREFIXES, "", text.strip())
-    if message[:1] == "<":
-        page = _parse_page(message[:_MAX_PAGE])
-        id_at_end = re.search(_UUID, message[-100:])
-        return page._replace(message=f"{page.message} ({id_at_end[1]})") if id_at_end else page
-    end = message.rfind("}") + 1
-    if message[:1] == "{" and is_mapping(upstream := parse_body(message[:end].encode("utf-8", "replace"))):
-        inner = parse_error_body(upstream)
-        code = inner.code if inner.code in CODES else None
-        return ErrorBody(inner.message + message[end:], code, inner.name)
-    # The binding writes "3040: text", sometimes behind a class name: only a code that is known counts.
-    found = (int(digits) for match in re.findall(_CODE_IN_TEXT, message[:200]) for digits in match if digits)
-    return ErrorBody(message, next((code for code in found if code in CODES), None))
-
-
-def _parse_page(page: str) -> ErrorBody:
-    """Return what a web page says: its title, else its text, and the code of an error of Cloudflare's edge."""
-    title = re.search(_TITLE, page)
-    text = title[1] if title else re.sub(_TAG, " ", re.sub(_NO_TEXT, " ", page))
-    found = map(int, re.findall(_CODE_IN_PAGE, page)) if re.search(_EDGE_MARKS, page) else ()
-    return ErrorBody(_cut(unescape(text)), next((code for code in found if code in EDGE_PAGE_CODES), None))
-
-
-def _is_foreign_page(body: str) -> bool:
-    """Return True for a web page that is not of Cloudflare's edge."""
-    page = body.lstrip()[:_MAX_PAGE]
-    return page[:1] == "<" and not re.search(_EDGE_MARKS, page)
-
-
-def _parse_code(value: Any) -> int | str | None:
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, int):
-        return value
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else None
-    text = str(value)[:100]
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text or None
 
 
 def _find_spec(status: int, problem: ErrorBody) -> ErrorSpec:
@@ -386,7 +212,7 @@ def _find_hint(spec: ErrorSpec, message: str, model: str | None, inputs: Mapping
     if spec.name in _NO_MODEL and model:
         return _suggest_model(spec, model, message[:_MAX_TEXT])
     if spec.name == "FineTuneNotFound" and isinstance(lora := inputs.get("lora"), str):
-        return f"there is no {_cut(lora)!r} for this model and account: {spec.hint}"
+        return f"there is no {truncate(lora)!r} for this model and account: {spec.hint}"
     if spec.kind in (BadRequestError, QuotaExceededError) or spec.name == "AgreementRequired":
         text = message[:_MAX_TEXT].lower()
         return next((hint for pattern, hint in HINTS if re.search(pattern, text)), spec.hint)
@@ -465,8 +291,3 @@ def _format_advice(limit: ParsedLimit, model: str | None) -> str:
 def _remove_code(code: int | str | None, message: str) -> str:
     """Return `message` without the code at its beginning, which the error's own message has already."""
     return message if code is None else re.sub(rf"\A(?:error )?{re.escape(str(code))}:\s*", "", message, flags=re.I)
-
-
-def _cut(text: str) -> str:
-    text = " ".join(text[: 4 * _MAX_LENGTH].split())
-    return text if len(text) <= _MAX_LENGTH else text[:_MAX_LENGTH] + "…"

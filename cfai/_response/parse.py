@@ -23,7 +23,8 @@ from cfai._json import loads, to_compact_json
 from cfai._limits import MAX_TOKENS_FIELDS
 from cfai._response.accumulator import Accumulator
 from cfai._response.decoder import END_MARK, is_json_object, split_at_end_mark
-from cfai._response.errors import build_error, parse_redacted_body, redact, redact_headers, to_utf8
+from cfai._response.error_body import parse_redacted_body, redact, redact_headers, to_utf8
+from cfai._response.errors import build_error
 from cfai._response.extract import body_reports_error, unwrap
 from cfai._response.sse import BOM, EventSplitter, parse_fields
 from cfai._response.transport_errors import describe_transport_error

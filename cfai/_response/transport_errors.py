@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from cfai._errors import APIConnectionError, APITimeoutError
-from cfai._response.errors import redact
+from cfai._response.error_body import redact
 
 _OF_THE_NETWORK = {
     "RequestError",  # httpx

@@ -33,15 +33,9 @@ from cfai import (
     RequestTimeoutError,
     models,
 )
-from cfai._response import errors as _errors
-from cfai._response import map_transport_error
-from cfai._response.errors import (
-    build_error,
-    parse_error_body,
-    parse_retry_after,
-    redact,
-    redact_json,
-)
+from cfai._response import error_body, errors, map_transport_error
+from cfai._response.error_body import parse_error_body, redact, redact_json
+from cfai._response.errors import build_error, parse_retry_after
 from cfai._response.extract import body_reports_error
 from tests.conftest import row
 
@@ -211,8 +205,9 @@ def test_a_call_that_the_edge_gave_up_on_is_never_sent_again() -> None:
 
 
 def test_the_examples_in_docstrings_hold() -> None:
-    failed, attempted = doctest.testmod(_errors)
-    assert (failed, attempted > 0) == (0, True)
+    for module in (errors, error_body):
+        failed, attempted = doctest.testmod(module)
+        assert (failed, attempted > 0) == (0, True), module
 
 
 # Messages

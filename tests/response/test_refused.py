@@ -21,7 +21,8 @@ from cfai._errors import (
     StreamContextLengthError,
     StreamSequenceLengthError,
 )
-from cfai._response.errors import build_error, build_stream_error, parse_error_body
+from cfai._response.error_body import parse_error_body
+from cfai._response.errors import build_error, build_stream_error
 from tests.bodies import DONE, event, native
 from tests.conftest import Caller, Service, row
 from tests.texts import dense
