@@ -41,12 +41,25 @@ def replace_backend(client: Any, kind: Callable[[Any], B]) -> B | None:
     httpcore takes a backend of the user's, but httpx has no option for it.
     """
     backend = None
-    for transport in (client._transport, *client._mounts.values()):
-        pool: Any = getattr(transport, "_pool", None)
+    for pool in _list_pools(client):
         if hasattr(pool, "_network_backend"):
             backend = backend or kind(pool._network_backend)
             pool._network_backend = backend
     return backend
+
+
+def close_idle_connections(client: Any) -> None:
+    """Close the connections of a synchronous client that carry no call. Takes no lock."""
+    for pool in _list_pools(client):
+        for connection in pool.connections:
+            if connection.is_idle():
+                connection.close()
+
+
+def _list_pools(client: Any) -> list[Any]:
+    """Return the connection pools of httpcore that a client of httpx has."""
+    transports = (client._transport, *client._mounts.values())
+    return [transport._pool for transport in transports if hasattr(transport, "_pool")]
 
 
 class _Backend:

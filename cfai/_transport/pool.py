@@ -30,7 +30,15 @@ from cfai._errors import ConfigurationError
 from cfai._preload import fork_lock
 from cfai._transport.background_reader import BackgroundReader
 from cfai._transport.event_loop import get_running_loop, is_asyncio
-from cfai._transport.network import AsyncBackend, BoundedBackend, close_socket, open_streams, replace_backend, shut_down
+from cfai._transport.network import (
+    AsyncBackend,
+    BoundedBackend,
+    close_idle_connections,
+    close_socket,
+    open_streams,
+    replace_backend,
+    shut_down,
+)
 from cfai._transport.proxies import check_proxy_url, check_socks, find_exempt_hosts, find_proxy
 from cfai._transport.tls import make_tls_context
 
@@ -87,7 +95,7 @@ class PooledClient:
         """The proxy by host of those that are reached by one; of a client that was passed in, it is not known."""
         self.abandoned: deque[tuple[Any, Callable[[], None] | None]] = deque()
         """Responses whose stream nobody holds any more, each with what logs its call, if that was not done."""
-        self._backend = backend
+        self.backend = backend
 
     def close_response(self, response: Any, *, is_read_elsewhere: bool = False) -> None:
         """Close a response. Unless its end was read, its connection goes with it: the model stops.
@@ -144,12 +152,12 @@ class PooledClient:
 
     def stop_all_traffic(self) -> None:
         """End the traffic of all connections: whoever waits for one waits no longer."""
-        for network_stream in [*self._backend.streams] if self._backend else ():
+        for network_stream in [*self.backend.streams] if self.backend else ():
             shut_down(network_stream)
 
     def close_sockets(self) -> None:
         """Close the sockets of a client whose event loop is closed, without a sound."""
-        for network_stream in [*self._backend.streams] if self._backend else ():
+        for network_stream in [*self.backend.streams] if self.backend else ():
             close_socket(network_stream)
 
 
@@ -298,10 +306,12 @@ class ClientPool:
         if pooled_client is not None:
             await pooled_client.aclose()
 
-    def list_streamed_connections(self) -> list[Any]:
-        """Return the connections of the synchronous streams that have not come to their end."""
-        responses = [*self._sync.open_responses] if self._sync else []
-        return [response.extensions.get("network_stream") for response in responses]
+    def close_idle_connections(self) -> set[Any]:
+        """Close the connections of synchronous calls that carry none. Return all: the others may be in use."""
+        if self._sync is None or self._sync.backend is None:
+            return set()
+        close_idle_connections(self._sync.client)
+        return {*self._sync.backend.streams}
 
     def forget_connections(self) -> None:
         """Begin anew in a forked child, without touching what is the parent's."""
@@ -348,11 +358,11 @@ if hasattr(os, "register_at_fork"):
 
 @atexit.register
 def _close_at_exit() -> None:
-    """Close all sockets, of which Python would complain, but those that a thread may be reading. Takes no lock."""
-    # A thread that is left by now is a daemon. Those of our own servers read no stream.
+    """Close all sockets, of which Python would complain, but those that a thread may be using. Takes no lock."""
+    # A thread that is left by now is a daemon. Those of our own servers call nothing.
     others = {*threading.enumerate()} - {threading.current_thread()}
-    may_be_read = any(not thread.name.startswith("cfai-") for thread in others)
-    in_use = {each for pool in [*_pools] for each in pool.list_streamed_connections()} if may_be_read else set[Any]()
+    may_be_used = any(not thread.name.startswith("cfai-") for thread in others)
+    in_use = {each for pool in [*_pools] for each in pool.close_idle_connections()} if may_be_used else set[Any]()
     for network_stream in {*open_streams} - in_use:
         close_socket(network_stream)
 
