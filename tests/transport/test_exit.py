@@ -50,7 +50,7 @@ PROGRAMS = {
     "an error": "try: next(ai.run(model, streamed)) / 1\nexcept TypeError as error: kept = error",
     "sys.exit": "stream = ai.run(model, streamed); next(stream); sys.exit()",
     "a daemon that reads": "threading.Thread(target=read_on, daemon=True).start(); ai.run(model, whole)",
-    "daemons that call": "for _ in range(4): threading.Thread(target=call_on, daemon=True).start()\nai.run(model, whole)",
+    "daemons": "for _ in range(4): threading.Thread(target=call_on, daemon=True).start()\nai.run(model, whole)",
     "a fork": "ai.run(model, whole)\nif os.fork() == 0: sys.exit()\nos.wait()",
     "asyncio.run": "asyncio.run(main())",
     "a loop without run": "loop = asyncio.new_event_loop(); loop.run_until_complete(main()); loop.close()",
