@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from rich.console import Console
 
-from cfai import Ai, CfaiError, ConfigurationError, Stream, StreamError, Token, models
+from cfai import Ai, CfaiError, ConfigurationError, CutAnswerWarning, Stream, StreamError, Token, models
 from cfai.cli._engine import LIFELIKE_RATE, Gguf, ModelMap, UpstreamUrl, parse_engine
 from cfai.cli._prompt import check_argument, read_prompt
 from cfai.cli._terminal import print_text, write
@@ -181,8 +181,14 @@ def _print_warnings(errors: Console) -> Generator[None]:
         try:
             yield
         finally:
-            for message in dict.fromkeys(str(warning.message) for warning in caught):
+            for message in dict.fromkeys(_describe_warning(warning.message) for warning in caught):
                 print_text(errors, message, "yellow")
+
+
+def _describe_warning(warning: Warning | str) -> str:
+    if isinstance(warning, CutAnswerWarning):
+        return "The answer stopped at the model's usual length: --max-tokens 1000 allows more."
+    return str(warning)
 
 
 def _load_small_model(model: str, errors: Console) -> Engine | None:

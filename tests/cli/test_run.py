@@ -449,3 +449,13 @@ def test_an_upstream_answers_in_the_place_of_emulated_text(cfai: Run) -> None:
         _, output, _ = cfai("run", "--local", *engine, MODEL, "Where is it?")
     assert output == "In New York.\n"
     assert json.loads(route.calls[0].request.content)["model"] == "llama3.2"
+
+
+@pytest.mark.usefixtures("local")
+def test_an_answer_that_the_default_cut_names_the_option_that_allows_more(cfai: Run) -> None:
+    events = 'data: {"response":"Hello"}\n\ndata: {"response":"","usage":{"completion_tokens":256}}\n\ndata: [DONE]\n\n'
+    with respx.mock as router:
+        router.route(host="127.0.0.1").respond(headers={"content-type": "text/event-stream"}, content=events.encode())
+        cut = "The answer stopped at the model's usual length: --max-tokens 1000 allows more.\n"
+        assert cfai("run", NATIVE, "where is new york?") == (0, "Hello\n", cut)
+        assert cfai("run", NATIVE, "where is new york?", "--max-tokens", "256") == (0, "Hello\n", "")
