@@ -324,7 +324,7 @@ def test_reasoning_shows_on_a_terminal_and_is_no_part_of_what_is_piped_on(
 def test_a_warning_is_one_line_that_names_no_file(local: Emulator) -> None:
     code, _, err = call("run", NATIVE, "write 600 words", "--no-stream")
     assert code == 0
-    assert b"256 tokens" in err
+    assert b"--max-tokens" in err
     assert err.count(b"\n") == 1
     assert b".py" not in err
 
