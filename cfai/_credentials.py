@@ -253,8 +253,10 @@ def _find_flaw(value: str) -> str:
         return f"it has {len(value):,} characters"
     if re.match(r"(?i)(authorization\s*:|bearer\b)", value):
         return "it starts with 'Bearer', which cfai adds itself: take it off"
-    if re.match(rf"({_OWN_NAME})\s*=", value):
+    if re.match(rf"((export|set)\s+)?({_OWN_NAME})\s*=", value):
         return "it starts with the name of a variable: take off all up to the equals sign"
+    if re.search(r"\S\s+#", value):
+        return "it ends in a comment, which is part of it in this kind of file: take it off"
     if re.fullmatch(_PLACEHOLDER, value):
         return "it is a placeholder, to be replaced by the value that it stands for"
     if re.search("[\"'`]", value[0] + value[-1]):
@@ -286,6 +288,7 @@ def _find_url_flaw(url: str, allow_http: bool) -> str:
     except (ValueError, httpx.InvalidURL):
         return f"must be a URL such as {BASE_URL!r}"
     host, path = parts.hostname or "", parts.path.rstrip("/")
+    is_url = is_url and not parts.netloc.endswith(":")  # as in https://https://a.example
     if not is_url or not is_host(host) or not re.fullmatch(_VISIBLE, url) or len(url) > _MAX_LENGTH:
         return f"must be a URL such as {BASE_URL!r}"
     if "@" in parts.netloc or "?" in url or "#" in url:
@@ -296,13 +299,14 @@ def _find_url_flaw(url: str, allow_http: bool) -> str:
         return "is the URL of a gateway: leave it out, and pass gateway= with the gateway's id to the call"
     if is_cloudflare(url) and not host.startswith("api."):
         return f"is a page of Cloudflare's, not its API: leave it out, or set it to {BASE_URL!r}"
-    if path.endswith("/client/v4"):
+    is_api = host == urlsplit(BASE_URL).hostname
+    if path == "/client/v4" or (path.endswith("/client/v4") and not is_api):
         return ""
     # What a server of somebody else's has before the account is its own affair.
     if wrong := re.search(r"(/accounts|/ai/v1|/ai/run)(?=/|\Z)|(?<=/client/v4)/", path):
         end = f"{wrong[1]} and what follows it" if wrong[1] else "what follows /client/v4"
         return f"must end before the account and the model, which cfai adds: take off {end}"
-    return f"must be {BASE_URL!r}" if host == urlsplit(BASE_URL).hostname else ""
+    return f"must be {BASE_URL!r}" if is_api else ""
 
 
 def is_host(host: str) -> bool:

@@ -86,7 +86,8 @@ def tokens() -> Iterator[Case]:
         ("CLOUDFLARE_API_TOKEN", "placeholder"),
         ("None", "placeholder"),
         ("changeme", "placeholder"),
-        (f"CLOUDFLARE_API_TOKEN={whole}", "equals sign"),
+        *((f"{shell}CLOUDFLARE_API_TOKEN={whole}", "equals sign") for shell in ("", "export ", "set ")),
+        (f"{whole} # {MARK}", "a comment"),
         (f'"{whole}', "quote mark"),
         (f"{whole}'", "quote mark"),
         (f"{whole} {whole}", "a blank"),
@@ -139,6 +140,7 @@ def accounts() -> Iterator[Case]:
         ("YOUR_ACCOUNT_ID", "placeholder"),
         ("$CLOUDFLARE_ACCOUNT_ID", "placeholder"),
         (f"CLOUDFLARE_ACCOUNT_ID={MARK}", "equals sign"),
+        (f"{ACCOUNT}\t#{MARK}", "a comment"),
         (f"{MARK}\n{ACCOUNT}", "a line break"),
         (f"{MARK}\u00e9", "a character"),
         (f"{MARK}\udcff", "a character"),
@@ -175,6 +177,9 @@ def base_urls() -> Iterator[Case]:
         ("https://api.cloudflare.com", f"must be '{API}'"),
         ("https://api.cloudflare.com/", f"must be '{API}'"),
         ("https://api.cloudflare.com/client/v5", f"must be '{API}'"),
+        ("https://api.cloudflare.com//client/v4", f"must be '{API}'"),
+        ("https://api.cloudflare.com/v1/client/v4", f"must be '{API}'"),
+        (f"{API}/client/v4", "take off what follows /client/v4"),
         *(
             (f"{account}{rest}", "take off /accounts")
             for rest in ("", "/", "/ai", "/ai/v1", "/ai/run", "/ai/run/@cf/x")
@@ -207,6 +212,8 @@ def base_urls() -> Iterator[Case]:
                     "https:///client/v4",
                     "https://:443/client/v4",
                     "https:api.cloudflare.com",
+                    f"https://{API}",
+                    f"https://http://{MARK}",
                     "https//a.example",
                 ),
                 *("https://[::1", "https://::1]", "https://[", "https://[]", "https://[x]:1", f"https://[{MARK}]/"),
@@ -320,6 +327,7 @@ def proxies() -> Iterator[Case]:
             for host in ("", ":9", "[::1", "a b", "a..b", "a" * 64, "\udcff")
         ),
         (f"http://me:{MARK}@127.0.0.1:9\nx", "must be a URL such as"),
+        *((f"http://http{mark}{MARK}:9", "must be a URL such as") for mark in ("://", ":/", ":")),
         (f"http://{MARK}{'x' * LONG}", "must be a URL such as"),
     ):
         yield Case("`proxy`", {}, {"proxy": value}, words=words)

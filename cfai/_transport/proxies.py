@@ -58,10 +58,11 @@ def _find_proxy_flaw(url: str) -> str:
     if re.search("(?s)[/?#].*@", rest):
         return f"{must_be}: in its user and password write # as %23, / as %2F, ? as %3F and @ as %40"
     try:
-        host, port = httpx.Proxy(url).url.raw_host.decode(), urlsplit(url).port
+        host, parts = httpx.Proxy(url).url.raw_host.decode(), urlsplit(url)
+        is_url = is_host(host) and parts.port != 0 and not parts.netloc.endswith(":")  # as in http://http://a.example
     except (ValueError, httpx.InvalidURL):
-        host, port = "", None
-    return "" if is_host(host) and port != 0 else f"{must_be}, with http, https or socks5 and a port of 1 to 65535"
+        is_url = False
+    return "" if is_url else f"{must_be}, with http, https or socks5 and a port of 1 to 65535"
 
 
 def describe_proxy(proxy: Setting) -> str:
