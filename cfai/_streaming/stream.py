@@ -543,6 +543,8 @@ class AsyncStream(_StreamState[T]):
                         self._phase = "at_end"
                     else:
                         self._blocks, chunk = self._split(chunk), None  # not for a traceback's variables
+        except ConfigurationError:
+            raise  # it was asked on another event loop, and its own reads on
         except Exception as exception:
             self._fail(exception)
             await self._pooled_client.aclose_response(self._http)

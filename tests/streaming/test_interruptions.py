@@ -427,6 +427,23 @@ def test_a_stream_is_read_on_its_own_event_loop(callers: Callers, serve: Serve) 
             own.run(ai.aclose()) if read_before else own.run(stream.aclose())
 
 
+def test_a_stream_goes_on_after_it_was_asked_on_another_event_loop(thoughtful: Ai) -> None:
+    async def read_elsewhere(stream: Any) -> None:
+        with pytest.raises(ConfigurationError, match="belongs to another event loop"):
+            await anext(stream)
+
+    async def read(read_before: int) -> str:
+        stream: Any = await thoughtful.arun(MODEL, {"prompt": "x", "stream": True})
+        for _ in range(read_before):
+            await anext(stream)
+        await anyio.to_thread.run_sync(asyncio.run, read_elsewhere(stream))
+        return (await stream.aresult()).text
+
+    for read_before in (0, 1):
+        with row(read_before):
+            assert asyncio.run(read(read_before)) == "".join(TEXTS)
+
+
 @SYNC_AND_ASYNC
 def test_a_stream_that_outlives_its_closed_ai_is_told_so(callers: Callers, serve: Serve) -> None:
     caller = callers(base_url=serve(one_token).url)
