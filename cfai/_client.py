@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import logging
 import os
 import ssl
+import sys
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypedDict, Unpack
 
 import httpx
@@ -470,6 +471,11 @@ class Ai:
         self._last = LastCall(error.request_id, log_id, error.status_code, error.code)
 
 
+if sys.version_info >= (3, 12):
+    # Mocks, retrying decorators and Starlette's background tasks ask before they call, and would not await it.
+    inspect.markcoroutinefunction(Ai.arun)
+
+
 _ATTRIBUTES = ("_config", "_pool", "_owns_pool", "_last")
 """The attributes of an `Ai`; all others are those of a subclass."""
 
@@ -531,7 +537,7 @@ def _check_client(client: Any, option: str, *, is_async: bool) -> None:
     if isinstance(client, type):
         raise ConfigurationError(f"`{option}` must be {must_be}, got the class {client.__name__}: call it")
     is_client = all(hasattr(client, name) for name in ("base_url", "build_request", "is_closed", "send"))
-    if not is_client or iscoroutinefunction(client.send) != is_async:
+    if not is_client or inspect.iscoroutinefunction(client.send) != is_async:
         raise ConfigurationError(f"`{option}` must be {must_be} (or httpx2's), got {type(client).__name__}")
     if client.is_closed:
         raise ConfigurationError(f"`{option}`: the client that was passed in is closed: pass an open one")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
+import sys
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
+from unittest.mock import create_autospec
 
 import anyio
 import httpx
@@ -87,6 +90,14 @@ def test_asyncio_takes_it_for_a_coroutine(ai: Ai, service: Service) -> None:
     with asyncio.Runner() as runner:
         assert str(runner.run(ai.arun(MODEL, PLAIN))) == "Hello"
     asyncio.run(closed(ai, work))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="a function cannot be marked as one of coroutines")
+def test_whoever_asks_before_calling_takes_it_for_a_coroutine_function(ai: Ai) -> None:
+    assert inspect.iscoroutinefunction(ai.arun)
+    mock = create_autospec(ai)
+    mock.arun.return_value = "Hello"
+    assert asyncio.run(mock.arun(MODEL, PLAIN)) == "Hello"
 
 
 @BACKENDS
