@@ -38,7 +38,7 @@ _HEX_32 = r"[0-9a-fA-F]{32}"
 _GLOBAL_KEY = r"[0-9a-f]{37}"
 _VISIBLE = r"[\x21-\x7e]+"
 _BEARER_TOKEN = r"[\w.~+-][\w.~+/-]*=*"  # RFC 6750, section 2.1; none begins with a slash, as paths do
-_SECRET_HEADER = r"(?i)auth|token|key|secret|cookie|password|credential"
+_SECRET_HEADER = r"(?i)auth|token|jwt|key|secret|cookie|passw|pwd|credential"
 _HOST_NAME = r"([\w-]{1,63}\.)*[\w-]{1,63}\.?"
 # Files written on Windows begin with a byte order mark, and web pages have blanks without a width.
 _WIDTHLESS = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"

@@ -27,10 +27,11 @@ def show_log(level: str) -> None:
     if level not in LEVELS:
         raise ConfigurationError(f"CFAI_LOG must be {', '.join(LEVELS)} or unset")
     logger.setLevel(LEVELS[level])
-    if not logging.getLogger().handlers and not any(type(each) is logging.StreamHandler for each in logger.handlers):
-        # A program that has set up its own logging shows the lines by that.
+    if not any(type(each) is logging.StreamHandler for each in logger.handlers):
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        # A program that has set up its own logging, be it later, shows the lines by that.
+        handler.addFilter(lambda _: not logging.getLogger().handlers)
         logger.addHandler(handler)
 
 

@@ -147,7 +147,7 @@ def test_headers_are_logged_for_debugging_and_no_secret_is(
     callers: Callers, service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "cfai")
-    secrets = {"x-api-key": "a-key-of-mine", "x-my-token": "a-token-of-mine", "x-tenant": "seen"}
+    secrets = {"x-api-key": "a-key-of-mine", "cf-access-jwt-assertion": "a-jwt-of-mine", "x-tenant": "seen"}
     service.answers(service.result({"response": "Hi"}, set_cookie="a-cookie", x_echo=TOKEN, cf_ray="the-ray"))
     callers(default_headers=secrets).run(MODEL, {"prompt": "x"}, gateway={"id": "gw", "token": "a-gateway-token"})
     logged = lines(caplog, logging.DEBUG)
@@ -189,18 +189,18 @@ def test_a_library_is_silent_until_an_environment_variable_asks(serve: Serve) ->
 
 
 def test_a_program_s_own_logging_shows_each_line_once(serve: Serve) -> None:
-    program = 'import logging; logging.basicConfig(format="own %(message)s")\n' + PROGRAM
-    command = [
-        sys.executable,
-        "-c",
-        program.format(token=TOKEN, model=MODEL, trust_env=True),
-        serve(answer_by_name).url,
-    ]
+    url = serve(answer_by_name).url
     environment = {**os.environ, "CFAI_LOG": "info"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
-    shown = [line for line in done.stderr.splitlines() if "status=" in line]
-    assert len(shown) == 1
-    assert shown[0].startswith(f"own {MODEL} status=200 ")
+    own = 'import logging; logging.basicConfig(format="own %(message)s")\n'
+    before = own + PROGRAM
+    after = PROGRAM.replace("ai.run", f"{own}ai.run")
+    for when, program in (("before the client is made", before), ("after", after)):
+        command = [sys.executable, "-c", program.format(token=TOKEN, model=MODEL, trust_env=True), url]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+        shown = [line for line in done.stderr.splitlines() if "status=" in line]
+        with row(when):
+            assert len(shown) == 1
+            assert shown[0].startswith(f"own {MODEL} status=200 ")
 
 
 def test_a_level_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
