@@ -19,7 +19,7 @@ import anyio
 from httpx_sse import ServerSentEvent
 
 from cfai import types
-from cfai._config import check_seconds
+from cfai._config import BoundedWait, check_seconds
 from cfai._errors import (
     APITimeoutError,
     ConfigurationError,
@@ -442,7 +442,7 @@ class Stream(_StreamState[T]):
         end = time.monotonic() + DRAIN_TIMEOUT / 2
         # The answer is whole: whatever happens to the connection now concerns nobody.
         with suppress(Exception):
-            self._http.request.extensions["timeout"]["read"] = DRAIN_TIMEOUT / 2
+            self._http.request.extensions["timeout"]["read"] = BoundedWait(DRAIN_TIMEOUT / 2, end)
             for _ in self._http.stream:
                 if time.monotonic() > end:
                     break

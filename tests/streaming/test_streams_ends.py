@@ -103,11 +103,14 @@ def test_a_body_that_is_held_open_or_goes_on_after_done_holds_nobody(callers: Ca
         peer.stream(*HELLO)
         if b"goes on" in sent:
             peer.drip(b": ping\n\n")
+        if b"has trailers" in sent:
+            peer.send(b"0\r\n")
+            peer.drip_raw(b"x-trailer: 1\r\n")
         assert peer.left()
 
     server = serve(script)
     caller = callers(base_url=server.url)
-    for prompt in ("is held open", "goes on"):
+    for prompt in ("is held open", "goes on", "has trailers"):
         started = time.monotonic()
         stream = caller.stream(MODEL, prompt)
         assert [str(token) for token in stream] == ["Hel", "lo", ""], prompt
