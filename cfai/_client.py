@@ -54,7 +54,7 @@ from cfai._request import (
 )
 from cfai._response import ApiResponse, is_stream, parse, should_resend_unstreamed
 from cfai._streaming import AsyncCall, aopen_stream, open_stream
-from cfai._transport import AsyncHttpClient, ClientPool, HttpClient, asend, parse_proxy, send
+from cfai._transport import AsyncHttpClient, ClientPool, HttpClient, asend, get_running_loop, parse_proxy, send
 from cfai._warnings import warn
 
 if TYPE_CHECKING:
@@ -308,6 +308,7 @@ class Ai:
         config = self._config.with_overrides(timeout, total_timeout, max_retries, checks)
 
         async def arun() -> Any:
+            get_running_loop()  # raises where none runs
             return await self._arun(await aprepare(config, model, inputs, options))
 
         arun.__qualname__ = "Ai.arun"  # what Python's warning calls it that was never awaited

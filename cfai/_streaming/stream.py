@@ -64,6 +64,7 @@ _RUNS_ON = (
     "a stream was left early over HTTP/2: its model writes on, and some hundred of these block the connection; "
     "make the client with http2=False, or read its streams to their end"
 )
+_OF_THE_PARENT = "this stream belongs to the process that was forked: read it there, and make calls of your own here"
 _READ_BY_ANOTHER = "this stream is being read already, by another thread or task: read it from one"
 
 
@@ -179,6 +180,11 @@ class _StreamState(Generic[T]):
         if self._output is not None:
             return self._output
         return build_stream_output(self._token_decoder.accumulator, self._response.meta)
+
+    def _check_process(self) -> None:
+        """Raise `ConfigurationError` in a forked child: what it reads, its parent would miss."""
+        if self._pooled_client.is_inherited:
+            raise ConfigurationError(_OF_THE_PARENT)
 
     def _is_at_end(self) -> bool:
         """Return True if nothing more of the body is wanted: its end mark came, or the model's own error."""
@@ -392,6 +398,7 @@ class Stream(_StreamState[T]):
                 elif self._is_at_end():
                     self._phase = "at_end"
                 else:
+                    self._check_process()
                     if self._budget.total is not None:
                         self._budget.remaining(time.monotonic())  # a wait may overshoot it once
                     chunk = next(self._body, None)
@@ -533,6 +540,7 @@ class AsyncStream(_StreamState[T]):
                 elif self._is_at_end():
                     self._phase = "at_end"
                 else:
+                    self._check_process()
                     while not self._body.received and not self._body.is_over:
                         await (self._body.wait() if self._budget.total is None else self._wait_in_time())
                     chunk = self._body.take()
@@ -544,7 +552,7 @@ class AsyncStream(_StreamState[T]):
                     else:
                         self._blocks, chunk = self._split(chunk), None  # not for a traceback's variables
         except ConfigurationError:
-            raise  # it was asked on another event loop, and its own reads on
+            raise  # it was asked on another event loop or in another process, and its own reads on
         except Exception as exception:
             self._fail(exception)
             await self._pooled_client.aclose_response(self._http)

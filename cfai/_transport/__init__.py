@@ -1,7 +1,7 @@
 """Step 3 of a call: how a request is sent. Retries, time budget and connections are the same for every endpoint."""
 
 from cfai._transport.background_reader import BackgroundReader
-from cfai._transport.event_loop import start_system_task
+from cfai._transport.event_loop import get_running_loop, start_system_task
 from cfai._transport.network import LAST_LOOK
 from cfai._transport.pool import (
     AsyncHttpClient,
@@ -26,6 +26,7 @@ __all__ = [
     "check_proxy_url",
     "check_socks",
     "find_proxy",
+    "get_running_loop",
     "has_own_connection",
     "make_client",
     "make_tls_context",

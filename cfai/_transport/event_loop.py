@@ -10,6 +10,8 @@ from typing import Any
 
 import anyio
 
+from cfai._errors import ConfigurationError
+
 _LEFT_IN_BUFFERS = 10_000
 """More chunks than can have been received before a response was closed."""
 
@@ -46,12 +48,17 @@ def is_asyncio() -> bool:
 
 
 def get_running_loop() -> Any:
-    """Return the running event loop, or what stands for one with trio."""
+    """Return the running event loop, or what stands for one with trio. Raises `ConfigurationError` if none runs."""
     loop = _get_asyncio_loop()
-    if loop is None:
+    if loop is not None:
+        return loop
+    with suppress(RuntimeError):
         token = import_module("anyio.lowlevel").current_token()  # not sooner: it imports asyncio
         return getattr(token, "native_token", token)
-    return loop
+    raise ConfigurationError(
+        "no event loop of asyncio or trio runs here (in a forked child that of its parent does not): "
+        "use asyncio.run(...), or `run` instead of `arun`"
+    )
 
 
 def _get_asyncio_loop() -> Any:

@@ -100,6 +100,13 @@ def test_whoever_asks_before_calling_takes_it_for_a_coroutine_function(ai: Ai) -
     assert asyncio.run(mock.arun(MODEL, PLAIN)) == "Hello"
 
 
+def test_a_call_where_no_event_loop_runs_says_so_and_sends_nothing(ai: Ai, service: Service) -> None:
+    for name, step in (("arun", ai.arun(MODEL, PLAIN)), ("aclose", ai.aclose())):
+        with row(name), pytest.raises(ConfigurationError, match="no event loop of asyncio or trio runs here"):
+            step.send(None)
+    assert not service.requests
+
+
 @BACKENDS
 def test_anyio_starts_it_in_a_task_group(ai: Ai, service: Service, backend: str) -> None:
     async def work() -> None:

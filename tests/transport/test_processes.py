@@ -157,6 +157,34 @@ PROGRAMS = {
 
         asyncio.run(main())
     """,
+    "a forked child reads nothing from the stream of its parent": """
+        from cfai import ConfigurationError
+
+        inputs = {"prompt": "one two three", "stream": True}
+
+        def refuse(call, words):
+            try:
+                call()
+            except ConfigurationError as error:
+                assert words in str(error), error
+            else:
+                sys.exit("it was not refused")
+
+        stream = ai.run(MODEL, inputs)
+        wait_for([fork(lambda: refuse(stream.result, "belongs to the process that was forked"))])
+        assert stream.result().text == "one two three"
+
+        async def main():
+            stream = await ai.arun(MODEL, inputs)
+            wait_for([
+                fork(lambda: refuse(lambda: anext(stream).send(None), "belongs to the process that was forked")),
+                fork(lambda: refuse(lambda: ai.arun(MODEL, inputs).send(None), "no event loop")),
+            ])
+            assert (await stream.aresult()).text == "one two three"
+            await ai.aclose()
+
+        asyncio.run(main())
+    """,
     "a fork while other threads call hangs nobody": """
         ask("before")
         stop = threading.Event()
