@@ -280,6 +280,11 @@ class ClientPool:
         pooled_client = self._by_loop.get(id(loop))
         return pooled_client if pooled_client is not None and pooled_client.loop() is loop else None
 
+    @property
+    def is_closed(self) -> bool:
+        """True once nothing can be called any more."""
+        return self._is_closed
+
     def close(self) -> None:
         """Close the connections of synchronous calls; nothing can be called any more."""
         with self._lock:

@@ -111,6 +111,7 @@ def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> Api
             request,
             budget,
             pooled_client.proxies,
+            is_closed=pool.is_closed,
             may_be_billed=attempt.may_be_billed(exception, time.monotonic()),
             is_unsent=attempt.is_unsent,
         )
@@ -144,6 +145,7 @@ async def _asend_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget)
             request,
             budget,
             pooled_client.proxies,
+            is_closed=pool.is_closed,
             may_be_billed=attempt.may_be_billed(exception, time.monotonic()),
             is_unsent=attempt.is_unsent,
         )
@@ -337,8 +339,8 @@ def _strip_request(http_request: Any) -> None:
 
 def _map_broken(exception: Exception, response: ApiResponse, request: ApiRequest, content: bytes) -> Exception:
     """Return the error for a body that broke off, with what had come of it."""
-    proxies = response.pooled_client.proxies
-    error = _map_exception(exception, request, response.budget, proxies, may_be_billed=True)
+    proxies, is_closed = response.pooled_client.proxies, response.pool.is_closed
+    error = _map_exception(exception, request, response.budget, proxies, is_closed=is_closed, may_be_billed=True)
     if isinstance(error, APIConnectionError):
         error = build_broken_error(exception, error, response, request, content)
         error.__cause__ = find_cause(exception, request.secrets)
@@ -351,6 +353,7 @@ def _map_exception(
     budget: TimeBudget,
     proxies: Mapping[str, Setting],
     *,
+    is_closed: bool,
     may_be_billed: bool,
     is_unsent: bool = False,
 ) -> Exception:
@@ -361,6 +364,8 @@ def _map_exception(
     host, secrets = request.host, request.secrets
     if proxy := proxies.get(urlsplit(request.url).hostname or ""):
         host, secrets = f"{host} through {describe_proxy(proxy)}", [*secrets, *list_proxy_secrets(proxy)]
+    if is_closed:
+        host = f"{host} before the Ai was closed"
     error: Exception | None = map_transport_error(
         exception, request.model, host, may_be_billed=may_be_billed, is_unsent=is_unsent, secrets=secrets
     )

@@ -523,8 +523,28 @@ def test_closing_a_client_from_another_thread_ends_a_call_that_waits(callers: Ca
         assert arrived.wait(LONG)
         time.sleep(0.1)
         caller.ai.close()
-        with pytest.raises(APIConnectionError):
+        with pytest.raises(APIConnectionError, match="before the Ai was closed"):
             waiting.result(LONG)
+
+
+@ASYNC
+def test_a_call_whose_client_is_closed_meanwhile_says_so(
+    callers: Callers, serve: Serve, portal: BlockingPortal
+) -> None:
+    ai = callers(base_url=serve(lambda peer: [peer.request(), peer.left()]).url).ai
+
+    async def ask() -> None:
+        with pytest.raises(APIConnectionError, match="before the Ai was closed"):
+            await ai.arun(MODEL, {"prompt": "x"})
+
+    async def work() -> None:
+        with anyio.fail_after(LONG):
+            async with anyio.create_task_group() as group:
+                group.start_soon(ask)
+                await anyio.sleep(0.1)
+                await ai.aclose()
+
+    portal.call(work)
 
 
 # Pings
