@@ -256,7 +256,7 @@ def _find_flaw(value: str) -> str:
     if re.match(rf"((export|set)\s+)?({_OWN_NAME})\s*=", value):
         return "it starts with the name of a variable: take off all up to the equals sign"
     if re.search(r"\S\s+#", value):
-        return "it ends in a comment, which is part of it in this kind of file: take it off"
+        return "it has a comment behind it: take it off"
     if re.fullmatch(_PLACEHOLDER, value):
         return "it is a placeholder, to be replaced by the value that it stands for"
     if re.search("[\"'`]", value[0] + value[-1]):
