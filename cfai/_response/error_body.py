@@ -20,7 +20,7 @@ class ErrorBody(NamedTuple):
     name: str = ""
 
 
-_TEXT_KEYS = ("description", "message", "error", "detail", "title", "msg")
+_TEXT_KEYS = ("description", "error_description", "message", "detail", "error", "errors", "title", "msg")
 """The fields of an error that may hold its text, the best first."""
 
 # Patterns stay strings: `re` compiles them at first use, so that importing does not.
@@ -109,6 +109,8 @@ def parse_error_body(body: Any) -> ErrorBody:
         return _parse_error_text(body)
     errors = [_parse_error(item) for item in _list_errors(body)]
     error = next((error for error in errors if error.message), errors[0] if errors else ErrorBody(""))
+    if error.code is None:  # it may stand beside the error
+        error = error._replace(code=next((error.code for error in errors if error.code is not None), None))
     if error.message or error.code is not None:
         return error
     return error._replace(message="" if body in (None, {}, []) else truncate(to_compact_json(body)))
@@ -131,10 +133,10 @@ def _list_errors(body: Any) -> Iterable[Any]:
     if not is_mapping(body):
         return
     result = body.get("result")
-    for value in (body.get("errors"), body.get("error"), result.get("error") if is_mapping(result) else None):
+    for value in (body.get("errors"), body.get("error"), result if is_mapping(result) and "error" in result else None):
         if isinstance(value, list):
             yield from cast("list[Any]", value)
-        elif value:
+        elif is_mapping(value):
             yield value
     if any(key in body for key in (*_TEXT_KEYS, "internalCode", "code", "name")):
         yield body
@@ -147,9 +149,11 @@ def _parse_error(item: Any, depth: int = 0) -> ErrorBody:
     if is_mapping(first) and "msg" in first:
         # FastAPI's list of what is wrong with a request, which engines answer with.
         return ErrorBody(": ".join((".".join(map(str, as_sequence(first.get("loc")))), str(first["msg"]))).lstrip(": "))
+    if first is not None and depth <= 3:
+        return _parse_error(first, depth + 1)
     if not is_mapping(item) or depth > 3:
         return ErrorBody("" if item is None else truncate(to_compact_json(item)))
-    text = next((item[key] for key in _TEXT_KEYS if item.get(key)), "")
+    text = next((item[key] for key in _TEXT_KEYS if item.get(key) and item[key] is not True), "")
     inner = _parse_error_text(text) if isinstance(text, str) else _parse_error(text, depth + 1)
     message, title = inner.message, item.get("title")
     if isinstance(title, str) and title != message:
@@ -158,8 +162,8 @@ def _parse_error(item: Any, depth: int = 0) -> ErrorBody:
     chain = [link.get("message") for link in as_sequence(item.get("error_chain")) if is_mapping(link)]
     message = ": ".join([message, *(link for link in chain if isinstance(link, str))])
     code = next((item[key] for key in ("internalCode", "code", "error_code") if item.get(key) is not None), inner.code)
-    # In problem+json (RFC 9457) the type is the URL of a page about the error, and no name of it.
-    name = next((name for name in (item.get("name"), item.get("type")) if name and "://" not in str(name)), "")
+    # In problem+json (RFC 9457) the type is the URI of a page about the error, and no name of it.
+    name = next((name for name in (item.get("name"), item.get("type")) if name and ":" not in str(name)), "")
     return ErrorBody(message, _parse_code(code), name if isinstance(name, str) else "")
 
 
@@ -194,5 +198,5 @@ def _parse_code(value: Any) -> int | str | None:
         return value
     if isinstance(value, float):
         return int(value) if value.is_integer() else None
-    text = str(value)[:100]
+    text = str(value)[:100].strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text or None

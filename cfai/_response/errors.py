@@ -95,9 +95,10 @@ def build_error(
     request_id = headers.get("cf-ai-req-id") or headers.get("cf-ray") or (id_at_end[1] if id_at_end else None)
     reason = problem.message[: id_at_end.start()] if id_at_end else problem.message
     if not (reason := _remove_code(problem.code, reason.strip())):
-        reason = "the answer has no body" if status < 500 else "the service failed without saying why"
+        silent = "the service failed without saying why" if status >= 500 or body else "the answer has no body"
+        reason = "no reason given" if problem.code is not None else silent
     hint = _find_hint(spec, problem.message, model, inputs or {})
-    if status < 500 and isinstance(body, str) and is_foreign_page(body):
+    if status < 500 and status != 407 and isinstance(body, str) and is_foreign_page(body):
         hint = "a web page answered, and not Workers AI: check base_url, and the proxy or firewall on the way"
     if spec.kind is BadRequestError and inputs is not None and (wrong := find_input_problem(reason, inputs)):
         entry = models.get(model or "")
@@ -183,7 +184,8 @@ def _find_spec(status: int, problem: ErrorBody) -> ErrorSpec:
     >>> _find_spec(400, ErrorBody("Model has been deprecated")).name, _find_spec(418, ErrorBody("teapot")).name
     ('ModelRetired', 'BadRequest')
     """
-    spec = None if 300 <= status < 400 else _find_spec_by_content(status, problem)
+    # The pages of proxies and networks say "access denied" whatever they want.
+    spec = None if 300 <= status < 400 or status in (407, 511) else _find_spec_by_content(status, problem)
     # At 504 and 524 the edge gave up while the model may still have run, whatever the body says.
     if spec is not None and not (status in (504, 524) and spec.retryable):
         return spec

@@ -263,6 +263,12 @@ def test_a_page_of_another_is_told_from_an_answer_of_the_service() -> None:
 # Advice about the call
 
 
+def test_a_page_of_a_proxy_that_wants_a_password_says_so() -> None:
+    page = b"<html><head><title>ERROR: Cache Access Denied</title></head></html>"
+    for status, words in ((407, "the proxy wants a user and a password"), (511, "log in to this network")):
+        assert f"What to do: {words}" in str(error_of(status, page)), status
+
+
 def test_a_retired_model_names_one_that_lives_whether_the_catalogue_knows_or_not() -> None:
     for model, words in (
         ("@cf/meta/llama-3-8b-instruct", "was retired on 2026-05-30: use @cf/meta/llama-3.1-8b-instruct-fp8."),

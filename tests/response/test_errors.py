@@ -98,6 +98,18 @@ SHAPES: list[tuple[Any, int | str | None, str, str]] = [
     ({"errors": [None, {"code": 5006, "message": "second"}]}, 5006, "second", ""),
     ({"errors": [{"code": 1}, {"code": 2, "message": "x"}]}, 2, "x", ""),
     ({"errors": [{"code": True, "message": "x"}]}, None, "x", ""),
+    ({"error": True, "message": "it failed", "code": 5006}, 5006, ": it failed (status", ""),
+    ({"statusCode": 404, "error": "Not Found", "message": "Cannot POST /ai/run"}, None, ": Cannot POST /ai/run (", ""),
+    ({"error": "Bad Request", "message": ["prompt is empty", "and more"]}, None, ": prompt is empty (status", ""),
+    ({"error": "invalid_token", "error_description": "it has expired"}, None, ": it has expired (status", ""),
+    ([{"errors": [{"message": "AiError: in a list", "code": 5007}]}], 5007, ": in a list (status", ""),
+    ({"errors": [[{"message": "in two lists", "code": 5007}]]}, 5007, ": in two lists (status", ""),
+    ({"code": 5006, "error": "beside"}, 5006, ": beside (status", ""),
+    ({"code": 5006, "error": {"message": "beside"}}, 5006, ": beside (status", ""),
+    ({"errors": [{"code": 5006}, {"message": "beside"}]}, 5006, ": beside (status", ""),
+    ({"errors": [{"code": " 5006 ", "message": "x"}]}, 5006, "x", ""),
+    ({"type": "about:blank", "title": "Bad", "detail": "x"}, None, "BadRequest: Bad: x (status", "BadRequest"),
+    ({"errors": [{"code": 5028, "message": None}]}, 5028, "ModelRetired: no reason given (status", ""),
     ({"unheard": ["of"]}, None, ': {"unheard":["of"]}', ""),
 ]  # fmt: skip
 
@@ -118,7 +130,7 @@ def test_the_text_of_a_problem_is_told_without_what_is_around_it() -> None:
         assert type(error_of(429, {key: 3040})) is CapacityError, key
     deep = {"message": {"message": {"message": {"message": "deep"}}}}
     for item, words in (
-        *((7, "7"), (["a"], '["a"]'), (deep, "deep")),
+        *((7, "7"), (["a"], "a"), (deep, "deep")),
         ({"message": deep}, '{"message":"deep"}'),
         ({"message": "m", "name": 5}, "m"),
     ):
