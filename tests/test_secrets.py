@@ -315,6 +315,12 @@ FAILURES: dict[str, Failing] = {
             *((524, RequestTimeoutError), (200, InferenceUpstreamError)),
         )
     },
+    "in the request id": (BadRequestError, lambda service: service.error(400, cf_ray=ECHO), {}),
+    "in the reason": (
+        BadRequestError,
+        lambda _: partial(httpx.Response, 400, extensions={"reason_phrase": ECHO.encode()}),
+        {},
+    ),
     "busy": (CapacityError, lambda service: service.error(429, 3040, ECHO), {}),
     "used up": (QuotaExceededError, lambda service: service.error(429, 3036, ECHO), {}),
     "too long": (ContextLengthError, lambda service: service.error(400, 5021, f"{ECHO} {TOO_LONG}"), {}),

@@ -95,10 +95,10 @@ def build_error(
     request_id = headers.get("cf-ai-req-id") or headers.get("cf-ray") or (id_at_end[1] if id_at_end else None)
     reason = problem.message[: id_at_end.start()] if id_at_end else problem.message
     if not (reason := _remove_code(problem.code, reason.strip())):
-        silent = "the service failed without saying why" if status >= 500 or body else "the answer has no body"
-        reason = "no reason given" if problem.code is not None else silent
+        unsaid = "no reason given" if body else "the answer has no body"
+        reason = "the service failed without saying why" if status >= 500 else unsaid
     hint = _find_hint(spec, problem.message, model, inputs or {})
-    if status < 500 and status != 407 and isinstance(body, str) and is_foreign_page(body):
+    if 400 <= status < 500 and status != 407 and isinstance(body, str) and is_foreign_page(body):
         hint = "a web page answered, and not Workers AI: check base_url, and the proxy or firewall on the way"
     if spec.kind is BadRequestError and inputs is not None and (wrong := find_input_problem(reason, inputs)):
         entry = models.get(model or "")

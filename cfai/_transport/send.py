@@ -125,7 +125,9 @@ def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> Api
     if logger.isEnabledFor(logging.DEBUG):
         log_headers(f"{request.model} answered {http.status_code},", redact_headers(response.headers, request.secrets))
     if not http.is_success and not request.wants_raw:
-        raise build_response_error(response, request, _read_error(http, http_request, budget), time.time())
+        error = build_response_error(response, request, _read_error(http, http_request, budget), time.time())
+        del http, response  # a traceback shows them, and a reason or a header may repeat the token
+        raise error
     http_request.extensions["timeout"]["read"] = budget.shorten(budget.timeout.read, time.monotonic())
     if not is_body_streamed(response, request):
         response.content = _read(response, request)
@@ -159,7 +161,9 @@ async def _asend_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget)
     if logger.isEnabledFor(logging.DEBUG):
         log_headers(f"{request.model} answered {http.status_code},", redact_headers(response.headers, request.secrets))
     if not http.is_success and not request.wants_raw:
-        raise build_response_error(response, request, await _aread_error(http, http_request, budget), time.time())
+        error = build_response_error(response, request, await _aread_error(http, http_request, budget), time.time())
+        del http, response  # a traceback shows them, and a reason or a header may repeat the token
+        raise error
     http_request.extensions["timeout"]["read"] = budget.shorten(budget.timeout.read, time.monotonic())
     if not is_body_streamed(response, request):
         response.content = await _aread(response, request)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 
-def read_prompt(argument: str | None) -> str:
-    """Return the prompt: the argument, and behind it what a file or a pipe brings on standard input.
+def read_prompt(argument: str | None, model: str) -> str:
+    """Return the prompt behind `model`: the argument, and behind it what a file or a pipe brings on standard input.
 
     Without an argument, or for `-`, standard input is all of it. Raises `ValueError` for what is not UTF-8, and if
     there is nothing.
@@ -14,7 +14,7 @@ def read_prompt(argument: str | None) -> str:
     if argument in (None, "-"):
         prompt = _read_input(may_be_typed=argument == "-")
         if not prompt.strip():
-            raise ValueError("there is no prompt: give one behind the model, or by standard input")
+            raise ValueError(f"there is no prompt: give one behind the model, {model!r}, or by standard input")
         return prompt
     prompt = check_argument(str(argument), "the prompt")
     piped = _read_input(may_be_typed=False)

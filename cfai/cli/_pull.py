@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from cfai import ConfigurationError
-from cfai.cli._terminal import print_text
+from cfai.cli._terminal import print_text, write
 
 
 def pull() -> None:
@@ -14,7 +14,7 @@ def pull() -> None:
     from cfai.local.engines import fetch_model
 
     try:
-        print(fetch_model(verify=True))
+        write(f"{fetch_model(verify=True)}\n")
     except ConfigurationError as error:
         print_text(Console(stderr=True, highlight=False, soft_wrap=True), str(error), "red")
         raise typer.Exit(1) from error

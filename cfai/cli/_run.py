@@ -56,7 +56,7 @@ def run(
     """Run a model and print its answer as it comes; an image or a sound goes into a file."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        inputs = _build_inputs(model, read_prompt(prompt), system)
+        inputs = _build_inputs(model, read_prompt(prompt, model), system)
         if output is not None:
             # Tried before anything is paid for, and without a loss or an empty file if the call fails.
             is_new = not os.path.lexists(output)
@@ -110,12 +110,13 @@ def _build_inputs(model: str, prompt: str, system: str | None) -> dict[str, Any]
 def _print_answer(answer: Any, errors: Console) -> None:
     reasoning = _Reasoning(errors)
     if isinstance(answer, Stream):
-        stream = cast("Stream[Token]", answer)
+        stream, is_printed = cast("Stream[Token]", answer), False
         for token in stream:
             reasoning.show(token.reasoning, more=not token.text)
             write(token.text)
+            is_printed = is_printed or bool(token.text)
         answer = stream.result()
-        if isinstance(answer, TextOutput):
+        if isinstance(answer, TextOutput) or is_printed:
             write("\n")
             _print_calls(answer)
             return
@@ -129,8 +130,8 @@ def _print_answer(answer: Any, errors: Console) -> None:
         write(f"{answer.model_dump_json()}\n")
 
 
-def _print_calls(answer: TextOutput) -> None:
-    for call in answer.tool_calls:
+def _print_calls(answer: Any) -> None:
+    for call in answer.tool_calls if isinstance(answer, TextOutput) else ():
         write(f"{call.name}({call.arguments})\n")
 
 

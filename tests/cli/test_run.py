@@ -94,6 +94,14 @@ def test_an_image_or_a_sound_is_written_as_the_bytes_that_it_is(local: Emulator,
 
 
 @pytest.mark.usefixtures("local")
+def test_an_answer_that_is_a_list_is_printed_once(cfai: Run) -> None:
+    for options in ([], ["--no-stream"]):
+        with row(options):
+            code, out, err = cfai("run", "@cf/huggingface/distilbert-sst-2-int8", "good", *options)
+            assert (code, err, out[-1:], len(json.loads(out))) == (0, "", "\n", 2)
+
+
+@pytest.mark.usefixtures("local")
 def test_an_image_is_not_written_to_a_terminal_which_is_told_how_to_save_it(
     cfai: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,7 +244,7 @@ def test_what_is_piped_in_comes_behind_the_prompt_or_is_it(cfai: Run, local: Emu
             assert local.requests[-1].inputs["prompt"] == prompt
     code, _, err = cfai("run", MODEL)
     assert code == 2
-    assert err == "there is no prompt: give one behind the model, or by standard input\n"
+    assert err == f"there is no prompt: give one behind the model, '{MODEL}', or by standard input\n"
 
 
 def test_system_comes_first(cfai: Run, local: Emulator) -> None:

@@ -263,9 +263,13 @@ def test_a_page_of_another_is_told_from_an_answer_of_the_service() -> None:
 # Advice about the call
 
 
-def test_a_page_of_a_proxy_that_wants_a_password_says_so() -> None:
+def test_the_status_of_a_proxy_says_more_than_its_page() -> None:
     page = b"<html><head><title>ERROR: Cache Access Denied</title></head></html>"
-    for status, words in ((407, "the proxy wants a user and a password"), (511, "log in to this network")):
+    for status, words in (
+        (302, "redirects are not followed"),
+        (407, "the proxy wants a user and a password"),
+        (511, "log in to this network"),
+    ):
         assert f"What to do: {words}" in str(error_of(status, page)), status
 
 

@@ -145,6 +145,7 @@ def test_an_error_that_says_nothing_has_a_message_all_the_same() -> None:
     unknown: list[Any] = [{"errors": [], "success": False, "result": None}, {"errors": [{}]}, [None], 5]
     for body in unknown:
         assert f": {json.dumps(body, separators=(',', ':'))} (status 503" in str(error_of(503, body)), body
+    assert ": no reason given (status 400" in str(error_of(400, b"<html>"))
     for status, reason in ((499, "the answer has no body"), (500, "the service failed without saying why")):
         assert f": {reason} (status {status})" in str(build_error(status, {}, b"")), status
 
