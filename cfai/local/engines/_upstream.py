@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
@@ -43,9 +44,12 @@ class OpenAIUpstream:
         timeout: float | httpx.Timeout = _TIMEOUT,
         force_tools: bool = False,
     ) -> None:
+        shown = _hide_secrets(url)
         if not _is_url(url):
-            raise ConfigurationError(f"{url!r} is no URL of a server, such as 'http://127.0.0.1:11434/v1'")
+            example = "'http://127.0.0.1:11434/v1', without ? and #"
+            raise ConfigurationError(f"{shown!r} is no URL of a server, such as {example}")
         self._url = url.rstrip("/")
+        self._shown = shown.rstrip("/")
         self._models = {"*": models} if isinstance(models, str) else dict(models or {})
         self._headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         self._timeout = timeout
@@ -53,7 +57,7 @@ class OpenAIUpstream:
         self._http: httpx.AsyncClient | None = None
 
     def __repr__(self) -> str:
-        return f"OpenAIUpstream({self._url!r})"
+        return f"OpenAIUpstream({self._shown!r})"
 
     async def answer(
         self, model: str, inputs: Mapping[str, Any], max_tokens: int | None
@@ -75,9 +79,9 @@ class OpenAIUpstream:
             rows.sort(key=lambda row: row.get("index", 0))
             vectors = [list(map(float, as_sequence(row.get("embedding")))) for row in rows]
         except (TypeError, ValueError) as error:
-            raise build_gateway_error(f"{self._url} gave vectors that are no numbers: {_describe(error)}") from error
+            raise build_gateway_error(f"{self._shown} gave vectors that are no numbers: {_describe(error)}") from error
         if len(vectors) != len(texts):
-            raise build_gateway_error(f"{self._url} gave {len(vectors)} vectors for {len(texts)} texts")
+            raise build_gateway_error(f"{self._shown} gave {len(vectors)} vectors for {len(texts)} texts")
         return vectors
 
     async def aclose(self) -> None:
@@ -92,7 +96,7 @@ class OpenAIUpstream:
             rows = await self._read_rows("GET", "models")
             first = rows[0].get("id") if rows else None
             if not isinstance(first, str):
-                raise build_gateway_error(f"{self._url} has no model: load one, or say which with a model map")
+                raise build_gateway_error(f"{self._shown} has no model: load one, or say which with a model map")
             self._models["*"] = first
         return self._models.get(name) or self._models["*"]
 
@@ -115,13 +119,13 @@ class OpenAIUpstream:
             for token in tokens if not is_forced else ():
                 yield token
         except StreamError as error:
-            raise build_gateway_error(f"{self._url}: {error}") from error
+            raise build_gateway_error(f"{self._shown}: {error}") from error
         except httpx.HTTPError as error:
-            raise build_gateway_error(f"{self._url} broke off: {_describe(error)}") from error
+            raise build_gateway_error(f"{self._shown} broke off: {_describe(error)}") from error
         finally:
             await response.aclose()
         if not decoder.done and decoder.finish_reason is None:
-            raise build_gateway_error(f"{self._url} ended before its answer did")
+            raise build_gateway_error(f"{self._shown} ended before its answer did")
         if is_forced:
             yield _parse_forced_call(decoder)
         if decoder.usage is not None:
@@ -133,7 +137,7 @@ class OpenAIUpstream:
         try:
             answer = json.loads(await response.aread())
         except (ValueError, httpx.HTTPError) as error:
-            raise build_gateway_error(f"{self._url}/{path} answered with no JSON: {_describe(error)}") from error
+            raise build_gateway_error(f"{self._shown}/{path} answered with no JSON: {_describe(error)}") from error
         finally:
             await response.aclose()
         return [row for row in as_sequence(as_object(answer).get("data")) if is_mapping(row)]
@@ -143,18 +147,19 @@ class OpenAIUpstream:
         if self._http is None:
             # Made here, on the loop that it is used on. The environment's proxies could not reach this machine.
             self._http = httpx.AsyncClient(headers=self._headers, timeout=self._timeout, trust_env=False)
-        url = f"{self._url}/{path}"
+        request = self._http.build_request(method, f"{self._url}/{path}", json=body)
         try:
-            response = await self._http.send(self._http.build_request(method, url, json=body), stream=True)
+            response = await self._http.send(request, stream=True)
             if response.is_success:
                 return response
             async with aclosing(response):
                 content = (await response.aread()).decode("utf-8", "replace")
         except httpx.HTTPError as error:
             raise build_gateway_error(
-                f"{self._url} cannot be reached: {_describe(error)}. Is the server running?"
+                f"{self._shown} cannot be reached: {_describe(error)}. Is the server running?"
             ) from error
-        raise ErrorResponse(3030, f"{url} refused: {_find_message(content)}", status=response.status_code)
+        refusal = f"{self._shown}/{path} refused: {_find_message(content)}"
+        raise ErrorResponse(3030, refusal, status=response.status_code)
 
 
 def _parse_forced_call(decoder: Decoder) -> Token:
@@ -180,7 +185,13 @@ def _is_url(text: str) -> bool:
         url = httpx.URL(text)
     except (httpx.InvalidURL, ValueError):
         return False
-    return url.scheme in ("http", "https") and bool(url.host) and (url.port or 0) < 65536
+    has_more = "?" in text or "#" in text  # paths are put behind it
+    return url.scheme in ("http", "https") and bool(url.host) and (url.port or 0) < 65536 and not has_more
+
+
+def _hide_secrets(url: str) -> str:
+    """Return a URL without its user, password and query."""
+    return re.sub(r"(?s)(?<=//).*@|\A[^/]*@|[?#].*", "", url)
 
 
 def _describe(error: Exception) -> str:

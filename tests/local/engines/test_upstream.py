@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -385,6 +386,28 @@ def test_a_server_without_models_or_without_a_url_is_told() -> None:
     for url in ("localhost:11434", "http://127.0.0.1:abc/v1", "http://", "ftp://127.0.0.1/v1"):
         with pytest.raises(ConfigurationError, match=f"'{url}' is no URL of a server"):
             OpenAIUpstream(url)
+
+
+def test_a_login_in_the_url_is_sent_and_never_shown() -> None:
+    for url, shown in (
+        ("http://me:secret@server.test/v1?key=secret", "http://server.test/v1"),
+        ("http://server.test/v1#secret", "http://server.test/v1"),
+        ("http://me:se/secret@server.test:abc", "http://server.test:abc"),
+        ("me:secret@server.test", "server.test"),
+    ):
+        with row(url), pytest.raises(ConfigurationError, match=f"'{re.escape(shown)}' is no URL of a server"):
+            OpenAIUpstream(url)
+    engine = OpenAIUpstream("http://me:secret@server.test/v1", models=SERVED)
+    assert repr(engine) == "OpenAIUpstream('http://server.test/v1')"
+    with respx.mock as router, Emulator(engine=engine) as local, local.ai(max_retries=None) as ai:
+        router.route(host="127.0.0.1").pass_through()
+        for answer in (httpx.ConnectError("refused"), httpx.Response(400, json={"error": "no"})):
+            route = router.post("http://me:secret@server.test/v1/chat/completions").mock(side_effect=[answer])
+            with row(answer):
+                with pytest.raises(InferenceUpstreamError, match=r"http://server\.test/v1") as caught:
+                    ai.run(GLM, {"prompt": "Hello"})
+                assert "secret" not in str(caught.value)
+                assert route.calls.last.request.headers["authorization"].startswith("Basic ")
 
 
 # A server whose connection stays open
