@@ -18,6 +18,9 @@ _ENVELOPE = frozenset({"result", "success", "errors", "messages", "result_info"}
 
 _NO_SUCCESS = (False, "false")
 
+_PROBLEM = frozenset({"message", "detail", "title", "status", "statusCode", "type", "code", "instance"})
+"""The keys of an error of a server on the way. An object with any other key is an answer."""
+
 
 class Delta(NamedTuple):
     """A part of an answer, before it is put to what came before."""
@@ -42,9 +45,15 @@ def event_reports_error(event: Mapping[str, Any]) -> bool:
     """
     if event.get("success") is True and event.get("result"):
         return False  # what stands beside a result is a warning
-    if event.get("error") or event.get("errors") or event.get("success") in _NO_SUCCESS or "internalCode" in event:
+    return bool(event.get("error") or event.get("errors")) or event.get("success") in _NO_SUCCESS or _is_error(event)
+
+
+def _is_error(answer: Mapping[str, Any]) -> bool:
+    """Return True if an object is an error and nothing else."""
+    if "internalCode" in answer or answer.get("type") == "error" or answer.get("object") == "error":
         return True
-    return event.get("type") == "error" or event.get("object") == "error"
+    reason: Any = answer.get("message") or answer.get("detail")
+    return reason.__class__ in (str, list) and bool(reason) and answer.keys() <= _PROBLEM
 
 
 def find_event_error(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -67,7 +76,7 @@ def body_reports_error(body: Any) -> bool:
     """Return True if a 2xx body is an error: `success` is false, or an error is named and no result came."""
     if body.__class__ is not dict:
         return False
-    if body.get("success") in _NO_SUCCESS:
+    if body.get("success") in _NO_SUCCESS or _is_error(body):
         return True
     for answer in (body, body.get("result")):
         # The Responses API reports a failure in an answer of its own shape.

@@ -328,11 +328,16 @@ def test_an_answer_that_reports_an_error_is_one() -> None:
         *({"success": False, **more} for more in ({}, {"errors": [], "result": result})),
         *({"errors": [{"code": 1}], **more} for more in ({}, {"result": {}}, {"result": None})),
         *({"error": problem} for problem in ("x", {"message": "x"}, [{"message": "x"}])),
+        *({"message": "forbidden"}, {"statusCode": 404, "message": "no"}, {"detail": [{"msg": "no"}]}),
+        *({"type": "about:blank", "title": "no", "status": 500, "detail": "no"}, {"internalCode": 1001, "name": "x"}),
+        {"object": "error", "message": "no", "type": "BadRequestError", "param": None, "code": 400},
     ]
     answers: list[Any] = [
         *({"success": True, "result": result, "errors": problems} for problems in ([], [{"message": "a warning"}])),
         *({"success": True, "result": {}, "errors": []}, {"result": None}, {"errors": []}),
         *({"error": None, "choices": []}, {"error": "slow", "choices": []}, {"error": ""}),
+        *({"message": ""}, {"message": "x", "note": "y"}, {"type": "message_start", "message": {"role": "assistant"}}),
+        *({"status": "queued", "message": None}, {"status": "queued", "request_id": "x"}),
         *([{"label": "error"}], "error", None, 5),
     ]
     for body, is_error in (*((body, True) for body in errors), *((body, False) for body in answers)):
