@@ -267,6 +267,9 @@ def _parse_body(response: ApiResponse, call: PreparedCall) -> AnyOutput:
 def _read_body(response: ApiResponse, call: PreparedCall) -> AnyOutput | InferenceUpstreamError:
     """Return the output that a whole answer stands for, or the error."""
     content, content_type, meta = response.content or b"", response.headers.get("content-type", ""), response.meta
+    if _is_deflation_cut(response.http) and _load(content) is _UNREADABLE:
+        hint = "it may have been billed, so it was not sent again: ask once more"
+        return _make_unreadable_error("the answer breaks off in the middle of its compression", hint, response, call)
     if not content or content.isspace():
         hint = "it may have been billed, so it was not sent again: ask once more"
         return _make_unreadable_error("the answer is empty", hint, response, call)
@@ -318,7 +321,17 @@ def _is_cut(text: bytes) -> bool:
         from_json(text, allow_partial=True)
     except ValueError:
         return False
-    return True
+    try:
+        json.JSONDecoder().raw_decode(text.decode("utf-8", "replace").lstrip())
+    except ValueError:
+        return True
+    return False  # a whole one, and something behind it
+
+
+def _is_deflation_cut(http: Any) -> bool:
+    """Return True for a compressed body without its end. httpx gives what it has of one."""
+    decompressor = getattr(getattr(http, "_decoder", None), "decompressor", None)
+    return getattr(decompressor, "eof", None) is False
 
 
 def _writes_text(model: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Callable
 from itertools import product
 from typing import Any
@@ -202,7 +203,7 @@ UNREADABLE: list[tuple[bytes, str | None, str]] = [
     (b'{"result":', "application/json", "breaks off, and is no JSON"),
     (b'{"result":{"response":"Hel', "application/json", "breaks off, and is no JSON"),
     (UTF_16[:-4], "application/json; charset=utf-16", "breaks off, and is no JSON"),
-    (b"Hello", "application/json", "the answer is no JSON, though it says so"),
+    *((text, "application/json", "the answer is no JSON, though it says so") for text in (b"Hello", b'{"a":1} x')),
     (b'{"result":' * 3000 + b"1" + b"}" * 3000, "application/json", "the answer is no JSON, though it says so"),
     *((content, "application/json", "neither an object nor text") for content in (b"[]", b'["a"]', b"5", b"true")),
 ]
@@ -226,6 +227,21 @@ def test_an_answer_that_cannot_be_read_says_where_it_came_from_and_what_to_do(ca
                 assert error.body in (content.decode("utf-8-sig", "replace"), content.decode("utf-16", "replace"))
                 assert error.headers["x-a"] == "b"
                 assert "set-cookie" not in error.headers
+
+
+@SYNC_AND_ASYNC
+def test_a_compressed_answer_that_breaks_off_is_not_taken_for_a_whole_one(caller: Caller, service: Service) -> None:
+    image, text = PNG + bytes(range(256)) * 100, b'{"result":{"response":"Hello"}}'
+    for encoding, compress in (("gzip", gzip.compress), ("deflate", zlib.compress)):
+        for content, declared, kept in ((image, "image/png", 300), (image, "image/png", 10), (text, "text/plain", 20)):
+            service.answers(service.events(compress(content)[:kept], content_type=declared, content_encoding=encoding))
+            with row((encoding, declared, kept)), pytest.raises(APIResponseValidationError, match="breaks off in the"):
+                caller.run(MODEL, HELLO)
+        for missing in (0, 4):  # of the check sum
+            packed = compress(text)[: -missing or None]
+            service.answers(service.events(packed, content_type="application/json", content_encoding=encoding))
+            with row((encoding, missing)):
+                assert caller.run(MODEL, HELLO).text == "Hello"
 
 
 @SYNC_AND_ASYNC
