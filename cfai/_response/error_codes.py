@@ -265,9 +265,13 @@ TEXTS: tuple[tuple[str, ErrorSpec], ...] = (
     (r"deprecated sdk|sdk version", CODES[5019]),
     (r"no such model|model not found|unknown model", CODES[5007]),
     (r"invalid model id|model name is invalid", CODES[3042]),
-    (r"fine-?tune\b.{0,120}not found", CODES[3037]),
+    (r"\b(?:fine-?tune|lora)\b.{0,120}not found", CODES[3037]),
     (r"fine-?tune\b.{0,40}missing", CODES[3039]),
-    (r"model .{0,120}(?:deprecated|retired|decommissioned)|deprecated on 20", CODES[5028]),
+    (
+        r"model .{0,120}(?:deprecated|retired|decommissioned|discontinued|sunset|no longer (?:available|supported))"
+        r"|deprecated on 20|end of life",
+        CODES[5028],
+    ),
     (r"not support lora", CODES[5005]),
     (r"requires? .{0,20}workers paid", CODES[5035]),
     (r"not allowed .{0,20}\bthis model", CODES[5018]),

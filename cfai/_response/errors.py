@@ -224,9 +224,11 @@ def _find_hint(spec: ErrorSpec, message: str, model: str | None, inputs: Mapping
 def _suggest_model(spec: ErrorSpec, model: str, message: str) -> str:
     """Return the hint for a model that the service does not have, or has no more."""
     entry = models.get(model)
-    named = next((name for name in re.findall(_MODEL, message) if name != model), None)
+    # Behind the one that is retired stands the one to use.
+    others = [models.get(name) or models.Model(name, "") for name in re.findall(_MODEL, message) if name != model]
+    named = [other.name for other in others if not other.retirement]
     if named and spec.name == "ModelRetired":
-        return f"{spec.hint}, such as {named}"
+        return f"{spec.hint}, such as {named[-1]}"
     if entry is not None and entry.retirement:
         return entry.retirement
     if entry is not None and spec.name != "ModelRetired":

@@ -111,6 +111,9 @@ TEXTS: list[tuple[int, str, type[InferenceUpstreamError], str]] = [
     (500, "Unauthorized to access requested resource", AuthenticationError, "token"),
     (400, "Model has been deprecated: it ended on 2026-05-30", NotFoundError, "retired"),
     (400, "This model was deprecated on 2026-05-30. Please use an alternative model", NotFoundError, "retired"),
+    (400, "The model has reached its end of life", NotFoundError, "retired"),
+    (400, "Model @cf/a/b is no longer available", NotFoundError, "retired"),
+    (400, "Lora adapter my-lora not found", NotFoundError, "finetune list"),
     (404, "Finetune 3dd75f75-0e0c-425b-b19e-6fbd2fb84cde not found", NotFoundError, "finetune list"),
     (400, "The model does not support LoRa inference", BadRequestError, "takes no lora"),
     (400, "Sequence too long: 9003 > 8192", RefusedContextLengthError, "8,192"),
@@ -291,6 +294,11 @@ def test_a_retired_model_names_one_that_lives_whether_the_catalogue_knows_or_not
             assert words in str(error), (model, body)
     said = {"errors": [{"code": 5028, "message": "@cf/a/b was deprecated on 2026-11-01. Please use @cf/a/b-2.5."}]}
     assert "use another, such as @cf/a/b-2.5." in str(error_of(410, said, "@cf/a/b")), "the service's own advice"
+    for text, words in (
+        ("Model @cf/a/c was deprecated, use @cf/a/d", "such as @cf/a/d."),
+        ("Model has been deprecated, use @cf/meta/llama-3-8b-instruct", "such as @cf/zai-org/glm-"),
+    ):
+        assert words in str(error_of(410, text.encode(), "@cf/zai-org/glm-4.7-flash")), "what lives"
     suggested = str(error_of(410, b"", "@cf/zai-org/glm-4.7-flash")).partition("such as ")[2]
     names = re.findall(r"@[a-z]+/[^\s?,]+[a-z0-9]", suggested)
     assert "@cf/zai-org/glm-4.7-flash" not in names
