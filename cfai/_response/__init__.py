@@ -22,7 +22,7 @@ from cfai._response.parse import (
     warn_if_cut,
 )
 from cfai._response.sse import EventDecoder, EventSplitter, parse_fields
-from cfai._response.transport_errors import find_cause, map_transport_error
+from cfai._response.transport_errors import describe_transport_error, find_cause, map_transport_error
 
 __all__ = [
     "EDGE_PAGE_CODES",
@@ -40,6 +40,7 @@ __all__ = [
     "build_response_error",
     "build_stream_output",
     "convert_to_events",
+    "describe_transport_error",
     "event_reports_error",
     "find_cause",
     "is_body_streamed",

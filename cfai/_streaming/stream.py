@@ -36,6 +36,7 @@ from cfai._response import (
     EventSplitter,
     build_stream_output,
     convert_to_events,
+    describe_transport_error,
     find_cause,
     is_end_mark,
     make_too_large_error,
@@ -297,8 +298,9 @@ class _StreamState(Generic[T]):
             return decoder.record_failure(
                 StreamTruncatedError("the Ai was closed before its stream was read to the end")
             )
+        cause = describe_transport_error(exception, self._call.secrets)
         return decoder.record_failure(
-            StreamTruncatedError(f"the connection broke in the middle of the stream: {error}")
+            StreamTruncatedError(f"the connection broke in the middle of the stream: {cause}")
         )
 
     def _describe_timeout(self, error: APITimeoutError) -> str:
