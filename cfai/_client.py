@@ -207,7 +207,9 @@ class Ai:
         Copies by `with_options` share it and end nothing, as do pickles and forked processes, which go on calling it
         here. It blocks while it fetches and starts. Raises `ConfigurationError` for what cannot work.
         """
-        if foreign := options.keys() & {"account_id", "api_token", "base_url", "trust_env"}:
+        hidden, given = Secret(options), [*options]
+        del options  # a traceback shows the variables of this frame
+        if foreign := {"account_id", "api_token", "base_url", "trust_env"}.intersection(given):
             names = ", ".join(f"`{name}`" for name in sorted(foreign))
             raise ConfigurationError(f"`Ai.local` has an account and a URL of its own: leave out {names}")
         from cfai.local._start import start_emulator
@@ -219,7 +221,7 @@ class Ai:
                 api_token=server.api_token,
                 base_url=server.base_url,
                 trust_env=False,
-                **options,
+                **hidden.value,
             )
         except BaseException:
             server.stop()

@@ -8,6 +8,7 @@ import pickle
 import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -36,6 +37,7 @@ from cfai import (
     Timeout,
 )
 from cfai._request import RunOptions
+from cfai.local import Recorder
 from tests.bodies import HELLO as HELLO_STREAM
 from tests.bodies import answering
 from tests.conftest import ACCOUNT, SYNC_AND_ASYNC, TOKEN, Caller, Callers, Peer, Serve, Service, row, stream_of
@@ -272,12 +274,25 @@ MISTAKES: dict[str, Callable[[Ai], Any]] = {
 
 
 @pytest.mark.filterwarnings("ignore::cfai.RetiredModelWarning")
-def test_no_frame_of_ours_shows_a_secret_of_what_was_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_frame_of_ours_shows_a_secret_of_what_was_not_sent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, mistake in MISTAKES.items():
         with row(name):
             ai = Ai(account_id=ACCOUNT, api_token=TOKEN)
             with pytest.raises(CfaiError) as caught:
                 mistake(ai)
+            check_frames(caught.value)
+    record = partial(Recorder, tmp_path, upstream_account_id=ACCOUNT)
+    for name, make in (
+        ("a header", partial(Ai.local, emulated=True, default_headers={"x-key": f"{HEADER}\n"})),
+        ("a proxy", partial(Ai.local, emulated=True, proxy=f"http://me:{PASSWORD}@127.0.0.1:x")),
+        ("a token", partial(Ai.local, emulated=True, api_token=TOKEN)),
+        ("a recorder's token", partial(record, upstream_token=f"{TOKEN} x", gateway_token=GATEWAY_TOKEN)),
+        ("a recorder's URL", partial(record, upstream_url=f"http://{TOKEN}@", upstream_token=TOKEN)),
+        ("a recorder's host", partial(record, "192.0.2.1", upstream_token=TOKEN)),
+    ):
+        with row(name):
+            with pytest.raises(ValueError, match=r"must be|leave out|is no API token|is not loopback") as caught:
+                make()
             check_frames(caught.value)
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
     with pytest.raises(ConfigurationError, match="no account id") as missing:

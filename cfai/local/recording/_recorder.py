@@ -85,16 +85,20 @@ class Recorder(LocalServer):
         account_id: str = LOCAL_ACCOUNT_ID,
         allow_remote: bool = False,
     ) -> None:
+        # Secrets are wrapped before anything can raise: a traceback shows the variables of this frame.
+        hidden_url, hidden_id, hidden_token = Secret(upstream_url), Secret(upstream_account_id), Secret(upstream_token)
+        hidden_gateway_token = Secret(gateway_token) if gateway_token else None
+        upstream_url = upstream_account_id = upstream_token = gateway_token = None
         local = api_token or f"cfai-recorder-{secrets.token_hex(16)}"
         super().__init__(host, port, api_token=local, account_id=account_id, allow_remote=allow_remote)
         self._folder = Path(folder)
         self._upstream = resolve_credentials(
             EnvironmentVariables(os.environ),
-            parse_setting("upstream_account_id", Secret(upstream_account_id)),
-            parse_setting("upstream_token", Secret(upstream_token)),
-            parse_setting("upstream_url", Secret(upstream_url)),
+            parse_setting("upstream_account_id", hidden_id),
+            parse_setting("upstream_token", hidden_token),
+            parse_setting("upstream_url", hidden_url),
         )
-        self._gateway_token = Secret(gateway_token) if gateway_token else self._upstream.token
+        self._gateway_token = hidden_gateway_token or self._upstream.token
 
     @property
     def upstream_url(self) -> str:
