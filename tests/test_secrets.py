@@ -225,7 +225,7 @@ def test_what_broke_does_not_hold_it(callers: Callers, serve: Serve) -> None:
         if prompt == "refuse":
             server.close()
         caller, inputs = callers(base_url=server.url), {"prompt": prompt, "stream": prompt == "stream"}
-        timeout = Timeout(first_byte=0.1)
+        timeout = Timeout(first_byte=1)
         with row(prompt):
             with pytest.raises(APIConnectionError if prompt != "stream" else StreamError) as caught:
                 list(caller.run(MODEL, inputs, max_retries=None, timeout=timeout, gateway=GATEWAY))

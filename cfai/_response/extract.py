@@ -76,7 +76,7 @@ def body_reports_error(body: Any) -> bool:
     """Return True if a 2xx body is an error: `success` is false, or an error is named and no result came."""
     if body.__class__ is not dict:
         return False
-    if body.get("success") in _NO_SUCCESS or _is_error(body):
+    if body.get("success") in _NO_SUCCESS or ("result" not in body and _is_error(body)):
         return True
     for answer in (body, body.get("result")):
         # The Responses API reports a failure in an answer of its own shape.

@@ -267,7 +267,8 @@ def _parse_body(response: ApiResponse, call: PreparedCall) -> AnyOutput:
 def _read_body(response: ApiResponse, call: PreparedCall) -> AnyOutput | InferenceUpstreamError:
     """Return the output that a whole answer stands for, or the error."""
     content, content_type, meta = response.content or b"", response.headers.get("content-type", ""), response.meta
-    if _is_deflation_cut(response.http) and _load(content) is _UNREADABLE:
+    is_compressed = "content-encoding" in response.headers
+    if is_compressed and _is_deflation_cut(response.http) and _load(content) is _UNREADABLE:
         hint = "it may have been billed, so it was not sent again: ask once more"
         return _make_unreadable_error("the answer breaks off in the middle of its compression", hint, response, call)
     if not content or content.isspace():
