@@ -1,155 +1,212 @@
-"""Write `cfai/_client_overloads.py` from the catalogue; `--check` fails if it is stale."""
+"""Write the types of `run`: `cfai/_client_overloads.py` from the catalogue, and a stub of the text inputs.
+
+`--check` writes nothing, and fails if one of them is stale. A method has 103 overloads for pyright and 71 for mypy: one
+for each answer that the model, its inputs or the options tell apart, and for pyright 33 of these once more, which its
+messages and an editor's offers come from.
+"""
 
 import argparse
 import ast
 import difflib
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import indent as indent_lines
 from typing import Any, NamedTuple
 
 WIDTH = 120
 
 GROUPS = {
-    "NativeModel": "Native inputs, native answers.",
-    "NativeChatModel": "Native inputs, answers as of chat completions.",
-    "ChatModel": "Chat completions, in and out.",
-    "GptOssModel": "Answers in the form that it was asked in.",
-    "UntoldModel": "Text models of which no source tells the inputs or the shape of the answer.",
-    "UnaskedStreamModel": "Streams unless it is told not to.",
-    "OtherModel": "Everything else: its answer is what the service sends.",
+    "TextModel": "Models that answer with text.",
+    "ResponsesModel": "Of these, the ones that are also called as in OpenAI's Responses API.",
+    "EmbeddingModel": "Models that embed texts.",
+    "RetrievalModel": "Models that embed queries and documents in different ways.",
+    "ContextModel": "Models that embed texts and contexts, and rank these.",
+    "RerankingModel": "Models that rank contexts.",
+    "TranslationModel": "Models that translate, by two codes of languages.",
+    "IndicTranslationModel": "Models that translate English into languages of India.",
+    "TextClassificationModel": "Models that classify texts.",
+    "ImageClassificationModel": "Models that classify images.",
+    "ObjectDetectionModel": "Models that find objects in images.",
+    "WhisperModel": "Models that write down speech: Whisper.",
+    "WhisperTurboModel": "Models that write down speech: Whisper large v3 turbo.",
+    "NovaModel": "Models that write down speech: Deepgram's.",
+    "AuraModel": "Models that speak: Deepgram's.",
+    "MeloModel": "Models that speak: MeloTTS.",
+    "StableDiffusionModel": "Models that draw, and go by an image if there is one.",
+    "FluxModel": "Models that draw: FLUX.1.",
+    "Flux2Model": "Models that draw: FLUX.2.",
+    "LeonardoModel": "Models that draw: Leonardo's.",
+    "ImageToTextModel": "Models that describe images.",
+    "MoondreamModel": "Models that answer questions on images, and find what is in them.",
+    "TurnModel": "Models that hear that somebody has finished.",
+    "GuardModel": "Models that judge conversations.",
+    "ClefModel": "Models that decide.",
 }
 
-ANYTHING = "Mapping[str, Any] | BaseModel"
-TEXT = "TextModel"
 STREAM = "Stream[Token]"
-UNKNOWN = f"Output | ListOutput | ValueOutput | Binary | {STREAM}"
+ANYTHING = "Mapping[str, Any] | BaseModel"
+UNKNOWN = f"Output | ListResult[Any] | Binary | {STREAM} | AudioStream"
 PLAIN = "**options: Unpack[PlainOptions]"
-WRONG = "A field is misspelt, missing, of another type, or none of this model's."
-MISFIT = "these inputs do not fit this model (what is declared as dict[str, Any] is not checked)"
-ANSWERS = {
-    "NativeModel": "NativeText",
-    "NativeChatModel": "ChatCompletion",
-    "ChatModel": "ChatCompletion",
-    "GptOssModel": "TextOutput",
-}
+OPTIONS = "**options: Unpack[RunOptions]"
 
 
 class Overload(NamedTuple):
     """One overload. In `result`, `Stream` stands for the stream of either colour."""
 
-    summary: str
     model: str
     inputs: str
     result: str
     options: str = PLAIN
-    deprecated: str = ""
 
 
-OVERLOADS = [
-    # Of several overloads that `Any` fits, pyright takes the widest result if that comes first, and else knows none.
-    Overload("Anything, since the inputs are `Any`.", "str", "OnlyAny", UNKNOWN),
-    *(
-        Overload("A stream, since `stream` is `True`.", model, inputs, STREAM)
-        for model, inputs in (
-            ("NativeModel | NativeChatModel", "NativeInputsStream"),
-            ("ChatModel", "ChatInputsStream"),
-            ("GptOssModel", "NativeInputsStream | ChatInputsStream | ResponsesInputStream"),
-        )
-    ),
-    Overload("The answer.", "NativeModel", "NativeInputsPlain", "NativeText"),
-    Overload("The answer.", "NativeChatModel", "NativeInputsPlain", "ChatCompletion"),
-    Overload("The answer.", "ChatModel", "ChatInputsPlain", "ChatCompletion"),
-    Overload("The answer.", "GptOssModel", "NativePromptPlain", "NativeText"),
-    Overload("The answer.", "GptOssModel", "NativeMessagesPlain | ChatMessagesPlain", "ChatCompletion"),
-    Overload("The answer.", "GptOssModel", "ResponsesInputPlain", "ResponsesOutput"),
-    *(
-        Overload("A stream or the answer, as `stream` says at run time.", model, inputs, f"{answer} | {STREAM}")
-        for model, inputs, answer in (
-            ("NativeModel", "NativeInputs", "NativeText"),
-            ("NativeChatModel", "NativeInputs", "ChatCompletion"),
-            ("ChatModel", "ChatInputs", "ChatCompletion"),
-            ("GptOssModel", "NativePrompt", "NativeText"),
-            ("GptOssModel", "NativeMessages | ChatMessages", "ChatCompletion"),
-            ("GptOssModel", "ResponsesInput", "ResponsesOutput"),
-        )
-    ),
-    Overload(
-        "The response as it came.",
-        "str",
-        ANYTHING,
-        "httpx.Response",
-        "*, return_raw_response: Literal[True], queue_request: bool = False, **options: Unpack[RunOptions]",
-    ),
-    Overload(
-        "What the service says of a batch job.",
-        "str",
-        ANYTHING,
-        "Output",
-        "*, queue_request: Literal[True], return_raw_response: Literal[False] = False, **options: Unpack[RunOptions]",
-    ),
-    Overload("What the service says of a batch job, asked again.", "str", "BatchPoll", "Output"),
-    *(
-        Overload("A stream or the answer: inputs declared as `dict[str, Any]` do not say.", model, "Untyped", result)
-        for model, result in (
-            ("NativeModel", f"NativeText | {STREAM}"),
-            ("NativeChatModel | ChatModel", f"ChatCompletion | {STREAM}"),
-            ("GptOssModel", f"TextOutput | {STREAM}"),
-        )
-    ),
-    # A trap for each kind of model, so that a union of two kinds falls through to what stands below. They keep the
-    # result apart by `stream` as the others do: an editor that does not report them still knows what comes.
-    *(
-        Overload(f"{WRONG} A stream all the same.", model, "LooseStream", STREAM, deprecated=MISFIT)
-        for model in ("NativeModel | NativeChatModel", "ChatModel", "GptOssModel")
-    ),
-    *(
-        Overload(f"{WRONG} The answer.", model, "LoosePlain", answer, deprecated=MISFIT)
-        for model, answer in ANSWERS.items()
-    ),
-    *(
-        Overload(f"{WRONG} Either.", model, "Mapping[str, Any]", f"{answer} | {STREAM}", deprecated=MISFIT)
-        for model, answer in ANSWERS.items()
-    ),
-    Overload(
-        "A stream, since `stream` is `True`.",
-        "str",
-        "NativeInputsStream | ChatInputsStream | ResponsesInputStream | LooseStream",
-        STREAM,
-    ),
-    Overload("A stream or the answer of one of several models.", TEXT, ANYTHING, f"TextOutput | {STREAM}"),
-    Overload("The answer.", "UntoldModel", "NativeInputsPlain | ChatInputsPlain", "TextOutput"),
-    Overload("A stream or the answer.", "UntoldModel", ANYTHING, f"TextOutput | {STREAM}"),
-    Overload("A stream, unless `stream` is `False`.", "UnaskedStreamModel", ANYTHING, f"Output | {STREAM}"),
-    Overload("The answer: an object, a list or bytes.", "OtherModel", ANYTHING, "Output | ListOutput | Binary"),
-    Overload(
-        "The answer of a model in a `str`, since a prompt or messages are sent.",
-        "str",
-        "NativeInputsPlain | ChatInputsPlain | LooseMessages",
-        "TextOutput",
-    ),
-    Overload(
-        "A stream or the answer of a model in a `str`, as `stream` says at run time.",
-        "str",
-        "NativeInputs | ChatInputs",
-        f"TextOutput | {STREAM}",
-    ),
-    Overload(
-        "What a model gives that the type checker does not know by name.",
-        "str",
-        ANYTHING,
-        UNKNOWN,
-        "*, queue_request: bool = False, return_raw_response: Literal[False] = False, **options: Unpack[RunOptions]",
-    ),
-    Overload(
-        "That, or the response as it came.",
-        "str",
-        ANYTHING,
-        f"httpx.Response | {UNKNOWN}",
-        "*, return_raw_response: bool, queue_request: bool = False, **options: Unpack[RunOptions]",
+# The models of one task that are called alike.
+TASKS = [
+    Overload("EmbeddingModel", "EmbeddingsInputs", "Embeddings"),
+    Overload("RetrievalModel", "RetrievalInputs", "Embeddings"),
+    Overload("RetrievalModel", "DocumentsInputs", "Embeddings"),
+    Overload("RetrievalModel", "EmbeddingsInputs", "Embeddings"),
+    Overload("ContextModel", "QueryInputs", "Reranking"),
+    Overload("ContextModel", "ContextsInputs", "Embeddings"),
+    Overload("ContextModel", "EmbeddingsInputs", "Embeddings"),
+    Overload("RerankingModel", "RerankingInputs", "Reranking"),
+    Overload("TranslationModel", "TranslationInputs", "Translation"),
+    Overload("IndicTranslationModel", "IndicTranslationInputs", "Translation"),
+    Overload("TextClassificationModel", "TextClassificationInputs", "Classification"),
+    Overload("ImageClassificationModel", "ImageClassificationInputs", "Classification"),
+    Overload("ObjectDetectionModel", "ImageClassificationInputs", "DetectedObjects"),
+    Overload("WhisperModel", "WhisperInputs", "Transcription"),
+    Overload("WhisperTurboModel", "WhisperTurboInputs", "Transcription"),
+    Overload("NovaModel", "NovaInputs", "Transcription"),
+    Overload("AuraModel", "AuraInputsStream", "AudioStream"),
+    Overload("AuraModel", "AuraInputs", "Audio"),
+    Overload("MeloModel", "MeloInputsStream", "AudioStream"),
+    Overload("MeloModel", "MeloInputs", "Audio"),
+    Overload("StableDiffusionModel", "StableDiffusionInputs", "Image"),
+    Overload("FluxModel", "FluxInputs", "Image"),
+    Overload("Flux2Model", "Flux2Form", "Image"),
+    Overload("Flux2Model", "Flux2Inputs", "Image"),
+    Overload("LeonardoModel", "LeonardoInputs", "Image"),
+    Overload("ImageToTextModel", "LlavaInputs", "ImageDescription"),
+    Overload("MoondreamModel", "MoondreamInputsStream", STREAM),
+    Overload("MoondreamModel", "MoondreamInputs", "VisionAnswer"),
+    Overload("TurnModel", "SmartTurnInputs", "TurnDetection"),
+    Overload("GuardModel", "GuardInputs", "Moderation"),
+    Overload("ClefModel", "ClefInputs", "ClefOutput"),
+]
+
+TEXT = [
+    Overload("TextModel", "TextInputsStream | ResponsesInputStream", STREAM),
+    Overload("TextModel", "TextInputsPlain | ResponsesInputPlain", "TextOutput"),
+    Overload("TextModel", "TextInputs | ResponsesInput", f"TextOutput | {STREAM}"),
+]
+
+# Of a model that is only a `str` the inputs tell. What several tasks take is text, then embeddings.
+BY_INPUTS = [
+    *(text._replace(model="str") for text in TEXT),
+    Overload("str", "EmbeddingsInputs | RetrievalInputs | DocumentsInputs | ContextsInputs", "Embeddings"),
+    Overload("str", "RerankingInputs | QueryInputs", "Reranking"),
+    Overload("str", "TranslationInputs | IndicTranslationInputs", "Translation"),
+    Overload("str", "SummarizationInputs", "Summary"),
+    Overload("str", "ImageClassificationInputs", "Classification | DetectedObjects"),
+    Overload("str", "WhisperInputs | WhisperTurboInputs | NovaInputs", "Transcription"),
+    Overload("str", "AuraInputsStream", "AudioStream"),
+    Overload("str", "AuraInputs | MeloInputs", "Audio"),
+    Overload("str", "StableDiffusionInputs | FluxInputs | Flux2Inputs | Flux2Form | LeonardoInputs", "Image"),
+    Overload("str", "MoondreamInputsStream", STREAM),
+    Overload("str", "MoondreamInputs", "VisionAnswer"),
+    Overload("str", "SmartTurnInputs", "TurnDetection"),
+    Overload("str", "ClefInputs", "ClefOutput"),
+]
+
+# The name of a known model is a `str` too. No overload that fits can be an error, so this one gives what is of no use.
+ANOTHER = Overload("KnownModel", "AnyInputs", "InputsOfAnotherModel")
+ANY_INPUTS = [*dict.fromkeys(name for overload in BY_INPUTS for name in overload.inputs.split(" | "))]
+
+# Where a model is called in several ways, all its keys in one type.
+MISFITS = [
+    Overload("TextModel | str", "PromptOrMessages", f"TextOutput | {STREAM}"),
+    Overload("ResponsesModel", "PromptMessagesOrInput", f"TextOutput | {STREAM}"),
+    *TASKS,
+    Overload("RetrievalModel", "TextOrRetrieval", "Embeddings"),
+    Overload("ContextModel", "TextOrContexts", "Reranking | Embeddings"),
+]
+RAW = "*, return_raw_response: {}, queue_request: bool = False, " + OPTIONS
+QUEUED = "*, queue_request: {}, return_raw_response: Literal[False] = False, " + OPTIONS
+
+
+def untyped() -> Iterator[Overload]:
+    """The overloads for inputs that are declared as `dict[str, Any]`: the model alone tells what comes."""
+    results: dict[str, list[str]] = {}
+    """By group: its results."""
+    for model, _, result, _ in TASKS:
+        found = results.setdefault(model, [])
+        if result not in found:
+            found.append(result)
+    groups: dict[str, list[str]] = {}
+    for group, found in results.items():
+        groups.setdefault(" | ".join(found), []).append(group)
+    for result, names in groups.items():
+        yield Overload(" | ".join(names), "Untyped", result)
+    yield Overload("TextModel", "Untyped", f"TextOutput | {STREAM}")
+    yield Overload("str", "Untyped", UNKNOWN)
+
+
+# Of several overloads that `Any` fits, pyright takes the widest result if it comes first, and else knows none.
+FIRST = [
+    ("Anything, since the inputs are `Any`.", [Overload("str", "InputOfThisModel", UNKNOWN)]),
+    (
+        "The response as it came; what the service says of a batch job.",
+        [
+            Overload("str", ANYTHING, "httpx.Response", RAW.format("Literal[True]")),
+            Overload("str", ANYTHING, "Output", QUEUED.format("Literal[True]")),
+            Overload("str", "BatchPoll", "Output"),
+        ],
     ),
 ]
+EITHER = (
+    "Either, as an option says at run time.",
+    [
+        Overload("str", ANYTHING, UNKNOWN, QUEUED.format("bool")),
+        Overload("str", ANYTHING, f"httpx.Response | {UNKNOWN}", RAW.format("bool")),
+    ],
+)
+ANSWERS = [
+    ("The answer of a task, by the model.", TASKS),
+    ("Text: a stream if `stream` is `True`, the answer, or either as `stream` says at run time.", TEXT),
+    ("Nothing: a known model with the inputs of others.", [ANOTHER]),
+    ("The answer of a task, by the inputs.", BY_INPUTS),
+    ("Inputs declared as `dict[str, Any]`, which are not checked.", list(untyped())),
+]
+
+
+def for_pyright() -> list[tuple[str, list[Overload]]]:
+    """The overloads, with a comment on each kind."""
+    why = "Once more: of the overloads whose model fits, pyright tells of the last one why its inputs do not."
+    return [*FIRST, *ANSWERS, EITHER, (why, MISFITS)]
+
+
+def for_mypy() -> list[tuple[str, list[Overload]]]:
+    """The overloads with few of their options: mypy would print 50 kB with a call that fits none.
+
+    It prints one alone if the types resemble those of the call but for what stands in their brackets: those of `last`
+    resemble a list, a string and a number.
+    """
+    last = Overload("str", "Iterable[InputOfThisModel] | SupportsAbs[InputOfThisModel]", UNKNOWN)
+    plain = "*, return_raw_response: Literal[False] = False, queue_request: Literal[False] = False, **options: Any"
+    return [
+        (
+            comment,
+            [
+                each._replace(options=each.options.replace(PLAIN, plain).replace(OPTIONS, "**options: Any"))
+                for each in kind
+            ],
+        )
+        for comment, kind in [*FIRST, *ANSWERS, EITHER, ("What fits none.", [last])]
+    ]
+
 
 HEAD = '''\
 """The types of `Ai.run` and `Ai.arun`: what the model's name, its inputs and the options say of the result.
@@ -157,28 +214,37 @@ HEAD = '''\
 Written by `python .ci/overloads.py` from the catalogue. Do not edit it by hand.
 """
 
-# A `stream` that may be `None` fits two overloads, of which the narrower one comes first.
-# pyright: reportOverlappingOverload=false
+# A `stream` that may be `None` fits two overloads, of which the narrower one comes first; some come twice.
+# pyright: reportOverlappingOverload=false, reportRedeclaration=false, reportInvalidTypeVarUse=false
+# ruff: noqa: E501  # docstrings that stand further left elsewhere
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Any, Literal, NotRequired, Required, TypeVar, Unpack, overload
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, Literal, SupportsAbs, TypeAlias, TypedDict, TypeVar, Unpack, overload
 
     import httpx
     from pydantic import BaseModel
-    from typing_extensions import TypedDict, deprecated
 
     from cfai._config import CheckMode, Retry, Timeout
     from cfai._request import GatewayOptions
-    from cfai._streaming import AsyncCall, AsyncStream, Stream
+    from cfai._streaming import AsyncAudioStream, AsyncCall, AsyncStream, AudioStream, Stream
     from cfai.types import (
 {names}
     )
-    from cfai.types._inputs import OnlyAny, Untyped
+    from cfai.types._embeddings import TextOrContexts, TextOrRetrieval
+    from cfai.types._output import ListResult
+    from cfai.types._text_inputs import InputOfThisModel, PromptMessagesOrInput, PromptOrMessages, Untyped
+
+    class InputsOfAnotherModel(Output):
+        """The result where a known model is given inputs that only other models take: no answer."""
+
+    T = TypeVar("T")
+    MYPY = False
+    """mypy takes this name for true, pyright of two definitions the second."""
 
     class RunOptions(TypedDict, total=False):
         """The options of a call; `Ai.run` says what they do."""
@@ -198,31 +264,13 @@ if TYPE_CHECKING:
 
         return_raw_response: Literal[False]
         queue_request: Literal[False]
-
-    class LooseStream(TypedDict, extra_items=Any):
-        """Any object that asks for a stream."""
-
-        stream: Required[Literal[True]]
-
-    class LooseMessages(TypedDict, extra_items=Any):
-        """Messages of any type, and no word of a stream."""
-
-        messages: Required[Sequence[Any]]
-        stream: NotRequired[Literal[False]]
-
-    class LoosePlain(TypedDict, extra_items=Any):
-        """Any object that asks for none."""
-
-        stream: NotRequired[Literal[False] | None]
 '''
 
 TAIL = '''\
-    Signatures = TypeVar("Signatures")
+    def _signed(signature: T) -> Callable[[Callable[..., Any]], T]: ...
 
-    def _signed(signatures: Signatures) -> Callable[[Callable[..., Any]], Signatures]: ...
-
-    typed_run = _signed(run)
-    typed_arun = _signed(arun)
+    typed_run = _signed(Signatures.run)
+    typed_arun = _signed(Signatures.arun)
 else:
 
     def typed_run(method):
@@ -232,76 +280,82 @@ else:
     typed_arun = typed_run
 '''
 
-TYPES = (
-    "BatchPoll",
-    "Binary",
-    "ChatCompletion",
-    "ChatInputs",
-    "ChatInputsPlain",
-    "ChatInputsStream",
-    "ChatMessages",
-    "ChatMessagesPlain",
-    "ListOutput",
-    "NativeInputs",
-    "NativeInputsPlain",
-    "NativeInputsStream",
-    "NativeMessages",
-    "NativeMessagesPlain",
-    "NativePrompt",
-    "NativePromptPlain",
-    "NativeText",
-    "Output",
-    "ResponsesInput",
-    "ResponsesInputPlain",
-    "ResponsesInputStream",
-    "ResponsesOutput",
-    "TextOutput",
-    "Token",
-    "ValueOutput",
+TYPES = sorted(
+    {"BatchPoll", "Binary", "Output", "TextOutput", "Token"}
+    | {name for task in TASKS + BY_INPUTS for name in f"{task.inputs} | {task.result}".split(" | ") if "[" not in name}
+    - {"AudioStream"}
 )
 
+# By task, and where its models are called in several ways by a part of the name.
+GROUP_BY_TASK = {
+    "Text Generation": {"llama-guard": "GuardModel", "llamaguard": "GuardModel", "/clef": "ClefModel", "": "TextModel"},
+    "Text Embeddings": {"qwen3-embedding": "RetrievalModel", "bge-m3": "ContextModel", "": "EmbeddingModel"},
+    "Text Classification": {"reranker": "RerankingModel", "": "TextClassificationModel"},
+    "Translation": {"indictrans": "IndicTranslationModel", "": "TranslationModel"},
+    "Summarization": {"": ""},  # no model that lives
+    "Image Classification": {"": "ImageClassificationModel"},
+    "Object Detection": {"": "ObjectDetectionModel"},
+    "Automatic Speech Recognition": {
+        "deepgram/flux": "",  # by WebSocket alone
+        "deepgram": "NovaModel",
+        "turbo": "WhisperTurboModel",
+        "": "WhisperModel",
+    },
+    "Text-to-Speech": {"melotts": "MeloModel", "": "AuraModel"},
+    "Text-to-Image": {
+        "flux-1": "FluxModel",
+        "flux-2": "Flux2Model",
+        "leonardo": "LeonardoModel",
+        "": "StableDiffusionModel",
+    },
+    "Image-to-Text": {"moondream": "MoondreamModel", "": "ImageToTextModel"},
+    "Voice Activity Detection": {"": "TurnModel"},
+}
 
-def group_of(model: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    """Return which group a model of the catalogue belongs to, by its answers and by the fields of its schema."""
-    fields: Mapping[str, Any] = schema.get("input_params") or {}
-    match model.get("answers"):
-        case "native":
-            return "NativeModel"
-        case "chat":
-            # Only native schemas have it.
-            return "NativeChatModel" if "raw" in fields else "ChatModel"
-        case "by input":
-            return "GptOssModel"
-        case _:
-            pass
-    if model["task"] == "Text Generation" and not fields:
-        return "UntoldModel"
-    return "UnaskedStreamModel" if fields.get("stream", {}).get("default") else "OtherModel"
+
+def group_of(model: Mapping[str, Any]) -> str:
+    """Return which group a model of the catalogue belongs to; an empty name for one that `run` cannot call."""
+    groups = GROUP_BY_TASK[model["task"]]
+    return next(group for part, group in groups.items() if part in model["name"])
 
 
-def grouped(models: Sequence[Mapping[str, Any]], schemas: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the names of all models by group, in the catalogue's order."""
+def grouped(models: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Return the names of the models that live, by group.
+
+    One that is retired is any `str`: an editor offers all names in the order of the alphabet, and so would offer it in
+    the place of one that lives.
+    """
     groups: dict[str, list[str]] = {group: [] for group in GROUPS}
     for model in models:
-        groups[group_of(model, schemas.get(model["name"], {}))].append(model["name"])
+        if "retired_on" in model:
+            continue
+        if group := group_of(model):
+            groups[group].append(model["name"])
+        if model.get("answers") == "by input":
+            groups["ResponsesModel"].append(model["name"])
     return groups
 
 
-def source(models: Sequence[Mapping[str, Any]], schemas: Mapping[str, Any], docstrings: Mapping[str, str]) -> str:
+def source(models: Sequence[Mapping[str, Any]], docstrings: Mapping[str, str]) -> str:
     """Return the text of `cfai/_client_overloads.py`."""
     names = "\n".join(f"        {name}," for name in TYPES)
     return "\n".join(
         [
             HEAD.format(names=names),
-            *literals(grouped(models, schemas)),
-            *method("run", "def", "Stream", docstrings["run"]),
-            *method("arun", "def", "AsyncStream", docstrings["arun"]),
+            *definitions(grouped(models)),
+            "    class Signatures:",
+            "        if MYPY:",
+            *method("run", "Stream", "", for_mypy()),
+            *method("arun", "AsyncStream", "", for_mypy()),
+            "        else:",
+            *method("run", "Stream", docstrings["run"], for_pyright()),
+            *method("arun", "AsyncStream", docstrings["arun"], for_pyright()),
             TAIL,
         ]
     )
 
 
-def literals(groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def definitions(groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for group, models in groups.items():
         if len(models) == 1:
             yield f'    {group} = Literal["{models[0]}"]'
@@ -311,29 +365,34 @@ def literals(groups: Mapping[str, Sequence[str]]) -> Iterator[str]:
             yield "    ]"
         yield f'    """{GROUPS[group]}"""'
         yield ""
-    yield f"    {TEXT} = NativeModel | NativeChatModel | ChatModel | GptOssModel"
-    yield '    """Text models whose inputs are known."""'
-    yield ""
+    yield from ("    KnownModel = TypeVar(", '        "KnownModel",')
+    yield from (f"        {group}," for group in groups if group != "ResponsesModel")
+    yield from ("    )", '    """A model of one group: what may be of several is any `str`."""', "")
+    yield from ("    AnyInputs: TypeAlias = (", f"        {ANY_INPUTS[0]}")
+    yield from (f"        | {name}" for name in ANY_INPUTS[1:])
+    yield from ("    )", "")
 
 
-def method(name: str, keyword: str, stream: str, docstring: str) -> Iterator[str]:
+def method(name: str, stream: str, docstring: str, kinds: Sequence[tuple[str, Sequence[Overload]]]) -> Iterator[str]:
     """The overloads of a method. What an editor shows of the method is the docstring of what stands below them."""
-    summary = ""
-    for overload in OVERLOADS:
-        if overload.summary != summary:
-            summary = overload.summary
-            yield f"    # {summary}"
-        yield "    @overload"
-        if overload.deprecated:
-            yield f'    @deprecated("{overload.deprecated}")'
-        parameters = f"self: Any, model: {overload.model}, inputs: {overload.inputs}, {overload.options}"
-        result = overload.result.replace("Stream[", f"{stream}[")
-        if name == "arun":
-            result = f"AsyncCall[{result}]"
-        yield from signature(f"    {keyword} {name}(", parameters, f") -> {result}: ...")
-        yield ""
-    yield f"    {keyword} {name}(self: Any, *arguments: Any, **options: Any) -> Any:"
-    yield f"        {docstring}"
+    indent = " " * 12
+    for comment, group in kinds:
+        yield f"{indent}# {comment}"
+        for overload in group:
+            yield f"{indent}@overload"
+            parameters = f"self: Any, model: {overload.model}, inputs: {overload.inputs}, {overload.options}"
+            result = overload.result.replace("Stream[", f"{stream}[")
+            if name == "arun":
+                result = result.replace("AudioStream", "AsyncAudioStream")
+                result = f"AsyncCall[{result}]"
+            yield from signature(f"{indent}def {name}(", parameters, f") -> {result}: ...")
+            yield ""
+    head = f"{indent}def {name}(self: Any, *arguments: Any, **options: Any) -> Any:"
+    if docstring:
+        yield head
+        yield f"{indent}    {indent_lines(docstring, ' ' * 8).lstrip()}"
+    else:
+        yield f"{head} ..."
     yield ""
 
 
@@ -343,11 +402,18 @@ def signature(start: str, parameters: str, end: str) -> Iterator[str]:
         yield start + parameters + end
         return
     yield start
-    if len(parameters) + 8 <= WIDTH:
-        yield f"        {parameters}"
+    if len(parameters) + 16 <= WIDTH:
+        yield f"                {parameters}"
     else:
-        yield from (f"        {parameter}," for parameter in split(parameters))
-    yield f"    {end}"
+        yield from (f"                {parameter}," for parameter in split(parameters))
+    last = f"            {end}"
+    if len(last) <= WIDTH:
+        yield last
+        return
+    head, _, result = last.partition("[")
+    yield f"{head}["
+    yield f"                {result.removesuffix(']: ...')}"
+    yield "            ]: ..."
 
 
 def split(parameters: str) -> Iterator[str]:
@@ -368,13 +434,48 @@ def docstrings(code: str) -> dict[str, str]:
     return {method.name: ast.get_source_segment(code, method.body[0]) or "" for method in methods}
 
 
-def fresh(package: Path) -> str:
-    """Return `_client_overloads.py` as it ought to be in a package."""
-    return source(
+STUB_HEAD = """\
+# Written by `python .ci/overloads.py` from the file of this name that ends in `.py`. Do not edit it by hand.
+# Every class has all its keys itself: an editor shows no docstring of an inherited one.
+"""
+
+
+def flatten(code: str) -> str:
+    """Return a module of `TypedDict`s in which none inherits."""
+    classes = {node.name: node for node in ast.parse(code).body if isinstance(node, ast.ClassDef)}
+    lines = code.splitlines(keepends=True)
+
+    def bases(node: ast.ClassDef) -> list[ast.ClassDef]:
+        return [classes[base.id] for base in node.bases if isinstance(base, ast.Name) and base.id in classes]
+
+    def keys(node: ast.ClassDef) -> str:
+        first = next(statement for statement in node.body if isinstance(statement, ast.AnnAssign))
+        return "".join(map(keys, bases(node))) + "".join(lines[first.lineno - 1 : node.end_lineno])
+
+    flat: list[str] = []
+    end = 0
+    for node in classes.values():
+        private = node.name.startswith("_")
+        if private or bases(node):
+            flat += lines[end : node.lineno - 1]
+            end = node.end_lineno or 0
+        if bases(node) and not private:
+            docstring = "".join(lines[node.lineno : node.body[0].end_lineno])
+            flat += [f"class {node.name}(TypedDict, total=False):\n", docstring, "\n", keys(node)]
+    return STUB_HEAD + re.sub("\n{3,}", "\n\n", "".join(flat + lines[end:]))
+
+
+def fresh(package: Path) -> dict[Path, str]:
+    """Return the generated files of a package as they ought to be."""
+    overloads = source(
         json.loads((package / "models" / "models.json").read_bytes()),
-        json.loads((package / "models" / "schemas.json").read_bytes()),
         docstrings((package / "_client.py").read_text(encoding="utf-8")),
     )
+    inputs = package / "types" / "_text_inputs.py"
+    return {
+        package / "_client_overloads.py": overloads,
+        inputs.with_suffix(".pyi"): flatten(inputs.read_text(encoding="utf-8")),
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -382,15 +483,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail with a diff if the file is stale")
     parser.add_argument("--package", type=Path, default=Path(__file__).resolve().parents[1] / "cfai")
     options = parser.parse_args(arguments)
-    package: Path = options.package
-    target = package / "_client_overloads.py"
-    if not options.check:
-        target.write_text(fresh(package), encoding="utf-8")
-        return 0
-    lines = [text.splitlines(keepends=True) for text in (target.read_text(encoding="utf-8"), fresh(package))]
-    diff = list(difflib.unified_diff(*lines, "as it is", "as python .ci/overloads.py writes it"))
-    sys.stdout.writelines(diff)
-    return int(bool(diff))
+    stale = False
+    for path, text in fresh(options.package).items():
+        if not options.check:
+            path.write_text(text, encoding="utf-8")
+            continue
+        lines = [each.splitlines(keepends=True) for each in (path.read_text(encoding="utf-8"), text)]
+        diff = list(difflib.unified_diff(*lines, f"{path.name} as it is", "as python .ci/overloads.py writes it"))
+        sys.stdout.writelines(diff)
+        stale = stale or bool(diff)
+    return int(stale)
 
 
 if __name__ == "__main__":

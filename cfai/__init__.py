@@ -33,9 +33,9 @@ from cfai._errors import (
 from cfai._lazy import lazy_exports
 from cfai._limits import CheckResult
 from cfai._request import GatewayOptions, GatewayRetries
-from cfai._streaming import AsyncStream, Stream
+from cfai._streaming import AsyncAudioStream, AsyncStream, AudioStream, Stream
 from cfai._version import __version__
-from cfai._warnings import CutAnswerWarning, LimitWarning, RetiredModelWarning, UnstoppedStreamWarning
+from cfai._warnings import CutAnswerWarning, InputWarning, LimitWarning, RetiredModelWarning, UnstoppedStreamWarning
 from cfai.types import Token
 
 if TYPE_CHECKING:
@@ -50,7 +50,9 @@ __all__ = [
     "APITimeoutError",
     "Ai",
     "AiInternalError",
+    "AsyncAudioStream",
     "AsyncStream",
+    "AudioStream",
     "AuthenticationError",
     "BadRequestError",
     "CapacityError",
@@ -64,6 +66,7 @@ __all__ = [
     "GatewayRetries",
     "InferenceUpstreamError",
     "InputError",
+    "InputWarning",
     "InternalServerError",
     "LimitError",
     "LimitWarning",

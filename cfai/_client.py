@@ -37,23 +37,23 @@ from cfai._credentials import (
     parse_setting,
     resolve_credentials,
 )
-from cfai._errors import CfaiError, ConfigurationError, InferenceUpstreamError, InputError
-from cfai._json import find_unsendable, is_mapping
-from cfai._limits import CheckResult, check_call, resolve_max_tokens
+from cfai._errors import CfaiError, ConfigurationError, InferenceUpstreamError
+from cfai._json import is_mapping
+from cfai._limits import CheckResult, add_problems, check_call, find_input_problems, resolve_max_tokens
 from cfai._log import log_call, log_failure, logger, show_log
 from cfai._request import (
     GatewayOptions,
     PreparedCall,
     RunOptions,
     aprepare,
-    inputs_to_builtins,
+    encode_inputs,
     parse_headers,
     prepare,
     prepare_unstreamed,
     quote_model,
 )
 from cfai._response import ApiResponse, is_stream, parse, should_resend_unstreamed
-from cfai._streaming import AsyncCall, aopen_stream, open_stream
+from cfai._streaming import AsyncCall, aopen_audio_stream, aopen_stream, open_audio_stream, open_stream
 from cfai._transport import AsyncHttpClient, ClientPool, HttpClient, asend, get_running_loop, parse_proxy, send
 from cfai._warnings import warn
 
@@ -318,7 +318,7 @@ class Ai:
         return AsyncCall(arun(), wants_stream=bool(wants_stream) and not return_raw_response)
 
     def check(self, model: str, inputs: Any) -> CheckResult:
-        """Check inputs against a model's limits: do they fit, how sure is that, how much output fits beside them.
+        """Check inputs against a model's limits and schema: do they fit, how sure is that, how much output fits beside.
 
         ```python
         result = ai.check("@cf/zai-org/glm-4.7-flash", {"prompt": "Where is New York?"})
@@ -329,10 +329,9 @@ class Ai:
         if they are no dict or hold what cannot be sent, and `ConfigurationError` for a name that is no model's.
         """
         quote_model(model)
-        builtins, policy = inputs_to_builtins(inputs), self._config.limit_policy
-        if problem := find_unsendable(builtins, "inputs"):
-            raise InputError(problem)
-        return check_call(model, resolve_max_tokens(model, builtins, policy), policy)
+        policy = self._config.limit_policy
+        encoded, entry = resolve_max_tokens(model, encode_inputs(model, inputs), policy), policy.get_model(model)
+        return add_problems(check_call(model, encoded, policy), find_input_problems(entry, encoded) if entry else ())
 
     def _run(self, call: PreparedCall) -> Any:
         for message, category in call.warnings:
@@ -342,7 +341,7 @@ class Ai:
             self._remember(response)
             if response.content is not None and not call.wants_raw and should_resend_unstreamed(response, call):
                 return self._run(prepare_unstreamed(call, response.budget.started, response.attempts))
-            return _take_answer(response, call, open_stream)
+            return _take_answer(response, call, open_audio_stream if call.wants_audio_stream else open_stream)
         except InferenceUpstreamError as error:
             self._remember_error(error)
             raise
@@ -355,7 +354,7 @@ class Ai:
             self._remember(response)
             if response.content is not None and not call.wants_raw and should_resend_unstreamed(response, call):
                 return await self._arun(prepare_unstreamed(call, response.budget.started, response.attempts))
-            return _take_answer(response, call, aopen_stream)
+            return _take_answer(response, call, aopen_audio_stream if call.wants_audio_stream else aopen_stream)
         except InferenceUpstreamError as error:
             self._remember_error(error)
             raise

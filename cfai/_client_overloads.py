@@ -3,52 +3,90 @@
 Written by `python .ci/overloads.py` from the catalogue. Do not edit it by hand.
 """
 
-# A `stream` that may be `None` fits two overloads, of which the narrower one comes first.
-# pyright: reportOverlappingOverload=false
+# A `stream` that may be `None` fits two overloads, of which the narrower one comes first; some come twice.
+# pyright: reportOverlappingOverload=false, reportRedeclaration=false, reportInvalidTypeVarUse=false
+# ruff: noqa: E501  # docstrings that stand further left elsewhere
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Any, Literal, NotRequired, Required, TypeVar, Unpack, overload
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, Literal, SupportsAbs, TypeAlias, TypedDict, TypeVar, Unpack, overload
 
     import httpx
     from pydantic import BaseModel
-    from typing_extensions import TypedDict, deprecated
 
     from cfai._config import CheckMode, Retry, Timeout
     from cfai._request import GatewayOptions
-    from cfai._streaming import AsyncCall, AsyncStream, Stream
+    from cfai._streaming import AsyncAudioStream, AsyncCall, AsyncStream, AudioStream, Stream
     from cfai.types import (
+        Audio,
+        AuraInputs,
+        AuraInputsStream,
         BatchPoll,
         Binary,
-        ChatCompletion,
-        ChatInputs,
-        ChatInputsPlain,
-        ChatInputsStream,
-        ChatMessages,
-        ChatMessagesPlain,
-        ListOutput,
-        NativeInputs,
-        NativeInputsPlain,
-        NativeInputsStream,
-        NativeMessages,
-        NativeMessagesPlain,
-        NativePrompt,
-        NativePromptPlain,
-        NativeText,
+        Classification,
+        ClefInputs,
+        ClefOutput,
+        ContextsInputs,
+        DetectedObjects,
+        DocumentsInputs,
+        Embeddings,
+        EmbeddingsInputs,
+        Flux2Form,
+        Flux2Inputs,
+        FluxInputs,
+        GuardInputs,
+        Image,
+        ImageClassificationInputs,
+        ImageDescription,
+        IndicTranslationInputs,
+        LeonardoInputs,
+        LlavaInputs,
+        MeloInputs,
+        MeloInputsStream,
+        Moderation,
+        MoondreamInputs,
+        MoondreamInputsStream,
+        NovaInputs,
         Output,
+        QueryInputs,
+        Reranking,
+        RerankingInputs,
         ResponsesInput,
         ResponsesInputPlain,
         ResponsesInputStream,
-        ResponsesOutput,
+        RetrievalInputs,
+        SmartTurnInputs,
+        StableDiffusionInputs,
+        SummarizationInputs,
+        Summary,
+        TextClassificationInputs,
+        TextInputs,
+        TextInputsPlain,
+        TextInputsStream,
         TextOutput,
         Token,
-        ValueOutput,
+        Transcription,
+        Translation,
+        TranslationInputs,
+        TurnDetection,
+        VisionAnswer,
+        WhisperInputs,
+        WhisperTurboInputs,
     )
-    from cfai.types._inputs import OnlyAny, Untyped
+    from cfai.types._embeddings import TextOrContexts, TextOrRetrieval
+    from cfai.types._output import ListResult
+    from cfai.types._text_inputs import InputOfThisModel, PromptMessagesOrInput, PromptOrMessages, Untyped
+
+    class InputsOfAnotherModel(Output):
+        """The result where a known model is given inputs that only other models take: no answer."""
+
+    T = TypeVar("T")
+    MYPY = False
+    """mypy takes this name for true, pyright of two definitions the second."""
 
     class RunOptions(TypedDict, total=False):
         """The options of a call; `Ai.run` says what they do."""
@@ -69,38 +107,16 @@ if TYPE_CHECKING:
         return_raw_response: Literal[False]
         queue_request: Literal[False]
 
-    class LooseStream(TypedDict, extra_items=Any):
-        """Any object that asks for a stream."""
-
-        stream: Required[Literal[True]]
-
-    class LooseMessages(TypedDict, extra_items=Any):
-        """Messages of any type, and no word of a stream."""
-
-        messages: Required[Sequence[Any]]
-        stream: NotRequired[Literal[False]]
-
-    class LoosePlain(TypedDict, extra_items=Any):
-        """Any object that asks for none."""
-
-        stream: NotRequired[Literal[False] | None]
-
-    NativeModel = Literal[
-        "@cf/deepseek-ai/deepseek-math-7b-instruct",
+    TextModel = Literal[
+        "@cf/aisingapore/gemma-sea-lion-v4-27b-it",
         "@cf/deepseek-ai/deepseek-r1-distill-qwen-32b",
-        "@cf/defog/sqlcoder-7b-2",
-        "@cf/fblgit/una-cybertron-7b-v2-bf16",
+        "@cf/deepseek-ai/deepseek-v4-flash-0731",
+        "@cf/deepseek-ai/deepseek-v4-pro-0813",
         "@cf/google/gemma-2b-it-lora",
-        "@cf/google/gemma-3-12b-it",
+        "@cf/google/gemma-4-26b-a4b-it",
         "@cf/google/gemma-7b-it-lora",
+        "@cf/ibm-granite/granite-4.0-h-micro",
         "@cf/meta-llama/llama-2-7b-chat-hf-lora",
-        "@cf/meta/llama-2-7b-chat-fp16",
-        "@cf/meta/llama-2-7b-chat-int8",
-        "@cf/meta/llama-3-8b-instruct",
-        "@cf/meta/llama-3-8b-instruct-awq",
-        "@cf/meta/llama-3.1-70b-instruct",
-        "@cf/meta/llama-3.1-8b-instruct",
-        "@cf/meta/llama-3.1-8b-instruct-awq",
         "@cf/meta/llama-3.1-8b-instruct-fast",
         "@cf/meta/llama-3.1-8b-instruct-fp8",
         "@cf/meta/llama-3.2-11b-vision-instruct",
@@ -108,698 +124,3085 @@ if TYPE_CHECKING:
         "@cf/meta/llama-3.2-3b-instruct",
         "@cf/meta/llama-3.3-70b-instruct-fp8-fast",
         "@cf/meta/llama-4-scout-17b-16e-instruct",
-        "@cf/meta/llama-guard-3-8b",
-        "@cf/microsoft/phi-2",
-        "@cf/mistral/mistral-7b-instruct-v0.1",
         "@cf/mistral/mistral-7b-instruct-v0.2-lora",
         "@cf/mistralai/mistral-small-3.1-24b-instruct",
-        "@cf/openchat/openchat-3.5-0106",
-        "@cf/qwen/qwen1.5-0.5b-chat",
-        "@cf/qwen/qwen1.5-1.8b-chat",
-        "@cf/qwen/qwen1.5-14b-chat-awq",
-        "@cf/qwen/qwen1.5-7b-chat-awq",
-        "@cf/qwen/qwen2.5-coder-32b-instruct",
-        "@cf/qwen/qwq-32b",
-        "@cf/thebloke/discolm-german-7b-v1-awq",
-        "@cf/tiiuae/falcon-7b-instruct",
-        "@cf/tinyllama/tinyllama-1.1b-chat-v1.0",
-        "@hf/google/gemma-7b-it",
-        "@hf/meta-llama/meta-llama-3-8b-instruct",
-        "@hf/mistral/mistral-7b-instruct-v0.2",
-        "@hf/nexusflow/starling-lm-7b-beta",
-        "@hf/nousresearch/hermes-2-pro-mistral-7b",
-        "@hf/thebloke/deepseek-coder-6.7b-base-awq",
-        "@hf/thebloke/deepseek-coder-6.7b-instruct-awq",
-        "@hf/thebloke/llama-2-13b-chat-awq",
-        "@hf/thebloke/llamaguard-7b-awq",
-        "@hf/thebloke/mistral-7b-instruct-v0.1-awq",
-        "@hf/thebloke/neural-chat-7b-v3-1-awq",
-        "@hf/thebloke/openhermes-2.5-mistral-7b-awq",
-        "@hf/thebloke/zephyr-7b-beta-awq",
-    ]
-    """Native inputs, native answers."""
-
-    NativeChatModel = Literal[
-        "@cf/aisingapore/gemma-sea-lion-v4-27b-it",
-        "@cf/ibm-granite/granite-4.0-h-micro",
-        "@cf/qwen/qwen3-30b-a3b-fp8",
-    ]
-    """Native inputs, answers as of chat completions."""
-
-    ChatModel = Literal[
-        "@cf/deepseek-ai/deepseek-v4-flash-0731",
-        "@cf/deepseek-ai/deepseek-v4-pro-0813",
-        "@cf/google/gemma-4-26b-a4b-it",
-        "@cf/moonshotai/kimi-k2.5",
         "@cf/moonshotai/kimi-k2.6",
         "@cf/moonshotai/kimi-k2.7-code",
         "@cf/nvidia/nemotron-3-120b-a12b",
+        "@cf/openai/gpt-oss-120b",
+        "@cf/openai/gpt-oss-20b",
+        "@cf/qwen/qwen2.5-coder-32b-instruct",
+        "@cf/qwen/qwen3-30b-a3b-fp8",
         "@cf/qwen/qwen3.8-27b",
+        "@cf/qwen/qwq-32b",
+        "@cf/swiss-ai/apertus-v1.5-8b",
+        "@cf/utter-project/eurollm-9b-it",
         "@cf/zai-org/glm-4.7-flash",
         "@cf/zai-org/glm-5.2",
         "@cf/zai-org/glm-5.3",
         "@cf/zai-org/glm-5.3-flash",
     ]
-    """Chat completions, in and out."""
+    """Models that answer with text."""
 
-    GptOssModel = Literal[
+    ResponsesModel = Literal[
         "@cf/openai/gpt-oss-120b",
         "@cf/openai/gpt-oss-20b",
     ]
-    """Answers in the form that it was asked in."""
+    """Of these, the ones that are also called as in OpenAI's Responses API."""
 
-    UntoldModel = Literal[
-        "@cf/swiss-ai/apertus-v1.5-8b",
-        "@cf/utter-project/eurollm-9b-it",
-    ]
-    """Text models of which no source tells the inputs or the shape of the answer."""
-
-    UnaskedStreamModel = Literal["@cf/moondream/moondream3.1-9B-A2B"]
-    """Streams unless it is told not to."""
-
-    OtherModel = Literal[
-        "@cf/ai4bharat/indictrans2-en-indic-1B",
+    EmbeddingModel = Literal[
         "@cf/baai/bge-base-en-v1.5",
         "@cf/baai/bge-large-en-v1.5",
-        "@cf/baai/bge-m3",
-        "@cf/baai/bge-reranker-base",
         "@cf/baai/bge-small-en-v1.5",
         "@cf/baai/omni-bge-base-en-v1.5",
-        "@cf/black-forest-labs/flux-1-schnell",
-        "@cf/black-forest-labs/flux-2-dev",
-        "@cf/black-forest-labs/flux-2-klein-4b",
-        "@cf/black-forest-labs/flux-2-klein-9b",
-        "@cf/bytedance/stable-diffusion-xl-lightning",
-        "@cf/cloudflare/clef",
-        "@cf/cloudflare/clef-flash",
-        "@cf/cloudflare/clef-omni",
+        "@cf/google/embeddinggemma-300m",
+        "@cf/pfnet/plamo-embedding-1b",
+    ]
+    """Models that embed texts."""
+
+    RetrievalModel = Literal["@cf/qwen/qwen3-embedding-0.6b"]
+    """Models that embed queries and documents in different ways."""
+
+    ContextModel = Literal["@cf/baai/bge-m3"]
+    """Models that embed texts and contexts, and rank these."""
+
+    RerankingModel = Literal["@cf/baai/bge-reranker-base"]
+    """Models that rank contexts."""
+
+    TranslationModel = Literal["@cf/meta/m2m100-1.2b"]
+    """Models that translate, by two codes of languages."""
+
+    IndicTranslationModel = Literal["@cf/ai4bharat/indictrans2-en-indic-1B"]
+    """Models that translate English into languages of India."""
+
+    TextClassificationModel = Literal["@cf/huggingface/distilbert-sst-2-int8"]
+    """Models that classify texts."""
+
+    ImageClassificationModel = Literal["@cf/microsoft/resnet-50"]
+    """Models that classify images."""
+
+    ObjectDetectionModel = Literal["@cf/facebook/detr-resnet-50"]
+    """Models that find objects in images."""
+
+    WhisperModel = Literal[
+        "@cf/openai/whisper",
+        "@cf/openai/whisper-tiny-en",
+    ]
+    """Models that write down speech: Whisper."""
+
+    WhisperTurboModel = Literal["@cf/openai/whisper-large-v3-turbo"]
+    """Models that write down speech: Whisper large v3 turbo."""
+
+    NovaModel = Literal["@cf/deepgram/nova-3"]
+    """Models that write down speech: Deepgram's."""
+
+    AuraModel = Literal[
         "@cf/deepgram/aura-1",
         "@cf/deepgram/aura-2-en",
         "@cf/deepgram/aura-2-es",
-        "@cf/deepgram/flux",
-        "@cf/deepgram/nova-3",
-        "@cf/facebook/bart-large-cnn",
-        "@cf/facebook/detr-resnet-50",
-        "@cf/google/embeddinggemma-300m",
-        "@cf/huggingface/distilbert-sst-2-int8",
-        "@cf/leonardo/lucid-origin",
-        "@cf/leonardo/phoenix-1.0",
-        "@cf/llava-hf/llava-1.5-7b-hf",
+    ]
+    """Models that speak: Deepgram's."""
+
+    MeloModel = Literal["@cf/myshell-ai/melotts"]
+    """Models that speak: MeloTTS."""
+
+    StableDiffusionModel = Literal[
+        "@cf/bytedance/stable-diffusion-xl-lightning",
         "@cf/lykon/dreamshaper-8-lcm",
-        "@cf/meta/m2m100-1.2b",
-        "@cf/microsoft/resnet-50",
-        "@cf/myshell-ai/melotts",
-        "@cf/openai/whisper",
-        "@cf/openai/whisper-large-v3-turbo",
-        "@cf/openai/whisper-tiny-en",
-        "@cf/pfnet/plamo-embedding-1b",
-        "@cf/pipecat-ai/smart-turn-v2",
-        "@cf/qwen/qwen3-embedding-0.6b",
         "@cf/runwayml/stable-diffusion-v1-5-img2img",
         "@cf/runwayml/stable-diffusion-v1-5-inpainting",
         "@cf/stabilityai/stable-diffusion-xl-base-1.0",
-        "@cf/unum/uform-gen2-qwen-500m",
     ]
-    """Everything else: its answer is what the service sends."""
-
-    TextModel = NativeModel | NativeChatModel | ChatModel | GptOssModel
-    """Text models whose inputs are known."""
-
-    # Anything, since the inputs are `Any`.
-    @overload
-    def run(
-        self: Any, model: str, inputs: OnlyAny, **options: Unpack[PlainOptions]
-    ) -> Output | ListOutput | ValueOutput | Binary | Stream[Token]: ...
-
-    # A stream, since `stream` is `True`.
-    @overload
-    def run(
-        self: Any, model: NativeModel | NativeChatModel, inputs: NativeInputsStream, **options: Unpack[PlainOptions]
-    ) -> Stream[Token]: ...
-
-    @overload
-    def run(
-        self: Any, model: ChatModel, inputs: ChatInputsStream, **options: Unpack[PlainOptions]
-    ) -> Stream[Token]: ...
-
-    @overload
-    def run(
-        self: Any,
-        model: GptOssModel,
-        inputs: NativeInputsStream | ChatInputsStream | ResponsesInputStream,
-        **options: Unpack[PlainOptions],
-    ) -> Stream[Token]: ...
-
-    # The answer.
-    @overload
-    def run(
-        self: Any, model: NativeModel, inputs: NativeInputsPlain, **options: Unpack[PlainOptions]
-    ) -> NativeText: ...
-
-    @overload
-    def run(
-        self: Any, model: NativeChatModel, inputs: NativeInputsPlain, **options: Unpack[PlainOptions]
-    ) -> ChatCompletion: ...
-
-    @overload
-    def run(
-        self: Any, model: ChatModel, inputs: ChatInputsPlain, **options: Unpack[PlainOptions]
-    ) -> ChatCompletion: ...
-
-    @overload
-    def run(
-        self: Any, model: GptOssModel, inputs: NativePromptPlain, **options: Unpack[PlainOptions]
-    ) -> NativeText: ...
-
-    @overload
-    def run(
-        self: Any, model: GptOssModel, inputs: NativeMessagesPlain | ChatMessagesPlain, **options: Unpack[PlainOptions]
-    ) -> ChatCompletion: ...
-
-    @overload
-    def run(
-        self: Any, model: GptOssModel, inputs: ResponsesInputPlain, **options: Unpack[PlainOptions]
-    ) -> ResponsesOutput: ...
-
-    # A stream or the answer, as `stream` says at run time.
-    @overload
-    def run(
-        self: Any, model: NativeModel, inputs: NativeInputs, **options: Unpack[PlainOptions]
-    ) -> NativeText | Stream[Token]: ...
-
-    @overload
-    def run(
-        self: Any, model: NativeChatModel, inputs: NativeInputs, **options: Unpack[PlainOptions]
-    ) -> ChatCompletion | Stream[Token]: ...
-
-    @overload
-    def run(
-        self: Any, model: ChatModel, inputs: ChatInputs, **options: Unpack[PlainOptions]
-    ) -> ChatCompletion | Stream[Token]: ...
-
-    @overload
-    def run(
-        self: Any, model: GptOssModel, inputs: NativePrompt, **options: Unpack[PlainOptions]
-    ) -> NativeText | Stream[Token]: ...
-
-    @overload
-    def run(
-        self: Any, model: GptOssModel, inputs: NativeMessages | ChatMessages, **options: Unpack[PlainOptions]
-    ) -> ChatCompletion | Stream[Token]: ...
-
-    @overload
-    def run(
-        self: Any, model: GptOssModel, inputs: ResponsesInput, **options: Unpack[PlainOptions]
-    ) -> ResponsesOutput | Stream[Token]: ...
-
-    # The response as it came.
-    @overload
-    def run(
-        self: Any,
-        model: str,
-        inputs: Mapping[str, Any] | BaseModel,
-        *,
-        return_raw_response: Literal[True],
-        queue_request: bool = False,
-        **options: Unpack[RunOptions],
-    ) -> httpx.Response: ...
-
-    # What the service says of a batch job.
-    @overload
-    def run(
-        self: Any,
-        model: str,
-        inputs: Mapping[str, Any] | BaseModel,
-        *,
-        queue_request: Literal[True],
-        return_raw_response: Literal[False] = False,
-        **options: Unpack[RunOptions],
-    ) -> Output: ...
-
-    # What the service says of a batch job, asked again.
-    @overload
-    def run(self: Any, model: str, inputs: BatchPoll, **options: Unpack[PlainOptions]) -> Output: ...
-
-    # A stream or the answer: inputs declared as `dict[str, Any]` do not say.
-    @overload
-    def run(
-        self: Any, model: NativeModel, inputs: Untyped, **options: Unpack[PlainOptions]
-    ) -> NativeText | Stream[Token]: ...
-
-    @overload
-    def run(
-        self: Any, model: NativeChatModel | ChatModel, inputs: Untyped, **options: Unpack[PlainOptions]
-    ) -> ChatCompletion | Stream[Token]: ...
-
-    @overload
-    def run(
-        self: Any, model: GptOssModel, inputs: Untyped, **options: Unpack[PlainOptions]
-    ) -> TextOutput | Stream[Token]: ...
-
-    # A field is misspelt, missing, of another type, or none of this model's. A stream all the same.
-    @overload
-    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    def run(
-        self: Any, model: NativeModel | NativeChatModel, inputs: LooseStream, **options: Unpack[PlainOptions]
-    ) -> Stream[Token]: ...
-
-    @overload
-    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    def run(self: Any, model: ChatModel, inputs: LooseStream, **options: Unpack[PlainOptions]) -> Stream[Token]: ...
-
-    @overload
-    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    def run(self: Any, model: GptOssModel, inputs: LooseStream, **options: Unpack[PlainOptions]) -> Stream[Token]: ...
-
-    # A field is misspelt, missing, of another type, or none of this model's. The answer.
-    @overload
-    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    def run(self: Any, model: NativeModel, inputs: LoosePlain, **options: Unpack[PlainOptions]) -> NativeText: ...
-
-    @overload
-    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    def run(
-        self: Any, model: NativeChatModel, inputs: LoosePlain, **options: Unpack[PlainOptions]
-    ) -> ChatCompletion: ...
-
-    @overload
-    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    def run(self: Any, model: ChatModel, inputs: LoosePlain, **options: Unpack[PlainOptions]) -> ChatCompletion: ...
-
-    @overload
-    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    def run(self: Any, model: GptOssModel, inputs: LoosePlain, **options: Unpack[PlainOptions]) -> TextOutput: ...
-
-    # A field is misspelt, missing, of another type, or none of this model's. Either.
-    @overload
-    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    def run(
-        self: Any, model: NativeModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
-    ) -> NativeText | Stream[Token]: ...
-
-    @overload
-    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    def run(
-        self: Any, model: NativeChatModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
-    ) -> ChatCompletion | Stream[Token]: ...
-
-    @overload
-    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    def run(
-        self: Any, model: ChatModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
-    ) -> ChatCompletion | Stream[Token]: ...
-
-    @overload
-    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    def run(
-        self: Any, model: GptOssModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
-    ) -> TextOutput | Stream[Token]: ...
-
-    # A stream, since `stream` is `True`.
-    @overload
-    def run(
-        self: Any,
-        model: str,
-        inputs: NativeInputsStream | ChatInputsStream | ResponsesInputStream | LooseStream,
-        **options: Unpack[PlainOptions],
-    ) -> Stream[Token]: ...
-
-    # A stream or the answer of one of several models.
-    @overload
-    def run(
-        self: Any, model: TextModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
-    ) -> TextOutput | Stream[Token]: ...
-
-    # The answer.
-    @overload
-    def run(
-        self: Any, model: UntoldModel, inputs: NativeInputsPlain | ChatInputsPlain, **options: Unpack[PlainOptions]
-    ) -> TextOutput: ...
-
-    # A stream or the answer.
-    @overload
-    def run(
-        self: Any, model: UntoldModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
-    ) -> TextOutput | Stream[Token]: ...
-
-    # A stream, unless `stream` is `False`.
-    @overload
-    def run(
-        self: Any, model: UnaskedStreamModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
-    ) -> Output | Stream[Token]: ...
-
-    # The answer: an object, a list or bytes.
-    @overload
-    def run(
-        self: Any, model: OtherModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
-    ) -> Output | ListOutput | Binary: ...
-
-    # The answer of a model in a `str`, since a prompt or messages are sent.
-    @overload
-    def run(
-        self: Any,
-        model: str,
-        inputs: NativeInputsPlain | ChatInputsPlain | LooseMessages,
-        **options: Unpack[PlainOptions],
-    ) -> TextOutput: ...
-
-    # A stream or the answer of a model in a `str`, as `stream` says at run time.
-    @overload
-    def run(
-        self: Any, model: str, inputs: NativeInputs | ChatInputs, **options: Unpack[PlainOptions]
-    ) -> TextOutput | Stream[Token]: ...
-
-    # What a model gives that the type checker does not know by name.
-    @overload
-    def run(
-        self: Any,
-        model: str,
-        inputs: Mapping[str, Any] | BaseModel,
-        *,
-        queue_request: bool = False,
-        return_raw_response: Literal[False] = False,
-        **options: Unpack[RunOptions],
-    ) -> Output | ListOutput | ValueOutput | Binary | Stream[Token]: ...
-
-    # That, or the response as it came.
-    @overload
-    def run(
-        self: Any,
-        model: str,
-        inputs: Mapping[str, Any] | BaseModel,
-        *,
-        return_raw_response: bool,
-        queue_request: bool = False,
-        **options: Unpack[RunOptions],
-    ) -> httpx.Response | Output | ListOutput | ValueOutput | Binary | Stream[Token]: ...
-
-    def run(self: Any, *arguments: Any, **options: Any) -> Any:
-        """Run a model: a text answer, another output, or with `"stream": True` in the inputs a `Stream` of tokens.
-
-        - `gateway`: the AI Gateway to go through, by id or with its options.
-        - `return_raw_response`: the `httpx.Response` instead, whatever its status; read, unless it is a stream.
-        - `queue_request`: hand the call in as a batch job; `inputs` are `{"requests": [...]}`.
-        - `tags`: at most five labels of letters, digits and `: - . / @`, up to 50 characters each.
-        - `session_affinity`: any text; calls that share it reach the same instance, and its prompt cache.
-        - `reject_if_busy`: raise `CapacityError` at once instead of waiting for the model to have room.
-        - `extra_headers`, `timeout`, `total_timeout`, `max_retries`, `checks`: for this call, in place of the client's.
-
-        `"max_tokens": "max"` asks for as many tokens as the model gives beside this prompt. Raises `LimitError`,
-        `ConfigurationError` and `InputError` before anything is sent; `InferenceUpstreamError` for what the service
-        refuses; `APIConnectionError` if no answer came.
-        """
-
-    # Anything, since the inputs are `Any`.
-    @overload
-    def arun(
-        self: Any, model: str, inputs: OnlyAny, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[Output | ListOutput | ValueOutput | Binary | AsyncStream[Token]]: ...
-
-    # A stream, since `stream` is `True`.
-    @overload
-    def arun(
-        self: Any, model: NativeModel | NativeChatModel, inputs: NativeInputsStream, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[AsyncStream[Token]]: ...
-
-    @overload
-    def arun(
-        self: Any, model: ChatModel, inputs: ChatInputsStream, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[AsyncStream[Token]]: ...
-
-    @overload
-    def arun(
-        self: Any,
-        model: GptOssModel,
-        inputs: NativeInputsStream | ChatInputsStream | ResponsesInputStream,
-        **options: Unpack[PlainOptions],
-    ) -> AsyncCall[AsyncStream[Token]]: ...
-
-    # The answer.
-    @overload
-    def arun(
-        self: Any, model: NativeModel, inputs: NativeInputsPlain, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[NativeText]: ...
-
-    @overload
-    def arun(
-        self: Any, model: NativeChatModel, inputs: NativeInputsPlain, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[ChatCompletion]: ...
-
-    @overload
-    def arun(
-        self: Any, model: ChatModel, inputs: ChatInputsPlain, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[ChatCompletion]: ...
-
-    @overload
-    def arun(
-        self: Any, model: GptOssModel, inputs: NativePromptPlain, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[NativeText]: ...
-
-    @overload
-    def arun(
-        self: Any, model: GptOssModel, inputs: NativeMessagesPlain | ChatMessagesPlain, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[ChatCompletion]: ...
-
-    @overload
-    def arun(
-        self: Any, model: GptOssModel, inputs: ResponsesInputPlain, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[ResponsesOutput]: ...
-
-    # A stream or the answer, as `stream` says at run time.
-    @overload
-    def arun(
-        self: Any, model: NativeModel, inputs: NativeInputs, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[NativeText | AsyncStream[Token]]: ...
-
-    @overload
-    def arun(
-        self: Any, model: NativeChatModel, inputs: NativeInputs, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[ChatCompletion | AsyncStream[Token]]: ...
-
-    @overload
-    def arun(
-        self: Any, model: ChatModel, inputs: ChatInputs, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[ChatCompletion | AsyncStream[Token]]: ...
-
-    @overload
-    def arun(
-        self: Any, model: GptOssModel, inputs: NativePrompt, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[NativeText | AsyncStream[Token]]: ...
-
-    @overload
-    def arun(
-        self: Any, model: GptOssModel, inputs: NativeMessages | ChatMessages, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[ChatCompletion | AsyncStream[Token]]: ...
-
-    @overload
-    def arun(
-        self: Any, model: GptOssModel, inputs: ResponsesInput, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[ResponsesOutput | AsyncStream[Token]]: ...
-
-    # The response as it came.
-    @overload
-    def arun(
-        self: Any,
-        model: str,
-        inputs: Mapping[str, Any] | BaseModel,
-        *,
-        return_raw_response: Literal[True],
-        queue_request: bool = False,
-        **options: Unpack[RunOptions],
-    ) -> AsyncCall[httpx.Response]: ...
-
-    # What the service says of a batch job.
-    @overload
-    def arun(
-        self: Any,
-        model: str,
-        inputs: Mapping[str, Any] | BaseModel,
-        *,
-        queue_request: Literal[True],
-        return_raw_response: Literal[False] = False,
-        **options: Unpack[RunOptions],
-    ) -> AsyncCall[Output]: ...
-
-    # What the service says of a batch job, asked again.
-    @overload
-    def arun(self: Any, model: str, inputs: BatchPoll, **options: Unpack[PlainOptions]) -> AsyncCall[Output]: ...
-
-    # A stream or the answer: inputs declared as `dict[str, Any]` do not say.
-    @overload
-    def arun(
-        self: Any, model: NativeModel, inputs: Untyped, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[NativeText | AsyncStream[Token]]: ...
-
-    @overload
-    def arun(
-        self: Any, model: NativeChatModel | ChatModel, inputs: Untyped, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[ChatCompletion | AsyncStream[Token]]: ...
-
-    @overload
-    def arun(
-        self: Any, model: GptOssModel, inputs: Untyped, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
-
-    # A field is misspelt, missing, of another type, or none of this model's. A stream all the same.
-    @overload
-    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    def arun(
-        self: Any, model: NativeModel | NativeChatModel, inputs: LooseStream, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[AsyncStream[Token]]: ...
-
-    @overload
-    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    def arun(
-        self: Any, model: ChatModel, inputs: LooseStream, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[AsyncStream[Token]]: ...
-
-    @overload
-    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    def arun(
-        self: Any, model: GptOssModel, inputs: LooseStream, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[AsyncStream[Token]]: ...
-
-    # A field is misspelt, missing, of another type, or none of this model's. The answer.
-    @overload
-    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    def arun(
-        self: Any, model: NativeModel, inputs: LoosePlain, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[NativeText]: ...
-
-    @overload
-    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    def arun(
-        self: Any, model: NativeChatModel, inputs: LoosePlain, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[ChatCompletion]: ...
-
-    @overload
-    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    def arun(
-        self: Any, model: ChatModel, inputs: LoosePlain, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[ChatCompletion]: ...
-
-    @overload
-    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    def arun(
-        self: Any, model: GptOssModel, inputs: LoosePlain, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[TextOutput]: ...
-
-    # A field is misspelt, missing, of another type, or none of this model's. Either.
-    @overload
-    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    def arun(
-        self: Any, model: NativeModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
-    ) -> AsyncCall[NativeText | AsyncStream[Token]]: ...
-
-    @overload
-    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    def arun(
-        self: Any, model: NativeChatModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
-    ) -> AsyncCall[ChatCompletion | AsyncStream[Token]]: ...
-
-    @overload
-    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    def arun(
-        self: Any, model: ChatModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
-    ) -> AsyncCall[ChatCompletion | AsyncStream[Token]]: ...
-
-    @overload
-    @deprecated("these inputs do not fit this model (what is declared as dict[str, Any] is not checked)")
-    def arun(
-        self: Any, model: GptOssModel, inputs: Mapping[str, Any], **options: Unpack[PlainOptions]
-    ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
-
-    # A stream, since `stream` is `True`.
-    @overload
-    def arun(
-        self: Any,
-        model: str,
-        inputs: NativeInputsStream | ChatInputsStream | ResponsesInputStream | LooseStream,
-        **options: Unpack[PlainOptions],
-    ) -> AsyncCall[AsyncStream[Token]]: ...
-
-    # A stream or the answer of one of several models.
-    @overload
-    def arun(
-        self: Any, model: TextModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
-
-    # The answer.
-    @overload
-    def arun(
-        self: Any, model: UntoldModel, inputs: NativeInputsPlain | ChatInputsPlain, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[TextOutput]: ...
-
-    # A stream or the answer.
-    @overload
-    def arun(
-        self: Any, model: UntoldModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
-
-    # A stream, unless `stream` is `False`.
-    @overload
-    def arun(
-        self: Any, model: UnaskedStreamModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[Output | AsyncStream[Token]]: ...
-
-    # The answer: an object, a list or bytes.
-    @overload
-    def arun(
-        self: Any, model: OtherModel, inputs: Mapping[str, Any] | BaseModel, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[Output | ListOutput | Binary]: ...
-
-    # The answer of a model in a `str`, since a prompt or messages are sent.
-    @overload
-    def arun(
-        self: Any,
-        model: str,
-        inputs: NativeInputsPlain | ChatInputsPlain | LooseMessages,
-        **options: Unpack[PlainOptions],
-    ) -> AsyncCall[TextOutput]: ...
-
-    # A stream or the answer of a model in a `str`, as `stream` says at run time.
-    @overload
-    def arun(
-        self: Any, model: str, inputs: NativeInputs | ChatInputs, **options: Unpack[PlainOptions]
-    ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
-
-    # What a model gives that the type checker does not know by name.
-    @overload
-    def arun(
-        self: Any,
-        model: str,
-        inputs: Mapping[str, Any] | BaseModel,
-        *,
-        queue_request: bool = False,
-        return_raw_response: Literal[False] = False,
-        **options: Unpack[RunOptions],
-    ) -> AsyncCall[Output | ListOutput | ValueOutput | Binary | AsyncStream[Token]]: ...
-
-    # That, or the response as it came.
-    @overload
-    def arun(
-        self: Any,
-        model: str,
-        inputs: Mapping[str, Any] | BaseModel,
-        *,
-        return_raw_response: bool,
-        queue_request: bool = False,
-        **options: Unpack[RunOptions],
-    ) -> AsyncCall[httpx.Response | Output | ListOutput | ValueOutput | Binary | AsyncStream[Token]]: ...
-
-    def arun(self: Any, *arguments: Any, **options: Any) -> Any:
-        """Run a model, awaited; a stream is an `AsyncStream`.
-
-        `await ai.arun(...)` has sent the request and checked its status when it returns. `async with ai.arun(...) as
-        stream` and `async for token in ai.arun(...)` do the same for a stream, and leave it at the end.
-        """
-
-    Signatures = TypeVar("Signatures")
-
-    def _signed(signatures: Signatures) -> Callable[[Callable[..., Any]], Signatures]: ...
-
-    typed_run = _signed(run)
-    typed_arun = _signed(arun)
+    """Models that draw, and go by an image if there is one."""
+
+    FluxModel = Literal["@cf/black-forest-labs/flux-1-schnell"]
+    """Models that draw: FLUX.1."""
+
+    Flux2Model = Literal[
+        "@cf/black-forest-labs/flux-2-dev",
+        "@cf/black-forest-labs/flux-2-klein-4b",
+        "@cf/black-forest-labs/flux-2-klein-9b",
+    ]
+    """Models that draw: FLUX.2."""
+
+    LeonardoModel = Literal[
+        "@cf/leonardo/lucid-origin",
+        "@cf/leonardo/phoenix-1.0",
+    ]
+    """Models that draw: Leonardo's."""
+
+    ImageToTextModel = Literal["@cf/llava-hf/llava-1.5-7b-hf"]
+    """Models that describe images."""
+
+    MoondreamModel = Literal["@cf/moondream/moondream3.1-9B-A2B"]
+    """Models that answer questions on images, and find what is in them."""
+
+    TurnModel = Literal["@cf/pipecat-ai/smart-turn-v2"]
+    """Models that hear that somebody has finished."""
+
+    GuardModel = Literal["@cf/meta/llama-guard-3-8b"]
+    """Models that judge conversations."""
+
+    ClefModel = Literal[
+        "@cf/cloudflare/clef",
+        "@cf/cloudflare/clef-flash",
+        "@cf/cloudflare/clef-omni",
+    ]
+    """Models that decide."""
+
+    KnownModel = TypeVar(
+        "KnownModel",
+        TextModel,
+        EmbeddingModel,
+        RetrievalModel,
+        ContextModel,
+        RerankingModel,
+        TranslationModel,
+        IndicTranslationModel,
+        TextClassificationModel,
+        ImageClassificationModel,
+        ObjectDetectionModel,
+        WhisperModel,
+        WhisperTurboModel,
+        NovaModel,
+        AuraModel,
+        MeloModel,
+        StableDiffusionModel,
+        FluxModel,
+        Flux2Model,
+        LeonardoModel,
+        ImageToTextModel,
+        MoondreamModel,
+        TurnModel,
+        GuardModel,
+        ClefModel,
+    )
+    """A model of one group: what may be of several is any `str`."""
+
+    AnyInputs: TypeAlias = (
+        TextInputsStream
+        | ResponsesInputStream
+        | TextInputsPlain
+        | ResponsesInputPlain
+        | TextInputs
+        | ResponsesInput
+        | EmbeddingsInputs
+        | RetrievalInputs
+        | DocumentsInputs
+        | ContextsInputs
+        | RerankingInputs
+        | QueryInputs
+        | TranslationInputs
+        | IndicTranslationInputs
+        | SummarizationInputs
+        | ImageClassificationInputs
+        | WhisperInputs
+        | WhisperTurboInputs
+        | NovaInputs
+        | AuraInputsStream
+        | AuraInputs
+        | MeloInputs
+        | StableDiffusionInputs
+        | FluxInputs
+        | Flux2Inputs
+        | Flux2Form
+        | LeonardoInputs
+        | MoondreamInputsStream
+        | MoondreamInputs
+        | SmartTurnInputs
+        | ClefInputs
+    )
+
+    class Signatures:
+        if MYPY:
+            # Anything, since the inputs are `Any`.
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: InputOfThisModel,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
+
+            # The response as it came; what the service says of a batch job.
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                return_raw_response: Literal[True],
+                queue_request: bool = False,
+                **options: Any,
+            ) -> httpx.Response: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                queue_request: Literal[True],
+                return_raw_response: Literal[False] = False,
+                **options: Any,
+            ) -> Output: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: BatchPoll,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Output: ...
+
+            # The answer of a task, by the model.
+            @overload
+            def run(
+                self: Any,
+                model: EmbeddingModel,
+                inputs: EmbeddingsInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: RetrievalModel,
+                inputs: RetrievalInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: RetrievalModel,
+                inputs: DocumentsInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: RetrievalModel,
+                inputs: EmbeddingsInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ContextModel,
+                inputs: QueryInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Reranking: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ContextModel,
+                inputs: ContextsInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ContextModel,
+                inputs: EmbeddingsInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: RerankingModel,
+                inputs: RerankingInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Reranking: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TranslationModel,
+                inputs: TranslationInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Translation: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: IndicTranslationModel,
+                inputs: IndicTranslationInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Translation: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TextClassificationModel,
+                inputs: TextClassificationInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Classification: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ImageClassificationModel,
+                inputs: ImageClassificationInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Classification: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ObjectDetectionModel,
+                inputs: ImageClassificationInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> DetectedObjects: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: WhisperModel,
+                inputs: WhisperInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Transcription: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: WhisperTurboModel,
+                inputs: WhisperTurboInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Transcription: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: NovaModel,
+                inputs: NovaInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Transcription: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: AuraModel,
+                inputs: AuraInputsStream,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AudioStream: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: AuraModel,
+                inputs: AuraInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Audio: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: MeloModel,
+                inputs: MeloInputsStream,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AudioStream: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: MeloModel,
+                inputs: MeloInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Audio: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: StableDiffusionModel,
+                inputs: StableDiffusionInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Image: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: FluxModel,
+                inputs: FluxInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Image: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: Flux2Model,
+                inputs: Flux2Form,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Image: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: Flux2Model,
+                inputs: Flux2Inputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Image: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: LeonardoModel,
+                inputs: LeonardoInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Image: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ImageToTextModel,
+                inputs: LlavaInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> ImageDescription: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: MoondreamModel,
+                inputs: MoondreamInputsStream,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Stream[Token]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: MoondreamModel,
+                inputs: MoondreamInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> VisionAnswer: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TurnModel,
+                inputs: SmartTurnInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> TurnDetection: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: GuardModel,
+                inputs: GuardInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Moderation: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ClefModel,
+                inputs: ClefInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> ClefOutput: ...
+
+            # Text: a stream if `stream` is `True`, the answer, or either as `stream` says at run time.
+            @overload
+            def run(
+                self: Any,
+                model: TextModel,
+                inputs: TextInputsStream | ResponsesInputStream,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Stream[Token]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TextModel,
+                inputs: TextInputsPlain | ResponsesInputPlain,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> TextOutput: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TextModel,
+                inputs: TextInputs | ResponsesInput,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> TextOutput | Stream[Token]: ...
+
+            # Nothing: a known model with the inputs of others.
+            @overload
+            def run(
+                self: Any,
+                model: KnownModel,
+                inputs: AnyInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> InputsOfAnotherModel: ...
+
+            # The answer of a task, by the inputs.
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextInputsStream | ResponsesInputStream,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Stream[Token]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextInputsPlain | ResponsesInputPlain,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> TextOutput: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextInputs | ResponsesInput,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> TextOutput | Stream[Token]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: EmbeddingsInputs | RetrievalInputs | DocumentsInputs | ContextsInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: RerankingInputs | QueryInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Reranking: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TranslationInputs | IndicTranslationInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Translation: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: SummarizationInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Summary: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: ImageClassificationInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Classification | DetectedObjects: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: WhisperInputs | WhisperTurboInputs | NovaInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Transcription: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: AuraInputsStream,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AudioStream: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: AuraInputs | MeloInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Audio: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: StableDiffusionInputs | FluxInputs | Flux2Inputs | Flux2Form | LeonardoInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Image: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: MoondreamInputsStream,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Stream[Token]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: MoondreamInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> VisionAnswer: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: SmartTurnInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> TurnDetection: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: ClefInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> ClefOutput: ...
+
+            # Inputs declared as `dict[str, Any]`, which are not checked.
+            @overload
+            def run(
+                self: Any,
+                model: EmbeddingModel | RetrievalModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ContextModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Reranking | Embeddings: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: RerankingModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Reranking: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TranslationModel | IndicTranslationModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Translation: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TextClassificationModel | ImageClassificationModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Classification: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ObjectDetectionModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> DetectedObjects: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: WhisperModel | WhisperTurboModel | NovaModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Transcription: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: AuraModel | MeloModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AudioStream | Audio: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: StableDiffusionModel | FluxModel | Flux2Model | LeonardoModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Image: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ImageToTextModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> ImageDescription: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: MoondreamModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Stream[Token] | VisionAnswer: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TurnModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> TurnDetection: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: GuardModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Moderation: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ClefModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> ClefOutput: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TextModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> TextOutput | Stream[Token]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
+
+            # Either, as an option says at run time.
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                queue_request: bool,
+                return_raw_response: Literal[False] = False,
+                **options: Any,
+            ) -> Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                return_raw_response: bool,
+                queue_request: bool = False,
+                **options: Any,
+            ) -> httpx.Response | Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
+
+            # What fits none.
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: Iterable[InputOfThisModel] | SupportsAbs[InputOfThisModel],
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
+
+            def run(self: Any, *arguments: Any, **options: Any) -> Any: ...
+
+            # Anything, since the inputs are `Any`.
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: InputOfThisModel,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream]: ...
+
+            # The response as it came; what the service says of a batch job.
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                return_raw_response: Literal[True],
+                queue_request: bool = False,
+                **options: Any,
+            ) -> AsyncCall[httpx.Response]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                queue_request: Literal[True],
+                return_raw_response: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Output]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: BatchPoll,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Output]: ...
+
+            # The answer of a task, by the model.
+            @overload
+            def arun(
+                self: Any,
+                model: EmbeddingModel,
+                inputs: EmbeddingsInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: RetrievalModel,
+                inputs: RetrievalInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: RetrievalModel,
+                inputs: DocumentsInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: RetrievalModel,
+                inputs: EmbeddingsInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ContextModel,
+                inputs: QueryInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Reranking]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ContextModel,
+                inputs: ContextsInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ContextModel,
+                inputs: EmbeddingsInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: RerankingModel,
+                inputs: RerankingInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Reranking]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TranslationModel,
+                inputs: TranslationInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Translation]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: IndicTranslationModel,
+                inputs: IndicTranslationInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Translation]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TextClassificationModel,
+                inputs: TextClassificationInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Classification]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ImageClassificationModel,
+                inputs: ImageClassificationInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Classification]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ObjectDetectionModel,
+                inputs: ImageClassificationInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[DetectedObjects]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: WhisperModel,
+                inputs: WhisperInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Transcription]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: WhisperTurboModel,
+                inputs: WhisperTurboInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Transcription]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: NovaModel,
+                inputs: NovaInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Transcription]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: AuraModel,
+                inputs: AuraInputsStream,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[AsyncAudioStream]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: AuraModel,
+                inputs: AuraInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Audio]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: MeloModel,
+                inputs: MeloInputsStream,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[AsyncAudioStream]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: MeloModel,
+                inputs: MeloInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Audio]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: StableDiffusionModel,
+                inputs: StableDiffusionInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: FluxModel,
+                inputs: FluxInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: Flux2Model,
+                inputs: Flux2Form,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: Flux2Model,
+                inputs: Flux2Inputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: LeonardoModel,
+                inputs: LeonardoInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ImageToTextModel,
+                inputs: LlavaInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[ImageDescription]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: MoondreamModel,
+                inputs: MoondreamInputsStream,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[AsyncStream[Token]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: MoondreamModel,
+                inputs: MoondreamInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[VisionAnswer]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TurnModel,
+                inputs: SmartTurnInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[TurnDetection]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: GuardModel,
+                inputs: GuardInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Moderation]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ClefModel,
+                inputs: ClefInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[ClefOutput]: ...
+
+            # Text: a stream if `stream` is `True`, the answer, or either as `stream` says at run time.
+            @overload
+            def arun(
+                self: Any,
+                model: TextModel,
+                inputs: TextInputsStream | ResponsesInputStream,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[AsyncStream[Token]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TextModel,
+                inputs: TextInputsPlain | ResponsesInputPlain,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[TextOutput]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TextModel,
+                inputs: TextInputs | ResponsesInput,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
+
+            # Nothing: a known model with the inputs of others.
+            @overload
+            def arun(
+                self: Any,
+                model: KnownModel,
+                inputs: AnyInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[InputsOfAnotherModel]: ...
+
+            # The answer of a task, by the inputs.
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextInputsStream | ResponsesInputStream,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[AsyncStream[Token]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextInputsPlain | ResponsesInputPlain,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[TextOutput]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextInputs | ResponsesInput,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: EmbeddingsInputs | RetrievalInputs | DocumentsInputs | ContextsInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: RerankingInputs | QueryInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Reranking]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TranslationInputs | IndicTranslationInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Translation]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: SummarizationInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Summary]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: ImageClassificationInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Classification | DetectedObjects]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: WhisperInputs | WhisperTurboInputs | NovaInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Transcription]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: AuraInputsStream,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[AsyncAudioStream]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: AuraInputs | MeloInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Audio]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: StableDiffusionInputs | FluxInputs | Flux2Inputs | Flux2Form | LeonardoInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: MoondreamInputsStream,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[AsyncStream[Token]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: MoondreamInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[VisionAnswer]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: SmartTurnInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[TurnDetection]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: ClefInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[ClefOutput]: ...
+
+            # Inputs declared as `dict[str, Any]`, which are not checked.
+            @overload
+            def arun(
+                self: Any,
+                model: EmbeddingModel | RetrievalModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ContextModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Reranking | Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: RerankingModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Reranking]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TranslationModel | IndicTranslationModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Translation]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TextClassificationModel | ImageClassificationModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Classification]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ObjectDetectionModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[DetectedObjects]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: WhisperModel | WhisperTurboModel | NovaModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Transcription]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: AuraModel | MeloModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[AsyncAudioStream | Audio]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: StableDiffusionModel | FluxModel | Flux2Model | LeonardoModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ImageToTextModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[ImageDescription]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: MoondreamModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[AsyncStream[Token] | VisionAnswer]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TurnModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[TurnDetection]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: GuardModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Moderation]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ClefModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[ClefOutput]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TextModel,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: Untyped,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream]: ...
+
+            # Either, as an option says at run time.
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                queue_request: bool,
+                return_raw_response: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                return_raw_response: bool,
+                queue_request: bool = False,
+                **options: Any,
+            ) -> AsyncCall[
+                httpx.Response | Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream
+            ]: ...
+
+            # What fits none.
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: Iterable[InputOfThisModel] | SupportsAbs[InputOfThisModel],
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream]: ...
+
+            def arun(self: Any, *arguments: Any, **options: Any) -> Any: ...
+
+        else:
+            # Anything, since the inputs are `Any`.
+            @overload
+            def run(
+                self: Any, model: str, inputs: InputOfThisModel, **options: Unpack[PlainOptions]
+            ) -> Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
+
+            # The response as it came; what the service says of a batch job.
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                return_raw_response: Literal[True],
+                queue_request: bool = False,
+                **options: Unpack[RunOptions],
+            ) -> httpx.Response: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                queue_request: Literal[True],
+                return_raw_response: Literal[False] = False,
+                **options: Unpack[RunOptions],
+            ) -> Output: ...
+
+            @overload
+            def run(self: Any, model: str, inputs: BatchPoll, **options: Unpack[PlainOptions]) -> Output: ...
+
+            # The answer of a task, by the model.
+            @overload
+            def run(
+                self: Any, model: EmbeddingModel, inputs: EmbeddingsInputs, **options: Unpack[PlainOptions]
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any, model: RetrievalModel, inputs: RetrievalInputs, **options: Unpack[PlainOptions]
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any, model: RetrievalModel, inputs: DocumentsInputs, **options: Unpack[PlainOptions]
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any, model: RetrievalModel, inputs: EmbeddingsInputs, **options: Unpack[PlainOptions]
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any, model: ContextModel, inputs: QueryInputs, **options: Unpack[PlainOptions]
+            ) -> Reranking: ...
+
+            @overload
+            def run(
+                self: Any, model: ContextModel, inputs: ContextsInputs, **options: Unpack[PlainOptions]
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any, model: ContextModel, inputs: EmbeddingsInputs, **options: Unpack[PlainOptions]
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any, model: RerankingModel, inputs: RerankingInputs, **options: Unpack[PlainOptions]
+            ) -> Reranking: ...
+
+            @overload
+            def run(
+                self: Any, model: TranslationModel, inputs: TranslationInputs, **options: Unpack[PlainOptions]
+            ) -> Translation: ...
+
+            @overload
+            def run(
+                self: Any, model: IndicTranslationModel, inputs: IndicTranslationInputs, **options: Unpack[PlainOptions]
+            ) -> Translation: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TextClassificationModel,
+                inputs: TextClassificationInputs,
+                **options: Unpack[PlainOptions],
+            ) -> Classification: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ImageClassificationModel,
+                inputs: ImageClassificationInputs,
+                **options: Unpack[PlainOptions],
+            ) -> Classification: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ObjectDetectionModel,
+                inputs: ImageClassificationInputs,
+                **options: Unpack[PlainOptions],
+            ) -> DetectedObjects: ...
+
+            @overload
+            def run(
+                self: Any, model: WhisperModel, inputs: WhisperInputs, **options: Unpack[PlainOptions]
+            ) -> Transcription: ...
+
+            @overload
+            def run(
+                self: Any, model: WhisperTurboModel, inputs: WhisperTurboInputs, **options: Unpack[PlainOptions]
+            ) -> Transcription: ...
+
+            @overload
+            def run(
+                self: Any, model: NovaModel, inputs: NovaInputs, **options: Unpack[PlainOptions]
+            ) -> Transcription: ...
+
+            @overload
+            def run(
+                self: Any, model: AuraModel, inputs: AuraInputsStream, **options: Unpack[PlainOptions]
+            ) -> AudioStream: ...
+
+            @overload
+            def run(self: Any, model: AuraModel, inputs: AuraInputs, **options: Unpack[PlainOptions]) -> Audio: ...
+
+            @overload
+            def run(
+                self: Any, model: MeloModel, inputs: MeloInputsStream, **options: Unpack[PlainOptions]
+            ) -> AudioStream: ...
+
+            @overload
+            def run(self: Any, model: MeloModel, inputs: MeloInputs, **options: Unpack[PlainOptions]) -> Audio: ...
+
+            @overload
+            def run(
+                self: Any, model: StableDiffusionModel, inputs: StableDiffusionInputs, **options: Unpack[PlainOptions]
+            ) -> Image: ...
+
+            @overload
+            def run(self: Any, model: FluxModel, inputs: FluxInputs, **options: Unpack[PlainOptions]) -> Image: ...
+
+            @overload
+            def run(self: Any, model: Flux2Model, inputs: Flux2Form, **options: Unpack[PlainOptions]) -> Image: ...
+
+            @overload
+            def run(self: Any, model: Flux2Model, inputs: Flux2Inputs, **options: Unpack[PlainOptions]) -> Image: ...
+
+            @overload
+            def run(
+                self: Any, model: LeonardoModel, inputs: LeonardoInputs, **options: Unpack[PlainOptions]
+            ) -> Image: ...
+
+            @overload
+            def run(
+                self: Any, model: ImageToTextModel, inputs: LlavaInputs, **options: Unpack[PlainOptions]
+            ) -> ImageDescription: ...
+
+            @overload
+            def run(
+                self: Any, model: MoondreamModel, inputs: MoondreamInputsStream, **options: Unpack[PlainOptions]
+            ) -> Stream[Token]: ...
+
+            @overload
+            def run(
+                self: Any, model: MoondreamModel, inputs: MoondreamInputs, **options: Unpack[PlainOptions]
+            ) -> VisionAnswer: ...
+
+            @overload
+            def run(
+                self: Any, model: TurnModel, inputs: SmartTurnInputs, **options: Unpack[PlainOptions]
+            ) -> TurnDetection: ...
+
+            @overload
+            def run(
+                self: Any, model: GuardModel, inputs: GuardInputs, **options: Unpack[PlainOptions]
+            ) -> Moderation: ...
+
+            @overload
+            def run(self: Any, model: ClefModel, inputs: ClefInputs, **options: Unpack[PlainOptions]) -> ClefOutput: ...
+
+            # Text: a stream if `stream` is `True`, the answer, or either as `stream` says at run time.
+            @overload
+            def run(
+                self: Any,
+                model: TextModel,
+                inputs: TextInputsStream | ResponsesInputStream,
+                **options: Unpack[PlainOptions],
+            ) -> Stream[Token]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TextModel,
+                inputs: TextInputsPlain | ResponsesInputPlain,
+                **options: Unpack[PlainOptions],
+            ) -> TextOutput: ...
+
+            @overload
+            def run(
+                self: Any, model: TextModel, inputs: TextInputs | ResponsesInput, **options: Unpack[PlainOptions]
+            ) -> TextOutput | Stream[Token]: ...
+
+            # Nothing: a known model with the inputs of others.
+            @overload
+            def run(
+                self: Any, model: KnownModel, inputs: AnyInputs, **options: Unpack[PlainOptions]
+            ) -> InputsOfAnotherModel: ...
+
+            # The answer of a task, by the inputs.
+            @overload
+            def run(
+                self: Any, model: str, inputs: TextInputsStream | ResponsesInputStream, **options: Unpack[PlainOptions]
+            ) -> Stream[Token]: ...
+
+            @overload
+            def run(
+                self: Any, model: str, inputs: TextInputsPlain | ResponsesInputPlain, **options: Unpack[PlainOptions]
+            ) -> TextOutput: ...
+
+            @overload
+            def run(
+                self: Any, model: str, inputs: TextInputs | ResponsesInput, **options: Unpack[PlainOptions]
+            ) -> TextOutput | Stream[Token]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: EmbeddingsInputs | RetrievalInputs | DocumentsInputs | ContextsInputs,
+                **options: Unpack[PlainOptions],
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any, model: str, inputs: RerankingInputs | QueryInputs, **options: Unpack[PlainOptions]
+            ) -> Reranking: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TranslationInputs | IndicTranslationInputs,
+                **options: Unpack[PlainOptions],
+            ) -> Translation: ...
+
+            @overload
+            def run(self: Any, model: str, inputs: SummarizationInputs, **options: Unpack[PlainOptions]) -> Summary: ...
+
+            @overload
+            def run(
+                self: Any, model: str, inputs: ImageClassificationInputs, **options: Unpack[PlainOptions]
+            ) -> Classification | DetectedObjects: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: WhisperInputs | WhisperTurboInputs | NovaInputs,
+                **options: Unpack[PlainOptions],
+            ) -> Transcription: ...
+
+            @overload
+            def run(
+                self: Any, model: str, inputs: AuraInputsStream, **options: Unpack[PlainOptions]
+            ) -> AudioStream: ...
+
+            @overload
+            def run(
+                self: Any, model: str, inputs: AuraInputs | MeloInputs, **options: Unpack[PlainOptions]
+            ) -> Audio: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: StableDiffusionInputs | FluxInputs | Flux2Inputs | Flux2Form | LeonardoInputs,
+                **options: Unpack[PlainOptions],
+            ) -> Image: ...
+
+            @overload
+            def run(
+                self: Any, model: str, inputs: MoondreamInputsStream, **options: Unpack[PlainOptions]
+            ) -> Stream[Token]: ...
+
+            @overload
+            def run(
+                self: Any, model: str, inputs: MoondreamInputs, **options: Unpack[PlainOptions]
+            ) -> VisionAnswer: ...
+
+            @overload
+            def run(
+                self: Any, model: str, inputs: SmartTurnInputs, **options: Unpack[PlainOptions]
+            ) -> TurnDetection: ...
+
+            @overload
+            def run(self: Any, model: str, inputs: ClefInputs, **options: Unpack[PlainOptions]) -> ClefOutput: ...
+
+            # Inputs declared as `dict[str, Any]`, which are not checked.
+            @overload
+            def run(
+                self: Any, model: EmbeddingModel | RetrievalModel, inputs: Untyped, **options: Unpack[PlainOptions]
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any, model: ContextModel, inputs: Untyped, **options: Unpack[PlainOptions]
+            ) -> Reranking | Embeddings: ...
+
+            @overload
+            def run(
+                self: Any, model: RerankingModel, inputs: Untyped, **options: Unpack[PlainOptions]
+            ) -> Reranking: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TranslationModel | IndicTranslationModel,
+                inputs: Untyped,
+                **options: Unpack[PlainOptions],
+            ) -> Translation: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TextClassificationModel | ImageClassificationModel,
+                inputs: Untyped,
+                **options: Unpack[PlainOptions],
+            ) -> Classification: ...
+
+            @overload
+            def run(
+                self: Any, model: ObjectDetectionModel, inputs: Untyped, **options: Unpack[PlainOptions]
+            ) -> DetectedObjects: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: WhisperModel | WhisperTurboModel | NovaModel,
+                inputs: Untyped,
+                **options: Unpack[PlainOptions],
+            ) -> Transcription: ...
+
+            @overload
+            def run(
+                self: Any, model: AuraModel | MeloModel, inputs: Untyped, **options: Unpack[PlainOptions]
+            ) -> AudioStream | Audio: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: StableDiffusionModel | FluxModel | Flux2Model | LeonardoModel,
+                inputs: Untyped,
+                **options: Unpack[PlainOptions],
+            ) -> Image: ...
+
+            @overload
+            def run(
+                self: Any, model: ImageToTextModel, inputs: Untyped, **options: Unpack[PlainOptions]
+            ) -> ImageDescription: ...
+
+            @overload
+            def run(
+                self: Any, model: MoondreamModel, inputs: Untyped, **options: Unpack[PlainOptions]
+            ) -> Stream[Token] | VisionAnswer: ...
+
+            @overload
+            def run(self: Any, model: TurnModel, inputs: Untyped, **options: Unpack[PlainOptions]) -> TurnDetection: ...
+
+            @overload
+            def run(self: Any, model: GuardModel, inputs: Untyped, **options: Unpack[PlainOptions]) -> Moderation: ...
+
+            @overload
+            def run(self: Any, model: ClefModel, inputs: Untyped, **options: Unpack[PlainOptions]) -> ClefOutput: ...
+
+            @overload
+            def run(
+                self: Any, model: TextModel, inputs: Untyped, **options: Unpack[PlainOptions]
+            ) -> TextOutput | Stream[Token]: ...
+
+            @overload
+            def run(
+                self: Any, model: str, inputs: Untyped, **options: Unpack[PlainOptions]
+            ) -> Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
+
+            # Either, as an option says at run time.
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                queue_request: bool,
+                return_raw_response: Literal[False] = False,
+                **options: Unpack[RunOptions],
+            ) -> Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                return_raw_response: bool,
+                queue_request: bool = False,
+                **options: Unpack[RunOptions],
+            ) -> httpx.Response | Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
+
+            # Once more: of the overloads whose model fits, pyright tells of the last one why its inputs do not.
+            @overload
+            def run(
+                self: Any, model: TextModel | str, inputs: PromptOrMessages, **options: Unpack[PlainOptions]
+            ) -> TextOutput | Stream[Token]: ...
+
+            @overload
+            def run(
+                self: Any, model: ResponsesModel, inputs: PromptMessagesOrInput, **options: Unpack[PlainOptions]
+            ) -> TextOutput | Stream[Token]: ...
+
+            @overload
+            def run(
+                self: Any, model: EmbeddingModel, inputs: EmbeddingsInputs, **options: Unpack[PlainOptions]
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any, model: RetrievalModel, inputs: RetrievalInputs, **options: Unpack[PlainOptions]
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any, model: RetrievalModel, inputs: DocumentsInputs, **options: Unpack[PlainOptions]
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any, model: RetrievalModel, inputs: EmbeddingsInputs, **options: Unpack[PlainOptions]
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any, model: ContextModel, inputs: QueryInputs, **options: Unpack[PlainOptions]
+            ) -> Reranking: ...
+
+            @overload
+            def run(
+                self: Any, model: ContextModel, inputs: ContextsInputs, **options: Unpack[PlainOptions]
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any, model: ContextModel, inputs: EmbeddingsInputs, **options: Unpack[PlainOptions]
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any, model: RerankingModel, inputs: RerankingInputs, **options: Unpack[PlainOptions]
+            ) -> Reranking: ...
+
+            @overload
+            def run(
+                self: Any, model: TranslationModel, inputs: TranslationInputs, **options: Unpack[PlainOptions]
+            ) -> Translation: ...
+
+            @overload
+            def run(
+                self: Any, model: IndicTranslationModel, inputs: IndicTranslationInputs, **options: Unpack[PlainOptions]
+            ) -> Translation: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TextClassificationModel,
+                inputs: TextClassificationInputs,
+                **options: Unpack[PlainOptions],
+            ) -> Classification: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ImageClassificationModel,
+                inputs: ImageClassificationInputs,
+                **options: Unpack[PlainOptions],
+            ) -> Classification: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ObjectDetectionModel,
+                inputs: ImageClassificationInputs,
+                **options: Unpack[PlainOptions],
+            ) -> DetectedObjects: ...
+
+            @overload
+            def run(
+                self: Any, model: WhisperModel, inputs: WhisperInputs, **options: Unpack[PlainOptions]
+            ) -> Transcription: ...
+
+            @overload
+            def run(
+                self: Any, model: WhisperTurboModel, inputs: WhisperTurboInputs, **options: Unpack[PlainOptions]
+            ) -> Transcription: ...
+
+            @overload
+            def run(
+                self: Any, model: NovaModel, inputs: NovaInputs, **options: Unpack[PlainOptions]
+            ) -> Transcription: ...
+
+            @overload
+            def run(
+                self: Any, model: AuraModel, inputs: AuraInputsStream, **options: Unpack[PlainOptions]
+            ) -> AudioStream: ...
+
+            @overload
+            def run(self: Any, model: AuraModel, inputs: AuraInputs, **options: Unpack[PlainOptions]) -> Audio: ...
+
+            @overload
+            def run(
+                self: Any, model: MeloModel, inputs: MeloInputsStream, **options: Unpack[PlainOptions]
+            ) -> AudioStream: ...
+
+            @overload
+            def run(self: Any, model: MeloModel, inputs: MeloInputs, **options: Unpack[PlainOptions]) -> Audio: ...
+
+            @overload
+            def run(
+                self: Any, model: StableDiffusionModel, inputs: StableDiffusionInputs, **options: Unpack[PlainOptions]
+            ) -> Image: ...
+
+            @overload
+            def run(self: Any, model: FluxModel, inputs: FluxInputs, **options: Unpack[PlainOptions]) -> Image: ...
+
+            @overload
+            def run(self: Any, model: Flux2Model, inputs: Flux2Form, **options: Unpack[PlainOptions]) -> Image: ...
+
+            @overload
+            def run(self: Any, model: Flux2Model, inputs: Flux2Inputs, **options: Unpack[PlainOptions]) -> Image: ...
+
+            @overload
+            def run(
+                self: Any, model: LeonardoModel, inputs: LeonardoInputs, **options: Unpack[PlainOptions]
+            ) -> Image: ...
+
+            @overload
+            def run(
+                self: Any, model: ImageToTextModel, inputs: LlavaInputs, **options: Unpack[PlainOptions]
+            ) -> ImageDescription: ...
+
+            @overload
+            def run(
+                self: Any, model: MoondreamModel, inputs: MoondreamInputsStream, **options: Unpack[PlainOptions]
+            ) -> Stream[Token]: ...
+
+            @overload
+            def run(
+                self: Any, model: MoondreamModel, inputs: MoondreamInputs, **options: Unpack[PlainOptions]
+            ) -> VisionAnswer: ...
+
+            @overload
+            def run(
+                self: Any, model: TurnModel, inputs: SmartTurnInputs, **options: Unpack[PlainOptions]
+            ) -> TurnDetection: ...
+
+            @overload
+            def run(
+                self: Any, model: GuardModel, inputs: GuardInputs, **options: Unpack[PlainOptions]
+            ) -> Moderation: ...
+
+            @overload
+            def run(self: Any, model: ClefModel, inputs: ClefInputs, **options: Unpack[PlainOptions]) -> ClefOutput: ...
+
+            @overload
+            def run(
+                self: Any, model: RetrievalModel, inputs: TextOrRetrieval, **options: Unpack[PlainOptions]
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any, model: ContextModel, inputs: TextOrContexts, **options: Unpack[PlainOptions]
+            ) -> Reranking | Embeddings: ...
+
+            def run(self: Any, *arguments: Any, **options: Any) -> Any:
+                """Run a model: a text answer, another output, or with `"stream": True` in the inputs a `Stream` of tokens.
+
+                - `gateway`: the AI Gateway to go through, by id or with its options.
+                - `return_raw_response`: the `httpx.Response` instead, whatever its status; read, unless it is a stream.
+                - `queue_request`: hand the call in as a batch job; `inputs` are `{"requests": [...]}`.
+                - `tags`: at most five labels of letters, digits and `: - . / @`, up to 50 characters each.
+                - `session_affinity`: any text; calls that share it reach the same instance, and its prompt cache.
+                - `reject_if_busy`: raise `CapacityError` at once instead of waiting for the model to have room.
+                - `extra_headers`, `timeout`, `total_timeout`, `max_retries`, `checks`: for this call, in place of the client's.
+
+                `"max_tokens": "max"` asks for as many tokens as the model gives beside this prompt. Raises `LimitError`,
+                `ConfigurationError` and `InputError` before anything is sent; `InferenceUpstreamError` for what the service
+                refuses; `APIConnectionError` if no answer came.
+                """
+
+            # Anything, since the inputs are `Any`.
+            @overload
+            def arun(
+                self: Any, model: str, inputs: InputOfThisModel, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream]: ...
+
+            # The response as it came; what the service says of a batch job.
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                return_raw_response: Literal[True],
+                queue_request: bool = False,
+                **options: Unpack[RunOptions],
+            ) -> AsyncCall[httpx.Response]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                queue_request: Literal[True],
+                return_raw_response: Literal[False] = False,
+                **options: Unpack[RunOptions],
+            ) -> AsyncCall[Output]: ...
+
+            @overload
+            def arun(
+                self: Any, model: str, inputs: BatchPoll, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Output]: ...
+
+            # The answer of a task, by the model.
+            @overload
+            def arun(
+                self: Any, model: EmbeddingModel, inputs: EmbeddingsInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any, model: RetrievalModel, inputs: RetrievalInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any, model: RetrievalModel, inputs: DocumentsInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any, model: RetrievalModel, inputs: EmbeddingsInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any, model: ContextModel, inputs: QueryInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Reranking]: ...
+
+            @overload
+            def arun(
+                self: Any, model: ContextModel, inputs: ContextsInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any, model: ContextModel, inputs: EmbeddingsInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any, model: RerankingModel, inputs: RerankingInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Reranking]: ...
+
+            @overload
+            def arun(
+                self: Any, model: TranslationModel, inputs: TranslationInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Translation]: ...
+
+            @overload
+            def arun(
+                self: Any, model: IndicTranslationModel, inputs: IndicTranslationInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Translation]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TextClassificationModel,
+                inputs: TextClassificationInputs,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[Classification]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ImageClassificationModel,
+                inputs: ImageClassificationInputs,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[Classification]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ObjectDetectionModel,
+                inputs: ImageClassificationInputs,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[DetectedObjects]: ...
+
+            @overload
+            def arun(
+                self: Any, model: WhisperModel, inputs: WhisperInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Transcription]: ...
+
+            @overload
+            def arun(
+                self: Any, model: WhisperTurboModel, inputs: WhisperTurboInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Transcription]: ...
+
+            @overload
+            def arun(
+                self: Any, model: NovaModel, inputs: NovaInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Transcription]: ...
+
+            @overload
+            def arun(
+                self: Any, model: AuraModel, inputs: AuraInputsStream, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[AsyncAudioStream]: ...
+
+            @overload
+            def arun(
+                self: Any, model: AuraModel, inputs: AuraInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Audio]: ...
+
+            @overload
+            def arun(
+                self: Any, model: MeloModel, inputs: MeloInputsStream, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[AsyncAudioStream]: ...
+
+            @overload
+            def arun(
+                self: Any, model: MeloModel, inputs: MeloInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Audio]: ...
+
+            @overload
+            def arun(
+                self: Any, model: StableDiffusionModel, inputs: StableDiffusionInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any, model: FluxModel, inputs: FluxInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any, model: Flux2Model, inputs: Flux2Form, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any, model: Flux2Model, inputs: Flux2Inputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any, model: LeonardoModel, inputs: LeonardoInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any, model: ImageToTextModel, inputs: LlavaInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[ImageDescription]: ...
+
+            @overload
+            def arun(
+                self: Any, model: MoondreamModel, inputs: MoondreamInputsStream, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[AsyncStream[Token]]: ...
+
+            @overload
+            def arun(
+                self: Any, model: MoondreamModel, inputs: MoondreamInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[VisionAnswer]: ...
+
+            @overload
+            def arun(
+                self: Any, model: TurnModel, inputs: SmartTurnInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[TurnDetection]: ...
+
+            @overload
+            def arun(
+                self: Any, model: GuardModel, inputs: GuardInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Moderation]: ...
+
+            @overload
+            def arun(
+                self: Any, model: ClefModel, inputs: ClefInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[ClefOutput]: ...
+
+            # Text: a stream if `stream` is `True`, the answer, or either as `stream` says at run time.
+            @overload
+            def arun(
+                self: Any,
+                model: TextModel,
+                inputs: TextInputsStream | ResponsesInputStream,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[AsyncStream[Token]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TextModel,
+                inputs: TextInputsPlain | ResponsesInputPlain,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[TextOutput]: ...
+
+            @overload
+            def arun(
+                self: Any, model: TextModel, inputs: TextInputs | ResponsesInput, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
+
+            # Nothing: a known model with the inputs of others.
+            @overload
+            def arun(
+                self: Any, model: KnownModel, inputs: AnyInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[InputsOfAnotherModel]: ...
+
+            # The answer of a task, by the inputs.
+            @overload
+            def arun(
+                self: Any, model: str, inputs: TextInputsStream | ResponsesInputStream, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[AsyncStream[Token]]: ...
+
+            @overload
+            def arun(
+                self: Any, model: str, inputs: TextInputsPlain | ResponsesInputPlain, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[TextOutput]: ...
+
+            @overload
+            def arun(
+                self: Any, model: str, inputs: TextInputs | ResponsesInput, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: EmbeddingsInputs | RetrievalInputs | DocumentsInputs | ContextsInputs,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any, model: str, inputs: RerankingInputs | QueryInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Reranking]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TranslationInputs | IndicTranslationInputs,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[Translation]: ...
+
+            @overload
+            def arun(
+                self: Any, model: str, inputs: SummarizationInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Summary]: ...
+
+            @overload
+            def arun(
+                self: Any, model: str, inputs: ImageClassificationInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Classification | DetectedObjects]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: WhisperInputs | WhisperTurboInputs | NovaInputs,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[Transcription]: ...
+
+            @overload
+            def arun(
+                self: Any, model: str, inputs: AuraInputsStream, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[AsyncAudioStream]: ...
+
+            @overload
+            def arun(
+                self: Any, model: str, inputs: AuraInputs | MeloInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Audio]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: StableDiffusionInputs | FluxInputs | Flux2Inputs | Flux2Form | LeonardoInputs,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any, model: str, inputs: MoondreamInputsStream, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[AsyncStream[Token]]: ...
+
+            @overload
+            def arun(
+                self: Any, model: str, inputs: MoondreamInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[VisionAnswer]: ...
+
+            @overload
+            def arun(
+                self: Any, model: str, inputs: SmartTurnInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[TurnDetection]: ...
+
+            @overload
+            def arun(
+                self: Any, model: str, inputs: ClefInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[ClefOutput]: ...
+
+            # Inputs declared as `dict[str, Any]`, which are not checked.
+            @overload
+            def arun(
+                self: Any, model: EmbeddingModel | RetrievalModel, inputs: Untyped, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any, model: ContextModel, inputs: Untyped, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Reranking | Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any, model: RerankingModel, inputs: Untyped, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Reranking]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TranslationModel | IndicTranslationModel,
+                inputs: Untyped,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[Translation]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TextClassificationModel | ImageClassificationModel,
+                inputs: Untyped,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[Classification]: ...
+
+            @overload
+            def arun(
+                self: Any, model: ObjectDetectionModel, inputs: Untyped, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[DetectedObjects]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: WhisperModel | WhisperTurboModel | NovaModel,
+                inputs: Untyped,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[Transcription]: ...
+
+            @overload
+            def arun(
+                self: Any, model: AuraModel | MeloModel, inputs: Untyped, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[AsyncAudioStream | Audio]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: StableDiffusionModel | FluxModel | Flux2Model | LeonardoModel,
+                inputs: Untyped,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any, model: ImageToTextModel, inputs: Untyped, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[ImageDescription]: ...
+
+            @overload
+            def arun(
+                self: Any, model: MoondreamModel, inputs: Untyped, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[AsyncStream[Token] | VisionAnswer]: ...
+
+            @overload
+            def arun(
+                self: Any, model: TurnModel, inputs: Untyped, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[TurnDetection]: ...
+
+            @overload
+            def arun(
+                self: Any, model: GuardModel, inputs: Untyped, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Moderation]: ...
+
+            @overload
+            def arun(
+                self: Any, model: ClefModel, inputs: Untyped, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[ClefOutput]: ...
+
+            @overload
+            def arun(
+                self: Any, model: TextModel, inputs: Untyped, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
+
+            @overload
+            def arun(
+                self: Any, model: str, inputs: Untyped, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream]: ...
+
+            # Either, as an option says at run time.
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                queue_request: bool,
+                return_raw_response: Literal[False] = False,
+                **options: Unpack[RunOptions],
+            ) -> AsyncCall[Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                return_raw_response: bool,
+                queue_request: bool = False,
+                **options: Unpack[RunOptions],
+            ) -> AsyncCall[
+                httpx.Response | Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream
+            ]: ...
+
+            # Once more: of the overloads whose model fits, pyright tells of the last one why its inputs do not.
+            @overload
+            def arun(
+                self: Any, model: TextModel | str, inputs: PromptOrMessages, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
+
+            @overload
+            def arun(
+                self: Any, model: ResponsesModel, inputs: PromptMessagesOrInput, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
+
+            @overload
+            def arun(
+                self: Any, model: EmbeddingModel, inputs: EmbeddingsInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any, model: RetrievalModel, inputs: RetrievalInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any, model: RetrievalModel, inputs: DocumentsInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any, model: RetrievalModel, inputs: EmbeddingsInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any, model: ContextModel, inputs: QueryInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Reranking]: ...
+
+            @overload
+            def arun(
+                self: Any, model: ContextModel, inputs: ContextsInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any, model: ContextModel, inputs: EmbeddingsInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any, model: RerankingModel, inputs: RerankingInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Reranking]: ...
+
+            @overload
+            def arun(
+                self: Any, model: TranslationModel, inputs: TranslationInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Translation]: ...
+
+            @overload
+            def arun(
+                self: Any, model: IndicTranslationModel, inputs: IndicTranslationInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Translation]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TextClassificationModel,
+                inputs: TextClassificationInputs,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[Classification]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ImageClassificationModel,
+                inputs: ImageClassificationInputs,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[Classification]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ObjectDetectionModel,
+                inputs: ImageClassificationInputs,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[DetectedObjects]: ...
+
+            @overload
+            def arun(
+                self: Any, model: WhisperModel, inputs: WhisperInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Transcription]: ...
+
+            @overload
+            def arun(
+                self: Any, model: WhisperTurboModel, inputs: WhisperTurboInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Transcription]: ...
+
+            @overload
+            def arun(
+                self: Any, model: NovaModel, inputs: NovaInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Transcription]: ...
+
+            @overload
+            def arun(
+                self: Any, model: AuraModel, inputs: AuraInputsStream, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[AsyncAudioStream]: ...
+
+            @overload
+            def arun(
+                self: Any, model: AuraModel, inputs: AuraInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Audio]: ...
+
+            @overload
+            def arun(
+                self: Any, model: MeloModel, inputs: MeloInputsStream, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[AsyncAudioStream]: ...
+
+            @overload
+            def arun(
+                self: Any, model: MeloModel, inputs: MeloInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Audio]: ...
+
+            @overload
+            def arun(
+                self: Any, model: StableDiffusionModel, inputs: StableDiffusionInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any, model: FluxModel, inputs: FluxInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any, model: Flux2Model, inputs: Flux2Form, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any, model: Flux2Model, inputs: Flux2Inputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any, model: LeonardoModel, inputs: LeonardoInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any, model: ImageToTextModel, inputs: LlavaInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[ImageDescription]: ...
+
+            @overload
+            def arun(
+                self: Any, model: MoondreamModel, inputs: MoondreamInputsStream, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[AsyncStream[Token]]: ...
+
+            @overload
+            def arun(
+                self: Any, model: MoondreamModel, inputs: MoondreamInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[VisionAnswer]: ...
+
+            @overload
+            def arun(
+                self: Any, model: TurnModel, inputs: SmartTurnInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[TurnDetection]: ...
+
+            @overload
+            def arun(
+                self: Any, model: GuardModel, inputs: GuardInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Moderation]: ...
+
+            @overload
+            def arun(
+                self: Any, model: ClefModel, inputs: ClefInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[ClefOutput]: ...
+
+            @overload
+            def arun(
+                self: Any, model: RetrievalModel, inputs: TextOrRetrieval, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any, model: ContextModel, inputs: TextOrContexts, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Reranking | Embeddings]: ...
+
+            def arun(self: Any, *arguments: Any, **options: Any) -> Any:
+                """Run a model, awaited; a stream is an `AsyncStream`.
+
+                `await ai.arun(...)` has sent the request and checked its status when it returns. `async with ai.arun(...) as
+                stream` and `async for token in ai.arun(...)` do the same for a stream, and leave it at the end.
+                """
+
+    def _signed(signature: T) -> Callable[[Callable[..., Any]], T]: ...
+
+    typed_run = _signed(Signatures.run)
+    typed_arun = _signed(Signatures.arun)
 else:
 
     def typed_run(method):

@@ -202,7 +202,7 @@ def parse_limit_overrides(limits: Any) -> dict[str, Model]:
     for model, figures in cast("Mapping[Any, Any]", limits or {}).items():
         if not isinstance(model, str):
             raise ConfigurationError(f"`limit_overrides` must have names of models as keys, got {describe(model)}")
-        entry = models.get(model) or Model(model, "")
+        entry = models.catalogue().get(model) or Model(model, "")
         if not isinstance(figures, Mapping):
             # A number alone is the length of a text where texts are all that is limited, and of the context elsewhere.
             is_of_texts = entry.window is None and entry.input_length

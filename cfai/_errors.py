@@ -3,7 +3,7 @@
 ```
 CfaiError
 ├── ConfigurationError                 what `Ai` or a call was given cannot work; nothing was sent   (also ValueError)
-├── InputError                         the inputs hold something that cannot be sent; nothing was    (also TypeError)
+├── InputError                         the inputs cannot be sent, or not to this model; nothing was  (also TypeError)
 ├── LimitError                         the inputs are over a limit of the model                     (also ValueError)
 │   ├── SequenceLengthError            more output tokens are asked for than the model gives
 │   └── ContextLengthError             more input tokens than the model reads
@@ -98,7 +98,7 @@ class ConfigurationError(CfaiError, ValueError):
 
 
 class InputError(CfaiError, TypeError):
-    """The inputs hold something that JSON cannot; the message names the field. Nothing was sent."""
+    """The inputs hold what JSON cannot, or what the model is sure to refuse. The message names it; nothing was sent."""
 
 
 class LimitError(CfaiError, ValueError):
@@ -118,16 +118,16 @@ class LimitError(CfaiError, ValueError):
         total_tokens: int | None = None,
         certain: bool = True,
         max_tokens: int | None = None,
-        limit_kind: Literal["context", "sequence", "input", "batch"] = "context",
+        limit_kind: Literal["context", "sequence", "input", "batch", "items"] = "context",
         **answer: Any,
     ) -> None:
         super().__init__(message, **answer)  # the model, and what the service answered with, where it was asked
         self.field = field
         """The input that is too large, such as `max_tokens` or `messages`."""
         self.value = value
-        """How large it is, in tokens: at least, or about where the error is not `certain`."""
+        """How large it is, in tokens or items: at least, or about where the error is not `certain`."""
         self.limit = limit
-        """How large it may be, in tokens."""
+        """How large it may be, in tokens or items."""
         self.limit_source = limit_source
         """Who published the limit, and when."""
         self.source: Literal["local", "gateway", "model"] = source
@@ -140,8 +140,9 @@ class LimitError(CfaiError, ValueError):
         """True if the service is sure to refuse, or did."""
         self.max_tokens = max_tokens
         """The largest `max_tokens` that fits, where there is one."""
-        self.limit_kind: Literal["context", "sequence", "input", "batch"] = limit_kind
-        """The subject of the limit: the context, the output, one text of an embedding call, or all of them together."""
+        self.limit_kind: Literal["context", "sequence", "input", "batch", "items"] = limit_kind
+        """The subject of the limit: the context, the output, one text of an embedding call, all of them together, or
+        the number of items in a list."""
         self.total_tokens = total_tokens
         """Input and output together, where both are known."""
         if total_tokens is None and input_tokens is not None and output_tokens is not None:

@@ -145,13 +145,20 @@ def to_builtins(value: Any) -> Any:
         return value
 
 
-def json_default(value: Any) -> Any:
-    """Return what stands in JSON for a pydantic model, another mapping, or a numpy value. Raises `TypeError`."""
+def json_default(value: Any, exclude: set[str] | None = None) -> Any:
+    """Return what stands in JSON for a pydantic model, another mapping, or a numpy value. Raises `TypeError`.
+
+    An answer of cfai's stands for its message, a tool call for its part of one. `exclude` are fields of a model
+    to leave out.
+    """
+    if hasattr(value, "_as_input"):
+        return value._as_input()
     if hasattr(value, "model_dump") and not hasattr(value, "__bytes__"):  # an image is no object of fields
         # A `None` is sent only if the user gave it: a default `None` means nothing.
         try:
-            without_none = value.model_dump(mode="json", by_alias=True, exclude_none=True)
-            return _merge(without_none, value.model_dump(mode="json", by_alias=True, exclude_unset=True))
+            without_none = value.model_dump(mode="json", by_alias=True, exclude=exclude, exclude_none=True)
+            as_given = value.model_dump(mode="json", by_alias=True, exclude=exclude, exclude_unset=True)
+            return _merge(without_none, as_given)
         except ValueError as error:
             raise TypeError(str(error)) from None
     if isinstance(value, Mapping):

@@ -23,7 +23,10 @@ if hasattr(os, "register_at_fork"):
 def preload() -> None:
     """Import and read what calls need beside what `import cfai` has loaded."""
     with fork_lock:
+        from cfai.models import schemas
+
         models.catalogue()
+        schemas.load()
         tokens.load()
         _ = types.TextOutput
         has_preloaded.set()

@@ -9,7 +9,11 @@ from cfai._escape import escape_controls
 
 
 class CutAnswerWarning(UserWarning):
-    """An answer stopped at the service's default of `max_tokens`, not where the model would have."""
+    """An answer stopped at the service's default of `max_tokens`, or has no text since reasoning used these up."""
+
+
+class InputWarning(UserWarning):
+    """An input is wrong for its model, or likely to be ignored, and was sent all the same."""
 
 
 class LimitWarning(UserWarning):

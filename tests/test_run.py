@@ -65,12 +65,12 @@ def test_what_cannot_work_is_told_before_anything_is_sent(caller: Caller, servic
 
 
 def test_inputs_are_never_changed(caller: Caller, service: Service) -> None:
-    inputs = {"prompt": "x", "options": {}, "max_tokens": "max", "plain": [{"a": (1, 2)}]}
+    inputs = {"prompt": "x", "options": {}, "max_tokens": "max", "tools": [{"a": (1, 2)}]}
     before = copy.deepcopy(inputs)
     caller.run(MODEL, inputs, reject_if_busy=True)
     assert inputs == before
     assert isinstance(service.sent["max_tokens"], int)
-    assert service.sent["plain"] == [{"a": [1, 2]}]
+    assert service.sent["tools"] == [{"a": [1, 2]}]
 
 
 def test_options_become_query_body_and_headers(caller: Caller, service: Service) -> None:

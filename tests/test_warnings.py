@@ -12,10 +12,12 @@ import pytest
 import trio
 
 from cfai import Ai, CutAnswerWarning, LimitWarning, RetiredModelWarning, models
-from tests.conftest import ACCOUNT, Caller, Service
+from tests.conftest import ACCOUNT, Caller, Service, row
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 RETIRED = "@cf/meta/llama-2-7b-chat-int8"
+REASONING = "@cf/zai-org/glm-4.7-flash"
+R1 = "@cf/deepseek-ai/deepseek-r1-distill-qwen-32b"
 HELLO: Any = {"prompt": "Hello"}
 
 
@@ -131,7 +133,7 @@ def test_a_retired_model_names_the_day_and_one_that_lives(service: Service, told
 def test_every_retired_model_is_told_of_and_called_all_the_same(service: Service, told: list[Any], ai: Ai) -> None:
     retired = [name for name, entry in models.catalogue().items() if entry.retired_on]
     for model in retired:
-        ai.run(model, HELLO)
+        ai.run(model, {"input_text": "Hello"} if model == "@cf/facebook/bart-large-cnn" else HELLO)
         assert [warning.category for warning in told] == [RetiredModelWarning], model
         assert "None" not in str(told.pop().message), model
     assert len(service.requests) == len(retired) > 0
@@ -146,6 +148,67 @@ def test_an_answer_that_the_default_cut_says_what_to_pass(service: Service, told
         told.clear()
         assert warning.category is CutAnswerWarning, finish_reason
         assert [word for word in ("256", "max_tokens", '"max"') if word not in str(warning.message)] == []
+
+
+def thought(reason: str | None = "length", tokens: int = 50, **message: Any) -> dict[str, Any]:
+    """Return an answer of a chat model that thought for so many tokens."""
+    message = {"role": "assistant", "content": None, "reasoning_content": "Hmm", **message}
+    usage = {"prompt_tokens": 3, "completion_tokens": tokens}
+    return {"choices": [{"index": 0, "message": message, "finish_reason": reason}], "usage": usage}
+
+
+def test_an_answer_without_text_since_reasoning_used_up_its_tokens_says_so(
+    service: Service, told: list[Any], caller: Caller
+) -> None:
+    warnings.simplefilter("always")
+    for model, inputs, answer in [
+        (REASONING, {"prompt": "x", "max_tokens": 50}, thought()),
+        (REASONING, HELLO, thought()),
+        (REASONING, HELLO, thought(reasoning_content=None)),
+        (REASONING, {"prompt": "x", "max_completion_tokens": 50}, thought(None, content="\n")),
+        ("@cf/somebody/unheard-of", {"prompt": "x"}, thought()),
+        (R1, HELLO, {"response": "", "reasoning": "Hmm", "usage": {"prompt_tokens": 3, "completion_tokens": 256}}),
+    ]:
+        with row((model, inputs)):
+            service.answers(service.result(answer))
+            caller.run(model, inputs)
+            [warning] = told
+            told.clear()
+            assert warning.category is CutAnswerWarning
+            assert f"{model} used up its max_tokens for reasoning, and the text is empty" in str(warning.message)
+
+
+def test_a_stream_without_text_since_reasoning_used_up_its_tokens_says_so(
+    service: Service, told: list[Any], caller: Caller
+) -> None:
+    chunks = [
+        b'{"choices":[{"index":0,"delta":{"reasoning_content":"Hmm"},"finish_reason":null}]}',
+        b'{"choices":[{"index":0,"delta":{},"finish_reason":"length"}],"usage":{"prompt_tokens":3,"completion_tokens":5}}',
+        b"[DONE]",
+    ]
+    service.answers(service.events(*(b"data: " + chunk + b"\n\n" for chunk in chunks)))
+    assert caller.run(REASONING, {"prompt": "x", "max_tokens": 5, "stream": True}).result().text == ""
+    [warning] = told
+    assert "used up its max_tokens for reasoning" in str(warning.message)
+
+
+def test_reasoning_before_a_text_or_a_tool_call_or_an_end_of_its_own_says_nothing(
+    service: Service, told: list[Any], ai: Ai
+) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    for answer in [
+        thought(content="Hello"),
+        thought(tool_calls=[call]),
+        thought("stop"),
+        thought(None, tokens=49),
+    ]:
+        with row(answer):
+            service.answers(service.result(answer))
+            ai.run(REASONING, {"prompt": "x", "max_tokens": 50})
+            assert told == []
+    service.answers(service.result(thought(reasoning_content=None)))
+    ai.run(MODEL, {"prompt": "x", "max_tokens": 50})  # a model that does not reason
+    assert told == []
 
 
 def test_a_stream_is_told_of_at_the_line_that_reads_it(service: Service, told: list[Any], ai: Ai) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 from . import __doc__ as description
-from . import calls, crowd, growth, imports, streaming
+from . import calls, crowd, embeddings, growth, imports, streaming
 from .clients import running_server
 from .measure import Report
 
@@ -17,6 +17,7 @@ GROUPS: dict[str, tuple[Callable[[Report, str, int], None], ...]] = {
     "streaming": (streaming.hot, streaming.bursts, streaming.paced, streaming.first_token),
     "import": (imports.cold, imports.construction),
     "calls": (calls.small,),
+    "embeddings": (embeddings.vectors,),
     "limits": (calls.limits,),
     "growth": (growth.one_event, growth.many_tokens),
     "crowd": (crowd.streams,),

@@ -8,7 +8,8 @@ that the client under test likes to call.
 - `/paced/native/500/...`: one event every 2 ms, whose text is the time of its writing;
 - `/crowd-1000/native/30/...`: the first event at once, the others in step with 999 more streams;
 - `/large/native/5/...`: one event of 5 MB, in pieces of 1 KB;
-- `/whole/chat/1/...`: one JSON answer.
+- `/whole/chat/1/...`: one JSON answer;
+- `/vectors/native/100/...`: so many embeddings.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ import sys
 import time
 from contextlib import suppress
 from functools import lru_cache
+from random import Random
 
 NATIVE_MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 CHAT_MODEL = "@cf/zai-org/glm-4.7-flash"
+EMBEDDING_MODEL = "@cf/baai/bge-m3"
 
 BURST = 16 * 1024
 PACE = 0.002
@@ -95,6 +98,19 @@ def answer(dialect: str) -> bytes:
     return _json({"result": result, "success": True, "errors": [], "messages": []})
 
 
+@lru_cache(maxsize=4)
+def vectors(count: int, is_bare: bool) -> bytes:
+    """Return so many embeddings of 1,024 numbers; bare ones in OpenAI's form."""
+    numbers = Random(1)
+    # As many digits as a number of 32 bits has.
+    data = [[round(numbers.gauss(0, 0.03), 9) for _ in range(1024)] for _ in range(count)]
+    if is_bare:
+        items = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(data)]
+        return _json({"object": "list", "data": items, "model": EMBEDDING_MODEL, "usage": _USAGE})
+    result = {"shape": [count, 1024], "data": data, "pooling": "cls"}
+    return _json({"result": result, "success": True, "errors": [], "messages": []})
+
+
 def _chunk(text: str) -> dict[str, object]:
     choice = {"index": 0, "delta": {"content": text}, "logprobs": None, "finish_reason": None}
     chunk: dict[str, object] = {"id": "chatcmpl-8f1c2a3b4c5d", "object": "chat.completion.chunk", "created": 1795255200}
@@ -121,8 +137,9 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             await reader.readexactly(int(length.partition(b":")[2]))
             path = head.split(b" ", 2)[1].decode()
             how, dialect, count = path.split("/")[1:4]
-            if how == "whole":
-                body = answer("openai" if path.endswith("/chat/completions") else dialect)
+            if how in ("whole", "vectors"):
+                is_bare = path.endswith(("/chat/completions", "/embeddings"))
+                body = vectors(int(count), is_bare) if how == "vectors" else answer("openai" if is_bare else dialect)
                 kind = b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body)
                 writer.write(b"HTTP/1.1 200 OK\r\n" + _HEADERS + kind + b"\r\n" + body)
             else:

@@ -14,7 +14,7 @@ export default {
         const { method, parameters } = await request.json();
         try {
             if (method === "stream in") {
-                const body = new Response("sound").body;
+                const body = new Response("ID3 and a sound").body;
                 parameters[1].audio = { body, contentType: "audio/mpeg" };
             }
             const answer = await AI[method === "stream in" ? "run" : method](...parameters);

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cfai._lazy import lazy_exports
-from cfai._limits.check import CheckResult, check_call, check_unless_short, is_slow_to_count, resolve_max_tokens
+from cfai._limits.check import (
+    CheckResult,
+    add_problems,
+    check_call,
+    check_unless_short,
+    is_slow_to_count,
+    resolve_max_tokens,
+)
+from cfai._limits.inputs import find_input_problems, list_plain_inputs
 from cfai._limits.messages import format_warning
 from cfai._limits.window import MAX_TOKENS_FIELDS, requested_output, reserved_output
 
@@ -16,11 +24,14 @@ __all__ = [
     "MAX_TOKENS_FIELDS",
     "CheckResult",
     "FittedMessages",
+    "add_problems",
     "check_call",
     "check_unless_short",
+    "find_input_problems",
     "fit_messages",
     "format_warning",
     "is_slow_to_count",
+    "list_plain_inputs",
     "requested_output",
     "reserved_output",
     "resolve_max_tokens",

@@ -6,7 +6,7 @@ against a figure that the service is sure to enforce. Everything else is likely,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import chain
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import cfai.tokens
 from cfai import tokens
 from cfai._config import CheckMode, LimitPolicy
-from cfai._errors import ConfigurationError, LimitError
+from cfai._errors import ConfigurationError, InputError, LimitError
 from cfai._json import as_sequence, is_mapping
 from cfai._limits.messages import make_output_error, make_prompt_error, make_texts_error
 from cfai._limits.window import (
@@ -32,6 +32,7 @@ from cfai.models import Limit, Model
 from cfai.tokens import MAX_AROUND_TEXT, MAX_MEDIUM, MAX_TEMPLATE, MEDIA_TYPES
 
 if TYPE_CHECKING:
+    from cfai._limits.inputs import InputProblem
     from cfai.tokens import CountingStrategy, PromptSize, TokenCount
 
 _DEFAULT = LimitPolicy()
@@ -41,22 +42,27 @@ _MAX_SHORT_TOKENS = 1_000_000
 """Tokens at most of inputs that are short, where no limit is lower."""
 _NUMBERS = (int, float, bool, type(None))
 
-Verdict = Literal["unknown", "fits", "likely fits", "likely too long", "very likely too long", "too long"]
+Verdict = Literal[
+    "unknown", "fits", "likely fits", "likely too long", "very likely too long", "too long", "wrong input"
+]
 
 _BY_SEVERITY: tuple[Verdict, ...] = get_args(Verdict)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """The result of checking inputs against a model's limits. True in an `if` unless they are or may be too long."""
+    """The result of checking inputs against a model's limits and schema. True in an `if` unless something is wrong."""
 
     model: str
 
     verdict: Verdict
-    """`fits`, `likely fits`, `likely too long`, `very likely too long`, `too long`; `unknown` without a limit."""
+    """`fits`, `likely fits`, `likely too long`, `very likely too long`, `too long`; `unknown` without a limit.
+
+    `wrong input` if an input is refused, or likely to be ignored, for something else than its length.
+    """
 
     certain: bool = False
-    """True if `fits` or `too long` is beyond doubt. If not, the tokenizer or the limit itself is only presumed."""
+    """True if the verdict is beyond doubt. If not, the tokenizer, the limit or the schema is only presumed to hold."""
 
     tokens: cfai.tokens.TokenCount | None = None
     """The prompt's; `None` where there is no limit to hold it against."""
@@ -70,8 +76,8 @@ class CheckResult:
     max_tokens: int | None = None
     """The largest `max_tokens` that fits beside the prompt, with a margin; 0 if none does, `None` if not known."""
 
-    error: LimitError | None = None
-    """The error that `run` raises, or warns with, if they are or may be too long."""
+    error: LimitError | InputError | None = None
+    """The error that `run` raises, or warns with, if something is wrong or may be."""
 
     def __bool__(self) -> bool:
         return self.error is None
@@ -80,9 +86,7 @@ class CheckResult:
         """Return True if `run` raises the error under `mode`. If not, it warns, unless `mode` is `off`."""
         if self.error is None or mode in ("warn", "off"):
             return False
-        return (self.verdict == "too long" and self.certain) or (
-            mode == "strict" and self.verdict in ("too long", "very likely too long")
-        )
+        return self.certain or (mode == "strict" and self.verdict != "likely too long")
 
 
 class Judgement(NamedTuple):
@@ -121,6 +125,21 @@ def check_call(model: str, inputs: Mapping[str, Any], policy: LimitPolicy = _DEF
     strategy = policy.get_strategy(model)
     requests = filter(is_mapping, (inputs, *as_sequence(inputs.get("requests"))))
     return max((_check_single(entry, request, strategy) for request in requests), key=_severity)
+
+
+def add_problems(result: CheckResult, problems: Iterable[InputProblem]) -> CheckResult:
+    """Return the result of a check, with the worst of the problems of the inputs if that is worse."""
+    results = [
+        replace(
+            result,
+            verdict="too long" if problem.limit else "wrong input",
+            certain=problem.certain,
+            limit=problem.limit or result.limit,
+            error=problem.error,
+        )
+        for problem in problems
+    ]
+    return max([result, *results], key=lambda each: (each.error is not None and each.certain, _severity(each)))
 
 
 def check_unless_short(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) -> CheckResult | None:

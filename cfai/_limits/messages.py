@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from cfai._errors import ContextLengthError, LimitError, SequenceLengthError
+from cfai._errors import ContextLengthError, InputError, LimitError, SequenceLengthError
 from cfai.models import Limit, Model
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ _SEND_SILENTLY = "or pass checks='off' to send it without a word"
 _TEXTS = {"input": ("in each text", "Split `{}`"), "batch": ("in all texts together", "Send fewer texts in one call")}
 
 
-def format_warning(error: LimitError) -> str:
+def format_warning(error: LimitError | InputError) -> str:
     """Return the message of a call that is sent although it does not fit, or may not."""
     return str(error).replace(_SEND_ANYWAY, _SEND_SILENTLY)
 
@@ -93,6 +93,25 @@ def make_texts_error(entry: Model, judgement: Judgement, field: str, kind: Liter
         certain=judgement.certain,
         limit_kind=kind,
     )
+
+
+def make_count_error(model: str, field: str, count: int, limit: Limit) -> LimitError:
+    """Build the error of a list that has more items than one call takes."""
+    must = f"{field} must have at most {limit.value:,} items in one call for {model} ({format_source(limit)})"
+    return LimitError(
+        f"{must}, got {count:,}. Split it into several calls, {_SEND_ANYWAY}.",
+        model=model,
+        field=field.strip("`"),
+        value=count,
+        limit=limit.value,
+        limit_source=format_source(limit),
+        limit_kind="items",
+    )
+
+
+def make_input_error(model: str, message: str) -> InputError:
+    """Build the error of an input that is wrong for its model; `message` ends in what to do."""
+    return InputError(f"{message}, {_SEND_ANYWAY}.", model=model)
 
 
 def _make_error(kind: type[LimitError], message: str, entry: Model, limit: Limit, **figures: Any) -> LimitError:

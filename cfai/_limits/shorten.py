@@ -195,7 +195,7 @@ def _validate_number(name: str, value: Any, least: float, unit: str = "tokens") 
 
 def _find_room(model: str | None, limit: int | None, max_tokens: int | None) -> tuple[int, Limit]:
     """Return the tokens that a prompt may have, and the limit that leaves it the least."""
-    entry = models.get(model) if model is not None else None
+    entry = models.catalogue().get(model) if model is not None else None
     if max_tokens is None:
         default = entry.default_max_tokens if entry and entry.window == "shared" else None
         max_tokens = default.value if default else 1  # an answer takes one token at least

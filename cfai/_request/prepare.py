@@ -13,9 +13,17 @@ from urllib.parse import quote
 from cfai._config import ClientConfig
 from cfai._credentials import NO_HEADERS, Credentials, Secret, check_flag, describe, is_secret_header
 from cfai._errors import ConfigurationError, InputError
-from cfai._json import find_unsendable, is_mapping, json_default, to_builtins
-from cfai._limits import check_unless_short, format_warning, is_slow_to_count, resolve_max_tokens
+from cfai._json import find_unsendable, is_mapping, to_builtins
+from cfai._limits import (
+    check_unless_short,
+    find_input_problems,
+    format_warning,
+    is_slow_to_count,
+    list_plain_inputs,
+    resolve_max_tokens,
+)
 from cfai._preload import has_preloaded, preload
+from cfai._request.media import FORM_MODELS, MEDIA_FIELDS, dump_model, encode_media, has_media
 from cfai._request.options import (
     FLAGS,
     NO_TAGS,
@@ -26,8 +34,9 @@ from cfai._request.options import (
     parse_gateway,
     parse_headers,
 )
+from cfai._request.raw_body import RawBody
 from cfai._version import __version__
-from cfai._warnings import LimitWarning, RetiredModelWarning
+from cfai._warnings import InputWarning, LimitWarning, RetiredModelWarning
 
 # A pattern stays a string: `re` compiles it at first use, so that importing does not.
 _CONTROL = r"[\x00-\x1f\x7f]"
@@ -53,6 +62,8 @@ class ApiRequest:
     """The inputs of that model, as they are sent, for errors."""
     wants_stream: bool = False
     """True if the answer is to be read while it comes."""
+    wants_audio_stream: bool = False
+    """True if a spoken answer is to be read while it comes. The service is not told: it is how the body is read."""
     wants_raw: bool = False
     """True if the caller takes any status for an answer."""
     reject_if_busy: bool = False
@@ -82,6 +93,8 @@ class PreparedCall(ApiRequest):
     options: RunOptions
     warnings: tuple[tuple[str, type[Warning]], ...] = ()
     """The warnings for the caller, each with its category."""
+    has_thoughts_in_text: bool = False
+    """True if the text of the answer begins with thoughts: the model's does, unless it is asked for JSON."""
     is_unstreamed_retry: bool = False
     """True if a whole answer is to be given as a stream: the model would not stream, and was asked again without."""
 
@@ -90,18 +103,35 @@ def prepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) 
     """Return the call that runs `model`. Raises what forbids it before anything is sent; the inputs are not changed."""
     if not has_preloaded.is_set():
         preload()
-    path, policy = quote_model(model), config.limit_policy
+    path, policy, raw = quote_model(model), config.limit_policy, None
+    if (
+        hasattr(inputs, "model_dump")
+        or (isinstance(inputs, Mapping) and not MEDIA_FIELDS.isdisjoint(cast("Mapping[str, Any]", inputs)))
+        or model.startswith(FORM_MODELS)
+    ):
+        inputs, raw = encode_media(model, inputs, _explain_json(model, options))
     inputs = resolve_max_tokens(model, inputs_to_builtins(inputs), policy)
     warnings: list[tuple[str, type[Warning]]] = []
     entry = policy.get_model(model)
     if entry is not None and entry.retired_on:
         warnings.append((str(entry.retirement), RetiredModelWarning))
+    wants_audio_stream = False
+    if entry is not None and entry.streams_by_default:
+        inputs.setdefault("stream", False)
+    if "stream" in inputs and entry is not None and entry.task == "Text-to-Speech":
+        wants_audio_stream = bool(inputs.pop("stream"))
+    # Most prompts have nothing beside them that could be wrong.
+    if policy.mode != "off" and entry and not (inputs.get("prompt") and inputs.keys() <= list_plain_inputs(model)):
+        for error, is_certain, limit in find_input_problems(entry, inputs):
+            if policy.mode == "strict" or (policy.mode == "enforce" and is_certain):
+                raise error
+            warnings.append((format_warning(error), LimitWarning if limit else InputWarning))
     result = check_unless_short(model, inputs, policy) if policy.mode != "off" else None
     if result is not None and result.error is not None:
         if result.raises(policy.mode):
             raise result.error
         warnings.append((format_warning(result.error), LimitWarning))
-    url, headers, body = _encode_run(config.credentials, model, path, inputs, options)
+    url, headers, body = _encode_run(config.credentials, model, path, inputs, options, raw)
     return PreparedCall(
         config=config,
         url=url,
@@ -109,19 +139,24 @@ def prepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) 
         body=body,
         model=model,
         wants_stream=bool(inputs.get("stream")),
+        wants_audio_stream=wants_audio_stream,
         wants_raw=options.return_raw_response,
         reject_if_busy=options.reject_if_busy,
         inputs=inputs,
         options=options,
+        has_thoughts_in_text=entry is not None
+        and entry.reasoning_in_text
+        and not (inputs.get("response_format") or inputs.get("raw")),
         warnings=tuple(warnings),
     )
 
 
 async def aprepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) -> PreparedCall:
     """Return the call that runs `model`. What takes long is done in a thread, beside the event loop."""
-    inputs = inputs_to_builtins(inputs)
-    if has_preloaded.is_set() and not is_slow_to_count(inputs):
-        return prepare(config, model, inputs, options)
+    if not has_media(model, inputs):
+        inputs = inputs_to_builtins(inputs)
+        if has_preloaded.is_set() and not is_slow_to_count(inputs):
+            return prepare(config, model, inputs, options)
     from anyio import to_thread  # not sooner: it imports asyncio
 
     return await to_thread.run_sync(prepare, config, model, inputs, options)
@@ -143,10 +178,7 @@ def prepare_unstreamed(call: PreparedCall, started: float, attempts: int) -> Pre
 def inputs_to_builtins(inputs: Any) -> dict[str, Any]:
     """Return the inputs as a dict of our own, with plain values in it. Pydantic models are taken too."""
     if hasattr(inputs, "model_dump"):
-        try:
-            inputs = json_default(inputs)
-        except TypeError as error:
-            raise InputError(f"inputs: {type(inputs).__name__} cannot be sent as JSON {error}".rstrip()) from None
+        inputs = dump_model(inputs)
     if not isinstance(inputs, Mapping):
         raise InputError(f"`inputs` must be a dict such as {{'prompt': '...'}}, got {type(inputs).__name__}")
     builtins = dict(cast("Mapping[str, Any]", inputs))
@@ -157,6 +189,26 @@ def inputs_to_builtins(inputs: Any) -> dict[str, Any]:
     except RecursionError:
         raise InputError(f"inputs: {_NESTING_PROBLEM}") from None
     return builtins
+
+
+def encode_inputs(model: str, inputs: Any) -> dict[str, Any]:
+    """Return the inputs as they are sent in JSON, for a check. Raises `InputError` for what cannot be sent."""
+    builtins = inputs_to_builtins(encode_media(model, inputs)[0])
+    in_json = {name: value for name, value in builtins.items() if not isinstance(value, RawBody)}
+    if problem := find_unsendable(in_json, "inputs"):
+        raise InputError(problem)
+    return in_json
+
+
+def _explain_json(model: str, options: RunOptions) -> str:
+    """Return why a call cannot have another body than JSON, and what to do; nothing if it can."""
+    if "/" in model and not model.startswith(("@cf/", "@hf/")):
+        return "be sent for a model of another author"
+    if options.gateway is not None:
+        return "go through a gateway: leave out `gateway`"  # nor does the binding of a Worker send a stream through one
+    if options.queue_request:
+        return "be queued: leave out `queue_request`"
+    return "be sent with `reject_if_busy`, which stands in JSON: leave it out" if options.reject_if_busy else ""
 
 
 def quote_model(model: str) -> str:
@@ -180,8 +232,13 @@ def quote_model(model: str) -> str:
 
 
 def _encode_run(
-    credentials: Credentials, model: str, path: str, inputs: Mapping[str, Any], options: RunOptions
-) -> tuple[str, dict[str, str], bytes]:
+    credentials: Credentials,
+    model: str,
+    path: str,
+    inputs: Mapping[str, Any],
+    options: RunOptions,
+    raw: RawBody | None,
+) -> tuple[str, dict[str, str], bytes | Iterable[bytes] | AsyncIterable[bytes]]:
     """Return URL, headers and body of a call that runs a model. Raises `ConfigurationError` or `InputError`."""
     for flag in FLAGS:
         if not isinstance(getattr(options, flag), bool):
@@ -206,13 +263,20 @@ def _encode_run(
         url = f"{url}/{path}"
     else:
         sent = {"model": model, "input": inputs}
-    body = b""
-    with suppress(TypeError, ValueError, RecursionError):
-        body = json.dumps(sent, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-    if not body:
-        raise InputError(find_unsendable(inputs, "inputs") or f"inputs: {_NESTING_PROBLEM}")
+    body: bytes | Iterable[bytes] | AsyncIterable[bytes] = b""
+    if raw is not None:
+        body, query = raw.content, "&".join(filter(None, (raw.query, query)))
+    else:
+        with suppress(TypeError, ValueError, RecursionError):
+            body = json.dumps(sent, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        if not body:
+            raise InputError(find_unsendable(inputs, "inputs") or f"inputs: {_NESTING_PROBLEM}")
     # Last, so that no traceback of a mistake in the inputs has the token in it.
     headers = _build_headers(credentials, options, gateway, wants_stream=bool(inputs.get("stream")))
+    if raw is not None:
+        headers["content-type"] = raw.content_type
+        if raw.size is not None:
+            headers["content-length"] = str(raw.size)
     if gateway and uses_gateway_host:
         # This host wants the token a second time.
         headers.setdefault("cf-aig-authorization", f"Bearer {(gateway.token or credentials.token).value}")

@@ -20,6 +20,7 @@ from cfai._response.extract import (
     to_text,
     unwrap,
 )
+from cfai._response.thoughts import ThoughtSplitter
 from cfai._response.tool_calls import ToolCallAccumulator
 from cfai._response.usage import UsageAccumulator
 from cfai.types import Token, ToolCall, ToolCallDelta, Usage
@@ -50,6 +51,7 @@ class Accumulator:
         "_reasonings",
         "_streamed_parts",
         "_texts",
+        "_thoughts",
         "_usage",
         "finish_reasons",
         "first_chat_chunk",
@@ -57,7 +59,7 @@ class Accumulator:
         "response_object",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_thoughts_in_text: bool = False) -> None:
         self.has_native_text = False
         """True once the service's own dialect was seen in more than a trailer."""
         self.first_chat_chunk: dict[str, Any] | None = None
@@ -74,11 +76,12 @@ class Accumulator:
         """Halves of surrogate pairs that wait for the other, by channel (text or reasoning) and choice."""
         self._streamed_parts: set[tuple[Any, ...]] = set()
         """Parts of a Responses stream that came in pieces."""
+        self._thoughts = ThoughtSplitter() if has_thoughts_in_text else None
 
     @classmethod
-    def read(cls, body: Any, content: bytes) -> Accumulator:
+    def read(cls, body: Any, content: bytes, *, has_thoughts_in_text: bool = False) -> Accumulator:
         """Return what a whole JSON answer holds; `body` is decoded from `content`."""
-        answer = cls()
+        answer = cls(has_thoughts_in_text=has_thoughts_in_text)
         result = unwrap(body)
         # An escape may be half of a surrogate pair, which only the long way handles.
         is_plain = isinstance(result, dict) and b"\\u" not in content
@@ -125,7 +128,7 @@ class Accumulator:
         Streams consist of these, and most whole answers are one. Measured, the long way alone makes a token cost twice
         as much.
         """
-        if self._halves:
+        if self._halves or self._thoughts is not None:
             return None
         text: Any = event.get("response")
         reasoning: Any = ""
@@ -151,6 +154,8 @@ class Accumulator:
             if text is None or len(delta) != 1:
                 # Reasoning; or the habit of some engines to send every field every time, most of them null.
                 if not delta or delta.get("tool_calls") or delta.get("function_call") or delta.get("refusal"):
+                    return None
+                if "thought" in delta:
                     return None
                 reasoning = delta.get("reasoning_content")
                 if reasoning is None or reasoning == "":
@@ -215,11 +220,17 @@ class Accumulator:
         return tokens
 
     def flush(self) -> list[Token]:
-        """Return tokens for the halves of characters that never got their other half: each becomes U+FFFD."""
-        if not self._halves:
-            return []
-        halves, self._halves = self._halves, {}
-        return [self._add_delta(Delta()._replace(**{channel: "\ufffd"}), choice, {}) for channel, choice in halves]
+        """Return tokens for what was held back: a half of a character that never got its other half becomes U+FFFD."""
+        tokens: list[Token] = []
+        if self._thoughts is not None:
+            for choice, held in self._thoughts.flush().items():
+                # They never ended, so they were none: they are the text.
+                tokens.append(self._add_delta(Delta(_join(self._reasonings.pop(choice, [])) + held), choice, {}))
+        if self._halves:
+            halves, self._halves = self._halves, {}
+            for channel, choice in halves:
+                tokens.append(self._add_delta(Delta()._replace(**{channel: "\ufffd"}), choice, {}))
+        return tokens
 
     def _without_repeats(self, delta: Delta, choice: int) -> Delta:
         """Return a message without what came in pieces before: some engines end with the whole answer again."""
@@ -256,6 +267,9 @@ class Accumulator:
 
     def _add_delta(self, delta: Delta, choice: int, event: dict[str, Any]) -> Token:
         text, reasoning = delta.text, delta.reasoning
+        if text and self._thoughts is not None:
+            thoughts, text = self._thoughts.split(choice, text)
+            reasoning += thoughts
         if text or self._halves:
             text = self._join_halves("text", choice, text)
             if text:

@@ -56,8 +56,10 @@ class Decoder:
         secrets: Iterable[str] = (),
         inputs: Mapping[str, Any] | None = None,
         status_code: int | None = None,
+        *,
+        has_thoughts_in_text: bool = False,
     ) -> None:
-        self.accumulator = Accumulator()
+        self.accumulator = Accumulator(has_thoughts_in_text=has_thoughts_in_text)
         """The answer as far as it has arrived."""
         self.done = False
         """True once `[DONE]`, or the last event of the Responses API, was seen."""

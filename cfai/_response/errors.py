@@ -101,7 +101,7 @@ def build_error(
     if 400 <= status < 500 and status != 407 and isinstance(body, str) and is_foreign_page(body):
         hint = "a web page answered, and not Workers AI: check base_url, and the proxy or firewall on the way"
     if spec.kind is BadRequestError and inputs is not None and (wrong := find_input_problem(reason, inputs)):
-        entry = models.get(model or "")
+        entry = models.catalogue().get(model or "")
         reason, hint = wrong.reason, wrong.hint or (f"{hint}: it is for {entry.task}" if entry else hint)
     is_refusal = spec.kind is BadRequestError and (status < 500 or problem.code == _CONTEXT_WINDOW_EXCEEDED)
     # Text that is no JSON may be JSON that was cut off.
@@ -223,9 +223,10 @@ def _find_hint(spec: ErrorSpec, message: str, model: str | None, inputs: Mapping
 
 def _suggest_model(spec: ErrorSpec, model: str, message: str) -> str:
     """Return the hint for a model that the service does not have, or has no more."""
-    entry = models.get(model)
+    known = models.catalogue()
+    entry = known.get(model)
     # Behind the one that is retired stands the one to use.
-    others = [models.get(name) or models.Model(name, "") for name in re.findall(_MODEL, message) if name != model]
+    others = [known.get(name) or models.Model(name, "") for name in re.findall(_MODEL, message) if name != model]
     named = [other.name for other in others if not other.retirement]
     if named and spec.name == "ModelRetired":
         return f"{spec.hint}, such as {named[-1]}"
@@ -242,7 +243,7 @@ def _suggest_model(spec: ErrorSpec, model: str, message: str) -> str:
 
 
 def _parse_model_limit(message: str, model: str | None, *, is_whole: bool = True) -> ParsedLimit | None:
-    limit, entry = parse_limit(message, is_whole=is_whole), models.get(model or "")
+    limit, entry = parse_limit(message, is_whole=is_whole), models.catalogue().get(model or "")
     if limit is not None and limit.kind in ("input", "batch") and entry is not None and entry.window:
         return limit._replace(kind="context")  # engines of text models say it in the words of those that embed
     return limit
@@ -258,7 +259,7 @@ def _build_limit_fields(limit: ParsedLimit, model: str | None, inputs: Mapping[s
         field = max(requested, key=requested.__getitem__, default="max_tokens")
     elif limit.kind == "context":
         if output_tokens is None and inputs:
-            entry = models.get(model or "") or models.Model("", "")
+            entry = models.catalogue().get(model or "") or models.Model("", "")
             output_tokens = reserved_output(entry, inputs, requested).tokens
             if limit.total_tokens is not None and input_tokens is None:
                 input_tokens = max(0, limit.total_tokens - output_tokens)
@@ -281,7 +282,7 @@ def _build_limit_fields(limit: ParsedLimit, model: str | None, inputs: Mapping[s
 def _format_advice(limit: ParsedLimit, model: str | None) -> str:
     """Return the advice for a limit that the service named, and the line to set where the catalogue differs."""
     advice = _ADVICE[limit.kind].format(f"{limit.limit:,}")
-    entry = models.get(model or "")
+    entry = models.catalogue().get(model or "")
     field = f"{limit.kind}_length"
     if entry is not None and entry.window == "separate" and field == "context_length":
         field = "total_length"  # the service speaks of input and output together

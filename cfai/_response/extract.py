@@ -110,7 +110,9 @@ def extract_native(event: Mapping[str, Any], data: bytes, path: JsonPath) -> Del
     key = "response"
     if key not in event:
         # UNCERTAIN: the chunks of moondream are documented nowhere; its whole answers name their text like this.
-        key = next((key for key in ("answer", "caption", "response_text") if isinstance(event.get(key), str)), key)
+        key = next(
+            (key for key in ("answer", "caption", "response_text", "text") if isinstance(event.get(key), str)), key
+        )
     return Delta(
         to_text(event.get(key), data, (*path, key)),
         extract_reasoning(event, data, path),
@@ -139,8 +141,8 @@ def extract_response(answer: Mapping[str, Any], data: bytes, path: JsonPath) -> 
 
 
 def extract_reasoning(part: Mapping[str, Any], data: bytes, path: JsonPath) -> str:
-    """Return `reasoning_content`, else `reasoning`: the field was renamed between models, and both are about."""
-    for key in ("reasoning_content", "reasoning"):
+    """Return `reasoning_content`, else `reasoning` or `thought`: the field was renamed from model to model."""
+    for key in ("reasoning_content", "reasoning", "thought"):
         value = part.get(key)
         value_path = (*path, key)
         if is_mapping(value):

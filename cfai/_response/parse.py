@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from base64 import b64decode
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic_core import ValidationError, from_json
@@ -20,7 +22,7 @@ from cfai._errors import (
     InferenceUpstreamError,
 )
 from cfai._json import loads, to_compact_json
-from cfai._limits import MAX_TOKENS_FIELDS
+from cfai._limits import MAX_TOKENS_FIELDS, requested_output
 from cfai._response.accumulator import Accumulator
 from cfai._response.decoder import END_MARK, is_json_object, split_at_end_mark
 from cfai._response.error_body import parse_redacted_body, redact, redact_headers, to_utf8
@@ -36,14 +38,18 @@ if TYPE_CHECKING:
 
     from cfai._config import TimeBudget
     from cfai._request import ApiRequest, PreparedCall
-    from cfai.types import Binary, ListOutput, Output, TextOutput, ValueOutput
+    from cfai.types import Binary, Output, TextOutput
+    from cfai.types._output import ListResult
 
-    AnyOutput = Output | ListOutput | ValueOutput | Binary
+    AnyOutput = Output | ListResult[Any] | Binary
     # Everything that a call without streaming can give. At run time the outputs are loaded with the first answer.
 
 M = TypeVar("M", bound="BaseModel")
 
 _UNREADABLE = object()
+_GUARD = "@cf/meta/llama-guard-3-8b"
+_ENCODED_MEDIA = {"image": "image/jpeg", "audio": "audio/mpeg"}
+"""The fields that hold media as base64, each with its type where the bytes do not tell."""
 _PAGE_STARTS = (b"<!doctype html", b"<html")
 _MEDIA = ("image/", "audio/", "video/")
 _EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":", b"[DONE]")
@@ -149,7 +155,9 @@ def build_broken_error(
 def is_body_streamed(response: ApiResponse, request: ApiRequest) -> bool:
     """Return True if the body of an answer is to be read while it comes. Some models call their events plain text."""
     if request.wants_raw:
-        return request.wants_stream
+        return request.wants_stream or request.wants_audio_stream
+    if request.wants_audio_stream and response.kind == "binary":
+        return True
     is_empty = response.meta.status_code == 204 or response.headers.get("content-length") == "0"
     return response.kind == "events" or (response.kind == "text" and request.wants_stream and not is_empty)
 
@@ -164,7 +172,7 @@ def parse(response: ApiResponse, call: PreparedCall) -> AnyOutput:
 
 def is_stream(response: ApiResponse, call: PreparedCall) -> bool:
     """Return True if an answer is to be given as a stream: it is one, or came whole where one was asked for."""
-    if response.content is None:
+    if response.content is None or call.wants_audio_stream:
         return True
     kind = response.kind
     wants_stream = call.wants_stream or call.is_unstreamed_retry
@@ -200,7 +208,7 @@ def convert_to_events(response: ApiResponse, call: PreparedCall) -> tuple[bytes,
         return response.content or b"", None
     output = _parse_body(response, call)
     # Text that is not JSON counts as an answer only here: the caller certainly asked for a stream of text.
-    return _to_events(response.content or b""), None if isinstance(output, types.Binary) else output
+    return _to_events(response.content or b""), None if type(output) is types.Binary else output
 
 
 def make_too_large_error(response: ApiResponse, request: ApiRequest) -> APIResponseValidationError:
@@ -239,14 +247,24 @@ def build_stream_output(answer: Accumulator, meta: Meta) -> TextOutput:
 
 
 def warn_if_cut(call: PreparedCall, answer: TextOutput | Accumulator) -> None:
-    """Warn of an answer that stopped at the service's default of `max_tokens`."""
-    entry = models.get(call.model)
+    """Warn of an answer that stopped at the service's default of `max_tokens`, or that reasoning left without text."""
+    reason, usage = answer.finish_reason, answer.usage
+    if reason not in (None, "length") or (reason is None and usage is None):
+        return
+    entry = models.catalogue().get(call.model)
     # The default is that of the native schema, not of the Responses API.
     limit = entry.default_max_tokens if entry and "input" not in call.inputs else None
-    if limit is None or (usage := answer.usage) is None or answer.finish_reason not in (None, "length"):
+    requested = requested_output(call.inputs)
+    most = min(requested.values(), default=limit.value if limit else inf)
+    reasons = entry is not None and "reasoning" in entry.capabilities
+    if (reason or (usage and usage.completion_tokens >= most)) and _has_only_reasoning(answer, reasons=reasons):
+        message = f"{call.model} used up its max_tokens for reasoning, and the text is empty: pass a larger max_tokens"
+        warn(f"{message}, or have it reason less", CutAnswerWarning)
         return
     several = call.inputs.get("n") not in (None, 1)
-    if usage.completion_tokens < limit.value or (usage.completion_tokens > limit.value and not several):
+    if limit is None or usage is None or usage.completion_tokens < limit.value:
+        return
+    if usage.completion_tokens > limit.value and not several:
         return
     if any(call.inputs.get(key) is not None for key in MAX_TOKENS_FIELDS):
         return
@@ -255,6 +273,15 @@ def warn_if_cut(call: PreparedCall, answer: TextOutput | Accumulator) -> None:
         'or as "max" for all that the model gives'
     )
     warn(message, CutAnswerWarning)
+
+
+def _has_only_reasoning(answer: TextOutput | Accumulator, *, reasons: bool) -> bool:
+    """Return True for an answer without text that has reasoning, or is of a model that `reasons` without showing it."""
+    if isinstance(answer, Accumulator):
+        text, reasoning, calls = answer.get_text(0), answer.get_reasoning(0), answer.get_tool_calls(0)
+    else:
+        text, reasoning, calls = answer.text, answer.reasoning, answer.tool_calls
+    return (reasons or bool(reasoning)) and not text.strip() and not calls
 
 
 def _parse_body(response: ApiResponse, call: PreparedCall) -> AnyOutput:
@@ -297,7 +324,7 @@ def _read_body(response: ApiResponse, call: PreparedCall) -> AnyOutput | Inferen
     if isinstance(body, list | int | float) and _writes_text(meta.model):
         hint = f"check base_url: {call.host} may not be the service"
         return _make_unreadable_error("the answer is neither an object nor text", hint, response, call)
-    return _build_output(body, text, meta)
+    return _build_output(body, text, meta, has_thoughts_in_text=call.has_thoughts_in_text)
 
 
 def _begins_object(text: bytes) -> bool:
@@ -336,25 +363,42 @@ def _is_deflation_cut(http: Any) -> bool:
 
 
 def _writes_text(model: str) -> bool:
-    entry = models.get(model)
+    entry = models.catalogue().get(model)
     return entry is not None and entry.task == "Text Generation"
 
 
-def _build_output(body: Any, content: bytes, meta: Meta) -> AnyOutput:
+def _build_output(body: Any, content: bytes, meta: Meta, *, has_thoughts_in_text: bool) -> AnyOutput:
     result = unwrap(body)
     output_class = _find_text_class(result, meta.model)
     if output_class is not None:
-        answer = Accumulator.read(body, content)
+        answer = Accumulator.read(body, content, has_thoughts_in_text=has_thoughts_in_text)
         fields = result if result.__class__ is dict else {"response": result}
         return _build_text_output(output_class, fields, answer, meta)
-    if result.__class__ is dict:
-        output: AnyOutput = _validate(types.Output, result)
-    elif result.__class__ is list:
-        output = types.ListOutput(result)
-    else:
-        output = types.ValueOutput(result)
+    output = _decode_media(result, meta) or _build_task_output(result, meta.model)
     output._meta = meta  # pyright: ignore[reportPrivateUsage]
     return output
+
+
+def _decode_media(result: Any, meta: Meta) -> Binary | None:
+    """Return the image or the sound that an object has as base64, if it has one."""
+    for name, media_type in _ENCODED_MEDIA.items():
+        encoded = result.get(name) if result.__class__ is dict else None
+        if isinstance(encoded, str) and encoded:
+            with suppress(ValueError):  # an address on the web, say
+                return types.Binary.of(b64decode(encoded, validate=True), media_type, meta)
+    return None
+
+
+def _build_task_output(result: Any, model: str) -> Output | ListResult[Any]:
+    list_class = types.find_list_class(result) if result.__class__ is list else None
+    if list_class is not None:
+        with suppress(ValidationError):
+            return list_class.model_validate(result)
+    fields = result if result.__class__ is dict else {"result": result}
+    entry = models.catalogue().get(model)
+    if entry is not None and entry.task == "Automatic Speech Recognition" and "text" in fields:
+        return types.Transcription.model_validate(fields)  # one without times
+    return _validate(types.find_output_class(fields) or types.Output, fields)
 
 
 def _to_events(content: bytes) -> bytes:
@@ -371,7 +415,9 @@ def _to_events(content: bytes) -> bytes:
 
 
 def _find_text_class(result: Any, model: str) -> type[TextOutput] | None:
-    """Return the output class for the shape of a text answer that `result` has, if it has one of the three."""
+    """Return the output class for the shape of a text answer that `result` has, if it has one."""
+    if model == _GUARD:
+        return types.Moderation
     if isinstance(result, str):
         return types.NativeText
     if _is_empty(result) and _writes_text(model):

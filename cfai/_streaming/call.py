@@ -5,13 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Coroutine, Generator
 from types import TracebackType
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, overload
 
 from cfai._errors import APIResponseValidationError, ConfigurationError
+from cfai._streaming.audio_stream import AsyncAudioStream
 from cfai._streaming.stream import AsyncStream
 from cfai.types import Token
 
 T = TypeVar("T", covariant=True)
+S = TypeVar("S", AsyncStream[Token], AsyncAudioStream)
 
 
 class AsyncCall(Coroutine[Any, Any, T], Generic[T]):
@@ -22,7 +24,7 @@ class AsyncCall(Coroutine[Any, Any, T], Generic[T]):
     def __init__(self, coroutine: Coroutine[Any, Any, T], *, wants_stream: bool) -> None:
         self._coroutine = coroutine
         self._wants_stream = wants_stream
-        self._stream: AsyncStream[Token] | None = None
+        self._stream: Any = None
 
     def __await__(self) -> Generator[Any, Any, T]:
         return self._coroutine.__await__()
@@ -36,7 +38,7 @@ class AsyncCall(Coroutine[Any, Any, T], Generic[T]):
     def close(self) -> None:
         self._coroutine.close()
 
-    async def __aenter__(self: AsyncCall[AsyncStream[Token]]) -> AsyncStream[Token]:
+    async def __aenter__(self: AsyncCall[S]) -> S:
         if not self._wants_stream:
             # Before it is sent: the answer would be paid for and lost.
             self._coroutine.close()
@@ -49,11 +51,11 @@ class AsyncCall(Coroutine[Any, Any, T], Generic[T]):
                 "each token with a timeout, await the call first"
             )
         stream: Any = await self._coroutine
-        if not isinstance(stream, AsyncStream):
+        if not isinstance(stream, AsyncStream | AsyncAudioStream):
             raise APIResponseValidationError(
                 f"the service streams nothing here, but answered {type(stream).__name__}: await the call", body=stream
             )
-        self._stream = cast("AsyncStream[Token]", stream)
+        self._stream = stream
         return self._stream
 
     async def __aexit__(
@@ -62,9 +64,13 @@ class AsyncCall(Coroutine[Any, Any, T], Generic[T]):
         if self._stream is not None:
             await self._stream.aclose()
 
-    def __aiter__(self: AsyncCall[AsyncStream[Token]]) -> AsyncIterator[Token]:
+    @overload
+    def __aiter__(self: AsyncCall[AsyncStream[Token]]) -> AsyncIterator[Token]: ...
+    @overload
+    def __aiter__(self: AsyncCall[AsyncAudioStream]) -> AsyncIterator[bytes]: ...
+    def __aiter__(self) -> Any:
         return self
 
-    async def __anext__(self: AsyncCall[AsyncStream[Token]]) -> Token:
+    async def __anext__(self: AsyncCall[Any]) -> Any:
         stream = self._stream or await self.__aenter__()
         return await anext(stream)

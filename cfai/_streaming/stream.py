@@ -79,17 +79,24 @@ class BlockDecoder(Protocol):
 class _StreamState(Generic[T]):
     """The answer so far, how far its body is read, and all that neither waits nor closes."""
 
-    def __init__(self, response: ApiResponse, call: PreparedCall, body: Any) -> None:
+    def __init__(
+        self, response: ApiResponse, call: PreparedCall, body: Any, decoder: Any = None, splitter: Any = None
+    ) -> None:
         self._call = call
         self._response = response
         self._http = response.http
         self._pooled_client = response.pooled_client
         self._body = body
         """The chunks: an iterator, or for asynchronous calls a `BackgroundReader`."""
-        self._token_decoder = Decoder(
-            call.model, response.meta.request_id, call.secrets, call.inputs, response.meta.status_code
+        self._token_decoder: Decoder = decoder or Decoder(
+            call.model,
+            response.meta.request_id,
+            call.secrets,
+            call.inputs,
+            response.meta.status_code,
+            has_thoughts_in_text=call.has_thoughts_in_text,
         )
-        """The decoder of tokens, which knows the text so far."""
+        """The decoder of tokens, which knows the answer so far."""
         self._decoder: BlockDecoder = self._token_decoder
         """The decoder in use: `_token_decoder`, unless the stream is read as events or for a browser."""
         self._read_as = ""
@@ -98,13 +105,13 @@ class _StreamState(Generic[T]):
         self._output: Any = None
         """The output of the same call without streaming, where it was answered so."""
         if response.content is not None:
-            self._content, self._output = convert_to_events(response, call)
+            self._content, self._output = self._convert(response, call)
         self._phase: Literal["whole", "reading", "at_end", "closing", "ended"] = "whole"
         if response.content is None and not self._http.is_stream_consumed:
             self._phase = "reading"
             self._pooled_client.open_responses[self._http] = body
         self._budget = response.budget
-        self._splitter = EventSplitter()
+        self._splitter: EventSplitter = splitter or EventSplitter()
         self._bytes_left = call.config.max_answer_bytes
         self._blocks: list[bytes] = []
         """The blocks that were cut, last first."""
@@ -132,55 +139,29 @@ class _StreamState(Generic[T]):
         raise ConfigurationError(f"{name} cannot be copied or pickled: read it here, and pass its result() on")
 
     @property
-    def text(self) -> str:
-        """The text so far; with `n > 1`, that of the first answer."""
-        return self._token_decoder.text
-
-    @property
-    def reasoning(self) -> str:
-        """The reasoning so far."""
-        return self._token_decoder.accumulator.get_reasoning(0)
-
-    @property
-    def tool_calls(self) -> list[ToolCall]:
-        """The tool calls so far, put together from their pieces."""
-        return self._token_decoder.accumulator.get_tool_calls(0)
-
-    @property
-    def finish_reason(self) -> str | None:
-        """The last finish reason that came. Native streams seldom give one."""
-        return self._token_decoder.finish_reason
-
-    @property
-    def usage(self) -> Usage | None:
-        """The whole call's tokens, as far as reported. `None` once the stream broke: nobody knows then."""
-        return self._token_decoder.usage
-
-    @property
     def meta(self) -> Meta:
         """The facts of the headers. `elapsed` is final at the end, as are `neurons` that only the stream has."""
         return self._response.meta
 
     def _claim(self, way: str, decoder: BlockDecoder | None = None) -> None:
         """Take the body to be read in one way: it can be read once."""
-        if self._read_as and (self._read_as != way or way != "tokens"):
+        if self._read_as and (self._read_as != way or way not in ("tokens", "bytes")):
             raise ConfigurationError(
                 f"this stream is read as {self._read_as} already, and cannot be read as {way} too: a body is read once"
             )
         self._read_as = way
         self._decoder = decoder or self._token_decoder
 
-    def result(self) -> types.TextOutput:
-        """Return the output of a stream that has been read to its end."""
+    def _convert(self, response: ApiResponse, call: PreparedCall) -> tuple[bytes, Any]:
+        """Return an answer that came whole as the bytes that are read, and its output if that is known."""
+        return convert_to_events(response, call)
+
+    def _check_complete(self) -> None:
+        """Raise what broke the stream, or that it has not been read to its end."""
         if (error := self._error or self._token_decoder.failure) is not None:
             raise error
-        if self._read_as == "events":
-            raise ConfigurationError("this stream was read as raw events: there is no result to put together")
         if not self._is_complete:
             raise self._make_truncated_error("the stream has not been read to its end")
-        if self._output is not None:
-            return self._output
-        return build_stream_output(self._token_decoder.accumulator, self._response.meta)
 
     def _check_process(self) -> None:
         """Raise `ConfigurationError` in a forked child: what it reads, its parent would miss."""
@@ -275,7 +256,9 @@ class _StreamState(Generic[T]):
 
     def _make_truncated_error(self, reason: str) -> StreamTruncatedError:
         meta = self._response.meta
-        return StreamTruncatedError(reason, partial=self.text, request_id=meta.request_id, model=meta.model)
+        return StreamTruncatedError(
+            reason, partial=self._token_decoder.text, request_id=meta.request_id, model=meta.model
+        )
 
     def _map_error(self, exception: Exception) -> Exception | None:
         """Return the error to raise when reading failed; `None` if the answer was whole by then."""
@@ -312,27 +295,46 @@ class _StreamState(Generic[T]):
         return f"the stream was silent for {seconds:g} s: raise timeout= if the model needs longer"
 
 
-class Stream(_StreamState[T]):
-    """The answer to a call with `"stream": True`, piece by piece. Iterate it once; leave early with `with`.
+class _TokenState(_StreamState[T]):
+    """The answer so far, as text."""
 
-    ```python
-    with ai.run("@cf/zai-org/glm-4.7-flash", {"prompt": "Hello", "stream": True}) as stream:
-        for token in stream:
-            print(token, end="", flush=True)
-    ```
+    @property
+    def text(self) -> str:
+        """The text so far; with `n > 1`, that of the first answer."""
+        return self._token_decoder.text
 
-    While iterating it raises `StreamError` for an error that the service reports, and `StreamTruncatedError` if the
-    stream ends before the answer does; both have what had arrived in `.partial`.
-    """
+    @property
+    def reasoning(self) -> str:
+        """The reasoning so far."""
+        return self._token_decoder.accumulator.get_reasoning(0)
 
-    def __iter__(self) -> Iterator[T]:
-        self._claim("tokens")
-        return self
+    @property
+    def tool_calls(self) -> list[ToolCall]:
+        """The tool calls so far, put together from their pieces."""
+        return self._token_decoder.accumulator.get_tool_calls(0)
 
-    def __next__(self) -> T:
-        if self._read_as != "tokens":
-            self._claim("tokens")
-        return self._next()
+    @property
+    def finish_reason(self) -> str | None:
+        """The last finish reason that came. Native streams seldom give one."""
+        return self._token_decoder.finish_reason
+
+    @property
+    def usage(self) -> Usage | None:
+        """The whole call's tokens, as far as reported. `None` once the stream broke: nobody knows then."""
+        return self._token_decoder.usage
+
+    def result(self) -> types.TextOutput:
+        """Return the output of a stream that has been read to its end."""
+        if self._read_as == "events" and self._error is None and self._token_decoder.failure is None:
+            raise ConfigurationError("this stream was read as raw events: there is no result to put together")
+        self._check_complete()
+        if self._output is not None:
+            return self._output
+        return build_stream_output(self._token_decoder.accumulator, self._response.meta)
+
+
+class SyncReading(_StreamState[T]):
+    """A synchronous reading of a body."""
 
     def __enter__(self) -> Self:
         return self
@@ -352,37 +354,6 @@ class Stream(_StreamState[T]):
         self._pooled_client.close_response(self._http, is_read_elsewhere=self._turn.locked())
         if runs_on:
             warn(_RUNS_ON, UnstoppedStreamWarning)
-
-    def result(self) -> types.TextOutput:
-        """Return the output that the same call without streaming gives; reads the rest. Raises if the stream broke."""
-        if self._read_as in ("", "tokens") and self._token_decoder.failure is None:
-            for _ in self:
-                pass
-        return super().result()
-
-    def events(self) -> Iterator[ServerSentEvent]:
-        """Return the raw events instead of tokens: no JSON is read, nothing is taken for an error or for the end."""
-        self._claim("events", EventDecoder())
-        return ItemIterator(self._next, self.close)
-
-    def to_event_stream(self, dialect: Dialect = "native", *, ping: float | None = None) -> EventStream:
-        """Return the stream as `text/event-stream` bytes, for a browser's `EventSource`.
-
-        `native` gives `{"response": "…"}` whatever the model's own dialect; `original` passes events on as they came.
-        Each has fresh random padding under `p`, so that the lengths of tokens stay hidden on that leg too. If the
-        stream fails, an `error` event with code and message goes out. `[DONE]` is always last: without it, the browser
-        would connect again, and pay again. Closing the iterator closes the call.
-
-        With `ping` a comment goes out after so many seconds of silence, and again: proxies close a connection that is
-        silent, and a model may think for minutes.
-
-        FastAPI and Starlette do not close a synchronous iterator when a reader leaves, so the model writes on, and an
-        `UnstoppedStreamWarning` says so: use `arun` and `ato_event_stream` there.
-        """
-        check_seconds("ping", ping)
-        encoder = encoder_for(dialect, self._token_decoder)
-        self._claim("an event stream", encoder)
-        return EventStream(self._next, self.close, self.__del__, ping)
 
     def _next(self) -> Any:
         """Return the next item of the decoder in use."""
@@ -457,27 +428,8 @@ class Stream(_StreamState[T]):
                     break
 
 
-class AsyncStream(_StreamState[T]):
-    """The answer to an `arun` with `"stream": True`, piece by piece. Iterate it once; leave early with `async with`.
-
-    ```python
-    async with ai.arun("@cf/zai-org/glm-4.7-flash", {"prompt": "Hello", "stream": True}) as stream:
-        async for token in stream:
-            print(token, end="", flush=True)
-    ```
-
-    While iterating it raises `StreamError` for an error that the service reports, and `StreamTruncatedError` if the
-    stream ends before the answer does; both have what had arrived in `.partial`.
-    """
-
-    def __aiter__(self) -> AsyncIterator[T]:
-        self._claim("tokens")
-        return self
-
-    def __anext__(self) -> Coroutine[Any, Any, T]:
-        if self._read_as != "tokens":
-            self._claim("tokens")
-        return self._anext()
+class AsyncReading(_StreamState[T]):
+    """An asynchronous reading of a body."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -497,34 +449,6 @@ class AsyncStream(_StreamState[T]):
         await self._pooled_client.aclose_response(self._http)
         if runs_on:
             warn(_RUNS_ON, UnstoppedStreamWarning)
-
-    async def aresult(self) -> types.TextOutput:
-        """Return the output that the same call without streaming gives; reads the rest. Raises if the stream broke."""
-        if self._read_as in ("", "tokens") and self._token_decoder.failure is None:
-            async for _ in self:
-                pass
-        return self.result()
-
-    def aevents(self) -> AsyncIterator[ServerSentEvent]:
-        """Return the raw events instead of tokens: no JSON is read, nothing is taken for an error or for the end."""
-        self._claim("events", EventDecoder())
-        return AsyncItemIterator(self._anext, self.aclose)
-
-    def ato_event_stream(self, dialect: Dialect = "native", *, ping: float | None = None) -> AsyncEventStream:
-        """Return the stream as `text/event-stream` bytes, for a browser's `EventSource`.
-
-        `native` gives `{"response": "…"}` whatever the model's own dialect; `original` passes events on as they came.
-        Each has fresh random padding under `p`, so that the lengths of tokens stay hidden on that leg too. If the
-        stream fails, an `error` event with code and message goes out. `[DONE]` is always last: without it, the browser
-        would connect again, and pay again. Closing the iterator closes the call.
-
-        With `ping` a comment goes out after so many seconds of silence, and again: proxies close a connection that is
-        silent, and a model may think for minutes.
-        """
-        check_seconds("ping", ping)
-        encoder = encoder_for(dialect, self._token_decoder)
-        self._claim("an event stream", encoder)
-        return AsyncEventStream(self._anext, self.aclose, ping)
 
     async def _anext(self) -> Any:
         """Return the next item of the decoder in use."""
@@ -598,6 +522,111 @@ class AsyncStream(_StreamState[T]):
         with suppress(Exception), anyio.move_on_after(DRAIN_TIMEOUT):
             while await self._body.next() is not None:
                 pass
+
+
+class Stream(SyncReading[T], _TokenState[T]):
+    """The answer to a call with `"stream": True`, piece by piece. Iterate it once; leave early with `with`.
+
+    ```python
+    with ai.run("@cf/zai-org/glm-4.7-flash", {"prompt": "Hello", "stream": True}) as stream:
+        for token in stream:
+            print(token, end="", flush=True)
+    ```
+
+    While iterating it raises `StreamError` for an error that the service reports, and `StreamTruncatedError` if the
+    stream ends before the answer does; both have what had arrived in `.partial`.
+    """
+
+    def __iter__(self) -> Iterator[T]:
+        self._claim("tokens")
+        return self
+
+    def __next__(self) -> T:
+        if self._read_as != "tokens":
+            self._claim("tokens")
+        return self._next()
+
+    def result(self) -> types.TextOutput:
+        """Return the output that the same call without streaming gives; reads the rest. Raises if the stream broke."""
+        if self._read_as in ("", "tokens") and self._token_decoder.failure is None:
+            for _ in self:
+                pass
+        return super().result()
+
+    def events(self) -> Iterator[ServerSentEvent]:
+        """Return the raw events instead of tokens: no JSON is read, nothing is taken for an error or for the end."""
+        self._claim("events", EventDecoder())
+        return ItemIterator(self._next, self.close)
+
+    def to_event_stream(self, dialect: Dialect = "native", *, ping: float | None = None) -> EventStream:
+        """Return the stream as `text/event-stream` bytes, for a browser's `EventSource`.
+
+        `native` gives `{"response": "…"}` whatever the model's own dialect; `original` passes events on as they came.
+        Each has fresh random padding under `p`, so that the lengths of tokens stay hidden on that leg too. If the
+        stream fails, an `error` event with code and message goes out. `[DONE]` is always last: without it, the browser
+        would connect again, and pay again. Closing the iterator closes the call.
+
+        With `ping` a comment goes out after so many seconds of silence, and again: proxies close a connection that is
+        silent, and a model may think for minutes.
+
+        FastAPI and Starlette do not close a synchronous iterator when a reader leaves, so the model writes on, and an
+        `UnstoppedStreamWarning` says so: use `arun` and `ato_event_stream` there.
+        """
+        check_seconds("ping", ping)
+        encoder = encoder_for(dialect, self._token_decoder)
+        self._claim("an event stream", encoder)
+        return EventStream(self._next, self.close, self.__del__, ping)
+
+
+class AsyncStream(AsyncReading[T], _TokenState[T]):
+    """The answer to an `arun` with `"stream": True`, piece by piece. Iterate it once; leave early with `async with`.
+
+    ```python
+    async with ai.arun("@cf/zai-org/glm-4.7-flash", {"prompt": "Hello", "stream": True}) as stream:
+        async for token in stream:
+            print(token, end="", flush=True)
+    ```
+
+    While iterating it raises `StreamError` for an error that the service reports, and `StreamTruncatedError` if the
+    stream ends before the answer does; both have what had arrived in `.partial`.
+    """
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        self._claim("tokens")
+        return self
+
+    def __anext__(self) -> Coroutine[Any, Any, T]:
+        if self._read_as != "tokens":
+            self._claim("tokens")
+        return self._anext()
+
+    async def aresult(self) -> types.TextOutput:
+        """Return the output that the same call without streaming gives; reads the rest. Raises if the stream broke."""
+        if self._read_as in ("", "tokens") and self._token_decoder.failure is None:
+            async for _ in self:
+                pass
+        return self.result()
+
+    def aevents(self) -> AsyncIterator[ServerSentEvent]:
+        """Return the raw events instead of tokens: no JSON is read, nothing is taken for an error or for the end."""
+        self._claim("events", EventDecoder())
+        return AsyncItemIterator(self._anext, self.aclose)
+
+    def ato_event_stream(self, dialect: Dialect = "native", *, ping: float | None = None) -> AsyncEventStream:
+        """Return the stream as `text/event-stream` bytes, for a browser's `EventSource`.
+
+        `native` gives `{"response": "…"}` whatever the model's own dialect; `original` passes events on as they came.
+        Each has fresh random padding under `p`, so that the lengths of tokens stay hidden on that leg too. If the
+        stream fails, an `error` event with code and message goes out. `[DONE]` is always last: without it, the browser
+        would connect again, and pay again. Closing the iterator closes the call.
+
+        With `ping` a comment goes out after so many seconds of silence, and again: proxies close a connection that is
+        silent, and a model may think for minutes.
+        """
+        check_seconds("ping", ping)
+        encoder = encoder_for(dialect, self._token_decoder)
+        self._claim("an event stream", encoder)
+        return AsyncEventStream(self._anext, self.aclose, ping)
 
 
 def open_stream(response: ApiResponse, call: PreparedCall) -> Stream[Token]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any, Self, cast
@@ -19,7 +19,7 @@ import httpx
 
 from cfai._config import BoundedWait, TimeBudget
 from cfai._credentials import Setting
-from cfai._errors import APIConnectionError, APITimeoutError, CfaiError
+from cfai._errors import APIConnectionError, APITimeoutError, CfaiError, InputError
 from cfai._log import log_failure, log_headers, log_retry, logger
 from cfai._request import CREDENTIAL_HEADERS, ApiRequest
 from cfai._response import (
@@ -278,13 +278,16 @@ def _build_http_request(pooled_client: PooledClient, request: ApiRequest, budget
         "pool": budget.shorten(timeout.pool, now),
     }
     url = _parse_url(cast("Any", type(client.base_url)), request.url)
-    if pooled_client.is_own and isinstance(request.body, bytes) and request.body:
-        http_request = _build_own_request(client, url, request, request.body)
+    body = request.body
+    if not isinstance(body, bytes):
+        body = _adapt_stream(body, is_async=hasattr(client, "aclose"))
+    if pooled_client.is_own and body:
+        http_request = _build_own_request(client, url, request, body)
         http_request.extensions["timeout"] = timeouts
     else:
         # A client takes only requests of its own library; its headers and parameters are its owner's.
         http_request = client.build_request(
-            request.method, url, headers=dict(request.headers), content=request.body, timeout=tuple(timeouts.values())
+            request.method, url, headers=dict(request.headers), content=body, timeout=tuple(timeouts.values())
         )
     http_request.extensions["trace"] = trace
     return http_request
@@ -312,15 +315,67 @@ class _OnePiece:
         return self._pieces.pop()
 
 
-def _build_own_request(client: Any, url: Any, request: ApiRequest, body: bytes) -> httpx.Request:
+class _StreamedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body in pieces. That of httpx has a generator, too."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._body)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._body)
+
+
+class _PiecesInThread:
+    """An asynchronous iterable over pieces that are read from disk: each in a thread, beside the event loop."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = pieces
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _IteratorInThread(iter(self._pieces))
+
+
+class _IteratorInThread:
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        from anyio import to_thread  # not sooner: it imports asyncio
+
+        piece = await to_thread.run_sync(next, self._pieces, None)
+        if piece is None:
+            raise StopAsyncIteration
+        return piece
+
+
+def _adapt_stream(body: Iterable[bytes] | AsyncIterable[bytes], *, is_async: bool) -> Any:
+    """Return a streamed body as its client reads it."""
+    if isinstance(body, AsyncIterable):
+        if not is_async:
+            raise InputError("a stream that is awaited cannot be sent by `run`: call `arun`")
+        return body
+    return _PiecesInThread(body) if is_async else body
+
+
+def _build_own_request(client: Any, url: Any, request: ApiRequest, body: Any) -> httpx.Request:
     """Return a request for a client of our own, which has nothing to merge into it: 5 µs, where httpx's takes 35."""
     headers = {
         "host": url.netloc.decode("ascii"),
         "accept-encoding": client.headers["accept-encoding"],
         "connection": "keep-alive",
         **request.headers,
-        "content-length": str(len(body)),
     }
+    if not isinstance(body, bytes):
+        if "content-length" not in headers:
+            headers["transfer-encoding"] = "chunked"
+        return httpx.Request(request.method, url, headers=headers, stream=_StreamedBody(body))
+    headers["content-length"] = str(len(body))
     http_request = httpx.Request(request.method, url, headers=headers, stream=_RequestBody(body))
     http_request.read()
     return http_request

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import sys
 import warnings
 from collections.abc import Generator
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -66,7 +65,10 @@ def run(
     except (OSError, ValueError) as error:
         print_text(errors, str(error), "red")
         raise typer.Exit(2) from error
-    inputs["stream"] = not no_stream
+    known = models.catalogue().get(model)
+    if known is None or known.task == "Text Generation":
+        # Others do not stream text, and FLUX.1 refuses what its schema does not have.
+        inputs["stream"] = not no_stream
     if max_tokens is not None:
         inputs["max_tokens"] = max_tokens
     try:
@@ -100,7 +102,7 @@ def run(
 
 def _build_inputs(model: str, prompt: str, system: str | None) -> dict[str, Any]:
     if system is None:
-        known = models.get(model)
+        known = models.catalogue().get(model)
         own = None if known is None or known.name == "@cf/myshell-ai/melotts" else _PROMPT_FIELDS.get(known.task)
         return {own or "prompt": prompt}
     instructions = {"role": "system", "content": check_argument(system, "--system")}
@@ -120,8 +122,8 @@ def _print_answer(answer: Any, errors: Console) -> None:
             write("\n")
             _print_calls(answer)
             return
-    if (media := _find_media(answer)) is not None:
-        _write(*media, errors)
+    if isinstance(answer, Binary):
+        _write(answer.content, answer.media_type, errors)
     elif isinstance(answer, TextOutput):
         reasoning.show(answer.reasoning, more=False)
         write(f"{answer}\n")
@@ -133,18 +135,6 @@ def _print_answer(answer: Any, errors: Console) -> None:
 def _print_calls(answer: Any) -> None:
     for call in answer.tool_calls if isinstance(answer, TextOutput) else ():
         write(f"{call.name}({call.arguments})\n")
-
-
-def _find_media(answer: Any) -> tuple[bytes, str] | None:
-    """Return the bytes of an image or a sound, and what they are. Some models send them as base64 in JSON."""
-    if isinstance(answer, Binary):
-        return answer.content, answer.media_type
-    for name in ("image", "audio"):
-        encoded = getattr(answer, name, None)
-        if isinstance(encoded, str):
-            with suppress(ValueError):
-                return base64.b64decode(encoded, validate=True), name
-    return None
 
 
 def _write(content: bytes, media_type: str, errors: Console) -> None:
@@ -198,7 +188,7 @@ def _load_small_model(model: str, errors: Console) -> Engine | None:
     from cfai.local.engines import SMALL_MODEL, load_small_model
 
     check_server_is_installed()
-    known = models.get(model)
+    known = models.catalogue().get(model)
     if known is None or known.task not in ("Text Generation", "Text Embeddings"):
         return None
     try:

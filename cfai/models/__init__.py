@@ -8,22 +8,28 @@ date; where no source gives a figure there is `None`, never a guess.
 2048
 >>> models.suggest("@cf/meta/lama-3.3-70b-instruct")[0]
 '@cf/meta/llama-3.3-70b-instruct-fp8-fast'
+>>> [model.name for model in models.list(task="automatic speech recognition", author="OpenAI", live=True)]
+['@cf/openai/whisper', '@cf/openai/whisper-large-v3-turbo', '@cf/openai/whisper-tiny-en']
 """
 
 from __future__ import annotations
 
+import builtins
 import difflib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal
 
+from cfai._errors import ConfigurationError
 from cfai._lazy import read_data
+from cfai.models._table import ModelList
 
-__all__ = ["Limit", "Model", "Price", "catalogue", "get", "suggest"]
+__all__ = ["Limit", "Model", "Price", "catalogue", "get", "list", "suggest"]
 
 LIMIT_FIELDS = (
     "context_length",
@@ -34,6 +40,23 @@ LIMIT_FIELDS = (
     "default_max_tokens",
 )
 """The fields of a `Model` that are limits."""
+
+# Requests per minute, as https://developers.cloudflare.com/workers-ai/platform/limits/ gave them on 2026-09-17.
+_RATES_BY_TASK = {
+    "Automatic Speech Recognition": 720,
+    "Image Classification": 3000,
+    "Image-to-Text": 720,
+    "Object Detection": 3000,
+    "Summarization": 1500,
+    "Text Classification": 2000,
+    "Text Embeddings": 3000,
+    "Text Generation": 300,
+    "Text-to-Image": 720,
+    "Translation": 720,
+}
+_RATES_BY_MODEL = {"@cf/baai/bge-large-en-v1.5": 1500, "@cf/runwayml/stable-diffusion-v1-5-img2img": 1500}
+_PAID_RATE, _PREPAID_RATE = 20, 50
+"""For each text model that requires Workers Paid: with standard billing, and with prepaid credits of AI Gateway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +136,12 @@ class Model:
     answers: Literal["native", "chat", "by input"] | None = None
     """The shape of a text answer: `{"response": ...}`, a chat completion, or whichever fits the input sent."""
 
+    reasoning_in_text: bool = False
+    """True if its text begins with its thoughts, which end in `</think>`: cfai takes them out of the text."""
+
+    streams_by_default: bool = False
+    """True if the service streams the answer unless it is told not to. cfai tells it, unless a stream is asked for."""
+
     capabilities: frozenset[str] = frozenset()
     """The model's abilities in the listing: `function_calling`, `reasoning`, `vision`, `lora`, `async_queue`, ..."""
 
@@ -132,6 +161,30 @@ class Model:
     """Everything else that the listing says, unchanged."""
 
     @property
+    def author(self) -> str:
+        """Return the author as the name has it: `meta` of `@cf/meta/llama-3.2-1b-instruct`."""
+        return self.name.rpartition("/")[0].rpartition("/")[2]
+
+    @property
+    def requests_per_minute(self) -> int | None:
+        """Return how many requests a minute an account may send, or `None` where nothing is published.
+
+        The limit is one for all models of a task together, but for `bge-large-en-v1.5`, `stable-diffusion-v1-5-img2img`
+        and the text models that require Workers Paid, which have one each. Those in beta may have lower ones. Source:
+        the Workers AI limits page of 2026-09-17.
+        """
+        return _PAID_RATE if self._has_paid_rate else _RATES_BY_MODEL.get(self.name, _RATES_BY_TASK.get(self.task))
+
+    @property
+    def prepaid_requests_per_minute(self) -> int | None:
+        """Return `requests_per_minute` of an account that pays with prepaid credits of AI Gateway."""
+        return _PREPAID_RATE if self._has_paid_rate else self.requests_per_minute
+
+    @property
+    def _has_paid_rate(self) -> bool:
+        return self.task == "Text Generation" and "require_workers_paid" in self.capabilities
+
+    @property
     def retirement(self) -> str | None:
         """Return when a model was retired, and what to use instead; `None` for one that is not."""
         if self.retired_on is None:
@@ -141,8 +194,56 @@ class Model:
 
 
 def get(name: str) -> Model | None:
-    """Return the catalogue's entry for `name`, or `None`. Names are case-sensitive, as they are for the service."""
-    return catalogue().get(name)
+    """Return the catalogue's entry for `name`, or `None`. Names are case-sensitive, as they are for the service.
+
+    The last part of a live model's name will do, such as `glm-4.7-flash`, if no other live model has the same. `run`
+    takes whole names alone.
+    """
+    if name in catalogue() or "/" in name:
+        return catalogue().get(name)
+    same = [model for model in catalogue().values() if not model.retired_on and model.name.endswith(f"/{name}")]
+    return same[0] if len(same) == 1 else None
+
+
+def list(
+    *, task: str | None = None, author: str | None = None, live: bool | None = None, capability: str | None = None
+) -> ModelList:
+    """Return the models of a task, an author and with a capability, as a list that shows as a table; live ones first.
+
+    `live=True` leaves out those that were retired, `live=False` all others. Neither case nor the blanks, hyphens and
+    underscores in `task` and `capability` matter: `"text-to-image"` and `"Text to Image"` are one. Raises
+    `ConfigurationError` for a task, an author or a capability that no model has.
+    """
+    known = catalogue().values()
+    task = _find_known("task", task, (model.task for model in known))
+    author = _find_known("author", author, (model.author for model in known))
+    capability = _find_known("capability", capability, (each for model in known for each in model.capabilities))
+    chosen = [
+        model
+        for model in known
+        if task in (None, model.task)
+        and author in (None, model.author)
+        and (capability is None or capability in model.capabilities)
+        and live in (None, model.retired_on is None)
+    ]
+    return ModelList(sorted(chosen, key=lambda model: model.retired_on is not None))
+
+
+def _find_known(option: str, value: str | None, known: Iterable[str]) -> str | None:
+    """Return the name that `value` stands for, as it is written in the catalogue."""
+    if value is None:
+        return None
+    by_slug = {_to_slug(name): name for name in sorted({*known})}
+    typed = _to_slug(str(value))
+    if typed in by_slug:
+        return by_slug[typed]
+    near = difflib.get_close_matches(typed, by_slug, 1)
+    hint = f": did you mean {by_slug[near[0]]!r}?" if near else ""
+    raise ConfigurationError(f"`{option}` must be one of {', '.join(by_slug.values())}, got {value!r}{hint}")
+
+
+def _to_slug(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).lower()
 
 
 @cache
@@ -152,7 +253,7 @@ def catalogue() -> Mapping[str, Model]:
     return MappingProxyType({row["name"]: _parse_model(row) for row in rows})
 
 
-def suggest(name: str, count: int = 3) -> list[str]:
+def suggest(name: str, count: int = 3) -> builtins.list[str]:
     """Suggest up to `count` live models whose names look most like `name`, best first."""
     typed = name.lower()
     likeness = {

@@ -116,6 +116,11 @@ class ToolCall:
         except ValueError:
             raise ValueError(f"the arguments of {self.name!r} are no JSON: {self.arguments[:200]!r}") from None
 
+    def _as_input(self, number: int = 1) -> dict[str, Any]:
+        """Return the call as it stands in a message. Native models give it no id, and some want nine characters."""
+        function = {"name": self.name, "arguments": self.arguments or "{}"}
+        return {"id": self.id or f"{number:09}", "type": "function", "function": function}
+
 
 @dataclass(slots=True)
 class TextSummary:

@@ -26,7 +26,7 @@ from tests.doctor.replay import RecordingFile, Replay, data
 
 JSON = {"content-type": "application/json"}
 EVENTS = {"content-type": "text/event-stream"}
-UNSEEN = ["error inside", "licence", "retry-after"]
+UNSEEN = ["licence", "retry-after"]
 """The facts that the emulator gives no occasion to find out."""
 
 MOST = ("max_tokens", "max_completion_tokens", "max_output_tokens")

@@ -15,7 +15,8 @@ ASKED: dict[str, tuple[str, ...]] = {
     "the chunks of moondream": ("moondream",),
     "an error inside a stream": ("error inside",),
     "which one of several is read": ("two limits",),
-    "what its events are": ("moondream",),
+    "no page of Cloudflare shows them": ("moondream",),
+    "a bad picture": ("bad picture",),
     "`tasks/search`": ("tasks",),
     "`authors/search`": ("authors",),
     "may tell it only if asked to": ("stream, v1",),
@@ -29,6 +30,10 @@ NOT_ASKED: dict[str, str] = {
     "where `options` stands": "where `options` stands in a call of `/ai/run`",
     "other clients look for it": "`response_text`, which other clients look for",
     "reported as a number alone": "the words of errors that no call brings about",
+    "how this is refused": "the words in which inputs are refused that cfai does not send",
+    "containers, rates": "how speech comes in each of its encodings",
+    "the order of Qwen3 Embedding's vectors": "the order of the vectors of queries and documents in one call",
+    "the schema of FLUX.1 has no `seed`": "whether FLUX.1 takes a `seed`",
 }
 """For the lines that no fact settles: words of the reason, on the page of the doctor."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import warnings
 from collections.abc import Callable
@@ -36,7 +37,12 @@ if TYPE_CHECKING:
 # Retired models warn at every line; what they say is tested elsewhere.
 pytestmark = pytest.mark.filterwarnings("ignore::cfai.RetiredModelWarning")
 
-TEXT_MODELS = [entry for entry in models.catalogue().values() if entry.task == "Text Generation" and entry.window]
+TEXT_MODELS = [
+    entry
+    for entry in models.catalogue().values()
+    if entry.task == "Text Generation" and entry.window and not re.search("/clef|llama-guard", entry.name)
+]
+"""Those that take a prompt as well as messages."""
 LLAMA_2 = "@cf/meta/llama-2-7b-chat-int8"
 LLAMA_2_FP16 = "@cf/meta/llama-2-7b-chat-fp16"
 LLAMA_3_3 = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"  # 24000 together, 256 by default

@@ -135,7 +135,7 @@ def test_inputs_that_cannot_be_sent_are_refused() -> None:
     for value in (circle, pair):
         with pytest.raises(InputError, match="holds itself"):
             count([{"role": "user", "content": value}], family="llama3")
-    with pytest.raises(InputError, match=r"inputs\['messages'\]\[0\]\['content'\]: bytes cannot be sent as JSON"):
+    with pytest.raises(InputError, match=r"inputs\['messages'\]\[0\]\['content'\] must be an image"):
         ai.check(LLAMA_3_3, {"messages": [{"role": "user", "content": b"Hello"}]})
 
 

@@ -8,8 +8,9 @@ from datetime import date
 
 import pytest
 
-from cfai import models
+from cfai import Ai, ConfigurationError, models
 from cfai.models import Limit, Model
+from tests.conftest import ACCOUNT, TOKEN, row
 
 ALL = list(models.catalogue().values())
 LIMITS = ["context_length", "sequence_length", "total_length", "input_length", "batch_length"]
@@ -163,6 +164,101 @@ def test_the_nearest_name_is_the_one_meant() -> None:
     assert 0 < len(near) <= 5
     assert all(entry(name).retired_on is None for name in near)
     assert models.suggest("zzzzzz") == []
+
+
+def test_a_short_name_finds_the_one_live_model_that_has_it() -> None:
+    for name, found in [
+        ("glm-4.7-flash", "@cf/zai-org/glm-4.7-flash"),
+        ("llama-3.3-70b-instruct-fp8-fast", "@cf/meta/llama-3.3-70b-instruct-fp8-fast"),
+        ("GLM-4.7-flash", None),
+        ("zai-org/glm-4.7-flash", None),  # another author's model would be called so
+        ("phi-2", None),  # retired
+        ("flash", None),
+        ("", None),
+    ]:
+        with row(name):
+            assert getattr(models.get(name), "name", None) == found
+
+
+def test_a_call_takes_no_short_name_for_the_model() -> None:
+    with Ai(account_id=ACCOUNT, api_token=TOKEN) as ai:
+        assert ai.check("llama-3.3-70b-instruct-fp8-fast", {"prompt": "Hi", "max_tokens": 10**9}).verdict == "unknown"
+
+
+def test_the_list_has_all_models_live_ones_first() -> None:
+    listed = models.list()
+    retired = [model.retired_on is not None for model in listed]
+    assert {model.name for model in listed} == {model.name for model in ALL}
+    assert retired == sorted(retired)
+    assert True in retired
+    assert [model for model in listed if not model.retired_on] == models.list(live=True)
+    assert [model for model in listed if model.retired_on] == models.list(live=False)
+
+
+def test_the_list_is_chosen_by_task_author_and_capability_however_they_are_spelt() -> None:
+    def names(**choice: str) -> set[str]:
+        return {model.name for model in models.list(**choice)}  # pyright: ignore[reportArgumentType]  # `live`
+
+    for task in ["text-to-image", "Text-to-Image", "text to image", "TEXT_TO_IMAGE", "texttoimage"]:
+        with row(task):
+            assert names(task=task) == {model.name for model in ALL if model.task == "Text-to-Image"}
+    assert names(author="Meta") == {model.name for model in ALL if model.name.startswith("@cf/meta/")}
+    for capability in ["function_calling", "Function Calling", "function-calling"]:
+        with row(capability):
+            assert names(capability=capability) == {m.name for m in ALL if "function_calling" in m.capabilities}
+    live = models.list(task="text generation", author="zai-org", capability="vision", live=True)
+    assert [model.name for model in live] == ["@cf/zai-org/glm-5.3-flash"]
+    assert models.list(task="translation", capability="vision") == []
+
+
+def test_a_choice_that_no_model_meets_says_what_there_is_and_what_was_meant() -> None:
+    for choice, message in [
+        ({"task": "text-to-imge"}, "`task` must be one of Automatic .*, got 'text-to-imge': did you mean 'Text-to-Im"),
+        ({"author": "mta"}, "`author` must be one of ai4bharat, .*, got 'mta': did you mean 'meta'"),
+        ({"capability": "visoin"}, "`capability` must be one of async_queue, .*, got 'visoin': did you mean 'vision'"),
+        ({"task": "!"}, "`task` must be one of .*, got '!'$"),
+        ({"author": ""}, "`author` must be one of .*, got ''$"),
+        ({"task": 5}, "`task` must be one of .*, got 5$"),
+    ]:
+        with row(choice), pytest.raises(ConfigurationError, match=message):
+            models.list(**choice)  # pyright: ignore[reportArgumentType]  # callers without types
+
+
+def test_the_list_shows_as_a_table_in_a_terminal() -> None:
+    table = str(models.list(task="Text Generation", author="zai-org"))
+    head, *rows = table.splitlines()
+    assert table == repr(models.list(task="Text Generation", author="zai-org"))
+    assert head.split() == ["name", "task", "context", "price", "capabilities", "retired"]
+    assert rows[0].split("  ")[0] == "@cf/zai-org/glm-4.7-flash"
+    for cell in ["131,072", "$0.06 per M input tokens; $0.4 per M output tokens", "function_calling, reasoning"]:
+        assert cell in rows[0]
+    assert {row.index("Text Generation") for row in rows} == {head.index("task")}
+    assert "2026-05-30" in str(models.list(author="microsoft"))
+    assert str(models.list(task="translation", capability="vision")).split() == head.split()
+
+
+def test_the_list_shows_as_a_table_in_a_notebook_and_nothing_in_it_is_markup() -> None:
+    listed = models.list(author="microsoft")
+    listed.append(Model("<b>", "a & b"))
+    page = listed._repr_html_()  # pyright: ignore[reportPrivateUsage]  # what a notebook calls
+    assert page.startswith("<table><tr><th>name</th>")
+    assert "<td>@cf/microsoft/phi-2</td>" in page
+    assert "<td>&lt;b&gt;</td><td>a &amp; b</td>" in page
+
+
+def test_a_model_says_how_many_requests_a_minute_it_takes() -> None:
+    for name, rate, prepaid in [
+        ("@cf/meta/llama-3.2-1b-instruct", 300, 300),
+        ("@cf/zai-org/glm-5.2", 20, 50),
+        ("@cf/baai/bge-m3", 3000, 3000),
+        ("@cf/baai/bge-large-en-v1.5", 1500, 1500),
+        ("@cf/runwayml/stable-diffusion-v1-5-img2img", 1500, 1500),
+        ("@cf/leonardo/phoenix-1.0", 720, 720),
+        ("@cf/openai/whisper", 720, 720),
+        ("@cf/deepgram/aura-1", None, None),
+    ]:
+        model = entry(name)
+        assert (model.requests_per_minute, model.prepaid_requests_per_minute) == (rate, prepaid), name
 
 
 def test_importing_reads_no_figures() -> None:

@@ -276,7 +276,7 @@ def test_a_retired_model_names_one_that_lives(monkeypatch: pytest.MonkeyPatch) -
     entry = models.get(RETIRED)
     assert entry is not None
     alone = dataclasses.replace(entry, replaced_by=None, successor=None)
-    monkeypatch.setattr(models, "get", {RETIRED: alone}.get)
+    monkeypatch.setattr(models, "catalogue", lambda: {RETIRED: alone})
     assert str(error_of(404, b"no", RETIRED)).endswith(f"{RETIRED} was retired on {entry.retired_on}.")
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
+import cfai.local
 from cfai import Ai
 from cfai.types import (
+    Audio,
     Binary,
-    ListOutput,
+    Image,
     Meta,
     NativeText,
     Output,
@@ -20,7 +22,6 @@ from cfai.types import (
     Token,
     ToolCall,
     Usage,
-    ValueOutput,
 )
 from tests.bodies import CHAT_ANSWER, NATIVE_ANSWER, PNG, RESPONSES_ANSWER
 from tests.conftest import ACCOUNT, TOKEN, row
@@ -107,11 +108,11 @@ def test_a_token_is_its_text_and_has_the_usage_of_its_event() -> None:
 
 
 def test_fields_are_attributes_and_items() -> None:
-    output: Any = output_of({"shape": [1, 2], "data": [[0.5]], "model": "x", "model_config": 1})
+    output: Any = output_of({"shape": [1, 2], "items": [[0.5]], "model": "x", "model_config": 1})
     assert type(output) is Output
     assert output["shape"] == output.shape == output.get("shape") == [1, 2]
     assert (output["model"], output["model_config"]) == ("x", 1)
-    assert [name in output for name in ("data", "other", 5)] == [True, False, False]
+    assert [name in output for name in ("shape", "other", 5)] == [True, False, False]
     assert (output.get("other"), output.get("other", 5)) == (None, 5)
     with pytest.raises(KeyError, match="other"):
         output["other"]
@@ -154,12 +155,14 @@ def test_each_text_answer_has_its_own_fields_and_prints_as_its_text() -> None:
     assert (responses.status, responses.output, responses["id"]) == ("completed", RESPONSES_ANSWER["output"], "resp_1")
 
 
-def test_a_list_is_a_list_and_any_other_value_is_in_its_root() -> None:
-    output = ListOutput([{"label": "A"}, {"label": "B"}])
-    assert [item["label"] for item in output] == ["A", "B"]
-    assert (output[1], output[-2:], len(output)) == ({"label": "B"}, output.root, 2)
-    assert output.meta == ValueOutput(0.5).meta == Meta()
-    assert ValueOutput(None).root is None
+def test_what_is_no_object_is_a_list_of_labels_or_the_field_result() -> None:
+    labels = output_of([{"label": "A", "score": 0.25}, {"label": "B", "score": 0.75}])  # type: ignore[arg-type]
+    assert [(item.label, item["label"]) for item in labels] == [("A", "A"), ("B", "B")]
+    assert (labels[1].score, labels[-1:], len(labels), labels.best.label) == (0.75, [labels[1]], 2, "B")
+    for result in ([1, 2], ["a"], [], 5, 0.5, True, None, [{"label": "A"}], [{"label": "A", "score": "high"}]):
+        with row(result):
+            output: Any = output_of(result)  # type: ignore[arg-type]
+            assert (type(output), output.result, output["result"]) == (Output, result, result)
 
 
 def test_the_bytes_say_what_they_are() -> None:
@@ -187,14 +190,40 @@ def test_the_bytes_say_what_they_are() -> None:
         assert (output.media_type, output.content, output.meta) == (media_type, content, meta), (content, declared)
 
 
-def test_bytes_are_bytes_saved_where_they_are_told_to_and_images_alone_are_shown(tmp_path: Path) -> None:
-    output = Binary(content=b"abc", media_type="audio/mpeg")
-    assert (bytes(output), len(output), output.meta) == (b"abc", 3, Meta())
+def test_bytes_are_bytes_and_images_alone_are_shown() -> None:
+    output = Binary.of(b"ID3abc", "", Meta())
+    assert type(output) is Audio
+    assert (bytes(output), len(output), output.meta) == (b"ID3abc", 6, Meta())
     assert "abc" not in repr(output)
-    assert output._repr_mimebundle_() == {}
-    assert Binary(content=PNG, media_type="image/png")._repr_mimebundle_(include=None) == {"image/png": PNG}
-    target = tmp_path / "a.png"
-    for path in (target, str(target)):
-        target.write_bytes(b"what was there before, and longer" + PNG)
-        assert Binary(content=PNG, media_type="image/png").save(path) == target
-        assert target.read_bytes() == PNG
+    assert not hasattr(output, "_repr_mimebundle_")
+    image = Binary.of(PNG, "", Meta())
+    assert isinstance(image, Image)
+    assert image._repr_mimebundle_(include=None) == {"image/png": PNG}
+
+
+def test_bytes_are_saved_under_the_suffix_of_their_type_and_over_nothing_unless_told_to(tmp_path: Path) -> None:
+    image, sound = Image(content=PNG, media_type="image/png"), Audio(content=b"ID3", media_type="audio/mpeg")
+    assert image.save(tmp_path / "a") == tmp_path / "a.png"
+    assert sound.save(str(tmp_path / "a")) == tmp_path / "a.mp3"
+    assert image.save(tmp_path / "a.bin").read_bytes() == PNG
+    (tmp_path / "b.png").write_bytes(b"what was there before, and longer" + PNG)
+    for path in (tmp_path / "b", tmp_path / "b.png"):
+        with pytest.raises(FileExistsError, match="overwrite=True"):
+            image.save(path)
+        assert image.save(path, overwrite=True).read_bytes() == PNG
+        path.with_suffix(".png").write_bytes(b"before")
+    assert Binary(content=b"x", media_type="x/y").save(tmp_path / "c").name == "c"
+
+
+def test_an_image_and_a_sound_become_arrays() -> None:
+    local = Path(cfai.local.__file__).parent / "emulator" / "media"
+    picture = Image(content=(local / "picture.png").read_bytes(), media_type="image/png")
+    assert picture.to_pil().size == (512, 512)
+    assert (picture.to_numpy().shape, picture.to_numpy().dtype) == ((512, 512, 3), "uint8")
+    for name in ("speech.wav", "speech.mp3"):
+        speech = Binary.of((local / name).read_bytes(), "", Meta())
+        assert isinstance(speech, Audio)
+        samples = speech.to_numpy()
+        assert (samples.dtype, samples.ndim) == ("float32", 1)
+        assert 1 < len(samples) / speech.sample_rate < 60
+        assert 0.01 < abs(samples).max() <= 1

@@ -23,7 +23,9 @@ from cfai import Ai, AsyncStream, CheckResult, Stream, Token
 from cfai.types import (
     Binary,
     ChatCompletion,
-    ListOutput,
+    Classification,
+    Embeddings,
+    Image,
     NativeText,
     Output,
     ResponsesOutput,
@@ -31,7 +33,6 @@ from cfai.types import (
     ToolCall,
     ToolCallDelta,
     Usage,
-    ValueOutput,
 )
 from tests.bodies import CHAT_ANSWER, NATIVE_ANSWER, PNG, RESPONSES_ANSWER
 from tests.conftest import ACCOUNT, TOKEN, row
@@ -60,8 +61,8 @@ def answered(*results: Any) -> list[Any]:
         return [ai.run("@cf/some/model", {"prompt": "x"}) for _ in results]
 
 
-def image() -> Binary:
-    return Binary(content=PNG, media_type="image/png")
+def image() -> Image:
+    return Image(content=PNG, media_type="image/png")
 
 
 def get(result: Any, returns: Any, **options: Any) -> Any:
@@ -87,7 +88,7 @@ def summary(answer: Any) -> Any:
 def test_an_answer_gives_its_data_whatever_base_class_is_declared() -> None:
     for fields, answer in zip(OBJECTS, answered(*OBJECTS), strict=True):
         bases = [base for base in (Output, TextOutput, type(answer)) if isinstance(answer, base)]
-        for declared in (*bases, *(base | None for base in bases), Output | ListOutput | ValueOutput | Binary, Any):
+        for declared in (*bases, *(base | None for base in bases), Output | Classification | Binary, Any):
             with row((fields, declared)):
                 data = answer.model_dump()
                 model: Any = create_model("Mine", field=(declared, ...), others=(list[declared], ...))
@@ -170,7 +171,7 @@ def test_other_results_are_made_again_from_their_data() -> None:
 
 
 def test_a_union_of_outputs_takes_each_for_what_it_is() -> None:
-    adapter: Any = TypeAdapter(Output | ListOutput | ValueOutput)
+    adapter: Any = TypeAdapter(Output | Classification)
     for result in answered(*OTHERS, *OBJECTS):
         for back in (
             adapter.validate_python(adapter.dump_python(result)),
@@ -187,7 +188,7 @@ def test_data_made_into_an_answer_again_has_no_facts_of_a_call() -> None:
     assert (answer.meta.request_id, back.meta.request_id) == ("id-1", None)
     assert back == answer != TextOutput.model_validate({**NATIVE_ANSWER, "new": 1})
     assert answer != answer.model_dump()
-    assert ListOutput([1]) != ValueOutput([1])
+    assert Image(content=b"", media_type="x/y") != Binary(content=b"", media_type="x/y")
 
 
 def test_a_copy_with_another_text_says_so() -> None:
@@ -235,7 +236,8 @@ def test_a_result_of_another_kind_than_declared_is_refused_rather_than_emptied()
         (image(), Output),
         (embeddings, TextOutput),
         (text, ChatCompletion),
-        (text, ListOutput),
+        (text, Classification),
+        (text, Embeddings),
         (labels, Binary),
     ):
         with row((result, declared)):
@@ -266,7 +268,9 @@ def test_an_image_in_json_is_base64() -> None:
 
 def test_the_schema_of_a_route_says_what_comes() -> None:
     app = fastapi.FastAPI()
-    for index, returns in enumerate((Output, TextOutput, ChatCompletion, ListOutput, Binary, Usage, ToolCall, Token)):
+    for index, returns in enumerate(
+        (Output, TextOutput, ChatCompletion, Classification, Binary, Usage, ToolCall, Token)
+    ):
 
         def ask() -> Any: ...
 
@@ -276,7 +280,7 @@ def test_the_schema_of_a_route_says_what_comes() -> None:
     for name in ("Output", "TextOutput"):
         assert (schemas[name]["type"], schemas[name]["additionalProperties"]) == ("object", True)
     assert schemas["ChatCompletion"]["properties"]["choices"]["items"] == {"$ref": "#/components/schemas/Choice"}
-    assert schemas["ListOutput"]["type"] == "array"
+    assert schemas["Classification"]["type"] == "array"
     assert schemas["Binary"]["properties"]["content"] == {
         "type": "string",
         "contentEncoding": "base64",

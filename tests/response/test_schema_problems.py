@@ -20,7 +20,6 @@ from tests.conftest import SYNC_AND_ASYNC, Callers, Service, row
 KIMI = "@cf/moonshotai/kimi-k2.6"
 LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 BGE = "@cf/baai/bge-m3"
-FLUX_2 = "@cf/black-forest-labs/flux-2-dev"
 UUID = "d5e2a21f-c80f-4978-8e43-ef219c8c25fe"
 
 SAID = [{"role": "user", "content": "hi"}]
@@ -257,7 +256,6 @@ def test_the_emulator_s_page_is_boiled_down_too(callers: Callers, local: Emulato
         (LLAMA, {"messages": [{"role": "user", "content": 5}]}, "`messages[0].content` is an integer, and must be"),
         (LLAMA, {"prompt": "hi", "temperature": 6}, "`temperature` must be <= 5 ("),
         (BGE, {"prompt": "hi"}, "what came is `prompt` ("),
-        (FLUX_2, {"prompt": "a cat"}, "`multipart` is missing ("),
     ):
         with row(inputs), pytest.raises(BadRequestError) as caught:
             caller.run(model, inputs)

@@ -250,7 +250,7 @@ def test_errors_come_out_of_every_way_in(ai: Ai, service: Service) -> None:
         with row(way), pytest.raises(RateLimitError):
             asyncio.run(way(ai, STREAM))
     service.answers(service.raw(b"\x89PNG\r\n\x1a\n", "image/png"))
-    with pytest.raises(APIResponseValidationError, match="answered Binary") as caught:
+    with pytest.raises(APIResponseValidationError, match="answered Image") as caught:
         asyncio.run(enter(ai, STREAM))
     assert caught.value.body.media_type == "image/png"
 

@@ -1,13 +1,14 @@
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 """The effect of options on the type of the result, and the checks of them and of clients passed in. Never run."""
 
-from typing import Final, assert_type
+from typing import Any, Final, assert_type
 
 import httpx
 import httpx2
 
-from cfai import Ai, Retry, Stream, Timeout, Token
-from cfai.types import Binary, ListOutput, NativeText, Output, ValueOutput
+from cfai import Ai, AudioStream, Retry, Stream, Timeout, Token
+from cfai.types import Binary, Image, Output, TextOutput
+from cfai.types._output import ListResult
 
 ai = Ai()
 LLAMA: Final = "@cf/meta/llama-3.2-1b-instruct"
@@ -26,14 +27,16 @@ assert_type(
         max_retries=Retry(max_retries=1),
         checks="warn",
     ),
-    NativeText,
+    TextOutput,
 )
 assert_type(
     ai.run(LLAMA, {"prompt": "Hi", "stream": True}, gateway="mine", max_retries=None, timeout=30), Stream[Token]
 )
 assert_type(ai.run(LLAMA, {"prompt": "Hi"}, return_raw_response=True), httpx.Response)
 assert_type(ai.run(LLAMA, {"prompt": "Hi", "stream": True}, return_raw_response=True, tags=["a"]), httpx.Response)
-assert_type(ai.run(LLAMA, {"prompt": "Hi"}, return_raw_response=False), NativeText)
+assert_type(ai.run(LLAMA, {"prompt": "Hi"}, return_raw_response=False), TextOutput)
+assert_type(ai.run("@cf/lykon/dreamshaper-8-lcm", {"prompt": "a cat"}, tags=["a"], queue_request=False), Image)
+assert_type(ai.run("@cf/lykon/dreamshaper-8-lcm", {"prompt": "a cat"}, return_raw_response=True), httpx.Response)
 assert_type(ai.run("@cf/baai/bge-m3", {"requests": [{"text": "Hi"}]}, queue_request=True), Output)
 assert_type(
     ai.run("@cf/meta/llama-3.3-70b-instruct-fp8-fast", {"requests": [{"prompt": "Hi"}]}, queue_request=True), Output
@@ -45,10 +48,11 @@ assert_type(ai.run("@cf/meta/llama-3.3-70b-instruct-fp8-fast", {"request_id": "1
 def what_is_known_at_run_time_only(flag: bool) -> None:
     assert_type(
         ai.run(LLAMA, {"prompt": "Hi"}, return_raw_response=flag),
-        httpx.Response | Output | ListOutput | ValueOutput | Binary | Stream[Token],
+        httpx.Response | Output | ListResult[Any] | Binary | Stream[Token] | AudioStream,
     )
     assert_type(
-        ai.run(LLAMA, {"prompt": "Hi"}, queue_request=flag), Output | ListOutput | ValueOutput | Binary | Stream[Token]
+        ai.run(LLAMA, {"prompt": "Hi"}, queue_request=flag),
+        Output | ListResult[Any] | Binary | Stream[Token] | AudioStream,
     )
 
 

@@ -1,4 +1,4 @@
-"""Inputs of `run` for text models. The type checker alone reads these: at run time inputs are a plain `dict`.
+"""Text generation: what goes in. The type checker alone reads these: at run time inputs are a plain `dict`.
 
 Ranges, defaults and the fields themselves are those of the Workers AI model schemas (February 2025 to October 2026)
 unless a field says otherwise. Where a range differs from model to model, the widest is given.
@@ -8,18 +8,20 @@ checked field by field.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Required, TypedDict, final
+from typing import Literal, Required, TypedDict, final
 
 from pydantic import BaseModel
 
+from cfai.types._media_inputs import AudioSource, ImageSource
+
 
 @final
-class OnlyAny:
+class InputOfThisModel:
     """A type that no value has, so that only `Any` passes for it. `dict[str, Any]` is a mapping to it; `{"a": 1}` is
     none, nor is `dict[str, str]`: that is how what was declared unchecked is told from what was misspelt."""
 
 
-Untyped = Mapping[str, OnlyAny] | BaseModel
+Untyped = Mapping[str, InputOfThisModel] | BaseModel
 """An object whose fields are not checked: a mapping declared with values of type `Any`, or a model of pydantic."""
 
 
@@ -36,8 +38,8 @@ class TextPart(TypedDict):
 class ImageUrl(TypedDict, total=False):
     """The address of an image."""
 
-    url: Required[str]
-    """`data:image/jpeg;base64,...`. Models with native inputs take no other kind of address."""
+    url: Required[ImageSource]
+    """The image in any form that cfai reads, a `data:` URL, or where the model takes one an address on the web."""
     detail: Literal["auto", "low", "high"]
 
 
@@ -45,7 +47,7 @@ class ImagePart(TypedDict):
     """An image, for models with the capability `vision`."""
 
     type: Literal["image_url"]
-    image_url: ImageUrl
+    image_url: ImageUrl | ImageSource
 
 
 class VideoUrl(TypedDict):
@@ -61,12 +63,13 @@ class VideoPart(TypedDict):
     video_url: VideoUrl
 
 
-class AudioData(TypedDict):
+class AudioData(TypedDict, total=False):
     """Sound, in the message itself."""
 
-    data: str
-    """Base64."""
+    data: Required[AudioSource]
+    """The sound itself in any form that cfai reads, or base64."""
     format: Literal["wav", "mp3"]
+    """Default: what the sound says of itself."""
 
 
 class AudioPart(TypedDict):
@@ -92,8 +95,8 @@ class FilePart(TypedDict):
     file: FileData
 
 
-ContentPart = TextPart | ImagePart | VideoPart | AudioPart | FilePart | Untyped
-"""One part of what a user says."""
+ContentPart = TextPart | ImagePart | VideoPart | AudioPart | FilePart | Untyped | ImageSource
+"""One part of what a user says: an object of the wire, a text as it is, or an image by its path or bytes."""
 
 
 # Messages.
@@ -189,7 +192,7 @@ class FunctionDefinition(TypedDict, total=False):
     name: Required[str]
     description: str
     """Native models demand it."""
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, object]
     """A JSON schema. Native models demand `type` and `description` of every property."""
     strict: bool | None
     """True if the arguments must follow the schema to the letter. Chat models only."""
@@ -206,15 +209,12 @@ class CustomTool(TypedDict):
     """A tool that takes text of a form of its own."""
 
     type: Literal["custom"]
-    custom: Mapping[str, Any]
+    custom: Mapping[str, object]
     """`name`, and if need be `description` and `format`."""
 
 
-NativeTool = FunctionTool | FunctionDefinition | Untyped
-"""A tool for models with native inputs, flat or as chat completions have it."""
-
-ChatTool = FunctionTool | CustomTool | Untyped
-"""A tool for chat models."""
+Tool = FunctionTool | FunctionDefinition | CustomTool | Untyped
+"""A tool, as chat completions have it, or flat for models with native inputs."""
 
 
 class EmbeddedFunction(TypedDict):
@@ -231,15 +231,22 @@ class NamedTool(TypedDict):
     function: NamedFunction
 
 
+class NamedCustomTool(TypedDict):
+    """`NamedTool` for a tool that takes text of a form of its own."""
+
+    type: Literal["custom"]
+    custom: NamedFunction
+
+
 class AllowedTools(TypedDict):
     """Some of the tools."""
 
     type: Literal["allowed_tools"]
-    allowed_tools: Mapping[str, Any]
+    allowed_tools: Mapping[str, object]
     """`mode`, `auto` or `required`, and `tools`."""
 
 
-ChatToolChoice = Literal["none", "auto", "required"] | NamedTool | AllowedTools | Untyped
+ToolChoice = Literal["none", "auto", "required"] | NamedTool | NamedCustomTool | AllowedTools | Untyped
 """Which tools the model may call. `required` is only a request: some answer in text all the same."""
 
 
@@ -256,104 +263,11 @@ class JsonFormat(TypedDict, total=False):
     """JSON. No model streams it."""
 
     type: Required[Literal["json_object", "json_schema"]]
-    json_schema: Mapping[str, Any]
+    json_schema: Mapping[str, object]
     """For native inputs the schema itself; chat models document `{"name": ..., "schema": ..., "strict": ...}`."""
 
 
-# Native inputs.
-
-
-class _Native(TypedDict, total=False):
-    max_tokens: int | Literal["max"]
-    """Tokens of the answer at most. Default 256; 2000 for Qwen3 30B, Sea-Lion and Granite. `"max"`: all there is."""
-    temperature: float
-    """0 to 5, default 0.6; 0.15 for Llama 4 Scout, Mistral Small 3.1 and QwQ."""
-    top_p: float
-    """0 to 2 by some schemas, 0.001 to 1 by the newer ones."""
-    top_k: int
-    """1 to 50."""
-    seed: int
-    """1 to 9,999,999,999."""
-    repetition_penalty: float
-    """0 to 2."""
-    frequency_penalty: float
-    """-2 to 2; by most schemas 0 to 2."""
-    presence_penalty: float
-    """-2 to 2; by most schemas 0 to 2."""
-    raw: bool
-    """Leave the chat template out. Default false."""
-    lora: str
-    """A fine-tune's id or name. The schemas list it beside `prompt` alone, the documentation beside `messages` too."""
-    response_format: JsonFormat | Untyped
-    """JSON mode, for the models that have it."""
-    guided_json: Mapping[str, Any]
-    """A JSON schema, for Llama 4 Scout, Mistral Small 3.1, Gemma 3 and QwQ."""
-    image: str | Sequence[int]
-    """An image for Llama 3.2 11B Vision: its bytes as numbers, or base64."""
-
-
-class _NativePrompt(_Native):
-    prompt: Required[str]
-    """At least one character."""
-
-
-class _NativeMessages(_Native, total=False):
-    messages: Required[Sequence[InputMessage]]
-    tools: Sequence[NativeTool]
-    tool_choice: Literal["none", "auto", "required"] | NamedTool | Untyped
-    """No schema lists it for native inputs; Cloudflare's own clients send it."""
-    functions: Sequence[EmbeddedFunction | Untyped]
-
-
-class NativePrompt(_NativePrompt, total=False):
-    """One text for a model with native inputs."""
-
-    stream: bool
-    """Default false."""
-
-
-class NativePromptPlain(_NativePrompt, total=False):
-    """`NativePrompt` without streaming."""
-
-    stream: Literal[False]
-
-
-class NativePromptStream(_NativePrompt):
-    """`NativePrompt`, streamed."""
-
-    stream: Required[Literal[True]]
-
-
-class NativeMessages(_NativeMessages, total=False):
-    """A conversation with a model with native inputs."""
-
-    stream: bool
-    """Default false."""
-
-
-class NativeMessagesPlain(_NativeMessages, total=False):
-    """`NativeMessages` without streaming."""
-
-    stream: Literal[False]
-
-
-class NativeMessagesStream(_NativeMessages):
-    """`NativeMessages`, streamed."""
-
-    stream: Required[Literal[True]]
-
-
-NativeInputs = NativePrompt | NativeMessages
-"""Inputs of Llama, Mistral and older models; of Qwen3 30B, Sea-Lion and Granite too, which answer as chat models do."""
-
-NativeInputsPlain = NativePromptPlain | NativeMessagesPlain
-"""`NativeInputs` without streaming."""
-
-NativeInputsStream = NativePromptStream | NativeMessagesStream
-"""`NativeInputs`, streamed."""
-
-
-# Chat completions.
+# Prompts and messages.
 
 
 class ChatTemplateOptions(TypedDict, total=False):
@@ -379,7 +293,7 @@ class StreamOptions(TypedDict, total=False):
 class AudioOptions(TypedDict):
     """The sound of spoken answers."""
 
-    voice: str | Mapping[str, Any]
+    voice: str | Mapping[str, object]
     format: Literal["wav", "aac", "mp3", "flac", "opus", "pcm16"]
 
 
@@ -394,118 +308,160 @@ class WebSearchOptions(TypedDict, total=False):
     """Options of a search of the web."""
 
     search_context_size: Literal["low", "medium", "high"]
-    user_location: Mapping[str, Any]
+    user_location: Mapping[str, object]
 
 
-class _Chat(TypedDict, total=False):
+class _Text(TypedDict, total=False):
     max_tokens: int | Literal["max"] | None
-    """Tokens of the answer at most, reasoning included. Default: what the window leaves. `"max"`: all there is."""
+    """Tokens of the answer at most, reasoning included; `"max"`: all there is.
+
+    Default of models with native inputs: 256; 2000 for Qwen3 30B, Sea-Lion and Granite. Of chat models: what the window
+    leaves.
+    """
     max_completion_tokens: int | Literal["max"] | None
-    """The newer name of `max_tokens`."""
+    """The newer name of `max_tokens`. Chat models."""
     temperature: float | None
-    """0 to 2, default 1."""
+    """The higher, the more varied the answer.
+
+    0 to 5, default 0.6 (0.15 for Llama 4 Scout, Mistral Small 3.1 and QwQ); chat models 0 to 2, default 1.
+    """
     top_p: float | None
-    """0 to 1, default 1."""
-    n: int | None
-    """How many answers: 1 to 128, default 1."""
-    stop: str | Sequence[str] | None
-    """Texts that end the answer: one, or one to four."""
+    """The share of likely tokens that are chosen from.
+
+    0 to 2 by some native schemas, 0.001 to 1 by the newer ones; chat models 0 to 1, default 1.
+    """
+    top_k: int
+    """The number of likely tokens that are chosen from: 1 to 50. Models with native inputs."""
     seed: int | None
+    """The same seed makes the same answer likely: 1 to 9,999,999,999; for chat models any."""
+    repetition_penalty: float
+    """How much tokens that came already are avoided: 0 to 2. Models with native inputs."""
     frequency_penalty: float | None
-    """-2 to 2, default 0."""
+    """How much tokens that came often are avoided: -2 to 2; by most native schemas 0 to 2."""
     presence_penalty: float | None
-    """-2 to 2, default 0."""
-    logit_bias: Mapping[str, float] | None
-    """By token id: what is added to its chance."""
-    logprobs: bool | None
-    """Default false."""
-    top_logprobs: int | None
-    """0 to 20."""
-    stream_options: StreamOptions | Untyped
-    reasoning_effort: Literal["none", "low", "medium", "high", "max"] | None
-    """`low`, `medium` or `high`; DeepSeek V4 Flash: `none`, `low`, `high` (default), `max`; GLM 5.3 Flash: `low`,
-    `high`, `max` (default). `None`: no reasoning."""
-    chat_template_kwargs: ChatTemplateOptions | Untyped
-    tools: Sequence[ChatTool]
-    tool_choice: ChatToolChoice
+    """How much tokens that came at all are avoided: -2 to 2; by most native schemas 0 to 2."""
+    stop: str | Sequence[str] | None
+    """Texts that end the answer: one, or one to four. Chat models."""
+    n: int | None
+    """How many answers: 1 to 128, default 1. Chat models."""
+    tools: Sequence[Tool]
+    """The tools that the model may want called."""
+    tool_choice: ToolChoice
+    """Which of the tools the model may call, or must. Chat models."""
     parallel_tool_calls: bool
-    """Default true."""
-    functions: Sequence[FunctionDefinition | Untyped]
-    """Superseded by `tools`. 1 to 128."""
+    """The model may want several tools called at once. Default true. Chat models."""
+    functions: Sequence[EmbeddedFunction | FunctionDefinition | Untyped]
+    """Superseded by `tools`."""
     function_call: Literal["none", "auto"] | NamedFunction
-    """Superseded by `tool_choice`."""
+    """Superseded by `tool_choice`. Chat models."""
     response_format: TextFormat | JsonFormat | Untyped
+    """JSON mode, for the models that have it."""
+    guided_json: Mapping[str, object]
+    """A JSON schema, for Llama 4 Scout, Mistral Small 3.1, Gemma 3 and QwQ."""
+    reasoning_effort: Literal["none", "low", "medium", "high", "max"] | None
+    """How long to reason first.
+
+    `low`, `medium` or `high`; DeepSeek V4 Flash: `none`, `low`, `high` (default), `max`; GLM 5.3 Flash: `low`,
+    `high`, `max` (default). `None`: no reasoning. Chat models.
+    """
+    chat_template_kwargs: ChatTemplateOptions | Untyped
+    """Options of the chat template, such as whether to reason. Chat models."""
+    image: ImageSource
+    """An image for Llama 3.2 11B Vision: its path, its bytes, an open file, an image of Pillow, or a numpy array."""
+    raw: bool
+    """Leave the chat template out. Default false. Models with native inputs."""
+    lora: str
+    """A fine-tune's id or name. The schemas list it beside `prompt` alone, the documentation beside `messages` too."""
+    logit_bias: Mapping[str, float] | None
+    """By token id: what is added to its chance. Chat models."""
+    logprobs: bool | None
+    """Say of each token how likely it was. Default false. Chat models."""
+    top_logprobs: int | None
+    """How many other tokens are told with each: 0 to 20. Chat models."""
+    stream_options: StreamOptions | Untyped
+    """What a stream sends beside its tokens. Chat models."""
     modalities: Sequence[Literal["text", "audio"]] | None
+    """The forms of the answer. Chat models; none of the catalogue says that it speaks."""
     audio: AudioOptions | Untyped
+    """The sound of a spoken answer. Chat models; none of the catalogue says that it speaks."""
     prediction: Prediction | Untyped
+    """A text that most of the answer is known to be. Chat models."""
     web_search_options: WebSearchOptions | Untyped
+    """Chat models; none of the catalogue says that it searches the web."""
     service_tier: Literal["auto", "default", "flex", "scale", "priority"] | None
     """Kimi K2.5; default `auto`."""
     skip_special_tokens: bool
     """Gemma 4; default false."""
-    metadata: Mapping[str, Any] | None
+    metadata: Mapping[str, object] | None
+    """Anything of your own. Chat models."""
     store: bool | None
-    """Default false."""
+    """Default false. Chat models."""
     user: str
+    """An id of your own user. Chat models."""
     model: str
     """Not needed: the model is an argument of `run`."""
 
 
-class _ChatPrompt(_Chat):
+class _Prompt(_Text):
     prompt: Required[str]
-    """At least one character."""
+    """One text, of at least one character."""
 
 
-class _ChatMessages(_Chat):
+class _Messages(_Text):
     messages: Required[Sequence[InputMessage]]
+    """A conversation."""
 
 
-class ChatPrompt(_ChatPrompt, total=False):
-    """One text for a chat model."""
-
-    stream: bool | None
-    """Default false."""
-
-
-class ChatPromptPlain(_ChatPrompt, total=False):
-    """`ChatPrompt` without streaming."""
-
-    stream: Literal[False] | None
-
-
-class ChatPromptStream(_ChatPrompt):
-    """`ChatPrompt`, streamed."""
-
-    stream: Required[Literal[True]]
-
-
-class ChatMessages(_ChatMessages, total=False):
-    """A conversation with a chat model."""
+class PromptInputs(_Prompt, total=False):
+    """A prompt for a text model. Each model takes most of the keys; `cfai` checks which."""
 
     stream: bool | None
     """Default false."""
 
 
-class ChatMessagesPlain(_ChatMessages, total=False):
-    """`ChatMessages` without streaming."""
+class PromptInputsPlain(_Prompt, total=False):
+    """`PromptInputs` without streaming."""
 
     stream: Literal[False] | None
+    """Default false."""
 
 
-class ChatMessagesStream(_ChatMessages):
-    """`ChatMessages`, streamed."""
+class PromptInputsStream(_Prompt):
+    """`PromptInputs`, streamed."""
 
     stream: Required[Literal[True]]
+    """The answer comes as a stream of tokens."""
 
 
-ChatInputs = ChatPrompt | ChatMessages
-"""Inputs of the chat models, as OpenAI's chat completions have them: GLM, Kimi, Gemma 4, Nemotron, DeepSeek V4, ..."""
+class MessagesInputs(_Messages, total=False):
+    """A conversation for a text model. Each model takes most of the keys; `cfai` checks which."""
 
-ChatInputsPlain = ChatPromptPlain | ChatMessagesPlain
-"""`ChatInputs` without streaming."""
+    stream: bool | None
+    """Default false."""
 
-ChatInputsStream = ChatPromptStream | ChatMessagesStream
-"""`ChatInputs`, streamed."""
+
+class MessagesInputsPlain(_Messages, total=False):
+    """`MessagesInputs` without streaming."""
+
+    stream: Literal[False] | None
+    """Default false."""
+
+
+class MessagesInputsStream(_Messages):
+    """`MessagesInputs`, streamed."""
+
+    stream: Required[Literal[True]]
+    """The answer comes as a stream of tokens."""
+
+
+TextInputs = PromptInputs | MessagesInputs
+"""A prompt or a conversation for a text model."""
+
+TextInputsPlain = PromptInputsPlain | MessagesInputsPlain
+"""`TextInputs` without streaming."""
+
+TextInputsStream = PromptInputsStream | MessagesInputsStream
+"""`TextInputs`, streamed."""
 
 
 # The Responses form of gpt-oss. Source: Workers AI's release notes and the types of the Workers runtime.
@@ -565,7 +521,7 @@ class ResponsesFunction(TypedDict, total=False):
     type: Required[Literal["function"]]
     name: Required[str]
     description: str
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, object]
     """A JSON schema."""
     strict: bool | None
 
@@ -585,7 +541,7 @@ class ResponsesFormat(TypedDict, total=False):
     type: Required[Literal["text", "json_object", "json_schema"]]
     name: str
     """With a schema: its name."""
-    schema: Mapping[str, Any]
+    schema: Mapping[str, object]
     """The JSON schema itself."""
     description: str
     strict: bool | None
@@ -598,28 +554,44 @@ class ResponsesText(TypedDict, total=False):
     verbosity: Literal["low", "medium", "high"] | None
 
 
-class _Responses(TypedDict, total=False):
-    input: Required[str | Sequence[ResponsesItem]]
-    """The prompt, or the conversation so far."""
+class _ResponsesOwn(TypedDict, total=False):
     instructions: str | None
     """The text that says what the model is to be."""
     max_output_tokens: int | Literal["max"] | None
     """Tokens of the answer at most, reasoning included. `"max"`: all there is."""
     reasoning: ReasoningOptions | Untyped | None
-    temperature: float | None
-    top_p: float | None
+    """How long to reason first, and whether its thoughts are summed up."""
     text: ResponsesText | Untyped
-    tools: Sequence[ResponsesFunction | Untyped]
-    tool_choice: Literal["none", "auto", "required"] | Mapping[str, Any]
-    parallel_tool_calls: bool | None
-    stream_options: StreamOptions | Untyped
+    """The form of the answer."""
     include: Sequence[str] | None
     """Further parts that the answer should hold, such as `message.output_text.logprobs`."""
     truncation: Literal["auto", "disabled"] | None
+    """`auto`: leave out what is too long, from the middle of the conversation."""
     previous_response_id: str | None
+    """The answer that this goes on from. The service is not known to keep answers."""
     prompt_cache_key: str
+    """Calls that share it have their prompts cached together."""
     safety_identifier: str
+    """An id of your own user."""
+
+
+class _Responses(_ResponsesOwn, total=False):
+    input: Required[str | Sequence[ResponsesItem]]
+    """The prompt, or the conversation so far."""
+    temperature: float | None
+    """The higher, the more varied the answer."""
+    top_p: float | None
+    """The share of likely tokens that are chosen from."""
+    tools: Sequence[ResponsesFunction | Untyped]
+    """The functions that the model may want called."""
+    tool_choice: Literal["none", "auto", "required"] | Mapping[str, object]
+    """Which of the functions the model may call, or must."""
+    parallel_tool_calls: bool | None
+    """The model may want several functions called at once."""
+    stream_options: StreamOptions | Untyped
+    """What a stream sends beside its tokens."""
     service_tier: Literal["auto", "default", "flex", "scale", "priority"] | None
+    """Of the Responses API; no source says that the service minds it."""
 
 
 class ResponsesInput(_Responses, total=False):
@@ -633,12 +605,36 @@ class ResponsesInputPlain(_Responses, total=False):
     """`ResponsesInput` without streaming."""
 
     stream: Literal[False] | None
+    """Default false."""
 
 
 class ResponsesInputStream(_Responses):
     """`ResponsesInput`, streamed."""
 
     stream: Required[Literal[True]]
+    """The answer comes as a stream of tokens."""
+
+
+# All keys of a model that is called in several ways, for an editor to offer and for pyright to tell of. The types above
+# say what fits.
+
+
+class PromptOrMessages(_Text, total=False):
+    """Inputs of a text model: either `prompt` or `messages` is needed."""
+
+    prompt: Required[str]
+    """One text, of at least one character. Either this or `messages`."""
+    messages: Sequence[InputMessage]
+    """A conversation. Either this or `prompt`."""
+    stream: bool | None
+    """True: the answer comes as a stream of tokens. Default false."""
+
+
+class PromptMessagesOrInput(PromptOrMessages, _ResponsesOwn, total=False):
+    """Inputs of gpt-oss: either `prompt`, `messages` or `input` is needed."""
+
+    input: str | Sequence[ResponsesItem]
+    """The prompt, or the conversation so far, as in OpenAI's Responses API."""
 
 
 class BatchPoll(TypedDict):

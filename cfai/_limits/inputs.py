@@ -1,0 +1,267 @@
+"""Find what is wrong with inputs, by the schema that the model's listing has: before anything is sent.
+
+Certain is only what the service is sure to refuse. An input that the schema does not have may be newer than it is, and
+most models ignore what they do not know: that is good for a warning. Media are left to whoever encodes them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cfai._errors import InputError, LimitError
+from cfai._json import as_sequence, is_mapping
+from cfai._limits.messages import make_count_error, make_input_error
+from cfai._limits.window import MAX_TOKENS_FIELDS
+from cfai.models import Limit, Model, catalogue
+
+if TYPE_CHECKING:
+    from cfai.models.schemas import Schema
+
+_COMMON_INPUTS = frozenset({"external_reference", "options", "request_id", "requests", "stream"})
+_MEDIA_INPUTS = frozenset({"(body)", "audio", "image", "image_b64", "mask", "multipart"})
+
+# What the documentation, or Cloudflare's own clients, have beside the schemas.
+_TEXT_INPUTS = frozenset({"response_format", "tool_choice", *MAX_TOKENS_FIELDS})
+_REASONING_INPUTS = frozenset({"chat_template_kwargs", "reasoning_effort"})
+_MORE_INPUTS = {
+    "@cf/black-forest-labs/flux-1-schnell": {"seed"},
+    "@cf/leonardo/phoenix-1.0": {"steps"},
+    "@cf/openai/whisper": {"source_lang", "target_lang"},
+    "@cf/openai/whisper-tiny-en": {"source_lang", "target_lang"},
+    "@cf/openai/whisper-large-v3-turbo": {
+        "beam_size",
+        "compression_ratio_threshold",
+        "condition_on_previous_text",
+        "hallucination_silence_threshold",
+        "log_prob_threshold",
+        "no_speech_threshold",
+    },
+}
+_CHAT_MODEL = "@cf/zai-org/glm-4.7-flash"
+"""A model whose inputs are those of chat completions, which gpt-oss takes beside its own."""
+
+_HANGING_INPUTS = {"top_k": "@cf/zai-org/glm"}
+"""Inputs that are not always ignored where the schema has none such, by how the names of these models begin."""
+
+_OTHER_NAMES = {"prompt": "question", "voice": "speaker", "max_new_tokens": "max_tokens", "max_length": "max_tokens"}
+"""The names that other services have for inputs."""
+
+_UNSURE_RANGES = frozenset({"frequency_penalty", "presence_penalty"})
+"""Inputs of which the listing gives one range, and the documentation another."""
+
+_OUTDATED_LENGTH = 131_072
+"""The most characters of a prompt in older schemas. The service has counted tokens since February 2025."""
+_LARGEST_NUMBER = 10**308
+"""What is larger cannot be sent, which is told elsewhere, and may have too many digits to be shown."""
+
+_LENGTH_RULES = frozenset({"minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"})
+_VALUE_RULES = _LENGTH_RULES | {"enum", "maximum", "minimum", "pattern"}
+_IMAGE_PARTS = ("image_url", "input_image", "image")
+_SPEAKERS = ("user", "system", "developer", "tool")
+"""The roles whose messages always say something; the model's own may have tool calls instead."""
+
+
+class InputProblem(NamedTuple):
+    """An input that the model refuses or ignores."""
+
+    error: InputError | LimitError
+    """A `LimitError` if there are too many of something."""
+    certain: bool = True
+    """True if the service is sure to refuse it."""
+    limit: Limit | None = None
+    """The limit that a count is over."""
+
+
+class _Rules(NamedTuple):
+    """What one model takes."""
+
+    schema: Schema
+    known: frozenset[str]
+    """The inputs that it takes, those that its schema lacks too."""
+    checked: Mapping[str, Mapping[str, Any]]
+    """The rules for the values of inputs that have such."""
+    required: list[list[str]]
+    """The inputs that must be there: those of one of these lists."""
+    is_blind: bool
+    """True if it is sure to see no image."""
+
+
+def find_input_problems(entry: Model, inputs: Mapping[str, Any]) -> list[InputProblem]:
+    """Return what is wrong with inputs, each of the `requests` of a batch by itself; nothing without a schema."""
+    rules = _get_rules(entry.name)
+    if rules is None or "request_id" in inputs:
+        return []
+    if "requests" not in inputs:
+        return list(_find_problems(entry.name, rules, inputs, ""))
+    batch = enumerate(as_sequence(inputs["requests"]))
+    requests = [(f"requests[{index}].", request) for index, request in batch if is_mapping(request)]
+    return [problem for place, request in requests for problem in _find_problems(entry.name, rules, request, place)]
+
+
+@cache
+def list_plain_inputs(model: str) -> frozenset[str]:
+    """Return the inputs beside which a prompt is right whatever their values are; none if a prompt is not enough."""
+    rules = _get_rules(model)
+    if rules is None or ["prompt"] not in rules.required or len(rules.checked.get("prompt", ())) > 1:
+        return frozenset()
+    return rules.known - rules.checked.keys() - {"messages", "requests"} | {"prompt"}
+
+
+@cache
+def _get_rules(model: str) -> _Rules | None:
+    from cfai.models.schemas import get_schema  # not sooner: it is of no use before the first call
+
+    schema = get_schema(model)
+    if schema is None or "multipart" in schema.parameters:  # of a form's fields the schemas say nothing
+        return None
+    entry, parameters = catalogue()[model], schema.parameters
+    known = {*parameters, *_COMMON_INPUTS, *_MORE_INPUTS.get(model, ())} - ({"stream"} if schema.is_closed else set())
+    if entry.task == "Text Generation" and "messages" in parameters:
+        known |= _TEXT_INPUTS | (_REASONING_INPUTS if "reasoning" in entry.capabilities else set())
+        if entry.answers == "by input" and (chat := get_schema(_CHAT_MODEL)):
+            known |= chat.parameters.keys()
+    checked: dict[str, Mapping[str, Any]] = {}
+    required: dict[str | None, list[str]] = {None: []}
+    for name, parameter in parameters.items():
+        rules = {rule: value for rule, value in parameter.rules.items() if rule in _VALUE_RULES}
+        if rules.get("maxLength") == _OUTDATED_LENGTH:
+            del rules["maxLength"]
+        if rules and name not in _MEDIA_INPUTS:
+            checked[name] = rules
+        if parameter.rules.get("required") and name not in _MEDIA_INPUTS and "default" not in parameter.rules:
+            required.setdefault(parameter.rules.get("variant"), []).append(name)
+    common = required.pop(None)
+    groups = [common + names for names in required.values()] or [common]
+    return _Rules(schema, frozenset(known), checked, groups, _is_blind(entry, schema))
+
+
+def _is_blind(entry: Model, schema: Schema) -> bool:
+    """Return True if a model is sure to see no image.
+
+    The listing does not give the capability to all that have it, such as Llama 3.2 Vision; but then their own schema
+    has images. That of chat completions has them for every model.
+    """
+    messages = schema.parameters["messages"].type if "messages" in schema.parameters else ""
+    has_images = "image" in schema.parameters or ("image_url" in messages and "by role" not in messages)
+    return "vision" not in entry.capabilities and not has_images
+
+
+def _find_problems(model: str, rules: _Rules, inputs: Mapping[str, Any], place: str) -> Iterator[InputProblem]:
+    """Yield the problems of one request, which is no batch, at `place`."""
+    lacking = [[name for name in names if inputs.get(name) is None] for names in rules.required]
+    if all(lacking):
+        yield _describe_missing(model, rules, lacking, inputs, place)
+    if inputs.get("prompt") is not None and inputs.get("messages") is not None:
+        yield _refuse(model, f"`{place}prompt` and `{place}messages` exclude each other, got both. Take one out")
+    is_of_responses_api = inputs.get("input") is not None  # of which the schemas have little
+    for name, value in inputs.items():
+        if name in rules.checked:
+            yield from _find_value_problems(model, f"`{place}{name}`", value, rules.checked[name])
+        elif not (name in rules.known or value is None or is_of_responses_api):
+            yield _describe_unknown(model, rules.schema, str(name), place)
+    messages = inputs.get("messages")
+    if messages is not None and not isinstance(messages, list | tuple):
+        yield _refuse(model, f"`{place}messages` must be a list, got {type(messages).__name__}. Put it into one")
+    for index, message in enumerate(as_sequence(messages)):
+        yield from _find_message_problems(model, message, f"`{place}messages[{index}]`")
+    for name in ("messages", "input") if rules.is_blind else ():
+        for index, message in enumerate(as_sequence(inputs.get(name))):
+            if is_mapping(message) and any(map(_is_image, as_sequence(message.get("content")))):
+                must = f"`{place}{name}[{index}]` must have no image, since {model} cannot see, got one"
+                yield _refuse(model, f"{must}. Choose one of models.list(capability='vision', live=True)")
+
+
+def _find_message_problems(model: str, message: Any, field: str) -> Iterator[InputProblem]:
+    """Yield what a message lacks."""
+    if not is_mapping(message):
+        must = f"{field} must be an object with `role` and `content`"
+        yield _refuse(model, f"{must}, got {type(message).__name__}. Wrap it in one")
+    elif message.get("role") is None or (message["role"] in _SPEAKERS and "content" not in message):
+        lacking = "a `role`, such as 'user'" if message.get("role") is None else "`content`"
+        yield _refuse(model, f"{field} must have {lacking}, got {_join(message) or 'nothing'}. Add it")
+
+
+def _is_image(part: Any) -> bool:
+    return is_mapping(part) and part.get("type") in _IMAGE_PARTS
+
+
+def _describe_missing(
+    model: str, rules: _Rules, lacking: list[list[str]], inputs: Mapping[str, Any], place: str
+) -> InputProblem:
+    """Return the problem of inputs that have none of the groups of which one must be there."""
+    names = [name for group in lacking for name in group]
+    must = f"{_join(names, place, 'or' if len(lacking) > 1 else 'and')} must be given for {model}"
+    near = (_find_near(str(name), names) for name in inputs if name not in rules.known)
+    advice = next((f": did you mean `{name}`? Correct it" for name in near if name), ". Add what is missing")
+    return _refuse(model, f"{must}, got {_join(inputs, place) or 'no inputs'}{advice}")
+
+
+def _describe_unknown(model: str, schema: Schema, name: str, place: str) -> InputProblem:
+    subject = f"`{place}{name[:40]}` is no input of {model}"
+    if model.startswith(_HANGING_INPUTS.get(name, " ")):
+        return _doubt(model, f"{subject}, which ignores it at best, and may hang. Leave it out")
+    near = _find_near(_OTHER_NAMES.get(name, name), schema.parameters)
+    advice = f": did you mean `{near}`? Correct it" if near else ". Leave it out"
+    if schema.is_closed:
+        return _refuse(model, f"{subject}, which refuses what it does not know{advice}")
+    return _doubt(model, f"{subject} by its schema, and likely to be ignored{advice}")
+
+
+def _find_value_problems(model: str, field: str, value: Any, rules: Mapping[str, Any]) -> Iterator[InputProblem]:
+    """Yield what the schema has against a value: its range, its length, or that it is none of those allowed."""
+    if isinstance(value, str):
+        if "enum" in rules and value not in rules["enum"]:
+            near = _find_near(value, rules["enum"])
+            must = f"{field} must be one of {', '.join(map(repr, rules['enum']))} for {model}, got {value[:40]!r}"
+            yield _refuse(model, f"{must}{f': did you mean {near!r}?' if near else '.'} Correct it")
+        if not re.search(rules.get("pattern", ""), value):
+            yield _refuse(model, f"{field} must match {rules['pattern']} for {model}, got {value[:40]!r}. Correct it")
+        if rules.get("minLength") and not value:
+            yield _refuse(model, f"{field} must not be empty for {model}. Fill it")
+        if len(value) > rules.get("maxLength", len(value)):
+            must = f"{field} must have at most {rules['maxLength']:,} characters for {model}"
+            yield _refuse(model, f"{must}, got {len(value):,}. Shorten it")
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        lowest, highest = rules.get("minimum", value), rules.get("maximum", value)
+        if not lowest <= value <= highest and abs(value) < _LARGEST_NUMBER:
+            bound, advice = (f"at least {lowest:,}", "Raise") if value < lowest else (f"at most {highest:,}", "Lower")
+            problem = _refuse(model, f"{field} must be {bound} for {model}, got {value:,}. {advice} it")
+            yield problem._replace(certain=field.strip("`").rpartition(".")[2] not in _UNSURE_RANGES)
+    elif isinstance(value, list | tuple):
+        items = as_sequence(value)
+        if len(items) > rules.get("maxItems", len(items)):
+            limit = Limit(rules["maxItems"], "Workers AI model schema, maxItems", "2025-02/2026-10")
+            yield InputProblem(make_count_error(model, field, len(items), limit), limit=limit)
+        if len(items) < rules.get("minItems", 0):
+            yield _refuse(
+                model, f"{field} must have {rules['minItems']} items or more for {model}, got none. Leave it out"
+            )
+        if rules.get("minLength") and "" in items:
+            yield _refuse(model, f"{field[:-1]}[{items.index('')}]` must not be empty for {model}. Take it out")
+    elif is_mapping(value) and not rules.get("minProperties", 0) <= len(value) <= rules.get(
+        "maxProperties", len(value)
+    ):
+        sizes = f"{rules['minProperties']} to {rules['maxProperties']}"
+        yield _refuse(model, f"{field} must have {sizes} entries for {model}, got {len(value)}. Split it")
+
+
+def _find_near(name: str, names: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(name, names, 1)), None)
+
+
+def _join(names: Iterable[str], place: str = "", word: str = "and") -> str:
+    """Return names of inputs as a sentence has them."""
+    quoted = [f"`{place}{str(name)[:40]}`" for name in names]
+    return f" {word} ".join(filter(None, [", ".join(quoted[:-1]), *quoted[-1:]]))
+
+
+def _refuse(model: str, message: str) -> InputProblem:
+    return InputProblem(make_input_error(model, message))
+
+
+def _doubt(model: str, message: str) -> InputProblem:
+    return InputProblem(make_input_error(model, message), certain=False)

@@ -1,0 +1,116 @@
+"""Put images and sounds in messages into the form of the wire: parts with data URLs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from cfai import models
+from cfai._errors import InputError
+from cfai._json import as_sequence, is_mapping
+from cfai._request.media_source import WEB, Kind, Medium, is_medium, open_medium
+
+_URL_PARTS: Mapping[str, Kind] = {"image_url": "image", "video_url": "video"}
+_AUDIO_FORMATS = {"audio/mpeg": "mp3"}
+"""Names of the wire, where they are not those of the media type."""
+
+
+def has_medium_part(messages: Any) -> bool:
+    """Return True if a part of messages is a medium that is not encoded yet, or holds one."""
+    return any(_holds_medium(part) for message in as_sequence(messages) for part in _list_parts(message))
+
+
+def _list_parts(message: Any) -> Sequence[Any]:
+    content = message.get("content") if is_mapping(message) else None
+    return cast("Sequence[Any]", content) if isinstance(content, list | tuple) else [content]
+
+
+def _holds_medium(value: Any, depth: int = 0) -> bool:
+    if is_medium(value):
+        return True
+    return depth < 2 and is_mapping(value) and any(_holds_medium(each, depth + 1) for each in value.values())
+
+
+def encode_messages(model: str, messages: Any, place: str, *, is_chat: bool) -> Any:
+    """Return messages with the media in them encoded, and texts in their lists as parts.
+
+    `is_chat` is false for the Responses API, whose parts have other names.
+    """
+    if not isinstance(messages, list | tuple):
+        return messages
+    encoded: list[Any] = []
+    for number, message in enumerate(cast("list[Any]", messages)):
+        content = message.get("content") if is_mapping(message) else None
+        if isinstance(content, list | tuple) or is_medium(content):
+            where = f"{place}[{number}]['content']"
+            parts = [
+                _encode_part(
+                    model, part, f"{where}[{position}]" if isinstance(content, list | tuple) else where, is_chat
+                )
+                for position, part in enumerate(_list_parts(message))
+            ]
+            message = {**message, "content": parts}
+        encoded.append(message)
+    return encoded
+
+
+def _encode_part(model: str, part: Any, place: str, is_chat: bool) -> Any:
+    if isinstance(part, str):
+        return {"type": "text" if is_chat else "input_text", "text": part}
+    if is_medium(part):
+        return _make_part(open_medium(part, place), is_chat)
+    for name, kind in _URL_PARTS.items():
+        if is_mapping(part) and part.get(name) is not None:
+            return {**part, name: _encode_url(model, part[name], f"{place}[{name!r}]", kind, is_chat)}
+    if is_mapping(part) and part.get("input_audio") is not None:
+        return {**part, "input_audio": _encode_audio(part["input_audio"], f"{place}['input_audio']")}
+    return part
+
+
+def _make_part(medium: Medium, is_chat: bool) -> dict[str, Any]:
+    """Return a part for a medium that stands among the parts by itself."""
+    kind = medium.media_type.partition("/")[0]
+    if kind == "audio":
+        return {"type": "input_audio", "input_audio": {"data": medium.to_base64(), "format": _get_format(medium)}}
+    if kind not in _URL_PARTS.values():
+        must = f"{medium.place} must be an image, a video or a sound"
+        raise InputError(f"{must}, got {medium.media_type}: if it is one, say which, as in {{'image_url': …}}")
+    url = medium.to_data_url()
+    return (
+        {"type": f"{kind}_url", f"{kind}_url": {"url": url}} if is_chat else {"type": "input_image", "image_url": url}
+    )
+
+
+def _encode_url(model: str, value: Any, place: str, kind: Kind, is_chat: bool) -> Any:
+    """Return an address with the medium in it, as an object; in the Responses API as text."""
+    fields = {**value} if is_mapping(value) and "body" not in value else {"url": value}
+    url = fields.get("url")
+    if url is None:
+        return value
+    if isinstance(url, str) and url.startswith(WEB):
+        _check_web(model, place)
+    elif not (isinstance(url, str) and url.startswith("data:")):
+        fields["url"] = open_medium(url, place, kind).to_data_url()
+    return fields if is_chat else fields["url"]
+
+
+def _check_web(model: str, place: str) -> None:
+    """Raise for an address on the web, if the model's schema is the native one, which refuses it."""
+    entry = models.catalogue().get(model)
+    if entry is not None and entry.answers == "native":
+        must = f"{place}: {model} takes no address on the web"
+        raise InputError(f"{must}: download the file, and pass its bytes, a Path or a data: URL")
+
+
+def _encode_audio(value: Any, place: str) -> Any:
+    fields = {**value} if is_mapping(value) and "body" not in value else {"data": value}
+    data = fields.get("data")
+    if data is None:
+        return value
+    medium = open_medium(data, place, "audio")
+    is_base64 = isinstance(data, str) and not data.startswith("data:")
+    return {"format": _get_format(medium), **fields, "data": data if is_base64 else medium.to_base64()}
+
+
+def _get_format(medium: Medium) -> str:
+    return _AUDIO_FORMATS.get(medium.media_type, medium.media_type.partition("/")[2])

@@ -1,0 +1,143 @@
+"""Build bodies that are not JSON: a medium by itself, with the other inputs in the query, or a form."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any, cast
+from urllib.parse import quote, urlencode
+
+import httpx
+
+from cfai._credentials import describe
+from cfai._errors import InputError
+from cfai._json import is_mapping, to_builtins
+from cfai._request.media_source import Medium, StreamedFile, get_content_type, is_medium, open_medium
+from cfai._request.options import find_header_flaw
+from cfai.types._media_types import SUFFIXES
+
+_FILE_FIELD = "input_image_"
+"""The beginning of the names of fields that are files, whatever is passed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class RawBody:
+    """A body that is not JSON."""
+
+    content: bytes | Iterable[bytes] | AsyncIterable[bytes] = field(repr=False)
+    content_type: str
+    size: int | None
+    """Its bytes, if that is known."""
+    query: str
+    """The other inputs, for the URL."""
+
+
+def make_raw_body(medium: Medium, others: Mapping[str, Any], place: str) -> RawBody:
+    """Return a body of a medium by itself. Raises `InputError` for another input that cannot stand in a query."""
+    if flaw := find_header_flaw(medium.media_type):
+        raise InputError(f"{medium.place}: its content type cannot be sent: {flaw}")
+    fields: list[tuple[str, str]] = []
+    for name, value in others.items():
+        # Several values of one name, as in any query.
+        for each in cast("list[Any]", value) if isinstance(value, list | tuple) else [value]:
+            if each is not None:
+                fields.append((name, _to_text(each, f"{place}[{name!r}]")))
+    query = urlencode(fields, quote_via=quote)
+    return RawBody(content=medium.content, content_type=medium.media_type, size=medium.size, query=query)
+
+
+def _to_text(value: Any, place: str) -> str:
+    """Return an input as text: numbers, booleans and objects as in JSON."""
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(to_builtins(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        pass
+    raise InputError(f"{place} cannot be sent as text, got {describe(value)}")
+
+
+def encode_form(model: str, inputs: Mapping[str, Any], refusal: str, place: str) -> tuple[dict[str, Any], RawBody]:
+    """Return the inputs of a model that wants a form, and that form. `refusal` is as in `encode_media`."""
+    if refusal:
+        raise InputError(f"{place}: {model} takes a form as the whole body of a call, which cannot {refusal}")
+    if "multipart" not in inputs:
+        raw = make_raw_body(_make_form(inputs, place), {}, place)
+        return {name: value for name, value in inputs.items() if not _is_file(name, value)} | {"multipart": raw}, raw
+    others = {name: inputs[name] for name in inputs if name != "multipart"}
+    raw = make_raw_body(_open_form(inputs["multipart"], f"{place}['multipart']"), others, place)
+    return {**others, "multipart": raw}, raw
+
+
+def _open_form(value: Any, place: str) -> Medium:
+    """Return a form as a Worker passes it: encoded, or its fields."""
+    if not is_mapping(value) or "body" not in value:
+        raise InputError(f"{place} must be {{'body': …, 'contentType': 'multipart/form-data; boundary=…'}}")
+    declared = get_content_type(value)
+    boundary = re.search(r'boundary="?([^";]+)', declared)
+    if is_mapping(value["body"]):
+        return _make_form(value["body"], f"{place}['body']", boundary[1] if boundary else None)
+    if boundary is None:
+        raise InputError(f"{place}: beside an encoded form there must be 'contentType', with its boundary")
+    body = value["body"].encode() if isinstance(value["body"], str) else value["body"]
+    return open_medium({"body": body, "contentType": declared}, place)
+
+
+def _is_file(name: str, value: Any) -> bool:
+    return value is not None and (name.startswith(_FILE_FIELD) or is_medium(value))
+
+
+def _make_form(fields: Mapping[str, Any], place: str, boundary: str | None = None) -> Medium:
+    """Return a form of texts and files. Unless one of the files is read from disk, it is bytes."""
+    parts: list[tuple[str, str | Medium]] = []
+    for name, value in fields.items():
+        where = f"{place}[{name!r}]"
+        if _is_file(name, value):
+            file = open_medium(value, where, "image" if name.startswith(_FILE_FIELD) else None)
+            is_kept = isinstance(file.content, StreamedFile)
+            parts.append((name, file if is_kept else replace(file, content=file.read())))
+        elif value is not None:
+            parts.append((name, _to_text(value, where)))
+    form = _Form(parts, boundary or uuid.uuid4().hex)
+    return Medium(form if form.files else b"".join(form), form.content_type, place, form.size)
+
+
+class _Form:
+    """A form, which httpx encodes piece by piece; files are read from disk meanwhile."""
+
+    def __init__(self, parts: list[tuple[str, str | Medium]], boundary: str) -> None:
+        self._parts = parts
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+        self.files = [part for _, part in parts if isinstance(part, Medium) and isinstance(part.content, StreamedFile)]
+        self.size = sum(map(len, self._encode(_leave_out))) + sum(file.size or 0 for file in self.files)
+
+    def __iter__(self) -> Iterator[bytes]:
+        with ExitStack() as stack:
+
+            def open_file(file: StreamedFile) -> Any:
+                # Without `seek`, by which httpx would go back to the beginning of the file.
+                return SimpleNamespace(read=stack.enter_context(file.open()).read)
+
+            yield from self._encode(open_file)
+
+    def _encode(self, open_file: Callable[[StreamedFile], Any]) -> Iterable[bytes]:
+        files: list[tuple[str, Any]] = []
+        for name, part in self._parts:
+            if isinstance(part, str):
+                files.append((name, (None, part)))
+            else:
+                content = open_file(part.content) if isinstance(part.content, StreamedFile) else part.content
+                files.append((name, (name + SUFFIXES.get(part.media_type, ""), content, part.media_type)))
+        stream: Any = httpx.Request(
+            "POST", "http://form", files=files, headers={"content-type": self.content_type}
+        ).stream
+        return stream
+
+
+def _leave_out(_: StreamedFile) -> bytes:
+    return b""

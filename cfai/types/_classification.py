@@ -1,0 +1,58 @@
+"""Classification of texts and images, and detection of objects: labels with scores."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from cfai.types._media_inputs import ImageSource
+from cfai.types._output import Fields, ListResult
+
+
+class TextClassificationInputs(TypedDict):
+    """A text to classify."""
+
+    text: str
+    """At least one character."""
+
+
+class ImageClassificationInputs(TypedDict):
+    """An image to classify, or to find objects in."""
+
+    image: ImageSource
+    """The image: its path, its bytes, an open file, an image of Pillow, or a numpy array."""
+
+
+class Label(Fields):
+    """A label, and how sure the model is of it."""
+
+    label: str
+    score: float
+    """0 to 1."""
+
+
+class Classification(ListResult[Label]):
+    """Labels with scores, in the order of the service."""
+
+    @property
+    def best(self) -> Label | None:
+        """The label with the highest score; `None` if there is none."""
+        return max(self.root, key=lambda label: label.score, default=None)
+
+
+class Box(Fields):
+    """A rectangle in an image, in pixels from its upper left corner."""
+
+    xmin: float
+    ymin: float
+    xmax: float
+    ymax: float
+
+
+class DetectedObject(Label):
+    """An object in an image."""
+
+    box: Box
+
+
+class DetectedObjects(ListResult[DetectedObject]):
+    """The objects that were found in an image, in the order of the service."""

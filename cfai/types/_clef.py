@@ -1,0 +1,88 @@
+"""Decisions by Clef: what goes in and what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Required, TypedDict
+
+from cfai.types._media_inputs import AudioSource, ImageSource, MediaSource
+from cfai.types._output import Fields, Output
+from cfai.types._tokens import Usage
+
+
+class YesNoQuestion(TypedDict, total=False):
+    """A question with a number from 0 (no) to 1 (yes) for an answer."""
+
+    type: Required[Literal["noul"]]
+    instructions: Required[str]
+    criteria: Mapping[str, str]
+    """What `true` and `false` mean."""
+
+
+class ChoiceQuestion(TypedDict, total=False):
+    """A question with one of 2 to 255 options for an answer."""
+
+    type: Required[Literal["choice"]]
+    instructions: Required[str]
+    criteria: Required[Mapping[str, str]]
+    """The options, each with what it means."""
+
+
+class ScoreQuestion(TypedDict, total=False):
+    """A question with one of 2 to 10 levels for an answer."""
+
+    type: Required[Literal["score"]]
+    instructions: Required[str]
+    criteria: Required[Sequence[object]]
+    """The levels, from the lowest."""
+
+
+class EncodedMedia(TypedDict):
+    """An image, a sound or a video as Clef takes them beside `data:` URLs."""
+
+    content_type: str
+    base64: str
+
+
+class ClefInputs(TypedDict, total=False):
+    """A state of affairs, and 1 to 64 questions on it."""
+
+    model: Required[Literal["clef", "clef-flash", "clef-omni"]]
+    """An input of Clef's own, beside the name of the model."""
+    state: Required[object]
+    """A text, or any JSON. What is too long is cut without a word: about 2,048 tokens were measured."""
+    questions: Required[Mapping[str, YesNoQuestion | ChoiceQuestion | ScoreQuestion]]
+    """By an id of your own."""
+    images: Sequence[ImageSource | EncodedMedia]
+    """At most 4, of 4 MiB each and 8 MiB together."""
+    audio: Sequence[AudioSource | EncodedMedia]
+    """Clef Omni: at most 4, 8 MiB and 300 seconds."""
+    videos: Sequence[MediaSource | EncodedMedia]
+    """Clef Omni: at most 2, 16 MiB and 60 seconds."""
+
+
+class ClefAnswer(Fields):
+    """The answer to one question; which fields it has depends on its type."""
+
+    type: str
+    noul: float | None = None
+    """0 (no) to 1 (yes)."""
+    choice: str | None = None
+    score: float | None = None
+    legend: Any = None
+    """The levels of a score."""
+    probabilities: dict[str, float] | None = None
+    """By option or level: 0 to 1."""
+    confidence: float | None = None
+    """0 to 1."""
+
+
+class ClefOutput(Output):
+    """Answers by the ids of their questions."""
+
+    answers: dict[str, ClefAnswer]
+
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens of the call: of input alone."""
+        return Usage.of((self.model_extra or {}).get("usage"))

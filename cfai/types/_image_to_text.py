@@ -1,0 +1,149 @@
+"""Image to text: what goes in and what comes out."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Required, TypedDict
+
+from cfai._json import as_sequence
+from cfai.types._media_inputs import ImageSource
+from cfai.types._output import Fields, Output
+from cfai.types._tokens import Usage
+
+
+class LlavaInputs(TypedDict, total=False):
+    """An image for LLaVA and UForm, and what to say of it."""
+
+    image: Required[ImageSource]
+    """The image: its path, its bytes, an open file, an image of Pillow, or a numpy array."""
+    prompt: str
+    """What to say of it."""
+    max_tokens: int
+    """Tokens of the answer at most. Default 512."""
+    temperature: float
+    """The higher, the more varied the answer."""
+    top_p: float
+    """The share of likely tokens that are chosen from."""
+    top_k: float
+    """The number of likely tokens that are chosen from."""
+    seed: float
+    """The same seed makes the same answer likely."""
+    repetition_penalty: float
+    """How much tokens that came already are avoided."""
+    frequency_penalty: float
+    """How much tokens that came often are avoided."""
+    presence_penalty: float
+    """How much tokens that came at all are avoided."""
+    raw: bool
+    """Leave the chat template out. Default false."""
+
+
+class MoondreamInputs(TypedDict, total=False):
+    """An image for Moondream, and what to do with it."""
+
+    image: Required[ImageSource]
+    """The image: its path, its bytes, an open file, an image of Pillow, a numpy array, or its address (HTTPS)."""
+    task: Literal["query", "caption", "point", "detect"]
+    """Default `query`. `point` and `detect` find `target`."""
+    question: str
+    """For `query`. Default "What's in this image?"."""
+    caption_length: Literal["short", "normal", "long"]
+    """For `caption`. Default `normal`."""
+    target: str
+    """For `point` and `detect`. Default `person`."""
+    reasoning: bool
+    """Reason first, for `query`. Default true."""
+    temperature: float
+    """The higher, the more varied the answer: 0 to 2, default 0.5."""
+    top_p: float
+    """The share of likely tokens that are chosen from: 0 to 1, default 0.9."""
+    max_tokens: int
+    """Tokens of the answer at most: 1 to 2048, default 768."""
+    max_objects: int
+    """For `point` and `detect`: 1 to 500, default 150."""
+    stream: Literal[False]
+    """The service streams unless it is told not to; cfai tells it so."""
+
+
+class MoondreamInputsStream(TypedDict, total=False):
+    """`MoondreamInputs`, streamed: for `query` and `caption`."""
+
+    image: Required[ImageSource]
+    """The image: its path, its bytes, an open file, an image of Pillow, a numpy array, or its address (HTTPS)."""
+    task: Literal["query", "caption"]
+    """Default `query`."""
+    question: str
+    """For `query`. Default "What's in this image?"."""
+    caption_length: Literal["short", "normal", "long"]
+    """For `caption`. Default `normal`."""
+    reasoning: bool
+    """Reason first, for `query`. Default true."""
+    temperature: float
+    """The higher, the more varied the answer: 0 to 2, default 0.5."""
+    top_p: float
+    """The share of likely tokens that are chosen from: 0 to 1, default 0.9."""
+    max_tokens: int
+    """Tokens of the answer at most: 1 to 2048, default 768."""
+    stream: Required[Literal[True]]
+    """The answer comes as a stream of tokens."""
+
+
+class ImageDescription(Output):
+    """Words on an image; `str(answer)` is them."""
+
+    description: str
+
+    @property
+    def text(self) -> str:
+        """The description."""
+        return self.description
+
+    def __str__(self) -> str:
+        return self.description
+
+
+class Point(Fields):
+    """A place in an image, as shares of its width and height."""
+
+    x: float
+    """0 to 1, from the left."""
+    y: float
+    """0 to 1, from the top."""
+
+
+class Region(Fields):
+    """A rectangle in an image, as shares of its width and height."""
+
+    x_min: float
+    y_min: float
+    x_max: float
+    y_max: float
+
+
+class VisionAnswer(Output):
+    """Moondream's answer: words, places or rectangles, by the task. `str(answer)` is the words."""
+
+    finish_reason: str | None = None
+    points: list[Point] = []  # noqa: RUF012  # pydantic copies it
+    """For the task `point`."""
+    objects: list[Region] = []  # noqa: RUF012
+    """For the task `detect`."""
+
+    @property
+    def text(self) -> str:
+        """The answer or the caption; empty for the tasks that find places."""
+        fields = self.model_extra or {}
+        return fields.get("answer") or fields.get("caption") or ""
+
+    @property
+    def reasoning(self) -> str:
+        """Return what the model thought first."""
+        found: Any = (self.model_extra or {}).get("reasoning")
+        return str(found.get("text", "")) if isinstance(found, dict) else ""  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens of the call, which the service calls `metrics`."""
+        return Usage.of((self.model_extra or {}).get("metrics"))
+
+    def __str__(self) -> str:
+        return self.text or f"{len(as_sequence(self.points or self.objects))} found"

@@ -1,0 +1,139 @@
+"""The base of all outputs of `run`. Every field that the service sends stays on them, whether it has a name or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Generic, Self, TypeVar, cast, overload
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    PrivateAttr,
+    RootModel,
+    ValidatorFunctionWrapHandler,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticKnownError, PydanticSerializationUnexpectedValue
+from pydantic_core.core_schema import wrap_serializer_function_ser_schema
+
+from cfai.types._tokens import Meta
+
+T = TypeVar("T")
+
+_DUMP_OPTIONS = (
+    "mode",
+    "include",
+    "exclude",
+    "context",
+    "by_alias",
+    "exclude_unset",
+    "exclude_defaults",
+    "exclude_none",
+    "round_trip",
+)
+
+
+class Fields(BaseModel, Mapping[str, Any]):
+    """An object of the service, a mapping: every field stays, as an attribute and by `value["field"]`."""
+
+    model_config = ConfigDict(extra="allow", defer_build=True, protected_namespaces=())
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler, /) -> CoreSchema:
+        """Write a subclass with all its fields also where this class is what a field or a function declares."""
+
+        def serialize(value: Any, serialize_fields: Any, info: Any) -> Any:
+            if type(value) is cls:
+                return serialize_fields(value)
+            if not isinstance(value, cls):
+                raise PydanticSerializationUnexpectedValue(f"expected {cls.__name__}, got {type(value).__name__}")
+            options = {name: getattr(info, name) for name in _DUMP_OPTIONS}
+            return type(value).__pydantic_serializer__.to_python(value, **options)
+
+        schema = handler(source)
+        schema.setdefault("serialization", wrap_serializer_function_ser_schema(serialize, info_arg=True))
+        return schema
+
+    def __getitem__(self, key: str) -> Any:
+        if key in (self.model_extra or {}):
+            return (self.model_extra or {})[key]
+        if key in self.model_fields_set:
+            return getattr(self, key)
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:  # type: ignore[override]  # a model iterates pairs; a mapping, its keys
+        yield from (name for name in vars(self) if name in self.model_fields_set)
+        yield from self.model_extra or ()
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class Result(BaseModel):
+    """An answer of the service, and the facts of its call."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    _meta: Meta = PrivateAttr(default_factory=Meta)
+
+    @property
+    def meta(self) -> Meta:
+        """Return what the answer's headers say: request id, neurons, seconds."""
+        return self._meta
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what the service answered, not the facts of the call."""
+        if not isinstance(other, Result) or type(self) is not type(other):
+            return NotImplemented
+        names = type(self).model_fields
+        mine, others = (([vars(each).get(name) for name in names], each.model_extra) for each in (self, other))
+        return mine == others
+
+
+class Output(Fields, Result):
+    """An answer that is an object, of a shape that has no class of its own.
+
+    Fields are attributes, `result["field"]` works too. An answer that is no object is its one field `result`.
+    """
+
+    def __new__(cls, **fields: Any) -> Self:
+        return super().__new__(cast("type[Self]", _find_class(cls, fields)))
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _validate_fields(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        """Take an answer of this class, or fields, which tell theirs; nothing else that has attributes."""
+        if isinstance(value, cls):
+            return handler(value)
+        if not isinstance(value, Mapping) or isinstance(value, Output):
+            raise PydanticKnownError("model_type", {"class_name": cls.__name__})
+        found = _find_class(cls, cast("Mapping[str, Any]", value))
+        return handler(value) if found is cls else found.model_validate(value)
+
+
+def _find_class(declared: type[Output], fields: Mapping[str, Any]) -> type[Output]:
+    """Return the class of an object's shape, if it is one of those that are declared."""
+    if not declared.__subclasses__():
+        return declared
+    from cfai.types._shapes import find_output_class  # not sooner: it has to know all outputs
+
+    found = find_output_class(fields)
+    return found if found is not None and found is not declared and issubclass(found, declared) else declared
+
+
+class ListResult(RootModel[list[T]], Result, Generic[T]):  # pyright: ignore[reportIncompatibleMethodOverride]  # RootModel's
+    """An answer that is a list: iterate it, index it, take its length."""
+
+    def __iter__(self) -> Iterator[T]:  # type: ignore[override]  # a model iterates its fields; a list, its items
+        return iter(self.root)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[T]: ...
+    def __getitem__(self, index: int | slice) -> T | list[T]:
+        return self.root[index]
+
+    def __len__(self) -> int:
+        return len(self.root)

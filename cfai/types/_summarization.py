@@ -1,0 +1,30 @@
+"""Summarization: what goes in and what comes out."""
+
+from __future__ import annotations
+
+from typing import Required, TypedDict
+
+from cfai.types._output import Output
+
+
+class SummarizationInputs(TypedDict, total=False):
+    """A text for BART."""
+
+    input_text: Required[str]
+    """At least one character."""
+    max_length: int
+    """Tokens of the summary at most. Default 1024."""
+
+
+class Summary(Output):
+    """A summary; `str(answer)` is its text."""
+
+    summary: str
+
+    @property
+    def text(self) -> str:
+        """The summary."""
+        return self.summary
+
+    def __str__(self) -> str:
+        return self.summary

@@ -1,0 +1,136 @@
+"""Text generation: what comes out. Its inputs are in `_text_inputs.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import ConfigDict, PrivateAttr
+
+from cfai.types._output import Fields, Output
+from cfai.types._tokens import TextSummary, ToolCall, Usage
+
+
+class TextOutput(Output):
+    """A text answer; `str(answer)` is its text. The service's own fields are there too, as `answer["field"]`."""
+
+    # One attribute and private: each costs time with every answer, and a field of the service's may have any name.
+    _summary: TextSummary | None = PrivateAttr(default=None)
+
+    def _summarize(self) -> TextSummary:
+        if self._summary is None:
+            self._summary = TextSummary.of(self.model_dump(exclude_unset=True, warnings=False))
+        return self._summary
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy; what is updated shows in its text as well."""
+        copy = super().model_copy(update=update, deep=deep)
+        if update:
+            copy._summary = None
+        return copy
+
+    @property
+    def text(self) -> str:
+        """The answer, empty if there is none: a tool call, or a reasoning model that ran out of `max_tokens`."""
+        return self._summarize().text
+
+    @property
+    def reasoning(self) -> str:
+        """Return what a reasoning model thought first."""
+        return self._summarize().reasoning
+
+    @property
+    def tool_calls(self) -> list[ToolCall]:
+        """The tools that the model wants called."""
+        return self._summarize().tool_calls
+
+    @property
+    def finish_reason(self) -> str | None:
+        """`stop`, `length`, `tool_calls`, ... or `None`: native answers seldom say."""
+        return self._summarize().finish_reason
+
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens of the call, if the service said."""
+        return self._summarize().usage
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """The answer as a message of the assistant, to stand behind those that were sent when the conversation goes on.
+
+        An answer among `messages` stands for it.
+        """
+        message: dict[str, Any] = {"role": "assistant", "content": self.text}
+        if self.tool_calls:
+            message["tool_calls"] = [call._as_input() for call in self.tool_calls]  # pyright: ignore[reportPrivateUsage]
+        return message
+
+    def _as_input(self) -> dict[str, Any]:
+        return self.message
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class NativeText(TextOutput):
+    """`{"response": ..., "usage": ...}`: Llama, Mistral and older models."""
+
+    response: Any = None
+    """The text; an object in JSON mode; `None` with a tool call."""
+
+
+# Built at once: up to pydantic 2.12, a part whose class is still to be built cannot be written where `Any` is declared.
+_BUILT = ConfigDict(defer_build=False)
+
+
+class Message(Fields):
+    """The message of a choice."""
+
+    model_config = _BUILT
+
+    role: str | None = None
+    content: Any = None
+    tool_calls: Any = None
+
+
+class Choice(Fields):
+    """One answer of a chat completion."""
+
+    model_config = _BUILT
+
+    index: int | None = None
+    message: Message | None = None
+    finish_reason: str | None = None
+
+
+class ChatCompletion(TextOutput):
+    """`{"choices": [{"message": ...}]}`: the chat models, in the shape of OpenAI's chat completions."""
+
+    choices: list[Choice] = []  # noqa: RUF012  # pydantic copies it
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """The answer as a message of the assistant, its reasoning under the name by which the model sends it."""
+        first: Mapping[str, Any] = (self.choices[0].message if self.choices else None) or {}
+        return super().message | {name: first[name] for name in ("reasoning_content", "reasoning") if first.get(name)}
+
+
+class ResponsesOutput(TextOutput):
+    """`{"object": "response", "output": [...]}`: gpt-oss called with `input`, in the shape of the Responses API."""
+
+    output: list[dict[str, Any]] = []  # noqa: RUF012
+    status: str | None = None
+
+
+def find_text_class(fields: Mapping[str, Any]) -> type[TextOutput] | None:
+    """Return the class for the shape of a text answer that an object has, if it has one of the three."""
+    if isinstance(fields.get("choices"), list):
+        return ChatCompletion
+    if isinstance(fields.get("output"), list) and fields.get("object") == "response":
+        return ResponsesOutput
+    # Rerankers and some embeddings have a list under the same name.
+    if "response" in fields and not isinstance(fields["response"], list):
+        return NativeText
+    # Llama 4 Scout leaves `response` out when it calls a tool.
+    has_text = isinstance(fields.get("response_text"), str)  # UNCERTAIN: other clients look for it, for Nemotron's sake
+    return NativeText if has_text or isinstance(fields.get("tool_calls"), list) else None
