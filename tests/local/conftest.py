@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
+import struct
+import wave
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +19,28 @@ import pytest
 from cfai.local import Emulator
 
 DONE = "[DONE]"
+
+
+def make_png() -> bytes:
+    """Return a grey pixel."""
+    chunks = {b"IHDR": struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0), b"IDAT": zlib.compress(b"\0\x80"), b"IEND": b""}
+    body = (struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+            for name, data in chunks.items())  # fmt: skip
+    return b"\x89PNG\r\n\x1a\n" + b"".join(body)
+
+
+def make_wav() -> bytes:
+    """Return a tenth of a second of silence."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setparams((1, 2, 16_000, 0, "NONE", ""))
+        sound.writeframes(bytes(3200))
+    return file.getvalue()
+
+
+PNG, WAV = make_png(), make_wav()
+PNG_URL = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+WAV_BASE64 = base64.b64encode(WAV).decode()
 
 
 @dataclass

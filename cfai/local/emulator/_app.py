@@ -12,13 +12,14 @@ from urllib.parse import parse_qs
 
 from cfai import models
 from cfai.local._json import as_object, loads_strictly
-from cfai.local._models import get_schema, is_text_model
+from cfai.local._models import get_schema
 from cfai.local.emulator._batches import MAX_BATCH_SIZE, Batches
 from cfai.local.emulator._delivery import Reply, build_json_reply, send_reply
+from cfai.local.emulator._generate import writes_text
+from cfai.local.emulator._media import Media, read_all_media
 from cfai.local.emulator._run import Engine, Result, begin_stream, run_whole
-from cfai.local.emulator._tasks import Media
 from cfai.local.emulator._text import TextKind
-from cfai.local.emulator._validate import check_inputs
+from cfai.local.emulator._validate import check_inputs, check_raw_inputs
 from cfai.local.faults import FAULT_HEADER, Fault, Script, UnfitFaultError
 from cfai.local.quotas import Allowance, Quotas
 from cfai.local.routes import BINDING_HOST, REST, Listing, MatchedRoute, Route, RoutedCall, match_route, unwrap_request
@@ -31,6 +32,7 @@ from cfai.local.wire import (
     build_envelope,
     make_input_error,
 )
+from cfai.types._media_types import find_media_type
 
 _RAW_TYPES = ("audio/", "image/", "video/", "multipart/form-data", "application/octet-stream")
 _HTML = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>Error {0}</h1><p>cloudflare</p></body></html>"
@@ -87,6 +89,10 @@ class EmulatorApp(Application):
         self._config = config
         self._batches = Batches(self._run_batch_item)
         self._quotas = Quotas(config.allowance)
+        # Now, and not on the event loop of the server while a request is answered.
+        read_all_media()
+        for name in models.catalogue():
+            get_schema(name)
 
     async def aclose(self) -> None:
         """End the batches, and free what the engine holds."""
@@ -152,7 +158,7 @@ class EmulatorApp(Application):
         if isinstance(route, Listing):
             _check_fault(fault, streams=False)
             return build_json_reply(200, route.build_page(call.query, self._quotas.now()))
-        known = models.get(call.model)
+        known = models.catalogue().get(call.model)
         if known is not None and known.retired_on and self._config.retired == "refuse":
             raise ErrorResponse(5028, f"Model has been deprecated: it ended on {known.retired_on}, use another")
         model = known and route.accept(known)
@@ -161,11 +167,13 @@ class EmulatorApp(Application):
         if (queued := await self._queue_or_poll(model, call, fault)) is not None:
             return build_json_reply(200, route.build_body(queued, call, 0), _build_answer_headers(call))
         self._quotas.admit(model)
-        is_raw = isinstance(call.inputs, bytes)
-        inputs = _build_raw_inputs(model, call) if is_raw else check_inputs(model, call.inputs)
+        if isinstance(call.inputs, bytes):
+            content_type = call.request.headers.get("content-type", "")
+            inputs = check_raw_inputs(model, call.inputs, content_type, call.query)
+        else:
+            inputs = check_inputs(model, call.inputs, takes_streams=route.takes_streams)
         cleanup.callback(await self._quotas.acquire(model, reject_if_busy=call.reject_if_busy))
-        can_stream = is_text_model(model) and "no streaming" not in get_schema(model.name).output
-        streams = bool(inputs.get("stream")) and can_stream
+        streams = _wants_stream(model, inputs)
         _check_fault(fault, streams=streams)
         if streams and not fault.whole:
             generation, parts = await begin_stream(
@@ -260,22 +268,25 @@ def _parse(matched: MatchedRoute, request: RawRequest) -> RoutedCall:
     if not request.body:
         raise ErrorResponse(3003)
     try:
-        is_raw = _get_media_type(request).startswith(_RAW_TYPES)
-        body = request.body if is_raw else loads_strictly(request.body)
+        body = request.body if _is_raw(request) else loads_strictly(request.body)
     except (ValueError, RecursionError) as error:
         raise ErrorResponse(5006, f"Bad input: SyntaxError: {error}") from error
     return matched.route.parse(request, matched.model, matched.gateway, body)
 
 
-def _get_media_type(request: RawRequest) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip()
+def _is_raw(request: RawRequest) -> bool:
+    """Return True if a body is a sound, an image or a form: it is declared as one, or begins like one and is no JSON.
+
+    `curl --data-binary` declares a form of another kind, whatever it sends.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip()
+    if media_type.startswith(_RAW_TYPES):
+        return True
+    return media_type != "application/json" and find_media_type(request.body or b"") is not None
 
 
-def _build_raw_inputs(model: models.Model, call: RoutedCall) -> Mapping[str, Any]:
-    """Return the inputs of a call whose body is audio, an image or a form; the rest of them is in the query."""
-    name = get_schema(model.name).raw_input
-    if name is None:
-        raise make_input_error("Type mismatch of '/', 'string' not in 'object'")
-    if (name == "multipart") != _get_media_type(call.request).startswith("multipart/"):
-        raise make_input_error(f"required properties at '/' are '{name}'")
-    return call.query
+def _wants_stream(model: models.Model, inputs: Mapping[str, Any]) -> bool:
+    """Return True if a call is answered with a stream: asked for, or by the model's default."""
+    known = get_schema(model.name)
+    default = known.parameters["stream"].rules.get("default") if "stream" in known.parameters else False
+    return bool(inputs.get("stream", default)) and writes_text(model, inputs) and "no streaming" not in known.output

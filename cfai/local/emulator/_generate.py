@@ -9,7 +9,7 @@ from typing import Any
 
 from cfai._json import as_sequence
 from cfai.local._json import as_object
-from cfai.local._models import get_schema
+from cfai.local._models import get_schema, is_text_model
 from cfai.local.emulator import _text
 from cfai.local.emulator._schema_values import build_value
 from cfai.local.emulator._text import TextKind
@@ -29,6 +29,15 @@ from cfai.models import Model
 # Native answers, and yet chat chunks once they stream.
 _CHAT_STREAMS = ("@cf/qwen/qwq-32b", "@cf/deepseek-ai/deepseek-r1-distill-qwen-32b")
 _MAX_CHOICES = 128
+
+MOONDREAM = "@cf/moondream/"
+DESCRIPTION = "This is an emulated description of a picture: no model has seen it."
+
+
+def writes_text(model: Model, inputs: Mapping[str, Any]) -> bool:
+    """Return True if a call is answered with text that is generated, and may stream."""
+    is_vision = model.name.startswith(MOONDREAM) and inputs.get("task", "query") in ("query", "caption")
+    return is_vision or is_text_model(model)
 
 
 def generate(model: Model, inputs: Mapping[str, Any], kind: TextKind) -> Generation:
@@ -51,6 +60,8 @@ def get_output_limit(model: Model, inputs: Mapping[str, Any]) -> int | None:
 
 def choose_form(model: Model, inputs: Mapping[str, Any]) -> Form:
     """Return the form in which a model answers these inputs."""
+    if model.name.startswith(MOONDREAM):
+        return "caption" if inputs.get("task") == "caption" else "answer"
     if model.answers == "by input":
         return "responses" if "input" in inputs else "chat" if "messages" in inputs else "native"
     if model.answers == "native":
@@ -86,6 +97,8 @@ def _generate_choice(
         except ValueError as error:
             raise ErrorResponse(5024, f"JSON Mode couldn't be met: {error}") from error
         text = json.dumps(parsed, ensure_ascii=False)
+    elif form == "caption":
+        text = DESCRIPTION
     else:
         prompt_inputs = {key: inputs.get(key) for key in ("prompt", "messages", "input", "seed")}
         text = _text.write_answer(question, key=json.dumps([model.name, prompt_inputs, index]), kind=kind)
@@ -97,6 +110,8 @@ def _generate_choice(
 
 
 def _is_reasoning(model: Model, inputs: Mapping[str, Any], form: Form) -> bool:
+    if form == "answer":
+        return inputs.get("reasoning", True)
     if form not in ("chat", "responses") or ("reasoning" not in model.capabilities and "qwq" not in model.name):
         return False
     switches = as_object(inputs.get("chat_template_kwargs"))

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from cfai.local import wire
 from cfai.local._models import is_text_model
 from cfai.local.emulator import _tasks, _text
-from cfai.local.emulator._generate import choose_form, generate, get_output_limit, parse_json_mode
+from cfai.local.emulator._generate import choose_form, generate, get_output_limit, parse_json_mode, writes_text
 from cfai.local.emulator._text import TextKind
 from cfai.local.wire import GeneratedChoice, Generation, Parts
 from cfai.models import Model
@@ -63,7 +63,7 @@ async def begin_stream(
     cleanup: AsyncExitStack,
 ) -> tuple[Generation, Parts]:
     """Return a streamed answer: what it comes to, and its events. `cleanup` ends an engine's work on it."""
-    if engine is None:
+    if engine is None or not is_text_model(model):
         generation = generate(model, inputs, text)
         return generation, wire.encode_events(generation)
     generation, parts, _ = await _ask(engine, model, inputs)
@@ -74,12 +74,13 @@ async def begin_stream(
 
 async def run_whole(engine: Engine | None, text: TextKind, model: Model, inputs: Mapping[str, Any]) -> Result:
     """Return an answer that does not stream."""
-    if not is_text_model(model):
+    if not writes_text(model, inputs):
         texts = _tasks.list_texts_to_embed(model, inputs) if engine else []
         vectors = await engine.embed(model.name, texts) if engine and texts else None
         value, prompt, tokens = _tasks.run_task(model, inputs, vectors), _text.count_emulated(dict(inputs)), 0
     else:
-        generation = await _ask_whole(engine, model, inputs) if engine else generate(model, inputs, text)
+        asked = engine if is_text_model(model) else None
+        generation = await _ask_whole(asked, model, inputs) if asked else generate(model, inputs, text)
         value, prompt, tokens = wire.build_result(generation), generation.prompt_tokens or 0, generation.tokens
     return Result(value, prompt, tokens, wire.compute_neurons(model, prompt, tokens))
 

@@ -99,6 +99,11 @@ _EDGES = re.compile(r"^(?:(?:of|in) )+|(?:(?:^| )(?:of|in|the|an?))+$", re.IGNOR
 """Words that belong to a topic in its middle only, and articles at its end."""
 
 
+def is_plain(word: str) -> bool:
+    """Return True if a word, in lower case, says nothing of what a text is about."""
+    return word in _PLAIN or word in ("a", "an", "in", "of", "the")
+
+
 def find_topics(question: str) -> list[str]:
     """Return what a question is about, as far as its words tell.
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Literal, cast
 
-from cfai.local.emulator._sentences import find_topics, write_sentences
+from cfai.local.emulator._sentences import find_topics, is_plain, write_sentences
 from cfai.local.wire import split_into_tokens
 
 TextKind = Literal["readable", "hostile"]
@@ -30,8 +32,8 @@ _HOSTILE_WORDS = (
     *("a\u2029b", "a\u0085b", "\ufeff", "a\u200bb", "\u202eabc\u202c", "\ufffd", "\0", "\x1b[31mred\x1b[0m"),
 )
 
-_PROMPT_INPUTS = ("prompt", "messages", "input", "instructions", "tools", "image")
-_MEDIA = {"image", "image_url", "input_audio", "audio", "file", "video_url"}
+_PROMPT_INPUTS = ("prompt", "messages", "input", "instructions", "question", "tools", "image")
+_MEDIA = {"image", "image_b64", "image_url", "images", "mask", "input_audio", "audio", "file", "video_url", "videos"}
 _MEDIUM_TOKENS = 576
 """Tokens of an image, as LLaVA has them, and of any other medium."""
 
@@ -57,6 +59,8 @@ def count_emulated(value: Any) -> int:
             left += [*holder, *(holder[name] for name in holder if name not in media)]
         elif isinstance(item, list):
             left += cast(list[Any], item)
+        elif isinstance(item, bytes):
+            total += _MEDIUM_TOKENS
         else:
             total += len(split_into_tokens(str(item)))
     return total
@@ -107,12 +111,53 @@ def split_emoji(token: str) -> list[str]:
     return [token] if len(token) != 1 or len(units) == 2 else [chr(int.from_bytes(units[at : at + 2])) for at in (0, 2)]
 
 
-def build_vector(text: str, size: int) -> list[float]:
-    """Return a vector of length 1 that depends on `text` alone."""
-    chance = _make_random(text)
-    values = [chance.gauss(0, 1) for _ in range(size)]
-    norm = sum(value * value for value in values) ** 0.5
+def build_vector(text: str, size: int, space: str = "") -> list[float]:
+    """Return a vector of length 1, which is near those of texts with the same words, and far from all of another space.
+
+    Each word and each run of three of its letters adds to some places of the vector, as in feature hashing. All texts
+    have something in common, as with real models, so that no two are opposites; and no two texts are the same.
+    """
+    values = [0.0] * size
+    for name, weight in _weigh_features(text.casefold()).items():
+        for place, sign in _choose_places(f"{space}\0{name}", size):
+            values[place] += sign * weight
+    own = _build_direction(f"{space}\0{text}", size, 0.15)
+    common = _build_direction(space, size, 0.6)
+    norm = math.hypot(*values) or 1.0
+    values = [sum(parts) for parts in zip((value / norm for value in values), own, common, strict=True)]
+    norm = math.hypot(*values)
     return [round(value / norm, 6) for value in values]
+
+
+def _weigh_features(text: str) -> dict[str, float]:
+    """Return the words of a text and the runs of letters in them, with their weights: `the` and the like weigh less."""
+    weights: dict[str, float] = {}
+    for word in dict.fromkeys(re.findall(r"\w+", text)):
+        if is_plain(word):
+            weights[word] = 0.2
+            continue
+        weights[word] = 1.0
+        padded = f" {word} "
+        for run in dict.fromkeys(padded[at : at + 3] for at in range(len(word))):
+            weights[run] = weights.get(run, 0.0) + 0.3
+    return weights
+
+
+@lru_cache(maxsize=100_000)
+def _choose_places(name: str, size: int) -> list[tuple[int, int]]:
+    """Return the places of a vector that a feature adds to, each with the sign."""
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=32).digest()
+    numbers = [int.from_bytes(digest[at : at + 4]) for at in range(0, 32, 4)]
+    return [(number // 2 % size, 1 if number % 2 else -1) for number in numbers]
+
+
+@lru_cache(maxsize=100)
+def _build_direction(key: str, size: int, length: float) -> list[float]:
+    """Return a vector of this length in a direction of chance."""
+    chance = _make_random(key)
+    values = [chance.gauss(0, 1) for _ in range(size)]
+    norm = math.hypot(*values) / length
+    return [value / norm for value in values]
 
 
 def build_score(*texts: str) -> float:
@@ -122,7 +167,7 @@ def build_score(*texts: str) -> float:
 
 def find_question(inputs: Mapping[str, Any]) -> str:
     """Return the question of a call: the prompt, or the text of the last message."""
-    value = inputs.get("prompt") or inputs.get("messages") or inputs.get("input") or ""
+    value = inputs.get("prompt") or inputs.get("messages") or inputs.get("input") or inputs.get("question") or ""
     return _extract_text(value[-1:] if isinstance(value, list) else value)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from cfai._json import as_sequence, is_mapping, to_compact_json
 from cfai.local._json import as_object
-from cfai.local.wire import make_input_error
 
 _UNCHANGED_FIELDS = (
     *("temperature", "top_p", "top_k", "seed", "stop", "n", "frequency_penalty", "presence_penalty", "logit_bias"),
@@ -128,20 +127,14 @@ def _to_part(part: Any) -> Any:
         return {"type": "text", "text": str(part)}
     if part.get("type") in ("input_text", "output_text"):
         return {"type": "text", "text": part.get("text", "")}
-    if part.get("type") == "input_image":
-        url = part.get("image_url")
-        return {"type": "image_url", "image_url": url if is_mapping(url) else {"url": url}}
     return dict(part)
 
 
 def _add_image(message: dict[str, Any], image: Any) -> dict[str, Any]:
-    """Return a message with the image that stood beside the prompt: bytes as numbers, base64, or a URL."""
+    """Return a message with the image that stood beside the prompt: bytes as numbers, base64, or a data URL."""
     if not isinstance(image, str):
-        try:
-            image = base64.b64encode(bytes(as_sequence(image))).decode()
-        except (TypeError, ValueError) as error:
-            raise make_input_error(f"'/image': {error}") from error
-    url = image if image.startswith(("data:", "http")) else f"data:image/png;base64,{image}"
+        image = base64.b64encode(bytes(as_sequence(image))).decode()
+    url = image if image.startswith("data:") else f"data:image/png;base64,{image}"
     content = message["content"]
     parts: Sequence[Any] = [{"type": "text", "text": content}] if isinstance(content, str) else content
     return message | {"content": [*parts, {"type": "image_url", "image_url": {"url": url}}]}

@@ -18,25 +18,6 @@ _DAY = 86_400
 MAX_QUEUE_SECONDS = 600.0
 """Seconds that a call waits at most for a model that is busy."""
 
-# Requests per minute, as https://developers.cloudflare.com/workers-ai/platform/limits/ gave them on 2026-09-17.
-_BY_TASK = {
-    "Automatic Speech Recognition": 720,
-    "Image Classification": 3000,
-    "Image-to-Text": 720,
-    "Object Detection": 3000,
-    "Summarization": 1500,
-    "Text Classification": 2000,
-    "Text Embeddings": 3000,
-    "Text Generation": 300,
-    "Text-to-Image": 720,
-    "Translation": 720,
-}
-
-_BY_MODEL = {"@cf/baai/bge-large-en-v1.5": 1500, "@cf/runwayml/stable-diffusion-v1-5-img2img": 1500}
-
-_PAID_LIMIT = 20
-"""For each text model that requires Workers Paid, with standard billing."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
@@ -63,7 +44,9 @@ class Allowance:
         if self.concurrency is not None and self.concurrency < 1:
             raise ValueError(f"concurrency must be 1 or more, got {self.concurrency}")
         for name, number in self.rate_limits.items() if isinstance(self.rate_limits, Mapping) else ():
-            if models.get(name) is None and all(model.task != name for model in models.catalogue().values()):
+            if models.catalogue().get(name) is None and all(
+                model.task != name for model in models.catalogue().values()
+            ):
                 raise ValueError(f"rate_limits: {name!r} is neither a task nor a model")
             if number < 0:
                 raise ValueError(f"rate_limits: {name!r} must be 0 or more, got {number}")
@@ -91,11 +74,9 @@ class RateLimiter:
 
     def _find_limit(self, model: Model) -> tuple[str, int | None]:
         """Return what is counted together, and how much of it is allowed; for some tasks nothing is published."""
-        paid = _PAID_LIMIT if model.task == "Text Generation" and "require_workers_paid" in model.capabilities else None
-        own = _BY_MODEL.get(model.name, paid)
-        counted = model.task if own is None and model.name not in self._numbers else model.name
-        published = _BY_TASK.get(model.task) if own is None else own
-        return counted, self._numbers.get(model.name, self._numbers.get(model.task, published))
+        has_own = model.requests_per_minute != Model("", model.task).requests_per_minute  # not the task's
+        counted = model.name if has_own or model.name in self._numbers else model.task
+        return counted, self._numbers.get(model.name, self._numbers.get(model.task, model.requests_per_minute))
 
 
 class Quotas:

@@ -48,7 +48,7 @@ def _list_models(query: Mapping[str, str], now: float) -> Any:
 
 
 def _describe_schema(query: Mapping[str, str], now: float) -> Any:
-    model = models.get(query.get("model", ""))
+    model = models.catalogue().get(query.get("model", ""))
     if model is None:
         raise ErrorResponse(5007, f"No such model: No such model {query.get('model', '')} or task")
     return build_envelope({"input": _build_input_schema(model), "output": _build_output_schema(model)})

@@ -46,6 +46,8 @@ class Route:
 
     method = "POST"
     has_envelope = True
+    takes_streams = False
+    """True if media may stand in the JSON as `{"body": …, "contentType": …}`."""
 
     def parse(self, request: RawRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
         """Return what a request asks for. `model` is the one in its path. Raises `ErrorResponse`."""
@@ -90,6 +92,7 @@ class _Worker(Route):
     """
 
     has_envelope = False
+    takes_streams = True
 
     def parse(self, request: RawRequest, model: str | None, gateway: str | None, body: Any) -> RoutedCall:
         # An option of the binding puts words with a colon before the name.

@@ -15,6 +15,7 @@ from cfai.local.wire._errors import ErrorResponse
 from cfai.local.wire._generation import Generation, Payload, Payloads
 from cfai.local.wire._native import NativeWriter, build_native
 from cfai.local.wire._responses import ResponsesWriter
+from cfai.local.wire._vision import VisionWriter, build_vision_answer
 from cfai.types import Token, Usage
 
 Event = tuple[int, bytes]
@@ -35,6 +36,8 @@ def build_result(generation: Generation) -> Payload:
             # The last event of a stream has all of the answer.
             *_, (_, last) = _write_all(generation)
             return last["response"]
+        case "answer" | "caption":
+            return build_vision_answer(generation)
         case _:
             return build_completion(generation)
 
@@ -101,7 +104,13 @@ def encode_event(payload: Payload, *, indent: int | None = None) -> bytes:
     return f"{name}{lines}\n".encode("utf-8", "backslashreplace")
 
 
-_WRITERS = {"native": NativeWriter, "dual": NativeWriter, "responses": ResponsesWriter}
+_WRITERS = {
+    "native": NativeWriter,
+    "dual": NativeWriter,
+    "responses": ResponsesWriter,
+    "answer": VisionWriter,
+    "caption": VisionWriter,
+}
 """Writers by form; `ChatWriter` has the others."""
 
 

@@ -13,7 +13,8 @@ from typing import Any, Literal
 from cfai.models import Model
 from cfai.types import Token, ToolCallDelta, Usage
 
-Form = Literal["native", "dual", "chat", "completion", "responses"]
+Form = Literal["native", "dual", "chat", "completion", "responses", "answer", "caption"]
+"""The shape of an answer; the last two are Moondream's."""
 
 Payload = dict[str, Any]
 Payloads = Iterator[tuple[int, Payload]]

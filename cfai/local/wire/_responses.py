@@ -22,7 +22,7 @@ class ResponsesWriter:
 
     def __init__(self, generation: Generation) -> None:
         self._generation = generation
-        self._id = new_id("resp_")
+        self._id, self._created_at = new_id("resp_"), int(time.time())
         self._number = count()
         self._items: list[Payload] = []
         self._open: Payload | None = None
@@ -59,7 +59,7 @@ class ResponsesWriter:
         return {
             "id": self._id,
             "object": "response",
-            "created_at": int(time.time()),
+            "created_at": self._created_at,
             "model": self._generation.model.name,
             "status": "incomplete" if is_cut else "completed",
             "incomplete_details": {"reason": "max_output_tokens"} if is_cut else None,

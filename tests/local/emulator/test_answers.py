@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tests.conftest import row
-from tests.local.conftest import check
+from tests.local.conftest import PNG_URL, check
 
 if TYPE_CHECKING:
     from tests.local.conftest import Service
@@ -59,7 +59,7 @@ NEW_YORK = ask("where is new york?")
 USE = ask("use get_weather", tools=TOOLS)
 RETURNED = {"type": "function_call_output", "call_id": "1", "output": "get_weather: 5 C"}
 CUT = ask("write 5000 words")
-PARTS = [{"type": "text", "text": "what is"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,"}}]
+PARTS = [{"type": "text", "text": "what is"}, {"type": "image_url", "image_url": {"url": PNG_URL}}]
 MARKED = re.compile(f"^{re.escape(MARK)}")
 USAGE = ["prompt_tokens", "completion_tokens", "total_tokens"]
 LENGTH = "choices.0.finish_reason"
@@ -84,7 +84,7 @@ ANSWERS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "cut, of the Responses API": (OSS, {"input": "hi", "max_output_tokens": 30}, {
         "status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "usage.output_tokens": 30}),
     "the question is quoted": (NATIVE, NEW_YORK, {"response": re.compile("“where is new york\\?”")}),
-    "the question in parts": (GLM, {"messages": [{"role": "user", "content": PARTS}]}, {
+    "the question in parts": (KIMI, {"messages": [{"role": "user", "content": PARTS}]}, {
         "choices.0.message.content": re.compile("“what is”")}),
     "cut at the default of 256": (NATIVE, CUT, {"usage.completion_tokens": 256}),
     "cut at max_tokens": (NATIVE, CUT | {"max_tokens": 300}, {"usage.completion_tokens": 300}),

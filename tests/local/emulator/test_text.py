@@ -16,7 +16,7 @@ from cfai.local import Emulator
 from cfai.local.emulator import _text
 from cfai.local.wire import split_into_tokens
 from tests.conftest import row
-from tests.local.conftest import Service, join
+from tests.local.conftest import PNG, PNG_URL, WAV, Service, join
 from tests.local.dialects import CHAT, MODELS, NATIVE
 
 SENTENCE = re.compile(r"(This|A|Another|It|Next|After|From) [^.!?\n]*\.")
@@ -98,15 +98,15 @@ def test_the_same_words_stream_and_are_counted_in_every_dialect(readable: Servic
 
 
 def test_a_picture_s_description_and_other_tasks_say_the_same_of_themselves(readable: Service) -> None:
-    image = {"image": [137, 80, 78, 71]}
+    image = {"image": list(PNG)}
+    vision = {"image": PNG_URL, "question": "what is it?", "stream": False}
     for model, inputs, text in (
         ("@cf/facebook/bart-large-cnn", {"input_text": "A long story."}, "an emulated summary of “A long story.”"),
         ("@cf/meta/m2m100-1.2b", {"text": "hi", "target_lang": "french"}, "an emulated translation of “hi”"),
         ("@cf/llava-hf/llava-1.5-7b-hf", {**image, "prompt": "what"}, "an emulated description of a picture"),
-        ("@cf/moondream/moondream3.1-9B-A2B", {"image": "https://example.com/a.png", "question": "what is it?"},
-         "an emulated answer to “what is it?”"),
-        ("@cf/openai/whisper", {"audio": [1, 2, 3]}, "This transcript is emulated"),
-    ):  # fmt: skip
+        ("@cf/moondream/moondream3.1-9B-A2B", vision, "an emulated answer to “what is it?”"),
+        ("@cf/openai/whisper", {"audio": list(WAV)}, "This transcript is emulated"),
+    ):
         with row(model):
             assert text in str(readable.result(model, inputs))
 

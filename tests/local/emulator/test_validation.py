@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import row
+from tests.local.conftest import PNG, PNG_URL, WAV_BASE64
 
 if TYPE_CHECKING:
     from tests.local.conftest import Service
@@ -28,7 +29,14 @@ ODD = {"type": "json_schema", "json_schema": {"enum": {"a": 1}}}
 ODD_TOOL = {"name": "f", "description": "d", "parameters": {"enum": {"a": 1}}}
 ODD_TEXT = "tool f: not a JSON schema"
 TURBO = "@cf/openai/whisper-large-v3-turbo"
-SDXL = "@cf/stabilityai/stable-diffusion-xl-base-1.0"
+NOVA = "@cf/deepgram/nova-3"
+SMART_TURN = "@cf/pipecat-ai/smart-turn-v2"
+DETR = "@cf/facebook/detr-resnet-50"
+QWEN_EMBEDDING = "@cf/qwen/qwen3-embedding-0.6b"
+GUARD = "@cf/meta/llama-guard-3-8b"
+STREAM = {"body": {}, "contentType": "audio/wav"}
+EXTRA = "Additional or unevaluated properties"
+ALTERNATE = "Conversation roles must alternate user/assistant/user/assistant/..."
 NEITHER = "oneOf at '/' not met, 0 matches: required properties at '/' are 'prompt', "
 NO_CONTENT = NEITHER + "required properties at '/messages/1' are 'role,content'"
 
@@ -40,6 +48,11 @@ def hi(**more: Any) -> dict[str, Any]:
 def says(*contents: Any) -> dict[str, Any]:
     """Return a chat of messages with these contents."""
     return {"messages": [{"role": "user", "content": content} for content in contents]}
+
+
+def asks(**question: Any) -> dict[str, Any]:
+    """Return inputs for Clef with this question."""
+    return {"model": "clef", "state": "It is.", "questions": {"q": {"instructions": "Is it?", **question}}}
 
 
 def clef(questions: int = 1, **more: Any) -> dict[str, Any]:
@@ -78,6 +91,23 @@ def test_bad_inputs_are_named_by_code_5006(service: Service) -> None:
         (LLAMA, {"messages": ["hi"]}, NEITHER + "Type mismatch of '/messages/0', 'string' not in 'object'"),
         (CLEF, {"state": "x"}, "required properties at '/' are 'model,state,questions'"),
         ("@cf/black-forest-labs/flux-2-dev", hi(), "required properties at '/' are 'multipart'"),
+        ("@cf/black-forest-labs/flux-2-dev", {"multipart": STREAM}, "required properties at '/' are 'multipart'"),
+        (NOVA, {"audio": STREAM}, "required properties at '/' are 'audio'"),
+        (SMART_TURN, {"audio": STREAM}, "required properties at '/' are 'audio'"),
+        (DETR, {}, "required properties at '/' are 'image'"),
+        (FLUX, hi(width=512, height=512), f"{EXTRA} '/width, /height' at '/' not allowed"),
+        (QWEN_EMBEDDING, {"text": ["x"] * 33}, "Length of '/text' must be <= 32"),
+        (QWEN_EMBEDDING, {"queries": ["x"], "documents": ["x"] * 33}, "Length of '/documents' must be <= 32"),
+        (QWEN_EMBEDDING, {}, "anyOf at '/' not met: required properties at '/' are 'text'"),
+        (M3, {"contexts": ["x"]}, "Type mismatch of '/contexts/0', 'string' not in 'object'"),
+        (M3, {"contexts": [{}]}, "required properties at '/contexts/0' are 'text'"),
+        (M3, {"contexts": [{"text": ""}]}, "Length of '/contexts/0/text' must be >= 1"),
+        (CLEF, asks(type="other"), "'/questions/q/type' must be one of 'noul,choice,score'"),
+        (CLEF, asks(type="choice"), "required properties at '/questions/q' are 'instructions,criteria'"),
+        (CLEF, asks(type="choice", criteria=[]), "Type mismatch of '/questions/q/criteria', 'array' not in 'object'"),
+        (CLEF, asks(type="score", criteria={}), "Type mismatch of '/questions/q/criteria', 'object' not in 'array'"),
+        (CLEF, asks(type="choice", criteria={"a": ""}), "'/questions/q/criteria' must have 2 to 255 properties"),
+        (CLEF, asks(type="score", criteria=["a"] * 11), "'/questions/q/criteria' must have 2 to 10 items"),
         (FLUX, {"prompt": "x" * 2049}, "Length of '/prompt' must be <= 2048"),
         (FLUX, hi(steps=9), "'/steps' must be <= 8"),
         (BGE, {"text": ["x"] * 101}, "Length of '/text' must be <= 100"),
@@ -101,13 +131,16 @@ def test_inputs_that_the_service_takes_are_taken(service: Service) -> None:
     for name, model, inputs in (
         ("unknown ones", LLAMA, hi(max_tokens=20, temperature=5, top_k=50, unknown={}, options={"rejectIfBusy": True})),
         ("a LoRA", "@cf/mistral/mistral-7b-instruct-v0.1", hi(lora="mine")),
-        ("base64 in lines", TURBO, {"audio": "UklG\nRg==\n"}),
+        ("base64 in lines", TURBO, {"audio": f"{WAV_BASE64[:60]}\n{WAV_BASE64[60:]}\n"}),
         ("parts of a message", LLAMA, says([{"type": "text", "text": "hi"}])),
         ("no content", LLAMA, says(None, "hi")),
         ("tool calls for content", GLM, {"messages": [{"role": "assistant", "tool_calls": [{"id": "1"}]}]}),
         ("null for the default", GLM, hi(max_tokens=None, temperature=None, stop=["", "a"], tool_choice="auto")),
         ("as many as may be", BGE, {"text": ["x"] * 100}),
         ("as many properties as may be", CLEF, clef(64)),
+        ("a seed that its schema lacks", FLUX, hi(seed=1, steps=4)),
+        ("as many texts as Qwen takes", QWEN_EMBEDDING, {"queries": ["x"] * 32, "documents": "x"}),
+        ("a conversation", GUARD, {"messages": [{"role": role, "content": "hi"} for role in ("user", "assistant")]}),
         ("the Responses API", OSS, {"input": [{"role": "user", "content": "hi"}]}),
         ("a model without a schema", "@cf/swiss-ai/apertus-v1.5-8b", hi()),
         ("too long, but truncated", M3, {"contexts": [{"text": "x" * 8 * 9000}], "truncate_inputs": True}),
@@ -125,8 +158,8 @@ def test_what_the_service_names_by_a_code_of_its_own(service: Service) -> None:
         (GLM, hi(tools=[{"name": "f", "description": False}]), (400, 8001, "AiError: Invalid input")),
         (GLM, hi(tools=[{"function": {"name": "f", "description": False}}]), (400, 8001, "AiError: Invalid input")),
         (LLAMA, hi(lora="mine"), (405, 5005, "AiError: Model does not support LoRA")),
-        (TURBO, {"audio": "!!not base64!!"}, (400, 5004, "AiError: Invalid data type for base64 input")),
-        (SDXL, hi(image_b64="!"), (400, 5004, "AiError: Invalid data type for base64 input")),
+        (GUARD, says("hi", "hi"), (400, 3030, f"AiError: AiError: {ALTERNATE}")),
+        (GUARD, {"messages": []}, (400, 3030, f"AiError: AiError: {ALTERNATE}")),
         (GLM, hi(tool_choice="any"), (400, 8001, "AiError: Invalid input")),
         (GEMMA, hi(max_tokens=16385), (400, 3030, too_much + "completion tokens.")),
         (GEMMA, hi(max_completion_tokens=16385), (400, 3030, too_much + "completion tokens.")),
@@ -201,7 +234,7 @@ def test_one_token_more_than_the_window_is_refused(service: Service) -> None:
 def test_an_image_that_the_model_would_take_is_refused_for_its_base64(service: Service) -> None:
     for name, window, kilobytes in ((VISION, 128_000, 300), (GEMMA, 131_072, 380)):
         with row(name):
-            url = "data:image/jpeg;base64," + base64.b64encode(bytes(kilobytes * 1000)).decode()
+            url = "data:image/png;base64," + base64.b64encode(PNG.ljust(kilobytes * 1000)).decode()
             inputs = says([{"type": "text", "text": "what is this?"}, {"type": "image_url", "image_url": {"url": url}}])
             estimate = -(-len(json.dumps(inputs, separators=(",", ":"))) // 4)
             assert kilobytes * 1000 // 3 < estimate < window
@@ -213,10 +246,11 @@ def test_an_image_that_the_model_would_take_is_refused_for_its_base64(service: S
 
 
 def test_an_image_is_counted_wherever_it_stands(service: Service) -> None:
-    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    image = {"type": "image_url", "image_url": {"url": PNG_URL}}
     for place, inputs in (
         ("a message", says([{"type": "text", "text": "what is this?"}, image])),
-        ("beside the prompt", {"prompt": "what is this?", "image": "AAAA"}),
+        ("beside the prompt", {"prompt": "what is this?", "image": PNG_URL}),
+        ("in numbers", {"prompt": "what is this?", "image": list(PNG)}),
     ):
         with row(place):
             assert 576 < service.result(VISION, inputs)["usage"]["prompt_tokens"] < 650

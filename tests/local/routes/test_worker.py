@@ -11,7 +11,7 @@ import pytest
 
 from cfai.local import Emulator, Fault
 from tests.conftest import row
-from tests.local.conftest import DONE, read
+from tests.local.conftest import DONE, WAV, read
 
 if TYPE_CHECKING:
     from tests.local.conftest import Service
@@ -85,10 +85,10 @@ def test_a_stream_is_that_of_the_rest_api_and_a_readable_one_the_body(binding: B
         assert len(events) > 10, model
     query = urlencode({"version": "3", "userInputs": json.dumps({"language": "en", "punctuate": True})})
     headers = {"content-type": "audio/mpeg", "cf-consn-model-id": "@cf/deepgram/nova-3"}
-    response = binding.fetch("POST", f"/run?{query}", headers=headers, content=b"sound")
+    response = binding.fetch("POST", f"/run?{query}", headers=headers, content=WAV)
     assert response.json()["results"]["channels"]
     received = service.local.requests[-1]
-    assert received.inputs == b"sound"
+    assert received.inputs == WAV
     assert received.query == {"language": "en", "punctuate": "true"}
 
 
