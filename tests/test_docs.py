@@ -1,10 +1,10 @@
 """Every Python block of README.md and docs/ runs by itself, and prints what the page says it prints.
 
-Each block has a namespace and a folder of its own: it can be copied alone. It runs against the emulator as an account,
-and once more with `Ai.local` in the place of `Ai`. A `text` block right behind one is its output, where an
-ellipsis stands for anything. A block that starts with the name of a test file is run by pytest, beside the others of
-its page; text behind it is what pytest prints of it alone. Comments before a block say what is special about it:
-`<!-- not run: why -->`, `<!-- warns: LimitWarning -->`.
+Each block has a namespace and a folder of its own, with a picture and a sound in it: it can be copied alone. It runs
+against the emulator as an account, and once more with `Ai.local` in the place of `Ai`. A `text` block right behind one
+is its output, where an ellipsis stands for anything. A block that starts with the name of a test file is run by pytest,
+beside the others of its page; text behind it is what pytest prints of it alone. Comments before a block say what is
+special about it: `<!-- not run: why -->`, `<!-- warns: LimitWarning -->`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import gc
 import inspect
 import logging
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -27,14 +28,17 @@ from typing import Any, TypeAlias
 import pytest
 
 import cfai._errors
-from cfai import Ai, ConfigurationError
+from cfai import Ai, ConfigurationError, models
 from cfai.local import Emulator
 from tests.conftest import row
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TASKS = sorted((ROOT / "docs" / "tasks").glob("*.md"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *TASKS]
 NOT_RUN = {"client.md": 1, "deployment.md": 3, "limits.md": 1, "local.md": 4}
 """How many blocks of a page cannot run."""
+FILES = [ROOT / "examples" / "photo.jpg", ROOT / "examples" / "speech.mp3"]
+"""What stands in the folder of a block, as pages expect of their readers."""
 
 LONG = 60.0
 """Seconds after which a test gives up."""
@@ -46,6 +50,7 @@ _BLOCK = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _FILE = re.compile(r"# (conftest\.py|test_\w+\.py)\n")
+_MODEL = re.compile(r"^\| `(@\S+)` \| (.*) \| (.*) \|$", re.MULTILINE)
 _LINK = re.compile(r"\]\((?!https?:)([^)\s]*)\)")
 
 
@@ -132,6 +137,8 @@ def run_alone(
     def run_alone(block: Block) -> None:
         folder = tmp_path / str(block.line)
         folder.mkdir()
+        for file in FILES:
+            shutil.copy(file, folder)
         monkeypatch.chdir(folder)
         namespace: dict[str, Any] = {"__name__": "__main__"}
         level = logging.getLogger("cfai").level
@@ -181,6 +188,7 @@ def test_without_an_account_a_block_runs_with_local_in_its_place(page: Path, run
             run_alone(replace(block, code=code))
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pages(_CLIENT)
 def test_without_an_account_the_error_of_a_block_names_the_way_out(page: Path, run_alone: RunAlone) -> None:
     for block in runnable(page):
@@ -232,6 +240,32 @@ def test_the_readme_names_every_extra() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = re.findall(r"^\| `(\w+)` \|", PAGES[0].read_text("utf-8"), re.MULTILINE)
     assert {*extras, "dev"} == {*project["optional-dependencies"]}
+
+
+def test_the_tables_of_models_say_what_the_catalogue_says() -> None:
+    named: set[str] = set()
+    for page in TASKS:
+        for name, limits, price in re.findall(
+            r"^\| `(@\S+)` \| (.*) \| (.*) \|$", page.read_text("utf-8"), re.MULTILINE
+        ):
+            model = models.get(name)
+            assert model is not None, name
+            with row(f"{page.name}: {name}"):
+                assert model.retired_on is None
+                prices = [(float(usd), unit) for usd, unit in re.findall(r"\$([\d.]+) (per [^;]+)", price)]
+                assert prices == [(each.usd, each.unit) for each in model.price]
+                for limit in (model.context_length, model.input_length, model.batch_length):
+                    assert limit is None or f"{limit.value:,}" in limits
+            named.add(name)
+    others = [model.name for model in models.list(live=True) if model.task != "Text Generation"]
+    assert {*others} <= named, "the pages name all models but those that chat"
+
+
+def test_every_page_of_a_task_has_the_same_headings() -> None:
+    for page in TASKS:
+        headings = re.findall(r"^## (.*)$", page.read_text("utf-8"), re.MULTILINE)
+        parts = ["What goes in", "A first call", "What comes out", "Variations", "Limits and errors", "Async"]
+        assert headings == parts, page.name
 
 
 def test_the_errors_page_shows_the_whole_tree() -> None:

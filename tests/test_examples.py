@@ -22,6 +22,8 @@ import uvicorn
 from httpx_sse import ServerSentEvent, connect_sse
 
 from cfai.local import Emulator, Fault
+from cfai.testing import WorkersAI
+from tests.conftest import row
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 MODEL = "@cf/zai-org/glm-4.7-flash"
@@ -128,8 +130,8 @@ def node() -> str:
 
 @pytest.mark.parametrize("name", ["stream.py", "stream_async.py"])
 def test_a_stream_is_printed_as_the_answer_and_its_tokens_are_counted(local: Emulator, run: Run, name: str) -> None:
-    examples = ["chat.py", "fastapi_sse.py", "stream.py", "stream_async.py"]
-    assert sorted(path.name for path in EXAMPLES.glob("*.py")) == examples, "each is tested here"
+    others = {"chat.py", "fastapi_sse.py", "stream.py", "stream_async.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == others | TASKS.keys(), "each is tested here"
     run(name)
     assert local.requests[0].inputs == {"prompt": "Where is New York?", "stream": True}
     out, err = run(name, "Where", "is", "Oslo?")
@@ -150,6 +152,75 @@ def test_a_chat_sends_the_whole_conversation_every_time_until_an_empty_line(loca
     before = len(local.requests)
     run("chat.py", typed="hello\n\nand then?\n")
     assert len(local.requests) == before + 1
+
+
+TASKS = {
+    "vision.py": [
+        ([], "@cf/google/gemma-4-26b-a4b-it", "data:image/jpeg;base64,", "answer to “What is in this picture?”"),
+        (["photo.jpg", "Is it", "dark?"], "@cf/google/gemma-4-26b-a4b-it", "Is it dark?", "answer to “Is it dark?”"),
+    ],
+    "speech_to_text.py": [
+        ([], "@cf/deepgram/nova-3", "punctuate", "is emulated by cfai.\n  0.00 s  This\n  0.50 s  transcript\n"),
+        (["speech.mp3"], "@cf/deepgram/nova-3", "smart_format", "is emulated by cfai.\n"),
+    ],
+    "text_to_speech.py": [
+        ([], "@cf/deepgram/aura-2-en", "The river is high today.", "speech.mp3\n"),
+        (["Hello", "hello.mp3"], "@cf/deepgram/aura-2-en", "Hello", "hello.mp3\n"),
+    ],
+    "image.py": [
+        ([], "@cf/black-forest-labs/flux-1-schnell", "a lighthouse at dusk", "image.jpg\n"),
+        (["a cat", "cat"], "@cf/black-forest-labs/flux-1-schnell", "a cat", "cat.jpg\n"),
+    ],
+    "image_edit.py": [
+        ([], "@cf/black-forest-labs/flux-2-klein-4b", "make it winter", "edited.jpg\n"),
+        (["with rain", "photo.jpg", "new"], "@cf/black-forest-labs/flux-2-klein-4b", "with rain", "new.jpg\n"),
+    ],
+    "embeddings.py": [
+        ([], "@cf/baai/bge-m3", "How do I open the door?", "  The door opens with the key under the mat.\n"),
+        (["sand", "and", "rivers"], "@cf/baai/bge-m3", "sand and rivers", "  Rivers carry sand to the sea.\n"),
+    ],
+    "rerank.py": [
+        ([], "@cf/baai/bge-reranker-base", "How do I open the door?", "  The door opens with the key"),
+        (["tax", "forms"], "@cf/baai/bge-reranker-base", "tax forms", "  Tax forms are due in March.\n"),
+    ],
+    "classification.py": [
+        ([], "@cf/huggingface/distilbert-sst-2-int8", "What a lovely day.", "0.98  POSITIVE\n0.02  NEGATIVE\n"),
+        (["photo.jpg"], "@cf/microsoft/resnet-50", "[255, 216, 255, ", "1.00  EMULATED\n"),
+    ],
+    "translation.py": [
+        ([], "@cf/meta/m2m100-1.2b", "'fr'", "translation of “Where is the river?”"),
+        (["de", "Good", "day"], "@cf/meta/m2m100-1.2b", "'de'", "translation of “Good day”"),
+    ],
+}
+"""By example: arguments, the model that is called, a part of what it is sent, and one of what is printed."""
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_an_example_of_a_task_calls_its_model_and_prints_or_saves_what_comes(
+    workers_ai: WorkersAI, run: Run, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for file in ("photo.jpg", "speech.mp3"):
+        shutil.copy(EXAMPLES / file, tmp_path)
+    for arguments, model, part, expected in TASKS[name]:
+        with row((name, arguments)):
+            out, err = run(name, *arguments)
+            request = workers_ai.requests[-1]
+            assert (err, request.model) == ("", model)
+            assert part in f"{request.inputs} {request.query}"
+            assert expected in out
+            assert not expected.endswith((".jpg\n", ".mp3\n")) or Path(out.strip()).stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("name", ["embeddings.py", "rerank.py"])
+def test_an_example_that_compares_texts_prints_the_nearest_first(workers_ai: WorkersAI, run: Run, name: str) -> None:
+    for question, nearest in (("open the door with a key", "The door opens"), ("tax forms in March", "Tax forms")):
+        with row(question):
+            lines = run(name, question)[0].splitlines()
+            scores = [float(line.split()[0]) for line in lines]
+            assert len(lines) == 3
+            assert nearest in lines[0]
+            assert scores == sorted(scores, reverse=True)
 
 
 def test_an_example_runs_with_the_environment_that_the_emulator_prints() -> None:
