@@ -5,6 +5,7 @@ Whether a call may have been billed depends on how far its request came: https:/
 
 from __future__ import annotations
 
+import errno
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -59,13 +60,24 @@ class Attempt:
         """Return True if a model may have run, although `exception` came instead of an answer.
 
         It cannot have if the request was not sent whole. Nor has it if a connection that was kept alive died at once,
-        without a byte of an answer: the server had closed it before the request came.
+        without a byte of an answer: the server had closed it before the request came. But one that died here says
+        nothing of the server: httpcore closes idle connections, and among many threads one that was just taken.
         """
         if not self._is_traced:
             return True
         if self.is_unsent:
             return False
-        return self._is_new or now - (self._sent_at or 0) > MAX_STALE_SECONDS or not _is_without_answer(exception)
+        is_stale = not self._is_new and now - (self._sent_at or 0) <= MAX_STALE_SECONDS
+        return not is_stale or _was_closed_here(exception) or not _is_without_answer(exception)
+
+
+def _was_closed_here(exception: BaseException | None) -> bool:
+    """Return True if this process closed the connection, and not the server."""
+    while exception is not None:
+        if getattr(exception, "errno", None) == errno.EBADF or type(exception).__name__ == "ClosedResourceError":
+            return True
+        exception = exception.__cause__ or exception.__context__
+    return False
 
 
 def _is_without_answer(exception: BaseException | None) -> bool:

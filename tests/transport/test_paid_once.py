@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from cfai import APIConnectionError
+from cfai import Ai, APIConnectionError
 from tests.bodies import OK
-from tests.conftest import SYNC_AND_ASYNC, Callers, Peer, Serve, row
+from tests.conftest import ACCOUNT, SYNC_AND_ASYNC, TOKEN, Callers, Peer, Serve, row
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 HELLO = {"prompt": "Hello"}
@@ -43,6 +43,24 @@ def test_a_request_that_was_sent_whole_is_sent_once(callers: Callers, serve: Ser
         with row(name), pytest.raises(APIConnectionError, match="may have been billed") as caught:
             callers(base_url=server.url).run(MODEL, inputs)
         assert (caught.value.retryable, len(server.requests)) == (False, 1), name
+
+
+def test_a_connection_that_was_closed_here_says_nothing_of_the_server(serve: Serve) -> None:
+    streams: list[Any] = []
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.answer(OK)
+        peer.request()
+        streams[0].close()  # as httpcore may do in another thread
+        peer.send(b"H")  # wakes whoever waits for it
+
+    server = serve(script)
+    with Ai(account_id=ACCOUNT, api_token=TOKEN, base_url=server.url) as ai:
+        streams.append(ai.run(MODEL, HELLO, return_raw_response=True).extensions["network_stream"])
+        with pytest.raises(APIConnectionError, match="may have been billed") as caught:
+            ai.run(MODEL, HELLO)
+    assert (caught.value.retryable, len(server.requests)) == (False, 2)
 
 
 @SYNC_AND_ASYNC
