@@ -22,6 +22,7 @@ EXTRAS = {
     "emulator": ("uvicorn",),
     "llama": ("xllamacpp",),
     "tokenizers": ("tokenizers", "huggingface_hub"),
+    "media": ("PIL", "soundfile", "numpy"),
     "aiohttp": ("httpx_aiohttp",),
 }
 """The extras, and the modules that show that they are there."""
