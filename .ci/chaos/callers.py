@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
+import os
 import random
 import threading
 from collections.abc import Iterator
@@ -93,6 +95,8 @@ class Call:
         plan = self.plan
         if not isinstance(error, CfaiError):
             raise Wrong(f"{error!r} is none of cfai's") from error
+        if type(error) is APIConnectionError and os.strerror(errno.EBADF) in str(error):
+            return "closed here"  # httpcore closes surplus connections, now and then one that was just taken
         if plan.is_good and not self.is_interrupted:
             kind = Lost if type(error) is APIConnectionError or plan.refusals else Wrong
             raise kind(f"the answer was good, and this was raised: {error!r}") from error

@@ -99,6 +99,8 @@ def may_be_billed(plan: Plan) -> bool:
     anybody knows. A model that gave an empty result is asked again without a stream.
     """
     has_byte = any(isinstance(step, bytes) and step for step in plan.steps)
+    if "reset" in plan.steps:
+        return False  # it takes back what was sent and not read yet
     return plan.steps[0] == "read" and (has_byte or "hold" in plan.steps) and plan.behaviour != "no answer"
 
 

@@ -44,7 +44,7 @@ from cfai._transport.tls import make_tls_context
 
 # httpcore looks at every connection whenever a call starts or ends, so few are kept alive; but many may be open, since
 # the 101st stream of a default client waits in vain.
-_CONNECTION_LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30.0)
+_CONNECTION_LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=20, keepalive_expiry=30.0)
 
 
 _AI_CLOSED = "this Ai is closed: make a new one"
