@@ -29,6 +29,8 @@ class Server:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.requests: Counter[int] = Counter()
+        self.whole: Counter[int] = Counter()
+        """The requests whose body came to its end: before that no model runs."""
         self.problems: list[str] = []
         self.open = 0
         self._lock = threading.Lock()
@@ -70,7 +72,9 @@ class Server:
         left = length - len(body)
         for step in steps:
             if step == "read":
-                read_rest(connection, left)
+                if read_rest(connection, left):
+                    with self._lock:
+                        self.whole[number] += 1
                 left = 0
             elif not take_step(connection, step):
                 return False
@@ -83,7 +87,7 @@ class Server:
         while self.open and time.monotonic() < end:
             time.sleep(0.05)
         problems = [*self.problems]
-        for number, count in sorted(self.requests.items()):
+        for number, count in sorted(self.whole.items()):
             plan = make_plan(self.seed, number)
             if count > 1 + min(plan.refusals, 2) and may_be_billed(plan):
                 problems.append(f"{plan} was sent {count} times")
@@ -115,9 +119,11 @@ def receive_head(connection: socket.socket) -> bytes:
     return received
 
 
-def read_rest(connection: socket.socket, left: int) -> None:
+def read_rest(connection: socket.socket, left: int) -> bool:
+    """Read the rest of a body, and return True if it came whole."""
     while left > 0 and (piece := connection.recv(min(left, 65536))):
         left -= len(piece)
+    return left <= 0
 
 
 def take_step(connection: socket.socket, step: Step) -> bool:
