@@ -156,7 +156,7 @@ def test_with_aiohttp_a_stream_that_breaks_keeps_what_had_come(aiohttp_callers: 
     timed_out = ("silence", "a bad chunk")
     ends: dict[str, Any] = {
         "cut": lambda peer: time.sleep(0.05),
-        "reset": lambda peer: (time.sleep(0.05), peer.reset()),
+        "reset": lambda peer: (time.sleep(0.2), peer.reset()),
         "silence": lambda peer: peer.left(),
         # aiohttp 3.14 closes the connection and lets its reader wait for ever; the total timeout ends that.
         "a bad chunk": lambda peer: (time.sleep(0.05), peer.send(b"zz\r\n")),
