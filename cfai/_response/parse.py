@@ -359,6 +359,7 @@ def _is_cut(text: bytes) -> bool:
 def _is_deflation_cut(http: Any) -> bool:
     """Return True for a compressed body without its end. httpx gives what it has of one."""
     decompressor = getattr(getattr(http, "_decoder", None), "decompressor", None)
+    decompressor = getattr(decompressor, "decompressor", decompressor)  # that of httpx2 is in another one
     return getattr(decompressor, "eof", None) is False
 
 
