@@ -156,8 +156,10 @@ def is_body_streamed(response: ApiResponse, request: ApiRequest) -> bool:
     """Return True if the body of an answer is to be read while it comes. Some models call their events plain text."""
     if request.wants_raw:
         return request.wants_stream or request.wants_audio_stream
-    if request.wants_audio_stream and response.kind == "binary":
-        return True
+    if request.wants_audio_stream:  # but a web page, say, is to be looked at
+        return (
+            response.headers.get("content-type", "").lstrip().lower().startswith((*_MEDIA, "application/octet-stream"))
+        )
     is_empty = response.meta.status_code == 204 or response.headers.get("content-length") == "0"
     return response.kind == "events" or (response.kind == "text" and request.wants_stream and not is_empty)
 

@@ -170,6 +170,21 @@ def test_speech_that_comes_as_json_is_a_stream_of_one_piece_and_an_error_is_rais
             ai.run(MELO, inputs)
 
 
+def test_a_web_page_in_the_place_of_speech_is_told_as_one(serve: Serve) -> None:
+    page = b"<!DOCTYPE html><title>Log in</title>"
+
+    def script(peer: Peer) -> None:
+        for content_type in ("text/html", "text/html; charset=utf-8", "application/xhtml+xml", "text/plain"):
+            peer.request()
+            peer.answer(page, content_type)
+
+    server = serve(script)
+    with make_ai(server.url) as ai:
+        for _ in range(4):
+            with pytest.raises(APIResponseValidationError, match="HTML page"):
+                ai.run(AURA, HELLO)
+
+
 def test_without_stream_speech_is_an_audio_and_a_stream_is_read_in_one_way(serve: Serve) -> None:
     server = serve(speak)
     with make_ai(server.url) as ai:
