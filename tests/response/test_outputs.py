@@ -27,7 +27,7 @@ from tests.bodies import CHAT_ANSWER, NATIVE_ANSWER, PNG, RESPONSES_ANSWER
 from tests.conftest import ACCOUNT, TOKEN, row
 
 
-def output_of(result: dict[str, Any]) -> Any:
+def output_of(result: Any) -> Any:
     """Return the output of a call that is answered with `result`."""
     transport = httpx.MockTransport(lambda request: httpx.Response(200, json={"result": result}))
     with httpx.Client(transport=transport) as client:
@@ -156,12 +156,12 @@ def test_each_text_answer_has_its_own_fields_and_prints_as_its_text() -> None:
 
 
 def test_what_is_no_object_is_a_list_of_labels_or_the_field_result() -> None:
-    labels = output_of([{"label": "A", "score": 0.25}, {"label": "B", "score": 0.75}])  # type: ignore[arg-type]
+    labels = output_of([{"label": "A", "score": 0.25}, {"label": "B", "score": 0.75}])
     assert [(item.label, item["label"]) for item in labels] == [("A", "A"), ("B", "B")]
     assert (labels[1].score, labels[-1:], len(labels), labels.best.label) == (0.75, [labels[1]], 2, "B")
     for result in ([1, 2], ["a"], [], 5, 0.5, True, None, [{"label": "A"}], [{"label": "A", "score": "high"}]):
         with row(result):
-            output: Any = output_of(result)  # type: ignore[arg-type]
+            output: Any = output_of(result)
             assert (type(output), output.result, output["result"]) == (Output, result, result)
 
 
