@@ -387,19 +387,22 @@ def _decode_media(result: Any, meta: Meta) -> Binary | None:
     for name, media_type in _ENCODED_MEDIA.items():
         encoded = result.get(name) if result.__class__ is dict else None
         if isinstance(encoded, str) and encoded:
+            head, is_url, data = encoded.partition(";base64,")
             with suppress(ValueError):  # an address on the web, say
-                return types.Binary.of(b64decode(encoded, validate=True), media_type, meta)
+                content = b64decode("".join((data if is_url else head).split()), validate=True)
+                return types.Binary.of(content, media_type, meta)
     return None
 
 
 def _build_task_output(result: Any, model: str) -> Output | ListResult[Any]:
-    list_class = types.find_list_class(result) if result.__class__ is list else None
+    entry = models.catalogue().get(model)
+    task = entry.task if entry is not None else ""
+    list_class = types.find_list_class(result, task) if result.__class__ is list else None
     if list_class is not None:
         with suppress(ValidationError):
             return list_class.model_validate(result)
     fields = result if result.__class__ is dict else {"result": result}
-    entry = models.catalogue().get(model)
-    if entry is not None and entry.task == "Automatic Speech Recognition" and "text" in fields:
+    if task == "Automatic Speech Recognition" and "text" in fields:
         return types.Transcription.model_validate(fields)  # one without times
     return _validate(types.find_output_class(fields) or types.Output, fields)
 

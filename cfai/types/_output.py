@@ -137,3 +137,8 @@ class ListResult(RootModel[list[T]], Result, Generic[T]):  # pyright: ignore[rep
 
     def __len__(self) -> int:
         return len(self.root)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.root!r})"
+
+    __str__ = __repr__

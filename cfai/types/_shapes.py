@@ -10,15 +10,26 @@ from cfai._json import as_sequence, is_mapping
 from cfai.types._output import ListResult, Output
 from cfai.types._text import find_text_class
 
+_LISTS_BY_TASK: Mapping[str, type[ListResult[Any]]] = {
+    "Image Classification": types.Classification,
+    "Object Detection": types.DetectedObjects,
+    "Text Classification": types.Classification,
+}
+
 
 def find_output_class(fields: Mapping[str, Any]) -> type[Output] | None:
     """Return the class for the shape that an object has, or `None` if nobody knows it."""
     return find_text_class(fields) or _find_task_class(fields)
 
 
-def find_list_class(items: Any) -> type[ListResult[Any]] | None:
-    """Return the class for the shape that the items of a list have, or `None` if nobody knows it."""
-    first = items[0] if items else None
+def find_list_class(items: Any, task: str = "") -> type[ListResult[Any]] | None:
+    """Return the class for the shape that the items of a list have, or `None` if nobody knows it.
+
+    The list of a model that found nothing has no items: its task tells.
+    """
+    if not items:
+        return _LISTS_BY_TASK.get(task)
+    first = items[0]
     if not is_mapping(first) or "label" not in first or "score" not in first:
         return None
     return types.DetectedObjects if "box" in first else types.Classification
@@ -26,7 +37,7 @@ def find_list_class(items: Any) -> type[ListResult[Any]] | None:
 
 def _find_task_class(fields: Mapping[str, Any]) -> type[Output] | None:
     vectors = fields.get("data", fields.get("response"))
-    if "shape" in fields and isinstance(vectors, list):
+    if isinstance(vectors, list) and ("shape" in fields or _has_vectors(vectors)):
         return types.Embeddings
     if _has_items(fields.get("response"), "score"):
         return types.Reranking
@@ -36,13 +47,18 @@ def _find_task_class(fields: Mapping[str, Any]) -> type[Output] | None:
         return types.TurnDetection
     if is_mapping(fields.get("answers")):
         return types.ClefOutput
-    if is_mapping(fields.get("metrics")):
+    if is_mapping(fields.get("metrics")) or any(isinstance(fields.get(name), list) for name in ("points", "objects")):
         return types.VisionAnswer
     if "transcription_info" in fields or "word_count" in fields or "vtt" in fields or _has_channels(fields):
         return types.Transcription
     if isinstance(fields.get("summary"), str):
         return types.Summary
     return types.ImageDescription if isinstance(fields.get("description"), str) else None
+
+
+def _has_vectors(items: Any) -> bool:
+    first = as_sequence(items[0]) if items else ()
+    return bool(first) and isinstance(first[0], float | int)
 
 
 def _has_items(value: Any, key: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from base64 import b64encode, encodebytes
 from collections.abc import Callable
 from itertools import product
 from typing import Any
@@ -19,6 +20,7 @@ from cfai.types import (
     Binary,
     ChatCompletion,
     Classification,
+    DetectedObjects,
     Embeddings,
     Image,
     ImageDescription,
@@ -27,6 +29,7 @@ from cfai.types import (
     Reranking,
     ResponsesOutput,
     TextOutput,
+    VisionAnswer,
 )
 from tests.bodies import CHAT_ANSWER, COMPLETION_ANSWER, COUNTS, DONE, NATIVE_ANSWER, PNG, RESPONSES_ANSWER
 from tests.conftest import SYNC_AND_ASYNC, Answer, Caller, Service, row, stream_of
@@ -155,6 +158,35 @@ def test_a_result_that_is_no_text_keeps_its_own_shape(caller: Caller, service: S
                 assert type(output) is kind
                 fields = dict(output) if isinstance(result, dict) else [*output]
                 assert json.loads(json.dumps(fields, default=dict)) == result
+
+
+def test_an_answer_with_less_in_it_is_still_that_of_its_task(caller: Caller, service: Service) -> None:
+    for model, result, kind in (
+        ("@cf/facebook/detr-resnet-50", [], DetectedObjects),  # nothing was found
+        ("@cf/microsoft/resnet-50", [], Classification),
+        ("@cf/huggingface/distilbert-sst-2-int8", [], Classification),
+        ("@cf/baai/bge-base-en-v1.5", {"data": [[0.5, 1]]}, Embeddings),
+        ("@cf/baai/bge-m3", {"response": [[0.5, 1]]}, Embeddings),
+        ("@cf/moondream/moondream3.1-9B-A2B", {"objects": []}, VisionAnswer),
+        ("@cf/moondream/moondream3.1-9B-A2B", {"points": [{"x": 0.5, "y": 1}]}, VisionAnswer),
+        ("@cf/somebody/unheard-of", [], Output),
+        ("@cf/somebody/unheard-of", {"data": [["a"]]}, Output),
+        ("@cf/somebody/unheard-of", {"data": []}, Output),
+    ):
+        with row((model, result)):
+            service.answers(service.result(result))
+            output = caller.run(model, {"text": "x"}, checks="off")
+            assert type(output) is kind
+            if kind in (Classification, DetectedObjects):
+                assert [*output] == []
+
+
+def test_media_are_read_from_base64_in_lines_and_from_data_urls(caller: Caller, service: Service) -> None:
+    encoded = b64encode(PNG).decode()
+    for image in (encoded, encodebytes(PNG).decode(), f"data:image/webp;base64,{encoded}"):
+        service.answers(service.result({"image": image}))
+        output = caller.run("@cf/black-forest-labs/flux-1-schnell", HELLO)
+        assert (type(output), output.content, output.media_type) == (Image, PNG, "image/png")
 
 
 def test_json_and_events_are_read_under_any_type_that_may_hold_them(caller: Caller, service: Service) -> None:
@@ -404,7 +436,8 @@ def test_json_in_the_place_of_a_stream_gives_the_output_without_streaming(caller
         ({"response": {"safe": True, "categories": []}}, NativeText),
         ({"response": None, "tool_calls": [{"name": "f", "arguments": {"a": 1}}]}, NativeText),
         ({"choices": [{"index": 0, "message": {"content": "Hi", "refusal": None}, "stop_reason": 5}]}, ChatCompletion),
-        ({"points": [{"x": 0.1, "y": 0.2}]}, Output),
+        ({"points": [{"x": 0.1, "y": 0.2}]}, VisionAnswer),
+        ({"url": "https://a.example"}, Output),
         ({"description": "a cat"}, ImageDescription),
     ):
         for body in (answer, envelope(answer), {"result": answer, "success": True}):

@@ -159,6 +159,8 @@ def test_what_is_no_object_is_a_list_of_labels_or_the_field_result() -> None:
     labels = output_of([{"label": "A", "score": 0.25}, {"label": "B", "score": 0.75}])
     assert [(item.label, item["label"]) for item in labels] == [("A", "A"), ("B", "B")]
     assert (labels[1].score, labels[-1:], len(labels), labels.best.label) == (0.75, [labels[1]], 2, "B")
+    shown = "Classification([Label(label='A', score=0.25), Label(label='B', score=0.75)])"
+    assert (str(labels), repr(labels)) == (shown, shown)
     for result in ([1, 2], ["a"], [], 5, 0.5, True, None, [{"label": "A"}], [{"label": "A", "score": "high"}]):
         with row(result):
             output: Any = output_of(result)
