@@ -42,6 +42,14 @@ RULES = (
 )
 """What is kept of the schema of an input, beside its type."""
 
+SEEING = (
+    "@cf/google/gemma-3-12b-it",
+    "@cf/meta/llama-3.2-11b-vision-instruct",
+    "@cf/meta/llama-4-scout-17b-16e-instruct",
+    "@cf/mistralai/mistral-small-3.1-24b-instruct",
+)
+"""Models that see, as their schemas and their documentation say, and of which the listing did not say it."""
+
 Row = dict[str, Any]
 
 
@@ -88,6 +96,7 @@ def remake_model(old: Row, listed: Row, params: Mapping[str, Row], notes: list[s
     prices = [remake_price(old.get("price", ()), price) for price in values.pop("price", ())]
     row["price"] = sorted(prices, key=lambda price: index_of(price["unit"], old.get("price", ())))
     capabilities = [key for key, value in values.items() if value == "true"]
+    capabilities += ["vision"] if name in SEEING and "vision" not in capabilities else []
     if set(capabilities) != set(old.get("capabilities", ())):
         row["capabilities"] = sorted(capabilities)
     row["properties"] = {key: value for key, value in values.items() if key not in capabilities}

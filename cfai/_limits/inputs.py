@@ -10,16 +10,14 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from cfai._errors import InputError, LimitError
 from cfai._json import as_sequence, is_mapping
 from cfai._limits.messages import make_count_error, make_input_error
 from cfai._limits.window import MAX_TOKENS_FIELDS
 from cfai.models import Limit, Model, catalogue
-
-if TYPE_CHECKING:
-    from cfai.models.schemas import Schema
+from cfai.models.schemas import FLUX_2_FORM, Schema, get_schema
 
 _COMMON_INPUTS = frozenset({"external_reference", "options", "request_id", "requests", "stream"})
 _MEDIA_INPUTS = frozenset({"(body)", "audio", "image", "image_b64", "mask", "multipart"})
@@ -30,6 +28,7 @@ _REASONING_INPUTS = frozenset({"chat_template_kwargs", "reasoning_effort"})
 _MORE_INPUTS = {
     "@cf/black-forest-labs/flux-1-schnell": {"seed"},
     "@cf/leonardo/phoenix-1.0": {"steps"},
+    "@cf/llava-hf/llava-1.5-7b-hf": {"messages"},
     "@cf/openai/whisper": {"source_lang", "target_lang"},
     "@cf/openai/whisper-tiny-en": {"source_lang", "target_lang"},
     "@cf/openai/whisper-large-v3-turbo": {
@@ -93,8 +92,8 @@ class _Rules(NamedTuple):
 def find_input_problems(entry: Model, inputs: Mapping[str, Any]) -> list[InputProblem]:
     """Return what is wrong with inputs, each of the `requests` of a batch by itself; nothing without a schema."""
     rules = _get_rules(entry.name)
-    if rules is None or "request_id" in inputs:
-        return []
+    if rules is None or "request_id" in inputs or (rules.schema is FLUX_2_FORM and "multipart" in inputs):
+        return []  # a form that the caller made is not looked into
     if "requests" not in inputs:
         return list(_find_problems(entry.name, rules, inputs, ""))
     batch = enumerate(as_sequence(inputs["requests"]))
@@ -113,13 +112,15 @@ def list_plain_inputs(model: str) -> frozenset[str]:
 
 @cache
 def _get_rules(model: str) -> _Rules | None:
-    from cfai.models.schemas import get_schema  # not sooner: it is of no use before the first call
-
     schema = get_schema(model)
-    if schema is None or "multipart" in schema.parameters:  # of a form's fields the schemas say nothing
+    if schema is None:
         return None
+    known = {*schema.parameters, *_COMMON_INPUTS, *_MORE_INPUTS.get(model, ())}
+    known -= {"stream"} if schema.is_closed else set()
+    if "multipart" in schema.parameters:
+        schema = FLUX_2_FORM
+        known |= {*schema.parameters, "(body)"}
     entry, parameters = catalogue()[model], schema.parameters
-    known = {*parameters, *_COMMON_INPUTS, *_MORE_INPUTS.get(model, ())} - ({"stream"} if schema.is_closed else set())
     if entry.task == "Text Generation" and "messages" in parameters:
         known |= _TEXT_INPUTS | (_REASONING_INPUTS if "reasoning" in entry.capabilities else set())
         if entry.answers == "by input" and (chat := get_schema(_CHAT_MODEL)):
@@ -142,8 +143,8 @@ def _get_rules(model: str) -> _Rules | None:
 def _is_blind(entry: Model, schema: Schema) -> bool:
     """Return True if a model is sure to see no image.
 
-    The listing does not give the capability to all that have it, such as Llama 3.2 Vision; but then their own schema
-    has images. That of chat completions has them for every model.
+    Where its own schema has images it may see them, even if the listing does not give it the capability. The schema of
+    chat completions has them for every model.
     """
     messages = schema.parameters["messages"].type if "messages" in schema.parameters else ""
     has_images = "image" in schema.parameters or ("image_url" in messages and "by role" not in messages)
@@ -195,6 +196,7 @@ def _describe_missing(
     """Return the problem of inputs that have none of the groups of which one must be there."""
     names = [name for group in lacking for name in group]
     must = f"{_join(names, place, 'or' if len(lacking) > 1 else 'and')} must be given for {model}"
+    inputs = {name: value for name, value in inputs.items() if name != "(body)"}
     near = (_find_near(str(name), names) for name in inputs if name not in rules.known)
     advice = next((f": did you mean `{name}`? Correct it" for name in near if name), ". Add what is missing")
     return _refuse(model, f"{must}, got {_join(inputs, place) or 'no inputs'}{advice}")
@@ -246,7 +248,8 @@ def _find_value_problems(model: str, field: str, value: Any, rules: Mapping[str,
         "maxProperties", len(value)
     ):
         sizes = f"{rules['minProperties']} to {rules['maxProperties']}"
-        yield _refuse(model, f"{field} must have {sizes} entries for {model}, got {len(value)}. Split it")
+        advice = "Split it" if value else "Fill it"
+        yield _refuse(model, f"{field} must have {sizes} entries for {model}, got {len(value)}. {advice}")
 
 
 def _find_near(name: str, names: Iterable[str]) -> str | None:

@@ -38,6 +38,10 @@ _HEAD = 16
 """The bytes of a file by which its type is told."""
 _CONTAINERS = ("mp4", "webm", "ogg")
 """Files that hold a sound or a video, which their first bytes do not tell."""
+_DOCUMENTS = ("text/", "application/json", "application/pdf")
+"""Types of what is no medium."""
+_ERRORS = {"text/html": (b"<!DOCTYPE html", b"<!doctype html", b"<html"), "application/json": b'{"'}
+"""How an error begins that a download brought in the place of a medium."""
 _UNKNOWN = "application/octet-stream"
 _PNG_MODES = ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA")
 _NOT_A_FILE = "must be base64, a data: URL, bytes or a Path: pass Path('…') if it is the name of a file"
@@ -142,7 +146,8 @@ def open_medium(value: Any, place: str, kind: Kind | None = None, sample_rate: A
         raise InputError(f"{place} is empty{f': {value}' if isinstance(value, os.PathLike) else ''}")
     main, _, name = medium.media_type.partition("/")
     is_declared = is_mapping(value) and get_content_type(value)
-    if kind is None or is_declared or main == kind or main not in ("audio", "image", "video"):
+    is_other = main in _NOUNS or medium.media_type.startswith(_DOCUMENTS)
+    if kind is None or is_declared or main == kind or not is_other:
         return medium
     if name in _CONTAINERS and kind != "image":
         return replace(medium, media_type=f"{kind}/{name}")
@@ -174,7 +179,13 @@ def _open(value: Any, place: str, kind: Kind | None, sample_rate: Any) -> Medium
 
 
 def _from_bytes(content: bytes, place: str, media_type: str | None = None) -> Medium:
-    return Medium(content, find_media_type(content) or media_type or _UNKNOWN, place, len(content))
+    return Medium(content, _find_type(content, media_type), place, len(content))
+
+
+def _find_type(head: bytes, guessed: str | None) -> str:
+    """Return the media type by the first bytes, else the one that was guessed."""
+    is_error = next((media_type for media_type, starts in _ERRORS.items() if head.startswith(starts)), None)
+    return find_media_type(head) or is_error or guessed or _UNKNOWN
 
 
 def _join_integers(value: Iterable[Any], place: str) -> bytes:
@@ -252,7 +263,7 @@ def _open_path(value: os.PathLike[Any], place: str) -> Medium:
 
 def _open_streamed(file: StreamedFile, place: str, guessed: str | None) -> Medium:
     head, size = file.read_head()
-    return Medium(file, find_media_type(head) or guessed or _UNKNOWN, place, size)
+    return Medium(file, _find_type(head, guessed), place, size)
 
 
 def _open_file(file: Any, place: str) -> Medium:
@@ -274,8 +285,7 @@ def _open_iterator(pieces: Iterator[Any], place: str, guessed: str | None) -> Me
     """Return a stream that can be read only once, of which the first piece is read for its type."""
     checked = _check_pieces(pieces, place)
     first = next(checked, b"")
-    media_type = find_media_type(first) or guessed or _UNKNOWN
-    return Medium(chain([first], checked), media_type, place, None if first else 0)
+    return Medium(chain([first], checked), _find_type(first, guessed), place, None if first else 0)
 
 
 def _check_pieces(pieces: Iterator[Any], place: str) -> Iterator[bytes]:

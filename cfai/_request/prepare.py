@@ -104,6 +104,9 @@ def prepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) 
     if not has_preloaded.is_set():
         preload()
     path, policy, raw = quote_model(model), config.limit_policy, None
+    entry = policy.get_model(model)
+    if entry is not None and entry.is_realtime_only and policy.mode != "off":
+        raise InputError(f"{model} takes calls by WebSocket alone, which `run` does not make: choose another model")
     if (
         hasattr(inputs, "model_dump")
         or (isinstance(inputs, Mapping) and not MEDIA_FIELDS.isdisjoint(cast("Mapping[str, Any]", inputs)))
@@ -112,7 +115,6 @@ def prepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) 
         inputs, raw = encode_media(model, inputs, _explain_json(model, options))
     inputs = resolve_max_tokens(model, inputs_to_builtins(inputs), policy)
     warnings: list[tuple[str, type[Warning]]] = []
-    entry = policy.get_model(model)
     if entry is not None and entry.retired_on:
         warnings.append((str(entry.retirement), RetiredModelWarning))
     wants_audio_stream = False
@@ -194,7 +196,7 @@ def inputs_to_builtins(inputs: Any) -> dict[str, Any]:
 def encode_inputs(model: str, inputs: Any) -> dict[str, Any]:
     """Return the inputs as they are sent in JSON, for a check. Raises `InputError` for what cannot be sent."""
     builtins = inputs_to_builtins(encode_media(model, inputs)[0])
-    in_json = {name: value for name, value in builtins.items() if not isinstance(value, RawBody)}
+    in_json = {name: None if isinstance(value, RawBody) else value for name, value in builtins.items()}
     if problem := find_unsendable(in_json, "inputs"):
         raise InputError(problem)
     return in_json

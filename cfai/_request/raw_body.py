@@ -63,12 +63,15 @@ def _to_text(value: Any, place: str) -> str:
 
 
 def encode_form(model: str, inputs: Mapping[str, Any], refusal: str, place: str) -> tuple[dict[str, Any], RawBody]:
-    """Return the inputs of a model that wants a form, and that form. `refusal` is as in `encode_media`."""
+    """Return the inputs of a model that wants a form, and that form, which stands in `multipart` if the caller made it.
+
+    `refusal` is as in `encode_media`.
+    """
     if refusal:
         raise InputError(f"{place}: {model} takes a form as the whole body of a call, which cannot {refusal}")
     if "multipart" not in inputs:
         raw = make_raw_body(_make_form(inputs, place), {}, place)
-        return {name: value for name, value in inputs.items() if not _is_file(name, value)} | {"multipart": raw}, raw
+        return {name: value for name, value in inputs.items() if not _is_file(name, value)} | {"(body)": raw}, raw
     others = {name: inputs[name] for name in inputs if name != "multipart"}
     raw = make_raw_body(_open_form(inputs["multipart"], f"{place}['multipart']"), others, place)
     return {**others, "multipart": raw}, raw

@@ -172,7 +172,13 @@ CODES: dict[int, ErrorSpec] = {
     5035: ErrorSpec(403, "PaidPlanRequired", PermissionDeniedError, "move to Workers Paid, or prepay gateway credits"),
     8001: ErrorSpec(400, "InvalidInput", BadRequestError, f"the model refused these inputs: {_SCHEMA}"),
     8002: ErrorSpec(400, "InvalidValue", BadRequestError, "the model refused a value, such as a language it lacks"),
-    8005: ErrorSpec(500, "InternalServerError", InternalServerError, "try again", True),
+    8005: ErrorSpec(
+        500,
+        "InternalServerError",
+        InternalServerError,
+        "try again, unless an image was sent that cannot be read",
+        True,
+    ),
     8006: ErrorSpec(
         400, "InvalidInput", BadRequestError, "the model refused an image, or a forced tool call needs more max_tokens"
     ),

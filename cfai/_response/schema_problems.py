@@ -59,7 +59,7 @@ _TOOL = 'a tool is {"type": "function", "function": {"name": …, "description":
 _MESSAGE = 'a message is {"role": "user", "content": "…"}'
 _TOOL_MESSAGE = 'the result of a tool is {"role": "tool", "tool_call_id": call.id, "content": "…"}'
 _TEXT_ONLY = "this model takes nothing but text there: join the parts into one string, or use a model that sees"
-_FORM = "this model takes a multipart form and no JSON, which `run` does not send: use one that takes JSON"
+_FORM = "this model takes a form and no JSON: pass it as {'multipart': {'body': {'prompt': …}}}"
 
 
 def find_input_problem(message: str, inputs: Mapping[str, Any]) -> InputProblem | None:

@@ -142,8 +142,14 @@ class Model:
     streams_by_default: bool = False
     """True if the service streams the answer unless it is told not to. cfai tells it, unless a stream is asked for."""
 
+    is_realtime_only: bool = False
+    """True if the service takes it by WebSocket alone, and not by `run`."""
+
     capabilities: frozenset[str] = frozenset()
-    """The model's abilities in the listing: `function_calling`, `reasoning`, `vision`, `lora`, `async_queue`, ..."""
+    """The model's abilities in the listing: `function_calling`, `reasoning`, `lora`, `async_queue`, ...
+
+    `vision` stands here too where only the documentation of a model says it.
+    """
 
     price: tuple[Price, ...] = ()
     """Prices by unit; empty where none is known."""

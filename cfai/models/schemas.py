@@ -54,6 +54,28 @@ class Schema:
         return None
 
 
+def _make_form_field(kind: str, **rules: Any) -> Parameter:
+    return Parameter(kind, frozenset({kind}), rules)
+
+
+FLUX_2_FORM = Schema(
+    {
+        "prompt": _make_form_field("string", required=True, minLength=1),
+        "width": _make_form_field("integer", minimum=256, maximum=1920),
+        "height": _make_form_field("integer", minimum=256, maximum=1920),
+        "steps": _make_form_field("integer", minimum=1),
+        "guidance": _make_form_field("number"),
+        "seed": _make_form_field("integer"),
+        **{f"input_image_{number}": Parameter("string(binary)", frozenset(), {}) for number in range(4)},
+    },
+    "",
+)
+"""The fields of the form that FLUX.2 takes, of which its listing says nothing.
+
+Source: Cloudflare's changelog of 2025-11-25, 2026-01-15 and 2026-01-28.
+"""
+
+
 @cache
 def get_schema(model: str) -> Schema | None:
     """Return the schema of `model`, batches apart, or `None` where the listing has none."""

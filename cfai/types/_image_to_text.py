@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, Required, TypedDict
 
 from cfai._json import as_sequence
 from cfai.types._media_inputs import ImageSource
 from cfai.types._output import Fields, Output
+from cfai.types._text_inputs import InputMessage
 from cfai.types._tokens import Usage
 
 
@@ -17,6 +19,8 @@ class LlavaInputs(TypedDict, total=False):
     """The image: its path, its bytes, an open file, an image of Pillow, or a numpy array."""
     prompt: str
     """What to say of it."""
+    messages: Sequence[InputMessage]
+    """A conversation about it. The binding of a Worker declares it for LLaVA, whose schema does not have it."""
     max_tokens: int
     """Tokens of the answer at most. Default 512."""
     temperature: float

@@ -569,6 +569,10 @@ class _ResponsesOwn(TypedDict, total=False):
     """`auto`: leave out what is too long, from the middle of the conversation."""
     previous_response_id: str | None
     """The answer that this goes on from. The service is not known to keep answers."""
+    conversation: str | Mapping[str, object] | None
+    """The id of the conversation that this belongs to. The service is not known to keep any."""
+    background: bool | None
+    """Answer at once, and work on. The service is not known to have a way to ask for what came of it."""
     prompt_cache_key: str
     """Calls that share it have their prompts cached together."""
     safety_identifier: str

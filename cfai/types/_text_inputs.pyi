@@ -951,6 +951,10 @@ class ResponsesInput(TypedDict, total=False):
     """`auto`: leave out what is too long, from the middle of the conversation."""
     previous_response_id: str | None
     """The answer that this goes on from. The service is not known to keep answers."""
+    conversation: str | Mapping[str, object] | None
+    """The id of the conversation that this belongs to. The service is not known to keep any."""
+    background: bool | None
+    """Answer at once, and work on. The service is not known to have a way to ask for what came of it."""
     prompt_cache_key: str
     """Calls that share it have their prompts cached together."""
     safety_identifier: str
@@ -991,6 +995,10 @@ class ResponsesInputPlain(TypedDict, total=False):
     """`auto`: leave out what is too long, from the middle of the conversation."""
     previous_response_id: str | None
     """The answer that this goes on from. The service is not known to keep answers."""
+    conversation: str | Mapping[str, object] | None
+    """The id of the conversation that this belongs to. The service is not known to keep any."""
+    background: bool | None
+    """Answer at once, and work on. The service is not known to have a way to ask for what came of it."""
     prompt_cache_key: str
     """Calls that share it have their prompts cached together."""
     safety_identifier: str
@@ -1031,6 +1039,10 @@ class ResponsesInputStream(TypedDict, total=False):
     """`auto`: leave out what is too long, from the middle of the conversation."""
     previous_response_id: str | None
     """The answer that this goes on from. The service is not known to keep answers."""
+    conversation: str | Mapping[str, object] | None
+    """The id of the conversation that this belongs to. The service is not known to keep any."""
+    background: bool | None
+    """Answer at once, and work on. The service is not known to have a way to ask for what came of it."""
     prompt_cache_key: str
     """Calls that share it have their prompts cached together."""
     safety_identifier: str
@@ -1266,6 +1278,10 @@ class PromptMessagesOrInput(TypedDict, total=False):
     """`auto`: leave out what is too long, from the middle of the conversation."""
     previous_response_id: str | None
     """The answer that this goes on from. The service is not known to keep answers."""
+    conversation: str | Mapping[str, object] | None
+    """The id of the conversation that this belongs to. The service is not known to keep any."""
+    background: bool | None
+    """Answer at once, and work on. The service is not known to have a way to ask for what came of it."""
     prompt_cache_key: str
     """Calls that share it have their prompts cached together."""
     safety_identifier: str

@@ -113,7 +113,12 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         CLEF,
         {"state": "a", "questions": {}},
-        "`questions` must have 1 to 64 entries for @cf/cloudflare/clef-omni, got 0.",
+        "`questions` must have 1 to 64 entries for @cf/cloudflare/clef-omni, got 0. Fill it",
+    ),
+    (
+        CLEF,
+        {"state": "a", "questions": {str(number): {} for number in range(65)}},
+        "`questions` must have 1 to 64 entries for @cf/cloudflare/clef-omni, got 65. Split it",
     ),
     (CLEF, {"state": "a", "questions": {"a": {}}, "model": "clef"}, "`model` must match"),
     (CHAT, {"prompt": "Hello", "functions": []}, "`functions` must have 1 items or more"),
@@ -171,7 +176,10 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
     ("@cf/openai/whisper", {"source_lang": "en"}),  # the audio may be the whole body
     ("@cf/deepgram/nova-3", {"audio": {"body": b"RIFF----WAVE", "contentType": "audio/wav"}, "punctuate": True}),
     (FLUX, {"prompt": "a cat", "seed": 5}),
-    (FLUX_2, {"prompt": "a cat", "width": 512}),  # the fields of a form
+    (FLUX_2, {"prompt": "a cat", "width": 512, "input_image_0": b"\x89PNG\r\n\x1a\n"}),  # the fields of a form
+    (FLUX_2, {"multipart": {"body": {"anything": "a"}}}),
+    ("@cf/llava-hf/llava-1.5-7b-hf", {"image": [1, 2], "messages": [HELLO]}),
+    (GPT_OSS, {"input": "Hello", "background": False, "conversation": None}),
     (CLEF, {"state": "a", "questions": {"a": {"type": "noul"}}}),  # `model` has a default
     ("@cf/swiss-ai/apertus-v1.5-8b", {"anything": 1}),  # a model without a schema
     ("@cf/somebody/unheard-of", {"anything": 1}),
@@ -309,6 +317,36 @@ def test_both_an_ignored_input_and_a_prompt_that_may_be_too_long_are_told_of(cal
     assert "`topp` is no input of" in warned[0]
     assert "got likely" in warned[1]
     assert len(service.requests) == 1
+
+
+def test_the_fields_of_a_form_are_checked_like_any_input(caller: Caller, service: Service) -> None:
+    refused: list[tuple[dict[str, Any], str]] = [
+        ({"promt": "a cat"}, f"`prompt` must be given for {FLUX_2}, got `promt`: did you mean `prompt`?"),
+        ({"prompt": "a cat", "width": 255}, f"`width` must be at least 256 for {FLUX_2}, got 255."),
+        ({"prompt": "a cat", "height": 1921}, f"`height` must be at most 1,920 for {FLUX_2}, got 1,921."),
+    ]
+    for inputs, message in refused:
+        with row(inputs), pytest.raises(InputError, match=re.escape(message)):
+            caller.run(FLUX_2, inputs)
+        assert message in str(caller.ai.check(FLUX_2, inputs).error)
+    assert not service.requests
+    service.answers(service.json({"image": "/9j/AA=="}))
+    with told() as warned:
+        caller.run(FLUX_2, {"prompt": "a cat", "widht": 512})
+    assert (
+        f"`widht` is no input of {FLUX_2} by its schema, and likely to be ignored: did you mean `width`?" in warned[0]
+    )
+    assert b'name="widht"' in service.requests[0].content
+
+
+def test_a_model_that_takes_websockets_alone_is_not_called(caller: Caller, service: Service) -> None:
+    flux: list[dict[str, Any]] = [{"audio": b"RIFF----WAVE"}, {"encoding": "linear16", "sample_rate": "16000"}]
+    for inputs in flux:
+        with row(inputs), pytest.raises(InputError, match="@cf/deepgram/flux takes calls by WebSocket alone"):
+            caller.run("@cf/deepgram/flux", inputs, checks="warn")
+    assert not service.requests
+    caller.run("@cf/deepgram/flux", flux[1], checks="off")
+    assert service.sent == flux[1]
 
 
 def test_a_warning_of_an_input_comes_once_for_each_line(ai: Ai, service: Service) -> None:

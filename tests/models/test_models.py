@@ -209,6 +209,10 @@ def test_the_list_is_chosen_by_task_author_and_capability_however_they_are_spelt
     live = models.list(task="text generation", author="zai-org", capability="vision", live=True)
     assert [model.name for model in live] == ["@cf/zai-org/glm-5.3-flash"]
     assert models.list(task="translation", capability="vision") == []
+    seeing = {"meta/llama-3.2-11b-vision-instruct", "meta/llama-4-scout-17b-16e-instruct"}
+    seeing |= {"mistralai/mistral-small-3.1-24b-instruct", "google/gemma-4-26b-a4b-it", "moonshotai/kimi-k2.6"}
+    assert {f"@cf/{name}" for name in seeing} <= names(capability="vision", live=True)
+    assert "@cf/meta/llama-3.1-8b-instruct-fast" not in names(capability="vision")  # though its schema has an image
 
 
 def test_a_choice_that_no_model_meets_says_what_there_is_and_what_was_meant() -> None:

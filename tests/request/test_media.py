@@ -269,7 +269,7 @@ def test_flux_2_gets_a_form_even_for_a_bare_prompt(caller: Caller, service: Serv
     for image in (picture, PNG, pillow, b64encode(PNG).decode(), PNG_URL, [*PNG], Pipe(PNG), io.BytesIO(PNG)):
         with row(type(image)):
             fields = {"prompt": {"scene": "é"}, "width": 512, "guidance": 2.5, "flag": True, "seed": None}
-            output = caller.run(FLUX, {**fields, "input_image_0": image})
+            output = caller.run(FLUX, {**fields, "input_image_0": image}, checks="off")  # of `flag` it would warn
             assert output.media_type == "image/jpeg"
             *texts, file = read_form(service.request)
             assert texts == [
@@ -286,7 +286,7 @@ def test_flux_2_gets_a_form_even_for_a_bare_prompt(caller: Caller, service: Serv
         file.write(b"something before" + PNG)
         file.seek(len(b"something before"))
         for _ in range(2):
-            caller.run(FLUX, {"input_image_0": file})
+            caller.run(FLUX, {"input_image_0": file}, checks="off")  # without a prompt
             assert read_form(service.request) == [("input_image_0", "input_image_0.png", "image/png", PNG)]
     caller.run(FLUX, {"prompt": "x", "input_image_0": picture, "input_image_1": JPEG})
     assert [part[1] for part in read_form(service.request)] == [None, "input_image_0.png", "input_image_1.jpg"]
@@ -577,6 +577,10 @@ def test_what_is_no_medium_is_refused_by_its_name_and_never_shown(
             ({"body": ["secret-words"], "contentType": "audio/wav"}, r"\['body'\] must be the bytes"),
             *((odd, "must give bytes when it is read, got str") for odd in (Odd(), {"body": Odd()})),
             (PNG, "must be a sound, got image/png"),
+            (text, "must be a sound, got text/plain"),
+            (b"<!DOCTYPE html><title>secret-words</title>", "must be a sound, got text/html"),
+            (io.BytesIO(b'{"error": "secret-words"}'), "must be a sound, got application/json"),
+            (b64encode(b"%PDF-1.7").decode(), "must be a sound, got application/pdf"),
             (in_pieces(WAV), "must be bytes, a Path"),
         ]
         for model in (NOVA, TURBO, WHISPER):

@@ -137,7 +137,7 @@ PAGES: list[tuple[str, dict[str, Any], str, str]] = [
         "required properties at '/' are 'multipart'",
         {"prompt": "a cat"},
         "`multipart` is missing",
-        "a multipart form and no JSON",
+        "this model takes a form and no JSON",
     ),
     (
         "required properties at '/' are 'model,state,questions'",

@@ -20,24 +20,8 @@ from cfai.local.emulator._generate import get_output_limit
 from cfai.local.emulator._uploads import check_content, check_uploads, parse_form
 from cfai.local.wire import ErrorResponse, make_input_error
 from cfai.models import Model
+from cfai.models.schemas import FLUX_2_FORM
 
-
-def _make_form_parameter(kind: str, **rules: Any) -> Parameter:
-    return Parameter(kind, frozenset({kind}), rules)
-
-
-# The listing says nothing of what is in the form.
-_FLUX_2 = Schema(
-    {
-        "prompt": _make_form_parameter("string", required=True, minLength=1),
-        "width": _make_form_parameter("integer", minimum=256, maximum=1920),
-        "height": _make_form_parameter("integer", minimum=256, maximum=1920),
-        "steps": _make_form_parameter("integer", minimum=1),
-        "guidance": _make_form_parameter("number"),
-        "seed": _make_form_parameter("integer"),
-    },
-    "",
-)
 _SAMPLES = "encoding"
 """The input of Nova 3 that says that the sound has no header."""
 
@@ -91,8 +75,8 @@ def check_raw_inputs(model: Model, body: bytes, content_type: str, query: Mappin
         fields = parse_form(body, content_type)
         images = {field: content for field, content in fields.items() if field.startswith("input_image_")}
         texts = {field: content.decode("utf-8", "replace") for field, content in fields.items() if field not in images}
-        inputs = _parse_texts(_FLUX_2, texts)
-        _check_parameters(_FLUX_2, inputs)
+        inputs = _parse_texts(FLUX_2_FORM, texts)
+        _check_parameters(FLUX_2_FORM, inputs)
         for content in images.values():
             check_content(model, "image", content)
         return inputs | images
