@@ -129,7 +129,8 @@ def clean(value: str) -> str:
     """
     for _ in range(3):
         value = value.strip().strip(_WIDTHLESS).strip()
-        if quoted := re.fullmatch(_QUOTED, value):
+        # No pattern where none is needed: to compile them takes half of the first `Ai()`, which is to take a millisecond.
+        if value and not value[0].isalnum() and (quoted := re.fullmatch(_QUOTED, value)):
             value = "".join(group or "" for group in quoted.groups())
     return value
 
@@ -253,12 +254,14 @@ def _find_flaw(value: str) -> str:
         return f"it has {len(value):,} characters"
     if re.match(r"(?i)(authorization\s*:|bearer\b)", value):
         return "it starts with 'Bearer', which cfai adds itself: take it off"
+    if re.fullmatch(_PLACEHOLDER, value):
+        return "it is a placeholder, to be replaced by the value that it stands for"
+    if value.isascii() and value.isalnum():
+        return ""
     if re.match(rf"((export|set)\s+)?({_OWN_NAME})\s*=", value):
         return "it starts with the name of a variable: take off all up to the equals sign"
     if re.search(r"\S\s+#", value):
         return "it has a comment behind it: take it off"
-    if re.fullmatch(_PLACEHOLDER, value):
-        return "it is a placeholder, to be replaced by the value that it stands for"
     if re.search("[\"'`]", value[0] + value[-1]):
         return "it has a quote mark at one end"
     if not re.fullmatch(_VISIBLE, value):

@@ -44,7 +44,7 @@ def has_media(model: str, inputs: Any) -> bool:
         return True
     if hasattr(inputs, "model_dump"):
         return any(is_medium(getattr(inputs, name, None)) for name in _OWN_FIELDS)
-    if not is_mapping(inputs):
+    if not is_mapping(inputs) or MEDIA_FIELDS.isdisjoint(inputs):
         return False
     return (
         any(inputs.get(name) is not None for name in _OWN_FIELDS)

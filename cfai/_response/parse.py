@@ -168,7 +168,7 @@ def parse(response: ApiResponse, call: PreparedCall) -> AnyOutput:
     """Return the output that a whole answer stands for. Raises what it reports, or `APIResponseValidationError`."""
     output = _parse_body(response, call)
     if isinstance(output, types.TextOutput):
-        warn_if_cut(call, output)
+        warn_if_cut(call, output._summarize())  # pyright: ignore[reportPrivateUsage]
     return output
 
 
@@ -248,7 +248,7 @@ def build_stream_output(answer: Accumulator, meta: Meta) -> TextOutput:
     return _build_text_output(types.NativeText, body, answer, meta)
 
 
-def warn_if_cut(call: PreparedCall, answer: TextOutput | Accumulator) -> None:
+def warn_if_cut(call: PreparedCall, answer: TextSummary | Accumulator) -> None:
     """Warn of an answer that stopped at the service's default of `max_tokens`, or that reasoning left without text."""
     reason, usage = answer.finish_reason, answer.usage
     if reason not in (None, "length") or (reason is None and usage is None):
@@ -277,7 +277,7 @@ def warn_if_cut(call: PreparedCall, answer: TextOutput | Accumulator) -> None:
     warn(message, CutAnswerWarning)
 
 
-def _has_only_reasoning(answer: TextOutput | Accumulator, *, reasons: bool) -> bool:
+def _has_only_reasoning(answer: TextSummary | Accumulator, *, reasons: bool) -> bool:
     """Return True for an answer without text that has reasoning, or is of a model that `reasons` without showing it."""
     if isinstance(answer, Accumulator):
         text, reasoning, calls = answer.get_text(0), answer.get_reasoning(0), answer.get_tool_calls(0)
@@ -440,12 +440,11 @@ def _build_text_output(
     output_class: type[TextOutput], fields: dict[str, Any], answer: Accumulator, meta: Meta
 ) -> TextOutput:
     """Return a text answer with the service's own fields and with what they come down to."""
-    output = _validate(output_class, fields)
-    usage = answer.usage
+    output, summary = _validate(output_class, fields), _summarize(answer)
     # As pydantic sets it: its `__setattr__` would look the name up first.
-    object.__setattr__(output, "__pydantic_private__", {"_meta": meta, "_summary": _summarize(answer)})
-    if usage is not None and meta.neurons is None:
-        meta.neurons = usage.neurons
+    object.__setattr__(output, "__pydantic_private__", {"_meta": meta, "_summary": summary})
+    if summary.usage is not None and meta.neurons is None:
+        meta.neurons = summary.usage.neurons
     return output
 
 
