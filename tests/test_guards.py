@@ -8,6 +8,7 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Coroutine, Iterator
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -154,6 +155,18 @@ def test_a_public_name_says_what_it_is_and_an_error_where_it_is_from() -> None:
     for kind in (Ai, Stream, AsyncStream):
         members = [(name, member) for name, member in inspect.getmembers(kind) if not name.startswith("_")]
         assert [name for name, member in members if not inspect.getdoc(member)] == [], kind
+
+
+def test_every_input_and_every_field_of_an_answer_has_a_docstring() -> None:
+    fields = 0
+    for path in Path(cfai.types.__path__[0]).glob("*.py"):
+        for kind in ast.parse(path.read_text(encoding="utf-8")).body:
+            for field, next_one in pairwise([*kind.body, ast.Pass()]) if isinstance(kind, ast.ClassDef) else ():
+                if isinstance(field, ast.AnnAssign) and not ast.unparse(field.target).startswith("_"):
+                    is_described = isinstance(next_one, ast.Expr) and isinstance(next_one.value, ast.Constant)
+                    assert is_described, f"{kind.name}.{ast.unparse(field.target)} in {path.name}"
+                    fields += 1
+    assert fields > 300
 
 
 def test_a_name_of_the_local_room_says_what_it_is_and_that_it_is_from_its_door() -> None:

@@ -26,6 +26,7 @@ class Label(Fields):
     """A label, and how sure the model is of it."""
 
     label: str
+    """The name of the class, such as `POSITIVE`, as the model was taught it."""
     score: float
     """0 to 1."""
 
@@ -43,15 +44,20 @@ class Box(Fields):
     """A rectangle in an image, in pixels from its upper left corner."""
 
     xmin: float
+    """The left edge."""
     ymin: float
+    """The upper edge."""
     xmax: float
+    """The right edge."""
     ymax: float
+    """The lower edge."""
 
 
 class DetectedObject(Label):
     """An object in an image."""
 
     box: Box
+    """Where it is, in pixels."""
 
 
 class DetectedObjects(ListResult[DetectedObject]):

@@ -14,7 +14,9 @@ class YesNoQuestion(TypedDict, total=False):
     """A question with a number from 0 (no) to 1 (yes) for an answer."""
 
     type: Required[Literal["noul"]]
+    """`noul` is the word of the service for it."""
     instructions: Required[str]
+    """The question itself."""
     criteria: Mapping[str, str]
     """What `true` and `false` mean."""
 
@@ -23,7 +25,9 @@ class ChoiceQuestion(TypedDict, total=False):
     """A question with one of 2 to 255 options for an answer."""
 
     type: Required[Literal["choice"]]
+    """One of several options."""
     instructions: Required[str]
+    """The question itself."""
     criteria: Required[Mapping[str, str]]
     """The options, each with what it means."""
 
@@ -32,7 +36,9 @@ class ScoreQuestion(TypedDict, total=False):
     """A question with one of 2 to 10 levels for an answer."""
 
     type: Required[Literal["score"]]
+    """One of several levels."""
     instructions: Required[str]
+    """The question itself."""
     criteria: Required[Sequence[object]]
     """The levels, from the lowest."""
 
@@ -41,7 +47,9 @@ class EncodedMedia(TypedDict):
     """An image, a sound or a video as Clef takes them beside `data:` URLs."""
 
     content_type: str
+    """Its media type, such as `image/jpeg`."""
     base64: str
+    """Its bytes, as base64."""
 
 
 class ClefInputs(TypedDict, total=False):
@@ -65,10 +73,13 @@ class ClefAnswer(Fields):
     """The answer to one question; which fields it has depends on its type."""
 
     type: str
+    """The type of the question: `noul`, `choice` or `score`."""
     noul: float | None = None
     """0 (no) to 1 (yes)."""
     choice: str | None = None
+    """The option that was chosen."""
     score: float | None = None
+    """The level, as a number."""
     legend: Any = None
     """The levels of a score."""
     probabilities: dict[str, float] | None = None
@@ -81,6 +92,7 @@ class ClefOutput(Output):
     """Answers by the ids of their questions."""
 
     answers: dict[str, ClefAnswer]
+    """By the ids that the questions were given."""
 
     @property
     def usage(self) -> Usage | None:

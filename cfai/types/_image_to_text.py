@@ -95,6 +95,7 @@ class ImageDescription(Output):
     """Words on an image; `str(answer)` is them."""
 
     description: str
+    """The words."""
 
     @property
     def text(self) -> str:
@@ -118,15 +119,20 @@ class Region(Fields):
     """A rectangle in an image, as shares of its width and height."""
 
     x_min: float
+    """The left edge."""
     y_min: float
+    """The upper edge."""
     x_max: float
+    """The right edge."""
     y_max: float
+    """The lower edge."""
 
 
 class VisionAnswer(Output):
     """Moondream's answer: words, places or rectangles, by the task. `str(answer)` is the words."""
 
     finish_reason: str | None = None
+    """Why the model stopped, such as `stop`."""
     points: list[Point] = []  # noqa: RUF012  # pydantic copies it
     """For the task `point`."""
     objects: list[Region] = []  # noqa: RUF012

@@ -40,6 +40,7 @@ class Binary(Result):
         PlainSerializer(_encode_base64, return_type=str, when_used="json"),
         WithJsonSchema({"type": "string", "contentEncoding": "base64"}),
     ] = Field(repr=False)
+    """The bytes."""
 
     media_type: str
     """The type of the bytes, read from their beginning where that is known (some models declare it wrongly)."""

@@ -39,6 +39,7 @@ class MediaBody(TypedDict):
     body: object
     """Bytes, or a stream of them: an open file or an iterable."""
     contentType: str
+    """The media type, such as `audio/wav`."""
 
 
 MediaSource = str | bytes | bytearray | memoryview | PathLike[str] | BinaryIO | MediaBody | SupportsBytes

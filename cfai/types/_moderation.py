@@ -15,6 +15,7 @@ class GuardMessage(TypedDict):
     role: Literal["user", "assistant"]
     """The roles have to alternate, and the user begins."""
     content: str
+    """What was said."""
 
 
 class GuardInputs(TypedDict, total=False):

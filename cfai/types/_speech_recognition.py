@@ -139,6 +139,7 @@ class Word:
     """A word, and when it was said."""
 
     word: str
+    """The word, with its punctuation if the model gives it."""
     start: float
     """Seconds from the beginning."""
     end: float
@@ -152,6 +153,7 @@ class Segment:
     """A stretch of speech."""
 
     text: str
+    """What was said."""
     start: float
     """Seconds from the beginning."""
     end: float
@@ -239,5 +241,5 @@ def _format_time(seconds: float) -> str:
     >>> _format_time(3661.5)
     '01:01:01.500'
     """
-    minutes, rest = divmod(seconds, 60)
-    return f"{int(minutes) // 60:02}:{int(minutes) % 60:02}:{rest:06.3f}"
+    minutes, milliseconds = divmod(round(seconds * 1000), 60_000)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{milliseconds / 1000:06.3f}"

@@ -20,6 +20,7 @@ class Summary(Output):
     """A summary; `str(answer)` is its text."""
 
     summary: str
+    """The summary."""
 
     @property
     def text(self) -> str:

@@ -89,8 +89,11 @@ class Message(Fields):
     model_config = _BUILT
 
     role: str | None = None
+    """`assistant`."""
     content: Any = None
+    """The text; `None` beside tool calls, an object or a list where the model sends one."""
     tool_calls: Any = None
+    """The tool calls as the service sent them; `answer.tool_calls` has them parsed."""
 
 
 class Choice(Fields):
@@ -99,14 +102,18 @@ class Choice(Fields):
     model_config = _BUILT
 
     index: int | None = None
+    """Its place among the `n` answers that were asked for, from 0."""
     message: Message | None = None
+    """The answer."""
     finish_reason: str | None = None
+    """Why the model stopped: `stop`, `length`, `tool_calls`, ..."""
 
 
 class ChatCompletion(TextOutput):
     """`{"choices": [{"message": ...}]}`: the chat models, in the shape of OpenAI's chat completions."""
 
     choices: list[Choice] = []  # noqa: RUF012  # pydantic copies it
+    """The answers: one, unless `n` asked for more."""
 
     @property
     def message(self) -> dict[str, Any]:
@@ -119,7 +126,9 @@ class ResponsesOutput(TextOutput):
     """`{"object": "response", "output": [...]}`: gpt-oss called with `input`, in the shape of the Responses API."""
 
     output: list[dict[str, Any]] = []  # noqa: RUF012
+    """The reasoning, the messages and the function calls, as the service sent them."""
     status: str | None = None
+    """`completed`, `incomplete` or `failed`."""
 
 
 def find_text_class(fields: Mapping[str, Any]) -> type[TextOutput] | None:

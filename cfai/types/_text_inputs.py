@@ -12,7 +12,7 @@ from typing import Literal, Required, TypedDict, final
 
 from pydantic import BaseModel
 
-from cfai.types._media_inputs import AudioSource, ImageSource
+from cfai.types._media_inputs import AudioSource, ImageSource, MediaSource
 
 
 @final
@@ -32,7 +32,9 @@ class TextPart(TypedDict):
     """Text, as one part of a message."""
 
     type: Literal["text"]
+    """Text."""
     text: str
+    """The text itself."""
 
 
 class ImageUrl(TypedDict, total=False):
@@ -41,26 +43,32 @@ class ImageUrl(TypedDict, total=False):
     url: Required[ImageSource]
     """The image in any form that cfai reads, a `data:` URL, or where the model takes one an address on the web."""
     detail: Literal["auto", "low", "high"]
+    """How closely to look. UNCERTAIN: no source says which model minds it."""
 
 
 class ImagePart(TypedDict):
     """An image, for models with the capability `vision`."""
 
     type: Literal["image_url"]
+    """An image."""
     image_url: ImageUrl | ImageSource
+    """The image in any form that cfai reads, or an object that holds it."""
 
 
 class VideoUrl(TypedDict):
     """The address of a video."""
 
-    url: str
+    url: MediaSource
+    """The video in any form that cfai reads, a `data:` URL, or where the model takes one an address on the web."""
 
 
 class VideoPart(TypedDict):
     """A video. Of the models that list this part, few are known to watch it."""
 
     type: Literal["video_url"]
-    video_url: VideoUrl
+    """A video."""
+    video_url: VideoUrl | MediaSource
+    """The video, or an object that holds it."""
 
 
 class AudioData(TypedDict, total=False):
@@ -76,7 +84,9 @@ class AudioPart(TypedDict):
     """Sound. The schemas list it; no model of the catalogue says that it listens."""
 
     type: Literal["input_audio"]
-    input_audio: AudioData
+    """Sound."""
+    input_audio: AudioData | AudioSource
+    """The sound, or an object that holds it."""
 
 
 class FileData(TypedDict, total=False):
@@ -85,14 +95,18 @@ class FileData(TypedDict, total=False):
     file_data: str
     """Base64."""
     file_id: str
+    """The id of a file that the service keeps. It is not known to keep any."""
     filename: str
+    """The name of the file."""
 
 
 class FilePart(TypedDict):
     """A file. The schemas list it; no model of the catalogue says that it reads one."""
 
     type: Literal["file"]
+    """A file."""
     file: FileData
+    """Its content."""
 
 
 ContentPart = TextPart | ImagePart | VideoPart | AudioPart | FilePart | Untyped | ImageSource
@@ -108,28 +122,34 @@ class SystemMessage(TypedDict, total=False):
     role: Required[Literal["system", "developer"]]
     """`developer` is known to chat models alone."""
     content: Required[str | Sequence[TextPart | Untyped]]
+    """The instructions."""
     name: str
+    """Who speaks, where several have one role."""
 
 
 class UserMessage(TypedDict, total=False):
     """A message of the user."""
 
     role: Required[Literal["user"]]
+    """The user."""
     content: Required[str | Sequence[ContentPart]]
     """Text, or parts: every chat model takes parts since February 2026."""
     name: str
+    """Who speaks, where several have one role."""
 
 
 class NamedFunction(TypedDict):
     """A function by its name."""
 
     name: str
+    """Its name."""
 
 
 class FunctionCall(TypedDict):
     """A function that the model wanted called."""
 
     name: str
+    """The name of the function."""
     arguments: str
     """JSON text, as the model sent it."""
 
@@ -140,22 +160,28 @@ class ToolCallMessage(TypedDict):
     id: str
     """As the model sent it, unchanged."""
     type: Literal["function"]
+    """A function."""
     function: FunctionCall
+    """The function, and its arguments."""
 
 
 class AssistantMessage(TypedDict, total=False):
     """A message of the model, from before."""
 
     role: Required[Literal["assistant"]]
+    """The model."""
     content: str | Sequence[TextPart | Untyped] | None
     """Beside tool calls send `""`, not `None`: older models refuse it."""
     name: str
+    """Who speaks, where several have one role."""
     tool_calls: Sequence[ToolCallMessage | Untyped]
+    """The tools that it wanted called."""
     reasoning_content: str | None
     """Its reasoning, for models that keep that between turns (`clear_thinking`)."""
     reasoning: str | None
     """`reasoning_content`, under the name that some models use."""
     refusal: str | None
+    """Its words where it refused to answer."""
     function_call: FunctionCall | None
     """Superseded by `tool_calls`."""
 
@@ -164,7 +190,9 @@ class ToolMessage(TypedDict, total=False):
     """The result of a tool."""
 
     role: Required[Literal["tool"]]
+    """A tool."""
     content: Required[str | Sequence[TextPart | Untyped]]
+    """The result, as text."""
     tool_call_id: str
     """The id of the call that it answers. Chat models demand it; some native ones want nine letters or digits."""
     name: str
@@ -175,8 +203,11 @@ class FunctionMessage(TypedDict):
     """The result of a function. Superseded by `ToolMessage`."""
 
     role: Literal["function"]
+    """A function."""
     content: str
+    """The result, as text."""
     name: str
+    """The name of the function."""
 
 
 InputMessage = SystemMessage | UserMessage | AssistantMessage | ToolMessage | FunctionMessage | Untyped
@@ -190,6 +221,7 @@ class FunctionDefinition(TypedDict, total=False):
     """A function that the model may want called."""
 
     name: Required[str]
+    """The name that the model calls it by."""
     description: str
     """Native models demand it."""
     parameters: Mapping[str, object]
@@ -202,13 +234,16 @@ class FunctionTool(TypedDict):
     """A function, as chat completions have it."""
 
     type: Literal["function"]
+    """A function."""
     function: FunctionDefinition
+    """Its name, its purpose and its parameters."""
 
 
 class CustomTool(TypedDict):
     """A tool that takes text of a form of its own."""
 
     type: Literal["custom"]
+    """A tool that takes text."""
     custom: Mapping[str, object]
     """`name`, and if need be `description` and `format`."""
 
@@ -221,27 +256,34 @@ class EmbeddedFunction(TypedDict):
     """A function whose code goes with the call, for the models of 2024 that knew these."""
 
     name: str
+    """Its name."""
     code: str
+    """Its code."""
 
 
 class NamedTool(TypedDict):
     """The one tool that the model must call. The service enforces it."""
 
     type: Literal["function"]
+    """A function."""
     function: NamedFunction
+    """Its name."""
 
 
 class NamedCustomTool(TypedDict):
     """`NamedTool` for a tool that takes text of a form of its own."""
 
     type: Literal["custom"]
+    """A tool that takes text."""
     custom: NamedFunction
+    """Its name."""
 
 
 class AllowedTools(TypedDict):
     """Some of the tools."""
 
     type: Literal["allowed_tools"]
+    """Some of the tools."""
     allowed_tools: Mapping[str, object]
     """`mode`, `auto` or `required`, and `tools`."""
 
@@ -257,12 +299,14 @@ class TextFormat(TypedDict):
     """Plain text."""
 
     type: Literal["text"]
+    """Plain text."""
 
 
 class JsonFormat(TypedDict, total=False):
     """JSON. No model streams it."""
 
     type: Required[Literal["json_object", "json_schema"]]
+    """`json_schema`: JSON that follows a schema; `json_object`: any."""
     json_schema: Mapping[str, object]
     """For native inputs the schema itself; chat models document `{"name": ..., "schema": ..., "strict": ...}`."""
 
@@ -294,21 +338,27 @@ class AudioOptions(TypedDict):
     """The sound of spoken answers."""
 
     voice: str | Mapping[str, object]
+    """The name of the voice, or an object with its id."""
     format: Literal["wav", "aac", "mp3", "flac", "opus", "pcm16"]
+    """The encoding of the sound."""
 
 
 class Prediction(TypedDict):
     """A text that most of the answer is known to be."""
 
     type: Literal["content"]
+    """Text."""
     content: str | Sequence[TextPart | Untyped]
+    """The text that is known."""
 
 
 class WebSearchOptions(TypedDict, total=False):
     """Options of a search of the web."""
 
     search_context_size: Literal["low", "medium", "high"]
+    """How much of what is found goes into the context."""
     user_location: Mapping[str, object]
+    """Where the user is, about: an object as OpenAI documents it."""
 
 
 class _Text(TypedDict, total=False):
@@ -471,44 +521,57 @@ class ResponsesTextPart(TypedDict):
     """Text, as one part of a message."""
 
     type: Literal["input_text", "output_text"]
+    """`input_text` in what is said to the model, `output_text` in what it said."""
     text: str
+    """The text itself."""
 
 
 class ResponsesImagePart(TypedDict, total=False):
     """An image, as one part of a message."""
 
     type: Required[Literal["input_image"]]
-    image_url: str
-    """Base64, as a `data:` URL."""
+    """An image."""
+    image_url: ImageSource
+    """The image in any form that cfai reads, or an address on the web."""
     detail: Literal["auto", "low", "high"]
+    """How closely to look."""
 
 
 class ResponsesMessage(TypedDict, total=False):
     """One message of a conversation."""
 
     role: Required[Literal["user", "assistant", "system", "developer"]]
+    """Who speaks."""
     content: Required[str | Sequence[ResponsesTextPart | ResponsesImagePart | Untyped]]
+    """Text, or parts."""
     type: Literal["message"]
+    """A message, which is the default."""
 
 
 class ResponsesFunctionCall(TypedDict, total=False):
     """A call that the model made, given back to it."""
 
     type: Required[Literal["function_call"]]
+    """A function call."""
     call_id: Required[str]
+    """As the model sent it, unchanged."""
     name: Required[str]
+    """The name of the function."""
     arguments: Required[str]
     """JSON text, as the model sent it."""
     id: str
+    """The id of the item, beside that of the call."""
 
 
 class ResponsesFunctionOutput(TypedDict):
     """The result of a function."""
 
     type: Literal["function_call_output"]
+    """The result of a function."""
     call_id: str
     """The `call_id` of the call that it answers."""
     output: str | Sequence[ResponsesTextPart | ResponsesImagePart | Untyped]
+    """The result: text, or parts."""
 
 
 ResponsesItem = ResponsesMessage | ResponsesFunctionCall | ResponsesFunctionOutput | Untyped
@@ -519,11 +582,15 @@ class ResponsesFunction(TypedDict, total=False):
     """A function that the model may want called; flat, unlike the one of chat completions."""
 
     type: Required[Literal["function"]]
+    """A function."""
     name: Required[str]
+    """The name that the model calls it by."""
     description: str
+    """What it does, and when to call it."""
     parameters: Mapping[str, object]
     """A JSON schema."""
     strict: bool | None
+    """True if the arguments must follow the schema to the letter."""
 
 
 class ReasoningOptions(TypedDict, total=False):
@@ -539,19 +606,24 @@ class ResponsesFormat(TypedDict, total=False):
     """The form of the answer: text, JSON, or JSON after a schema."""
 
     type: Required[Literal["text", "json_object", "json_schema"]]
+    """`json_schema`: JSON that follows a schema; `json_object`: any; `text`: plain text."""
     name: str
     """With a schema: its name."""
     schema: Mapping[str, object]
     """The JSON schema itself."""
     description: str
+    """With a schema: what it is for."""
     strict: bool | None
+    """With a schema: true if it must be followed to the letter."""
 
 
 class ResponsesText(TypedDict, total=False):
     """The form of the answer."""
 
     format: ResponsesFormat | Untyped
+    """Text, JSON, or JSON after a schema."""
     verbosity: Literal["low", "medium", "high"] | None
+    """How many words to make."""
 
 
 class _ResponsesOwn(TypedDict, total=False):

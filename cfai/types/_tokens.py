@@ -43,8 +43,11 @@ class Usage:
     """Tokens of one call, under the names of chat completions whatever the service called them."""
 
     prompt_tokens: int = 0
+    """Tokens of the input."""
     completion_tokens: int = 0
+    """Tokens of the answer, reasoning included."""
     total_tokens: int = 0
+    """Both together."""
     neurons: float | None = None
     """The charge by the usage itself, in neurons ($0.011 per 1,000)."""
 
@@ -101,6 +104,7 @@ class ToolCall:
     """A tool that the model wants called."""
 
     name: str
+    """The name of the tool."""
     arguments: str
     """The arguments as the model sent them: JSON text, if it did as it was told."""
 
@@ -127,10 +131,15 @@ class TextSummary:
     """The content of a text answer, whichever shape it came in."""
 
     text: str = ""
+    """The answer."""
     reasoning: str = ""
+    """The thoughts before it; empty if there are none."""
     tool_calls: list[ToolCall] = field(default_factory=list[ToolCall])
+    """The tools that the model wants called."""
     finish_reason: str | None = None
+    """Why the model stopped; `None` if it does not say."""
     usage: Usage | None = None
+    """The tokens of the call; `None` if the service does not say."""
 
     of: ClassVar[Callable[[Mapping[str, Any]], TextSummary]]
     """Read the fields of an answer. The room `_response`, which knows their shapes, sets it: imports go one way."""
@@ -141,9 +150,13 @@ class ToolCallDelta:
     """A piece of a tool call in a stream. Pieces with one `index` make one call."""
 
     index: int
+    """The number of the call in its answer, from 0."""
     name: str | None = None
+    """The name of the tool, in the piece that brings it."""
     arguments: str = ""
+    """A piece of the arguments, which are JSON text."""
     id: str | None = None
+    """The id of the call, in the piece that brings it."""
 
 
 @dataclass(slots=True)
@@ -151,11 +164,15 @@ class Token:
     """One piece of a streamed answer; `str(token)` is its text."""
 
     text: str
+    """The text; empty in an event that brings something else."""
     raw: dict[str, Any] = field(repr=False)
     """The event as it came, without its padding."""
     reasoning: str = ""
+    """A piece of the thoughts."""
     tool_calls: tuple[ToolCallDelta, ...] = ()
+    """Pieces of tool calls."""
     finish_reason: str | None = None
+    """Why the model stopped, in the event that says so."""
     choice: int = 0
     """The number of the answer that it belongs to, of the `n` that were asked for."""
 

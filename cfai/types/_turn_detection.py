@@ -23,6 +23,7 @@ class TurnDetection(Output):
     """True or false: the speaker has finished."""
 
     is_complete: bool
+    """True if the speaker has finished."""
     probability: float
     """0 to 1: how likely it is that the speaker has finished."""
 
