@@ -129,7 +129,7 @@ def clean(value: str) -> str:
     """
     for _ in range(3):
         value = value.strip().strip(_WIDTHLESS).strip()
-        # No pattern where none is needed: to compile them takes half of the first `Ai()`, which is to take a millisecond.
+        # No pattern where none is needed: to compile them took half of the first `Ai()`.
         if value and not value[0].isalnum() and (quoted := re.fullmatch(_QUOTED, value)):
             value = "".join(group or "" for group in quoted.groups())
     return value
