@@ -1,8 +1,8 @@
 """Write the types of `run`: `cfai/_client_overloads.py` from the catalogue, and a stub of the text inputs.
 
-`--check` writes nothing, and fails if one of them is stale. A method has 103 overloads for pyright and 71 for mypy: one
-for each answer that the model, its inputs or the options tell apart, and for pyright 33 of these once more, which its
-messages and an editor's offers come from.
+`--check` writes nothing, and fails if one of them is stale. A method has an overload for each answer that the model,
+its inputs or the options tell apart; for pyright those once more that its messages and an editor's offers come from,
+and for mypy two that keep its messages short.
 """
 
 import argparse
@@ -54,7 +54,7 @@ OPTIONS = "**options: Unpack[RunOptions]"
 
 
 class Overload(NamedTuple):
-    """One overload. In `result`, `Stream` stands for the stream of either colour."""
+    """One overload. In `result`, `Stream` stands for the sync stream and for the async one."""
 
     model: str
     inputs: str
@@ -121,7 +121,8 @@ BY_INPUTS = [
     Overload("str", "ClefInputs", "ClefOutput"),
 ]
 
-# The name of a known model is a `str` too. No overload that fits can be an error, so this one gives what is of no use.
+# The name of a known model is a `str` too. No overload that fits can be an error, so this one gives what is of no use:
+# it cannot even be awaited.
 ANOTHER = Overload("KnownModel", "AnyInputs", "InputsOfAnotherModel")
 ANY_INPUTS = [*dict.fromkeys(name for overload in BY_INPUTS for name in overload.inputs.split(" | "))]
 
@@ -192,9 +193,10 @@ def for_mypy() -> list[tuple[str, list[Overload]]]:
     """The overloads with few of their options: mypy would print 50 kB with a call that fits none.
 
     It prints one alone if the types resemble those of the call but for what stands in their brackets: those of `last`
-    resemble a list, a string and a number.
+    resemble a list, a string and a number, and those of `lacking` a call without inputs.
     """
     last = Overload("str", "Iterable[InputOfThisModel] | SupportsAbs[InputOfThisModel]", UNKNOWN)
+    lacking = Overload("Iterable[ModelAndInputs]", "", "Output")
     plain = "*, return_raw_response: Literal[False] = False, queue_request: Literal[False] = False, **options: Any"
     return [
         (
@@ -204,7 +206,7 @@ def for_mypy() -> list[tuple[str, list[Overload]]]:
                 for each in kind
             ],
         )
-        for comment, kind in [*FIRST, *ANSWERS, EITHER, ("What fits none.", [last])]
+        for comment, kind in [*FIRST, *ANSWERS, EITHER, ("What fits none.", [last, lacking])]
     ]
 
 
@@ -239,8 +241,11 @@ if TYPE_CHECKING:
     from cfai.types._output import ListResult
     from cfai.types._text_inputs import InputOfThisModel, PromptMessagesOrInput, PromptOrMessages, Untyped
 
-    class InputsOfAnotherModel(Output):
+    class InputsOfAnotherModel:
         """The result where a known model is given inputs that only other models take: no answer."""
+
+    class ModelAndInputs:
+        """Both arguments of a call, which was given one: no value has this type."""
 
     T = TypeVar("T")
     MYPY = False
@@ -380,9 +385,10 @@ def method(name: str, stream: str, docstring: str, kinds: Sequence[tuple[str, Se
         yield f"{indent}# {comment}"
         for overload in group:
             yield f"{indent}@overload"
-            parameters = f"self: Any, model: {overload.model}, inputs: {overload.inputs}, {overload.options}"
+            inputs = f"inputs: {overload.inputs}, " if overload.inputs else ""
+            parameters = f"self: Any, model: {overload.model}, {inputs}{overload.options}"
             result = overload.result.replace("Stream[", f"{stream}[")
-            if name == "arun":
+            if name == "arun" and overload.result != ANOTHER.result:
                 result = result.replace("AudioStream", "AsyncAudioStream")
                 result = f"AsyncCall[{result}]"
             yield from signature(f"{indent}def {name}(", parameters, f") -> {result}: ...")

@@ -81,8 +81,11 @@ if TYPE_CHECKING:
     from cfai.types._output import ListResult
     from cfai.types._text_inputs import InputOfThisModel, PromptMessagesOrInput, PromptOrMessages, Untyped
 
-    class InputsOfAnotherModel(Output):
+    class InputsOfAnotherModel:
         """The result where a known model is given inputs that only other models take: no answer."""
+
+    class ModelAndInputs:
+        """Both arguments of a call, which was given one: no value has this type."""
 
     T = TypeVar("T")
     MYPY = False
@@ -1138,6 +1141,16 @@ if TYPE_CHECKING:
                 **options: Any,
             ) -> Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
 
+            @overload
+            def run(
+                self: Any,
+                model: Iterable[ModelAndInputs],
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Output: ...
+
             def run(self: Any, *arguments: Any, **options: Any) -> Any: ...
 
             # Anything, since the inputs are `Any`.
@@ -1572,7 +1585,7 @@ if TYPE_CHECKING:
                 return_raw_response: Literal[False] = False,
                 queue_request: Literal[False] = False,
                 **options: Any,
-            ) -> AsyncCall[InputsOfAnotherModel]: ...
+            ) -> InputsOfAnotherModel: ...
 
             # The answer of a task, by the inputs.
             @overload
@@ -1964,6 +1977,16 @@ if TYPE_CHECKING:
                 queue_request: Literal[False] = False,
                 **options: Any,
             ) -> AsyncCall[Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: Iterable[ModelAndInputs],
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Output]: ...
 
             def arun(self: Any, *arguments: Any, **options: Any) -> Any: ...
 
@@ -2794,7 +2817,7 @@ if TYPE_CHECKING:
             @overload
             def arun(
                 self: Any, model: KnownModel, inputs: AnyInputs, **options: Unpack[PlainOptions]
-            ) -> AsyncCall[InputsOfAnotherModel]: ...
+            ) -> InputsOfAnotherModel: ...
 
             # The answer of a task, by the inputs.
             @overload

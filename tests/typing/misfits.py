@@ -152,11 +152,15 @@ def a_model_that_nobody_knows_takes_what_some_model_takes(model: str) -> None:
 
 
 async def what_another_model_takes_gives_nothing_of_use(inputs: ResponsesInput) -> None:
-    # A known model's name is a `str` as well, and some model takes these: no line alone can be an error.
+    # A known model's name is a `str` as well, and some model takes these: what is done with the result is an error.
     assert_type(ai.run(FLUX, {"prompt": "a cat", "num_steps": 4}), InputsOfAnotherModel)
     assert_type(ai.run("@cf/deepgram/aura-1", {"prompt": "Hi"}), InputsOfAnotherModel)
     assert_type(ai.run("@cf/meta/m2m100-1.2b", {"text": "Hi"}), InputsOfAnotherModel)
     assert_type(ai.run(LLAMA, {"text": "Hi"}), InputsOfAnotherModel)
-    assert_type(await ai.arun("@cf/myshell-ai/melotts", {"text": "Hi"}), InputsOfAnotherModel)
+    await ai.arun("@cf/myshell-ai/melotts", {"text": "Hi"})  # pyright: ignore[reportGeneralTypeIssues]
+    async with ai.arun(LLAMA, {"text": "Hi", "stream": True}):  # pyright: ignore[reportGeneralTypeIssues]
+        pass
+    with ai.run(LLAMA, {"text": "Hi", "stream": True}):  # pyright: ignore[reportGeneralTypeIssues]
+        pass
     assert_type(ai.run(TURBO, inputs), InputsOfAnotherModel)
     ai.run(FLUX, {"prompt": "a cat", "temperature": 1}).save("cat")  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
