@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cfai.models import Model
 
+_LEFT = "text-align: left"
 _HEADINGS = ("name", "task", "context", "price", "capabilities", "retired")
 
 
@@ -14,16 +15,27 @@ class ModelList(list["Model"]):
     """Models in a list like any other, but for how it shows: as a table."""
 
     def __repr__(self) -> str:
-        rows = [_HEADINGS, *map(_format_row, self)]
+        rows = _format_rows(self)
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
     def _repr_html_(self) -> str:
         from html import escape  # not sooner: it loads a table of all entities
 
-        head = "".join(f"<th>{heading}</th>" for heading in _HEADINGS)
-        rows = ["".join(f"<td>{escape(cell)}</td>" for cell in _format_row(model)) for model in self]
+        # Notebooks put words to the right, as if they were numbers, and break names at their hyphens.
+        styles = [_LEFT + "; white-space: nowrap"] * 2 + [_LEFT] * (len(_HEADINGS) - 2)
+        rows = [
+            "".join(f'<td style="{style}">{escape(cell)}</td>' for style, cell in zip(styles, row, strict=False))
+            for row in _format_rows(self)
+        ]
+        head = rows.pop(0).replace("<td", "<th").replace("</td", "</th")
         return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+
+
+def _format_rows(models: ModelList) -> list[tuple[str, ...]]:
+    """Return the headings and a row a model; without the last column, if none is retired."""
+    end = len(_HEADINGS) if any(model.retired_on for model in models) else -1
+    return [row[:end] for row in (_HEADINGS, *map(_format_row, models))]
 
 
 def _format_row(model: Model) -> tuple[str, ...]:

@@ -232,12 +232,13 @@ def test_the_list_shows_as_a_table_in_a_terminal() -> None:
     table = str(models.list(task="Text Generation", author="zai-org"))
     head, *rows = table.splitlines()
     assert table == repr(models.list(task="Text Generation", author="zai-org"))
-    assert head.split() == ["name", "task", "context", "price", "capabilities", "retired"]
+    assert head.split() == ["name", "task", "context", "price", "capabilities"]
     assert rows[0].split("  ")[0] == "@cf/zai-org/glm-4.7-flash"
     for cell in ["131,072", "$0.06 per M input tokens; $0.4 per M output tokens", "function_calling, reasoning"]:
         assert cell in rows[0]
     assert {row.index("Text Generation") for row in rows} == {head.index("task")}
     assert "2026-05-30" in str(models.list(author="microsoft"))
+    assert str(models.list(author="microsoft")).splitlines()[0].endswith("  retired")
     assert str(models.list(task="translation", capability="vision")).split() == head.split()
 
 
@@ -245,9 +246,11 @@ def test_the_list_shows_as_a_table_in_a_notebook_and_nothing_in_it_is_markup() -
     listed = models.list(author="microsoft")
     listed.append(Model("<b>", "a & b"))
     page = listed._repr_html_()  # pyright: ignore[reportPrivateUsage]  # what a notebook calls
-    assert page.startswith("<table><tr><th>name</th>")
-    assert "<td>@cf/microsoft/phi-2</td>" in page
-    assert "<td>&lt;b&gt;</td><td>a &amp; b</td>" in page
+    left = 'style="text-align: left; white-space: nowrap"'
+    assert '<th style="text-align: left">price</th>' in page
+    assert page.startswith(f"<table><tr><th {left}>name</th>")
+    assert f"<td {left}>@cf/microsoft/phi-2</td>" in page
+    assert f"<td {left}>&lt;b&gt;</td><td {left}>a &amp; b</td>" in page
 
 
 def test_a_model_says_how_many_requests_a_minute_it_takes() -> None:
