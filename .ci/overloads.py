@@ -2,7 +2,7 @@
 
 `--check` writes nothing, and fails if one of them is stale. A method has an overload for each answer that the model,
 its inputs or the options tell apart; for pyright those once more that its messages and an editor's offers come from,
-and for mypy two that keep its messages short.
+and for mypy one that keeps its messages short.
 """
 
 import argparse
@@ -192,11 +192,9 @@ def for_pyright() -> list[tuple[str, list[Overload]]]:
 def for_mypy() -> list[tuple[str, list[Overload]]]:
     """The overloads with few of their options: mypy would print 50 kB with a call that fits none.
 
-    It prints one alone if the types resemble those of the call but for what stands in their brackets: those of `last`
-    resemble a list, a string and a number, and those of `lacking` a call without inputs.
+    It prints one alone if the types resemble those of the call but for what stands in their brackets, as `last` does.
     """
-    last = Overload("str", "Iterable[InputOfThisModel] | SupportsAbs[InputOfThisModel]", UNKNOWN)
-    lacking = Overload("Iterable[ModelAndInputs]", "", "Output")
+    last = Overload("str", "Resembling[InputOfThisModel]", UNKNOWN)
     plain = "*, return_raw_response: Literal[False] = False, queue_request: Literal[False] = False, **options: Any"
     return [
         (
@@ -206,7 +204,7 @@ def for_mypy() -> list[tuple[str, list[Overload]]]:
                 for each in kind
             ],
         )
-        for comment, kind in [*FIRST, *ANSWERS, EITHER, ("What fits none.", [last, lacking])]
+        for comment, kind in [*FIRST, *ANSWERS, EITHER, ("What fits none.", [last])]
     ]
 
 
@@ -226,7 +224,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Any, Literal, SupportsAbs, TypeAlias, TypedDict, TypeVar, Unpack, overload
+    from typing import Any, Literal, Protocol, TypeAlias, TypedDict, TypeVar, Unpack, overload
 
     import httpx
     from pydantic import BaseModel
@@ -244,10 +242,14 @@ if TYPE_CHECKING:
     class InputsOfAnotherModel:
         """The result where a known model is given inputs that only other models take: no answer."""
 
-    class ModelAndInputs:
-        """Both arguments of a call, which was given one: no value has this type."""
-
     T = TypeVar("T")
+    T_co = TypeVar("T_co", covariant=True)
+
+    class Resembling(Protocol[T_co]):
+        """A type that every object has but for `T_co`."""
+
+        def __ne__(self, other: object, /) -> T_co: ...  # type: ignore[override]  # pyright: ignore
+
     MYPY = False
     """mypy takes this name for true, pyright of two definitions the second."""
 
@@ -385,8 +387,7 @@ def method(name: str, stream: str, docstring: str, kinds: Sequence[tuple[str, Se
         yield f"{indent}# {comment}"
         for overload in group:
             yield f"{indent}@overload"
-            inputs = f"inputs: {overload.inputs}, " if overload.inputs else ""
-            parameters = f"self: Any, model: {overload.model}, {inputs}{overload.options}"
+            parameters = f"self: Any, model: {overload.model}, inputs: {overload.inputs}, {overload.options}"
             result = overload.result.replace("Stream[", f"{stream}[")
             if name == "arun" and overload.result != ANOTHER.result:
                 result = result.replace("AudioStream", "AsyncAudioStream")

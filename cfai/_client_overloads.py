@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Any, Literal, SupportsAbs, TypeAlias, TypedDict, TypeVar, Unpack, overload
+    from typing import Any, Literal, Protocol, TypeAlias, TypedDict, TypeVar, Unpack, overload
 
     import httpx
     from pydantic import BaseModel
@@ -84,10 +84,14 @@ if TYPE_CHECKING:
     class InputsOfAnotherModel:
         """The result where a known model is given inputs that only other models take: no answer."""
 
-    class ModelAndInputs:
-        """Both arguments of a call, which was given one: no value has this type."""
-
     T = TypeVar("T")
+    T_co = TypeVar("T_co", covariant=True)
+
+    class Resembling(Protocol[T_co]):
+        """A type that every object has but for `T_co`."""
+
+        def __ne__(self, other: object, /) -> T_co: ...  # type: ignore[override]  # pyright: ignore
+
     MYPY = False
     """mypy takes this name for true, pyright of two definitions the second."""
 
@@ -1134,22 +1138,12 @@ if TYPE_CHECKING:
             def run(
                 self: Any,
                 model: str,
-                inputs: Iterable[InputOfThisModel] | SupportsAbs[InputOfThisModel],
+                inputs: Resembling[InputOfThisModel],
                 *,
                 return_raw_response: Literal[False] = False,
                 queue_request: Literal[False] = False,
                 **options: Any,
             ) -> Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: Iterable[ModelAndInputs],
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Output: ...
 
             def run(self: Any, *arguments: Any, **options: Any) -> Any: ...
 
@@ -1971,22 +1965,12 @@ if TYPE_CHECKING:
             def arun(
                 self: Any,
                 model: str,
-                inputs: Iterable[InputOfThisModel] | SupportsAbs[InputOfThisModel],
+                inputs: Resembling[InputOfThisModel],
                 *,
                 return_raw_response: Literal[False] = False,
                 queue_request: Literal[False] = False,
                 **options: Any,
             ) -> AsyncCall[Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: Iterable[ModelAndInputs],
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Output]: ...
 
             def arun(self: Any, *arguments: Any, **options: Any) -> Any: ...
 

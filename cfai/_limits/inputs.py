@@ -25,6 +25,7 @@ _MEDIA_INPUTS = frozenset({"(body)", "audio", "image", "image_b64", "mask", "mul
 # What the documentation, or Cloudflare's own clients, have beside the schemas.
 _TEXT_INPUTS = frozenset({"response_format", "tool_choice", *MAX_TOKENS_FIELDS})
 _REASONING_INPUTS = frozenset({"chat_template_kwargs", "reasoning_effort"})
+_CHAT_INPUTS = frozenset({"service_tier"})
 _MORE_INPUTS = {
     "@cf/black-forest-labs/flux-1-schnell": {"seed"},
     "@cf/leonardo/phoenix-1.0": {"steps"},
@@ -48,6 +49,15 @@ _HANGING_INPUTS = {"top_k": "@cf/zai-org/glm"}
 
 _OTHER_NAMES = {"prompt": "question", "voice": "speaker", "max_new_tokens": "max_tokens", "max_length": "max_tokens"}
 """The names that other services have for inputs."""
+
+_LIKENESS, _LEAST_LETTERS = 0.8, 4
+"""How alike two names must be for one to be taken for the other, of 1; how long one must be that is cut short."""
+
+_REQUIRED_INPUTS = {"@cf/qwen/qwen3-embedding-0.6b": [["text"], ["queries"], ["documents"]]}
+"""The inputs of which one must be there, where the schema does not say it."""
+
+_UNSURE_INPUTS = {"@cf/black-forest-labs/flux-1-schnell": {"width", "height"}}
+"""Inputs that a model refuses by its schema, and ignores by what else is known of it."""
 
 _UNSURE_RANGES = frozenset({"frequency_penalty", "presence_penalty"})
 """Inputs of which the listing gives one range, and the documentation another."""
@@ -90,15 +100,18 @@ class _Rules(NamedTuple):
 
 
 def find_input_problems(entry: Model, inputs: Mapping[str, Any]) -> list[InputProblem]:
-    """Return what is wrong with inputs, each of the `requests` of a batch by itself; nothing without a schema."""
+    """Return what is wrong with inputs, or with one of the `requests` of a batch; nothing without a schema."""
     rules = _get_rules(entry.name)
     if rules is None or "request_id" in inputs or (rules.schema is FLUX_2_FORM and "multipart" in inputs):
         return []  # a form that the caller made is not looked into
     if "requests" not in inputs:
         return list(_find_problems(entry.name, rules, inputs, ""))
     batch = enumerate(as_sequence(inputs["requests"]))
-    requests = [(f"requests[{index}].", request) for index, request in batch if is_mapping(request)]
-    return [problem for place, request in requests for problem in _find_problems(entry.name, rules, request, place)]
+    requests = ((f"requests[{index}].", request) for index, request in batch if is_mapping(request))
+    found = (list(_find_problems(entry.name, rules, request, place)) for place, request in requests)
+    return next(
+        filter(None, found), list[InputProblem]()
+    )  # of the first that has some: the others are likely to have the same
 
 
 @cache
@@ -123,6 +136,7 @@ def _get_rules(model: str) -> _Rules | None:
     entry, parameters = catalogue()[model], schema.parameters
     if entry.task == "Text Generation" and "messages" in parameters:
         known |= _TEXT_INPUTS | (_REASONING_INPUTS if "reasoning" in entry.capabilities else set())
+        known |= _CHAT_INPUTS if "by role" in parameters["messages"].type else set()
         if entry.answers == "by input" and (chat := get_schema(_CHAT_MODEL)):
             known |= chat.parameters.keys()
     checked: dict[str, Mapping[str, Any]] = {}
@@ -131,12 +145,14 @@ def _get_rules(model: str) -> _Rules | None:
         rules = {rule: value for rule, value in parameter.rules.items() if rule in _VALUE_RULES}
         if rules.get("maxLength") == _OUTDATED_LENGTH:
             del rules["maxLength"]
+        if parameter.type == "array<{text:string}>":
+            rules["texts"] = True
         if rules and name not in _MEDIA_INPUTS:
             checked[name] = rules
         if parameter.rules.get("required") and name not in _MEDIA_INPUTS and "default" not in parameter.rules:
             required.setdefault(parameter.rules.get("variant"), []).append(name)
     common = required.pop(None)
-    groups = [common + names for names in required.values()] or [common]
+    groups = _REQUIRED_INPUTS.get(model) or [common + names for names in required.values()] or [common]
     return _Rules(schema, frozenset(known), checked, groups, _is_blind(entry, schema))
 
 
@@ -162,6 +178,8 @@ def _find_problems(model: str, rules: _Rules, inputs: Mapping[str, Any], place: 
     for name, value in inputs.items():
         if name in rules.checked:
             yield from _find_value_problems(model, f"`{place}{name}`", value, rules.checked[name])
+        elif name in ("image", "images") and rules.is_blind and value is not None:
+            yield _refuse_image(model, f"{place}{name}", "must be left out")
         elif not (name in rules.known or value is None or is_of_responses_api):
             yield _describe_unknown(model, rules.schema, str(name), place)
     messages = inputs.get("messages")
@@ -172,8 +190,12 @@ def _find_problems(model: str, rules: _Rules, inputs: Mapping[str, Any], place: 
     for name in ("messages", "input") if rules.is_blind else ():
         for index, message in enumerate(as_sequence(inputs.get(name))):
             if is_mapping(message) and any(map(_is_image, as_sequence(message.get("content")))):
-                must = f"`{place}{name}[{index}]` must have no image, since {model} cannot see, got one"
-                yield _refuse(model, f"{must}. Choose one of models.list(capability='vision', live=True)")
+                yield _refuse_image(model, f"{place}{name}[{index}]", "must have no image")
+
+
+def _refuse_image(model: str, field: str, must: str) -> InputProblem:
+    advice = "Choose one of models.list(capability='vision', live=True)"
+    return _refuse(model, f"`{field}` {must}, since {model} cannot see, got one. {advice}")
 
 
 def _find_message_problems(model: str, message: Any, field: str) -> Iterator[InputProblem]:
@@ -208,7 +230,7 @@ def _describe_unknown(model: str, schema: Schema, name: str, place: str) -> Inpu
         return _doubt(model, f"{subject}, which ignores it at best, and may hang. Leave it out")
     near = _find_near(_OTHER_NAMES.get(name, name), schema.parameters)
     advice = f": did you mean `{near}`? Correct it" if near else ". Leave it out"
-    if schema.is_closed:
+    if schema.is_closed and name not in _UNSURE_INPUTS.get(model, ()):
         return _refuse(model, f"{subject}, which refuses what it does not know{advice}")
     return _doubt(model, f"{subject} by its schema, and likely to be ignored{advice}")
 
@@ -242,6 +264,10 @@ def _find_value_problems(model: str, field: str, value: Any, rules: Mapping[str,
             yield _refuse(
                 model, f"{field} must have {rules['minItems']} items or more for {model}, got none. Leave it out"
             )
+        odd = [index for index, item in enumerate(items) if not (is_mapping(item) and "text" in item)]
+        if rules.get("texts") and odd:
+            must = f"{field[:-1]}[{odd[0]}]` must be an object with `text` for {model}"
+            yield _refuse(model, f"{must}, got {type(items[odd[0]]).__name__}. Wrap the text in one")
         if rules.get("minLength") and "" in items:
             yield _refuse(model, f"{field[:-1]}[{items.index('')}]` must not be empty for {model}. Take it out")
     elif is_mapping(value) and not rules.get("minProperties", 0) <= len(value) <= rules.get(
@@ -253,7 +279,17 @@ def _find_value_problems(model: str, field: str, value: Any, rules: Mapping[str,
 
 
 def _find_near(name: str, names: Iterable[str]) -> str | None:
-    return next(iter(difflib.get_close_matches(name, names, 1)), None)
+    """Return the name that was meant: written in another way, cut short, or misspelt. A guess would mislead."""
+    folded = {_fold(each): each for each in names}
+    typed = _fold(name)
+    longer = [each for fold, each in folded.items() if len(typed) >= _LEAST_LETTERS and fold.startswith(typed)]
+    if typed in folded or len(longer) == 1:
+        return folded.get(typed) or longer[0]
+    return next((folded[fold] for fold in difflib.get_close_matches(typed, folded, 1, cutoff=_LIKENESS)), None)
+
+
+def _fold(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
 
 
 def _join(names: Iterable[str], place: str = "", word: str = "and") -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -20,6 +21,7 @@ from cfai._limits import (
     format_warning,
     is_slow_to_count,
     list_plain_inputs,
+    requested_output,
     resolve_max_tokens,
 )
 from cfai._preload import has_preloaded, preload
@@ -93,8 +95,8 @@ class PreparedCall(ApiRequest):
     options: RunOptions
     warnings: tuple[tuple[str, type[Warning]], ...] = ()
     """The warnings for the caller, each with its category."""
-    has_thoughts_in_text: bool = False
-    """True if the text of the answer begins with thoughts: the model's does, unless it is asked for JSON."""
+    thoughts_limit: float | None = None
+    """Tokens at which an answer is cut whose text begins with thoughts; `None` if it begins with none."""
     is_unstreamed_retry: bool = False
     """True if a whole answer is to be given as a stream: the model would not stream, and was asked again without."""
 
@@ -133,6 +135,10 @@ def prepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) 
         if result.raises(policy.mode):
             raise result.error
         warnings.append((format_warning(result.error), LimitWarning))
+    thoughts_limit = None
+    if entry is not None and entry.reasoning_in_text and not (inputs.get("response_format") or inputs.get("raw")):
+        default = entry.default_max_tokens
+        thoughts_limit = min(requested_output(inputs).values(), default=default.value if default else inf)
     url, headers, body = _encode_run(config.credentials, model, path, inputs, options, raw)
     return PreparedCall(
         config=config,
@@ -146,9 +152,7 @@ def prepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) 
         reject_if_busy=options.reject_if_busy,
         inputs=inputs,
         options=options,
-        has_thoughts_in_text=entry is not None
-        and entry.reasoning_in_text
-        and not (inputs.get("response_format") or inputs.get("raw")),
+        thoughts_limit=thoughts_limit,
         warnings=tuple(warnings),
     )
 

@@ -52,6 +52,7 @@ class Accumulator:
         "_streamed_parts",
         "_texts",
         "_thoughts",
+        "_thoughts_limit",
         "_usage",
         "finish_reasons",
         "first_chat_chunk",
@@ -59,7 +60,7 @@ class Accumulator:
         "response_object",
     )
 
-    def __init__(self, *, has_thoughts_in_text: bool = False) -> None:
+    def __init__(self, *, thoughts_limit: float | None = None) -> None:
         self.has_native_text = False
         """True once the service's own dialect was seen in more than a trailer."""
         self.first_chat_chunk: dict[str, Any] | None = None
@@ -76,12 +77,14 @@ class Accumulator:
         """Halves of surrogate pairs that wait for the other, by channel (text or reasoning) and choice."""
         self._streamed_parts: set[tuple[Any, ...]] = set()
         """Parts of a Responses stream that came in pieces."""
-        self._thoughts = ThoughtSplitter() if has_thoughts_in_text else None
+        self._thoughts = None if thoughts_limit is None else ThoughtSplitter()
+        self._thoughts_limit = thoughts_limit or 0
+        """Tokens at which an answer that begins with thoughts is cut."""
 
     @classmethod
-    def read(cls, body: Any, content: bytes, *, has_thoughts_in_text: bool = False) -> Accumulator:
+    def read(cls, body: Any, content: bytes, *, thoughts_limit: float | None = None) -> Accumulator:
         """Return what a whole JSON answer holds; `body` is decoded from `content`."""
-        answer = cls(has_thoughts_in_text=has_thoughts_in_text)
+        answer = cls(thoughts_limit=thoughts_limit)
         result = unwrap(body)
         # An escape may be half of a surrogate pair, which only the long way handles.
         is_plain = isinstance(result, dict) and b"\\u" not in content
@@ -223,9 +226,14 @@ class Accumulator:
         """Return tokens for what was held back: a half of a character that never got its other half becomes U+FFFD."""
         tokens: list[Token] = []
         if self._thoughts is not None:
+            is_over = self.usage is not None and self.usage.completion_tokens >= self._thoughts_limit
             for choice, held in self._thoughts.flush().items():
-                # They never ended, so they were none: they are the text.
-                tokens.append(self._add_delta(Delta(_join(self._reasonings.pop(choice, [])) + held), choice, {}))
+                is_cut = is_over or self.finish_reasons.get(choice) == "length"
+                if is_cut or self._thoughts.is_open(choice):
+                    delta = Delta(reasoning=held)
+                else:  # they never ended, so they were none: they are the text
+                    delta = Delta(_join(self._reasonings.pop(choice, [])) + held)
+                tokens.append(self._add_delta(delta, choice, {}))
         if self._halves:
             halves, self._halves = self._halves, {}
             for channel, choice in halves:

@@ -57,9 +57,9 @@ class Decoder:
         inputs: Mapping[str, Any] | None = None,
         status_code: int | None = None,
         *,
-        has_thoughts_in_text: bool = False,
+        thoughts_limit: float | None = None,
     ) -> None:
-        self.accumulator = Accumulator(has_thoughts_in_text=has_thoughts_in_text)
+        self.accumulator = Accumulator(thoughts_limit=thoughts_limit)
         """The answer as far as it has arrived."""
         self.done = False
         """True once `[DONE]`, or the last event of the Responses API, was seen."""

@@ -326,7 +326,7 @@ def _read_body(response: ApiResponse, call: PreparedCall) -> AnyOutput | Inferen
     if isinstance(body, list | int | float) and _writes_text(meta.model):
         hint = f"check base_url: {call.host} may not be the service"
         return _make_unreadable_error("the answer is neither an object nor text", hint, response, call)
-    return _build_output(body, text, meta, has_thoughts_in_text=call.has_thoughts_in_text)
+    return _build_output(body, text, meta, thoughts_limit=call.thoughts_limit)
 
 
 def _begins_object(text: bytes) -> bool:
@@ -370,11 +370,11 @@ def _writes_text(model: str) -> bool:
     return entry is not None and entry.task == "Text Generation"
 
 
-def _build_output(body: Any, content: bytes, meta: Meta, *, has_thoughts_in_text: bool) -> AnyOutput:
+def _build_output(body: Any, content: bytes, meta: Meta, *, thoughts_limit: float | None) -> AnyOutput:
     result = unwrap(body)
     output_class = _find_text_class(result, meta.model)
     if output_class is not None:
-        answer = Accumulator.read(body, content, has_thoughts_in_text=has_thoughts_in_text)
+        answer = Accumulator.read(body, content, thoughts_limit=thoughts_limit)
         fields = result if result.__class__ is dict else {"response": result}
         return _build_text_output(output_class, fields, answer, meta)
     output = _decode_media(result, meta) or _build_task_output(result, meta.model)

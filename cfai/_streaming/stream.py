@@ -94,7 +94,7 @@ class _StreamState(Generic[T]):
             call.secrets,
             call.inputs,
             response.meta.status_code,
-            has_thoughts_in_text=call.has_thoughts_in_text,
+            thoughts_limit=call.thoughts_limit,
         )
         """The decoder of tokens, which knows the answer so far."""
         self._decoder: BlockDecoder = self._token_decoder

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from cfai._lazy import read_data
+from cfai.models import catalogue
 
 __all__ = ["Parameter", "Schema", "get_schema", "load", "parse_types"]
 
@@ -87,6 +88,11 @@ def get_schema(model: str) -> Schema | None:
             many = re.search(r"\(maxItems (\d+)\)", rules["type"])
             size = {"maxItems": int(many[1])} if many else {}
             parameters[name] = Parameter(rules["type"], parse_types(rules["type"]), rules | size)
+    if "reasoning_effort" in parameters and (entry := catalogue().get(model)) is not None:
+        # Efforts that the model does not have, and the service makes into one that it has.
+        others = entry.properties.get("reasoning_effort", {}).get("normalizes_to", {})
+        rules = parameters["reasoning_effort"].rules
+        rules["enum"] = [*rules.get("enum", ()), *others]
     is_closed = any("additionalProperties false" in variant for variant in row.get("input_variants", ()))
     return Schema(parameters, row["output"] or "", is_closed) if parameters else None
 

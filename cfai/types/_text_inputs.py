@@ -408,11 +408,12 @@ class _Text(TypedDict, total=False):
     """JSON mode, for the models that have it."""
     guided_json: Mapping[str, object]
     """A JSON schema, for Llama 4 Scout, Mistral Small 3.1, Gemma 3 and QwQ."""
-    reasoning_effort: Literal["none", "low", "medium", "high", "max"] | None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None
     """How long to reason first.
 
     `low`, `medium` or `high`; DeepSeek V4 Flash: `none`, `low`, `high` (default), `max`; GLM 5.3 Flash: `low`,
-    `high`, `max` (default). `None`: no reasoning. Chat models.
+    `high`, `max` (default); of these two the service takes the other efforts as well, for one of these. `None`: no
+    reasoning. Chat models.
     """
     chat_template_kwargs: ChatTemplateOptions | Untyped
     """Options of the chat template, such as whether to reason. Chat models."""

@@ -91,6 +91,12 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "data:image/png;base64,AA"}]}]},
         "`input[0]` must have no image, since @cf/openai/gpt-oss-20b cannot see",
     ),
+    (NATIVE, {"prompt": "What is this?", "image": [137, 80]}, "`image` must be left out, since @cf/meta/llama-3.3"),
+    (CHAT, {"requests": [{"prompt": "What?", "image": "AA=="}]}, "`requests[0].image` must be left out, since"),
+    # What is in a list.
+    (RERANKER, {"query": "a", "contexts": ["b"]}, "`contexts[0]` must be an object with `text` for @cf/baai/bge-rer"),
+    (BGE_M3, {"contexts": [{"text": "a"}, {"txt": "b"}]}, "`contexts[1]` must be an object with `text` for"),
+    (RETRIEVAL, {"instruction": "Find"}, "`text`, `queries` or `documents` must be given for @cf/qwen/qwen3-embed"),
     # Ranges.
     (NATIVE, {"prompt": "Hello", "temperature": 6}, "`temperature` must be at most 5 for @cf/meta/llama-3.3-70b-instr"),
     (
@@ -125,8 +131,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     # What refuses all that it does not know.
     (
         FLUX,
-        {"prompt": "a cat", "width": 512},
-        "`width` is no input of @cf/black-forest-labs/flux-1-schnell, which refuses",
+        {"prompt": "a cat", "num_steps": 5},
+        "`num_steps` is no input of @cf/black-forest-labs/flux-1-schnell, which refuses",
     ),
     (FLUX, {"prompt": "a cat", "stream": False}, "`stream` is no input of @cf/black-forest-labs/flux-1-schnell, which"),
     # Batches.
@@ -150,7 +156,17 @@ IGNORED: list[tuple[str, dict[str, Any], str]] = [
     (NATIVE, {"prompt": "Hello", "zzz": 5}, "likely to be ignored. Leave it out"),
     (NATIVE, {"prompt": "Hello", "presence_penalty": -3}, "`presence_penalty` must be at least -2 for"),
     (AURA, {"text": "Hello", "voice": "luna"}, "did you mean `speaker`?"),
-    (NATIVE, {"requests": [{"prompt": "Hello", "topp": 1}]}, "`requests[0].topp` is no input of"),
+    (NATIVE, {"requests": [{"prompt": "Hello", "topp": 1}] * 9}, "`requests[0].topp` is no input of"),
+    (FLUX, {"prompt": "a cat", "width": 512}, "`width` is no input of @cf/black-forest-labs/flux-1-schnell by its"),
+    # What is meant: written in another way, cut short, misspelt; no guess beyond that.
+    (NATIVE, {"prompt": "Hello", "topK": 5}, "did you mean `top_k`? Correct it"),
+    (NATIVE, {"prompt": "Hello", "max-tokens": 5}, "did you mean `max_tokens`? Correct it"),
+    (NATIVE, {"prompt": "Hello", "temp": 1}, "did you mean `temperature`? Correct it"),
+    (NATIVE, {"prompt": "Hello", "tempreature": 1}, "did you mean `temperature`? Correct it"),
+    (TURBO, {"audio": "AA==", "lang": "de"}, "did you mean `language`? Correct it"),
+    (NATIVE, {"prompt": "Hello", "stop": ["."]}, "likely to be ignored. Leave it out"),
+    (NATIVE, {"prompt": "Hello", "system": "Be brief."}, "likely to be ignored. Leave it out"),
+    (AURA, {"text": "Hello", "speed": 2}, "likely to be ignored. Leave it out"),
 ]
 """Inputs that are likely to be ignored, with a part of the warning."""
 
@@ -162,6 +178,9 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
     (NATIVE, {"prompt": "Hello", "messages": None, "stop": None}),
     (NATIVE, {"request_id": "768f15b7-4fd6-4498-906e-ad94ffc7f8d2"}),
     (NATIVE, {"requests": [{"prompt": "Hello", "external_reference": "a"}]}),
+    (CHAT, {"messages": [HELLO], "service_tier": "auto"}),
+    ("@cf/zai-org/glm-5.3-flash", {"prompt": "Hello", "reasoning_effort": "medium"}),
+    ("@cf/deepseek-ai/deepseek-v4-flash-0731", {"prompt": "Hello", "reasoning_effort": "minimal"}),
     (GPT_OSS, {"input": "Hello", "instructions": "Be brief.", "max_output_tokens": 50, "anything": 1}),
     (GPT_OSS, {"messages": [HELLO], "max_completion_tokens": 50, "reasoning_effort": "low"}),
     ("@cf/meta/llama-3.2-11b-vision-instruct", {"prompt": "Hello", "image": "AA=="}),

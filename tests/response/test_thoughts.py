@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import doctest
 import json
+import warnings
 from typing import Any
 
-from cfai import types
+from cfai import CutAnswerWarning, types
 from cfai._response import thoughts
 from tests.conftest import SYNC_AND_ASYNC, Caller, Service, row
 
@@ -33,6 +34,10 @@ def test_thoughts_before_the_closing_tag_are_reasoning_whole_and_streamed(caller
         ("Hm </thin </think>\n", "Hm </thin ", ""),
         ("No thoughts < at all </thi", "", "No thoughts < at all </thi"),
         ("<thin", "", "<thin"),
+        ("\n<think>\nHm.</think>4", "\nHm.", "4"),
+        ("<think>\nHm <think> </thi", "\nHm <think> </thi", ""),  # cut, since they began
+        ("<think>", "", ""),
+        (" \n", "", " \n"),
         ("", "", ""),
     ):
         with row(text):
@@ -49,6 +54,32 @@ def test_thoughts_before_the_closing_tag_are_reasoning_whole_and_streamed(caller
                 assert result.reasoning == reasoning, pieces
                 if reasoning:
                     assert "".join(token.reasoning for token in tokens) == reasoning, pieces
+
+
+@SYNC_AND_ASYNC
+def test_thoughts_at_which_the_answer_was_cut_are_no_answer(caller: Caller, service: Service) -> None:
+    # The default of the model, what is asked for, and a finish reason tell.
+    cut: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        ({}, {"usage": {"prompt_tokens": 3, "completion_tokens": 256, "total_tokens": 259}}),
+        ({"max_tokens": 5}, {"usage": {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}}),
+        ({}, {"finish_reason": "length"}),
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CutAnswerWarning)
+        for options, fields in cut:
+            with row((options, fields)):
+                service.answers(service.result({"response": "Two and two </th", **fields}))
+                whole = caller.run(R1, {"prompt": "2+2", **options})
+                assert (whole.reasoning, whole.text) == ("Two and two </th", "")
+                end = event({"response": "", **fields}) + b"data: [DONE]\n\n"
+                service.answers(service.events(event({"response": "Two and "}) + event({"response": "two </th"}) + end))
+                stream = caller.run(R1, {"prompt": "2+2", "stream": True, **options})
+                tokens = list(stream)
+                assert ("".join(token.reasoning for token in tokens), stream.result().text) == ("Two and two </th", "")
+                assert stream.result().reasoning == "Two and two </th"
+                assert not any(token.text for token in tokens)
+    service.answers(service.result({"response": "It is 4.", "usage": {"prompt_tokens": 3, "completion_tokens": 5}}))
+    assert caller.run(R1, {"prompt": "2+2", "max_tokens": 6}).text == "It is 4."
 
 
 @SYNC_AND_ASYNC
