@@ -65,12 +65,9 @@ class Overload(NamedTuple):
 # The models of one task that are called alike.
 TASKS = [
     Overload("EmbeddingModel", "EmbeddingsInputs", "Embeddings"),
-    Overload("RetrievalModel", "RetrievalInputs", "Embeddings"),
-    Overload("RetrievalModel", "DocumentsInputs", "Embeddings"),
-    Overload("RetrievalModel", "EmbeddingsInputs", "Embeddings"),
+    Overload("RetrievalModel", "EmbeddingsInputs | RetrievalInputs | DocumentsInputs", "Embeddings"),
     Overload("ContextModel", "QueryInputs", "Reranking"),
-    Overload("ContextModel", "ContextsInputs", "Embeddings"),
-    Overload("ContextModel", "EmbeddingsInputs", "Embeddings"),
+    Overload("ContextModel", "EmbeddingsInputs | ContextsInputs", "Embeddings"),
     Overload("RerankingModel", "RerankingInputs", "Reranking"),
     Overload("TranslationModel", "TranslationInputs", "Translation"),
     Overload("IndicTranslationModel", "IndicTranslationInputs", "Translation"),
@@ -86,8 +83,7 @@ TASKS = [
     Overload("MeloModel", "MeloInputs", "Audio"),
     Overload("StableDiffusionModel", "StableDiffusionInputs", "Image"),
     Overload("FluxModel", "FluxInputs", "Image"),
-    Overload("Flux2Model", "Flux2Form", "Image"),
-    Overload("Flux2Model", "Flux2Inputs", "Image"),
+    Overload("Flux2Model", "Flux2Inputs | Flux2Form", "Image"),
     Overload("LeonardoModel", "LeonardoInputs", "Image"),
     Overload("ImageToTextModel", "LlavaInputs", "ImageDescription"),
     Overload("MoondreamModel", "MoondreamInputsStream", STREAM),
@@ -103,20 +99,25 @@ TEXT = [
     Overload("TextModel", "TextInputs | ResponsesInput", f"TextOutput | {STREAM}"),
 ]
 
-# Of a model that is only a `str` the inputs tell. What several tasks take is text, then embeddings.
+# Of a model that is only a `str` the inputs tell. What several tasks take is text, then embeddings, unless it is
+# declared as the inputs of one.
 BY_INPUTS = [
     *(text._replace(model="str") for text in TEXT),
-    Overload("str", "EmbeddingsInputs | RetrievalInputs | DocumentsInputs | ContextsInputs", "Embeddings"),
+    Overload("str", "GuardInputs", "Moderation"),
     Overload("str", "RerankingInputs | QueryInputs", "Reranking"),
+    Overload("str", "EmbeddingsInputs | RetrievalInputs | DocumentsInputs | ContextsInputs", "Embeddings"),
+    Overload("str", "TextClassificationInputs", "Classification"),
     Overload("str", "TranslationInputs | IndicTranslationInputs", "Translation"),
     Overload("str", "SummarizationInputs", "Summary"),
-    Overload("str", "ImageClassificationInputs", "Classification | DetectedObjects"),
+    Overload("str", "ImageAlone", "Classification | DetectedObjects"),
     Overload("str", "WhisperInputs | WhisperTurboInputs | NovaInputs", "Transcription"),
     Overload("str", "AuraInputsStream", "AudioStream"),
     Overload("str", "AuraInputs | MeloInputs", "Audio"),
     Overload("str", "StableDiffusionInputs | FluxInputs | Flux2Inputs | Flux2Form | LeonardoInputs", "Image"),
     Overload("str", "MoondreamInputsStream", STREAM),
     Overload("str", "MoondreamInputs", "VisionAnswer"),
+    Overload("str", "LlavaInputs", "ImageDescription"),
+    Overload("str", "ImageClassificationInputs", "Classification | DetectedObjects"),
     Overload("str", "SmartTurnInputs", "TurnDetection"),
     Overload("str", "ClefInputs", "ClefOutput"),
 ]
@@ -125,12 +126,17 @@ BY_INPUTS = [
 # it cannot even be awaited.
 ANOTHER = Overload("KnownModel", "AnyInputs", "InputsOfAnotherModel")
 ANY_INPUTS = [*dict.fromkeys(name for overload in BY_INPUTS for name in overload.inputs.split(" | "))]
+ANY_INPUTS.remove("ImageAlone")
 
 # Where a model is called in several ways, all its keys in one type.
 MISFITS = [
     Overload("TextModel | str", "PromptOrMessages", f"TextOutput | {STREAM}"),
     Overload("ResponsesModel", "PromptMessagesOrInput", f"TextOutput | {STREAM}"),
-    *TASKS,
+    *(
+        task._replace(inputs=task.inputs.partition(" | ")[0])
+        for task in TASKS
+        if task.model not in ("RetrievalModel", "ContextModel") and not task.inputs.endswith("Stream")
+    ),
     Overload("RetrievalModel", "TextOrRetrieval", "Embeddings"),
     Overload("ContextModel", "TextOrContexts", "Reranking | Embeddings"),
 ]
@@ -235,6 +241,7 @@ if TYPE_CHECKING:
     from cfai.types import (
 {names}
     )
+    from cfai.types._classification import ImageAlone
     from cfai.types._embeddings import TextOrContexts, TextOrRetrieval
     from cfai.types._output import ListResult
     from cfai.types._text_inputs import InputOfThisModel, PromptMessagesOrInput, PromptOrMessages, Untyped
@@ -290,7 +297,7 @@ else:
 TYPES = sorted(
     {"BatchPoll", "Binary", "Output", "TextOutput", "Token"}
     | {name for task in TASKS + BY_INPUTS for name in f"{task.inputs} | {task.result}".split(" | ") if "[" not in name}
-    - {"AudioStream"}
+    - {"AudioStream", "ImageAlone"}
 )
 
 # By task, and where its models are called in several ways by a part of the name.

@@ -77,6 +77,7 @@ if TYPE_CHECKING:
         WhisperInputs,
         WhisperTurboInputs,
     )
+    from cfai.types._classification import ImageAlone
     from cfai.types._embeddings import TextOrContexts, TextOrRetrieval
     from cfai.types._output import ListResult
     from cfai.types._text_inputs import InputOfThisModel, PromptMessagesOrInput, PromptOrMessages, Untyped
@@ -293,16 +294,17 @@ if TYPE_CHECKING:
         | ResponsesInputPlain
         | TextInputs
         | ResponsesInput
+        | GuardInputs
+        | RerankingInputs
+        | QueryInputs
         | EmbeddingsInputs
         | RetrievalInputs
         | DocumentsInputs
         | ContextsInputs
-        | RerankingInputs
-        | QueryInputs
+        | TextClassificationInputs
         | TranslationInputs
         | IndicTranslationInputs
         | SummarizationInputs
-        | ImageClassificationInputs
         | WhisperInputs
         | WhisperTurboInputs
         | NovaInputs
@@ -316,6 +318,8 @@ if TYPE_CHECKING:
         | LeonardoInputs
         | MoondreamInputsStream
         | MoondreamInputs
+        | LlavaInputs
+        | ImageClassificationInputs
         | SmartTurnInputs
         | ClefInputs
     )
@@ -384,29 +388,7 @@ if TYPE_CHECKING:
             def run(
                 self: Any,
                 model: RetrievalModel,
-                inputs: RetrievalInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Embeddings: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: RetrievalModel,
-                inputs: DocumentsInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Embeddings: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: RetrievalModel,
-                inputs: EmbeddingsInputs,
+                inputs: EmbeddingsInputs | RetrievalInputs | DocumentsInputs,
                 *,
                 return_raw_response: Literal[False] = False,
                 queue_request: Literal[False] = False,
@@ -428,18 +410,7 @@ if TYPE_CHECKING:
             def run(
                 self: Any,
                 model: ContextModel,
-                inputs: ContextsInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Embeddings: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: ContextModel,
-                inputs: EmbeddingsInputs,
+                inputs: EmbeddingsInputs | ContextsInputs,
                 *,
                 return_raw_response: Literal[False] = False,
                 queue_request: Literal[False] = False,
@@ -615,18 +586,7 @@ if TYPE_CHECKING:
             def run(
                 self: Any,
                 model: Flux2Model,
-                inputs: Flux2Form,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Image: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: Flux2Model,
-                inputs: Flux2Inputs,
+                inputs: Flux2Inputs | Flux2Form,
                 *,
                 return_raw_response: Literal[False] = False,
                 queue_request: Literal[False] = False,
@@ -794,12 +754,12 @@ if TYPE_CHECKING:
             def run(
                 self: Any,
                 model: str,
-                inputs: EmbeddingsInputs | RetrievalInputs | DocumentsInputs | ContextsInputs,
+                inputs: GuardInputs,
                 *,
                 return_raw_response: Literal[False] = False,
                 queue_request: Literal[False] = False,
                 **options: Any,
-            ) -> Embeddings: ...
+            ) -> Moderation: ...
 
             @overload
             def run(
@@ -811,6 +771,28 @@ if TYPE_CHECKING:
                 queue_request: Literal[False] = False,
                 **options: Any,
             ) -> Reranking: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: EmbeddingsInputs | RetrievalInputs | DocumentsInputs | ContextsInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextClassificationInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Classification: ...
 
             @overload
             def run(
@@ -838,7 +820,7 @@ if TYPE_CHECKING:
             def run(
                 self: Any,
                 model: str,
-                inputs: ImageClassificationInputs,
+                inputs: ImageAlone,
                 *,
                 return_raw_response: Literal[False] = False,
                 queue_request: Literal[False] = False,
@@ -910,6 +892,28 @@ if TYPE_CHECKING:
                 queue_request: Literal[False] = False,
                 **options: Any,
             ) -> VisionAnswer: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: LlavaInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> ImageDescription: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: ImageClassificationInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Classification | DetectedObjects: ...
 
             @overload
             def run(
@@ -1209,29 +1213,7 @@ if TYPE_CHECKING:
             def arun(
                 self: Any,
                 model: RetrievalModel,
-                inputs: RetrievalInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Embeddings]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: RetrievalModel,
-                inputs: DocumentsInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Embeddings]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: RetrievalModel,
-                inputs: EmbeddingsInputs,
+                inputs: EmbeddingsInputs | RetrievalInputs | DocumentsInputs,
                 *,
                 return_raw_response: Literal[False] = False,
                 queue_request: Literal[False] = False,
@@ -1253,18 +1235,7 @@ if TYPE_CHECKING:
             def arun(
                 self: Any,
                 model: ContextModel,
-                inputs: ContextsInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Embeddings]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: ContextModel,
-                inputs: EmbeddingsInputs,
+                inputs: EmbeddingsInputs | ContextsInputs,
                 *,
                 return_raw_response: Literal[False] = False,
                 queue_request: Literal[False] = False,
@@ -1440,18 +1411,7 @@ if TYPE_CHECKING:
             def arun(
                 self: Any,
                 model: Flux2Model,
-                inputs: Flux2Form,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Image]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: Flux2Model,
-                inputs: Flux2Inputs,
+                inputs: Flux2Inputs | Flux2Form,
                 *,
                 return_raw_response: Literal[False] = False,
                 queue_request: Literal[False] = False,
@@ -1619,12 +1579,12 @@ if TYPE_CHECKING:
             def arun(
                 self: Any,
                 model: str,
-                inputs: EmbeddingsInputs | RetrievalInputs | DocumentsInputs | ContextsInputs,
+                inputs: GuardInputs,
                 *,
                 return_raw_response: Literal[False] = False,
                 queue_request: Literal[False] = False,
                 **options: Any,
-            ) -> AsyncCall[Embeddings]: ...
+            ) -> AsyncCall[Moderation]: ...
 
             @overload
             def arun(
@@ -1636,6 +1596,28 @@ if TYPE_CHECKING:
                 queue_request: Literal[False] = False,
                 **options: Any,
             ) -> AsyncCall[Reranking]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: EmbeddingsInputs | RetrievalInputs | DocumentsInputs | ContextsInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextClassificationInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Classification]: ...
 
             @overload
             def arun(
@@ -1663,7 +1645,7 @@ if TYPE_CHECKING:
             def arun(
                 self: Any,
                 model: str,
-                inputs: ImageClassificationInputs,
+                inputs: ImageAlone,
                 *,
                 return_raw_response: Literal[False] = False,
                 queue_request: Literal[False] = False,
@@ -1735,6 +1717,28 @@ if TYPE_CHECKING:
                 queue_request: Literal[False] = False,
                 **options: Any,
             ) -> AsyncCall[VisionAnswer]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: LlavaInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[ImageDescription]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: ImageClassificationInputs,
+                *,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Classification | DetectedObjects]: ...
 
             @overload
             def arun(
@@ -2015,17 +2019,10 @@ if TYPE_CHECKING:
 
             @overload
             def run(
-                self: Any, model: RetrievalModel, inputs: RetrievalInputs, **options: Unpack[PlainOptions]
-            ) -> Embeddings: ...
-
-            @overload
-            def run(
-                self: Any, model: RetrievalModel, inputs: DocumentsInputs, **options: Unpack[PlainOptions]
-            ) -> Embeddings: ...
-
-            @overload
-            def run(
-                self: Any, model: RetrievalModel, inputs: EmbeddingsInputs, **options: Unpack[PlainOptions]
+                self: Any,
+                model: RetrievalModel,
+                inputs: EmbeddingsInputs | RetrievalInputs | DocumentsInputs,
+                **options: Unpack[PlainOptions],
             ) -> Embeddings: ...
 
             @overload
@@ -2035,12 +2032,10 @@ if TYPE_CHECKING:
 
             @overload
             def run(
-                self: Any, model: ContextModel, inputs: ContextsInputs, **options: Unpack[PlainOptions]
-            ) -> Embeddings: ...
-
-            @overload
-            def run(
-                self: Any, model: ContextModel, inputs: EmbeddingsInputs, **options: Unpack[PlainOptions]
+                self: Any,
+                model: ContextModel,
+                inputs: EmbeddingsInputs | ContextsInputs,
+                **options: Unpack[PlainOptions],
             ) -> Embeddings: ...
 
             @overload
@@ -2122,10 +2117,9 @@ if TYPE_CHECKING:
             def run(self: Any, model: FluxModel, inputs: FluxInputs, **options: Unpack[PlainOptions]) -> Image: ...
 
             @overload
-            def run(self: Any, model: Flux2Model, inputs: Flux2Form, **options: Unpack[PlainOptions]) -> Image: ...
-
-            @overload
-            def run(self: Any, model: Flux2Model, inputs: Flux2Inputs, **options: Unpack[PlainOptions]) -> Image: ...
+            def run(
+                self: Any, model: Flux2Model, inputs: Flux2Inputs | Flux2Form, **options: Unpack[PlainOptions]
+            ) -> Image: ...
 
             @overload
             def run(
@@ -2205,6 +2199,14 @@ if TYPE_CHECKING:
             ) -> TextOutput | Stream[Token]: ...
 
             @overload
+            def run(self: Any, model: str, inputs: GuardInputs, **options: Unpack[PlainOptions]) -> Moderation: ...
+
+            @overload
+            def run(
+                self: Any, model: str, inputs: RerankingInputs | QueryInputs, **options: Unpack[PlainOptions]
+            ) -> Reranking: ...
+
+            @overload
             def run(
                 self: Any,
                 model: str,
@@ -2214,8 +2216,8 @@ if TYPE_CHECKING:
 
             @overload
             def run(
-                self: Any, model: str, inputs: RerankingInputs | QueryInputs, **options: Unpack[PlainOptions]
-            ) -> Reranking: ...
+                self: Any, model: str, inputs: TextClassificationInputs, **options: Unpack[PlainOptions]
+            ) -> Classification: ...
 
             @overload
             def run(
@@ -2230,7 +2232,7 @@ if TYPE_CHECKING:
 
             @overload
             def run(
-                self: Any, model: str, inputs: ImageClassificationInputs, **options: Unpack[PlainOptions]
+                self: Any, model: str, inputs: ImageAlone, **options: Unpack[PlainOptions]
             ) -> Classification | DetectedObjects: ...
 
             @overload
@@ -2268,6 +2270,16 @@ if TYPE_CHECKING:
             def run(
                 self: Any, model: str, inputs: MoondreamInputs, **options: Unpack[PlainOptions]
             ) -> VisionAnswer: ...
+
+            @overload
+            def run(
+                self: Any, model: str, inputs: LlavaInputs, **options: Unpack[PlainOptions]
+            ) -> ImageDescription: ...
+
+            @overload
+            def run(
+                self: Any, model: str, inputs: ImageClassificationInputs, **options: Unpack[PlainOptions]
+            ) -> Classification | DetectedObjects: ...
 
             @overload
             def run(
@@ -2405,36 +2417,6 @@ if TYPE_CHECKING:
 
             @overload
             def run(
-                self: Any, model: RetrievalModel, inputs: RetrievalInputs, **options: Unpack[PlainOptions]
-            ) -> Embeddings: ...
-
-            @overload
-            def run(
-                self: Any, model: RetrievalModel, inputs: DocumentsInputs, **options: Unpack[PlainOptions]
-            ) -> Embeddings: ...
-
-            @overload
-            def run(
-                self: Any, model: RetrievalModel, inputs: EmbeddingsInputs, **options: Unpack[PlainOptions]
-            ) -> Embeddings: ...
-
-            @overload
-            def run(
-                self: Any, model: ContextModel, inputs: QueryInputs, **options: Unpack[PlainOptions]
-            ) -> Reranking: ...
-
-            @overload
-            def run(
-                self: Any, model: ContextModel, inputs: ContextsInputs, **options: Unpack[PlainOptions]
-            ) -> Embeddings: ...
-
-            @overload
-            def run(
-                self: Any, model: ContextModel, inputs: EmbeddingsInputs, **options: Unpack[PlainOptions]
-            ) -> Embeddings: ...
-
-            @overload
-            def run(
                 self: Any, model: RerankingModel, inputs: RerankingInputs, **options: Unpack[PlainOptions]
             ) -> Reranking: ...
 
@@ -2488,17 +2470,7 @@ if TYPE_CHECKING:
             ) -> Transcription: ...
 
             @overload
-            def run(
-                self: Any, model: AuraModel, inputs: AuraInputsStream, **options: Unpack[PlainOptions]
-            ) -> AudioStream: ...
-
-            @overload
             def run(self: Any, model: AuraModel, inputs: AuraInputs, **options: Unpack[PlainOptions]) -> Audio: ...
-
-            @overload
-            def run(
-                self: Any, model: MeloModel, inputs: MeloInputsStream, **options: Unpack[PlainOptions]
-            ) -> AudioStream: ...
 
             @overload
             def run(self: Any, model: MeloModel, inputs: MeloInputs, **options: Unpack[PlainOptions]) -> Audio: ...
@@ -2512,9 +2484,6 @@ if TYPE_CHECKING:
             def run(self: Any, model: FluxModel, inputs: FluxInputs, **options: Unpack[PlainOptions]) -> Image: ...
 
             @overload
-            def run(self: Any, model: Flux2Model, inputs: Flux2Form, **options: Unpack[PlainOptions]) -> Image: ...
-
-            @overload
             def run(self: Any, model: Flux2Model, inputs: Flux2Inputs, **options: Unpack[PlainOptions]) -> Image: ...
 
             @overload
@@ -2526,11 +2495,6 @@ if TYPE_CHECKING:
             def run(
                 self: Any, model: ImageToTextModel, inputs: LlavaInputs, **options: Unpack[PlainOptions]
             ) -> ImageDescription: ...
-
-            @overload
-            def run(
-                self: Any, model: MoondreamModel, inputs: MoondreamInputsStream, **options: Unpack[PlainOptions]
-            ) -> Stream[Token]: ...
 
             @overload
             def run(
@@ -2618,17 +2582,10 @@ if TYPE_CHECKING:
 
             @overload
             def arun(
-                self: Any, model: RetrievalModel, inputs: RetrievalInputs, **options: Unpack[PlainOptions]
-            ) -> AsyncCall[Embeddings]: ...
-
-            @overload
-            def arun(
-                self: Any, model: RetrievalModel, inputs: DocumentsInputs, **options: Unpack[PlainOptions]
-            ) -> AsyncCall[Embeddings]: ...
-
-            @overload
-            def arun(
-                self: Any, model: RetrievalModel, inputs: EmbeddingsInputs, **options: Unpack[PlainOptions]
+                self: Any,
+                model: RetrievalModel,
+                inputs: EmbeddingsInputs | RetrievalInputs | DocumentsInputs,
+                **options: Unpack[PlainOptions],
             ) -> AsyncCall[Embeddings]: ...
 
             @overload
@@ -2638,12 +2595,10 @@ if TYPE_CHECKING:
 
             @overload
             def arun(
-                self: Any, model: ContextModel, inputs: ContextsInputs, **options: Unpack[PlainOptions]
-            ) -> AsyncCall[Embeddings]: ...
-
-            @overload
-            def arun(
-                self: Any, model: ContextModel, inputs: EmbeddingsInputs, **options: Unpack[PlainOptions]
+                self: Any,
+                model: ContextModel,
+                inputs: EmbeddingsInputs | ContextsInputs,
+                **options: Unpack[PlainOptions],
             ) -> AsyncCall[Embeddings]: ...
 
             @overload
@@ -2732,12 +2687,7 @@ if TYPE_CHECKING:
 
             @overload
             def arun(
-                self: Any, model: Flux2Model, inputs: Flux2Form, **options: Unpack[PlainOptions]
-            ) -> AsyncCall[Image]: ...
-
-            @overload
-            def arun(
-                self: Any, model: Flux2Model, inputs: Flux2Inputs, **options: Unpack[PlainOptions]
+                self: Any, model: Flux2Model, inputs: Flux2Inputs | Flux2Form, **options: Unpack[PlainOptions]
             ) -> AsyncCall[Image]: ...
 
             @overload
@@ -2821,6 +2771,16 @@ if TYPE_CHECKING:
 
             @overload
             def arun(
+                self: Any, model: str, inputs: GuardInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Moderation]: ...
+
+            @overload
+            def arun(
+                self: Any, model: str, inputs: RerankingInputs | QueryInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Reranking]: ...
+
+            @overload
+            def arun(
                 self: Any,
                 model: str,
                 inputs: EmbeddingsInputs | RetrievalInputs | DocumentsInputs | ContextsInputs,
@@ -2829,8 +2789,8 @@ if TYPE_CHECKING:
 
             @overload
             def arun(
-                self: Any, model: str, inputs: RerankingInputs | QueryInputs, **options: Unpack[PlainOptions]
-            ) -> AsyncCall[Reranking]: ...
+                self: Any, model: str, inputs: TextClassificationInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Classification]: ...
 
             @overload
             def arun(
@@ -2847,7 +2807,7 @@ if TYPE_CHECKING:
 
             @overload
             def arun(
-                self: Any, model: str, inputs: ImageClassificationInputs, **options: Unpack[PlainOptions]
+                self: Any, model: str, inputs: ImageAlone, **options: Unpack[PlainOptions]
             ) -> AsyncCall[Classification | DetectedObjects]: ...
 
             @overload
@@ -2885,6 +2845,16 @@ if TYPE_CHECKING:
             def arun(
                 self: Any, model: str, inputs: MoondreamInputs, **options: Unpack[PlainOptions]
             ) -> AsyncCall[VisionAnswer]: ...
+
+            @overload
+            def arun(
+                self: Any, model: str, inputs: LlavaInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[ImageDescription]: ...
+
+            @overload
+            def arun(
+                self: Any, model: str, inputs: ImageClassificationInputs, **options: Unpack[PlainOptions]
+            ) -> AsyncCall[Classification | DetectedObjects]: ...
 
             @overload
             def arun(
@@ -3032,36 +3002,6 @@ if TYPE_CHECKING:
 
             @overload
             def arun(
-                self: Any, model: RetrievalModel, inputs: RetrievalInputs, **options: Unpack[PlainOptions]
-            ) -> AsyncCall[Embeddings]: ...
-
-            @overload
-            def arun(
-                self: Any, model: RetrievalModel, inputs: DocumentsInputs, **options: Unpack[PlainOptions]
-            ) -> AsyncCall[Embeddings]: ...
-
-            @overload
-            def arun(
-                self: Any, model: RetrievalModel, inputs: EmbeddingsInputs, **options: Unpack[PlainOptions]
-            ) -> AsyncCall[Embeddings]: ...
-
-            @overload
-            def arun(
-                self: Any, model: ContextModel, inputs: QueryInputs, **options: Unpack[PlainOptions]
-            ) -> AsyncCall[Reranking]: ...
-
-            @overload
-            def arun(
-                self: Any, model: ContextModel, inputs: ContextsInputs, **options: Unpack[PlainOptions]
-            ) -> AsyncCall[Embeddings]: ...
-
-            @overload
-            def arun(
-                self: Any, model: ContextModel, inputs: EmbeddingsInputs, **options: Unpack[PlainOptions]
-            ) -> AsyncCall[Embeddings]: ...
-
-            @overload
-            def arun(
                 self: Any, model: RerankingModel, inputs: RerankingInputs, **options: Unpack[PlainOptions]
             ) -> AsyncCall[Reranking]: ...
 
@@ -3116,18 +3056,8 @@ if TYPE_CHECKING:
 
             @overload
             def arun(
-                self: Any, model: AuraModel, inputs: AuraInputsStream, **options: Unpack[PlainOptions]
-            ) -> AsyncCall[AsyncAudioStream]: ...
-
-            @overload
-            def arun(
                 self: Any, model: AuraModel, inputs: AuraInputs, **options: Unpack[PlainOptions]
             ) -> AsyncCall[Audio]: ...
-
-            @overload
-            def arun(
-                self: Any, model: MeloModel, inputs: MeloInputsStream, **options: Unpack[PlainOptions]
-            ) -> AsyncCall[AsyncAudioStream]: ...
 
             @overload
             def arun(
@@ -3146,11 +3076,6 @@ if TYPE_CHECKING:
 
             @overload
             def arun(
-                self: Any, model: Flux2Model, inputs: Flux2Form, **options: Unpack[PlainOptions]
-            ) -> AsyncCall[Image]: ...
-
-            @overload
-            def arun(
                 self: Any, model: Flux2Model, inputs: Flux2Inputs, **options: Unpack[PlainOptions]
             ) -> AsyncCall[Image]: ...
 
@@ -3163,11 +3088,6 @@ if TYPE_CHECKING:
             def arun(
                 self: Any, model: ImageToTextModel, inputs: LlavaInputs, **options: Unpack[PlainOptions]
             ) -> AsyncCall[ImageDescription]: ...
-
-            @overload
-            def arun(
-                self: Any, model: MoondreamModel, inputs: MoondreamInputsStream, **options: Unpack[PlainOptions]
-            ) -> AsyncCall[AsyncStream[Token]]: ...
 
             @overload
             def arun(

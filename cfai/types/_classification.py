@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Never, TypedDict
 
 from cfai.types._media_inputs import ImageSource
 from cfai.types._output import Fields, ListResult
@@ -20,6 +20,15 @@ class ImageClassificationInputs(TypedDict):
 
     image: ImageSource
     """The image: its path, its bytes, an open file, an image of Pillow, or a numpy array."""
+
+
+class ImageAlone(ImageClassificationInputs, total=False):
+    """`ImageClassificationInputs` with nothing beside the image. For type checkers: other tasks take an image, too."""
+
+    prompt: Never
+    """An input of those that describe images."""
+    question: Never
+    """An input of Moondream."""
 
 
 class Label(Fields):

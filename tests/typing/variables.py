@@ -17,12 +17,21 @@ from cfai.types import (
     ClefOutput,
     DetectedObjects,
     Embeddings,
+    GuardInputs,
     Image,
+    ImageClassificationInputs,
+    ImageDescription,
     InputMessage,
+    LlavaInputs,
+    Moderation,
+    MoondreamInputs,
+    MoondreamInputsStream,
     Output,
+    QueryInputs,
     Reranking,
     ResponsesInput,
     Summary,
+    TextClassificationInputs,
     TextInputs,
     TextInputsPlain,
     TextInputsStream,
@@ -206,3 +215,23 @@ async def speech_that_is_asked_for_as_a_stream_is_one_of_bytes(model: str) -> No
         assert_type(speech, AsyncAudioStream)
     async for chunk in ai.arun("@cf/deepgram/aura-1", {"text": "Hi", "stream": True}):
         assert_type(chunk, bytes)
+
+
+def inputs_that_are_declared_tell_their_task(
+    model: str,
+    query: QueryInputs,
+    question: MoondreamInputs,
+    streamed: MoondreamInputsStream,
+    description: LlavaInputs,
+    image: ImageClassificationInputs,
+    text: TextClassificationInputs,
+    conversation: GuardInputs,
+) -> None:
+    assert_type(ai.run(model, query), Reranking)
+    assert_type(ai.run(model, question), VisionAnswer)
+    assert_type(ai.run(model, streamed), Stream[Token])
+    assert_type(ai.run(model, description), ImageDescription)
+    assert_type(ai.run(model, image), Classification | DetectedObjects)
+    assert_type(ai.run(model, {"image": Path("cat.jpg")}), Classification | DetectedObjects)
+    assert_type(ai.run(model, text), Classification)
+    assert_type(ai.run(model, conversation), Moderation)
