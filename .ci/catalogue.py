@@ -93,7 +93,7 @@ def remake_model(old: Row, listed: Row, params: Mapping[str, Row], notes: list[s
             row[field] = remake_limit(row.get(field), int(value), source, f"{name}: {field}", notes)
     if "context_length" in row:
         row.setdefault("window", "shared")
-    prices = [remake_price(old.get("price", ()), price) for price in values.pop("price", ())]
+    prices = remake_prices(old.get("price", ()), values.pop("price", ()), f"{name}: price", notes)
     row["price"] = sorted(prices, key=lambda price: index_of(price["unit"], old.get("price", ())))
     capabilities = [key for key, value in values.items() if value == "true"]
     capabilities += ["vision"] if name in SEEING and "vision" not in capabilities else []
@@ -115,13 +115,21 @@ def remake_limit(old: Row | None, value: int, source: str, place: str, notes: li
     return {"value": value, "source": source, "date": today(), "certain_to_refuse": True, "certain_to_fit": False}
 
 
-def remake_price(old: Sequence[Row], listed: Row) -> Row:
-    """Return a price: the old one if the listing only rounds it."""
-    digits = -int(Decimal(str(listed["price"])).as_tuple().exponent)
-    for price in old:
-        if price["unit"] == listed["unit"] and round(price["usd"], digits) == listed["price"]:
-            return price
-    return {"unit": listed["unit"], "usd": listed["price"], "neurons": None, "source": LISTED[0], "date": today()}
+def remake_prices(old: Sequence[Row], listed: Sequence[Row], place: str, notes: list[str]) -> list[Row]:
+    """Return prices: those of the pricing page, which are newer and not rounded, and else what is listed."""
+    kept = [price for price in old if not price["source"].startswith(LISTED)]
+    found: list[Row] = list(kept)
+    for price in listed:
+        digits = -int(Decimal(str(price["price"])).as_tuple().exponent)
+        same = next((each for each in old if each["unit"] == price["unit"]), None)
+        if same is not None and round(same["usd"], digits) == price["price"]:
+            found += [] if same in kept else [same]
+        elif kept and (same is None or same in kept):
+            notes.append(f"{place} is {same and same['usd']}, and listed as {price['price']} {price['unit']} now")
+        else:
+            new = {"unit": price["unit"], "usd": price["price"], "neurons": None}
+            found.append(new | {"source": LISTED[0], "date": today()})
+    return found
 
 
 def index_of(unit: str, prices: Sequence[Row]) -> int:

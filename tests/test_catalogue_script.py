@@ -65,7 +65,9 @@ def test_what_a_service_lists_takes_the_place_of_what_was_listed_and_of_nothing_
     schemas = read(package, "schemas.json")
     known = json.loads(json.dumps(rows))
     rows[NATIVE]["context_length"]["value"] = 5
-    rows[NATIVE]["price"][0]["usd"] = 5
+    rows[NATIVE]["price"][0] |= {"usd": 5, "source": "Workers AI model listing"}
+    rows[NATIVE]["price"][1]["usd"] = 6
+    rows[CORRECTED]["price"].append({"unit": "per image", "usd": 7, "source": "Workers AI pricing page"})
     rows[NATIVE]["capabilities"] = ["vision"]
     rows[CORRECTED]["context_length"] |= {"value": 6, "source": "measured"}
     rows["@cf/a/gone"] = {"name": "@cf/a/gone", "task": "Text Generation"}
@@ -82,7 +84,8 @@ def test_what_a_service_lists_takes_the_place_of_what_was_listed_and_of_nothing_
     assert limit["date"] > "2026-10"
     assert remade[NATIVE]["price"][0]["usd"] == known[NATIVE]["price"][0]["usd"]
     assert remade[NATIVE]["price"][0]["source"] == "Workers AI model listing"
-    assert remade[NATIVE]["price"][1] == known[NATIVE]["price"][1]
+    assert remade[NATIVE]["price"][1] == known[NATIVE]["price"][1] | {"usd": 6}
+    assert remade[CORRECTED]["price"] == rows[CORRECTED]["price"]
     assert remade[NATIVE]["capabilities"] == sorted(known[NATIVE]["capabilities"])
     assert params[NATIVE]["input_params"]["temperature"]["maximum"] == 5
     assert remade[CORRECTED]["context_length"]["value"] == 6
@@ -92,6 +95,7 @@ def test_what_a_service_lists_takes_the_place_of_what_was_listed_and_of_nothing_
     assert list(remade) == sorted(remade)
     assert notes == [
         "@cf/google/gemma-4-26b-a4b-it: context_length is 6 (measured), and listed as 131,072 now",
+        "@cf/meta/llama-3.3-70b-instruct-fp8-fast: price is 6, and listed as 2.253 per M output tokens now",
         "@cf/openai/whisper is new: look at its window and its answers, and run the tests",
         "@cf/a/gone is no longer listed: if it is retired, say when, and name a successor",
     ]

@@ -68,7 +68,7 @@ _LARGEST_NUMBER = 10**308
 """What is larger cannot be sent, which is told elsewhere, and may have too many digits to be shown."""
 
 _LENGTH_RULES = frozenset({"minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"})
-_VALUE_RULES = _LENGTH_RULES | {"enum", "maximum", "minimum", "pattern"}
+_VALUE_RULES = _LENGTH_RULES | {"enum", "maximum", "minimum", "normalized", "pattern"}
 _IMAGE_PARTS = ("image_url", "input_image", "image")
 _SPEAKERS = ("user", "system", "developer", "tool")
 """The roles whose messages always say something; the model's own may have tool calls instead."""
@@ -238,7 +238,7 @@ def _describe_unknown(model: str, schema: Schema, name: str, place: str) -> Inpu
 def _find_value_problems(model: str, field: str, value: Any, rules: Mapping[str, Any]) -> Iterator[InputProblem]:
     """Yield what the schema has against a value: its range, its length, or that it is none of those allowed."""
     if isinstance(value, str):
-        if "enum" in rules and value not in rules["enum"]:
+        if "enum" in rules and value not in (*rules["enum"], *rules.get("normalized", ())):
             near = _find_near(value, rules["enum"])
             must = f"{field} must be one of {', '.join(map(repr, rules['enum']))} for {model}, got {value[:40]!r}"
             yield _refuse(model, f"{must}{f': did you mean {near!r}?' if near else '.'} Correct it")

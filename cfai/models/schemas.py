@@ -31,7 +31,7 @@ class Parameter:
     """JSON types it may have; empty where any will do."""
 
     rules: dict[str, Any]
-    """The other rules of its schema: `minimum`, `enum`, `required`, ..."""
+    """The other rules of its schema: `minimum`, `enum`, `required`, ...; `normalized` is taken beside `enum`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +90,9 @@ def get_schema(model: str) -> Schema | None:
             parameters[name] = Parameter(rules["type"], parse_types(rules["type"]), rules | size)
     if "reasoning_effort" in parameters and (entry := catalogue().get(model)) is not None:
         # Efforts that the model does not have, and the service makes into one that it has.
-        others = entry.properties.get("reasoning_effort", {}).get("normalizes_to", {})
-        rules = parameters["reasoning_effort"].rules
-        rules["enum"] = [*rules.get("enum", ()), *others]
+        parameters["reasoning_effort"].rules["normalized"] = [
+            *entry.properties.get("reasoning_effort", {}).get("normalizes_to", ())
+        ]
     is_closed = any("additionalProperties false" in variant for variant in row.get("input_variants", ()))
     return Schema(parameters, row["output"] or "", is_closed) if parameters else None
 

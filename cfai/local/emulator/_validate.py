@@ -180,7 +180,7 @@ def _find_problems(name: str, value: Any, parameter: Parameter) -> Iterator[str]
                 yield f"'/{name}' must have {rules['minProperties']} to {rules['maxProperties']} properties"
         case _:
             pass
-    if "enum" in rules and value is not None and value not in rules["enum"]:
+    if "enum" in rules and value is not None and value not in (*rules["enum"], *rules.get("normalized", ())):
         yield f"'/{name}' must be one of '{','.join(map(str, rules['enum']))}'"
 
 

@@ -143,7 +143,8 @@ def _build_branch_schema(parameters: Mapping[str, Parameter], variant: str | Non
 
 def _build_property_schema(parameter: Parameter) -> dict[str, Any]:
     types = sorted(parameter.kinds)
-    rules = {name: value for name, value in parameter.rules.items() if name not in ("type", "variant", "required")}
+    others = ("type", "variant", "required", "normalized")
+    rules = {name: value for name, value in parameter.rules.items() if name not in others}
     # What the listing says of the type in words is more than its JSON types.
     words = {"description": parameter.type} if parameter.type not in types else {}
     return ({"type": types[0] if len(types) == 1 else types} if types else {}) | words | rules
