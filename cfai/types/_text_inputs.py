@@ -43,7 +43,7 @@ class ImageUrl(TypedDict, total=False):
     url: Required[ImageSource]
     """The image in any form that cfai reads, a `data:` URL, or where the model takes one an address on the web."""
     detail: Literal["auto", "low", "high"]
-    """How closely to look. UNCERTAIN: no source says which model minds it."""
+    """How closely to look. No source says which models mind it."""
 
 
 class ImagePart(TypedDict):

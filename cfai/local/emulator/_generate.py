@@ -105,6 +105,9 @@ def _generate_choice(
     tokens = split_into_tokens(text)
     if kind == "hostile":
         tokens = [half for token in tokens for half in _text.split_emoji(token)]
+    if reasoning and model.reasoning_in_text:
+        # Its opening tag stands in the prompt.
+        tokens, reasoning = [*reasoning, *split_into_tokens("\n</think>\n\n"), *tokens], []
     room = len(tokens) if limit is None else limit - len(reasoning)
     return GeneratedChoice(tokens[:room], reasoning, "length" if room < len(tokens) else "stop", parsed=parsed)
 
@@ -112,6 +115,8 @@ def _generate_choice(
 def _is_reasoning(model: Model, inputs: Mapping[str, Any], form: Form) -> bool:
     if form == "answer":
         return inputs.get("reasoning", True)
+    if model.reasoning_in_text:
+        return form == "chat" or not (inputs.get("response_format") or inputs.get("raw"))
     if form not in ("chat", "responses") or ("reasoning" not in model.capabilities and "qwq" not in model.name):
         return False
     switches = as_object(inputs.get("chat_template_kwargs"))

@@ -181,7 +181,7 @@ _TASKS: dict[str, Callable[[Model, Mapping[str, Any]], Any]] = {
     "Image-to-Text": _describe,
     "Image Classification": lambda model, inputs: [{"label": "EMULATED", "score": 1.0}],
     "Object Detection": lambda model, inputs: [
-        {"label": "emulated", "score": 1.0, "box": {"xmin": 0, "ymin": 0, "xmax": 1, "ymax": 1}}
+        {"label": "emulated", "score": 1.0, "box": {"xmin": 8, "ymin": 8, "xmax": 72, "ymax": 56}}
     ],
     "Automatic Speech Recognition": _transcribe,
     "Text-to-Speech": _speak,

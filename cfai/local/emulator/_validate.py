@@ -43,7 +43,7 @@ def check_inputs(model: Model, inputs: Any, *, takes_streams: bool = True) -> Ma
     _check_parameters(known, inputs)
     for problem in _find_question_problems(inputs.get("questions")):
         raise make_input_error(problem)
-    for problem in _find_message_problems(inputs.get("messages")):
+    for problem in _find_message_problems(known, inputs.get("messages")):
         other = "oneOf at '/' not met, 0 matches: required properties at '/' are 'prompt', "
         raise make_input_error(f"{other if 'prompt' in known.parameters else ''}{problem}")
     _check_tools(known, inputs)
@@ -191,7 +191,10 @@ def _find_length_problems(name: str, value: str | list[Any], least: int, most: i
         yield f"Length of '/{name}' must be <= {most}"
 
 
-def _find_message_problems(messages: Any) -> Iterator[str]:
+def _find_message_problems(known: Schema, messages: Any) -> Iterator[str]:
+    types = ["string", "array", "null"]
+    if "messages" in known.parameters and "| {type,text" in known.parameters["messages"].type:
+        types.append("object")
     for index, message in enumerate(as_sequence(messages)):
         if not isinstance(message, Mapping):
             yield f"Type mismatch of '/messages/{index}', '{_get_json_type(message)}' not in 'object'"
@@ -199,7 +202,7 @@ def _find_message_problems(messages: Any) -> Iterator[str]:
         if "role" not in entry or not ("content" in entry or entry.get("tool_calls")):
             yield f"required properties at '/messages/{index}' are 'role,content'"
         json_type = _get_json_type(entry.get("content", ""))
-        if json_type not in ("string", "array", "null"):
+        if json_type not in types:
             yield f"Type mismatch of '/messages/{index}/content', '{json_type}' not in 'string'"
 
 

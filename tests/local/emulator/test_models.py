@@ -83,7 +83,7 @@ OUTPUTS: list[tuple[str, dict[str, Any], type, Any, Any]] = [
      (["NEGATIVE", "POSITIVE"], True)),
     ("@cf/microsoft/resnet-50", {"image": list(PNG)}, types.Classification, get_labels, (["EMULATED"], True)),
     ("@cf/facebook/detr-resnet-50", {"image": list(PNG)}, types.DetectedObjects,
-     lambda output: [(found.label, found.box.xmax) for found in output], [("emulated", 1.0)]),
+     lambda output: [(found.label, found.box.xmax) for found in output], [("emulated", 72.0)]),
     ("@cf/meta/m2m100-1.2b", {"text": "hi", "target_lang": "fr"}, types.Translation, str,
      "This is an emulated translation of “hi”: no model has read it."),
     ("@cf/ai4bharat/indictrans2-en-indic-1B", {"text": ["a", "b"], "target_language": "hin_Deva"}, types.Translation,

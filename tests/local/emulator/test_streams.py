@@ -134,10 +134,19 @@ def test_reasoning_comes_before_the_content_that_the_whole_answer_has(service: S
             assert content(payloads, field) == message[field]
             kinds = [next(iter(payload["choices"][0]["delta"]), "") for payload in payloads if payload.get("choices")]
             assert kinds.index("content") == kinds.count(field) + 1
-    for model in (QWQ, R1):
-        with row(model):
-            assert "response" in service.result(model, ask("hi"))
-            assert content(service.payloads(model, ask("hi")), "reasoning_content")
+    assert "response" in service.result(QWQ, ask("hi"))
+    assert content(service.payloads(QWQ, ask("hi")), "reasoning_content")
+
+
+def test_r1_writes_its_thoughts_into_its_text_and_their_closing_tag(service: Service) -> None:
+    whole = service.result(R1, ask("hi", max_tokens=300))["response"]
+    payloads = service.payloads(R1, ask("hi", max_tokens=300))
+    assert content(payloads, "content") == whole
+    assert content(payloads, "reasoning_content") == ""
+    thoughts, _, answer = whole.partition("\n</think>\n\n")
+    assert (thoughts[:26], answer[:26]) == ("This is emulated reasoning", "This is an emulated answer")
+    plain = service.result(R1, ask("hi", response_format={"type": "json_object"}))["response"]
+    assert "think" not in str(plain)
 
 
 def test_usage_of_most_chat_models_is_cumulative(service: Service) -> None:

@@ -69,6 +69,12 @@ def test_inputs_that_are_nested_too_deeply_are_refused(service: Service) -> None
         assert [error["code"] for error in response.json()["errors"]] in ([], [5006]), depth
 
 
+def test_the_content_of_a_message_may_be_one_part_where_the_schema_has_it(service: Service) -> None:
+    part = {"type": "text", "text": "hi"}
+    assert service.result("@cf/meta/llama-4-scout-17b-16e-instruct", says(part))["response"]
+    assert service.error(LLAMA, says(part))[1] == 5006
+
+
 def test_bad_inputs_are_named_by_code_5006(service: Service) -> None:
     for model, inputs, problem in (
         (LLAMA, hi(temperature=6.0), "'/temperature' must be <= 5"),
