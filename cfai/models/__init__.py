@@ -261,13 +261,13 @@ def catalogue() -> Mapping[str, Model]:
 
 def suggest(name: str, count: int = 3) -> builtins.list[str]:
     """Suggest up to `count` live models whose names look most like `name`, best first."""
-    typed = name.lower()
+    typed = re.sub(r"[-_. ]", "", name.lower())
     likeness = {
-        model.name: _compute_likeness(typed, model.name.lower())
+        model.name: _compute_likeness(typed, re.sub(r"[-_. ]", "", model.name.lower()))
         for model in catalogue().values()
         if not model.retired_on
     }
-    near = sorted((full for full in likeness if likeness[full] > 0.6), key=lambda full: -likeness[full])
+    near = sorted((full for full in likeness if typed and likeness[full] > 0.6), key=lambda full: -likeness[full])
     return near[:count]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex, overload
 
 if TYPE_CHECKING:
     from cfai.models import Model
@@ -13,6 +13,13 @@ _HEADINGS = ("name", "task", "context", "price", "capabilities", "retired")
 
 class ModelList(list["Model"]):
     """Models in a list like any other, but for how it shows: as a table."""
+
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> Model: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> ModelList: ...
+    def __getitem__(self, index: SupportsIndex | slice, /) -> Model | ModelList:
+        return ModelList(super().__getitem__(index)) if isinstance(index, slice) else super().__getitem__(index)
 
     def __repr__(self) -> str:
         rows = _format_rows(self)
@@ -38,13 +45,23 @@ def _format_rows(models: ModelList) -> list[tuple[str, ...]]:
     return [row[:end] for row in (_HEADINGS, *map(_format_row, models))]
 
 
+def _format_prices(model: Model) -> str:
+    """Return prices, those of tokens as one: `$0.06 input, $0.4 output per M tokens`."""
+    amounts = [f"${price.usd:.10f}".rstrip("0").rstrip(".") for price in model.price]
+    units = [price.unit for price in model.price]
+    if len(units) > 1 and all(unit.startswith("per M ") and unit.endswith(" tokens") for unit in units):
+        kinds = [unit.removeprefix("per M ").removesuffix(" tokens") for unit in units]
+        return ", ".join(map(" ".join, zip(amounts, kinds, strict=True))) + " per M tokens"
+    return "; ".join(map(" ".join, zip(amounts, units, strict=True)))
+
+
 def _format_row(model: Model) -> tuple[str, ...]:
     context = model.context_length or model.input_length
     return (
         model.name,
         model.task,
         f"{context.value:,}" if context else "",
-        "; ".join(f"${price.usd:.10f}".rstrip("0").rstrip(".") + f" {price.unit}" for price in model.price),
+        _format_prices(model),
         ", ".join(sorted(model.capabilities)),
         str(model.retired_on or ""),
     )

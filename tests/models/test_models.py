@@ -164,6 +164,8 @@ def test_the_nearest_name_is_the_one_meant() -> None:
     assert 0 < len(near) <= 5
     assert all(entry(name).retired_on is None for name in near)
     assert models.suggest("zzzzzz") == []
+    assert models.suggest("") == []
+    assert "@cf/meta/llama-3.3-70b-instruct-fp8-fast" in models.suggest("llama3.3")
 
 
 def test_a_short_name_finds_the_one_live_model_that_has_it() -> None:
@@ -234,11 +236,12 @@ def test_the_list_shows_as_a_table_in_a_terminal() -> None:
     assert table == repr(models.list(task="Text Generation", author="zai-org"))
     assert head.split() == ["name", "task", "context", "price", "capabilities"]
     assert rows[0].split("  ")[0] == "@cf/zai-org/glm-4.7-flash"
-    for cell in ["131,072", "$0.06 per M input tokens; $0.4 per M output tokens", "function_calling, reasoning"]:
+    for cell in ["131,072", "$0.06 input, $0.4 output per M tokens", "function_calling, reasoning"]:
         assert cell in rows[0]
     assert {row.index("Text Generation") for row in rows} == {head.index("task")}
     assert "2026-05-30" in str(models.list(author="microsoft"))
     assert str(models.list(author="microsoft")).splitlines()[0].endswith("  retired")
+    assert str(models.list(task="Text Generation", author="zai-org")[:1]).splitlines()[0].split() == head.split()
     assert str(models.list(task="translation", capability="vision")).split() == head.split()
 
 
