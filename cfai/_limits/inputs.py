@@ -109,9 +109,8 @@ def find_input_problems(entry: Model, inputs: Mapping[str, Any]) -> list[InputPr
     batch = enumerate(as_sequence(inputs["requests"]))
     requests = ((f"requests[{index}].", request) for index, request in batch if is_mapping(request))
     found = (list(_find_problems(entry.name, rules, request, place)) for place, request in requests)
-    return next(
-        filter(None, found), list[InputProblem]()
-    )  # of the first that has some: the others are likely to have the same
+    # Of the first that has some: the others are likely to have the same.
+    return next(filter(None, found), list[InputProblem]())
 
 
 @cache
