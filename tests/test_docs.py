@@ -81,7 +81,8 @@ RunAlone: TypeAlias = Callable[[Block], None]
 
 
 def blocks(page: Path) -> list[Block]:
-    text, found = page.read_text("utf-8"), []
+    text = page.read_text("utf-8")
+    found: list[Block] = []
     for block in _BLOCK.finditer(text):
         words = {block["kind"]: block["word"]}
         line = text.count("\n", 0, block.start("code"))
