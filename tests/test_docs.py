@@ -81,7 +81,8 @@ RunAlone: TypeAlias = Callable[[Block], None]
 
 
 def blocks(page: Path) -> list[Block]:
-    text, found = page.read_text("utf-8"), []
+    text = page.read_text("utf-8")
+    found: list[Block] = []
     for block in _BLOCK.finditer(text):
         words = {block["kind"]: block["word"]}
         line = text.count("\n", 0, block.start("code"))
@@ -197,6 +198,14 @@ def test_without_an_account_the_error_of_a_block_names_the_way_out(page: Path, r
                 run_alone(block)
 
 
+@pytest.mark.usefixtures("local")
+def test_the_block_on_tools_runs_where_the_model_calls_none(run_alone: RunAlone) -> None:
+    prompt = "Use get_weather for Oslo."
+    (block,) = [block for block in runnable(ROOT / "docs" / "tasks" / "text.md") if prompt in block.code]
+    code = block.code.replace(prompt, "Where is Oslo?")
+    run_alone(replace(block, code=code, output="This is an emulated answer to “Where is Oslo?”: …"))
+
+
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if any(block.file for block in blocks(page))], ids=lambda page: page.name
 )
@@ -229,10 +238,10 @@ def test_no_page_has_a_heading_twice() -> None:
 
 def test_no_page_has_the_package_installed_from_an_index_that_does_not_have_it() -> None:
     # Where it is installed already, pip takes an extra of it without asking for the package.
-    adds_an_extra = 'once it is installed, `pip install "cfai-sdk['
+    adds_an_extra = r'once it is installed, `pip install "cfai-sdk\[|`pip install "cfai-sdk\[media\]"`'
     for page in PAGES:
         if page.name != "releasing.md":
-            text = page.read_text("utf-8").replace(adds_an_extra, "")
+            text = re.sub(adds_an_extra, "", page.read_text("utf-8"))
             assert not re.findall(r"pip install[^`&\n]*cfai.*", text), page.name
 
 
@@ -253,7 +262,8 @@ def test_the_tables_of_models_say_what_the_catalogue_says() -> None:
             with row(f"{page.name}: {name}"):
                 assert model.retired_on is None
                 prices = [(float(usd), unit) for usd, unit in re.findall(r"\$([\d.]+) (per [^;]+)", price)]
-                assert prices == [(each.usd, each.unit) for each in model.price]
+                assert prices == [(each.usd, each.unit) for each in model.price if each.usd]
+                assert price.startswith("free") == (bool(model.price) and not prices)
                 for limit in (model.context_length, model.input_length, model.batch_length):
                     assert limit is None or f"{limit.value:,}" in limits
             named.add(name)
