@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, Required, TypedDict
 
+from cfai._lazy import explain_missing
 from cfai.types._media_inputs import FloatArray
 from cfai.types._output import Output
 
@@ -109,7 +110,8 @@ class Embeddings(Output):
 
     def to_numpy(self) -> FloatArray:
         """Return the vectors as an array of float32, of shape `(texts, dimensions)`. Needs numpy."""
-        import numpy as np
+        with explain_missing("Embeddings.to_numpy()", extra="media"):
+            import numpy as np
 
         return np.array(self.data, dtype=np.float32)
 
