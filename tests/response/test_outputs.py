@@ -279,3 +279,36 @@ def test_a_sound_without_a_header_says_what_to_ask_for() -> None:
             ValueError, match=r"cannot read Audio\(audio/l16, 256 bytes\): ask the model for a container"
         ):
             read()
+
+
+def test_what_has_no_text_shows_its_class_when_it_is_printed() -> None:
+    noul = {"type": "noul", "noul": 0.5, "new": 1}
+    for result, shown in (
+        ({"response": [{"id": 1, "score": 0.5}]}, "Reranking(response=[RankedContext(id=1, score=0.5)])"),
+        ({"is_complete": True, "probability": 0.5}, "TurnDetection(is_complete=True, probability=0.5)"),
+        ({"answers": {"a": noul}}, "ClefOutput(answers={'a': ClefAnswer(type='noul', noul=0.5, new=1)})"),
+        ({"other": 1}, "Output(other=1)"),
+        ({"data": [[0.5, 1]]}, "Embeddings(shape=[1, 2], pooling=None)"),
+    ):
+        output = output_of(result)
+        assert str(output) == f"{output}" == repr(output) == shown
+    assert str(output_of({"answers": {"a": noul}}).answers["a"]) == "ClefAnswer(type='noul', noul=0.5, new=1)"
+    for result in (
+        {"summary": "Hi"},
+        {"translated_text": "Hi"},
+        {"description": "Hi"},
+        {"text": "Hi", "vtt": ""},
+        "Hi",
+    ):
+        assert str(output_of(result)) == "Hi", result
+
+
+def test_vectors_are_counted_where_their_shape_is_not_told() -> None:
+    for fields, shape in (
+        ({"data": [[0.5, 1], [0, 1]]}, [2, 2]),
+        ({"response": [[0.5]], "shape": None}, [1, 1]),
+        ({"data": [[0.5]], "shape": [7, 8]}, [7, 8]),
+        ({"data": []}, [0, 0]),
+        ({}, [0, 0]),
+    ):
+        assert Embeddings(**fields).shape == shape, fields
