@@ -1,9 +1,10 @@
-"""Load at first use: the modules of names that a package exports, and data files."""
+"""Load at first use: the modules of names that a package exports, data files, and packages that an extra brings."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -23,6 +24,16 @@ def lazy_exports(
         return value
 
     return get, lambda: sorted({*vars(sys.modules[package]), *modules})
+
+
+@contextmanager
+def explain_missing(call: str, *, extra: str) -> Generator[None]:
+    """Say of a package that is not installed which call needs it, and which extra brings it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        message = f'{call} needs {error.name}, which is not installed: pip install "cfai-sdk[{extra}]"'
+        raise ModuleNotFoundError(message, name=error.name) from error
 
 
 def read_data(package: str, name: str) -> bytes:

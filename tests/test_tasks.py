@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
@@ -326,6 +327,29 @@ def test_nova_gives_the_text_of_its_channels_in_either_envelope(caller: Caller, 
         assert [(word.word, word.start, word.end, word.confidence) for word in output.words] == [("Hello", 0, 0.5, 0.9)]
         assert output.vtt == "WEBVTT\n\n00:00:00.000 --> 00:00:00.500\nHello\n"
         assert output.results["summary"] == {"result": "success"}
+
+
+def read_cues(vtt: str) -> list[tuple[str, str]]:
+    """Return the times and texts of subtitles, read as strictly as the standard allows."""
+    assert re.match(r"WEBVTT[ \t]?[^\n]*\n\n", vtt)
+    time = r"(?:\d{2,}:)?[0-5]\d:[0-5]\d\.\d{3}"
+    return re.findall(rf"(?m)^({time} --> {time})(?:[ \t][^\n]*)?\n(.+)", vtt)
+
+
+@SYNC_AND_ASYNC
+def test_the_subtitles_of_whisper_are_such_as_players_read(caller: Caller, service: Service) -> None:
+    for times, expected in (
+        ("00.580 --> 01.460", "00:00:00.580 --> 00:00:01.460"),
+        ("59.000 --> 01:02.340", "00:00:59.000 --> 00:01:02.340"),
+        ("75.5 --> 1:01:02.340 align:left", "00:01:15.500 --> 01:01:02.340"),
+        ("00:00:00.580 --> 00:00:01.460", "00:00:00.580 --> 00:00:01.460"),
+    ):
+        own = f"WEBVTT\n\n{times}\nHello: 5 - 6\n\n{times}\nthere"
+        service.answers(service.result({"text": "Hello there", "word_count": 2, "words": WORDS, "vtt": own}))
+        output = caller.run("@cf/openai/whisper", {"audio": [*WAV]})
+        with row(times):
+            assert read_cues(output.vtt) == [(expected, "Hello: 5 - 6"), (expected, "there")]
+            assert output["vtt"] == own
 
 
 def test_every_task_of_the_catalogue_is_here() -> None:

@@ -303,7 +303,7 @@ def _read_body(response: ApiResponse, call: PreparedCall) -> AnyOutput | Inferen
     if not content or content.isspace():
         hint = "it may have been billed, so it was not sent again: ask once more"
         return _make_unreadable_error("the answer is empty", hint, response, call)
-    if response.kind == "events" or content_type.lstrip().lower().startswith(_MEDIA):
+    if response.kind == "events":
         return types.Binary.of(content, content_type, meta)
     # UTF-16 and UTF-32 begin with a zero, or with a byte-order mark.
     text = content if content[:2].isascii() and 0 not in content[:2] else to_utf8(content)
@@ -314,7 +314,7 @@ def _read_body(response: ApiResponse, call: PreparedCall) -> AnyOutput | Inferen
         return _make_unreadable_error("the answer is an HTML page", hint, response, call)
     body = _load(text) if response.kind != "binary" or _begins_object(text) else _UNREADABLE
     if body is _UNREADABLE:
-        if response.kind != "json":
+        if response.kind != "json" or types.find_media_type(content):  # some declare an image as JSON
             return types.Binary.of(content, content_type, meta)
         problem = "the answer breaks off, and is no JSON" if _is_cut(text) else "the answer is no JSON"
         hint = f"ask again; if it stays, see whether a proxy stands before {call.host}"
@@ -388,9 +388,15 @@ def _decode_media(result: Any, meta: Meta) -> Binary | None:
         encoded = result.get(name) if result.__class__ is dict else None
         if isinstance(encoded, str) and encoded:
             head, is_url, data = encoded.partition(";base64,")
+            text = "".join((data if is_url else head).split())
             with suppress(ValueError):  # an address on the web, say
-                content = b64decode("".join((data if is_url else head).split()), validate=True)
-                return types.Binary.of(content, media_type, meta)
+                return types.Binary.of(b64decode(text, validate=True), media_type, meta)
+            # The alphabet for URLs, or no padding: so is many an id.
+            text = text.rstrip("=").replace("-", "+").replace("_", "/")
+            with suppress(ValueError):
+                content = b64decode(text + "=" * (-len(text) % 4), validate=True)
+                if types.find_media_type(content):
+                    return types.Binary.of(content, media_type, meta)
     return None
 
 

@@ -205,7 +205,7 @@ _MODULES = {
         "VisionAnswer",
     },
     "_media": {"Audio", "Binary", "Image"},
-    "_media_types": {"find_target"},
+    "_media_types": {"find_media_type", "find_target"},
     "_media_inputs": {"AudioSource", "ImageSource", "MediaBody", "MediaSource"},
     "_moderation": {"GuardInputs", "GuardMessage", "Moderation"},
     "_output": {"Output"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Required, TypedDict
 
 from cfai.types._media_inputs import AudioSource, ImageSource, MediaSource
@@ -86,6 +86,10 @@ class ClefAnswer(Fields):
     """By option or level: 0 to 1."""
     confidence: float | None = None
     """0 to 1."""
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Show the fields of its type alone."""
+        return ((name, value) for name, value in super().__repr_args__() if value is not None)
 
 
 class ClefOutput(Output):

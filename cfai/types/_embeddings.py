@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, Required, TypedDict
 
+from cfai._json import as_sequence
+from cfai._lazy import explain_missing
 from cfai.types._media_inputs import FloatArray
 from cfai.types._output import Output
 
@@ -99,8 +101,9 @@ class Embeddings(Output):
 
     @property
     def shape(self) -> list[int]:
-        """Return how many vectors there are, and how many numbers each has."""
-        return (self.model_extra or {}).get("shape", [])
+        """Return how many vectors there are, and how many numbers each has, counted if the answer does not say."""
+        shape = (self.model_extra or {}).get("shape")
+        return shape or [len(self.data), len(as_sequence(next(iter(self.data), None)))]
 
     @property
     def pooling(self) -> str | None:
@@ -109,11 +112,10 @@ class Embeddings(Output):
 
     def to_numpy(self) -> FloatArray:
         """Return the vectors as an array of float32, of shape `(texts, dimensions)`. Needs numpy."""
-        import numpy as np
+        with explain_missing("Embeddings.to_numpy()", extra="media"):
+            import numpy as np
 
         return np.array(self.data, dtype=np.float32)
 
     def __repr__(self) -> str:
         return f"Embeddings(shape={self.shape}, pooling={self.pooling!r})"
-
-    __str__ = __repr__

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from cfai._lazy import explain_missing
 from cfai.types._media_inputs import ByteArray, FloatArray, PillowImage
 from cfai.types._media_types import find_media_type, find_target
 from cfai.types._output import Result
@@ -71,8 +72,8 @@ class Binary(Result):
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
         """Write the bytes to a file, and return its path.
 
-        A path without a suffix is given that of the media type. Raises `FileExistsError` if the file is there already,
-        unless `overwrite` is true.
+        A path without a suffix is given that of the media type. Raises `IsADirectoryError` for a directory, and
+        `FileExistsError` if the file is there already, unless `overwrite` is true.
         """
         target = find_target(path, self.media_type, overwrite=overwrite)
         target.write_bytes(self.content)
@@ -89,15 +90,17 @@ class Image(Binary):
 
     def to_pil(self) -> PillowImage:
         """Return it as an image of Pillow. Needs pillow."""
-        from PIL import Image as pillow
+        with explain_missing("Image.to_pil()", extra="media"):
+            from PIL import Image as pillow
 
         return pillow.open(io.BytesIO(self.content))
 
     def to_numpy(self) -> ByteArray:
         """Return its pixels as uint8, of shape `(height, width, 3)`: red, green, blue. Needs pillow and numpy."""
-        import numpy as np
+        with explain_missing("Image.to_numpy()", extra="media"):
+            import numpy as np
 
-        return np.asarray(self.to_pil().convert("RGB"))
+            return np.array(self.to_pil().convert("RGB"))  # `asarray` gives one that cannot be written to
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, bytes]:
         """Show it in a notebook."""
@@ -109,20 +112,29 @@ class Audio(Binary):
 
     @property
     def sample_rate(self) -> int:
-        """Return the samples a second. Needs soundfile."""
-        import soundfile  # pyright: ignore[reportMissingTypeStubs]
-
-        return int(soundfile.info(io.BytesIO(self.content)).samplerate)
+        """Return the samples a second. Needs soundfile. Raises as `to_numpy` does."""
+        return int(self._read_with("info", "Audio.sample_rate").samplerate)
 
     def to_numpy(self) -> FloatArray:
         """Return its samples as an array of float32 from -1 to 1.
 
-        The shape is `(samples,)`, or `(samples, channels)` if there are several. Needs soundfile.
+        The shape is `(samples,)`, or `(samples, channels)` if there are several. Needs soundfile. Raises `ValueError`
+        for what soundfile cannot read, such as samples without a header.
         """
-        import soundfile  # pyright: ignore[reportMissingTypeStubs]
+        return self._read_with("read", "Audio.to_numpy()", dtype="float32")[0]
 
-        samples: Any = soundfile.read(io.BytesIO(self.content), dtype="float32")[0]
-        return samples
+    def _read_with(self, function: str, call: str, **options: Any) -> Any:
+        """Return what a function of soundfile gives for the sound."""
+        with explain_missing(call, extra="media"):
+            import soundfile  # pyright: ignore[reportMissingTypeStubs]
+
+            try:
+                return getattr(soundfile, function)(io.BytesIO(self.content), **options)
+            except soundfile.SoundFileError as error:
+                raise ValueError(
+                    f"{call} needs a sound with a header that soundfile knows, and cannot read {self!r}: ask the model "
+                    'for a container, such as "container": "wav"'
+                ) from error
 
 
 def _find_class(media_type: str) -> type[Binary]:

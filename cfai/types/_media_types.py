@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from os import PathLike
 from pathlib import Path
 
@@ -58,11 +60,14 @@ def find_media_type(content: bytes) -> str | None:
 def find_target(path: str | PathLike[str], media_type: str, *, overwrite: bool) -> Path:
     """Return the path to save to: with the suffix of the media type, if it has none.
 
-    Raises `FileExistsError` if the file is there already, unless `overwrite` is true.
+    A suffix begins with a letter: `v1.2` has none. Raises `IsADirectoryError` for a directory, and `FileExistsError` if
+    the file is there already, unless `overwrite` is true.
     """
     target = Path(path)
-    if not target.suffix:
-        target = target.with_suffix(SUFFIXES.get(media_type, ""))
+    if os.fspath(path).endswith(("/", os.sep)) or target.is_dir():
+        raise IsADirectoryError(f"the path must be that of a file, and {target} is a directory: pass {target / 'name'}")
+    if not re.match(r"\.[^\W\d_]", target.suffix):
+        target = target.with_name(target.name + SUFFIXES.get(media_type, ""))
     if target.exists() and not overwrite:
         raise FileExistsError(f"{target} is there already: pass overwrite=True, or another path")
     return target

@@ -69,6 +69,10 @@ class Fields(BaseModel, Mapping[str, Any]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def __str__(self) -> str:
+        """Show the class too, which pydantic's own leaves out. An answer that has a text gives that."""
+        return repr(self)
+
 
 class Result(BaseModel):
     """An answer of the service, and the facts of its call."""

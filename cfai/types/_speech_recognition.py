@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Required, TypedDict
@@ -9,6 +10,9 @@ from typing import Any, Literal, Required, TypedDict
 from cfai._json import as_sequence, is_mapping
 from cfai.types._media_inputs import AudioSource
 from cfai.types._output import Output
+
+_TIME = r"((?:\d+:){0,2}\d+(?:\.\d+)?)"
+_CUE_TIMES = rf"(?m)^[ \t]*{_TIME}[ \t]+-->[ \t]+{_TIME}"
 
 
 class WhisperInputs(TypedDict, total=False):
@@ -188,10 +192,13 @@ class Transcription(Output):
 
     @property
     def vtt(self) -> str:
-        """The text as subtitles in WebVTT: the model's own, else made of its segments or words; empty without times."""
+        """The text as subtitles in WebVTT: the model's own, else made of its segments or words; empty without times.
+
+        Times are whole: Whisper leaves the minutes out, which is not WebVTT. `answer["vtt"]` has them as they came.
+        """
         own = (self.model_extra or {}).get("vtt")
         if isinstance(own, str):
-            return own
+            return re.sub(_CUE_TIMES, lambda found: " --> ".join(map(_complete_time, found.groups())), own)
         cues = self.segments or [Segment(word.word, word.start, word.end) for word in self.words]
         lines = (f"{_format_time(cue.start)} --> {_format_time(cue.end)}\n{cue.text}" for cue in cues)
         return "\n\n".join(["WEBVTT", *lines]) + "\n" if cues else ""
@@ -233,6 +240,16 @@ def _parse_word(fields: Mapping[str, Any]) -> Word:
 
 def _seconds(value: Any) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _complete_time(time: str) -> str:
+    """Return a time of the model's as WebVTT has it.
+
+    >>> _complete_time("00.580"), _complete_time("61:01.46")
+    ('00:00:00.580', '01:01:01.460')
+    """
+    parts = [float(part) for part in reversed(time.split(":"))]
+    return _format_time(sum(part * 60**place for place, part in enumerate(parts)))
 
 
 def _format_time(seconds: float) -> str:

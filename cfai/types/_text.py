@@ -62,7 +62,10 @@ class TextOutput(Output):
         """
         message: dict[str, Any] = {"role": "assistant", "content": self.text}
         if self.tool_calls:
-            message["tool_calls"] = [call._as_input() for call in self.tool_calls]  # pyright: ignore[reportPrivateUsage]
+            message["tool_calls"] = [
+                call._as_input(number)  # pyright: ignore[reportPrivateUsage]
+                for number, call in enumerate(self.tool_calls, 1)
+            ]
         return message
 
     def _as_input(self) -> dict[str, Any]:

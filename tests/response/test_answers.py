@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from base64 import b64encode, encodebytes
+from base64 import b64encode, encodebytes, urlsafe_b64encode
 from collections.abc import Callable
 from itertools import product
 from typing import Any
@@ -230,6 +230,61 @@ def test_other_types_are_bytes_that_say_what_they_are(caller: Caller, service: S
             output = caller.run(MODEL, HELLO)
             assert type(output) is {"image": Image, "audio": Audio}.get(media_type.partition("/")[0], Binary)
             assert (output.content, output.media_type) == (content, media_type)
+
+
+ERROR = b'{"errors":[{"code":3040,"message":"AiError: Capacity temporarily exceeded"}],"success":false,"result":{}}'
+
+
+@SYNC_AND_ASYNC
+def test_json_and_pages_are_read_as_what_they_are_whatever_they_are_declared_as(
+    caller: Caller, service: Service
+) -> None:
+    jpeg = b"\xff\xd8\xff\xe0\0\x10JFIF" + bytes(range(256))
+    wrapped = json.dumps({"result": {"image": b64encode(PNG).decode()}, "success": True}).encode()
+    for declared in ("image/png", "audio/mpeg", "Video/MP4; codecs=x"):
+        with row(declared):
+            service.answers(service.raw(ERROR, declared))
+            with pytest.raises(CapacityError, match="Capacity temporarily exceeded") as caught:
+                caller.run(MODEL, HELLO)
+            assert (caught.value.code, caught.value.status_code, caught.value.retryable) == (3040, 200, False)
+            for content in (wrapped, b"\xef\xbb\xbf \n" + wrapped):
+                service.answers(service.raw(content, declared))
+                output = caller.run(MODEL, HELLO)
+                assert (type(output), output.content, output.media_type) == (Image, PNG, "image/png")
+            service.answers(service.raw(PAGE, declared))
+            with pytest.raises(APIResponseValidationError, match="an HTML page"):
+                caller.run(MODEL, HELLO)
+            service.answers(service.raw(b'{"' + jpeg, declared))
+            assert caller.run(MODEL, HELLO).content == b'{"' + jpeg
+    for declared in ("application/json", "application/problem+json"):
+        service.answers(service.raw(jpeg, declared))
+        output = caller.run(MODEL, HELLO)
+        assert (type(output), output.content, output.media_type) == (Image, jpeg, "image/jpeg")
+
+
+@SYNC_AND_ASYNC
+def test_base64_of_media_is_read_in_either_alphabet_and_without_padding(caller: Caller, service: Service) -> None:
+    for field, content, kind in (
+        ("image", b"\xff\xd8\xff\xe0" + bytes(range(256)) + b"\xff\xfe", Image),
+        ("image", PNG, Image),
+        ("audio", b"ID3\x04" + bytes(range(256)) + b"\xff\xfe", Audio),
+    ):
+        plain, for_urls = b64encode(content).decode(), urlsafe_b64encode(content).decode()
+        for text in (
+            plain,
+            for_urls,
+            plain.rstrip("="),
+            for_urls.rstrip("="),
+            "data:x/y;base64," + for_urls.rstrip("="),
+        ):
+            service.answers(service.result({field: text}))
+            output = caller.run(MODEL, HELLO)
+            with row(text):
+                assert (type(output), output.content) == (kind, content)
+    for text in ("https://a.example/cat.png", "123e4567-e89b-12d3-a456-426614174000", "img_1", "a small cat"):
+        service.answers(service.result({"image": text}))
+        output = caller.run(MODEL, HELLO)
+        assert (type(output), output["image"]) == (Output, text)
 
 
 PAGE = b"<html><title>Log in</title></html>"

@@ -13,6 +13,7 @@ LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 USER = {"role": "user", "content": "hi"}
 CALL = {"id": "call-1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
 FLAT = {"response": None, "tool_calls": [{"name": "f", "arguments": {"a": 1}}]}
+TWO = {"response": None, "tool_calls": [{"name": "f", "arguments": {"a": 1}}, {"name": "g", "arguments": {}}]}
 CHAT_CALL = {"choices": [{"index": 0, "message": {"role": "assistant", "content": None, "tool_calls": [CALL]}}]}
 
 
@@ -43,3 +44,14 @@ def test_an_answer_goes_back_as_a_message_that_every_model_takes(caller: Caller,
             by_hand = {"role": "assistant", "content": "", "tool_calls": answer.tool_calls}
             caller.run(LLAMA, {"messages": [USER, by_hand, USER]})
             assert sent(service)[1].get("tool_calls") == answer.message.get("tool_calls", [])
+
+
+@SYNC_AND_ASYNC
+def test_each_call_without_an_id_is_given_one_of_its_own(caller: Caller, service: Service) -> None:
+    service.answers(service.result(TWO))
+    answer = caller.run(LLAMA, {"messages": [USER]})
+    caller.run(LLAMA, {"messages": [USER, answer, USER]})
+    for message in (answer.message, sent(service)[1]):
+        assert [call["id"] for call in message["tool_calls"]] == ["000000001", "000000002"]
+        assert [call["function"]["name"] for call in message["tool_calls"]] == ["f", "g"]
+    assert [call.id for call in answer.tool_calls] == [None, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from cfai import Ai
 from cfai.types import (
     Audio,
     Binary,
+    Embeddings,
     Image,
     Meta,
     NativeText,
@@ -215,6 +217,23 @@ def test_bytes_are_saved_under_the_suffix_of_their_type_and_over_nothing_unless_
         assert image.save(path, overwrite=True).read_bytes() == PNG
         path.with_suffix(".png").write_bytes(b"before")
     assert Binary(content=b"x", media_type="x/y").save(tmp_path / "c").name == "c"
+    for name in ("v1.2", "2026-10-09T10.15", "no.", ".hidden", "a.b.7"):
+        assert image.save(tmp_path / name).name == f"{name}.png"
+    for name in ("a.JPG", "v1.2.webp", "a.é"):
+        assert image.save(tmp_path / name).name == name
+
+
+def test_a_directory_is_no_path_to_save_to(tmp_path: Path) -> None:
+    image = Image(content=PNG, media_type="image/png")
+    (tmp_path / "sub").mkdir()
+    for path in (tmp_path / "sub", str(tmp_path / "sub"), f"{tmp_path}/sub/", f"{tmp_path}/other/", "", "."):
+        for overwrite in (False, True):
+            with (
+                row(path),
+                pytest.raises(IsADirectoryError, match=r"must be that of a file, and .* is a directory: pass"),
+            ):
+                image.save(path, overwrite=overwrite)
+    assert [*tmp_path.iterdir()] == [tmp_path / "sub"]
 
 
 def test_an_image_and_a_sound_become_arrays() -> None:
@@ -229,3 +248,67 @@ def test_an_image_and_a_sound_become_arrays() -> None:
         assert (samples.dtype, samples.ndim) == ("float32", 1)
         assert 1 < len(samples) / speech.sample_rate < 60
         assert 0.01 < abs(samples).max() <= 1
+    for array in (picture.to_numpy(), samples, Embeddings(data=[[0.5]]).to_numpy()):
+        array *= 0  # it can be written to
+
+
+def test_a_package_that_is_not_installed_is_named_with_the_call_and_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    local = Path(cfai.local.__file__).parent / "emulator" / "media"
+    picture = Image(content=(local / "picture.png").read_bytes(), media_type="image/png")
+    speech = Audio(content=(local / "speech.wav").read_bytes(), media_type="audio/wav")
+    for package, call, use in (
+        ("PIL", "Image.to_pil()", picture.to_pil),
+        ("PIL", "Image.to_numpy()", picture.to_numpy),
+        ("numpy", "Image.to_numpy()", picture.to_numpy),
+        ("numpy", "Embeddings.to_numpy()", Embeddings(data=[[0.5]]).to_numpy),
+        ("soundfile", "Audio.to_numpy()", speech.to_numpy),
+        ("soundfile", "Audio.sample_rate", lambda: speech.sample_rate),
+    ):
+        with monkeypatch.context() as without:
+            without.setitem(sys.modules, package, None)
+            with row((package, call)), pytest.raises(ModuleNotFoundError) as caught:
+                use()
+            line = f'{call} needs {package}, which is not installed: pip install "cfai-sdk[media]"'
+            assert (str(caught.value), caught.value.name) == (line, package)
+
+
+def test_a_sound_without_a_header_says_what_to_ask_for() -> None:
+    samples = Audio(content=bytes(range(256)), media_type="audio/l16")
+    for read in (samples.to_numpy, lambda: samples.sample_rate):
+        with pytest.raises(
+            ValueError, match=r"cannot read Audio\(audio/l16, 256 bytes\): ask the model for a container"
+        ):
+            read()
+
+
+def test_what_has_no_text_shows_its_class_when_it_is_printed() -> None:
+    noul = {"type": "noul", "noul": 0.5, "new": 1}
+    for result, shown in (
+        ({"response": [{"id": 1, "score": 0.5}]}, "Reranking(response=[RankedContext(id=1, score=0.5)])"),
+        ({"is_complete": True, "probability": 0.5}, "TurnDetection(is_complete=True, probability=0.5)"),
+        ({"answers": {"a": noul}}, "ClefOutput(answers={'a': ClefAnswer(type='noul', noul=0.5, new=1)})"),
+        ({"other": 1}, "Output(other=1)"),
+        ({"data": [[0.5, 1]]}, "Embeddings(shape=[1, 2], pooling=None)"),
+    ):
+        output = output_of(result)
+        assert str(output) == f"{output}" == repr(output) == shown
+    assert str(output_of({"answers": {"a": noul}}).answers["a"]) == "ClefAnswer(type='noul', noul=0.5, new=1)"
+    for result in (
+        {"summary": "Hi"},
+        {"translated_text": "Hi"},
+        {"description": "Hi"},
+        {"text": "Hi", "vtt": ""},
+        "Hi",
+    ):
+        assert str(output_of(result)) == "Hi", result
+
+
+def test_vectors_are_counted_where_their_shape_is_not_told() -> None:
+    for fields, shape in (
+        ({"data": [[0.5, 1], [0, 1]]}, [2, 2]),
+        ({"response": [[0.5]], "shape": None}, [1, 1]),
+        ({"data": [[0.5]], "shape": [7, 8]}, [7, 8]),
+        ({"data": []}, [0, 0]),
+        ({}, [0, 0]),
+    ):
+        assert Embeddings(**fields).shape == shape, fields

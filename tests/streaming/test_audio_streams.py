@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -21,6 +23,7 @@ from cfai import (
     AudioStream,
     ConfigurationError,
     InferenceUpstreamError,
+    StreamError,
     StreamTruncatedError,
 )
 from cfai.local import Emulator
@@ -37,6 +40,9 @@ SPEECH = Path(cfai.local.__file__).parent / "emulator" / "media" / "speech.mp3"
 
 def make_ai(url: str) -> Ai:
     return Ai(account_id=ACCOUNT, api_token=TOKEN, base_url=url, max_retries=0)
+
+
+WAV = b"RIFF\xec\x01\0\0WAVEfmt " + bytes(500)
 
 
 def run_async(url: str, work: Callable[[Ai], Awaitable[Any]], backend: str = "asyncio") -> Any:
@@ -68,18 +74,18 @@ def test_speech_comes_in_pieces_before_it_is_whole(serve: Serve) -> None:
         peer.send(
             b"HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
         )
-        peer.chunk(MP3[:10])
+        peer.chunk(MP3[:20])
         assert go_on.wait(LONG)
-        peer.chunk(MP3[10:])
+        peer.chunk(MP3[20:])
         peer.chunk(b"")
 
     server = serve(script)
     with make_ai(server.url) as ai, ai.run(AURA, HELLO) as speech:
         assert isinstance(speech, AudioStream)
-        assert next(speech) == MP3[:10]
-        assert (speech.content, speech.media_type) == (MP3[:10], "audio/mpeg")
+        assert next(speech) == MP3[:20]
+        assert (speech.content, speech.media_type) == (MP3[:20], "audio/mpeg")
         go_on.set()
-        assert b"".join(speech) == MP3[10:]
+        assert b"".join(speech) == MP3[20:]
         result = speech.result()
         assert (type(result), result.content, result.media_type) == (Audio, MP3, "audio/mpeg")
         go_on.clear()
@@ -87,11 +93,11 @@ def test_speech_comes_in_pieces_before_it_is_whole(serve: Serve) -> None:
     async def work(ai: Ai) -> None:
         async with ai.arun(AURA, HELLO) as speech:
             assert isinstance(speech, AsyncAudioStream)
-            assert await anext(speech) == MP3[:10]
+            assert await anext(speech) == MP3[:20]
             with anyio.move_on_after(0.05):
                 await anext(speech)
             go_on.set()
-            assert b"".join([chunk async for chunk in speech]) == MP3[10:]
+            assert b"".join([chunk async for chunk in speech]) == MP3[20:]
             assert (await speech.aresult()).content == MP3
         go_on.clear()
 
@@ -144,6 +150,118 @@ def test_speech_that_breaks_off_is_told_and_what_came_is_kept(serve: Serve, tmp_
         assert speech.content == MP3
 
     run_async(server.url, work)
+
+
+def read_all(url: str, read: Callable[[AudioStream], Any], aread: Callable[[AsyncAudioStream], Awaitable[Any]]) -> Any:
+    """Return what a reading gives, sync and async, or the error that it raises."""
+    with make_ai(url) as ai:
+        try:
+            yield read(ai.run(AURA, HELLO))
+        except Exception as error:
+            yield error
+
+    async def work(ai: Ai) -> Any:
+        try:
+            return await aread(await ai.arun(AURA, HELLO))
+        except Exception as error:
+            return error
+
+    yield run_async(url, work)
+
+
+def test_the_whole_is_an_audio_whatever_it_is_declared_as(serve: Serve) -> None:
+    for content_type in ("application/octet-stream", "audio/l16", "video/mp4"):
+        server = serve(partial(speak, pieces=[bytes(100)], content_type=content_type))
+        for result in read_all(server.url, lambda speech: speech.result(), lambda speech: speech.aresult()):
+            with row(content_type):
+                assert (type(result), result.content, result.media_type) == (Audio, bytes(100), content_type)
+                assert (result.meta.model, result.meta.status_code) == (AURA, 200)
+
+
+def test_speech_without_a_byte_is_an_answer_that_never_came(serve: Serve, tmp_path: Path) -> None:
+    server = serve(partial(speak, pieces=[]))
+    path = tmp_path / "a.mp3"
+    for read, aread in (
+        (lambda speech: list(speech), lambda speech: anext(speech)),
+        (lambda speech: speech.result(), lambda speech: speech.aresult()),
+        (lambda speech: speech.save(path), lambda speech: speech.asave(path)),
+    ):
+        for error in read_all(server.url, read, aread):
+            assert type(error) is StreamTruncatedError
+            assert "without a sound" in str(error)
+            assert (error.model, error.status_code) == (AURA, 200)
+    assert not path.exists()
+
+
+def test_the_type_is_read_from_bytes_that_came_in_crumbs(serve: Serve, tmp_path: Path) -> None:
+    for number, pieces in enumerate([[WAV[:5], WAV[5:]], [WAV[index : index + 1] for index in range(20)]]):
+        server = serve(partial(speak, pieces=pieces))
+        save = partial(AudioStream.save, path=tmp_path / f"a{number}")
+        asave = partial(AsyncAudioStream.asave, path=tmp_path / f"b{number}")
+        for path in read_all(server.url, save, asave):
+            assert (path.suffix, path.read_bytes()) == (".wav", b"".join(pieces))
+    for cut in (False, True):  # fewer bytes than tell a type are given at the end
+        server = serve(partial(speak, pieces=[b"ID", b"3"], is_cut=cut))
+        with make_ai(server.url) as ai:
+            speech = ai.run(AURA, HELLO)
+            assert (next(speech), speech.content, speech.media_type) == (b"ID3", b"ID3", "audio/mpeg")
+            with pytest.raises(StreamTruncatedError if cut else StopIteration):
+                next(speech)
+
+
+def test_json_or_a_page_that_is_declared_as_speech_is_read_as_what_it_is(serve: Serve) -> None:
+    sound = json.dumps({"result": {"audio": base64.b64encode(MP3).decode()}}).encode()
+    server = serve(partial(speak, pieces=[sound[:9], sound[9:5000], sound[5000:]]))
+    for result in read_all(server.url, lambda speech: speech.result(), lambda speech: speech.aresult()):
+        assert (type(result), result.content, result.media_type) == (Audio, MP3, "audio/mpeg")
+    samples = b'{"' + bytes(range(256)) * 10
+    server = serve(partial(speak, pieces=[samples[:100], samples[100:]], content_type="audio/l16"))
+    for result in read_all(server.url, lambda speech: speech.result(), lambda speech: speech.aresult()):
+        assert result.content == samples
+    busy = json.dumps({"errors": [{"code": 3040, "message": "no capacity"}], "success": False}).encode()
+    page = b"<!DOCTYPE html><title>Log in</title>"
+    for body, code, words in (
+        (busy, 3040, "no capacity"),
+        (b'{"result": {"other": 1}}', None, "and Output came"),
+        (page, None, "HTML page"),
+    ):
+        for cut in (False, True):
+            server = serve(partial(speak, pieces=[body[:8], body[8:]], is_cut=cut))
+            for error in read_all(server.url, lambda speech: list(speech), lambda speech: speech.aresult()):
+                with row((body, cut)):
+                    assert isinstance(error, StreamError)
+                    assert words in str(error)
+                    assert (error.code, error.status_code, error.model, error.retryable) == (code, 200, AURA, False)
+
+
+BLOCKING = """
+import asyncio, os, sys
+from blockbuster import blockbuster_ctx
+from cfai import Ai
+
+async def main():
+    async with Ai(account_id="local", api_token="token", base_url=sys.argv[1]) as ai:
+        inputs = {"text": "Hello", "stream": True}
+        await (await ai.arun("@cf/deepgram/aura-1", inputs)).aresult()  # the first call, which imports
+        for _ in range(2):
+            path = await (await ai.arun("@cf/deepgram/aura-1", inputs)).asave(sys.argv[2], overwrite=True)
+        try:
+            await (await ai.arun("@cf/deepgram/aura-1", inputs)).asave(sys.argv[2])
+        except FileExistsError:
+            print(path.name)
+
+with blockbuster_ctx():
+    asyncio.run(main())
+    sys.stdout.flush()
+    os._exit(0)  # blockbuster leaves an interpreter behind that crashes when it ends
+"""
+
+
+def test_saving_speech_does_not_block_an_event_loop(serve: Serve, tmp_path: Path) -> None:
+    server = serve(speak)
+    command = [sys.executable, "-c", BLOCKING, server.url, str(tmp_path / "a")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "a.mp3\n", done.stderr
 
 
 def test_speech_that_comes_as_json_is_a_stream_of_one_piece_and_an_error_is_raised(serve: Serve) -> None:
