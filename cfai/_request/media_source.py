@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterable, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Generator, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -32,6 +32,8 @@ WEB = ("http://", "https://")
 _NOUNS: Mapping[Kind, str] = {"audio": "a sound", "image": "an image", "video": "a video"}
 _PIECE = 64 * 1024
 _MAX_NAME = 250
+_MAX_DEPTH = 16
+"""How deep a medium lies at most: in a batch, in a part of a message, as a body."""
 _MAX_SAMPLE_RATE = 1 << 30
 """What the head of a WAV file holds."""
 _HEAD = 16
@@ -134,6 +136,45 @@ def is_array(value: Any) -> bool:
 def is_stream(value: Any) -> bool:
     """Return True if a value is an open file or another stream of bytes."""
     return hasattr(value, "read") or hasattr(value, "__next__") or hasattr(value, "__aiter__")
+
+
+def is_readable_once(value: Any) -> bool:
+    """Return True if whoever reads a value takes it away from the next reader: a pipe, a socket, a generator."""
+    with suppress(OSError, ValueError):  # a file that is gone or closed, which is refused when it is opened
+        if isinstance(value, os.PathLike):
+            mode = os.stat(cast("os.PathLike[Any]", value)).st_mode
+            return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+        if hasattr(value, "read"):
+            is_other = isinstance(value, io.BytesIO) or inspect.iscoroutinefunction(value.read)
+            return not (is_other or (hasattr(value, "seekable") and value.seekable()))
+        return isinstance(value, Iterable) and not (isinstance(value, Sized) or is_model(value) or is_medium(value))
+    return False
+
+
+def is_model(value: Any) -> bool:
+    """Return True if a value is a pydantic model, and no medium."""
+    return hasattr(value, "model_dump") and not (hasattr(value, "__bytes__") or isinstance(value, type))
+
+
+def list_fields(model: Any) -> dict[str, Any]:
+    """Return the fields of a pydantic model as they are, extra ones too."""
+    return {**vars(model), **(getattr(model, "model_extra", None) or {})}
+
+
+def walk(value: Any, place: str = "", depth: int = 0) -> Iterator[tuple[Any, str]]:
+    """Yield a value and all that it holds, each with its place. Numbers and what lies very deep are left out."""
+    if isinstance(value, int | float | type) or depth > _MAX_DEPTH:
+        return
+    yield value, place
+    items: Iterable[tuple[Any, Any]] = ()
+    if is_mapping(value):
+        items = value.items()
+    elif isinstance(value, list | tuple):
+        items = enumerate(cast("list[Any]", value))
+    elif is_model(value):
+        items = list_fields(value).items()
+    for name, item in items:
+        yield from walk(item, f"{place}[{name!r}]", depth + 1)
 
 
 def open_medium(value: Any, place: str, kind: Kind | None = None, sample_rate: Any = None) -> Medium:

@@ -29,7 +29,7 @@ import httpx2
 import numpy as np
 import PIL.Image
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from cfai import Ai, BadRequestError, CfaiError, InputError, types
 from tests.conftest import ASYNC, SYNC_AND_ASYNC, Caller, Callers, Peer, Serve, Service, row
@@ -369,6 +369,33 @@ def test_a_pydantic_model_may_have_media_in_its_fields(caller: Caller, service: 
         assert service.sent == {"audio": b64encode(WAV).decode(), "task": "transcribe"}
     caller.run(FLUX, type("Prompt", (BaseModel,), {"__annotations__": {"prompt": str}})(prompt="x"))
     assert read_form(service.request) == [("prompt", None, None, b"x")]
+
+
+def test_media_in_the_fields_of_a_pydantic_model_are_found_by_the_names_of_the_wire(
+    caller: Caller, service: Service, sound: Path, picture: Path
+) -> None:
+    class Speech(BaseModel):
+        model_config = ConfigDict(extra="allow")
+        recording: Any = Field(alias="audio")
+        secret: Any = Field(default=None, exclude=True)
+
+    class Batch(BaseModel):
+        requests: list[Speech]
+
+    class Omni(BaseModel):
+        images: list[Path]
+        state: str = "x"
+
+    service.answers(service.result({"text": "x"}))
+    expected = {"audio": b64encode(WAV).decode(), "task": "transcribe"}
+    for audio in (sound, WAV, np.frombuffer(WAV, "uint8")):
+        speech = Speech.model_validate({"audio": audio, "task": "transcribe", "secret": WAV})
+        caller.run(TURBO, speech)
+        assert service.sent == expected
+        caller.run(TURBO, Batch(requests=[speech]), queue_request=True)
+        assert service.sent == {"requests": [expected]}
+    caller.run(OMNI, Omni(images=[picture]), checks="off")
+    assert service.sent == {"state": "x", "images": [PNG_URL]}
 
 
 def test_pictures_of_pillow_and_numpy_are_sent_as_files(caller: Caller, service: Service, tmp_path: Path) -> None:
@@ -884,6 +911,52 @@ def test_check_takes_the_media_that_run_takes(picture: Path, sound: Path) -> Non
             assert ai.check(model, inputs)
         with pytest.raises(InputError, match="No such file"):
             ai.check(TURBO, {"audio": Path("none.wav")})
+
+
+def test_check_leaves_unread_what_can_be_read_only_once(caller: Caller, service: Service, tmp_path: Path) -> None:
+    service.answers(service.result({"text": "x"}))
+    message = {"role": "user", "content": ["x", {"type": "image_url", "image_url": {"url": Pipe(PNG)}}]}
+
+    class Sound(BaseModel):
+        audio: Any
+
+    with Ai(account_id="0" * 32, api_token="t") as ai:
+        streams: list[tuple[str, Any, str]] = [
+            (NOVA, {"audio": Path(os.devnull)}, r"\['audio'\]"),
+            (TURBO, Sound(audio=Pipe(WAV)), r"\['audio'\]"),
+            (OMNI, {**CLEF, "images": [PNG, Pipe(PNG)]}, r"\['images'\]\[1\]"),
+            (
+                FLUX,
+                {"multipart": {"body": {"input_image_0": Pipe(PNG)}}},
+                r"\['multipart'\]\['body'\]\['input_image_0'\]",
+            ),
+            (TEXT, {"messages": [message]}, r"\['messages'\]\[0\]\['content'\]\[1\]\['image_url'\]\['url'\]"),
+            (TURBO, {"requests": [{"audio": Pipe(WAV)}]}, r"\['requests'\]\[0\]\['audio'\]"),
+        ]
+        for model, inputs, place in streams:
+            with row(place), pytest.raises(InputError, match=f"^inputs{place} must .* got a stream: call `run`"):
+                ai.check(model, inputs)
+        for model in (NOVA, TURBO):
+            for make in (
+                lambda: Pipe(WAV),
+                lambda: {"body": Pipe(WAV), "contentType": "audio/wav"},
+                lambda: {"body": in_pieces(WAV), "contentType": "audio/wav"},
+            ):
+                audio: Any = make()
+                with pytest.raises(InputError, match="got a stream"):
+                    ai.check(model, {"audio": audio})
+                caller.run(model, {"audio": audio})
+                assert (service.request.content if model == NOVA else b64decode(service.sent["audio"])) == WAV
+        assert ai.check(NOVA, {"audio": {"body": in_awaited_pieces(WAV), "contentType": "audio/wav"}})
+        sound = io.BytesIO(WAV)
+        assert ai.check(NOVA, {"audio": {"body": sound, "contentType": "audio/wav"}})
+        caller.run(NOVA, {"audio": {"body": sound, "contentType": "audio/wav"}})
+        assert service.request.content == WAV
+        for gone in (io.BytesIO(WAV), tmp_path / "none.wav"):
+            if isinstance(gone, io.BytesIO):
+                gone.close()
+            with pytest.raises(InputError, match=r"closed|No such file"):
+                ai.check(NOVA, {"audio": gone})
 
 
 BLOCKING = """

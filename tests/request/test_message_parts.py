@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 import PIL.Image
 import pytest
+from pydantic import BaseModel, ConfigDict
 
 from cfai import Ai, InputError, types
 from tests.conftest import Caller, Service, row
@@ -109,6 +110,65 @@ def test_every_kind_of_image_is_a_part_by_itself_or_by_its_name(
                 assert sent["image_url"]["url"] == PNG_URL
                 assert ("detail" in sent["image_url"]) is (str(part).find("'detail'") > 0)
                 assert part == before
+
+
+class Url(BaseModel):
+    url: Any
+    detail: str | None = None
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    type: str
+
+
+class Message(BaseModel):
+    role: str
+    content: Any
+    name: str | None = None
+
+
+class Conversation(BaseModel):
+    messages: list[Message]
+    max_tokens: int = 5
+
+
+def test_messages_and_parts_may_be_pydantic_models_with_media_in_them(
+    caller: Caller, service: Service, picture: Path, sound: Path
+) -> None:
+    text, sources = {"type": "text", "text": "What?"}, [picture, PNG, PIL.Image.open(picture), PNG_TEXT]
+    images: list[tuple[Any, Any]] = [
+        *((source, IMAGE) for source in sources[:3]),
+        *((Part(type="image_url", image_url=source), IMAGE) for source in sources),  # pyright: ignore[reportCallIssue]
+        *((Part(type="image_url", image_url={"url": source}), IMAGE) for source in sources),  # pyright: ignore[reportCallIssue]
+        *((Part(type="image_url", image_url=Url(url=source)), IMAGE) for source in sources),  # pyright: ignore[reportCallIssue]
+        *(({"type": "image_url", "image_url": Url(url=source)}, IMAGE) for source in sources),
+        *((Part(type="input_audio", input_audio=source), SOUND) for source in (sound, WAV)),  # pyright: ignore[reportCallIssue]
+        ({"type": "input_audio", "input_audio": Part(type="x", data=sound)}, None),  # pyright: ignore[reportCallIssue]
+    ]
+    for part, expected in images:
+        with row(part):
+            message = Message(role="user", content=["What?", part])
+            sent = [{"role": "user", "content": [text, expected]}]
+            if expected is None:
+                audio = {"format": "wav", "type": "x", "data": WAV_TEXT}
+                sent[0]["content"] = [text, {"type": "input_audio", "input_audio": audio}]
+            caller.run(GEMMA, {"messages": [message]})
+            assert service.sent == {"messages": sent}
+            caller.run(GEMMA, {"messages": [{"role": "user", "content": ["What?", part]}]})
+            assert service.sent == {"messages": sent}
+            for batch in ({"requests": [Conversation(messages=[message])]}, Conversation(messages=[message])):
+                caller.run(GEMMA, batch)
+                conversation = service.sent["requests"][0] if "requests" in service.sent else service.sent
+                assert conversation == {"messages": sent, "max_tokens": 5}
+            caller.run(OSS, {"input": [Message(role="user", content=["What?", picture])]}, checks="off")
+            assert service.sent["input"][0]["content"][1] == {"type": "input_image", "image_url": PNG_URL}
+    caller.run(GEMMA, {"messages": [Message(role="user", content=picture), Message(role="user", content=["a"])]})
+    assert [message["content"] for message in service.sent["messages"]] == [[IMAGE], [{"type": "text", "text": "a"}]]
+    odd = [Message(role="user", content=["a", tuple]), Message(role="user", content={"thing": PNG})]
+    for message in odd:
+        with pytest.raises(InputError, match=r"^inputs\['messages'\]\[0\]"):
+            caller.run(GEMMA, {"messages": [message]})
 
 
 def test_sounds_and_videos_are_parts_too(caller: Caller, service: Service, sound: Path, tmp_path: Path) -> None:
