@@ -45,7 +45,9 @@ _DOCUMENTS = ("text/", "application/json", "application/pdf")
 _ERRORS = {"text/html": (b"<!DOCTYPE html", b"<!doctype html", b"<html"), "application/json": b'{"'}
 """How an error begins that a download brought in the place of a medium."""
 _UNKNOWN = "application/octet-stream"
-_PNG_MODES = ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA")
+_PNG_MODES = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")
+_WHITE = 0xFFFF
+"""White in a grey image of 16 bits."""
 _NOT_A_FILE = "must be base64, a data: URL, bytes or a Path: pass Path('…') if it is the name of a file"
 
 
@@ -129,8 +131,9 @@ def is_medium(value: Any) -> bool:
 
 
 def is_array(value: Any) -> bool:
-    """Return True if a value is an array of numpy, or another that has its interface."""
-    return hasattr(value, "__array_interface__") and getattr(value, "ndim", 0) > 0 and not _is_pillow(value)
+    """Return True if a value is an array of numpy, or another that numpy can read, such as a tensor."""
+    is_readable = hasattr(value, "__array_interface__") or hasattr(value, "__array__")
+    return is_readable and not isinstance(value, type) and getattr(value, "ndim", 0) > 0 and not _is_pillow(value)
 
 
 def is_stream(value: Any) -> bool:
@@ -377,6 +380,9 @@ def _encode_pillow(image: Any, place: str) -> bytes:
     """Return an image of Pillow as JPEG if it is one, else as PNG."""
     from PIL import ImageOps
 
+    if image.mode == "F":
+        must = f"{place} must be an image whose white is known, got mode 'F'"
+        raise InputError(f"{must}: bring it to 0 to 255, and convert it to 'L'")
     file, problem = io.BytesIO(), ""
     try:
         if image.format == "JPEG":
@@ -384,12 +390,26 @@ def _encode_pillow(image: Any, place: str) -> bytes:
             image.save(file, "JPEG", quality="keep", exif=image.info.get("exif", b""))
         else:
             upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I"):
+                upright = _convert_to_16_bits(upright, place)
             (upright if upright.mode in _PNG_MODES else upright.convert("RGB")).save(file, "PNG")
+    except InputError:
+        raise
     except Exception as error:  # its decoders raise what they like
         problem = str(error) or type(error).__name__
     if problem:
         raise InputError(f"{place}: Pillow cannot write this image, whose file may be closed or cut off: {problem}")
     return file.getvalue()
+
+
+def _convert_to_16_bits(image: Any, place: str) -> Any:
+    """Return a grey image of more than 8 bits as PNG can hold it. Pillow would cut off what is brighter."""
+    grey = image.convert("I")
+    lowest, highest = grey.getextrema()
+    if lowest < 0 or highest > _WHITE:
+        must = f"{place} must be a grey image from 0 (black) to {_WHITE} (white)"
+        raise InputError(f"{must}, got {lowest} to {highest}: bring it to these, or convert it to 'L'")
+    return grey.convert("I;16")
 
 
 def _encode_array(value: Any, place: str, kind: Kind | None, sample_rate: Any) -> bytes:
@@ -422,7 +442,12 @@ def _to_numpy(value: Any, place: str) -> Any:
         numpy = None
     if numpy is None:
         raise InputError(f"{place}: an array is read by numpy: pip install numpy")
-    return numpy.asarray(value)
+    problem = ""
+    try:
+        return numpy.asarray(value)
+    except Exception as error:  # a tensor that lies on another device, or has a gradient
+        problem = str(error) or type(error).__name__
+    raise InputError(f"{place}: numpy cannot read this {type(value).__name__}: {problem}")
 
 
 def _encode_wave(samples: Any, place: str, sample_rate: Any) -> bytes:

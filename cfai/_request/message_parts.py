@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 from cfai import models
+from cfai._credentials import describe
 from cfai._errors import InputError
 from cfai._json import as_sequence, is_mapping, json_default
 from cfai._request.media_source import WEB, Kind, Medium, is_medium, is_model, list_fields, open_medium, walk
@@ -100,6 +101,8 @@ def _encode_part(model: str, part: Any, place: str, is_chat: bool) -> Any:
             return {**part, name: _encode_url(model, part[name], f"{place}[{name!r}]", kind, is_chat)}
     if is_mapping(part) and part.get("input_audio") is not None:
         return {**part, "input_audio": _encode_audio(part["input_audio"], f"{place}['input_audio']")}
+    if not (is_mapping(part) or hasattr(part, "_as_input")):
+        raise InputError(f"{place} must be text, an image, a sound, a video or an object, got {describe(part)}")
     return part
 
 

@@ -413,7 +413,7 @@ def test_pictures_of_pillow_and_numpy_are_sent_as_files(caller: Caller, service:
         (turned, "JPEG", (3, 2)),
         (photo.resize((6, 4)), "PNG", (6, 4)),
         (turned.convert("L"), "PNG", (2, 3)),
-        *((PIL.Image.new(mode, (3, 2)), "PNG", (3, 2)) for mode in ("L", "RGBA", "P", "CMYK", "F", "1", "YCbCr")),
+        *((PIL.Image.new(mode, (3, 2)), "PNG", (3, 2)) for mode in ("L", "RGBA", "P", "CMYK", "1", "YCbCr")),
         (pixels, "PNG", (5, 4)),
         (pixels[:, :, 0], "PNG", (5, 4)),
         (pixels[::2, ::-1], "PNG", (5, 2)),
@@ -428,6 +428,30 @@ def test_pictures_of_pillow_and_numpy_are_sent_as_files(caller: Caller, service:
                 assert sent.getexif()[0x0112] == 6
             if image is pixels:
                 assert (np.asarray(sent) == pixels).all()
+
+
+def test_a_picture_of_16_bits_keeps_its_brightness(caller: Caller, service: Service) -> None:
+    service.answers(service.result([]))
+    pixels = np.array([[0, 300, 13_000], [39_000, 52_000, 65_535]])
+    images = [PIL.Image.fromarray(pixels.astype("int32"))]
+    for mode, kind in (("I;16", "<u2"), ("I;16L", "<u2"), ("I;16B", ">u2"), ("I;16N", "=u2")):
+        images.append(PIL.Image.frombytes(mode, (3, 2), pixels.astype(kind).tobytes()))
+    for image in images:
+        with row(image.mode):
+            caller.run(RESNET, {"image": image})
+            sent = PIL.Image.open(io.BytesIO(bytes(service.sent["image"])))
+            assert (sent.format, np.asarray(sent).tolist()) == ("PNG", pixels.tolist())
+    rows = (
+        (PIL.Image.new("F", (3, 2), 0.5), "must be an image whose white is known, got mode 'F': bring it to 0 to 255"),
+        (
+            PIL.Image.new("I", (3, 2), 70_000),
+            r"must be a grey image from 0 \(black\) to 65535 \(white\), got 70000 to 70000: bring",
+        ),
+        (PIL.Image.new("I", (3, 2), -1), "got -1 to -1"),
+    )
+    for image, problem in rows:
+        with row(problem), pytest.raises(InputError, match=rf"^inputs\['image'\].*{problem}"):
+            caller.run(RESNET, {"image": image})
 
 
 def test_samples_of_numpy_are_sent_as_a_wave_file(caller: Caller, service: Service) -> None:

@@ -51,6 +51,22 @@ IMAGE = {"type": "image_url", "image_url": {"url": PNG_URL}}
 SOUND = {"type": "input_audio", "input_audio": {"data": WAV_TEXT, "format": "wav"}}
 
 
+class Tensor:
+    """An array of another package than numpy, which numpy can read if it lies on this machine."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+        self.ndim, self.dtype = 3, "uint8"
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if self._array is None:
+            raise RuntimeError("it has a gradient")
+        return self._array
+
+    def tolist(self) -> Any:
+        return self._array.tolist()
+
+
 @pytest.fixture
 def picture(tmp_path: Path) -> Path:
     path = tmp_path / "picture.png"
@@ -88,6 +104,7 @@ def test_every_kind_of_image_is_a_part_by_itself_or_by_its_name(
             types.Image(content=PNG, media_type="image/png"),
             PIL.Image.open(io.BytesIO(PNG)),
             pixels,
+            Tensor(pixels),
             {"body": picture, "contentType": "image/png"},
         ]
         for source in sources:
@@ -284,7 +301,12 @@ def test_what_is_no_medium_is_refused_by_its_place_and_never_shown(
         ),
         ([np.zeros((2, 2), "float32")], r"\[0\] must be an array \(height, width, 3\)"),
         ([{"type": "new", "thing": PNG}], r"\[0\]\['thing'\]: bytes cannot be sent as JSON"),
-        ([object()], r"\[0\]: object cannot be sent as JSON"),
+        *(
+            (["a", odd], r"\[1\] must be text, an image, a sound, a video or an object, got")
+            for odd in (object(), 5, None, True, [[[1, 2, 3]]], {1}, np.float64(1), tuple)
+        ),
+        ([Tensor(np.zeros((2, 2), "float32"))], r"\[0\] must be an array \(height, width, 3\)"),
+        ([Tensor(None)], r"\[0\]: numpy cannot read this Tensor: it has a gradient"),
     ]
     for content, problem in rows:
         with row(problem), pytest.raises(InputError, match=place + problem) as caught:
