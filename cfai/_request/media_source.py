@@ -89,6 +89,11 @@ class StreamedFile:
         self._start = 0 if isinstance(file, Path) else file.tell()
         self._place = place
 
+    @property
+    def is_path(self) -> bool:
+        """True if it is opened anew each time."""
+        return isinstance(self._file, Path)
+
     def __iter__(self) -> Iterator[bytes]:
         with self.open() as file:
             while piece := file.read(_PIECE):
@@ -98,7 +103,7 @@ class StreamedFile:
     def open(self) -> Generator[Any]:
         """Open the file, or go to where an open one stood; leave it as it was."""
         with _name_problems(self._place):
-            if isinstance(self._file, Path):
+            if self.is_path:
                 with self._file.open("rb") as file:
                     yield file
             else:

@@ -288,6 +288,10 @@ def test_flux_2_gets_a_form_even_for_a_bare_prompt(caller: Caller, service: Serv
         for _ in range(2):
             caller.run(FLUX, {"input_image_0": file}, checks="off")  # without a prompt
             assert read_form(service.request) == [("input_image_0", "input_image_0.png", "image/png", PNG)]
+    with picture.open("rb") as file:
+        for same in (file, picture, {"body": picture}):
+            caller.run(FLUX, {"prompt": "x", "input_image_0": same, "input_image_1": same, "image": None})
+            assert [part[3] for part in read_form(service.request)] == [b"x", PNG, PNG]
     caller.run(FLUX, {"prompt": "x", "input_image_0": picture, "input_image_1": JPEG})
     assert [part[1] for part in read_form(service.request)] == [None, "input_image_0.png", "input_image_1.jpg"]
 
@@ -712,6 +716,17 @@ def test_media_that_a_model_does_not_take_are_refused_with_what_it_takes(
         (OMNI, {**CLEF, "images": ["https://a.b/c.png"]}, r"inputs\['images'\]\[0\]: this model takes no address"),
         (FLUX, {"prompt": "x", "input_image_0": "https://a.b/c.png"}, "takes no address on the web"),
         (FLUX, {"prompt": "x", "input_image_2": MP3}, r"inputs\['input_image_2'\] must be an image, got audio/mpeg"),
+        *(
+            (
+                FLUX,
+                {"prompt": "x", name: image},
+                rf"^inputs\['{name}'\]: .* takes pictures as 'input_image_0' to 'input_image_3'",
+            )
+            for name in ("image", "input_image", "input_image_7", "images", "image_b64", "photo")
+            for image in (picture, PNG, {"body": picture})
+        ),
+        (FLUX, {"prompt": "x", "image": PNG_URL}, "takes pictures as 'input_image_0' to 'input_image_3'"),
+        (FLUX, {"requests": [{"prompt": "x"}]}, r"^inputs\['requests'\]: .* takes a form, which cannot be part of a"),
         (FLUX, {"prompt": object()}, r"inputs\['prompt'\] cannot be sent as text, got object"),
         (FLUX, {"multipart": b"x"}, r"inputs\['multipart'\] must be \{'body'"),
         (FLUX, {"multipart": {"body": b"x"}}, "there must be 'contentType', with its boundary"),
