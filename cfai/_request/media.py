@@ -19,6 +19,7 @@ from cfai._request.media_source import (
     is_medium,
     is_model,
     is_stream,
+    join_lines,
     list_fields,
     open_medium,
     walk,
@@ -180,17 +181,20 @@ def _encode_field(model: str, name: str, value: Any, types: Mapping[str, str], s
         return [_encode_url(item, where, kind, sample_rate) for item, where in zip(items, places, strict=True)]
     if encoding == "data URL":
         is_address = isinstance(value, str) and value.startswith(WEB)
-        return value if is_address else _encode_url(value, place, kind, sample_rate)
+        return cast("Any", value) if is_address else _encode_url(value, place, kind, sample_rate)
     medium = open_medium(value, place, kind, sample_rate)
-    is_base64 = encoding == "base64" and isinstance(value, str) and not value.startswith("data:")
-    if is_base64 or (isinstance(value, list | tuple) and "array<number" in types[name]):
+    if encoding == "base64" and isinstance(value, str) and not value.startswith("data:"):
+        return join_lines(value)
+    if isinstance(value, list | tuple) and "array<number" in types[name]:
         return cast("Any", value)
     return medium.to_base64() if encoding == "base64" else [*medium.read()]
 
 
 def _encode_url(value: Any, place: str, kind: Kind, sample_rate: Any) -> Any:
     """Return a medium as a data URL. What is one already stays, and so does Clef's form of it."""
-    is_encoded = value.startswith("data:") if isinstance(value, str) else is_mapping(value) and "base64" in value
+    if isinstance(value, str) and value.startswith("data:"):
+        return join_lines(value)
+    is_encoded = is_mapping(value) and "base64" in value
     return value if is_encoded else open_medium(value, place, kind, sample_rate).to_data_url()
 
 

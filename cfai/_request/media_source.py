@@ -252,6 +252,11 @@ def _join_integers(value: Iterable[Any], place: str) -> bytes:
 # Text
 
 
+def join_lines(text: str) -> str:
+    """Return base64 text or a data: URL without the breaks that encoders make every 76 characters."""
+    return "".join(text.splitlines())
+
+
 def _decode_base64(text: str, place: str) -> bytes:
     """Return the bytes of base64 text. Raises `InputError` for text that is something else."""
     if text.startswith(WEB):
@@ -259,7 +264,7 @@ def _decode_base64(text: str, place: str) -> bytes:
     # Names of files may be base64 too, such as `data/cat`.
     if len(text) > _MAX_NAME or not os.path.exists(text):
         with suppress(binascii.Error, ValueError):
-            return b64decode("".join(text.splitlines()), validate=True)
+            return b64decode(join_lines(text), validate=True)
     raise InputError(f"{place} {_NOT_A_FILE}, got {describe(text[:40])}")
 
 
@@ -271,7 +276,7 @@ def _decode_text(text: str, place: str) -> Medium:
     content = unquote_to_bytes(data)
     if comma and parameters[-1:] == ["base64"]:
         try:
-            content = b64decode(content, validate=True)
+            content = b64decode(b"".join(content.splitlines()), validate=True)
         except binascii.Error:
             comma = ""
     if not comma:
@@ -323,11 +328,14 @@ def _open_file(file: Any, place: str) -> Medium:
     name = getattr(file, "name", None)
     guessed = mimetypes.guess_type(name)[0] if isinstance(name, str) else None
     with _name_problems(place):
+        medium = None
         if isinstance(file, io.BytesIO):
-            return _from_bytes(file.getvalue()[file.tell() :], place)
-        if hasattr(file, "seekable") and file.seekable():
-            return _open_streamed(StreamedFile(file, place), place, guessed)
-        return _open_iterator(iter(lambda: file.read(_PIECE), b""), place, guessed)
+            medium = _from_bytes(file.getvalue()[file.tell() :], place)
+        elif hasattr(file, "seekable") and file.seekable():
+            medium = _open_streamed(StreamedFile(file, place), place, guessed)
+        if medium and medium.size is not None and medium.size <= 0 < file.tell():
+            raise InputError(f"{place} must have something left to read, got a file that stands at its end: seek(0)")
+        return medium or _open_iterator(iter(lambda: file.read(_PIECE), b""), place, guessed)
 
 
 def _open_iterator(pieces: Iterator[Any], place: str, guessed: str | None) -> Medium:
@@ -478,6 +486,6 @@ def _check_sample_rate(value: Any, place: str) -> int:
     with suppress(TypeError):
         rate = operator.index(value)
     if isinstance(value, bool) or not 0 < rate < _MAX_SAMPLE_RATE:
-        must = f"{place}: beside an array there must be `sample_rate`, the samples a second such as 16000"
-        raise InputError(f"{must}, got {describe(value)}")
+        must = "beside an array there must be `sample_rate`" if value is None else "`sample_rate` must be an integer"
+        raise InputError(f"{place}: {must}, the samples a second such as 16000, got {describe(value)}")
     return rate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
@@ -9,9 +10,21 @@ from cfai import models
 from cfai._credentials import describe
 from cfai._errors import InputError
 from cfai._json import as_sequence, is_mapping, json_default
-from cfai._request.media_source import WEB, Kind, Medium, is_medium, is_model, list_fields, open_medium, walk
+from cfai._request.media_source import (
+    WEB,
+    Kind,
+    Medium,
+    is_array,
+    is_medium,
+    is_model,
+    join_lines,
+    list_fields,
+    open_medium,
+    walk,
+)
 
 _URL_PARTS: Mapping[str, Kind] = {"image_url": "image", "video_url": "video"}
+_DATA_URL = r"data:(audio|image|video)/[\w.+-]+(?:;[\w.=+-]+)*;base64,"
 _PART_FIELDS = (*_URL_PARTS, "input_audio", "url", "data", "body")
 """The fields of a part, and of what stands in it, that may be media."""
 _AUDIO_FORMATS = {"audio/mpeg": "mp3"}
@@ -92,6 +105,8 @@ def encode_messages(model: str, messages: Any, place: str, *, is_chat: bool) -> 
 
 def _encode_part(model: str, part: Any, place: str, is_chat: bool) -> Any:
     if isinstance(part, str):
+        if url := re.match(_DATA_URL, part):
+            return _make_part(open_medium(part, place, cast("Kind", url[1])), is_chat)
         return {"type": "text" if is_chat else "input_text", "text": part}
     part = _to_mapping(part, place)
     if is_medium(part):
@@ -129,7 +144,9 @@ def _encode_url(model: str, value: Any, place: str, kind: Kind, is_chat: bool) -
         return value
     if isinstance(url, str) and url.startswith(WEB):
         _check_web(model, place)
-    elif not (isinstance(url, str) and url.startswith("data:")):
+    elif isinstance(url, str) and url.startswith("data:"):
+        fields["url"] = join_lines(url)
+    else:
         fields["url"] = open_medium(url, place, kind).to_data_url()
     return fields if is_chat else fields["url"]
 
@@ -148,9 +165,11 @@ def _encode_audio(value: Any, place: str) -> Any:
     data = fields.get("data")
     if data is None:
         return value
-    medium = open_medium(data, place, "audio")
+    medium = open_medium(data, place, "audio", fields.get("sample_rate"))
+    if is_array(data["body"] if is_mapping(data) else data):  # in whose WAV file it stands
+        fields.pop("sample_rate", None)
     is_base64 = isinstance(data, str) and not data.startswith("data:")
-    return {"format": _get_format(medium), **fields, "data": data if is_base64 else medium.to_base64()}
+    return {"format": _get_format(medium), **fields, "data": join_lines(data) if is_base64 else medium.to_base64()}
 
 
 def _get_format(medium: Medium) -> str:

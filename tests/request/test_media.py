@@ -14,7 +14,7 @@ import tempfile
 import threading
 import tracemalloc
 import wave
-from base64 import b64decode, b64encode
+from base64 import b64decode, b64encode, encodebytes
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from email import message_from_bytes
@@ -245,7 +245,7 @@ def test_what_is_encoded_already_stays_and_is_encoded_as_the_model_wants_it(call
         with row((model, str(image)[:20])):
             caller.run(model, {"image": image, "stream": False}, checks="off")  # without a prompt
             assert service.sent == {"image": expected, "stream": False}
-    for audio, expected in (([*WAV], b64encode(WAV).decode()), ("AAAA\nAAAA", "AAAA\nAAAA")):
+    for audio, expected in (([*WAV], b64encode(WAV).decode()), ("AAAA\r\nAAAA\n", "AAAAAAAA")):
         caller.run(TURBO, {"audio": audio})
         assert service.sent == {"audio": expected}
     for model, inputs in (
@@ -256,6 +256,24 @@ def test_what_is_encoded_already_stays_and_is_encoded_as_the_model_wants_it(call
     ):
         caller.run(model, inputs, checks="off")
         assert service.sent == inputs
+
+
+def test_base64_in_lines_is_sent_as_one(caller: Caller, service: Service) -> None:
+    service.answers(service.result({"text": "x"}))
+    sound, text, url = b64encode(WAV).decode(), encodebytes(WAV).decode(), PNG_URL[:99] + "\r\n" + PNG_URL[99:]
+    rows: list[tuple[str, dict[str, Any], Any]] = [
+        (TURBO, {"audio": text}, {"audio": sound}),
+        (TURBO, {"audio": f"data:audio/wav;base64,{text}"}, {"audio": sound}),
+        (OMNI, {**CLEF, "audio": [text], "images": [url]}, {**CLEF, "audio": [WAV_URL], "images": [PNG_URL]}),
+        (MOONDREAM, {"image": url, "stream": False}, {"image": PNG_URL, "stream": False}),
+        (RESNET, {"image": url}, {"image": [*PNG]}),
+    ]
+    for model, inputs, expected in rows:
+        with row(model):
+            caller.run(model, inputs)
+            assert service.sent == expected
+    caller.run(NOVA, {"audio": f"data:audio/wav;base64,{text}"})
+    assert service.request.content == WAV
 
 
 def test_flux_2_gets_a_form_even_for_a_bare_prompt(caller: Caller, service: Service, picture: Path) -> None:
@@ -648,12 +666,26 @@ def test_what_is_no_medium_is_refused_by_its_name_and_never_shown(
     assert service.requests == []
 
 
+def test_a_file_that_stands_at_its_end_is_refused_with_what_to_do(caller: Caller, service: Service) -> None:
+    with tempfile.TemporaryFile() as file, tempfile.SpooledTemporaryFile() as spooled:
+        sources: list[Any] = [io.BytesIO(), file, spooled]
+        for source in sources:
+            source.write(WAV)
+            for end in (len(WAV), len(WAV) + 9):
+                source.seek(end)
+                for audio in (source, {"body": source, "contentType": "audio/wav"}):
+                    with pytest.raises(InputError, match=r"^inputs\['audio'\].* stands at its end: seek\(0\)"):
+                        caller.run(NOVA, {"audio": audio})
+    assert service.requests == []
+
+
 def test_arrays_of_another_shape_or_type_are_refused(caller: Caller, service: Service) -> None:
     sounds: list[tuple[dict[str, Any], str]] = [
         ({"audio": np.zeros((9, 2), "float32"), "sample_rate": 8000}, r"mono array .* got float32 of shape \(9, 2\)"),
         ({"audio": np.zeros(9), "sample_rate": 8000}, "of float32 or int16, got float64"),
         ({"audio": np.zeros(9, "int32"), "sample_rate": 8000}, "of float32 or int16, got int32"),
         ({"audio": np.zeros(9, "float32")}, "there must be `sample_rate`.*got None"),
+        ({"audio": np.zeros(9, "float32"), "sample_rate": 8000.0}, "`sample_rate` must be an integer, .* got 8000.0"),
         *(
             ({"audio": np.zeros(9, "int16"), "sample_rate": rate}, "`sample_rate`")
             for rate in (0, -1, 8000.5, "8000", True, 2**40)
@@ -1009,8 +1041,11 @@ async def main():
     folder = Path(sys.argv[2])
     sound, picture = folder / "speech.wav", folder / "picture.png"
     text = await asyncio.to_thread(lambda: b64encode(sound.read_bytes()).decode())
+    image = await asyncio.to_thread(lambda: b64encode(picture.read_bytes()).decode())
+    assert len(image) < 250
     async with Ai(account_id="local", api_token="token", base_url=sys.argv[1]) as ai:
         parts = [{"type": "image_url", "image_url": {"url": picture}}, "Hello", picture]
+        texts = [{"type": "image_url", "image_url": {"url": image}}, {"type": "image_url", "image_url": image}]
         for model, inputs in (
             ("@cf/google/gemma-4-26b-a4b-it", {"prompt": "the first call, which imports and reads in a thread"}),
             ("@cf/black-forest-labs/flux-2-dev", {"prompt": "x"}),
@@ -1022,6 +1057,7 @@ async def main():
             ("@cf/black-forest-labs/flux-2-dev", {"prompt": "x", "input_image_0": picture}),
             ("@cf/google/gemma-4-26b-a4b-it", {"messages": [{"role": "user", "content": parts}]}),
             ("@cf/google/gemma-4-26b-a4b-it", {"messages": [{"role": "user", "content": ["Hello"]}]}),
+            ("@cf/google/gemma-4-26b-a4b-it", {"messages": [{"role": "user", "content": texts}]}),
         ):
             await ai.arun(model, inputs)
     print("done")

@@ -48,7 +48,7 @@ WAV = encode_wave()
 WAV_TEXT = b64encode(WAV).decode()
 MP3 = b"ID3\4\0\0" + bytes(30)
 IMAGE = {"type": "image_url", "image_url": {"url": PNG_URL}}
-SOUND = {"type": "input_audio", "input_audio": {"data": WAV_TEXT, "format": "wav"}}
+SOUND: dict[str, Any] = {"type": "input_audio", "input_audio": {"data": WAV_TEXT, "format": "wav"}}
 
 
 class Tensor:
@@ -212,6 +212,54 @@ def test_sounds_and_videos_are_parts_too(caller: Caller, service: Service, sound
     for part, expected in rows:
         with row(part):
             assert send(caller, service, [part]) == [expected]
+
+
+def test_a_data_url_among_the_parts_is_its_medium_and_other_text_stays(caller: Caller, service: Service) -> None:
+    video = b64encode(b"\0\0\0\x20ftypisom" + bytes(9)).decode()
+    text = "data: 5 apples"
+    rows: list[tuple[str, Any]] = [
+        (PNG_URL, IMAGE),
+        (PNG_URL[:90] + "\n" + PNG_URL[90:], IMAGE),
+        (f"data:audio/x-wav;codecs=1;base64,{WAV_TEXT}", SOUND),
+        (
+            f"data:video/mp4;base64,{video}",
+            {"type": "video_url", "video_url": {"url": f"data:video/mp4;base64,{video}"}},
+        ),
+        (f"data:audio/mp4;base64,{video}", {"type": "input_audio", "input_audio": {"data": video, "format": "mp4"}}),
+        *((each, {"type": "text", "text": each}) for each in (WEB, text, "data:image/png, a type", PNG_TEXT, "data:")),
+    ]
+    for part, expected in rows:
+        with row(part[:40]):
+            assert send(caller, service, ["x", part]) == [{"type": "text", "text": "x"}, expected]
+    assert send(caller, service, text) == text
+    caller.run(OSS, {"input": [{"role": "user", "content": [PNG_URL]}]}, checks="off")
+    assert service.sent["input"][0]["content"] == [{"type": "input_image", "image_url": PNG_URL}]
+    with pytest.raises(InputError, match=r"\['content'\]\[1\] must be an image, got audio/wav"):
+        send(caller, service, ["x", f"data:image/png;base64,{WAV_TEXT}"])
+
+
+def test_samples_in_a_part_have_their_rate_beside_them(caller: Caller, service: Service) -> None:
+    samples = np.zeros(40, "int16")
+    for data in (samples, {"body": samples}):
+        (part,) = send(caller, service, [{"type": "input_audio", "input_audio": {"data": data, "sample_rate": 8000}}])
+        assert part == SOUND
+    for data, rate in ((WAV, 8000), (WAV_TEXT, 8000)):
+        fields = {"data": data, "format": "wav", "sample_rate": rate}
+        (part,) = send(caller, service, [{"type": "input_audio", "input_audio": fields}])
+        assert part["input_audio"] == {**SOUND["input_audio"], "sample_rate": 8000}  # what it means the model may know
+    for fields in ({"data": samples}, {"data": samples, "sample_rate": 8000.0}):
+        with pytest.raises(InputError, match=r"\['input_audio'\].*`sample_rate`"):
+            send(caller, service, [{"type": "input_audio", "input_audio": fields}])
+
+
+def test_base64_in_lines_is_sent_as_one(caller: Caller, service: Service) -> None:
+    url, sound = PNG_URL[:90] + "\n" + PNG_URL[90:], WAV_TEXT[:40] + "\r\n" + WAV_TEXT[40:]
+    for part, expected in (
+        ({"type": "image_url", "image_url": {"url": url}}, IMAGE),
+        ({"type": "image_url", "image_url": url.partition(",")[2]}, IMAGE),
+        ({"type": "input_audio", "input_audio": {"data": sound}}, SOUND),
+    ):
+        assert send(caller, service, [part]) == [expected]
 
 
 def test_what_is_of_the_wire_already_is_sent_as_it_is(caller: Caller, service: Service) -> None:
