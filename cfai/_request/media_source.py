@@ -42,8 +42,8 @@ _CONTAINERS = ("mp4", "webm", "ogg")
 """Files that hold a sound or a video, which their first bytes do not tell."""
 _DOCUMENTS = ("text/", "application/json", "application/pdf")
 """Types of what is no medium."""
-_ERRORS = {"text/html": (b"<!DOCTYPE html", b"<!doctype html", b"<html"), "application/json": b'{"'}
-"""How an error begins that a download brought in the place of a medium."""
+_ERRORS = {"text/html": (b"<!doctype html", b"<html"), "application/json": b'{"'}
+"""How an error begins that a download brought in the place of a medium, in small letters."""
 _UNKNOWN = "application/octet-stream"
 _PNG_MODES = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")
 _WHITE = 0xFFFF
@@ -103,7 +103,7 @@ class StreamedFile:
     def open(self) -> Generator[Any]:
         """Open the file, or go to where an open one stood; leave it as it was."""
         with _name_problems(self._place):
-            if self.is_path:
+            if isinstance(self._file, Path):
                 with self._file.open("rb") as file:
                     yield file
             else:
@@ -233,7 +233,8 @@ def _from_bytes(content: bytes, place: str, media_type: str | None = None) -> Me
 
 def _find_type(head: bytes, guessed: str | None) -> str:
     """Return the media type by the first bytes, else the one that was guessed."""
-    is_error = next((media_type for media_type, starts in _ERRORS.items() if head.startswith(starts)), None)
+    start = head[:_HEAD].lower()
+    is_error = next((media_type for media_type, starts in _ERRORS.items() if start.startswith(starts)), None)
     return find_media_type(head) or is_error or guessed or _UNKNOWN
 
 

@@ -169,7 +169,8 @@ def _encode_audio(value: Any, place: str) -> Any:
     if is_array(data["body"] if is_mapping(data) else data):  # in whose WAV file it stands
         fields.pop("sample_rate", None)
     is_base64 = isinstance(data, str) and not data.startswith("data:")
-    return {"format": _get_format(medium), **fields, "data": join_lines(data) if is_base64 else medium.to_base64()}
+    encoded = join_lines(cast("str", data)) if is_base64 else medium.to_base64()
+    return {"format": _get_format(medium), **fields, "data": encoded}
 
 
 def _get_format(medium: Medium) -> str:
