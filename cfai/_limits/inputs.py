@@ -149,7 +149,9 @@ def _get_rules(model: str) -> _Rules | None:
             rules["texts"] = True
         if rules and name not in _MEDIA_INPUTS:
             checked[name] = rules
-        if parameter.rules.get("required") and name not in _MEDIA_INPUTS and "default" not in parameter.rules:
+        # Not every row of the listing says that a medium must be there, by itself or as the body.
+        is_required = parameter.rules.get("required") or ("(body)" in parameters and name == schema.raw_input)
+        if is_required and "default" not in parameter.rules:
             required.setdefault(parameter.rules.get("variant"), []).append(name)
     common = required.pop(None)
     groups = _REQUIRED_INPUTS.get(model) or [common + names for names in required.values()] or [common]

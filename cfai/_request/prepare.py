@@ -208,7 +208,8 @@ def encode_inputs(model: str, inputs: Any) -> dict[str, Any]:
         advice = "call `run`, which checks it before it sends, or pass a Path or bytes"
         raise InputError(f"{place} must be what can be read again, for a check, got a stream: {advice}")
     builtins = inputs_to_builtins(encode_media(model, inputs)[0])
-    in_json = {name: None if isinstance(value, RawBody) else value for name, value in builtins.items()}
+    # An empty object stands for a body beside the JSON: `None` would be no input.
+    in_json: dict[str, Any] = {name: {} if isinstance(value, RawBody) else value for name, value in builtins.items()}
     if problem := find_unsendable(in_json, "inputs"):
         raise InputError(problem)
     return in_json

@@ -511,6 +511,7 @@ def test_the_media_type_is_read_from_the_bytes_then_the_name_and_a_container_is_
         ("a.m4a", mp4, "audio/mp4"),
         ("a.webm", webm, "audio/webm"),
         ("a.raw", b"BM" + unknown, "application/octet-stream"),
+        *(("a", magic + unknown, "audio/mpeg") for magic in (b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2")),
     ):
         path = tmp_path / name
         path.write_bytes(content)
@@ -651,7 +652,14 @@ def test_what_is_no_medium_is_refused_by_its_name_and_never_shown(
             *((odd, "must give bytes when it is read, got str") for odd in (Odd(), {"body": Odd()})),
             (PNG, "must be a sound, got image/png"),
             (text, "must be a sound, got text/plain"),
-            (b"<!DOCTYPE html><title>secret-words</title>", "must be a sound, got text/html"),
+            *(
+                (page + b"<title>secret-words</title>", "must be a sound, got text/html")
+                for page in (b"<!DOCTYPE html>", b"<!doctype HTML>", b"<html>", b"<HTML>")
+            ),
+            *(
+                (b"\0\0\0\x18ftyp" + brand + bytes(9), "must be a sound, got image/heic")
+                for brand in (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
+            ),
             (io.BytesIO(b'{"error": "secret-words"}'), "must be a sound, got application/json"),
             (b64encode(b"%PDF-1.7").decode(), "must be a sound, got application/pdf"),
             (in_pieces(WAV), "must be bytes, a Path"),
@@ -978,8 +986,11 @@ def test_check_takes_the_media_that_run_takes(picture: Path, sound: Path) -> Non
         result = ai.check("@cf/google/gemma-4-26b-a4b-it", {"messages": [message]})
         assert result.verdict == "likely fits"
         assert result.tokens is not None
-        for model, inputs in ((NOVA, {"audio": sound}), (WHISPER, {"audio": WAV}), (FLUX, {"prompt": "x"})):
-            assert ai.check(model, inputs)
+        bodies = ((NOVA, {"audio": sound}), (WHISPER, {"audio": WAV}), (RESNET, {"image": picture}), (FLUX, CAT))
+        for model, inputs in bodies:
+            assert ai.check(model, inputs).verdict != "wrong input"
+        for model in (NOVA, WHISPER, RESNET, FLUX):
+            assert ai.check(model, {}).verdict == "wrong input"
         with pytest.raises(InputError, match="No such file"):
             ai.check(TURBO, {"audio": Path("none.wav")})
 
