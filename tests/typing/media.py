@@ -1,5 +1,5 @@
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
-"""Open files of every kind as media. Checked by pyright and mypy; never run."""
+"""Open files of every kind as media. Checked by pyright; never run."""
 
 import io
 import tempfile
