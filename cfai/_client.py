@@ -326,7 +326,8 @@ class Ai:
         ```
 
         Nothing is sent. The inputs are those of `run`, which raises or warns by this same verdict. Raises `InputError`
-        if they are no dict or hold what cannot be sent, and `ConfigurationError` for a name that is no model's.
+        if they are no dict, hold what cannot be sent, or a stream that can be read only once, and `ConfigurationError`
+        for a name that is no model's.
         """
         quote_model(model)
         policy = self._config.limit_policy

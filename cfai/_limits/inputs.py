@@ -148,7 +148,9 @@ def _get_rules(model: str) -> _Rules | None:
             rules["texts"] = True
         if rules and name not in _MEDIA_INPUTS:
             checked[name] = rules
-        if parameter.rules.get("required") and name not in _MEDIA_INPUTS and "default" not in parameter.rules:
+        # Not every row of the listing says that a medium must be there, by itself or as the body.
+        is_required = parameter.rules.get("required") or ("(body)" in parameters and name == schema.raw_input)
+        if is_required and "default" not in parameter.rules:
             required.setdefault(parameter.rules.get("variant"), []).append(name)
     common = required.pop(None)
     groups = _REQUIRED_INPUTS.get(model) or [common + names for names in required.values()] or [common]
@@ -217,7 +219,7 @@ def _describe_missing(
     """Return the problem of inputs that have none of the groups of which one must be there."""
     names = [name for group in lacking for name in group]
     must = f"{_join(names, place, 'or' if len(lacking) > 1 else 'and')} must be given for {model}"
-    inputs = {name: value for name, value in inputs.items() if name != "(body)"}
+    inputs = {name: value for name, value in inputs.items() if name != "(body)" and value is not None}
     near = (_find_near(str(name), names) for name in inputs if name not in rules.known)
     advice = next((f": did you mean `{name}`? Correct it" for name in near if name), ". Add what is missing")
     return _refuse(model, f"{must}, got {_join(inputs, place) or 'no inputs'}{advice}")

@@ -11,9 +11,20 @@ from typing import Any, Literal, cast
 
 from cfai._credentials import describe
 from cfai._errors import InputError
-from cfai._json import as_sequence, is_mapping, json_default
-from cfai._request.media_source import WEB, Kind, is_array, is_medium, is_stream, open_medium
-from cfai._request.message_parts import encode_messages, has_medium_part
+from cfai._json import as_sequence, is_mapping
+from cfai._request.media_source import (
+    WEB,
+    Kind,
+    is_array,
+    is_medium,
+    is_model,
+    is_stream,
+    join_lines,
+    list_fields,
+    open_medium,
+    walk,
+)
+from cfai._request.message_parts import dump_model, encode_messages, has_medium_part
 from cfai._request.raw_body import RawBody, encode_form, make_raw_body
 from cfai.models.schemas import get_schema
 
@@ -42,8 +53,10 @@ def has_media(model: str, inputs: Any) -> bool:
     """Return True if inputs may hold media, which take a while to read and to encode."""
     if isinstance(model, str) and model.startswith(FORM_MODELS):  # pyright: ignore[reportUnnecessaryIsInstance]
         return True
-    if hasattr(inputs, "model_dump"):
-        return any(is_medium(getattr(inputs, name, None)) for name in _OWN_FIELDS)
+    if is_model(inputs):
+        if any(is_medium(each) for each, _ in walk(inputs)):
+            return True
+        inputs = list_fields(inputs)
     if not is_mapping(inputs) or MEDIA_FIELDS.isdisjoint(inputs):
         return False
     return (
@@ -60,7 +73,7 @@ def encode_media(model: str, inputs: Any, refusal: str = "", place: str = "input
     `InputError` for what is no medium, cannot be read, or is not taken by the model.
     """
     if hasattr(inputs, "model_dump"):
-        inputs = dump_model(inputs)
+        inputs = dump_model(inputs, MEDIA_FIELDS, place)
     if not is_mapping(inputs):
         return inputs, None
     for value in inputs.values():
@@ -93,17 +106,6 @@ def encode_media(model: str, inputs: Any, refusal: str = "", place: str = "input
             field = "image_b64" if _has_shorter_form(name, value, inputs, types) else name
             encoded[field] = _encode_field(model, field, value, types, sample_rate, where)
     return encoded, None
-
-
-def dump_model(inputs: Any) -> dict[str, Any]:
-    """Return the fields of a pydantic model. Media stay as they are: pydantic would take bytes for text."""
-    media = {name: getattr(inputs, name) for name in _OWN_FIELDS if is_medium(getattr(inputs, name, None))}
-    problem = ""
-    try:
-        return {**json_default(inputs, exclude={*media}), **media}
-    except TypeError as error:
-        problem = str(error)
-    raise InputError(f"inputs: {type(inputs).__name__} cannot be sent as JSON {problem}".rstrip())
 
 
 def _check_streams(inputs: Mapping[str, Any], place: str) -> None:
@@ -179,17 +181,20 @@ def _encode_field(model: str, name: str, value: Any, types: Mapping[str, str], s
         return [_encode_url(item, where, kind, sample_rate) for item, where in zip(items, places, strict=True)]
     if encoding == "data URL":
         is_address = isinstance(value, str) and value.startswith(WEB)
-        return value if is_address else _encode_url(value, place, kind, sample_rate)
+        return cast("Any", value) if is_address else _encode_url(value, place, kind, sample_rate)
     medium = open_medium(value, place, kind, sample_rate)
-    is_base64 = encoding == "base64" and isinstance(value, str) and not value.startswith("data:")
-    if is_base64 or (isinstance(value, list | tuple) and "array<number" in types[name]):
+    if encoding == "base64" and isinstance(value, str) and not value.startswith("data:"):
+        return join_lines(value)
+    if isinstance(value, list | tuple) and "array<number" in types[name]:
         return cast("Any", value)
     return medium.to_base64() if encoding == "base64" else [*medium.read()]
 
 
 def _encode_url(value: Any, place: str, kind: Kind, sample_rate: Any) -> Any:
     """Return a medium as a data URL. What is one already stays, and so does Clef's form of it."""
-    is_encoded = value.startswith("data:") if isinstance(value, str) else is_mapping(value) and "base64" in value
+    if isinstance(value, str) and value.startswith("data:"):
+        return join_lines(value)
+    is_encoded = is_mapping(value) and "base64" in value
     return value if is_encoded else open_medium(value, place, kind, sample_rate).to_data_url()
 
 

@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterable, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Generator, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -32,6 +32,8 @@ WEB = ("http://", "https://")
 _NOUNS: Mapping[Kind, str] = {"audio": "a sound", "image": "an image", "video": "a video"}
 _PIECE = 64 * 1024
 _MAX_NAME = 250
+_MAX_DEPTH = 16
+"""How deep a medium lies at most: in a batch, in a part of a message, as a body."""
 _MAX_SAMPLE_RATE = 1 << 30
 """What the head of a WAV file holds."""
 _HEAD = 16
@@ -40,10 +42,12 @@ _CONTAINERS = ("mp4", "webm", "ogg")
 """Files that hold a sound or a video, which their first bytes do not tell."""
 _DOCUMENTS = ("text/", "application/json", "application/pdf")
 """Types of what is no medium."""
-_ERRORS = {"text/html": (b"<!DOCTYPE html", b"<!doctype html", b"<html"), "application/json": b'{"'}
-"""How an error begins that a download brought in the place of a medium."""
+_ERRORS = {"text/html": (b"<!doctype html", b"<html"), "application/json": b'{"'}
+"""How an error begins that a download brought in the place of a medium, in small letters."""
 _UNKNOWN = "application/octet-stream"
-_PNG_MODES = ("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA")
+_PNG_MODES = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")
+_WHITE = 0xFFFF
+"""White in a grey image of 16 bits."""
 _NOT_A_FILE = "must be base64, a data: URL, bytes or a Path: pass Path('…') if it is the name of a file"
 
 
@@ -84,6 +88,11 @@ class StreamedFile:
         self._file = file
         self._start = 0 if isinstance(file, Path) else file.tell()
         self._place = place
+
+    @property
+    def is_path(self) -> bool:
+        """True if it is opened anew each time."""
+        return isinstance(self._file, Path)
 
     def __iter__(self) -> Iterator[bytes]:
         with self.open() as file:
@@ -127,13 +136,53 @@ def is_medium(value: Any) -> bool:
 
 
 def is_array(value: Any) -> bool:
-    """Return True if a value is an array of numpy, or another that has its interface."""
-    return hasattr(value, "__array_interface__") and getattr(value, "ndim", 0) > 0 and not _is_pillow(value)
+    """Return True if a value is an array of numpy, or another that numpy can read, such as a tensor."""
+    is_readable = hasattr(value, "__array_interface__") or hasattr(value, "__array__")
+    return is_readable and not isinstance(value, type) and getattr(value, "ndim", 0) > 0 and not _is_pillow(value)
 
 
 def is_stream(value: Any) -> bool:
     """Return True if a value is an open file or another stream of bytes."""
     return hasattr(value, "read") or hasattr(value, "__next__") or hasattr(value, "__aiter__")
+
+
+def is_readable_once(value: Any) -> bool:
+    """Return True if whoever reads a value takes it away from the next reader: a pipe, a socket, a generator."""
+    with suppress(OSError, ValueError):  # a file that is gone or closed, which is refused when it is opened
+        if isinstance(value, os.PathLike):
+            mode = os.stat(cast("os.PathLike[Any]", value)).st_mode
+            return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+        if hasattr(value, "read"):
+            is_other = isinstance(value, io.BytesIO) or inspect.iscoroutinefunction(value.read)
+            return not (is_other or (hasattr(value, "seekable") and value.seekable()))
+        return isinstance(value, Iterable) and not (isinstance(value, Sized) or is_model(value) or is_medium(value))
+    return False
+
+
+def is_model(value: Any) -> bool:
+    """Return True if a value is a pydantic model, and no medium."""
+    return hasattr(value, "model_dump") and not (hasattr(value, "__bytes__") or isinstance(value, type))
+
+
+def list_fields(model: Any) -> dict[str, Any]:
+    """Return the fields of a pydantic model as they are, extra ones too."""
+    return {**vars(model), **(getattr(model, "model_extra", None) or {})}
+
+
+def walk(value: Any, place: str = "", depth: int = 0) -> Iterator[tuple[Any, str]]:
+    """Yield a value and all that it holds, each with its place. Numbers and what lies very deep are left out."""
+    if isinstance(value, int | float | type) or depth > _MAX_DEPTH:
+        return
+    yield value, place
+    items: Iterable[tuple[Any, Any]] = ()
+    if is_mapping(value):
+        items = value.items()
+    elif isinstance(value, list | tuple):
+        items = enumerate(cast("list[Any]", value))
+    elif is_model(value):
+        items = list_fields(value).items()
+    for name, item in items:
+        yield from walk(item, f"{place}[{name!r}]", depth + 1)
 
 
 def open_medium(value: Any, place: str, kind: Kind | None = None, sample_rate: Any = None) -> Medium:
@@ -184,7 +233,8 @@ def _from_bytes(content: bytes, place: str, media_type: str | None = None) -> Me
 
 def _find_type(head: bytes, guessed: str | None) -> str:
     """Return the media type by the first bytes, else the one that was guessed."""
-    is_error = next((media_type for media_type, starts in _ERRORS.items() if head.startswith(starts)), None)
+    start = head[:_HEAD].lower()
+    is_error = next((media_type for media_type, starts in _ERRORS.items() if start.startswith(starts)), None)
     return find_media_type(head) or is_error or guessed or _UNKNOWN
 
 
@@ -203,6 +253,11 @@ def _join_integers(value: Iterable[Any], place: str) -> bytes:
 # Text
 
 
+def join_lines(text: str) -> str:
+    """Return base64 text or a data: URL without the breaks that encoders make every 76 characters."""
+    return "".join(text.splitlines())
+
+
 def _decode_base64(text: str, place: str) -> bytes:
     """Return the bytes of base64 text. Raises `InputError` for text that is something else."""
     if text.startswith(WEB):
@@ -210,7 +265,7 @@ def _decode_base64(text: str, place: str) -> bytes:
     # Names of files may be base64 too, such as `data/cat`.
     if len(text) > _MAX_NAME or not os.path.exists(text):
         with suppress(binascii.Error, ValueError):
-            return b64decode("".join(text.splitlines()), validate=True)
+            return b64decode(join_lines(text), validate=True)
     raise InputError(f"{place} {_NOT_A_FILE}, got {describe(text[:40])}")
 
 
@@ -222,7 +277,7 @@ def _decode_text(text: str, place: str) -> Medium:
     content = unquote_to_bytes(data)
     if comma and parameters[-1:] == ["base64"]:
         try:
-            content = b64decode(content, validate=True)
+            content = b64decode(b"".join(content.splitlines()), validate=True)
         except binascii.Error:
             comma = ""
     if not comma:
@@ -274,11 +329,14 @@ def _open_file(file: Any, place: str) -> Medium:
     name = getattr(file, "name", None)
     guessed = mimetypes.guess_type(name)[0] if isinstance(name, str) else None
     with _name_problems(place):
+        medium = None
         if isinstance(file, io.BytesIO):
-            return _from_bytes(file.getvalue()[file.tell() :], place)
-        if hasattr(file, "seekable") and file.seekable():
-            return _open_streamed(StreamedFile(file, place), place, guessed)
-        return _open_iterator(iter(lambda: file.read(_PIECE), b""), place, guessed)
+            medium = _from_bytes(file.getvalue()[file.tell() :], place)
+        elif hasattr(file, "seekable") and file.seekable():
+            medium = _open_streamed(StreamedFile(file, place), place, guessed)
+        if medium and medium.size is not None and medium.size <= 0 < file.tell():
+            raise InputError(f"{place} must have something left to read, got a file that stands at its end: seek(0)")
+        return medium or _open_iterator(iter(lambda: file.read(_PIECE), b""), place, guessed)
 
 
 def _open_iterator(pieces: Iterator[Any], place: str, guessed: str | None) -> Medium:
@@ -336,6 +394,9 @@ def _encode_pillow(image: Any, place: str) -> bytes:
     """Return an image of Pillow as JPEG if it is one, else as PNG."""
     from PIL import ImageOps
 
+    if image.mode == "F":
+        must = f"{place} must be an image whose white is known, got mode 'F'"
+        raise InputError(f"{must}: bring it to 0 to 255, and convert it to 'L'")
     file, problem = io.BytesIO(), ""
     try:
         if image.format == "JPEG":
@@ -343,12 +404,26 @@ def _encode_pillow(image: Any, place: str) -> bytes:
             image.save(file, "JPEG", quality="keep", exif=image.info.get("exif", b""))
         else:
             upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I"):
+                upright = _convert_to_16_bits(upright, place)
             (upright if upright.mode in _PNG_MODES else upright.convert("RGB")).save(file, "PNG")
+    except InputError:
+        raise
     except Exception as error:  # its decoders raise what they like
         problem = str(error) or type(error).__name__
     if problem:
         raise InputError(f"{place}: Pillow cannot write this image, whose file may be closed or cut off: {problem}")
     return file.getvalue()
+
+
+def _convert_to_16_bits(image: Any, place: str) -> Any:
+    """Return a grey image of more than 8 bits as PNG can hold it. Pillow would cut off what is brighter."""
+    grey = image.convert("I")
+    lowest, highest = grey.getextrema()
+    if lowest < 0 or highest > _WHITE:
+        must = f"{place} must be a grey image from 0 (black) to {_WHITE} (white)"
+        raise InputError(f"{must}, got {lowest} to {highest}: bring it to these, or convert it to 'L'")
+    return grey.convert("I;16")
 
 
 def _encode_array(value: Any, place: str, kind: Kind | None, sample_rate: Any) -> bytes:
@@ -381,7 +456,12 @@ def _to_numpy(value: Any, place: str) -> Any:
         numpy = None
     if numpy is None:
         raise InputError(f"{place}: an array is read by numpy: pip install numpy")
-    return numpy.asarray(value)
+    problem = ""
+    try:
+        return numpy.asarray(value)
+    except Exception as error:  # a tensor that lies on another device, or has a gradient
+        problem = str(error) or type(error).__name__
+    raise InputError(f"{place}: numpy cannot read this {type(value).__name__}: {problem}")
 
 
 def _encode_wave(samples: Any, place: str, sample_rate: Any) -> bytes:
@@ -407,6 +487,6 @@ def _check_sample_rate(value: Any, place: str) -> int:
     with suppress(TypeError):
         rate = operator.index(value)
     if isinstance(value, bool) or not 0 < rate < _MAX_SAMPLE_RATE:
-        must = f"{place}: beside an array there must be `sample_rate`, the samples a second such as 16000"
-        raise InputError(f"{must}, got {describe(value)}")
+        must = "beside an array there must be `sample_rate`" if value is None else "`sample_rate` must be an integer"
+        raise InputError(f"{place}: {must}, the samples a second such as 16000, got {describe(value)}")
     return rate

@@ -2,33 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 from cfai import models
+from cfai._credentials import describe
 from cfai._errors import InputError
-from cfai._json import as_sequence, is_mapping
-from cfai._request.media_source import WEB, Kind, Medium, is_medium, open_medium
+from cfai._json import as_sequence, is_mapping, json_default
+from cfai._request.media_source import (
+    WEB,
+    Kind,
+    Medium,
+    is_array,
+    is_medium,
+    is_model,
+    join_lines,
+    list_fields,
+    open_medium,
+    walk,
+)
 
 _URL_PARTS: Mapping[str, Kind] = {"image_url": "image", "video_url": "video"}
+_DATA_URL = r"data:(audio|image|video)/[\w.+-]+(?:;[\w.=+-]+)*;base64,"
+_PART_FIELDS = (*_URL_PARTS, "input_audio", "url", "data", "body")
+"""The fields of a part, and of what stands in it, that may be media."""
 _AUDIO_FORMATS = {"audio/mpeg": "mp3"}
 """Names of the wire, where they are not those of the media type."""
 
 
 def has_medium_part(messages: Any) -> bool:
-    """Return True if a part of messages is a medium that is not encoded yet, or holds one."""
-    return any(_holds_medium(part) for message in as_sequence(messages) for part in _list_parts(message))
+    """Return True if a part of messages may be a medium, or hold one: only text is sure to be none."""
+    return any(
+        is_model(message)
+        or not all(map(_is_text, _list_parts(message.get("content") if is_mapping(message) else None)))
+        for message in as_sequence(messages)
+    )
 
 
-def _list_parts(message: Any) -> Sequence[Any]:
-    content = message.get("content") if is_mapping(message) else None
+def _list_parts(content: Any) -> Sequence[Any]:
     return cast("Sequence[Any]", content) if isinstance(content, list | tuple) else [content]
 
 
-def _holds_medium(value: Any, depth: int = 0) -> bool:
-    if is_medium(value):
-        return True
-    return depth < 2 and is_mapping(value) and any(_holds_medium(each, depth + 1) for each in value.values())
+def _is_text(part: Any) -> bool:
+    if is_mapping(part):
+        return isinstance(part.get("text"), str)
+    return part is None or (isinstance(part, str) and not part.startswith("data:"))
+
+
+def dump_model(model: Any, names: Collection[str], place: str) -> dict[str, Any]:
+    """Return the fields of a pydantic model. Of those with these names, the ones that hold media stay as they are.
+
+    Pydantic would take bytes and paths for text.
+    """
+    described: Mapping[str, Any] = getattr(cast("Any", type(model)), "model_fields", {})
+    media: dict[str, Any] = {}
+    held: set[str] = set()
+    for name, value in list_fields(model).items():
+        sent_as = getattr(described.get(name), "serialization_alias", None) or name
+        is_left_out = getattr(described.get(name), "exclude", None)
+        if sent_as in names and not is_left_out and any(is_medium(each) for each, _ in walk(value)):
+            media[sent_as] = value
+            held.add(name)
+    problem = ""
+    try:
+        return {**json_default(model, exclude=held), **media}
+    except TypeError as error:
+        problem = str(error)
+    raise InputError(f"{place}: {type(model).__name__} cannot be sent as JSON {problem}".rstrip())
+
+
+def _to_mapping(value: Any, place: str) -> Any:
+    """Return a part of a message, or what stands in it, as a mapping if it is a pydantic model."""
+    return dump_model(value, _PART_FIELDS, place) if is_model(value) else value
 
 
 def encode_messages(model: str, messages: Any, place: str, *, is_chat: bool) -> Any:
@@ -40,23 +86,29 @@ def encode_messages(model: str, messages: Any, place: str, *, is_chat: bool) -> 
         return messages
     encoded: list[Any] = []
     for number, message in enumerate(cast("list[Any]", messages)):
+        where = f"{place}[{number}]"
+        if is_model(message):
+            message = dump_model(message, ("content",), where)
         content = message.get("content") if is_mapping(message) else None
-        if isinstance(content, list | tuple) or is_medium(content):
-            where = f"{place}[{number}]['content']"
-            parts = [
-                _encode_part(
-                    model, part, f"{where}[{position}]" if isinstance(content, list | tuple) else where, is_chat
-                )
-                for position, part in enumerate(_list_parts(message))
-            ]
-            message = {**message, "content": parts}
+        where = f"{where}['content']"
+        if isinstance(content, list | tuple):
+            items = enumerate(_list_parts(content))
+            message = {
+                **message,
+                "content": [_encode_part(model, each, f"{where}[{at}]", is_chat) for at, each in items],
+            }
+        elif is_medium(content):
+            message = {**message, "content": [_encode_part(model, content, where, is_chat)]}
         encoded.append(message)
     return encoded
 
 
 def _encode_part(model: str, part: Any, place: str, is_chat: bool) -> Any:
     if isinstance(part, str):
+        if url := re.match(_DATA_URL, part):
+            return _make_part(open_medium(part, place, cast("Kind", url[1])), is_chat)
         return {"type": "text" if is_chat else "input_text", "text": part}
+    part = _to_mapping(part, place)
     if is_medium(part):
         return _make_part(open_medium(part, place), is_chat)
     for name, kind in _URL_PARTS.items():
@@ -64,6 +116,8 @@ def _encode_part(model: str, part: Any, place: str, is_chat: bool) -> Any:
             return {**part, name: _encode_url(model, part[name], f"{place}[{name!r}]", kind, is_chat)}
     if is_mapping(part) and part.get("input_audio") is not None:
         return {**part, "input_audio": _encode_audio(part["input_audio"], f"{place}['input_audio']")}
+    if not (is_mapping(part) or hasattr(part, "_as_input")):
+        raise InputError(f"{place} must be text, an image, a sound, a video or an object, got {describe(part)}")
     return part
 
 
@@ -83,13 +137,16 @@ def _make_part(medium: Medium, is_chat: bool) -> dict[str, Any]:
 
 def _encode_url(model: str, value: Any, place: str, kind: Kind, is_chat: bool) -> Any:
     """Return an address with the medium in it, as an object; in the Responses API as text."""
+    value = _to_mapping(value, place)
     fields = {**value} if is_mapping(value) and "body" not in value else {"url": value}
     url = fields.get("url")
     if url is None:
         return value
     if isinstance(url, str) and url.startswith(WEB):
         _check_web(model, place)
-    elif not (isinstance(url, str) and url.startswith("data:")):
+    elif isinstance(url, str) and url.startswith("data:"):
+        fields["url"] = join_lines(url)
+    else:
         fields["url"] = open_medium(url, place, kind).to_data_url()
     return fields if is_chat else fields["url"]
 
@@ -103,13 +160,17 @@ def _check_web(model: str, place: str) -> None:
 
 
 def _encode_audio(value: Any, place: str) -> Any:
+    value = _to_mapping(value, place)
     fields = {**value} if is_mapping(value) and "body" not in value else {"data": value}
     data = fields.get("data")
     if data is None:
         return value
-    medium = open_medium(data, place, "audio")
+    medium = open_medium(data, place, "audio", fields.get("sample_rate"))
+    if is_array(data["body"] if is_mapping(data) else data):  # in whose WAV file it stands
+        fields.pop("sample_rate", None)
     is_base64 = isinstance(data, str) and not data.startswith("data:")
-    return {"format": _get_format(medium), **fields, "data": data if is_base64 else medium.to_base64()}
+    encoded = join_lines(cast("str", data)) if is_base64 else medium.to_base64()
+    return {"format": _get_format(medium), **fields, "data": encoded}
 
 
 def _get_format(medium: Medium) -> str:

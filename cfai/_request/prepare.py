@@ -25,7 +25,9 @@ from cfai._limits import (
     resolve_max_tokens,
 )
 from cfai._preload import has_preloaded, preload
-from cfai._request.media import FORM_MODELS, MEDIA_FIELDS, dump_model, encode_media, has_media
+from cfai._request.media import FORM_MODELS, MEDIA_FIELDS, encode_media, has_media
+from cfai._request.media_source import is_readable_once, walk
+from cfai._request.message_parts import dump_model
 from cfai._request.options import (
     FLAGS,
     NO_TAGS,
@@ -184,7 +186,7 @@ def prepare_unstreamed(call: PreparedCall, started: float, attempts: int) -> Pre
 def inputs_to_builtins(inputs: Any) -> dict[str, Any]:
     """Return the inputs as a dict of our own, with plain values in it. Pydantic models are taken too."""
     if hasattr(inputs, "model_dump"):
-        inputs = dump_model(inputs)
+        inputs = dump_model(inputs, MEDIA_FIELDS, "inputs")
     if not isinstance(inputs, Mapping):
         raise InputError(f"`inputs` must be a dict such as {{'prompt': '...'}}, got {type(inputs).__name__}")
     builtins = dict(cast("Mapping[str, Any]", inputs))
@@ -198,9 +200,16 @@ def inputs_to_builtins(inputs: Any) -> dict[str, Any]:
 
 
 def encode_inputs(model: str, inputs: Any) -> dict[str, Any]:
-    """Return the inputs as they are sent in JSON, for a check. Raises `InputError` for what cannot be sent."""
+    """Return the inputs as they are sent in JSON, for a check. Raises `InputError` for what cannot be sent.
+
+    So it does for a stream that can be read only once, which would then lack its beginning when it is sent.
+    """
+    if place := next((place for value, place in walk(inputs, "inputs") if is_readable_once(value)), None):
+        advice = "call `run`, which checks it before it sends, or pass a Path or bytes"
+        raise InputError(f"{place} must be what can be read again, for a check, got a stream: {advice}")
     builtins = inputs_to_builtins(encode_media(model, inputs)[0])
-    in_json = {name: None if isinstance(value, RawBody) else value for name, value in builtins.items()}
+    # An empty object stands for a body beside the JSON: `None` would be no input.
+    in_json: dict[str, Any] = {name: {} if isinstance(value, RawBody) else value for name, value in builtins.items()}
     if problem := find_unsendable(in_json, "inputs"):
         raise InputError(problem)
     return in_json

@@ -8,7 +8,6 @@ import uuid
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
@@ -19,8 +18,11 @@ from cfai._errors import InputError
 from cfai._json import is_mapping, to_builtins
 from cfai._request.media_source import Medium, StreamedFile, get_content_type, is_medium, open_medium
 from cfai._request.options import find_header_flaw
+from cfai.models.schemas import FLUX_2_FORM
 from cfai.types._media_types import SUFFIXES
 
+_PICTURE_NAMES = ("image", "input_image", "mask")
+"""The beginnings of names that other models, and other services, have for pictures."""
 _FILE_FIELD = "input_image_"
 """The beginning of the names of fields that are files, whatever is passed."""
 
@@ -70,11 +72,26 @@ def encode_form(model: str, inputs: Mapping[str, Any], refusal: str, place: str)
     if refusal:
         raise InputError(f"{place}: {model} takes a form as the whole body of a call, which cannot {refusal}")
     if "multipart" not in inputs:
+        _check_form_fields(model, inputs, place)
         raw = make_raw_body(_make_form(inputs, place), {}, place)
         return {name: value for name, value in inputs.items() if not _is_file(name, value)} | {"(body)": raw}, raw
     others = {name: inputs[name] for name in inputs if name != "multipart"}
     raw = make_raw_body(_open_form(inputs["multipart"], f"{place}['multipart']"), others, place)
     return {**others, "multipart": raw}, raw
+
+
+def _check_form_fields(model: str, inputs: Mapping[str, Any], place: str) -> None:
+    """Raise for a picture where the form has none, and for a batch: the service drops both without a word."""
+    if inputs.get("requests") is not None:
+        raise InputError(
+            f"{place}['requests']: {model} takes a form, which cannot be part of a batch: call it for each"
+        )
+    pictures = [name for name in FLUX_2_FORM.parameters if name.startswith(_FILE_FIELD)]
+    for name, value in inputs.items():
+        is_picture = is_medium(value) or (value is not None and name.startswith(_PICTURE_NAMES))
+        if is_picture and name not in FLUX_2_FORM.parameters:
+            must = f"{place}[{name!r}]: {model} takes pictures as {pictures[0]!r} to {pictures[-1]!r} alone"
+            raise InputError(f"{must}, got {name!r}: give it one of these names")
 
 
 def _open_form(value: Any, place: str) -> Medium:
@@ -96,13 +113,14 @@ def _is_file(name: str, value: Any) -> bool:
 
 
 def _make_form(fields: Mapping[str, Any], place: str, boundary: str | None = None) -> Medium:
-    """Return a form of texts and files. Unless one of the files is read from disk, it is bytes."""
+    """Return a form of texts and files. Unless one of the files is a path, which is read from disk, it is bytes."""
     parts: list[tuple[str, str | Medium]] = []
     for name, value in fields.items():
         where = f"{place}[{name!r}]"
         if _is_file(name, value):
             file = open_medium(value, where, "image" if name.startswith(_FILE_FIELD) else None)
-            is_kept = isinstance(file.content, StreamedFile)
+            # An open file may stand in several fields, which httpx would read in turns.
+            is_kept = isinstance(file.content, StreamedFile) and file.content.is_path
             parts.append((name, file if is_kept else replace(file, content=file.read())))
         elif value is not None:
             parts.append((name, _to_text(value, where)))
@@ -121,12 +139,7 @@ class _Form:
 
     def __iter__(self) -> Iterator[bytes]:
         with ExitStack() as stack:
-
-            def open_file(file: StreamedFile) -> Any:
-                # Without `seek`, by which httpx would go back to the beginning of the file.
-                return SimpleNamespace(read=stack.enter_context(file.open()).read)
-
-            yield from self._encode(open_file)
+            yield from self._encode(lambda file: stack.enter_context(file.open()))
 
     def _encode(self, open_file: Callable[[StreamedFile], Any]) -> Iterable[bytes]:
         files: list[tuple[str, Any]] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, SupportsBytes, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, SupportsBytes, TypedDict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     PillowImage = PIL.Image.Image
 else:  # for whoever asks for the type hints where these packages are not installed
     FloatArray = ByteArray = PillowImage = Any
+
+
+class BinaryFile(Protocol):
+    """A file that is open in binary mode, temporary ones and pipes too."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 class PilImage(Protocol):
@@ -42,7 +48,7 @@ class MediaBody(TypedDict):
     """The media type, such as `audio/wav`."""
 
 
-MediaSource = str | bytes | bytearray | memoryview | PathLike[str] | BinaryIO | MediaBody | SupportsBytes
+MediaSource = str | bytes | bytearray | memoryview | PathLike[str] | BinaryFile | MediaBody | SupportsBytes
 """A file by its `Path`, its bytes, an open binary file, or a `str`: base64, a `data:` URL, or where the model takes one
 an address on the web. The path of a file as a `str` is none of these. An `Image` or `Audio` of cfai is one, too."""
 

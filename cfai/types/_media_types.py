@@ -12,7 +12,7 @@ _MAGIC = {
     "image/jpeg": b"\xff\xd8\xff",
     "image/gif": b"GIF8",
     "image/bmp": b"BM",
-    "audio/mpeg": (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"),
+    "audio/mpeg": (b"ID3", b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2"),
     "audio/aac": (b"\xff\xf1", b"\xff\xf9"),
     "audio/ogg": b"OggS",
     "audio/flac": b"fLaC",
@@ -20,7 +20,11 @@ _MAGIC = {
     "application/pdf": b"%PDF",
 }
 _RIFF = {b"WAVE": "audio/wav", b"WEBP": "image/webp", b"AVI ": "video/x-msvideo"}
-_FTYP = {b"M4A ": "audio/mp4", b"M4B ": "audio/mp4", b"avif": "image/avif", b"heic": "image/heic"}
+_FTYP = {
+    **dict.fromkeys((b"M4A ", b"M4B "), "audio/mp4"),
+    **dict.fromkeys((b"avif", b"avis"), "image/avif"),
+    **dict.fromkeys((b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1"), "image/heic"),
+}
 
 SUFFIXES = {
     "image/png": ".png",

@@ -59,6 +59,13 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (BGE_M3, {"query": "Hello"}, "`contexts` or `text` must be given for @cf/baai/bge-m3, got `query`."),
     (RERANKER, {"query": "Hello"}, "`contexts` must be given for @cf/baai/bge-reranker-base, got `query`."),
     (M2M, {"text": "Hello"}, "`target_lang` must be given for @cf/meta/m2m100-1.2b, got `text`."),
+    ("@cf/deepgram/nova-3", {"language": "en"}, "`audio` must be given for @cf/deepgram/nova-3, got `language`."),
+    ("@cf/pipecat-ai/smart-turn-v2", {}, "`audio` must be given for @cf/pipecat-ai/smart-turn-v2, got no inputs."),
+    (TURBO, {"audio": None}, "`audio` must be given for @cf/openai/whisper-large-v3-turbo"),
+    ("@cf/openai/whisper", {"source_lang": "en"}, "`audio` must be given for @cf/openai/whisper, got `source_lang`."),
+    ("@cf/microsoft/resnet-50", {}, "`image` must be given for @cf/microsoft/resnet-50, got no inputs."),
+    ("@cf/facebook/detr-resnet-50", {}, "`image` must be given for @cf/facebook/detr-resnet-50, got no inputs."),
+    ("@cf/llava-hf/llava-1.5-7b-hf", {"prompt": "x"}, "`image` must be given for @cf/llava-hf/llava-1.5-7b-hf, got"),
     (FLUX, {"steps": 4}, "`prompt` must be given for @cf/black-forest-labs/flux-1-schnell, got `steps`."),
     # Messages.
     (
@@ -192,7 +199,6 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
     (BGE_M3, {"contexts": [{"text": "a"}] * 500, "query": "a"}),
     (TURBO, {"audio": "AA==", "beam_size": 5}),
     ("@cf/openai/whisper", {"audio": [1, 2, 3]}),
-    ("@cf/openai/whisper", {"source_lang": "en"}),  # the audio may be the whole body
     ("@cf/deepgram/nova-3", {"audio": {"body": b"RIFF----WAVE", "contentType": "audio/wav"}, "punctuate": True}),
     (FLUX, {"prompt": "a cat", "seed": 5}),
     (FLUX_2, {"prompt": "a cat", "width": 512, "input_image_0": b"\x89PNG\r\n\x1a\n"}),  # the fields of a form

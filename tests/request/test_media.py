@@ -14,7 +14,7 @@ import tempfile
 import threading
 import tracemalloc
 import wave
-from base64 import b64decode, b64encode
+from base64 import b64decode, b64encode, encodebytes
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from email import message_from_bytes
@@ -29,7 +29,7 @@ import httpx2
 import numpy as np
 import PIL.Image
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from cfai import Ai, BadRequestError, CfaiError, InputError, types
 from tests.conftest import ASYNC, SYNC_AND_ASYNC, Caller, Callers, Peer, Serve, Service, row
@@ -245,7 +245,7 @@ def test_what_is_encoded_already_stays_and_is_encoded_as_the_model_wants_it(call
         with row((model, str(image)[:20])):
             caller.run(model, {"image": image, "stream": False}, checks="off")  # without a prompt
             assert service.sent == {"image": expected, "stream": False}
-    for audio, expected in (([*WAV], b64encode(WAV).decode()), ("AAAA\nAAAA", "AAAA\nAAAA")):
+    for audio, expected in (([*WAV], b64encode(WAV).decode()), ("AAAA\r\nAAAA\n", "AAAAAAAA")):
         caller.run(TURBO, {"audio": audio})
         assert service.sent == {"audio": expected}
     for model, inputs in (
@@ -256,6 +256,24 @@ def test_what_is_encoded_already_stays_and_is_encoded_as_the_model_wants_it(call
     ):
         caller.run(model, inputs, checks="off")
         assert service.sent == inputs
+
+
+def test_base64_in_lines_is_sent_as_one(caller: Caller, service: Service) -> None:
+    service.answers(service.result({"text": "x"}))
+    sound, text, url = b64encode(WAV).decode(), encodebytes(WAV).decode(), PNG_URL[:99] + "\r\n" + PNG_URL[99:]
+    rows: list[tuple[str, dict[str, Any], Any]] = [
+        (TURBO, {"audio": text}, {"audio": sound}),
+        (TURBO, {"audio": f"data:audio/wav;base64,{text}"}, {"audio": sound}),
+        (OMNI, {**CLEF, "audio": [text], "images": [url]}, {**CLEF, "audio": [WAV_URL], "images": [PNG_URL]}),
+        (MOONDREAM, {"image": url, "stream": False}, {"image": PNG_URL, "stream": False}),
+        (RESNET, {"image": url}, {"image": [*PNG]}),
+    ]
+    for model, inputs, expected in rows:
+        with row(model):
+            caller.run(model, inputs)
+            assert service.sent == expected
+    caller.run(NOVA, {"audio": f"data:audio/wav;base64,{text}"})
+    assert service.request.content == WAV
 
 
 def test_flux_2_gets_a_form_even_for_a_bare_prompt(caller: Caller, service: Service, picture: Path) -> None:
@@ -288,6 +306,10 @@ def test_flux_2_gets_a_form_even_for_a_bare_prompt(caller: Caller, service: Serv
         for _ in range(2):
             caller.run(FLUX, {"input_image_0": file}, checks="off")  # without a prompt
             assert read_form(service.request) == [("input_image_0", "input_image_0.png", "image/png", PNG)]
+    with picture.open("rb") as file:
+        for same in (file, picture, {"body": picture}):
+            caller.run(FLUX, {"prompt": "x", "input_image_0": same, "input_image_1": same, "image": None})
+            assert [part[3] for part in read_form(service.request)] == [b"x", PNG, PNG]
     caller.run(FLUX, {"prompt": "x", "input_image_0": picture, "input_image_1": JPEG})
     assert [part[1] for part in read_form(service.request)] == [None, "input_image_0.png", "input_image_1.jpg"]
 
@@ -371,6 +393,33 @@ def test_a_pydantic_model_may_have_media_in_its_fields(caller: Caller, service: 
     assert read_form(service.request) == [("prompt", None, None, b"x")]
 
 
+def test_media_in_the_fields_of_a_pydantic_model_are_found_by_the_names_of_the_wire(
+    caller: Caller, service: Service, sound: Path, picture: Path
+) -> None:
+    class Speech(BaseModel):
+        model_config = ConfigDict(extra="allow")
+        recording: Any = Field(alias="audio")
+        secret: Any = Field(default=None, exclude=True)
+
+    class Batch(BaseModel):
+        requests: list[Speech]
+
+    class Omni(BaseModel):
+        images: list[Path]
+        state: str = "x"
+
+    service.answers(service.result({"text": "x"}))
+    expected = {"audio": b64encode(WAV).decode(), "task": "transcribe"}
+    for audio in (sound, WAV, np.frombuffer(WAV, "uint8")):
+        speech = Speech.model_validate({"audio": audio, "task": "transcribe", "secret": WAV})
+        caller.run(TURBO, speech)
+        assert service.sent == expected
+        caller.run(TURBO, Batch(requests=[speech]), queue_request=True)
+        assert service.sent == {"requests": [expected]}
+    caller.run(OMNI, Omni(images=[picture]), checks="off")
+    assert service.sent == {"state": "x", "images": [PNG_URL]}
+
+
 def test_pictures_of_pillow_and_numpy_are_sent_as_files(caller: Caller, service: Service, tmp_path: Path) -> None:
     service.answers(service.result([]))
     photo = PIL.Image.open(io.BytesIO(JPEG))
@@ -386,7 +435,7 @@ def test_pictures_of_pillow_and_numpy_are_sent_as_files(caller: Caller, service:
         (turned, "JPEG", (3, 2)),
         (photo.resize((6, 4)), "PNG", (6, 4)),
         (turned.convert("L"), "PNG", (2, 3)),
-        *((PIL.Image.new(mode, (3, 2)), "PNG", (3, 2)) for mode in ("L", "RGBA", "P", "CMYK", "F", "1", "YCbCr")),
+        *((PIL.Image.new(mode, (3, 2)), "PNG", (3, 2)) for mode in ("L", "RGBA", "P", "CMYK", "1", "YCbCr")),
         (pixels, "PNG", (5, 4)),
         (pixels[:, :, 0], "PNG", (5, 4)),
         (pixels[::2, ::-1], "PNG", (5, 2)),
@@ -401,6 +450,30 @@ def test_pictures_of_pillow_and_numpy_are_sent_as_files(caller: Caller, service:
                 assert sent.getexif()[0x0112] == 6
             if image is pixels:
                 assert (np.asarray(sent) == pixels).all()
+
+
+def test_a_picture_of_16_bits_keeps_its_brightness(caller: Caller, service: Service) -> None:
+    service.answers(service.result([]))
+    pixels = np.array([[0, 300, 13_000], [39_000, 52_000, 65_535]])
+    images = [PIL.Image.fromarray(pixels.astype("int32"))]
+    for mode, kind in (("I;16", "<u2"), ("I;16L", "<u2"), ("I;16B", ">u2"), ("I;16N", "=u2")):
+        images.append(PIL.Image.frombytes(mode, (3, 2), pixels.astype(kind).tobytes()))
+    for image in images:
+        with row(image.mode):
+            caller.run(RESNET, {"image": image})
+            sent = PIL.Image.open(io.BytesIO(bytes(service.sent["image"])))
+            assert (sent.format, np.asarray(sent).tolist()) == ("PNG", pixels.tolist())
+    rows = (
+        (PIL.Image.new("F", (3, 2), 0.5), "must be an image whose white is known, got mode 'F': bring it to 0 to 255"),
+        (
+            PIL.Image.new("I", (3, 2), 70_000),
+            r"must be a grey image from 0 \(black\) to 65535 \(white\), got 70000 to 70000: bring",
+        ),
+        (PIL.Image.new("I", (3, 2), -1), "got -1 to -1"),
+    )
+    for image, problem in rows:
+        with row(problem), pytest.raises(InputError, match=rf"^inputs\['image'\].*{problem}"):
+            caller.run(RESNET, {"image": image})
 
 
 def test_samples_of_numpy_are_sent_as_a_wave_file(caller: Caller, service: Service) -> None:
@@ -438,6 +511,7 @@ def test_the_media_type_is_read_from_the_bytes_then_the_name_and_a_container_is_
         ("a.m4a", mp4, "audio/mp4"),
         ("a.webm", webm, "audio/webm"),
         ("a.raw", b"BM" + unknown, "application/octet-stream"),
+        *(("a", magic + unknown, "audio/mpeg") for magic in (b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2")),
     ):
         path = tmp_path / name
         path.write_bytes(content)
@@ -578,7 +652,14 @@ def test_what_is_no_medium_is_refused_by_its_name_and_never_shown(
             *((odd, "must give bytes when it is read, got str") for odd in (Odd(), {"body": Odd()})),
             (PNG, "must be a sound, got image/png"),
             (text, "must be a sound, got text/plain"),
-            (b"<!DOCTYPE html><title>secret-words</title>", "must be a sound, got text/html"),
+            *(
+                (page + b"<title>secret-words</title>", "must be a sound, got text/html")
+                for page in (b"<!DOCTYPE html>", b"<!doctype HTML>", b"<html>", b"<HTML>")
+            ),
+            *(
+                (b"\0\0\0\x18ftyp" + brand + bytes(9), "must be a sound, got image/heic")
+                for brand in (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
+            ),
             (io.BytesIO(b'{"error": "secret-words"}'), "must be a sound, got application/json"),
             (b64encode(b"%PDF-1.7").decode(), "must be a sound, got application/pdf"),
             (in_pieces(WAV), "must be bytes, a Path"),
@@ -593,12 +674,26 @@ def test_what_is_no_medium_is_refused_by_its_name_and_never_shown(
     assert service.requests == []
 
 
+def test_a_file_that_stands_at_its_end_is_refused_with_what_to_do(caller: Caller, service: Service) -> None:
+    with tempfile.TemporaryFile() as file, tempfile.SpooledTemporaryFile() as spooled:
+        sources: list[Any] = [io.BytesIO(), file, spooled]
+        for source in sources:
+            source.write(WAV)
+            for end in (len(WAV), len(WAV) + 9):
+                source.seek(end)
+                for audio in (source, {"body": source, "contentType": "audio/wav"}):
+                    with pytest.raises(InputError, match=r"^inputs\['audio'\].* stands at its end: seek\(0\)"):
+                        caller.run(NOVA, {"audio": audio})
+    assert service.requests == []
+
+
 def test_arrays_of_another_shape_or_type_are_refused(caller: Caller, service: Service) -> None:
     sounds: list[tuple[dict[str, Any], str]] = [
         ({"audio": np.zeros((9, 2), "float32"), "sample_rate": 8000}, r"mono array .* got float32 of shape \(9, 2\)"),
         ({"audio": np.zeros(9), "sample_rate": 8000}, "of float32 or int16, got float64"),
         ({"audio": np.zeros(9, "int32"), "sample_rate": 8000}, "of float32 or int16, got int32"),
         ({"audio": np.zeros(9, "float32")}, "there must be `sample_rate`.*got None"),
+        ({"audio": np.zeros(9, "float32"), "sample_rate": 8000.0}, "`sample_rate` must be an integer, .* got 8000.0"),
         *(
             ({"audio": np.zeros(9, "int16"), "sample_rate": rate}, "`sample_rate`")
             for rate in (0, -1, 8000.5, "8000", True, 2**40)
@@ -661,6 +756,17 @@ def test_media_that_a_model_does_not_take_are_refused_with_what_it_takes(
         (OMNI, {**CLEF, "images": ["https://a.b/c.png"]}, r"inputs\['images'\]\[0\]: this model takes no address"),
         (FLUX, {"prompt": "x", "input_image_0": "https://a.b/c.png"}, "takes no address on the web"),
         (FLUX, {"prompt": "x", "input_image_2": MP3}, r"inputs\['input_image_2'\] must be an image, got audio/mpeg"),
+        *(
+            (
+                FLUX,
+                {"prompt": "x", name: image},
+                rf"^inputs\['{name}'\]: .* takes pictures as 'input_image_0' to 'input_image_3'",
+            )
+            for name in ("image", "input_image", "input_image_7", "images", "image_b64", "photo")
+            for image in (picture, PNG, {"body": picture})
+        ),
+        (FLUX, {"prompt": "x", "image": PNG_URL}, "takes pictures as 'input_image_0' to 'input_image_3'"),
+        (FLUX, {"requests": [{"prompt": "x"}]}, r"^inputs\['requests'\]: .* takes a form, which cannot be part of a"),
         (FLUX, {"prompt": object()}, r"inputs\['prompt'\] cannot be sent as text, got object"),
         (FLUX, {"multipart": b"x"}, r"inputs\['multipart'\] must be \{'body'"),
         (FLUX, {"multipart": {"body": b"x"}}, "there must be 'contentType', with its boundary"),
@@ -880,10 +986,59 @@ def test_check_takes_the_media_that_run_takes(picture: Path, sound: Path) -> Non
         result = ai.check("@cf/google/gemma-4-26b-a4b-it", {"messages": [message]})
         assert result.verdict == "likely fits"
         assert result.tokens is not None
-        for model, inputs in ((NOVA, {"audio": sound}), (WHISPER, {"audio": WAV}), (FLUX, {"prompt": "x"})):
-            assert ai.check(model, inputs)
+        bodies = ((NOVA, {"audio": sound}), (WHISPER, {"audio": WAV}), (RESNET, {"image": picture}), (FLUX, CAT))
+        for model, inputs in bodies:
+            assert ai.check(model, inputs).verdict != "wrong input"
+        for model in (NOVA, WHISPER, RESNET, FLUX):
+            assert ai.check(model, {}).verdict == "wrong input"
         with pytest.raises(InputError, match="No such file"):
             ai.check(TURBO, {"audio": Path("none.wav")})
+
+
+def test_check_leaves_unread_what_can_be_read_only_once(caller: Caller, service: Service, tmp_path: Path) -> None:
+    service.answers(service.result({"text": "x"}))
+    message = {"role": "user", "content": ["x", {"type": "image_url", "image_url": {"url": Pipe(PNG)}}]}
+
+    class Sound(BaseModel):
+        audio: Any
+
+    with Ai(account_id="0" * 32, api_token="t") as ai:
+        streams: list[tuple[str, Any, str]] = [
+            (NOVA, {"audio": Path(os.devnull)}, r"\['audio'\]"),
+            (TURBO, Sound(audio=Pipe(WAV)), r"\['audio'\]"),
+            (OMNI, {**CLEF, "images": [PNG, Pipe(PNG)]}, r"\['images'\]\[1\]"),
+            (
+                FLUX,
+                {"multipart": {"body": {"input_image_0": Pipe(PNG)}}},
+                r"\['multipart'\]\['body'\]\['input_image_0'\]",
+            ),
+            (TEXT, {"messages": [message]}, r"\['messages'\]\[0\]\['content'\]\[1\]\['image_url'\]\['url'\]"),
+            (TURBO, {"requests": [{"audio": Pipe(WAV)}]}, r"\['requests'\]\[0\]\['audio'\]"),
+        ]
+        for model, inputs, place in streams:
+            with row(place), pytest.raises(InputError, match=f"^inputs{place} must .* got a stream: call `run`"):
+                ai.check(model, inputs)
+        for model in (NOVA, TURBO):
+            for make in (
+                lambda: Pipe(WAV),
+                lambda: {"body": Pipe(WAV), "contentType": "audio/wav"},
+                lambda: {"body": in_pieces(WAV), "contentType": "audio/wav"},
+            ):
+                audio: Any = make()
+                with pytest.raises(InputError, match="got a stream"):
+                    ai.check(model, {"audio": audio})
+                caller.run(model, {"audio": audio})
+                assert (service.request.content if model == NOVA else b64decode(service.sent["audio"])) == WAV
+        assert ai.check(NOVA, {"audio": {"body": in_awaited_pieces(WAV), "contentType": "audio/wav"}})
+        sound = io.BytesIO(WAV)
+        assert ai.check(NOVA, {"audio": {"body": sound, "contentType": "audio/wav"}})
+        caller.run(NOVA, {"audio": {"body": sound, "contentType": "audio/wav"}})
+        assert service.request.content == WAV
+        for gone in (io.BytesIO(WAV), tmp_path / "none.wav"):
+            if isinstance(gone, io.BytesIO):
+                gone.close()
+            with pytest.raises(InputError, match=r"closed|No such file"):
+                ai.check(NOVA, {"audio": gone})
 
 
 BLOCKING = """
@@ -897,8 +1052,11 @@ async def main():
     folder = Path(sys.argv[2])
     sound, picture = folder / "speech.wav", folder / "picture.png"
     text = await asyncio.to_thread(lambda: b64encode(sound.read_bytes()).decode())
+    image = await asyncio.to_thread(lambda: b64encode(picture.read_bytes()).decode())
+    assert len(image) < 250
     async with Ai(account_id="local", api_token="token", base_url=sys.argv[1]) as ai:
         parts = [{"type": "image_url", "image_url": {"url": picture}}, "Hello", picture]
+        texts = [{"type": "image_url", "image_url": {"url": image}}, {"type": "image_url", "image_url": image}]
         for model, inputs in (
             ("@cf/google/gemma-4-26b-a4b-it", {"prompt": "the first call, which imports and reads in a thread"}),
             ("@cf/black-forest-labs/flux-2-dev", {"prompt": "x"}),
@@ -910,6 +1068,7 @@ async def main():
             ("@cf/black-forest-labs/flux-2-dev", {"prompt": "x", "input_image_0": picture}),
             ("@cf/google/gemma-4-26b-a4b-it", {"messages": [{"role": "user", "content": parts}]}),
             ("@cf/google/gemma-4-26b-a4b-it", {"messages": [{"role": "user", "content": ["Hello"]}]}),
+            ("@cf/google/gemma-4-26b-a4b-it", {"messages": [{"role": "user", "content": texts}]}),
         ):
             await ai.arun(model, inputs)
     print("done")

@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 import PIL.Image
 import pytest
+from pydantic import BaseModel, ConfigDict
 
 from cfai import Ai, InputError, types
 from tests.conftest import Caller, Service, row
@@ -47,7 +48,23 @@ WAV = encode_wave()
 WAV_TEXT = b64encode(WAV).decode()
 MP3 = b"ID3\4\0\0" + bytes(30)
 IMAGE = {"type": "image_url", "image_url": {"url": PNG_URL}}
-SOUND = {"type": "input_audio", "input_audio": {"data": WAV_TEXT, "format": "wav"}}
+SOUND: dict[str, Any] = {"type": "input_audio", "input_audio": {"data": WAV_TEXT, "format": "wav"}}
+
+
+class Tensor:
+    """An array of another package than numpy, which numpy can read if it lies on this machine."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+        self.ndim, self.dtype = 3, "uint8"
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if self._array is None:
+            raise RuntimeError("it has a gradient")
+        return self._array
+
+    def tolist(self) -> Any:
+        return self._array.tolist()
 
 
 @pytest.fixture
@@ -87,6 +104,7 @@ def test_every_kind_of_image_is_a_part_by_itself_or_by_its_name(
             types.Image(content=PNG, media_type="image/png"),
             PIL.Image.open(io.BytesIO(PNG)),
             pixels,
+            Tensor(pixels),
             {"body": picture, "contentType": "image/png"},
         ]
         for source in sources:
@@ -109,6 +127,65 @@ def test_every_kind_of_image_is_a_part_by_itself_or_by_its_name(
                 assert sent["image_url"]["url"] == PNG_URL
                 assert ("detail" in sent["image_url"]) is (str(part).find("'detail'") > 0)
                 assert part == before
+
+
+class Url(BaseModel):
+    url: Any
+    detail: str | None = None
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    type: str
+
+
+class Message(BaseModel):
+    role: str
+    content: Any
+    name: str | None = None
+
+
+class Conversation(BaseModel):
+    messages: list[Message]
+    max_tokens: int = 5
+
+
+def test_messages_and_parts_may_be_pydantic_models_with_media_in_them(
+    caller: Caller, service: Service, picture: Path, sound: Path
+) -> None:
+    text, sources = {"type": "text", "text": "What?"}, [picture, PNG, PIL.Image.open(picture), PNG_TEXT]
+    images: list[tuple[Any, Any]] = [
+        *((source, IMAGE) for source in sources[:3]),
+        *((Part(type="image_url", image_url=source), IMAGE) for source in sources),  # pyright: ignore[reportCallIssue]
+        *((Part(type="image_url", image_url={"url": source}), IMAGE) for source in sources),  # pyright: ignore[reportCallIssue]
+        *((Part(type="image_url", image_url=Url(url=source)), IMAGE) for source in sources),  # pyright: ignore[reportCallIssue]
+        *(({"type": "image_url", "image_url": Url(url=source)}, IMAGE) for source in sources),
+        *((Part(type="input_audio", input_audio=source), SOUND) for source in (sound, WAV)),  # pyright: ignore[reportCallIssue]
+        ({"type": "input_audio", "input_audio": Part(type="x", data=sound)}, None),  # pyright: ignore[reportCallIssue]
+    ]
+    for part, expected in images:
+        with row(part):
+            message = Message(role="user", content=["What?", part])
+            sent = [{"role": "user", "content": [text, expected]}]
+            if expected is None:
+                audio = {"format": "wav", "type": "x", "data": WAV_TEXT}
+                sent[0]["content"] = [text, {"type": "input_audio", "input_audio": audio}]
+            caller.run(GEMMA, {"messages": [message]})
+            assert service.sent == {"messages": sent}
+            caller.run(GEMMA, {"messages": [{"role": "user", "content": ["What?", part]}]})
+            assert service.sent == {"messages": sent}
+            for batch in ({"requests": [Conversation(messages=[message])]}, Conversation(messages=[message])):
+                caller.run(GEMMA, batch)
+                conversation = service.sent["requests"][0] if "requests" in service.sent else service.sent
+                assert conversation == {"messages": sent, "max_tokens": 5}
+            caller.run(OSS, {"input": [Message(role="user", content=["What?", picture])]}, checks="off")
+            assert service.sent["input"][0]["content"][1] == {"type": "input_image", "image_url": PNG_URL}
+    caller.run(GEMMA, {"messages": [Message(role="user", content=picture), Message(role="user", content=["a"])]})
+    assert [message["content"] for message in service.sent["messages"]] == [[IMAGE], [{"type": "text", "text": "a"}]]
+    odd = [Message(role="user", content=["a", tuple]), Message(role="user", content={"thing": PNG})]
+    for message in odd:
+        with pytest.raises(InputError, match=r"^inputs\['messages'\]\[0\]"):
+            caller.run(GEMMA, {"messages": [message]})
 
 
 def test_sounds_and_videos_are_parts_too(caller: Caller, service: Service, sound: Path, tmp_path: Path) -> None:
@@ -135,6 +212,54 @@ def test_sounds_and_videos_are_parts_too(caller: Caller, service: Service, sound
     for part, expected in rows:
         with row(part):
             assert send(caller, service, [part]) == [expected]
+
+
+def test_a_data_url_among_the_parts_is_its_medium_and_other_text_stays(caller: Caller, service: Service) -> None:
+    video = b64encode(b"\0\0\0\x20ftypisom" + bytes(9)).decode()
+    text = "data: 5 apples"
+    rows: list[tuple[str, Any]] = [
+        (PNG_URL, IMAGE),
+        (PNG_URL[:90] + "\n" + PNG_URL[90:], IMAGE),
+        (f"data:audio/x-wav;codecs=1;base64,{WAV_TEXT}", SOUND),
+        (
+            f"data:video/mp4;base64,{video}",
+            {"type": "video_url", "video_url": {"url": f"data:video/mp4;base64,{video}"}},
+        ),
+        (f"data:audio/mp4;base64,{video}", {"type": "input_audio", "input_audio": {"data": video, "format": "mp4"}}),
+        *((each, {"type": "text", "text": each}) for each in (WEB, text, "data:image/png, a type", PNG_TEXT, "data:")),
+    ]
+    for part, expected in rows:
+        with row(part[:40]):
+            assert send(caller, service, ["x", part]) == [{"type": "text", "text": "x"}, expected]
+    assert send(caller, service, text) == text
+    caller.run(OSS, {"input": [{"role": "user", "content": [PNG_URL]}]}, checks="off")
+    assert service.sent["input"][0]["content"] == [{"type": "input_image", "image_url": PNG_URL}]
+    with pytest.raises(InputError, match=r"\['content'\]\[1\] must be an image, got audio/wav"):
+        send(caller, service, ["x", f"data:image/png;base64,{WAV_TEXT}"])
+
+
+def test_samples_in_a_part_have_their_rate_beside_them(caller: Caller, service: Service) -> None:
+    samples = np.zeros(40, "int16")
+    for data in (samples, {"body": samples}):
+        (part,) = send(caller, service, [{"type": "input_audio", "input_audio": {"data": data, "sample_rate": 8000}}])
+        assert part == SOUND
+    for data, rate in ((WAV, 8000), (WAV_TEXT, 8000)):
+        fields = {"data": data, "format": "wav", "sample_rate": rate}
+        (part,) = send(caller, service, [{"type": "input_audio", "input_audio": fields}])
+        assert part["input_audio"] == {**SOUND["input_audio"], "sample_rate": 8000}  # what it means the model may know
+    for fields in ({"data": samples}, {"data": samples, "sample_rate": 8000.0}):
+        with pytest.raises(InputError, match=r"\['input_audio'\].*`sample_rate`"):
+            send(caller, service, [{"type": "input_audio", "input_audio": fields}])
+
+
+def test_base64_in_lines_is_sent_as_one(caller: Caller, service: Service) -> None:
+    url, sound = PNG_URL[:90] + "\n" + PNG_URL[90:], WAV_TEXT[:40] + "\r\n" + WAV_TEXT[40:]
+    for part, expected in (
+        ({"type": "image_url", "image_url": {"url": url}}, IMAGE),
+        ({"type": "image_url", "image_url": url.partition(",")[2]}, IMAGE),
+        ({"type": "input_audio", "input_audio": {"data": sound}}, SOUND),
+    ):
+        assert send(caller, service, [part]) == [expected]
 
 
 def test_what_is_of_the_wire_already_is_sent_as_it_is(caller: Caller, service: Service) -> None:
@@ -224,7 +349,12 @@ def test_what_is_no_medium_is_refused_by_its_place_and_never_shown(
         ),
         ([np.zeros((2, 2), "float32")], r"\[0\] must be an array \(height, width, 3\)"),
         ([{"type": "new", "thing": PNG}], r"\[0\]\['thing'\]: bytes cannot be sent as JSON"),
-        ([object()], r"\[0\]: object cannot be sent as JSON"),
+        *(
+            (["a", odd], r"\[1\] must be text, an image, a sound, a video or an object, got")
+            for odd in (object(), 5, None, True, [[[1, 2, 3]]], {1}, np.float64(1), tuple)
+        ),
+        ([Tensor(np.zeros((2, 2), "float32"))], r"\[0\] must be an array \(height, width, 3\)"),
+        ([Tensor(None)], r"\[0\]: numpy cannot read this Tensor: it has a gradient"),
     ]
     for content, problem in rows:
         with row(problem), pytest.raises(InputError, match=place + problem) as caught:
