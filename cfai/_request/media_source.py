@@ -200,8 +200,6 @@ def open_medium(value: Any, place: str, kind: Kind | None = None, sample_rate: A
         return medium
     if name in _CONTAINERS and kind != "image":
         return replace(medium, media_type=f"{kind}/{name}")
-    if medium.media_type == "image/bmp":  # two letters, which a sound without a header may begin with
-        return replace(medium, media_type=_UNKNOWN)
     raise InputError(f"{place} must be {_NOUNS[kind]}, got {medium.media_type}")
 
 

@@ -11,7 +11,6 @@ _MAGIC = {
     "image/png": b"\x89PNG\r\n\x1a\n",
     "image/jpeg": b"\xff\xd8\xff",
     "image/gif": b"GIF8",
-    "image/bmp": b"BM",
     "audio/mpeg": (b"ID3", b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2"),
     "audio/aac": (b"\xff\xf1", b"\xff\xf9"),
     "audio/ogg": b"OggS",
@@ -58,6 +57,8 @@ def find_media_type(content: bytes) -> str | None:
         return _RIFF.get(content[8:12])
     if content[4:8] == b"ftyp":
         return _FTYP.get(content[8:12], "video/mp4")
+    if content[:2] == b"BM":  # so begin many words, but for the zeros
+        return "image/bmp" if content[6:10] == bytes(4) else None
     return next((media_type for media_type, magic in _MAGIC.items() if content.startswith(magic)), None)
 
 
