@@ -132,8 +132,12 @@ def test_a_retired_model_names_the_day_and_one_that_lives(service: Service, told
 
 def test_every_retired_model_is_told_of_and_called_all_the_same(service: Service, told: list[Any], ai: Ai) -> None:
     retired = [name for name, entry in models.catalogue().items() if entry.retired_on]
+    others: dict[str, dict[str, Any]] = {
+        "@cf/facebook/bart-large-cnn": {"input_text": "Hello"},
+        "@cf/unum/uform-gen2-qwen-500m": {"image": [137, 80], "prompt": "Hello"},
+    }
     for model in retired:
-        ai.run(model, {"input_text": "Hello"} if model == "@cf/facebook/bart-large-cnn" else HELLO)
+        ai.run(model, others.get(model, HELLO))
         assert [warning.category for warning in told] == [RetiredModelWarning], model
         assert "None" not in str(told.pop().message), model
     assert len(service.requests) == len(retired) > 0
