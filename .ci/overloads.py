@@ -122,9 +122,9 @@ BY_INPUTS = [
     Overload("str", "ClefInputs", "ClefOutput"),
 ]
 
-# The name of a known model is a `str` too. No overload that fits can be an error, so this one gives what is of no use:
-# it cannot even be awaited.
-ANOTHER = Overload("KnownModel", "AnyInputs", "InputsOfAnotherModel")
+# The name of a known model is a `str` too. No overload that fits can be an error, so this one gives what is of no use,
+# and of a type that is not known: checkers complain where it is assigned, passed on or awaited.
+ANOTHER = Overload("KnownModel", "AnyInputs", "InputsOfAnotherModel[T]")
 ANY_INPUTS = [*dict.fromkeys(name for overload in BY_INPUTS for name in overload.inputs.split(" | "))]
 ANY_INPUTS.remove("ImageAlone")
 
@@ -230,7 +230,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Any, Literal, Protocol, TypeAlias, TypedDict, TypeVar, Unpack, overload
+    from typing import Any, Generic, Literal, Protocol, TypeAlias, TypedDict, TypeVar, Unpack, overload
 
     import httpx
     from pydantic import BaseModel
@@ -246,11 +246,14 @@ if TYPE_CHECKING:
     from cfai.types._output import ListResult
     from cfai.types._text_inputs import InputOfThisModel, PromptMessagesOrInput, PromptOrMessages, Untyped
 
-    class InputsOfAnotherModel:
-        """The result where a known model is given inputs that only other models take: no answer."""
-
     T = TypeVar("T")
     T_co = TypeVar("T_co", covariant=True)
+
+    class InputsOfAnotherModel(Generic[T]):
+        """The result where a known model is given inputs that only other models take: no answer.
+
+        Nothing tells what `T` is, so that a checker complains where the result is used.
+        """
 
     class Resembling(Protocol[T_co]):
         """A type that every object has but for `T_co`."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Any, Literal, Protocol, TypeAlias, TypedDict, TypeVar, Unpack, overload
+    from typing import Any, Generic, Literal, Protocol, TypeAlias, TypedDict, TypeVar, Unpack, overload
 
     import httpx
     from pydantic import BaseModel
@@ -82,11 +82,14 @@ if TYPE_CHECKING:
     from cfai.types._output import ListResult
     from cfai.types._text_inputs import InputOfThisModel, PromptMessagesOrInput, PromptOrMessages, Untyped
 
-    class InputsOfAnotherModel:
-        """The result where a known model is given inputs that only other models take: no answer."""
-
     T = TypeVar("T")
     T_co = TypeVar("T_co", covariant=True)
+
+    class InputsOfAnotherModel(Generic[T]):
+        """The result where a known model is given inputs that only other models take: no answer.
+
+        Nothing tells what `T` is, so that a checker complains where the result is used.
+        """
 
     class Resembling(Protocol[T_co]):
         """A type that every object has but for `T_co`."""
@@ -714,7 +717,7 @@ if TYPE_CHECKING:
                 return_raw_response: Literal[False] = False,
                 queue_request: Literal[False] = False,
                 **options: Any,
-            ) -> InputsOfAnotherModel: ...
+            ) -> InputsOfAnotherModel[T]: ...
 
             # The answer of a task, by the inputs.
             @overload
@@ -1539,7 +1542,7 @@ if TYPE_CHECKING:
                 return_raw_response: Literal[False] = False,
                 queue_request: Literal[False] = False,
                 **options: Any,
-            ) -> InputsOfAnotherModel: ...
+            ) -> InputsOfAnotherModel[T]: ...
 
             # The answer of a task, by the inputs.
             @overload
@@ -2180,7 +2183,7 @@ if TYPE_CHECKING:
             @overload
             def run(
                 self: Any, model: KnownModel, inputs: AnyInputs, **options: Unpack[PlainOptions]
-            ) -> InputsOfAnotherModel: ...
+            ) -> InputsOfAnotherModel[T]: ...
 
             # The answer of a task, by the inputs.
             @overload
@@ -2751,7 +2754,7 @@ if TYPE_CHECKING:
             @overload
             def arun(
                 self: Any, model: KnownModel, inputs: AnyInputs, **options: Unpack[PlainOptions]
-            ) -> InputsOfAnotherModel: ...
+            ) -> InputsOfAnotherModel[T]: ...
 
             # The answer of a task, by the inputs.
             @overload

@@ -130,7 +130,7 @@ def test_uvicorn_cuts_streams_when_its_time_to_stop_is_up(folder: Path, local: E
 
 
 def test_a_block_belongs_around_the_reading_and_not_around_the_response(folder: Path, local: Emulator) -> None:
-    local.script([Fault(), Fault(silence_after=60)])
+    local.script([Fault(silence_after=60)] * 2)  # which nobody can have sent to its end
     with run_server(folder, *UVICORN, "app_generator:app") as site:
         body, is_whole = site.read("/around")
         assert is_whole
