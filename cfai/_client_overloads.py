@@ -92,7 +92,7 @@ if TYPE_CHECKING:
         """
 
     class Resembling(Protocol[T_co]):
-        """A type that every object has but for `T_co`."""
+        """A type that every object has but for `T_co`, since `__ne__` of all of them gives a `bool`."""
 
         def __ne__(self, other: object, /) -> T_co: ...  # type: ignore[override]  # pyright: ignore
 

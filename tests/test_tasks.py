@@ -280,6 +280,18 @@ JSON_TASKS: list[tuple[str, dict[str, Any], Any, type, Callable[[Any], Any], Any
     ),
 ]
 
+ZEROS: list[tuple[str, dict[str, Any], Any]] = [
+    # The model and its inputs, and a result that has a number in the place of its text.
+    ("@cf/meta/m2m100-1.2b", {"text": "0", "target_lang": "fr"}, {"translated_text": 0}),
+    ("@cf/ai4bharat/indictrans2-en-indic-1B", {"text": "0", "target_language": "hin_Deva"}, {"translations": [0]}),
+    ("@cf/openai/whisper", {"audio": [*WAV]}, {"text": 0, "word_count": 1}),
+    ("@cf/llava-hf/llava-1.5-7b-hf", {"image": [*PNG]}, {"description": 0}),
+    ("@cf/moondream/moondream3.1-9B-A2B", {"image": PNG_URL}, {"answer": 0, "metrics": METRICS}),
+    ("@cf/moondream/moondream3.1-9B-A2B", {"image": PNG_URL}, {"caption": 0, "metrics": METRICS}),
+    ("@cf/facebook/bart-large-cnn", {"input_text": "0"}, {"summary": 0}),
+    ("@cf/meta/llama-guard-3-8b", {"messages": ASKED}, {"response": 0}),
+]
+
 BYTES: list[tuple[str, dict[str, Any], bytes, str, type, str]] = [
     # The model and its inputs, the answer and the type that it is declared as, its class and the type that it has.
     ("@cf/stabilityai/stable-diffusion-xl-base-1.0", {"prompt": "a cat"}, JPEG, "image/png", types.Image, "image/jpeg"),
@@ -302,6 +314,16 @@ def test_inputs_go_as_they_are_and_the_answer_gives_what_its_task_is_for(caller:
                 assert service.url.endswith(f"/ai/run/{model}")
                 assert type(output) is kind
                 assert read(output) == expected
+
+
+@SYNC_AND_ASYNC
+@pytest.mark.filterwarnings("ignore::cfai.RetiredModelWarning")  # no live model summarizes
+def test_a_number_in_the_place_of_a_text_is_its_digits(caller: Caller, service: Service) -> None:
+    for model, inputs, result in ZEROS:
+        with row((model, result)):
+            service.answers(service.result(result))
+            output = caller.run(model, inputs)
+            assert (output.text, str(output)) == ("0", "0")
 
 
 @SYNC_AND_ASYNC

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, Required, TypedDict
 
+from pydantic import ConfigDict
+
 from cfai._json import as_sequence
 from cfai.types._media_inputs import ImageSource
-from cfai.types._output import Fields, Output
+from cfai.types._output import Fields, Output, to_text
 from cfai.types._text_inputs import InputMessage
 from cfai.types._tokens import Usage
 
@@ -94,6 +96,8 @@ class MoondreamInputsStream(TypedDict, total=False):
 class ImageDescription(Output):
     """Words on an image; `str(answer)` is them."""
 
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
     description: str
     """The words."""
 
@@ -135,14 +139,14 @@ class VisionAnswer(Output):
     """Why the model stopped, such as `stop`."""
     points: list[Point] = []  # noqa: RUF012  # pydantic copies it
     """For the task `point`."""
-    objects: list[Region] = []  # noqa: RUF012
+    objects: list[Region] = []  # noqa: RUF012  # pydantic copies it
     """For the task `detect`."""
 
     @property
     def text(self) -> str:
         """The answer or the caption; empty for the tasks that find places."""
         fields = self.model_extra or {}
-        return fields.get("answer") or fields.get("caption") or ""
+        return to_text(fields.get("answer", fields.get("caption")))
 
     @property
     def reasoning(self) -> str:

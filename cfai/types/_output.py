@@ -74,6 +74,11 @@ class Fields(BaseModel, Mapping[str, Any]):
         return repr(self)
 
 
+def to_text(value: Any) -> str:
+    """Return what stands in the place of a text: some models send one that is all digits as a number."""
+    return "" if value is None else str(value)
+
+
 class Result(BaseModel):
     """An answer of the service, and the facts of its call."""
 

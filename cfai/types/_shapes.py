@@ -51,9 +51,9 @@ def _find_task_class(fields: Mapping[str, Any]) -> type[Output] | None:
         return types.VisionAnswer
     if "transcription_info" in fields or "word_count" in fields or "vtt" in fields or _has_channels(fields):
         return types.Transcription
-    if isinstance(fields.get("summary"), str):
+    if isinstance(fields.get("summary"), str | int | float):
         return types.Summary
-    return types.ImageDescription if isinstance(fields.get("description"), str) else None
+    return types.ImageDescription if isinstance(fields.get("description"), str | int | float) else None
 
 
 def _has_vectors(items: Any) -> bool:

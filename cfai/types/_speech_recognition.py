@@ -9,7 +9,7 @@ from typing import Any, Literal, Required, TypedDict
 
 from cfai._json import as_sequence, is_mapping
 from cfai.types._media_inputs import AudioSource
-from cfai.types._output import Output
+from cfai.types._output import Output, to_text
 
 _TIME = r"((?:\d+:){0,2}\d+(?:\.\d+)?)"
 _CUE_TIMES = rf"(?m)^[ \t]*{_TIME}[ \t]+-->[ \t]+{_TIME}"
@@ -171,8 +171,8 @@ class Transcription(Output):
     def text(self) -> str:
         """The text; of several channels, a line each."""
         fields = self.model_extra or {}
-        if isinstance(fields.get("text"), str):
-            return fields["text"]
+        if isinstance(fields.get("text"), str | int | float):
+            return to_text(fields["text"])
         return "\n".join(str(found["transcript"]) for found in self._list_alternatives() if found.get("transcript"))
 
     @property

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Required, TypedDict
 
+from pydantic import ConfigDict
+
 from cfai.types._output import Output
 
 
@@ -18,6 +20,8 @@ class SummarizationInputs(TypedDict, total=False):
 
 class Summary(Output):
     """A summary; `str(answer)` is its text."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
 
     summary: str
     """The summary."""

@@ -128,7 +128,7 @@ class ChatCompletion(TextOutput):
 class ResponsesOutput(TextOutput):
     """`{"object": "response", "output": [...]}`: gpt-oss called with `input`, in the shape of the Responses API."""
 
-    output: list[dict[str, Any]] = []  # noqa: RUF012
+    output: list[dict[str, Any]] = []  # noqa: RUF012  # pydantic copies it
     """The reasoning, the messages and the function calls, as the service sent them."""
     status: str | None = None
     """`completed`, `incomplete` or `failed`."""

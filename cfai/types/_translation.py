@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, Required, TypedDict
 
-from cfai.types._output import Output
+from cfai.types._output import Output, to_text
 
 
 class TranslationInputs(TypedDict, total=False):
@@ -79,7 +79,8 @@ class Translation(Output):
     def texts(self) -> list[str]:
         """The translations, in the order of the texts."""
         fields = self.model_extra or {}
-        return fields["translations"] if "translations" in fields else [fields.get("translated_text") or ""]
+        found = fields["translations"] if "translations" in fields else [fields.get("translated_text")]
+        return [to_text(text) for text in found]
 
     def __str__(self) -> str:
         return self.text

@@ -192,7 +192,7 @@ def test_the_list_has_all_models_live_ones_first() -> None:
     retired = [model.retired_on is not None for model in listed]
     assert {model.name for model in listed} == {model.name for model in ALL}
     assert retired == sorted(retired)
-    assert True in retired
+    assert any(retired)
     assert [model for model in listed if not model.retired_on] == models.list(live=True)
     assert [model for model in listed if model.retired_on] == models.list(live=False)
 
