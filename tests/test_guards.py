@@ -38,6 +38,7 @@ ORDER = (
     ("_response",),
     ("_transport",),
     ("_streaming",),
+    ("_display",),
     ("_client_overloads", "_client"),
     ("__init__",),
     ("local",),
@@ -45,7 +46,7 @@ ORDER = (
 )
 """Every room, and the rooms that it may import from: those of its own row, and of the rows before it."""
 
-PRIVATE_ROOMS = ("_limits", "_request", "_response", "_transport", "_streaming")
+PRIVATE_ROOMS = ("_limits", "_request", "_response", "_transport", "_streaming", "_display")
 """Rooms that others import by their package, not by a module inside it."""
 
 

@@ -377,6 +377,8 @@ def _build_output(body: Any, content: bytes, meta: Meta, *, thoughts_limit: floa
         answer = Accumulator.read(body, content, thoughts_limit=thoughts_limit)
         fields = result if result.__class__ is dict else {"response": result}
         return _build_text_output(output_class, fields, answer, meta)
+    if result.__class__ is dict and "usage" in result:
+        meta.usage = types.Usage.of(result["usage"])
     output = _decode_media(result, meta) or _build_task_output(result, meta.model)
     output._meta = meta  # pyright: ignore[reportPrivateUsage]
     return output
@@ -449,6 +451,7 @@ def _build_text_output(
     output, summary = _validate(output_class, fields), _summarize(answer)
     # As pydantic sets it: its `__setattr__` would look the name up first.
     object.__setattr__(output, "__pydantic_private__", {"_meta": meta, "_summary": summary})
+    meta.usage = summary.usage
     if summary.usage is not None and meta.neurons is None:
         meta.neurons = summary.usage.neurons
     return output

@@ -198,7 +198,7 @@ class _StreamState(Generic[T]):
         seconds = time.monotonic() - self._budget.started
         if error is None:
             self._is_complete = self._must_warn = True
-            meta.elapsed = seconds
+            meta.elapsed, meta.usage = seconds, usage
             if meta.neurons is None and usage is not None:
                 meta.neurons = usage.neurons
         if logger.isEnabledFor(logging.INFO):

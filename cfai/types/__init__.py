@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cfai.types._moderation import *
     from cfai.types._output import *
     from cfai.types._reranking import *
+    from cfai.types._runner import *
     from cfai.types._shapes import *
     from cfai.types._speech_recognition import *
     from cfai.types._summarization import *
@@ -127,6 +128,7 @@ __all__ = [
     "ResponsesText",
     "ResponsesTextPart",
     "RetrievalInputs",
+    "Runner",
     "ScoreQuestion",
     "Segment",
     "SmartTurnInputs",
@@ -210,6 +212,7 @@ _MODULES = {
     "_moderation": {"GuardInputs", "GuardMessage", "Moderation"},
     "_output": {"Output"},
     "_reranking": {"RankedContext", "Reranking", "RerankingInputs"},
+    "_runner": {"Runner"},
     "_speech_recognition": {"NovaInputs", "Segment", "Transcription", "WhisperInputs", "WhisperTurboInputs", "Word"},
     "_summarization": {"SummarizationInputs", "Summary"},
     "_text": {"ChatCompletion", "Choice", "Message", "NativeText", "ResponsesOutput", "TextOutput", "find_text_class"},

@@ -6,12 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
+from cfai import models
 from cfai._json import loads
+
+USD_PER_NEURON = 0.011 / 1000
+"""Source: the Workers AI pricing page of 2026-08-28."""
 
 
 @dataclass(slots=True)
 class Meta:
-    """The facts of a call that the answer's headers tell."""
+    """The facts of a call that the answer's headers tell, and its usage."""
 
     model: str = ""
     """The model that was called."""
@@ -36,6 +40,30 @@ class Meta:
 
     elapsed: float = 0.0
     """Seconds from sending to the answer's headers; once a stream has ended, to its end."""
+
+    usage: Usage | None = None
+    """Tokens of the call, if the service said; of a stream, at its end."""
+
+    @property
+    def cost(self) -> float | None:
+        """Return what the call cost, in US dollars, or `None` if that is not known.
+
+        It is the service's own figure, `neurons`, else the tokens of `usage` at the catalogue's prices: `cost_source`
+        says which. What the account has for free is not taken off.
+        """
+        if self.neurons is not None:
+            return self.neurons * USD_PER_NEURON
+        return None if self.usage is None else _price_tokens(self.model, self.usage)
+
+    @property
+    def cost_source(self) -> str | None:
+        """Return the source of `cost`: `neurons`, or the price list and its date; `None` if there is no cost."""
+        if self.neurons is not None:
+            return "neurons"
+        if self.cost is None:
+            return None
+        price = models.catalogue()[self.model].price[0]
+        return f"{price.source}, {price.date}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +99,24 @@ class Usage:
         charged = float(neurons) if isinstance(neurons, int | float) and abs(neurons) < 1e18 else None
         return cls(prompt, completion, _count(report, "total_tokens") or prompt + completion, charged, report)
 
+    def __add__(self, other: Usage) -> Usage:
+        """Return the usage of two calls together; `neurons` if both have them.
+
+        >>> Usage(3, 4, 7) + Usage(1, 1, 2)
+        Usage(prompt_tokens=4, completion_tokens=5, total_tokens=9, neurons=None)
+        """
+        neurons = None if self.neurons is None or other.neurons is None else self.neurons + other.neurons
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.total_tokens + other.total_tokens,
+            neurons,
+            {
+                "prompt_tokens_details": {"cached_tokens": self.cached_tokens + other.cached_tokens},
+                "completion_tokens_details": {"reasoning_tokens": self.reasoning_tokens + other.reasoning_tokens},
+            },
+        )
+
     @property
     def cached_tokens(self) -> int:
         """Return how many of the prompt's tokens came from the prompt cache."""
@@ -84,6 +130,20 @@ class Usage:
     def _detail(self, *places: str, name: str) -> int:
         details: Any = next((self.raw[place] for place in places if self.raw.get(place)), None)
         return _count(cast("dict[str, Any]", details), name) if isinstance(details, dict) else 0
+
+
+def _price_tokens(model: str, usage: Usage) -> float | None:
+    """Return what the tokens of a call cost at the catalogue's prices; `None` where it has none by tokens."""
+    entry = models.catalogue().get(model)
+    prices = {price.unit: price.usd / 1e6 for price in entry.price} if entry is not None else {}
+    if "per M input tokens" not in prices:
+        return None
+    cached = min(usage.cached_tokens, usage.prompt_tokens) if "per M cached input tokens" in prices else 0
+    return (
+        (usage.prompt_tokens - cached) * prices["per M input tokens"]
+        + cached * prices.get("per M cached input tokens", 0.0)
+        + usage.completion_tokens * prices.get("per M output tokens", 0.0)
+    )
 
 
 def _count(report: dict[str, Any], *names: str) -> int:

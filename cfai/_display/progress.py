@@ -1,0 +1,73 @@
+"""Show how far long work is: a line with a bar, the rate, the cost and the failures, where rich is installed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import suppress
+from typing import Any, Self
+
+_QUIET_SECONDS = 2.0
+"""Work that takes no longer is over before a bar says anything."""
+
+
+class Progress:
+    """A line on standard error that tells how far a piece of work is. It is entered with `with`.
+
+    - `total`: how many items there are, or `None` if nobody knows.
+    - `shown`: `None` shows it in a terminal or a notebook once the work has taken two seconds; `True` at once and
+      anywhere; `False` never. Without rich nothing is shown.
+    """
+
+    def __init__(self, description: str, total: int | None = None, *, shown: bool | None = None) -> None:
+        self._description = description
+        self._total = total
+        self._shown = shown
+        self._started = time.monotonic()
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, done: int, *, failed: int = 0, cost: float | None = None) -> None:
+        """Tell how many items are done in all, how many of these failed, and what they cost in US dollars so far."""
+        bar = self._bar or self._start()
+        if bar is None:
+            return
+        rate = done / max(time.monotonic() - self._started, 1e-6)
+        facts = [f"{rate:,.1f}/s"]
+        if cost is not None:
+            facts.append(f"${cost:.4f}")
+        if failed:
+            facts.append(f"{failed:,} failed")
+        bar.update(self._task, completed=done, facts=" · ".join(facts))
+
+    def _start(self) -> Any:
+        """Show the bar, if it is time and anybody can see it, and return it; else return `None`."""
+        if self._shown is False or (self._shown is None and time.monotonic() - self._started < _QUIET_SECONDS):
+            return None
+        with suppress(ModuleNotFoundError):
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as RichProgress
+
+            console = Console(file=sys.stderr)
+            if self._shown or console.is_terminal or console.is_jupyter:
+                columns = (
+                    TextColumn("{task.description}"),
+                    BarColumn(),
+                    MofNCompleteColumn(),
+                    TextColumn("{task.fields[facts]}"),
+                    TimeRemainingColumn(),
+                )
+                self._bar = RichProgress(*columns, console=console)
+                self._task = self._bar.add_task(self._description, total=self._total, facts="")
+                self._bar.start()
+                return self._bar
+        self._shown = False
+        return None

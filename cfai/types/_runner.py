@@ -1,0 +1,12 @@
+"""What stands on `run` takes: anything with `run` and `arun`, such as an `Ai`."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Runner(Protocol):
+    """Whoever runs models, synchronously and asynchronously, with the options of `Ai.run`."""
+
+    def run(self, model: str, inputs: Any, **options: Any) -> Any: ...
+    async def arun(self, model: str, inputs: Any, **options: Any) -> Any: ...
