@@ -128,10 +128,25 @@ ANOTHER = Overload("KnownModel", "AnyInputs", "InputsOfAnotherModel[T]")
 ANY_INPUTS = [*dict.fromkeys(name for overload in BY_INPUTS for name in overload.inputs.split(" | "))]
 ANY_INPUTS.remove("ImageAlone")
 
+# The answer as an object of a type that is given. A `Literal` or a union is no `type`, and its objects are of any.
+TYPED = "*, output_type: {}, output_retries: int = 1, " + PLAIN
+STRUCTURED = [
+    Overload("str", inputs, result.format(parameter), TYPED.format(declared))
+    for declared, parameter in (("type[Out]", "Out"), ("object", "Any"))
+    for inputs, result in (
+        ("InputOfThisModel", "StructuredOutput[{0}] | StructuredStream[{0}]"),
+        ("TextInputsStream | ResponsesInputStream", "StructuredStream[{}]"),
+        ("TextInputsPlain | ResponsesInputPlain", "StructuredOutput[{}]"),
+        ("TextInputs | ResponsesInput", "StructuredOutput[{0}] | StructuredStream[{0}]"),
+        ("Untyped", "StructuredOutput[{}]"),
+    )
+]
+
 # Where a model is called in several ways, all its keys in one type.
 MISFITS = [
     Overload("TextModel | str", "PromptOrMessages", f"TextOutput | {STREAM}"),
     Overload("ResponsesModel", "PromptMessagesOrInput", f"TextOutput | {STREAM}"),
+    Overload("str", "PromptMessagesOrInput", "StructuredOutput[Any]", TYPED.format("object")),
     *(
         task._replace(inputs=task.inputs.partition(" | ")[0])
         for task in TASKS
@@ -163,6 +178,7 @@ def untyped() -> Iterator[Overload]:
 
 # Of several overloads that `Any` fits, pyright takes the widest result if it comes first, and else knows none.
 FIRST = [
+    ("The answer as an object of the type that is asked for.", STRUCTURED),
     ("Anything, since the inputs are `Any`.", [Overload("str", "InputOfThisModel", UNKNOWN)]),
     (
         "The response as it came; what the service says of a batch job.",
@@ -201,12 +217,13 @@ def for_mypy() -> list[tuple[str, list[Overload]]]:
     It prints one alone if the types resemble those of the call but for what stands in their brackets, as `last` does.
     """
     last = Overload("str", "Resembling[InputOfThisModel]", UNKNOWN)
-    plain = "*, return_raw_response: Literal[False] = False, queue_request: Literal[False] = False, **options: Any"
+    rest = "**options: Any"
+    plain = f"*, return_raw_response: Literal[False] = False, queue_request: Literal[False] = False, {rest}"
     return [
         (
             comment,
             [
-                each._replace(options=each.options.replace(PLAIN, plain).replace(OPTIONS, "**options: Any"))
+                each._replace(options=plain if each.options == PLAIN else each.options.partition("**")[0] + rest)
                 for each in kind
             ],
         )
@@ -229,7 +246,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, Generic, Literal, Protocol, TypeAlias, TypedDict, TypeVar, Unpack, overload
 
     import httpx
@@ -238,6 +255,7 @@ if TYPE_CHECKING:
     from cfai._config import CheckMode, Retry, Timeout
     from cfai._request import GatewayOptions
     from cfai._streaming import AsyncAudioStream, AsyncCall, AsyncStream, AudioStream, Stream
+    from cfai.structured import AsyncStructuredStream, StructuredStream
     from cfai.types import (
 {names}
     )
@@ -247,6 +265,7 @@ if TYPE_CHECKING:
     from cfai.types._text_inputs import InputOfThisModel, PromptMessagesOrInput, PromptOrMessages, Untyped
 
     T = TypeVar("T")
+    Out = TypeVar("Out")
     T_co = TypeVar("T_co", covariant=True)
 
     class InputsOfAnotherModel(Generic[T]):
@@ -266,6 +285,7 @@ if TYPE_CHECKING:
     class RunOptions(TypedDict, total=False):
         """The options of a call; `Ai.run` says what they do."""
 
+        fallback: Sequence[str]
         gateway: str | GatewayOptions | None
         tags: Iterable[str]
         extra_headers: Mapping[str, str] | None
@@ -298,7 +318,7 @@ else:
 '''
 
 TYPES = sorted(
-    {"BatchPoll", "Binary", "Output", "TextOutput", "Token"}
+    {"BatchPoll", "Binary", "Output", "StructuredOutput", "TextOutput", "Token"}
     | {name for task in TASKS + BY_INPUTS for name in f"{task.inputs} | {task.result}".split(" | ") if "[" not in name}
     - {"AudioStream", "ImageAlone"}
 )
@@ -398,7 +418,7 @@ def method(name: str, stream: str, docstring: str, kinds: Sequence[tuple[str, Se
         for overload in group:
             yield f"{indent}@overload"
             parameters = f"self: Any, model: {overload.model}, inputs: {overload.inputs}, {overload.options}"
-            result = overload.result.replace("Stream[", f"{stream}[")
+            result = re.sub(r"(\w*)Stream\[", stream.replace("Stream", r"\1Stream["), overload.result)
             if name == "arun" and overload.result != ANOTHER.result:
                 result = result.replace("AudioStream", "AsyncAudioStream")
                 result = f"AsyncCall[{result}]"

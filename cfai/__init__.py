@@ -22,6 +22,7 @@ from cfai._errors import (
     InternalServerError,
     LimitError,
     NotFoundError,
+    OutputValidationError,
     PermissionDeniedError,
     QuotaExceededError,
     RateLimitError,
@@ -41,6 +42,7 @@ from cfai.types import Token
 if TYPE_CHECKING:
     from cfai import tokenizers
     from cfai._limits import FittedMessages, fit_messages, truncate
+    from cfai.structured import AsyncStructuredStream, StructuredStream
     from cfai.tokens import TokenCount, TokenCounter, count_tokens
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "AiInternalError",
     "AsyncAudioStream",
     "AsyncStream",
+    "AsyncStructuredStream",
     "AudioStream",
     "AuthenticationError",
     "BadRequestError",
@@ -71,6 +74,7 @@ __all__ = [
     "LimitError",
     "LimitWarning",
     "NotFoundError",
+    "OutputValidationError",
     "PermissionDeniedError",
     "QuotaExceededError",
     "RateLimitError",
@@ -81,6 +85,7 @@ __all__ = [
     "Stream",
     "StreamError",
     "StreamTruncatedError",
+    "StructuredStream",
     "Timeout",
     "Token",
     "TokenCount",
@@ -99,6 +104,7 @@ __getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "_limits": ("FittedMessages", "fit_messages", "truncate"),
+        "structured": ("AsyncStructuredStream", "StructuredStream"),
         "tokenizers": ("tokenizers",),
         "tokens": ("TokenCount", "TokenCounter", "count_tokens"),
     },

@@ -10,8 +10,8 @@ import ssl
 import sys
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypedDict, Unpack
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias, TypedDict, Unpack, cast
 
 import httpx
 
@@ -77,6 +77,10 @@ class LocalOptions(TypedDict, total=False):
     limit_overrides: Mapping[str, int | Mapping[str, int]] | None
     token_counter: tokens.TokenCounter | Mapping[str, tokens.TokenCounter] | None
     gateway_route: GatewayRoute
+
+
+OpenStream: TypeAlias = Callable[[ApiResponse, PreparedCall], Any]
+"""What makes a stream of a response."""
 
 
 class LastCall(NamedTuple):
@@ -247,6 +251,9 @@ class Ai:
         model: str,
         inputs: Any,
         *,
+        output_type: Any = None,
+        output_retries: int = 1,
+        fallback: Sequence[str] = (),
         gateway: str | GatewayOptions | None = None,
         return_raw_response: bool = False,
         queue_request: bool = False,
@@ -261,6 +268,10 @@ class Ai:
     ) -> Any:
         """Run a model: a text answer, another output, or with `"stream": True` in the inputs a `Stream` of tokens.
 
+        - `output_type`: the type that the answer is to have, such as a pydantic model or `list[City]`: a
+          `StructuredOutput` whose `.output` is one, or with a stream a `StructuredStream`.
+        - `output_retries`: how often an answer that does not fit is asked for again, with what is wrong about it.
+        - `fallback`: models to call in this order where one is gone, out of capacity or over quota.
         - `gateway`: the AI Gateway to go through, by id or with its options.
         - `return_raw_response`: the `httpx.Response` instead, whatever its status; read, unless it is a stream.
         - `queue_request`: hand the call in as a batch job; `inputs` are `{"requests": [...]}`.
@@ -271,14 +282,31 @@ class Ai:
 
         `"max_tokens": "max"` asks for as many tokens as the model gives beside this prompt. Raises `LimitError`,
         `ConfigurationError` and `InputError` before anything is sent; `InferenceUpstreamError` for what the service
-        refuses; `APIConnectionError` if no answer came.
+        refuses; `APIConnectionError` if no answer came; `OutputValidationError` if none fits `output_type`.
         """
         options = RunOptions(
             gateway, queue_request, tags, extra_headers, session_affinity, reject_if_busy, return_raw_response
         )
         gateway = extra_headers = None  # secrets, which a traceback would show
         config = self._config.with_overrides(timeout, total_timeout, max_retries, checks)
-        return self._run(prepare(config, model, inputs, options))
+        wanted = cast("Any", inputs).get("response_format") if isinstance(inputs, Mapping) else None
+        if output_type is None and not fallback and not isinstance(wanted, type):
+            return self._run(prepare(config, model, inputs, options))
+        from cfai.fallback import plan_call, run_plan
+
+        def call(model: str, inputs: Any, open_stream: OpenStream = open_stream) -> Any:
+            return self._run(prepare(config, model, inputs, options), open_stream)
+
+        plan = plan_call(
+            model,
+            inputs,
+            output_type=output_type,
+            output_retries=output_retries,
+            fallback=fallback,
+            checks=config.limit_policy.mode,
+            returns_answer=not (return_raw_response or queue_request),
+        )
+        return run_plan(call, plan)
 
     @typed_arun
     def arun(
@@ -286,6 +314,9 @@ class Ai:
         model: str,
         inputs: Any,
         *,
+        output_type: Any = None,
+        output_retries: int = 1,
+        fallback: Sequence[str] = (),
         gateway: str | GatewayOptions | None = None,
         return_raw_response: bool = False,
         queue_request: bool = False,
@@ -309,9 +340,26 @@ class Ai:
         gateway = extra_headers = None  # secrets, which a traceback would show
         config = self._config.with_overrides(timeout, total_timeout, max_retries, checks)
 
+        async def acall(model: str, inputs: Any, open_stream: OpenStream = aopen_stream) -> Any:
+            return await self._arun(await aprepare(config, model, inputs, options), open_stream)
+
         async def arun() -> Any:
             get_running_loop()  # raises where none runs
-            return await self._arun(await aprepare(config, model, inputs, options))
+            wanted = cast("Any", inputs).get("response_format") if isinstance(inputs, Mapping) else None
+            if output_type is None and not fallback and not isinstance(wanted, type):
+                return await acall(model, inputs)
+            from cfai.fallback import arun_plan, plan_call
+
+            plan = plan_call(
+                model,
+                inputs,
+                output_type=output_type,
+                output_retries=output_retries,
+                fallback=fallback,
+                checks=config.limit_policy.mode,
+                returns_answer=not (return_raw_response or queue_request),
+            )
+            return await arun_plan(acall, plan)
 
         arun.__qualname__ = "Ai.arun"  # what Python's warning calls it that was never awaited
         wants_stream = inputs.get("stream") if is_mapping(inputs) else getattr(inputs, "stream", True)
@@ -334,28 +382,30 @@ class Ai:
         encoded, entry = resolve_max_tokens(model, encode_inputs(model, inputs), policy), policy.get_model(model)
         return add_problems(check_call(model, encoded, policy), find_input_problems(entry, encoded) if entry else ())
 
-    def _run(self, call: PreparedCall) -> Any:
+    def _run(self, call: PreparedCall, open_text_stream: OpenStream = open_stream) -> Any:
         for message, category in call.warnings:
             warn(message, category)
         try:
             response = send(self._pool, call)
             self._remember(response)
             if response.content is not None and not call.wants_raw and should_resend_unstreamed(response, call):
-                return self._run(prepare_unstreamed(call, response.budget.started, response.attempts))
-            return _take_answer(response, call, open_audio_stream if call.wants_audio_stream else open_stream)
+                again = prepare_unstreamed(call, response.budget.started, response.attempts)
+                return self._run(again, open_text_stream)
+            return _take_answer(response, call, open_audio_stream if call.wants_audio_stream else open_text_stream)
         except InferenceUpstreamError as error:
             self._remember_error(error)
             raise
 
-    async def _arun(self, call: PreparedCall) -> Any:
+    async def _arun(self, call: PreparedCall, open_text_stream: OpenStream = aopen_stream) -> Any:
         for message, category in call.warnings:
             warn(message, category)
         try:
             response = await asend(self._pool, call)
             self._remember(response)
             if response.content is not None and not call.wants_raw and should_resend_unstreamed(response, call):
-                return await self._arun(prepare_unstreamed(call, response.budget.started, response.attempts))
-            return _take_answer(response, call, aopen_audio_stream if call.wants_audio_stream else aopen_stream)
+                again = prepare_unstreamed(call, response.budget.started, response.attempts)
+                return await self._arun(again, open_text_stream)
+            return _take_answer(response, call, aopen_audio_stream if call.wants_audio_stream else open_text_stream)
         except InferenceUpstreamError as error:
             self._remember_error(error)
             raise
@@ -509,9 +559,7 @@ def _make_pool(
     )
 
 
-def _take_answer(
-    response: ApiResponse, call: PreparedCall, open_stream: Callable[[ApiResponse, PreparedCall], Any]
-) -> Any:
+def _take_answer(response: ApiResponse, call: PreparedCall, open_stream: OpenStream) -> Any:
     """Return the stream or the output that an answer stands for. A stream is logged at its end, all else here."""
     try:
         if not call.wants_raw and is_stream(response, call):

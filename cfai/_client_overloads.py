@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, Generic, Literal, Protocol, TypeAlias, TypedDict, TypeVar, Unpack, overload
 
     import httpx
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cfai._config import CheckMode, Retry, Timeout
     from cfai._request import GatewayOptions
     from cfai._streaming import AsyncAudioStream, AsyncCall, AsyncStream, AudioStream, Stream
+    from cfai.structured import AsyncStructuredStream, StructuredStream
     from cfai.types import (
         Audio,
         AuraInputs,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
         RetrievalInputs,
         SmartTurnInputs,
         StableDiffusionInputs,
+        StructuredOutput,
         SummarizationInputs,
         Summary,
         TextClassificationInputs,
@@ -83,6 +85,7 @@ if TYPE_CHECKING:
     from cfai.types._text_inputs import InputOfThisModel, PromptMessagesOrInput, PromptOrMessages, Untyped
 
     T = TypeVar("T")
+    Out = TypeVar("Out")
     T_co = TypeVar("T_co", covariant=True)
 
     class InputsOfAnotherModel(Generic[T]):
@@ -102,6 +105,7 @@ if TYPE_CHECKING:
     class RunOptions(TypedDict, total=False):
         """The options of a call; `Ai.run` says what they do."""
 
+        fallback: Sequence[str]
         gateway: str | GatewayOptions | None
         tags: Iterable[str]
         extra_headers: Mapping[str, str] | None
@@ -329,6 +333,111 @@ if TYPE_CHECKING:
 
     class Signatures:
         if MYPY:
+            # The answer as an object of the type that is asked for.
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: InputOfThisModel,
+                *,
+                output_type: type[Out],
+                output_retries: int = 1,
+                **options: Any,
+            ) -> StructuredOutput[Out] | StructuredStream[Out]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextInputsStream | ResponsesInputStream,
+                *,
+                output_type: type[Out],
+                output_retries: int = 1,
+                **options: Any,
+            ) -> StructuredStream[Out]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextInputsPlain | ResponsesInputPlain,
+                *,
+                output_type: type[Out],
+                output_retries: int = 1,
+                **options: Any,
+            ) -> StructuredOutput[Out]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextInputs | ResponsesInput,
+                *,
+                output_type: type[Out],
+                output_retries: int = 1,
+                **options: Any,
+            ) -> StructuredOutput[Out] | StructuredStream[Out]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: Untyped,
+                *,
+                output_type: type[Out],
+                output_retries: int = 1,
+                **options: Any,
+            ) -> StructuredOutput[Out]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: InputOfThisModel,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Any,
+            ) -> StructuredOutput[Any] | StructuredStream[Any]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextInputsStream | ResponsesInputStream,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Any,
+            ) -> StructuredStream[Any]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextInputsPlain | ResponsesInputPlain,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Any,
+            ) -> StructuredOutput[Any]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextInputs | ResponsesInput,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Any,
+            ) -> StructuredOutput[Any] | StructuredStream[Any]: ...
+
+            @overload
+            def run(
+                self: Any, model: str, inputs: Untyped, *, output_type: object, output_retries: int = 1, **options: Any
+            ) -> StructuredOutput[Any]: ...
+
             # Anything, since the inputs are `Any`.
             @overload
             def run(
@@ -1153,6 +1262,111 @@ if TYPE_CHECKING:
             ) -> Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
 
             def run(self: Any, *arguments: Any, **options: Any) -> Any: ...
+
+            # The answer as an object of the type that is asked for.
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: InputOfThisModel,
+                *,
+                output_type: type[Out],
+                output_retries: int = 1,
+                **options: Any,
+            ) -> AsyncCall[StructuredOutput[Out] | AsyncStructuredStream[Out]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextInputsStream | ResponsesInputStream,
+                *,
+                output_type: type[Out],
+                output_retries: int = 1,
+                **options: Any,
+            ) -> AsyncCall[AsyncStructuredStream[Out]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextInputsPlain | ResponsesInputPlain,
+                *,
+                output_type: type[Out],
+                output_retries: int = 1,
+                **options: Any,
+            ) -> AsyncCall[StructuredOutput[Out]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextInputs | ResponsesInput,
+                *,
+                output_type: type[Out],
+                output_retries: int = 1,
+                **options: Any,
+            ) -> AsyncCall[StructuredOutput[Out] | AsyncStructuredStream[Out]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: Untyped,
+                *,
+                output_type: type[Out],
+                output_retries: int = 1,
+                **options: Any,
+            ) -> AsyncCall[StructuredOutput[Out]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: InputOfThisModel,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Any,
+            ) -> AsyncCall[StructuredOutput[Any] | AsyncStructuredStream[Any]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextInputsStream | ResponsesInputStream,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Any,
+            ) -> AsyncCall[AsyncStructuredStream[Any]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextInputsPlain | ResponsesInputPlain,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Any,
+            ) -> AsyncCall[StructuredOutput[Any]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextInputs | ResponsesInput,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Any,
+            ) -> AsyncCall[StructuredOutput[Any] | AsyncStructuredStream[Any]]: ...
+
+            @overload
+            def arun(
+                self: Any, model: str, inputs: Untyped, *, output_type: object, output_retries: int = 1, **options: Any
+            ) -> AsyncCall[StructuredOutput[Any]]: ...
 
             # Anything, since the inputs are `Any`.
             @overload
@@ -1982,6 +2196,117 @@ if TYPE_CHECKING:
             def arun(self: Any, *arguments: Any, **options: Any) -> Any: ...
 
         else:
+            # The answer as an object of the type that is asked for.
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: InputOfThisModel,
+                *,
+                output_type: type[Out],
+                output_retries: int = 1,
+                **options: Unpack[PlainOptions],
+            ) -> StructuredOutput[Out] | StructuredStream[Out]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextInputsStream | ResponsesInputStream,
+                *,
+                output_type: type[Out],
+                output_retries: int = 1,
+                **options: Unpack[PlainOptions],
+            ) -> StructuredStream[Out]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextInputsPlain | ResponsesInputPlain,
+                *,
+                output_type: type[Out],
+                output_retries: int = 1,
+                **options: Unpack[PlainOptions],
+            ) -> StructuredOutput[Out]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextInputs | ResponsesInput,
+                *,
+                output_type: type[Out],
+                output_retries: int = 1,
+                **options: Unpack[PlainOptions],
+            ) -> StructuredOutput[Out] | StructuredStream[Out]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: Untyped,
+                *,
+                output_type: type[Out],
+                output_retries: int = 1,
+                **options: Unpack[PlainOptions],
+            ) -> StructuredOutput[Out]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: InputOfThisModel,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Unpack[PlainOptions],
+            ) -> StructuredOutput[Any] | StructuredStream[Any]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextInputsStream | ResponsesInputStream,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Unpack[PlainOptions],
+            ) -> StructuredStream[Any]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextInputsPlain | ResponsesInputPlain,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Unpack[PlainOptions],
+            ) -> StructuredOutput[Any]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextInputs | ResponsesInput,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Unpack[PlainOptions],
+            ) -> StructuredOutput[Any] | StructuredStream[Any]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: Untyped,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Unpack[PlainOptions],
+            ) -> StructuredOutput[Any]: ...
+
             # Anything, since the inputs are `Any`.
             @overload
             def run(
@@ -2415,6 +2740,17 @@ if TYPE_CHECKING:
 
             @overload
             def run(
+                self: Any,
+                model: str,
+                inputs: PromptMessagesOrInput,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Unpack[PlainOptions],
+            ) -> StructuredOutput[Any]: ...
+
+            @overload
+            def run(
                 self: Any, model: EmbeddingModel, inputs: EmbeddingsInputs, **options: Unpack[PlainOptions]
             ) -> Embeddings: ...
 
@@ -2530,6 +2866,10 @@ if TYPE_CHECKING:
             def run(self: Any, *arguments: Any, **options: Any) -> Any:
                 """Run a model: a text answer, another output, or with `"stream": True` in the inputs a `Stream` of tokens.
 
+                - `output_type`: the type that the answer is to have, such as a pydantic model or `list[City]`: a
+                  `StructuredOutput` whose `.output` is one, or with a stream a `StructuredStream`.
+                - `output_retries`: how often an answer that does not fit is asked for again, with what is wrong about it.
+                - `fallback`: models to call in this order where one is gone, out of capacity or over quota.
                 - `gateway`: the AI Gateway to go through, by id or with its options.
                 - `return_raw_response`: the `httpx.Response` instead, whatever its status; read, unless it is a stream.
                 - `queue_request`: hand the call in as a batch job; `inputs` are `{"requests": [...]}`.
@@ -2540,8 +2880,119 @@ if TYPE_CHECKING:
 
                 `"max_tokens": "max"` asks for as many tokens as the model gives beside this prompt. Raises `LimitError`,
                 `ConfigurationError` and `InputError` before anything is sent; `InferenceUpstreamError` for what the service
-                refuses; `APIConnectionError` if no answer came.
+                refuses; `APIConnectionError` if no answer came; `OutputValidationError` if none fits `output_type`.
                 """
+
+            # The answer as an object of the type that is asked for.
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: InputOfThisModel,
+                *,
+                output_type: type[Out],
+                output_retries: int = 1,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[StructuredOutput[Out] | AsyncStructuredStream[Out]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextInputsStream | ResponsesInputStream,
+                *,
+                output_type: type[Out],
+                output_retries: int = 1,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[AsyncStructuredStream[Out]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextInputsPlain | ResponsesInputPlain,
+                *,
+                output_type: type[Out],
+                output_retries: int = 1,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[StructuredOutput[Out]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextInputs | ResponsesInput,
+                *,
+                output_type: type[Out],
+                output_retries: int = 1,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[StructuredOutput[Out] | AsyncStructuredStream[Out]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: Untyped,
+                *,
+                output_type: type[Out],
+                output_retries: int = 1,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[StructuredOutput[Out]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: InputOfThisModel,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[StructuredOutput[Any] | AsyncStructuredStream[Any]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextInputsStream | ResponsesInputStream,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[AsyncStructuredStream[Any]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextInputsPlain | ResponsesInputPlain,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[StructuredOutput[Any]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextInputs | ResponsesInput,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[StructuredOutput[Any] | AsyncStructuredStream[Any]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: Untyped,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[StructuredOutput[Any]]: ...
 
             # Anything, since the inputs are `Any`.
             @overload
@@ -2997,6 +3448,17 @@ if TYPE_CHECKING:
             def arun(
                 self: Any, model: ResponsesModel, inputs: PromptMessagesOrInput, **options: Unpack[PlainOptions]
             ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: PromptMessagesOrInput,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Unpack[PlainOptions],
+            ) -> AsyncCall[StructuredOutput[Any]]: ...
 
             @overload
             def arun(

@@ -21,6 +21,7 @@ CfaiError
 │   └── AiInternalError                the fault is on the service's side
 │       ├── InternalServerError        5xx
 │       └── APIResponseValidationError a 2xx answer that cannot be read, or breaks off
+├── OutputValidationError              the answer does not fit `output_type`                        (also ValueError)
 └── StreamError                        an error after a stream began; `.partial` has what had arrived
     └── StreamTruncatedError           the stream ended before the answer did
 ```
@@ -34,7 +35,7 @@ catch by its name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic_core import CoreSchema, core_schema
@@ -241,6 +242,27 @@ class APIResponseValidationError(AiInternalError):
 
 class BrokenResponseError(APIResponseValidationError, APIConnectionError):
     """The connection broke while an answer came: an `APIResponseValidationError` whose `.body` is what had come."""
+
+
+class OutputValidationError(CfaiError, ValueError):
+    """An answer does not fit `output_type`, nor did those that were asked for in its place. It was billed."""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        text: str = "",
+        errors: Sequence[Mapping[str, Any]] = (),
+        answer: Any = None,
+        **call: Any,
+    ) -> None:
+        super().__init__(message, **call)
+        self.text = text
+        """The text of the last answer."""
+        self.errors = [dict(error) for error in errors]
+        """What is wrong with it, as pydantic lists it: each with `type`, `loc`, `msg` and `input`."""
+        self.answer = answer
+        """The last answer, a `TextOutput`. Its usage is that of all answers together."""
 
 
 class StreamError(CfaiError):

@@ -126,7 +126,7 @@ class BlockingStream(BlockingIterator):
 
     def __init__(self, stream: AsyncStream[Any], portal: BlockingPortal) -> None:
         super().__init__(stream, portal)
-        self.stream = stream
+        self.stream: Any = stream
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
@@ -143,6 +143,9 @@ class BlockingStream(BlockingIterator):
 
     def result(self) -> Any:
         return self._portal.call(self.stream.aresult)
+
+    def partials(self) -> BlockingIterator:
+        return BlockingIterator(self.stream.apartials(), self._portal)
 
     def events(self) -> BlockingIterator:
         return BlockingIterator(self.stream.aevents(), self._portal)

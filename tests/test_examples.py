@@ -130,7 +130,7 @@ def node() -> str:
 
 @pytest.mark.parametrize("name", ["stream.py", "stream_async.py"])
 def test_a_stream_is_printed_as_the_answer_and_its_tokens_are_counted(local: Emulator, run: Run, name: str) -> None:
-    others = {"chat.py", "fastapi_sse.py", "stream.py", "stream_async.py"}
+    others = {"chat.py", "fastapi_sse.py", "stream.py", "stream_async.py", "structured.py"}
     assert {path.name for path in EXAMPLES.glob("*.py")} == others | TASKS.keys(), "each is tested here"
     run(name)
     assert local.requests[0].inputs == {"prompt": "Where is New York?", "stream": True}
@@ -152,6 +152,17 @@ def test_a_chat_sends_the_whole_conversation_every_time_until_an_empty_line(loca
     before = len(local.requests)
     run("chat.py", typed="hello\n\nand then?\n")
     assert len(local.requests) == before + 1
+
+
+def test_a_city_is_shown_while_it_grows(local: Emulator, run: Run) -> None:
+    out, err = run("structured.py", "Oslo")
+    assert out == "emulated, emulated: 1\n"
+    partials = err.splitlines()
+    assert (partials[0], partials[-1]) == (
+        "{}",
+        "{'name': 'emulated', 'country': 'emulated', 'population': 1, 'sights': ['emulated']}",
+    )
+    assert local.requests[-1].inputs["prompt"] == "Describe Oslo."
 
 
 TASKS = {

@@ -19,7 +19,7 @@ import pytest
 import cfai
 import cfai._transport.pool
 import cfai.local
-from cfai import Ai, AsyncStream, Stream
+from cfai import Ai, AsyncStream, AsyncStructuredStream, Stream, StructuredStream
 from cfai._streaming import AsyncCall
 from tests.conftest import Caller, Service
 
@@ -39,6 +39,7 @@ ORDER = (
     ("_transport",),
     ("_streaming",),
     ("_display",),
+    ("structured", "fallback"),
     ("_client_overloads", "_client"),
     ("__init__",),
     ("local",),
@@ -100,7 +101,7 @@ def test_importing_the_package_imports_nothing_that_it_can_do_without() -> None:
     heavy = {"starlette", "uvicorn", "typer", "rich", "numpy", "trio", "openai", "fastapi", "respx", "pytest", "httpx2"}
     heavy |= {"tokenizers", "huggingface_hub", "asyncio", "cfai.local", "cfai.testing", "cfai.doctor", "cfai.cli"}
     heavy |= {"cfai.tokenizers", "cfai.tokens._bounds", "cfai.tokens._estimate", "cfai.tokens._count"}
-    heavy |= {"cfai.types._inputs"}
+    heavy |= {"cfai.types._inputs", "cfai.structured", "cfai.fallback"}
     assert loaded & heavy == set()
 
 
@@ -153,7 +154,7 @@ def test_a_public_name_says_what_it_is_and_an_error_where_it_is_from() -> None:
     assert [name for name in public if not (inspect.getdoc(getattr(cfai, name)) or "").strip()] == []
     errors = [name for name in public if name.endswith(("Error", "Warning"))]
     assert [name for name in errors if getattr(cfai, name).__module__ != "cfai"] == []
-    for kind in (Ai, Stream, AsyncStream):
+    for kind in (Ai, Stream, AsyncStream, StructuredStream, AsyncStructuredStream):
         members = [(name, member) for name, member in inspect.getmembers(kind) if not name.startswith("_")]
         assert [name for name, member in members if not inspect.getdoc(member)] == [], kind
 
@@ -195,8 +196,8 @@ def test_run_and_arun_have_one_signature_with_the_options_that_were_promised_by_
     assert {option.kind for option in options} == {inspect.Parameter.KEYWORD_ONLY}
     client = "account_id api_token base_url timeout total_timeout max_retries checks proxy verify default_headers"
     assert list(inspect.signature(Ai).parameters)[:11] == [*client.split(), "http_client"]
-    call = "gateway return_raw_response queue_request tags extra_headers session_affinity reject_if_busy timeout "
-    call += "total_timeout max_retries checks"
+    call = "output_type output_retries fallback gateway return_raw_response queue_request tags extra_headers "
+    call += "session_affinity reject_if_busy timeout total_timeout max_retries checks"
     assert {*run} >= {*call.split()}
     assert "total_timeout: 'float | None' = NOT_GIVEN" in str(inspect.signature(Ai.run))
 
@@ -206,6 +207,7 @@ TWINS = {
     "events": "aevents",
     "to_event_stream": "ato_event_stream",
     "result": "aresult",
+    "partials": "apartials",
     "__iter__": "__aiter__",
     "__next__": "__anext__",
     "__enter__": "__aenter__",
@@ -221,8 +223,11 @@ def members_of(kind: type) -> set[str]:
 
 def test_twins_have_one_signature() -> None:
     assert {TWINS.get(name, name) for name in members_of(Stream)} | {"result"} == members_of(AsyncStream)
+    structured = members_of(StructuredStream)
+    assert {TWINS.get(name, name) for name in structured} | {"result"} == members_of(AsyncStructuredStream)
     for sync, asynchronous in TWINS.items():
-        assert parameters(getattr(Stream, sync)) == parameters(getattr(AsyncStream, asynchronous)), sync
+        twins_of = (getattr(StructuredStream, sync), getattr(AsyncStructuredStream, asynchronous))
+        assert parameters(twins_of[0]) == parameters(twins_of[1]), sync
     for sync, asynchronous in (("close", "aclose"), ("__exit__", "__aexit__")):
         assert parameters(getattr(Ai, sync)) == parameters(getattr(Ai, asynchronous)), sync
         assert inspect.iscoroutinefunction(getattr(Ai, asynchronous)), sync

@@ -62,7 +62,7 @@ def test_signatures_are_the_real_ones() -> None:
     assert hints.keys() == {*inspect.signature(Ai).parameters, "return"}
     assert cfai.TokenCounter in typing.get_args(hints["token_counter"])
     for method in (Ai.run, Ai.arun):
-        assert [*inspect.signature(method).parameters][:4] == ["self", "model", "inputs", "gateway"]
+        assert [*inspect.signature(method).parameters][:4] == ["self", "model", "inputs", "output_type"]
         assert typing.get_type_hints(method)["max_retries"] == cfai.Retry | int | None
     assert typing.get_type_hints(Ai.run)["gateway"] == str | cfai.GatewayOptions | None
     assert typing.get_type_hints(cfai.CheckResult)["tokens"] == cfai.TokenCount | None

@@ -13,7 +13,7 @@ from cfai._limits.check import (
     is_slow_to_count,
     resolve_max_tokens,
 )
-from cfai._limits.inputs import find_input_problems, list_plain_inputs
+from cfai._limits.inputs import find_input_problems, list_inputs, list_plain_inputs
 from cfai._limits.messages import format_warning
 from cfai._limits.window import MAX_TOKENS_FIELDS, requested_output, reserved_output
 
@@ -31,6 +31,7 @@ __all__ = [
     "fit_messages",
     "format_warning",
     "is_slow_to_count",
+    "list_inputs",
     "list_plain_inputs",
     "requested_output",
     "reserved_output",

@@ -122,6 +122,12 @@ def list_plain_inputs(model: str) -> frozenset[str]:
     return rules.known - rules.checked.keys() - {"messages", "requests"} | {"prompt"}
 
 
+def list_inputs(model: str) -> frozenset[str] | None:
+    """Return the inputs that a model takes, those that its schema lacks too; `None` if nothing is known of it."""
+    rules = _get_rules(model)
+    return None if rules is None else rules.known
+
+
 @cache
 def _get_rules(model: str) -> _Rules | None:
     schema = get_schema(model)

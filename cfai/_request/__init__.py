@@ -10,6 +10,7 @@ from cfai._request.prepare import (
     prepare,
     prepare_unstreamed,
     quote_model,
+    refuse_streams,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "prepare",
     "prepare_unstreamed",
     "quote_model",
+    "refuse_streams",
 ]

@@ -199,14 +199,18 @@ def inputs_to_builtins(inputs: Any) -> dict[str, Any]:
     return builtins
 
 
+def refuse_streams(inputs: Any, purpose: str, advice: str) -> None:
+    """Raise `InputError` for a medium that can be read only once."""
+    if place := next((place for value, place in walk(inputs, "inputs") if is_readable_once(value)), None):
+        raise InputError(f"{place} must be what can be read again, {purpose}, got a stream: {advice}")
+
+
 def encode_inputs(model: str, inputs: Any) -> dict[str, Any]:
     """Return the inputs as they are sent in JSON, for a check. Raises `InputError` for what cannot be sent.
 
     So it does for a stream that can be read only once, which would then lack its beginning when it is sent.
     """
-    if place := next((place for value, place in walk(inputs, "inputs") if is_readable_once(value)), None):
-        advice = "call `run`, which checks it before it sends, or pass a Path or bytes"
-        raise InputError(f"{place} must be what can be read again, for a check, got a stream: {advice}")
+    refuse_streams(inputs, "for a check", "call `run`, which checks it before it sends, or pass a Path or bytes")
     builtins = inputs_to_builtins(encode_media(model, inputs)[0])
     # An empty object stands for a body beside the JSON: `None` would be no input.
     in_json: dict[str, Any] = {name: {} if isinstance(value, RawBody) else value for name, value in builtins.items()}

@@ -13,7 +13,7 @@ from cfai._streaming.stream import AsyncStream
 from cfai.types import Token
 
 T = TypeVar("T", covariant=True)
-S = TypeVar("S", AsyncStream[Token], AsyncAudioStream)
+S = TypeVar("S", bound=AsyncStream[Token] | AsyncAudioStream)
 
 
 class AsyncCall(Coroutine[Any, Any, T], Generic[T]):

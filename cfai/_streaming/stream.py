@@ -629,14 +629,16 @@ class AsyncStream(AsyncReading[T], _TokenState[T]):
         return AsyncEventStream(self._anext, self.aclose, ping)
 
 
-def open_stream(response: ApiResponse, call: PreparedCall) -> Stream[Token]:
+def open_stream(response: ApiResponse, call: PreparedCall, kind: type[Stream[Token]] = Stream) -> Stream[Token]:
     """Return the stream of an answer: one that is read while it comes, or one that came whole."""
     http, has_encoding = response.http, "content-encoding" in response.headers
     # `iter_raw` gives the same chunks as `stream`, and adds a twentieth to what an event costs.
-    return Stream(response, call, http.iter_bytes() if has_encoding else iter(http.stream))
+    return kind(response, call, http.iter_bytes() if has_encoding else iter(http.stream))
 
 
-def aopen_stream(response: ApiResponse, call: PreparedCall) -> AsyncStream[Token]:
+def aopen_stream(
+    response: ApiResponse, call: PreparedCall, kind: type[AsyncStream[Token]] = AsyncStream
+) -> AsyncStream[Token]:
     """Return the stream of an answer, as `open_stream` does."""
     http, has_encoding = response.http, "content-encoding" in response.headers
-    return AsyncStream(response, call, BackgroundReader(http.aiter_bytes() if has_encoding else aiter(http.stream)))
+    return kind(response, call, BackgroundReader(http.aiter_bytes() if has_encoding else aiter(http.stream)))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from pydantic import ConfigDict, PrivateAttr
 
 from cfai.types._output import Fields, Output
 from cfai.types._tokens import TextSummary, ToolCall, Usage
+
+Out = TypeVar("Out")
+T = TypeVar("T")
 
 
 class TextOutput(Output):
@@ -121,8 +124,7 @@ class ChatCompletion(TextOutput):
     @property
     def message(self) -> dict[str, Any]:
         """The answer as a message of the assistant, its reasoning under the name by which the model sends it."""
-        first: Mapping[str, Any] = (self.choices[0].message if self.choices else None) or {}
-        return super().message | {name: first[name] for name in ("reasoning_content", "reasoning") if first.get(name)}
+        return super().message | _get_reasoning(self.choices)
 
 
 class ResponsesOutput(TextOutput):
@@ -132,6 +134,43 @@ class ResponsesOutput(TextOutput):
     """The reasoning, the messages and the function calls, as the service sent them."""
     status: str | None = None
     """`completed`, `incomplete` or `failed`."""
+
+
+class StructuredOutput(TextOutput, Generic[T]):
+    """A text answer with the object that it holds, of the `output_type` that was asked for.
+
+    It has the fields of the plain answer: `answer["response"]`, `answer["choices"]` or `answer["output"]`.
+    """
+
+    _output: Any = PrivateAttr(default=None)
+
+    def __class_getitem__(cls, output_type: Any) -> type[Self]:  # type: ignore[override]
+        """Return the class itself: a class for each type could not be pickled, and its answers would be of none."""
+        return cls
+
+    @classmethod
+    def of(cls, answer: TextOutput, output: Out) -> StructuredOutput[Out]:
+        """Return a text answer together with the object that it holds."""
+        structured: Any = cls.model_validate(dict(answer))
+        private = {"_meta": answer.meta, "_summary": answer._summarize(), "_output": output}
+        object.__setattr__(structured, "__pydantic_private__", private)
+        return structured
+
+    @property
+    def output(self) -> T:
+        """The object, validated. The field `output` of an answer of the Responses API is `answer["output"]`."""
+        return self._output
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """The answer as a message of the assistant, its reasoning under the name by which the model sends it."""
+        return super().message | _get_reasoning(self.get("choices"))
+
+
+def _get_reasoning(choices: Any) -> dict[str, Any]:
+    """Return the reasoning of the first choice, under the name by which the model sends it."""
+    first: Mapping[str, Any] = (choices[0].message if choices else None) or {}
+    return {name: first[name] for name in ("reasoning_content", "reasoning") if first.get(name)}
 
 
 def find_text_class(fields: Mapping[str, Any]) -> type[TextOutput] | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
 from cfai import models
+from cfai._errors import CfaiError
 from cfai._json import loads
 
 USD_PER_NEURON = 0.011 / 1000
@@ -43,6 +44,15 @@ class Meta:
 
     usage: Usage | None = None
     """Tokens of the call, if the service said; of a stream, at its end."""
+
+    output_retries: int = 0
+    """How often an answer that fits `output_type` was asked for again. `usage` and `neurons` are those of all."""
+
+    fallback_errors: tuple[CfaiError, ...] = ()
+    """Why the models before this one did not answer, in their order, where the call had a `fallback`."""
+
+    fallback_left_out: tuple[str, ...] = ()
+    """The inputs that were left out, since this model of a `fallback` does not have them."""
 
     @property
     def cost(self) -> float | None:

@@ -1,0 +1,295 @@
+"""Fallback: another model where one is gone, out of capacity or over quota, with the inputs in its own shape.
+
+It stands on a call of `(model, inputs)`, sync or async. All models are looked at before the first is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, NamedTuple, cast
+
+from cfai._config import CheckMode
+from cfai._credentials import describe
+from cfai._errors import CfaiError, ConfigurationError, InputError, LimitError, NotFoundError, RateLimitError
+from cfai._json import as_sequence, is_mapping
+from cfai._limits import MAX_TOKENS_FIELDS, list_inputs
+from cfai._request import inputs_to_builtins, quote_model, refuse_streams
+from cfai.models import catalogue
+from cfai.models.schemas import get_schema
+from cfai.structured import (
+    OutputFormat,
+    add_schema,
+    arun_structured,
+    check_json_mode,
+    find_form,
+    run_structured,
+    take_output_type,
+)
+
+_BOUND_TO_A_MODEL = {
+    "lora": "a fine-tune is of one model",
+    "raw": "the template of a `raw` prompt is of one model",
+}
+_OTHER_NAMES = (("steps", "num_steps"), ("num_steps", "steps"), ("text", "prompt"), ("prompt", "text"))
+"""Inputs, each with another name that means the same."""
+
+_CONTENT = frozenset({"prompt", "messages", "input", "image", "image_b64", "images", "audio", "mask"})
+"""Inputs that are never left out: without them it would be another question."""
+
+_CHAT_PARTS = {"input_text": "text", "output_text": "text", "input_image": "image_url"}
+"""The parts of a message of the Responses API, by the names that chat completions have for them."""
+
+
+class Step(NamedTuple):
+    """One model, and its inputs."""
+
+    model: str
+    inputs: Mapping[str, Any]
+    left_out: tuple[str, ...] = ()
+    """The inputs that it does not have."""
+
+
+class CallPlan(NamedTuple):
+    """The models that are called, one after the other, until one answers."""
+
+    steps: list[Step]
+    output_format: OutputFormat | None
+    """The type that the answer is to have."""
+    output_retries: int
+
+
+def plan_call(
+    model: str,
+    inputs: Any,
+    *,
+    output_type: Any,
+    output_retries: Any,
+    fallback: Any,
+    checks: CheckMode,
+    returns_answer: bool,
+) -> CallPlan:
+    """Return the plan of a call with `output_type` or `fallback`. Raises what forbids it, before anything is sent."""
+    others = _parse_fallback(model, fallback) if fallback else []
+    inputs = cast("Mapping[str, Any]", inputs) if isinstance(inputs, Mapping) else inputs_to_builtins(inputs)
+    rest, output_format = take_output_type(inputs, output_type, output_retries, returns_answer=returns_answer)
+    if others or (output_format is not None and output_retries):
+        refuse_streams(rest, "where a call may be made again", "pass a Path or bytes")
+    steps = [Step(model, rest)]
+    if others:
+        if not returns_answer:
+            raise ConfigurationError("`fallback` needs an answer: leave out `return_raw_response` and `queue_request`")
+        for name, why in _BOUND_TO_A_MODEL.items():
+            if rest.get(name):
+                raise ConfigurationError(f"`{name}` does not go with `fallback`, since {why}: leave one of them out")
+        steps += [adapt_inputs(rest, other) for other in others]
+    for position, step in enumerate(steps):
+        if output_format is not None or (position and _find_schema(step.inputs) is not None):
+            check_json_mode(step.model, step.inputs, checks)
+    return CallPlan(steps, output_format, output_retries)
+
+
+def _parse_fallback(model: str, fallback: Any) -> list[str]:
+    """Return the models of the option `fallback`. Raises `ConfigurationError`."""
+    if isinstance(fallback, str) or not isinstance(fallback, Iterable):
+        hint = f": write [{fallback!r}]" if isinstance(fallback, str) else ""
+        raise ConfigurationError(f"`fallback` must be a list of models, got {describe(fallback)}{hint}")
+    others = [*cast("Iterable[Any]", fallback)]
+    tasks: dict[str, str] = {}
+    for position, name in enumerate([model, *others]):
+        quote_model(name)
+        if name in [model, *others][:position]:
+            raise ConfigurationError(f"`fallback` must be of other models, got {name} twice: leave it out")
+        if (entry := catalogue().get(name)) is not None:
+            tasks.setdefault(entry.task, name)
+    if len(tasks) > 1:
+        of_each = " and ".join(f"{name}, which is for {task}" for task, name in [*tasks.items()][:2])
+        raise ConfigurationError(f"`fallback` must be of models for the same task, got {of_each}: leave one out")
+    return others
+
+
+# The inputs in another model's shape.
+
+
+def adapt_inputs(inputs: Mapping[str, Any], model: str) -> Step:
+    """Return the step that asks another model the same: prompt, tools, schema and limits under its names.
+
+    >>> adapt_inputs({"input": "Hi", "max_output_tokens": 9}, "@cf/zai-org/glm-4.7-flash").inputs
+    {'max_tokens': 9, 'messages': [{'role': 'user', 'content': 'Hi'}]}
+    """
+    known, schema = list_inputs(model), get_schema(model)
+    adapted = dict(inputs)
+    if adapted.get("input") is not None and (known is None or "input" not in known):
+        _convert_from_responses(adapted)
+    elif adapted.get("prompt") is not None and _takes_messages_alone(model, known):
+        adapted["messages"] = [{"role": "user", "content": adapted.pop("prompt")}]
+    if adapted.get("input") is None:
+        listed: Iterable[str] = schema.parameters if schema is not None else MAX_TOKENS_FIELDS[:2]
+        _convert_names(adapted, known, [name for name in MAX_TOKENS_FIELDS if name in listed] or ["max_tokens"])
+        if adapted.get("tools"):
+            adapted["tools"] = [_convert_tool(tool) for tool in as_sequence(adapted["tools"])]
+            if "tool_choice" in adapted:
+                adapted["tool_choice"] = _convert_tool(adapted["tool_choice"])
+    json_schema = _find_schema(inputs)
+    if json_schema is not None and find_form(model, adapted) is not None:
+        for name in ("response_format", "guided_json"):
+            adapted.pop(name, None)
+        adapted = add_schema(model, adapted, json_schema)
+    # The schemas have little of what the Responses API takes.
+    if known is None or adapted.get("input") is not None:
+        return Step(model, adapted)
+    left_out = tuple(name for name in adapted if name not in known | _CONTENT)
+    return Step(model, {name: value for name, value in adapted.items() if name not in left_out}, left_out)
+
+
+def _takes_messages_alone(model: str, known: frozenset[str] | None) -> bool:
+    if known is None:
+        return "/" in model and not model.startswith(("@cf/", "@hf/"))
+    return "messages" in known and "prompt" not in known
+
+
+def _convert_names(adapted: dict[str, Any], known: frozenset[str] | None, max_tokens: list[str]) -> None:
+    """Put inputs under the names that a model has for them."""
+    for name in MAX_TOKENS_FIELDS:
+        if name in adapted and name not in max_tokens:
+            adapted.setdefault(max_tokens[0], adapted.pop(name))
+    for name, other in _OTHER_NAMES:
+        if known is not None and isinstance(adapted.get(name), str | int) and name not in known and other in known:
+            adapted.setdefault(other, adapted.pop(name))
+
+
+def _convert_from_responses(adapted: dict[str, Any]) -> None:
+    """Turn the inputs of the Responses API into those of chat completions."""
+    question = adapted.pop("input")
+    messages: list[Any] = []
+    if (instructions := adapted.pop("instructions", None)) is not None:
+        messages.append({"role": "system", "content": instructions})
+    if isinstance(question, str):
+        messages.append({"role": "user", "content": question})
+    for item in as_sequence(question):
+        messages += _convert_item(item)
+    adapted["messages"] = messages
+    text, reasoning = adapted.get("text"), adapted.get("reasoning")
+    if is_mapping(text) and [*text] == ["format"]:
+        del adapted["text"]  # a schema is put under its other name later
+        if is_mapping(text["format"]) and text["format"].get("type") == "json_object":
+            adapted["response_format"] = {"type": "json_object"}
+    if is_mapping(reasoning) and reasoning.get("effort") is not None:
+        adapted["reasoning_effort"] = adapted.pop("reasoning")["effort"]
+
+
+def _convert_item(item: Any) -> list[Any]:
+    """Return the message that an item of `input` stands for; none for reasoning, which is another model's."""
+    if not is_mapping(item):
+        return [item]
+    if item.get("type") == "reasoning":
+        return []
+    if item.get("type") == "function_call":
+        function = {"name": item.get("name"), "arguments": item.get("arguments")}
+        call = {"id": item.get("call_id"), "type": "function", "function": function}
+        return [{"role": "assistant", "content": "", "tool_calls": [call]}]
+    if item.get("type") == "function_call_output":
+        return [{"role": "tool", "tool_call_id": item.get("call_id"), "content": item.get("output")}]
+    message = {name: item[name] for name in ("role", "content") if name in item}
+    if isinstance(message.get("content"), list | tuple):
+        message["content"] = [_convert_part(part) for part in as_sequence(message["content"])]
+    return [message]
+
+
+def _convert_part(part: Any) -> Any:
+    if not is_mapping(part) or part.get("type") not in _CHAT_PARTS:
+        return part
+    kind = _CHAT_PARTS[part["type"]]
+    value = part.get(kind)
+    return {"type": kind, kind: {"url": value} if kind == "image_url" and isinstance(value, str) else value}
+
+
+def _convert_tool(tool: Any) -> Any:
+    """Return a tool, or the choice of one, in the form that native and chat models take: its fields in `function`."""
+    if not is_mapping(tool) or "name" not in tool or "function" in tool or tool.get("type", "function") != "function":
+        return tool
+    return {"type": "function", "function": {name: value for name, value in tool.items() if name != "type"}}
+
+
+def _find_schema(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the JSON schema that inputs ask for, in whichever form."""
+    if is_mapping(schema := inputs.get("guided_json")):
+        return schema
+    text = inputs.get("text")
+    wanted = inputs.get("response_format") or (text.get("format") if is_mapping(text) else None)
+    if not is_mapping(wanted) or wanted.get("type") != "json_schema":
+        return None
+    rules = wanted.get("json_schema", wanted)
+    schema = rules.get("schema", rules) if is_mapping(rules) else None
+    return schema if is_mapping(schema) else None
+
+
+# The calls.
+
+
+class _Failures:
+    """The models that did not answer so far, and why."""
+
+    def __init__(self) -> None:
+        self._errors: list[CfaiError] = []
+
+    def add(self, error: CfaiError, step: Step) -> None:
+        """Note that a model did not answer. Raises the error if no other model is to be called for it."""
+        is_refusal = isinstance(error, NotFoundError | RateLimitError)
+        if not (is_refusal or (self._errors and isinstance(error, LimitError | InputError))):
+            _add_notes(error, self._errors)
+            raise error
+        error.model = error.model or step.model
+        # Its frames hold the inputs, and the error is kept as long as the answer is.
+        error.__traceback__ = None
+        self._errors.append(error)
+
+    def take(self) -> CfaiError:
+        """Return the error to raise if no model answered: the last, or the service's first if that was its inputs'."""
+        *_, last = errors = self._errors
+        chosen = errors[0] if isinstance(last, LimitError | InputError) else last
+        _add_notes(chosen, [error for error in errors if error is not chosen])
+        self._errors = []  # else the frame that raises it would hold it, and it the frame
+        return chosen
+
+    def tell(self, answer: Any, step: Step) -> Any:
+        """Return an answer, in whose metadata stands who did not give it."""
+        answer.meta.fallback_errors = tuple(self._errors)
+        answer.meta.fallback_left_out = step.left_out
+        return answer
+
+
+def _add_notes(error: CfaiError, others: Iterable[CfaiError]) -> None:
+    for other in others:
+        error.add_note(f"{other.model} was called too: {type(other).__name__}: {other}")
+
+
+def run_plan(call: Callable[..., Any], plan: CallPlan) -> Any:
+    """Return the answer of the first model that gives one. `call` takes a model and its inputs."""
+    failures = _Failures()
+    for step in plan.steps:
+        try:
+            if plan.output_format is None:
+                answer = call(step.model, step.inputs)
+            else:
+                answer = run_structured(call, step.model, step.inputs, plan.output_format, plan.output_retries)
+        except CfaiError as error:
+            failures.add(error, step)
+        else:
+            return failures.tell(answer, step)
+    raise failures.take()
+
+
+async def arun_plan(call: Callable[..., Awaitable[Any]], plan: CallPlan) -> Any:
+    """Return the answer of the first model that gives one. `call` takes a model and its inputs."""
+    failures = _Failures()
+    for step in plan.steps:
+        try:
+            if plan.output_format is None:
+                answer = await call(step.model, step.inputs)
+            else:
+                answer = await arun_structured(call, step.model, step.inputs, plan.output_format, plan.output_retries)
+        except CfaiError as error:
+            failures.add(error, step)
+        else:
+            return failures.tell(answer, step)
+    raise failures.take()

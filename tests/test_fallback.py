@@ -1,0 +1,374 @@
+"""Fallback: which errors lead to another model, what it is sent, and what is told of it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import BaseModel
+
+from cfai import (
+    APIConnectionError,
+    AuthenticationError,
+    BadRequestError,
+    CapacityError,
+    CfaiError,
+    ConfigurationError,
+    InputError,
+    InternalServerError,
+    LimitError,
+    NotFoundError,
+    OutputValidationError,
+    QuotaExceededError,
+    RateLimitError,
+    RequestTimeoutError,
+    StreamError,
+)
+from cfai.fallback import adapt_inputs
+from cfai.local import Emulator, Fault
+from tests.conftest import SYNC_AND_ASYNC, Caller, Service, row
+
+LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+GLM = "@cf/zai-org/glm-4.7-flash"
+QWEN = "@cf/qwen/qwen3-30b-a3b-fp8"
+GPT_OSS = "@cf/openai/gpt-oss-20b"
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+CLOSED = SCHEMA | {"additionalProperties": False}
+STRICT = {"name": "Answer", "schema": CLOSED, "strict": True}
+
+
+class City(BaseModel):
+    name: str
+
+
+@pytest.fixture
+def hasty(caller: Caller) -> Caller:
+    """A caller that does not try the same model again."""
+    return caller.with_options(max_retries=0)
+
+
+def models_called(service: Service) -> list[str]:
+    return [str(request.url).partition("/ai/run/")[2] for request in service.requests]
+
+
+@SYNC_AND_ASYNC
+def test_another_model_answers_where_one_is_gone_busy_or_over_quota(caller: Caller, service: Service) -> None:
+    table = [
+        ((400, 5007), NotFoundError),
+        ((404, 3042), NotFoundError),
+        ((410, 5028), NotFoundError),
+        ((429, 3040), CapacityError),
+        ((429, 3021), RateLimitError),
+        ((429, 4006), QuotaExceededError),
+        ((402, None), QuotaExceededError),
+    ]
+    hasty = caller.with_options(max_retries=0)
+    for (status, code), kind in table:
+        with row((status, code)):
+            service.forget()
+            service.answers(service.error(status, code), service.result({"response": "Hello"}))
+            answer = hasty.run(GLM, {"prompt": "x"}, fallback=[LLAMA])
+            assert (answer.text, answer.meta.model) == ("Hello", LLAMA)
+            assert models_called(service) == [GLM, LLAMA]
+            (error,) = answer.meta.fallback_errors
+            assert (type(error), error.model, error.__traceback__) == (kind, GLM, None)
+            assert pickle.loads(pickle.dumps(answer)).meta.fallback_errors[0].code == code
+
+
+def test_no_other_error_leads_to_another_model(hasty: Caller, service: Service) -> None:
+    table: list[tuple[Any, type[CfaiError]]] = [
+        (service.error(400, 5006), BadRequestError),
+        (service.error(401, 10000), AuthenticationError),
+        (service.error(500), InternalServerError),
+        (service.error(503), InternalServerError),
+        (service.error(504), RequestTimeoutError),
+        (httpx.ConnectError("refused"), APIConnectionError),
+    ]
+    for answer, kind in table:
+        with row(kind):
+            service.forget()
+            service.answers(answer, service.result({"response": "Hello"}))
+            with pytest.raises(kind):
+                hasty.run(GLM, {"prompt": "x"}, fallback=[LLAMA])
+            assert models_called(service) == [GLM]
+
+
+def test_a_model_is_tried_again_before_another_is_called(caller: Caller, service: Service, sleeps: list[float]) -> None:
+    busy = service.error(429, 3040)
+    service.answers(busy, busy, busy, service.result({"response": "Hello"}))
+    caller.run(GLM, {"prompt": "x"}, fallback=[LLAMA])
+    assert models_called(service) == [GLM, GLM, GLM, LLAMA]
+    assert len(sleeps) == 2
+
+
+def test_an_answer_of_the_first_model_has_nothing_to_tell(caller: Caller, service: Service) -> None:
+    answer = caller.run(GLM, {"prompt": "x"}, fallback=[LLAMA])
+    assert (answer.meta.fallback_errors, answer.meta.fallback_left_out) == ((), ())
+    assert models_called(service) == [GLM]
+
+
+def test_if_all_fail_the_last_error_is_raised_with_notes_on_the_others(hasty: Caller, service: Service) -> None:
+    service.answers(service.error(410, 5028), service.error(429, 3040), service.error(429, 4006))
+    with pytest.raises(QuotaExceededError) as caught:
+        hasty.run(GLM, {"prompt": "x"}, fallback=[LLAMA, QWEN])
+    assert caught.value.model == QWEN
+    first, second = caught.value.__notes__
+    assert first.startswith(f"{GLM} was called too: NotFoundError: 5028")
+    assert second.startswith(f"{LLAMA} was called too: CapacityError: 3040")
+    service.answers(service.error(429, 3040), service.error(500))
+    with pytest.raises(InternalServerError) as failed:
+        hasty.run(GLM, {"prompt": "x"}, fallback=[LLAMA])
+    assert "CapacityError" in failed.value.__notes__[0]
+
+
+def test_a_fallback_whose_inputs_do_not_fit_is_passed_over(hasty: Caller, service: Service) -> None:
+    long = {"prompt": "word " * 60_000, "max_tokens": 10}
+    small = "@cf/meta/llama-3.1-8b-instruct-fp8"
+    service.answers(service.error(429, 3040), service.result({"response": "Hello"}))
+    answer = hasty.run(GLM, long, fallback=[small, "@cf/qwen/qwen3.8-27b"])
+    busy, too_long = answer.meta.fallback_errors
+    assert (type(busy), type(too_long).__name__, too_long.model) == (CapacityError, "ContextLengthError", small)
+    assert len(service.requests) == 2
+    service.answers(service.error(429, 3040))
+    with pytest.raises(CapacityError) as caught:
+        hasty.run(GLM, long, fallback=[small])
+    assert caught.value.__notes__[0].startswith(f"{small} was called too: ContextLengthError")
+
+
+def test_the_first_models_own_misfit_is_raised_at_once(caller: Caller, service: Service) -> None:
+    with pytest.raises(LimitError):
+        caller.run(LLAMA, {"prompt": "x", "max_tokens": 10**9}, fallback=[GLM])
+    assert service.requests == []
+
+
+@SYNC_AND_ASYNC
+def test_a_stream_comes_from_the_model_that_opens_it_and_no_other_takes_over(caller: Caller, service: Service) -> None:
+    hasty = caller.with_options(max_retries=0)
+    events = service.events(b'data: {"response":"Hel"}\n\n', b'data: {"error":"out of capacity"}\n\n')
+    service.answers(service.error(429, 3040), events, service.result({"response": "never"}))
+    stream = hasty.run(GLM, {"prompt": "x", "stream": True}, fallback=[LLAMA, QWEN])
+    assert stream.meta.model == LLAMA
+    assert isinstance(stream.meta.fallback_errors[0], CapacityError)
+    with pytest.raises(StreamError):
+        list(stream)
+    assert models_called(service) == [GLM, LLAMA]
+
+
+def test_a_schema_goes_to_each_model_in_its_own_form(hasty: Caller, service: Service) -> None:
+    service.answers(
+        service.error(429, 3040), service.result({"response": "no"}), service.result({"response": {"name": "Oslo"}})
+    )
+    answer = hasty.run(GLM, {"prompt": "x"}, output_type=City, fallback=[LLAMA])
+    assert (answer.output, answer.meta.output_retries) == (City(name="Oslo"), 1)
+    first, second, third = (
+        json.loads(request.content)["response_format"]["json_schema"] for request in service.requests
+    )
+    assert first["name"] == "City"
+    assert second == third == City.model_json_schema()
+    assert models_called(service) == [GLM, LLAMA, LLAMA]
+    service.answers(service.result({"response": "no"}))
+    with pytest.raises(OutputValidationError):
+        hasty.run(LLAMA, {"prompt": "x"}, output_type=City, fallback=[GLM])
+    assert models_called(service)[3:] == [LLAMA, LLAMA], "an answer that does not fit is no reason for another model"
+
+
+def test_inputs_are_carried_over_to_the_other_shape() -> None:
+    user = {"role": "user", "content": "x"}
+    parameters = {"type": "object", "properties": {}}
+    tool = {"name": "look", "description": "Look.", "parameters": parameters}
+    item_call = {"type": "function_call", "call_id": "c", "name": "look", "arguments": "{}"}
+    item_output = {"type": "function_call_output", "call_id": "c", "output": "red"}
+    chat_call = {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    parts = [{"type": "input_text", "text": "x"}, {"type": "input_image", "image_url": "data:,"}]
+    chat_parts = [{"type": "text", "text": "x"}, {"type": "image_url", "image_url": {"url": "data:,"}}]
+    chosen = {"type": "function", "function": {"name": "look"}}
+    bare = {"response_format": {"type": "json_schema", "json_schema": SCHEMA}}
+    strict = {"response_format": {"type": "json_schema", "json_schema": STRICT}}
+    table: list[tuple[dict[str, Any], str, dict[str, Any], tuple[str, ...]]] = [
+        (
+            {"prompt": "x", "stream": True, "temperature": 1},
+            LLAMA,
+            {"prompt": "x", "stream": True, "temperature": 1},
+            (),
+        ),
+        ({"prompt": "x", "max_tokens": 9}, "openai/gpt-5", {"messages": [user], "max_tokens": 9}, ()),
+        ({"messages": [user], "max_completion_tokens": 9}, LLAMA, {"messages": [user], "max_tokens": 9}, ()),
+        ({"messages": [user], "max_tokens": 9}, GLM, {"messages": [user], "max_tokens": 9}, ()),
+        (
+            {"messages": [user], "reasoning_effort": "low", "seed": 1},
+            LLAMA,
+            {"messages": [user], "seed": 1},
+            ("reasoning_effort",),
+        ),
+        (
+            {"messages": [user], "tools": [tool]},
+            GLM,
+            {"messages": [user], "tools": [{"type": "function", "function": tool}]},
+            (),
+        ),
+        ({"input": "x", "max_output_tokens": 9}, GLM, {"messages": [user], "max_tokens": 9}, ()),
+        (
+            {"input": "x", "instructions": "Be brief."},
+            LLAMA,
+            {"messages": [{"role": "system", "content": "Be brief."}, user]},
+            (),
+        ),
+        ({"input": "x", "reasoning": {"effort": "low"}}, GLM, {"messages": [user], "reasoning_effort": "low"}, ()),
+        (
+            {"input": "x", "reasoning": {"summary": "auto"}, "truncation": "auto"},
+            GLM,
+            {"messages": [user]},
+            ("reasoning", "truncation"),
+        ),
+        (
+            {"input": "x", "text": {"verbosity": "low"}},
+            "@cf/openai/gpt-oss-120b",
+            {"input": "x", "text": {"verbosity": "low"}},
+            (),
+        ),
+        (
+            {"input": [{"role": "user", "content": parts}]},
+            GLM,
+            {"messages": [{"role": "user", "content": chat_parts}]},
+            (),
+        ),
+        (
+            {"input": [user, {"type": "reasoning", "summary": []}, item_call, item_output]},
+            GLM,
+            {
+                "messages": [
+                    user,
+                    {"role": "assistant", "content": "", "tool_calls": [chat_call]},
+                    {"role": "tool", "tool_call_id": "c", "content": "red"},
+                ]
+            },
+            (),
+        ),
+        (
+            {
+                "input": "x",
+                "tools": [{"type": "function", **tool}],
+                "tool_choice": {"type": "function", "name": "look"},
+            },
+            GLM,
+            {"messages": [user], "tools": [{"type": "function", "function": tool}], "tool_choice": chosen},
+            (),
+        ),
+        ({"prompt": "x", **bare}, GLM, {"prompt": "x", **strict}, ()),
+        (
+            {"prompt": "x", **strict},
+            LLAMA,
+            {"prompt": "x", "response_format": {"type": "json_schema", "json_schema": CLOSED}},
+            (),
+        ),
+        ({"prompt": "x", **bare}, "@cf/qwen/qwq-32b", {"prompt": "x", "guided_json": SCHEMA}, ()),
+        ({"prompt": "x", "guided_json": SCHEMA}, LLAMA, {"prompt": "x", **bare}, ()),
+        (
+            {"input": "x", "text": {"format": {"type": "json_object"}}},
+            GLM,
+            {"messages": [user], "response_format": {"type": "json_object"}},
+            (),
+        ),
+        ({"input": "x", "text": {"verbosity": "low"}}, GLM, {"messages": [user]}, ("text",)),
+        (
+            {"input": "x", "text": {"format": {"type": "json_schema", **STRICT}}},
+            GLM,
+            {"messages": [user], **strict},
+            (),
+        ),
+        (
+            {"prompt": "x", "response_format": {"type": "json_object"}},
+            GLM,
+            {"prompt": "x", "response_format": {"type": "json_object"}},
+            (),
+        ),
+        (
+            {"prompt": "x", "steps": 4},
+            "@cf/bytedance/stable-diffusion-xl-lightning",
+            {"prompt": "x", "num_steps": 4},
+            (),
+        ),
+        (
+            {"prompt": "x", "num_steps": 4, "guidance": 7},
+            "@cf/black-forest-labs/flux-1-schnell",
+            {"prompt": "x", "steps": 4},
+            ("guidance",),
+        ),
+        ({"prompt": "Hi", "lang": "en"}, "@cf/deepgram/aura-1", {"text": "Hi"}, ("lang",)),
+        ({"text": "Hi", "speaker": "luna"}, "@cf/myshell-ai/melotts", {"prompt": "Hi"}, ("speaker",)),
+        ({"prompt": "x", "image": b"png"}, LLAMA, {"prompt": "x", "image": b"png"}, ()),
+        ({"prompt": "x", "odd": 1}, "@cf/nobody/new", {"prompt": "x", "odd": 1}, ()),
+    ]
+    for inputs, model, expected, left_out in table:
+        with row((inputs, model)):
+            before = copy.deepcopy(inputs)
+            step = adapt_inputs(inputs, model)
+            assert dict(step.inputs) == expected
+            assert step.left_out == left_out
+            assert inputs == before
+
+
+def test_what_was_left_out_is_told(hasty: Caller, service: Service) -> None:
+    service.answers(service.error(429, 3040), service.result({"response": "Hello"}))
+    answer = hasty.run(GLM, {"prompt": "x", "reasoning_effort": "low"}, fallback=[LLAMA])
+    assert answer.meta.fallback_left_out == ("reasoning_effort",)
+    assert service.sent == {"prompt": "x"}
+
+
+def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, service: Service) -> None:
+    hi: dict[str, Any] = {"prompt": "x"}
+    json_mode = {"prompt": "x", "response_format": {"type": "json_schema", "json_schema": SCHEMA}}
+    table: list[tuple[dict[str, Any], Any, dict[str, Any], type[Exception], str]] = [
+        (hi, LLAMA, {}, ConfigurationError, r"must be a list of models, got str: write \['@cf/meta"),
+        (hi, 5, {}, ConfigurationError, "must be a list of models, got 5"),
+        (hi, [5], {}, ConfigurationError, "`model` must be a name"),
+        (hi, ["@cf/../x"], {}, ConfigurationError, "is no model name"),
+        (hi, [GLM], {}, ConfigurationError, "got @cf/zai-org/glm-4.7-flash twice"),
+        (hi, [LLAMA, LLAMA], {}, ConfigurationError, "twice"),
+        (hi, ["@cf/lykon/dreamshaper-8-lcm"], {}, ConfigurationError, "same task.* is for Text-to-Image"),
+        (hi | {"lora": "mine"}, [LLAMA], {}, ConfigurationError, "a fine-tune is of one model"),
+        (hi | {"raw": True}, [LLAMA], {}, ConfigurationError, "template of a `raw` prompt is of one"),
+        (hi, [LLAMA], {"return_raw_response": True}, ConfigurationError, "`fallback` needs an answer"),
+        (hi, [LLAMA], {"queue_request": True}, ConfigurationError, "`fallback` needs an answer"),
+        (hi, ["@cf/meta/llama-3.2-1b-instruct"], {"output_type": City}, InputError, "has no JSON mode"),
+        (json_mode, ["@cf/meta/llama-3.2-1b-instruct"], {}, InputError, "has no JSON mode"),
+        (hi | {"stream": True}, [LLAMA], {"output_type": City}, InputError, "gives no JSON with a stream"),
+    ]
+    for inputs, fallback, options, kind, words in table:
+        with row((inputs, fallback, options)), pytest.raises(kind, match=words):
+            caller.run(GLM, inputs, fallback=fallback, **options)
+    assert service.requests == []
+
+
+def test_an_empty_fallback_is_none(caller: Caller, service: Service) -> None:
+    for fallback in ([], (), None):
+        assert caller.run(GLM, {"prompt": "x"}, fallback=fallback).text == "Hello"
+
+
+def test_pictures_and_unknown_models_fall_back_too() -> None:
+    with Emulator() as emulator, emulator.ai() as ai:
+        emulator.script(Fault(code=5028), "ok")
+        image = ai.run(
+            "@cf/black-forest-labs/flux-1-schnell",
+            {"prompt": "a cat", "steps": 4},
+            fallback=["@cf/bytedance/stable-diffusion-xl-lightning"],
+        )
+        assert (image.media_type.partition("/")[0], image.meta.model) == (
+            "image",
+            "@cf/bytedance/stable-diffusion-xl-lightning",
+        )
+        assert emulator.requests[-1].inputs == {"prompt": "a cat", "num_steps": 4}
+        assert ai.run("@cf/nobody/gone", {"prompt": "x"}, fallback=[GLM]).meta.model == GLM
+
+
+def test_options_of_the_call_go_to_every_model(hasty: Caller, service: Service) -> None:
+    service.answers(service.error(429, 3040), service.result({"response": "Hello"}))
+    hasty.run(GLM, {"prompt": "x"}, fallback=[LLAMA], session_affinity="a", tags=["t"], gateway="mine")
+    for request in service.requests:
+        assert request.headers["x-session-affinity"] == "a"
+        assert "/mine/workers-ai/" in str(request.url)
+        assert "t" in str(request.url.query)
