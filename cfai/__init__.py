@@ -42,6 +42,7 @@ from cfai.types import Token
 if TYPE_CHECKING:
     from cfai import tokenizers
     from cfai._limits import FittedMessages, fit_messages, truncate
+    from cfai.chat import AsyncChatStream, Chat, ChatStream
     from cfai.structured import AsyncStructuredStream, StructuredStream
     from cfai.tokens import TokenCount, TokenCounter, count_tokens
 
@@ -53,6 +54,7 @@ __all__ = [
     "Ai",
     "AiInternalError",
     "AsyncAudioStream",
+    "AsyncChatStream",
     "AsyncStream",
     "AsyncStructuredStream",
     "AudioStream",
@@ -60,6 +62,8 @@ __all__ = [
     "BadRequestError",
     "CapacityError",
     "CfaiError",
+    "Chat",
+    "ChatStream",
     "CheckResult",
     "ConfigurationError",
     "ContextLengthError",
@@ -105,6 +109,7 @@ __getattr__, __dir__ = lazy_exports(
     {
         "_limits": ("FittedMessages", "fit_messages", "truncate"),
         "structured": ("AsyncStructuredStream", "StructuredStream"),
+        "chat": ("AsyncChatStream", "Chat", "ChatStream"),
         "tokenizers": ("tokenizers",),
         "tokens": ("TokenCount", "TokenCounter", "count_tokens"),
     },

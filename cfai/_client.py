@@ -58,9 +58,10 @@ from cfai._transport import AsyncHttpClient, ClientPool, HttpClient, asend, get_
 from cfai._warnings import warn
 
 if TYPE_CHECKING:
+    from cfai.chat import Chat
     from cfai.local.faults import Faults
 else:
-    Faults = Any  # so that the hints of `Ai.local` resolve without that room
+    Chat = Faults = Any  # so that the hints of `Ai.chat` and `Ai.local` resolve without those rooms
 
 
 class LocalOptions(TypedDict, total=False):
@@ -81,6 +82,20 @@ class LocalOptions(TypedDict, total=False):
 
 OpenStream: TypeAlias = Callable[[ApiResponse, PreparedCall], Any]
 """What makes a stream of a response."""
+
+
+class CallOptions(TypedDict, total=False):
+    """The options of `Ai.run` that what stands on it takes too, and passes on with every call."""
+
+    gateway: str | GatewayOptions | None
+    tags: Iterable[str]
+    extra_headers: Mapping[str, str] | None
+    session_affinity: str | None
+    reject_if_busy: bool
+    timeout: float | httpx.Timeout | Timeout | None
+    total_timeout: float | None
+    max_retries: Retry | int | None
+    checks: CheckMode
 
 
 class LastCall(NamedTuple):
@@ -364,6 +379,51 @@ class Ai:
         arun.__qualname__ = "Ai.arun"  # what Python's warning calls it that was never awaited
         wants_stream = inputs.get("stream") if is_mapping(inputs) else getattr(inputs, "stream", True)
         return AsyncCall(arun(), wants_stream=bool(wants_stream) and not return_raw_response)
+
+    def chat(
+        self,
+        model: str,
+        *,
+        system: str | None = None,
+        tools: Iterable[Any] | None = None,
+        messages: Iterable[Any] = (),
+        max_rounds: int = 8,
+        inputs: Mapping[str, Any] | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Chat:
+        """Return a conversation, which keeps what was said and sends it with every question. Nothing is sent yet.
+
+        ```python
+        chat = ai.chat("@cf/zai-org/glm-4.7-flash", system="Be brief.")
+        print(chat.send("Where is New York?"))
+        for token in chat.stream("And London?"):
+            print(token, end="", flush=True)
+        ```
+
+        - `system`: what the model is told before the first question.
+        - `tools`, `max_rounds`: functions that the model may call, and how often, as in `run_with_tools`.
+        - `messages`: what was said before.
+        - `inputs`: the other inputs of each call, such as `{"temperature": 0, "max_tokens": 1000}`.
+        - `options` are those of `run`. By default a conversation has a `session_affinity` of its own, by which it
+          reaches the same instance of the model, and its prompt cache.
+
+        Raises `ConfigurationError` and `InputError` for what cannot be sent.
+        """
+        hidden, checks = Secret(options), options.get("checks", NOT_GIVEN)
+        del options  # a traceback shows the variables of this frame
+        from cfai.chat import Chat
+
+        return Chat(
+            self,
+            model,
+            system=system,
+            tools=tools,
+            messages=messages,
+            max_rounds=max_rounds,
+            inputs=inputs,
+            limit_policy=self._config.with_overrides(checks=checks).limit_policy,
+            **hidden.value,
+        )
 
     def check(self, model: str, inputs: Any) -> CheckResult:
         """Check inputs against a model's limits and schema: do they fit, how sure is that, how much output fits beside.

@@ -39,7 +39,7 @@ ORDER = (
     ("_transport",),
     ("_streaming",),
     ("_display",),
-    ("structured", "fallback"),
+    ("chat", "fallback", "structured"),
     ("_client_overloads", "_client"),
     ("__init__",),
     ("local",),

@@ -18,7 +18,7 @@ from cfai._limits.messages import format_warning
 from cfai._limits.window import MAX_TOKENS_FIELDS, requested_output, reserved_output
 
 if TYPE_CHECKING:
-    from cfai._limits.shorten import FittedMessages, fit_messages, truncate
+    from cfai._limits.shorten import FittedMessages, find_first_turn, fit_messages, truncate
 
 __all__ = [
     "MAX_TOKENS_FIELDS",
@@ -27,6 +27,7 @@ __all__ = [
     "add_problems",
     "check_call",
     "check_unless_short",
+    "find_first_turn",
     "find_input_problems",
     "fit_messages",
     "format_warning",
@@ -39,4 +40,6 @@ __all__ = [
     "truncate",
 ]
 
-__getattr__, __dir__ = lazy_exports(__name__, {"shorten": ("FittedMessages", "fit_messages", "truncate")})
+__getattr__, __dir__ = lazy_exports(
+    __name__, {"shorten": ("FittedMessages", "find_first_turn", "fit_messages", "truncate")}
+)

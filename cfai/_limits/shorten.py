@@ -15,10 +15,11 @@ from operator import itemgetter
 from typing import Any, Literal
 
 from cfai import models
+from cfai._config import LimitPolicy
 from cfai._errors import ConfigurationError, ContextLengthError, InputError
 from cfai._json import as_sequence, is_mapping
 from cfai._limits.messages import format_source
-from cfai._limits.window import input_limits
+from cfai._limits.window import input_limits, requested_output, reserved_output
 from cfai.models import Limit
 from cfai.tokens import (
     CountingStrategy,
@@ -38,6 +39,8 @@ from cfai.tokens import (
 
 _MIN_REACH, _MAX_REACH = 8, 256
 """How far back the end of a word is looked for at least and at most, in characters."""
+_KEPT_FREE = 0.25
+"""The share of a model's room that is free again once turns are left out of a conversation."""
 
 # Patterns stay strings: `re` compiles them at first use, so that importing does not.
 _UNSPACED = "[\u0e00-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]"
@@ -134,6 +137,36 @@ def fit_messages(
     certain = size.upper_bound <= room and size.media == 0
     omitted = conversation[turns[0] : turns[dropped]]
     return FittedMessages(remaining, omitted, to_token_count(size, strategy), certain)
+
+
+def find_first_turn(model: str, inputs: Mapping[str, Any], policy: LimitPolicy, first: int = 0) -> tuple[int, int]:
+    """Return where the turns begin among the `messages` of `inputs`, and where those that are to be sent.
+
+    That is at `first`, as long as all from there on fit the model beside the output that is requested. If they do not,
+    so many more are left out that a quarter of the room is free again: the next calls begin alike, and find their
+    prompt in the service's cache. The last turn is always sent. Without a limit, or with checks off, all are.
+    """
+    messages = inputs["messages"]
+    turns, entry = _find_turns(messages, keep_system=True), policy.get_model(model)
+    head = turns[0]
+    reserved = reserved_output(entry, inputs, requested_output(inputs)).tokens if entry else 0
+    limits = input_limits(entry, reserved) if entry and policy.mode != "off" else []
+    if not limits:
+        return head, head
+    strategy = policy.get_strategy(model)
+    room = min(limit.value - shared for limit, shared in limits)
+
+    def fits(start: int, room: float) -> bool:
+        size = measure_prompt({**inputs, "messages": [*messages[:head], *messages[start:]]}, strategy)
+        return max(size.likely_upper_bound, size.gateway_estimate) <= room
+
+    first = first if first in turns else head
+    later = [turn for turn in turns if turn > first]
+    if not later or fits(first, room):
+        return head, first
+    goal = room * (1 - _KEPT_FREE)
+    goal = goal if fits(later[-1], goal) else room
+    return head, later[min(bisect_left(later, True, key=lambda start: fits(start, goal)), len(later) - 1)]
 
 
 def truncate(

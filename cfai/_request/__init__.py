@@ -1,5 +1,7 @@
 """Step 2 of a call: what is sent. `prepare` checks the inputs and builds the request."""
 
+from cfai._request.media_source import is_medium, walk
+from cfai._request.message_parts import encode_image, encode_messages
 from cfai._request.options import CREDENTIAL_HEADERS, GatewayOptions, GatewayRetries, RunOptions, parse_headers
 from cfai._request.prepare import (
     ApiRequest,
@@ -21,11 +23,15 @@ __all__ = [
     "PreparedCall",
     "RunOptions",
     "aprepare",
+    "encode_image",
     "encode_inputs",
+    "encode_messages",
     "inputs_to_builtins",
+    "is_medium",
     "parse_headers",
     "prepare",
     "prepare_unstreamed",
     "quote_model",
     "refuse_streams",
+    "walk",
 ]

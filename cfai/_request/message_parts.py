@@ -121,6 +121,13 @@ def _encode_part(model: str, part: Any, place: str, is_chat: bool) -> Any:
     return part
 
 
+def encode_image(model: str, image: Any, place: str) -> dict[str, Any]:
+    """Return an image as a part of a message: with an address on the web, or with all of its bytes."""
+    if image is None:
+        raise InputError(f"{place} must be an image, got None")
+    return {"type": "image_url", "image_url": _encode_url(model, image, place, "image", is_chat=True)}
+
+
 def _make_part(medium: Medium, is_chat: bool) -> dict[str, Any]:
     """Return a part for a medium that stands among the parts by itself."""
     kind = medium.media_type.partition("/")[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from typing import Any, Protocol
 
 
@@ -9,4 +10,4 @@ class Runner(Protocol):
     """Whoever runs models, synchronously and asynchronously, with the options of `Ai.run`."""
 
     def run(self, model: str, inputs: Any, **options: Any) -> Any: ...
-    async def arun(self, model: str, inputs: Any, **options: Any) -> Any: ...
+    def arun(self, model: str, inputs: Any, **options: Any) -> Coroutine[Any, Any, Any]: ...

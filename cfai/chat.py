@@ -1,0 +1,548 @@
+"""Conversations: what was said is kept, and sent again with every question. `Ai.chat` makes one.
+
+A question and its answer enter the history together, once the answer is there. What fails leaves nothing behind.
+"""
+
+# The streams keep their turns in the conversation that they belong to.
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+import inspect
+import json
+import threading
+import uuid
+import weakref
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NoReturn, Protocol, Self, cast
+
+from cfai._config import LimitPolicy
+from cfai._credentials import Secret, describe
+from cfai._errors import APIResponseValidationError, ConfigurationError, InputError
+from cfai._json import find_unsendable, is_mapping
+from cfai._limits import find_first_turn, is_slow_to_count
+from cfai._request import encode_image, encode_messages, inputs_to_builtins, is_medium, quote_model, walk
+from cfai._warnings import LimitWarning, warn
+from cfai.tokens import messages_to_builtins
+from cfai.types import Runner, TextOutput, Token, Usage
+
+_DEFAULT_POLICY = LimitPolicy()
+_VERSION = 1
+"""The version of what `to_json` writes."""
+_OWN_INPUTS = ("messages", "prompt", "input", "tools", "stream")
+"""The inputs that a conversation sets itself."""
+
+
+class _ToolRunner(Runner, Protocol):
+    """Whoever runs models with tools as well."""
+
+    def run_with_tools(self, model: str, inputs: Any, *, tools: Any, max_rounds: int, **options: Any) -> Any: ...
+    def arun_with_tools(
+        self, model: str, inputs: Any, *, tools: Any, max_rounds: int, **options: Any
+    ) -> Coroutine[Any, Any, Any]: ...
+
+
+class _ChatMaker(Protocol):
+    """Whoever makes conversations, such as an `Ai`."""
+
+    @property
+    def chat(self) -> Callable[..., Chat]: ...
+
+
+@dataclass(eq=False)
+class _Turn:
+    """A question on its way."""
+
+    question: dict[str, Any]
+    inputs: dict[str, Any]
+    """The inputs of the call, with the messages that are sent."""
+    dropped: list[dict[str, Any]]
+    """The messages that are not sent any more."""
+    first: dict[str, Any]
+    """The message that the turns begin with that are sent."""
+    pieces: list[str] = field(default_factory=list[str])
+    """The text of a streamed answer so far."""
+
+
+class Chat:
+    """A conversation with a model. `Ai.chat` makes one; sync and async code use the same.
+
+    ```python
+    chat = ai.chat("@cf/zai-org/glm-4.7-flash", system="Be brief.")
+    print(chat.send("Where is New York?"))
+    Path("chat.json").write_text(chat.to_json())
+    ```
+
+    It holds one turn at a time: a question that comes while another is being answered is refused with a
+    `ConfigurationError`. What a question raises leaves the history as it was, so that it can be sent again.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        model: str,
+        *,
+        system: str | None = None,
+        tools: Iterable[Any] | None = None,
+        messages: Iterable[Any] = (),
+        max_rounds: int = 8,
+        inputs: Mapping[str, Any] | None = None,
+        limit_policy: LimitPolicy = _DEFAULT_POLICY,
+        **options: Any,
+    ) -> None:
+        """Check what is given, and keep it. `runner` runs the models, such as an `Ai`; `Ai.chat` says the rest."""
+        self._options = Secret(options)
+        del options  # a traceback shows the variables of this frame
+        if foreign := {"return_raw_response", "queue_request"}.intersection(self._options.value):
+            raise ConfigurationError(f"a conversation reads its answers: leave out `{foreign.pop()}`")
+        if system is not None and not isinstance(system, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(f"`system` must be a string, got {describe(system)}")
+        if isinstance(tools, str | Mapping) or not isinstance(tools, Iterable | None):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(f"`tools` must be a list of functions, got {type(cast('Any', tools)).__name__}")
+        if isinstance(max_rounds, bool) or not isinstance(max_rounds, int) or max_rounds < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(f"`max_rounds` must be a number of 1 or more, got {describe(max_rounds)}")
+        quote_model(model)
+        self.model = model
+        """The model that answers. It may be another one for the next question."""
+        self.inputs: dict[str, Any] = _check_inputs(inputs or {})
+        """The other inputs of each call, such as `temperature`."""
+        self.max_rounds = max_rounds
+        """How often tools are called at most before an answer has to come."""
+        self.session_affinity: str = self._options.value.pop("session_affinity", None) or uuid.uuid4().hex
+        """What all calls of this conversation share, so that they reach the same instance and its prompt cache."""
+        self.dropped: list[dict[str, Any]] = []
+        """The oldest messages that do not fit the model any more, and were not sent with the last question."""
+        self.usage = Usage()
+        """The tokens of all calls since this object was made, as far as the service said."""
+        self.cost: float | None = None
+        """What they cost in US dollars, as far as that is known; `None` if it is known of none."""
+        self._runner = runner
+        self._tools = list(tools or ())
+        self._limit_policy = limit_policy
+        self._messages = _to_plain(model, messages)
+        if system:
+            if self._messages and self._messages[0].get("role") in ("system", "developer"):
+                raise ConfigurationError("`messages` begins with a system message: leave out either it or `system`")
+            self._messages.insert(0, {"role": "system", "content": system})
+        self._first: dict[str, Any] | None = None
+        """The message that the turns began with that were sent last."""
+        self._has_warned = False
+        self._claimed = threading.Lock()
+        """Held while a question is being answered, and while a piece of a stream is being read."""
+        self._open: dict[_Turn, weakref.ref[ChatStream | AsyncChatStream]] = {}
+        """The turn whose answer is being streamed, if there is one. Whoever takes it out settles it."""
+
+    @classmethod
+    def from_json(
+        cls, ai: _ChatMaker, text: str | bytes, *, tools: Iterable[Any] | None = None, **options: Any
+    ) -> Chat:
+        """Return the conversation that `to_json` wrote, to be continued with an `Ai`.
+
+        Tools are functions, and options may be secret: neither is in the text, so both are passed anew. Raises
+        `ConfigurationError` for what is no conversation, or one of a later version of cfai.
+        """
+        hidden = Secret(options)
+        del options  # a traceback shows the variables of this frame
+        saved = _read_json(text)
+        model = saved.pop("model")
+        hidden.value = {"session_affinity": saved.pop("session_affinity"), **hidden.value}
+        return ai.chat(model, tools=tools, **saved, **hidden.value)
+
+    def to_json(self) -> str:
+        """Return the conversation as JSON text, in ASCII: the model, its inputs and all messages, images included.
+
+        No credentials, options or tools are in it. Raises `InputError` if a message or an input cannot be JSON.
+        """
+        inputs = _check_inputs(self.inputs)
+        if problem := find_unsendable(inputs, "inputs"):
+            raise InputError(problem)
+        saved = {
+            "version": _VERSION,
+            "model": self.model,
+            "session_affinity": self.session_affinity,
+            "max_rounds": self.max_rounds,
+            "inputs": inputs,
+            "messages": _to_plain(self.model, self.messages),
+        }
+        return json.dumps(saved)
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """The whole history as plain messages, the system message first. It may be edited between questions.
+
+        The answer of a stream is in it once the stream was read to its end, or left: then as far as it came.
+        """
+        for turn, stream in [*self._open.items()]:
+            if stream() is None:  # a loop over it was left, and nobody has it any more
+                self._keep_partial(turn)
+        return self._messages
+
+    @messages.setter
+    def messages(self, messages: Iterable[Any]) -> None:
+        self._messages = _to_plain(self.model, messages)
+
+    def send(self, text: str, images: Any = None) -> TextOutput:
+        """Ask, and return the answer. Both are in the history then.
+
+        `images` is one image or several, each a `Path`, bytes, an open file, a URL, an image of Pillow or an array, as
+        in messages. With tools the answer is that of `run_with_tools`. Raises what `run` does.
+        """
+        with self._claim():
+            self._leave_open_stream()
+            turn = self._prepare(text, images)
+            return self._keep(turn, self._run(turn))
+
+    async def asend(self, text: str, images: Any = None) -> TextOutput:
+        """Ask as `send` does, awaited."""
+        with self._claim():
+            await self._aleave_open_stream()
+            turn = await self._aprepare(text, images)
+            return self._keep(turn, await self._arun(turn))
+
+    def stream(self, text: str, images: Any = None) -> ChatStream:
+        """Ask, and return the answer as a stream of tokens: iterate it, and leave it early by `with`.
+
+        Once it ends, question and answer are in the history. If it is left, or breaks, so is what had come; if nothing
+        had, the question is not either. A stream that is still open is left when the next question comes.
+        """
+        with self._claim():
+            self._leave_open_stream()
+            turn = self._prepare(text, images)
+            return ChatStream(self, turn, self._run(turn, stream=True))
+
+    def astream(self, text: str, images: Any = None) -> AsyncChatStream:
+        """Ask as `stream` does, for `async for` and `async with`: these send the question."""
+        return AsyncChatStream(self, text, images)
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "_messages"):
+            return "Chat()"  # in the traceback of its own constructor
+        return f"Chat({self.model!r}, {len(self._messages)} messages)"
+
+    def __getstate__(self) -> NoReturn:
+        """Refuse to be copied or pickled: it has functions, and options that may be secret."""
+        raise ConfigurationError("a Chat cannot be copied or pickled: pass on its to_json(), for `Chat.from_json`")
+
+    # A turn: prepared, run, and kept
+
+    @contextmanager
+    def _claim(self) -> Generator[None]:
+        """Hold the conversation for one question, or for one piece of its answer."""
+        if not self._claimed.acquire(blocking=False):
+            raise ConfigurationError(
+                "this conversation is answering another question: wait for the answer, or make a second conversation"
+            )
+        try:
+            yield
+        finally:
+            self._claimed.release()
+
+    def _prepare(self, text: str, images: Any) -> _Turn:
+        """Return the turn of a question: what is to be sent, without the oldest turns if not all fit."""
+        question = {"role": "user", "content": _make_content(self.model, text, images)}
+        history = self.messages
+        history[:] = _to_plain(self.model, history)  # the user may have added objects, and images
+        all_messages = [*history, question]
+        inputs = {**_check_inputs(self.inputs), "messages": all_messages}
+        counted = {**inputs, "tools": [_describe_tool(tool) for tool in self._tools]}
+        begun = next((place for place, each in enumerate(history) if each is self._first), 0)
+        head, first = find_first_turn(self.model, counted, self._limit_policy, begun)
+        inputs["messages"] = all_messages[:head] + all_messages[first:]
+        return _Turn(question, inputs, all_messages[head:first], all_messages[first])
+
+    async def _aprepare(self, text: str, images: Any) -> _Turn:
+        """Return the turn of a question. What takes long is done in a thread, beside the event loop."""
+        if images is None and not is_slow_to_count({"messages": [*self._messages, {"content": text}]}):
+            return self._prepare(text, images)
+        from anyio import to_thread  # not sooner: it imports asyncio
+
+        return await to_thread.run_sync(self._prepare, text, images)
+
+    def _run(self, turn: _Turn, **more: Any) -> Any:
+        self._warn_of_dropped(turn)
+        inputs, run = {**turn.inputs, **more}, self._runner.run
+        if self._tools:
+            runner = cast("_ToolRunner", self._runner)
+            run = partial(runner.run_with_tools, tools=self._tools, max_rounds=self.max_rounds)
+        return run(self.model, inputs, session_affinity=self.session_affinity, **self._options.value)
+
+    async def _arun(self, turn: _Turn, **more: Any) -> Any:
+        self._warn_of_dropped(turn)
+        inputs, arun = {**turn.inputs, **more}, self._runner.arun
+        if self._tools:
+            runner = cast("_ToolRunner", self._runner)
+            arun = partial(runner.arun_with_tools, tools=self._tools, max_rounds=self.max_rounds)
+        return await arun(self.model, inputs, session_affinity=self.session_affinity, **self._options.value)
+
+    def _warn_of_dropped(self, turn: _Turn) -> None:
+        if turn.dropped and not self._has_warned:
+            self._has_warned = True
+            message = f"the oldest turns of this conversation do not fit {self.model} any more, and are not sent"
+            warn(f"{message}: `chat.dropped` has them", LimitWarning)
+
+    def _keep(self, turn: _Turn, answer: Any) -> Any:
+        """Put a question and its answer into the history, and return the answer."""
+        if self._tools:
+            added, usage, cost = answer.messages[len(turn.inputs["messages"]) :], answer.usage, answer.cost
+        elif isinstance(answer, TextOutput):
+            added, usage, cost = [answer.message], answer.usage, answer.meta.cost
+        else:
+            must = f"{self.model} must answer with text to hold a conversation"
+            raise APIResponseValidationError(f"{must}, got {type(answer).__name__}", model=self.model)
+        self._add(turn, added)
+        if usage is not None:  # the first has neurons that nothing is to be added to
+            self.usage = self.usage + usage if self.usage.total_tokens else usage
+        if cost is not None:
+            self.cost = (self.cost or 0.0) + cost
+        return answer
+
+    def _keep_partial(self, turn: _Turn) -> None:
+        """Put a question and what came of its answer into the history; nothing if nothing came."""
+        if self._open.pop(turn, None) is not None and (text := "".join(turn.pieces)):
+            self._add(turn, [{"role": "assistant", "content": text}])
+
+    def _add(self, turn: _Turn, added: list[Any]) -> None:
+        self._messages += [turn.question, *messages_to_builtins(added)]
+        self._first, self.dropped = turn.first, turn.dropped
+
+    def _leave_open_stream(self) -> None:
+        """Settle a stream that was not read to its end: the conversation goes on without the rest."""
+        for turn, stream in [*self._open.items()]:
+            if isinstance(opened := stream(), ChatStream):
+                opened.close()
+            self._keep_partial(turn)
+
+    async def _aleave_open_stream(self) -> None:
+        for turn, stream in [*self._open.items()]:
+            if isinstance(opened := stream(), AsyncChatStream):
+                await opened.aclose()
+            elif opened is not None:
+                opened.close()
+            self._keep_partial(turn)
+
+
+class ChatStream:
+    """The answer to `chat.stream`, token by token. Iterate it once; leave early with `with`.
+
+    Iterating raises what that of a `Stream` does: `StreamError`, and `StreamTruncatedError` if the answer breaks off.
+    """
+
+    def __init__(self, chat: Chat, turn: _Turn, stream: Any) -> None:
+        self._chat = chat
+        self._turn = turn
+        self._stream = stream
+        self._tokens: Iterator[Token] = iter(stream)
+        chat._open[turn] = weakref.ref(self)
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return "".join(self._turn.pieces)
+
+    def result(self) -> TextOutput:
+        """Return the answer that `send` gives; reads the rest. Raises if the stream broke, or was left."""
+        for _ in self:
+            pass
+        return self._stream.result()
+
+    def close(self) -> None:
+        """Leave the stream, which stops the model. What came stays in the history."""
+        try:
+            self._stream.close()
+        finally:
+            self._chat._keep_partial(self._turn)
+
+    def __iter__(self) -> Iterator[Token]:
+        return self
+
+    def __next__(self) -> Token:
+        with self._chat._claim():
+            token = self._read()
+        if token is None:
+            raise StopIteration
+        return token
+
+    def _read(self) -> Token | None:
+        chat, turn = self._chat, self._turn
+        try:
+            token = next(self._tokens, None)
+        except BaseException:
+            chat._keep_partial(turn)
+            raise
+        if token is None:
+            if chat._open.pop(turn, None) is not None:
+                chat._keep(turn, self._stream.result())
+        elif not token.choice:
+            turn.pieces.append(token.text)
+        return token
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncChatStream:
+    """The answer to `chat.astream`, token by token. Iterate it once, with `async for`; leave early with `async with`.
+
+    Nothing is sent before either begins. Iterating raises what that of an `AsyncStream` does. A wait for a token that
+    is cancelled loses nothing: ask again.
+    """
+
+    def __init__(self, chat: Chat, text: str, images: Any) -> None:
+        self._chat = chat
+        self._text = text
+        self._images = images
+        self._turn: _Turn | None = None
+        self._stream: Any = None
+
+    async def _start(self) -> _Turn:
+        """Send the question, unless it was sent, and return its turn."""
+        if self._turn is None:
+            chat = self._chat
+            with chat._claim():
+                await chat._aleave_open_stream()
+                turn = await chat._aprepare(self._text, self._images)
+                self._stream = await chat._arun(turn, stream=True)
+                self._tokens: AsyncIterator[Token] = aiter(self._stream)
+                self._turn = turn
+                chat._open[turn] = weakref.ref(self)
+        return self._turn
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return "".join(self._turn.pieces) if self._turn else ""
+
+    async def aresult(self) -> TextOutput:
+        """Return the answer that `asend` gives; reads the rest. Raises if the stream broke, or was left."""
+        async for _ in self:
+            pass
+        return await self._stream.aresult()
+
+    async def aclose(self) -> None:
+        """Leave the stream, which stops the model. What came stays in the history."""
+        if self._turn is not None:
+            try:
+                await self._stream.aclose()
+            finally:
+                self._chat._keep_partial(self._turn)
+
+    def __aiter__(self) -> AsyncIterator[Token]:
+        return self
+
+    async def __anext__(self) -> Token:
+        turn = await self._start()
+        with self._chat._claim():
+            token = await self._read(turn)
+        if token is None:
+            raise StopAsyncIteration
+        return token
+
+    async def _read(self, turn: _Turn) -> Token | None:
+        chat = self._chat
+        try:
+            token = await anext(self._tokens, None)
+        except ConfigurationError:
+            raise  # it was asked on another event loop, and can be read on
+        except (Exception, KeyboardInterrupt, SystemExit):
+            chat._keep_partial(turn)
+            raise
+        if token is None:
+            if turn in chat._open:
+                answer = await self._stream.aresult()
+                if chat._open.pop(turn, None) is not None:
+                    chat._keep(turn, answer)
+        elif not token.choice:
+            turn.pieces.append(token.text)
+        return token
+
+    async def __aenter__(self) -> Self:
+        await self._start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+def _check_inputs(inputs: Any) -> dict[str, Any]:
+    """Return the other inputs of a conversation's calls. Raises `ConfigurationError` for those that it sets itself."""
+    parsed = inputs_to_builtins(inputs)
+    if own := [name for name in _OWN_INPUTS if name in parsed]:
+        must = f"`inputs` of a conversation must be others than {', '.join(_OWN_INPUTS)}"
+        raise ConfigurationError(f"{must}, got {own[0]}: a conversation sets these itself")
+    return parsed
+
+
+def _make_content(model: str, text: Any, images: Any) -> Any:
+    """Return a question as the content of a message, with all bytes of its images."""
+    if not isinstance(text, str):
+        raise InputError(f"`text` must be a string, got {type(text).__name__}: images go into `images`")
+    if problem := find_unsendable(text, "text"):
+        raise InputError(problem)
+    listed: list[Any] = [] if images is None else [images]
+    if isinstance(images, Iterable) and not (isinstance(images, str) or is_medium(images)):
+        listed = list(cast("Iterable[Any]", images))
+    if not text and not listed:
+        raise InputError("`text` must not be empty")
+    if not listed:
+        return text
+    parts = [encode_image(model, image, f"images[{number}]") for number, image in enumerate(listed)]
+    return [{"type": "text", "text": text}, *parts] if text else parts
+
+
+def _to_plain(model: str, messages: Any) -> list[Any]:
+    """Return messages as they are sent, those that are so already as they are. Raises `InputError`."""
+    if isinstance(messages, Iterable) and not isinstance(messages, str | bytes | Mapping):
+        messages = [
+            encode_messages(model, [message], "messages", is_chat=True)[0]
+            if any(is_medium(each) for each, _ in walk(message))
+            else message
+            for message in cast("Iterable[Any]", messages)
+        ]
+    return [*messages_to_builtins(messages)]
+
+
+def _describe_tool(tool: Any) -> Any:
+    """Return about as much text as a tool is described to the model by, to be counted."""
+    if is_mapping(tool):
+        return tool
+    signature = ""
+    with suppress(TypeError, ValueError):
+        signature = str(inspect.signature(tool))
+    return {"name": getattr(tool, "__name__", ""), "description": inspect.getdoc(tool), "parameters": signature}
+
+
+_FIELDS: Mapping[str, type] = {
+    "model": str,
+    "session_affinity": str,
+    "max_rounds": int,
+    "inputs": dict,
+    "messages": list,
+}
+"""What `to_json` writes beside the version, and what it must be."""
+
+
+def _read_json(text: Any) -> dict[str, Any]:
+    """Return the fields of a conversation that `to_json` wrote. Raises `ConfigurationError`."""
+    if not isinstance(text, str | bytes | bytearray):
+        raise ConfigurationError(f"`text` must be the text that `to_json` returned, got {type(text).__name__}")
+    saved: Any = None
+    with suppress(ValueError, RecursionError):
+        saved = json.loads(text)
+    version: Any = saved.get("version") if is_mapping(saved) else None
+    if not isinstance(version, int) or version < 1:
+        raise ConfigurationError("`text` must be what `to_json` returned, got something else, or a part of it")
+    if version > _VERSION:
+        must = f"`text` must be a conversation of version {_VERSION}, got one of version {version}"
+        raise ConfigurationError(f"{must}, which a later cfai wrote: upgrade it")
+    fields: dict[str, Any] = {name: saved.get(name) for name in _FIELDS}
+    for name, kind in _FIELDS.items():
+        if not isinstance(fields[name], kind):
+            must = f"`{name}` of a conversation must be a {kind.__name__}, as `to_json` writes it"
+            raise ConfigurationError(f"{must}, got {type(fields[name]).__name__}")
+    return fields
