@@ -101,7 +101,7 @@ class Chat:
         if system is not None and not isinstance(system, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"`system` must be a string, got {describe(system)}")
         if isinstance(tools, str | Mapping) or not isinstance(tools, Iterable | None):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(f"`tools` must be a list of functions, got {type(cast('Any', tools)).__name__}")
+            raise ConfigurationError("`tools` must be a list of functions, got " + describe(cast("Any", tools)))
         if isinstance(max_rounds, bool) or not isinstance(max_rounds, int) or max_rounds < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"`max_rounds` must be a number of 1 or more, got {describe(max_rounds)}")
         quote_model(model)
@@ -211,7 +211,10 @@ class Chat:
         with self._claim():
             self._leave_open_stream()
             turn = self._prepare(text, images)
-            return ChatStream(self, turn, self._run(turn, stream=True))
+            stream = self._run(turn, stream=True)
+            if not hasattr(stream, "result"):
+                raise self._make_no_text_error(stream)
+            return ChatStream(self, turn, stream)
 
     def astream(self, text: str, images: Any = None) -> AsyncChatStream:
         """Ask as `stream` does, for `async for` and `async with`: these send the question."""
@@ -290,14 +293,17 @@ class Chat:
         elif isinstance(answer, TextOutput):
             added, usage, cost = [answer.message], answer.usage, answer.meta.cost
         else:
-            must = f"{self.model} must answer with text to hold a conversation"
-            raise APIResponseValidationError(f"{must}, got {type(answer).__name__}", model=self.model)
+            raise self._make_no_text_error(answer)
         self._add(turn, added)
         if usage is not None:  # the first has neurons that nothing is to be added to
             self.usage = self.usage + usage if self.usage.total_tokens else usage
         if cost is not None:
             self.cost = (self.cost or 0.0) + cost
         return answer
+
+    def _make_no_text_error(self, answer: Any) -> APIResponseValidationError:
+        must = f"{self.model} must answer with text to hold a conversation"
+        return APIResponseValidationError(f"{must}, got {type(answer).__name__}", model=self.model)
 
     def _keep_partial(self, turn: _Turn) -> None:
         """Put a question and what came of its answer into the history; nothing if nothing came."""
@@ -408,6 +414,8 @@ class AsyncChatStream:
                 await chat._aleave_open_stream()
                 turn = await chat._aprepare(self._text, self._images)
                 self._stream = await chat._arun(turn, stream=True)
+                if not hasattr(self._stream, "aresult"):
+                    raise chat._make_no_text_error(self._stream)
                 self._tokens: AsyncIterator[Token] = aiter(self._stream)
                 self._turn = turn
                 chat._open[turn] = weakref.ref(self)
