@@ -17,7 +17,7 @@ class InputWarning(UserWarning):
 
 
 class LimitWarning(UserWarning):
-    """The inputs are over a limit, or likely to be, and were sent all the same."""
+    """The inputs are over a limit, or likely to be, and were sent all the same; a `Chat` without its oldest turns."""
 
 
 class RetiredModelWarning(FutureWarning):

@@ -10,9 +10,10 @@ import pickle
 from base64 import b64encode
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import anyio.lowlevel
@@ -189,7 +190,7 @@ def test_a_question_that_fails_is_taken_back_and_can_be_sent_again(callers: Call
 
 @SYNC_AND_ASYNC
 def test_a_stream_that_breaks_leaves_what_had_come(talk: Talk, service: Service) -> None:
-    breaks: list[tuple[Any, type[CfaiError]]] = [
+    breaks: list[tuple[Any, type[StreamError]]] = [
         (service.events(*native("Hel", "lo"), breaks=httpx.ReadError("gone")), StreamTruncatedError),
         (service.events(*native("Hel", "lo"), event('{"error": {"message": "broken", "code": 3040}}')), StreamError),
     ]
@@ -306,9 +307,9 @@ def test_a_cancelled_question_is_taken_back_and_a_cancelled_wait_for_a_token_los
                 await anyio.sleep_forever()
 
         chat = Chat(Waiting(None), GLM)
-        for ask in (chat.asend, chat.astream("Where?").aresult):
+        for ask in (partial(chat.asend, "Where?"), chat.astream("Where?").aresult):
             async with anyio.create_task_group() as group:
-                group.start_soon(ask, *(["Where?"] if ask == chat.asend else []))
+                group.start_soon(ask)
                 await waiting.wait()
                 group.cancel_scope.cancel()
             assert chat.messages == []
@@ -330,8 +331,8 @@ def test_a_cancelled_question_is_taken_back_and_a_cancelled_wait_for_a_token_los
                                 scope.cancel()
                                 await anyio.lowlevel.checkpoint()
                 assert 0 < len(stream.text) < 60
-                partial = {"role": "assistant", "content": stream.text}
-                assert chat.messages[-2:] == [{"role": "user", "content": "And why?"}, partial]
+                left = {"role": "assistant", "content": stream.text}
+                assert chat.messages[-2:] == [{"role": "user", "content": "And why?"}, left]
 
     anyio.run(main, backend=backend)
 
@@ -573,7 +574,7 @@ def test_images_come_in_every_form_that_messages_take(caller: Caller, service: S
             talk.chat.messages = []
             talk.send("What is it?", images)
             content = service.sent["messages"][0]["content"]
-            parts = [] if isinstance(content, str) else content[1:]
+            parts: list[Any] = [] if isinstance(content, str) else content[1:]
             assert [part["type"] for part in parts] == ["image_url"] * number
             assert all(part["image_url"]["url"].startswith(("data:image/png;base64,", "https:")) for part in parts)
     talk.chat.messages = []
@@ -780,7 +781,7 @@ def test_what_makes_no_conversation_is_refused_at_once(caller: Caller) -> None:
     ]
     for options, error, message in refused:
         with row(options), pytest.raises(error, match=message):
-            caller.ai.chat(**{"model": LLAMA, **options})
+            cast("Any", caller.ai).chat(**{"model": LLAMA, **options})
     chat = caller.ai.chat(LLAMA)
     assert repr(chat) == f"Chat({LLAMA!r}, 0 messages)"
     chat.inputs["stream"] = True
