@@ -19,12 +19,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NoReturn, Protocol, Self, cast
 
-from cfai._config import LimitPolicy
+from cfai._config import LimitPolicy, check_seconds
 from cfai._credentials import Secret, describe
 from cfai._errors import APIResponseValidationError, ConfigurationError, InputError
 from cfai._json import find_unsendable, is_mapping
 from cfai._limits import find_first_turn, is_slow_to_count
 from cfai._request import encode_image, encode_messages, inputs_to_builtins, is_medium, quote_model, walk
+from cfai._streaming import AsyncEventStream, EventStream, encode_token
 from cfai._warnings import LimitWarning, warn
 from cfai.tokens import messages_to_builtins
 from cfai.types import Runner, TextOutput, Token, Usage
@@ -354,6 +355,17 @@ class ChatStream:
             pass
         return self._stream.result()
 
+    def to_event_stream(self, *, ping: float | None = None) -> EventStream:
+        """Return the stream as `text/event-stream` bytes for a browser, as `Stream.to_event_stream` does."""
+        check_seconds("ping", ping)
+
+        def encode_next() -> bytes:
+            while (token := next(self)).choice:
+                pass
+            return encode_token(token)
+
+        return EventStream(encode_next, self.close, getattr(self._stream, "__del__", self.close), ping)
+
     def close(self) -> None:
         """Leave the stream, which stops the model. What came stays in the history."""
         try:
@@ -431,6 +443,17 @@ class AsyncChatStream:
         async for _ in self:
             pass
         return await self._stream.aresult()
+
+    def ato_event_stream(self, *, ping: float | None = None) -> AsyncEventStream:
+        """Return the stream as `text/event-stream` bytes for a browser, as `AsyncStream.ato_event_stream` does."""
+        check_seconds("ping", ping)
+
+        async def encode_next() -> bytes:
+            while (token := await anext(self)).choice:
+                pass
+            return encode_token(token)
+
+        return AsyncEventStream(encode_next, self.aclose, ping)
 
     async def aclose(self) -> None:
         """Leave the stream, which stops the model. What came stays in the history."""

@@ -337,6 +337,52 @@ def test_a_cancelled_question_is_taken_back_and_a_cancelled_wait_for_a_token_los
     anyio.run(main, backend=backend)
 
 
+@BACKENDS
+def test_a_loop_that_is_left_in_asynchronous_code_loses_nothing(backend: str) -> None:
+    async def main() -> None:
+        async with emulator.ai() as ai:
+            chat = ai.chat(LLAMA)
+            pieces: list[str] = []
+            async for token in chat.astream("Where?"):
+                pieces.append(str(token))
+                if len(pieces) == 3:
+                    break
+            await chat.asend("And why?")
+            assert [message["role"] for message in chat.messages] == ["user", "assistant"] * 2
+            assert chat.messages[1]["content"] == "".join(pieces)
+            held = chat.astream("Once more?")
+            await anext(held)
+            async for _ in chat.astream("And now?"):
+                pass
+            assert chat.messages[4]["content"] == "Once more?"
+            assert chat.messages[6]["content"] == "And now?"
+            with pytest.raises(StreamTruncatedError, match="left before its end"):
+                await anext(held)
+            assert len(chat.messages) == 8
+
+    with Emulator() as emulator:
+        anyio.run(main, backend=backend)
+
+
+@SYNC_AND_ASYNC
+def test_a_browser_gets_the_answer_and_the_history_keeps_it(talk: Talk, service: Service) -> None:
+    service.answers(service.events(*HELLO))
+    for leaves in (False, True):
+        with row(leaves):
+            talk.chat.messages = []
+            if talk.portal is None:
+                events: Any = talk.chat.stream("Where?").to_event_stream()
+            else:
+                events = BlockingIterator(talk.chat.astream("Where?").ato_event_stream(ping=9), talk.portal)
+            assert json.loads(next(events).removeprefix(b"data: "))["response"] == "Hel"
+            if leaves:
+                events.close()
+                assert talk.chat.messages[-1]["content"] == "Hel"
+            else:
+                assert [*events][-1] == DONE
+                assert talk.chat.messages == said("Where?")
+
+
 # A stand-in for an `Ai`, whose answers come when a test wants them
 
 
@@ -421,6 +467,21 @@ def test_ctrl_c_takes_a_question_back_and_keeps_what_came_of_a_stream(caller: Ca
     with pytest.raises(KeyboardInterrupt):
         list(chat.stream("Where?"))
     assert chat.messages == said("Where?")
+    runner.answer = lambda _: Pieces(["Hel", "lo", " you"])  # pyright: ignore[reportUnknownLambdaType]
+
+    def read() -> None:
+        stream = chat.stream("And why?")
+        for token in stream:
+            if str(token) == "lo":
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as held:  # as a notebook holds the last traceback, and all in its frames
+        read()
+    assert chat.messages == said("Where?")
+    runner.answer = lambda _: ANSWER  # pyright: ignore[reportUnknownLambdaType]
+    chat.send("Once more?")
+    assert chat.messages == [*said("Where?"), *said("And why?"), *said("Once more?")]
+    assert held.traceback
 
 
 @SYNC_AND_ASYNC

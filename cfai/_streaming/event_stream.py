@@ -281,7 +281,7 @@ class PassthroughEncoder:
 
 def _encode_tokens(tokens: list[Token]) -> list[bytes]:
     # A page that shows one answer has no use for the second of several.
-    return [_encode_token(token) for token in tokens if token.choice == 0]
+    return [encode_token(token) for token in tokens if token.choice == 0]
 
 
 def _split_events(block: bytes, may_be_cut_off: bool = False) -> list[bytes]:
@@ -291,7 +291,8 @@ def _split_events(block: bytes, may_be_cut_off: bool = False) -> list[bytes]:
     return [b"data: " + line for line in lines] or [block]
 
 
-def _encode_token(token: Token) -> bytes:
+def encode_token(token: Token) -> bytes:
+    """Return a token as an event of the native dialect, with fresh padding."""
     event: dict[str, Any] = {"response": token.text}
     if token.reasoning:
         event["reasoning"] = token.reasoning
