@@ -7,6 +7,7 @@ import gc
 import io
 import json
 import pickle
+import warnings
 from base64 import b64encode
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
@@ -146,6 +147,7 @@ def test_the_history_may_be_edited_and_the_edit_is_sent(talk: Talk, service: Ser
     history.append(TextOutput(response="I see."))  # type: ignore[call-arg]
     talk.send("And why?")
     assert history is talk.chat.messages
+    assert history[3]["content"][1].keys() == {"type", "image_url"}, "an image is encoded once"
     assert service.sent["messages"][0]["content"] == "Be long."
     assert service.sent["messages"][3]["content"][1]["image_url"]["url"].startswith("data:image/png;base64,")
     assert service.sent["messages"][4] == {"role": "assistant", "content": "I see."}
@@ -246,6 +248,7 @@ def test_a_loop_that_is_left_loses_nothing_whether_the_stream_is_held_or_not(tal
                 assert talk.chat.messages == said("Where?")
             service.answers(service.result(NATIVE_ANSWER))
             talk.send("And why?")
+            assert all(body.closed for body in service.bodies)
             assert talk.chat.messages == [*said("Where?"), *said("And why?")]
             assert service.sent["messages"] == talk.chat.messages[:-1]
 
@@ -449,6 +452,7 @@ class Pieces:
 
     async def aclose(self) -> None:
         self.close()
+        await anyio.lowlevel.checkpoint()
 
 
 @SYNC_AND_ASYNC
@@ -493,6 +497,13 @@ def test_the_second_of_several_answers_is_not_mixed_into_the_first(caller: Calle
         next(stream)
     stream.close()
     assert talk.chat.messages == said("Where?")
+    if talk.portal is None:
+        events: Any = talk.chat.stream("Where?").to_event_stream()
+    else:
+        events = BlockingIterator(talk.chat.astream("Where?").ato_event_stream(), talk.portal)
+    *told, last = events
+    assert [json.loads(each.removeprefix(b"data: "))["response"] for each in told] == ["Hel", "lo", "."]
+    assert last == DONE
 
 
 def test_a_question_that_comes_while_another_is_answered_is_refused(caller: Caller) -> None:
@@ -539,6 +550,21 @@ def test_of_two_tasks_that_ask_at_once_the_second_is_refused(backend: str) -> No
             for _ in range(3):
                 group.start_soon(ask, "Where?")
         assert refused == 2
+        assert chat.messages == said("Where?")
+
+    anyio.run(main, backend=backend)
+
+
+@BACKENDS
+def test_a_task_that_is_cancelled_while_it_streams_keeps_what_came(backend: str) -> None:
+    chat = Chat(Runner(lambda _: Pieces(["Hel", "lo", " you"])), LLAMA)  # pyright: ignore[reportUnknownLambdaType]
+
+    async def main() -> None:
+        with anyio.CancelScope() as scope:
+            async with chat.astream("Where?") as stream:
+                async for token in stream:
+                    if str(token) == "lo":
+                        scope.cancel()
         assert chat.messages == said("Where?")
 
     anyio.run(main, backend=backend)
@@ -778,6 +804,24 @@ def test_whoever_runs_no_checks_or_knows_no_limit_sends_everything(callers: Call
     with pytest.warns(LimitWarning):
         Talk(off, chat).send("And why?")
     assert 10 < len(service.sent["messages"]) < 40
+
+
+@SYNC
+def test_tools_take_room_too(callers: Callers) -> None:
+    caller = callers(limit_overrides={LLAMA: 6000}, token_counter=ByWords())
+
+    def explain() -> None: ...
+
+    explain.__doc__ = words(3000)
+    history = [message for number in range(8) for message in said(f"{number} {words(400)}")]
+    schema = {"type": "function", "function": {"name": "explain", "description": explain.__doc__}}
+    for tool, is_long in ((get_weather, False), (explain, True), (schema, True)):
+        with row(tool), warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            runner = Runner(lambda inputs: Rounds([*inputs["messages"], BETWEEN[-1]]))  # pyright: ignore[reportUnknownLambdaType]
+            policy = caller.ai._config.limit_policy  # pyright: ignore[reportPrivateUsage]
+            Chat(runner, LLAMA, messages=history, tools=[tool], limit_policy=policy).send("Where?")
+            assert (len(warned) == 1) is (len(runner.calls[0][1]["messages"]) < 17) is is_long
 
 
 def test_a_question_that_fits_no_model_is_left_to_the_check_of_run(callers: Callers, service: Service) -> None:
