@@ -22,7 +22,7 @@ from typing import Any, NoReturn, Protocol, Self, cast
 from cfai._config import LimitPolicy, check_seconds
 from cfai._credentials import Secret, describe
 from cfai._errors import APIResponseValidationError, ConfigurationError, InputError
-from cfai._json import find_unsendable, is_mapping
+from cfai._json import find_unsendable, is_mapping, join_surrogates, to_builtins
 from cfai._limits import find_first_turn, is_slow_to_count
 from cfai._request import encode_image, encode_messages, inputs_to_builtins, is_medium, quote_model, walk
 from cfai._streaming import AsyncEventStream, EventStream, encode_token
@@ -312,7 +312,9 @@ class Chat:
             self._add(turn, [{"role": "assistant", "content": text}])
 
     def _add(self, turn: _Turn, added: list[Any]) -> None:
-        self._messages += [turn.question, *messages_to_builtins(added)]
+        # A copy, and without halves of surrogate pairs, which models do send and the service does not take.
+        text = json.dumps([to_builtins(message) for message in added], ensure_ascii=False)
+        self._messages += [turn.question, *json.loads(join_surrogates(text))]
         self._first, self.dropped = turn.first, turn.dropped
 
     def _leave_open_stream(self) -> None:

@@ -162,6 +162,16 @@ def test_the_history_may_be_edited_and_the_edit_is_sent(talk: Talk, service: Ser
             ask()
 
 
+@SYNC_AND_ASYNC
+def test_half_a_character_in_an_answer_does_not_end_a_conversation(caller: Caller, service: Service) -> None:
+    talk = Talk(caller, caller.ai.chat(GLM))
+    choice = {"index": 0, "message": MESSAGE | {"reasoning_content": "Greet\ud83d"}, "finish_reason": "stop"}
+    service.answers(service.result(CHAT_ANSWER | {"choices": [choice]}))
+    talk.send("Where?")
+    talk.send("And why?")
+    assert service.sent["messages"][1] == MESSAGE | {"reasoning_content": "Greet\ufffd"}
+
+
 # What is left of a question that failed
 
 
