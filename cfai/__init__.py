@@ -30,6 +30,7 @@ from cfai._errors import (
     SequenceLengthError,
     StreamError,
     StreamTruncatedError,
+    ToolLoopError,
 )
 from cfai._lazy import lazy_exports
 from cfai._limits import CheckResult
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from cfai.chat import AsyncChatStream, Chat, ChatStream
     from cfai.structured import AsyncStructuredStream, StructuredStream
     from cfai.tokens import TokenCount, TokenCounter, count_tokens
+    from cfai.tools import AsyncToolsStream, ToolsStream
 
 __all__ = [
     "APIConnectionError",
@@ -57,6 +59,7 @@ __all__ = [
     "AsyncChatStream",
     "AsyncStream",
     "AsyncStructuredStream",
+    "AsyncToolsStream",
     "AudioStream",
     "AuthenticationError",
     "BadRequestError",
@@ -94,6 +97,8 @@ __all__ = [
     "Token",
     "TokenCount",
     "TokenCounter",
+    "ToolLoopError",
+    "ToolsStream",
     "UnstoppedStreamWarning",
     "__version__",
     "count_tokens",
@@ -112,6 +117,7 @@ __getattr__, __dir__ = lazy_exports(
         "chat": ("AsyncChatStream", "Chat", "ChatStream"),
         "tokenizers": ("tokenizers",),
         "tokens": ("TokenCount", "TokenCounter", "count_tokens"),
+        "tools": ("AsyncToolsStream", "ToolsStream"),
     },
 )
 

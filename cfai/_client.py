@@ -11,7 +11,7 @@ import sys
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias, TypedDict, Unpack, cast, overload
 
 import httpx
 
@@ -58,10 +58,13 @@ from cfai._transport import AsyncHttpClient, ClientPool, HttpClient, asend, get_
 from cfai._warnings import warn
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from cfai.chat import Chat
     from cfai.local.faults import Faults
+    from cfai.tools import AsyncToolsStream, ToolFunction, ToolsStream
 else:
-    Chat = Faults = Any  # so that the hints of `Ai.chat` and `Ai.local` resolve without those rooms
+    Chat = Faults = ToolFunction = Any  # so that hints resolve without these rooms
 
 
 class LocalOptions(TypedDict, total=False):
@@ -377,8 +380,132 @@ class Ai:
             return await arun_plan(acall, plan)
 
         arun.__qualname__ = "Ai.arun"  # what Python's warning calls it that was never awaited
-        wants_stream = inputs.get("stream") if is_mapping(inputs) else getattr(inputs, "stream", True)
-        return AsyncCall(arun(), wants_stream=bool(wants_stream) and not return_raw_response)
+        return AsyncCall(arun(), wants_stream=_wants_stream(inputs) and not return_raw_response)
+
+    @overload
+    def run_with_tools(
+        self,
+        model: str,
+        inputs: types.TextInputsStream | types.ResponsesInputStream,
+        *,
+        tools: Iterable[ToolFunction],
+        max_rounds: int = 8,
+        **options: Unpack[CallOptions],
+    ) -> ToolsStream: ...
+    @overload
+    def run_with_tools(
+        self,
+        model: str,
+        inputs: types.TextInputsPlain | types.ResponsesInputPlain,
+        *,
+        tools: Iterable[ToolFunction],
+        max_rounds: int = 8,
+        **options: Unpack[CallOptions],
+    ) -> types.ToolsOutput: ...
+    @overload
+    def run_with_tools(
+        self,
+        model: str,
+        inputs: Mapping[str, Any] | BaseModel,
+        *,
+        tools: Iterable[ToolFunction],
+        max_rounds: int = 8,
+        **options: Unpack[CallOptions],
+    ) -> types.ToolsOutput | ToolsStream: ...
+    def run_with_tools(
+        self,
+        model: str,
+        inputs: Any,
+        *,
+        tools: Iterable[ToolFunction],
+        max_rounds: int = 8,
+        **options: Unpack[CallOptions],
+    ) -> Any:
+        """Run a text model with Python functions as tools, until it answers without asking for one.
+
+        ```python
+        def get_weather(city: str) -> str:
+            # the weather of today in a city
+            return "7 °C"
+
+        prompt = {"prompt": "What is the weather in Oslo?"}
+        print(ai.run_with_tools("@cf/zai-org/glm-4.7-flash", prompt, tools=[get_weather]))
+        ```
+
+        - `inputs` are those of `run`: a `prompt`, `messages`, or the `input` of gpt-oss. With `"stream": True` it is a
+          `ToolsStream`. A `tool_choice` that forces a tool holds for the first call alone.
+        - `tools`: functions, methods, partials and objects that can be called. Their names, docstrings, parameters and
+          type hints are what the model is told; arguments that a `partial` has set, it is not told, and cannot change.
+          `{"function": …, "name": …, "description": …, "parameters": …}` says otherwise.
+        - `max_rounds`: how often the model may have tools called; it is called once more, to answer.
+        - `options` are those of `run`, for each call: `total_timeout` too.
+
+        The tools of one answer run at the same time, each in a thread if they are several. What they return goes back
+        as JSON, a string as it is. An exception, arguments that do not fit, and the name of a tool that there is not,
+        are told to the model, which may try again.
+
+        Raises what `run` raises, with what was done by then in its `.steps`; `ToolLoopError` for a model that wants
+        more tools after `max_rounds`; `ConfigurationError` for a function that no model could call, and `InputError`
+        for a model that calls none, before anything is sent.
+        """
+        hidden = Secret(options)
+        del options  # a traceback shows the variables of this frame
+        from cfai.tools import run_with_tools
+
+        hidden.value.setdefault("checks", self._config.limit_policy.mode)
+        return run_with_tools(self, model, inputs, tools, max_rounds, hidden)
+
+    @overload
+    def arun_with_tools(
+        self,
+        model: str,
+        inputs: types.TextInputsStream | types.ResponsesInputStream,
+        *,
+        tools: Iterable[ToolFunction],
+        max_rounds: int = 8,
+        **options: Unpack[CallOptions],
+    ) -> AsyncCall[AsyncToolsStream]: ...
+    @overload
+    def arun_with_tools(
+        self,
+        model: str,
+        inputs: types.TextInputsPlain | types.ResponsesInputPlain,
+        *,
+        tools: Iterable[ToolFunction],
+        max_rounds: int = 8,
+        **options: Unpack[CallOptions],
+    ) -> AsyncCall[types.ToolsOutput]: ...
+    @overload
+    def arun_with_tools(
+        self,
+        model: str,
+        inputs: Mapping[str, Any] | BaseModel,
+        *,
+        tools: Iterable[ToolFunction],
+        max_rounds: int = 8,
+        **options: Unpack[CallOptions],
+    ) -> AsyncCall[types.ToolsOutput | AsyncToolsStream]: ...
+    def arun_with_tools(
+        self,
+        model: str,
+        inputs: Any,
+        *,
+        tools: Iterable[ToolFunction],
+        max_rounds: int = 8,
+        **options: Unpack[CallOptions],
+    ) -> Any:
+        """Run a text model with Python functions as tools, awaited; with `"stream": True` an `AsyncToolsStream`.
+
+        Asynchronous functions run beside each other on this event loop, others in threads. When the call is cancelled,
+        so are they, and a thread runs on alone.
+        """
+        hidden = Secret(options)
+        del options  # a traceback shows the variables of this frame
+        from cfai.tools import arun_with_tools
+
+        hidden.value.setdefault("checks", self._config.limit_policy.mode)
+        call = arun_with_tools(self, model, inputs, tools, max_rounds, hidden)
+        return AsyncCall(call, wants_stream=_wants_stream(inputs))
 
     def chat(
         self,
@@ -587,6 +714,7 @@ class Ai:
 if sys.version_info >= (3, 12):
     # Mocks, retrying decorators and Starlette's background tasks ask before they call, and would not await it.
     inspect.markcoroutinefunction(Ai.arun)
+    inspect.markcoroutinefunction(Ai.arun_with_tools)
 
 
 _ATTRIBUTES = ("_config", "_pool", "_owns_pool", "_last")
@@ -633,6 +761,11 @@ def _take_answer(response: ApiResponse, call: PreparedCall, open_stream: OpenStr
         usage = output.usage if isinstance(output, types.TextOutput) else None
         log_call(response.meta, response.budget.elapsed(time.monotonic()), response.attempts, usage)
     return output
+
+
+def _wants_stream(inputs: Any) -> bool:
+    """Return True if inputs, which are not checked yet, may want a stream."""
+    return bool(inputs.get("stream") if is_mapping(inputs) else getattr(inputs, "stream", True))
 
 
 def _keep_pool(response: ApiResponse) -> Any:

@@ -22,6 +22,7 @@ CfaiError
 │       ├── InternalServerError        5xx
 │       └── APIResponseValidationError a 2xx answer that cannot be read, or breaks off
 ├── OutputValidationError              the answer does not fit `output_type`                        (also ValueError)
+├── ToolLoopError                      `run_with_tools` made `max_rounds` rounds, and the model wants more tools
 └── StreamError                        an error after a stream began; `.partial` has what had arrived
     └── StreamTruncatedError           the stream ended before the answer did
 ```
@@ -81,6 +82,8 @@ class CfaiError(Exception):
         text; without credentials, and a body cut at 1 MiB."""
         self.headers = dict(headers or {})
         """The headers of the answer, names in lower case, without cookies and credentials."""
+        self.steps: list[Any] = []
+        """Of `run_with_tools`: each `cfai.types.Step` that was done before the error, so that nothing is lost."""
 
     def to_event_stream(self) -> bytes:
         """Return the error for a browser: an event named `error`, with code and message, then `[DONE]`."""
@@ -156,6 +159,13 @@ class SequenceLengthError(LimitError):
 
 class ContextLengthError(LimitError):
     """The input, or input and output together, does not fit the model's context."""
+
+
+class ToolLoopError(CfaiError):
+    """`run_with_tools` came to the end of its rounds, and the model wants more tools called.
+
+    `.steps` has all that was done. The calls of the last step's answer were not made.
+    """
 
 
 class APIConnectionError(CfaiError):

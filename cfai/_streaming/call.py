@@ -13,7 +13,7 @@ from cfai._streaming.stream import AsyncStream
 from cfai.types import Token
 
 T = TypeVar("T", covariant=True)
-S = TypeVar("S", bound=AsyncStream[Token] | AsyncAudioStream)
+S = TypeVar("S", bound=AsyncIterator[Any])
 
 
 class AsyncCall(Coroutine[Any, Any, T], Generic[T]):
@@ -51,7 +51,7 @@ class AsyncCall(Coroutine[Any, Any, T], Generic[T]):
                 "each token with a timeout, await the call first"
             )
         stream: Any = await self._coroutine
-        if not isinstance(stream, AsyncStream | AsyncAudioStream):
+        if not isinstance(stream, AsyncIterator):
             raise APIResponseValidationError(
                 f"the service streams nothing here, but answered {type(stream).__name__}: await the call", body=stream
             )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cfai._lazy import lazy_exports
 from cfai.types._tokens import Meta, Token, ToolCall, ToolCallDelta, Usage
 from cfai.types._tokens import TextSummary as TextSummary
+from cfai.types._tokens import give_ids as give_ids
 
 if TYPE_CHECKING:
     from cfai.types._classification import *
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from cfai.types._text_inputs import *
     from cfai.types._text_to_image import *
     from cfai.types._text_to_speech import *
+    from cfai.types._tools import *
     from cfai.types._translation import *
     from cfai.types._turn_detection import *
 
@@ -108,6 +110,7 @@ __all__ = [
     "PromptInputs",
     "PromptInputsPlain",
     "PromptInputsStream",
+    "PythonTool",
     "QueryInputs",
     "RankedContext",
     "ReasoningOptions",
@@ -133,6 +136,7 @@ __all__ = [
     "Segment",
     "SmartTurnInputs",
     "StableDiffusionInputs",
+    "Step",
     "StreamOptions",
     "StructuredOutput",
     "SummarizationInputs",
@@ -152,6 +156,8 @@ __all__ = [
     "ToolCallMessage",
     "ToolChoice",
     "ToolMessage",
+    "ToolResult",
+    "ToolsOutput",
     "Transcription",
     "Translation",
     "TranslationInputs",
@@ -288,6 +294,7 @@ _MODULES = {
     },
     "_text_to_image": {"Flux2Form", "Flux2Inputs", "FluxInputs", "LeonardoInputs", "StableDiffusionInputs"},
     "_text_to_speech": {"AuraInputs", "MeloInputs", "AuraInputsStream", "MeloInputsStream"},
+    "_tools": {"PythonTool", "Step", "ToolResult", "ToolsOutput", "sum_usage"},
     "_translation": {"IndicTranslationInputs", "Translation", "TranslationInputs"},
     "_turn_detection": {"SmartTurnInputs", "TurnDetection"},
     "_shapes": {"find_list_class", "find_output_class"},

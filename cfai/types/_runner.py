@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Awaitable
 from typing import Any, Protocol
 
 
@@ -10,4 +10,4 @@ class Runner(Protocol):
     """Whoever runs models, synchronously and asynchronously, with the options of `Ai.run`."""
 
     def run(self, model: str, inputs: Any, **options: Any) -> Any: ...
-    def arun(self, model: str, inputs: Any, **options: Any) -> Coroutine[Any, Any, Any]: ...
+    def arun(self, model: str, inputs: Any, **options: Any) -> Awaitable[Any]: ...

@@ -8,7 +8,7 @@ from typing import Any, Generic, Self, TypeVar
 from pydantic import ConfigDict, PrivateAttr
 
 from cfai.types._output import Fields, Output
-from cfai.types._tokens import TextSummary, ToolCall, Usage
+from cfai.types._tokens import TextSummary, ToolCall, Usage, give_ids
 
 Out = TypeVar("Out")
 T = TypeVar("T")
@@ -66,8 +66,8 @@ class TextOutput(Output):
         message: dict[str, Any] = {"role": "assistant", "content": self.text}
         if self.tool_calls:
             message["tool_calls"] = [
-                call._as_input(number)  # pyright: ignore[reportPrivateUsage]
-                for number, call in enumerate(self.tool_calls, 1)
+                call._as_input()  # pyright: ignore[reportPrivateUsage]
+                for call in give_ids(self.tool_calls)
             ]
         return message
 
@@ -123,8 +123,11 @@ class ChatCompletion(TextOutput):
 
     @property
     def message(self) -> dict[str, Any]:
-        """The answer as a message of the assistant, its reasoning under the name by which the model sends it."""
-        return super().message | _get_reasoning(self.choices)
+        """The answer as a message of the assistant, its reasoning under the name that the service reads: `reasoning`.
+
+        Within the text it would spoil the next answers.
+        """
+        return super().message | ({"reasoning": self.reasoning} if self.reasoning else {})
 
 
 class ResponsesOutput(TextOutput):
@@ -163,14 +166,9 @@ class StructuredOutput(TextOutput, Generic[T]):
 
     @property
     def message(self) -> dict[str, Any]:
-        """The answer as a message of the assistant, its reasoning under the name by which the model sends it."""
-        return super().message | _get_reasoning(self.get("choices"))
-
-
-def _get_reasoning(choices: Any) -> dict[str, Any]:
-    """Return the reasoning of the first choice, under the name by which the model sends it."""
-    first: Mapping[str, Any] = (choices[0].message if choices else None) or {}
-    return {name: first[name] for name in ("reasoning_content", "reasoning") if first.get(name)}
+        """The answer as a message of the assistant, as the plain answer has it."""
+        has_choices = "choices" in self
+        return super().message | ({"reasoning": self.reasoning} if has_choices and self.reasoning else {})
 
 
 def find_text_class(fields: Mapping[str, Any]) -> type[TextOutput] | None:

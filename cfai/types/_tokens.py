@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any, ClassVar, cast
 
 from cfai import models
@@ -190,10 +191,32 @@ class ToolCall:
         except ValueError:
             raise ValueError(f"the arguments of {self.name!r} are no JSON: {self.arguments[:200]!r}") from None
 
-    def _as_input(self, number: int = 1) -> dict[str, Any]:
-        """Return the call as it stands in a message. Native models give it no id, and some want nine characters."""
+    def _as_input(self) -> dict[str, Any]:
+        """Return the call as it stands in a message."""
         function = {"name": self.name, "arguments": self.arguments or "{}"}
-        return {"id": self.id or f"{number:09}", "type": "function", "function": function}
+        return {"id": self.id or _make_id(1), "type": "function", "function": function}
+
+
+def give_ids(calls: Sequence[ToolCall]) -> list[ToolCall]:
+    """Return the calls of one message, each with an id of its own: native models send none, and some one for all.
+
+    >>> [call.id for call in give_ids([ToolCall("f", "", "a"), ToolCall("f", "", "a"), ToolCall("g", "")])]
+    ['a', '000000001', '000000002']
+    """
+    ids = {call.id for call in calls}
+    free = (id for number in count(1) if (id := _make_id(number)) not in ids)
+    seen: set[str] = set()
+    named: list[ToolCall] = []
+    for call in calls:
+        id = call.id if call.id and call.id not in seen else next(free)
+        seen.add(id)
+        named.append(replace(call, id=id))
+    return named
+
+
+def _make_id(number: int) -> str:
+    """Return an id for a call that came without: older models want nine letters or digits."""
+    return f"{number:09}"
 
 
 @dataclass(slots=True)

@@ -1,0 +1,192 @@
+"""The conversation of a loop: what is sent next, what an answer asks for, and what goes back. Nothing here waits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, cast
+
+from cfai import models
+from cfai._errors import APIResponseValidationError, CfaiError, ConfigurationError, InputError, ToolLoopError
+from cfai._json import as_sequence, is_mapping, loads
+from cfai._request import inputs_to_builtins
+from cfai.models.schemas import get_schema
+from cfai.tools._tool import Tool, parse_arguments
+from cfai.types import ResponsesOutput, Step, TextOutput, ToolCall, ToolResult, ToolsOutput, give_ids
+
+
+class Conversation:
+    """A conversation in which a model has tools called."""
+
+    def __init__(self, model: str, inputs: Any, tools: Mapping[str, Tool], max_rounds: int) -> None:
+        if not isinstance(max_rounds, int) or isinstance(max_rounds, bool) or max_rounds < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(f"`max_rounds` must be 1 or more, got {max_rounds!r}")
+        self.tools = tools
+        self.steps: list[Step] = []
+        self._model = model
+        self._max_rounds = max_rounds
+        inputs = dict(inputs) if is_mapping(inputs) else inputs_to_builtins(inputs)
+        if "tools" in inputs:
+            raise ConfigurationError("tools stand in `tools=` alone, which runs them: take them out of the inputs")
+        self._is_responses = inputs.get("input") is not None
+        self._field = "input" if self._is_responses else "messages"
+        self._messages = _take_messages(inputs, self._field)
+        self._choice: Any = inputs.pop("tool_choice", None)
+        self._inputs = inputs
+
+    @property
+    def wants_stream(self) -> bool:
+        """True if each answer is to be streamed."""
+        return bool(self._inputs.get("stream"))
+
+    def build_inputs(self) -> dict[str, Any]:
+        """Return the inputs of the next call."""
+        inputs = {**self._inputs, self._field: [*self._messages]}
+        if self.tools:  # an empty list is refused by some
+            described = [tool.describe() for tool in self.tools.values()]
+            inputs["tools"] = [
+                {"type": "function", **each} if self._is_responses else {"type": "function", "function": each}
+                for each in described
+            ]
+        choice = _relax_choice(self._choice) if self.steps else self._choice
+        return inputs if choice is None else {**inputs, "tool_choice": choice}
+
+    def add_answer(self, answer: Any, elapsed: float) -> list[ToolCall]:
+        """Add an answer, and return the calls that it asks for. Raises `ToolLoopError` if there were enough."""
+        if not isinstance(answer, TextOutput):
+            got = type(answer).__name__
+            message = f"{self._model} must answer with text to call tools, got {got}"
+            raise APIResponseValidationError(message, model=self._model, body=answer)
+        forced = not self.steps and self._choice != _relax_choice(self._choice)
+        calls = answer.tool_calls or (find_leaked_calls(answer.text, self._list_forced()) if forced else [])
+        calls = give_ids(calls)
+        build = _build_items if self._is_responses else _build_message
+        self.steps.append(Step([*self._messages], answer, elapsed=elapsed))
+        self._messages += build(answer, calls)
+        if calls and len(self.steps) > self._max_rounds:
+            raise ToolLoopError(
+                f"the model must come to an answer within {self._max_rounds} rounds of tools, and asks for "
+                f"{', '.join(call.name for call in calls)} once more: raise `max_rounds`, or go on from the "
+                f"`.messages` of the last of this error's `.steps`",
+                model=self._model,
+            )
+        return calls
+
+    def add_results(self, results: Sequence[ToolResult]) -> None:
+        """Add what came of the calls of the last answer."""
+        step = self.steps[-1]
+        step.calls = [*results]
+        step.elapsed += max((result.elapsed for result in results), default=0.0)
+        for done in results:
+            if self._is_responses:
+                self._messages.append({"type": "function_call_output", "call_id": done.call.id, "output": done.content})
+            else:
+                message = {"role": "tool", "tool_call_id": done.call.id, "name": done.call.name}
+                self._messages.append({**message, "content": done.content})
+
+    def build_output(self) -> ToolsOutput:
+        """Return the last answer, with the way to it."""
+        return ToolsOutput.from_steps(self.steps, self._messages)
+
+    @contextmanager
+    def keeping_steps(self) -> Generator[None]:
+        """Give the steps so far to an error."""
+        try:
+            yield
+        except CfaiError as error:
+            error.steps = [*self.steps]
+            raise
+
+    def _list_forced(self) -> list[str]:
+        """Return the names of the tools of which one was forced."""
+        name = (self._choice.get("function") or self._choice).get("name") if is_mapping(self._choice) else None
+        return [*self.tools] if name is None else [name]
+
+
+def check_model(model: str) -> None:
+    """Raise `InputError` for a model that is sure to call no tools."""
+    entry, schema = models.catalogue().get(model), get_schema(model)
+    if entry is None or "function_calling" in (entry.capabilities or ()):
+        return
+    if entry.task != "Text Generation" or (schema is not None and "tools" not in schema.parameters):
+        advice = "models.list(capability='function_calling', live=True)"
+        raise InputError(f"{model} cannot call tools: choose one of {advice}", model=model)
+
+
+def find_leaked_calls(text: str, names: Iterable[str]) -> list[ToolCall]:
+    """Return the calls of forced tools that came as the text of the answer, as gpt-oss writes them at times.
+
+    >>> find_leaked_calls('{"name": "get_weather", "city": "Oslo"}', ["get_weather"])
+    [ToolCall(name='get_weather', arguments='{"city": "Oslo"}', id=None)]
+    >>> find_leaked_calls('{"name": "Oslo"}', ["get_weather"])
+    []
+    """
+    try:
+        value = loads(text.encode("utf-8", "replace"))
+    except ValueError:
+        return []
+    names, calls = [*names], list[ToolCall]()
+    for item in as_sequence(value) or [value]:
+        if not is_mapping(item) or item.get("name") not in names:
+            return []
+        arguments = item.get("arguments", {key: each for key, each in item.items() if key != "name"})
+        calls.append(ToolCall(item["name"], arguments if isinstance(arguments, str) else json.dumps(arguments)))
+    return calls
+
+
+def _take_messages(inputs: dict[str, Any], field: str) -> list[Any]:
+    """Return the conversation so far, and take it out of the inputs: a prompt is a message of the user."""
+    value = inputs.pop(field, None)
+    if field == "messages" and value is None and isinstance(inputs.get("prompt"), str):
+        value = inputs.pop("prompt")
+    if isinstance(value, str):
+        return [{"role": "user", "content": value}]
+    if not isinstance(value, list | tuple):
+        got = "neither" if value is None else f"{field!r} of type {type(value).__name__}"
+        raise InputError(f"`inputs` must have a 'prompt', or a list of 'messages' (of gpt-oss, of 'input'), got {got}")
+    return [*cast("list[Any]", value)]
+
+
+def _relax_choice(choice: Any) -> Any:
+    """Return the choice of a tool for all calls but the first: what forces one would do so for ever."""
+    if not is_mapping(choice):
+        return None if choice == "required" else choice
+    if choice.get("type") != "allowed_tools":
+        return None
+    # Of chat completions they stand in an object of their own, in the Responses API beside the type.
+    inner = choice.get("allowed_tools")
+    return {**choice, "allowed_tools": {**inner, "mode": "auto"}} if is_mapping(inner) else {**choice, "mode": "auto"}
+
+
+def _build_message(answer: TextOutput, calls: Sequence[ToolCall]) -> list[Any]:
+    """Return an answer as the message that goes back, with these calls."""
+    if not calls:
+        return [answer.message]
+    content = answer.text if answer.tool_calls else ""  # a call that came as text is no text
+    called = [_make_sendable(call)._as_input() for call in calls]  # pyright: ignore[reportPrivateUsage]
+    return [{**answer.message, "content": content, "tool_calls": called}]
+
+
+def _build_items(answer: TextOutput, calls: Sequence[ToolCall]) -> list[Any]:
+    """Return an answer as the items of the Responses API that go back, with these calls."""
+    output = answer.output if isinstance(answer, ResponsesOutput) else [{"role": "assistant", "content": answer.text}]
+    if calls and not answer.tool_calls:  # a call that came as text is no text
+        output = [item for item in output if item.get("type") == "reasoning"]
+    called: list[dict[str, Any]] = [
+        {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": _make_sendable(call).arguments}
+        for call in calls
+    ]
+    left = iter(called)
+    items = [item | next(left, {}) if item.get("type") == "function_call" else item for item in output]
+    return [*items, *left]
+
+
+def _make_sendable(call: ToolCall) -> ToolCall:
+    """Return a call whose arguments are a JSON object: vLLM, which parses them, refuses the conversation otherwise."""
+    try:
+        parse_arguments(call)
+    except ValueError:
+        return replace(call, arguments="{}")
+    return replace(call, arguments=call.arguments if call.arguments.strip() not in ("", "null") else "{}")

@@ -1,0 +1,73 @@
+"""Run a model until it answers in words, and the tools that it asks for in between: waiting, and nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from anyio import to_thread
+
+from cfai._credentials import Secret
+from cfai._errors import ConfigurationError
+from cfai._request import encode_media, has_media
+from cfai.tools._calls import arun_calls, run_calls
+from cfai.tools._conversation import Conversation, check_model
+from cfai.tools._stream import AsyncToolsStream, ToolsStream
+from cfai.tools._tool import ToolFunction, make_tools
+from cfai.types import Runner, ToolsOutput
+
+_REFUSED = ("output_type", "queue_request", "return_raw_response")
+
+
+def run_with_tools(
+    runner: Runner, model: str, inputs: Any, tools: Iterable[ToolFunction], max_rounds: int, options: Secret
+) -> ToolsOutput | ToolsStream:
+    """Run a model until it answers without asking for tools. `Ai.run_with_tools` has the rest.
+
+    `options` are those of `run`, out of sight of a traceback.
+    """
+    _check_options(model, options)
+    # Once: a stream could not be read for the second call, and a file need not be.
+    inputs = encode_media(model, inputs)[0] if has_media(model, inputs) else inputs
+    conversation = Conversation(model, inputs, make_tools(tools), max_rounds)
+    for tool in conversation.tools.values():
+        if tool.is_async:
+            raise ConfigurationError(f"the tool {tool.name} is asynchronous: call `arun_with_tools`")
+    if conversation.wants_stream:
+        return ToolsStream(runner, model, conversation, options)
+    with conversation.keeping_steps():
+        while True:
+            started = time.monotonic()
+            answer = runner.run(model, conversation.build_inputs(), **options.value)
+            calls = conversation.add_answer(answer, time.monotonic() - started)
+            if not calls:
+                return conversation.build_output()
+            conversation.add_results(run_calls(conversation.tools, calls))
+
+
+async def arun_with_tools(
+    runner: Runner, model: str, inputs: Any, tools: Iterable[ToolFunction], max_rounds: int, options: Secret
+) -> ToolsOutput | AsyncToolsStream:
+    """Run a model until it answers without asking for tools. `Ai.arun_with_tools` has the rest."""
+    _check_options(model, options)
+    inputs = (await to_thread.run_sync(encode_media, model, inputs))[0] if has_media(model, inputs) else inputs
+    conversation = Conversation(model, inputs, make_tools(tools), max_rounds)
+    if conversation.wants_stream:
+        return await AsyncToolsStream.open(runner, model, conversation, options)
+    with conversation.keeping_steps():
+        while True:
+            started = time.monotonic()
+            answer = await runner.arun(model, conversation.build_inputs(), **options.value)
+            calls = conversation.add_answer(answer, time.monotonic() - started)
+            if not calls:
+                return conversation.build_output()
+            conversation.add_results(await arun_calls(conversation.tools, calls))
+
+
+def _check_options(model: str, options: Secret) -> None:
+    """Raise `ConfigurationError` for an option that leaves no answer to go on from, and `InputError` for a model."""
+    if refused := [name for name in _REFUSED if name in options.value]:
+        raise ConfigurationError(f"`run_with_tools` goes on from answers as they come: leave out `{refused[0]}`")
+    if options.value.get("checks") not in ("off", "warn"):
+        check_model(model)

@@ -1,0 +1,221 @@
+"""Streams of a loop with tools: the tokens of each answer as they come, and the calls of tools between the answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+from cfai._credentials import Secret
+from cfai._errors import StreamTruncatedError
+from cfai.tools._calls import arun_calls, run_calls
+from cfai.tools._conversation import Conversation
+from cfai.types import Meta, Runner, Step, Token, ToolsOutput, Usage, sum_usage
+
+_LEFT = "the stream was left before its end"
+
+
+class _ToolsState:
+    """The answer that is read, and all that neither waits nor closes."""
+
+    _stream: Any
+
+    def __init__(self, runner: Runner, model: str, conversation: Conversation, options: Secret) -> None:
+        self._runner = runner
+        self._model = model
+        self._conversation = conversation
+        self._options = options
+        self._started = time.monotonic()
+        self._is_over = False
+        """True once the last answer has come, or the stream was left or broke."""
+        self._output: ToolsOutput | None = None
+        self._error: Exception | None = None
+
+    @property
+    def text(self) -> str:
+        """The text so far of the answer that is read; at the end, the last one's."""
+        return self._stream.text
+
+    @property
+    def reasoning(self) -> str:
+        """The reasoning so far of the answer that is read."""
+        return self._stream.reasoning
+
+    @property
+    def meta(self) -> Meta:
+        """The facts of the call whose answer is read."""
+        return self._stream.meta
+
+    @property
+    def steps(self) -> list[Step]:
+        """The calls of the model that have come to their end, each with the calls of tools that it asked for."""
+        return self._conversation.steps
+
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens of the answers that have come to their end; `None` if the service did not say them of each."""
+        return sum_usage(self.steps)
+
+    def _leave(self, error: Exception | None = None) -> None:
+        """Read no further. Whoever does all the same is told why there is nothing more."""
+        if not self._is_over:
+            self._is_over = True
+            self._error = error or StreamTruncatedError(_LEFT, partial=self.text, model=self._model)
+
+    def _finish(self, calls: Any) -> bool:
+        """Note the end, if no more tools are asked for."""
+        if not calls:
+            self._output, self._is_over = self._conversation.build_output(), True
+        return self._is_over
+
+    def result(self) -> ToolsOutput:
+        """Return the output of a stream that has been read to its end."""
+        with self._conversation.keeping_steps():
+            if self._output is None:
+                raise self._error or StreamTruncatedError("the stream has not been read to its end", model=self._model)
+        return self._output
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            with self._conversation.keeping_steps():
+                raise self._error
+
+
+class ToolsStream(_ToolsState):
+    """The answers of a model that calls tools, piece by piece. Iterate it once; leave early with `with`.
+
+    ```python
+    with ai.run_with_tools(model, {"prompt": "…", "stream": True}, tools=[get_weather]) as stream:
+        for token in stream:
+            print(token, end="", flush=True)
+    ```
+
+    The tokens of every answer come, those that ask for tools too. The tools are run where an answer ends, before the
+    next token. What breaks it is raised as by a `Stream`, and `.steps` has what was done by then.
+    """
+
+    def __init__(self, runner: Runner, model: str, conversation: Conversation, options: Secret) -> None:
+        super().__init__(runner, model, conversation, options)
+        self._open()
+
+    def _open(self) -> None:
+        self._started = time.monotonic()
+        self._stream = self._runner.run(self._model, self._conversation.build_inputs(), **self._options.value)
+
+    def __iter__(self) -> Iterator[Token]:
+        return self
+
+    def __next__(self) -> Token:
+        while not self._is_over:
+            with self._conversation.keeping_steps():
+                token = next(self._stream, None)
+                if token is not None:
+                    return token
+                self._go_on()
+        self._raise_error()
+        raise StopIteration
+
+    def _go_on(self) -> None:
+        """Run the tools that an answer asks for, and have the model go on; or end."""
+        try:
+            calls = self._conversation.add_answer(self._stream.result(), time.monotonic() - self._started)
+            if not self._finish(calls):
+                self._conversation.add_results(run_calls(self._conversation.tools, calls))
+                self._open()
+        except Exception as error:
+            self._leave(error)
+            raise
+        except BaseException:
+            self._leave()
+            raise
+
+    def result(self) -> ToolsOutput:
+        """Return the last answer, as the same call without streaming gives it; reads the rest. Raises what broke it."""
+        for _ in self:
+            pass
+        return super().result()
+
+    def close(self) -> None:
+        """Leave the stream: the model stops, and no more tools are run."""
+        self._leave()
+        self._stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AsyncToolsStream(_ToolsState):
+    """The answers of a model that calls tools, piece by piece. Iterate it once; leave early with `async with`.
+
+    ```python
+    async with ai.arun_with_tools(model, {"prompt": "…", "stream": True}, tools=[get_weather]) as stream:
+        async for token in stream:
+            print(token, end="", flush=True)
+    ```
+
+    The tokens of every answer come, those that ask for tools too. The tools are run where an answer ends, before the
+    next token. What breaks it is raised as by an `AsyncStream`, and `.steps` has what was done by then.
+    """
+
+    @classmethod
+    async def open(cls, runner: Runner, model: str, conversation: Conversation, options: Secret) -> Self:
+        """Return the stream once its first call is answered."""
+        stream = cls(runner, model, conversation, options)
+        await stream._open()
+        return stream
+
+    async def _open(self) -> None:
+        self._started = time.monotonic()
+        self._stream = await self._runner.arun(self._model, self._conversation.build_inputs(), **self._options.value)
+
+    def __aiter__(self) -> AsyncIterator[Token]:
+        return self
+
+    async def __anext__(self) -> Token:
+        while not self._is_over:
+            with self._conversation.keeping_steps():
+                token = await anext(self._stream, None)
+                if token is not None:
+                    return token
+                await self._go_on()
+        self._raise_error()
+        raise StopAsyncIteration
+
+    async def _go_on(self) -> None:
+        """Run the tools that an answer asks for, and have the model go on; or end."""
+        try:
+            calls = self._conversation.add_answer(self._stream.result(), time.monotonic() - self._started)
+            if not self._finish(calls):
+                self._conversation.add_results(await arun_calls(self._conversation.tools, calls))
+                await self._open()
+        except Exception as error:
+            self._leave(error)
+            raise
+        except BaseException:
+            self._leave()
+            raise
+
+    async def aresult(self) -> ToolsOutput:
+        """Return the last answer, as the same call without streaming gives it; reads the rest. Raises what broke it."""
+        async for _ in self:
+            pass
+        return self.result()
+
+    async def aclose(self) -> None:
+        """Leave the stream: the model stops, and no more tools are run."""
+        self._leave()
+        await self._stream.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
