@@ -166,6 +166,10 @@ def test_a_city_is_shown_while_it_grows(local: Emulator, run: Run) -> None:
 
 
 TASKS = {
+    "tools.py": [
+        ([], "@cf/zai-org/glm-4.7-flash", "'role': 'tool'", '-> {"city":"emulated","temperature":7'),
+        (["Where", "is", "Oslo?"], "@cf/zai-org/glm-4.7-flash", "its English name", "answer to “Where is Oslo?”"),
+    ],
     "vision.py": [
         ([], "@cf/google/gemma-4-26b-a4b-it", "data:image/jpeg;base64,", "answer to “What is in this picture?”"),
         (["photo.jpg", "Is it", "dark?"], "@cf/google/gemma-4-26b-a4b-it", "Is it dark?", "answer to “Is it dark?”"),

@@ -68,8 +68,11 @@ async def _arun_call(tools: Mapping[str, Tool], call: ToolCall) -> ToolResult:
     done, started = ToolResult(call), time.monotonic()
     try:
         function = _prepare(tools, done)
-        # A thread that is abandoned runs on, and nobody waits for it.
-        value = function() if tools[call.name].is_async else await to_thread.run_sync(function, abandon_on_cancel=True)
+        if tools[call.name].is_async:
+            value = function()
+        else:
+            # In a list: trio takes no coroutine from a thread. A thread that is abandoned runs on alone.
+            (value,) = await to_thread.run_sync(lambda: [function()], abandon_on_cancel=True)
         _record(done, await value if inspect.isawaitable(value) else value)
     except Exception as error:
         _record_error(done, error)

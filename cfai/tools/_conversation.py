@@ -171,7 +171,9 @@ def _build_message(answer: TextOutput, calls: Sequence[ToolCall]) -> list[Any]:
 
 def _build_items(answer: TextOutput, calls: Sequence[ToolCall]) -> list[Any]:
     """Return an answer as the items of the Responses API that go back, with these calls."""
-    output = answer.output if isinstance(answer, ResponsesOutput) else [{"role": "assistant", "content": answer.text}]
+    output = answer.output if isinstance(answer, ResponsesOutput) else []
+    if not output and answer.text:  # of a stream that did not repeat its items at the end
+        output = [{"role": "assistant", "content": answer.text}]
     if calls and not answer.tool_calls:  # a call that came as text is no text
         output = [item for item in output if item.get("type") == "reasoning"]
     called: list[dict[str, Any]] = [
@@ -179,7 +181,7 @@ def _build_items(answer: TextOutput, calls: Sequence[ToolCall]) -> list[Any]:
         for call in calls
     ]
     left = iter(called)
-    items = [item | next(left, {}) if item.get("type") == "function_call" else item for item in output]
+    items = [{**item, **next(left, item)} if item.get("type") == "function_call" else item for item in output]
     return [*items, *left]
 
 

@@ -30,7 +30,7 @@ def read_docstring(docstring: str | None, parameters: Collection[str]) -> tuple[
     names = "|".join(map(re.escape, parameters)) or "(?!)"
     plain = rf"^(?:{names})(?: *\([^()\n]*\))? *:(?= )"
     if not re.search(rf"{_SPHINX}|{_NUMPY}", text, re.MULTILINE):
-        text = _add_headings(text, plain)
+        text = _add_headings(text, plain).strip()
     # Some leave out the empty line before the first section, which the parsers want.
     text = re.sub(rf"(?<=[^\n])\n(?={_SECTION})", "\n\n", text, count=1, flags=re.MULTILINE)
     first, _, rest = text.partition("\n\n")

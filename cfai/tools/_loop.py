@@ -13,7 +13,7 @@ from cfai._errors import ConfigurationError
 from cfai._request import encode_media, has_media
 from cfai.tools._calls import arun_calls, run_calls
 from cfai.tools._conversation import Conversation, check_model
-from cfai.tools._stream import AsyncToolsStream, ToolsStream
+from cfai.tools._stream import AsyncToolsStream, ToolsStream, aopen_stream, open_stream
 from cfai.tools._tool import ToolFunction, make_tools
 from cfai.types import Runner, ToolsOutput
 
@@ -35,7 +35,7 @@ def run_with_tools(
         if tool.is_async:
             raise ConfigurationError(f"the tool {tool.name} is asynchronous: call `arun_with_tools`")
     if conversation.wants_stream:
-        return ToolsStream(runner, model, conversation, options)
+        return open_stream(runner, model, conversation, options)
     with conversation.keeping_steps():
         while True:
             started = time.monotonic()
@@ -54,7 +54,7 @@ async def arun_with_tools(
     inputs = (await to_thread.run_sync(encode_media, model, inputs))[0] if has_media(model, inputs) else inputs
     conversation = Conversation(model, inputs, make_tools(tools), max_rounds)
     if conversation.wants_stream:
-        return await AsyncToolsStream.open(runner, model, conversation, options)
+        return await aopen_stream(runner, model, conversation, options)
     with conversation.keeping_steps():
         while True:
             started = time.monotonic()

@@ -95,10 +95,6 @@ class ToolsStream(_ToolsState):
     next token. What breaks it is raised as by a `Stream`, and `.steps` has what was done by then.
     """
 
-    def __init__(self, runner: Runner, model: str, conversation: Conversation, options: Secret) -> None:
-        super().__init__(runner, model, conversation, options)
-        self._open()
-
     def _open(self) -> None:
         self._started = time.monotonic()
         self._stream = self._runner.run(self._model, self._conversation.build_inputs(), **self._options.value)
@@ -163,13 +159,6 @@ class AsyncToolsStream(_ToolsState):
     next token. What breaks it is raised as by an `AsyncStream`, and `.steps` has what was done by then.
     """
 
-    @classmethod
-    async def open(cls, runner: Runner, model: str, conversation: Conversation, options: Secret) -> Self:
-        """Return the stream once its first call is answered."""
-        stream = cls(runner, model, conversation, options)
-        await stream._open()
-        return stream
-
     async def _open(self) -> None:
         self._started = time.monotonic()
         self._stream = await self._runner.arun(self._model, self._conversation.build_inputs(), **self._options.value)
@@ -219,3 +208,17 @@ class AsyncToolsStream(_ToolsState):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def open_stream(runner: Runner, model: str, conversation: Conversation, options: Secret) -> ToolsStream:
+    """Return the stream of a conversation once its first call is answered."""
+    stream = ToolsStream(runner, model, conversation, options)
+    stream._open()  # pyright: ignore[reportPrivateUsage]
+    return stream
+
+
+async def aopen_stream(runner: Runner, model: str, conversation: Conversation, options: Secret) -> AsyncToolsStream:
+    """Return the stream of a conversation once its first call is answered."""
+    stream = AsyncToolsStream(runner, model, conversation, options)
+    await stream._open()  # pyright: ignore[reportPrivateUsage]
+    return stream

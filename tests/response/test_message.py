@@ -26,7 +26,7 @@ def test_an_answer_goes_back_as_a_message_that_every_model_takes(caller: Caller,
     called = {"id": "000000001", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
     for result, expected in (
         (NATIVE_ANSWER, {"role": "assistant", "content": "Hello"}),
-        (CHAT_ANSWER, {"role": "assistant", "content": "Hello", "reasoning_content": "Greet."}),
+        (CHAT_ANSWER, {"role": "assistant", "content": "Hello", "reasoning": "Greet."}),
         (COMPLETION_ANSWER, {"role": "assistant", "content": "Hello"}),
         (RESPONSES_ANSWER, {"role": "assistant", "content": "Hello"}),
         (FLAT, {"role": "assistant", "content": "", "tool_calls": [called]}),
@@ -55,3 +55,16 @@ def test_each_call_without_an_id_is_given_one_of_its_own(caller: Caller, service
         assert [call["id"] for call in message["tool_calls"]] == ["000000001", "000000002"]
         assert [call["function"]["name"] for call in message["tool_calls"]] == ["f", "g"]
     assert [call.id for call in answer.tool_calls] == [None, None]
+
+
+@SYNC_AND_ASYNC
+def test_one_id_for_several_calls_is_given_to_the_first_of_them(caller: Caller, service: Service) -> None:
+    calls = [CALL, {**CALL, "function": {"name": "g", "arguments": "{}"}}, {"name": "h", "arguments": {}}]
+    service.answers(service.result({"choices": [{"message": {"content": None, "tool_calls": [*calls, None]}}]}))
+    answer = caller.run(LLAMA, {"messages": [USER]})
+    called = answer.message["tool_calls"]
+    assert [(call["id"], call["function"]["name"]) for call in called] == [
+        ("call-1", "f"),
+        ("000000001", "g"),
+        ("000000002", "h"),
+    ]

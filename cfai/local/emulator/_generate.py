@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from cfai.local._json import as_object
 from cfai.local._models import get_schema, is_text_model
 from cfai.local.emulator import _text
 from cfai.local.emulator._schema_values import build_value
+from cfai.local.emulator._sentences import is_plain
 from cfai.local.emulator._text import TextKind
 from cfai.local.wire import (
     DUAL,
@@ -29,6 +31,8 @@ from cfai.models import Model
 # Native answers, and yet chat chunks once they stream.
 _CHAT_STREAMS = ("@cf/qwen/qwq-32b", "@cf/deepseek-ai/deepseek-r1-distill-qwen-32b")
 _MAX_CHOICES = 128
+_TELLING_LETTERS = 4
+"""Letters of a word that can say what a tool is about."""
 
 MOONDREAM = "@cf/moondream/"
 DESCRIPTION = "This is an emulated description of a picture: no model has seen it."
@@ -143,7 +147,7 @@ def parse_json_mode(inputs: Mapping[str, Any], form: Form) -> tuple[bool, Mappin
 
 
 def _choose_tool(inputs: Mapping[str, Any], question: str) -> Mapping[str, Any] | None:
-    """Return the tool to call: the one that is forced, or that the question names."""
+    """Return the tool to call: the one that is forced, or that the question speaks of."""
     listed = [as_object(tool) for tool in as_sequence(inputs.get("tools"))]
     tools = [as_object(tool.get("function")) or tool for tool in listed]
     tools = [tool for tool in tools if tool.get("name")]
@@ -154,12 +158,26 @@ def _choose_tool(inputs: Mapping[str, Any], question: str) -> Mapping[str, Any] 
         forced = as_object(choice)
         name = (as_object(forced.get("function")) or forced).get("name")
         return next((tool for tool in tools if tool["name"] == name), None)
-    named = next((tool for tool in tools if str(tool["name"]) in question), None)
+    named = _find_named_tool(tools, question)
     if choice == "required":
         return named or tools[0]
     # After the result of a tool it is time for words.
     last = as_object(next(reversed(as_sequence(inputs.get("messages") or inputs.get("input"))), None))
     return None if last.get("role") == "tool" or last.get("type") == "function_call_output" else named
+
+
+def _find_named_tool(tools: Sequence[Mapping[str, Any]], question: str) -> Mapping[str, Any] | None:
+    """Return the tool that a question names, else the one with most words of its name in it, such as `weather`."""
+    named = next((tool for tool in tools if str(tool["name"]) in question), None)
+    words = set(re.findall(r"\w+", question.casefold()))
+    shared = [len(words & _list_telling_words(str(tool["name"]))) for tool in tools]
+    return named or (tools[shared.index(max(shared))] if any(shared) else None)
+
+
+def _list_telling_words(name: str) -> set[str]:
+    """Return the words of a tool's name that say what it is about: `get` and the like do not."""
+    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_\W]+", " ", name).casefold().split()
+    return {word for word in parts if len(word) >= _TELLING_LETTERS and not is_plain(word)}
 
 
 def _build_call(model: Model, tool: Mapping[str, Any], question: str) -> GeneratedCall:

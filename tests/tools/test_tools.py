@@ -1,0 +1,298 @@
+"""A function as a tool: what a model is told of it, what is refused, and what its arguments become."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field
+
+from cfai import ConfigurationError
+from cfai.tools._tool import make_tool, make_tools
+from cfai.types import ToolCall
+from tests.conftest import row
+from tests.tools.calling import WEATHER, get_weather
+
+
+class Unit(Enum):
+    C = "C"
+    F = "F"
+
+
+class Place(BaseModel):
+    name: str
+    zip_code: int | None = None
+    other: str | None
+
+
+class Tree(BaseModel):
+    branches: list[Tree]
+
+
+@dataclass
+class Point:
+    x: float
+
+
+def parameters(function: Any) -> dict[str, Any]:
+    return dict(make_tool(function).parameters)
+
+
+def property_of(hint: Any, *default: Any) -> dict[str, Any]:
+    """Return the schema of a parameter with a type hint."""
+
+    def call(value: Any) -> None: ...
+
+    call.__annotations__["value"] = hint
+    call.__defaults__ = default
+    found = parameters(call)
+    assert found["required"] == ([] if default else ["value"])
+    return found["properties"]["value"]
+
+
+def test_a_model_is_told_name_purpose_and_parameters() -> None:
+    assert make_tool(get_weather).describe() == WEATHER
+
+
+def test_every_property_has_one_type_and_a_description() -> None:
+    place = {
+        "properties": {
+            "name": {"type": "string", "description": "name"},
+            "zip_code": {"type": "integer", "description": "zip code"},
+            "other": {"type": "string", "description": "other (null if there is none)"},
+        },
+        "required": ["name", "other"],
+        "type": "object",
+    }
+    for hint, expected in (
+        (str, {"type": "string"}),
+        (int | None, {"type": "integer", "description": "value (null if there is none)"}),
+        (int | float, {"type": "number", "anyOf": [{"type": "integer"}, {"type": "number"}]}),
+        (int | str, {"type": "string", "anyOf": [{"type": "integer"}, {"type": "string"}]}),
+        (list[int], {"items": {"type": "integer"}, "type": "array"}),
+        (dict[str, int], {"additionalProperties": {"type": "integer"}, "type": "object"}),
+        (tuple[int, str], {"maxItems": 2, "minItems": 2, "prefixItems": [{"type": "integer"}, {"type": "string"}],
+                           "type": "array"}),
+        (Literal["a", "b"], {"enum": ["a", "b"], "type": "string"}),
+        (Literal["a", 1], {"type": "string", "enum": ["a", 1]}),
+        (Unit, {"enum": ["C", "F"], "type": "string"}),
+        (date, {"format": "date", "type": "string"}),
+        (Any, {"type": "string"}),
+        (Place, place),
+        (list[Place], {"items": place, "type": "array"}),
+        (Place | None, place | {"description": "value (null if there is none)"}),
+        (Point, {"properties": {"x": {"type": "number", "description": "x"}}, "required": ["x"], "type": "object",
+                 "additionalProperties": False}),
+        (Annotated[int, Field(description="how many", gt=0)],
+         {"exclusiveMinimum": 0, "type": "integer", "description": "how many"}),
+    ):  # fmt: skip
+        with row(hint):
+            assert property_of(hint) == {"description": "value"} | expected
+    for hint, default, expected in (
+        (str, "x", {"default": "x", "type": "string"}),
+        (int | None, None, {"type": "integer"}),
+        (Unit, Unit.F, {"default": "F", "enum": ["C", "F"], "type": "string"}),
+        (int, object(), {"type": "integer"}),
+        (Place | None, None, place),
+    ):
+        with row((hint, default)):
+            assert property_of(hint, default) == {"description": "value"} | expected
+
+
+def test_docstrings_of_every_style_are_read() -> None:
+    for docstring, expected in (
+        ("Get it.\n\ncity: its English name\nunit: C or\n    F\n", ("Get it.", "its English name", "C or F")),
+        ("Get it.\ncity: its name", ("Get it.", "its name", "unit")),
+        ("city: its name", ("call", "its name", "unit")),
+        ("Get it,\nnow.\n\nMore: of it.\n\nArgs:\n    city: its name\n        in English\n    unit (str): C or F\n",
+         ("Get it, now.", "its name in English", "C or F")),
+        ("Get it.\nArgs:\n    city: its name\nReturns:\n    the unit", ("Get it.", "its name", "unit")),
+        ("Get it.\n\nParameters\n----------\ncity, unit : str\n    a text\n\nReturns\n-------\nint\n",
+         ("Get it.", "a text", "a text")),
+        ("Get it.\nParameters\n----------\ncity : str\n    its name\n", ("Get it.", "its name", "unit")),
+        ("Get it.\n\n:param city: its name\n    in English\n:param str unit: C\n:returns: x",
+         ("Get it.", "its name in English", "C")),
+        ("Get it.\n:param city: its name", ("Get it.", "its name", "unit")),
+        ("Args:\n    city: its name\n", ("call", "its name", "unit")),
+        ("Get it.\n\nNote: the city must be in Norway.", ("Get it.", "city", "unit")),
+        (None, ("call", "city", "unit")),
+        ("", ("call", "city", "unit")),
+    ):  # fmt: skip
+
+        def call(city: str, unit: str) -> None: ...
+
+        call.__doc__ = docstring
+        with row(docstring):
+            tool = make_tool(call)
+            properties = tool.parameters["properties"]
+            described = (tool.description, properties["city"]["description"], properties["unit"]["description"])
+            assert described == expected
+
+
+def test_a_hint_with_a_description_wins_over_the_docstring() -> None:
+    def call(city: Annotated[str, Field(description="from the hint")]) -> None:
+        """Get it.
+
+        city: from the docstring
+        """
+
+    assert parameters(call)["properties"]["city"]["description"] == "from the hint"
+
+
+def test_griffe_is_imported_only_for_a_docstring_that_speaks_of_a_parameter() -> None:
+    code = """
+import sys
+sys.modules["griffe"] = None
+from cfai.tools._docstring import read_docstring
+print(read_docstring("Get it.\\n\\nIt is not here.", ["city"]))
+read_docstring("Get it.\\n\\nThe city is.", ["city"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "('Get it.', {})\n"
+    assert 'pip install "cfai-sdk[tools]"' in done.stderr
+
+
+class Weather:
+    """Knows the weather."""
+
+    def of(self, city: str) -> str:
+        """The weather in a city."""
+        return city
+
+    async def __call__(self, city: str) -> str:
+        return city
+
+
+class Documented:
+    def __call__(self, city: str) -> str:
+        """Called."""
+        return city
+
+
+def test_whatever_can_be_called_by_names_is_a_tool() -> None:
+    unit_fixed = functools.partial(get_weather, unit="F")
+
+    @functools.wraps(get_weather)
+    def wrapper(*arguments: Any, **options: Any) -> Any:
+        return get_weather(*arguments, **options)
+
+    for function, name, description, names, is_async in (
+        (Weather().of, "of", "The weather in a city.", ["city"], False),
+        (Weather(), "Weather", "Knows the weather.", ["city"], True),
+        (Documented(), "Documented", "Called.", ["city"], False),
+        (unit_fixed, "get_weather", "The weather of today in a city.", ["city"], False),
+        (functools.partial(unit_fixed, "Oslo"), "get_weather", "The weather of today in a city.", [], False),
+        (functools.partial(Weather()), "Weather", "Knows the weather.", ["city"], True),
+        (wrapper, "get_weather", "The weather of today in a city.", ["city", "unit"], False),
+        ({"function": lambda: 1, "name": "one"}, "one", "one", [], False),
+        ({"function": get_weather, "description": "D"}, "get_weather", "D", ["city", "unit"], False),
+        ({"function": lambda **fields: fields, "name": "a", "parameters": {"type": "object", "properties": {"b": {}}}},
+         "a", "a", ["b"], False),
+    ):  # fmt: skip
+        with row(name):
+            tool = make_tool(function)
+            assert (tool.name, tool.description, tool.is_async) == (name, description, is_async)
+            assert list(tool.parameters["properties"]) == names
+
+
+def test_what_a_partial_has_set_no_model_sets_anew() -> None:
+    tool = make_tool(functools.partial(get_weather, unit="F"))
+    with pytest.raises(ValueError, match="unit: Extra inputs are not permitted"):
+        tool.parse(ToolCall("get_weather", '{"city": "Oslo", "unit": "C"}'))
+
+
+def starred(*cities: str) -> None: ...
+def keywords(**cities: str) -> None: ...
+def positional(city: str, /) -> None: ...
+def untyped(city) -> None: ...  # pyright: ignore
+def unknown(city: Nowhere) -> None: ...  # noqa: F821  # pyright: ignore
+def called_back(city: str, done: type[Unit] | re.Pattern | object) -> None: ...  # noqa: F821  # pyright: ignore
+def with_function(city: str, then: functools.partial) -> None: ...  # pyright: ignore
+def with_tree(city: str, tree: Tree) -> None: ...
+async def yielding(city: str):
+    yield city
+
+
+def test_what_no_model_could_call_is_refused_by_name() -> None:
+    for tool, message in (
+        (lambda city: city, "'<lambda>' is no name for a tool"),
+        (5, "a tool must be a function, got int"),
+        (Unit, "got the class Unit"),
+        (starred, r"tool starred must take its parameters by name, but not so '\*cities'"),
+        (keywords, r"tool keywords must take its parameters by name, but not so '\*\*cities'"),
+        (positional, "tool positional must take its parameters by name, but not so 'city'"),
+        (untyped, "parameter 'city' of the tool untyped must have a type hint"),
+        (unknown, "type hints of the tool unknown cannot be read: name 'Nowhere' is not defined"),
+        (with_function, "parameter 'then' of the tool with_function is of type functools.partial, which has no JSON"),
+        (with_tree, "parameter 'tree' of the tool with_tree is of type .*Tree, which holds itself"),
+        (yielding, "tool yielding must return its result, but yields"),
+        (print, "tool print must take"),
+        (iter, "tool iter has no signature"),
+        ({"type": "function", "function": {"name": "x"}}, "got 'type', 'function'"),
+        ({"name": "x"}, "got 'name'"),
+        ({}, "got an empty dict"),
+        ({"function": get_weather, "type": "function"}, "a tool has no 'type'"),
+        ({"function": get_weather, "parameters": {"city": "str"}}, "must be a JSON schema"),
+        ({"function": get_weather, "name": 5}, "`name` of a tool must be a string, got int"),
+        ({"function": get_weather, "name": "get weather"}, "'get weather' is no name"),
+        ({"function": get_weather, "name": "a" * 65}, "is no name"),
+    ):
+        with row(message), pytest.raises(ConfigurationError, match=message):
+            make_tool(tool)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ConfigurationError, match="two tools are named 'get_weather'"):
+        make_tools([get_weather, functools.partial(get_weather, unit="F")])
+    for tools in (get_weather, {"get_weather": get_weather}, None):
+        with row(tools), pytest.raises(ConfigurationError, match="must be a list of functions"):
+            make_tools(tools)  # pyright: ignore[reportArgumentType]
+
+
+def kinds(copy: int, when: date, places: list[Place], schema: Unit = Unit.C, names: list[str] = []) -> None: ...  # noqa: B006
+
+
+def test_arguments_become_what_the_type_hints_say() -> None:
+    tool = make_tool(kinds)
+    sent = '{"copy": "5", "when": "2026-01-02", "places": [{"name": "7", "other": null}], "schema": "F"}'
+    assert tool.parse(ToolCall("kinds", sent)) == {
+        "copy": 5,
+        "when": date(2026, 1, 2),
+        "places": [Place(name="7", other=None)],
+        "schema": Unit.F,
+    }
+    assert make_tool(get_weather).parse(ToolCall("get_weather", '{"city": 90210}')) == {"city": "90210"}
+
+
+def test_what_does_not_fit_is_told_in_words_that_a_model_understands() -> None:
+    tool = make_tool(get_weather)
+    for arguments, message in (
+        ("{}", "the arguments do not fit: city: Field required"),
+        ("", "the arguments do not fit: city: Field required"),
+        ("null", "the arguments do not fit: city: Field required"),
+        ('{"city": ["Oslo"], "x": 1}',
+         "the arguments do not fit: city: Input should be a valid string; x: Extra inputs are not permitted"),
+        ('{"city": "Os', "the arguments of 'get_weather' are no JSON: '{\"city\": \"Os'"),
+        ('["Oslo"]', 'the arguments must be a JSON object, got ["Oslo"]'),
+    ):  # fmt: skip
+        with row(arguments), pytest.raises(ValueError) as raised:  # noqa: PT011
+            tool.parse(ToolCall("get_weather", arguments))
+        assert str(raised.value) == message
+
+
+def test_arguments_of_a_schema_of_ones_own_are_passed_on_unchecked() -> None:
+    tool = make_tool({"function": lambda **fields: fields, "name": "f", "parameters": {"type": "object"}})
+    assert tool.parse(ToolCall("f", '{"a": [1]}')) == {"a": [1]}
+    with pytest.raises(ValueError, match="must be a JSON object"):
+        tool.parse(ToolCall("f", "[1]"))
+
+
+def test_a_default_is_the_functions_own_object() -> None:
+    marker = object()
+
+    def call(value: Annotated[Any, Field(default=3)], other: Any = marker) -> None: ...
+
+    assert make_tool(call).parse(ToolCall("call", "{}")) == {"value": 3}
