@@ -42,6 +42,7 @@ from tests.bodies import HELLO as HELLO_STREAM
 from tests.bodies import answering
 from tests.conftest import ACCOUNT, SYNC_AND_ASYNC, TOKEN, Caller, Callers, Peer, Serve, Service, row, stream_of
 from tests.frames import PACKAGE, show_error
+from tests.tools.calling import run_with_tools
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 LLAMA_2 = "@cf/meta/llama-2-7b-chat-int8"
@@ -298,6 +299,20 @@ def test_no_frame_of_ours_shows_a_secret_of_what_was_not_sent(monkeypatch: pytes
     with pytest.raises(ConfigurationError, match="no account id") as missing:
         Ai()
     check_frames(missing.value)
+
+
+@SYNC_AND_ASYNC
+def test_no_frame_of_a_call_with_tools_shows_a_secret_of_its_options(caller: Caller, service: Service) -> None:
+    def get_weather(city: str) -> str:
+        return city
+
+    function = {"name": "get_weather", "arguments": {"city": "Oslo"}}
+    options: dict[str, Any] = {"gateway": GATEWAY, "extra_headers": {"x-api-key": HEADER}, "max_retries": None}
+    for inputs in (HELLO, {**HELLO, "stream": True}, {**HELLO, "tools": []}):
+        service.answers(service.result({"response": "", "tool_calls": [function]}), service.error(400, 5006))
+        with row(inputs), pytest.raises(CfaiError) as raised:
+            run_with_tools(caller, MODEL, inputs, tools=[get_weather], **options).result()
+        check_frames(raised.value)
 
 
 def check_frames(error: BaseException) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from cfai import Ai
 from cfai.local import Emulator
 from tests.conftest import SYNC_AND_ASYNC, Caller, Callers, row
 from tests.tools.calling import GPT_OSS, LLAMA, PROMPT, SCOUT, get_weather, run_with_tools
@@ -38,10 +37,7 @@ def test_a_program_with_a_tool_runs_as_it_stands(workers_ai: Emulator, capsys: p
     exec(PROGRAM, names)
     names["ai"].close()
     printed = capsys.readouterr().out
-    assert re.fullmatch(
-        r"This is an emulated answer to .*\. 2 \d+ 0\.0\d+\n|.* 2 \d+ \d\.\d+e-\d+\n", printed, re.DOTALL
-    )
-    assert isinstance(names["ai"], Ai)
+    assert re.fullmatch(r"This is an emulated answer to .*\. 2 \d+ [\d.]+e-\d+\n", printed, re.DOTALL)
     assert len(workers_ai.requests) == 2
 
 

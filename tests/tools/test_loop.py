@@ -119,11 +119,14 @@ PIECES: dict[str, tuple[str, list[bytes], list[Any]]] = {
         )],
         [said(call_of(FIRST)), told(FIRST)]),
     "flat, whole": (
-        LLAMA, [event(json.dumps({"response": "", "tool_calls": [FLAT]}))], [said(call_of(FIRST, COMPACT)), told(FIRST)]),
+        LLAMA,
+        [event(json.dumps({"response": "", "tool_calls": [FLAT]}))],
+        [said(call_of(FIRST, COMPACT)), told(FIRST)]),
     "chat chunks with reasoning": (
         GLM,
         [chat(reasoning_content="Hm."), chat(tool_calls=[{"index": 0, **call_of("call_1", "")}]),
-         chat(tool_calls=[{"index": 0, "id": None, "function": {"arguments": OSLO}}]), chat(finish_reason="tool_calls")],
+         chat(tool_calls=[{"index": 0, "id": None, "function": {"arguments": OSLO}}]),
+         chat(finish_reason="tool_calls")],
         [said(CALL, reasoning="Hm."), told("call_1")]),
 }  # fmt: skip
 

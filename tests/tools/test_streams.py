@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 import httpx
 import pytest
 
@@ -140,15 +139,15 @@ def test_a_stream_of_a_call_is_entered_and_iterated_without_await(caller: Caller
 
 @ASYNC
 def test_a_wait_for_a_token_that_was_cancelled_can_be_asked_again(caller: Caller, service: Service) -> None:
-    started = False
+    started: list[anyio.Event] = []
 
     async def get_weather(city: str) -> str:
-        nonlocal started
-        started = True
+        started[0].set()
         await anyio.sleep_forever()
         return ""
 
     async def main() -> Any:
+        started.append(anyio.Event())
         stream = await caller.ai.arun_with_tools(GLM, STREAMED, tools=[get_weather])
         async with stream:
             assert isinstance(stream, AsyncToolsStream)
@@ -163,8 +162,7 @@ def test_a_wait_for_a_token_that_was_cancelled_can_be_asked_again(caller: Caller
                         pass
 
                 group.start_soon(read)
-                while not started:
-                    await anyio.lowlevel.checkpoint()
+                await started[0].wait()
                 group.cancel_scope.cancel()
             # A tool was cancelled in the middle: there is no going on from there.
             with pytest.raises(StreamTruncatedError) as raised:
