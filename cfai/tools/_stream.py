@@ -118,7 +118,8 @@ class ToolsStream(_ToolsState):
             calls = self._conversation.add_answer(self._stream.result(), time.monotonic() - self._started)
             if not self._finish(calls):
                 self._conversation.add_results(run_calls(self._conversation.tools, calls))
-                self._open()
+                if not self._is_over:  # it may have been left meanwhile, by another thread
+                    self._open()
         except Exception as error:
             self._leave(error)
             raise
@@ -182,7 +183,8 @@ class AsyncToolsStream(_ToolsState):
             calls = self._conversation.add_answer(self._stream.result(), time.monotonic() - self._started)
             if not self._finish(calls):
                 self._conversation.add_results(await arun_calls(self._conversation.tools, calls))
-                await self._open()
+                if not self._is_over:  # it may have been left meanwhile, by another task
+                    await self._open()
         except Exception as error:
             self._leave(error)
             raise

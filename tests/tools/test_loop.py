@@ -519,13 +519,17 @@ def test_an_error_in_a_later_call_has_the_steps_before_it(caller: Caller, servic
 
 
 @SYNC_AND_ASYNC
-def test_an_image_that_can_be_read_once_is_in_every_call(caller: Caller, service: Service, tmp_path: Path) -> None:
+def test_an_image_is_read_once_for_all_calls(caller: Caller, service: Service, tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(PNG)
     service.answers(service.result(asks(CALL)), service.result(WORDS))
-    with path.open("rb") as file:
-        inputs = {"messages": [{"role": "user", "content": ["Where is it?", file]}]}
-        run_with_tools(caller, SCOUT, inputs, tools=[get_weather])
+
+    def get_weather(city: str) -> str:
+        path.unlink()
+        return "7"
+
+    inputs = {"messages": [{"role": "user", "content": ["Where is it?", path]}]}
+    run_with_tools(caller, SCOUT, inputs, tools=[get_weather])
     first, second = [json.loads(request.content)["messages"][0] for request in service.requests]
     assert first == second
     assert first["content"][1]["image_url"]["url"].startswith("data:image/png;base64,iVBOR")
@@ -547,12 +551,20 @@ def test_an_interruption_of_a_tool_passes_through(service: Service) -> None:
     def interrupted(city: str) -> str:
         raise KeyboardInterrupt
 
-    for calls in ([call_of(None, OSLO, "interrupted")], [call_of(None, OSLO, "interrupted")] * 3):
+    left, finished = threading.Event(), list[bool]()
+
+    def block() -> None:
+        finished.append(left.wait(10))
+
+    interrupting = call_of("a", OSLO, "interrupted")
+    for calls in ([interrupting], [interrupting, call_of("b", "{}", "block")]):
         service.forget()
         service.answers(service.result(asks(*calls)))
         with Ai(account_id=ACCOUNT, api_token=TOKEN) as ai, pytest.raises(KeyboardInterrupt):
-            ai.run_with_tools(GLM, PROMPT, tools=[interrupted])
+            ai.run_with_tools(GLM, PROMPT, tools=[interrupted, block])
         assert len(service.requests) == 1
+    assert finished == [], "nobody waits for a tool that runs on"
+    left.set()
 
 
 @ASYNC
@@ -567,10 +579,10 @@ def test_a_call_that_is_cancelled_cancels_its_tools_and_waits_for_no_thread(call
             seen.append("cancelled")
         return ""
 
-    def block() -> str:
+    def block() -> None:
         blocked.set()
-        left.wait(10)
-        return ""
+        if not left.wait(10):
+            seen.append("waited for")
 
     async def call() -> bool:
         with anyio.CancelScope() as scope:

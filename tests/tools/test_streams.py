@@ -10,9 +10,9 @@ import anyio
 import httpx
 import pytest
 
-from cfai import AsyncToolsStream, CfaiError, StreamTruncatedError, ToolLoopError, ToolsStream
+from cfai import Ai, AsyncToolsStream, CfaiError, StreamTruncatedError, ToolLoopError, ToolsStream
 from tests.bodies import DONE, USAGE, chat, event, native
-from tests.conftest import ASYNC, SYNC_AND_ASYNC, Caller, Service, row
+from tests.conftest import ACCOUNT, ASYNC, SYNC_AND_ASYNC, TOKEN, Caller, Service, row
 from tests.tools.calling import GLM, LLAMA, PROMPT, get_weather, run_with_tools
 
 STREAMED = PROMPT | {"stream": True}
@@ -172,6 +172,44 @@ def test_a_wait_for_a_token_that_was_cancelled_can_be_asked_again(caller: Caller
     service.answers(service.events(*ASKS))
     assert caller.portal is not None
     assert caller.portal.call(main) == ("Let me see. ", 1, 1)
+
+
+@SYNC_AND_ASYNC
+def test_a_stream_that_a_tool_leaves_makes_no_further_call(caller: Caller, service: Service) -> None:
+    opened: list[Any] = []
+
+    def stop(city: str) -> str:
+        opened[0].close()
+        return "7"
+
+    async def astop(city: str) -> str:
+        await opened[0].stream.aclose()
+        return "7"
+
+    function: Any = {"function": stop if caller.portal is None else astop, "name": "get_weather"}
+    service.answers(service.events(*ASKS))
+    opened.append(run_with_tools(caller, GLM, STREAMED, tools=[function]))
+    with pytest.raises(StreamTruncatedError, match="left before its end") as raised:
+        opened[0].result()
+    assert raised.value.steps[0].calls[0].result == "7"
+    assert len(service.requests) == 1
+
+
+def test_a_stream_that_is_interrupted_in_a_tool_does_not_run_it_again(service: Service) -> None:
+    called: list[str] = []
+
+    def get_weather(city: str) -> str:
+        called.append(city)
+        raise KeyboardInterrupt
+
+    service.answers(service.events(*ASKS))
+    with Ai(account_id=ACCOUNT, api_token=TOKEN) as ai:
+        stream: Any = ai.run_with_tools(GLM, STREAMED, tools=[get_weather])
+        with pytest.raises(KeyboardInterrupt):
+            stream.result()
+        with pytest.raises(StreamTruncatedError):
+            stream.result()
+    assert (called, len(stream.steps), len(service.requests)) == (["Oslo"], 1, 1)
 
 
 TWINS = {"close": "aclose", "result": "aresult", "__iter__": "__aiter__", "__next__": "__anext__",
