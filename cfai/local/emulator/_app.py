@@ -78,6 +78,9 @@ class RecordedRequest:
     fault: str = "ok"
     """The fault of its answer: the name of the scenario, or the `Fault` as text."""
 
+    received_at: float = 0.0
+    """When it came, in seconds since 1970, by the emulator's `clock`."""
+
 
 class EmulatorApp(Application):
     """The ASGI application."""
@@ -149,7 +152,9 @@ class EmulatorApp(Application):
             headers = {name: value for name, value in sent.items() if name not in CREDENTIAL_HEADERS}
             values = parse_qs(call.request.query, keep_blank_values=True).items()
             query = {**call.query, **{name: each for name, each in values if len(each) > 1}}
-            received = RecordedRequest(call.model, call.inputs, headers, path, query, call.gateway, str(fault))
+            received = RecordedRequest(
+                call.model, call.inputs, headers, path, query, call.gateway, str(fault), self._quotas.now()
+            )
             self._config.note_request(received)
         return fault
 
