@@ -37,13 +37,21 @@ from cfai._limits import CheckResult
 from cfai._request import GatewayOptions, GatewayRetries
 from cfai._streaming import AsyncAudioStream, AsyncStream, AudioStream, Stream
 from cfai._version import __version__
-from cfai._warnings import CutAnswerWarning, InputWarning, LimitWarning, RetiredModelWarning, UnstoppedStreamWarning
+from cfai._warnings import (
+    BudgetWarning,
+    CutAnswerWarning,
+    InputWarning,
+    LimitWarning,
+    RetiredModelWarning,
+    UnstoppedStreamWarning,
+)
 from cfai.types import Token
 
 if TYPE_CHECKING:
     from cfai import tokenizers
     from cfai._limits import FittedMessages, fit_messages, truncate
     from cfai.chat import AsyncChatStream, Chat, ChatStream
+    from cfai.many import AsyncJob, Job, JobReport, Row
     from cfai.structured import AsyncStructuredStream, StructuredStream
     from cfai.tokens import TokenCount, TokenCounter, count_tokens
     from cfai.tools import AsyncToolsStream, ToolsStream
@@ -57,12 +65,14 @@ __all__ = [
     "AiInternalError",
     "AsyncAudioStream",
     "AsyncChatStream",
+    "AsyncJob",
     "AsyncStream",
     "AsyncStructuredStream",
     "AsyncToolsStream",
     "AudioStream",
     "AuthenticationError",
     "BadRequestError",
+    "BudgetWarning",
     "CapacityError",
     "CfaiError",
     "Chat",
@@ -78,6 +88,8 @@ __all__ = [
     "InputError",
     "InputWarning",
     "InternalServerError",
+    "Job",
+    "JobReport",
     "LimitError",
     "LimitWarning",
     "NotFoundError",
@@ -88,6 +100,7 @@ __all__ = [
     "RequestTimeoutError",
     "RetiredModelWarning",
     "Retry",
+    "Row",
     "SequenceLengthError",
     "Stream",
     "StreamError",
@@ -115,6 +128,7 @@ __getattr__, __dir__ = lazy_exports(
         "_limits": ("FittedMessages", "fit_messages", "truncate"),
         "structured": ("AsyncStructuredStream", "StructuredStream"),
         "chat": ("AsyncChatStream", "Chat", "ChatStream"),
+        "many": ("AsyncJob", "Job", "JobReport", "Row"),
         "tokenizers": ("tokenizers",),
         "tokens": ("TokenCount", "TokenCounter", "count_tokens"),
         "tools": ("AsyncToolsStream", "ToolsStream"),

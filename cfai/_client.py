@@ -10,8 +10,8 @@ import ssl
 import sys
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias, TypedDict, Unpack, cast, overload
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias, TypedDict, TypeVar, Unpack, cast, overload
 
 import httpx
 
@@ -57,14 +57,18 @@ from cfai._streaming import AsyncCall, aopen_audio_stream, aopen_stream, open_au
 from cfai._transport import AsyncHttpClient, ClientPool, HttpClient, asend, get_running_loop, parse_proxy, send
 from cfai._warnings import warn
 
+T = TypeVar("T")
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from cfai.chat import Chat
     from cfai.local.faults import Faults
+    from cfai.many import AsyncJob, Job
     from cfai.tools import AsyncToolsStream, ToolFunction, ToolsStream
 else:
     Chat = Faults = ToolFunction = Any  # so that hints resolve without these rooms
+    Job = AsyncJob = Iterable
 
 
 class LocalOptions(TypedDict, total=False):
@@ -552,6 +556,142 @@ class Ai:
             **hidden.value,
         )
 
+    @overload
+    def run_many(
+        self,
+        model: str,
+        inputs: Iterable[Any],
+        *,
+        output_type: type[T],
+        concurrency: int = 16,
+        requests_per_minute: float | None = None,
+        ordered: bool = True,
+        journal: str | os.PathLike[str] | None = None,
+        max_cost: float | None = None,
+        progress: bool | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Job[T]: ...
+    @overload
+    def run_many(
+        self,
+        model: str,
+        inputs: Iterable[Any],
+        *,
+        output_type: None = None,
+        concurrency: int = 16,
+        requests_per_minute: float | None = None,
+        ordered: bool = True,
+        journal: str | os.PathLike[str] | None = None,
+        max_cost: float | None = None,
+        progress: bool | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Job[Any]: ...
+    def run_many(
+        self,
+        model: str,
+        inputs: Iterable[Any],
+        *,
+        output_type: Any = None,
+        concurrency: int = 16,
+        requests_per_minute: float | None = None,
+        ordered: bool = True,
+        journal: str | os.PathLike[str] | None = None,
+        max_cost: float | None = None,
+        progress: bool | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Job[Any]:
+        """Run a model on thousands of inputs: an iterator of rows, each with its output or its error.
+
+        ```python
+        job = ai.run_many(model, ({"prompt": text} for text in texts), journal="answers.jsonl")
+        for row in job:
+            print(row.index, row.output if row.ok else row.error)
+        print(job.report())
+        ```
+
+        Nothing is sent before the first row is asked for. Inputs are read as they are needed, so they may be endless.
+
+        - `concurrency`: how many calls are under way at a time.
+        - `requests_per_minute`: at most so many, retries included. By default the published limit of the model;
+          `math.inf` for none. A 429 by the minute lets all calls wait together.
+        - `ordered`: rows come in the order of the inputs; `False` gives each as it ends.
+        - `journal`: a file in which each row is kept. A second start gives what was answered without sending it
+          again, and sends the rest; also what had failed.
+        - `max_cost`: US dollars that the job may cost, what its journal had cost included. It stops before that, warns
+          with `BudgetWarning`, and `job.report().stopped` says so.
+        - `progress`: a bar in the terminal; `None` shows it for long work. Needs rich.
+        - `output_type`: as in `run`; `row.output` is the validated object.
+        - `options` are those of `run`. `max_retries` is 5 by default.
+
+        An error of one input is its row's. What all would meet stops the job, and is raised behind the rows that have
+        ended: a wrong token, a model that is gone, a used-up quota; so is what reading the inputs raises. Raises
+        `ConfigurationError` for options that cannot work, for a journal that is none or is in use, and for a
+        `max_cost` of a model without a price by tokens.
+        """
+        hidden = Secret(options)
+        del options  # secrets, which a traceback would show
+        _check_call_options(hidden)
+        from cfai.many import Job, JobOptions
+
+        settings = JobOptions(concurrency, requests_per_minute, ordered, journal, max_cost, progress, output_type)
+        return Job(self, model, inputs, settings, hidden)
+
+    @overload
+    def arun_many(
+        self,
+        model: str,
+        inputs: Iterable[Any] | AsyncIterable[Any],
+        *,
+        output_type: type[T],
+        concurrency: int = 16,
+        requests_per_minute: float | None = None,
+        ordered: bool = True,
+        journal: str | os.PathLike[str] | None = None,
+        max_cost: float | None = None,
+        progress: bool | None = None,
+        **options: Unpack[CallOptions],
+    ) -> AsyncJob[T]: ...
+    @overload
+    def arun_many(
+        self,
+        model: str,
+        inputs: Iterable[Any] | AsyncIterable[Any],
+        *,
+        output_type: None = None,
+        concurrency: int = 16,
+        requests_per_minute: float | None = None,
+        ordered: bool = True,
+        journal: str | os.PathLike[str] | None = None,
+        max_cost: float | None = None,
+        progress: bool | None = None,
+        **options: Unpack[CallOptions],
+    ) -> AsyncJob[Any]: ...
+    def arun_many(
+        self,
+        model: str,
+        inputs: Iterable[Any] | AsyncIterable[Any],
+        *,
+        output_type: Any = None,
+        concurrency: int = 16,
+        requests_per_minute: float | None = None,
+        ordered: bool = True,
+        journal: str | os.PathLike[str] | None = None,
+        max_cost: float | None = None,
+        progress: bool | None = None,
+        **options: Unpack[CallOptions],
+    ) -> AsyncJob[Any]:
+        """Run a model on thousands of inputs, for `async for`. They may come from an asynchronous iterable.
+
+        `async with ai.arun_many(...) as job` ends the calls under way when it is left early.
+        """
+        hidden = Secret(options)
+        del options  # secrets, which a traceback would show
+        _check_call_options(hidden)
+        from cfai.many import AsyncJob, JobOptions
+
+        settings = JobOptions(concurrency, requests_per_minute, ordered, journal, max_cost, progress, output_type)
+        return AsyncJob(self, model, inputs, settings, hidden)
+
     def check(self, model: str, inputs: Any) -> CheckResult:
         """Check inputs against a model's limits and schema: do they fit, how sure is that, how much output fits beside.
 
@@ -730,6 +870,13 @@ def _get_attributes(ai: Ai) -> dict[str, Any]:
 def _set_attributes(ai: Ai, attributes: Mapping[str, Any]) -> None:
     for name, value in attributes.items():
         object.__setattr__(ai, name, value)  # a subclass may guard its own
+
+
+def _check_call_options(options: Secret) -> None:
+    """Raise `TypeError` for an option that a call has not."""
+    known = CallOptions.__annotations__
+    if unknown := next((name for name in options.value if name not in known), None):
+        raise TypeError(f"{unknown!r} is no option of a call: it takes {', '.join(known)}")
 
 
 def _make_pool(

@@ -8,6 +8,10 @@ import warnings
 from cfai._escape import escape_controls
 
 
+class BudgetWarning(UserWarning):
+    """A job of `run_many` stopped before its `max_cost` was passed: inputs are left."""
+
+
 class CutAnswerWarning(UserWarning):
     """An answer stopped at the service's default of `max_tokens`, or has no text since reasoning used these up."""
 

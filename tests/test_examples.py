@@ -130,7 +130,7 @@ def node() -> str:
 
 @pytest.mark.parametrize("name", ["stream.py", "stream_async.py"])
 def test_a_stream_is_printed_as_the_answer_and_its_tokens_are_counted(local: Emulator, run: Run, name: str) -> None:
-    others = {"chat.py", "fastapi_sse.py", "stream.py", "stream_async.py", "structured.py"}
+    others = {"chat.py", "fastapi_sse.py", "many.py", "stream.py", "stream_async.py", "structured.py"}
     assert {path.name for path in EXAMPLES.glob("*.py")} == others | TASKS.keys(), "each is tested here"
     run(name)
     assert local.requests[0].inputs == {"prompt": "Where is New York?", "stream": True}
@@ -163,6 +163,19 @@ def test_a_city_is_shown_while_it_grows(local: Emulator, run: Run) -> None:
         "{'name': 'emulated', 'country': 'emulated', 'population': 1, 'sights': ['emulated']}",
     )
     assert local.requests[-1].inputs["prompt"] == "Describe Oslo."
+
+
+def test_many_calls_have_a_row_each_and_a_second_start_sends_nothing(local: Emulator, run: Run, tmp_path: Path) -> None:
+    reviews = tmp_path / "reviews.txt"
+    reviews.write_text("A lovely day.\nIt broke.\n", "utf-8")
+    first, report = run("many.py", str(reviews))
+    assert [line.split()[0] for line in first.splitlines()] == ["0", "1"]
+    assert report.startswith("done       2\n")
+    assert len(local.requests) == 2
+    again, report = run("many.py", str(reviews))
+    assert again == first
+    assert report.startswith("done       2 (2 of them from the journal)\n")
+    assert len(local.requests) == 2
 
 
 TASKS = {

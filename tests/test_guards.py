@@ -39,7 +39,7 @@ ORDER = (
     ("_transport",),
     ("_streaming",),
     ("_display",),
-    ("chat", "fallback", "structured", "tools"),
+    ("chat", "fallback", "many", "structured", "tools"),
     ("_client_overloads", "_client"),
     ("__init__",),
     ("local",),

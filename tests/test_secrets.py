@@ -40,7 +40,19 @@ from cfai._request import RunOptions
 from cfai.local import Recorder
 from tests.bodies import HELLO as HELLO_STREAM
 from tests.bodies import answering
-from tests.conftest import ACCOUNT, SYNC_AND_ASYNC, TOKEN, Caller, Callers, Peer, Serve, Service, row, stream_of
+from tests.conftest import (
+    ACCOUNT,
+    SYNC_AND_ASYNC,
+    TOKEN,
+    BlockingIterator,
+    Caller,
+    Callers,
+    Peer,
+    Serve,
+    Service,
+    row,
+    stream_of,
+)
 from tests.frames import PACKAGE, show_error
 from tests.tools.calling import run_with_tools
 
@@ -437,6 +449,25 @@ def test_no_frame_of_ours_shows_a_secret_of_a_call_that_is_wrong(callers: Caller
                     make(default_headers=headers)
                 check_frames(caught.value)
     assert service.requests == []
+
+
+@SYNC_AND_ASYNC
+def test_no_frame_of_ours_shows_a_secret_of_a_job(caller: Caller, service: Service, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"gateway": GATEWAY, "extra_headers": {"x-key": HEADER}, "journal": tmp_path / "j.jsonl"}
+    service.answers(service.error(401, 10000))
+
+    def run_job(**more: Any) -> None:
+        if caller.portal is None:
+            list(caller.ai.run_many(MODEL, [HELLO], **options, **more))
+        else:
+            list(BlockingIterator(caller.ai.arun_many(MODEL, [HELLO], **options, **more), caller.portal))
+
+    for more in ({}, {"concurrency": 0}, {"tags": ["not a tag"]}, {"return_raw_response": True}, {"max_retries": -1}):
+        with row(more), pytest.raises((CfaiError, TypeError)) as caught:
+            run_job(**more)
+        shown = show_error(caught.value)
+        assert [secret for secret in (TOKEN, GATEWAY_TOKEN, HEADER) if secret in shown] == []
+    assert TOKEN not in (tmp_path / "j.jsonl").read_text("utf-8")
 
 
 @SYNC_AND_ASYNC

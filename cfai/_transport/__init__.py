@@ -12,6 +12,7 @@ from cfai._transport.pool import (
     make_client,
 )
 from cfai._transport.proxies import check_proxy_url, check_socks, find_proxy, parse_proxy
+from cfai._transport.retry import compute_retry_pause
 from cfai._transport.send import asend, send
 from cfai._transport.tls import make_tls_context
 
@@ -25,6 +26,7 @@ __all__ = [
     "asend",
     "check_proxy_url",
     "check_socks",
+    "compute_retry_pause",
     "find_proxy",
     "get_running_loop",
     "has_own_connection",

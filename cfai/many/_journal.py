@@ -1,0 +1,255 @@
+"""The journal of a job: a file with a line of JSON for each row that has ended, so that a second start goes on.
+
+The first line names the model. A line is written by one system call: a process that is killed leaves whole lines, but
+for the last one perhaps, which is cut off when the file is opened again. A row is found again by its model and inputs,
+not by its place: inputs may be added, taken out and sorted anew. Of equal inputs each has a line of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from cfai import types
+from cfai._errors import ConfigurationError
+from cfai._json import is_mapping, json_default
+from cfai.many._report import Row, describe_cause
+
+_VERSION = 1
+_SYNC_SECONDS = 1.0
+"""How much a power cut may lose. A process that is killed loses nothing that was written."""
+_LOCKED_BYTE = 1 << 62
+"""Where Windows locks: beyond the end of any file, since what is locked cannot be read."""
+
+
+class Past(NamedTuple):
+    """What a journal knew when it was opened."""
+
+    cost: float
+    """US dollars that its rows have cost."""
+    sent: list[float]
+    """When its requests were sent, in seconds since 1970."""
+
+
+class Journal:
+    """An open journal, locked against every other process. Raises `ConfigurationError` if it is none, or not free."""
+
+    def __init__(self, path: str | os.PathLike[str], model: str, output_type: Any) -> None:
+        self.path = Path(path)
+        self._model = model
+        self._adapter = None if output_type is None else TypeAdapter[Any](output_type)
+        self._lock = threading.Lock()
+        self._done: dict[bytes, list[int]] = {}
+        """Where the lines with answers begin, by the key of their inputs, last one first."""
+        self._synced = 0.0
+        try:
+            # "a+" makes the file, and never empties one.
+            self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115  # closed with the job
+        except OSError as error:
+            raise ConfigurationError(f"`journal` must be a file that can be written: {error}") from error
+        try:
+            self._lock_file()
+            self.past = self._read()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def find(self, key: bytes, index: int, inputs: Any) -> Row[Any] | None:
+        """Return the row that the journal has for inputs, which it has once, or `None`."""
+        places = self._done.get(key)
+        if not places:
+            return None
+        with self._lock:
+            self._file.seek(places.pop())
+            line = self._read_line()
+        try:
+            return self._parse_row(json.loads(line), index, inputs)
+        except (ValidationError, ValueError, TypeError, AttributeError, KeyError):
+            return None  # of another `output_type`, say: it is asked again
+
+    def append(self, row: Row[Any], key: bytes, *, sent: float, cost: float | None) -> None:
+        """Write a row. Raises `OSError` if the disk is full, and leaves the file as it was."""
+        line = json.dumps(self._dump_row(row, key, sent, cost), separators=(",", ":"), default=_to_json) + "\n"
+        with self._lock:
+            if not self._file.closed:
+                self._write(line.encode())
+
+    def is_sync_due(self, now: float) -> bool:
+        """Return True once a second."""
+        if now - self._synced < _SYNC_SECONDS:
+            return False
+        self._synced = now
+        return True
+
+    def sync(self) -> None:
+        """Have what was written put on the disk."""
+        with self._lock:
+            if not self._file.closed:
+                os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Put all on the disk, and let others have the file. What comes later is not written."""
+        with self._lock:
+            if not self._file.closed:
+                os.fsync(self._file.fileno())
+                self._file.close()
+
+    def _write(self, line: bytes) -> None:
+        end = self._file.seek(0, os.SEEK_END)
+        try:
+            if self._file.write(line) != len(line):
+                raise OSError(f"{self.path}: the disk is full")
+        except BaseException:
+            self._file.truncate(end)
+            raise
+
+    def _read_line(self) -> bytes:
+        """Read a line from where the file stands. The file itself is unbuffered, which would read byte by byte."""
+        pieces: list[bytes] = []
+        while piece := self._file.read(65536):
+            head, end, _ = piece.partition(b"\n")
+            pieces.append(head)
+            if end:
+                break
+        return b"".join(pieces)
+
+    def _read(self) -> Past:
+        cost, sent, place, number = 0.0, list[float](), 0, 0
+        with open(self.path, "rb") as lines:
+            for number, line in enumerate(lines, 1):
+                if not line.endswith(b"\n"):
+                    self._file.truncate(place)  # a process was killed while it wrote this line
+                    number -= 1
+                    break
+                fields = self._parse_line(line, number)
+                if number > 1:
+                    cost += fields.get("cost") or 0.0
+                    sent += [fields["sent"]] * fields["attempts"]
+                    if "answer" in fields:
+                        self._done.setdefault(bytes.fromhex(fields["key"]), []).append(place)
+                place += len(line)
+        for places in self._done.values():
+            places.reverse()
+        if number == 0:
+            self._write(json.dumps({"cfai_journal": _VERSION, "model": self._model}).encode() + b"\n")
+        return Past(cost, sent)
+
+    def _parse_line(self, line: bytes, number: int) -> Mapping[str, Any]:
+        """Return the fields of a line. Raises `ConfigurationError` for one that cfai has not written."""
+        must = f"`journal` must be a new file, or one that run_many wrote for {self._model}"
+        try:
+            fields = json.loads(line)
+        except ValueError:
+            fields = None
+        known = "cfai_journal" if number == 1 else "key"
+        if not is_mapping(fields) or known not in fields:
+            raise ConfigurationError(f"{must}: line {number} of {self.path} is none of its lines. Name another file")
+        if number == 1 and fields[known] != _VERSION:
+            raise ConfigurationError(f"{must}: {self.path} is of another version of cfai. Name another file")
+        if number == 1 and fields.get("model") != self._model:
+            raise ConfigurationError(f"{must}: {self.path} is of {fields.get('model')}. Name another file")
+        return fields
+
+    def _dump_row(self, row: Row[Any], key: bytes, sent: float, cost: float | None) -> dict[str, Any]:
+        fields: dict[str, Any] = {
+            "index": row.index,
+            "key": key.hex(),
+            "attempts": row.attempts,
+            "sent": round(sent, 3),
+            "cost": cost,
+        }
+        if row.error is not None:
+            return {**fields, "error": {"cause": describe_cause(row.error), "message": str(row.error)}}
+        if self._adapter is not None:
+            fields["output"] = self._adapter.dump_python(row.output, mode="json", by_alias=True)
+        return {**fields, "answer": _dump_answer(row.answer)}
+
+    def _parse_row(self, fields: Mapping[str, Any], index: int, inputs: Any) -> Row[Any]:
+        answer = _parse_answer(fields["answer"])
+        # As JSON, so that a date, say, is read from its text under strict validation too.
+        output = answer if self._adapter is None else self._adapter.validate_json(json.dumps(fields["output"]))
+        return Row(index, inputs, output, None, answer, 0, True)
+
+    def _lock_file(self) -> None:
+        """Lock the file until it is closed, or the process ends, however that may come."""
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                self._file.seek(_LOCKED_BYTE)
+                msvcrt.locking(self._file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ConfigurationError(
+                f"`journal` must be a file that no other job writes: {self.path} is in use, wait for that job to end"
+            ) from error
+
+
+def make_key(model: str, inputs: Any) -> bytes:
+    """Return what tells inputs from others: the same in every process. A path stands for its file's content.
+
+    >>> make_key("m", {"a": 1, "b": 2}) == make_key("m", {"b": 2, "a": 1})
+    True
+    """
+    try:
+        text = json.dumps([model, inputs], sort_keys=True, default=_describe_value)
+    except (TypeError, ValueError, RecursionError):
+        text = f"{model} {type(inputs).__name__}"  # cannot be sent, as its row will say
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _describe_value(value: Any) -> Any:
+    """Return what stands for a value that JSON has not: the hash of bytes, arrays and pictures, the name of a file."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(cast("os.PathLike[str]", value))
+    if hasattr(value, "tobytes"):  # a picture of Pillow, an array
+        return [str(getattr(value, "size", "")), hashlib.sha256(value.tobytes()).hexdigest()]
+    if isinstance(value, bytes | bytearray):
+        return hashlib.sha256(value).hexdigest()
+    try:
+        return json_default(value)
+    except TypeError:
+        return [type(value).__name__, str(getattr(value, "name", ""))]
+
+
+def _to_json(value: Any) -> Any:
+    try:
+        return json_default(value)
+    except TypeError:
+        return str(value)
+
+
+def _dump_answer(answer: Any) -> dict[str, Any]:
+    """Return an answer as JSON. The bytes of an image or a sound become base64, text keeps what no UTF-8 can hold."""
+    mode = "json" if isinstance(answer, types.Binary) else "python"
+    fields = {"class": type(answer).__name__, "fields": answer.model_dump(mode=mode, exclude_unset=True)}
+    fields["meta"] = asdict(answer.meta)
+    if isinstance(answer, types.TextOutput) and answer.reasoning:
+        # That of some models stands in the text, and is found only while it comes.
+        fields["summary"] = {"text": answer.text, "reasoning": answer.reasoning}
+    return fields
+
+
+def _parse_answer(fields: Mapping[str, Any]) -> Any:
+    """Return the answer that a line has: of the class that it had, or of the one that its fields tell."""
+    kind = getattr(types, fields["class"], types.Output)
+    answer: Any = kind.model_validate(fields["fields"])
+    meta = fields["meta"]
+    usage = meta.pop("usage")
+    answer._meta = types.Meta(**meta, usage=None if usage is None else types.Usage(**usage))
+    if "summary" in fields:
+        summary = answer._summarize()
+        summary.text, summary.reasoning = fields["summary"]["text"], fields["summary"]["reasoning"]
+    return answer

@@ -1,0 +1,82 @@
+"""Keep to a number of requests a minute. Nothing here waits: the time is an argument."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from math import inf, isfinite
+
+_WINDOW = 61.0
+"""Seconds. Requests are not equally long on their way: a second more than a minute lets none of them come too early."""
+
+_MAX_DELAY = 0.5
+"""Seconds after which a turn is over: a machine that was asleep is not to send at once all whose turn it was."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
+"""Seconds that all wait after a refusal without `Retry-After`: each time in a row twice as long."""
+
+_LONGEST_RETRY_AFTER = 600.0
+_MAX_REFUSALS = 20
+"""Refusals in a row, with no answer between: a quarter of an hour."""
+
+
+class Pace:
+    """The turns of requests: at most `per_minute` in any minute, evenly, but for a tenth that may go at once.
+
+    One lock guards it, so that threads and tasks of an event loop use it alike.
+
+    >>> pace = Pace(20)
+    >>> [round(pace.reserve(0.0), 2) for _ in range(4)]
+    [0.0, 0.0, 3.05, 6.1]
+    """
+
+    def __init__(self, per_minute: float = inf) -> None:
+        self._lock = threading.Lock()
+        self._turns = deque[float](maxlen=int(per_minute) if isfinite(per_minute) else 0)
+        """The last turns that were given, oldest first."""
+        self._spacing = _WINDOW / per_minute
+        self._at_once = max(0.0, per_minute // 10 - 1) * self._spacing if isfinite(per_minute) else 0.0
+        self._even = -inf
+        """When the next request would be sent if all were sent evenly."""
+        self._held_until = -inf
+        self._refusals = 0
+
+    def reserve(self, now: float) -> float:
+        """Return when a request may be sent, and give that turn away."""
+        with self._lock:
+            turn = max(now, self._even - self._at_once, self._held_until)
+            if self._turns.maxlen:
+                if len(self._turns) == self._turns.maxlen:
+                    turn = max(turn, self._turns[0] + _WINDOW)
+                self._turns.append(turn)
+            self._even = max(self._even, turn) + self._spacing
+            return turn
+
+    def is_current(self, turn: float, now: float) -> bool:
+        """Return True if a turn that has come is still good; if not, another one has to be reserved."""
+        return turn >= self._held_until and now - turn < _MAX_DELAY
+
+    def hold(self, turn: float, retry_after: float | None, now: float) -> bool:
+        """Let all requests wait, since the one of this turn was refused. Return False if waiting is of no use.
+
+        Requests that were under way together are refused together, which counts once.
+        """
+        with self._lock:
+            if turn >= self._held_until:
+                self._refusals += 1
+                pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(self._refusals - 1, 10))
+            else:
+                pause = 0.0
+            self._held_until = max(self._held_until, now + (pause if retry_after is None else retry_after))
+            return self._refusals < _MAX_REFUSALS and (retry_after or 0.0) <= _LONGEST_RETRY_AFTER
+
+    def accept(self, turn: float) -> None:
+        """Forget the refusals, since the request of this turn was not refused."""
+        with self._lock:
+            if turn >= self._held_until:
+                self._refusals = 0
+
+    def resume(self, turns: list[float]) -> None:
+        """Take over turns of the last minute that another process was given."""
+        with self._lock:
+            self._turns.extend(sorted(turns))

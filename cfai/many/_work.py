@@ -1,0 +1,249 @@
+"""What a job reads, begins and gives next. Nothing here waits, and one thread, or one event loop, uses it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sized
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Any, Generic, TypeVar
+
+from cfai import models
+from cfai._config import Retry, parse_retry
+from cfai._credentials import Secret, describe
+from cfai._display import Progress
+from cfai._errors import ConfigurationError
+from cfai._request import quote_model
+from cfai._warnings import BudgetWarning, warn
+from cfai.many._budget import Budget
+from cfai.many._journal import Journal, make_key
+from cfai.many._pace import Pace
+from cfai.many._report import JobReport, Row, describe_cause
+from cfai.many._sender import Item, Sender, find_cost
+from cfai.types import Runner
+from cfai.types._tokens import USD_PER_NEURON
+
+T = TypeVar("T")
+
+_WINDOW = 4
+"""Rows a call at a time that are read and not given yet: a slow one may hold up so many where order matters."""
+_MINUTE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """The options of a job, as `Ai.run_many` describes them."""
+
+    concurrency: int = 16
+    requests_per_minute: float | None = None
+    ordered: bool = True
+    journal: str | os.PathLike[str] | None = None
+    max_cost: float | None = None
+    progress: bool | None = None
+    output_type: Any = None
+
+    def check(self) -> None:
+        """Raise `ConfigurationError` for what cannot work."""
+        _check_number("concurrency", self.concurrency, 1, "a number of 1 or more", int)
+        _check_number("requests_per_minute", self.requests_per_minute, 1, "1 or more, or math.inf for no pacing")
+        _check_number("max_cost", self.max_cost, 0, "0 or more US dollars")
+
+
+def _check_number(option: str, value: Any, least: float, must_be: str, kind: type[float] = float) -> None:
+    if value is None and kind is float:
+        return
+    if not isinstance(value, int | kind) or isinstance(value, bool) or not value >= least:
+        raise ConfigurationError(f"`{option}` must be {must_be}, got {describe(value)}")
+
+
+class Work(Generic[T]):
+    """The state of a job: which rows are under way, which have ended, and why no more are read."""
+
+    def __init__(self, runner: Runner, model: str, inputs: Any, options: JobOptions, call_options: Secret) -> None:
+        quote_model(model)
+        options.check()
+        entry = models.catalogue().get(model)
+        rate = options.requests_per_minute or (entry.requests_per_minute if entry else None) or inf
+        retry: Any = call_options.value.get("max_retries", Retry(max_retries=5))
+        output_retries = call_options.value.get("output_retries", 1) if options.output_type is not None else 0
+        self.options = options
+        self._model = model
+        self._budget = Budget(model, options.max_cost, output_retries=output_retries)
+        self._pace = Pace(rate)
+        self.sender = Sender(
+            runner,
+            model,
+            pace=self._pace,
+            retry=parse_retry(retry),
+            output_type=options.output_type,
+            options=call_options,
+        )
+        total = len(inputs) if isinstance(inputs, Sized) else None
+        self._progress = Progress(model, total, shown=options.progress)
+        self._report = JobReport()
+        self._failures: dict[str, int] = {}
+        self._started: float | None = None
+        self._ended: float | None = None
+        self._read = 0
+        """How many inputs were read."""
+        self._given = 0
+        """How many rows were given; in order, the index of the next."""
+        self._finished: dict[int, Row[T]] = {}
+        """The rows that have ended and were not given, by index, in the order in which they ended."""
+        self.pending = 0
+        """How many items are under way, or wait for it."""
+        self._refused: Item | None = None
+        """An item that was read, and costs more than the budget has left at present."""
+        self._is_read = False
+        """True if no more inputs will be read."""
+        self._error: BaseException | None = None
+        """What is raised when the last row was given."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Return True once nothing more will be given."""
+        return self._ended is not None
+
+    @property
+    def is_input_over(self) -> bool:
+        """Return True if no more inputs will be begun."""
+        return self._is_read or (self._refused is not None and not self.pending and not self.wants_input)
+
+    @property
+    def wants_input(self) -> bool:
+        """Return True if another input can be begun."""
+        if self._is_read or self._read - self._given >= _WINDOW * self.options.concurrency:
+            return False
+        return self._refused is None or self._budget.allows(self._refused.reserved)
+
+    def open(self) -> None:
+        """Open the journal, once. Raises `ConfigurationError` if it cannot be used."""
+        if self._started is not None:
+            return
+        self._started = time.monotonic()
+        if self.options.journal is not None:
+            journal = Journal(self.options.journal, self._model, self.options.output_type)
+            self.sender.journal = journal
+            self._budget.spent = journal.past.cost
+            self._report = replace(self._report, journal_cost=journal.past.cost)
+            ages = [max(0.0, time.time() - sent) for sent in journal.past.sent]
+            recent = [self._started - age for age in ages if age < _MINUTE]
+            # The process that sent them was perhaps killed, with others under way.
+            self._pace.resume(recent + [max(recent)] * self.options.concurrency if recent else [])
+
+    def take(self, inputs: Any) -> Item | None:
+        """Return the item of an input, to be sent; `None` if the journal has its row, or there is no money for it."""
+        index = self._read
+        self._read += 1
+        key = None
+        if self.sender.journal is not None:
+            key = make_key(self._model, inputs)
+            row = self.sender.journal.find(key, index, inputs)
+            if row is not None:
+                self._finished[index] = row
+                return None
+        item = Item(index, inputs, key, self._budget.estimate(inputs))
+        if not self._budget.allows(item.reserved):
+            self._refused = item
+            return None
+        return self._begin(item)
+
+    def take_refused(self) -> Item | None:
+        """Return the item that there was no money for, if there is now."""
+        item = self._refused
+        if item is None or not self._budget.allows(item.reserved):
+            return None
+        self._refused = None
+        return self._begin(item)
+
+    def _begin(self, item: Item) -> Item:
+        self._budget.reserve(item.reserved)
+        self.pending += 1
+        return item
+
+    def end_inputs(self, error: Exception | None = None) -> None:
+        """Read no more: all were read, or reading them raised this. What is under way goes on."""
+        self._is_read = True
+        self._error = self._error or error
+
+    def collect(self, item: Item, outcome: Row[T] | BaseException | None) -> None:
+        """Take what became of an item: its row, what stops the job, or nothing if that was stopped before."""
+        self.pending -= 1
+        cost = find_cost(item, outcome) if isinstance(outcome, Row) else 0.0
+        self._budget.settle(item.reserved, cost)
+        self._report = replace(self._report, retried=self._report.retried + max(0, item.attempts - 1))
+        if isinstance(outcome, Row):
+            self._finished[item.index] = outcome
+        elif outcome is not None:
+            self._error = self._error or outcome
+            self._is_read = True
+            self.sender.stop()
+
+    def give(self) -> Row[T] | None:
+        """Return the next row, if it is there."""
+        if not self._finished:
+            return None
+        index = self._given if self.options.ordered else next(iter(self._finished))
+        row = self._finished.pop(index, None)
+        if row is None and self._is_read and not self.pending:
+            row = self._finished.pop(min(self._finished))  # those before it were left when the job was stopped
+        if row is not None:
+            self._given += 1
+            self._count(row)
+        return row
+
+    def end(self) -> None:
+        """Close the job after its last row. Raises what stopped it, and warns if the budget did."""
+        error, self._error = self._error, None
+        if self._refused is not None and error is None:
+            spent, most = self._budget.spent, self._refused.reserved
+            stopped = (
+                f"max_cost of ${self.options.max_cost:g}: ${spent:.4f} are spent, a call may cost up to ${most:.4f}"
+            )
+            self._report = replace(self._report, stopped=stopped)
+        elif error is not None:
+            self._report = replace(self._report, stopped=f"{type(error).__name__}: {error}")
+        refused, self._refused = self._refused, None
+        self.close()
+        if error is not None:
+            raise error
+        if refused is not None:
+            hint = "inputs are left: raise max_cost, or give them a smaller max_tokens"
+            warn(f"{self._model}: stopped before {self._report.stopped}. What to do: {hint}", BudgetWarning)
+
+    def close(self) -> None:
+        """Send no more, and let the journal go. What is under way is given up."""
+        self.sender.stop()
+        self._is_read = True
+        self._finished.clear()
+        if self._ended is None:
+            self._ended = time.monotonic()
+            self._progress.__exit__()
+            if self.sender.journal is not None:
+                self.sender.journal.close()
+
+    def make_report(self) -> JobReport:
+        """Return the figures so far."""
+        seconds = 0.0 if self._started is None else (self._ended or time.monotonic()) - self._started
+        return replace(self._report, failures=dict(self._failures), seconds=seconds)
+
+    def _count(self, row: Row[T]) -> None:
+        report = self._report
+        if row.error is not None:
+            cause = describe_cause(row.error)
+            self._failures[cause] = self._failures.get(cause, 0) + 1
+        elif row.from_journal:
+            report = replace(report, done=report.done + 1, skipped=report.skipped + 1)
+        else:
+            meta = row.answer.meta
+            usage, cost = meta.usage, meta.cost or 0.0
+            report = replace(
+                report,
+                done=report.done + 1,
+                input_tokens=report.input_tokens + (usage.prompt_tokens if usage else 0),
+                output_tokens=report.output_tokens + (usage.completion_tokens if usage else 0),
+                neurons=report.neurons + cost / USD_PER_NEURON,
+            )
+        self._report = report
+        self._progress.update(self._given, failed=sum(self._failures.values()), cost=report.journal_cost + report.cost)

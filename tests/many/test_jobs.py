@@ -1,0 +1,369 @@
+"""Jobs: what they read, send and give, in which order, and how they end."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import json
+import math
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+import cfai
+from cfai import (
+    AuthenticationError,
+    BadRequestError,
+    CapacityError,
+    ConfigurationError,
+    InputError,
+    QuotaExceededError,
+    RateLimitError,
+    RequestTimeoutError,
+    Retry,
+)
+from cfai.local import Emulator
+from tests.conftest import LONG, SYNC_AND_ASYNC, Callers, Service, row
+from tests.many.conftest import MODEL, Jobs, StandIn, answer, asynchronous, prompts
+
+NOW = Retry(max_retries=3, base=0)
+
+
+@SYNC_AND_ASYNC
+def test_each_input_is_sent_once_as_it_is_and_its_row_comes_in_order(
+    callers: Callers, jobs: Jobs, service: Service
+) -> None:
+    rows = list(jobs(callers().ai, iter(prompts(50)), concurrency=7, tags=["a"]))
+    assert [each.index for each in rows] == list(range(50))
+    assert [each.inputs for each in rows] == prompts(50)
+    assert {(each.output.text, each.ok, each.error, each.attempts, each.from_journal) for each in rows} == {
+        ("Hello", True, None, 1, False)
+    }
+    assert all(each.output is each.answer for each in rows)
+    assert sorted(request.content for request in service.requests) == sorted(
+        json.dumps(each, separators=(",", ":")).encode() for each in prompts(50)
+    )
+
+
+@SYNC_AND_ASYNC
+def test_nothing_is_read_or_sent_before_the_first_row_is_asked_for(jobs: Jobs) -> None:
+    read: list[int] = []
+
+    def inputs() -> Iterator[Any]:
+        for number in itertools.count():
+            read.append(number)
+            yield {"prompt": f"{number}"}
+
+    runner = StandIn(lambda inputs: inputs["prompt"])
+    job = jobs(runner, inputs(), concurrency=3)
+    assert (read, runner.calls, job.report()) == ([], [], cfai.JobReport())
+    assert [next(job).output.text for _ in range(5)] == list("01234")
+    job.close()
+    assert len(read) <= 5 + 4 * 3, "an endless source is read no further than the rows that are given, and a few"
+    assert list(job) == []
+
+
+@SYNC_AND_ASYNC
+def test_no_more_calls_are_under_way_than_may_be(jobs: Jobs) -> None:
+    together = threading.Barrier(4)
+    runner = StandIn(lambda _: str(together.wait(LONG)))
+    assert len(list(jobs(runner, prompts(40), concurrency=4))) == 40
+    assert runner.most == 4, "all four at a time, and never a fifth"
+
+
+@SYNC_AND_ASYNC
+def test_a_slow_row_holds_up_a_few_where_order_matters_and_none_where_it_does_not(jobs: Jobs) -> None:
+    for ordered in (True, False):
+        with row(ordered):
+            slow = threading.Event()
+
+            def call(inputs: Any, slow: threading.Event = slow) -> str:
+                assert inputs["prompt"] != "Number 0?" or slow.wait(LONG)
+                return "done"
+
+            read: list[Any] = []
+            inputs = (read.append(each) or each for each in prompts(100))
+            runner = StandIn(call)
+            job = jobs(runner, inputs, ordered=ordered, concurrency=4)
+            if ordered:
+                found: list[Any] = []
+                thread = threading.Thread(target=found.extend, args=[job])
+                thread.start()
+                end = time.monotonic() + LONG
+                while len(runner.calls) < 16 and time.monotonic() < end:
+                    time.sleep(0.001)
+                assert (len(read), len(runner.calls), found) == (16, 16, [])
+                slow.set()
+                thread.join(LONG)
+                assert [each.index for each in found] == list(range(100))
+            else:
+                first = [next(job).index for _ in range(60)]
+                slow.set()
+                rest = [each.index for each in job]
+                assert 0 not in first
+                assert sorted(first + rest) == list(range(100))
+
+
+@SYNC_AND_ASYNC
+def test_an_error_is_its_rows_and_loses_no_other(jobs: Jobs, callers: Callers, service: Service) -> None:
+    bad: list[Any] = [5, None, "text", {"prompt": "x", "stream": True}, {"prompt": object()}, {}]
+    inputs = [each for pair in zip(prompts(6), bad, strict=True) for each in pair]
+    rows = list(jobs(callers().ai, inputs, concurrency=3))
+    assert [each.ok for each in rows] == [True, False] * 6
+    errors = [each.error for each in rows[1::2]]
+    assert [type(error) for error in errors[:5]] == [InputError] * 5, errors
+    assert "without stream" in str(errors[3])
+    assert [each.attempts for each in rows[1:10:2]] == [0] * 5
+    assert all(each.output is None and each.answer is None for each in rows[1::2])
+
+
+@SYNC_AND_ASYNC
+def test_what_reading_the_inputs_raises_comes_behind_the_rows_that_were_read(jobs: Jobs) -> None:
+    def inputs() -> Iterator[Any]:
+        yield from prompts(20)
+        raise OSError("the disk is gone")
+
+    found: list[int] = []
+    job = jobs(StandIn(lambda _: "x"), inputs(), concurrency=4)
+    with pytest.raises(OSError, match="the disk is gone"):
+        found.extend(each.index for each in job)
+    assert [*job] == []
+    assert job.report().done == 20
+    assert job.report().stopped == "OSError: the disk is gone"
+
+
+@pytest.mark.parametrize("portal", ["asyncio", "trio"], indirect=True)
+def test_inputs_may_come_from_an_asynchronous_iterable(jobs: Jobs) -> None:
+    rows = list(jobs(StandIn(lambda inputs: inputs["prompt"]), asynchronous(prompts(30)), concurrency=4))
+    assert [each.output.text for each in rows] == [each["prompt"] for each in prompts(30)]
+
+
+@SYNC_AND_ASYNC
+def test_retries_are_the_jobs_own_and_what_may_be_billed_is_not_sent_again(
+    jobs: Jobs, callers: Callers, service: Service
+) -> None:
+    good = service.result({"response": "Hello"})
+    busy, limited = service.error(429, 3040), service.error(429, 3021, retry_after="0")
+    for answers, expected in (
+        ((busy, service.error(500), good), (3, None, 2)),
+        ((busy,), (4, CapacityError, 3)),
+        ((limited,) * 9 + (good,), (10, None, 9)),
+        ((service.error(408, 3046), good), (1, RequestTimeoutError, 0)),
+        ((service.error(400, 5006), good), (1, BadRequestError, 0)),
+    ):
+        with row(expected):
+            service.forget()
+            service.answers(*answers)
+            job = jobs(callers().ai, prompts(1), max_retries=NOW)
+            [found] = job
+            error = None if found.error is None else type(found.error)
+            assert (len(service.requests), error, job.report().retried) == expected
+            assert found.attempts == expected[0]
+
+
+@SYNC_AND_ASYNC
+def test_what_all_would_meet_stops_the_job_behind_the_rows_that_have_ended(jobs: Jobs) -> None:
+    for stops in (
+        QuotaExceededError("used up", code=4006),
+        AuthenticationError("no"),
+        ConfigurationError("no"),
+        RateLimitError("later", retryable=True, retry_after=3600.0),
+        TypeError("a mistake"),
+    ):
+        with row(stops):
+
+            def call(inputs: Any, stops: Exception = stops) -> str:
+                if inputs["prompt"] == "Number 20?":
+                    raise stops
+                return "x"
+
+            found: list[Any] = []
+            runner = StandIn(call)
+            job = jobs(runner, prompts(1000), concurrency=4)
+            with pytest.raises(type(stops), match=str(stops)):
+                found.extend(job)
+            assert [each.index for each in found[:20]] == list(range(20))
+            assert all(each.ok for each in found)
+            assert len(runner.calls) < 60
+            assert str(job.report().stopped).startswith(f"{type(stops).__name__}: ")
+            assert job.report().done == len(found)
+
+
+@SYNC_AND_ASYNC
+def test_a_prompt_that_a_firewall_blocks_stops_nothing(jobs: Jobs) -> None:
+    def call(inputs: Any) -> str:
+        if inputs["prompt"] == "Number 1?":
+            raise cfai.PermissionDeniedError("blocked", code=1020)
+        return "x"
+
+    assert [each.ok for each in jobs(StandIn(call), prompts(4))] == [True, False, True, True]
+
+
+@SYNC_AND_ASYNC
+def test_rows_that_wait_for_another_attempt_end_when_the_job_is_stopped(jobs: Jobs) -> None:
+    waits = threading.Event()
+
+    def call(inputs: Any) -> str:
+        if inputs["prompt"] == "Number 0?":
+            waits.set()
+            raise CapacityError("busy", retryable=True, retry_after=60.0)
+        assert waits.wait(LONG)
+        raise AuthenticationError("no")
+
+    started = time.monotonic()
+    with pytest.raises(AuthenticationError):
+        list(jobs(StandIn(call), prompts(2), concurrency=2))
+    assert time.monotonic() - started < LONG
+
+
+class Label(BaseModel):
+    label: str
+
+
+@SYNC_AND_ASYNC
+def test_with_an_output_type_the_output_is_the_object(jobs: Jobs) -> None:
+    class Structured(StandIn):
+        def run(self, model: str, inputs: Any, **options: Any) -> Any:
+            assert options["output_type"] is Label
+            output = super().run(model, inputs, **options)
+            output.output = Label(label=output.text)
+            return output
+
+    for each in jobs(Structured(lambda _: "positive"), prompts(3), output_type=Label):
+        assert each.output == Label(label="positive")
+        assert each.answer.text == "positive"
+
+
+@SYNC_AND_ASYNC
+def test_options_of_a_call_pass_through_and_its_retries_are_switched_off(jobs: Jobs) -> None:
+    runner = StandIn(lambda _: "x")
+    list(jobs(runner, prompts(1), timeout=5.0, max_retries=9))
+    assert runner.options == [{"timeout": 5.0, "max_retries": 0}]
+
+
+@SYNC_AND_ASYNC
+def test_what_cannot_work_is_told_before_anything_is_read(jobs: Jobs, callers: Callers) -> None:
+    ai = callers().ai
+    for options, problem in (
+        *(({"concurrency": value}, "`concurrency` must be") for value in (0, -1, 1.5, None, True, "4")),
+        *(({"requests_per_minute": value}, "`requests_per_minute` must be") for value in (0, 0.5, -3, math.nan, "9")),
+        *(({"max_cost": value}, "`max_cost` must be") for value in (-1, math.nan, "1")),
+        ({"model": "@cf/black-forest-labs/flux-1-schnell", "max_cost": 1}, "known price by tokens"),
+        ({"model": "@cf/no/such", "max_cost": 1}, "known price by tokens"),
+        ({"model": "@cf/../.."}, "is no model name"),
+        ({"max_retries": -1}, "`max_retries` must be"),
+    ):
+        with row(options), pytest.raises(ConfigurationError, match=problem):
+            jobs(ai, prompts(1), **options)
+    for inputs in (5, None):
+        with pytest.raises(ConfigurationError, match=r"must be an iterable"):
+            jobs(ai, inputs)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="'return_raw_response' is no option of a call"):
+        jobs(ai, prompts(1), return_raw_response=True)
+
+
+@SYNC_AND_ASYNC
+def test_a_job_that_is_closed_sends_nothing_more_and_gives_nothing(jobs: Jobs) -> None:
+    runner = StandIn(lambda _: "x")
+    job = jobs(runner, prompts(1000), concurrency=2)
+    next(job)
+    job.close()
+    calls = len(runner.calls)
+    assert calls < 20
+    assert list(job) == []
+    job.close()
+    unused = jobs(runner, prompts(5))
+    unused.close()
+    assert list(unused) == []
+    assert len(runner.calls) <= calls + 2, "but those that were under way"
+
+
+def test_a_job_that_nobody_has_any_more_ends_its_threads() -> None:
+    def count() -> int:
+        return sum(thread.name == "cfai-job" for thread in threading.enumerate())
+
+    jobs = Jobs(None)
+    before = count()
+    next(jobs(StandIn(lambda _: "x"), prompts(100), concurrency=8))
+    jobs.made.clear()
+    gc.collect()
+    end = time.monotonic() + LONG
+    while count() > before and time.monotonic() < end:
+        time.sleep(0.001)
+    assert count() == before
+
+
+def test_an_interruption_while_inputs_are_read_ends_the_job_at_once() -> None:
+    def inputs() -> Iterator[Any]:
+        yield from prompts(5)
+        raise KeyboardInterrupt
+
+    job = Jobs(None)(StandIn(lambda _: "x"), inputs(), concurrency=16)
+    with pytest.raises(KeyboardInterrupt):
+        list(job)
+    assert list(job) == []
+
+
+@SYNC_AND_ASYNC
+def test_the_published_rate_of_the_model_is_kept_unless_another_is_given(jobs: Jobs) -> None:
+    for model, options, expected in (
+        (MODEL, {}, 300),
+        ("@cf/zai-org/glm-5.2", {}, 20),
+        ("@cf/zai-org/glm-5.2", {"requests_per_minute": 50}, 50),
+        ("@cf/no/such", {}, 0),
+        (MODEL, {"requests_per_minute": math.inf}, 0),
+    ):
+        with row((model, options)):
+            options = {"requests_per_minute": None, **options}
+            job = jobs(StandIn(lambda _: "x"), [], model=model, **options)
+            assert job.job._work._pace._turns.maxlen == expected
+
+
+@SYNC_AND_ASYNC
+def test_a_report_counts_what_was_done_and_says_it_in_lines(jobs: Jobs) -> None:
+    seen: set[str] = set()
+
+    def call(inputs: Any) -> str:
+        prompt = inputs["prompt"]
+        if prompt == "Number 0?" and prompt not in seen:
+            seen.add(prompt)
+            raise CapacityError("busy", retryable=True, code=3040)
+        if prompt in ("Number 1?", "Number 2?"):
+            raise BadRequestError("no", code=5006, status_code=400)
+        return "x"
+
+    job = jobs(StandIn(call), prompts(10), max_retries=NOW)
+    list(job)
+    report = job.report()
+    assert (report.done, report.failed, report.failures, report.retried) == (8, 2, {"BadRequestError 5006": 2}, 1)
+    assert (report.input_tokens, report.output_tokens, report.stopped) == (80, 40, None)
+    assert report.cost == pytest.approx(8 * (10 * 0.293e-6 + 5 * 2.253e-6))
+    assert report.neurons == pytest.approx(report.cost / 0.000011)
+    lines = str(report).splitlines()
+    assert [line.split()[0] for line in lines] == ["done", "failed", "2", "retried", "tokens", "cost", "time"]
+    assert lines[2].strip() == "2 BadRequestError 5006"
+    assert report.rate == pytest.approx(10 / report.seconds)
+    assert job.report() == report, "the clock stands still at the end"
+
+
+@SYNC_AND_ASYNC
+def test_a_tenth_of_a_minutes_requests_go_at_once_and_the_others_one_after_the_other(jobs: Jobs) -> None:
+    with Emulator(rate_limits={"Text Generation": 1200}) as local, local.ai() as ai:
+        rows = list(jobs(ai, prompts(126), requests_per_minute=1200, concurrency=8))
+        assert all(each.ok for each in rows)
+        times = [request.received_at for request in local.requests]
+        assert len(times) == 126
+        assert times[-1] - times[0] > 5 * 60 / 1200
+
+
+@SYNC_AND_ASYNC
+def test_the_answer_of_a_task_is_the_output_of_its_row(jobs: Jobs) -> None:
+    with Emulator() as local, local.ai() as ai:
+        inputs = [{"text": [f"text {number}"]} for number in range(5)]
+        rows = list(jobs(ai, inputs, model="@cf/baai/bge-m3"))
+        assert {type(each.output).__name__ for each in rows} == {"Embeddings"}
+        assert answer(MODEL, "x").text == "x"

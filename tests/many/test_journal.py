@@ -1,0 +1,407 @@
+"""The journal: what a second start knows, whatever became of the first."""
+
+from __future__ import annotations
+
+import gc
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import anyio
+import numpy as np
+import pytest
+from anyio.from_thread import start_blocking_portal
+from PIL import Image
+from pydantic import BaseModel
+
+import cfai
+from cfai import AsyncJob, BadRequestError, ConfigurationError
+from cfai._credentials import Secret
+from cfai.local import Emulator
+from cfai.many import JobOptions
+from cfai.many._journal import make_key
+from tests.conftest import BACKENDS, SYNC_AND_ASYNC, row
+from tests.many.conftest import MODEL, Jobs, StandIn, asynchronous, prompts
+
+LONG = 60.0
+
+
+def fail(inputs: Any) -> str:
+    raise AssertionError(f"{inputs} was sent")
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.jsonl"
+
+
+@SYNC_AND_ASYNC
+def test_a_second_start_sends_what_has_no_answer_and_gives_all_rows_in_order(jobs: Jobs, path: Path) -> None:
+    def call(inputs: Any) -> str:
+        if int(inputs["prompt"].split()[1].rstrip("?")) % 3 == 0:
+            raise BadRequestError("no", code=5006)
+        return f"answer to {inputs['prompt']}"
+
+    first = list(jobs(StandIn(call), prompts(20), journal=path))
+    runner = StandIn(lambda _: "new")
+    job = jobs(runner, prompts(25), journal=str(path))
+    second = list(job)
+    assert [each.index for each in second] == list(range(25))
+    assert sorted(each["prompt"] for each in runner.calls) == sorted(
+        f"Number {number}?" for number in range(25) if number % 3 == 0 or number >= 20
+    )
+    for before, after in zip(first, second, strict=False):
+        assert after.inputs == before.inputs
+        assert after.from_journal == before.ok
+        assert after.attempts == (0 if before.ok else 1)
+        assert after.output.text == (before.output.text if before.ok else "new")
+    assert (job.report().done, job.report().skipped, job.report().failed) == (25, 13, 0)
+    head, *lines = lines_of(path)
+    assert head == {"cfai_journal": 1, "model": MODEL}
+    assert len(lines) == 20 + 7 + 5
+    assert sum("error" in line for line in lines) == 7
+    assert [*jobs(StandIn(fail), prompts(25), journal=path)] == [*jobs(StandIn(fail), prompts(25), journal=path)]
+
+
+@SYNC_AND_ASYNC
+def test_each_kind_of_answer_comes_back_as_it_was(jobs: Jobs, path: Path) -> None:
+    calls: tuple[tuple[str, Any], ...] = (
+        (MODEL, {"prompt": "Hello"}),
+        (MODEL, {"messages": [{"role": "user", "content": "Hello"}], "response_format": {"type": "json_object"}}),
+        ("@cf/deepseek-ai/deepseek-r1-distill-qwen-32b", {"messages": [{"role": "user", "content": "Hi"}]}),
+        ("@cf/zai-org/glm-4.7-flash", {"prompt": "Hello"}),
+        ("@cf/openai/gpt-oss-20b", {"input": "Hello"}),
+        ("@cf/baai/bge-m3", {"text": ["a", "b"]}),
+        ("@cf/baai/bge-reranker-base", {"query": "a", "contexts": [{"text": "a"}]}),
+        ("@cf/huggingface/distilbert-sst-2-int8", {"text": "good"}),
+        ("@cf/meta/m2m100-1.2b", {"text": "a", "target_lang": "fr"}),
+        ("@cf/meta/llama-guard-3-8b", {"messages": [{"role": "user", "content": "Hello"}]}),
+        ("@cf/black-forest-labs/flux-1-schnell", {"prompt": "a cat"}),
+        ("@cf/deepgram/aura-2-en", {"text": "Hello"}),
+        ("@cf/openai/whisper", {"audio": np.frombuffer(b"RIFF0000WAVE", np.uint8)}),
+    )
+    for text in ("readable", "hostile"):
+        with Emulator(text=text) as local, local.ai() as ai:
+            for model, inputs in calls:
+                with row((text, model)):
+                    path.unlink(missing_ok=True)
+                    (before,) = jobs(ai, [inputs], model=model, journal=path)
+                    requests = len(local.requests)
+                    (after,) = jobs(ai, [inputs], model=model, journal=path)
+                    assert len(local.requests) == requests
+                    assert before.ok, before.error
+                    assert (before.from_journal, after.from_journal) == (False, True)
+                    assert type(after.output) is type(before.output)
+                    assert after.output == before.output
+                    assert str(after.output) == str(before.output)
+                    assert after.output.meta == before.output.meta
+                    for name in ("text", "reasoning", "usage", "tool_calls", "finish_reason"):
+                        assert getattr(after.output, name, None) == getattr(before.output, name, None)
+
+
+class Event(BaseModel, strict=True):
+    day: date
+    places: tuple[int, ...]
+
+
+@dataclass
+class Place:
+    name: str
+
+
+@SYNC_AND_ASYNC
+def test_an_output_type_is_validated_anew_and_what_is_of_another_type_is_asked_for_again(
+    jobs: Jobs, path: Path
+) -> None:
+    outputs: tuple[tuple[Any, Any], ...] = (
+        (Event, Event(day=date(2026, 1, 2), places=(1, 2))),
+        (Place, Place("Oslo")),
+        (list[int], [1, 2]),
+        (dict[str, date], {"a": date(2026, 1, 2)}),
+    )
+    for output_type, output in outputs:
+        with row(output_type):
+
+            class Structured(StandIn):
+                value: Any = output
+
+                def run(self, model: str, inputs: Any, **options: Any) -> Any:
+                    found = super().run(model, inputs, **options)
+                    found.output = self.value
+                    return found
+
+            path.unlink(missing_ok=True)
+            list(jobs(Structured(lambda _: "x"), prompts(2), output_type=output_type, journal=path))
+            rows = list(jobs(StandIn(fail), prompts(2), output_type=output_type, journal=path))
+            assert [each.output for each in rows] == [output] * 2
+            assert [each.answer.text for each in rows] == ["x"] * 2
+            other = Structured(lambda _: "y")
+            other.value = 5.5
+            rows = list(jobs(other, prompts(2), output_type=float, journal=path))
+            assert [(each.output, each.from_journal) for each in rows] == [(5.5, False)] * 2
+
+
+@SYNC_AND_ASYNC
+def test_a_row_is_found_by_its_inputs_wherever_they_stand_and_equal_inputs_have_a_line_each(
+    jobs: Jobs, path: Path
+) -> None:
+    same = {"prompt": "Write a poem"}
+    counter = iter(range(100))
+    runner = StandIn(lambda _: f"poem {next(counter)}")
+    poems = {each.output.text for each in jobs(runner, [same, *prompts(3), same, same], journal=path, concurrency=1)}
+    assert len(poems) == 6
+    runner = StandIn(lambda _: "new")
+    inputs = [{"prompt": "first"}, *reversed(prompts(3)), same, same, {"prompt": "Write another"}, same, same]
+    rows = list(jobs(runner, inputs, journal=path))
+    assert [each.index for each in rows if not each.from_journal] == [0, 6, 8]
+    assert {each.output.text for each in rows if each.from_journal} == poems
+
+
+def test_a_key_tells_inputs_apart_and_is_the_same_in_every_process() -> None:
+    class Inputs(BaseModel):
+        prompt: str
+
+    picture = Image.new("RGB", (2, 2))
+    different: list[Any] = [
+        {"prompt": "a"},
+        {"prompt": "b"},
+        {"prompt": "a", "max_tokens": 5},
+        {"image": b"a"},
+        {"image": b"b"},
+        {"image": Path("a.png")},
+        {"image": Path("b.png")},
+        {"image": np.zeros(4, np.uint8)},
+        {"image": np.ones(4, np.uint8)},
+        {"image": picture},
+        {"image": Image.new("RGB", (2, 2), "red")},
+        {"image": picture.resize((1, 4))},
+        {"prompt": "\ud83d"},
+        {1: object()},
+        5,
+    ]
+    assert len({make_key(MODEL, each) for each in different}) == len(different)
+    assert make_key(MODEL, {"a": 1}) != make_key("@cf/other", {"a": 1})
+    assert make_key(MODEL, Inputs(prompt="a")) == make_key(MODEL, {"prompt": "a"})
+    assert make_key(MODEL, {"image": picture}) == make_key(MODEL, {"image": picture.copy()})
+    loop: dict[str, Any] = {}
+    loop["loop"] = loop
+    assert make_key(MODEL, loop) == make_key(MODEL, loop)
+    code = "from cfai.many._journal import make_key; print(make_key('m', {'b': [1.5, 'ü'], 'a': None}).hex())"
+    for seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True
+        )
+        assert done.stdout.strip() == make_key("m", {"a": None, "b": [1.5, "ü"]}).hex()
+
+
+def test_a_journal_that_breaks_off_anywhere_goes_on_from_its_last_whole_line(path: Path) -> None:
+    jobs = Jobs(None)
+    list(jobs(StandIn(lambda inputs: inputs["prompt"]), prompts(3), journal=path, concurrency=1))
+    whole = path.read_bytes()
+    ends = [place + 1 for place, byte in enumerate(whole) if byte == ord("\n")]
+    near_ends = {end + step for end in ends for step in (-2, -1, 0, 1)}
+    for length in sorted({0, 1, *near_ends, *range(0, len(whole), 23)} - {len(whole) + 1}):
+        with row(length):
+            path.write_bytes(whole[:length])
+            runner = StandIn(lambda inputs: inputs["prompt"])
+            rows = list(jobs(runner, prompts(3), journal=path, concurrency=1))
+            assert [each.output.text for each in rows] == [each["prompt"] for each in prompts(3)]
+            kept = max(0, sum(end <= length for end in ends) - 1)
+            assert len(runner.calls) == 3 - kept
+            head, *lines = lines_of(path)
+            assert (head["model"], [line["index"] for line in lines]) == (MODEL, [0, 1, 2])
+
+
+def test_a_file_that_is_no_journal_of_this_model_is_refused_and_stays_as_it_is(path: Path, tmp_path: Path) -> None:
+    jobs = Jobs(None)
+    list(jobs(StandIn(lambda _: "x"), prompts(3), journal=path))
+    head, first, *rest = path.read_bytes().splitlines(keepends=True)
+    other = head.replace(MODEL.encode(), b"@cf/other")
+    for content, problem in (
+        (b"some notes\n", "line 1 of .* is none of its lines"),
+        (b'{"a": 1}\n', "line 1 of .* is none of its lines"),
+        (b"[]\n", "line 1 of .* is none of its lines"),
+        (b'{"prompt": "x"}\n' * 3, "line 1 of .* is none of its lines"),
+        (other + first, "is of @cf/other"),
+        (head.replace(b": 1", b": 2"), "another version"),
+        (b"".join([head, first[:40] + b"\n", *rest]), "line 2 of"),
+        (b"".join([head, first, b"\n", *rest]), "line 3 of"),
+    ):
+        with row(content):
+            path.write_bytes(content)
+            with pytest.raises(ConfigurationError, match=problem):
+                list(jobs(StandIn(fail), prompts(3), journal=path))
+            assert path.read_bytes() == content
+    for place in (tmp_path, tmp_path / "no" / "folder"):
+        with pytest.raises(ConfigurationError, match="file that can be written"):
+            list(jobs(StandIn(fail), prompts(3), journal=place))
+
+
+@SYNC_AND_ASYNC
+def test_two_jobs_cannot_write_one_journal_and_it_is_free_when_the_first_ends(jobs: Jobs, path: Path) -> None:
+    first = jobs(StandIn(lambda _: "x"), prompts(100), journal=path)
+    next(first)
+    second = jobs(StandIn(fail), prompts(100), journal=path)
+    with pytest.raises(ConfigurationError, match=r"no other job writes: .* is in use"):
+        next(second)
+    assert list(second) == []
+    first.close()
+    assert len(list(jobs(StandIn(lambda _: "x"), prompts(100), journal=path))) == 100
+
+
+@SYNC_AND_ASYNC
+def test_what_stops_a_job_leaves_the_answers_before_it_in_the_journal(jobs: Jobs, path: Path) -> None:
+    def call(inputs: Any) -> str:
+        if inputs["prompt"] == "Number 20?":
+            raise cfai.QuotaExceededError("used up", code=4006)
+        return "x"
+
+    with pytest.raises(cfai.QuotaExceededError):
+        list(jobs(StandIn(call), prompts(100), journal=path, concurrency=4))
+    _, *lines = lines_of(path)
+    assert {*range(20)} <= {line["index"] for line in lines}
+    assert not any("error" in line for line in lines), "it is no row's error"
+    rows = list(jobs(StandIn(lambda _: "x"), prompts(100), journal=path))
+    assert sum(each.from_journal for each in rows) == len(lines)
+
+
+def test_a_full_disk_stops_the_job_and_leaves_whole_lines(path: Path) -> None:
+    code = f"""
+import resource, signal
+from tests.many.conftest import Jobs, StandIn, prompts
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+list(Jobs(None)(StandIn(lambda _: "x" * 100), prompts(100), journal={str(path)!r}))
+"""
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=LONG, cwd=root)
+    assert "OSError" in done.stderr
+    rows = lines_of(path)
+    assert 2 < len(rows) < 20
+    assert path.stat().st_size <= 5000
+
+
+def test_an_interrupted_job_lets_its_journal_go_whole(path: Path) -> None:
+    def inputs() -> Iterator[Any]:
+        yield from prompts(70)
+        raise KeyboardInterrupt
+
+    jobs = Jobs(None)
+    with pytest.raises(KeyboardInterrupt):
+        list(jobs(StandIn(lambda _: "x"), inputs(), journal=path))
+    before = len(lines_of(path)) - 1
+    rows = list(jobs(StandIn(lambda _: "x"), prompts(70), journal=path))
+    assert sum(each.from_journal for each in rows) == before > 0
+
+
+@BACKENDS
+def test_a_cancelled_job_cancels_its_calls_and_lets_its_journal_go(path: Path, backend: str) -> None:
+    left: list[str] = []
+
+    class Endless(StandIn):
+        async def arun(self, model: str, inputs: Any, **options: Any) -> Any:
+            if inputs == prompts(9)[8]:
+                try:
+                    await anyio.sleep_forever()
+                finally:
+                    left.append(inputs["prompt"])
+            return await super().arun(model, inputs, **options)
+
+    async def main() -> None:
+        options = JobOptions(concurrency=2, journal=path, requests_per_minute=math.inf)
+        found: list[int] = []
+        with anyio.CancelScope() as scope:
+            async for each in AsyncJob[Any](Endless(lambda _: "x"), MODEL, prompts(9), options, Secret({})):
+                found.append(each.index)
+                if each.index == 7:
+                    scope.deadline = -math.inf
+        assert found == [*range(8)]
+        await anyio.wait_all_tasks_blocked()
+        assert left == ["Number 8?"]
+        again = AsyncJob[Any](StandIn(lambda _: "x"), MODEL, prompts(9), options, Secret({}))
+        async with again:
+            assert [each.from_journal async for each in again] == [True] * 8 + [False]
+        async with AsyncJob[Any](
+            Endless(lambda _: "x"), MODEL, asynchronous(prompts(9)), JobOptions(), Secret({})
+        ) as job:
+            async for _ in job:
+                break
+        async for _ in AsyncJob[Any](StandIn(lambda _: "x"), MODEL, prompts(9), JobOptions(), Secret({})):
+            break  # it goes on until nobody takes its rows, and ends with the event loop
+
+    anyio.run(main, backend=backend)
+    gc.collect()
+
+
+CHILD = """
+import sys
+from cfai import Ai, Retry
+url, account, token, journal, count, way = sys.argv[1:]
+MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+inputs = ({"prompt": f"Number {number}?", "max_tokens": 5} for number in range(int(count)))
+options = {"concurrency": 8, "requests_per_minute": float("inf"), "journal": journal}
+options["max_retries"] = Retry(max_retries=5, base=0)
+
+def run():
+    with Ai(account_id=account, api_token=token, base_url=url) as ai:
+        for row in ai.run_many(MODEL, inputs, **options):
+            print(row.index, row.ok, flush=True)
+
+async def arun():
+    async with Ai(account_id=account, api_token=token, base_url=url) as ai:
+        async for row in ai.arun_many(MODEL, inputs, **options):
+            print(row.index, row.ok, flush=True)
+
+if way == "sync":
+    run()
+else:
+    import anyio
+    anyio.run(arun, backend=way)
+"""
+
+
+@pytest.mark.parametrize("way", ["sync", "asyncio", "trio"])
+def test_a_job_that_is_killed_anywhere_has_each_input_answered_once_in_the_end(path: Path, way: str) -> None:
+    count, chance = 120, random.Random(way)
+    faults = (500, 503, "bad-input", "connection-reset", "short-body", "truncated-json", "inference-timeout")
+    with Emulator(keep_requests=10_000) as local:
+        local.random_faults(0.05, scenarios=faults)
+        account = (local.base_url, local.account_id, local.api_token)
+        command = [sys.executable, "-c", CHILD, *account, str(path), f"{count}", way]
+        for end in (chance.randrange(1, count), None):
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+                assert child.stdout is not None
+                given: list[str] = []
+                for line in child.stdout:
+                    given.append(line)
+                    if len(given) == end:
+                        child.kill()
+                        break
+            assert [int(line.split()[0]) for line in given] == list(range(end or count))
+        answered = [request.inputs["prompt"] for request in local.requests if request.fault == "ok"]
+    last: dict[int, Any] = {}
+    for line in lines_of(path)[1:]:
+        assert "answer" not in last.get(line["index"], {}), "what had an answer was sent again"
+        last[line["index"]] = line
+    assert sorted(last) == list(range(count))
+    assert len(answered) - len({*answered}) <= 8 + 10, "sent again was what was under way, or broke off"
+
+
+def test_rows_from_the_journal_wait_for_nobody_in_an_event_loop(path: Path) -> None:
+    with start_blocking_portal("asyncio") as portal:
+        jobs = Jobs(portal)
+        list(jobs(StandIn(lambda _: "x"), prompts(200), journal=path))
+        rows = list(jobs(StandIn(fail), prompts(200), journal=path, concurrency=1))
+        assert [each.index for each in rows] == list(range(200))

@@ -1,0 +1,113 @@
+"""The turns of requests: never more in a minute than there may be, and all wait together."""
+
+from __future__ import annotations
+
+import heapq
+from itertools import pairwise
+from math import inf
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cfai.many._pace import Pace
+from tests.conftest import row
+
+MINUTE = 60.0
+
+
+def fullest_minute(times: list[float]) -> int:
+    """Return the largest number of times in any minute."""
+    return max((sum(start <= each < start + MINUTE for each in times) for start in times), default=0)
+
+
+def send(pace: Pace, requests: int, *, workers: int = 8, delay: float = 0.0, work: float = 1.0) -> list[float]:
+    """Return when requests are sent by so many workers, every other one `delay` late, and busy for `work` seconds."""
+    ready = [0.0] * workers
+    sent: list[float] = []
+    while len(sent) < requests:
+        now = heapq.heappop(ready)
+        turn = pace.reserve(now)
+        late = turn + delay * (len(sent) % 2)
+        if pace.is_current(turn, late):
+            sent.append(late)
+            heapq.heappush(ready, late + work)
+        else:
+            heapq.heappush(ready, late)
+    return sorted(sent)
+
+
+def test_a_minute_has_as_many_requests_as_it_may_have_and_no_more() -> None:
+    for rate, workers in ((1, 1), (1, 3), (7, 3), (20, 40), (50, 2), (300, 40), (301, 100)):
+        with row((rate, workers)):
+            sent = send(Pace(rate), 3 * rate, workers=workers, work=0.0)
+            assert fullest_minute(sent) <= rate
+            assert sent[-1] < 3 * 61.0
+
+
+@given(st.integers(1, 60), st.integers(1, 30), st.floats(0, 0.4), st.floats(0, 90))
+@settings(max_examples=100, deadline=None)
+def test_late_workers_do_not_overfill_a_minute(rate: int, workers: int, delay: float, work: float) -> None:
+    assert fullest_minute(send(Pace(rate), 150, workers=workers, delay=delay, work=work)) <= rate
+
+
+def test_a_few_go_at_once_and_the_others_evenly() -> None:
+    first = send(Pace(100), 30, work=0.0)
+    assert first[:10] == [0.0] * 10
+    gaps = [round(after - before, 3) for before, after in pairwise(first[9:])]
+    assert set(gaps) == {0.61}
+
+
+def test_without_a_rate_nothing_waits_until_the_service_refuses() -> None:
+    pace = Pace(inf)
+    assert [pace.reserve(5.0) for _ in range(3)] == [5.0] * 3
+    assert pace.hold(5.0, None, 6.0)
+    assert [pace.reserve(7.0) for _ in range(3)] == [8.0] * 3
+
+
+def test_a_turn_that_was_slept_through_is_over() -> None:
+    pace = Pace(60)
+    assert pace.is_current(pace.reserve(0.0), 0.4)
+    assert not pace.is_current(pace.reserve(10.0), 10.6)
+
+
+def test_a_refusal_lets_all_wait_those_too_whose_turn_was_given_already() -> None:
+    pace = Pace(600)
+    early, late = pace.reserve(0.0), pace.reserve(0.0)
+    assert pace.hold(early, 30.0, 1.0)
+    assert not pace.is_current(late, 1.0)
+    turns = [pace.reserve(2.0) for _ in range(3)]
+    assert turns[0] == 31.0
+    assert all(pace.is_current(turn, turn) for turn in turns)
+
+
+def test_refusals_of_one_moment_count_once_and_in_a_row_they_wait_longer_each_time() -> None:
+    pace, now, pauses = Pace(inf), 0.0, []
+    for _ in range(8):
+        turn = pace.reserve(now)
+        for _ in range(40):
+            assert pace.hold(turn, None, turn)
+        pauses.append(pace.reserve(turn) - turn)
+        now = turn
+    assert pauses == [2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
+    turn = pace.reserve(now)
+    pace.accept(turn)
+    assert pace.hold(turn, None, turn)
+    assert pace.reserve(turn) - turn == 2.0, "an answer ends the row"
+
+
+def test_waiting_ends_after_twenty_refusals_or_when_the_service_wants_hours() -> None:
+    pace, now = Pace(inf), 0.0
+    results: list[bool] = []
+    for _ in range(20):
+        now = pace.reserve(now)
+        results.append(pace.hold(now, None, now))
+    assert results == [True] * 19 + [False]
+    assert Pace(inf).hold(0.0, 600.0, 0.0)
+    assert not Pace(inf).hold(0.0, 3600.0, 0.0)
+
+
+def test_the_turns_of_a_process_that_was_killed_count_on() -> None:
+    pace = Pace(10)
+    pace.resume([-1.0, -30.0, -2.0, *[-5.0] * 7])
+    turns = [pace.reserve(0.0) for _ in range(3)]
+    assert turns == [31.0, 56.0, 61.0 - 5.0 + 6.1]
