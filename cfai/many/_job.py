@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextvars import copy_context
 from functools import partial
@@ -145,6 +146,9 @@ class AsyncJob(Generic[T]):
         self._work = Work[T](runner, model, inputs, options, call_options)
         self._scope: anyio.CancelScope | None = None
         """That of the job's task, once it is started."""
+        self._todo = deque[Item]()
+        self._senders = 0
+        """How many tasks send items."""
         self._is_over = False
         self._changed = _Signal()
         """For the task that reads: something ended, or was given."""
@@ -212,7 +216,7 @@ class AsyncJob(Generic[T]):
         work, iterator = self._work, self._iterator
         try:
             while not work.is_input_over:
-                if work.pending >= work.options.concurrency or not work.wants_input:
+                if len(self._todo) >= work.options.concurrency or not work.wants_input:
                     await self._changed.wait()
                     continue
                 item = work.take_refused()
@@ -225,26 +229,33 @@ class AsyncJob(Generic[T]):
                     item = work.take(inputs)
                 if item is None:
                     self._ended.set()  # its row was in the journal
-                else:
-                    group.start_soon(self._send, item, reading)
+                    continue
+                self._todo.append(item)
+                if self._senders < work.options.concurrency:
+                    self._senders += 1
+                    group.start_soon(self._send_items, reading)
         except Exception as error:
             work.end_inputs(error)
         finally:
             if hasattr(iterator, "aclose"):
                 await iterator.aclose()
 
-    async def _send(self, item: Item, reading: anyio.CancelScope) -> None:
+    async def _send_items(self, reading: anyio.CancelScope) -> None:
+        """Send items until there is none. To start a task for each would cost as much as all else."""
         work = self._work
-        try:
-            outcome = await work.sender.asend(item)
-            await work.sender.async_sync()
-        except Exception as error:
-            outcome = error
-        work.collect(item, outcome)
-        if work.sender.stopped.is_set():
-            reading.cancel()
-        self._changed.set()
-        self._ended.set()
+        while self._todo:
+            item = self._todo.popleft()
+            try:
+                outcome = await work.sender.asend(item)
+                await work.sender.async_sync()
+            except Exception as error:
+                outcome = error
+            work.collect(item, outcome)
+            if work.sender.stopped.is_set():
+                reading.cancel()
+            self._changed.set()
+            self._ended.set()
+        self._senders -= 1
 
 
 class _Signal:

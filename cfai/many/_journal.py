@@ -13,7 +13,6 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -76,7 +75,7 @@ class Journal:
         except (ValidationError, ValueError, TypeError, AttributeError, KeyError):
             return None  # of another `output_type`, say: it is asked again
 
-    def append(self, row: Row[Any], key: bytes, *, sent: float, cost: float | None) -> None:
+    def append(self, row: Row[Any], key: bytes, *, sent: float, cost: float) -> None:
         """Write a row. Raises `OSError` if the disk is full, and leaves the file as it was."""
         line = json.dumps(self._dump_row(row, key, sent, cost), separators=(",", ":"), default=_to_json) + "\n"
         with self._lock:
@@ -159,7 +158,7 @@ class Journal:
             raise ConfigurationError(f"{must}: {self.path} is of {fields.get('model')}. Name another file")
         return fields
 
-    def _dump_row(self, row: Row[Any], key: bytes, sent: float, cost: float | None) -> dict[str, Any]:
+    def _dump_row(self, row: Row[Any], key: bytes, sent: float, cost: float) -> dict[str, Any]:
         fields: dict[str, Any] = {
             "index": row.index,
             "key": key.hex(),
@@ -235,7 +234,10 @@ def _dump_answer(answer: Any) -> dict[str, Any]:
     """Return an answer as JSON. The bytes of an image or a sound become base64, text keeps what no UTF-8 can hold."""
     mode = "json" if isinstance(answer, types.Binary) else "python"
     fields = {"class": type(answer).__name__, "fields": answer.model_dump(mode=mode, exclude_unset=True)}
-    fields["meta"] = asdict(answer.meta)
+    meta = {name: getattr(answer.meta, name) for name in types.Meta.__slots__}
+    if answer.meta.usage is not None:
+        meta["usage"] = {name: getattr(answer.meta.usage, name) for name in types.Usage.__slots__}
+    fields["meta"] = meta
     if isinstance(answer, types.TextOutput) and answer.reasoning:
         # That of some models stands in the text, and is found only while it comes.
         fields["summary"] = {"text": answer.text, "reasoning": answer.reasoning}

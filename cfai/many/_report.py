@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -43,7 +42,7 @@ class Row(Generic[T]):
         return self.error is None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class JobReport:
     """What a job has done so far. Tokens, neurons, cost and seconds are those of this run of it."""
 
@@ -53,7 +52,7 @@ class JobReport:
     skipped: int = 0
     """Of these, the ones from the journal: they were not sent again."""
 
-    failures: Mapping[str, int] = field(default_factory=dict[str, int])
+    failures: dict[str, int] = field(default_factory=dict[str, int])
     """Inputs with a final error, by its class and code."""
 
     retried: int = 0
@@ -65,8 +64,9 @@ class JobReport:
     output_tokens: int = 0
     """Tokens of the answers, reasoning included, as far as the service said."""
 
-    neurons: float = 0.0
-    """The charge in neurons; where the service did not say it, by the catalogue's prices."""
+    cost: float = 0.0
+    """US dollars: by the service's own figure, else by the catalogue's prices. With `max_cost`, a call whose cost is
+    not known counts with what it may have cost."""
 
     journal_cost: float = 0.0
     """US dollars that the rows in the journal had cost before this run."""
@@ -83,9 +83,9 @@ class JobReport:
         return sum(self.failures.values())
 
     @property
-    def cost(self) -> float:
-        """Return what this run cost, in US dollars, as far as it is known."""
-        return self.neurons * USD_PER_NEURON
+    def neurons(self) -> float:
+        """Return the cost in neurons."""
+        return self.cost / USD_PER_NEURON
 
     @property
     def rate(self) -> float:

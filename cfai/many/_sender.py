@@ -51,6 +51,8 @@ class Item:
     attempts: int = 0
     turn: float = 0.0
     """When it was sent last, in seconds of `time.monotonic`."""
+    cost: float = 0.0
+    """US dollars that it has cost; what was reserved, if it was sent and that is not known."""
 
 
 class Sender:
@@ -185,18 +187,15 @@ class Sender:
         output = answer if self._output_type is None or error is not None else answer.output
         is_sent = not isinstance(error, InputError)
         row = Row(item.index, item.inputs, output, error, answer, item.attempts if is_sent else 0)
+        cost = answer.meta.cost if error is None else None
+        if cost is not None:
+            item.cost = cost
+        elif error is None or _may_be_billed(error):
+            item.cost = item.reserved
         if self.journal is not None and item.key is not None:
             sent = time.time() - (time.monotonic() - item.turn)
-            self.journal.append(row, item.key, sent=sent, cost=find_cost(item, row))
+            self.journal.append(row, item.key, sent=sent, cost=item.cost)
         return row
-
-
-def find_cost(item: Item, row: Row[Any]) -> float:
-    """Return what a row has cost in US dollars; what was reserved for it, if it was sent and that is not known."""
-    if row.error is None:
-        cost = row.answer.meta.cost
-        return item.reserved if cost is None else cost
-    return item.reserved if _may_be_billed(row.error) else 0.0
 
 
 def _may_be_billed(error: CfaiError) -> bool:

@@ -20,9 +20,8 @@ from cfai.many._budget import Budget
 from cfai.many._journal import Journal, make_key
 from cfai.many._pace import Pace
 from cfai.many._report import JobReport, Row, describe_cause
-from cfai.many._sender import Item, Sender, find_cost
+from cfai.many._sender import Item, Sender
 from cfai.types import Runner
-from cfai.types._tokens import USD_PER_NEURON
 
 T = TypeVar("T")
 
@@ -82,7 +81,6 @@ class Work(Generic[T]):
         total = len(inputs) if isinstance(inputs, Sized) else None
         self._progress = Progress(model, total, shown=options.progress)
         self._report = JobReport()
-        self._failures: dict[str, int] = {}
         self._started: float | None = None
         self._ended: float | None = None
         self._read = 0
@@ -126,7 +124,7 @@ class Work(Generic[T]):
             journal = Journal(self.options.journal, self._model, self.options.output_type)
             self.sender.journal = journal
             self._budget.spent = journal.past.cost
-            self._report = replace(self._report, journal_cost=journal.past.cost)
+            self._report.journal_cost = journal.past.cost
             ages = [max(0.0, time.time() - sent) for sent in journal.past.sent]
             recent = [self._started - age for age in ages if age < _MINUTE]
             # The process that sent them was perhaps killed, with others under way.
@@ -142,6 +140,8 @@ class Work(Generic[T]):
             row = self.sender.journal.find(key, index, inputs)
             if row is not None:
                 self._finished[index] = row
+                self._report.done += 1
+                self._report.skipped += 1
                 return None
         item = Item(index, inputs, key, self._budget.estimate(inputs))
         if not self._budget.allows(item.reserved):
@@ -170,11 +170,11 @@ class Work(Generic[T]):
     def collect(self, item: Item, outcome: Row[T] | BaseException | None) -> None:
         """Take what became of an item: its row, what stops the job, or nothing if that was stopped before."""
         self.pending -= 1
-        cost = find_cost(item, outcome) if isinstance(outcome, Row) else 0.0
-        self._budget.settle(item.reserved, cost)
-        self._report = replace(self._report, retried=self._report.retried + max(0, item.attempts - 1))
+        self._budget.settle(item.reserved, item.cost)
+        self._report.retried += max(0, item.attempts - 1)
         if isinstance(outcome, Row):
             self._finished[item.index] = outcome
+            self._count(item, outcome)
         elif outcome is not None:
             self._error = self._error or outcome
             self._is_read = True
@@ -190,7 +190,8 @@ class Work(Generic[T]):
             row = self._finished.pop(min(self._finished))  # those before it were left when the job was stopped
         if row is not None:
             self._given += 1
-            self._count(row)
+            report = self._report
+            self._progress.update(self._given, failed=report.failed, cost=report.journal_cost + report.cost)
         return row
 
     def end(self) -> None:
@@ -201,9 +202,9 @@ class Work(Generic[T]):
             stopped = (
                 f"max_cost of ${self.options.max_cost:g}: ${spent:.4f} are spent, a call may cost up to ${most:.4f}"
             )
-            self._report = replace(self._report, stopped=stopped)
+            self._report.stopped = stopped
         elif error is not None:
-            self._report = replace(self._report, stopped=f"{type(error).__name__}: {error}")
+            self._report.stopped = f"{type(error).__name__}: {error}"
         refused, self._refused = self._refused, None
         self.close()
         if error is not None:
@@ -226,24 +227,17 @@ class Work(Generic[T]):
     def make_report(self) -> JobReport:
         """Return the figures so far."""
         seconds = 0.0 if self._started is None else (self._ended or time.monotonic()) - self._started
-        return replace(self._report, failures=dict(self._failures), seconds=seconds)
+        return replace(self._report, failures=dict(self._report.failures), seconds=seconds)
 
-    def _count(self, row: Row[T]) -> None:
+    def _count(self, item: Item, row: Row[T]) -> None:
         report = self._report
+        report.cost += item.cost
         if row.error is not None:
             cause = describe_cause(row.error)
-            self._failures[cause] = self._failures.get(cause, 0) + 1
-        elif row.from_journal:
-            report = replace(report, done=report.done + 1, skipped=report.skipped + 1)
-        else:
-            meta = row.answer.meta
-            usage, cost = meta.usage, meta.cost or 0.0
-            report = replace(
-                report,
-                done=report.done + 1,
-                input_tokens=report.input_tokens + (usage.prompt_tokens if usage else 0),
-                output_tokens=report.output_tokens + (usage.completion_tokens if usage else 0),
-                neurons=report.neurons + cost / USD_PER_NEURON,
-            )
-        self._report = report
-        self._progress.update(self._given, failed=sum(self._failures.values()), cost=report.journal_cost + report.cost)
+            report.failures[cause] = report.failures.get(cause, 0) + 1
+            return
+        report.done += 1
+        usage = row.answer.meta.usage
+        if usage is not None:
+            report.input_tokens += usage.prompt_tokens
+            report.output_tokens += usage.completion_tokens

@@ -103,6 +103,7 @@ def test_a_call_whose_cost_is_not_known_counts_as_much_as_it_may_have_cost(jobs:
         else:
             list(job)
         assert len(runner.calls) == calls
+        assert job.report().cost == pytest.approx(calls * most if calls == 10 else 0.0)
 
 
 def test_an_estimate_is_never_less_than_the_cost() -> None:
