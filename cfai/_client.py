@@ -11,6 +11,7 @@ import sys
 import time
 import weakref
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias, TypedDict, TypeVar, Unpack, cast, overload
 
 import httpx
@@ -39,7 +40,14 @@ from cfai._credentials import (
 )
 from cfai._errors import CfaiError, ConfigurationError, InferenceUpstreamError
 from cfai._json import is_mapping
-from cfai._limits import CheckResult, add_problems, check_call, find_input_problems, resolve_max_tokens
+from cfai._limits import (
+    CheckResult,
+    add_problems,
+    check_call,
+    estimate_max_cost,
+    find_input_problems,
+    resolve_max_tokens,
+)
 from cfai._log import log_call, log_failure, logger, show_log
 from cfai._request import (
     GatewayOptions,
@@ -697,7 +705,7 @@ class Ai:
 
         ```python
         result = ai.check("@cf/zai-org/glm-4.7-flash", {"prompt": "Where is New York?"})
-        print(result.verdict, int(result.tokens), result.limit.value, result.max_tokens)
+        print(result.verdict, int(result.tokens), result.limit.value, result.max_tokens, result.max_cost)
         ```
 
         Nothing is sent. The inputs are those of `run`, which raises or warns by this same verdict. Raises `InputError`
@@ -707,7 +715,10 @@ class Ai:
         quote_model(model)
         policy = self._config.limit_policy
         encoded, entry = resolve_max_tokens(model, encode_inputs(model, inputs), policy), policy.get_model(model)
-        return add_problems(check_call(model, encoded, policy), find_input_problems(entry, encoded) if entry else ())
+        result = add_problems(check_call(model, encoded, policy), find_input_problems(entry, encoded) if entry else ())
+        max_cost = estimate_max_cost(model, encoded, policy)
+        source = entry.price_source if entry and max_cost is not None else None
+        return replace(result, max_cost=max_cost, price_source=source)
 
     def _run(self, call: PreparedCall, open_text_stream: OpenStream = open_stream) -> Any:
         for message, category in call.warnings:

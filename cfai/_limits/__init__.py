@@ -13,6 +13,7 @@ from cfai._limits.check import (
     is_slow_to_count,
     resolve_max_tokens,
 )
+from cfai._limits.cost import count_units, count_wav_seconds, estimate_max_cost
 from cfai._limits.inputs import find_input_problems, list_inputs, list_plain_inputs
 from cfai._limits.messages import format_warning
 from cfai._limits.window import MAX_TOKENS_FIELDS, requested_output, reserved_output
@@ -27,6 +28,9 @@ __all__ = [
     "add_problems",
     "check_call",
     "check_unless_short",
+    "count_units",
+    "count_wav_seconds",
+    "estimate_max_cost",
     "find_first_turn",
     "find_input_problems",
     "fit_messages",

@@ -79,6 +79,16 @@ class CheckResult:
     error: LimitError | InputError | None = None
     """The error that `run` raises, or warns with, if something is wrong or may be."""
 
+    max_cost: float | None = None
+    """What the call costs at most, in US dollars by the catalogue's prices; `None` if nobody can know.
+
+    Tokens of input are their upper bound, images among them a guess; tokens of output are `max_tokens`, else the
+    model's default, else what its window leaves.
+    """
+
+    price_source: str | None = None
+    """Who published the prices of `max_cost`, and when."""
+
     def __bool__(self) -> bool:
         return self.error is None
 

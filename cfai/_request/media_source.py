@@ -36,8 +36,8 @@ _MAX_DEPTH = 16
 """How deep a medium lies at most: in a batch, in a part of a message, as a body."""
 _MAX_SAMPLE_RATE = 1 << 30
 """What the head of a WAV file holds."""
-_HEAD = 16
-"""The bytes of a file by which its type is told."""
+_HEAD = 48
+"""The bytes of a file by which its type is told, and how long a WAV is."""
 _CONTAINERS = ("mp4", "webm", "ogg")
 """Files that hold a sound or a video, which their first bytes do not tell."""
 _DOCUMENTS = ("text/", "application/json", "application/pdf")

@@ -212,8 +212,10 @@ def encode_inputs(model: str, inputs: Any) -> dict[str, Any]:
     """
     refuse_streams(inputs, "for a check", "call `run`, which checks it before it sends, or pass a Path or bytes")
     builtins = inputs_to_builtins(encode_media(model, inputs)[0])
-    # An empty object stands for a body beside the JSON: `None` would be no input.
-    in_json: dict[str, Any] = {name: {} if isinstance(value, RawBody) else value for name, value in builtins.items()}
+    # An object stands for a body beside the JSON: `None` would be no input.
+    in_json: dict[str, Any] = {
+        name: {"seconds": value.seconds} if isinstance(value, RawBody) else value for name, value in builtins.items()
+    }
     if problem := find_unsendable(in_json, "inputs"):
         raise InputError(problem)
     return in_json

@@ -16,6 +16,7 @@ import httpx
 from cfai._credentials import describe
 from cfai._errors import InputError
 from cfai._json import is_mapping, to_builtins
+from cfai._limits import count_wav_seconds
 from cfai._request.media_source import Medium, StreamedFile, get_content_type, is_medium, open_medium
 from cfai._request.options import find_header_flaw
 from cfai.models.schemas import FLUX_2_FORM
@@ -37,6 +38,8 @@ class RawBody:
     """Its bytes, if that is known."""
     query: str
     """The other inputs, for the URL."""
+    seconds: float | None = None
+    """How long it is, if it is a sound and its first bytes say."""
 
 
 def make_raw_body(medium: Medium, others: Mapping[str, Any], place: str) -> RawBody:
@@ -50,7 +53,19 @@ def make_raw_body(medium: Medium, others: Mapping[str, Any], place: str) -> RawB
             if each is not None:
                 fields.append((name, _to_text(each, f"{place}[{name!r}]")))
     query = urlencode(fields, quote_via=quote)
-    return RawBody(content=medium.content, content_type=medium.media_type, size=medium.size, query=query)
+    seconds = _count_seconds(medium)
+    return RawBody(
+        content=medium.content, content_type=medium.media_type, size=medium.size, query=query, seconds=seconds
+    )
+
+
+def _count_seconds(medium: Medium) -> float | None:
+    """Return how long a sound is, if its first bytes say."""
+    if medium.media_type != "audio/wav" or medium.size is None:
+        return None
+    content = medium.content
+    head = content.read_head()[0] if isinstance(content, StreamedFile) else content
+    return count_wav_seconds(head, medium.size) if isinstance(head, bytes) else None
 
 
 def _to_text(value: Any, place: str) -> str:
@@ -74,7 +89,9 @@ def encode_form(model: str, inputs: Mapping[str, Any], refusal: str, place: str)
     if "multipart" not in inputs:
         _check_form_fields(model, inputs, place)
         raw = make_raw_body(_make_form(inputs, place), {}, place)
-        return {name: value for name, value in inputs.items() if not _is_file(name, value)} | {"(body)": raw}, raw
+        # An empty object stands for a file, which the form has.
+        fields: dict[str, Any] = {name: {} if _is_file(name, value) else value for name, value in inputs.items()}
+        return {**fields, "(body)": raw}, raw
     others = {name: inputs[name] for name in inputs if name != "multipart"}
     raw = make_raw_body(_open_form(inputs["multipart"], f"{place}['multipart']"), others, place)
     return {**others, "multipart": raw}, raw

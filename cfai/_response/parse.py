@@ -22,7 +22,7 @@ from cfai._errors import (
     InferenceUpstreamError,
 )
 from cfai._json import loads, to_compact_json
-from cfai._limits import MAX_TOKENS_FIELDS, requested_output
+from cfai._limits import MAX_TOKENS_FIELDS, count_units, count_wav_seconds, requested_output
 from cfai._response.accumulator import Accumulator
 from cfai._response.decoder import END_MARK, is_json_object, split_at_end_mark
 from cfai._response.error_body import parse_redacted_body, redact, redact_headers, to_utf8
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     # Everything that a call without streaming can give. At run time the outputs are loaded with the first answer.
 
 M = TypeVar("M", bound="BaseModel")
+
+_MAX_SECONDS = 10**9
+"""More than any sound has, and few enough to be reckoned with."""
 
 _UNREADABLE = object()
 _GUARD = "@cf/meta/llama-guard-3-8b"
@@ -169,7 +172,23 @@ def parse(response: ApiResponse, call: PreparedCall) -> AnyOutput:
     output = _parse_body(response, call)
     if isinstance(output, types.TextOutput):
         warn_if_cut(call, output._summarize())  # pyright: ignore[reportPrivateUsage]
+    else:
+        response.meta.units = count_priced_units(call, output)
     return output
+
+
+def count_priced_units(call: PreparedCall, output: AnyOutput | None = None) -> dict[str, float] | None:
+    """Return how many units of its model's price a call took, if that is certain; `None` for those of tokens."""
+    entry = models.catalogue().get(call.model)
+    if entry is None:
+        return None
+    seconds = None
+    if isinstance(output, types.Transcription):
+        stated: Any = output.duration
+        seconds = stated if isinstance(stated, int | float) and 0 <= stated < _MAX_SECONDS else None
+    elif isinstance(output, types.Audio):
+        seconds = count_wav_seconds(output.content[:48], len(output.content))
+    return count_units(entry, call.inputs, seconds=seconds)
 
 
 def is_stream(response: ApiResponse, call: PreparedCall) -> bool:
@@ -377,8 +396,10 @@ def _build_output(body: Any, content: bytes, meta: Meta, *, thoughts_limit: floa
         answer = Accumulator.read(body, content, thoughts_limit=thoughts_limit)
         fields = result if result.__class__ is dict else {"response": result}
         return _build_text_output(output_class, fields, answer, meta)
-    if result.__class__ is dict and "usage" in result:
-        meta.usage = types.Usage.of(result["usage"])
+    if result.__class__ is dict and (report := result.get("usage") or result.get("metrics")):
+        meta.usage = types.Usage.of(report)
+        if meta.usage is not None and meta.neurons is None:
+            meta.neurons = meta.usage.neurons
     output = _decode_media(result, meta) or _build_task_output(result, meta.model)
     output._meta = meta  # pyright: ignore[reportPrivateUsage]
     return output

@@ -16,7 +16,7 @@ import anyio.to_thread
 from cfai import types
 from cfai._errors import APIResponseValidationError, InferenceUpstreamError, StreamError, StreamTruncatedError
 from cfai._request import PreparedCall
-from cfai._response import Accumulator, ApiResponse, parse
+from cfai._response import Accumulator, ApiResponse, count_priced_units, parse
 from cfai._streaming.stream import AsyncReading, SyncReading
 from cfai._transport import BackgroundReader
 
@@ -221,10 +221,12 @@ class AsyncAudioStream(_AudioState, AsyncReading[bytes]):
 
 def open_audio_stream(response: ApiResponse, call: PreparedCall) -> AudioStream:
     """Return the stream of a spoken answer: one that is read while it comes, or one that came whole."""
+    response.meta.units = count_priced_units(call)
     return AudioStream(response, call, response.http.iter_bytes(), _ChunkDecoder(response, call), _ChunkSplitter())
 
 
 def aopen_audio_stream(response: ApiResponse, call: PreparedCall) -> AsyncAudioStream:
     """Return the stream of a spoken answer, as `open_audio_stream` does."""
+    response.meta.units = count_priced_units(call)
     reader = BackgroundReader(response.http.aiter_bytes())
     return AsyncAudioStream(response, call, reader, _ChunkDecoder(response, call), _ChunkSplitter())

@@ -29,7 +29,12 @@ from cfai._errors import ConfigurationError
 from cfai._lazy import read_data
 from cfai.models._table import ModelList
 
-__all__ = ["Limit", "Model", "Price", "catalogue", "get", "list", "suggest"]
+__all__ = ["USD_PER_NEURON", "Limit", "Model", "Price", "catalogue", "get", "list", "suggest"]
+
+USD_PER_NEURON = 0.011 / 1000
+"""What a neuron costs, in US dollars. Source: the Workers AI pricing page of 2026-08-28."""
+
+_INPUT, _CACHED_INPUT, _OUTPUT = "per M input tokens", "per M cached input tokens", "per M output tokens"
 
 LIMIT_FIELDS = (
     "context_length",
@@ -171,6 +176,45 @@ class Model:
         """Return the author as the name has it: `meta` of `@cf/meta/llama-3.2-1b-instruct`."""
         return self.name.rpartition("/")[0].rpartition("/")[2]
 
+    def estimate_cost(self, units: Mapping[str, float]) -> float | None:
+        """Return what `units` cost in US dollars at the prices in `price`, by their neurons; `None` if none has one.
+
+        Keys are units as `price` names them, values how many there are of each. Where one has no price, as output of
+        an embedding model, it is free.
+
+        >>> round(get("@cf/black-forest-labs/flux-1-schnell").estimate_cost({"per 512x512 tile": 4, "per step": 4}), 7)
+        0.0006336
+        """
+        # Neurons are what is billed: where the list has them, its dollars are rounded.
+        costs = [_get_usd(price) * units[price.unit] for price in self.price if price.unit in units]
+        return sum(costs, 0.0) if costs else None
+
+    def estimate_token_cost(
+        self, prompt_tokens: int, completion_tokens: int = 0, *, cached_tokens: int = 0
+    ) -> float | None:
+        """Return what tokens cost in US dollars; `None` for a model that is not priced by tokens.
+
+        `cached_tokens` are those of the prompt that came from the prompt cache: cheaper, where the model has a price
+        for them.
+
+        >>> round(get("@cf/zai-org/glm-5.3").estimate_token_cost(1000, 500, cached_tokens=800), 6)
+        0.002688
+        """
+        prices = {price.unit: _get_usd(price) / 1e6 for price in self.price}
+        if _INPUT not in prices:
+            return None
+        cached = min(cached_tokens, prompt_tokens) if _CACHED_INPUT in prices else 0
+        return (
+            (prompt_tokens - cached) * prices[_INPUT]
+            + cached * prices.get(_CACHED_INPUT, 0.0)
+            + completion_tokens * prices.get(_OUTPUT, 0.0)
+        )
+
+    @property
+    def price_source(self) -> str | None:
+        """Return who published the prices, and when; `None` where none is known."""
+        return f"{self.price[0].source}, {self.price[0].date}" if self.price else None
+
     @property
     def requests_per_minute(self) -> int | None:
         """Return how many requests a minute an account may send, or `None` where nothing is published.
@@ -197,6 +241,10 @@ class Model:
             return None
         instead = self.replaced_by or self.successor
         return f"{self.name} was retired on {self.retired_on}" + (f": use {instead}" if instead else "")
+
+
+def _get_usd(price: Price) -> float:
+    return price.usd if price.neurons is None else price.neurons * USD_PER_NEURON
 
 
 def get(name: str) -> Model | None:

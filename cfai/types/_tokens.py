@@ -11,8 +11,8 @@ from cfai import models
 from cfai._errors import CfaiError
 from cfai._json import loads
 
-USD_PER_NEURON = 0.011 / 1000
-"""Source: the Workers AI pricing page of 2026-08-28."""
+_MAX_TOKENS = 10**15
+"""More than any call has, and few enough to be reckoned with."""
 
 
 @dataclass(slots=True)
@@ -46,6 +46,12 @@ class Meta:
     usage: Usage | None = None
     """Tokens of the call, if the service said; of a stream, at its end."""
 
+    units: Mapping[str, float] | None = None
+    """Of a model that is not priced by tokens: how many of each unit of its `price` the call took.
+
+    Such as `{"per 1k characters": 0.25}`. `None` where that is not known for certain.
+    """
+
     output_retries: int = 0
     """How often an answer that fits `output_type` was asked for again. `usage` and `neurons` are those of all."""
 
@@ -59,22 +65,38 @@ class Meta:
     def cost(self) -> float | None:
         """Return what the call cost, in US dollars, or `None` if that is not known.
 
-        It is the service's own figure, `neurons`, else the tokens of `usage` at the catalogue's prices: `cost_source`
-        says which. What the account has for free is not taken off.
+        It is the service's own figure, `neurons`; else the tokens of `usage`, or `units`, at the catalogue's prices:
+        `cost_source` says which. An answer from a gateway's cache costs nothing. What the account has for free is not
+        taken off.
         """
+        if self.gateway_cache_status == "HIT":
+            return 0.0
         if self.neurons is not None:
-            return self.neurons * USD_PER_NEURON
-        return None if self.usage is None else _price_tokens(self.model, self.usage)
+            return self.neurons * models.USD_PER_NEURON
+        model = models.catalogue().get(self.model)
+        if model is None:
+            return None
+        if self.units is not None:
+            return model.estimate_cost(self.units)
+        usage = self.usage
+        if (
+            usage is None
+            or not 0 <= usage.prompt_tokens < _MAX_TOKENS
+            or not 0 <= usage.completion_tokens < _MAX_TOKENS
+        ):
+            return None
+        return model.estimate_token_cost(
+            usage.prompt_tokens, usage.completion_tokens, cached_tokens=usage.cached_tokens
+        )
 
     @property
     def cost_source(self) -> str | None:
-        """Return the source of `cost`: `neurons`, or the price list and its date; `None` if there is no cost."""
+        """Return the source of `cost`: `neurons`, `gateway cache`, or a price list and its date; `None` without one."""
+        if self.gateway_cache_status == "HIT":
+            return "gateway cache"
         if self.neurons is not None:
             return "neurons"
-        if self.cost is None:
-            return None
-        price = models.catalogue()[self.model].price[0]
-        return f"{price.source}, {price.date}"
+        return None if self.cost is None else models.catalogue()[self.model].price_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,20 +163,6 @@ class Usage:
     def _detail(self, *places: str, name: str) -> int:
         details: Any = next((self.raw[place] for place in places if self.raw.get(place)), None)
         return _count(cast("dict[str, Any]", details), name) if isinstance(details, dict) else 0
-
-
-def _price_tokens(model: str, usage: Usage) -> float | None:
-    """Return what the tokens of a call cost at the catalogue's prices; `None` where it has none by tokens."""
-    entry = models.catalogue().get(model)
-    prices = {price.unit: price.usd / 1e6 for price in entry.price} if entry is not None else {}
-    if "per M input tokens" not in prices:
-        return None
-    cached = min(usage.cached_tokens, usage.prompt_tokens) if "per M cached input tokens" in prices else 0
-    return (
-        (usage.prompt_tokens - cached) * prices["per M input tokens"]
-        + cached * prices.get("per M cached input tokens", 0.0)
-        + usage.completion_tokens * prices.get("per M output tokens", 0.0)
-    )
 
 
 def _count(report: dict[str, Any], *names: str) -> int:

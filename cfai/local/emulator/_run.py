@@ -8,13 +8,15 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from cfai._limits import count_units
 from cfai.local import wire
+from cfai.local._json import as_object
 from cfai.local._models import is_text_model
 from cfai.local.emulator import _tasks, _text
 from cfai.local.emulator._generate import choose_form, generate, get_output_limit, parse_json_mode, writes_text
 from cfai.local.emulator._text import TextKind
 from cfai.local.wire import GeneratedChoice, Generation, Parts
-from cfai.models import Model
+from cfai.models import USD_PER_NEURON, Model
 from cfai.types import Token, Usage
 
 
@@ -82,7 +84,15 @@ async def run_whole(engine: Engine | None, text: TextKind, model: Model, inputs:
         asked = engine if is_text_model(model) else None
         generation = await _ask_whole(asked, model, inputs) if asked else generate(model, inputs, text)
         value, prompt, tokens = wire.build_result(generation), generation.prompt_tokens or 0, generation.tokens
-    return Result(value, prompt, tokens, wire.compute_neurons(model, prompt, tokens))
+    return Result(value, prompt, tokens, _compute_neurons(model, inputs, value, prompt, tokens))
+
+
+def _compute_neurons(model: Model, inputs: Mapping[str, Any], value: Any, prompt: int, tokens: int) -> float:
+    """Return the neurons of an answer, by the tokens or the other units that its model charges for."""
+    seconds = as_object(as_object(value).get("transcription_info")).get("duration")
+    units = count_units(model, inputs, seconds=seconds, at_most=True)
+    cost = None if units is None else model.estimate_cost(units)
+    return wire.compute_neurons(model, prompt, tokens) if cost is None else round(cost / USD_PER_NEURON, 6)
 
 
 async def _ask_whole(engine: Engine, model: Model, inputs: Mapping[str, Any]) -> Generation:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Literal
 
-from cfai.models import Model
+from cfai.models import USD_PER_NEURON, Model
 from cfai.types import Token, ToolCallDelta, Usage
 
 Form = Literal["native", "dual", "chat", "completion", "responses", "answer", "caption"]
@@ -24,7 +24,6 @@ DUAL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 SCOUT = "@cf/meta/llama-4-scout-17b-16e-instruct"
 KIMI = "@cf/moonshotai/"
 GLM_TRAILER = "@cf/zai-org/glm-5.3-flash"
-_USD_PER_NEURON = 0.000011
 
 
 # Word-like pieces with their leading blank, digits up to three together, blanks, and single marks: every character is
@@ -174,11 +173,11 @@ def _iter_choice(choice: GeneratedChoice, index: int) -> Iterator[Token]:
 
 
 def compute_neurons(model: Model, prompt_tokens: int, tokens: int) -> float:
-    """Return the neurons of a call; for models not priced by the token, one unit of everything they charge for."""
+    """Return the neurons of a call; for models not priced by the token, one unit of all they charge for."""
     total = 0.0
     counts = {"per M input tokens": prompt_tokens, "per M output tokens": tokens}
     for price in model.price:
-        each = price.usd / _USD_PER_NEURON if price.neurons is None else price.neurons
+        each = price.usd / USD_PER_NEURON if price.neurons is None else price.neurons
         if price.unit.startswith("per M"):
             each *= counts.get(price.unit, 0) / 1e6
         total += each
