@@ -36,6 +36,7 @@ from cfai._lazy import lazy_exports
 from cfai._limits import CheckResult
 from cfai._request import GatewayOptions, GatewayRetries
 from cfai._streaming import AsyncAudioStream, AsyncStream, AudioStream, Stream
+from cfai._usage import ClientUsage, ModelUsage
 from cfai._version import __version__
 from cfai._warnings import (
     BudgetWarning,
@@ -78,6 +79,7 @@ __all__ = [
     "Chat",
     "ChatStream",
     "CheckResult",
+    "ClientUsage",
     "ConfigurationError",
     "ContextLengthError",
     "CutAnswerWarning",
@@ -92,6 +94,7 @@ __all__ = [
     "JobReport",
     "LimitError",
     "LimitWarning",
+    "ModelUsage",
     "NotFoundError",
     "OutputValidationError",
     "PermissionDeniedError",

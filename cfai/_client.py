@@ -63,6 +63,7 @@ from cfai._request import (
 from cfai._response import ApiResponse, is_stream, parse, should_resend_unstreamed
 from cfai._streaming import AsyncCall, aopen_audio_stream, aopen_stream, open_audio_stream, open_stream
 from cfai._transport import AsyncHttpClient, ClientPool, HttpClient, asend, get_running_loop, parse_proxy, send
+from cfai._usage import MOST_WAITING, ClientUsage
 from cfai._warnings import warn
 
 T = TypeVar("T")
@@ -274,6 +275,16 @@ class Ai:
     def base_url(self) -> str:
         """The URL that calls go to."""
         return self._config.credentials.base_url
+
+    @property
+    def usage(self) -> ClientUsage:
+        """What all calls took since the client was made, in tokens, neurons and US dollars, by model.
+
+        A copy: ask again after further calls. Copies by `with_options` count into the same; a pickle and a forked
+        process begin anew. Every call counts that was answered: a stream at its end, or when it is left; a raw response
+        with what its headers say.
+        """
+        return self._pool.usage.sum_up()
 
     @typed_run
     def run(
@@ -907,14 +918,26 @@ def _make_pool(
 
 def _take_answer(response: ApiResponse, call: PreparedCall, open_stream: OpenStream) -> Any:
     """Return the stream or the output that an answer stands for. A stream is logged at its end, all else here."""
+
+
+def _take_answer(
+    response: ApiResponse, call: PreparedCall, open_stream: Callable[[ApiResponse, PreparedCall], Any]
+) -> Any:
+    """Return the stream or the output that an answer stands for. All but a stream is noted here; that, at its end."""
+    ledger = response.pool.usage
+    if len(ledger.answered) >= MOST_WAITING:
+        ledger.add_up()
     try:
         if not call.wants_raw and is_stream(response, call):
             return open_stream(response, call)
         output: Any = _keep_pool(response) if call.wants_raw else parse(response, call)
     except CfaiError as error:
+        ledger.answered.append(response.meta)  # whatever it was, it may have been billed
         if logger.isEnabledFor(logging.INFO):
             log_failure(call.model, response.budget.elapsed(time.monotonic()), response.attempts, error)
         raise
+    if response.meta.status_code < 400:
+        ledger.answered.append(response.meta)
     if logger.isEnabledFor(logging.INFO):
         usage = output.usage if isinstance(output, types.TextOutput) else None
         log_call(response.meta, response.budget.elapsed(time.monotonic()), response.attempts, usage)

@@ -6,6 +6,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 import runpy
 import shutil
 import socket
@@ -128,9 +129,22 @@ def node() -> str:
     return found
 
 
+@pytest.mark.usefixtures("local")
+def test_the_cost_of_several_models_is_printed_with_what_all_of_it_came_to(run: Run) -> None:
+    printed, complaints = run("cost.py", "Where", "is", "Oslo?")
+    lines = printed.splitlines()
+    assert complaints == ""
+    assert len(lines) == 3 + 5
+    for line in lines[:3]:
+        cost, most = map(float, re.findall(r"\$([\d.]+)", line))
+        assert 0 < cost < most
+    assert lines[-1].split()[:2] == ["all", "3"]
+
+
 @pytest.mark.parametrize("name", ["stream.py", "stream_async.py"])
 def test_a_stream_is_printed_as_the_answer_and_its_tokens_are_counted(local: Emulator, run: Run, name: str) -> None:
     others = {"chat.py", "fastapi_sse.py", "many.py", "stream.py", "stream_async.py", "structured.py"}
+    others = {"chat.py", "cost.py", "fastapi_sse.py", "stream.py", "stream_async.py"}
     assert {path.name for path in EXAMPLES.glob("*.py")} == others | TASKS.keys(), "each is tested here"
     run(name)
     assert local.requests[0].inputs == {"prompt": "Where is New York?", "stream": True}

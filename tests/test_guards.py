@@ -32,7 +32,7 @@ ORDER = (
     ("_errors",),
     ("models", "types"),
     ("tokens", "tokenizers"),
-    ("_config", "_credentials", "_preload", "_log"),
+    ("_config", "_credentials", "_preload", "_log", "_usage"),
     ("_limits",),
     ("_request",),
     ("_response",),

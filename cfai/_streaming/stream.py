@@ -123,11 +123,16 @@ class _StreamState(Generic[T]):
         self._is_complete = False
         """True once the proper end was read."""
         self._must_warn = False
+        self._is_counted = False
+        """True once the call was noted for `ai.usage`."""
 
     def __del__(self) -> None:
         """Stop the model of a stream that nobody holds any more."""
         # The garbage collector may run anywhere, so nothing here takes a lock: the next call closes the rest.
         pooled_client: PooledClient | None = getattr(self, "_pooled_client", None)
+        if not getattr(self, "_is_counted", True) and not self._pooled_client.is_inherited:
+            self._is_counted = True
+            self._response.pool.usage.answered.append(self._response.meta)
         if pooled_client is not None and self._http in pooled_client.open_responses:
             seconds, attempts = self._budget.elapsed(time.monotonic()), self._response.attempts
             log = None if self._phase == "ended" else partial(log_dropped, self._response.meta, seconds, attempts)
@@ -201,6 +206,9 @@ class _StreamState(Generic[T]):
             meta.elapsed, meta.usage = seconds, usage
             if meta.neurons is None and usage is not None:
                 meta.neurons = usage.neurons
+        if not self._is_counted and not self._pooled_client.is_inherited:
+            self._is_counted = True
+            self._response.pool.usage.answered.append(meta)
         if logger.isEnabledFor(logging.INFO):
             log_call(meta, seconds, self._response.attempts, usage, error)
 

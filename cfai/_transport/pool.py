@@ -41,6 +41,7 @@ from cfai._transport.network import (
 )
 from cfai._transport.proxies import check_proxy_url, check_socks, find_exempt_hosts, find_proxy
 from cfai._transport.tls import make_tls_context
+from cfai._usage import UsageLedger
 
 # httpcore looks at every connection whenever a call starts or ends, so few are kept alive; but many may be open, since
 # the 101st stream of a default client waits in vain.
@@ -216,6 +217,7 @@ class ClientPool:
         self._sync: PooledClient | None = None
         self._finalizer: Any = None
         self._by_loop: dict[int, _LoopClient] = {}
+        self.usage = UsageLedger()
         self.local_server: Any = None
         """The service that is closed with the `Ai`, if it was made for it: `Ai.local`."""
         _pools.add(self)
@@ -328,6 +330,7 @@ class ClientPool:
         if self._finalizer is not None:
             self._finalizer.detach()
         self._lock = threading.Lock()
+        self.usage = UsageLedger()
         self._sync = None
         self._by_loop = {}
         # A client that was passed in is its owner's to replace; what was read from it is not read on.
