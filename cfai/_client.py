@@ -13,6 +13,7 @@ import weakref
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias, TypedDict, TypeVar, Unpack, cast, overload
+from urllib.parse import quote
 
 import httpx
 
@@ -275,6 +276,18 @@ class Ai:
     def base_url(self) -> str:
         """The URL that calls go to."""
         return self._config.credentials.base_url
+
+    @property
+    def openai_base_url(self) -> str:
+        """The `base_url` for clients of OpenAI's API, which take the API token as their key.
+
+        ```python
+        client = OpenAI(base_url=ai.openai_base_url, api_key=os.environ["CLOUDFLARE_API_TOKEN"])
+        ```
+
+        Their calls do not go through this `Ai`: it checks none of them, and they are not in its `usage`.
+        """
+        return f"{self.base_url}/accounts/{quote(self.account_id, safe='')}/ai/v1"
 
     @property
     def usage(self) -> ClientUsage:

@@ -405,3 +405,19 @@ def test_the_emulator_charges_as_the_price_list_has_it(portal: Any) -> None:
         read = partial(caller.run, LLAMA, {**PROMPT, "stream": True})
         assert read().result().meta.cost > 0
         assert ai.usage.calls == 5
+
+
+def test_clients_of_openai_s_api_find_the_same_models() -> None:
+    for options, url in (
+        ({}, "https://api.cloudflare.com/client/v4/accounts/00000000000000000000000000000000/ai/v1"),
+        (
+            {"base_url": "https://api.fed.cloudflare.com/client/v4/"},
+            "https://api.fed.cloudflare.com/client/v4/accounts/00000000000000000000000000000000/ai/v1",
+        ),
+    ):
+        assert Ai(account_id="0" * 32, api_token="token", **options).openai_base_url == url
+    with Emulator() as service, service.ai() as ai:
+        assert ai.openai_base_url == service.openai_url
+    with Ai.local(emulated=True) as ai:
+        assert ai.openai_base_url == f"{ai.base_url}/accounts/{ai.account_id}/ai/v1"
+        assert "token" not in "".join(name for name in dir(ai) if not name.startswith("_"))
