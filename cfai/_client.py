@@ -930,12 +930,6 @@ def _make_pool(
 
 
 def _take_answer(response: ApiResponse, call: PreparedCall, open_stream: OpenStream) -> Any:
-    """Return the stream or the output that an answer stands for. A stream is logged at its end, all else here."""
-
-
-def _take_answer(
-    response: ApiResponse, call: PreparedCall, open_stream: Callable[[ApiResponse, PreparedCall], Any]
-) -> Any:
     """Return the stream or the output that an answer stands for. All but a stream is noted here; that, at its end."""
     ledger = response.pool.usage
     if len(ledger.answered) >= MOST_WAITING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from cfai._errors import CfaiError
-from cfai.types._tokens import USD_PER_NEURON
+from cfai.models import USD_PER_NEURON
 
 T = TypeVar("T")
 
