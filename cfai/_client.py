@@ -12,7 +12,7 @@ import time
 import weakref
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias, TypedDict, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias, TypedDict, TypeVar, Unpack, cast, overload
 from urllib.parse import quote
 
 import httpx
@@ -724,6 +724,88 @@ class Ai:
         settings = JobOptions(concurrency, requests_per_minute, ordered, journal, max_cost, progress, output_type)
         return AsyncJob(self, model, inputs, settings, hidden)
 
+    def embed(
+        self,
+        model: str,
+        texts: Iterable[str],
+        *,
+        field: Literal["text", "queries", "documents"] = "text",
+        inputs: Mapping[str, Any] | None = None,
+        concurrency: int = 8,
+        resume: types.Vectors | None = None,
+        progress: bool | None = None,
+        **options: Unpack[CallOptions],
+    ) -> types.Vectors:
+        """Embed any number of texts: `Vectors`, one a text, in the order of the texts.
+
+        ```python
+        vectors = ai.embed("@cf/baai/bge-m3", ["a river", "a garden"] * 500).to_numpy()  # (1000, 1024), float32
+        ```
+
+        They are split into calls by what one takes, in texts and in tokens. Memory is needed for the vectors, four
+        bytes a number, and for a few calls.
+
+        - `texts`: a list, a column, a generator, …; read while the calls are made, once they were checked if they can
+          be read twice.
+        - `field`: `queries` or `documents` for Qwen3 Embedding, which embeds the two differently.
+        - `inputs`: what each call has beside its texts, such as `{"pooling": "cls"}` or `{"truncate_inputs": True}`.
+        - `concurrency`: how many calls are made at a time.
+        - `resume`: the `.partial` of an `EmbeddingsError`, to embed what is missing there of the same texts.
+        - `progress`: True for a bar at once, False for none; by default in a terminal or a notebook, where it takes
+          longer than two seconds. Needs rich.
+        - `options` are those of `run`, for each call.
+
+        Raises `InputError` and `LimitError` for a text that is sure to be refused, with its index. When a call fails,
+        the others are made all the same, unless they would fail too; then `EmbeddingsError` is raised, with what is
+        done, or if nothing is, what the first call raised.
+        """
+        hidden, policy = Secret({**options, "checks": "off"}), self._get_policy(options.get("checks", NOT_GIVEN))
+        del options  # a traceback shows the variables of this frame
+        from cfai.embeddings import embed
+
+        return embed(
+            self,
+            policy,
+            model,
+            texts,
+            field=field,
+            inputs=inputs,
+            concurrency=concurrency,
+            resume=resume,
+            progress=progress,
+            options=hidden,
+        )
+
+    async def aembed(
+        self,
+        model: str,
+        texts: Iterable[str] | AsyncIterable[str],
+        *,
+        field: Literal["text", "queries", "documents"] = "text",
+        inputs: Mapping[str, Any] | None = None,
+        concurrency: int = 8,
+        resume: types.Vectors | None = None,
+        progress: bool | None = None,
+        **options: Unpack[CallOptions],
+    ) -> types.Vectors:
+        """Embed any number of texts, awaited; `texts` may be an asynchronous iterable too."""
+        hidden, policy = Secret({**options, "checks": "off"}), self._get_policy(options.get("checks", NOT_GIVEN))
+        del options  # a traceback shows the variables of this frame
+        from cfai.embeddings import aembed
+
+        return await aembed(
+            self,
+            policy,
+            model,
+            texts,
+            field=field,
+            inputs=inputs,
+            concurrency=concurrency,
+            resume=resume,
+            progress=progress,
+            options=hidden,
+        )
+
     def check(self, model: str, inputs: Any) -> CheckResult:
         """Check inputs against a model's limits and schema: do they fit, how sure is that, how much output fits beside.
 
@@ -743,6 +825,10 @@ class Ai:
         max_cost = estimate_max_cost(model, encoded, policy)
         source = entry.price_source if entry and max_cost is not None else None
         return replace(result, max_cost=max_cost, price_source=source)
+
+    def _get_policy(self, checks: CheckMode) -> LimitPolicy:
+        """Return the limits that a call with these `checks` is held to."""
+        return self._config.with_overrides(checks=checks).limit_policy
 
     def _run(self, call: PreparedCall, open_text_stream: OpenStream = open_stream) -> Any:
         for message, category in call.warnings:

@@ -23,6 +23,7 @@ CfaiError
 │       └── APIResponseValidationError a 2xx answer that cannot be read, or breaks off
 ├── OutputValidationError              the answer does not fit `output_type`                        (also ValueError)
 ├── ToolLoopError                      `run_with_tools` made `max_rounds` rounds, and the model wants more tools
+├── EmbeddingsError                    some texts were embedded, others not: `.partial`, `.missing`
 └── StreamError                        an error after a stream began; `.partial` has what had arrived
     └── StreamTruncatedError           the stream ended before the answer did
 ```
@@ -273,6 +274,17 @@ class OutputValidationError(CfaiError, ValueError):
         """What is wrong with it, as pydantic lists it: each with `type`, `loc`, `msg` and `input`."""
         self.answer = answer
         """The last answer, a `TextOutput`. Its usage is that of all answers together."""
+
+
+class EmbeddingsError(CfaiError):
+    """Some of many texts were embedded, others were not. The reason is in `__cause__`, its facts are here too."""
+
+    def __init__(self, message: str, *, partial: Any = None, missing: Sequence[int] = (), **answer: Any) -> None:
+        super().__init__(message, **answer)
+        self.partial = partial
+        """The `Vectors`, all NaN where a text has none. `embed` goes on from them: `resume=error.partial`."""
+        self.missing = list(missing)
+        """The indices of the texts that have no vector; of texts that were never read, if their number is known."""
 
 
 class StreamError(CfaiError):

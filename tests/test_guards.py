@@ -39,7 +39,7 @@ ORDER = (
     ("_transport",),
     ("_streaming",),
     ("_display",),
-    ("chat", "fallback", "many", "structured", "tools"),
+    ("chat", "embeddings", "fallback", "many", "structured", "tools"),
     ("_client_overloads", "_client"),
     ("__init__",),
     ("local",),
@@ -101,8 +101,7 @@ def test_importing_the_package_imports_nothing_that_it_can_do_without() -> None:
     heavy = {"starlette", "uvicorn", "typer", "rich", "numpy", "trio", "openai", "fastapi", "respx", "pytest", "httpx2"}
     heavy |= {"tokenizers", "huggingface_hub", "asyncio", "cfai.local", "cfai.testing", "cfai.doctor", "cfai.cli"}
     heavy |= {"cfai.tokenizers", "cfai.tokens._bounds", "cfai.tokens._estimate", "cfai.tokens._count"}
-    heavy |= {"cfai.types._inputs", "cfai.structured", "cfai.fallback"}
-    heavy |= {"cfai.types._inputs", "cfai.tools", "griffe"}
+    heavy |= {"cfai.types._inputs", "cfai.structured", "cfai.fallback", "cfai.embeddings", "cfai.tools", "griffe"}
     assert loaded & heavy == set()
 
 

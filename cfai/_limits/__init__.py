@@ -9,13 +9,14 @@ from cfai._limits.check import (
     CheckResult,
     add_problems,
     check_call,
+    check_text,
     check_unless_short,
     is_slow_to_count,
     resolve_max_tokens,
 )
 from cfai._limits.cost import count_units, count_wav_seconds, estimate_max_cost
-from cfai._limits.inputs import find_input_problems, list_inputs, list_plain_inputs
-from cfai._limits.messages import format_warning
+from cfai._limits.inputs import find_input_problems, list_input_warnings, list_inputs, list_plain_inputs
+from cfai._limits.messages import format_warning, make_input_error
 from cfai._limits.window import MAX_TOKENS_FIELDS, requested_output, reserved_output
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ __all__ = [
     "FittedMessages",
     "add_problems",
     "check_call",
+    "check_text",
     "check_unless_short",
     "count_units",
     "count_wav_seconds",
@@ -36,8 +38,10 @@ __all__ = [
     "fit_messages",
     "format_warning",
     "is_slow_to_count",
+    "list_input_warnings",
     "list_inputs",
     "list_plain_inputs",
+    "make_input_error",
     "requested_output",
     "reserved_output",
     "resolve_max_tokens",

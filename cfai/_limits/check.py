@@ -152,6 +152,19 @@ def add_problems(result: CheckResult, problems: Iterable[InputProblem]) -> Check
     return max([result, *results], key=lambda each: (each.error is not None and each.certain, _severity(each)))
 
 
+def check_text(entry: Model, text: str, field: str, policy: LimitPolicy = _DEFAULT) -> CheckResult:
+    """Check one of many texts to embed, by itself. `field` is its name in the error.
+
+    >>> check_text(get("@cf/baai/bge-base-en-v1.5"), "a, " * 600, "texts[7]").error.field
+    'texts[7]'
+    """
+    strategy = policy.get_strategy(entry.name)
+    count = tokens.count_text(text, strategy)
+    limits = filter(None, (entry.input_length, entry.batch_length))
+    results = (_check_text(entry, limit, field, "input", count, strategy) for limit in limits)
+    return max(results, key=_severity, default=CheckResult(entry.name, "unknown"))
+
+
 def check_unless_short(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) -> CheckResult | None:
     """Check as `check_call` does, but return `None` for inputs that are short beyond doubt, as most are.
 
@@ -351,7 +364,18 @@ def _check_texts(entry: Model, inputs: Mapping[str, Any], strategy: CountingStra
         checks.append(("batch", entry.batch_length, counts[0][0], total))
     for kind, limit, field, count in checks:
         if limit is not None:
-            lowest = count.estimate * strategy.lowest_ratio(False)
-            judgement = _judge(limit, limit.value, count, lowest, count.estimate, count.upper)
-            error = None if judgement.fits else make_texts_error(entry, judgement, field, kind)
-            yield CheckResult(entry.name, judgement.verdict, judgement.certain, count, limit=limit, error=error)
+            yield _check_text(entry, limit, field, kind, count, strategy)
+
+
+def _check_text(
+    entry: Model,
+    limit: Limit,
+    field: str,
+    kind: Literal["input", "batch"],
+    count: TokenCount,
+    strategy: CountingStrategy,
+) -> CheckResult:
+    lowest = count.estimate * strategy.lowest_ratio(False)
+    judgement = _judge(limit, limit.value, count, lowest, count.estimate, count.upper)
+    error = None if judgement.fits else make_texts_error(entry, judgement, field, kind)
+    return CheckResult(entry.name, judgement.verdict, judgement.certain, count, limit=limit, error=error)

@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
+from cfai._config import CheckMode
 from cfai._errors import InputError, LimitError
 from cfai._json import as_sequence, is_mapping
-from cfai._limits.messages import make_count_error, make_input_error
+from cfai._limits.messages import format_warning, make_count_error, make_input_error
 from cfai._limits.window import MAX_TOKENS_FIELDS
+from cfai._warnings import InputWarning, LimitWarning
 from cfai.models import Limit, Model, catalogue
 from cfai.models.schemas import FLUX_2_FORM, Schema, get_schema
 
@@ -111,6 +113,16 @@ def find_input_problems(entry: Model, inputs: Mapping[str, Any]) -> list[InputPr
     found = (list(_find_problems(entry.name, rules, request, place)) for place, request in requests)
     # Of the first that has some: the others are likely to have the same.
     return next(filter(None, found), list[InputProblem]())
+
+
+def list_input_warnings(entry: Model, inputs: Mapping[str, Any], mode: CheckMode) -> list[tuple[str, type[Warning]]]:
+    """Return warnings of what is wrong with inputs, each with its category. Raises what `mode` does not let pass."""
+    warnings: list[tuple[str, type[Warning]]] = []
+    for error, is_certain, limit in find_input_problems(entry, inputs) if mode != "off" else ():
+        if mode == "strict" or (mode == "enforce" and is_certain):
+            raise error
+        warnings.append((format_warning(error), LimitWarning if limit else InputWarning))
+    return warnings
 
 
 @cache

@@ -17,9 +17,9 @@ from cfai._errors import ConfigurationError, InputError
 from cfai._json import find_unsendable, is_mapping, to_builtins
 from cfai._limits import (
     check_unless_short,
-    find_input_problems,
     format_warning,
     is_slow_to_count,
+    list_input_warnings,
     list_plain_inputs,
     requested_output,
     resolve_max_tokens,
@@ -40,7 +40,7 @@ from cfai._request.options import (
 )
 from cfai._request.raw_body import RawBody
 from cfai._version import __version__
-from cfai._warnings import InputWarning, LimitWarning, RetiredModelWarning
+from cfai._warnings import LimitWarning, RetiredModelWarning
 
 # A pattern stays a string: `re` compiles it at first use, so that importing does not.
 _CONTROL = r"[\x00-\x1f\x7f]"
@@ -128,10 +128,7 @@ def prepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) 
         wants_audio_stream = bool(inputs.pop("stream"))
     # Most prompts have nothing beside them that could be wrong.
     if policy.mode != "off" and entry and not (inputs.get("prompt") and inputs.keys() <= list_plain_inputs(model)):
-        for error, is_certain, limit in find_input_problems(entry, inputs):
-            if policy.mode == "strict" or (policy.mode == "enforce" and is_certain):
-                raise error
-            warnings.append((format_warning(error), LimitWarning if limit else InputWarning))
+        warnings += list_input_warnings(entry, inputs, policy.mode)
     result = check_unless_short(model, inputs, policy) if policy.mode != "off" else None
     if result is not None and result.error is not None:
         if result.raises(policy.mode):

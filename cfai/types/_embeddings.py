@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
-from typing import Literal, Required, TypedDict
+from dataclasses import dataclass
+from typing import Literal, Required, TypedDict, overload
 
 from cfai._json import as_sequence
 from cfai._lazy import explain_missing
 from cfai.types._media_inputs import FloatArray
 from cfai.types._output import Output
+from cfai.types._tokens import Usage
 
 
 class EmbeddingsInputs(TypedDict, total=False):
@@ -119,3 +122,63 @@ class Embeddings(Output):
 
     def __repr__(self) -> str:
         return f"Embeddings(shape={self.shape}, pooling={self.pooling!r})"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Vectors(Sequence[list[float]]):
+    """The vectors of any number of texts, one a text, in the order of the texts: what `Ai.embed` returns.
+
+    It is a sequence of lists of floats, which are made when they are asked for: all numbers are kept as float32 in one
+    array, four bytes each. In the `.partial` of an `EmbeddingsError` the vectors that are missing are all NaN.
+    """
+
+    model: str
+    """The model that embedded the texts."""
+    dimensions: int
+    """How many numbers a vector has; 0 where there is no vector and the catalogue does not say."""
+    numbers: array[float]
+    """All vectors one after another, as float32."""
+    usage: Usage | None = None
+    """The tokens of all calls together, or `None` if the service did not say for each."""
+    neurons: float | None = None
+    """What all calls were charged, in neurons ($0.011 per 1,000), or `None` if the service did not say for each."""
+    cost: float | None = None
+    """What all calls cost, in US dollars, as `Meta.cost` has it; `None` if that is not known of each."""
+    calls: int = 0
+    """How many calls the texts took."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return how many vectors there are, and how many numbers each has."""
+        return len(self), self.dimensions
+
+    @property
+    def data(self) -> list[list[float]]:
+        """Return all vectors as lists. They take eight times as much memory as the array."""
+        return list(self)
+
+    def to_numpy(self) -> FloatArray:
+        """Return the vectors as an array of float32, of shape `(texts, dimensions)`. Needs numpy.
+
+        Nothing is copied: who changes the array changes these vectors.
+        """
+        with explain_missing("Vectors.to_numpy()", extra="media"):
+            import numpy as np
+
+        return np.asarray(self.numbers, dtype=np.float32).reshape(self.shape)
+
+    def __repr__(self) -> str:
+        return f"Vectors(shape={self.shape}, model={self.model!r}, cost={self.cost})"
+
+    def __len__(self) -> int:
+        return len(self.numbers) // self.dimensions if self.dimensions else 0
+
+    @overload
+    def __getitem__(self, index: int) -> list[float]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[list[float]]: ...
+    def __getitem__(self, index: int | slice) -> list[float] | list[list[float]]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(len(self))[index]]
+        start = range(len(self))[index] * self.dimensions
+        return self.numbers[start : start + self.dimensions].tolist()

@@ -1,0 +1,504 @@
+"""Embed any number of texts: split into calls, a few at a time, the vectors in the order of the texts.
+
+`_Job` decides: what a call holds, what its answer gives, what a failure means. `embed` and `aembed` wait.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from array import array
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Mapping, Sized
+from contextlib import aclosing
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from math import isfinite, isnan, nan
+from queue import SimpleQueue
+from typing import Any, Literal, NamedTuple, get_args
+
+import anyio
+
+from cfai import tokens
+from cfai._config import LimitPolicy
+from cfai._credentials import Secret
+from cfai._display import Progress
+from cfai._errors import (
+    APIResponseValidationError,
+    AuthenticationError,
+    CfaiError,
+    ConfigurationError,
+    EmbeddingsError,
+    InputError,
+    LimitError,
+    NotFoundError,
+    PermissionDeniedError,
+    QuotaExceededError,
+)
+from cfai._json import as_sequence, find_unsendable, is_mapping
+from cfai._limits import check_text, format_warning, list_input_warnings, make_input_error
+from cfai._warnings import InputWarning, LimitWarning, warn
+from cfai.models.schemas import get_schema
+from cfai.types import Embeddings, Meta, Result, Runner, Vectors
+
+TextField = Literal["text", "queries", "documents"]
+"""The inputs that texts go into."""
+
+CONCURRENCY = 8
+"""Calls at a time. Of 200 ms each, eight make 2,400 a minute: the service takes 3,000 of most embedding models."""
+
+_MAX_TEXTS = 100
+"""Texts of a call where the model's schema gives no number: that of most models."""
+_MAX_FAILURES = 16
+"""Failures in a row after which no more is tried."""
+_HOPELESS = (
+    ConfigurationError,
+    InputError,
+    AuthenticationError,
+    PermissionDeniedError,
+    NotFoundError,
+    QuotaExceededError,
+)
+"""The errors of a call that every other call would meet too: they are not about its texts."""
+
+
+def embed(
+    runner: Runner,
+    policy: LimitPolicy,
+    model: str,
+    texts: Iterable[str],
+    *,
+    field: TextField = "text",
+    inputs: Mapping[str, Any] | None = None,
+    concurrency: int = CONCURRENCY,
+    resume: Vectors | None = None,
+    progress: bool | None = None,
+    options: Secret,
+) -> Vectors:
+    """Embed texts as `Ai.embed` does. `options` are those of `run`; of the checks, `policy` has the mode."""
+    _check_arguments(texts, field, concurrency, takes_async=False)
+    job = _Job(policy, model, field, inputs, resume, texts)
+    job.check_all(texts)
+    job.warn()
+
+    def call(batch: _Batch) -> _Answer | Exception:
+        try:
+            return _read_answer(runner.run(model, job.build_inputs(batch), **options.value), batch)
+        except Exception as error:
+            return error
+
+    threads = _Threads(call)
+    try:
+        with Progress("Embedding", job.total, shown=progress) as bar:
+            for batch in job.split(texts):
+                if not job.is_started:
+                    # Alone: most calls are the only one, and what is wrong with all shows in one.
+                    job.take(batch, call(batch), bar)
+                    continue
+                while threads.busy >= concurrency:
+                    job.take(*threads.wait(), bar)
+                if job.is_stopped:
+                    break
+                threads.start(batch)
+            while threads.busy:
+                job.take(*threads.wait(), bar)
+    finally:
+        threads.close()
+    return job.finish()
+
+
+async def aembed(
+    runner: Runner,
+    policy: LimitPolicy,
+    model: str,
+    texts: Iterable[str] | AsyncIterable[str],
+    *,
+    field: TextField = "text",
+    inputs: Mapping[str, Any] | None = None,
+    concurrency: int = CONCURRENCY,
+    resume: Vectors | None = None,
+    progress: bool | None = None,
+    options: Secret,
+) -> Vectors:
+    """Embed texts as `Ai.aembed` does."""
+    _check_arguments(texts, field, concurrency, takes_async=True)
+    job = _Job(policy, model, field, inputs, resume, texts)
+    await anyio.to_thread.run_sync(job.check_all, texts)
+    job.warn()
+    slots = anyio.Semaphore(concurrency)
+
+    async def call(batch: _Batch) -> _Answer | Exception:
+        try:
+            return _read_answer(await runner.arun(model, job.build_inputs(batch), **options.value), batch)
+        except Exception as error:
+            return error
+
+    async def call_beside(batch: _Batch) -> None:
+        job.take(batch, await call(batch), bar)
+        slots.release()
+
+    with Progress("Embedding", job.total, shown=progress) as bar:
+        async with aclosing(job.asplit(texts)) as batches, anyio.create_task_group() as group:
+            async for batch in batches:
+                if not job.is_started:
+                    job.take(batch, await call(batch), bar)
+                    continue
+                await slots.acquire()
+                if job.is_stopped:
+                    break
+                group.start_soon(call_beside, batch)
+    return job.finish()
+
+
+@dataclass(slots=True, eq=False)
+class _Batch:
+    """The texts of one call."""
+
+    texts: list[str] = field(default_factory=list[str])
+    indices: list[int] = field(default_factory=list[int])
+    """The place of each among all texts."""
+    tokens: int = 0
+    """How many they are at most."""
+
+
+class _Answer(NamedTuple):
+    """The vectors of one call."""
+
+    numbers: array[float]
+    """All of them, one after another."""
+    dimensions: int
+    meta: Meta
+
+
+class _Job:
+    """The state of the work: what was read, what is done, what failed. It waits for nothing."""
+
+    def __init__(
+        self,
+        policy: LimitPolicy,
+        model: str,
+        field: TextField,
+        inputs: Mapping[str, Any] | None,
+        resume: Vectors | None,
+        texts: Any,
+    ) -> None:
+        self._policy, self._model, self._field = policy, model, field
+        self._inputs = _check_inputs(inputs)
+        self._entry = entry = policy.get_model(model)
+        if entry is not None:
+            if entry.task != "Text Embeddings":
+                must = "`model` must be one that embeds texts, such as '@cf/baai/bge-m3'"
+                raise ConfigurationError(f"{must}, got {model!r} ({entry.task})")
+            for message, category in list_input_warnings(entry, {**self._inputs, field: ["a"]}, policy.mode):
+                warn(message, category)
+        schema = get_schema(model)
+        rules = schema.parameters[field].rules if schema and field in schema.parameters else {}
+        self._max_texts: int = rules.get("maxItems", _MAX_TEXTS)
+        self._refuses_empty = "minLength" in rules and policy.mode != "off"
+        self._input_length = entry.input_length.value if entry and entry.input_length else sys.maxsize
+        self._batch_length = entry.batch_length.value if entry and entry.batch_length else sys.maxsize
+        self._family = policy.get_strategy(model).family.name
+
+        self.total: int | None = len(texts) if isinstance(texts, Sized) else None
+        """How many texts there are, if that is known."""
+        self.is_started = False
+        """True once a call has ended."""
+        self.is_stopped = False
+        """True if no call is to be made any more."""
+
+        self._batch = _Batch()
+        self._read = self._failed = self._failures_in_a_row = 0
+        self._error: Exception | None = None
+        """The failure that is told: the one that stopped the work, or else the first."""
+        self._warning: tuple[str, type[Warning]] | None = None
+        """What may be wrong with the first text that may be refused: a warning for each would bury the program."""
+        self._has_warned = False
+        if resume is None:
+            dimensions = int(entry.properties.get("output_dimensions", 0)) if entry else 0
+            resume = Vectors(model, dimensions, array("f"))
+        self._resume = _check_resume(resume, model, self.total)
+        self._dimensions, self._numbers = resume.dimensions, resume.numbers[:]
+        self._sums = (resume.usage, resume.neurons, resume.cost)
+        self._calls = resume.calls
+        self._done = sum(map(self._has, range(len(resume))))
+
+    def check_all(self, texts: Any) -> None:
+        """Check all texts before the first is sent, if they can be read twice. Raises what is wrong with one."""
+        if self.total is not None and not isinstance(texts, Iterator):
+            for index, text in enumerate(texts):
+                self._measure(index, text)
+
+    def warn(self) -> None:
+        """Warn of the first text that may be refused."""
+        if self._warning and not self._has_warned:
+            self._has_warned = True
+            warn(*self._warning)
+
+    def split(self, texts: Iterable[Any]) -> Iterator[_Batch]:
+        """Yield the calls to make. An error of the iterable itself stops the work."""
+        try:
+            for text in texts:
+                if (full := self._add(text)) is not None:
+                    yield full
+                if self.is_stopped:
+                    return
+        except Exception as error:
+            self._fail(0, error, stops=True)
+        if self._batch.texts and not self.is_stopped:
+            yield self._batch
+
+    async def asplit(self, texts: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[_Batch]:
+        """Yield the calls to make, of an asynchronous iterable too."""
+        if not isinstance(texts, AsyncIterable):
+            for batch in self.split(texts):
+                yield batch
+            return
+        try:
+            async for text in texts:
+                if (full := self._add(text)) is not None:
+                    yield full
+                if self.is_stopped:
+                    return
+        except Exception as error:
+            self._fail(0, error, stops=True)
+        if self._batch.texts and not self.is_stopped:
+            yield self._batch
+
+    def build_inputs(self, batch: _Batch) -> dict[str, Any]:
+        """Return the inputs of a call."""
+        return {**self._inputs, self._field: batch.texts}
+
+    def take(self, batch: _Batch, answer: _Answer | Exception, bar: Progress) -> None:
+        """Keep what a call came to, and show how far the work is."""
+        self.is_started = True
+        if isinstance(answer, _Answer) and self._numbers and answer.dimensions != self._dimensions:
+            problem = f"the vectors have {answer.dimensions} numbers, those before had {self._dimensions}"
+            answer = _make_answer_error(problem, batch, answer.meta)
+        if isinstance(answer, _Answer):
+            self._store(batch, answer)
+        else:
+            self._fail(len(batch.texts), answer, stops=isinstance(answer, _HOPELESS))
+        bar.update(self._done + self._failed, failed=self._failed, cost=self._sums[2])
+
+    def finish(self) -> Vectors:
+        """Return the vectors of all texts. Raises `EmbeddingsError` if a part is missing, and its cause if all are."""
+        count = max(self._read, self.total or 0)
+        self._pad(count)
+        vectors = Vectors(self._model, self._dimensions, self._numbers, *self._sums, self._calls)
+        if self._error is None:
+            return vectors
+        if not self._done:
+            raise self._error
+        missing = [index for index in range(count) if not self._has(index)]
+        raise EmbeddingsError(
+            f"{len(missing):,} of {count:,} texts have no vector, the first is `texts[{missing[0]}]`: "
+            f"{str(self._error).rstrip('.')}. The others are in `.partial`: "
+            "embed again with resume=error.partial, and only those that are missing are sent",
+            partial=vectors,
+            missing=missing,
+            model=self._model,
+            **_get_facts(self._error),
+        ) from self._error
+
+    def _add(self, text: Any) -> _Batch | None:
+        """Take the next text. Return the texts before it, if they make a call."""
+        index = self._read
+        self._read += 1
+        if self._has(index):
+            return None
+        try:
+            size = self._measure(index, text)
+        except CfaiError as error:
+            self._fail(1, error)
+            return None
+        self.warn()
+        full, batch = None, self._batch
+        if len(batch.texts) == self._max_texts or (batch.texts and batch.tokens + size > self._batch_length):
+            full, batch = batch, _Batch()
+            self._batch = batch
+        batch.texts.append(text)
+        batch.indices.append(index)
+        batch.tokens += size
+        return full
+
+    def _measure(self, index: int, text: Any) -> int:
+        """Return how many tokens a text has at most. Raises what makes it sure to be refused."""
+        place = f"texts[{index}]"
+        if not isinstance(text, str):
+            raise InputError(f"`{place}` must be a string, got {type(text).__name__}. Take it out, or make it one")
+        if not text and self._refuses_empty:
+            error = make_input_error(self._model, f"`{place}` must not be empty for {self._model}. Take it out")
+            self._judge(error, raises=self._policy.mode != "warn")
+        if not text.isascii() and (problem := find_unsendable(text, f"`{place}`")):
+            raise InputError(problem)
+        # No family has more tokens than characters of ASCII, but for a blank that some put before the text.
+        size = len(text) + 1 if text.isascii() else tokens.upper_bound(text, self._family)
+        if self._inputs.get("truncate_inputs") is True:
+            return min(size, self._input_length)
+        if self._entry and size > min(self._input_length, self._batch_length) and self._policy.mode != "off":
+            result = check_text(self._entry, text, place, self._policy)
+            if result.error is not None:
+                self._judge(result.error, raises=result.raises(self._policy.mode))
+        return size
+
+    def _judge(self, error: InputError | LimitError, *, raises: bool) -> None:
+        """Raise what is wrong with a text, or keep the first to warn of."""
+        if raises:
+            raise error
+        category = LimitWarning if isinstance(error, LimitError) else InputWarning
+        self._warning = self._warning or (format_warning(error), category)
+
+    def _store(self, batch: _Batch, answer: _Answer) -> None:
+        size = self._dimensions = answer.dimensions
+        self._pad(batch.indices[-1] + 1)
+        for place, index in enumerate(batch.indices):
+            self._numbers[index * size : (index + 1) * size] = answer.numbers[place * size : (place + 1) * size]
+        self._done += len(batch.texts)
+        self._failures_in_a_row = 0
+        meta = answer.meta
+        new = (meta.usage, meta.neurons, meta.cost)
+        if self._calls:
+            usage, neurons, cost = map(_add, self._sums, new)
+            new = usage, neurons, cost
+        self._sums = new
+        self._calls += 1
+
+    def _fail(self, count: int, error: Exception, *, stops: bool = False) -> None:
+        """Note a failure that `count` texts share. What nobody expects stops the work, and so do many in a row."""
+        self._failed += count
+        self._failures_in_a_row += 1
+        stops = stops or not isinstance(error, CfaiError) or self._failures_in_a_row >= _MAX_FAILURES
+        if self._error is None or (stops and not self.is_stopped):
+            self._error = error
+        self.is_stopped = self.is_stopped or stops
+
+    def _has(self, index: int) -> bool:
+        """Return True if a text has its vector."""
+        start = index * self._dimensions
+        return start < len(self._numbers) and not isnan(self._numbers[start])
+
+    def _pad(self, count: int) -> None:
+        """Make room for the vectors of `count` texts."""
+        lacking = count * self._dimensions - len(self._numbers)
+        self._numbers.extend(array("f", [nan]) * max(0, lacking))
+
+
+class _Threads:
+    """Threads that make calls. Nobody waits for them: they are daemons, so that Ctrl-C ends a program at once."""
+
+    def __init__(self, call: Callable[[_Batch], _Answer | Exception]) -> None:
+        self.busy: int = 0
+        """How many calls are on their way."""
+        self._call = call
+        self._count: int = 0
+        self._waiting: SimpleQueue[_Batch | None] = SimpleQueue()
+        self._ended: SimpleQueue[tuple[_Batch, _Answer | Exception]] = SimpleQueue()
+
+    def start(self, batch: _Batch) -> None:
+        """Make a call in a thread that is free, or in a new one."""
+        if self.busy == self._count:
+            self._count += 1
+            threading.Thread(target=copy_context().run, args=(self._work,), name="cfai-embed", daemon=True).start()
+        self.busy += 1
+        self._waiting.put(batch)
+
+    def wait(self) -> tuple[_Batch, _Answer | Exception]:
+        """Wait for a call to end, whichever is first."""
+        ended = self._ended.get()
+        self.busy -= 1
+        return ended
+
+    def close(self) -> None:
+        """End the threads, each once its call has ended."""
+        for _ in range(self._count):
+            self._waiting.put(None)
+
+    def _work(self) -> None:
+        while (batch := self._waiting.get()) is not None:
+            self._ended.put((batch, self._call(batch)))
+
+
+def _read_answer(output: Any, batch: _Batch) -> _Answer:
+    """Return the vectors of an answer as float32. Raises `APIResponseValidationError` unless each text has one."""
+    meta = output.meta if isinstance(output, Result) else Meta()
+    rows = as_sequence(output.data) if isinstance(output, Embeddings) else ()
+    numbers = array("f")
+    try:
+        for row in rows:
+            numbers.extend(array("f", as_sequence(row)))
+    except (TypeError, OverflowError):
+        raise _make_answer_error("the vectors hold what is no number", batch, meta) from None
+    lengths = {len(as_sequence(row)) for row in rows}
+    if len(rows) != len(batch.texts):
+        raise _make_answer_error(f"{len(rows):,} vectors came for {len(batch.texts):,} texts", batch, meta)
+    if len(lengths) != 1 or 0 in lengths:
+        sizes = " and ".join(map(str, sorted(lengths)))
+        raise _make_answer_error(f"the vectors must have one length, got {sizes} numbers", batch, meta)
+    if not isfinite(sum(numbers)):
+        raise _make_answer_error("the vectors hold NaN or infinity", batch, meta)
+    return _Answer(numbers, lengths.pop(), meta)
+
+
+def _make_answer_error(problem: str, batch: _Batch, meta: Meta) -> APIResponseValidationError:
+    place = f"`texts[{batch.indices[0]}]` to `texts[{batch.indices[-1]}]`"
+    request_id = f", request id {meta.request_id}" if meta.request_id else ""
+    return APIResponseValidationError(
+        f"the answer for {place} cannot be used: {problem} (status {meta.status_code}{request_id}). It may have been "
+        "billed, so it was not sent again",
+        status_code=meta.status_code,
+        request_id=meta.request_id,
+        model=meta.model,
+    )
+
+
+def _get_facts(error: Exception) -> dict[str, Any]:
+    """Return what an error says of its answer, for the one that it is the cause of."""
+    names = ("retryable", "code", "status_code", "request_id", "retry_after")
+    return {name: getattr(error, name) for name in names} if isinstance(error, CfaiError) else {}
+
+
+def _add(one: Any, other: Any) -> Any:
+    """Return a sum, or `None` if one part of it is not known."""
+    return None if one is None or other is None else one + other
+
+
+def _check_arguments(texts: object, field: object, concurrency: object, *, takes_async: bool) -> None:
+    """Raise `InputError` for what are no texts, and `ConfigurationError` for options that cannot work."""
+    kind = type(texts).__name__
+    has_columns = is_mapping(texts) or hasattr(texts, "columns")  # it iterates their names
+    if isinstance(texts, AsyncIterable) and not takes_async:
+        raise InputError(f"`texts` must be an iterable, got {kind}, which is asynchronous: call `aembed`")
+    if isinstance(texts, str | bytes) or has_columns or not isinstance(texts, Iterable | AsyncIterable):
+        advice = (
+            ": pass its values, or one column of it"
+            if has_columns
+            else ": put it into a list"
+            if isinstance(texts, str)
+            else ""
+        )
+        raise InputError(f"`texts` must be a list or another iterable of strings, got {kind}{advice}")
+    if field not in get_args(TextField):
+        raise ConfigurationError(f"`field` must be one of {', '.join(get_args(TextField))}, got {field!r}")
+    if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
+        raise ConfigurationError(f"`concurrency` must be a number of 1 or more, got {concurrency!r}")
+
+
+def _check_inputs(inputs: Any) -> dict[str, Any]:
+    """Return the inputs that each call has beside its texts. Raises `InputError` for what cannot be such."""
+    if inputs is not None and not is_mapping(inputs):
+        raise InputError(f"`inputs` must be a dict such as {{'pooling': 'cls'}}, got {type(inputs).__name__}")
+    for name in inputs or ():
+        if name in ("text", "queries", "documents", "query", "contexts", "requests", "stream"):
+            raise InputError(f"`inputs` must not have {name!r}: what is embedded are `texts`. Take it out")
+    return dict(inputs or {})
+
+
+def _check_resume(resume: Any, model: str, total: int | None) -> Vectors:
+    """Return the vectors to go on from. Raises `ConfigurationError` if they are not of these texts and this model."""
+    if not isinstance(resume, Vectors):
+        must = "`resume` must be the `.partial` of an EmbeddingsError"
+        raise ConfigurationError(f"{must}, got {type(resume).__name__}")
+    if resume.model != model:
+        raise ConfigurationError(f"`resume` must be of {model}, got vectors of {resume.model}")
+    if total is not None and len(resume) > total:
+        raise ConfigurationError(f"`resume` must be of the same texts: it has {len(resume):,} rows, they are {total:,}")
+    return resume
