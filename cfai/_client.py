@@ -759,8 +759,9 @@ class Ai:
         the others are made all the same, unless they would fail too; then `EmbeddingsError` is raised, with what is
         done, or if nothing is, what the first call raised.
         """
-        hidden, policy = Secret({**options, "checks": "off"}), self._get_policy(options.get("checks", NOT_GIVEN))
+        hidden, checks = Secret({**options, "checks": "off"}), options.get("checks", NOT_GIVEN)
         del options  # a traceback shows the variables of this frame
+        policy = self._config.with_overrides(checks=checks).limit_policy
         from cfai.embeddings import embed
 
         return embed(
@@ -789,8 +790,9 @@ class Ai:
         **options: Unpack[CallOptions],
     ) -> types.Vectors:
         """Embed any number of texts, awaited; `texts` may be an asynchronous iterable too."""
-        hidden, policy = Secret({**options, "checks": "off"}), self._get_policy(options.get("checks", NOT_GIVEN))
+        hidden, checks = Secret({**options, "checks": "off"}), options.get("checks", NOT_GIVEN)
         del options  # a traceback shows the variables of this frame
+        policy = self._config.with_overrides(checks=checks).limit_policy
         from cfai.embeddings import aembed
 
         return await aembed(

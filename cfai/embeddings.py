@@ -207,7 +207,7 @@ class _Job:
 
         self._batch = _Batch()
         self._read = self._failed = self._failures_in_a_row = 0
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         """The failure that is told: the one that stopped the work, or else the first."""
         self._warning: tuple[str, type[Warning]] | None = None
         """What may be wrong with the first text that may be refused: a warning for each would bury the program."""
@@ -223,7 +223,7 @@ class _Job:
 
     def check_all(self, texts: Any) -> None:
         """Check all texts before the first is sent, if they can be read twice. Raises what is wrong with one."""
-        if self.total is not None and not isinstance(texts, Iterator):
+        if self.total is not None and hasattr(texts, "__getitem__"):
             for index, text in enumerate(texts):
                 self._measure(index, text)
 
@@ -267,7 +267,7 @@ class _Job:
         """Return the inputs of a call."""
         return {**self._inputs, self._field: batch.texts}
 
-    def take(self, batch: _Batch, answer: _Answer | Exception, bar: Progress) -> None:
+    def take(self, batch: _Batch, answer: _Answer | BaseException, bar: Progress) -> None:
         """Keep what a call came to, and show how far the work is."""
         self.is_started = True
         if isinstance(answer, _Answer) and self._numbers and answer.dimensions != self._dimensions:
@@ -281,7 +281,7 @@ class _Job:
 
     def finish(self) -> Vectors:
         """Return the vectors of all texts. Raises `EmbeddingsError` if a part is missing, and its cause if all are."""
-        count = max(self._read, self.total or 0)
+        count = max(self._read, self.total or 0) if self.is_stopped else self._read
         self._pad(count)
         vectors = Vectors(self._model, self._dimensions, self._numbers, *self._sums, self._calls)
         if self._error is None:
@@ -362,7 +362,7 @@ class _Job:
         self._sums = new
         self._calls += 1
 
-    def _fail(self, count: int, error: Exception, *, stops: bool = False) -> None:
+    def _fail(self, count: int, error: BaseException, *, stops: bool = False) -> None:
         """Note a failure that `count` texts share. What nobody expects stops the work, and so do many in a row."""
         self._failed += count
         self._failures_in_a_row += 1
@@ -391,7 +391,7 @@ class _Threads:
         self._call = call
         self._count: int = 0
         self._waiting: SimpleQueue[_Batch | None] = SimpleQueue()
-        self._ended: SimpleQueue[tuple[_Batch, _Answer | Exception]] = SimpleQueue()
+        self._ended: SimpleQueue[tuple[_Batch, _Answer | BaseException]] = SimpleQueue()
 
     def start(self, batch: _Batch) -> None:
         """Make a call in a thread that is free, or in a new one."""
@@ -401,7 +401,7 @@ class _Threads:
         self.busy += 1
         self._waiting.put(batch)
 
-    def wait(self) -> tuple[_Batch, _Answer | Exception]:
+    def wait(self) -> tuple[_Batch, _Answer | BaseException]:
         """Wait for a call to end, whichever is first."""
         ended = self._ended.get()
         self.busy -= 1
@@ -414,13 +414,19 @@ class _Threads:
 
     def _work(self) -> None:
         while (batch := self._waiting.get()) is not None:
-            self._ended.put((batch, self._call(batch)))
+            try:
+                answer = self._call(batch)
+            except BaseException as error:  # SystemExit, say: nobody would wait for the end of this thread
+                answer = error
+            self._ended.put((batch, answer))
 
 
 def _read_answer(output: Any, batch: _Batch) -> _Answer:
     """Return the vectors of an answer as float32. Raises `APIResponseValidationError` unless each text has one."""
     meta = output.meta if isinstance(output, Result) else Meta()
-    rows = as_sequence(output.data) if isinstance(output, Embeddings) else ()
+    if not isinstance(output, Embeddings) or not output.data:
+        raise _make_answer_error("there are no vectors in it", batch, meta)
+    rows = as_sequence(output.data)
     numbers = array("f")
     try:
         for row in rows:
@@ -450,7 +456,7 @@ def _make_answer_error(problem: str, batch: _Batch, meta: Meta) -> APIResponseVa
     )
 
 
-def _get_facts(error: Exception) -> dict[str, Any]:
+def _get_facts(error: BaseException) -> dict[str, Any]:
     """Return what an error says of its answer, for the one that it is the cause of."""
     names = ("retryable", "code", "status_code", "request_id", "retry_after")
     return {name: getattr(error, name) for name in names} if isinstance(error, CfaiError) else {}

@@ -20,7 +20,7 @@ TEXTS = [
 def main() -> None:
     question = " ".join(sys.argv[1:]) or "How do I open the door?"
     with Ai() as ai:
-        vectors = ai.run(MODEL, {"text": [question, *TEXTS]}).to_numpy()
+        vectors = ai.embed(MODEL, [question, *TEXTS]).to_numpy()  # any number of texts
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     scores = vectors[1:] @ vectors[0]
     for index in np.argsort(-scores):

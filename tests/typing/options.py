@@ -7,7 +7,7 @@ import httpx
 import httpx2
 
 from cfai import Ai, AudioStream, Retry, Stream, Timeout, Token
-from cfai.types import Binary, Image, Output, TextOutput
+from cfai.types import Binary, Image, Output, TextOutput, Vectors
 from cfai.types._output import ListResult
 
 ai = Ai()
@@ -77,3 +77,9 @@ Ai(http_client=httpx.AsyncClient())  # pyright: ignore[reportArgumentType]
 Ai(async_http_client=httpx.Client())  # pyright: ignore[reportArgumentType]
 Ai(http_client="a client")  # pyright: ignore[reportArgumentType]
 Ai(async_http_client=httpx2.Client())  # pyright: ignore[reportArgumentType]
+
+assert_type(ai.embed("@cf/baai/bge-m3", (text for text in ("a", "b")), field="text", timeout=30), Vectors)
+assert_type(ai.embed("@cf/baai/bge-m3", ["a"])[0], list[float])
+ai.embed("@cf/baai/bge-m3", ["a"], stream=True)  # pyright: ignore[reportCallIssue]
+ai.embed("@cf/baai/bge-m3", ["a"], field="contexts")  # pyright: ignore[reportArgumentType]
+ai.embed("@cf/baai/bge-m3", [1])  # pyright: ignore[reportArgumentType]

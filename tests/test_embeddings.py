@@ -1,0 +1,673 @@
+"""Any number of texts is embedded: split, a few calls at a time, in order, and what is done is never lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import threading
+import tracemalloc
+from array import array
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextvars import ContextVar
+from functools import partial
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import anyio.lowlevel
+import httpx
+import numpy as np
+import pytest
+
+from cfai import (
+    Ai,
+    APIResponseValidationError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    ContextLengthError,
+    EmbeddingsError,
+    InputError,
+    InputWarning,
+    InternalServerError,
+    LimitWarning,
+)
+from cfai._config import LimitPolicy
+from cfai._credentials import Secret
+from cfai.embeddings import aembed, embed
+from cfai.local import Emulator
+from cfai.types import Embeddings, Vectors
+from tests.conftest import BACKENDS, LONG, SYNC_AND_ASYNC, Caller, Service, row
+from tests.frames import show_error
+
+M3 = "@cf/baai/bge-m3"
+BASE = "@cf/baai/bge-base-en-v1.5"
+QWEN = "@cf/qwen/qwen3-embedding-0.6b"
+PLAMO = "@cf/pfnet/plamo-embedding-1b"
+NUMBERS = [str(number) for number in range(250)]
+
+
+def run_embed(caller: Caller, model: str, texts: Any, **options: Any) -> Vectors:
+    """Embed with `embed`, or with `aembed` on the caller's event loop."""
+    if caller.portal is None:
+        return caller.ai.embed(model, texts, **options)
+    return caller.portal.call(partial(caller.ai.aembed, model, texts, **options))
+
+
+def answer_with(service: Service, answer: Callable[[list[str]], Any] | None = None, **headers: str) -> None:
+    """Have the service answer `[number, 0.5]` to a text that is a number, or else what `answer` makes of the texts."""
+
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        service.requests.append(request)
+        inputs = json.loads(request.content)
+        texts = next(inputs[field] for field in ("text", "queries", "documents") if field in inputs)
+        result = answer(texts) if answer else None
+        if isinstance(result, httpx.Response):
+            return result
+        vectors = result if result is not None else [[float(text), 0.5] for text in texts]
+        return httpx.Response(200, json={"result": {"data": vectors}, "success": True}, headers=named)
+
+    service.router.route().mock(side_effect=reply)
+
+
+def fail(status: int, code: int) -> httpx.Response:
+    return httpx.Response(status, json={"success": False, "errors": [{"code": code, "message": "it failed"}]})
+
+
+def sent(service: Service) -> list[list[str]]:
+    """Return the texts of each call, in the order of their first."""
+    return sorted(
+        (json.loads(request.content)["text"] for request in service.requests), key=lambda texts: int(texts[0])
+    )
+
+
+@SYNC_AND_ASYNC
+def test_texts_are_split_into_calls_and_the_vectors_stand_in_their_order(caller: Caller, service: Service) -> None:
+    answer_with(service, cf_ai_neurons="2")
+    vectors = run_embed(caller, BASE, NUMBERS, inputs={"pooling": "cls"}, extra_headers={"x-a": "b"})
+    bodies = sorted(
+        (json.loads(request.content) for request in service.requests), key=lambda body: int(body["text"][0])
+    )
+    parts = (NUMBERS[:100], NUMBERS[100:200], NUMBERS[200:])
+    assert bodies == [{"pooling": "cls", "text": part} for part in parts]
+    assert {request.headers["x-a"] for request in service.requests} == {"b"}
+    assert vectors.data == [[float(number), 0.5] for number in NUMBERS]
+    assert (vectors.shape, vectors.model, vectors.calls) == ((250, 2), BASE, 3)
+
+
+def test_the_line_of_the_notebook_runs_as_it_stands(local: Emulator) -> None:
+    program = Path(__file__).parents[2] / "shared" / "reference" / "programs" / "notebook.py"
+    line = 'vectors = ai.embed("@cf/baai/bge-m3", ["a river", "a garden"] * 500).to_numpy()'
+    assert not program.exists() or line in program.read_text("utf-8")
+    with Ai() as ai:
+        names: dict[str, Any] = {"ai": ai}
+        exec(line, names)
+        single = ai.run(M3, {"text": ["a river", "a garden"]}).to_numpy()
+    assert names["vectors"].shape == (1000, 1024)
+    assert names["vectors"].dtype == np.float32
+    assert (names["vectors"] == np.tile(single, (500, 1))).all()
+
+
+@SYNC_AND_ASYNC
+def test_any_iterable_of_strings_is_taken(caller: Caller, service: Service) -> None:
+    answer_with(service)
+    expected = [[0.0, 0.5], [1.0, 0.5]]
+    rows: dict[str, Any] = {
+        "list": ["0", "1"],
+        "tuple": ("0", "1"),
+        "generator": (text for text in ("0", "1")),
+        "array": np.array(["0", "1"]),
+        "keys": {"0": 1, "1": 2}.keys(),
+    }
+    for name, texts in rows.items():
+        with row(name):
+            assert run_embed(caller, BASE, texts).data == expected
+    if caller.portal is not None:
+
+        async def generate() -> AsyncIterator[str]:
+            for text in NUMBERS:
+                yield text
+
+        assert run_embed(caller, BASE, generate()).data == [[float(text), 0.5] for text in NUMBERS]
+
+
+@SYNC_AND_ASYNC
+def test_no_texts_are_an_empty_result_without_a_call(caller: Caller, service: Service) -> None:
+    for model, shape in ((BASE, (0, 768)), (M3, (0, 0))):
+        vectors = run_embed(caller, model, [])
+        assert (vectors.shape, vectors.to_numpy().shape, vectors.data) == (shape, shape, [])
+    assert (vectors.usage, vectors.neurons, vectors.cost, vectors.calls) == (None, None, None, 0)
+    assert service.requests == []
+
+
+@SYNC_AND_ASYNC
+def test_queries_go_into_their_own_field_with_their_instruction_and_as_many_as_the_model_takes(
+    caller: Caller, service: Service
+) -> None:
+    answer_with(service)
+    for field in ("queries", "documents"):
+        service.requests.clear()
+        vectors = run_embed(caller, QWEN, NUMBERS[:40], field=field, inputs={"instruction": "Find it"})
+        bodies = sorted(
+            (json.loads(request.content) for request in service.requests), key=lambda body: -len(body[field])
+        )
+        assert bodies == [
+            {"instruction": "Find it", field: NUMBERS[:32]},
+            {"instruction": "Find it", field: NUMBERS[32:40]},
+        ]
+        assert [vector[0] for vector in vectors] == [*range(40)]
+
+
+@SYNC_AND_ASYNC
+def test_texts_are_split_by_tokens_where_the_model_has_a_limit_for_all(caller: Caller, service: Service) -> None:
+    texts = [f"{number} " + "word " * 4000 for number in range(5)]
+    answer_with(service, lambda texts: [[float(text.split()[0])] for text in texts])
+    assert [vector[0] for vector in run_embed(caller, M3, texts)] == [0, 1, 2, 3, 4]
+    lengths = [len(json.loads(request.content)["text"]) for request in service.requests]
+    assert sorted(lengths) == [1, 2, 2], "60,000 tokens in a call, of 20,003 at most in each"
+    service.requests.clear()
+    long = [f"{number} " + "word " * 40_000 for number in range(10)]
+    run_embed(caller, M3, long, inputs={"truncate_inputs": True})
+    lengths = [len(json.loads(request.content)["text"]) for request in service.requests]
+    assert sorted(lengths) == [3, 7], "it is cut to 8,192 tokens"
+
+
+@SYNC_AND_ASYNC
+def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, service: Service) -> None:
+    texts_must = "`texts` must be a list or another iterable of strings, got"
+    other = Vectors(M3, 2, vectors_of([1, 2]))
+    rows: list[tuple[type[Exception], str, Any, dict[str, Any]]] = [
+        (InputError, f"{texts_must} str: put it into a list", "a river", {}),
+        (InputError, f"{texts_must} bytes", b"a", {}),
+        (InputError, f"{texts_must} dict: pass its values", {"a": "b"}, {}),
+        (InputError, f"{texts_must} Frame: pass its values, or one column", Frame(), {}),
+        (InputError, f"{texts_must} int", 5, {}),
+        (InputError, "`texts[2]` must be a string, got NoneType", ["a", "b", None], {}),
+        (InputError, "`texts[0]` must be a string, got ndarray", np.array([["a"]]), {}),
+        (InputError, "`texts[1]` must not be empty", ["a", ""], {}),
+        (InputError, "`texts[150]`: the text has half of a surrogate pair", ["a"] * 150 + ["\ud800"], {}),
+        (ContextLengthError, "`texts[1]` must have at most 512 tokens in each text", ["a", "a, " * 700], {}),
+        (ConfigurationError, "`concurrency` must be a number of 1 or more, got 0", ["a"], {"concurrency": 0}),
+        (ConfigurationError, "`concurrency` must be a number of 1 or more, got True", ["a"], {"concurrency": True}),
+        (ConfigurationError, "`field` must be one of text, queries, documents, got 'query'", ["a"], {"field": "query"}),
+        (ConfigurationError, "`resume` must be the `.partial` of an EmbeddingsError, got list", ["a"], {"resume": []}),
+        (ConfigurationError, f"`resume` must be of {BASE}, got vectors of {M3}", ["a"], {"resume": other}),
+        (InputError, "`inputs` must be a dict such as", ["a"], {"inputs": "cls"}),
+        (InputError, "`inputs` must not have 'text'", ["a"], {"inputs": {"text": "b"}}),
+        (InputError, "`pooling` must be one of 'mean', 'cls'", ["a"], {"inputs": {"pooling": "max"}}),
+        (InputError, "`text` must be given", ["a"], {"field": "queries"}),
+        (ConfigurationError, "`checks` must be", ["a"], {"checks": "never"}),
+        (ConfigurationError, "timeout", ["a"], {"timeout": "soon"}),
+    ]
+    for kind, message, texts, options in rows:
+        with row(message), pytest.raises(kind) as caught:
+            run_embed(caller, BASE, texts, **options)
+        assert str(caught.value).startswith(message) or kind is ConfigurationError
+        assert message in str(caught.value)
+    with pytest.raises(ContextLengthError) as too_long:
+        run_embed(caller, BASE, ["a", "a, " * 700])
+    assert (too_long.value.field, too_long.value.limit, too_long.value.limit_kind) == ("texts[1]", 512, "input")
+    with pytest.raises(ConfigurationError, match=r"must be one that embeds texts, .*, got '@cf/zai-org/glm-4.7-flash'"):
+        run_embed(caller, "@cf/zai-org/glm-4.7-flash", ["a"])
+    with pytest.raises(ConfigurationError, match="`resume` must be of the same texts: it has 2 rows, they are 1"):
+        run_embed(caller, M3, ["a"], resume=Vectors(M3, 1, vectors_of([1, 2])))
+    if caller.portal is None:
+
+        async def generate() -> AsyncIterator[str]:
+            yield "a"
+
+        with pytest.raises(InputError, match="which is asynchronous: call `aembed`"):
+            caller.ai.embed(BASE, generate())  # type: ignore[arg-type]
+    assert service.requests == []
+
+
+class Frame:
+    """A table, as pandas has it: it iterates the names of its columns."""
+
+    columns = ("a", "b")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+
+def vectors_of(numbers: Iterable[float]) -> array[float]:
+    return array("f", numbers)
+
+
+@SYNC_AND_ASYNC
+def test_a_text_that_may_be_too_long_is_sent_with_one_warning_at_the_line_of_the_call(
+    caller: Caller, service: Service
+) -> None:
+    answer_with(service, lambda texts: [[1.0]] * len(texts))
+    likely, certain = "a " * 9000, "a, " * 700
+    rows: list[tuple[str, str, list[str], str, type[Warning]]] = [
+        (M3, "enforce", ["a", likely, likely], r"`texts\[1\]` must have at most 8,192 tokens", LimitWarning),
+        (BASE, "warn", ["a", certain], r"`texts\[1\]` must have at most 512 tokens", LimitWarning),
+        (BASE, "warn", ["", "a"], r"`texts\[0\]` must not be empty", InputWarning),
+    ]
+    for model, checks, texts, message, category in rows:
+        for iterable in (texts, iter(texts)):
+            with row((message, type(iterable))), pytest.warns(category, match=message) as warned:
+                assert len(run_embed(caller, model, iterable, checks=checks)) == len(texts)
+            assert len(warned) == 1
+            assert caller.portal is not None or warned[0].filename == __file__
+    with pytest.raises(ContextLengthError):
+        run_embed(caller, M3, ["a", likely], checks="strict")
+    assert len(run_embed(caller, BASE, ["", certain], checks="off")) == 2
+
+
+@SYNC_AND_ASYNC
+def test_a_call_that_fails_leaves_the_others_and_a_second_call_embeds_what_is_missing(
+    caller: Caller, service: Service
+) -> None:
+    answer_with(service, lambda texts: fail(400, 5006) if "100" in texts else None, cf_ai_neurons="2")
+    with pytest.raises(
+        EmbeddingsError, match=r"^100 of 250 texts have no vector, the first is `texts\[100\]`: 5006"
+    ) as caught:
+        run_embed(caller, BASE, NUMBERS)
+    error = caught.value
+    assert error.missing == [*range(100, 200)]
+    assert isinstance(error.__cause__, BadRequestError)
+    assert (error.code, error.status_code, error.model) == (5006, 400, BASE)
+    assert error.partial.shape == (250, 2)
+    assert error.partial[99] == [99.0, 0.5]
+    assert all(isnan(number) for number in error.partial[100])
+    assert [*np.flatnonzero(np.isnan(error.partial.to_numpy()[:, 0]))] == error.missing
+    assert pickle.loads(pickle.dumps(error)).partial.numbers[:2] == error.partial.numbers[:2]
+
+    service.requests.clear()
+    answer_with(service, cf_ai_neurons="2")
+    vectors = run_embed(caller, BASE, NUMBERS, resume=error.partial)
+    assert sent(service) == [NUMBERS[100:200]]
+    assert vectors.data == [[float(number), 0.5] for number in NUMBERS]
+    assert (vectors.neurons, vectors.calls) == (6.0, 3)
+    assert isnan(error.partial[100][0]), "it is not changed"
+    # Nothing is missing any more, so nothing is sent.
+    service.requests.clear()
+    assert run_embed(caller, BASE, NUMBERS, resume=vectors).data == vectors.data
+    assert service.requests == []
+
+
+@SYNC_AND_ASYNC
+def test_a_failure_that_every_call_would_meet_is_raised_by_the_first_call_alone(
+    caller: Caller, service: Service
+) -> None:
+    for status, code, kind in ((401, 10000, AuthenticationError), (410, 5028, Exception), (429, 4006, Exception)):
+        service.requests.clear()
+        answer_with(service, lambda texts, status=status, code=code: fail(status, code))
+        with row(code), pytest.raises(kind) as caught:
+            run_embed(caller, BASE, NUMBERS, max_retries=None)
+        assert not isinstance(caught.value, EmbeddingsError)
+        assert len(service.requests) == 1
+
+
+@SYNC_AND_ASYNC
+def test_a_token_that_expires_stops_the_work_and_what_is_done_is_kept(caller: Caller, service: Service) -> None:
+    texts = [str(number) for number in range(10_000)]
+    answer_with(service, lambda texts: fail(401, 10000) if int(texts[0]) >= 1000 else None)
+    with pytest.raises(EmbeddingsError) as caught:
+        run_embed(caller, BASE, texts, concurrency=2)
+    assert isinstance(caught.value.__cause__, AuthenticationError)
+    assert caught.value.missing == [*range(1000, 10_000)]
+    assert len(caught.value.partial) == 10_000
+    assert len(service.requests) <= 12
+    with pytest.raises(EmbeddingsError) as caught:
+        run_embed(caller, BASE, iter(texts), concurrency=2)
+    assert 1000 < len(caught.value.partial) <= 1301, "of texts without a number, those that were read"
+
+
+@SYNC_AND_ASYNC
+def test_many_failures_in_a_row_stop_the_work(caller: Caller, service: Service) -> None:
+    answer_with(service, lambda texts: fail(500, 3043))
+    with pytest.raises(InternalServerError):
+        run_embed(caller, BASE, map(str, range(10_000)), concurrency=1, max_retries=None)
+    assert len(service.requests) == 16
+    service.requests.clear()
+    answer_with(service, lambda texts: fail(500, 3043) if int(texts[0]) % 1000 else None)
+    with pytest.raises(EmbeddingsError) as caught:
+        run_embed(caller, BASE, map(str, range(10_000)), concurrency=1, max_retries=None)
+    assert len(service.requests) == 100, "those with successes between them do not"
+    assert len(caught.value.missing) == 9000
+
+
+@SYNC_AND_ASYNC
+def test_a_bad_text_of_an_iterator_is_left_out_and_told_at_the_end(caller: Caller, service: Service) -> None:
+    answer_with(service)
+    texts: list[Any] = [*NUMBERS]
+    texts[120], texts[130] = None, ""
+    with pytest.raises(EmbeddingsError, match=r"2 of 250 texts have no vector, .* must be a string") as caught:
+        run_embed(caller, BASE, iter(texts))
+    assert caught.value.missing == [120, 130]
+    assert isinstance(caught.value.__cause__, InputError)
+    assert run_embed(caller, BASE, NUMBERS, resume=caught.value.partial).data[119:122] == [
+        [119, 0.5],
+        [120, 0.5],
+        [121, 0.5],
+    ]
+    service.requests.clear()
+    read: list[int] = []
+    with pytest.raises(InputError, match="must be a string, got int"):
+        run_embed(caller, BASE, (read.append(number) or number for number in range(1000)))
+    assert len(read) == 16
+    assert service.requests == []
+
+
+@SYNC_AND_ASYNC
+def test_an_error_of_the_iterable_keeps_what_is_done(caller: Caller, service: Service) -> None:
+    answer_with(service)
+
+    def read(count: int) -> Iterator[str]:
+        yield from NUMBERS[:count]
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        run_embed(caller, BASE, read(50))
+    with pytest.raises(EmbeddingsError, match="the disk is gone") as caught:
+        run_embed(caller, BASE, read(250))
+    assert caught.value.missing == [*range(200, 250)]
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+@SYNC_AND_ASYNC
+def test_an_answer_without_one_vector_a_text_is_an_error_and_never_a_shift(caller: Caller, service: Service) -> None:
+    rows: dict[str, Any] = {
+        "99 vectors came for 100 texts": [[1.0, 2.0]] * 99,
+        "101 vectors came for 100 texts": [[1.0, 2.0]] * 101,
+        "one length, got 1 and 2 numbers": [[1.0, 2.0]] * 99 + [[1.0]],
+        "there are no vectors in it": [[]] * 100,
+        "hold what is no number": [[1.0, None]] * 100,
+        "hold NaN or infinity": [[1.0, 1e300]] * 100,
+        "no vectors in it": [],
+        "have 3 numbers, those before had 2": [[1.0, 2.0, 3.0]] * 100,
+        "got 0 and 2 numbers": [[1.0, 2.0]] * 99 + [None],
+    }
+    for message, vectors in rows.items():
+        answer_with(service, lambda texts, vectors=vectors: vectors if texts[0] == "100" else None)
+        with row(message), pytest.raises(EmbeddingsError) as caught:
+            run_embed(caller, BASE, NUMBERS)
+        cause = caught.value.__cause__
+        assert isinstance(cause, APIResponseValidationError)
+        assert message in str(cause)
+        assert "`texts[100]` to `texts[199]`" in str(cause)
+        assert caught.value.missing == [*range(100, 200)]
+        assert caught.value.partial[200] == [200.0, 0.5]
+    nan = httpx.Response(200, content=b'{"result":{"data":[[NaN,1]]}}', headers={"content-type": "application/json"})
+    text = httpx.Response(200, json={"result": {"response": "Hello"}})
+    for name, answer, message in (("NaN", nan, "hold NaN"), ("text", text, "there are no vectors in it")):
+        answer_with(service, lambda texts, answer=answer: answer)
+        with row(name), pytest.raises(APIResponseValidationError, match=message):
+            run_embed(caller, BASE, ["1"])
+
+
+@SYNC_AND_ASYNC
+def test_usage_neurons_and_cost_add_up_and_are_unknown_if_one_call_does_not_say(
+    caller: Caller, service: Service
+) -> None:
+    usage = {"prompt_tokens": 7, "total_tokens": 7}
+
+    def answer(texts: list[str]) -> httpx.Response:
+        vectors = [[1.0]] * len(texts)
+        return httpx.Response(200, json={"result": {"data": vectors, "usage": usage}}, headers={"cf-ai-neurons": "0.5"})
+
+    answer_with(service, answer)
+    vectors = run_embed(caller, BASE, NUMBERS)
+    assert vectors.usage is not None
+    assert (vectors.usage.prompt_tokens, vectors.neurons) == (21, 1.5)
+    assert vectors.cost == pytest.approx(1.5 * 0.011 / 1000)
+    answer_with(service, lambda texts: [[1.0]] * len(texts) if "100" in texts else answer(texts))
+    vectors = run_embed(caller, BASE, NUMBERS)
+    assert (vectors.usage, vectors.neurons, vectors.cost) == (None, None, None)
+
+
+@SYNC_AND_ASYNC
+def test_a_bar_tells_how_many_texts_are_done(
+    caller: Caller, service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer_with(service, cf_ai_neurons="1000")
+    run_embed(caller, BASE, NUMBERS, progress=True)
+    shown = capsys.readouterr().err
+    assert all(part in shown for part in ("Embedding", "250/250", "$0.0330")), shown
+    run_embed(caller, BASE, NUMBERS)
+    assert capsys.readouterr().err == ""
+
+
+@SYNC_AND_ASYNC
+def test_no_frame_of_an_error_shows_the_secrets_of_its_options(caller: Caller, service: Service) -> None:
+    secret = "gateway-token-that-must-not-show"
+    for status, checks in ((401, "enforce"), (400, "enforce"), (200, "never")):
+        answer_with(service, lambda texts, status=status: fail(status, 5006) if "100" in texts else None)
+        options: dict[str, Any] = {"gateway": {"id": "g", "token": secret}, "extra_headers": {"x-key": secret}}
+        with row(status), pytest.raises((EmbeddingsError, ConfigurationError)) as caught:
+            run_embed(caller, BASE, NUMBERS, checks=checks, **options)
+        assert secret not in show_error(caught.value)
+
+
+# Without a service: calls in flight, cancellation, memory
+
+
+class StandIn:
+    """Run no model, but give a vector for each text, and count the calls."""
+
+    def __init__(self, dimensions: int = 2) -> None:
+        self.dimensions = dimensions
+        self.active = self.most = self.calls = 0
+        self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        with self._lock:
+            self.active += 1
+            self.calls += 1
+            self.most = max(self.most, self.active)
+
+    def end(self, inputs: dict[str, Any]) -> Embeddings:
+        with self._lock:
+            self.active -= 1
+        size = self.dimensions
+        return Embeddings.model_validate(
+            {"data": [[float(text)] + [n * 0.5 for n in range(1, size)] for text in inputs["text"]]}
+        )
+
+    def run(self, model: str, inputs: Any, **options: Any) -> Embeddings:
+        self.begin()
+        return self.end(inputs)
+
+    async def arun(self, model: str, inputs: Any, **options: Any) -> Embeddings:
+        self.begin()
+        await anyio.lowlevel.checkpoint()
+        return self.end(inputs)
+
+
+def embed_with(runner: Any, texts: Any, **options: Any) -> Vectors:
+    return embed(runner, LimitPolicy(), BASE, texts, options=Secret({}), **options)
+
+
+async def aembed_with(runner: Any, texts: Any, **options: Any) -> Vectors:
+    return await aembed(runner, LimitPolicy(), BASE, texts, options=Secret({}), **options)
+
+
+def count_read(runner: StandIn, read: list[int], ahead: list[int]) -> Iterator[str]:
+    """Give texts, and note how far they are ahead of the calls that were made."""
+    for number in range(3100):
+        read.append(number)
+        ahead.append(len(read) - 100 * runner.calls)
+        yield str(number)
+
+
+def test_threads_make_as_many_calls_as_are_allowed_and_read_little_ahead() -> None:
+    class Together(StandIn):
+        barrier = threading.Barrier(3, timeout=LONG)
+
+        def run(self, model: str, inputs: Any, **options: Any) -> Embeddings:
+            self.begin()
+            if self.calls > 1:
+                self.barrier.wait()  # until three are here
+            return self.end(inputs)
+
+    runner, read, ahead = Together(), list[int](), list[int]()
+    before = threading.active_count()
+    vectors = embed_with(runner, count_read(runner, read, ahead), concurrency=3)
+    assert [vector[0] for vector in vectors] == [*range(3100)]
+    assert (runner.most, runner.calls) == (3, 31)
+    assert max(ahead) <= 3 * 100 + 101
+    for thread in threading.enumerate():
+        if thread.name == "cfai-embed":
+            thread.join(LONG)
+    assert threading.active_count() == before
+
+
+@BACKENDS
+def test_tasks_make_as_many_calls_as_are_allowed_and_read_little_ahead(backend: str) -> None:
+    class Together(StandIn):
+        waiting: list[anyio.Event]
+
+        async def arun(self, model: str, inputs: Any, **options: Any) -> Embeddings:
+            self.begin()
+            if self.calls > 1:
+                self.waiting.append(event := anyio.Event())
+                if len(self.waiting) == 3:
+                    for each in self.waiting:
+                        each.set()
+                    self.waiting = []
+                await event.wait()
+            return self.end(inputs)
+
+    async def main() -> None:
+        runner, read, ahead = Together(), list[int](), list[int]()
+        runner.waiting = []
+        with anyio.fail_after(LONG):
+            vectors = await aembed_with(runner, count_read(runner, read, ahead), concurrency=3)
+        assert [vector[0] for vector in vectors] == [*range(3100)]
+        assert (runner.most, runner.calls) == (3, 31)
+        assert max(ahead) <= 3 * 100 + 101
+
+    anyio.run(main, backend=backend)
+
+
+@BACKENDS
+def test_cancelling_stops_all_calls_and_reads_no_more(backend: str) -> None:
+    cancelled: list[str] = []
+
+    class Hanging(StandIn):
+        async def arun(self, model: str, inputs: Any, **options: Any) -> Embeddings:
+            self.begin()
+            if self.calls == 1:
+                return self.end(inputs)
+            if self.calls == 4:
+                scope.cancel()
+            try:
+                await anyio.sleep_forever()
+            except anyio.get_cancelled_exc_class():
+                cancelled.append(inputs["text"][0])
+                raise
+            raise AssertionError
+
+    async def main() -> None:
+        nonlocal scope
+        runner, read = Hanging(), list[int]()
+        with anyio.fail_after(LONG), anyio.CancelScope() as scope:
+            await aembed_with(runner, count_read(runner, read, []), concurrency=3)
+        assert scope.cancelled_caught
+        assert sorted(cancelled) == ["100", "200", "300"]
+        assert len(read) <= 601
+
+    scope: Any = None
+    anyio.run(main, backend=backend)
+
+
+def test_ctrl_c_ends_the_wait_at_once_while_calls_still_hang() -> None:
+    released = threading.Event()
+
+    class Hanging(StandIn):
+        def run(self, model: str, inputs: Any, **options: Any) -> Embeddings:
+            self.begin()
+            if self.calls == 3:
+                os.kill(os.getpid(), signal.SIGINT)
+            if self.calls > 1:
+                assert released.wait(LONG)
+            return self.end(inputs)
+
+    runner = Hanging()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            embed_with(runner, NUMBERS * 10, concurrency=2)
+        assert runner.active == 2
+        assert all(thread.daemon for thread in threading.enumerate() if thread.name == "cfai-embed")
+    finally:
+        released.set()
+    for thread in threading.enumerate():
+        if thread.name == "cfai-embed":
+            thread.join(LONG)
+    assert runner.calls == 3
+
+
+def test_a_thread_that_is_made_to_end_ends_the_work() -> None:
+    class Leaving(StandIn):
+        def run(self, model: str, inputs: Any, **options: Any) -> Embeddings:
+            if self.calls:
+                raise SystemExit(3)
+            return super().run(model, inputs)
+
+    with pytest.raises(EmbeddingsError) as caught:
+        embed_with(Leaving(), NUMBERS)
+    assert isinstance(caught.value.__cause__, SystemExit)
+
+
+def test_calls_in_threads_see_the_context_of_the_caller() -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="none")
+    seen: list[str] = []
+
+    class Looking(StandIn):
+        def run(self, model: str, inputs: Any, **options: Any) -> Embeddings:
+            seen.append(variable.get())
+            return super().run(model, inputs)
+
+    variable.set("mine")
+    embed_with(Looking(), NUMBERS)
+    assert seen == ["mine"] * 3
+
+
+def test_many_texts_take_little_more_memory_than_their_numbers() -> None:
+    count, dimensions = 5000, 256
+    embed_with(StandIn(dimensions), ["1"])  # imports and caches
+    tracemalloc.start()
+    try:
+        vectors = embed_with(StandIn(dimensions), map(str, range(count)), concurrency=2)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert vectors.shape == (count, dimensions)
+    assert peak < 2 * 4 * count * dimensions, "lists would take eight times as much"
+
+
+def test_vectors_are_a_sequence_and_an_array_without_a_copy() -> None:
+    vectors = Vectors(BASE, 2, vectors_of([1, 2, 3, 4, 5, 6]), cost=0.5)
+    assert (len(vectors), vectors.shape, vectors[0], vectors[-1]) == (3, (3, 2), [1, 2], [5, 6])
+    assert vectors[1:] == [[3, 4], [5, 6]]
+    assert [*vectors] == vectors.data == [[1, 2], [3, 4], [5, 6]]
+    with pytest.raises(IndexError):
+        _ = vectors[3]
+    matrix = vectors.to_numpy()
+    assert (matrix.shape, matrix.dtype) == ((3, 2), np.float32)
+    matrix[0, 0] = 7
+    assert vectors[0] == [7, 2]
+    assert pickle.loads(pickle.dumps(vectors)).data == vectors.data
+    assert repr(vectors) == f"Vectors(shape=(3, 2), model={BASE!r}, cost=0.5)"
+
+
+def test_a_model_that_nobody_knows_gets_a_hundred_texts_a_call() -> None:
+    class Counting(StandIn):
+        sizes: list[int]
+
+        def run(self, model: str, inputs: Any, **options: Any) -> Embeddings:
+            self.sizes.append(len(inputs["text"]))
+            return super().run(model, inputs)
+
+    for model in ("@cf/new/model", PLAMO):
+        runner = Counting()
+        runner.sizes = []
+        embed(runner, LimitPolicy(), model, NUMBERS, options=Secret({}))
+        assert sorted(runner.sizes) == [50, 100, 100]
