@@ -320,6 +320,39 @@ def test_a_token_that_expires_stops_the_work_and_what_is_done_is_kept(caller: Ca
     assert 1000 < len(caught.value.partial) <= 1301, "of texts without a number, those that were read"
 
 
+class Bar:
+    """An iterable that can be read once, and says how much it hopes to give, as a progress bar does."""
+
+    def __init__(self, texts: Iterable[str], hoped: int) -> None:
+        self.texts = iter(texts)
+        self.hoped = hoped
+
+    def __len__(self) -> int:
+        return self.hoped
+
+    def __iter__(self) -> Iterator[str]:
+        return self.texts
+
+
+@SYNC_AND_ASYNC
+def test_an_iterable_with_a_length_is_read_once_and_its_length_is_not_trusted(caller: Caller, service: Service) -> None:
+    answer_with(service)
+    for hoped in (1000, 10):
+        assert run_embed(caller, BASE, Bar(NUMBERS, hoped)).data == [[float(text), 0.5] for text in NUMBERS]
+
+
+@SYNC_AND_ASYNC
+def test_the_cause_is_what_stopped_the_work_rather_than_a_call_that_failed_before(
+    caller: Caller, service: Service
+) -> None:
+    failures = {"100": fail(400, 5006), "300": fail(401, 10000)}
+    answer_with(service, lambda texts: failures.get(texts[0]))
+    with pytest.raises(EmbeddingsError) as caught:
+        run_embed(caller, BASE, map(str, range(1000)), concurrency=1)
+    assert isinstance(caught.value.__cause__, AuthenticationError)
+    assert caught.value.missing[0] == 100
+
+
 @SYNC_AND_ASYNC
 def test_many_failures_in_a_row_stop_the_work(caller: Caller, service: Service) -> None:
     answer_with(service, lambda texts: fail(500, 3043))

@@ -5,13 +5,18 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Required, TypedDict, overload
+from typing import TYPE_CHECKING, Literal, Required, TypedDict, overload
 
 from cfai._json import as_sequence
 from cfai._lazy import explain_missing
 from cfai.types._media_inputs import FloatArray
 from cfai.types._output import Output
 from cfai.types._tokens import Usage
+
+if TYPE_CHECKING:
+    NumberArray = array[float]
+else:
+    NumberArray = array  # which has no parameter before Python 3.12
 
 
 class EmbeddingsInputs(TypedDict, total=False):
@@ -136,7 +141,7 @@ class Vectors(Sequence[list[float]]):
     """The model that embedded the texts."""
     dimensions: int
     """How many numbers a vector has; 0 where there is no vector and the catalogue does not say."""
-    numbers: array[float]
+    numbers: NumberArray
     """All vectors one after another, as float32."""
     usage: Usage | None = None
     """The tokens of all calls together, or `None` if the service did not say for each."""
