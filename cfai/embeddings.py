@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 import threading
 from array import array
@@ -36,6 +37,7 @@ from cfai._errors import (
 )
 from cfai._json import as_sequence, find_unsendable, is_mapping
 from cfai._limits import check_text, format_warning, list_input_warnings, make_input_error
+from cfai._request import quote_model
 from cfai._warnings import InputWarning, LimitWarning, warn
 from cfai.models.schemas import get_schema
 from cfai.types import Embeddings, Meta, Result, Runner, Vectors
@@ -181,6 +183,7 @@ class _Job:
         resume: Vectors | None,
         texts: Any,
     ) -> None:
+        quote_model(model)  # raises for a name that is no model's
         self._policy, self._model, self._field = policy, model, field
         self._inputs = _check_inputs(inputs)
         self._entry = entry = policy.get_model(model)
@@ -215,7 +218,7 @@ class _Job:
         if resume is None:
             dimensions = int(entry.properties.get("output_dimensions", 0)) if entry else 0
             resume = Vectors(model, dimensions, array("f"))
-        self._resume = _check_resume(resume, model, self.total)
+        _check_resume(resume, model, self.total)
         self._dimensions, self._numbers = resume.dimensions, resume.numbers[:]
         self._sums = (resume.usage, resume.neurons, resume.cost)
         self._calls = resume.calls
@@ -289,10 +292,10 @@ class _Job:
         if not self._done:
             raise self._error
         missing = [index for index in range(count) if not self._has(index)]
+        first = f", the first is `texts[{missing[0]}]`" if missing else ""  # none, if what gives the texts failed
         raise EmbeddingsError(
-            f"{len(missing):,} of {count:,} texts have no vector, the first is `texts[{missing[0]}]`: "
-            f"{str(self._error).rstrip('.')}. The others are in `.partial`: "
-            "embed again with resume=error.partial, and only those that are missing are sent",
+            f"{len(missing):,} of {count:,} texts have no vector{first}: {str(self._error).rstrip('.')}. "
+            "The others are in `.partial`: embed again with resume=error.partial, which sends those that are missing",
             partial=vectors,
             missing=missing,
             model=self._model,
@@ -426,22 +429,23 @@ def _read_answer(output: Any, batch: _Batch) -> _Answer:
     meta = output.meta if isinstance(output, Result) else Meta()
     if not isinstance(output, Embeddings) or not output.data:
         raise _make_answer_error("there are no vectors in it", batch, meta)
-    rows = as_sequence(output.data)
-    numbers = array("f")
-    try:
-        for row in rows:
-            numbers.extend(array("f", as_sequence(row)))
-    except (TypeError, OverflowError):
-        raise _make_answer_error("the vectors hold what is no number", batch, meta) from None
-    lengths = {len(as_sequence(row)) for row in rows}
+    rows = [as_sequence(row) for row in as_sequence(output.data)]
     if len(rows) != len(batch.texts):
         raise _make_answer_error(f"{len(rows):,} vectors came for {len(batch.texts):,} texts", batch, meta)
+    lengths = {*map(len, rows)}
     if len(lengths) != 1 or 0 in lengths:
         sizes = " and ".join(map(str, sorted(lengths)))
         raise _make_answer_error(f"the vectors must have one length, got {sizes} numbers", batch, meta)
-    if not isfinite(sum(numbers)):
-        raise _make_answer_error("the vectors hold NaN or infinity", batch, meta)
-    return _Answer(numbers, lengths.pop(), meta)
+    # `array("f", row)` takes longer, and makes infinity of what is too large.
+    dimensions, numbers, pack = len(rows[0]), array("f"), struct.Struct(f"={len(rows[0])}f").pack
+    try:
+        for row in rows:
+            if not isfinite(sum(row)):
+                raise _make_answer_error("the vectors hold NaN or infinity", batch, meta)
+            numbers.frombytes(pack(*row))
+    except (TypeError, OverflowError, struct.error):
+        raise _make_answer_error("the vectors hold what is no number of float32", batch, meta) from None
+    return _Answer(numbers, dimensions, meta)
 
 
 def _make_answer_error(problem: str, batch: _Batch, meta: Meta) -> APIResponseValidationError:
@@ -498,8 +502,8 @@ def _check_inputs(inputs: Any) -> dict[str, Any]:
     return dict(inputs or {})
 
 
-def _check_resume(resume: Any, model: str, total: int | None) -> Vectors:
-    """Return the vectors to go on from. Raises `ConfigurationError` if they are not of these texts and this model."""
+def _check_resume(resume: object, model: str, total: int | None) -> None:
+    """Raise `ConfigurationError` for vectors to go on from that are not of these texts and this model."""
     if not isinstance(resume, Vectors):
         must = "`resume` must be the `.partial` of an EmbeddingsError"
         raise ConfigurationError(f"{must}, got {type(resume).__name__}")
@@ -507,4 +511,3 @@ def _check_resume(resume: Any, model: str, total: int | None) -> Vectors:
         raise ConfigurationError(f"`resume` must be of {model}, got vectors of {resume.model}")
     if total is not None and len(resume) > total:
         raise ConfigurationError(f"`resume` must be of the same texts: it has {len(resume):,} rows, they are {total:,}")
-    return resume

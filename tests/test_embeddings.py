@@ -211,6 +211,8 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, ser
     with pytest.raises(ContextLengthError) as too_long:
         run_embed(caller, BASE, ["a", "a, " * 700])
     assert (too_long.value.field, too_long.value.limit, too_long.value.limit_kind) == ("texts[1]", 512, "input")
+    with pytest.raises(ConfigurationError, match="`model` must be a name such as"):
+        run_embed(caller, [BASE], ["a"])  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match=r"must be one that embeds texts, .*, got '@cf/zai-org/glm-4.7-flash'"):
         run_embed(caller, "@cf/zai-org/glm-4.7-flash", ["a"])
     with pytest.raises(ConfigurationError, match="`resume` must be of the same texts: it has 2 rows, they are 1"):
@@ -403,6 +405,10 @@ def test_an_error_of_the_iterable_keeps_what_is_done(caller: Caller, service: Se
         run_embed(caller, BASE, read(250))
     assert caught.value.missing == [*range(200, 250)]
     assert isinstance(caught.value.__cause__, OSError)
+    done = run_embed(caller, BASE, NUMBERS)
+    with pytest.raises(EmbeddingsError, match=r"^0 of 250 texts have no vector: the disk is gone") as caught:
+        run_embed(caller, BASE, read(250), resume=done)
+    assert (caught.value.missing, caught.value.partial.data) == ([], done.data)
 
 
 @SYNC_AND_ASYNC
@@ -413,7 +419,9 @@ def test_an_answer_without_one_vector_a_text_is_an_error_and_never_a_shift(calle
         "one length, got 1 and 2 numbers": [[1.0, 2.0]] * 99 + [[1.0]],
         "there are no vectors in it": [[]] * 100,
         "hold what is no number": [[1.0, None]] * 100,
-        "hold NaN or infinity": [[1.0, 1e300]] * 100,
+        "hold what is no number of float32": [[1.0, 1e300]] * 100,
+        "is no number of float32": [[1.0, "b"]] * 100,
+        "no number of float32": [[1.0, [2.0]]] * 100,
         "no vectors in it": [],
         "have 3 numbers, those before had 2": [[1.0, 2.0, 3.0]] * 100,
         "got 0 and 2 numbers": [[1.0, 2.0]] * 99 + [None],
