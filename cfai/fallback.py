@@ -40,7 +40,7 @@ _CHAT_PARTS = {"input_text": "text", "output_text": "text", "input_image": "imag
 """The parts of a message of the Responses API, by the names that chat completions have for them."""
 
 
-class Step(NamedTuple):
+class ModelCall(NamedTuple):
     """One model, and its inputs."""
 
     model: str
@@ -52,7 +52,7 @@ class Step(NamedTuple):
 class CallPlan(NamedTuple):
     """The models that are called, one after the other, until one answers."""
 
-    steps: list[Step]
+    calls: list[ModelCall]
     output_format: OutputFormat | None
     """The type that the answer is to have."""
     output_retries: int
@@ -74,18 +74,18 @@ def plan_call(
     rest, output_format = take_output_type(inputs, output_type, output_retries, returns_answer=returns_answer)
     if others or (output_format is not None and output_retries):
         refuse_streams(rest, "where a call may be made again", "pass a Path or bytes")
-    steps = [Step(model, rest)]
+    calls = [ModelCall(model, rest)]
     if others:
         if not returns_answer:
             raise ConfigurationError("`fallback` needs an answer: leave out `return_raw_response` and `queue_request`")
         for name, why in _BOUND_TO_A_MODEL.items():
             if rest.get(name):
                 raise ConfigurationError(f"`{name}` does not go with `fallback`, since {why}: leave one of them out")
-        steps += [adapt_inputs(rest, other) for other in others]
-    for position, step in enumerate(steps):
-        if output_format is not None or (position and _find_schema(step.inputs) is not None):
-            check_json_mode(step.model, step.inputs, checks)
-    return CallPlan(steps, output_format, output_retries)
+        calls += [adapt_inputs(rest, other) for other in others]
+    for position, each in enumerate(calls):
+        if output_format is not None or (position and _find_schema(each.inputs) is not None):
+            check_json_mode(each.model, each.inputs, checks)
+    return CallPlan(calls, output_format, output_retries)
 
 
 def _parse_fallback(model: str, fallback: Any) -> list[str]:
@@ -110,8 +110,8 @@ def _parse_fallback(model: str, fallback: Any) -> list[str]:
 # The inputs in another model's shape.
 
 
-def adapt_inputs(inputs: Mapping[str, Any], model: str) -> Step:
-    """Return the step that asks another model the same: prompt, tools, schema and limits under its names.
+def adapt_inputs(inputs: Mapping[str, Any], model: str) -> ModelCall:
+    """Return the call that asks another model the same: prompt, tools, schema and limits under its names.
 
     >>> adapt_inputs({"input": "Hi", "max_output_tokens": 9}, "@cf/zai-org/glm-4.7-flash").inputs
     {'max_tokens': 9, 'messages': [{'role': 'user', 'content': 'Hi'}]}
@@ -136,9 +136,9 @@ def adapt_inputs(inputs: Mapping[str, Any], model: str) -> Step:
         adapted = add_schema(model, adapted, json_schema)
     # The schemas have little of what the Responses API takes.
     if known is None or adapted.get("input") is not None:
-        return Step(model, adapted)
+        return ModelCall(model, adapted)
     left_out = tuple(name for name in adapted if name not in known | _CONTENT)
-    return Step(model, {name: value for name, value in adapted.items() if name not in left_out}, left_out)
+    return ModelCall(model, {name: value for name, value in adapted.items() if name not in left_out}, left_out)
 
 
 def _takes_messages_alone(model: str, known: frozenset[str] | None) -> bool:
@@ -232,13 +232,13 @@ class _Failures:
     def __init__(self) -> None:
         self._errors: list[CfaiError] = []
 
-    def add(self, error: CfaiError, step: Step) -> None:
+    def add(self, error: CfaiError, planned: ModelCall) -> None:
         """Note that a model did not answer. Raises the error if no other model is to be called for it."""
         is_refusal = isinstance(error, NotFoundError | RateLimitError)
         if not (is_refusal or (self._errors and isinstance(error, LimitError | InputError))):
             _add_notes(error, self._errors)
             raise error
-        error.model = error.model or step.model
+        error.model = error.model or planned.model
         # Its frames hold the inputs, and the error is kept as long as the answer is.
         error.__traceback__ = None
         self._errors.append(error)
@@ -251,10 +251,10 @@ class _Failures:
         self._errors = []  # else the frame that raises it would hold it, and it the frame
         return chosen
 
-    def tell(self, answer: Any, step: Step) -> Any:
+    def tell(self, answer: Any, planned: ModelCall) -> Any:
         """Return an answer, in whose metadata stands who did not give it."""
         answer.meta.fallback_errors = tuple(self._errors)
-        answer.meta.fallback_left_out = step.left_out
+        answer.meta.fallback_left_out = planned.left_out
         return answer
 
 
@@ -266,30 +266,30 @@ def _add_notes(error: CfaiError, others: Iterable[CfaiError]) -> None:
 def run_plan(call: Callable[..., Any], plan: CallPlan) -> Any:
     """Return the answer of the first model that gives one. `call` takes a model and its inputs."""
     failures = _Failures()
-    for step in plan.steps:
+    for each in plan.calls:
         try:
             if plan.output_format is None:
-                answer = call(step.model, step.inputs)
+                answer = call(each.model, each.inputs)
             else:
-                answer = run_structured(call, step.model, step.inputs, plan.output_format, plan.output_retries)
+                answer = run_structured(call, each.model, each.inputs, plan.output_format, plan.output_retries)
         except CfaiError as error:
-            failures.add(error, step)
+            failures.add(error, each)
         else:
-            return failures.tell(answer, step)
+            return failures.tell(answer, each)
     raise failures.take()
 
 
 async def arun_plan(call: Callable[..., Awaitable[Any]], plan: CallPlan) -> Any:
     """Return the answer of the first model that gives one. `call` takes a model and its inputs."""
     failures = _Failures()
-    for step in plan.steps:
+    for each in plan.calls:
         try:
             if plan.output_format is None:
-                answer = await call(step.model, step.inputs)
+                answer = await call(each.model, each.inputs)
             else:
-                answer = await arun_structured(call, step.model, step.inputs, plan.output_format, plan.output_retries)
+                answer = await arun_structured(call, each.model, each.inputs, plan.output_format, plan.output_retries)
         except CfaiError as error:
-            failures.add(error, step)
+            failures.add(error, each)
         else:
-            return failures.tell(answer, step)
+            return failures.tell(answer, each)
     raise failures.take()

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Self, TypeAlias, TypeVar, cast
@@ -413,10 +413,11 @@ class _StructuredCall:
 
     def _add_up(self, answer: TextOutput) -> None:
         """Give an answer the usage of all, as far as all are known, and the number of retries."""
-        meta, summary = answer.meta, answer._summarize()  # pyright: ignore[reportPrivateUsage]
+        summary = answer._summarize()  # pyright: ignore[reportPrivateUsage]
         self._usages.append(summary.usage)
-        self._neurons.append(meta.neurons)
-        meta.output_retries = self._retries
+        self._neurons.append(answer.meta.neurons)
+        # A copy: what `ai.usage` adds up is each call's own.
+        meta = answer._meta = replace(answer.meta, output_retries=self._retries)  # pyright: ignore[reportPrivateUsage]
         if len(self._usages) > 1:
             usages = [usage for usage in self._usages if usage is not None]
             neurons = [figure for figure in self._neurons if figure is not None]

@@ -235,6 +235,7 @@ def _dump_answer(answer: Any) -> dict[str, Any]:
     mode = "json" if isinstance(answer, types.Binary) else "python"
     fields = {"class": type(answer).__name__, "fields": answer.model_dump(mode=mode, exclude_unset=True)}
     meta = {name: getattr(answer.meta, name) for name in types.Meta.__slots__}
+    del meta["fallback_errors"]  # exceptions
     if answer.meta.usage is not None:
         meta["usage"] = {name: getattr(answer.meta.usage, name) for name in types.Usage.__slots__}
     fields["meta"] = meta
@@ -249,7 +250,7 @@ def _parse_answer(fields: Mapping[str, Any]) -> Any:
     kind = getattr(types, fields["class"], types.Output)
     answer: Any = kind.model_validate(fields["fields"])
     meta = fields["meta"]
-    usage = meta.pop("usage")
+    usage, meta["fallback_left_out"] = meta.pop("usage"), tuple(meta["fallback_left_out"])
     answer._meta = types.Meta(**meta, usage=None if usage is None else types.Usage(**usage))
     if "summary" in fields:
         summary = answer._summarize()

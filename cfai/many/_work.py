@@ -143,7 +143,11 @@ class Work(Generic[T]):
                 self._report.done += 1
                 self._report.skipped += 1
                 return None
-        item = Item(index, inputs, key, self._budget.estimate(inputs))
+        try:
+            item = Item(index, inputs, key, self._budget.estimate(inputs))
+        except ConfigurationError as error:  # those under way are finished first
+            self.end_inputs(error)
+            return None
         if not self._budget.allows(item.reserved):
             self._refused = item
             return None

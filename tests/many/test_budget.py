@@ -14,7 +14,7 @@ from cfai.many._budget import Budget
 from tests.conftest import LONG, SYNC_AND_ASYNC, row
 from tests.many.conftest import MODEL, Jobs, StandIn, answer, prompts
 
-COST = 10 * 0.293e-6 + 5 * 2.253e-6
+COST = (10 * 26668 + 5 * 204805) * 1e-6 * 0.011e-3
 """US dollars of a call of `StandIn`."""
 SHORT = [{**each, "max_tokens": 10} for each in prompts(1000)]
 
@@ -118,7 +118,8 @@ def test_an_estimate_is_never_less_than_the_cost() -> None:
         ("@cf/baai/bge-m3", {"text": ["a word or two"] * 50}),
         ("@cf/baai/bge-reranker-base", {"query": "a", "contexts": [{"text": "a b c d e"}] * 20}),
         ("@cf/huggingface/distilbert-sst-2-int8", {"text": "a very good day"}),
-        ("@cf/meta/m2m100-1.2b", {"text": "Where is the river? " * 10, "target_lang": "fr"}),
+        ("@cf/deepgram/aura-1", {"text": "Where is the river? " * 10}),
+        ("@cf/black-forest-labs/flux-1-schnell", {"prompt": "a river"}),
     )
     with Emulator() as local, local.ai() as ai:
         for model, inputs in calls:
@@ -133,20 +134,25 @@ def test_an_answer_that_may_be_asked_for_once_more_is_estimated_with_that() -> N
     assert twice > 2 * once
 
 
-def test_a_budget_needs_a_price_or_a_model_that_is_free() -> None:
-    for model in ("@cf/openai/whisper", "@cf/no/such"):
-        with pytest.raises(ConfigurationError, match="known price by tokens"):
-            Budget(model, 1.0)
-        assert Budget(model, None).estimate({"prompt": "x"}) == 0
-    free = Budget("@cf/bytedance/stable-diffusion-xl-lightning", 0)
-    assert free.allows(free.estimate({"prompt": "x"}))
-    assert answer(MODEL, "x").meta.cost == pytest.approx(COST)
+@SYNC_AND_ASYNC
+def test_a_budget_needs_calls_whose_cost_is_known_beforehand(jobs: Jobs) -> None:
+    for model, inputs in (
+        ("@cf/openai/whisper", {"audio": b"ID3" + bytes(100)}),
+        ("@cf/meta/m2m100-1.2b", {"text": "Where is the river?", "target_lang": "fr"}),
+    ):
+        with row(model):
+            runner = StandIn(lambda _: "x")
+            with pytest.raises(ConfigurationError, match="known beforehand"):
+                list(jobs(runner, [inputs], model=model, max_cost=1.0))
+            assert runner.calls == []
+            assert Budget(model, None).estimate(inputs) == 0
 
 
-def test_inputs_that_cannot_be_sent_cost_nothing() -> None:
-    budget = Budget(MODEL, 1.0)
-    loop: dict[str, Any] = {}
-    loop["prompt"] = loop
-    for inputs in (5, None, "x", loop, {"prompt": object()}):
-        with row(type(inputs)):
-            assert budget.estimate(inputs) < 0.01
+@SYNC_AND_ASYNC
+def test_calls_before_one_of_unknown_cost_are_finished(jobs: Jobs) -> None:
+    job = jobs(StandIn(lambda _: "x"), [SHORT[0]] * 3 + [{"requests": [{}, 3]}], max_cost=1.0)
+    found: list[Any] = []
+    with pytest.raises(ConfigurationError, match="known beforehand"):
+        for each in job:
+            found.append(each.index)  # noqa: PERF401  # what was given before the error is kept
+    assert found == [0, 1, 2]

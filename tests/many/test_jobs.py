@@ -252,8 +252,8 @@ def test_what_cannot_work_is_told_before_anything_is_read(jobs: Jobs, callers: C
         *(({"concurrency": value}, "`concurrency` must be") for value in (0, -1, 1.5, None, True, "4")),
         *(({"requests_per_minute": value}, "`requests_per_minute` must be") for value in (0, 0.5, -3, math.nan, "9")),
         *(({"max_cost": value}, "`max_cost` must be") for value in (-1, math.nan, "1")),
-        ({"model": "@cf/black-forest-labs/flux-1-schnell", "max_cost": 1}, "known price by tokens"),
-        ({"model": "@cf/no/such", "max_cost": 1}, "known price by tokens"),
+        ({"model": "@cf/openai/whisper-tiny-en", "max_cost": 1}, "has no known price"),
+        ({"model": "@cf/no/such", "max_cost": 1}, "has no known price"),
         ({"model": "@cf/../.."}, "is no model name"),
         ({"max_retries": -1}, "`max_retries` must be"),
     ):
@@ -341,7 +341,7 @@ def test_a_report_counts_what_was_done_and_says_it_in_lines(jobs: Jobs) -> None:
     report = job.report()
     assert (report.done, report.failed, report.failures, report.retried) == (8, 2, {"BadRequestError 5006": 2}, 1)
     assert (report.input_tokens, report.output_tokens, report.stopped) == (80, 40, None)
-    assert report.cost == pytest.approx(8 * (10 * 0.293e-6 + 5 * 2.253e-6))
+    assert report.cost == pytest.approx(8 * (10 * 26668 + 5 * 204805) * 1e-6 * 0.011e-3)
     assert report.neurons == pytest.approx(report.cost / 0.000011)
     lines = str(report).splitlines()
     assert [line.split()[0] for line in lines] == ["done", "failed", "2", "retried", "tokens", "cost", "time"]
