@@ -42,6 +42,7 @@ ORDER = (
     ("chat", "embeddings", "fallback", "many", "structured", "tools"),
     ("_client_overloads", "_client"),
     ("__init__",),
+    ("integrations",),
     ("local",),
     ("testing", "doctor", "cli", "_pyinstaller"),
 )

@@ -1,0 +1,149 @@
+"""Ray Data: embeddings and answers for any number of rows, by many workers, at one rate that the cluster shares.
+
+A dataset goes in and one comes out, by Ray's own `map_batches`; nothing is called until it is written. With Ray's
+`CheckpointConfig` a job that broke off goes on where it was: see docs/scale.md.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from inspect import signature
+from operator import attrgetter, itemgetter
+from typing import Any
+
+import cfai
+from cfai import Ai, ConfigurationError, models
+from cfai._credentials import Secret
+from cfai._lazy import explain_missing
+from cfai._transport import compute_retry_pause
+from cfai.models.schemas import get_schema
+
+with explain_missing("cfai.integrations.ray", extra="ray"):
+    pyarrow, ray = import_module("pyarrow"), import_module("ray")
+
+__all__ = ["embed", "run"]
+
+_RETRY = cfai.Retry(max_retries=8, base=1.0, cap=60.0)  # for some three minutes: nobody waits for a single row
+_ACTOR = {"namespace": "cfai", "lifetime": "detached", "max_restarts": -1, "max_task_retries": -1, "num_cpus": 0}
+_STAGE = {"batch_size": None, "batch_format": "pyarrow", "num_cpus": 0.25, "udf_modifying_row_count": False}
+_OF_ALL_ROWS = (ConfigurationError, cfai.AuthenticationError, cfai.PermissionDeniedError, cfai.NotFoundError)
+Steps = tuple[Callable[[Any], Any], Callable[[Any], Any]]  # rows to inputs, and an output to a value for each row
+
+
+class Rate:
+    """An actor that says when the next request may go: evenly, and not for a while after one too many."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._next = clock, 0.0
+
+    def reserve(self, requests_per_minute: float, hold: float = 0.0) -> float:
+        """Take the next time that is free, in `hold` seconds at the soonest, and return the seconds until then."""
+        now = self._clock()
+        start = max(self._next, now + hold)
+        self._next = start + 61.0 / requests_per_minute  # one more: requests are not equally long on their way
+        return start - now
+
+
+class Worker:
+    """An actor of `map_batches`, with a client and threads of its own. It adds columns to tables of pyarrow."""
+
+    def __init__(self, make_ai: Any, threads: int, rate: Any, column: Any, size: int, steps: Steps, run: Any) -> None:
+        self._ai, self._threads, (self._rate, self._pace) = make_ai(), ThreadPoolExecutor(threads), rate
+        self._column, self._size, (self._make_inputs, self._read), self._options = column, size, steps, run.value
+        value = ("embedding", pyarrow.list_(pyarrow.float32())) if column else ("answer", pyarrow.string())
+        self._added = value, ("cost", pyarrow.float64()), ("error", pyarrow.string())
+
+    def __call__(self, table: Any) -> Any:
+        rows = (table[self._column] if self._column else table).to_pylist()
+        full = [row for row in rows if row]
+        requests = [full[start : start + self._size] for start in range(0, len(full), self._size)]
+        answers = iter([answer for answered in self._threads.map(self._answer, requests) for answer in answered])
+        added = [next(answers) if row else (None, None, "InputError: there is no text") for row in rows]
+        for (name, kind), values in zip(self._added, zip(*added, strict=True), strict=True):
+            if name in table.column_names:
+                raise ConfigurationError(f"the dataset has a column `{name}` already: drop it, or rename it")
+            table = table.append_column(name, pyarrow.array(values, kind))
+        return table
+
+    def _answer(self, rows: list[Any]) -> list[tuple[Any, float | None, str | None]]:
+        """Return what to add to the rows of one request: a value, its cost, an error."""
+        try:
+            output = self._run(self._make_inputs(rows))
+            cost = None if output.meta.cost is None else output.meta.cost / len(rows)
+            return [(value, cost, None) for value, _ in zip(self._read(output), rows, strict=True)]
+        except (*_OF_ALL_ROWS, cfai.QuotaExceededError, ray.exceptions.RayError):
+            raise
+        except Exception as error:  # of the caller's functions too: one odd row in a million is not to end the job
+            half = len(rows) // 2
+            if half and isinstance(error, cfai.BadRequestError | cfai.InputError | cfai.LimitError):
+                return self._answer(rows[:half]) + self._answer(rows[half:])
+            return [(None, None, f"{type(error).__name__}: {error}")] * len(rows)
+
+    def _run(self, inputs: Any) -> Any:
+        """Run the model. Every request waits for its time, also one that is sent again."""
+        attempts, hold = 0, 0.0
+        while True:
+            time.sleep(ray.get(self._rate.reserve.remote(self._pace, hold)))
+            try:
+                return self._ai.run(inputs=inputs, max_retries=0, **self._options)
+            except cfai.CfaiError as error:
+                if type(error) is cfai.RateLimitError:  # by the minute: it was not run, and all have to wait
+                    hold = error.retry_after or 15.0
+                    continue
+                attempts, hold = attempts + 1, 0.0
+                pause = compute_retry_pause(_RETRY, attempts, error)
+                if pause is None:
+                    raise
+            time.sleep(pause)
+
+
+def embed(dataset: Any, model: str, column: str, *, inputs: Mapping[str, Any] | None = None, **options: Any) -> Any:
+    """Add the columns `embedding` (a list of float32), `cost` (US dollars) and `error`, for the texts in a column.
+
+    `inputs` are what goes beside the texts, such as `{"pooling": "cls"}`. All else is as in `run`.
+    """
+    entry, schema = models.get(model), get_schema(model)
+    if entry is not None and entry.task != "Text Embeddings":
+        raise ConfigurationError(f"`model` must be one that embeds texts, got {model} ({entry.task})")
+    size = schema.parameters["text"].rules.get("maxItems", 100) if schema else 100
+    steps: Steps = lambda texts: {**(inputs or {}), "text": texts}, itemgetter("data")
+    return _map(dataset, model, column, size, steps, **options)
+
+
+def run(dataset: Any, model: str, make_inputs: Any, *, read: Any = attrgetter("text"), **options: Any) -> Any:
+    """Add the columns `answer` (a string), `cost` (US dollars) and `error`: one call a row.
+
+    - `make_inputs`: makes the inputs of `Ai.run` from a row, such as `lambda row: {"prompt": row["question"]}`.
+    - `read`: makes the string from an output. By default its `text`.
+    - `workers`, `concurrency`: how many processes (2), and how many requests at a time each has (16).
+    - `requests_per_minute`: of the whole cluster; by default the catalogue's for this model.
+    - `make_ai`: makes a worker's client, in the worker. By default `Ai`, with the credentials of its environment.
+    - The other `options` are those of `Ai.run`.
+
+    A row that failed, after retries, has an `error` alone. Errors of credentials, account, model and quota end the job,
+    since all rows would meet them. Raises `ConfigurationError` for what cannot work.
+    """
+    steps: Steps = lambda rows: make_inputs(rows[0]), lambda output: [str(read(output))]
+    return _map(dataset, model, None, 1, steps, **options)
+
+
+def _map(dataset: Any, model: str, column: Any, size: int, steps: Steps, **options: Any) -> Any:
+    workers, concurrency = options.pop("workers", 2), options.pop("concurrency", 16)
+    make_ai, entry = options.pop("make_ai", Ai), models.get(model) or models.Model(model, "")
+    pace = options.pop("requests_per_minute", None) or entry.requests_per_minute or 0
+    signature(Ai.run).bind(None, model, {}, max_retries=0, **options)  # TypeError for what is no option
+    if pace <= 0:
+        raise ConfigurationError(f"`requests_per_minute` must be a positive number for {model}, got {pace}")
+    if not callable(make_ai):
+        raise ConfigurationError("`make_ai` must be a function that returns an Ai: an Ai would take its token along")
+    # The service counts all models of a task together, but for those that have a rate of their own.
+    name = (entry.requests_per_minute == models.Model("", entry.task).requests_per_minute and entry.task) or model
+    rate = ray.remote(Rate).options(name=name, get_if_exists=True, **_ACTOR).remote()
+    worker = {"make_ai": make_ai, "threads": concurrency, "rate": (rate, pace), "column": column, "size": size}
+    worker |= {"steps": steps, "run": Secret({**options, "model": model})}
+    stage = {**_STAGE, "compute": ray.data.ActorPoolStrategy(size=workers), "fn_constructor_kwargs": worker}
+    # A block is what a worker has in hand, and loses when it dies: four requests for each of its threads.
+    return dataset.repartition(target_num_rows_per_block=4 * concurrency * size).map_batches(Worker, **stage)
