@@ -1,11 +1,13 @@
-"""`cfai.integrations.ray` on a cluster of Ray's on this machine: `python -m pytest .ci/ray_cluster.py`.
+"""What docs/scale.md says, on clusters on this machine: `python -m pytest .ci/ray_cluster.py`.
 
-Needs the extras `ray` and `emulator`. Each job is a program of its own, as a user's would be, so that it can be killed.
+Needs the extras `ray` and `emulator`, and for the recipes `dask[dataframe,distributed]`, pyspark and Java 17. Each job
+is a program of its own, as a user's would be, so that it can be killed.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -37,18 +39,6 @@ context.enable_progress_bars = False
 context.checkpoint_config = CheckpointConfig("id", os.path.abspath("done"), delete_checkpoint_on_success=False)
 dataset = ray.data.read_parquet("rows")
 """
-
-
-class Service:
-    """An emulator that counts requests by the minute, and when they came."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-        self.local = Emulator(rate_limits={"Text Embeddings": 10**6, "Text Generation": 10**6}, clock=self._clock)
-
-    def _clock(self) -> float:
-        self.times.append(time.time())
-        return self.times[-1]
 
 
 class Job:
@@ -89,13 +79,12 @@ class Job:
 
 
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    service = Service()
-    with service.local as local:
+def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    with Emulator(keep_requests=10_000) as local:
         monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", local.account_id)
         monkeypatch.setenv("CLOUDFLARE_API_TOKEN", local.api_token)
         monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", local.base_url)
-        yield service
+        yield local
 
 
 @pytest.fixture
@@ -113,8 +102,11 @@ def wait_for(happened: Callable[[], Any]) -> Any:
     return found
 
 
+def times_of(local: Emulator) -> list[float]:
+    return sorted(request.received_at for request in local.requests)
+
+
 def most_in_a_minute(times: list[float]) -> int:
-    times = sorted(times)
     return max(sum(start <= each < start + 60 for each in times) for start in times)
 
 
@@ -152,24 +144,24 @@ def check_embeddings(rows: list[dict[str, Any]], count: int, local: Emulator) ->
         assert row["cost"] > 0
 
 
-def test_each_row_is_embedded_once_within_the_rate_and_the_token_is_in_no_log(service: Service, job: Job) -> None:
+def test_each_row_is_embedded_once_within_the_rate_and_the_token_is_in_no_log(local: Emulator, job: Job) -> None:
     job.write_rows(6000)
     job.run(
         EMBED.replace("concurrency=4", "concurrency=4, workers=4")
         + "print(ray._private.worker._global_node.get_session_dir_path())"
     )
-    assert len(service.times) == 60
+    assert len(local.requests) == 60
     # Sixty requests at six hundred a minute: a tenth of a second between two, but for what they were on their way.
-    times = sorted(service.times)
+    times = times_of(local)
     assert times[-1] - times[0] > 59 * 0.1 - 0.5
-    check_embeddings(job.read(), 6000, service.local)
+    check_embeddings(job.read(), 6000, local)
     session = Path(job.log.strip().splitlines()[-1])
     logs = [path for path in session.rglob("*") if path.is_file()]
     assert logs
-    assert [path for path in logs if service.local.api_token.encode() in path.read_bytes()] == []
+    assert [path for path in logs if local.api_token.encode() in path.read_bytes()] == []
 
 
-def test_no_minute_has_more_requests_than_the_rate_of_all_workers(service: Service, job: Job) -> None:
+def test_no_minute_has_more_requests_than_the_rate_of_all_workers(local: Emulator, job: Job) -> None:
     job.write_rows(400)
     job.run(
         f"""
@@ -179,41 +171,42 @@ def test_no_minute_has_more_requests_than_the_rate_of_all_workers(service: Servi
         """
     )
     assert [row["id"] for row in job.read()] == [*range(400)]
-    assert 230 < most_in_a_minute(service.times) <= 240
+    assert 230 < most_in_a_minute(times_of(local)) <= 240
 
 
-def test_a_worker_that_is_killed_loses_no_row(service: Service, job: Job) -> None:
+def test_a_worker_that_is_killed_loses_no_row(local: Emulator, job: Job) -> None:
     job.write_rows(12_000)
     program = job.start(EMBED)
-    wait_for(lambda: len(service.times) > 30)
+    wait_for(lambda: len(local.requests) > 30)
     killed = find_workers(program.pid)
     assert len(killed) == 2
     os.kill(killed[0], signal.SIGKILL)
     assert program.wait(LONG) == 0, job.log
-    check_embeddings(job.read(), 12_000, service.local)
+    check_embeddings(job.read(), 12_000, local)
     # What the worker had in hand is paid twice: four requests for each of its four threads.
-    assert 120 <= len(service.times) <= 120 + 16 + 1
+    assert 120 <= len(local.requests) <= 120 + 16 + 1
 
 
-def test_a_job_that_was_killed_goes_on_where_it_was(service: Service, job: Job) -> None:
+def test_a_job_that_was_killed_goes_on_where_it_was(local: Emulator, job: Job) -> None:
     job.write_rows(12_000)
     program = job.start(EMBED)
     wait_for(lambda: len([*job.folder.glob("done/*.parquet")]) > 1)
     program.kill()
     program.wait()
     time.sleep(3)  # its cluster ends by itself
-    sent = len(service.times)
+    sent = len(local.requests)
     assert sent < 120
     job.run(EMBED)
-    check_embeddings(job.read(), 12_000, service.local)
-    assert len(service.times) < sent + 120
+    check_embeddings(job.read(), 12_000, local)
+    assert len(local.requests) < sent + 120
     job.run(EMBED)
     assert len(job.read()) == 12_000, "there was nothing left to do"
 
 
-def test_every_row_has_an_answer_or_an_error_whatever_goes_wrong(service: Service, job: Job) -> None:
-    faults = [503, "busy", "hang-up", Fault(status=429, code=3021, retry_after=1), Fault(empty=True), 500]
-    service.local.random_faults(0.1, seed=1, scenarios=faults)
+def test_every_row_has_an_answer_or_an_error_whatever_goes_wrong(local: Emulator, job: Job) -> None:
+    too_many = Fault(status=429, code=3021, retry_after=1)
+    faults = [500, 503, too_many, Fault(code=3040), Fault(hang_up=True), Fault(empty=True)]
+    local.random_faults(0.1, seed=1, scenarios=faults)
     job.write_rows(400, lambda row: None if row % 100 == 7 else f"text number {row}")
     job.run(
         f"""
@@ -230,7 +223,7 @@ def test_every_row_has_an_answer_or_an_error_whatever_goes_wrong(service: Servic
     assert 4 < len(failed) < 60
 
 
-def test_what_all_rows_would_meet_ends_the_job(service: Service, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_all_rows_would_meet_ends_the_job(local: Emulator, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "another-token-0123456789-0123456789")
     job.write_rows(400)
     assert job.start(EMBED).wait(LONG) != 0
@@ -238,7 +231,7 @@ def test_what_all_rows_would_meet_ends_the_job(service: Service, job: Job, monke
     assert not [*job.folder.glob("out/*.parquet")]
 
 
-def test_two_jobs_of_a_cluster_share_one_rate(service: Service, job: Job) -> None:
+def test_two_jobs_of_a_cluster_share_one_rate(local: Emulator, job: Job) -> None:
     job.write_rows(4000)
     job.run(
         f"""
@@ -252,6 +245,29 @@ def test_two_jobs_of_a_cluster_share_one_rate(service: Service, job: Job) -> Non
         thread.join()
         """
     )
-    times = sorted(service.times)
+    times = times_of(local)
     assert len(times) == 80
     assert times[-1] - times[0] > 79 * 0.1 - 0.5
+
+
+BLOCKS = re.findall(
+    r"^<!-- not run: .*? -->\n+```python\n(.*?)^```$",
+    (Path(__file__).parents[1] / "docs" / "scale.md").read_text("utf-8"),
+    re.DOTALL | re.MULTILINE,
+)
+OUTPUTS = {"vectors": 400, "labels": 50, "dask-vectors": 400, "spark-vectors": 400}
+
+
+@pytest.mark.parametrize(("code", "output"), zip(BLOCKS, OUTPUTS, strict=True), ids=OUTPUTS)
+def test_a_block_of_the_page_runs(
+    local: Emulator, job: Job, monkeypatch: pytest.MonkeyPatch, code: str, output: str
+) -> None:
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    job.write_rows(400)
+    (job.folder / "rows").rename(job.folder / "texts")
+    (job.folder / "program.py").write_text(code, "utf-8")
+    done = subprocess.run([sys.executable, "program.py"], cwd=job.folder, capture_output=True, text=True, timeout=LONG)
+    assert done.returncode == 0, done.stderr
+    rows = parquet.read_table(job.folder / output).to_pylist()
+    assert len({row["id"] for row in rows}) == len(rows) == OUTPUTS[output]
+    assert all(row.get("embedding") or row.get("answer") for row in rows)
