@@ -218,9 +218,14 @@ def test_every_row_has_an_answer_or_an_error_whatever_goes_wrong(local: Emulator
     assert [row["id"] for row in rows] == [*range(400)]
     failed = [row for row in rows if row["error"]]
     assert all(row["answer"] is None for row in failed)
-    assert all(f"“{row['text']}”" in row["answer"] for row in rows if not row["error"])
-    assert {row["id"] for row in failed} >= {7, 107, 207, 307}
-    assert 4 < len(failed) < 60
+    answers = [row for row in rows if not row["error"]]
+    assert all(f"“{row['text']}”" in row["answer"] for row in answers if row["answer"] or row["cost"])
+    assert sum(row["answer"] == "" for row in answers) == sum(
+        request.fault == str(faults[-1]) for request in local.requests
+    )
+    # A connection that was closed may have been billed: such a request is not sent again. All else is.
+    assert {row["id"] for row in failed} > {7, 107, 207, 307}
+    assert {row["error"].partition(":")[0] for row in failed} == {"TypeError", "APIConnectionError"}
 
 
 def test_what_all_rows_would_meet_ends_the_job(local: Emulator, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
