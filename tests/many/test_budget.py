@@ -12,7 +12,7 @@ from cfai import APITimeoutError, BadRequestError, BudgetWarning, ConfigurationE
 from cfai.local import Emulator
 from cfai.many._budget import Budget
 from tests.conftest import LONG, SYNC_AND_ASYNC, row
-from tests.many.conftest import MODEL, Jobs, StandIn, answer, prompts
+from tests.many.conftest import MODEL, Jobs, StandIn, prompts
 
 COST = (10 * 26668 + 5 * 204805) * 1e-6 * 0.011e-3
 """US dollars of a call of `StandIn`."""
@@ -153,6 +153,5 @@ def test_calls_before_one_of_unknown_cost_are_finished(jobs: Jobs) -> None:
     job = jobs(StandIn(lambda _: "x"), [SHORT[0]] * 3 + [{"requests": [{}, 3]}], max_cost=1.0)
     found: list[Any] = []
     with pytest.raises(ConfigurationError, match="known beforehand"):
-        for each in job:
-            found.append(each.index)  # noqa: PERF401  # what was given before the error is kept
+        found.extend(each.index for each in job)
     assert found == [0, 1, 2]
