@@ -7,7 +7,6 @@ import json
 import pickle
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -592,22 +591,6 @@ def test_partials_of_a_long_text_read_it_a_bounded_number_of_times(monkeypatch: 
 
 def test_importing_the_package_does_not_load_it_but_its_streams_are_there() -> None:
     assert cfai.StructuredStream is StructuredStream
-
-
-def test_the_example_of_the_reference_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    program = Path(__file__).parents[2] / "shared" / "reference" / "programs" / "agent.py"
-    if not program.exists():
-        pytest.skip("needs the reference, which is not ours to commit")
-    source = program.read_text("utf-8")
-    source = source[: source.index("\n\n", source.index("output_type=City"))]
-    with Emulator() as emulator:
-        monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", emulator.base_url)
-        monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", emulator.account_id)
-        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", emulator.api_token)
-        namespace: dict[str, Any] = {}
-        exec(compile(source, str(program), "exec"), namespace)
-        namespace["ai"].close()
-    assert capsys.readouterr().out == "emulated 1\n"
 
 
 class Bounded(BaseModel):

@@ -1,44 +1,10 @@
-"""A program as users write it runs against the emulator as it stands."""
+"""Models of each family call tools, against the emulator."""
 
 from __future__ import annotations
-
-import re
-import textwrap
-from typing import Any
-
-import pytest
 
 from cfai.local import Emulator
 from tests.conftest import SYNC_AND_ASYNC, Caller, Callers, row
 from tests.tools.calling import GPT_OSS, LLAMA, PROMPT, SCOUT, get_weather, run_with_tools
-
-PROGRAM = textwrap.dedent('''
-    from cfai import Ai
-
-    GLM = "@cf/zai-org/glm-4.7-flash"
-
-
-    def get_weather(city: str, unit: str = "C") -> dict[str, int]:
-        """The weather of today in a city.
-
-        city: its English name
-        """
-        return {"temperature": 7}
-
-
-    ai = Ai()
-    answer = ai.run_with_tools(GLM, {"prompt": "What is the weather in Oslo?"}, tools=[get_weather], max_rounds=5)
-    print(answer.text, len(answer.steps), answer.usage.total_tokens, answer.cost)
-''')
-
-
-def test_a_program_with_a_tool_runs_as_it_stands(workers_ai: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-    names: dict[str, Any] = {}
-    exec(PROGRAM, names)
-    names["ai"].close()
-    printed = capsys.readouterr().out
-    assert re.fullmatch(r"This is an emulated answer to .*\. 2 \d+ [\d.]+e-\d+\n", printed, re.DOTALL)
-    assert len(workers_ai.requests) == 2
 
 
 @SYNC_AND_ASYNC
