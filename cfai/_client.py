@@ -307,7 +307,7 @@ class Ai:
         *,
         output_type: Any = None,
         output_retries: int = 1,
-        fallback: Sequence[str] = (),
+        fallback: Sequence[str] | None = None,
         gateway: str | GatewayOptions | None = None,
         return_raw_response: bool = False,
         queue_request: bool = False,
@@ -344,7 +344,7 @@ class Ai:
         gateway = extra_headers = None  # secrets, which a traceback would show
         config = self._config.with_overrides(timeout, total_timeout, max_retries, checks)
         wanted = cast("Any", inputs).get("response_format") if isinstance(inputs, Mapping) else None
-        if output_type is None and not fallback and not isinstance(wanted, type):
+        if output_type is None and fallback is None and not isinstance(wanted, type):
             return self._run(prepare(config, model, inputs, options))
         from cfai.fallback import plan_call, run_plan
 
@@ -370,7 +370,7 @@ class Ai:
         *,
         output_type: Any = None,
         output_retries: int = 1,
-        fallback: Sequence[str] = (),
+        fallback: Sequence[str] | None = None,
         gateway: str | GatewayOptions | None = None,
         return_raw_response: bool = False,
         queue_request: bool = False,
@@ -400,7 +400,7 @@ class Ai:
         async def arun() -> Any:
             get_running_loop()  # raises where none runs
             wanted = cast("Any", inputs).get("response_format") if isinstance(inputs, Mapping) else None
-            if output_type is None and not fallback and not isinstance(wanted, type):
+            if output_type is None and fallback is None and not isinstance(wanted, type):
                 return await acall(model, inputs)
             from cfai.fallback import arun_plan, plan_call
 

@@ -105,7 +105,7 @@ if TYPE_CHECKING:
     class RunOptions(TypedDict, total=False):
         """The options of a call; `Ai.run` says what they do."""
 
-        fallback: Sequence[str]
+        fallback: Sequence[str] | None
         gateway: str | GatewayOptions | None
         tags: Iterable[str]
         extra_headers: Mapping[str, str] | None

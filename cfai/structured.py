@@ -13,13 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import reduce
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Self, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Self, TypeAlias, TypeVar, cast, get_origin
 
 from pydantic import TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 from pydantic_core import from_json
 
 from cfai._config import CheckMode
+from cfai._credentials import describe
 from cfai._errors import BadRequestError, ConfigurationError, InputError, OutputValidationError
 from cfai._json import as_sequence, is_mapping
 from cfai._limits import requested_output
@@ -83,8 +84,9 @@ class OutputFormat:
     @classmethod
     def of(cls, output_type: Any) -> Self:
         """Return the format of what a `TypeAdapter` takes. Raises `ConfigurationError` for what has no schema."""
-        is_class = isinstance(output_type, type)
-        name = output_type.__name__ if is_class else str(output_type)
+        name = str(output_type) if get_origin(output_type) is not None else describe(output_type)
+        if isinstance(output_type, type):
+            name = output_type.__name__
         try:
             if isinstance(output_type, str):
                 raise TypeError("a string is no type")
@@ -96,10 +98,11 @@ class OutputFormat:
                 fields: Any = {_WRAPPED: (output_type, ...)}
                 wrapper = TypeAdapter[Any](create_model("Answer", **fields))
                 schema = wrapper.json_schema()
-        except (PydanticUserError, TypeError, NameError) as error:
+        except Exception as error:  # pydantic shows what it cannot use, whose own `repr` may raise anything
             must_be = "`output_type` must be a type such as a pydantic model, a dataclass, a TypedDict or `list[City]`"
-            reason = str(error).partition("\n")[0]
-            raise ConfigurationError(f"{must_be}, got {name[:100]}: {reason}") from error
+            is_told = isinstance(error, PydanticUserError | TypeError | NameError)
+            reason = f": {error}".partition("\n")[0] if is_told else ""
+            raise ConfigurationError(f"{must_be}, got {name[:100]}{reason}") from error
         return cls(name, schema, adapter, wrapper, "'decimal'" in str(adapter.core_schema))
 
     def read(self, text: str) -> Any:

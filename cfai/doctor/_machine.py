@@ -24,6 +24,7 @@ EXTRAS = {
     "tokenizers": ("tokenizers", "huggingface_hub"),
     "media": ("PIL", "soundfile", "numpy"),
     "aiohttp": ("httpx_aiohttp",),
+    "tools": ("griffe",),
     "ray": ("ray", "pyarrow"),
 }
 """The extras, and the modules that show that they are there."""
