@@ -34,7 +34,8 @@ _MAX_ANSWERS = 1_000_000
 
 _PER_CHARACTERS, _PER_MINUTE, _PER_IMAGES = "per 1k characters", "per audio minute", "per M images"
 _TILE = 512
-_MEGAPIXEL = 1_000_000
+_MEGAPIXEL = 1024 * 1024
+"""As the price list has it, whose first megapixel is an image of this size."""
 _SIDES = ("width", "height")
 _PICTURES = ("input_image_0", "input_image_1", "input_image_2", "input_image_3")
 
@@ -49,12 +50,14 @@ class _ImageDefaults(NamedTuple):
     """The most steps that it takes; `None` where nothing says."""
     is_fixed: bool = False
     """True if the number of steps is the same always."""
+    ignores_size: bool = False
+    """True if it paints this size whatever it is told, as far as anybody knows."""
 
 
 # Sources: the models' schemas; the changelog of 2025-11-25 and 2026-01-28 for FLUX.2. FLUX.1 takes no size, and paints
 # what the price list's example has.
 _IMAGE_DEFAULTS = {
-    "@cf/black-forest-labs/flux-1-schnell": _ImageDefaults(1024, 1024, 4, 8),
+    "@cf/black-forest-labs/flux-1-schnell": _ImageDefaults(1024, 1024, 4, 8, ignores_size=True),
     "@cf/black-forest-labs/flux-2-dev": _ImageDefaults(1024, 768),
     "@cf/black-forest-labs/flux-2-klein-4b": _ImageDefaults(1024, 768, 4, 4, is_fixed=True),
     "@cf/black-forest-labs/flux-2-klein-9b": _ImageDefaults(1024, 768, 4, 4, is_fixed=True),
@@ -216,6 +219,10 @@ def _count_image_units(
         steps = defaults.max_steps
     if width is None or height is None:
         return None
+    if defaults.ignores_size and (width, height) != (defaults.width, defaults.height):  # UNCERTAIN
+        if not at_most:
+            return None
+        width, height = max(width, defaults.width), max(height, defaults.height)
     tiles = ceil(width / _TILE) * ceil(height / _TILE)
     megapixels = max(1, ceil(width * height / _MEGAPIXEL))
     # A picture to go by is smaller than a tile.

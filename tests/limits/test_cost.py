@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import BaseModel
 
 import cfai
 from cfai import Ai, models, tokens
 from cfai._config import LimitPolicy
 from cfai._limits import count_units, estimate_max_cost
+from cfai.local import Emulator
 from cfai.models import USD_PER_NEURON, Model
 from cfai.models.schemas import get_schema
 from tests.conftest import row
@@ -103,7 +105,7 @@ def test_figures_are_those_of_the_price_list() -> None:
         (KLEIN_4B, {"prompt": "a house", "width": 512, "height": 512}, 26.05),
         (KLEIN_4B, {"prompt": "a house", "input_image_0": {}, "input_image_3": {}}, 4 * 26.05 + 2 * 5.37),
         (KLEIN_9B, {"prompt": "a house"}, 1363.64),
-        (KLEIN_9B, {"prompt": "a house", "width": 1920, "height": 1080, "input_image_0": {}}, 1363.64 + 3 * 181.82),
+        (KLEIN_9B, {"prompt": "a house", "width": 1920, "height": 1080, "input_image_0": {}}, 1363.64 + 2 * 181.82),
         ("@cf/deepgram/aura-1", {"text": "x" * 250}, 1363.64 / 4),
         ("@cf/deepgram/aura-2-es", {"text": "ñ" * 500}, 2727.27 / 2),
         ("@cf/openai/whisper", {"audio": [*wav(30)]}, 41.14 / 2),
@@ -114,6 +116,43 @@ def test_figures_are_those_of_the_price_list() -> None:
     ):
         with row(f"{name} {str(inputs)[:60]}"):
             assert estimate_max_cost(name, inputs) == pytest.approx(neurons * USD_PER_NEURON, rel=1e-3)
+
+
+def test_a_megapixel_has_1024_times_1024_pixels() -> None:
+    # "per first MP (1024x1024)": developers.cloudflare.com/workers-ai/models/flux-2-klein-9b
+    for width, height, dollars in (
+        (1024, 1024, 0.0150),
+        (1025, 1024, 0.0170),
+        (1920, 1080, 0.0170),
+        (1920, 1920, 0.0210),
+    ):
+        with row((width, height)):
+            inputs = {"prompt": "a house", "width": width, "height": height}
+            assert estimate_max_cost(KLEIN_9B, inputs) == pytest.approx(dollars, rel=1e-4)
+            with Emulator() as service, service.ai() as ai:
+                assert ai.run(KLEIN_9B, inputs).meta.cost == pytest.approx(dollars, rel=1e-4), "as it is charged"
+
+
+def test_a_size_that_may_be_ignored_makes_no_image_cheaper() -> None:
+    entry = models.catalogue()[SCHNELL]
+    for size, tiles in (({"width": 256, "height": 256}, 4), ({"width": 2048}, 8), ({"width": 1024, "height": 1024}, 4)):
+        with row(size):
+            inputs = {"prompt": "a house", **size}
+            assert count_units(entry, inputs, at_most=True) == {"per 512x512 tile": tiles, "per step": 4}
+            assert (count_units(entry, inputs) is None) == (size != {"width": 1024, "height": 1024}), "not certain"
+
+
+def test_a_class_under_response_format_is_checked_as_its_schema(ai: Ai) -> None:
+    class City(BaseModel):
+        name: str
+
+    llama = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+    schema = {"type": "json_schema", "json_schema": City.model_json_schema()}
+    for wanted in (City, schema):
+        result = ai.check(llama, {"prompt": "Where?", "response_format": wanted})
+        assert result
+        assert result == ai.check(llama, {"prompt": "Where?", "response_format": schema})
+        assert result.max_cost is not None
 
 
 def test_output_counts_as_much_as_can_come() -> None:
