@@ -85,6 +85,9 @@ class CfaiError(Exception):
         """The headers of the answer, names in lower case, without cookies and credentials."""
         self.steps: list[Any] = []
         """Of `run_with_tools`: each `cfai.types.Step` that was done before the error, so that nothing is lost."""
+        self.meta: Any = None
+        """With `output_type`: the facts of the answers that did not fit, with the usage and the cost of all together;
+        `None` if there were none."""
 
     def to_event_stream(self) -> bytes:
         """Return the error for a browser: an event named `error`, with code and message, then `[DONE]`."""

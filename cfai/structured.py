@@ -10,9 +10,8 @@ import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
-from functools import reduce
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Self, TypeAlias, TypeVar, cast, get_origin
 
 from pydantic import TypeAdapter, ValidationError, create_model
@@ -21,14 +20,14 @@ from pydantic_core import from_json
 
 from cfai._config import CheckMode
 from cfai._credentials import describe
-from cfai._errors import BadRequestError, ConfigurationError, InputError, OutputValidationError
+from cfai._errors import BadRequestError, CfaiError, ConfigurationError, InputError, OutputValidationError
 from cfai._json import as_sequence, is_mapping
 from cfai._limits import requested_output
 from cfai._streaming import AsyncStream, Stream, aopen_stream, open_stream
 from cfai._warnings import InputWarning, warn
 from cfai.models import Model, catalogue
 from cfai.models.schemas import get_schema
-from cfai.types import StructuredOutput, TextOutput, Token, Usage
+from cfai.types import Meta, StructuredOutput, TextOutput, Token, add_up_meta
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -311,6 +310,19 @@ def take_output_type(
     return rest, OutputFormat.of(output_type)
 
 
+def has_class(inputs: Any) -> bool:
+    """Return True if inputs have a class under `response_format`, which is the same as `output_type`."""
+    return is_mapping(inputs) and isinstance(inputs.get("response_format"), type)
+
+
+def replace_class(model: str, inputs: Any) -> Any:
+    """Return inputs that have the schema of a class under `response_format` in its place, as it would be sent."""
+    if not has_class(inputs):
+        return inputs
+    rest, output_format = take_output_type(inputs, None, 0, returns_answer=True)
+    return rest if output_format is None else add_schema(model, rest, output_format.schema)
+
+
 # The call.
 
 
@@ -369,23 +381,28 @@ class _StructuredCall:
         self._format = output_format
         self._retries_left = retries
         self._retries = 0
-        self._usages: list[Usage | None] = []
-        self._neurons: list[float | None] = []
+        self._calls: list[Meta] = []
+        """The facts of each call that was answered."""
 
     @property
     def inputs(self) -> dict[str, Any]:
         """The inputs of the next request."""
         return add_schema(self._model, self._inputs, self._format.schema)
 
-    def ask_again(self, error: BadRequestError) -> bool:
-        """Return True if the service could not bring the answer into the schema, and may try again."""
-        if error.code != JSON_MODE_FAILED or not self._retries_left:
+    def ask_again(self, error: CfaiError) -> bool:
+        """Return True if the service could not bring the answer into the schema, and may try again.
+
+        If not, the error is told what the answers before it took.
+        """
+        if not isinstance(error, BadRequestError) or error.code != JSON_MODE_FAILED or not self._retries_left:
+            error.meta = self._add_up() if self._calls else None
             return False
         self._count_retry()
         return True
 
     def read(self, answer: Any) -> StructuredOutput[Any] | None:
         """Return the output of an answer; `None` if another is to be asked for. Raises `OutputValidationError`."""
+        self._calls.append(answer.meta)
         if not isinstance(answer, TextOutput):
             raise OutputValidationError(
                 f"{self._model} answered {type(answer).__name__}, and no text that could hold {self._format.name}. "
@@ -398,9 +415,9 @@ class _StructuredCall:
         except ValidationError as error:
             misfit = _find_misfit(self._model, self._inputs, answer, error)
         else:
-            self._add_up(answer)
+            self._tell_sum(answer)
             return StructuredOutput.of(answer, value)
-        self._add_up(answer)
+        self._tell_sum(answer)
         advice = "raise output_retries, describe the fields in the prompt, or take a larger model"
         if self._inputs.get("raw"):
             advice = "ask again yourself, since only you know the template of a `raw` prompt, or leave out `raw`"
@@ -414,19 +431,16 @@ class _StructuredCall:
         self._retries_left -= 1
         self._retries += 1
 
-    def _add_up(self, answer: TextOutput) -> None:
-        """Give an answer the usage of all, as far as all are known, and the number of retries."""
-        summary = answer._summarize()  # pyright: ignore[reportPrivateUsage]
-        self._usages.append(summary.usage)
-        self._neurons.append(answer.meta.neurons)
-        # A copy: what `ai.usage` adds up is each call's own.
-        meta = answer._meta = replace(answer.meta, output_retries=self._retries)  # pyright: ignore[reportPrivateUsage]
-        if len(self._usages) > 1:
-            usages = [usage for usage in self._usages if usage is not None]
-            neurons = [figure for figure in self._neurons if figure is not None]
-            is_known = len(usages) == len(self._usages)
-            meta.usage = summary.usage = reduce(lambda one, other: one + other, usages) if is_known else None
-            meta.neurons = sum(neurons) if len(neurons) == len(self._neurons) else None
+    def _add_up(self) -> Meta:
+        """Return the facts of all calls: a copy, since what `ai.usage` adds up is each call's own."""
+        meta = add_up_meta(self._calls)
+        meta.output_retries = self._retries
+        return meta
+
+    def _tell_sum(self, answer: TextOutput) -> None:
+        """Give an answer the usage and the cost of all, as far as all are known, and the number of retries."""
+        meta = answer._meta = self._add_up()  # pyright: ignore[reportPrivateUsage]
+        answer._summarize().usage = meta.usage  # pyright: ignore[reportPrivateUsage]
 
 
 def _build_retry(inputs: Mapping[str, Any], answer: TextOutput, misfit: _Misfit) -> dict[str, Any]:
@@ -464,7 +478,7 @@ def run_structured(
     while True:
         try:
             output = structured.read(call(model, structured.inputs))
-        except BadRequestError as error:
+        except CfaiError as error:
             if not structured.ask_again(error):
                 raise
         else:
@@ -492,7 +506,7 @@ async def arun_structured(
     while True:
         try:
             output = structured.read(await call(model, structured.inputs))
-        except BadRequestError as error:
+        except CfaiError as error:
             if not structured.ask_again(error):
                 raise
         else:

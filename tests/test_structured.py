@@ -282,7 +282,47 @@ def test_usage_and_neurons_are_those_of_all_answers(caller: Caller, service: Ser
     assert answer.meta.usage == answer.usage
     assert answer.meta.output_retries == 2
     service.answers(service.result(native("no", usage=None)), service.result(native(PARIS)))
-    assert caller.run(LLAMA, {"prompt": "x"}, output_type=City).usage is None, "a part of the sum is unknown"
+    answer = caller.run(LLAMA, {"prompt": "x"}, output_type=City)
+    assert (answer.usage, answer.meta.cost) == (None, None), "a part of the sum is unknown"
+
+
+def test_the_cost_is_that_of_each_answer_by_its_own_source(caller: Caller, service: Service) -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+    listed = (10 * 26668 + 5 * 204805) * 1e-6
+    prices = "Workers AI pricing page, 2026-08-28"
+    for told, neurons, source in (
+        (
+            ({"cf_aig_cache_status": "MISS", "cf_ai_neurons": "5"}, {"cf_aig_cache_status": "HIT"}),
+            5,
+            "neurons, gateway cache",
+        ),
+        (
+            ({"cf_aig_cache_status": "HIT"}, {"cf_aig_cache_status": "MISS", "cf_ai_neurons": "7"}),
+            7,
+            "gateway cache, neurons",
+        ),
+        (({}, {"cf_ai_neurons": "3"}), listed + 3, f"{prices}, neurons"),
+        (({}, {}), 2 * listed, prices),
+    ):
+        with row(source):
+            answers = [{**native("no"), "usage": usage}, {**native(PARIS), "usage": usage}]
+            service.answers(*(service.result(each, **headers) for each, headers in zip(answers, told, strict=True)))
+            before = caller.ai.usage
+            meta = caller.run(LLAMA, {"prompt": "x"}, output_type=City).meta
+            assert (meta.cost, meta.cost_source) == (pytest.approx(neurons * 0.011e-3), source)
+            assert caller.ai.usage.cost - before.cost == pytest.approx(meta.cost)
+            assert copy.copy(meta).cost == pickle.loads(pickle.dumps(meta)).cost == meta.cost
+
+
+def test_an_error_between_the_answers_knows_what_they_took(caller: Caller, service: Service) -> None:
+    told = {**native("no"), "usage": {"prompt_tokens": 10, "completion_tokens": 5, "neurons": 2}}
+    service.answers(service.result(told), service.error(400, 5006))
+    with pytest.raises(BadRequestError) as caught:
+        caller.run(LLAMA, {"prompt": "x"}, output_type=City)
+    assert (caught.value.meta.usage.total_tokens, caught.value.meta.neurons) == (15, 2)
+    with pytest.raises(BadRequestError) as caught:
+        caller.run(LLAMA, {"prompt": "x"}, output_type=City)
+    assert caught.value.meta is None
 
 
 def test_an_answer_that_never_fits_is_an_error_with_all_that_is_known(caller: Caller, service: Service) -> None:

@@ -11,7 +11,7 @@ from cfai._credentials import Secret
 from cfai._errors import StreamTruncatedError
 from cfai.tools._calls import arun_calls, run_calls
 from cfai.tools._conversation import Conversation
-from cfai.types import Meta, Runner, Step, Token, ToolsOutput, Usage, sum_usage
+from cfai.types import Meta, Runner, Step, Token, ToolsOutput, Usage, add_up
 
 _LEFT = "the stream was left before its end"
 
@@ -55,7 +55,7 @@ class _ToolsState:
     @property
     def usage(self) -> Usage | None:
         """Tokens of the answers that have come to their end; `None` if the service did not say them of each."""
-        return sum_usage(self.steps)
+        return add_up(step.usage for step in self.steps)
 
     def _leave(self, error: Exception | None = None) -> None:
         """Read no further. Whoever does all the same is told why there is nothing more."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from cfai._lazy import lazy_exports
 from cfai.types._tokens import Meta, Token, ToolCall, ToolCallDelta, Usage
 from cfai.types._tokens import TextSummary as TextSummary
+from cfai.types._tokens import add_up as add_up
+from cfai.types._tokens import add_up_meta as add_up_meta
 from cfai.types._tokens import give_ids as give_ids
 
 if TYPE_CHECKING:
@@ -296,7 +298,7 @@ _MODULES = {
     },
     "_text_to_image": {"Flux2Form", "Flux2Inputs", "FluxInputs", "LeonardoInputs", "StableDiffusionInputs"},
     "_text_to_speech": {"AuraInputs", "MeloInputs", "AuraInputsStream", "MeloInputsStream"},
-    "_tools": {"PythonTool", "Step", "ToolResult", "ToolsOutput", "sum_usage"},
+    "_tools": {"PythonTool", "Step", "ToolResult", "ToolsOutput"},
     "_translation": {"IndicTranslationInputs", "Translation", "TranslationInputs"},
     "_turn_detection": {"SmartTurnInputs", "TurnDetection"},
     "_shapes": {"find_list_class", "find_output_class"},

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from cfai import models
 from cfai._errors import CfaiError
 from cfai._json import loads
+
+T = TypeVar("T")
 
 _MAX_TOKENS = 10**15
 """More than any call has, and few enough to be reckoned with."""
@@ -53,13 +55,16 @@ class Meta:
     """
 
     output_retries: int = 0
-    """How often an answer that fits `output_type` was asked for again. `usage` and `neurons` are those of all."""
+    """How often an answer that fits `output_type` was asked for again. `usage`, `neurons` and `cost` are of all."""
 
     fallback_errors: tuple[CfaiError, ...] = ()
     """Why the models before this one did not answer, in their order, where the call had a `fallback`."""
 
     fallback_left_out: tuple[str, ...] = ()
     """The inputs that were left out, since this model of a `fallback` does not have them."""
+
+    _sum: tuple[float | None, str | None] | None = field(default=None, repr=False)
+    """The cost of several calls, and its sources; `None` for one call."""
 
     @property
     def cost(self) -> float | None:
@@ -69,6 +74,8 @@ class Meta:
         `cost_source` says which. An answer from a gateway's cache costs nothing. What the account has for free is not
         taken off.
         """
+        if self._sum is not None:
+            return self._sum[0]
         if self.gateway_cache_status == "HIT":
             return 0.0
         if self.neurons is not None:
@@ -91,12 +98,45 @@ class Meta:
 
     @property
     def cost_source(self) -> str | None:
-        """Return the source of `cost`: `neurons`, `gateway cache`, or a price list and its date; `None` without one."""
+        """Return the source of `cost`: `neurons`, `gateway cache`, or a price list and its date; `None` without one.
+
+        Of several calls, the sources of all.
+        """
+        if self._sum is not None:
+            return self._sum[1]
         if self.gateway_cache_status == "HIT":
             return "gateway cache"
         if self.neurons is not None:
             return "neurons"
         return None if self.cost is None else models.catalogue()[self.model].price_source
+
+
+def add_up(parts: Iterable[T | None]) -> T | None:
+    """Return the usage, the neurons or the cost of several calls together; `None` unless each is known.
+
+    >>> add_up([1.5, 2.0]), add_up([1.5, None]), add_up([])
+    (3.5, None, None)
+    """
+    total: Any = None
+    for number, part in enumerate(parts):
+        if part is None:
+            return None
+        total = total + part if number else part
+    return total
+
+
+def add_up_meta(calls: Sequence[Meta]) -> Meta:
+    """Return the facts of the last of several calls, with the usage, the neurons and the cost of all."""
+    if len(calls) == 1:
+        return replace(calls[0])
+    cost = add_up(call.cost for call in calls)
+    sources = dict.fromkeys(call.cost_source or "" for call in calls)
+    return replace(
+        calls[-1],
+        usage=add_up(call.usage for call in calls),
+        neurons=add_up(call.neurons for call in calls),
+        _sum=(cost, None if cost is None else ", ".join(sources)),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, Required, Self, TypedDict
 from pydantic import PrivateAttr
 
 from cfai.types._text import TextOutput
-from cfai.types._tokens import ToolCall, Usage
+from cfai.types._tokens import ToolCall, Usage, add_up
 
 
 class PythonTool(TypedDict, total=False):
@@ -109,21 +109,9 @@ class ToolsOutput(TextOutput):
     @property
     def usage(self) -> Usage | None:
         """Tokens of all calls together; `None` if the service did not say them of each."""
-        return sum_usage(self._steps)
+        return add_up(step.usage for step in self._steps)
 
     @property
     def cost(self) -> float | None:
         """What all calls cost together, in US dollars; `None` if that is not known of each."""
-        costs = [step.cost for step in self._steps]
-        known = [cost for cost in costs if cost is not None]
-        return sum(known) if known and len(known) == len(costs) else None
-
-
-def sum_usage(steps: Iterable[Step]) -> Usage | None:
-    """Return the tokens of all steps together; `None` if they are not known of each."""
-    total: Usage | None = None
-    for step in steps:
-        if step.usage is None:
-            return None
-        total = step.usage if total is None else total + step.usage
-    return total
+        return add_up(step.cost for step in self._steps)
