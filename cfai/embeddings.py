@@ -1,6 +1,6 @@
 """Embed any number of texts: split into calls, a few at a time, the vectors in the order of the texts.
 
-`_Job` decides: what a call holds, what its answer gives, what a failure means. `embed` and `aembed` wait.
+`_State` decides: what a call holds, what its answer gives, what a failure means. `embed` and `aembed` wait.
 """
 
 from __future__ import annotations
@@ -25,22 +25,19 @@ from cfai._credentials import Secret
 from cfai._display import Progress
 from cfai._errors import (
     APIResponseValidationError,
-    AuthenticationError,
     CfaiError,
     ConfigurationError,
     EmbeddingsError,
     InputError,
     LimitError,
-    NotFoundError,
-    PermissionDeniedError,
-    QuotaExceededError,
 )
 from cfai._json import as_sequence, find_unsendable, is_mapping
 from cfai._limits import check_text, format_warning, list_input_warnings, make_input_error
 from cfai._request import quote_model
+from cfai._response import concerns_all_calls
 from cfai._warnings import InputWarning, LimitWarning, warn
 from cfai.models.schemas import get_schema
-from cfai.types import Embeddings, Meta, Result, Runner, Vectors
+from cfai.types import Embeddings, Meta, Result, Runner, Vectors, add_up
 
 TextField = Literal["text", "queries", "documents"]
 """The inputs that texts go into."""
@@ -52,15 +49,6 @@ _MAX_TEXTS = 100
 """Texts of a call where the model's schema gives no number: that of most models."""
 _MAX_FAILURES = 16
 """Failures in a row after which no more is tried."""
-_HOPELESS = (
-    ConfigurationError,
-    InputError,
-    AuthenticationError,
-    PermissionDeniedError,
-    NotFoundError,
-    QuotaExceededError,
-)
-"""The errors of a call that every other call would meet too: they are not about its texts."""
 
 
 def embed(
@@ -78,34 +66,34 @@ def embed(
 ) -> Vectors:
     """Embed texts as `Ai.embed` does. `options` are those of `run`; of the checks, `policy` has the mode."""
     _check_arguments(texts, field, concurrency, takes_async=False)
-    job = _Job(policy, model, field, inputs, resume, texts)
-    job.check_all(texts)
-    job.warn()
+    state = _State(policy, model, field, inputs, resume, texts)
+    state.check_all(texts)
+    state.warn()
 
     def call(batch: _Batch) -> _Answer | Exception:
         try:
-            return _read_answer(runner.run(model, job.build_inputs(batch), **options.value), batch)
+            return _read_answer(runner.run(model, state.build_inputs(batch), **options.value), batch)
         except Exception as error:
             return error
 
     threads = _Threads(call)
     try:
-        with Progress("Embedding", job.total, shown=progress) as bar:
-            for batch in job.split(texts):
-                if not job.is_started:
+        with Progress("Embedding", state.total, shown=progress) as bar:
+            for batch in state.split(texts):
+                if not state.is_started:
                     # Alone: most calls are the only one, and what is wrong with all shows in one.
-                    job.take(batch, call(batch), bar)
+                    state.take(batch, call(batch), bar)
                     continue
                 while threads.busy >= concurrency:
-                    job.take(*threads.wait(), bar)
-                if job.is_stopped:
+                    state.take(*threads.wait(), bar)
+                if state.is_stopped:
                     break
                 threads.start(batch)
             while threads.busy:
-                job.take(*threads.wait(), bar)
+                state.take(*threads.wait(), bar)
     finally:
         threads.close()
-    return job.finish()
+    return state.finish()
 
 
 async def aembed(
@@ -123,32 +111,32 @@ async def aembed(
 ) -> Vectors:
     """Embed texts as `Ai.aembed` does."""
     _check_arguments(texts, field, concurrency, takes_async=True)
-    job = _Job(policy, model, field, inputs, resume, texts)
-    await anyio.to_thread.run_sync(job.check_all, texts)
-    job.warn()
+    state = _State(policy, model, field, inputs, resume, texts)
+    await anyio.to_thread.run_sync(state.check_all, texts)
+    state.warn()
     slots = anyio.Semaphore(concurrency)
 
     async def call(batch: _Batch) -> _Answer | Exception:
         try:
-            return _read_answer(await runner.arun(model, job.build_inputs(batch), **options.value), batch)
+            return _read_answer(await runner.arun(model, state.build_inputs(batch), **options.value), batch)
         except Exception as error:
             return error
 
     async def call_beside(batch: _Batch) -> None:
-        job.take(batch, await call(batch), bar)
+        state.take(batch, await call(batch), bar)
         slots.release()
 
-    with Progress("Embedding", job.total, shown=progress) as bar:
-        async with aclosing(job.asplit(texts)) as batches, anyio.create_task_group() as group:
+    with Progress("Embedding", state.total, shown=progress) as bar:
+        async with aclosing(state.asplit(texts)) as batches, anyio.create_task_group() as group:
             async for batch in batches:
-                if not job.is_started:
-                    job.take(batch, await call(batch), bar)
+                if not state.is_started:
+                    state.take(batch, await call(batch), bar)
                     continue
                 await slots.acquire()
-                if job.is_stopped:
+                if state.is_stopped:
                     break
                 group.start_soon(call_beside, batch)
-    return job.finish()
+    return state.finish()
 
 
 @dataclass(slots=True, eq=False)
@@ -171,7 +159,7 @@ class _Answer(NamedTuple):
     meta: Meta
 
 
-class _Job:
+class _State:
     """The state of the work: what was read, what is done, what failed. It waits for nothing."""
 
     def __init__(
@@ -220,7 +208,8 @@ class _Job:
             resume = Vectors(model, dimensions, array("f"))
         _check_resume(resume, model, self.total)
         self._dimensions, self._numbers = resume.dimensions, resume.numbers[:]
-        self._sums = (resume.usage, resume.neurons, resume.cost)
+        self._sums: tuple[Any, Any, Any] = (resume.usage, resume.neurons, resume.cost)
+        """Usage, neurons and cost of all calls."""
         self._calls = resume.calls
         self._done = sum(map(self._has, range(len(resume))))
 
@@ -279,7 +268,8 @@ class _Job:
         if isinstance(answer, _Answer):
             self._store(batch, answer)
         else:
-            self._fail(len(batch.texts), answer, stops=isinstance(answer, _HOPELESS))
+            # The texts were checked: what is wrong with the inputs is in those that all calls have.
+            self._fail(len(batch.texts), answer, stops=isinstance(answer, InputError) or concerns_all_calls(answer))
         bar.update(self._done + self._failed, failed=self._failed, cost=self._sums[2])
 
     def finish(self) -> Vectors:
@@ -357,10 +347,9 @@ class _Job:
             self._numbers[index * size : (index + 1) * size] = answer.numbers[place * size : (place + 1) * size]
         self._done += len(batch.texts)
         self._failures_in_a_row = 0
-        meta = answer.meta
-        new = (meta.usage, meta.neurons, meta.cost)
+        new = (answer.meta.usage, answer.meta.neurons, answer.meta.cost)
         if self._calls:
-            usage, neurons, cost = map(_add, self._sums, new)
+            usage, neurons, cost = map(add_up, zip(self._sums, new, strict=True))
             new = usage, neurons, cost
         self._sums = new
         self._calls += 1
@@ -464,11 +453,6 @@ def _get_facts(error: BaseException) -> dict[str, Any]:
     """Return what an error says of its answer, for the one that it is the cause of."""
     names = ("retryable", "code", "status_code", "request_id", "retry_after")
     return {name: getattr(error, name) for name in names} if isinstance(error, CfaiError) else {}
-
-
-def _add(one: Any, other: Any) -> Any:
-    """Return a sum, or `None` if one part of it is not known."""
-    return None if one is None or other is None else one + other
 
 
 def _check_arguments(texts: object, field: object, concurrency: object, *, takes_async: bool) -> None:

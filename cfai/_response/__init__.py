@@ -5,7 +5,7 @@ from cfai._response.decoder import END_MARK, Decoder, is_end_mark, is_json_objec
 from cfai._response.error_body import ErrorBody, parse_body, parse_error_body, redact, redact_headers
 from cfai._response.error_codes import CODES as ERROR_CODES
 from cfai._response.error_codes import EDGE_PAGE_CODES
-from cfai._response.errors import build_error
+from cfai._response.errors import build_error, concerns_all_calls
 from cfai._response.extract import event_reports_error
 from cfai._response.parse import (
     ApiResponse,
@@ -40,6 +40,7 @@ __all__ = [
     "build_response",
     "build_response_error",
     "build_stream_output",
+    "concerns_all_calls",
     "convert_to_events",
     "count_priced_units",
     "describe_transport_error",

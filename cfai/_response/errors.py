@@ -13,7 +13,10 @@ from cfai._errors import (
     AiInternalError,
     AuthenticationError,
     BadRequestError,
+    ConfigurationError,
     InferenceUpstreamError,
+    NotFoundError,
+    PermissionDeniedError,
     QuotaExceededError,
     RefusedContextLengthError,
     RefusedSequenceLengthError,
@@ -44,6 +47,9 @@ from cfai._response.error_codes import (
 from cfai._response.parsed_limit import ParsedLimit, parse_limit
 from cfai._response.schema_problems import find_input_problem
 
+_BLOCKED_BY_FIREWALL = 1020
+"""A code that a prompt may have alone, for what it says."""
+
 _ADVICE = {
     "context": "shorten the input or lower max_tokens: together they may be {} tokens",
     "sequence": "lower max_tokens to {} or less",
@@ -64,6 +70,16 @@ _FIRST_EDGE_STATUS = 520
 """From here on, statuses are those of Cloudflare's edge about an origin."""
 _CONTEXT_WINDOW_EXCEEDED = 5021
 """The gateway's own refusal of a length, whatever the status."""
+
+
+def concerns_all_calls(error: BaseException) -> bool:
+    """Return True if all other calls of the model would meet an error too: it is not about the inputs of one.
+
+    >>> concerns_all_calls(AuthenticationError("no")), concerns_all_calls(RateLimitError("later"))
+    (True, False)
+    """
+    kinds = (ConfigurationError, AuthenticationError, PermissionDeniedError, NotFoundError, QuotaExceededError)
+    return isinstance(error, kinds) and error.code != _BLOCKED_BY_FIREWALL
 
 
 def build_error(

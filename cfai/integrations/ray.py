@@ -15,9 +15,10 @@ from operator import attrgetter, itemgetter
 from typing import Any
 
 import cfai
-from cfai import Ai, ConfigurationError, models
+from cfai import Ai, BadRequestError, ConfigurationError, InputError, LimitError, PermissionDeniedError, models
 from cfai._credentials import Secret
 from cfai._lazy import explain_missing
+from cfai._response import concerns_all_calls
 from cfai._transport import compute_retry_pause
 from cfai.models.schemas import get_schema
 
@@ -29,7 +30,6 @@ __all__ = ["embed", "run"]
 _RETRY = cfai.Retry(max_retries=8, base=1.0, cap=60.0)  # for some three minutes: nobody waits for a single row
 _ACTOR = {"namespace": "cfai", "lifetime": "detached", "max_restarts": -1, "max_task_retries": -1, "num_cpus": 0}
 _STAGE = {"batch_size": None, "batch_format": "pyarrow", "num_cpus": 0.25, "udf_modifying_row_count": False}
-_OF_ALL_ROWS = (ConfigurationError, cfai.AuthenticationError, cfai.PermissionDeniedError, cfai.NotFoundError)
 Steps = tuple[Callable[[Any], Any], Callable[[Any], Any]]  # rows to inputs, and an output to a value for each row
 
 
@@ -74,11 +74,11 @@ class Worker:
             output = self._run(self._make_inputs(rows))
             cost = None if output.meta.cost is None else output.meta.cost / len(rows)
             return [(value, cost, None) for value, _ in zip(self._read(output), rows, strict=True)]
-        except (*_OF_ALL_ROWS, cfai.QuotaExceededError, ray.exceptions.RayError):
-            raise
         except Exception as error:  # of the caller's functions too: one odd row in a million is not to end the job
+            if concerns_all_calls(error) or isinstance(error, ray.exceptions.RayError):
+                raise
             half = len(rows) // 2
-            if half and isinstance(error, cfai.BadRequestError | cfai.InputError | cfai.LimitError):
+            if half and isinstance(error, BadRequestError | PermissionDeniedError | InputError | LimitError):
                 return self._answer(rows[:half]) + self._answer(rows[half:])
             return [(None, None, f"{type(error).__name__}: {error}")] * len(rows)
 

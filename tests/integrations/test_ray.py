@@ -150,6 +150,20 @@ def test_one_text_that_is_refused_costs_the_others_nothing(stages: Any, local: E
     assert [number for number, vector in enumerate(done.embedding) if vector is None] == [41]
 
 
+def test_one_text_that_the_firewall_blocks_costs_the_others_nothing(stages: Any, respx_mock: respx.MockRouter) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        texts = json.loads(request.content)["text"]
+        if "bad" in texts:
+            return httpx.Response(403, json={"errors": [{"code": 1020, "message": "Access denied"}], "success": False})
+        return httpx.Response(200, json={"result": {"data": [[1.0]] * len(texts)}, "success": True})
+
+    respx_mock.post(URL).mock(side_effect=answer)
+    make_ai = lambda: Ai(account_id=ACCOUNT, api_token=TOKEN)  # noqa: E731
+    done = stages.embed(Dataset(Table(text=["a", "b", "bad", "c"])), SMALL, "text", make_ai=make_ai)
+    assert [error is None for error in done.error] == [True, True, False, True]
+    assert "1020" in done.error[2]
+
+
 def test_an_answer_that_lacks_vectors_is_an_error_of_its_rows(stages: Any, respx_mock: respx.MockRouter) -> None:
     for name, result in {"short": {"data": [[1.0]]}, "none": {"data": []}, "other": {"name": "x"}}.items():
         with row(name):
