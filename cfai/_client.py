@@ -821,7 +821,9 @@ class Ai:
         for a name that is no model's.
         """
         quote_model(model)
-        policy = self._config.limit_policy
+        from cfai.structured import replace_class
+
+        policy, inputs = self._config.limit_policy, replace_class(model, inputs)
         encoded, entry = resolve_max_tokens(model, encode_inputs(model, inputs), policy), policy.get_model(model)
         result = add_problems(check_call(model, encoded, policy), find_input_problems(entry, encoded) if entry else ())
         max_cost = estimate_max_cost(model, encoded, policy)

@@ -69,7 +69,7 @@ def plan_call(
     returns_answer: bool,
 ) -> CallPlan:
     """Return the plan of a call with `output_type` or `fallback`. Raises what forbids it, before anything is sent."""
-    others = [] if fallback is None else _parse_fallback(model, fallback)
+    others = [] if fallback is None else parse_fallback(model, fallback)
     inputs = cast("Mapping[str, Any]", inputs) if isinstance(inputs, Mapping) else inputs_to_builtins(inputs)
     rest, output_format = take_output_type(inputs, output_type, output_retries, returns_answer=returns_answer)
     if others or (output_format is not None and output_retries):
@@ -88,7 +88,7 @@ def plan_call(
     return CallPlan(calls, output_format, output_retries)
 
 
-def _parse_fallback(model: str, fallback: Any) -> list[str]:
+def parse_fallback(model: str, fallback: Any) -> list[str]:
     """Return the models of the option `fallback`. Raises `ConfigurationError`."""
     if isinstance(fallback, str) or not isinstance(fallback, Iterable):
         hint = f": write [{fallback!r}]" if isinstance(fallback, str) else ""

@@ -8,20 +8,25 @@ from typing import Any
 from cfai import models
 from cfai._errors import ConfigurationError, InputError
 from cfai._limits import estimate_max_cost
-from cfai._request import encode_inputs
+from cfai._request import encode_inputs, refuse_streams
+from cfai.fallback import adapt_inputs, parse_fallback
+from cfai.structured import OutputFormat, add_schema, has_class, replace_class
+
+_STRUCTURED_CALLS = 1 + 2
+"""Calls that an answer to fit an `output_type` counts as: one that is asked for again is read with all before it."""
 
 
 class Budget:
     """The cost of a job in US dollars, and what it may be."""
 
-    def __init__(self, model: str, max_cost: float | None, *, output_retries: int = 0) -> None:
-        entry = models.catalogue().get(model)
-        if max_cost is not None and (entry is None or not entry.price):
-            raise _make_error(f"{model} has no known price")
-        self._model = model
+    def __init__(self, model: str, max_cost: float | None, *, output_type: Any = None, fallback: Any = None) -> None:
+        self._models = [model, *(parse_fallback(model, fallback) if fallback is not None else ())]
+        for name in self._models if max_cost is not None else ():
+            entry = models.catalogue().get(name)
+            if entry is None or not entry.price:
+                raise _make_error(f"{name} has no known price")
         self._max_cost = inf if max_cost is None else max_cost
-        # An answer that does not fit its `output_type` is read again, with all before it, when one more is asked for.
-        self._calls = sum(range(1, output_retries + 2))
+        self._schema = None if output_type is None or max_cost is None else OutputFormat.of(output_type).schema
         self._reserved = 0.0
         self.spent = 0.0
         """What ended calls have cost; at most, where that is not known."""
@@ -29,17 +34,29 @@ class Budget:
     def estimate(self, inputs: Any) -> float:
         """Return what a call costs at most; 0 without a budget, and for inputs that will not be sent.
 
-        Raises `ConfigurationError` if nobody knows beforehand what a call costs.
+        With a `fallback`, it is what the dearest of the models costs. Raises `ConfigurationError` if nobody knows
+        beforehand what a call costs.
         """
         if self._max_cost == inf:
             return 0.0
+        first, *others = self._models
         try:
-            cost = estimate_max_cost(self._model, encode_inputs(self._model, inputs))
+            refuse_streams(inputs, "", "")
+        except InputError as error:  # which are sent, once
+            raise _make_error("a stream can be read only once") from error
+        try:
+            encoded = encode_inputs(first, replace_class(first, inputs))
+            if self._schema is not None:
+                encoded = add_schema(first, encoded, self._schema)
         except InputError:
             return 0.0
-        if cost is None:
-            raise _make_error(f"nobody knows that of {self._model} with these inputs")
-        return self._calls * cost
+        costs = [estimate_max_cost(first, encoded)]
+        costs += [estimate_max_cost(other, adapt_inputs(encoded, other).inputs) for other in others]
+        known = [cost for cost in costs if cost is not None]
+        if len(known) < len(costs):
+            raise _make_error(f"nobody knows that of {' or '.join(self._models)} with these inputs")
+        is_structured = self._schema is not None or has_class(inputs)
+        return (_STRUCTURED_CALLS if is_structured else 1) * max(known)
 
     def allows(self, cost: float) -> bool:
         """Return True if a call may cost so much."""

@@ -22,6 +22,7 @@ from cfai import types
 from cfai._errors import ConfigurationError
 from cfai._json import is_mapping, json_default
 from cfai.many._report import Row, describe_cause
+from cfai.structured import has_class
 
 _VERSION = 1
 _SYNC_SECONDS = 1.0
@@ -168,15 +169,22 @@ class Journal:
         }
         if row.error is not None:
             return {**fields, "error": {"cause": describe_cause(row.error), "message": str(row.error)}}
-        if self._adapter is not None:
-            fields["output"] = self._adapter.dump_python(row.output, mode="json", by_alias=True)
+        adapter, output = self._adapter, row.output
+        if adapter is None and has_class(row.inputs):
+            adapter, output = TypeAdapter[Any](row.inputs["response_format"]), row.answer.output
+        if adapter is not None:
+            fields["output"] = adapter.dump_python(output, mode="json", by_alias=True)
         return {**fields, "answer": _dump_answer(row.answer)}
 
     def _parse_row(self, fields: Mapping[str, Any], index: int, inputs: Any) -> Row[Any]:
         answer = _parse_answer(fields["answer"])
+        adapter = TypeAdapter[Any](inputs["response_format"]) if has_class(inputs) else self._adapter
+        if adapter is None:
+            return Row(index, inputs, answer, None, answer, 0, True)
         # As JSON, so that a date, say, is read from its text under strict validation too.
-        output = answer if self._adapter is None else self._adapter.validate_json(json.dumps(fields["output"]))
-        return Row(index, inputs, output, None, answer, 0, True)
+        output = adapter.validate_json(json.dumps(fields["output"]))
+        answer = types.StructuredOutput.of(answer, output)
+        return Row(index, inputs, answer if self._adapter is None else output, None, answer, 0, True)
 
     def _lock_file(self) -> None:
         """Lock the file until it is closed, or the process ends, however that may come."""
@@ -215,6 +223,8 @@ def _describe_value(value: Any) -> Any:
         return os.fspath(cast("os.PathLike[str]", value))
     if hasattr(value, "tobytes"):  # a picture of Pillow, an array
         return [str(getattr(value, "size", "")), hashlib.sha256(value.tobytes()).hexdigest()]
+    if isinstance(value, type):
+        return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, bytes | bytearray):
         return hashlib.sha256(value).hexdigest()
     try:
@@ -251,6 +261,7 @@ def _parse_answer(fields: Mapping[str, Any]) -> Any:
     answer: Any = kind.model_validate(fields["fields"])
     meta = fields["meta"]
     usage, meta["fallback_left_out"] = meta.pop("usage"), tuple(meta["fallback_left_out"])
+    meta["_sum"] = meta["_sum"] and tuple(meta["_sum"])
     answer._meta = types.Meta(**meta, usage=None if usage is None else types.Usage(**usage))
     if "summary" in fields:
         summary = answer._summarize()

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from cfai._errors import CfaiError
-from cfai.models import USD_PER_NEURON
 
 T = TypeVar("T")
 
@@ -58,11 +57,14 @@ class JobReport:
     retried: int = 0
     """Requests that were sent again."""
 
-    input_tokens: int = 0
+    prompt_tokens: int = 0
     """Tokens of the inputs, as far as the service said."""
 
-    output_tokens: int = 0
+    completion_tokens: int = 0
     """Tokens of the answers, reasoning included, as far as the service said."""
+
+    neurons: float = 0.0
+    """The service's own charges, of the calls where it told one."""
 
     cost: float = 0.0
     """US dollars: by the service's own figure, else by the catalogue's prices. With `max_cost`, a call whose cost is
@@ -83,11 +85,6 @@ class JobReport:
         return sum(self.failures.values())
 
     @property
-    def neurons(self) -> float:
-        """Return the cost in neurons."""
-        return self.cost / USD_PER_NEURON
-
-    @property
     def rate(self) -> float:
         """Return the inputs a second that were sent and have ended."""
         return (self.done - self.skipped + self.failed) / self.seconds if self.seconds else 0.0
@@ -99,9 +96,10 @@ class JobReport:
         lines.append(f"failed     {self.failed:,}")
         lines += [f"           {count:,} {cause}" for cause, count in sorted(self.failures.items())]
         lines.append(f"retried    {self.retried:,}")
-        lines.append(f"tokens     {self.input_tokens:,} in, {self.output_tokens:,} out")
+        lines.append(f"tokens     {self.prompt_tokens:,} in, {self.completion_tokens:,} out")
         before = f" (and ${self.journal_cost:.4f} before, by the journal)" if self.journal_cost else ""
-        lines.append(f"cost       ${self.cost:.4f}, {self.neurons:,.1f} neurons{before}")
+        told = f", {self.neurons:,.1f} neurons" if self.neurons else ""
+        lines.append(f"cost       ${self.cost:.4f}{told}{before}")
         lines.append(f"time       {self.seconds:,.1f} s, {self.rate:,.1f} a second")
         if self.stopped:
             lines.append(f"stopped    {self.stopped}")

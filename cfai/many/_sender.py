@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -13,29 +13,22 @@ import anyio.to_thread
 from cfai._config import Retry
 from cfai._credentials import Secret
 from cfai._errors import (
-    AuthenticationError,
     BadRequestError,
     CapacityError,
     CfaiError,
-    ConfigurationError,
     InputError,
     LimitError,
-    NotFoundError,
+    OutputValidationError,
     PermissionDeniedError,
-    QuotaExceededError,
     RateLimitError,
 )
 from cfai._json import is_mapping
+from cfai._response import concerns_all_calls
 from cfai._transport import compute_retry_pause
 from cfai.many._journal import Journal
 from cfai.many._pace import Pace
 from cfai.many._report import Row
-from cfai.types import Runner
-
-_FATAL = (AuthenticationError, ConfigurationError, NotFoundError, PermissionDeniedError, QuotaExceededError)
-"""What all other calls of this model would meet as well."""
-_BLOCKED_BY_FIREWALL = 1020
-"""A code that a prompt may have alone, for what it says."""
+from cfai.types import Meta, Runner
 
 
 @dataclass(slots=True)
@@ -53,6 +46,8 @@ class Item:
     """When it was sent last, in seconds of `time.monotonic`."""
     cost: float = 0.0
     """US dollars that it has cost; what was reserved, if it was sent and that is not known."""
+    answered: list[Meta] = field(default_factory=list[Meta])
+    """The facts of its answers, those that did not fit its `output_type` included."""
 
 
 class Sender:
@@ -174,7 +169,9 @@ class Sender:
         Too many requests in a minute are nobody's fault: all rows wait for their next turn, and that is no retry of
         this one. Raises the error if all other rows would meet it as well.
         """
-        if isinstance(error, _FATAL) and error.code != _BLOCKED_BY_FIREWALL:
+        if error.meta is not None:
+            item.answered.append(error.meta)
+        if concerns_all_calls(error):
             raise error
         if isinstance(error, RateLimitError) and not isinstance(error, CapacityError):
             if not self._pace.hold(item.turn, error.retry_after, now):
@@ -187,21 +184,23 @@ class Sender:
         output = answer if self._output_type is None or error is not None else answer.output
         is_sent = not isinstance(error, InputError)
         row = Row(item.index, item.inputs, output, error, answer, item.attempts if is_sent else 0)
-        cost = answer.meta.cost if error is None else None
-        if cost is not None:
-            item.cost = cost
-        elif error is None or _may_be_billed(error):
-            item.cost = item.reserved
+        if error is None:
+            failed = [each.meta for each in answer.meta.fallback_errors if each.meta is not None]
+            item.answered += [*failed, answer.meta]
+        costs = [each.cost for each in item.answered]
+        item.cost = sum(cost or 0.0 for cost in costs)
+        if None in costs or (error is not None and _may_have_cost_more(error)):
+            item.cost = max(item.cost, item.reserved)
         if self.journal is not None and item.key is not None:
             sent = time.time() - (time.monotonic() - item.turn)
             self.journal.append(row, item.key, sent=sent, cost=item.cost)
         return row
 
 
-def _may_be_billed(error: CfaiError) -> bool:
-    """Return True unless it is known that the model did not run."""
-    refused = (InputError, LimitError, BadRequestError, PermissionDeniedError, RateLimitError)
-    return not error.retryable and not isinstance(error, refused)
+def _may_have_cost_more(error: CfaiError) -> bool:
+    """Return True unless it is known that the model did not run, or what its answers cost."""
+    known = (InputError, LimitError, BadRequestError, PermissionDeniedError, RateLimitError, OutputValidationError)
+    return not error.retryable and not isinstance(error, known)
 
 
 def _refuse_stream(item: Item) -> None:

@@ -65,10 +65,10 @@ class Work(Generic[T]):
         entry = models.catalogue().get(model)
         rate = options.requests_per_minute or (entry.requests_per_minute if entry else None) or inf
         retry: Any = call_options.value.get("max_retries", Retry(max_retries=5))
-        output_retries = call_options.value.get("output_retries", 1) if options.output_type is not None else 0
+        fallback = call_options.value.get("fallback")
         self.options = options
         self._model = model
-        self._budget = Budget(model, options.max_cost, output_retries=output_retries)
+        self._budget = Budget(model, options.max_cost, output_type=options.output_type, fallback=fallback)
         self._pace = Pace(rate)
         self.sender = Sender(
             runner,
@@ -236,12 +236,13 @@ class Work(Generic[T]):
     def _count(self, item: Item, row: Row[T]) -> None:
         report = self._report
         report.cost += item.cost
+        for meta in item.answered:
+            report.neurons += meta.neurons or 0.0
+            if meta.usage is not None:
+                report.prompt_tokens += meta.usage.prompt_tokens
+                report.completion_tokens += meta.usage.completion_tokens
         if row.error is not None:
             cause = describe_cause(row.error)
             report.failures[cause] = report.failures.get(cause, 0) + 1
             return
         report.done += 1
-        usage = row.answer.meta.usage
-        if usage is not None:
-            report.input_tokens += usage.prompt_tokens
-            report.output_tokens += usage.completion_tokens

@@ -7,12 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
-from cfai import APITimeoutError, BadRequestError, BudgetWarning, ConfigurationError
+from cfai import APITimeoutError, BadRequestError, BudgetWarning, ConfigurationError, OutputValidationError, Retry
 from cfai.local import Emulator
 from cfai.many._budget import Budget
-from tests.conftest import LONG, SYNC_AND_ASYNC, row
+from tests.conftest import LONG, SYNC_AND_ASYNC, Callers, Service, row
 from tests.many.conftest import MODEL, Jobs, StandIn, prompts
+
+
+class Label(BaseModel):
+    label: str
+
 
 COST = (10 * 26668 + 5 * 204805) * 1e-6 * 0.011e-3
 """US dollars of a call of `StandIn`."""
@@ -130,8 +136,84 @@ def test_an_estimate_is_never_less_than_the_cost() -> None:
 
 
 def test_an_answer_that_may_be_asked_for_once_more_is_estimated_with_that() -> None:
-    once, twice = (Budget(MODEL, 1.0, output_retries=number).estimate(SHORT[0]) for number in (0, 1))
-    assert twice > 2 * once
+    once, typed = (Budget(MODEL, 1.0, output_type=type).estimate(SHORT[0]) for type in (None, Label))
+    assert typed > 2 * once
+    assert Budget(MODEL, 1.0).estimate({**SHORT[0], "response_format": Label}) == typed
+
+
+@SYNC_AND_ASYNC
+def test_a_budget_holds_for_a_class_under_response_format_as_for_an_output_type(
+    callers: Callers, jobs: Jobs, service: Service
+) -> None:
+    usage = {"prompt_tokens": 9, "completion_tokens": 10, "neurons": 60}
+    service.answers(service.result({"response": '{"label": "a"}', "usage": usage}))
+    for more, options in (({}, {"output_type": Label}), ({"response_format": Label}, {})):
+        with row(options):
+            inputs = [{**each, **more} for each in SHORT[:40]]
+            most = 2.5 * Budget(MODEL, 1.0).estimate({**inputs[0], "response_format": Label})
+            with pytest.warns(BudgetWarning):
+                rows = list(jobs(callers().ai, inputs, max_cost=most, concurrency=40, **options))
+            assert 0 < len(rows) * 60 * 0.011e-3 <= most
+            assert [getattr(each.output, "output", each.output) for each in rows] == [Label(label="a")] * len(rows)
+
+
+@SYNC_AND_ASYNC
+def test_answers_that_do_not_fit_count_with_what_all_of_them_cost(
+    callers: Callers, jobs: Jobs, service: Service, tmp_path: Path
+) -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "neurons": 5}
+    service.answers(service.result({"response": '{"x": 1}', "usage": usage}))
+    for max_cost in (None, 1.0):
+        with row(max_cost):
+            ai, path = callers().ai, tmp_path / f"{max_cost}.jsonl"
+            job = jobs(ai, prompts(3), output_type=Label, max_cost=max_cost, journal=path)
+            assert [type(each.error) for each in job] == [OutputValidationError] * 3
+            report = job.report()
+            assert (report.done, report.failed, len(service.requests)) == (0, 3, 6)
+            assert (report.prompt_tokens, report.completion_tokens, report.neurons) == (60, 30, 30.0)
+            assert report.cost == pytest.approx(30 * 0.011e-3) == pytest.approx(ai.usage.cost)
+            assert "cost       $0.0003, 30.0 neurons" in str(report)
+            again = jobs(ai, [], output_type=Label, max_cost=max_cost, journal=path)
+            assert list(again) == []
+            assert again.report().journal_cost == pytest.approx(report.cost)
+            service.forget()
+
+
+@SYNC_AND_ASYNC
+def test_what_was_paid_before_a_row_is_sent_again_counts(callers: Callers, jobs: Jobs, service: Service) -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "neurons": 5}
+    misfit, fit = ({"response": text, "usage": usage} for text in ('{"x": 1}', '{"label": "a"}'))
+    busy, broken = service.error(429, 3040), service.raw(b"", "application/json")
+    for answers, options, neurons in (
+        ((misfit, busy, fit), {"max_retries": Retry(max_retries=1, base=0)}, 10),
+        ((misfit, busy, fit), {"fallback": ["@cf/qwen/qwen3-30b-a3b-fp8"], "max_retries": 0}, 10),
+        ((misfit, broken), {}, None),
+    ):
+        with row(options):
+            service.answers(*(service.result(each) if isinstance(each, dict) else each for each in answers))
+            ai, inputs = callers().ai, {**SHORT[0], "response_format": Label}
+            job = jobs(ai, [SHORT[0]], output_type=Label, max_cost=1.0, **options)
+            assert next(job).ok == (neurons is not None)
+            cost = Budget(MODEL, 1.0).estimate(inputs) if neurons is None else neurons * 0.011e-3
+            assert job.report().cost == pytest.approx(cost)
+
+
+def test_an_estimate_is_that_of_the_dearest_model_that_may_be_called() -> None:
+    cheap, dear = "@cf/qwen/qwen3-30b-a3b-fp8", MODEL
+    alone = Budget(dear, 1.0).estimate(SHORT[0])
+    assert Budget(cheap, 1.0, fallback=[dear]).estimate(SHORT[0]) == alone
+    assert Budget(dear, 1.0, fallback=[cheap]).estimate(SHORT[0]) == alone
+    with pytest.raises(ConfigurationError, match="has no known price"):
+        Budget(dear, 1.0, fallback=["@cf/swiss-ai/apertus-v1.5-8b"])
+
+
+@SYNC_AND_ASYNC
+def test_a_budget_needs_inputs_that_can_be_read_before_they_are_sent(jobs: Jobs) -> None:
+    runner = StandIn(lambda _: "x")
+    inputs = {"prompt": "What is it?", "image": iter([b"a picture"])}
+    with pytest.raises(ConfigurationError, match="a stream can be read only once"):
+        list(jobs(runner, [inputs], model="@cf/meta/llama-3.2-11b-vision-instruct", max_cost=1.0))
+    assert runner.calls == []
 
 
 @SYNC_AND_ASYNC

@@ -28,7 +28,7 @@ from cfai._credentials import Secret
 from cfai.local import Emulator
 from cfai.many import JobOptions
 from cfai.many._journal import make_key
-from tests.conftest import BACKENDS, SYNC_AND_ASYNC, row
+from tests.conftest import BACKENDS, SYNC_AND_ASYNC, Callers, Service, row
 from tests.many.conftest import MODEL, Jobs, StandIn, asynchronous, prompts
 
 LONG = 60.0
@@ -151,6 +151,30 @@ def test_an_output_type_is_validated_anew_and_what_is_of_another_type_is_asked_f
             other.value = 5.5
             rows = list(jobs(other, prompts(2), output_type=float, journal=path))
             assert [(each.output, each.from_journal) for each in rows] == [(5.5, False)] * 2
+
+
+@SYNC_AND_ASYNC
+def test_a_class_under_response_format_is_kept_as_an_output_type_is(
+    callers: Callers, jobs: Jobs, service: Service, path: Path
+) -> None:
+    class Name(BaseModel):
+        name: str
+
+    class Title(BaseModel):
+        name: str
+
+    usage = {"prompt_tokens": 9, "completion_tokens": 10, "neurons": 2}
+    misfit, fit = ({"response": text, "usage": usage} for text in ("no", '{"name": "Oslo"}'))
+    service.answers(service.result(misfit), service.result(fit))
+    typed = [{**prompts(1)[0], "response_format": Name}]
+    ai = callers().ai
+    (first,) = jobs(ai, typed, journal=path)
+    (second,) = jobs(StandIn(fail), typed, journal=path)
+    assert second.from_journal
+    assert second.output.output == first.output.output == Name(name="Oslo")
+    assert (second.output.meta, second.output.meta.cost) == (first.output.meta, pytest.approx(4 * 0.011e-3))
+    (other,) = jobs(ai, [{**typed[0], "response_format": Title}], journal=path)
+    assert (other.from_journal, other.output.output) == (False, Title(name="Oslo"))
 
 
 @SYNC_AND_ASYNC
