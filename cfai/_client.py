@@ -39,7 +39,7 @@ from cfai._credentials import (
     parse_setting,
     resolve_credentials,
 )
-from cfai._errors import CfaiError, ConfigurationError, InferenceUpstreamError
+from cfai._errors import APIResponseValidationError, CfaiError, ConfigurationError, InferenceUpstreamError
 from cfai._json import is_mapping
 from cfai._limits import (
     CheckResult,
@@ -840,7 +840,12 @@ class Ai:
         try:
             response = send(self._pool, call)
             self._remember(response)
-            if response.content is not None and not call.wants_raw and should_resend_unstreamed(response, call):
+            if (
+                response.content is not None
+                and call.wants_stream
+                and not call.wants_raw
+                and _must_resend(response, call)
+            ):
                 again = prepare_unstreamed(call, response.budget.started, response.attempts)
                 return self._run(again, open_text_stream)
             return _take_answer(response, call, open_audio_stream if call.wants_audio_stream else open_text_stream)
@@ -854,7 +859,12 @@ class Ai:
         try:
             response = await asend(self._pool, call)
             self._remember(response)
-            if response.content is not None and not call.wants_raw and should_resend_unstreamed(response, call):
+            if (
+                response.content is not None
+                and call.wants_stream
+                and not call.wants_raw
+                and _must_resend(response, call)
+            ):
                 again = prepare_unstreamed(call, response.budget.started, response.attempts)
                 return await self._arun(again, open_text_stream)
             return _take_answer(response, call, aopen_audio_stream if call.wants_audio_stream else open_text_stream)
@@ -1029,11 +1039,24 @@ def _take_answer(response: ApiResponse, call: PreparedCall, open_stream: OpenStr
             return open_stream(response, call)
         output: Any = _keep_pool(response) if call.wants_raw else parse(response, call)
     except CfaiError as error:
-        ledger.answered.append(response.meta)  # whatever it was, it may have been billed
+        # An answer that cannot be read may have been billed; one that reports an error was not, unless it says so.
+        if isinstance(error, APIResponseValidationError) or response.meta.neurons:
+            ledger.answered.append(response.meta)
         if logger.isEnabledFor(logging.INFO):
+def _must_resend(response: ApiResponse, call: PreparedCall) -> bool:
+    """Return True if an empty answer came in place of a stream, which is noted: it may have been billed."""
+    is_empty = True  # where it may not be sent again, this raises
+    try:
+        is_empty = should_resend_unstreamed(response, call)
+    finally:
+        if is_empty:
+            response.pool.usage.answered.append(response.meta)
+    return is_empty
+
+
             log_failure(call.model, response.budget.elapsed(time.monotonic()), response.attempts, error)
         raise
-    if response.meta.status_code < 400:
+    if response.meta.status_code < 400 and not _is_batch_pending(call, output):
         ledger.answered.append(response.meta)
     if logger.isEnabledFor(logging.INFO):
         usage = output.usage if isinstance(output, types.TextOutput) else None
@@ -1053,6 +1076,12 @@ def _keep_pool(response: ApiResponse) -> Any:
 
 
 def _check_client(client: Any, option: str, *, is_async: bool) -> None:
+def _is_batch_pending(call: PreparedCall, output: Any) -> bool:
+    """Return True for a batch that was handed in or is asked after: its usage comes with its answers."""
+    is_batch = "requests" in call.inputs or "request_id" in call.inputs
+    return is_batch and isinstance(output, types.Output) and output.get("status") in ("queued", "running")
+
+
     if client is None:
         return
     must_be = "an httpx.AsyncClient" if is_async else "an httpx.Client"

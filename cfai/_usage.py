@@ -17,7 +17,8 @@ class ModelUsage:
     """What calls took, all together."""
 
     calls: int = 0
-    """Calls that were answered, streams included that were left before their end. Failed calls do not count."""
+    """Calls that were answered, streams included that were left before their end. Failed calls do not count, nor do
+    batches that are not done."""
     prompt_tokens: int = 0
     """Tokens of input, of the calls whose usage the service told."""
     completion_tokens: int = 0

@@ -122,6 +122,37 @@ def test_what_is_not_priced_by_tokens_costs_its_units_where_they_are_certain(cal
 
 
 @SYNC_AND_ASYNC
+def test_a_batch_counts_once_with_the_usage_of_all_its_answers(caller: Caller, service: Service) -> None:
+    responses = [{"id": 0, "success": True, "result": {"response": "Hello"}}]
+    service.answers(
+        service.result({"status": "queued", "request_id": "abc", "model": LLAMA}),
+        service.result({"status": "queued", "request_id": "abc"}),
+        service.result({"status": "running", "request_id": "abc"}),
+        service.result({"responses": responses, "usage": TOLD}),
+    )
+    caller.run(LLAMA, {"requests": [PROMPT]}, queue_request=True)
+    for _ in range(3):
+        assert caller.ai.usage.calls == 0
+        caller.run(LLAMA, {"request_id": "abc"}, queue_request=True)
+    usage = caller.ai.usage
+    assert (usage.calls, usage.total_tokens, usage.unpriced_calls) == (1, 1500, 0)
+    assert usage.cost == pytest.approx(LLAMA_COST)
+
+
+@SYNC_AND_ASYNC
+def test_an_empty_answer_in_place_of_a_stream_counts_beside_the_one_that_is_asked_for_again(
+    caller: Caller, service: Service
+) -> None:
+    service.answers(service.result({}, cf_ai_neurons="5"), service.result({"response": "Hello"}, cf_ai_neurons="7"))
+    assert caller.stream(LLAMA).result().text == "Hello"
+    assert (caller.ai.usage.calls, caller.ai.usage.neurons) == (2, 12.0)
+    service.answers(service.result({}, cf_ai_neurons="5"))
+    with pytest.raises(APIResponseValidationError, match="does not stream"):
+        caller.run(LLAMA, {**PROMPT, "stream": True}, max_retries=0)
+    assert (caller.ai.usage.calls, caller.ai.usage.neurons) == (3, 17.0)
+
+
+@SYNC_AND_ASYNC
 def test_a_job_that_is_queued_costs_nothing_that_is_known(caller: Caller, service: Service) -> None:
     service.answers(service.result({"status": "queued", "request_id": "abc", "model": AURA}))
     requests = {"requests": [{"text": "Hello"}]}
@@ -254,7 +285,20 @@ def test_a_call_that_failed_does_not_count_unless_it_was_answered(caller: Caller
         caller.run(LLAMA, PROMPT)
     with pytest.raises(CfaiError):
         caller.run(LLAMA, {"prompt": "Hello", "max_tokens": 10**9})
-    assert caller.ai.usage.calls == 0
+    for code in (3040, 3043, 4006, 5006, 5007):
+        service.answers(service.error(200, code))
+        with row(code), pytest.raises(CfaiError):
+            caller.run(LLAMA, PROMPT)
+    assert caller.ai.usage.calls == 0, "an error under a 200 is no answer"
+    service.answers(service.error(200, 3043, cf_ai_neurons="3"))
+    with pytest.raises(CfaiError):
+        caller.run(LLAMA, PROMPT)
+    usage = caller.ai.usage
+    assert (usage.calls, usage.neurons, usage.unpriced_calls) == (1, 3.0, 0), "it says that it was charged"
+
+
+@SYNC_AND_ASYNC
+def test_an_answer_that_cannot_be_read_counts(caller: Caller, service: Service) -> None:
     service.answers(service.json(b"no JSON", cf_ai_neurons="2"))
     for inputs in (PROMPT, {**PROMPT, "stream": True}):
         with pytest.raises(APIResponseValidationError):
