@@ -115,6 +115,12 @@ class CallOptions(TypedDict, total=False):
     checks: CheckMode
 
 
+class FallbackOptions(CallOptions, total=False):
+    """The options of a call, and other models for it."""
+
+    fallback: Sequence[str] | None
+
+
 class LastCall(NamedTuple):
     """The last call's ids and status: one slot, replaced whole."""
 
@@ -426,7 +432,7 @@ class Ai:
         *,
         tools: Iterable[ToolFunction],
         max_rounds: int = 8,
-        **options: Unpack[CallOptions],
+        **options: Unpack[FallbackOptions],
     ) -> ToolsStream: ...
     @overload
     def run_with_tools(
@@ -436,7 +442,7 @@ class Ai:
         *,
         tools: Iterable[ToolFunction],
         max_rounds: int = 8,
-        **options: Unpack[CallOptions],
+        **options: Unpack[FallbackOptions],
     ) -> types.ToolsOutput: ...
     @overload
     def run_with_tools(
@@ -446,7 +452,7 @@ class Ai:
         *,
         tools: Iterable[ToolFunction],
         max_rounds: int = 8,
-        **options: Unpack[CallOptions],
+        **options: Unpack[FallbackOptions],
     ) -> types.ToolsOutput | ToolsStream: ...
     def run_with_tools(
         self,
@@ -455,7 +461,7 @@ class Ai:
         *,
         tools: Iterable[ToolFunction],
         max_rounds: int = 8,
-        **options: Unpack[CallOptions],
+        **options: Unpack[FallbackOptions],
     ) -> Any:
         """Run a text model with Python functions as tools, until it answers without asking for one.
 
@@ -474,7 +480,7 @@ class Ai:
           type hints are what the model is told; arguments that a `partial` has set, it is not told, and cannot change.
           `{"function": …, "name": …, "description": …, "parameters": …}` says otherwise.
         - `max_rounds`: how often the model may have tools called; it is called once more, to answer.
-        - `options` are those of `run`, for each call: `total_timeout` too.
+        - `options` are those of `run`, for each call: `total_timeout` too, and `fallback`.
 
         The tools of one answer run at the same time, each in a thread if they are several. What they return goes back
         as JSON, a string as it is. An exception, arguments that do not fit, and the name of a tool that there is not,
@@ -486,6 +492,7 @@ class Ai:
         """
         hidden = Secret(options)
         del options  # a traceback shows the variables of this frame
+        _check_call_options("run_with_tools", hidden)
         from cfai.tools import run_with_tools
 
         hidden.value.setdefault("checks", self._config.limit_policy.mode)
@@ -499,7 +506,7 @@ class Ai:
         *,
         tools: Iterable[ToolFunction],
         max_rounds: int = 8,
-        **options: Unpack[CallOptions],
+        **options: Unpack[FallbackOptions],
     ) -> AsyncCall[AsyncToolsStream]: ...
     @overload
     def arun_with_tools(
@@ -509,7 +516,7 @@ class Ai:
         *,
         tools: Iterable[ToolFunction],
         max_rounds: int = 8,
-        **options: Unpack[CallOptions],
+        **options: Unpack[FallbackOptions],
     ) -> AsyncCall[types.ToolsOutput]: ...
     @overload
     def arun_with_tools(
@@ -519,7 +526,7 @@ class Ai:
         *,
         tools: Iterable[ToolFunction],
         max_rounds: int = 8,
-        **options: Unpack[CallOptions],
+        **options: Unpack[FallbackOptions],
     ) -> AsyncCall[types.ToolsOutput | AsyncToolsStream]: ...
     def arun_with_tools(
         self,
@@ -528,7 +535,7 @@ class Ai:
         *,
         tools: Iterable[ToolFunction],
         max_rounds: int = 8,
-        **options: Unpack[CallOptions],
+        **options: Unpack[FallbackOptions],
     ) -> Any:
         """Run a text model with Python functions as tools, awaited; with `"stream": True` an `AsyncToolsStream`.
 
@@ -537,6 +544,7 @@ class Ai:
         """
         hidden = Secret(options)
         del options  # a traceback shows the variables of this frame
+        _check_call_options("arun_with_tools", hidden)
         from cfai.tools import arun_with_tools
 
         hidden.value.setdefault("checks", self._config.limit_policy.mode)
@@ -552,7 +560,7 @@ class Ai:
         messages: Iterable[Any] = (),
         max_rounds: int = 8,
         inputs: Mapping[str, Any] | None = None,
-        **options: Unpack[CallOptions],
+        **options: Unpack[FallbackOptions],
     ) -> Chat:
         """Return a conversation, which keeps what was said and sends it with every question. Nothing is sent yet.
 
@@ -567,13 +575,14 @@ class Ai:
         - `tools`, `max_rounds`: functions that the model may call, and how often, as in `run_with_tools`.
         - `messages`: what was said before.
         - `inputs`: the other inputs of each call, such as `{"temperature": 0, "max_tokens": 1000}`.
-        - `options` are those of `run`. By default a conversation has a `session_affinity` of its own, by which it
-          reaches the same instance of the model, and its prompt cache.
+        - `options` are those of `run`, for each call: `fallback` too. By default a conversation has a
+          `session_affinity` of its own, by which it reaches the same instance of the model, and its prompt cache.
 
         Raises `ConfigurationError` and `InputError` for what cannot be sent.
         """
-        hidden, checks = Secret(options), options.get("checks", NOT_GIVEN)
+        hidden = Secret(options)
         del options  # a traceback shows the variables of this frame
+        _check_call_options("chat", hidden)
         from cfai.chat import Chat
 
         return Chat(
@@ -584,7 +593,7 @@ class Ai:
             messages=messages,
             max_rounds=max_rounds,
             inputs=inputs,
-            limit_policy=self._config.with_overrides(checks=checks).limit_policy,
+            limit_policy=self._get_policy(hidden.value.get("checks", NOT_GIVEN)),
             **hidden.value,
         )
 
@@ -601,7 +610,7 @@ class Ai:
         journal: str | os.PathLike[str] | None = None,
         max_cost: float | None = None,
         progress: bool | None = None,
-        **options: Unpack[CallOptions],
+        **options: Unpack[FallbackOptions],
     ) -> Job[T]: ...
     @overload
     def run_many(
@@ -616,7 +625,7 @@ class Ai:
         journal: str | os.PathLike[str] | None = None,
         max_cost: float | None = None,
         progress: bool | None = None,
-        **options: Unpack[CallOptions],
+        **options: Unpack[FallbackOptions],
     ) -> Job[Any]: ...
     def run_many(
         self,
@@ -630,7 +639,7 @@ class Ai:
         journal: str | os.PathLike[str] | None = None,
         max_cost: float | None = None,
         progress: bool | None = None,
-        **options: Unpack[CallOptions],
+        **options: Unpack[FallbackOptions],
     ) -> Job[Any]:
         """Run a model on thousands of inputs: an iterator of rows, each with its output or its error.
 
@@ -653,16 +662,16 @@ class Ai:
           with `BudgetWarning`, and `job.report().stopped` says so.
         - `progress`: a bar in the terminal; `None` shows it for long work. Needs rich.
         - `output_type`: as in `run`; `row.output` is the validated object.
-        - `options` are those of `run`. `max_retries` is 5 by default.
+        - `options` are those of `run`, for each call: `fallback` too. `max_retries` is 5 by default.
 
         An error of one input is its row's. What all would meet stops the job, and is raised behind the rows that have
         ended: a wrong token, a model that is gone, a used-up quota; so is what reading the inputs raises. Raises
         `ConfigurationError` for options that cannot work, for a journal that is none or is in use, and for a
-        `max_cost` of a model without a price by tokens.
+        `max_cost` of calls whose cost nobody knows beforehand: of a model without a price, say, or with sounds.
         """
         hidden = Secret(options)
         del options  # secrets, which a traceback would show
-        _check_call_options(hidden)
+        _check_call_options("run_many", hidden)
         from cfai.many import Job, JobOptions
 
         settings = JobOptions(concurrency, requests_per_minute, ordered, journal, max_cost, progress, output_type)
@@ -681,7 +690,7 @@ class Ai:
         journal: str | os.PathLike[str] | None = None,
         max_cost: float | None = None,
         progress: bool | None = None,
-        **options: Unpack[CallOptions],
+        **options: Unpack[FallbackOptions],
     ) -> AsyncJob[T]: ...
     @overload
     def arun_many(
@@ -696,7 +705,7 @@ class Ai:
         journal: str | os.PathLike[str] | None = None,
         max_cost: float | None = None,
         progress: bool | None = None,
-        **options: Unpack[CallOptions],
+        **options: Unpack[FallbackOptions],
     ) -> AsyncJob[Any]: ...
     def arun_many(
         self,
@@ -710,7 +719,7 @@ class Ai:
         journal: str | os.PathLike[str] | None = None,
         max_cost: float | None = None,
         progress: bool | None = None,
-        **options: Unpack[CallOptions],
+        **options: Unpack[FallbackOptions],
     ) -> AsyncJob[Any]:
         """Run a model on thousands of inputs, for `async for`. They may come from an asynchronous iterable.
 
@@ -718,7 +727,7 @@ class Ai:
         """
         hidden = Secret(options)
         del options  # secrets, which a traceback would show
-        _check_call_options(hidden)
+        _check_call_options("arun_many", hidden)
         from cfai.many import AsyncJob, JobOptions
 
         settings = JobOptions(concurrency, requests_per_minute, ordered, journal, max_cost, progress, output_type)
@@ -753,15 +762,16 @@ class Ai:
         - `resume`: the `.partial` of an `EmbeddingsError`, to embed what is missing there of the same texts.
         - `progress`: True for a bar at once, False for none; by default in a terminal or a notebook, where it takes
           longer than two seconds. Needs rich.
-        - `options` are those of `run`, for each call.
+        - `options` are those of `run`, for each call, but for `fallback`: vectors of two models do not compare.
 
         Raises `InputError` and `LimitError` for a text that is sure to be refused, with its index. When a call fails,
         the others are made all the same, unless they would fail too; then `EmbeddingsError` is raised, with what is
         done, or if nothing is, what the first call raised.
         """
-        hidden, checks = Secret({**options, "checks": "off"}), options.get("checks", NOT_GIVEN)
+        hidden = Secret(options)
         del options  # a traceback shows the variables of this frame
-        policy = self._config.with_overrides(checks=checks).limit_policy
+        _check_call_options("embed", hidden, CallOptions)
+        policy = self._get_policy(hidden.value.get("checks", NOT_GIVEN))
         from cfai.embeddings import embed
 
         return embed(
@@ -774,7 +784,7 @@ class Ai:
             concurrency=concurrency,
             resume=resume,
             progress=progress,
-            options=hidden,
+            options=Secret({**hidden.value, "checks": "off"}),
         )
 
     async def aembed(
@@ -790,9 +800,10 @@ class Ai:
         **options: Unpack[CallOptions],
     ) -> types.Vectors:
         """Embed any number of texts, awaited; `texts` may be an asynchronous iterable too."""
-        hidden, checks = Secret({**options, "checks": "off"}), options.get("checks", NOT_GIVEN)
+        hidden = Secret(options)
         del options  # a traceback shows the variables of this frame
-        policy = self._config.with_overrides(checks=checks).limit_policy
+        _check_call_options("aembed", hidden, CallOptions)
+        policy = self._get_policy(hidden.value.get("checks", NOT_GIVEN))
         from cfai.embeddings import aembed
 
         return await aembed(
@@ -805,7 +816,7 @@ class Ai:
             concurrency=concurrency,
             resume=resume,
             progress=progress,
-            options=hidden,
+            options=Secret({**hidden.value, "checks": "off"}),
         )
 
     def check(self, model: str, inputs: Any) -> CheckResult:
@@ -1007,11 +1018,12 @@ def _set_attributes(ai: Ai, attributes: Mapping[str, Any]) -> None:
         object.__setattr__(ai, name, value)  # a subclass may guard its own
 
 
-def _check_call_options(options: Secret) -> None:
-    """Raise `TypeError` for an option that a call has not."""
-    known = CallOptions.__annotations__
+def _check_call_options(method: str, options: Secret, kind: type = FallbackOptions) -> None:
+    """Raise `TypeError` for an option that is not among those of `kind`, as Python does for other parameters."""
+    known = kind.__annotations__
     if unknown := next((name for name in options.value if name not in known), None):
-        raise TypeError(f"{unknown!r} is no option of a call: it takes {', '.join(known)}")
+        hint = f"the options of its calls are {', '.join(known)}"
+        raise TypeError(f"Ai.{method}() got an unexpected keyword argument {unknown!r}: {hint}")
 
 
 def _make_pool(
@@ -1029,6 +1041,17 @@ def _make_pool(
     )
 
 
+def _must_resend(response: ApiResponse, call: PreparedCall) -> bool:
+    """Return True if an empty answer came in place of a stream, which is noted: it may have been billed."""
+    is_empty = True  # where it may not be sent again, this raises
+    try:
+        is_empty = should_resend_unstreamed(response, call)
+    finally:
+        if is_empty:
+            response.pool.usage.answered.append(response.meta)
+    return is_empty
+
+
 def _take_answer(response: ApiResponse, call: PreparedCall, open_stream: OpenStream) -> Any:
     """Return the stream or the output that an answer stands for. All but a stream is noted here; that, at its end."""
     ledger = response.pool.usage
@@ -1043,17 +1066,6 @@ def _take_answer(response: ApiResponse, call: PreparedCall, open_stream: OpenStr
         if isinstance(error, APIResponseValidationError) or response.meta.neurons:
             ledger.answered.append(response.meta)
         if logger.isEnabledFor(logging.INFO):
-def _must_resend(response: ApiResponse, call: PreparedCall) -> bool:
-    """Return True if an empty answer came in place of a stream, which is noted: it may have been billed."""
-    is_empty = True  # where it may not be sent again, this raises
-    try:
-        is_empty = should_resend_unstreamed(response, call)
-    finally:
-        if is_empty:
-            response.pool.usage.answered.append(response.meta)
-    return is_empty
-
-
             log_failure(call.model, response.budget.elapsed(time.monotonic()), response.attempts, error)
         raise
     if response.meta.status_code < 400 and not _is_batch_pending(call, output):
@@ -1062,6 +1074,12 @@ def _must_resend(response: ApiResponse, call: PreparedCall) -> bool:
         usage = output.usage if isinstance(output, types.TextOutput) else None
         log_call(response.meta, response.budget.elapsed(time.monotonic()), response.attempts, usage)
     return output
+
+
+def _is_batch_pending(call: PreparedCall, output: Any) -> bool:
+    """Return True for a batch that was handed in or is asked after: its usage comes with its answers."""
+    is_batch = "requests" in call.inputs or "request_id" in call.inputs
+    return is_batch and isinstance(output, types.Output) and output.get("status") in ("queued", "running")
 
 
 def _wants_stream(inputs: Any) -> bool:
@@ -1076,12 +1094,6 @@ def _keep_pool(response: ApiResponse) -> Any:
 
 
 def _check_client(client: Any, option: str, *, is_async: bool) -> None:
-def _is_batch_pending(call: PreparedCall, output: Any) -> bool:
-    """Return True for a batch that was handed in or is asked after: its usage comes with its answers."""
-    is_batch = "requests" in call.inputs or "request_id" in call.inputs
-    return is_batch and isinstance(output, types.Output) and output.get("status") in ("queued", "running")
-
-
     if client is None:
         return
     must_be = "an httpx.AsyncClient" if is_async else "an httpx.Client"

@@ -13,7 +13,7 @@ import json
 import threading
 import uuid
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,14 +21,14 @@ from typing import Any, NoReturn, Protocol, Self, cast
 
 from cfai._config import LimitPolicy, check_seconds
 from cfai._credentials import Secret, describe
-from cfai._errors import APIResponseValidationError, ConfigurationError, InputError
+from cfai._errors import APIResponseValidationError, CfaiError, ConfigurationError, InputError
 from cfai._json import find_unsendable, is_mapping, join_surrogates, to_builtins
 from cfai._limits import find_first_turn, is_slow_to_count
 from cfai._request import encode_image, encode_messages, inputs_to_builtins, is_medium, quote_model, walk
 from cfai._streaming import AsyncEventStream, EventStream, encode_token
 from cfai._warnings import LimitWarning, warn
 from cfai.tokens import messages_to_builtins
-from cfai.types import Runner, TextOutput, Token, Usage
+from cfai.types import Runner, Step, TextOutput, Token, Usage
 
 _DEFAULT_POLICY = LimitPolicy()
 _VERSION = 1
@@ -66,6 +66,8 @@ class _Turn:
     """The message that the turns begin with that are sent."""
     pieces: list[str] = field(default_factory=list[str])
     """The text of a streamed answer so far."""
+    steps: Sequence[Step] = ()
+    """With tools, the calls of the model that a stream has come through so far."""
 
 
 class Chat:
@@ -97,8 +99,6 @@ class Chat:
         """Check what is given, and keep it. `runner` runs the models, such as an `Ai`; `Ai.chat` says the rest."""
         self._options = Secret(options)
         del options  # a traceback shows the variables of this frame
-        if foreign := {"return_raw_response", "queue_request"}.intersection(self._options.value):
-            raise ConfigurationError(f"a conversation reads its answers: leave out `{foreign.pop()}`")
         if system is not None and not isinstance(system, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"`system` must be a string, got {describe(system)}")
         if isinstance(tools, str | Mapping) or not isinstance(tools, Iterable | None):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -117,7 +117,8 @@ class Chat:
         self.dropped: list[dict[str, Any]] = []
         """The oldest messages that do not fit the model any more, and were not sent with the last question."""
         self.usage = Usage()
-        """The tokens of all calls since this object was made, as far as the service said."""
+        """The tokens of all calls since this object was made, as far as the service said: also of those that a question
+        took which failed later, in the middle of its tools."""
         self.cost: float | None = None
         """What they cost in US dollars, as far as that is known; `None` if it is known of none."""
         self._runner = runner
@@ -194,14 +195,24 @@ class Chat:
         with self._claim():
             self._leave_open_stream()
             turn = self._prepare(text, images)
-            return self._keep(turn, self._run(turn))
+            try:
+                answer = self._run(turn)
+            except CfaiError as error:
+                self._count_steps(error.steps)
+                raise
+            return self._keep(turn, answer)
 
     async def asend(self, text: str, images: Any = None) -> TextOutput:
         """Ask as `send` does, awaited."""
         with self._claim():
             await self._aleave_open_stream()
             turn = await self._aprepare(text, images)
-            return self._keep(turn, await self._arun(turn))
+            try:
+                answer = await self._arun(turn)
+            except CfaiError as error:
+                self._count_steps(error.steps)
+                raise
+            return self._keep(turn, answer)
 
     def stream(self, text: str, images: Any = None) -> ChatStream:
         """Ask, and return the answer as a stream of tokens: iterate it, and leave it early by `with`.
@@ -296,11 +307,19 @@ class Chat:
         else:
             raise self._make_no_text_error(answer)
         self._add(turn, added)
+        self._count(usage, cost)
+        return answer
+
+    def _count(self, usage: Usage | None, cost: float | None) -> None:
         if usage is not None:  # the first has neurons that nothing is to be added to
             self.usage = self.usage + usage if self.usage.total_tokens else usage
         if cost is not None:
             self.cost = (self.cost or 0.0) + cost
-        return answer
+
+    def _count_steps(self, steps: Iterable[Step]) -> None:
+        """Count the calls of a question that came to no answer."""
+        for step in steps:
+            self._count(step.usage, step.cost)
 
     def _make_no_text_error(self, answer: Any) -> APIResponseValidationError:
         must = f"{self.model} must answer with text to hold a conversation"
@@ -308,7 +327,10 @@ class Chat:
 
     def _keep_partial(self, turn: _Turn) -> None:
         """Put a question and what came of its answer into the history; nothing if nothing came."""
-        if self._open.pop(turn, None) is not None and (text := "".join(turn.pieces)):
+        if self._open.pop(turn, None) is None:
+            return
+        self._count_steps(turn.steps)
+        if text := "".join(turn.pieces):
             self._add(turn, [{"role": "assistant", "content": text}])
 
     def _add(self, turn: _Turn, added: list[Any]) -> None:
@@ -344,6 +366,7 @@ class ChatStream:
         self._turn = turn
         self._stream = stream
         self._tokens: Iterator[Token] = iter(stream)
+        turn.steps = getattr(stream, "steps", ())
         chat._open[turn] = weakref.ref(self)
 
     @property
@@ -432,6 +455,7 @@ class AsyncChatStream:
                     raise chat._make_no_text_error(self._stream)
                 self._tokens: AsyncIterator[Token] = aiter(self._stream)
                 self._turn = turn
+                turn.steps = getattr(self._stream, "steps", ())
                 chat._open[turn] = weakref.ref(self)
         return self._turn
 

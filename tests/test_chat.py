@@ -628,6 +628,44 @@ def test_with_tools_all_that_was_said_between_question_and_answer_is_kept(caller
     assert again.messages == chat.messages, "a history with calls of tools needs none"
 
 
+@SYNC_AND_ASYNC
+def test_a_question_that_fails_after_its_tools_counts_with_the_calls_that_were_answered(
+    caller: Caller, service: Service
+) -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "neurons": 2}
+    call = {"name": "get_weather", "arguments": {"city": "Oslo"}}
+    asks = service.result({"response": None, "tool_calls": [call], "usage": usage})
+    parts = {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "id": "a", "function": {}}]}}]}
+    parts["choices"][0]["delta"]["tool_calls"][0]["function"] = {"name": "get_weather", "arguments": "{}"}
+    events = service.events(event(json.dumps(parts)), event(json.dumps({"choices": [], "usage": usage})), DONE)
+    cut = service.events(*native("Hel"))
+    for way, answers in (
+        ("send", (asks, service.error(400, 5006))),
+        ("read", (events, service.error(400, 5006))),
+        ("read", (events, cut)),
+    ):
+        with row(way):
+            service.answers(*answers)
+            talk = Talk(caller, caller.ai.chat(LLAMA, tools=[get_weather]))
+            with pytest.raises(CfaiError):
+                getattr(talk, way)("Where?")
+            assert (talk.chat.usage.total_tokens, talk.chat.cost) == (15, pytest.approx(2 * 0.011e-3))
+            service.answers(service.result({"response": "7 degrees", "usage": usage}))
+            talk.send("And now?")
+            assert (talk.chat.usage.total_tokens, talk.chat.cost) == (30, pytest.approx(4 * 0.011e-3))
+
+
+@SYNC_AND_ASYNC
+def test_another_model_answers_where_the_conversation_s_own_is_busy(caller: Caller, service: Service) -> None:
+    service.answers(service.error(429, 3040), service.result(CHAT_ANSWER))
+    talk = Talk(caller, caller.ai.chat(LLAMA, fallback=[GLM], max_retries=0))
+    assert talk.send("Where?").meta.model == GLM
+    service.answers(service.error(429, 3040), service.events(*HELLO))
+    assert talk.read("And why?") == "Hello"
+    assert service.url.endswith(GLM)
+    assert [each["role"] for each in talk.chat.messages] == ["user", "assistant"] * 2
+
+
 # Images
 
 
@@ -893,7 +931,9 @@ def test_what_makes_no_conversation_is_refused_at_once(caller: Caller) -> None:
         ({"messages": "Where?"}, InputError, "`messages` must be a list of dicts, got str"),
         ({"messages": SYSTEM}, InputError, "`messages` must be a list of dicts, got dict"),
         ({"messages": [5]}, InputError, r"messages\[0\] must be a dict"),
-        ({"return_raw_response": True}, ConfigurationError, "leave out `return_raw_response`"),
+        ({"return_raw_response": True}, TypeError, "unexpected keyword argument 'return_raw_response'"),
+        ({"output_type": dict}, TypeError, "unexpected keyword argument 'output_type'"),
+        ({"nonsense": 1}, TypeError, "unexpected keyword argument 'nonsense'"),
         ({"checks": "of"}, ConfigurationError, "`checks` must be"),
     ]
     for options, error, message in refused:

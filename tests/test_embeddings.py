@@ -85,6 +85,34 @@ def sent(service: Service) -> list[list[str]]:
 
 
 @SYNC_AND_ASYNC
+def test_options_that_would_give_other_vectors_or_none_are_refused(caller: Caller, service: Service) -> None:
+    answer_with(service)
+    for options in (
+        {"fallback": [BASE]},
+        {"return_raw_response": True},
+        {"queue_request": True},
+        {"output_type": dict},
+        {"nonsense": 1},
+    ):
+        with (
+            row(options),
+            pytest.raises(TypeError, match=f"embed.. got an unexpected keyword argument '{next(iter(options))}'"),
+        ):
+            run_embed(caller, M3, ["1"], **options)
+    assert service.requests == []
+
+
+@SYNC_AND_ASYNC
+def test_texts_that_the_firewall_blocks_stop_no_others(caller: Caller, service: Service) -> None:
+    answer_with(service, lambda texts: fail(403, 1020) if "100" in texts else None)
+    texts = [str(number) for number in range(1000)]
+    with pytest.raises(EmbeddingsError) as caught:
+        run_embed(caller, BASE, texts, concurrency=1)
+    assert caught.value.missing == [*range(100, 200)]
+    assert len(service.requests) == 10
+
+
+@SYNC_AND_ASYNC
 def test_texts_are_split_into_calls_and_the_vectors_stand_in_their_order(caller: Caller, service: Service) -> None:
     answer_with(service, cf_ai_neurons="2")
     vectors = run_embed(caller, BASE, NUMBERS, inputs={"pooling": "cls"}, extra_headers={"x-a": "b"})

@@ -11,13 +11,12 @@ from anyio import to_thread
 from cfai._credentials import Secret
 from cfai._errors import ConfigurationError
 from cfai._request import encode_media, has_media
+from cfai.fallback import parse_fallback
 from cfai.tools._calls import arun_calls, run_calls
 from cfai.tools._conversation import Conversation, check_model
 from cfai.tools._stream import AsyncToolsStream, ToolsStream, aopen_stream, open_stream
 from cfai.tools._tool import ToolFunction, make_tools
 from cfai.types import Runner, ToolsOutput
-
-_REFUSED = ("output_type", "queue_request", "return_raw_response")
 
 
 def run_with_tools(
@@ -27,7 +26,7 @@ def run_with_tools(
 
     `options` are those of `run`, out of sight of a traceback.
     """
-    _check_options(model, options)
+    _check_models(model, options)
     # Once: a stream could not be read for the second call, and a file need not be.
     inputs = encode_media(model, inputs)[0] if has_media(model, inputs) else inputs
     conversation = Conversation(model, inputs, make_tools(tools), max_rounds)
@@ -50,7 +49,7 @@ async def arun_with_tools(
     runner: Runner, model: str, inputs: Any, tools: Iterable[ToolFunction], max_rounds: int, options: Secret
 ) -> ToolsOutput | AsyncToolsStream:
     """Run a model until it answers without asking for tools. `Ai.arun_with_tools` has the rest."""
-    _check_options(model, options)
+    _check_models(model, options)
     inputs = (await to_thread.run_sync(encode_media, model, inputs))[0] if has_media(model, inputs) else inputs
     conversation = Conversation(model, inputs, make_tools(tools), max_rounds)
     if conversation.wants_stream:
@@ -65,9 +64,9 @@ async def arun_with_tools(
             conversation.add_results(await arun_calls(conversation.tools, calls))
 
 
-def _check_options(model: str, options: Secret) -> None:
-    """Raise `ConfigurationError` for an option that leaves no answer to go on from, and `InputError` for a model."""
-    if refused := [name for name in _REFUSED if name in options.value]:
-        raise ConfigurationError(f"`run_with_tools` goes on from answers as they come: leave out `{refused[0]}`")
-    if options.value.get("checks") not in ("off", "warn"):
-        check_model(model)
+def _check_models(model: str, options: Secret) -> None:
+    """Raise `InputError` for a model that is sure to call no tools, and `ConfigurationError` for what are no models."""
+    fallback = options.value.get("fallback")
+    others = [] if fallback is None else parse_fallback(model, fallback)
+    for name in [model, *others] if options.value.get("checks") not in ("off", "warn") else ():
+        check_model(name)
