@@ -106,7 +106,9 @@ class Work(Generic[T]):
     @property
     def is_input_over(self) -> bool:
         """Return True if no more inputs will be begun."""
-        return self._is_read or (self._refused is not None and not self.pending and not self.wants_input)
+        if self._is_read or self._refused is None or self.pending:
+            return self._is_read
+        return not self._budget.allows(self._refused.reserved)  # nothing under way will end, and make room
 
     @property
     def wants_input(self) -> bool:

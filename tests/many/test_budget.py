@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,20 @@ def test_calls_under_way_count_with_what_they_may_cost(jobs: Jobs) -> None:
     most = 2.5 * Budget(MODEL, 1.0).estimate(inputs[0])
     assert len(list(jobs(runner, inputs, max_cost=most, concurrency=6))) == 6
     assert runner.most == 2, "a third has to wait until they have cost less"
+
+
+@SYNC_AND_ASYNC
+def test_a_budget_for_one_call_at_a_time_ends_no_job_whose_rows_wait_to_be_taken(jobs: Jobs) -> None:
+    runner = StandIn(lambda _: "x")
+    # Room for all calls, and for no two under way.
+    inputs = [{**each, "max_tokens": 100} for each in prompts(12)]
+    most = 11.5 * COST + Budget(MODEL, 1.0).estimate(inputs[0])
+    job = jobs(runner, inputs, max_cost=most, concurrency=2)
+    rows = [next(job)]
+    deadline = time.monotonic() + LONG
+    while job._portal is not None and (len(runner.calls) < 8 or job.job._work.pending) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert len(rows + list(job)) == 12
 
 
 @SYNC_AND_ASYNC
