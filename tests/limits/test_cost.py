@@ -119,7 +119,7 @@ def test_figures_are_those_of_the_price_list() -> None:
 
 
 def test_a_megapixel_has_1024_times_1024_pixels() -> None:
-    # "per first MP (1024x1024)": developers.cloudflare.com/workers-ai/models/flux-2-klein-9b
+    # "$0.015 per first MP (1024x1024), $0.002 per subsequent MP": the pricing page, and that of the model.
     for width, height, dollars in (
         (1024, 1024, 0.0150),
         (1025, 1024, 0.0170),
