@@ -354,8 +354,10 @@ class Ai:
             return self._run(prepare(config, model, inputs, options))
         from cfai.fallback import plan_call, run_plan
 
+        started = time.monotonic()
+
         def call(model: str, inputs: Any, open_stream: OpenStream = open_stream) -> Any:
-            return self._run(prepare(config, model, inputs, options), open_stream)
+            return self._run(replace(prepare(config, model, inputs, options), started=started), open_stream)
 
         plan = plan_call(
             model,
@@ -400,15 +402,18 @@ class Ai:
         gateway = extra_headers = None  # secrets, which a traceback would show
         config = self._config.with_overrides(timeout, total_timeout, max_retries, checks)
 
-        async def acall(model: str, inputs: Any, open_stream: OpenStream = aopen_stream) -> Any:
-            return await self._arun(await aprepare(config, model, inputs, options), open_stream)
-
         async def arun() -> Any:
             get_running_loop()  # raises where none runs
             wanted = cast("Any", inputs).get("response_format") if isinstance(inputs, Mapping) else None
             if output_type is None and fallback is None and not isinstance(wanted, type):
-                return await acall(model, inputs)
+                return await self._arun(await aprepare(config, model, inputs, options))
             from cfai.fallback import arun_plan, plan_call
+
+            started = time.monotonic()
+
+            async def call(model: str, inputs: Any, open_stream: OpenStream = aopen_stream) -> Any:
+                prepared = await aprepare(config, model, inputs, options)
+                return await self._arun(replace(prepared, started=started), open_stream)
 
             plan = plan_call(
                 model,
@@ -419,7 +424,7 @@ class Ai:
                 checks=config.limit_policy.mode,
                 returns_answer=not (return_raw_response or queue_request),
             )
-            return await arun_plan(acall, plan)
+            return await arun_plan(call, plan)
 
         arun.__qualname__ = "Ai.arun"  # what Python's warning calls it that was never awaited
         return AsyncCall(arun(), wants_stream=_wants_stream(inputs) and not return_raw_response)

@@ -20,7 +20,7 @@ from pydantic_core import from_json
 
 from cfai._config import CheckMode
 from cfai._credentials import describe
-from cfai._errors import BadRequestError, CfaiError, ConfigurationError, InputError, OutputValidationError
+from cfai._errors import CfaiError, ConfigurationError, InputError, OutputValidationError
 from cfai._json import as_sequence, is_mapping
 from cfai._limits import requested_output
 from cfai._streaming import AsyncStream, Stream, aopen_stream, open_stream
@@ -41,8 +41,11 @@ SchemaForm: TypeAlias = Literal["bare", "envelope", "responses", "guided"]
 """The form in which a schema is sent: bare under `response_format`; there in OpenAI's envelope with a name; under
 `text.format`, as the Responses API has it; or as `guided_json`."""
 
-JSON_MODE_FAILED = 5024
-"""The service's code for an answer that its JSON mode could not bring into the schema."""
+JSON_MODE_FAILED = frozenset({5024, "JsonModeFailed"})
+"""The code and the name of the error for an answer that JSON mode could not bring into the schema.
+
+UNCERTAIN: the code. The name is given to the documented text, whatever its code.
+"""
 
 _TEXT_TASK = "Text Generation"
 _WRAPPED = "value"
@@ -54,12 +57,20 @@ _TOO_LOOSE = frozenset(
 )
 """Keywords that `strict` does not have. https://platform.openai.com/docs/guides/structured-outputs"""
 
-_MAX_FAILURES = 100
-"""How many braces and brackets in a text may begin no JSON until no more are tried."""
 _MAX_ERRORS = 20
 """How many errors a model is told, or a reader."""
 
 _decoder = json.JSONDecoder()
+# Patterns stay texts: `re` compiles them at first use.
+_BRACKET = r"((?:^|[:\n])[ \t*]*)?[{\[]"
+"""The beginning of an object or a list, with what stands before it where it has a line to itself, or a colon."""
+_LINE_END = r"[ \t]*(?:\r?\n|$)"
+_BRACKETS = r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[][{}]'
+"""A string, or where something begins or ends."""
+_BROKEN = r"[{\[]\s*[{\[\"']"
+"""What was to be JSON. Other words in brackets were not."""
+_FENCE = r"\s*```\w*\n(.*?)\n?```\s*"
+_THOUGHTS, _THOUGHTS_END = "<think>", "</think>"
 
 
 # The type that is asked for.
@@ -104,32 +115,46 @@ class OutputFormat:
             raise ConfigurationError(f"{must_be}, got {name[:100]}{reason}") from error
         return cls(name, schema, adapter, wrapper, "'decimal'" in str(adapter.core_schema))
 
-    def read(self, text: str) -> Any:
-        """Return the value that a text holds, as it is or among other words. Raises pydantic's `ValidationError`."""
+    def read(self, text: str, *, is_cut: bool = False) -> Any:
+        """Return the value that a text holds, as it is or among other words. Raises pydantic's `ValidationError`.
+
+        A text that was cut is not searched: what is whole in it may be a part of the answer, or come before it.
+        """
         try:
-            return self._validate(text)
+            return self._validate(text, bare=not is_cut)
         except ValidationError as error:
             problem = error
-        # The last that fits: whoever thinks aloud, or gives an example, ends with the answer.
-        for number, piece in enumerate(reversed(find_json(text.rpartition("</think>")[2]))):
-            try:
-                return self._validate(piece)
-            except ValidationError as error:
-                problem = problem if number else error
+        answer = text.rpartition(_THOUGHTS_END)[2]
+        if is_cut or answer.lstrip().startswith(_THOUGHTS):
+            raise problem
+        if fenced := re.fullmatch(_FENCE, answer, re.DOTALL):
+            answer = fenced[1]
+        # The last: whoever thinks aloud, or gives an example, ends with the answer.
+        found = [piece for piece in find_json(answer) if self.may_be(piece)]
+        if found:
+            return self._validate(found[-1].text, bare=True)
+        if answer != text:
+            return self._validate(answer, bare=True)
         raise problem
+
+    def may_be(self, piece: Piece) -> bool:
+        """Return True if a piece of text may be the value: an object, or what is no object on a line of its own."""
+        return piece.text.startswith("{") or (piece.is_alone and self.wrapper is not None)
 
     def unwrap(self, value: Any) -> Any:
         """Return the value inside the object that it was sent in; `None` if it has not come yet."""
         return value.get(_WRAPPED) if self.wrapper is not None and is_mapping(value) else value
 
-    def _validate(self, text: str) -> Any:
+    def _validate(self, text: str, *, bare: bool) -> Any:
+        """Return the value of a JSON text; `bare` allows it without the object that it was to be sent in."""
         if self.wrapper is None:
             return self._validate_with(self.adapter, text)
         try:
             return getattr(self._validate_with(self.wrapper, text), _WRAPPED)
         except ValidationError:
-            with suppress(ValidationError):
-                return self._validate_with(self.adapter, text)
+            if bare:
+                with suppress(ValidationError):
+                    return self._validate_with(self.adapter, text)
             raise
 
     def _validate_with(self, adapter: TypeAdapter[Any], text: str) -> Any:
@@ -141,23 +166,57 @@ class OutputFormat:
         return value
 
 
-def find_json(text: str) -> list[str]:
+class Piece(NamedTuple):
+    """A piece of a text that is an object or a list of JSON."""
+
+    text: str
+    is_alone: bool
+    """True if it has a line to itself, or the rest of one behind a colon."""
+
+
+def find_json(text: str) -> list[Piece]:
     """Return the objects and lists of JSON that stand in a text, in its order.
 
-    >>> find_json('Here it is: {"a": {"b": 1}}. Not {this}, but [2].')
+    What stands inside brackets that are no JSON does not count; nor does what comes before an object or a list that is
+    broken, or before brackets that are never closed.
+
+    >>> [piece.text for piece in find_json('Here it is: {"a": {"b": 1}}. Not {this}, but [2].')]
     ['{"a": {"b": 1}}', '[2]']
+    >>> find_json('For example {"a": 1}, and so {"a": [{"b": 2}],}')
+    []
     """
-    found: list[str] = []
-    position = failures = 0
-    begins = re.compile(r"[{\[]")
-    while (start := begins.search(text, position)) is not None and failures < _MAX_FAILURES:
-        try:
-            position = _decoder.raw_decode(text, start.start())[1]
-            found.append(text[start.start() : position])
-        except (ValueError, RecursionError):
-            position = start.end()
-            failures += 1
+    found: list[Piece] = []
+    position = 0
+    while (begin := re.compile(_BRACKET).search(text, position)) is not None:
+        start = begin.end() - 1
+        stop = _find_end(text, start)
+        if stop is None:
+            return []
+        if _is_json(text[start:stop]):
+            is_alone = begin[1] is not None and re.compile(_LINE_END).match(text, stop) is not None
+            found.append(Piece(text[start:stop], is_alone))
+        elif re.compile(_BROKEN).match(text, start):
+            found.clear()
+        position = stop
     return found
+
+
+def _find_end(text: str, start: int) -> int | None:
+    """Return where what begins with a bracket ends; `None` if it does not."""
+    depth = 0
+    for match in re.compile(_BRACKETS, re.DOTALL).finditer(text, start):
+        depth += (match[0] in "{[") - (match[0] in "}]")
+        if not depth:
+            return match.end()
+    return None
+
+
+def _is_json(text: str) -> bool:
+    try:
+        from_json(text)
+    except ValueError:
+        return False
+    return True
 
 
 # The form in which a model takes it.
@@ -339,14 +398,20 @@ class _Misfit(NamedTuple):
         return lines[:_MAX_ERRORS]
 
 
-def _find_misfit(model: str, inputs: Mapping[str, Any], answer: TextOutput, problem: ValidationError) -> _Misfit:
-    advice = ""
+def _is_cut(model: str, inputs: Mapping[str, Any], answer: TextOutput) -> bool:
+    """Return True for an answer that ends at its limit."""
+    if answer.finish_reason is not None:
+        return answer.finish_reason == "length"
+    # A native answer says nothing of its end but how many tokens it has.
     entry = catalogue().get(model)
     default = entry.default_max_tokens if entry is not None and "input" not in inputs else None
     limit = min(requested_output(inputs).values(), default=default.value if default else None)
-    # A native answer says nothing of its end but how many tokens it has.
-    is_full = limit is not None and answer.usage is not None and answer.usage.completion_tokens >= limit
-    if answer.finish_reason == "length" or (answer.finish_reason is None and is_full):
+    return limit is not None and answer.usage is not None and answer.usage.completion_tokens >= limit
+
+
+def _find_misfit(answer: TextOutput, problem: ValidationError, *, is_cut: bool) -> _Misfit:
+    advice = ""
+    if is_cut:
         advice = "it was cut at max_tokens: pass a larger max_tokens"
     elif answer.tool_calls and not answer.text.strip():
         names = ", ".join(call.name for call in answer.tool_calls)
@@ -355,14 +420,13 @@ def _find_misfit(model: str, inputs: Mapping[str, Any], answer: TextOutput, prob
 
 
 def _make_error(
-    output_format: OutputFormat, model: str, answer: TextOutput, misfit: _Misfit, advice: str
+    output_format: OutputFormat, model: str, answer: TextOutput, misfit: _Misfit, ending: str
 ) -> OutputValidationError:
     retries = answer.meta.output_retries
     times = f" after {retries} {'retry' if retries == 1 else 'retries'}" if retries else ""
     reasons = "; ".join(misfit.describe())
     return OutputValidationError(
-        f"the answer of {model} does not fit {output_format.name}{times}: {reasons}. "
-        f"What to do: {misfit.advice or advice}. Its text is in `.text`",
+        f"the answer of {model} does not fit {output_format.name}{times}: {reasons}. {ending}. Its text is in `.text`",
         text=answer.text,
         errors=cast("list[dict[str, Any]]", misfit.errors),
         answer=answer,
@@ -375,30 +439,34 @@ def _make_error(
 class _StructuredCall:
     """A call until its answer fits: what is sent next, and what the answers so far cost."""
 
-    def __init__(self, model: str, inputs: Mapping[str, Any], output_format: OutputFormat, retries: int) -> None:
+    def __init__(
+        self, model: str, inputs: Mapping[str, Any], output_format: OutputFormat, retries: int, answered: list[Meta]
+    ) -> None:
         self._model = model
         self._inputs = inputs
         self._format = output_format
         self._retries_left = retries
         self._retries = 0
-        self._calls: list[Meta] = []
-        """The facts of each call that was answered."""
+        self._calls = answered
+        """The facts of each call that was answered, those of other models before this one too."""
+        self._unfit: tuple[TextOutput, _Misfit] | None = None
+        """The last answer, and what is wrong with it."""
 
     @property
     def inputs(self) -> dict[str, Any]:
         """The inputs of the next request."""
         return add_schema(self._model, self._inputs, self._format.schema)
 
-    def ask_again(self, error: CfaiError) -> bool:
-        """Return True if the service could not bring the answer into the schema, and may try again.
-
-        If not, the error is told what the answers before it took.
-        """
-        if not isinstance(error, BadRequestError) or error.code != JSON_MODE_FAILED or not self._retries_left:
+    def accept_failure(self, error: CfaiError) -> None:
+        """Go on after a call that failed if the service could not bring the answer into the schema; else raise."""
+        if JSON_MODE_FAILED.intersection((error.code, getattr(error, "name", None))) and self._retries_left:
+            self._count_retry()
+        elif self._unfit is None:
             error.meta = self._add_up() if self._calls else None
-            return False
-        self._count_retry()
-        return True
+            raise error
+        else:
+            ending = f"Asking again failed, {type(error).__name__}: {error}"
+            raise _make_error(self._format, self._model, *self._unfit, ending) from error
 
     def read(self, answer: Any) -> StructuredOutput[Any] | None:
         """Return the output of an answer; `None` if another is to be asked for. Raises `OutputValidationError`."""
@@ -410,10 +478,11 @@ class _StructuredCall:
                 answer=answer,
                 model=self._model,
             )
+        is_cut = _is_cut(self._model, self._inputs, answer)
         try:
-            value = self._format.read(answer.text)
+            value = self._format.read(answer.text, is_cut=is_cut)
         except ValidationError as error:
-            misfit = _find_misfit(self._model, self._inputs, answer, error)
+            misfit = _find_misfit(answer, error, is_cut=is_cut)
         else:
             self._tell_sum(answer)
             return StructuredOutput.of(answer, value)
@@ -422,8 +491,10 @@ class _StructuredCall:
         if self._inputs.get("raw"):
             advice = "ask again yourself, since only you know the template of a `raw` prompt, or leave out `raw`"
         if misfit.advice or not self._retries_left or self._inputs.get("raw"):
-            raise _make_error(self._format, self._model, answer, misfit, advice)
+            ending = f"What to do: {misfit.advice or advice}"
+            raise _make_error(self._format, self._model, answer, misfit, ending)
         self._count_retry()
+        self._unfit = answer, misfit
         self._inputs = _build_retry(self._inputs, answer, misfit)
         return None
 
@@ -463,9 +534,17 @@ def _build_retry(inputs: Mapping[str, Any], answer: TextOutput, misfit: _Misfit)
 
 
 def run_structured(
-    call: Callable[..., Any], model: str, inputs: Mapping[str, Any], output_format: OutputFormat, retries: int
+    call: Callable[..., Any],
+    model: str,
+    inputs: Mapping[str, Any],
+    output_format: OutputFormat,
+    retries: int,
+    answered: list[Meta] | None = None,
 ) -> Any:
-    """Return the `StructuredOutput` of a call of `(model, inputs)`, or its `StructuredStream`."""
+    """Return the `StructuredOutput` of a call of `(model, inputs)`, or its `StructuredStream`.
+
+    `answered` has what was answered before, whose usage is added up with that of these answers.
+    """
     if inputs.get("stream"):
 
         def open_structured(response: ApiResponse, prepared: PreparedCall) -> StructuredStream[Any]:
@@ -474,14 +553,14 @@ def run_structured(
             return stream
 
         return call(model, add_schema(model, inputs, output_format.schema), open_structured)
-    structured = _StructuredCall(model, inputs, output_format, retries)
+    structured = _StructuredCall(model, inputs, output_format, retries, [] if answered is None else answered)
     while True:
         try:
-            output = structured.read(call(model, structured.inputs))
+            answer = call(model, structured.inputs)
         except CfaiError as error:
-            if not structured.ask_again(error):
-                raise
+            structured.accept_failure(error)
         else:
+            output = structured.read(answer)
             if output is not None:
                 return output
 
@@ -492,6 +571,7 @@ async def arun_structured(
     inputs: Mapping[str, Any],
     output_format: OutputFormat,
     retries: int,
+    answered: list[Meta] | None = None,
 ) -> Any:
     """Return the `StructuredOutput` of a call of `(model, inputs)`, or its `AsyncStructuredStream`."""
     if inputs.get("stream"):
@@ -502,14 +582,14 @@ async def arun_structured(
             return stream
 
         return await call(model, add_schema(model, inputs, output_format.schema), open_structured)
-    structured = _StructuredCall(model, inputs, output_format, retries)
+    structured = _StructuredCall(model, inputs, output_format, retries, [] if answered is None else answered)
     while True:
         try:
-            output = structured.read(await call(model, structured.inputs))
+            answer = await call(model, structured.inputs)
         except CfaiError as error:
-            if not structured.ask_again(error):
-                raise
+            structured.accept_failure(error)
         else:
+            output = structured.read(answer)
             if output is not None:
                 return output
 
@@ -518,7 +598,7 @@ async def arun_structured(
 
 
 class _GrowingValue:
-    """The value of JSON that is still being written."""
+    """The value of JSON that is still being written: of the last object that began."""
 
     def __init__(self, output_format: OutputFormat, text: str) -> None:
         self._format = output_format
@@ -526,6 +606,8 @@ class _GrowingValue:
         self._length = len(text)
         self._due = 0
         """The length at which the text is read again."""
+        self._start = 0
+        """Where what is over ends."""
         self._last: Any = None
 
     def add(self, piece: str) -> list[Any]:
@@ -538,25 +620,45 @@ class _GrowingValue:
             return []
         # Each reading begins anew, so that a long text is read less often: its whole costs a multiple of its length.
         self._due = self._length + self._length // 128
-        text = "".join(self._pieces)
-        self._pieces = [text]
-        start = re.search(r"[{\[]", text)
-        return [] if start is None else self._read(text[start.start() :])
+        return self._look(is_over=False)
 
     def finish(self) -> list[Any]:
         """Return the whole value, in a list, if it differs from the last."""
-        found = find_json("".join(self._pieces))
-        return self._read(found[-1]) if found else []
+        return self._look(is_over=True)
 
-    def _read(self, text: str) -> list[Any]:
-        try:
-            value = self._format.unwrap(from_json(text, allow_partial="trailing-strings"))
-        except ValueError:
-            return []  # words behind it
+    def _look(self, *, is_over: bool) -> list[Any]:
+        text = "".join(self._pieces)
+        self._pieces = [text]
+        if (thoughts := text.rfind(_THOUGHTS_END, self._start)) >= 0:
+            self._start = thoughts + len(_THOUGHTS_END)
+        elif text.startswith(_THOUGHTS) and not self._start:
+            return []
+        value: Any = None
+        while (begin := re.compile(_BRACKET).search(text, self._start)) is not None:
+            start = begin.end() - 1
+            may_be = self._format.may_be(Piece(text[start], begin[1] is not None))
+            growing = self._read(text[start:]) if may_be else None
+            if growing is not None and growing != self._last and not is_over:
+                value = growing
+                break
+            try:  # it does not change: perhaps it is whole, with words behind it
+                stop = _decoder.raw_decode(text, start)[1]
+            except (ValueError, RecursionError):
+                stop = _find_end(text, start) if growing is None else None
+            value = value if growing is None else growing
+            if stop is None:
+                break
+            self._start = stop
         if value is None or value == self._last:
             return []
         self._last = value
         return [value]
+
+    def _read(self, text: str) -> Any:
+        try:
+            return self._format.unwrap(from_json(text, allow_partial="trailing-strings"))
+        except ValueError:
+            return None
 
 
 class StructuredStream(Stream[Token], Generic[T]):
@@ -645,8 +747,10 @@ class _AsyncPartials:
 
 
 def _build_output(output_format: OutputFormat, call: PreparedCall, answer: TextOutput) -> StructuredOutput[Any]:
+    is_cut = _is_cut(call.model, call.inputs, answer)
     try:
-        return StructuredOutput.of(answer, output_format.read(answer.text))
+        return StructuredOutput.of(answer, output_format.read(answer.text, is_cut=is_cut))
     except ValidationError as error:
-        misfit = _find_misfit(call.model, call.inputs, answer, error)
-    raise _make_error(output_format, call.model, answer, misfit, "call it without `stream`, which asks again")
+        misfit = _find_misfit(answer, error, is_cut=is_cut)
+    ending = f"What to do: {misfit.advice or 'call it without `stream`, which asks again'}"
+    raise _make_error(output_format, call.model, answer, misfit, ending)

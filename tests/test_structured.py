@@ -9,19 +9,25 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+import httpx
 import pytest
 from pydantic import BaseModel, Field, field_validator
 from typing_extensions import TypedDict
 
 import cfai
 from cfai import (
+    APIConnectionError,
+    APITimeoutError,
     AsyncStructuredStream,
     BadRequestError,
+    CapacityError,
     CfaiError,
     ConfigurationError,
     CutAnswerWarning,
     InputError,
     InputWarning,
+    InternalServerError,
+    LimitError,
     OutputValidationError,
     StructuredStream,
     models,
@@ -228,7 +234,102 @@ def test_digits_are_not_lost(caller: Caller, service: Service) -> None:
 def test_a_text_full_of_braces_is_read_in_linear_time() -> None:
     assert find_json('{"a": ' * 100_000) == []
     assert find_json("{" * 1_000_000) == []
-    assert find_json('{x} {"a": "}"} [1, {"b": 2}] "{') == ['{"a": "}"}', '[1, {"b": 2}]']
+    assert find_json('{"\\"' * 500_000) == []
+    assert find_json("[x] " * 200_000) == []
+
+
+def test_what_stands_inside_something_broken_is_no_piece_of_json() -> None:
+    table: list[tuple[str, list[str]]] = [
+        ('{x} {"a": "}"} [1, {"b": 2}] "}', ['{"a": "}"}', '[1, {"b": 2}]']),
+        ('{"a": 1} and {see "}" [2]} [3]', ['{"a": 1}', "[3]"]),
+        ('{"a": 1} {"b": [{"c": 2}],} [3]', ["[3]"]),
+        ("{'a': {\"b\": 1}}", []),
+        ('[{"a": 1}, {"b": 2},]', []),
+        ('{"a": 1} {"b": {"c": 2}', []),
+        ('{"a": 1} {"b": "c', []),
+    ]
+    for text, found in table:
+        with row(text):
+            assert [piece.text for piece in find_json(text)] == found
+
+
+CUT = '{"number": "A-17", "items": [{"title": "pen", "price": 1.5}, {"title": "ink", "pri'
+
+
+class Item(BaseModel):
+    title: str
+    price: float
+
+
+class Invoice(BaseModel):
+    number: str | None = None
+    items: list[Item] = []
+
+
+def test_no_part_of_a_broken_answer_is_taken_for_the_whole(caller: Caller, service: Service) -> None:
+    table: list[tuple[Any, str]] = [
+        (Invoice, CUT),
+        (Invoice, CUT + 'ce": 2}],}'),
+        (Invoice, f'For example {{"number": "X"}}. The answer: {CUT}'),
+        (Invoice, f"```json\n{CUT}\n```"),
+        (Invoice, '<think>It may be {"number": "A-17"}, or'),
+        (Tree, '{"name": "root", "children": [{"name": "a"}, {"name": "b"}, {"na'),
+        (dict[str, object], '{"a": {"b": 1}, "c'),
+        (list[int], "It is 5 [1]."),
+        (list[int], "As [1] says, it is 5.\n[1]: a book"),
+        (list[list[int]], '{"value": [[[1]], [[2'),
+        (int, "5 or 6"),
+    ]
+    for kind, text in table:
+        with row((kind, text)):
+            service.answers(service.result(chat(text)))
+            with pytest.raises(OutputValidationError, match="does not fit") as caught:
+                caller.run(GLM, {"prompt": "x"}, output_type=kind, output_retries=0)
+            assert caught.value.text == text
+            service.answers(stream_chat(service, [text]))
+            stream = caller.run(GLM, {"prompt": "x", "stream": True}, output_type=kind)
+            with pytest.raises(OutputValidationError, match="does not fit"):
+                stream.result()
+
+
+def test_an_answer_cut_at_its_limit_is_the_whole_text_or_nothing(caller: Caller, service: Service) -> None:
+    text = f"Sure: {json.dumps(PARIS)}"
+    usage = {"prompt_tokens": 1, "completion_tokens": 9, "total_tokens": 10}
+    inputs = {"prompt": "x", "max_tokens": 9}
+    for kind, cut in ((City, chat(text, "length")), (City, native(text, usage=usage)), (int, chat("12", "length"))):
+        with row(cut):
+            service.answers(service.result(cut))
+            with pytest.raises(OutputValidationError, match="cut at max_tokens"):
+                caller.run(LLAMA, inputs, output_type=kind)
+    for kind, whole in ((City, PARIS), (int, {"value": 12})):
+        with row(whole):
+            service.answers(service.result(chat(json.dumps(whole), "length")))
+            expected = City(**PARIS) if kind is City else 12
+            assert caller.run(LLAMA, inputs, output_type=kind).output == expected
+
+
+def test_what_is_no_object_may_come_without_one_where_it_has_its_own_line(caller: Caller, service: Service) -> None:
+    table: list[tuple[Any, str, Any]] = [
+        (list[int], "[1, 2]", [1, 2]),
+        (list[int], "```json\n[1, 2]\n```", [1, 2]),
+        (list[int], "As [1] says:\n\n[1, 2]\n", [1, 2]),
+        (list[int], "**Answer:** [1, 2]\n\nSee [3] for more.", [1, 2]),
+        (list[int], 'It is {"value": [1, 2]}, see [3].', [1, 2]),
+        (int, "```\n5\n```", 5),
+        (int, "Two and three.</think>\n\n5", 5),
+        (City | None, f"It is {json.dumps(PARIS)}.", City(**PARIS)),
+    ]
+    for kind, text, expected in table:
+        with row((kind, text)):
+            service.answers(service.result(chat(text)))
+            assert caller.run(GLM, {"prompt": "x"}, output_type=kind, output_retries=0).output == expected
+
+
+def test_of_several_objects_the_last_is_the_answer_and_its_errors_are_told(caller: Caller, service: Service) -> None:
+    text = 'For example {"name": "X", "population": 0}. The answer: {"name": "Paris", "population": "many"}'
+    service.answers(service.result(chat(text)), service.result(chat(json.dumps(PARIS))))
+    assert caller.run(GLM, {"prompt": "x"}, output_type=City).output == City(**PARIS)
+    assert "- population: Input should be a valid integer" in service.sent["messages"][-1]["content"]
 
 
 def test_what_does_not_fit_is_asked_for_again_with_what_is_wrong(caller: Caller, service: Service) -> None:
@@ -379,9 +480,15 @@ def test_an_answer_cut_at_the_default_says_so_too(caller: Caller, service: Servi
 
 def test_json_mode_that_the_service_could_not_meet_is_asked_for_again(caller: Caller, service: Service) -> None:
     failed = service.error(400, 5024, "JSON Mode couldn't be met")
-    service.answers(failed, service.result(native(PARIS)))
-    answer = caller.run(LLAMA, {"prompt": "x"}, output_type=City)
-    assert (answer.output, answer.meta.output_retries) == (City(**PARIS), 1)
+    # Documented is the text alone.
+    for error in (
+        failed,
+        service.error(422, None, "AiError: JSON Mode couldn't be met"),
+        service.error(400, 9999, "JSON mode couldn't be met"),
+    ):
+        service.answers(error, service.result(native(PARIS)))
+        answer = caller.run(LLAMA, {"prompt": "x"}, output_type=City)
+        assert (answer.output, answer.meta.output_retries) == (City(**PARIS), 1)
     assert service.sent == {"prompt": "x"} | BARE
     service.forget()
     service.answers(failed)
@@ -391,6 +498,60 @@ def test_json_mode_that_the_service_could_not_meet_is_asked_for_again(caller: Ca
     service.answers(service.error(400, 5006, "wrong"), service.result(native(PARIS)))
     with pytest.raises(BadRequestError, match="5006"):
         caller.run(LLAMA, {"prompt": "x"}, output_type=City)
+
+
+def test_when_asking_again_fails_the_answer_that_was_billed_is_not_lost(caller: Caller, service: Service) -> None:
+    hasty = caller.with_options(max_retries=0)
+    wrong = '{"name": "Paris", "population": "many"}'
+    long = {"prompt": "x", "max_tokens": 16_000}
+    table: list[tuple[str, dict[str, Any], str, Any, type[Exception]]] = [
+        (LLAMA, {"prompt": "x"}, wrong, service.error(400, 5024, "JSON Mode couldn't be met"), BadRequestError),
+        (LLAMA, {"prompt": "x"}, wrong, service.error(500), InternalServerError),
+        (LLAMA, {"prompt": "x"}, wrong, service.error(429, 3040), CapacityError),
+        (LLAMA, {"prompt": "x"}, wrong, httpx.ConnectError("refused"), APIConnectionError),
+        (LLAMA, long, wrong + " word" * 30_000, service.result(native(PARIS)), LimitError),
+    ]
+    for model, inputs, text, failure, kind in table:
+        with row(kind):
+            service.forget()
+            service.answers(service.result(native(text)), failure)
+            with pytest.raises(OutputValidationError, match=f"Asking again failed, {kind.__name__}|Context") as caught:
+                hasty.run(model, inputs, output_type=City)
+            error = caught.value
+            assert isinstance(error.__cause__, kind)
+            assert (error.text, error.errors[0]["loc"]) == (text, ("population",))
+            assert error.answer.usage.total_tokens == 15
+            assert error.model == model
+            assert len(service.requests) == (1 if kind is LimitError else 2)
+
+
+def test_an_answer_that_did_not_fit_may_be_followed_by_a_failure_of_json_mode(caller: Caller, service: Service) -> None:
+    failed = service.error(400, 5024, "JSON Mode couldn't be met")
+    service.answers(service.result(native("no")), failed, service.result(native(PARIS)))
+    answer = caller.run(LLAMA, {"prompt": "x"}, output_type=City, output_retries=2)
+    assert (answer.output, answer.meta.output_retries, answer.usage.total_tokens) == (City(**PARIS), 2, 30)
+
+
+@SYNC_AND_ASYNC
+def test_the_total_timeout_is_one_for_all_requests(
+    caller: Caller, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+
+    unfit: Any = service.result(native("no"))
+
+    def answer_slowly() -> httpx.Response:
+        nonlocal now
+        now += 4
+        return unfit()
+
+    hasty = caller.with_options(max_retries=0, total_timeout=10)
+    service.answers(answer_slowly)
+    with pytest.raises(OutputValidationError) as caught:
+        hasty.run(LLAMA, {"prompt": "x"}, output_type=City, output_retries=9)
+    assert isinstance(caught.value.__cause__, APITimeoutError)
+    assert len(service.requests) == 3
 
 
 def test_an_answer_that_is_no_text_is_an_error(caller: Caller, service: Service) -> None:
@@ -578,6 +739,25 @@ def test_partials_are_found_inside_a_fence_and_inside_the_object_that_wraps_a_li
     partials = list(stream.partials())
     assert (partials[0], partials[-1]) == ([1], [1, 2, 3])
     assert stream.result().output == [1, 2, 3]
+
+
+def test_partials_follow_the_last_object_that_began(caller: Caller, service: Service) -> None:
+    object_ = ['{"na', 'me": "Paris", ', '"population": 1}']
+    whole = {"name": "Paris", "population": 1}
+    table: list[tuple[Any, list[str], list[Any]]] = [
+        (City, ["Sure [1", "] {so}: ", *object_, " (see [2])"], [{}, {"name": "Paris"}, whole]),
+        (City, ["<think>Is it {", '"name": "Lyon"', "}?</th", "ink>\n", *object_], [{}, {"name": "Paris"}, whole]),
+        (City, ['Not {"name": "X"}, ', "but ", *object_], [{"name": "X"}, {}, {"name": "Paris"}, whole]),
+        (list[int], ["As [1] says:\n", "[1", ", 2]"], [[1], [1, 2]]),
+        (list[int], ["As [1] says: ", '{"value": [1', ", 2]}", " [9]"], [[1], [1, 2]]),
+    ]
+    for kind, pieces, partials in table:
+        with row(pieces):
+            service.answers(stream_chat(service, pieces))
+            stream = caller.run(GLM, {"prompt": "x", "stream": True}, output_type=kind)
+            assert list(stream.partials()) == partials
+            last = stream.result().output
+            assert (last.model_dump() if isinstance(last, BaseModel) else last) == partials[-1]
 
 
 def test_a_stream_whose_answer_does_not_fit_raises_at_its_end_and_is_not_asked_again(

@@ -73,7 +73,7 @@ class ApiRequest:
     reject_if_busy: bool = False
     """True to raise at once when the model is busy (3040)."""
     started: float | None = None
-    """When the call began, in seconds of `time.monotonic`, if this is not its first request."""
+    """When the call began, in seconds of `time.monotonic`, if this may be not its first request."""
 
     @property
     def host(self) -> str:
