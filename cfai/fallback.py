@@ -10,10 +10,18 @@ from typing import Any, NamedTuple, cast
 
 from cfai._config import CheckMode
 from cfai._credentials import describe
-from cfai._errors import CfaiError, ConfigurationError, InputError, LimitError, NotFoundError, RateLimitError
+from cfai._errors import (
+    CfaiError,
+    ConfigurationError,
+    InputError,
+    LimitError,
+    NotFoundError,
+    OutputValidationError,
+    RateLimitError,
+)
 from cfai._json import as_sequence, is_mapping
-from cfai._limits import MAX_TOKENS_FIELDS, list_inputs
-from cfai._request import inputs_to_builtins, quote_model, refuse_streams
+from cfai._limits import MAX_TOKENS_FIELDS, is_blind, list_inputs
+from cfai._request import inputs_to_builtins, is_medium, quote_model, refuse_streams
 from cfai.models import catalogue
 from cfai.models.schemas import get_schema
 from cfai.structured import (
@@ -25,6 +33,7 @@ from cfai.structured import (
     run_structured,
     take_output_type,
 )
+from cfai.types import Meta
 
 _BOUND_TO_A_MODEL = {
     "lora": "a fine-tune is of one model",
@@ -33,7 +42,13 @@ _BOUND_TO_A_MODEL = {
 _OTHER_NAMES = (("steps", "num_steps"), ("num_steps", "steps"), ("text", "prompt"), ("prompt", "text"))
 """Inputs, each with another name that means the same."""
 
-_CONTENT = frozenset({"prompt", "messages", "input", "image", "image_b64", "images", "audio", "mask"})
+_CONTENT = frozenset(
+    {"prompt", "messages", "input", "previous_response_id", "conversation", "tools", "functions"}
+    | {"image", "image_b64", "images", "audio", "videos", "mask", "negative_prompt", "question", "questions", "state"}
+    | {"query", "queries", "contexts", "documents", "instruction", "pooling"}
+    | {"source_lang", "target_lang", "target_language", "lang", "language", "speaker"}
+    | {"task", "initial_prompt", "prefix", "redact"}
+)
 """Inputs that are never left out: without them it would be another question."""
 
 _CHAT_PARTS = {"input_text": "text", "output_text": "text", "input_image": "image_url"}
@@ -114,7 +129,7 @@ def adapt_inputs(inputs: Mapping[str, Any], model: str) -> ModelCall:
     """Return the call that asks another model the same: prompt, tools, schema and limits under its names.
 
     >>> adapt_inputs({"input": "Hi", "max_output_tokens": 9}, "@cf/zai-org/glm-4.7-flash").inputs
-    {'max_tokens': 9, 'messages': [{'role': 'user', 'content': 'Hi'}]}
+    {'messages': [{'role': 'user', 'content': 'Hi'}], 'max_tokens': 9}
     """
     known, schema = list_inputs(model), get_schema(model)
     adapted = dict(inputs)
@@ -122,6 +137,7 @@ def adapt_inputs(inputs: Mapping[str, Any], model: str) -> ModelCall:
         _convert_from_responses(adapted)
     elif adapted.get("prompt") is not None and _takes_messages_alone(model, known):
         adapted["messages"] = [{"role": "user", "content": adapted.pop("prompt")}]
+    _carry_images(adapted, model, known)
     if adapted.get("input") is None:
         listed: Iterable[str] = schema.parameters if schema is not None else MAX_TOKENS_FIELDS[:2]
         _convert_names(adapted, known, [name for name in MAX_TOKENS_FIELDS if name in listed] or ["max_tokens"])
@@ -137,8 +153,47 @@ def adapt_inputs(inputs: Mapping[str, Any], model: str) -> ModelCall:
     # The schemas have little of what the Responses API takes.
     if known is None or adapted.get("input") is not None:
         return ModelCall(model, adapted)
-    left_out = tuple(name for name in adapted if name not in known | _CONTENT)
+    left_out = tuple(name for name in adapted if name not in known)
+    for name in left_out:
+        if name in _CONTENT and adapted[name] is not None:
+            raise _refuse(f"{model} has no input `{name}`, without which it would be another question")
     return ModelCall(model, {name: value for name, value in adapted.items() if name not in left_out}, left_out)
+
+
+def _refuse(reason: str) -> ConfigurationError:
+    return ConfigurationError(f"`fallback` must be of models that can be asked the same: {reason}. Take another model")
+
+
+def _carry_images(adapted: dict[str, Any], model: str, known: frozenset[str] | None) -> None:
+    """Put an image where a model takes it, which may be among the messages. Raises if it would not see one."""
+    image, schema = adapted.get("image"), get_schema(model)
+    messages = [*as_sequence(adapted.get("messages"))]
+    has_parts = any(
+        is_mapping(message) and any(map(_is_image, [message.get("content"), *as_sequence(message.get("content"))]))
+        for message in [*messages, *as_sequence(adapted.get("input"))]
+    )
+    if known is None or schema is None or "messages" not in schema.parameters or not (has_parts or image is not None):
+        return
+    if is_blind(model):
+        raise _refuse(f"{model} cannot see, and the inputs have an image")
+    if has_parts and "image_url" not in schema.parameters["messages"].type:
+        raise _refuse(f"{model} takes an image as `image`, and not in messages")
+    if image is not None and "image" not in known:
+        messages = messages or [{"role": "user", "content": adapted.pop("prompt", "")}]
+        asked = [at for at, message in enumerate(messages) if is_mapping(message) and message.get("role") == "user"]
+        if not asked:
+            raise _refuse(f"{model} takes an image in a message of the user, of which the inputs have none")
+        content = messages[asked[-1]].get("content")
+        parts = [{"type": "text", "text": content}] if isinstance(content, str) else as_sequence(content)
+        part = {"type": "image_url", "image_url": {"url": adapted.pop("image")}}
+        messages[asked[-1]] = {**messages[asked[-1]], "content": [*parts, part]}
+        adapted["messages"] = messages
+
+
+def _is_image(part: Any) -> bool:
+    if isinstance(part, str):
+        return part.startswith("data:image/")
+    return is_medium(part) or (is_mapping(part) and ("image_url" in part or part.get("type") == "input_image"))
 
 
 def _takes_messages_alone(model: str, known: frozenset[str] | None) -> bool:
@@ -231,24 +286,31 @@ class _Failures:
 
     def __init__(self) -> None:
         self._errors: list[CfaiError] = []
+        self.answered: list[Meta] = []
+        """The facts of each answer, those that did not fit too."""
 
     def add(self, error: CfaiError, planned: ModelCall) -> None:
         """Note that a model did not answer. Raises the error if no other model is to be called for it."""
-        is_refusal = isinstance(error, NotFoundError | RateLimitError)
-        if not (is_refusal or (self._errors and isinstance(error, LimitError | InputError))):
-            _add_notes(error, self._errors)
-            raise error
+        # An answer that does not fit is no reason for another model, unless it could not be asked for again.
+        reason = error.__cause__ if isinstance(error, OutputValidationError) and error.__cause__ else error
+        is_refusal = isinstance(reason, NotFoundError | RateLimitError)
+        is_passed_over = bool(self._errors) and isinstance(error, LimitError | InputError)
         error.model = error.model or planned.model
-        # Its frames hold the inputs, and the error is kept as long as the answer is.
-        error.__traceback__ = None
         self._errors.append(error)
+        if not (is_refusal or is_passed_over):
+            raise self.take(error)
+        # Its frames hold the inputs, and the error is kept as long as the answer is.
+        error.__traceback__ = reason.__traceback__ = None
 
-    def take(self) -> CfaiError:
-        """Return the error to raise if no model answered: the last, or the service's first if that was its inputs'."""
-        *_, last = errors = self._errors
-        chosen = errors[0] if isinstance(last, LimitError | InputError) else last
-        _add_notes(chosen, [error for error in errors if error is not chosen])
-        self._errors = []  # else the frame that raises it would hold it, and it the frame
+    def take(self, last: CfaiError | None = None) -> CfaiError:
+        """Return the error to raise: the last of a model that was called. One that has an answer goes before all."""
+        errors, self._errors = self._errors, []  # else the frame that raises it would hold it, and it the frame
+        unfit = [error for error in errors if isinstance(error, OutputValidationError)]
+        chosen = (unfit or [last] if last else unfit or [*filter(_was_called, errors)])[-1]
+        for error in errors:
+            if error is not chosen:
+                how = "was called too" if _was_called(error) else "was not called"
+                chosen.add_note(f"{error.model} {how}: {type(error).__name__}: {error}")
         return chosen
 
     def tell(self, answer: Any, planned: ModelCall) -> Any:
@@ -258,9 +320,9 @@ class _Failures:
         return answer
 
 
-def _add_notes(error: CfaiError, others: Iterable[CfaiError]) -> None:
-    for other in others:
-        error.add_note(f"{other.model} was called too: {type(other).__name__}: {other}")
+def _was_called(error: CfaiError) -> bool:
+    """Return False for inputs that were refused before they were sent."""
+    return error.status_code is not None or not isinstance(error, LimitError | InputError)
 
 
 def run_plan(call: Callable[..., Any], plan: CallPlan) -> Any:
@@ -271,7 +333,8 @@ def run_plan(call: Callable[..., Any], plan: CallPlan) -> Any:
             if plan.output_format is None:
                 answer = call(each.model, each.inputs)
             else:
-                answer = run_structured(call, each.model, each.inputs, plan.output_format, plan.output_retries)
+                wanted = plan.output_format, plan.output_retries, failures.answered
+                answer = run_structured(call, each.model, each.inputs, *wanted)
         except CfaiError as error:
             failures.add(error, each)
         else:
@@ -287,7 +350,8 @@ async def arun_plan(call: Callable[..., Awaitable[Any]], plan: CallPlan) -> Any:
             if plan.output_format is None:
                 answer = await call(each.model, each.inputs)
             else:
-                answer = await arun_structured(call, each.model, each.inputs, plan.output_format, plan.output_retries)
+                wanted = plan.output_format, plan.output_retries, failures.answered
+                answer = await arun_structured(call, each.model, each.inputs, *wanted)
         except CfaiError as error:
             failures.add(error, each)
         else:

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from cfai import (
     APIConnectionError,
+    APITimeoutError,
     AuthenticationError,
     BadRequestError,
     CapacityError,
@@ -36,6 +37,10 @@ LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 GLM = "@cf/zai-org/glm-4.7-flash"
 QWEN = "@cf/qwen/qwen3-30b-a3b-fp8"
 GPT_OSS = "@cf/openai/gpt-oss-20b"
+GEMMA = "@cf/google/gemma-4-26b-a4b-it"
+MISTRAL = "@cf/mistralai/mistral-small-3.1-24b-instruct"
+VISION = "@cf/meta/llama-3.2-11b-vision-instruct"
+INDIC = "@cf/ai4bharat/indictrans2-en-indic-1B"
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 CLOSED = SCHEMA | {"additionalProperties": False}
 STRICT = {"name": "Answer", "schema": CLOSED, "strict": True}
@@ -98,7 +103,7 @@ def test_no_other_error_leads_to_another_model(hasty: Caller, service: Service) 
 
 
 def test_a_model_is_tried_again_before_another_is_called(caller: Caller, service: Service, sleeps: list[float]) -> None:
-    busy = service.error(429, 3040)
+    busy: Any = service.error(429, 3040)
     service.answers(busy, busy, busy, service.result({"response": "Hello"}))
     caller.run(GLM, {"prompt": "x"}, fallback=[LLAMA])
     assert models_called(service) == [GLM, GLM, GLM, LLAMA]
@@ -136,7 +141,7 @@ def test_a_fallback_whose_inputs_do_not_fit_is_passed_over(hasty: Caller, servic
     service.answers(service.error(429, 3040))
     with pytest.raises(CapacityError) as caught:
         hasty.run(GLM, long, fallback=[small])
-    assert caught.value.__notes__[0].startswith(f"{small} was called too: ContextLengthError")
+    assert caught.value.__notes__[0].startswith(f"{small} was not called: ContextLengthError")
 
 
 def test_the_first_models_own_misfit_is_raised_at_once(caller: Caller, service: Service) -> None:
@@ -174,6 +179,12 @@ def test_a_schema_goes_to_each_model_in_its_own_form(hasty: Caller, service: Ser
     with pytest.raises(OutputValidationError):
         hasty.run(LLAMA, {"prompt": "x"}, output_type=City, fallback=[GLM])
     assert models_called(service)[3:] == [LLAMA, LLAMA], "an answer that does not fit is no reason for another model"
+
+
+def seen(text: str) -> dict[str, Any]:
+    """Return a question about an image, as chat models have it."""
+    parts = [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": b"png"}}]
+    return {"role": "user", "content": parts}
 
 
 def test_inputs_are_carried_over_to_the_other_shape() -> None:
@@ -232,7 +243,7 @@ def test_inputs_are_carried_over_to_the_other_shape() -> None:
         ),
         (
             {"input": [{"role": "user", "content": parts}]},
-            GLM,
+            GEMMA,
             {"messages": [{"role": "user", "content": chat_parts}]},
             (),
         ),
@@ -298,9 +309,17 @@ def test_inputs_are_carried_over_to_the_other_shape() -> None:
             {"prompt": "x", "steps": 4},
             ("guidance",),
         ),
-        ({"prompt": "Hi", "lang": "en"}, "@cf/deepgram/aura-1", {"text": "Hi"}, ("lang",)),
-        ({"text": "Hi", "speaker": "luna"}, "@cf/myshell-ai/melotts", {"prompt": "Hi"}, ("speaker",)),
-        ({"prompt": "x", "image": b"png"}, LLAMA, {"prompt": "x", "image": b"png"}, ()),
+        ({"prompt": "Hi"}, "@cf/deepgram/aura-1", {"text": "Hi"}, ()),
+        ({"text": "Hi", "encoding": "mp3"}, "@cf/myshell-ai/melotts", {"prompt": "Hi"}, ("encoding",)),
+        ({"prompt": "x", "image": b"png"}, GEMMA, {"messages": [seen("x")]}, ()),
+        ({"messages": [seen("x")], "top_k": 9}, MISTRAL, {"messages": [seen("x")], "top_k": 9}, ()),
+        (
+            {"messages": [user, {"role": "assistant", "content": "y"}], "image": b"png"},
+            GEMMA,
+            {"messages": [seen("x"), {"role": "assistant", "content": "y"}]},
+            (),
+        ),
+        ({"prompt": "x", "image": b"png"}, "@cf/nobody/new", {"prompt": "x", "image": b"png"}, ()),
         ({"prompt": "x", "odd": 1}, "@cf/nobody/new", {"prompt": "x", "odd": 1}, ()),
     ]
     for inputs, model, expected, left_out in table:
@@ -310,6 +329,78 @@ def test_inputs_are_carried_over_to_the_other_shape() -> None:
             assert dict(step.inputs) == expected
             assert step.left_out == left_out
             assert inputs == before
+
+
+def test_a_model_that_cannot_be_asked_the_same_is_refused_before_anything_is_sent(
+    caller: Caller, service: Service
+) -> None:
+    table: list[tuple[str, dict[str, Any], str, str]] = [
+        ("@cf/meta/m2m100-1.2b", {"text": "Hi", "target_lang": "hi"}, INDIC, "has no input `target_lang`"),
+        (INDIC, {"text": "Hi", "target_language": "hin_Deva"}, "@cf/meta/m2m100-1.2b", "no input `target_language`"),
+        ("@cf/myshell-ai/melotts", {"prompt": "Hi", "lang": "fr"}, "@cf/deepgram/aura-1", "has no input `lang`"),
+        ("@cf/deepgram/aura-1", {"text": "Hi", "speaker": "luna"}, "@cf/myshell-ai/melotts", "no input `speaker`"),
+        (GEMMA, {"prompt": "Hi", "tools": [{}]}, "@cf/meta/llama-guard-3-8b", "has no input `tools`"),
+        (VISION, {"prompt": "x", "image": b"png"}, LLAMA, "cannot see, and the inputs have an image"),
+        (GEMMA, {"messages": [seen("x")]}, LLAMA, "cannot see"),
+        (GEMMA, {"messages": [{"role": "user", "content": ["x", b"png"]}]}, GPT_OSS, "cannot see"),
+        (GEMMA, {"messages": [seen("x")]}, VISION, "takes an image as `image`, and not in messages"),
+        (VISION, {"messages": [{"role": "system", "content": "x"}], "image": b"png"}, GEMMA, "message of the user"),
+    ]
+    for model, inputs, other, words in table:
+        with row((model, inputs, other)), pytest.raises(ConfigurationError, match=words):
+            caller.run(model, inputs, fallback=[other])
+    assert service.requests == []
+
+
+def test_an_image_goes_to_the_other_model_in_the_form_of_a_message(hasty: Caller, service: Service) -> None:
+    png = b"\x89PNG\r\n\x1a\n"
+    for image in (png, [*png]):
+        service.forget()
+        service.answers(service.error(429, 3040), service.result({"response": "A cat."}))
+        hasty.run(VISION, {"prompt": "What is it?", "image": image, "max_tokens": 9}, fallback=[GEMMA])
+        part = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+        content = [{"type": "text", "text": "What is it?"}, part]
+        assert service.sent == {"messages": [{"role": "user", "content": content}], "max_tokens": 9}
+
+
+def test_an_answer_that_did_not_fit_is_counted_when_another_model_goes_on(hasty: Caller, service: Service) -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+    unfit, fit = {"response": "no", "usage": usage}, {"response": '{"name": "Oslo"}', "usage": usage}
+    service.answers(service.result(unfit), service.error(429, 3040), service.result(fit))
+    answer = hasty.run(LLAMA, {"prompt": "x"}, output_type=City, fallback=[GLM])
+    assert (answer.output, answer.meta.model, answer.usage.total_tokens) == (City(name="Oslo"), GLM, 30)
+    (error,) = answer.meta.fallback_errors
+    assert isinstance(error, OutputValidationError)
+    assert (error.text, error.model, error.__traceback__) == ("no", LLAMA, None)
+    assert isinstance(error.__cause__, CapacityError)
+    for last in (service.error(410, 5028), service.error(500)):
+        service.answers(service.result(unfit), service.error(429, 3040), last)
+        with pytest.raises(OutputValidationError) as caught:
+            hasty.run(LLAMA, {"prompt": "x"}, output_type=City, fallback=[GLM])
+        assert caught.value.text == "no"
+        assert caught.value.__notes__[0].startswith(f"{GLM} was called too: ")
+
+
+@SYNC_AND_ASYNC
+def test_the_total_timeout_is_one_for_all_models(
+    caller: Caller, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+
+    busy: Any = service.error(429, 3040)
+
+    def answer_slowly() -> httpx.Response:
+        nonlocal now
+        now += 6
+        return busy()
+
+    service.answers(answer_slowly)
+    hasty = caller.with_options(max_retries=0, total_timeout=10)
+    with pytest.raises(APITimeoutError, match="total timeout of 10 s") as caught:
+        hasty.run(LLAMA, {"prompt": "x"}, fallback=[GLM, QWEN, GPT_OSS])
+    assert len(service.requests) == 2
+    assert "CapacityError" in caught.value.__notes__[0]
 
 
 def test_what_was_left_out_is_told(hasty: Caller, service: Service) -> None:

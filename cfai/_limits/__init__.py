@@ -15,7 +15,7 @@ from cfai._limits.check import (
     resolve_max_tokens,
 )
 from cfai._limits.cost import count_units, count_wav_seconds, estimate_max_cost
-from cfai._limits.inputs import find_input_problems, list_input_warnings, list_inputs, list_plain_inputs
+from cfai._limits.inputs import find_input_problems, is_blind, list_input_warnings, list_inputs, list_plain_inputs
 from cfai._limits.messages import format_warning, make_input_error
 from cfai._limits.window import MAX_TOKENS_FIELDS, requested_output, reserved_output
 
@@ -37,6 +37,7 @@ __all__ = [
     "find_input_problems",
     "fit_messages",
     "format_warning",
+    "is_blind",
     "is_slow_to_count",
     "list_input_warnings",
     "list_inputs",

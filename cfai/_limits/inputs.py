@@ -140,6 +140,12 @@ def list_inputs(model: str) -> frozenset[str] | None:
     return None if rules is None else rules.known
 
 
+def is_blind(model: str) -> bool:
+    """Return True if a model is sure to see no image."""
+    rules = _get_rules(model)
+    return rules is not None and rules.is_blind
+
+
 @cache
 def _get_rules(model: str) -> _Rules | None:
     schema = get_schema(model)
