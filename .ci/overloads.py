@@ -129,18 +129,20 @@ ANY_INPUTS = [*dict.fromkeys(name for overload in BY_INPUTS for name in overload
 ANY_INPUTS.remove("ImageAlone")
 
 # The answer as an object of a type that is given. A `Literal` or a union is no `type`, and its objects are of any.
-TYPED = "*, output_type: {}, output_retries: int = 1, " + PLAIN
-STRUCTURED = [
-    Overload("str", inputs, result.format(parameter), TYPED.format(declared))
-    for declared, parameter in (("type[Out]", "Out"), ("object", "Any"))
-    for inputs, result in (
-        ("InputOfThisModel", "StructuredOutput[{0}] | StructuredStream[{0}]"),
-        ("TextInputsStream | ResponsesInputStream", "StructuredStream[{}]"),
-        ("TextInputsPlain | ResponsesInputPlain", "StructuredOutput[{}]"),
-        ("TextInputs | ResponsesInput", "StructuredOutput[{0}] | StructuredStream[{0}]"),
-        ("Untyped", "StructuredOutput[{}]"),
-    )
-]
+TYPED = "*, output_type: {}, output_retries: int = 1, **options: Unpack[AnswerOptions]"
+
+
+def structured(declared: str, output: str, stream: str) -> list[Overload]:
+    """The overloads for an `output_type` that is so declared."""
+    results = {
+        "InputOfThisModel": f"{output} | {stream}",
+        "TextInputsStream | ResponsesInputStream": stream,
+        "TextInputsPlain | ResponsesInputPlain": output,
+        "TextInputs | ResponsesInput": f"{output} | {stream}",
+        "Untyped": f"{output} | {stream}",
+    }
+    return [Overload("str", inputs, result, TYPED.format(declared)) for inputs, result in results.items()]
+
 
 # Where a model is called in several ways, all its keys in one type.
 MISFITS = [
@@ -178,7 +180,10 @@ def untyped() -> Iterator[Overload]:
 
 # Of several overloads that `Any` fits, pyright takes the widest result if it comes first, and else knows none.
 FIRST = [
-    ("The answer as an object of the type that is asked for.", STRUCTURED),
+    (
+        "The answer as an object of the type that is asked for.",
+        structured("type[Out]", "StructuredOutput[Out]", "StructuredStream[Out]"),
+    ),
     ("Anything, since the inputs are `Any`.", [Overload("str", "InputOfThisModel", UNKNOWN)]),
     (
         "The response as it came; what the service says of a batch job.",
@@ -202,6 +207,7 @@ ANSWERS = [
     ("Nothing: a known model with the inputs of others.", [ANOTHER]),
     ("The answer of a task, by the inputs.", BY_INPUTS),
     ("Inputs declared as `dict[str, Any]`, which are not checked.", list(untyped())),
+    ("An object of what is no class.", structured("object", "StructuredOutput[Any]", "StructuredStream[Any]")),
 ]
 
 
@@ -218,7 +224,8 @@ def for_mypy() -> list[tuple[str, list[Overload]]]:
     """
     last = Overload("str", "Resembling[InputOfThisModel]", UNKNOWN)
     rest = "**options: Any"
-    plain = f"*, return_raw_response: Literal[False] = False, queue_request: Literal[False] = False, {rest}"
+    flags = "return_raw_response: Literal[False] = False, queue_request: Literal[False] = False"
+    plain = f"*, output_type: None = None, {flags}, {rest}"
     return [
         (
             comment,
@@ -296,11 +303,16 @@ if TYPE_CHECKING:
         max_retries: Retry | int | None
         checks: CheckMode
 
-    class PlainOptions(RunOptions, total=False):
-        """The options of a call whose result is the model's."""
+    class AnswerOptions(RunOptions, total=False):
+        """The options of a call whose result is an answer."""
 
         return_raw_response: Literal[False]
         queue_request: Literal[False]
+
+    class PlainOptions(AnswerOptions, total=False):
+        """The options of a call whose result is the model's."""
+
+        output_type: None
 '''
 
 TAIL = '''\

@@ -121,6 +121,12 @@ class FallbackOptions(CallOptions, total=False):
     fallback: Sequence[str] | None
 
 
+class ManyOptions(FallbackOptions, total=False):
+    """The options of `Ai.run` that `Ai.run_many` passes on with every call."""
+
+    output_retries: int
+
+
 class LastCall(NamedTuple):
     """The last call's ids and status: one slot, replaced whole."""
 
@@ -615,7 +621,7 @@ class Ai:
         journal: str | os.PathLike[str] | None = None,
         max_cost: float | None = None,
         progress: bool | None = None,
-        **options: Unpack[FallbackOptions],
+        **options: Unpack[ManyOptions],
     ) -> Job[T]: ...
     @overload
     def run_many(
@@ -623,14 +629,14 @@ class Ai:
         model: str,
         inputs: Iterable[Any],
         *,
-        output_type: None = None,
+        output_type: Any = None,
         concurrency: int = 16,
         requests_per_minute: float | None = None,
         ordered: bool = True,
         journal: str | os.PathLike[str] | None = None,
         max_cost: float | None = None,
         progress: bool | None = None,
-        **options: Unpack[FallbackOptions],
+        **options: Unpack[ManyOptions],
     ) -> Job[Any]: ...
     def run_many(
         self,
@@ -644,7 +650,7 @@ class Ai:
         journal: str | os.PathLike[str] | None = None,
         max_cost: float | None = None,
         progress: bool | None = None,
-        **options: Unpack[FallbackOptions],
+        **options: Unpack[ManyOptions],
     ) -> Job[Any]:
         """Run a model on thousands of inputs: an iterator of rows, each with its output or its error.
 
@@ -676,7 +682,7 @@ class Ai:
         """
         hidden = Secret(options)
         del options  # secrets, which a traceback would show
-        _check_call_options("run_many", hidden)
+        _check_call_options("run_many", hidden, ManyOptions)
         from cfai.many import Job, JobOptions
 
         settings = JobOptions(concurrency, requests_per_minute, ordered, journal, max_cost, progress, output_type)
@@ -695,7 +701,7 @@ class Ai:
         journal: str | os.PathLike[str] | None = None,
         max_cost: float | None = None,
         progress: bool | None = None,
-        **options: Unpack[FallbackOptions],
+        **options: Unpack[ManyOptions],
     ) -> AsyncJob[T]: ...
     @overload
     def arun_many(
@@ -703,14 +709,14 @@ class Ai:
         model: str,
         inputs: Iterable[Any] | AsyncIterable[Any],
         *,
-        output_type: None = None,
+        output_type: Any = None,
         concurrency: int = 16,
         requests_per_minute: float | None = None,
         ordered: bool = True,
         journal: str | os.PathLike[str] | None = None,
         max_cost: float | None = None,
         progress: bool | None = None,
-        **options: Unpack[FallbackOptions],
+        **options: Unpack[ManyOptions],
     ) -> AsyncJob[Any]: ...
     def arun_many(
         self,
@@ -724,7 +730,7 @@ class Ai:
         journal: str | os.PathLike[str] | None = None,
         max_cost: float | None = None,
         progress: bool | None = None,
-        **options: Unpack[FallbackOptions],
+        **options: Unpack[ManyOptions],
     ) -> AsyncJob[Any]:
         """Run a model on thousands of inputs, for `async for`. They may come from an asynchronous iterable.
 
@@ -732,7 +738,7 @@ class Ai:
         """
         hidden = Secret(options)
         del options  # secrets, which a traceback would show
-        _check_call_options("arun_many", hidden)
+        _check_call_options("arun_many", hidden, ManyOptions)
         from cfai.many import AsyncJob, JobOptions
 
         settings = JobOptions(concurrency, requests_per_minute, ordered, journal, max_cost, progress, output_type)

@@ -116,11 +116,16 @@ if TYPE_CHECKING:
         max_retries: Retry | int | None
         checks: CheckMode
 
-    class PlainOptions(RunOptions, total=False):
-        """The options of a call whose result is the model's."""
+    class AnswerOptions(RunOptions, total=False):
+        """The options of a call whose result is an answer."""
 
         return_raw_response: Literal[False]
         queue_request: Literal[False]
+
+    class PlainOptions(AnswerOptions, total=False):
+        """The options of a call whose result is the model's."""
+
+        output_type: None
 
     TextModel = Literal[
         "@cf/aisingapore/gemma-sea-lion-v4-27b-it",
@@ -387,8 +392,866 @@ if TYPE_CHECKING:
                 output_type: type[Out],
                 output_retries: int = 1,
                 **options: Any,
-            ) -> StructuredOutput[Out]: ...
+            ) -> StructuredOutput[Out] | StructuredStream[Out]: ...
 
+            # Anything, since the inputs are `Any`.
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: InputOfThisModel,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
+
+            # The response as it came; what the service says of a batch job.
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                return_raw_response: Literal[True],
+                queue_request: bool = False,
+                **options: Any,
+            ) -> httpx.Response: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                queue_request: Literal[True],
+                return_raw_response: Literal[False] = False,
+                **options: Any,
+            ) -> Output: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: BatchPoll,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Output: ...
+
+            # The answer of a task, by the model.
+            @overload
+            def run(
+                self: Any,
+                model: EmbeddingModel,
+                inputs: EmbeddingsInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: RetrievalModel,
+                inputs: EmbeddingsInputs | RetrievalInputs | DocumentsInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ContextModel,
+                inputs: QueryInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Reranking: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ContextModel,
+                inputs: EmbeddingsInputs | ContextsInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: RerankingModel,
+                inputs: RerankingInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Reranking: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TranslationModel,
+                inputs: TranslationInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Translation: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: IndicTranslationModel,
+                inputs: IndicTranslationInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Translation: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TextClassificationModel,
+                inputs: TextClassificationInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Classification: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ImageClassificationModel,
+                inputs: ImageClassificationInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Classification: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ObjectDetectionModel,
+                inputs: ImageClassificationInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> DetectedObjects: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: WhisperModel,
+                inputs: WhisperInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Transcription: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: WhisperTurboModel,
+                inputs: WhisperTurboInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Transcription: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: NovaModel,
+                inputs: NovaInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Transcription: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: AuraModel,
+                inputs: AuraInputsStream,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AudioStream: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: AuraModel,
+                inputs: AuraInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Audio: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: MeloModel,
+                inputs: MeloInputsStream,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AudioStream: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: MeloModel,
+                inputs: MeloInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Audio: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: StableDiffusionModel,
+                inputs: StableDiffusionInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Image: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: FluxModel,
+                inputs: FluxInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Image: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: Flux2Model,
+                inputs: Flux2Inputs | Flux2Form,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Image: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: LeonardoModel,
+                inputs: LeonardoInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Image: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ImageToTextModel,
+                inputs: LlavaInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> ImageDescription: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: MoondreamModel,
+                inputs: MoondreamInputsStream,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Stream[Token]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: MoondreamModel,
+                inputs: MoondreamInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> VisionAnswer: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TurnModel,
+                inputs: SmartTurnInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> TurnDetection: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: GuardModel,
+                inputs: GuardInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Moderation: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ClefModel,
+                inputs: ClefInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> ClefOutput: ...
+
+            # Text: a stream if `stream` is `True`, the answer, or either as `stream` says at run time.
+            @overload
+            def run(
+                self: Any,
+                model: TextModel,
+                inputs: TextInputsStream | ResponsesInputStream,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Stream[Token]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TextModel,
+                inputs: TextInputsPlain | ResponsesInputPlain,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> TextOutput: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TextModel,
+                inputs: TextInputs | ResponsesInput,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> TextOutput | Stream[Token]: ...
+
+            # Nothing: a known model with the inputs of others.
+            @overload
+            def run(
+                self: Any,
+                model: KnownModel,
+                inputs: AnyInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> InputsOfAnotherModel[T]: ...
+
+            # The answer of a task, by the inputs.
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextInputsStream | ResponsesInputStream,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Stream[Token]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextInputsPlain | ResponsesInputPlain,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> TextOutput: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextInputs | ResponsesInput,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> TextOutput | Stream[Token]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: GuardInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Moderation: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: RerankingInputs | QueryInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Reranking: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: EmbeddingsInputs | RetrievalInputs | DocumentsInputs | ContextsInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextClassificationInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Classification: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TranslationInputs | IndicTranslationInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Translation: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: SummarizationInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Summary: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: ImageAlone,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Classification | DetectedObjects: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: WhisperInputs | WhisperTurboInputs | NovaInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Transcription: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: AuraInputsStream,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AudioStream: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: AuraInputs | MeloInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Audio: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: StableDiffusionInputs | FluxInputs | Flux2Inputs | Flux2Form | LeonardoInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Image: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: MoondreamInputsStream,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Stream[Token]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: MoondreamInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> VisionAnswer: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: LlavaInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> ImageDescription: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: ImageClassificationInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Classification | DetectedObjects: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: SmartTurnInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> TurnDetection: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: ClefInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> ClefOutput: ...
+
+            # Inputs declared as `dict[str, Any]`, which are not checked.
+            @overload
+            def run(
+                self: Any,
+                model: EmbeddingModel | RetrievalModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Embeddings: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ContextModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Reranking | Embeddings: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: RerankingModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Reranking: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TranslationModel | IndicTranslationModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Translation: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TextClassificationModel | ImageClassificationModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Classification: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ObjectDetectionModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> DetectedObjects: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: WhisperModel | WhisperTurboModel | NovaModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Transcription: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: AuraModel | MeloModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AudioStream | Audio: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: StableDiffusionModel | FluxModel | Flux2Model | LeonardoModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Image: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ImageToTextModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> ImageDescription: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: MoondreamModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Stream[Token] | VisionAnswer: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TurnModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> TurnDetection: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: GuardModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Moderation: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: ClefModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> ClefOutput: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: TextModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> TextOutput | Stream[Token]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
+
+            # An object of what is no class.
             @overload
             def run(
                 self: Any,
@@ -436,795 +1299,7 @@ if TYPE_CHECKING:
             @overload
             def run(
                 self: Any, model: str, inputs: Untyped, *, output_type: object, output_retries: int = 1, **options: Any
-            ) -> StructuredOutput[Any]: ...
-
-            # Anything, since the inputs are `Any`.
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: InputOfThisModel,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
-
-            # The response as it came; what the service says of a batch job.
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: Mapping[str, Any] | BaseModel,
-                *,
-                return_raw_response: Literal[True],
-                queue_request: bool = False,
-                **options: Any,
-            ) -> httpx.Response: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: Mapping[str, Any] | BaseModel,
-                *,
-                queue_request: Literal[True],
-                return_raw_response: Literal[False] = False,
-                **options: Any,
-            ) -> Output: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: BatchPoll,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Output: ...
-
-            # The answer of a task, by the model.
-            @overload
-            def run(
-                self: Any,
-                model: EmbeddingModel,
-                inputs: EmbeddingsInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Embeddings: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: RetrievalModel,
-                inputs: EmbeddingsInputs | RetrievalInputs | DocumentsInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Embeddings: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: ContextModel,
-                inputs: QueryInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Reranking: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: ContextModel,
-                inputs: EmbeddingsInputs | ContextsInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Embeddings: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: RerankingModel,
-                inputs: RerankingInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Reranking: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: TranslationModel,
-                inputs: TranslationInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Translation: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: IndicTranslationModel,
-                inputs: IndicTranslationInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Translation: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: TextClassificationModel,
-                inputs: TextClassificationInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Classification: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: ImageClassificationModel,
-                inputs: ImageClassificationInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Classification: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: ObjectDetectionModel,
-                inputs: ImageClassificationInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> DetectedObjects: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: WhisperModel,
-                inputs: WhisperInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Transcription: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: WhisperTurboModel,
-                inputs: WhisperTurboInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Transcription: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: NovaModel,
-                inputs: NovaInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Transcription: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: AuraModel,
-                inputs: AuraInputsStream,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AudioStream: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: AuraModel,
-                inputs: AuraInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Audio: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: MeloModel,
-                inputs: MeloInputsStream,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AudioStream: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: MeloModel,
-                inputs: MeloInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Audio: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: StableDiffusionModel,
-                inputs: StableDiffusionInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Image: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: FluxModel,
-                inputs: FluxInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Image: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: Flux2Model,
-                inputs: Flux2Inputs | Flux2Form,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Image: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: LeonardoModel,
-                inputs: LeonardoInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Image: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: ImageToTextModel,
-                inputs: LlavaInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> ImageDescription: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: MoondreamModel,
-                inputs: MoondreamInputsStream,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Stream[Token]: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: MoondreamModel,
-                inputs: MoondreamInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> VisionAnswer: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: TurnModel,
-                inputs: SmartTurnInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> TurnDetection: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: GuardModel,
-                inputs: GuardInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Moderation: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: ClefModel,
-                inputs: ClefInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> ClefOutput: ...
-
-            # Text: a stream if `stream` is `True`, the answer, or either as `stream` says at run time.
-            @overload
-            def run(
-                self: Any,
-                model: TextModel,
-                inputs: TextInputsStream | ResponsesInputStream,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Stream[Token]: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: TextModel,
-                inputs: TextInputsPlain | ResponsesInputPlain,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> TextOutput: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: TextModel,
-                inputs: TextInputs | ResponsesInput,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> TextOutput | Stream[Token]: ...
-
-            # Nothing: a known model with the inputs of others.
-            @overload
-            def run(
-                self: Any,
-                model: KnownModel,
-                inputs: AnyInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> InputsOfAnotherModel[T]: ...
-
-            # The answer of a task, by the inputs.
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: TextInputsStream | ResponsesInputStream,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Stream[Token]: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: TextInputsPlain | ResponsesInputPlain,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> TextOutput: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: TextInputs | ResponsesInput,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> TextOutput | Stream[Token]: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: GuardInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Moderation: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: RerankingInputs | QueryInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Reranking: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: EmbeddingsInputs | RetrievalInputs | DocumentsInputs | ContextsInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Embeddings: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: TextClassificationInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Classification: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: TranslationInputs | IndicTranslationInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Translation: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: SummarizationInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Summary: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: ImageAlone,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Classification | DetectedObjects: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: WhisperInputs | WhisperTurboInputs | NovaInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Transcription: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: AuraInputsStream,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AudioStream: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: AuraInputs | MeloInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Audio: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: StableDiffusionInputs | FluxInputs | Flux2Inputs | Flux2Form | LeonardoInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Image: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: MoondreamInputsStream,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Stream[Token]: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: MoondreamInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> VisionAnswer: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: LlavaInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> ImageDescription: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: ImageClassificationInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Classification | DetectedObjects: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: SmartTurnInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> TurnDetection: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: ClefInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> ClefOutput: ...
-
-            # Inputs declared as `dict[str, Any]`, which are not checked.
-            @overload
-            def run(
-                self: Any,
-                model: EmbeddingModel | RetrievalModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Embeddings: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: ContextModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Reranking | Embeddings: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: RerankingModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Reranking: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: TranslationModel | IndicTranslationModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Translation: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: TextClassificationModel | ImageClassificationModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Classification: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: ObjectDetectionModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> DetectedObjects: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: WhisperModel | WhisperTurboModel | NovaModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Transcription: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: AuraModel | MeloModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AudioStream | Audio: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: StableDiffusionModel | FluxModel | Flux2Model | LeonardoModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Image: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: ImageToTextModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> ImageDescription: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: MoondreamModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Stream[Token] | VisionAnswer: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: TurnModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> TurnDetection: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: GuardModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Moderation: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: ClefModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> ClefOutput: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: TextModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> TextOutput | Stream[Token]: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
+            ) -> StructuredOutput[Any] | StructuredStream[Any]: ...
 
             # Either, as an option says at run time.
             @overload
@@ -1256,6 +1331,7 @@ if TYPE_CHECKING:
                 model: str,
                 inputs: Resembling[InputOfThisModel],
                 *,
+                output_type: None = None,
                 return_raw_response: Literal[False] = False,
                 queue_request: Literal[False] = False,
                 **options: Any,
@@ -1317,8 +1393,866 @@ if TYPE_CHECKING:
                 output_type: type[Out],
                 output_retries: int = 1,
                 **options: Any,
-            ) -> AsyncCall[StructuredOutput[Out]]: ...
+            ) -> AsyncCall[StructuredOutput[Out] | AsyncStructuredStream[Out]]: ...
 
+            # Anything, since the inputs are `Any`.
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: InputOfThisModel,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream]: ...
+
+            # The response as it came; what the service says of a batch job.
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                return_raw_response: Literal[True],
+                queue_request: bool = False,
+                **options: Any,
+            ) -> AsyncCall[httpx.Response]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                queue_request: Literal[True],
+                return_raw_response: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Output]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: BatchPoll,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Output]: ...
+
+            # The answer of a task, by the model.
+            @overload
+            def arun(
+                self: Any,
+                model: EmbeddingModel,
+                inputs: EmbeddingsInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: RetrievalModel,
+                inputs: EmbeddingsInputs | RetrievalInputs | DocumentsInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ContextModel,
+                inputs: QueryInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Reranking]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ContextModel,
+                inputs: EmbeddingsInputs | ContextsInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: RerankingModel,
+                inputs: RerankingInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Reranking]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TranslationModel,
+                inputs: TranslationInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Translation]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: IndicTranslationModel,
+                inputs: IndicTranslationInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Translation]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TextClassificationModel,
+                inputs: TextClassificationInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Classification]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ImageClassificationModel,
+                inputs: ImageClassificationInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Classification]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ObjectDetectionModel,
+                inputs: ImageClassificationInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[DetectedObjects]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: WhisperModel,
+                inputs: WhisperInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Transcription]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: WhisperTurboModel,
+                inputs: WhisperTurboInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Transcription]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: NovaModel,
+                inputs: NovaInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Transcription]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: AuraModel,
+                inputs: AuraInputsStream,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[AsyncAudioStream]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: AuraModel,
+                inputs: AuraInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Audio]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: MeloModel,
+                inputs: MeloInputsStream,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[AsyncAudioStream]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: MeloModel,
+                inputs: MeloInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Audio]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: StableDiffusionModel,
+                inputs: StableDiffusionInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: FluxModel,
+                inputs: FluxInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: Flux2Model,
+                inputs: Flux2Inputs | Flux2Form,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: LeonardoModel,
+                inputs: LeonardoInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ImageToTextModel,
+                inputs: LlavaInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[ImageDescription]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: MoondreamModel,
+                inputs: MoondreamInputsStream,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[AsyncStream[Token]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: MoondreamModel,
+                inputs: MoondreamInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[VisionAnswer]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TurnModel,
+                inputs: SmartTurnInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[TurnDetection]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: GuardModel,
+                inputs: GuardInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Moderation]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ClefModel,
+                inputs: ClefInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[ClefOutput]: ...
+
+            # Text: a stream if `stream` is `True`, the answer, or either as `stream` says at run time.
+            @overload
+            def arun(
+                self: Any,
+                model: TextModel,
+                inputs: TextInputsStream | ResponsesInputStream,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[AsyncStream[Token]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TextModel,
+                inputs: TextInputsPlain | ResponsesInputPlain,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[TextOutput]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TextModel,
+                inputs: TextInputs | ResponsesInput,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
+
+            # Nothing: a known model with the inputs of others.
+            @overload
+            def arun(
+                self: Any,
+                model: KnownModel,
+                inputs: AnyInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> InputsOfAnotherModel[T]: ...
+
+            # The answer of a task, by the inputs.
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextInputsStream | ResponsesInputStream,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[AsyncStream[Token]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextInputsPlain | ResponsesInputPlain,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[TextOutput]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextInputs | ResponsesInput,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: GuardInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Moderation]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: RerankingInputs | QueryInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Reranking]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: EmbeddingsInputs | RetrievalInputs | DocumentsInputs | ContextsInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextClassificationInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Classification]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TranslationInputs | IndicTranslationInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Translation]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: SummarizationInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Summary]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: ImageAlone,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Classification | DetectedObjects]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: WhisperInputs | WhisperTurboInputs | NovaInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Transcription]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: AuraInputsStream,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[AsyncAudioStream]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: AuraInputs | MeloInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Audio]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: StableDiffusionInputs | FluxInputs | Flux2Inputs | Flux2Form | LeonardoInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: MoondreamInputsStream,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[AsyncStream[Token]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: MoondreamInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[VisionAnswer]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: LlavaInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[ImageDescription]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: ImageClassificationInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Classification | DetectedObjects]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: SmartTurnInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[TurnDetection]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: ClefInputs,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[ClefOutput]: ...
+
+            # Inputs declared as `dict[str, Any]`, which are not checked.
+            @overload
+            def arun(
+                self: Any,
+                model: EmbeddingModel | RetrievalModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ContextModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Reranking | Embeddings]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: RerankingModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Reranking]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TranslationModel | IndicTranslationModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Translation]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TextClassificationModel | ImageClassificationModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Classification]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ObjectDetectionModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[DetectedObjects]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: WhisperModel | WhisperTurboModel | NovaModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Transcription]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: AuraModel | MeloModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[AsyncAudioStream | Audio]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: StableDiffusionModel | FluxModel | Flux2Model | LeonardoModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Image]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ImageToTextModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[ImageDescription]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: MoondreamModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[AsyncStream[Token] | VisionAnswer]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TurnModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[TurnDetection]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: GuardModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Moderation]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: ClefModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[ClefOutput]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: TextModel,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: Untyped,
+                *,
+                output_type: None = None,
+                return_raw_response: Literal[False] = False,
+                queue_request: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream]: ...
+
+            # An object of what is no class.
             @overload
             def arun(
                 self: Any,
@@ -1366,795 +2300,7 @@ if TYPE_CHECKING:
             @overload
             def arun(
                 self: Any, model: str, inputs: Untyped, *, output_type: object, output_retries: int = 1, **options: Any
-            ) -> AsyncCall[StructuredOutput[Any]]: ...
-
-            # Anything, since the inputs are `Any`.
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: InputOfThisModel,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream]: ...
-
-            # The response as it came; what the service says of a batch job.
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: Mapping[str, Any] | BaseModel,
-                *,
-                return_raw_response: Literal[True],
-                queue_request: bool = False,
-                **options: Any,
-            ) -> AsyncCall[httpx.Response]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: Mapping[str, Any] | BaseModel,
-                *,
-                queue_request: Literal[True],
-                return_raw_response: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Output]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: BatchPoll,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Output]: ...
-
-            # The answer of a task, by the model.
-            @overload
-            def arun(
-                self: Any,
-                model: EmbeddingModel,
-                inputs: EmbeddingsInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Embeddings]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: RetrievalModel,
-                inputs: EmbeddingsInputs | RetrievalInputs | DocumentsInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Embeddings]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: ContextModel,
-                inputs: QueryInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Reranking]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: ContextModel,
-                inputs: EmbeddingsInputs | ContextsInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Embeddings]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: RerankingModel,
-                inputs: RerankingInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Reranking]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: TranslationModel,
-                inputs: TranslationInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Translation]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: IndicTranslationModel,
-                inputs: IndicTranslationInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Translation]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: TextClassificationModel,
-                inputs: TextClassificationInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Classification]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: ImageClassificationModel,
-                inputs: ImageClassificationInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Classification]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: ObjectDetectionModel,
-                inputs: ImageClassificationInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[DetectedObjects]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: WhisperModel,
-                inputs: WhisperInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Transcription]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: WhisperTurboModel,
-                inputs: WhisperTurboInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Transcription]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: NovaModel,
-                inputs: NovaInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Transcription]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: AuraModel,
-                inputs: AuraInputsStream,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[AsyncAudioStream]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: AuraModel,
-                inputs: AuraInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Audio]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: MeloModel,
-                inputs: MeloInputsStream,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[AsyncAudioStream]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: MeloModel,
-                inputs: MeloInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Audio]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: StableDiffusionModel,
-                inputs: StableDiffusionInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Image]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: FluxModel,
-                inputs: FluxInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Image]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: Flux2Model,
-                inputs: Flux2Inputs | Flux2Form,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Image]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: LeonardoModel,
-                inputs: LeonardoInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Image]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: ImageToTextModel,
-                inputs: LlavaInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[ImageDescription]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: MoondreamModel,
-                inputs: MoondreamInputsStream,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[AsyncStream[Token]]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: MoondreamModel,
-                inputs: MoondreamInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[VisionAnswer]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: TurnModel,
-                inputs: SmartTurnInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[TurnDetection]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: GuardModel,
-                inputs: GuardInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Moderation]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: ClefModel,
-                inputs: ClefInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[ClefOutput]: ...
-
-            # Text: a stream if `stream` is `True`, the answer, or either as `stream` says at run time.
-            @overload
-            def arun(
-                self: Any,
-                model: TextModel,
-                inputs: TextInputsStream | ResponsesInputStream,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[AsyncStream[Token]]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: TextModel,
-                inputs: TextInputsPlain | ResponsesInputPlain,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[TextOutput]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: TextModel,
-                inputs: TextInputs | ResponsesInput,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
-
-            # Nothing: a known model with the inputs of others.
-            @overload
-            def arun(
-                self: Any,
-                model: KnownModel,
-                inputs: AnyInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> InputsOfAnotherModel[T]: ...
-
-            # The answer of a task, by the inputs.
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: TextInputsStream | ResponsesInputStream,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[AsyncStream[Token]]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: TextInputsPlain | ResponsesInputPlain,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[TextOutput]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: TextInputs | ResponsesInput,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: GuardInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Moderation]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: RerankingInputs | QueryInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Reranking]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: EmbeddingsInputs | RetrievalInputs | DocumentsInputs | ContextsInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Embeddings]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: TextClassificationInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Classification]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: TranslationInputs | IndicTranslationInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Translation]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: SummarizationInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Summary]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: ImageAlone,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Classification | DetectedObjects]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: WhisperInputs | WhisperTurboInputs | NovaInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Transcription]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: AuraInputsStream,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[AsyncAudioStream]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: AuraInputs | MeloInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Audio]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: StableDiffusionInputs | FluxInputs | Flux2Inputs | Flux2Form | LeonardoInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Image]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: MoondreamInputsStream,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[AsyncStream[Token]]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: MoondreamInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[VisionAnswer]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: LlavaInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[ImageDescription]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: ImageClassificationInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Classification | DetectedObjects]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: SmartTurnInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[TurnDetection]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: ClefInputs,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[ClefOutput]: ...
-
-            # Inputs declared as `dict[str, Any]`, which are not checked.
-            @overload
-            def arun(
-                self: Any,
-                model: EmbeddingModel | RetrievalModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Embeddings]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: ContextModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Reranking | Embeddings]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: RerankingModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Reranking]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: TranslationModel | IndicTranslationModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Translation]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: TextClassificationModel | ImageClassificationModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Classification]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: ObjectDetectionModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[DetectedObjects]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: WhisperModel | WhisperTurboModel | NovaModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Transcription]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: AuraModel | MeloModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[AsyncAudioStream | Audio]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: StableDiffusionModel | FluxModel | Flux2Model | LeonardoModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Image]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: ImageToTextModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[ImageDescription]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: MoondreamModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[AsyncStream[Token] | VisionAnswer]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: TurnModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[TurnDetection]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: GuardModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Moderation]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: ClefModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[ClefOutput]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: TextModel,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[TextOutput | AsyncStream[Token]]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: Untyped,
-                *,
-                return_raw_response: Literal[False] = False,
-                queue_request: Literal[False] = False,
-                **options: Any,
-            ) -> AsyncCall[Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream]: ...
+            ) -> AsyncCall[StructuredOutput[Any] | AsyncStructuredStream[Any]]: ...
 
             # Either, as an option says at run time.
             @overload
@@ -2188,6 +2334,7 @@ if TYPE_CHECKING:
                 model: str,
                 inputs: Resembling[InputOfThisModel],
                 *,
+                output_type: None = None,
                 return_raw_response: Literal[False] = False,
                 queue_request: Literal[False] = False,
                 **options: Any,
@@ -2205,7 +2352,7 @@ if TYPE_CHECKING:
                 *,
                 output_type: type[Out],
                 output_retries: int = 1,
-                **options: Unpack[PlainOptions],
+                **options: Unpack[AnswerOptions],
             ) -> StructuredOutput[Out] | StructuredStream[Out]: ...
 
             @overload
@@ -2216,7 +2363,7 @@ if TYPE_CHECKING:
                 *,
                 output_type: type[Out],
                 output_retries: int = 1,
-                **options: Unpack[PlainOptions],
+                **options: Unpack[AnswerOptions],
             ) -> StructuredStream[Out]: ...
 
             @overload
@@ -2227,7 +2374,7 @@ if TYPE_CHECKING:
                 *,
                 output_type: type[Out],
                 output_retries: int = 1,
-                **options: Unpack[PlainOptions],
+                **options: Unpack[AnswerOptions],
             ) -> StructuredOutput[Out]: ...
 
             @overload
@@ -2238,7 +2385,7 @@ if TYPE_CHECKING:
                 *,
                 output_type: type[Out],
                 output_retries: int = 1,
-                **options: Unpack[PlainOptions],
+                **options: Unpack[AnswerOptions],
             ) -> StructuredOutput[Out] | StructuredStream[Out]: ...
 
             @overload
@@ -2249,63 +2396,8 @@ if TYPE_CHECKING:
                 *,
                 output_type: type[Out],
                 output_retries: int = 1,
-                **options: Unpack[PlainOptions],
-            ) -> StructuredOutput[Out]: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: InputOfThisModel,
-                *,
-                output_type: object,
-                output_retries: int = 1,
-                **options: Unpack[PlainOptions],
-            ) -> StructuredOutput[Any] | StructuredStream[Any]: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: TextInputsStream | ResponsesInputStream,
-                *,
-                output_type: object,
-                output_retries: int = 1,
-                **options: Unpack[PlainOptions],
-            ) -> StructuredStream[Any]: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: TextInputsPlain | ResponsesInputPlain,
-                *,
-                output_type: object,
-                output_retries: int = 1,
-                **options: Unpack[PlainOptions],
-            ) -> StructuredOutput[Any]: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: TextInputs | ResponsesInput,
-                *,
-                output_type: object,
-                output_retries: int = 1,
-                **options: Unpack[PlainOptions],
-            ) -> StructuredOutput[Any] | StructuredStream[Any]: ...
-
-            @overload
-            def run(
-                self: Any,
-                model: str,
-                inputs: Untyped,
-                *,
-                output_type: object,
-                output_retries: int = 1,
-                **options: Unpack[PlainOptions],
-            ) -> StructuredOutput[Any]: ...
+                **options: Unpack[AnswerOptions],
+            ) -> StructuredOutput[Out] | StructuredStream[Out]: ...
 
             # Anything, since the inputs are `Any`.
             @overload
@@ -2704,6 +2796,62 @@ if TYPE_CHECKING:
                 self: Any, model: str, inputs: Untyped, **options: Unpack[PlainOptions]
             ) -> Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
 
+            # An object of what is no class.
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: InputOfThisModel,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Unpack[AnswerOptions],
+            ) -> StructuredOutput[Any] | StructuredStream[Any]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextInputsStream | ResponsesInputStream,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Unpack[AnswerOptions],
+            ) -> StructuredStream[Any]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextInputsPlain | ResponsesInputPlain,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Unpack[AnswerOptions],
+            ) -> StructuredOutput[Any]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: TextInputs | ResponsesInput,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Unpack[AnswerOptions],
+            ) -> StructuredOutput[Any] | StructuredStream[Any]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: Untyped,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Unpack[AnswerOptions],
+            ) -> StructuredOutput[Any] | StructuredStream[Any]: ...
+
             # Either, as an option says at run time.
             @overload
             def run(
@@ -2746,7 +2894,7 @@ if TYPE_CHECKING:
                 *,
                 output_type: object,
                 output_retries: int = 1,
-                **options: Unpack[PlainOptions],
+                **options: Unpack[AnswerOptions],
             ) -> StructuredOutput[Any]: ...
 
             @overload
@@ -2892,7 +3040,7 @@ if TYPE_CHECKING:
                 *,
                 output_type: type[Out],
                 output_retries: int = 1,
-                **options: Unpack[PlainOptions],
+                **options: Unpack[AnswerOptions],
             ) -> AsyncCall[StructuredOutput[Out] | AsyncStructuredStream[Out]]: ...
 
             @overload
@@ -2903,7 +3051,7 @@ if TYPE_CHECKING:
                 *,
                 output_type: type[Out],
                 output_retries: int = 1,
-                **options: Unpack[PlainOptions],
+                **options: Unpack[AnswerOptions],
             ) -> AsyncCall[AsyncStructuredStream[Out]]: ...
 
             @overload
@@ -2914,7 +3062,7 @@ if TYPE_CHECKING:
                 *,
                 output_type: type[Out],
                 output_retries: int = 1,
-                **options: Unpack[PlainOptions],
+                **options: Unpack[AnswerOptions],
             ) -> AsyncCall[StructuredOutput[Out]]: ...
 
             @overload
@@ -2925,7 +3073,7 @@ if TYPE_CHECKING:
                 *,
                 output_type: type[Out],
                 output_retries: int = 1,
-                **options: Unpack[PlainOptions],
+                **options: Unpack[AnswerOptions],
             ) -> AsyncCall[StructuredOutput[Out] | AsyncStructuredStream[Out]]: ...
 
             @overload
@@ -2936,63 +3084,8 @@ if TYPE_CHECKING:
                 *,
                 output_type: type[Out],
                 output_retries: int = 1,
-                **options: Unpack[PlainOptions],
-            ) -> AsyncCall[StructuredOutput[Out]]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: InputOfThisModel,
-                *,
-                output_type: object,
-                output_retries: int = 1,
-                **options: Unpack[PlainOptions],
-            ) -> AsyncCall[StructuredOutput[Any] | AsyncStructuredStream[Any]]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: TextInputsStream | ResponsesInputStream,
-                *,
-                output_type: object,
-                output_retries: int = 1,
-                **options: Unpack[PlainOptions],
-            ) -> AsyncCall[AsyncStructuredStream[Any]]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: TextInputsPlain | ResponsesInputPlain,
-                *,
-                output_type: object,
-                output_retries: int = 1,
-                **options: Unpack[PlainOptions],
-            ) -> AsyncCall[StructuredOutput[Any]]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: TextInputs | ResponsesInput,
-                *,
-                output_type: object,
-                output_retries: int = 1,
-                **options: Unpack[PlainOptions],
-            ) -> AsyncCall[StructuredOutput[Any] | AsyncStructuredStream[Any]]: ...
-
-            @overload
-            def arun(
-                self: Any,
-                model: str,
-                inputs: Untyped,
-                *,
-                output_type: object,
-                output_retries: int = 1,
-                **options: Unpack[PlainOptions],
-            ) -> AsyncCall[StructuredOutput[Any]]: ...
+                **options: Unpack[AnswerOptions],
+            ) -> AsyncCall[StructuredOutput[Out] | AsyncStructuredStream[Out]]: ...
 
             # Anything, since the inputs are `Any`.
             @overload
@@ -3413,6 +3506,62 @@ if TYPE_CHECKING:
                 self: Any, model: str, inputs: Untyped, **options: Unpack[PlainOptions]
             ) -> AsyncCall[Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream]: ...
 
+            # An object of what is no class.
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: InputOfThisModel,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Unpack[AnswerOptions],
+            ) -> AsyncCall[StructuredOutput[Any] | AsyncStructuredStream[Any]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextInputsStream | ResponsesInputStream,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Unpack[AnswerOptions],
+            ) -> AsyncCall[AsyncStructuredStream[Any]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextInputsPlain | ResponsesInputPlain,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Unpack[AnswerOptions],
+            ) -> AsyncCall[StructuredOutput[Any]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: TextInputs | ResponsesInput,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Unpack[AnswerOptions],
+            ) -> AsyncCall[StructuredOutput[Any] | AsyncStructuredStream[Any]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: Untyped,
+                *,
+                output_type: object,
+                output_retries: int = 1,
+                **options: Unpack[AnswerOptions],
+            ) -> AsyncCall[StructuredOutput[Any] | AsyncStructuredStream[Any]]: ...
+
             # Either, as an option says at run time.
             @overload
             def arun(
@@ -3457,7 +3606,7 @@ if TYPE_CHECKING:
                 *,
                 output_type: object,
                 output_retries: int = 1,
-                **options: Unpack[PlainOptions],
+                **options: Unpack[AnswerOptions],
             ) -> AsyncCall[StructuredOutput[Any]]: ...
 
             @overload

@@ -171,6 +171,8 @@ class Sender:
         """
         if error.meta is not None:
             item.answered.append(error.meta)
+        if isinstance(error, OutputValidationError) and isinstance(error.__cause__, CfaiError):
+            error = error.__cause__  # that for which it could not be asked again
         if concerns_all_calls(error):
             raise error
         if isinstance(error, RateLimitError) and not isinstance(error, CapacityError):

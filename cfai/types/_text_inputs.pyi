@@ -10,7 +10,7 @@ checked field by field.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Required, TypedDict, final
+from typing import Any, Literal, Required, TypedDict, final
 
 from pydantic import BaseModel
 
@@ -365,8 +365,8 @@ class PromptInputs(TypedDict, total=False):
     """Superseded by `tools`."""
     function_call: Literal["none", "auto"] | NamedFunction
     """Superseded by `tool_choice`. Chat models."""
-    response_format: TextFormat | JsonFormat | Untyped
-    """JSON mode, for the models that have it."""
+    response_format: TextFormat | JsonFormat | Untyped | type[Any]
+    """JSON mode, for the models that have it. A class means the same as `output_type`, which types the answer too."""
     guided_json: Mapping[str, object]
     """A JSON schema, for Llama 4 Scout, Mistral Small 3.1, Gemma 3 and QwQ."""
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None
@@ -462,8 +462,8 @@ class PromptInputsPlain(TypedDict, total=False):
     """Superseded by `tools`."""
     function_call: Literal["none", "auto"] | NamedFunction
     """Superseded by `tool_choice`. Chat models."""
-    response_format: TextFormat | JsonFormat | Untyped
-    """JSON mode, for the models that have it."""
+    response_format: TextFormat | JsonFormat | Untyped | type[Any]
+    """JSON mode, for the models that have it. A class means the same as `output_type`, which types the answer too."""
     guided_json: Mapping[str, object]
     """A JSON schema, for Llama 4 Scout, Mistral Small 3.1, Gemma 3 and QwQ."""
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None
@@ -559,8 +559,8 @@ class PromptInputsStream(TypedDict, total=False):
     """Superseded by `tools`."""
     function_call: Literal["none", "auto"] | NamedFunction
     """Superseded by `tool_choice`. Chat models."""
-    response_format: TextFormat | JsonFormat | Untyped
-    """JSON mode, for the models that have it."""
+    response_format: TextFormat | JsonFormat | Untyped | type[Any]
+    """JSON mode, for the models that have it. A class means the same as `output_type`, which types the answer too."""
     guided_json: Mapping[str, object]
     """A JSON schema, for Llama 4 Scout, Mistral Small 3.1, Gemma 3 and QwQ."""
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None
@@ -656,8 +656,8 @@ class MessagesInputs(TypedDict, total=False):
     """Superseded by `tools`."""
     function_call: Literal["none", "auto"] | NamedFunction
     """Superseded by `tool_choice`. Chat models."""
-    response_format: TextFormat | JsonFormat | Untyped
-    """JSON mode, for the models that have it."""
+    response_format: TextFormat | JsonFormat | Untyped | type[Any]
+    """JSON mode, for the models that have it. A class means the same as `output_type`, which types the answer too."""
     guided_json: Mapping[str, object]
     """A JSON schema, for Llama 4 Scout, Mistral Small 3.1, Gemma 3 and QwQ."""
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None
@@ -753,8 +753,8 @@ class MessagesInputsPlain(TypedDict, total=False):
     """Superseded by `tools`."""
     function_call: Literal["none", "auto"] | NamedFunction
     """Superseded by `tool_choice`. Chat models."""
-    response_format: TextFormat | JsonFormat | Untyped
-    """JSON mode, for the models that have it."""
+    response_format: TextFormat | JsonFormat | Untyped | type[Any]
+    """JSON mode, for the models that have it. A class means the same as `output_type`, which types the answer too."""
     guided_json: Mapping[str, object]
     """A JSON schema, for Llama 4 Scout, Mistral Small 3.1, Gemma 3 and QwQ."""
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None
@@ -850,8 +850,8 @@ class MessagesInputsStream(TypedDict, total=False):
     """Superseded by `tools`."""
     function_call: Literal["none", "auto"] | NamedFunction
     """Superseded by `tool_choice`. Chat models."""
-    response_format: TextFormat | JsonFormat | Untyped
-    """JSON mode, for the models that have it."""
+    response_format: TextFormat | JsonFormat | Untyped | type[Any]
+    """JSON mode, for the models that have it. A class means the same as `output_type`, which types the answer too."""
     guided_json: Mapping[str, object]
     """A JSON schema, for Llama 4 Scout, Mistral Small 3.1, Gemma 3 and QwQ."""
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None
@@ -1192,8 +1192,8 @@ class PromptOrMessages(TypedDict, total=False):
     """Superseded by `tools`."""
     function_call: Literal["none", "auto"] | NamedFunction
     """Superseded by `tool_choice`. Chat models."""
-    response_format: TextFormat | JsonFormat | Untyped
-    """JSON mode, for the models that have it."""
+    response_format: TextFormat | JsonFormat | Untyped | type[Any]
+    """JSON mode, for the models that have it. A class means the same as `output_type`, which types the answer too."""
     guided_json: Mapping[str, object]
     """A JSON schema, for Llama 4 Scout, Mistral Small 3.1, Gemma 3 and QwQ."""
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None
@@ -1291,8 +1291,8 @@ class PromptMessagesOrInput(TypedDict, total=False):
     """Superseded by `tools`."""
     function_call: Literal["none", "auto"] | NamedFunction
     """Superseded by `tool_choice`. Chat models."""
-    response_format: TextFormat | JsonFormat | Untyped
-    """JSON mode, for the models that have it."""
+    response_format: TextFormat | JsonFormat | Untyped | type[Any]
+    """JSON mode, for the models that have it. A class means the same as `output_type`, which types the answer too."""
     guided_json: Mapping[str, object]
     """A JSON schema, for Llama 4 Scout, Mistral Small 3.1, Gemma 3 and QwQ."""
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, TypedDict, assert_type
 
 from pydantic import BaseModel
 
-from cfai import Ai, AsyncStructuredStream, StructuredStream
+from cfai import Ai, AsyncJob, AsyncStructuredStream, Job, StructuredStream
 from cfai.types import StructuredOutput, TextInputs, TextOutput
 
 ai = Ai()
@@ -37,14 +37,24 @@ assert_type(ai.run(GLM, {"prompt": "Hi", "stream": True}, output_type=City), Str
 assert_type(ai.run(GLM, {"prompt": "Hi", "stream": True}, output_type=City).result().output, City)
 assert_type(ai.run(GLM, {"prompt": "Hi"}, output_type=Literal["good", "bad"]), StructuredOutput[Any])
 assert_type(ai.run(GLM, {"prompt": "Hi", "stream": True}, output_type=City | None), StructuredStream[Any])
+assert_type(ai.run(GLM, {"prompt": "Hi"}, output_type=None), TextOutput)
+assert_type(ai.run(GLM, {"prompt": "Hi", "response_format": City}), TextOutput)
 assert_type(ai.run(GLM, {"prompt": "Hi"}, fallback=[QWEN]), TextOutput)
 assert_type(ai.run(GLM, {"prompt": "Hi"}, fallback=(QWEN, "@cf/zai-org/glm-5.2")), TextOutput)
 
 
 def what_is_known_at_run_time_only(inputs: TextInputs, untyped: dict[str, Any], anything: Any, model: str) -> None:
     assert_type(ai.run(GLM, inputs, output_type=City), StructuredOutput[City] | StructuredStream[City])
-    assert_type(ai.run(model, untyped, output_type=City), StructuredOutput[City])
+    assert_type(ai.run(model, untyped, output_type=City), StructuredOutput[City] | StructuredStream[City])
     assert_type(ai.run(model, anything, output_type=City), StructuredOutput[City] | StructuredStream[City])
+
+
+def run_many_knows_the_type_too() -> None:
+    inputs = [{"prompt": "Hi"}]
+    assert_type(ai.run_many(GLM, inputs, output_type=City, output_retries=0, fallback=[QWEN]), Job[City])
+    assert_type(ai.run_many(GLM, inputs, output_type=Literal["good", "bad"]), Job[Any])
+    assert_type(ai.run_many(GLM, inputs), Job[Any])
+    assert_type(ai.arun_many(GLM, inputs, output_type=City | None), AsyncJob[Any])
 
 
 async def arun_has_the_same() -> None:
