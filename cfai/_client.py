@@ -12,7 +12,19 @@ import time
 import weakref
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias, TypedDict, TypeVar, Unpack, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    NamedTuple,
+    Self,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    get_origin,
+    overload,
+)
 from urllib.parse import quote
 
 import httpx
@@ -355,8 +367,8 @@ class Ai:
         )
         gateway = extra_headers = None  # secrets, which a traceback would show
         config = self._config.with_overrides(timeout, total_timeout, max_retries, checks)
-        wanted = cast("Any", inputs).get("response_format") if isinstance(inputs, Mapping) else None
-        if output_type is None and fallback is None and not isinstance(wanted, type):
+        wanted = inputs.get("response_format") if is_mapping(inputs) else getattr(inputs, "response_format", None)
+        if output_type is None and fallback is None and (wanted is None or not _is_type(wanted)):
             return self._run(prepare(config, model, inputs, options))
         from cfai.fallback import plan_call, run_plan
 
@@ -410,8 +422,8 @@ class Ai:
 
         async def arun() -> Any:
             get_running_loop()  # raises where none runs
-            wanted = cast("Any", inputs).get("response_format") if isinstance(inputs, Mapping) else None
-            if output_type is None and fallback is None and not isinstance(wanted, type):
+            wanted = inputs.get("response_format") if is_mapping(inputs) else getattr(inputs, "response_format", None)
+            if output_type is None and fallback is None and (wanted is None or not _is_type(wanted)):
                 return await self._arun(await aprepare(config, model, inputs, options))
             from cfai.fallback import arun_plan, plan_call
 
@@ -1091,6 +1103,11 @@ def _is_batch_pending(call: PreparedCall, output: Any) -> bool:
     """Return True for a batch that was handed in or is asked after: its usage comes with its answers."""
     is_batch = "requests" in call.inputs or "request_id" in call.inputs
     return is_batch and isinstance(output, types.Output) and output.get("status") in ("queued", "running")
+
+
+def _is_type(value: Any) -> bool:
+    """Return True for a type, such as a class or `list[int]`."""
+    return isinstance(value, type) or get_origin(value) is not None
 
 
 def _wants_stream(inputs: Any) -> bool:

@@ -85,6 +85,8 @@ def plan_call(
 ) -> CallPlan:
     """Return the plan of a call with `output_type` or `fallback`. Raises what forbids it, before anything is sent."""
     others = [] if fallback is None else parse_fallback(model, fallback)
+    if isinstance(getattr(inputs, "response_format", None), type):
+        raise ConfigurationError("a class under `response_format` must stand in a dict: pass it as `output_type`")
     inputs = cast("Mapping[str, Any]", inputs) if isinstance(inputs, Mapping) else inputs_to_builtins(inputs)
     rest, output_format = take_output_type(inputs, output_type, output_retries, returns_answer=returns_answer)
     if others or (output_format is not None and output_retries):

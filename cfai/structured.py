@@ -343,6 +343,9 @@ def take_output_type(
     Raises `ConfigurationError` for what does not go together.
     """
     rest = dict(inputs)
+    if get_origin(rest.get("response_format")) is not None:
+        must = "`response_format` must be a class or a dict"
+        raise ConfigurationError(f"{must}, got {rest['response_format']}: pass it as `output_type`")
     if isinstance(rest.get("response_format"), type):
         if output_type is not None:
             raise ConfigurationError("`output_type` and a class under `response_format` are one: leave out one of them")

@@ -88,6 +88,11 @@ class Lake(TypedDict):
     name: str
 
 
+class Question(BaseModel):
+    prompt: str = "x"
+    response_format: Any = City
+
+
 SCHEMA = City.model_json_schema()
 CLOSED = SCHEMA | {"additionalProperties": False}
 ENVELOPE = {"name": "City", "schema": CLOSED, "strict": True}
@@ -611,6 +616,15 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, ser
             ConfigurationError,
             "`output_retries` must be a numbe",
         ),
+        (
+            GLM,
+            hi | {"response_format": list[City]},
+            {},
+            ConfigurationError,
+            r"got list\[.*City\]: pass it as `output_type`",
+        ),
+        (GLM, Question(), {}, ConfigurationError, "must stand in a dict: pass it as `output_type`"),  # type: ignore[list-item]
+        (LLAMA, hi | BARE | {"stream": True}, {}, InputError, "must not ask for JSON with a stream"),
         (GLM, hi, {"output_type": "City"}, ConfigurationError, "`output_type` must be a type such as"),
         (GLM, hi, {"output_type": City(**PARIS)}, ConfigurationError, "`output_type` must be a type such as"),
         (GLM, hi, {"output_type": open}, ConfigurationError, "`output_type` must be a type such as"),

@@ -99,6 +99,8 @@ class _Rules(NamedTuple):
     """The inputs that must be there: those of one of these lists."""
     is_blind: bool
     """True if it is sure to see no image."""
+    streams_json: bool
+    """False if JSON mode and a stream exclude each other."""
 
 
 def find_input_problems(entry: Model, inputs: Mapping[str, Any]) -> list[InputProblem]:
@@ -131,7 +133,7 @@ def list_plain_inputs(model: str) -> frozenset[str]:
     rules = _get_rules(model)
     if rules is None or ["prompt"] not in rules.required or len(rules.checked.get("prompt", ())) > 1:
         return frozenset()
-    return rules.known - rules.checked.keys() - {"messages", "requests"} | {"prompt"}
+    return rules.known - rules.checked.keys() - {"messages", "requests", "response_format"} | {"prompt"}
 
 
 def list_inputs(model: str) -> frozenset[str] | None:
@@ -178,7 +180,7 @@ def _get_rules(model: str) -> _Rules | None:
             required.setdefault(parameter.rules.get("variant"), []).append(name)
     common = required.pop(None)
     groups = _REQUIRED_INPUTS.get(model) or [common + names for names in required.values()] or [common]
-    return _Rules(schema, frozenset(known), checked, groups, _is_blind(entry, schema))
+    return _Rules(schema, frozenset(known), checked, groups, _is_blind(entry, schema), entry.answers != "native")
 
 
 def _is_blind(entry: Model, schema: Schema) -> bool:
@@ -199,6 +201,11 @@ def _find_problems(model: str, rules: _Rules, inputs: Mapping[str, Any], place: 
         yield _describe_missing(model, rules, lacking, inputs, place)
     if inputs.get("prompt") is not None and inputs.get("messages") is not None:
         yield _refuse(model, f"`{place}prompt` and `{place}messages` exclude each other, got both. Take one out")
+    wanted = inputs.get("response_format")
+    wants_json = is_mapping(wanted) and wanted.get("type") in ("json_object", "json_schema")
+    if wants_json and inputs.get("stream") and not rules.streams_json:
+        must = f"`{place}response_format` must not ask for JSON with a stream (code 5023) from {model}"
+        yield _refuse(model, f"{must}, got both. Leave out `{place}stream`, or take a chat model")
     is_of_responses_api = inputs.get("input") is not None  # of which the schemas have little
     for name, value in inputs.items():
         if name in rules.checked:

@@ -19,8 +19,10 @@ from cfai import (
     AuthenticationError,
     BadRequestError,
     CapacityError,
+    CfaiError,
     ConfigurationError,
     InputError,
+    OutputValidationError,
     QuotaExceededError,
     RateLimitError,
     RequestTimeoutError,
@@ -236,6 +238,46 @@ def test_with_an_output_type_the_output_is_the_object(jobs: Jobs) -> None:
     for each in jobs(Structured(lambda _: "positive"), prompts(3), output_type=Label):
         assert each.output == Label(label="positive")
         assert each.answer.text == "positive"
+
+
+@SYNC_AND_ASYNC
+def test_an_answer_that_could_not_be_asked_for_again_at_this_rate_waits_for_its_turn(jobs: Jobs) -> None:
+    failures: list[CfaiError] = [RateLimitError("slow down", retryable=True), QuotaExceededError("used up")]
+
+    class Unfit(StandIn):
+        def run(self, model: str, inputs: Any, **options: Any) -> Any:
+            output = super().run(model, inputs, **options)
+            output.output = Label(label=output.text)
+            if failures:
+                raise OutputValidationError("it does not fit", text="no") from failures.pop(0)
+            return output
+
+    job = jobs(Unfit(lambda _: "positive"), prompts(1), output_type=Label, requests_per_minute=math.inf)
+    with pytest.raises(QuotaExceededError):
+        list(job)
+    assert failures == []
+
+
+@SYNC_AND_ASYNC
+def test_retries_of_the_output_and_a_fallback_are_options_too(callers: Callers, service: Service) -> None:
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    busy, unfit = service.error(410, 5028), service.result({"response": "no", "usage": usage})
+    service.answers(busy, unfit)
+    caller = callers()
+    other = "@cf/qwen/qwen3-30b-a3b-fp8"
+    options: dict[str, Any] = {"output_type": Label, "output_retries": 0, "fallback": [other]}
+    if caller.portal is None:
+        rows = [*caller.ai.run_many(MODEL, [{"prompt": "x"}], **options)]
+    else:
+
+        async def collect() -> list[Any]:
+            return [each async for each in caller.ai.arun_many(MODEL, [{"prompt": "x"}], **options)]
+
+        rows = caller.portal.call(collect)
+    assert [(type(each.error), each.error.model) for each in rows] == [(OutputValidationError, other)]
+    assert len(service.requests) == 2
+    with pytest.raises(ConfigurationError, match="leave out `fallback`, or `max_cost`"):
+        caller.ai.run_many(MODEL, [], max_cost=1, fallback=[other])
 
 
 @SYNC_AND_ASYNC
