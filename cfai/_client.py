@@ -22,6 +22,7 @@ from typing import (
     TypedDict,
     TypeVar,
     Unpack,
+    cast,
     get_origin,
     overload,
 )
@@ -367,7 +368,10 @@ class Ai:
         )
         gateway = extra_headers = None  # secrets, which a traceback would show
         config = self._config.with_overrides(timeout, total_timeout, max_retries, checks)
-        wanted = inputs.get("response_format") if is_mapping(inputs) else getattr(inputs, "response_format", None)
+        is_dict = isinstance(inputs, Mapping)
+        wanted: Any = (
+            cast("Any", inputs).get("response_format") if is_dict else getattr(inputs, "response_format", None)
+        )
         if output_type is None and fallback is None and (wanted is None or not _is_type(wanted)):
             return self._run(prepare(config, model, inputs, options))
         from cfai.fallback import plan_call, run_plan
@@ -422,7 +426,8 @@ class Ai:
 
         async def arun() -> Any:
             get_running_loop()  # raises where none runs
-            wanted = inputs.get("response_format") if is_mapping(inputs) else getattr(inputs, "response_format", None)
+            is_dict = isinstance(inputs, Mapping)
+            wanted: Any = inputs.get("response_format") if is_dict else getattr(inputs, "response_format", None)
             if output_type is None and fallback is None and (wanted is None or not _is_type(wanted)):
                 return await self._arun(await aprepare(config, model, inputs, options))
             from cfai.fallback import arun_plan, plan_call
@@ -1091,7 +1096,8 @@ def _take_answer(response: ApiResponse, call: PreparedCall, open_stream: OpenStr
         if logger.isEnabledFor(logging.INFO):
             log_failure(call.model, response.budget.elapsed(time.monotonic()), response.attempts, error)
         raise
-    if response.meta.status_code < 400 and not _is_batch_pending(call, output):
+    is_batch = "requests" in call.inputs or "request_id" in call.inputs
+    if response.meta.status_code < 400 and not (is_batch and _is_pending(output)):
         ledger.answered.append(response.meta)
     if logger.isEnabledFor(logging.INFO):
         usage = output.usage if isinstance(output, types.TextOutput) else None
@@ -1099,10 +1105,9 @@ def _take_answer(response: ApiResponse, call: PreparedCall, open_stream: OpenStr
     return output
 
 
-def _is_batch_pending(call: PreparedCall, output: Any) -> bool:
-    """Return True for a batch that was handed in or is asked after: its usage comes with its answers."""
-    is_batch = "requests" in call.inputs or "request_id" in call.inputs
-    return is_batch and isinstance(output, types.Output) and output.get("status") in ("queued", "running")
+def _is_pending(output: Any) -> bool:
+    """Return True for what is said of a batch that is not done: its usage comes with its answers."""
+    return isinstance(output, types.Output) and output.get("status") in ("queued", "running")
 
 
 def _is_type(value: Any) -> bool:
