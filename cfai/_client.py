@@ -579,17 +579,41 @@ class Ai:
         call = arun_with_tools(self, model, inputs, tools, max_rounds, hidden)
         return AsyncCall(call, wants_stream=_wants_stream(inputs))
 
+    @overload
     def chat(
         self,
         model: str,
         *,
         system: str | None = None,
-        tools: Iterable[Any] | None = None,
+        tools: None = None,
         messages: Iterable[Any] = (),
         max_rounds: int = 8,
         inputs: Mapping[str, Any] | None = None,
         **options: Unpack[FallbackOptions],
-    ) -> Chat:
+    ) -> Chat: ...
+    @overload
+    def chat(
+        self,
+        model: str,
+        *,
+        system: str | None = None,
+        tools: Iterable[ToolFunction],
+        messages: Iterable[Any] = (),
+        max_rounds: int = 8,
+        inputs: Mapping[str, Any] | None = None,
+        **options: Unpack[FallbackOptions],
+    ) -> Chat[types.ToolsOutput]: ...
+    def chat(
+        self,
+        model: str,
+        *,
+        system: str | None = None,
+        tools: Iterable[ToolFunction] | None = None,
+        messages: Iterable[Any] = (),
+        max_rounds: int = 8,
+        inputs: Mapping[str, Any] | None = None,
+        **options: Unpack[FallbackOptions],
+    ) -> Chat[Any]:
         """Return a conversation, which keeps what was said and sends it with every question. Nothing is sent yet.
 
         ```python

@@ -1,6 +1,7 @@
 """Conversations: what was said is kept, and sent again with every question. `Ai.chat` makes one.
 
-A question and its answer enter the history together, once the answer is there. What fails leaves nothing behind.
+A question and its answer enter the history together, once the answer is there. What fails leaves nothing behind, unless
+tools have run: what they did is done, and the history says so.
 """
 
 # The streams keep their turns in the conversation that they belong to.
@@ -8,27 +9,44 @@ A question and its answer enter the history together, once the answer is there. 
 
 from __future__ import annotations
 
-import inspect
 import json
 import threading
 import uuid
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NoReturn, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, Self, cast, overload
 
 from cfai._config import LimitPolicy, check_seconds
 from cfai._credentials import Secret, describe
-from cfai._errors import APIResponseValidationError, CfaiError, ConfigurationError, InputError
+from cfai._errors import APIResponseValidationError, ConfigurationError, InputError
 from cfai._json import find_unsendable, is_mapping, join_surrogates, to_builtins
 from cfai._limits import find_first_turn, is_slow_to_count
 from cfai._request import encode_image, encode_messages, inputs_to_builtins, is_medium, quote_model, walk
 from cfai._streaming import AsyncEventStream, EventStream, encode_token
 from cfai._warnings import LimitWarning, warn
 from cfai.tokens import messages_to_builtins
-from cfai.types import Runner, Step, TextOutput, Token, Usage
+from cfai.tools import (
+    Conversation,
+    ToolFunction,
+    arun_conversation,
+    check_max_rounds,
+    check_model,
+    make_tools,
+    run_conversation,
+)
+from cfai.types import Meta, Runner, Step, TextOutput, Token, ToolsOutput, Usage
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # the one with defaults
+
+    AnswerT = TypeVar("AnswerT", bound=TextOutput, covariant=True, default=TextOutput)
+else:
+    from typing import TypeVar
+
+    AnswerT = TypeVar("AnswerT", bound=TextOutput, covariant=True)
 
 _DEFAULT_POLICY = LimitPolicy()
 _VERSION = 1
@@ -37,40 +55,57 @@ _OWN_INPUTS = ("messages", "prompt", "input", "tools", "stream")
 """The inputs that a conversation sets itself."""
 
 
-class _ToolRunner(Runner, Protocol):
-    """Whoever runs models with tools as well."""
-
-    def run_with_tools(self, model: str, inputs: Any, *, tools: Any, max_rounds: int, **options: Any) -> Any: ...
-    def arun_with_tools(
-        self, model: str, inputs: Any, *, tools: Any, max_rounds: int, **options: Any
-    ) -> Coroutine[Any, Any, Any]: ...
-
-
 class _ChatMaker(Protocol):
     """Whoever makes conversations, such as an `Ai`."""
 
     @property
-    def chat(self) -> Callable[..., Chat]: ...
+    def chat(self) -> Callable[..., Chat[Any]]: ...
 
 
 @dataclass(eq=False)
 class _Turn:
     """A question on its way."""
 
-    question: dict[str, Any]
+    model: str
     inputs: dict[str, Any]
-    """The inputs of the call, with the messages that are sent."""
-    dropped: list[dict[str, Any]]
+    """The inputs of the call, with the whole history and the question last."""
+    begin: int
+    """Where among the messages the turns begin that are sent."""
+    first: Any = None
+    """The message that they begin with."""
+    sent: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    """The messages of the call, without tools."""
+    dropped: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     """The messages that are not sent any more."""
-    first: dict[str, Any]
-    """The message that the turns begin with that are sent."""
+    tools: Conversation | None = None
+    """The calls of the model, where it has tools."""
     pieces: list[str] = field(default_factory=list[str])
-    """The text of a streamed answer so far."""
-    steps: Sequence[Step] = ()
-    """With tools, the calls of the model that a stream has come through so far."""
+    """The text so far of the answer that is streamed."""
+    meta: Meta | None = None
+    """The facts of its call."""
+    ended: int = 0
+    """How many calls of the model had ended before it."""
+
+    @property
+    def question(self) -> dict[str, Any]:
+        return self.inputs["messages"][-1]
+
+    @property
+    def steps(self) -> list[Step]:
+        """The calls of the model that have ended, where it has tools."""
+        return [] if self.tools is None else self.tools.steps
+
+    def add_token(self, token: Token, meta: Meta) -> None:
+        """Note a piece of the answer."""
+        if len(self.steps) > self.ended:
+            self.ended = len(self.steps)
+            self.pieces.clear()
+        self.meta = meta
+        if not token.choice:
+            self.pieces.append(token.text)
 
 
-class Chat:
+class Chat(Generic[AnswerT]):
     """A conversation with a model. `Ai.chat` makes one; sync and async code use the same.
 
     ```python
@@ -80,7 +115,8 @@ class Chat:
     ```
 
     It holds one turn at a time: a question that comes while another is being answered is refused with a
-    `ConfigurationError`. What a question raises leaves the history as it was, so that it can be sent again.
+    `ConfigurationError`. What a question raises leaves the history as it was, so that it can be sent again; but if
+    tools have run by then, the question stays with what they gave.
     """
 
     def __init__(
@@ -89,7 +125,7 @@ class Chat:
         model: str,
         *,
         system: str | None = None,
-        tools: Iterable[Any] | None = None,
+        tools: Iterable[ToolFunction] | None = None,
         messages: Iterable[Any] = (),
         max_rounds: int = 8,
         inputs: Mapping[str, Any] | None = None,
@@ -101,10 +137,7 @@ class Chat:
         del options  # a traceback shows the variables of this frame
         if system is not None and not isinstance(system, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"`system` must be a string, got {describe(system)}")
-        if isinstance(tools, str | Mapping) or not isinstance(tools, Iterable | None):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError("`tools` must be a list of functions, got " + describe(cast("Any", tools)))
-        if isinstance(max_rounds, bool) or not isinstance(max_rounds, int) or max_rounds < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(f"`max_rounds` must be a number of 1 or more, got {describe(max_rounds)}")
+        check_max_rounds(max_rounds)
         quote_model(model)
         self.model = model
         """The model that answers. It may be another one for the next question."""
@@ -122,8 +155,9 @@ class Chat:
         self.cost: float | None = None
         """What they cost in US dollars, as far as that is known; `None` if it is known of none."""
         self._runner = runner
-        self._tools = list(tools or ())
+        self._tools = None if tools is None else make_tools(tools)
         self._limit_policy = limit_policy
+        self._check_model()
         self._messages = _to_plain(model, messages)
         if system:
             if self._messages and self._messages[0].get("role") in ("system", "developer"):
@@ -134,24 +168,31 @@ class Chat:
         self._has_warned = False
         self._claimed = threading.Lock()
         """Held while a question is being answered, and while a piece of a stream is being read."""
-        self._open: dict[_Turn, weakref.ref[ChatStream | AsyncChatStream]] = {}
+        self._open: dict[_Turn, weakref.ref[ChatStream[Any] | AsyncChatStream[Any]]] = {}
         """The turn whose answer is being streamed, if there is one. Whoever takes it out settles it."""
 
+    @overload
+    @classmethod
+    def from_json(cls, ai: _ChatMaker, text: str | bytes, *, tools: None = None, **options: Any) -> Chat: ...
+    @overload
     @classmethod
     def from_json(
-        cls, ai: _ChatMaker, text: str | bytes, *, tools: Iterable[Any] | None = None, **options: Any
-    ) -> Chat:
+        cls, ai: _ChatMaker, text: str | bytes, *, tools: Iterable[ToolFunction], **options: Any
+    ) -> Chat[ToolsOutput]: ...
+    @classmethod
+    def from_json(
+        cls, ai: _ChatMaker, text: str | bytes, *, tools: Iterable[ToolFunction] | None = None, **options: Any
+    ) -> Chat[Any]:
         """Return the conversation that `to_json` wrote, to be continued with an `Ai`.
 
-        Tools are functions, and options may be secret: neither is in the text, so both are passed anew. Raises
-        `ConfigurationError` for what is no conversation, or one of a later version of cfai.
+        Tools are functions, and options may be secret: neither is in the text, so both are passed anew. What is in it,
+        such as `max_rounds`, may be passed to be another. Raises `ConfigurationError` for what is no conversation, or
+        one of a later version of cfai.
         """
         hidden = Secret(options)
         del options  # a traceback shows the variables of this frame
-        saved = _read_json(text)
-        model = saved.pop("model")
-        hidden.value = {"session_affinity": saved.pop("session_affinity"), **hidden.value}
-        return ai.chat(model, tools=tools, **saved, **hidden.value)
+        hidden.value = {**_read_json(text), **hidden.value}
+        return ai.chat(tools=tools, **hidden.value)
 
     def to_json(self) -> str:
         """Return the conversation as JSON text, in ASCII: the model, its inputs and all messages, images included.
@@ -186,39 +227,35 @@ class Chat:
     def messages(self, messages: Iterable[Any]) -> None:
         self._messages = _to_plain(self.model, messages)
 
-    def send(self, text: str, images: Any = None) -> TextOutput:
+    def send(self, text: str, images: Any = None) -> AnswerT:
         """Ask, and return the answer. Both are in the history then.
 
         `images` is one image or several, each a `Path`, bytes, an open file, a URL, an image of Pillow or an array, as
-        in messages. With tools the answer is that of `run_with_tools`. Raises what `run` does.
+        in messages. With tools the answer is that of `run_with_tools`. Raises what `run` does; an error after tools
+        have run has them in its `.steps`.
         """
         with self._claim():
             self._leave_open_stream()
             turn = self._prepare(text, images)
-            try:
+            with self._keeping_rounds(turn):
                 answer = self._run(turn)
-            except CfaiError as error:
-                self._count_steps(error.steps)
-                raise
             return self._keep(turn, answer)
 
-    async def asend(self, text: str, images: Any = None) -> TextOutput:
+    async def asend(self, text: str, images: Any = None) -> AnswerT:
         """Ask as `send` does, awaited."""
         with self._claim():
             await self._aleave_open_stream()
             turn = await self._aprepare(text, images)
-            try:
+            with self._keeping_rounds(turn):
                 answer = await self._arun(turn)
-            except CfaiError as error:
-                self._count_steps(error.steps)
-                raise
             return self._keep(turn, answer)
 
-    def stream(self, text: str, images: Any = None) -> ChatStream:
+    def stream(self, text: str, images: Any = None) -> ChatStream[AnswerT]:
         """Ask, and return the answer as a stream of tokens: iterate it, and leave it early by `with`.
 
-        Once it ends, question and answer are in the history. If it is left, or breaks, so is what had come; if nothing
-        had, the question is not either. A stream that is still open is left when the next question comes.
+        Once it ends, question and answer are in the history. If it is left, or breaks, so is what had come: the tools
+        that have run, and the part of the answer after them. If nothing had, the question is not either. A stream that
+        is still open is left when the next question comes.
         """
         with self._claim():
             self._leave_open_stream()
@@ -228,7 +265,7 @@ class Chat:
                 raise self._make_no_text_error(stream)
             return ChatStream(self, turn, stream)
 
-    def astream(self, text: str, images: Any = None) -> AsyncChatStream:
+    def astream(self, text: str, images: Any = None) -> AsyncChatStream[AnswerT]:
         """Ask as `stream` does, for `async for` and `async with`: these send the question."""
         return AsyncChatStream(self, text, images)
 
@@ -256,17 +293,17 @@ class Chat:
             self._claimed.release()
 
     def _prepare(self, text: str, images: Any) -> _Turn:
-        """Return the turn of a question: what is to be sent, without the oldest turns if not all fit."""
+        """Return the turn of a question: the whole history, and where the turns begin that fit the model."""
+        self._check_model()
         question = {"role": "user", "content": _make_content(self.model, text, images)}
         history = self.messages
         history[:] = _to_plain(self.model, history)  # the user may have added objects, and images
-        all_messages = [*history, question]
-        inputs = {**_check_inputs(self.inputs), "messages": all_messages}
-        counted = {**inputs, "tools": [_describe_tool(tool) for tool in self._tools]}
-        begun = next((place for place, each in enumerate(history) if each is self._first), 0)
-        head, first = find_first_turn(self.model, counted, self._limit_policy, begun)
-        inputs["messages"] = all_messages[:head] + all_messages[first:]
-        return _Turn(question, inputs, all_messages[head:first], all_messages[first])
+        inputs = {**_check_inputs(self.inputs), "messages": [*history, question]}
+        begin = next((place for place, each in enumerate(history) if each is self._first), 0)
+        turn = _Turn(self.model, inputs, begin)
+        if self._tools is None:
+            turn.sent = self._fit(turn, inputs)
+        return turn
 
     async def _aprepare(self, text: str, images: Any) -> _Turn:
         """Return the turn of a question. What takes long is done in a thread, beside the event loop."""
@@ -276,68 +313,109 @@ class Chat:
 
         return await to_thread.run_sync(self._prepare, text, images)
 
-    def _run(self, turn: _Turn, **more: Any) -> Any:
+    def _check_model(self) -> None:
+        if self._tools is not None and self._limit_policy.mode not in ("off", "warn"):
+            check_model(self.model)
+
+    def _fit(self, turn: _Turn, inputs: Mapping[str, Any]) -> list[Any]:
+        """Return the messages that are sent: those of `inputs`, without the oldest turns if not all fit."""
+        messages = inputs["messages"]
+        head, turn.begin = find_first_turn(turn.model, inputs, self._limit_policy, turn.begin)
+        turn.first, turn.dropped = messages[turn.begin], messages[head : turn.begin]
+        return messages[:head] + messages[turn.begin :]
+
+    def _fit_round(self, turn: _Turn, inputs: Mapping[str, Any]) -> list[Any]:
+        """Return the messages that are sent in one round of tools: their results may be long."""
+        messages = self._fit(turn, inputs)
         self._warn_of_dropped(turn)
-        inputs, run = {**turn.inputs, **more}, self._runner.run
-        if self._tools:
-            runner = cast("_ToolRunner", self._runner)
-            run = partial(runner.run_with_tools, tools=self._tools, max_rounds=self.max_rounds)
-        return run(self.model, inputs, session_affinity=self.session_affinity, **self._options.value)
+        return messages
+
+    def _run(self, turn: _Turn, **more: Any) -> Any:
+        if (tools := self._open_tools(turn, more)) is not None:
+            return run_conversation(self._runner, tools, self._get_options())
+        return self._runner.run(turn.model, self._build_inputs(turn, more), **self._get_options().value)
 
     async def _arun(self, turn: _Turn, **more: Any) -> Any:
+        if (tools := self._open_tools(turn, more)) is not None:
+            return await arun_conversation(self._runner, tools, self._get_options())
+        return await self._runner.arun(turn.model, self._build_inputs(turn, more), **self._get_options().value)
+
+    def _get_options(self) -> Secret:
+        return Secret({"session_affinity": self.session_affinity, **self._options.value})
+
+    def _open_tools(self, turn: _Turn, more: Mapping[str, Any]) -> Conversation | None:
+        """Return the calls of the model that a question leads to, if it has tools."""
+        if self._tools is not None:
+            fit = partial(self._fit_round, turn)
+            turn.tools = Conversation(turn.model, {**turn.inputs, **more}, self._tools, self.max_rounds, fit)
+        return turn.tools
+
+    def _build_inputs(self, turn: _Turn, more: Mapping[str, Any]) -> dict[str, Any]:
         self._warn_of_dropped(turn)
-        inputs, arun = {**turn.inputs, **more}, self._runner.arun
-        if self._tools:
-            runner = cast("_ToolRunner", self._runner)
-            arun = partial(runner.arun_with_tools, tools=self._tools, max_rounds=self.max_rounds)
-        return await arun(self.model, inputs, session_affinity=self.session_affinity, **self._options.value)
+        return {**turn.inputs, "messages": turn.sent, **more}
 
     def _warn_of_dropped(self, turn: _Turn) -> None:
         if turn.dropped and not self._has_warned:
             self._has_warned = True
-            message = f"the oldest turns of this conversation do not fit {self.model} any more, and are not sent"
+            message = f"the oldest turns of this conversation do not fit {turn.model} any more, and are not sent"
             warn(f"{message}: `chat.dropped` has them", LimitWarning)
+
+    @contextmanager
+    def _keeping_rounds(self, turn: _Turn) -> Generator[None]:
+        """Keep what came of a question that fails: the tools that have run."""
+        try:
+            yield
+        except BaseException:
+            self._settle(turn)
+            raise
 
     def _keep(self, turn: _Turn, answer: Any) -> Any:
         """Put a question and its answer into the history, and return the answer."""
-        if self._tools:
-            added, usage, cost = answer.messages[len(turn.inputs["messages"]) :], answer.usage, answer.cost
-        elif isinstance(answer, TextOutput):
-            added, usage, cost = [answer.message], answer.usage, answer.meta.cost
-        else:
+        if not isinstance(answer, TextOutput):
             raise self._make_no_text_error(answer)
-        self._add(turn, added)
-        self._count(usage, cost)
+        self._settle(turn, answer)
         return answer
 
-    def _count(self, usage: Usage | None, cost: float | None) -> None:
-        if usage is not None:  # the first has neurons that nothing is to be added to
-            self.usage = self.usage + usage if self.usage.total_tokens else usage
+    def _settle(self, turn: _Turn, answer: TextOutput | None = None) -> None:
+        """Put a question and what came of it into the history; nothing if nothing came. Add up what it took."""
+        if turn.tools is None:
+            answers = [] if answer is None else [answer]
+            added = [each.message for each in answers]
+        else:
+            answers = [step.answer for step in turn.steps]
+            added = turn.tools.ended_messages[len(turn.inputs["messages"]) :]
+        for each in answers:
+            self._add_up(each.usage, each.meta.cost)
+        if len(answers) == turn.ended and turn.meta is not None:  # a stream in the middle of an answer
+            self._add_up(turn.meta.usage, turn.meta.cost)
+            if text := "".join(turn.pieces):
+                added.append({"role": "assistant", "content": text})
+        if added:
+            # A copy, and without halves of surrogate pairs, which models do send and the service does not take.
+            text = json.dumps([to_builtins(message) for message in added], ensure_ascii=False)
+            self._messages += [turn.question, *json.loads(join_surrogates(text))]
+            self._first, self.dropped = turn.first, turn.dropped
+
+    def _add_up(self, usage: Usage | None, cost: float | None) -> None:
+        if usage is not None:
+            neurons = [each for each in (self.usage.neurons, usage.neurons) if each is not None]
+            self.usage = replace(self.usage + usage, neurons=sum(neurons) if neurons else None)
         if cost is not None:
             self.cost = (self.cost or 0.0) + cost
-
-    def _count_steps(self, steps: Iterable[Step]) -> None:
-        """Count the calls of a question that came to no answer."""
-        for step in steps:
-            self._count(step.usage, step.cost)
 
     def _make_no_text_error(self, answer: Any) -> APIResponseValidationError:
         must = f"{self.model} must answer with text to hold a conversation"
         return APIResponseValidationError(f"{must}, got {type(answer).__name__}", model=self.model)
 
     def _keep_partial(self, turn: _Turn) -> None:
-        """Put a question and what came of its answer into the history; nothing if nothing came."""
-        if self._open.pop(turn, None) is None:
-            return
-        self._count_steps(turn.steps)
-        if text := "".join(turn.pieces):
-            self._add(turn, [{"role": "assistant", "content": text}])
+        """Settle a stream that was left, or broke, unless that is done."""
+        if self._open.pop(turn, None) is not None:
+            self._settle(turn)
 
-    def _add(self, turn: _Turn, added: list[Any]) -> None:
-        # A copy, and without halves of surrogate pairs, which models do send and the service does not take.
-        text = json.dumps([to_builtins(message) for message in added], ensure_ascii=False)
-        self._messages += [turn.question, *json.loads(join_surrogates(text))]
-        self._first, self.dropped = turn.first, turn.dropped
+    def _keep_partial_unless_read(self, turn: _Turn) -> None:
+        """Settle a stream that was left. One that is left while it is read, by a tool say, its reader settles."""
+        if not self._claimed.locked():
+            self._keep_partial(turn)
 
     def _leave_open_stream(self) -> None:
         """Settle a stream that was not read to its end: the conversation goes on without the rest."""
@@ -355,26 +433,31 @@ class Chat:
             self._keep_partial(turn)
 
 
-class ChatStream:
+class ChatStream(Generic[AnswerT]):
     """The answer to `chat.stream`, token by token. Iterate it once; leave early with `with`.
 
     Iterating raises what that of a `Stream` does: `StreamError`, and `StreamTruncatedError` if the answer breaks off.
     """
 
-    def __init__(self, chat: Chat, turn: _Turn, stream: Any) -> None:
+    def __init__(self, chat: Chat[Any], turn: _Turn, stream: Any) -> None:
         self._chat = chat
         self._turn = turn
         self._stream = stream
         self._tokens: Iterator[Token] = iter(stream)
-        turn.steps = getattr(stream, "steps", ())
+        turn.meta = stream.meta
         chat._open[turn] = weakref.ref(self)
 
     @property
     def text(self) -> str:
-        """The text so far."""
-        return "".join(self._turn.pieces)
+        """The text so far; with tools that of the current answer, at the end that of the last, as in `result()`."""
+        return self._stream.text
 
-    def result(self) -> TextOutput:
+    @property
+    def steps(self) -> list[Step]:
+        """With tools, the calls of the model that have ended, each with the tools that it had called."""
+        return self._turn.steps
+
+    def result(self) -> AnswerT:
         """Return the answer that `send` gives; reads the rest. Raises if the stream broke, or was left."""
         for _ in self:
             pass
@@ -396,7 +479,7 @@ class ChatStream:
         try:
             self._stream.close()
         finally:
-            self._chat._keep_partial(self._turn)
+            self._chat._keep_partial_unless_read(self._turn)
 
     def __iter__(self) -> Iterator[Token]:
         return self
@@ -418,8 +501,8 @@ class ChatStream:
         if token is None:
             if chat._open.pop(turn, None) is not None:
                 chat._keep(turn, self._stream.result())
-        elif not token.choice:
-            turn.pieces.append(token.text)
+        else:
+            turn.add_token(token, self._stream.meta)
         return token
 
     def __enter__(self) -> Self:
@@ -429,14 +512,15 @@ class ChatStream:
         self.close()
 
 
-class AsyncChatStream:
+class AsyncChatStream(Generic[AnswerT]):
     """The answer to `chat.astream`, token by token. Iterate it once, with `async for`; leave early with `async with`.
 
     Nothing is sent before either begins. Iterating raises what that of an `AsyncStream` does. A wait for a token that
-    is cancelled loses nothing: ask again.
+    is cancelled loses nothing: ask again. Only if tools are running, these are cancelled too, and that is the end of
+    the stream: the history says that they were interrupted.
     """
 
-    def __init__(self, chat: Chat, text: str, images: Any) -> None:
+    def __init__(self, chat: Chat[Any], text: str, images: Any) -> None:
         self._chat = chat
         self._text = text
         self._images = images
@@ -455,16 +539,21 @@ class AsyncChatStream:
                     raise chat._make_no_text_error(self._stream)
                 self._tokens: AsyncIterator[Token] = aiter(self._stream)
                 self._turn = turn
-                turn.steps = getattr(self._stream, "steps", ())
+                turn.meta = self._stream.meta
                 chat._open[turn] = weakref.ref(self)
         return self._turn
 
     @property
     def text(self) -> str:
-        """The text so far."""
-        return "".join(self._turn.pieces) if self._turn else ""
+        """The text so far; with tools that of the current answer, at the end that of the last, as in `aresult()`."""
+        return self._stream.text if self._turn else ""
 
-    async def aresult(self) -> TextOutput:
+    @property
+    def steps(self) -> list[Step]:
+        """With tools, the calls of the model that have ended, each with the tools that it had called."""
+        return self._turn.steps if self._turn else []
+
+    async def aresult(self) -> AnswerT:
         """Return the answer that `asend` gives; reads the rest. Raises if the stream broke, or was left."""
         async for _ in self:
             pass
@@ -487,7 +576,7 @@ class AsyncChatStream:
             try:
                 await self._stream.aclose()
             finally:
-                self._chat._keep_partial(self._turn)
+                self._chat._keep_partial_unless_read(self._turn)
 
     def __aiter__(self) -> AsyncIterator[Token]:
         return self
@@ -514,8 +603,8 @@ class AsyncChatStream:
                 answer = await self._stream.aresult()
                 if chat._open.pop(turn, None) is not None:
                     chat._keep(turn, answer)
-        elif not token.choice:
-            turn.pieces.append(token.text)
+        else:
+            turn.add_token(token, self._stream.meta)
         return token
 
     async def __aenter__(self) -> Self:
@@ -562,16 +651,6 @@ def _to_plain(model: str, messages: Any) -> list[Any]:
             for message in cast("Iterable[Any]", messages)
         ]
     return [*messages_to_builtins(messages)]
-
-
-def _describe_tool(tool: Any) -> Any:
-    """Return about as much text as a tool is described to the model by, to be counted."""
-    if is_mapping(tool):
-        return tool
-    signature = ""
-    with suppress(TypeError, ValueError):
-        signature = str(inspect.signature(tool))
-    return {"name": getattr(tool, "__name__", ""), "description": inspect.getdoc(tool), "parameters": signature}
 
 
 _FIELDS: Mapping[str, type] = {

@@ -7,7 +7,6 @@ import gc
 import io
 import json
 import pickle
-import warnings
 from base64 import b64encode
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
@@ -39,7 +38,7 @@ from cfai import (
     fit_messages,
 )
 from cfai.local import Emulator
-from cfai.types import TextOutput, Usage
+from cfai.types import Meta, TextOutput, Usage
 from tests.bodies import CHAT_ANSWER, COUNTS, DONE, HELLO, MESSAGE, NATIVE_ANSWER, PNG, REASONED, event, native
 from tests.conftest import BACKENDS, SYNC_AND_ASYNC, BlockingIterator, Caller, Callers, Service, row
 from tests.frames import show_error
@@ -416,12 +415,6 @@ class Runner:
         await anyio.lowlevel.checkpoint()
         return self.run(model, inputs, **options)
 
-    def run_with_tools(self, model: str, inputs: Any, *, tools: Any, max_rounds: int, **options: Any) -> Any:
-        return self.run(model, inputs, tools=tools, max_rounds=max_rounds, **options)
-
-    async def arun_with_tools(self, model: str, inputs: Any, *, tools: Any, max_rounds: int, **options: Any) -> Any:
-        return await self.arun(model, inputs, tools=tools, max_rounds=max_rounds, **options)
-
 
 ANSWER = TextOutput.model_validate(NATIVE_ANSWER)
 
@@ -432,6 +425,7 @@ class Pieces:
     def __init__(self, texts: list[Any], result: Any = ANSWER) -> None:
         self.texts = iter(texts)
         self.answer = result
+        self.meta = Meta()
         self.closed = False
 
     def __iter__(self) -> Iterator[Token]:
@@ -582,50 +576,9 @@ def test_a_task_that_is_cancelled_while_it_streams_keeps_what_came(backend: str)
     anyio.run(main, backend=backend)
 
 
-# Tools
-
-
-class Rounds:
-    """What `run_with_tools` returns."""
-
-    def __init__(self, messages: list[Any]) -> None:
-        self.messages = messages
-        self.usage = Usage(5, 5, 10)
-        self.cost = 0.25
-
-
-BETWEEN = [
-    {"role": "assistant", "content": "", "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}]},
-    {"role": "tool", "tool_call_id": "1", "name": "f", "content": "7"},
-    {"role": "assistant", "content": "Hello"},
-]
-
-
 def get_weather(city: str) -> int:
     """The weather in a city."""
     return 7
-
-
-@SYNC_AND_ASYNC
-def test_with_tools_all_that_was_said_between_question_and_answer_is_kept(caller: Caller) -> None:
-    def answer(inputs: Any) -> Any:
-        rounds = Rounds([*inputs["messages"], *BETWEEN])
-        return Pieces(["Hel", "lo"], rounds) if inputs.get("stream") else rounds
-
-    runner = Runner(answer)
-    chat = Chat(runner, GLM, system="Be brief.", tools=(get_weather,), max_rounds=3, timeout=5)
-    talk = Talk(caller, chat)
-    assert isinstance(talk.send("Where?"), Rounds)
-    first = [SYSTEM, {"role": "user", "content": "Where?"}, *BETWEEN]
-    assert chat.messages == first
-    assert talk.read("And why?") == "Hello"
-    assert chat.messages == [*first, {"role": "user", "content": "And why?"}, *BETWEEN]
-    assert runner.calls[1][1] == {"messages": [*first, {"role": "user", "content": "And why?"}], "stream": True}
-    expected = {"tools": [get_weather], "max_rounds": 3, "timeout": 5, "session_affinity": chat.session_affinity}
-    assert [options for _, _, options in runner.calls] == [expected] * 2
-    assert (chat.usage.total_tokens, chat.cost) == (20, 0.5)
-    again = Chat.from_json(caller.ai, chat.to_json())
-    assert again.messages == chat.messages, "a history with calls of tools needs none"
 
 
 @SYNC_AND_ASYNC
@@ -856,24 +809,6 @@ def test_whoever_runs_no_checks_or_knows_no_limit_sends_everything(callers: Call
     assert 10 < len(service.sent["messages"]) < 40
 
 
-@SYNC
-def test_tools_take_room_too(callers: Callers) -> None:
-    caller = callers(limit_overrides={LLAMA: 6000}, token_counter=ByWords())
-
-    def explain() -> None: ...
-
-    explain.__doc__ = words(3000)
-    history = [message for number in range(8) for message in said(f"{number} {words(400)}")]
-    schema = {"type": "function", "function": {"name": "explain", "description": explain.__doc__}}
-    for tool, is_long in ((get_weather, False), (explain, True), (schema, True)):
-        with row(tool), warnings.catch_warnings(record=True) as warned:
-            warnings.simplefilter("always")
-            runner = Runner(lambda inputs: Rounds([*inputs["messages"], BETWEEN[-1]]))  # pyright: ignore[reportUnknownLambdaType]
-            policy = caller.ai._config.limit_policy  # pyright: ignore[reportPrivateUsage]
-            Chat(runner, LLAMA, messages=history, tools=[tool], limit_policy=policy).send("Where?")
-            assert (len(warned) == 1) is (len(runner.calls[0][1]["messages"]) < 17) is is_long
-
-
 def test_a_question_that_fits_no_model_is_left_to_the_check_of_run(callers: Callers, service: Service) -> None:
     caller = callers(limit_overrides={LLAMA: 2000}, token_counter=ByWords())
     talk = Talk(caller, caller.ai.chat(LLAMA, messages=said("Where?")))
@@ -923,7 +858,9 @@ def test_what_makes_no_conversation_is_refused_at_once(caller: Caller) -> None:
         ({"system": 5}, ConfigurationError, "`system` must be a string, got 5"),
         ({"system": "a", "messages": [SYSTEM]}, ConfigurationError, "leave out either it or `system`"),
         ({"tools": "get_weather"}, ConfigurationError, "`tools` must be a list of functions, got"),
-        ({"tools": get_weather}, ConfigurationError, "got function"),
+        ({"tools": copy.copy}, ConfigurationError, "got function"),
+        ({"tools": [lambda: 1]}, ConfigurationError, "'<lambda>' is no name for a tool"),
+        ({"model": "@cf/baai/bge-m3", "tools": []}, InputError, "cannot call tools"),
         ({"max_rounds": 0}, ConfigurationError, "`max_rounds` must be a number of 1 or more, got 0"),
         ({"max_rounds": True}, ConfigurationError, "got True"),
         ({"inputs": {"messages": []}}, ConfigurationError, "must be others than messages, .* got messages"),

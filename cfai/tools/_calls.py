@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import os
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
+from queue import SimpleQueue
 from typing import Any, cast
 
 import anyio
-from anyio import to_thread
 from pydantic_core import to_json
 
 from cfai._json import join_surrogates, json_default
@@ -22,32 +25,64 @@ _MOST_THREADS = 32
 """Threads that the calls of one answer have at most."""
 
 
-def run_calls(tools: Mapping[str, Tool], calls: Sequence[ToolCall]) -> list[ToolResult]:
-    """Return the results of calls in their order. One runs in this thread, several in threads of their own."""
-    if len(calls) == 1:
-        return [copy_context().run(_run_call, tools, calls[0])]
-    pool = ThreadPoolExecutor(min(len(calls), _MOST_THREADS), thread_name_prefix="cfai-tool")
+_INTERRUPTED = "it was interrupted before it ended, and may have been done in part"
+
+
+def make_results(calls: Sequence[ToolCall]) -> list[ToolResult]:
+    """Return what is told of calls that never come to their end."""
+    return [ToolResult(call, error=_INTERRUPTED, content=f"Error: {_INTERRUPTED}") for call in calls]
+
+
+def run_calls(tools: Mapping[str, Tool], results: list[ToolResult]) -> None:
+    """Put the result of each call in its place. One runs in this thread, several in threads of their own."""
+    if len(results) == 1:
+        results[0] = copy_context().run(_run_call, tools, results[0].call)
+        return
+    todo, ended = deque(range(len(results))), SimpleQueue[BaseException | None]()
+
+    def work() -> None:
+        with suppress(IndexError):
+            while True:
+                index = todo.popleft()
+                try:
+                    results[index] = contexts[index].run(_run_call, tools, results[index].call)
+                    ended.put(None)
+                except BaseException as error:
+                    ended.put(error)
+
+    contexts = [copy_context() for _ in results]
+    for _ in range(min(len(results), _MOST_THREADS)):
+        # A daemon: an interrupted program ends at once, and not with its last tool.
+        threading.Thread(target=work, name="cfai-tool", daemon=True).start()
     try:
-        futures = [pool.submit(copy_context().run, _run_call, tools, call) for call in calls]
-        return [future.result() for future in futures]
+        for _ in contexts:
+            if (error := ended.get()) is not None:
+                raise error
     finally:
-        # Whoever interrupts does not wait for those that run.
-        pool.shutdown(wait=False, cancel_futures=True)
+        todo.clear()
 
 
-async def arun_calls(tools: Mapping[str, Tool], calls: Sequence[ToolCall]) -> list[ToolResult]:
-    """Return the results of calls in their order. A synchronous function runs in a thread."""
-    if len(calls) == 1:
-        return [await _arun_call(tools, calls[0])]
-    results: dict[int, ToolResult] = {}
+async def arun_calls(tools: Mapping[str, Tool], results: list[ToolResult]) -> None:
+    """Put the result of each call in its place. A synchronous function runs in a thread.
+
+    Each runs in a task of its own, one alone too: a tool that is cancelled from within has no result, and no more.
+    """
 
     async def run(index: int) -> None:
-        results[index] = await _arun_call(tools, calls[index])
+        results[index] = await _arun_call(tools, results[index].call)
 
-    async with anyio.create_task_group() as group:
-        for index in range(len(calls)):
-            group.start_soon(run, index)
-    return [results[index] for index in range(len(calls))]
+    try:
+        async with anyio.create_task_group() as group:
+            for index in range(len(results)):
+                group.start_soon(run, index)
+    except BaseExceptionGroup as raised:
+        # Of trio: an interruption comes in a group, and is caught by its own name alone.
+        error: Any = raised.split(anyio.get_cancelled_exc_class())[1]
+        while isinstance(error, BaseExceptionGroup):
+            error = cast("Any", error).exceptions[0]
+        if error is None:
+            raise
+        raise error from error.__cause__
 
 
 def _run_call(tools: Mapping[str, Tool], call: ToolCall) -> ToolResult:
@@ -65,6 +100,8 @@ def _run_call(tools: Mapping[str, Tool], call: ToolCall) -> ToolResult:
 
 
 async def _arun_call(tools: Mapping[str, Tool], call: ToolCall) -> ToolResult:
+    from anyio import to_thread  # not sooner: it imports asyncio
+
     done, started = ToolResult(call), time.monotonic()
     try:
         function = _prepare(tools, done)
@@ -97,8 +134,10 @@ def _record(done: ToolResult, value: Any) -> None:
 
 def _record_error(done: ToolResult, error: Exception) -> None:
     """Tell the model what went wrong: of what the function raised its class too, and no traceback."""
-    was_called = done.arguments is not None
-    done.error = f"{type(error).__name__}: {error}".removesuffix(": ") if was_called else str(error)
+    was_called, name, text = done.arguments is not None, type(error).__name__, ""
+    with suppress(Exception):  # that of somebody else's class may fail
+        text = str(error)
+    done.error = f"{name}: {text}".removesuffix(": ") if was_called else text
     done.exception = error
     done.content = join_surrogates(f"Error: {done.error}")
 
@@ -110,9 +149,12 @@ def to_content(value: Any) -> str:
     ('{"temperature":7}', 'mild', 'null')
     """
     is_picture = hasattr(value, "tobytes") and not hasattr(value, "tolist")
-    if is_picture or hasattr(value, "__bytes__") or isinstance(value, bytes | bytearray | memoryview):
+    is_bytes = isinstance(value, bytes | bytearray | memoryview) or hasattr(value, "__bytes__")
+    if is_picture or (is_bytes and not isinstance(value, os.PathLike)):
         kind = type(cast("Any", value)).__name__
         raise TypeError(f"the result is {kind}, which no message can hold: return text, or save it")
+    if isinstance(value, os.PathLike):
+        value = str(cast("Any", value))
     text = value if isinstance(value, str) else to_json(value, fallback=_to_builtin).decode()
     return join_surrogates(text)  # half of a surrogate pair cannot be sent
 

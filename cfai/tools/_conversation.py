@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
@@ -11,22 +11,34 @@ from typing import Any, cast
 from cfai import models
 from cfai._errors import APIResponseValidationError, CfaiError, ConfigurationError, InputError, ToolLoopError
 from cfai._json import as_sequence, is_mapping, loads
+from cfai._limits import is_slow_to_count
 from cfai._request import inputs_to_builtins
 from cfai.models.schemas import get_schema
+from cfai.tools._calls import make_results
 from cfai.tools._tool import Tool, parse_arguments
 from cfai.types import ResponsesOutput, Step, TextOutput, ToolCall, ToolResult, ToolsOutput, give_ids
 
 
 class Conversation:
-    """A conversation in which a model has tools called."""
+    """A conversation in which a model has tools called.
 
-    def __init__(self, model: str, inputs: Any, tools: Mapping[str, Tool], max_rounds: int) -> None:
-        if not isinstance(max_rounds, int) or isinstance(max_rounds, bool) or max_rounds < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(f"`max_rounds` must be 1 or more, got {max_rounds!r}")
+    `fit` chooses the messages of each call: it takes the inputs, and returns those that are to be sent.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        inputs: Any,
+        tools: Mapping[str, Tool],
+        max_rounds: int,
+        fit: Callable[[Mapping[str, Any]], list[Any]] | None = None,
+    ) -> None:
+        check_max_rounds(max_rounds)
+        self.model = model
         self.tools = tools
         self.steps: list[Step] = []
-        self._model = model
         self._max_rounds = max_rounds
+        self._fit = fit
         inputs = dict(inputs) if is_mapping(inputs) else inputs_to_builtins(inputs)
         if "tools" in inputs:
             raise ConfigurationError("tools stand in `tools=` alone, which runs them: take them out of the inputs")
@@ -37,13 +49,29 @@ class Conversation:
         self._is_responses = inputs.get("input") is not None
         self._field = "input" if self._is_responses else "messages"
         self._messages = _take_messages(inputs, self._field)
+        self._ended = len(self._messages)
+        """How many of them belong to rounds that have ended."""
+        self._sent: list[Any] = []
         self._choice: Any = inputs.pop("tool_choice", None)
         self._inputs = inputs
+        if isinstance(inputs.get("response_format"), type):
+            got = f"the class {inputs['response_format'].__name__}"
+            raise ConfigurationError(f"`response_format` must be a dict, got {got}: tools go with no `output_type`")
 
     @property
     def wants_stream(self) -> bool:
         """True if each answer is to be streamed."""
         return bool(self._inputs.get("stream"))
+
+    @property
+    def is_slow_to_build(self) -> bool:
+        """True if the next inputs are better built in a thread, beside an event loop."""
+        return self._fit is not None and is_slow_to_count({"messages": self._messages})
+
+    @property
+    def ended_messages(self) -> list[Any]:
+        """The messages up to the last round that has ended: every call in them has its result."""
+        return self._messages[: self._ended]
 
     def build_inputs(self) -> dict[str, Any]:
         """Return the inputs of the next call."""
@@ -54,29 +82,43 @@ class Conversation:
                 {"type": "function", **each} if self._is_responses else {"type": "function", "function": each}
                 for each in described
             ]
+        if self._fit is not None:
+            inputs[self._field] = self._fit(inputs)
+        self._sent = inputs[self._field]
         choice = _relax_choice(self._choice) if self.steps else self._choice
         return inputs if choice is None else {**inputs, "tool_choice": choice}
 
-    def add_answer(self, answer: Any, elapsed: float) -> list[ToolCall]:
+    def add_answer(self, answer: Any) -> list[ToolCall]:
         """Add an answer, and return the calls that it asks for. Raises `ToolLoopError` if there were enough."""
         if not isinstance(answer, TextOutput):
             got = type(answer).__name__
-            message = f"{self._model} must answer with text to call tools, got {got}"
-            raise APIResponseValidationError(message, model=self._model, body=answer)
+            message = f"{self.model} must answer with text to call tools, got {got}"
+            raise APIResponseValidationError(message, model=self.model, body=answer)
         forced = not self.steps and self._choice != _relax_choice(self._choice)
         calls = answer.tool_calls or (find_leaked_calls(answer.text, self._list_forced()) if forced else [])
         calls = give_ids(calls)
         build = _build_items if self._is_responses else _build_message
-        self.steps.append(Step([*self._messages], answer, elapsed=elapsed))
+        self.steps.append(Step(self._sent, answer, elapsed=answer.meta.elapsed))
         self._messages += build(answer, calls)
+        if not calls:
+            self._ended = len(self._messages)
         if calls and len(self.steps) > self._max_rounds:
             raise ToolLoopError(
                 f"the model must come to an answer within {self._max_rounds} rounds of tools, and asks for "
                 f"{', '.join(call.name for call in calls)} once more: raise `max_rounds`, or go on from the "
                 f"`.messages` of the last of this error's `.steps`",
-                model=self._model,
+                model=self.model,
             )
         return calls
+
+    @contextmanager
+    def collecting_results(self, calls: Sequence[ToolCall]) -> Generator[list[ToolResult]]:
+        """Give a list for the results of calls, and add it to the conversation, also if not all have ended."""
+        results = make_results(calls)
+        try:
+            yield results
+        finally:
+            self.add_results(results)
 
     def add_results(self, results: Sequence[ToolResult]) -> None:
         """Add what came of the calls of the last answer."""
@@ -89,6 +131,7 @@ class Conversation:
             else:
                 message = {"role": "tool", "tool_call_id": done.call.id, "name": done.call.name}
                 self._messages.append({**message, "content": done.content})
+        self._ended = len(self._messages)
 
     def build_output(self) -> ToolsOutput:
         """Return the last answer, with the way to it."""
@@ -107,6 +150,12 @@ class Conversation:
         """Return the names of the tools of which one was forced."""
         name = (self._choice.get("function") or self._choice).get("name") if is_mapping(self._choice) else None
         return [*self.tools] if name is None else [name]
+
+
+def check_max_rounds(max_rounds: Any) -> None:
+    """Raise `ConfigurationError` for what is no number of rounds."""
+    if not isinstance(max_rounds, int) or isinstance(max_rounds, bool) or max_rounds < 1:
+        raise ConfigurationError(f"`max_rounds` must be a number of 1 or more, got {max_rounds!r}")
 
 
 def check_model(model: str) -> None:

@@ -28,7 +28,7 @@ def read_docstring(docstring: str | None, parameters: Collection[str]) -> tuple[
     """
     text = cleandoc(docstring or "")
     names = "|".join(map(re.escape, parameters)) or "(?!)"
-    plain = rf"^(?:{names})(?: *\([^()\n]*\))? *:(?= )"
+    plain = rf"^(?:[-*] +)?(?:{names})(?: *\([^()\n]*\))? *:(?= )"
     if not re.search(rf"{_SPHINX}|{_NUMPY}", text, re.MULTILINE):
         text = _add_headings(text, plain).strip()
     # Some leave out the empty line before the first section, which the parsers want.
@@ -42,9 +42,17 @@ def read_docstring(docstring: str | None, parameters: Collection[str]) -> tuple[
 
 
 def _add_headings(text: str, plain: str) -> str:
-    """Put Google's heading over lines such as `city: its English name`, which have none in no style, but are common."""
+    """Put Google's heading over lines such as `city: its English name`, which have none in no style, but are common.
+
+    They may be a list: `- city: its English name`.
+    """
     block = rf"{plain}.*(?:\n(?:{plain.removeprefix('^')}.*|[ \t]+\S.*))*"
-    return re.sub(block, lambda found: f"\nArgs:\n{indent(found[0], '    ')}\n", text, flags=re.MULTILINE)
+
+    def add_heading(found: re.Match[str]) -> str:
+        lines = re.sub(r"^[-*] +", "", found[0], flags=re.MULTILINE)
+        return f"\nArgs:\n{indent(lines, '    ')}\n"
+
+    return re.sub(block, add_heading, text, flags=re.MULTILINE)
 
 
 def _parse_parameters(text: str) -> dict[str, str]:

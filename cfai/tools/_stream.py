@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +13,7 @@ from cfai.tools._conversation import Conversation
 from cfai.types import Meta, Runner, Step, Token, ToolsOutput, Usage, add_up
 
 _LEFT = "the stream was left before its end"
+_INTERRUPTED = "tools were interrupted or cancelled while they ran, and are not run again: ask a new question"
 
 
 class _ToolsState:
@@ -21,12 +21,13 @@ class _ToolsState:
 
     _stream: Any
 
-    def __init__(self, runner: Runner, model: str, conversation: Conversation, options: Secret) -> None:
+    def __init__(self, runner: Runner, conversation: Conversation, options: Secret) -> None:
         self._runner = runner
-        self._model = model
+        self._model = conversation.model
         self._conversation = conversation
         self._options = options
-        self._started = time.monotonic()
+        self._must_call = True
+        """True while the next call of the model is to be made: one that is cancelled is made again."""
         self._is_over = False
         """True once the last answer has come, or the stream was left or broke."""
         self._output: ToolsOutput | None = None
@@ -34,7 +35,7 @@ class _ToolsState:
 
     @property
     def text(self) -> str:
-        """The text so far of the answer that is read; at the end, the last one's."""
+        """The text so far of the answer that is read; at the end that of the last one, as in `result()`."""
         return self._stream.text
 
     @property
@@ -57,11 +58,12 @@ class _ToolsState:
         """Tokens of the answers that have come to their end; `None` if the service did not say them of each."""
         return add_up(step.usage for step in self.steps)
 
-    def _leave(self, error: Exception | None = None) -> None:
+    def _leave(self, reason: Exception | str = _LEFT) -> None:
         """Read no further. Whoever does all the same is told why there is nothing more."""
         if not self._is_over:
             self._is_over = True
-            self._error = error or StreamTruncatedError(_LEFT, partial=self.text, model=self._model)
+            is_error = isinstance(reason, Exception)
+            self._error = reason if is_error else StreamTruncatedError(reason, partial=self.text, model=self._model)
 
     def _finish(self, calls: Any) -> bool:
         """Note the end, if no more tools are asked for."""
@@ -95,9 +97,14 @@ class ToolsStream(_ToolsState):
     next token. What breaks it is raised as by a `Stream`, and `.steps` has what was done by then.
     """
 
-    def _open(self) -> None:
-        self._started = time.monotonic()
-        self._stream = self._runner.run(self._model, self._conversation.build_inputs(), **self._options.value)
+    def _call(self) -> None:
+        """Have the model answer."""
+        try:
+            self._stream = self._runner.run(self._model, self._conversation.build_inputs(), **self._options.value)
+        except Exception as error:
+            self._leave(error)
+            raise
+        self._must_call = False
 
     def __iter__(self) -> Iterator[Token]:
         return self
@@ -105,6 +112,8 @@ class ToolsStream(_ToolsState):
     def __next__(self) -> Token:
         while not self._is_over:
             with self._conversation.keeping_steps():
+                if self._must_call:
+                    self._call()
                 token = next(self._stream, None)
                 if token is not None:
                     return token
@@ -113,18 +122,18 @@ class ToolsStream(_ToolsState):
         raise StopIteration
 
     def _go_on(self) -> None:
-        """Run the tools that an answer asks for, and have the model go on; or end."""
+        """Run the tools that an answer asks for; or end."""
         try:
-            calls = self._conversation.add_answer(self._stream.result(), time.monotonic() - self._started)
+            calls = self._conversation.add_answer(self._stream.result())
             if not self._finish(calls):
-                self._conversation.add_results(run_calls(self._conversation.tools, calls))
-                if not self._is_over:  # it may have been left meanwhile, by another thread
-                    self._open()
+                with self._conversation.collecting_results(calls) as results:
+                    run_calls(self._conversation.tools, results)
+                self._must_call = True
         except Exception as error:
             self._leave(error)
             raise
         except BaseException:
-            self._leave()
+            self._leave(_INTERRUPTED)
             raise
 
     def result(self) -> ToolsOutput:
@@ -158,11 +167,20 @@ class AsyncToolsStream(_ToolsState):
 
     The tokens of every answer come, those that ask for tools too. The tools are run where an answer ends, before the
     next token. What breaks it is raised as by an `AsyncStream`, and `.steps` has what was done by then.
+
+    A wait for a token that is cancelled loses nothing: ask again. Only if tools are running, these are cancelled too,
+    and that is the end of the stream: whoever asks again gets a `StreamTruncatedError`.
     """
 
-    async def _open(self) -> None:
-        self._started = time.monotonic()
-        self._stream = await self._runner.arun(self._model, self._conversation.build_inputs(), **self._options.value)
+    async def _call(self) -> None:
+        """Have the model answer."""
+        try:
+            inputs = await abuild_inputs(self._conversation)
+            self._stream = await self._runner.arun(self._model, inputs, **self._options.value)
+        except Exception as error:
+            self._leave(error)
+            raise
+        self._must_call = False
 
     def __aiter__(self) -> AsyncIterator[Token]:
         return self
@@ -170,6 +188,8 @@ class AsyncToolsStream(_ToolsState):
     async def __anext__(self) -> Token:
         while not self._is_over:
             with self._conversation.keeping_steps():
+                if self._must_call:
+                    await self._call()
                 token = await anext(self._stream, None)
                 if token is not None:
                     return token
@@ -178,18 +198,18 @@ class AsyncToolsStream(_ToolsState):
         raise StopAsyncIteration
 
     async def _go_on(self) -> None:
-        """Run the tools that an answer asks for, and have the model go on; or end."""
+        """Run the tools that an answer asks for; or end."""
         try:
-            calls = self._conversation.add_answer(self._stream.result(), time.monotonic() - self._started)
+            calls = self._conversation.add_answer(self._stream.result())
             if not self._finish(calls):
-                self._conversation.add_results(await arun_calls(self._conversation.tools, calls))
-                if not self._is_over:  # it may have been left meanwhile, by another task
-                    await self._open()
+                with self._conversation.collecting_results(calls) as results:
+                    await arun_calls(self._conversation.tools, results)
+                self._must_call = True
         except Exception as error:
             self._leave(error)
             raise
         except BaseException:
-            self._leave()
+            self._leave(_INTERRUPTED)
             raise
 
     async def aresult(self) -> ToolsOutput:
@@ -212,15 +232,24 @@ class AsyncToolsStream(_ToolsState):
         await self.aclose()
 
 
-def open_stream(runner: Runner, model: str, conversation: Conversation, options: Secret) -> ToolsStream:
+def open_stream(runner: Runner, conversation: Conversation, options: Secret) -> ToolsStream:
     """Return the stream of a conversation once its first call is answered."""
-    stream = ToolsStream(runner, model, conversation, options)
-    stream._open()  # pyright: ignore[reportPrivateUsage]
+    stream = ToolsStream(runner, conversation, options)
+    stream._call()  # pyright: ignore[reportPrivateUsage]
     return stream
 
 
-async def aopen_stream(runner: Runner, model: str, conversation: Conversation, options: Secret) -> AsyncToolsStream:
+async def aopen_stream(runner: Runner, conversation: Conversation, options: Secret) -> AsyncToolsStream:
     """Return the stream of a conversation once its first call is answered."""
-    stream = AsyncToolsStream(runner, model, conversation, options)
-    await stream._open()  # pyright: ignore[reportPrivateUsage]
+    stream = AsyncToolsStream(runner, conversation, options)
+    await stream._call()  # pyright: ignore[reportPrivateUsage]
     return stream
+
+
+async def abuild_inputs(conversation: Conversation) -> dict[str, Any]:
+    """Return the inputs of the next call. What takes long is done in a thread, beside the event loop."""
+    if conversation.is_slow_to_build:
+        from anyio import to_thread  # not sooner: it imports asyncio
+
+        return await to_thread.run_sync(conversation.build_inputs)
+    return conversation.build_inputs()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast, get_type_hints
+from typing import Annotated, Any, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import PydanticSerializationError
 
 from cfai._errors import ConfigurationError
 from cfai._json import is_mapping
@@ -47,7 +50,7 @@ class Tool:
 
 def make_tools(functions: Iterable[ToolFunction]) -> dict[str, Tool]:
     """Return tools by name. Raises `ConfigurationError` for what no model could call."""
-    if isinstance(functions, Mapping) or not isinstance(functions, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if isinstance(functions, Mapping | str) or not isinstance(functions, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
         got = type(cast("Any", functions)).__name__
         raise ConfigurationError(f"`tools` must be a list of functions, got {got}: put it into one")
     tools: dict[str, Tool] = {}
@@ -85,7 +88,12 @@ def make_tool(tool: ToolFunction) -> Tool:
     else:
         listed = _list_parameters(name, function, fixed)
         description, described = read_docstring(_get_docstring(inner), listed)
-        model = _make_model(name, listed, _get_hints(name, inner), described)
+        hints = _get_hints(name, inner)
+        for key, parameter in listed.items():
+            if isinstance(parameter.default, FieldInfo) and key in hints:  # as a field of pydantic is declared
+                hints[key] = Annotated[hints[key], parameter.default]
+                listed[key] = parameter.replace(default=parameter.empty)
+        model = _make_model(name, listed, hints, described)
         parameters = _make_schema(name, model)
         parse = partial(_validate, model, listed)
     description = given.get("description") or description or to_words(name)
@@ -185,6 +193,14 @@ class _GenerateSchema(GenerateJsonSchema):
 
     ignored_warning_kinds = {"non-serializable-default", "skipped-choice"}  # noqa: RUF012  # as pydantic declares it
 
+    def encode_default(self, dft: Any) -> Any:
+        value = super().encode_default(dft)
+        try:
+            json.dumps(value, allow_nan=False)
+        except ValueError as error:
+            raise PydanticSerializationError(str(error)) from error
+        return value
+
 
 def _make_schema(name: str, model: type[BaseModel]) -> dict[str, Any]:
     try:
@@ -204,8 +220,10 @@ def _explain_hint(
         reason = "holds itself" if isinstance(error, RecursiveSchemaError) else "has no JSON schema"
         try:
             simplify_schema(TypeAdapter(hints[key]).json_schema())
-        except Exception:
+        except Exception as problem:
             hint = inspect.formatannotation(hints[key])
+            if type(problem) is PydanticUserError:  # it says what to do, as of a TypedDict on Python 3.11
+                reason += f" ({problem.message})"
             return ConfigurationError(
                 f"the parameter {key!r} of the tool {name} is of type {hint}, which {reason}: take another, {_WAY_OUT}"
             )

@@ -456,8 +456,8 @@ def test_an_asynchronous_tool_is_refused_before_a_synchronous_call_is_sent(servi
 @SYNC_AND_ASYNC
 def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, service: Service) -> None:
     for inputs, options, kind, message in (
-        (PROMPT, {"max_rounds": 0}, ConfigurationError, "`max_rounds` must be 1 or more, got 0"),
-        (PROMPT, {"max_rounds": True}, ConfigurationError, "`max_rounds` must be 1 or more"),
+        (PROMPT, {"max_rounds": 0}, ConfigurationError, "`max_rounds` must be a number of 1 or more, got 0"),
+        (PROMPT, {"max_rounds": True}, ConfigurationError, "got True"),
         (PROMPT, {"queue_request": True}, TypeError, "unexpected keyword argument 'queue_request'"),
         (PROMPT, {"return_raw_response": True}, TypeError, "unexpected keyword argument 'return_raw_response'"),
         (PROMPT, {"output_type": dict}, TypeError, "unexpected keyword argument 'output_type'"),
@@ -465,6 +465,7 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, ser
         (PROMPT, {"fallback": 5}, ConfigurationError, "`fallback` must be a list of models, got 5"),
         (PROMPT | {"response_format": dict}, {}, ConfigurationError, "`response_format` must be no class"),
         (PROMPT | {"tools": [TOOL]}, {}, ConfigurationError, "take them out of the inputs"),
+        (PROMPT | {"response_format": int}, {}, ConfigurationError, "`response_format` must be a dict, got the class"),
         ({}, {}, InputError, "must have a 'prompt', or a list of 'messages'"),
         ({"messages": QUESTION}, {}, InputError, "got 'messages' of type dict"),
         ({"messages": [QUESTION], "prompt": "x"}, {}, InputError, "exclude each other"),
