@@ -68,21 +68,30 @@ async def arun_calls(tools: Mapping[str, Tool], results: list[ToolResult]) -> No
     Each runs in a task of its own, one alone too: a tool that is cancelled from within has no result, and no more.
     """
 
+    interruptions: list[BaseException] = []
+
     async def run(index: int) -> None:
-        results[index] = await _arun_call(tools, results[index].call)
+        try:
+            results[index] = await _arun_call(tools, results[index].call)
+        except (KeyboardInterrupt, SystemExit) as error:
+            # Out of a task of its own it would stop asyncio's loop, and nothing would be put away.
+            interruptions.append(error)
+            group.cancel_scope.cancel()
 
     try:
         async with anyio.create_task_group() as group:
             for index in range(len(results)):
                 group.start_soon(run, index)
     except BaseExceptionGroup as raised:
-        # Of trio: an interruption comes in a group, and is caught by its own name alone.
+        # trio raises Ctrl-C here, in a group, and it is caught by its own name alone.
         error: Any = raised.split(anyio.get_cancelled_exc_class())[1]
         while isinstance(error, BaseExceptionGroup):
             error = cast("Any", error).exceptions[0]
         if error is None:
             raise
         raise error from error.__cause__
+    if interruptions:
+        raise interruptions[0]
 
 
 def _run_call(tools: Mapping[str, Tool], call: ToolCall) -> ToolResult:

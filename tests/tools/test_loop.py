@@ -6,6 +6,8 @@ import asyncio
 import copy
 import json
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -341,6 +343,7 @@ def test_what_a_tool_returns_or_raises_is_told_to_the_model(caller: Caller, serv
         (returning("mild"), "mild"),
         (returning(""), ""),
         (returning(None), "null"),
+        (returning(tmp_path), str(tmp_path)),
         (returning({"a": 1.5, "b": [True, None], "c": Place(), "d": tmp_path}),
          f'{{"a":1.5,"b":[true,null],"c":"a place","d":"{tmp_path}"}}'),
         (returning(types.Usage(1, 2, 3)),
@@ -375,6 +378,21 @@ def test_an_exception_without_words_is_told_by_its_class_and_kept_with_its_trace
     assert (done.error, done.content) == ("KeyError", "Error: KeyError")
     assert done.exception.__traceback__ is not None
     assert pickle.loads(pickle.dumps(answer)).steps[0].calls[0].exception is None
+
+
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@SYNC_AND_ASYNC
+def test_an_exception_that_cannot_be_written_is_told_by_its_class(caller: Caller, service: Service) -> None:
+    def get_weather(city: str) -> str:
+        raise UnspeakableError
+
+    service.answers(service.result(asks(CALL)), service.result(WORDS))
+    answer = run_with_tools(caller, GLM, PROMPT, tools=[get_weather])
+    assert answer.steps[0].calls[0].content == "Error: UnspeakableError"
 
 
 TENANT: ContextVar[str] = ContextVar("TENANT")
@@ -569,6 +587,75 @@ def test_an_interruption_of_a_tool_passes_through(service: Service) -> None:
         assert len(service.requests) == 1
     assert finished == [], "nobody waits for a tool that runs on"
     left.set()
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_interruption_of_an_asynchronous_tool_comes_by_its_own_name(backend: str, service: Service) -> None:
+    async def stop() -> str:
+        raise SystemExit(3)
+
+    async def wait() -> str:
+        await anyio.sleep_forever()
+        return ""
+
+    async def main(calls: list[Any]) -> None:
+        async with Ai(account_id=ACCOUNT, api_token=TOKEN) as ai:
+            service.answers(service.result(asks(*calls)))
+            await ai.arun_with_tools(GLM, PROMPT, tools=[stop, wait])
+
+    stopping = call_of("a", "{}", "stop")
+    for calls in ([stopping], [stopping, call_of("b", "{}", "wait")], [stopping, call_of("b", "{}", "stop")]):
+        with row(calls), pytest.raises(SystemExit) as raised:
+            anyio.run(main, calls, backend=backend)
+        assert raised.value.code == 3
+
+
+def test_a_tool_that_is_cancelled_from_within_is_told_to_the_model(service: Service) -> None:
+    async def get_weather(city: str) -> str:
+        task = asyncio.ensure_future(asyncio.sleep(10))
+        task.cancel()
+        await task
+        return ""
+
+    async def get_time(city: str) -> str:
+        return "noon"
+
+    async def main(calls: list[Any]) -> Any:
+        async with Ai(account_id=ACCOUNT, api_token=TOKEN) as ai:
+            return await ai.arun_with_tools(GLM, PROMPT, tools=[get_weather, get_time])
+
+    interrupted = "Error: it was interrupted before it ended, and may have been done in part"
+    for calls, contents in (([CALL], [interrupted]), ([CALL, call_of("b", OSLO, "get_time")], [interrupted, "noon"])):
+        with row(contents):
+            service.answers(service.result(asks(*calls)), service.result(WORDS))
+            answer = asyncio.run(main(calls))
+            assert [done.content for done in answer.steps[0].calls] == contents
+            assert answer.text == "It is mild."
+
+
+def test_a_program_that_is_interrupted_ends_without_its_tools() -> None:
+    code = """
+import threading
+from cfai.tools._calls import make_results, run_calls
+from cfai.tools._tool import make_tools
+from cfai.types import ToolCall
+
+def hang() -> None:
+    hanging.set()
+    threading.Event().wait()
+
+def stop() -> None:
+    hanging.wait()
+    raise KeyboardInterrupt
+
+hanging = threading.Event()
+try:
+    run_calls(make_tools([hang, stop]), make_results([ToolCall("hang", "{}"), ToolCall("stop", "{}")]))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert (done.stdout, done.returncode) == ("interrupted\n", 0), done.stderr
 
 
 @ASYNC

@@ -48,6 +48,15 @@ def test_the_tokens_of_every_answer_come_and_the_steps_grow(caller: Caller, serv
 
 
 @SYNC_AND_ASYNC
+def test_the_time_of_a_step_is_that_of_the_model_and_of_the_tools(caller: Caller, service: Service) -> None:
+    service.answers(service.events(*ASKS), service.events(*ANSWERS))
+    with run_with_tools(caller, GLM, STREAMED, tools=[get_weather]) as stream:
+        first, last = stream.result().steps
+    assert first.elapsed == first.answer.meta.elapsed + first.calls[0].elapsed
+    assert last.elapsed == last.answer.meta.elapsed > 0
+
+
+@SYNC_AND_ASYNC
 def test_the_result_of_a_stream_is_that_of_the_same_call_without(caller: Caller, service: Service) -> None:
     call = {"name": "get_weather", "arguments": {"city": "Oslo"}}
     first, last = {"response": "", "tool_calls": [call]}, {"response": "It is mild."}
