@@ -90,8 +90,8 @@ if TYPE_CHECKING:
     from cfai.many import AsyncJob, Job
     from cfai.tools import AsyncToolsStream, ToolFunction, ToolsStream
 else:
-    Chat = Faults = ToolFunction = Any  # so that hints resolve without these rooms
-    Job = AsyncJob = Iterable
+    Faults = ToolFunction = Any  # so that hints resolve without these rooms
+    Chat = Job = AsyncJob = Iterable
 
 
 class LocalOptions(TypedDict, total=False):

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 import pytest
 from pydantic import BaseModel, Field
@@ -295,3 +295,54 @@ def test_a_default_is_the_functions_own_object() -> None:
     def call(value: Annotated[Any, Field(default=3)], other: Any = marker) -> None: ...
 
     assert make_tool(call).parse(ToolCall("call", "{}")) == {"value": 3}
+
+
+def test_a_default_that_no_json_holds_is_left_out() -> None:
+    assert property_of(float, float("inf")) == {"type": "number", "description": "value"}
+
+
+def test_a_default_that_is_a_field_is_read_as_pydantic_does() -> None:
+    def book(city: str = Field(description="the town"), days: int = Field(2, gt=1)) -> None: ...
+
+    assert parameters(book) == {
+        "type": "object",
+        "properties": {
+            "city": {"type": "string", "description": "the town"},
+            "days": {"type": "integer", "exclusiveMinimum": 1, "default": 2, "description": "days"},
+        },
+        "required": ["city"],
+    }
+    parse = make_tool(book).parse
+    assert parse(ToolCall("book", '{"city": "Oslo"}')) == {"city": "Oslo", "days": 2}
+    for arguments, message in (("{}", "city: Field required"), ('{"city": "a", "days": 1}', "days: .* greater than 1")):
+        with row(arguments), pytest.raises(ValueError, match=message):
+            parse(ToolCall("book", arguments))
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="from 3.12 on pydantic takes it")
+def test_the_reason_why_a_type_has_no_schema_is_pydantics_own() -> None:
+    class Stop(TypedDict):
+        city: str
+
+    def travel(stop: Stop) -> None: ...
+
+    travel.__annotations__["stop"] = Stop
+    with pytest.raises(ConfigurationError, match=r"has no JSON schema \(Please use `typing_extensions.TypedDict`"):
+        make_tool(travel)
+
+
+def test_parameters_may_be_described_in_a_list() -> None:
+    def book(city: str, days: int) -> None:
+        """Book a room.
+
+        - city: the town,
+          in English
+        * days: how many
+        """
+
+    told = parameters(book)["properties"]
+    assert (make_tool(book).description, told["city"]["description"], told["days"]["description"]) == (
+        "Book a room.",
+        "the town, in English",
+        "how many",
+    )
