@@ -42,10 +42,6 @@ class Conversation:
         inputs = dict(inputs) if is_mapping(inputs) else inputs_to_builtins(inputs)
         if "tools" in inputs:
             raise ConfigurationError("tools stand in `tools=` alone, which runs them: take them out of the inputs")
-        if isinstance(inputs.get("response_format"), type):
-            raise ConfigurationError(
-                "`response_format` must be no class where tools are called: ask for the object later"
-            )
         self._is_responses = inputs.get("input") is not None
         self._field = "input" if self._is_responses else "messages"
         self._messages = _take_messages(inputs, self._field)

@@ -429,7 +429,7 @@ def test_a_conversation_is_refused_with_tools_that_cannot_work(caller: Caller, s
         ({"tools": [get_weather, get_weather]}, ConfigurationError, "two tools are named"),
         ({"tools": "get_weather"}, ConfigurationError, "must be a list of functions, got str"),
         ({"tools": [get_weather], "model": "@cf/baai/bge-m3"}, InputError, "cannot call tools"),
-        ({"tools": [get_weather], "output_type": int}, ConfigurationError, "leave out `output_type`"),
+        ({"tools": [get_weather], "output_type": int}, TypeError, "unexpected keyword argument 'output_type'"),
     ]
     for options, kind, message in refused:
         with row(message), pytest.raises(kind, match=message):

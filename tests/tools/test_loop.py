@@ -481,7 +481,6 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, ser
         (PROMPT, {"output_type": dict}, TypeError, "unexpected keyword argument 'output_type'"),
         (PROMPT, {"fallback": ["@cf/meta/llama-guard-3-8b"]}, InputError, "llama-guard-3-8b cannot call tools"),
         (PROMPT, {"fallback": 5}, ConfigurationError, "`fallback` must be a list of models, got 5"),
-        (PROMPT | {"response_format": dict}, {}, ConfigurationError, "`response_format` must be no class"),
         (PROMPT | {"tools": [TOOL]}, {}, ConfigurationError, "take them out of the inputs"),
         (PROMPT | {"response_format": int}, {}, ConfigurationError, "`response_format` must be a dict, got the class"),
         ({}, {}, InputError, "must have a 'prompt', or a list of 'messages'"),
